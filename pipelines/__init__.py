@@ -1,0 +1,1 @@
+"""Entry points: one per DVC stage, and `sweep.py` for all stages of one experiment in one process."""

@@ -1,0 +1,90 @@
+"""From Hydra's groups to plain, checked configurations. `DictConfig` ends here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from veilbench.errors import UserError
+from veilbench.experiment import STAGE_KEYS, Config, build, check
+from veilbench.sources import digest
+
+CONF = Path(__file__).parent.parent / "conf"
+KEYS = ("seed", "objective", "data", "model", "training", "trainer", "evaluation", "attack", "tracking")
+
+
+def cause(error: BaseException) -> str:
+    """The innermost reason of an error: Hydra's "Error merging override" hides it."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    return f"{error}".strip() or type(error).__name__
+
+
+def composed(overrides: list[str]) -> DictConfig:
+    """Compose `conf/config.yaml` with overrides.
+
+    Raises:
+        UserError: a group, a name or a value is wrong.
+    """
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(CONF.resolve()), version_base="1.3"):
+            return compose("config", overrides, return_hydra_config=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(f"{' '.join(overrides)}: {explain(error)}") from error
+
+
+def explain(error: BaseException) -> str:
+    """One line for an error of Hydra's: what it says, and why."""
+    said, why = f"{error}".strip(), cause(error)
+    return said if why in said else f"{said}: {why}"
+
+
+def plain(config: DictConfig) -> Config:
+    """A composed config as plain types, checked, with the digests of the sources behind each stage.
+
+    Raises:
+        UserError: a key, a type or a value is not allowed, or a mandatory choice is missing.
+    """
+    choices = config.hydra.runtime.choices
+    names = {key: choices.get(key) for key in ("experiment", "data", "model", "training")}
+    try:
+        content: dict[str, Any] = {
+            key: OmegaConf.to_container(config[key], resolve=True, throw_on_missing=True)
+            if OmegaConf.is_config(config[key])
+            else config[key]
+            for key in KEYS
+            if key in config
+        }
+    except OmegaConfBaseException as error:
+        raise UserError(explain(error)) from error
+    if unknown := sorted(set(config) - set(KEYS) - {"hydra"}):
+        raise UserError(f"unknown key {unknown[0]}={config[unknown[0]]}; allowed: {', '.join(KEYS)}")
+    check_top(content)
+    check(content)
+    for key in ("data", "model", "training", "trainer", "evaluation", "attack", "tracking"):
+        content.setdefault(key, {})
+        build(content[key])
+    return {"names": names, **content, "sources": _sources(content)}
+
+
+def check_top(content: Config) -> None:
+    """Check what no constructor sees.
+
+    Raises:
+        UserError: the seed is not a natural number.
+    """
+    seed = content["seed"]
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        raise UserError(f"seed={seed!r} is not allowed: input should be a whole number, 0 or more")
+
+
+def _sources(content: Config) -> dict[str, str]:
+    entries = {stage: Path(__file__).parent / f"{stage}.py" for stage in STAGE_KEYS}
+    return {s: digest(entries[s], {k: content[k] for k in keys}) for s, keys in STAGE_KEYS.items()}

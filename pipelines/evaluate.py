@@ -1,0 +1,18 @@
+"""Stage `evaluate`: measure what one experiment's code is good for."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from veilbench import stages
+from veilbench.errors import one_line_errors
+from veilbench.experiment import load
+
+if __name__ == "__main__":
+    stages.die_with_parent()
+    with one_line_errors():
+        name = sys.argv[1]
+        config = load(Path("params") / f"{name}.yaml")
+        root = stages.RESULTS / name
+        stages.evaluate(config, stages.PREPARED / config["names"]["data"], root / "train", root / "evaluate")

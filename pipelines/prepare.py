@@ -1,0 +1,16 @@
+"""Stage `prepare`: make or read one data set."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from veilbench import stages
+from veilbench.errors import one_line_errors
+from veilbench.experiment import load
+
+if __name__ == "__main__":
+    stages.die_with_parent()
+    with one_line_errors():
+        name = sys.argv[1]
+        stages.prepare(load(Path("params/data") / f"{name}.yaml"), stages.PREPARED / name)

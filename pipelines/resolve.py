@@ -1,0 +1,59 @@
+"""Stage `resolve`: compose every experiment and every data set, and write them to params/ as plain YAML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from pipelines.compose import CONF, composed, plain
+from veilbench.errors import UserError, one_line_errors
+from veilbench.experiment import Config
+from veilbench.findings import whole_folder
+from veilbench.sources import digest
+from veilbench.stages import die_with_parent
+
+PARAMS = Path("params")
+
+
+def experiment_names() -> list[str]:
+    """Every file of conf/experiment."""
+    return sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+
+
+def resolve_data(name: str) -> Config:
+    """One data set on its own, as the stage `prepare` takes it."""
+    config = plain(composed([f"data={name}", "model=plaintext"]))
+    entry = Path(__file__).parent / "prepare.py"
+    return {"data": config["data"], "sources": {"prepare": digest(entry, {"data": config["data"]})}}
+
+
+def resolve_experiment(name: str, data: dict[str, Config]) -> Config:
+    """One experiment; its data must be the data set as it stands, since several experiments share it.
+
+    Raises:
+        UserError: the experiment changes its data set.
+    """
+    config = plain(composed([f"experiment={name}"]))
+    chosen = config["names"]["data"]
+    if config["data"] != data[chosen]["data"]:
+        raise UserError(f"experiment {name} changes data {chosen}; give the change a name: conf/data/<new>.yaml")
+    return config
+
+
+def main() -> None:
+    """Write params/<experiment>.yaml and params/data/<data>.yaml, all or none."""
+    data = {path.stem: resolve_data(path.stem) for path in sorted((CONF / "data").glob("*.yaml"))}
+    experiments = {name: resolve_experiment(name, data) for name in experiment_names()}
+    with whole_folder(PARAMS) as partial:
+        (partial / "data").mkdir()
+        for name, config in experiments.items():
+            (partial / f"{name}.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf8")
+        for name, config in data.items():
+            (partial / "data" / f"{name}.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf8")
+
+
+if __name__ == "__main__":
+    die_with_parent()
+    with one_line_errors():
+        main()

@@ -1,0 +1,17 @@
+"""Stage `train`: fit one experiment's model."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from veilbench import stages
+from veilbench.errors import one_line_errors
+from veilbench.experiment import load
+
+if __name__ == "__main__":
+    stages.die_with_parent()
+    with one_line_errors():
+        name = sys.argv[1]
+        config = load(Path("params") / f"{name}.yaml")
+        stages.train(config, stages.PREPARED / config["names"]["data"], stages.RESULTS / name / "train")

@@ -1,0 +1,73 @@
+"""Where and with how many threads a model computes: the `trainer` group of the configuration."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from annotated_types import Ge
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Accelerator:
+    """What Lightning's Trainer is told, and what code without Lightning computes on.
+
+    Args:
+        accelerator: "auto" takes a GPU where there is one.
+        devices: how many; "auto" takes one process on the CPU and all GPUs otherwise.
+        strategy: Lightning's name, such as "auto" or "ddp".
+        precision: Lightning's name, such as "32-true".
+        threads: CPU threads of torch. Small nets with batches below about 2,048 rows are fastest with one.
+    """
+
+    def __init__(
+        self,
+        accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps", "tpu"] = "auto",
+        devices: Annotated[int, Ge(1)] | Literal["auto"] = "auto",
+        strategy: str = "auto",
+        precision: str = "32-true",
+        threads: Annotated[int, Ge(1)] = 1,
+    ) -> None:
+        self.accelerator, self.devices = accelerator, devices
+        self.strategy, self.precision, self.threads = strategy, precision, threads
+
+    def device(self) -> torch.device:
+        """The torch device for work outside Lightning; also sets the number of threads."""
+        import torch
+
+        torch.set_num_threads(self.threads)
+        wants_gpu = self.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+        return torch.device("cuda" if wants_gpu else "cpu")
+
+    def lightning(self, **settings: Any) -> Any:
+        """A Lightning Trainer without logger and checkpoint callback: a stage keeps its own record.
+
+        Raises:
+            ValueError: this machine has no such accelerator.
+        """
+        import pytorch_lightning as pl
+        import torch
+
+        torch.set_num_threads(self.threads)
+        try:
+            return pl.Trainer(
+                accelerator=self.accelerator,
+                devices=self.devices,
+                strategy=self.strategy,
+                precision=self.precision,
+                logger=False,
+                enable_checkpointing=False,
+                enable_model_summary=False,
+                enable_progress_bar=shows_progress(),
+                **settings,
+            )
+        except Exception as error:  # Lightning has an exception of its own for each accelerator
+            raise ValueError(f"trainer.accelerator={self.accelerator} cannot be used here: {error}") from error
+
+
+def shows_progress() -> bool:
+    """Progress bars are for people: a terminal, and not a CI run."""
+    return sys.stderr.isatty() and not os.environ.get("CI")

@@ -1,0 +1,1 @@
+"""Models with nothing to train, under the same interface as the trained ones."""

@@ -1,0 +1,23 @@
+"""AES-256 in counter mode (NIST SP 800-38A, 6.5), from the library `cryptography`."""
+
+from __future__ import annotations
+
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from veilbench.baselines.stream import StreamCipher
+
+
+class AesCtr(StreamCipher):
+    """A fresh 16-byte nonce per message; no integrity tag."""
+
+    def _apply(self, data: bytes, nonce: bytes) -> bytes:
+        encryptor = Cipher(algorithms.AES(self.key.tobytes()), modes.CTR(nonce)).encryptor()
+        return encryptor.update(data) + encryptor.finalize()
+
+    def seal(self, plain: bytes, nonce: bytes) -> bytes:
+        """See `StreamCipher.seal`."""
+        return self._apply(plain, nonce)
+
+    def unseal(self, sealed: bytes, nonce: bytes) -> bytes:
+        """See `StreamCipher.unseal`: adding the keystream again."""
+        return self._apply(sealed, nonce)

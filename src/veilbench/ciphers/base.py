@@ -1,0 +1,85 @@
+"""The interface of everything that encrypts text character by character, neural or not."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from veilbench.subject import Subject
+
+
+@dataclass(frozen=True)
+class Ciphertext:
+    """One encrypted message.
+
+    Attributes:
+        codes: shape (blocks, bytes), uint8: the code of each block, most significant bit first, zero-padded.
+        bits: shape (blocks,): how many bits of each code are meant.
+        members: shape (blocks,): the ensemble member that made each block, as published; zeros where there is
+            only one.
+        nonce: what was drawn for this message, as published; empty where there is none.
+        length: characters of the message.
+    """
+
+    codes: np.ndarray
+    bits: np.ndarray
+    members: np.ndarray
+    nonce: bytes
+    length: int
+
+    def unpacked(self) -> np.ndarray:
+        """Shape (blocks, bytes * 8), values 0 and 1."""
+        return np.unpackbits(self.codes, axis=1)
+
+
+class Cipher(Subject):
+    """A scheme with a key. Symbols are those of `veilbench.data.alphabet`.
+
+    Attributes:
+        block: characters per block of ciphertext.
+        deterministic: the same block always has the same code (given the member, where there are several).
+        rekeys: a fresh key is a draw, not a training.
+    """
+
+    block: int = 1
+    deterministic: bool = True
+    rekeys: bool = True
+
+    @abstractmethod
+    def encrypt(self, symbols: np.ndarray, rng: np.random.Generator, nonce: bytes | None = None) -> Ciphertext:
+        """Encrypt symbols, shape (length,), uint8.
+
+        Args:
+            symbols: the message.
+            rng: draws the nonce and the members. The bench draws from a seed to be reproducible; the file tools
+                draw from the operating system.
+            nonce: use this one instead of drawing one (an attack may reuse a nonce).
+        """
+
+    @abstractmethod
+    def decrypt(self, ciphertext: Ciphertext) -> np.ndarray:
+        """The message, shape (length,), uint8."""
+
+    @abstractmethod
+    def with_fresh_key(self, rng: np.random.Generator) -> Cipher:
+        """The same scheme under a new random key.
+
+        Raises:
+            NotImplementedError: a fresh key would need a fresh training.
+        """
+
+    @abstractmethod
+    def with_key_bit_flipped(self, rng: np.random.Generator) -> Cipher:
+        """The same scheme with one bit of the key changed, chosen at random.
+
+        Raises:
+            NotImplementedError: the scheme has no key in bits.
+        """
+
+    def bytes_per_character(self, symbols: np.ndarray, rng: np.random.Generator) -> float:
+        """Bytes of ciphertext per character, nonce and published ids included."""
+        made = self.encrypt(symbols, rng)
+        ids = len(made.members) if made.members.any() else 0
+        return (float(np.ceil(made.bits / 8).sum()) + ids + len(made.nonce)) / made.length

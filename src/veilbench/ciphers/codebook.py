@@ -1,0 +1,128 @@
+"""Code books: every cipher that gives each character a code of its own is a table in the end.
+
+A network over 91 inputs has 91 outputs, so a trained encrypter and decrypter are evaluated once, into tables; the
+networks themselves are kept beside them, and the evaluation compares the two.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from veilbench.ciphers.base import Cipher, Ciphertext
+from veilbench.data.alphabet import SIZE
+from veilbench.errors import UserError
+
+
+def random_mapping(bits: int, rng: np.random.Generator, symbols: int = SIZE) -> np.ndarray:
+    """Distinct random codes ("hashmap" in the source system), shape (symbols, bits), values 0 and 1.
+
+    Raises:
+        ValueError: too few bits for that many distinct codes.
+    """
+    if 2**bits < symbols:
+        raise ValueError(f"code_bits={bits} cannot tell {symbols} characters apart: at least 7 are needed")
+    while True:
+        codes = rng.integers(0, 2, (symbols, bits), dtype=np.uint8)
+        if len(np.unique(codes, axis=0)) == symbols:
+            return codes
+        if bits < 16:  # collisions are the rule there: draw distinct numbers instead
+            drawn = rng.choice(2**bits, symbols, replace=False).astype(">u4")
+            return np.unpackbits(drawn.view(np.uint8).reshape(symbols, 4), axis=1)[:, -bits:]
+
+
+class CodebookCipher(Cipher):
+    """M code books; a random member encrypts every chunk of the text, and its id is published.
+
+    Args:
+        codes: shape (M, 91, bytes), uint8: what the encrypters answer, packed, most significant bit first.
+        bits: shape (M,): how many bits of a member's codes are meant.
+        decoded: shape (M, 91): what a member's decrypter makes of its own code of each symbol.
+        chunk: characters that one member encrypts in a row.
+        key: shape (M, 91, bytes): the mapping that was drawn as the key; None where the networks agreed on one.
+        network: settings and weights of the networks behind the tables, empty for a plain table.
+    """
+
+    def __init__(
+        self,
+        codes: np.ndarray,
+        bits: np.ndarray,
+        decoded: np.ndarray,
+        chunk: int = 1,
+        key: np.ndarray | None = None,
+        network: tuple[dict[str, Any], dict[str, np.ndarray]] | None = None,
+    ) -> None:
+        self.codes, self.bits, self.decoded, self.chunk = codes, bits, decoded, chunk
+        self.key, self.network = key, network or ({}, {})
+        self.rekeys = key is not None
+
+    @classmethod
+    def from_mappings(cls, mappings: list[np.ndarray], chunk: int = 1) -> CodebookCipher:
+        """Plain tables, one per member, each of shape (91, bits)."""
+        width = max((m.shape[1] + 7) // 8 for m in mappings)
+        codes = np.zeros((len(mappings), SIZE, width), np.uint8)
+        for member, mapping in enumerate(mappings):
+            packed = np.packbits(mapping, axis=1)
+            codes[member, :, : packed.shape[1]] = packed
+        decoded = np.tile(np.arange(SIZE, dtype=np.uint8), (len(mappings), 1))
+        return cls(codes, np.array([m.shape[1] for m in mappings]), decoded, chunk, codes.copy())
+
+    @property
+    def members(self) -> int:
+        """How many code books there are."""
+        return len(self.codes)
+
+    def encrypt(self, symbols: np.ndarray, rng: np.random.Generator, nonce: bytes | None = None) -> Ciphertext:
+        """See `Cipher.encrypt`; the members are drawn per chunk."""
+        chunks = -(-len(symbols) // self.chunk)
+        drawn = rng.integers(0, self.members, chunks) if self.members > 1 else np.zeros(chunks, np.int64)
+        members = np.repeat(drawn, self.chunk)[: len(symbols)]
+        return Ciphertext(self.codes[members, symbols], self.bits[members], members, b"", len(symbols))
+
+    def decrypt(self, ciphertext: Ciphertext) -> np.ndarray:
+        """See `Cipher.decrypt`.
+
+        Raises:
+            UserError: a code is in no member's book.
+        """
+        rows = np.column_stack([ciphertext.members.astype(np.uint8), ciphertext.codes])
+        distinct, where = np.unique(rows, axis=0, return_inverse=True)
+        book = {bytes([m]) + self.codes[m, s].tobytes(): self.decoded[m, s] for m, s in np.ndindex(self.members, SIZE)}
+        try:
+            answers = np.array([book[row.tobytes()] for row in distinct], np.uint8)
+        except KeyError:
+            raise UserError("the ciphertext holds a code that this model never makes") from None
+        return np.asarray(answers[where.ravel()])
+
+    def with_fresh_key(self, rng: np.random.Generator) -> CodebookCipher:
+        """Fresh mappings. A pair that was trained to a mapping answers it exactly, so this is the scheme itself."""
+        if self.key is None:
+            raise NotImplementedError("these networks agreed on a code of their own: a fresh key is a fresh training")
+        return CodebookCipher.from_mappings([random_mapping(int(b), rng) for b in self.bits], self.chunk)
+
+    def with_key_bit_flipped(self, rng: np.random.Generator) -> CodebookCipher:
+        """One bit of one code of one member flipped."""
+        if self.key is None:
+            raise NotImplementedError("these networks have no key in bits")
+        member, symbol = int(rng.integers(self.members)), int(rng.integers(SIZE))
+        bit, codes = int(rng.integers(self.bits[member])), self.codes.copy()
+        codes[member, symbol, bit // 8] ^= 128 >> bit % 8
+        return CodebookCipher(codes, self.bits, self.decoded, self.chunk, codes)
+
+    def settings(self) -> dict[str, Any]:
+        """See `Subject.settings`."""
+        return {"chunk": self.chunk, "network": self.network[0]}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """See `Subject.arrays`."""
+        own = {"codes": self.codes, "bits": self.bits, "decoded": self.decoded}
+        key = {} if self.key is None else {"key": self.key}
+        return own | key | {f"network.{name}": weight for name, weight in self.network[1].items()}
+
+    @classmethod
+    def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> CodebookCipher:
+        """See `Subject.restore`."""
+        weights = {k.removeprefix("network."): v for k, v in arrays.items() if k.startswith("network.")}
+        own = (arrays["codes"], arrays["bits"], arrays["decoded"], settings["chunk"], arrays.get("key"))
+        return cls(*own, (settings["network"], weights))

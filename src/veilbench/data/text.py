@@ -1,0 +1,81 @@
+"""Text for the ciphers: random words to train on, and English that no training ever sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.data import alphabet, english
+from veilbench.errors import UserError
+
+PARTS = ("words", "statistics", "target", "unseen")
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Symbols 0 to 90, uint8, one array per part; the last three are disjoint by document.
+
+    Attributes:
+        words: random words, for training.
+        statistics: English that attackers learn the language from.
+        target: English that is encrypted and attacked.
+        unseen: English for measuring the round trip.
+    """
+
+    words: np.ndarray
+    statistics: np.ndarray
+    target: np.ndarray
+    unseen: np.ndarray
+
+
+def random_words(count: int, longest: int, rng: np.random.Generator) -> str:
+    """`count` words of 1 to `longest` distinct characters of the alphabet, a space after each."""
+    lengths = rng.integers(1, longest + 1, count)
+    words = (rng.choice(alphabet.SIZE, length, replace=False).astype(np.uint8) for length in lengths)
+    return "".join(alphabet.text(word) + " " for word in words)
+
+
+class TextData:
+    """Random words as in the source system, and the help texts of Python split by document.
+
+    Args:
+        words: how many random words there are to train on, at least and at most.
+        longest_word: characters of the longest word.
+        seed: draws the words and deals the documents.
+    """
+
+    def __init__(
+        self,
+        words: tuple[int, int] | list[int] = (1000, 1500),
+        longest_word: Annotated[int, Ge(1)] = 10,
+        seed: Annotated[int, Ge(0)] = 0,
+    ) -> None:
+        if len(words) != 2 or not 1 <= words[0] <= words[1]:
+            raise ValueError(f"words={list(words)} must be two numbers, at least 1, the smaller first")
+        if longest_word > alphabet.SIZE:
+            raise ValueError(f"longest_word={longest_word} must be at most {alphabet.SIZE}: its letters are distinct")
+        self.words, self.longest_word, self.seed = words, longest_word, seed
+
+    def prepare(self, folder: Path) -> None:
+        """Write one text file per part."""
+        rng = np.random.default_rng(self.seed)
+        count = int(rng.integers(self.words[0], self.words[1] + 1))
+        parts = [random_words(count, self.longest_word, rng)]
+        parts += english.split(english.topics(), [0.5, 0.35, 0.15], rng)
+        for name, part in zip(PARTS, parts, strict=True):
+            (folder / f"{name}.txt").write_text(part, encoding="ascii")
+
+    def load(self, folder: Path) -> Texts:
+        """Read what `prepare` wrote.
+
+        Raises:
+            UserError: a file is missing.
+        """
+        try:
+            return Texts(*(alphabet.symbols((folder / f"{name}.txt").read_text("ascii")) for name in PARTS))
+        except FileNotFoundError as error:
+            raise UserError(f"the prepared data lacks {error.filename}; run `dvc repro prepare`") from error

@@ -1,0 +1,67 @@
+"""Does a cipher give the text back, and how large is what it sends?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.accelerator import Accelerator
+from veilbench.ciphers.base import Cipher
+from veilbench.ciphers.codebook import CodebookCipher
+from veilbench.data.alphabet import SIZE
+from veilbench.data.text import Texts
+from veilbench.findings import Findings, Metric
+from veilbench.metrics.intervals import proportion
+
+
+class Fidelity:
+    """Exact codes, bit errors, and the round trip over the alphabet and over English never seen in training.
+
+    Args:
+        length: characters of English to send, at most.
+    """
+
+    def __init__(self, length: Annotated[int, Ge(1)] = 20_000) -> None:
+        self.length = length
+
+    def examine(
+        self, subject: Cipher, texts: Texts, trainer: Accelerator, seeds: np.random.SeedSequence
+    ) -> Findings:
+        """Measure; see the class."""
+        rng = np.random.default_rng(seeds)
+        alphabet, english = np.arange(SIZE, dtype=np.uint8), texts.unseen[: self.length]
+        found = Findings("Fidelity")
+        for name, message in (("alphabet", np.repeat(alphabet, 8)), ("english", english)):
+            back = subject.decrypt(subject.encrypt(message, rng))
+            found.metrics[f"round_trip_{name}"] = proportion(int((back == message).sum()), len(message))
+        found.metrics["bytes_per_character"] = Metric.exact(subject.bytes_per_character(english, rng))
+        if isinstance(subject, CodebookCipher):
+            found.metrics |= self._codes(subject)
+        return found
+
+    def _codes(self, cipher: CodebookCipher) -> dict[str, Metric]:
+        codes = np.unpackbits(cipher.codes, axis=-1)
+        distinct = sum(len(np.unique(book, axis=0)) for book in cipher.codes)
+        metrics = {"distinct_codes": Metric.exact(distinct / cipher.codes[..., 0].size, cipher.members * SIZE)}
+        if cipher.key is not None:
+            wrong = codes != np.unpackbits(cipher.key, axis=-1)
+            metrics["exact_codes"] = proportion(int((~wrong.any(-1)).sum()), cipher.members * SIZE)
+            metrics["bit_error_rate"] = proportion(int(wrong.sum()), int(cipher.bits.sum()) * SIZE)
+        if cipher.network[0]:
+            metrics["table_is_network"] = self._table_is_network(cipher)
+        return metrics
+
+    def _table_is_network(self, cipher: CodebookCipher) -> Metric:
+        """Share of table entries that the networks, loaded afresh from their weights, answer in the same way."""
+        import torch
+
+        from veilbench.nets.cipher_pair import CipherPairNet
+
+        net = CipherPairNet(**cipher.network[0])
+        net.load_state_dict({name: torch.from_numpy(w) for name, w in cipher.network[1].items()})
+        floats = 32 if net.travels == "floats" else 1
+        codes, decoded = net.tables([int(bits) // floats for bits in cipher.bits])
+        same = (codes == cipher.codes).all(-1) & (decoded == cipher.decoded)
+        return proportion(int(same.sum()), same.size)

@@ -1,0 +1,50 @@
+"""How fast does a cipher work, both ways?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.accelerator import Accelerator
+from veilbench.ciphers.base import Cipher
+from veilbench.data.text import Texts
+from veilbench.findings import Findings
+
+
+class Speed:
+    """Characters per second in memory. Rates belong to a machine: they are recorded with the cost, not the metrics.
+
+    Args:
+        length: characters per message.
+        repeats: messages; the fastest counts, since everything else on the machine can only slow it down.
+    """
+
+    def __init__(self, length: Annotated[int, Ge(1)] = 100_000, repeats: Annotated[int, Ge(1)] = 3) -> None:
+        self.length, self.repeats = length, repeats
+
+    def examine(
+        self, subject: Cipher, texts: Texts, trainer: Accelerator, seeds: np.random.SeedSequence
+    ) -> Findings:
+        """Measure; see the class."""
+        rng = np.random.default_rng(seeds)
+        message = np.resize(texts.unseen, self.length)
+        sealed = subject.encrypt(message, rng)
+        return Findings(
+            "Speed",
+            cost={
+                "encrypt_characters_per_second": self._rate(lambda: subject.encrypt(message, rng)),
+                "decrypt_characters_per_second": self._rate(lambda: subject.decrypt(sealed)),
+            },
+        )
+
+    def _rate(self, work: Callable[[], Any]) -> float:
+        seconds = []
+        for _ in range(self.repeats):
+            started = time.perf_counter()
+            work()
+            seconds.append(time.perf_counter() - started)
+        return self.length / min(seconds)

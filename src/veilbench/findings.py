@@ -1,0 +1,189 @@
+"""What a stage found: metrics with intervals, tables, figures, a verdict; and its record on disk.
+
+A stage writes one folder, whole or not at all:
+
+    metrics.json    {"name": value}: the headline numbers, for `dvc metrics`
+    findings.json   everything found: `Findings.as_dict`
+    curves.csv      long table `curve,x,y,low,high`, for `dvc plots`
+    cost.json       seconds and rates. Apart, because they differ from run to run and nothing may depend on them
+    *.safetensors   weights, where there are any
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from veilbench.errors import UserError
+
+
+class Verdict(StrEnum):
+    """What an attack's outcome is called. There is no word for "secure": an attack can only fail so far."""
+
+    BROKEN = "broken"
+    LEAKS = "leaks"
+    HOLDS = "holds at this budget"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number with its interval.
+
+    Attributes:
+        value: the estimate.
+        low: lower end of the interval, equal to `value` where the number is exact.
+        high: upper end.
+        n: how many independent observations the estimate rests on.
+        interval: how the interval was made, such as "Clopper-Pearson 95 %", or "exact".
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    interval: str = "exact"
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(x) for x in (self.value, self.low, self.high)):
+            raise ValueError(f"metric {self.value} [{self.low}, {self.high}] is not finite")
+        if not self.low <= self.value <= self.high:
+            raise ValueError(f"metric {self.value} lies outside its interval [{self.low}, {self.high}]")
+
+    @classmethod
+    def exact(cls, value: float, n: int = 1) -> Metric:
+        """A number that was counted, not estimated."""
+        return cls(float(value), float(value), float(value), n)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line of a figure; `low` and `high` are empty where there is no interval."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Curves on one pair of axes. The report draws it; the record keeps the numbers.
+
+    Attributes:
+        control_curves: names of the curves that belong to a control rather than to the model under attack.
+    """
+
+    title: str
+    x_label: str
+    y_label: str
+    curves: Sequence[Curve]
+    log_x: bool = False
+    log_y: bool = False
+    control_curves: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Control:
+    """A case whose answer was known before the run.
+
+    Attributes:
+        kind: "positive" (must be broken) or "negative" (must do no better than chance).
+        name: the scheme that was attacked.
+        gain: 0 for chance, 1 for everything recovered, as for the attack itself.
+        passed: whether the attack did on it what it had to.
+    """
+
+    kind: str
+    name: str
+    gain: Metric
+    passed: bool
+
+
+@dataclass
+class Findings:
+    """What one evaluation or attack found."""
+
+    title: str
+    metrics: dict[str, Metric] = field(default_factory=dict)
+    figures: list[Figure] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    verdict: Verdict | None = None
+    gain: Metric | None = None
+    controls: list[Control] = field(default_factory=list)
+    threat: dict[str, Any] = field(default_factory=dict)
+    cost: dict[str, float] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain types, without the cost, which is recorded apart."""
+        plain = asdict(self)
+        del plain["cost"]
+        return plain
+
+
+def judge(gain: Metric, positive: Metric | None, negative: Metric | None, broken_at: float) -> Verdict:
+    """The verdict on an attack, by the gain on its target and on its two controls.
+
+    Args:
+        gain: what the attack won on the target: 0 is chance, 1 is everything.
+        positive: its gain on a scheme known to be broken; None if no such run was made.
+        negative: its gain on a scheme known to be safe.
+        broken_at: the gain from which the interval's lower end counts as broken.
+    """
+    if positive is None or negative is None or positive.low < broken_at or negative.low > 0:
+        return Verdict.INCONCLUSIVE
+    if gain.low >= broken_at:
+        return Verdict.BROKEN
+    return Verdict.LEAKS if gain.low > 0 else Verdict.HOLDS
+
+
+def write_record(folder: Path, findings: Mapping[str, Findings]) -> None:
+    """Write metrics.json, findings.json, curves.csv and cost.json into `folder`."""
+    metrics = {f"{key}.{name}": metric.value for key, f in findings.items() for name, metric in f.metrics.items()}
+    _write_json(folder / "metrics.json", metrics)
+    _write_json(folder / "findings.json", {key: f.as_dict() for key, f in findings.items()})
+    _write_json(folder / "cost.json", {key: f.cost for key, f in findings.items()})
+    with (folder / "curves.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["curve", "x", "y", "low", "high"])
+        for curve in (curve for f in findings.values() for figure in f.figures for curve in figure.curves):
+            low, high = curve.low or curve.y, curve.high or curve.y
+            rows.writerows(
+                [curve.name, *point] for point in zip(curve.x, curve.y, low, high, strict=True)
+            )
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf8")
+
+
+@contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """A folder to write into that becomes `target` only when the block ends well.
+
+    Raises:
+        UserError: `target` cannot be written.
+    """
+    partial = target.parent / f".{target.name}.partial-{os.getpid()}"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+    except OSError as error:
+        raise UserError(f"cannot write the folder {target}: {error.strerror}") from error
+    try:
+        yield partial
+        shutil.rmtree(target, ignore_errors=True)
+        partial.rename(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

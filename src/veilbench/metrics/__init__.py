@@ -1,0 +1,1 @@
+"""Pure functions: numbers from arrays, and intervals for them."""

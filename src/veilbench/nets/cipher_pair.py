@@ -1,0 +1,72 @@
+"""An encrypter and a decrypter for single characters, M pairs at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from veilbench.data.alphabet import SIZE
+from veilbench.nets.stacked_mlp import StackedMLP
+
+THRESHOLD = 0.5
+
+
+class CipherPairNet(nn.Module):
+    """M encrypters from one-hot characters to codes, and M decrypters back.
+
+    Args:
+        encrypter: layer widths, 91 first, the code's width last.
+        decrypter: layer widths, the code's width first, 91 last.
+        members: M.
+        slope: LeakyReLU's slope below zero.
+        travels: what goes from one to the other: the code's bits after a threshold at 0.5, or its raw floats.
+    """
+
+    def __init__(
+        self,
+        encrypter: Sequence[int],
+        decrypter: Sequence[int],
+        members: int = 1,
+        slope: float = 0.3,
+        travels: Literal["bits", "floats"] = "bits",
+    ) -> None:
+        super().__init__()
+        if encrypter[0] != SIZE or decrypter[-1] != SIZE:
+            ends = f"{encrypter[0]} and {decrypter[-1]}"
+            raise ValueError(f"encrypter must begin and decrypter end with the alphabet's {SIZE}, got {ends}")
+        if encrypter[-1] != decrypter[0]:
+            raise ValueError(f"encrypter ends with {encrypter[-1]}, but decrypter begins with {decrypter[0]}")
+        self.encrypter = StackedMLP(encrypter, members, slope)
+        self.decrypter = StackedMLP(decrypter, members, slope)
+        self.members, self.slope, self.travels = members, slope, travels
+
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        widths = {"encrypter": self.encrypter.widths, "decrypter": self.decrypter.widths}
+        return {**widths, "members": self.members, "slope": self.slope, "travels": self.travels}
+
+    def sent(self, code: Tensor) -> Tensor:
+        """What travels for a code as the encrypter gave it."""
+        return (code > THRESHOLD).to(code.dtype) if self.travels == "bits" else code
+
+    @torch.no_grad()
+    def tables(self, bits: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Everything that these networks can do, on the CPU.
+
+        Args:
+            bits: shape (M,): how many units of each member's code are meant; the others travel as zeros.
+
+        Returns:
+            The packed codes, shape (M, 91, bytes), and the decrypters' answers to them, shape (M, 91).
+        """
+        cpu = self.to("cpu")
+        sent = cpu.sent(cpu.encrypter.forward_one_hot(torch.arange(SIZE)))
+        sent = sent * (torch.arange(sent.shape[-1]) < torch.tensor(list(bits))[:, None, None])
+        decoded = cpu.decrypter(sent).argmax(-1).to(torch.uint8).numpy()
+        if self.travels == "bits":
+            return np.packbits(sent.to(torch.uint8).numpy(), axis=-1), decoded
+        return np.ascontiguousarray(sent.numpy().astype(">f4")).view(np.uint8), decoded

@@ -1,0 +1,93 @@
+"""The stages of one experiment. Each reads files, writes one folder whole or not at all, and returns nothing.
+
+`prepared/<data>` holds prepared data; `results/<experiment>/<stage>` holds a stage's record.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from veilbench.errors import UserError
+from veilbench.experiment import Config, build
+from veilbench.findings import Findings, whole_folder, write_record
+from veilbench.subject import load_subject
+
+PREPARED, RESULTS = Path("prepared"), Path("results")
+
+
+def die_with_parent() -> None:
+    """Let the kernel end this process when the process that started it ends (Linux only).
+
+    A `dvc repro` that is killed would otherwise leave its stage running, which would write into the folders of
+    the next one.
+    """
+    if sys.platform == "linux":
+        parent = os.getppid()
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        if os.getppid() != parent:  # it ended before the request took effect
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _seeds(config: Config, stage: str) -> np.random.SeedSequence:
+    return np.random.SeedSequence([config["seed"], *stage.encode()])
+
+
+def prepare(config: Config, folder: Path) -> None:
+    """Make or read the data and write what the later stages read into `folder`."""
+    with whole_folder(folder) as partial:
+        build(config["data"]).prepare(partial)
+
+
+def train(config: Config, data: Path, folder: Path) -> None:
+    """Fit the model and save it as a subject, with its learning curves."""
+    trainer = build(config["trainer"])
+    model, training = build(config["model"]), build(config["training"])
+    texts = build(config["data"]).load(data)
+    with whole_folder(folder) as partial:
+        started = time.perf_counter()
+        subject, findings = training.fit(model, texts, trainer, _seeds(config, "train"), partial)
+        findings.cost["seconds"] = time.perf_counter() - started
+        subject.save(partial)
+        write_record(partial, {"training": findings})
+
+
+def evaluate(config: Config, data: Path, trained: Path, folder: Path) -> None:
+    """Measure what the trained model's code is good for."""
+    _examine(config, "evaluation", data, trained, folder)
+
+
+def attack(config: Config, data: Path, trained: Path, folder: Path) -> None:
+    """Attack the trained model, each attack with its controls."""
+    _examine(config, "attack", data, trained, folder)
+
+
+def _examine(config: Config, group: str, data: Path, trained: Path, folder: Path) -> None:
+    trainer, examiners = build(config["trainer"]), build(config[group])
+    subject = load_subject(trained)
+    prepared = build(config["data"]).load(data)
+    found: dict[str, Findings] = {}
+    with whole_folder(folder) as partial:
+        for name, examiner in examiners.items():
+            started = time.perf_counter()
+            try:
+                found[name] = examiner.examine(subject, prepared, trainer, _seeds(config, name))
+            except NotImplementedError as error:
+                raise UserError(f"{group}.{name} does not apply to this model: {error}") from error
+            found[name].cost["seconds"] = time.perf_counter() - started
+        write_record(partial, found)
+
+
+def run_all(config: Config, root: Path) -> None:
+    """Every stage of one experiment in this process, into a folder of its own (for sweeps)."""
+    data, trained = root / "prepared", root / "train"
+    prepare(config, data)
+    train(config, data, trained)
+    evaluate(config, data, trained, root / "evaluate")
+    attack(config, data, trained, root / "attack")

@@ -1,0 +1,47 @@
+"""Threat models: typed flags that say what an attacker has. An attack is handed nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+
+from veilbench.errors import UserError
+
+
+@dataclass(frozen=True)
+class ThreatModel:
+    """What the attacker has. By Kerckhoffs' principle the scheme itself is always known.
+
+    Attributes:
+        ciphertext: sees ciphertexts (codes, templates) of data that he does not know.
+        public_ids: sees what the scheme publishes beside the ciphertext (an ensemble's member ids).
+        known_pairs: has pairs of plain data and its ciphertext under the attacked key.
+        encryption_queries: may have data of his choice encrypted under the attacked key.
+        nonce_reuse: the victim repeats nonces.
+        weights: has the trained weights.
+        key: has the secret key.
+        auxiliary_data: has data of the same kind as the hidden data, disjoint from it.
+        own_keys: may draw keys of his own and encrypt with them.
+    """
+
+    ciphertext: bool = True
+    public_ids: bool = True
+    known_pairs: bool = False
+    encryption_queries: bool = False
+    nonce_reuse: bool = False
+    weights: bool = False
+    key: bool = False
+    auxiliary_data: bool = False
+    own_keys: bool = False
+
+    def granted(self) -> list[str]:
+        """The names of the flags that are set, in their order of definition."""
+        return [f.name for f in fields(self) if getattr(self, f.name)]
+
+    def require(self, flag: str) -> None:
+        """Refuse what the threat model does not grant.
+
+        Raises:
+            UserError: the flag is not set.
+        """
+        if not asdict(self)[flag]:
+            raise UserError(f"the threat model does not grant {flag}; it grants: {', '.join(self.granted())}")

@@ -1,0 +1,121 @@
+"""Central training: all data in one place, one Lightning Trainer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from annotated_types import Ge
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+from veilbench.accelerator import Accelerator
+from veilbench.errors import UserError
+from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.subject import Subject
+
+
+class Batches(IterableDataset[Tensor]):
+    """Endless shuffled batches from a tensor in memory, many at a time.
+
+    Args:
+        rows: the training data, shape (n, ...).
+        batch_size: rows of one optimizer step; None takes each distinct row once, all in one batch.
+        steps_per_call: batches handed to one `training_step`.
+        seed: shuffles.
+    """
+
+    def __init__(self, rows: Tensor, batch_size: int | None, steps_per_call: int, seed: int) -> None:
+        self.rows = torch.unique(rows, dim=0) if batch_size is None else rows
+        self.batch_size = len(self.rows) if batch_size is None else min(batch_size, len(rows))
+        self.shuffles = batch_size is not None
+        self.steps_per_call, self.seed = steps_per_call, seed
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """Tensors of shape (steps_per_call, batch_size, ...)."""
+        generator = torch.Generator().manual_seed(self.seed)
+        needed = self.steps_per_call * self.batch_size
+        order = torch.arange(0)
+        while True:
+            while len(order) < needed:
+                fresh = len(self.rows)
+                shuffled = torch.randperm(fresh, generator=generator) if self.shuffles else torch.arange(fresh)
+                order = torch.cat([order, shuffled])
+            call, order = order[:needed], order[needed:]
+            yield self.rows[call].view(self.steps_per_call, self.batch_size, *self.rows.shape[1:])
+
+
+class Curves(pl.Callback):
+    """Keeps what the module puts into its `curves` after each call, in memory."""
+
+    def __init__(self, steps_per_call: int) -> None:
+        self.steps_per_call = steps_per_call
+        self.points: dict[str, list[tuple[int, float]]] = {}
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Append the latest values; a value that is not finite ends the training."""
+        step = (batch_idx + 1) * self.steps_per_call
+        for name, value in pl_module.curves.items():
+            if not math.isfinite(value):
+                raise UserError(f"training diverged: {name} is {value} after {step} steps; lower the learning rate")
+            self.points.setdefault(name, []).append((step, value))
+
+    def figure(self, name: str) -> Figure:
+        """The learning curve of one quantity."""
+        x, y = zip(*self.points[name], strict=True)
+        return Figure(f"Training: {name}", "optimizer steps", name, [Curve(name, x, y)], log_y=name == "loss")
+
+
+class Central:
+    """Fits a LightningModule until it says that it is done, or its steps are used up.
+
+    Args:
+        max_steps: optimizer steps, at most.
+        batch_size: rows of one step; None takes each distinct row once, all in one batch.
+        steps_per_call: optimizer steps within one call of Lightning.
+    """
+
+    def __init__(
+        self,
+        max_steps: Annotated[int, Ge(1)] = 10_000,
+        batch_size: Annotated[int, Ge(1)] | None = None,
+        steps_per_call: Annotated[int, Ge(1)] = 25,
+    ) -> None:
+        self.max_steps, self.batch_size, self.steps_per_call = max_steps, batch_size, steps_per_call
+
+    def fit(
+        self, module: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path
+    ) -> tuple[Subject, Findings]:
+        """Train; leave `model.ckpt` and `weights.safetensors` in `folder`.
+
+        Raises:
+            UserError: the loss became infinite or NaN, or no weight changed.
+        """
+        key, order = seeds.spawn(2)
+        rows = module.start(data, key)
+        before = [p.detach().clone() for p in module.parameters()]
+        batches = Batches(rows, self.batch_size, self.steps_per_call, int(order.generate_state(1)[0]))
+        curves = Curves(self.steps_per_call)
+        calls = -(-self.max_steps // self.steps_per_call)
+        lightning = trainer.lightning(max_epochs=1, limit_train_batches=calls, callbacks=[curves])
+        lightning.fit(module, DataLoader(batches, batch_size=None))
+        if all(torch.equal(a, b.cpu()) for a, b in zip(before, module.parameters(), strict=True)):
+            raise UserError("the training changed no weight; raise training.max_steps or the learning rate")
+        lightning.save_checkpoint(folder / "model.ckpt")
+        save_file({k: v.cpu().contiguous() for k, v in module.state_dict().items()}, folder / "weights.safetensors")
+        return module.subject(), self._findings(curves)
+
+    def _findings(self, curves: Curves) -> Findings:
+        last = {name: points[-1] for name, points in curves.points.items()}
+        steps = max(step for step, _ in last.values())
+        metrics = {name.replace(" ", "_"): Metric.exact(value) for name, (_, value) in last.items()}
+        figures = [curves.figure(name) for name in curves.points]
+        return Findings("Training", {"steps": Metric.exact(steps), **metrics}, figures)
