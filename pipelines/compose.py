@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,8 @@ def composed(overrides: list[str]) -> DictConfig:
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(CONF.resolve()), version_base="1.3"):
-            return compose("config", overrides, return_hydra_config=True)
+            config: DictConfig = compose("config", overrides, return_hydra_config=True)
+            return config
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(f"{' '.join(overrides)}: {explain(error)}") from error
 
@@ -46,15 +49,24 @@ def explain(error: BaseException) -> str:
     return said if why in said else f"{said}: {why}"
 
 
-def plain(config: DictConfig) -> Config:
+@contextmanager
+def hydra_errors() -> Iterator[None]:
+    """Hydra's and OmegaConf's errors as the user's: their cause in one line."""
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(explain(error)) from error
+
+
+def plain(config: DictConfig, choices: Mapping[str, Any] | None = None) -> Config:
     """A composed config as plain types, checked, with the digests of the sources behind each stage.
 
     Raises:
         UserError: a key, a type or a value is not allowed, or a mandatory choice is missing.
     """
-    choices = config.hydra.runtime.choices
+    choices = config.hydra.runtime.choices if choices is None else choices
     names = {key: choices.get(key) for key in ("experiment", "data", "model", "training")}
-    try:
+    with hydra_errors():
         content: dict[str, Any] = {
             key: OmegaConf.to_container(config[key], resolve=True, throw_on_missing=True)
             if OmegaConf.is_config(config[key])
@@ -62,8 +74,6 @@ def plain(config: DictConfig) -> Config:
             for key in KEYS
             if key in config
         }
-    except OmegaConfBaseException as error:
-        raise UserError(explain(error)) from error
     if unknown := sorted(set(config) - set(KEYS) - {"hydra"}):
         raise UserError(f"unknown key {unknown[0]}={config[unknown[0]]}; allowed: {', '.join(KEYS)}")
     check_top(content)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+import warnings
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from annotated_types import Ge
 
@@ -51,13 +53,14 @@ class Accelerator:
         import pytorch_lightning as pl
         import torch
 
+        _quieten_lightning()
         torch.set_num_threads(self.threads)
         try:
             return pl.Trainer(
                 accelerator=self.accelerator,
                 devices=self.devices,
                 strategy=self.strategy,
-                precision=self.precision,
+                precision=cast(Any, self.precision),
                 logger=False,
                 enable_checkpointing=False,
                 enable_model_summary=False,
@@ -66,6 +69,12 @@ class Accelerator:
             )
         except Exception as error:  # Lightning has an exception of its own for each accelerator
             raise ValueError(f"trainer.accelerator={self.accelerator} cannot be used here: {error}") from error
+
+
+def _quieten_lightning() -> None:
+    """No banners about devices, loggers and services, and not the one deprecation inside Lightning itself."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", "`isinstance.treespec, LeafSpec", module=r"pytorch_lightning\.utilities\._pytree")
 
 
 def shows_progress() -> bool:

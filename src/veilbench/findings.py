@@ -45,6 +45,7 @@ class Metric:
         high: upper end.
         n: how many independent observations the estimate rests on.
         interval: how the interval was made, such as "Clopper-Pearson 95 %", or "exact".
+        unit: "share" for a part of a whole, which reads as a percentage; empty for other numbers.
     """
 
     value: float
@@ -52,6 +53,7 @@ class Metric:
     high: float
     n: int
     interval: str = "exact"
+    unit: str = ""
 
     def __post_init__(self) -> None:
         if not all(math.isfinite(x) for x in (self.value, self.low, self.high)):
@@ -60,9 +62,9 @@ class Metric:
             raise ValueError(f"metric {self.value} lies outside its interval [{self.low}, {self.high}]")
 
     @classmethod
-    def exact(cls, value: float, n: int = 1) -> Metric:
+    def exact(cls, value: float, n: int = 1, unit: str = "") -> Metric:
         """A number that was counted, not estimated."""
-        return cls(float(value), float(value), float(value), n)
+        return cls(float(value), float(value), float(value), n, unit=unit)
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ class Findings:
     notes: list[str] = field(default_factory=list)
     verdict: Verdict | None = None
     gain: Metric | None = None
+    broken_at: float | None = None
     controls: list[Control] = field(default_factory=list)
     threat: dict[str, Any] = field(default_factory=dict)
     cost: dict[str, float] = field(default_factory=dict)
@@ -150,6 +153,7 @@ def judge(gain: Metric, positive: Metric | None, negative: Metric | None, broken
 def write_record(folder: Path, findings: Mapping[str, Findings]) -> None:
     """Write metrics.json, findings.json, curves.csv and cost.json into `folder`."""
     metrics = {f"{key}.{name}": metric.value for key, f in findings.items() for name, metric in f.metrics.items()}
+    metrics |= {f"{key}.gain": f.gain.value for key, f in findings.items() if f.gain}
     _write_json(folder / "metrics.json", metrics)
     _write_json(folder / "findings.json", {key: f.as_dict() for key, f in findings.items()})
     _write_json(folder / "cost.json", {key: f.cost for key, f in findings.items()})
@@ -158,9 +162,7 @@ def write_record(folder: Path, findings: Mapping[str, Findings]) -> None:
         rows.writerow(["curve", "x", "y", "low", "high"])
         for curve in (curve for f in findings.values() for figure in f.figures for curve in figure.curves):
             low, high = curve.low or curve.y, curve.high or curve.y
-            rows.writerows(
-                [curve.name, *point] for point in zip(curve.x, curve.y, low, high, strict=True)
-            )
+            rows.writerows([curve.name, *point] for point in zip(curve.x, curve.y, low, high, strict=True))
 
 
 def _write_json(path: Path, content: Any) -> None:

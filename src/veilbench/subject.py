@@ -57,10 +57,15 @@ def load_subject(folder: Path) -> Subject:
     except Exception as error:  # safetensors and json each raise errors of their own on a damaged file
         raise UserError(f"{folder} holds a damaged model: {error}") from error
     module, _, name = str(head.get("class")).rpartition(".")
+    if module.partition(".")[0] != "veilbench":  # a file from elsewhere must not choose what is imported
+        raise UserError(f"{folder} was made by {head.get('class')}, which is no class of veilbench")
     try:
         kind = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise UserError(f"{folder} was made by {head.get('class')}, which this version does not have") from error
     if head.get("format") != FORMAT or not (isinstance(kind, type) and issubclass(kind, Subject)):
         raise UserError(f"{folder} is not a model of format {FORMAT}: {head.get('class')}")
-    return kind.restore(head["settings"], arrays)
+    try:
+        return kind.restore(head["settings"], arrays)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{folder} holds a damaged model: {error!r}") from error

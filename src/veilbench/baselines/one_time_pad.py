@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+
 import numpy as np
 
 from veilbench.baselines.stream import StreamCipher
@@ -23,6 +24,10 @@ class OneTimePad(StreamCipher):
     def unseal(self, sealed: bytes, nonce: bytes) -> bytes:
         """See `StreamCipher.unseal`."""
         return self.seal(sealed, nonce)
+
+    def blocks(self, plain: np.ndarray, keys: np.ndarray, nonces: np.ndarray) -> np.ndarray:
+        """See `Cipher.blocks`: the exclusive or of bits and key."""
+        return 2 * np.bitwise_xor(plain, keys).astype(np.float32) - 1
 
     def with_key_bit_flipped(self, rng: np.random.Generator) -> StreamCipher:
         """Not offered: in a pad each key bit touches one bit of one message, by design."""

@@ -78,6 +78,30 @@ class Cipher(Subject):
             NotImplementedError: the scheme has no key in bits.
         """
 
+    def blocks(self, plain: np.ndarray, keys: np.ndarray, nonces: np.ndarray) -> np.ndarray:
+        """Encrypt blocks of bits, each under a key and a nonce of its own; all of shape (n, bits), values 0 and 1.
+
+        Returns:
+            What is visible of each block: shape (n, bits), float32 in [-1, 1].
+
+        Raises:
+            NotImplementedError: the scheme does not work on blocks of bits.
+        """
+        raise NotImplementedError("it does not encrypt blocks of bits")
+
+    def features(self, ciphertext: Ciphertext) -> np.ndarray:
+        """What a learner is shown of each block, shape (blocks, features), float32; public things only.
+
+        Here: the bits of the code as -1 and 1, then the member's id as a one-hot row.
+        """
+        members = np.eye(int(ciphertext.members.max(initial=0)) + 1, dtype=np.float32)[ciphertext.members]
+        return np.hstack([2 * ciphertext.unpacked().astype(np.float32) - 1, members])
+
+    def changed_bits(self, one: Ciphertext, other: Ciphertext) -> float:
+        """The share of the code's bits in which two ciphertexts of the same length differ."""
+        differing = (one.unpacked() != other.unpacked()).sum()
+        return float(differing / one.bits.sum())
+
     def bytes_per_character(self, symbols: np.ndarray, rng: np.random.Generator) -> float:
         """Bytes of ciphertext per character, nonce and published ids included."""
         made = self.encrypt(symbols, rng)

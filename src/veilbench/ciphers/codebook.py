@@ -125,4 +125,4 @@ class CodebookCipher(Cipher):
         """See `Subject.restore`."""
         weights = {k.removeprefix("network."): v for k, v in arrays.items() if k.startswith("network.")}
         own = (arrays["codes"], arrays["bits"], arrays["decoded"], settings["chunk"], arrays.get("key"))
-        return cls(*own, (settings["network"], weights))
+        return CodebookCipher(*own, (settings["network"], weights))

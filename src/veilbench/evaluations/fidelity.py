@@ -26,9 +26,7 @@ class Fidelity:
     def __init__(self, length: Annotated[int, Ge(1)] = 20_000) -> None:
         self.length = length
 
-    def examine(
-        self, subject: Cipher, texts: Texts, trainer: Accelerator, seeds: np.random.SeedSequence
-    ) -> Findings:
+    def examine(self, subject: Cipher, texts: Texts, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
         """Measure; see the class."""
         rng = np.random.default_rng(seeds)
         alphabet, english = np.arange(SIZE, dtype=np.uint8), texts.unseen[: self.length]
@@ -44,7 +42,7 @@ class Fidelity:
     def _codes(self, cipher: CodebookCipher) -> dict[str, Metric]:
         codes = np.unpackbits(cipher.codes, axis=-1)
         distinct = sum(len(np.unique(book, axis=0)) for book in cipher.codes)
-        metrics = {"distinct_codes": Metric.exact(distinct / cipher.codes[..., 0].size, cipher.members * SIZE)}
+        metrics = {"distinct_codes": Metric.exact(distinct / cipher.codes[..., 0].size, cipher.members * SIZE, "share")}
         if cipher.key is not None:
             wrong = codes != np.unpackbits(cipher.key, axis=-1)
             metrics["exact_codes"] = proportion(int((~wrong.any(-1)).sum()), cipher.members * SIZE)

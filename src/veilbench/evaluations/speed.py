@@ -26,9 +26,7 @@ class Speed:
     def __init__(self, length: Annotated[int, Ge(1)] = 100_000, repeats: Annotated[int, Ge(1)] = 3) -> None:
         self.length, self.repeats = length, repeats
 
-    def examine(
-        self, subject: Cipher, texts: Texts, trainer: Accelerator, seeds: np.random.SeedSequence
-    ) -> Findings:
+    def examine(self, subject: Cipher, texts: Texts, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
         """Measure; see the class."""
         rng = np.random.default_rng(seeds)
         message = np.resize(texts.unseen, self.length)

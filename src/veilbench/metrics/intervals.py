@@ -21,10 +21,10 @@ def proportion(successes: int, n: int, confidence: float = 0.95) -> Metric:
     interval = stats.binomtest(int(successes), int(n)).proportion_ci(confidence, "exact")
     value = successes / n
     label = f"Clopper-Pearson {confidence:.0%}".replace("%", " %")
-    return Metric(value, min(interval.low, value), max(interval.high, value), int(n), label)
+    return Metric(value, min(interval.low, value), max(interval.high, value), int(n), label, "share")
 
 
-def mean(values: Sequence[float], confidence: float = 0.95) -> Metric:
+def mean(values: Sequence[float], confidence: float = 0.95, unit: str = "share") -> Metric:
     """The mean of independent runs (texts, seeds) with Student's t interval over them.
 
     Raises:
@@ -36,7 +36,7 @@ def mean(values: Sequence[float], confidence: float = 0.95) -> Metric:
     half = float(stats.t.ppf((1 + confidence) / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x)))
     centre = float(x.mean())
     label = f"Student t over {len(x)} runs, {confidence:.0%}".replace("%", " %")
-    return Metric(centre, centre - half, centre + half, len(x), label)
+    return Metric(centre, centre - half, centre + half, len(x), label, unit)
 
 
 def above_chance(measured: Metric, chance: float) -> Metric:
@@ -47,5 +47,5 @@ def above_chance(measured: Metric, chance: float) -> Metric:
     """
     if not 0 <= chance < 1:
         raise ValueError(f"chance must be in [0, 1), got {chance}")
-    scaled = [(x - chance) / (1 - chance) for x in (measured.value, measured.low, measured.high)]
-    return Metric(*scaled, measured.n, measured.interval)
+    value, low, high = ((x - chance) / (1 - chance) for x in (measured.value, measured.low, measured.high))
+    return Metric(value, low, high, measured.n, measured.interval)

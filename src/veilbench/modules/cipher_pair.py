@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import numpy as np
 import pytorch_lightning as pl
@@ -14,6 +14,7 @@ from torch import Tensor
 from veilbench.ciphers.codebook import CodebookCipher, random_mapping
 from veilbench.data.alphabet import SIZE
 from veilbench.data.text import Texts
+from veilbench.losses.squared import summed_over_members
 from veilbench.nets.cipher_pair import THRESHOLD, CipherPairNet
 
 
@@ -53,7 +54,7 @@ class CipherPair(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.net = CipherPairNet(encrypter, decrypter, members, slope, travels)
+        self.net = CipherPairNet(encrypter, decrypter, members, slope, travels, not mapping and travels == "bits")
         self.bits = [code_bits] * members if isinstance(code_bits, int) else list(code_bits)
         if len(self.bits) != members or max(self.bits) != encrypter[-1] or min(self.bits) < 1:
             raise ValueError(
@@ -90,14 +91,15 @@ class CipherPair(pl.LightningModule):
 
     def loss(self, symbols: Tensor) -> Tensor:
         """The summed loss of all members on a batch of symbols, shape (batch,)."""
-        made = self.net.encrypter.forward_one_hot(symbols)
-        wanted = torch.nn.functional.one_hot(symbols, SIZE).to(made.dtype)
+        wanted = torch.nn.functional.one_hot(symbols, SIZE).to(self.codes.dtype)
         if not self.mapping:
+            made = self.net.book().index_select(1, symbols)
             sent = made + (self.net.sent(made) - made).detach()
-            return ((self.net.decrypter(sent * self.mask) - wanted) ** 2).mean((1, 2)).sum()
+            return summed_over_members(self.net.decrypter(sent * self.mask), wanted)
+        made = self.net.encrypter.forward_one_hot(symbols)
         codes = self.codes.index_select(1, symbols)
-        encrypter = (((made - codes) * self.mask) ** 2).mean((1, 2)).sum()
-        return encrypter + ((self.net.decrypter(codes) - wanted) ** 2).mean((1, 2)).sum()
+        encrypter = summed_over_members(made, codes, self.mask)
+        return encrypter + summed_over_members(self.net.decrypter(codes), wanted)
 
     def training_step(self, batches: Tensor) -> Tensor:
         """Many optimizer steps at once, one per row: Lightning's own cost is paid per call.
@@ -105,7 +107,7 @@ class CipherPair(pl.LightningModule):
         Args:
             batches: symbols, shape (steps, batch).
         """
-        optimizer = self.optimizers(use_pl_optimizer=False)
+        optimizer = cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=False))
         for batch in batches:
             optimizer.zero_grad(set_to_none=True)
             loss = self.loss(batch)
@@ -120,7 +122,7 @@ class CipherPair(pl.LightningModule):
     def health(self) -> tuple[float, float]:
         """Share of characters that every part answers rightly, and the smallest margin among all answers."""
         symbols = torch.arange(SIZE, device=self.device)
-        made = self.net.encrypter.forward_one_hot(symbols)
+        made = self.net.book()
         answers = self.net.decrypter(self.net.sent(made) * self.mask)
         best = answers.topk(2, -1)
         margins = [best.values[..., 0] - best.values[..., 1]]

@@ -24,6 +24,9 @@ class CipherPairNet(nn.Module):
         members: M.
         slope: LeakyReLU's slope below zero.
         travels: what goes from one to the other: the code's bits after a threshold at 0.5, or its raw floats.
+        centred: shift and scale every unit of the code to mean 0.5 and deviation 1 over the alphabet, so that
+            the threshold splits the alphabet. A pair that is to find bits of its own does not start without it:
+            the first outputs of so deep a net all lie on one side.
     """
 
     def __init__(
@@ -33,6 +36,7 @@ class CipherPairNet(nn.Module):
         members: int = 1,
         slope: float = 0.3,
         travels: Literal["bits", "floats"] = "bits",
+        centred: bool = False,
     ) -> None:
         super().__init__()
         if encrypter[0] != SIZE or decrypter[-1] != SIZE:
@@ -42,12 +46,26 @@ class CipherPairNet(nn.Module):
             raise ValueError(f"encrypter ends with {encrypter[-1]}, but decrypter begins with {decrypter[0]}")
         self.encrypter = StackedMLP(encrypter, members, slope)
         self.decrypter = StackedMLP(decrypter, members, slope)
-        self.members, self.slope, self.travels = members, slope, travels
+        self.members, self.slope, self.travels, self.centred = members, slope, travels, centred
 
     def settings(self) -> dict[str, Any]:
         """The constructor's arguments."""
         widths = {"encrypter": self.encrypter.widths, "decrypter": self.decrypter.widths}
-        return {**widths, "members": self.members, "slope": self.slope, "travels": self.travels}
+        rest = {
+            "members": self.members,
+            "slope": self.slope,
+            "travels": self.travels,
+            "centred": self.centred,
+        }
+        return widths | rest
+
+    def book(self) -> Tensor:
+        """The code of every character as the encrypters give it, shape (M, 91, bits)."""
+        made = self.encrypter.forward_one_hot(torch.arange(SIZE, device=self.encrypter.biases[0].device))
+        if not self.centred:
+            return made
+        deviation, mean = torch.std_mean(made, 1, keepdim=True)
+        return (made - mean) / (deviation + 1e-6) + THRESHOLD
 
     def sent(self, code: Tensor) -> Tensor:
         """What travels for a code as the encrypter gave it."""
@@ -64,7 +82,7 @@ class CipherPairNet(nn.Module):
             The packed codes, shape (M, 91, bytes), and the decrypters' answers to them, shape (M, 91).
         """
         cpu = self.to("cpu")
-        sent = cpu.sent(cpu.encrypter.forward_one_hot(torch.arange(SIZE)))
+        sent = cpu.sent(cpu.book())
         sent = sent * (torch.arange(sent.shape[-1]) < torch.tensor(list(bits))[:, None, None])
         decoded = cpu.decrypter(sent).argmax(-1).to(torch.uint8).numpy()
         if self.travels == "bits":

@@ -58,9 +58,7 @@ class Curves(pl.Callback):
         self.steps_per_call = steps_per_call
         self.points: dict[str, list[tuple[int, float]]] = {}
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Append the latest values; a value that is not finite ends the training."""
         step = (batch_idx + 1) * self.steps_per_call
         for name, value in pl_module.curves.items():
@@ -106,7 +104,7 @@ class Central:
         curves = Curves(self.steps_per_call)
         calls = -(-self.max_steps // self.steps_per_call)
         lightning = trainer.lightning(max_epochs=1, limit_train_batches=calls, callbacks=[curves])
-        lightning.fit(module, DataLoader(batches, batch_size=None))
+        lightning.fit(module, DataLoader(batches, batch_size=None), weights_only=True)
         if all(torch.equal(a, b.cpu()) for a, b in zip(before, module.parameters(), strict=True)):
             raise UserError("the training changed no weight; raise training.max_steps or the learning rate")
         lightning.save_checkpoint(folder / "model.ckpt")

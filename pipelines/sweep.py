@@ -1,0 +1,52 @@
+"""All stages of one experiment in one process: `python pipelines/sweep.py -m experiment=cipher_small seed=range(3)`.
+
+Returns the metric that `objective` names, so that a Hydra sweeper can optimise it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import hydra
+import yaml
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from pipelines.compose import hydra_errors, plain
+from veilbench import stages
+from veilbench.errors import UserError, one_line_errors
+from veilbench.experiment import build
+from veilbench.tracking import headline
+
+
+@hydra.main(  # type: ignore[untyped-decorator]
+    config_path="../conf", config_name="config", version_base="1.3"
+)
+def main(composed: DictConfig) -> float | None:
+    """Run one job of a sweep."""
+    hydra_config = HydraConfig.get()
+    folder = Path(hydra_config.runtime.output_dir)
+    config = plain(composed, dict(hydra_config.runtime.choices))
+    stages.run_all(config, folder)
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf8")
+    build(config["tracking"]).publish(config, folder)
+    return objective(config["objective"], folder)
+
+
+def objective(name: str | None, folder: Path) -> float | None:
+    """The metric that a sweeper optimises.
+
+    Raises:
+        UserError: there is no such metric.
+    """
+    metrics = headline(folder)
+    if name is not None and name not in metrics:
+        raise UserError(f"objective={name} is no metric of this experiment; there are: {', '.join(metrics)}")
+    return None if name is None else metrics[name]
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra's own handling would hide the cause
+    with one_line_errors(), hydra_errors():
+        main()

@@ -1,0 +1,91 @@
+"""What all attacks share: a threat model, a budget, two controls, and the rule that makes the verdict."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from veilbench.accelerator import Accelerator
+from veilbench.ciphers.base import Cipher
+from veilbench.data.text import Texts
+from veilbench.errors import UserError
+from veilbench.findings import Control, Findings, judge
+from veilbench.threat import ThreatModel
+
+CONFIDENCE = 0.99  # of the intervals of gains: verdicts are many, and each must not be a matter of luck
+
+
+class CipherAttack(ABC):
+    """An attack on a text cipher.
+
+    Args:
+        threat: what the attacker has.
+        positive: a scheme known to be broken by this attack.
+        negative: a scheme known to withstand it.
+        broken_at: the gain (0 chance, 1 everything) from which a scheme counts as broken.
+    """
+
+    title: str
+
+    def __init__(self, threat: ThreatModel, positive: Cipher, negative: Cipher, broken_at: float = 0.8) -> None:
+        if not 0 < broken_at <= 1:
+            raise ValueError(f"broken_at={broken_at} must be in (0, 1]")
+        self.threat, self.positive, self.negative, self.broken_at = threat, positive, negative, broken_at
+
+    @abstractmethod
+    def run(
+        self, cipher: Cipher, texts: Texts, accelerator: Accelerator, rng: np.random.Generator, control: bool
+    ) -> Findings:
+        """Attack one scheme and report the gain.
+
+        Args:
+            cipher: the scheme, with the attacked key.
+            texts: prepared data; the secret messages come from `texts.target`.
+            accelerator: where to compute.
+            rng: draws everything.
+            control: only the largest budget matters: skip what serves the curves alone.
+        """
+
+    def examine(self, subject: Cipher, texts: Texts, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
+        """Attack the subject and both controls at the same budget, and judge."""
+        own, *drawn = seeds.spawn(3)
+        found = self.run(subject, texts, trainer, np.random.default_rng(own), control=False)
+        if found.gain is None:
+            raise UserError(f"the attack {self.title} reported no gain")
+        found.controls = [
+            self._control(kind, scheme, texts, trainer, seed)
+            for kind, scheme, seed in zip(("positive", "negative"), (self.positive, self.negative), drawn, strict=True)
+        ]
+        found.verdict = judge(found.gain, found.controls[0].gain, found.controls[1].gain, self.broken_at)
+        found.broken_at = self.broken_at
+        found.threat = dict.fromkeys(self.threat.granted(), True)
+        return found
+
+    def _control(
+        self, kind: str, scheme: Cipher, texts: Texts, trainer: Accelerator, seed: np.random.SeedSequence
+    ) -> Control:
+        rng = np.random.default_rng(seed)
+        gain = self.run(scheme.with_fresh_key(rng), texts, trainer, rng, control=True).gain
+        if gain is None:
+            raise UserError(f"the attack {self.title} reported no gain on its {kind} control")
+        passed = gain.low >= self.broken_at if kind == "positive" else gain.low <= 0
+        return Control(kind, type(scheme).__name__, gain, passed)
+
+
+def pieces(target: np.ndarray, length: int, count: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Disjoint pieces of the target text, at random places.
+
+    Raises:
+        UserError: the text is too short for them.
+    """
+    room = len(target) // length
+    if room < count:
+        raise UserError(f"{count} pieces of {length} characters need more text than the target's {len(target)}")
+    starts = rng.choice(room, count, replace=False) * length
+    return [target[start : start + length] for start in starts]
+
+
+def constant_guess(texts: Texts) -> float:
+    """The share of the target that is its commonest character: what an attacker gets for nothing."""
+    return float(np.bincount(texts.target).max() / len(texts.target))

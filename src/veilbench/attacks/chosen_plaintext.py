@@ -1,0 +1,130 @@
+"""The IND-CPA game: which of two chosen messages was encrypted? (After Bellare, Desai, Jokipii and Rogaway 1997)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.base import CONFIDENCE, CipherAttack
+from veilbench.attacks.exposure import Exposure
+from veilbench.ciphers.base import Cipher, Ciphertext
+from veilbench.data.alphabet import SIZE
+from veilbench.data.text import Texts
+from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.metrics.intervals import proportion
+from veilbench.threat import ThreatModel
+
+
+class ChosenPlaintext(CipherAttack):
+    """Plays the game in three settings and reports the adversary's advantage, 2 P(right) - 1.
+
+    `same_key`: the adversary may ask for encryptions under the attacked key. `fresh_key`: every game has a new key
+    and no questions; the adversary prepares with keys of its own. `nonce_reuse`: as `same_key`, but the victim
+    repeats the challenge's nonce in its answers. One message is one character over and over, the other is varied.
+
+    Args:
+        threat: what is granted in `same_key`; the other settings change only the flag they are named for.
+        positive: see `CipherAttack`.
+        negative: see `CipherAttack`.
+        games: played per setting.
+        queries: encryptions of each message that the adversary asks for.
+        length: characters of a message.
+        broken_at: see `CipherAttack`.
+    """
+
+    title = "Chosen plaintext (IND-CPA)"
+
+    def __init__(
+        self,
+        threat: ThreatModel,
+        positive: Cipher,
+        negative: Cipher,
+        games: Annotated[int, Ge(20)] = 400,
+        queries: Annotated[int, Ge(8)] = 64,
+        length: Annotated[int, Ge(2)] = 32,
+        broken_at: float = 0.8,
+    ) -> None:
+        super().__init__(threat, positive, negative, broken_at)
+        self.games, self.queries, self.length = games, queries, length
+
+    def run(
+        self, cipher: Cipher, texts: Texts, accelerator: Accelerator, rng: np.random.Generator, control: bool
+    ) -> Findings:
+        """See `CipherAttack.run`."""
+        messages = (np.full(self.length, 65, np.uint8), (np.arange(self.length) % SIZE).astype(np.uint8))
+        right = {"same_key": self._asked(cipher, messages, self.threat, rng)}
+        if not control:
+            if not cipher.deterministic:
+                reuse = replace(self.threat, nonce_reuse=True)
+                right["nonce_reuse"] = self._asked(cipher, messages, reuse, rng)
+            if cipher.rekeys:
+                right["fresh_key"] = self._unasked(cipher, messages, rng)
+        found = Findings(self.title)
+        found.metrics = {f"advantage_{s}": advantage(wins, self.games) for s, wins in right.items()}
+        if not cipher.rekeys:
+            found.notes.append("No game with fresh keys: a fresh key of this model is a fresh training.")
+        advantages = {setting: found.metrics[f"advantage_{setting}"] for setting in right}
+        curves = [Curve(s.replace("_", " "), [1], [m.value], [m.low], [m.high]) for s, m in advantages.items()]
+        found.figures.append(Figure("Advantage by setting", "setting", "advantage", curves))
+        found.gain = advantage(right["same_key"], self.games, CONFIDENCE)
+        return found
+
+    def _asked(
+        self,
+        cipher: Cipher,
+        messages: tuple[np.ndarray, np.ndarray],
+        threat: ThreatModel,
+        rng: np.random.Generator,
+    ) -> int:
+        """Games won with questions. A distinguisher is fitted on games that the adversary plays with itself."""
+        from veilbench.attacks.distinguisher import Distinguisher
+
+        def play() -> tuple[int, np.ndarray]:
+            coin = int(rng.integers(2))
+            exposure = Exposure(threat, cipher, messages[coin], np.empty(0, np.uint8), rng)
+            answers = bank or [[exposure.encrypt(m) for _ in range(2)] for m in messages]
+            return coin, clues(exposure.ciphertext(), answers, exposure)
+
+        bank: list[list[Ciphertext]] = []
+        if not threat.nonce_reuse:  # answers do not depend on the game: ask once
+            oracle = Exposure(threat, cipher, messages[0], np.empty(0, np.uint8), rng)
+            bank = [[oracle.encrypt(m) for _ in range(self.queries // 2)] for m in messages]
+        trained = Distinguisher([play() for _ in range(self.queries)])
+        return trained.wins([play() for _ in range(self.games)])
+
+    def _unasked(self, cipher: Cipher, messages: tuple[np.ndarray, np.ndarray], rng: np.random.Generator) -> int:
+        """Games won without questions, each under a key of its own."""
+        from veilbench.attacks.distinguisher import Distinguisher
+
+        def play() -> tuple[int, np.ndarray]:
+            coin = int(rng.integers(2))
+            fresh = cipher.with_fresh_key(rng)
+            exposure = Exposure(self.threat, fresh, messages[coin], np.empty(0, np.uint8), rng)
+            return coin, clues(exposure.ciphertext(), [], exposure)
+
+        trained = Distinguisher([play() for _ in range(self.queries)])
+        return trained.wins([play() for _ in range(self.games)])
+
+
+def clues(challenge: Ciphertext, answers: list[list[Ciphertext]], exposure: Exposure) -> np.ndarray:
+    """What an adversary computes from a challenge, shape (clues,).
+
+    The closest agreement, block by block, with an answer to either message; the share of distinct blocks; and the
+    mean of every visible feature over the blocks.
+    """
+    agreement = [
+        max((float((challenge.codes == a.codes).all(1).mean()) for a in bank), default=0.0) for bank in answers
+    ] or [0.0, 0.0]
+    distinct = len(np.unique(challenge.codes, axis=0)) / len(challenge.codes)
+    features = exposure.features(challenge).mean(0)
+    return np.array([*agreement, distinct, *np.resize(np.append(features, np.zeros(64)), 64)])
+
+
+def advantage(wins: int, games: int, confidence: float = 0.95) -> Metric:
+    """2 P(right) - 1, with the Clopper-Pearson interval carried over."""
+    share = proportion(wins, games, confidence)
+    return Metric(2 * share.value - 1, 2 * share.low - 1, 2 * share.high - 1, games, share.interval)

@@ -1,0 +1,102 @@
+"""The networks of fresh Eves: several at once, each with a seed of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol, cast
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+from veilbench.accelerator import Accelerator
+from veilbench.ciphers.base import Cipher
+from veilbench.nets.stacked_mlp import StackedMLP
+
+STEPS_PER_CALL = 25
+
+
+class Budget(Protocol):
+    """What an Eve may spend; see `FreshEve`."""
+
+    eves: int
+    steps: int
+    batch_size: int
+    test_blocks: int
+    bits: int
+
+
+class SealedBlocks(IterableDataset[Tensor]):
+    """Endless batches of random blocks under random keys and nonces.
+
+    Args:
+        cipher: seals them.
+        budget: sizes.
+        rows: blocks of one batch.
+        seed: draws everything.
+    """
+
+    def __init__(self, cipher: Cipher, budget: Budget, rows: int, seed: int) -> None:
+        self.cipher, self.budget, self.rows, self.seed = cipher, budget, rows, seed
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """Shape (eves, rows, 3 * bits): ciphertext and nonce, then the plain bits as 0 and 1."""
+        rng = np.random.default_rng(self.seed)
+        eves, bits = self.budget.eves, self.budget.bits
+        while True:
+            plain, keys, nonces = rng.integers(0, 2, (3, eves * self.rows, bits), dtype=np.uint8)
+            sealed = self.cipher.blocks(plain, keys, nonces)
+            row = np.hstack([sealed, 2 * nonces.astype(np.float32) - 1, plain.astype(np.float32)])
+            yield torch.from_numpy(row.reshape(eves, self.rows, 3 * bits))
+
+
+class Eve(pl.LightningModule):
+    """Guesses the plain bits from ciphertext and nonce, without the key.
+
+    Args:
+        bits: of a block.
+        hidden: units of each of two hidden layers.
+        eves: how many learn at once.
+    """
+
+    def __init__(self, bits: int, hidden: int, eves: int) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.bits = bits
+        self.net = StackedMLP([2 * bits, hidden, hidden, bits], eves)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Adam."""
+        return torch.optim.Adam(self.parameters(), 2e-3, fused=True)
+
+    def training_step(self, batches: Tensor) -> None:
+        """Steps on a batch of shape (eves, steps * rows, 3 * bits), cut along its second axis."""
+        optimizer = cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=False))
+        for batch in batches.chunk(STEPS_PER_CALL, 1):
+            optimizer.zero_grad(set_to_none=True)
+            seen, plain = batch[..., : 2 * self.bits], batch[..., 2 * self.bits :]
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(self.net(seen), plain)
+            self.manual_backward(loss * len(self.net.weights[0]))
+            optimizer.step()
+
+
+def examine_eves(
+    cipher: Cipher, budget: Budget, hidden: int, accelerator: Accelerator, rng: np.random.Generator
+) -> list[float]:
+    """Train Eves of one size and examine each on blocks of its own.
+
+    Returns:
+        Each Eve's share of bits guessed rightly.
+    """
+    eve = Eve(budget.bits, hidden, budget.eves)
+    eve.net.reset_parameters(torch.Generator().manual_seed(int(rng.integers(2**62))))
+    lessons = SealedBlocks(cipher, budget, budget.batch_size * STEPS_PER_CALL, int(rng.integers(2**31)))
+    trainer = accelerator.lightning(max_epochs=1, limit_train_batches=-(-budget.steps // STEPS_PER_CALL))
+    trainer.fit(eve, DataLoader(lessons, batch_size=None), weights_only=True)
+    test = next(iter(SealedBlocks(cipher, budget, budget.test_blocks, int(rng.integers(2**31)))))
+    seen, plain = test[..., : 2 * budget.bits], test[..., 2 * budget.bits :]
+    with torch.no_grad():
+        right = (eve.net.cpu()(seen) > 0) == (plain > 0.5)
+    return [float(share) for share in right.float().mean((1, 2))]

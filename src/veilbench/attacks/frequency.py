@@ -1,0 +1,111 @@
+"""Ciphertext only: the statistics of the language against the statistics of the codes.
+
+All members' alphabets are solved together, since the context of a letter runs across them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.base import CONFIDENCE, CipherAttack, constant_guess, pieces
+from veilbench.attacks.exposure import Exposure, tokens
+from veilbench.ciphers.base import Cipher
+from veilbench.data.text import Texts
+from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.metrics.intervals import above_chance, mean
+from veilbench.threat import ThreatModel
+
+READABLE = 0.9
+
+
+class Frequency(CipherAttack):
+    """Recovers text by a character language model and a search over the code books.
+
+    Args:
+        threat: see `CipherAttack`.
+        positive: see `CipherAttack`.
+        negative: see `CipherAttack`.
+        lengths: characters of the attacked texts.
+        texts: different texts per length; the intervals are over them.
+        order: characters in the language model's longest n-gram.
+        restarts: of the search.
+        broken_at: see `CipherAttack`.
+    """
+
+    title = "Frequency analysis"
+
+    def __init__(
+        self,
+        threat: ThreatModel,
+        positive: Cipher,
+        negative: Cipher,
+        lengths: Sequence[Annotated[int, Ge(1)]] = (500, 2_000, 5_000, 20_000),
+        texts: Annotated[int, Ge(2)] = 3,
+        order: Annotated[int, Ge(2)] = 5,
+        restarts: Annotated[int, Ge(1)] = 4,
+        broken_at: float = 0.8,
+    ) -> None:
+        super().__init__(threat, positive, negative, broken_at)
+        self.lengths, self.texts, self.order, self.restarts = sorted(lengths), texts, order, restarts
+
+    def run(
+        self, cipher: Cipher, texts: Texts, accelerator: Accelerator, rng: np.random.Generator, control: bool
+    ) -> Findings:
+        """See `CipherAttack.run`."""
+        if cipher.block != 1:
+            raise NotImplementedError(f"it encrypts {cipher.block} characters at once")
+        recovered = {}
+        for length in self.lengths[-1:] if control else self.lengths:
+            shares = []
+            for secret in pieces(texts.target, length, self.texts, rng):
+                exposure = Exposure(self.threat, cipher, secret, texts.statistics, rng)
+                shares.append(float((self.guess(exposure, rng) == secret).mean()))
+            recovered[length] = shares
+        return self._findings(recovered, constant_guess(texts))
+
+    def guess(self, exposure: Exposure, rng: np.random.Generator) -> np.ndarray:
+        """The attack proper: the message, shape (length,), from what the exposure gives."""
+        from veilbench.attacks.language import language
+        from veilbench.attacks.substitution import solve
+
+        (sealed,), groups = tokens([exposure.ciphertext()])
+        model = language(exposure.auxiliary(), self.order)
+        answer = solve(sealed, groups, model, restarts=self.restarts, seed=int(rng.integers(2**31)))
+        return np.asarray(answer[sealed])
+
+    def _findings(self, recovered: dict[int, list[float]], chance: float) -> Findings:
+        found = Findings(self.title)
+        means = {length: mean(shares) for length, shares in recovered.items()}
+        found.metrics |= {f"recovered_at_{length}": metric for length, metric in means.items()}
+        found.metrics["recovered_for_nothing"] = Metric.exact(chance, unit="share")
+        readable = [length for length, metric in means.items() if metric.value >= READABLE]
+        if readable:
+            found.metrics["characters_needed"] = Metric.exact(readable[0])
+            found.notes.append(f"{READABLE:.0%} of the text is recovered from {readable[0]} characters of ciphertext.")
+        values = list(means.values())
+        curve = Curve("recovered", self.lengths[-len(values) :], *_clipped(values))
+        nothing = Curve("commonest character", curve.x, [chance] * len(values))
+        label = "share of characters recovered"
+        found.figures.append(
+            Figure(
+                "Recovery against length",
+                "characters of ciphertext",
+                label,
+                [curve, nothing],
+                log_x=True,
+                control_curves=[nothing.name],
+            )
+        )
+        found.gain = above_chance(mean(recovered[max(recovered)], CONFIDENCE), chance)
+        return found
+
+
+def _clipped(metrics: list[Metric]) -> tuple[list[float], list[float], list[float]]:
+    """Values, lower and upper ends; an interval of shares ends at 0 and 1."""
+    low, high = [max(0.0, m.low) for m in metrics], [min(1.0, m.high) for m in metrics]
+    return [m.value for m in metrics], low, high

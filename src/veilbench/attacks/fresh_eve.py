@@ -1,0 +1,82 @@
+"""New adversaries, trained after Alice and Bob are frozen (Abadi and Andersen 2016, section 2.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.base import CONFIDENCE, CipherAttack
+from veilbench.ciphers.base import Cipher
+from veilbench.data.text import Texts
+from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.metrics.intervals import above_chance, mean
+from veilbench.threat import ThreatModel
+
+
+class FreshEve(CipherAttack):
+    """Trains Eves of several sizes on ciphertexts of random blocks under random keys that they do not see.
+
+    Args:
+        threat: see `CipherAttack`.
+        positive: see `CipherAttack`; must have `Cipher.blocks`, like the subject.
+        negative: see `CipherAttack`.
+        hidden: units of each of the two hidden layers, one number per size.
+        eves: trained at once for each size, each from its own seed; the intervals are over them.
+        steps: of each Eve's training.
+        batch_size: blocks of one step.
+        test_blocks: fresh blocks for each Eve's examination.
+        bits: of a block.
+        broken_at: see `CipherAttack`.
+    """
+
+    title = "Fresh Eve"
+
+    def __init__(
+        self,
+        threat: ThreatModel,
+        positive: Cipher,
+        negative: Cipher,
+        hidden: Sequence[Annotated[int, Ge(1)]] = (64, 256),
+        eves: Annotated[int, Ge(2)] = 5,
+        steps: Annotated[int, Ge(1)] = 500,
+        batch_size: Annotated[int, Ge(1)] = 256,
+        test_blocks: Annotated[int, Ge(100)] = 4_096,
+        bits: Annotated[int, Ge(1)] = 16,
+        broken_at: float = 0.8,
+    ) -> None:
+        super().__init__(threat, positive, negative, broken_at)
+        self.hidden, self.eves, self.steps = sorted(hidden), eves, steps
+        self.batch_size, self.test_blocks, self.bits = batch_size, test_blocks, bits
+
+    def run(
+        self, cipher: Cipher, texts: Texts, accelerator: Accelerator, rng: np.random.Generator, control: bool
+    ) -> Findings:
+        """See `CipherAttack.run`."""
+        from veilbench.attacks.eve import examine_eves
+
+        self.threat.require("own_keys")
+        found = Findings(self.title)
+        shares: dict[int, Metric] = {}
+        for size in self.hidden[-1:] if control else self.hidden:
+            right = examine_eves(cipher, self, size, accelerator, rng)
+            shares[size] = mean(right)
+            found.metrics[f"bits_recovered_of_{self.bits}_by_{size}"] = mean([self.bits * r for r in right], unit="")
+        found.gain = above_chance(mean(right, CONFIDENCE), 0.5)
+        values = list(shares.values())
+        curve = Curve("Eve", list(shares), *zip(*((m.value, m.low, m.high) for m in values), strict=True))
+        nothing = Curve("coin flips", curve.x, [0.5] * len(values))
+        found.figures.append(
+            Figure(
+                "Bits recovered by fresh Eves",
+                "hidden units",
+                "share of bits recovered",
+                [curve, nothing],
+                True,
+                control_curves=["coin flips"],
+            )
+        )
+        return found

@@ -1,0 +1,156 @@
+"""Known plaintext: how much of a new text does one know after so many known characters?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.base import CONFIDENCE, CipherAttack, constant_guess, pieces
+from veilbench.attacks.exposure import Exposure, tokens
+from veilbench.ciphers.base import Cipher
+from veilbench.data.text import Texts
+from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.metrics.intervals import above_chance, mean
+from veilbench.threat import ThreatModel
+
+
+class KnownPlaintext(CipherAttack):
+    """Three ways to use known pairs.
+
+    `codebook` writes down the character of each code seen, and takes the commonest one for the others. `language`
+    fills those gaps by the statistics of the language. `learned` trains a decoder on the pairs, which needs no code
+    to be repeated. The gain is that of the way that did best on pairs held out from it.
+
+    Args:
+        threat: see `CipherAttack`.
+        positive: see `CipherAttack`.
+        negative: see `CipherAttack`.
+        known: numbers of known characters.
+        length: characters of the new text.
+        texts: different texts; the intervals are over them.
+        decoder_known: numbers of known characters, a subset of `known`, for which a decoder is trained.
+        decoder_steps: its optimizer steps.
+        order: characters in the language model's longest n-gram.
+        restarts: of the search that fills the gaps.
+        broken_at: see `CipherAttack`.
+    """
+
+    title = "Known plaintext"
+
+    def __init__(
+        self,
+        threat: ThreatModel,
+        positive: Cipher,
+        negative: Cipher,
+        known: Sequence[Annotated[int, Ge(10)]] = (34, 100, 300, 1_000, 3_000),
+        length: Annotated[int, Ge(1)] = 2_000,
+        texts: Annotated[int, Ge(2)] = 3,
+        decoder_known: Sequence[int] = (300, 3_000),
+        decoder_steps: Annotated[int, Ge(1)] = 300,
+        order: Annotated[int, Ge(2)] = 5,
+        restarts: Annotated[int, Ge(1)] = 1,
+        broken_at: float = 0.8,
+    ) -> None:
+        super().__init__(threat, positive, negative, broken_at)
+        if strangers := set(decoder_known) - set(known):
+            raise ValueError(f"decoder_known={sorted(strangers)} must be among known={list(known)}")
+        self.known, self.length, self.texts = sorted(known), length, texts
+        self.decoder_known, self.decoder_steps = list(decoder_known), decoder_steps
+        self.order, self.restarts = order, restarts
+
+    def run(
+        self, cipher: Cipher, texts: Texts, accelerator: Accelerator, rng: np.random.Generator, control: bool
+    ) -> Findings:
+        """See `CipherAttack.run`."""
+        most = self.known[-1]
+        budgets = [most] if control else self.known
+        shares: dict[tuple[str, int], list[float]] = {}
+        trust: dict[str, list[float]] = {}
+        for piece in pieces(texts.target, most + self.length, self.texts, rng):
+            secret, told = piece[: self.length], piece[self.length :]
+            for budget in budgets:
+                exposure = Exposure(self.threat, cipher, secret, texts.statistics, rng, [told[:budget]])
+                for way, (guess, held_out) in self.guesses(exposure, budget, accelerator, rng).items():
+                    shares.setdefault((way, budget), []).append(float((guess == secret).mean()))
+                    if budget == most:
+                        trust.setdefault(way, []).append(held_out)
+        best = max(trust, key=lambda way: np.mean(trust[way]))
+        return self._findings(shares, best, constant_guess(texts))
+
+    def guesses(
+        self, exposure: Exposure, budget: int, accelerator: Accelerator, rng: np.random.Generator
+    ) -> dict[str, tuple[np.ndarray, float]]:
+        """The attack proper: for each way the new text, and the share that it got right of held-out known pairs."""
+        answers: dict[str, tuple[np.ndarray, float]] = {}
+        if exposure.block == 1:
+            answers |= self._by_codebook(exposure, rng)
+        if budget in self.decoder_known:
+            from veilbench.attacks.learned_decoder import decode
+
+            answers["learned"] = decode(exposure, self.decoder_steps, accelerator, rng)
+        return answers
+
+    def _by_codebook(self, exposure: Exposure, rng: np.random.Generator) -> dict[str, tuple[np.ndarray, float]]:
+        from veilbench.attacks.language import language
+        from veilbench.attacks.substitution import solve
+
+        pairs = exposure.known()
+        (secret, *told), groups = tokens([exposure.ciphertext(), *(pair.ciphertext for pair in pairs)])
+        codes, symbols = np.concatenate(told), np.concatenate([pair.symbols for pair in pairs])
+        commonest = np.bincount(exposure.auxiliary()).argmax()
+        book = codebook(codes, symbols, len(groups))
+        exact = np.where(book < 0, commonest, book)
+        cut = len(codes) * 4 // 5
+        early = codebook(codes[:cut], symbols[:cut], len(groups))
+        held_out = float((np.where(early < 0, commonest, early)[codes[cut:]] == symbols[cut:]).mean())
+        model = language(exposure.auxiliary(), self.order)
+        filled = solve(secret, groups, model, known=book, restarts=self.restarts, seed=int(rng.integers(2**31)))
+        return {"codebook": (exact[secret], held_out), "language": (filled[secret], held_out)}
+
+    def _findings(self, shares: dict[tuple[str, int], list[float]], best: str, chance: float) -> Findings:
+        found = Findings(self.title)
+        curves: dict[str, list[tuple[int, Metric]]] = {}
+        for (way, budget), values in shares.items():
+            metric = mean(values)
+            found.metrics[f"{way}_at_{budget}"] = metric
+            curves.setdefault(way, []).append((budget, metric))
+        drawn = [
+            Curve(
+                way,
+                [b for b, _ in at],
+                *zip(*((m.value, max(0.0, m.low), min(1.0, m.high)) for _, m in at), strict=True),
+            )
+            for way, at in curves.items()
+        ]
+        drawn.append(Curve("commonest character", drawn[0].x, [chance] * len(drawn[0].x)))
+        label = "share of new characters known"
+        found.figures.append(
+            Figure(
+                "Recovery against known characters",
+                "known characters",
+                label,
+                drawn,
+                log_x=True,
+                control_curves=["commonest character"],
+            )
+        )
+        found.notes.append(f"The gain is that of '{best}', which did best on known pairs held out from it.")
+        found.gain = above_chance(mean(shares[best, max(b for _, b in shares)], CONFIDENCE), chance)
+        return found
+
+
+def codebook(codes: np.ndarray, symbols: np.ndarray, size: int) -> np.ndarray:
+    """The commonest symbol seen with each token, shape (size,), or -1 for a token that was not seen.
+
+    Args:
+        codes: tokens, shape (n,).
+        symbols: what each stood for, shape (n,), 0 to 90.
+        size: how many tokens there are.
+    """
+    counts = np.zeros((size, 91), np.int64)
+    np.add.at(counts, (codes, symbols), 1)
+    return np.where(counts.any(1), counts.argmax(1), -1)

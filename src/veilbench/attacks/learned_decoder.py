@@ -1,0 +1,86 @@
+"""A decoder trained by the attacker on known pairs."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.exposure import Exposure
+from veilbench.data.alphabet import SIZE
+from veilbench.training.central import Batches
+
+
+class LearnedDecoder(pl.LightningModule):
+    """From what is visible of a block to its characters: one hidden layer, cross-entropy.
+
+    Args:
+        inputs: visible features of a block.
+        block: characters of a block.
+        hidden: units.
+        learning_rate: Adam's.
+    """
+
+    def __init__(self, inputs: int, block: int, hidden: int = 256, learning_rate: float = 3e-3) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.inputs, self.block, self.learning_rate = inputs, block, learning_rate
+        self.net = nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, SIZE * block))
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Adam with a little weight decay: the pairs are few."""
+        return torch.optim.AdamW(self.parameters(), self.learning_rate, weight_decay=1e-2, fused=True)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Shapes (batch, inputs) to (batch, 91, block): scores of the symbols."""
+        return torch.as_tensor(self.net(features).view(-1, SIZE, self.block))
+
+    def training_step(self, batches: Tensor) -> None:
+        """Optimizer steps, one per row: shape (steps, batch, inputs + block), the symbols last."""
+        optimizer = cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=False))
+        for batch in batches:
+            features, symbols = batch.split([self.inputs, self.block], 1)
+            optimizer.zero_grad(set_to_none=True)
+            self.manual_backward(nn.functional.cross_entropy(self(features), symbols.long()))
+            optimizer.step()
+        self.curves: dict[str, float] = {}
+
+
+def decode(
+    exposure: Exposure, steps: int, accelerator: Accelerator, rng: np.random.Generator
+) -> tuple[np.ndarray, float]:
+    """Train on four fifths of the known pairs.
+
+    Returns:
+        The secret message, shape (length,), and the share of the held-out fifth that was decoded rightly.
+    """
+    block, pairs = exposure.block, exposure.known()
+    symbols = np.concatenate([_blocks(pair.symbols, block) for pair in pairs])
+    features = np.concatenate([exposure.features(pair.ciphertext) for pair in pairs])
+    secret = exposure.features(exposure.ciphertext())
+    width = max(features.shape[1], secret.shape[1])
+    features, secret = (np.pad(f, ((0, 0), (0, width - f.shape[1]))) for f in (features, secret))
+    rows = torch.from_numpy(np.hstack([features, symbols]).astype(np.float32))
+    cut = max(1, len(rows) * 4 // 5)
+    with torch.random.fork_rng():
+        torch.manual_seed(int(rng.integers(2**62)))
+        decoder = LearnedDecoder(width, block)
+    batches = Batches(rows[:cut], min(cut, 512), min(steps, 50), int(rng.integers(2**31)))
+    trainer = accelerator.lightning(max_epochs=1, limit_train_batches=-(-steps // min(steps, 50)))
+    trainer.fit(decoder, DataLoader(batches, batch_size=None), weights_only=True)
+    with torch.no_grad():
+        decoder = decoder.cpu().eval()
+        held_out = decoder(rows[cut:, :width]).argmax(1).numpy() if cut < len(rows) else np.zeros((1, block))
+        answer = decoder(torch.from_numpy(secret.astype(np.float32))).argmax(1).numpy()
+    wanted = symbols[cut:] if cut < len(rows) else np.ones((1, block))
+    return answer.reshape(-1)[: exposure.ciphertext().length], float((held_out == wanted).mean())
+
+
+def _blocks(symbols: np.ndarray, block: int) -> np.ndarray:
+    """Shape (blocks, block), the last one filled up with spaces."""
+    return np.pad(symbols, (0, -len(symbols) % block)).reshape(-1, block)

@@ -1,0 +1,129 @@
+"""Bytes that the alphabet lacks: refused by name, or written with two characters of the alphabet each.
+
+The alphabet is the 91 bytes 32 to 122. Escaped, every file is a text over it, whatever bytes it holds:
+
+* the bytes 94 (circumflex) and 96 (grave accent) are marks; each of the other 89 stands for itself;
+* the 167 byte values that are none of these 89 are numbered 0 to 166 in ascending order. Number k is written
+  as a mark, 94 for k < 89 and 96 for the rest, and then the (k mod 89)-th of the 89 bytes, counted from 0.
+
+A mark never comes second, so a text splits into bytes in one way only, from any place in it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from veilbench.data.alphabet import FIRST, LAST, SIZE
+from veilbench.errors import UserError
+
+MARKS = (94, 96)
+_SINGLES = np.array([b for b in range(FIRST, LAST + 1) if b not in MARKS], np.uint8)
+_STRANGERS = np.setdiff1d(np.arange(256), _SINGLES)
+_STRANGE = np.isin(np.arange(256), _STRANGERS)
+_DROPPED, _WRONG = 256, 257
+
+
+def _written() -> tuple[np.ndarray, np.ndarray]:
+    """The first and the second byte that each byte is written as, shape (256,) each; 0 for no second."""
+    first, second = np.arange(256, dtype=np.uint8), np.zeros(256, np.uint8)
+    number = np.arange(len(_STRANGERS))
+    first[_STRANGERS] = np.array(MARKS, np.uint8)[number // len(_SINGLES)]
+    second[_STRANGERS] = _SINGLES[number % len(_SINGLES)]
+    return first, second
+
+
+_FIRST, _SECOND = _written()
+
+
+def _read() -> np.ndarray:
+    """What a byte says after no mark, after mark 94 and after mark 96: shape (3 * 256,), uint16."""
+    said = np.full((3, 256), _WRONG, np.uint16)
+    said[0, _SINGLES] = _SINGLES
+    said[0, MARKS] = _DROPPED
+    mark = np.searchsorted(MARKS, _FIRST[_STRANGERS]) + 1
+    said[mark, _SECOND[_STRANGERS]] = _STRANGERS
+    return said.ravel()
+
+
+_SAID = _read()
+
+
+def first_outside(block: np.ndarray) -> int:
+    """Index of the first byte outside the alphabet, -1 for none; shape (length,), uint8."""
+    shifted = block - np.uint8(FIRST)
+    if not len(block) or int(shifted.max()) < SIZE:
+        return -1
+    return int(np.argmax(shifted >= SIZE))
+
+
+def outside_error(name: str, strange: bytes, position: int) -> UserError:
+    """What to say of the first byte outside the alphabet.
+
+    Every byte before it is in the alphabet, which has neither a line break nor a character of several bytes:
+    its line is the first, and its byte index is its character index too.
+
+    Args:
+        name: the file.
+        strange: that byte and up to three bytes behind it.
+        position: how many bytes come before it.
+    """
+    place = f"at index {position} (line 1, column {position + 1})"
+    for length in range(1, len(strange) + 1):
+        try:
+            what = f"character {strange[:length].decode('utf8')!r}"
+        except UnicodeDecodeError:
+            continue
+        return UserError(
+            f"{name}: {what} {place} is not one of the 91 characters chr(32) to chr(122); --escape keeps it"
+        )
+    return UserError(f"{name}: byte 0x{strange[0]:02x} {place} is not valid UTF-8; --escape keeps it")
+
+
+def escape(block: np.ndarray) -> np.ndarray:
+    """Write any bytes, shape (length,), uint8, in the alphabet: shape (length to 2 * length,), uint8."""
+    strange = np.take(_STRANGE, block)
+    where = np.flatnonzero(strange)
+    if not len(where):
+        return block
+    if len(where) > len(block) // 16:
+        pairs = np.column_stack([np.take(_FIRST, block), np.take(_SECOND, block)]).ravel()
+        return np.asarray(pairs[pairs != 0])
+    second = where + np.arange(1, len(where) + 1)
+    text = np.empty(len(block) + len(where), np.uint8)
+    single = np.ones(len(text), np.bool_)
+    single[second] = False
+    text[single] = np.take(_FIRST, block)
+    text[second] = np.take(_SECOND, block[where])
+    return text
+
+
+class Unescaper:
+    """The inverse of `escape` over the consecutive parts of one text, wherever it was cut."""
+
+    def __init__(self) -> None:
+        self._mark = np.zeros(1, np.uint8)
+
+    def __call__(self, text: np.ndarray) -> np.ndarray:
+        """The bytes that a part of the text, shape (length,), uint8, completes.
+
+        Raises:
+            ValueError: a mark is followed by what no mark is followed by.
+        """
+        mark = (text == MARKS[0]) + np.uint8(2) * (text == MARKS[1])
+        if not mark.any() and not self._mark[0]:
+            return text
+        row = np.concatenate([self._mark, mark[:-1]]).astype(np.uint16)
+        self._mark = mark[-1:]
+        said = np.take(_SAID, row * np.uint16(256) + text)
+        if (said == _WRONG).any():
+            raise ValueError("a mark is followed by a character that stands for nothing")
+        return np.asarray(said[said != _DROPPED].astype(np.uint8))
+
+    def finish(self) -> None:
+        """Say that the text is over.
+
+        Raises:
+            ValueError: it ends on a mark.
+        """
+        if self._mark[0]:
+            raise ValueError("the text ends on a mark")

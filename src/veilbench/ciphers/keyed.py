@@ -1,0 +1,132 @@
+"""A trained Alice and Bob as a cipher: two characters per block, a shared key, a nonce per message."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from veilbench.ciphers.base import Cipher, Ciphertext
+
+if TYPE_CHECKING:
+    from veilbench.nets.mix_transform import AliceAndBob
+
+CHARACTER_BITS = 8
+NONCE_BYTES = 16
+
+
+class KeyedCipher(Cipher):
+    """Networks with a key as an input. Bob makes mistakes: the round trip is not exact.
+
+    The nonce of a message is expanded to a nonce for each block by SHAKE-256, in public. What Alice answers, a number
+    in (-1, 1) for each bit, travels as a signed byte.
+
+    Args:
+        weights: of `veilbench.nets.mix_transform.AliceAndBob`.
+        bits: of a block, of the key and of a block's nonce.
+        key: shape (bits,), values 0 and 1.
+    """
+
+    deterministic = False
+
+    def __init__(self, weights: dict[str, np.ndarray], bits: int, key: np.ndarray) -> None:
+        self.weights, self.bits, self.key = weights, bits, key
+        self.block = bits // CHARACTER_BITS
+        self._net: AliceAndBob | None = None
+
+    @property
+    def net(self) -> AliceAndBob:
+        """The networks, built from the weights when first needed."""
+        if self._net is None:
+            import torch
+
+            from veilbench.nets.mix_transform import AliceAndBob
+
+            self._net = AliceAndBob(self.bits)
+            self._net.load_state_dict({name: torch.from_numpy(w) for name, w in self.weights.items()})
+        return self._net
+
+    def block_nonces(self, nonce: bytes, blocks: int) -> np.ndarray:
+        """The nonce of each block, shape (blocks, bits), values 0 and 1."""
+        stream = hashlib.shake_256(nonce).digest(blocks * self.bits // 8)
+        return np.unpackbits(np.frombuffer(stream, np.uint8)).reshape(blocks, self.bits)
+
+    def blocks(self, plain: np.ndarray, keys: np.ndarray, nonces: np.ndarray) -> np.ndarray:
+        """See `Cipher.blocks`; the ciphertext has the precision in which it travels."""
+        import torch
+
+        with torch.no_grad():
+            sealed = self.net.seal(*(_signs(x) for x in (plain, keys, nonces)))
+        return (sealed * 127).round().numpy().astype(np.int8) / np.float32(127)
+
+    def encrypt(self, symbols: np.ndarray, rng: np.random.Generator, nonce: bytes | None = None) -> Ciphertext:
+        """See `Cipher.encrypt`; the last block is filled up with spaces."""
+        nonce = rng.bytes(NONCE_BYTES) if nonce is None else nonce
+        padded = np.pad(symbols, (0, -len(symbols) % self.block))
+        plain = np.unpackbits(padded.astype(np.uint8).reshape(-1, self.block), axis=1)
+        nonces = self.block_nonces(nonce, len(plain))
+        sealed = self.blocks(plain, np.tile(self.key, (len(plain), 1)), nonces)
+        codes = np.round(sealed * 127).astype(np.int8).view(np.uint8)
+        n = len(plain)
+        return Ciphertext(codes, np.full(n, 8 * self.bits), np.zeros(n, np.int64), nonce, len(symbols))
+
+    def decrypt(self, ciphertext: Ciphertext) -> np.ndarray:
+        """See `Cipher.decrypt`; a character that Bob reads as none of the alphabet becomes the nearest one."""
+        import torch
+
+        n = len(ciphertext.codes)
+        sealed = torch.from_numpy(self.visible(ciphertext))
+        nonces, keys = _signs(self.block_nonces(ciphertext.nonce, n)), _signs(np.tile(self.key, (n, 1)))
+        with torch.no_grad():
+            bits = (self.net.open(sealed, keys, nonces) > 0).numpy()
+        return np.minimum(np.packbits(bits, axis=1).reshape(-1)[: ciphertext.length], 90)
+
+    def visible(self, ciphertext: Ciphertext) -> np.ndarray:
+        """The ciphertext as numbers in [-1, 1], shape (blocks, bits), float32."""
+        return ciphertext.codes.view(np.int8).astype(np.float32) / 127
+
+    def features(self, ciphertext: Ciphertext) -> np.ndarray:
+        """See `Cipher.features`: ciphertext and nonce of each block."""
+        nonces = self.block_nonces(ciphertext.nonce, len(ciphertext.codes))
+        return np.hstack([self.visible(ciphertext), 2 * nonces.astype(np.float32) - 1])
+
+    def changed_bits(self, one: Ciphertext, other: Ciphertext) -> float:
+        """See `Cipher.changed_bits`; a bit is the sign of a number."""
+        return float(((self.visible(one) > 0) != (self.visible(other) > 0)).mean())
+
+    def with_fresh_key(self, rng: np.random.Generator) -> KeyedCipher:
+        """See `Cipher.with_fresh_key`; the networks stay."""
+        return self._with_key(rng.integers(0, 2, self.bits, dtype=np.uint8))
+
+    def with_key_bit_flipped(self, rng: np.random.Generator) -> KeyedCipher:
+        """See `Cipher.with_key_bit_flipped`."""
+        key = self.key.copy()
+        key[rng.integers(self.bits)] ^= 1
+        return self._with_key(key)
+
+    def _with_key(self, key: np.ndarray) -> KeyedCipher:
+        other = KeyedCipher(self.weights, self.bits, key)
+        other._net = self._net
+        return other
+
+    def settings(self) -> dict[str, Any]:
+        """See `Subject.settings`."""
+        return {"bits": self.bits}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """See `Subject.arrays`."""
+        return {"key": self.key} | {f"network.{name}": weight for name, weight in self.weights.items()}
+
+    @classmethod
+    def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> KeyedCipher:
+        """See `Subject.restore`."""
+        weights = {k.removeprefix("network."): v for k, v in arrays.items() if k.startswith("network.")}
+        return cls(weights, settings["bits"], arrays["key"])
+
+
+def _signs(bits: np.ndarray) -> Any:
+    """Bits 0 and 1 as a float tensor of -1 and 1."""
+    import torch
+
+    return torch.from_numpy(bits.astype(np.float32) * 2 - 1)

@@ -1,0 +1,81 @@
+"""The published ids that say which member of an ensemble encrypted what, packed into bytes.
+
+With M members a byte holds p ids, p the largest number with M**p <= 256: 8 ids of 2 members, 5 of 3, 4 of 4,
+3 of 5 or 6, 2 of 7 to 16, 1 of up to 256. Its value is id_0 + id_1 * M + ... + id_(p-1) * M**(p-1), id_0 the
+first in the text. In the last byte of a frame, ids that the frame does not have are 0. One member has no ids
+and no bytes.
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+
+class MemberIds:
+    """Draws, packs and unpacks ids, and keeps count of the text's chunks across frames.
+
+    The chunks of `chunk` characters are counted from the start of the text and run on across frames: a frame
+    stores the ids of the chunks that start in it.
+
+    Args:
+        members: how many there are, 1 to 256.
+        chunk: characters that one member encrypts in a row.
+    """
+
+    def __init__(self, members: int, chunk: int) -> None:
+        self._members, self._chunk = members, chunk
+        self._per_byte = max(p for p in range(1, 9) if members**p <= 256)
+        self._values = members**self._per_byte
+        values = np.arange(256)[:, None] // members ** np.arange(self._per_byte)
+        self._digits = (values % members).astype(np.uint8)
+        self._place, self._last = 0, np.zeros(1, np.uint8)  # characters so far; who encrypts the chunk begun
+
+    def started(self, length: int) -> int:
+        """How many chunks start within the next `length` characters."""
+        return -(-(self._place + length) // self._chunk) + -self._place // self._chunk
+
+    def packed_size(self, length: int) -> int:
+        """Bytes that the ids of the next `length` characters take."""
+        return -(-self.started(length) // self._per_byte) if self._members > 1 else 0
+
+    def draw(self, length: int) -> np.ndarray:
+        """Random ids for the next `length` characters from the operating system, packed, uint8."""
+        size = self.packed_size(length)
+        fair = 256 - 256 % self._values  # drawn again from there on: ids must be equally likely
+        drawn = np.frombuffer(os.urandom(size), np.uint8)
+        if fair < 256:
+            drawn = drawn[drawn < fair]
+            while len(drawn) < size:
+                more = np.frombuffer(os.urandom(2 * (size - len(drawn)) + 16), np.uint8)
+                drawn = np.concatenate([drawn, more[more < fair]])[:size]
+        if self._values < 256:
+            drawn = drawn % np.uint8(self._values)
+        left = self.started(length) % self._per_byte
+        if size and left:
+            drawn = drawn.copy()
+            drawn[-1] %= self._members**left
+        return drawn
+
+    def unpack(self, packed: np.ndarray, length: int) -> np.ndarray:
+        """Who encrypts each of the next `length` characters, shape (length,), uint8; moves on behind them.
+
+        Raises:
+            ValueError: a byte is none that `draw` makes.
+        """
+        if self._members == 1:
+            return np.zeros(length, np.uint8)
+        if self._values < 256 and len(packed) and int(packed.max()) >= self._values:
+            raise ValueError("a byte of member ids is out of range")
+        ids = np.take(self._digits, packed, axis=0).ravel()[: self.started(length)]
+        if self._chunk == 1:
+            return ids
+        begun = self._place % self._chunk
+        if begun:
+            ids = np.concatenate([self._last, ids])
+        counts = np.full(len(ids), self._chunk)
+        counts[0] -= begun
+        counts[-1] += length - counts.sum()
+        self._place, self._last = self._place + length, ids[-1:]
+        return np.repeat(ids, counts)

@@ -1,0 +1,111 @@
+"""Which models encrypt files, and what of each decides how."""
+
+from __future__ import annotations
+
+import struct
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from veilbench.baselines.aes_ctr import AesCtr
+from veilbench.baselines.aes_gcm import AesGcm
+from veilbench.baselines.one_time_pad import OneTimePad
+from veilbench.baselines.plaintext import Plaintext
+from veilbench.ciphers.codebook import CodebookCipher
+from veilbench.ciphers.frames import CodebookFrames, CtrFrames, Frames, GcmFrames, derived
+from veilbench.ciphers.member_ids import MemberIds
+from veilbench.ciphers.tables import CodeTables, check_exact, code_bytes
+from veilbench.errors import UserError
+from veilbench.subject import Subject
+
+FINGERPRINT_BYTES = SALT_BYTES = 16
+
+
+class Scheme(ABC):
+    """A model as the container sees it.
+
+    Args:
+        material: everything that decides the encryption and nothing else. All keys are derived from it.
+
+    Attributes:
+        fingerprint: 16 bytes that tell models apart and give nothing of them away.
+    """
+
+    def __init__(self, material: bytes) -> None:
+        self._material = material
+        self.fingerprint = derived(material, b"", "fingerprint", FINGERPRINT_BYTES)
+
+    @abstractmethod
+    def frames(self, header: bytes, salt: bytes) -> Frames:
+        """The frames of a new file, either way."""
+
+    @abstractmethod
+    def compile(self) -> None:
+        """Prepare for a large file, if there is anything to prepare."""
+
+
+class CodebookScheme(Scheme):
+    """Code books. Their tables are the key, whether they were drawn as one or networks agreed on them.
+
+    The material is ``codebook``, then, little-endian, the chunk (64 bits) and the count of members (32
+    bits), then for each member its code bits (32 bits) and its 91 codes, each padded to whole bytes.
+    """
+
+    def __init__(self, cipher: CodebookCipher, name: str) -> None:
+        check_exact(cipher, name)
+        parts = [b"codebook", struct.pack("<QI", cipher.chunk, cipher.members)]
+        for codes, bits, length in zip(cipher.codes, cipher.bits, code_bytes(cipher), strict=True):
+            parts += [struct.pack("<I", int(bits)), codes[:, :length].tobytes()]
+        super().__init__(b"".join(parts))
+        self._tables, self._members, self._chunk = CodeTables(cipher), cipher.members, cipher.chunk
+
+    def frames(self, header: bytes, salt: bytes) -> Frames:
+        """See `Scheme.frames`."""
+        ids = MemberIds(self._members, self._chunk)
+        return CodebookFrames(header, self._material, salt, self._tables, ids)
+
+    def compile(self) -> None:
+        """See `Scheme.compile`."""
+        self._tables.compile()
+
+
+class AesScheme(Scheme):
+    """AES under the model's key; the material is ``aes-ctr`` or ``aes-gcm`` and the key's 32 bytes."""
+
+    def __init__(self, label: bytes, key: np.ndarray, kind: type[CtrFrames] | type[GcmFrames]) -> None:
+        super().__init__(label + key.tobytes())
+        self._kind = kind
+
+    def frames(self, header: bytes, salt: bytes) -> Frames:
+        """See `Scheme.frames`."""
+        return self._kind(header, self._material, salt)
+
+    def compile(self) -> None:
+        """There is nothing to prepare."""
+
+
+def scheme_of(model: Subject, name: str) -> Scheme:
+    """What encrypts files with a model.
+
+    Args:
+        model: as `load_subject` gives it.
+        name: what to call it in errors.
+
+    Raises:
+        UserError: files cannot or should not be encrypted with it.
+    """
+    allowed = "files take code books, aes_ctr and aes_gcm"
+    if isinstance(model, OneTimePad):
+        raise UserError(
+            f"{name}: a one-time pad needs fresh key as long as the file, and this bench's pad is a "
+            f"reproducible stand-in; {allowed}"
+        )
+    if isinstance(model, Plaintext):
+        raise UserError(f"{name}: plaintext encrypts nothing; {allowed}")
+    if isinstance(model, CodebookCipher):
+        return CodebookScheme(model, name)
+    if isinstance(model, AesCtr):
+        return AesScheme(b"aes-ctr", model.key, CtrFrames)
+    if isinstance(model, AesGcm):
+        return AesScheme(b"aes-gcm", model.key, GcmFrames)
+    raise UserError(f"{name} is a {type(model).__name__}; {allowed}")

@@ -1,0 +1,156 @@
+"""The tables that an ensemble of code books comes down to, and looking whole texts up in them.
+
+Encrypting is one look-up a character. Decrypting is one too: for every member a multiplier is searched when
+the model is loaded, under which the 91 codes fall into 91 different slots of a table of 2048 (multiply-shift
+hashing, Dietzfelbinger et al. 1997, summed over the code's 8-byte words). The byte in the slot is then
+encrypted again: only if that gives the code back is it in the book.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import numpy as np
+
+from veilbench.ciphers.codebook import CodebookCipher
+from veilbench.data.alphabet import FIRST, LAST, SIZE
+from veilbench.errors import UserError
+
+SLOT_BITS = 11
+_SHIFT = np.uint64(64 - SLOT_BITS)
+_ROW = 128  # bytes 0 to 127, so that a text is looked up as it stands in its file
+
+
+class UnknownCodeError(ValueError):
+    """A code that its member's book does not hold."""
+
+
+def code_bytes(cipher: CodebookCipher) -> np.ndarray:
+    """Whole bytes that each code of a member takes, shape (M,), int64."""
+    return np.asarray(-(-cipher.bits.astype(np.int64) // 8))
+
+
+def check_exact(cipher: CodebookCipher, name: str) -> None:
+    """Refuse code books that lose text.
+
+    Raises:
+        UserError: a member does not decrypt all of its own codes, or has one code for two characters, or
+            there are more members than a published id of one byte can name.
+    """
+    if cipher.members > 256:
+        raise UserError(f"{name} has {cipher.members} members; files take at most 256")
+    lengths = code_bytes(cipher)
+    for member, (codes, decoded) in enumerate(zip(cipher.codes, cipher.decoded, strict=True)):
+        wrong = np.flatnonzero(decoded != np.arange(SIZE))
+        if wrong.size:
+            asked, answer = chr(FIRST + int(wrong[0])), int(decoded[wrong[0]])
+            said = repr(chr(FIRST + answer)) if answer < SIZE else f"symbol {answer}"
+            raise UserError(
+                f"{name} does not decrypt what it encrypts: member {member} gets {wrong.size} of {SIZE} "
+                f"characters wrong, the first is {asked!r} read as {said}; files need all of them right"
+            )
+        if len(np.unique(codes[:, : lengths[member]], axis=0)) < SIZE:
+            raise UserError(f"{name} has one code for two characters (member {member}); files need one for each")
+
+
+class CodeTables:
+    """Code books laid out for speed.
+
+    Args:
+        cipher: the code books, as `check_exact` passes them.
+
+    Attributes:
+        lengths: shape (M,): bytes of each code of a member.
+        slack: bytes that `decode` may read behind the codes.
+    """
+
+    def __init__(self, cipher: CodebookCipher) -> None:
+        members = cipher.members
+        self.lengths = code_bytes(cipher)
+        self._depth = -(-int(self.lengths.max()) // 8)  # words of the longest code
+        self.slack = 8 * self._depth
+        self._own = np.arange(self.slack) < self.lengths[:, None]  # which bytes of a row a code fills
+        rows = np.zeros((members, _ROW, self.slack), np.uint8)
+        width = min(self.slack, cipher.codes.shape[2])
+        rows[:, FIRST : LAST + 1, :width] = cipher.codes[:, :, :width] * self._own[:, None, :width]
+        self._rows = rows.reshape(members * _ROW, -1)
+        self._words = self._rows.view("<u8")
+        self._multipliers = np.zeros((members, self._depth), np.uint64)
+        self._slots = np.full((members, 1 << SLOT_BITS), FIRST, np.uint8)
+        self._kernels: ModuleType | None = None
+        rng = np.random.default_rng(0)
+        for member in range(members):
+            self._search(member, rng)
+
+    def _search(self, member: int, rng: np.random.Generator) -> None:
+        """Find a multiplier without collisions; about one in eight is, so this ends."""
+        words = self._words[member * _ROW + FIRST : member * _ROW + LAST + 1]
+        while True:
+            tried = rng.integers(0, 1 << 64, self._depth, np.uint64) | np.uint64(1)
+            slots = (words * tried).sum(axis=1, dtype=np.uint64) >> _SHIFT
+            if len(np.unique(slots)) == SIZE:
+                self._multipliers[member], self._slots[member, slots] = tried, np.arange(FIRST, LAST + 1)
+                return
+
+    def compile(self) -> None:
+        """Use the compiled loops from here on: worth their import from some megabytes on.
+
+        They take codes of at most 8 bytes; longer ones stay with numpy, as does everything where numba finds
+        no place for what it compiled.
+        """
+        if self._depth > 1:
+            return
+        try:
+            from veilbench.ciphers import table_kernels
+        except RuntimeError:
+            return
+        self._kernels = table_kernels
+        self._masks = (self._own * np.uint8(255)).view("<u8").ravel()
+
+    def encode(self, text: np.ndarray, members: np.ndarray) -> np.ndarray:
+        """The codes of a text one behind the other, uint8.
+
+        Args:
+            text: shape (length,), uint8, all in the alphabet.
+            members: shape (length,), uint8: the member that encrypts each character.
+        """
+        if self._kernels:
+            out = np.empty(len(text) * int(self.lengths.max()) + 8, np.uint8)
+            sizes = self.lengths.astype(np.uint64)
+            return out[: int(self._kernels.encode(text, members, self._words.ravel(), sizes, out))]
+        rows = self._rows[members.astype(np.intp) * _ROW + text]
+        return np.asarray(rows[self._own[members]])
+
+    def size(self, members: np.ndarray) -> int:
+        """Bytes that the codes of these members, shape (length,), uint8, take together."""
+        if self._kernels:
+            return int(self._kernels.size(members, self.lengths.astype(np.uint64)))
+        return int(np.bincount(members, minlength=len(self.lengths)) @ self.lengths)
+
+    def decode(self, codes: np.ndarray, members: np.ndarray) -> np.ndarray:
+        """The inverse of `encode`, shape (length,), uint8.
+
+        Args:
+            codes: uint8, starts with the codes; at least `slack` more bytes follow them, whatever they are.
+            members: shape (length,), uint8.
+
+        Raises:
+            UnknownCodeError: a code is not in its member's book.
+        """
+        if self._kernels:
+            text = np.empty(len(members), np.uint8)
+            windows = np.ndarray((len(codes) - 7,), "<u8", codes, strides=(1,))
+            books = (self._words.ravel(), self.lengths.astype(np.uint64), self._masks)
+            hashing = (self._multipliers.ravel(), self._slots.ravel(), np.uint64(SLOT_BITS))
+            strange = bool(self._kernels.decode(windows, members, *books, *hashing, text))
+        else:
+            ends = np.cumsum(self.lengths[members])
+            starts = ends - self.lengths[members]
+            rows = np.lib.stride_tricks.sliding_window_view(codes, self.slack)[starts] * self._own[members]
+            words = rows.view("<u8")
+            slots = (words * self._multipliers[members]).sum(axis=1, dtype=np.uint64) >> _SHIFT
+            text = self._slots[members, slots]
+            strange = bool((self._words[members.astype(np.intp) * _ROW + text] != words).any())
+        if strange:
+            raise UnknownCodeError("the text holds a code that its member never makes")
+        return text

@@ -1,0 +1,119 @@
+"""Adversarial neural cryptography: two networks learn to hide bits from a third (Abadi and Andersen 2016)."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from annotated_types import Ge, Gt, Le
+from torch import Tensor
+
+from veilbench.ciphers.keyed import CHARACTER_BITS, KeyedCipher
+from veilbench.data.text import Texts
+from veilbench.losses.adversarial import hiding, wrong_share
+from veilbench.nets.mix_transform import AliceAndBob, MixTransform
+
+
+class CipherKeyed(pl.LightningModule):
+    """Alice and Bob share a key; Eve sees the ciphertext and the nonce. They are trained in turns.
+
+    The losses are those of the paper's section 2.5: Eve's is the share of bits that she gets wrong; Alice's and Bob's
+    is Bob's share plus ((1/2 - Eve's share) / (1/2))^2, so that Eve is best kept at chance, not at always wrong.
+    A nonce, not in the paper, is an input of all three, so that one message has many ciphertexts under one key.
+
+    Args:
+        bits: of a block, of the key and of the nonce; whole characters of 8 bits.
+        learning_rate: Adam's, for both sides.
+        eve_steps: of Eve's for each of Alice's and Bob's.
+        bob_errors: training is done when Bob's share of wrong bits is at most this...
+        eve_errors: ...while Eve's is at least this, both on fresh blocks.
+    """
+
+    def __init__(
+        self,
+        bits: Annotated[int, Ge(8), Le(64)] = 16,
+        learning_rate: Annotated[float, Gt(0)] = 4e-3,
+        eve_steps: Annotated[int, Ge(1)] = 2,
+        bob_errors: Annotated[float, Ge(0)] = 0.003,
+        eve_errors: Annotated[float, Ge(0), Le(0.5)] = 0.44,
+    ) -> None:
+        super().__init__()
+        if bits % CHARACTER_BITS:
+            raise ValueError(f"bits={bits} must be a multiple of {CHARACTER_BITS}: a block holds whole characters")
+        self.automatic_optimization = False
+        self.bits, self.learning_rate, self.eve_steps = bits, learning_rate, eve_steps
+        self.bob_errors, self.eve_errors = bob_errors, eve_errors
+        self.net, self.eve = AliceAndBob(bits), MixTransform(2 * bits, bits)
+        self.key = np.zeros(bits, np.uint8)
+
+    def start(self, texts: Texts, seeds: np.random.SeedSequence) -> Tensor:
+        """Draw the key and the first weights.
+
+        Returns:
+            Blocks to hide, shape (65536, bits), values -1 and 1: uniform bits, not text.
+        """
+        rng = np.random.default_rng(seeds)
+        self.key = rng.integers(0, 2, self.bits, dtype=np.uint8)
+        self.seed = int(rng.integers(2**62))
+        torch.manual_seed(self.seed)
+        for layer in self.modules():
+            if isinstance(layer, torch.nn.Linear):
+                layer.reset_parameters()
+        return torch.from_numpy(rng.integers(0, 2, (2**16, self.bits)).astype(np.float32) * 2 - 1)
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        """One Adam for Alice and Bob, one for Eve."""
+        return [torch.optim.Adam(part.parameters(), lr=self.learning_rate, fused=True) for part in (self.net, self.eve)]
+
+    def on_fit_start(self) -> None:
+        """Keys and nonces are drawn where the networks compute."""
+        self.generator = torch.Generator(self.device).manual_seed(self.seed)
+
+    def _random(self, like: Tensor) -> Tensor:
+        drawn = torch.randint(0, 2, like.shape, generator=self.generator, device=self.device)
+        return drawn.to(like.dtype) * 2 - 1
+
+    def errors(self, plain: Tensor) -> tuple[Tensor, Tensor]:
+        """Shares of wrong bits of Bob and of Eve, relaxed (L1 / 2), under fresh keys and nonces."""
+        key, nonce = self._random(plain), self._random(plain)
+        sealed = self.net.seal(plain, key, nonce)
+        opened, guessed = self.net.open(sealed, key, nonce), self.eve(torch.cat([sealed, nonce], 1))
+        return wrong_share(opened, plain), wrong_share(guessed, plain)
+
+    def training_step(self, batches: Tensor) -> None:
+        """Turns, one per row: shape (steps, batch, bits)."""
+        ours, hers = cast(list[torch.optim.Optimizer], self.optimizers(use_pl_optimizer=False))
+        for plain in batches:
+            bob, eve = self.errors(plain)
+            ours.zero_grad(set_to_none=True)
+            self.manual_backward(hiding(bob, eve))
+            ours.step()
+            for _ in range(self.eve_steps):
+                self._teach_eve(plain, hers)
+        wrong = self.wrong_bits(batches.flatten(0, 1)[:8192])
+        self.curves = {"bob wrong bits": wrong[0], "eve wrong bits": wrong[1]}
+        self.trainer.should_stop = wrong[0] <= self.bob_errors and wrong[1] >= self.eve_errors
+
+    def _teach_eve(self, plain: Tensor, optimizer: torch.optim.Optimizer) -> None:
+        plain, key, nonce = (self._random(plain) for _ in range(3))
+        with torch.no_grad():
+            sealed = self.net.seal(plain, key, nonce)
+        optimizer.zero_grad(set_to_none=True)
+        self.manual_backward(wrong_share(self.eve(torch.cat([sealed, nonce], 1)), plain))
+        optimizer.step()
+
+    @torch.no_grad()
+    def wrong_bits(self, plain: Tensor) -> tuple[float, float]:
+        """Shares of bits that Bob and Eve get wrong after rounding, on blocks under fresh keys and nonces."""
+        key, nonce = self._random(plain), self._random(plain)
+        sealed = self.net.seal(plain, key, nonce)
+        answers = self.net.open(sealed, key, nonce), self.eve(torch.cat([sealed, nonce], 1))
+        bob, eve = (float(((answer > 0) != (plain > 0)).float().mean()) for answer in answers)
+        return bob, eve
+
+    def subject(self) -> KeyedCipher:
+        """The trained pair under its key; Eve is left behind, every attack trains its own."""
+        weights = {name: w.cpu().numpy() for name, w in self.net.state_dict().items()}
+        return KeyedCipher(weights, self.bits, self.key)

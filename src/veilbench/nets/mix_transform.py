@@ -1,0 +1,62 @@
+"""The network of adversarial neural cryptography: mix all bits once, then transform them locally."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+
+class MixTransform(nn.Module):
+    """One fully connected layer, then four convolutions (Abadi and Andersen 2016, section 2.4 and figure 2).
+
+    The convolutions have windows 4, 2, 1, 1, strides 1, 2, 1, 1 and 2, 4, 4, 1 channels; sigmoid after all but the
+    last layer, which has tanh. Each is a product with the gathered windows: on a CPU that is many times faster than
+    a convolution with so few channels.
+
+    Args:
+        inputs: numbers in, such as plaintext, key and nonce bits as -1 and 1.
+        outputs: numbers out, in (-1, 1).
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.mix = nn.Linear(inputs, 2 * outputs)
+        self.transform = nn.ModuleList([nn.Linear(4, 2), nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 1)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shapes (batch, inputs) to (batch, outputs)."""
+        mixed = torch.sigmoid(self.mix(x)).t()  # channels first from here: (channels, places * batch)
+        places, batch = mixed.shape
+        padded = nn.functional.pad(mixed, (0, 0, 1, 2))
+        windows = torch.stack([padded[i : i + places] for i in range(4)]).flatten(1)
+        first = torch.sigmoid(self._convolve(0, windows)).view(2, places // 2, 2, batch)
+        pairs = first.transpose(1, 2).reshape(4, -1)
+        local = torch.sigmoid(self._convolve(2, torch.sigmoid(self._convolve(1, pairs))))
+        return torch.tanh(self._convolve(3, local)).view(-1, batch).t()
+
+    def _convolve(self, index: int, windows: Tensor) -> Tensor:
+        layer = cast(nn.Linear, self.transform[index])
+        return torch.addmm(layer.bias[:, None], layer.weight, windows)
+
+
+class AliceAndBob(nn.Module):
+    """Two networks that share a key: one hides a block of bits, the other finds it again.
+
+    Args:
+        bits: of a block, of the key and of the nonce.
+    """
+
+    def __init__(self, bits: int = 16) -> None:
+        super().__init__()
+        self.bits = bits
+        self.alice, self.bob = MixTransform(3 * bits, bits), MixTransform(3 * bits, bits)
+
+    def seal(self, plain: Tensor, key: Tensor, nonce: Tensor) -> Tensor:
+        """All of shape (batch, bits), values -1 and 1; the ciphertext is in (-1, 1)."""
+        return torch.as_tensor(self.alice(torch.cat([plain, key, nonce], 1)))
+
+    def open(self, sealed: Tensor, key: Tensor, nonce: Tensor) -> Tensor:
+        """The plain bits' estimates in (-1, 1), shape (batch, bits)."""
+        return torch.as_tensor(self.bob(torch.cat([sealed, key, nonce], 1)))

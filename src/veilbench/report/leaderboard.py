@@ -1,0 +1,158 @@
+"""The leaderboard: one object per experiment, as JSON and as CSV, with the commands that rebuild it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from veilbench.errors import UserError
+from veilbench.experiment import Config, identity
+from veilbench.findings import Findings, Metric, Verdict
+from veilbench.report.records import STAGES, Record, read_all
+
+Row = dict[str, Any]
+SCHEMA = Path(__file__).parent / "leaderboard.schema.json"
+WORST_FIRST = (Verdict.BROKEN, Verdict.LEAKS, Verdict.INCONCLUSIVE, Verdict.HOLDS)
+
+
+def collect(names: Sequence[str], params: Path, results: Path) -> list[Row]:
+    """One row per experiment, in the order of `names`.
+
+    Args:
+        names: experiments.
+        params: the folder of resolved configurations.
+        results: the folder of the stages' records.
+
+    Raises:
+        UserError: a configuration or a record is missing or damaged.
+    """
+    return [row(record) for record in read_all(names, params, results)]
+
+
+def write(rows: Sequence[Row], folder: Path) -> None:
+    """Write leaderboard.json and leaderboard.csv, which say the same, into an existing folder."""
+    text = json.dumps(rows, indent=1, allow_nan=False, ensure_ascii=False)
+    (folder / "leaderboard.json").write_text(text + "\n", encoding="utf8")
+    flat = [flatten(row) for row in rows]
+    columns = dict.fromkeys(key for entry in flat for key in entry)
+    with (folder / "leaderboard.csv").open("w", newline="", encoding="utf8") as file:
+        writer = csv.DictWriter(file, list(columns), restval="")
+        writer.writeheader()
+        writer.writerows(flat)
+
+
+def load_rows(path: Path) -> list[Row]:
+    """Read leaderboard.json.
+
+    Raises:
+        UserError: there is none.
+    """
+    try:
+        return list(json.loads(path.read_text(encoding="utf8")))
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {path}: {error}; run `dvc repro report`") from error
+
+
+def row(record: Record) -> Row:
+    """What the leaderboard says about one experiment."""
+    config, attacks = record.config, record.found["attack"]
+    digest = identity(config)
+    verdict, basis = overall(attacks)
+    return {
+        "name": record.name,
+        "family": family(config),
+        "data": config["names"]["data"],
+        "model": config["names"]["model"],
+        "seed": config["seed"],
+        "verdict": verdict,
+        "verdict_basis": basis,
+        "threat_models": {key: granted(found) for key, found in attacks.items()},
+        "metrics": _metrics(record),
+        "attacks": {key: _attack(found) for key, found in attacks.items()},
+        "cost": _cost(record),
+        "digest": digest,
+        "mlflow": _mlflow(record.name, config, digest),
+        "reproduce": [
+            f"dvc repro evaluate@{record.name} attack@{record.name}",
+            f"python pipelines/sweep.py experiment={record.name}",
+        ],
+    }
+
+
+def family(config: Config) -> str:
+    """Which experiments belong together: what the configuration says, else the kind of data."""
+    if named := config["names"].get("family"):
+        return str(named)
+    module = str(config["data"]["_target_"]).rpartition(".")[0]
+    return module.rpartition(".")[2].partition("_")[0]
+
+
+def worst(verdicts: Iterable[Verdict | None]) -> Verdict | None:
+    """The worst verdict: broken, then leaks, then inconclusive, then holds; None of none."""
+    return min((v for v in verdicts if v is not None), key=WORST_FIRST.index, default=None)
+
+
+def overall(attacks: dict[str, Findings]) -> tuple[Verdict | None, str]:
+    """The verdict on an experiment, and in a few words what it rests on."""
+    judged = {key: found.verdict for key, found in attacks.items() if found.verdict}
+    verdict = worst(judged.values())
+    if verdict is None:
+        return None, "no attack gave a verdict" if attacks else "no attack was run"
+    by = [key for key, v in judged.items() if v == verdict]
+    attacked = f"{len(judged)} attack{'s' * (len(judged) > 1)}"
+    return verdict, f"all {attacked}" if by == list(judged) else f"worst of {attacked}: {', '.join(by)}"
+
+
+def granted(found: Findings) -> list[str]:
+    """The names of the threat model's flags that were set."""
+    return [flag for flag, given in found.threat.items() if given]
+
+
+def _metrics(record: Record) -> dict[str, Row]:
+    metrics: dict[str, Row] = {}
+    for _, key, found in record.items():
+        for name, metric in found.metrics.items():
+            if f"{key}.{name}" in metrics:
+                raise UserError(f"{record.name}: two metrics are called {key}.{name}; rename one")
+            metrics[f"{key}.{name}"] = asdict(metric)
+    return metrics
+
+
+def _attack(found: Findings) -> Row:
+    controls = [{**asdict(c), "gain": asdict(c.gain)} for c in found.controls]
+    return {"title": found.title, "verdict": found.verdict, "gain": _number(found.gain), "controls": controls}
+
+
+def _number(metric: Metric | None) -> Row | None:
+    return asdict(metric) if metric else None
+
+
+def _cost(record: Record) -> Row:
+    seconds = {
+        f"{stage}_seconds": sum(f.cost.get("seconds", 0.0) for f in found.values()) if found else None
+        for stage, found in ((stage, record.found[stage]) for stage in STAGES)
+    }
+    costs = ((key, name, x) for _, key, f in record.items() for name, x in f.cost.items())
+    return {**seconds, "rates": {f"{key}.{name}": x for key, name, x in costs if name != "seconds"}}
+
+
+def _mlflow(name: str, config: Config, digest: str) -> Row | None:
+    if "experiment" not in (tracking := config.get("tracking", {})):
+        return None
+    found_by = f"tags.`veilbench.digest` = '{digest}'"
+    return {"experiment": tracking["experiment"], "run_name": name, "filter": found_by}
+
+
+def flatten(node: Any, path: str = "") -> dict[str, Any]:
+    """Nested objects as one level with dotted names; lists of words joined with "; "; null left empty."""
+    if isinstance(node, list) and not any(isinstance(child, dict) for child in node):
+        return {path: "; ".join(map(str, node))}
+    if isinstance(node, (dict, list)):
+        children = node.items() if isinstance(node, dict) else enumerate(node)
+        parts = (flatten(child, f"{path}.{key}" if path else str(key)) for key, child in children)
+        return {key: value for part in parts for key, value in part.items()}
+    return {path: "" if node is None else node}

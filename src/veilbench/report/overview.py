@@ -1,0 +1,104 @@
+"""The overview figure: what every attack won on every experiment, with its interval, coloured by verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.figure import Figure as Canvas
+from matplotlib.lines import Line2D
+
+from veilbench.findings import Verdict
+from veilbench.report.leaderboard import Row
+from veilbench.report.numbers import words
+from veilbench.report.svg import ROLES, inline, style
+
+PANEL, ROW, LABELS, TOP, BOTTOM = 1.85, 0.28, 1.45, 0.34, 0.95
+LOOKS = {
+    Verdict.BROKEN: ("broken", "o", True),
+    Verdict.LEAKS: ("leaks", "D", True),
+    Verdict.INCONCLUSIVE: ("inconclusive", "x", True),
+    Verdict.HOLDS: ("holds", "o", False),
+}
+
+
+def attack_names(rows: Sequence[Row]) -> list[str]:
+    """Every attack that a row has, in the order of their first appearance."""
+    return list(dict.fromkeys(key for row in rows for key in row["attacks"]))
+
+
+def overview(rows: Sequence[Row], prefix: str = "overview") -> str:
+    """One panel per attack, one line per experiment, as an `<svg>`; empty if nothing was attacked."""
+    names = attack_names(rows)
+    if not names:
+        return ""
+    width, height = LABELS + PANEL * len(names), TOP + ROW * len(rows) + BOTTOM
+    with style():
+        canvas = Canvas(figsize=(width, height))
+        low = _lowest(rows)
+        for index, name in enumerate(names):
+            left, bottom = (LABELS + PANEL * index) / width, BOTTOM / height
+            box = (left, bottom, (PANEL - 0.16) / width, ROW * len(rows) / height)
+            _panel(canvas.add_axes(box), rows, name, low, first=index == 0)
+        _key(canvas, LABELS / width)
+        canvas.text(LABELS / width, (BOTTOM - 0.48) / height, "gain: 0 is chance, 1 is everything recovered")
+        return inline(canvas, prefix, "Gain of every attack on every experiment", _words(rows, names))
+
+
+def _lowest(rows: Sequence[Row]) -> float:
+    """Where the axes begin: left of every gain, with some of its interval."""
+    attacks = [attack for row in rows for attack in row["attacks"].values() if attack["gain"]]
+    gains: list[float] = [attack["gain"]["value"] for attack in attacks]
+    return max(-1.0, min([0.0, *gains]) - 0.12)
+
+
+def _panel(axes: Any, rows: Sequence[Row], name: str, low: float, first: bool) -> None:
+    places = range(len(rows))
+    axes.set_title(words(name), fontsize=10, loc="left", color=ROLES["fg"])
+    axes.set_xlim(low, 1.12)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+    axes.set_yticks(places, [row["name"] for row in rows] if first else [])
+    axes.tick_params("y", length=0, labelcolor=ROLES["fg"])
+    axes.spines[:].set_visible(False)
+    axes.hlines(places, low, 1.12, color=ROLES["grid"], linewidth=0.7, zorder=0)
+    axes.axvline(0, color=ROLES["muted"], linewidth=0.8, zorder=0)
+    for place, row in enumerate(rows):
+        if name in row["attacks"]:
+            _point(axes, place, row["attacks"][name], low)
+        else:
+            axes.text(0.5, place, "not run", ha="center", va="center", fontsize=8, color=ROLES["muted"])
+
+
+def _point(axes: Any, place: int, attack: Row, left: float) -> None:
+    gain = attack["gain"]
+    if gain is None:
+        return
+    role, marker, filled = LOOKS[Verdict(attack["verdict"] or Verdict.INCONCLUSIVE)]
+    colour = ROLES[role]
+    axes.hlines(place, max(gain["low"], left), min(gain["high"], 1.12), color=colour, linewidth=1.6)
+    face = colour if filled else ROLES["bg"]
+    value = min(max(gain["value"], left), 1.12)
+    axes.plot([value], [place], marker, color=colour, markerfacecolor=face, ms=5.5)
+
+
+def _key(canvas: Any, left: float) -> None:
+    handles = []
+    for verdict, (role, marker, filled) in LOOKS.items():
+        face = ROLES[role if filled else "bg"]
+        look: dict[str, Any] = {"color": ROLES[role], "marker": marker, "markerfacecolor": face}
+        handles.append(Line2D([], [], linestyle="-", label=verdict.value, **look))
+    canvas.legend(handles=handles, loc="lower left", bbox_to_anchor=(left, 0), ncols=4, fontsize=9, borderpad=0)
+
+
+def _words(rows: Sequence[Row], names: Sequence[str]) -> str:
+    told = []
+    for row in rows:
+        found = [f"{words(n)} {_told(row['attacks'][n])}" for n in names if n in row["attacks"]]
+        told.append(f"{row['name']}: {', '.join(found) or 'not attacked'}")
+    return "; ".join(told)
+
+
+def _told(attack: Row) -> str:
+    gain = f"{attack['gain']['value']:.2f} " if attack["gain"] else ""
+    return f"{gain}({attack['verdict'] or 'no verdict'})"

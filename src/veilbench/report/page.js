@@ -1,0 +1,50 @@
+"use strict";
+const board = document.querySelector(".board");
+const heads = [...board.querySelectorAll("th[aria-sort]")];
+const collator = new Intl.Collator("en", { numeric: true });
+
+function compare(a, b) {
+  if (a === "" || b === "") return (a === "") - (b === "") || 0;
+  return isNaN(a) || isNaN(b) ? collator.compare(a, b) : a - b;
+}
+
+function sort(column) {
+  const up = heads[column].getAttribute("aria-sort") !== "ascending";
+  heads.forEach((head) => head.setAttribute("aria-sort", "none"));
+  heads[column].setAttribute("aria-sort", up ? "ascending" : "descending");
+  const keyed = [...board.tBodies[0].rows].map((row) => [row.cells[column].dataset.key, row]);
+  keyed.sort(([a], [b]) => (up || a === "" || b === "" ? compare(a, b) : compare(b, a)));
+  board.tBodies[0].append(...keyed.map(([, row]) => row));
+}
+
+heads.forEach((head, column) => {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.append(...head.childNodes);
+  button.addEventListener("click", () => sort(column));
+  head.append(button);
+});
+
+const filter = document.querySelector(".filter");
+function choose() {
+  const wanted = [...new FormData(filter)].filter(([, value]) => value);
+  for (const entry of document.querySelectorAll("[data-verdict]"))
+    entry.hidden = wanted.some(([name, value]) => entry.dataset[name] !== value);
+  const rows = [...board.tBodies[0].rows];
+  filter.querySelector("output").value = wanted.length
+    ? `${rows.filter((row) => !row.hidden).length} of ${rows.length} experiments` : "";
+}
+filter.hidden = false;
+filter.addEventListener("change", choose);
+choose();
+
+function reveal() {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const details = target?.closest("details");
+  if (!details) return;
+  details.open = true;
+  details.scrollIntoView();
+}
+addEventListener("hashchange", reveal);
+reveal();
+addEventListener("beforeprint", () => document.querySelectorAll(".experiment").forEach((d) => (d.open = true)));

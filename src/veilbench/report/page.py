@@ -1,0 +1,116 @@
+"""The report as one HTML file that needs nothing else: no network, and no script except for sorting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from veilbench import __version__
+from veilbench.findings import Findings, Verdict
+from veilbench.report import numbers
+from veilbench.report.columns import columns, groups, verdict_cell
+from veilbench.report.figures import draw
+from veilbench.report.leaderboard import Row, granted, row
+from veilbench.report.overview import overview
+from veilbench.report.records import Record
+
+HERE = Path(__file__).parent
+MARKS = {
+    Verdict.BROKEN: "broken",
+    Verdict.LEAKS: "leaks",
+    Verdict.INCONCLUSIVE: "inconclusive",
+    Verdict.HOLDS: "holds",
+}
+STAGE_TITLES = {"train": "Training", "evaluate": "Utility", "attack": "Attacks"}
+
+
+def write(records: Sequence[Record], folder: Path) -> None:
+    """Write index.html into an existing folder."""
+    (folder / "index.html").write_text(render(records), encoding="utf8")
+
+
+def render(records: Sequence[Record]) -> str:
+    """The page; the same bytes for the same records."""
+    rows = [row(record) for record in records]
+    shown = columns(rows)
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            version=__version__,
+            css=Markup((HERE / "page.css").read_text(encoding="utf8")),  # ours, not data
+            script=Markup((HERE / "page.js").read_text(encoding="utf8")),
+            summary=summary(rows),
+            rows=rows,
+            columns=shown,
+            groups=groups(shown),
+            families=sorted({entry["family"] for entry in rows}),
+            verdicts=list(dict.fromkeys(verdict_cell(entry).text for entry in rows)),
+            overview=Markup(overview(rows)),
+            sections=[section(record, entry) for record, entry in zip(records, rows, strict=True)],
+        )
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "words": numbers.words,
+        "number": numbers.number,
+        "gain": numbers.gain,
+        "metric": numbers.with_interval,
+        "mark": lambda verdict: MARKS[Verdict(verdict)] if verdict else "none",
+        "verdict": verdict_cell,
+    }
+    return environment
+
+
+def summary(rows: Sequence[Row]) -> dict[str, str]:
+    """What was run, as label and value."""
+    attacks = sum(len(row["attacks"]) for row in rows)
+    kinds = len({key for row in rows for key in row["attacks"]})
+    controls = sum(len(attack["controls"]) for row in rows for attack in row["attacks"].values())
+    return {
+        "Experiments": str(len(rows)),
+        "Attacks": f"{attacks} runs of {kinds} kinds" if attacks else "none yet",
+        "Controls": str(controls),
+        "Data": _listed(row["data"] for row in rows),
+        "Seeds": _listed(str(row["seed"]) for row in rows),
+        "Version": f"veilbench {__version__}",
+    }
+
+
+def _listed(values: Any) -> str:
+    return ", ".join(dict.fromkeys(values))
+
+
+def section(record: Record, entry: Row) -> dict[str, Any]:
+    """What the page says about one experiment."""
+    stages: dict[str, list[dict[str, Any]]] = {}
+    for stage, key, found in record.items():
+        if shown := _part(f"{record.name}-{stage}-{key}", key, found):
+            stages.setdefault(STAGE_TITLES[stage], []).append(shown)
+    return {
+        "row": entry,
+        "stages": {title: stages.get(title, []) for title in ("Attacks", "Utility", "Training")},
+        "config": yaml.safe_dump(record.config, sort_keys=False, allow_unicode=True),
+    }
+
+
+def _part(prefix: str, key: str, found: Findings) -> dict[str, Any] | None:
+    """One evaluation or attack; None if it left nothing to show."""
+    if not (found.metrics or found.figures or found.notes or found.verdict or found.controls):
+        return None
+    drawn = ((figure.title, Markup(draw(figure, f"{prefix}-{i}"))) for i, figure in enumerate(found.figures))
+    return {"key": key, "found": found, "granted": granted(found), "figures": list(drawn)}

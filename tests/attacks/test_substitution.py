@@ -1,0 +1,200 @@
+"""The substitution solver: exactness of its increments, constraints, known answers and negative controls."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pydoc_data.topics import topics
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from veilbench.attacks import substitution_kernels as kernels
+from veilbench.attacks.ngrams import NGramModel
+from veilbench.attacks.substitution import objective, solve
+from veilbench.attacks.substitution_state import Puzzle, Search, checked, first_key, search_of
+
+SIZE = 91
+Tokens = NDArray[np.int64]
+
+
+def english(names: list[str]) -> NDArray[np.uint8]:
+    joined = re.sub(r"\s+", " ", " ".join(topics[name] for name in names))
+    codes = np.frombuffer(joined.encode("ascii", "ignore"), dtype=np.uint8)
+    return codes[(codes >= 32) & (codes < 32 + SIZE)] - np.uint8(32)
+
+
+@pytest.fixture(scope="module")
+def target() -> NDArray[np.uint8]:
+    return english(["typesmodules", "objects", "execmodel"])[:3000]
+
+
+@pytest.fixture(scope="module")
+def model(target: NDArray[np.uint8]) -> NGramModel:
+    others = sorted(set(topics) - {"typesmodules", "objects", "execmodel"})
+    return NGramModel.fit(english(others), 5)
+
+
+def encipher(plain: NDArray[np.uint8], members: int, size: int, seed: int) -> tuple[Tokens, Tokens, Tokens]:
+    """Return tokens, the member of every token and the true symbol of every token."""
+    generator = np.random.default_rng(seed)
+    member = generator.integers(0, members, len(plain))
+    books = np.stack([generator.permutation(size) for _ in range(members)])
+    names, tokens = np.unique(member * size + books[member, plain], return_inverse=True)
+    truth = np.zeros(len(names), dtype=np.int64)
+    truth[tokens] = plain
+    return tokens.astype(np.int64), (names // size).astype(np.int64), truth
+
+
+def is_bijective(key: Tokens, groups: Tokens) -> bool:
+    return all(len(set(key[groups == g])) == int((groups == g).sum()) for g in set(groups.tolist()) - {-1})
+
+
+def small_case(order: int, loose: bool) -> tuple[Puzzle, Search, NGramModel]:
+    """A random search state over seven symbols and three members, the last optionally without group."""
+    generator = np.random.default_rng(order)
+    plain = (np.cumsum(generator.integers(0, 3, 200)) % 7).astype(np.uint8)
+    small = NGramModel.fit(plain, order, 7)
+    tokens, groups, _ = encipher(plain, 3, 7, seed=order)
+    groups = np.where(groups == 2, -1, groups) if loose else groups
+    puzzle = checked(tokens, groups, small, None)
+    search = search_of(puzzle, first_key(puzzle, generator), tokens, generator)
+    kernels.rescore(puzzle.tables, search)
+    return puzzle, search, small
+
+
+@pytest.mark.parametrize("order", [2, 3, 4, 6])
+@pytest.mark.parametrize("loose", [False, True])
+def test_increments_equal_full_recomputation(order: int, loose: bool) -> None:
+    puzzle, search, small = small_case(order, loose)
+    generator = np.random.default_rng(9)
+    score = objective(puzzle.tokens, puzzle.groups, small, search.key)
+    for step in range(200):
+        token, symbol = int(generator.integers(len(search.key))), int(generator.integers(7))
+        other = kernels.partner(search, token, symbol)
+        if other == -2:
+            continue
+        change, count = kernels.trial(puzzle.tables, search, token, symbol, other, -np.inf)
+        kernels.settle(search, token, symbol, other, count, step % 3 > 0)
+        after = objective(puzzle.tokens, puzzle.groups, small, search.key)
+        assert after - score == pytest.approx(change if step % 3 else 0.0, abs=2e-3)
+        score = after
+        np.testing.assert_array_equal(search.text, search.key[puzzle.tokens])
+        np.testing.assert_allclose(search.scores, small.log_probabilities(search.text), atol=2e-5)
+        assert is_bijective(search.key, puzzle.groups)
+
+
+@pytest.mark.parametrize("loose", [False, True])
+def test_joint_exchanges_report_their_gain_and_undo_themselves(loose: bool) -> None:
+    puzzle, search, small = small_case(4, loose)
+    search.fixed[:2] = True
+    for one, two in itertools.permutations(range(7), 2):
+        before, old = objective(puzzle.tokens, puzzle.groups, small, search.key), search.key.copy()
+        gain, _ = kernels.exchange(puzzle.tables, search, one, two, 1e-3, 40.0)
+        after = objective(puzzle.tokens, puzzle.groups, small, search.key)
+        assert after - before == pytest.approx(gain, abs=2e-3)
+        assert gain > 0 or (search.key == old).all()
+        assert (search.key[:2] == old[:2]).all()
+        assert is_bijective(search.key, puzzle.groups)
+        np.testing.assert_array_equal(search.text, search.key[puzzle.tokens])
+        expected = np.full_like(search.holder, -1)
+        inside = np.flatnonzero(puzzle.groups >= 0)
+        expected[puzzle.groups[inside], search.key[inside]] = inside
+        np.testing.assert_array_equal(search.holder, expected)
+
+
+def test_finds_the_optimum_of_a_tiny_alphabet() -> None:
+    generator = np.random.default_rng(0)
+    plain = generator.choice(5, 400, p=[0.4, 0.25, 0.2, 0.1, 0.05]).astype(np.uint8)
+    plain[1:][plain[:-1] == 1] = 3
+    small = NGramModel.fit(plain[200:], 3, 5)
+    tokens, groups, _ = encipher(plain[:60], 1, 5, seed=1)
+    keys = [np.array(key) for key in itertools.permutations(range(5), len(groups))]
+    best = max(objective(tokens, groups, small, key) for key in keys)
+    found = solve(tokens, groups, small, restarts=2, effort=0.05)
+    assert objective(tokens, groups, small, found) == pytest.approx(best, abs=1e-6)
+
+
+def test_recovers_a_simple_substitution(model: NGramModel, target: NDArray[np.uint8]) -> None:
+    tokens, groups, truth = encipher(target[:1500], 1, SIZE, seed=2)
+    key = solve(tokens, groups, model, seed=3)
+    assert (key[tokens] == truth[tokens]).mean() > 0.95
+    assert is_bijective(key, groups)
+
+
+def test_recovers_two_members_together_and_repeats_itself(
+    model: NGramModel, target: NDArray[np.uint8]
+) -> None:
+    tokens, groups, truth = encipher(target[:2000], 2, SIZE, seed=4)
+    groups = groups * 5 + 2  # Any non-negative numbers may name the groups.
+    state = str(np.random.get_state())
+    key = solve(tokens, groups, model, seed=1)
+    assert (key[tokens] == truth[tokens]).mean() > 0.95
+    assert is_bijective(key, groups)
+    np.testing.assert_array_equal(key, solve(tokens, groups, model, seed=1))
+    assert state == str(np.random.get_state())
+
+
+def test_known_entries_stay_and_help(model: NGramModel, target: NDArray[np.uint8]) -> None:
+    tokens, groups, truth = encipher(target[:400], 4, SIZE, seed=5)
+    known = np.where(np.random.default_rng(0).random(len(truth)) < 0.5, truth, -1)
+    key = solve(tokens, groups, model, known=known, restarts=2, effort=0.5)
+    np.testing.assert_array_equal(key[known >= 0], truth[known >= 0])
+    assert is_bijective(key, groups)
+    assert (key[tokens] == truth[tokens]).mean() > 0.9
+    wrong = np.where(known >= 0, (known + 1) % SIZE, -1)
+    kept = solve(tokens, groups, model, known=wrong, restarts=1, effort=0.05)
+    np.testing.assert_array_equal(kept[wrong >= 0], wrong[wrong >= 0])
+    np.testing.assert_array_equal(solve(tokens, groups, model, known=truth), truth)
+
+
+def test_tokens_without_group_may_exceed_the_alphabet(model: NGramModel, target: NDArray[np.uint8]) -> None:
+    tokens, groups, truth = encipher(target, 3, SIZE, seed=6)
+    assert len(groups) > SIZE
+    key = solve(tokens, np.full_like(groups, -1), model, seed=0)
+    assert (key[tokens] == truth[tokens]).mean() > 0.85
+
+
+@pytest.mark.parametrize("loose", [False, True])
+def test_random_tokens_reveal_nothing(model: NGramModel, target: NDArray[np.uint8], loose: bool) -> None:
+    plain = target[:800]
+    tokens = np.random.default_rng(7).integers(0, 256 if loose else SIZE, len(plain))
+    groups = np.full(256, -1) if loose else np.zeros(SIZE, dtype=np.int64)
+    key = solve(tokens, groups, model, restarts=2, effort=0.5)
+    commonest = np.bincount(plain).max() / len(plain)
+    assert (key[tokens] == plain).mean() <= commonest
+
+
+def test_empty_text_and_silent_tokens(model: NGramModel) -> None:
+    assert solve(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), model).shape == (0,)
+    groups = np.array([0, 0, 1, -1, -1])
+    for tokens in (np.zeros(0, dtype=np.int64), np.array([0, 1]), np.array([4, 4, 4, 0])):
+        key = solve(tokens, groups, model, known=np.array([-1, 7, -1, 3, -1]), restarts=1, effort=0.01)
+        assert key.shape == (5,) and key[1] == 7 and key[3] == 3 and is_bijective(key, groups)
+        assert ((key >= 0) & (key < SIZE)).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"tokens": np.array([0, 3])}, "tokens reach 0 to 3"),
+        ({"tokens": np.zeros((2, 2), dtype=np.int64)}, "2 and 1 axes"),
+        ({"groups": np.array([0, 0, -2])}, "groups contain -2"),
+        ({"groups": np.zeros(92, dtype=np.int64)}, "a group has 92 tokens"),
+        ({"known": np.array([1, 1, -1])}, "same symbol"),
+        ({"known": np.array([91, -1, -1])}, "known reaches"),
+        ({"known": np.array([1, -1])}, "known has shape"),
+        ({"restarts": 0}, "restarts is 0"),
+        ({"effort": 0.0}, "effort is 0"),
+    ],
+)
+def test_bad_arguments_are_named(model: NGramModel, change: dict[str, object], named: str) -> None:
+    arguments: dict[str, object] = {"tokens": np.array([0, 1, 2]), "groups": np.zeros(3, dtype=np.int64)}
+    with pytest.raises(ValueError, match=named):
+        solve(model=model, **{**arguments, **change})  # type: ignore[arg-type]
+
+
+def test_objective_needs_a_complete_key(model: NGramModel) -> None:
+    with pytest.raises(ValueError, match="leaves 1 tokens open"):
+        objective(np.array([0, 1]), np.array([0, 0]), model, np.array([3, -1]))

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import copy
+import csv
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from conftest import Bench
+from fake_records import attack, config, put
+from rich.console import Console
+
+from veilbench.errors import UserError
+from veilbench.experiment import identity, load
+from veilbench.findings import Findings, Metric, Verdict
+from veilbench.report.leaderboard import SCHEMA, collect, family, flatten, load_rows, overall, worst, write
+from veilbench.report.table import print_table
+
+CHECK = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text("utf8")))
+
+
+def metrics_in(node: Any) -> list[dict[str, Any]]:
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else []
+    own = [node] if isinstance(node, dict) and "low" in node else []
+    return own + [found for child in children for found in metrics_in(child)]
+
+
+def test_schema_holds_and_is_a_schema(made: Bench) -> None:
+    jsonschema.Draft202012Validator.check_schema(CHECK.schema)
+    rows = made.rows()
+    CHECK.validate(json.loads(json.dumps(rows)))
+    assert [row["name"] for row in rows] == made.names
+    found = metrics_in(rows)
+    assert len(found) > 100
+    assert all(metric["low"] <= metric["value"] <= metric["high"] for metric in found)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("verdict",), "secure"),
+        (("verdict",), "private"),
+        (("attacks", "frequency", "verdict"), "safe"),
+        (("attacks", "frequency", "gain", "value"), math.inf),
+        (("attacks", "frequency", "gain", "n"), 0),
+        (("attacks", "frequency", "controls", 0, "kind"), "neutral"),
+        (("metrics", "fidelity.bit_error_rate", "value"), "0.1"),
+        (("cost", "train_seconds"), -1.0),
+        (("cost", "watts"), 3.0),
+        (("seconds",), 3.0),
+        (("seed",), -1),
+        (("digest",), "short"),
+        (("mlflow", "filter"), "tags.name = 'x'"),
+        (("reproduce",), []),
+        (("threat_models", "frequency"), ["key", "key"]),
+    ],
+)
+def test_schema_rejects(made: Bench, path: tuple[str | int, ...], value: Any) -> None:
+    broken = copy.deepcopy(made.rows()[1])
+    CHECK.validate(json.loads(json.dumps([broken])))
+    node: Any = broken
+    for key in path[:-1]:
+        node = node[key]
+    node[path[-1]] = value
+    assert not CHECK.is_valid([json.loads(json.dumps(broken))])
+
+
+@pytest.mark.parametrize("key", ["verdict", "attacks", "digest", "reproduce", "cost", "metrics"])
+def test_schema_rejects_what_lacks_a_key(made: Bench, key: str) -> None:
+    lacking = {k: v for k, v in made.rows()[1].items() if k != key}
+    assert not CHECK.is_valid([json.loads(json.dumps(lacking))])
+
+
+def test_worst_verdict() -> None:
+    order = [Verdict.BROKEN, Verdict.LEAKS, Verdict.INCONCLUSIVE, Verdict.HOLDS]
+    for index, verdict in enumerate(order):
+        assert worst(reversed(order[index:])) == verdict
+        assert worst([None, verdict]) == verdict
+    assert set(order) == set(Verdict)
+    assert worst([]) is None
+    assert worst([None]) is None
+
+
+def test_what_a_verdict_rests_on() -> None:
+    leaks, holds = attack("frequency", 0.4), attack("fresh_eve", 0.0)
+    assert overall({}) == (None, "no attack was run")
+    assert overall({"a": Findings("A")}) == (None, "no attack gave a verdict")
+    assert overall({"a": leaks, "b": holds}) == ("leaks", "worst of 2 attacks: a")
+    assert overall({"a": holds, "b": holds}) == ("holds at this budget", "all 2 attacks")
+
+
+def test_a_row_says_what_the_record_says(made: Bench) -> None:
+    rows = {row["name"]: row for row in made.rows()}
+    small, alone = rows["cipher_small"], rows["cipher_joint"]
+    assert small["verdict"] == "broken"
+    assert small["threat_models"]["known_plaintext"] == ["ciphertext", "public_ids", "known_pairs"]
+    assert small["metrics"]["fidelity.bytes_per_character"]["value"] == 4.0
+    assert small["metrics"]["training.steps"]["value"] == 1000
+    assert [c["passed"] for c in small["attacks"]["frequency"]["controls"]] == [True, True]
+    assert small["cost"]["attack_seconds"] == pytest.approx(62.5)
+    assert small["cost"]["rates"]["speed.encrypt_characters_per_second"] == 8.4e6
+    assert small["digest"] == identity(load(made.root / "params" / "cipher_small.yaml"))
+    assert small["mlflow"]["filter"] == f"tags.`veilbench.digest` = '{small['digest']}'"
+    assert rows["aes_ctr"]["verdict"] == "inconclusive"
+    assert rows["one_time_pad"]["verdict"] == "holds at this budget"
+    assert (alone["verdict"], alone["attacks"], alone["cost"]["attack_seconds"]) == (None, {}, None)
+
+
+def test_no_time_outside_cost(made: Bench) -> None:
+    flat = [key for row in made.rows() for key in flatten(row) if not key.startswith("cost.")]
+    assert not [key for key in flat if "second" in key]
+
+
+def test_csv_equals_json(made: Bench, tmp_path: Path) -> None:
+    rows = made.rows()
+    write(rows, tmp_path)
+    assert load_rows(tmp_path / "leaderboard.json") == json.loads(json.dumps(rows))
+    with (tmp_path / "leaderboard.csv").open(newline="", encoding="utf8") as file:
+        read = list(csv.DictReader(file))
+    assert len(read) == len(rows)
+    for row, line in zip(rows, read, strict=True):
+        expected = {key: str(value) for key, value in flatten(row).items()}
+        assert {key: line[key] for key in expected} == expected
+        assert not any(value for key, value in line.items() if key not in expected)
+
+
+def test_a_number_that_is_none_is_never_written(made: Bench, tmp_path: Path) -> None:
+    rows = made.rows()
+    rows[0]["metrics"]["training.loss"]["value"] = math.nan
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write(rows, tmp_path)
+
+
+def test_family_from_the_config_or_the_data() -> None:
+    assert family(config("x")) == "cipher"
+    assert family(config("x", family=None)) == "text"
+
+
+def test_no_tracking_no_mlflow(tmp_path: Path) -> None:
+    settings = config("x") | {"tracking": {"_target_": "veilbench.tracking.NoTracking"}}
+    put(tmp_path, "x", {}, settings)
+    row = collect(["x"], tmp_path / "params", tmp_path / "results")[0]
+    assert row["mlflow"] is None
+    CHECK.validate(json.loads(json.dumps([row])))
+
+
+@pytest.mark.parametrize("file", ["train/findings.json", "attack/findings.json", "evaluate/cost.json"])
+def test_a_missing_record_is_named(made: Bench, file: str) -> None:
+    path = made.root / "results" / "aes_ctr" / file
+    path.unlink()
+    with pytest.raises(UserError) as error:
+        made.rows()
+    assert str(path) in str(error.value)
+    assert f"dvc repro {file.partition('/')[0]}@aes_ctr" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [('"value": 1.0', '"value": 7.0'), ("broken", "secure"), ("{", "["), ('"n": 20', '"n": "x"')],
+)
+def test_a_damaged_record_is_named(made: Bench, old: str, new: str) -> None:
+    path = made.root / "results" / "plaintext" / "attack" / "findings.json"
+    text = path.read_text("utf8")
+    assert old in text
+    path.write_text(text.replace(old, new), "utf8")
+    with pytest.raises(UserError, match="is damaged at") as error:
+        made.rows()
+    assert str(path) in str(error.value)
+
+
+def test_an_unknown_experiment_is_named(made: Bench) -> None:
+    with pytest.raises(UserError, match="no resolved experiment nothing; there are: aes_ctr"):
+        collect(["nothing"], made.root / "params", made.root / "results")
+
+
+def test_two_metrics_of_one_name(made: Bench, tmp_path: Path) -> None:
+    same = {"same": Findings("Same", {"x": Metric.exact(1)})}
+    put(tmp_path, "twice", {"evaluate": same, "attack": same})
+    with pytest.raises(UserError, match=r"two metrics are called same\.x"):
+        collect(["twice"], tmp_path / "params", tmp_path / "results")
+
+
+def test_table_fits_a_hundred_columns(made: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(made.rows())
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert all(sum(line.startswith(name) for line in lines) == 1 for name in made.names)
+    line = next(line for line in lines if line.startswith("aes_ctr"))
+    for word in ("inconclusive", "fresh eve", "0.00 [−0.01, 0.01]", "9/10", "100.00%"):
+        assert word in line
+    assert "not attacked" in next(line for line in lines if line.startswith("cipher_joint"))
+
+
+def test_table_in_a_narrow_terminal(made: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(made.rows(), Console(width=60))
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 60

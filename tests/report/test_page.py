@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Bench
+from fake_records import bench, config, evaluation, put, training
+
+from veilbench.findings import Control, Findings, Metric
+from veilbench.report.page import render, write
+from veilbench.report.records import read_all
+
+VOID = {"meta", "link", "br", "input", "img", "hr"}
+
+
+class Balance(HTMLParser):
+    """Collects tags that are closed in the wrong order, ids and links."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.wrong: list[str] = []
+        self.ids: list[str] = []
+        self.targets: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.open += [] if tag in VOID else [tag]
+        self.ids += [value for key, value in attrs if key == "id" and value]
+        self.targets += [value[1:] for key, value in attrs if key == "href" and value and value[0] == "#"]
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(tag)
+
+
+def test_well_formed(report: Path) -> None:
+    page = Balance()
+    page.feed(report.read_text("utf8"))
+    assert (page.open, page.wrong) == ([], [])
+    assert len(page.ids) == len(set(page.ids))
+    assert set(page.targets) <= set(page.ids)
+
+
+def test_same_bytes_for_the_same_records(made: Bench, report: Path) -> None:
+    assert render(made.records()) == report.read_text("utf8")
+
+
+def test_nothing_is_loaded(report: Path) -> None:
+    text = report.read_text("utf8")
+    assert set(re.findall(r"https?://[^\"'\s<]+", text)) == {"http://www.w3.org/2000/svg"}
+    assert not re.search(r"@import|src=|url\((?!#)", text)
+    assert len(text) < 1_000_000
+
+
+def test_says_what_it_must(report: Path) -> None:
+    text = report.read_text("utf8")
+    for words in (
+        "Neural encryption is not cryptography",
+        "holds at this budget",
+        "not attacked",
+        "No attack was run",
+        "dvc repro evaluate@aes_ctr attack@aes_ctr",
+        "python pipelines/sweep.py experiment=aes_ctr",
+        "0.440 [0.428, 0.452]",
+        "100.00 %",
+        "encryption queries",
+        "<strong>failed</strong>",
+        "code_bits: 32",
+    ):
+        assert words in text, words
+    assert not re.search(r"\b(secure|private)\b", text, re.IGNORECASE)
+
+
+def test_hostile_text_is_escaped(tmp_path: Path) -> None:
+    evil = "<script>alert(1)</script>"
+    control = Control("positive", evil, Metric.exact(1.0), True)
+    found = Findings(evil, {evil: Metric.exact(1)}, notes=[evil], controls=[control], threat={evil: True})
+    settings = config("x") | {"comment": f"</pre>{evil}"}
+    put(tmp_path, "x", {"train": {"training": training()}, "attack": {"a": found}}, settings)
+    text = render(read_all(["x"], tmp_path / "params", tmp_path / "results"))
+    assert evil not in text
+    assert text.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 6
+    assert text.count("<script") == 1
+
+
+def test_without_any_attack(tmp_path: Path) -> None:
+    put(tmp_path, "x", {"evaluate": evaluation(2.0)})
+    text = render(read_all(["x"], tmp_path / "params", tmp_path / "results"))
+    assert "none yet" in text
+    assert "Gain of every attack" not in text
+
+
+def test_without_any_result(tmp_path: Path) -> None:
+    put(tmp_path, "x", {})
+    assert "not attacked" in render(read_all(["x"], tmp_path / "params", tmp_path / "results"))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    chromium = shutil.which("chromium")
+    if not chromium:
+        pytest.skip("no Chromium is installed")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+    with sync_api.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=chromium, args=flags)
+        yield started
+        started.close()
+
+
+class Seen:
+    """A browser page on the report, with what it complained of and what it asked for."""
+
+    def __init__(self, browser: Any, report: Path, shots: Path, **context: Any) -> None:
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        self.shots = shots
+        self.page = browser.new_context(**context).new_page()
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(report.as_uri())
+
+    def shot(self, name: str) -> None:
+        self.page.screenshot(path=self.shots / f"{name}.png", full_page=True)
+
+    def column(self, index: int) -> list[str]:
+        script = f"[...document.querySelectorAll('.board tbody tr')].map(r => r.cells[{index}].dataset.key)"
+        return list(self.page.evaluate(script))
+
+    def width(self) -> int:
+        return int(self.page.evaluate("document.documentElement.scrollWidth"))
+
+    def background(self) -> str:
+        return str(self.page.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    write(Bench(folder, bench(folder)).records(), folder)
+    return folder / "index.html"
+
+
+@pytest.fixture
+def shots(tmp_path: Path) -> Path:
+    folder = Path(os.environ.get("VEILBENCH_SCREENSHOTS", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def test_browser_is_quiet_and_offline(browser: Any, report: Path, shots: Path) -> None:
+    seen = Seen(browser, report, shots, viewport={"width": 1280, "height": 900})
+    seen.shot("desktop")
+    assert seen.complaints == []
+    assert [url for url in seen.requests if not url.startswith("data:")] == [report.as_uri()]
+
+
+def test_browser_sorts_numbers_both_ways(browser: Any, report: Path, shots: Path) -> None:
+    seen = Seen(browser, report, shots, viewport={"width": 1280, "height": 900})
+    head = seen.page.get_by_role("columnheader", name="Bytes per character")
+    index = int(head.evaluate("cell => cell.cellIndex"))
+    before = [float(key) for key in seen.column(index)]
+    assert before not in (sorted(before), sorted(before, reverse=True))
+    assert sorted(before) != [float(key) for key in sorted(seen.column(index))], "12 must not sort before 4"
+    head.get_by_role("button").click()
+    assert [float(key) for key in seen.column(index)] == sorted(before)
+    assert head.get_attribute("aria-sort") == "ascending"
+    head.get_by_role("button").press("Enter")
+    assert [float(key) for key in seen.column(index)] == sorted(before, reverse=True)
+    assert head.get_attribute("aria-sort") == "descending"
+    assert seen.page.locator("[aria-sort=descending], [aria-sort=ascending]").count() == 1
+
+
+def test_browser_puts_missing_values_last(browser: Any, report: Path, shots: Path) -> None:
+    seen = Seen(browser, report, shots)
+    head = seen.page.get_by_role("columnheader", name="Frequency")
+    index = int(head.evaluate("cell => cell.cellIndex"))
+    for _ in range(2):
+        head.get_by_role("button").click()
+        assert seen.column(index)[-1] == ""
+        assert "" not in seen.column(index)[:-1]
+
+
+def test_browser_filters_by_verdict(browser: Any, report: Path, shots: Path) -> None:
+    seen = Seen(browser, report, shots)
+    seen.page.get_by_label("Verdict").select_option("broken")
+    assert seen.page.locator(".board tbody tr:visible th").all_inner_texts() == [
+        "plaintext",
+        "cipher_small",
+        "cipher_ensemble",
+    ]
+    assert seen.page.locator("output").inner_text() == "3 of 6 experiments"
+    seen.page.get_by_label("Verdict").select_option("")
+    assert seen.page.locator(".board tbody tr:visible").count() == 6
+
+
+def test_browser_opens_the_experiment_that_is_followed(browser: Any, report: Path, shots: Path) -> None:
+    seen = Seen(browser, report, shots, viewport={"width": 1280, "height": 900})
+    body = seen.page.locator("#cipher_small")
+    assert not body.is_visible()
+    seen.page.get_by_role("link", name="cipher_small").click()
+    body.wait_for(state="visible")
+    seen.shot("desktop_open")
+
+
+def test_browser_on_a_phone(browser: Any, report: Path, shots: Path) -> None:
+    seen = Seen(browser, report, shots, viewport={"width": 390, "height": 844}, has_touch=True)
+    assert seen.width() == 390
+    seen.shot("phone")
+    seen.page.evaluate("document.querySelectorAll('details').forEach(d => (d.open = true))")
+    assert seen.width() == 390
+    box = seen.page.locator(".scroll:has(.board)")
+    assert box.evaluate("e => e.scrollWidth > e.clientWidth")
+    place = "document.querySelector('.board tbody th').getBoundingClientRect().left"
+    left = seen.page.evaluate(place)
+    box.evaluate("e => (e.scrollLeft = 400)")
+    assert seen.page.evaluate(place) == left
+    seen.shot("phone_open")
+
+
+def test_browser_in_the_dark(browser: Any, report: Path, shots: Path) -> None:
+    light = Seen(browser, report, shots, color_scheme="light")
+    dark = Seen(browser, report, shots, viewport={"width": 1280, "height": 900}, color_scheme="dark")
+    assert light.background() != dark.background()
+    dark.shot("dark")
+    dark.page.emulate_media(media="print")
+    assert dark.background() == light.background()
+
+
+def test_browser_without_javascript(browser: Any, report: Path, shots: Path) -> None:
+    seen = Seen(browser, report, shots, java_script_enabled=False)
+    assert seen.page.locator(".board tbody tr:visible").count() == 6
+    assert not seen.page.locator(".filter").is_visible()
+    seen.page.locator("summary", has_text="cipher_small").first.click()
+    assert seen.page.locator("#cipher_small").is_visible()
