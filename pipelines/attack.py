@@ -8,9 +8,10 @@ from pathlib import Path
 from veilbench import stages
 from veilbench.errors import one_line_errors
 from veilbench.experiment import load
+from veilbench.lifeline import die_with_parent
 
 if __name__ == "__main__":
-    stages.die_with_parent()
+    die_with_parent()
     with one_line_errors():
         name = sys.argv[1]
         config = load(Path("params") / f"{name}.yaml")

@@ -9,10 +9,11 @@ import yaml
 
 from veilbench.errors import UserError, one_line_errors
 from veilbench.findings import whole_folder
+from veilbench.lifeline import die_with_parent
 from veilbench.report import leaderboard, page
 from veilbench.report.records import read_all
 from veilbench.report.table import print_table
-from veilbench.stages import RESULTS, die_with_parent
+from veilbench.stages import RESULTS
 
 PIPELINE, PARAMS, REPORT = Path("dvc.yaml"), Path("params"), Path("report")
 

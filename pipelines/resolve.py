@@ -10,8 +10,8 @@ from pipelines.compose import CONF, composed, plain
 from veilbench.errors import UserError, one_line_errors
 from veilbench.experiment import Config
 from veilbench.findings import whole_folder
+from veilbench.lifeline import die_with_parent
 from veilbench.sources import digest
-from veilbench.stages import die_with_parent
 
 PARAMS = Path("params")
 

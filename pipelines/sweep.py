@@ -6,11 +6,14 @@ Returns the metric that `objective` names, so that a Hydra sweeper can optimise 
 from __future__ import annotations
 
 import os
+import shutil
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import hydra
 import yaml
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from pipelines.compose import hydra_errors, plain
@@ -24,14 +27,31 @@ from veilbench.tracking import headline
     config_path="../conf", config_name="config", version_base="1.3"
 )
 def main(composed: DictConfig) -> float | None:
-    """Run one job of a sweep."""
+    """Run one job of a sweep; a single run ends the process here on bad input, a sweep after its last job."""
     hydra_config = HydraConfig.get()
-    folder = Path(hydra_config.runtime.output_dir)
-    config = plain(composed, dict(hydra_config.runtime.choices))
+    with one_line_errors() if hydra_config.mode == RunMode.RUN else nullcontext():
+        return run(composed, dict(hydra_config.runtime.choices), Path(hydra_config.runtime.output_dir))
+
+
+def run(composed: DictConfig, choices: dict[str, str], folder: Path) -> float | None:
+    """Check the configuration, run all stages into `folder`, and publish the record."""
+    try:
+        config = plain(composed, choices)
+    except UserError:
+        withdraw(folder)
+        raise
     stages.run_all(config, folder)
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf8")
     build(config["tracking"]).publish(config, folder)
     return objective(config["objective"], folder)
+
+
+def withdraw(folder: Path) -> None:
+    """Remove the folder that Hydra made for a job that never began, and the empty ones above it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):  # not empty: other jobs are in it
+        folder.parent.rmdir()
+        folder.parent.parent.rmdir()
 
 
 def objective(name: str | None, folder: Path) -> float | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from veilbench import stages
 from veilbench.errors import UserError, one_line_errors
 from veilbench.experiment import build, load
+from veilbench.lifeline import die_with_parent
 
 
 def records(folders: list[Path]) -> list[tuple[Path, Path]]:
@@ -42,6 +43,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    stages.die_with_parent()
+    die_with_parent()
     with one_line_errors():
         main()

@@ -5,34 +5,23 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
-import signal
-import sys
+import hashlib
+import json
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from veilbench.attacks.control_memory import ControlMemory
 from veilbench.errors import UserError
 from veilbench.experiment import Config, build
 from veilbench.findings import Findings, whole_folder, write_record
+from veilbench.sources import digest
 from veilbench.subject import load_subject
 
 PREPARED, RESULTS = Path("prepared"), Path("results")
-
-
-def die_with_parent() -> None:
-    """Let the kernel end this process when the process that started it ends (Linux only).
-
-    A `dvc repro` that is killed would otherwise leave its stage running, which would write into the folders of
-    the next one.
-    """
-    if sys.platform == "linux":
-        parent = os.getppid()
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-        if os.getppid() != parent:  # it ended before the request took effect
-            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _seeds(config: Config, stage: str) -> np.random.SeedSequence:
@@ -52,7 +41,9 @@ def train(config: Config, data: Path, folder: Path) -> None:
     texts = build(config["data"]).load(data)
     with whole_folder(folder) as partial:
         started = time.perf_counter()
-        subject, findings = training.fit(model, texts, trainer, _seeds(config, "train"), partial)
+        weights = partial / "weights"
+        weights.mkdir()
+        subject, findings = training.fit(model, texts, trainer, _seeds(config, "train"), weights)
         findings.cost["seconds"] = time.perf_counter() - started
         subject.save(partial)
         write_record(partial, {"training": findings})
@@ -60,15 +51,33 @@ def train(config: Config, data: Path, folder: Path) -> None:
 
 def evaluate(config: Config, data: Path, trained: Path, folder: Path) -> None:
     """Measure what the trained model's code is good for."""
-    _examine(config, "evaluation", data, trained, folder)
+    _examine(config, "evaluation", data, trained, folder, lambda name: ())
 
 
-def attack(config: Config, data: Path, trained: Path, folder: Path) -> None:
-    """Attack the trained model, each attack with its controls."""
-    _examine(config, "attack", data, trained, folder)
+def attack(config: Config, data: Path, trained: Path, folder: Path, controls: Path = RESULTS / ".controls") -> None:
+    """Attack the trained model, each attack with its controls.
+
+    Args:
+        config: the resolved experiment.
+        data: prepared data.
+        trained: what the stage `train` wrote.
+        folder: for the record.
+        controls: where the controls' results are remembered.
+    """
+
+    def memory(name: str) -> tuple[ControlMemory]:
+        node = config["attack"][name]
+        code = digest(Path(__file__), {"data": config["data"], "attack": node})
+        parts = [code, node, config["data"], config["trainer"], config["seed"]]
+        key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+        return (ControlMemory(controls, f"{name}-{key}"),)
+
+    _examine(config, "attack", data, trained, folder, memory)
 
 
-def _examine(config: Config, group: str, data: Path, trained: Path, folder: Path) -> None:
+def _examine(
+    config: Config, group: str, data: Path, trained: Path, folder: Path, more: Callable[[str], tuple[Any, ...]]
+) -> None:
     trainer, examiners = build(config["trainer"]), build(config[group])
     subject = load_subject(trained)
     prepared = build(config["data"]).load(data)
@@ -77,7 +86,7 @@ def _examine(config: Config, group: str, data: Path, trained: Path, folder: Path
         for name, examiner in examiners.items():
             started = time.perf_counter()
             try:
-                found[name] = examiner.examine(subject, prepared, trainer, _seeds(config, name))
+                found[name] = examiner.examine(subject, prepared, trainer, _seeds(config, name), *more(name))
             except NotImplementedError as error:
                 raise UserError(f"{group}.{name} does not apply to this model: {error}") from error
             found[name].cost["seconds"] = time.perf_counter() - started

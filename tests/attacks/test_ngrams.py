@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 
 from veilbench.attacks.ngrams import NGramModel, with_capitals
 
-SENTENCE = (
-    "the quick brown fox jumps over the lazy dog while the other dogs sleep in the shade of the old tree; "
-)
+SENTENCE = "the quick brown fox jumps over the lazy dog while the other dogs sleep in the shade of the old tree; "
 
 
 def text(length: int, size: int, seed: int) -> NDArray[np.uint8]:
@@ -68,9 +66,7 @@ def test_probabilities_match_the_slow_implementation(order: int, size: int) -> N
     other = np.random.default_rng(1).integers(0, size, 150).astype(np.uint8)
     other[40:90] = symbols[10:60]
     expected = [
-        np.log(
-            slow_probability(counts, tuple(int(s) for s in other[max(0, i - order + 1) : i + 1]), order, size)
-        )
+        np.log(slow_probability(counts, tuple(int(s) for s in other[max(0, i - order + 1) : i + 1]), order, size))
         for i in range(len(other))
     ]
     np.testing.assert_allclose(model.log_probabilities(other), expected, atol=2e-5)

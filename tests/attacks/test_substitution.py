@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from veilbench.attacks import substitution
 from veilbench.attacks import substitution_kernels as kernels
 from veilbench.attacks.ngrams import NGramModel
 from veilbench.attacks.substitution import objective, solve
@@ -104,6 +105,15 @@ def test_joint_exchanges_report_their_gain_and_undo_themselves(loose: bool) -> N
         np.testing.assert_array_equal(search.holder, expected)
 
 
+def test_other_case_keeps_known_tokens_and_bijections(model: NGramModel) -> None:
+    groups = np.array([0, 0, 0, 1, 1, -1, -1])
+    key = np.array([ord(c) - 32 for c in "aAbcDef"])
+    known = np.array([ord("a") - 32, -1, -1, -1, -1, -1, ord("f") - 32])
+    puzzle = checked(np.arange(7), groups, model, known)
+    twin = substitution._exchanged(puzzle, key, substitution._joint_moves(puzzle, key)[0])
+    assert "".join(chr(32 + symbol) for symbol in twin) == "aABCdEf"
+
+
 def test_finds_the_optimum_of_a_tiny_alphabet() -> None:
     generator = np.random.default_rng(0)
     plain = generator.choice(5, 400, p=[0.4, 0.25, 0.2, 0.1, 0.05]).astype(np.uint8)
@@ -123,16 +133,14 @@ def test_recovers_a_simple_substitution(model: NGramModel, target: NDArray[np.ui
     assert is_bijective(key, groups)
 
 
-def test_recovers_two_members_together_and_repeats_itself(
-    model: NGramModel, target: NDArray[np.uint8]
-) -> None:
+def test_recovers_two_members_together_and_repeats_itself(model: NGramModel, target: NDArray[np.uint8]) -> None:
     tokens, groups, truth = encipher(target[:2000], 2, SIZE, seed=4)
     groups = groups * 5 + 2  # Any non-negative numbers may name the groups.
     state = str(np.random.get_state())
-    key = solve(tokens, groups, model, seed=1)
+    key = solve(tokens, groups, model, restarts=2, seed=1)
     assert (key[tokens] == truth[tokens]).mean() > 0.95
     assert is_bijective(key, groups)
-    np.testing.assert_array_equal(key, solve(tokens, groups, model, seed=1))
+    np.testing.assert_array_equal(key, solve(tokens, groups, model, restarts=2, seed=1))
     assert state == str(np.random.get_state())
 
 
@@ -150,9 +158,9 @@ def test_known_entries_stay_and_help(model: NGramModel, target: NDArray[np.uint8
 
 
 def test_tokens_without_group_may_exceed_the_alphabet(model: NGramModel, target: NDArray[np.uint8]) -> None:
-    tokens, groups, truth = encipher(target, 3, SIZE, seed=6)
+    tokens, groups, truth = encipher(target[:2000], 2, SIZE, seed=6)
     assert len(groups) > SIZE
-    key = solve(tokens, np.full_like(groups, -1), model, seed=0)
+    key = solve(tokens, np.full_like(groups, -1), model, restarts=3)
     assert (key[tokens] == truth[tokens]).mean() > 0.85
 
 
@@ -161,7 +169,7 @@ def test_random_tokens_reveal_nothing(model: NGramModel, target: NDArray[np.uint
     plain = target[:800]
     tokens = np.random.default_rng(7).integers(0, 256 if loose else SIZE, len(plain))
     groups = np.full(256, -1) if loose else np.zeros(SIZE, dtype=np.int64)
-    key = solve(tokens, groups, model, restarts=2, effort=0.5)
+    key = solve(tokens, groups, model, restarts=1, effort=0.5)
     commonest = np.bincount(plain).max() / len(plain)
     assert (key[tokens] == plain).mean() <= commonest
 
@@ -171,7 +179,8 @@ def test_empty_text_and_silent_tokens(model: NGramModel) -> None:
     groups = np.array([0, 0, 1, -1, -1])
     for tokens in (np.zeros(0, dtype=np.int64), np.array([0, 1]), np.array([4, 4, 4, 0])):
         key = solve(tokens, groups, model, known=np.array([-1, 7, -1, 3, -1]), restarts=1, effort=0.01)
-        assert key.shape == (5,) and key[1] == 7 and key[3] == 3 and is_bijective(key, groups)
+        assert (key.shape, key[1], key[3]) == ((5,), 7, 3)
+        assert is_bijective(key, groups)
         assert ((key >= 0) & (key < SIZE)).all()
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import partial
 
 import numpy as np
 
 from veilbench.accelerator import Accelerator
+from veilbench.attacks.control_memory import ControlMemory
 from veilbench.ciphers.base import Cipher
 from veilbench.data.text import Texts
 from veilbench.errors import UserError
@@ -47,16 +49,22 @@ class CipherAttack(ABC):
             control: only the largest budget matters: skip what serves the curves alone.
         """
 
-    def examine(self, subject: Cipher, texts: Texts, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
+    def examine(
+        self,
+        subject: Cipher,
+        texts: Texts,
+        trainer: Accelerator,
+        seeds: np.random.SeedSequence,
+        memory: ControlMemory,
+    ) -> Findings:
         """Attack the subject and both controls at the same budget, and judge."""
         own, *drawn = seeds.spawn(3)
         found = self.run(subject, texts, trainer, np.random.default_rng(own), control=False)
         if found.gain is None:
             raise UserError(f"the attack {self.title} reported no gain")
-        found.controls = [
-            self._control(kind, scheme, texts, trainer, seed)
-            for kind, scheme, seed in zip(("positive", "negative"), (self.positive, self.negative), drawn, strict=True)
-        ]
+        for kind, scheme, seed in (("positive", self.positive, drawn[0]), ("negative", self.negative, drawn[1])):
+            run = partial(self._control, kind, scheme, texts, trainer, seed)
+            found.controls.append(memory.recall(kind, run))
         found.verdict = judge(found.gain, found.controls[0].gain, found.controls[1].gain, self.broken_at)
         found.broken_at = self.broken_at
         found.threat = dict.fromkeys(self.threat.granted(), True)

@@ -17,7 +17,7 @@ from veilbench.attacks.exposure import Exposure, tokens
 from veilbench.ciphers.base import Cipher
 from veilbench.data.text import Texts
 from veilbench.findings import Curve, Figure, Findings, Metric
-from veilbench.metrics.intervals import above_chance, mean
+from veilbench.metrics.intervals import above_chance, ends, mean
 from veilbench.threat import ThreatModel
 
 READABLE = 0.9
@@ -46,8 +46,8 @@ class Frequency(CipherAttack):
         negative: Cipher,
         lengths: Sequence[Annotated[int, Ge(1)]] = (500, 2_000, 5_000, 20_000),
         texts: Annotated[int, Ge(2)] = 3,
-        order: Annotated[int, Ge(2)] = 5,
-        restarts: Annotated[int, Ge(1)] = 4,
+        order: Annotated[int, Ge(2)] = 6,
+        restarts: Annotated[int, Ge(1)] = 8,
         broken_at: float = 0.8,
     ) -> None:
         super().__init__(threat, positive, negative, broken_at)
@@ -61,11 +61,13 @@ class Frequency(CipherAttack):
             raise NotImplementedError(f"it encrypts {cipher.block} characters at once")
         recovered = {}
         for length in self.lengths[-1:] if control else self.lengths:
-            shares = []
-            for secret in pieces(texts.target, length, self.texts, rng):
-                exposure = Exposure(self.threat, cipher, secret, texts.statistics, rng)
-                shares.append(float((self.guess(exposure, rng) == secret).mean()))
-            recovered[length] = shares
+            secrets = pieces(texts.target, length, self.texts, rng)
+            cases = [
+                (secret, Exposure(self.threat, cipher, secret, texts.statistics, own), own)
+                for secret, own in zip(secrets, rng.spawn(self.texts), strict=True)
+            ]
+            guesses = accelerator.at_once(lambda case: self.guess(case[1], case[2]), cases)
+            recovered[length] = [float((g == s).mean()) for g, s in zip(guesses, secrets, strict=True)]
         return self._findings(recovered, constant_guess(texts))
 
     def guess(self, exposure: Exposure, rng: np.random.Generator) -> np.ndarray:
@@ -88,7 +90,7 @@ class Frequency(CipherAttack):
             found.metrics["characters_needed"] = Metric.exact(readable[0])
             found.notes.append(f"{READABLE:.0%} of the text is recovered from {readable[0]} characters of ciphertext.")
         values = list(means.values())
-        curve = Curve("recovered", self.lengths[-len(values) :], *_clipped(values))
+        curve = Curve("recovered", self.lengths[-len(values) :], *ends(values))
         nothing = Curve("commonest character", curve.x, [chance] * len(values))
         label = "share of characters recovered"
         found.figures.append(
@@ -103,9 +105,3 @@ class Frequency(CipherAttack):
         )
         found.gain = above_chance(mean(recovered[max(recovered)], CONFIDENCE), chance)
         return found
-
-
-def _clipped(metrics: list[Metric]) -> tuple[list[float], list[float], list[float]]:
-    """Values, lower and upper ends; an interval of shares ends at 0 and 1."""
-    low, high = [max(0.0, m.low) for m in metrics], [min(1.0, m.high) for m in metrics]
-    return [m.value for m in metrics], low, high

@@ -13,7 +13,7 @@ from veilbench.attacks.base import CONFIDENCE, CipherAttack
 from veilbench.ciphers.base import Cipher
 from veilbench.data.text import Texts
 from veilbench.findings import Curve, Figure, Findings, Metric
-from veilbench.metrics.intervals import above_chance, mean
+from veilbench.metrics.intervals import above_chance, ends, mean
 from veilbench.threat import ThreatModel
 
 
@@ -67,7 +67,7 @@ class FreshEve(CipherAttack):
             found.metrics[f"bits_recovered_of_{self.bits}_by_{size}"] = mean([self.bits * r for r in right], unit="")
         found.gain = above_chance(mean(right, CONFIDENCE), 0.5)
         values = list(shares.values())
-        curve = Curve("Eve", list(shares), *zip(*((m.value, m.low, m.high) for m in values), strict=True))
+        curve = Curve("Eve", list(shares), *ends(values))
         nothing = Curve("coin flips", curve.x, [0.5] * len(values))
         found.figures.append(
             Figure(

@@ -1,4 +1,4 @@
-"""Avalanche: how much of the ciphertext does one bit of the key, or one changed character, move? (Feistel 1973.)"""
+"""Avalanche: how much of the ciphertext does one bit of the key, or one changed character, move? After Feistel 1973."""
 
 from __future__ import annotations
 

@@ -14,8 +14,10 @@ from veilbench.attacks.exposure import Exposure, tokens
 from veilbench.ciphers.base import Cipher
 from veilbench.data.text import Texts
 from veilbench.findings import Curve, Figure, Findings, Metric
-from veilbench.metrics.intervals import above_chance, mean
+from veilbench.metrics.intervals import above_chance, ends, mean
 from veilbench.threat import ThreatModel
+
+Answer = tuple[np.ndarray, float]
 
 
 class KnownPlaintext(CipherAttack):
@@ -50,9 +52,9 @@ class KnownPlaintext(CipherAttack):
         length: Annotated[int, Ge(1)] = 2_000,
         texts: Annotated[int, Ge(2)] = 3,
         decoder_known: Sequence[int] = (300, 3_000),
-        decoder_steps: Annotated[int, Ge(1)] = 300,
-        order: Annotated[int, Ge(2)] = 5,
-        restarts: Annotated[int, Ge(1)] = 1,
+        decoder_steps: Annotated[int, Ge(1)] = 150,
+        order: Annotated[int, Ge(2)] = 6,
+        restarts: Annotated[int, Ge(1)] = 8,
         broken_at: float = 0.8,
     ) -> None:
         super().__init__(threat, positive, negative, broken_at)
@@ -68,33 +70,46 @@ class KnownPlaintext(CipherAttack):
         """See `CipherAttack.run`."""
         most = self.known[-1]
         budgets = [most] if control else self.known
-        shares: dict[tuple[str, int], list[float]] = {}
-        trust: dict[str, list[float]] = {}
+        cases = []
         for piece in pieces(texts.target, most + self.length, self.texts, rng):
             secret, told = piece[: self.length], piece[self.length :]
-            for budget in budgets:
-                exposure = Exposure(self.threat, cipher, secret, texts.statistics, rng, [told[:budget]])
-                for way, (guess, held_out) in self.guesses(exposure, budget, accelerator, rng).items():
-                    shares.setdefault((way, budget), []).append(float((guess == secret).mean()))
-                    if budget == most:
-                        trust.setdefault(way, []).append(held_out)
+            for budget, own in zip(budgets, rng.spawn(len(budgets)), strict=True):
+                exposure = Exposure(self.threat, cipher, secret, texts.statistics, own, [told[:budget]])
+                cases.append((secret, budget, exposure, own))
+        shares: dict[tuple[str, int], list[float]] = {}
+        trust: dict[str, list[float]] = {}
+        answers = self.guesses([(budget, exposure, own) for _, budget, exposure, own in cases], accelerator)
+        for (secret, budget, _, _), answer in zip(cases, answers, strict=True):
+            for way, (guess, held_out) in answer.items():
+                shares.setdefault((way, budget), []).append(float((guess == secret).mean()))
+                if budget == most:
+                    trust.setdefault(way, []).append(held_out)
         best = max(trust, key=lambda way: np.mean(trust[way]))
         return self._findings(shares, best, constant_guess(texts))
 
     def guesses(
-        self, exposure: Exposure, budget: int, accelerator: Accelerator, rng: np.random.Generator
-    ) -> dict[str, tuple[np.ndarray, float]]:
-        """The attack proper: for each way the new text, and the share that it got right of held-out known pairs."""
-        answers: dict[str, tuple[np.ndarray, float]] = {}
-        if exposure.block == 1:
-            answers |= self._by_codebook(exposure, rng)
-        if budget in self.decoder_known:
-            from veilbench.attacks.learned_decoder import decode
+        self, cases: list[tuple[int, Exposure, np.random.Generator]], accelerator: Accelerator
+    ) -> list[dict[str, Answer]]:
+        """The attack proper.
 
-            answers["learned"] = decode(exposure, self.decoder_steps, accelerator, rng)
+        Args:
+            cases: number of known characters, what is exposed, and a generator for each.
+            accelerator: where to compute.
+
+        Returns:
+            For each case and way the new text, and the share that it got right of held-out known pairs.
+        """
+        answers: list[dict[str, Answer]] = [{} for _ in cases]
+        if cases[0][1].block == 1:
+            answers = accelerator.at_once(lambda case: self._by_codebook(case[1], case[2]), cases)
+        for answer, (budget, exposure, rng) in zip(answers, cases, strict=True):
+            if budget in self.decoder_known:
+                from veilbench.attacks.learned_decoder import decode
+
+                answer["learned"] = decode(exposure, self.decoder_steps, accelerator, rng)
         return answers
 
-    def _by_codebook(self, exposure: Exposure, rng: np.random.Generator) -> dict[str, tuple[np.ndarray, float]]:
+    def _by_codebook(self, exposure: Exposure, rng: np.random.Generator) -> dict[str, Answer]:
         from veilbench.attacks.language import language
         from veilbench.attacks.substitution import solve
 
@@ -118,14 +133,7 @@ class KnownPlaintext(CipherAttack):
             metric = mean(values)
             found.metrics[f"{way}_at_{budget}"] = metric
             curves.setdefault(way, []).append((budget, metric))
-        drawn = [
-            Curve(
-                way,
-                [b for b, _ in at],
-                *zip(*((m.value, max(0.0, m.low), min(1.0, m.high)) for _, m in at), strict=True),
-            )
-            for way, at in curves.items()
-        ]
+        drawn = [Curve(way, [b for b, _ in at], *ends([m for _, m in at])) for way, at in curves.items()]
         drawn.append(Curve("commonest character", drawn[0].x, [chance] * len(drawn[0].x)))
         label = "share of new characters known"
         found.figures.append(

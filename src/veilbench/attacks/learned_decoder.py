@@ -26,7 +26,7 @@ class LearnedDecoder(pl.LightningModule):
         learning_rate: Adam's.
     """
 
-    def __init__(self, inputs: int, block: int, hidden: int = 256, learning_rate: float = 3e-3) -> None:
+    def __init__(self, inputs: int, block: int, hidden: int = 128, learning_rate: float = 3e-3) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.inputs, self.block, self.learning_rate = inputs, block, learning_rate

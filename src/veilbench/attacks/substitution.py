@@ -42,8 +42,14 @@ _FINE, _FINE_SHARE = (4.0, 1.0), 4
 _POLISH, _POLISH_WORK = (8.0, 1.0), 200_000
 _SHAKES, _SHAKE_WORK = (2.0, 8.0, 15.0), 1_000_000
 """Temperatures from which the best key is annealed again; work counts rescored positions."""
-_AGREEMENT = 0.95
-"""Share of positions on which two restarts have to agree to be taken for the solution."""
+_AGREEMENT, _AGREEING = 0.95, 3
+"""Share of positions on which so many restarts have to agree to be taken for the solution."""
+_JUDGED = 6000
+"""Positions on which restarts are polished and compared; the winner is finished on the whole text."""
+_RUN, _RUN_SYMBOLS = 8, 8
+"""Shortest run looked for, and how many symbols are tried in place of the one that forms most runs."""
+_ASCII = 91
+"""Alphabet size that stands for the characters 32 to 122, where every letter has a twin in the other case."""
 _CANDIDATES, _SWEEPS = 12, 10
 _TOKENS_PER_MEMBER, _PART, _PART_PER_MEMBER = 60, 300, 350
 """Coarse annealing looks at ``_PART`` positions plus ``_PART_PER_MEMBER`` for every 60 tokens: more text
@@ -67,7 +73,7 @@ def solve(
         groups: Shape ``(T,)``; group of every token, -1 for a token that may share its symbol with any other.
         model: Language model of the plain text, fitted to other text.
         known: Shape ``(T,)``; symbols that are known and never change, -1 elsewhere; ``None`` knows nothing.
-        restarts: Most annealing runs; fewer are made once two of them agree on nearly all of the text.
+        restarts: Most annealing runs; fewer are made once three of them agree on nearly all of the text.
         seed: Seed of the search; the same arguments give the same answer.
         effort: Factor on the work of each annealing run.
 
@@ -127,13 +133,14 @@ def _best_restart(
 ) -> NDArray[np.int64]:
     """Anneal several times on different parts of the text; returns the most likely key."""
     found: list[tuple[float, NDArray[np.int64]]] = []
+    part = puzzle.tokens[:_JUDGED]
     for _ in range(restarts):
         key = _anneal_part(puzzle, start, quantiles, effort, generator)
-        score, key = _polish(puzzle, key, quantiles, _POLISH, int(effort * _POLISH_WORK), generator)
-        # Wrong keys hardly ever resemble each other, so two similar ones are taken for the solution.
-        agreed = any(np.mean((old == key)[puzzle.tokens]) > _AGREEMENT for _, old in found)
+        work = int(effort * _POLISH_WORK)
+        score, key = _polish(puzzle, key, part, quantiles, _POLISH, work, generator)
         found.append((score, key))
-        if agreed:
+        # Wrong keys seldom resemble each other, so a key found again and again is taken for the solution.
+        if sum(np.mean((other == key)[part]) > _AGREEMENT for _, other in found) >= _AGREEING:
             break
     return max(found, key=lambda item: item[0])[1]
 
@@ -166,13 +173,14 @@ def _anneal_part(
 def _polish(
     puzzle: Puzzle,
     key: NDArray[np.int64],
+    part: NDArray[np.int64],
     quantiles: NDArray[np.uint8],
     temperatures: tuple[float, float],
     work: int,
     generator: np.random.Generator,
 ) -> tuple[float, NDArray[np.int64]]:
-    """Anneal gently and climb to a local optimum on the whole text; returns the objective and the key."""
-    search = search_of(puzzle, key, puzzle.tokens, generator)
+    """Anneal gently and climb to a local optimum on a part; returns its objective and the key."""
+    search = search_of(puzzle, key, part, generator)
     movable = movable_of(puzzle, search)
     kernels.rescore(puzzle.tables, search)
     kernels.anneal(puzzle.tables, search, quantiles, movable, *temperatures, work)
@@ -187,12 +195,53 @@ def _finish(
     effort: float,
     generator: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """Shake the best key and climb again, at several temperatures; the best of all wins."""
-    best = (-np.inf, key)
+    """Shake the best key and climb again, from several temperatures and after joint moves; the best wins."""
+    best, text = (-np.inf, key), puzzle.tokens
+    work = int(effort * _SHAKE_WORK)
     for hot in _SHAKES:
-        work = int(effort * _SHAKE_WORK)
-        best = max(best, _polish(puzzle, best[1], quantiles, (hot, 1.0), work, generator), key=lambda x: x[0])
+        again = _polish(puzzle, best[1], text, quantiles, (hot, 1.0), work, generator)
+        best = max(best, again, key=lambda item: item[0])
+    for twin in _joint_moves(puzzle, best[1]):
+        other = _exchanged(puzzle, best[1], twin)
+        again = _polish(puzzle, other, text, quantiles, (_SHAKES[0], 1.0), work // 8, generator)
+        best = max(best, again, key=lambda item: item[0])
     return best[1]
+
+
+def _joint_moves(puzzle: Puzzle, key: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """List exchanges of symbols that no climb finds, because many other symbols have to follow.
+
+    To a language model ``the`` and ``THE`` are mirror images, and so are ``----`` and ``****``.
+
+    Returns:
+        Arrays of shape ``(A,)``: the symbol that takes the place of each.
+    """
+    symbols, moves = np.arange(puzzle.size), []
+    if puzzle.size == _ASCII:
+        letter = np.array([chr(code + 32).isalpha() for code in symbols])
+        moves.append(np.where(letter, ((symbols + 32) ^ 32) - 32, symbols))
+    text = key[puzzle.tokens]
+    starts = max(0, len(text) - _RUN + 1)
+    in_run = np.all([text[:starts] == text[i : starts + i] for i in range(_RUN)], axis=0)
+    if in_run.any():
+        run = int(np.bincount(text[:starts][in_run]).argmax())
+        likely = np.argsort(-puzzle.tables.trigram[symbols, symbols, symbols], kind="stable")
+        for other in likely[:_RUN_SYMBOLS]:
+            move = symbols.copy()
+            move[[run, other]] = other, run
+            moves.append(move)
+    return moves
+
+
+def _exchanged(puzzle: Puzzle, key: NDArray[np.int64], twin: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Exchange symbols in pairs wherever no known token of the group holds one of the two."""
+    held = puzzle.known >= 0
+    blocked = np.zeros((puzzle.groups.max(initial=-1) + 2, puzzle.size), dtype=np.bool_)
+    blocked[puzzle.groups[held], puzzle.known[held]] = True
+    # The last row is that of the tokens without group, which do not stand in each other's way.
+    blocked[-1] = False
+    free = ~held & ~blocked[puzzle.groups, key] & ~blocked[puzzle.groups, twin[key]]
+    return np.where(free, twin[key], key)
 
 
 def _value(puzzle: Puzzle, search: Search) -> float:

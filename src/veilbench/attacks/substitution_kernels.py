@@ -35,7 +35,7 @@ def _compiled(function: _Function) -> _Function:
     Without ``_nrt=False`` every call counts references to every array it passes on, which costs more than the
     scores themselves (about 60 against 2 ns per trigram); nothing here allocates, so nothing needs counting.
     """
-    return cast(_Function, njit(cache=True, _nrt=False)(function))
+    return cast(_Function, njit(cache=True, nogil=True, _nrt=False)(function))
 
 
 @_compiled

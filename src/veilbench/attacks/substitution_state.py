@@ -75,6 +75,7 @@ class Puzzle:
 
     @property
     def size(self) -> int:
+        """Number of symbols ``A``."""
         return len(self.tables.unigram)
 
 
@@ -84,6 +85,7 @@ def checked(
     model: NGramModel,
     known: NDArray[np.integer] | None,
 ) -> Puzzle:
+    """Check and unify the input of ``solve``; its errors are described there."""
     count = len(groups)
     if tokens.ndim != 1 or groups.ndim != 1:
         raise ValueError(f"tokens and groups have {tokens.ndim} and {groups.ndim} axes; allowed is 1 each")
@@ -146,6 +148,7 @@ def first_key(puzzle: Puzzle, generator: np.random.Generator) -> NDArray[np.int6
 
 
 def usage_of(puzzle: Puzzle, tokens: NDArray[np.int64], key: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Count, shape ``(A,)``, the positions of ungrouped tokens that hold each symbol."""
     loose = tokens[puzzle.groups[tokens] < 0]
     return np.bincount(key[loose], minlength=puzzle.size).astype(np.int64)
 

@@ -27,7 +27,7 @@ class OneTimePad(StreamCipher):
 
     def blocks(self, plain: np.ndarray, keys: np.ndarray, nonces: np.ndarray) -> np.ndarray:
         """See `Cipher.blocks`: the exclusive or of bits and key."""
-        return 2 * np.bitwise_xor(plain, keys).astype(np.float32) - 1
+        return np.asarray(2 * np.bitwise_xor(plain, keys).astype(np.float32) - 1)
 
     def with_key_bit_flipped(self, rng: np.random.Generator) -> StreamCipher:
         """Not offered: in a pad each key bit touches one bit of one message, by design."""

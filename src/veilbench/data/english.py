@@ -1,10 +1,16 @@
-"""English prose that comes with Python: the help texts of `pydoc_data.topics`."""
+"""English prose that comes with Python: the help texts of `pydoc_data.topics`, and the library's docstrings."""
 
 from __future__ import annotations
+
+import ast
+import sysconfig
+from pathlib import Path
 
 import numpy as np
 
 from veilbench.data.alphabet import normalise
+
+BREAK = "\n"
 
 
 def topics() -> list[str]:
@@ -15,17 +21,58 @@ def topics() -> list[str]:
     """
     from pydoc_data.topics import topics as raw
 
-    seen: set[str] = set()
+    return fresh_prose([raw[name] for name in sorted(raw)], set())
+
+
+def docstrings(known: list[str]) -> str:
+    """All prose in the docstrings of the standard library's own modules, parsed and not imported.
+
+    Args:
+        known: documents whose paragraphs are to be left out.
+    """
+    library = Path(sysconfig.get_path("stdlib"))
+    raw = []
+    for path in sorted([*library.glob("*.py"), *library.glob("*/*.py")]):
+        if path.parent.name not in ("site-packages", "test", "idlelib", "lib2to3", "pydoc_data"):
+            raw.extend(_docstrings_of(path))
+    seen = {paragraph for document in known for paragraph in document.split(BREAK)}
+    return " ".join(fresh_prose(raw, seen)).replace(BREAK, " ")
+
+
+def _docstrings_of(path: Path) -> list[str]:
+    try:
+        tree = ast.parse(path.read_bytes())
+    except SyntaxError:  # the library ships a few files that are broken on purpose
+        return []
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    return [text for node in ast.walk(tree) if isinstance(node, documented) and (text := ast.get_docstring(node))]
+
+
+def fresh_prose(raw: list[str], seen: set[str]) -> list[str]:
+    """Normalised documents without the paragraphs that were seen before, and without tables and grammar.
+
+    Args:
+        raw: documents, their paragraphs apart by an empty line.
+        seen: paragraphs to leave out; those of `raw` are added to it.
+
+    Returns:
+        One text per document that has any prose, its paragraphs apart by `BREAK`.
+    """
     documents = []
-    for name in sorted(raw):
+    for document in raw:
         fresh = []
-        for paragraph in raw[name].split("\n\n"):
+        for paragraph in document.split("\n\n"):
             plain = normalise(paragraph)
-            if plain not in seen:
+            if plain not in seen and is_prose(plain):
                 seen.add(plain)
                 fresh.append(plain)
-        documents.append(" ".join(filter(None, fresh)))
+        documents.append(BREAK.join(fresh))
     return [document for document in documents if document]
+
+
+def is_prose(paragraph: str) -> bool:
+    """Whether at least four fifths of a paragraph are letters and spaces."""
+    return sum(c.isalpha() or c == " " for c in paragraph) > 0.8 * len(paragraph)
 
 
 def split(documents: list[str], shares: list[float], rng: np.random.Generator) -> list[str]:
@@ -46,4 +93,4 @@ def split(documents: list[str], shares: list[float], rng: np.random.Generator) -
         emptiest = int(np.argmin(filled / np.array(shares)))
         parts[emptiest].append(documents[index])
         filled[emptiest] += sizes[index]
-    return [" ".join(part) for part in parts]
+    return [" ".join(part).replace(BREAK, " ") for part in parts]

@@ -45,6 +45,7 @@ class TextData:
     Args:
         words: how many random words there are to train on, at least and at most.
         longest_word: characters of the longest word.
+        docstrings: whether attackers also learn the language from the docstrings of Python's library.
         seed: draws the words and deals the documents.
     """
 
@@ -52,20 +53,25 @@ class TextData:
         self,
         words: tuple[int, int] | list[int] = (1000, 1500),
         longest_word: Annotated[int, Ge(1)] = 10,
+        docstrings: bool = True,
         seed: Annotated[int, Ge(0)] = 0,
     ) -> None:
         if len(words) != 2 or not 1 <= words[0] <= words[1]:
             raise ValueError(f"words={list(words)} must be two numbers, at least 1, the smaller first")
         if longest_word > alphabet.SIZE:
             raise ValueError(f"longest_word={longest_word} must be at most {alphabet.SIZE}: its letters are distinct")
-        self.words, self.longest_word, self.seed = words, longest_word, seed
+        self.words, self.longest_word = words, longest_word
+        self.docstrings, self.seed = docstrings, seed
 
     def prepare(self, folder: Path) -> None:
         """Write one text file per part."""
         rng = np.random.default_rng(self.seed)
         count = int(rng.integers(self.words[0], self.words[1] + 1))
         parts = [random_words(count, self.longest_word, rng)]
-        parts += english.split(english.topics(), [0.5, 0.35, 0.15], rng)
+        topics = english.topics()
+        parts += english.split(topics, [0.3, 0.55, 0.15], rng)
+        if self.docstrings:
+            parts[1] += " " + english.docstrings(topics)
         for name, part in zip(PARTS, parts, strict=True):
             (folder / f"{name}.txt").write_text(part, encoding="ascii")
 

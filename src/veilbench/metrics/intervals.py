@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+from scipy.special import betaincinv, stdtrit  # scipy.stats takes a second to import, in every stage
 
 from veilbench.findings import Metric
 
@@ -18,14 +18,15 @@ def proportion(successes: int, n: int, confidence: float = 0.95) -> Metric:
     """
     if n <= 0:
         raise ValueError(f"a proportion needs at least one trial, got n={n}")
-    interval = stats.binomtest(int(successes), int(n)).proportion_ci(confidence, "exact")
-    value = successes / n
+    tail, value = (1 - confidence) / 2, successes / n
+    low = float(betaincinv(successes, n - successes + 1, tail)) if successes else 0.0
+    high = float(betaincinv(successes + 1, n - successes, 1 - tail)) if successes < n else 1.0
     label = f"Clopper-Pearson {confidence:.0%}".replace("%", " %")
-    return Metric(value, min(interval.low, value), max(interval.high, value), int(n), label, "share")
+    return Metric(value, min(low, value), max(high, value), int(n), label, "share")
 
 
 def mean(values: Sequence[float], confidence: float = 0.95, unit: str = "share") -> Metric:
-    """The mean of independent runs (texts, seeds) with Student's t interval over them.
+    """The mean of independent runs (texts, seeds) with Student's t interval over them; that of a share ends at 0 and 1.
 
     Raises:
         ValueError: fewer than two runs.
@@ -33,10 +34,12 @@ def mean(values: Sequence[float], confidence: float = 0.95, unit: str = "share")
     x = np.asarray(values, dtype=float)
     if len(x) < 2:
         raise ValueError(f"an interval over runs needs at least 2 runs, got {len(x)}")
-    half = float(stats.t.ppf((1 + confidence) / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x)))
+    half = float(stdtrit(len(x) - 1, (1 + confidence) / 2) * x.std(ddof=1) / np.sqrt(len(x)))
     centre = float(x.mean())
     label = f"Student t over {len(x)} runs, {confidence:.0%}".replace("%", " %")
-    return Metric(centre, centre - half, centre + half, len(x), label, unit)
+    whole = (centre - half, centre + half)
+    low, high = np.clip(whole, 0, 1) if unit == "share" else whole  # what lies outside is impossible anyway
+    return Metric(centre, min(float(low), centre), max(float(high), centre), len(x), label, unit)
 
 
 def above_chance(measured: Metric, chance: float) -> Metric:
@@ -49,3 +52,8 @@ def above_chance(measured: Metric, chance: float) -> Metric:
         raise ValueError(f"chance must be in [0, 1), got {chance}")
     value, low, high = ((x - chance) / (1 - chance) for x in (measured.value, measured.low, measured.high))
     return Metric(value, low, high, measured.n, measured.interval)
+
+
+def ends(metrics: Sequence[Metric]) -> tuple[list[float], list[float], list[float]]:
+    """Values, lower ends and upper ends, as a `Curve` takes them."""
+    return [m.value for m in metrics], [m.low for m in metrics], [m.high for m in metrics]

@@ -1,0 +1,38 @@
+# The only commands that a new user needs: `make demo`, `make test`, `make ui`.
+SHELL := /bin/sh
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: demo test test-slow ui lint clean
+
+# torch first: with it pinned, pip takes whatever build the machine offers, and nothing later replaces it.
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -qq --upgrade pip
+	$(BIN)/python -m pip install -qq -c constraints.txt torch
+	$(BIN)/python -m pip install -qq -c constraints.txt -e '.[test,optuna]'
+	touch $@
+
+demo: $(VENV)/installed
+	dvc repro
+	python pipelines/report.py --table
+
+test: $(VENV)/installed lint
+	python -m pytest -m 'not slow'
+
+test-slow: $(VENV)/installed
+	python -m pytest -m slow
+
+lint: $(VENV)/installed
+	ruff check .
+	ruff format --check .
+	mypy
+
+ui: $(VENV)/installed
+	python pipelines/track.py
+	mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" --port $${PORT:-5000}
+
+clean:
+	rm -rf $(VENV) prepared results report multirun outputs mlflow.db* mlartifacts

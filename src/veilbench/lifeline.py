@@ -1,0 +1,32 @@
+"""A stage ends when the `dvc repro` that started it ends.
+
+Otherwise a killed `dvc repro` leaves its stage running, which would write into the folders of the next one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> None:
+    """Let the kernel end this process when its parent ends (Linux only; elsewhere nothing)."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if "DVC_ROOT" in os.environ and not _started_by_dvc():  # it ended before the request took effect
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _started_by_dvc() -> bool:
+    """Whether the parent is still DVC, or the shell that it starts a stage with."""
+    try:
+        command = Path(f"/proc/{os.getppid()}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return b"dvc" in command or b"pipelines/" in command

@@ -1,0 +1,68 @@
+"""What the tests of attacks share: English to learn from and to attack, and a small place to compute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.base import CipherAttack
+from veilbench.attacks.control_memory import ControlMemory
+from veilbench.baselines.aes_ctr import AesCtr
+from veilbench.baselines.substitution import Substitution
+from veilbench.data import alphabet, english
+from veilbench.data.text import Texts
+from veilbench.findings import Findings
+
+
+class Sealed:
+    """Stands in for a cipher once everything that may be seen was made: nothing but `features` answers.
+
+    Args:
+        cipher: whose public view of a ciphertext is kept.
+    """
+
+    def __init__(self, cipher: Any) -> None:
+        self.features = cipher.features
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"the attack touched the cipher's {name}")
+
+
+@pytest.fixture(scope="session")
+def texts() -> Texts:
+    """The help texts of Python, split by document."""
+    parts = english.split(english.topics(), [0.5, 0.35, 0.15], np.random.default_rng(0))
+    return Texts(alphabet.symbols("words to train on "), *map(alphabet.symbols, parts))
+
+
+@pytest.fixture(scope="session")
+def accelerator() -> Accelerator:
+    return Accelerator("cpu")
+
+
+@pytest.fixture(scope="session")
+def controls() -> dict[str, Any]:
+    return {"positive": Substitution([32]), "negative": AesCtr()}
+
+
+@pytest.fixture(scope="module")
+def examine(
+    texts: Texts, accelerator: Accelerator, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Findings]:
+    """An attack on a subject with both its controls; those are remembered within a module under a key, if given."""
+    folder = tmp_path_factory.mktemp("controls")
+
+    def run(attack: CipherAttack, subject: Any, seed: int = 1, key: str | None = None) -> Findings:
+        seeds, memory = np.random.SeedSequence(seed), ControlMemory(folder, key)
+        return attack.examine(subject, texts, accelerator, seeds, memory)
+
+    return run
+
+
+@pytest.fixture
+def sealed_cipher() -> type[Sealed]:
+    return Sealed

@@ -1,0 +1,116 @@
+"""The IND-CPA game: who wins it, who cannot, and what the adversary may ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from veilbench.attacks.chosen_plaintext import ChosenPlaintext, advantage, clues
+from veilbench.attacks.exposure import Exposure
+from veilbench.baselines.aes_ctr import AesCtr
+from veilbench.baselines.substitution import Substitution
+from veilbench.ciphers.base import Ciphertext
+from veilbench.ciphers.codebook import CodebookCipher
+from veilbench.errors import UserError
+from veilbench.findings import Findings, Verdict
+from veilbench.metrics.intervals import proportion
+from veilbench.threat import ThreatModel
+
+Examine = Callable[..., Findings]
+THREAT = ThreatModel(encryption_queries=True, own_keys=True)
+
+
+def small(controls: dict[str, Any], threat: ThreatModel = THREAT, **settings: Any) -> ChosenPlaintext:
+    return ChosenPlaintext(threat, **controls, **{"games": 120, "queries": 32, "length": 16} | settings)
+
+
+@pytest.fixture(scope="module")
+def against_aes(examine: Examine, controls: dict[str, Any]) -> Findings:
+    return examine(small(controls), AesCtr())
+
+
+def test_a_deterministic_cipher_loses_every_game(examine: Examine, controls: dict[str, Any]) -> None:
+    found = examine(small(controls), Substitution([40, 24]))
+    assert found.verdict is Verdict.BROKEN
+    assert [(c.kind, c.passed) for c in found.controls] == [("positive", True), ("negative", True)]
+    assert found.metrics["advantage_same_key"].value == 1
+    assert found.metrics["advantage_fresh_key"].value > 0.9  # one character over and over shows under any key
+    assert "advantage_nonce_reuse" not in found.metrics
+
+
+def test_aes_holds_until_its_nonce_is_reused(against_aes: Findings) -> None:
+    assert against_aes.verdict is Verdict.HOLDS
+    assert abs(against_aes.metrics["advantage_same_key"].value) < 0.35
+    assert abs(against_aes.metrics["advantage_fresh_key"].value) < 0.35
+    assert against_aes.metrics["advantage_nonce_reuse"].value == 1
+
+
+def test_the_same_seed_gives_the_same_findings(
+    against_aes: Findings, examine: Examine, controls: dict[str, Any]
+) -> None:
+    assert examine(small(controls), AesCtr()).as_dict() == against_aes.as_dict()
+    assert examine(small(controls), AesCtr(), seed=2).as_dict() != against_aes.as_dict()
+
+
+def test_a_model_without_fresh_keys_plays_no_game_with_them(examine: Examine, controls: dict[str, Any]) -> None:
+    plain = Substitution([16])
+    agreed = CodebookCipher(plain.codes, plain.bits, plain.decoded)
+    found = examine(small(controls), agreed)
+    assert set(found.metrics) == {"advantage_same_key"}
+    assert any("fresh training" in note for note in found.notes)
+
+
+def test_questions_that_are_not_granted_are_refused(examine: Examine, controls: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="does not grant encryption_queries"):
+        examine(small(controls, ThreatModel(own_keys=True)), Substitution([16]))
+
+
+def test_keys_of_ones_own_that_are_not_granted_are_refused(examine: Examine, controls: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="does not grant own_keys"):
+        examine(small(controls, ThreatModel(encryption_queries=True)), Substitution([16]))
+
+
+def test_the_adversary_touches_no_cipher_but_by_its_exposure(controls: dict[str, Any]) -> None:
+    class Locked(Substitution):
+        """Its key cannot be read; its tables only by its own methods."""
+
+        @property
+        def key(self) -> Any:
+            raise AssertionError("the key was read")
+
+        @key.setter
+        def key(self, value: Any) -> None:
+            self.hidden = value
+
+    attack, messages = small(controls), (np.full(16, 65, np.uint8), np.arange(16, dtype=np.uint8))
+    wins = attack._asked(Locked([16]), messages, THREAT, np.random.default_rng(0))
+    assert wins == attack.games
+
+
+def sealed(codes: list[int]) -> Ciphertext:
+    n = len(codes)
+    return Ciphertext(np.array(codes, np.uint8)[:, None], np.full(n, 8), np.zeros(n, np.int64), b"", n)
+
+
+def test_clues_are_agreement_distinct_blocks_and_features() -> None:
+    exposure = Exposure(
+        THREAT, Substitution([8]), np.zeros(4, np.uint8), np.zeros(0, np.uint8), np.random.default_rng(0)
+    )
+    challenge = sealed([1, 1, 3, 255])
+    bank = [[sealed([1, 2, 2, 2]), sealed([9, 1, 3, 9])], [sealed([7, 7, 7, 7])]]
+    made = clues(challenge, bank, exposure)
+    assert made[:3].tolist() == [0.5, 0.0, 0.75]
+    assert made[3:12].tolist() == [-0.5] * 6 + [0.0, 1.0, 1.0]
+    assert not made[12:].any()
+    assert clues(challenge, [], exposure)[:3].tolist() == [0.0, 0.0, 0.75]
+
+
+def test_the_advantage_is_twice_the_share_less_one() -> None:
+    metric, share = advantage(90, 120, 0.99), proportion(90, 120, 0.99)
+    assert metric.value == 0.5
+    assert (metric.low, metric.high) == pytest.approx((2 * share.low - 1, 2 * share.high - 1))
+    assert advantage(0, 120).value == -1
+    assert metric.n == 120

@@ -1,0 +1,121 @@
+"""Exposures: nothing is handed out that the threat model does not grant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from veilbench.attacks.exposure import Exposure, tokens
+from veilbench.baselines.aes_ctr import AesCtr
+from veilbench.baselines.substitution import Substitution
+from veilbench.ciphers.base import Ciphertext
+from veilbench.errors import UserError
+from veilbench.threat import ThreatModel
+
+EVERYTHING = ThreatModel(**{field.name: True for field in fields(ThreatModel)})
+SECRET, KNOWN, AUXILIARY = (np.arange(start, start + 40, dtype=np.uint8) for start in (0, 20, 40))
+GETTERS: dict[str, Callable[[Exposure], Any]] = {
+    "ciphertext": lambda exposure: exposure.ciphertext(),
+    "known_pairs": lambda exposure: exposure.known(),
+    "auxiliary_data": lambda exposure: exposure.auxiliary(),
+    "encryption_queries": lambda exposure: exposure.encrypt(KNOWN),
+}
+
+
+def exposed(threat: ThreatModel, cipher: Any = None, seed: int = 0) -> Exposure:
+    cipher = cipher or Substitution([8, 8, 8])
+    return Exposure(threat, cipher, SECRET, AUXILIARY, np.random.default_rng(seed), [KNOWN])
+
+
+def ciphertext(codes: list[list[int]], members: list[int], bits: list[int]) -> Ciphertext:
+    return Ciphertext(np.array(codes, np.uint8), np.array(bits), np.array(members), b"", len(codes))
+
+
+@pytest.mark.parametrize("flag", GETTERS)
+def test_a_getter_answers_only_with_its_flag(flag: str) -> None:
+    GETTERS[flag](exposed(EVERYTHING))
+    nothing = ThreatModel(**{field.name: False for field in fields(ThreatModel)})
+    GETTERS[flag](exposed(replace(nothing, **{flag: True})))
+    with pytest.raises(UserError, match=f"does not grant {flag}"):
+        GETTERS[flag](exposed(replace(EVERYTHING, **{flag: False})))
+
+
+def test_what_is_handed_out_is_what_was_exposed() -> None:
+    cipher = Substitution([8, 8, 8])
+    exposure = exposed(EVERYTHING, cipher)
+    (pair,) = exposure.known()
+    np.testing.assert_array_equal(cipher.decrypt(exposure.ciphertext()), SECRET)
+    np.testing.assert_array_equal(cipher.decrypt(pair.ciphertext), KNOWN)
+    np.testing.assert_array_equal(pair.symbols, KNOWN)
+    np.testing.assert_array_equal(exposure.auxiliary(), AUXILIARY)
+    np.testing.assert_array_equal(cipher.decrypt(exposure.encrypt(AUXILIARY)), AUXILIARY)
+
+
+def test_secret_ids_are_zeros_everywhere() -> None:
+    open_one, secret_one = (exposed(replace(EVERYTHING, public_ids=ids)) for ids in (True, False))
+    for get in (
+        lambda exposure: exposure.ciphertext(),
+        lambda exposure: exposure.known()[0].ciphertext,
+        lambda exposure: exposure.encrypt(KNOWN),
+    ):
+        seen, hidden = get(open_one), get(secret_one)
+        assert seen.members.any()
+        assert hidden.members.shape == seen.members.shape
+        assert not hidden.members.any()
+        np.testing.assert_array_equal(hidden.codes, seen.codes)
+
+
+def test_secret_ids_are_not_in_the_features_either() -> None:
+    secret_one = exposed(replace(EVERYTHING, public_ids=False))
+    features = secret_one.features(secret_one.ciphertext())
+    assert features.shape == (40, 8 + 1)
+    assert set(features[:, 8]) == {1.0}
+
+
+def test_the_secrets_nonce_is_reused_only_if_that_is_granted() -> None:
+    cipher = AesCtr().with_fresh_key(np.random.default_rng(0))
+    for reuse in (True, False):
+        exposure = exposed(replace(EVERYTHING, nonce_reuse=reuse), cipher)
+        answer = exposure.encrypt(SECRET)
+        assert (answer.nonce == exposure.ciphertext().nonce) == reuse
+        assert (answer.codes == exposure.ciphertext().codes).all() == reuse
+
+
+def test_without_known_messages_there_are_no_pairs() -> None:
+    assert Exposure(EVERYTHING, Substitution(), SECRET, AUXILIARY, np.random.default_rng(0)).known() == []
+
+
+def test_equal_codes_of_one_member_are_one_token_across_ciphertexts() -> None:
+    one = ciphertext([[1], [2], [1]], [0, 0, 0], [8, 8, 8])
+    other = ciphertext([[2], [1], [3]], [0, 0, 0], [8, 8, 8])
+    (first, second), groups = tokens([one, other])
+    assert first.tolist() == [first[0], first[1], first[0]]
+    assert second[:2].tolist() == [first[1], first[0]]
+    assert len({*first.tolist(), *second.tolist()}) == 3 == len(groups)
+    assert len(set(groups.tolist())) == 1
+
+
+def test_members_and_lengths_make_tokens_and_groups_of_their_own() -> None:
+    sealed = ciphertext([[1], [1], [1], [2], [2]], [0, 1, 0, 0, 1], [8, 8, 7, 8, 8])
+    (numbers,), groups = tokens([sealed])
+    assert len(set(numbers.tolist())) == 5
+    group = groups[numbers]
+    assert group[0] == group[3]
+    assert group[1] == group[4]
+    assert len(set(group.tolist())) == 3
+    assert (groups >= 0).all()
+
+
+@pytest.mark.parametrize(("distinct", "grouped"), [(91, True), (92, False)])
+def test_a_group_of_more_codes_than_characters_is_none(distinct: int, grouped: bool) -> None:
+    many = [[code] for code in range(distinct)]
+    sealed = ciphertext([*many, [5]], [0] * distinct + [1], [8] * (distinct + 1))
+    (numbers,), groups = tokens([sealed])
+    assert len(set(numbers.tolist())) == distinct + 1
+    assert (groups[numbers[:distinct]] >= 0).all() == grouped
+    assert (groups[numbers[:distinct]] == -1).all() == (not grouped)
+    assert groups[numbers[-1]] >= 0

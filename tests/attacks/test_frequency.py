@@ -1,0 +1,131 @@
+"""Frequency analysis: it breaks substitution, fails on AES, and sees nothing but the exposure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.exposure import Exposure
+from veilbench.attacks.frequency import Frequency
+from veilbench.baselines.aes_ctr import AesCtr
+from veilbench.baselines.plaintext import Plaintext
+from veilbench.baselines.substitution import Substitution
+from veilbench.ciphers.codebook import CodebookCipher
+from veilbench.ciphers.keyed import KeyedCipher
+from veilbench.data.text import Texts
+from veilbench.errors import UserError
+from veilbench.findings import Findings, Verdict
+from veilbench.threat import ThreatModel
+
+Examine = Callable[..., Findings]
+THREAT = ThreatModel(auxiliary_data=True)
+
+
+def small(controls: dict[str, Any], **settings: Any) -> Frequency:
+    budget = {"lengths": [200, 1000], "texts": 3, "order": 5, "restarts": 2, "broken_at": 0.6}
+    return Frequency(THREAT, **controls, **budget | settings)
+
+
+@pytest.fixture(scope="module")
+def broken(examine: Examine, controls: dict[str, Any]) -> Findings:
+    return examine(small(controls), Substitution([40], seed=9), key="both")
+
+
+def test_substitution_is_broken_with_both_controls_passed(broken: Findings) -> None:
+    assert [(c.kind, c.name, c.passed) for c in broken.controls] == [
+        ("positive", "Substitution", True),
+        ("negative", "AesCtr", True),
+    ]
+    assert broken.verdict is Verdict.BROKEN
+    assert broken.metrics["recovered_at_1000"].value > 0.9
+    enough = [n for n in (200, 1000) if broken.metrics[f"recovered_at_{n}"].value >= 0.9]
+    assert broken.metrics["characters_needed"].value == min(enough)
+    assert broken.threat == {"ciphertext": True, "public_ids": True, "auxiliary_data": True}
+
+
+def test_the_figure_has_a_point_for_each_length(broken: Findings) -> None:
+    recovered, nothing = broken.figures[0].curves
+    assert list(recovered.x) == list(nothing.x) == [200, 1000]
+    assert recovered.y[1] == broken.metrics["recovered_at_1000"].value
+    assert set(nothing.y) == {broken.metrics["recovered_for_nothing"].value}
+    assert broken.figures[0].control_curves == ["commonest character"]
+
+
+def test_aes_holds(examine: Examine, controls: dict[str, Any]) -> None:
+    found = examine(small(controls, lengths=[1000]), AesCtr(), key="both")
+    assert found.verdict is Verdict.HOLDS
+    assert "characters_needed" not in found.metrics
+
+
+def test_the_same_seed_gives_the_same_findings(
+    texts: Texts, accelerator: Accelerator, controls: dict[str, Any]
+) -> None:
+    attack = small(controls, lengths=[60], texts=2)
+    one, again, other = (
+        attack.run(Substitution([40]), texts, accelerator, np.random.default_rng(seed), control=False).as_dict()
+        for seed in (1, 1, 2)
+    )
+    assert one == again
+    assert one != other
+
+
+def test_a_control_that_fails_makes_it_inconclusive(examine: Examine) -> None:
+    wrong = small({"positive": AesCtr(), "negative": Plaintext()}, lengths=[60], texts=2)
+    found = examine(wrong, Substitution([40]))
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert not found.controls[0].passed
+
+
+def test_the_guess_sees_ciphertext_and_auxiliary_text_only(
+    texts: Texts, controls: dict[str, Any], sealed_cipher: Any
+) -> None:
+    attack, secret = small(controls), texts.target[:600]
+    exposure = Exposure(THREAT, Substitution([16]), secret, texts.statistics, np.random.default_rng(1))
+    guess = attack.guess(exposure, np.random.default_rng(2))
+    exposure._cipher = sealed_cipher(exposure._cipher)
+    np.testing.assert_array_equal(attack.guess(exposure, np.random.default_rng(2)), guess)
+    assert guess.shape == secret.shape
+
+
+def test_equal_ciphertexts_of_different_secrets_give_equal_guesses(texts: Texts, controls: dict[str, Any]) -> None:
+    """The symbols are renamed in the secret and in the code book alike: nobody could tell from outside."""
+    attack, secret, plain = small(controls), texts.target[:600], Substitution([16])
+    renamed = np.random.default_rng(5).permutation(91).astype(np.uint8)
+    codes = np.empty_like(plain.codes)
+    codes[:, renamed] = plain.codes
+    other = CodebookCipher(codes, plain.bits, plain.decoded)
+    one, same = (
+        Exposure(THREAT, cipher, message, texts.statistics, np.random.default_rng(1))
+        for cipher, message in ((plain, secret), (other, renamed[secret]))
+    )
+    np.testing.assert_array_equal(one.ciphertext().codes, same.ciphertext().codes)
+    np.testing.assert_array_equal(
+        attack.guess(one, np.random.default_rng(2)), attack.guess(same, np.random.default_rng(2))
+    )
+
+
+def test_an_attack_without_its_auxiliary_text_is_refused(examine: Examine, controls: dict[str, Any]) -> None:
+    attack = Frequency(ThreatModel(), **controls, lengths=[100], texts=2)
+    with pytest.raises(UserError, match="does not grant auxiliary_data"):
+        examine(attack, Plaintext())
+
+
+def test_more_text_than_there_is_is_refused(texts: Texts, examine: Examine, controls: dict[str, Any]) -> None:
+    attack = small(controls, lengths=[len(texts.target)])
+    with pytest.raises(UserError, match=f"3 pieces of {len(texts.target)} characters need more text"):
+        examine(attack, Plaintext())
+
+
+def test_a_cipher_of_several_characters_at_once_is_none_for_this(examine: Examine, controls: dict[str, Any]) -> None:
+    with pytest.raises(NotImplementedError, match="2 characters at once"):
+        examine(small(controls), KeyedCipher({}, 16, np.zeros(16, np.uint8)))
+
+
+@pytest.mark.parametrize("broken_at", [0.0, -1.0, 1.1, float("nan")])
+def test_an_impossible_line_is_refused(controls: dict[str, Any], broken_at: float) -> None:
+    with pytest.raises(ValueError, match=rf"broken_at={broken_at} must be in \(0, 1\]"):
+        small(controls, broken_at=broken_at)

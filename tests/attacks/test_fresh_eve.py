@@ -1,0 +1,105 @@
+"""Fresh Eves: they read plain bits, learn nothing from a one-time pad, and see blocks only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.eve import SealedBlocks, examine_eves
+from veilbench.attacks.fresh_eve import FreshEve
+from veilbench.baselines.one_time_pad import OneTimePad
+from veilbench.baselines.plaintext import Plaintext
+from veilbench.baselines.substitution import Substitution
+from veilbench.errors import UserError
+from veilbench.findings import Findings, Verdict
+from veilbench.threat import ThreatModel
+
+Examine = Callable[..., Findings]
+BUDGET = {"hidden": [32, 16], "eves": 3, "steps": 150, "batch_size": 64, "test_blocks": 1000, "bits": 8}
+
+
+def small(threat: ThreatModel | None = None, **settings: Any) -> FreshEve:
+    threat = threat or ThreatModel(own_keys=True)
+    return FreshEve(threat, Plaintext(), OneTimePad(), **BUDGET | settings)
+
+
+class OnlyBlocks:
+    """A scheme of which nothing but sealed blocks can be had."""
+
+    def __init__(self) -> None:
+        self.nonces: list[np.ndarray] = []
+
+    def blocks(self, plain: np.ndarray, keys: np.ndarray, nonces: np.ndarray) -> np.ndarray:
+        """The bits added to the nonce, which Eve sees."""
+        self.nonces.append(nonces)
+        return 2 * (plain ^ nonces).astype(np.float32) - 1
+
+
+@pytest.fixture(scope="module")
+def against_plain(examine: Examine) -> Findings:
+    return examine(small(), Plaintext())
+
+
+def test_plain_bits_are_read_with_both_controls_passed(against_plain: Findings) -> None:
+    assert [(c.kind, c.name, c.passed) for c in against_plain.controls] == [
+        ("positive", "Plaintext", True),
+        ("negative", "OneTimePad", True),
+    ]
+    assert against_plain.verdict is Verdict.BROKEN
+    assert against_plain.metrics["bits_recovered_of_8_by_32"].value == pytest.approx(8, abs=0.05)
+    assert list(against_plain.figures[0].curves[0].x) == [16, 32]
+
+
+def test_a_one_time_pad_holds(examine: Examine) -> None:
+    found = examine(small(), OneTimePad())
+    assert found.verdict is Verdict.HOLDS
+    assert found.metrics["bits_recovered_of_8_by_32"].value == pytest.approx(4, abs=0.2)
+    assert found.gain is not None
+    assert abs(found.gain.value) < 0.05
+
+
+def test_the_same_seed_gives_the_same_findings(examine: Examine, against_plain: Findings) -> None:
+    assert examine(small(), Plaintext()).as_dict() == against_plain.as_dict()
+
+
+def test_eves_of_one_size_are_examined_each_on_its_own(accelerator: Accelerator) -> None:
+    shares = examine_eves(OneTimePad(), small(steps=25), 16, accelerator, np.random.default_rng(0))
+    assert len(shares) == 3
+    assert len(set(shares)) == 3
+    assert shares == pytest.approx([0.5] * 3, abs=5 * 0.5 / np.sqrt(8000))
+
+
+def test_an_eve_sees_the_nonce_and_needs_no_more_than_blocks(accelerator: Accelerator) -> None:
+    scheme: Any = OnlyBlocks()
+    shares = examine_eves(scheme, small(steps=600), 32, accelerator, np.random.default_rng(0))
+    assert min(shares) > 0.8  # without the nonce it would be one half
+    assert len({batch.tobytes() for batch in scheme.nonces}) == len(scheme.nonces)
+
+
+def test_sealed_blocks_are_ciphertext_nonce_and_plain_bits() -> None:
+    scheme: Any = OnlyBlocks()
+    first, second = islice(SealedBlocks(scheme, small(), 50, 7), 2)
+    assert first.shape == (3, 50, 24)
+    sealed, nonce, plain = first.numpy().astype(int).reshape(-1, 3, 8).transpose(1, 0, 2)
+    assert set(np.unique(sealed)) == set(np.unique(nonce)) == {-1, 1}
+    assert set(np.unique(plain)) == {0, 1}
+    np.testing.assert_array_equal(nonce > 0, scheme.nonces[0] == 1)
+    np.testing.assert_array_equal((sealed > 0) ^ (nonce > 0), plain == 1)
+    assert not torch.equal(first, second)
+    assert torch.equal(first, next(iter(SealedBlocks(scheme, small(), 50, 7))))
+
+
+def test_keys_of_ones_own_have_to_be_granted(examine: Examine) -> None:
+    with pytest.raises(UserError, match="does not grant own_keys"):
+        examine(small(ThreatModel()), Plaintext())
+
+
+def test_a_scheme_without_blocks_is_none_for_this(examine: Examine) -> None:
+    with pytest.raises(NotImplementedError, match="does not encrypt blocks of bits"):
+        examine(small(), Substitution([16]))

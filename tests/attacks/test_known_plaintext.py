@@ -1,0 +1,139 @@
+"""Known plaintext: the code book against a loop, both controls, and a guess that sees the exposure alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.exposure import Exposure
+from veilbench.attacks.known_plaintext import KnownPlaintext, codebook
+from veilbench.baselines.aes_ctr import AesCtr
+from veilbench.baselines.substitution import Substitution
+from veilbench.ciphers.codebook import CodebookCipher
+from veilbench.data.text import Texts
+from veilbench.errors import UserError
+from veilbench.findings import Findings, Verdict
+from veilbench.threat import ThreatModel
+
+Examine = Callable[..., Findings]
+THREAT = ThreatModel(known_pairs=True, auxiliary_data=True)
+
+
+def small(controls: dict[str, Any], threat: ThreatModel = THREAT, **settings: Any) -> KnownPlaintext:
+    budget = {"known": [1000, 50], "length": 200, "texts": 4, "decoder_known": [], "order": 3}
+    return KnownPlaintext(threat, **controls, **budget | {"broken_at": 0.6} | settings)
+
+
+def by_a_loop(codes: np.ndarray, symbols: np.ndarray, size: int) -> list[int]:
+    """The commonest symbol of each token, the smallest among equally common ones."""
+    book = []
+    for token in range(size):
+        seen = Counter(int(s) for c, s in zip(codes, symbols, strict=True) if c == token)
+        book.append(min(seen, key=lambda s: (-seen[s], s)) if seen else -1)
+    return book
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_codebook_is_the_commonest_symbol_of_each_token(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    codes, symbols = rng.integers(0, 20, 150), rng.integers(0, 91, 150).astype(np.uint8) // 30
+    codes[codes == 7] = 8  # a token that is never seen
+    book = codebook(codes, symbols, 22)
+    assert book.tolist() == by_a_loop(codes, symbols, 22)
+    assert (book[[7, 20, 21]] == -1).all()
+
+
+def test_the_codebook_knows_the_last_symbol_and_symbol_zero() -> None:
+    assert codebook(np.array([0, 1]), np.array([90, 0], np.uint8), 3).tolist() == [90, 0, -1]
+
+
+@pytest.fixture(scope="module")
+def broken(examine: Examine, controls: dict[str, Any]) -> Findings:
+    return examine(small(controls), Substitution([40, 24], seed=9), key="both")
+
+
+def test_substitution_is_broken_with_both_controls_passed(broken: Findings) -> None:
+    assert [(c.kind, c.passed) for c in broken.controls] == [("positive", True), ("negative", True)]
+    assert broken.verdict is Verdict.BROKEN
+    assert {f"{way}_at_{n}" for way in ("codebook", "language") for n in (50, 1000)} == set(broken.metrics)
+    assert broken.metrics["codebook_at_1000"].value > broken.metrics["codebook_at_50"].value
+
+
+def test_aes_holds(examine: Examine, controls: dict[str, Any]) -> None:
+    found = examine(small(controls), AesCtr(), key="both")
+    assert found.verdict is Verdict.HOLDS
+    assert found.gain is not None
+    assert found.gain.value < 0.2
+
+
+def test_the_same_seed_gives_the_same_findings(
+    texts: Texts, accelerator: Accelerator, controls: dict[str, Any]
+) -> None:
+    attack = small(controls, known=[60], texts=2, decoder_known=[60], decoder_steps=20)
+    one, again, other = (
+        attack.run(Substitution([16, 16]), texts, accelerator, np.random.default_rng(seed), control=False).as_dict()
+        for seed in (1, 1, 2)
+    )
+    assert set(one["metrics"]) == {"codebook_at_60", "language_at_60", "learned_at_60"}
+    assert one == again
+    assert one != other
+
+
+def test_a_complete_codebook_knows_every_character(texts: Texts, controls: dict[str, Any]) -> None:
+    told = np.tile(np.arange(91, dtype=np.uint8), 20)
+    secret = texts.target[:200]
+    exposure = Exposure(THREAT, Substitution([40]), secret, texts.statistics, np.random.default_rng(0), [told])
+    for guess, held_out in small(controls)._by_codebook(exposure, np.random.default_rng(0)).values():
+        np.testing.assert_array_equal(guess, secret)
+        assert held_out == 1
+
+
+def exposures(texts: Texts) -> tuple[Exposure, Exposure]:
+    """Two exposures that look alike. Their secrets differ in letters that no known pair has, swapped in the book."""
+    plain, told = Substitution([16]), texts.target[5000:5400].copy()
+    first, second = np.setdiff1d(np.arange(91), told)[:2]
+    secret = texts.target[:300].copy()
+    secret[::10], secret[5::10] = first, second
+    swapped = np.arange(91, dtype=np.uint8)
+    swapped[[first, second]] = second, first
+    other = CodebookCipher(plain.codes[:, swapped], plain.bits, plain.decoded)
+    one, same = (
+        Exposure(THREAT, cipher, message, texts.statistics, np.random.default_rng(1), [told])
+        for cipher, message in ((plain, secret), (other, swapped[secret]))
+    )
+    np.testing.assert_array_equal(one.ciphertext().codes, same.ciphertext().codes)
+    np.testing.assert_array_equal(one.known()[0].ciphertext.codes, same.known()[0].ciphertext.codes)
+    return one, same
+
+
+def guessed(attack: KnownPlaintext, exposure: Exposure, accelerator: Accelerator) -> dict[str, Any]:
+    answers = attack.guesses(exposure, 400, accelerator, np.random.default_rng(3))
+    return {way: (guess.tolist(), held_out) for way, (guess, held_out) in answers.items()}
+
+
+def test_equal_exposures_of_different_secrets_give_equal_guesses(
+    texts: Texts, controls: dict[str, Any], accelerator: Accelerator, sealed_cipher: Any
+) -> None:
+    attack = small(controls, known=[400], decoder_known=[400], decoder_steps=5)
+    one, same = exposures(texts)
+    answers = guessed(attack, one, accelerator)
+    assert set(answers) == {"codebook", "language", "learned"}
+    same._cipher = sealed_cipher(same._cipher)
+    assert guessed(attack, same, accelerator) == answers
+
+
+@pytest.mark.parametrize("flag", ["known_pairs", "auxiliary_data"])
+def test_what_is_not_granted_is_refused(examine: Examine, controls: dict[str, Any], flag: str) -> None:
+    threat = ThreatModel(**{"known_pairs": True, "auxiliary_data": True} | {flag: False})
+    with pytest.raises(UserError, match=f"does not grant {flag}"):
+        examine(small(controls, threat), Substitution([16]))
+
+
+def test_a_decoder_for_a_number_that_is_not_known_is_refused(controls: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"decoder_known=\[60, 70\] must be among known=\[1000, 50\]"):
+        small(controls, decoder_known=[60, 1000, 70])

@@ -1,0 +1,111 @@
+"""A decoder trained on known pairs: what it can learn, and that it learns from the pairs alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.exposure import Exposure
+from veilbench.attacks.learned_decoder import LearnedDecoder, decode
+from veilbench.baselines.aes_ctr import AesCtr
+from veilbench.baselines.substitution import Substitution
+from veilbench.ciphers.base import Cipher, Ciphertext
+from veilbench.data.text import Texts
+from veilbench.errors import UserError
+from veilbench.threat import ThreatModel
+
+THREAT = ThreatModel(known_pairs=True, auxiliary_data=True)
+
+
+class Twos(Substitution):
+    """The same codes, two characters to a block, the last block filled up with spaces."""
+
+    block = 2
+
+    def encrypt(self, symbols: np.ndarray, rng: np.random.Generator, nonce: bytes | None = None) -> Ciphertext:
+        """Blocks of two codes side by side."""
+        made = super().encrypt(np.pad(symbols, (0, len(symbols) % 2)), rng)
+        n = len(made.codes) // 2
+        return replace(
+            made,
+            codes=made.codes.reshape(n, -1),
+            bits=made.bits[:n] * 2,
+            members=made.members[:n],
+            length=len(symbols),
+        )
+
+
+def exposed(cipher: Cipher, texts: Texts, secret: np.ndarray, known: int = 800) -> Exposure:
+    told = [texts.target[1000 : 1000 + known // 2], texts.target[3000 : 3000 + known // 2]]
+    return Exposure(THREAT, cipher, secret, texts.statistics, np.random.default_rng(1), told)
+
+
+def guess(exposure: Exposure, accelerator: Accelerator, seed: int = 2, steps: int = 300) -> tuple[Any, float]:
+    return decode(exposure, steps, accelerator, np.random.default_rng(seed))
+
+
+def told(exposure: Exposure) -> np.ndarray:
+    """All characters of the known pairs."""
+    return np.concatenate([pair.symbols for pair in exposure.known()])
+
+
+@pytest.mark.parametrize("code_bits", [[32], [32, 24]])
+def test_it_learns_a_code_book(code_bits: list[int], texts: Texts, accelerator: Accelerator) -> None:
+    secret = texts.target[:301]
+    exposure = exposed(Substitution(code_bits), texts, secret)
+    answer, held_out = guess(exposure, accelerator)
+    known = np.bincount(told(exposure), minlength=91)[secret] >= 5
+    assert answer.shape == secret.shape
+    assert known.sum() > 150
+    assert (answer == secret)[known].mean() > 0.95
+    assert held_out > 0.9
+
+
+def test_it_learns_blocks_of_several_characters(texts: Texts, accelerator: Accelerator) -> None:
+    secret = texts.target[:301]  # an odd length: the last block is filled up, and its filling cut off
+    exposure = exposed(Twos([16]), texts, secret)
+    answer, held_out = guess(exposure, accelerator)
+    known = np.bincount(told(exposure), minlength=91)[secret] >= 10
+    assert answer.shape == (301,)
+    assert known.sum() > 150
+    assert (answer == secret)[known].mean() > 0.85
+    assert held_out > 0.7
+
+
+def test_it_learns_nothing_of_aes(texts: Texts, accelerator: Accelerator) -> None:
+    secret = texts.target[:301]
+    cipher = AesCtr().with_fresh_key(np.random.default_rng(0))
+    answer, held_out = guess(exposed(cipher, texts, secret), accelerator)
+    assert (answer == secret).mean() < 0.25
+    assert held_out < 0.25
+
+
+def test_the_answer_depends_on_the_exposure_and_the_seed_alone(
+    texts: Texts, accelerator: Accelerator, sealed_cipher: Any
+) -> None:
+    exposure = exposed(Substitution([32]), texts, texts.target[:301], 60)
+    torch.manual_seed(1)
+    first, trust = guess(exposure, accelerator, steps=20)
+    exposure._cipher = sealed_cipher(exposure._cipher)
+    torch.manual_seed(2)
+    again, same_trust = guess(exposure, accelerator, steps=20)
+    other, _ = guess(exposure, accelerator, seed=3, steps=20)
+    np.testing.assert_array_equal(first, again)
+    assert trust == same_trust
+    assert (first != other).any()
+
+
+def test_known_pairs_have_to_be_granted(texts: Texts, accelerator: Accelerator) -> None:
+    exposure = Exposure(ThreatModel(), Substitution([32]), texts.target[:9], texts.statistics, np.random.default_rng(0))
+    with pytest.raises(UserError, match="does not grant known_pairs"):
+        guess(exposure, accelerator)
+
+
+def test_scores_are_by_block_and_symbol() -> None:
+    decoder = LearnedDecoder(6, 2)
+    assert decoder(torch.zeros(5, 6)).shape == (5, 91, 2)

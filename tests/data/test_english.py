@@ -1,0 +1,69 @@
+"""English: what an attacker learns from and what is attacked never share a paragraph."""
+
+from __future__ import annotations
+
+from pydoc_data.topics import topics as raw
+
+import numpy as np
+import pytest
+
+from veilbench.data import english
+from veilbench.data.alphabet import normalise
+
+SHARES = [0.5, 0.35, 0.15]
+LONG = 60  # characters from which a paragraph is a sentence rather than a heading such as "Examples:"
+
+
+@pytest.fixture(scope="module")
+def documents() -> list[str]:
+    return english.topics()
+
+
+def paragraphs() -> set[str]:
+    """Every long paragraph of the help texts; a ruling line is none."""
+    plain = {normalise(paragraph) for text in raw.values() for paragraph in text.split("\n\n")}
+    return {paragraph for paragraph in plain if len(paragraph) >= LONG and " " in paragraph}
+
+
+def counted(paragraph: str, texts: list[str]) -> int:
+    return sum(paragraph in text for text in texts)
+
+
+def test_every_paragraph_is_kept_by_some_document(documents: list[str]) -> None:
+    whole = "\n".join(documents)
+    assert not [paragraph for paragraph in paragraphs() if paragraph not in whole]
+
+
+def test_the_raw_help_texts_do_repeat_paragraphs_across_topics() -> None:
+    plain = [normalise(text) for text in raw.values()]
+    assert sum(counted(paragraph, plain) > 1 for paragraph in paragraphs()) > 50
+
+
+def test_no_paragraph_stands_on_both_sides_of_a_split(documents: list[str]) -> None:
+    for seed in range(3):
+        parts = english.split(documents, SHARES, np.random.default_rng(seed))
+        assert not [p for p in paragraphs() if counted(p, parts) > 1]
+
+
+def test_no_paragraph_stands_in_two_documents(monkeypatch: pytest.MonkeyPatch) -> None:
+    repeated = {"b": "second\n\nshared  text\n\nlast", "a": "first\n\nshared text", "c": "shared\ntext"}
+    monkeypatch.setattr("pydoc_data.topics.topics", repeated)
+    assert english.topics() == ["first shared text", "second last"]
+
+
+def test_a_split_deals_every_document_whole_and_once() -> None:
+    documents = [f"<{index}>" * (index + 1) for index in range(40)]
+    parts = english.split(documents, SHARES, np.random.default_rng(1))
+    dealt = [document for part in parts for document in part.split(" ")]
+    assert sorted(dealt) == sorted(documents)
+
+
+def test_the_parts_have_about_their_shares(documents: list[str]) -> None:
+    sizes = np.array([len(part) for part in english.split(documents, SHARES, np.random.default_rng(0))])
+    assert sizes / sizes.sum() == pytest.approx(SHARES, abs=0.05)
+
+
+def test_the_generator_alone_decides_the_split(documents: list[str]) -> None:
+    one, again, other = (english.split(documents, SHARES, np.random.default_rng(s)) for s in (3, 3, 4))
+    assert one == again
+    assert one != other

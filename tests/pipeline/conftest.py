@@ -1,0 +1,108 @@
+"""Real clones of the project, cut down to three quick experiments, in which real `dvc` and real scripts run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+EXPERIMENTS = {"plain_table": "substitution", "other_table": "substitution", "real_cipher": "aes_ctr"}
+EXPERIMENT = """# @package _global_
+defaults:
+  - override /model: {model}
+  - override /training: none
+  - override /evaluation: [fidelity]
+  - override /attack: [chosen_plaintext]
+
+attack: {{chosen_plaintext: {{games: 20, queries: 24, length: 8}}}}
+evaluation: {{fidelity: {{length: 500}}}}
+seed: {seed}
+"""
+
+
+class Project:
+    """A clone and how to run things in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def environment(self) -> dict[str, str]:
+        binaries = str(Path(sys.executable).parent)
+        paths = {"PYTHONPATH": f"{self.folder / 'src'}{os.pathsep}{self.folder}", "CI": "true"}
+        paths["PATH"] = binaries + os.pathsep + os.environ["PATH"]
+        dropped = ("MLFLOW_TRACKING_URI", "VEILBENCH_TRACEBACK", "DVC_ROOT")
+        return {k: v for k, v in os.environ.items() if k not in dropped} | paths
+
+    def run(self, *command: str, ok: bool = True, **more: str) -> subprocess.CompletedProcess[str]:
+        program = [str(Path(sys.executable).parent / command[0]), *command[1:]]
+        if command[0] in ("git",):
+            program = list(command)
+        done = subprocess.run(
+            program, cwd=self.folder, env=self.environment() | more, capture_output=True, text=True, check=False
+        )
+        assert not ok or done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def repro(self, *targets: str) -> set[str]:
+        """Run `dvc repro`; the names of the stages that really ran."""
+        lines = self.run("dvc", "repro", *targets).stdout.splitlines()
+        return {line.split("'")[1] for line in lines if line.startswith("Running stage '")}
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        file = self.folder / path
+        text = file.read_text(encoding="utf8")
+        assert old in text
+        file.write_text(text.replace(old, new, 1), encoding="utf8")
+
+    def metrics(self) -> dict[str, str]:
+        found = sorted((self.folder / "results").glob("*/*/metrics.json"))
+        return {str(path.relative_to(self.folder)): path.read_text() for path in found}
+
+
+def make_project(folder: Path) -> Project:
+    shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("conf", "pipelines"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in (".gitignore", ".dvcignore"):
+        shutil.copy(ROOT / name, folder)
+    for path in (folder / "conf" / "experiment").glob("*.yaml"):
+        path.unlink()
+    for seed, (name, model) in enumerate(EXPERIMENTS.items()):
+        text = EXPERIMENT.format(model=model, seed=seed)
+        (folder / "conf" / "experiment" / f"{name}.yaml").write_text(text)
+    pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+    pipeline["vars"] = [{"datasets": ["text"]}, {"experiments": dict.fromkeys(EXPERIMENTS, "text")}]
+    (folder / "dvc.yaml").write_text(yaml.safe_dump(pipeline, sort_keys=False))
+    return Project(folder)
+
+
+def commit(project: Project, message: str) -> None:
+    project.run("git", "add", "-A")
+    project.run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", message)
+
+
+@pytest.fixture(scope="session")
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project after its first `dvc repro`, committed; tests work on copies of it."""
+    project = make_project(tmp_path_factory.mktemp("reproduced"))
+    project.run("git", "init", "-q")
+    project.run("dvc", "init", "-q")
+    project.run("dvc", "config", "core.analytics", "false")
+    ran = project.repro()
+    stages = {f"{stage}@{name}" for stage in ("train", "evaluate", "attack") for name in EXPERIMENTS}
+    assert ran == stages | {"resolve", "prepare@text", "report", "track"}
+    commit(project, "reproduced")
+    return project
+
+
+@pytest.fixture
+def project(reproduced: Project, tmp_path: Path) -> Project:
+    copy = tmp_path / "project"
+    shutil.copytree(reproduced.folder, copy, symlinks=True)
+    return Project(copy)

@@ -1,0 +1,115 @@
+"""What `dvc repro` runs again after a change, and what it leaves alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from .conftest import Project
+
+
+def stages_of(*names: str, only: tuple[str, ...] = ("train", "evaluate", "attack")) -> set[str]:
+    return {f"{stage}@{name}" for stage in only for name in names}
+
+
+ENDS = {"report", "track"}
+
+
+def test_nothing_changed_runs_nothing(project: Project) -> None:
+    assert project.repro() == set()
+
+
+def test_a_comment_in_conf_reruns_only_resolve(project: Project) -> None:
+    project.edit("conf/model/substitution.yaml", "chunk: 1", "chunk: 1  # of characters")
+    assert project.repro() == {"resolve"}
+
+
+def test_a_base_config_reruns_the_experiments_that_share_it(project: Project) -> None:
+    before = project.metrics()
+    project.edit("conf/model/substitution.yaml", "code_bits: [32]", "code_bits: [40]")
+    ran = project.repro()
+    # The evaluation and the attack rerun since what they examine changed.
+    assert ran == stages_of("plain_table", "other_table") | {"resolve"} | ENDS
+    after = project.metrics()
+    assert {path for path in after if after[path] != before[path]} >= {
+        f"results/{name}/evaluate/metrics.json" for name in ("plain_table", "other_table")
+    }
+    assert after["results/real_cipher/attack/metrics.json"] == before["results/real_cipher/attack/metrics.json"]
+
+
+def test_a_module_reruns_the_experiments_that_use_it(project: Project) -> None:
+    project.edit(
+        "src/veilbench/baselines/substitution.py",
+        "rng = np.random.default_rng(seed)",
+        "rng = np.random.default_rng(seed + 1)",
+    )
+    ran = project.repro()
+    assert stages_of("plain_table", "other_table", only=("train",)) <= ran
+    # The attack's positive control is this very class, so every attack reruns; no training or evaluation of others.
+    assert ran & stages_of("real_cipher") == {"attack@real_cipher"}
+
+
+def test_a_comment_in_code_reruns_only_resolve(project: Project) -> None:
+    project.edit("src/veilbench/baselines/aes_ctr.py", "class AesCtr", "# A comment.\nclass AesCtr")
+    assert project.repro() == {"resolve"}
+
+
+def test_one_attack_setting_reruns_one_attack(project: Project) -> None:
+    project.edit("conf/experiment/real_cipher.yaml", "games: 20", "games: 22")
+    assert project.repro() == {"resolve", "attack@real_cipher"} | ENDS
+
+
+def test_one_stage_of_one_experiment(project: Project) -> None:
+    project.edit("conf/experiment/real_cipher.yaml", "seed: 2", "seed: 7")
+    assert project.repro("train@real_cipher") == {"resolve", "train@real_cipher"}
+
+
+def test_dvc_experiments_metrics_and_plots(project: Project) -> None:
+    done = project.run("dvc", "exp", "run", "-S", "conf/experiment/plain_table.yaml:seed=5")
+    assert "Running stage 'train@plain_table'" in done.stdout
+    assert "Running stage 'train@real_cipher'" not in done.stdout
+    shown = json.loads(project.run("dvc", "metrics", "show", "--json").stdout)
+    files = shown[""]["data"]
+    own = files[str(Path("results/plain_table/evaluate/metrics.json"))]["data"]
+    assert own["fidelity.round_trip_english"] == 1.0
+    changed = json.loads(project.run("dvc", "metrics", "diff", "--all", "--json").stdout)
+    assert "results/plain_table/attack/metrics.json" in str(changed)
+    plots = project.run("dvc", "plots", "show", "-o", "plots")
+    assert (project.folder / "plots" / "index.html").is_file(), plots.stdout
+    assert "curves.csv" in (project.folder / "plots" / "index.html").read_text()
+
+
+def kill_during(project: Project, stage: str) -> None:
+    """Start `dvc repro`, and kill it as hard as one can when it is in the middle of a stage."""
+    dvc = subprocess.Popen(
+        [str(Path(sys.executable).parent / "dvc"), "repro"],
+        cwd=project.folder,
+        env=project.environment() | {"PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert dvc.stdout
+    assert any(line.startswith(f"Running stage '{stage}'") for line in dvc.stdout)
+    time.sleep(0.6)
+    os.kill(dvc.pid, signal.SIGKILL)
+    dvc.wait()
+    dvc.stdout.close()
+
+
+def test_a_run_killed_in_every_stage_ends_like_an_undisturbed_one(project: Project, reproduced: Project) -> None:
+    (project.folder / "dvc.lock").unlink()
+    for made in ("results", "prepared", "report", ".dvc/cache"):
+        shutil.rmtree(project.folder / made)
+    name = "plain_table"
+    for stage in ("resolve", "prepare@text", f"train@{name}", f"evaluate@{name}", f"attack@{name}", "report"):
+        kill_during(project, stage)
+    assert {"report", "track"} <= project.repro()
+    assert project.metrics() == reproduced.metrics()
+    assert not list(project.folder.rglob(".*.partial*"))
+    assert project.repro() == set()

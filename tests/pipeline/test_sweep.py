@@ -1,0 +1,177 @@
+"""Sweeps: all stages of an experiment in one process, many jobs at once, tracked without loss."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import Project
+
+
+def runs(folder: Path) -> list[Any]:
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+    group = client.get_experiment_by_name("veilbench")
+    return list(client.search_runs([group.experiment_id], max_results=1000))
+
+
+def parents(found: list[Any]) -> list[Any]:
+    return [run for run in found if run.data.tags["veilbench.stage"] == "experiment"]
+
+
+def test_eight_jobs_at_once_lose_no_run_and_no_metric(project: Project) -> None:
+    for path in project.folder.glob("mlflow.db*"):
+        path.unlink()  # a fresh store: the hardest case
+    project.run(
+        "python", "pipelines/sweep.py", "-m", "sweep=joblib", "hydra.launcher.n_jobs=8",
+        "experiment=plain_table", "seed=range(8)", "model.code_bits=[16]",
+    )  # fmt: skip
+    found = runs(project.folder)
+    own = parents(found)
+    assert sorted(run.data.params["seed"] for run in own) == [str(seed) for seed in range(8)]
+    for run in own:
+        assert run.info.status == "FINISHED"
+        record = Path(project.folder / "multirun").rglob("config.yaml")
+        assert len(list(record)) == 8
+        assert {"evaluate.fidelity.round_trip_english", "attack.chosen_plaintext.gain"} <= set(run.data.metrics)
+        children = [r for r in found if r.data.tags.get("mlflow.parentRunId") == run.info.run_id]
+        assert {child.data.tags["veilbench.stage"] for child in children} == {"train", "evaluate", "attack"}
+        assert all(child.info.status == "FINISHED" for child in children)
+    again = project.run("python", "pipelines/track.py")
+    assert len(runs(project.folder)) == len(found) + 4 * 3  # the three of `dvc repro` are new in this store
+    assert "11 of 11" in again.stdout
+    project.run("python", "pipelines/track.py")
+    assert len(runs(project.folder)) == len(found) + 4 * 3
+
+
+def test_an_unreachable_server_loses_nothing(project: Project) -> None:
+    nobody = "http://127.0.0.1:9"
+    done = project.run("python", "pipelines/sweep.py", "experiment=plain_table", "seed=77", MLFLOW_TRACKING_URI=nobody)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("tracking:")]
+    assert len(lines) == 1
+    assert nobody in lines[0]
+    before = len(parents(runs(project.folder)))
+    project.run("python", "pipelines/track.py")
+    after = parents(runs(project.folder))
+    assert len(after) == before + 1
+    assert "77" in {run.data.params["seed"] for run in after}
+
+
+def test_the_objective_is_what_a_sweeper_gets(project: Project) -> None:
+    done = project.run(
+        "python", "-c",
+        "import sys; from omegaconf import OmegaConf; from pathlib import Path; from pipelines.sweep import objective;"
+        "print(objective('evaluate.fidelity.bytes_per_character', Path('results/plain_table')))",
+    )  # fmt: skip
+    assert float(done.stdout) == 4.0
+    bad = project.run(
+        "python", "pipelines/sweep.py", "experiment=plain_table", "tracking=none", "objective=profit", ok=False
+    )
+    assert bad.returncode == 2
+    assert "objective=profit is no metric" in bad.stderr
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("+model.typo=1", "model.typo=1"),
+        ("model.code_bits=[-1]", "-1"),
+        ("model.chunk=often", "often"),
+        ("experiment=nonesuch", "nonesuch"),
+        ("seed=-3", "-3"),
+        ("data.words=[5,2]", "[5, 2]"),
+        ("hydra.run.dir=/proc/veilbench", "/proc/veilbench"),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_half_written(project: Project, override: str, named: str) -> None:
+    before = set(project.folder.iterdir())
+    words = ["experiment=plain_table"] if not override.startswith("experiment") else []
+    done = project.run("python", "pipelines/sweep.py", *words, override, ok=False)
+    assert done.returncode == 2, done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1
+    assert named in lines[0]
+    assert set(project.folder.iterdir()) == before
+
+
+def test_a_traceback_on_request(project: Project) -> None:
+    done = project.run(
+        "python", "pipelines/sweep.py", "experiment=plain_table", "seed=-3", ok=False, VEILBENCH_TRACEBACK="1"
+    )
+    assert "Traceback" in done.stderr
+
+
+def test_a_missing_record_or_data_file_is_named(project: Project) -> None:
+    (project.folder / "prepared" / "text" / "target.txt").unlink()
+    done = project.run("python", "pipelines/attack.py", "plain_table", ok=False)
+    assert done.returncode == 2
+    assert "target.txt" in done.stderr
+    done = project.run("python", "pipelines/train.py", "nonesuch", ok=False)
+    assert done.returncode == 2
+    assert "plain_table" in done.stderr  # what there is instead
+
+
+def test_the_rest_search_api_of_a_served_store(project: Project) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    store = f"sqlite:///{project.folder / 'mlflow.db'}"
+    # `reproduced` was tracked before this copy was made, so that the artifacts' folder is the original's.
+    server = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store, "--host", "127.0.0.1",
+         "--port", str(port), "--workers", "1"],
+        cwd=project.folder, env=os.environ | {"CI": "true"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        ask = Rest(f"http://127.0.0.1:{port}/api/2.0/mlflow/")
+        ask.wait()
+        group = ask("experiments/get-by-name?experiment_name=veilbench")["experiment"]["experiment_id"]
+        query = {"experiment_ids": [group], "filter": "tags.`veilbench.stage` = 'experiment'"}
+        found = ask("runs/search", query)["runs"]
+        assert {run["info"]["run_name"] for run in found} == {"plain_table", "other_table", "real_cipher"}
+        for run in found:
+            assert {p["key"] for p in run["data"]["params"]} >= {"seed", "model._target_", "names.model"}
+            assert {m["key"] for m in run["data"]["metrics"]} >= {"attack.chosen_plaintext.gain"}
+            run_id = run["info"]["run_id"]
+            files = {f["path"] for f in ask(f"artifacts/list?run_id={run_id}")["files"]}
+            assert files == {"config.yaml"}
+            children = ask(
+                "runs/search", {"experiment_ids": [group], "filter": f"tags.mlflow.parentRunId = '{run_id}'"}
+            )
+            assert len(children["runs"]) == 3
+    finally:
+        server.terminate()
+        server.wait()
+
+
+class Rest:
+    """MLflow's REST API, without its client."""
+
+    def __init__(self, base: str) -> None:
+        self.base = base
+
+    def __call__(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.base + path, data, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
+    def wait(self) -> None:
+        for _ in range(120):
+            try:
+                self("experiments/search", {"max_results": 1})
+            except OSError:
+                time.sleep(0.5)
+            else:
+                return
+        raise AssertionError("the server did not start")

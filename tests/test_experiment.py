@@ -1,0 +1,199 @@
+"""Configurations against the constructors that they name: every mistake is one line that says what to do."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from veilbench.attacks.frequency import Frequency
+from veilbench.baselines.substitution import Substitution
+from veilbench.data.text import TextData
+from veilbench.errors import UserError
+from veilbench.experiment import Config, build, check, identity, load, locate
+
+THREAT = {"_target_": "veilbench.threat.ThreatModel", "auxiliary_data": True}
+TEXT = {"_target_": "veilbench.data.text.TextData", "words": [5, 9], "longest_word": 4, "seed": 2}
+PAIR = {
+    "_target_": "veilbench.modules.cipher_pair.CipherPair",
+    "encrypter": [91, 8],
+    "decrypter": [8, 91],
+    "code_bits": 8,
+}
+FREQUENCY = {
+    "_target_": "veilbench.attacks.frequency.Frequency",
+    "threat": THREAT,
+    "positive": {"_target_": "veilbench.baselines.substitution.Substitution", "code_bits": [8, 9]},
+    "negative": {"_target_": "veilbench.baselines.aes_ctr.AesCtr"},
+    "lengths": [20, 10],
+}
+
+
+def config() -> Config:
+    return copy.deepcopy({"data": TEXT, "model": PAIR, "attack": {"frequency": FREQUENCY}})
+
+
+def changed(path: str, value: Any) -> Config:
+    """The configuration with one value at a dotted path."""
+    root = config()
+    *above, last = path.split(".")
+    node = root
+    for key in above:
+        node = node[key]
+    node[last] = value
+    return root
+
+
+def refusal(node: Any) -> str:
+    """The one line with which a configuration is refused."""
+    with pytest.raises(UserError) as refused:
+        check(node)
+    message = str(refused.value)
+    assert "\n" not in message
+    return message
+
+
+def test_a_good_configuration_is_accepted() -> None:
+    check(config())
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("data.words", (5, 9), None),
+        ("model.code_bits", [8], None),
+        ("model.learning_rate", 1, None),
+        ("model.travels", "floats", None),
+        ("attack.frequency.broken_at", 0.5, None),
+        ("data.wrods", 3, "did you mean data.words?"),
+        ("data.wrods", 3, "allowed: words, longest_word, seed"),
+        ("data.zzzzzz", 3, "unknown key data.zzzzzz=3"),
+        ("attack.frequency.threat.auxilary_data", True, "attack.frequency.threat.auxiliary_data?"),
+        ("attack.frequency.positive.sed", 1, "did you mean attack.frequency.positive.seed?"),
+        ("attack.frequency.negative.keys", 1, "unknown key attack.frequency.negative.keys=1"),
+        ("data.seed", "2", "data.seed='2' is not allowed: input should be a valid integer"),
+        ("data.seed", 2.0, "data.seed=2.0 is not allowed: input should be a valid integer"),
+        ("data.seed", True, "data.seed=True is not allowed: input should be a valid integer"),
+        ("data.seed", None, "data.seed=None is not allowed: input should be a valid integer"),
+        ("data.seed", -1, "data.seed=-1 is not allowed: input should be greater than or equal to 0"),
+        ("data.longest_word", 0, "data.longest_word=0 is not allowed: input should be greater than"),
+        ("model.learning_rate", 0, "model.learning_rate=0 is not allowed: input should be greater than 0"),
+        ("model.learning_rate", float("nan"), "model.learning_rate=nan is not allowed"),
+        ("model.mapping", "no", "model.mapping='no' is not allowed: input should be a valid boolean"),
+        ("model.travels", "bytes", "model.travels='bytes' is not allowed: input should be 'bits' or 'floats'"),
+        ("model.encrypter", [91, "8"], "model.encrypter[1]='8' is not allowed"),
+        ("attack.frequency.lengths", [20, 0], "attack.frequency.lengths[1]=0 is not allowed"),
+        ("attack.frequency.texts", 1, "attack.frequency.texts=1 is not allowed"),
+        ("attack.frequency.threat", 3, "attack.frequency.threat=3 is not allowed"),
+        ("attack.frequency.threat.key", 1, "attack.frequency.threat.key=1 is not allowed"),
+        ("attack.frequency.positive.code_bits", [8, 6], "attack.frequency.positive.code_bits[1]=6"),
+    ],
+)
+def test_a_change_is_accepted_or_refused_by_key_value_and_what_is_allowed(
+    path: str, value: Any, said: str | None
+) -> None:
+    if said is None:
+        check(changed(path, value))
+    else:
+        assert said in refusal(changed(path, value))
+
+
+@pytest.mark.parametrize("key", ["threat", "positive", "negative"])
+def test_a_missing_key_is_named_with_its_class(key: str) -> None:
+    node = config()
+    del node["attack"]["frequency"][key]
+    assert refusal(node) == f"missing key attack.frequency.{key} for {FREQUENCY['_target_']}"
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["veilbench.data.text.Text", "veilbench.nowhere.Thing", "nowhere", "", "veilbench.data.text.", "...."],
+)
+def test_an_unknown_target_is_named_with_its_place(target: str) -> None:
+    assert f"data._target_={target} names nothing that can be imported" in refusal(changed("data._target_", target))
+
+
+def test_mistakes_inside_lists_are_found_with_their_index() -> None:
+    assert "parts[1].seed='x'" in refusal({"parts": [TEXT, TEXT | {"seed": "x"}]})
+
+
+def test_checking_builds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    @functools.wraps(TextData.__init__)
+    def refuse(*args: Any, **settings: Any) -> None:
+        raise AssertionError("it was built")
+
+    monkeypatch.setattr(TextData, "__init__", refuse)
+    check(config())
+    with pytest.raises(AssertionError):
+        build(config())
+
+
+def test_build_makes_the_parts_first() -> None:
+    attack = build(config())["attack"]["frequency"]
+    assert isinstance(attack, Frequency)
+    assert isinstance(attack.positive, Substitution)
+    assert attack.positive.bits.tolist() == [8, 9]
+    assert attack.threat.granted() == ["ciphertext", "public_ids", "auxiliary_data"]
+    assert attack.lengths == [10, 20]
+
+
+def test_build_leaves_plain_values_alone() -> None:
+    plain = {"a": [1, {"b": None}], "c": "d", "e": 0.5}
+    assert build(plain) == plain
+
+
+def test_build_makes_what_lists_hold() -> None:
+    made = build([TEXT, {"x": TEXT}])
+    assert isinstance(made[0], TextData)
+    assert isinstance(made[1]["x"], TextData)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (TEXT | {"words": [9, 5]}, "TextData: words=[9, 5] must be two numbers"),
+        (PAIR | {"code_bits": [8, 8]}, "CipherPair: code_bits=[8, 8] must be"),
+        (PAIR | {"encrypter": [90, 8]}, "CipherPair: encrypter must begin and decrypter end with"),
+        (FREQUENCY | {"broken_at": 0.0}, "Frequency: broken_at=0.0 must be in (0, 1]"),
+    ],
+)
+def test_an_impossible_value_names_the_class_and_the_value(change: Config, said: str) -> None:
+    check(change)  # no type is wrong
+    with pytest.raises(UserError) as refused:
+        build(change)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_locate_finds_classes_and_functions() -> None:
+    assert locate("veilbench.data.text.TextData", "x") is TextData
+    assert locate("numpy.linalg.norm", "x") is np.linalg.norm
+
+
+def test_load_reads_what_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "one.yaml"
+    path.write_text(yaml.safe_dump(config()))
+    assert load(path) == config()
+
+
+def test_a_missing_experiment_lists_those_that_there_are(tmp_path: Path) -> None:
+    for name in ("beta", "alpha"):
+        (tmp_path / f"{name}.yaml").write_text("{}")
+    with pytest.raises(UserError, match=r"^no resolved experiment gamma; there are: alpha, beta$"):
+        load(tmp_path / "gamma.yaml")
+    with pytest.raises(UserError, match="none; run `dvc repro resolve`"):
+        load(tmp_path / "empty" / "gamma.yaml")
+
+
+def test_identity_is_of_everything_that_numbers_depend_on() -> None:
+    base = config() | {"seed": 0, "sources": {"train": "ab"}, "tracking": {"uri": None}, "objective": None}
+    same = [base | {"tracking": {"uri": "x"}}, base | {"objective": "m"}, dict(reversed(base.items()))]
+    other = [base | {"seed": 1}, base | {"sources": {"train": "cd"}}, base | {"data": {}}]
+    assert {identity(c) for c in same} == {identity(base)}
+    assert len({identity(c) for c in [base, *other]}) == 4
+    assert len(identity(base)) == 16

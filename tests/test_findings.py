@@ -1,0 +1,210 @@
+"""Findings: the verdict's truth table, the record's files, and folders that are whole or absent."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from veilbench.errors import UserError
+from veilbench.findings import (
+    Control,
+    Curve,
+    Figure,
+    Findings,
+    Metric,
+    Verdict,
+    judge,
+    whole_folder,
+    write_record,
+)
+
+BROKEN_AT = 0.8
+WON, AT_THE_LINE, SOME, AT_CHANCE, BELOW = (
+    Metric(0.95, 0.9, 1.0, 3),
+    Metric(0.9, BROKEN_AT, 1.0, 3),
+    Metric(0.5, 0.01, 0.9, 3),
+    Metric(0.1, 0.0, 0.4, 3),
+    Metric(-0.1, -0.4, 0.2, 3),
+)
+WIDE = Metric(0.9, -0.1, 1.0, 3)
+
+
+@pytest.mark.parametrize(
+    ("gain", "verdict"),
+    [
+        (WON, Verdict.BROKEN),
+        (AT_THE_LINE, Verdict.BROKEN),
+        (SOME, Verdict.LEAKS),
+        (AT_CHANCE, Verdict.HOLDS),
+        (BELOW, Verdict.HOLDS),
+        (WIDE, Verdict.HOLDS),
+    ],
+)
+@pytest.mark.parametrize("positive", [WON, AT_THE_LINE])
+@pytest.mark.parametrize("negative", [AT_CHANCE, BELOW, WIDE])
+def test_with_both_controls_the_lower_end_decides(
+    gain: Metric, verdict: Verdict, positive: Metric, negative: Metric
+) -> None:
+    assert judge(gain, positive, negative, BROKEN_AT) is verdict
+
+
+@pytest.mark.parametrize("gain", [WON, AT_THE_LINE, SOME, AT_CHANCE, BELOW, WIDE])
+@pytest.mark.parametrize(
+    ("positive", "negative"),
+    [
+        (None, BELOW),
+        (WON, None),
+        (None, None),
+        (SOME, BELOW),  # the attack does not work
+        (WIDE, BELOW),  # the attack may not work
+        (WON, SOME),  # what it calls a gain is none
+        (WON, WON),
+        (AT_CHANCE, WON),
+    ],
+)
+def test_without_both_controls_every_gain_is_inconclusive(
+    gain: Metric, positive: Metric | None, negative: Metric | None
+) -> None:
+    assert judge(gain, positive, negative, BROKEN_AT) is Verdict.INCONCLUSIVE
+
+
+def test_no_verdict_says_secure() -> None:
+    assert [str(verdict) for verdict in Verdict] == ["broken", "leaks", "holds at this budget", "inconclusive"]
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_metric_that_is_not_finite_is_refused(wrong: float, place: int) -> None:
+    numbers = [0.5, 0.5, 0.5]
+    numbers[place] = wrong
+    with pytest.raises(ValueError, match="not finite"):
+        Metric(*numbers, 1)
+
+
+@pytest.mark.parametrize("ends", [(0.6, 0.7), (0.3, 0.4), (0.6, 0.4)])
+def test_a_metric_outside_its_interval_is_refused(ends: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="outside its interval"):
+        Metric(0.5, *ends, 1)
+
+
+def test_an_exact_metric_has_no_width() -> None:
+    metric = Metric.exact(3, 91, "share")
+    assert (metric.low, metric.value, metric.high, metric.n, metric.unit) == (3.0, 3.0, 3.0, 91, "share")
+    assert metric.interval == "exact"
+
+
+def found() -> dict[str, Findings]:
+    curves = [Curve("a, b", [1, 2], [0.1, 0.2], [0.0, 0.1], [0.3, 0.4]), Curve("c", [3], [0.5])]
+    one = Findings(
+        "One",
+        metrics={"m": Metric(0.5, 0.25, 0.75, 4)},
+        figures=[Figure("F", "x", "y", curves)],
+        notes=["a note"],
+        verdict=Verdict.LEAKS,
+        gain=Metric(0.0, -0.1, 0.1, 3),
+        controls=[Control("positive", "S", WON, True)],
+        cost={"seconds": 12.5},
+    )
+    return {"one": one, "two": Findings("Two", metrics={"m": Metric.exact(2)})}
+
+
+def test_metrics_json_holds_values_and_gains(tmp_path: Path) -> None:
+    write_record(tmp_path, found())
+    assert json.loads((tmp_path / "metrics.json").read_text()) == {"one.m": 0.5, "two.m": 2.0, "one.gain": 0.0}
+
+
+def test_findings_json_holds_everything_but_the_cost(tmp_path: Path) -> None:
+    write_record(tmp_path, found())
+    one = json.loads((tmp_path / "findings.json").read_text())["one"]
+    assert one["verdict"] == "leaks"
+    assert one["gain"]["high"] == 0.1
+    assert one["metrics"]["m"] == {
+        "value": 0.5,
+        "low": 0.25,
+        "high": 0.75,
+        "n": 4,
+        "interval": "exact",
+        "unit": "",
+    }
+    assert one["controls"][0]["gain"]["low"] == WON.low
+    assert one["figures"][0]["curves"][1]["y"] == [0.5]
+    assert "12.5" not in (tmp_path / "findings.json").read_text()
+
+
+def test_the_cost_is_recorded_apart(tmp_path: Path) -> None:
+    write_record(tmp_path, found())
+    assert json.loads((tmp_path / "cost.json").read_text()) == {"one": {"seconds": 12.5}, "two": {}}
+
+
+def test_curves_csv_is_one_long_table(tmp_path: Path) -> None:
+    write_record(tmp_path, found())
+    with (tmp_path / "curves.csv").open(newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows == [
+        ["curve", "x", "y", "low", "high"],
+        ["a, b", "1", "0.1", "0.0", "0.3"],
+        ["a, b", "2", "0.2", "0.1", "0.4"],
+        ["c", "3", "0.5", "0.5", "0.5"],
+    ]
+
+
+def test_a_curve_with_unequal_columns_is_refused(tmp_path: Path) -> None:
+    wrong = Findings("One", figures=[Figure("F", "x", "y", [Curve("c", [1, 2], [0.5])])])
+    with pytest.raises(ValueError, match="shorter"):
+        write_record(tmp_path, {"one": wrong})
+
+
+def test_a_record_never_holds_nan(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_record(tmp_path, {"one": Findings("One", figures=[Figure("F", "x", "y", [Curve("c", [1], [math.nan])])])})
+
+
+def test_a_folder_appears_when_its_block_ends(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "record"
+    with whole_folder(target) as partial:
+        (partial / "file").write_text("new")
+        assert not target.exists()
+    assert (target / "file").read_text() == "new"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_finished_folder_replaces_the_old_one_whole(tmp_path: Path) -> None:
+    target = tmp_path / "record"
+    target.mkdir()
+    (target / "stale").write_text("old")
+    with whole_folder(target) as partial:
+        (partial / "file").write_text("new")
+    assert [path.name for path in target.iterdir()] == ["file"]
+
+
+def write_half(target: Path, failure: type[BaseException]) -> None:
+    with whole_folder(target) as partial:
+        (partial / "file").write_text("half")
+        raise failure
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
+def test_an_exception_leaves_nothing_and_keeps_the_old_folder(tmp_path: Path, failure: type[BaseException]) -> None:
+    target = tmp_path / "record"
+    target.mkdir()
+    (target / "file").write_text("old")
+    with pytest.raises(failure):
+        write_half(target, failure)
+    assert list(tmp_path.iterdir()) == [target]
+    assert (target / "file").read_text() == "old"
+
+
+def test_an_exception_leaves_no_new_folder(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError):
+        write_half(tmp_path / "record", RuntimeError)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_the_users_mistake(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match="cannot write the folder"), whole_folder(tmp_path / "file" / "record"):
+        pytest.fail("the block must not run")
