@@ -71,7 +71,7 @@ def test_a_good_configuration_is_accepted() -> None:
         ("model.travels", "floats", None),
         ("attack.frequency.broken_at", 0.5, None),
         ("data.wrods", 3, "did you mean data.words?"),
-        ("data.wrods", 3, "allowed: words, longest_word, seed"),
+        ("data.wrods", 3, "allowed: words, longest_word, docstrings, seed"),
         ("data.zzzzzz", 3, "unknown key data.zzzzzz=3"),
         ("attack.frequency.threat.auxilary_data", True, "attack.frequency.threat.auxiliary_data?"),
         ("attack.frequency.positive.sed", 1, "did you mean attack.frequency.positive.seed?"),

@@ -18,7 +18,7 @@ FLOORS = [
     {"training", "evaluations", "attacks", "report", "tracking", "experiment", "stages", "accelerator"},
     {"modules", "baselines", "data", "ciphers"},
     {"nets", "losses", "metrics"},
-    {"threat", "findings", "subject", "sources", "errors"},
+    {"threat", "findings", "subject", "sources", "errors", "lifeline"},
 ]
 HEIGHT = {part: -index for index, floor in enumerate(FLOORS) for part in floor}
 EXCEPTIONS = {

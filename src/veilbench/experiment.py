@@ -7,6 +7,7 @@ node's other keys are its constructor's arguments, whose annotations say what is
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import hashlib
 import importlib
@@ -35,11 +36,14 @@ def locate(target: str, where: str) -> Any:
     Raises:
         UserError: there is none.
     """
-    module, _, name = target.rpartition(".")
+    module, _, name = str(target).rpartition(".")
     try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise UserError(f"{where}._target_={target} names nothing that can be imported: {error}") from error
+    if not callable(found):
+        raise UserError(f"{where}._target_={target} is not a class or function")
+    return found
 
 
 def check(node: Any, where: str = "") -> None:
@@ -85,6 +89,9 @@ def _is_built_later(value: Any) -> bool:
 
 
 def _check_value(annotation: Any, value: Any, where: str) -> None:
+    if dataclasses.is_dataclass(annotation) or inspect.isabstract(annotation):
+        name = getattr(annotation, "__name__", annotation)
+        raise UserError(f"{where}={value!r} is not allowed: a {name} is described by its _target_")
     try:
         TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value, strict=True)
     except ValidationError as error:

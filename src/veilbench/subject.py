@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
@@ -49,13 +50,16 @@ def load_subject(folder: Path) -> Subject:
     Raises:
         UserError: the folder holds none, or one that this version cannot read.
     """
+    for name in ("subject.json", "subject.safetensors"):
+        if not (folder / name).is_file():
+            raise UserError(f"{folder} holds no trained model: {name} is missing")
     try:
         head = json.loads((folder / "subject.json").read_text(encoding="utf8"))
         arrays = load_file(folder / "subject.safetensors")
-    except FileNotFoundError as error:
-        raise UserError(f"{folder} holds no trained model: {Path(error.filename or '').name} is missing") from error
     except Exception as error:  # safetensors and json each raise errors of their own on a damaged file
         raise UserError(f"{folder} holds a damaged model: {error}") from error
+    if not isinstance(head, dict):
+        raise UserError(f"{folder} holds a damaged model: subject.json is not an object")
     module, _, name = str(head.get("class")).rpartition(".")
     if module.partition(".")[0] != "veilbench":  # a file from elsewhere must not choose what is imported
         raise UserError(f"{folder} was made by {head.get('class')}, which is no class of veilbench")
@@ -63,9 +67,13 @@ def load_subject(folder: Path) -> Subject:
         kind = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise UserError(f"{folder} was made by {head.get('class')}, which this version does not have") from error
-    if head.get("format") != FORMAT or not (isinstance(kind, type) and issubclass(kind, Subject)):
+    if head.get("format") != FORMAT or not _is_subject(kind):
         raise UserError(f"{folder} is not a model of format {FORMAT}: {head.get('class')}")
     try:
         return kind.restore(head["settings"], arrays)
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{folder} holds a damaged model: {error!r}") from error
+
+
+def _is_subject(kind: object) -> TypeGuard[type[Subject]]:
+    return isinstance(kind, type) and issubclass(kind, Subject) and not inspect.isabstract(kind)

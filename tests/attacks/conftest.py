@@ -41,7 +41,7 @@ def texts() -> Texts:
 
 @pytest.fixture(scope="session")
 def accelerator() -> Accelerator:
-    return Accelerator("cpu")
+    return Accelerator("cpu", workers=1)
 
 
 @pytest.fixture(scope="session")

@@ -68,9 +68,9 @@ def test_questions_that_are_not_granted_are_refused(examine: Examine, controls: 
         examine(small(controls, ThreatModel(own_keys=True)), Substitution([16]))
 
 
-def test_keys_of_ones_own_that_are_not_granted_are_refused(examine: Examine, controls: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match="does not grant own_keys"):
-        examine(small(controls, ThreatModel(encryption_queries=True)), Substitution([16]))
+def test_without_keys_of_ones_own_there_is_no_game_with_fresh_keys(examine: Examine, controls: dict[str, Any]) -> None:
+    found = examine(small(controls, ThreatModel(encryption_queries=True)), Substitution([16]))
+    assert set(found.metrics) == {"advantage_same_key"}
 
 
 def test_the_adversary_touches_no_cipher_but_by_its_exposure(controls: dict[str, Any]) -> None:

@@ -84,15 +84,15 @@ def test_an_eve_sees_the_nonce_and_needs_no_more_than_blocks(accelerator: Accele
 
 def test_sealed_blocks_are_ciphertext_nonce_and_plain_bits() -> None:
     scheme: Any = OnlyBlocks()
-    first, second = islice(SealedBlocks(scheme, small(), 50, 7), 2)
-    assert first.shape == (3, 50, 24)
+    first, second = islice(SealedBlocks(scheme, small(), 50, 100, 7), 2)
+    assert first.shape == (3, 50 * 25, 24)
     sealed, nonce, plain = first.numpy().astype(int).reshape(-1, 3, 8).transpose(1, 0, 2)
     assert set(np.unique(sealed)) == set(np.unique(nonce)) == {-1, 1}
     assert set(np.unique(plain)) == {0, 1}
     np.testing.assert_array_equal(nonce > 0, scheme.nonces[0] == 1)
     np.testing.assert_array_equal((sealed > 0) ^ (nonce > 0), plain == 1)
     assert not torch.equal(first, second)
-    assert torch.equal(first, next(iter(SealedBlocks(scheme, small(), 50, 7))))
+    assert torch.equal(first, next(iter(SealedBlocks(scheme, small(), 50, 100, 7))))
 
 
 def test_keys_of_ones_own_have_to_be_granted(examine: Examine) -> None:

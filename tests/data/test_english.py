@@ -22,7 +22,7 @@ def documents() -> list[str]:
 def paragraphs() -> set[str]:
     """Every long paragraph of the help texts; a ruling line is none."""
     plain = {normalise(paragraph) for text in raw.values() for paragraph in text.split("\n\n")}
-    return {paragraph for paragraph in plain if len(paragraph) >= LONG and " " in paragraph}
+    return {paragraph for paragraph in plain if len(paragraph) >= LONG and english.is_prose(paragraph)}
 
 
 def counted(paragraph: str, texts: list[str]) -> int:
@@ -32,6 +32,17 @@ def counted(paragraph: str, texts: list[str]) -> int:
 def test_every_paragraph_is_kept_by_some_document(documents: list[str]) -> None:
     whole = "\n".join(documents)
     assert not [paragraph for paragraph in paragraphs() if paragraph not in whole]
+
+
+def test_tables_are_no_prose_and_sentences_are() -> None:
+    assert english.is_prose("The quick brown fox, which is red, jumps (twice) over 2 dogs.")
+    assert not english.is_prose("+------+-----+ | a | b | +======+=====+ | 1 | 2 | +------+-----+")
+
+
+def test_the_docstrings_hold_no_paragraph_of_the_help_texts(documents: list[str]) -> None:
+    library = english.docstrings(documents)
+    assert len(library) > 500_000
+    assert not [paragraph for paragraph in paragraphs() if paragraph in library]
 
 
 def test_the_raw_help_texts_do_repeat_paragraphs_across_topics() -> None:
@@ -48,7 +59,7 @@ def test_no_paragraph_stands_on_both_sides_of_a_split(documents: list[str]) -> N
 def test_no_paragraph_stands_in_two_documents(monkeypatch: pytest.MonkeyPatch) -> None:
     repeated = {"b": "second\n\nshared  text\n\nlast", "a": "first\n\nshared text", "c": "shared\ntext"}
     monkeypatch.setattr("pydoc_data.topics.topics", repeated)
-    assert english.topics() == ["first shared text", "second last"]
+    assert english.topics() == ["first\nshared text", "second\nlast"]
 
 
 def test_a_split_deals_every_document_whole_and_once() -> None:

@@ -104,7 +104,7 @@ def test_another_seed_changes_every_part(prepared: Path, tmp_path: Path) -> None
 def test_every_help_text_is_in_exactly_one_english_part(prepared: Path) -> None:
     parts = [(prepared / f"{part}.txt").read_text("ascii") for part in PARTS[1:]]
     for document in english.topics():
-        assert sum(document in part for part in parts) == 1
+        assert sum(document.replace(english.BREAK, " ") in part for part in parts) == 1
 
 
 @pytest.mark.parametrize("part", PARTS)

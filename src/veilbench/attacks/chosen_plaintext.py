@@ -31,7 +31,8 @@ class ChosenPlaintext(CipherAttack):
         positive: see `CipherAttack`.
         negative: see `CipherAttack`.
         games: played per setting.
-        queries: encryptions of each message that the adversary asks for.
+        queries: games that the adversary plays with itself to learn, and encryptions that it asks for beforehand,
+            half of them of each message.
         length: characters of a message.
         broken_at: see `CipherAttack`.
     """
@@ -61,7 +62,7 @@ class ChosenPlaintext(CipherAttack):
             if not cipher.deterministic:
                 reuse = replace(self.threat, nonce_reuse=True)
                 right["nonce_reuse"] = self._asked(cipher, messages, reuse, rng)
-            if cipher.rekeys:
+            if cipher.rekeys and self.threat.own_keys:
                 right["fresh_key"] = self._unasked(cipher, messages, rng)
         found = Findings(self.title)
         found.metrics = {f"advantage_{s}": advantage(wins, self.games) for s, wins in right.items()}
@@ -83,8 +84,7 @@ class ChosenPlaintext(CipherAttack):
         """Games won with questions. A distinguisher is fitted on games that the adversary plays with itself."""
         from veilbench.attacks.distinguisher import Distinguisher
 
-        def play() -> tuple[int, np.ndarray]:
-            coin = int(rng.integers(2))
+        def play(coin: int) -> tuple[int, np.ndarray]:
             exposure = Exposure(threat, cipher, messages[coin], np.empty(0, np.uint8), rng)
             answers = bank or [[exposure.encrypt(m) for _ in range(2)] for m in messages]
             return coin, clues(exposure.ciphertext(), answers, exposure)
@@ -93,21 +93,20 @@ class ChosenPlaintext(CipherAttack):
         if not threat.nonce_reuse:  # answers do not depend on the game: ask once
             oracle = Exposure(threat, cipher, messages[0], np.empty(0, np.uint8), rng)
             bank = [[oracle.encrypt(m) for _ in range(self.queries // 2)] for m in messages]
-        trained = Distinguisher([play() for _ in range(self.queries)])
-        return trained.wins([play() for _ in range(self.games)])
+        trained = Distinguisher([play(game % 2) for game in range(self.queries)])
+        return trained.wins([play(int(coin)) for coin in rng.integers(0, 2, self.games)])
 
     def _unasked(self, cipher: Cipher, messages: tuple[np.ndarray, np.ndarray], rng: np.random.Generator) -> int:
         """Games won without questions, each under a key of its own."""
         from veilbench.attacks.distinguisher import Distinguisher
 
-        def play() -> tuple[int, np.ndarray]:
-            coin = int(rng.integers(2))
+        def play(coin: int) -> tuple[int, np.ndarray]:
             fresh = cipher.with_fresh_key(rng)
             exposure = Exposure(self.threat, fresh, messages[coin], np.empty(0, np.uint8), rng)
             return coin, clues(exposure.ciphertext(), [], exposure)
 
-        trained = Distinguisher([play() for _ in range(self.queries)])
-        return trained.wins([play() for _ in range(self.games)])
+        trained = Distinguisher([play(game % 2) for game in range(self.queries)])
+        return trained.wins([play(int(coin)) for coin in rng.integers(0, 2, self.games)])
 
 
 def clues(challenge: Ciphertext, answers: list[list[Ciphertext]], exposure: Exposure) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -29,8 +30,9 @@ class ControlMemory:
             return run()
         path = self.folder / f"{self.key}-{kind}.json"
         if path.is_file():
-            plain = json.loads(path.read_text(encoding="utf8"))
-            return Control(**{**plain, "gain": Metric(**plain["gain"])})
+            with suppress(ValueError, TypeError, KeyError):  # a damaged file is made again
+                plain = json.loads(path.read_text(encoding="utf8"))
+                return Control(**{**plain, "gain": Metric(**plain["gain"])})
         control = run()
         self.folder.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(f".partial-{os.getpid()}")

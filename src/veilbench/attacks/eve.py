@@ -29,27 +29,29 @@ class Budget(Protocol):
 
 
 class SealedBlocks(IterableDataset[Tensor]):
-    """Endless batches of random blocks under random keys and nonces.
+    """Batches of random blocks under random keys and nonces.
 
     Args:
         cipher: seals them.
         budget: sizes.
-        rows: blocks of one batch.
+        rows: blocks of one step.
+        steps: in all; up to `STEPS_PER_CALL` of them make one batch.
         seed: draws everything.
     """
 
-    def __init__(self, cipher: Cipher, budget: Budget, rows: int, seed: int) -> None:
-        self.cipher, self.budget, self.rows, self.seed = cipher, budget, rows, seed
+    def __init__(self, cipher: Cipher, budget: Budget, rows: int, steps: int, seed: int) -> None:
+        self.cipher, self.budget, self.rows, self.steps, self.seed = cipher, budget, rows, steps, seed
 
     def __iter__(self) -> Iterator[Tensor]:
-        """Shape (eves, rows, 3 * bits): ciphertext and nonce, then the plain bits as 0 and 1."""
+        """Shape (eves, steps * rows, 3 * bits): ciphertext and nonce, then the plain bits as 0 and 1."""
         rng = np.random.default_rng(self.seed)
         eves, bits = self.budget.eves, self.budget.bits
-        while True:
-            plain, keys, nonces = rng.integers(0, 2, (3, eves * self.rows, bits), dtype=np.uint8)
+        for done in range(0, self.steps, STEPS_PER_CALL):
+            rows = self.rows * min(STEPS_PER_CALL, self.steps - done)
+            plain, keys, nonces = rng.integers(0, 2, (3, eves * rows, bits), dtype=np.uint8)
             sealed = self.cipher.blocks(plain, keys, nonces)
             row = np.hstack([sealed, 2 * nonces.astype(np.float32) - 1, plain.astype(np.float32)])
-            yield torch.from_numpy(row.reshape(eves, self.rows, 3 * bits))
+            yield torch.from_numpy(row.reshape(eves, rows, 3 * bits))
 
 
 class Eve(pl.LightningModule):
@@ -59,12 +61,13 @@ class Eve(pl.LightningModule):
         bits: of a block.
         hidden: units of each of two hidden layers.
         eves: how many learn at once.
+        rows: blocks of one step.
     """
 
-    def __init__(self, bits: int, hidden: int, eves: int) -> None:
+    def __init__(self, bits: int, hidden: int, eves: int, rows: int) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.bits = bits
+        self.bits, self.rows = bits, rows
         self.net = StackedMLP([2 * bits, hidden, hidden, bits], eves)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -74,7 +77,7 @@ class Eve(pl.LightningModule):
     def training_step(self, batches: Tensor) -> None:
         """Steps on a batch of shape (eves, steps * rows, 3 * bits), cut along its second axis."""
         optimizer = cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=False))
-        for batch in batches.chunk(STEPS_PER_CALL, 1):
+        for batch in torch.split(batches, self.rows, 1):
             optimizer.zero_grad(set_to_none=True)
             seen, plain = batch[..., : 2 * self.bits], batch[..., 2 * self.bits :]
             loss = torch.nn.functional.binary_cross_entropy_with_logits(self.net(seen), plain)
@@ -90,12 +93,12 @@ def examine_eves(
     Returns:
         Each Eve's share of bits guessed rightly.
     """
-    eve = Eve(budget.bits, hidden, budget.eves)
+    eve = Eve(budget.bits, hidden, budget.eves, budget.batch_size)
     eve.net.reset_parameters(torch.Generator().manual_seed(int(rng.integers(2**62))))
-    lessons = SealedBlocks(cipher, budget, budget.batch_size * STEPS_PER_CALL, int(rng.integers(2**31)))
-    trainer = accelerator.lightning(max_epochs=1, limit_train_batches=-(-budget.steps // STEPS_PER_CALL))
+    lessons = SealedBlocks(cipher, budget, budget.batch_size, budget.steps, int(rng.integers(2**31)))
+    trainer = accelerator.lightning(max_epochs=1)
     trainer.fit(eve, DataLoader(lessons, batch_size=None), weights_only=True)
-    test = next(iter(SealedBlocks(cipher, budget, budget.test_blocks, int(rng.integers(2**31)))))
+    test = next(iter(SealedBlocks(cipher, budget, budget.test_blocks, 1, int(rng.integers(2**31)))))
     seen, plain = test[..., : 2 * budget.bits], test[..., 2 * budget.bits :]
     with torch.no_grad():
         right = (eve.net.cpu()(seen) > 0) == (plain > 0.5)

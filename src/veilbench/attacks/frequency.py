@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, MinLen
 
 from veilbench.accelerator import Accelerator
 from veilbench.attacks.base import CONFIDENCE, CipherAttack, constant_guess, pieces
@@ -44,7 +44,7 @@ class Frequency(CipherAttack):
         threat: ThreatModel,
         positive: Cipher,
         negative: Cipher,
-        lengths: Sequence[Annotated[int, Ge(1)]] = (500, 2_000, 5_000, 20_000),
+        lengths: Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(1)] = (500, 2_000, 5_000, 20_000),
         texts: Annotated[int, Ge(2)] = 3,
         order: Annotated[int, Ge(2)] = 6,
         restarts: Annotated[int, Ge(1)] = 8,

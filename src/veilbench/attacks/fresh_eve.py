@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, MinLen
 
 from veilbench.accelerator import Accelerator
 from veilbench.attacks.base import CONFIDENCE, CipherAttack
@@ -40,7 +40,7 @@ class FreshEve(CipherAttack):
         threat: ThreatModel,
         positive: Cipher,
         negative: Cipher,
-        hidden: Sequence[Annotated[int, Ge(1)]] = (64, 256),
+        hidden: Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(1)] = (64, 256),
         eves: Annotated[int, Ge(2)] = 5,
         steps: Annotated[int, Ge(1)] = 500,
         batch_size: Annotated[int, Ge(1)] = 256,

@@ -50,6 +50,7 @@ class KeySensitivity(CipherAttack):
         self, cipher: Cipher, texts: Texts, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
         """See `CipherAttack.run`."""
+        self.threat.require("key")
         shares: dict[str, list[float]] = {"key": [], "plaintext": []}
         for _ in range(self.trials):
             (message,) = pieces(texts.target, self.length, 1, rng)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, MinLen
 
 from veilbench.accelerator import Accelerator
 from veilbench.attacks.base import CONFIDENCE, CipherAttack, constant_guess, pieces
@@ -48,7 +48,7 @@ class KnownPlaintext(CipherAttack):
         threat: ThreatModel,
         positive: Cipher,
         negative: Cipher,
-        known: Sequence[Annotated[int, Ge(10)]] = (34, 100, 300, 1_000, 3_000),
+        known: Annotated[Sequence[Annotated[int, Ge(10)]], MinLen(1)] = (34, 100, 300, 1_000, 3_000),
         length: Annotated[int, Ge(1)] = 2_000,
         texts: Annotated[int, Ge(2)] = 3,
         decoder_known: Sequence[int] = (300, 3_000),

@@ -70,8 +70,8 @@ def decode(
     with torch.random.fork_rng():
         torch.manual_seed(int(rng.integers(2**62)))
         decoder = LearnedDecoder(width, block)
-    batches = Batches(rows[:cut], min(cut, 512), min(steps, 50), int(rng.integers(2**31)))
-    trainer = accelerator.lightning(max_epochs=1, limit_train_batches=-(-steps // min(steps, 50)))
+    batches = Batches(rows[:cut], min(cut, 512), 50, int(rng.integers(2**31)), steps)
+    trainer = accelerator.lightning(max_epochs=1)
     trainer.fit(decoder, DataLoader(batches, batch_size=None), weights_only=True)
     with torch.no_grad():
         decoder = decoder.cpu().eval()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,17 @@ class StreamCipher(Cipher):
         key, bit = self.key.copy(), int(rng.integers(8 * len(self.key)))
         key[bit // 8] ^= 128 >> bit % 8
         return type(self)(key)
+
+    @property
+    def key_bits(self) -> int:  # type: ignore[override]
+        """See `Cipher`."""
+        return 8 * self.key_bytes
+
+    def decrypt_under(self, numbers: range, ciphertext: Ciphertext) -> Iterator[np.ndarray]:
+        """See `Cipher.decrypt_under`; a number is a key read as a big-endian integer."""
+        for number in numbers:
+            key = np.frombuffer(number.to_bytes(self.key_bytes, "big"), np.uint8)
+            yield type(self)(key).decrypt(ciphertext)
 
     def settings(self) -> dict[str, Any]:
         """None."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, MinLen
 
 from veilbench.ciphers.codebook import CodebookCipher, random_mapping
 
@@ -22,7 +22,7 @@ class Substitution(CodebookCipher):
 
     def __init__(
         self,
-        code_bits: Sequence[Annotated[int, Ge(7)]] = (32,),
+        code_bits: Annotated[Sequence[Annotated[int, Ge(7)]], MinLen(1)] = (32,),
         chunk: Annotated[int, Ge(1)] = 1,
         seed: Annotated[int, Ge(0)] = 0,
     ) -> None:

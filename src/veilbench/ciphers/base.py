@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,11 +42,13 @@ class Cipher(Subject):
         block: characters per block of ciphertext.
         deterministic: the same block always has the same code (given the member, where there are several).
         rekeys: a fresh key is a draw, not a training.
+        key_bits: bits of a key that can be tried by number; 0 where keys have no numbers.
     """
 
     block: int = 1
     deterministic: bool = True
     rekeys: bool = True
+    key_bits: int = 0
 
     @abstractmethod
     def encrypt(self, symbols: np.ndarray, rng: np.random.Generator, nonce: bytes | None = None) -> Ciphertext:
@@ -77,6 +80,14 @@ class Cipher(Subject):
         Raises:
             NotImplementedError: the scheme has no key in bits.
         """
+
+    def decrypt_under(self, numbers: range, ciphertext: Ciphertext) -> Iterator[np.ndarray]:
+        """What the keys of these numbers make of a ciphertext, one message each.
+
+        Raises:
+            NotImplementedError: the scheme's keys have no numbers.
+        """
+        raise NotImplementedError("its keys cannot be tried by number")
 
     def blocks(self, plain: np.ndarray, keys: np.ndarray, nonces: np.ndarray) -> np.ndarray:
         """Encrypt blocks of bits, each under a key and a nonce of its own; all of shape (n, bits), values 0 and 1.

@@ -14,6 +14,8 @@ from veilbench.ciphers.base import Cipher, Ciphertext
 from veilbench.data.alphabet import SIZE
 from veilbench.errors import UserError
 
+MOST_MEMBERS = 256
+
 
 def random_mapping(bits: int, rng: np.random.Generator, symbols: int = SIZE) -> np.ndarray:
     """Distinct random codes ("hashmap" in the source system), shape (symbols, bits), values 0 and 1.
@@ -55,7 +57,10 @@ class CodebookCipher(Cipher):
     ) -> None:
         self.codes, self.bits, self.decoded, self.chunk = codes, bits, decoded, chunk
         self.key, self.network = key, network or ({}, {})
-        self.rekeys = key is not None
+        self.floats = self.network[0].get("travels") == "floats"
+        self.rekeys = key is not None and not self.floats
+        if len(codes) > MOST_MEMBERS:
+            raise ValueError(f"{len(codes)} members are too many: ids are bytes, {MOST_MEMBERS} at most")
 
     @classmethod
     def from_mappings(cls, mappings: list[np.ndarray], chunk: int = 1) -> CodebookCipher:
@@ -72,6 +77,12 @@ class CodebookCipher(Cipher):
     def members(self) -> int:
         """How many code books there are."""
         return len(self.codes)
+
+    def thresholded(self) -> np.ndarray:
+        """The codes as bits, shape (M, 91, bits): what travels, or the side of 0.5 on which a travelling float lies."""
+        if self.floats:
+            return (self.codes.view(">f4") > 0.5).astype(np.uint8)
+        return np.unpackbits(self.codes, axis=-1)
 
     def encrypt(self, symbols: np.ndarray, rng: np.random.Generator, nonce: bytes | None = None) -> Ciphertext:
         """See `Cipher.encrypt`; the members are drawn per chunk."""
@@ -103,8 +114,8 @@ class CodebookCipher(Cipher):
 
     def with_key_bit_flipped(self, rng: np.random.Generator) -> CodebookCipher:
         """One bit of one code of one member flipped."""
-        if self.key is None:
-            raise NotImplementedError("these networks have no key in bits")
+        if self.key is None or self.floats:
+            raise NotImplementedError("these networks send no key bits")
         member, symbol = int(rng.integers(self.members)), int(rng.integers(SIZE))
         bit, codes = int(rng.integers(self.bits[member])), self.codes.copy()
         codes[member, symbol, bit // 8] ^= 128 >> bit % 8

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from veilbench.ciphers.base import Cipher, Ciphertext
+from veilbench.errors import UserError
 
 if TYPE_CHECKING:
     from veilbench.nets.mix_transform import AliceAndBob
@@ -32,6 +34,7 @@ class KeyedCipher(Cipher):
 
     def __init__(self, weights: dict[str, np.ndarray], bits: int, key: np.ndarray) -> None:
         self.weights, self.bits, self.key = weights, bits, key
+        self.key_bits = bits
         self.block = bits // CHARACTER_BITS
         self._net: AliceAndBob | None = None
 
@@ -56,6 +59,8 @@ class KeyedCipher(Cipher):
         """See `Cipher.blocks`; the ciphertext has the precision in which it travels."""
         import torch
 
+        if plain.shape[1] != self.bits:
+            raise UserError(f"blocks of {plain.shape[1]} bits do not fit a cipher with blocks of {self.bits} bits")
         with torch.no_grad():
             sealed = self.net.seal(*(_signs(x) for x in (plain, keys, nonces)))
         return (sealed * 127).round().numpy().astype(np.int8) / np.float32(127)
@@ -73,14 +78,22 @@ class KeyedCipher(Cipher):
 
     def decrypt(self, ciphertext: Ciphertext) -> np.ndarray:
         """See `Cipher.decrypt`; a character that Bob reads as none of the alphabet becomes the nearest one."""
+        return self._opened(ciphertext, self.key)
+
+    def _opened(self, ciphertext: Ciphertext, key: np.ndarray) -> np.ndarray:
         import torch
 
         n = len(ciphertext.codes)
         sealed = torch.from_numpy(self.visible(ciphertext))
-        nonces, keys = _signs(self.block_nonces(ciphertext.nonce, n)), _signs(np.tile(self.key, (n, 1)))
+        nonces, keys = _signs(self.block_nonces(ciphertext.nonce, n)), _signs(np.tile(key, (n, 1)))
         with torch.no_grad():
             bits = (self.net.open(sealed, keys, nonces) > 0).numpy()
         return np.minimum(np.packbits(bits, axis=1).reshape(-1)[: ciphertext.length], 90)
+
+    def decrypt_under(self, numbers: range, ciphertext: Ciphertext) -> Iterator[np.ndarray]:
+        """See `Cipher.decrypt_under`; a number is a key read as a big-endian integer."""
+        for number in numbers:
+            yield self._opened(ciphertext, np.array([number >> self.bits - 1 - i & 1 for i in range(self.bits)]))
 
     def visible(self, ciphertext: Ciphertext) -> np.ndarray:
         """The ciphertext as numbers in [-1, 1], shape (blocks, bits), float32."""
@@ -122,6 +135,8 @@ class KeyedCipher(Cipher):
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> KeyedCipher:
         """See `Subject.restore`."""
         weights = {k.removeprefix("network."): v for k, v in arrays.items() if k.startswith("network.")}
+        if arrays["key"].shape != (settings["bits"],):
+            raise UserError(f"the key has shape {arrays['key'].shape} instead of ({settings['bits']},)")
         return cls(weights, settings["bits"], arrays["key"])
 
 

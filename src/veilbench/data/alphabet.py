@@ -18,7 +18,7 @@ def symbols(text: str) -> np.ndarray:
     Raises:
         UserError: a character is outside the alphabet; names the first one and its place.
     """
-    points = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
+    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     outside = np.flatnonzero((points < FIRST) | (points > LAST))
     if outside.size:
         place = int(outside[0])

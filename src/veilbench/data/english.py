@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sysconfig
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -30,13 +31,17 @@ def docstrings(known: list[str]) -> str:
     Args:
         known: documents whose paragraphs are to be left out.
     """
-    library = Path(sysconfig.get_path("stdlib"))
-    raw = []
-    for path in sorted([*library.glob("*.py"), *library.glob("*/*.py")]):
-        if path.parent.name not in ("site-packages", "test", "idlelib", "lib2to3", "pydoc_data"):
-            raw.extend(_docstrings_of(path))
     seen = {paragraph for document in known for paragraph in document.split(BREAK)}
-    return " ".join(fresh_prose(raw, seen)).replace(BREAK, " ")
+    return " ".join(fresh_prose(_library(), seen)).replace(BREAK, " ")
+
+
+@cache
+def _library() -> list[str]:
+    library = Path(sysconfig.get_path("stdlib"))
+    paths = sorted([*library.glob("*.py"), *library.glob("*/*.py")])
+    skipped = ("site-packages", "test", "idlelib", "lib2to3", "pydoc_data")
+    read = (path for path in paths if path.parent.name not in skipped and path.name != "pdb.py")  # in the topics, too
+    return [text for path in read for text in _docstrings_of(path)]
 
 
 def _docstrings_of(path: Path) -> list[str]:

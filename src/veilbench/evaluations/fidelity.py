@@ -40,13 +40,14 @@ class Fidelity:
         return found
 
     def _codes(self, cipher: CodebookCipher) -> dict[str, Metric]:
-        codes = np.unpackbits(cipher.codes, axis=-1)
         distinct = sum(len(np.unique(book, axis=0)) for book in cipher.codes)
         metrics = {"distinct_codes": Metric.exact(distinct / cipher.codes[..., 0].size, cipher.members * SIZE, "share")}
         if cipher.key is not None:
-            wrong = codes != np.unpackbits(cipher.key, axis=-1)
+            made = cipher.thresholded()
+            wrong = made != np.unpackbits(cipher.key, axis=-1)[..., : made.shape[-1]]
+            bits = int(cipher.bits.sum()) // (32 if cipher.floats else 1)
             metrics["exact_codes"] = proportion(int((~wrong.any(-1)).sum()), cipher.members * SIZE)
-            metrics["bit_error_rate"] = proportion(int(wrong.sum()), int(cipher.bits.sum()) * SIZE)
+            metrics["bit_error_rate"] = proportion(int(wrong.sum()), bits * SIZE)
         if cipher.network[0]:
             metrics["table_is_network"] = self._table_is_network(cipher)
         return metrics

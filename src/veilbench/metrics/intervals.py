@@ -18,10 +18,12 @@ def proportion(successes: int, n: int, confidence: float = 0.95) -> Metric:
     """
     if n <= 0:
         raise ValueError(f"a proportion needs at least one trial, got n={n}")
+    if not 0 <= successes <= n:
+        raise ValueError(f"successes={successes} must be between 0 and n={n}")
     tail, value = (1 - confidence) / 2, successes / n
     low = float(betaincinv(successes, n - successes + 1, tail)) if successes else 0.0
     high = float(betaincinv(successes + 1, n - successes, 1 - tail)) if successes < n else 1.0
-    label = f"Clopper-Pearson {confidence:.0%}".replace("%", " %")
+    label = f"Clopper-Pearson {100 * confidence:g} %"
     return Metric(value, min(low, value), max(high, value), int(n), label, "share")
 
 
@@ -36,7 +38,7 @@ def mean(values: Sequence[float], confidence: float = 0.95, unit: str = "share")
         raise ValueError(f"an interval over runs needs at least 2 runs, got {len(x)}")
     half = float(stdtrit(len(x) - 1, (1 + confidence) / 2) * x.std(ddof=1) / np.sqrt(len(x)))
     centre = float(x.mean())
-    label = f"Student t over {len(x)} runs, {confidence:.0%}".replace("%", " %")
+    label = f"Student t over {len(x)} runs, {100 * confidence:g} %"
     whole = (centre - half, centre + half)
     low, high = np.clip(whole, 0, 1) if unit == "share" else whole  # what lies outside is impossible anyway
     return Metric(centre, min(float(low), centre), max(float(high), centre), len(x), label, unit)

@@ -22,49 +22,52 @@ from veilbench.subject import Subject
 
 
 class Batches(IterableDataset[Tensor]):
-    """Endless shuffled batches from a tensor in memory, many at a time.
+    """Shuffled batches from a tensor in memory, many at a time.
 
     Args:
         rows: the training data, shape (n, ...).
         batch_size: rows of one optimizer step; None takes each distinct row once, all in one batch.
         steps_per_call: batches handed to one `training_step`.
         seed: shuffles.
+        steps: batches in all.
     """
 
-    def __init__(self, rows: Tensor, batch_size: int | None, steps_per_call: int, seed: int) -> None:
+    def __init__(self, rows: Tensor, batch_size: int | None, steps_per_call: int, seed: int, steps: int) -> None:
         self.rows = torch.unique(rows, dim=0) if batch_size is None else rows
         self.batch_size = len(self.rows) if batch_size is None else min(batch_size, len(rows))
         self.shuffles = batch_size is not None
-        self.steps_per_call, self.seed = steps_per_call, seed
+        self.steps_per_call, self.seed, self.steps = steps_per_call, seed, steps
 
     def __iter__(self) -> Iterator[Tensor]:
-        """Tensors of shape (steps_per_call, batch_size, ...)."""
+        """Tensors of shape (steps_per_call, batch_size, ...); the last one may have fewer steps."""
         generator = torch.Generator().manual_seed(self.seed)
-        needed = self.steps_per_call * self.batch_size
         order = torch.arange(0)
-        while True:
-            while len(order) < needed:
-                fresh = len(self.rows)
-                shuffled = torch.randperm(fresh, generator=generator) if self.shuffles else torch.arange(fresh)
-                order = torch.cat([order, shuffled])
-            call, order = order[:needed], order[needed:]
-            yield self.rows[call].view(self.steps_per_call, self.batch_size, *self.rows.shape[1:])
+        for done in range(0, self.steps, self.steps_per_call):
+            steps = min(self.steps_per_call, self.steps - done)
+            while len(order) < steps * self.batch_size:
+                rows = len(self.rows)
+                more = torch.randperm(rows, generator=generator) if self.shuffles else torch.arange(rows)
+                order = torch.cat([order, more])
+            call, order = order[: steps * self.batch_size], order[steps * self.batch_size :]
+            yield self.rows[call].view(steps, self.batch_size, *self.rows.shape[1:])
 
 
 class Curves(pl.Callback):
     """Keeps what the module puts into its `curves` after each call, in memory."""
 
-    def __init__(self, steps_per_call: int) -> None:
-        self.steps_per_call = steps_per_call
+    def __init__(self) -> None:
+        self.steps = 0
         self.points: dict[str, list[tuple[int, float]]] = {}
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Append the latest values; a value that is not finite ends the training."""
-        step = (batch_idx + 1) * self.steps_per_call
+        self.steps += len(batch)
         for name, value in pl_module.curves.items():
             if not math.isfinite(value):
-                raise UserError(f"training diverged: {name} is {value} after {step} steps; lower the learning rate")
-            self.points.setdefault(name, []).append((step, value))
+                raise UserError(
+                    f"training diverged: {name} is {value} after {self.steps} steps; lower the learning rate"
+                )
+            self.points.setdefault(name, []).append((self.steps, value))
 
     def figure(self, name: str) -> Figure:
         """The learning curve of one quantity."""
@@ -100,10 +103,10 @@ class Central:
         key, order = seeds.spawn(2)
         rows = module.start(data, key)
         before = [p.detach().clone() for p in module.parameters()]
-        batches = Batches(rows, self.batch_size, self.steps_per_call, int(order.generate_state(1)[0]))
-        curves = Curves(self.steps_per_call)
-        calls = -(-self.max_steps // self.steps_per_call)
-        lightning = trainer.lightning(max_epochs=1, limit_train_batches=calls, callbacks=[curves])
+        seed = int(order.generate_state(1)[0])
+        batches = Batches(rows, self.batch_size, self.steps_per_call, seed, self.max_steps)
+        curves = Curves()
+        lightning = trainer.lightning(max_epochs=1, callbacks=[curves])
         lightning.fit(module, DataLoader(batches, batch_size=None), weights_only=True)
         if all(torch.equal(a, b.cpu()) for a, b in zip(before, module.parameters(), strict=True)):
             raise UserError("the training changed no weight; raise training.max_steps or the learning rate")

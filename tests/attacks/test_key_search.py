@@ -1,0 +1,57 @@
+"""Exhaustive search finds a key of 16 bits and no key of 256."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from veilbench.attacks.key_search import KeySearch
+from veilbench.baselines.aes_ctr import AesCtr
+from veilbench.baselines.repeated_key import RepeatedKey
+from veilbench.baselines.substitution import Substitution
+from veilbench.errors import UserError
+from veilbench.findings import Verdict
+from veilbench.threat import ThreatModel
+
+GRANTED = ThreatModel(known_pairs=True, weights=True)
+
+
+def small(threat: ThreatModel = GRANTED, **settings: Any) -> KeySearch:
+    own = {"known": 8, "length": 100, "texts": 2} | settings
+    return KeySearch(threat, RepeatedKey(), AesCtr(), **own)
+
+
+def test_a_short_key_is_found_and_a_long_one_is_not(examine: Any) -> None:
+    short = examine(small(), RepeatedKey())
+    assert short.verdict is Verdict.BROKEN
+    assert short.metrics["recovered"].value == 1
+    assert [control.passed for control in short.controls] == [True, True]
+    assert examine(small(), AesCtr()).verdict is Verdict.HOLDS
+
+
+def test_half_of_the_keys_are_not_all_keys(examine: Any) -> None:
+    key = np.array([255, 1], np.uint8)
+
+    class Stubborn(RepeatedKey):
+        def with_fresh_key(self, rng: np.random.Generator) -> RepeatedKey:
+            return RepeatedKey(key)
+
+    assert examine(small(tried_bits=15), Stubborn()).metrics["recovered"].value < 0.9
+    assert examine(small(), Stubborn()).metrics["recovered"].value == 1
+
+
+def test_keys_are_tried_in_the_order_of_their_numbers() -> None:
+    rng = np.random.default_rng(0)
+    message = np.arange(20, dtype=np.uint8)
+    sealed = RepeatedKey(np.array([3, 7], np.uint8)).encrypt(message, rng)
+    (read,) = RepeatedKey().decrypt_under(range(3 * 256 + 7, 3 * 256 + 8), sealed)
+    np.testing.assert_array_equal(read, message)
+
+
+def test_what_it_needs_has_to_be_granted_and_numbered(examine: Any) -> None:
+    with pytest.raises(UserError, match="does not grant weights"):
+        examine(small(ThreatModel(known_pairs=True)), RepeatedKey())
+    with pytest.raises(NotImplementedError, match="tried by number"):
+        examine(small(), Substitution([8]))
