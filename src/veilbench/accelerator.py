@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 
 from annotated_types import Ge
 
+from veilbench.errors import UserError
+
 if TYPE_CHECKING:
     import torch
 
@@ -62,7 +64,7 @@ class Accelerator:
         """A Lightning Trainer without logger and checkpoint callback: a stage keeps its own record.
 
         Raises:
-            ValueError: this machine has no such accelerator.
+            UserError: this machine has no such accelerator.
         """
         import pytorch_lightning as pl
         import torch
@@ -82,12 +84,13 @@ class Accelerator:
                 **settings,
             )
         except Exception as error:  # Lightning has an exception of its own for each accelerator
-            raise ValueError(f"trainer.accelerator={self.accelerator} cannot be used here: {error}") from error
+            raise UserError(f"trainer.accelerator={self.accelerator} cannot be used here: {error}") from error
 
 
 def _quieten_lightning() -> None:
-    """No banners about devices, loggers and services, and not the one deprecation inside Lightning itself."""
+    """No banners about devices, loggers and services; no advice on loaders that read from memory; no deprecation."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", "The 'train_dataloader' does not have many workers")
     warnings.filterwarnings("ignore", "`isinstance.treespec, LeafSpec", module=r"pytorch_lightning\.utilities\._pytree")
 
 

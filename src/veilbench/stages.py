@@ -51,7 +51,7 @@ def train(config: Config, data: Path, folder: Path) -> None:
 
 def evaluate(config: Config, data: Path, trained: Path, folder: Path) -> None:
     """Measure what the trained model's code is good for."""
-    _examine(config, "evaluation", data, trained, folder, lambda name: ())
+    _examine(config, "evaluation", data, trained, folder, lambda name, examiner: ())
 
 
 def attack(config: Config, data: Path, trained: Path, folder: Path, controls: Path = RESULTS / ".controls") -> None:
@@ -65,8 +65,10 @@ def attack(config: Config, data: Path, trained: Path, folder: Path, controls: Pa
         controls: where the controls' results are remembered.
     """
 
-    def memory(name: str) -> tuple[ControlMemory]:
-        node = config["attack"][name]
+    def memory(name: str, examiner: Any) -> tuple[ControlMemory]:
+        node = dict(config["attack"][name])
+        if examiner.ladder in node:  # a control is run at the largest budget only
+            node[examiner.ladder] = max(node[examiner.ladder])
         code = digest(Path(__file__), {"data": config["data"], "attack": node})
         parts = [code, node, config["data"], config["trainer"], config["seed"]]
         key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
@@ -76,7 +78,7 @@ def attack(config: Config, data: Path, trained: Path, folder: Path, controls: Pa
 
 
 def _examine(
-    config: Config, group: str, data: Path, trained: Path, folder: Path, more: Callable[[str], tuple[Any, ...]]
+    config: Config, group: str, data: Path, trained: Path, folder: Path, more: Callable[[str, Any], tuple[Any, ...]]
 ) -> None:
     trainer, examiners = build(config["trainer"]), build(config[group])
     subject = load_subject(trained)
@@ -86,7 +88,7 @@ def _examine(
         for name, examiner in examiners.items():
             started = time.perf_counter()
             try:
-                found[name] = examiner.examine(subject, prepared, trainer, _seeds(config, name), *more(name))
+                found[name] = examiner.examine(subject, prepared, trainer, _seeds(config, name), *more(name, examiner))
             except NotImplementedError as error:
                 raise UserError(f"{group}.{name} does not apply to this model: {error}") from error
             found[name].cost["seconds"] = time.perf_counter() - started

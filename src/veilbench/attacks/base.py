@@ -29,6 +29,7 @@ class CipherAttack(ABC):
     """
 
     title: str
+    ladder: str | None = None  # the setting whose largest value is the budget; the others serve the curve alone
 
     def __init__(self, threat: ThreatModel, positive: Cipher, negative: Cipher, broken_at: float = 0.8) -> None:
         if not 0 < broken_at <= 1:

@@ -38,6 +38,7 @@ class Frequency(CipherAttack):
     """
 
     title = "Frequency analysis"
+    ladder = "lengths"
 
     def __init__(
         self,

@@ -34,6 +34,7 @@ class FreshEve(CipherAttack):
     """
 
     title = "Fresh Eve"
+    ladder = "hidden"
 
     def __init__(
         self,

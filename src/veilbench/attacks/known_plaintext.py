@@ -42,6 +42,7 @@ class KnownPlaintext(CipherAttack):
     """
 
     title = "Known plaintext"
+    ladder = "known"
 
     def __init__(
         self,
