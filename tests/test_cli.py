@@ -157,9 +157,7 @@ def test_containers_that_do_not_fit(
     assert "changed" in failing(capsys, tmp_path, "decrypt", small, sealed, out)
 
 
-def test_paths_that_do_not_work(
-    models: Path, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_paths_that_do_not_work(models: Path, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     small = models / "small"
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(source)

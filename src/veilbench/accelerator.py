@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 
@@ -60,8 +60,12 @@ class Accelerator:
         wants_gpu = self.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
         return torch.device("cuda" if wants_gpu else "cpu")
 
-    def lightning(self, **settings: Any) -> Any:
+    def lightning(self, bar: bool = True, **settings: Any) -> Any:
         """A Lightning Trainer without logger and checkpoint callback: a stage keeps its own record.
+
+        Args:
+            bar: show progress, where progress is shown at all.
+            settings: more of the Trainer's arguments.
 
         Raises:
             UserError: this machine has no such accelerator.
@@ -80,7 +84,7 @@ class Accelerator:
                 logger=False,
                 enable_checkpointing=False,
                 enable_model_summary=False,
-                enable_progress_bar=shows_progress(),
+                enable_progress_bar=bar and shows_progress(),
                 **settings,
             )
         except Exception as error:  # Lightning has an exception of its own for each accelerator
@@ -92,6 +96,16 @@ def _quieten_lightning() -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", "The 'train_dataloader' does not have many workers")
     warnings.filterwarnings("ignore", "`isinstance.treespec, LeafSpec", module=r"pytorch_lightning\.utilities\._pytree")
+
+
+def watched(items: Sequence[T], doing: str) -> Iterable[T]:
+    """The items, with a progress bar on stderr where progress is shown at all."""
+    if not shows_progress():
+        return items
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(items, doing, console=Console(stderr=True))
 
 
 def shows_progress() -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from veilbench.accelerator import watched
 from veilbench.attacks.control_memory import ControlMemory
 from veilbench.errors import UserError
 from veilbench.experiment import Config, build
@@ -85,7 +86,7 @@ def _examine(
     prepared = build(config["data"]).load(data)
     found: dict[str, Findings] = {}
     with whole_folder(folder) as partial:
-        for name, examiner in examiners.items():
+        for name, examiner in watched(list(examiners.items()), group):
             started = time.perf_counter()
             try:
                 found[name] = examiner.examine(subject, prepared, trainer, _seeds(config, name), *more(name, examiner))

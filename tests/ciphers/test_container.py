@@ -231,9 +231,7 @@ def test_codes_in_no_book_are_refused_without_the_tag(kind: str, compiled: bool)
     codes = tables.encode(data, members)
     room = np.concatenate([codes, rng.integers(0, 256, tables.slack, dtype=np.uint8)])
     assert (tables.decode(room, members) == data).all()
-    known = {
-        (m, row.tobytes()[: tables.lengths[m]]) for m in range(cipher.members) for row in cipher.codes[m]
-    }
+    known = {(m, row.tobytes()[: tables.lengths[m]]) for m in range(cipher.members) for row in cipher.codes[m]}
     starts = np.cumsum(tables.lengths[members]) - tables.lengths[members]
     for place in range(len(codes)):
         room[place] ^= 1
@@ -261,9 +259,7 @@ def test_ciphers_that_lose_text_are_refused() -> None:
     good = books((32, 32))
     wrong = good.decoded.copy()
     wrong[1, 5] = 6
-    with pytest.raises(
-        UserError, match="member 1 gets 1 of 91 characters wrong, the first is '%' read as '&'"
-    ):
+    with pytest.raises(UserError, match="member 1 gets 1 of 91 characters wrong, the first is '%' read as '&'"):
         scheme_of(CodebookCipher(good.codes, good.bits, wrong), "it")
     twice = good.codes.copy()
     twice[0, 1] = twice[0, 0]

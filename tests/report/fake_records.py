@@ -117,9 +117,7 @@ def attacks(scheme: str, failed: str = "") -> dict[str, Findings]:
     return {name: attack(name, gain, name == failed) for name, gain in GAINS[scheme].items()}
 
 
-def put(
-    root: Path, name: str, found: dict[str, dict[str, Findings]], settings: dict[str, Any] | None = None
-) -> None:
+def put(root: Path, name: str, found: dict[str, dict[str, Findings]], settings: dict[str, Any] | None = None) -> None:
     """Write one experiment's configuration and its three records below `root`."""
     params = root / "params"
     params.mkdir(parents=True, exist_ok=True)

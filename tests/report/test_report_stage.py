@@ -22,9 +22,7 @@ def test_writes_the_whole_report_and_prints_it(project: Bench, capsys: pytest.Ca
     report.main(table_only=False)
     folder = project.root / "report"
     assert {p.name for p in folder.iterdir()} == {"index.html", "leaderboard.json", "leaderboard.csv"}
-    assert [
-        row["name"] for row in json.loads((folder / "leaderboard.json").read_text("utf8"))
-    ] == project.names[:2]
+    assert [row["name"] for row in json.loads((folder / "leaderboard.json").read_text("utf8"))] == project.names[:2]
     report.main(table_only=True)
     printed = capsys.readouterr().out
     for words in (*project.names[:2], "report/index.html", "make ui"):

@@ -96,7 +96,7 @@ def examine_eves(
     eve = Eve(budget.bits, hidden, budget.eves, budget.batch_size)
     eve.net.reset_parameters(torch.Generator().manual_seed(int(rng.integers(2**62))))
     lessons = SealedBlocks(cipher, budget, budget.batch_size, budget.steps, int(rng.integers(2**31)))
-    trainer = accelerator.lightning(max_epochs=1)
+    trainer = accelerator.lightning(bar=False, max_epochs=1)
     trainer.fit(eve, DataLoader(lessons, batch_size=None), weights_only=True)
     test = next(iter(SealedBlocks(cipher, budget, budget.test_blocks, 1, int(rng.integers(2**31)))))
     seen, plain = test[..., : 2 * budget.bits], test[..., 2 * budget.bits :]

@@ -71,7 +71,7 @@ def decode(
         torch.manual_seed(int(rng.integers(2**62)))
         decoder = LearnedDecoder(width, block)
     batches = Batches(rows[:cut], min(cut, 512), 50, int(rng.integers(2**31)), steps)
-    trainer = accelerator.lightning(max_epochs=1)
+    trainer = accelerator.lightning(bar=False, max_epochs=1)
     trainer.fit(decoder, DataLoader(batches, batch_size=None), weights_only=True)
     with torch.no_grad():
         decoder = decoder.cpu().eval()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 CHARACTER_BITS = 8
 NONCE_BYTES = 16
+KEYS_AT_ONCE = 4096
 
 
 class KeyedCipher(Cipher):
@@ -78,22 +79,25 @@ class KeyedCipher(Cipher):
 
     def decrypt(self, ciphertext: Ciphertext) -> np.ndarray:
         """See `Cipher.decrypt`; a character that Bob reads as none of the alphabet becomes the nearest one."""
-        return self._opened(ciphertext, self.key)
-
-    def _opened(self, ciphertext: Ciphertext, key: np.ndarray) -> np.ndarray:
-        import torch
-
-        n = len(ciphertext.codes)
-        sealed = torch.from_numpy(self.visible(ciphertext))
-        nonces, keys = _signs(self.block_nonces(ciphertext.nonce, n)), _signs(np.tile(key, (n, 1)))
-        with torch.no_grad():
-            bits = (self.net.open(sealed, keys, nonces) > 0).numpy()
-        return np.minimum(np.packbits(bits, axis=1).reshape(-1)[: ciphertext.length], 90)
+        return np.asarray(self._opened(ciphertext, self.key[None])[0])
 
     def decrypt_under(self, numbers: range, ciphertext: Ciphertext) -> Iterator[np.ndarray]:
         """See `Cipher.decrypt_under`; a number is a key read as a big-endian integer."""
-        for number in numbers:
-            yield self._opened(ciphertext, np.array([number >> self.bits - 1 - i & 1 for i in range(self.bits)]))
+        shifts = np.arange(self.bits - 1, -1, -1)
+        for start in range(0, len(numbers), KEYS_AT_ONCE):
+            some = np.array(numbers[start : start + KEYS_AT_ONCE])
+            yield from self._opened(ciphertext, some[:, None] >> shifts & 1)
+
+    def _opened(self, ciphertext: Ciphertext, keys: np.ndarray) -> np.ndarray:
+        """What Bob reads under each key: shapes (keys, bits) to (keys, length)."""
+        import torch
+
+        n, m = len(ciphertext.codes), len(keys)
+        sealed = torch.from_numpy(np.tile(self.visible(ciphertext), (m, 1)))
+        nonces = _signs(np.tile(self.block_nonces(ciphertext.nonce, n), (m, 1)))
+        with torch.no_grad():
+            bits = (self.net.open(sealed, _signs(np.repeat(keys, n, axis=0)), nonces) > 0).numpy()
+        return np.minimum(np.packbits(bits, axis=1).reshape(m, -1)[:, : ciphertext.length], 90)
 
     def visible(self, ciphertext: Ciphertext) -> np.ndarray:
         """The ciphertext as numbers in [-1, 1], shape (blocks, bits), float32."""
