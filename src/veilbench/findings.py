@@ -122,10 +122,10 @@ class Findings:
     notes: list[str] = field(default_factory=list)
     verdict: Verdict | None = None
     gain: Metric | None = None
-    broken_at: float | None = None
     controls: list[Control] = field(default_factory=list)
     threat: dict[str, Any] = field(default_factory=dict)
     cost: dict[str, float] = field(default_factory=dict)
+    broken_at: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain types, without the cost, which is recorded apart."""
@@ -179,7 +179,7 @@ def whole_folder(target: Path) -> Iterator[Path]:
     partial = target.parent / f".{target.name}.partial-{os.getpid()}"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(partial, ignore_errors=True)
+        _sweep_up(target)
         partial.mkdir()
     except OSError as error:
         raise UserError(f"cannot write the folder {target}: {error.strerror}") from error
@@ -189,3 +189,14 @@ def whole_folder(target: Path) -> Iterator[Path]:
         partial.rename(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _sweep_up(target: Path) -> None:
+    """Remove what processes that were killed have left beside `target`, and nothing of those that still run."""
+    for left in target.parent.glob(f".{target.name}.partial-*"):
+        try:
+            os.kill(int(left.name.rpartition("-")[2]), 0)
+        except (ProcessLookupError, ValueError):
+            shutil.rmtree(left, ignore_errors=True)
+        except PermissionError:  # it runs, as somebody else
+            continue

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import os
 import re
 import sys
@@ -120,6 +121,8 @@ class Mlflow:
         """The client and the id of the group of runs; both are made if they are new."""
         for variable, value in (("MAX_RETRIES", "1"), ("TIMEOUT", "10")):
             os.environ.setdefault(f"MLFLOW_HTTP_REQUEST_{variable}", value)
+        for chatty in ("mlflow.store.db.utils", "alembic"):  # they announce each table of a new store
+            logging.getLogger(chatty).setLevel(logging.WARNING)
         from mlflow.tracking import MlflowClient
 
         with _alone(self.address()):

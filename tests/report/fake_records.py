@@ -62,9 +62,9 @@ def training(steps: int = 40) -> Findings:
 
 def evaluation(size: float) -> dict[str, Findings]:
     metrics = {
-        "round_trip_english": Metric(1.0, 0.99982, 1.0, 20_000, "Clopper-Pearson 95 %"),
+        "round_trip_english": Metric(1.0, 0.99982, 1.0, 20_000, "Clopper-Pearson 95 %", "share"),
         "bytes_per_character": Metric.exact(size),
-        "bit_error_rate": Metric(0.0, 0.0, 0.000724, 5096, "Clopper-Pearson 95 %"),
+        "bit_error_rate": Metric(0.0, 0.0, 0.000724, 5096, "Clopper-Pearson 95 %", "share"),
     }
     rates = {"encrypt_characters_per_second": 2.1e6 * size, "decrypt_characters_per_second": 5.4e5 / size}
     fidelity = Findings("Fidelity", metrics, cost={"seconds": 1.9})
