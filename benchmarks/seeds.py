@@ -17,7 +17,7 @@ from veilbench.tracking import headline, verdicts
 def main(folder: Path, prefixes: tuple[str, ...]) -> None:
     values: dict[tuple[str, str], list[float]] = defaultdict(list)
     words: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for config in sorted(folder.rglob("config.yaml")):
+    for config in sorted(folder.rglob("experiment.yaml")):
         name = load(config)["names"]["experiment"]
         for metric, value in headline(config.parent).items():
             if metric.startswith(prefixes or ("evaluate.", "attack.")):

@@ -41,7 +41,7 @@ def run(composed: DictConfig, choices: dict[str, str], folder: Path) -> float | 
         withdraw(folder)
         raise
     stages.run_all(config, folder)
-    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf8")
+    (folder / "experiment.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf8")
     build(config["tracking"]).publish(config, folder)
     return objective(config["objective"], folder)
 

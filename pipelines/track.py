@@ -21,12 +21,12 @@ def records(folders: list[Path]) -> list[tuple[Path, Path]]:
         UserError: a folder that was named holds no record.
     """
     for folder in folders:
-        if not (folder / "config.yaml").is_file():
-            raise UserError(f"{folder} holds no record: there is no config.yaml in it")
+        if not (folder / "experiment.yaml").is_file():
+            raise UserError(f"{folder} holds no record: there is no experiment.yaml in it")
     if folders:
-        return [(folder / "config.yaml", folder) for folder in folders]
+        return [(folder / "experiment.yaml", folder) for folder in folders]
     done = sorted(path.parent.parent for path in stages.RESULTS.glob("*/attack/metrics.json"))
-    swept = [p for root in ("multirun", "outputs") for p in sorted(Path(root).rglob("config.yaml"))]
+    swept = [p for root in ("multirun", "outputs") for p in sorted(Path(root).rglob("experiment.yaml"))]
     finished = [(p, p.parent) for p in swept if (p.parent / "attack" / "metrics.json").is_file()]
     return [(Path("params") / f"{folder.name}.yaml", folder) for folder in done] + finished
 

@@ -41,7 +41,7 @@ def test_eight_jobs_at_once_lose_no_run_and_no_metric(project: Project) -> None:
     assert sorted(run.data.params["seed"] for run in own) == [str(seed) for seed in range(8)]
     for run in own:
         assert run.info.status == "FINISHED"
-        record = Path(project.folder / "multirun").rglob("config.yaml")
+        record = Path(project.folder / "multirun").rglob("experiment.yaml")
         assert len(list(record)) == 8
         assert {"evaluate.fidelity.round_trip_english", "attack.chosen_plaintext.gain"} <= set(run.data.metrics)
         children = [r for r in found if r.data.tags.get("mlflow.parentRunId") == run.info.run_id]
