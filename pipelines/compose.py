@@ -51,11 +51,13 @@ def explain(error: BaseException) -> str:
 
 @contextmanager
 def hydra_errors() -> Iterator[None]:
-    """Hydra's and OmegaConf's errors as the user's: their cause in one line."""
+    """Hydra's and OmegaConf's errors, and folders that cannot be written, as the user's: their cause in one line."""
     try:
         yield
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(explain(error)) from error
+    except OSError as error:
+        raise UserError(f"cannot use {error.filename}: {error.strerror}") from error
 
 
 def plain(config: DictConfig, choices: Mapping[str, Any] | None = None) -> Config:
@@ -88,11 +90,17 @@ def check_top(content: Config) -> None:
     """Check what no constructor sees.
 
     Raises:
-        UserError: the seed is not a natural number.
+        UserError: the seed is not a natural number, or an attack or evaluation is set up but not chosen.
     """
     seed = content["seed"]
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
         raise UserError(f"seed={seed!r} is not allowed: input should be a whole number, 0 or more")
+    for group in ("evaluation", "attack"):
+        for name, node in (content.get(group) or {}).items():
+            if not isinstance(node, dict) or "_target_" not in node:
+                raise UserError(
+                    f"{group}.{name}={node} sets up what is not chosen; choose it with {group}=[{name},...]"
+                )
 
 
 def _sources(content: Config) -> dict[str, str]:
