@@ -84,6 +84,7 @@ class Figure:
 
     Attributes:
         control_curves: names of the curves that belong to a control rather than to the model under attack.
+        points: draw dots without lines between them: a cloud.
     """
 
     title: str
@@ -93,6 +94,31 @@ class Figure:
     log_x: bool = False
     log_y: bool = False
     control_curves: Sequence[str] = ()
+    points: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of words and numbers under headings; a number is a Metric, a plain number, or None where there is none."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str | float | Metric | None]]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image to be looked at, kept within the record.
+
+    Attributes:
+        title: what it shows.
+        description: the same for who cannot see it: what is in its rows and columns.
+        png: a PNG file in base64. `metrics.grids.picture` makes one from arrays.
+    """
+
+    title: str
+    description: str
+    png: str
 
 
 @dataclass(frozen=True)
@@ -126,6 +152,8 @@ class Findings:
     threat: dict[str, Any] = field(default_factory=dict)
     cost: dict[str, float] = field(default_factory=dict)
     broken_at: float | None = None
+    tables: list[Table] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain types, without the cost, which is recorded apart."""

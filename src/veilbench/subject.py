@@ -36,6 +36,14 @@ class Subject(ABC):
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> Subject:
         """The inverse of `settings` and `arrays`."""
 
+    def fit(self, data: Any, rng: np.random.Generator) -> Subject:
+        """A baseline made ready without gradient steps: its key drawn, or fitted to `data.train`.
+
+        Raises:
+            NotImplementedError: it is made by training.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is made by training")
+
     def save(self, folder: Path) -> None:
         """Write the subject's two files into an existing folder."""
         kind = f"{type(self).__module__}.{type(self).__qualname__}"

@@ -7,7 +7,9 @@ with their curves and files. What could not be published stays on disk and can b
 
 from __future__ import annotations
 
+import base64
 import csv
+import io
 import json
 import logging
 import os
@@ -109,6 +111,8 @@ class Mlflow:
         for start in range(0, len(points), BATCH):
             client.log_batch(run_id, points[start : start + BATCH])
         client.log_artifacts(run_id, str(record))
+        for name, image in _pictures(record / "findings.json"):
+            client.log_image(run_id, image, name)
         client.set_terminated(run_id, "FINISHED")
 
     def _discard(self, client: MlflowClient, group: str, run: Run) -> None:
@@ -188,6 +192,16 @@ def _curves(path: Path) -> list[Metric]:
         for row in rows
         if float(row["x"]).is_integer()
     ]
+
+
+def _pictures(path: Path) -> Iterator[tuple[str, Any]]:
+    """The pictures within a record as files that MLflow shows: name and PIL image."""
+    found = json.loads(path.read_text(encoding="utf8"))
+    for key, findings in found.items():
+        for index, picture in enumerate(findings["pictures"]):
+            from PIL import Image
+
+            yield f"pictures/{key}-{index}.png", Image.open(io.BytesIO(base64.b64decode(picture["png"])))
 
 
 def _parameters(config: Config) -> list[Any]:

@@ -85,8 +85,25 @@ def test_dvc_experiments_metrics_and_plots(project: Project) -> None:
     assert "curves.csv" in (project.folder / "plots" / "index.html").read_text()
 
 
+def working(pid: int) -> set[int]:
+    """The stages that a process has started and that still run, from Linux's /proc."""
+    started = {int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in _read(task / "children").split()}
+    return {child for child in started if b"pipelines/" in _read(Path(f"/proc/{child}/cmdline"))}
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # it has just ended
+        return b""
+
+
 def kill_during(project: Project, stage: str) -> None:
-    """Start `dvc repro`, and kill it as hard as one can when it is in the middle of a stage."""
+    """Start `dvc repro`, and kill it as hard as one can when the stage's own process has just begun to work.
+
+    DVC rewrites dvc.lock in place between stages; a kill within those milliseconds is DVC's to survive, so that the
+    test waits for the stage's process and checks that it still runs.
+    """
     dvc = subprocess.Popen(
         [str(Path(sys.executable).parent / "dvc"), "repro"],
         cwd=project.folder,
@@ -96,7 +113,11 @@ def kill_during(project: Project, stage: str) -> None:
     )
     assert dvc.stdout
     assert any(line.startswith(f"Running stage '{stage}'") for line in dvc.stdout)
-    time.sleep(0.6)
+    until = time.monotonic() + 60
+    while not working(dvc.pid) and time.monotonic() < until:
+        time.sleep(0.005)
+    time.sleep(0.25)  # the shortest stage takes longer to import numpy
+    assert working(dvc.pid), f"{stage} ended before it could be killed"
     os.kill(dvc.pid, signal.SIGKILL)
     dvc.wait()
     dvc.stdout.close()

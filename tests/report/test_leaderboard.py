@@ -136,7 +136,7 @@ def test_a_number_that_is_none_is_never_written(made: Bench, tmp_path: Path) -> 
 
 def test_family_from_the_config_or_the_data() -> None:
     assert family(config("x")) == "cipher"
-    assert family(config("x", family=None)) == "text"
+    assert family(config("x", family=None)) == "text ciphers"
 
 
 def test_no_tracking_no_mlflow(tmp_path: Path) -> None:

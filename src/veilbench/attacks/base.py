@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import partial
+from typing import Generic, TypeVar, cast
 
 import numpy as np
 
@@ -13,13 +14,18 @@ from veilbench.ciphers.base import Cipher
 from veilbench.data.text import Texts
 from veilbench.errors import UserError
 from veilbench.findings import Control, Findings, judge
+from veilbench.subject import Subject
 from veilbench.threat import ThreatModel
 
 CONFIDENCE = 0.99  # of the intervals of gains: verdicts are many, and each must not be a matter of luck
 
 
-class CipherAttack(ABC):
-    """An attack on a text cipher.
+S = TypeVar("S", bound=Subject)
+D = TypeVar("D")
+
+
+class Attack(ABC, Generic[S, D]):
+    """An attack on subjects of one kind, with data of one kind.
 
     Args:
         threat: what the attacker has.
@@ -31,55 +37,51 @@ class CipherAttack(ABC):
     title: str
     ladder: str | None = None  # the setting whose largest value is the budget; the others serve the curve alone
 
-    def __init__(self, threat: ThreatModel, positive: Cipher, negative: Cipher, broken_at: float = 0.8) -> None:
+    def __init__(self, threat: ThreatModel, positive: S, negative: S, broken_at: float = 0.8) -> None:
         if not 0 < broken_at <= 1:
             raise ValueError(f"broken_at={broken_at} must be in (0, 1]")
         self.threat, self.positive, self.negative, self.broken_at = threat, positive, negative, broken_at
 
     @abstractmethod
-    def run(
-        self, cipher: Cipher, texts: Texts, accelerator: Accelerator, rng: np.random.Generator, control: bool
-    ) -> Findings:
+    def run(self, subject: S, data: D, accelerator: Accelerator, rng: np.random.Generator, control: bool) -> Findings:
         """Attack one scheme and report the gain.
 
         Args:
-            cipher: the scheme, with the attacked key.
-            texts: prepared data; the secret messages come from `texts.target`.
+            subject: the scheme, with the attacked key.
+            data: prepared data.
             accelerator: where to compute.
             rng: draws everything.
             control: only the largest budget matters: skip what serves the curves alone.
         """
 
     def examine(
-        self,
-        subject: Cipher,
-        texts: Texts,
-        trainer: Accelerator,
-        seeds: np.random.SeedSequence,
-        memory: ControlMemory,
+        self, subject: S, data: D, trainer: Accelerator, seeds: np.random.SeedSequence, memory: ControlMemory
     ) -> Findings:
         """Attack the subject and both controls at the same budget, and judge."""
         own, *drawn = seeds.spawn(3)
-        found = self.run(subject, texts, trainer, np.random.default_rng(own), control=False)
+        found = self.run(subject, data, trainer, np.random.default_rng(own), control=False)
         if found.gain is None:
             raise UserError(f"the attack {self.title} reported no gain")
         for kind, scheme, seed in (("positive", self.positive, drawn[0]), ("negative", self.negative, drawn[1])):
-            run = partial(self._control, kind, scheme, texts, trainer, seed)
+            run = partial(self._control, kind, scheme, data, trainer, seed)
             found.controls.append(memory.recall(kind, run))
         found.verdict = judge(found.gain, found.controls[0].gain, found.controls[1].gain, self.broken_at)
         found.broken_at = self.broken_at
         found.threat = dict.fromkeys(self.threat.granted(), True)
         return found
 
-    def _control(
-        self, kind: str, scheme: Cipher, texts: Texts, trainer: Accelerator, seed: np.random.SeedSequence
-    ) -> Control:
+    def _control(self, kind: str, scheme: S, data: D, trainer: Accelerator, seed: np.random.SeedSequence) -> Control:
         rng = np.random.default_rng(seed)
-        gain = self.run(scheme.with_fresh_key(rng), texts, trainer, rng, control=True).gain
+        fitted = cast(S, scheme.fit(data, rng))
+        gain = self.run(fitted, data, trainer, rng, control=True).gain
         if gain is None:
             raise UserError(f"the attack {self.title} reported no gain on its {kind} control")
         passed = gain.low >= self.broken_at if kind == "positive" else gain.low <= 0
         return Control(kind, type(scheme).__name__, gain, passed)
+
+
+class CipherAttack(Attack[Cipher, Texts]):
+    """An attack on a text cipher; the secret messages come from `data.target`."""
 
 
 def pieces(target: np.ndarray, length: int, count: int, rng: np.random.Generator) -> list[np.ndarray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -72,6 +73,10 @@ class Cipher(Subject):
         Raises:
             NotImplementedError: a fresh key would need a fresh training.
         """
+
+    def fit(self, data: Any, rng: np.random.Generator) -> Cipher:
+        """See `Subject.fit`: a cipher only needs a key."""
+        return self.with_fresh_key(rng)
 
     @abstractmethod
     def with_key_bit_flipped(self, rng: np.random.Generator) -> Cipher:

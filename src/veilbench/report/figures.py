@@ -28,7 +28,7 @@ def draw(figure: Figure, prefix: str) -> str:
         figure: what to draw.
         prefix: unique on the page.
     """
-    single = bool(figure.curves) and all(len(curve.x) == 1 for curve in figure.curves)
+    single = not figure.points and bool(figure.curves) and all(len(curve.x) == 1 for curve in figure.curves)
     with style():
         canvas = _dots(figure) if single else _lines(figure)
         return inline(canvas, prefix, figure.title, describe(figure))
@@ -85,8 +85,8 @@ def looks(figure: Figure) -> list[Look]:
         control = curve.name in figure.control_curves
         index = next(theirs if control else ours)
         colour = ROLES["muted"] if control else ROLES[f"c{index % SERIES + 1}"]
-        line = DASHES[index % len(DASHES)] if control else "-"
-        marker = MARKERS[index % len(MARKERS)] if len(curve.x) <= MOST_MARKERS else ""
+        line = "" if figure.points else DASHES[index % len(DASHES)] if control else "-"
+        marker = MARKERS[index % len(MARKERS)] if figure.points or len(curve.x) <= MOST_MARKERS else ""
         order = 2 if control else 3
         look = {"color": colour, "linestyle": line, "marker": marker, "zorder": order, "hollow": control}
         found.append(look)
@@ -114,7 +114,7 @@ def _scale(axes: Any, figure: Figure) -> None:
             axes.set_xticks(ticks)
     if figure.log_y:
         axes.set_yscale(**_log(y))
-    elif y and min(y) >= 0 and 0.25 < max(y) <= 1:
+    elif y and not figure.points and min(y) >= 0 and 0.25 < max(y) <= 1:
         axes.set_ylim(-0.04, 1.04)
     axes.set_xlabel(figure.x_label)
     axes.set_ylabel(figure.y_label)

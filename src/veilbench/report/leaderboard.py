@@ -16,6 +16,7 @@ from veilbench.report.records import STAGES, Record, read_all
 
 Row = dict[str, Any]
 SCHEMA = Path(__file__).parent / "leaderboard.schema.json"
+FAMILIES = {"text": "text ciphers", "rows": "autoencoders", "identities": "hashmaps", "mail": "mail filters"}
 WORST_FIRST = (Verdict.BROKEN, Verdict.LEAKS, Verdict.INCONCLUSIVE, Verdict.HOLDS)
 
 
@@ -87,8 +88,8 @@ def family(config: Config) -> str:
     """Which experiments belong together: what the configuration says, else the kind of data."""
     if named := config["names"].get("family"):
         return str(named)
-    module = str(config["data"]["_target_"]).rpartition(".")[0]
-    return module.rpartition(".")[2].partition("_")[0]
+    module = str(config["data"]["_target_"]).rpartition(".")[0].rpartition(".")[2]
+    return FAMILIES.get(module, module)
 
 
 def worst(verdicts: Iterable[Verdict | None]) -> Verdict | None:

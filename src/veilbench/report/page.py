@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from veilbench import __version__
-from veilbench.findings import Findings, Verdict
+from veilbench.findings import Findings, Metric, Verdict
 from veilbench.report import numbers
 from veilbench.report.columns import columns, groups, verdict_cell
 from veilbench.report.figures import draw
@@ -70,6 +70,7 @@ def _environment() -> Environment:
         "number": numbers.number,
         "gain": numbers.gain,
         "metric": numbers.with_interval,
+        "cell": cell,
         "mark": lambda verdict: MARKS[Verdict(verdict)] if verdict else "none",
         "verdict": verdict_cell,
     }
@@ -110,7 +111,17 @@ def section(record: Record, entry: Row) -> dict[str, Any]:
 
 def _part(prefix: str, key: str, found: Findings) -> dict[str, Any] | None:
     """One evaluation or attack; None if it left nothing to show."""
-    if not (found.metrics or found.figures or found.notes or found.verdict or found.controls):
+    shown = (found.metrics, found.figures, found.tables, found.pictures, found.notes, found.verdict, found.controls)
+    if not any(shown):
         return None
     drawn = ((figure.title, Markup(draw(figure, f"{prefix}-{i}"))) for i, figure in enumerate(found.figures))
     return {"key": key, "found": found, "granted": granted(found), "figures": list(drawn)}
+
+
+def cell(value: str | float | Metric | None) -> str:
+    """What a table's cell says."""
+    if isinstance(value, Metric):
+        return str(numbers.with_interval(value))
+    if value is None:
+        return numbers.DASH
+    return value if isinstance(value, str) else numbers.compact(value)

@@ -1,4 +1,4 @@
-"""No training: a baseline only needs its key."""
+"""No training: a baseline draws its key, or is fitted in closed form or by its library."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from veilbench.subject import Subject
 
 
 class NoTraining:
-    """Draws the baseline's key."""
+    """Fits the baseline without gradient steps of ours."""
 
     def fit(
         self, model: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path
     ) -> tuple[Subject, Findings]:
-        """The baseline under a fresh key."""
-        return model.with_fresh_key(np.random.default_rng(seeds)), Findings("Training", notes=["nothing to train"])
+        """The baseline, ready; see `Subject.fit`."""
+        return model.fit(data, np.random.default_rng(seeds)), Findings("Training", notes=["nothing to train"])
