@@ -222,9 +222,18 @@ def whole_folder(target: Path) -> Iterator[Path]:
 def _sweep_up(target: Path) -> None:
     """Remove what processes that were killed have left beside `target`, and nothing of those that still run."""
     for left in target.parent.glob(f".{target.name}.partial-*"):
-        try:
-            os.kill(int(left.name.rpartition("-")[2]), 0)
-        except (ProcessLookupError, ValueError):
+        number = left.name.rpartition("-")[2]
+        if not number.isdigit() or not _runs(int(number)):
             shutil.rmtree(left, ignore_errors=True)
-        except PermissionError:  # it runs, as somebody else
-            continue
+
+
+def _runs(process: int) -> bool:
+    """Whether a process of this number works; one that has ended and waits to be collected does not."""
+    try:
+        os.kill(process, 0)
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except ProcessLookupError:
+        return False
+    except OSError:  # it runs as somebody else, or this system has no /proc
+        return True
+    return state not in "ZX"

@@ -40,7 +40,9 @@ class Batches(IterableDataset[Tensor]):
 
     def __iter__(self) -> Iterator[Tensor]:
         """Tensors of shape (steps_per_call, batch_size, ...); the last one may have fewer steps."""
-        generator = torch.Generator().manual_seed(self.seed)
+        distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+        rank = torch.distributed.get_rank() if distributed else 0  # each process shuffles in its own way
+        generator = torch.Generator().manual_seed(self.seed + rank)
         order = torch.arange(0)
         for done in range(0, self.steps, self.steps_per_call):
             steps = min(self.steps_per_call, self.steps - done)
@@ -101,6 +103,7 @@ class Central:
             UserError: the loss became infinite or NaN, or no weight changed.
         """
         key, order = seeds.spawn(2)
+        module.planned_steps = self.max_steps
         rows = module.start(data, key)
         before = [p.detach().clone() for p in module.parameters()]
         seed = int(order.generate_state(1)[0])
@@ -111,6 +114,8 @@ class Central:
         if all(torch.equal(a, b.cpu()) for a, b in zip(before, module.parameters(), strict=True)):
             raise UserError("the training changed no weight; raise training.max_steps or the learning rate")
         lightning.save_checkpoint(folder / "model.ckpt")
+        if lightning.global_rank:  # one process of several keeps the record
+            raise SystemExit(0)
         save_file({k: v.cpu().contiguous() for k, v in module.state_dict().items()}, folder / "weights.safetensors")
         return module.subject(), self._findings(curves)
 

@@ -1,0 +1,54 @@
+"""How far a reconstruction is from the row: one number per row."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from veilbench.errors import UserError
+
+Loss = Literal["auto", "mse", "bce", "multinomial"]
+OUTPUTS = {"mse": "identity", "bce": "sigmoid", "multinomial": "softmax"}
+
+
+def chosen(loss: Loss, rows: np.ndarray) -> Literal["mse", "bce", "multinomial"]:
+    """The loss that is used on these training rows.
+
+    `auto` takes the binary cross-entropy for rows within [0, 1] and the mean squared error otherwise.
+
+    Raises:
+        UserError: the loss cannot be used on rows of this range.
+    """
+    low, high = float(rows.min()), float(rows.max())
+    unit = low >= 0 and high <= 1
+    if loss == "auto":
+        return "bce" if unit else "mse"
+    if loss == "bce" and not unit:
+        raise UserError(f"model.loss=bce needs rows in [0, 1], these are in [{low:g}, {high:g}]; allowed: auto, mse")
+    if loss == "multinomial" and low < 0:
+        raise UserError(f"model.loss=multinomial needs counts or shares, these are in [{low:g}, {high:g}]")
+    return loss
+
+
+def per_row(loss: str, logits: Tensor, rows: Tensor) -> Tensor:
+    """The loss of each row, shape (n,).
+
+    `mse`: mean squared error over the row's places. `bce`: mean binary cross-entropy of the logistic outputs.
+    `multinomial`: the negative log-likelihood of the row's counts under a softmax over its places, per count (as in
+    Liang et al. 2018, eq. 2).
+
+    Args:
+        loss: `mse`, `bce` or `multinomial`.
+        logits: the decoder's answer before the output function, shape (n, *shape).
+        rows: the same shape.
+    """
+    logits, rows = logits.flatten(1), rows.flatten(1)
+    if loss == "mse":
+        return ((logits - rows) ** 2).mean(1)
+    if loss == "bce":
+        return functional.binary_cross_entropy_with_logits(logits, rows, reduction="none").mean(1)
+    return torch.as_tensor(-(logits.log_softmax(1) * rows).sum(1) / rows.sum(1).clamp(min=1))

@@ -1,0 +1,141 @@
+"""One autoencoder for all its variants: exchangeable nets, regularisers of the code, and corruptions of the input."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Annotated, cast
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from annotated_types import Ge, Gt
+from torch import Tensor
+
+from veilbench.data.rows import Rows
+from veilbench.losses.reconstruction import OUTPUTS, Loss, chosen, per_row
+from veilbench.nets.autoencoder_net import Architecture, AutoencoderNet
+from veilbench.nets.boltzmann import BoltzmannPretraining
+from veilbench.regularisers.base import Regulariser
+from veilbench.representations.autoencoder import CodedRows, Score
+
+Corruption = Callable[[Tensor, torch.Generator], Tensor]
+
+
+class Autoencoder(pl.LightningModule):
+    """Learns to give rows back through a code.
+
+    Undercomplete, linear, sparse, deep, denoising, contractive, variational and convolutional autoencoders are this
+    class with another `net`, `regulariser`, `corruption` or `pretraining`.
+
+    Args:
+        net: how encoder and decoder are built.
+        loss: `mse`, `bce`, `multinomial`, or `auto`: see `losses.reconstruction.chosen`.
+        regulariser: what is added to the loss on account of the code.
+        corruption: what the encoder sees instead of the row, drawn afresh at every step (Vincent et al. 2008).
+        pretraining: of the layers, one by one.
+        residual: whether the net predicts the difference between what it sees and the row.
+        learning_rate: Adam's, at the start; it falls to zero along half a cosine.
+        weight_decay: Adam's, decoupled.
+        score: how rows are scored as anomalies; see `representations.autoencoder.CodedRows`.
+        patience: calls of `training_step` without a better validation loss after which training ends; None trains for
+            all steps. The weights with the best validation loss are kept either way.
+    """
+
+    net: AutoencoderNet
+
+    def __init__(
+        self,
+        net: Architecture,
+        loss: Loss = "auto",
+        regulariser: Regulariser | None = None,
+        corruption: Corruption | None = None,
+        pretraining: BoltzmannPretraining | None = None,
+        residual: bool = False,
+        learning_rate: Annotated[float, Gt(0)] = 2e-3,
+        weight_decay: Annotated[float, Ge(0)] = 0.0,
+        score: Score = "error",
+        patience: Annotated[int, Ge(1)] | None = None,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.architecture, self.wanted_loss, self.regulariser = net, loss, regulariser
+        self.corruption, self.pretraining, self.residual = corruption, pretraining, residual
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.anomaly_score, self.patience = score, patience
+        self.planned_steps = 1  # the training says how many there will be
+        self.curves: dict[str, float] = {}
+
+    def start(self, rows: Rows, seeds: np.random.SeedSequence) -> Tensor:
+        """Build the net for rows of this shape, with fresh weights.
+
+        Returns:
+            The training rows, shape (n, *shape).
+        """
+        self.rows = rows
+        self.loss_name = chosen(self.wanted_loss, rows.train.x)
+        train = torch.from_numpy(rows.train.x)
+        seed = int(seeds.generate_state(1)[0])
+        self.generator = torch.Generator().manual_seed(seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            outputs = self.regulariser.outputs if self.regulariser else 1
+            output = OUTPUTS[self.loss_name]
+            self.net = AutoencoderNet(self.architecture, rows.shape, output, outputs, self.residual)  # type: ignore[arg-type]
+        if self.pretraining:
+            self.pretraining(self.net.encoder, self.net.decoder, train, self.generator)
+        self.validation = torch.from_numpy(rows.validation.x)
+        self.best, self.best_state, self.steps, self.stale = math.inf, self._state(), 0, 0
+        return train
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Adam with decoupled weight decay, fused."""
+        return torch.optim.AdamW(self.net.parameters(), self.learning_rate, weight_decay=self.weight_decay, fused=True)
+
+    def loss(self, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Mean reconstruction loss and mean penalty of a batch, shape (n, *shape)."""
+        seen = self.corruption(rows, generator) if self.corruption else rows
+        encoded = self.net.encoder(seen)
+        code = self.regulariser.draw(encoded, generator) if self.regulariser else encoded
+        lost = per_row(self.loss_name, self.net.logits(code, seen), rows).mean()
+        if self.regulariser is None:
+            return lost, torch.zeros_like(lost)
+        return lost, self.regulariser.penalty(self.net.encoder, seen, encoded, generator).mean()
+
+    def training_step(self, batches: Tensor) -> None:
+        """Many optimizer steps at once, one per row of `batches`, shape (steps, batch, *shape)."""
+        optimizer = cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=False))
+        if self.generator.device.type != self.device.type:  # random numbers are drawn where they are used
+            self.generator = torch.Generator(self.device).manual_seed(self.generator.initial_seed())
+        for batch in batches:
+            progress = min(1.0, self.steps / self.planned_steps)
+            optimizer.param_groups[0]["lr"] = self.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+            optimizer.zero_grad(set_to_none=True)
+            lost, penalty = self.loss(batch, self.generator)
+            self.manual_backward(lost + penalty)
+            optimizer.step()
+            self.steps += 1
+        self.curves = {"loss": float(lost.detach()), "validation loss": self._validate()}
+        if self.regulariser:
+            self.curves["penalty"] = float(penalty.detach())
+
+    @torch.no_grad()
+    def _validate(self) -> float:
+        """The loss on the validation rows, corrupted in the same way each time; keeps the best weights."""
+        generator = torch.Generator(self.device).manual_seed(0)
+        parts = torch.split(self.validation, 512)
+        losses = [float(self.loss(part.to(self.device), generator)[0]) * len(part) for part in parts]
+        loss = sum(losses) / len(self.validation)
+        self.stale += 1
+        if loss < self.best:
+            self.best, self.best_state, self.stale = loss, self._state(), 0
+        self.trainer.should_stop = self.patience is not None and self.stale >= self.patience
+        return loss
+
+    def _state(self) -> dict[str, Tensor]:
+        return {name: weight.detach().cpu().clone() for name, weight in self.net.state_dict().items()}
+
+    def subject(self) -> CodedRows:
+        """The net with its best weights, and its anomaly score fitted to the training rows."""
+        self.net.load_state_dict(self.best_state)
+        return CodedRows.fitted(self.net.cpu(), self.anomaly_score, self.rows.train.x)

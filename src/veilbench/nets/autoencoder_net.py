@@ -1,0 +1,95 @@
+"""An encoder and a decoder as one plain module, with the output that the loss needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from veilbench.nets.convolutional import Convolutional, FullyConvolutional
+from veilbench.nets.dense import Dense
+
+Output = Literal["identity", "sigmoid", "softmax"]
+
+
+class Architecture(Protocol):
+    """How an encoder and a decoder are built."""
+
+    name: str
+
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        ...
+
+    def build(self, shape: Sequence[int], outputs: int = 1) -> tuple[nn.Sequential, nn.Sequential]:
+        """Encoder and decoder; see `Dense.build`."""
+        ...
+
+
+ARCHITECTURES: dict[str, type[Architecture]] = {a.name: a for a in (Dense, Convolutional, FullyConvolutional)}
+
+
+class AutoencoderNet(nn.Module):
+    """Codes rows and gives them back.
+
+    Args:
+        architecture: how the two halves are built.
+        shape: of one row.
+        output: what is applied to the decoder's last layer: nothing, the logistic function for rows in [0, 1], or a
+            softmax over the row's places.
+        outputs: numbers that the encoder puts out per unit of the code; the first are the code's mean.
+        residual: whether the decoder's last layer is added to the input, so that the net predicts the difference.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        shape: Sequence[int],
+        output: Output = "identity",
+        outputs: int = 1,
+        residual: bool = False,
+    ) -> None:
+        super().__init__()
+        if residual and output != "identity":
+            raise ValueError(f"residual=True predicts a difference, which output={output} cannot")
+        self.encoder, self.decoder = architecture.build(shape, outputs)
+        self.architecture, self.shape = architecture, tuple(shape)
+        self.output, self.outputs, self.residual = output, outputs, residual
+
+    def settings(self) -> dict[str, Any]:
+        """Plain types for `from_settings`."""
+        return {
+            "architecture": {"name": self.architecture.name, **self.architecture.settings()},
+            "shape": list(self.shape),
+            "output": self.output,
+            "outputs": self.outputs,
+            "residual": self.residual,
+        }
+
+    @classmethod
+    def from_settings(cls, settings: dict[str, Any]) -> AutoencoderNet:
+        """The inverse of `settings`, with fresh weights."""
+        named = dict(settings["architecture"])
+        built = ARCHITECTURES[named.pop("name")](**named)
+        return cls(built, **{key: value for key, value in settings.items() if key != "architecture"})
+
+    def code(self, rows: Tensor) -> Tensor:
+        """The mean code, shape (n, *shape) to (n, code) or, without bottleneck, (n, channels, height, width)."""
+        return torch.as_tensor(self.encoder(rows)).chunk(self.outputs, 1)[0]
+
+    def logits(self, code: Tensor, rows: Tensor) -> Tensor:
+        """The decoder's answer before the output function; `rows` are what a residual net adds it to."""
+        answer = torch.as_tensor(self.decoder(code))
+        return answer + rows if self.residual else answer
+
+    def finish(self, logits: Tensor) -> Tensor:
+        """The output function."""
+        if self.output == "sigmoid":
+            return logits.sigmoid()
+        return logits.flatten(1).softmax(1).view_as(logits) if self.output == "softmax" else logits
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Rows through the mean code and back, shape (n, *shape)."""
+        return self.finish(self.logits(self.code(rows), rows))

@@ -1,0 +1,123 @@
+"""Convolutional encoders and decoders for images with 1 or 3 channels."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from annotated_types import Ge, MinLen
+from torch import Tensor, nn
+
+from veilbench.errors import UserError
+from veilbench.nets.dense import Activation, activation
+
+
+class Crop(nn.Module):
+    """Cuts images to a size: what strides have rounded up.
+
+    Args:
+        size: height and width to keep.
+    """
+
+    def __init__(self, size: Sequence[int]) -> None:
+        super().__init__()
+        self.size = tuple(size)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Shape (n, c, at least h, at least w) to (n, c, h, w)."""
+        return images[..., : self.size[0], : self.size[1]]
+
+
+class Convolutional:
+    """How a convolutional pair with a code is built: strided convolutions, one linear layer, and back.
+
+    Args:
+        code: units of the code.
+        channels: of each convolution; every one halves height and width.
+        kernel: height and width of the convolutions, odd.
+        activation: after every layer but the last of either side.
+    """
+
+    name = "convolutional"
+
+    def __init__(
+        self,
+        code: Annotated[int, Ge(1)] = 16,
+        channels: Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(1)] = (16, 32),
+        kernel: Annotated[int, Ge(1)] = 3,
+        activation: Activation = "relu",
+    ) -> None:
+        if kernel % 2 == 0:
+            raise ValueError(f"kernel={kernel} must be odd")
+        self.code, self.channels, self.kernel, self.activation = code, list(channels), kernel, activation
+
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {"code": self.code, "channels": self.channels, "kernel": self.kernel, "activation": self.activation}
+
+    def build(self, shape: Sequence[int], outputs: int = 1) -> tuple[nn.Sequential, nn.Sequential]:
+        """An encoder and a decoder with fresh weights; see `Dense.build`.
+
+        Raises:
+            UserError: the rows are no images.
+        """
+        if len(shape) != 3:
+            raise UserError(f"convolutions need images of shape (channels, height, width), got rows of {tuple(shape)}")
+        widths = [shape[0], *self.channels]
+        sizes = [tuple(shape[1:])]
+        encoder: list[nn.Module] = []
+        for before, after in itertools.pairwise(widths):
+            encoder += [nn.Conv2d(before, after, self.kernel, 2, self.kernel // 2), activation(self.activation)]
+            sizes.append(tuple((s + 1) // 2 for s in sizes[-1]))
+        inner = (widths[-1], *sizes[-1])
+        flat = inner[0] * inner[1] * inner[2]
+        encoder += [nn.Flatten(), nn.Linear(flat, self.code * outputs)]
+        decoder: list[nn.Module] = [nn.Linear(self.code, flat), activation(self.activation), nn.Unflatten(1, inner)]
+        for before, after, size in zip(widths[:0:-1], widths[-2::-1], sizes[-2::-1], strict=True):
+            up = nn.ConvTranspose2d(before, after, self.kernel, 2, self.kernel // 2, output_padding=1)
+            decoder += [up, Crop(size), activation(self.activation)]
+        return nn.Sequential(*encoder), nn.Sequential(*decoder[:-1])
+
+
+class FullyConvolutional:
+    """How a net without bottleneck is built, for restoring images of any size.
+
+    What it learns on patches it does on whole images. With `residual` in `Autoencoder` it predicts the corruption, as
+    DnCNN does (Zhang et al. 2017).
+
+    Args:
+        layers: convolutions, the last one included.
+        channels: between them.
+        kernel: height and width, odd.
+    """
+
+    name = "fully_convolutional"
+
+    def __init__(
+        self,
+        layers: Annotated[int, Ge(2)] = 6,
+        channels: Annotated[int, Ge(1)] = 32,
+        kernel: Annotated[int, Ge(1)] = 3,
+    ) -> None:
+        if kernel % 2 == 0:
+            raise ValueError(f"kernel={kernel} must be odd")
+        self.layers, self.channels, self.kernel = layers, channels, kernel
+
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {"layers": self.layers, "channels": self.channels, "kernel": self.kernel}
+
+    def build(self, shape: Sequence[int], outputs: int = 1) -> tuple[nn.Sequential, nn.Sequential]:
+        """All layers but the last one, and the last one; see `Dense.build`. The code is a stack of feature maps.
+
+        Raises:
+            UserError: the rows are no images, or more than one output is asked for.
+        """
+        if len(shape) != 3 or outputs != 1:
+            raise UserError(f"a fully convolutional net needs images and a plain code, got rows of {tuple(shape)}")
+        widths = [shape[0]] + [self.channels] * (self.layers - 1)
+        encoder: list[nn.Module] = []
+        for before, after in itertools.pairwise(widths):
+            encoder += [nn.Conv2d(before, after, self.kernel, padding="same"), nn.ReLU()]
+        return nn.Sequential(*encoder), nn.Sequential(nn.Conv2d(widths[-1], shape[0], self.kernel, padding="same"))

@@ -1,0 +1,84 @@
+"""Fully connected encoders and decoders for rows of any shape."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from annotated_types import Ge
+from torch import nn
+
+ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "elu": nn.ELU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
+Activation = Literal["relu", "leaky_relu", "elu", "tanh", "sigmoid", "identity"]
+
+
+def activation(name: str) -> nn.Module:
+    """The activation of this name."""
+    return nn.Identity() if name == "identity" else ACTIVATIONS[name]()
+
+
+class Dense:
+    """How a fully connected pair is built: inputs, hidden layers, code, the hidden layers mirrored, inputs.
+
+    Args:
+        code: units of the code.
+        layers: hidden layers between the inputs and the code, on either side. 0 makes a linear code.
+        nodes: units of the hidden layers: `shrink` goes from the inputs to the code in equal ratios; `grow` doubles
+            from the inputs with each layer, for over-complete nets; or the units one by one, `layers` of them.
+        activation: after every hidden layer.
+        code_activation: after the code.
+    """
+
+    name = "dense"
+
+    def __init__(
+        self,
+        code: Annotated[int, Ge(1)] = 8,
+        layers: Annotated[int, Ge(0)] = 2,
+        nodes: Literal["shrink", "grow"] | Sequence[Annotated[int, Ge(1)]] = "shrink",
+        activation: Activation = "relu",
+        code_activation: Activation = "identity",
+    ) -> None:
+        if not isinstance(nodes, str) and len(nodes) != layers:
+            raise ValueError(f"nodes={list(nodes)} must name {layers} numbers, one for each of the layers={layers}")
+        self.code, self.layers = code, layers
+        self.nodes = nodes if isinstance(nodes, str) else list(nodes)
+        self.activation, self.code_activation = activation, code_activation
+
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        names = ("code", "layers", "nodes", "activation", "code_activation")
+        return {name: getattr(self, name) for name in names}
+
+    def widths(self, inputs: int) -> list[int]:
+        """Units of each layer, inputs first, code last."""
+        if self.nodes == "shrink":
+            return [int(w) for w in np.geomspace(inputs, self.code, self.layers + 2).round()]
+        if self.nodes == "grow":
+            return [inputs * 2**layer for layer in range(self.layers + 1)] + [self.code]
+        return [inputs, *(int(n) for n in self.nodes), self.code]
+
+    def build(self, shape: Sequence[int], outputs: int = 1) -> tuple[nn.Sequential, nn.Sequential]:
+        """An encoder and a decoder with fresh weights.
+
+        Args:
+            shape: of one row.
+            outputs: numbers that the encoder puts out per unit of the code (a mean and a deviation are two).
+
+        Returns:
+            Modules from (n, *shape) to (n, code * outputs) and from (n, code) to (n, *shape).
+        """
+        widths = self.widths(int(np.prod(shape)))
+        down = [*widths[:-1], widths[-1] * outputs]
+        encoder = [nn.Flatten(), *self._stack(down), activation(self.code_activation)]
+        decoder = [*self._stack(widths[::-1]), nn.Unflatten(1, tuple(shape))]
+        return nn.Sequential(*encoder), nn.Sequential(*decoder)
+
+    def _stack(self, widths: Sequence[int]) -> list[nn.Module]:
+        """Linear layers with activations between them."""
+        made: list[nn.Module] = []
+        for before, after in itertools.pairwise(widths):
+            made += [nn.Linear(before, after), activation(self.activation)]
+        return made[:-1]

@@ -1,0 +1,77 @@
+"""The penalty of contractive autoencoders: how much the code moves when the row moves (Rifai et al. 2011, eq. 3)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import torch
+from annotated_types import Ge, Gt
+from torch import Tensor, nn
+
+from veilbench.errors import UserError
+from veilbench.regularisers.base import Regulariser
+
+
+class Contractive(Regulariser):
+    """The squared Frobenius norm of the encoder's Jacobian, per unit of the code.
+
+    Args:
+        weight: of the penalty.
+        jacobian: `exact` is the closed form for one linear layer with an elementwise activation (Rifai et al. 2011,
+            eq. 4); `estimated` is Hutchinson's estimate by random projections, for any encoder; `auto` takes the exact
+            one where it can.
+        probes: random projections of the estimate.
+    """
+
+    def __init__(
+        self,
+        weight: Annotated[float, Gt(0)] = 1e-2,
+        jacobian: Literal["auto", "exact", "estimated"] = "auto",
+        probes: Annotated[int, Ge(1)] = 1,
+    ) -> None:
+        self.weight, self.jacobian, self.probes = weight, jacobian, probes
+
+    def penalty(self, encoder: nn.Module, rows: Tensor, encoded: Tensor, generator: torch.Generator) -> Tensor:
+        """See `Regulariser.penalty`.
+
+        Raises:
+            UserError: the exact form was asked for and the encoder has more than one layer.
+        """
+        layer = one_layer(encoder)
+        if self.jacobian == "exact" and layer is None:
+            raise UserError(
+                "model.regulariser.jacobian=exact needs an encoder of one linear layer; use estimated, or layers=0"
+            )
+        if layer is not None and self.jacobian != "estimated":
+            norm = exact(layer, rows, encoded)
+        else:
+            norm = estimated(encoder, rows, self.probes, generator)
+        return self.weight * norm / encoded.flatten(1).shape[1]
+
+
+def one_layer(encoder: nn.Module) -> tuple[nn.Linear, nn.Module] | None:
+    """The linear layer and the activation of an encoder that has no others; None of any other encoder."""
+    parts = [part for part in encoder.children() if not isinstance(part, nn.Flatten)]
+    if len(parts) == 2 and isinstance(parts[0], nn.Linear):
+        return parts[0], parts[1]
+    return None
+
+
+def exact(layer: tuple[nn.Linear, nn.Module], rows: Tensor, encoded: Tensor) -> Tensor:
+    """The squared Frobenius norm of the Jacobian of one layer, shape (n,)."""
+    linear, act = layer
+    before = linear(rows.flatten(1))
+    slopes = torch.autograd.grad(act(before).sum(), before, create_graph=True)[0]
+    return torch.as_tensor((slopes**2) @ (linear.weight**2).sum(1))
+
+
+def estimated(encoder: nn.Module, rows: Tensor, probes: int, generator: torch.Generator) -> Tensor:
+    """Hutchinson's estimate of the same, shape (n,): the mean of |v J|^2 over random signs v (Hutchinson 1990)."""
+    rows = rows.detach().requires_grad_()
+    encoded = encoder(rows).flatten(1)
+    total = torch.zeros(len(rows), device=rows.device)
+    for _ in range(probes):
+        signs = torch.randint(0, 2, encoded.shape, generator=generator, device=rows.device) * 2.0 - 1
+        moved = torch.autograd.grad((encoded * signs).sum(), rows, create_graph=True)[0]
+        total = total + (moved.flatten(1) ** 2).sum(1)
+    return total / probes

@@ -1,0 +1,134 @@
+"""A trained autoencoder as evaluations and attacks meet it: it codes, scores and restores rows."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from veilbench.nets.autoencoder_net import AutoencoderNet
+from veilbench.representations.base import DifferentiableDetector, Representation, Restorer
+
+Score = Literal["error", "whitened", "mahalanobis"]
+AT_ONCE = 1024
+
+
+class CodedRows(Representation, DifferentiableDetector, Restorer):
+    """An autoencoder's net with its anomaly score.
+
+    The score of a row is made of its residual r = row - reconstruction:
+
+    `error`: the mean of r squared. `whitened`: the mean of r squared over each place's mean squared residual on the
+    training rows, so that a place that is never given back well counts less. `mahalanobis`: the squared Mahalanobis
+    distance of the code and the residual, taken together, from the training rows (Ledoit-Wolf's covariance), per
+    place: far from where the training rows are coded is odd too, even if it is given back well.
+
+    Args:
+        net: with trained weights.
+        score: see above.
+        centre: shape (places,) or, for `mahalanobis`, (code + places,).
+        shape_matrix: what the squared distance is taken with: weights, shape (places,), or a precision matrix.
+    """
+
+    def __init__(self, net: AutoencoderNet, score: Score, centre: np.ndarray, shape_matrix: np.ndarray) -> None:
+        self.net, self.kind = net.eval().requires_grad_(False), score
+        self.centre, self.shape_matrix = torch.from_numpy(centre), torch.from_numpy(shape_matrix)
+
+    @classmethod
+    def fitted(cls, net: AutoencoderNet, score: Score, rows: np.ndarray) -> CodedRows:
+        """Fit the score to training rows, shape (n, *shape)."""
+        places = int(np.prod(net.shape))
+        plain = cls(net, "error", np.zeros(places, np.float32), np.full(places, 1 / places, np.float32))
+        if score == "error":
+            return plain
+        residuals = (rows - plain.reconstruct(rows)).reshape(len(rows), -1)
+        if score == "whitened":
+            means = (residuals**2).mean(0)
+            weights = 1 / (places * np.maximum(means, 1e-3 * means.mean() + 1e-12))
+            return cls(net, score, np.zeros(places, np.float32), weights.astype(np.float32))
+        from sklearn.covariance import LedoitWolf
+
+        both = np.hstack([plain.encode(rows), residuals]).astype(np.float64)
+        law = LedoitWolf().fit(both / (spread := both.std(0) + 1e-6))
+        precision = law.precision_ / np.outer(spread, spread) / places
+        return cls(net, score, both.mean(0).astype(np.float32), precision.astype(np.float32))
+
+    def _each(self, work: Any, rows: np.ndarray) -> np.ndarray:
+        """`work` on a part of the rows at a time: memory stays flat however many there are."""
+        if not len(rows):
+            rows, none = np.zeros((1, *rows.shape[1:]), np.float32), True
+        else:
+            none = False
+        with torch.no_grad():
+            parts = [
+                work(torch.from_numpy(np.ascontiguousarray(p)))
+                for p in np.split(rows, range(AT_ONCE, len(rows), AT_ONCE))
+            ]
+        made = torch.cat(parts).numpy()
+        return np.asarray(made[:0] if none else made)
+
+    def encode(self, rows: np.ndarray) -> np.ndarray:
+        """See `Representation.encode`; feature maps of a net without bottleneck are laid out in one row."""
+        return self._each(lambda part: self.net.code(part).flatten(1), rows)
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """See `Representation.decode`.
+
+        Raises:
+            NotImplementedError: the net adds its answer to its input, or has no bottleneck.
+        """
+        if self.net.residual or self.net.architecture.name == "fully_convolutional":
+            raise NotImplementedError("a net without bottleneck has no code that rows could come back from")
+        return self._each(lambda part: self.net.finish(self.net.decoder(part)), codes)
+
+    def reconstruct(self, rows: np.ndarray) -> np.ndarray:
+        """See `Representation.reconstruct`; also images of other sizes, where the net has no bottleneck."""
+        return self._each(self.net, rows)
+
+    def restored(self, rows: np.ndarray) -> np.ndarray:
+        """See `Restorer.restored`: the reconstruction."""
+        return self.reconstruct(rows)
+
+    def score_tensor(self, rows: Tensor) -> Tensor:
+        """See `DifferentiableDetector.score_tensor`."""
+        code = self.net.code(rows)
+        back = self.net.finish(self.net.logits(code, rows))
+        residual = (rows - back).flatten(1)
+        if self.kind != "mahalanobis":
+            return (residual**2) @ self.shape_matrix.to(rows.device)
+        both = torch.cat([code.flatten(1), residual], 1) - self.centre.to(rows.device)
+        return ((both @ self.shape_matrix.to(rows.device)) * both).sum(1)
+
+    def score(self, rows: np.ndarray) -> np.ndarray:
+        """See `Detector.score`."""
+        return self._each(self.score_tensor, rows).astype(np.float64)
+
+    def feature_scores(self, rows: np.ndarray) -> np.ndarray:
+        """See `Detector.feature_scores`: each place's squared residual, weighted as in the score.
+
+        Raises:
+            NotImplementedError: the score is a distance in which places are not apart.
+        """
+        if self.kind == "mahalanobis":
+            raise NotImplementedError("a Mahalanobis distance is not made of features' parts")
+        weights = self.shape_matrix.numpy().reshape(self.net.shape)
+        return np.asarray((rows - self.reconstruct(rows)) ** 2 * weights)
+
+    def settings(self) -> dict[str, Any]:
+        """The net's shape and the score's name."""
+        return {"net": self.net.settings(), "score": self.kind}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The net's weights, and what the score was fitted to."""
+        weights = {f"net.{name}": weight.cpu().numpy() for name, weight in self.net.state_dict().items()}
+        return {**weights, "centre": self.centre.numpy(), "shape_matrix": self.shape_matrix.numpy()}
+
+    @classmethod
+    def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> CodedRows:
+        """See `Subject.restore`."""
+        net = AutoencoderNet.from_settings(settings["net"])
+        weights = {n.removeprefix("net."): torch.from_numpy(a) for n, a in arrays.items() if n.startswith("net.")}
+        net.load_state_dict(weights)
+        return cls(net, settings["score"], arrays["centre"], arrays["shape_matrix"])
