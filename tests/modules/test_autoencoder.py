@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+
+from veilbench.accelerator import Accelerator
+from veilbench.data.rows import Part, Rows
+from veilbench.errors import UserError
+from veilbench.modules.autoencoder import Autoencoder
+from veilbench.nets.boltzmann import BoltzmannPretraining
+from veilbench.nets.convolutional import Convolutional
+from veilbench.nets.dense import Dense
+from veilbench.regularisers.contractive import Contractive
+from veilbench.regularisers.sparsity import L1
+from veilbench.regularisers.variational import Variational
+from veilbench.representations.autoencoder import CodedRows
+from veilbench.training.central import Central
+
+
+def digits(rows: int = 600, scale: float = 1.0) -> Rows:
+    x = (load_digits().images[:, None] / 16 * scale).astype(np.float32)[: rows + 200]
+    y = load_digits().target[: rows + 200]
+    ends = [0, rows, rows + 50, rows + 100, rows + 200]
+    parts = [Part(x[a:b], y[a:b]) for a, b in pairwise(ends)]
+    return Rows(*parts, features=[], labels=list("0123456789"), one_class=False, notes=[])
+
+
+def fitted(tmp_path: Path, rows: Rows, steps: int = 400, seed: int = 0, **settings: Any) -> tuple[CodedRows, Any]:
+    module = Autoencoder(**{"net": Dense(8, 1, [64]), "loss": "mse", **settings})
+    training = Central(max_steps=steps, batch_size=64, steps_per_call=100)
+    subject, found = training.fit(module, rows, Accelerator("cpu"), np.random.SeedSequence(seed), tmp_path)
+    assert isinstance(subject, CodedRows)
+    return subject, found
+
+
+def mse(subject: CodedRows, x: np.ndarray) -> float:
+    return float(((subject.reconstruct(x) - x) ** 2).mean())
+
+
+def test_the_linear_autoencoder_spans_the_subspace_of_pca(tmp_path: Path) -> None:
+    rows = digits()
+    subject, _ = fitted(tmp_path, rows, 6000, net=Dense(8, 0), learning_rate=0.01)
+    flat = rows.train.x.reshape(len(rows.train), -1)
+    pca = PCA(8).fit(flat)
+    best = float(((pca.inverse_transform(pca.transform(flat)) - flat) ** 2).mean())
+    assert best <= mse(subject, rows.train.x) * 1.0001  # nothing linear is better
+    assert mse(subject, rows.train.x) <= 1.01 * best
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"loss": "bce"},
+        {"net": Convolutional(8, [8, 16]), "learning_rate": 0.01},
+        {"regulariser": Variational(0.1)},
+        {"regulariser": Contractive(1e-4)},
+        {
+            "net": Dense(16, 1, [32], "sigmoid"),
+            "loss": "bce",
+            "pretraining": BoltzmannPretraining(epochs=20),
+            "learning_rate": 0.01,
+        },
+    ],
+    ids=["undercomplete", "bce", "convolutional", "variational", "contractive", "deep"],
+)
+def test_every_variant_learns_to_give_rows_back(tmp_path: Path, settings: dict[str, Any]) -> None:
+    rows = digits()
+    mean_row = float(((rows.test.x - rows.train.x.mean(0)) ** 2).mean())
+    subject, found = fitted(tmp_path, rows, **settings)
+    assert mse(subject, rows.test.x) < 0.7 * mean_row
+    curve = found.figures[0].curves[0].y
+    assert curve[-1] < curve[0]
+
+
+def test_the_same_seed_gives_the_same_model_and_another_seed_another_one(tmp_path: Path) -> None:
+    rows = digits(200)
+    one, again, other = (fitted(tmp_path, rows, 100, seed)[0].score(rows.test.x) for seed in (1, 1, 2))
+    assert np.array_equal(one, again)
+    assert not np.allclose(one, other)
+
+
+def test_a_sparse_code_has_fewer_active_units_than_a_free_one(tmp_path: Path) -> None:
+    rows, net = digits(), Dense(96, 0, [], "relu", "relu")
+    free, sparse = (fitted(tmp_path, rows, 600, net=net, regulariser=r)[0] for r in (None, L1(0.1)))
+    active = [(s.encode(rows.test.x) > 1e-3).mean() for s in (free, sparse)]
+    assert active[1] < 0.6 * active[0]
+
+
+def test_corruption_is_fresh_at_every_step_and_teaches_to_undo_it(tmp_path: Path) -> None:
+    drawn: list[torch.Tensor] = []
+
+    def noise(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        made = torch.randn(images.shape, generator=generator, device=images.device)
+        drawn.append(made[0])
+        return images + 0.3 * made
+
+    rows = digits()
+    subject, _ = fitted(tmp_path, rows, 1000, net=Dense(32, 1, [128]), corruption=noise)
+    assert not torch.equal(drawn[0], drawn[1])
+    noisy = rows.test.x + 0.3 * np.random.default_rng(0).standard_normal(rows.test.x.shape).astype(np.float32)
+    assert ((subject.restored(noisy) - rows.test.x) ** 2).mean() < 0.4 * ((noisy - rows.test.x) ** 2).mean()
+
+
+def test_patience_ends_the_training_and_the_best_weights_are_kept(tmp_path: Path) -> None:
+    """Twenty rows and many steps: the model overfits, and what is kept is better than what it ends with."""
+    rows = digits(20)
+    settings = {"net": Dense(16, 2, [256, 256]), "learning_rate": 0.003}
+    kept, found = fitted(tmp_path, rows, 2000, **settings)
+    losses = next(f for f in found.figures if f.title.endswith("validation loss")).curves[0].y
+    assert min(losses) < 0.98 * losses[-1]
+    assert mse(kept, rows.validation.x) == pytest.approx(min(losses), rel=1e-4)
+    _, short = fitted(tmp_path, rows, 2000, patience=2, **settings)
+    assert short.metrics["steps"].value < 2000
+
+
+def test_bce_on_rows_outside_the_unit_interval_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"model.loss=bce needs rows in \[0, 1\], these are in \[0, 2\]"):
+        fitted(tmp_path, digits(scale=2.0), loss="bce")

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.covariance import LedoitWolf
+
+from veilbench.nets.autoencoder_net import AutoencoderNet
+from veilbench.nets.convolutional import FullyConvolutional
+from veilbench.nets.dense import Dense
+from veilbench.representations.autoencoder import CodedRows, Score
+from veilbench.subject import load_subject
+
+ROWS = np.random.default_rng(0).normal(size=(300, 6)).astype(np.float32)
+SCORES: list[Score] = ["error", "whitened", "mahalanobis"]
+
+
+def subject(score: Score = "error") -> CodedRows:
+    torch.manual_seed(0)
+    return CodedRows.fitted(AutoencoderNet(Dense(2, 1, [5]), (6,)), score, ROWS)
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_saved_and_loaded_it_is_the_same(tmp_path: Path, score: Score) -> None:
+    made = subject(score)
+    made.save(tmp_path)
+    loaded = load_subject(tmp_path)
+    assert isinstance(loaded, CodedRows)
+    assert np.array_equal(loaded.score(ROWS), made.score(ROWS))
+    assert np.array_equal(loaded.encode(ROWS), made.encode(ROWS))
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_the_tensor_s_score_is_the_score_and_has_a_gradient(score: Score) -> None:
+    made, rows = subject(score), torch.from_numpy(ROWS[:9]).requires_grad_()
+    scores = made.score_tensor(rows)
+    np.testing.assert_allclose(scores.detach().numpy(), made.score(ROWS[:9]), rtol=1e-5)
+    scores.sum().backward()
+    assert rows.grad is not None
+    assert float(rows.grad.abs().min(1).values.max()) > 0
+
+
+def test_error_is_the_mean_squared_error_and_its_parts_add_up() -> None:
+    made = subject()
+    errors = ((made.reconstruct(ROWS) - ROWS) ** 2).mean(1)
+    np.testing.assert_allclose(made.score(ROWS), errors, rtol=1e-5)
+    np.testing.assert_allclose(made.feature_scores(ROWS).sum(1), errors, rtol=1e-5)
+
+
+def test_whitened_weighs_places_by_what_is_usual_in_them() -> None:
+    made = subject("whitened")
+    squared = (made.reconstruct(ROWS) - ROWS) ** 2
+    np.testing.assert_allclose(made.score(ROWS), (squared / squared.mean(0)).mean(1), rtol=1e-4)
+
+
+def test_mahalanobis_is_scikit_learn_s_distance() -> None:
+    made = subject("mahalanobis")
+    both = np.hstack([made.encode(ROWS), ROWS - made.reconstruct(ROWS)]).astype(float)
+    standard = both / (both.std(0) + 1e-6)
+    np.testing.assert_allclose(made.score(ROWS), LedoitWolf().fit(standard).mahalanobis(standard) / 6, rtol=1e-3)
+    with pytest.raises(NotImplementedError, match="parts"):
+        made.feature_scores(ROWS)
+
+
+def test_many_rows_are_worked_on_in_parts_with_the_same_answer() -> None:
+    made, many = subject(), np.tile(ROWS, (8, 1))
+    np.testing.assert_allclose(made.score(many), np.tile(made.score(ROWS), 8), rtol=1e-5)
+    assert made.score(ROWS[:0]).shape == (0,)
+
+
+def test_a_net_without_bottleneck_restores_but_does_not_decode() -> None:
+    made = CodedRows.fitted(
+        AutoencoderNet(FullyConvolutional(2, 3), (1, 8, 8), residual=True), "error", np.zeros((2, 1, 8, 8), np.float32)
+    )
+    assert made.restored(np.zeros((1, 1, 30, 20), np.float32)).shape == (1, 1, 30, 20)
+    with pytest.raises(NotImplementedError, match="bottleneck"):
+        made.decode(np.zeros((1, 192), np.float32))
