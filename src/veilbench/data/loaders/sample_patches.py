@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -52,7 +53,7 @@ class SamplePatches:
             x, y = x[chosen], y[chosen]
         if self.grey:
             x = np.einsum("nchw,c->nhw", x, GREY)[:, None]
-        labels = [name.rpartition("/")[2].removesuffix(".jpg") for name in bunch.filenames]
+        labels = [Path(name).stem for name in bunch.filenames]
         return Raw(x.astype(np.float32), y, [], labels, ["patches of the same two photographs are in every part"])
 
 
