@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Lt
 from veilbench.data.raw import Raw
 
 Fault = Literal["imbalance", "misalignment", "looseness", "bearing_outer", "bearing_inner", "dropout"]
-SAMPLES_PER_TURN = 32
+SAMPLES_PER_TURN = 64
 HARMONICS = (1.0, 0.5, 0.25, 0.12)  # mean amplitudes of a sound machine at 1 to 4 times the shaft's speed
 # Impacts per turn of a bearing with 9 balls and a ratio of ball to pitch diameter of 0.25 (Randall and Antoni 2011).
 OUTER, INNER = 9 / 2 * (1 - 0.25), 9 / 2 * (1 + 0.25)
@@ -28,7 +28,7 @@ class Turning:
 
 
 class FaultSignals:
-    """Windows of vibration, (rows, length), 32 samples to a turn of the shaft at its nominal speed.
+    """Windows of vibration, (rows, length), 64 samples to a turn of the shaft at its nominal speed.
 
     A sound machine: the sum over k = 1 to 4 of A_k cos(k a(t) + p_k), and white noise. The angle a(t) has a speed that
     is drawn within 5 % of the nominal one and drifts by up to 2 % within the window; the phases p_k are uniform; the
@@ -46,7 +46,7 @@ class FaultSignals:
 
     Args:
         rows: how many windows.
-        length: samples in a window.
+        length: samples in a window; two turns or more.
         faults: which faults, in equal numbers.
         fault_share: the share of rows with a fault.
         noise: standard deviation of the white noise.
@@ -55,7 +55,7 @@ class FaultSignals:
     def __init__(
         self,
         rows: Annotated[int, Ge(10)] = 4000,
-        length: Annotated[int, Ge(64)] = 128,
+        length: Annotated[int, Ge(128)] = 128,
         faults: Sequence[Fault] = get_args(Fault),
         fault_share: Annotated[float, Gt(0), Lt(1)] = 0.3,
         noise: Annotated[float, Ge(0)] = 0.1,

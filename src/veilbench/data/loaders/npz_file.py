@@ -75,7 +75,7 @@ class NpzFile:
     def _images(self, x: np.ndarray) -> np.ndarray:
         x = x[:, None] if x.ndim == 3 else np.moveaxis(x, -1, 1) if self.channels == "last" else x
         if x.dtype.kind == "f":
-            if x.size and not (np.nanmin(x) >= 0 and np.nanmax(x) <= 1):
+            if x.size and not (x.min() >= 0 and x.max() <= 1):  # NaN is refused here too
                 raise UserError(f"{self.path}: images of {x.dtype} lie in [{x.min()}, {x.max()}]; [0, 1] is allowed")
             return x.astype(np.float32)
         if x.dtype.kind == "i":
