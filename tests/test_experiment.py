@@ -136,6 +136,22 @@ def test_a_plain_value_in_place_of_such_a_part_is_refused(value: Any) -> None:
     assert refusal(rows_of(value)) == f"data.source={value!r} is not allowed: a Source is described by its _target_"
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"normal": "0"}, "data.normal='0' is not allowed"),
+        ({"normal": [0]}, "data.normal[0]=0 is not allowed: input should be a valid string"),
+        ({"scale": "log"}, "data.scale='log' is not allowed: input should be 'none', 'minmax' or 'standard'"),
+        ({"split": ["half", 0.1, 0.2, 0.2]}, "data.split[0]='half' is not allowed"),
+        ({"most_rows": 3}, "data.most_rows=3 is not allowed"),
+    ],
+)
+def test_values_of_rows_are_checked_beside_their_source(change: Config, said: str) -> None:
+    node = rows_of({"_target_": "veilbench.data.loaders.sklearn_set.SklearnSet", "name": "digits"})
+    node["data"] |= change
+    assert said in refusal(node)
+
+
 def test_a_target_that_is_no_source_is_refused_when_it_is_built() -> None:
     check(rows_of(TEXT))
     with pytest.raises(UserError, match=r"RowsData: source=.*must be a loader or generator"):

@@ -26,7 +26,7 @@ KINDS = ["imbalance", "misalignment", "looseness", "bearing_outer", "bearing_inn
 @pytest.fixture(scope="module")
 def raw() -> Raw:
     """2,048 samples are 32 turns: orders are told apart well."""
-    return checked(FaultSignals(1400, 2048, fault_share=0.5).read(np.random.default_rng(0)))
+    return checked(FaultSignals(1400, 2048, fault_share=0.5, noise=0.05).read(np.random.default_rng(0)))
 
 
 def power(raw: Raw, kind: str, order: float, envelope: bool = False) -> float:
@@ -77,7 +77,7 @@ def test_a_fault_of_the_shaft_raises_its_orders_and_no_others(
 
 @pytest.mark.parametrize(("kind", "order", "other"), [("bearing_outer", OUTER, INNER), ("bearing_inner", INNER, OUTER)])
 def test_a_bearing_rings_at_its_own_rate(kind: str, order: float, other: float, raw: Raw) -> None:
-    assert gain(raw, kind, order, envelope=True) > 50
+    assert gain(raw, kind, order, envelope=True) > 20
     assert power(raw, kind, order, envelope=True) > 5 * power(raw, kind, other, envelope=True)
     assert all(0.7 < gain(raw, kind, harmonic) < 1.4 for harmonic in (1, 2))
 
@@ -121,7 +121,9 @@ def test_faults_are_found_by_a_fitted_subspace_and_not_all_of_them() -> None:
     pca = PCA(16).fit(fitted)
     test, y = np.concatenate([sound, raw.x[raw.y > 0]]), np.repeat([0, 1], [len(sound), (raw.y > 0).sum()])
     error = ((test - pca.inverse_transform(pca.transform(test))) ** 2).sum(1)
-    assert 0.7 < roc_auc_score(y, error) < 0.97
+    assert 0.7 < roc_auc_score(y, error) < 0.95
+    hidden = np.isin(np.concatenate([np.zeros(len(sound)), raw.y[raw.y > 0]]), [0, 1, 2])
+    assert 0.4 < roc_auc_score(y[hidden], error[hidden]) < 0.6
 
 
 def test_chosen_faults_and_no_noise(raw: Raw) -> None:
