@@ -46,8 +46,9 @@ def classes(values: np.ndarray, where: str, labels: Sequence[str] = ()) -> tuple
     if flat.ndim != 1:
         raise UserError(f"{where} of shape {values.shape} holds no labels: one for each row is needed")
     if np.issubdtype(flat.dtype, np.floating):
-        if not (np.isfinite(flat).all() and (flat == np.round(flat)).all()):
-            raise UserError(f"{where} holds no classes but numbers such as {flat[flat != np.round(flat)][0]}")
+        whole = np.isfinite(flat) & (flat == np.round(flat))
+        if not whole.all():
+            raise UserError(f"{where} holds no classes but numbers such as {flat[~whole][0]}")
         flat = flat.astype(np.int64)
     if not labels:
         names, y = np.unique(flat, return_inverse=True)
