@@ -118,6 +118,46 @@ def test_an_unknown_target_is_named_with_its_place(target: str) -> None:
     assert f"data._target_={target} names nothing that can be imported" in refusal(changed("data._target_", target))
 
 
+def rows_of(source: Any) -> Config:
+    return {"data": {"_target_": "veilbench.data.rows.RowsData", "source": source}}
+
+
+def test_a_part_that_a_protocol_describes_has_a_target_of_its_own() -> None:
+    digits = {"_target_": "veilbench.data.loaders.sklearn_set.SklearnSet", "name": "digits"}
+    check(rows_of(digits))
+    assert build(rows_of(digits))["data"].source.name == "digits"
+    assert "data.source.name='letters' is not allowed: input should be 'digits'" in refusal(
+        rows_of(digits | {"name": "letters"})
+    )
+
+
+@pytest.mark.parametrize("value", ["digits", 3, None, ["digits"], {"name": "digits"}])
+def test_a_plain_value_in_place_of_such_a_part_is_refused(value: Any) -> None:
+    assert refusal(rows_of(value)) == f"data.source={value!r} is not allowed: a Source is described by its _target_"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"normal": "0"}, "data.normal='0' is not allowed"),
+        ({"normal": [0]}, "data.normal[0]=0 is not allowed: input should be a valid string"),
+        ({"scale": "log"}, "data.scale='log' is not allowed: input should be 'none', 'minmax' or 'standard'"),
+        ({"split": ["half", 0.1, 0.2, 0.2]}, "data.split[0]='half' is not allowed"),
+        ({"most_rows": 3}, "data.most_rows=3 is not allowed"),
+    ],
+)
+def test_values_of_rows_are_checked_beside_their_source(change: Config, said: str) -> None:
+    node = rows_of({"_target_": "veilbench.data.loaders.sklearn_set.SklearnSet", "name": "digits"})
+    node["data"] |= change
+    assert said in refusal(node)
+
+
+def test_a_target_that_is_no_source_is_refused_when_it_is_built() -> None:
+    check(rows_of(TEXT))
+    with pytest.raises(UserError, match=r"RowsData: source=.*must be a loader or generator"):
+        build(rows_of(TEXT))
+
+
 def test_mistakes_inside_lists_are_found_with_their_index() -> None:
     assert "parts[1].seed='x'" in refusal({"parts": [TEXT, TEXT | {"seed": "x"}]})
 

@@ -89,7 +89,8 @@ def _is_built_later(value: Any) -> bool:
 
 
 def _check_value(annotation: Any, value: Any, where: str) -> None:
-    if dataclasses.is_dataclass(annotation) or inspect.isabstract(annotation):
+    protocol = getattr(annotation, "_is_protocol", False)
+    if dataclasses.is_dataclass(annotation) or inspect.isabstract(annotation) or protocol:
         name = getattr(annotation, "__name__", annotation)
         raise UserError(f"{where}={value!r} is not allowed: a {name} is described by its _target_")
     try:

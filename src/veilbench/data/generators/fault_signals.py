@@ -1,0 +1,161 @@
+"""Signals of a vibration sensor on a turning machine, sound and with faults of known physics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal, get_args
+
+import numpy as np
+from annotated_types import Ge, Gt, Lt
+
+from veilbench.data.raw import Raw
+
+Fault = Literal["imbalance", "misalignment", "looseness", "bearing_outer", "bearing_inner", "dropout"]
+SAMPLES_PER_TURN = 64
+HARMONICS = (1.0, 0.5, 0.25, 0.12)  # mean amplitudes of a sound machine at 1 to 4 times the shaft's speed
+# Impacts per turn of a bearing with 9 balls and a ratio of ball to pitch diameter of 0.25 (Randall and Antoni 2011).
+OUTER, INNER = 9 / 2 * (1 - 0.25), 9 / 2 * (1 + 0.25)
+RESONANCE, DECAY, RING = 0.31, 3.0, 0.8  # of the housing: cycles per sample; samples until a ring is 1/e; amplitude
+
+
+@dataclass(frozen=True)
+class Turning:
+    """Shafts in motion: angles in radians, shape (n, length), and turns per sample, shape (n, 1)."""
+
+    angle: np.ndarray
+    speed: np.ndarray
+
+
+class FaultSignals:
+    """Windows of vibration, (rows, length), 64 samples to a turn of the shaft at its nominal speed.
+
+    A sound machine: the sum over k = 1 to 4 of A_k cos(k a(t) + p_k), and white noise. The angle a(t) has a speed that
+    is drawn within 5 % of the nominal one and drifts by up to 2 % within the window; the phases p_k are uniform; the
+    amplitudes A_k are log-normal about 1, 0.5, 0.25 and 0.12. A fault of severity s, uniform in 0.5 to 1.5, adds:
+
+    - imbalance: s (speed / nominal)^2 cos(a + p): the centrifugal force, once per turn, square in the speed;
+    - misalignment: 0.9 s cos(2a + p) + 0.3 s cos(3a + p'): two and three times per turn;
+    - looseness: half orders 0.5, 1.5 and 2.5 of 0.5 s, 0.35 s and 0.25 s, and orders 5 to 8 of 0.15 s each;
+    - bearing_outer: 0.8 s times rings of the housing, decaying, 3.375 per turn with 1 % of slip;
+    - bearing_inner: the same, 5.625 per turn, times (1 + cos(a + p)) / 2, since the damage passes the load;
+    - dropout: nothing; the sensor repeats its last value for 15 to 50 % of the window.
+
+    The classes overlap. Imbalance and misalignment lie in the space that sound machines span and differ by amplitude
+    alone: what reconstructs sound signals well reconstructs these, too. The other faults leave that space, small ones
+    hardly. Real machines have more: gears, changing load, several shafts, coloured noise. Labels: "normal", then
+    `faults`.
+
+    Args:
+        rows: how many windows.
+        length: samples in a window; two turns or more.
+        faults: which faults, in equal numbers.
+        fault_share: the share of rows with a fault.
+        noise: standard deviation of the white noise.
+    """
+
+    def __init__(
+        self,
+        rows: Annotated[int, Ge(10)] = 4000,
+        length: Annotated[int, Ge(128)] = 128,
+        faults: Sequence[Fault] = get_args(Fault),
+        fault_share: Annotated[float, Gt(0), Lt(1)] = 0.3,
+        noise: Annotated[float, Ge(0)] = 0.15,
+    ) -> None:
+        if not faults or len(set(faults)) < len(faults) or not set(faults) <= set(get_args(Fault)):
+            raise ValueError(f"faults={list(faults)} must be some of {', '.join(get_args(Fault))}, each once")
+        if round(rows * fault_share) < len(faults):
+            raise ValueError(
+                f"rows={rows} with fault_share={fault_share} leaves no row for some of {len(faults)} faults"
+            )
+        self.rows, self.length, self.faults = rows, length, list(faults)
+        self.fault_share, self.noise = fault_share, noise
+
+    def read(self, rng: np.random.Generator) -> Raw:
+        """Draw the windows, sound ones first."""
+        faulty = round(self.rows * self.fault_share)
+        y = np.concatenate([np.zeros(self.rows - faulty, np.int64), 1 + np.arange(faulty) % len(self.faults)])
+        shaft = turning(self.rows, self.length, rng)
+        x = sound(shaft, rng) + self.noise * rng.standard_normal((self.rows, self.length))
+        for place, fault in enumerate(self.faults, 1):
+            chosen = np.flatnonzero(y == place)
+            x[chosen] = FAULTS[fault](x[chosen], Turning(shaft.angle[chosen], shaft.speed[chosen]), rng)
+        return Raw(x.astype(np.float32), y, [f"sample_{i}" for i in range(self.length)], ["normal", *self.faults])
+
+
+def turning(rows: int, length: int, rng: np.random.Generator) -> Turning:
+    """Shafts with a speed within 5 % of the nominal one, which drifts by up to 2 % within the window."""
+    speed = (1 + rng.uniform(-0.05, 0.05, (rows, 1))) / SAMPLES_PER_TURN
+    drift, start = rng.uniform(-0.02, 0.02, (rows, 1)), rng.uniform(0, 1, (rows, 1))
+    time = np.arange(length)
+    return Turning(2 * np.pi * (start + speed * (time + drift * time**2 / (2 * length))), speed)
+
+
+def wave(shaft: Turning, order: float, amplitude: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A vibration of a number of cycles per turn, its phase uniform; amplitude of shape (n, 1)."""
+    return np.asarray(amplitude * np.cos(order * shaft.angle + rng.uniform(0, 2 * np.pi, amplitude.shape)))
+
+
+def sound(shaft: Turning, rng: np.random.Generator) -> np.ndarray:
+    """What a machine without a fault shows."""
+    spread = rng.lognormal(0, 0.25, (len(HARMONICS), len(shaft.speed), 1))
+    waves = [wave(shaft, k, a * one, rng) for k, (a, one) in enumerate(zip(HARMONICS, spread, strict=True), 1)]
+    return np.asarray(sum(waves))
+
+
+def rings(shaft: Turning, per_turn: float, rng: np.random.Generator) -> np.ndarray:
+    """The housing's ring after each impact; an impact ends the ring of the one before."""
+    rows = shaft.speed.shape
+    order = per_turn * (1 + 0.01 * rng.standard_normal(rows))
+    since = (order * shaft.angle / (2 * np.pi) + rng.uniform(0, 1, rows)) % 1 / (order * shaft.speed)  # in samples
+    pitch = RESONANCE * rng.uniform(0.95, 1.05, rows)
+    return np.asarray(np.exp(-since / DECAY) * np.sin(2 * np.pi * pitch * since))
+
+
+def _severity(shaft: Turning, rng: np.random.Generator) -> np.ndarray:
+    return np.asarray(rng.uniform(0.5, 1.5, shaft.speed.shape))
+
+
+def _imbalance(x: np.ndarray, shaft: Turning, rng: np.random.Generator) -> np.ndarray:
+    force = _severity(shaft, rng) * (shaft.speed * SAMPLES_PER_TURN) ** 2
+    return np.asarray(x + wave(shaft, 1, force, rng))
+
+
+def _misalignment(x: np.ndarray, shaft: Turning, rng: np.random.Generator) -> np.ndarray:
+    severity = _severity(shaft, rng)
+    return np.asarray(x + wave(shaft, 2, 0.9 * severity, rng) + wave(shaft, 3, 0.3 * severity, rng))
+
+
+def _looseness(x: np.ndarray, shaft: Turning, rng: np.random.Generator) -> np.ndarray:
+    severity = _severity(shaft, rng)
+    orders = {0.5: 0.5, 1.5: 0.35, 2.5: 0.25, 5: 0.15, 6: 0.15, 7: 0.15, 8: 0.15}
+    return np.asarray(x + sum(wave(shaft, order, size * severity, rng) for order, size in orders.items()))
+
+
+def _bearing_outer(x: np.ndarray, shaft: Turning, rng: np.random.Generator) -> np.ndarray:
+    return np.asarray(x + RING * _severity(shaft, rng) * rings(shaft, OUTER, rng))
+
+
+def _bearing_inner(x: np.ndarray, shaft: Turning, rng: np.random.Generator) -> np.ndarray:
+    severity = _severity(shaft, rng)
+    load = (1 + wave(shaft, 1, np.ones_like(severity), rng)) / 2
+    return np.asarray(x + RING * severity * load * rings(shaft, INNER, rng))
+
+
+def _dropout(x: np.ndarray, shaft: Turning, rng: np.random.Generator) -> np.ndarray:
+    length = x.shape[1]
+    for row in x:
+        held = round(length * rng.uniform(0.15, 0.5))
+        start = rng.integers(1, length - held + 1)
+        row[start : start + held] = row[start - 1]
+    return x
+
+
+FAULTS: dict[str, Callable[[np.ndarray, Turning, np.random.Generator], np.ndarray]] = {
+    "imbalance": _imbalance,
+    "misalignment": _misalignment,
+    "looseness": _looseness,
+    "bearing_outer": _bearing_outer,
+    "bearing_inner": _bearing_inner,
+    "dropout": _dropout,
+}

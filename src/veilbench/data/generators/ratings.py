@@ -1,0 +1,58 @@
+"""Which films people like, from tastes that are known."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge, Gt, Le, Lt
+
+from veilbench.data.raw import Raw
+
+GENRES = (
+    *("space", "crime", "romance", "western", "horror", "comedy"),
+    *("war", "music", "nature", "sport", "history", "magic"),
+)
+
+
+class Ratings:
+    """People, (people, films), with 1 for each film that a person liked and 0 for the others.
+
+    The model: person p has weights w over the tastes, `focus` for one main taste, drawn uniformly, and the rest dealt
+    to all tastes by a flat Dirichlet law. Film f belongs to one taste g and has an appeal c, uniform in 0.5 to 1. The
+    person likes it with probability b + (1 - b) w_g c, independently of all else, where b is `background`. The classes
+    are the main tastes: what a code is good for is to tell them, what it may betray is the single films.
+
+    Args:
+        people: how many rows.
+        films: how many columns, dealt to the tastes in turn: space_00, crime_00, ..., space_01, ...
+        tastes: how many of space, crime, romance, western, horror, comedy, war, music, nature, sport, history, magic.
+        focus: the weight of the main taste before the rest is dealt.
+        background: the probability of liking a film of no taste at all.
+    """
+
+    def __init__(
+        self,
+        people: Annotated[int, Ge(10)] = 2000,
+        films: Annotated[int, Ge(2)] = 60,
+        tastes: Annotated[int, Ge(2), Le(12)] = 6,
+        focus: Annotated[float, Gt(0), Le(1)] = 0.6,
+        background: Annotated[float, Ge(0), Lt(1)] = 0.05,
+    ) -> None:
+        if films < tastes:
+            raise ValueError(f"films={films} must be at least tastes={tastes}: a film for each taste")
+        if people < tastes:
+            raise ValueError(f"people={people} must be at least tastes={tastes}: a person for each taste")
+        self.people, self.films, self.tastes, self.focus, self.background = people, films, tastes, focus, background
+
+    def read(self, rng: np.random.Generator) -> Raw:
+        """Draw the people and what they like."""
+        taste = np.arange(self.films) % self.tastes
+        main = rng.permutation(np.arange(self.people) % self.tastes)  # each taste has its people, however few they are
+        weights = (1 - self.focus) * rng.dirichlet(np.ones(self.tastes), self.people)
+        weights[np.arange(self.people), main] += self.focus
+        appeal = rng.uniform(0.5, 1, self.films)
+        likes = self.background + (1 - self.background) * weights[:, taste] * appeal
+        x = (rng.random((self.people, self.films)) < likes).astype(np.float32)
+        names = [f"{GENRES[genre]}_{film // self.tastes:02d}" for film, genre in enumerate(taste)]
+        return Raw(x, main.astype(np.int64), names, list(GENRES[: self.tastes]))

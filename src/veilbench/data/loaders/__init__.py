@@ -1,0 +1,1 @@
+"""Sources of rows that read files or bundled data sets: each has `read(rng)`, which returns a `Raw`."""

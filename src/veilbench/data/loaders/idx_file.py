@@ -1,0 +1,76 @@
+"""Images and labels in the idx format of MNIST, plain or gzipped."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from math import prod
+
+import numpy as np
+
+from veilbench.data.loaders.files import classes, existing
+from veilbench.data.raw import Raw
+from veilbench.errors import UserError
+
+GZIP = b"\x1f\x8b"
+UNSIGNED_BYTES = 8
+
+
+class IdxFiles:
+    """A file of images and one of labels, as MNIST, Fashion-MNIST and KMNIST have them.
+
+    The format: two zero bytes, the type of the numbers (8: unsigned bytes, the one that is read here), the number of
+    axes, each axis' length as four bytes with the highest first, and then the numbers.
+
+    Args:
+        images: the file of images, three axes.
+        labels: the file of labels, one axis; None: there are no classes.
+    """
+
+    def __init__(self, images: str, labels: str | None = None) -> None:
+        self.images, self.labels = images, labels
+
+    def read(self, rng: np.random.Generator) -> Raw:
+        """All images, (n, 1, height, width) in [0, 1].
+
+        Raises:
+            UserError: a file is missing, damaged, cut short or of another kind, or the two do not belong together.
+        """
+        x = (idx_array(self.images, 3)[:, None] / np.float32(255)).astype(np.float32)
+        if self.labels is None:
+            return Raw(x, np.zeros(len(x), np.int64), [], ["all"])
+        values = idx_array(self.labels, 1)
+        if len(values) != len(x):
+            raise UserError(f"{self.images} holds {len(x):,} images, {self.labels} {len(values):,} labels")
+        y, labels = classes(values, self.labels)
+        return Raw(x, y, [], labels)
+
+
+def idx_array(path: str, axes: int) -> np.ndarray:
+    """The array of unsigned bytes in an idx file.
+
+    Args:
+        path: the file; whether it is gzipped is seen from its first bytes.
+        axes: how many axes it must have.
+
+    Raises:
+        UserError: it is missing, damaged, cut short, longer than it says, or has another type or number of axes.
+    """
+    content = existing(path, "the idx file").read_bytes()
+    if content[:2] == GZIP:
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError, zlib.error) as error:
+            raise UserError(f"{path} is a damaged gzip file: {error}") from error
+    start = 4 + 4 * axes
+    if content[:4] != bytes([0, 0, UNSIGNED_BYTES, axes]):
+        raise UserError(
+            f"{path} begins with {content[:4].hex(' ') or 'nothing'}; an idx file of unsigned bytes with {axes} axes "
+            f"begins with 00 00 08 {axes:02x}"
+        )
+    if len(content) < start:
+        raise UserError(f"{path} is cut short: {len(content)} bytes, fewer than its head of {start}")
+    shape = tuple(int(length) for length in np.frombuffer(content, ">u4", axes, 4))
+    if len(content) != start + prod(shape):
+        raise UserError(f"{path} says {shape}, {start + prod(shape):,} bytes with its head, but has {len(content):,}")
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)

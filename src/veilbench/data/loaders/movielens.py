@@ -1,0 +1,54 @@
+"""Which films each person liked, from MovieLens' file `u.data`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge, Le
+
+from veilbench.data.loaders.files import existing
+from veilbench.data.raw import Raw
+from veilbench.errors import UserError
+
+
+class MovieLens:
+    """Ratings of MovieLens 100K (Harper and Konstan 2015): each line is user, item, rating and time, apart by tabs.
+
+    A row is a person: 1 for each film that the person rated `liked_from` or higher, 0 for films rated lower and for
+    films not rated at all. A film is called item_<number>, as in the file. Where a person rated a film twice, the
+    later line counts. There are no classes.
+
+    Args:
+        path: the file.
+        liked_from: the lowest rating, of 1 to 5, that counts as liking.
+    """
+
+    def __init__(self, path: str, liked_from: Annotated[float, Ge(1), Le(5)] = 4) -> None:
+        self.path, self.liked_from = path, liked_from
+
+    def read(self, rng: np.random.Generator) -> Raw:
+        """Every person who rated a film, by every film that somebody rated.
+
+        Raises:
+            UserError: the file is missing, or its lines are not four numbers.
+        """
+        path = existing(self.path, "the ratings")
+        if not path.stat().st_size:
+            raise UserError(f"{path} is empty; lines of user, item, rating and time are needed")
+        try:
+            lines = np.loadtxt(path, delimiter="\t", ndmin=2, comments=None)
+        except ValueError as error:  # numpy names the line
+            raise UserError(f"{path} is not four numbers, apart by tabs, on each line: {error}") from error
+        if lines.shape[1] != 4:
+            raise UserError(f"{path} has {lines.shape[1]} columns; user, item, rating and time are needed")
+        users, user = np.unique(lines[:, 0], return_inverse=True)
+        items, item = np.unique(lines[:, 1], return_inverse=True)
+        liked = np.zeros((len(users), len(items)), np.float32)
+        for one, film, rating in zip(user, item, lines[:, 2], strict=True):
+            liked[one, film] = rating >= self.liked_from
+        notes = [
+            f"{len(lines):,} ratings of {len(items):,} films by {len(users):,} people; liked is a rating of "
+            f"{self.liked_from:g} or more; a film that was not rated counts as not liked"
+        ]
+        return Raw(liked, np.zeros(len(users), np.int64), [f"item_{i:g}" for i in items], ["all"], notes)

@@ -1,0 +1,57 @@
+"""Tables of openml.org."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from annotated_types import Ge, Gt
+
+from veilbench.data.loaders.fetching import fetching, written_whole
+from veilbench.data.loaders.table_file import TableFile
+from veilbench.data.raw import Raw
+
+
+class OpenML:
+    """A table of OpenML (Vanschoren et al. 2014), fetched once and kept as Parquet, which may be put by hand.
+
+    Args:
+        data_id: the table's number on openml.org; it stands for one version, where a name may stand for several.
+        label: the column that holds the classes; None: there are none.
+        missing: as in `TableFile`.
+        one_hot_most: as in `TableFile`.
+        home: the folder of the file `openml_<data_id>.parquet`.
+        seconds: the longest wait for an answer of the network.
+    """
+
+    def __init__(
+        self,
+        data_id: Annotated[int, Ge(1)],
+        label: str | None = None,
+        missing: Literal["error", "drop", "median"] = "error",
+        one_hot_most: Annotated[int, Ge(2)] = 20,
+        home: str = "data",
+        seconds: Annotated[float, Gt(0)] = 30.0,
+    ) -> None:
+        self.path = Path(home) / f"openml_{data_id}.parquet"
+        self.data_id, self.seconds = data_id, seconds
+        self.table = TableFile(str(self.path), label, missing, one_hot_most)
+
+    def read(self, rng: np.random.Generator) -> Raw:
+        """The whole table, fetched if its file is not there.
+
+        Raises:
+            UserError: it could not be fetched, and the line says which file may be put where; or as in `TableFile`.
+        """
+        if not self.path.is_file():
+            from sklearn.datasets import fetch_openml
+
+            what = f"table {self.data_id} of openml.org"
+            with fetching(what, f"{self.path}, the whole table", self.seconds) as folder:
+                bunch = fetch_openml(
+                    data_id=self.data_id, data_home=folder, as_frame=True, parser="pandas", n_retries=2, delay=1.0
+                )
+            with written_whole(self.path) as partial:
+                bunch.frame.to_parquet(partial, index=False)
+        return self.table.read(rng)

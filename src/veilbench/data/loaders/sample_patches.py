@@ -1,0 +1,75 @@
+"""Patches of the two photographs that come with scikit-learn: colour images without a download."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.data.raw import Raw
+from veilbench.errors import UserError
+
+GREY = np.array([0.299, 0.587, 0.114])  # of red, green and blue: luma of ITU-R BT.601
+
+
+class SamplePatches:
+    """Square patches of `china.jpg` and `flower.jpg`, (n, 3, size, size) in [0, 1], from a grid: no two share a pixel.
+
+    The grid's place in each photograph is drawn so that no patch is lost. Size 32 gives 520 patches, 16 gives 2,080, 8
+    gives 8,480. All parts of the data are of the same two photographs, so this says how well a model compresses such
+    patches and not how well it does on other photographs. The classes are the photographs.
+
+    Args:
+        size: pixels on each side.
+        count: so many of the patches, taken at random; None takes all.
+        grey: one channel, of weighted red, green and blue.
+    """
+
+    def __init__(
+        self, size: Annotated[int, Ge(2)] = 32, count: Annotated[int, Ge(1)] | None = None, grey: bool = False
+    ):
+        if size > 400:
+            raise ValueError(f"size={size} must be 400 or less: the photographs have 427 x 640 pixels")
+        self.size, self.count, self.grey = size, count, grey
+
+    def read(self, rng: np.random.Generator) -> Raw:
+        """The patches.
+
+        Raises:
+            UserError: there are fewer than `count`.
+        """
+        from sklearn.datasets import load_sample_images
+
+        bunch = load_sample_images()
+        grids = [patches(image / 255, self.size, rng) for image in bunch.images]
+        x = np.concatenate(grids)
+        y = np.repeat(np.arange(len(grids)), [len(grid) for grid in grids])
+        if self.count and self.count > len(x):
+            raise UserError(f"data.source.count={self.count}: there are {len(x)} patches of size {self.size}")
+        if self.count:
+            chosen = np.sort(rng.permutation(len(x))[: self.count])
+            x, y = x[chosen], y[chosen]
+        if self.grey:
+            x = np.einsum("nchw,c->nhw", x, GREY)[:, None]
+        labels = [Path(name).stem for name in bunch.filenames]
+        return Raw(x.astype(np.float32), y, [], labels, ["patches of the same two photographs are in every part"])
+
+
+def patches(image: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """All squares of a grid whose place is drawn, in reading order.
+
+    Args:
+        image: shape (height, width, channels).
+        size: pixels on each side of a square.
+        rng: draws how many pixels are left out at the top and at the left.
+
+    Returns:
+        Shape (n, channels, size, size), where n = (height // size) * (width // size).
+    """
+    rows, columns = image.shape[0] // size, image.shape[1] // size
+    top, left = rng.integers(image.shape[0] - rows * size + 1), rng.integers(image.shape[1] - columns * size + 1)
+    used = image[top : top + rows * size, left : left + columns * size]
+    squares = used.reshape(rows, size, columns, size, -1).transpose(0, 2, 4, 1, 3)
+    return squares.reshape(rows * columns, -1, size, size)

@@ -1,0 +1,81 @@
+"""Larger sets that scikit-learn fetches from the network once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from annotated_types import Gt
+
+from veilbench.data.loaders.fetching import fetching, written_whole
+from veilbench.data.loaders.npz_file import NpzFile
+from veilbench.data.loaders.table_file import TableFile
+from veilbench.data.raw import Raw
+
+IMAGES: dict[str, dict[str, Any]] = {
+    "olivetti_faces": {},
+    "lfw_people": {"min_faces_per_person": 20},
+}
+LABELS = {"covtype": "Cover_Type", "kddcup99": "labels", "california_housing": None}
+ONE_HOT_MOST = 100  # kddcup99 names 70 network services
+
+
+class SklearnFetched:
+    """A set that scikit-learn knows where to fetch and how to check; kept as one plain file, which may be put by hand.
+
+    `olivetti_faces`: 400 images of 40 people, 64 x 64. `lfw_people`: the 62 people with 20 images or more of Labeled
+    Faces in the Wild, 62 x 47. `covtype`: 581,012 patches of forest by 54 measurements, 7 kinds of trees. `kddcup99`:
+    a tenth of the network connections of KDD Cup 1999, 23 kinds of traffic. `california_housing`: 20,640 districts by
+    9 numbers, no classes. Images of one person are dealt to all parts: their parts are not disjoint by identity.
+
+    Args:
+        name: which one.
+        home: the folder of the file: `<name>.npz` with `X` and `y` for images, `<name>.parquet` for tables.
+        seconds: the longest wait for an answer of the network.
+    """
+
+    def __init__(
+        self,
+        name: Literal["olivetti_faces", "lfw_people", "covtype", "kddcup99", "california_housing"],
+        home: str = "data",
+        seconds: Annotated[float, Gt(0)] = 30.0,
+    ) -> None:
+        if name not in (*IMAGES, *LABELS):
+            raise ValueError(f"name={name!r} must be one of {', '.join([*IMAGES, *LABELS])}")
+        self.name, self.home, self.seconds = name, home, seconds
+
+    def read(self, rng: np.random.Generator) -> Raw:
+        """The whole set, fetched if its file is not there.
+
+        Raises:
+            UserError: it could not be fetched; the line says which file may be put where.
+        """
+        path = Path(self.home) / f"{self.name}.{'npz' if self.name in IMAGES else 'parquet'}"
+        if not path.is_file():
+            holding = "arrays X (n, height, width) and y (n,)" if self.name in IMAGES else "a table"
+            with fetching(self.name, f"{path}, {holding}", self.seconds) as folder:
+                bunch = self._fetched(folder)
+            with written_whole(path) as partial:
+                _write(bunch, partial)
+        if self.name in IMAGES:
+            return NpzFile(str(path)).read(rng)
+        return TableFile(str(path), LABELS[self.name], one_hot_most=ONE_HOT_MOST).read(rng)
+
+    def _fetched(self, folder: str) -> Any:
+        from sklearn import datasets
+
+        options = IMAGES.get(self.name, {"as_frame": True})
+        return getattr(datasets, f"fetch_{self.name}")(data_home=folder, n_retries=2, delay=1.0, **options)
+
+
+def _write(bunch: Any, path: Path) -> None:
+    if "images" in bunch:
+        names = np.asarray(bunch["target_names"])[bunch.target] if "target_names" in bunch else bunch.target
+        with path.open("wb") as file:
+            np.savez_compressed(file, X=np.asarray(bunch.images, np.float32), y=names)
+        return
+    frame = bunch.frame.copy()
+    for name in frame.select_dtypes(object):
+        frame[name] = [value.decode("ascii") if isinstance(value, bytes) else value for value in frame[name]]
+    frame.infer_objects().to_parquet(path, index=False)

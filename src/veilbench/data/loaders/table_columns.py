@@ -1,0 +1,113 @@
+"""The columns of a table as numbers: missing values, texts and classes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from veilbench.data.loaders.files import classes
+from veilbench.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EXACT = 2**24  # float32 holds every whole number up to here
+
+
+def without_missing(
+    frame: pd.DataFrame, label: str | None, how: Literal["error", "drop", "median"], where: str, notes: list[str]
+) -> pd.DataFrame:
+    """The table without missing values in its numbers and labels.
+
+    Args:
+        frame: the table.
+        label: the column that holds the classes.
+        how: as in `TableFile`.
+        where: the file, for errors.
+        notes: what was done is added.
+
+    Raises:
+        UserError: values are missing that must not be, or no row is left.
+    """
+    empty = frame.isna()
+    cells, rows = int(empty.to_numpy().sum()), int(empty.any(axis=1).sum())
+    if not cells:
+        return frame
+    first = str(empty.any().idxmax())
+    said = f"{cells:,} values are missing, in {rows:,} of {len(frame):,} rows"
+    if how == "error":
+        raise UserError(f"{where}: {said}, first in column {first}; data.source.missing may be drop or median")
+    if how == "drop":
+        if rows == len(frame):
+            raise UserError(f"{where}: {said}, first in column {first}: data.source.missing=drop leaves no row")
+        notes.append(f"{said}: these rows are left out")
+        return frame[~empty.any(axis=1)].reset_index(drop=True)
+    if label is not None and empty[label].any():
+        raise UserError(f"{where}: {int(empty[label].sum()):,} labels are missing in column {label}; drop these rows")
+    if empty.all().any():
+        raise UserError(f"{where}: column {empty.all().idxmax()} is empty and has no median; take it out")
+    notes.append(f"{said}: each is its column's median over all rows, the test's too; a missing text is no category")
+    return frame.fillna({name: frame[name].median() for name in frame if _is_numeric(frame[name])})
+
+
+def _is_numeric(column: pd.Series) -> bool:
+    from pandas.api.types import is_complex_dtype, is_numeric_dtype
+
+    return bool(is_numeric_dtype(column) and not is_complex_dtype(column))  # true and false are numbers here
+
+
+def _is_text(column: pd.Series) -> bool:
+    from pandas.api.types import is_object_dtype, is_string_dtype
+
+    return bool(is_object_dtype(column) or is_string_dtype(column) or str(column.dtype) == "category")
+
+
+def coded(frame: pd.DataFrame, most: int, where: str, notes: list[str]) -> tuple[np.ndarray, list[str]]:
+    """The columns as numbers, shape (n, features), float32, and their names.
+
+    A text column becomes a column `name=value` of 0 and 1 for each of its values, in alphabetical order.
+
+    Raises:
+        UserError: a text column has more values than `most`, or a column holds neither numbers nor texts.
+    """
+    columns: dict[str, np.ndarray] = {}
+    for name in frame:
+        column = frame[name]
+        if _is_numeric(column):
+            columns[str(name)] = column.to_numpy(np.float64)
+        elif _is_text(column):
+            columns |= _one_hot(column, most, f"{where}: column {name}", notes)
+        else:
+            raise UserError(f"{where}: column {name} holds {column.dtype}; numbers or texts are needed: take it out")
+    x = np.stack(list(columns.values()), axis=1)
+    large = (np.abs(x) > EXACT) & (x == np.round(x)) & np.isfinite(x)
+    if large.any():
+        named = [name for name, rounded in zip(columns, large.any(0), strict=True) if rounded]
+        notes.append(f"whole numbers above {EXACT:,} are rounded to float32: {', '.join(named[:5])}")
+    with np.errstate(over="ignore"):  # what overflows becomes infinite, which is refused with its column's name
+        return x.astype(np.float32), list(columns)
+
+
+def _one_hot(column: pd.Series, most: int, where: str, notes: list[str]) -> dict[str, np.ndarray]:
+    texts = np.array(["" if gone else str(v) for v, gone in zip(column, column.isna(), strict=True)], dtype=object)
+    values = sorted({text for text, gone in zip(texts, column.isna(), strict=True) if not gone})
+    if len(values) > most:
+        raise UserError(
+            f"{where} holds {len(values):,} different texts such as {values[0]!r}; data.source.one_hot_most={most} "
+            "allows fewer: raise it, or take the column out"
+        )
+    notes.append(f"column {column.name} is a text: one column of 0 and 1 for each of its {len(values)} values")
+    present = ~column.isna().to_numpy()
+    return {f"{column.name}={value}": ((texts == value) & present).astype(np.float64) for value in values}
+
+
+def coded_labels(column: pd.Series, where: str) -> tuple[np.ndarray, list[str]]:
+    """Places and names of the classes in a column without missing values.
+
+    Raises:
+        UserError: it holds numbers with fractions.
+    """
+    if _is_numeric(column):
+        return classes(column.to_numpy(), where)
+    return classes(np.array([str(value) for value in column]), where)
