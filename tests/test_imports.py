@@ -17,7 +17,7 @@ FLOORS = [
     {"cli"},
     {"training", "evaluations", "attacks", "report", "tracking", "experiment", "stages", "accelerator"},
     {"modules", "baselines", "data", "ciphers", "representations"},
-    {"nets", "losses", "metrics"},
+    {"nets", "losses", "metrics", "corruptions"},
     {"threat", "findings", "subject", "sources", "errors", "lifeline"},
 ]
 HEIGHT = {part: -index for index, floor in enumerate(FLOORS) for part in floor}
