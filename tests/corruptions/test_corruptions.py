@@ -142,7 +142,7 @@ def test_a_watermark_is_written_within_every_image(side: int) -> None:
     ink = stamp("SAMPLE", side, side)
     assert ink.shape[0] >= 3
     assert 0.2 < ink.mean() < 0.9
-    assert ink.min() < 0.5 < ink.max() == 1
+    assert ink.min() < 0.8 < ink.max() == 1
     assert spoiled.amax().item() == pytest.approx(0.5 * ink.max())
     assert spoiled.sum((1, 2, 3)).numpy() == pytest.approx(np.full(60, 1.5 * ink.sum()), rel=1e-4)  # wholly inside
     assert len({tuple(np.argwhere(one[0].numpy() > 0)[0]) for one in spoiled}) > 1

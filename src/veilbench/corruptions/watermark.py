@@ -62,4 +62,4 @@ def stamp(text: str, height: int, width: int) -> np.ndarray:
     wide = max(1, int(WIDEST * width))
     high = min(height, max(LOWEST, round(wide * canvas.height / canvas.width)))
     ink = np.asarray(canvas.resize((wide, high), Image.Resampling.BOX), np.float32)
-    return ink / ink.max()
+    return np.asarray(ink / ink.max())
