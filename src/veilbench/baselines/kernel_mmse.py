@@ -15,8 +15,8 @@ class KernelMmse(FittedRestorer):
     """The posterior mean under a prior that is the training images, each as likely as the others.
 
     A weighted mean of the training images, with weights softmax(-|y - x|^2 / (2 sigma^2)). Where noise is strong it is
-    hard to beat; where it is weak it answers with the nearest training image, however far that is. It keeps the training images as they
-    are: who has the model has the data.
+    hard to beat; where it is weak it answers with the nearest training image, however far that is. It keeps the
+    training images as they are: who has the model has the data.
     """
 
     names = ("rows",)
