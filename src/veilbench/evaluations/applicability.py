@@ -19,8 +19,8 @@ def need_rows(data: object) -> None:
 
 
 def has_images(rows: Rows) -> bool:
-    """Whether the rows are images that can be shown: 1 or 3 channels."""
-    return len(rows.shape) == 3 and rows.shape[0] in (1, 3)
+    """Whether the rows are images that can be shown and compared: 1 or 3 channels, 3 x 3 pixels or more."""
+    return len(rows.shape) == 3 and rows.shape[0] in (1, 3) and min(rows.shape[1:]) >= 3
 
 
 def need_finite(answers: np.ndarray, who: str) -> np.ndarray:

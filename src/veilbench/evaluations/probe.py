@@ -53,7 +53,8 @@ class Probe:
             raise NotImplementedError(f"all training rows have the label {rows.labels[present[0]]}")
         if self.neighbours > len(train):
             raise UserError(f"neighbours={self.neighbours} are more than the {len(train)} training rows")
-        found, lines = Findings("Probe"), []
+        found = Findings("Probe")
+        lines: list[list[str | float | Metric | None]] = []
         codes = [need_finite(subject.encode(part.x), "its encoder") for part in (train, rows.test)]
         for prefix, name, pair in (("", "code", codes), ("raw_", "raw rows", [train.x, rows.test.x])):
             flat = [array.reshape(len(array), -1) for array in pair]

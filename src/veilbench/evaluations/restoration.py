@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, cast
 
 import numpy as np
 from annotated_types import Ge
@@ -13,7 +13,7 @@ from veilbench.corruptions.base import Corruption
 from veilbench.data.rows import Rows
 from veilbench.errors import UserError
 from veilbench.evaluations.applicability import has_images, need_finite, need_rows
-from veilbench.findings import Findings, Table
+from veilbench.findings import Findings, Metric, Table
 from veilbench.metrics.grids import picture
 from veilbench.metrics.image import psnr, ssim
 from veilbench.metrics.intervals import mean
@@ -56,7 +56,7 @@ class Restoration:
             name = type(baseline).__name__
             if name in answers:
                 raise UserError(f"baselines hold {name} twice; each of them once")
-            answers[name] = baseline.fit(rows, rng).restored(spoiled)  # type: ignore[attr-defined]
+            answers[name] = cast(Restorer, baseline.fit(rows, rng)).restored(spoiled)
         return self._findings(clean, {name: need_finite(answer, name) for name, answer in answers.items()})
 
     def spoiled(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -88,7 +88,7 @@ class Restoration:
                 decibels["this model"] - decibels[best], unit="", of="images"
             )
             found.notes.append(f"The best baseline is {best}.")
-        lines = [
+        lines: list[list[str | float | Metric | None]] = [
             [name, mean(decibels[name], unit="", of="images"), mean(likeness[name], unit="", of="images")]
             for name in answers
         ]

@@ -1,0 +1,151 @@
+"""Does a model tell anomalies from normal rows, and does it know more than how large a row is?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, cast
+
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.accelerator import Accelerator
+from veilbench.baselines.input_norm import InputNorm
+from veilbench.data.rows import Rows
+from veilbench.errors import UserError
+from veilbench.evaluations.applicability import has_images, need_rows
+from veilbench.findings import Findings, Metric, Table
+from veilbench.metrics.anomaly import Ranking, need_scores, rank_correlation
+from veilbench.metrics.grids import picture
+from veilbench.metrics.intervals import bootstrap, proportion
+from veilbench.representations.base import Detector
+from veilbench.subject import Subject
+
+IS_THE_NORM, SHOWN_FEATURES, SHOWN_IMAGES = 0.95, 3, 8
+Cell = str | float | Metric | None
+
+
+class Anomaly:
+    """AUROC and average precision on the test rows; alarms at a threshold that normal rows alone have set.
+
+    Args:
+        quantile: of the validation rows' scores, all of them normal, above which a row is called an anomaly.
+        baselines: detectors, fitted to the same training rows.
+        examples: anomalies whose oddest features are listed, at most.
+        repeats: resamples of the bootstrap, which draws anomalies and normal rows apart.
+    """
+
+    def __init__(
+        self,
+        quantile: float = 0.95,
+        baselines: Sequence[Detector] = (),
+        examples: Annotated[int, Ge(0)] = 10,
+        repeats: Annotated[int, Ge(100)] = 500,
+    ) -> None:
+        if not 0 < quantile < 1:
+            raise ValueError(f"quantile={quantile} must be between 0 and 1")
+        self.quantile, self.baselines, self.examples, self.repeats = quantile, list(baselines), examples, repeats
+
+    def examine(self, subject: Subject, rows: Rows, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
+        """Measure; see the class.
+
+        Raises:
+            NotImplementedError: the model scores nothing, or the data have no anomalies.
+            UserError: scores that are constant or not finite.
+        """
+        if not isinstance(subject, Detector):
+            raise NotImplementedError(f"{type(subject).__name__} scores no rows")
+        need_rows(rows)
+        odd = rows.test.y != 0
+        if not rows.one_class or not 0 < odd.sum() < len(odd):
+            raise NotImplementedError(
+                "the test rows are not normal rows and anomalies; say which labels are data.normal"
+            )
+        rng, found = np.random.default_rng(seeds), Findings("Anomalies")
+        scores = self._scores(subject, rows, "this model")
+        self._ranked(scores, odd, rng, found)
+        threshold = self._alarms(subject, scores, rows, found)
+        self._health(scores, rows, found)
+        found.tables.append(self._beside(found, rows, rng))
+        self._explained(subject, scores, threshold, rows, found)
+        return found
+
+    def _scores(self, detector: Detector, rows: Rows, who: str) -> np.ndarray:
+        scores = np.asarray(detector.score(rows.test.x), np.float64)
+        if scores.shape != (len(rows.test),):
+            raise UserError(f"{who} gives scores of shape {scores.shape} for {len(rows.test)} rows")
+        need_scores(scores, who)
+        return scores
+
+    def _measures(self, scores: np.ndarray, odd: np.ndarray, rng: np.random.Generator) -> tuple[Metric, Metric]:
+        ranking = Ranking(scores, odd)
+        auroc = bootstrap(ranking.auroc, odd, rng, self.repeats, unit="share")
+        return auroc, bootstrap(ranking.average_precision, odd, rng, self.repeats, unit="share")
+
+    def _ranked(self, scores: np.ndarray, odd: np.ndarray, rng: np.random.Generator, found: Findings) -> None:
+        auroc, precision = self._measures(scores, odd, rng)
+        prevalence = Metric.exact(odd.mean(), len(odd), "share")
+        found.metrics |= {"auroc": auroc, "average_precision": precision, "prevalence": prevalence}
+        found.notes.append("Average precision of a guess is the prevalence; AUROC of a guess is 50 %.")
+        if auroc.value in (0, 1):
+            found.notes.append("The AUROC is at the end of its range: a bootstrap interval has no width there.")
+
+    def _alarms(self, subject: Detector, scores: np.ndarray, rows: Rows, found: Findings) -> float:
+        """The threshold, and what it gives on rows that did not set it."""
+        held_out = np.asarray(subject.score(rows.validation.x), np.float64)
+        if not np.isfinite(held_out).all():
+            raise UserError("this model's scores of the validation rows are not all finite numbers")
+        threshold, odd = float(np.quantile(held_out, self.quantile)), rows.test.y != 0
+        found.metrics["threshold"] = Metric.exact(threshold, len(held_out))
+        for name, kind in (("false_alarms", ~odd), ("detected", odd)):
+            found.metrics[name] = proportion(int((scores[kind] > threshold).sum()), int(kind.sum()))
+        found.notes.append(
+            f"The threshold is the {self.quantile:g} quantile of {len(held_out):,} validation rows' scores: "
+            f"{1 - self.quantile:.1%} false alarms were asked for. The intervals take it as given."
+        )
+        return threshold
+
+    def _health(self, scores: np.ndarray, rows: Rows, found: Findings) -> None:
+        found.metrics["distinct_scores"] = Metric.exact(len(np.unique(scores)), len(scores))
+        correlation = rank_correlation(scores, InputNorm().score(rows.test.x))
+        found.metrics["norm_correlation"] = Metric.exact(correlation, len(scores))
+        if abs(correlation) > IS_THE_NORM:
+            found.notes.append(
+                f"This model is the norm: its scores rank the test rows as the Euclidean norm of the input does "
+                f"(Spearman {correlation:.3f})."
+            )
+
+    def _beside(self, found: Findings, rows: Rows, rng: np.random.Generator) -> Table:
+        lines: list[list[Cell]] = [["this model", found.metrics["auroc"], found.metrics["average_precision"]]]
+        for baseline in self.baselines:
+            name = type(baseline).__name__
+            scores = self._scores(cast(Detector, baseline.fit(rows, rng)), rows, name)
+            lines.append([name, *self._measures(scores, rows.test.y != 0, rng)])
+        return Table("Beside other detectors", ["", "AUROC", "average precision"], lines)
+
+    def _explained(self, subject: Detector, scores: np.ndarray, threshold: float, rows: Rows, found: Findings) -> None:
+        """What made the oddest of the anomalies odd that were detected, where the score is made of features' parts."""
+        detected = np.flatnonzero((rows.test.y != 0) & (scores > threshold))
+        chosen = detected[np.argsort(-scores[detected], kind="stable")][: self.examples]
+        if not len(chosen):
+            return
+        try:
+            parts = np.asarray(subject.feature_scores(rows.test.x[chosen]))
+        except NotImplementedError as error:
+            found.notes.append(f"No features are named: {error}.")
+            return
+        if has_images(rows):
+            shown = np.maximum(parts[:SHOWN_IMAGES], 0)
+            shown = shown / np.maximum(shown.max((1, 2, 3), keepdims=True), 1e-12)
+            pairs = [("detected anomaly", rows.test.x[chosen[:SHOWN_IMAGES]]), ("share in its score", shown)]
+            found.pictures.append(picture("What made them odd", pairs))
+        elif rows.features:
+            lines = [self._odd_features(one, scores, part, rows) for one, part in zip(chosen, parts, strict=True)]
+            headings = ["test row", "score", *(f"oddest feature {i + 1}" for i in range(len(lines[0]) - 2))]
+            found.tables.append(Table("Which features made it odd", headings, lines))
+
+    def _odd_features(self, row: int, scores: np.ndarray, part: np.ndarray, rows: Rows) -> list[Cell]:
+        oddest = np.argsort(-part, kind="stable")[:SHOWN_FEATURES]
+        whole = float(part.sum()) or 1.0
+        value = rows.test.x[row]
+        named = [f"{rows.features[i]} = {value[i]:.3g} ({part[i] / whole:.0%})" for i in oddest]
+        return [str(row), float(scores[row]), *named]
