@@ -175,3 +175,22 @@ def test_the_config_states_every_argument(subject: FittedRestorer) -> None:
     assert type(built) is type(subject)
     assert built.settings() == {key: value for key, value in node.items() if key != "_target_"}
     assert built.settings() == type(subject)().settings()
+
+
+@pytest.mark.parametrize(
+    ("patch", "n", "shape", "side"),
+    [
+        (None, 200, (1, 10, 10), (1, 10, 10)),
+        (None, 199, (1, 10, 10), (1, 8, 8)),  # too few images
+        (None, 2100, (1, 2, 513), (1, 2, 8)),  # too large ones
+        (None, 4, (3, 20, 18), (3, 8, 8)),
+        (4, 200, (1, 10, 10), (1, 4, 4)),
+        (12, 4, (3, 20, 9), (3, 12, 9)),
+    ],
+)
+def test_wieners_patches_are_as_large_as_said(
+    patch: int | None, n: int, shape: tuple[int, ...], side: tuple[int, ...]
+) -> None:
+    data = dealt(rng().random((4 * n, *shape)))
+    assert Wiener(SIGMA, patch).fit(data, rng())["mean"].shape == side
+    assert Wiener(SIGMA, patch).fit(data, rng()).restored(data.test.x[:3]).shape == (3, *shape)

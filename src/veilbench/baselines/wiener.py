@@ -11,6 +11,7 @@ from veilbench.baselines.fitted_restorer import FittedRestorer
 from veilbench.data.rows import Rows
 
 MOST_PATCHES = 50_000
+WHOLE, OTHERWISE = 1024, 8  # values of an image that is one patch; side of patches of larger ones
 
 
 class Wiener(FittedRestorer):
@@ -21,12 +22,14 @@ class Wiener(FittedRestorer):
 
     Args:
         sigma: see `FittedRestorer`.
-        patch: side of the patches, in pixels; on smaller images the shorter side.
+        patch: side of the square patches, in pixels, at most that of the image. None takes the whole image as one patch
+            where it has 1,024 values at most and the training images are twice as many, so that they show its
+            covariance, and patches of 8 x 8 pixels otherwise.
     """
 
-    names = ("mean", "map", "side")
+    names = ("mean", "map")
 
-    def __init__(self, sigma: float = 0.1, patch: Annotated[int, Ge(1)] = 8) -> None:
+    def __init__(self, sigma: float = 0.1, patch: Annotated[int, Ge(1)] | None = None) -> None:
         super().__init__(sigma)
         self.patch = patch
 
@@ -34,21 +37,28 @@ class Wiener(FittedRestorer):
         """The constructor's arguments."""
         return {"sigma": self.sigma, "patch": self.patch}
 
+    def _side(self, images: np.ndarray) -> tuple[int, int]:
+        """Height and width of the patches."""
+        (count, *_, height, width), values = images.shape, images[0].size
+        if self.patch is None and values <= WHOLE and count >= 2 * values:
+            return height, width
+        side = self.patch or OTHERWISE
+        return min(side, height), min(side, width)
+
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """The mean patch, shape (c, side, side), the map, shape (values, values), and the side, shape (1,)."""
-        images, side = rows.train.x, min(self.patch, *rows.shape[1:])
-        windows = _windows(images, side)
+        """The mean patch, shape (c, height, width), and the map, shape (values, values)."""
+        high, wide = self._side(rows.train.x)
+        windows = _windows(rows.train.x, high, wide)
         if (count := int(np.prod(windows.shape[:3]))) > MOST_PATCHES:
             chosen = np.unravel_index(rng.choice(count, MOST_PATCHES, replace=False), windows.shape[:3])
             windows = windows[chosen]
-        clean = windows.reshape(-1, rows.shape[0] * side * side).astype(np.float64)
+        clean = windows.reshape(-1, rows.shape[0] * high * wide).astype(np.float64)
         mean = clean.mean(0)
         covariance = (clean - mean).T @ (clean - mean) / len(clean)
         noisy = covariance + self.sigma**2 * np.eye(len(mean))
         return {
-            "mean": mean.reshape(rows.shape[0], side, side),
+            "mean": mean.reshape(rows.shape[0], high, wide),
             "map": np.linalg.solve(noisy, covariance),
-            "side": np.array([side]),
         }
 
     def restored(self, rows: np.ndarray) -> np.ndarray:
@@ -56,22 +66,22 @@ class Wiener(FittedRestorer):
         return np.concatenate([self._one(image[None]) for image in rows]).astype(np.float32)
 
     def _one(self, image: np.ndarray) -> np.ndarray:
-        """One image, shape (1, c, h, w); one at a time, since its patches take side^2 times its memory."""
-        side = int(self["side"][0])
-        windows = _windows(image, side)
+        """One image, shape (1, c, h, w): all its patches together take as many times its memory as one has pixels."""
+        high, wide = self["mean"].shape[1:]
+        windows = _windows(image, high, wide)
         centred = (windows - self["mean"]).reshape(-1, self["mean"].size)
         estimates = (centred @ self["map"]).reshape(windows.shape) + self["mean"]
         total, times = np.zeros(image.shape), np.zeros(image.shape[2:])
         down, across = windows.shape[1:3]
-        for top in range(side):
-            for left in range(side):
+        for top in range(high):
+            for left in range(wide):
                 place = (slice(top, top + down), slice(left, left + across))
                 total[:, :, *place] += estimates[..., top, left].transpose(0, 3, 1, 2)
                 times[place] += 1
         return np.asarray(total / times)
 
 
-def _windows(images: np.ndarray, side: int) -> np.ndarray:
-    """Shape (n, c, h, w) to all patches, (n, h - side + 1, w - side + 1, c, side, side), without copying."""
-    patches = np.lib.stride_tricks.sliding_window_view(images, (side, side), axis=(2, 3))
+def _windows(images: np.ndarray, high: int, wide: int) -> np.ndarray:
+    """Shape (n, c, h, w) to all patches, (n, h - high + 1, w - wide + 1, c, high, wide), without copying."""
+    patches = np.lib.stride_tricks.sliding_window_view(images, (high, wide), axis=(2, 3))
     return np.asarray(patches.transpose(0, 2, 3, 1, 4, 5))
