@@ -109,6 +109,10 @@ def test_baselines_stand_beside_the_model(examine: Any, oddities: Rows) -> None:
     assert aurocs[2].value == pytest.approx(aurocs[0].value)
     assert aurocs[1].high < aurocs[0].low
     assert precisions[1].value < precisions[0].value
+    assert found.metrics["auroc_over_best_baseline"].value == pytest.approx(0, abs=1e-9)  # the best one is itself
+    worse = examine(Anomaly(baselines=[InputNorm(), Pca(1)]), InputNorm(), oddities).metrics["auroc_over_best_baseline"]
+    assert worse.high < 0
+    assert worse.value == pytest.approx(aurocs[1].value - aurocs[2].value)
 
 
 def test_images_are_shown_with_their_odd_places(examine: Any, digits: Rows, pixels: Callable[..., np.ndarray]) -> None:

@@ -65,7 +65,7 @@ class Anomaly:
         self._ranked(scores, odd, rng, found)
         threshold = self._alarms(subject, scores, rows, found)
         self._health(scores, rows, found)
-        found.tables.append(self._beside(found, rows, rng))
+        found.tables.append(self._beside(scores, found, rows, rng))
         self._explained(subject, scores, threshold, rows, found)
         return found
 
@@ -114,12 +114,20 @@ class Anomaly:
                 f"(Spearman {correlation:.3f})."
             )
 
-    def _beside(self, found: Findings, rows: Rows, rng: np.random.Generator) -> Table:
+    def _beside(self, scores: np.ndarray, found: Findings, rows: Rows, rng: np.random.Generator) -> Table:
+        """The baselines; for the best of them, the difference on the same resamples."""
         lines: list[list[Cell]] = [["this model", found.metrics["auroc"], found.metrics["average_precision"]]]
+        odd, others = rows.test.y != 0, {}
         for baseline in self.baselines:
             name = type(baseline).__name__
-            scores = self._scores(cast(Detector, baseline.fit(rows, rng)), rows, name)
-            lines.append([name, *self._measures(scores, rows.test.y != 0, rng)])
+            answers = self._scores(cast(Detector, baseline.fit(rows, rng)), rows, name)
+            lines.append([name, *self._measures(answers, odd, rng)])
+            others[name] = Ranking(answers, odd)
+        if others:
+            own, best = Ranking(scores, odd), max(others, key=lambda name: others[name].auroc())
+            over = bootstrap(lambda counts: own.auroc(counts) - others[best].auroc(counts), odd, rng, self.repeats)
+            found.metrics["auroc_over_best_baseline"] = over
+            found.notes.append(f"The baseline with the highest AUROC is {best}.")
         return Table("Beside other detectors", ["", "AUROC", "average precision"], lines)
 
     def _explained(self, subject: Detector, scores: np.ndarray, threshold: float, rows: Rows, found: Findings) -> None:
