@@ -10,6 +10,7 @@ import yaml
 from skimage.restoration import denoise_tv_chambolle
 from sklearn.datasets import load_digits
 
+from veilbench.baselines import wiener
 from veilbench.baselines.fitted_restorer import FittedRestorer
 from veilbench.baselines.kernel_mmse import KernelMmse
 from veilbench.baselines.nlm import Nlm
@@ -105,7 +106,11 @@ def test_wiener_with_one_pixel_patches_shrinks_every_pixel_alike() -> None:
     np.testing.assert_allclose(Wiener(0.1, patch=1).fit(data, rng()).restored(given), wanted, atol=1e-3)
 
 
-def test_wiener_averages_overlapping_patches_as_a_plain_loop_does(rows: Rows) -> None:
+@pytest.mark.parametrize("strip", [1, 4, 64])
+def test_wiener_averages_overlapping_patches_as_a_plain_loop_does(
+    rows: Rows, strip: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wiener, "STRIP", strip)
     fitted, image = Wiener(SIGMA, patch=3).fit(rows, rng()), noisy(rows, 1)
     channels, height, width = rows.shape
     total, times = np.zeros(rows.shape), np.zeros(rows.shape)

@@ -11,7 +11,7 @@ from veilbench.baselines.fitted import Fitted, flat
 from veilbench.data.rows import Rows
 from veilbench.representations.base import Detector
 
-LEAF = -1
+LEAF, AT_ONCE = -1, 10_000  # no such node; rows scored at once, to bound the memory
 
 
 class IsolationForest(Fitted, Detector):
@@ -52,6 +52,10 @@ class IsolationForest(Fitted, Detector):
 
     def score(self, rows: np.ndarray) -> np.ndarray:
         """See `Detector.score`: equation 2 of Liu et al. 2008, in (0, 1]."""
+        parts = [self._score(rows[start : start + AT_ONCE]) for start in range(0, len(rows), AT_ONCE)]
+        return np.concatenate(parts)
+
+    def _score(self, rows: np.ndarray) -> np.ndarray:
         x = rows.reshape(len(rows), -1).astype(np.float32)  # as the trees compare them
         places, tree = np.arange(len(x))[:, None], np.arange(self.trees)[None, :]
         node = np.zeros((len(x), self.trees), np.int64)

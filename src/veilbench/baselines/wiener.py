@@ -10,7 +10,7 @@ from annotated_types import Ge
 from veilbench.baselines.fitted_restorer import FittedRestorer
 from veilbench.data.rows import Rows
 
-MOST_PATCHES = 50_000
+MOST_PATCHES, STRIP = 50_000, 64  # to learn from; lines of patches restored at once, to bound the memory
 WHOLE, OTHERWISE = 1024, 8  # values of an image that is one patch; side of patches of larger ones
 
 
@@ -66,19 +66,26 @@ class Wiener(FittedRestorer):
         return np.concatenate([self._one(image[None]) for image in rows]).astype(np.float32)
 
     def _one(self, image: np.ndarray) -> np.ndarray:
-        """One image, shape (1, c, h, w): all its patches together take as many times its memory as one has pixels."""
+        """One image, shape (1, c, h, w)."""
+        total, times = np.zeros(image.shape), np.zeros(image.shape[2:])
+        high = self["mean"].shape[1]
+        for start in range(0, image.shape[2] - high + 1, STRIP):
+            strip = (..., slice(start, start + STRIP + high - 1), slice(None))
+            self._add(image[strip], total[strip], times[strip])
+        return np.asarray(total / times)
+
+    def _add(self, image: np.ndarray, total: np.ndarray, times: np.ndarray) -> None:
+        """Add every patch's estimate to `total` at its place, and 1 to `times` at each of its pixels."""
         high, wide = self["mean"].shape[1:]
         windows = _windows(image, high, wide)
         centred = (windows - self["mean"]).reshape(-1, self["mean"].size)
         estimates = (centred @ self["map"]).reshape(windows.shape) + self["mean"]
-        total, times = np.zeros(image.shape), np.zeros(image.shape[2:])
         down, across = windows.shape[1:3]
         for top in range(high):
             for left in range(wide):
                 place = (slice(top, top + down), slice(left, left + across))
                 total[:, :, *place] += estimates[..., top, left].transpose(0, 3, 1, 2)
                 times[place] += 1
-        return np.asarray(total / times)
 
 
 def _windows(images: np.ndarray, high: int, wide: int) -> np.ndarray:
