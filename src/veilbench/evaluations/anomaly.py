@@ -12,16 +12,15 @@ from veilbench.accelerator import Accelerator
 from veilbench.baselines.input_norm import InputNorm
 from veilbench.data.rows import Rows
 from veilbench.errors import UserError
-from veilbench.evaluations.applicability import has_images, need_rows
+from veilbench.evaluations.applicability import need_rows
+from veilbench.evaluations.odd_features import explain
 from veilbench.findings import Findings, Metric, Table
 from veilbench.metrics.anomaly import Ranking, need_scores, rank_correlation
-from veilbench.metrics.grids import picture
 from veilbench.metrics.intervals import bootstrap, proportion
 from veilbench.representations.base import Detector
 from veilbench.subject import Subject
 
-IS_THE_NORM, SHOWN_FEATURES, SHOWN_IMAGES = 0.95, 3, 8
-Cell = str | float | Metric | None
+IS_THE_NORM = 0.95  # rank correlation
 
 
 class Anomaly:
@@ -66,7 +65,8 @@ class Anomaly:
         threshold = self._alarms(subject, scores, rows, found)
         self._health(scores, rows, found)
         found.tables.append(self._beside(scores, found, rows, rng))
-        self._explained(subject, scores, threshold, rows, found)
+        detected = np.flatnonzero(odd & (scores > threshold))
+        explain(subject, rows, detected[np.argsort(-scores[detected], kind="stable")][: self.examples], scores, found)
         return found
 
     def _scores(self, detector: Detector, rows: Rows, who: str) -> np.ndarray:
@@ -116,7 +116,9 @@ class Anomaly:
 
     def _beside(self, scores: np.ndarray, found: Findings, rows: Rows, rng: np.random.Generator) -> Table:
         """The baselines; for the best of them, the difference on the same resamples."""
-        lines: list[list[Cell]] = [["this model", found.metrics["auroc"], found.metrics["average_precision"]]]
+        lines: list[list[str | float | Metric | None]] = [
+            ["this model", found.metrics["auroc"], found.metrics["average_precision"]]
+        ]
         odd, others = rows.test.y != 0, {}
         for baseline in self.baselines:
             name = type(baseline).__name__
@@ -129,31 +131,3 @@ class Anomaly:
             found.metrics["auroc_over_best_baseline"] = over
             found.notes.append(f"The baseline with the highest AUROC is {best}.")
         return Table("Beside other detectors", ["", "AUROC", "average precision"], lines)
-
-    def _explained(self, subject: Detector, scores: np.ndarray, threshold: float, rows: Rows, found: Findings) -> None:
-        """What made the oddest of the anomalies odd that were detected, where the score is made of features' parts."""
-        detected = np.flatnonzero((rows.test.y != 0) & (scores > threshold))
-        chosen = detected[np.argsort(-scores[detected], kind="stable")][: self.examples]
-        if not len(chosen):
-            return
-        try:
-            parts = np.asarray(subject.feature_scores(rows.test.x[chosen]))
-        except NotImplementedError as error:
-            found.notes.append(f"No features are named: {error}.")
-            return
-        if has_images(rows):
-            shown = np.maximum(parts[:SHOWN_IMAGES], 0)
-            shown = shown / np.maximum(shown.max((1, 2, 3), keepdims=True), 1e-12)
-            pairs = [("detected anomaly", rows.test.x[chosen[:SHOWN_IMAGES]]), ("share in its score", shown)]
-            found.pictures.append(picture("What made them odd", pairs))
-        elif rows.features:
-            lines = [self._odd_features(one, scores, part, rows) for one, part in zip(chosen, parts, strict=True)]
-            headings = ["test row", "score", *(f"oddest feature {i + 1}" for i in range(len(lines[0]) - 2))]
-            found.tables.append(Table("Which features made it odd", headings, lines))
-
-    def _odd_features(self, row: int, scores: np.ndarray, part: np.ndarray, rows: Rows) -> list[Cell]:
-        oddest = np.argsort(-part, kind="stable")[:SHOWN_FEATURES]
-        whole = float(part.sum()) or 1.0
-        value = rows.test.x[row]
-        named = [f"{rows.features[i]} = {value[i]:.3g} ({part[i] / whole:.0%})" for i in oddest]
-        return [str(row), float(scores[row]), *named]
