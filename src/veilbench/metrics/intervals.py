@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.special import betaincinv, stdtrit  # scipy.stats takes a second to import, in every stage
@@ -27,21 +27,62 @@ def proportion(successes: int, n: int, confidence: float = 0.95) -> Metric:
     return Metric(value, min(low, value), max(high, value), int(n), label, "share")
 
 
-def mean(values: Sequence[float], confidence: float = 0.95, unit: str = "share") -> Metric:
+def mean(
+    values: Sequence[float] | np.ndarray, confidence: float = 0.95, unit: str = "share", of: str = "runs"
+) -> Metric:
     """The mean of independent runs (texts, seeds) with Student's t interval over them; that of a share ends at 0 and 1.
+
+    Args:
+        values: one per run.
+        confidence: of the interval.
+        unit: see `Metric`.
+        of: what the runs are called.
 
     Raises:
         ValueError: fewer than two runs.
     """
     x = np.asarray(values, dtype=float)
     if len(x) < 2:
-        raise ValueError(f"an interval over runs needs at least 2 runs, got {len(x)}")
+        raise ValueError(f"an interval over {of} needs at least 2 {of}, got {len(x)}")
     half = float(stdtrit(len(x) - 1, (1 + confidence) / 2) * x.std(ddof=1) / np.sqrt(len(x)))
     centre = float(x.mean())
-    label = f"Student t over {len(x)} runs, {100 * confidence:g} %"
+    label = f"Student t over {len(x)} {of}, {100 * confidence:g} %"
     whole = (centre - half, centre + half)
     low, high = np.clip(whole, 0, 1) if unit == "share" else whole  # what lies outside is impossible anyway
     return Metric(centre, min(float(low), centre), max(float(high), centre), len(x), label, unit)
+
+
+def bootstrap(
+    statistic: Callable[[np.ndarray], float],
+    strata: np.ndarray,
+    rng: np.random.Generator,
+    repeats: int = 500,
+    confidence: float = 0.95,
+    unit: str = "",
+) -> Metric:
+    """A statistic with the percentile interval of a bootstrap over rows, drawn within each stratum.
+
+    Where the statistic is at the end of its range in the sample, such as an AUROC of 1, it is there in every resample
+    too: the interval then has no width, and says nothing about other samples.
+
+    Args:
+        statistic: of how often each row is in the sample, shape (n,); all ones is the sample itself.
+        strata: shape (n,): rows with the same value are drawn among themselves.
+        rng: draws.
+        repeats: resamples.
+        confidence: of the interval.
+        unit: see `Metric`.
+    """
+    places = [np.flatnonzero(strata == value) for value in np.unique(strata)]
+    counts, values = np.ones(len(strata), np.int64), []
+    value = statistic(counts)
+    for _ in range(repeats):
+        for rows in places:
+            counts[rows] = rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)))
+        values.append(statistic(counts))
+    low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
+    label = f"bootstrap of {repeats:,}, {100 * confidence:g} %"
+    return Metric(value, min(float(low), value), max(float(high), value), len(strata), label, unit)
 
 
 def above_chance(measured: Metric, chance: float) -> Metric:

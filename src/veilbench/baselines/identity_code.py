@@ -1,0 +1,33 @@
+"""A code that says everything: the positive control of attacks on codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from veilbench.baselines.fitted import Fitted
+from veilbench.data.rows import Rows
+from veilbench.representations.base import Representation
+
+
+class IdentityCode(Fitted, Representation):
+    """The row itself, laid out flat."""
+
+    names = ("shape",)
+
+    def settings(self) -> dict[str, Any]:
+        """None."""
+        return {}
+
+    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """The shape of a row."""
+        return {"shape": np.array(rows.shape, np.int64)}
+
+    def encode(self, rows: np.ndarray) -> np.ndarray:
+        """See `Representation.encode`."""
+        return rows.reshape(len(rows), -1).astype(np.float32)
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """See `Representation.decode`."""
+        return codes.reshape(len(codes), *self["shape"]).astype(np.float32)

@@ -1,0 +1,45 @@
+"""The simplest anomaly score: how large a row is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from veilbench.baselines.fitted import Fitted, flat
+from veilbench.data.rows import Rows
+from veilbench.representations.base import DifferentiableDetector
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class InputNorm(Fitted, DifferentiableDetector):
+    """The Euclidean norm of a row, about the origin of the scaled data; it learns nothing.
+
+    A detector that does no better than this one has learned nothing either.
+    """
+
+    def settings(self) -> dict[str, Any]:
+        """None."""
+        return {}
+
+    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Nothing."""
+        return {}
+
+    def score(self, rows: np.ndarray) -> np.ndarray:
+        """See `Detector.score`."""
+        return np.asarray(np.sqrt((flat(rows) ** 2).sum(1)))
+
+    def feature_scores(self, rows: np.ndarray) -> np.ndarray:
+        """Squares over the norm, so that they add up to it; all 0 for a row of zeros."""
+        norm = self.score(rows)[:, None]
+        return np.asarray(flat(rows) ** 2 / np.where(norm > 0, norm, 1)).reshape(rows.shape)
+
+    def score_tensor(self, rows: Tensor) -> Tensor:
+        """See `DifferentiableDetector.score_tensor`; the gradient at a row of zeros is 0."""
+        import torch
+
+        norms: Tensor = torch.linalg.vector_norm(rows.flatten(1), dim=1)
+        return norms

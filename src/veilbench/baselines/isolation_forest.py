@@ -1,0 +1,88 @@
+"""How soon random cuts leave a row alone."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.baselines.fitted import Fitted, flat
+from veilbench.data.rows import Rows
+from veilbench.representations.base import Detector
+
+LEAF, AT_ONCE = -1, 10_000  # no such node; rows scored at once, to bound the memory
+
+
+class IsolationForest(Fitted, Detector):
+    """An isolation forest (Liu et al. 2008), grown by scikit-learn and kept as arrays of cuts.
+
+    Args:
+        trees: in the forest, each grown on 256 training rows at most.
+    """
+
+    names = ("feature", "threshold", "below", "above", "depth", "usual")
+
+    def __init__(self, trees: Annotated[int, Ge(1)] = 100) -> None:
+        super().__init__()
+        self.trees = trees
+
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {"trees": self.trees}
+
+    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Per tree and node, shape (trees, nodes): what is cut where, the next nodes, and the depth counted at leaves.
+
+        `usual`, shape (1,), is the depth of an unsuccessful search among as many rows as a tree was grown on.
+        """
+        from sklearn import ensemble
+
+        forest = ensemble.IsolationForest(n_estimators=self.trees, random_state=int(rng.integers(2**31)))
+        forest.fit(flat(rows.train.x))
+        trees = [one.tree_ for one in forest.estimators_]
+        kept = {
+            "feature": _padded([tree.feature for tree in trees]),
+            "threshold": _padded([tree.threshold for tree in trees]),
+            "below": _padded([tree.children_left for tree in trees]),
+            "above": _padded([tree.children_right for tree in trees]),
+            "depth": _padded([_depths(tree) for tree in trees]),
+        }
+        return kept | {"usual": unsuccessful(np.array([forest.max_samples_]))}
+
+    def score(self, rows: np.ndarray) -> np.ndarray:
+        """See `Detector.score`: equation 2 of Liu et al. 2008, in (0, 1]."""
+        parts = [self._score(rows[start : start + AT_ONCE]) for start in range(0, len(rows), AT_ONCE)]
+        return np.concatenate(parts)
+
+    def _score(self, rows: np.ndarray) -> np.ndarray:
+        x = rows.reshape(len(rows), -1).astype(np.float32)  # as the trees compare them
+        places, tree = np.arange(len(x))[:, None], np.arange(self.trees)[None, :]
+        node = np.zeros((len(x), self.trees), np.int64)
+        while (inner := self["below"][tree, node] != LEAF).any():
+            goes_below = x[places, self["feature"][tree, node]] <= self["threshold"][tree, node]
+            following = np.where(goes_below, self["below"][tree, node], self["above"][tree, node])
+            node = np.where(inner, following, node)
+        depths = self["depth"][tree, node].mean(1)
+        return np.asarray(2.0 ** (-depths / max(float(self["usual"][0]), 1.0)))
+
+
+def _padded(arrays: list[np.ndarray]) -> np.ndarray:
+    longest = max(map(len, arrays))
+    return np.stack([np.pad(array, (0, longest - len(array)), constant_values=LEAF) for array in arrays])
+
+
+def _depths(tree: Any) -> np.ndarray:
+    """Cuts above each node, and those that its rows would still need on average were it cut further."""
+    cuts = np.zeros(tree.node_count)
+    for node in range(tree.node_count):  # a node's children come after it
+        if tree.children_left[node] != LEAF:
+            cuts[[tree.children_left[node], tree.children_right[node]]] = cuts[node] + 1
+    return np.asarray(cuts + unsuccessful(tree.n_node_samples))
+
+
+def unsuccessful(n: np.ndarray) -> np.ndarray:
+    """Average depth of an unsuccessful search in a binary search tree of n rows (equation 1 of Liu et al. 2008)."""
+    more = np.maximum(n, 3).astype(np.float64)
+    long = 2 * (np.log(more - 1) + np.euler_gamma) - 2 * (more - 1) / more
+    return np.where(n <= 1, 0.0, np.where(n == 2, 1.0, long))

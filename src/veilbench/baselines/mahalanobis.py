@@ -1,0 +1,51 @@
+"""Distance from the mean in units of the data's own spread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from veilbench.baselines.fitted import Fitted, flat
+from veilbench.data.rows import Rows
+from veilbench.representations.base import DifferentiableDetector
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Mahalanobis(Fitted, DifferentiableDetector):
+    """The squared Mahalanobis distance under the shrunk covariance of Ledoit and Wolf (2004).
+
+    The shrinkage keeps the covariance invertible where there are fewer rows than values.
+    """
+
+    names = ("mean", "precision")
+
+    def settings(self) -> dict[str, Any]:
+        """None."""
+        return {}
+
+    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """The mean, shape (*shape), and the inverse covariance, shape (features, features)."""
+        from sklearn.covariance import LedoitWolf
+
+        found = LedoitWolf().fit(flat(rows.train.x))
+        return {"mean": found.location_.reshape(rows.shape), "precision": found.precision_}
+
+    def score(self, rows: np.ndarray) -> np.ndarray:
+        """See `Detector.score`."""
+        return np.asarray(flat(self.feature_scores(rows)).sum(1))
+
+    def feature_scores(self, rows: np.ndarray) -> np.ndarray:
+        """The terms of the sum over features; a term can be negative where features are correlated."""
+        centred = flat(rows - self["mean"])
+        return np.asarray(centred * (centred @ self["precision"])).reshape(rows.shape)
+
+    def score_tensor(self, rows: Tensor) -> Tensor:
+        """See `DifferentiableDetector.score_tensor`."""
+        import torch
+
+        mean, precision = (torch.from_numpy(self[name]).to(rows) for name in self.names)
+        centred = rows.flatten(1) - mean.flatten()
+        return (centred * (centred @ precision)).sum(1)

@@ -1,0 +1,46 @@
+"""Distance to the training rows nearby."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.baselines.fitted import Fitted, flat
+from veilbench.data.rows import Rows
+from veilbench.errors import UserError
+from veilbench.representations.base import Detector
+
+
+class NearestNeighbours(Fitted, Detector):
+    """The Euclidean distance to the k-th nearest training row (Ramaswamy et al. 2000).
+
+    It keeps the training rows as they are: who has the model has the data. A training row is its own first neighbour.
+
+    Args:
+        k: which neighbour.
+    """
+
+    names = ("rows",)
+
+    def __init__(self, k: Annotated[int, Ge(1)] = 5) -> None:
+        super().__init__()
+        self.k = k
+
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {"k": self.k}
+
+    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """The training rows, shape (n, *shape)."""
+        if self.k > len(rows.train):
+            raise UserError(f"k={self.k} neighbours need as many training rows; there are {len(rows.train)}")
+        return {"rows": rows.train.x}
+
+    def score(self, rows: np.ndarray) -> np.ndarray:
+        """See `Detector.score`."""
+        from sklearn.neighbors import NearestNeighbors
+
+        distances, _ = NearestNeighbors(n_neighbors=self.k).fit(flat(self["rows"])).kneighbors(flat(rows))
+        return np.asarray(distances[:, -1])

@@ -1,0 +1,24 @@
+"""Restoration by similar patches of the same image."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from veilbench.baselines.tuned_restorer import TunedRestorer
+
+PATCH, DISTANCE = 5, 6
+
+
+class Nlm(TunedRestorer):
+    """Non-local means (Buades et al. 2005), from scikit-image; the decay of its weights is the strength."""
+
+    factors = (0.4, 0.6, 0.8, 1.0, 1.3)
+
+    def one(self, image: np.ndarray, strength: float) -> np.ndarray:
+        """See `TunedRestorer.one`."""
+        from skimage.restoration import denoise_nl_means
+
+        settings = {"patch_size": PATCH, "patch_distance": DISTANCE, "sigma": self.sigma, "fast_mode": True}
+        if len(image) == 1:  # with an axis for its one channel, scikit-image 0.26 gives the image back transposed
+            return np.asarray(denoise_nl_means(image[0], h=strength, **settings))
+        return np.asarray(denoise_nl_means(image, h=strength, channel_axis=0, **settings))

@@ -1,0 +1,76 @@
+"""Principal component analysis: the best linear code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.baselines.fitted import Fitted, flat
+from veilbench.data.rows import Rows
+from veilbench.errors import UserError
+from veilbench.representations.base import DifferentiableDetector, Representation
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Pca(Fitted, Representation, DifferentiableDetector):
+    """The training rows' first principal components; a row's score is its mean squared reconstruction error.
+
+    No other linear code of the same size gives the training rows back with less squared error.
+
+    Args:
+        code: components.
+    """
+
+    names = ("mean", "components")
+
+    def __init__(self, code: Annotated[int, Ge(1)] = 8) -> None:
+        super().__init__()
+        self.code = code
+
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {"code": self.code}
+
+    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """The mean, shape (*shape), and the components, shape (code, features)."""
+        from sklearn.decomposition import PCA
+
+        x = flat(rows.train.x)
+        if self.code > min(x.shape):
+            raise UserError(f"code={self.code} is too large: {len(x)} training rows of {x.shape[1]} values")
+        found = PCA(self.code, random_state=int(rng.integers(2**31))).fit(x)
+        return {"mean": found.mean_.reshape(rows.shape), "components": found.components_}
+
+    def encode(self, rows: np.ndarray) -> np.ndarray:
+        """See `Representation.encode`."""
+        return self._codes(rows).astype(np.float32)
+
+    def _codes(self, rows: np.ndarray) -> np.ndarray:
+        return np.asarray(flat(rows - self["mean"]) @ self["components"].T)
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """See `Representation.decode`."""
+        return self._decoded(codes).astype(np.float32)
+
+    def _decoded(self, codes: np.ndarray) -> np.ndarray:
+        return np.asarray((codes @ self["components"]).reshape(len(codes), *self["mean"].shape) + self["mean"])
+
+    def score(self, rows: np.ndarray) -> np.ndarray:
+        """See `Detector.score`."""
+        return np.asarray(flat(self.feature_scores(rows)).sum(1))
+
+    def feature_scores(self, rows: np.ndarray) -> np.ndarray:
+        """Squared errors over the number of values, so that they add up to the score."""
+        return np.asarray((rows - self._decoded(self._codes(rows))) ** 2 / self["mean"].size)
+
+    def score_tensor(self, rows: Tensor) -> Tensor:
+        """See `DifferentiableDetector.score_tensor`."""
+        import torch
+
+        mean, components = (torch.from_numpy(self[name]).to(rows) for name in self.names)
+        centred = rows.flatten(1) - mean.flatten()
+        return (centred - centred @ components.T @ components).square().mean(1)

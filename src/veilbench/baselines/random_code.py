@@ -1,0 +1,50 @@
+"""A code that says nothing: the negative control of attacks on codes."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Ge
+from scipy.special import ndtri
+
+from veilbench.baselines.fitted import Fitted
+from veilbench.data.rows import Rows
+from veilbench.representations.base import Representation
+
+
+class RandomCode(Fitted, Representation):
+    """Standard normal noise for a code, and the mean training row for every code.
+
+    The noise is a keyed hash of the row (SHAKE-256), so that a row has one code however often it is asked for, as
+    with an encoder. Nothing about a new row can be learned from its code; that two rows are equal does show.
+
+    Args:
+        code: values of the code.
+    """
+
+    names = ("key", "mean")
+
+    def __init__(self, code: Annotated[int, Ge(1)] = 8) -> None:
+        super().__init__()
+        self.code = code
+
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {"code": self.code}
+
+    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """A key, shape (32,), uint8, and the mean training row, shape (*shape)."""
+        return {"key": np.frombuffer(rng.bytes(32), np.uint8), "mean": rows.train.x.mean(0)}
+
+    def encode(self, rows: np.ndarray) -> np.ndarray:
+        """See `Representation.encode`."""
+        key, rows = self["key"].tobytes(), np.ascontiguousarray(rows, np.float32)
+        drawn = b"".join(hashlib.shake_256(key + row.tobytes()).digest(4 * self.code) for row in rows)
+        uniform = (np.frombuffer(drawn, np.uint32).reshape(len(rows), self.code) + 0.5) / 2**32
+        return np.asarray(ndtri(uniform), np.float32)
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """See `Representation.decode`."""
+        return np.broadcast_to(self["mean"], (len(codes), *self["mean"].shape)).copy()

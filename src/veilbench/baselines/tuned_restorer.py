@@ -1,0 +1,38 @@
+"""What the classical restorers share: one strength, chosen on training images."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+
+from veilbench.baselines.fitted_restorer import FittedRestorer
+from veilbench.data.rows import Rows
+
+TRIED_ON = 24  # training images
+
+
+class TunedRestorer(FittedRestorer):
+    """A restorer with one setting, the one of a few that errs least on training images with the stated noise."""
+
+    names = ("strength",)
+    factors: tuple[float, ...]  # of sigma, tried in turn
+
+    @abstractmethod
+    def one(self, image: np.ndarray, strength: float) -> np.ndarray:
+        """One image restored, shape (c, h, w); the result may lack a single channel's axis."""
+
+    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """The strength, shape (1,)."""
+        clean = rows.train.x[:TRIED_ON]
+        noisy = (clean + rng.normal(0, self.sigma, clean.shape)).astype(np.float32)
+        tried = [self.sigma * factor for factor in self.factors]
+        errors = [np.mean((self._all(noisy, strength) - clean) ** 2) for strength in tried]
+        return {"strength": np.array([tried[int(np.argmin(errors))]])}
+
+    def restored(self, rows: np.ndarray) -> np.ndarray:
+        """See `Restorer.restored`."""
+        return self._all(rows, float(self["strength"][0]))
+
+    def _all(self, rows: np.ndarray, strength: float) -> np.ndarray:
+        return np.stack([self.one(image, strength).reshape(image.shape) for image in rows]).astype(np.float32)

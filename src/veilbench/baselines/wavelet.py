@@ -1,0 +1,22 @@
+"""Restoration by small wavelet coefficients set to 0."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from veilbench.baselines.tuned_restorer import TunedRestorer
+
+
+class Wavelet(TunedRestorer):
+    """Soft thresholds on wavelet coefficients (BayesShrink of Chang et al. 2000), from scikit-image.
+
+    The noise that it is told is the strength.
+    """
+
+    factors = (0.5, 0.75, 1.0, 1.25, 1.5)
+
+    def one(self, image: np.ndarray, strength: float) -> np.ndarray:
+        """See `TunedRestorer.one`."""
+        from skimage.restoration import denoise_wavelet
+
+        return np.asarray(denoise_wavelet(image, sigma=strength, rescale_sigma=True, channel_axis=0))

@@ -1,0 +1,94 @@
+"""The best linear restoration of patches."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.baselines.fitted_restorer import FittedRestorer
+from veilbench.data.rows import Rows
+
+MOST_PATCHES, STRIP = 50_000, 64  # to learn from; lines of patches restored at once, to bound the memory
+WHOLE, OTHERWISE = 1024, 8  # values of an image that is one patch; side of patches of larger ones
+
+
+class Wiener(FittedRestorer):
+    """Linear least squares from noisy patches to clean ones, averaged where patches overlap.
+
+    With the mean m and the covariance C of the clean patches of the training images, y goes to
+    m + C (C + sigma^2 I)^-1 (y - m). No other affine map of a patch has less expected squared error.
+
+    Args:
+        sigma: see `FittedRestorer`.
+        patch: side of the square patches, in pixels, at most that of the image. None takes the whole image as one patch
+            where it has 1,024 values at most and the training images are twice as many, so that they show its
+            covariance, and patches of 8 x 8 pixels otherwise.
+    """
+
+    names = ("mean", "map")
+
+    def __init__(self, sigma: float = 0.1, patch: Annotated[int, Ge(1)] | None = None) -> None:
+        super().__init__(sigma)
+        self.patch = patch
+
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {"sigma": self.sigma, "patch": self.patch}
+
+    def _side(self, images: np.ndarray) -> tuple[int, int]:
+        """Height and width of the patches."""
+        (count, *_, height, width), values = images.shape, images[0].size
+        if self.patch is None and values <= WHOLE and count >= 2 * values:
+            return height, width
+        side = self.patch or OTHERWISE
+        return min(side, height), min(side, width)
+
+    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """The mean patch, shape (c, height, width), and the map, shape (values, values)."""
+        high, wide = self._side(rows.train.x)
+        windows = _windows(rows.train.x, high, wide)
+        if (count := int(np.prod(windows.shape[:3]))) > MOST_PATCHES:
+            chosen = np.unravel_index(rng.choice(count, MOST_PATCHES, replace=False), windows.shape[:3])
+            windows = windows[chosen]
+        clean = windows.reshape(-1, rows.shape[0] * high * wide).astype(np.float64)
+        mean = clean.mean(0)
+        covariance = (clean - mean).T @ (clean - mean) / len(clean)
+        noisy = covariance + self.sigma**2 * np.eye(len(mean))
+        return {
+            "mean": mean.reshape(rows.shape[0], high, wide),
+            "map": np.linalg.solve(noisy, covariance),
+        }
+
+    def restored(self, rows: np.ndarray) -> np.ndarray:
+        """See `Restorer.restored`."""
+        return np.concatenate([self._one(image[None]) for image in rows]).astype(np.float32)
+
+    def _one(self, image: np.ndarray) -> np.ndarray:
+        """One image, shape (1, c, h, w)."""
+        total, times = np.zeros(image.shape), np.zeros(image.shape[2:])
+        high = self["mean"].shape[1]
+        for start in range(0, image.shape[2] - high + 1, STRIP):
+            strip = (..., slice(start, start + STRIP + high - 1), slice(None))
+            self._add(image[strip], total[strip], times[strip])
+        return np.asarray(total / times)
+
+    def _add(self, image: np.ndarray, total: np.ndarray, times: np.ndarray) -> None:
+        """Add every patch's estimate to `total` at its place, and 1 to `times` at each of its pixels."""
+        high, wide = self["mean"].shape[1:]
+        windows = _windows(image, high, wide)
+        centred = (windows - self["mean"]).reshape(-1, self["mean"].size)
+        estimates = (centred @ self["map"]).reshape(windows.shape) + self["mean"]
+        down, across = windows.shape[1:3]
+        for top in range(high):
+            for left in range(wide):
+                place = (slice(top, top + down), slice(left, left + across))
+                total[:, :, *place] += estimates[..., top, left].transpose(0, 3, 1, 2)
+                times[place] += 1
+
+
+def _windows(images: np.ndarray, high: int, wide: int) -> np.ndarray:
+    """Shape (n, c, h, w) to all patches, (n, h - high + 1, w - wide + 1, c, high, wide), without copying."""
+    patches = np.lib.stride_tricks.sliding_window_view(images, (high, wide), axis=(2, 3))
+    return np.asarray(patches.transpose(0, 2, 3, 1, 4, 5))

@@ -1,0 +1,31 @@
+"""Masking noise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from veilbench.corruptions.base import Corruption, need_share
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+
+class Dropout(Corruption):
+    """Sets each value to 0 with a given probability, without scaling up the others (Vincent et al. 2008, section 2.3).
+
+    Works on rows of any shape.
+
+    Args:
+        share: the probability.
+    """
+
+    def __init__(self, share: float = 0.2) -> None:
+        need_share(share)
+        self.share = share
+
+    def __call__(self, images: Tensor, generator: Generator) -> Tensor:
+        """See `Corruption`."""
+        import torch
+
+        drawn = torch.rand(images.shape, generator=generator, device=generator.device)
+        return images.masked_fill((drawn < self.share).to(images.device), 0)

@@ -1,0 +1,49 @@
+"""Holes to be painted in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from annotated_types import Ge
+
+from veilbench.corruptions.base import Corruption, need_images
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+
+class MissingBlocks(Corruption):
+    """Sets squares at random places to 0, in all channels; squares may overlap.
+
+    Args:
+        blocks: squares per image.
+        size: their side, in pixels.
+    """
+
+    def __init__(self, blocks: Annotated[int, Ge(1)] = 2, size: Annotated[int, Ge(1)] = 3) -> None:
+        if blocks < 1 or size < 1:
+            raise ValueError(f"blocks={blocks} and size={size} must be 1 or more")
+        self.blocks, self.size = blocks, size
+
+    def __call__(self, images: Tensor, generator: Generator) -> Tensor:
+        """See `Corruption`.
+
+        Raises:
+            ValueError: the images are smaller than a block.
+        """
+        need_images(images, self)
+        height, width = images.shape[2:]
+        if self.size > min(height, width):
+            raise ValueError(f"size={self.size} does not fit into images of {height} x {width} pixels")
+        inside = self._covered(len(images), height, generator)[..., :, None]
+        inside = inside & self._covered(len(images), width, generator)[..., None, :]
+        return images.masked_fill(inside.any(1, keepdim=True).to(images.device), 0)
+
+    def _covered(self, n: int, length: int, generator: Generator) -> Tensor:
+        """Which places along one side each block covers, shape (n, blocks, length)."""
+        import torch
+
+        shape, device = (n, self.blocks, 1), generator.device
+        first = torch.randint(length - self.size + 1, shape, generator=generator, device=device)
+        places = torch.arange(length, device=device)
+        return (places >= first) & (places < first + self.size)

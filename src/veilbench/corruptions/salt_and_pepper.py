@@ -1,0 +1,32 @@
+"""Black and white pixels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from veilbench.corruptions.base import Corruption, need_images, need_share
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+
+class SaltAndPepper(Corruption):
+    """Makes a share of the pixels black (0) or white (1), as often the one as the other; all channels of a pixel alike.
+
+    Args:
+        share: the probability that a pixel is hit.
+    """
+
+    def __init__(self, share: float = 0.1) -> None:
+        need_share(share)
+        self.share = share
+
+    def __call__(self, images: Tensor, generator: Generator) -> Tensor:
+        """See `Corruption`."""
+        import torch
+
+        need_images(images, self)
+        shape = (len(images), 1, *images.shape[2:])
+        drawn = torch.rand(shape, generator=generator, device=generator.device).to(images.device)
+        peppered = images.masked_fill(drawn < self.share / 2, 0)
+        return peppered.masked_fill((drawn >= self.share / 2) & (drawn < self.share), 1)

@@ -1,0 +1,133 @@
+"""Does a model tell anomalies from normal rows, and does it know more than how large a row is?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, cast
+
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.accelerator import Accelerator
+from veilbench.baselines.input_norm import InputNorm
+from veilbench.data.rows import Rows
+from veilbench.errors import UserError
+from veilbench.evaluations.applicability import need_rows
+from veilbench.evaluations.odd_features import explain
+from veilbench.findings import Findings, Metric, Table
+from veilbench.metrics.anomaly import Ranking, need_scores, rank_correlation
+from veilbench.metrics.intervals import bootstrap, proportion
+from veilbench.representations.base import Detector
+from veilbench.subject import Subject
+
+IS_THE_NORM = 0.95  # rank correlation
+
+
+class Anomaly:
+    """AUROC and average precision on the test rows; alarms at a threshold that normal rows alone have set.
+
+    Args:
+        quantile: of the validation rows' scores, all of them normal, above which a row is called an anomaly.
+        baselines: detectors, fitted to the same training rows.
+        examples: anomalies whose oddest features are listed, at most.
+        repeats: resamples of the bootstrap, which draws anomalies and normal rows apart.
+    """
+
+    def __init__(
+        self,
+        quantile: float = 0.95,
+        baselines: Sequence[Detector] = (),
+        examples: Annotated[int, Ge(0)] = 10,
+        repeats: Annotated[int, Ge(100)] = 500,
+    ) -> None:
+        if not 0 < quantile < 1:
+            raise ValueError(f"quantile={quantile} must be between 0 and 1")
+        self.quantile, self.baselines, self.examples, self.repeats = quantile, list(baselines), examples, repeats
+
+    def examine(self, subject: Subject, rows: Rows, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
+        """Measure; see the class.
+
+        Raises:
+            NotImplementedError: the model scores nothing, or the data have no anomalies.
+            UserError: scores that are constant or not finite.
+        """
+        if not isinstance(subject, Detector):
+            raise NotImplementedError(f"{type(subject).__name__} scores no rows")
+        need_rows(rows)
+        odd = rows.test.y != 0
+        if not rows.one_class or not 0 < odd.sum() < len(odd):
+            raise NotImplementedError(
+                "the test rows are not normal rows and anomalies; say which labels are data.normal"
+            )
+        rng, found = np.random.default_rng(seeds), Findings("Anomalies")
+        scores = self._scores(subject, rows, "this model")
+        self._ranked(scores, odd, rng, found)
+        threshold = self._alarms(subject, scores, rows, found)
+        self._health(scores, rows, found)
+        found.tables.append(self._beside(scores, found, rows, rng))
+        detected = np.flatnonzero(odd & (scores > threshold))
+        explain(subject, rows, detected[np.argsort(-scores[detected], kind="stable")][: self.examples], scores, found)
+        return found
+
+    def _scores(self, detector: Detector, rows: Rows, who: str) -> np.ndarray:
+        scores = np.asarray(detector.score(rows.test.x), np.float64)
+        if scores.shape != (len(rows.test),):
+            raise UserError(f"{who} gives scores of shape {scores.shape} for {len(rows.test)} rows")
+        need_scores(scores, who)
+        return scores
+
+    def _measures(self, scores: np.ndarray, odd: np.ndarray, rng: np.random.Generator) -> tuple[Metric, Metric]:
+        ranking = Ranking(scores, odd)
+        auroc = bootstrap(ranking.auroc, odd, rng, self.repeats, unit="share")
+        return auroc, bootstrap(ranking.average_precision, odd, rng, self.repeats, unit="share")
+
+    def _ranked(self, scores: np.ndarray, odd: np.ndarray, rng: np.random.Generator, found: Findings) -> None:
+        auroc, precision = self._measures(scores, odd, rng)
+        prevalence = Metric.exact(odd.mean(), len(odd), "share")
+        found.metrics |= {"auroc": auroc, "average_precision": precision, "prevalence": prevalence}
+        found.notes.append("Average precision of a guess is the prevalence; AUROC of a guess is 50 %.")
+        if auroc.value in (0, 1):
+            found.notes.append("The AUROC is at the end of its range: a bootstrap interval has no width there.")
+
+    def _alarms(self, subject: Detector, scores: np.ndarray, rows: Rows, found: Findings) -> float:
+        """The threshold, and what it gives on rows that did not set it."""
+        held_out = np.asarray(subject.score(rows.validation.x), np.float64)
+        if not np.isfinite(held_out).all():
+            raise UserError("this model's scores of the validation rows are not all finite numbers")
+        threshold, odd = float(np.quantile(held_out, self.quantile)), rows.test.y != 0
+        found.metrics["threshold"] = Metric.exact(threshold, len(held_out))
+        for name, kind in (("false_alarms", ~odd), ("detected", odd)):
+            found.metrics[name] = proportion(int((scores[kind] > threshold).sum()), int(kind.sum()))
+        found.notes.append(
+            f"The threshold is the {self.quantile:g} quantile of {len(held_out):,} validation rows' scores: "
+            f"{1 - self.quantile:.1%} false alarms were asked for. The intervals take it as given."
+        )
+        return threshold
+
+    def _health(self, scores: np.ndarray, rows: Rows, found: Findings) -> None:
+        found.metrics["distinct_scores"] = Metric.exact(len(np.unique(scores)), len(scores))
+        correlation = rank_correlation(scores, InputNorm().score(rows.test.x))
+        found.metrics["norm_correlation"] = Metric.exact(correlation, len(scores))
+        if abs(correlation) > IS_THE_NORM:
+            found.notes.append(
+                f"This model is the norm: its scores rank the test rows as the Euclidean norm of the input does "
+                f"(Spearman {correlation:.3f})."
+            )
+
+    def _beside(self, scores: np.ndarray, found: Findings, rows: Rows, rng: np.random.Generator) -> Table:
+        """The baselines; for the best of them, the difference on the same resamples."""
+        lines: list[list[str | float | Metric | None]] = [
+            ["this model", found.metrics["auroc"], found.metrics["average_precision"]]
+        ]
+        odd, others = rows.test.y != 0, {}
+        for baseline in self.baselines:
+            name = type(baseline).__name__
+            answers = self._scores(cast(Detector, baseline.fit(rows, rng)), rows, name)
+            lines.append([name, *self._measures(answers, odd, rng)])
+            others[name] = Ranking(answers, odd)
+        if others:
+            own, best = Ranking(scores, odd), max(others, key=lambda name: others[name].auroc())
+            over = bootstrap(lambda counts: own.auroc(counts) - others[best].auroc(counts), odd, rng, self.repeats)
+            found.metrics["auroc_over_best_baseline"] = over
+            found.notes.append(f"The baseline with the highest AUROC is {best}.")
+        return Table("Beside other detectors", ["", "AUROC", "average precision"], lines)

@@ -1,0 +1,52 @@
+"""What made rows odd: the features, or the places of an image, that add most to their scores."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from veilbench.data.rows import Rows
+from veilbench.evaluations.applicability import has_images
+from veilbench.findings import Findings, Metric, Picture, Table
+from veilbench.metrics.grids import picture
+from veilbench.representations.base import Detector
+
+FEATURES, IMAGES = 3, 8
+
+
+def explain(subject: Detector, rows: Rows, chosen: np.ndarray, scores: np.ndarray, found: Findings) -> None:
+    """Add a table of the oddest features, or a picture for images; a note where the score is not made of parts.
+
+    Args:
+        subject: the detector.
+        rows: the data.
+        chosen: numbers of test rows, shape (k,).
+        scores: of all test rows.
+        found: what is added to.
+    """
+    if not len(chosen):
+        return
+    try:
+        parts = np.asarray(subject.feature_scores(rows.test.x[chosen]))
+    except NotImplementedError as error:
+        found.notes.append(f"No features are named: {error}.")
+        return
+    if has_images(rows):
+        found.pictures.append(_places(rows.test.x[chosen[:IMAGES]], parts[:IMAGES]))
+    elif rows.features:
+        lines = [_line(int(one), scores, part, rows) for one, part in zip(chosen, parts, strict=True)]
+        headings = ["test row", "score", *(f"oddest feature {i + 1}" for i in range(len(lines[0]) - 2))]
+        found.tables.append(Table("Which features made it odd", headings, lines))
+
+
+def _places(images: np.ndarray, parts: np.ndarray) -> Picture:
+    """The images above their parts of the score, each as bright as its place in the image's largest."""
+    shown = np.maximum(parts, 0)
+    shown = shown / np.maximum(shown.max((1, 2, 3), keepdims=True), 1e-12)
+    return picture("What made them odd", [("detected anomaly", images), ("share in its score", shown)])
+
+
+def _line(row: int, scores: np.ndarray, part: np.ndarray, rows: Rows) -> list[str | float | Metric | None]:
+    value, whole = rows.test.x[row], float(part.sum()) or 1.0
+    oddest = np.argsort(-part, kind="stable")[:FEATURES]
+    named = [f"{rows.features[i]} = {value[i]:.3g} ({part[i] / whole:.0%})" for i in oddest]
+    return [str(row), float(scores[row]), *named]

@@ -1,0 +1,126 @@
+"""What is the code still good for? Simple classifiers on it, beside the same on the raw rows."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Annotated, Literal
+
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.accelerator import Accelerator
+from veilbench.data.rows import Part, Rows
+from veilbench.errors import UserError
+from veilbench.evaluations.applicability import need_finite, need_rows
+from veilbench.findings import Curve, Figure, Findings, Metric, Table
+from veilbench.metrics.intervals import proportion
+from veilbench.representations.base import Representation
+from veilbench.subject import Subject
+
+ROUNDS, MOST_CLASSES = 500, 10  # of the solver; in the figure
+
+
+class Probe:
+    """Logistic regression and k nearest neighbours on standardised codes, trained on training rows.
+
+    Args:
+        neighbours: k.
+        most_rows: training rows that the probes see, at most.
+        picture: how the code is laid out in two dimensions.
+        points: of the figure, at most.
+    """
+
+    def __init__(
+        self,
+        neighbours: Annotated[int, Ge(1)] = 5,
+        most_rows: Annotated[int, Ge(2)] = 5_000,
+        picture: Literal["pca", "tsne"] = "pca",
+        points: Annotated[int, Ge(3)] = 400,
+    ) -> None:
+        self.neighbours, self.most_rows, self.picture, self.points = neighbours, most_rows, picture, points
+
+    def examine(self, subject: Subject, rows: Rows, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
+        """Measure; see the class.
+
+        Raises:
+            NotImplementedError: the model has no code, or the training rows have fewer than two labels.
+        """
+        if not isinstance(subject, Representation):
+            raise NotImplementedError(f"{type(subject).__name__} has no code")
+        need_rows(rows)
+        train = Part(rows.train.x[: self.most_rows], rows.train.y[: self.most_rows])
+        if len(present := np.unique(train.y)) < 2:
+            raise NotImplementedError(f"all training rows have the label {rows.labels[present[0]]}")
+        if self.neighbours > len(train):
+            raise UserError(f"neighbours={self.neighbours} are more than the {len(train)} training rows")
+        found = Findings("Probe")
+        lines: list[list[str | float | Metric | None]] = []
+        codes = [need_finite(subject.encode(part.x), "its encoder") for part in (train, rows.test)]
+        for prefix, name, pair in (("", "code", codes), ("raw_", "raw rows", [train.x, rows.test.x])):
+            flat = [array.reshape(len(array), -1) for array in pair]
+            measured = self._probes(name, flat, train.y, rows.test.y, found)
+            found.metrics |= {prefix + key: metric for key, metric in measured.items()}
+            lines.append([name, flat[0].shape[1], *measured.values()])
+        majority = proportion(int((rows.test.y == np.bincount(train.y).argmax()).sum()), len(rows.test))
+        found.metrics["majority"] = majority
+        headings = ["trained on", "values", "logistic regression", f"{self.neighbours} nearest neighbours"]
+        table = Table(
+            "Share of test rows classified rightly", headings, [*lines, ["commonest label", 0, *[majority] * 2]]
+        )
+        found.tables.append(table)
+        found.figures.append(self._cloud(codes[1], rows, np.random.default_rng(seeds), found))
+        return found
+
+    def _probes(
+        self, name: str, pair: list[np.ndarray], y: np.ndarray, wanted: np.ndarray, found: Findings
+    ) -> dict[str, Metric]:
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.neighbors import KNeighborsClassifier
+        from sklearn.preprocessing import StandardScaler
+
+        scaler = StandardScaler().fit(pair[0].astype(np.float64))
+        train, test = (scaler.transform(array.astype(np.float64)) for array in pair)
+        regression, neighbours = LogisticRegression(max_iter=ROUNDS), KNeighborsClassifier(self.neighbours)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            regression.fit(train, y)
+        if regression.n_iter_.max() >= ROUNDS:
+            found.notes.append(f"The logistic regression on the {name} did not settle in {ROUNDS} rounds.")
+        answers = {"logistic": regression, "neighbours": neighbours.fit(train, y)}
+        return {
+            key: proportion(int((probe.predict(test) == wanted).sum()), len(test)) for key, probe in answers.items()
+        }
+
+    def _cloud(self, codes: np.ndarray, rows: Rows, rng: np.random.Generator, found: Findings) -> Figure:
+        """The test codes in two dimensions, a curve per class."""
+        classes = np.sort(np.argsort(-np.bincount(rows.test.y), kind="stable")[:MOST_CLASSES])
+        classes = classes[np.isin(classes, rows.test.y)]
+        if len(classes) < len(np.unique(rows.test.y)):
+            found.notes.append(f"The figure shows the {MOST_CLASSES} commonest classes.")
+        chosen = np.flatnonzero(np.isin(rows.test.y, classes))
+        chosen = np.sort(rng.permutation(chosen)[: self.points])
+        x, y = _laid_out(codes.reshape(len(codes), -1), chosen, self.picture, rng).T
+        label = rows.test.y[chosen]
+        curves = [
+            Curve(rows.labels[one], x[label == one].round(4).tolist(), y[label == one].round(4).tolist())
+            for one in classes
+            if (label == one).any()
+        ]
+        axes = ("first component", "second component") if self.picture == "pca" else ("t-SNE 1", "t-SNE 2")
+        return Figure("The code in two dimensions", *axes, curves, points=True)
+
+
+def _laid_out(codes: np.ndarray, chosen: np.ndarray, how: str, rng: np.random.Generator) -> np.ndarray:
+    """Two coordinates of the chosen codes, shape (chosen, 2); the components are those of all codes."""
+    seed = int(rng.integers(2**31))
+    if how == "tsne" and codes.shape[1] > 1:
+        from sklearn.manifold import TSNE
+
+        near = min(30.0, (len(chosen) - 1) / 3)
+        return np.asarray(TSNE(perplexity=near, init="pca", random_state=seed).fit_transform(codes[chosen]))
+    from sklearn.decomposition import PCA
+
+    components = min(2, *codes.shape)
+    flat = PCA(components, random_state=seed).fit(codes.astype(np.float64)).transform(codes[chosen].astype(np.float64))
+    return np.pad(flat, ((0, 0), (0, 2 - components)))

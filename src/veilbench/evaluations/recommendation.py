@@ -1,0 +1,91 @@
+"""Can a model say what somebody would like next?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.accelerator import Accelerator
+from veilbench.data.rows import Rows
+from veilbench.errors import UserError
+from veilbench.evaluations.applicability import need_finite, need_rows
+from veilbench.findings import Findings, Metric, Table
+from veilbench.metrics.intervals import mean, proportion
+from veilbench.representations.base import Representation
+from veilbench.subject import Subject
+
+SHOWN_LIKED = 4
+
+
+class Recommendation:
+    """Hides one liked thing per test person and looks for it among the k that the model puts first.
+
+    A row is a person, a column a thing, 1 for liked. The person's other liked things are not recommended again.
+
+    Args:
+        k: things recommended.
+        examples: persons shown.
+    """
+
+    def __init__(self, k: Annotated[int, Ge(1)] = 5, examples: Annotated[int, Ge(0)] = 8) -> None:
+        self.k, self.examples = k, examples
+
+    def examine(self, subject: Subject, rows: Rows, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
+        """Measure; see the class.
+
+        Raises:
+            NotImplementedError: the model gives no rows back, or the rows are not of 0 and 1.
+            UserError: nobody in the test likes two things.
+        """
+        if not isinstance(subject, Representation):
+            raise NotImplementedError(f"{type(subject).__name__} gives no rows back from a code")
+        need_rows(rows)
+        if not rows.features or not np.isin(rows.train.x, (0, 1)).all() or not np.isin(rows.test.x, (0, 1)).all():
+            raise NotImplementedError("it recommends from a table of 0 and 1; these rows hold something else")
+        liked = rows.test.x[rows.test.x.sum(1) >= 2] == 1
+        if len(liked) < 2:
+            raise UserError(f"{len(liked)} of {len(rows.test)} test rows like two things or more; 2 are needed")
+        rng = np.random.default_rng(seeds)
+        hidden = np.where(liked, rng.random(liked.shape), -1).argmax(1)
+        shown = liked.copy()
+        shown[np.arange(len(liked)), hidden] = False
+        scores = need_finite(subject.reconstruct(shown.astype(np.float32)), "this model")
+        popular = np.broadcast_to(rows.train.x.mean(0), scores.shape)
+        ties = rng.random(scores.shape)
+        ordered = {name: recommended(s, shown, ties) for name, s in (("model", scores), ("popularity", popular))}
+        return self._findings(rows.features, shown, hidden, ordered)
+
+    def _findings(
+        self, names: list[str], shown: np.ndarray, hidden: np.ndarray, ordered: dict[str, np.ndarray]
+    ) -> Findings:
+        found = Findings("Recommendation")
+        hits = {name: (order[:, : self.k] == hidden[:, None]).any(1) for name, order in ordered.items()}
+        left = (~shown).sum(1)
+        found.metrics["hit_rate"] = proportion(int(hits["model"].sum()), len(hidden))
+        found.metrics["hit_rate_of_popularity"] = proportion(int(hits["popularity"].sum()), len(hidden))
+        found.metrics["hit_rate_of_chance"] = Metric.exact(np.minimum(1, self.k / left).mean(), len(hidden), "share")
+        gained = hits["model"].astype(float) - hits["popularity"]
+        found.metrics["over_popularity"] = mean(gained, unit="", of="persons")
+        found.notes.append(f"Hit rate: how often the one hidden thing is among the {self.k} put first.")
+        lines = []
+        for one in range(min(self.examples, len(hidden))):
+            liked = [names[i] for i in np.flatnonzero(shown[one])]
+            more = ", ..." if len(liked) > SHOWN_LIKED else ""
+            listed = ", ".join(names[i] for i in ordered["model"][one, : min(self.k, int(left[one]))])
+            hit = "yes" if hits["model"][one] else "no"
+            lines.append([", ".join(liked[:SHOWN_LIKED]) + more, listed, names[hidden[one]], hit])
+        found.tables.append(Table("Persons of the test", ["liked", "shown", "hidden", "found"], lines))
+        return found
+
+
+def recommended(scores: np.ndarray, known: np.ndarray, ties: np.ndarray) -> np.ndarray:
+    """Things from the best to the worst, those already known last.
+
+    Args:
+        scores: shape (persons, things).
+        known: the same shape, bool.
+        ties: the same shape: orders what is equal, from low to high.
+    """
+    return np.lexsort((ties, np.where(known, np.inf, -scores)), axis=1)

@@ -1,0 +1,98 @@
+"""How much of a row survives the code?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.accelerator import Accelerator
+from veilbench.baselines.pca import Pca
+from veilbench.data.rows import Rows
+from veilbench.evaluations.applicability import has_images, need_finite, need_rows
+from veilbench.findings import Findings, Metric, Picture, Table
+from veilbench.metrics.grids import picture
+from veilbench.metrics.image import psnr, squared_errors, ssim
+from veilbench.metrics.intervals import mean
+from veilbench.representations.base import Representation
+from veilbench.subject import Subject
+
+ACTIVE, SHOWN = 1e-3, 10  # of the largest value in any code; images
+
+
+class Reconstruction:
+    """Errors of what comes back, beside those of principal components as many as the code is long, and of the mean.
+
+    All errors are on the test rows, in the units of the scaled data. A unit of the code is active if it is ever above
+    a thousandth of the largest value in any test row's code.
+
+    Args:
+        images: how many test images PSNR and SSIM are measured on, at most.
+    """
+
+    def __init__(self, images: Annotated[int, Ge(2)] = 500) -> None:
+        self.images = images
+
+    def examine(self, subject: Subject, rows: Rows, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
+        """Measure; see the class.
+
+        Raises:
+            NotImplementedError: the model has no code, or the data are not rows.
+        """
+        if not isinstance(subject, Representation):
+            raise NotImplementedError(f"{type(subject).__name__} gives no rows back from a code")
+        need_rows(rows)
+        x, found = rows.test.x, Findings("Reconstruction")
+        codes = need_finite(subject.encode(x), "its encoder")
+        back = need_finite(subject.decode(codes), "its decoder")
+        size = codes[0].size
+        components = min(size, *rows.train.x.reshape(len(rows.train), -1).shape)
+        linear = Pca(components).fit(rows, np.random.default_rng(seeds)).reconstruct(x)
+        average = np.broadcast_to(rows.train.x.mean(0), x.shape)
+        named = {"this model": back, f"{components} principal components": linear, "mean training row": average}
+        found.tables.append(self._table(rows, named))
+        for name, answer in zip(("mse", "mse_of_pca", "mse_of_mean"), named.values(), strict=True):
+            found.metrics[name] = mean(squared_errors(answer, x), unit="", of="rows")
+        found.metrics |= _activity(codes)
+        if components < size:
+            found.notes.append(f"The code has {size} values; there are {components} principal components at most.")
+        if has_images(rows):
+            found.metrics |= self._likeness(back, x)
+            found.pictures.append(_grid(x[:SHOWN], back[:SHOWN]))
+            found.notes.append(
+                "PSNR and SSIM are for values in [0, 1], not cut to it; 100 dB stands for no difference."
+            )
+        return found
+
+    def _likeness(self, back: np.ndarray, x: np.ndarray) -> dict[str, Metric]:
+        back, x = back[: self.images], x[: self.images]
+        return {
+            "psnr": mean(psnr(back, x), unit="", of="images"),
+            "ssim": mean(ssim(back, x), unit="", of="images"),
+        }
+
+    def _table(self, rows: Rows, named: dict[str, np.ndarray]) -> Table:
+        """One line per way to answer."""
+        x, lines = rows.test.x, []
+        for name, answer in named.items():
+            more = self._likeness(answer, x).values() if has_images(rows) else ()
+            lines.append([name, mean(squared_errors(answer, x), unit="", of="rows"), *more])
+        columns = ["", "mean squared error", *(("PSNR, dB", "SSIM") if has_images(rows) else ())]
+        return Table("What comes back", columns, lines)
+
+
+def _activity(codes: np.ndarray) -> dict[str, Metric]:
+    """Shares of the code's units that are in use: by any row, and by a row on average."""
+    flat = np.abs(codes.reshape(len(codes), -1))
+    active = flat > ACTIVE * flat.max()
+    return {
+        "code_size": Metric.exact(flat.shape[1]),
+        "active_units": Metric.exact(active.any(0).mean(), flat.shape[1], "share"),
+        "active_per_row": mean(active.mean(1), of="rows"),
+    }
+
+
+def _grid(x: np.ndarray, back: np.ndarray) -> Picture:
+    difference = 0.5 + (back - x) / 2
+    return picture("Before and after", [("input", x), ("output", back), ("difference, grey for none", difference)])

@@ -1,0 +1,103 @@
+"""Restoration: on restorers whose result is known, and the closed form of the noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from veilbench.baselines.fitted_restorer import FittedRestorer
+from veilbench.baselines.pca import Pca
+from veilbench.baselines.total_variation import TotalVariation
+from veilbench.baselines.wiener import Wiener
+from veilbench.corruptions.blur import Blur
+from veilbench.corruptions.gaussian import Gaussian
+from veilbench.corruptions.grey import Grey
+from veilbench.data.rows import Rows
+from veilbench.errors import UserError
+from veilbench.evaluations.restoration import Restoration
+from veilbench.findings import Metric
+
+RNG = np.random.default_rng(0)
+
+
+class Untouched(FittedRestorer):
+    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        return {}
+
+    def restored(self, rows: np.ndarray) -> np.ndarray:
+        return rows
+
+
+class Oracle(Untouched):
+    """Has the clean images, in the order of the test."""
+
+    names = ("clean",)
+
+    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        return {"clean": rows.test.x}
+
+    def restored(self, rows: np.ndarray) -> np.ndarray:
+        return self["clean"][: len(rows)]
+
+
+class Broken(Untouched):
+    def restored(self, rows: np.ndarray) -> np.ndarray:
+        return rows * np.inf
+
+
+def test_noise_has_its_closed_form_and_untouched_images_gain_nothing(examine: Any, digits: Rows) -> None:
+    metrics = examine(Restoration(Gaussian(0.1)), Untouched().fit(digits, RNG), digits).metrics
+    assert metrics["psnr_before"].value == pytest.approx(20, abs=0.15)  # -10 log10 of 0.01
+    assert metrics["psnr_after"] == metrics["psnr_before"]
+    assert metrics["ssim_after"] == metrics["ssim_before"]
+    assert metrics["psnr_gain"] == Metric(0, 0, 0, 200, "Student t over 200 images, 95 %")
+
+
+def test_an_oracle_gives_everything_back(examine: Any, digits: Rows) -> None:
+    metrics = examine(Restoration(Gaussian(0.2), images=50), Oracle().fit(digits, RNG), digits).metrics
+    assert metrics["psnr_after"].value == 100
+    assert metrics["ssim_after"].value == pytest.approx(1)
+    assert metrics["ssim_before"].value < 0.95
+    assert metrics["psnr_after"].n == 50
+
+
+@pytest.mark.parametrize("name", ["digits", "colours"])
+def test_baselines_stand_beside_the_model(
+    examine: Any, name: str, request: pytest.FixtureRequest, pixels: Callable[..., np.ndarray]
+) -> None:
+    rows = request.getfixturevalue(name)
+    baselines = [Wiener(0.2), TotalVariation(0.2)]
+    found = examine(Restoration(Gaussian(0.2), baselines, images=20), Untouched().fit(rows, RNG), rows)
+    lines = {line[0]: line[1].value for line in found.tables[0].rows}
+    assert list(lines) == ["corrupted", "this model", "Wiener", "TotalVariation"]
+    assert lines["Wiener"] > lines["corrupted"] + 2
+    assert found.metrics["psnr_over_best_baseline"].value == pytest.approx(lines["this model"] - max(lines.values()))
+    assert found.metrics["psnr_over_best_baseline"].high < 0
+    assert found.tables[0].title == "Against the clean images, Gaussian sigma 0.2"
+    shown = pixels(found.pictures[0])
+    side = -(-48 // rows.shape[1]) * rows.shape[1] + 2
+    assert shown.shape == (5 * side, 8 * side, 3)
+    np.testing.assert_array_equal(shown[side : 2 * side], shown[2 * side : 3 * side])  # corrupted; untouched
+    assert (shown[:side] != shown[side : 2 * side]).mean() > 0.5
+
+
+def test_the_baseline_that_the_model_is_gives_the_same(examine: Any, digits: Rows) -> None:
+    found = examine(Restoration(Gaussian(0.1), [Wiener(0.1)]), Wiener(0.1).fit(digits, RNG), digits)
+    assert found.metrics["psnr_over_best_baseline"].value == pytest.approx(0, abs=1e-9)
+    assert found.metrics["psnr_gain"].low > 1
+
+
+def test_what_it_does_not_apply_to_says_so(examine: Any, digits: Rows, table: Rows) -> None:
+    with pytest.raises(NotImplementedError, match="Pca restores nothing"):
+        examine(Restoration(Gaussian()), Pca(2).fit(digits, RNG), digits)
+    with pytest.raises(NotImplementedError, match=r"not on rows of shape \(10,\)"):
+        examine(Restoration(Blur()), Untouched(), table)
+    with pytest.raises(UserError, match="corruption: Grey takes the colour"):
+        examine(Restoration(Grey()), Untouched(), digits)
+    with pytest.raises(UserError, match="that this model gives back are not finite"):
+        examine(Restoration(Gaussian()), Broken(), digits)
+    with pytest.raises(UserError, match="Wiener twice"):
+        examine(Restoration(Gaussian(), [Wiener(0.1), Wiener(0.2)]), Untouched(), digits)
