@@ -92,15 +92,12 @@ class Autoencoder(pl.LightningModule):
         """Adam with decoupled weight decay, fused."""
         return torch.optim.AdamW(self.net.parameters(), self.learning_rate, weight_decay=self.weight_decay, fused=True)
 
-    def loss(self, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Mean reconstruction loss and mean penalty of a batch, shape (n, *shape)."""
+    def loss(self, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """The mean reconstruction loss of a batch, shape (n, *shape); what the encoder saw, and what it put out."""
         seen = self.corruption(rows, generator) if self.corruption else rows
         encoded = self.net.encoder(seen)
         code = self.regulariser.draw(encoded, generator) if self.regulariser else encoded
-        lost = per_row(self.loss_name, self.net.logits(code, seen), rows).mean()
-        if self.regulariser is None:
-            return lost, torch.zeros_like(lost)
-        return lost, self.regulariser.penalty(self.net.encoder, seen, encoded, generator).mean()
+        return per_row(self.loss_name, self.net.logits(code, seen), rows).mean(), seen, encoded
 
     def training_step(self, batches: Tensor) -> None:
         """Many optimizer steps at once, one per row of `batches`, shape (steps, batch, *shape)."""
@@ -111,7 +108,10 @@ class Autoencoder(pl.LightningModule):
             progress = min(1.0, self.steps / self.planned_steps)
             optimizer.param_groups[0]["lr"] = self.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
             optimizer.zero_grad(set_to_none=True)
-            lost, penalty = self.loss(batch, self.generator)
+            lost, seen, encoded = self.loss(batch, self.generator)
+            penalty = torch.zeros_like(lost)
+            if self.regulariser:
+                penalty = self.regulariser.penalty(self.net.encoder, seen, encoded, self.generator).mean()
             self.manual_backward(lost + penalty)
             optimizer.step()
             self.steps += 1
