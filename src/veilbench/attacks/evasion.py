@@ -34,6 +34,11 @@ class Evasion(Attack[Detector, Rows]):
     moved, for it may become its neighbour; a search that does not get there has failed, and the notes say so. Only
     anomalies that are caught and normal rows that pass are attacked.
 
+    So at `judged_at` = 1 the distance from the mean, `InputNorm`, is a positive control that can always be evaded, and
+    a detector that is broken there is not shown to be worse than it has to be: `hidden_half_at`, the least budget
+    that hides half of the anomalies, compares detectors. Below 1 a verdict says more, and needs a positive control
+    that can be evaded there on this data.
+
     The gain is the share of anomalies hidden at the budget `judged_at`, by any of the searches, above what as many
     draws of random noise as there are restarts hide; false alarms are reported beside it. The negative control, where
     none is given, is the subject itself met with noise alone; it is made anew for each subject. A detector without a
@@ -65,8 +70,8 @@ class Evasion(Attack[Detector, Rows]):
         budgets: Annotated[Sequence[Annotated[float, Gt(0)]], MinLen(1)] = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0),
         steps: Annotated[int, Ge(1)] = 40,
         restarts: Annotated[int, Ge(1)] = 2,
-        queries: Annotated[int, Ge(1)] = 200,
-        judged_at: Annotated[float, Gt(0)] = 0.5,
+        queries: Annotated[int, Ge(1)] = 500,
+        judged_at: Annotated[float, Gt(0)] = 1.0,
         quantile: Annotated[float, Gt(0)] = 0.95,
         most_rows: Annotated[int, Ge(1)] = 256,
         broken_at: float = 0.8,
