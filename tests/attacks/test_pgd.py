@@ -46,9 +46,10 @@ def net() -> nn.Module:
 def test_a_linear_score_falls_by_the_radius_times_the_dual_norm(rows: Tensor, radii: Tensor, norm: Norm) -> None:
     weights = torch.randn(24, generator=drawn(1))
     dual = torch.linalg.vector_norm(weights, 2 if norm == "l2" else 1)
-    moved = pgd(lambda x: x.flatten(1) @ weights, rows, radii, norm, 60, 2, drawn())
-    fallen = ((rows - moved).flatten(1) @ weights) / (radii * dual)
-    np.testing.assert_allclose(fallen, 1, atol=1e-3)
+    for random_start, off in ((False, 1e-5), (True, 0.03)):  # from elsewhere it has to slide along the ball's edge
+        moved = pgd(lambda x: x.flatten(1) @ weights, rows, radii, norm, 20, 2, drawn(), random_start=random_start)
+        fallen = ((rows - moved).flatten(1) @ weights) / (radii * dual)
+        np.testing.assert_allclose(fallen, 1, atol=off)
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -128,5 +129,4 @@ def test_it_is_the_descent_of_foolbox(rows: Tensor, net: nn.Module, norm: Norm) 
         won_by_us, won_by_them, at_first = net(ours), net(theirs), net(rows)
     assert float((at_first - won_by_them).min()) > 0.05
     assert (won_by_us <= won_by_them + 1e-5).all()  # theirs is the last place, ours the best one on the same way
-    print(float((won_by_us-won_by_them).abs().max()), float((ours-theirs).abs().max()), float((at_first-won_by_us).mean()))
-    np.testing.assert_allclose(won_by_us, won_by_them, atol=0.02 if norm == "linf" else 2e-3)
+    np.testing.assert_allclose(won_by_us, won_by_them, atol=1e-4)
