@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+LEAST = 0.1  # deviations between a row's two means
+
 
 def online(target: np.ndarray, losses: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Log likelihood ratio of "was trained on this row" against "was not", shape (n,).
 
     Normal laws of one variance for all rows, as the paper has it for few shadows. For the same reason, few shadows,
     the rows' gaps between their two means are drawn to the mean gap by as much as is noise in them (James and Stein
-    1961): a row's own gap counts as far as the gaps vary more than the noise explains.
+    1961): a row's own gap counts as far as the gaps vary more than the noise explains. No gap counts for less than
+    `LEAST`: where training on a row changes nothing, the loss relative to the row's usual one remains.
 
     Args:
         target: the target's log losses, shape (n,).
@@ -24,7 +27,7 @@ def online(target: np.ndarray, losses: np.ndarray, inside: np.ndarray) -> np.nda
     variance = _variance(rest, 2)
     gap, noise = mean_out - mean_in, variance * (1 / ins + 1 / outs)
     real = max(0.0, 1 - float(noise.mean() / max(gap.var(), np.finfo(float).tiny)))
-    gap = np.maximum(gap.mean() + real * (gap - gap.mean()), 0)  # training on a row makes its loss no larger
+    gap = np.maximum(gap.mean() + real * (gap - gap.mean()), LEAST * variance**0.5)
     return np.asarray(gap * ((mean_in + mean_out) / 2 - target) / variance)
 
 
