@@ -101,7 +101,7 @@ def test_shadows_tell_hard_rows_from_unseen_ones(found: Findings) -> None:
     assert found.gain is not None
     area = found.metrics["lira_auroc"]
     assert found.gain.value == pytest.approx(2 * area.value - 1)
-    assert area.value > found.metrics["loss_auroc"].value + 0.1
+    assert area.value > found.metrics["loss_auroc"].value + 0.04
     assert found.metrics["lira_advantage"].value > 0.3
 
 

@@ -80,7 +80,8 @@ class Inversion(Attack[Representation, Rows]):
         known, hidden = rows.auxiliary.x[order], rows.test.x
         known_codes, codes = subject.encode(known), subject.encode(hidden)
         held_out = (subject.encode(rows.validation.x), _flat(rows.validation.x))
-        guesses, errors = {}, {}
+        guesses: dict[tuple[str, int], np.ndarray] = {}
+        errors: dict[tuple[str, int], float] = {}
         for size in sizes:
             for kind in self.attackers:
                 pairs = (known_codes[:size], _flat(known[:size]), *held_out)

@@ -45,7 +45,7 @@ class Inverter(pl.LightningModule):
 
     def error(self, pairs: Tensor) -> Tensor:
         """The mean squared error of pairs, shape (n, codes + numbers)."""
-        codes, rows = pairs.split([self.codes, self.numbers], 1)
+        codes, rows = torch.split(pairs, [self.codes, self.numbers], 1)
         return nn.functional.mse_loss(self.net(codes), rows)
 
     def training_step(self, batches: Tensor) -> None:

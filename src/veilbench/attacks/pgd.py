@@ -114,7 +114,7 @@ def on_the_edge(rows: Tensor, norm: Norm, generator: torch.Generator) -> Tensor:
 
 def lengths(rows: Tensor) -> Tensor:
     """Euclidean, shape (n,)."""
-    return torch.linalg.vector_norm(rows.flatten(1), dim=1)
+    return torch.as_tensor(torch.linalg.vector_norm(rows.flatten(1), dim=1))
 
 
 def column(numbers: Tensor, rows: Tensor) -> Tensor:

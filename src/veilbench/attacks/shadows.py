@@ -45,7 +45,7 @@ def shadow_losses(
     with torch.no_grad():
         errors = [
             ((net(block.expand(len(inside), *block.shape)) - block) ** 2).mean(2)
-            for block in rows[:questioned].split(BLOCK)
+            for block in torch.split(rows[:questioned], BLOCK)
         ]
     return np.asarray(torch.cat(errors, 1).cpu().numpy().astype(np.float64) * scale**2)
 

@@ -32,7 +32,7 @@ class InputNorm(DifferentiableDetector):
         """See `DifferentiableDetector.score_tensor`."""
         import torch
 
-        return torch.linalg.vector_norm((rows - rows.new_tensor(self.mean)).flatten(1), dim=1)
+        return torch.as_tensor(torch.linalg.vector_norm((rows - rows.new_tensor(self.mean)).flatten(1), dim=1))
 
     def settings(self) -> dict[str, Any]:
         """None."""
