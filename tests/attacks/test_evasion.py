@@ -152,6 +152,18 @@ def test_the_share_hidden_from_the_input_norm_is_the_closed_form(rows: Rows) -> 
     np.testing.assert_allclose(by_gradient.y, wanted, atol=0.011)
 
 
+def test_the_share_hidden_from_principal_components_is_the_closed_form(pca: Pca, rows: Rows) -> None:
+    """The score is a squared distance from a plane; the way to the threshold is straight towards the plane."""
+    attack = small(budgets=[0.8, 0.85, 0.9, 0.95], judged_at=0.9, steps=100, queries=1, most_rows=1000)
+    case, _ = cases(pca, rows, attack.quantile, "l2", 1000, np.random.default_rng(0))
+    needed = (np.sqrt(12 * pca.score(case.rows)) - np.sqrt(12 * case.threshold)) / case.reach
+    wanted = [float((needed < budget).mean()) for budget in attack.budgets]
+    assert 0 < wanted[0] < wanted[2] <= 1
+    by_gradient = run(attack, pca, rows).figures[0].curves[0]
+    assert all(made <= most + 1e-9 for made, most in zip(by_gradient.y, wanted, strict=True))  # nobody can do better
+    np.testing.assert_allclose(by_gradient.y, wanted, atol=0.01)
+
+
 def test_the_same_seed_gives_the_same_findings(pca: Pca, rows: Rows) -> None:
     attack = small(steps=3, queries=5)
     one, again, other = (run(attack, pca, rows, seed).as_dict() for seed in (0, 0, 1))
@@ -169,8 +181,9 @@ def test_masked_gradients_are_flagged(stairs: Stairs, rows: Rows, pca: Pca) -> N
 
 
 def test_too_few_steps_are_flagged(pca: Pca, rows: Rows) -> None:
-    notes = run(small(steps=2, restarts=1, judged_at=0.95), pca, rows).notes
+    notes = run(small(norm="linf", steps=20, restarts=1), pca, rows).notes
     assert any("not converged" in note for note in notes)
+    assert any("too few steps or masked gradients" in note for note in notes)
 
 
 def test_a_failed_search_within_reach_is_flagged(stairs: Stairs, rows: Rows) -> None:

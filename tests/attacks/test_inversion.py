@@ -146,6 +146,13 @@ def test_what_is_not_granted_is_refused(rows: Rows, flag: str) -> None:
         run(small(ThreatModel(**granted)), Pca(2), rows)
 
 
+def test_an_attack_that_makes_no_control_of_its_own_needs_one(rows: Rows, tmp_path: Path) -> None:
+    attack = small(sizes=[10])
+    attack.negative = None
+    with pytest.raises(UserError, match="Inversion of codes needs a negative control"):
+        examined(attack, Pca(2), rows, tmp_path)
+
+
 def test_ridge_is_that_of_scikit_learn() -> None:
     rng = np.random.default_rng(0)
     codes, rows = 3 * rng.standard_normal((40, 5)) + 1, rng.standard_normal((40, 7))

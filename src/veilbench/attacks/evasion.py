@@ -51,7 +51,7 @@ class Evasion(Attack[Detector, Rows]):
         norm: of the changes.
         budgets: of the curve, in units of the distance described above.
         steps: of each descent by gradients.
-        restarts: descents.
+        restarts: descents, the first from the row itself, the others from random places in its ball.
         queries: of the search without gradients.
         judged_at: the budget of the gain, one of `budgets`.
         quantile: of the validation rows' scores: the threshold.
@@ -69,7 +69,7 @@ class Evasion(Attack[Detector, Rows]):
         norm: Literal["l2", "linf"] = "l2",
         budgets: Annotated[Sequence[Annotated[float, Gt(0)]], MinLen(1)] = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0),
         steps: Annotated[int, Ge(1)] = 40,
-        restarts: Annotated[int, Ge(1)] = 2,
+        restarts: Annotated[int, Ge(1)] = 3,
         queries: Annotated[int, Ge(1)] = 500,
         judged_at: Annotated[float, Gt(0)] = 1.0,
         quantile: Annotated[float, Gt(0)] = 0.95,

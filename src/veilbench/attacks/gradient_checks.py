@@ -58,7 +58,8 @@ class GradientChecks:
         if flat > NOTICEABLE:
             doubts.append(f"masked gradients: the gradient is zero at {flat:.0%} of the rows")
         if only_search > NOTICEABLE:
-            doubts.append(f"masked gradients: the search without gradients moved {only_search:.0%} more of the rows")
+            cause = "masked gradients" if full - quarter <= NOTICEABLE else "too few steps or masked gradients"
+            doubts.append(f"{cause}: the search without gradients moved {only_search:.0%} more of the rows")
         if full - quarter <= NOTICEABLE and crossed["gradient"][-1].mean() < 1 - NOTICEABLE:
             doubts.append(
                 f"more steps help no more ({self.steps} as good as a quarter), and no budget reaches all rows"

@@ -23,7 +23,6 @@ def pgd(
     restarts: int,
     generator: torch.Generator,
     box: Box = None,
-    random_start: bool = True,
 ) -> Tensor:
     """The rows of the lowest score that were met on the way down, all rows at once, each in its own ball.
 
@@ -33,15 +32,14 @@ def pgd(
         radii: of the balls, shape (n,).
         norm: of the balls and of the steps: "l2" steps along the gradient, "linf" along its signs.
         steps: of each descent.
-        restarts: descents, each from a place of its own.
+        restarts: descents, the first from the row itself, the others from anywhere in its ball.
         generator: draws the places, on the CPU.
         box: values allowed in a row; None allows all.
-        random_start: begin anywhere in the ball, not at the row itself.
     """
     wide = column(radii, rows)
     best, lowest = rows.clone(), torch.full((len(rows),), torch.inf, device=rows.device)
-    for _ in range(restarts):
-        moved = rows + wide * anywhere(rows, norm, generator) if random_start else rows
+    for restart in range(restarts):
+        moved = rows + wide * anywhere(rows, norm, generator) if restart else rows
         moved = projected(moved, rows, wide, norm, box)
         for step in range(steps + 1):  # the last round looks only
             value, slope = value_and_gradient(score, moved)
