@@ -21,6 +21,8 @@ class ThreatModel:
         key: has the secret key.
         auxiliary_data: has data of the same kind as the hidden data, disjoint from it.
         own_keys: may draw keys of his own and encrypt with them.
+        code_queries: may have rows of his choice coded.
+        score_queries: may run rows of his choice through the model and see their scores and reconstruction errors.
     """
 
     ciphertext: bool = True
@@ -32,6 +34,8 @@ class ThreatModel:
     key: bool = False
     auxiliary_data: bool = False
     own_keys: bool = False
+    code_queries: bool = False
+    score_queries: bool = False
 
     def granted(self) -> list[str]:
         """The names of the flags that are set, in their order of definition."""

@@ -30,14 +30,15 @@ class Attack(ABC, Generic[S, D]):
     Args:
         threat: what the attacker has.
         positive: a scheme known to be broken by this attack.
-        negative: a scheme known to withstand it.
+        negative: a scheme known to withstand it; None where the attack makes this control of its subject: see
+            `_own_control`.
         broken_at: the gain (0 chance, 1 everything) from which a scheme counts as broken.
     """
 
     title: str
     ladder: str | None = None  # the setting whose largest value is the budget; the others serve the curve alone
 
-    def __init__(self, threat: ThreatModel, positive: S, negative: S, broken_at: float = 0.8) -> None:
+    def __init__(self, threat: ThreatModel, positive: S, negative: S | None, broken_at: float = 0.8) -> None:
         if not 0 < broken_at <= 1:
             raise ValueError(f"broken_at={broken_at} must be in (0, 1]")
         self.threat, self.positive, self.negative, self.broken_at = threat, positive, negative, broken_at
@@ -63,6 +64,9 @@ class Attack(ABC, Generic[S, D]):
         if found.gain is None:
             raise UserError(f"the attack {self.title} reported no gain")
         for kind, scheme, seed in (("positive", self.positive, drawn[0]), ("negative", self.negative, drawn[1])):
+            if scheme is None:  # depends on the subject, so that it cannot be remembered for others
+                found.controls.append(self._own_control(subject, data, trainer, seed))
+                continue
             run = partial(self._control, kind, scheme, data, trainer, seed)
             found.controls.append(memory.recall(kind, run))
         found.verdict = judge(found.gain, found.controls[0].gain, found.controls[1].gain, self.broken_at)
@@ -78,6 +82,10 @@ class Attack(ABC, Generic[S, D]):
             raise UserError(f"the attack {self.title} reported no gain on its {kind} control")
         passed = gain.low >= self.broken_at if kind == "positive" else gain.low <= 0
         return Control(kind, type(scheme).__name__, gain, passed)
+
+    def _own_control(self, subject: S, data: D, trainer: Accelerator, seed: np.random.SeedSequence) -> Control:
+        """The negative control that is made of the subject itself, met in a way in which nothing can be won."""
+        raise UserError(f"the attack {self.title} needs a negative control: a scheme that is known to withstand it")
 
 
 class CipherAttack(Attack[Cipher, Texts]):

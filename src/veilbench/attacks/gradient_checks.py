@@ -1,0 +1,87 @@
+"""Signs that gradients mislead, so that a failed attack says little (Athalye et al. 2018, section 3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from veilbench.attacks.pgd import lengths, value_and_gradient
+
+if TYPE_CHECKING:
+    import torch
+
+    from veilbench.attacks.evasion_cases import Case, Search
+
+NOTICEABLE = 0.05  # a share of the rows below which a difference is not spoken of
+
+
+@dataclass(frozen=True)
+class GradientChecks:
+    """Compares searches that should agree.
+
+    Attributes:
+        label: what the searches tried, for the notes.
+        budgets: ascending.
+        judged: place of the budget where the searches are compared.
+        steps: of the whole descent.
+    """
+
+    label: str
+    budgets: Sequence[float]
+    judged: int
+    steps: int
+
+    def of_gradients(
+        self,
+        case: Case,
+        crossed: dict[str, np.ndarray],
+        short: Search,
+        device: torch.device,
+        rng: np.random.Generator,
+    ) -> list[str]:
+        """What is suspicious, one line each.
+
+        Args:
+            case: the rows and their score.
+            crossed: who was moved, by "gradient" and by "search", shape (budgets, rows).
+            short: a descent of a quarter of the steps.
+            device: where to compute.
+            rng: draws for `short`.
+        """
+        by_gradient, by_search = crossed["gradient"][self.judged], crossed["search"][self.judged]
+        quarter, full = case.crossed(short, self.budgets[self.judged], device, rng).mean(), by_gradient.mean()
+        flat, only_search = zero_gradients(case, device), (by_search & ~by_gradient).mean()
+        doubts = []
+        if flat > NOTICEABLE:
+            doubts.append(f"masked gradients: the gradient is zero at {flat:.0%} of the rows")
+        if only_search > NOTICEABLE:
+            cause = "masked gradients" if full - quarter <= NOTICEABLE else "too few steps or masked gradients"
+            doubts.append(f"{cause}: the search without gradients moved {only_search:.0%} more of the rows")
+        if full - quarter <= NOTICEABLE and crossed["gradient"][-1].mean() < 1 - NOTICEABLE:
+            doubts.append(
+                f"more steps help no more ({self.steps} as good as a quarter), and no budget reaches all rows"
+            )
+        if full - quarter > NOTICEABLE:
+            doubts.append(f"not converged: a quarter of the steps reaches {quarter:.0%}, all {full:.0%}; raise steps")
+        return [f"{self.label}: {doubt}." for doubt in doubts] + self.of_reach(crossed)
+
+    def of_reach(self, crossed: dict[str, np.ndarray]) -> list[str]:
+        """Whether everybody was moved where everybody can be."""
+        reached = crossed["any"][-1].mean()
+        if self.budgets[-1] < 1 or reached == 1:
+            return []
+        return [
+            f"{self.label}: the search failed for {1 - reached:.1%} of the rows at budget {self.budgets[-1]:g}, where "
+            "the other side is within reach: the curve is a lower bound of what is possible."
+        ]
+
+
+def zero_gradients(case: Case, device: torch.device) -> float:
+    """The share of rows at which the score has no slope at all."""
+    import torch
+
+    _, slope = value_and_gradient(case.score(device), torch.from_numpy(case.rows).to(device))
+    return float((lengths(slope) == 0).float().mean())

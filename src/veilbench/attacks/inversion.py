@@ -1,0 +1,163 @@
+"""Inversion: the row back from its code, by an attacker who does not have the decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+from annotated_types import Ge, MinLen
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.base import CONFIDENCE, Attack
+from veilbench.attacks.ridge import ridge
+from veilbench.data.rows import Rows
+from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.metrics.error_share import error_share, psnr, squared_errors
+from veilbench.metrics.grids import picture
+from veilbench.metrics.nearest import nearest
+from veilbench.representations.base import Representation
+from veilbench.threat import ThreatModel
+
+if TYPE_CHECKING:
+    from veilbench.attacks.ridge import Inverse
+
+SHOWN = 10  # images in a row of the picture
+
+
+class Inversion(Attack[Representation, Rows]):
+    """Trains inverters afresh on auxiliary rows and their codes, and inverts the codes of test rows.
+
+    The attacker may have rows of his own coded, and sees the codes of the rows that he is after. The validation rows
+    choose the strength of a regression, the moment at which a perceptron is stopped, and the attacker whose result
+    counts. The gain is 1 - his squared error / that of the mean auxiliary row, at the largest size: 0 is what one
+    knows without any code, 1 is the row itself. It says how much of the rows' variance comes back, not whether what
+    comes back is what matters.
+
+    Beside the attackers stand the mean auxiliary row, the auxiliary row with the nearest code, the victim's own
+    decoder, and for images the auxiliary image that is nearest to the hidden one, which nobody could know: the best
+    that a copy can do.
+
+    Args:
+        threat: needs `ciphertext`, `auxiliary_data` and `code_queries`.
+        positive: see `Attack`.
+        negative: see `Attack`.
+        attackers: kinds of inverters.
+        hidden: units of each of the perceptron's two hidden layers.
+        steps: of the perceptron's training.
+        sizes: auxiliary rows that the attacker has; larger ones than there are rows mean all rows.
+        broken_at: see `Attack`.
+    """
+
+    title = "Inversion of codes"
+    ladder = "sizes"
+
+    def __init__(
+        self,
+        threat: ThreatModel,
+        positive: Representation,
+        negative: Representation,
+        attackers: Annotated[Sequence[Literal["linear", "mlp"]], MinLen(1)] = ("linear", "mlp"),
+        hidden: Annotated[int, Ge(1)] = 256,
+        steps: Annotated[int, Ge(1)] = 1000,
+        sizes: Annotated[Sequence[Annotated[int, Ge(2)]], MinLen(1)] = (100, 1000, 10_000),
+        broken_at: float = 0.8,
+    ) -> None:
+        super().__init__(threat, positive, negative, broken_at)
+        self.attackers, self.hidden, self.steps, self.sizes = list(attackers), hidden, steps, sorted(sizes)
+
+    def run(
+        self, subject: Representation, rows: Rows, accelerator: Accelerator, rng: np.random.Generator, control: bool
+    ) -> Findings:
+        """See `Attack.run`."""
+        for flag in ("ciphertext", "auxiliary_data", "code_queries"):
+            self.threat.require(flag)
+        found, n = Findings(self.title), len(rows.auxiliary)
+        sizes = sorted({min(size, n) for size in self.sizes})[-1 if control else 0 :]
+        if self.sizes[-1] > n:
+            found.notes.append(f"The attacker has {n} auxiliary rows at most, not {self.sizes[-1]}.")
+        order = rng.permutation(n)
+        known, hidden = rows.auxiliary.x[order], rows.test.x
+        known_codes, codes = subject.encode(known), subject.encode(hidden)
+        held_out = (subject.encode(rows.validation.x), _flat(rows.validation.x))
+        guesses: dict[tuple[str, int], np.ndarray] = {}
+        errors: dict[tuple[str, int], float] = {}
+        for size in sizes:
+            for kind in self.attackers:
+                pairs = (known_codes[:size], _flat(known[:size]), *held_out)
+                inverse, error = self._learnt(kind, pairs, accelerator, rng)
+                guesses[kind, size], errors[kind, size] = inverse(codes).reshape(hidden.shape), error
+        baselines = self._baselines(subject, codes, known_codes, known, hidden)
+        self._report(found, rows, guesses, errors, baselines, sizes, rng)
+        return found
+
+    def _learnt(
+        self,
+        kind: str,
+        pairs: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+        accelerator: Accelerator,
+        rng: np.random.Generator,
+    ) -> tuple[Inverse, float]:
+        if kind == "linear":
+            return ridge(*pairs)
+        from veilbench.attacks.inverter import perceptron
+
+        return perceptron(*pairs, self.hidden, self.steps, accelerator, rng)
+
+    def _baselines(
+        self, subject: Representation, codes: np.ndarray, known_codes: np.ndarray, known: np.ndarray, hidden: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        made = {
+            "mean_row": np.broadcast_to(known.mean(0), hidden.shape),
+            "nearest_code": known[nearest(codes, known_codes)[0]],
+            "own_decoder": subject.decode(codes),
+        }
+        if hidden.ndim == 4:
+            made["nearest_image"] = known[nearest(hidden, known)[0]]
+        return made
+
+    def _report(
+        self,
+        found: Findings,
+        rows: Rows,
+        guesses: dict[tuple[str, int], np.ndarray],
+        errors: dict[tuple[str, int], float],
+        baselines: dict[str, np.ndarray],
+        sizes: list[int],
+        rng: np.random.Generator,
+    ) -> None:
+        hidden, largest = rows.test.x, sizes[-1]
+        named = {f"{kind}_{size}": guess for (kind, size), guess in guesses.items()} | baselines
+        wrong = {name: squared_errors(guess, hidden) for name, guess in named.items()}
+        spread = squared_errors(np.broadcast_to(hidden.mean(0), hidden.shape), hidden)
+        for name in named:
+            found.metrics[f"mse_{name}"] = Metric.exact(float(wrong[name].mean()), len(hidden))
+            found.metrics[f"variance_explained_{name}"] = error_share(wrong[name], spread, rng, 0.95)
+            if hidden.ndim == 4:
+                found.metrics[f"psnr_{name}"] = psnr(wrong[name])
+        best = min(self.attackers, key=lambda kind: errors[kind, largest])
+        found.gain = error_share(wrong[f"{best}_{largest}"], wrong["mean_row"], rng, CONFIDENCE)
+        found.notes.append(f"The gain is that of the {best} attacker, the best one on held-out rows.")
+        self._draw(found, sizes)
+        if hidden.ndim == 4 and hidden.shape[1] in (1, 3):
+            shown = {k: v for k, v in named.items() if k not in {f"{a}_{s}" for a, s in guesses if s != largest}}
+            shown.pop("mean_row")
+            pictures = [("input", hidden[:SHOWN]), *((name, guess[:SHOWN]) for name, guess in shown.items())]
+            found.pictures.append(picture("Test images and what comes back from their codes", pictures))
+
+    def _draw(self, found: Findings, sizes: list[int]) -> None:
+        def curve(name: str, keys: list[str]) -> Curve:
+            made = [found.metrics[f"variance_explained_{key}"] for key in keys]
+            return Curve(name, sizes, [m.value for m in made], [m.low for m in made], [m.high for m in made])
+
+        curves = [curve(f"{kind} inverter", [f"{kind}_{size}" for size in sizes]) for kind in self.attackers]
+        flat = {"own decoder": "own_decoder", "mean row": "mean_row", "nearest code": "nearest_code"}
+        curves += [curve(name, [key] * len(sizes)) for name, key in flat.items()]
+        title, y_label = "Inversion against the attacker's data", "share of the variance explained"
+        found.figures.append(
+            Figure(title, "auxiliary rows", y_label, curves, log_x=True, control_curves=list(flat)[1:])
+        )
+
+
+def _flat(x: np.ndarray) -> np.ndarray:
+    return x.reshape(len(x), -1)

@@ -1,0 +1,97 @@
+"""A perceptron trained by the attacker to turn codes back into rows."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.ridge import Inverse
+from veilbench.training.central import Batches
+
+STEPS_PER_CALL, BATCH = 25, 64
+
+
+class Inverter(pl.LightningModule):
+    """Two hidden layers, squared error; keeps the weights that did best on held-out pairs.
+
+    Args:
+        codes: numbers in a code.
+        numbers: in a row.
+        hidden: units of each hidden layer.
+        held_out: standardised pairs, shape (m, codes + numbers).
+        learning_rate: Adam's.
+    """
+
+    held_out: Tensor
+
+    def __init__(self, codes: int, numbers: int, hidden: int, held_out: Tensor, learning_rate: float = 2e-3) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.codes, self.numbers, self.learning_rate = codes, numbers, learning_rate
+        self.register_buffer("held_out", held_out)
+        layers = (nn.Linear(codes, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU())
+        self.net = nn.Sequential(*layers, nn.Linear(hidden, numbers))
+        self.least, self.best = float("inf"), {k: v.clone() for k, v in self.net.state_dict().items()}
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Adam."""
+        return torch.optim.Adam(self.parameters(), self.learning_rate, fused=True)
+
+    def error(self, pairs: Tensor) -> Tensor:
+        """The mean squared error of pairs, shape (n, codes + numbers)."""
+        codes, rows = torch.split(pairs, [self.codes, self.numbers], 1)
+        return nn.functional.mse_loss(self.net(codes), rows)
+
+    def training_step(self, batches: Tensor) -> None:
+        """Optimizer steps, one per row: shape (steps, batch, codes + numbers); then a look at the held-out pairs."""
+        optimizer = cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=False))
+        for batch in batches:
+            optimizer.zero_grad(set_to_none=True)
+            self.manual_backward(self.error(batch))
+            optimizer.step()
+        with torch.no_grad():
+            now = float(self.error(self.held_out))
+        if now < self.least:
+            self.least, self.best = now, {k: v.detach().clone() for k, v in self.net.state_dict().items()}
+
+
+def perceptron(
+    codes: np.ndarray,
+    rows: np.ndarray,
+    held_out_codes: np.ndarray,
+    held_out_rows: np.ndarray,
+    hidden: int,
+    steps: int,
+    accelerator: Accelerator,
+    rng: np.random.Generator,
+) -> tuple[Inverse, float]:
+    """Train an inverter; arguments and result as of `ridge`."""
+    centre, scale = codes.mean(0), codes.std(0)
+    mean, spread = rows.mean(0), float(rows.std()) or 1.0
+    scale = np.where(scale == 0, 1, scale)
+
+    def pairs(x: np.ndarray, y: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.hstack([(x - centre) / scale, (y - mean) / spread]).astype(np.float32))
+
+    held_out = pairs(held_out_codes, held_out_rows)
+    with torch.random.fork_rng():
+        torch.manual_seed(int(rng.integers(2**62)))
+        inverter = Inverter(codes.shape[1], rows.shape[1], hidden, held_out)
+    batches = Batches(pairs(codes, rows), BATCH, STEPS_PER_CALL, int(rng.integers(2**31)), steps)
+    trainer = accelerator.lightning(bar=False, max_epochs=1)
+    trainer.fit(inverter, DataLoader(batches, batch_size=None), weights_only=True)
+    inverter.net.load_state_dict(inverter.best)
+    net = inverter.net.cpu().eval()
+
+    def inverse(seen: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            made = net(torch.from_numpy(((seen - centre) / scale).astype(np.float32))).numpy()
+        return np.asarray(made * spread + mean)
+
+    return inverse, float(((inverse(held_out_codes) - held_out_rows) ** 2).mean())

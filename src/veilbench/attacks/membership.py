@@ -1,0 +1,190 @@
+"""Membership inference: was this row in the training set?"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.base import CONFIDENCE, Attack
+from veilbench.data.rows import Rows
+from veilbench.errors import UserError
+from veilbench.findings import Control, Curve, Figure, Findings, Metric
+from veilbench.metrics import gaussian_ratio
+from veilbench.metrics.membership import advantage, auroc_interval, tpr_at_fpr
+from veilbench.representations.base import Detector, Representation
+from veilbench.subject import Subject
+from veilbench.threat import ThreatModel
+
+TINY = 1e-12  # of the rows' variance: a loss of zero has a logarithm too
+RATES = {"0.1_percent": 0.001, "1_percent": 0.01}
+
+
+class Membership(Attack[Subject, Rows]):
+    """Tells training rows from test rows by how well the model reproduces them.
+
+    The attacker has the rows in question, as many training rows as test rows, without knowing which is which; he may
+    run them through the model and sees the reconstruction error (a detector's score, where there is no
+    reconstruction); for LiRA he also has the auxiliary rows, which are of the same kind and were never trained on.
+
+    Two attacks: the loss itself, low for members (Yeom et al. 2018); and LiRA (Carlini et al. 2022), which compares
+    it with the losses of shadow models, small autoencoders with codes as long as the model's. Online, each shadow
+    learns a random half of everything the attacker has, rows in question included; offline, of the auxiliary rows
+    only. The shadows are perceptrons whatever the model is, so that the target's losses are first shifted to the
+    shadows' median. Where there is no code, there are no shadows, and the loss remains.
+
+    The gain is 2 AUROC - 1 of LiRA where it applies, of the loss otherwise: fixed beforehand, not the better of two.
+    The negative control, where none is given, is the subject itself asked about two halves of the test rows, neither
+    of which it ever saw; it is made anew for each subject.
+
+    Args:
+        threat: needs `score_queries`; `auxiliary_data` for LiRA.
+        positive: a model that gives its members away.
+        negative: see above.
+        mode: of LiRA.
+        shadows: an even number.
+        hidden: units of a shadow's two hidden layers.
+        code: numbers in a shadow's code; None takes the model's.
+        steps: of the shadows' training.
+        batch_size: of the shadows' training.
+        most_rows: members, and as many others, at most.
+        broken_at: see `Attack`.
+    """
+
+    title = "Membership inference"
+
+    def __init__(
+        self,
+        threat: ThreatModel,
+        positive: Subject,
+        negative: Subject | None = None,
+        mode: Literal["online", "offline"] = "online",
+        shadows: Annotated[int, Ge(2)] = 16,
+        hidden: Annotated[int, Ge(1)] = 64,
+        code: Annotated[int, Ge(1)] | None = None,
+        steps: Annotated[int, Ge(1)] = 500,
+        batch_size: Annotated[int, Ge(1)] = 64,
+        most_rows: Annotated[int, Ge(10)] = 2000,
+        broken_at: float = 0.8,
+    ) -> None:
+        super().__init__(threat, positive, negative, broken_at)
+        if shadows % 2:
+            raise ValueError(f"shadows={shadows} must be even: each row is in half of them")
+        self.mode, self.shadows, self.hidden, self.code = mode, shadows, hidden, code
+        self.steps, self.batch_size, self.most_rows = steps, batch_size, most_rows
+
+    def run(
+        self, subject: Subject, rows: Rows, accelerator: Accelerator, rng: np.random.Generator, control: bool
+    ) -> Findings:
+        """See `Attack.run`."""
+        members, others = rows.train.x, _never_seen(rows)
+        return self._tell_apart(subject, members, others, rows.auxiliary.x, accelerator, rng)
+
+    def _own_control(self, subject: Subject, data: Rows, trainer: Accelerator, seed: np.random.SeedSequence) -> Control:
+        """The two sides are halves of the test."""
+        rng = np.random.default_rng(seed)
+        shuffled = rng.permutation(_never_seen(data))
+        ours, theirs = shuffled[::2], shuffled[1::2]
+        gain = self._tell_apart(subject, ours, theirs, data.auxiliary.x, trainer, rng).gain
+        if gain is None:
+            raise UserError(f"the attack {self.title} reported no gain on its negative control")
+        return Control("negative", f"{type(subject).__name__}, rows never seen", gain, gain.low <= 0)
+
+    def _tell_apart(
+        self,
+        subject: Subject,
+        members: np.ndarray,
+        others: np.ndarray,
+        auxiliary: np.ndarray,
+        accelerator: Accelerator,
+        rng: np.random.Generator,
+    ) -> Findings:
+        """The attack proper, on as many members as others."""
+        self.threat.require("score_queries")
+        n = min(len(members), len(others), self.most_rows)
+        if n < 10:
+            raise UserError(f"membership needs 10 members and as many test rows never seen, got {n}")
+        asked = np.concatenate([rng.permutation(members)[:n], rng.permutation(others)[:n]])
+        losses, found = losses_of(subject, asked), Findings(self.title)
+        scores = {"loss": -losses}
+        if isinstance(subject, Representation) and self.threat.auxiliary_data:
+            code = self.code or subject.encode(asked[:1]).shape[1]
+            scores["lira"] = self._lira(losses, asked, auxiliary, code, accelerator, rng)
+        else:
+            found.notes.append("The loss alone: LiRA needs a model with a code, and auxiliary data.")
+        for name, score in scores.items():
+            self._report(found, name, score[:n], score[n:], rng)
+        return found
+
+    def _lira(
+        self,
+        losses: np.ndarray,
+        asked: np.ndarray,
+        auxiliary: np.ndarray,
+        code: int,
+        accelerator: Accelerator,
+        rng: np.random.Generator,
+    ) -> np.ndarray:
+        from veilbench.attacks.shadows import halves, shadow_losses
+
+        pool, tiny = np.concatenate([asked, auxiliary]), TINY * float(asked.var())
+        inside = halves(self.shadows, len(pool), rng)
+        if self.mode == "offline":
+            inside[:, : len(asked)] = False
+        made = shadow_losses(
+            pool,
+            inside,
+            len(asked),
+            self.hidden,
+            code,
+            self.steps,
+            self.batch_size,
+            accelerator.device(),
+            rng,
+        )
+        shadows, target = np.log(made + tiny), np.log(losses + tiny)
+        target = target - np.median(target) + np.median(shadows)
+        if self.mode == "offline":
+            return gaussian_ratio.offline(target, shadows)
+        return gaussian_ratio.online(target, shadows, inside[:, : len(asked)])
+
+    def _report(
+        self, found: Findings, name: str, members: np.ndarray, others: np.ndarray, rng: np.random.Generator
+    ) -> None:
+        area = auroc_interval(members, others, rng, CONFIDENCE)
+        found.gain = Metric(2 * area.value - 1, 2 * area.low - 1, 2 * area.high - 1, area.n, area.interval)
+        found.metrics[f"{name}_auroc"] = area
+        found.metrics[f"{name}_advantage"] = Metric.exact(advantage(members, others), area.n)
+        for words, rate in RATES.items():
+            try:
+                found.metrics[f"{name}_tpr_at_{words}_fpr"] = tpr_at_fpr(members, others, rate)
+            except ValueError as error:
+                found.notes.append(f"{name}: no true positive rate at {rate:.1%} false positives: {error}.")
+        rates = np.unique(np.round(np.geomspace(1, len(others), 30)).astype(int)) / len(others)
+        curve = Curve(f"membership by {name}", list(rates), [tpr_at_fpr(members, others, r).value for r in rates])
+        chance = Curve("chance", list(rates), list(rates))
+        title = f"Membership by {name}: true against false positives"
+        found.figures.append(
+            Figure(title, "false positive rate", "true positive rate", [curve, chance], True, True, ["chance"])
+        )
+
+
+def losses_of(subject: Subject, rows: np.ndarray) -> np.ndarray:
+    """What a model lets show of each row: its reconstruction error, or else its score; shape (n,).
+
+    Raises:
+        NotImplementedError: the subject has neither.
+    """
+    if isinstance(subject, Representation):
+        wrong = (subject.reconstruct(rows) - rows).reshape(len(rows), -1).astype(np.float64)
+        return np.asarray((wrong**2).mean(1))
+    if isinstance(subject, Detector):
+        return subject.score(rows)
+    raise NotImplementedError(f"{type(subject).__name__} neither codes nor scores rows")
+
+
+def _never_seen(rows: Rows) -> np.ndarray:
+    """Test rows of the kind that was trained on."""
+    return rows.test.x[rows.test.y == 0] if rows.one_class else rows.test.x

@@ -1,0 +1,39 @@
+"""Ridge regression in closed form (Hoerl and Kennard 1970), for many strengths at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+STRENGTHS = tuple(10.0**power for power in range(-6, 5))  # per training row, of standardised inputs
+Inverse = Callable[[np.ndarray], np.ndarray]  # codes -> flat rows
+
+
+def ridge(
+    codes: np.ndarray, rows: np.ndarray, held_out_codes: np.ndarray, held_out_rows: np.ndarray
+) -> tuple[Inverse, float]:
+    """The linear map from codes to rows whose strength does best on held-out rows.
+
+    Args:
+        codes: shape (n, code).
+        rows: shape (n, numbers), flat.
+        held_out_codes: shape (m, code).
+        held_out_rows: shape (m, numbers), flat.
+
+    Returns:
+        The map, and its mean squared error on the held-out rows.
+    """
+    centre, scale = codes.mean(0, dtype=np.float64), codes.std(0, dtype=np.float64)
+    scale[scale == 0] = 1
+    mean = rows.mean(0, dtype=np.float64)
+    left, values, right = np.linalg.svd((codes - centre) / scale, full_matrices=False)
+    turned, tested = left.T @ (rows - mean), (held_out_codes - centre) / scale @ right.T
+
+    def shrunk(strength: float) -> np.ndarray:
+        return np.asarray((values / (values**2 + strength * len(codes)))[:, None] * turned)
+
+    errors = [float(((tested @ shrunk(s) + mean - held_out_rows) ** 2).mean()) for s in STRENGTHS]
+    best = int(np.argmin(errors))
+    weights = right.T @ shrunk(STRENGTHS[best])
+    return lambda seen: np.asarray((seen - centre) / scale @ weights + mean), errors[best]

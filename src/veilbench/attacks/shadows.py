@@ -1,0 +1,68 @@
+"""Shadow models: small autoencoders trained by the attacker, all at once, each on rows of its own."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from veilbench.nets.stacked_mlp import StackedMLP
+
+LEARNING_RATE = 2e-3
+BLOCK = 512  # rows of one forward pass when losses are read
+
+
+def shadow_losses(
+    pool: np.ndarray,
+    inside: np.ndarray,
+    questioned: int,
+    hidden: int,
+    code: int,
+    steps: int,
+    batch_size: int,
+    device: torch.device,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Each shadow's mean squared reconstruction error of the rows in question, shape (shadows, questioned).
+
+    Args:
+        pool: everything that the attacker has, the rows in question first, shape (n, ...).
+        inside: which shadow learns from which row, shape (shadows, n), bool; every shadow from at least one.
+        questioned: how many rows are in question.
+        hidden: units of the layer before and of the layer after the code.
+        code: numbers in a code.
+        steps: of Adam, for all shadows at once.
+        batch_size: rows of a step, for each shadow its own.
+        device: where to compute.
+        rng: draws the first weights and the batches.
+    """
+    flat = pool.reshape(len(pool), -1).astype(np.float32)
+    centre, scale = flat.mean(0), float(flat.std()) or 1.0  # one scale for all columns: errors stay comparable
+    rows = torch.from_numpy((flat - centre) / scale).to(device)
+    net = StackedMLP([flat.shape[1], hidden, code, hidden, flat.shape[1]], len(inside))
+    net.reset_parameters(torch.Generator().manual_seed(int(rng.integers(2**62))))
+    _train(net.to(device), rows, inside, steps, batch_size, rng)
+    with torch.no_grad():
+        errors = [
+            ((net(block.expand(len(inside), *block.shape)) - block) ** 2).mean(2)
+            for block in torch.split(rows[:questioned], BLOCK)
+        ]
+    return np.asarray(torch.cat(errors, 1).cpu().numpy().astype(np.float64) * scale**2)
+
+
+def _train(
+    net: StackedMLP, rows: Tensor, inside: np.ndarray, steps: int, batch_size: int, rng: np.random.Generator
+) -> None:
+    adam = torch.optim.Adam(net.parameters(), LEARNING_RATE, fused=True)
+    own = [np.flatnonzero(row) for row in inside]
+    for _ in range(steps):
+        places = np.stack([mine[rng.integers(len(mine), size=batch_size)] for mine in own])
+        batch = rows[torch.from_numpy(places).to(rows.device)]
+        adam.zero_grad(set_to_none=True)
+        ((net(batch) - batch) ** 2).mean((1, 2)).sum().backward()
+        adam.step()
+
+
+def halves(shadows: int, rows: int, rng: np.random.Generator) -> np.ndarray:
+    """Which shadow learns from which row, shape (shadows, rows): each row is learnt by exactly half of them."""
+    return np.asarray(rng.permuted(np.tile((np.arange(shadows) < shadows // 2)[:, None], rows), axis=0))

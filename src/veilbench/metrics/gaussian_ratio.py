@@ -1,0 +1,41 @@
+"""The likelihood ratio of LiRA from shadow models' losses (Carlini et al. 2022, section V)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+LEAST = 0.1  # deviations between a row's two means
+
+
+def online(target: np.ndarray, losses: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Log likelihood ratio of "was trained on this row" against "was not", shape (n,).
+
+    Normal laws of one variance for all rows, as the paper has it for few shadows. For the same reason, few shadows,
+    the rows' gaps between their two means are drawn to the mean gap by as much as is noise in them (James and Stein
+    1961): a row's own gap counts as far as the gaps vary more than the noise explains. No gap counts for less than
+    `LEAST`: where training on a row changes nothing, the loss relative to the row's usual one remains.
+
+    Args:
+        target: the target's log losses, shape (n,).
+        losses: the shadows' log losses, shape (shadows, n).
+        inside: which shadow was trained on which row, shape (shadows, n); each row in some and not in all.
+    """
+    ins, outs = inside.sum(0), (~inside).sum(0)
+    mean_in = np.where(inside, losses, 0).sum(0) / ins
+    mean_out = np.where(inside, 0, losses).sum(0) / outs
+    rest = losses - np.where(inside, mean_in, mean_out)
+    variance = _variance(rest, 2)
+    gap, noise = mean_out - mean_in, variance * (1 / ins + 1 / outs)
+    real = max(0.0, 1 - float(noise.mean() / max(gap.var(), np.finfo(float).tiny)))
+    gap = np.maximum(gap.mean() + real * (gap - gap.mean()), LEAST * variance**0.5)
+    return np.asarray(gap * ((mean_in + mean_out) / 2 - target) / variance)
+
+
+def offline(target: np.ndarray, losses: np.ndarray) -> np.ndarray:
+    """How many deviations the target's loss is below those of shadows that never saw the row, shape (n,)."""
+    return np.asarray((losses.mean(0) - target) / np.sqrt(_variance(losses - losses.mean(0), 1)))
+
+
+def _variance(rest: np.ndarray, means: int) -> float:
+    freedom = rest.size - means * rest.shape[1]
+    return max(float((rest**2).sum() / max(freedom, 1)), 1e-12)

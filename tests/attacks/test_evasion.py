@@ -1,0 +1,242 @@
+"""Evasion: closed forms, another library's PGD, both controls, masked gradients."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.control_memory import ControlMemory
+from veilbench.attacks.evasion import Evasion
+from veilbench.attacks.evasion_cases import cases
+from veilbench.attacks.gradient_checks import zero_gradients
+from veilbench.baselines.input_norm import InputNorm
+from veilbench.baselines.pca import Pca
+from veilbench.data.rows import Part, Rows
+from veilbench.errors import UserError
+from veilbench.findings import Findings, Verdict
+from veilbench.representations.base import Detector
+from veilbench.threat import ThreatModel
+
+THREAT = ThreatModel(weights=True, score_queries=True)
+
+
+def dealt(far: float = 3.0, features: int = 12, one_class: bool = True) -> Rows:
+    """Normal rows near a plane of three dimensions; anomalies anywhere."""
+    rng = np.random.default_rng(0)
+    plane = rng.standard_normal((3, features))
+
+    def normal(n: int) -> np.ndarray:
+        return (rng.standard_normal((n, 3)) @ plane + 0.3 * rng.standard_normal((n, features))).astype(np.float32)
+
+    def part(n: int) -> Part:
+        return Part(normal(n), np.zeros(n, np.int64))
+
+    odd = (far * rng.standard_normal((150, features))).astype(np.float32)
+    test = Part(np.vstack([normal(100), odd]), np.repeat([0, 1], [100, 150]))
+    names = [f"f{i}" for i in range(features)]
+    return Rows(part(400), part(200), part(200), test, names, ["normal", "anomaly"], one_class, [])
+
+
+class Stairs(Pca):
+    """A score whose gradient was destroyed by rounding."""
+
+    def score(self, rows: np.ndarray) -> np.ndarray:
+        return np.asarray(np.floor(20 * super().score(rows)) / 20)
+
+    def score_tensor(self, rows: Tensor) -> Tensor:
+        return torch.floor(20 * super().score_tensor(rows)) / 20
+
+    @classmethod
+    def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> Stairs:
+        made = cls(**settings)
+        made.mean, made.axes = arrays["mean"], arrays["axes"]
+        return made
+
+
+class Opaque(Detector):
+    """The same scores as another detector, without a gradient."""
+
+    def __init__(self, inner: Detector) -> None:
+        self.inner = inner
+
+    def score(self, rows: np.ndarray) -> np.ndarray:
+        return self.inner.score(rows)
+
+    def settings(self) -> dict[str, Any]:
+        return {}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {}
+
+    @classmethod
+    def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> Opaque:
+        raise NotImplementedError
+
+
+@pytest.fixture(scope="module")
+def rows() -> Rows:
+    return dealt()
+
+
+@pytest.fixture(scope="module")
+def pca(rows: Rows) -> Pca:
+    return Pca(3).fit(rows, np.random.default_rng(0))
+
+
+@pytest.fixture(scope="module")
+def stairs(pca: Pca) -> Stairs:
+    return Stairs.restore(pca.settings(), pca.arrays())
+
+
+def small(threat: ThreatModel = THREAT, **settings: Any) -> Evasion:
+    budget = {"budgets": [0.2, 0.95, 2.0], "judged_at": 0.95, "steps": 40, "queries": 250, "most_rows": 100}
+    return Evasion(threat, InputNorm(), **budget | settings)
+
+
+def examined(attack: Evasion, subject: Detector, rows: Rows, folder: Path, key: str | None = None) -> Findings:
+    place = Accelerator("cpu", workers=1)
+    return attack.examine(subject, rows, place, np.random.SeedSequence(1), ControlMemory(folder, key))
+
+
+@pytest.fixture(scope="module")
+def found(pca: Pca, rows: Rows, tmp_path_factory: pytest.TempPathFactory) -> Findings:
+    return examined(small(), pca, rows, tmp_path_factory.mktemp("controls"))
+
+
+def run(attack: Evasion, subject: Detector, rows: Rows, seed: int = 0) -> Findings:
+    return attack.run(subject, rows, Accelerator("cpu"), np.random.default_rng(seed), control=False)
+
+
+def test_the_reconstruction_error_is_evaded_with_both_controls_passed(found: Findings) -> None:
+    assert [(c.kind, c.name, c.passed) for c in found.controls] == [
+        ("positive", "InputNorm", True),
+        ("negative", "Pca met with noise", True),
+    ]
+    assert found.verdict is Verdict.BROKEN
+    assert found.metrics["hidden_by_gradient"].value > 0.95
+    assert found.metrics["hidden_by_noise"].value < 0.05
+    assert found.notes == []
+    assert found.metrics["hidden_half_at"].value == 0.95
+
+
+def test_the_curves_rise_to_everything_and_the_gain_is_what_noise_does_not_do(found: Findings) -> None:
+    for figure in found.figures:
+        gradient, _, noise = figure.curves
+        assert list(gradient.x) == list(noise.x) == [0.2, 0.95, 2.0]
+        assert list(gradient.y) == sorted(gradient.y)
+        assert gradient.y[-1] == 1
+        assert figure.control_curves == [noise.name]
+    _, search, noise = found.figures[0].curves
+    assert search.y[1] > 0.3 > noise.y[1]
+    hidden, noise_share = found.metrics["hidden"].value, found.metrics["hidden_by_noise"].value
+    assert found.gain is not None
+    assert found.gain.value == pytest.approx((hidden - noise_share) / (1 - noise_share))
+    assert found.metrics["alarms_at_largest_budget"].value == 1
+
+
+def test_the_share_hidden_from_the_input_norm_is_the_closed_form(rows: Rows) -> None:
+    """The nearest accepted place lies on the way to the mean, as far away as the score exceeds the threshold."""
+    norm = InputNorm().fit(rows, np.random.default_rng(0))
+    attack = small(budgets=[0.3, 0.4, 0.5, 0.6], judged_at=0.5, most_rows=1000)
+    case, _ = cases(norm, rows, attack.quantile, "l2", 1000, np.random.default_rng(0))
+    needed = (norm.score(case.rows) - case.threshold) / case.reach
+    wanted = [float((needed < budget).mean()) for budget in attack.budgets]
+    assert 0 < wanted[1] < wanted[2] < 1
+    by_gradient = run(attack, norm, rows).figures[0].curves[0]
+    np.testing.assert_allclose(by_gradient.y, wanted, atol=0.011)
+
+
+def test_the_share_hidden_from_principal_components_is_the_closed_form(pca: Pca, rows: Rows) -> None:
+    """The score is a squared distance from a plane; the way to the threshold is straight towards the plane."""
+    attack = small(budgets=[0.8, 0.85, 0.9, 0.95], judged_at=0.9, steps=100, queries=1, most_rows=1000)
+    case, _ = cases(pca, rows, attack.quantile, "l2", 1000, np.random.default_rng(0))
+    needed = (np.sqrt(12 * pca.score(case.rows)) - np.sqrt(12 * case.threshold)) / case.reach
+    wanted = [float((needed < budget).mean()) for budget in attack.budgets]
+    assert 0 < wanted[0] < wanted[2] <= 1
+    by_gradient = run(attack, pca, rows).figures[0].curves[0]
+    assert all(made <= most + 1e-9 for made, most in zip(by_gradient.y, wanted, strict=True))  # nobody can do better
+    np.testing.assert_allclose(by_gradient.y, wanted, atol=0.01)
+
+
+def test_the_same_seed_gives_the_same_findings(pca: Pca, rows: Rows) -> None:
+    attack = small(steps=3, queries=5)
+    one, again, other = (run(attack, pca, rows, seed).as_dict() for seed in (0, 0, 1))
+    assert one == again
+    assert one != other
+
+
+def test_masked_gradients_are_flagged(stairs: Stairs, rows: Rows, pca: Pca) -> None:
+    notes = " ".join(run(small(), stairs, rows).notes)
+    assert "masked gradients: the gradient is zero at 100% of the rows" in notes
+    assert "masked gradients: the search without gradients moved" in notes
+    assert "more steps help no more" in notes
+    case, _ = cases(pca, rows, 0.95, "l2", 100, np.random.default_rng(0))
+    assert zero_gradients(case, torch.device("cpu")) == 0
+
+
+def test_too_few_steps_are_flagged(pca: Pca, rows: Rows) -> None:
+    notes = run(small(norm="linf", steps=20, restarts=1), pca, rows).notes
+    assert any("not converged" in note for note in notes)
+    assert any("too few steps or masked gradients" in note for note in notes)
+
+
+def test_a_failed_search_within_reach_is_flagged(stairs: Stairs, rows: Rows) -> None:
+    notes = run(small(queries=1, restarts=1), stairs, rows).notes
+    assert any("the other side is within reach" in note for note in notes)
+
+
+def test_without_a_gradient_or_weights_the_search_remains(pca: Pca, rows: Rows) -> None:
+    for attack, subject in ((small(), Opaque(pca)), (small(ThreatModel(score_queries=True)), pca)):
+        result = run(attack, subject, rows)
+        assert any("Search without gradients only" in note for note in result.notes)
+        assert "hidden_by_gradient" not in result.metrics
+        assert result.metrics["hidden"].value == result.metrics["hidden_without_gradient"].value > 0.3
+
+
+def test_the_own_control_is_made_for_each_subject_and_the_other_remembered(
+    pca: Pca, rows: Rows, tmp_path: Path
+) -> None:
+    attack = small(steps=2, queries=2)
+    for subject in (pca, Pca(2).fit(rows, np.random.default_rng(0))):
+        examined(attack, subject, rows, tmp_path, "key")
+    assert [path.name for path in tmp_path.iterdir()] == ["key-positive.json"]
+
+
+def test_a_control_that_cannot_be_broken_makes_it_inconclusive(pca: Pca, rows: Rows, tmp_path: Path) -> None:
+    found = examined(small(budgets=[0.01], judged_at=0.01, steps=2, queries=2), pca, rows, tmp_path)
+    assert found.verdict is Verdict.INCONCLUSIVE
+
+
+def test_linf_moves_rows_too(pca: Pca, rows: Rows) -> None:
+    result = run(small(norm="linf"), pca, rows)
+    assert result.title == "Evasion (linf)"
+    assert result.metrics["hidden_by_gradient"].value > 0.9
+    assert result.metrics["hidden_by_noise"].value < 0.3
+
+
+def test_scores_and_one_class_data_are_needed(pca: Pca, rows: Rows) -> None:
+    with pytest.raises(UserError, match="does not grant score_queries"):
+        run(small(ThreatModel(weights=True)), pca, rows)
+    with pytest.raises(UserError, match="needs one-class data"):
+        run(small(), pca, dealt(one_class=False))
+    with pytest.raises(UserError, match="no test anomaly is caught"):
+        run(small(), pca, dealt(far=1e-3))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"judged_at": 0.7}, r"judged_at=0.7 must be one of budgets=\[0.2, 0.95, 2.0\]"),
+        ({"quantile": 1.0}, r"quantile=1.0 must be in \(0, 1\)"),
+        ({"broken_at": 0.0}, "broken_at=0.0"),
+    ],
+)
+def test_bad_settings_are_refused(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        small(**settings)

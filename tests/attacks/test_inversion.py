@@ -1,0 +1,201 @@
+"""Inversion: what a linear code loses is lost, noise gives nothing back, and no attacker touches the decoder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.control_memory import ControlMemory
+from veilbench.attacks.inversion import Inversion
+from veilbench.attacks.inverter import perceptron
+from veilbench.attacks.ridge import STRENGTHS, ridge
+from veilbench.baselines.identity_code import IdentityCode
+from veilbench.baselines.pca import Pca
+from veilbench.baselines.random_code import RandomCode
+from veilbench.data.rows import Part, Rows
+from veilbench.errors import UserError
+from veilbench.findings import Findings, Verdict
+from veilbench.metrics.error_share import error_share, psnr, squared_errors
+from veilbench.threat import ThreatModel
+
+THREAT = ThreatModel(auxiliary_data=True, code_queries=True)
+
+
+def dealt(shape: tuple[int, ...] = (8,)) -> Rows:
+    """Six numbers of falling spread about a mean, mixed into a row; values in [0, 1] for images."""
+    rng = np.random.default_rng(0)
+    mix = rng.standard_normal((6, int(np.prod(shape))))
+
+    def part(n: int) -> Part:
+        x = (rng.standard_normal((n, 6)) * [4, 3, 2, 1, 0.5, 0.2]) @ mix
+        x = 1 / (1 + np.exp(-x / 8)) if len(shape) == 3 else x + 5
+        return Part(x.reshape(n, *shape).astype(np.float32), np.zeros(n, np.int64))
+
+    return Rows(part(300), part(100), part(300), part(150), [], ["row"], False, [])
+
+
+class NoDecoder(Pca):
+    """Its code is bent, and its decoder gives zeros."""
+
+    def fit(self, data: Any, rng: np.random.Generator) -> NoDecoder:
+        made, pca = NoDecoder(self.code), super().fit(data, rng)
+        made.mean, made.axes = pca.mean, pca.axes
+        return made
+
+    def encode(self, rows: np.ndarray) -> np.ndarray:
+        return np.asarray(np.sinh(super().encode(rows) / 4))
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        return np.zeros((len(codes), *self.mean.shape), np.float32)
+
+
+@pytest.fixture(scope="module")
+def rows() -> Rows:
+    return dealt()
+
+
+def small(threat: ThreatModel = THREAT, **settings: Any) -> Inversion:
+    budget = {"attackers": ["linear"], "hidden": 64, "steps": 400, "sizes": [20, 300]}
+    return Inversion(threat, IdentityCode(), RandomCode(8), **budget | settings)
+
+
+def run(attack: Inversion, subject: Any, rows: Rows, seed: int = 0) -> Findings:
+    fitted = subject.fit(rows, np.random.default_rng(seed))
+    return attack.run(fitted, rows, Accelerator("cpu"), np.random.default_rng(seed), control=False)
+
+
+def examined(attack: Inversion, subject: Any, rows: Rows, folder: Path) -> Findings:
+    fitted = subject.fit(rows, np.random.default_rng(0))
+    return attack.examine(fitted, rows, Accelerator("cpu"), np.random.SeedSequence(1), ControlMemory(folder, None))
+
+
+def test_a_full_code_is_inverted_with_both_controls_passed(rows: Rows, tmp_path: Path) -> None:
+    found = examined(small(attackers=["linear", "mlp"]), Pca(6), rows, tmp_path)
+    assert [(c.kind, c.name, c.passed) for c in found.controls] == [
+        ("positive", "IdentityCode", True),
+        ("negative", "RandomCode", True),
+    ]
+    assert found.controls[0].gain.value > 0.999
+    assert abs(found.controls[1].gain.value) < 0.1
+    assert found.verdict is Verdict.BROKEN
+
+
+def test_noise_holds(rows: Rows, tmp_path: Path) -> None:
+    assert examined(small(), RandomCode(4), rows, tmp_path).verdict is Verdict.HOLDS
+
+
+@pytest.mark.parametrize("code", [1, 2, 4])
+def test_a_linear_code_gives_back_the_variance_of_its_components(rows: Rows, code: int) -> None:
+    found = run(small(), Pca(code), rows)
+    pca = Pca(code).fit(rows, np.random.default_rng(0))
+    centre = rows.auxiliary.x.mean(0)
+    wanted = 1 - ((rows.test.x - pca.reconstruct(rows.test.x)) ** 2).sum() / ((rows.test.x - centre) ** 2).sum()
+    assert found.gain is not None
+    assert found.gain.value == pytest.approx(wanted, abs=0.01)
+    own = found.metrics["variance_explained_own_decoder"].value
+    assert own == pytest.approx(found.metrics["variance_explained_linear_300"].value, abs=0.01)
+    assert found.metrics["variance_explained_mean_row"].value == pytest.approx(0, abs=0.02)
+
+
+def test_the_victims_decoder_is_not_needed_and_a_bent_code_wants_a_perceptron(rows: Rows) -> None:
+    found = run(small(attackers=["linear", "mlp"], steps=800), NoDecoder(4), rows)
+    linear, mlp = (found.metrics[f"variance_explained_{kind}_300"].value for kind in ("linear", "mlp"))
+    assert found.metrics["variance_explained_own_decoder"].value < 0
+    assert mlp > linear + 0.02
+    assert mlp > 0.9
+    assert any("that of the mlp attacker" in note for note in found.notes)
+    assert found.gain is not None
+    assert found.gain.value == pytest.approx(mlp, abs=0.02)
+
+
+def test_more_data_helps_and_more_than_there_is_means_all(rows: Rows) -> None:
+    found = run(small(sizes=[5, 60, 9999]), Pca(6), rows)
+    curve = found.figures[0].curves[0]
+    assert list(curve.x) == [5, 60, 300]
+    assert curve.y[0] < curve.y[1] <= curve.y[2]
+    assert any("300 auxiliary rows at most, not 9999" in note for note in found.notes)
+
+
+def test_the_same_seed_gives_the_same_findings(rows: Rows) -> None:
+    attack = small(attackers=["mlp"], steps=50, sizes=[50])
+    one, again, other = (run(attack, Pca(2), rows, seed).as_dict() for seed in (0, 0, 1))
+    assert one == again
+    assert one != other
+
+
+def test_images_get_a_picture_and_decibels() -> None:
+    images = dealt((1, 6, 6))
+    found = run(small(), Pca(3), images)
+    assert (
+        found.pictures[0].description == "rows from above: input; linear_300; nearest_code; own_decoder; nearest_image"
+    )
+    wrong = squared_errors(Pca(3).fit(images, np.random.default_rng(0)).reconstruct(images.test.x), images.test.x)
+    assert found.metrics["psnr_own_decoder"].value == pytest.approx(float((-10 * np.log10(wrong)).mean()))
+    assert found.metrics["mse_nearest_image"].value <= found.metrics["mse_nearest_code"].value
+
+
+@pytest.mark.parametrize("flag", ["ciphertext", "auxiliary_data", "code_queries"])
+def test_what_is_not_granted_is_refused(rows: Rows, flag: str) -> None:
+    granted = {"ciphertext": True, "auxiliary_data": True, "code_queries": True} | {flag: False}
+    with pytest.raises(UserError, match=f"does not grant {flag}"):
+        run(small(ThreatModel(**granted)), Pca(2), rows)
+
+
+def test_an_attack_that_makes_no_control_of_its_own_needs_one(rows: Rows, tmp_path: Path) -> None:
+    attack = small(sizes=[10])
+    attack.negative = None
+    with pytest.raises(UserError, match="Inversion of codes needs a negative control"):
+        examined(attack, Pca(2), rows, tmp_path)
+
+
+def test_ridge_is_that_of_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    codes, rows = 3 * rng.standard_normal((40, 5)) + 1, rng.standard_normal((40, 7))
+    rows[:, :5] += 0.3 * codes
+    inverse, error = ridge(codes[:30], rows[:30], codes[30:], rows[30:])
+    centre, scale = codes[:30].mean(0), codes[:30].std(0)
+    theirs = []
+    for strength in STRENGTHS:
+        model = Ridge(alpha=30 * strength).fit((codes[:30] - centre) / scale, rows[:30])
+        theirs.append(model.predict((codes[30:] - centre) / scale))
+    errors = [((made - rows[30:]) ** 2).mean() for made in theirs]
+    assert error == pytest.approx(min(errors))
+    np.testing.assert_allclose(inverse(codes[30:]), theirs[int(np.argmin(errors))], rtol=1e-6)
+    assert 0 < int(np.argmin(errors)) < len(STRENGTHS) - 1
+
+
+def test_a_constant_code_gives_the_mean_row_and_more_numbers_than_rows_are_no_trouble() -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((20, 3))
+    inverse, _ = ridge(np.ones((20, 2)), rows, np.ones((5, 2)), rows[:5])
+    np.testing.assert_allclose(inverse(np.ones((1, 2)))[0], rows.mean(0))
+    wide = rng.standard_normal((20, 50))
+    assert np.isfinite(ridge(wide, rows, wide[:5], rows[:5])[1])
+
+
+def test_the_perceptron_keeps_what_did_best_on_held_out_rows() -> None:
+    """Codes that say nothing: whoever trains on ends up worse than the mean row."""
+    rng = np.random.default_rng(0)
+    codes, rows, place = rng.standard_normal((60, 4)), rng.standard_normal((60, 3)), Accelerator("cpu")
+    pairs = (codes[:40], rows[:40], codes[40:], rows[40:])
+    short, long = (perceptron(*pairs, 32, steps, place, np.random.default_rng(1))[1] for steps in (25, 500))
+    assert long == pytest.approx(short)  # the first look was the best one
+
+
+def test_the_share_of_errors_has_the_spread_of_resampled_rows() -> None:
+    rng = np.random.default_rng(0)
+    base = rng.exponential(size=400)
+    errors = base * rng.uniform(0, 0.5, 400)
+    made = error_share(errors, base, rng, 0.95)
+    assert made.value == pytest.approx(1 - errors.sum() / base.sum())
+    ratio = errors.sum() / base.sum()
+    deviation = np.std(errors - ratio * base) / base.mean() / np.sqrt(400)  # the delta method
+    assert (made.high - made.low) / 2 == pytest.approx(1.96 * deviation, rel=0.1)
+    with pytest.raises(ValueError, match="the rows are all the same"):
+        error_share(errors, np.zeros(400), rng, 0.95)
+    assert psnr(np.array([0.01, 0.0001, 0.0])).value == pytest.approx((20 + 40 + 100) / 3)

@@ -1,0 +1,184 @@
+"""Membership inference: an overfitted network is given away, a control of unseen rows is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.control_memory import ControlMemory
+from veilbench.attacks.membership import Membership, losses_of
+from veilbench.attacks.shadows import halves, shadow_losses
+from veilbench.baselines.identity_code import IdentityCode
+from veilbench.baselines.input_norm import InputNorm
+from veilbench.baselines.memorised import Memorised
+from veilbench.baselines.pca import Pca
+from veilbench.data.rows import Part, Rows
+from veilbench.errors import UserError
+from veilbench.findings import Findings, Verdict
+from veilbench.nets.stacked_mlp import StackedMLP
+from veilbench.subject import Subject, load_subject
+from veilbench.threat import ThreatModel
+
+THREAT = ThreatModel(score_queries=True, auxiliary_data=True)
+BUDGET = {"shadows": 8, "steps": 300, "hidden": 32, "batch_size": 32}
+
+
+def dealt(n: int = 120, shape: tuple[int, ...] = (10,), one_class: bool = False) -> Rows:
+    """Rows of very different spread, so that a loss means little without its row's own scale."""
+    rng = np.random.default_rng(0)
+
+    def part(n: int) -> Part:
+        x = rng.standard_normal((n, *shape)) * np.exp(rng.standard_normal(n)).reshape(-1, *[1] * len(shape))
+        return Part(x.astype(np.float32), np.arange(n) % 2 if one_class else np.zeros(n, np.int64))
+
+    labels = ["normal", "anomaly"] if one_class else ["row"]
+    return Rows(part(n), part(30), part(2 * n), part(n), [], labels, one_class, [])
+
+
+class Overfitted(Memorised):
+    """A perceptron trained for too long on too few rows."""
+
+    net: StackedMLP
+
+    def fit(self, data: Any, rng: np.random.Generator) -> Overfitted:
+        made = Overfitted()
+        made.net = StackedMLP([10, 64, 4, 64, 10])
+        x, adam = torch.from_numpy(data.train.x), torch.optim.Adam(made.net.parameters(), 3e-3)
+        for _ in range(800):
+            adam.zero_grad()
+            ((made.net(x[None])[0] - x) ** 2).mean().backward()
+            adam.step()
+        return made
+
+    def encode(self, rows: np.ndarray) -> np.ndarray:
+        return np.zeros((len(rows), 4), np.float32)
+
+    def reconstruct(self, rows: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return np.asarray(self.net(torch.from_numpy(rows)[None])[0])
+
+
+@pytest.fixture(scope="module")
+def rows() -> Rows:
+    return dealt()
+
+
+@pytest.fixture(scope="module")
+def overfitted(rows: Rows) -> Overfitted:
+    return Overfitted().fit(rows, np.random.default_rng(0))
+
+
+def small(threat: ThreatModel = THREAT, **settings: Any) -> Membership:
+    return Membership(threat, Memorised(), **BUDGET | settings)
+
+
+def run(attack: Membership, subject: Subject, rows: Rows, seed: int = 0) -> Findings:
+    return attack.run(subject, rows, Accelerator("cpu"), np.random.default_rng(seed), control=False)
+
+
+@pytest.fixture(scope="module")
+def found(overfitted: Overfitted, rows: Rows, tmp_path_factory: pytest.TempPathFactory) -> Findings:
+    memory = ControlMemory(tmp_path_factory.mktemp("controls"), None)
+    return small().examine(overfitted, rows, Accelerator("cpu"), np.random.SeedSequence(3), memory)
+
+
+def test_an_overfitted_network_leaks_with_both_controls_passed(found: Findings) -> None:
+    assert [(c.kind, c.name, c.passed) for c in found.controls] == [
+        ("positive", "Memorised", True),
+        ("negative", "Overfitted, rows never seen", True),
+    ]
+    assert found.verdict in (Verdict.LEAKS, Verdict.BROKEN)
+    assert found.controls[0].gain.value > 0.95
+    assert abs(found.controls[1].gain.value) < 0.35
+
+
+def test_shadows_tell_hard_rows_from_unseen_ones(found: Findings) -> None:
+    assert found.gain is not None
+    area = found.metrics["lira_auroc"]
+    assert found.gain.value == pytest.approx(2 * area.value - 1)
+    assert area.value > found.metrics["loss_auroc"].value + 0.04
+    assert found.metrics["lira_advantage"].value > 0.3
+
+
+def test_rates_that_so_few_rows_cannot_resolve_are_refused(found: Findings) -> None:
+    assert "lira_tpr_at_1_percent_fpr" in found.metrics
+    assert "lira_tpr_at_0.1_percent_fpr" not in found.metrics
+    assert any("120 non-members cannot resolve a false positive rate of 0.001" in note for note in found.notes)
+
+
+def test_offline_shadows_work_too(overfitted: Overfitted, rows: Rows) -> None:
+    result = run(small(mode="offline"), overfitted, rows)
+    assert result.metrics["lira_auroc"].low > 0.5
+
+
+@pytest.mark.parametrize("subject", [IdentityCode(), Pca(1)])
+def test_what_learns_little_from_a_row_holds(subject: Any, rows: Rows) -> None:
+    gain = run(small(steps=50), subject.fit(rows, np.random.default_rng(0)), rows).gain
+    assert gain is not None
+    assert gain.low <= 0
+
+
+def test_the_same_seed_gives_the_same_findings(overfitted: Overfitted, rows: Rows) -> None:
+    one, again, other = (run(small(steps=5), overfitted, rows, seed).as_dict() for seed in (0, 0, 1))
+    assert one == again
+    assert one != other
+
+
+def test_without_a_code_or_auxiliary_rows_the_loss_remains(overfitted: Overfitted, rows: Rows) -> None:
+    norm = InputNorm().fit(rows, np.random.default_rng(0))
+    for attack, subject in ((small(), norm), (small(ThreatModel(score_queries=True)), overfitted)):
+        result = run(attack, subject, rows)
+        assert "lira_auroc" not in result.metrics
+        assert result.gain is not None
+        assert result.gain.value == pytest.approx(2 * result.metrics["loss_auroc"].value - 1)
+        assert "The loss alone" in result.notes[0]
+
+
+def test_members_come_back_from_memory_without_error_and_others_do_not(rows: Rows, tmp_path: Path) -> None:
+    made = Memorised().fit(rows, np.random.default_rng(0))
+    made.save(tmp_path)
+    again = load_subject(tmp_path)
+    assert not losses_of(again, rows.train.x).any()
+    assert losses_of(again, rows.test.x).min() > 0
+    distances = np.linalg.norm(rows.test.x[:, None] - rows.train.x[None], axis=2)
+    np.testing.assert_array_equal(made.encode(rows.test.x)[:, 0], distances.argmin(1))
+
+
+def test_images_and_one_class_rows_are_taken(tmp_path: Path) -> None:
+    images = dealt(60, (1, 4, 4), one_class=True)
+    result = run(small(steps=5), Memorised().fit(images, np.random.default_rng(0)), images)
+    assert result.metrics["lira_auroc"].n == 2 * 30  # normal test rows only, and as many members
+
+
+def test_each_row_is_learnt_by_half_of_the_shadows() -> None:
+    inside = halves(6, 1000, np.random.default_rng(0))
+    assert inside.shape == (6, 1000)
+    assert set(inside.sum(0)) == {3}
+    assert len({row.tobytes() for row in inside.T}) == 20  # all choices of three
+
+
+def test_a_shadow_learns_its_own_rows_only(rows: Rows) -> None:
+    inside = np.zeros((2, 120), bool)
+    inside[0, :20] = inside[1, 20:40] = True
+    args = (32, 4, 400, 20, torch.device("cpu"))
+    made = shadow_losses(rows.train.x, inside, 40, *args, np.random.default_rng(0))
+    assert made.shape == (2, 40)
+    assert np.log(made[0, :20] / made[1, :20]).mean() < -1
+    assert np.log(made[1, 20:] / made[0, 20:]).mean() < -1
+
+
+def test_too_few_rows_and_missing_queries_are_refused(rows: Rows, overfitted: Overfitted) -> None:
+    with pytest.raises(UserError, match="membership needs 10 members and as many test rows never seen, got 8"):
+        run(small(), overfitted, dealt(8))
+    with pytest.raises(UserError, match="does not grant score_queries"):
+        run(small(ThreatModel(auxiliary_data=True)), overfitted, rows)
+
+
+def test_an_odd_number_of_shadows_is_refused() -> None:
+    with pytest.raises(ValueError, match="shadows=7 must be even"):
+        small(shadows=7)
