@@ -52,12 +52,6 @@ class Stairs(Pca):
     def score_tensor(self, rows: Tensor) -> Tensor:
         return torch.floor(20 * super().score_tensor(rows)) / 20
 
-    @classmethod
-    def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> Stairs:
-        made = cls(**settings)
-        made.mean, made.axes = arrays["mean"], arrays["axes"]
-        return made
-
 
 class Opaque(Detector):
     """The same scores as another detector, without a gradient."""

@@ -47,11 +47,11 @@ def test_the_pipeline_lists_experiments_that_exist_with_their_data() -> None:
     for name, data in listed["experiments"].items():
         assert plain(composed([f"experiment={name}"]))["names"]["data"] == data
     assert set(listed["experiments"].values()) <= set(listed["datasets"])
-    assert set(listed["experiments"]) == set(experiment_names())
+    assert set(listed["experiments"]) <= set(experiment_names())  # the others are heavy, and run by name
 
 
 def test_the_committed_params_are_what_conf_says() -> None:
-    data = {"text": resolve_data("text")}
+    data = {path.stem: resolve_data(path.stem) for path in sorted((CONF / "data").glob("*.yaml"))}
     for name in experiment_names():
         committed = yaml.safe_load((ROOT / "params" / f"{name}.yaml").read_text())
         assert committed == resolve_experiment(name, data), f"params/{name}.yaml is stale: run `dvc repro resolve`"
