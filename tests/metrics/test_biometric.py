@@ -110,15 +110,15 @@ def test_a_constant_score_ranks_last_and_unknown_people_are_refused() -> None:
         ranks(np.zeros((1, 2)), np.array([7]), np.arange(2))
 
 
-def statistic(scores: np.ndarray, mated: np.ndarray, weights: np.ndarray) -> float:
-    return equal_error_rate(error_rates(scores, mated, weights))
+def statistics(scores: np.ndarray, mated: np.ndarray, weights: np.ndarray) -> list[float]:
+    return [equal_error_rate(error_rates(scores, mated, weights))]
 
 
 def test_the_interval_of_the_equal_error_rate_holds_the_truth() -> None:
     truth = float(norm.cdf(-1))
     hits = 0
     for seed in range(20):
-        metric = bootstrap(of_normal_laws(2, 30, 4, seed), statistic, np.random.default_rng(seed), 100)
+        (metric,) = bootstrap(of_normal_laws(2, 30, 4, seed), statistics, np.random.default_rng(seed), 100)
         assert metric.n == 30
         hits += metric.low <= truth <= metric.high
     assert hits >= 17

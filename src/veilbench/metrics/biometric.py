@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,9 +80,10 @@ def error_rates(scores: np.ndarray, mated: np.ndarray, weights: np.ndarray | Non
         mated: shape (n,), bool.
         weights: shape (n,): how often each comparison counts; None is once.
     """
-    order = np.argsort(scores, kind="stable")
-    scores, mated = scores[order], mated[order]
-    weights = np.ones(len(scores)) if weights is None else weights[order]
+    weights = np.ones(len(scores)) if weights is None else weights
+    if not (scores[1:] >= scores[:-1]).all():  # a bootstrap's are sorted
+        order = np.argsort(scores, kind="stable")
+        scores, mated, weights = scores[order], mated[order], weights[order]
     starts = np.flatnonzero(np.r_[True, scores[1:] != scores[:-1]])
     below = [np.r_[0.0, np.cumsum(weights * kind)] for kind in (mated, ~mated)]
     genuine, impostor = (sums[np.r_[starts, len(scores)]] / sums[-1] for sums in below)
@@ -162,18 +163,18 @@ def cmc(found: np.ndarray, most: int) -> np.ndarray:
     return np.asarray([(found <= rank).mean() for rank in range(1, most + 1)])
 
 
-Statistic = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
+Statistics = Callable[[np.ndarray, np.ndarray, np.ndarray], Sequence[float]]
 """Of scores, of whether they are mated, and of how often each counts."""
 
 
 def bootstrap(
     comparisons: Comparisons,
-    statistic: Statistic,
+    statistics: Statistics,
     rng: np.random.Generator,
     repeats: int = 200,
     confidence: float = 0.95,
-) -> Metric:
-    """A share with its percentile interval when identities are drawn anew, with everything that belongs to them.
+) -> list[Metric]:
+    """Shares with their percentile intervals when identities are drawn anew, with everything that belongs to them.
 
     An identity drawn a times and another drawn b times are compared a * b times; an identity with itself a times.
     """
@@ -181,13 +182,14 @@ def bootstrap(
     people, where = np.unique(np.r_[sorted_ones.first, sorted_ones.second], return_inverse=True)
     first, second = np.split(where, 2)
     mated = sorted_ones.mated
-    value = statistic(sorted_ones.scores, mated, np.ones(len(mated)))
+    values = statistics(sorted_ones.scores, mated, np.ones(len(mated)))
     drawn = []
     for times in rng.multinomial(len(people), np.full(len(people), 1 / len(people)), repeats):
         weights = np.where(mated, times[first], times[first] * times[second]).astype(float)
         if weights[mated].any() and weights[~mated].any():
-            drawn.append(statistic(sorted_ones.scores, mated, weights))
-    return interval(value, np.asarray(drawn), len(people), confidence)
+            drawn.append(statistics(sorted_ones.scores, mated, weights))
+    columns = np.asarray(drawn).T
+    return [interval(value, column, len(people), confidence) for value, column in zip(values, columns, strict=True)]
 
 
 def over_identities(

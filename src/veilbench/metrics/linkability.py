@@ -77,7 +77,7 @@ def edges_of(comparisons: Comparisons, bins: int) -> np.ndarray:
     share = np.cumsum(np.where(mated, 0.5 / mated.sum(), 0.5 / (~mated).sum()))
     places = np.searchsorted(share, np.arange(1, bins) / bins)
     edges = np.unique(ascending.scores[np.minimum(places, len(mated) - 1)])
-    return edges[edges < ascending.scores[-1]]  # a bin ends with its upper edge: none is left empty
+    return np.asarray(edges[edges < ascending.scores[-1]])  # a bin ends with its upper edge: none is left empty
 
 
 def bins_for(mated: int) -> int:
