@@ -13,7 +13,7 @@ from veilbench.errors import UserError
 from veilbench.subject import load_subject
 from veilbench.templates.base import TemplateScheme, orthonormal
 from veilbench.templates.biohash import Biohash
-from veilbench.templates.extractor import Extractor
+from veilbench.templates.extractor import Extractor, orientations
 from veilbench.templates.iom_grp import IomGrp
 from veilbench.templates.iom_urp import IomUrp
 from veilbench.templates.mlp_hash import MlpHash
@@ -22,9 +22,9 @@ from veilbench.templates.polyprotect import Polyprotect
 from veilbench.templates.random_projection import RandomProjection
 from veilbench.templates.raw_template import RawTemplate
 
-PCA = Extractor("pca", 32)
+PCA = Extractor("pixels", 32)
 SCHEMES: dict[str, TemplateScheme] = {
-    "raw": RawTemplate(Extractor("pixels")),
+    "raw": RawTemplate(Extractor("pixels", None)),
     "pca": PcaTemplate(PCA),
     "random_projection": RandomProjection(PCA, 24),
     "biohash": Biohash(PCA, 32),
@@ -178,7 +178,7 @@ def test_pca_features_are_scikit_learns(schemes: dict[str, TemplateScheme], data
 
 def test_whitened_features_have_no_favourite_directions(data: Identities) -> None:
     flat = data.train.images.reshape(len(data.train), -1)
-    fitted = Extractor("pca", 8, whiten=True).fitted(data.train.images, np.random.default_rng(0))
+    fitted = Extractor("pixels", 8, whiten=True).fitted(data.train.images, np.random.default_rng(0))
     projected = (flat - fitted.learned["mean"]) @ fitted.learned["basis"]
     assert projected.std(0, ddof=1) == pytest.approx(1, rel=0.01)
 
@@ -241,13 +241,13 @@ def test_a_saved_scheme_makes_the_same_templates(
 
 
 def test_fitting_changes_nothing_of_the_scheme_that_is_fitted(data: Identities) -> None:
-    scheme = Biohash(Extractor("pca", 16), 16)
+    scheme = Biohash(Extractor("pixels", 16), 16)
     fitted = scheme.fit(data, np.random.default_rng(0))
     assert scheme.extractor.learned == {}
     assert fitted is not scheme
     with pytest.raises(UserError, match="must be fitted"):
         scheme.features(data.probe.images)
-    with pytest.raises(UserError, match="do not fit features of 324 pixels"):
+    with pytest.raises(UserError, match="do not fit features made of 324 values"):
         fitted.features(np.zeros((1, 1, 9, 9), np.float32))
 
 
@@ -256,7 +256,7 @@ def test_fitting_changes_nothing_of_the_scheme_that_is_fitted(data: Identities) 
     [
         (Biohash(PCA, 33), "bits=33 must be at most 32"),
         (IomUrp(PCA, 10, 33), "window=33 must be at most 32"),
-        (Biohash(Extractor("pca", 400), 10), "components=400 must be at most 120"),
+        (Biohash(Extractor("pixels", 400), 10), "components=400 must be at most 120"),
     ],
 )
 def test_what_does_not_fit_the_features_is_said_when_fitting(
@@ -279,9 +279,34 @@ def test_bad_settings_are_refused(kind: type[Any], settings: dict[str, Any], sai
         kind(PCA, **settings)
 
 
-def test_pixels_are_no_principal_components() -> None:
-    with pytest.raises(ValueError, match=r"extractor\.kind=pixels must be pca"):
-        PcaTemplate(Extractor("pixels"))
+def test_principal_components_are_needed() -> None:
+    with pytest.raises(ValueError, match=r"extractor\.components=None"):
+        PcaTemplate(Extractor("pixels", None))
+
+
+@pytest.mark.parametrize("degrees", [0, 30, 45, 90, 150])
+def test_orientations_are_those_of_the_lines(degrees: float) -> None:
+    """Lines whose normal has this angle to the x axis, y pointing up."""
+    x, y = np.meshgrid(np.arange(64), -np.arange(64))
+    angle = np.deg2rad(degrees)
+    lines = np.sin(x * np.cos(angle) + y * np.sin(angle))
+    cells = orientations(np.stack([lines, 1 - lines]), 4)  # whether lines are dark or bright makes no difference
+    expected = [np.cos(2 * angle), -np.sin(2 * angle)]  # rows are counted downwards
+    assert cells.shape == (2, 2, 4, 4)
+    assert cells[0] == pytest.approx(cells[1], abs=1e-5)
+    assert cells[0, :, 1, 2] * 1.1 == pytest.approx(expected, abs=0.1)
+    with pytest.raises(UserError, match="grid=65 must be at most 64"):
+        orientations(lines[None], 65)
+
+
+def test_orientations_bear_a_shift_that_pixels_do_not() -> None:
+    lines = np.sin(np.add.outer(np.arange(96), 0.3 * np.arange(96)))[None, None] / 2 + 0.5
+    shifted = np.roll(lines, 3, 2)
+    correlations = {}
+    for kind in ("pixels", "orientation"):
+        extractor = Extractor(kind, None)  # type: ignore[arg-type]
+        correlations[kind] = float(extractor(lines)[0] @ extractor(shifted)[0])
+    assert correlations["pixels"] < 0 < 0.95 < correlations["orientation"]
 
 
 def test_each_row_needs_a_key(features: np.ndarray) -> None:

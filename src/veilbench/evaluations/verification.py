@@ -85,18 +85,17 @@ class Verification:
         drawn = np.random.default_rng(seeds)
         keys = user_keys(data.enrolment.identities, drawn)
         found = Findings("Verification and identification")
-        errors = Figure("Error rates", "false match rate", "false non-match rate", [], log_x=True)
-        matches = Figure("Identification", "rank", "share of probes found", [])
-        curves: tuple[list[Curve], list[Curve]] = ([], [])
+        errors: list[Curve] = []
+        matches: list[Curve] = []
         for scenario, words in SCENARIOS.items():
             matrix = scores(subject, data.probe, data.enrolment, keys, scenario)
-            self._verified(found, scenario, words, matrix, data, drawn, curves[0])
-            self._identified(found, scenario, words, matrix, data, drawn, curves[1])
+            self._verified(found, scenario, words, matrix, data, drawn, errors)
+            self._identified(found, scenario, words, matrix, data, drawn, matches)
         if not subject.keyed:
             found.notes.append("The templates have no key: both scenarios are the same.")
         found.figures += [
-            Figure(errors.title, errors.x_label, errors.y_label, curves[0], log_x=True),
-            Figure(matches.title, matches.x_label, matches.y_label, curves[1]),
+            Figure("Error rates", "false match rate", "false non-match rate", errors, log_x=True),
+            Figure("Identification", "rank", "share of probes found", matches),
         ]
         return found
 

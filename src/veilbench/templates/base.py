@@ -9,13 +9,25 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from veilbench.data.identities import Identities
 from veilbench.subject import Subject
 from veilbench.templates.extractor import Extractor
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
+
+
+@cache
+def blas() -> ThreadpoolController:
+    """Sets the number of BLAS threads."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 class TemplateScheme(Subject):
@@ -76,10 +88,11 @@ class TemplateScheme(Subject):
         order = np.argsort(keys, kind="stable")
         distinct, starts = np.unique(keys[order], return_index=True)
         groups = np.split(order, starts[1:])
-        parts = [
-            self.transformed(features[rows], np.random.default_rng(int(key)))
-            for key, rows in zip(distinct, groups, strict=True)
-        ]
+        with blas().limit(limits=1, user_api="blas"):  # many small products: threads would only wait for each other
+            parts = [
+                self.transformed(features[rows], np.random.default_rng(int(key)))
+                for key, rows in zip(distinct, groups, strict=True)
+            ]
         templates = np.empty((len(features), *parts[0].shape[1:]), parts[0].dtype)
         templates[order] = np.concatenate(parts)
         return templates

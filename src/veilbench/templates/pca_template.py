@@ -10,10 +10,10 @@ class PcaTemplate(RawTemplate):
     """Keeps principal components (Turk and Pentland 1991), which give most of the image back.
 
     Args:
-        extractor: of kind `pca`.
+        extractor: one that keeps components.
     """
 
     def __init__(self, extractor: Extractor) -> None:
-        if extractor.kind != "pca":
-            raise ValueError(f"extractor.kind={extractor.kind} must be pca")
+        if extractor.components is None:
+            raise ValueError("extractor.components=None must be a number, how many principal components are kept")
         super().__init__(extractor)
