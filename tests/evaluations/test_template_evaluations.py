@@ -110,7 +110,6 @@ def test_a_secret_key_helps_and_a_stolen_one_does_not() -> None:
     assert found["eer_secret"].value < found["eer_stolen"].value
     assert found["eer_stolen"].value > 0.8 * plain["eer_secret"].value
     assert found["rank1_secret"].value > found["rank1_stolen"].value
-    assert found["tmr_at_0.01_secret"].value > found["tmr_at_0.01_stolen"].value
     assert plain["eer_secret"].value == plain["eer_stolen"].value
 
 

@@ -18,6 +18,8 @@ SCRATCH = 0.012  # half the width of a scratch, where the sensor is 2 wide
 class Sensor:
     """Draws an impression of a master print. With every amount at 0 all impressions of a finger are the same.
 
+    With the defaults, a plain correlation of shifted images is about as often wrong as on FVC2000 DB1_B at 96 x 96.
+
     Args:
         rotation: standard deviation, in degrees.
         translation: standard deviation along each axis, as a share of the sensor's width.
