@@ -1,0 +1,215 @@
+"""Images of identities: several impressions of each, dealt so that no identity is in two parts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Protocol
+
+import numpy as np
+from annotated_types import Ge
+from safetensors.numpy import load_file, save_file
+
+from veilbench.errors import UserError
+
+PARTS = ("train", "auxiliary", "enrolment", "probe")
+FILES = ("identities.safetensors", "about.json")
+
+
+@dataclass(frozen=True)
+class RawIdentities:
+    """What a loader reads, or a generator makes.
+
+    Attributes:
+        images: shape (n, 1, h, w), uint8.
+        identities: shape (n,), int64.
+        impressions: shape (n,), int64: their numbers within the identity.
+        attributes: name -> labels, shape (n,), int64: places in `labels[name]`.
+        labels: name -> the words for an attribute's labels.
+        notes: what the loader did to the data that a reader of the results should know.
+    """
+
+    images: np.ndarray
+    identities: np.ndarray
+    impressions: np.ndarray
+    attributes: dict[str, np.ndarray] = field(default_factory=dict)
+    labels: dict[str, list[str]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+class IdentitySource(Protocol):
+    """A loader or a generator."""
+
+    def read(self) -> RawIdentities:
+        """Read or generate everything."""
+        ...
+
+
+@dataclass(frozen=True)
+class Impressions:
+    """Images of one part.
+
+    Attributes:
+        images: shape (n, 1, h, w), float32 in [0, 1].
+        identities: shape (n,), int64: numbers that are the same in all parts.
+        impressions: shape (n,), int64.
+        attributes: name -> labels, shape (n,), int64.
+    """
+
+    images: np.ndarray
+    identities: np.ndarray
+    impressions: np.ndarray
+    attributes: dict[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def chosen(self, rows: np.ndarray) -> Impressions:
+        """Some of them, by their places or by a mask."""
+        attributes = {name: labels[rows] for name, labels in self.attributes.items()}
+        return Impressions(self.images[rows], self.identities[rows], self.impressions[rows], attributes)
+
+
+@dataclass(frozen=True)
+class Identities:
+    """A data set, dealt. The first two parts and the test share no identity.
+
+    Attributes:
+        train: what an encoder learns from.
+        auxiliary: what attackers have.
+        enrolment: of the test's identities, the impressions that are enrolled.
+        probe: of the same identities, the impressions that are compared with those.
+        labels: attribute -> the words for its labels.
+        notes: what was done to the data.
+    """
+
+    train: Impressions
+    auxiliary: Impressions
+    enrolment: Impressions
+    probe: Impressions
+    labels: dict[str, list[str]]
+    notes: list[str]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one image."""
+        return tuple(self.train.images.shape[1:])
+
+
+class IdentitiesData:
+    """A source's images, dealt by identity.
+
+    Args:
+        source: the loader or generator.
+        split: shares of the identities for train, auxiliary and test; together 1.
+        enrolled: impressions of each test identity that are enrolled, drawn at random; the others are probes.
+            Identities of the test without a probe are left out, and noted.
+        size: height and width that the images are scaled to; None leaves them.
+        seed: deals.
+    """
+
+    def __init__(
+        self,
+        source: IdentitySource,
+        split: Sequence[Annotated[float, Ge(0)]] = (0.5, 0.2, 0.3),
+        enrolled: Annotated[int, Ge(1)] = 1,
+        size: Sequence[Annotated[int, Ge(8)]] | None = None,
+        seed: Annotated[int, Ge(0)] = 0,
+    ) -> None:
+        if len(split) != 3 or min(split) <= 0 or abs(sum(split) - 1) > 1e-6:
+            raise ValueError(f"split={list(split)} must be three positive shares that make 1: train, auxiliary, test")
+        if size is not None and len(size) != 2:
+            raise ValueError(f"size={list(size)} must be two numbers, height and width, or null")
+        self.source, self.split, self.enrolled = source, list(split), enrolled
+        self.size, self.seed = size if size is None else tuple(size), seed
+
+    def prepare(self, folder: Path) -> None:
+        """Read or generate, and write identities.safetensors and about.json.
+
+        Raises:
+            UserError: the images cannot be used as they are; the line says which and why.
+        """
+        raw = self.source.read()
+        checked(raw)
+        notes = list(raw.notes)
+        images = raw.images if self.size is None else resized(raw.images, self.size)
+        arrays: dict[str, np.ndarray] = {}
+        for name, rows in zip(PARTS, self._dealt(raw, notes), strict=True):
+            own = {"images": images[rows], "identities": raw.identities[rows], "impressions": raw.impressions[rows]}
+            own |= {f"attribute_{key}": labels[rows] for key, labels in raw.attributes.items()}
+            arrays |= {f"{name}.{key}": np.ascontiguousarray(array) for key, array in own.items()}
+        save_file(arrays, folder / FILES[0])
+        about = {"labels": raw.labels, "notes": notes}
+        (folder / FILES[1]).write_text(json.dumps(about, indent=1) + "\n", encoding="utf8")
+
+    def _dealt(self, raw: RawIdentities, notes: list[str]) -> list[np.ndarray]:
+        """Row numbers of each part."""
+        rng = np.random.default_rng(self.seed)
+        people = rng.permutation(np.unique(raw.identities))
+        ends = np.round(np.cumsum(self.split) * len(people)).astype(int)
+        groups = np.split(people, ends[:-1])
+        for name, group in zip(("train", "auxiliary", "test"), groups, strict=True):
+            if not len(group):
+                raise UserError(f"the part {name} has no identities: {len(people)} dealt as {self.split}")
+        drawn = rng.permutation(len(raw.identities))
+        place = np.empty(len(drawn), np.int64)  # of each row among the rows of its identity, in the order drawn
+        for person in groups[2]:
+            rows = drawn[raw.identities[drawn] == person]
+            place[rows] = np.arange(len(rows)) if len(rows) > self.enrolled else -1
+        test = np.isin(raw.identities, groups[2])
+        if left_out := len(np.unique(raw.identities[test & (place < 0)])):
+            notes.append(f"{left_out} test identities left out: they have no more than {self.enrolled} impressions")
+        masks = [np.isin(raw.identities, group) for group in groups[:2]]
+        masks += [test & (place >= 0) & (place < self.enrolled), test & (place >= self.enrolled)]
+        if not masks[3].any():
+            raise UserError(f"no identity of the test has more than enrolled={self.enrolled} impressions")
+        return [np.flatnonzero(mask) for mask in masks]
+
+    def load(self, folder: Path) -> Identities:
+        """Read what `prepare` wrote.
+
+        Raises:
+            UserError: a file is missing.
+        """
+        if missing := [name for name in FILES if not (folder / name).is_file()]:
+            raise UserError(f"the prepared data lacks {folder / missing[0]}; run `dvc repro prepare`")
+        about = json.loads((folder / FILES[1]).read_text(encoding="utf8"))
+        arrays = load_file(folder / FILES[0])
+        train, auxiliary, enrolment, probe = (_part(arrays, name) for name in PARTS)
+        return Identities(train, auxiliary, enrolment, probe, **about)
+
+
+def _part(arrays: dict[str, np.ndarray], name: str) -> Impressions:
+    own = {key.partition(".")[2]: array for key, array in arrays.items() if key.startswith(f"{name}.")}
+    attributes = {key.removeprefix("attribute_"): own[key] for key in own if key.startswith("attribute_")}
+    return Impressions(own["images"].astype(np.float32) / 255, own["identities"], own["impressions"], attributes)
+
+
+def checked(raw: RawIdentities) -> None:
+    """Refuse images that cannot be compared.
+
+    Raises:
+        UserError: wrong shapes, or an image without any contrast.
+    """
+    if raw.images.ndim != 4 or raw.images.shape[1] != 1 or raw.images.dtype != np.uint8 or not len(raw.images):
+        raise UserError(f"images are {raw.images.dtype} of shape {raw.images.shape}: uint8 (n, 1, h, w) is needed")
+    for name, labels in {"identities": raw.identities, "impressions": raw.impressions, **raw.attributes}.items():
+        if labels.shape != (len(raw.images),):
+            raise UserError(f"{name} have shape {labels.shape} for {len(raw.images)} images")
+    flat = raw.images.reshape(len(raw.images), -1)
+    if len(blank := np.flatnonzero(flat.max(1) == flat.min(1))):
+        who = raw.identities[blank[0]], raw.impressions[blank[0]]
+        raise UserError(f"{len(blank)} images are blank; the first is impression {who[1]} of identity {who[0]}")
+
+
+def resized(images: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Scale to a height and width, antialiased; shape (n, 1, h, w), uint8."""
+    from PIL import Image
+
+    if images.shape[2:] == tuple(size):
+        return images
+    shape = (size[1], size[0])
+    scaled = [np.asarray(Image.fromarray(image[0]).resize(shape, Image.Resampling.LANCZOS)) for image in images]
+    return np.stack(scaled)[:, None]

@@ -1,0 +1,78 @@
+"""Images and identities from an .npz file."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from veilbench.data.identities import RawIdentities
+from veilbench.errors import UserError
+
+
+class IdentityNpz:
+    """Reads arrays by their names. Nothing is unpickled.
+
+    Args:
+        path: the file.
+        images: name of the images, (n, h, w) or (n, 1, h, w), uint8 or floats in [0, 1].
+        identities: name of the identities, (n,), numbers or words.
+        impressions: name of the impressions' numbers, (n,); None counts them in the order of the file.
+    """
+
+    def __init__(
+        self, path: str, images: str = "images", identities: str = "identities", impressions: str | None = None
+    ) -> None:
+        self.path, self.images, self.identities, self.impressions = path, images, identities, impressions
+
+    def read(self) -> RawIdentities:
+        """Read all.
+
+        Raises:
+            UserError: no such file, no such array in it, or arrays that do not fit.
+        """
+        if not Path(self.path).is_file():
+            raise UserError(f"no file {self.path}")
+        wanted = [name for name in (self.images, self.identities, self.impressions) if name]
+        try:
+            with np.load(self.path, allow_pickle=False) as file:
+                if missing := [name for name in wanted if name not in file.files]:
+                    raise UserError(f"{self.path} holds no array {missing[0]}; it has: {', '.join(file.files)}")
+                images, who, *rest = (file[name] for name in wanted)
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            raise UserError(f"{self.path} cannot be read: {error}") from error
+        if who.ndim != 1 or len(who) != len(images):
+            raise UserError(f"{self.path}: {self.identities} has shape {who.shape} for {len(images)} images")
+        numbers = np.unique(who, return_inverse=True)[1].astype(np.int64)
+        order = rest[0].astype(np.int64) if rest else counted(numbers)
+        return RawIdentities(eight_bits(images, self.path), numbers, order)
+
+
+def counted(identities: np.ndarray) -> np.ndarray:
+    """The number of each image within its identity, in the order given; shape (n,), int64."""
+    numbers = np.empty(len(identities), np.int64)
+    for who in np.unique(identities):
+        rows = np.flatnonzero(identities == who)
+        numbers[rows] = np.arange(len(rows))
+    return numbers
+
+
+def eight_bits(images: np.ndarray, name: str) -> np.ndarray:
+    """Images as the data sets keep them: shape (n, 1, h, w), uint8.
+
+    Raises:
+        UserError: another shape or range.
+    """
+    if images.ndim == 4 and images.shape[1] == 1:
+        images = images[:, 0]
+    if images.ndim != 3 or not len(images):
+        raise UserError(f"{name}: images have shape {images.shape}; (n, h, w) or (n, 1, h, w) is needed")
+    if images.dtype == np.uint8:
+        return np.asarray(images[:, None])
+    low, high = float(images.min()), float(images.max())
+    if images.dtype.kind != "f" or not 0 <= low <= high <= 1:
+        raise UserError(
+            f"{name}: images are {images.dtype} from {low} to {high}; uint8, or floats in [0, 1], is needed"
+        )
+    return np.asarray(np.rint(images[:, None] * 255), np.uint8)

@@ -1,0 +1,64 @@
+"""Faces that scikit-learn fetches from the network, once."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from annotated_types import Ge, Gt
+
+from veilbench.data.identities import RawIdentities
+from veilbench.data.identity_loaders.identity_npz import counted, eight_bits
+from veilbench.errors import UserError
+
+FILES = {"olivetti": "olivetti_py3.pkz", "lfw": "lfw_home/lfw-funneled.tgz"}
+
+
+class SklearnFaces:
+    """Olivetti (40 people x 10) or Labeled Faces in the Wild.
+
+    Args:
+        name: which collection.
+        folder: scikit-learn's data folder; None takes its own, `~/scikit_learn_data` or `$SCIKIT_LEARN_DATA`.
+        fewest: for `lfw`, people with fewer images are left out.
+        shrink: for `lfw`, the images' scale: 0.5 makes them 62 x 47.
+    """
+
+    def __init__(
+        self,
+        name: Literal["olivetti", "lfw"] = "olivetti",
+        folder: str | None = None,
+        fewest: Annotated[int, Ge(2)] = 10,
+        shrink: Annotated[float, Gt(0)] = 0.5,
+    ) -> None:
+        self.name, self.folder, self.fewest, self.shrink = name, folder, fewest, shrink
+
+    def read(self) -> RawIdentities:
+        """Fetch, or read what was fetched before.
+
+        Raises:
+            UserError: it is not there and cannot be fetched.
+        """
+        from sklearn.datasets import get_data_home
+
+        try:
+            found = self._fetched()
+        except OSError as error:  # urllib's errors are OSErrors
+            place = f"{get_data_home(self.folder)}/{FILES[self.name]}"
+            raise UserError(
+                f"the faces {self.name} are not on this machine and cannot be fetched ({error}); where there is a "
+                f"network, run sklearn.datasets.{self._fetcher()}() and copy {place} here, or use data=prints"
+            ) from error
+        images = eight_bits(np.asarray(found.images), self.name)
+        people = np.asarray(found.target, np.int64)
+        return RawIdentities(images, people, counted(people))
+
+    def _fetcher(self) -> str:
+        return {"olivetti": "fetch_olivetti_faces", "lfw": "fetch_lfw_people"}[self.name]
+
+    def _fetched(self) -> Any:
+        import sklearn.datasets
+
+        fetch = getattr(sklearn.datasets, self._fetcher())
+        more = {"min_faces_per_person": self.fewest, "resize": self.shrink} if self.name == "lfw" else {}
+        return fetch(data_home=self.folder, n_retries=1, delay=0.1, **more)

@@ -1,0 +1,80 @@
+"""Which way the ridges of a finger run, and how wide they are.
+
+Orientations follow the zero-pole model (Sherlock and Monro 1993, "A model for interpreting fingerprint topology"):
+half the sum of the angles as seen from the loops' centres (cores), less those as seen from the triangles' (deltas).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+PATTERNS = ("arch", "loop", "whorl")
+Points = tuple[complex, ...]
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """What all impressions of a finger share, apart from its ridges.
+
+    Attributes:
+        pattern: one of `PATTERNS`.
+        cores: centres of loops, as x + iy.
+        deltas: where three ridge systems meet.
+        hill: height, width and place (x) of an arch's hill; the height is 0 but for arches.
+        curl: how much the ridges bend down at the sides of the finger's tip, in radians at x = 1.
+        waves: shape (2, 3, 3): smooth deviations of the direction (in radians) and of the ridges' width (as a share).
+    """
+
+    pattern: str
+    cores: Points
+    deltas: Points
+    hill: tuple[float, float, float]
+    curl: float
+    waves: np.ndarray
+
+
+def drawn(pattern: str, rng: np.random.Generator) -> Anatomy:
+    """A random finger of one pattern type."""
+    height = rng.uniform(0.55, 0.95) if pattern == "arch" else 0.0
+    hill = (height, rng.uniform(0.4, 0.6), rng.normal(0, 0.08))
+    centre = complex(rng.normal(0, 0.07), rng.normal(0.12, 0.08))
+    cores, deltas = _singular_points(pattern, centre, rng)
+    curl, waves = rng.uniform(0.5, 0.8), rng.normal(0, 1, (2, 3, 3)) * np.array([0.07, 0.05])[:, None, None]
+    return Anatomy(pattern, cores, deltas, hill, curl, waves)
+
+
+def _singular_points(pattern: str, centre: complex, rng: np.random.Generator) -> tuple[Points, Points]:
+    apart, side = rng.uniform(0.1, 0.4), rng.choice([-1, 1])
+    tilt = np.exp(1j * rng.normal(0, 0.25))
+    right, left = rng.uniform(0.45, 0.75, 2) - 1j * rng.uniform(0.45, 0.8, 2)
+    if pattern == "arch":
+        return (), ()
+    if pattern == "loop":
+        return (centre,), (centre + complex(side * right.real, right.imag),)
+    return (centre + 0.5j * apart * tilt, centre - 0.5j * apart * tilt), (centre + right, centre - left.conjugate())
+
+
+def _wave(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """A smooth function: products of the first cosines, less strong the finer; shape of `x`."""
+    across, along = (np.stack([np.cos(k * np.pi * (c + 1) / 2) for k in range(3)]) for c in (x, y))
+    fading = weights / (1 + np.add.outer(np.arange(3), np.arange(3)))
+    return np.asarray(np.einsum("kij,kl,lij->ij", across, fading, along, optimize=True))
+
+
+def orientation(finger: Anatomy, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The ridges' direction against the x axis at each place, in radians; opposite directions are the same."""
+    z = x + 1j * y
+    turned = sum((np.angle(z - core) for core in finger.cores), np.zeros_like(x))
+    turned = turned - sum((np.angle(z - delta) for delta in finger.deltas), np.zeros_like(x))
+    height, width, place = finger.hill
+    shape = np.exp(-(((x - place) / width) ** 2) / 2) * np.exp(-(((y + 0.1) / 0.55) ** 2))
+    hill = np.arctan(-height * (x - place) / width**2 * shape)
+    above = 1 / (1 + np.exp(-(y - 0.1) / 0.2))
+    return np.asarray(turned / 2 + hill - finger.curl * x * above + _wave(x, y, finger.waves[0]))
+
+
+def period(finger: Anatomy, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The distance of ridges at each place, as a factor: about 1, wider below, with smooth deviations."""
+    return np.asarray(1 + 0.08 * np.clip(-y - 0.3, 0, 1) + _wave(x, y, finger.waves[1]))

@@ -1,0 +1,63 @@
+"""Compiled inner loops of the print generator. Import this only where prints are made: numba is slow to import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numba import njit  # type: ignore[import-untyped, unused-ignore]
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def compiled(function: _Function) -> _Function:
+    """Compile one function, keeping its declared type for the type checker."""
+    return cast(_Function, njit(cache=True, nogil=True, fastmath=True)(function))
+
+
+@compiled
+def filtered(image: np.ndarray, which: np.ndarray, bank: np.ndarray, out: np.ndarray) -> None:
+    """Filter each place with a kernel of its own, and squash: out = tanh(image * kernel).
+
+    Args:
+        image: shape (n + k - 1, n + k - 1), float32: padded by half a kernel on each side.
+        which: shape (n, n): the number of each place's kernel.
+        bank: shape (kernels, k, k), float32.
+        out: shape (n, n), float32: written.
+    """
+    for i in range(which.shape[0]):
+        for j in range(which.shape[1]):
+            kernel = bank[which[i, j]]
+            total = np.float32(0)
+            for p in range(kernel.shape[0]):
+                for q in range(kernel.shape[1]):
+                    total += kernel[p, q] * image[i + p, j + q]
+            out[i, j] = np.tanh(total)
+
+
+@compiled
+def sampled(master: np.ndarray, rows: np.ndarray, columns: np.ndarray, out: np.ndarray) -> None:
+    """Read `master` between its pixels by Catmull-Rom splines; 0 outside of it.
+
+    Args:
+        master: shape (n, n), float32.
+        rows: any two-dimensional shape: places in pixels.
+        columns: the same shape.
+        out: the same shape, float32: written.
+    """
+    weights = np.empty((2, 4), np.float32)
+    for i in range(rows.shape[0]):
+        for j in range(rows.shape[1]):
+            row, column = int(np.floor(rows[i, j])), int(np.floor(columns[i, j]))
+            out[i, j] = 0
+            if row < 1 or column < 1 or row > master.shape[0] - 3 or column > master.shape[1] - 3:
+                continue
+            for axis, t in enumerate((rows[i, j] - row, columns[i, j] - column)):
+                weights[axis, 0] = t * (-0.5 + t * (1 - 0.5 * t))
+                weights[axis, 1] = 1 + t * t * (-2.5 + 1.5 * t)
+                weights[axis, 2] = t * (0.5 + t * (2 - 1.5 * t))
+                weights[axis, 3] = t * t * (-0.5 + 0.5 * t)
+            for p in range(4):
+                for q in range(4):
+                    out[i, j] += weights[0, p] * weights[1, q] * master[row - 1 + p, column - 1 + q]

@@ -1,0 +1,58 @@
+"""Ridges of a finger: noise, filtered again and again along the orientation field, until it is lines.
+
+The lines' ends and forks (minutiae) come out by themselves, at random places, as in SFinGe.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from veilbench.data.prints.fields import Anatomy, orientation, period
+
+PIXELS, EXTENT = 128, 4 / 3  # of a master print: more than the sensor shows, since fingers move
+DENSITIES = ("low", "medium", "high")
+PERIODS = (8.2, 6.7, 5.5)  # pixels of the master from ridge to ridge, for each density
+DIRECTIONS, WIDTHS, WIDEST = 36, np.arange(4.4, 10.8, 0.2), 10.6
+RADIUS, ROUNDS, GAIN = 8, 10, 3.0
+
+
+@cache
+def bank() -> np.ndarray:
+    """Gabor-like kernels, shape (len(WIDTHS) * DIRECTIONS, k, k), float32: no answer to a constant."""
+    offsets = np.arange(-RADIUS, RADIUS + 1)
+    x, y = np.meshgrid(offsets, -offsets)
+    kernels = []
+    for width in WIDTHS:
+        for angle in np.arange(DIRECTIONS) * np.pi / DIRECTIONS:
+            across = y * np.cos(angle) - x * np.sin(angle)
+            bell = np.exp(-(x**2 + y**2) / (2 * (0.4 * width) ** 2))
+            wave = bell * np.cos(2 * np.pi * across / width)
+            wave -= bell * wave.sum() / bell.sum()
+            kernels.append(GAIN * wave / np.abs(wave).sum())
+    return np.asarray(kernels, np.float32)
+
+
+def grid() -> tuple[np.ndarray, np.ndarray]:
+    """The finger's coordinates of a master print's pixels: x and y, shape (PIXELS, PIXELS) each."""
+    places = (np.arange(PIXELS) + 0.5) / PIXELS * 2 * EXTENT - EXTENT
+    x, y = np.meshgrid(places, -places)
+    return x, y
+
+
+def master(finger: Anatomy, density: int, rng: np.random.Generator) -> np.ndarray:
+    """The ridges of a finger, shape (PIXELS, PIXELS), float32: near 1 on a ridge, near -1 in a valley."""
+    from veilbench.data.prints.kernels import filtered
+
+    x, y = grid()
+    widths = PERIODS[density] * rng.uniform(0.97, 1.03) * period(finger, x, y)
+    width = np.clip(np.rint((widths - WIDTHS[0]) / 0.2).astype(int), 0, len(WIDTHS) - 1)
+    direction = np.rint(orientation(finger, x, y) * DIRECTIONS / np.pi).astype(int) % DIRECTIONS
+    which = width * DIRECTIONS + direction
+    image = rng.standard_normal((PIXELS, PIXELS), np.float32)
+    for _ in range(ROUNDS):
+        out = np.empty_like(image)
+        filtered(np.pad(image, RADIUS, "reflect"), which, bank(), out)
+        image = out
+    return image

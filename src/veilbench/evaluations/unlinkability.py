@@ -1,0 +1,96 @@
+"""Can templates be replaced, and does the new one belong to nobody known? (ISO/IEC 24745, ISO/IEC 30136)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge, Gt, Lt
+
+from veilbench.accelerator import Accelerator
+from veilbench.data.identities import Identities
+from veilbench.evaluations.verification import scores, user_keys
+from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.metrics.biometric import (
+    Comparisons,
+    at_fmr,
+    bootstrap,
+    equal_error_rate,
+    error_rates,
+    over_identities,
+    refusal,
+)
+from veilbench.metrics.linkability import Linkability, linkability
+from veilbench.templates.base import TemplateScheme
+
+
+class Unlinkability:
+    """Templates of one person under two keys, compared by the scheme's own score; and what renewal costs.
+
+    A linker who learns to tell templates apart may see more than this score does: that is an attack of its own.
+
+    Args:
+        odds: p(mated) / p(non-mated) that a linker starts from.
+        fmr: the false match rate at which an old template must not match a new one.
+        repeats: of the bootstrap over identities.
+    """
+
+    def __init__(
+        self,
+        odds: Annotated[float, Gt(0)] = 1.0,
+        fmr: Annotated[float, Gt(0), Lt(1)] = 0.01,
+        repeats: Annotated[int, Ge(10)] = 200,
+    ) -> None:
+        self.odds, self.fmr, self.repeats = odds, fmr, repeats
+
+    def examine(
+        self, subject: TemplateScheme, data: Identities, trainer: Accelerator, seeds: np.random.SeedSequence
+    ) -> Findings:
+        """Measure; see the class."""
+        rng = np.random.default_rng(seeds)
+        people = np.r_[data.enrolment.identities, data.probe.identities]
+        old, new = user_keys(people, rng), user_keys(people, rng)
+        enrolled = len(data.enrolment)
+        before = subject.enroll(data.enrolment.images, old[:enrolled])
+        after = subject.enroll(data.probe.images, new[enrolled:])
+        matrix = subject.compare_all(after, before)
+        across = Comparisons.of_all(matrix, data.probe.identities, data.enrolment.identities)
+        found = Findings("Unlinkability and renewability")
+        if not subject.keyed:
+            found.notes.append("The templates have no key and cannot be renewed: they are linked as they are matched.")
+        self._linked(found, linkability(across, rng, self.odds, self.repeats))
+        self._renewed(found, subject, data, across, (old[:enrolled], new[:enrolled]), rng)
+        return found
+
+    def _linked(self, found: Findings, links: Linkability) -> None:
+        found.metrics["d_sys"], found.metrics["maximal_linkability"] = links.system, links.maximal
+        found.metrics["d_sys_histogram"] = Metric.exact(links.plug_in, unit="share")
+        found.notes.append("d_sys_histogram is the usual estimate; it sees linkability even where there is none.")
+        curve = Curve("D(s)", links.scores.tolist(), links.local.tolist())
+        found.figures.append(Figure("Linkability of a score", "score between two keys", "D(s)", [curve]))
+
+    def _renewed(
+        self,
+        found: Findings,
+        subject: TemplateScheme,
+        data: Identities,
+        across: Comparisons,
+        keys: tuple[np.ndarray, np.ndarray],
+        rng: np.random.Generator,
+    ) -> None:
+        """Accuracy before and after; and whether a new template matches the old one at the threshold of before."""
+
+        def statistics(scores: np.ndarray, mated: np.ndarray, weights: np.ndarray) -> list[float]:
+            return [equal_error_rate(error_rates(scores, mated, weights))]
+
+        sides = []
+        for name, own in zip(("before", "after"), keys, strict=True):
+            matrix = scores(subject, data.probe, data.enrolment, own, "secret")
+            sides.append(Comparisons.of_all(matrix, data.probe.identities, data.enrolment.identities))
+            (found.metrics[f"eer_{name}"],) = bootstrap(sides[-1], statistics, rng, self.repeats)
+        if reason := refusal(int((~sides[0].mated).sum()), self.fmr):
+            found.notes.append(f"Whether old templates match new ones is refused: {reason}.")
+            return
+        threshold = at_fmr(error_rates(sides[0].scores, sides[0].mated), self.fmr).threshold
+        matched = (across.scores >= (np.inf if threshold is None else threshold))[across.mated]
+        found.metrics["old_matches_new"] = over_identities(matched.astype(float), across.first[across.mated], rng)

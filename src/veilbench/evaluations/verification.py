@@ -1,0 +1,145 @@
+"""Are people recognised by their templates? Error rates and ranks (ISO/IEC 19795-1), in both token scenarios."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge, Gt, Lt, MinLen
+
+from veilbench.accelerator import Accelerator
+from veilbench.data.identities import Identities, Impressions
+from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.metrics.biometric import (
+    Comparisons,
+    at_fmr,
+    bootstrap,
+    cmc,
+    equal_error_rate,
+    error_rates,
+    over_identities,
+    ranks,
+    refusal,
+)
+from veilbench.templates.base import TemplateScheme
+
+SCENARIOS = {"secret": "each user's key secret", "stolen": "key stolen"}
+POINTS = 200  # of a curve
+
+
+def user_keys(people: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A key for each of these rows, the same for the same identity: shape (n,), uint64."""
+    distinct, where = np.unique(people, return_inverse=True)
+    return rng.integers(0, 2**64, len(distinct), dtype=np.uint64)[where]
+
+
+def scores(
+    scheme: TemplateScheme, probes: Impressions, enrolment: Impressions, keys: np.ndarray, scenario: str
+) -> np.ndarray:
+    """Every probe against every enrolled template, shape (probes, enrolled).
+
+    Args:
+        scheme: makes the templates and compares them.
+        probes: what is presented.
+        enrolment: what was enrolled.
+        keys: shape (enrolled,), uint64: the keys that it was enrolled with, one for each identity.
+        scenario: `secret`: whoever presents a probe has a key of their own; `stolen`: they have the key of whom they
+            claim to be.
+    """
+    enrolled = scheme.enroll(enrolment.images, keys)
+    features = scheme.features(probes.images)
+    if scenario == "secret" or not scheme.keyed:
+        own = dict(zip(enrolment.identities.tolist(), keys, strict=True))
+        own_keys = np.array([own[who] for who in probes.identities.tolist()], np.uint64)
+        return scheme.compare_all(scheme.protect(features, own_keys), enrolled)
+    found = np.empty((len(probes), len(enrolment)), np.float32)
+    for key in np.unique(keys):
+        claimed = np.flatnonzero(keys == key)
+        templates = scheme.protect(features, np.full(len(probes), key))
+        found[:, claimed] = scheme.compare_all(templates, enrolled[claimed])
+    return found
+
+
+class Verification:
+    """Error rates and ranks of the test's probes against its enrolled templates.
+
+    Args:
+        fmr: false match rates at which true match rates are reported, as far as the comparisons resolve them.
+        ranks: of the cumulative match curve.
+        repeats: of the bootstrap over identities.
+    """
+
+    def __init__(
+        self,
+        fmr: Annotated[Sequence[Annotated[float, Gt(0), Lt(1)]], MinLen(1)] = (0.01, 0.001),
+        ranks: Annotated[int, Ge(1)] = 20,
+        repeats: Annotated[int, Ge(10)] = 200,
+    ) -> None:
+        self.fmr, self.ranks, self.repeats = list(fmr), ranks, repeats
+
+    def examine(
+        self, subject: TemplateScheme, data: Identities, trainer: Accelerator, seeds: np.random.SeedSequence
+    ) -> Findings:
+        """Measure; see the class."""
+        drawn = np.random.default_rng(seeds)
+        keys = user_keys(data.enrolment.identities, drawn)
+        found = Findings("Verification and identification")
+        errors: list[Curve] = []
+        matches: list[Curve] = []
+        for scenario, words in SCENARIOS.items():
+            matrix = scores(subject, data.probe, data.enrolment, keys, scenario)
+            self._verified(found, scenario, words, matrix, data, drawn, errors)
+            self._identified(found, scenario, words, matrix, data, drawn, matches)
+        if not subject.keyed:
+            found.notes.append("The templates have no key: both scenarios are the same.")
+        found.figures += [
+            Figure("Error rates", "false match rate", "false non-match rate", errors, log_x=True),
+            Figure("Identification", "rank", "share of probes found", matches),
+        ]
+        return found
+
+    def _verified(
+        self,
+        found: Findings,
+        scenario: str,
+        words: str,
+        matrix: np.ndarray,
+        data: Identities,
+        rng: np.random.Generator,
+        curves: list[Curve],
+    ) -> None:
+        comparisons = Comparisons.of_all(matrix, data.probe.identities, data.enrolment.identities)
+        impostors = int((~comparisons.mated).sum())
+        refused = {fmr: reason for fmr in self.fmr if (reason := refusal(impostors, fmr))}
+        resolved = [fmr for fmr in self.fmr if fmr not in refused]
+
+        def statistics(scores: np.ndarray, mated: np.ndarray, weights: np.ndarray) -> list[float]:
+            rates = error_rates(scores, mated, weights)
+            return [equal_error_rate(rates), *(at_fmr(rates, fmr).tmr or 0.0 for fmr in resolved)]
+
+        equal, *true = bootstrap(comparisons, statistics, rng, self.repeats)
+        found.metrics[f"eer_{scenario}"] = equal
+        found.metrics |= {f"tmr_at_{fmr:g}_{scenario}": metric for fmr, metric in zip(resolved, true, strict=True)}
+        found.notes += [f"Refused with {words}: {reason}." for reason in refused.values()]
+        rates = error_rates(comparisons.scores, comparisons.mated)
+        shown = np.unique(np.geomspace(1, len(rates.fmr) - 1, POINTS).astype(int))[::-1]
+        shown = shown[rates.fmr[-1 - shown] > 0]
+        curves.append(Curve(words, rates.fmr[-1 - shown].tolist(), rates.fnmr[-1 - shown].tolist()))
+
+    def _identified(
+        self,
+        found: Findings,
+        scenario: str,
+        words: str,
+        matrix: np.ndarray,
+        data: Identities,
+        rng: np.random.Generator,
+        curves: list[Curve],
+    ) -> None:
+        places = ranks(matrix, data.probe.identities, data.enrolment.identities)
+        people = len(np.unique(data.enrolment.identities))
+        found.metrics[f"rank1_{scenario}"] = over_identities((places == 1).astype(float), data.probe.identities, rng)
+        found.metrics.setdefault("people", Metric.exact(people))
+        most = min(self.ranks, people)
+        curves.append(Curve(words, list(range(1, most + 1)), cmc(places, most).tolist()))

@@ -1,0 +1,223 @@
+"""Verification and identification: error rates, ranks, and their intervals over identities (ISO/IEC 19795-1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from veilbench.findings import Metric
+from veilbench.metrics.intervals import proportion
+
+FEWEST_ERRORS = 10
+"""False matches that must be expected at an FMR for it to be resolved: the count's deviation is then about a third.
+
+The rule of three would allow 3 / FMR comparisons, but only to say that the rate is lower than that; and comparisons
+that share a person are not independent, so that even ten is generous.
+"""
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """Scores of pairs of templates.
+
+    Attributes:
+        scores: shape (n,): the higher, the more alike.
+        first: shape (n,), int64: whose the first template is.
+        second: shape (n,), int64: whose the second is.
+    """
+
+    scores: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+
+    def __post_init__(self) -> None:
+        if not self.scores.shape == self.first.shape == self.second.shape or self.scores.ndim != 1:
+            raise ValueError(f"{self.scores.shape} scores for identities {self.first.shape} and {self.second.shape}")
+        if not np.isfinite(self.scores).all():
+            raise ValueError("some scores are not finite")
+        if not 0 < self.mated.sum() < len(self.scores):
+            raise ValueError("comparisons must be both of one identity and of two")
+
+    @classmethod
+    def of_all(cls, scores: np.ndarray, first: np.ndarray, second: np.ndarray) -> Comparisons:
+        """Every row against every column: scores of shape (rows, columns), identities of the rows and columns."""
+        rows, columns = np.repeat(first, len(second)), np.tile(second, len(first))
+        return cls(np.ascontiguousarray(scores).ravel(), rows, columns)
+
+    @property
+    def mated(self) -> np.ndarray:
+        """Whether both templates are of the same identity, shape (n,)."""
+        return np.asarray(self.first == self.second)
+
+    def ascending(self) -> Comparisons:
+        """The same, sorted by score."""
+        order = np.argsort(self.scores, kind="stable")
+        return Comparisons(self.scores[order], self.first[order], self.second[order])
+
+
+@dataclass(frozen=True)
+class ErrorRates:
+    """What happens when scores at or above a threshold are accepted, for every threshold that matters, ascending.
+
+    Attributes:
+        thresholds: shape (k,): the distinct scores, and infinity.
+        fmr: shape (k,): the share of comparisons of two identities that are accepted (false match rate).
+        fnmr: shape (k,): the share of comparisons of one identity that are not (false non-match rate).
+    """
+
+    thresholds: np.ndarray
+    fmr: np.ndarray
+    fnmr: np.ndarray
+
+
+def error_rates(scores: np.ndarray, mated: np.ndarray, weights: np.ndarray | None = None) -> ErrorRates:
+    """The error rates at all thresholds.
+
+    Args:
+        scores: shape (n,).
+        mated: shape (n,), bool.
+        weights: shape (n,): how often each comparison counts; None is once.
+    """
+    weights = np.ones(len(scores)) if weights is None else weights
+    if not (scores[1:] >= scores[:-1]).all():  # a bootstrap's are sorted
+        order = np.argsort(scores, kind="stable")
+        scores, mated, weights = scores[order], mated[order], weights[order]
+    starts = np.flatnonzero(np.r_[True, scores[1:] != scores[:-1]])
+    below = [np.r_[0.0, np.cumsum(weights * kind)] for kind in (mated, ~mated)]
+    genuine, impostor = (sums[np.r_[starts, len(scores)]] / sums[-1] for sums in below)
+    return ErrorRates(np.r_[scores[starts], np.inf], 1 - impostor, genuine)
+
+
+def equal_error_rate(rates: ErrorRates) -> float:
+    """Where both errors are the same, on the straight line between the neighbouring thresholds."""
+    difference = rates.fnmr - rates.fmr
+    after = int(np.argmax(difference >= 0))
+    before = max(after - 1, 0)
+    gap = difference[after] - difference[before]
+    part = -difference[before] / gap if gap > 0 else 0.0
+    return float(rates.fmr[before] + part * (rates.fmr[after] - rates.fmr[before]))
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """What a system does at a demanded false match rate.
+
+    Attributes:
+        tmr: the true match rate; None where it is refused.
+        threshold: of the score; None where it is refused.
+        reason: why it is refused; empty where it is not.
+    """
+
+    tmr: float | None
+    threshold: float | None
+    reason: str = ""
+
+
+def refusal(impostors: int, fmr: float) -> str:
+    """Why so many comparisons of two identities cannot resolve a false match rate; empty where they can."""
+    if impostors * fmr >= FEWEST_ERRORS:
+        return ""
+    needed = int(np.ceil(FEWEST_ERRORS / fmr))
+    return f"FMR {fmr:g} needs {needed:,} comparisons of two identities for {FEWEST_ERRORS} errors; {impostors:,} made"
+
+
+def at_fmr(rates: ErrorRates, fmr: float) -> OperatingPoint:
+    """The lowest threshold whose false match rate is at most `fmr`, however few comparisons there are."""
+    place = int(np.argmax(rates.fmr <= fmr + 1e-12))
+    return OperatingPoint(float(1 - rates.fnmr[place]), float(rates.thresholds[place]))
+
+
+def tmr_at_fmr(comparisons: Comparisons, fmr: float) -> OperatingPoint:
+    """The true match rate at a false match rate, or the reason why there is none."""
+    if reason := refusal(int((~comparisons.mated).sum()), fmr):
+        return OperatingPoint(None, None, reason)
+    return at_fmr(error_rates(comparisons.scores, comparisons.mated), fmr)
+
+
+def ranks(similarities: np.ndarray, probes: np.ndarray, enrolled: np.ndarray) -> np.ndarray:
+    """At which rank each probe's own identity is found, from 1; shape (probes,), int64.
+
+    An identity counts by its best template. Equal scores count against the probe, so that a constant score ranks last.
+
+    Args:
+        similarities: shape (probes, templates).
+        probes: shape (probes,): identities.
+        enrolled: shape (templates,): identities.
+
+    Raises:
+        ValueError: a probe's identity is not enrolled.
+    """
+    if missing := set(probes.tolist()) - set(enrolled.tolist()):
+        raise ValueError(f"identity {min(missing)} is among the probes, but not enrolled")
+    order = np.argsort(enrolled, kind="stable")
+    people, starts = np.unique(enrolled[order], return_index=True)
+    best = np.maximum.reduceat(similarities[:, order], starts, axis=1)
+    own = np.take_along_axis(best, np.searchsorted(people, probes)[:, None], 1)
+    return np.asarray((best >= own).sum(1), np.int64)
+
+
+def cmc(found: np.ndarray, most: int) -> np.ndarray:
+    """The share of probes found at rank 1, 2, ..., `most` or better; shape (most,)."""
+    return np.asarray([(found <= rank).mean() for rank in range(1, most + 1)])
+
+
+Statistics = Callable[[np.ndarray, np.ndarray, np.ndarray], Sequence[float]]
+"""Of scores, of whether they are mated, and of how often each counts."""
+
+
+def bootstrap(
+    comparisons: Comparisons,
+    statistics: Statistics,
+    rng: np.random.Generator,
+    repeats: int = 200,
+    confidence: float = 0.95,
+) -> list[Metric]:
+    """Shares with their percentile intervals when identities are drawn anew, with everything that belongs to them.
+
+    An identity drawn a times and another drawn b times are compared a * b times; an identity with itself a times.
+    """
+    sorted_ones = comparisons.ascending()
+    people, where = np.unique(np.r_[sorted_ones.first, sorted_ones.second], return_inverse=True)
+    first, second = np.split(where, 2)
+    mated = sorted_ones.mated
+    values = statistics(sorted_ones.scores, mated, np.ones(len(mated)))
+    drawn = []
+    for times in rng.multinomial(len(people), np.full(len(people), 1 / len(people)), repeats):
+        weights = np.where(mated, times[first], times[first] * times[second]).astype(float)
+        if weights[mated].any() and weights[~mated].any():
+            drawn.append(statistics(sorted_ones.scores, mated, weights))
+    columns = np.asarray(drawn).T
+    return [interval(value, column, len(people), confidence) for value, column in zip(values, columns, strict=True)]
+
+
+def over_identities(
+    values: np.ndarray, identities: np.ndarray, rng: np.random.Generator, repeats: int = 1000, confidence: float = 0.95
+) -> Metric:
+    """The mean of shares (hits, say) with its percentile interval when identities are drawn anew.
+
+    Args:
+        values: shape (n,), 0 to 1.
+        identities: shape (n,): whose each value is.
+        rng: draws.
+        repeats: draws.
+        confidence: of the interval.
+    """
+    people, where = np.unique(identities, return_inverse=True)
+    sums, counts = np.bincount(where, values), np.bincount(where)
+    times = rng.multinomial(len(people), np.full(len(people), 1 / len(people)), repeats)
+    return interval(float(np.mean(values)), times @ sums / (times @ counts), len(people), confidence)
+
+
+def interval(value: float, drawn: np.ndarray, people: int, confidence: float = 0.95) -> Metric:
+    """The percentile interval of a share, made to hold the value.
+
+    A bootstrap of people who are all alike has no width, however few they are. Where that happens at 0 or 1, the
+    interval is Clopper and Pearson's for so many people.
+    """
+    if value in (0.0, 1.0) and (drawn == value).all():
+        return proportion(round(value * people), people, confidence)
+    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
+    label = f"bootstrap over identities, {100 * confidence:g} %"
+    return Metric(value, min(float(low), value), max(float(high), value), people, label, "share")

@@ -1,0 +1,1 @@
+"""Protected biometric templates: their interface, and known schemes to compare with."""

@@ -1,0 +1,115 @@
+"""From images to the features that template schemes protect."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.errors import UserError
+
+
+class Extractor:
+    """Feature vectors of length 1, so that their inner product is a correlation.
+
+    Args:
+        kind: `pixels`, each image less its own mean; or `orientation`, which way the edges (of a print: the ridges) run
+            in each cell of a grid, in the manner of FingerCode (Jain, Prabhakar, Hong and Pankanti 2000), which bears
+            shifts that pixels do not.
+        components: principal components over the training images that are kept of these; None keeps everything.
+        whiten: divide the components by their standard deviations over the training images.
+        grid: cells along each side, for `orientation`.
+    """
+
+    def __init__(
+        self,
+        kind: Literal["pixels", "orientation"] = "pixels",
+        components: Annotated[int, Ge(1)] | None = 128,
+        whiten: bool = False,
+        grid: Annotated[int, Ge(2)] = 12,
+    ) -> None:
+        if kind not in ("pixels", "orientation"):
+            raise ValueError(f"kind={kind} must be pixels or orientation")
+        self.kind, self.components, self.whiten, self.grid = kind, components, whiten, grid
+        self.learned: dict[str, np.ndarray] = {}  # mean, shape (d,), and basis, (d, components)
+
+    def settings(self) -> dict[str, Any]:
+        """What the constructor takes."""
+        return {"kind": self.kind, "components": self.components, "whiten": self.whiten, "grid": self.grid}
+
+    def with_learned(self, learned: dict[str, np.ndarray]) -> Extractor:
+        """The same with what `fitted` had learned before."""
+        other = Extractor(self.kind, self.components, self.whiten, self.grid)
+        other.learned = learned
+        return other
+
+    def fitted(self, images: np.ndarray, rng: np.random.Generator) -> Extractor:
+        """The same, ready for images like these, shape (n, c, h, w).
+
+        Raises:
+            UserError: fewer images or values of each than components.
+        """
+        if self.components is None:
+            return self.with_learned({})
+        from sklearn.decomposition import PCA
+
+        flat = self._whole(images)
+        if self.components > min(flat.shape):
+            raise UserError(
+                f"components={self.components} must be at most {min(flat.shape)}: there are {len(flat)} training "
+                f"images of {flat.shape[1]} values"
+            )
+        pca = PCA(self.components, svd_solver="randomized", random_state=int(rng.integers(2**31))).fit(flat)
+        basis = pca.components_.T / (np.sqrt(pca.explained_variance_) if self.whiten else 1)
+        return self.with_learned({"mean": pca.mean_.astype(np.float32), "basis": basis.astype(np.float32)})
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Features of images of shape (n, c, h, w): shape (n, d), float32.
+
+        Raises:
+            UserError: not fitted, or images of another size.
+        """
+        features = self._whole(images)
+        if self.components is not None:
+            if not self.learned:
+                raise UserError("the features are not ready: components must be fitted to training images first")
+            mean, basis = self.learned["mean"], self.learned["basis"]
+            if features.shape[1] != len(mean):
+                raise UserError(f"images of shape {images.shape[1:]} do not fit features made of {len(mean)} values")
+            features = (features - mean) @ basis
+        elif self.kind == "pixels":
+            features = features - features.mean(1, keepdims=True)
+        lengths = np.linalg.norm(features, axis=1, keepdims=True)
+        return np.asarray(features / np.maximum(lengths, 1e-12), np.float32)
+
+    def _whole(self, images: np.ndarray) -> np.ndarray:
+        """Everything that components are made of, shape (n, d), float32."""
+        images = images.astype(np.float32, copy=False)
+        values = images if self.kind == "pixels" else orientations(images.mean(1), self.grid)
+        return values.reshape(len(images), -1)
+
+
+def orientations(images: np.ndarray, grid: int) -> np.ndarray:
+    """Which way the edges run, by cell: the structure tensor's direction, doubled so that opposite ones are the same.
+
+    Args:
+        images: shape (n, h, w).
+        grid: cells along each side.
+
+    Returns:
+        Shape (n, 2, grid, grid), float32: cosine and sine, times how sure the direction is; in all 0 to 1 long.
+
+    Raises:
+        UserError: fewer pixels than cells.
+    """
+    if grid > min(images.shape[1:]):
+        raise UserError(f"grid={grid} must be at most {min(images.shape[1:])}, the images' smaller side")
+    down, right = np.gradient(images, axis=(1, 2))
+    tensor = np.stack([right**2 - down**2, 2 * right * down, right**2 + down**2], 1)
+    for axis in (2, 3):
+        starts = np.arange(grid) * tensor.shape[axis] // grid
+        tensor = np.add.reduceat(tensor, starts, axis)
+    energy = tensor[:, 2:]
+    usual = energy.mean((2, 3), keepdims=True)
+    return np.asarray(tensor[:, :2] / (energy + 0.1 * usual + 1e-12), np.float32)

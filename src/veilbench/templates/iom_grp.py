@@ -1,0 +1,39 @@
+"""Index-of-max hashing by Gaussian random projection."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge, Le
+
+from veilbench.templates.base import IndexScheme
+from veilbench.templates.extractor import Extractor
+
+
+class IomGrp(IndexScheme):
+    """Which of q random directions is nearest, again and again (Jin, Hwang, Lai, Kim and Teoh 2018, "Ranking-based
+    locality sensitive hashing-enabled cancelable biometrics: index-of-max hashing", section IV-A).
+
+    Args:
+        extractor: see `TemplateScheme`.
+        hashes: numbers in a template (m of the paper).
+        directions: that each number chooses among (q of the paper).
+    """  # noqa: D205
+
+    own = ("hashes", "directions")
+
+    def __init__(
+        self,
+        extractor: Extractor,
+        hashes: Annotated[int, Ge(1)] = 300,
+        directions: Annotated[int, Ge(2), Le(256)] = 16,
+    ) -> None:
+        super().__init__(extractor)
+        self.hashes, self.directions = hashes, directions
+
+    def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Shape (n, hashes), uint8."""
+        matrix = rng.standard_normal((features.shape[1], self.hashes * self.directions), np.float32)
+        products = (features @ matrix).reshape(len(features), self.hashes, self.directions)
+        return np.asarray(products.argmax(2), np.uint8)

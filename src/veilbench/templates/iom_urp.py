@@ -1,0 +1,47 @@
+"""Index-of-max hashing by uniformly random permutation."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge, Le
+
+from veilbench.errors import UserError
+from veilbench.templates.base import IndexScheme
+from veilbench.templates.extractor import Extractor
+
+
+class IomUrp(IndexScheme):
+    """Where the largest of the first k products of permuted features stands, again and again (Jin, Hwang, Lai, Kim and
+    Teoh 2018, "Ranking-based locality sensitive hashing-enabled cancelable biometrics: index-of-max hashing", section
+    IV-B).
+
+    Args:
+        extractor: see `TemplateScheme`.
+        hashes: numbers in a template (m of the paper).
+        window: products that each number chooses among (k of the paper); at most the number of features.
+        order: permutations that are multiplied, element by element (p of the paper).
+    """  # noqa: D205
+
+    own = ("hashes", "window", "order")
+
+    def __init__(
+        self,
+        extractor: Extractor,
+        hashes: Annotated[int, Ge(1)] = 300,
+        window: Annotated[int, Ge(2), Le(65_536)] = 64,
+        order: Annotated[int, Ge(1)] = 2,
+    ) -> None:
+        super().__init__(extractor)
+        self.hashes, self.window, self.order = hashes, window, order
+
+    def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Shape (n, hashes), uint16."""
+        width = features.shape[1]
+        if self.window > width:
+            raise UserError(f"window={self.window} must be at most {width}, the number of features")
+        everything = np.broadcast_to(np.arange(width), (self.hashes * self.order, width))
+        places = rng.permuted(everything, axis=1)[:, : self.window].reshape(self.hashes, self.order, self.window)
+        products = features[:, places].prod(2)  # (n, hashes, order, window) to (n, hashes, window)
+        return np.asarray(products.argmax(2), np.uint16)

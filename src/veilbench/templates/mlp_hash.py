@@ -1,0 +1,53 @@
+"""MLP-hash."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.templates.base import BinaryScheme, orthonormal
+from veilbench.templates.extractor import Extractor
+
+
+class MlpHash(BinaryScheme):
+    """A user's random perceptron, and signs (Shahreza, Hahn and Marcel 2022, "MLP-Hash: protecting face templates via
+    hashing of randomized multi-layer perceptron").
+
+    Each layer is a random orthonormal matrix and an activation; the last one is cut at a threshold into bits. The
+    activation of the hidden layers is the hyperbolic tangent here, a choice of this implementation; around 0, where a
+    unit vector's products lie, it is nearly linear, so that `gain` says how far from linear the layers are.
+
+    Args:
+        extractor: see `TemplateScheme`.
+        hidden: units of the hidden layers.
+        bits: of a template.
+        gain: the products' root mean square before an activation.
+        threshold: of the last products.
+    """  # noqa: D205
+
+    own = ("hidden", "bits", "gain", "threshold")
+
+    def __init__(
+        self,
+        extractor: Extractor,
+        hidden: Sequence[Annotated[int, Ge(1)]] = (256,),
+        bits: Annotated[int, Ge(1)] = 128,
+        gain: float = 1.0,
+        threshold: float = 0.0,
+    ) -> None:
+        if gain <= 0:
+            raise ValueError(f"gain={gain} must be above 0")
+        super().__init__(extractor)
+        self.hidden, self.bits, self.gain, self.threshold = list(hidden), bits, gain, threshold
+
+    def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Shape (n, bits), uint8."""
+        rows = features
+        for width in self.hidden:
+            rows = rows @ orthonormal(rows.shape[1], width, rng)
+            spread = np.sqrt((rows**2).mean(1, keepdims=True))
+            rows = np.tanh(np.float32(self.gain) * rows / np.maximum(spread, 1e-12))
+        return np.asarray(rows @ orthonormal(rows.shape[1], self.bits, rng) > self.threshold, np.uint8)

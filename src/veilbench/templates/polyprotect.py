@@ -1,0 +1,56 @@
+"""PolyProtect."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge, Gt
+
+from veilbench.templates.base import TemplateScheme
+from veilbench.templates.extractor import Extractor
+
+
+class Polyprotect(TemplateScheme):
+    """A user's polynomial of every few features in a row (Hahn and Marcel 2022, "Towards protecting face embeddings in
+    mobile face verification scenarios", equations 1 and 2).
+
+    With a user's coefficients c and exponents e (a permutation of 1 to m), p_i is the sum of c_j v_(i (m - o) + j)^e_j
+    over j; the last set is filled up with zeros. The smaller the features, the more a polynomial is its linear term.
+
+    Args:
+        extractor: see `TemplateScheme`.
+        terms: of the polynomial (m of the paper).
+        overlap: features that neighbouring sets share (o of the paper), 0 to terms - 1.
+        largest: coefficient, up or down; 0 is none. No two are equal.
+        scale: features are vectors of this length.
+    """  # noqa: D205
+
+    own = ("terms", "overlap", "largest", "scale")
+
+    def __init__(
+        self,
+        extractor: Extractor,
+        terms: Annotated[int, Ge(1)] = 5,
+        overlap: Annotated[int, Ge(0)] = 4,
+        largest: Annotated[int, Ge(1)] = 50,
+        scale: Annotated[float, Gt(0)] = 1.0,
+    ) -> None:
+        if overlap >= terms:
+            raise ValueError(f"overlap={overlap} must be below terms={terms}")
+        if terms > 2 * largest:
+            raise ValueError(f"terms={terms} must be at most {2 * largest}: no two coefficients are equal")
+        super().__init__(extractor)
+        self.terms, self.overlap, self.largest, self.scale = terms, overlap, largest, scale
+
+    def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Shape (n, sets), float32."""
+        allowed = np.r_[-self.largest : 0, 1 : self.largest + 1]
+        coefficients = rng.choice(allowed, self.terms, replace=False)
+        exponents = rng.permutation(self.terms) + 1
+        step, width = self.terms - self.overlap, features.shape[1]
+        sets = 1 + max(0, -(-(width - self.terms) // step))
+        filled = np.pad(features * self.scale, ((0, 0), (0, max(0, (sets - 1) * step + self.terms - width))))
+        places = np.arange(sets)[:, None] * step + np.arange(self.terms)
+        powers = filled[:, places].astype(np.float64) ** exponents
+        return np.asarray(powers @ coefficients, np.float32)

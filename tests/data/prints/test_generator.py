@@ -1,0 +1,156 @@
+"""Synthetic prints: repeatable one by one, alike within a finger but not too alike, and of the shape they claim."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_curve
+
+from veilbench.data.identities import RawIdentities
+from veilbench.data.prints.fields import PATTERNS, drawn, orientation
+from veilbench.data.prints.generator import Prints
+from veilbench.data.prints.ridges import EXTENT, PERIODS, PIXELS, grid
+from veilbench.data.prints.sensor import Sensor
+
+STILL = Sensor(0, 0, 0, 0, 0, 0, 0)
+
+
+@pytest.fixture(scope="module")
+def prints() -> RawIdentities:
+    return Prints(Sensor(), identities=40, impressions=4, seed=3).read()
+
+
+def best_correlations(images: np.ndarray, most: int) -> np.ndarray:
+    """Normalised correlation of every pair of images, at the best shift of at most `most` pixels each way."""
+    flat = images[:, 0].astype(float)
+    flat -= flat.mean((1, 2), keepdims=True)
+    flat /= np.linalg.norm(flat, axis=(1, 2), keepdims=True)
+    waves = np.fft.rfft2(flat)
+    shifts = np.r_[-most : most + 1]
+    best = np.empty((len(flat), len(flat)))
+    for i, wave in enumerate(waves):
+        maps = np.fft.irfft2(wave.conj() * waves, s=flat.shape[1:])
+        best[i] = maps[:, shifts][:, :, shifts].max((1, 2))
+    return best
+
+
+def equal_error_rate(scores: np.ndarray, genuine: np.ndarray) -> float:
+    accepted, found, _ = roc_curve(genuine, scores)
+    return float(accepted[np.argmin(np.abs(accepted - (1 - found)))])
+
+
+def test_a_plain_correlation_tells_fingers_apart_but_not_perfectly(prints: RawIdentities) -> None:
+    scores = best_correlations(prints.images, 8)
+    first, second = np.triu_indices(len(scores), 1)
+    genuine = prints.identities[first] == prints.identities[second]
+    eer = equal_error_rate(scores[first, second], genuine)
+    print(f"EER of a plain correlation matcher: {eer:.3f}")
+    assert 0.02 < eer < 0.35
+
+
+def test_a_finger_does_not_depend_on_the_others(prints: RawIdentities) -> None:
+    fewer = Prints(Sensor(), identities=3, impressions=2, seed=3).read()
+    for place in range(len(fewer.images)):
+        same = (prints.identities == fewer.identities[place]) & (prints.impressions == fewer.impressions[place])
+        assert same.sum() == 1
+        assert (prints.images[same][0] == fewer.images[place]).all()
+        assert (prints.attributes["pattern"][same] == fewer.attributes["pattern"][place]).all()
+    other = Prints(Sensor(), identities=3, impressions=2, seed=4).read()
+    assert (other.images != fewer.images).any((1, 2, 3)).all()
+
+
+def test_no_two_images_are_the_same(prints: RawIdentities) -> None:
+    assert len({image.tobytes() for image in prints.images}) == len(prints.images)
+
+
+@pytest.mark.parametrize(
+    "amount", ["rotation", "translation", "distortion", "pressure", "partial", "noise", "scratches"]
+)
+def test_each_amount_moves_the_impressions_and_nothing_else_does(amount: str) -> None:
+    fixed = dict.fromkeys(("rotation", "translation", "distortion", "pressure", "partial", "noise", "scratches"), 0.0)
+    still = Prints(Sensor(**fixed), identities=1, impressions=3).read().images.astype(float)
+    assert (still[0] == still[1:]).all()
+    moved = Prints(Sensor(**fixed | {amount: getattr(Sensor(), amount)}), identities=1, impressions=3)
+    changes = np.abs(moved.read().images.astype(float) - still)
+    assert changes.mean((1, 2, 3)).max() > 0.5
+
+
+@pytest.mark.parametrize("size", [32, 96, 200])
+def test_a_larger_sensor_shows_the_same_finger(size: int) -> None:
+    from skimage.transform import resize
+
+    (image,) = Prints(STILL, identities=1, impressions=1, size=size, seed=5).read().images
+    (usual,) = Prints(STILL, identities=1, impressions=1, seed=5).read().images
+    assert image.shape == (1, size, size)
+    scaled = resize(usual[0].astype(float), (size, size), anti_aliasing=True)
+    assert np.corrcoef(scaled.ravel(), image[0].ravel())[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("density", range(3))
+def test_the_ridges_have_the_distance_of_their_class(density: int) -> None:
+    classes = np.eye(3)[density]
+    ridges = Prints(STILL, densities=classes.tolist()).finger(1)[0]
+    power = np.abs(np.fft.fftshift(np.fft.fft2(ridges))) ** 2
+    frequency = np.hypot(*np.meshgrid(*[np.fft.fftshift(np.fft.fftfreq(PIXELS))] * 2))
+    found = 1 / np.average(frequency[frequency < 0.3], weights=power[frequency < 0.3])
+    assert found == pytest.approx(PERIODS[density], rel=0.12)
+
+
+def test_shares_of_patterns_and_densities_are_heeded() -> None:
+    many = Prints(STILL, patterns=(0.0, 0.25, 0.75), densities=(0.0, 0.0, 1.0))
+    drawn_patterns = []
+    for identity in range(200):
+        rng = np.random.default_rng([many.seed, identity])
+        drawn_patterns.append(int(rng.choice(3, p=many.patterns)))
+    assert np.bincount(drawn_patterns, minlength=3)[0] == 0
+    assert 100 < np.bincount(drawn_patterns)[2] < 190
+    assert many.finger(0)[2] == 2
+
+
+@pytest.mark.parametrize(("pattern", "turns"), [("arch", 0.0), ("loop", 0.5), ("whorl", 1.0)])
+def test_the_field_turns_around_cores_and_deltas_as_it_must(pattern: str, turns: float) -> None:
+    """The Poincare index: the field's whole turn along a circle, half a turn for each core less each delta."""
+    finger = drawn(pattern, np.random.default_rng(2))
+
+    def index(centre: complex, radius: float) -> float:
+        circle = centre + radius * np.exp(1j * np.linspace(0, 2 * np.pi, 2001))
+        doubled = np.unwrap(2 * orientation(finger, circle.real[None], circle.imag[None])[0])
+        return float((doubled[-1] - doubled[0]) / 2 / (2 * np.pi))
+
+    assert sum(index(core, 0.02) for core in finger.cores) == pytest.approx(turns, abs=0.02)
+    assert sum(index(delta, 0.02) for delta in finger.deltas) == pytest.approx(-turns, abs=0.02)
+    assert index(0, 3.0) == pytest.approx(0, abs=0.02)
+    assert drawn(pattern, np.random.default_rng(2)).pattern in PATTERNS
+
+
+def test_the_ridges_run_along_the_field() -> None:
+    rng = np.random.default_rng(7)
+    from veilbench.data.prints.ridges import master
+
+    finger = drawn("loop", rng)
+    ridges = master(finger, 1, rng)
+    down, right = np.gradient(ridges.astype(float))
+    x, y = grid()
+    along = orientation(finger, x, y)
+    steepness = right * np.cos(along) - down * np.sin(along), right * np.sin(along) + down * np.cos(along)
+    inner = np.hypot(x, y) < 1
+    assert (steepness[0] ** 2)[inner].mean() < 0.2 * (steepness[1] ** 2)[inner].mean()
+    assert x.max() == pytest.approx(EXTENT * (1 - 1 / PIXELS))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"patterns": (0.5, 0.5)}, "patterns"),
+        ({"densities": (0.5, 0.4, 0.3)}, "densities"),
+        ({"patterns": (-0.5, 1.0, 0.5)}, "patterns"),
+    ],
+)
+def test_bad_shares_are_refused(settings: dict[str, tuple[float, ...]], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Prints(STILL, **settings)  # type: ignore[arg-type]
+
+
+def test_a_sensor_that_shows_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="partial"):
+        Sensor(partial=1.0)

@@ -1,0 +1,155 @@
+"""Verification and unlinkability on schemes whose answers are known, and on one that is keyed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from veilbench.accelerator import Accelerator
+from veilbench.data.identities import Identities, Impressions
+from veilbench.evaluations.unlinkability import Unlinkability
+from veilbench.evaluations.verification import Verification, scores, user_keys
+from veilbench.findings import Findings
+from veilbench.metrics.biometric import Comparisons, equal_error_rate, error_rates
+from veilbench.templates.base import TemplateScheme
+from veilbench.templates.biohash import Biohash
+from veilbench.templates.extractor import Extractor
+from veilbench.templates.raw_template import RawTemplate
+
+PEOPLE, EACH = 40, 4
+
+
+class Noise(TemplateScheme):
+    """Templates that have nothing to do with the images."""
+
+    keyed = False
+
+    def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        own = np.random.default_rng(np.frombuffer(features.tobytes(), np.uint8))
+        return own.standard_normal((len(features), 64), np.float32)
+
+
+def part(people: np.ndarray, numbers: np.ndarray, noise: float) -> Impressions:
+    """A random pattern for each identity, with noise on each impression."""
+    images = []
+    for who, number in zip(people, numbers, strict=True):
+        pattern = np.random.default_rng([7, who]).random((1, 12, 12))
+        images.append(pattern + noise * np.random.default_rng([8, who, 1 + number]).standard_normal((1, 12, 12)))
+    return Impressions(np.stack(images).astype(np.float32), people, numbers, {})
+
+
+def made(noise: float) -> Identities:
+    people, numbers = np.repeat(np.arange(PEOPLE), EACH), np.tile(np.arange(EACH), PEOPLE)
+    test = part(people, numbers, noise)
+    others = part(people[:80] + 1000, numbers[:80], noise)
+    return Identities(others, others, test.chosen(numbers == 0), test.chosen(numbers > 0), {}, [])
+
+
+@pytest.fixture(scope="module")
+def easy() -> Identities:
+    return made(0.02)
+
+
+@pytest.fixture(scope="module")
+def hard() -> Identities:
+    return made(0.7)
+
+
+def verified(scheme: TemplateScheme, data: Identities, repeats: int = 40) -> Findings:
+    return Verification(repeats=repeats).examine(scheme, data, Accelerator("cpu"), np.random.SeedSequence(0))
+
+
+def unlinked(scheme: TemplateScheme, data: Identities, repeats: int = 60) -> Findings:
+    return Unlinkability(repeats=repeats).examine(scheme, data, Accelerator("cpu"), np.random.SeedSequence(0))
+
+
+RAW = RawTemplate(Extractor("pixels", None))
+HASH = Biohash(Extractor("pixels", None), 100)
+
+
+def test_what_is_easy_is_recognised_without_error(easy: Identities) -> None:
+    found = verified(RAW, easy)
+    assert found.metrics["eer_secret"].value == 0
+    assert found.metrics["rank1_secret"].value == 1
+    assert found.metrics["rank1_secret"].low == pytest.approx(0.025 ** (1 / PEOPLE))
+    assert found.metrics["tmr_at_0.01_secret"].value == 1
+
+
+def test_noise_is_recognised_by_chance(easy: Identities) -> None:
+    found = verified(Noise(Extractor("pixels", None)), easy)
+    equal, first = found.metrics["eer_secret"], found.metrics["rank1_secret"]
+    assert equal.low < 0.5 < equal.high
+    assert first.low <= 1 / PEOPLE <= first.high
+    assert unlinked(Noise(Extractor("pixels", None)), easy).metrics["d_sys"].low == 0
+
+
+def test_what_the_comparisons_cannot_resolve_is_refused_with_its_reason(easy: Identities) -> None:
+    found = verified(RAW, easy)  # 40 * 3 * 39 = 4,680 comparisons of two identities
+    assert "tmr_at_0.001_secret" not in found.metrics
+    assert any("FMR 0.001 needs 10,000 comparisons" in note and "4,680 made" in note for note in found.notes)
+
+
+def test_the_two_scenarios_are_those_of_a_plain_loop(hard: Identities) -> None:
+    probes, enrolled = hard.probe, hard.enrolment
+    keys = user_keys(enrolled.identities, np.random.default_rng(3))
+    templates = HASH.enroll(enrolled.images, keys)
+    secret, stolen = (scores(HASH, probes, enrolled, keys, scenario) for scenario in ("secret", "stolen"))
+    for i in range(0, len(probes), 17):
+        own = keys[enrolled.identities == probes.identities[i]]
+        for j in range(len(enrolled)):
+            mine = HASH.enroll(probes.images[i : i + 1], own)
+            theirs = HASH.enroll(probes.images[i : i + 1], keys[j : j + 1])
+            assert secret[i, j] == pytest.approx((mine == templates[j]).mean(), abs=0.011)
+            assert stolen[i, j] == pytest.approx((theirs == templates[j]).mean(), abs=0.011)
+
+
+def test_a_secret_key_helps_and_a_stolen_one_does_not() -> None:
+    data = made(0.4)
+    found, plain = verified(HASH, data).metrics, verified(RAW, data).metrics
+    assert 0.01 < plain["eer_secret"].value < 0.2
+    assert found["eer_secret"].value < found["eer_stolen"].value
+    assert found["eer_stolen"].value > 0.8 * plain["eer_secret"].value
+    assert found["rank1_secret"].value > found["rank1_stolen"].value
+    assert plain["eer_secret"].value == plain["eer_stolen"].value
+
+
+def test_the_figures_say_what_the_metrics_say(hard: Identities) -> None:
+    found = verified(HASH, hard)
+    errors, matches = found.figures
+    for curve, name in zip(matches.curves, ("secret", "stolen"), strict=True):
+        assert curve.y[0] == found.metrics[f"rank1_{name}"].value
+        assert list(curve.y) == sorted(curve.y)
+    keys = user_keys(hard.enrolment.identities, np.random.default_rng(np.random.SeedSequence(0)))
+    matrix = scores(HASH, hard.probe, hard.enrolment, keys, "stolen")
+    comparisons = Comparisons.of_all(matrix, hard.probe.identities, hard.enrolment.identities)
+    rates = error_rates(comparisons.scores, comparisons.mated)
+    assert found.metrics["eer_stolen"].value == equal_error_rate(rates)
+    points = set(zip(rates.fmr.tolist(), rates.fnmr.tolist(), strict=True))
+    assert set(zip(errors.curves[1].x, errors.curves[1].y, strict=True)) <= points
+    assert min(errors.curves[1].x) > 0  # the axis is logarithmic
+
+
+def test_another_seed_draws_other_keys_and_the_same_one_the_same(hard: Identities) -> None:
+    one, same = verified(HASH, hard), verified(HASH, hard)
+    assert one.metrics == same.metrics
+    other = Verification(repeats=40).examine(HASH, hard, Accelerator("cpu"), np.random.SeedSequence(1))
+    assert other.metrics["eer_stolen"].value != one.metrics["eer_stolen"].value
+
+
+def test_what_has_no_key_is_linked_and_what_has_a_new_one_is_not(easy: Identities) -> None:
+    plain, hashed = unlinked(RAW, easy), unlinked(HASH, easy)
+    assert plain.metrics["d_sys"].value > 0.98
+    assert plain.metrics["maximal_linkability"].value > 0.98
+    assert plain.metrics["old_matches_new"].value == 1
+    assert any("cannot be renewed" in note for note in plain.notes)
+    assert hashed.metrics["d_sys"].low == 0
+    assert hashed.metrics["d_sys"].value < 0.1
+    assert hashed.metrics["old_matches_new"].value < 0.1
+
+
+def test_renewal_keeps_the_accuracy(hard: Identities) -> None:
+    found = unlinked(HASH, hard).metrics
+    before, after = found["eer_before"], found["eer_after"]
+    assert before.value != after.value
+    assert after.low <= before.value <= after.high
+    assert before.low <= after.value <= before.high
