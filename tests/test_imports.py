@@ -16,7 +16,7 @@ FLOORS = [
     {"pipelines"},
     {"cli"},
     {"training", "evaluations", "attacks", "report", "tracking", "experiment", "stages", "accelerator"},
-    {"modules", "baselines", "data", "ciphers", "representations"},
+    {"modules", "baselines", "data", "ciphers", "representations", "mail", "federated"},
     {"nets", "losses", "metrics"},
     {"threat", "findings", "subject", "sources", "errors", "lifeline"},
 ]

@@ -52,7 +52,7 @@ class Tokeniser:
     def __init__(
         self,
         vocabulary: Literal["public", "hashed", "clients"] = "hashed",
-        most_words: Annotated[int, Ge(1)] = 50_000,
+        most_words: Annotated[int, Ge(1)] = 50_633,
         longest: Annotated[int, Ge(1)] = 500,
         word_list: str | None = None,
     ) -> None:
