@@ -91,12 +91,21 @@ class MailClassifier(pl.LightningModule):
         return loss
 
     @torch.no_grad()
+    def health(self) -> dict[str, float]:
+        """The mean loss and the accuracy on the mails for validation."""
+        loss = right = 0.0
+        for piece in torch.split(self.validation.to(self.device), 1024):
+            loss += self.loss(piece).item() * len(piece)
+            right += ((self.net(piece[:, :-1]) > 0) == piece[:, -1]).sum().item()
+        return {
+            "validation loss": loss / len(self.validation),
+            "validation accuracy": right / len(self.validation),
+        }
+
     def _validate(self) -> None:
         """At the end of an epoch: how well are mails filtered that were not learned from? Is it enough?"""
-        pieces = torch.split(self.validation.to(self.device), 1024)
-        total = sum(self.loss(piece).item() * len(piece) for piece in pieces)
-        self.losses.append(total / len(self.validation))
-        self.curves["validation loss"] = self.losses[-1]
+        self.curves |= self.health()
+        self.losses.append(self.curves["validation loss"])
         if self.patience is None:
             return
         best = int(np.argmin(self.losses))

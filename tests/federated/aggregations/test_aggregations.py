@@ -52,7 +52,7 @@ def sent(clients: list[Client], values: np.ndarray, weights: list[float]) -> lis
 
 
 @pytest.mark.parametrize("name", EXACT)
-@pytest.mark.parametrize("weights", [[1.0], [0.25, 0.75], [0.0301, 0.0301, 0.9398], [1_000.0, 1_000.0, 33_186.0]])
+@pytest.mark.parametrize("weights", [[1.0], [0.25, 0.75], [0.0301, 0.0301, 0.9398], [100.0, 100.0, 3_318.0]])
 def test_every_client_opens_the_weighted_mean(name: str, weights: list[float]) -> None:
     aggregation, size = EXACT[name]
     values = updates(len(weights), size)
@@ -169,7 +169,7 @@ def test_the_paillier_aggregator_holds_the_modulus_and_no_primes() -> None:
 def test_fixed_point_ciphertexts_are_phes_own() -> None:
     from phe import paillier
 
-    (client,), aggregator = Paillier().setup(1, SEEDS)
+    (client,), _ = Paillier().setup(1, SEEDS)
     assert isinstance(client, PaillierClient)
     sealed, _ = client.keys.read(opened(client.protect(np.array([-1.25]), 1.0))[2], 1)
     number = paillier.EncryptedNumber(client.keys.public, sealed[0], 0)
@@ -192,7 +192,7 @@ def test_packing_is_undone_also_for_sums() -> None:
     rng = np.random.default_rng(0)
     one, two = rng.integers(-(2**61), 2**61, (2, 100))
     summed = [a + b for a, b in zip(packed(one, 31), packed(two, 31), strict=True)]
-    np.testing.assert_allclose(unpacked(summed, 31)[:100], one.astype(float) + two.astype(float), rtol=1e-15)
+    np.testing.assert_allclose(unpacked(summed, 31)[:100], (one + two).astype(float), rtol=0)
     assert all(abs(number) < 2**2046 for number in packed(np.full(31, -(2**61)), 31))
 
 
