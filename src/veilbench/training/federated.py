@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +16,7 @@ from torch import Tensor
 
 from veilbench.accelerator import Accelerator
 from veilbench.errors import UserError
-from veilbench.federated.aggregations.base import Aggregation, Client
+from veilbench.federated.aggregations.base import Aggregation, Aggregator, Client
 from veilbench.federated.flat import flat, shaped
 from veilbench.findings import Curve, Figure, Findings, Metric
 from veilbench.subject import Subject
@@ -62,41 +64,56 @@ class Federated:
         rows, device = module.start(data, key), trainer.device()
         module.to(device)
         own = [rows[torch.from_numpy(data.clients == c)].to(device) for c in range(int(data.clients.max()) + 1)]
-        clients, aggregator = self.aggregation.setup(len(own), noise)
+        parties = self.aggregation.setup(len(own), noise)
         seed, rng = int(order.generate_state(1)[0]), np.random.default_rng(draw)
         found, history, first = Findings("Training"), list[dict[str, float]](), weights_of(module)
         for number in range(self.rounds):
             taking_part = np.sort(rng.choice(len(own), max(1, round(self.fraction * len(own))), replace=False))
-            messages, begin, losses = [], weights_of(module), []
-            for client in taking_part.tolist():
-                orders = range(number * self.local_epochs, (number + 1) * self.local_epochs)
-                batches = EpochBatches(own[client], self.batch_size, 1, seed + NEXT_CLIENT * client, orders)
-                started = time.perf_counter()
-                losses.append(self._locally(module, batches))
-                _add(found.cost, "training_seconds", started)
-                update = flat(weights_of(module)) - flat(begin)
-                sent = self._sent(clients[client], update, len(own[client]) / len(rows), found, number, client)
-                messages += sent
-                set_weights(module, begin)
-            started = time.perf_counter()
-            if not messages:
-                raise UserError(f"no client sent a usable update in round {number + 1}; see the learning rate")
-            combined = aggregator.combine(messages)
-            _add(found.cost, "adding_seconds", started)
-            started = time.perf_counter()
-            mean = clients[0].open(combined)
-            _add(found.cost, "opening_seconds", started)
-            set_weights(module, shaped(flat(begin) + mean, begin))
-            found.cost["bytes_up"] = len(messages[0])
-            found.cost["bytes_down"] = len(combined)
-            history.append({"loss": float(np.mean(losses)), **module.health()})
+            loss = self._round(module, own, parties, taking_part.tolist(), number, seed, found)
+            history.append({"loss": loss, **module.health()})
         if all((a == b).all() for a, b in zip(first, weights_of(module), strict=True)):
             raise UserError("the training changed no weight; raise training.rounds or the learning rate")
         save_file({k: v.cpu().contiguous() for k, v in module.state_dict().items()}, folder / "weights.safetensors")
         return module.subject(), self._findings(found, history)
 
+    def _round(
+        self,
+        module: Any,
+        own: list[Tensor],
+        parties: tuple[list[Client], Aggregator],
+        taking_part: list[int],
+        number: int,
+        seed: int,
+        found: Findings,
+    ) -> float:
+        """Local training, aggregation, the new common weights; the mean of the clients' losses."""
+        (clients, aggregator), begin = parties, weights_of(module)
+        messages, losses = list[bytes](), list[float]()
+        epochs, total = range(number * self.local_epochs, (number + 1) * self.local_epochs), sum(map(len, own))
+        for who in taking_part:
+            set_weights(module, begin)
+            batches = EpochBatches(own[who], self.batch_size, 1, seed + NEXT_CLIENT * who, epochs)
+            with timed(found, "training_seconds"):
+                loss = self._locally(module, batches)
+            update = flat(weights_of(module)) - flat(begin)
+            try:
+                with timed(found, "protecting_seconds"):
+                    messages.append(clients[who].protect(update, len(own[who]) / total))
+                losses.append(loss)
+            except UserError as error:
+                found.notes.append(f"round {number + 1}: client {who} was left out: {error}")
+        if not messages:
+            raise UserError(f"no client sent a usable update in round {number + 1}: {found.notes[-1]}")
+        with timed(found, "adding_seconds"):
+            combined = aggregator.combine(messages)
+        with timed(found, "opening_seconds"):
+            mean = clients[taking_part[0]].open(combined)
+        set_weights(module, shaped(flat(begin) + mean, begin))
+        found.cost |= {"bytes_up": len(messages[0]), "bytes_down": len(combined)}
+        return float(np.mean(losses))
+
     def _locally(self, module: Any, batches: EpochBatches) -> float:
-        """One client's part of a round; the mean loss of its last epoch's steps is what it reports."""
+        """One client's part of a round; the mean loss of its steps."""
         optimizer = module.configure_optimizers()
         anchor = [p.detach().clone() for p in module.parameters()] if self.proximal else []
         losses: list[Tensor] = []
@@ -108,18 +125,6 @@ class Federated:
             optimizer.step()
             losses.append(loss.detach())
         return float(torch.stack(losses).mean())
-
-    def _sent(
-        self, client: Client, update: np.ndarray, weight: float, found: Findings, number: int, who: int
-    ) -> list[bytes]:
-        started = time.perf_counter()
-        try:
-            return [client.protect(update, weight)]
-        except UserError as error:
-            found.notes.append(f"round {number + 1}: client {who} was left out: {error}")
-            return []
-        finally:
-            _add(found.cost, "protecting_seconds", started)
 
     def _findings(self, found: Findings, history: list[dict[str, float]]) -> Findings:
         rounds = list(range(1, len(history) + 1))
@@ -148,5 +153,11 @@ def set_weights(module: Any, arrays: list[np.ndarray]) -> None:
         parameter.copy_(torch.from_numpy(array))
 
 
-def _add(cost: dict[str, float], name: str, started: float) -> None:
-    cost[name] = cost.get(name, 0.0) + time.perf_counter() - started
+@contextmanager
+def timed(found: Findings, name: str) -> Iterator[None]:
+    """Add the block's seconds to a cost."""
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        found.cost[name] = found.cost.get(name, 0.0) + time.perf_counter() - started
