@@ -17,6 +17,7 @@ from torch import Tensor
 from veilbench.accelerator import Accelerator
 from veilbench.errors import UserError
 from veilbench.federated.aggregations.base import Aggregation, Aggregator, Client
+from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.flat import flat, shaped
 from veilbench.findings import Curve, Figure, Findings, Metric
 from veilbench.subject import Subject
@@ -32,7 +33,7 @@ class Federated:
     out of its round, and the notes say whose it was. A client's weight is its share of all training mails.
 
     Args:
-        aggregation: how updates are protected and averaged.
+        aggregation: how updates are protected and averaged; None sends them as they are.
         rounds: of the federation.
         local_epochs: of a client in a round.
         batch_size: rows of one step.
@@ -42,14 +43,14 @@ class Federated:
 
     def __init__(
         self,
-        aggregation: Aggregation,
+        aggregation: Aggregation | None = None,
         rounds: Annotated[int, Ge(1)] = 3,
         local_epochs: Annotated[int, Ge(1)] = 1,
         batch_size: Annotated[int, Ge(1)] = 128,
         fraction: Annotated[float, Gt(0), Le(1)] = 1.0,
         proximal: Annotated[float, Ge(0)] = 0.0,
     ) -> None:
-        self.aggregation, self.rounds, self.local_epochs = aggregation, rounds, local_epochs
+        self.aggregation, self.rounds, self.local_epochs = aggregation or Plain(), rounds, local_epochs
         self.batch_size, self.fraction, self.proximal = batch_size, fraction, proximal
 
     def fit(
