@@ -12,7 +12,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -qq --upgrade pip
 	$(BIN)/python -m pip install -qq -c constraints.txt torch
-	$(BIN)/python -m pip install -qq -c constraints.txt -e '.[test,optuna]'
+	$(BIN)/python -m pip install -qq -c constraints.txt -e '.[test,biometric,federated,optuna]'
 	touch $@
 
 demo: $(VENV)/installed

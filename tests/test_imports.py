@@ -16,7 +16,7 @@ FLOORS = [
     {"pipelines"},
     {"cli"},
     {"training", "evaluations", "attacks", "report", "tracking", "experiment", "stages", "accelerator"},
-    {"modules", "baselines", "data", "ciphers", "representations", "templates"},
+    {"modules", "baselines", "data", "ciphers", "representations", "templates", "mail", "federated"},
     {"nets", "losses", "metrics", "regularisers", "corruptions"},
     {"threat", "findings", "subject", "sources", "errors", "lifeline"},
 ]

@@ -107,7 +107,7 @@ class Central:
         rows = module.start(data, key)
         before = [p.detach().clone() for p in module.parameters()]
         seed = int(order.generate_state(1)[0])
-        batches = Batches(rows, self.batch_size, self.steps_per_call, seed, self.max_steps)
+        batches = self.batches(rows, seed)
         curves = Curves()
         lightning = trainer.lightning(max_epochs=1, callbacks=[curves])
         lightning.fit(module, DataLoader(batches, batch_size=None), weights_only=True)
@@ -118,6 +118,10 @@ class Central:
             raise SystemExit(0)
         save_file({k: v.cpu().contiguous() for k, v in module.state_dict().items()}, folder / "weights.safetensors")
         return module.subject(), self._findings(curves)
+
+    def batches(self, rows: Tensor, seed: int) -> IterableDataset[Tensor]:
+        """What is handed to `training_step`, call by call."""
+        return Batches(rows, self.batch_size, self.steps_per_call, seed, self.max_steps)
 
     def _findings(self, curves: Curves) -> Findings:
         last = {name: points[-1] for name, points in curves.points.items()}

@@ -1,0 +1,161 @@
+"""What a client's update tells about its mails, word by word.
+
+An update moves the embedding's rows of the words that stand in the client's mails, and no others: a word's gradient is
+the sum over mails of (p - y) times the word's count, with p the predicted probability and y the label. Nothing here
+needs more than the update, the weights that it began from, and the public settings of the training.
+
+Works on the filter with one weight per word; from wider embeddings `moved_words` alone reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from veilbench.data.vocabulary import FIRST_WORD
+from veilbench.findings import Metric
+from veilbench.metrics.intervals import proportion
+
+
+def moved_words(update: np.ndarray, above: float = 0.0) -> np.ndarray:
+    """Numbers of the words whose row of the embedding has moved, sorted.
+
+    Args:
+        update: shape (words,) or (words, dimension): weights after less weights before.
+        above: a row counts as moved where a value of it is larger than this; for noisy updates.
+    """
+    rows = np.abs(update.reshape(len(update), -1)).max(1)
+    words = np.flatnonzero(rows > above)
+    return words[words >= FIRST_WORD]
+
+
+def leanings(update: np.ndarray) -> np.ndarray:
+    """Which label a word stands with, shape (words,): 1 spam, -1 ham, 0 not moved.
+
+    Descent raises the weights of spam's words and lowers those of ham's. With momentum or many steps it is the sum of
+    the steps that shows, and a word of both labels goes with the one that won.
+    """
+    made: np.ndarray = np.sign(update).astype(np.int64)
+    return made
+
+
+def counts_of_one_mail(update: np.ndarray, bias_update: float) -> tuple[dict[int, int], int]:
+    """Every word of the one mail behind one step of plain SGD, with its count, and the mail's label.
+
+    The bias moves by -rate * (p - y), a word's weight by the same times its count, so that their ratio is the count
+    whatever the rate, the weights and the prediction were.
+
+    Args:
+        update: of the words' weights, shape (words,).
+        bias_update: of the bias.
+
+    Raises:
+        ValueError: the bias has not moved, or a ratio is not a whole number: it was not one mail and one step.
+    """
+    if not bias_update:
+        raise ValueError("the bias has not moved: nothing can be solved")
+    words = moved_words(update)
+    ratios = update[words] / bias_update
+    counts = np.rint(ratios).astype(np.int64)
+    if (counts < 1).any() or (np.abs(ratios - counts) > 0.01 * counts).any():
+        raise ValueError(
+            "the update is not that of one mail and one step: its ratios to the bias are not whole numbers"
+        )
+    return dict(zip(words.tolist(), counts.tolist(), strict=True)), int(bias_update > 0)
+
+
+def net_counts(update: np.ndarray, learning_rate: float, mails: int) -> dict[int, int]:
+    """How much oftener a word stands in spam than in ham, after one step of plain SGD from zero weights on all mails.
+
+    From zero weights every prediction is one half, and the step is rate / (2 * mails) times the difference of the
+    counts. A word that is as frequent in both is missed, or found with 0 where rounding has left something of it.
+
+    Args:
+        update: of the words' weights, shape (words,).
+        learning_rate: of the step; public.
+        mails: in the batch; public, for it is the client's weight.
+
+    Raises:
+        ValueError: a difference is not a whole number: it was not such a step.
+    """
+    words = moved_words(update)
+    differences = update[words] * 2 * mails / learning_rate
+    whole = np.rint(differences).astype(np.int64)
+    if (np.abs(differences - whole) > 0.1).any():
+        raise ValueError("the update is not that of one step from zero weights: its differences are not whole numbers")
+    return dict(zip(words.tolist(), whole.tolist(), strict=True))
+
+
+def words_by_exponent(exponents: np.ndarray, zero: int | None = None) -> np.ndarray:
+    """Numbers of the words that a client has used, from the public exponents of its Paillier ciphertexts alone.
+
+    phe encodes a float with an exponent that falls with the float's magnitude, and zero with a fixed one. What is
+    not moved is exactly zero. Values between 1/16 and 1 in magnitude share zero's exponent, and are missed.
+
+    Args:
+        exponents: shape (words,), of the embedding's ciphertexts.
+        zero: the exponent of zero; None asks phe's rule.
+    """
+    words = np.flatnonzero(exponents != (zero_exponent() if zero is None else zero))
+    return words[words >= FIRST_WORD]
+
+
+def zero_exponent(mantissa_bits: int = 53, base_bits: int = 4) -> int:
+    """The exponent that phe gives to 0.0: that of the last bit of a float's mantissa, in base 16, rounded down."""
+    return -(mantissa_bits // base_bits + 1)
+
+
+def words_in(tokens: np.ndarray) -> np.ndarray:
+    """The truth: numbers of the words in mails of shape (n, length), sorted, padding and the unknown word left out."""
+    words = np.unique(tokens)
+    return words[words >= FIRST_WORD].astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Leak:
+    """How well words were guessed. Shares without a case (no word guessed, no rare word there) are None.
+
+    Attributes:
+        precision: of the guessed words, those that are in the mails.
+        recall: of the mails' words, those that were guessed.
+        rare_precision: of the guessed rare words, those that are in the mails.
+        rare_recall: of the mails' rare words, those that were guessed.
+    """
+
+    precision: Metric | None
+    recall: Metric | None
+    rare_precision: Metric | None
+    rare_recall: Metric | None
+
+
+def leak(guessed: np.ndarray, truth: np.ndarray, rare: np.ndarray) -> Leak:
+    """Compare guessed words with the true ones; `rare` holds the numbers that a rare word falls on."""
+    precision, recall = _shares(guessed, truth)
+    return Leak(precision, recall, *_shares(np.intersect1d(guessed, rare), np.intersect1d(truth, rare)))
+
+
+def _shares(guessed: np.ndarray, truth: np.ndarray) -> tuple[Metric | None, Metric | None]:
+    hits = len(np.intersect1d(guessed, truth))
+    return tuple(proportion(hits, len(of)) if len(of) else None for of in (guessed, truth))  # type: ignore[return-value]
+
+
+def label_recall(guessed: np.ndarray, tokens: np.ndarray, labels: np.ndarray) -> Metric | None:
+    """Of the words that stand in mails of one label only, those whose leaning says which.
+
+    Args:
+        guessed: from `leanings`, shape (words,).
+        tokens: the client's mails, shape (n, length).
+        labels: shape (n,).
+    """
+    ham, spam = words_in(tokens[labels == 0]), words_in(tokens[labels == 1])
+    right = int((guessed[np.setdiff1d(spam, ham)] == 1).sum() + (guessed[np.setdiff1d(ham, spam)] == -1).sum())
+    return proportion(right, total) if (total := len(np.setxor1d(ham, spam))) else None
+
+
+def count_recall(guessed: Mapping[int, int], tokens: np.ndarray) -> Metric | None:
+    """Of the words in the mails, those that were guessed with their exact count."""
+    words, counts = np.unique(tokens[tokens >= FIRST_WORD], return_counts=True)
+    right = sum(guessed.get(int(word)) == count for word, count in zip(words, counts, strict=True))
+    return proportion(right, len(words)) if len(words) else None

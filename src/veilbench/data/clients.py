@@ -1,0 +1,97 @@
+"""Whose mails are whose: training mails dealt to the clients of a federation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal, Protocol
+
+import numpy as np
+from annotated_types import Ge, Gt
+
+from veilbench.errors import UserError
+
+
+class Deal(Protocol):
+    """A way of dealing."""
+
+    def deal(self, labels: np.ndarray, topics: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The client of each mail, shape (n,), int64; every client has at least one mail."""
+        ...
+
+
+class UnequalClients:
+    """Clients with given numbers of mails, drawn at random, and one last client with all the others.
+
+    Args:
+        sizes: mails of all clients but the last; the source system has two of 1,000.
+    """
+
+    def __init__(self, sizes: Sequence[Annotated[int, Ge(1)]] = (1_000, 1_000)) -> None:
+        self.sizes = list(sizes)
+
+    def deal(self, labels: np.ndarray, topics: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """See `Deal`.
+
+        Raises:
+            UserError: nothing is left for the last client.
+        """
+        if sum(self.sizes) >= len(labels):
+            raise UserError(f"clients.sizes={self.sizes} leave nothing of {len(labels)} mails for the last client")
+        sizes = [*self.sizes, len(labels) - sum(self.sizes)]
+        return rng.permutation(np.repeat(np.arange(len(sizes)), sizes))
+
+
+class EqualClients:
+    """Clients with as many mails each, give or take one, drawn at random.
+
+    Args:
+        count: of clients.
+    """
+
+    def __init__(self, count: Annotated[int, Ge(1)] = 10) -> None:
+        self.count = count
+
+    def deal(self, labels: np.ndarray, topics: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """See `Deal`.
+
+        Raises:
+            UserError: fewer mails than clients.
+        """
+        if self.count > len(labels):
+            raise UserError(f"clients.count={self.count} is more than the {len(labels)} training mails")
+        return rng.permutation(np.arange(len(labels)) % self.count)
+
+
+class DirichletClients:
+    """Clients that get different shares of each label or topic (Hsu, Qi and Brown 2019).
+
+    Args:
+        count: of clients.
+        alpha: small: each label or topic lies with few clients; large: as good as equal.
+        by: what the clients differ by.
+    """
+
+    def __init__(
+        self,
+        count: Annotated[int, Ge(1)] = 10,
+        alpha: Annotated[float, Gt(0)] = 0.5,
+        by: Literal["label", "topic"] = "label",
+    ) -> None:
+        self.count, self.alpha, self.by = count, alpha, by
+
+    def deal(self, labels: np.ndarray, topics: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """See `Deal`; a client left without mails is given one of the client with the most.
+
+        Raises:
+            UserError: fewer mails than clients.
+        """
+        if self.count > len(labels):
+            raise UserError(f"clients.count={self.count} is more than the {len(labels)} training mails")
+        groups, dealt = labels if self.by == "label" else topics, np.empty(len(labels), np.int64)
+        for group in np.unique(groups):
+            at = rng.permutation(np.flatnonzero(groups == group))
+            shares = np.cumsum(rng.dirichlet([self.alpha] * self.count))[:-1]
+            dealt[at] = np.searchsorted(shares, (np.arange(len(at)) + 0.5) / len(at))
+        for client in np.setdiff1d(np.arange(self.count), dealt):
+            dealt[np.flatnonzero(dealt == np.bincount(dealt).argmax())[0]] = client
+        return dealt

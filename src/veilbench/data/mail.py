@@ -1,0 +1,188 @@
+"""Mails for a filter: read, cleared of repeats, cut into numbered words, dealt into parts and to clients."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge
+from safetensors.numpy import load_file, save_file
+
+from veilbench.data.clients import Deal
+from veilbench.data.raw_mails import MailSource
+from veilbench.data.tokeniser import Tokeniser, words_of
+from veilbench.data.vocabulary import FIRST_WORD, Vocabulary, packed, unpacked
+from veilbench.errors import UserError
+
+PARTS = ("train", "validation", "auxiliary", "test")
+FILES = ("mails.safetensors", "about.json")
+RARE_AT_MOST = 3  # mails that a word may stand in and still be rare, where the source does not say what is
+
+
+@dataclass(frozen=True)
+class MailPart:
+    """Mails of one part.
+
+    Attributes:
+        tokens: shape (n, longest), int32: word numbers, 0 for padding.
+        labels: shape (n,), int64: 0 ham, 1 spam.
+        topics: shape (n,), int64.
+    """
+
+    tokens: np.ndarray
+    labels: np.ndarray
+    topics: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+@dataclass(frozen=True)
+class Mails:
+    """A corpus, dealt. No mail is in two parts.
+
+    Attributes:
+        train: what the filter learns from.
+        validation: what it is stopped by.
+        auxiliary: what attackers have.
+        test: what everything is measured on.
+        clients: shape (n of train,), int64: whose mail each is.
+        vocabulary: what the words' numbers mean.
+        lexicon: every word of the corpus, in any part.
+        rare: shape (len(lexicon),), bool: names, numbers and the like, which would hurt when leaked.
+        notes: what was done to the data.
+    """
+
+    train: MailPart
+    validation: MailPart
+    auxiliary: MailPart
+    test: MailPart
+    clients: np.ndarray
+    vocabulary: Vocabulary
+    lexicon: list[str]
+    rare: np.ndarray
+    notes: list[str] = field(default_factory=list)
+
+    @cached_property
+    def rare_numbers(self) -> np.ndarray:
+        """Word numbers that a rare word falls on, sorted; the unknown word's is none of them."""
+        numbers = np.array(self.vocabulary.numbers(self.lexicon), np.int64)[self.rare]
+        return np.unique(numbers[numbers >= FIRST_WORD])
+
+
+class MailData:
+    """A source's mails without repeats, shuffled, dealt into four parts; the training part dealt to clients.
+
+    Args:
+        source: the loader or generator.
+        tokeniser: cuts and numbers the words.
+        clients: deals the training mails.
+        split: shares of train, validation, auxiliary and test; together 1.
+        most_mails: take a random part of the source's mails, at most this many; None takes all.
+        seed: generates, shuffles and deals.
+    """
+
+    def __init__(
+        self,
+        source: MailSource,
+        tokeniser: Tokeniser,
+        clients: Deal,
+        split: Sequence[float] = (0.8, 0.05, 0.05, 0.1),
+        most_mails: Annotated[int, Ge(4)] | None = None,
+        seed: Annotated[int, Ge(0)] = 0,
+    ) -> None:
+        if len(split) != 4 or min(split) <= 0 or abs(sum(split) - 1) > 1e-6:
+            raise ValueError(f"split={list(split)} must be four positive shares that make 1: {', '.join(PARTS)}")
+        self.source, self.tokeniser, self.clients = source, tokeniser, clients
+        self.split, self.most_mails, self.seed = list(split), most_mails, seed
+
+    def prepare(self, folder: Path) -> None:
+        """Read or generate, and write mails.safetensors and about.json.
+
+        Raises:
+            UserError: the mails cannot be used as they are; the line says why.
+        """
+        rng = np.random.default_rng(self.seed)
+        raw = self.source.read(rng)
+        notes = list(raw.notes)
+        mails = [words_of(text) for text in raw.texts]
+        kept = distinct(mails, raw.labels, notes)
+        order = rng.permutation(kept)[: self.most_mails]
+        if len(order) < len(kept):
+            notes.append(f"{len(order):,} of {len(kept):,} distinct mails taken at random")
+        _both_labels(raw.labels[order])
+        parts = self._deal(order)
+        vocabulary = self.tokeniser.fit(mails[i] for i in parts[0])
+        tokens = [self.tokeniser.rows([mails[i] for i in part], vocabulary) for part in parts]
+        cut = sum(len(mails[i]) > self.tokeniser.longest for i in order)
+        notes.append(f"{cut:,} mails cut to their first {self.tokeniser.longest} words")
+        arrays = dict(vocabulary.arrays())
+        for name, part, rows in zip(PARTS, parts, tokens, strict=True):
+            arrays |= {f"{name}_tokens": rows, f"{name}_labels": raw.labels[part], f"{name}_topics": raw.topics[part]}
+        arrays["clients"] = self.clients.deal(raw.labels[parts[0]], raw.topics[parts[0]], rng)
+        arrays |= _lexicon([mails[i] for i in order], raw.rare)
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / FILES[0])
+        (folder / FILES[1]).write_text(json.dumps({"notes": notes}, indent=1) + "\n", encoding="utf8")
+
+    def _deal(self, order: np.ndarray) -> list[np.ndarray]:
+        ends = np.round(np.cumsum(self.split) * len(order)).astype(int)
+        parts = np.split(order, ends[:-1])
+        if empty := [name for name, part in zip(PARTS, parts, strict=True) if not len(part)]:
+            raise UserError(f"the part {empty[0]} has no mails: {len(order)} mails dealt as {self.split}")
+        return parts
+
+    def load(self, folder: Path) -> Mails:
+        """Read what `prepare` wrote.
+
+        Raises:
+            UserError: a file is missing.
+        """
+        if missing := [name for name in FILES if not (folder / name).is_file()]:
+            raise UserError(f"the prepared data lacks {folder / missing[0]}; run `dvc repro prepare`")
+        about = json.loads((folder / FILES[1]).read_text(encoding="utf8"))
+        arrays = load_file(folder / FILES[0])
+        parts = (MailPart(*(arrays[f"{name}_{what}"] for what in ("tokens", "labels", "topics"))) for name in PARTS)
+        train, validation, auxiliary, test = parts
+        vocabulary = Vocabulary.from_arrays(arrays)
+        lexicon, rare = unpacked(arrays["lexicon"]), arrays["rare"].astype(bool)
+        return Mails(train, validation, auxiliary, test, arrays["clients"], vocabulary, lexicon, rare, about["notes"])
+
+
+def distinct(mails: Sequence[Sequence[str]], labels: np.ndarray, notes: list[str]) -> np.ndarray:
+    """Places of the mails that have words, each once, in the order of their first appearance.
+
+    Mails with the same words in the same order are the same, whatever stands between the words. Mails without a
+    word and repeats are counted in the notes, and among the repeats those with another label than the first.
+    """
+    first: dict[tuple[str, ...], int] = {}
+    empty = repeats = two_labels = 0
+    for place, mail in enumerate(mails):
+        if not mail:
+            empty += 1
+        elif (seen := first.setdefault(tuple(mail), place)) != place:
+            repeats += 1
+            two_labels += int(labels[seen] != labels[place])
+    if empty:
+        notes.append(f"{empty:,} mails without a word dropped")
+    if repeats:
+        notes.append(f"{repeats:,} repeated mails dropped, {two_labels:,} of them with another label than the first")
+    return np.array(list(first.values()), np.int64)
+
+
+def _both_labels(labels: np.ndarray) -> None:
+    counts = np.bincount(labels, minlength=2)
+    if len(counts) > 2 or not counts.all():
+        raise UserError(f"a filter needs ham and spam, labelled 0 and 1; there are, by label: {counts.tolist()}")
+
+
+def _lexicon(mails: Sequence[Sequence[str]], rare: frozenset[str] | None) -> dict[str, np.ndarray]:
+    counted = Counter(word for mail in mails for word in set(mail))
+    words = sorted(counted)
+    hurts = [word in rare if rare is not None else counted[word] <= RARE_AT_MOST or word[0].isdigit() for word in words]
+    return {"lexicon": packed(words), "rare": np.array(hurts, np.uint8)}

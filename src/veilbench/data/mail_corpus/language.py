@@ -1,0 +1,142 @@
+"""Two language models, ham's and spam's, sampled for all mails at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from veilbench.data.mail_corpus.inventory import Inventory
+from veilbench.data.mail_corpus.lexicon import HAM_TOPICS, SPAM_TOPICS
+from veilbench.data.mail_corpus.templates import NAME, NUMBER
+
+KINDS = ("function", "general", "topic", "tail", "habit", "name", "number")
+SHARES = (0.43, 0.24, 0.13, 0.08, 0.06, 0.03, 0.03)  # of the words of an ordinary mail
+
+
+def zipf(words: np.ndarray, count: int, rng: np.random.Generator, shift: float = 3) -> np.ndarray:
+    """`count` draws from `words`, the i-th with a weight of 1 / (i + shift) (Zipf 1949, Mandelbrot 1953)."""
+    weights = 1 / (np.arange(len(words)) + shift)
+    drawn: np.ndarray = words[np.searchsorted(np.cumsum(weights / weights.sum())[:-1], rng.random(count))]
+    return drawn
+
+
+@dataclass(frozen=True)
+class Mail:
+    """What is drawn per mail: shape (n,) each.
+
+    Attributes:
+        labels: 0 ham, 1 spam.
+        topics: places in the inventory's topics.
+        lengths: words.
+        senders: a ham mail's author or a spam mail's campaign, whose habits it shows.
+        disguise: the share of its topic words that it takes from any topic, the other class's too.
+    """
+
+    labels: np.ndarray
+    topics: np.ndarray
+    lengths: np.ndarray
+    senders: np.ndarray
+    disguise: np.ndarray
+
+
+def outlines(
+    count: int, spam: float, senders: int, disguise: float, lengths: tuple[int, int], rng: np.random.Generator
+) -> Mail:
+    """Draw what each mail is about, how long it is and who writes it."""
+    labels = (rng.random(count) < spam).astype(np.int64)
+    ham_topics, spam_topics = len(HAM_TOPICS), len(SPAM_TOPICS)
+    topics = np.where(
+        labels == 1, ham_topics + rng.integers(spam_topics, size=count), rng.integers(ham_topics, size=count)
+    )
+    sizes = np.clip(rng.lognormal(4.3, 1, count), *lengths).astype(np.int64)
+    who = zipf(np.arange(senders), count, rng) + labels * senders
+    return Mail(labels, topics, sizes, who, np.where(rng.random(count) < disguise, 0.85, 0.2))
+
+
+def body(mail: Mail, words: Inventory, rng: np.random.Generator) -> np.ndarray:
+    """The words of all mails one after the other, shape (sum of lengths,)."""
+    owner = np.repeat(np.arange(len(mail.labels)), mail.lengths)
+    kinds = np.searchsorted(np.cumsum(SHARES)[:-1], rng.random(len(owner)))
+    made = np.empty(len(owner), np.int64)
+    for kind, name in enumerate(KINDS):
+        at = np.flatnonzero(kinds == kind)
+        made[at] = _draw(name, mail, owner[at], words, rng)
+    return made
+
+
+def _draw(kind: str, mail: Mail, owner: np.ndarray, words: Inventory, rng: np.random.Generator) -> np.ndarray:
+    if kind in ("function", "general", "tail"):
+        return zipf(getattr(words, kind), len(owner), rng)
+    if kind == "topic":
+        return _topic_words(mail, owner, words, rng)
+    if kind == "habit":
+        return _habits(mail, owner, words, rng)
+    pool = words.names if kind == "name" else words.numbers
+    own = rng.integers(len(pool), size=(len(mail.labels), 3))  # a mail speaks of three people and three figures
+    drawn: np.ndarray = pool[own[owner, rng.integers(3, size=len(owner))]]
+    return drawn
+
+
+def _topic_words(mail: Mail, owner: np.ndarray, words: Inventory, rng: np.random.Generator) -> np.ndarray:
+    strays = rng.random(len(owner)) < mail.disguise[owner]
+    topics = np.where(strays, rng.integers(len(words.topics), size=len(owner)), mail.topics[owner])
+    made = np.empty(len(owner), np.int64)
+    for topic, pool in enumerate(words.topics):
+        at = np.flatnonzero(topics == topic)
+        made[at] = zipf(pool, len(at), rng, shift=10)
+    return made
+
+
+def _habits(mail: Mail, owner: np.ndarray, words: Inventory, rng: np.random.Generator) -> np.ndarray:
+    """Each sender has ten favourite words of no topic."""
+    pool = np.concatenate([words.general, words.tail[:2000]])
+    favourites = rng.choice(pool, (int(mail.senders.max()) + 1, 10))
+    drawn: np.ndarray = favourites[mail.senders[owner], rng.integers(10, size=len(owner))]
+    return drawn
+
+
+def overlay(
+    made: np.ndarray,
+    mail: Mail,
+    lines: tuple[Sequence[str], Sequence[str]],
+    at_end: bool,
+    words: Inventory,
+    rng: np.random.Generator,
+) -> None:
+    """Write a template over the first or last words of three mails in four, in place; by sender, cut where it must be.
+
+    Args:
+        made: what `body` drew.
+        mail: the outlines.
+        lines: ham's templates and spam's.
+        at_end: closings instead of openings.
+        words: the inventory.
+        rng: fills in names and numbers, and chooses the mails.
+    """
+    number_of = {word: place for place, word in enumerate(words.words)}
+    coded = [[number_of.get(word, -1) for word in line.split()] for group in lines for line in group]
+    rows = _filled(coded)
+    slots = [
+        _filled([[1 if word == slot else 0 for word in line.split()] for group in lines for line in group]) == 1
+        for slot in (NAME, NUMBER)
+    ]
+    sizes = np.array([len(line) for line in coded])
+    choice = np.where(mail.labels == 1, len(lines[0]) + mail.senders % len(lines[1]), mail.senders % len(lines[0]))
+    ends = np.cumsum(mail.lengths)
+    room = np.minimum(sizes[choice], mail.lengths // 2) * (rng.random(len(choice)) < 0.75)
+    starts = np.where(at_end, ends - room, ends - mail.lengths)
+    for place in range(rows.shape[1]):
+        at = np.flatnonzero(place < room)
+        text = rows[choice[at], place]
+        for slot, pool in zip(slots, (words.names, words.numbers), strict=True):
+            text = np.where(slot[choice[at], place], rng.choice(pool, len(at)), text)
+        made[starts[at] + place] = text
+
+
+def _filled(lines: list[list[int]]) -> np.ndarray:
+    rows = np.full((len(lines), max(map(len, lines))), -1)
+    for row, line in zip(rows, lines, strict=True):
+        row[: len(line)] = line
+    return rows

@@ -1,0 +1,1 @@
+"""Readers of mail that lies on the disk, one per layout."""

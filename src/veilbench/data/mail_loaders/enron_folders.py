@@ -1,0 +1,41 @@
+"""Enron-Spam as it is published: folders `ham` and `spam` of text files (Metsis, Androutsopoulos, Paliouras 2006)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.data.mail_loaders.decoding import MOST_BYTES, Decoder, existing
+from veilbench.data.raw_mails import HAM, SPAM, RawMails
+from veilbench.errors import UserError
+
+
+class EnronFolders:
+    """Reads every file under every folder called `ham` or `spam`; the folder that holds the two is the topic.
+
+    Args:
+        path: the folder to look in, at any depth.
+        most_bytes: of one mail; the rest is left out.
+    """
+
+    def __init__(self, path: str, most_bytes: Annotated[int, Ge(1)] = MOST_BYTES) -> None:
+        self.path, self.most_bytes = path, most_bytes
+
+    def read(self, rng: np.random.Generator) -> RawMails:
+        """Read everything, in the order of the paths.
+
+        Raises:
+            UserError: no mails.
+        """
+        root, decoder = existing(self.path, folder=True), Decoder(self.most_bytes)
+        named = {"ham": HAM, "spam": SPAM}
+        paths = sorted(p for p in root.rglob("*") if p.parent.name.lower() in named and p.is_file())
+        if not paths:
+            raise UserError(f"source.path={self.path} holds no files in folders called ham or spam")
+        parents = sorted({path.parent.parent for path in paths})
+        texts = [decoder.text(path.read_bytes()) for path in paths]
+        labels = np.array([named[path.parent.name.lower()] for path in paths])
+        topics = np.array([parents.index(path.parent.parent) for path in paths])
+        return RawMails(texts, labels, topics, notes=decoder.notes())

@@ -1,0 +1,19 @@
+"""The names that files give to ham and spam."""
+
+from __future__ import annotations
+
+from veilbench.data.raw_mails import HAM, SPAM
+from veilbench.errors import UserError
+
+NAMES = {"ham": HAM, "0": HAM, "0.0": HAM, "false": HAM, "spam": SPAM, "1": SPAM, "1.0": SPAM, "true": SPAM}
+
+
+def label_of(value: object, where: str) -> int:
+    """0 for ham, 1 for spam.
+
+    Raises:
+        UserError: any other name; the line says where it stands.
+    """
+    if (name := str(value).strip().lower()) not in NAMES:
+        raise UserError(f"{where}: label {value!r} is not one of {', '.join(NAMES)}")
+    return NAMES[name]

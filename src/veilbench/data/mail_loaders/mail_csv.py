@@ -1,0 +1,62 @@
+"""A CSV file with a column of texts and one of labels."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.data.mail_loaders.decoding import MOST_BYTES, Decoder, existing
+from veilbench.data.mail_loaders.labels import label_of
+from veilbench.data.raw_mails import RawMails
+from veilbench.errors import UserError
+
+LONGEST_FIELD = 1 << 30  # Python's csv stops at 131,072 characters unless told otherwise
+
+
+class MailCsv:
+    """Reads a CSV with a head line; quotes, line breaks within quotes and a byte order mark are understood.
+
+    Args:
+        path: of the file.
+        text: the texts' column.
+        label: the labels' column: ham or spam, 0 or 1, true or false.
+        delimiter: between fields.
+        most_bytes: of one mail; the rest is left out.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        text: str = "text",
+        label: str = "label",
+        delimiter: str = ",",
+        most_bytes: Annotated[int, Ge(1)] = MOST_BYTES,
+    ) -> None:
+        if len(delimiter) != 1:
+            raise ValueError(f"delimiter={delimiter!r} must be one character")
+        self.path, self.text, self.label = path, text, label
+        self.delimiter, self.most_bytes = delimiter, most_bytes
+
+    def read(self, rng: np.random.Generator) -> RawMails:
+        """Read everything.
+
+        Raises:
+            UserError: no such columns, or a row that cannot be used; it is named.
+        """
+        whole, decoder = Decoder(LONGEST_FIELD), Decoder(self.most_bytes)
+        content = whole.text(existing(self.path, folder=False).read_bytes()).removeprefix("\ufeff")
+        csv.field_size_limit(LONGEST_FIELD)
+        rows = csv.DictReader(io.StringIO(content.replace("\0", ""), newline=""), delimiter=self.delimiter)
+        texts, labels = [], []
+        if missing := [name for name in (self.text, self.label) if name not in (rows.fieldnames or [])]:
+            raise UserError(f"{self.path} has no column {missing[0]}; there are: {', '.join(rows.fieldnames or [])}")
+        for row in rows:
+            where = f"{self.path}, line {rows.line_num}"
+            labels.append(label_of(row[self.label], where))
+            texts.append(decoder.text((row[self.text] or "").encode("utf8", "replace")))
+        notes = [*whole.notes(), *decoder.notes()]
+        return RawMails(texts, np.array(labels, np.int64), np.zeros(len(labels), np.int64), notes=notes)

@@ -1,0 +1,64 @@
+"""Mails as mail programs keep them: a folder of .eml files, or of mbox files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.data.mail_loaders.decoding import MOST_BYTES, Decoder, existing
+from veilbench.data.mail_loaders.mail_parts import text_of
+from veilbench.data.raw_mails import HAM, SPAM, RawMails
+from veilbench.errors import UserError
+
+
+class MailFolder:
+    """Reads .eml and mbox files; the label is the first of `ham` and `spam` in the file's path below the folder.
+
+    So `spam/1.eml`, `2024/ham/a.eml`, `ham.mbox` and `spam` (an mbox without a suffix) are all labelled. Files with
+    no such name are counted and left out.
+
+    Args:
+        path: the folder to look in, at any depth.
+        most_bytes: of one mail; the rest is left out.
+    """
+
+    def __init__(self, path: str, most_bytes: Annotated[int, Ge(1)] = MOST_BYTES) -> None:
+        self.path, self.most_bytes = path, most_bytes
+
+    def read(self, rng: np.random.Generator) -> RawMails:
+        """Read everything, in the order of the paths.
+
+        Raises:
+            UserError: no mails.
+        """
+        root, decoder = existing(self.path, folder=True), Decoder(self.most_bytes)
+        texts: list[str] = []
+        labels: list[int] = []
+        for path in sorted(p for p in root.rglob("*") if p.is_file()):
+            if (label := _label(path.relative_to(root))) is None:
+                decoder.met["files left out: neither ham nor spam is in their path"] += 1
+                continue
+            for raw in mails_in(path.read_bytes()):
+                texts.append(text_of(raw, decoder))
+                labels.append(label)
+        if not texts:
+            raise UserError(f"source.path={self.path} holds no mails under the names ham or spam")
+        return RawMails(texts, np.array(labels), np.zeros(len(labels), np.int64), notes=decoder.notes())
+
+
+def _label(path: Path) -> int | None:
+    names = [part.lower() for part in (*path.parts[:-1], path.stem)]
+    return next(({"ham": HAM, "spam": SPAM}[name] for name in names if name in ("ham", "spam")), None)
+
+
+def mails_in(content: bytes) -> Iterator[bytes]:
+    """The mails of an mbox file, or the one mail of any other (RFC 4155: a mail begins after a line `From ...`)."""
+    if not content.startswith(b"From "):
+        yield content
+        return
+    for piece in (b"\n" + content.replace(b"\r\n", b"\n")).split(b"\nFrom ")[1:]:
+        yield piece.partition(b"\n")[2].replace(b"\n>From ", b"\nFrom ")

@@ -1,0 +1,38 @@
+"""The SMS Spam Collection (Almeida, Hidalgo and Yamakami 2011): `ham` or `spam`, a tab, the message; a line each."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from veilbench.data.mail_loaders.decoding import Decoder, existing
+from veilbench.data.mail_loaders.labels import label_of
+from veilbench.data.raw_mails import RawMails
+from veilbench.errors import UserError
+
+
+class SmsSpamCollection:
+    """Reads the collection's one file.
+
+    Args:
+        path: of the file `SMSSpamCollection`.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def read(self, rng: np.random.Generator) -> RawMails:
+        """Read everything.
+
+        Raises:
+            UserError: a line without a tab or a label; it is named.
+        """
+        decoder, texts, labels = Decoder(), [], []
+        for number, line in enumerate(existing(self.path, folder=False).read_bytes().split(b"\n"), 1):
+            if not line.strip():
+                continue
+            name, tab, message = line.partition(b"\t")
+            if not tab:
+                raise UserError(f"{self.path}, line {number} has no tab between label and message")
+            labels.append(label_of(decoder.text(name), f"{self.path}, line {number}"))
+            texts.append(decoder.text(message))
+        return RawMails(texts, np.array(labels, np.int64), np.zeros(len(labels), np.int64), notes=decoder.notes())

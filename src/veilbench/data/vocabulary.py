@@ -1,0 +1,72 @@
+"""Words to numbers: 0 is padding, 1 an unknown word, words begin at 2."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+PAD, UNKNOWN, FIRST_WORD = 0, 1, 2
+
+
+def bucket(word: str, buckets: int) -> int:
+    """The number of a word without a list of words: the same on every machine and in every process."""
+    digest = hashlib.blake2b(word.encode("utf8", "surrogatepass"), digest_size=8).digest()
+    return FIRST_WORD + int.from_bytes(digest, "big") % buckets
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """A list of words, or a number of buckets that words are hashed to.
+
+    Attributes:
+        words: in the order of their numbers; empty where words are hashed.
+        buckets: how many; 0 where there is a list.
+    """
+
+    words: list[str]
+    buckets: int = 0
+    _numbers: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if bool(self.words) == bool(self.buckets):
+            raise ValueError(f"a vocabulary has words or buckets, got {len(self.words)} words, {self.buckets} buckets")
+        self._numbers.update({word: place for place, word in enumerate(self.words, FIRST_WORD)})
+
+    @property
+    def size(self) -> int:
+        """How many numbers there are, padding and the unknown word included."""
+        return FIRST_WORD + (self.buckets or len(self.words))
+
+    def numbers(self, words: Sequence[str]) -> list[int]:
+        """Each word's number; `UNKNOWN` for what is not in the list."""
+        if not self.buckets:
+            return [self._numbers.get(word, UNKNOWN) for word in words]
+        for word in words:
+            if word not in self._numbers:
+                self._numbers[word] = bucket(word, self.buckets)
+        return [self._numbers[word] for word in words]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """As plain arrays: the words' UTF-8, a line each, or the number of buckets."""
+        return {
+            "vocabulary_words": packed(self.words),
+            "vocabulary_buckets": np.array([self.buckets], np.int64),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Vocabulary:
+        """The inverse of `arrays`."""
+        return cls(unpacked(arrays["vocabulary_words"]), int(arrays["vocabulary_buckets"][0]))
+
+
+def packed(words: Sequence[str]) -> np.ndarray:
+    """Words without line breaks as bytes, a line each: shape (bytes,), uint8."""
+    return np.frombuffer("".join(f"{word}\n" for word in words).encode("utf8", "surrogatepass"), np.uint8)
+
+
+def unpacked(array: np.ndarray) -> list[str]:
+    """The inverse of `packed`."""
+    return array.tobytes().decode("utf8", "surrogatepass").split("\n")[:-1]

@@ -1,0 +1,105 @@
+"""How well does a filter tell spam from ham, beside logistic regression on the same words?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.accelerator import Accelerator
+from veilbench.data.mail import MailPart, Mails
+from veilbench.findings import Curve, Figure, Findings, Metric, Table
+from veilbench.mail.filter import MailFilter
+from veilbench.metrics.intervals import proportion
+
+
+class Filtering:
+    """Accuracy, recall, precision, false alarms and the area under the ROC, on mails that nobody trained on.
+
+    Args:
+        iterations: of the logistic regression, at most.
+    """
+
+    def __init__(self, iterations: Annotated[int, Ge(1)] = 1_000) -> None:
+        self.iterations = iterations
+
+    def examine(
+        self, subject: MailFilter, mails: Mails, trainer: Accelerator, seeds: np.random.SeedSequence
+    ) -> Findings:
+        """Measure; see the class."""
+        found, labels = Findings("Filtering", notes=list(mails.notes)), mails.test.labels
+        scores = {"filter": subject.score(mails.test.tokens)}
+        scores["logistic_regression"] = self._logistic_regression(mails, mails.vocabulary.size)
+        measured = {name: rates(score, labels) for name, score in scores.items()}
+        found.metrics |= measured["filter"]
+        regression = measured["logistic_regression"]
+        found.metrics["logistic_regression_accuracy"] = regression["accuracy"]
+        found.metrics["majority_share"] = proportion(int(np.bincount(labels).max()), len(labels))
+        unknown = (mails.test.tokens == 1).sum(), (mails.test.tokens != 0).sum()
+        found.metrics["unknown_words"] = Metric.exact(unknown[0] / unknown[1], int(unknown[1]), "share")
+        rows: list[list[str | Metric]] = [[name.replace("_", " "), *m.values()] for name, m in measured.items()]
+        columns = ["", *(name.replace("_", " ") for name in regression)]
+        found.tables.append(Table("On the test mails", columns, rows))
+        curves = [Curve(name.replace("_", " "), *roc(score, labels)) for name, score in scores.items()]
+        axes = ("share of ham taken for spam", "share of spam caught")
+        found.figures.append(Figure("Receiver operating characteristic", *axes, curves))
+        return found
+
+    def _logistic_regression(self, mails: Mails, size: int) -> np.ndarray:
+        from sklearn.linear_model import LogisticRegression
+
+        model = LogisticRegression(solver="liblinear", max_iter=self.iterations, random_state=0)
+        model.fit(counts(mails.train, size), mails.train.labels)
+        made: np.ndarray = model.predict_proba(counts(mails.test, size))[:, 1]
+        return made
+
+
+def counts(part: MailPart, size: int):  # type: ignore[no-untyped-def] # a scipy matrix, which has no stubs here
+    """How often each word stands in each mail, shape (n, size), sparse."""
+    from scipy.sparse import coo_matrix
+
+    rows, columns = np.nonzero(part.tokens)
+    ones = np.ones(len(rows), np.float64)
+    return coo_matrix((ones, (rows, part.tokens[rows, columns])), (len(part), size)).tocsr()
+
+
+def rates(score: np.ndarray, labels: np.ndarray) -> dict[str, Metric]:
+    """The usual numbers at the threshold 0.5, spam being what is looked for; those without a case are left out."""
+    called, spam = score > 0.5, labels == 1
+    right = {
+        "accuracy": (called == spam, np.ones(len(spam), bool)),
+        "recall": (called, spam),
+        "precision": (spam, called),
+        "false_alarms": (called, ~spam),
+    }
+    measured = {n: proportion(int(hit[of].sum()), int(of.sum())) for n, (hit, of) in right.items() if of.any()}
+    return measured | {"auroc": auroc(score, labels)}
+
+
+def auroc(score: np.ndarray, labels: np.ndarray) -> Metric:
+    """How often a spam scores above a ham, ties by half; interval of Hanley and McNeil 1982, equation 1.
+
+    Raises:
+        ValueError: one of the labels is missing.
+    """
+    from scipy.stats import rankdata
+
+    spam, ham = int((labels == 1).sum()), int((labels == 0).sum())
+    if not spam or not ham:
+        raise ValueError(f"an AUROC needs both labels, got {spam} spam and {ham} ham")
+    area = float((rankdata(score)[labels == 1].sum() - spam * (spam + 1) / 2) / (spam * ham))
+    one, two = area / (2 - area) - area**2, 2 * area**2 / (1 + area) - area**2
+    error = np.sqrt(max(area * (1 - area) + (spam - 1) * one + (ham - 1) * two, 0) / (spam * ham))
+    low, high = max(area - 1.96 * error, 0), min(area + 1.96 * error, 1)
+    return Metric(area, min(float(low), area), max(float(high), area), spam + ham, "Hanley-McNeil 95 %", "share")
+
+
+def roc(score: np.ndarray, labels: np.ndarray) -> tuple[list[float], list[float]]:
+    """False alarms and recall at up to 200 thresholds, from none called spam to all."""
+    order = np.argsort(-score, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)  # ties are called together
+    at = np.unique(last[np.linspace(0, len(last) - 1, 200).astype(int)])
+    spam = np.cumsum(labels[order] == 1)[at] / (labels == 1).sum()
+    ham = np.cumsum(labels[order] == 0)[at] / (labels == 0).sum()
+    return [0.0, *ham.tolist()], [0.0, *spam.tolist()]

@@ -1,0 +1,121 @@
+"""The one interface of all aggregations, and the form of the messages.
+
+A round: each client protects its update and sends it with its weight; the aggregator combines the messages and sends
+one back; each client opens that into the weighted mean. What a party is not given, it does not hold: clients and
+aggregator are objects of their own, made by `setup`, and only messages of bytes pass between them.
+
+Weights (numbers of mails, or shares of their sum) are public in all of them. Shares keep encrypted numbers small.
+"""
+
+from __future__ import annotations
+
+import struct
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+
+from veilbench.errors import UserError
+
+HEAD = struct.Struct("<4sdq")  # a mark, the weight, the number of values
+MARK = b"vbu1"
+
+
+class Client(ABC):
+    """One client's side: its keys, its randomness."""
+
+    def protect(self, update: np.ndarray, weight: float) -> bytes:
+        """The message for the aggregator.
+
+        Args:
+            update: shape (size,): what it has learned.
+            weight: of its update in the mean; public.
+
+        Raises:
+            UserError: the update is not finite, or cannot be expressed.
+        """
+        values = np.asarray(update, np.float64)
+        if values.ndim != 1 or not values.size:
+            raise UserError(f"an update of shape {values.shape} cannot be sent: a vector is needed")
+        if not np.isfinite(values).all():
+            raise UserError(f"{int((~np.isfinite(values)).sum())} of the update's {len(values)} values are not finite")
+        if not (np.isfinite(weight) and weight > 0):
+            raise UserError(f"weight={weight} of an update must be a positive number")
+        return message(float(weight), len(values), self._protect(values, float(weight)))
+
+    def open(self, combined: bytes) -> np.ndarray:
+        """The weighted mean of all updates, shape (size,), float64, from what the aggregator sent back."""
+        weight, size, payload = opened(combined)
+        return self._open(payload, size) / weight
+
+    @abstractmethod
+    def _protect(self, update: np.ndarray, weight: float) -> bytes:
+        """The payload for `weight * update`."""
+
+    @abstractmethod
+    def _open(self, payload: bytes, size: int) -> np.ndarray:
+        """The sum of the weighted updates, from the combined payload."""
+
+
+class Aggregator(ABC):
+    """The aggregator's side: it adds what it is sent."""
+
+    def combine(self, messages: Sequence[bytes]) -> bytes:
+        """One message for all clients.
+
+        Raises:
+            UserError: no message, one that is damaged, or different sizes.
+        """
+        if not messages:
+            raise UserError("no client has sent an update: there is nothing to combine")
+        weights, sizes, payloads = zip(*map(opened, messages), strict=True)
+        if len(set(sizes)) > 1:
+            raise UserError(f"clients have sent updates of different sizes: {', '.join(map(str, sorted(set(sizes))))}")
+        return message(sum(weights), sizes[0], self._combine(payloads, weights, sizes[0]))
+
+    @abstractmethod
+    def _combine(self, payloads: Sequence[bytes], weights: Sequence[float], size: int) -> bytes:
+        """The payload of the sum."""
+
+
+class Aggregation(ABC):
+    """A way to average.
+
+    Attributes:
+        error: the largest error of the mean that it is tested for, in units of the largest value; None where noise is
+            added on purpose.
+    """
+
+    error: float | None
+
+    @abstractmethod
+    def setup(self, clients: int, seeds: np.random.SeedSequence) -> tuple[list[Client], Aggregator]:
+        """Draw the keys, and give each party its own.
+
+        Args:
+            clients: how many.
+            seeds: for noise. Keys and encryption take the operating system's randomness, whatever the seed.
+        """
+
+    def epsilon(self, rounds: int) -> float | None:
+        """The differential privacy of a client over that many rounds; None without any."""
+        return None
+
+
+def message(weight: float, size: int, payload: bytes) -> bytes:
+    """Bytes that `opened` reads."""
+    return HEAD.pack(MARK, weight, size) + payload
+
+
+def opened(received: bytes) -> tuple[float, int, bytes]:
+    """Weight, number of values and payload of a message.
+
+    Raises:
+        UserError: it is none.
+    """
+    if len(received) < HEAD.size or received[:4] != MARK:
+        raise UserError(f"a message of {len(received)} bytes is not an update")
+    _, weight, size = HEAD.unpack_from(received)
+    if not (np.isfinite(weight) and weight > 0 and size > 0):
+        raise UserError(f"a message claims the weight {weight} and {size} values")
+    return weight, size, received[HEAD.size :]

@@ -1,0 +1,198 @@
+"""Encrypted sums by Paillier (1999), by phe: the source system's scheme, with a key of a size that holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from annotated_types import Ge, Le
+
+from veilbench.errors import UserError
+from veilbench.federated.aggregations.base import Aggregation, Aggregator, Client
+
+FRACTION_BITS = 40  # of fixed-point numbers
+SLOT_BITS = 64  # of one number among several in a plaintext: sums stay below 2**23 in magnitude
+LARGEST = 2.0 ** (SLOT_BITS - FRACTION_BITS - 2)
+
+
+class PaillierKeys:
+    """What a party knows of the key.
+
+    Args:
+        modulus: n, public.
+        primes: p and q, for the clients alone.
+        slots: numbers in one plaintext.
+        encoding: see `Paillier`.
+    """
+
+    def __init__(
+        self, modulus: int, primes: tuple[int, int] | None, slots: int, encoding: Literal["fixed", "float"]
+    ) -> None:
+        self.modulus, self.primes, self.slots, self.encoding = modulus, primes, slots, encoding
+        self.width = 2 * ((modulus.bit_length() + 7) // 8)  # bytes of a ciphertext
+
+    @property
+    def public(self) -> Any:
+        """The public key as phe's object."""
+        return phe().PaillierPublicKey(self.modulus)
+
+    @property
+    def private(self) -> Any:
+        """The private key as phe's object.
+
+        Raises:
+            UserError: this party has none.
+        """
+        if self.primes is None:
+            raise UserError("this party holds no private key")
+        return phe().PaillierPrivateKey(self.public, *self.primes)
+
+    def count(self, size: int) -> int:
+        """Ciphertexts that so many numbers take."""
+        return -(-size // self.slots)
+
+    def read(self, payload: bytes, size: int) -> tuple[list[int], np.ndarray]:
+        """A payload's ciphertexts, and their public exponents, shape (count,), int32.
+
+        Raises:
+            UserError: the payload has a wrong length.
+        """
+        count = self.count(size)
+        if len(payload) != count * (self.width + 4):
+            raise UserError(f"{len(payload)} bytes are not {count} Paillier ciphertexts of {self.width} bytes")
+        split = count * self.width
+        sealed = [int.from_bytes(payload[i : i + self.width], "big") for i in range(0, split, self.width)]
+        if any(not 0 < number < self.modulus**2 for number in sealed):
+            raise UserError("a message holds numbers that are no Paillier ciphertexts under this key")
+        return sealed, np.frombuffer(payload[split:], np.int32)
+
+    def write(self, sealed: Sequence[int], exponents: Sequence[int] | np.ndarray) -> bytes:
+        """The inverse of `read`."""
+        return b"".join(c.to_bytes(self.width, "big") for c in sealed) + np.asarray(exponents, np.int32).tobytes()
+
+
+class PaillierClient(Client):
+    """Encrypts with the public key, and decrypts the sum with the private one.
+
+    Args:
+        keys: both.
+        clients: how many there are: their sum must not run over.
+    """
+
+    def __init__(self, keys: PaillierKeys, clients: int) -> None:
+        self.keys, self.clients = keys, clients
+
+    def _protect(self, update: np.ndarray, weight: float) -> bytes:
+        scaled, public = weight * update, self.keys.public
+        if (largest := float(np.abs(scaled).max())) * self.clients > LARGEST:
+            allowed = LARGEST / self.clients
+            raise UserError(
+                f"a weighted value of {largest:g} is too large: at most {allowed:g}; give weights as shares"
+            )
+        if self.keys.encoding == "float":
+            numbers = [public.encrypt(float(value)) for value in scaled]
+            return self.keys.write([n.ciphertext() for n in numbers], [n.exponent for n in numbers])
+        whole = packed(np.rint(scaled * 2.0**FRACTION_BITS).astype(np.int64), self.keys.slots)
+        sealed = [public.raw_encrypt(value % self.keys.modulus) for value in whole]
+        return self.keys.write(sealed, [-FRACTION_BITS] * len(sealed))
+
+    def _open(self, payload: bytes, size: int) -> np.ndarray:
+        sealed, exponents = self.keys.read(payload, size)
+        private = self.keys.private
+        if self.keys.encoding == "float":
+            pairs = zip(sealed, exponents.tolist(), strict=True)
+            return np.array([private.decrypt(phe().EncryptedNumber(self.keys.public, c, e)) for c, e in pairs], float)
+        n = self.keys.modulus
+        plain = [value - n if value > n // 2 else value for value in map(private.raw_decrypt, sealed)]
+        return unpacked(plain, self.keys.slots)[:size] / 2.0**FRACTION_BITS
+
+
+class PaillierAggregator(Aggregator):
+    """Adds ciphertexts, which is multiplying them; it has the public modulus, and no key.
+
+    Args:
+        keys: the public one.
+    """
+
+    def __init__(self, keys: PaillierKeys) -> None:
+        self.keys = keys
+
+    def _combine(self, payloads: Sequence[bytes], weights: Sequence[float], size: int) -> bytes:
+        read = [self.keys.read(payload, size) for payload in payloads]
+        if self.keys.encoding == "fixed":
+            square = self.keys.modulus**2
+            product = list(read[0][0])
+            for sealed, _ in read[1:]:
+                product = [a * b % square for a, b in zip(product, sealed, strict=True)]
+            return self.keys.write(product, read[0][1])
+        public, made = self.keys.public, []
+        for place in range(size):
+            terms = (phe().EncryptedNumber(public, sealed[place], int(e[place])) for sealed, e in read)
+            made.append(sum(terms, next(terms)))
+        return self.keys.write([number.ciphertext() for number in made], [number.exponent for number in made])
+
+
+class Paillier(Aggregation):
+    """Sums of ciphertexts, one per weight; all clients share one private key, the aggregator has none.
+
+    Args:
+        key_bits: of the modulus. The source system's 128 bits factor in a twentieth of a second.
+        encoding: `fixed`: fixed-point numbers with one exponent for all, which says nothing. `float`: phe's encoding of
+            floats, as in the source system, whose exponents travel in the clear and tell zero from all other
+            values, that is, which words a client has used. For demonstration only.
+        slots: fixed-point numbers in one ciphertext; the source system has one. At most 31 for 2,048 bits.
+    """
+
+    error = 1e-9
+
+    def __init__(
+        self,
+        key_bits: Annotated[int, Ge(2048), Le(8192)] = 2048,
+        encoding: Literal["fixed", "float"] = "fixed",
+        slots: Annotated[int, Ge(1)] = 1,
+    ) -> None:
+        if key_bits < 2048:
+            raise ValueError(f"key_bits={key_bits} must be at least 2048: shorter moduli can be factored, or soon will")
+        if slots > (most := (key_bits - 2) // SLOT_BITS) or (encoding == "float" and slots > 1):
+            raise ValueError(f"slots={slots} must be at most {most if encoding == 'fixed' else 1} with {encoding=!s}")
+        self.key_bits, self.encoding, self.slots = key_bits, encoding, slots
+
+    def setup(self, clients: int, seeds: np.random.SeedSequence) -> tuple[list[Client], Aggregator]:
+        """See `Aggregation.setup`: the primes go to the clients alone."""
+        public, private = phe().generate_paillier_keypair(n_length=self.key_bits)
+        both = PaillierKeys(int(public.n), (int(private.p), int(private.q)), self.slots, self.encoding)
+        modulus = PaillierKeys(int(public.n), None, self.slots, self.encoding)
+        return [PaillierClient(both, clients) for _ in range(clients)], PaillierAggregator(modulus)
+
+
+def packed(values: np.ndarray, slots: int) -> list[int]:
+    """Whole numbers below 2**62 in magnitude as digits of larger ones, `slots` in each, the first lowest."""
+    numbers = [int(value) for value in values]
+    groups = (numbers[i : i + slots] for i in range(0, len(numbers), slots))
+    return [sum(value << (SLOT_BITS * place) for place, value in enumerate(group)) for group in groups]
+
+
+def unpacked(numbers: Sequence[int], slots: int) -> np.ndarray:
+    """The inverse of `packed`, shape (len(numbers) * slots,), float64; digits are signed, and may be sums."""
+    digits = []
+    for number in numbers:
+        for _ in range(slots):
+            low = number & ((1 << SLOT_BITS) - 1)
+            low -= (low >> (SLOT_BITS - 1)) << SLOT_BITS
+            digits.append(float(low))
+            number = (number - low) >> SLOT_BITS
+    return np.array(digits)
+
+
+def phe() -> Any:
+    """The library, which is not installed by default.
+
+    Raises:
+        UserError: it is not there.
+    """
+    try:
+        from phe import paillier
+    except ImportError as error:
+        raise UserError("aggregation=paillier needs the package phe: pip install phe gmpy2") from error
+    return paillier

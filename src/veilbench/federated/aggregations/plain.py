@@ -1,0 +1,76 @@
+"""No protection: the aggregator sees every update."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from veilbench.errors import UserError
+from veilbench.federated.aggregations.base import Aggregation, Aggregator, Client
+
+
+class PlainClient(Client):
+    """Sends its update as it is.
+
+    Args:
+        dtype: of the numbers on the wire.
+    """
+
+    def __init__(self, dtype: type) -> None:
+        self.dtype = dtype
+
+    def _protect(self, update: np.ndarray, weight: float) -> bytes:
+        return update.astype(self.dtype).tobytes()
+
+    def _open(self, payload: bytes, size: int) -> np.ndarray:
+        return numbers(payload, np.float64, size)
+
+
+class PlainAggregator(Aggregator):
+    """Adds updates that it can read.
+
+    Args:
+        dtype: of the numbers on the wire.
+    """
+
+    def __init__(self, dtype: type) -> None:
+        self.dtype = dtype
+
+    def _combine(self, payloads: Sequence[bytes], weights: Sequence[float], size: int) -> bytes:
+        read = (numbers(payload, self.dtype, size) for payload in payloads)
+        total: np.ndarray = np.sum([w * u for w, u in zip(weights, read, strict=True)], axis=0)
+        return total.tobytes()
+
+
+class Plain(Aggregation):
+    """Federated averaging as it was proposed (McMahan et al. 2017).
+
+    Args:
+        bits: of each number that a client sends. With 64 the mean is exact to the last digit of a float32 model.
+    """
+
+    error = 1e-7
+
+    def __init__(self, bits: Literal[32, 64] = 32) -> None:
+        self.bits = bits
+
+    def setup(self, clients: int, seeds: np.random.SeedSequence) -> tuple[list[Client], Aggregator]:
+        """See `Aggregation.setup`; there are no keys."""
+        dtype = np.float32 if self.bits == 32 else np.float64
+        return [PlainClient(dtype) for _ in range(clients)], PlainAggregator(dtype)
+
+
+def numbers(payload: bytes, dtype: type, size: int) -> np.ndarray:
+    """A payload of plain numbers, shape (size,), float64.
+
+    Raises:
+        UserError: there are fewer or more, or one is not finite.
+    """
+    if len(payload) != size * np.dtype(dtype).itemsize:
+        raise UserError(f"{len(payload)} bytes do not hold {size} numbers of type {np.dtype(dtype).name}")
+    read = np.frombuffer(payload, dtype).astype(np.float64)
+    if not np.isfinite(read).all():
+        raise UserError(f"{int((~np.isfinite(read)).sum())} of an update's {size} values are not finite")
+    return read

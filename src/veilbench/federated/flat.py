@@ -1,0 +1,25 @@
+"""A model's arrays as one vector, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def flat(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """All numbers in a row, shape (size,), float64."""
+    return np.concatenate([np.ravel(array).astype(np.float64) for array in arrays]) if arrays else np.empty(0)
+
+
+def shaped(vector: np.ndarray, like: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The inverse of `flat`, in the shapes and types of `like`.
+
+    Raises:
+        ValueError: the vector has another size.
+    """
+    if len(vector) != (size := sum(array.size for array in like)):
+        raise ValueError(f"a vector of {len(vector)} numbers does not fill arrays of {size}")
+    ends = np.cumsum([array.size for array in like])
+    pieces = np.split(vector, ends[:-1])
+    return [piece.reshape(array.shape).astype(array.dtype) for piece, array in zip(pieces, like, strict=True)]

@@ -1,0 +1,72 @@
+"""A trained filter as plain arrays: scores mails without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from veilbench.data.tokeniser import encoded, words_of
+from veilbench.data.vocabulary import PAD, Vocabulary
+from veilbench.subject import Subject
+
+AT_ONCE = 512  # mails whose word vectors are in memory together
+
+
+class MailFilter(Subject):
+    """`nets.mail_classifier.MailClassifierNet`, trained, with the vocabulary that its word numbers are of.
+
+    Args:
+        weights: the net's state by its names.
+        vocabulary: words to numbers.
+        longest: words that it reads of a mail.
+    """
+
+    def __init__(self, weights: dict[str, np.ndarray], vocabulary: Vocabulary, longest: int) -> None:
+        rows = len(weights["embedding.weight"])
+        if rows != vocabulary.size:
+            raise ValueError(f"the filter has weights for {rows} words, but its vocabulary has {vocabulary.size}")
+        self.weights, self.vocabulary, self.longest = weights, vocabulary, longest
+
+    def logits(self, tokens: np.ndarray) -> np.ndarray:
+        """Word numbers of shape (n, length) to logits of spam, shape (n,), float64."""
+        pieces = [self._logits(tokens[i : i + AT_ONCE]) for i in range(0, len(tokens), AT_ONCE)]
+        return np.concatenate(pieces) if pieces else np.empty(0)
+
+    def _logits(self, tokens: np.ndarray) -> np.ndarray:
+        embedding, bias = self.weights["embedding.weight"], float(self.weights["bias.weight"].item())
+        present = tokens != PAD
+        if embedding.shape[1] == 1:
+            made: np.ndarray = np.where(present, embedding[tokens, 0], 0).sum(1, dtype=np.float64) + bias
+            return made
+        summed = (embedding[tokens] * present[..., None]).sum(1, dtype=np.float64)
+        scaled = summed / np.sqrt(np.maximum(present.sum(1, keepdims=True), 1))
+        inner = np.maximum(scaled @ self.weights["inner.weight"].T + self.weights["inner.bias"], 0)
+        deep: np.ndarray = (inner @ self.weights["outer.weight"].T)[:, 0] + bias
+        return deep
+
+    def score(self, tokens: np.ndarray) -> np.ndarray:
+        """Word numbers of shape (n, length) to probabilities of spam, shape (n,), float64."""
+        from scipy.special import expit
+
+        made: np.ndarray = expit(self.logits(tokens))
+        return made
+
+    def score_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """Probabilities of spam, shape (n,), of mails as text."""
+        return self.score(encoded([words_of(text) for text in texts], self.vocabulary, self.longest))
+
+    def settings(self) -> dict[str, Any]:
+        """How much of a mail it reads."""
+        return {"longest": self.longest}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Weights and vocabulary."""
+        return {f"net.{name}": weight for name, weight in self.weights.items()} | self.vocabulary.arrays()
+
+    @classmethod
+    def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> MailFilter:
+        """See `Subject.restore`."""
+        weights = {name.removeprefix("net."): w for name, w in arrays.items() if name.startswith("net.")}
+        return cls(weights, Vocabulary.from_arrays(arrays), settings["longest"])

@@ -1,0 +1,64 @@
+"""A bag of words to one number: an embedding summed over the words of a mail, and a head."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+PAD = 0  # the token that stands for no word
+
+
+class MailClassifierNet(nn.Module):
+    """The logit of spam.
+
+    With dimension 1 the logit is the sum of the words' weights and a bias: the source system's model, which is logistic
+    regression on word counts. With more, the summed vectors are divided by the root of the number of words and pass
+    a hidden layer.
+
+    The sum is masked rather than left to `nn.EmbeddingBag`, and the bias is a linear layer's weight on a constant 1:
+    Opacus counts repeated tokens of a bag wrongly, and knows no parameters outside of layers.
+
+    Args:
+        words: rows of the embedding, the padding's included.
+        dimension: of a word's vector.
+        hidden: units of the hidden layer, where the dimension is above 1.
+    """
+
+    def __init__(self, words: int, dimension: int = 1, hidden: int = 16) -> None:
+        super().__init__()
+        if min(words, dimension, hidden) < 1:
+            raise ValueError(f"words={words}, dimension={dimension}, hidden={hidden} must all be at least 1")
+        self.words, self.dimension, self.hidden = words, dimension, hidden
+        self.embedding = nn.Embedding(words, dimension)
+        self.bias = nn.Linear(1, 1, bias=False)
+        self.inner = nn.Linear(dimension, hidden) if dimension > 1 else None
+        self.outer = nn.Linear(hidden, 1, bias=False) if dimension > 1 else None
+        self.reset_parameters(torch.Generator().manual_seed(0))
+
+    @torch.no_grad()
+    def reset_parameters(self, generator: torch.Generator) -> None:
+        """With dimension 1 all zero, as for any convex problem; otherwise small and random."""
+        self.bias.weight.zero_()
+        self.embedding.weight.zero_()
+        if self.inner is not None and self.outer is not None:
+            self.embedding.weight.normal_(0, 0.1, generator=generator)
+            self.inner.bias.zero_()
+            for weight in (self.inner.weight, self.outer.weight):
+                bound = weight.shape[1] ** -0.5
+                weight.uniform_(-bound, bound, generator=generator)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Word numbers of shape (n, length) to logits of shape (n,)."""
+        present = (tokens != PAD).to(self.embedding.weight.dtype)[..., None]
+        summed = (self.embedding(tokens) * present).sum(1)
+        if self.inner is not None and self.outer is not None:
+            summed = self.outer(self.inner(summed / present.sum(1).clamp(min=1).sqrt()).relu())
+        ones = summed.new_ones(len(summed), 1)
+        logits: Tensor = (summed + self.bias(ones)).squeeze(-1)
+        return logits
+
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {"words": self.words, "dimension": self.dimension, "hidden": self.hidden}

@@ -1,0 +1,164 @@
+"""Federated training within one process: clients take turns, and only messages of bytes pass between the parties."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from annotated_types import Ge, Gt, Le
+from safetensors.torch import save_file
+from torch import Tensor
+
+from veilbench.accelerator import Accelerator
+from veilbench.errors import UserError
+from veilbench.federated.aggregations.base import Aggregation, Aggregator, Client
+from veilbench.federated.aggregations.plain import Plain
+from veilbench.federated.flat import flat, shaped
+from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.subject import Subject
+from veilbench.training.whole_epochs import EpochBatches
+
+NEXT_CLIENT = 7_368_787  # between the seeds of two clients' orders; the first client's is that of central training
+
+
+class Federated:
+    """Rounds of local training and averaging (McMahan et al. 2017).
+
+    A client's optimizer begins anew in every round. An update that is not finite, or that cannot be expressed, is left
+    out of its round, and the notes say whose it was. A client's weight is its share of all training mails.
+
+    Args:
+        aggregation: how updates are protected and averaged; None sends them as they are.
+        rounds: of the federation.
+        local_epochs: of a client in a round.
+        batch_size: rows of one step.
+        fraction: share of the clients that take part in a round, drawn anew each time, at least one.
+        proximal: mu of FedProx (Li et al. 2020, equation 2): how strongly a client is held to where the round began.
+    """
+
+    def __init__(
+        self,
+        aggregation: Aggregation | None = None,
+        rounds: Annotated[int, Ge(1)] = 3,
+        local_epochs: Annotated[int, Ge(1)] = 1,
+        batch_size: Annotated[int, Ge(1)] = 128,
+        fraction: Annotated[float, Gt(0), Le(1)] = 1.0,
+        proximal: Annotated[float, Ge(0)] = 0.0,
+    ) -> None:
+        self.aggregation, self.rounds, self.local_epochs = aggregation or Plain(), rounds, local_epochs
+        self.batch_size, self.fraction, self.proximal = batch_size, fraction, proximal
+
+    def fit(
+        self, module: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path
+    ) -> tuple[Subject, Findings]:
+        """Train; leave `weights.safetensors` in `folder`.
+
+        Raises:
+            UserError: no client sent a usable update in some round, or no weight changed.
+        """
+        key, order, noise, draw = seeds.spawn(4)
+        rows, device = module.start(data, key), trainer.device()
+        module.to(device)
+        own = [rows[torch.from_numpy(data.clients == c)].to(device) for c in range(int(data.clients.max()) + 1)]
+        parties = self.aggregation.setup(len(own), noise)
+        seed, rng = int(order.generate_state(1)[0]), np.random.default_rng(draw)
+        found, history, first = Findings("Training"), list[dict[str, float]](), weights_of(module)
+        for number in range(self.rounds):
+            taking_part = np.sort(rng.choice(len(own), max(1, round(self.fraction * len(own))), replace=False))
+            loss = self._round(module, own, parties, taking_part.tolist(), number, seed, found)
+            history.append({"loss": loss, **module.health()})
+        if all((a == b).all() for a, b in zip(first, weights_of(module), strict=True)):
+            raise UserError("the training changed no weight; raise training.rounds or the learning rate")
+        save_file({k: v.cpu().contiguous() for k, v in module.state_dict().items()}, folder / "weights.safetensors")
+        return module.subject(), self._findings(found, history)
+
+    def _round(
+        self,
+        module: Any,
+        own: list[Tensor],
+        parties: tuple[list[Client], Aggregator],
+        taking_part: list[int],
+        number: int,
+        seed: int,
+        found: Findings,
+    ) -> float:
+        """Local training, aggregation, the new common weights; the mean of the clients' losses."""
+        (clients, aggregator), begin = parties, weights_of(module)
+        messages, losses = list[bytes](), list[float]()
+        epochs, total = range(number * self.local_epochs, (number + 1) * self.local_epochs), sum(map(len, own))
+        for who in taking_part:
+            set_weights(module, begin)
+            batches = EpochBatches(own[who], self.batch_size, 1, seed + NEXT_CLIENT * who, epochs)
+            with timed(found, "training_seconds"):
+                loss = self._locally(module, batches)
+            update = flat(weights_of(module)) - flat(begin)
+            try:
+                with timed(found, "protecting_seconds"):
+                    messages.append(clients[who].protect(update, len(own[who]) / total))
+                losses.append(loss)
+            except UserError as error:
+                found.notes.append(f"round {number + 1}: client {who} was left out: {error}")
+        if not messages:
+            raise UserError(f"no client sent a usable update in round {number + 1}: {found.notes[-1]}")
+        with timed(found, "adding_seconds"):
+            combined = aggregator.combine(messages)
+        with timed(found, "opening_seconds"):
+            mean = clients[taking_part[0]].open(combined)
+        set_weights(module, shaped(flat(begin) + mean, begin))
+        found.cost |= {"bytes_up": len(messages[0]), "bytes_down": len(combined)}
+        return float(np.mean(losses))
+
+    def _locally(self, module: Any, batches: EpochBatches) -> float:
+        """One client's part of a round; the mean loss of its steps."""
+        optimizer = module.configure_optimizers()
+        anchor = [p.detach().clone() for p in module.parameters()] if self.proximal else []
+        losses: list[Tensor] = []
+        for (batch,) in batches:
+            optimizer.zero_grad(set_to_none=True)
+            loss = module.loss(batch)
+            drift = [((p - a) ** 2).sum() for p, a in zip(module.parameters(), anchor, strict=bool(anchor))]
+            (loss + self.proximal / 2 * torch.stack(drift).sum() if drift else loss).backward()
+            optimizer.step()
+            losses.append(loss.detach())
+        return float(torch.stack(losses).mean())
+
+    def _findings(self, found: Findings, history: list[dict[str, float]]) -> Findings:
+        rounds = list(range(1, len(history) + 1))
+        for name in history[0]:
+            values = [at[name] for at in history]
+            if not np.isfinite(values).all():
+                raise UserError(f"training diverged: {name} is not finite after {len(rounds)} rounds")
+            found.metrics[name.replace(" ", "_")] = Metric.exact(values[-1])
+            found.figures.append(Figure(f"Training: {name}", "rounds", name, [Curve(name, rounds, values)]))
+        found.metrics["rounds"] = Metric.exact(len(rounds))
+        epsilon = self.aggregation.epsilon(len(rounds))
+        if epsilon is not None:
+            found.metrics["epsilon"] = Metric.exact(epsilon)
+        return found
+
+
+def weights_of(module: Any) -> list[np.ndarray]:
+    """The trained numbers, in the order of the module's parameters; copies."""
+    return [p.detach().cpu().numpy().copy() for p in module.parameters()]
+
+
+@torch.no_grad()
+def set_weights(module: Any, arrays: list[np.ndarray]) -> None:
+    """The inverse of `weights_of`."""
+    for parameter, array in zip(module.parameters(), arrays, strict=True):
+        parameter.copy_(torch.from_numpy(array))
+
+
+@contextmanager
+def timed(found: Findings, name: str) -> Iterator[None]:
+    """Add the block's seconds to a cost."""
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        found.cost[name] = found.cost.get(name, 0.0) + time.perf_counter() - started

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from veilbench.data.tokeniser import Tokeniser, encoded, words_of
+from veilbench.data.vocabulary import FIRST_WORD, PAD, UNKNOWN, Vocabulary, bucket, packed, unpacked
+from veilbench.errors import UserError
+
+MAILS = [["hello", "bob", "bob"], ["hello", "world"], ["zebra"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Hello, World!", ["hello", "world", "!"]),
+        ("I don't owe £1,234.50; 5% of it?", ["i", "don't", "owe", "£", "1,234.50", "5", "%", "of", "it"]),
+        ("naïve Straße мир 日本", ["naïve", "straße", "мир", "日本"]),
+        ("a_b x2y", ["a", "b", "x", "2", "y"]),
+        ("", []),
+        ("\0\n ... ---", []),
+        ("x" * 40 + " " + "y" * 41, ["x" * 40]),
+    ],
+)
+def test_words_are_what_the_rule_says(text: str, words: list[str]) -> None:
+    assert words_of(text) == words
+
+
+def test_rows_are_cut_and_padded() -> None:
+    vocabulary = Vocabulary(["hello", "bob"])
+    rows = encoded([["hello", "nobody", "bob", "bob"], [], ["bob"]], vocabulary, 3)
+    assert rows.tolist() == [[2, UNKNOWN, 3], [PAD] * 3, [3, PAD, PAD]]
+    assert rows.dtype == np.int32
+
+
+def test_a_clients_vocabulary_is_the_commonest_words_and_thereby_leaks_the_rare_ones() -> None:
+    assert Tokeniser("clients").fit(MAILS).words == ["bob", "hello", "world", "zebra"]
+    assert Tokeniser("clients", most_words=2).fit(MAILS).words == ["bob", "hello"]
+
+
+def test_public_and_hashed_vocabularies_do_not_depend_on_the_mails(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("the the cat")
+    public = Tokeniser("public", word_list=str(tmp_path / "list.txt"))
+    assert public.fit(MAILS).words == public.fit([]).words == ["the", "cat"]
+    assert Tokeniser("hashed").fit(MAILS) == Tokeniser("hashed").fit([])
+
+
+def test_pythons_documentation_is_the_public_text_by_default() -> None:
+    words = Tokeniser("public", most_words=3_000).fit([]).words
+    assert len(words) == 3_000
+    assert words[0] == "the"
+    assert {"function", "object"} <= set(words[:200])
+
+
+def test_buckets_are_those_of_blake2b_in_every_process() -> None:
+    wanted = FIRST_WORD + int.from_bytes(hashlib.blake2b(b"zebra", digest_size=8).digest(), "big") % 1000
+    assert bucket("zebra", 1000) == wanted
+    code = "from veilbench.data.vocabulary import bucket; print(bucket('zebra', 1000))"
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(other.stdout) == wanted
+
+
+def test_hashed_numbers_fill_the_buckets_evenly() -> None:
+    numbers = Vocabulary([], 10).numbers([f"word{i}" for i in range(10_000)])
+    counts = np.bincount(numbers, minlength=12)
+    assert counts[:FIRST_WORD].sum() == 0
+    assert ((counts[FIRST_WORD:] - 1_000) ** 2 / 1_000).sum() < 27.9  # chi-square, 9 degrees, 0.1 %
+
+
+@pytest.mark.parametrize("vocabulary", [Vocabulary(["a", "éß", "日本"]), Vocabulary([], 7)])
+def test_a_vocabulary_survives_being_arrays(vocabulary: Vocabulary) -> None:
+    back = Vocabulary.from_arrays(vocabulary.arrays())
+    assert back == vocabulary
+    assert back.numbers(["日本", "?"]) == vocabulary.numbers(["日本", "?"])
+    assert back.size == vocabulary.size
+
+
+def test_packing_keeps_words() -> None:
+    assert unpacked(packed(["a", "", "ü"])) == ["a", "", "ü"]
+    assert unpacked(packed([])) == []
+
+
+def test_bad_settings_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="word_list=x is for vocabulary=public"):
+        Tokeniser("hashed", word_list="x")
+    with pytest.raises(UserError, match=r"word_list=.*none cannot be read: No such file"):
+        Tokeniser("public", word_list=str(tmp_path / "none")).fit([])
+    with pytest.raises(UserError, match="the vocabulary clients is empty"):
+        Tokeniser("clients").fit([[]])
+    with pytest.raises(ValueError, match="words or buckets"):
+        Vocabulary([])
