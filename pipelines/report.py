@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import yaml
-
-from veilbench.errors import UserError, one_line_errors
+from pipelines.listed import listed
+from veilbench.errors import one_line_errors
 from veilbench.findings import whole_folder
 from veilbench.lifeline import die_with_parent
 from veilbench.report import leaderboard, page
@@ -15,19 +14,7 @@ from veilbench.report.records import read_all
 from veilbench.report.table import print_table
 from veilbench.stages import RESULTS
 
-PIPELINE, PARAMS, REPORT = Path("dvc.yaml"), Path("params"), Path("report")
-
-
-def experiment_names() -> list[str]:
-    """The experiments that dvc.yaml lists.
-
-    Raises:
-        UserError: it lists none.
-    """
-    parts = yaml.safe_load(PIPELINE.read_text(encoding="utf8")).get("vars", [])
-    if not (names := [name for part in parts for name in part.get("experiments", {})]):
-        raise UserError(f"{PIPELINE} lists no experiments under vars; there must be at least one")
-    return names
+PARAMS, REPORT = Path("params"), Path("report")
 
 
 def main(table_only: bool) -> None:
@@ -36,7 +23,7 @@ def main(table_only: bool) -> None:
         print_table(leaderboard.load_rows(REPORT / "leaderboard.json"))
         print(f"\nThe whole report: {REPORT / 'index.html'}. Every run with its curves: `make ui` opens MLflow.")
         return
-    records = read_all(experiment_names(), PARAMS, RESULTS)
+    records = read_all(list(listed()[1]), PARAMS, RESULTS)
     with whole_folder(REPORT) as partial:
         leaderboard.write([leaderboard.row(record) for record in records], partial)
         page.write(records, partial)

@@ -1,4 +1,4 @@
-"""Stage `resolve`: compose every experiment and every data set, and write them to params/ as plain YAML."""
+"""Stage `resolve`: compose the listed experiments and data sets, and write them to params/ as plain YAML."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import yaml
 
-from pipelines.compose import CONF, composed, plain
+from pipelines.compose import composed, plain
+from pipelines.listed import listed
 from veilbench.errors import UserError, one_line_errors
 from veilbench.experiment import Config
 from veilbench.findings import whole_folder
@@ -14,11 +15,6 @@ from veilbench.lifeline import die_with_parent
 from veilbench.sources import digest
 
 PARAMS = Path("params")
-
-
-def experiment_names() -> list[str]:
-    """Every file of conf/experiment."""
-    return sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 
 
 def resolve_data(name: str) -> Config:
@@ -32,10 +28,12 @@ def resolve_experiment(name: str, data: dict[str, Config]) -> Config:
     """One experiment; its data must be the data set as it stands, since several experiments share it.
 
     Raises:
-        UserError: the experiment changes its data set.
+        UserError: the experiment changes its data set, or uses another one than dvc.yaml says.
     """
     config = plain(composed([f"experiment={name}"]))
     chosen = config["names"]["data"]
+    if chosen not in data:
+        raise UserError(f"experiment {name} uses data {chosen}, which dvc.yaml does not list under datasets")
     if config["data"] != data[chosen]["data"]:
         raise UserError(f"experiment {name} changes data {chosen}; give the change a name: conf/data/<new>.yaml")
     return config
@@ -43,8 +41,9 @@ def resolve_experiment(name: str, data: dict[str, Config]) -> Config:
 
 def main() -> None:
     """Write params/<experiment>.yaml and params/data/<data>.yaml, all or none."""
-    data = {path.stem: resolve_data(path.stem) for path in sorted((CONF / "data").glob("*.yaml"))}
-    experiments = {name: resolve_experiment(name, data) for name in experiment_names()}
+    datasets, names = listed()
+    data = {name: resolve_data(name) for name in datasets}
+    experiments = {name: resolve_experiment(name, data) for name in names}
     with whole_folder(PARAMS) as partial:
         (partial / "data").mkdir()
         for name, config in experiments.items():

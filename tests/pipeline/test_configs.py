@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 from pipelines.compose import CONF, composed, plain
-from pipelines.resolve import experiment_names, resolve_data, resolve_experiment
+from pipelines.listed import listed
+from pipelines.resolve import resolve_data, resolve_experiment
 
 from veilbench.errors import UserError
 from veilbench.experiment import build
 
 ROOT = Path(__file__).parents[2]
+EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 
 
-@pytest.mark.parametrize("name", experiment_names())
+@pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment_composes_and_can_be_built(name: str) -> None:
     config = plain(composed([f"experiment={name}"]))
     assert config["names"]["experiment"] == name
@@ -40,21 +41,23 @@ def test_every_choice_of_every_group_composes(choice: str) -> None:
     plain(composed(words))
 
 
-def test_the_pipeline_lists_experiments_that_exist_with_their_data() -> None:
-    listed: dict[str, Any] = {}
-    for part in yaml.safe_load((ROOT / "dvc.yaml").read_text())["vars"]:
-        listed |= part
-    for name, data in listed["experiments"].items():
+def test_the_pipeline_lists_experiments_that_exist_with_their_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    datasets, experiments = listed()
+    for name, data in experiments.items():
         assert plain(composed([f"experiment={name}"]))["names"]["data"] == data
-    assert set(listed["experiments"].values()) <= set(listed["datasets"])
-    assert set(listed["experiments"]) <= set(experiment_names())  # the others are heavy, and run by name
+    assert set(datasets) == set(experiments.values())
+    assert set(experiments) <= set(EXPERIMENTS)  # the others are heavy, and run by name
 
 
-def test_the_committed_params_are_what_conf_says() -> None:
-    data = {path.stem: resolve_data(path.stem) for path in sorted((CONF / "data").glob("*.yaml"))}
-    for name in experiment_names():
+def test_the_committed_params_are_what_conf_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    datasets, experiments = listed()
+    data = {name: resolve_data(name) for name in datasets}
+    for name in experiments:
         committed = yaml.safe_load((ROOT / "params" / f"{name}.yaml").read_text())
         assert committed == resolve_experiment(name, data), f"params/{name}.yaml is stale: run `dvc repro resolve`"
+    assert {path.stem for path in (ROOT / "params").glob("*.yaml")} == set(experiments)
 
 
 def test_an_experiment_that_changes_shared_data_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,6 +103,7 @@ class Central:
             UserError: the loss became infinite or NaN, or no weight changed.
         """
         key, order = seeds.spawn(2)
+        trainer.device()  # sets the threads, for what the module computes before it is trained
         module.planned_steps = self.max_steps
         rows = module.start(data, key)
         before = [p.detach().clone() for p in module.parameters()]
