@@ -1,27 +1,10 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from fake_records import bench
-
-from veilbench.report.leaderboard import Row, collect
-from veilbench.report.records import Record, read_all
-
-
-@dataclass
-class Bench:
-    """A folder of made-up records."""
-
-    root: Path
-    names: list[str]
-
-    def rows(self) -> list[Row]:
-        return collect(self.names, self.root / "params", self.root / "results")
-
-    def records(self) -> list[Record]:
-        return read_all(self.names, self.root / "params", self.root / "results")
+from made_bench import Bench
 
 
 @pytest.fixture

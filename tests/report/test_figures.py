@@ -4,8 +4,8 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from conftest import Bench
 from fake_records import advantage, figure, training
+from made_bench import Bench
 
 from veilbench.findings import Curve, Figure, Metric
 from veilbench.report import numbers

@@ -9,8 +9,8 @@ from typing import Any
 
 import jsonschema
 import pytest
-from conftest import Bench
 from fake_records import attack, config, put
+from made_bench import Bench
 from rich.console import Console
 
 from veilbench.errors import UserError

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Bench
 from fake_records import bench, config, evaluation, put, training
+from made_bench import Bench
 
 from veilbench.findings import Control, Findings, Metric
 from veilbench.report.page import render, write

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import yaml
-from conftest import Bench
+from made_bench import Bench
 from pipelines import report
 
 from veilbench.errors import UserError

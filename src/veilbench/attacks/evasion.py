@@ -31,7 +31,9 @@ class Evasion(Attack[Detector, Rows]):
 
     A budget of 1 is a row's own distance from the nearest row on the other side: an anomaly's from the nearest
     training row that passes, a normal row's from the nearest test anomaly that is caught. From 1 on, every row can be
-    moved, for it may become its neighbour; a search that does not get there has failed, and the notes say so. Only
+    moved, for it may become its neighbour: the curve `walk` goes there in a straight line and reaches 100 % at 1. It
+    asks nothing of the detector and does not count for the gain; a search that stays below it there has failed, and
+    the notes say so. Only
     anomalies that are caught and normal rows that pass are attacked.
 
     So at `judged_at` = 1 the distance from the mean, `InputNorm`, is a positive control that can always be evaded, and
@@ -154,7 +156,8 @@ class Evasion(Attack[Detector, Rows]):
             searches = {"gradient": self._descent(self.steps, box)} | searches
         crossed = {key: climb(case, search, self._budgets(control), device, rng) for key, search in searches.items()}
         together = np.any(list(crossed.values()), axis=0)
-        return crossed | {"any": together, "noise": self._chance(case, box, device, rng, control)}
+        walked = climb(case, case.walk, self._budgets(control), device, rng)
+        return crossed | {"walk": walked, "any": together, "noise": self._chance(case, box, device, rng, control)}
 
     def _gain(self, crossed: np.ndarray, chances: np.ndarray) -> Metric:
         measured, chance = proportion(int(crossed.sum()), len(crossed), CONFIDENCE), float(chances.mean())
@@ -171,12 +174,13 @@ class Evasion(Attack[Detector, Rows]):
         for key in crossed.keys() & names.keys():
             found.metrics[names[key]] = proportion(int(crossed[key][judged].sum()), n)
         found.metrics[f"{name}_by_noise"] = Metric.exact(float(crossed["noise"][judged].mean()), n, "share")
-        found.metrics[f"{name}_at_largest_budget"] = proportion(int(crossed["any"][-1].sum()), n)
+        reached = crossed["any"][-1] | crossed["walk"][-1]
+        found.metrics[f"{name}_at_largest_budget"] = proportion(int(reached.sum()), n)
         if half := [b for b, across in zip(budgets, crossed["any"], strict=True) if across.mean() >= 0.5]:
             found.metrics[f"{name}_half_at"] = Metric.exact(half[0], n)
         curves = [
             Curve(f"{LABELS[name]}, {key}", budgets, *ends([proportion(int(row.sum()), n) for row in crossed[key]]))
-            for key in ("gradient", "search")
+            for key in ("gradient", "search", "walk")
             if key in crossed
         ]
         noise = Curve(f"{LABELS[name]}, noise", budgets, list(crossed["noise"].mean(1)))

@@ -25,13 +25,15 @@ class Case:
     Attributes:
         detector: to be evaded.
         rows: shape (n, *shape), float32.
-        reach: distance of each row from the nearest one on the other side, shape (n,): the unit of budgets.
+        goals: the nearest row on the other side to each, shape (n, *shape).
+        reach: distance of each row from its goal, shape (n,): the unit of budgets.
         threshold: of the score; an alarm is raised above it.
         sign: 1 where the score is to be lowered (hide an anomaly), -1 where it is to be raised (raise a false alarm).
     """
 
     detector: Detector
     rows: np.ndarray
+    goals: np.ndarray
     reach: np.ndarray
     threshold: float
     sign: int
@@ -42,6 +44,12 @@ class Case:
         if isinstance(detector, DifferentiableDetector):
             return lambda rows: sign * detector.score_tensor(rows)
         return lambda rows: torch.from_numpy(sign * detector.score(rows.cpu().numpy())).to(device)
+
+    def walk(self, score: Score, rows: Tensor, radii: Tensor, generator: torch.Generator) -> Tensor:
+        """A search without questions: straight towards the goal, as far as the budget goes and no further."""
+        goals, reach = torch.from_numpy(self.goals).to(rows), torch.from_numpy(self.reach).to(rows)
+        share = (radii / reach.clamp_min(1e-12)).clamp_max(1).view(-1, *[1] * (rows.dim() - 1))
+        return torch.where(share < 1, rows + share * (goals - rows), goals)
 
     def crossed(self, search: Search, budget: float, device: torch.device, rng: np.random.Generator) -> np.ndarray:
         """Which rows a search moves across the threshold, as `Detector.score` says; shape (n,), bool."""
@@ -71,9 +79,14 @@ def cases(
             raise UserError(f"evasion has nothing to work on: no {what} at the {quantile:g} quantile of the scores")
     hide, alarm_rows = _some(caught, most_rows, rng), _some(accepted, most_rows, rng)
     return (
-        Case(detector, hide, nearest(hide, known, norm)[1], threshold, 1),
-        Case(detector, alarm_rows, nearest(alarm_rows, caught, norm)[1], threshold, -1),
+        _case(detector, hide, known, norm, threshold, 1),
+        _case(detector, alarm_rows, caught, norm, threshold, -1),
     )
+
+
+def _case(detector: Detector, rows: np.ndarray, others: np.ndarray, norm: Norm, threshold: float, sign: int) -> Case:
+    places, reach = nearest(rows, others, norm)
+    return Case(detector, rows, others[places], reach, threshold, sign)
 
 
 def box_of(rows: Rows) -> Box:

@@ -16,6 +16,17 @@ NOT_ATTACKED = "not attacked"
 UTILITY = (
     ("fidelity.round_trip_english", "Round trip", "Share of unseen English that comes back right", True),
     ("fidelity.bytes_per_character", "Bytes per character", "Size of what is sent", False),
+    ("reconstruction.code_size", "Code", "Numbers in the code", False),
+    ("reconstruction.mse", "Error", "Mean squared error of rows through the code and back", False),
+    ("probe.logistic", "Probe", "Accuracy of a logistic regression on the code", True),
+    ("restoration.psnr_after", "Restored, dB", "Peak signal-to-noise ratio after restoration", False),
+    ("anomaly.auroc", "AUROC", "Area under the curve of detecting anomalies", True),
+    ("recommendation.hit_rate", "Hit rate", "Share of hidden likes among the films shown", True),
+    ("verification.eer_secret", "EER, key secret", "Equal error rate, each user's key secret", True),
+    ("verification.eer_stolen", "EER, key stolen", "Equal error rate, keys known to impostors", True),
+    ("verification.rank_1_secret", "Rank 1", "Share of probes whose own identity is nearest", True),
+    ("discriminator.accuracy", "Discriminator", "Accuracy of the server's classifier", True),
+    ("filtering.accuracy", "Accuracy", "Share of mails filed rightly", True),
 )
 ENCRYPT, DECRYPT = "speed.encrypt_characters_per_second", "speed.decrypt_characters_per_second"
 

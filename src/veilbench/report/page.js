@@ -1,6 +1,5 @@
 "use strict";
-const board = document.querySelector(".board");
-const heads = [...board.querySelectorAll("th[aria-sort]")];
+const boards = [...document.querySelectorAll(".board")];
 const collator = new Intl.Collator("en", { numeric: true });
 
 function compare(a, b) {
@@ -8,7 +7,7 @@ function compare(a, b) {
   return isNaN(a) || isNaN(b) ? collator.compare(a, b) : a - b;
 }
 
-function sort(column) {
+function sort(board, heads, column) {
   const up = heads[column].getAttribute("aria-sort") !== "ascending";
   heads.forEach((head) => head.setAttribute("aria-sort", "none"));
   heads[column].setAttribute("aria-sort", up ? "ascending" : "descending");
@@ -17,20 +16,23 @@ function sort(column) {
   board.tBodies[0].append(...keyed.map(([, row]) => row));
 }
 
-heads.forEach((head, column) => {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.append(...head.childNodes);
-  button.addEventListener("click", () => sort(column));
-  head.append(button);
-});
+for (const board of boards) {
+  const heads = [...board.querySelectorAll("th[aria-sort]")];
+  heads.forEach((head, column) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...head.childNodes);
+    button.addEventListener("click", () => sort(board, heads, column));
+    head.append(button);
+  });
+}
 
 const filter = document.querySelector(".filter");
 function choose() {
   const wanted = [...new FormData(filter)].filter(([, value]) => value);
-  for (const entry of document.querySelectorAll("[data-verdict]"))
-    entry.hidden = wanted.some(([name, value]) => entry.dataset[name] !== value);
-  const rows = [...board.tBodies[0].rows];
+  for (const entry of document.querySelectorAll("[data-family]"))
+    entry.hidden = wanted.some(([name, value]) => name in entry.dataset && entry.dataset[name] !== value);
+  const rows = boards.flatMap((board) => [...board.tBodies[0].rows]);
   filter.querySelector("output").value = wanted.length
     ? `${rows.filter((row) => !row.hidden).length} of ${rows.length} experiments` : "";
 }

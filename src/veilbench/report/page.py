@@ -37,7 +37,7 @@ def write(records: Sequence[Record], folder: Path) -> None:
 def render(records: Sequence[Record]) -> str:
     """The page; the same bytes for the same records."""
     rows = [row(record) for record in records]
-    shown = columns(rows)
+    families = sorted({entry["family"] for entry in rows})
     return (
         _environment()
         .get_template("page.html")
@@ -46,15 +46,20 @@ def render(records: Sequence[Record]) -> str:
             css=Markup((HERE / "page.css").read_text(encoding="utf8")),  # ours, not data
             script=Markup((HERE / "page.js").read_text(encoding="utf8")),
             summary=summary(rows),
-            rows=rows,
-            columns=shown,
-            groups=groups(shown),
-            families=sorted({entry["family"] for entry in rows}),
+            boards=[board(family, rows) for family in families],
+            families=families,
             verdicts=list(dict.fromkeys(verdict_cell(entry).text for entry in rows)),
             overview=Markup(overview(rows)),
             sections=[section(record, entry) for record, entry in zip(records, rows, strict=True)],
         )
     )
+
+
+def board(family: str, rows: Sequence[Row]) -> dict[str, Any]:
+    """The leaderboard of one family: its rows, and the columns that they fill."""
+    own = [entry for entry in rows if entry["family"] == family]
+    shown = columns(own)
+    return {"family": family, "rows": own, "columns": shown, "groups": groups(shown)}
 
 
 def _environment() -> Environment:

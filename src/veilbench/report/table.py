@@ -10,11 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from veilbench.findings import Verdict
-from veilbench.report.columns import controls_cell, metric, strongest, verdict_cell
+from veilbench.report.columns import UTILITY, controls_cell, metric, strongest, verdict_cell
 from veilbench.report.leaderboard import Row
 from veilbench.report.numbers import DASH, gain, parts, words
 
-WIDTH = 100
+WIDTH, MOST_UTILITY = 100, 4
 STYLES = {
     Verdict.BROKEN: "bold red",
     Verdict.LEAKS: "yellow",
@@ -24,16 +24,25 @@ STYLES = {
 
 
 def print_table(rows: Sequence[Row], console: Console | None = None) -> None:
-    """Print one line per experiment: verdict, the strongest attack and its gain, controls, utility."""
+    """Print a table per family: a line per experiment with verdict, strongest attack, controls and utility."""
     console = console or _console()
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    families = dict.fromkeys(row["family"] for row in rows)
+    for family in families:
+        own = [row for row in rows if row["family"] == family]
+        console.print(_table(own, family.capitalize() if len(families) > 1 else None))
+
+
+def _table(rows: Sequence[Row], title: str | None) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), title=title)
+    table.title_justify, table.title_style = "left", "bold"
     for label in ("Experiment", "Verdict", "Strongest attack"):
         table.add_column(label, overflow="fold")
-    for label in ("Its gain (0 to 1)", "Con-\ntrols", "Round\ntrip", "Bytes/\nchar"):
+    shown = [spec for spec in UTILITY if any(spec[0] in row["metrics"] for row in rows)][:MOST_UTILITY]
+    for label in ("Its gain (0 to 1)", "Con-\ntrols", *(label.replace(" ", "\n") for _, label, _, _ in shown)):
         table.add_column(label, justify="right", overflow="fold")
     for row in rows:
-        table.add_row(*_cells(row))
-    console.print(table)
+        table.add_row(*_cells(row), *(_utility(row, key, share) for key, _, _, share in shown))
+    return table
 
 
 def _console() -> Console:
@@ -50,8 +59,6 @@ def _cells(row: Row) -> list[Text]:
         Text(words(name) if name else DASH),
         Text(gain(metric(row["attacks"][name]["gain"]), 2) if name else DASH),
         Text(controls_cell(row).text),
-        _utility(row, "fidelity.round_trip_english", True),
-        _utility(row, "fidelity.bytes_per_character", False),
     ]
 
 
