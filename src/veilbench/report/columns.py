@@ -12,21 +12,21 @@ from veilbench.report.numbers import DASH, compact, parts, seconds, words
 from veilbench.report.overview import attack_names
 
 NOT_ATTACKED = "not attacked"
-# Metric, heading, explanation, whether it is a share. A column appears where some row has the metric.
+# Metric, heading, explanation, digits after the point (None: it is a share). A column appears where some row has the metric.
 UTILITY = (
-    ("fidelity.round_trip_english", "Round trip", "Share of unseen English that comes back right", True),
-    ("fidelity.bytes_per_character", "Bytes per character", "Size of what is sent", False),
-    ("reconstruction.code_size", "Code", "Numbers in the code", False),
-    ("reconstruction.mse", "Error", "Mean squared error of rows through the code and back", False),
-    ("probe.logistic", "Probe", "Accuracy of a logistic regression on the code", True),
-    ("restoration.psnr_after", "Restored, dB", "Peak signal-to-noise ratio after restoration", False),
-    ("anomaly.auroc", "AUROC", "Area under the curve of detecting anomalies", True),
-    ("recommendation.hit_rate", "Hit rate", "Share of hidden likes among the films shown", True),
-    ("verification.eer_secret", "EER, key secret", "Equal error rate, each user's key secret", True),
-    ("verification.eer_stolen", "EER, key stolen", "Equal error rate, keys known to impostors", True),
-    ("verification.rank_1_secret", "Rank 1", "Share of probes whose own identity is nearest", True),
-    ("discriminator.accuracy", "Discriminator", "Accuracy of the server's classifier", True),
-    ("filtering.accuracy", "Accuracy", "Share of mails filed rightly", True),
+    ("fidelity.round_trip_english", "Round trip", "Share of unseen English that comes back right", None),
+    ("fidelity.bytes_per_character", "Bytes per character", "Size of what is sent", 2),
+    ("reconstruction.mse", "Error", "Mean squared error of rows through the code and back", 4),
+    ("probe.logistic", "Probe", "Accuracy of a logistic regression on the code", None),
+    ("restoration.psnr_after", "Restored, dB", "Peak signal-to-noise ratio after restoration", 2),
+    ("anomaly.auroc", "AUROC", "Area under the curve of detecting anomalies", None),
+    ("recommendation.hit_rate", "Hit rate", "Share of hidden likes among the films shown", None),
+    ("verification.eer_secret", "EER, key secret", "Equal error rate, each user's key secret", None),
+    ("verification.eer_stolen", "EER, key stolen", "Equal error rate, keys known to impostors", None),
+    ("verification.rank_1_secret", "Rank 1", "Share of probes whose own identity is nearest", None),
+    ("discriminator.accuracy", "Discriminator", "Accuracy of the server's classifier", None),
+    ("filtering.accuracy", "Accuracy", "Share of mails filed rightly", None),
+    ("reconstruction.code_size", "Code", "Numbers in the code", 0),
 )
 ENCRYPT, DECRYPT = "speed.encrypt_characters_per_second", "speed.decrypt_characters_per_second"
 
@@ -97,12 +97,12 @@ def strongest(row: Row) -> str | None:
     )
 
 
-def _utility(key: str, label: str, explanation: str, share: bool) -> Column:
+def _utility(key: str, label: str, explanation: str, digits: int | None) -> Column:
     def cell(row: Row) -> Cell:
         if key not in row["metrics"]:
             return Cell()
         found = metric(row["metrics"][key])
-        return Cell(*parts(found, share, None if share else 2), found.value)
+        return Cell(*parts(found, digits is None, digits), found.value)
 
     return Column("Utility", label, explanation, cell)
 

@@ -14,7 +14,7 @@ from veilbench.report.columns import UTILITY, controls_cell, metric, strongest, 
 from veilbench.report.leaderboard import Row
 from veilbench.report.numbers import DASH, gain, parts, words
 
-WIDTH, MOST_UTILITY = 100, 4
+WIDTH, MOST_UTILITY = 100, 5
 STYLES = {
     Verdict.BROKEN: "bold red",
     Verdict.LEAKS: "yellow",
@@ -41,7 +41,7 @@ def _table(rows: Sequence[Row], title: str | None) -> Table:
     for label in ("Its gain (0 to 1)", "Con-\ntrols", *(label.replace(" ", "\n") for _, label, _, _ in shown)):
         table.add_column(label, justify="right", overflow="fold")
     for row in rows:
-        table.add_row(*_cells(row), *(_utility(row, key, share) for key, _, _, share in shown))
+        table.add_row(*_cells(row), *(_utility(row, key, digits) for key, _, _, digits in shown))
     return table
 
 
@@ -62,6 +62,6 @@ def _cells(row: Row) -> list[Text]:
     ]
 
 
-def _utility(row: Row, key: str, share: bool) -> Text:
+def _utility(row: Row, key: str, digits: int | None) -> Text:
     found = row["metrics"].get(key)
-    return Text(parts(metric(found), share, None if share else 2)[0].replace(" %", "%") if found else DASH)
+    return Text(parts(metric(found), digits is None, digits)[0].replace(" %", "%") if found else DASH)
