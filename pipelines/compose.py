@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -60,13 +60,16 @@ def hydra_errors() -> Iterator[None]:
         raise UserError(f"cannot use {error.filename}: {error.strerror}") from error
 
 
-def plain(config: DictConfig, choices: Mapping[str, Any] | None = None) -> Config:
+def plain(
+    config: DictConfig, choices: Mapping[str, Any] | None = None, overrides: Sequence[str] | None = None
+) -> Config:
     """A composed config as plain types, checked, with the digests of the sources behind each stage.
 
     Raises:
         UserError: a key, a type or a value is not allowed, or a mandatory choice is missing.
     """
     choices = config.hydra.runtime.choices if choices is None else choices
+    overrides = config.hydra.overrides.task if overrides is None else overrides
     names = {key: choices.get(key) for key in ("experiment", "data", "model", "training")}
     with hydra_errors():
         content: dict[str, Any] = {
@@ -78,7 +81,7 @@ def plain(config: DictConfig, choices: Mapping[str, Any] | None = None) -> Confi
         }
     if unknown := sorted(set(config) - set(KEYS) - {"hydra"}):
         raise UserError(f"unknown key {unknown[0]}={config[unknown[0]]}; allowed: {', '.join(KEYS)}")
-    check_top(content)
+    check_top(content, overrides)
     check(content)
     for key in ("data", "model", "training", "trainer", "evaluation", "attack", "tracking"):
         content.setdefault(key, {})
@@ -86,18 +89,21 @@ def plain(config: DictConfig, choices: Mapping[str, Any] | None = None) -> Confi
     return {"names": names, **content, "sources": _sources(content)}
 
 
-def check_top(content: Config) -> None:
-    """Check what no constructor sees.
+def check_top(content: Config, overrides: Sequence[str]) -> None:
+    """Check what no constructor sees; drop what an experiment sets up and the user has not chosen.
 
     Raises:
-        UserError: the seed is not a natural number, or an attack or evaluation is set up but not chosen.
+        UserError: the seed is not a natural number, or the user sets up an attack or evaluation that is not chosen.
     """
     seed = content["seed"]
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
         raise UserError(f"seed={seed!r} is not allowed: input should be a whole number, 0 or more")
     for group in ("evaluation", "attack"):
-        for name, node in (content.get(group) or {}).items():
-            if not isinstance(node, dict) or "_target_" not in node:
+        for name, node in list((content.get(group) or {}).items()):
+            if isinstance(node, dict) and "_target_" in node:
+                continue
+            del content[group][name]
+            if any(override.lstrip("+").startswith(f"{group}.{name}") for override in overrides):
                 raise UserError(
                     f"{group}.{name}={node} sets up what is not chosen; choose it with {group}=[{name},...]"
                 )

@@ -30,13 +30,14 @@ def main(composed: DictConfig) -> float | None:
     """Run one job of a sweep; a single run ends the process here on bad input, a sweep after its last job."""
     hydra_config = HydraConfig.get()
     with one_line_errors() if hydra_config.mode == RunMode.RUN else nullcontext():
-        return run(composed, dict(hydra_config.runtime.choices), Path(hydra_config.runtime.output_dir))
+        choices, overrides = dict(hydra_config.runtime.choices), list(hydra_config.overrides.task)
+        return run(composed, choices, overrides, Path(hydra_config.runtime.output_dir))
 
 
-def run(composed: DictConfig, choices: dict[str, str], folder: Path) -> float | None:
+def run(composed: DictConfig, choices: dict[str, str], overrides: list[str], folder: Path) -> float | None:
     """Check the configuration, run all stages into `folder`, and publish the record."""
     try:
-        config = plain(composed, choices)
+        config = plain(composed, choices, overrides)
     except UserError:
         withdraw(folder)
         raise

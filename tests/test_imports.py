@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"pipelines"},
     {"cli"},
-    {"training", "evaluations", "attacks", "report", "tracking", "experiment", "stages", "accelerator"},
+    {"training", "evaluations", "attacks", "report", "tracking", "experiment", "search", "stages", "accelerator"},
     {"modules", "baselines", "data", "ciphers", "representations", "templates", "mail", "federated"},
     {"nets", "losses", "metrics", "regularisers", "corruptions"},
     {"threat", "findings", "subject", "sources", "errors", "lifeline"},

@@ -60,11 +60,13 @@ class Accelerator:
         wants_gpu = self.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
         return torch.device("cuda" if wants_gpu else "cpu")
 
-    def lightning(self, bar: bool = True, **settings: Any) -> Any:
+    def lightning(self, bar: bool = True, distributed: bool = False, **settings: Any) -> Any:
         """A Lightning Trainer without logger and checkpoint callback: a stage keeps its own record.
 
         Args:
             bar: show progress, where progress is shown at all.
+            distributed: use the devices and the strategy that were asked for. Otherwise one process and one device:
+                an attacker's small net gains nothing from more.
             settings: more of the Trainer's arguments.
 
         Raises:
@@ -78,8 +80,8 @@ class Accelerator:
         try:
             return pl.Trainer(
                 accelerator=self.accelerator,
-                devices=self.devices,
-                strategy=self.strategy,
+                devices=self.devices if distributed else 1,
+                strategy=self.strategy if distributed else "auto",
                 precision=cast(Any, self.precision),
                 logger=False,
                 enable_checkpointing=False,

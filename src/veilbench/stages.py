@@ -22,6 +22,7 @@ from veilbench.findings import Findings, whole_folder, write_record
 from veilbench.sources import digest
 from veilbench.subject import load_subject
 
+Watch = Callable[[int, dict[str, float]], None]
 PREPARED, RESULTS = Path("prepared"), Path("results")
 
 
@@ -35,16 +36,24 @@ def prepare(config: Config, folder: Path) -> None:
         build(config["data"]).prepare(partial)
 
 
-def train(config: Config, data: Path, folder: Path) -> None:
-    """Fit the model and save it as a subject, with its learning curves."""
+def train(config: Config, data: Path, folder: Path, watch: Watch | None = None) -> None:
+    """Fit the model and save it as a subject, with its learning curves.
+
+    Args:
+        config: the resolved experiment.
+        data: prepared data.
+        folder: for the record.
+        watch: told of the steps done and the curves' latest values while training, by trainings that have curves.
+    """
     trainer = build(config["trainer"])
     model, training = build(config["model"]), build(config["training"])
-    texts = build(config["data"]).load(data)
+    training.watch = watch
+    prepared = build(config["data"]).load(data)
     with whole_folder(folder) as partial:
         started = time.perf_counter()
         weights = partial / "weights"
         weights.mkdir()
-        subject, findings = training.fit(model, texts, trainer, _seeds(config, "train"), weights)
+        subject, findings = training.fit(model, prepared, trainer, _seeds(config, "train"), weights)
         findings.cost["seconds"] = time.perf_counter() - started
         subject.save(partial)
         write_record(partial, {"training": findings})
@@ -96,10 +105,10 @@ def _examine(
         write_record(partial, found)
 
 
-def run_all(config: Config, root: Path) -> None:
+def run_all(config: Config, root: Path, watch: Watch | None = None) -> None:
     """Every stage of one experiment in this process, into a folder of its own (for sweeps)."""
     data, trained = root / "prepared", root / "train"
     prepare(config, data)
-    train(config, data, trained)
+    train(config, data, trained, watch)
     evaluate(config, data, trained, root / "evaluate")
     attack(config, data, trained, root / "attack")

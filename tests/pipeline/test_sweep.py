@@ -175,3 +175,22 @@ class Rest:
             else:
                 return
         raise AssertionError("the server did not start")
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_model_and_one_of_them_keeps_the_record(tmp_path: Path) -> None:
+    """DDP on two CPU processes: the gradients of both count, so the model differs from that of one process."""
+    words = ["experiment=undercomplete", "evaluation=[reconstruction]", "attack=[]", "tracking=none"]
+    words += ["training.max_steps=100", "trainer.accelerator=cpu"]
+    scores = {}
+    for trainer in ("cpu", "ddp"):
+        command = [sys.executable, str(ROOT / "pipelines/sweep.py"), *words, f"trainer={trainer}"]
+        done = subprocess.run(
+            [*command, f"hydra.run.dir={tmp_path / trainer}"], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        metrics = json.loads((tmp_path / trainer / "evaluate" / "metrics.json").read_text())
+        scores[trainer] = metrics["reconstruction.mse"]
+        assert not list((tmp_path / trainer).glob(".*.partial*"))
+    assert scores["cpu"] != scores["ddp"]
+    assert scores["ddp"] < 0.07  # the mean row has 0.074

@@ -12,7 +12,7 @@ from veilbench.report.numbers import DASH, compact, parts, seconds, words
 from veilbench.report.overview import attack_names
 
 NOT_ATTACKED = "not attacked"
-# Metric, heading, explanation, digits after the point (None: it is a share). A column appears where some row has the metric.
+# Metric, heading, explanation, digits after the point (None: it is a share). A column appears where a row has it.
 UTILITY = (
     ("fidelity.round_trip_english", "Round trip", "Share of unseen English that comes back right", None),
     ("fidelity.bytes_per_character", "Bytes per character", "Size of what is sent", 2),

@@ -14,7 +14,7 @@ from veilbench.report.columns import UTILITY, controls_cell, metric, strongest, 
 from veilbench.report.leaderboard import Row
 from veilbench.report.numbers import DASH, gain, parts, words
 
-WIDTH, MOST_UTILITY = 100, 5
+WIDTH, MOST_UTILITY = 100, 4
 STYLES = {
     Verdict.BROKEN: "bold red",
     Verdict.LEAKS: "yellow",
@@ -38,7 +38,7 @@ def _table(rows: Sequence[Row], title: str | None) -> Table:
     for label in ("Experiment", "Verdict", "Strongest attack"):
         table.add_column(label, overflow="fold")
     shown = [spec for spec in UTILITY if any(spec[0] in row["metrics"] for row in rows)][:MOST_UTILITY]
-    for label in ("Its gain (0 to 1)", "Con-\ntrols", *(label.replace(" ", "\n") for _, label, _, _ in shown)):
+    for label in ("Its gain", "Con-\ntrols", *(label.replace(" ", "\n") for _, label, _, _ in shown)):
         table.add_column(label, justify="right", overflow="fold")
     for row in rows:
         table.add_row(*_cells(row), *(_utility(row, key, digits) for key, _, _, digits in shown))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,9 +55,14 @@ class Batches(IterableDataset[Tensor]):
 
 
 class Curves(pl.Callback):
-    """Keeps what the module puts into its `curves` after each call, in memory."""
+    """Keeps what the module puts into its `curves` after each call, in memory.
 
-    def __init__(self) -> None:
+    Args:
+        watch: told of the steps done and the latest values; what it raises ends the training.
+    """
+
+    def __init__(self, watch: Callable[[int, dict[str, float]], None] | None = None) -> None:
+        self.watch = watch
         self.steps = 0
         self.points: dict[str, list[tuple[int, float]]] = {}
 
@@ -70,6 +75,8 @@ class Curves(pl.Callback):
                     f"training diverged: {name} is {value} after {self.steps} steps; lower the learning rate"
                 )
             self.points.setdefault(name, []).append((self.steps, value))
+        if self.watch:
+            self.watch(self.steps, pl_module.curves)
 
     def figure(self, name: str) -> Figure:
         """The learning curve of one quantity."""
@@ -93,6 +100,7 @@ class Central:
         steps_per_call: Annotated[int, Ge(1)] = 25,
     ) -> None:
         self.max_steps, self.batch_size, self.steps_per_call = max_steps, batch_size, steps_per_call
+        self.watch: Callable[[int, dict[str, float]], None] | None = None  # see `stages.train`
 
     def fit(
         self, module: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path
@@ -109,8 +117,8 @@ class Central:
         before = [p.detach().clone() for p in module.parameters()]
         seed = int(order.generate_state(1)[0])
         batches = self.batches(rows, seed)
-        curves = Curves()
-        lightning = trainer.lightning(max_epochs=1, callbacks=[curves])
+        curves = Curves(self.watch)
+        lightning = trainer.lightning(distributed=True, max_epochs=1, callbacks=[curves])
         lightning.fit(module, DataLoader(batches, batch_size=None), weights_only=True)
         if all(torch.equal(a, b.cpu()) for a, b in zip(before, module.parameters(), strict=True)):
             raise UserError("the training changed no weight; raise training.max_steps or the learning rate")

@@ -1,0 +1,68 @@
+"""What a search over settings looks for, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from veilbench.errors import UserError
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from `low` to `high`, evenly or by their logarithms; whole numbers if both ends are."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    low: float | int
+    high: float | int
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high or (self.log and self.low <= 0):
+            raise ValueError(f"low={self.low} must be below high={self.high}, and above 0 where log=true")
+
+
+@dataclass(frozen=True)
+class Search:
+    """A file of conf/search.
+
+    Attributes:
+        trials: finished or cut short, in all.
+        objective: the metric, as `objective` names it for sweeps.
+        direction: what is good.
+        watched: the training curve by which hopeless trials are cut short; None lets all run to their end.
+        space: settings by their dotted names: choices, or a range.
+        seed: of the sampler.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    trials: int
+    objective: str
+    direction: Literal["minimize", "maximize"]
+    space: Mapping[str, Range | Sequence[float | int | str | bool]]
+    watched: str | None = None
+    seed: int = 0
+
+
+def read_search(path: Path) -> Search:
+    """Read and check a search.
+
+    Raises:
+        UserError: there is none, or a value is not allowed.
+    """
+    if not path.is_file():
+        known = ", ".join(sorted(other.stem for other in path.parent.glob("*.yaml"))) or "none"
+        raise UserError(f"no search {path.stem}; there are: {known}")
+    try:
+        return TypeAdapter(Search).validate_python(yaml.safe_load(path.read_text(encoding="utf8")))
+    except ValidationError as error:
+        first = error.errors()[0]
+        at = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"{path}: {at}={first['input']!r} is not allowed: {first['msg'].lower()}") from error

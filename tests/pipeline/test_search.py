@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+import yaml
+from pipelines import search as script
+from pipelines.compose import CONF
+
+from veilbench.errors import UserError
+from veilbench.search import Range, Search, read_search
+
+SMALL = Search(3, "evaluate.x", "minimize", {"a": [1, 2], "b": Range(0.5, 1.0), "c": Range(1, 9, log=True)}, "loss")
+
+
+@pytest.mark.parametrize("path", sorted((CONF / "search").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_search_of_conf_can_be_read(path: Path) -> None:
+    assert read_search(path).trials > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"direction": "up"}, "direction='up' is not allowed"),
+        ({"space": {"a": {"low": 2, "high": 1}}}, "must be below"),
+        ({"colour": 1}, "colour=1 is not allowed"),
+    ],
+)
+def test_a_wrong_search_is_one_clear_line(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    plain = {"trials": 2, "objective": "x", "direction": "minimize", "space": {"a": [1]}} | change
+    (tmp_path / "one.yaml").write_text(yaml.safe_dump(plain))
+    with pytest.raises(UserError, match=said):
+        read_search(tmp_path / "one.yaml")
+    with pytest.raises(UserError, match="no search other; there are: one"):
+        read_search(tmp_path / "other.yaml")
+
+
+def test_settings_are_drawn_from_the_space(tmp_path: Path) -> None:
+    study = script.opened("s", SMALL, tmp_path)
+    drawn = [dict(word.split("=") for word in script.suggested(study.ask(), SMALL)) for _ in range(20)]
+    assert {d["a"] for d in drawn} == {"1", "2"}
+    assert all(0.5 <= float(d["b"]) <= 1 for d in drawn)
+    assert all(d["c"].isdigit() and 1 <= int(d["c"]) <= 9 for d in drawn)
+
+
+def test_a_trial_that_a_kill_cut_off_is_tried_again(tmp_path: Path) -> None:
+    study = script.opened("s", SMALL, tmp_path)
+    cut = study.ask()
+    settings = script.suggested(cut, SMALL)
+    again = script.opened("s", SMALL, tmp_path)
+    assert again.trials[0].state.name == "FAIL"
+    assert script.suggested(again.ask(), SMALL) == settings
+
+
+def test_a_hopeless_trial_is_cut_short_and_a_good_one_is_not(tmp_path: Path) -> None:
+    study = script.opened("s", SMALL, tmp_path)
+    for value in (1.0, 1.1, 1.2, 1.3):
+        trial = study.ask()
+        trial.report(value, 10)
+        study.tell(trial, value)
+    good, bad = (script.watcher(study.ask(), SMALL) for _ in range(2))
+    assert good
+    assert bad
+    good(10, {"loss": 0.5})
+    with pytest.raises(optuna.TrialPruned):
+        bad(10, {"loss": 5.0})
+    with pytest.raises(UserError, match="no curve of this training; there are: other"):
+        good(20, {"other": 1.0})
+
+
+def test_a_search_runs_ends_and_has_nothing_left_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two real trials of a small autoencoder; the same command again runs none."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "search").mkdir()
+    plain = {
+        "trials": 2,
+        "objective": "evaluate.reconstruction.mse",
+        "direction": "minimize",
+        "watched": "validation loss",
+        "space": {"model.net.code": [2, 16]},
+    }
+    (tmp_path / "search" / "small.yaml").write_text(yaml.safe_dump(plain))
+    read = script.read_search
+    monkeypatch.setattr(script, "read_search", lambda path: read(tmp_path / "search" / path.name))
+    words = ["experiment=undercomplete", "evaluation=[reconstruction]", "attack=[]", "tracking=none", "trainer=cpu"]
+    words += ["training.max_steps=20", "training.steps_per_call=10", "data.most_rows=200"]
+    script.main(["small", *words])
+    assert "best of 2 trials" in capsys.readouterr().out
+    records = sorted(tmp_path.glob("multirun/search/small/*/experiment.yaml"))
+    assert len(records) == 2
+    before = [path.stat().st_mtime_ns for path in records]
+    script.main(["small", *words])
+    assert [
+        path.stat().st_mtime_ns for path in sorted(tmp_path.glob("multirun/search/small/*/experiment.yaml"))
+    ] == before
+    with pytest.raises(UserError, match="usage"):
+        script.main(["experiment=undercomplete"])
+    assert "pytorch_lightning" in sys.modules  # it did train
