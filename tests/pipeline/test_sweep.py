@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Project
+from .conftest import ROOT, Project
 
 
 def runs(folder: Path) -> list[Any]:
