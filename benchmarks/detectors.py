@@ -78,8 +78,8 @@ def tasks(group: str, tables: list[str], seed: int) -> Iterator[tuple[str, Rows]
         beside = Path(__file__).parents[1].parent / "shared" / "data"
         folder = Path(os.environ.get("VEILBENCH_SHARED_DATA", beside)) / "adbench"
         for path in sorted(folder.glob("*.npz"), key=lambda p: int(p.stem.partition("_")[0])):
-            if not tables or (name := path.stem.partition("_")[2]) in tables:
-                name = path.stem.partition("_")[2]
+            name = path.stem.partition("_")[2]
+            if not tables or name in tables:
                 yield name, dealt(NpzFile(str(path), labels=["normal", "anomaly"]).read(rng), "normal", seed)
     elif group == "digits":
         raw = SklearnSet("digits").read(rng)
@@ -163,8 +163,8 @@ def report(group: str, found: Results, names: list[str]) -> None:
         print(f"{table:16}" + "".join(f"{spread(one[:, 0]):>24}" for one in values))
     print(f"{'mean':16}" + "".join(f"{spread(one[:, 0]):>24}" for one in cube.mean(0)))
     if "PyOD AE" in names:
-        seconds = cube[:, [names.index("veilbench"), names.index("PyOD AE")], :, 1]
-        each = np.median(seconds[:, 0] / seconds[:, 1], 1)
+        seconds = cube[..., 1][:, [names.index("veilbench"), names.index("PyOD AE")]]
+        each = np.median(seconds[:, 0] / seconds[:, 1], 1)  # seconds: table, detector, seed
         print("seconds over PyOD's AutoEncoder: " + ", ".join(f"{t} {r:.2f}" for t, r in zip(found, each, strict=True)))
         print(f"seconds over PyOD's AutoEncoder, sums of all tables: {spread(np.divide(*seconds.sum(0)))}")
 
