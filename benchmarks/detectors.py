@@ -166,7 +166,7 @@ def report(group: str, found: Results, names: list[str]) -> None:
         seconds = cube[..., 1][:, [names.index("veilbench"), names.index("PyOD AE")]]
         each = np.median(seconds[:, 0] / seconds[:, 1], 1)  # seconds: table, detector, seed
         print("seconds over PyOD's AutoEncoder: " + ", ".join(f"{t} {r:.2f}" for t, r in zip(found, each, strict=True)))
-        print(f"seconds over PyOD's AutoEncoder, sums of all tables: {spread(np.divide(*seconds.sum(0)))}")
+        print(f"seconds over PyOD's AutoEncoder, sums of all tables: {spread(np.divide(*seconds.sum(0)))}", flush=True)
 
 
 def warm_up(compared: dict[str, Detect]) -> None:
@@ -183,7 +183,7 @@ def memory(field: str) -> float:
 
 def scale(sizes: list[int]) -> None:
     config, first = configured(), 0.0
-    for rows in [sizes[0], *sizes]:  # the first one warms up
+    for turn, rows in enumerate([sizes[0], *sizes]):  # the first one warms up
         x = np.random.default_rng(0).normal(size=(rows, FEATURES)).astype(np.float32)
         few = Part(x[:100], np.zeros(100, np.int64))
         data = Rows(Part(x, np.zeros(rows, np.int64)), few, few, few, [], ["normal", "anomaly"], True, [])
@@ -193,10 +193,13 @@ def scale(sizes: list[int]) -> None:
         before, started = memory("VmRSS"), time.perf_counter()
         autoencoder(config, data, 0, training)
         each, peak = (time.perf_counter() - started) / rows, memory("VmHWM") - before
-        if first:
+        if turn:
+            first = first or each
             data_size = x.nbytes / 2**20
-            print(f"{rows:>9,} rows: {each / first:.2f} time per row; {peak:.0f} MB beyond {data_size:.0f} MB of data")
-        first = first or each
+            print(
+                f"{rows:>9,} rows: {each / first:.2f} time per row; {peak:.0f} MB beyond {data_size:.0f} MB of data",
+                flush=True,
+            )
 
 
 def main() -> None:
