@@ -108,7 +108,8 @@ def autoencoder(config: dict[str, Any], rows: Rows, seed: int, training: Central
 def pyod(rows: Rows, seed: int) -> np.ndarray:
     from pyod.models.auto_encoder import AutoEncoder
 
-    model = AutoEncoder(random_state=seed, verbose=0)
+    batch = min(32, len(rows.train))  # its default is 32; it fails on fewer rows than a batch
+    model = AutoEncoder(batch_size=batch, random_state=seed, verbose=0)
     model.fit(rows.train.x)
     return np.asarray(model.decision_function(rows.test.x))
 
