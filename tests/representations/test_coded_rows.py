@@ -14,7 +14,7 @@ from veilbench.representations.autoencoder import CodedRows, Score
 from veilbench.subject import load_subject
 
 ROWS = np.random.default_rng(0).normal(size=(300, 6)).astype(np.float32)
-SCORES: list[Score] = ["error", "whitened", "mahalanobis"]
+SCORES: list[Score] = ["error", "whitened", "mahalanobis", "combined"]
 
 
 def subject(score: Score = "error") -> CodedRows:
@@ -64,10 +64,38 @@ def test_mahalanobis_is_scikit_learn_s_distance() -> None:
         made.feature_scores(ROWS)
 
 
+def test_combined_is_the_geometric_mean_of_error_and_mahalanobis() -> None:
+    error, mahalanobis = subject("error").score(ROWS), subject("mahalanobis").score(ROWS)
+    np.testing.assert_allclose(subject("combined").score(ROWS), np.sqrt(error * mahalanobis), rtol=1e-4)
+    with pytest.raises(NotImplementedError, match="parts"):
+        subject("combined").feature_scores(ROWS)
+
+
+def test_combined_of_a_row_given_back_exactly_is_finite_with_a_finite_gradient() -> None:
+    net = AutoencoderNet(Dense(6, 0), (6,))
+    with torch.no_grad():
+        for layer in (net.encoder[1], net.decoder[0]):
+            layer.weight.copy_(torch.eye(6))
+            layer.bias.zero_()
+    made, rows = CodedRows.fitted(net, "combined", ROWS), torch.from_numpy(ROWS[:4]).requires_grad_()
+    made.score_tensor(rows).sum().backward()
+    assert np.isfinite(made.score(ROWS)).all()
+    assert rows.grad is not None
+    assert bool(rows.grad.isfinite().all())
+
+
 def test_many_rows_are_worked_on_in_parts_with_the_same_answer() -> None:
     made, many = subject(), np.tile(ROWS, (8, 1))
     np.testing.assert_allclose(made.score(many), np.tile(made.score(ROWS), 8), rtol=1e-5)
     assert made.score(ROWS[:0]).shape == (0,)
+
+
+def test_a_score_is_fitted_to_rows_from_all_over_when_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("veilbench.representations.autoencoder.FITTED_TO", 100)
+    torch.manual_seed(0)
+    net, thrice = AutoencoderNet(Dense(2, 1, [5]), (6,)), np.repeat(ROWS[:100], 3, axis=0)
+    few, many = (CodedRows.fitted(net, "mahalanobis", rows) for rows in (ROWS[:100], thrice))
+    np.testing.assert_allclose(few.score(ROWS), many.score(ROWS), rtol=1e-5)
 
 
 def test_a_net_without_bottleneck_restores_but_does_not_decode() -> None:

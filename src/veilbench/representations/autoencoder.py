@@ -11,8 +11,10 @@ from torch import Tensor
 from veilbench.nets.autoencoder_net import AutoencoderNet
 from veilbench.representations.base import DifferentiableDetector, Representation, Restorer
 
-Score = Literal["error", "whitened", "mahalanobis"]
-AT_ONCE = 1024
+Score = Literal["error", "whitened", "mahalanobis", "combined"]
+DISTANCES = ("mahalanobis", "combined")
+AT_ONCE, FITTED_TO = 1024, 20_000  # rows: memory stays flat however many there are
+SMALLEST = 1e-12  # below it a square root has no useful gradient
 
 
 class CodedRows(Representation, DifferentiableDetector, Restorer):
@@ -23,12 +25,16 @@ class CodedRows(Representation, DifferentiableDetector, Restorer):
     `error`: the mean of r squared. `whitened`: the mean of r squared over each place's mean squared residual on the
     training rows, so that a place that is never given back well counts less. `mahalanobis`: the squared Mahalanobis
     distance of the code and the residual, taken together, from the training rows (Ledoit-Wolf's covariance), per
-    place: far from where the training rows are coded is odd too, even if it is given back well.
+    place: far from where the training rows are coded is odd too, even if it is given back well; distances in the code
+    are those of RaPP (Kim et al. 2020), here of the row's own code alone. `combined`: the geometric mean of `error` and
+    `mahalanobis`, which ranks by the sum of their logarithms, so that their units do not matter: the product rule
+    of Kittler et al. (1998) for two judges of one row. A row that the net gives back exactly scores near 0 whatever
+    its code.
 
     Args:
         net: with trained weights.
         score: see above.
-        centre: shape (places,) or, for `mahalanobis`, (code + places,).
+        centre: shape (places,) or, for `mahalanobis` and `combined`, (code + places,).
         shape_matrix: what the squared distance is taken with: weights, shape (places,), or a precision matrix.
     """
 
@@ -38,11 +44,12 @@ class CodedRows(Representation, DifferentiableDetector, Restorer):
 
     @classmethod
     def fitted(cls, net: AutoencoderNet, score: Score, rows: np.ndarray) -> CodedRows:
-        """Fit the score to training rows, shape (n, *shape)."""
+        """Fit the score to training rows, shape (n, *shape), or to `FITTED_TO` of them, evenly spaced."""
         places = int(np.prod(net.shape))
         plain = cls(net, "error", np.zeros(places, np.float32), np.full(places, 1 / places, np.float32))
         if score == "error":
             return plain
+        rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), FITTED_TO)).astype(int)]
         residuals = (rows - plain.reconstruct(rows)).reshape(len(rows), -1)
         if score == "whitened":
             means = (residuals**2).mean(0)
@@ -96,10 +103,13 @@ class CodedRows(Representation, DifferentiableDetector, Restorer):
         code = self.net.code(rows)
         back = self.net.finish(self.net.logits(code, rows))
         residual = (rows - back).flatten(1)
-        if self.kind != "mahalanobis":
+        if self.kind not in DISTANCES:
             return (residual**2) @ self.shape_matrix.to(rows.device)
         both = torch.cat([code.flatten(1), residual], 1) - self.centre.to(rows.device)
-        return ((both @ self.shape_matrix.to(rows.device)) * both).sum(1)
+        distance = ((both @ self.shape_matrix.to(rows.device)) * both).sum(1)
+        if self.kind == "mahalanobis":
+            return distance
+        return ((residual**2).mean(1) * distance).clamp(min=SMALLEST).sqrt()
 
     def score(self, rows: np.ndarray) -> np.ndarray:
         """See `Detector.score`."""
@@ -111,7 +121,7 @@ class CodedRows(Representation, DifferentiableDetector, Restorer):
         Raises:
             NotImplementedError: the score is a distance in which places are not apart.
         """
-        if self.kind == "mahalanobis":
+        if self.kind in DISTANCES:
             raise NotImplementedError("a Mahalanobis distance is not made of features' parts")
         weights = self.shape_matrix.numpy().reshape(self.net.shape)
         return np.asarray((rows - self.reconstruct(rows)) ** 2 * weights)
