@@ -15,12 +15,13 @@ class ImpressionSampler:
 
     Args:
         part: the images.
+        mirrored: with the mirror images, as of as many more people, who follow the others: a mirrored print is nobody's.
 
     Raises:
         UserError: no identity has two impressions.
     """
 
-    def __init__(self, part: Impressions) -> None:
+    def __init__(self, part: Impressions, mirrored: bool = False) -> None:
         self.people, where = np.unique(part.identities, return_inverse=True)
         counts = np.bincount(where)
         if counts.max() < 2:
@@ -30,9 +31,12 @@ class ImpressionSampler:
         places[np.arange(counts.max()) < counts[:, None]] = order
         self.images, self.places = torch.from_numpy(part.images), torch.from_numpy(places)
         self.counts = torch.from_numpy(counts)
+        if mirrored:
+            self.places = torch.cat([self.places, self.places + len(part) * (self.places >= 0)])
+            self.images, self.counts = torch.cat([self.images, self.images.flip(3)]), self.counts.repeat(2)
 
     def __len__(self) -> int:
-        return len(self.people)
+        return len(self.counts)
 
     def drawn(self, people: Tensor, each: int, generator: torch.Generator) -> Tensor:
         """Images, shape (n * each, 1, h, w), an identity's one after another.
@@ -40,7 +44,7 @@ class ImpressionSampler:
         Each image of an identity is drawn once before any is drawn again.
 
         Args:
-            people: shape (n,), int64, on the CPU: places in `self.people`.
+            people: shape (n,), int64, on the CPU: places in `self.people`, and behind them those of mirror images.
             each: impressions of each.
             generator: on the CPU.
         """

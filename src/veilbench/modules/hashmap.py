@@ -38,6 +38,7 @@ class Hashmap(pl.LightningModule):
         norm: see there.
         impressions: of each identity in a batch; the batch size of the training is the number of identities.
         augmentation: spoils the images that are learned from.
+        mirrored: learn from mirror images too, as of people of their own.
         keyed: templates are turned by a user's key; binary codes are learned under a new key in every step.
         noise: see `templates.hashmap.HashmapScheme`; it is there while training, too.
         inverter: an attacker in the loop who learns images from codes; None leaves it out.
@@ -57,6 +58,7 @@ class Hashmap(pl.LightningModule):
         norm: Norm = "batch",
         impressions: Annotated[int, Ge(2)] = 4,
         augmentation: Augmentation | None = None,
+        mirrored: bool = False,
         keyed: bool = False,
         noise: Annotated[float, Ge(0)] = 0.0,
         inverter: InversionAdversary | None = None,
@@ -69,7 +71,7 @@ class Hashmap(pl.LightningModule):
         self.code, self.binary, self.loss_name = code, binary, loss
         self.margin, self.temperature = margin, temperature
         self.channels, self.norm, self.impressions = list(channels), norm, impressions
-        self.augmentation, self.keyed, self.noise = augmentation, keyed, noise
+        self.augmentation, self.mirrored, self.keyed, self.noise = augmentation, mirrored, keyed, noise
         self.inverter, self.impersonation = inverter, impersonation
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.planned_steps, self.steps = 1, 0  # the training says how many there will be
@@ -81,7 +83,7 @@ class Hashmap(pl.LightningModule):
         Returns:
             The training identities' numbers, shape (people,): a batch is of identities, and draws its impressions.
         """
-        self.sampler, self.steps = ImpressionSampler(data.train), 0
+        self.sampler, self.steps = ImpressionSampler(data.train, self.mirrored), 0
         weights, draws, keys, noise = (int(seed) for seed in seeds.generate_state(4))
         self.generator, self.keys = torch.Generator().manual_seed(draws), np.random.default_rng(keys)
         self.noise_seed = noise
@@ -100,7 +102,7 @@ class Hashmap(pl.LightningModule):
 
     def unit_codes(self, images: Tensor) -> Tensor:
         """The encoder's codes, of length 1, shape (n, code)."""
-        return functional.normalize(self.net(images), dim=1)
+        return torch.as_tensor(functional.normalize(self.net(images), dim=1))
 
     def hidden(self, codes: Tensor) -> Tensor:
         """Codes of length 1 as the templates show them: noisy, and signs if they are binary; of length 1 again."""
@@ -111,7 +113,7 @@ class Hashmap(pl.LightningModule):
             return codes  # a turn would change no distance
         if self.keyed:
             codes = codes @ torch.from_numpy(orthonormal(self.code, self.code, self.keys)).to(codes)
-        return (2 * bits_through(codes) - 1) / self.code**0.5
+        return torch.as_tensor((2 * bits_through(codes) - 1) / self.code**0.5)
 
     def loss(self, rows: Tensor) -> Tensor:
         """The loss of a batch of identities, shape (n,), int64."""

@@ -86,7 +86,7 @@ class HashmapScheme(DifferentiableScheme):
 
     def features_tensor(self, images: Tensor) -> Tensor:
         """See `DifferentiableScheme.features_tensor`."""
-        return functional.normalize(self.net.to(images.device)(images), dim=1)
+        return torch.as_tensor(functional.normalize(self.net.to(images.device)(images), dim=1))
 
     def protect_tensor(self, features: Tensor, keys: np.ndarray) -> Tensor:
         """See `DifferentiableScheme.protect_tensor`; signs pass the gradient of the code itself, times its width."""
@@ -135,7 +135,7 @@ def turned(codes: Tensor, keys: np.ndarray) -> Tensor:
 def noisy(codes: Tensor, noise: float, rng: np.random.Generator) -> Tensor:
     """Codes with Gaussian noise of that length on average, scaled to length 1 again."""
     drawn = torch.from_numpy(rng.standard_normal(codes.shape, np.float32)).to(codes)
-    return functional.normalize(codes + drawn * (noise / codes.shape[1] ** 0.5), dim=1)
+    return torch.as_tensor(functional.normalize(codes + drawn * (noise / codes.shape[1] ** 0.5), dim=1))
 
 
 def bits_through(codes: Tensor) -> Tensor:
@@ -144,4 +144,4 @@ def bits_through(codes: Tensor) -> Tensor:
     Codes of length 1 in d places are about 1 / sqrt(d) large: the line takes that size to 0 and 1.
     """
     line = (1 + codes * codes.shape[1] ** 0.5) / 2
-    return line + ((codes > 0).to(codes) - line).detach()
+    return torch.as_tensor(line + ((codes > 0).to(codes) - line).detach())
