@@ -15,7 +15,7 @@ class ImpressionSampler:
 
     Args:
         part: the images.
-        mirrored: with the mirror images, as of as many more people, who follow the others: a mirrored print is nobody's.
+        mirrored: with mirror images, as of as many more people, who follow the others: a mirrored print is nobody's.
 
     Raises:
         UserError: no identity has two impressions.
