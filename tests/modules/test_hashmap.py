@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -155,12 +156,14 @@ def test_training_on_attacked_images_makes_impersonation_harder(data: Identities
 
 
 def test_federated_averaging_trains_the_same_module(data: Identities, tmp_path: Path, untrained: float) -> None:
-    module = Hashmap(code=32, channels=(8, 16), loss="supcon", norm="group", mirrored=True)
-    training = FederatedIdentities(Federated(rounds=10, local_epochs=5, batch_size=20), 3)
+    module = Hashmap(
+        code=32, channels=(8, 16), loss="supcon", norm="group", mirrored=True, augmentation=Shaken(4, 0.02)
+    )
+    training = FederatedIdentities(Federated(rounds=10, local_epochs=8, batch_size=20), 3)
     subject, found = training.fit(module, data, Accelerator("cpu"), np.random.SeedSequence(0), tmp_path)
     assert isinstance(subject, HashmapScheme)
     assert found.metrics["rounds"].value == 10
-    assert eer(subject, data) < 0.75 * untrained
+    assert eer(subject, data) < 0.8 * untrained
 
 
 MODELS = ["hashmap", "hashmap_binary", "hashmap_triplet", "hashmap_supcon", "hashmap_hardened", "hashmap_averaged"]
@@ -168,16 +171,12 @@ MODELS = ["hashmap", "hashmap_binary", "hashmap_triplet", "hashmap_supcon", "has
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_configs_write_out_every_argument(name: str) -> None:
-    import inspect
-
     node = plain(composed([f"model={name}"]))["model"]
     assert isinstance(build(node), Hashmap)
     assert node.keys() - {"_target_"} == inspect.signature(Hashmap).parameters.keys()
 
 
 def test_the_plain_config_has_the_defaults() -> None:
-    import inspect
-
     node = plain(composed(["model=hashmap"]))["model"]
     named = inspect.signature(Hashmap).parameters
     written = {key: tuple(value) if isinstance(value, list) else value for key, value in node.items()}
