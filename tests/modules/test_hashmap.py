@@ -97,6 +97,12 @@ def test_the_seed_decides_to_the_last_digit(data: Identities, tmp_path: Path) ->
     assert not np.array_equal(one["last.weight"], other["last.weight"])
 
 
+def test_a_switch_at_zero_is_off(data: Identities, tmp_path: Path) -> None:
+    off = {"inverter": InversionAdversary(0.0, 16, 6), "impersonation": Impersonation(0.0, 1, 4), "noise": 0.0}
+    plain_one, other = (fitted(data, tmp_path, 6, **settings).arrays() for settings in ({}, off))
+    assert all(np.array_equal(plain_one[name], other[name]) for name in plain_one)
+
+
 def test_the_adversary_learns_and_the_penalty_hides_from_it() -> None:
     """The code of a linear map: the gradient of the penalty makes it say less about the images."""
     generator = torch.Generator().manual_seed(0)

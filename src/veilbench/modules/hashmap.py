@@ -121,12 +121,12 @@ class Hashmap(pl.LightningModule):
         images = self.augmentation(images, self.generator) if self.augmentation else images
         images, people = images.to(self.device), rows.to(self.device).repeat_interleave(self.impressions)
         clean = len(images)
-        if self.impersonation:
+        if self.impersonation and self.impersonation.epsilon:
             attacked = self._attacked(self.impersonation, images)
             images, people = torch.cat([images, attacked]), torch.cat([people, people[: len(attacked)]])
         codes = self.hidden(self.unit_codes(images))
         lost = torch.as_tensor(self.metric(codes, people))
-        if self.inverter:
+        if self.inverter and self.inverter.weight:
             penalty = self.inverter.penalty(codes[:clean], images[:clean])
             self.curves["inversion penalty"] = float(penalty.detach())
             lost = lost + penalty

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 import torch
-from annotated_types import Ge, Gt
+from annotated_types import Ge
 from torch import Tensor
 
 
@@ -14,14 +14,14 @@ class Impersonation:
     """Moves images within a ball so that their codes come near another's, by signed gradient steps in Linf.
 
     Args:
-        epsilon: radius of the ball; pixels are in [0, 1], and stay there.
+        epsilon: radius of the ball; pixels are in [0, 1], and stay there. 0 leaves the attack out.
         steps: of the descent, 2.5 * epsilon long together; the start is anywhere in the ball.
         people: of a batch whose images are attacked, at most; each costs `steps` + 1 more passes.
     """
 
     def __init__(
         self,
-        epsilon: Annotated[float, Gt(0)] = 0.05,
+        epsilon: Annotated[float, Ge(0)] = 0.05,
         steps: Annotated[int, Ge(1)] = 2,
         people: Annotated[int, Ge(1)] = 16,
     ) -> None:

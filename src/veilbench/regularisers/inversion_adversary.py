@@ -21,6 +21,7 @@ class InversionAdversary:
 
     Args:
         weight: of the penalty: 1 minus the decoder's squared error over the mean image's, 0 or more.
+            0 leaves the attacker out.
         hidden: units of the decoder's one hidden layer.
         side: height and width of the images that it makes.
         learning_rate: its Adam's.
