@@ -111,7 +111,7 @@ def test_the_adversary_learns_and_the_penalty_hides_from_it() -> None:
     images = torch.einsum("np,pchw->nchw", share, patterns)
     torch.manual_seed(0)
     adversary = InversionAdversary(1.0, 32, 4, 0.01)
-    adversary.begin(4, torch.device("cpu"))
+    adversary.begin(4)
     learned = [float(adversary.penalty(functional.normalize(share, dim=1), images)) for _ in range(150)]
     assert learned[0] < 0.1
     assert learned[-1] > 0.8

@@ -93,7 +93,7 @@ class Hashmap(pl.LightningModule):
             people = len(self.sampler)
             self.metric = metric_loss(self.loss_name, self.margin, self.temperature, people, self.code)
             if self.inverter:
-                self.inverter.begin(self.code, self.device)
+                self.inverter.begin(self.code)
         return torch.arange(people)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

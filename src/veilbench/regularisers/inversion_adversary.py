@@ -39,10 +39,10 @@ class InversionAdversary:
         self.weight, self.hidden, self.side = weight, hidden, side
         self.learning_rate, self.steps = learning_rate, steps
 
-    def begin(self, code: int, device: torch.device) -> None:
+    def begin(self, code: int) -> None:
         """A decoder with fresh weights, from torch's global generator."""
         layers = nn.Linear(code, self.hidden), nn.ReLU(), nn.Linear(self.hidden, self.side**2)
-        self.decoder = nn.Sequential(*layers).to(device)
+        self.decoder = nn.Sequential(*layers)
         self.optimizer = torch.optim.Adam(self.decoder.parameters(), self.learning_rate, fused=True)
 
     def penalty(self, codes: Tensor, images: Tensor) -> Tensor:
@@ -53,6 +53,7 @@ class InversionAdversary:
             images: shape (n, 1, h, w).
         """
         wanted = standardised(functional.adaptive_avg_pool2d(images.detach(), self.side)).flatten(1)
+        self.decoder.to(codes.device)
         usual = (wanted - wanted.mean(0)).square().mean()
         for _ in range(self.steps):
             self.optimizer.zero_grad(set_to_none=True)

@@ -13,7 +13,7 @@ from veilbench.nets.print_encoder import PrintEncoder
 from veilbench.templates.base import cosines, orthonormal, unit
 from veilbench.templates.differentiable import DifferentiableScheme
 
-AT_ONCE = 256
+AT_ONCE = 64  # images: what they need fits into the cache
 
 
 class HashmapScheme(DifferentiableScheme):
