@@ -128,6 +128,7 @@ class Discriminator:
 def classifier(kind: str, hidden: int, rng: np.random.Generator) -> Any:
     """A classifier of scikit-learn's, made afresh."""
     warnings.filterwarnings("ignore", module="sklearn", message=".*[Cc]onverge")
+    warnings.filterwarnings("ignore", module="sklearn", message="The number of unique classes")
     if kind == "knn":
         from sklearn.neighbors import KNeighborsClassifier
 
