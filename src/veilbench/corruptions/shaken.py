@@ -1,0 +1,39 @@
+"""Small rotations and shifts."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from veilbench.corruptions.base import Corruption, need_images
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+
+class Shaken(Corruption):
+    """Turns each image about its centre and shifts it, bilinear; beyond the border it goes on as its outermost pixels.
+
+    Args:
+        rotation: the most, in degrees, either way.
+        shift: the most, as a share of the side, in each direction.
+    """
+
+    def __init__(self, rotation: float = 10.0, shift: float = 0.05) -> None:
+        for name, value in (("rotation", rotation), ("shift", shift)):
+            if value < 0:
+                raise ValueError(f"{name}={value} must be 0 or more")
+        self.rotation, self.shift = rotation, shift
+
+    def __call__(self, images: Tensor, generator: Generator) -> Tensor:
+        """See `Corruption`."""
+        import torch
+        from torch.nn import functional
+
+        need_images(images, self)
+        drawn = (2 * torch.rand(len(images), 3, generator=generator, device=generator.device) - 1).to(images)
+        angles, moves = math.radians(self.rotation) * drawn[:, 0], 2 * self.shift * drawn[:, 1:]
+        slant = images.shape[2] / images.shape[3]  # the grid's unit is half a side, in each direction its own
+        rows = [angles.cos(), -angles.sin() * slant, moves[:, 0], angles.sin() / slant, angles.cos(), moves[:, 1]]
+        grid = functional.affine_grid(torch.stack(rows, 1).view(-1, 2, 3), list(images.shape), align_corners=False)
+        return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)

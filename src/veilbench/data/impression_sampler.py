@@ -1,0 +1,54 @@
+"""Several impressions of each of some identities, drawn at random: what metric learning learns from."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from veilbench.data.identities import Impressions
+from veilbench.errors import UserError
+
+
+class ImpressionSampler:
+    """Draws impressions of given identities.
+
+    Args:
+        part: the images.
+        mirrored: with mirror images, as of as many more people, who follow the others: a mirrored print is nobody's.
+
+    Raises:
+        UserError: no identity has two impressions.
+    """
+
+    def __init__(self, part: Impressions, mirrored: bool = False) -> None:
+        self.people, where = np.unique(part.identities, return_inverse=True)
+        counts = np.bincount(where)
+        if counts.max() < 2:
+            raise UserError(f"{len(counts)} identities have one impression each: nothing can be learned from pairs")
+        places = np.full((len(counts), counts.max()), -1)
+        order = np.argsort(where, kind="stable")
+        places[np.arange(counts.max()) < counts[:, None]] = order
+        self.images, self.places = torch.from_numpy(part.images), torch.from_numpy(places)
+        self.counts = torch.from_numpy(counts)
+        if mirrored:
+            self.places = torch.cat([self.places, self.places + len(part) * (self.places >= 0)])
+            self.images, self.counts = torch.cat([self.images, self.images.flip(3)]), self.counts.repeat(2)
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    def drawn(self, people: Tensor, each: int, generator: torch.Generator) -> Tensor:
+        """Images, shape (n * each, 1, h, w), an identity's one after another.
+
+        Each image of an identity is drawn once before any is drawn again.
+
+        Args:
+            people: shape (n,), int64, on the CPU: places in `self.people`, and behind them those of mirror images.
+            each: impressions of each.
+            generator: on the CPU.
+        """
+        places, counts = self.places[people], self.counts[people]
+        lots = torch.rand(places.shape, generator=generator) + (places < 0)
+        shuffled = places.gather(1, lots.argsort(1))
+        return self.images[shuffled.gather(1, torch.arange(each) % counts[:, None]).flatten()]

@@ -1,0 +1,188 @@
+"""How well does a server's classifier tell people apart by their templates, and from how few of each?"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from annotated_types import Ge, MinLen
+
+from veilbench.accelerator import Accelerator
+from veilbench.data.identities import Identities
+from veilbench.evaluations.verification import user_keys
+from veilbench.findings import Curve, Figure, Findings, Metric, Table
+from veilbench.metrics.intervals import ends, proportion
+from veilbench.templates.base import TemplateScheme
+from veilbench.templates.extractor import Extractor
+
+Classifier = Literal["logistic", "knn", "mlp"]
+SPREAD = 10.0  # length of a training row on average, whatever the templates' unit: regularisation means the same then
+
+
+class Discriminator:
+    """Classifiers trained on templates of the test's people, on some impressions of each and tested on the others.
+
+    People are dealt into groups of as many as there are classes; a classifier is trained for each group, and their
+    answers are counted together. Clopper and Pearson's interval takes answers as independent, which those about one
+    person are not quite. The same is done with raw pixels and with principal components fitted to the training people.
+
+    A user's own key, where there is one, tells users apart by itself: beside `secret` (a key for each person) stands
+    `stolen`, where the key says nothing, since everybody has the same.
+
+    Args:
+        samples: impressions of each person to learn from.
+        classes: people to tell apart.
+        classifiers: which: logistic regression, the nearest neighbour, a net with one hidden layer.
+        hidden: units of that layer.
+        components: of the principal components beside; as many as there can be, at most.
+    """
+
+    def __init__(
+        self,
+        samples: Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(1)] = (1, 2, 5, 10),
+        classes: Annotated[Sequence[Annotated[int, Ge(2)]], MinLen(1)] = (10, 50),
+        classifiers: Annotated[Sequence[Classifier], MinLen(1)] = ("logistic", "knn", "mlp"),
+        hidden: Annotated[int, Ge(1)] = 64,
+        components: Annotated[int, Ge(1)] = 128,
+    ) -> None:
+        self.samples, self.classes, self.classifiers = list(samples), list(classes), list(classifiers)
+        self.hidden, self.components = hidden, components
+
+    def examine(
+        self, subject: TemplateScheme, data: Identities, trainer: Accelerator, seeds: np.random.SeedSequence
+    ) -> Findings:
+        """Measure; see the class."""
+        rng = np.random.default_rng(seeds)
+        images = np.concatenate([data.enrolment.images, data.probe.images])
+        people = np.r_[data.enrolment.identities, data.probe.identities]
+        rows = self._templates(subject, data, images, people, rng)
+        order = rng.permutation(len(people))
+        rows, people = {name: made[order] for name, made in rows.items()}, people[order]
+        found, table = Findings("Server's classifier"), list[list[str | float | Metric | None]]()
+        groups = {count: dealt(people, count, rng) for count in self.classes}
+        for count, samples in ((c, s) for c in self.classes for s in self.samples):
+            if reason := refused(people, groups[count], count, samples):
+                found.notes.append(f"Refused: {reason}.")
+                continue
+            for name, made in rows.items():
+                shares = [self._share(kind, made, people, groups[count], samples, rng) for kind in self.classifiers]
+                table.append([name, count, samples, *shares])
+        self._write(found, table)
+        if not subject.keyed:
+            found.notes.append("The templates have no key: there is one scenario.")
+        return found
+
+    def _templates(
+        self, subject: TemplateScheme, data: Identities, images: np.ndarray, people: np.ndarray, rng: Any
+    ) -> dict[str, np.ndarray]:
+        """What is classified, by name; each of shape (n, d), float64."""
+        features, keys = subject.features(images), user_keys(people, rng)
+        made = {"secret": subject.protect(features, keys)}
+        if subject.keyed:
+            made["stolen"] = subject.protect(features, np.full(len(images), keys[0]))
+        raw = Extractor("pixels", None)
+        most = min(self.components, len(data.train), raw(images[:1]).shape[1])
+        made |= {"raw pixels": raw(images), "pca": Extractor("pixels", most).fitted(data.train.images, rng)(images)}
+        if isinstance(made["secret"][0, 0], np.integer) and not subject.binary:
+            made |= {name: compared(subject, made[name]) for name in ("secret", "stolen") if name in made}
+        return {name: rows.reshape(len(rows), -1).astype(np.float64) for name, rows in made.items()}
+
+    def _share(
+        self, kind: str, rows: np.ndarray, people: np.ndarray, groups: list[np.ndarray], samples: int, rng: Any
+    ) -> Metric:
+        """Right answers of one kind of classifier, over all groups."""
+        right = tested = 0
+        for group in groups:
+            own = np.flatnonzero(np.isin(people, group))
+            learned = place_among_own(people[own]) < samples
+            train, test = (rows[own[part]] for part in (learned, ~learned))
+            train, test = scaled(train, test)
+            answers = classifier(kind, self.hidden, rng).fit(train, people[own[learned]]).predict(test)
+            right += int((answers == people[own[~learned]]).sum())
+            tested += len(answers)
+        return proportion(right, tested)
+
+    def _write(self, found: Findings, table: list[list[Any]]) -> None:
+        found.tables = [
+            Table("Accuracy of the server's classifier", ["on", "classes", "samples", *self.classifiers], table)
+        ]
+        for name, count, samples, *shares in table:
+            best = max(shares, key=lambda share: share.value)
+            found.metrics[f"{name.replace(' ', '_')}_{count}_classes_{samples}_samples"] = best
+        for count in self.classes:
+            curves = []
+            for name in dict.fromkeys(row[0] for row in table):
+                own = [row for row in table if row[0] == name and row[1] == count]
+                curves.append(Curve(name, [r[2] for r in own], *ends([max(r[3:], key=lambda m: m.value) for r in own])))
+            if curves and curves[0].x:
+                title = f"Best classifier of {count} people"
+                found.figures.append(Figure(title, "samples of each", "accuracy", curves, log_x=True))
+        if len(self.classifiers) > 1:
+            found.notes.append(
+                "The metrics are those of the best classifier, chosen on the test: see the table for all."
+            )
+
+
+def classifier(kind: str, hidden: int, rng: np.random.Generator) -> Any:
+    """A classifier of scikit-learn's, made afresh."""
+    warnings.filterwarnings("ignore", module="sklearn", message=".*[Cc]onverge")
+    warnings.filterwarnings("ignore", module="sklearn", message="The number of unique classes")
+    if kind == "knn":
+        from sklearn.neighbors import KNeighborsClassifier
+
+        return KNeighborsClassifier(1)
+    seed = int(rng.integers(2**31))
+    if kind == "mlp":
+        from sklearn.neural_network import MLPClassifier
+
+        return MLPClassifier(hidden, learning_rate_init=0.01, max_iter=100, random_state=seed)
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(max_iter=300, random_state=seed)
+
+
+def scaled(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both with the training's mean taken off and of its scale, in the space that the training rows span.
+
+    A linear classifier with a squared penalty cannot leave that space, and what lies outside of it adds the same to a
+    row's squared distances from all training rows: nothing is lost, and raw pixels cost as much as short codes.
+    """
+    mean = train.mean(0)
+    train, test = train - mean, test - mean
+    if len(train) < train.shape[1]:
+        basis = np.linalg.qr(train.T)[0]
+        train, test = train @ basis, test @ basis
+    scale = SPREAD / max(float(np.sqrt((train**2).sum(1).mean())), 1e-12)
+    return train * scale, test * scale
+
+
+def compared(scheme: TemplateScheme, templates: np.ndarray) -> np.ndarray:
+    """Numbers that are equal or not, as similarities to all templates, shape (n, n): classifiers take them as sizes."""
+    return scheme.compare_all(templates, templates)
+
+
+def place_among_own(people: np.ndarray) -> np.ndarray:
+    """How many rows of the same person come before each row, shape (n,)."""
+    places = np.empty(len(people), np.int64)
+    for who in np.unique(people):
+        own = people == who
+        places[own] = np.arange(own.sum())
+    return places
+
+
+def dealt(people: np.ndarray, classes: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Groups of so many people each; who is left over is in none."""
+    drawn = rng.permutation(np.unique(people))
+    return [drawn[at : at + classes] for at in range(0, len(drawn) - classes + 1, classes)]
+
+
+def refused(people: np.ndarray, groups: list[np.ndarray], classes: int, samples: int) -> str:
+    """Why this cannot be measured; empty where it can."""
+    counts = np.unique(people, return_counts=True)[1]
+    if not groups:
+        return f"{classes} classes need as many people; the test has {len(counts)}"
+    if counts.min() <= samples:
+        return f"{samples} samples of each need {samples + 1} impressions; somebody in the test has {counts.min()}"
+    return ""

@@ -1,0 +1,133 @@
+"""Which distances do templates keep, and how many people can they tell apart?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.accelerator import Accelerator
+from veilbench.data.identities import Identities
+from veilbench.evaluations.verification import user_keys
+from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.metrics.biometric import Comparisons
+from veilbench.metrics.intervals import mean
+from veilbench.metrics.uniqueness import collisions, degrees_of_freedom, effective_bits, nearest_strangers
+from veilbench.templates.base import TemplateScheme
+from veilbench.templates.extractor import Extractor
+
+
+class Distance:
+    """Rank correlation of images' distances with templates'; collisions, effective bits and nearest strangers.
+
+    All templates are made with one key, since only those can be compared: what a key adds is not measured here. The
+    correlations are Spearman's. Their intervals come from drawing the people anew, with the ranks as they are.
+
+    Effective bits are Daugman's, of bits; where templates are real numbers, of the signs of their numbers less their
+    medians. They say how widely strangers' distances spread and not how hard a template is to guess.
+
+    Args:
+        images: of the test that are compared with each other, at most.
+        repeats: of the bootstrap over identities.
+    """
+
+    def __init__(self, images: Annotated[int, Ge(10)] = 400, repeats: Annotated[int, Ge(10)] = 200) -> None:
+        self.images, self.repeats = images, repeats
+
+    def examine(
+        self, subject: TemplateScheme, data: Identities, trainer: Accelerator, seeds: np.random.SeedSequence
+    ) -> Findings:
+        """Measure; see the class."""
+        rng = np.random.default_rng(seeds)
+        images = np.concatenate([data.enrolment.images, data.probe.images])
+        people = np.r_[data.enrolment.identities, data.probe.identities]
+        rows = np.sort(rng.permutation(len(people))[: self.images])
+        images, people = images[rows], people[rows]
+        templates = subject.enroll(images, np.full(len(images), user_keys(people[:1], rng)[0]))
+        alike = subject.compare_all(templates, templates)
+        found = Findings("Distances and uniqueness")
+        self._kept(found, alike, images, people, rng)
+        self._unique(found, subject, templates, alike, people)
+        return found
+
+    def _kept(self, found: Findings, alike: np.ndarray, images: np.ndarray, people: np.ndarray, rng: object) -> None:
+        assert isinstance(rng, np.random.Generator)
+        first, second = np.triu_indices(len(people), 1)
+        strangers = people[first] != people[second]
+        inputs = {"pixels": Extractor("pixels", None)}
+        if min(images.shape[2:]) >= 12:
+            inputs["orientation"] = Extractor("orientation", None)
+        for name, extractor in inputs.items():
+            rows = extractor(images)
+            similar = (rows @ rows.T)[first, second]
+            for whom, chosen in (("all", np.ones_like(strangers)), ("strangers", strangers)):
+                pairs = first[chosen], second[chosen]
+                metric = correlated(similar[chosen], alike[first, second][chosen], pairs, people, rng, self.repeats)
+                found.metrics[f"rank_correlation_{name}_{whom}"] = metric
+
+    def _unique(
+        self, found: Findings, subject: TemplateScheme, templates: np.ndarray, alike: np.ndarray, people: np.ndarray
+    ) -> None:
+        same, pairs = collisions(templates, people)
+        found.metrics |= {"collisions": Metric.exact(same), "pairs_of_strangers": Metric.exact(pairs)}
+        bits = templates if subject.binary else templates > np.median(templates, 0)
+        distances = (bits[:, None] != bits[None]).mean(2)[people[:, None] != people[None]]
+        if distances.std() == 0:
+            found.notes.append("All strangers are equally far from each other: there are no effective bits to count.")
+        else:
+            found.metrics["degrees_of_freedom"] = Metric.exact(degrees_of_freedom(distances), len(people))
+            found.metrics["effective_bits"] = Metric.exact(effective_bits(distances), len(people))
+        comparisons = Comparisons.of_all(alike, people, people)
+        nearest = np.sort(nearest_strangers(comparisons, len(people)))
+        found.metrics["nearest_stranger"] = mean(
+            [nearest_of.max() for nearest_of in of_each(alike, people)], unit="", of="people"
+        )
+        shares = ((1 + np.arange(len(nearest))) / len(nearest)).tolist()
+        curve = Curve("nearest stranger", nearest.tolist(), shares)
+        found.figures.append(Figure("Nearest strangers", "similarity", "share of templates", [curve]))
+
+
+def of_each(alike: np.ndarray, people: np.ndarray) -> list[np.ndarray]:
+    """The similarities of each person's templates with all strangers'."""
+    return [alike[people == who][:, people != who].ravel() for who in np.unique(people)]
+
+
+def correlated(
+    x: np.ndarray,
+    y: np.ndarray,
+    pairs: tuple[np.ndarray, np.ndarray],
+    people: np.ndarray,
+    rng: np.random.Generator,
+    repeats: int,
+) -> Metric:
+    """Spearman's correlation over pairs of images, with the interval of a bootstrap over people.
+
+    Args:
+        x: shape (pairs,).
+        y: shape (pairs,).
+        pairs: places of the images, each shape (pairs,).
+        people: whose the images are.
+        rng: draws.
+        repeats: draws.
+    """
+    from scipy.stats import rankdata
+
+    ranks = np.stack([rankdata(x), rankdata(y)])
+    distinct, where = np.unique(people, return_inverse=True)
+    first, second = where[pairs[0]], where[pairs[1]]
+    value, drawn = weighted_correlation(ranks, np.ones(len(x))), list[float]()
+    for times in rng.multinomial(len(distinct), np.full(len(distinct), 1 / len(distinct)), repeats):
+        weights = np.where(first == second, times[first], times[first] * times[second]).astype(float)
+        drawn.append(weighted_correlation(ranks, weights))
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    label = "bootstrap over identities, 95 %"
+    return Metric(value, min(float(low), value), max(float(high), value), len(distinct), label)
+
+
+def weighted_correlation(rows: np.ndarray, weights: np.ndarray) -> float:
+    """Pearson's of two rows, shape (2, n); 0 where one of them is constant."""
+    centred = rows - (rows @ weights / weights.sum())[:, None]
+    covariance = (centred * weights) @ centred.T
+    spread = np.sqrt(covariance[0, 0] * covariance[1, 1])
+    return float(covariance[0, 1] / spread) if spread > 0 else 0.0

@@ -1,0 +1,77 @@
+"""What passes between the server and clients who learn hashmaps on their own: hashmaps and whose they are.
+
+A message is a safetensors file of two arrays, `hashmaps` and `identities`, and nothing else.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from veilbench.errors import UserError
+
+PARTS = {"hashmaps", "identities"}
+
+
+def packed(hashmaps: np.ndarray, identities: np.ndarray) -> bytes:
+    """A message.
+
+    Args:
+        hashmaps: shape (n, code), float32.
+        identities: shape (n,), int64.
+
+    Raises:
+        UserError: they are not such arrays, or not finite.
+    """
+    if hashmaps.ndim != 2 or hashmaps.dtype != np.float32 or identities.shape != (len(hashmaps),):
+        raise UserError(f"hashmaps of shape {hashmaps.shape} and identities of {identities.shape} cannot be sent")
+    if not np.isfinite(hashmaps).all():
+        raise UserError(f"{int((~np.isfinite(hashmaps)).sum())} numbers of a client's hashmaps are not finite")
+    return bytes(save({"hashmaps": np.ascontiguousarray(hashmaps), "identities": identities.astype(np.int64)}))
+
+
+def unpacked(message: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """The inverse of `packed`.
+
+    Raises:
+        UserError: it is no such message.
+    """
+    try:
+        parts = load(message)
+    except SafetensorError as error:
+        raise UserError(f"a message of {len(message)} bytes holds no hashmaps: {error}") from error
+    if parts.keys() != PARTS:
+        raise UserError(f"a message holds {sorted(parts)}; allowed: {sorted(PARTS)}")
+    packed(parts["hashmaps"], parts["identities"])
+    return parts["hashmaps"], parts["identities"]
+
+
+class HashmapServer:
+    """Keeps each client's latest hashmaps, and hands them to the others."""
+
+    def __init__(self) -> None:
+        self.latest: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def receive(self, client: int, message: bytes) -> None:
+        """A client's hashmaps, which replace its former ones.
+
+        Raises:
+            UserError: it is no message of hashmaps, or they are longer or shorter than others'.
+        """
+        hashmaps, identities = unpacked(message)
+        for other, (theirs, _) in self.latest.items():
+            if other != client and theirs.shape[1] != hashmaps.shape[1]:
+                raise UserError(f"hashmaps of client {client} have {hashmaps.shape[1]} numbers, not {theirs.shape[1]}")
+        self.latest[client] = hashmaps, identities
+
+    def for_client(self, client: int) -> bytes:
+        """A message with everybody else's hashmaps.
+
+        Raises:
+            UserError: there are none.
+        """
+        others = [self.latest[other] for other in sorted(self.latest) if other != client]
+        if not others:
+            raise UserError(f"no client but {client} has sent hashmaps: there is nobody to keep away from")
+        return packed(np.concatenate([h for h, _ in others]), np.concatenate([who for _, who in others]))

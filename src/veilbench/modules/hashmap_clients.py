@@ -1,0 +1,129 @@
+"""Clients who each learn an encoder of their own, from their own images and from others' hashmaps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import numpy as np
+import torch
+from annotated_types import Ge, Gt, MinLen
+from torch import Tensor
+from torch.nn import functional
+
+from veilbench.data.identities import Identities
+from veilbench.data.impression_sampler import ImpressionSampler
+from veilbench.errors import UserError
+from veilbench.losses.contrastive import against, contrastive
+from veilbench.nets.print_encoder import Norm, PrintEncoder
+from veilbench.templates.client_hashmaps import ClientHashmaps
+
+Augmentation = Callable[[Tensor, torch.Generator], Tensor]
+
+
+class Client:
+    """One client: its images, its encoder and its optimizer. Nothing of it leaves but what `published` gives.
+
+    Args:
+        sampler: of its own images.
+        net: its encoder, with first weights.
+        settings: of the module.
+        generator: its random numbers.
+    """
+
+    def __init__(
+        self, sampler: ImpressionSampler, net: PrintEncoder, settings: HashmapClients, generator: torch.Generator
+    ) -> None:
+        self.sampler, self.net, self.settings, self.generator = sampler, net, settings, generator
+        self.optimizer = torch.optim.AdamW(net.parameters(), settings.learning_rate, fused=True)
+
+    def published(self) -> tuple[np.ndarray, np.ndarray]:
+        """Hashmaps of as many impressions of each of its identities as a batch has, and the identities' numbers."""
+        people, each = torch.arange(len(self.sampler)), self.settings.impressions
+        with torch.no_grad():
+            codes = functional.normalize(self.net.eval()(self.sampler.drawn(people, each, self.generator)), dim=1)
+        self.net.train()
+        return codes.numpy(), np.repeat(self.sampler.people, each)
+
+    def learn(self, strangers: np.ndarray, steps: int) -> float:
+        """Take optimizer steps: own impressions together, away from the strangers' hashmaps; the mean loss.
+
+        Args:
+            strangers: shape (m, code), float32.
+            steps: of the optimizer.
+        """
+        theirs, losses, settings = torch.from_numpy(strangers), list[float](), self.settings
+        for _ in range(steps):
+            people = torch.randperm(len(self.sampler), generator=self.generator)[: settings.people]
+            images = self.sampler.drawn(people, settings.impressions, self.generator)
+            images = settings.augmentation(images, self.generator) if settings.augmentation else images
+            whose = people.repeat_interleave(settings.impressions)
+            codes = functional.normalize(self.net(images), dim=1)
+            loss = against(codes, whose, theirs, settings.margin)
+            if settings.among_own:
+                loss = loss + contrastive(codes, whose, settings.margin)
+            self.optimizer.zero_grad(set_to_none=True)
+            torch.autograd.backward(loss)
+            self.optimizer.step()
+            losses.append(float(loss.detach()))
+        return float(np.mean(losses))
+
+
+class HashmapClients:
+    """The source system's protocol: as many encoders as clients, trained by `training.clients`.
+
+    Args:
+        clients: how many; the training identities are dealt among them.
+        code: length of the codes.
+        margin: distance at which strangers are far enough.
+        among_own: a client also separates its own identities from each other; with one identity each there are none.
+        channels: see `nets.print_encoder.PrintEncoder`.
+        norm: see there.
+        impressions: of each identity in a batch, and in a message.
+        people: of a batch, at most.
+        augmentation: spoils the images that are learned from.
+        learning_rate: AdamW's.
+    """
+
+    def __init__(
+        self,
+        clients: Annotated[int, Ge(2)] = 6,
+        code: Annotated[int, Ge(2)] = 128,
+        margin: Annotated[float, Gt(0)] = 1.4,
+        among_own: bool = True,
+        channels: Annotated[Sequence[Annotated[int, Ge(4)]], MinLen(1)] = (32, 64, 128),
+        norm: Norm = "group",
+        impressions: Annotated[int, Ge(2)] = 4,
+        people: Annotated[int, Ge(1)] = 16,
+        augmentation: Augmentation | None = None,
+        learning_rate: Annotated[float, Gt(0)] = 1e-3,
+    ) -> None:
+        self.clients, self.code, self.margin, self.among_own = clients, code, margin, among_own
+        self.channels, self.norm, self.impressions = list(channels), norm, impressions
+        self.people, self.augmentation, self.learning_rate = people, augmentation, learning_rate
+
+    def start(self, data: Identities, seeds: np.random.SeedSequence) -> list[Client]:
+        """Deal the training identities, and draw each client's first weights: the parties of the protocol.
+
+        All encoders start from the same weights, which no data has touched: codes of different encoders are compared.
+
+        Raises:
+            UserError: fewer identities than clients.
+        """
+        people = np.unique(data.train.identities)
+        if self.clients > len(people):
+            raise UserError(f"clients={self.clients} is more than the {len(people)} training identities")
+        deal, weights, *draws = (int(seed) for seed in seeds.generate_state(2 + self.clients))
+        groups = np.array_split(np.random.default_rng(deal).permutation(people), self.clients)
+        self.parties = []
+        for group, seed in zip(groups, draws, strict=True):
+            own = data.train.chosen(np.isin(data.train.identities, group))
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(weights)
+                net = PrintEncoder(self.code, self.channels, self.norm)
+            self.parties.append(Client(ImpressionSampler(own), net, self, torch.Generator().manual_seed(seed)))
+        return self.parties
+
+    def subject(self) -> ClientHashmaps:
+        """The encoders with their last weights."""
+        return ClientHashmaps([party.net for party in self.parties])

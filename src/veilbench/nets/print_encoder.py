@@ -1,0 +1,64 @@
+"""A small and fast encoder of prints and other grey images."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, MinLen
+from torch import Tensor, nn
+
+Norm = Literal["batch", "group"]
+GROUPS = 4
+
+
+class PrintEncoder(nn.Module):
+    """From images to codes of any length: each image is standardised, so that contrast and brightness do not count.
+
+    The first convolution is wide (8 x 8, about a ridge and a valley of a 96 x 96 print) and moves by 4 pixels, which
+    is what makes it fast; the others are 3 x 3 and halve height and width. What is left is pooled to a grid and mapped
+    linearly, so that the images may have any size.
+
+    Args:
+        code: numbers that come out.
+        channels: of each convolution.
+        norm: of the channels: `batch`, or `group`, which knows nothing of other images.
+        grid: cells along each side that are pooled.
+    """
+
+    def __init__(
+        self,
+        code: Annotated[int, Ge(1)] = 128,
+        channels: Annotated[Sequence[Annotated[int, Ge(GROUPS)]], MinLen(1)] = (32, 64, 128),
+        norm: Norm = "batch",
+        grid: Annotated[int, Ge(1)] = 6,
+    ) -> None:
+        super().__init__()
+        if norm not in ("batch", "group"):
+            raise ValueError(f"norm={norm} must be batch or group")
+        if wrong := [width for width in channels if width % GROUPS]:
+            raise ValueError(f"channels={list(channels)}: {wrong[0]} must be a multiple of {GROUPS}")
+        self.code, self.channels, self.norm, self.grid = code, list(channels), norm, grid
+        layers: list[nn.Module] = [nn.Conv2d(1, self.channels[0], 8, 4, 2), *self._after(self.channels[0])]
+        for before, after in itertools.pairwise(self.channels):
+            layers += [nn.Conv2d(before, after, 3, 2, 1), *self._after(after)]
+        self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(grid), nn.Flatten())
+        self.last = nn.Linear(self.channels[-1] * grid**2, code)
+
+    def _after(self, width: int) -> list[nn.Module]:
+        return [nn.BatchNorm2d(width) if self.norm == "batch" else nn.GroupNorm(GROUPS, width), nn.ReLU()]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Shape (n, 1, h, w), 8 pixels a side or more, to (n, code)."""
+        return self.last(self.layers(standardised(images)))  # type: ignore[no-any-return]
+
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {"code": self.code, "channels": self.channels, "norm": self.norm, "grid": self.grid}
+
+
+def standardised(images: Tensor) -> Tensor:
+    """Each image with mean 0 and standard deviation 1; blank ones are all 0."""
+    centred = images - images.mean((1, 2, 3), keepdim=True)
+    return centred / (centred.square().mean((1, 2, 3), keepdim=True) + 1e-8).sqrt()

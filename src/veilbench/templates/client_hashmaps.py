@@ -1,0 +1,80 @@
+"""Hashmaps of clients who have an encoder each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from veilbench.nets.print_encoder import PrintEncoder
+from veilbench.templates.differentiable import DifferentiableScheme
+
+AT_ONCE = 64  # images: what they need fits into the cache
+
+
+class ClientHashmaps(DifferentiableScheme):
+    """A user's key says which client the user belongs to, and so whose encoder makes the template.
+
+    The features are every encoder's code of length 1, one after another; a template is one of them. There are no more
+    different templates of an image than clients: a template is renewed by moving to another client, if at all.
+
+    Args:
+        nets: the clients' encoders, with trained weights.
+    """
+
+    def __init__(self, nets: Sequence[PrintEncoder]) -> None:
+        self.nets = nn.ModuleList(nets).eval().requires_grad_(False)
+
+    def fit(self, data: Any, rng: np.random.Generator) -> ClientHashmaps:
+        """See `Subject.fit`.
+
+        Raises:
+            NotImplementedError: always; `modules.hashmap_clients` trains it.
+        """
+        raise NotImplementedError("ClientHashmaps is made by training")
+
+    def features(self, images: np.ndarray) -> np.ndarray:
+        """Shape (n, 1, h, w) to (n, clients * code), float32."""
+        parts = np.split(images, range(AT_ONCE, len(images), AT_ONCE))
+        with torch.no_grad():
+            made = [self.features_tensor(torch.from_numpy(np.ascontiguousarray(part, np.float32))) for part in parts]
+        return torch.cat(made).numpy()
+
+    def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The code of the key's client, shape (n, code)."""
+        client = int(rng.integers(len(self.nets)))
+        return features.reshape(len(features), len(self.nets), -1)[:, client].copy()
+
+    def features_tensor(self, images: Tensor) -> Tensor:
+        """See `DifferentiableScheme.features_tensor`."""
+        self.nets.to(images.device)
+        return torch.cat([functional.normalize(net(images), dim=1) for net in self.nets], 1)
+
+    def protect_tensor(self, features: Tensor, keys: np.ndarray) -> Tensor:
+        """See `DifferentiableScheme.protect_tensor`."""
+        clients = [int(np.random.default_rng(int(key)).integers(len(self.nets))) for key in keys]
+        codes = features.view(len(features), len(self.nets), -1)
+        return codes[torch.arange(len(codes)), torch.tensor(clients)]
+
+    def similarity_tensor(self, a: Tensor, b: Tensor) -> Tensor:
+        """See `DifferentiableScheme.similarity_tensor`."""
+        return torch.as_tensor(functional.cosine_similarity(a, b))
+
+    def settings(self) -> dict[str, Any]:
+        """The nets' shapes."""
+        return {"nets": [net.settings() for net in self.nets if isinstance(net, PrintEncoder)]}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The nets' weights."""
+        return {name: weight.detach().cpu().numpy() for name, weight in self.nets.state_dict().items()}
+
+    @classmethod
+    def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> ClientHashmaps:
+        """See `Subject.restore`."""
+        made = cls([PrintEncoder(**net) for net in settings["nets"]])
+        made.nets.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in arrays.items()})
+        return made

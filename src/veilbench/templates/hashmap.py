@@ -1,0 +1,147 @@
+"""A trained encoder's codes as templates: hashmaps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from veilbench.nets.print_encoder import PrintEncoder
+from veilbench.templates.base import cosines, orthonormal, unit
+from veilbench.templates.differentiable import DifferentiableScheme
+
+AT_ONCE = 64  # images: what they need fits into the cache
+
+
+class HashmapScheme(DifferentiableScheme):
+    """Codes of length 1, or their signs; turned by a user's key; with noise.
+
+    The turn keeps all distances between templates of one key: with the key, nothing is hidden that the code has. Noise
+    is drawn afresh for each template, from a generator that starts with `noise_seed` where the scheme is made or
+    restored: the same calls in the same order give the same templates, and no two calls the same noise.
+
+    Args:
+        net: with trained weights.
+        binary: templates are the signs of the code, uint8 of 0 and 1.
+        keyed: the code is multiplied with a user's orthogonal matrix.
+        noise: length of the Gaussian noise that is added to the code of length 1, on average, before signs are taken.
+        noise_seed: of that noise.
+    """
+
+    def __init__(
+        self,
+        net: PrintEncoder,
+        binary: bool = False,
+        keyed: bool = False,
+        noise: float = 0.0,
+        noise_seed: int = 0,
+    ) -> None:
+        if noise < 0:
+            raise ValueError(f"noise={noise} must be 0 or more")
+        self.net = net.eval().requires_grad_(False)
+        self.binary, self.keyed, self.noise, self.noise_seed = binary, keyed, noise, noise_seed
+        self.rng = np.random.default_rng(noise_seed)
+
+    def fit(self, data: Any, rng: np.random.Generator) -> HashmapScheme:
+        """See `Subject.fit`.
+
+        Raises:
+            NotImplementedError: always; `modules.hashmap` trains it.
+        """
+        raise NotImplementedError("HashmapScheme is made by training")
+
+    def features(self, images: np.ndarray) -> np.ndarray:
+        """Codes of images of shape (n, 1, h, w), of length 1: shape (n, code), float32."""
+        parts = np.split(images, range(AT_ONCE, len(images), AT_ONCE))
+        with torch.no_grad():
+            made = [self.features_tensor(torch.from_numpy(np.ascontiguousarray(part, np.float32))) for part in parts]
+        return torch.cat(made).numpy()
+
+    def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The codes turned by the key, shape (n, code), float32; without noise and signs, which follow."""
+        width = features.shape[1]
+        return np.asarray(features @ orthonormal(width, width, rng) if self.keyed else features, np.float32)
+
+    def protect(self, features: np.ndarray, keys: np.ndarray) -> np.ndarray:
+        """See `TemplateScheme.protect`."""
+        codes = super().protect(features, keys)
+        if self.noise:
+            drawn = self.rng.standard_normal(codes.shape, np.float32)
+            codes = unit(codes + drawn * np.float32(self.noise / np.sqrt(codes.shape[1])))
+        return np.asarray(codes > 0, np.uint8) if self.binary else codes
+
+    def compare(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """The share of equal bits, or the cosine, row by row."""
+        return np.asarray((a == b).mean(1), np.float32) if self.binary else cosines(a, b)
+
+    def compare_all(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """The share of equal bits, or the cosine, all with all."""
+        if not self.binary:
+            return super().compare_all(a, b)
+        signs = [2 * bits.astype(np.float32) - 1 for bits in (a, b)]
+        return np.asarray((1 + signs[0] @ signs[1].T / a.shape[1]) / 2, np.float32)
+
+    def features_tensor(self, images: Tensor) -> Tensor:
+        """See `DifferentiableScheme.features_tensor`."""
+        return torch.as_tensor(functional.normalize(self.net.to(images.device)(images), dim=1))
+
+    def protect_tensor(self, features: Tensor, keys: np.ndarray) -> Tensor:
+        """See `DifferentiableScheme.protect_tensor`; signs pass the gradient of the code itself, times its width."""
+        codes = turned(features, keys) if self.keyed else features
+        if self.noise:
+            codes = noisy(codes, self.noise, self.rng)
+        return bits_through(codes) if self.binary else codes
+
+    def similarity_tensor(self, a: Tensor, b: Tensor) -> Tensor:
+        """See `DifferentiableScheme.similarity_tensor`."""
+        if self.binary:
+            return (1 + ((2 * a - 1) * (2 * b - 1)).mean(1)) / 2
+        return torch.as_tensor(functional.cosine_similarity(a, b))
+
+    def settings(self) -> dict[str, Any]:
+        """The net's shape, and the constructor's other arguments."""
+        more = {"binary": self.binary, "keyed": self.keyed, "noise": self.noise, "noise_seed": self.noise_seed}
+        return {"net": self.net.settings()} | more
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The net's weights. Keys are the users', and not kept."""
+        return {name: weight.detach().cpu().numpy() for name, weight in self.net.state_dict().items()}
+
+    @classmethod
+    def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> HashmapScheme:
+        """See `Subject.restore`."""
+        settings = dict(settings)
+        net = PrintEncoder(**settings.pop("net"))
+        net.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in arrays.items()})
+        return cls(net, **settings)
+
+
+def turned(codes: Tensor, keys: np.ndarray) -> Tensor:
+    """Codes times the orthogonal matrices of their users' keys, shape (n, d)."""
+    if keys.shape != (len(codes),):
+        raise ValueError(f"keys of shape {keys.shape} for {len(codes)} rows of features")
+    distinct, which = np.unique(keys, return_inverse=True)
+    width, made = codes.shape[1], torch.empty_like(codes)
+    for place, key in enumerate(distinct):
+        matrix = torch.from_numpy(orthonormal(width, width, np.random.default_rng(int(key)))).to(codes)
+        rows = torch.from_numpy(np.flatnonzero(which == place)).to(codes.device)
+        made = made.index_copy(0, rows, codes[rows] @ matrix)
+    return made
+
+
+def noisy(codes: Tensor, noise: float, rng: np.random.Generator) -> Tensor:
+    """Codes with Gaussian noise of that length on average, scaled to length 1 again."""
+    drawn = torch.from_numpy(rng.standard_normal(codes.shape, np.float32)).to(codes)
+    return torch.as_tensor(functional.normalize(codes + drawn * (noise / codes.shape[1] ** 0.5), dim=1))
+
+
+def bits_through(codes: Tensor) -> Tensor:
+    """Whether codes are above 0, as the numbers 0 and 1; the gradient is that of a line through 1/2, and not cut off.
+
+    Codes of length 1 in d places are about 1 / sqrt(d) large: the line takes that size to 0 and 1.
+    """
+    line = (1 + codes * codes.shape[1] ** 0.5) / 2
+    return torch.as_tensor(line + ((codes > 0).to(codes) - line).detach())

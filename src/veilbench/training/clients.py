@@ -1,0 +1,58 @@
+"""Training of clients who exchange hashmaps through a server: never an image, never a weight."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from annotated_types import Ge
+
+from veilbench.accelerator import Accelerator
+from veilbench.errors import UserError
+from veilbench.federated.hashmap_exchange import HashmapServer, packed, unpacked
+from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.subject import Subject
+
+
+class Clients:
+    """Rounds: every client sends its hashmaps, gets everybody else's, and learns from them and its own images.
+
+    Args:
+        rounds: of the exchange.
+        steps: of each client's optimizer in a round.
+    """
+
+    def __init__(self, rounds: Annotated[int, Ge(1)] = 10, steps: Annotated[int, Ge(1)] = 10) -> None:
+        self.rounds, self.steps = rounds, steps
+
+    def fit(
+        self, module: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path
+    ) -> tuple[Subject, Findings]:
+        """Train, on the CPU: the clients' batches are small.
+
+        Raises:
+            UserError: a loss became infinite or NaN.
+        """
+        torch.set_num_threads(trainer.threads)
+        clients, server = module.start(data, seeds), HashmapServer()
+        found, losses, started = Findings("Training"), list[float](), time.perf_counter()
+        for number in range(self.rounds):
+            for who, client in enumerate(clients):
+                server.receive(who, message := packed(*client.published()))
+                found.cost["bytes_up"] = len(message)
+            each = []
+            for who, client in enumerate(clients):
+                message = server.for_client(who)
+                found.cost["bytes_down"] = len(message)
+                each.append(client.learn(unpacked(message)[0], self.steps))
+            losses.append(float(np.mean(each)))
+            if not np.isfinite(losses[-1]):
+                raise UserError(f"training diverged in round {number + 1}; lower the learning rate")
+        found.cost["training_seconds"] = time.perf_counter() - started
+        curve = Curve("loss", list(range(1, self.rounds + 1)), losses)
+        found.figures.append(Figure("Training: loss", "rounds", "mean of the clients' losses", [curve]))
+        found.metrics = {"loss": Metric.exact(losses[-1]), "rounds": Metric.exact(self.rounds)}
+        return module.subject(), found

@@ -1,0 +1,58 @@
+"""Federated averaging of an encoder: the training identities are dealt among clients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.accelerator import Accelerator
+from veilbench.data.identities import Identities
+from veilbench.errors import UserError
+from veilbench.findings import Findings
+from veilbench.subject import Subject
+from veilbench.training.federated import Federated
+
+
+@dataclass(frozen=True)
+class DealtIdentities(Identities):
+    """Identities, and the client that each row of a module's training data belongs to.
+
+    Attributes:
+        clients: shape (rows,), int64.
+    """
+
+    clients: np.ndarray
+
+
+class FederatedIdentities:
+    """Deals identities, and lets `Federated` train. The module's training rows must be numbers of identities.
+
+    Args:
+        federated: how the clients' updates come together.
+        clients: how many.
+    """
+
+    def __init__(self, federated: Federated, clients: Annotated[int, Ge(1)] = 6) -> None:
+        self.federated, self.clients = federated, clients
+
+    def fit(
+        self, module: Any, data: Identities, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path
+    ) -> tuple[Subject, Findings]:
+        """See `Federated.fit`.
+
+        Raises:
+            UserError: fewer identities than clients.
+        """
+        deal, training = seeds.spawn(2)
+        people = len(np.unique(data.train.identities))
+        if self.clients > people:
+            raise UserError(f"clients={self.clients} is more than the {people} training identities")
+        clients = np.random.default_rng(deal).permutation(np.arange(people) % self.clients)
+        if getattr(module, "mirrored", False):
+            clients = np.tile(clients, 2)  # a mirrored print lies where the print lies
+        dealt = DealtIdentities(**vars(data), clients=clients)
+        return self.federated.fit(module, dealt, trainer, training, folder)

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from veilbench.nets.print_encoder import PrintEncoder, standardised
+
+
+def images(n: int, height: int, width: int) -> torch.Tensor:
+    return torch.rand((n, 1, height, width), generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("norm", ["batch", "group"])
+@pytest.mark.parametrize(("height", "width"), [(96, 96), (56, 46), (8, 33)])
+def test_images_of_any_size_become_codes_of_one(norm: str, height: int, width: int) -> None:
+    net = PrintEncoder(20, (8, 16), norm).eval()  # type: ignore[arg-type]
+    codes = net(images(3, height, width))
+    assert codes.shape == (3, 20)
+    assert not torch.allclose(codes[0], codes[1])
+
+
+def test_contrast_and_brightness_do_not_count() -> None:
+    net, seen = PrintEncoder(20, (8, 16)).eval(), images(3, 40, 40)
+    torch.testing.assert_close(net(0.3 * seen + 0.1), net(seen), rtol=1e-3, atol=1e-4)
+    assert not torch.allclose(net(seen**2), net(seen), rtol=1e-3, atol=1e-4)
+    assert standardised(torch.full((1, 1, 9, 9), 0.4)).abs().max() < 1e-2
+
+
+@pytest.mark.parametrize(("norm", "alone"), [("batch", False), ("group", True)])
+def test_only_group_norms_know_nothing_of_other_images(norm: str, alone: bool) -> None:
+    net, seen = PrintEncoder(20, (8, 16), norm).train(), images(4, 32, 32)  # type: ignore[arg-type]
+    other = seen.clone()
+    other[1:] = other[1:].sqrt().flip(3)
+    assert torch.allclose(net(seen)[0], net(other)[0], atol=1e-6) == alone
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"), [({"channels": (8, 10)}, "10 must be a multiple of 4"), ({"norm": "layer"}, "norm=layer")]
+)
+def test_a_bad_value_is_named(settings: dict[str, object], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        PrintEncoder(8, **settings)  # type: ignore[arg-type]
