@@ -1,0 +1,51 @@
+"""Schemes that multiply features with a user's matrix, and so have gradients."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from veilbench.templates.differentiable import DifferentiableScheme
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class LinearScheme(DifferentiableScheme):
+    """A user's matrix, and perhaps something simple after it.
+
+    Args:
+        extractor: see `TemplateScheme`.
+    """
+
+    @abstractmethod
+    def matrix(self, width: int, rng: np.random.Generator) -> np.ndarray:
+        """The user's matrix, shape (features, numbers), float32; everything random comes from `rng`."""
+
+    def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Shape (n, numbers), float32."""
+        return np.asarray(features @ self.matrix(features.shape[1], rng))
+
+    def features_tensor(self, images: Tensor) -> Tensor:
+        """See `DifferentiableScheme`."""
+        return self.extractor.tensor(images)
+
+    def protect_tensor(self, features: Tensor, keys: np.ndarray) -> Tensor:
+        """See `DifferentiableScheme`."""
+        import torch
+
+        rows: list[Tensor] = [features[:0]] * len(features)
+        for key in np.unique(keys):
+            places = np.flatnonzero(keys == key)
+            matrix = torch.from_numpy(self.matrix(features.shape[1], np.random.default_rng(int(key)))).to(features)
+            for place, row in zip(places, features[places] @ matrix, strict=True):
+                rows[place] = row
+        return torch.stack(rows)
+
+    def similarity_tensor(self, a: Tensor, b: Tensor) -> Tensor:
+        """The cosine, row by row."""
+        import torch
+
+        return torch.cosine_similarity(a, b, dim=1)
