@@ -1,0 +1,92 @@
+"""The recognition system that attacks on templates are made against: who is enrolled, and when it accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from veilbench.data.identities import Identities, Impressions
+from veilbench.errors import UserError
+from veilbench.evaluations.verification import scores, user_keys
+from veilbench.metrics.biometric import Comparisons, at_fmr, error_rates, refusal
+from veilbench.templates.base import TemplateScheme
+
+
+@dataclass(frozen=True)
+class TemplateSystem:
+    """A scheme at work, seen from its attackers: one enrolled template of each victim.
+
+    Thresholds are those of strangers who claim an identity with its key. So does everybody who presents a
+    reconstruction; and so a stranger's image is accepted with the chance that the false match rate says.
+
+    Attributes:
+        scheme: makes and compares the templates.
+        victims: their enrolled impressions, n of them.
+        others: another impression of each victim, in the same order.
+        keys: shape (n,), uint64: the victims'.
+        templates: shape (n, ...): what was enrolled, and is attacked.
+        thresholds: false match rate -> score from which a probe is accepted.
+        refused: why a demanded false match rate has no threshold, one line each.
+    """
+
+    scheme: TemplateScheme
+    victims: Impressions
+    others: Impressions
+    keys: np.ndarray
+    templates: np.ndarray
+    thresholds: dict[float, float]
+    refused: list[str]
+
+    def scores(self, images: np.ndarray) -> np.ndarray:
+        """How alike an image for each victim is to the template, under the victim's key; shape (n,)."""
+        return self.scheme.compare(self.scheme.enroll(images, self.keys), self.templates)
+
+    def accepted(self, images: np.ndarray, fmr: float) -> np.ndarray:
+        """Whether the system takes an image for each victim as that victim's; shape (n,), bool."""
+        return np.asarray(self.scores(images) >= self.thresholds[fmr])
+
+    def accepted_features(self, features: np.ndarray, fmr: float) -> np.ndarray:
+        """The same of features, for attackers who need no image."""
+        return np.asarray(
+            self.scheme.compare(self.scheme.protect(features, self.keys), self.templates) >= self.thresholds[fmr]
+        )
+
+    def enrolled_anew(self, victims: Impressions, keys: np.ndarray) -> TemplateSystem:
+        """The same system after these impressions were enrolled under these keys."""
+        templates = self.scheme.enroll(victims.images, keys)
+        return TemplateSystem(self.scheme, victims, self.others, keys, templates, self.thresholds, self.refused)
+
+
+def deployed(
+    scheme: TemplateScheme, data: Identities, fmrs: Sequence[float], judged: float, most: int, rng: np.random.Generator
+) -> TemplateSystem:
+    """Enrol the test's identities, set the thresholds with its probes, and draw the victims.
+
+    Args:
+        scheme: ready for use.
+        data: dealt.
+        fmrs: false match rates that the system may work at.
+        judged: the one that must be resolved.
+        most: victims at most.
+        rng: draws keys and victims.
+
+    Raises:
+        UserError: too few comparisons of two identities for the false match rate `judged`.
+    """
+    keys = user_keys(data.enrolment.identities, rng)
+    matrix = scores(scheme, data.probe, data.enrolment, keys, "stolen")
+    comparisons = Comparisons.of_all(matrix, data.probe.identities, data.enrolment.identities)
+    impostors, rates = int((~comparisons.mated).sum()), error_rates(comparisons.scores, comparisons.mated)
+    reasons = {fmr: reason for fmr in fmrs if (reason := refusal(impostors, fmr))}
+    if judged in reasons:
+        raise UserError(f"attacks on templates need a threshold: {reasons[judged]}")
+    thresholds = {fmr: at_fmr(rates, fmr).threshold or 0.0 for fmr in fmrs if fmr not in reasons}
+    first = np.unique(data.enrolment.identities, return_index=True)[1]
+    rows = np.sort(rng.permutation(first)[:most])
+    victims = data.enrolment.chosen(rows)
+    place = {int(who): row for row, who in reversed(list(enumerate(data.probe.identities.tolist())))}
+    others = data.probe.chosen(np.array([place[int(who)] for who in victims.identities]))
+    templates = scheme.enroll(victims.images, keys[rows])
+    return TemplateSystem(scheme, victims, others, keys[rows], templates, thresholds, list(reasons.values()))
