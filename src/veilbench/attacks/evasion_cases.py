@@ -1,60 +1,49 @@
-"""Who is to be moved across a detector's threshold, how far it is, and who got there."""
+"""Who is to be moved across a detector's threshold, and how far it is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from veilbench.attacks.case import Case
 from veilbench.attacks.pgd import Box, Score
 from veilbench.data.rows import Rows
 from veilbench.errors import UserError
 from veilbench.metrics.nearest import Norm, nearest
 from veilbench.representations.base import Detector, DifferentiableDetector
 
-Search = Callable[[Score, Tensor, Tensor, torch.Generator], Tensor]  # score to lower, rows, radii -> moved rows
-
 
 @dataclass(frozen=True)
-class Case:
-    """Rows on the wrong side of the threshold, seen from the attacker.
+class DetectorCase(Case):
+    """Rows on the wrong side of a detector's threshold; `reach` is their distance from the nearest one beyond it.
 
     Attributes:
         detector: to be evaded.
-        rows: shape (n, *shape), float32.
-        reach: distance of each row from the nearest one on the other side, shape (n,): the unit of budgets.
         threshold: of the score; an alarm is raised above it.
         sign: 1 where the score is to be lowered (hide an anomaly), -1 where it is to be raised (raise a false alarm).
     """
 
     detector: Detector
-    rows: np.ndarray
-    reach: np.ndarray
     threshold: float
     sign: int
 
     def score(self, device: torch.device) -> Score:
-        """What is to be lowered, on tensors; without a gradient where the detector has none."""
+        """See `Case.score`."""
         detector, sign = self.detector, self.sign
         if isinstance(detector, DifferentiableDetector):
             return lambda rows: sign * detector.score_tensor(rows)
         return lambda rows: torch.from_numpy(sign * detector.score(rows.cpu().numpy())).to(device)
 
-    def crossed(self, search: Search, budget: float, device: torch.device, rng: np.random.Generator) -> np.ndarray:
-        """Which rows a search moves across the threshold, as `Detector.score` says; shape (n,), bool."""
-        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        rows = torch.from_numpy(self.rows).to(device)
-        radii = torch.from_numpy((budget * self.reach).astype(np.float32)).to(device)
-        moved = search(self.score(device), rows, radii, generator).detach().cpu().numpy()
+    def across(self, moved: np.ndarray) -> np.ndarray:
+        """As `Detector.score` says."""
         return np.asarray((self.detector.score(moved) > self.threshold) == (self.sign < 0))
 
 
 def cases(
     detector: Detector, rows: Rows, quantile: float, norm: Norm, most_rows: int, rng: np.random.Generator
-) -> tuple[Case, Case]:
+) -> tuple[DetectorCase, DetectorCase]:
     """Anomalies that are caught and normal rows that are not, of the test, each with the nearest of the other side.
 
     Raises:
@@ -71,8 +60,8 @@ def cases(
             raise UserError(f"evasion has nothing to work on: no {what} at the {quantile:g} quantile of the scores")
     hide, alarm_rows = _some(caught, most_rows, rng), _some(accepted, most_rows, rng)
     return (
-        Case(detector, hide, nearest(hide, known, norm)[1], threshold, 1),
-        Case(detector, alarm_rows, nearest(alarm_rows, caught, norm)[1], threshold, -1),
+        DetectorCase(hide, nearest(hide, known, norm)[1], detector, threshold, 1),
+        DetectorCase(alarm_rows, nearest(alarm_rows, caught, norm)[1], detector, threshold, -1),
     )
 
 
@@ -85,10 +74,3 @@ def box_of(rows: Rows) -> Box:
 
 def _some(x: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
     return x[np.sort(rng.permutation(len(x))[:most])]
-
-
-def climb(
-    case: Case, search: Search, budgets: Sequence[float], device: torch.device, rng: np.random.Generator
-) -> np.ndarray:
-    """Who is across at each budget; whom a smaller budget moved, a larger one moves too. Shape (budgets, rows)."""
-    return np.logical_or.accumulate([case.crossed(search, budget, device, rng) for budget in budgets])

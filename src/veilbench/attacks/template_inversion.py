@@ -71,12 +71,12 @@ class TemplateInversion(Attack[TemplateScheme, Identities]):
         positive: TemplateScheme,
         negative: TemplateScheme,
         attackers: Annotated[Sequence[Decoder], MinLen(1)] = ("linear", "mlp", "convolutional"),
-        sizes: Annotated[Sequence[Annotated[int, Ge(FEWEST)]], MinLen(1)] = (50, 200, 2000),
+        sizes: Annotated[Sequence[Annotated[int, Ge(FEWEST)]], MinLen(1)] = (100, 2000),
         components: Annotated[int, Ge(1)] = 128,
         hidden: Annotated[int, Ge(1)] = 256,
-        steps: Annotated[int, Ge(1)] = 400,
+        steps: Annotated[int, Ge(1)] = 300,
         search_steps: Annotated[int, Ge(0)] = 60,
-        smooth: Annotated[float, Ge(0)] = 0.5,
+        smooth: Annotated[float, Ge(0)] = 0.1,
         fmr: Annotated[Sequence[Annotated[float, Gt(0)]], MinLen(1)] = (0.01, 0.001),
         judged_at: Annotated[float, Gt(0)] = 0.01,
         most_victims: Annotated[int, Ge(2)] = 100,
@@ -142,7 +142,7 @@ class TemplateInversion(Attack[TemplateScheme, Identities]):
         """Images for the victims, and for the held-out impressions, by each decoder."""
         read = [reader.read(one.templates, one.keys) for one in (system, practice)]
         pairs = (reader.own(), known.images, read[1], practice.victims.images)
-        made = {}
+        made: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         for kind in self.attackers:
             inverse = decoder(kind, pairs, self.components, self.hidden, self.steps, accelerator, rng)
             made[kind] = inverse(read[0]), inverse(read[1])
@@ -194,7 +194,8 @@ class TemplateInversion(Attack[TemplateScheme, Identities]):
         fresh = rng.integers(0, 2**64, len(system.keys), dtype=np.uint64)
         renewed = system.enrolled_anew(system.victims, fresh)
         other = system.enrolled_anew(system.others, system.keys)
-        columns, rows = ["image", "PSNR (dB)", "SSIM"], []
+        columns = ["image", "PSNR (dB)", "SSIM"]
+        rows: list[list[str | float | Metric | None]] = []
         for name, made in images.items():
             likeness = [mean(measure(made, system.victims.images), unit="") for measure in (psnr, ssim)]
             found.metrics[f"psnr_{name}"], found.metrics[f"ssim_{name}"] = likeness

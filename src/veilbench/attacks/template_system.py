@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -53,10 +53,14 @@ class TemplateSystem:
             self.scheme.compare(self.scheme.protect(features, self.keys), self.templates) >= self.thresholds[fmr]
         )
 
+    def chosen(self, rows: np.ndarray) -> TemplateSystem:
+        """The same system with some of the victims, by their places or by a mask."""
+        victims, others = self.victims.chosen(rows), self.others.chosen(rows)
+        return replace(self, victims=victims, others=others, keys=self.keys[rows], templates=self.templates[rows])
+
     def enrolled_anew(self, victims: Impressions, keys: np.ndarray) -> TemplateSystem:
         """The same system after these impressions were enrolled under these keys."""
-        templates = self.scheme.enroll(victims.images, keys)
-        return TemplateSystem(self.scheme, victims, self.others, keys, templates, self.thresholds, self.refused)
+        return replace(self, victims=victims, keys=keys, templates=self.scheme.enroll(victims.images, keys))
 
 
 def deployed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,7 +40,7 @@ class LinearScheme(DifferentiableScheme):
         rows: list[Tensor] = [features[:0]] * len(features)
         for key in np.unique(keys):
             places = np.flatnonzero(keys == key)
-            matrix = torch.from_numpy(self.matrix(features.shape[1], np.random.default_rng(int(key)))).to(features)
+            matrix = torch.from_numpy(_matrix(self, features.shape[1], int(key))).to(features)
             for place, row in zip(places, features[places] @ matrix, strict=True):
                 rows[place] = row
         return torch.stack(rows)
@@ -49,3 +50,9 @@ class LinearScheme(DifferentiableScheme):
         import torch
 
         return torch.cosine_similarity(a, b, dim=1)
+
+
+@lru_cache(maxsize=128)
+def _matrix(scheme: LinearScheme, width: int, key: int) -> np.ndarray:
+    """Remembered, because a search by gradients asks for the same ones again and again."""
+    return scheme.matrix(width, np.random.default_rng(key))
