@@ -28,8 +28,8 @@ class MovingAttack(Attack[S, D]):
     """Moves rows within balls, by gradients and without, and counts whom the subject then decides about as wanted.
 
     The gain is the share of the first kind of rows moved across at the budget `judged_at`, by any of the searches,
-    above what as many draws of random noise as there are restarts move. The negative control, where none is given, is the
-    subject itself met with noise alone; it is made anew for each subject.
+    above what as many draws of random noise as there are restarts move. The negative control, where none is given, is
+    the subject itself met with noise alone; it is made anew for each subject.
 
     Args:
         threat: needs `score_queries`.
@@ -68,7 +68,7 @@ class MovingAttack(Attack[S, D]):
 
     @abstractmethod
     def cases(self, subject: S, data: D, rng: np.random.Generator) -> Sequence[Case]:
-        """Whom to move, one case for each of `labels`."""
+        """Whom to move, one case for each of `labels`; fewer where nobody is there to move for the last ones."""
 
     @abstractmethod
     def box(self, data: D) -> Box:
@@ -84,11 +84,13 @@ class MovingAttack(Attack[S, D]):
         device, box, white = accelerator.device(), self.box(data), self.white_box(subject)
         found = Findings(f"{self.title} ({self.norm})")
         sides = self.cases(subject, data, rng)
-        for name, case in list(zip(self.labels, sides, strict=True))[: 1 if control else None]:
+        for name, case in list(zip(self.labels, sides, strict=False))[: 1 if control else None]:
             crossed = self._crossed(case, box, device, rng, control, white)
             self._report(found, name, case, crossed)
             if not control:
                 found.notes += self._doubts(name, case, crossed, box, device, rng)
+        if nobody := list(self.labels.values())[len(sides) :]:
+            found.notes.append(f"There is nobody to move for: {', '.join(nobody)}.")
         if not white:
             words = f"{type(subject).__name__} has none, or the threat model does not grant what they take"
             found.notes.append(f"Search without gradients only: {words}.")

@@ -75,17 +75,16 @@ class TemplateImpersonation(MovingAttack[TemplateScheme, Identities]):
         """Own prints to be accepted as somebody else's, and victims' to be rejected.
 
         Raises:
-            UserError: there is nobody to move.
+            UserError: everybody is accepted as anybody.
         """
         self.threat.require("auxiliary_data")
         system = deployed(subject, data, [self.fmr], self.fmr, self.most_victims, rng)
         mine = data.auxiliary.images[rng.integers(len(data.auxiliary), size=len(system.keys))]
         sides = [(mine, ~system.accepted(mine, self.fmr), -1)]
         sides.append((system.others.images, system.accepted(system.others.images, self.fmr), 1))
-        for (_, movable, _), what in zip(sides, ("is rejected as a victim", "of a victim is accepted"), strict=True):
-            if not movable.any():
-                raise UserError(f"impersonation has nothing to work on: no impression {what} at FMR {self.fmr:g}")
-        return [self._case(system.chosen(movable), images[movable], sign) for images, movable, sign in sides]
+        if not sides[0][1].any():
+            raise UserError(f"impersonation has nobody to move: all are accepted as anybody at FMR {self.fmr:g}")
+        return [self._case(system.chosen(who), images[who], sign) for images, who, sign in sides if who.any()]
 
     def _case(self, system: TemplateSystem, images: np.ndarray, sign: int) -> Case:
         from veilbench.attacks.template_case import TemplateCase

@@ -13,9 +13,8 @@ from veilbench.accelerator import Accelerator
 from veilbench.attacks.base import CONFIDENCE, Attack
 from veilbench.attacks.template_decoders import Decoder, decoder, searched
 from veilbench.attacks.template_reader import TemplateReader
-from veilbench.attacks.template_system import TemplateSystem, deployed
+from veilbench.attacks.template_system import FEWEST, TemplateSystem, deployed, divided
 from veilbench.data.identities import Identities, Impressions
-from veilbench.errors import UserError
 from veilbench.evaluations.verification import user_keys
 from veilbench.findings import Curve, Figure, Findings, Metric, Table
 from veilbench.metrics.grids import picture
@@ -27,7 +26,6 @@ from veilbench.templates.differentiable import DifferentiableScheme
 from veilbench.threat import ThreatModel
 
 SHOWN, HELD_OUT = 8, 0.2
-FEWEST = 10  # auxiliary rows that something is learned from
 
 
 class TemplateInversion(Attack[TemplateScheme, Identities]):
@@ -216,23 +214,6 @@ class TemplateInversion(Attack[TemplateScheme, Identities]):
         chance = max(self.judged_at, float(system.accepted(images["mean_image"], self.judged_at).mean()))
         accepted = system.accepted(images[best], self.judged_at)
         found.gain = above_chance(self._share(accepted, CONFIDENCE), min(chance, 0.999))
-
-
-def divided(impressions: Impressions, share: float, rng: np.random.Generator) -> tuple[Impressions, Impressions]:
-    """The attacker's impressions to learn from, and those of a share of the identities to choose by.
-
-    Raises:
-        UserError: too few of them.
-    """
-    people = rng.permutation(np.unique(impressions.identities))
-    held = np.isin(impressions.identities, people[: max(1, round(share * len(people)))])
-    known, held_out = impressions.chosen(~held), impressions.chosen(held)
-    if len(known) < FEWEST or len(held_out) < 2:
-        raise UserError(
-            f"the attacker needs {FEWEST} auxiliary impressions to learn from and 2 of other identities to choose by, "
-            f"got {len(known)} and {len(held_out)}"
-        )
-    return known, held_out
 
 
 def practised(system: TemplateSystem, impressions: Impressions, rng: np.random.Generator) -> TemplateSystem:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from veilbench.attacks.ridge import Inverse, ridge
+from veilbench.attacks.ridge import ridge
 from veilbench.attacks.template_decoders import principal
 from veilbench.data.identities import Impressions
 from veilbench.evaluations.verification import user_keys
 from veilbench.templates.base import IndexScheme, TemplateScheme, unit
 
-OWN_KEYS, LEAST_ROWS = 6, 10
+OWN_KEYS, LEAST_ROWS, MOST_LANDMARKS = 6, 10, 400
 
 
 def numbers(scheme: TemplateScheme, templates: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
@@ -73,7 +73,7 @@ class TemplateReader:
         rows = np.empty((len(templates), self.features.shape[1]), np.float32)
         for key in np.unique(keys):
             places = keys == key
-            rows[places] = self._inverse(key, self.order, templates[places])
+            rows[places] = read_under(self.scheme, key, self.features[self.order], templates[places])
         return rows
 
     def own(self) -> np.ndarray:
@@ -84,13 +84,22 @@ class TemplateReader:
         for key in np.unique(self.keys):
             mine = self.keys == key
             rest = self.order[~mine[self.order]]
-            rows[mine] = self._inverse(key, rest if len(rest) >= LEAST_ROWS else self.order, self.templates[mine])
+            rest = rest if len(rest) >= LEAST_ROWS else self.order
+            rows[mine] = read_under(self.scheme, key, self.features[rest], self.templates[mine])
         return rows
 
-    def _inverse(self, key: np.uint64, rows: np.ndarray, templates: np.ndarray) -> np.ndarray:
-        """Features of templates under one key, learned on these auxiliary rows."""
-        seen = self.scheme.protect(self.features[rows], np.full(len(rows), key))
-        known = numbers(self.scheme, seen, seen)
-        cut = max(1, len(rows) * 4 // 5)
-        inverse: Inverse = ridge(known[:cut], self.features[rows[:cut]], known[cut:], self.features[rows[cut:]])[0]
-        return unit(inverse(numbers(self.scheme, templates, seen)))
+
+def read_under(scheme: TemplateScheme, key: np.uint64, features: np.ndarray, templates: np.ndarray) -> np.ndarray:
+    """Templates under one known key, read as features of length 1, shape (n, d): ridge regression, learned for it.
+
+    Args:
+        scheme: that made them.
+        key: theirs.
+        features: to learn from, in random order, shape (m, d); a fifth of them choose the strength.
+        templates: shape (n, ...).
+    """
+    seen = scheme.protect(features, np.full(len(features), key))
+    landmarks = seen[:MOST_LANDMARKS]
+    known, cut = numbers(scheme, seen, landmarks), max(1, len(features) * 4 // 5)
+    inverse = ridge(known[:cut], features[:cut], known[cut:], features[cut:])[0]
+    return unit(inverse(numbers(scheme, templates, landmarks)))

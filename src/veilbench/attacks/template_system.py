@@ -13,6 +13,8 @@ from veilbench.evaluations.verification import scores, user_keys
 from veilbench.metrics.biometric import Comparisons, at_fmr, error_rates, refusal
 from veilbench.templates.base import TemplateScheme
 
+FEWEST = 10  # auxiliary impressions that something is learned from
+
 
 @dataclass(frozen=True)
 class TemplateSystem:
@@ -87,10 +89,31 @@ def deployed(
     if judged in reasons:
         raise UserError(f"attacks on templates need a threshold: {reasons[judged]}")
     thresholds = {fmr: at_fmr(rates, fmr).threshold or 0.0 for fmr in fmrs if fmr not in reasons}
-    first = np.unique(data.enrolment.identities, return_index=True)[1]
-    rows = np.sort(rng.permutation(first)[:most])
+    rows = np.sort(rng.permutation(first_of_each(data.enrolment.identities))[:most])
     victims = data.enrolment.chosen(rows)
-    place = {int(who): row for row, who in reversed(list(enumerate(data.probe.identities.tolist())))}
-    others = data.probe.chosen(np.array([place[int(who)] for who in victims.identities]))
+    probes = data.probe.chosen(first_of_each(data.probe.identities))
+    others = probes.chosen(np.searchsorted(probes.identities, victims.identities))
     templates = scheme.enroll(victims.images, keys[rows])
     return TemplateSystem(scheme, victims, others, keys[rows], templates, thresholds, list(reasons.values()))
+
+
+def divided(impressions: Impressions, share: float, rng: np.random.Generator) -> tuple[Impressions, Impressions]:
+    """The attacker's impressions to learn from, and those of a share of the identities to choose by.
+
+    Raises:
+        UserError: too few of them.
+    """
+    people = rng.permutation(np.unique(impressions.identities))
+    held = np.isin(impressions.identities, people[: max(1, round(share * len(people)))])
+    known, held_out = impressions.chosen(~held), impressions.chosen(held)
+    if len(known) < FEWEST or len(held_out) < 2:
+        raise UserError(
+            f"the attacker needs {FEWEST} auxiliary impressions to learn from and 2 of other identities to choose by, "
+            f"got {len(known)} and {len(held_out)}"
+        )
+    return known, held_out
+
+
+def first_of_each(identities: np.ndarray) -> np.ndarray:
+    """The place of each identity's first row, by ascending identity."""
+    return np.asarray(np.unique(identities, return_index=True)[1])
