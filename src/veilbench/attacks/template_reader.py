@@ -10,7 +10,7 @@ from veilbench.data.identities import Impressions
 from veilbench.evaluations.verification import user_keys
 from veilbench.templates.base import IndexScheme, TemplateScheme, unit
 
-OWN_KEYS, LEAST_ROWS, MOST_LANDMARKS = 6, 10, 400
+OWN_KEYS, LEAST_ROWS, MOST_LANDMARKS = 6, 10, 300
 
 
 def numbers(scheme: TemplateScheme, templates: np.ndarray, landmarks: np.ndarray) -> np.ndarray:

@@ -46,10 +46,10 @@ class TemplateStolenKey(Attack[TemplateScheme, Identities]):
         threat: ThreatModel,
         positive: TemplateScheme,
         negative: TemplateScheme,
-        drawn: Annotated[int, Ge(20)] = 800,
+        drawn: Annotated[int, Ge(20)] = 500,
         fmr: Annotated[Sequence[Annotated[float, Gt(0)]], MinLen(1)] = (0.01, 0.001),
         judged_at: Annotated[float, Gt(0)] = 0.01,
-        most_victims: Annotated[int, Ge(2)] = 60,
+        most_victims: Annotated[int, Ge(2)] = 40,
         broken_at: float = 0.5,
     ) -> None:
         super().__init__(threat, positive, negative, broken_at)

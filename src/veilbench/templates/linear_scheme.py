@@ -37,13 +37,8 @@ class LinearScheme(DifferentiableScheme):
         """See `DifferentiableScheme`."""
         import torch
 
-        rows: list[Tensor] = [features[:0]] * len(features)
-        for key in np.unique(keys):
-            places = np.flatnonzero(keys == key)
-            matrix = torch.from_numpy(_matrix(self, features.shape[1], int(key))).to(features)
-            for place, row in zip(places, features[places] @ matrix, strict=True):
-                rows[place] = row
-        return torch.stack(rows)
+        drawn = np.stack([_matrix(self, features.shape[1], int(key)) for key in keys])
+        return torch.bmm(features[:, None], torch.from_numpy(drawn).to(features))[:, 0]
 
     def similarity_tensor(self, a: Tensor, b: Tensor) -> Tensor:
         """The cosine, row by row."""
