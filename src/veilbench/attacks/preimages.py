@@ -9,6 +9,7 @@ from veilbench.templates.base import IndexScheme, TemplateScheme, unit
 from veilbench.templates.linear_scheme import LinearScheme
 
 ROUNDS, DAMPING, NUDGE = 30, 1e-3, 1e-3
+TRIES = {"iteration": ROUNDS + 1}  # features that a method tries under the key, and keeps the best of; else 1
 TINY = 1e-9  # of the prior's variance: what is left of it in directions that the auxiliary features never take
 
 

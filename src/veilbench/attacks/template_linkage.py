@@ -124,7 +124,7 @@ class TemplateLinkage(Attack[TemplateScheme, Identities]):
         return learned(kind, rows[chosen], mated[chosen], rng)
 
     def _interval(self, pairs: Comparisons, rng: np.random.Generator, confidence: float) -> Metric:
-        return bootstrap(pairs, lambda *sample: [_weighted_area(*sample)], rng, self.repeats, confidence)[0]
+        return bootstrap(pairs, lambda *sample: [weighted_area(*sample)], rng, self.repeats, confidence)[0]
 
 
 def _split(impressions: Impressions, rng: np.random.Generator) -> tuple[Impressions, Impressions]:
@@ -144,7 +144,7 @@ def _split(impressions: Impressions, rng: np.random.Generator) -> tuple[Impressi
     return impressions.chosen(place % 2 == 0), impressions.chosen(place % 2 == 1)
 
 
-def _weighted_area(scores: np.ndarray, mated: np.ndarray, weights: np.ndarray) -> float:
+def weighted_area(scores: np.ndarray, mated: np.ndarray, weights: np.ndarray) -> float:
     """The AUROC, ties counting one half."""
     rates = error_rates(scores, mated, weights)
     return float(((rates.fmr[:-1] - rates.fmr[1:]) * (2 - rates.fnmr[:-1] - rates.fnmr[1:])).sum() / 2)

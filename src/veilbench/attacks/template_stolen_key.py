@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, MinLen
 
 from veilbench.accelerator import Accelerator
 from veilbench.attacks.base import CONFIDENCE, Attack
-from veilbench.attacks.preimages import Prior, preimage
+from veilbench.attacks.preimages import TRIES, Prior, preimage
 from veilbench.attacks.template_system import TemplateSystem, deployed
 from veilbench.data.identities import Identities
 from veilbench.findings import Findings, Metric, Table
@@ -26,7 +26,9 @@ class TemplateStolenKey(Attack[TemplateScheme, Identities]):
     sensor. SAR is the share accepted with the stolen key, which any preimage achieves; PRAR is the share that a
     template of the same impression under a new key accepts, which takes the person's own features; `likeness` is
     their cosine with the true ones. Beside them stand the mean auxiliary features. The gain is the SAR at the false
-    match rate `judged_at`, above the larger of that rate and the mean features' SAR.
+    match rate `judged_at`, above the larger of what guessing wins and the mean features' SAR. Whoever has key and
+    template can guess at home, and present the best of several guesses: a method that keeps the best of t features is
+    compared with 1 - (1 - FMR)^t.
 
     Args:
         threat: needs `ciphertext`, `key` and `auxiliary_data`.
@@ -77,11 +79,16 @@ class TemplateStolenKey(Attack[TemplateScheme, Identities]):
         made, methods = zip(*(preimage(subject, template, key, prior, drawn) for template, key in pairs), strict=True)
         found.notes.append(f"Preimages by: {methods[0]}.")
         guesses = {"preimage": np.stack(made), "mean_features": np.tile(prior.mean, (len(made), 1)).astype(np.float32)}
-        self._report(found, system, guesses, rng)
+        self._report(found, system, guesses, rng, 1 - (1 - self.judged_at) ** TRIES.get(methods[0], 1))
         return found
 
     def _report(
-        self, found: Findings, system: TemplateSystem, guesses: dict[str, np.ndarray], rng: np.random.Generator
+        self,
+        found: Findings,
+        system: TemplateSystem,
+        guesses: dict[str, np.ndarray],
+        rng: np.random.Generator,
+        blind: float,
     ) -> None:
         fresh = rng.integers(0, 2**64, len(system.keys), dtype=np.uint64)
         renewed, truth = system.enrolled_anew(system.victims, fresh), system.scheme.features(system.victims.images)
@@ -99,6 +106,6 @@ class TemplateStolenKey(Attack[TemplateScheme, Identities]):
             rows.append([name, found.metrics[f"likeness_{name}"], *shares.values()])
         found.tables.append(Table("Features that were presented", columns, rows))
         accepted = system.accepted_features(guesses["preimage"], self.judged_at)
-        chance = max(self.judged_at, found.metrics[f"sar_at_{self.judged_at:g}_mean_features"].value)
+        chance = max(blind, found.metrics[f"sar_at_{self.judged_at:g}_mean_features"].value)
         measured = proportion(int(accepted.sum()), len(accepted), CONFIDENCE)
         found.gain = above_chance(measured, min(chance, 0.999))
