@@ -19,6 +19,7 @@ from veilbench.templates.base import TemplateScheme
 from veilbench.templates.biohash import Biohash
 from veilbench.templates.extractor import Extractor
 from veilbench.templates.iom_grp import IomGrp
+from veilbench.templates.iom_urp import IomUrp
 from veilbench.templates.mlp_hash import MlpHash
 from veilbench.templates.noise_template import NoiseTemplate
 from veilbench.templates.polyprotect import Polyprotect
@@ -95,6 +96,13 @@ def test_polynomials_are_solved(people: Identities) -> None:
     met = scheme.compare(scheme.protect(made, KEYS), scheme.protect(truth, KEYS))
     assert methods == {"iteration"}
     assert np.median(met) > 0.9999
+
+
+def test_pairs_that_won_give_features_up_to_their_sign(people: Identities) -> None:
+    scheme, truth, made, methods = solved(IomUrp(PCA, 200, 12, 2), people)
+    assert methods == {"winning pairs"}
+    np.testing.assert_array_equal(scheme.protect(-truth, KEYS), scheme.protect(truth, KEYS))
+    assert np.median(np.abs((made * truth).sum(1))) > 0.8
 
 
 def test_open_features_are_copied(people: Identities) -> None:

@@ -6,9 +6,10 @@ import numpy as np
 
 from veilbench.attacks.template_reader import read_under
 from veilbench.templates.base import IndexScheme, TemplateScheme, unit
+from veilbench.templates.iom_urp import IomUrp
 from veilbench.templates.linear_scheme import LinearScheme
 
-ROUNDS, DAMPING, NUDGE = 30, 1e-3, 1e-3
+ROUNDS, DAMPING, NUDGE, CLIMB = 30, 1e-3, 1e-3, 0.1
 TRIES = {"iteration": ROUNDS + 1}  # features that a method tries under the key, and keeps the best of; else 1
 TINY = 1e-9  # of the prior's variance: what is left of it in directions that the auxiliary features never take
 
@@ -48,8 +49,9 @@ def preimage(
 
     A matrix of real numbers is solved by least squares under the prior; for one whose products are cut into bits, the
     products 1 beyond the threshold on the right side are asked for, and solved likewise without a prior. Other real
-    numbers are solved by Levenberg's iteration with a numerical Jacobian from a learned start. Everything else is
-    learned: see `read_under`.
+    numbers are solved by Levenberg's iteration with a numerical Jacobian from a learned start. Permutation hashing by
+    pairs does not change with the sign of all features, so that nothing linear can be learned of it: see `_paired`.
+    Everything else is learned: see `read_under`.
 
     Args:
         scheme: that made the template.
@@ -67,10 +69,38 @@ def preimage(
             return prior.given(matrix, template[None].astype(np.float64))[0].astype(np.float32), "least squares"
         wanted = 2 * template.astype(np.float64) - 1 + float(getattr(scheme, "threshold", 0.0))
         return np.linalg.lstsq(matrix.T, wanted, rcond=None)[0].astype(np.float32), "least squares of signs"
+    if isinstance(scheme, IomUrp) and scheme.order == 2:
+        return _paired(scheme, template, key, prior), "winning pairs"
     start = read_under(scheme, key, drawn, template[None])[0]
     if scheme.binary or isinstance(scheme, IndexScheme):
         return start, "learned"
     return _solved(scheme, template, key, start.astype(np.float64)).astype(np.float32), "iteration"
+
+
+def _paired(scheme: IomUrp, template: np.ndarray, key: np.uint64, prior: Prior) -> np.ndarray:
+    """Features whose products win where they have won, up to the sign of all of them together.
+
+    The start is the leading eigenvector of a matrix that counts which pairs have won, above how often they could by
+    chance; from there the likelihood of the winners climbs, as if each had been drawn with odds exp(product).
+    """
+    import torch
+
+    width = len(prior.mean)
+    places = scheme.places(width, np.random.default_rng(int(key)))
+    counts = np.zeros((width, width))
+    np.add.at(counts, tuple(places[np.arange(scheme.hashes), :, template].T), 1)
+    np.add.at(counts, (places[:, 0].ravel(), places[:, 1].ravel()), -1 / scheme.window)
+    spread = np.sqrt(np.diag(prior.covariance))
+    start = np.linalg.eigh(spread[:, None] * (counts + counts.T) * spread)[1][:, -1]
+    x = torch.from_numpy(start * np.sqrt(width)).requires_grad_()
+    optimizer, won = torch.optim.Adam([x], CLIMB), torch.from_numpy(template.astype(np.int64))
+    chosen, scale = torch.from_numpy(places), torch.from_numpy(spread / np.sqrt((spread**2).mean()))
+    for _ in range(ROUNDS):
+        optimizer.zero_grad()
+        likelihood = -torch.nn.functional.cross_entropy((scale * x)[chosen].prod(1), won)
+        (-likelihood).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    return np.asarray(unit((scale * x).detach().numpy()[None])[0])
 
 
 def _solved(scheme: TemplateScheme, template: np.ndarray, key: np.uint64, start: np.ndarray) -> np.ndarray:
