@@ -61,11 +61,11 @@ class TemplateImpersonation(MovingAttack[TemplateScheme, Identities]):
         budgets: Annotated[Sequence[Annotated[float, Gt(0)]], MinLen(1)] = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0),
         steps: Annotated[int, Ge(1)] = 30,
         restarts: Annotated[int, Ge(1)] = 1,
-        queries: Annotated[int, Ge(1)] = 200,
+        queries: Annotated[int, Ge(1)] = 100,
         draws: Annotated[int, Ge(1)] = 1,
         judged_at: Annotated[float, Gt(0)] = 0.2,
         fmr: Annotated[float, Gt(0)] = 0.01,
-        most_victims: Annotated[int, Ge(2)] = 60,
+        most_victims: Annotated[int, Ge(2)] = 40,
         broken_at: float = 0.5,
     ) -> None:
         super().__init__(threat, positive, negative, norm, budgets, steps, restarts, queries, judged_at, broken_at)
