@@ -23,6 +23,7 @@ class ThreatModel:
         own_keys: may draw keys of his own and encrypt with them.
         code_queries: may have rows of his choice coded.
         score_queries: may run rows of his choice through the model and see their scores and reconstruction errors.
+        decision_queries: may present rows of his choice and is told whether they are accepted.
     """
 
     ciphertext: bool = True
@@ -36,6 +37,7 @@ class ThreatModel:
     own_keys: bool = False
     code_queries: bool = False
     score_queries: bool = False
+    decision_queries: bool = False
 
     def granted(self) -> list[str]:
         """The names of the flags that are set, in their order of definition."""

@@ -13,7 +13,7 @@ from veilbench.attacks.pgd import lengths, value_and_gradient
 if TYPE_CHECKING:
     import torch
 
-    from veilbench.attacks.evasion_cases import Case, Search
+    from veilbench.attacks.case import Case, Search
 
 NOTICEABLE = 0.05  # a share of the rows below which a difference is not spoken of
 

@@ -1,7 +1,8 @@
-"""A perceptron trained by the attacker to turn codes back into rows."""
+"""Nets trained by the attacker to turn codes back into rows."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 import numpy as np
@@ -18,25 +19,24 @@ STEPS_PER_CALL, BATCH = 25, 64
 
 
 class Inverter(pl.LightningModule):
-    """Two hidden layers, squared error; keeps the weights that did best on held-out pairs.
+    """Squared error; keeps the weights that did best on held-out pairs.
 
     Args:
         codes: numbers in a code.
         numbers: in a row.
-        hidden: units of each hidden layer.
+        net: shape (n, codes) to (n, numbers).
         held_out: standardised pairs, shape (m, codes + numbers).
         learning_rate: Adam's.
     """
 
     held_out: Tensor
 
-    def __init__(self, codes: int, numbers: int, hidden: int, held_out: Tensor, learning_rate: float = 2e-3) -> None:
+    def __init__(self, codes: int, numbers: int, net: nn.Module, held_out: Tensor, learning_rate: float = 2e-3) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.codes, self.numbers, self.learning_rate = codes, numbers, learning_rate
         self.register_buffer("held_out", held_out)
-        layers = (nn.Linear(codes, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU())
-        self.net = nn.Sequential(*layers, nn.Linear(hidden, numbers))
+        self.net = net
         self.least, self.best = float("inf"), {k: v.clone() for k, v in self.net.state_dict().items()}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -71,19 +71,47 @@ def perceptron(
     accelerator: Accelerator,
     rng: np.random.Generator,
 ) -> tuple[Inverse, float]:
-    """Train an inverter; arguments and result as of `ridge`."""
+    """Train a perceptron of two hidden layers; arguments and result as of `ridge`."""
+
+    def build() -> nn.Module:
+        layers = (nn.Linear(codes.shape[1], hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU())
+        return nn.Sequential(*layers, nn.Linear(hidden, rows.shape[1]))
+
+    return trained(build, (codes, rows, held_out_codes, held_out_rows), steps, accelerator, rng)
+
+
+def trained(
+    build: Callable[[], nn.Module],
+    pairs: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    steps: int,
+    accelerator: Accelerator,
+    rng: np.random.Generator,
+) -> tuple[Inverse, float]:
+    """Train a net.
+
+    Args:
+        build: makes it with fresh weights, shape (n, codes) to (n, numbers).
+        pairs: codes, rows, and the held-out ones of both, as `ridge` takes them.
+        steps: of the training.
+        accelerator: where to compute.
+        rng: draws everything.
+
+    Returns:
+        As `ridge` does.
+    """
+    codes, rows, held_out_codes, held_out_rows = pairs
     centre, scale = codes.mean(0), codes.std(0)
     mean, spread = rows.mean(0), float(rows.std()) or 1.0
     scale = np.where(scale == 0, 1, scale)
 
-    def pairs(x: np.ndarray, y: np.ndarray) -> Tensor:
+    def joined(x: np.ndarray, y: np.ndarray) -> Tensor:
         return torch.from_numpy(np.hstack([(x - centre) / scale, (y - mean) / spread]).astype(np.float32))
 
-    held_out = pairs(held_out_codes, held_out_rows)
+    held_out = joined(held_out_codes, held_out_rows)
     with torch.random.fork_rng():
         torch.manual_seed(int(rng.integers(2**62)))
-        inverter = Inverter(codes.shape[1], rows.shape[1], hidden, held_out)
-    batches = Batches(pairs(codes, rows), BATCH, STEPS_PER_CALL, int(rng.integers(2**31)), steps)
+        inverter = Inverter(codes.shape[1], rows.shape[1], build(), held_out)
+    batches = Batches(joined(codes, rows), BATCH, STEPS_PER_CALL, int(rng.integers(2**31)), steps)
     trainer = accelerator.lightning(bar=False, max_epochs=1)
     trainer.fit(inverter, DataLoader(batches, batch_size=None), weights_only=True)
     inverter.net.load_state_dict(inverter.best)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from annotated_types import Ge
@@ -10,9 +10,13 @@ from annotated_types import Ge
 from veilbench.errors import UserError
 from veilbench.templates.base import BinaryScheme, orthonormal
 from veilbench.templates.extractor import Extractor
+from veilbench.templates.linear_scheme import LinearScheme
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
-class Biohash(BinaryScheme):
+class Biohash(BinaryScheme, LinearScheme):
     """Signs of inner products with a user's orthonormal vectors (Teoh, Ngo and Goh 2004, "Biohashing: two factor
     authentication featuring fingerprint data and tokenised random number").
 
@@ -30,8 +34,21 @@ class Biohash(BinaryScheme):
         super().__init__(extractor)
         self.bits, self.threshold = bits, threshold
 
+    def matrix(self, width: int, rng: np.random.Generator) -> np.ndarray:
+        """See `LinearScheme`."""
+        if self.bits > width:
+            raise UserError(f"bits={self.bits} must be at most {width}, the number of features")
+        return orthonormal(width, self.bits, rng)
+
     def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Shape (n, bits), uint8."""
-        if self.bits > features.shape[1]:
-            raise UserError(f"bits={self.bits} must be at most {features.shape[1]}, the number of features")
-        return np.asarray(features @ orthonormal(features.shape[1], self.bits, rng) > self.threshold, np.uint8)
+        return np.asarray(features @ self.matrix(features.shape[1], rng) > self.threshold, np.uint8)
+
+    def protect_tensor(self, features: Tensor, keys: np.ndarray) -> Tensor:
+        """Bits whose gradient is that of the products."""
+        products = super().protect_tensor(features, keys)
+        return products + ((products > self.threshold).to(products) - products).detach()
+
+    def similarity_tensor(self, a: Tensor, b: Tensor) -> Tensor:
+        """The share of equal bits, row by row; between bits the straight line."""
+        return 1 - (a - b).pow(2).mean(1)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge
 
 from veilbench.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Extractor:
@@ -83,6 +86,20 @@ class Extractor:
         lengths = np.linalg.norm(features, axis=1, keepdims=True)
         return np.asarray(features / np.maximum(lengths, 1e-12), np.float32)
 
+    def tensor(self, images: Tensor) -> Tensor:
+        """The same on tensors, with gradients."""
+        import torch
+
+        images = images.float()
+        values = images if self.kind == "pixels" else orientations_tensor(images.mean(1), self.grid)
+        features = values.flatten(1)
+        if self.components is not None:
+            mean, basis = (torch.from_numpy(self.learned[name]).to(features) for name in ("mean", "basis"))
+            features = (features - mean) @ basis
+        elif self.kind == "pixels":
+            features = features - features.mean(1, keepdim=True)
+        return torch.nn.functional.normalize(features, dim=1)
+
     def _whole(self, images: np.ndarray) -> np.ndarray:
         """Everything that components are made of, shape (n, d), float32."""
         images = images.astype(np.float32, copy=False)
@@ -113,3 +130,18 @@ def orientations(images: np.ndarray, grid: int) -> np.ndarray:
     energy = tensor[:, 2:]
     usual = energy.mean((2, 3), keepdims=True)
     return np.asarray(tensor[:, :2] / (energy + 0.1 * usual + 1e-12), np.float32)
+
+
+def orientations_tensor(images: Tensor, grid: int) -> Tensor:
+    """`orientations` on tensors, shape (n, h, w) to (n, 2, grid, grid)."""
+    import torch
+
+    down, right = torch.gradient(images, dim=(1, 2))
+    tensor = torch.stack([right**2 - down**2, 2 * right * down, right**2 + down**2], 1)
+    for axis in (2, 3):
+        cells = torch.arange(grid) * tensor.shape[axis] // grid
+        places = torch.bucketize(torch.arange(tensor.shape[axis]), cells, right=True) - 1
+        inside = torch.nn.functional.one_hot(places, grid).to(tensor)  # (pixels, grid)
+        tensor = (tensor.movedim(axis, -1) @ inside).movedim(-1, axis)
+    energy = tensor[:, 2:]
+    return tensor[:, :2] / (energy + 0.1 * energy.mean((2, 3), keepdim=True) + 1e-12)

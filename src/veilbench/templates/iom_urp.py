@@ -36,12 +36,15 @@ class IomUrp(IndexScheme):
         super().__init__(extractor)
         self.hashes, self.window, self.order = hashes, window, order
 
-    def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Shape (n, hashes), uint16."""
-        width = features.shape[1]
+    def places(self, width: int, rng: np.random.Generator) -> np.ndarray:
+        """Which features are multiplied: shape (hashes, order, window)."""
         if self.window > width:
             raise UserError(f"window={self.window} must be at most {width}, the number of features")
         everything = np.broadcast_to(np.arange(width), (self.hashes * self.order, width))
-        places = rng.permuted(everything, axis=1)[:, : self.window].reshape(self.hashes, self.order, self.window)
-        products = features[:, places].prod(2)  # (n, hashes, order, window) to (n, hashes, window)
+        return rng.permuted(everything, axis=1)[:, : self.window].reshape(self.hashes, self.order, self.window)
+
+    def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Shape (n, hashes), uint16."""
+        # (n, hashes, order, window) to (n, hashes, window)
+        products = features[:, self.places(features.shape[1], rng)].prod(2)
         return np.asarray(products.argmax(2), np.uint16)

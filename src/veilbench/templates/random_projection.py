@@ -7,11 +7,11 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.templates.base import TemplateScheme
 from veilbench.templates.extractor import Extractor
+from veilbench.templates.linear_scheme import LinearScheme
 
 
-class RandomProjection(TemplateScheme):
+class RandomProjection(LinearScheme):
     """Features times a user's Gaussian matrix (Teoh and Yuang 2007, "Cancelable biometrics realization with multispace
     random projections").
 
@@ -29,7 +29,7 @@ class RandomProjection(TemplateScheme):
         super().__init__(extractor)
         self.dimensions = dimensions
 
-    def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Shape (n, dimensions), float32."""
-        matrix = rng.standard_normal((features.shape[1], self.dimensions), np.float32)
-        return np.asarray(features @ matrix / np.sqrt(np.float32(self.dimensions)))
+    def matrix(self, width: int, rng: np.random.Generator) -> np.ndarray:
+        """See `LinearScheme`."""
+        drawn = rng.standard_normal((width, self.dimensions), np.float32)
+        return np.asarray(drawn / np.sqrt(np.float32(self.dimensions)))

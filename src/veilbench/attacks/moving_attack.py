@@ -1,0 +1,196 @@
+"""What attacks share that move rows across a decision: searches with and without gradients, noise, and their doubts."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.base import CONFIDENCE, Attack, D, S
+from veilbench.findings import Control, Curve, Figure, Findings, Metric
+from veilbench.metrics.intervals import above_chance, ends, proportion
+from veilbench.metrics.nearest import Norm
+from veilbench.threat import ThreatModel
+
+if TYPE_CHECKING:
+    import torch
+
+    from veilbench.attacks.case import Case, Search
+    from veilbench.attacks.pgd import Box
+
+NOISE_TRIALS = 8  # repetitions of the control, so that chance is known better than what is compared with it
+
+
+class MovingAttack(Attack[S, D]):
+    """Moves rows within balls, by gradients and without, and counts whom the subject then decides about as wanted.
+
+    The gain is the share of the first kind of rows moved across at the budget `judged_at`, by any of the searches,
+    above what as many draws of random noise as there are restarts move. The negative control, where none is given, is
+    the subject itself met with noise alone; it is made anew for each subject.
+
+    Args:
+        threat: needs `score_queries`.
+        positive: see `Attack`.
+        negative: see above.
+        norm: of the changes.
+        budgets: of the curve.
+        steps: of each descent by gradients.
+        restarts: descents, the first from the row itself, the others from random places in its ball.
+        queries: of the search without gradients.
+        judged_at: the budget of the gain, one of `budgets`.
+        broken_at: see `Attack`.
+    """
+
+    labels: ClassVar[dict[str, str]]  # kind of rows -> what a figure calls those moved; the first one's make the gain
+    unit: ClassVar[str]  # of budgets, for the figures
+
+    def __init__(
+        self,
+        threat: ThreatModel,
+        positive: S,
+        negative: S | None,
+        norm: Norm,
+        budgets: Sequence[float],
+        steps: int,
+        restarts: int,
+        queries: int,
+        judged_at: float,
+        broken_at: float,
+    ) -> None:
+        super().__init__(threat, positive, negative, broken_at)
+        if judged_at not in budgets:
+            raise ValueError(f"judged_at={judged_at} must be one of budgets={list(budgets)}")
+        self.norm, self.budgets, self.judged_at = norm, sorted(budgets), judged_at
+        self.steps, self.restarts, self.queries = steps, restarts, queries
+
+    @abstractmethod
+    def cases(self, subject: S, data: D, rng: np.random.Generator) -> Sequence[Case]:
+        """Whom to move, one case for each of `labels`; fewer where nobody is there to move for the last ones."""
+
+    @abstractmethod
+    def box(self, data: D) -> Box:
+        """Values allowed in a row."""
+
+    @abstractmethod
+    def white_box(self, subject: S) -> bool:
+        """Whether the subject has gradients, and the threat model grants what they take."""
+
+    def run(self, subject: S, data: D, accelerator: Accelerator, rng: np.random.Generator, control: bool) -> Findings:
+        """See `Attack.run`; a control moves the first kind of rows only, with the budgets up to `judged_at`."""
+        self.threat.require("score_queries")
+        device, box, white = accelerator.device(), self.box(data), self.white_box(subject)
+        found = Findings(f"{self.title} ({self.norm})")
+        sides = self.cases(subject, data, rng)
+        for name, case in list(zip(self.labels, sides, strict=False))[: 1 if control else None]:
+            crossed = self._crossed(case, box, device, rng, control, white)
+            self._report(found, name, case, crossed)
+            if not control:
+                found.notes += self._doubts(name, case, crossed, box, device, rng)
+        if nobody := list(self.labels.values())[len(sides) :]:
+            found.notes.append(f"There is nobody to move for: {', '.join(nobody)}.")
+        if not white:
+            words = f"{type(subject).__name__} has none, or the threat model does not grant what they take"
+            found.notes.append(f"Search without gradients only: {words}.")
+        return found
+
+    def _own_control(self, subject: S, data: D, trainer: Accelerator, seed: np.random.SeedSequence) -> Control:
+        """Noise against noise, on the subject itself."""
+        from veilbench.attacks.case import climb
+
+        rng, device, box = np.random.default_rng(seed), trainer.device(), self.box(data)
+        case = self.cases(subject, data, rng)[0]
+        again = climb(case, self._noise(box), self._budgets(True), device, rng)[-1]
+        gain = self._gain(again, self._chance(case, box, device, rng, True)[-1])
+        return Control("negative", f"{type(subject).__name__} met with noise", gain, gain.low <= 0)
+
+    def _budgets(self, control: bool) -> list[float]:
+        return [budget for budget in self.budgets if budget <= self.judged_at or not control]
+
+    def _descent(self, steps: int, box: Box) -> Search:
+        from veilbench.attacks.pgd import pgd
+
+        return lambda score, rows, radii, draw: pgd(score, rows, radii, self.norm, steps, self.restarts, draw, box)
+
+    def _noise(self, box: Box) -> Search:
+        from veilbench.attacks.pgd import best_noise
+
+        return lambda score, rows, radii, draw: best_noise(score, rows, radii, self.norm, self.restarts, draw, box)
+
+    def _chance(
+        self, case: Case, box: Box, device: torch.device, rng: np.random.Generator, control: bool
+    ) -> np.ndarray:
+        """Each row's chance to be moved across by noise at each budget, shape (budgets, rows)."""
+        from veilbench.attacks.case import climb
+
+        trials = [climb(case, self._noise(box), self._budgets(control), device, rng) for _ in range(NOISE_TRIALS)]
+        return np.asarray(np.mean(trials, axis=0))
+
+    def _crossed(
+        self, case: Case, box: Box, device: torch.device, rng: np.random.Generator, control: bool, white: bool
+    ) -> dict[str, np.ndarray]:
+        """For each search who is across at a budget or a smaller one, shape (budgets, rows)."""
+        from veilbench.attacks.case import climb
+        from veilbench.attacks.square import square
+
+        searches: dict[str, Search] = {
+            "search": lambda score, rows, radii, draw: square(score, rows, radii, self.norm, self.queries, draw, box)
+        }
+        if white:
+            searches = {"gradient": self._descent(self.steps, box)} | searches
+        crossed = {key: climb(case, search, self._budgets(control), device, rng) for key, search in searches.items()}
+        together = np.any(list(crossed.values()), axis=0)
+        if walk := case.walk():
+            crossed["walk"] = climb(case, walk, self._budgets(control), device, rng)
+        return crossed | {"any": together, "noise": self._chance(case, box, device, rng, control)}
+
+    def _gain(self, crossed: np.ndarray, chances: np.ndarray) -> Metric:
+        measured, chance = proportion(int(crossed.sum()), len(crossed), CONFIDENCE), float(chances.mean())
+        return (
+            above_chance(measured, chance) if chance < 1 else Metric(0.0, 0.0, 0.0, len(crossed), "noise does it all")
+        )
+
+    def _report(self, found: Findings, name: str, case: Case, crossed: dict[str, np.ndarray]) -> None:
+        budgets, n = self.budgets[: len(crossed["any"])], len(case.rows)
+        judged = budgets.index(self.judged_at)
+        if name == next(iter(self.labels)):
+            found.gain = self._gain(crossed["any"][judged], crossed["noise"][judged])
+        names = {"any": name, "gradient": f"{name}_by_gradient", "search": f"{name}_without_gradient"}
+        for key in crossed.keys() & names.keys():
+            found.metrics[names[key]] = proportion(int(crossed[key][judged].sum()), n)
+        found.metrics[f"{name}_by_noise"] = Metric.exact(float(crossed["noise"][judged].mean()), n, "share")
+        reached = crossed["any"][-1] | crossed.get("walk", crossed["any"])[-1]
+        found.metrics[f"{name}_at_largest_budget"] = proportion(int(reached.sum()), n)
+        if half := [b for b, across in zip(budgets, crossed["any"], strict=True) if across.mean() >= 0.5]:
+            found.metrics[f"{name}_half_at"] = Metric.exact(half[0], n)
+        curves = [
+            Curve(
+                f"{self.labels[name]}, {key}", budgets, *ends([proportion(int(row.sum()), n) for row in crossed[key]])
+            )
+            for key in ("gradient", "search", "walk")
+            if key in crossed
+        ]
+        noise = Curve(f"{self.labels[name]}, noise", budgets, list(crossed["noise"].mean(1)))
+        title, x_label = f"{self.title}: {self.labels[name]}", f"budget ({self.norm}, {self.unit})"
+        found.figures.append(
+            Figure(title, x_label, "share of rows", [*curves, noise], log_x=True, control_curves=[noise.name])
+        )
+
+    def _doubts(
+        self,
+        name: str,
+        case: Case,
+        crossed: dict[str, np.ndarray],
+        box: Box,
+        device: torch.device,
+        rng: np.random.Generator,
+    ) -> list[str]:
+        from veilbench.attacks.gradient_checks import GradientChecks
+
+        doubts = GradientChecks(self.labels[name], self.budgets, self.budgets.index(self.judged_at), self.steps)
+        if "gradient" in crossed:
+            short = self._descent(max(1, self.steps // 4), box)
+            return doubts.of_gradients(case, crossed, short, device, rng)
+        return doubts.of_reach(crossed)

@@ -1,0 +1,126 @@
+"""Features whose template under a known key is a given one, or near to it: by algebra, by iteration, or learned."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from veilbench.attacks.template_reader import read_under
+from veilbench.templates.base import IndexScheme, TemplateScheme, unit
+from veilbench.templates.iom_urp import IomUrp
+from veilbench.templates.linear_scheme import LinearScheme
+
+ROUNDS, DAMPING, NUDGE, CLIMB = 30, 1e-3, 1e-3, 0.1
+TRIES = {"iteration": ROUNDS + 1}  # features that a method tries under the key, and keeps the best of; else 1
+TINY = 1e-9  # of the prior's variance: what is left of it in directions that the auxiliary features never take
+
+
+class Prior:
+    """The normal law of auxiliary features.
+
+    Args:
+        features: shape (n, d).
+    """
+
+    def __init__(self, features: np.ndarray) -> None:
+        x = features.astype(np.float64)
+        self.mean, covariance = x.mean(0), np.cov(x.T).reshape(x.shape[1], x.shape[1])
+        floor = max(TINY, 1e-3 / len(x)) * float(np.trace(covariance)) / x.shape[1] + 1e-300
+        self.covariance = covariance + floor * np.eye(x.shape[1])
+
+    def drawn(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Features like the auxiliary ones, of length 1, shape (n, d)."""
+        root = np.linalg.cholesky(self.covariance)
+        return unit(self.mean + rng.standard_normal((n, len(self.mean))) @ root.T)
+
+    def given(self, matrix: np.ndarray, products: np.ndarray) -> np.ndarray:
+        """The likeliest features with these products, `features @ matrix`, shape (n, numbers) to (n, d).
+
+        Where products determine the features, these; they come out whatever the prior.
+        """
+        spread = self.covariance @ matrix
+        gain = np.linalg.lstsq(matrix.T @ spread, spread.T, rcond=1e-10)[0]
+        return np.asarray(self.mean + (products - self.mean @ matrix) @ gain)
+
+
+def preimage(
+    scheme: TemplateScheme, template: np.ndarray, key: np.uint64, prior: Prior, drawn: np.ndarray
+) -> tuple[np.ndarray, str]:
+    """Features for a template, shape (d,), float32, and how they were found.
+
+    A matrix of real numbers is solved by least squares under the prior; for one whose products are cut into bits, the
+    products 1 beyond the threshold on the right side are asked for, and solved likewise without a prior. Other real
+    numbers are solved by Levenberg's iteration with a numerical Jacobian from a learned start. Permutation hashing by
+    pairs does not change with the sign of all features, so that nothing linear can be learned of it: see `_paired`.
+    Everything else is learned: see `read_under`.
+
+    Args:
+        scheme: that made the template.
+        template: shape (...).
+        key: its key.
+        prior: of features.
+        drawn: from it, shape (m, d), to learn from.
+    """
+    rng = np.random.default_rng(int(key))
+    if not scheme.keyed and not scheme.binary and template.shape == prior.mean.shape:
+        return np.asarray(template, np.float32), "copied"
+    if isinstance(scheme, LinearScheme):
+        matrix = scheme.matrix(len(prior.mean), rng).astype(np.float64)
+        if not scheme.binary:
+            return prior.given(matrix, template[None].astype(np.float64))[0].astype(np.float32), "least squares"
+        wanted = 2 * template.astype(np.float64) - 1 + float(getattr(scheme, "threshold", 0.0))
+        return np.linalg.lstsq(matrix.T, wanted, rcond=None)[0].astype(np.float32), "least squares of signs"
+    if isinstance(scheme, IomUrp) and scheme.order == 2:
+        return _paired(scheme, template, key, prior), "winning pairs"
+    start = read_under(scheme, key, drawn, template[None])[0]
+    if scheme.binary or isinstance(scheme, IndexScheme):
+        return start, "learned"
+    return _solved(scheme, template, key, start.astype(np.float64)).astype(np.float32), "iteration"
+
+
+def _paired(scheme: IomUrp, template: np.ndarray, key: np.uint64, prior: Prior) -> np.ndarray:
+    """Features whose products win where they have won, up to the sign of all of them together.
+
+    The start is the leading eigenvector of a matrix that counts which pairs have won, above how often they could by
+    chance; from there the likelihood of the winners climbs, as if each had been drawn with odds exp(product).
+    """
+    import torch
+
+    width = len(prior.mean)
+    places = scheme.places(width, np.random.default_rng(int(key)))
+    counts = np.zeros((width, width))
+    np.add.at(counts, tuple(places[np.arange(scheme.hashes), :, template].T), 1)
+    np.add.at(counts, (places[:, 0].ravel(), places[:, 1].ravel()), -1 / scheme.window)
+    spread = np.sqrt(np.diag(prior.covariance))
+    start = np.linalg.eigh(spread[:, None] * (counts + counts.T) * spread)[1][:, -1]
+    x = torch.from_numpy(start * np.sqrt(width)).requires_grad_()
+    optimizer, won = torch.optim.Adam([x], CLIMB), torch.from_numpy(template.astype(np.int64))
+    chosen, scale = torch.from_numpy(places), torch.from_numpy(spread / np.sqrt((spread**2).mean()))
+    for _ in range(ROUNDS):
+        optimizer.zero_grad()
+        likelihood = -torch.nn.functional.cross_entropy((scale * x)[chosen].prod(1), won)
+        (-likelihood).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    return np.asarray(unit((scale * x).detach().numpy()[None])[0])
+
+
+def _solved(scheme: TemplateScheme, template: np.ndarray, key: np.uint64, start: np.ndarray) -> np.ndarray:
+    """Levenberg 1944: steps of damped least squares, kept if the template comes nearer."""
+    width, wanted = len(start), template.reshape(-1).astype(np.float64)
+
+    def made(rows: np.ndarray) -> np.ndarray:
+        templates = scheme.protect(rows.astype(np.float32), np.full(len(rows), key))
+        return templates.reshape(len(rows), -1).astype(np.float64)
+
+    best, damping = start, DAMPING
+    here = made(best[None])[0]
+    for _ in range(ROUNDS):
+        slopes = (made(best + NUDGE * np.eye(width)) - made(best - NUDGE * np.eye(width))) / (2 * NUDGE)
+        square = slopes @ slopes.T
+        level = damping * float(np.trace(square)) / width + 1e-300
+        moved = best + np.linalg.solve(square + level * np.eye(width), slopes @ (wanted - here))
+        there = made(moved[None])[0]
+        if np.sum((there - wanted) ** 2) < np.sum((here - wanted) ** 2):
+            best, here, damping = moved, there, damping / 3
+        else:
+            damping *= 10
+    return best

@@ -1,0 +1,127 @@
+"""Attributes of people from their templates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge, MinLen
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.base import CONFIDENCE, Attack
+from veilbench.attacks.template_decoders import principal
+from veilbench.attacks.template_learners import Learner, learned
+from veilbench.attacks.template_reader import TemplateReader
+from veilbench.attacks.template_system import divided, first_of_each
+from veilbench.data.identities import Identities, Impressions
+from veilbench.errors import UserError
+from veilbench.evaluations.verification import user_keys
+from veilbench.findings import Findings, Metric, Table
+from veilbench.metrics.intervals import above_chance, proportion
+from veilbench.templates.base import TemplateScheme
+from veilbench.threat import ThreatModel
+
+HELD_OUT = 0.2
+Sides = tuple[np.ndarray, np.ndarray, np.ndarray]  # of the known, the held-out and the victims' impressions
+
+
+class TemplateAttribute(Attack[TemplateScheme, Identities]):
+    """Learns attributes from templates of auxiliary identities, and tells the victims'.
+
+    Where the threat model grants `key`, templates are read under the victims' keys: see `TemplateReader`. Held-out
+    identities choose the learner. The gain is the accuracy on one enrolled template of each victim, of the attribute
+    `judged`, above the share of the victims' commonest label, which a guess without templates does not beat. Beside it
+    stands the same attack on the images themselves, as principal components: what hiding them can save at most.
+
+    Args:
+        threat: needs `ciphertext`, `auxiliary_data` and `own_keys`; see above for `key`.
+        positive: see `Attack`.
+        negative: see `Attack`.
+        attributes: to be learned; None means all of the data's.
+        judged: the one of the gain.
+        learners: kinds of classifiers.
+        components: of the images themselves.
+        broken_at: see `Attack`.
+    """
+
+    title = "Attributes from templates"
+
+    def __init__(
+        self,
+        threat: ThreatModel,
+        positive: TemplateScheme,
+        negative: TemplateScheme,
+        attributes: Annotated[Sequence[str], MinLen(1)] | None = None,
+        judged: str = "pattern",
+        learners: Annotated[Sequence[Learner], MinLen(1)] = ("linear", "knn", "mlp"),
+        components: Annotated[int, Ge(1)] = 128,
+        broken_at: float = 0.25,
+    ) -> None:
+        super().__init__(threat, positive, negative, broken_at)
+        if attributes is not None and judged not in attributes:
+            raise ValueError(f"judged={judged} must be one of attributes={list(attributes)}")
+        self.attributes, self.judged = attributes if attributes is None else list(attributes), judged
+        self.learners, self.components = list(learners), components
+
+    def run(
+        self,
+        subject: TemplateScheme,
+        data: Identities,
+        accelerator: Accelerator,
+        rng: np.random.Generator,
+        control: bool,
+    ) -> Findings:
+        """See `Attack.run`; a control learns the attribute `judged` alone, and not from images."""
+        for flag in ("ciphertext", "auxiliary_data", "own_keys"):
+            self.threat.require(flag)
+        found = Findings(f"{self.title} ({'key known' if self.threat.key else 'key unknown'})")
+        names = self._names(data)
+        known, held_out = divided(data.auxiliary, HELD_OUT, rng)
+        parts = known, held_out, data.enrolment.chosen(first_of_each(data.enrolment.identities))
+        sources = {"template": self._read(subject, parts, rng)}
+        if not control:
+            sources["image"] = self._images(parts)
+        rows: list[list[str | float | Metric | None]] = []
+        for name in [self.judged] if control else names:
+            labels = known.attributes[name], held_out.attributes[name], parts[2].attributes[name]
+            prior = float(np.bincount(labels[2]).max() / len(labels[2]))
+            right = {source: self._right(sides, labels, rng) for source, sides in sources.items()}
+            hits = [proportion(int(answers.sum()), len(answers)) for answers, _ in right.values()]
+            found.metrics |= {f"{name}_{source}": hit for source, hit in zip(right, hits, strict=True)}
+            found.metrics[f"{name}_prior"] = Metric.exact(prior, len(labels[2]), "share")
+            rows.append([name, prior, *hits, right["template"][1]])
+            if name == self.judged:
+                answers = right["template"][0]
+                measured = proportion(int(answers.sum()), len(answers), CONFIDENCE)
+                found.gain = above_chance(measured, prior) if prior < 1 else Metric.exact(0.0, len(answers))
+        columns = ["attribute", "commonest label", *(f"from the {source}" for source in sources), "learner"]
+        found.tables.append(Table("Attributes told rightly", columns, rows))
+        return found
+
+    def _names(self, data: Identities) -> list[str]:
+        names = self.attributes or sorted(data.labels)
+        if missing := [name for name in [*names, self.judged] if name not in data.labels]:
+            raise UserError(f"the data have no attribute {missing[0]}; they have: {', '.join(data.labels) or 'none'}")
+        return names
+
+    def _read(
+        self, scheme: TemplateScheme, parts: tuple[Impressions, Impressions, Impressions], rng: np.random.Generator
+    ) -> Sides:
+        reader = TemplateReader(scheme, parts[0], self.threat.key, rng)
+        keys = [user_keys(part.identities, rng) for part in parts[1:]]
+        held_out, victims = (
+            reader.read(scheme.enroll(part.images, own), own) for part, own in zip(parts[1:], keys, strict=True)
+        )
+        return reader.own(), held_out, victims
+
+    def _images(self, parts: tuple[Impressions, Impressions, Impressions]) -> Sides:
+        known, held_out, victims = (part.images.reshape(len(part), -1) for part in parts)
+        basis = principal(known, self.components).T
+        return known @ basis, held_out @ basis, victims @ basis
+
+    def _right(self, sides: Sides, labels: Sides, rng: np.random.Generator) -> tuple[np.ndarray, str]:
+        """Which victims' label the best learner tells, shape (n,), bool; and its name."""
+        models = {kind: learned(kind, sides[0], labels[0], rng) for kind in self.learners}
+        best = max(models, key=lambda kind: float(np.mean(models[kind].predict(sides[1]) == labels[1])))
+        return np.asarray(models[best].predict(sides[2]) == labels[2]), best

@@ -1,0 +1,126 @@
+"""From what is read of templates to images: learned decoders, and a search by gradients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.ridge import Inverse, ridge
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from veilbench.templates.differentiable import DifferentiableScheme
+
+Decoder = Literal["linear", "mlp", "convolutional"]
+Pairs = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # codes and images, and the held-out ones of both
+CHANNELS = (8, 16, 32, 32)
+LEARNING_RATE = 0.05  # of the search: Adam's, in grey levels of a range of 1
+
+
+def decoder(
+    kind: Decoder, pairs: Pairs, components: int, hidden: int, steps: int, place: Accelerator, rng: np.random.Generator
+) -> Inverse:
+    """Train a decoder; it answers images of shape (n, c, h, w) in [0, 1].
+
+    Args:
+        kind: ridge regression to pixels; a perceptron to principal components of the known images; a linear layer
+            with strided convolutions back to pixels.
+        pairs: shapes (n, code), (n, c, h, w), (m, code) and (m, c, h, w).
+        components: that the perceptron answers.
+        hidden: units of each of its two layers.
+        steps: of a net's training; the convolutional one, whose steps cost more, makes a quarter of them.
+        place: where to compute.
+        rng: draws everything.
+    """
+    codes, images, held_codes, held_images = pairs
+    shape, (flat, held_flat) = images.shape[1:], (x.reshape(len(x), -1) for x in (images, held_images))
+    if kind == "linear":
+        inverse = ridge(codes, flat, held_codes, held_flat)[0]
+    elif kind == "mlp":
+        inverse = _perceptron(codes, flat, held_codes, held_flat, components, hidden, steps, place, rng)
+    else:
+        from torch import nn
+
+        from veilbench.attacks.inverter import trained
+        from veilbench.nets.convolutional import Convolutional
+
+        def build() -> nn.Module:
+            return nn.Sequential(Convolutional(codes.shape[1], CHANNELS).build(shape)[1], nn.Flatten())
+
+        inverse = trained(build, (codes, flat, held_codes, held_flat), max(1, steps // 4), place, rng)[0]
+    return lambda seen: np.asarray(np.clip(inverse(seen), 0, 1).reshape(-1, *shape), np.float32)
+
+
+def _perceptron(
+    codes: np.ndarray,
+    flat: np.ndarray,
+    held_codes: np.ndarray,
+    held_flat: np.ndarray,
+    components: int,
+    hidden: int,
+    steps: int,
+    place: Accelerator,
+    rng: np.random.Generator,
+) -> Inverse:
+    from veilbench.attacks.inverter import perceptron
+
+    mean = flat.mean(0)
+    basis = principal(flat, components)
+    wanted, held = ((x - mean) @ basis.T for x in (flat, held_flat))
+    inverse = perceptron(codes, wanted, held_codes, held, hidden, steps, place, rng)[0]
+    return lambda seen: np.asarray(inverse(seen) @ basis + mean)
+
+
+def principal(flat: np.ndarray, components: int) -> np.ndarray:
+    """Orthonormal directions of the largest spread, shape (at most components, numbers)."""
+    centred = (flat - flat.mean(0)).astype(np.float64)
+    values, left = np.linalg.eigh(centred @ centred.T)  # of rows and not of pixels, which are more
+    order = np.argsort(values)[::-1][: min(components, len(flat) - 1)]
+    order = order[values[order] > 1e-9 * max(float(values.max()), 1e-300)]
+    return np.asarray((left[:, order] / np.sqrt(values[order])).T @ centred, np.float32)
+
+
+def total_variation(images: Tensor) -> Tensor:
+    """Mean absolute difference of neighbouring pixels (Rudin, Osher and Fatemi 1992, anisotropic); shape (n,)."""
+    down = (images[..., 1:, :] - images[..., :-1, :]).abs().flatten(1).mean(1)
+    return down + (images[..., 1:] - images[..., :-1]).abs().flatten(1).mean(1)
+
+
+def searched(
+    scheme: DifferentiableScheme,
+    start: np.ndarray,
+    templates: np.ndarray,
+    keys: np.ndarray,
+    steps: int,
+    smooth: float,
+    device: torch.device,
+) -> np.ndarray:
+    """Images whose templates come near to these, by Adam from `start` (after Mahendran and Vedaldi 2015).
+
+    Args:
+        scheme: offers gradients.
+        start: shape (n, c, h, w).
+        templates: to come near to, shape (n, ...).
+        keys: theirs, shape (n,).
+        steps: of the search.
+        smooth: weight of the total variation against the similarity.
+        device: where to compute.
+    """
+    import torch
+
+    wanted = torch.from_numpy(np.asarray(templates, np.float32)).to(device)
+    images = torch.from_numpy(start.copy()).to(device).requires_grad_()
+    optimizer = torch.optim.Adam([images], LEARNING_RATE)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        made = scheme.protect_tensor(scheme.features_tensor(images), keys)
+        loss = smooth * total_variation(images) - scheme.similarity_tensor(made, wanted)
+        loss.sum().backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        with torch.no_grad():
+            images.clamp_(0, 1)
+    return np.asarray(images.detach().cpu().numpy())

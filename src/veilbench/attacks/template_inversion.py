@@ -1,0 +1,233 @@
+"""Inversion of templates: an image back from its template, and whether the system takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge, Gt, MinLen
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.base import CONFIDENCE, Attack
+from veilbench.attacks.template_decoders import Decoder, decoder, searched
+from veilbench.attacks.template_reader import TemplateReader
+from veilbench.attacks.template_system import FEWEST, TemplateSystem, deployed, divided
+from veilbench.data.identities import Identities, Impressions
+from veilbench.evaluations.verification import user_keys
+from veilbench.findings import Curve, Figure, Findings, Metric, Table
+from veilbench.metrics.grids import picture
+from veilbench.metrics.image import psnr, ssim
+from veilbench.metrics.intervals import above_chance, ends, mean, proportion
+from veilbench.metrics.nearest import nearest
+from veilbench.templates.base import TemplateScheme
+from veilbench.templates.differentiable import DifferentiableScheme
+from veilbench.threat import ThreatModel
+
+SHOWN, HELD_OUT = 8, 0.2
+
+
+class TemplateInversion(Attack[TemplateScheme, Identities]):
+    """Learns to turn templates back into images, on auxiliary identities, and presents the images to the system.
+
+    Where the threat model grants `key`, the attacker has each victim's key, and reads templates under it: see
+    `TemplateReader`. Otherwise he draws keys of his own and learns across them. Where it grants `weights`, and the
+    scheme offers gradients and needs no key that he lacks, he also searches for the image by them, from the best
+    reconstruction on.
+
+    What counts is whether the system takes the image. SAR is the share accepted in place of the enrolled impression,
+    at a threshold where strangers are accepted at the false match rate; PRAR is the share accepted by a template of the
+    same impression under a new key. Beside the attackers stand the mean auxiliary image, the auxiliary image whose
+    template reads nearest, and the auxiliary image that is nearest to the hidden one, which nobody could know: the
+    best that a copy can do. The gain is the SAR at the false match rate `judged_at` of the attacker whose images of
+    held-out impressions come nearest to their templates, above the larger of that rate and the mean image's SAR.
+
+    Args:
+        threat: needs `ciphertext`, `auxiliary_data` and `own_keys`; see above for `key` and `weights`.
+        positive: see `Attack`.
+        negative: see `Attack`.
+        attackers: kinds of decoders.
+        sizes: auxiliary impressions that they learn from; larger ones than there are mean all.
+        components: principal components that the perceptron answers.
+        hidden: units of each of its two layers.
+        steps: of the perceptron's training; the convolutional decoder makes a quarter of them.
+        search_steps: of the search by gradients; 0 leaves it out.
+        smooth: weight of the total variation in that search.
+        fmr: false match rates that the system may work at.
+        judged_at: the one of the gain.
+        most_victims: attacked.
+        broken_at: see `Attack`.
+    """
+
+    title = "Inversion of templates"
+    ladder = "sizes"
+
+    def __init__(
+        self,
+        threat: ThreatModel,
+        positive: TemplateScheme,
+        negative: TemplateScheme,
+        attackers: Annotated[Sequence[Decoder], MinLen(1)] = ("linear", "mlp", "convolutional"),
+        sizes: Annotated[Sequence[Annotated[int, Ge(FEWEST)]], MinLen(1)] = (100, 2000),
+        components: Annotated[int, Ge(1)] = 128,
+        hidden: Annotated[int, Ge(1)] = 256,
+        steps: Annotated[int, Ge(1)] = 300,
+        search_steps: Annotated[int, Ge(0)] = 60,
+        smooth: Annotated[float, Ge(0)] = 0.1,
+        fmr: Annotated[Sequence[Annotated[float, Gt(0)]], MinLen(1)] = (0.01, 0.001),
+        judged_at: Annotated[float, Gt(0)] = 0.01,
+        most_victims: Annotated[int, Ge(2)] = 100,
+        broken_at: float = 0.5,
+    ) -> None:
+        super().__init__(threat, positive, negative, broken_at)
+        if judged_at not in fmr:
+            raise ValueError(f"judged_at={judged_at} must be one of fmr={list(fmr)}")
+        self.attackers, self.sizes, self.components = list(attackers), sorted(sizes), components
+        self.hidden, self.steps, self.search_steps, self.smooth = hidden, steps, search_steps, smooth
+        self.fmr, self.judged_at, self.most_victims = list(fmr), judged_at, most_victims
+
+    def run(
+        self,
+        subject: TemplateScheme,
+        data: Identities,
+        accelerator: Accelerator,
+        rng: np.random.Generator,
+        control: bool,
+    ) -> Findings:
+        """See `Attack.run`."""
+        for flag in ("ciphertext", "auxiliary_data", "own_keys"):
+            self.threat.require(flag)
+        found = Findings(f"{self.title} ({'key known' if self.threat.key else 'key unknown'})")
+        system = deployed(subject, data, self.fmr, self.judged_at, self.most_victims, rng)
+        found.notes += [f"Refused: {reason}." for reason in system.refused]
+        known, held_out = divided(data.auxiliary, HELD_OUT, rng)
+        practice = practised(system, held_out.chosen(rng.permutation(len(held_out))[: self.most_victims]), rng)
+        n, order = len(known), rng.permutation(len(known))
+        if self.sizes[-1] > n:
+            found.notes.append(f"The attacker learns from {n} auxiliary impressions at most, not {self.sizes[-1]}.")
+        sizes = sorted({min(size, n) for size in self.sizes})[-1 if control else 0 :]
+        curves: dict[str, list[Metric]] = {kind: [] for kind in self.attackers}
+        made: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        for size in sizes:
+            some = known.chosen(order[:size])
+            reader = TemplateReader(subject, some, self.threat.key, rng)
+            made = self._decoded(reader, some, system, practice, accelerator, rng)
+            for kind, (images, _) in made.items():
+                curves[kind].append(self._share(system.accepted(images, self.judged_at)))
+        made |= self._searched(found, system, practice, made, accelerator)
+        guesses = {kind: images for kind, (images, _) in made.items()}
+        best = max(made, key=lambda kind: float(practice.scores(made[kind][1]).mean()))
+        found.notes.append(f"The gain is that of the {best} attacker, whose held-out images score best.")
+        others = self._baselines(system, reader, some)
+        self._report(found, system, guesses | others, best, rng)
+        found.figures.append(_figure(curves, sizes, found, self.judged_at))
+        if system.victims.images.shape[1] in (1, 3):
+            rows = [("enrolled impression", system.victims.images), *guesses.items(), *others.items()]
+            shown = [(name, images[:SHOWN]) for name, images in rows]
+            found.pictures.append(picture("Enrolled impressions and what comes back from their templates", shown))
+        return found
+
+    def _decoded(
+        self,
+        reader: TemplateReader,
+        known: Impressions,
+        system: TemplateSystem,
+        practice: TemplateSystem,
+        accelerator: Accelerator,
+        rng: np.random.Generator,
+    ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Images for the victims, and for the held-out impressions, by each decoder."""
+        read = [reader.read(one.templates, one.keys) for one in (system, practice)]
+        pairs = (reader.own(), known.images, read[1], practice.victims.images)
+        made: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        for kind in self.attackers:
+            inverse = decoder(kind, pairs, self.components, self.hidden, self.steps, accelerator, rng)
+            made[kind] = inverse(read[0]), inverse(read[1])
+        return made
+
+    def _searched(
+        self,
+        found: Findings,
+        system: TemplateSystem,
+        practice: TemplateSystem,
+        made: dict[str, tuple[np.ndarray, np.ndarray]],
+        accelerator: Accelerator,
+    ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """The same by gradients, from the decoders' best images on; nothing where that cannot be done."""
+        scheme = system.scheme
+        if not self.search_steps or not self.threat.weights or not isinstance(scheme, DifferentiableScheme):
+            return {}
+        if scheme.keyed and not self.threat.key:
+            found.notes.append("No search by gradients: it needs the victims' keys.")
+            return {}
+        starts = made[max(made, key=lambda kind: float(practice.scores(made[kind][1]).mean()))]
+        device = accelerator.device()
+        first, second = (
+            searched(scheme, start, one.templates, one.keys, self.search_steps, self.smooth, device)
+            for one, start in zip((system, practice), starts, strict=True)
+        )
+        return {"white_box": (first, second)}
+
+    def _baselines(self, system: TemplateSystem, reader: TemplateReader, known: Impressions) -> dict[str, np.ndarray]:
+        hidden = system.victims.images
+        read = reader.read(system.templates, system.keys)
+        return {
+            "mean_image": np.broadcast_to(known.images.mean(0), hidden.shape),
+            "nearest_template": known.images[nearest(read, reader.own())[0]],
+            "nearest_image": known.images[nearest(hidden, known.images)[0]],
+        }
+
+    def _share(self, accepted: np.ndarray, confidence: float = 0.95) -> Metric:
+        return proportion(int(accepted.sum()), len(accepted), confidence)
+
+    def _report(
+        self,
+        found: Findings,
+        system: TemplateSystem,
+        images: dict[str, np.ndarray],
+        best: str,
+        rng: np.random.Generator,
+    ) -> None:
+        fresh = rng.integers(0, 2**64, len(system.keys), dtype=np.uint64)
+        renewed = system.enrolled_anew(system.victims, fresh)
+        other = system.enrolled_anew(system.others, system.keys)
+        columns = ["image", "PSNR (dB)", "SSIM"]
+        rows: list[list[str | float | Metric | None]] = []
+        for name, made in images.items():
+            likeness = [mean(measure(made, system.victims.images), unit="") for measure in (psnr, ssim)]
+            found.metrics[f"psnr_{name}"], found.metrics[f"ssim_{name}"] = likeness
+            shares = {}
+            for fmr in system.thresholds:
+                shares[f"sar_at_{fmr:g}"] = self._share(system.accepted(made, fmr))
+                shares[f"prar_at_{fmr:g}"] = self._share(renewed.accepted(made, fmr))
+                shares[f"sar_other_at_{fmr:g}"] = self._share(other.accepted(made, fmr))
+            found.metrics |= {f"{key}_{name}": share for key, share in shares.items()}
+            if name == best:
+                found.metrics |= shares
+            rows.append([name, *likeness, *shares.values()])
+            columns = [*columns[:3], *shares]
+        found.tables.append(Table("Reconstructions, and copies to compare with", columns, rows))
+        found.notes.append("sar_other: accepted by a template of another impression under the same key.")
+        if not system.scheme.keyed:
+            found.notes.append("The templates have no key: PRAR is SAR.")
+        chance = max(self.judged_at, float(system.accepted(images["mean_image"], self.judged_at).mean()))
+        accepted = system.accepted(images[best], self.judged_at)
+        found.gain = above_chance(self._share(accepted, CONFIDENCE), min(chance, 0.999))
+
+
+def practised(system: TemplateSystem, impressions: Impressions, rng: np.random.Generator) -> TemplateSystem:
+    """The same system, played through on the attacker's own impressions under keys of his own."""
+    return replace(system, victims=impressions, others=impressions).enrolled_anew(
+        impressions, user_keys(impressions.identities, rng)
+    )
+
+
+def _figure(curves: dict[str, list[Metric]], sizes: list[int], found: Findings, fmr: float) -> Figure:
+    lines = [Curve(f"{kind} decoder", sizes, *ends(made)) for kind, made in curves.items()]
+    flat = {"mean image": "mean_image", "nearest image": "nearest_image"}
+    copies = [
+        Curve(name, sizes, [found.metrics[f"sar_at_{fmr:g}_{key}"].value] * len(sizes)) for name, key in flat.items()
+    ]
+    title, y_label = "Inversion against the attacker's data", f"SAR at FMR {fmr:g}"
+    return Figure(title, "auxiliary impressions", y_label, [*lines, *copies], log_x=True, control_curves=list(flat))

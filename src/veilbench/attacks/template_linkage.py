@@ -1,0 +1,161 @@
+"""Linkage: are two templates, made under two keys, of one person?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+from annotated_types import Ge, MinLen
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.base import CONFIDENCE, Attack
+from veilbench.attacks.pair_view import Databases, PairView
+from veilbench.attacks.template_learners import Learner, learned
+from veilbench.attacks.template_system import divided, first_of_each
+from veilbench.data.identities import Identities, Impressions
+from veilbench.errors import UserError
+from veilbench.evaluations.verification import user_keys
+from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.metrics.biometric import Comparisons, bootstrap, error_rates
+from veilbench.metrics.linkability import linkability
+from veilbench.metrics.membership import auroc
+from veilbench.templates.base import TemplateScheme
+from veilbench.threat import ThreatModel
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+HELD_OUT, MOST_PAIRS, CURVE_POINTS = 0.3, 6000, 60
+
+
+class TemplateLinkage(Attack[TemplateScheme, Identities]):
+    """Trains a linker on pairs of auxiliary templates, and links the victims' across two databases.
+
+    In each database every person has a key of their own, unknown to the attacker; with `reuse` a person has the same
+    key in both. The linker sees the products and the absolute differences of two templates' numbers, less whatever
+    more than 64 principal components hold, and the scheme's own comparison. Held-out identities choose the learner,
+    the plain comparison among them. The gain is 2 AUROC - 1 over all pairs of the two databases, with an interval over
+    identities; beside it stands D_sys of the linker's score and of the plain comparison, see `metrics.linkability`.
+
+    Args:
+        threat: needs `ciphertext`, `auxiliary_data` and `own_keys`.
+        positive: see `Attack`.
+        negative: see `Attack`.
+        learners: kinds of classifiers.
+        reuse: who uses one key in both databases: nobody, or every person his own.
+        repeats: of the bootstrap over identities.
+        broken_at: see `Attack`.
+    """
+
+    title = "Linkage of templates"
+
+    def __init__(
+        self,
+        threat: ThreatModel,
+        positive: TemplateScheme,
+        negative: TemplateScheme,
+        learners: Annotated[Sequence[Learner], MinLen(1)] = ("linear", "mlp"),
+        reuse: Literal["none", "person"] = "none",
+        repeats: Annotated[int, Ge(10)] = 300,
+        broken_at: float = 0.5,
+    ) -> None:
+        super().__init__(threat, positive, negative, broken_at)
+        self.learners, self.reuse, self.repeats = list(learners), reuse, repeats
+
+    def run(
+        self,
+        subject: TemplateScheme,
+        data: Identities,
+        accelerator: Accelerator,
+        rng: np.random.Generator,
+        control: bool,
+    ) -> Findings:
+        """See `Attack.run`."""
+        for flag in ("ciphertext", "auxiliary_data", "own_keys"):
+            self.threat.require(flag)
+        found = Findings(f"{self.title} ({'keys reused' if self.reuse == 'person' else 'two keys'})")
+        known, held_out = divided(data.auxiliary, HELD_OUT, rng)
+        view = PairView(subject, self._databases(subject, *_split(known, rng), rng))
+        scorers = {kind: self._linker(kind, view, rng) for kind in self.learners}
+        practice = self._databases(subject, *_split(held_out, rng), rng)
+        victims = data.enrolment.chosen(first_of_each(data.enrolment.identities))
+        attacked = self._databases(subject, victims, data.probe.chosen(first_of_each(data.probe.identities)), rng)
+
+        def scored(kind: str, base: Databases) -> Comparisons:
+            rows, likeness = view.pairs(base)
+            flat = scorers[kind].predict_proba(rows)[:, 1] if kind in scorers else likeness
+            return Comparisons(np.asarray(flat, np.float64), *base.people())
+
+        def area(pairs: Comparisons) -> float:
+            return auroc(pairs.scores[pairs.mated], pairs.scores[~pairs.mated])
+
+        held = {kind: area(scored(kind, practice)) for kind in ("comparison", *scorers)}
+        best = max(held, key=lambda kind: held[kind])
+        found.notes.append(f"The gain is that of the linker {best}, the best one on held-out identities.")
+        for kind in held:
+            pairs = scored(kind, attacked)
+            found.metrics[f"auroc_{kind}"] = self._interval(pairs, rng, 0.95)
+            if kind == best:
+                own = self._interval(pairs, rng, CONFIDENCE)
+                found.gain = Metric(2 * own.value - 1, 2 * own.low - 1, 2 * own.high - 1, own.n, own.interval)
+            if not control:
+                found.metrics[f"d_sys_{kind}"] = linkability(pairs, rng, repeats=max(10, self.repeats // 3)).system
+                found.figures.append(_figure(kind, pairs))
+        return found
+
+    def _databases(
+        self, scheme: TemplateScheme, first: Impressions, second: Impressions, rng: np.random.Generator
+    ) -> Databases:
+        people = np.r_[first.identities, second.identities]
+        old, new = user_keys(people, rng), user_keys(people, rng)
+        new = old if self.reuse == "person" else new
+        n = len(first)
+        one, other = scheme.enroll(first.images, old[:n]), scheme.enroll(second.images, new[n:])
+        return Databases(one, other, first.identities, second.identities)
+
+    def _linker(self, kind: Learner, view: PairView, rng: np.random.Generator) -> Pipeline:
+        """Trained on all pairs of one person, and as many of two, or some more."""
+        mated = np.equal(*view.base.people())
+        alike, different = np.flatnonzero(mated), np.flatnonzero(~mated)
+        alike = rng.permutation(alike)[: MOST_PAIRS // 2]
+        chosen = np.sort(np.r_[alike, rng.choice(different, min(len(alike), len(different)), replace=False)])
+        rows, _ = view.pairs(view.base)
+        return learned(kind, rows[chosen], mated[chosen], rng)
+
+    def _interval(self, pairs: Comparisons, rng: np.random.Generator, confidence: float) -> Metric:
+        return bootstrap(pairs, lambda *sample: [weighted_area(*sample)], rng, self.repeats, confidence)[0]
+
+
+def _split(impressions: Impressions, rng: np.random.Generator) -> tuple[Impressions, Impressions]:
+    """Each identity's impressions, dealt to two databases.
+
+    Raises:
+        UserError: nobody has two.
+    """
+    order = rng.permutation(len(impressions))
+    people = impressions.identities[order]
+    place = np.empty(len(order), np.int64)
+    for who in np.unique(people):
+        rows = order[people == who]
+        place[rows] = np.arange(len(rows))
+    if not (place % 2).any():
+        raise UserError("linkage needs auxiliary identities with two impressions or more")
+    return impressions.chosen(place % 2 == 0), impressions.chosen(place % 2 == 1)
+
+
+def weighted_area(scores: np.ndarray, mated: np.ndarray, weights: np.ndarray) -> float:
+    """The AUROC, ties counting one half."""
+    rates = error_rates(scores, mated, weights)
+    return float(((rates.fmr[:-1] - rates.fmr[1:]) * (2 - rates.fnmr[:-1] - rates.fnmr[1:])).sum() / 2)
+
+
+def _figure(kind: str, pairs: Comparisons) -> Figure:
+    rates = error_rates(pairs.scores, pairs.mated)
+    shown = np.unique(np.linspace(0, len(rates.fmr) - 1, CURVE_POINTS).astype(int))
+    curve = Curve(f"linkage by {kind}", rates.fmr[shown].tolist(), (1 - rates.fnmr[shown]).tolist())
+    chance = Curve("chance", [0.0, 1.0], [0.0, 1.0])
+    title = f"Linkage by {kind}: true against false links"
+    return Figure(
+        title, "pairs of two people linked", "pairs of one person linked", [curve, chance], control_curves=["chance"]
+    )

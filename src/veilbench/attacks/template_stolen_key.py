@@ -1,0 +1,111 @@
+"""Full disclosure: the features back from a template whose key was stolen too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge, Gt, MinLen
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.base import CONFIDENCE, Attack
+from veilbench.attacks.preimages import TRIES, Prior, preimage
+from veilbench.attacks.template_system import TemplateSystem, deployed
+from veilbench.data.identities import Identities
+from veilbench.findings import Findings, Metric, Table
+from veilbench.metrics.intervals import above_chance, mean, proportion
+from veilbench.templates.base import TemplateScheme, cosines
+from veilbench.threat import ThreatModel
+
+
+class TemplateStolenKey(Attack[TemplateScheme, Identities]):
+    """Solves for features with the victim's template, by the method that fits the scheme: see `preimages.preimage`.
+
+    The features are presented to the system in place of those of an image, as an attacker does who gets behind the
+    sensor. SAR is the share accepted with the stolen key, which any preimage achieves; PRAR is the share that a
+    template of the same impression under a new key accepts, which takes the person's own features; `likeness` is
+    their cosine with the true ones. Beside them stand the mean auxiliary features. The gain is the SAR at the false
+    match rate `judged_at`, above the larger of what guessing wins and the mean features' SAR. Whoever has key and
+    template can guess at home, and present the best of several guesses: a method that keeps the best of t features is
+    compared with 1 - (1 - FMR)^t.
+
+    Args:
+        threat: needs `ciphertext`, `key` and `auxiliary_data`.
+        positive: see `Attack`.
+        negative: see `Attack`.
+        drawn: features that are drawn after the auxiliary ones' law, to learn from for each key.
+        fmr: false match rates that the system may work at.
+        judged_at: the one of the gain.
+        most_victims: attacked.
+        broken_at: see `Attack`.
+    """
+
+    title = "Stolen key and template"
+
+    def __init__(
+        self,
+        threat: ThreatModel,
+        positive: TemplateScheme,
+        negative: TemplateScheme,
+        drawn: Annotated[int, Ge(20)] = 500,
+        fmr: Annotated[Sequence[Annotated[float, Gt(0)]], MinLen(1)] = (0.01, 0.001),
+        judged_at: Annotated[float, Gt(0)] = 0.01,
+        most_victims: Annotated[int, Ge(2)] = 40,
+        broken_at: float = 0.5,
+    ) -> None:
+        super().__init__(threat, positive, negative, broken_at)
+        if judged_at not in fmr:
+            raise ValueError(f"judged_at={judged_at} must be one of fmr={list(fmr)}")
+        self.drawn, self.fmr, self.judged_at, self.most_victims = drawn, list(fmr), judged_at, most_victims
+
+    def run(
+        self,
+        subject: TemplateScheme,
+        data: Identities,
+        accelerator: Accelerator,
+        rng: np.random.Generator,
+        control: bool,
+    ) -> Findings:
+        """See `Attack.run`."""
+        for flag in ("ciphertext", "key", "auxiliary_data"):
+            self.threat.require(flag)
+        found = Findings(self.title)
+        system = deployed(subject, data, self.fmr, self.judged_at, self.most_victims, rng)
+        found.notes += [f"Refused: {reason}." for reason in system.refused]
+        prior = Prior(subject.features(data.auxiliary.images))
+        drawn = prior.drawn(self.drawn, rng)
+        pairs = zip(system.templates, system.keys, strict=True)
+        made, methods = zip(*(preimage(subject, template, key, prior, drawn) for template, key in pairs), strict=True)
+        found.notes.append(f"Preimages by: {methods[0]}.")
+        guesses = {"preimage": np.stack(made), "mean_features": np.tile(prior.mean, (len(made), 1)).astype(np.float32)}
+        self._report(found, system, guesses, rng, 1 - (1 - self.judged_at) ** TRIES.get(methods[0], 1))
+        return found
+
+    def _report(
+        self,
+        found: Findings,
+        system: TemplateSystem,
+        guesses: dict[str, np.ndarray],
+        rng: np.random.Generator,
+        blind: float,
+    ) -> None:
+        fresh = rng.integers(0, 2**64, len(system.keys), dtype=np.uint64)
+        renewed, truth = system.enrolled_anew(system.victims, fresh), system.scheme.features(system.victims.images)
+        rows: list[list[str | float | Metric | None]] = []
+        columns = ["features", "likeness"]
+        for name, made in guesses.items():
+            found.metrics[f"likeness_{name}"] = mean(cosines(made, truth), unit="", of="victims")
+            shares = {}
+            for fmr in system.thresholds:
+                for word, one in (("sar", system), ("prar", renewed)):
+                    accepted = one.accepted_features(made, fmr)
+                    shares[f"{word}_at_{fmr:g}"] = proportion(int(accepted.sum()), len(accepted))
+            found.metrics |= {f"{key}_{name}": share for key, share in shares.items()}
+            columns = [*columns[:2], *shares]
+            rows.append([name, found.metrics[f"likeness_{name}"], *shares.values()])
+        found.tables.append(Table("Features that were presented", columns, rows))
+        accepted = system.accepted_features(guesses["preimage"], self.judged_at)
+        chance = max(blind, found.metrics[f"sar_at_{self.judged_at:g}_mean_features"].value)
+        measured = proportion(int(accepted.sum()), len(accepted), CONFIDENCE)
+        found.gain = above_chance(measured, min(chance, 0.999))

@@ -1,0 +1,34 @@
+"""Noise instead of templates: what a negative control is made of."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.templates.base import TemplateScheme
+from veilbench.templates.extractor import Extractor
+
+
+class NoiseTemplate(TemplateScheme):
+    """Normal numbers that depend on every bit of the features and the key, and on nothing less.
+
+    Only the very same features under the very same key match; whoever has a template has nothing.
+
+    Args:
+        extractor: see `TemplateScheme`.
+        dimensions: of a template.
+    """
+
+    own = ("dimensions",)
+
+    def __init__(self, extractor: Extractor, dimensions: Annotated[int, Ge(2)] = 64) -> None:
+        super().__init__(extractor)
+        self.dimensions = dimensions
+
+    def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Shape (n, dimensions), float32."""
+        salt = rng.bytes(8)
+        seeds = [np.frombuffer(salt + np.ascontiguousarray(row).tobytes(), np.uint32) for row in features]
+        return np.stack([np.random.default_rng(s).standard_normal(self.dimensions, np.float32) for s in seeds])

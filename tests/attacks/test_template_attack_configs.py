@@ -1,0 +1,47 @@
+"""The configs of the attacks on templates say what their constructors say."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+from pipelines.compose import composed, plain
+
+from veilbench.experiment import build
+from veilbench.templates.base import TemplateScheme
+
+NAMES = ["inversion", "impersonation", "oracle", "stolen_key", "attribute", "linkage"]
+VARIANTS = {
+    "inversion_known_key": {"threat", "negative"},
+    "impersonation_l2": {"norm"},
+    "oracle_decisions": {"threat", "answers"},
+    "attribute_known_key": {"threat"},
+    "linkage_reused_key": {"reuse"},
+}
+
+
+def node_of(name: str) -> dict[str, Any]:
+    """One attack's part of a config that was composed and checked."""
+    return dict(plain(composed(["data=prints_small", "model=biohash", f"attack=[{name}]"]))["attack"][name])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_argument_is_written_out_with_its_default(name: str) -> None:
+    node = node_of(f"template_{name}")
+    attack = build(node)
+    assert type(attack).__module__ == f"veilbench.attacks.template_{name}"
+    assert isinstance(attack.positive, TemplateScheme)
+    parameters = inspect.signature(type(attack)).parameters
+    assert node.keys() - {"_target_"} == parameters.keys()
+    for key in parameters.keys() - {"threat", "positive", "negative"}:
+        default = parameters[key].default
+        assert node[key] == (list(default) if isinstance(default, tuple) else default)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_variant_differs_where_it_must(name: str) -> None:
+    variant = node_of(f"template_{name}")
+    base = node_of(f"template_{next(base for base in NAMES if name.startswith(base))}")
+    assert {key for key in base.keys() | variant.keys() if base[key] != variant[key]} == VARIANTS[name]
+    build(variant)

@@ -1,0 +1,122 @@
+"""Impersonation: open and keyed schemes are moved with gradients, nothing is moved by noise, and masks are flagged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.control_memory import ControlMemory
+from veilbench.attacks.template_impersonation import TemplateImpersonation
+from veilbench.data.identities import Identities
+from veilbench.errors import UserError
+from veilbench.findings import Findings, Verdict
+from veilbench.templates.base import TemplateScheme
+from veilbench.templates.biohash import Biohash
+from veilbench.templates.extractor import Extractor
+from veilbench.templates.iom_grp import IomGrp
+from veilbench.templates.random_projection import RandomProjection
+from veilbench.templates.raw_template import RawTemplate
+from veilbench.threat import ThreatModel
+
+PCA = Extractor("pixels", 20)
+WHITE = ThreatModel(weights=True, key=True, auxiliary_data=True, score_queries=True)
+BLACK = ThreatModel(auxiliary_data=True, score_queries=True)
+
+
+class Masked(RandomProjection):
+    """Its gradients are zero."""
+
+    def protect_tensor(self, features: Tensor, keys: np.ndarray) -> Tensor:
+        return super().protect_tensor(features.round(decimals=2), keys)
+
+
+class Noisy(RandomProjection):
+    """A little noise on every template, fresh each time."""
+
+    def protect_tensor(self, features: Tensor, keys: np.ndarray) -> Tensor:
+        made = super().protect_tensor(features, keys)
+        return made + 0.3 * torch.randn(made.shape, generator=torch.Generator().manual_seed(int(made.sum() * 1e6))) / 5
+
+
+def small(threat: ThreatModel = WHITE, **settings: Any) -> TemplateImpersonation:
+    budget = {"budgets": [0.02, 0.2, 1.0], "steps": 10, "restarts": 1, "queries": 40, "judged_at": 0.2}
+    return TemplateImpersonation(threat, RawTemplate(PCA), **{"most_victims": 30} | budget | settings)
+
+
+def run(attack: TemplateImpersonation, scheme: TemplateScheme, people: Identities, seed: int = 1) -> Findings:
+    fitted = scheme.fit(people, np.random.default_rng(0))
+    assert isinstance(fitted, TemplateScheme)
+    return attack.run(fitted, people, Accelerator("cpu"), np.random.default_rng(seed), control=False)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_bits_are_moved_straight_through_with_both_controls_passed(
+    norm: str, people: Identities, tmp_path: Path
+) -> None:
+    fitted = Biohash(PCA, 20).fit(people, np.random.default_rng(0))
+    assert isinstance(fitted, TemplateScheme)
+    memory, seeds = ControlMemory(tmp_path, None), np.random.SeedSequence(1)
+    found = small(norm=norm).examine(fitted, people, Accelerator("cpu"), seeds, memory)
+    assert [(c.kind, c.passed) for c in found.controls] == [("positive", True), ("negative", True)]
+    assert found.verdict is Verdict.BROKEN
+    assert found.metrics["impersonated_at_largest_budget"].value == 1
+    assert found.metrics["impersonated_by_noise"].value < 0.1
+    assert found.metrics["evaded"].value > 0.5
+    assert found.metrics["evaded_by_gradient"].value >= found.metrics["evaded_without_gradient"].value
+
+
+def test_budgets_are_shares_of_the_largest_change(people: Identities) -> None:
+    for norm, far in (("linf", 1.0), ("l2", 16.0)):  # images of 16 x 16
+        scheme = RawTemplate(PCA).fit(people, np.random.default_rng(0))
+        assert isinstance(scheme, RawTemplate)
+        case = small(norm=norm).cases(scheme, people, np.random.default_rng(0))[0]
+        np.testing.assert_allclose(case.reach, far)
+        assert not case.across(case.rows).any()
+
+
+@pytest.mark.parametrize("scheme", [IomGrp(PCA, 40, 8), RandomProjection(PCA, 10)], ids=["iom", "no key granted"])
+def test_without_gradients_the_search_asks_for_scores(scheme: TemplateScheme, people: Identities) -> None:
+    threat = WHITE if isinstance(scheme, IomGrp) else BLACK
+    found = run(small(threat, budgets=[0.2, 1.0], queries=250), scheme, people)
+    assert "impersonated_by_gradient" not in found.metrics
+    assert any(note.startswith("Search without gradients only") for note in found.notes)
+    noise = found.metrics["impersonated_by_noise"].value
+    assert found.metrics["impersonated_at_largest_budget"].value > noise + 0.1
+
+
+def test_zero_gradients_are_flagged(people: Identities) -> None:
+    found = run(small(), Masked(PCA, 10), people)
+    assert any(
+        "accepted as the victim: masked gradients: the gradient is zero at 100% of the rows" in note
+        for note in found.notes
+    )
+
+
+def test_noise_is_averaged_over(people: Identities) -> None:
+    found = run(small(draws=4), Noisy(PCA, 10), people)
+    assert found.metrics["impersonated_by_gradient"].value > 0.5
+
+
+def test_the_same_seed_gives_the_same_findings(people: Identities) -> None:
+    attack = small(budgets=[0.2], steps=3, queries=5)
+    one, again, other = (run(attack, RawTemplate(PCA), people, seed).as_dict() for seed in (1, 1, 2))
+    assert one == again
+    assert one != other
+
+
+@pytest.mark.parametrize("flag", ["auxiliary_data", "score_queries"])
+def test_what_is_not_granted_is_refused(people: Identities, flag: str) -> None:
+    granted = {"auxiliary_data": True, "score_queries": True} | {flag: False}
+    with pytest.raises(UserError, match=f"does not grant {flag}"):
+        run(small(ThreatModel(**granted)), RawTemplate(PCA), people)
+
+
+def test_a_budget_that_is_not_on_the_curve_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"judged_at=0.3 must be one of budgets=\[0.1\]"):
+        small(budgets=[0.1], judged_at=0.3)

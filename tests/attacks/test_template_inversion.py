@@ -1,0 +1,203 @@
+"""Inversion of templates: open ones come back and are accepted, secret keys and constants give nothing away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.control_memory import ControlMemory
+from veilbench.attacks.template_decoders import decoder, principal, total_variation
+from veilbench.attacks.template_inversion import TemplateInversion
+from veilbench.attacks.template_reader import TemplateReader
+from veilbench.attacks.template_system import deployed, divided
+from veilbench.data.identities import Identities
+from veilbench.errors import UserError
+from veilbench.evaluations.verification import scores
+from veilbench.findings import Findings, Verdict
+from veilbench.templates.base import TemplateScheme
+from veilbench.templates.biohash import Biohash
+from veilbench.templates.extractor import Extractor
+from veilbench.templates.iom_grp import IomGrp
+from veilbench.templates.noise_template import NoiseTemplate
+from veilbench.templates.random_projection import RandomProjection
+from veilbench.templates.raw_template import RawTemplate
+from veilbench.threat import ThreatModel
+
+PIXELS, PCA = Extractor("pixels", None), Extractor("pixels", 20)
+UNKNOWN = ThreatModel(auxiliary_data=True, own_keys=True)
+KNOWN = ThreatModel(auxiliary_data=True, own_keys=True, key=True)
+WHITE = ThreatModel(auxiliary_data=True, own_keys=True, key=True, weights=True)
+
+
+class Constant(TemplateScheme):
+    """One template for everybody."""
+
+    def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return np.ones((len(features), 3), np.float32)
+
+
+def small(threat: ThreatModel = UNKNOWN, **settings: Any) -> TemplateInversion:
+    budget = {"attackers": ["linear"], "sizes": [20, 500], "components": 30, "hidden": 32, "steps": 100}
+    return TemplateInversion(threat, RawTemplate(PIXELS), NoiseTemplate(PIXELS), **budget | settings)
+
+
+def run(attack: TemplateInversion, scheme: TemplateScheme, people: Identities, seed: int = 1) -> Findings:
+    fitted = scheme.fit(people, np.random.default_rng(0))
+    assert isinstance(fitted, TemplateScheme)
+    return attack.run(fitted, people, Accelerator("cpu"), np.random.default_rng(seed), control=False)
+
+
+def examined(attack: TemplateInversion, scheme: TemplateScheme, people: Identities, folder: Path) -> Findings:
+    fitted = scheme.fit(people, np.random.default_rng(0))
+    assert isinstance(fitted, TemplateScheme)
+    return attack.examine(fitted, people, Accelerator("cpu"), np.random.SeedSequence(1), ControlMemory(folder, None))
+
+
+def test_open_templates_are_inverted_with_both_controls_passed(people: Identities, tmp_path: Path) -> None:
+    found = examined(small(), RawTemplate(PIXELS), people, tmp_path)
+    assert [(c.kind, c.name, c.passed) for c in found.controls] == [
+        ("positive", "RawTemplate", True),
+        ("negative", "NoiseTemplate", True),
+    ]
+    assert found.verdict is Verdict.BROKEN
+    assert found.metrics["sar_at_0.01"].value == found.metrics["prar_at_0.01"].value == 1
+    assert found.metrics["psnr_linear"].value > found.metrics["psnr_nearest_image"].value + 3
+    assert found.metrics["ssim_linear"].value > found.metrics["ssim_mean_image"].value + 0.2
+    words = "enrolled impression; linear; mean_image; nearest_template; nearest_image"
+    assert found.pictures[0].description == f"rows from above: {words}"
+
+
+def test_a_key_saves_a_projection_as_long_as_it_is_secret(people: Identities) -> None:
+    secret, stolen = (run(small(threat), RandomProjection(PCA, 20), people) for threat in (UNKNOWN, KNOWN))
+    assert secret.gain is not None
+    assert stolen.gain is not None
+    assert secret.gain.low <= 0
+    assert stolen.gain.low > 0.5
+    assert stolen.metrics["psnr_linear"].value > secret.metrics["psnr_linear"].value + 3
+    assert abs(secret.metrics["psnr_linear"].value - secret.metrics["psnr_mean_image"].value) < 1
+
+
+def test_few_numbers_are_met_under_the_old_key_rather_than_a_new_one(people: Identities) -> None:
+    found = run(small(WHITE), RandomProjection(PCA, 6), people)
+    assert found.metrics["sar_at_0.01_white_box"].value > found.metrics["prar_at_0.01_white_box"].value + 0.4
+
+
+@pytest.mark.parametrize("scheme", [Biohash(PCA, 20), IomGrp(PCA, 60, 8)], ids=["biohash", "iom_grp"])
+def test_a_known_key_is_learned_to_be_read_whatever_the_scheme(scheme: TemplateScheme, people: Identities) -> None:
+    found, secret = (run(small(threat), scheme, people) for threat in (KNOWN, UNKNOWN))
+    assert found.gain is not None
+    assert secret.gain is not None
+    assert found.gain.low > 0.1
+    assert secret.gain.low <= 0
+
+
+def test_what_is_read_under_a_known_key_are_the_features(people: Identities) -> None:
+    scheme = RandomProjection(PCA, 20).fit(people, np.random.default_rng(0))
+    reader = TemplateReader(scheme, people.auxiliary, True, np.random.default_rng(0))
+    keys = np.arange(len(people.enrolment)).astype(np.uint64) % 3
+    read = reader.read(scheme.enroll(people.enrolment.images, keys), keys)
+    np.testing.assert_allclose(read, scheme.features(people.enrolment.images), atol=0.01)
+    np.testing.assert_allclose(reader.own(), scheme.features(people.auxiliary.images), atol=0.01)
+
+
+def test_a_constant_template_gives_the_mean_image_and_is_never_accepted(people: Identities) -> None:
+    found = run(small(), Constant(PIXELS), people)
+    assert found.gain is not None
+    assert found.gain.value <= 0
+    assert found.metrics["psnr_linear"].value == pytest.approx(found.metrics["psnr_mean_image"].value, abs=0.2)
+
+
+def test_the_search_by_gradients_helps_and_needs_weights_and_keys(people: Identities) -> None:
+    scheme = Biohash(PCA, 20)
+    white, without = (run(small(threat, sizes=[20]), scheme, people) for threat in (WHITE, KNOWN))
+    assert white.metrics["sar_at_0.01_white_box"].value > without.metrics["sar_at_0.01"].value
+    assert "sar_at_0.01_white_box" not in without.metrics
+    secret = ThreatModel(auxiliary_data=True, own_keys=True, weights=True)
+    notes = run(small(secret, sizes=[20]), scheme, people).notes
+    assert "No search by gradients: it needs the victims' keys." in notes
+
+
+def test_more_data_helps_and_all_means_all(people: Identities) -> None:
+    found = run(small(sizes=[10, 9999]), RawTemplate(PIXELS), people)
+    curve = found.figures[0].curves[0]
+    assert list(curve.x) == [10, 120]
+    assert curve.y[0] < curve.y[1]
+    assert any("120 auxiliary impressions at most, not 9999" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("kind", ["linear", "mlp", "convolutional"])
+def test_every_decoder_learns_images_from_open_codes(kind: Any, people: Identities) -> None:
+    images, held = people.auxiliary.images, people.train.images
+    basis = principal(images.reshape(len(images), -1), 25).T
+    codes, held_codes = (x.reshape(len(x), -1) @ basis for x in (images, held))
+    pairs = (codes, images, held_codes, held)
+    inverse = decoder(kind, pairs, 25, 64, 1200, Accelerator("cpu"), np.random.default_rng(0))
+    wrong = ((inverse(held_codes) - held) ** 2).mean() / ((held - images.mean(0)) ** 2).mean()
+    assert inverse(held_codes).shape == held.shape
+    assert wrong < {"linear": 0.02, "mlp": 0.4, "convolutional": 0.8}[kind]
+
+
+def test_principal_directions_are_those_of_scikit_learn(people: Identities) -> None:
+    from sklearn.decomposition import PCA as Reference
+
+    flat = people.auxiliary.images.reshape(150, -1)
+    mine, theirs = principal(flat, 5), Reference(5, svd_solver="full").fit(flat).components_
+    np.testing.assert_allclose(np.abs(np.einsum("kp,kp->k", mine, theirs)), 1, atol=1e-3)
+    assert len(principal(np.ones((6, 30)), 4)) == 0 or np.isfinite(principal(np.ones((6, 30)), 4)).all()
+
+
+def test_total_variation_is_that_of_a_loop() -> None:
+    image = torch.from_numpy(np.random.default_rng(0).random((1, 1, 3, 4)).astype(np.float32))
+    down = np.mean([abs(float(image[0, 0, i + 1, j] - image[0, 0, i, j])) for i in range(2) for j in range(4)])
+    right = np.mean([abs(float(image[0, 0, i, j + 1] - image[0, 0, i, j])) for i in range(3) for j in range(3)])
+    assert float(total_variation(image)) == pytest.approx(down + right)
+
+
+def test_strangers_are_accepted_at_the_false_match_rate(people: Identities) -> None:
+    scheme = RandomProjection(PCA, 10).fit(people, np.random.default_rng(0))
+    system = deployed(scheme, people, [0.01, 0.001], 0.01, 1000, np.random.default_rng(3))
+    assert list(system.thresholds) == [0.01]
+    assert "FMR 0.001 needs 10,000 comparisons" in system.refused[0]
+    matrix = scores(scheme, people.probe, people.enrolment, system.keys, "stolen")
+    strangers = people.probe.identities[:, None] != people.enrolment.identities[None]
+    assert 0.008 <= (matrix[strangers] >= system.thresholds[0.01]).mean() <= 0.01
+    assert system.accepted(system.victims.images, 0.01).all()
+    np.testing.assert_array_equal(system.others.identities, system.victims.identities)
+    renewed = system.enrolled_anew(system.victims, system.keys + np.uint64(1))
+    np.testing.assert_allclose(renewed.scores(system.victims.images), 1, atol=1e-5)
+    assert (renewed.templates != system.templates).any(1).all()
+    mixed = system.enrolled_anew(system.others, system.keys).scores(system.victims.images)
+    assert mixed.max() < 1
+
+
+def test_the_same_seed_gives_the_same_findings(people: Identities) -> None:
+    attack = small(WHITE, attackers=["mlp"], steps=25, sizes=[50], search_steps=3)
+    one, again, other = (run(attack, Biohash(PCA, 20), people, seed).as_dict() for seed in (1, 1, 2))
+    assert one == again
+    assert one != other
+
+
+@pytest.mark.parametrize("flag", ["ciphertext", "auxiliary_data", "own_keys"])
+def test_what_is_not_granted_is_refused(people: Identities, flag: str) -> None:
+    granted = {"ciphertext": True, "auxiliary_data": True, "own_keys": True} | {flag: False}
+    with pytest.raises(UserError, match=f"does not grant {flag}"):
+        run(small(ThreatModel(**granted)), RawTemplate(PIXELS), people)
+
+
+def test_too_few_impostors_and_too_few_impressions_are_refused(people: Identities) -> None:
+    few = np.isin(people.enrolment.identities, people.enrolment.identities[:5])
+    probes = np.isin(people.probe.identities, people.enrolment.identities[:5])
+    tiny = Identities(
+        people.train, people.auxiliary, people.enrolment.chosen(few), people.probe.chosen(probes), people.labels, []
+    )
+    with pytest.raises(UserError, match=r"need a threshold: FMR 0.01 needs 1,000 comparisons .* 60 made"):
+        run(small(), RawTemplate(PIXELS), tiny)
+    with pytest.raises(UserError, match="got 5 and 5"):
+        divided(people.auxiliary.chosen(np.arange(10)), 0.5, np.random.default_rng(0))
+    with pytest.raises(ValueError, match=r"judged_at=0.1 must be one of fmr=\[0.01\]"):
+        small(fmr=[0.01], judged_at=0.1)

@@ -1,0 +1,103 @@
+"""Linkage: open templates and reused keys are linked, fresh keys and noise are not, and a learner sees what a score
+does not.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.control_memory import ControlMemory
+from veilbench.attacks.template_linkage import TemplateLinkage, weighted_area
+from veilbench.data.identities import Identities
+from veilbench.errors import UserError
+from veilbench.findings import Findings, Verdict
+from veilbench.templates.base import TemplateScheme
+from veilbench.templates.extractor import Extractor
+from veilbench.templates.iom_grp import IomGrp
+from veilbench.templates.noise_template import NoiseTemplate
+from veilbench.templates.random_projection import RandomProjection
+from veilbench.templates.raw_template import RawTemplate
+from veilbench.threat import ThreatModel
+
+PIXELS, PCA = Extractor("pixels", None), Extractor("pixels", 20)
+THREAT = ThreatModel(auxiliary_data=True, own_keys=True)
+
+
+class Flipped(TemplateScheme):
+    """The key turns the sign of everything, so that likeness is 1 or -1 for one person; its size gives people away."""
+
+    def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return np.asarray(features * (2 * rng.integers(2) - 1), np.float32)
+
+
+def attack(threat: ThreatModel = THREAT, **settings: Any) -> TemplateLinkage:
+    return TemplateLinkage(threat, RawTemplate(PIXELS), NoiseTemplate(PIXELS), **{"repeats": 60} | settings)
+
+
+def run(tried: TemplateLinkage, scheme: TemplateScheme, people: Identities, seed: int = 1) -> Findings:
+    fitted = scheme.fit(people, np.random.default_rng(0))
+    assert isinstance(fitted, TemplateScheme)
+    return tried.run(fitted, people, Accelerator("cpu"), np.random.default_rng(seed), control=False)
+
+
+def test_open_templates_are_linked_with_both_controls_passed(people: Identities, tmp_path: Path) -> None:
+    scheme = RawTemplate(PCA).fit(people, np.random.default_rng(0))
+    assert isinstance(scheme, RawTemplate)
+    memory, seeds = ControlMemory(tmp_path, None), np.random.SeedSequence(1)
+    found = attack().examine(scheme, people, Accelerator("cpu"), seeds, memory)
+    assert [(c.kind, c.passed) for c in found.controls] == [("positive", True), ("negative", True)]
+    assert found.verdict is Verdict.BROKEN
+    assert found.metrics["d_sys_comparison"].value > 0.7
+
+
+def test_a_key_of_ones_own_is_linked_where_it_is_used_twice(people: Identities) -> None:
+    fresh, reused = (run(attack(reuse=reuse), RandomProjection(PCA, 20), people) for reuse in ("none", "person"))
+    assert fresh.gain is not None
+    assert reused.gain is not None
+    assert fresh.gain.low <= 0
+    assert fresh.metrics["d_sys_comparison"].low < 0.1
+    assert reused.gain.value > 0.95
+
+
+def test_a_learner_sees_what_the_comparison_does_not(people: Identities) -> None:
+    found = run(attack(), Flipped(PCA), people)
+    assert found.metrics["auroc_comparison"].value < 0.75
+    assert found.metrics["auroc_mlp"].value > found.metrics["auroc_comparison"].value + 0.1
+
+
+def test_whole_numbers_are_read_by_likeness(people: Identities) -> None:
+    found = run(attack(reuse="person"), IomGrp(PCA, 60, 8), people)
+    assert found.metrics["auroc_linear"].value > 0.75
+
+
+def test_the_area_is_that_of_scikit_learn_with_ties_and_weights() -> None:
+    rng = np.random.default_rng(0)
+    scores, mated, weights = rng.integers(0, 6, 80) / 5, rng.random(80) < 0.3, rng.integers(0, 3, 80).astype(float)
+    wanted = roc_auc_score(mated, scores, sample_weight=weights)
+    assert weighted_area(scores, mated, weights) == pytest.approx(wanted)
+
+
+def test_the_same_seed_gives_the_same_findings(people: Identities) -> None:
+    one, again, other = (run(attack(), RandomProjection(PCA, 8), people, seed).as_dict() for seed in (1, 1, 2))
+    assert one == again
+    assert one != other
+
+
+def test_single_impressions_cannot_be_linked(people: Identities) -> None:
+    first = people.auxiliary.chosen(people.auxiliary.impressions == 0)
+    lonely = Identities(people.train, first, people.enrolment, people.probe, people.labels, [])
+    with pytest.raises(UserError, match="needs auxiliary identities with two impressions"):
+        run(attack(), RawTemplate(PCA), lonely)
+
+
+@pytest.mark.parametrize("flag", ["ciphertext", "auxiliary_data", "own_keys"])
+def test_what_is_not_granted_is_refused(people: Identities, flag: str) -> None:
+    granted = {"ciphertext": True, "auxiliary_data": True, "own_keys": True} | {flag: False}
+    with pytest.raises(UserError, match=f"does not grant {flag}"):
+        run(attack(ThreatModel(**granted)), RawTemplate(PCA), people)

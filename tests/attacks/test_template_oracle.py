@@ -1,0 +1,120 @@
+"""The oracle: answers lead into open systems faster than chance does, and nowhere where they say nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.control_memory import ControlMemory
+from veilbench.attacks.oracle_search import Subspace, evolved
+from veilbench.attacks.template_oracle import Counter, TemplateOracle
+from veilbench.attacks.template_system import deployed
+from veilbench.data.identities import Identities
+from veilbench.errors import UserError
+from veilbench.findings import Findings, Verdict
+from veilbench.templates.base import TemplateScheme
+from veilbench.templates.extractor import Extractor
+from veilbench.templates.noise_template import NoiseTemplate
+from veilbench.templates.pca_template import PcaTemplate
+from veilbench.templates.random_projection import RandomProjection
+from veilbench.threat import ThreatModel
+
+PCA = Extractor("pixels", 20)
+THREAT = ThreatModel(auxiliary_data=True, score_queries=True, decision_queries=True)
+
+
+def attack(threat: ThreatModel = THREAT, **settings: Any) -> TemplateOracle:
+    budget = {"queries": 60, "limits": [1, 10, 60], "population": 10, "components": 20, "fmr": 0.01, "strict": []}
+    return TemplateOracle(threat, PcaTemplate(PCA), NoiseTemplate(PCA), **{"broken_at": 0.2} | budget | settings)
+
+
+def run(tried: TemplateOracle, scheme: TemplateScheme, people: Identities, seed: int = 1) -> Findings:
+    fitted = scheme.fit(people, np.random.default_rng(0))
+    assert isinstance(fitted, TemplateScheme)
+    return tried.run(fitted, people, Accelerator("cpu"), np.random.default_rng(seed), control=False)
+
+
+def test_scores_lead_in_with_both_controls_passed(people: Identities, tmp_path: Path) -> None:
+    fitted = RandomProjection(PCA, 20).fit(people, np.random.default_rng(0))
+    assert isinstance(fitted, TemplateScheme)
+    memory, seeds = ControlMemory(tmp_path, None), np.random.SeedSequence(1)
+    found = attack().examine(fitted, people, Accelerator("cpu"), seeds, memory)
+    assert [(c.kind, c.passed) for c in found.controls] == [("positive", True), ("negative", True)]
+    assert found.verdict is Verdict.BROKEN
+    assert found.metrics["chance"].value == pytest.approx(1 - 0.99**60)
+    climbing, listed, chance = found.figures[0].curves
+    assert list(climbing.y) == sorted(climbing.y)
+    assert climbing.y[-1] == found.metrics["accepted"].value
+    assert listed.y[-1] == found.metrics["accepted_by_dictionary"].value
+    assert chance.y[0] == pytest.approx(0.01)
+
+
+def test_decisions_get_nobody_in_faster_but_improve_what_got_in(people: Identities) -> None:
+    told, scored = (
+        run(attack(answers=answers, queries=300), PcaTemplate(PCA), people) for answers in ("decisions", "scores")
+    )
+    assert told.gain is not None
+    assert scored.gain is not None
+    assert told.gain.value < scored.gain.value
+    assert told.metrics["accepted"].value >= told.metrics["accepted_by_dictionary"].value - 0.3
+    assert told.metrics["accepted_at_0.01_last_image"].value > 0
+
+
+def test_queries_are_counted_one_by_one(people: Identities) -> None:
+    scheme = PcaTemplate(PCA).fit(people, np.random.default_rng(0))
+    assert isinstance(scheme, PcaTemplate)
+    system = deployed(scheme, people, [0.01], 0.01, 5, np.random.default_rng(0))
+    counter, own = Counter(system, 0.01), system.victims.images[:, None]
+    grey = np.full_like(own, 0.5)
+    assert counter.decisions(np.concatenate([grey, 1 - own], 1)).sum() == 0
+    assert not np.isfinite(counter.first).any()
+    np.testing.assert_array_equal(counter.decisions(np.concatenate([grey, own, own], 1)), [[0, 1, 1]] * 5)
+    np.testing.assert_array_equal(counter.first, 4)
+    assert counter.asked == 5
+    np.testing.assert_array_equal(counter.scores(own)[:, 0], system.scores(own[:, 0]))
+    np.testing.assert_array_equal(counter.first, 4)
+
+
+def test_the_strategy_climbs_and_stays_where_answers_say_nothing(people: Identities) -> None:
+    space = Subspace.of(people.auxiliary.images, 10)
+    wanted = np.random.default_rng(3).standard_normal((4, 10)).astype(np.float32) / 2
+    target = space.images(wanted)
+    np.testing.assert_allclose(space.places(target), wanted, atol=0.05)
+    assert space.places(people.auxiliary.images).std(0) == pytest.approx(1, abs=1e-3)
+
+    def nearness(images: np.ndarray) -> np.ndarray:
+        return np.asarray(-((images - target[:, None]) ** 2).sum((2, 3, 4)))
+
+    start, rng = np.zeros((4, 10), np.float32), np.random.default_rng(0)
+    made = evolved(nearness, space, start, 2000, 20, rng)
+    assert np.abs(made - wanted).max() < 0.1
+    still = evolved(lambda images: np.zeros(images.shape[:2]), space, start, 200, 20, rng)
+    np.testing.assert_array_equal(still, start)
+
+
+def test_the_same_seed_gives_the_same_findings(people: Identities) -> None:
+    one, again, other = (run(attack(), PcaTemplate(PCA), people, seed).as_dict() for seed in (1, 1, 2))
+    assert one == again
+    assert one != other
+
+
+@pytest.mark.parametrize(
+    ("answers", "flag"), [("scores", "score_queries"), ("decisions", "decision_queries"), ("scores", "auxiliary_data")]
+)
+def test_what_is_not_granted_is_refused(people: Identities, answers: str, flag: str) -> None:
+    granted = {"auxiliary_data": True, "score_queries": True, "decision_queries": True} | {flag: False}
+    with pytest.raises(UserError, match=f"does not grant {flag}"):
+        run(attack(ThreatModel(**granted), answers=answers), PcaTemplate(PCA), people)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [({"population": 5}, "population=5 must be even"), ({"queries": 8}, "population=10 must be at most queries=8")],
+)
+def test_a_bad_value_is_named(settings: dict[str, int], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        attack(**settings)

@@ -1,0 +1,138 @@
+"""Stolen keys: what is determined comes back exactly, and what is not is accepted all the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.control_memory import ControlMemory
+from veilbench.attacks.preimages import Prior, preimage
+from veilbench.attacks.template_stolen_key import TemplateStolenKey
+from veilbench.data.identities import Identities
+from veilbench.errors import UserError
+from veilbench.findings import Findings, Verdict
+from veilbench.templates.base import TemplateScheme
+from veilbench.templates.biohash import Biohash
+from veilbench.templates.extractor import Extractor
+from veilbench.templates.iom_grp import IomGrp
+from veilbench.templates.iom_urp import IomUrp
+from veilbench.templates.mlp_hash import MlpHash
+from veilbench.templates.noise_template import NoiseTemplate
+from veilbench.templates.polyprotect import Polyprotect
+from veilbench.templates.random_projection import RandomProjection
+from veilbench.templates.raw_template import RawTemplate
+from veilbench.threat import ThreatModel
+
+PCA = Extractor("pixels", 20)
+THREAT = ThreatModel(key=True, auxiliary_data=True)
+KEYS = np.arange(30).astype(np.uint64)
+
+
+def attack(threat: ThreatModel = THREAT, **settings: Any) -> TemplateStolenKey:
+    return TemplateStolenKey(threat, RandomProjection(PCA, 10), NoiseTemplate(PCA), **settings)
+
+
+def run(tried: TemplateStolenKey, scheme: TemplateScheme, people: Identities, seed: int = 1) -> Findings:
+    fitted = scheme.fit(people, np.random.default_rng(0))
+    assert isinstance(fitted, TemplateScheme)
+    return tried.run(fitted, people, Accelerator("cpu"), np.random.default_rng(seed), control=False)
+
+
+def solved(scheme: TemplateScheme, people: Identities) -> tuple[TemplateScheme, np.ndarray, np.ndarray, set[str]]:
+    """The fitted scheme, true features, preimages and methods."""
+    fitted = scheme.fit(people, np.random.default_rng(0))
+    assert isinstance(fitted, TemplateScheme)
+    truth = fitted.features(people.enrolment.images)[: len(KEYS)]
+    prior = Prior(fitted.features(people.auxiliary.images))
+    drawn = prior.drawn(300, np.random.default_rng(1))
+    templates = fitted.protect(truth, KEYS)
+    pairs = zip(templates, KEYS, strict=True)
+    made, methods = zip(*(preimage(fitted, template, key, prior, drawn) for template, key in pairs), strict=True)
+    return fitted, truth, np.stack(made), set(methods)
+
+
+@pytest.mark.parametrize("dimensions", [20, 30])
+def test_a_projection_to_as_many_numbers_is_inverted_exactly(dimensions: int, people: Identities) -> None:
+    _, truth, made, methods = solved(RandomProjection(PCA, dimensions), people)
+    np.testing.assert_allclose(made, truth, atol=1e-4)
+    assert methods == {"least squares"}
+
+
+def test_fewer_numbers_leave_the_likeliest_features_that_fit(people: Identities) -> None:
+    scheme, truth, made, _ = solved(RandomProjection(PCA, 8), people)
+    np.testing.assert_allclose(scheme.protect(made, KEYS), scheme.protect(truth, KEYS), atol=1e-4)
+    matrix = RandomProjection(PCA, 8).matrix(20, np.random.default_rng(int(KEYS[0])))
+    plain = np.linalg.pinv(matrix.T) @ scheme.protect(truth[:1], KEYS[:1])[0]
+    assert np.linalg.norm(made - truth) > 0.1
+    assert np.linalg.norm(made[0] - plain) > 0.01  # the shortest ones are not the likeliest
+
+
+def test_the_likeliest_features_are_those_of_the_normal_law() -> None:
+    rng = np.random.default_rng(0)
+    prior = Prior(rng.standard_normal((200, 5)) @ rng.standard_normal((5, 5)) + 1)
+    matrix, products = rng.standard_normal((5, 2)), rng.standard_normal((1, 2))
+    precision = np.linalg.inv(prior.covariance)
+    kkt = np.block([[precision, matrix], [matrix.T, np.zeros((2, 2))]])
+    wanted = np.linalg.solve(kkt, np.r_[precision @ prior.mean, products[0]])[:5]
+    np.testing.assert_allclose(prior.given(matrix, products)[0], wanted, atol=1e-8)
+    drawn = prior.drawn(50, rng)
+    np.testing.assert_allclose(np.linalg.norm(drawn, axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.05])
+def test_all_bits_of_a_biohash_are_met(threshold: float, people: Identities) -> None:
+    scheme, truth, made, methods = solved(Biohash(PCA, 20, threshold), people)
+    np.testing.assert_array_equal(scheme.protect(made, KEYS), scheme.protect(truth, KEYS))
+    assert methods == {"least squares of signs"}
+    assert np.abs(made / np.linalg.norm(made, axis=1, keepdims=True) - truth).max() > 0.05
+
+
+def test_polynomials_are_solved(people: Identities) -> None:
+    scheme, truth, made, methods = solved(Polyprotect(PCA, 3, 2), people)
+    met = scheme.compare(scheme.protect(made, KEYS), scheme.protect(truth, KEYS))
+    assert methods == {"iteration"}
+    assert np.median(met) > 0.9999
+
+
+def test_pairs_that_won_give_features_up_to_their_sign(people: Identities) -> None:
+    scheme, truth, made, methods = solved(IomUrp(PCA, 200, 12, 2), people)
+    assert methods == {"winning pairs"}
+    np.testing.assert_array_equal(scheme.protect(-truth, KEYS), scheme.protect(truth, KEYS))
+    assert np.median(np.abs((made * truth).sum(1))) > 0.8
+
+
+def test_open_features_are_copied(people: Identities) -> None:
+    _, truth, made, methods = solved(RawTemplate(PCA), people)
+    np.testing.assert_array_equal(made, truth)
+    assert methods == {"copied"}
+
+
+@pytest.mark.parametrize("scheme", [IomGrp(PCA, 80, 8), MlpHash(PCA, [40], 40), Biohash(PCA, 20)])
+def test_hashes_are_accepted_with_both_controls_passed(
+    scheme: TemplateScheme, people: Identities, tmp_path: Path
+) -> None:
+    fitted = scheme.fit(people, np.random.default_rng(0))
+    assert isinstance(fitted, TemplateScheme)
+    memory, seeds = ControlMemory(tmp_path, None), np.random.SeedSequence(1)
+    found = attack().examine(fitted, people, Accelerator("cpu"), seeds, memory)
+    assert [(c.kind, c.passed) for c in found.controls] == [("positive", True), ("negative", True)]
+    assert found.verdict is Verdict.BROKEN
+    assert found.metrics["sar_at_0.01_mean_features"].value < 0.2
+    assert found.metrics["likeness_preimage"].value > 0.5
+
+
+def test_the_same_seed_gives_the_same_findings(people: Identities) -> None:
+    one, again, other = (run(attack(), MlpHash(PCA, [40], 40), people, seed).as_dict() for seed in (1, 1, 2))
+    assert one == again
+    assert one != other
+
+
+@pytest.mark.parametrize("flag", ["ciphertext", "key", "auxiliary_data"])
+def test_what_is_not_granted_is_refused(people: Identities, flag: str) -> None:
+    granted = {"ciphertext": True, "key": True, "auxiliary_data": True} | {flag: False}
+    with pytest.raises(UserError, match=f"does not grant {flag}"):
+        run(attack(ThreatModel(**granted)), RawTemplate(PCA), people)
