@@ -23,6 +23,9 @@ class ThreatModel:
         own_keys: may draw keys of his own and encrypt with them.
         code_queries: may have rows of his choice coded.
         score_queries: may run rows of his choice through the model and see their scores and reconstruction errors.
+        client_messages: is the aggregator of a federation, or sits at its wire: sees what each client sends.
+        aggregates: sees the common weights before and after a round, as every client does.
+        rogue_clients: controls some of a federation's clients, their data and their updates.
     """
 
     ciphertext: bool = True
@@ -36,6 +39,9 @@ class ThreatModel:
     own_keys: bool = False
     code_queries: bool = False
     score_queries: bool = False
+    client_messages: bool = False
+    aggregates: bool = False
+    rogue_clients: bool = False
 
     def granted(self) -> list[str]:
         """The names of the flags that are set, in their order of definition."""

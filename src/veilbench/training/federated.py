@@ -15,13 +15,15 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from veilbench.accelerator import Accelerator
+from veilbench.data.epoch_batches import EpochBatches
 from veilbench.errors import UserError
 from veilbench.federated.aggregations.base import Aggregation, Aggregator, Client
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.flat import flat, shaped
+from veilbench.federated.local_round import descend
+from veilbench.federated.protocol import Protocol, described
 from veilbench.findings import Curve, Figure, Findings, Metric
 from veilbench.subject import Subject
-from veilbench.training.whole_epochs import EpochBatches
 
 NEXT_CLIENT = 7_368_787  # between the seeds of two clients' orders; the first client's is that of central training
 
@@ -75,7 +77,13 @@ class Federated:
         if all((a == b).all() for a, b in zip(first, weights_of(module), strict=True)):
             raise UserError("the training changed no weight; raise training.rounds or the learning rate")
         save_file({k: v.cpu().contiguous() for k, v in module.state_dict().items()}, folder / "weights.safetensors")
-        return module.subject(), self._findings(found, history)
+        subject = module.subject()
+        subject.protocol = self._protocol(module)
+        return subject, self._findings(found, history)
+
+    def _protocol(self, module: Any) -> Protocol:
+        settings, local = described(self.aggregation), module.optimizer_settings()
+        return Protocol(settings, self.rounds, self.local_epochs, self.batch_size, self.proximal, **local)
 
     def _round(
         self,
@@ -115,17 +123,8 @@ class Federated:
 
     def _locally(self, module: Any, batches: EpochBatches) -> float:
         """One client's part of a round; the mean loss of its steps."""
-        optimizer = module.configure_optimizers()
-        anchor = [p.detach().clone() for p in module.parameters()] if self.proximal else []
-        losses: list[Tensor] = []
-        for (batch,) in batches:
-            optimizer.zero_grad(set_to_none=True)
-            loss = module.loss(batch)
-            drift = [((p - a) ** 2).sum() for p, a in zip(module.parameters(), anchor, strict=bool(anchor))]
-            (loss + self.proximal / 2 * torch.stack(drift).sum() if drift else loss).backward()
-            optimizer.step()
-            losses.append(loss.detach())
-        return float(torch.stack(losses).mean())
+        parameters = list(module.parameters())
+        return descend(module.loss, parameters, module.configure_optimizers(), batches, self.proximal)
 
     def _findings(self, found: Findings, history: list[dict[str, float]]) -> Findings:
         rounds = list(range(1, len(history) + 1))

@@ -101,6 +101,14 @@ class Aggregation(ABC):
         """The differential privacy of a client over that many rounds; None without any."""
         return None
 
+    def noise(self, weights: Sequence[float]) -> tuple[float, float]:
+        """The standard deviation per value of what is added to one client's message, and of what is in the mean.
+
+        Args:
+            weights: of the clients of a round.
+        """
+        return 0.0, 0.0
+
 
 def message(weight: float, size: int, payload: bytes) -> bytes:
     """Bytes that `opened` reads."""

@@ -65,3 +65,7 @@ class CentralDp(Aggregation):
     def epsilon(self, rounds: int) -> float:
         """Of a client's part in all the sums."""
         return gaussian_epsilon(self.noise_multiplier, rounds, self.delta)
+
+    def noise(self, weights: Sequence[float]) -> tuple[float, float]:
+        """See `Aggregation.noise`."""
+        return 0.0, self.noise_multiplier * self.clip * max(weights) / sum(weights)
