@@ -48,7 +48,7 @@ def test_a_plain_federation_is_broken_with_both_controls_passed(data: Mails, tmp
     found = attack.examine(untrained(data), data, Accelerator("cpu"), np.random.SeedSequence(0), memory)
     assert found.verdict is Verdict.BROKEN
     assert [(c.kind, c.name, c.passed) for c in found.controls] == [
-        ("positive", "MailFilter", True),
+        ("positive", "SourceLeakTest", True),
         ("negative", "one message under CKKS", True),
     ]
     assert found.controls[0].gain.value == 1  # the source's case, recovered completely

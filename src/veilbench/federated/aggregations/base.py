@@ -101,6 +101,10 @@ class Aggregation(ABC):
         """The differential privacy of a client over that many rounds; None without any."""
         return None
 
+    def mail_epsilon(self, rounds: int) -> float | None:
+        """The differential privacy of one mail being in the training or not, against who sees the means alone."""
+        return None
+
     def noise(self, weights: Sequence[float]) -> tuple[float, float]:
         """The standard deviation per value of what is added to one client's message, and of what is in the mean.
 

@@ -68,3 +68,7 @@ class LocalDp(Aggregation):
         """See `Aggregation.noise`."""
         each, shares = self.noise_multiplier * self.clip, np.asarray(weights) / np.sum(weights)
         return each, each * float(np.sqrt((shares**2).sum()))
+
+    def mail_epsilon(self, rounds: int) -> float:
+        """See `Aggregation.mail_epsilon`: a mail is a part of a client's update."""
+        return self.epsilon(rounds)
