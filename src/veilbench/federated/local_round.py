@@ -13,6 +13,8 @@ from veilbench.federated.flat import flat
 from veilbench.federated.protocol import Protocol
 from veilbench.nets.mail_classifier import MailClassifierNet
 
+ORDER = ("embedding.weight", "bias.weight", "inner.weight", "inner.bias", "outer.weight")  # of the net's parameters
+
 
 def descend(
     loss: Callable[[Tensor], Tensor],
@@ -87,9 +89,10 @@ def client_update(
 
 
 def moved_weights(weights: Mapping[str, np.ndarray], update: np.ndarray) -> dict[str, np.ndarray]:
-    """The weights after a flat update, of the same types."""
+    """The weights after a flat update, of the same types, whatever order their names come in."""
     made, at = {}, 0
-    for name, weight in weights.items():
+    for name in ORDER[: len(weights)]:
+        weight = weights[name]
         made[name] = (weight + update[at : at + weight.size].reshape(weight.shape)).astype(weight.dtype)
         at += weight.size
     return made
