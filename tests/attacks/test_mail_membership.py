@@ -80,8 +80,8 @@ def test_shadows_trained_together_are_adam_on_each_ones_mails(data: Mails) -> No
             gradient = x.T @ (1 / (1 + np.exp(-x @ w)) - y) / own.sum()
             first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient**2
             w -= 0.05 * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.999**step)) + 1e-8)
-        np.testing.assert_allclose(made[shadow], dense[:12] @ w, atol=1e-2)  # Adam magnifies float32
-    assert np.abs(made).max() > 0.1
+        np.testing.assert_allclose(made[shadow], dense[:12] @ w, rtol=0.01, atol=0.15)  # Adam turns rounding into steps
+    assert np.abs(made).max() > 5
 
 
 def test_epsilon_and_what_it_allows_stand_beside(data: Mails) -> None:

@@ -94,6 +94,9 @@ class CkksAggregator(Aggregator):
     def __init__(self, ciphertexts: Ciphertexts) -> None:
         self.ciphertexts = ciphertexts
 
+    def _check(self, payload: bytes, size: int, largest_norm: float | None) -> None:
+        self.ciphertexts.vectors(payload, size)
+
     def _combine(self, payloads: Sequence[bytes], weights: Sequence[float], size: int) -> bytes:
         sums, *others = (self.ciphertexts.vectors(payload, size) for payload in payloads)
         for other in others:
