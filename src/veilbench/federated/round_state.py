@@ -59,7 +59,7 @@ class RoundState:
         if not path.is_file():
             return None
         try:
-            with safe_open(path, "numpy") as file:  # type: ignore[no-untyped-call]
+            with safe_open(path, "numpy") as file:
                 head = json.loads(file.metadata()["state"])
                 weights = [file.get_tensor(name) for name in sorted(file.keys())]
             state = cls(weights=weights, **head)

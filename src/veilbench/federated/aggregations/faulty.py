@@ -66,7 +66,7 @@ class FaultyClient(Client):
             return self.inner.protect(update[:-1], weight)
         if "nan" in kinds:  # an honest client would refuse; this one claims the update's size, and fills it with NaN
             made = self.inner.protect(update, weight)
-            return made[: -len(opened(made)[2])] + np.full(len(opened(made)[2]) // 4, np.nan, np.float32).tobytes()
+            return made[: -len(opened(made)[2])] + b"\xff" * len(opened(made)[2])  # NaN in any width
         if "claims more" in kinds:
             made = self.inner.protect(update, weight)
             return message(1.0, len(update), opened(made)[2])
