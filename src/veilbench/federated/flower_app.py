@@ -19,6 +19,7 @@ from veilbench.federated.flat import flat
 from veilbench.federated.flower_library import flower
 from veilbench.federated.local_round import ORDER, client_update, moved_weights
 from veilbench.federated.protocol import Protocol
+from veilbench.findings import whole_folder
 from veilbench.mail.filter import MailFilter
 
 DEFAULTS: dict[str, bool | float | int | str] = {
@@ -97,8 +98,8 @@ def serve(grid: Any, context: Any) -> MailFilter:
     weights = dict(zip(ORDER, arrays, strict=False))
     made = MailFilter(weights, mails.vocabulary, mails.train.tokens.shape[1], protocol_of(settings, 0.0))
     if settings["out"]:
-        Path(settings["out"]).mkdir(parents=True, exist_ok=True)
-        made.save(Path(settings["out"]))
+        with whole_folder(Path(settings["out"])) as partial:
+            made.save(partial)
     return made
 
 
