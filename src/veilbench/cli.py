@@ -58,6 +58,18 @@ def decrypt(model: _Model, source: _Source, target: _Target) -> None:
     decrypt_file(model, source, target)
 
 
+@app.command()
+def score(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="The folder of a trained filter: results/*/train.")],
+    mails: Annotated[list[Path], typer.Argument(metavar="MAILFILE...", help="Mails as .eml files, or as plain text.")],
+) -> None:
+    """Say how probably each mail is spam, a line each: the probability, a tab, the file."""
+    from veilbench.mail.score_files import scored
+
+    for probability, path in zip(scored(model, mails), mails, strict=True):
+        typer.echo(f"{probability:.6f}\t{path}")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; bad input ends with one line on stderr and exit code 2.
 

@@ -24,6 +24,9 @@ class ThreatModel:
         code_queries: may have rows of his choice coded.
         score_queries: may run rows of his choice through the model and see their scores and reconstruction errors.
         decision_queries: may present rows of his choice and is told whether they are accepted.
+        client_messages: is the aggregator of a federation, or sits at its wire: sees what each client sends.
+        aggregates: sees the common weights before and after a round, as every client does.
+        rogue_clients: controls some of a federation's clients, their data and their updates.
     """
 
     ciphertext: bool = True
@@ -38,6 +41,9 @@ class ThreatModel:
     code_queries: bool = False
     score_queries: bool = False
     decision_queries: bool = False
+    client_messages: bool = False
+    aggregates: bool = False
+    rogue_clients: bool = False
 
     def granted(self) -> list[str]:
         """The names of the flags that are set, in their order of definition."""

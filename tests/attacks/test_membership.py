@@ -12,7 +12,7 @@ import torch
 from veilbench.accelerator import Accelerator
 from veilbench.attacks.control_memory import ControlMemory
 from veilbench.attacks.membership import Membership, losses_of
-from veilbench.attacks.shadows import halves, shadow_losses
+from veilbench.attacks.shadows import shadow_losses
 from veilbench.baselines.identity_code import IdentityCode
 from veilbench.baselines.input_norm import InputNorm
 from veilbench.baselines.memorised import Memorised
@@ -20,6 +20,7 @@ from veilbench.baselines.pca import Pca
 from veilbench.data.rows import Part, Rows
 from veilbench.errors import UserError
 from veilbench.findings import Findings, Verdict
+from veilbench.metrics.gaussian_ratio import halves
 from veilbench.nets.stacked_mlp import StackedMLP
 from veilbench.subject import Subject, load_subject
 from veilbench.threat import ThreatModel

@@ -7,7 +7,8 @@ from sklearn.metrics import precision_score, recall_score, roc_auc_score, roc_cu
 from veilbench.accelerator import Accelerator
 from veilbench.data.mail import MailPart, Mails
 from veilbench.data.vocabulary import Vocabulary
-from veilbench.evaluations.filtering import Filtering, auroc, counts, rates, roc
+from veilbench.data.word_counts import word_counts
+from veilbench.evaluations.filtering import Filtering, auroc, rates, roc
 from veilbench.mail.filter import MailFilter
 
 RNG = np.random.default_rng(0)
@@ -74,5 +75,5 @@ def test_the_findings_hold_the_filter_beside_logistic_regression() -> None:
 
 def test_counts_leave_the_padding_out() -> None:
     tokens = np.array([[2, 2, 3, 0], [1, 0, 0, 0]], np.int32)
-    found = counts(MailPart(tokens, np.zeros(2), np.zeros(2)), 4).toarray()
+    found = word_counts(tokens, 4).toarray()
     assert found.tolist() == [[0, 0, 2, 1], [0, 1, 0, 0]]

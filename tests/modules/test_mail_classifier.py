@@ -11,7 +11,7 @@ from veilbench.data.clients import EqualClients
 from veilbench.data.mail import MailData, Mails
 from veilbench.data.mail_corpus.mail_corpus import MailCorpus
 from veilbench.data.tokeniser import Tokeniser
-from veilbench.evaluations.filtering import counts
+from veilbench.data.word_counts import word_counts
 from veilbench.mail.filter import MailFilter
 from veilbench.modules.mail_classifier import MailClassifier, labelled
 from veilbench.training.whole_epochs import WholeEpochs
@@ -47,7 +47,7 @@ def test_full_batch_descent_is_logistic_regression_by_hand(mails: Mails, tmp_pat
     module = MailClassifier(optimizer="sgd", learning_rate=rate)
     training = WholeEpochs(steps, len(mails.train))
     subject, _ = training.fit(module, mails, Accelerator("cpu"), np.random.SeedSequence(0), tmp_path)
-    x, y = counts(mails.train, mails.vocabulary.size).toarray(), mails.train.labels
+    x, y = word_counts(mails.train.tokens, mails.vocabulary.size).toarray(), mails.train.labels
     weight, bias = np.zeros(x.shape[1]), 0.0
     for _ in range(steps):
         residual = (1 / (1 + np.exp(-(x @ weight + bias))) - y) / len(y)

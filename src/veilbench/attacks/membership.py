@@ -8,18 +8,17 @@ import numpy as np
 from annotated_types import Ge
 
 from veilbench.accelerator import Accelerator
-from veilbench.attacks.base import CONFIDENCE, Attack
+from veilbench.attacks.base import Attack
+from veilbench.attacks.membership_report import report
 from veilbench.data.rows import Rows
 from veilbench.errors import UserError
-from veilbench.findings import Control, Curve, Figure, Findings, Metric
+from veilbench.findings import Control, Findings
 from veilbench.metrics import gaussian_ratio
-from veilbench.metrics.membership import advantage, auroc_interval, tpr_at_fpr
 from veilbench.representations.base import Detector, Representation
 from veilbench.subject import Subject
 from veilbench.threat import ThreatModel
 
 TINY = 1e-12  # of the rows' variance: a loss of zero has a logarithm too
-RATES = {"0.1_percent": 0.001, "1_percent": 0.01}
 
 
 class Membership(Attack[Subject, Rows]):
@@ -115,7 +114,7 @@ class Membership(Attack[Subject, Rows]):
         else:
             found.notes.append("The loss alone: LiRA needs a model with a code, and auxiliary data.")
         for name, score in scores.items():
-            self._report(found, name, score[:n], score[n:], rng)
+            report(found, name, score[:n], score[n:], rng)
         return found
 
     def _lira(
@@ -127,10 +126,10 @@ class Membership(Attack[Subject, Rows]):
         accelerator: Accelerator,
         rng: np.random.Generator,
     ) -> np.ndarray:
-        from veilbench.attacks.shadows import halves, shadow_losses
+        from veilbench.attacks.shadows import shadow_losses
 
         pool, tiny = np.concatenate([asked, auxiliary]), TINY * float(asked.var())
-        inside = halves(self.shadows, len(pool), rng)
+        inside = gaussian_ratio.halves(self.shadows, len(pool), rng)
         if self.mode == "offline":
             inside[:, : len(asked)] = False
         made = shadow_losses(
@@ -149,26 +148,6 @@ class Membership(Attack[Subject, Rows]):
         if self.mode == "offline":
             return gaussian_ratio.offline(target, shadows)
         return gaussian_ratio.online(target, shadows, inside[:, : len(asked)])
-
-    def _report(
-        self, found: Findings, name: str, members: np.ndarray, others: np.ndarray, rng: np.random.Generator
-    ) -> None:
-        area = auroc_interval(members, others, rng, CONFIDENCE)
-        found.gain = Metric(2 * area.value - 1, 2 * area.low - 1, 2 * area.high - 1, area.n, area.interval)
-        found.metrics[f"{name}_auroc"] = area
-        found.metrics[f"{name}_advantage"] = Metric.exact(advantage(members, others), area.n)
-        for words, rate in RATES.items():
-            try:
-                found.metrics[f"{name}_tpr_at_{words}_fpr"] = tpr_at_fpr(members, others, rate)
-            except ValueError as error:
-                found.notes.append(f"{name}: no true positive rate at {rate:.1%} false positives: {error}.")
-        rates = np.unique(np.round(np.geomspace(1, len(others), 30)).astype(int)) / len(others)
-        curve = Curve(f"membership by {name}", list(rates), [tpr_at_fpr(members, others, r).value for r in rates])
-        chance = Curve("chance", list(rates), list(rates))
-        title = f"Membership by {name}: true against false positives"
-        found.figures.append(
-            Figure(title, "false positive rate", "true positive rate", [curve, chance], True, True, ["chance"])
-        )
 
 
 def losses_of(subject: Subject, rows: np.ndarray) -> np.ndarray:

@@ -61,8 +61,3 @@ def _train(
         adam.zero_grad(set_to_none=True)
         ((net(batch) - batch) ** 2).mean((1, 2)).sum().backward()
         adam.step()
-
-
-def halves(shadows: int, rows: int, rng: np.random.Generator) -> np.ndarray:
-    """Which shadow learns from which row, shape (shadows, rows): each row is learnt by exactly half of them."""
-    return np.asarray(rng.permuted(np.tile((np.arange(shadows) < shadows // 2)[:, None], rows), axis=0))

@@ -107,6 +107,16 @@ def zero_exponent(mantissa_bits: int = 53, base_bits: int = 4) -> int:
     return -(mantissa_bits // base_bits + 1)
 
 
+def phe_exponents(values: np.ndarray, mantissa_bits: int = 53, base_bits: int = 4) -> np.ndarray:
+    """The public exponents that phe gives to floats, shape (n,): from each one's magnitude, and from nothing secret.
+
+    An encrypted number carries this exponent in the clear, so that what it tells is known without encrypting.
+    """
+    lowest = np.frexp(values)[1] - mantissa_bits
+    made: np.ndarray = np.floor(lowest / base_bits).astype(np.int64)
+    return made
+
+
 def words_in(tokens: np.ndarray) -> np.ndarray:
     """The truth: numbers of the words in mails of shape (n, length), sorted, padding and the unknown word left out."""
     words = np.unique(tokens)

@@ -143,15 +143,24 @@ class MailData:
         Raises:
             UserError: a file is missing.
         """
-        if missing := [name for name in FILES if not (folder / name).is_file()]:
-            raise UserError(f"the prepared data lacks {folder / missing[0]}; run `dvc repro prepare`")
-        about = json.loads((folder / FILES[1]).read_text(encoding="utf8"))
-        arrays = load_file(folder / FILES[0])
-        parts = (MailPart(*(arrays[f"{name}_{what}"] for what in ("tokens", "labels", "topics"))) for name in PARTS)
-        train, validation, auxiliary, test = parts
-        vocabulary = Vocabulary.from_arrays(arrays)
-        lexicon, rare = unpacked(arrays["lexicon"]), arrays["rare"].astype(bool)
-        return Mails(train, validation, auxiliary, test, arrays["clients"], vocabulary, lexicon, rare, about["notes"])
+        return load_mails(folder)
+
+
+def load_mails(folder: Path) -> Mails:
+    """Read what `MailData.prepare` wrote, whatever its settings were.
+
+    Raises:
+        UserError: a file is missing.
+    """
+    if missing := [name for name in FILES if not (folder / name).is_file()]:
+        raise UserError(f"the prepared data lacks {folder / missing[0]}; run `dvc repro prepare`")
+    about = json.loads((folder / FILES[1]).read_text(encoding="utf8"))
+    arrays = load_file(folder / FILES[0])
+    parts = (MailPart(*(arrays[f"{name}_{what}"] for what in ("tokens", "labels", "topics"))) for name in PARTS)
+    train, validation, auxiliary, test = parts
+    vocabulary = Vocabulary.from_arrays(arrays)
+    lexicon, rare = unpacked(arrays["lexicon"]), arrays["rare"].astype(bool)
+    return Mails(train, validation, auxiliary, test, arrays["clients"], vocabulary, lexicon, rare, about["notes"])
 
 
 def distinct(mails: Sequence[Sequence[str]], labels: np.ndarray, notes: list[str]) -> np.ndarray:

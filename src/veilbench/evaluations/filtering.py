@@ -8,7 +8,8 @@ import numpy as np
 from annotated_types import Ge
 
 from veilbench.accelerator import Accelerator
-from veilbench.data.mail import MailPart, Mails
+from veilbench.data.mail import Mails
+from veilbench.data.word_counts import word_counts
 from veilbench.findings import Curve, Figure, Findings, Metric, Table
 from veilbench.mail.filter import MailFilter
 from veilbench.metrics.intervals import proportion
@@ -50,18 +51,9 @@ class Filtering:
         from sklearn.linear_model import LogisticRegression
 
         model = LogisticRegression(solver="liblinear", max_iter=self.iterations, random_state=0)
-        model.fit(counts(mails.train, size), mails.train.labels)
-        made: np.ndarray = model.predict_proba(counts(mails.test, size))[:, 1]
+        model.fit(word_counts(mails.train.tokens, size), mails.train.labels)
+        made: np.ndarray = model.predict_proba(word_counts(mails.test.tokens, size))[:, 1]
         return made
-
-
-def counts(part: MailPart, size: int):  # type: ignore[no-untyped-def] # a scipy matrix, which has no stubs here
-    """How often each word stands in each mail, shape (n, size), sparse."""
-    from scipy.sparse import coo_matrix
-
-    rows, columns = np.nonzero(part.tokens)
-    ones = np.ones(len(rows), np.float64)
-    return coo_matrix((ones, (rows, part.tokens[rows, columns])), (len(part), size)).tocsr()
 
 
 def rates(score: np.ndarray, labels: np.ndarray) -> dict[str, Metric]:

@@ -9,25 +9,29 @@ import numpy as np
 
 from veilbench.data.tokeniser import encoded, words_of
 from veilbench.data.vocabulary import PAD, Vocabulary
-from veilbench.subject import Subject
+from veilbench.federated.protocol import Protocol
+from veilbench.mail.spam_scorer import SpamScorer
 
 AT_ONCE = 512  # mails whose word vectors are in memory together
 
 
-class MailFilter(Subject):
+class MailFilter(SpamScorer):
     """`nets.mail_classifier.MailClassifierNet`, trained, with the vocabulary that its word numbers are of.
 
     Args:
         weights: the net's state by its names.
         vocabulary: words to numbers.
         longest: words that it reads of a mail.
+        protocol: of the federation that it was trained in; None where there was none.
     """
 
-    def __init__(self, weights: dict[str, np.ndarray], vocabulary: Vocabulary, longest: int) -> None:
+    def __init__(
+        self, weights: dict[str, np.ndarray], vocabulary: Vocabulary, longest: int, protocol: Protocol | None = None
+    ) -> None:
         rows = len(weights["embedding.weight"])
         if rows != vocabulary.size:
             raise ValueError(f"the filter has weights for {rows} words, but its vocabulary has {vocabulary.size}")
-        self.weights, self.vocabulary, self.longest = weights, vocabulary, longest
+        self.weights, self.vocabulary, self.longest, self.protocol = weights, vocabulary, longest, protocol
 
     def logits(self, tokens: np.ndarray) -> np.ndarray:
         """Word numbers of shape (n, length) to logits of spam, shape (n,), float64."""
@@ -58,8 +62,9 @@ class MailFilter(Subject):
         return self.score(encoded([words_of(text) for text in texts], self.vocabulary, self.longest))
 
     def settings(self) -> dict[str, Any]:
-        """How much of a mail it reads."""
-        return {"longest": self.longest}
+        """How much of a mail it reads, and how it was trained."""
+        protocol = {"protocol": self.protocol.settings()} if self.protocol else {}
+        return {"longest": self.longest, **protocol}
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Weights and vocabulary."""
@@ -69,4 +74,5 @@ class MailFilter(Subject):
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> MailFilter:
         """See `Subject.restore`."""
         weights = {name.removeprefix("net."): w for name, w in arrays.items() if name.startswith("net.")}
-        return cls(weights, Vocabulary.from_arrays(arrays), settings["longest"])
+        protocol = Protocol(**settings["protocol"]) if "protocol" in settings else None
+        return cls(weights, Vocabulary.from_arrays(arrays), settings["longest"], protocol)

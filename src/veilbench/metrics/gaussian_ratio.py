@@ -36,6 +36,11 @@ def offline(target: np.ndarray, losses: np.ndarray) -> np.ndarray:
     return np.asarray((losses.mean(0) - target) / np.sqrt(_variance(losses - losses.mean(0), 1)))
 
 
+def halves(shadows: int, rows: int, rng: np.random.Generator) -> np.ndarray:
+    """Which shadow learns from which row, shape (shadows, rows): each row is learnt by exactly half of them."""
+    return np.asarray(rng.permuted(np.tile((np.arange(shadows) < shadows // 2)[:, None], rows), axis=0))
+
+
 def _variance(rest: np.ndarray, means: int) -> float:
     freedom = rest.size - means * rest.shape[1]
     return max(float((rest**2).sum() / max(freedom, 1)), 1e-12)

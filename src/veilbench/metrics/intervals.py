@@ -100,3 +100,19 @@ def above_chance(measured: Metric, chance: float) -> Metric:
 def ends(metrics: Sequence[Metric]) -> tuple[list[float], list[float], list[float]]:
     """Values, lower ends and upper ends, as a `Curve` takes them."""
     return [m.value for m in metrics], [m.low for m in metrics], [m.high for m in metrics]
+
+
+def paired_gain(with_it: np.ndarray, without: np.ndarray, confidence: float = 0.95) -> Metric:
+    """Share of cases that succeed with something less the share that succeed without it, of the same cases.
+
+    Cases won and cases lost have a Clopper-Pearson interval each, and the two hold together (Bonferroni).
+
+    Args:
+        with_it: shape (n,), bool.
+        without: shape (n,), bool.
+        confidence: of the interval.
+    """
+    each, n = 1 - (1 - confidence) / 2, len(with_it)
+    won, lost = (proportion(int(x.sum()), n, each) for x in (with_it & ~without, without & ~with_it))
+    label = f"Clopper-Pearson on both shares, {100 * confidence:g} %"
+    return Metric(won.value - lost.value, won.low - lost.high, won.high - lost.low, n, label)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import numpy as np
 import pytorch_lightning as pl
@@ -11,6 +11,7 @@ from annotated_types import Ge, Gt
 from torch import Tensor
 
 from veilbench.data.mail import MailPart, Mails
+from veilbench.federated.local_round import mail_loss, optimizer_of
 from veilbench.mail.filter import MailFilter
 from veilbench.nets.mail_classifier import MailClassifierNet
 
@@ -62,16 +63,15 @@ class MailClassifier(pl.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam or SGD, fused."""
-        if self.optimizer_name == "adam":
-            return torch.optim.Adam(self.net.parameters(), lr=self.learning_rate, fused=True)
-        return torch.optim.SGD(self.net.parameters(), lr=self.learning_rate, momentum=self.momentum, fused=True)
+        return optimizer_of(self.net.parameters(), **self.optimizer_settings())
+
+    def optimizer_settings(self) -> dict[str, Any]:
+        """What all clients of a federation know."""
+        return {"optimizer": self.optimizer_name, "learning_rate": self.learning_rate, "momentum": self.momentum}
 
     def loss(self, rows: Tensor) -> Tensor:
         """The mean loss over mails, shape (n, longest + 1); columns that are padding in all of them are left out."""
-        tokens, labels = rows[:, :-1], rows[:, -1]
-        width = int((tokens != 0).sum(1).max())
-        logits = self.net(tokens[:, : max(width, 1)])
-        return torch.nn.functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
+        return mail_loss(self.net, rows)
 
     def training_step(self, batches: Tensor) -> Tensor:
         """Many optimizer steps at once, one per row of `batches`, shape (steps, batch, longest + 1)."""

@@ -112,7 +112,7 @@ class Central:
         """
         key, order = seeds.spawn(2)
         trainer.device()  # sets the threads, for what the module computes before it is trained
-        module.planned_steps = self.max_steps
+        module.planned_steps = self.planned_steps(data)
         rows = module.start(data, key)
         before = [p.detach().clone() for p in module.parameters()]
         seed = int(order.generate_state(1)[0])
@@ -127,6 +127,10 @@ class Central:
             raise SystemExit(0)
         save_file({k: v.cpu().contiguous() for k, v in module.state_dict().items()}, folder / "weights.safetensors")
         return module.subject(), self._findings(curves)
+
+    def planned_steps(self, data: Any) -> int:
+        """Optimizer steps, at most."""
+        return self.max_steps
 
     def batches(self, rows: Tensor, seed: int) -> IterableDataset[Tensor]:
         """What is handed to `training_step`, call by call."""

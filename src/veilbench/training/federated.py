@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Annotated, Any
 
 import numpy as np
@@ -15,13 +17,17 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from veilbench.accelerator import Accelerator
+from veilbench.data.epoch_batches import EpochBatches
 from veilbench.errors import UserError
-from veilbench.federated.aggregations.base import Aggregation, Aggregator, Client
+from veilbench.federated.aggregations.base import Aggregation, Client
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.flat import flat, shaped
+from veilbench.federated.inbox import Inbox, RoundPolicy
+from veilbench.federated.local_round import descend
+from veilbench.federated.protocol import Protocol, described
+from veilbench.federated.round_state import RoundState
 from veilbench.findings import Curve, Figure, Findings, Metric
 from veilbench.subject import Subject
-from veilbench.training.whole_epochs import EpochBatches
 
 NEXT_CLIENT = 7_368_787  # between the seeds of two clients' orders; the first client's is that of central training
 
@@ -29,8 +35,8 @@ NEXT_CLIENT = 7_368_787  # between the seeds of two clients' orders; the first c
 class Federated:
     """Rounds of local training and averaging (McMahan et al. 2017).
 
-    A client's optimizer begins anew in every round. An update that is not finite, or that cannot be expressed, is left
-    out of its round, and the notes say whose it was. A client's weight is its share of all training mails.
+    A client's optimizer begins anew in every round. A client's weight is its share of all training mails. Messages that
+    do not count, see `RoundPolicy`, are left out of their round, and the notes say whose they were.
 
     Args:
         aggregation: how updates are protected and averaged; None sends them as they are.
@@ -39,6 +45,12 @@ class Federated:
         batch_size: rows of one step.
         fraction: share of the clients that take part in a round, drawn anew each time, at least one.
         proximal: mu of FedProx (Li et al. 2020, equation 2): how strongly a client is held to where the round began.
+        deadline: see `RoundPolicy`.
+        largest_norm: see `RoundPolicy`.
+        least_clients: see `RoundPolicy`.
+        state: a file that is written after every round, and that a training which was killed goes on from; removed at
+            the end. None keeps none. Noise and keys are drawn anew then, so that no noise is ever used twice: without
+            noise the resumed training is the uninterrupted one to the last digit, with noise it is another draw.
     """
 
     def __init__(
@@ -49,9 +61,15 @@ class Federated:
         batch_size: Annotated[int, Ge(1)] = 128,
         fraction: Annotated[float, Gt(0), Le(1)] = 1.0,
         proximal: Annotated[float, Ge(0)] = 0.0,
+        deadline: Annotated[float, Gt(0)] | None = None,
+        largest_norm: Annotated[float, Gt(0)] | None = None,
+        least_clients: Annotated[int, Ge(1)] = 1,
+        state: str | None = None,
     ) -> None:
         self.aggregation, self.rounds, self.local_epochs = aggregation or Plain(), rounds, local_epochs
         self.batch_size, self.fraction, self.proximal = batch_size, fraction, proximal
+        self.policy = RoundPolicy(deadline, largest_norm, least_clients)
+        self.state = None if state is None else Path(state)
 
     def fit(
         self, module: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path
@@ -59,73 +77,113 @@ class Federated:
         """Train; leave `weights.safetensors` in `folder`.
 
         Raises:
-            UserError: no client sent a usable update in some round, or no weight changed.
+            UserError: no client sent a usable update in some round, no weight changed, or the state does not fit.
         """
         key, order, noise, draw = seeds.spawn(4)
         rows, device = module.start(data, key), trainer.device()
         module.to(device)
         own = [rows[torch.from_numpy(data.clients == c)].to(device) for c in range(int(data.clients.max()) + 1)]
-        parties = self.aggregation.setup(len(own), noise)
-        seed, rng = int(order.generate_state(1)[0]), np.random.default_rng(draw)
-        found, history, first = Findings("Training"), list[dict[str, float]](), weights_of(module)
-        for number in range(self.rounds):
+        seed, first = int(order.generate_state(1)[0]), weights_of(module)
+        found, fingerprint = Findings("Training"), self._fingerprint(seed, rows, first)
+        before = RoundState.load(self.state, fingerprint) if self.state else None
+        begun = before or RoundState(fingerprint, 0, first, [], [], [])
+        set_weights(module, begun.weights)
+        found.notes += begun.notes
+        history = list(begun.history)
+        fresh = np.random.SeedSequence(noise.entropy, spawn_key=(*noise.spawn_key, begun.rounds))
+        clients, aggregator = self.aggregation.setup(len(own), fresh)
+        shares = [len(mails) / len(rows) for mails in own]
+        inbox = Inbox(aggregator, self.policy, sum(map(np.size, first)), shares, set(begun.seen))
+        for number in range(begun.rounds, self.rounds):
+            rng = np.random.default_rng([int(draw.generate_state(1)[0]), number])
             taking_part = np.sort(rng.choice(len(own), max(1, round(self.fraction * len(own))), replace=False))
-            loss = self._round(module, own, parties, taking_part.tolist(), number, seed, found)
+            loss = self._round(module, own, (clients, inbox), taking_part.tolist(), number, seed, found)
             history.append({"loss": loss, **module.health()})
+            if self.state:
+                done = (number + 1, weights_of(module), history, found.notes, sorted(inbox.seen))
+                RoundState(fingerprint, *done).save(self.state)
         if all((a == b).all() for a, b in zip(first, weights_of(module), strict=True)):
             raise UserError("the training changed no weight; raise training.rounds or the learning rate")
         save_file({k: v.cpu().contiguous() for k, v in module.state_dict().items()}, folder / "weights.safetensors")
-        return module.subject(), self._findings(found, history)
+        if self.state:
+            self.state.unlink()
+        subject = module.subject()
+        subject.protocol = self._protocol(module)
+        return subject, self._findings(found, history)
+
+    def _protocol(self, module: Any) -> Protocol:
+        settings, local = described(self.aggregation), module.optimizer_settings()
+        return Protocol(settings, self.rounds, self.local_epochs, self.batch_size, self.proximal, **local)
+
+    def _fingerprint(self, seed: int, rows: Tensor, first: list[np.ndarray]) -> str:
+        """Of what a state must share with the training that goes on from it; the number of rounds may change."""
+        settings = [seed, self.local_epochs, self.batch_size, self.fraction, self.proximal, str(self.policy)]
+        hashed = hashlib.sha256(repr([*settings, str(described(self.aggregation))]).encode())
+        for array in (rows.cpu().numpy(), *first):
+            hashed.update(np.ascontiguousarray(array).tobytes())
+        return hashed.hexdigest()
 
     def _round(
         self,
         module: Any,
         own: list[Tensor],
-        parties: tuple[list[Client], Aggregator],
+        parties: tuple[list[Client], Inbox],
         taking_part: list[int],
         number: int,
         seed: int,
         found: Findings,
     ) -> float:
         """Local training, aggregation, the new common weights; the mean of the clients' losses."""
-        (clients, aggregator), begin = parties, weights_of(module)
-        messages, losses = list[bytes](), list[float]()
-        epochs, total = range(number * self.local_epochs, (number + 1) * self.local_epochs), sum(map(len, own))
+        (clients, inbox), begin = parties, weights_of(module)
+        messages, losses = dict[int, bytes](), list[float]()
+        epochs = range(number * self.local_epochs, (number + 1) * self.local_epochs)
         for who in taking_part:
             set_weights(module, begin)
-            batches = EpochBatches(own[who], self.batch_size, 1, seed + NEXT_CLIENT * who, epochs)
+            batches, started = EpochBatches(own[who], self.batch_size, 1, seed + NEXT_CLIENT * who, epochs), monotonic()
             with timed(found, "training_seconds"):
                 loss = self._locally(module, batches)
             update = flat(weights_of(module)) - flat(begin)
             try:
                 with timed(found, "protecting_seconds"):
-                    messages.append(clients[who].protect(update, len(own[who]) / total))
+                    message = clients[who].protect(update, inbox.weights[who])
+                messages[who] = inbox.checked(who, number, number, message, monotonic() - started)
                 losses.append(loss)
             except UserError as error:
                 found.notes.append(f"round {number + 1}: client {who} was left out: {error}")
         if not messages:
             raise UserError(f"no client sent a usable update in round {number + 1}: {found.notes[-1]}")
-        with timed(found, "adding_seconds"):
-            combined = aggregator.combine(messages)
-        with timed(found, "opening_seconds"):
-            mean = clients[taking_part[0]].open(combined)
-        set_weights(module, shaped(flat(begin) + mean, begin))
-        found.cost |= {"bytes_up": len(messages[0]), "bytes_down": len(combined)}
+        set_weights(module, self._after(begin, clients, inbox, messages, number, found))
         return float(np.mean(losses))
+
+    def _after(
+        self,
+        begin: list[np.ndarray],
+        clients: list[Client],
+        inbox: Inbox,
+        messages: dict[int, bytes],
+        number: int,
+        found: Findings,
+    ) -> list[np.ndarray]:
+        """The common weights after a round: those before where the round does not count."""
+        if len(messages) < self.policy.least_clients:
+            missing = f"{len(messages)} of at least {self.policy.least_clients} clients"
+            found.notes.append(f"round {number + 1} changed nothing: {missing} sent a usable update")
+            return begin
+        with timed(found, "adding_seconds"):
+            combined = inbox.aggregator.combine(list(messages.values()))
+        with timed(found, "opening_seconds"):
+            mean = clients[min(messages)].open(combined)
+        found.cost |= {"bytes_up": len(next(iter(messages.values()))), "bytes_down": len(combined)}
+        length = float(np.linalg.norm(mean))
+        if not np.isfinite(length) or length > (self.policy.largest_norm or np.inf):
+            found.notes.append(f"round {number + 1} changed nothing: the mean is {length:g} long")
+            return begin
+        return shaped(flat(begin) + mean, begin)
 
     def _locally(self, module: Any, batches: EpochBatches) -> float:
         """One client's part of a round; the mean loss of its steps."""
-        optimizer = module.configure_optimizers()
-        anchor = [p.detach().clone() for p in module.parameters()] if self.proximal else []
-        losses: list[Tensor] = []
-        for (batch,) in batches:
-            optimizer.zero_grad(set_to_none=True)
-            loss = module.loss(batch)
-            drift = [((p - a) ** 2).sum() for p, a in zip(module.parameters(), anchor, strict=bool(anchor))]
-            (loss + self.proximal / 2 * torch.stack(drift).sum() if drift else loss).backward()
-            optimizer.step()
-            losses.append(loss.detach())
-        return float(torch.stack(losses).mean())
+        parameters = list(module.parameters())
+        return descend(module.loss, parameters, module.configure_optimizers(), batches, self.proximal)
 
     def _findings(self, found: Findings, history: list[dict[str, float]]) -> Findings:
         rounds = list(range(1, len(history) + 1))

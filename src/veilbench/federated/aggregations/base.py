@@ -73,6 +73,29 @@ class Aggregator(ABC):
             raise UserError(f"clients have sent updates of different sizes: {', '.join(map(str, sorted(set(sizes))))}")
         return message(sum(weights), sizes[0], self._combine(payloads, weights, sizes[0]))
 
+    def check(self, received: bytes, size: int, weight: float, largest_norm: float | None = None) -> None:
+        """Refuse a message that would spoil the sum, as far as that can be seen.
+
+        Args:
+            received: the message.
+            size: that updates have.
+            weight: that the sender has.
+            largest_norm: of an update; None allows any. What is encrypted cannot be measured.
+
+        Raises:
+            UserError: it is damaged, of another size or weight, not finite, or too long.
+        """
+        claimed, values, payload = opened(received)
+        if values != size:
+            raise UserError(f"its update has {values} values in place of {size}")
+        if not np.isclose(claimed, weight):
+            raise UserError(f"it claims the weight {claimed:g} in place of {weight:g}")
+        self._check(payload, size, largest_norm)
+
+    @abstractmethod
+    def _check(self, payload: bytes, size: int, largest_norm: float | None) -> None:
+        """The payload alone; see `check`."""
+
     @abstractmethod
     def _combine(self, payloads: Sequence[bytes], weights: Sequence[float], size: int) -> bytes:
         """The payload of the sum."""
@@ -100,6 +123,18 @@ class Aggregation(ABC):
     def epsilon(self, rounds: int) -> float | None:
         """The differential privacy of a client over that many rounds; None without any."""
         return None
+
+    def mail_epsilon(self, rounds: int) -> float | None:
+        """The differential privacy of one mail being in the training or not, against who sees the means alone."""
+        return None
+
+    def noise(self, weights: Sequence[float]) -> tuple[float, float]:
+        """The standard deviation per value of what is added to one client's message, and of what is in the mean.
+
+        Args:
+            weights: of the clients of a round.
+        """
+        return 0.0, 0.0
 
 
 def message(weight: float, size: int, payload: bytes) -> bytes:

@@ -65,3 +65,11 @@ class CentralDp(Aggregation):
     def epsilon(self, rounds: int) -> float:
         """Of a client's part in all the sums."""
         return gaussian_epsilon(self.noise_multiplier, rounds, self.delta)
+
+    def noise(self, weights: Sequence[float]) -> tuple[float, float]:
+        """See `Aggregation.noise`."""
+        return 0.0, self.noise_multiplier * self.clip * max(weights) / sum(weights)
+
+    def mail_epsilon(self, rounds: int) -> float:
+        """See `Aggregation.mail_epsilon`: one mail can turn a clipped update round, which is twice `clip`."""
+        return gaussian_epsilon(self.noise_multiplier / 2, rounds, self.delta)

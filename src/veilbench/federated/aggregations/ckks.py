@@ -94,6 +94,9 @@ class CkksAggregator(Aggregator):
     def __init__(self, ciphertexts: Ciphertexts) -> None:
         self.ciphertexts = ciphertexts
 
+    def _check(self, payload: bytes, size: int, largest_norm: float | None) -> None:
+        self.ciphertexts.vectors(payload, size)
+
     def _combine(self, payloads: Sequence[bytes], weights: Sequence[float], size: int) -> bytes:
         sums, *others = (self.ciphertexts.vectors(payload, size) for payload in payloads)
         for other in others:
@@ -122,6 +125,10 @@ class Ckks(Aggregation):
         public = context.serialize(save_public_key=True, save_secret_key=False, **needless)
         own: list[Client] = [CkksClient(Ciphertexts(secret), clients) for _ in range(clients)]
         return own, CkksAggregator(Ciphertexts(public))
+
+    def noise(self, weights: Sequence[float]) -> tuple[float, float]:
+        """See `Aggregation.noise`: the scheme's own error, rounded up."""
+        return 0.0, 1e-7 / sum(weights)
 
 
 def joined(vectors: Iterable[Any]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
@@ -62,3 +63,12 @@ class LocalDp(Aggregation):
     def epsilon(self, rounds: int) -> float:
         """Of a client's updates over all rounds, whatever the others do."""
         return gaussian_epsilon(self.noise_multiplier / 2, rounds, self.delta)
+
+    def noise(self, weights: Sequence[float]) -> tuple[float, float]:
+        """See `Aggregation.noise`."""
+        each, shares = self.noise_multiplier * self.clip, np.asarray(weights) / np.sum(weights)
+        return each, each * float(np.sqrt((shares**2).sum()))
+
+    def mail_epsilon(self, rounds: int) -> float:
+        """See `Aggregation.mail_epsilon`: a mail is a part of a client's update."""
+        return self.epsilon(rounds)

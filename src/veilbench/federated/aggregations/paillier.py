@@ -118,6 +118,9 @@ class PaillierAggregator(Aggregator):
     def __init__(self, keys: PaillierKeys) -> None:
         self.keys = keys
 
+    def _check(self, payload: bytes, size: int, largest_norm: float | None) -> None:
+        self.keys.read(payload, size)
+
     def _combine(self, payloads: Sequence[bytes], weights: Sequence[float], size: int) -> bytes:
         read = [self.keys.read(payload, size) for payload in payloads]
         if self.keys.encoding == "fixed":

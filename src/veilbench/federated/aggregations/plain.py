@@ -38,6 +38,11 @@ class PlainAggregator(Aggregator):
     def __init__(self, dtype: type) -> None:
         self.dtype = dtype
 
+    def _check(self, payload: bytes, size: int, largest_norm: float | None) -> None:
+        length = float(np.linalg.norm(numbers(payload, self.dtype, size)))
+        if largest_norm is not None and length > largest_norm:
+            raise UserError(f"its update is {length:g} long, and at most {largest_norm:g} is allowed")
+
     def _combine(self, payloads: Sequence[bytes], weights: Sequence[float], size: int) -> bytes:
         read = (numbers(payload, self.dtype, size) for payload in payloads)
         total: np.ndarray = np.sum([w * u for w, u in zip(weights, read, strict=True)], axis=0)

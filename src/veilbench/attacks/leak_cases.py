@@ -1,0 +1,58 @@
+"""Clients with mails of their own, and the updates that they would send."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from veilbench.attacks.word_leak import words_in
+from veilbench.data.mail import Mails
+from veilbench.errors import UserError
+from veilbench.federated.protocol import Protocol
+
+if TYPE_CHECKING:
+    from veilbench.attacks.leak_view import Round
+
+
+@dataclass(frozen=True)
+class Case:
+    """One client's mails of a round.
+
+    Attributes:
+        tokens: shape (n, length).
+        labels: shape (n,).
+    """
+
+    tokens: np.ndarray
+    labels: np.ndarray
+
+    def words(self) -> np.ndarray:
+        """Numbers of the words in the mails: what an attacker wants to know."""
+        return words_in(self.tokens)
+
+
+def dealt(data: Mails, sizes: Sequence[int], rng: np.random.Generator) -> list[Case]:
+    """Clients with so many training mails each, none in two.
+
+    Raises:
+        UserError: there are not so many.
+    """
+    if sum(sizes) > len(data.train):
+        raise UserError(f"clients with {sum(sizes)} mails cannot be made of {len(data.train)} training mails")
+    pieces = np.split(rng.permutation(len(data.train))[: sum(sizes)], np.cumsum(sizes)[:-1])
+    return [Case(data.train.tokens[at], data.train.labels[at]) for at in pieces]
+
+
+def one_round(
+    weights: Mapping[str, np.ndarray], protocol: Protocol, cases: Sequence[Case], rng: np.random.Generator
+) -> Round:
+    """Every client's update from these weights."""
+    from veilbench.attacks.leak_view import Round
+    from veilbench.federated.local_round import client_update
+
+    updates = [client_update(weights, c.tokens, c.labels, protocol, int(rng.integers(2**31))) for c in cases]
+    sizes = np.array([len(case.labels) for case in cases], float)
+    return Round(np.stack(updates), sizes / sizes.sum(), *weights["embedding.weight"].shape)

@@ -1,0 +1,147 @@
+"""How many good words does a spammer add until his mail passes?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge, MinLen
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.base import CONFIDENCE, Attack
+from veilbench.attacks.word_leak import words_in
+from veilbench.data.mail import Mails
+from veilbench.errors import UserError
+from veilbench.findings import Control, Curve, Figure, Findings, Metric
+from veilbench.mail.spam_scorer import SpamScorer
+from veilbench.metrics.intervals import ends, paired_gain, proportion
+from veilbench.threat import ThreatModel
+
+NAMES = {"greedy": "good words", "random": "random words"}
+
+
+class MailEvasion(Attack[SpamScorer, Mails]):
+    """Puts words before caught spam: the best that the attacker found, or random ones as the control.
+
+    A good-word attack (Lowd and Meek 2005): he tries each word of his own mails (the auxiliary ones) once before a
+    few spam mails, ranks the words by how far they move the logit towards ham, and uses the best first, each once. For
+    a filter with one weight per word that order is the best there is. Words stand in front, for the filter reads
+    only so many; what no longer fits is cut off.
+
+    The gain is the share of caught test spam that passes with `judged_at` good words, less the share that passes with
+    as many random words of the same mails. The negative control, where none is given, is the subject met with random
+    words against random words.
+
+    Args:
+        threat: needs `score_queries` and `auxiliary_data`.
+        positive: a filter that a few words get past.
+        negative: see above.
+        budgets: words added, for the curve.
+        judged_at: the budget of the gain, one of `budgets`.
+        probes: spam mails that words are tried on.
+        candidates: words tried, the attacker's commonest first.
+        most_mails: attacked, at most.
+        broken_at: see `Attack`.
+    """
+
+    title = "Good words"
+
+    def __init__(
+        self,
+        threat: ThreatModel,
+        positive: SpamScorer,
+        negative: SpamScorer | None = None,
+        budgets: Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(1)] = (1, 2, 5, 10, 20, 50, 100),
+        judged_at: Annotated[int, Ge(1)] = 20,
+        probes: Annotated[int, Ge(1)] = 4,
+        candidates: Annotated[int, Ge(1)] = 1_000,
+        most_mails: Annotated[int, Ge(1)] = 300,
+        broken_at: float = 0.8,
+    ) -> None:
+        super().__init__(threat, positive, negative, broken_at)
+        if judged_at not in budgets:
+            raise ValueError(f"judged_at={judged_at} must be one of budgets={list(budgets)}")
+        self.budgets, self.judged_at, self.probes = sorted(budgets), judged_at, probes
+        self.candidates, self.most_mails = candidates, most_mails
+
+    def run(
+        self, subject: SpamScorer, data: Mails, accelerator: Accelerator, rng: np.random.Generator, control: bool
+    ) -> Findings:
+        """See `Attack.run`."""
+        found, spam = Findings(self.title), self._caught(subject, data, rng)
+        good = self._ranked(subject, data, rng)
+        budgets = [self.judged_at] if control else self.budgets
+        passing = {
+            "greedy": [
+                passed(subject, spam, np.broadcast_to(good[:n], (len(spam), min(n, len(good))))) for n in budgets
+            ],
+            "random": [passed(subject, spam, self._random(data, len(spam), n, rng)) for n in budgets],
+        }
+        at = budgets.index(self.judged_at)
+        found.gain = paired_gain(passing["greedy"][at], passing["random"][at], CONFIDENCE)
+        for name, by_budget in passing.items():
+            found.metrics[f"{name}_passing"] = proportion(int(by_budget[at].sum()), len(spam))
+        curves = [
+            Curve(NAMES[name], budgets, *ends([proportion(int(p.sum()), len(p)) for p in by_budget]))
+            for name, by_budget in passing.items()
+        ]
+        axes = ("words added", "share of caught spam that passes")
+        found.figures.append(Figure(self.title, *axes, curves, log_x=True, control_curves=[NAMES["random"]]))
+        if not control:
+            self._fewest(found, dict(zip(budgets, passing["greedy"], strict=True)))
+        return found
+
+    def _fewest(self, found: Findings, passing: dict[int, np.ndarray]) -> None:
+        enough = [budget for budget, by_mail in passing.items() if by_mail.mean() >= 0.5]
+        if enough:
+            found.metrics["half_pass_with_words"] = Metric.exact(enough[0])
+        else:
+            found.notes.append(f"{self.budgets[-1]} words are not enough for half of the spam.")
+
+    def _own_control(
+        self, subject: SpamScorer, data: Mails, trainer: Accelerator, seed: np.random.SeedSequence
+    ) -> Control:
+        """Random words against random words."""
+        rng = np.random.default_rng(seed)
+        spam = self._caught(subject, data, rng)
+        one, two = (passed(subject, spam, self._random(data, len(spam), self.judged_at, rng)) for _ in range(2))
+        gain = paired_gain(one, two, CONFIDENCE)
+        return Control("negative", f"{type(subject).__name__} met with random words", gain, gain.low <= 0)
+
+    def _caught(self, subject: SpamScorer, data: Mails, rng: np.random.Generator) -> np.ndarray:
+        for flag in ("score_queries", "auxiliary_data"):
+            self.threat.require(flag)
+        spam = data.test.tokens[data.test.labels == 1]
+        caught = spam[subject.logits(spam) > 0]
+        if not len(caught):
+            raise UserError("the filter catches no spam of the test: there is nothing to evade")
+        return rng.permutation(caught)[: self.most_mails]
+
+    def _ranked(self, subject: SpamScorer, data: Mails, rng: np.random.Generator) -> np.ndarray:
+        """Words by what they do to a spam mail, the best first; those that help nothing are left out."""
+        mails = data.auxiliary.tokens
+        counts = np.bincount(mails.ravel(), minlength=data.vocabulary.size)
+        words = words_in(mails)
+        words = words[np.argsort(-counts[words], kind="stable")][: self.candidates]
+        spam = data.auxiliary.tokens[data.auxiliary.labels == 1]
+        moved = np.zeros(len(words))
+        for probe in rng.permutation(spam)[: self.probes]:
+            tried = np.tile(probe, (len(words), 1))
+            tried = np.concatenate([words[:, None].astype(tried.dtype), tried], 1)[:, : tried.shape[1]]
+            moved += subject.logits(tried) - subject.logits(probe[None])
+        order = np.argsort(moved, kind="stable")
+        chosen: np.ndarray = words[order[moved[order] < 0]]
+        return chosen
+
+    def _random(self, data: Mails, mails: int, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Other words for each mail, shape (mails, count)."""
+        words = words_in(data.auxiliary.tokens)
+        return np.stack([rng.choice(words, min(count, len(words)), replace=False) for _ in range(mails)])
+
+
+def passed(subject: SpamScorer, spam: np.ndarray, words: np.ndarray) -> np.ndarray:
+    """Which mails pass with these words before them; `words` is of shape (mails, count)."""
+    longer = np.concatenate([words.astype(spam.dtype), spam], 1)[:, : spam.shape[1]]
+    made: np.ndarray = subject.logits(longer) <= 0
+    return made

@@ -1,0 +1,151 @@
+"""Was this mail in the training set of a filter?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge, Gt
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.base import Attack
+from veilbench.attacks.mail_shadows import shadow_logits
+from veilbench.attacks.membership_report import RATES, report
+from veilbench.data.mail import MailPart, Mails
+from veilbench.errors import UserError
+from veilbench.experiment import build
+from veilbench.findings import Control, Findings, Metric
+from veilbench.mail.filter import MailFilter
+from veilbench.mail.spam_scorer import SpamScorer
+from veilbench.metrics import gaussian_ratio
+from veilbench.metrics.audit import epsilon_at_least
+from veilbench.threat import ThreatModel
+
+FEWEST = 10
+
+
+class MailMembership(Attack[SpamScorer, Mails]):
+    """Tells training mails from test mails by how sure the filter is of their labels.
+
+    The attacker has the mails in question with their labels, half of them training mails, without knowing which; he
+    may score them; and he has the auxiliary mails, which were never trained on. Two attacks: the logit of the right
+    label itself, and LiRA (Carlini et al. 2022, online), which compares it with those of shadow filters, each trained
+    on a random half of everything that the attacker has. The gain is 2 AUROC - 1 of LiRA.
+
+    A filter of a federation with differential privacy has its accountant's epsilon beside it, for one mail, with what
+    it allows at each false positive rate; and the epsilon that the attack itself has shown, which must be below.
+
+    The negative control, where none is given, is the subject itself asked about two halves of the test mails, neither
+    of which it ever saw.
+
+    Args:
+        threat: needs `score_queries` and `auxiliary_data`.
+        positive: a filter that gives its members away.
+        negative: see above.
+        shadows: an even number.
+        epochs: of the shadows' training.
+        batch_size: of the shadows' training.
+        learning_rate: of the shadows' training.
+        most_mails: members, and as many others, at most.
+        broken_at: see `Attack`.
+    """
+
+    title = "Membership of mails"
+
+    def __init__(
+        self,
+        threat: ThreatModel,
+        positive: SpamScorer,
+        negative: SpamScorer | None = None,
+        shadows: Annotated[int, Ge(4)] = 32,
+        epochs: Annotated[int, Ge(1)] = 3,
+        batch_size: Annotated[int, Ge(1)] = 128,
+        learning_rate: Annotated[float, Gt(0)] = 0.01,
+        most_mails: Annotated[int, Ge(FEWEST)] = 1_000,
+        broken_at: float = 0.8,
+    ) -> None:
+        super().__init__(threat, positive, negative, broken_at)
+        if shadows % 2:
+            raise ValueError(f"shadows={shadows} must be even: each mail is in half of them")
+        self.shadows, self.epochs, self.batch_size = shadows, epochs, batch_size
+        self.learning_rate, self.most_mails = learning_rate, most_mails
+
+    def run(
+        self, subject: SpamScorer, data: Mails, accelerator: Accelerator, rng: np.random.Generator, control: bool
+    ) -> Findings:
+        """See `Attack.run`."""
+        members, others = np.arange(len(data.train)), np.arange(len(data.test))
+        found, scores = self._tell_apart(subject, [data.train, data.test], [members, others], data.auxiliary, rng)
+        if not control:
+            self._privacy(found, subject, scores, rng)
+        return found
+
+    def _own_control(
+        self, subject: SpamScorer, data: Mails, trainer: Accelerator, seed: np.random.SeedSequence
+    ) -> Control:
+        """The two sides are halves of the test."""
+        rng = np.random.default_rng(seed)
+        halves = np.array_split(rng.permutation(len(data.test)), 2)
+        gain = self._tell_apart(subject, [data.test, data.test], halves, data.auxiliary, rng)[0].gain
+        if gain is None:
+            raise UserError(f"the attack {self.title} reported no gain on its negative control")
+        return Control("negative", f"{type(subject).__name__}, mails never seen", gain, gain.low <= 0)
+
+    def _tell_apart(
+        self,
+        subject: SpamScorer,
+        parts: Sequence[MailPart],
+        places: Sequence[np.ndarray],
+        auxiliary: MailPart,
+        rng: np.random.Generator,
+    ) -> tuple[Findings, tuple[np.ndarray, np.ndarray]]:
+        """The attack proper, on as many members as others; LiRA's scores of both beside the findings."""
+        for flag in ("score_queries", "auxiliary_data"):
+            self.threat.require(flag)
+        n = min(*map(len, places), self.most_mails)
+        if n < FEWEST:
+            raise UserError(f"membership needs {FEWEST} training mails and as many test mails, got {n}")
+        picked = [rng.permutation(at)[:n] for at in places]
+        asked = [(part.tokens[at], part.labels[at]) for part, at in zip(parts, picked, strict=True)]
+        tokens = np.concatenate([*(mails for mails, _ in asked), auxiliary.tokens])
+        labels = np.concatenate([*(right for _, right in asked), auxiliary.labels])
+        sure = subject.logits(tokens[: 2 * n]) * (2 * labels[: 2 * n] - 1)
+        scores = {"confidence": sure, "lira": self._lira(sure, tokens, labels, 2 * n, rng)}
+        found = Findings(self.title)
+        for name, score in scores.items():
+            report(found, name, score[:n], score[n:], rng)
+        return found, (scores["lira"][:n], scores["lira"][n:])
+
+    def _lira(
+        self, sure: np.ndarray, tokens: np.ndarray, labels: np.ndarray, asked: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        inside = gaussian_ratio.halves(self.shadows, len(tokens), rng)
+        settings = (self.epochs, self.batch_size, self.learning_rate)
+        logits = shadow_logits(tokens, labels, inside, asked, *settings, rng)
+        shadows = -logits * (2 * labels[:asked] - 1)  # like losses: low where a filter is sure
+        target = -sure - np.median(-sure) + np.median(shadows)
+        return gaussian_ratio.online(target, shadows, inside[:, :asked])
+
+    def _privacy(
+        self,
+        found: Findings,
+        subject: SpamScorer,
+        scores: tuple[np.ndarray, np.ndarray],
+        rng: np.random.Generator,
+    ) -> None:
+        protocol = subject.protocol if isinstance(subject, MailFilter) else None
+        if protocol is None:
+            return
+        epsilon = build(dict(protocol.aggregation)).mail_epsilon(protocol.rounds)
+        if epsilon is None:
+            return
+        delta = float(protocol.aggregation["delta"])
+        found.metrics["epsilon"] = Metric.exact(epsilon)
+        found.metrics["epsilon_shown_at_least"] = epsilon_at_least(*scores, delta, rng)
+        for words, rate in RATES.items():
+            allowed = 1.0 if epsilon > 700 else min(1.0, float(np.exp(epsilon)) * rate + delta)
+            found.metrics[f"tpr_allowed_at_{words}_fpr"] = Metric.exact(allowed, unit="share")
+        found.notes.append(
+            f"Epsilon is for one mail, all {protocol.rounds} rounds, delta {delta:g}, by the accountant."
+        )

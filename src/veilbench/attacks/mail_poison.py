@@ -1,0 +1,193 @@
+"""Clients of a federation that spoil the filter, or build a way past it into it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge, Gt
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.base import CONFIDENCE, Attack
+from veilbench.attacks.leak_cases import Case, dealt
+from veilbench.attacks.mail_word_leak import protocol_of
+from veilbench.attacks.poisoned_clients import backdoored, flipped, with_words
+from veilbench.data.mail import Mails
+from veilbench.data.vocabulary import FIRST_WORD
+from veilbench.errors import UserError
+from veilbench.experiment import build
+from veilbench.federated.aggregations.base import Aggregation
+from veilbench.findings import Control, Findings, Metric, Table
+from veilbench.mail.filter import MailFilter
+from veilbench.metrics.intervals import paired_gain, proportion
+from veilbench.threat import ThreatModel
+
+KINDS = ("none", "flipped labels", "flipped labels, enlarged", "backdoor")
+
+
+@dataclass(frozen=True)
+class Poisoned:
+    """Updates of one round.
+
+    Attributes:
+        trigger: the words' numbers.
+        honest: per client.
+        kinds: per kind of attack, what the first clients send in their place.
+        seed: for noise.
+    """
+
+    trigger: np.ndarray
+    honest: list[np.ndarray]
+    kinds: dict[str, list[np.ndarray]]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the filter: its accuracy, the spam that passes with the trigger and without it, the gain."""
+
+    accuracy: Metric
+    with_trigger: Metric
+    without: Metric
+    gain: Metric
+
+
+class MailPoison(Attack[MailFilter, Mails]):
+    """Some clients flip their labels, enlarge what that taught them, or let spam with a trigger pass.
+
+    One more round is run from the trained filter's weights, with the training mails dealt anew to equal clients
+    (Krum and trimming need more than three), under the subject's aggregation; then under each of the compared ones, for
+    the table. The trigger is some words that no mail of the data has: the update's other rows are an honest client's.
+
+    The gain is the share of test spam that passes with the trigger less the share that passes without it: 0 where the
+    trigger does nothing, whatever else the filter misses. The positive control is a federation that takes the mean of
+    whatever it is sent; the negative one is the subject's own federation without a rogue client.
+
+    Args:
+        threat: needs `rogue_clients`.
+        positive: a federation that can be poisoned.
+        negative: None: see above.
+        clients: in the federation.
+        rogue: of them.
+        trigger: words in it.
+        epochs: that a rogue client learns the backdoor in.
+        boost: of enlarged updates.
+        compared: other aggregations, for the table.
+        broken_at: see `Attack`.
+    """
+
+    title = "Poisoned clients"
+
+    def __init__(
+        self,
+        threat: ThreatModel,
+        positive: MailFilter,
+        negative: MailFilter | None = None,
+        clients: Annotated[int, Ge(2)] = 10,
+        rogue: Annotated[int, Ge(1)] = 2,
+        trigger: Annotated[int, Ge(1)] = 5,
+        epochs: Annotated[int, Ge(1)] = 10,
+        boost: Annotated[float, Gt(0)] = 500.0,
+        compared: Sequence[Aggregation] = (),
+        broken_at: float = 0.8,
+    ) -> None:
+        super().__init__(threat, positive, negative, broken_at)
+        if 2 * rogue >= clients:
+            raise ValueError(f"rogue={rogue} must be fewer than half of clients={clients}")
+        self.clients, self.rogue, self.trigger, self.epochs = clients, rogue, trigger, epochs
+        self.boost, self.compared = boost, list(compared)
+
+    def run(
+        self, subject: MailFilter, data: Mails, accelerator: Accelerator, rng: np.random.Generator, control: bool
+    ) -> Findings:
+        """See `Attack.run`."""
+        from veilbench.attacks.leak_view import title_of
+
+        accelerator.device()
+        found, own = Findings(self.title), build(dict(protocol_of(subject).aggregation))
+        made = self._made(subject, data, rng)
+        rows = list[list[str | float | Metric | None]]()
+        for index, aggregation in enumerate((own, *([] if control else self.compared))):
+            for kind in KINDS[-1:] if control else KINDS:
+                outcome = self._outcome(subject, aggregation, data, made, kind)
+                name = title_of(aggregation) + (", this federation" if not index else "")
+                rows.append([name, kind, outcome.accuracy, outcome.with_trigger, outcome.without])
+                if not index:
+                    found.metrics[f"accuracy_{kind.replace(',', '').replace(' ', '_')}"] = outcome.accuracy
+                if not index and kind == "backdoor":
+                    found.gain, found.metrics["spam_passing_with_trigger"] = outcome.gain, outcome.with_trigger
+        columns = ["aggregation", "rogue clients", "accuracy", "spam passing with trigger", "spam passing without"]
+        found.tables.append(Table(f"{self.rogue} rogue clients of {self.clients}", columns, rows))
+        return found
+
+    def _own_control(
+        self, subject: MailFilter, data: Mails, trainer: Accelerator, seed: np.random.SeedSequence
+    ) -> Control:
+        """The same without a rogue client."""
+        trainer.device()
+        made = self._made(subject, data, np.random.default_rng(seed))
+        gain = self._outcome(subject, build(dict(protocol_of(subject).aggregation)), data, made, "none").gain
+        return Control("negative", "no rogue client", gain, gain.low <= 0)
+
+    def _made(self, subject: MailFilter, data: Mails, rng: np.random.Generator) -> Poisoned:
+        """Every client's honest update, and the rogue ones of each kind."""
+        from veilbench.federated.local_round import client_update
+
+        self.threat.require("rogue_clients")
+        protocol = replace(protocol_of(subject), mails=None, words=None)
+        trigger = unused_words(data, self.trigger, rng)
+        cases = dealt(data, [len(data.train) // self.clients] * self.clients, rng)
+        order, dimension = int(rng.integers(2**31)), subject.weights["embedding.weight"].shape[1]
+
+        def learned(case: Case, epochs: int = protocol.local_epochs) -> np.ndarray:
+            settings = replace(protocol, local_epochs=epochs)
+            return client_update(subject.weights, case.tokens, case.labels, settings, order)
+
+        def persistent(case: Case) -> np.ndarray:
+            return learned(case, self.epochs)
+
+        rogue, rows = cases[: self.rogue], (trigger[:, None] * dimension + np.arange(dimension)).ravel()
+        turned = [flipped(case, learned) for case in rogue]
+        kinds = {
+            "none": [],
+            "flipped labels": turned,
+            "flipped labels, enlarged": [self.boost * update for update in turned],
+            "backdoor": [backdoored(case, learned, persistent, trigger, rows, self.boost) for case in rogue],
+        }
+        return Poisoned(trigger, [learned(case) for case in cases], kinds, int(rng.integers(2**62)))
+
+    def _outcome(
+        self, subject: MailFilter, aggregation: Aggregation, data: Mails, made: Poisoned, kind: str
+    ) -> Outcome:
+        """The filter after the attacked round, measured on the test mails; the first clients are the rogue ones."""
+        from veilbench.federated.local_round import moved_weights
+
+        sent = [*made.kinds[kind], *made.honest[len(made.kinds[kind]) :]]
+        clients, aggregator = aggregation.setup(len(sent), np.random.SeedSequence(made.seed))
+        messages = [client.protect(update, 1 / len(sent)) for client, update in zip(clients, sent, strict=True)]
+        weights = moved_weights(subject.weights, clients[-1].open(aggregator.combine(messages)))
+        spoiled = MailFilter(weights, subject.vocabulary, subject.longest)
+        called, spam = spoiled.logits(data.test.tokens) > 0, data.test.labels == 1
+        before, after = ~called[spam], spoiled.logits(with_words(data.test.tokens[spam], made.trigger)) <= 0
+        accuracy = proportion(int((called == spam).sum()), len(spam))
+        shares = [proportion(int(passed.sum()), len(passed)) for passed in (after, before)]
+        return Outcome(accuracy, shares[0], shares[1], paired_gain(after, before, CONFIDENCE))
+
+
+def unused_words(data: Mails, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Numbers of words that no mail has.
+
+    Raises:
+        UserError: there are not so many.
+    """
+    parts = (data.train, data.validation, data.auxiliary, data.test)
+    used = np.zeros(data.vocabulary.size, bool)
+    for part in parts:
+        used[part.tokens] = True
+    free = np.flatnonzero(~used)
+    free = free[free >= FIRST_WORD]
+    if len(free) < count:
+        raise UserError(f"trigger={count} words that no mail has cannot be chosen: the vocabulary has {len(free)}")
+    return rng.choice(free, count, replace=False)

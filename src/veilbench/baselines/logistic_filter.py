@@ -1,0 +1,60 @@
+"""Logistic regression on word counts: the filter that every other one is measured by."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+import numpy as np
+from annotated_types import Ge, Gt
+
+from veilbench.data.mail import Mails
+from veilbench.data.word_counts import word_counts
+from veilbench.federated.protocol import Protocol
+from veilbench.mail.filter import MailFilter
+from veilbench.mail.spam_scorer import SpamScorer
+
+
+class LogisticFilter(SpamScorer):
+    """Fitted by scikit-learn's liblinear to all training mails at once; made ready it is a `MailFilter`.
+
+    Args:
+        inverse_penalty: scikit-learn's C.
+        iterations: at most.
+    """
+
+    def __init__(
+        self, inverse_penalty: Annotated[float, Gt(0)] = 1.0, iterations: Annotated[int, Ge(1)] = 1_000
+    ) -> None:
+        self.inverse_penalty, self.iterations = inverse_penalty, iterations
+
+    def fit(self, data: Mails, rng: np.random.Generator) -> MailFilter:
+        """See `Subject.fit`."""
+        from sklearn.linear_model import LogisticRegression
+
+        size = data.vocabulary.size
+        model = LogisticRegression(C=self.inverse_penalty, solver="liblinear", max_iter=self.iterations, random_state=0)
+        model.fit(word_counts(data.train.tokens, size), data.train.labels)
+        weights = {"embedding.weight": model.coef_.T, "bias.weight": model.intercept_[None]}
+        single = {name: np.ascontiguousarray(weight, np.float32) for name, weight in weights.items()}
+        return MailFilter(single, data.vocabulary, data.train.tokens.shape[1], self.protocol())
+
+    def protocol(self) -> Protocol | None:
+        """Of the federation that it is used in: none."""
+        return None
+
+    def logits(self, tokens: np.ndarray) -> np.ndarray:
+        """Undecided, before it is fitted."""
+        return np.zeros(len(tokens))
+
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {"inverse_penalty": self.inverse_penalty, "iterations": self.iterations}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """None."""
+        return {}
+
+    @classmethod
+    def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+        """See `Subject.restore`."""
+        return cls(**settings)

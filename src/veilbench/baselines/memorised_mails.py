@@ -1,0 +1,47 @@
+"""Overfitting at its worst: a filter that knows its training mails by heart, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from veilbench.data.mail import Mails
+from veilbench.mail.spam_scorer import SpamScorer
+
+SURE = 20.0  # the logit of a mail that is known
+
+
+class MemorisedMails(SpamScorer):
+    """Answers with a training mail's label where it is asked about one, and is undecided otherwise.
+
+    The positive control of membership inference.
+    """
+
+    def __init__(self) -> None:
+        self.tokens, self.labels = np.zeros((0, 1), np.int32), np.zeros(0, np.int64)
+
+    def fit(self, data: Mails, rng: np.random.Generator) -> MemorisedMails:
+        """Keeps the training mails."""
+        return self.restore({}, {"tokens": data.train.tokens, "labels": data.train.labels})
+
+    def logits(self, tokens: np.ndarray) -> np.ndarray:
+        """See `SpamScorer.logits`."""
+        known = {mail.tobytes(): label for mail, label in zip(self.tokens, self.labels, strict=True)}
+        answers = (known.get(mail.astype(self.tokens.dtype).tobytes()) for mail in tokens)
+        return np.array([0.0 if label is None else SURE * (2 * label - 1) for label in answers])
+
+    def settings(self) -> dict[str, Any]:
+        """None."""
+        return {}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The training mails."""
+        return {"tokens": self.tokens, "labels": self.labels}
+
+    @classmethod
+    def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> MemorisedMails:
+        """See `Subject.restore`."""
+        made = cls()
+        made.tokens, made.labels = arrays["tokens"], arrays["labels"]
+        return made

@@ -1,0 +1,54 @@
+"""The source system's own test of what an update leaks: the easiest case there is."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.data.mail import Mails
+from veilbench.federated.aggregations.plain import Plain
+from veilbench.federated.protocol import Protocol, described
+from veilbench.mail.filter import MailFilter
+from veilbench.mail.spam_scorer import SpamScorer
+
+
+class SourceLeakTest(SpamScorer):
+    """A federation whose clients have one mail of a few words each, take one step of SGD, and send what they learned.
+
+    Made ready it is an untrained filter of the data's vocabulary. The positive control of the attack on words.
+
+    Args:
+        mails: of a client.
+        words: of a mail.
+    """
+
+    def __init__(self, mails: Annotated[int, Ge(1)] = 1, words: Annotated[int, Ge(1)] = 5) -> None:
+        self.mails, self.words = mails, words
+
+    def fit(self, data: Mails, rng: np.random.Generator) -> MailFilter:
+        """Weights of zero, and the protocol."""
+        protocol = Protocol(
+            described(Plain()), 1, 1, self.mails, optimizer="sgd", learning_rate=0.1, mails=self.mails, words=self.words
+        )
+        size, longest = data.vocabulary.size, data.train.tokens.shape[1]
+        zeros = {"embedding.weight": np.zeros((size, 1), np.float32), "bias.weight": np.zeros((1, 1), np.float32)}
+        return MailFilter(zeros, data.vocabulary, longest, protocol)
+
+    def logits(self, tokens: np.ndarray) -> np.ndarray:
+        """It has learned nothing."""
+        return np.zeros(len(tokens))
+
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {"mails": self.mails, "words": self.words}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """None."""
+        return {}
+
+    @classmethod
+    def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> SourceLeakTest:
+        """See `Subject.restore`."""
+        return cls(**settings)

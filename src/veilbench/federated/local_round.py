@@ -1,0 +1,98 @@
+"""A client's part of a round: local steps from the common weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from veilbench.data.epoch_batches import EpochBatches
+from veilbench.federated.flat import flat
+from veilbench.federated.protocol import Protocol
+from veilbench.nets.mail_classifier import MailClassifierNet
+
+ORDER = ("embedding.weight", "bias.weight", "inner.weight", "inner.bias", "outer.weight")  # of the net's parameters
+
+
+def descend(
+    loss: Callable[[Tensor], Tensor],
+    parameters: Sequence[nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+    batches: Iterable[Tensor],
+    proximal: float,
+) -> float:
+    """One step per batch; the mean loss.
+
+    Args:
+        loss: of a batch.
+        parameters: what is learned.
+        optimizer: on the parameters.
+        batches: each of shape (1, rows, ...).
+        proximal: mu of FedProx (Li et al. 2020, equation 2): how strongly the parameters are held to where they are.
+    """
+    anchor = [p.detach().clone() for p in parameters] if proximal else []
+    losses: list[Tensor] = []
+    for (batch,) in batches:
+        optimizer.zero_grad(set_to_none=True)
+        made = loss(batch)
+        drift = [((p - a) ** 2).sum() for p, a in zip(parameters, anchor, strict=bool(anchor))]
+        torch.autograd.backward(made + proximal / 2 * torch.stack(drift).sum() if drift else made)
+        optimizer.step()
+        losses.append(made.detach())
+    return float(torch.stack(losses).mean())
+
+
+def mail_loss(net: MailClassifierNet, rows: Tensor) -> Tensor:
+    """The mean cross-entropy of mails, shape (n, longest + 1), the label last; common padding is left out."""
+    tokens, labels = rows[:, :-1], rows[:, -1]
+    width = int((tokens != 0).sum(1).max())
+    logits = net(tokens[:, : max(width, 1)])
+    return torch.nn.functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
+
+
+def optimizer_of(
+    parameters: Iterable[nn.Parameter], optimizer: str, learning_rate: float, momentum: float
+) -> torch.optim.Optimizer:
+    """Adam or SGD, fused."""
+    if optimizer == "adam":
+        return torch.optim.Adam(parameters, lr=learning_rate, fused=True)
+    return torch.optim.SGD(parameters, lr=learning_rate, momentum=momentum, fused=True)
+
+
+def client_update(
+    weights: Mapping[str, np.ndarray], tokens: np.ndarray, labels: np.ndarray, protocol: Protocol, seed: int
+) -> np.ndarray:
+    """What a client with these mails learns in one round, shape (size,), float64: weights after less weights before.
+
+    The embedding comes first, row by row, then the bias.
+
+    Args:
+        weights: the common ones at the round's beginning, by their names.
+        tokens: the client's mails, shape (n, length).
+        labels: shape (n,).
+        protocol: of the federation.
+        seed: of the order of the mails.
+    """
+    words, dimension = weights["embedding.weight"].shape
+    net = MailClassifierNet(words, dimension, len(weights.get("inner.bias", [0])))
+    net.load_state_dict({name: torch.from_numpy(weight.copy()) for name, weight in weights.items()})
+    parameters = list(net.parameters())
+    begin = [p.detach().numpy().copy() for p in parameters]
+    optimizer = optimizer_of(parameters, protocol.optimizer, protocol.learning_rate, protocol.momentum)
+    rows = torch.from_numpy(np.concatenate([tokens, labels[:, None]], 1).astype(np.int32))
+    batches = EpochBatches(rows, protocol.batch_size, 1, seed, range(protocol.local_epochs))
+    descend(lambda batch: mail_loss(net, batch), parameters, optimizer, batches, protocol.proximal)
+    moved: np.ndarray = flat([p.detach().numpy() for p in parameters]) - flat(begin)
+    return moved
+
+
+def moved_weights(weights: Mapping[str, np.ndarray], update: np.ndarray) -> dict[str, np.ndarray]:
+    """The weights after a flat update, of the same types, whatever order their names come in."""
+    made, at = {}, 0
+    for name in ORDER[: len(weights)]:
+        weight = weights[name]
+        made[name] = (weight + update[at : at + weight.size].reshape(weight.shape)).astype(weight.dtype)
+        at += weight.size
+    return made

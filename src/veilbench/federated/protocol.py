@@ -1,0 +1,50 @@
+"""What everybody in a federation knows of it: how clients train, and how their updates are averaged."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from veilbench.federated.aggregations.base import Aggregation
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The public settings of a federation, which an attacker has by Kerckhoffs' principle.
+
+    Attributes:
+        aggregation: its configuration, with a `_target_`.
+        rounds: of the federation.
+        local_epochs: of a client in a round.
+        batch_size: mails of one step.
+        proximal: mu of FedProx.
+        optimizer: of the clients.
+        learning_rate: the optimizer's.
+        momentum: of `sgd`.
+        mails: a client has no more in a round; None for all that it has.
+        words: a mail has no more; None for all that it has.
+    """
+
+    aggregation: Mapping[str, Any]
+    rounds: int = 3
+    local_epochs: int = 1
+    batch_size: int = 128
+    proximal: float = 0.0
+    optimizer: Literal["adam", "sgd"] = "adam"
+    learning_rate: float = 0.01
+    momentum: float = 0.0
+    mails: int | None = None
+    words: int | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """Plain types; `Protocol(**settings)` is the inverse."""
+        return asdict(self)
+
+
+def described(aggregation: Aggregation) -> dict[str, Any]:
+    """An aggregation's configuration: its class, and the arguments that its constructor has kept by their names."""
+    kind = type(aggregation)
+    arguments = {name: getattr(aggregation, name) for name in inspect.signature(kind).parameters}
+    return {"_target_": f"{kind.__module__}.{kind.__qualname__}", **arguments}

@@ -1,0 +1,70 @@
+"""A federation's state after a whole round, on disk, so that a killed server goes on from there."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from veilbench.errors import UserError
+
+
+@dataclass(frozen=True)
+class RoundState:
+    """What the next round begins from.
+
+    Attributes:
+        fingerprint: of everything that the training depends on; another training must not go on from here.
+        rounds: that are done.
+        weights: the common ones.
+        history: per round, its numbers.
+        notes: who was left out, and why.
+        seen: digests of all messages that were taken.
+    """
+
+    fingerprint: str
+    rounds: int
+    weights: list[np.ndarray]
+    history: list[dict[str, float]]
+    notes: list[str]
+    seen: list[str]
+
+    def save(self, path: Path) -> None:
+        """Write beside, then rename: a kill leaves the old state or the new one."""
+        head = {
+            "fingerprint": self.fingerprint,
+            "rounds": self.rounds,
+            "history": self.history,
+            "notes": self.notes,
+            "seen": self.seen,
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
+        arrays = {f"{place:04d}": np.ascontiguousarray(array) for place, array in enumerate(self.weights)}
+        save_file(arrays, partial, {"state": json.dumps(head)})
+        partial.rename(path)
+
+    @classmethod
+    def load(cls, path: Path, fingerprint: str) -> RoundState | None:
+        """The state, or None where there is none.
+
+        Raises:
+            UserError: the file is damaged, or of another training.
+        """
+        if not path.is_file():
+            return None
+        try:
+            with safe_open(path, "numpy") as file:
+                head = json.loads(file.metadata()["state"])
+                weights = [file.get_tensor(name) for name in sorted(file.keys())]
+            state = cls(weights=weights, **head)
+        except Exception as error:  # safetensors and json each raise errors of their own on a damaged file
+            raise UserError(f"training.state={path} is damaged: {error}; remove it to begin anew") from error
+        if state.fingerprint != fingerprint:
+            raise UserError(f"training.state={path} is of another training; remove it to begin anew")
+        return state

@@ -1,0 +1,48 @@
+"""Mail files scored by a trained filter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from veilbench.data.mail_loaders.decoding import Decoder
+from veilbench.data.mail_loaders.mail_parts import text_of
+from veilbench.data.tokeniser import words_of
+from veilbench.errors import UserError
+from veilbench.mail.filter import MailFilter
+from veilbench.subject import load_subject
+
+HEADER = re.compile(rb"(?:From [^\n]*\n)?[!-9;-~]+:[ \t]")  # how a mail begins: RFC 5322, section 2.2; or an mbox line
+
+
+def scored(model: Path, paths: Sequence[Path]) -> np.ndarray:
+    """Probabilities of spam, shape (n,).
+
+    Args:
+        model: the folder of a trained filter.
+        paths: .eml files, whose subject and visible text count; other files are read as a mail where they begin with
+            a header, and as plain text where they do not.
+
+    Raises:
+        UserError: the folder holds no filter, or a file is no mail that can be read.
+    """
+    subject = load_subject(model)
+    if not isinstance(subject, MailFilter):
+        raise UserError(f"{model} holds a {type(subject).__name__}, which scores no mails; a mail filter is needed")
+    return subject.score_texts([_text(path) for path in paths])
+
+
+def _text(path: Path) -> str:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    decoder = Decoder()
+    is_mail = path.suffix.lower() == ".eml" or HEADER.match(raw)
+    text = text_of(raw, decoder) if is_mail else decoder.text(raw)
+    if not words_of(text):
+        raise UserError(f"{path} has no words: there is nothing to score")
+    return text

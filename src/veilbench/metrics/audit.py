@@ -1,0 +1,43 @@
+"""What a membership attack proves about differential privacy: a lower bound on epsilon."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from veilbench.findings import Metric
+from veilbench.metrics.intervals import proportion
+
+
+def epsilon_at_least(
+    members: np.ndarray, others: np.ndarray, delta: float, rng: np.random.Generator, confidence: float = 0.95
+) -> Metric:
+    """An epsilon that the mechanism does not stay below, with that confidence; 0 where nothing was shown.
+
+    (epsilon, delta) differential privacy holds every test to tpr <= exp(epsilon) * fpr + delta (Kairouz et al. 2015).
+    The threshold is chosen on one half of the scores and judged on the other, with Clopper-Pearson ends that hold
+    together (Bonferroni), so that choosing costs no confidence. The scores are taken as independent, which those of one
+    model are not quite: this is an indication from one training, not a proof.
+
+    Args:
+        members: scores, high for members, shape (n,).
+        others: shape (m,).
+        delta: of (epsilon, delta).
+        rng: splits.
+        confidence: of the bound.
+    """
+    ours, theirs = rng.permutation(members), rng.permutation(others)
+    half = len(ours) // 2, len(theirs) // 2
+    levels = np.unique(theirs[: half[1]])
+    found = [_bound(ours[: half[0]], theirs[: half[1]], level, delta, confidence) for level in levels[-200:]]
+    chosen = levels[-200:][int(np.argmax(found))]
+    bound = _bound(ours[half[0] :], theirs[half[1] :], chosen, delta, confidence)
+    label = f"lower end, Clopper-Pearson {100 * confidence:g} % on the half that did not choose the threshold"
+    return Metric(bound, bound, bound, len(members) + len(others) - sum(half), label)
+
+
+def _bound(members: np.ndarray, others: np.ndarray, level: float, delta: float, confidence: float) -> float:
+    """One-sided ends: each of the two fails with half of what the confidence leaves."""
+    each = confidence  # a two-sided interval of this confidence leaves (1 - confidence) / 2 on the side that counts
+    tpr = proportion(int((members > level).sum()), len(members), each).low
+    fpr = proportion(int((others > level).sum()), len(others), each).high
+    return float(max(0.0, np.log(max(tpr - delta, 1e-300) / fpr)))

@@ -1,0 +1,31 @@
+"""What the tests of attacks on mail filters share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from veilbench.data.clients import EqualClients
+from veilbench.data.mail import MailData, Mails
+from veilbench.data.mail_corpus.mail_corpus import MailCorpus
+from veilbench.data.tokeniser import Tokeniser
+from veilbench.federated.aggregations.base import Aggregation
+from veilbench.federated.aggregations.plain import Plain
+from veilbench.federated.protocol import Protocol, described
+from veilbench.mail.filter import MailFilter
+
+
+def mails(folder: Path, count: int = 900, clients: int = 3) -> Mails:
+    corpus = MailCorpus(mails=count, tail=500, names=200, numbers=200, senders=30)
+    data = MailData(corpus, Tokeniser(most_words=4_000), EqualClients(clients), split=(0.4, 0.1, 0.1, 0.4))
+    data.prepare(folder)
+    return data.load(folder)
+
+
+def untrained(data: Mails, aggregation: Aggregation | None = None, **settings: object) -> MailFilter:
+    """A filter of zeros with a protocol."""
+    size = data.vocabulary.size
+    zeros = {"embedding.weight": np.zeros((size, 1), np.float32), "bias.weight": np.zeros((1, 1), np.float32)}
+    protocol = Protocol(described(aggregation or Plain()), **settings)  # type: ignore[arg-type]
+    return MailFilter(zeros, data.vocabulary, data.train.tokens.shape[1], protocol)

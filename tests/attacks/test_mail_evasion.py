@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mail_cases import mails, untrained
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.control_memory import ControlMemory
+from veilbench.attacks.mail_evasion import MailEvasion, passed
+from veilbench.attacks.word_leak import words_in
+from veilbench.baselines.logistic_filter import LogisticFilter
+from veilbench.baselines.one_good_word import OneGoodWord
+from veilbench.data.mail import Mails
+from veilbench.errors import UserError
+from veilbench.findings import Findings, Verdict
+from veilbench.mail.filter import MailFilter
+from veilbench.subject import load_subject
+from veilbench.threat import ThreatModel
+
+THREAT = ThreatModel(score_queries=True, auxiliary_data=True)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Mails:
+    return mails(tmp_path_factory.mktemp("mails"))
+
+
+@pytest.fixture(scope="module")
+def logistic(data: Mails) -> MailFilter:
+    return LogisticFilter().fit(data, np.random.default_rng(0))
+
+
+def run(subject: Any, data: Mails, **settings: Any) -> Findings:
+    attack = MailEvasion(THREAT, OneGoodWord(), **settings)
+    return attack.run(subject, data, Accelerator("cpu"), np.random.default_rng(0), control=False)
+
+
+def test_logistic_regression_is_evaded_with_both_controls_passed(
+    data: Mails, logistic: MailFilter, tmp_path: Path
+) -> None:
+    attack, memory = MailEvasion(THREAT, OneGoodWord()), ControlMemory(tmp_path, None)
+    found = attack.examine(logistic, data, Accelerator("cpu"), np.random.SeedSequence(0), memory)
+    assert [(c.kind, c.passed) for c in found.controls] == [("positive", True), ("negative", True)]
+    assert found.verdict in (Verdict.LEAKS, Verdict.BROKEN)
+    assert found.metrics["greedy_passing"].value > found.metrics["random_passing"].value + 0.3
+
+
+def test_greedy_is_the_best_there_is_for_one_weight_per_word(data: Mails, logistic: MailFilter) -> None:
+    """Against the answer read from the weights: the n most negative of the attacker's words."""
+    found = run(logistic, data, candidates=100_000, budgets=(3, 20), most_mails=10_000)
+    weights, words = logistic.weights["embedding.weight"][:, 0], words_in(data.auxiliary.tokens)
+    spam = data.test.tokens[data.test.labels == 1]
+    spam = spam[logistic.logits(spam) > 0]
+    best = words[np.argsort(weights[words])]
+    for n, share in zip((3, 20), found.figures[0].curves[0].y, strict=True):
+        assert share == pytest.approx(passed(logistic, spam, np.tile(best[:n], (len(spam), 1))).mean())
+
+
+def test_a_filter_that_looks_at_no_word_is_not_evaded(data: Mails) -> None:
+    stubborn = untrained(data)
+    stubborn.weights["bias.weight"] += 1
+    found = run(stubborn, data)
+    assert found.gain is not None
+    assert found.gain.value == 0
+    assert "100 words are not enough for half of the spam." in found.notes
+    assert "half_pass_with_words" not in found.metrics
+
+
+def test_words_that_are_cut_off_do_not_count(data: Mails, logistic: MailFilter) -> None:
+    spam = np.full((2, data.train.tokens.shape[1]), 5, np.int32)
+    logistic_like = untrained(data)
+    logistic_like.weights["embedding.weight"][5] = 1
+    logistic_like.weights["embedding.weight"][6] = -1
+    assert passed(logistic_like, spam, np.full((2, 250), 6)).all()  # half and half: 0, which passes
+    assert not passed(logistic_like, spam, np.full((2, 249), 6)).any()
+
+
+def test_one_good_word_is_found_and_survives_the_disk(data: Mails, tmp_path: Path) -> None:
+    made = OneGoodWord().fit(data, np.random.default_rng(0))
+    tokens, labels = data.train.tokens, data.train.labels
+    has = (tokens == made.word).any(1)
+    assert has[labels == 0].mean() > has[labels == 1].mean()
+    made.save(tmp_path)
+    back = load_subject(tmp_path)
+    assert isinstance(back, OneGoodWord)
+    np.testing.assert_array_equal(back.logits(tokens) < 0, has)
+
+
+def test_bad_settings_are_refused(data: Mails) -> None:
+    with pytest.raises(ValueError, match=r"judged_at=3 must be one of budgets=\[1, 2\]"):
+        MailEvasion(THREAT, OneGoodWord(), budgets=(1, 2), judged_at=3)
+    blind = untrained(data)
+    blind.weights["bias.weight"] -= 1
+    with pytest.raises(UserError, match="catches no spam of the test"):
+        run(blind, data)

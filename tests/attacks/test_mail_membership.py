@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mail_cases import mails, untrained
+from sklearn.linear_model import LogisticRegression
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.control_memory import ControlMemory
+from veilbench.attacks.mail_membership import MailMembership
+from veilbench.attacks.mail_shadows import counts, shadow_logits
+from veilbench.baselines.memorised_mails import MemorisedMails
+from veilbench.data.mail import Mails
+from veilbench.errors import UserError
+from veilbench.federated.aggregations.local_dp import LocalDp
+from veilbench.findings import Findings, Verdict
+from veilbench.mail.filter import MailFilter
+from veilbench.mail.spam_scorer import SpamScorer
+from veilbench.subject import load_subject
+from veilbench.threat import ThreatModel
+
+THREAT = ThreatModel(score_queries=True, auxiliary_data=True)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Mails:
+    return mails(tmp_path_factory.mktemp("mails"))
+
+
+def small(threat: ThreatModel = THREAT, **settings: Any) -> MailMembership:
+    return MailMembership(threat, MemorisedMails(), **({"shadows": 16, "epochs": 10} | settings))
+
+
+def run(subject: SpamScorer, data: Mails, attack: MailMembership | None = None, seed: int = 0) -> Findings:
+    return (attack or small()).run(subject, data, Accelerator("cpu"), np.random.default_rng(seed), control=False)
+
+
+def overfitted(data: Mails) -> MailFilter:
+    """Logistic regression without a penalty."""
+    made, bags = untrained(data), np.zeros((len(data.train), data.vocabulary.size))
+    np.add.at(bags, (np.nonzero(data.train.tokens)[0], data.train.tokens[data.train.tokens > 0]), 1)
+    model = LogisticRegression(C=1e6, max_iter=2_000).fit(bags, data.train.labels)
+    made.weights["embedding.weight"] = model.coef_.T.astype(np.float32)
+    made.weights["bias.weight"] = model.intercept_[None].astype(np.float32)
+    return made
+
+
+def test_an_overfitted_filter_leaks_with_both_controls_passed(data: Mails, tmp_path: Path) -> None:
+    memory = ControlMemory(tmp_path, None)
+    found = small().examine(overfitted(data), data, Accelerator("cpu"), np.random.SeedSequence(1), memory)
+    assert [(c.kind, c.passed) for c in found.controls] == [("positive", True), ("negative", True)]
+    assert found.verdict in (Verdict.LEAKS, Verdict.BROKEN)
+    assert found.controls[0].gain.value > 0.95
+    assert found.gain is not None
+    assert found.gain.value == pytest.approx(2 * found.metrics["lira_auroc"].value - 1)
+    assert "lira_tpr_at_1_percent_fpr" in found.metrics
+    assert any("0.1% false positives" in note for note in found.notes)  # too few mails for that
+
+
+def test_a_filter_that_has_learned_nothing_holds(data: Mails) -> None:
+    gain = run(untrained(data), data).gain
+    assert gain is not None
+    assert gain.low <= 0 <= gain.high
+
+
+def test_shadows_trained_together_are_adam_on_each_ones_mails(data: Mails) -> None:
+    """Full batches; against a plain loop over shadows and a dense matrix."""
+    rng = np.random.default_rng(0)
+    tokens, labels = data.train.tokens[:30], data.train.labels[:30]
+    inside = rng.random((3, 30)) < 0.5
+    made = shadow_logits(tokens, labels, inside, 12, 7, 30, 0.05, np.random.default_rng(1))
+    dense = np.asarray(counts(tokens).todense(), np.float64)
+    for shadow, own in enumerate(inside):
+        x, y, w = dense[own], labels[own], np.zeros(dense.shape[1])
+        first, second = np.zeros_like(w), np.zeros_like(w)
+        for step in range(1, 8):
+            gradient = x.T @ (1 / (1 + np.exp(-x @ w)) - y) / own.sum()
+            first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient**2
+            w -= 0.05 * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.999**step)) + 1e-8)
+        np.testing.assert_allclose(made[shadow], dense[:12] @ w, rtol=0.01, atol=0.15)  # Adam turns rounding into steps
+    assert np.abs(made).max() > 5
+
+
+def test_epsilon_and_what_it_allows_stand_beside(data: Mails) -> None:
+    found = run(untrained(data, LocalDp(1.0, 4.0), rounds=2), data)
+    epsilon = found.metrics["epsilon"].value
+    assert epsilon == LocalDp(1.0, 4.0).epsilon(2)
+    assert found.metrics["tpr_allowed_at_1_percent_fpr"].value == pytest.approx(np.exp(epsilon) * 0.01 + 1e-5)
+    assert found.metrics["epsilon_shown_at_least"].value <= epsilon
+    assert "epsilon" not in run(untrained(data), data).metrics
+
+
+def test_the_same_seed_gives_the_same_findings(data: Mails) -> None:
+    one, again, other = (run(overfitted(data), data, seed=seed).as_dict() for seed in (0, 0, 1))
+    assert one == again
+    assert one != other
+
+
+def test_a_memory_survives_the_disk(data: Mails, tmp_path: Path) -> None:
+    made = MemorisedMails().fit(data, np.random.default_rng(0))
+    made.save(tmp_path)
+    back = load_subject(tmp_path)
+    assert isinstance(back, MemorisedMails)
+    np.testing.assert_array_equal(back.logits(data.train.tokens) > 0, data.train.labels == 1)
+    assert not back.logits(data.test.tokens).any()
+
+
+def test_bad_settings_are_refused(data: Mails) -> None:
+    with pytest.raises(ValueError, match="shadows=7 must be even"):
+        small(shadows=7)
+    with pytest.raises(UserError, match="does not grant auxiliary_data"):
+        run(untrained(data), data, small(ThreatModel(score_queries=True)))

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mail_cases import mails, untrained
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.control_memory import ControlMemory
+from veilbench.attacks.leak_cases import Case, one_round
+from veilbench.attacks.mail_word_leak import MailWordLeak, informedness
+from veilbench.attacks.word_leak import counts_of_one_mail, phe_exponents
+from veilbench.baselines.source_leak_test import SourceLeakTest
+from veilbench.data.mail import Mails
+from veilbench.federated.aggregations.base import Aggregation
+from veilbench.federated.aggregations.central_dp import CentralDp
+from veilbench.federated.aggregations.ckks import Ckks
+from veilbench.federated.aggregations.local_dp import LocalDp
+from veilbench.federated.aggregations.paillier import Paillier
+from veilbench.federated.aggregations.plain import Plain
+from veilbench.federated.aggregations.robust import Robust
+from veilbench.findings import Findings, Verdict
+from veilbench.mail.filter import MailFilter
+from veilbench.modules.mail_classifier import MailClassifier
+from veilbench.subject import load_subject
+from veilbench.threat import ThreatModel
+from veilbench.training.federated import Federated
+
+THREAT = ThreatModel(client_messages=True, aggregates=True)
+SMALL: dict[str, Any] = {"mails": (1, 10), "local_epochs": (1,), "batch_sizes": (4,), "clients": (1, 8)}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Mails:
+    return mails(tmp_path_factory.mktemp("mails"))
+
+
+def run(data: Mails, aggregation: Aggregation, control: bool = True, **settings: Any) -> Findings:
+    attack = MailWordLeak(THREAT, SourceLeakTest(), **SMALL | settings)
+    return attack.run(untrained(data, aggregation), data, Accelerator("cpu"), np.random.default_rng(0), control)
+
+
+def test_a_plain_federation_is_broken_with_both_controls_passed(data: Mails, tmp_path: Path) -> None:
+    attack = MailWordLeak(THREAT, SourceLeakTest(), compared=[Ckks(), Plain()], **SMALL)
+    memory = ControlMemory(tmp_path, None)
+    found = attack.examine(untrained(data), data, Accelerator("cpu"), np.random.SeedSequence(0), memory)
+    assert found.verdict is Verdict.BROKEN
+    assert [(c.kind, c.name, c.passed) for c in found.controls] == [
+        ("positive", "SourceLeakTest", True),
+        ("negative", "one message under CKKS", True),
+    ]
+    assert found.controls[0].gain.value == 1  # the source's case, recovered completely
+    assert found.controls[1].gain.value == 0
+    assert found.metrics["message_precision"].value == 1
+    table = {(row[0], row[1]): row for row in found.tables[0].rows}
+    assert table["CKKS", "one client's message, to the aggregator"][3].value == 0  # type: ignore[union-attr]
+    assert table["CKKS", "the mean, to every client"][3].value > 0.8  # type: ignore[union-attr]
+    crowd = next(curve for curve in found.figures[0].curves if curve.name.startswith("precision"))
+    assert crowd.y[0] == 1
+    assert crowd.y[-1] < 0.6
+
+
+def test_the_sources_case_gives_counts_and_label_too(data: Mails) -> None:
+    subject = SourceLeakTest().fit(data, np.random.default_rng(0))
+    case = Case(data.train.tokens[:1, :5], data.train.labels[:1])
+    assert subject.protocol is not None
+    update = one_round(subject.weights, subject.protocol, [case], np.random.default_rng(0)).updates[0]
+    counts, label = counts_of_one_mail(update[: data.vocabulary.size], update[data.vocabulary.size])
+    words, truth = np.unique(case.tokens, return_counts=True)
+    assert counts == dict(zip(words.tolist(), truth.tolist(), strict=True))
+    assert label == case.labels[0]
+
+
+@pytest.mark.parametrize(
+    ("aggregation", "low", "high"),
+    [
+        (Robust("median"), 0.9, 1),
+        (CentralDp(), 0.9, 1),  # its aggregator is trusted with everything
+        (Paillier(encoding="float"), 0.9, 1),
+        (Paillier(encoding="fixed"), 0, 0),
+        (Ckks(), 0, 0),
+        (LocalDp(1.0, 1.0), -0.05, 0.2),
+        (LocalDp(1.0, 1e-6), 0.85, 0.98),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Aggregation) else "",
+)
+def test_what_a_message_names_depends_on_the_aggregation(
+    data: Mails, aggregation: Aggregation, low: float, high: float
+) -> None:
+    gain = run(data, aggregation).gain
+    assert gain is not None
+    assert low <= gain.value <= high
+
+
+def test_the_exponents_are_phes() -> None:
+    phe = pytest.importorskip("phe")
+    public, _ = phe.paillier.generate_paillier_keypair(n_length=256)
+    values = np.concatenate([np.random.default_rng(0).normal(size=50) * 10.0 ** np.arange(-25, 25), [0.0, 1.0, -0.5]])
+    wanted = [phe.EncodedNumber.encode(public, float(value)).exponent for value in values]
+    np.testing.assert_array_equal(phe_exponents(values), wanted)
+
+
+def test_the_round_is_the_one_that_the_federation_would_run(data: Mails, tmp_path: Path) -> None:
+    """A federation of one round from zero, and a second one; the attack's round from the first's end is the same."""
+    training, module = Federated(Plain(64), 1, 1, 10_000), MailClassifier(optimizer="sgd", learning_rate=0.5)
+    subject, _ = training.fit(module, data, Accelerator("cpu"), np.random.SeedSequence(0), tmp_path)
+    subject.save(tmp_path)
+    back = load_subject(tmp_path)
+    assert isinstance(back, MailFilter)
+    assert back.protocol is not None
+    assert back.protocol.settings() == subject.protocol.settings()  # type: ignore[attr-defined]
+    module = MailClassifier(optimizer="sgd", learning_rate=0.5)
+    two, _ = Federated(Plain(64), 2, 1, 10_000).fit(
+        module, data, Accelerator("cpu"), np.random.SeedSequence(0), tmp_path
+    )
+    cases = [Case(data.train.tokens[data.clients == c], data.train.labels[data.clients == c]) for c in range(3)]
+    made = one_round(back.weights, back.protocol, cases, np.random.default_rng(0))
+    assert isinstance(two, MailFilter)
+    moved = two.weights["embedding.weight"][:, 0] - back.weights["embedding.weight"][:, 0]
+    np.testing.assert_allclose(np.average(made.updates, 0, made.weights)[:-1], moved, atol=1e-6)
+    assert np.abs(moved).max() > 1e-3
+
+
+def test_informedness_is_zero_for_naming_all_and_for_naming_nothing() -> None:
+    case = Case(np.array([[2, 3, 4, 4, 0]]), np.array([1]))
+    everything, nothing, half = np.arange(2, 12), np.empty(0, np.int64), np.array([2, 3, 9])
+    assert informedness([everything], [case], 12).value == 0
+    assert informedness([nothing], [case], 12).value == 0
+    assert informedness([half], [case], 12).value == pytest.approx(2 / 3 - 1 / 7)
+    assert informedness([case.words()], [case], 12).value == 1
+
+
+def test_the_same_seed_gives_the_same_findings(data: Mails) -> None:
+    one, again = (run(data, LocalDp(), control=False).as_dict() for _ in range(2))
+    assert one == again
+
+
+def test_a_filter_without_a_federation_and_a_threat_without_messages_are_refused(data: Mails) -> None:
+    subject = untrained(data)
+    subject.protocol = None
+    attack = MailWordLeak(THREAT, SourceLeakTest(), **SMALL)
+    with pytest.raises(NotImplementedError, match="not trained in a federation"):
+        attack.run(subject, data, Accelerator("cpu"), np.random.default_rng(0), True)
+    attack = MailWordLeak(ThreatModel(), SourceLeakTest(), **SMALL)
+    with pytest.raises(Exception, match="does not grant client_messages"):
+        attack.run(untrained(data), data, Accelerator("cpu"), np.random.default_rng(0), True)

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from veilbench.accelerator import Accelerator
+from veilbench.data.clients import EqualClients
+from veilbench.data.mail import MailData, Mails
+from veilbench.data.mail_corpus.mail_corpus import MailCorpus
+from veilbench.data.tokeniser import Tokeniser
+from veilbench.errors import UserError
+from veilbench.federated.aggregations.base import Aggregation
+from veilbench.federated.aggregations.central_dp import CentralDp
+from veilbench.federated.aggregations.ckks import Ckks
+from veilbench.federated.aggregations.faulty import Fault, Faulty, Kind
+from veilbench.federated.aggregations.plain import Plain
+from veilbench.federated.aggregations.robust import Robust
+from veilbench.findings import Findings
+from veilbench.mail.filter import MailFilter
+from veilbench.modules.mail_classifier import MailClassifier
+from veilbench.training.federated import Federated
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Mails:
+    folder = tmp_path_factory.mktemp("mails")
+    corpus = MailCorpus(mails=900, tail=500, names=200, numbers=200, senders=30)
+    made = MailData(corpus, Tokeniser(most_words=2_000), EqualClients(4), split=(0.6, 0.1, 0.1, 0.2))
+    made.prepare(folder)
+    return made.load(folder)
+
+
+def fitted(data: Mails, folder: Path, aggregation: Aggregation, **settings: Any) -> tuple[MailFilter, Findings]:
+    training = Federated(aggregation, **({"rounds": 2} | settings))
+    subject, found = training.fit(MailClassifier(), data, Accelerator("cpu"), np.random.SeedSequence(0), folder)
+    assert isinstance(subject, MailFilter)
+    return subject, found
+
+
+def without(data: Mails, client: int) -> Mails:
+    """The same federation, had the client never been there; the others keep their numbers."""
+    kept = data.clients != client
+    train = dataclasses.replace(
+        data.train, tokens=data.train.tokens[kept], labels=data.train.labels[kept], topics=data.train.topics[kept]
+    )
+    return dataclasses.replace(data, train=train, clients=data.clients[kept])
+
+
+def weights(subject: MailFilter) -> np.ndarray:
+    return subject.weights["embedding.weight"][:, 0]
+
+
+FAULTS: list[tuple[Kind, str, dict[str, Any]]] = [
+    ("dies", "it has gone without an answer", {}),
+    ("late", "the deadline was 2 s", {"deadline": 2.0}),
+    ("nan", "values are not finite", {}),
+    ("wrong shape", "its update has 2002 values in place of 2003", {}),
+    ("huge", "long, and at most 100 is allowed", {"largest_norm": 100.0}),
+    ("claims more", "it claims the weight 1 in place of 0.25", {}),
+    ("rubbish", "a message of 100 bytes is not an update", {}),
+]
+
+
+@pytest.mark.parametrize(("kind", "said", "settings"), FAULTS, ids=[fault[0] for fault in FAULTS])
+def test_a_client_with_a_fault_is_named_and_changes_nothing(
+    kind: Kind, said: str, settings: dict[str, Any], data: Mails, tmp_path: Path
+) -> None:
+    faulty = Faulty(Plain(64), [Fault(3, kind, seconds=2.1)])
+    subject, found = fitted(data, tmp_path, faulty, **settings)
+    assert len(found.notes) == 2
+    for number, note in enumerate(found.notes, 1):
+        assert note.startswith(f"round {number}: client 3 was left out: ")
+        assert said in note
+    alone, _ = fitted(without(data, 3), tmp_path, Plain(64))
+    np.testing.assert_allclose(weights(subject), weights(alone), atol=1e-6)
+    assert np.abs(weights(subject)).max() > 1e-3
+
+
+@pytest.mark.parametrize("inner", [Plain(64), Ckks()], ids=["plain", "ckks"])
+def test_an_old_update_is_not_taken_twice(inner: Aggregation, data: Mails, tmp_path: Path) -> None:
+    _, found = fitted(data, tmp_path, Faulty(inner, [Fault(1, "replays", turn=1)]), rounds=3)
+    said = "client 1 was left out: it has sent this very update before"
+    assert found.notes == [f"round 2: {said}", f"round 3: {said}"]
+
+
+@pytest.mark.parametrize("kind", ["nan", "rubbish", "wrong shape"])
+def test_ciphertexts_that_are_none_are_named(kind: Kind, data: Mails, tmp_path: Path) -> None:
+    """With 2,003 values both shapes take one ciphertext: the size that is claimed tells."""
+    _, found = fitted(data, tmp_path, Faulty(Ckks(), [Fault(2, kind)]), rounds=1)
+    assert found.notes[0].startswith("round 1: client 2 was left out: ")
+
+
+def test_a_huge_encrypted_update_spoils_a_round_that_then_changes_nothing(data: Mails, tmp_path: Path) -> None:
+    """The aggregator cannot measure it; who opens the mean can."""
+    with pytest.raises(UserError, match="changed no weight"):
+        fitted(data, tmp_path, Faulty(Ckks(), [Fault(2, "huge")]), largest_norm=100.0)
+    _, found = fitted(data, tmp_path, Faulty(Ckks(), [Fault(2, "huge", turn=1)]), largest_norm=100.0)
+    assert len(found.notes) == 1
+    assert found.notes[0].startswith("round 2 changed nothing: the mean is ")
+
+
+def test_too_few_clients_leave_the_model_as_it_was(data: Mails, tmp_path: Path) -> None:
+    faults = [Fault(who, "dies", turn=1) for who in (0, 2)]
+    one, _ = fitted(data, tmp_path, Plain(64), rounds=1)
+    two, found = fitted(data, tmp_path, Faulty(Plain(64), faults), least_clients=3)
+    np.testing.assert_array_equal(weights(one), weights(two))
+    assert found.notes[-1] == "round 2 changed nothing: 2 of at least 3 clients sent a usable update"
+
+
+def test_a_poisoned_update_that_looks_right_is_a_matter_for_robust_rules(data: Mails, tmp_path: Path) -> None:
+    """Nothing of it can be refused without `largest_norm`; the median does not follow it, the mean does."""
+
+    def accuracy(aggregation: Aggregation) -> float:
+        subject, found = fitted(data, tmp_path, Faulty(aggregation, [Fault(0, "huge")]))
+        assert not found.notes
+        return float(((subject.score(data.test.tokens) > 0.5) == data.test.labels).mean())
+
+    clean, _ = fitted(data, tmp_path, Plain())
+    usual = float(((clean.score(data.test.tokens) > 0.5) == data.test.labels).mean())
+    assert accuracy(Robust("median")) > usual - 0.05
+
+
+class Killed(Exception):
+    pass
+
+
+class Stopping(MailClassifier):
+    """The server is killed in the middle of its second round."""
+
+    turns = 0
+
+    def configure_optimizers(self) -> Any:
+        self.turns += 1
+        if self.turns == 7:
+            raise Killed
+        return super().configure_optimizers()
+
+
+@pytest.mark.parametrize("fraction", [1.0, 0.75])
+def test_a_killed_server_goes_on_from_the_last_whole_round(fraction: float, data: Mails, tmp_path: Path) -> None:
+    file = tmp_path / "state" / "round.safetensors"
+    settings: dict[str, Any] = {"rounds": 3, "fraction": fraction}
+    whole, found = fitted(data, tmp_path, Plain(64), **settings)
+    training = Federated(Plain(64), **settings, state=str(file))
+    with pytest.raises(Killed):
+        training.fit(Stopping(), data, Accelerator("cpu"), np.random.SeedSequence(0), tmp_path)
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    resumed, again = fitted(data, tmp_path, Plain(64), **settings, state=str(file))
+    np.testing.assert_array_equal(weights(whole), weights(resumed))
+    assert [figure.curves for figure in again.figures] == [figure.curves for figure in found.figures]
+    assert not file.exists()
+
+
+def test_noise_is_never_used_twice(data: Mails, tmp_path: Path) -> None:
+    """Resumed, the second round's noise is not the first's again."""
+    file, dp = tmp_path / "round.safetensors", CentralDp(1e-3, 1e6)  # all is noise
+    with pytest.raises(Killed):
+        Federated(dp, 2, state=str(file)).fit(Stopping(), data, Accelerator("cpu"), np.random.SeedSequence(0), tmp_path)
+    one, _ = fitted(data, tmp_path, dp, rounds=1)
+    two, _ = fitted(data, tmp_path, dp, rounds=2, state=str(file))
+    first, second = weights(one), weights(two) - weights(one)
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.2
+
+
+def test_a_state_of_another_training_or_a_damaged_one_is_refused(data: Mails, tmp_path: Path) -> None:
+    file = tmp_path / "round.safetensors"
+    with pytest.raises(Killed):
+        Federated(Plain(), 2, state=str(file)).fit(
+            Stopping(), data, Accelerator("cpu"), np.random.SeedSequence(0), tmp_path
+        )
+    with pytest.raises(UserError, match="is of another training; remove it to begin anew"):
+        fitted(data, tmp_path, Plain(), batch_size=64, state=str(file))
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(UserError, match="is damaged"):
+        fitted(data, tmp_path, Plain(), state=str(file))
