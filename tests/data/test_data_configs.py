@@ -15,7 +15,7 @@ from veilbench.experiment import build, check, locate
 
 ROOT = Path(__file__).parents[2]
 ALL = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "conf" / "data").glob("*.yaml"))}
-OF_ROWS = {name: node for name, node in ALL.items() if "source" in node}
+OF_ROWS = {name: node for name, node in ALL.items() if str(node.get("_target_")).endswith(".RowsData")}
 WITHOUT_FILES = {
     "digits": (1797, (1, 8, 8)),
     "digits_one": (1797, (1, 8, 8)),

@@ -93,6 +93,8 @@ class Central:
         steps_per_call: optimizer steps within one call of Lightning.
     """
 
+    watch: Callable[[int, dict[str, float]], None] | None = None  # see `stages.train`
+
     def __init__(
         self,
         max_steps: Annotated[int, Ge(1)] = 10_000,
@@ -100,7 +102,6 @@ class Central:
         steps_per_call: Annotated[int, Ge(1)] = 25,
     ) -> None:
         self.max_steps, self.batch_size, self.steps_per_call = max_steps, batch_size, steps_per_call
-        self.watch: Callable[[int, dict[str, float]], None] | None = None  # see `stages.train`
 
     def fit(
         self, module: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path

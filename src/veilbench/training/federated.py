@@ -108,7 +108,8 @@ class Federated:
         if self.state:
             self.state.unlink()
         subject = module.subject()
-        subject.protocol = self._protocol(module)
+        if hasattr(subject, "protocol"):  # attacks on mail filters go on from it
+            subject.protocol = self._protocol(module)
         return subject, self._findings(found, history)
 
     def _protocol(self, module: Any) -> Protocol:
