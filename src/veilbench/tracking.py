@@ -172,7 +172,12 @@ def _metrics(values: dict[str, float]) -> list[Metric]:
     from mlflow.entities import Metric
 
     now = int(time.time() * 1000)
-    return [Metric(name, value, now, 0) for name, value in values.items()]
+    return [Metric(_allowed(name), value, now, 0) for name, value in values.items()]
+
+
+def _allowed(name: str) -> str:
+    """A name that MLflow takes: what it refuses, such as a comma, becomes a space."""
+    return re.sub(r"[^-A-Za-z0-9_. /]", " ", name)
 
 
 def _curves(path: Path) -> list[Metric]:
@@ -184,7 +189,7 @@ def _curves(path: Path) -> list[Metric]:
         rows = list(csv.DictReader(file))
     return [
         Metric(
-            f"curve.{re.sub('[^-A-Za-z0-9_. /]', ' ', row['curve'])}",
+            _allowed(f"curve.{row['curve']}"),
             float(row["y"]),
             now,
             int(float(row["x"])),
