@@ -12,6 +12,7 @@ from veilbench import stages
 from veilbench.errors import UserError, one_line_errors
 from veilbench.experiment import build, load
 from veilbench.lifeline import die_with_parent
+from veilbench.tracking import NoTracking
 
 
 def records(folders: list[Path]) -> list[tuple[Path, Path]]:
@@ -34,9 +35,11 @@ def records(folders: list[Path]) -> list[tuple[Path, Path]]:
 def main() -> None:
     """Publish; a store that cannot be reached is said once."""
     published = 0
-    found = records([Path(argument) for argument in sys.argv[1:]])
-    for config, folder in found:
-        if build(load(config)["tracking"]).publish(load(config), folder) is None:
+    every = [(load(config), folder) for config, folder in records([Path(argument) for argument in sys.argv[1:]])]
+    trackers = [(build(config["tracking"]), config, folder) for config, folder in every]
+    found = [entry for entry in trackers if not isinstance(entry[0], NoTracking)]  # they asked not to be published
+    for tracker, config, folder in found:
+        if tracker.publish(config, folder) is None:
             break
         published += 1
     print(f"{published} of {len(found)} records are in the tracking store")

@@ -203,7 +203,7 @@ def _pictures(path: Path) -> Iterator[tuple[str, Any]]:
     """The pictures within a record as files that MLflow shows: name and PIL image."""
     found = json.loads(path.read_text(encoding="utf8"))
     for key, findings in found.items():
-        for index, picture in enumerate(findings["pictures"]):
+        for index, picture in enumerate(findings.get("pictures", [])):
             from PIL import Image
 
             yield f"pictures/{key}-{index}.png", Image.open(io.BytesIO(base64.b64decode(picture["png"])))
