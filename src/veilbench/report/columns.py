@@ -23,8 +23,13 @@ UTILITY = (
     ("recommendation.hit_rate", "Hit rate", "Share of hidden likes among the films shown", None),
     ("verification.eer_secret", "EER, key secret", "Equal error rate, each user's key secret", None),
     ("verification.eer_stolen", "EER, key stolen", "Equal error rate, keys known to impostors", None),
-    ("verification.rank_1_secret", "Rank 1", "Share of probes whose own identity is nearest", None),
-    ("discriminator.accuracy", "Discriminator", "Accuracy of the server's classifier", None),
+    ("verification.rank1_secret", "Rank 1", "Share of probes whose own identity is nearest", None),
+    (
+        "discriminator.secret_50_classes_1_samples",
+        "50 people, 1 sample",
+        "Accuracy of the server's classifier of 50 people, trained on one template each",
+        None,
+    ),
     ("filtering.accuracy", "Accuracy", "Share of mails filed rightly", None),
     ("reconstruction.code_size", "Code", "Numbers in the code", 0),
 )
