@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,12 +9,12 @@ from typing import Annotated, Protocol
 
 import numpy as np
 from annotated_types import Ge
-from safetensors.numpy import load_file, save_file
 
+from veilbench.data import prepared
 from veilbench.errors import UserError
 
 PARTS = ("train", "auxiliary", "enrolment", "probe")
-FILES = ("identities.safetensors", "about.json")
+NAME = "identities"  # of the arrays' file
 
 
 @dataclass(frozen=True)
@@ -140,9 +139,7 @@ class IdentitiesData:
             own = {"images": images[rows], "identities": raw.identities[rows], "impressions": raw.impressions[rows]}
             own |= {f"attribute_{key}": labels[rows] for key, labels in raw.attributes.items()}
             arrays |= {f"{name}.{key}": np.ascontiguousarray(array) for key, array in own.items()}
-        save_file(arrays, folder / FILES[0])
-        about = {"labels": raw.labels, "notes": notes}
-        (folder / FILES[1]).write_text(json.dumps(about, indent=1) + "\n", encoding="utf8")
+        prepared.write(folder, NAME, arrays, {"labels": raw.labels, "notes": notes})
 
     def _dealt(self, raw: RawIdentities, notes: list[str]) -> list[np.ndarray]:
         """Row numbers of each part."""
@@ -173,12 +170,9 @@ class IdentitiesData:
         Raises:
             UserError: a file is missing.
         """
-        if missing := [name for name in FILES if not (folder / name).is_file()]:
-            raise UserError(f"the prepared data lacks {folder / missing[0]}; run `dvc repro prepare`")
-        about = json.loads((folder / FILES[1]).read_text(encoding="utf8"))
-        arrays = load_file(folder / FILES[0])
-        train, auxiliary, enrolment, probe = (_part(arrays, name) for name in PARTS)
-        return Identities(train, auxiliary, enrolment, probe, **about)
+        with prepared.read(folder, NAME) as (arrays, about):
+            train, auxiliary, enrolment, probe = (_part(arrays, name) for name in PARTS)
+            return Identities(train, auxiliary, enrolment, probe, **about)
 
 
 def _part(arrays: dict[str, np.ndarray], name: str) -> Impressions:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,8 +11,8 @@ from typing import Annotated
 
 import numpy as np
 from annotated_types import Ge
-from safetensors.numpy import load_file, save_file
 
+from veilbench.data import prepared
 from veilbench.data.clients import Deal
 from veilbench.data.raw_mails import MailSource
 from veilbench.data.tokeniser import Tokeniser, words_of
@@ -21,7 +20,7 @@ from veilbench.data.vocabulary import FIRST_WORD, Vocabulary, packed, unpacked
 from veilbench.errors import UserError
 
 PARTS = ("train", "validation", "auxiliary", "test")
-FILES = ("mails.safetensors", "about.json")
+NAME = "mails"  # of the arrays' file
 RARE_AT_MOST = 3  # mails that a word may stand in and still be rare, where the source does not say what is
 
 
@@ -127,8 +126,7 @@ class MailData:
             arrays |= {f"{name}_tokens": rows, f"{name}_labels": raw.labels[part], f"{name}_topics": raw.topics[part]}
         arrays["clients"] = self.clients.deal(raw.labels[parts[0]], raw.topics[parts[0]], rng)
         arrays |= _lexicon([mails[i] for i in order], raw.rare)
-        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / FILES[0])
-        (folder / FILES[1]).write_text(json.dumps({"notes": notes}, indent=1) + "\n", encoding="utf8")
+        prepared.write(folder, NAME, arrays, {"notes": notes})
 
     def _deal(self, order: np.ndarray) -> list[np.ndarray]:
         ends = np.round(np.cumsum(self.split) * len(order)).astype(int)
@@ -152,15 +150,12 @@ def load_mails(folder: Path) -> Mails:
     Raises:
         UserError: a file is missing.
     """
-    if missing := [name for name in FILES if not (folder / name).is_file()]:
-        raise UserError(f"the prepared data lacks {folder / missing[0]}; run `dvc repro prepare`")
-    about = json.loads((folder / FILES[1]).read_text(encoding="utf8"))
-    arrays = load_file(folder / FILES[0])
-    parts = (MailPart(*(arrays[f"{name}_{what}"] for what in ("tokens", "labels", "topics"))) for name in PARTS)
-    train, validation, auxiliary, test = parts
-    vocabulary = Vocabulary.from_arrays(arrays)
-    lexicon, rare = unpacked(arrays["lexicon"]), arrays["rare"].astype(bool)
-    return Mails(train, validation, auxiliary, test, arrays["clients"], vocabulary, lexicon, rare, about["notes"])
+    with prepared.read(folder, NAME) as (arrays, about):
+        parts = (MailPart(*(arrays[f"{name}_{what}"] for what in ("tokens", "labels", "topics"))) for name in PARTS)
+        train, validation, auxiliary, test = parts
+        vocabulary = Vocabulary.from_arrays(arrays)
+        lexicon, rare = unpacked(arrays["lexicon"]), arrays["rare"].astype(bool)
+        return Mails(train, validation, auxiliary, test, arrays["clients"], vocabulary, lexicon, rare, about["notes"])
 
 
 def distinct(mails: Sequence[Sequence[str]], labels: np.ndarray, notes: list[str]) -> np.ndarray:

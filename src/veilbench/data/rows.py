@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +9,13 @@ from typing import Annotated, Literal
 
 import numpy as np
 from annotated_types import Ge
-from safetensors.numpy import load_file, save_file
 
+from veilbench.data import prepared
 from veilbench.data.raw import Source, checked, distinct
 from veilbench.errors import UserError
 
 PARTS = ("train", "validation", "auxiliary", "test")
-FILES = ("rows.safetensors", "about.json")
+NAME = "rows"  # of the arrays' file
 
 
 @dataclass(frozen=True)
@@ -115,9 +114,8 @@ class RowsData:
         notes += [] if self.normal else _without_class([y[rows] for rows in parts], labels)
         arrays = {f"{name}_x": part for name, part in zip(PARTS, scaled, strict=True)}
         arrays |= {f"{name}_y": y[rows] for name, rows in zip(PARTS, parts, strict=True)}
-        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / FILES[0])
         about = {"features": raw.features, "labels": labels, "one_class": bool(self.normal), "notes": notes}
-        (folder / FILES[1]).write_text(json.dumps(about, indent=1) + "\n", encoding="utf8")
+        prepared.write(folder, NAME, arrays, about)
 
     def _normal_places(self, labels: list[str]) -> list[int]:
         if unknown := [name for name in self.normal if name not in labels]:
@@ -168,15 +166,9 @@ class RowsData:
         Raises:
             UserError: a file is missing or damaged.
         """
-        if missing := [name for name in FILES if not (folder / name).is_file()]:
-            raise UserError(f"the prepared data lacks {folder / missing[0]}; run `dvc repro prepare`")
-        try:
-            about = json.loads((folder / FILES[1]).read_text(encoding="utf8"))
-            arrays = load_file(folder / FILES[0])
+        with prepared.read(folder, NAME) as (arrays, about):
             parts = {name: Part(arrays[f"{name}_x"], arrays[f"{name}_y"]) for name in PARTS}
             return Rows(**(parts | about))
-        except Exception as error:  # safetensors and json each raise errors of their own on a damaged file
-            raise UserError(f"the prepared data in {folder} is damaged: {error}; run `dvc repro -f prepare`") from error
 
 
 def _without_class(parts: list[np.ndarray], labels: list[str]) -> list[str]:
