@@ -13,8 +13,10 @@ from veilbench.attacks.base import CONFIDENCE, Attack
 from veilbench.attacks.ridge import ridge
 from veilbench.data.rows import Rows
 from veilbench.findings import Curve, Figure, Findings, Metric
-from veilbench.metrics.error_share import error_share, psnr, squared_errors
+from veilbench.metrics.error_share import error_share
 from veilbench.metrics.grids import picture
+from veilbench.metrics.image import decibels, squared_errors
+from veilbench.metrics.intervals import mean
 from veilbench.metrics.nearest import nearest
 from veilbench.representations.base import Representation
 from veilbench.threat import ThreatModel
@@ -134,7 +136,7 @@ class Inversion(Attack[Representation, Rows]):
             found.metrics[f"mse_{name}"] = Metric.exact(float(wrong[name].mean()), len(hidden))
             found.metrics[f"variance_explained_{name}"] = error_share(wrong[name], spread, rng, 0.95)
             if hidden.ndim == 4:
-                found.metrics[f"psnr_{name}"] = psnr(wrong[name])
+                found.metrics[f"psnr_{name}"] = mean(list(decibels(wrong[name])), unit="dB")
         best = min(self.attackers, key=lambda kind: errors[kind, largest])
         found.gain = error_share(wrong[f"{best}_{largest}"], wrong["mean_row"], rng, CONFIDENCE)
         found.notes.append(f"The gain is that of the {best} attacker, the best one on held-out rows.")

@@ -1,19 +1,12 @@
-"""Squared errors of rows, and how much smaller they are than others."""
+"""How much smaller errors are than others."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from veilbench.findings import Metric
-from veilbench.metrics.intervals import mean
 
 RESAMPLES, BLOCK = 2000, 100
-EXACT = 1e-10  # an error below this counts as this: 100 dB
-
-
-def squared_errors(made: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Each row's mean squared error, shape (n,), float64."""
-    return np.asarray(((made - wanted).reshape(len(wanted), -1).astype(np.float64) ** 2).mean(1))
 
 
 def error_share(errors: np.ndarray, base: np.ndarray, rng: np.random.Generator, confidence: float) -> Metric:
@@ -39,8 +32,3 @@ def error_share(errors: np.ndarray, base: np.ndarray, rng: np.random.Generator, 
     low, high = np.quantile(np.concatenate(rounds), [(1 - confidence) / 2, (1 + confidence) / 2])
     label = f"bootstrap over rows, {100 * confidence:g} %"
     return Metric(value, min(float(low), value), max(float(high), value), n, label)
-
-
-def psnr(errors: np.ndarray) -> Metric:
-    """The mean over images of the peak signal-to-noise ratio in dB, for values in [0, 1]; 100 dB at most."""
-    return mean(list(-10 * np.log10(np.maximum(errors, EXACT))), unit="dB")

@@ -17,7 +17,11 @@ def psnr(images: np.ndarray, others: np.ndarray) -> np.ndarray:
     Returns:
         Shape (n,), float64.
     """
-    errors = squared_errors(images, others)
+    return decibels(squared_errors(images, others))
+
+
+def decibels(errors: np.ndarray) -> np.ndarray:
+    """Mean squared errors as peak signal-to-noise ratios, for a range of 1; see `psnr`."""
     return np.asarray(-10 * np.log10(np.maximum(errors, 10 ** (-MOST_DECIBELS / 10))))
 
 
