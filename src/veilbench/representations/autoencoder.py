@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from veilbench.nets.autoencoder_net import AutoencoderNet
+from veilbench.nets.in_parts import in_parts
 from veilbench.representations.base import DifferentiableDetector, Representation, Restorer
 
 Score = Literal["error", "whitened", "mahalanobis", "combined"]
@@ -62,23 +63,9 @@ class CodedRows(Representation, DifferentiableDetector, Restorer):
         precision = law.precision_ / np.outer(spread, spread) / places
         return cls(net, score, both.mean(0).astype(np.float32), precision.astype(np.float32))
 
-    def _each(self, work: Any, rows: np.ndarray) -> np.ndarray:
-        """`work` on a part of the rows at a time: memory stays flat however many there are."""
-        if not len(rows):
-            rows, none = np.zeros((1, *rows.shape[1:]), np.float32), True
-        else:
-            none = False
-        with torch.no_grad():
-            parts = [
-                work(torch.from_numpy(np.ascontiguousarray(p)))
-                for p in np.split(rows, range(AT_ONCE, len(rows), AT_ONCE))
-            ]
-        made = torch.cat(parts).numpy()
-        return np.asarray(made[:0] if none else made)
-
     def encode(self, rows: np.ndarray) -> np.ndarray:
         """See `Representation.encode`; feature maps of a net without bottleneck are laid out in one row."""
-        return self._each(lambda part: self.net.code(part).flatten(1), rows)
+        return in_parts(lambda part: self.net.code(part).flatten(1), rows, AT_ONCE)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """See `Representation.decode`.
@@ -88,11 +75,11 @@ class CodedRows(Representation, DifferentiableDetector, Restorer):
         """
         if self.net.residual or self.net.architecture.name == "fully_convolutional":
             raise NotImplementedError("a net without bottleneck has no code that rows could come back from")
-        return self._each(lambda part: self.net.finish(self.net.decoder(part)), codes)
+        return in_parts(lambda part: self.net.finish(self.net.decoder(part)), codes, AT_ONCE)
 
     def reconstruct(self, rows: np.ndarray) -> np.ndarray:
         """See `Representation.reconstruct`; also images of other sizes, where the net has no bottleneck."""
-        return self._each(self.net, rows)
+        return in_parts(self.net, rows, AT_ONCE)
 
     def restored(self, rows: np.ndarray) -> np.ndarray:
         """See `Restorer.restored`: the reconstruction."""
@@ -113,7 +100,7 @@ class CodedRows(Representation, DifferentiableDetector, Restorer):
 
     def score(self, rows: np.ndarray) -> np.ndarray:
         """See `Detector.score`."""
-        return self._each(self.score_tensor, rows).astype(np.float64)
+        return in_parts(self.score_tensor, rows, AT_ONCE).astype(np.float64)
 
     def feature_scores(self, rows: np.ndarray) -> np.ndarray:
         """See `Detector.feature_scores`: each place's squared residual, weighted as in the score.

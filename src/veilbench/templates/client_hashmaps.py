@@ -11,12 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from veilbench.nets.print_encoder import PrintEncoder
-from veilbench.templates.differentiable import DifferentiableScheme
-
-AT_ONCE = 64  # images: what they need fits into the cache
+from veilbench.templates.trained import TrainedScheme
 
 
-class ClientHashmaps(DifferentiableScheme):
+class ClientHashmaps(TrainedScheme):
     """A user's key says which client the user belongs to, and so whose encoder makes the template.
 
     The features are every encoder's code of length 1, one after another; a template is one of them. There are no more
@@ -28,21 +26,6 @@ class ClientHashmaps(DifferentiableScheme):
 
     def __init__(self, nets: Sequence[PrintEncoder]) -> None:
         self.nets = nn.ModuleList(nets).eval().requires_grad_(False)
-
-    def fit(self, data: Any, rng: np.random.Generator) -> ClientHashmaps:
-        """See `Subject.fit`.
-
-        Raises:
-            NotImplementedError: always; `modules.hashmap_clients` trains it.
-        """
-        raise NotImplementedError("ClientHashmaps is made by training")
-
-    def features(self, images: np.ndarray) -> np.ndarray:
-        """Shape (n, 1, h, w) to (n, clients * code), float32."""
-        parts = np.split(images, range(AT_ONCE, len(images), AT_ONCE))
-        with torch.no_grad():
-            made = [self.features_tensor(torch.from_numpy(np.ascontiguousarray(part, np.float32))) for part in parts]
-        return torch.cat(made).numpy()
 
     def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The code of the key's client, shape (n, code)."""

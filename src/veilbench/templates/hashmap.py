@@ -11,12 +11,10 @@ from torch.nn import functional
 
 from veilbench.nets.print_encoder import PrintEncoder
 from veilbench.templates.base import cosines, orthonormal, unit
-from veilbench.templates.differentiable import DifferentiableScheme
-
-AT_ONCE = 64  # images: what they need fits into the cache
+from veilbench.templates.trained import TrainedScheme
 
 
-class HashmapScheme(DifferentiableScheme):
+class HashmapScheme(TrainedScheme):
     """Codes of length 1, or their signs; turned by a user's key; with noise.
 
     The turn keeps all distances between templates of one key: with the key, nothing is hidden that the code has. Noise
@@ -44,21 +42,6 @@ class HashmapScheme(DifferentiableScheme):
         self.net = net.eval().requires_grad_(False)
         self.binary, self.keyed, self.noise, self.noise_seed = binary, keyed, noise, noise_seed
         self.rng = np.random.default_rng(noise_seed)
-
-    def fit(self, data: Any, rng: np.random.Generator) -> HashmapScheme:
-        """See `Subject.fit`.
-
-        Raises:
-            NotImplementedError: always; `modules.hashmap` trains it.
-        """
-        raise NotImplementedError("HashmapScheme is made by training")
-
-    def features(self, images: np.ndarray) -> np.ndarray:
-        """Codes of images of shape (n, 1, h, w), of length 1: shape (n, code), float32."""
-        parts = np.split(images, range(AT_ONCE, len(images), AT_ONCE))
-        with torch.no_grad():
-            made = [self.features_tensor(torch.from_numpy(np.ascontiguousarray(part, np.float32))) for part in parts]
-        return torch.cat(made).numpy()
 
     def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The codes turned by the key, shape (n, code), float32; without noise and signs, which follow."""
