@@ -39,3 +39,10 @@ def test_a_flag_that_does_not_exist_is_no_flag() -> None:
 def test_a_threat_model_cannot_be_widened_in_place() -> None:
     with pytest.raises(FrozenInstanceError):
         ThreatModel().key = True  # type: ignore[misc]
+
+
+def test_several_flags_are_required_at_once() -> None:
+    threat = ThreatModel(key=True)
+    threat.require("ciphertext", "key")
+    with pytest.raises(UserError, match="does not grant weights"):
+        threat.require("key", "weights")

@@ -47,7 +47,10 @@ def train(config: Config, data: Path, folder: Path, watch: Watch | None = None) 
     """
     trainer = build(config["trainer"])
     model, training = build(config["model"]), build(config["training"])
-    training.watch = watch
+    if watch:
+        if not hasattr(training, "watch"):
+            raise UserError(f"{type(training).__name__} has no curves to watch while it trains: set watched to null")
+        training.watch = watch
     prepared = build(config["data"]).load(data)
     with whole_folder(folder) as partial:
         started = time.perf_counter()

@@ -49,11 +49,12 @@ class ThreatModel:
         """The names of the flags that are set, in their order of definition."""
         return [f.name for f in fields(self) if getattr(self, f.name)]
 
-    def require(self, flag: str) -> None:
+    def require(self, *flags: str) -> None:
         """Refuse what the threat model does not grant.
 
         Raises:
-            UserError: the flag is not set.
+            UserError: a flag is not set.
         """
-        if not asdict(self)[flag]:
-            raise UserError(f"the threat model does not grant {flag}; it grants: {', '.join(self.granted())}")
+        for flag in flags:
+            if not asdict(self)[flag]:
+                raise UserError(f"the threat model does not grant {flag}; it grants: {', '.join(self.granted())}")

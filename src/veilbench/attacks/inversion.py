@@ -72,8 +72,7 @@ class Inversion(Attack[Representation, Rows]):
         self, subject: Representation, rows: Rows, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
         """See `Attack.run`."""
-        for flag in ("ciphertext", "auxiliary_data", "code_queries"):
-            self.threat.require(flag)
+        self.threat.require("ciphertext", "auxiliary_data", "code_queries")
         found, n = Findings(self.title), len(rows.auxiliary)
         sizes = sorted({min(size, n) for size in self.sizes})[-1 if control else 0 :]
         if self.sizes[-1] > n:

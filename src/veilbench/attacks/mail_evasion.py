@@ -110,8 +110,7 @@ class MailEvasion(Attack[SpamScorer, Mails]):
         return Control("negative", f"{type(subject).__name__} met with random words", gain, gain.low <= 0)
 
     def _caught(self, subject: SpamScorer, data: Mails, rng: np.random.Generator) -> np.ndarray:
-        for flag in ("score_queries", "auxiliary_data"):
-            self.threat.require(flag)
+        self.threat.require("score_queries", "auxiliary_data")
         spam = data.test.tokens[data.test.labels == 1]
         caught = spam[subject.logits(spam) > 0]
         if not len(caught):

@@ -101,8 +101,7 @@ class MailMembership(Attack[SpamScorer, Mails]):
         rng: np.random.Generator,
     ) -> tuple[Findings, tuple[np.ndarray, np.ndarray]]:
         """The attack proper, on as many members as others; LiRA's scores of both beside the findings."""
-        for flag in ("score_queries", "auxiliary_data"):
-            self.threat.require(flag)
+        self.threat.require("score_queries", "auxiliary_data")
         n = min(*map(len, places), self.most_mails)
         if n < FEWEST:
             raise UserError(f"membership needs {FEWEST} training mails and as many test mails, got {n}")

@@ -73,8 +73,7 @@ class TemplateAttribute(Attack[TemplateScheme, Identities]):
         control: bool,
     ) -> Findings:
         """See `Attack.run`; a control learns the attribute `judged` alone, and not from images."""
-        for flag in ("ciphertext", "auxiliary_data", "own_keys"):
-            self.threat.require(flag)
+        self.threat.require("ciphertext", "auxiliary_data", "own_keys")
         found = Findings(f"{self.title} ({'key known' if self.threat.key else 'key unknown'})")
         names = self._names(data)
         known, held_out = divided(data.auxiliary, HELD_OUT, rng)

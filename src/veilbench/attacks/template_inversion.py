@@ -96,8 +96,7 @@ class TemplateInversion(Attack[TemplateScheme, Identities]):
         control: bool,
     ) -> Findings:
         """See `Attack.run`."""
-        for flag in ("ciphertext", "auxiliary_data", "own_keys"):
-            self.threat.require(flag)
+        self.threat.require("ciphertext", "auxiliary_data", "own_keys")
         found = Findings(f"{self.title} ({'key known' if self.threat.key else 'key unknown'})")
         system = deployed(subject, data, self.fmr, self.judged_at, self.most_victims, rng)
         found.notes += [f"Refused: {reason}." for reason in system.refused]

@@ -72,8 +72,7 @@ class TemplateLinkage(Attack[TemplateScheme, Identities]):
         control: bool,
     ) -> Findings:
         """See `Attack.run`."""
-        for flag in ("ciphertext", "auxiliary_data", "own_keys"):
-            self.threat.require(flag)
+        self.threat.require("ciphertext", "auxiliary_data", "own_keys")
         found = Findings(f"{self.title} ({'keys reused' if self.reuse == 'person' else 'two keys'})")
         known, held_out = divided(data.auxiliary, HELD_OUT, rng)
         view = PairView(subject, self._databases(subject, *_split(known, rng), rng))

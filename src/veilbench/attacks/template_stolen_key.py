@@ -68,8 +68,7 @@ class TemplateStolenKey(Attack[TemplateScheme, Identities]):
         control: bool,
     ) -> Findings:
         """See `Attack.run`."""
-        for flag in ("ciphertext", "key", "auxiliary_data"):
-            self.threat.require(flag)
+        self.threat.require("ciphertext", "key", "auxiliary_data")
         found = Findings(self.title)
         system = deployed(subject, data, self.fmr, self.judged_at, self.most_victims, rng)
         found.notes += [f"Refused: {reason}." for reason in system.refused]
