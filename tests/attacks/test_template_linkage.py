@@ -13,10 +13,11 @@ from sklearn.metrics import roc_auc_score
 
 from veilbench.accelerator import Accelerator
 from veilbench.attacks.control_memory import ControlMemory
-from veilbench.attacks.template_linkage import TemplateLinkage, weighted_area
+from veilbench.attacks.template_linkage import TemplateLinkage
 from veilbench.data.identities import Identities
 from veilbench.errors import UserError
 from veilbench.findings import Findings, Verdict
+from veilbench.metrics.anomaly import Ranking
 from veilbench.templates.base import TemplateScheme
 from veilbench.templates.extractor import Extractor
 from veilbench.templates.iom_grp import IomGrp
@@ -80,7 +81,7 @@ def test_the_area_is_that_of_scikit_learn_with_ties_and_weights() -> None:
     rng = np.random.default_rng(0)
     scores, mated, weights = rng.integers(0, 6, 80) / 5, rng.random(80) < 0.3, rng.integers(0, 3, 80).astype(float)
     wanted = roc_auc_score(mated, scores, sample_weight=weights)
-    assert weighted_area(scores, mated, weights) == pytest.approx(wanted)
+    assert Ranking(scores, mated).auroc(weights) == pytest.approx(wanted)
 
 
 def test_the_same_seed_gives_the_same_findings(people: Identities) -> None:

@@ -17,6 +17,7 @@ from veilbench.data.identities import Identities, Impressions
 from veilbench.errors import UserError
 from veilbench.evaluations.verification import user_keys
 from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.metrics.anomaly import Ranking
 from veilbench.metrics.biometric import Comparisons, bootstrap, error_rates
 from veilbench.metrics.linkability import linkability
 from veilbench.metrics.membership import auroc
@@ -123,7 +124,10 @@ class TemplateLinkage(Attack[TemplateScheme, Identities]):
         return learned(kind, rows[chosen], mated[chosen], rng)
 
     def _interval(self, pairs: Comparisons, rng: np.random.Generator, confidence: float) -> Metric:
-        return bootstrap(pairs, lambda *sample: [weighted_area(*sample)], rng, self.repeats, confidence)[0]
+        def area(scores: np.ndarray, mated: np.ndarray, weights: np.ndarray) -> list[float]:
+            return [Ranking(scores, mated).auroc(weights)]
+
+        return bootstrap(pairs, area, rng, self.repeats, confidence)[0]
 
 
 def _split(impressions: Impressions, rng: np.random.Generator) -> tuple[Impressions, Impressions]:
@@ -141,12 +145,6 @@ def _split(impressions: Impressions, rng: np.random.Generator) -> tuple[Impressi
     if not (place % 2).any():
         raise UserError("linkage needs auxiliary identities with two impressions or more")
     return impressions.chosen(place % 2 == 0), impressions.chosen(place % 2 == 1)
-
-
-def weighted_area(scores: np.ndarray, mated: np.ndarray, weights: np.ndarray) -> float:
-    """The AUROC, ties counting one half."""
-    rates = error_rates(scores, mated, weights)
-    return float(((rates.fmr[:-1] - rates.fmr[1:]) * (2 - rates.fnmr[:-1] - rates.fnmr[1:])).sum() / 2)
 
 
 def _figure(kind: str, pairs: Comparisons) -> Figure:

@@ -12,6 +12,7 @@ from veilbench.data.mail import Mails
 from veilbench.data.word_counts import word_counts
 from veilbench.findings import Curve, Figure, Findings, Metric, Table
 from veilbench.mail.filter import MailFilter
+from veilbench.metrics import membership
 from veilbench.metrics.intervals import proportion
 
 
@@ -75,12 +76,10 @@ def auroc(score: np.ndarray, labels: np.ndarray) -> Metric:
     Raises:
         ValueError: one of the labels is missing.
     """
-    from scipy.stats import rankdata
-
     spam, ham = int((labels == 1).sum()), int((labels == 0).sum())
     if not spam or not ham:
         raise ValueError(f"an AUROC needs both labels, got {spam} spam and {ham} ham")
-    area = float((rankdata(score)[labels == 1].sum() - spam * (spam + 1) / 2) / (spam * ham))
+    area = membership.auroc(score[labels == 1], score[labels == 0])
     one, two = area / (2 - area) - area**2, 2 * area**2 / (1 + area) - area**2
     error = np.sqrt(max(area * (1 - area) + (spam - 1) * one + (ham - 1) * two, 0) / (spam * ham))
     low, high = max(area - 1.96 * error, 0), min(area + 1.96 * error, 1)

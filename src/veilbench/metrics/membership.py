@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from veilbench.findings import Metric
+from veilbench.metrics.anomaly import Ranking
 from veilbench.metrics.intervals import proportion
 
 RESAMPLES = 2000
@@ -12,9 +13,7 @@ RESAMPLES = 2000
 
 def auroc(members: np.ndarray, others: np.ndarray) -> float:
     """The chance that a member's score is above another row's, ties counting one half (Mann and Whitney 1947)."""
-    ordered = np.sort(others)
-    below = np.searchsorted(ordered, members, "left") + np.searchsorted(ordered, members, "right")
-    return float(below.mean() / (2 * len(others)))
+    return Ranking(np.concatenate([members, others]), np.arange(len(members) + len(others)) < len(members)).auroc()
 
 
 def auroc_interval(members: np.ndarray, others: np.ndarray, rng: np.random.Generator, confidence: float) -> Metric:
