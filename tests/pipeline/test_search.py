@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -100,4 +99,3 @@ def test_a_search_runs_ends_and_has_nothing_left_to_do(
     ] == before
     with pytest.raises(UserError, match="usage"):
         script.main(["experiment=undercomplete"])
-    assert "pytorch_lightning" in sys.modules  # it did train
