@@ -21,10 +21,6 @@ FLOORS = [
     {"threat", "findings", "subject", "sources", "errors", "lifeline"},
 ]
 HEIGHT = {part: -index for index, floor in enumerate(FLOORS) for part in floor}
-EXCEPTIONS = {
-    # The networks answer characters: their first and last widths are the alphabet's size.
-    ("veilbench.nets.cipher_pair", "veilbench.data.alphabet"),
-}
 FRAMEWORKS = {"pytorch_lightning", "lightning", "hydra", "omegaconf", "mlflow"}
 FILES = sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "pipelines").rglob("*.py")])
 
@@ -88,11 +84,7 @@ def test_every_part_of_the_project_has_a_floor() -> None:
 
 def test_no_file_imports_from_a_higher_floor() -> None:
     upward = {(one, other) for one, other in edges() if HEIGHT[part_of(one)] < HEIGHT[part_of(other)]}
-    assert upward - EXCEPTIONS == set()
-
-
-def test_every_exception_is_still_needed() -> None:
-    assert set(edges()) >= EXCEPTIONS
+    assert upward == set()
 
 
 def test_modules_never_import_each_other() -> None:

@@ -101,8 +101,8 @@ def test_settings_build_the_same_network() -> None:
 @pytest.mark.parametrize(
     ("encrypter", "decrypter", "said"),
     [
-        ([90, 8], [8, 91], "91, got 90 and 91"),
-        ([91, 8], [8, 92], "91, got 91 and 92"),
+        ([90, 8], [8, 91], "encrypter begins with 90, but decrypter ends with 91"),
+        ([91, 8], [8, 92], "encrypter begins with 91, but decrypter ends with 92"),
         ([91, 8], [9, 91], "encrypter ends with 8, but decrypter begins with 9"),
     ],
 )

@@ -85,12 +85,22 @@ class Verification:
         drawn = np.random.default_rng(seeds)
         keys = user_keys(data.enrolment.identities, drawn)
         found = Findings("Verification and identification")
+        people = len(np.unique(data.enrolment.identities))
         errors: list[Curve] = []
         matches: list[Curve] = []
         for scenario, words in SCENARIOS.items():
             matrix = scores(subject, data.probe, data.enrolment, keys, scenario)
-            self._verified(found, scenario, words, matrix, data, drawn, errors)
-            self._identified(found, scenario, words, matrix, data, drawn, matches)
+            comparisons = Comparisons.of_all(matrix, data.probe.identities, data.enrolment.identities)
+            resolved, refused = self._resolved(comparisons)
+            found.metrics |= self._verified(comparisons, resolved, scenario, drawn)
+            found.notes += [f"Refused with {words}: {reason}." for reason in refused]
+            errors.append(_error_curve(comparisons, words))
+            places = ranks(matrix, data.probe.identities, data.enrolment.identities)
+            first = (places == 1).astype(float)
+            found.metrics[f"rank1_{scenario}"] = over_identities(first, data.probe.identities, drawn)
+            most = min(self.ranks, people)
+            matches.append(Curve(words, list(range(1, most + 1)), cmc(places, most).tolist()))
+        found.metrics["people"] = Metric.exact(people)
         if not subject.keyed:
             found.notes.append("The templates have no key: both scenarios are the same.")
         found.figures += [
@@ -99,47 +109,26 @@ class Verification:
         ]
         return found
 
-    def _verified(
-        self,
-        found: Findings,
-        scenario: str,
-        words: str,
-        matrix: np.ndarray,
-        data: Identities,
-        rng: np.random.Generator,
-        curves: list[Curve],
-    ) -> None:
-        comparisons = Comparisons.of_all(matrix, data.probe.identities, data.enrolment.identities)
+    def _resolved(self, comparisons: Comparisons) -> tuple[list[float], list[str]]:
+        """The false match rates that these comparisons resolve, and why they do not resolve the others."""
         impostors = int((~comparisons.mated).sum())
-        refused = {fmr: reason for fmr in self.fmr if (reason := refusal(impostors, fmr))}
-        resolved = [fmr for fmr in self.fmr if fmr not in refused]
+        reasons = {fmr: refusal(impostors, fmr) for fmr in self.fmr}
+        return [fmr for fmr, reason in reasons.items() if not reason], [reason for reason in reasons.values() if reason]
 
+    def _verified(
+        self, comparisons: Comparisons, resolved: list[float], scenario: str, rng: np.random.Generator
+    ) -> dict[str, Metric]:
         def statistics(scores: np.ndarray, mated: np.ndarray, weights: np.ndarray) -> list[float]:
             rates = error_rates(scores, mated, weights)
             return [equal_error_rate(rates), *(at_fmr(rates, fmr).tmr or 0.0 for fmr in resolved)]
 
         equal, *true = bootstrap(comparisons, statistics, rng, self.repeats)
-        found.metrics[f"eer_{scenario}"] = equal
-        found.metrics |= {f"tmr_at_{fmr:g}_{scenario}": metric for fmr, metric in zip(resolved, true, strict=True)}
-        found.notes += [f"Refused with {words}: {reason}." for reason in refused.values()]
-        rates = error_rates(comparisons.scores, comparisons.mated)
-        shown = np.unique(np.geomspace(1, len(rates.fmr) - 1, POINTS).astype(int))[::-1]
-        shown = shown[rates.fmr[-1 - shown] > 0]
-        curves.append(Curve(words, rates.fmr[-1 - shown].tolist(), rates.fnmr[-1 - shown].tolist()))
+        found = {f"eer_{scenario}": equal}
+        return found | {f"tmr_at_{fmr:g}_{scenario}": metric for fmr, metric in zip(resolved, true, strict=True)}
 
-    def _identified(
-        self,
-        found: Findings,
-        scenario: str,
-        words: str,
-        matrix: np.ndarray,
-        data: Identities,
-        rng: np.random.Generator,
-        curves: list[Curve],
-    ) -> None:
-        places = ranks(matrix, data.probe.identities, data.enrolment.identities)
-        people = len(np.unique(data.enrolment.identities))
-        found.metrics[f"rank1_{scenario}"] = over_identities((places == 1).astype(float), data.probe.identities, rng)
-        found.metrics.setdefault("people", Metric.exact(people))
-        most = min(self.ranks, people)
-        curves.append(Curve(words, list(range(1, most + 1)), cmc(places, most).tolist()))
+
+def _error_curve(comparisons: Comparisons, label: str) -> Curve:
+    rates = error_rates(comparisons.scores, comparisons.mated)
+    shown = np.unique(np.geomspace(1, len(rates.fmr) - 1, POINTS).astype(int))[::-1]
+    shown = shown[rates.fmr[-1 - shown] > 0]
+    return Curve(label, rates.fmr[-1 - shown].tolist(), rates.fnmr[-1 - shown].tolist())

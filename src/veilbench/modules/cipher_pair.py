@@ -54,6 +54,9 @@ class CipherPair(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
+        if encrypter[0] != SIZE or decrypter[-1] != SIZE:
+            ends = f"{encrypter[0]} and {decrypter[-1]}"
+            raise ValueError(f"encrypter must begin and decrypter end with the alphabet's {SIZE}, got {ends}")
         self.net = CipherPairNet(encrypter, decrypter, members, slope, travels, not mapping and travels == "bits")
         self.bits = [code_bits] * members if isinstance(code_bits, int) else list(code_bits)
         if len(self.bits) != members or max(self.bits) != encrypter[-1] or min(self.bits) < 1:

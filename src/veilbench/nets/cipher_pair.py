@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from veilbench.data.alphabet import SIZE
 from veilbench.nets.stacked_mlp import StackedMLP
 
 THRESHOLD = 0.5
@@ -19,8 +18,8 @@ class CipherPairNet(nn.Module):
     """M encrypters from one-hot characters to codes, and M decrypters back.
 
     Args:
-        encrypter: layer widths, 91 first, the code's width last.
-        decrypter: layer widths, the code's width first, 91 last.
+        encrypter: layer widths, the number of characters first, the code's width last.
+        decrypter: layer widths, the code's width first, the number of characters last.
         members: M.
         slope: LeakyReLU's slope below zero.
         travels: what goes from one to the other: the code's bits after a threshold at 0.5, or its raw floats.
@@ -39,9 +38,8 @@ class CipherPairNet(nn.Module):
         centred: bool = False,
     ) -> None:
         super().__init__()
-        if encrypter[0] != SIZE or decrypter[-1] != SIZE:
-            ends = f"{encrypter[0]} and {decrypter[-1]}"
-            raise ValueError(f"encrypter must begin and decrypter end with the alphabet's {SIZE}, got {ends}")
+        if encrypter[0] != decrypter[-1]:
+            raise ValueError(f"encrypter begins with {encrypter[0]}, but decrypter ends with {decrypter[-1]}")
         if encrypter[-1] != decrypter[0]:
             raise ValueError(f"encrypter ends with {encrypter[-1]}, but decrypter begins with {decrypter[0]}")
         self.encrypter = StackedMLP(encrypter, members, slope)
@@ -60,8 +58,10 @@ class CipherPairNet(nn.Module):
         return widths | rest
 
     def book(self) -> Tensor:
-        """The code of every character as the encrypters give it, shape (M, 91, bits)."""
-        made = self.encrypter.forward_one_hot(torch.arange(SIZE, device=self.encrypter.biases[0].device))
+        """The code of every character as the encrypters give it, shape (M, characters, bits)."""
+        made = self.encrypter.forward_one_hot(
+            torch.arange(self.encrypter.widths[0], device=self.encrypter.biases[0].device)
+        )
         if not self.centred:
             return made
         deviation, mean = torch.std_mean(made, 1, keepdim=True)
@@ -79,7 +79,8 @@ class CipherPairNet(nn.Module):
             bits: shape (M,): how many units of each member's code are meant; the others travel as zeros.
 
         Returns:
-            The packed codes, shape (M, 91, bytes), and the decrypters' answers to them, shape (M, 91).
+            The packed codes, shape (M, characters, bytes), and the decrypters' answers to them, shape
+            (M, characters).
         """
         cpu = self.to("cpu")
         sent = cpu.sent(cpu.book())
