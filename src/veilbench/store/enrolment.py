@@ -10,9 +10,13 @@ import numpy as np
 from veilbench.errors import UserError
 from veilbench.store import image_files, store_file, user_key
 from veilbench.store.answer import Answer, counted, named
+from veilbench.store.gallery import Gallery
 from veilbench.store.recogniser import load
 from veilbench.store.replacing import locked
 from veilbench.store.template_store import NO_KEY, TemplateStore, fresh_name
+from veilbench.templates.base import TemplateScheme
+
+SAME = 1 - 1e-5  # likeness of templates of the very same image
 
 
 def enroll(
@@ -47,7 +51,7 @@ def enroll(
         store = store or TemplateStore.empty(recogniser.fingerprint, kind, (height, width), packing, own)
         store, gone = _renewed(store, person, name) if renew else (store, 0)
         _must_not_be_revoked(store, person, name)
-        store, lines, added = _added(store, person, name, images, rows)
+        store, lines, added = _added(store, recogniser.scheme, person, name, images, rows)
         if added or gone:
             store_file.write(store, place)
     old = f", {counted(gone)} of before revoked" if gone else ""
@@ -59,19 +63,35 @@ def enroll(
 
 
 def _added(
-    store: TemplateStore, person: str, key: str, images: Sequence[Path], rows: np.ndarray
+    store: TemplateStore, scheme: TemplateScheme, person: str, key: str, images: Sequence[Path], rows: np.ndarray
 ) -> tuple[TemplateStore, list[str], int]:
     """The store with the templates that are new, what there is to say about the others, and how many are new."""
     lines: list[str] = []
-    for image, row in zip(images, rows, strict=True):
-        holder = store.holder(row, key)
-        if holder is None:
-            store = store.with_template(person, key, row)
-        elif holder == person:
+    under = np.flatnonzero(store.made_under(key))
+    before = _same(scheme, store, store.templates[under], rows)
+    own = _same(scheme, store, rows, rows)
+    for place, (image, row) in enumerate(zip(images, rows, strict=True)):
+        holder = store.people[store.owners[under[before[place].argmax()]]] if before[place].any() else None
+        if holder not in (None, person):
+            raise UserError(f"{image}: its very template is enrolled as {holder}; {person} cannot have it too")
+        if holder == person or own[place, :place].any():
             lines.append(f"{image}: {person} has this very template already; nothing was added for it")
         else:
-            raise UserError(f"{image}: its very template is enrolled as {holder}; {person} cannot have it too")
+            store = store.with_template(person, key, row)
     return store, lines, len(rows) - len(lines)
+
+
+def _same(scheme: TemplateScheme, store: TemplateStore, enrolled: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Which enrolled templates are those of the very same image; shape (rows, enrolled), bool.
+
+    The same image gives real numbers that are the same up to rounding, which differs with the machine.
+    """
+    if not len(enrolled):
+        return np.zeros((len(rows), 1), bool)
+    likeness, places = Gallery(scheme, store.packing, enrolled).nearest(rows, len(rows) + 1)
+    found = np.zeros((len(rows), len(enrolled)), bool)
+    np.put_along_axis(found, places, likeness >= SAME, 1)
+    return found
 
 
 def _renewed(store: TemplateStore, person: str, key: str) -> tuple[TemplateStore, int]:
@@ -109,6 +129,7 @@ def revoke(path: Path, people: Sequence[str], forget: bool) -> Answer:
         UserError: somebody is not enrolled; the store is as it was.
     """
     lines, notes = [], []
+    store_file.read(path)  # nothing to lock where there is none
     with locked(path) as place:
         store = store_file.read(place)
         for person in map(named, people):

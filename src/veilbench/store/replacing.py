@@ -25,6 +25,8 @@ def locked(path: Path) -> Iterator[Path]:
         UserError: the folder cannot be written, or another process holds the lock for too long.
     """
     path = Path(os.path.realpath(path))
+    if not path.parent.is_dir():
+        raise UserError(f"cannot write {path}: the folder {path.parent} does not exist")
     try:
         with FileLock(path.with_name(f".{path.name}.lock"), timeout=WAIT):
             yield path

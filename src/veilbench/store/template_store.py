@@ -61,11 +61,6 @@ class TemplateStore:
         """Which templates were made under a key; shape (n,), bool."""
         return np.asarray(self.under == self.keys.index(key) if key in self.keys else self.under < 0)
 
-    def holder(self, template: np.ndarray, key: str) -> str | None:
-        """Who has the very same template under the same key; shape (columns,)."""
-        same = self.made_under(key) & (self.templates == template).all(1)
-        return self.people[self.owners[np.argmax(same)]] if same.any() else None
-
     def with_template(self, person: str, key: str, template: np.ndarray) -> TemplateStore:
         """The same with one template more, shape (columns,)."""
         people = self.people if person in self.people else (*self.people, person)

@@ -50,7 +50,7 @@ def create(path: Path) -> None:
     secret = secrets.token_bytes(BYTES)
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(f"{MAGIC} {secret.hex()} {_check(secret)}\n")
+            file.write(f"{MAGIC} {secret.hex()} {check(secret)}\n")
             file.flush()
             os.fsync(file.fileno())
     except FileExistsError as error:
@@ -75,7 +75,7 @@ def read(path: Path) -> UserKey:
         raise UserError(f"{path} is no key of the kind {MAGIC}: `veilbench key FILE` makes one")
     try:
         secret = bytes.fromhex(words[1])
-        damaged = len(words) != 3 or len(secret) != BYTES or words[2] != _check(secret)
+        damaged = len(words) != 3 or len(secret) != BYTES or words[2] != check(secret)
     except (ValueError, IndexError):
         damaged = True
     if damaged:
@@ -83,6 +83,6 @@ def read(path: Path) -> UserKey:
     return UserKey(secret)
 
 
-def _check(secret: bytes) -> str:
+def check(secret: bytes) -> str:
     """Tells a damaged key from a whole one; four bytes of the secret's hash say nothing of use about 32 random ones."""
     return hashlib.sha256(b"veilbench key check" + secret).hexdigest()[:8]
