@@ -86,7 +86,8 @@ class Recogniser:
             known = ", ".join(f"{rate:g}" for rate in sorted(self.thresholds)) or "none"
             reason = self.unknown or f"the evaluation has thresholds at FMR: {known}"
             raise UserError(f"no threshold is known at FMR {fmr:g}: {reason}; give one with --threshold")
-        return Threshold(self.thresholds[fmr], f"FMR {fmr:g} of the evaluation with keys stolen", fmr)
+        known = ", keys stolen" if self.scheme.keyed else ""
+        return Threshold(self.thresholds[fmr], f"FMR {fmr:g} of the evaluation{known}", fmr)
 
 
 def load(folder: Path) -> Recogniser:
