@@ -260,3 +260,16 @@ def test_keys(at: Desk, models: Models, capsys: pytest.CaptureFixture[str]) -> N
         (at.root / "bad.key").write_text(content)
         assert said in failing(capsys, at, *enroll, at.root / "bad.key")
     assert "cannot read the key" in failing(capsys, at, *enroll, at.root / "absent.key")
+
+
+def test_noise_is_never_drawn_twice(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    from veilbench.nets.print_encoder import PrintEncoder
+    from veilbench.store.recogniser import load
+    from veilbench.templates.hashmap import HashmapScheme
+
+    torch.manual_seed(0)
+    HashmapScheme(PrintEncoder(16, [4, 8]), noise=0.5).save(tmp_path)
+    image = np.random.default_rng(0).random((1, 1, SIDE, SIDE), np.float32)
+    first, again = (load(tmp_path).templates(image, None)[1] for _ in range(2))
+    assert 0.3 < (first @ again.T).item() < 0.999, "two processes that draw the same noise let it be taken off again"

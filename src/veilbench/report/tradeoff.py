@@ -15,7 +15,7 @@ from veilbench.report.numbers import with_interval
 from veilbench.report.svg import ROLES, SERIES, inline, style
 
 PANEL, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 2.75, 2.6, 0.65, 0.12, 0.32, 0.5
-NEAR = 0.05  # of an axis: points so close share a label
+NEAR = (0.13, 0.06)  # along the axes: points so close share a label
 LOWEST = -0.5
 
 
@@ -149,7 +149,7 @@ def clusters(placed: Sequence[tuple[float, float, int]]) -> list[tuple[float, fl
     """Points that lie together, each group at its first point, with the numbers of all."""
     groups: list[tuple[float, float, list[int]]] = []
     for x, y, number in placed:
-        near = next((g for g in groups if abs(g[0] - x) < NEAR and abs(g[1] - y) < NEAR), None)
+        near = next((g for g in groups if abs(g[0] - x) < NEAR[0] and abs(g[1] - y) < NEAR[1]), None)
         if near:
             near[2].append(number)
         else:
