@@ -16,7 +16,7 @@ FLOORS = [
     {"pipelines"},
     {"cli"},
     {"training", "evaluations", "attacks", "report", "tracking", "experiment", "search", "stages", "accelerator"},
-    {"modules", "baselines", "data", "ciphers", "representations", "templates", "mail", "federated"},
+    {"modules", "baselines", "data", "ciphers", "representations", "templates", "store", "mail", "federated"},
     {"nets", "losses", "metrics", "regularisers", "corruptions"},
     {"threat", "findings", "subject", "sources", "errors", "lifeline"},
 ]

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import os
 import re
-import shutil
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -11,6 +8,7 @@ from typing import Any
 import pytest
 from fake_records import bench, config, evaluation, put, training
 from made_bench import Bench
+from seen_page import Seen
 
 from veilbench.findings import Control, Findings, Metric
 from veilbench.report.page import render, write
@@ -106,57 +104,10 @@ def test_without_any_result(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    chromium = shutil.which("chromium")
-    if not chromium:
-        pytest.skip("no Chromium is installed")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-    with sync_api.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=chromium, args=flags)
-        yield started
-        started.close()
-
-
-class Seen:
-    """A browser page on the report, with what it complained of and what it asked for."""
-
-    def __init__(self, browser: Any, report: Path, shots: Path, **context: Any) -> None:
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        self.shots = shots
-        self.page = browser.new_context(**context).new_page()
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(report.as_uri())
-
-    def shot(self, name: str) -> None:
-        self.page.screenshot(path=self.shots / f"{name}.png", full_page=True)
-
-    def column(self, index: int) -> list[str]:
-        script = f"[...document.querySelectorAll('.board tbody tr')].map(r => r.cells[{index}].dataset.key)"
-        return list(self.page.evaluate(script))
-
-    def width(self) -> int:
-        return int(self.page.evaluate("document.documentElement.scrollWidth"))
-
-    def background(self) -> str:
-        return str(self.page.evaluate("getComputedStyle(document.body).backgroundColor"))
-
-
-@pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     write(Bench(folder, bench(folder)).records(), folder)
     return folder / "index.html"
-
-
-@pytest.fixture
-def shots(tmp_path: Path) -> Path:
-    folder = Path(os.environ.get("VEILBENCH_SCREENSHOTS", tmp_path))
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def test_browser_is_quiet_and_offline(browser: Any, report: Path, shots: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from veilbench import __version__
-from veilbench.findings import Findings, Metric, Verdict
-from veilbench.report import numbers
+from veilbench.findings import Figure, Findings, Metric, Verdict
+from veilbench.report import cards, numbers, tradeoff
 from veilbench.report.columns import columns, groups, verdict_cell
 from veilbench.report.figures import draw
 from veilbench.report.leaderboard import Row, granted, row
 from veilbench.report.overview import overview
 from veilbench.report.records import Record
+from veilbench.report.template_card import CARD, TRADEOFF
 
 HERE = Path(__file__).parent
 MARKS = {
@@ -26,6 +27,7 @@ MARKS = {
     Verdict.INCONCLUSIVE: "inconclusive",
     Verdict.HOLDS: "holds",
 }
+CARDS, TRADEOFFS = {"hashmaps": CARD}, {"hashmaps": TRADEOFF}  # by family
 STAGE_TITLES = {"train": "Training", "evaluate": "Utility", "attack": "Attacks"}
 
 
@@ -43,6 +45,7 @@ def render(records: Sequence[Record]) -> str:
         .get_template("page.html")
         .render(
             version=__version__,
+            missing=cards.MISSING,
             css=Markup((HERE / "page.css").read_text(encoding="utf8")),  # ours, not data
             script=Markup((HERE / "page.js").read_text(encoding="utf8")),
             summary=summary(rows),
@@ -50,6 +53,7 @@ def render(records: Sequence[Record]) -> str:
             families=families,
             verdicts=list(dict.fromkeys(verdict_cell(entry).text for entry in rows)),
             overview=Markup(overview(rows)),
+            tradeoffs=[shown for family in families if (shown := compared(family, rows))],
             sections=[section(record, entry) for record, entry in zip(records, rows, strict=True)],
         )
     )
@@ -60,6 +64,19 @@ def board(family: str, rows: Sequence[Row]) -> dict[str, Any]:
     own = [entry for entry in rows if entry["family"] == family]
     shown = columns(own)
     return {"family": family, "rows": own, "columns": shown, "groups": groups(shown)}
+
+
+def compared(family: str, rows: Sequence[Row]) -> dict[str, Any] | None:
+    """What a family's methods are worth against what they give away; None where there is nothing to compare."""
+    if family not in TRADEOFFS:
+        return None
+    spec = TRADEOFFS[family]
+    found = tradeoff.points(spec, [entry for entry in rows if entry["family"] == family])
+    drawn = tradeoff.draw(spec, found, f"tradeoff-{family.replace(' ', '-')}")
+    columns, lines = tradeoff.table(spec, found)
+    return (
+        {"family": family, "spec": spec, "drawn": Markup(drawn), "columns": columns, "lines": lines} if drawn else None
+    )
 
 
 def _environment() -> Environment:
@@ -103,24 +120,35 @@ def _listed(values: Any) -> str:
 
 def section(record: Record, entry: Row) -> dict[str, Any]:
     """What the page says about one experiment."""
+    card = CARDS.get(entry["family"])
+    sections = cards.filled(card, record, entry) if card and entry["metrics"] else []
+    on_card = {(stage, key) for one in sections for stage, key, _ in one.parts}
     stages: dict[str, list[dict[str, Any]]] = {}
     for stage, key, found in record.items():
-        if shown := _part(f"{record.name}-{stage}-{key}", key, found):
+        if shown := _part(f"{record.name}-{stage}-{key}", key, found, (stage, key) not in on_card):
             stages.setdefault(STAGE_TITLES[stage], []).append(shown)
     return {
         "row": entry,
+        "card": card,
+        "sections": [(one, _drawn(f"{record.name}-card", one.figures)) for one in sections],
         "stages": {title: stages.get(title, []) for title in ("Attacks", "Utility", "Training")},
         "config": yaml.safe_dump(record.config, sort_keys=False, allow_unicode=True),
     }
 
 
-def _part(prefix: str, key: str, found: Findings) -> dict[str, Any] | None:
-    """One evaluation or attack; None if it left nothing to show."""
+def _drawn(prefix: str, figures: Iterable[tuple[str, Figure]]) -> list[tuple[str, Markup]]:
+    """Titles and drawings."""
+    return [(figure.title, Markup(draw(figure, f"{prefix}-{name}"))) for name, figure in figures]
+
+
+def _part(prefix: str, key: str, found: Findings, drawn: bool = True) -> dict[str, Any] | None:
+    """One evaluation or attack; None if it left nothing to show. Without figures and pictures unless `drawn`."""
     shown = (found.metrics, found.figures, found.tables, found.pictures, found.notes, found.verdict, found.controls)
     if not any(shown):
         return None
-    drawn = ((figure.title, Markup(draw(figure, f"{prefix}-{i}"))) for i, figure in enumerate(found.figures))
-    return {"key": key, "found": found, "granted": granted(found), "figures": list(drawn)}
+    figures = _drawn(prefix, ((str(i), figure) for i, figure in enumerate(found.figures))) if drawn else []
+    pictures = found.pictures if drawn else []
+    return {"key": key, "found": found, "granted": granted(found), "figures": figures, "pictures": pictures}
 
 
 def cell(value: str | float | Metric | None) -> str:

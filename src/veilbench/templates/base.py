@@ -109,6 +109,9 @@ class TemplateScheme(Subject):
         """How alike every template of `a` is to every one of `b`: shape (n, m), float32."""
         return np.asarray(unit(a) @ unit(b).T)
 
+    def refresh(self, rng: np.random.Generator) -> None:
+        """Draw noise from this generator from now on, where there is any: no system in use draws the same twice."""
+
     def settings(self) -> dict[str, Any]:
         """The extractor's, and the constructor's other arguments."""
         return {"extractor": self.extractor.settings()} | {name: getattr(self, name) for name in self.own}

@@ -84,6 +84,10 @@ class HashmapScheme(TrainedScheme):
             return (1 + ((2 * a - 1) * (2 * b - 1)).mean(1)) / 2
         return torch.as_tensor(functional.cosine_similarity(a, b))
 
+    def refresh(self, rng: np.random.Generator) -> None:
+        """See `TemplateScheme.refresh`."""
+        self.rng = rng
+
     def settings(self) -> dict[str, Any]:
         """The net's shape, and the constructor's other arguments."""
         more = {"binary": self.binary, "keyed": self.keyed, "noise": self.noise, "noise_seed": self.noise_seed}

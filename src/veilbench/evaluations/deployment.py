@@ -1,0 +1,104 @@
+"""What putting a template scheme to use takes: image size, thresholds, bytes, keys, time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge, Gt, Lt, MinLen
+
+from veilbench.accelerator import Accelerator
+from veilbench.data.identities import Identities
+from veilbench.evaluations.verification import scores, user_keys
+from veilbench.findings import Findings, Metric, Table
+from veilbench.metrics.biometric import Comparisons, at_fmr, bootstrap, error_rates, refusal
+from veilbench.store.fingerprint import fingerprint
+from veilbench.store.gallery import Gallery
+from veilbench.store.packing import Packing
+from veilbench.store.recogniser import MODEL, TABLE, THRESHOLD
+from veilbench.templates.base import TemplateScheme
+
+KEY_BITS = 64
+
+
+class Deployment:
+    """What `veilbench verify` and `identify` go by, and what ISO/IEC 30136 asks for beside error rates.
+
+    The thresholds are those at which strangers who know the key of whom they claim to be are accepted at a false match
+    rate, on the test's probes and enrolled impressions; their intervals come from drawing the identities anew. Rates
+    belong to a machine, and are recorded with the cost.
+
+    `different_templates` counts the templates of one image under so many keys: a scheme with a large key has as many,
+    and one whose key chooses among a few, that few.
+
+    Args:
+        fmr: false match rates, as far as the comparisons resolve them.
+        keys: drawn for `different_templates`.
+        repeats: of the bootstrap, and of the timings' best.
+    """
+
+    def __init__(
+        self,
+        fmr: Annotated[Sequence[Annotated[float, Gt(0), Lt(1)]], MinLen(1)] = (0.01, 0.001),
+        keys: Annotated[int, Ge(2)] = 200,
+        repeats: Annotated[int, Ge(10)] = 200,
+    ) -> None:
+        self.fmr, self.keys, self.repeats = list(fmr), keys, repeats
+
+    def examine(
+        self, subject: TemplateScheme, data: Identities, trainer: Accelerator, seeds: np.random.SeedSequence
+    ) -> Findings:
+        """Measure; see the class."""
+        rng = np.random.default_rng(seeds)
+        found = Findings("Deployment")
+        found.tables.append(Table(TABLE, ["", "fingerprint"], [[MODEL, fingerprint(subject)]]))
+        height, width = data.shape[1:]
+        found.metrics |= {"image_height": Metric.exact(height), "image_width": Metric.exact(width)}
+        self._thresholds(found, subject, data, rng)
+        self._stored(found, subject, data, rng)
+        return found
+
+    def _thresholds(self, found: Findings, subject: TemplateScheme, data: Identities, rng: np.random.Generator) -> None:
+        keys = user_keys(data.enrolment.identities, rng)
+        matrix = scores(subject, data.probe, data.enrolment, keys, "stolen")
+        comparisons = Comparisons.of_all(matrix, data.probe.identities, data.enrolment.identities)
+        impostors = int((~comparisons.mated).sum())
+        refused = {fmr: reason for fmr in self.fmr if (reason := refusal(impostors, fmr))}
+        found.notes += [f"Refused: {reason}." for reason in refused.values()]
+        resolved = [fmr for fmr in self.fmr if fmr not in refused]
+        above_all = float(np.nextafter(comparisons.scores.max(), np.float32(np.inf)))
+
+        def statistics(scores: np.ndarray, mated: np.ndarray, weights: np.ndarray) -> list[float]:
+            rates = error_rates(scores, mated, weights)
+            return [min(at_fmr(rates, fmr).threshold or 0.0, above_all) for fmr in resolved]
+
+        for fmr, metric in zip(resolved, bootstrap(comparisons, statistics, rng, self.repeats), strict=True):
+            found.metrics[f"{THRESHOLD}{fmr:g}"] = replace(metric, unit="")
+
+    def _stored(self, found: Findings, subject: TemplateScheme, data: Identities, rng: np.random.Generator) -> None:
+        images = data.probe.images
+        keys = np.full(len(images), rng.integers(0, 2**64, dtype=np.uint64))
+        made = subject.enroll(images, keys)
+        packing = Packing.of(subject, made)
+        rows = packing.packed(made)
+        found.metrics["template_bytes"] = Metric.exact(packing.row_bytes)
+        found.metrics["key_bits"] = Metric.exact(KEY_BITS if subject.keyed else 0)
+        many = rng.integers(0, 2**64, self.keys, dtype=np.uint64)
+        renewed = packing.packed(subject.protect(np.repeat(subject.features(images[:1]), self.keys, 0), many))
+        found.metrics["different_templates"] = Metric.exact(len(np.unique(renewed, axis=0)), self.keys)
+        gallery = Gallery(subject, packing, rows)
+        found.cost["templates_per_second"] = len(images) / _seconds(lambda: subject.enroll(images, keys))
+        found.cost["comparisons_per_second"] = len(rows) ** 2 / _seconds(lambda: gallery.nearest(rows, 1))
+
+
+def _seconds(work: Callable[[], object], repeats: int = 3) -> float:
+    """The shortest time: everything else on the machine can only add to it."""
+    best = np.inf
+    for _ in range(repeats):
+        started = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - started)
+    return float(best)

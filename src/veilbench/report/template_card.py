@@ -1,0 +1,184 @@
+"""The card of a template method, and what its methods are compared by.
+
+The order follows the scope of ISO/IEC 30136:2018: accuracy, the chance of a successful attack and what a compromised
+template gives away, diversity and unlinkability; renewability is ISO/IEC 24745's. Its threat models go by these names:
+in the standard model the attacker knows everything but the users' keys, with full disclosure he has those, too.
+"""
+
+from __future__ import annotations
+
+from veilbench.report.cards import Block, Card, Line, Section
+from veilbench.report.tradeoff import Panel, Tradeoff
+
+SCENARIOS = ("", "each user’s key secret", "key stolen")
+SAR = ("", "SAR at FMR 1 %", "SAR at FMR 0.1 %", "PRAR at FMR 1 %")
+
+
+def _both(label: str, key: str) -> Line:
+    return Line(label, (f"{key}_secret", f"{key}_stolen"))
+
+
+def _taken(label: str, attack: str, who: str = "") -> Line:
+    keys = [f"{attack}.{share}{who}" for share in ("sar_at_0.01", "sar_at_0.001", "prar_at_0.01")]
+    return Line(label, tuple(keys))
+
+
+ACCURACY = Section(
+    "Accuracy",
+    "How often people are recognised. TMR, the share of true comparisons that are accepted at a false match rate, is "
+    "1 − FNMR.",
+    (
+        Block(
+            SCENARIOS,
+            (
+                _both("Equal error rate", "verification.eer"),
+                _both("TMR at FMR 1 %", "verification.tmr_at_0.01"),
+                _both("TMR at FMR 0.1 %", "verification.tmr_at_0.001"),
+                _both("Rank 1", "verification.rank1"),
+            ),
+        ),
+    ),
+    ("verification",),
+)
+IRREVERSIBILITY = Section(
+    "Irreversibility",
+    "SAR is the share of reconstructions that the system accepts, PRAR of those that it still accepts under a new key. "
+    "The false match rate is what a stranger’s image would win.",
+    (
+        Block(
+            SAR,
+            (
+                _taken("Standard model: images from templates", "template_inversion"),
+                _taken("Full disclosure: images from templates and keys", "template_inversion_known_key"),
+                _taken("Full disclosure: features solved for", "template_stolen_key", "_preimage"),
+            ),
+        ),
+        Block(
+            ("", "accepted", "chance, or by noise"),
+            (
+                Line("Answers alone: oracle *", ("template_oracle*.accepted", "template_oracle*.chance")),
+                Line(
+                    "Small changes of another’s image: impersonation *",
+                    ("template_impersonation*.impersonated", "template_impersonation*.impersonated_by_noise"),
+                ),
+            ),
+        ),
+        Block(
+            ("Told rightly", "from the template", "commonest label", "from the image itself"),
+            tuple(
+                Line(f"{label}: *", tuple(f"{attack}.*_{source}" for source in ("template", "prior", "image")))
+                for label, attack in (
+                    ("Standard model", "template_attribute"),
+                    ("Full disclosure", "template_attribute_known_key"),
+                )
+            ),
+        ),
+    ),
+    (
+        "template_inversion*",
+        "template_stolen_key*",
+        "template_oracle*",
+        "template_impersonation*",
+        "template_attribute*",
+    ),
+)
+UNLINKABILITY = Section(
+    "Unlinkability",
+    "Two templates of one person under two keys, told from two people’s: 0 % is not at all, 100 % always. D_sys after "
+    "Gomez-Barrero et al. 2018, less its bias; an AUROC of 50 % is a coin.",
+    (
+        Block(
+            ("", "D_sys", "largest, of a score"),
+            (Line("The scheme’s own score", ("unlinkability.d_sys", "unlinkability.maximal_linkability")),),
+        ),
+        Block(
+            ("", "D_sys", "AUROC"),
+            (
+                Line("Linker: *", ("template_linkage.d_sys_*", "template_linkage.auroc_*")),
+                Line(
+                    "Key reused, linker: *",
+                    ("template_linkage_reused_key.d_sys_*", "template_linkage_reused_key.auroc_*"),
+                ),
+            ),
+        ),
+    ),
+    ("unlinkability", "template_linkage*"),
+)
+RENEWABILITY = Section(
+    "Revocability and renewability",
+    "What a new key costs, and whether the old template still opens.",
+    (
+        Block(
+            ("", "before", "after renewal"),
+            (Line("Equal error rate", ("unlinkability.eer_before", "unlinkability.eer_after")),),
+        ),
+        Block(
+            ("", "accepted"),
+            (
+                Line("Old template against the new one, at FMR 1 %", ("unlinkability.old_matches_new",)),
+                Line("Old reconstruction, standard model (PRAR)", ("template_inversion.prar_at_0.01",)),
+                Line("Old preimage, full disclosure (PRAR)", ("template_stolen_key.prar_at_0.01_preimage",)),
+            ),
+        ),
+    ),
+)
+STORAGE = Section(
+    "Storage and time",
+    "Rates belong to the machine that this ran on.",
+    (
+        Block(
+            ("", "value"),
+            (
+                Line("Bytes of a template", ("deployment.template_bytes",)),
+                Line("Images made into templates", ("deployment.templates_per_second",)),
+                Line("Comparisons in a search", ("deployment.comparisons_per_second",)),
+                Line("Training", ("train_seconds",)),
+            ),
+        ),
+    ),
+    ("deployment",),
+)
+DIVERSITY = Section(
+    "Diversity and key space",
+    "How many templates there can be of one person, and how far people’s templates are from each other under one key. "
+    "Effective bits are not a measure of how hard a template is to guess.",
+    (
+        Block(
+            ("", "value"),
+            (
+                Line("Bits of a user’s key", ("deployment.key_bits",)),
+                Line("Different templates of one image under 200 keys", ("deployment.different_templates",)),
+                Line("Effective bits", ("distance.effective_bits",)),
+                Line("Degrees of freedom", ("distance.degrees_of_freedom",)),
+                Line("Pairs of strangers with one template", ("distance.collisions",)),
+                Line("Pairs of strangers compared", ("distance.pairs_of_strangers",)),
+                Line("Likeness of the nearest stranger, on average", ("distance.nearest_stranger",)),
+            ),
+        ),
+    ),
+    ("distance",),
+)
+CARD = Card(
+    "Card of the method",
+    "In the order in which ISO/IEC 30136 looks at a template protection scheme; nothing here is certified by anyone.",
+    (ACCURACY, IRREVERSIBILITY, UNLINKABILITY, RENEWABILITY, STORAGE, DIVERSITY),
+)
+TRADEOFF = Tradeoff(
+    "What is recognised, and what is given away",
+    "Each point is a method with its intervals (95 %; of a gain 99 %). Up is recognised more often, left is given away "
+    "less: the upper left corner is where one wants to be. Rank 1 is with keys stolen, so that a key’s secrecy counts "
+    "for nothing.",
+    "verification.rank1_stolen",
+    "rank 1, key stolen",
+    (
+        Panel("Standard model", "SAR at FMR 1 %", ("template_inversion.sar_at_0.01",)),
+        Panel(
+            "Full disclosure",
+            "SAR at FMR 1 %",
+            ("template_inversion_known_key.sar_at_0.01", "template_stolen_key.sar_at_0.01_preimage"),
+            ("template_inversion.sar_at_0.01",),
+        ),
+        Panel("Attributes, standard model", "gain: 0 is the commonest label", ("template_attribute.gain",)),
+    ),
+    "deployment.key_bits",
+)

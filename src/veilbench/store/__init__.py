@@ -1,0 +1,1 @@
+"""Templates in use: keys, a file of enrolled templates, and answers about images."""

@@ -1,0 +1,146 @@
+"""Putting templates into a store, and taking them out: each change is whole, or there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from veilbench.errors import UserError
+from veilbench.store import image_files, store_file, user_key
+from veilbench.store.answer import Answer, counted, named
+from veilbench.store.gallery import Gallery
+from veilbench.store.recogniser import load
+from veilbench.store.replacing import locked
+from veilbench.store.template_store import NO_KEY, TemplateStore, fresh_name
+from veilbench.templates.base import TemplateScheme
+
+SAME = 1 - 1e-5  # likeness of templates of the very same image
+
+
+def enroll(
+    model: Path, path: Path, person: str, images: Sequence[Path], key: Path | None, resize: bool, renew: bool
+) -> Answer:
+    """Add templates of a person.
+
+    Args:
+        model: the folder of a trained model.
+        path: the store; made where there is none.
+        person: a name.
+        images: files.
+        key: the user's key, for schemes that have one.
+        resize: scale images of other sizes.
+        renew: the person's templates of before are revoked in the same change.
+
+    Raises:
+        UserError: something cannot be used as it is; the store is as it was.
+    """
+    recogniser, secret, person = load(model), user_key.read(key) if key else None, named(person)
+    with locked(path) as place:
+        store = store_file.read(place) if place.exists() else None
+        size = store.size if store else recogniser.size
+        pixels = image_files.read(images, size, resize)
+        if store:
+            store.must_be_of(recogniser.fingerprint, str(path))
+        own = store.name if store else fresh_name()
+        name = recogniser.key_name(secret, own)
+        packing, rows = recogniser.templates(pixels, secret)
+        height, width = pixels.shape[2:]
+        kind = type(recogniser.scheme).__name__
+        store = store or TemplateStore.empty(recogniser.fingerprint, kind, (height, width), packing, own)
+        store, gone = _renewed(store, person, name) if renew else (store, 0)
+        _must_not_be_revoked(store, person, name)
+        store, lines, added = _added(store, recogniser.scheme, person, name, images, rows)
+        if added or gone:
+            store_file.write(store, place)
+    old = f", {counted(gone)} of before revoked" if gone else ""
+    lines.append(f"{person}: {counted(added)} added{old}, {int(store.of(person).sum())} in all")
+    notes = (
+        [] if name else ["no key: these templates cannot be renewed, and show what the attackers of this bench read"]
+    )
+    return Answer(lines, notes)
+
+
+def _added(
+    store: TemplateStore, scheme: TemplateScheme, person: str, key: str, images: Sequence[Path], rows: np.ndarray
+) -> tuple[TemplateStore, list[str], int]:
+    """The store with the templates that are new, what there is to say about the others, and how many are new."""
+    lines: list[str] = []
+    under = np.flatnonzero(store.made_under(key))
+    before = _same(scheme, store, store.templates[under], rows)
+    own = _same(scheme, store, rows, rows)
+    for place, (image, row) in enumerate(zip(images, rows, strict=True)):
+        holder = store.people[store.owners[under[before[place].argmax()]]] if before[place].any() else None
+        if holder not in (None, person):
+            raise UserError(f"{image}: its very template is enrolled as {holder}; {person} cannot have it too")
+        if holder == person or own[place, :place].any():
+            lines.append(f"{image}: {person} has this very template already; nothing was added for it")
+        else:
+            store = store.with_template(person, key, row)
+    return store, lines, len(rows) - len(lines)
+
+
+def _same(scheme: TemplateScheme, store: TemplateStore, enrolled: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Which enrolled templates are those of the very same image; shape (rows, enrolled), bool.
+
+    The same image gives real numbers that are the same up to rounding, which differs with the machine.
+    """
+    if not len(enrolled):
+        return np.zeros((len(rows), 1), bool)
+    likeness, places = Gallery(scheme, store.packing, enrolled).nearest(rows, len(rows) + 1)
+    found = np.zeros((len(rows), len(enrolled)), bool)
+    np.put_along_axis(found, places, likeness >= SAME, 1)
+    return found
+
+
+def _renewed(store: TemplateStore, person: str, key: str) -> tuple[TemplateStore, int]:
+    """The store without the person's templates of before, and how many these were."""
+    before = int(store.of(person).sum())
+    if not before:
+        raise UserError(f"{person} is not enrolled: there is nothing to renew")
+    if key != NO_KEY and (store.of(person) & store.made_under(key)).any():
+        raise UserError(
+            f"{person} is enrolled under this very key: renewing takes a new one, from `veilbench key FILE`"
+        )
+    return store.without(person, remembered=key != NO_KEY), before
+
+
+def _must_not_be_revoked(store: TemplateStore, person: str, key: str) -> None:
+    if (person, key) not in store.revoked:
+        return
+    if key == NO_KEY:
+        raise UserError(
+            f"{person} was revoked, and {store.scheme} has no key: a new template would match the old one; "
+            "`veilbench revoke --forget` drops the revocation, too"
+        )
+    raise UserError(f"{person} was revoked under this key: enrol under a new one, from `veilbench key FILE`")
+
+
+def revoke(path: Path, people: Sequence[str], forget: bool) -> Answer:
+    """Take templates out of a store for good.
+
+    Args:
+        path: the store.
+        people: names.
+        forget: leave nothing of them; otherwise the fingerprints of their keys stay, and are not enrolled under again.
+
+    Raises:
+        UserError: somebody is not enrolled; the store is as it was.
+    """
+    lines, notes = [], []
+    store_file.read(path)  # nothing to lock where there is none
+    with locked(path) as place:
+        store = store_file.read(place)
+        for person in map(named, people):
+            gone = int(store.of(person).sum())
+            if not gone and not (forget and any(name == person for name, _ in store.revoked)):
+                raise UserError(f"nobody is enrolled as {person}: nothing was revoked")
+            if not forget and (store.of(person) & store.made_under(NO_KEY)).any():
+                notes.append(
+                    f"{store.scheme} has no key: a template of {person} that was stolen still matches the finger"
+                )
+            store = store.without(person, remembered=not forget)
+            lines.append(f"{person}: {counted(gone)} {'forgotten' if forget else 'revoked'}")
+        store_file.write(store, place)
+    return Answer(lines, notes)

@@ -1,0 +1,20 @@
+"""Which model is this? A short name for a subject's class, settings and arrays."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import numpy as np
+
+from veilbench.subject import Subject
+
+
+def fingerprint(subject: Subject) -> str:
+    """32 hexadecimal digits (BLAKE2b) that change with anything that a template depends on but the user's key."""
+    kind = f"{type(subject).__module__}.{type(subject).__qualname__}"
+    found = hashlib.blake2b(json.dumps([kind, subject.settings()], sort_keys=True).encode(), digest_size=16)
+    for name, array in sorted(subject.arrays().items()):
+        found.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()

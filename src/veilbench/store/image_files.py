@@ -1,0 +1,44 @@
+"""Image files as a model takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from veilbench.data.identity_loaders.image_folder import grey
+from veilbench.errors import UserError
+
+SMALLEST = 8  # pixels of a side
+
+
+def read(paths: Sequence[Path], size: tuple[int, int] | None, resize: bool) -> np.ndarray:
+    """Images as grey levels, shape (n, 1, h, w), float32 in [0, 1].
+
+    Args:
+        paths: png, tif, bmp, jpg, pgm, and whatever else Pillow reads; of several frames the first.
+        size: height and width that they must have; None takes those of the first one.
+        resize: scale them to it, whatever their proportions, as the data sets' loaders do.
+
+    Raises:
+        UserError: an image cannot be read, is of another size, too small, or blank.
+    """
+    images: list[np.ndarray] = []
+    for path in paths:
+        if not path.is_file():
+            raise UserError(f"cannot read {path}: there is no such file")
+        image = grey(path, size if resize else None)
+        height, width = image.shape
+        size = size or (height, width)
+        if (height, width) != size:
+            raise UserError(
+                f"{path} is {height} x {width} pixels (height x width), the model takes {size[0]} x {size[1]}: crop "
+                "it, or let --resize scale it, whatever that does to its proportions"
+            )
+        if min(size) < SMALLEST:
+            raise UserError(f"{path} is {height} x {width} pixels: at least {SMALLEST} a side are needed")
+        if image.max() == image.min():
+            raise UserError(f"{path} is blank: there is nothing to recognise")
+        images.append(image)
+    return np.stack(images)[:, None].astype(np.float32) / 255

@@ -1,0 +1,124 @@
+"""A trained model at work: what it takes, which templates it makes, and from which likeness on it accepts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from veilbench.errors import UserError
+from veilbench.store.fingerprint import fingerprint
+from veilbench.store.packing import Packing
+from veilbench.store.template_store import NO_KEY
+from veilbench.store.user_key import UserKey
+from veilbench.subject import load_subject
+from veilbench.templates.base import TemplateScheme
+
+EVALUATION, TABLE, MODEL = "deployment", "Deployment", "model"  # where the evaluation says what it was of
+THRESHOLD = "threshold_at_"
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """From which likeness on a probe is accepted, and who said so."""
+
+    value: float
+    source: str
+    fmr: float | None = None
+
+
+@dataclass(frozen=True)
+class Recogniser:
+    """A scheme with what its evaluation says about its use.
+
+    Attributes:
+        scheme: makes and compares templates.
+        folder: that it was read from.
+        fingerprint: of the scheme.
+        size: height and width of its images; None where no evaluation says.
+        thresholds: false match rate -> likeness.
+        unknown: why there are no thresholds.
+    """
+
+    scheme: TemplateScheme
+    folder: Path
+    fingerprint: str
+    size: tuple[int, int] | None = None
+    thresholds: dict[float, float] = field(default_factory=dict)
+    unknown: str = ""
+
+    def key_name(self, key: UserKey | None, store: str) -> str:
+        """The key's fingerprint in a store.
+
+        Raises:
+            UserError: the scheme needs a key and there is none, or the other way round.
+        """
+        kind = type(self.scheme).__name__
+        if self.scheme.keyed and key is None:
+            raise UserError(f"{kind} needs the user's key: --key FILE, which `veilbench key FILE` makes")
+        if not self.scheme.keyed and key is not None:
+            raise UserError(f"{kind} has no key, and its templates cannot be renewed: leave --key out")
+        return NO_KEY if key is None else key.fingerprint(store)
+
+    def templates(self, images: np.ndarray, key: UserKey | None) -> tuple[Packing, np.ndarray]:
+        """Templates of images, shape (n, 1, h, w), as they are stored; and how they are packed."""
+        number = np.uint64(0) if key is None else key.number()
+        made = self.scheme.enroll(images, np.full(len(images), number, np.uint64))
+        packing = Packing.of(self.scheme, made)
+        return packing, packing.packed(made)
+
+    def threshold(self, given: float | None, fmr: float) -> Threshold:
+        """The likeness from which on to accept.
+
+        Args:
+            given: by the user, or None.
+            fmr: the false match rate to look up.
+
+        Raises:
+            UserError: none was given, and none is known.
+        """
+        if given is not None:
+            return Threshold(given, "given")
+        if fmr not in self.thresholds:
+            known = ", ".join(f"{rate:g}" for rate in sorted(self.thresholds)) or "none"
+            reason = self.unknown or f"the evaluation has thresholds at FMR: {known}"
+            raise UserError(f"no threshold is known at FMR {fmr:g}: {reason}; give one with --threshold")
+        known = ", keys stolen" if self.scheme.keyed else ""
+        return Threshold(self.thresholds[fmr], f"FMR {fmr:g} of the evaluation{known}", fmr)
+
+
+def load(folder: Path) -> Recogniser:
+    """Read the model in a folder, and its evaluation in the folder `evaluate` beside.
+
+    Raises:
+        UserError: there is no model that makes templates.
+    """
+    scheme = load_subject(folder)
+    if not isinstance(scheme, TemplateScheme):
+        raise UserError(f"{folder} holds a {type(scheme).__name__}, which makes no templates")
+    scheme.refresh(np.random.default_rng())
+    own = fingerprint(scheme)
+    record = Path(folder).resolve().parent / "evaluate" / "findings.json"
+    try:
+        found = json.loads(record.read_text(encoding="utf8"))[EVALUATION]
+        model = _rows(found)[MODEL]
+        metrics = {name: float(metric["value"]) for name, metric in found["metrics"].items()}
+        size = int(metrics["image_height"]), int(metrics["image_width"])
+    except OSError:
+        return Recogniser(scheme, folder, own, unknown=f"there is no {record}")
+    except (KeyError, TypeError, ValueError):
+        return Recogniser(scheme, folder, own, unknown=f"{record} has no whole evaluation `{EVALUATION}`")
+    if model != own:
+        return Recogniser(scheme, folder, own, unknown=f"{record} is of another model ({model}, this one is {own})")
+    marked = {name: value for name, value in metrics.items() if name.startswith(THRESHOLD)}
+    thresholds = {float(name.removeprefix(THRESHOLD)): value for name, value in marked.items()}
+    return Recogniser(scheme, folder, own, size, thresholds)
+
+
+def _rows(found: dict[str, Any]) -> dict[str, Any]:
+    """The evaluation's table as names and values."""
+    rows = next(table["rows"] for table in found["tables"] if table["title"] == TABLE)
+    return {row[0]: row[1] for row in rows}

@@ -1,0 +1,88 @@
+"""A user's key as a file: what a template can be replaced by changing, kept apart from the templates."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from veilbench.errors import UserError
+
+MAGIC, BYTES = "veilbench-key-1", 32
+
+
+@dataclass(frozen=True)
+class UserKey:
+    """A secret, and what is derived from it with HMAC-SHA-256.
+
+    Schemes take keys of 64 bits, so that whoever has a template under this key and an image of the same finger can try
+    2^64 of them; the secret's 256 bits make the fingerprint no shorter way.
+
+    Attributes:
+        secret: 32 random bytes.
+    """
+
+    secret: bytes = field(repr=False)
+
+    def number(self) -> np.uint64:
+        """What schemes take."""
+        return np.uint64(int.from_bytes(self._derived("template key")[:8], "big"))
+
+    def fingerprint(self, store: str) -> str:
+        """32 hexadecimal digits by which a store knows the key: of no use without it, and different in every store."""
+        return self._derived(f"fingerprint in {store}")[:16].hex()
+
+    def _derived(self, purpose: str) -> bytes:
+        return hmac.digest(self.secret, f"veilbench {purpose}".encode(), "sha256")
+
+
+def create(path: Path) -> None:
+    """Write a new key that only its owner may read.
+
+    Raises:
+        UserError: the file exists, or cannot be written.
+    """
+    secret = secrets.token_bytes(BYTES)
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(f"{MAGIC} {secret.hex()} {check(secret)}\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError as error:
+        raise UserError(f"{path} exists: a key is never overwritten, since its templates would be lost") from error
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from error
+
+
+def read(path: Path) -> UserKey:
+    """Read a key.
+
+    Raises:
+        UserError: the file is absent, no key, or damaged.
+    """
+    try:
+        words = path.read_text("ascii").split()
+    except OSError as error:
+        raise UserError(f"cannot read the key {path}: {error.strerror}; `veilbench key FILE` makes one") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is no key: `veilbench key FILE` makes one") from error
+    if not words or words[0] != MAGIC:
+        raise UserError(f"{path} is no key of the kind {MAGIC}: `veilbench key FILE` makes one")
+    try:
+        secret = bytes.fromhex(words[1])
+        damaged = len(words) != 3 or len(secret) != BYTES or words[2] != check(secret)
+    except (ValueError, IndexError):
+        damaged = True
+    if damaged:
+        raise UserError(f"the key {path} is damaged: copy it again from where it is kept")
+    return UserKey(secret)
+
+
+def check(secret: bytes) -> str:
+    """Tells a damaged key from a whole one; four bytes of the secret's hash say nothing of use about 32 random ones."""
+    return hashlib.sha256(b"veilbench key check" + secret).hexdigest()[:8]
