@@ -23,8 +23,8 @@ class PatchFolder:
     Args:
         path: the folder; its images are read as `data.image_file.image` says.
         size: pixels on each side.
-        scales: each image is taken at each of these sizes. What a patch at one scale shows may be in another part of the
-            data at a second scale.
+        scales: each image is taken at each of these sizes. What a patch at one scale shows may be in another part of
+            the data at a second scale.
         grey: one channel instead of red, green and blue.
     """
 
