@@ -26,7 +26,7 @@ def children(folder: Path) -> list[Path]:
         UserError: there is no such folder, or it may not be read.
     """
     if not folder.is_dir():
-        raise UserError(f"the images {folder}: there is no such folder; put it there, or name another in data.source")
+        raise UserError(f"the images {folder}: there is no such folder; put it there, or name another folder")
     try:
         return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=_natural)
     except OSError as error:
