@@ -31,5 +31,5 @@ class FittedRestorer(ImageRestorer):
         return (clean + rng.normal(0, self.sigma, clean.shape)).astype(np.float32)
 
     def unit(self) -> float:
-        """Strengths are multiples of the noise; see `TunedRestorer`."""
+        """See `ImageRestorer.unit`: the noise."""
         return self.sigma

@@ -20,6 +20,10 @@ class ImageRestorer(Fitted, Restorer):
     def spoiled(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """What this restorer undoes, done to clean images, shape (n, c, h, w), float32."""
 
+    def unit(self) -> float:
+        """What the strengths of a `TunedRestorer` are multiples of."""
+        return 1.0
+
     def fit(self, data: Rows, rng: np.random.Generator) -> Self:
         """See `Fitted.fit`."""
         if isinstance(data, Rows) and len(data.shape) != 3:

@@ -22,10 +22,6 @@ class TunedRestorer(ImageRestorer):
     def one(self, image: np.ndarray, strength: float) -> np.ndarray:
         """One image restored, shape (c, h, w); the result may lack a single channel's axis."""
 
-    def unit(self) -> float:
-        """What the strengths are multiples of."""
-        return 1.0
-
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """The strength, shape (1,)."""
         clean = rows.validation.x[:TRIED_ON]

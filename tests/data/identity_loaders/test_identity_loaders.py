@@ -63,7 +63,7 @@ def test_colour_and_sixteen_bits_become_grey(tmp_path: Path) -> None:
 def test_images_of_several_sizes_need_a_size(tmp_path: Path) -> None:
     folder_of(tmp_path, {"a": ["1.png"]})
     folder_of(tmp_path, {"b": ["1.png"]}, (20, 20))
-    with pytest.raises(UserError, match="set size"):
+    with pytest.raises(UserError, match=r"set data\.source\.size, as \[height"):
         ImageFolder(str(tmp_path)).read()
     assert ImageFolder(str(tmp_path), (16, 14)).read().images.shape == (2, 1, 16, 14)
 
