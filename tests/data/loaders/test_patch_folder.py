@@ -47,7 +47,6 @@ def test_scales_add_patches_of_smaller_images(folder: Path, reading: Callable[[S
     assert np.bincount(raw.y).tolist() == [8 + 1 * 2, 4 + 1]
     assert raw.x.shape[1:] == (3, 8, 8)
     for small, large in ((raw.x[8:10], raw.x[:8]), (raw.x[14:], raw.x[10:14])):  # of the same image, every second pixel
-        assert large.min() < small.min() < small.max() < large.max()
         steps = np.diff(small[0, 0], axis=1)[:, 1:-1] / np.diff(large[0, 0], axis=1).mean()
         assert steps == pytest.approx(2, rel=0.2)
 
