@@ -147,7 +147,7 @@ def test_kernel_mmse_is_the_best_of_all_where_the_prior_is_true() -> None:
 
 def test_the_tuned_strength_is_the_best_of_those_tried(rows: Rows) -> None:
     fitted = TotalVariation(SIGMA).fit(rows, rng(1))
-    clean = rows.train.x[:24]
+    clean = rows.validation.x[:24]
     spoiled = (clean + rng(1).normal(0, SIGMA, clean.shape)).astype(np.float32)
     errors = {
         factor: np.mean(

@@ -10,16 +10,17 @@ import torch
 from scipy import ndimage
 from skimage.color import rgb2gray
 
-from veilbench.corruptions.base import Corruption
+from veilbench.corruptions.base import Corruption, described, from_description, spoiled
 from veilbench.corruptions.blur import Blur
 from veilbench.corruptions.dropout import Dropout
 from veilbench.corruptions.gaussian import Gaussian
 from veilbench.corruptions.grey import Grey
 from veilbench.corruptions.missing_blocks import MissingBlocks
 from veilbench.corruptions.salt_and_pepper import SaltAndPepper
+from veilbench.corruptions.turned import Turned
 from veilbench.corruptions.watermark import Watermark, stamp
 
-RANDOM = [Gaussian(0.2), Dropout(0.3), SaltAndPepper(0.2), MissingBlocks(2, 3), Watermark("ab", 0.6)]
+RANDOM = [Gaussian(0.2), Dropout(0.3), SaltAndPepper(0.2), MissingBlocks(2, 3), Watermark("ab", 0.6), Turned()]
 ALL = [*RANDOM, Blur(1.2), Grey()]
 
 
@@ -49,7 +50,7 @@ def test_shape_dtype_and_device_stay_and_the_input_is_left_alone(corruption: Cor
 
 @pytest.mark.parametrize("corruption", ALL, ids=by_name)
 def test_the_device_of_the_images_stays(corruption: Corruption) -> None:
-    if not isinstance(corruption, Watermark):  # its places are drawn on the generator's device and read
+    if not isinstance(corruption, (Watermark, Turned)):  # their places are drawn on the generator's device and read
         assert corruption(images().to("meta"), generator()).device.type == "meta"
 
 
@@ -189,3 +190,36 @@ def test_images_that_cannot_be_spoiled_are_named() -> None:
         MissingBlocks(1, 9)(images(side=8), generator())
     with pytest.raises(ValueError, match="3 channels, got 1"):
         Grey()(images(channels=1), generator())
+
+
+def test_turned_gives_the_eight_ways_a_square_lies_and_each_as_often() -> None:
+    square = torch.arange(9.0).view(1, 1, 3, 3)
+    ways = [np.rot90(side, k) for side in (square[0, 0].numpy(), square[0, 0].numpy()[:, ::-1]) for k in range(4)]
+    made = Turned()(square.repeat(4000, 1, 1, 1), generator())[:, 0].numpy()
+    counts = [int((made == way).all((1, 2)).sum()) for way in ways]
+    assert sum(counts) == 4000  # every image is one of the eight
+    assert min(counts) > 400
+    with pytest.raises(ValueError, match="Turned turns square images, got 3 x 4"):
+        Turned()(torch.zeros(2, 1, 3, 4), generator())
+
+
+def test_turned_keeps_the_channels_together() -> None:
+    made = Turned()(
+        torch.arange(9.0).view(1, 1, 3, 3).repeat(50, 2, 1, 1) + torch.tensor([0, 100.0])[:, None, None], generator()
+    )
+    assert torch.equal(made[:, 1], made[:, 0] + 100)
+
+
+@pytest.mark.parametrize("corruption", ALL, ids=by_name)
+def test_a_description_makes_the_same_corruption(corruption: Corruption) -> None:
+    back = from_description(described(corruption))
+    assert type(back) is type(corruption)
+    assert vars(back) == vars(corruption)
+    one, other = (spoiled(c, images().numpy(), np.random.default_rng(1)) for c in (corruption, back))
+    assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", ["os.system", "veilbench.subject.Subject", "veilbench.corruptions.base.spoiled"])
+def test_a_description_of_something_else_is_refused(name: str) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        from_description({"class": name})

@@ -15,7 +15,9 @@ from veilbench.experiment import build, check, locate
 
 ROOT = Path(__file__).parents[2]
 ALL = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "conf" / "data").glob("*.yaml"))}
-OF_ROWS = {name: node for name, node in ALL.items() if str(node.get("_target_")).endswith(".RowsData")}
+OF_ROWS = {
+    name: node for name, node in ALL.items() if str(node.get("_target_")).endswith((".RowsData", ".PhotographsData"))
+}
 WITHOUT_FILES = {
     "digits": (1797, (1, 8, 8)),
     "digits_one": (1797, (1, 8, 8)),
@@ -37,7 +39,9 @@ def test_every_argument_is_written_out(name: str) -> None:
         assert list(node) == ["_target_", *parameters]
 
     complete(OF_ROWS[name])
-    complete(OF_ROWS[name]["source"])
+    for source in ("source", "wholes"):
+        if source in OF_ROWS[name]:
+            complete(OF_ROWS[name][source])
 
 
 @pytest.mark.parametrize("name", OF_ROWS)

@@ -15,6 +15,7 @@ from veilbench.baselines.wiener import Wiener
 from veilbench.corruptions.blur import Blur
 from veilbench.corruptions.gaussian import Gaussian
 from veilbench.corruptions.grey import Grey
+from veilbench.data.photographs import Photographs
 from veilbench.data.rows import Rows
 from veilbench.errors import UserError
 from veilbench.evaluations.restoration import Restoration
@@ -101,3 +102,27 @@ def test_what_it_does_not_apply_to_says_so(examine: Any, digits: Rows, table: Ro
         examine(Restoration(Gaussian()), Broken(), digits)
     with pytest.raises(UserError, match="Wiener twice"):
         examine(Restoration(Gaussian(), [Wiener(0.1), Wiener(0.2)]), Untouched(), digits)
+
+
+def test_whole_images_of_any_size_are_measured_one_by_one(
+    examine: Any, digits: Rows, pixels: Callable[..., np.ndarray]
+) -> None:
+    rng = np.random.default_rng(0)
+    wholes = {f"{n}.png": rng.random((1, *size)).astype(np.float32) for n, size in enumerate([(40, 60), (200, 150)])}
+    data = Photographs(**vars(digits), wholes=wholes)
+    found = examine(Restoration(Gaussian(0.1), [Wiener(0.1, 4)]), Untouched().fit(data, RNG), data)
+    assert found.metrics["psnr_before"].n == 2  # the patches of the test are not measured on
+    table, decibels, likeness = found.tables
+    assert (decibels.title, list(decibels.columns)) == (
+        "PSNR, dB, of each image",
+        ["", "corrupted", "this model", "Wiener"],
+    )
+    assert [line[0] for line in decibels.rows] == [line[0] for line in likeness.rows] == ["0.png", "1.png"]
+    for line in decibels.rows:
+        assert line[1] == line[2] == pytest.approx(20, abs=0.5)
+    wiener = float(np.mean([line[3] for line in decibels.rows]))
+    assert next(line for line in table.rows if line[0] == "Wiener")[1].value == pytest.approx(wiener)
+    shown = pixels(found.pictures[0])  # the squares in the middle: as large as the smaller image
+    assert shown.shape == (4 * (2 * 40 + 2), 2 * (2 * 60 + 2), 3)
+    one = examine(Restoration(Gaussian(0.1), images=2), Untouched(), data)
+    assert one.metrics["psnr_before"] == found.metrics["psnr_before"]

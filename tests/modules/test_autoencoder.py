@@ -109,6 +109,25 @@ def test_corruption_is_fresh_at_every_step_and_teaches_to_undo_it(tmp_path: Path
     assert ((subject.restored(noisy) - rows.test.x) ** 2).mean() < 0.4 * ((noisy - rows.test.x) ** 2).mean()
 
 
+def test_augmentation_is_of_training_rows_alone_and_comes_before_the_corruption(tmp_path: Path) -> None:
+    learned: list[torch.Tensor] = []
+    spoilt: list[torch.Tensor] = []
+
+    def bright(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        learned.append(images)
+        return images + 5
+
+    def watched(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        spoilt.append(images)
+        return images
+
+    rows = digits(128)
+    fitted(tmp_path, rows, 4, augmentation=bright, corruption=watched)
+    assert [len(x) for x in learned] == [64] * 4
+    assert [float(x.min()) for x in spoilt] == [5] * 4 + [0]  # the last are the validation rows
+    assert torch.equal(spoilt[0], learned[0] + 5)
+
+
 def test_patience_ends_the_training(tmp_path: Path) -> None:
     """A learning rate near zero: the validation loss moves so little that noise soon fails to better it."""
     rows, settings = digits(200), {"learning_rate": 1e-12}

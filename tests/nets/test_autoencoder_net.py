@@ -6,7 +6,7 @@ from torch import nn
 
 from veilbench.errors import UserError
 from veilbench.nets.autoencoder_net import AutoencoderNet
-from veilbench.nets.convolutional import Convolutional, FullyConvolutional
+from veilbench.nets.convolutional import Convolutional, Fold, FullyConvolutional
 from veilbench.nets.dense import Dense
 
 
@@ -53,6 +53,34 @@ def test_a_fully_convolutional_net_works_on_other_sizes_than_it_was_built_for() 
     # The same answer wherever a patch lies: a net of 3 x 3 kernels sees 3 places around.
     inner = net(big[..., 8:32, 4:20])
     torch.testing.assert_close(net(big)[..., 12:28, 8:16], inner[..., 4:20, 4:12], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("size", [(16, 24), (17, 23), (1, 2), (15, 16)])
+def test_a_folded_net_gives_images_of_any_size_back(size: tuple[int, int]) -> None:
+    net = AutoencoderNet(FullyConvolutional(3, 4, fold=2), (1, 16, 16), residual=True)
+    images = torch.rand(2, 1, *size)
+    assert net(images).shape == images.shape
+    again = AutoencoderNet.from_settings(net.settings())
+    again.load_state_dict(net.state_dict())
+    assert torch.equal(again(images), net(images))
+    with torch.no_grad():
+        for weight in net.decoder.parameters():
+            weight.zero_()
+    assert torch.equal(net(images), images)  # without a difference, each pixel is where it was
+
+
+def test_folding_moves_every_pixel_to_a_channel_and_back() -> None:
+    images = torch.rand(2, 3, 8, 6)
+    folded = Fold(2)(images)
+    assert torch.equal(folded[:, 0], images[:, 0, ::2, ::2])
+    assert torch.equal(folded[:, 11], images[:, 2, 1::2, 1::2])
+    assert torch.equal(nn.PixelShuffle(2)(folded), images)
+
+
+def test_a_net_saved_before_folding_is_read() -> None:
+    settings = FullyConvolutional(3, 4).settings()
+    del settings["fold"]
+    assert FullyConvolutional(**settings).fold == 1
 
 
 @pytest.mark.parametrize("output", ["identity", "sigmoid", "softmax"])

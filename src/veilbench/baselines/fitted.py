@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from copy import copy
 from typing import Any, Self
 
 import numpy as np
@@ -32,7 +33,7 @@ class Fitted(Subject):
         """
         if not isinstance(data, Rows):
             raise UserError(f"{type(self).__name__} works on rows of numbers, not on {type(data).__name__}")
-        made = type(self)(**self.settings())
+        made = copy(self)
         made.kept = made.learned(data, rng)
         return made
 

@@ -1,18 +1,15 @@
-"""What the restoring baselines share: images only, and a stated noise."""
+"""What the baselines against noise share: it is white and Gaussian, and its strength is stated."""
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
-from veilbench.baselines.fitted import Fitted
-from veilbench.data.rows import Rows
-from veilbench.errors import UserError
-from veilbench.representations.base import Restorer
+from veilbench.baselines.image_restorer import ImageRestorer
 
 
-class FittedRestorer(Fitted, Restorer):
+class FittedRestorer(ImageRestorer):
     """A restorer made for white Gaussian noise of a known strength.
 
     Args:
@@ -29,8 +26,10 @@ class FittedRestorer(Fitted, Restorer):
         """The constructor's arguments."""
         return {"sigma": self.sigma}
 
-    def fit(self, data: Rows, rng: np.random.Generator) -> Self:
-        """See `Fitted.fit`."""
-        if isinstance(data, Rows) and len(data.shape) != 3:
-            raise UserError(f"{type(self).__name__} restores images; these rows have the shape {data.shape}")
-        return super().fit(data, rng)
+    def spoiled(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """See `ImageRestorer.spoiled`."""
+        return (clean + rng.normal(0, self.sigma, clean.shape)).astype(np.float32)
+
+    def unit(self) -> float:
+        """See `ImageRestorer.unit`: the noise."""
+        return self.sigma

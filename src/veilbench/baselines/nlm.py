@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from veilbench.baselines.fitted_restorer import FittedRestorer
 from veilbench.baselines.tuned_restorer import TunedRestorer
 
 PATCH, DISTANCE = 5, 6
 
 
-class Nlm(TunedRestorer):
+class Nlm(TunedRestorer, FittedRestorer):
     """Non-local means (Buades et al. 2005), from scikit-image; the decay of its weights is the strength."""
 
     factors = (0.4, 0.6, 0.8, 1.0, 1.3)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from veilbench.baselines.fitted_restorer import FittedRestorer
 from veilbench.baselines.tuned_restorer import TunedRestorer
 
 
-class TotalVariation(TunedRestorer):
+class TotalVariation(TunedRestorer, FittedRestorer):
     """Total variation denoising by Chambolle's algorithm (2004), from scikit-image; its weight is the strength."""
 
     factors = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)

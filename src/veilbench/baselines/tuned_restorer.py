@@ -1,4 +1,4 @@
-"""What the classical restorers share: one strength, chosen on training images."""
+"""What the classical restorers share: one strength, chosen on validation images."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from abc import abstractmethod
 
 import numpy as np
 
-from veilbench.baselines.fitted_restorer import FittedRestorer
+from veilbench.baselines.image_restorer import ImageRestorer
 from veilbench.data.rows import Rows
 
-TRIED_ON = 24  # training images
+TRIED_ON = 24  # validation images, at most
 
 
-class TunedRestorer(FittedRestorer):
-    """A restorer with one setting, the one of a few that errs least on training images with the stated noise."""
+class TunedRestorer(ImageRestorer):
+    """A restorer with one setting, the one of a few that errs least on validation images that it spoils itself."""
 
     names = ("strength",)
-    factors: tuple[float, ...]  # of sigma, tried in turn
+    factors: tuple[float, ...]  # of the unit, tried in turn
 
     @abstractmethod
     def one(self, image: np.ndarray, strength: float) -> np.ndarray:
@@ -24,10 +24,10 @@ class TunedRestorer(FittedRestorer):
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """The strength, shape (1,)."""
-        clean = rows.train.x[:TRIED_ON]
-        noisy = (clean + rng.normal(0, self.sigma, clean.shape)).astype(np.float32)
-        tried = [self.sigma * factor for factor in self.factors]
-        errors = [np.mean((self._all(noisy, strength) - clean) ** 2) for strength in tried]
+        clean = rows.validation.x[:TRIED_ON]
+        seen = self.spoiled(clean, rng)
+        tried = [self.unit() * factor for factor in self.factors]
+        errors = [np.mean((self._all(seen, strength) - clean) ** 2) for strength in tried]
         return {"strength": np.array([tried[int(np.argmin(errors))]])}
 
     def restored(self, rows: np.ndarray) -> np.ndarray:

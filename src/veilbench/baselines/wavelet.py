@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from veilbench.baselines.fitted_restorer import FittedRestorer
 from veilbench.baselines.tuned_restorer import TunedRestorer
 
 
-class Wavelet(TunedRestorer):
+class Wavelet(TunedRestorer, FittedRestorer):
     """Soft thresholds on wavelet coefficients (BayesShrink of Chang et al. 2000), from scikit-image.
 
     The noise that it is told is the strength.

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from veilbench.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -20,6 +25,47 @@ class Corruption(ABC):
             images: shape (n, *shape); (n, channels, height, width) where the corruption is of images.
             generator: draws everything that is random, on its own device.
         """
+
+
+def spoiled(corruption: Corruption, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A corruption on an array.
+
+    Args:
+        corruption: what is done.
+        images: shape (n, channels, height, width), float32.
+        rng: seeds what the corruption draws.
+
+    Raises:
+        UserError: the corruption does not fit these images.
+    """
+    import torch
+
+    generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
+    try:
+        return np.asarray(corruption(torch.from_numpy(np.ascontiguousarray(images)), generator).numpy())
+    except ValueError as error:
+        raise UserError(f"corruption: {error}") from error
+
+
+def described(corruption: Corruption) -> dict[str, Any]:
+    """Plain types for `from_description`: the class, and the constructor's arguments, which it keeps by their names."""
+    return {"class": f"{type(corruption).__module__}.{type(corruption).__qualname__}", **vars(corruption)}
+
+
+def from_description(description: dict[str, Any]) -> Corruption:
+    """The inverse of `described`.
+
+    Raises:
+        ValueError: it describes no corruption of ours.
+    """
+    settings = dict(description)
+    module, _, name = str(settings.pop("class")).rpartition(".")
+    if module.rpartition(".")[0] != __name__.rpartition(".")[0]:  # a file must not choose what is imported
+        raise ValueError(f"{module}.{name} is no corruption of veilbench")
+    made = getattr(importlib.import_module(module), name)(**settings)
+    if not isinstance(made, Corruption):
+        raise ValueError(f"{module}.{name} is no corruption")
+    return made
 
 
 def need_images(images: Tensor, corruption: object) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, cast
 
 import numpy as np
 from annotated_types import Ge
 
 from veilbench.accelerator import Accelerator
-from veilbench.corruptions.base import Corruption
+from veilbench.corruptions.base import Corruption, spoiled
+from veilbench.data.photographs import Photographs
 from veilbench.data.rows import Rows
 from veilbench.errors import UserError
 from veilbench.evaluations.applicability import has_images, need_finite, need_rows
@@ -20,15 +21,18 @@ from veilbench.metrics.intervals import mean
 from veilbench.representations.base import Restorer
 from veilbench.subject import Subject
 
-SHOWN = 8
+SHOWN, SQUARE = 8, 128  # images; pixels on each side of what is shown of large ones
+Groups = list[np.ndarray]  # of images of one size, each (n, c, h, w)
 
 
 class Restoration:
     """PSNR and SSIM against the clean test images, before and after, beside other restorers on the same images.
 
+    Where the data has whole images (`data.photographs`), these are what is measured on, each also in a line of its own.
+
     Args:
         corruption: what is done to the images.
-        baselines: restorers, fitted to the same training rows.
+        baselines: restorers, fitted to the same training rows, their settings chosen on the validation rows.
         images: test images, at most.
     """
 
@@ -42,6 +46,7 @@ class Restoration:
 
         Raises:
             NotImplementedError: the model restores nothing, or the rows are not images.
+            UserError: the corruption does not fit these images.
         """
         if not isinstance(subject, Restorer):
             raise NotImplementedError(f"{type(subject).__name__} restores nothing")
@@ -49,53 +54,70 @@ class Restoration:
         if not has_images(rows):
             raise NotImplementedError(f"it measures on images of 1 or 3 channels, not on rows of shape {rows.shape}")
         rng = np.random.default_rng(seeds)
-        clean = rows.test.x[: self.images]
-        spoiled = self.spoiled(clean, rng)
-        answers = {"corrupted": spoiled, "this model": subject.restored(spoiled)}
+        wholes = dict(list(rows.wholes.items())[: self.images]) if isinstance(rows, Photographs) else {}
+        clean = [whole[None] for whole in wholes.values()] or [rows.test.x[: self.images]]
+        seen = [spoiled(self.corruption, group, rng) for group in clean]
+        answers = {"corrupted": seen, "this model": _restored(subject, seen, "this model")}
         for baseline in self.baselines:
             name = type(baseline).__name__
             if name in answers:
                 raise UserError(f"baselines hold {name} twice; each of them once")
-            answers[name] = cast(Restorer, baseline.fit(rows, rng)).restored(spoiled)
-        return self._findings(clean, {name: need_finite(answer, name) for name, answer in answers.items()})
+            answers[name] = _restored(cast(Restorer, baseline.fit(rows, rng)), seen, name)
+        return self._findings(clean, answers, list(wholes))
 
-    def spoiled(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """The corrupted images, shape (n, c, h, w).
-
-        Raises:
-            UserError: the corruption does not fit these images.
-        """
-        import torch
-
-        generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
-        try:
-            return np.asarray(self.corruption(torch.from_numpy(clean), generator).numpy())
-        except ValueError as error:
-            raise UserError(f"corruption: {error}") from error
-
-    def _findings(self, clean: np.ndarray, answers: dict[str, np.ndarray]) -> Findings:
+    def _findings(self, clean: Groups, answers: Mapping[str, Groups], names: Sequence[str]) -> Findings:
         found = Findings("Restoration")
-        decibels = {name: psnr(answer, clean) for name, answer in answers.items()}
-        likeness = {name: ssim(answer, clean) for name, answer in answers.items()}
-        for when, name in (("before", "corrupted"), ("after", "this model")):
-            found.metrics[f"psnr_{when}"] = mean(decibels[name], unit="", of="images")
-            found.metrics[f"ssim_{when}"] = mean(likeness[name], unit="", of="images")
-        found.metrics["psnr_gain"] = mean(decibels["this model"] - decibels["corrupted"], unit="", of="images")
-        others = {name: float(values.mean()) for name, values in list(decibels.items())[2:]}
+        decibels = {who: _each(psnr, answer, clean) for who, answer in answers.items()}
+        likeness = {who: _each(ssim, answer, clean) for who, answer in answers.items()}
+        for when, who in (("before", "corrupted"), ("after", "this model")):
+            found.metrics[f"psnr_{when}"] = _mean(decibels[who])
+            found.metrics[f"ssim_{when}"] = _mean(likeness[who])
+        found.metrics["psnr_gain"] = _mean(decibels["this model"] - decibels["corrupted"])
+        others = {who: float(values.mean()) for who, values in list(decibels.items())[2:]}
         if others:
-            best = max(others, key=lambda name: others[name])
-            found.metrics["psnr_over_best_baseline"] = mean(
-                decibels["this model"] - decibels[best], unit="", of="images"
-            )
+            best = max(others, key=lambda who: others[who])
+            found.metrics["psnr_over_best_baseline"] = _mean(decibels["this model"] - decibels[best])
             found.notes.append(f"The best baseline is {best}.")
         lines: list[list[str | float | Metric | None]] = [
-            [name, mean(decibels[name], unit="", of="images"), mean(likeness[name], unit="", of="images")]
-            for name in answers
+            [who, _mean(decibels[who]), _mean(likeness[who])] for who in answers
         ]
         settings = ", ".join(f"{key} {value}" for key, value in vars(self.corruption).items())
         title = f"Against the clean images, {type(self.corruption).__name__} {settings}".strip()
         found.tables.append(Table(title, ["", "PSNR, dB", "SSIM"], lines))
-        shown = [("clean", clean), *answers.items()]
-        found.pictures.append(picture("Restored images", [(name, images[:SHOWN]) for name, images in shown]))
+        if names:
+            found.tables += [_one_by_one("PSNR, dB", names, decibels), _one_by_one("SSIM", names, likeness)]
+        shown = [(who, _shown(group)) for who, group in (("clean", clean), *answers.items())]
+        found.pictures.append(picture("Restored images", shown))
         found.notes.append("PSNR and SSIM are for values in [0, 1]; neither images nor answers are cut to it.")
         return found
+
+
+def _restored(restorer: Restorer, seen: Groups, name: str) -> Groups:
+    return [need_finite(restorer.restored(group), name) for group in seen]
+
+
+def _each(measure: Callable[[np.ndarray, np.ndarray], np.ndarray], answers: Groups, clean: Groups) -> np.ndarray:
+    return np.concatenate([measure(one, other) for one, other in zip(answers, clean, strict=True)])
+
+
+def _mean(values: np.ndarray) -> Metric:
+    return mean(values, unit="", of="images")
+
+
+def _one_by_one(what: str, names: Sequence[str], values: Mapping[str, np.ndarray]) -> Table:
+    """A line for each image, a column for each restorer."""
+    lines: list[list[str | float | Metric | None]] = [
+        [name, *(float(x[place]) for x in values.values())] for place, name in enumerate(names)
+    ]
+    return Table(f"{what}, of each image", ["", *values], lines)
+
+
+def _shown(groups: Groups) -> np.ndarray:
+    """The first few images, or of large ones the square in the middle, shape (n, c, h, w)."""
+    images = [image for group in groups for image in group[:SHOWN]][:SHOWN]
+    high, wide = (min([SQUARE, *(image.shape[axis] for image in images)]) for axis in (1, 2))
+    cut = []
+    for image in images:
+        top, left = (image.shape[1] - high) // 2, (image.shape[2] - wide) // 2
+        cut.append(image[:, top : top + high, left : left + wide])
+    return np.stack(cut)

@@ -33,6 +33,8 @@ class Autoencoder(pl.LightningModule):
         loss: `mse`, `bce`, `multinomial`, or `auto`: see `losses.reconstruction.chosen`.
         regulariser: what is added to the loss on account of the code.
         corruption: what the encoder sees instead of the row, drawn afresh at every step (Vincent et al. 2008).
+        augmentation: what the training rows become before anything else, drawn afresh at every step; the validation
+            rows stay.
         pretraining: of the layers, one by one.
         residual: whether the net predicts the difference between what it sees and the row.
         learning_rate: Adam's, at the start; it falls to zero along half a cosine.
@@ -50,6 +52,7 @@ class Autoencoder(pl.LightningModule):
         loss: Loss = "auto",
         regulariser: Regulariser | None = None,
         corruption: Corruption | None = None,
+        augmentation: Corruption | None = None,
         pretraining: BoltzmannPretraining | None = None,
         residual: bool = False,
         learning_rate: Annotated[float, Gt(0)] = 2e-3,
@@ -60,7 +63,8 @@ class Autoencoder(pl.LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.architecture, self.wanted_loss, self.regulariser = net, loss, regulariser
-        self.corruption, self.pretraining, self.residual = corruption, pretraining, residual
+        self.corruption, self.augmentation = corruption, augmentation
+        self.pretraining, self.residual = pretraining, residual
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.anomaly_score, self.patience = score, patience
         self.planned_steps = 1  # the training says how many there will be
@@ -108,7 +112,8 @@ class Autoencoder(pl.LightningModule):
             progress = min(1.0, self.steps / self.planned_steps)
             optimizer.param_groups[0]["lr"] = self.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
             optimizer.zero_grad(set_to_none=True)
-            lost, seen, encoded = self.loss(batch, self.generator)
+            rows = self.augmentation(batch, self.generator) if self.augmentation else batch
+            lost, seen, encoded = self.loss(rows, self.generator)
             penalty = torch.zeros_like(lost)
             if self.regulariser:
                 penalty = self.regulariser.penalty(self.net.encoder, seen, encoded, self.generator).mean()

@@ -80,8 +80,13 @@ class AutoencoderNet(nn.Module):
         return torch.as_tensor(self.encoder(rows)).chunk(self.outputs, 1)[0]
 
     def logits(self, code: Tensor, rows: Tensor) -> Tensor:
-        """The decoder's answer before the output function; `rows` are what a residual net adds it to."""
+        """The decoder's answer before the output function; `rows` are what a residual net adds it to.
+
+        Images are cut to the size of `rows`.
+        """
         answer = torch.as_tensor(self.decoder(code))
+        if answer.ndim == 4:  # a folded image may have gained a line and a column
+            answer = answer[..., : rows.shape[2], : rows.shape[3]]
         return answer + rows if self.residual else answer
 
     def finish(self, logits: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from annotated_types import Ge, MinLen
 from torch import Tensor, nn
+from torch.nn import functional
 
 from veilbench.errors import UserError
 from veilbench.nets.dense import Activation, activation
@@ -80,16 +81,37 @@ class Convolutional:
         return nn.Sequential(*encoder), nn.Sequential(*decoder[:-1])
 
 
+class Fold(nn.Module):
+    """Squares of pixels become channels (Shi et al. 2016), after the images are continued to a multiple of the square.
+
+    Args:
+        side: of the squares, in pixels.
+    """
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.side = side
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Shape (n, c, h, w) to (n, c * side^2, h / side, w / side), rounded up."""
+        low, right = (-size % self.side for size in images.shape[2:])
+        return functional.pixel_unshuffle(functional.pad(images, (0, right, 0, low), "replicate"), self.side)
+
+
 class FullyConvolutional:
     """How a net without bottleneck is built, for restoring images of any size.
 
     What it learns on patches it does on whole images. With `residual` in `Autoencoder` it predicts the corruption, as
-    DnCNN does (Zhang et al. 2017).
+    DnCNN does (Zhang et al. 2017); with `fold` it does so at a part of the resolution, as FFDNet does (Zhang et al.
+    2018): at a given cost it has more layers and channels, and each answer sees more of the image.
 
     Args:
         layers: convolutions, the last one included.
         channels: between them.
         kernel: height and width, odd.
+        fold: side of the squares of pixels that become channels before the first convolution, and pixels again after
+            the last; 1 folds nothing. Of images whose size is no multiple, the answer is larger and has to be cut,
+            which `AutoencoderNet` does.
     """
 
     name = "fully_convolutional"
@@ -99,14 +121,15 @@ class FullyConvolutional:
         layers: Annotated[int, Ge(2)] = 6,
         channels: Annotated[int, Ge(1)] = 32,
         kernel: Annotated[int, Ge(1)] = 3,
+        fold: Annotated[int, Ge(1)] = 1,
     ) -> None:
         if kernel % 2 == 0:
             raise ValueError(f"kernel={kernel} must be odd")
-        self.layers, self.channels, self.kernel = layers, channels, kernel
+        self.layers, self.channels, self.kernel, self.fold = layers, channels, kernel, fold
 
     def settings(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {"layers": self.layers, "channels": self.channels, "kernel": self.kernel}
+        return {"layers": self.layers, "channels": self.channels, "kernel": self.kernel, "fold": self.fold}
 
     def build(self, shape: Sequence[int], outputs: int = 1) -> tuple[nn.Sequential, nn.Sequential]:
         """All layers but the last one, and the last one; see `Dense.build`. The code is a stack of feature maps.
@@ -116,8 +139,11 @@ class FullyConvolutional:
         """
         if len(shape) != 3 or outputs != 1:
             raise UserError(f"a fully convolutional net needs images and a plain code, got rows of {tuple(shape)}")
-        widths = [shape[0]] + [self.channels] * (self.layers - 1)
-        encoder: list[nn.Module] = []
+        ends = shape[0] * self.fold**2
+        widths = [ends] + [self.channels] * (self.layers - 1)
+        encoder: list[nn.Module] = [Fold(self.fold)] if self.fold > 1 else []
         for before, after in itertools.pairwise(widths):
             encoder += [nn.Conv2d(before, after, self.kernel, padding="same"), nn.ReLU()]
-        return nn.Sequential(*encoder), nn.Sequential(nn.Conv2d(widths[-1], shape[0], self.kernel, padding="same"))
+        last = nn.Conv2d(widths[-1], ends, self.kernel, padding="same")
+        decoder = [last, nn.PixelShuffle(self.fold)] if self.fold > 1 else [last]
+        return nn.Sequential(*encoder), nn.Sequential(*decoder)

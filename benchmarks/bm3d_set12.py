@@ -1,0 +1,61 @@
+"""BM3D beside a trained restorer on the very same noisy images: `python benchmarks/bm3d_set12.py FOLDER`.
+
+FOLDER is what `python pipelines/sweep.py experiment=set12_denoising hydra.run.dir=FOLDER` wrote. BM3D is the package
+`bm3d` of its authors (Makinen, Azzari and Foi 2020). Its licence allows use that is informational and non-commercial
+alone: it is no dependency of veilbench, nothing else here imports it, and whoever runs this sees to the licence.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from veilbench.baselines.fitted_restorer import FittedRestorer
+from veilbench.data.rows import Rows
+from veilbench.experiment import build
+from veilbench.findings import Metric, Table
+from veilbench.subject import load_subject
+
+
+class Bm3d(FittedRestorer):
+    """Block-matching and 3-D filtering (Dabov et al. 2007) with the authors' own settings, told the true noise."""
+
+    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Nothing."""
+        return {}
+
+    def restored(self, rows: np.ndarray) -> np.ndarray:
+        """See `Restorer.restored`; one channel."""
+        from bm3d import bm3d
+
+        return np.stack([bm3d(image[0], self.sigma)[None] for image in rows]).astype(np.float32)
+
+
+def main(folder: Path) -> None:
+    config = yaml.safe_load((folder / "experiment.yaml").read_text(encoding="utf8"))
+    evaluation = build(config["evaluation"]["restoration"])
+    evaluation.baselines = [Bm3d(evaluation.corruption.sigma)]
+    rows = build(config["data"]).load(folder / "prepared")
+    seeds = np.random.SeedSequence([config["seed"], *b"restoration"])  # those of the stage `evaluate`
+    found = evaluation.examine(load_subject(folder / "train"), rows, build(config["trainer"]), seeds)
+    for table in found.tables:
+        show(table)
+
+
+def show(table: Table) -> None:
+    print(table.title, *table.columns[1:], sep="  ")
+    for name, *values in table.rows:
+        print(f"  {name}", *(said(value) for value in values), sep="  ")
+
+
+def said(value: object) -> str:
+    if isinstance(value, Metric):
+        return f"{value.value:.3f} [{value.low:.3f}, {value.high:.3f}]"
+    return f"{value:.3f}"
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

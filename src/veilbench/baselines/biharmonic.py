@@ -1,0 +1,42 @@
+"""Holes painted in from their borders."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from veilbench.baselines.corruption_restorer import CorruptionRestorer
+from veilbench.corruptions.missing_blocks import MissingBlocks
+from veilbench.corruptions.salt_and_pepper import SaltAndPepper
+from veilbench.data.rows import Rows
+
+
+class Biharmonic(CorruptionRestorer):
+    """Biharmonic inpainting (Damelin and Hoang 2018), from scikit-image, of every pixel that looks spoiled.
+
+    Nobody tells it where: spoiled are the pixels that are 0 in all channels and, after salt and pepper, those that are
+    1. What was black or white before is painted in as well. There is nothing to tune.
+
+    Args:
+        corruption: missing blocks, or salt and pepper.
+    """
+
+    undoes = (MissingBlocks, SaltAndPepper)
+
+    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Nothing."""
+        return {}
+
+    def restored(self, rows: np.ndarray) -> np.ndarray:
+        """See `Restorer.restored`."""
+        return np.stack([self._one(image) for image in rows]).astype(np.float32)
+
+    def _one(self, image: np.ndarray) -> np.ndarray:
+        """One image, shape (c, h, w)."""
+        from skimage.restoration import inpaint_biharmonic
+
+        holes = (image == 0).all(0)
+        if isinstance(self.corruption, SaltAndPepper):
+            holes |= (image == 1).all(0)
+        if not holes.any() or holes.all():
+            return image
+        return np.asarray(inpaint_biharmonic(image, holes, split_into_regions=True, channel_axis=0))

@@ -1,0 +1,40 @@
+"""What the baselines against a known corruption share."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+
+from veilbench.baselines.image_restorer import ImageRestorer
+from veilbench.corruptions.base import Corruption, described, from_description, spoiled
+
+
+class CorruptionRestorer(ImageRestorer):
+    """A restorer that is told which corruption was used, with its settings but without what was drawn at random.
+
+    Args:
+        corruption: what it undoes.
+    """
+
+    undoes: tuple[type[Corruption], ...] = (Corruption,)
+
+    def __init__(self, corruption: Corruption) -> None:
+        super().__init__()
+        if not isinstance(corruption, self.undoes):
+            allowed = ", ".join(kind.__name__ for kind in self.undoes)
+            raise ValueError(f"corruption={type(corruption).__name__} must be one of: {allowed}")
+        self.corruption = corruption
+
+    def settings(self) -> dict[str, Any]:
+        """The corruption in words."""
+        return {"corruption": described(self.corruption)}
+
+    def spoiled(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """See `ImageRestorer.spoiled`."""
+        return spoiled(self.corruption, clean, rng)
+
+    @classmethod
+    def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+        """See `Subject.restore`."""
+        return super().restore(settings | {"corruption": from_description(settings["corruption"])}, arrays)

@@ -1,0 +1,31 @@
+"""What the restoring baselines share: images only, and a corruption that they are made for."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Self
+
+import numpy as np
+
+from veilbench.baselines.fitted import Fitted
+from veilbench.data.rows import Rows
+from veilbench.errors import UserError
+from veilbench.representations.base import Restorer
+
+
+class ImageRestorer(Fitted, Restorer):
+    """A restorer that knows what is done to the images, and can do it to others to learn from them."""
+
+    @abstractmethod
+    def spoiled(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """What this restorer undoes, done to clean images, shape (n, c, h, w), float32."""
+
+    def unit(self) -> float:
+        """What the strengths of a `TunedRestorer` are multiples of."""
+        return 1.0
+
+    def fit(self, data: Rows, rng: np.random.Generator) -> Self:
+        """See `Fitted.fit`."""
+        if isinstance(data, Rows) and len(data.shape) != 3:
+            raise UserError(f"{type(self).__name__} restores images; these rows have the shape {data.shape}")
+        return super().fit(data, rng)

@@ -1,0 +1,62 @@
+"""The best linear restoration of each pixel by its neighbours, for any corruption."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from veilbench.baselines.corruption_restorer import CorruptionRestorer
+from veilbench.data.rows import Rows
+
+SIDES, MOST_PIXELS, RIDGE = (1, 3, 5, 7, 9), 50_000, 1e-6
+
+
+class LinearPatches(CorruptionRestorer):
+    """Linear least squares from the square around a pixel, all channels, to the clean pixel.
+
+    Learned on training images that it spoils itself; the side of the square is the one of a few that errs least on
+    validation images. Beyond the border an image goes on as its outermost pixels. `Wiener` is the same for noise, where
+    the covariance of what is spoiled is known.
+
+    Args:
+        corruption: any.
+    """
+
+    names = ("map", "constant")
+
+    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """The map, shape (side, side, c, c), and the constant, shape (c,)."""
+        train, check = ((part.x, self.spoiled(part.x, rng)) for part in (rows.train, rows.validation))
+        pixels = rng.permutation(train[0][:, 0].size)[:MOST_PIXELS]
+        found = [_regressed(*train, side, pixels) for side in SIDES if side <= min(rows.shape[1:])]
+        errors = [np.mean((_applied(check[1], **one) - check[0]) ** 2) for one in found]
+        return found[int(np.argmin(errors))]
+
+    def restored(self, rows: np.ndarray) -> np.ndarray:
+        """See `Restorer.restored`."""
+        return np.concatenate([_applied(image[None], **self.kept) for image in rows])
+
+
+def _regressed(clean: np.ndarray, seen: np.ndarray, side: int, pixels: np.ndarray) -> dict[str, np.ndarray]:
+    """Map and constant, from some pixels of all images; the ridge keeps equal channels from being told apart."""
+    squares = _squares(seen, side)
+    places = np.unravel_index(pixels, squares.shape[:3])
+    x = squares[places].reshape(len(pixels), -1).astype(np.float64)
+    y = clean.transpose(0, 2, 3, 1)[places].astype(np.float64)
+    centred = x - x.mean(0)
+    normal = centred.T @ centred / len(x) + RIDGE * np.eye(x.shape[1])
+    solved = np.linalg.solve(normal, centred.T @ (y - y.mean(0)) / len(x))
+    shape = (side, side, clean.shape[1], clean.shape[1])
+    return {"map": solved.reshape(shape), "constant": y.mean(0) - x.mean(0) @ solved}
+
+
+def _applied(seen: np.ndarray, map: np.ndarray, constant: np.ndarray) -> np.ndarray:
+    answer = np.einsum("nhwijc,ijcd->ndhw", _squares(seen, len(map)), map, optimize=True)
+    return (answer + constant[:, None, None]).astype(np.float32)
+
+
+def _squares(images: np.ndarray, side: int) -> np.ndarray:
+    """The square around each pixel, shape (n, h, w, side, side, c), without copying."""
+    reach = side // 2
+    padded = np.pad(images, ((0, 0), (0, 0), (reach, reach), (reach, reach)), "edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (side, side), (2, 3))
+    return np.asarray(windows.transpose(0, 2, 3, 4, 5, 1))

@@ -1,0 +1,27 @@
+"""Restoration by the middle value of the neighbours."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from veilbench.baselines.corruption_restorer import CorruptionRestorer
+from veilbench.baselines.tuned_restorer import TunedRestorer
+
+
+class Median(TunedRestorer, CorruptionRestorer):
+    """The median of a square window around each pixel, channel by channel; the window's side is the strength.
+
+    Beyond the border the image goes on as its outermost pixels.
+
+    Args:
+        corruption: any; it is classical against salt and pepper.
+    """
+
+    factors = (3, 5, 7)
+
+    def one(self, image: np.ndarray, strength: float) -> np.ndarray:
+        """See `TunedRestorer.one`."""
+        from scipy.ndimage import median_filter
+
+        side = round(strength)
+        return np.asarray(median_filter(image, size=(1, side, side), mode="nearest"))

@@ -1,0 +1,48 @@
+"""Deblurring by the likelihood of counted light."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from veilbench.baselines.corruption_restorer import CorruptionRestorer
+from veilbench.baselines.tuned_restorer import TunedRestorer
+from veilbench.corruptions.base import spoiled
+from veilbench.corruptions.blur import REACH, Blur
+
+SMALLEST = 1e-6  # what is divided by
+
+
+class RichardsonLucy(TunedRestorer, CorruptionRestorer):
+    """Richardson-Lucy deconvolution (Richardson 1972, Lucy 1974), from scikit-image, with the true kernel.
+
+    The number of its iterations is the strength. Beyond the border the image goes on as its outermost pixels.
+
+    Args:
+        corruption: the blur.
+    """
+
+    undoes = (Blur,)
+    factors = (5, 10, 20, 40, 80, 160)
+
+    def one(self, image: np.ndarray, strength: float) -> np.ndarray:
+        """See `TunedRestorer.one`."""
+        from skimage.restoration import richardson_lucy
+
+        psf = kernel(self.corruption)
+        pad, keep = len(psf), (slice(len(psf), -len(psf)),) * 2
+        settings = {"num_iter": round(strength), "clip": False, "filter_epsilon": SMALLEST}
+        return np.stack([richardson_lucy(np.pad(x, pad, "edge"), psf, **settings)[keep] for x in image])
+
+
+def kernel(blur: object) -> np.ndarray:
+    """What a blur makes of a single bright pixel, shape (side, side), odd.
+
+    Raises:
+        TypeError: it is no blur.
+    """
+    if not isinstance(blur, Blur):
+        raise TypeError(f"{type(blur).__name__} has no kernel")
+    side = 2 * max(1, int(REACH * blur.sigma + 0.5)) + 1
+    dot = np.zeros((1, 1, side, side), np.float32)
+    dot[..., side // 2, side // 2] = 1
+    return np.asarray(spoiled(blur, dot, np.random.default_rng(0))[0, 0], np.float64)

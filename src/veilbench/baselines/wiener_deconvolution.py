@@ -1,0 +1,32 @@
+"""Deblurring frequency by frequency."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from veilbench.baselines.corruption_restorer import CorruptionRestorer
+from veilbench.baselines.richardson_lucy import kernel
+from veilbench.baselines.tuned_restorer import TunedRestorer
+from veilbench.corruptions.blur import Blur
+
+
+class WienerDeconvolution(TunedRestorer, CorruptionRestorer):
+    """Wiener-Hunt deconvolution (Hunt 1971), from scikit-image, with the true kernel.
+
+    The weight of its smoothness is the strength. Beyond the border the image is mirrored, which is not quite what the
+    blur took it for.
+
+    Args:
+        corruption: the blur.
+    """
+
+    undoes = (Blur,)
+    factors = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
+
+    def one(self, image: np.ndarray, strength: float) -> np.ndarray:
+        """See `TunedRestorer.one`."""
+        from skimage.restoration import wiener
+
+        psf, (high, wide) = kernel(self.corruption), image.shape[1:]
+        wider = [np.pad(x, ((0, high), (0, wide)), "symmetric").astype(np.float64) for x in image]  # no jump anywhere
+        return np.stack([wiener(x, psf, strength, clip=False)[:high, :wide] for x in wider])

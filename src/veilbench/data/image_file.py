@@ -1,0 +1,112 @@
+"""Images in files: which ones a folder holds, and their pixels. Every loader of images reads them here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from veilbench.errors import UserError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".pgm", ".ppm")
+SIXTEEN_BITS = 65535
+Fit = Literal["crop", "stretch"]
+
+
+def children(folder: Path) -> list[Path]:
+    """What lies in a folder, in the natural order of the names, without what begins with a dot.
+
+    Raises:
+        UserError: there is no such folder, or it may not be read.
+    """
+    if not folder.is_dir():
+        raise UserError(f"the images {folder}: there is no such folder; put it there, or name another folder")
+    try:
+        return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=_natural)
+    except OSError as error:
+        raise UserError(f"the images {folder} cannot be read: {error.strerror}") from error
+
+
+def images_in(folder: Path, notes: list[str]) -> list[Path]:
+    """The images directly in a folder, see `children`; what other files are in it is noted."""
+    files = [path for path in children(folder) if path.is_file()]
+    images = [file for file in files if file.suffix.lower() in SUFFIXES]
+    if len(images) < len(files):
+        other = next(file for file in files if file not in images)
+        notes.append(f"{folder.name}: {len(files) - len(images)} files such as {other.name} are no images and left out")
+    return images
+
+
+def image(path: Path, grey: bool = False, size: Sequence[int] | None = None, fit: Fit = "crop") -> np.ndarray:
+    """The pixels of a file, shape (channels, height, width), float32 in [0, 1].
+
+    Images are turned as their EXIF data says. Transparency is dropped, and of a file with several images the first is
+    taken. 16 bits keep their depth. Grey is the luma of ITU-R Recommendation BT.601.
+
+    Args:
+        path: the file.
+        grey: one channel instead of red, green and blue.
+        size: height and width to scale to (bilinear, averaging where it shrinks); None: the image stays as it is.
+        fit: whether what sticks out is cut off at both sides, or the image is stretched.
+
+    Raises:
+        UserError: the file is no image that can be read.
+    """
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path) as opened:
+            pixels = _channels(ImageOps.exif_transpose(opened), grey)
+            if size is not None:
+                pixels = [_scaled(one, (size[1], size[0]), fit) for one in pixels]
+            x = np.stack([np.asarray(one, np.float32) for one in pixels])
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        raise UserError(f"the image {path} cannot be read: {' '.join(str(error).split())}") from error
+    return np.clip(x, 0, 1)
+
+
+def of_one_size(files: Sequence[Path], images: Sequence[np.ndarray], remedy: str) -> np.ndarray:
+    """The images as one array, (n, channels, height, width).
+
+    Raises:
+        UserError: one differs in size from the first; the line ends with the remedy.
+    """
+    for file, x in zip(files, images, strict=True):
+        if x.shape != images[0].shape:
+            pairs = ((files[0], images[0]), (file, x))
+            sizes = " and ".join(f"{one} has {x.shape[2]} x {x.shape[1]}" for one, x in pairs)
+            raise UserError(f"images differ in size: {sizes} pixels; {remedy}")
+    return np.stack(images)
+
+
+def _natural(path: Path) -> list[tuple[int, int | str]]:
+    """`s2` before `s10`."""
+    parts = re.findall(r"\d+|\D+", path.name)
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts]
+
+
+def _scaled(channel: Image, size: tuple[int, int], fit: Fit) -> Image:
+    from PIL import Image, ImageOps
+
+    if fit == "crop":
+        return ImageOps.fit(channel, size, Image.Resampling.BILINEAR)
+    return channel.resize(size, Image.Resampling.BILINEAR)
+
+
+def _channels(opened: Image, grey: bool) -> list[Image]:
+    """The channels, each an image of fractions of the brightest value."""
+    from PIL import Image
+
+    if opened.mode.startswith("I;16") or opened.mode == "I":  # Pillow would cut these off at 255
+        deep = np.asarray(opened, np.float32) / np.float32(SIXTEEN_BITS)
+        return [Image.fromarray(deep)] * (1 if grey else 3)
+    if opened.mode == "F":
+        raise ValueError("its pixels are fractions, whose brightest value is not known")
+    channels = opened.convert("L" if grey else "RGB").split()
+    return [Image.fromarray(np.asarray(channel, np.float32) / np.float32(255)) for channel in channels]

@@ -1,0 +1,62 @@
+"""Patches of photographs in a folder, of whatever size these are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge, Gt, Le, MinLen
+
+from veilbench.data.image_file import SUFFIXES, image, images_in
+from veilbench.data.loaders.sample_patches import patches
+from veilbench.data.raw import Raw
+from veilbench.errors import UserError
+
+
+class PatchFolder:
+    """Square patches of `folder/image.png`, (n, channels, size, size) in [0, 1], from a grid over each image.
+
+    At one scale no two patches share a pixel. The classes are the images.
+
+    Args:
+        path: the folder; its images are read as `data.image_file.image` says.
+        size: pixels on each side.
+        scales: each image is taken at each of these sizes. What a patch at one scale shows may be in another part of
+            the data at a second scale.
+        grey: one channel instead of red, green and blue.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        size: Annotated[int, Ge(2)] = 48,
+        scales: Annotated[Sequence[Annotated[float, Gt(0), Le(1)]], MinLen(1)] = (1.0,),
+        grey: bool = False,
+    ) -> None:
+        self.path, self.size, self.scales, self.grey = path, size, list(scales), grey
+
+    def read(self, rng: np.random.Generator) -> Raw:
+        """The patches, image by image; `rng` places the grids.
+
+        Raises:
+            UserError: there are no images, one cannot be read, or is smaller than a patch.
+        """
+        notes: list[str] = []
+        files = images_in(Path(self.path), notes)
+        if not files:
+            raise UserError(f"{self.path} holds no images; {', '.join(SUFFIXES)} are read")
+        cut = [np.concatenate([self._patches(file, scale, rng) for scale in self.scales]) for file in files]
+        notes.append(f"patches of the same {len(files)} images are in every part")
+        y = np.repeat(np.arange(len(files)), [len(part) for part in cut])
+        return Raw(np.concatenate(cut), y, [], [file.name for file in files], notes)
+
+    def _patches(self, file: Path, scale: float, rng: np.random.Generator) -> np.ndarray:
+        whole = image(file, self.grey)
+        if scale != 1:
+            whole = image(file, self.grey, [round(scale * side) for side in whole.shape[1:]])
+        if min(whole.shape[1:]) < self.size:
+            seen = f"{whole.shape[2]} x {whole.shape[1]} pixels at scale {scale:g}"
+            raise UserError(f"data.source.size={self.size}: the image {file} has {seen}")
+        return patches(whole.transpose(1, 2, 0), self.size, rng)
