@@ -40,8 +40,8 @@ class Case(ABC):
     def of(self, rows: np.ndarray) -> Self:
         """The same case with some of the rows, by a mask of shape (n,)."""
 
-    def walk(self) -> Search | None:
-        """A way that is known to lead across at a budget of 1, where there is one."""
+    def walked(self, budget: float) -> np.ndarray | None:
+        """Who is across on a way that is known to lead there at a budget of 1; None where no such way is known."""
         return None
 
     def crossed(self, search: Search, budget: float, device: torch.device, rng: np.random.Generator) -> np.ndarray:
@@ -70,7 +70,7 @@ def climb(
     """
     across = np.zeros((len(budgets), len(case.rows)), bool)
     for place, budget in enumerate(budgets):
-        left = ~across[place - 1] if place else ~across[0]
+        left = ~across[max(place - 1, 0)]
         across[place] = ~left
         if left.any():
             across[place, left] = case.of(left).crossed(search, budget, device, rng)

@@ -7,9 +7,8 @@ from typing import Self
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from veilbench.attacks.case import Case, Search
+from veilbench.attacks.case import Case
 from veilbench.attacks.pgd import Box, Score
 from veilbench.data.rows import Rows
 from veilbench.errors import UserError
@@ -42,15 +41,9 @@ class DetectorCase(Case):
             return lambda rows: sign * detector.score_tensor(rows)
         return lambda rows: torch.from_numpy(sign * detector.score(rows.cpu().numpy())).to(device)
 
-    def walk(self) -> Search:
+    def walked(self, budget: float) -> np.ndarray:
         """Straight towards the goal, as far as the budget goes and no further, without asking anything."""
-
-        def towards(score: Score, rows: Tensor, radii: Tensor, generator: torch.Generator) -> Tensor:
-            goals, reach = torch.from_numpy(self.goals).to(rows), torch.from_numpy(self.reach).to(rows)
-            share = (radii / reach.clamp_min(1e-12)).clamp_max(1).view(-1, *[1] * (rows.dim() - 1))
-            return torch.where(share < 1, rows + share * (goals - rows), goals)
-
-        return towards
+        return self.across(self.goals if budget >= 1 else self.rows + np.float32(budget) * (self.goals - self.rows))
 
     def of(self, rows: np.ndarray) -> Self:
         """See `Case.of`."""

@@ -27,10 +27,10 @@ class Paced(Central):
 
     def __init__(
         self,
-        epochs: Annotated[float, Gt(0)] = 20.0,
-        least_steps: Annotated[int, Ge(1)] = 50,
-        most_steps: Annotated[int, Ge(1)] = 200,
-        batch_size: Annotated[int, Ge(1)] = 128,
+        epochs: Annotated[float, Gt(0)] = 25.0,
+        least_steps: Annotated[int, Ge(1)] = 40,
+        most_steps: Annotated[int, Ge(1)] = 600,
+        batch_size: Annotated[int, Ge(1)] = 64,
         steps_per_call: Annotated[int, Ge(1)] = 100,
     ) -> None:
         if most_steps < least_steps:
