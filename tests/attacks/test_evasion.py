@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -11,11 +12,15 @@ import torch
 from torch import Tensor
 
 from veilbench.accelerator import Accelerator
+from veilbench.attacks.case import climb
 from veilbench.attacks.control_memory import ControlMemory
 from veilbench.attacks.evasion import Evasion
 from veilbench.attacks.evasion_cases import cases
 from veilbench.attacks.gradient_checks import zero_gradients
+from veilbench.attacks.pgd import Score
 from veilbench.baselines.input_norm import InputNorm
+from veilbench.baselines.known_anomalies import KnownAnomalies
+from veilbench.baselines.minor_component import MinorComponent
 from veilbench.baselines.pca import Pca
 from veilbench.data.rows import Part, Rows
 from veilbench.errors import UserError
@@ -235,3 +240,45 @@ def test_scores_and_one_class_data_are_needed(pca: Pca, rows: Rows) -> None:
 def test_bad_settings_are_refused(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         small(**settings)
+
+
+@pytest.mark.parametrize("norm", ["l2", "linf"])
+def test_half_way_one_direction_falls_and_the_oracle_holds_and_at_the_end_it_falls_too(
+    rows: Rows, pca: Pca, norm: Literal["l2", "linf"], tmp_path: Path
+) -> None:
+    controls = MinorComponent(), KnownAnomalies(norm)
+    attack = Evasion(THREAT, *controls, norm, [0.25, 0.5, 1.0], steps=40, restarts=1, queries=50, most_rows=80)
+    found = examined(attack, pca, rows, tmp_path)
+    positive, negative = found.controls
+    assert positive.passed
+    assert positive.gain.value > 0.7
+    assert negative.passed
+    assert negative.gain.value == 0
+    oracle = run(attack, attack.negative.fit(rows, np.random.default_rng(0)), rows)  # type: ignore[union-attr]
+    by_gradient = oracle.figures[0].curves[0].y
+    assert list(by_gradient[:2]) == [0, 0]
+    assert by_gradient[2] > 0.9  # the search does work on it: it stands at the nearest normal row
+
+
+def test_half_of_the_rows_need_what_the_plain_count_says(found: Findings, pca: Pca, rows: Rows) -> None:
+    case, _ = cases(pca, rows, 0.95, "l2", 100, np.random.default_rng(0))
+    pairs = [float(np.linalg.norm(a - b)) for a, b in combinations(np.vstack([rows.train.x, rows.validation.x]), 2)]
+    assert case.spacing == pytest.approx(np.median(pairs), rel=1e-5)
+    share, over = found.metrics["hidden_half_at"], found.metrics["hidden_half_over_spacing"]
+    assert share.value in (0.2, 0.95)
+    nearest_first, farthest = np.sort(case.reach)[[0, -1]] / case.spacing
+    assert share.value * nearest_first < over.value < share.value * farthest
+
+
+def test_rows_that_are_across_are_not_moved_again(pca: Pca, rows: Rows) -> None:
+    case, _ = cases(pca, rows, 0.95, "l2", 100, np.random.default_rng(0))
+    asked: list[int] = []
+
+    def jump(score: Score, moved: Tensor, radii: Tensor, generator: torch.Generator) -> Tensor:
+        asked.append(len(moved))
+        return torch.zeros_like(moved) if len(asked) > 1 else torch.cat([torch.zeros_like(moved[:60]), moved[60:]])
+
+    across = climb(case, jump, [0.1, 0.2, 0.3], torch.device("cpu"), np.random.default_rng(0))
+    assert asked == [100, 40]
+    assert across.sum(1).tolist() == [60, 100, 100]
+    assert across[0, :60].all()

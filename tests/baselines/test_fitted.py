@@ -19,6 +19,7 @@ from veilbench.baselines.identity_code import IdentityCode
 from veilbench.baselines.input_norm import InputNorm
 from veilbench.baselines.isolation_forest import IsolationForest, unsuccessful
 from veilbench.baselines.mahalanobis import Mahalanobis
+from veilbench.baselines.minor_component import MinorComponent
 from veilbench.baselines.nearest_neighbours import NearestNeighbours
 from veilbench.baselines.pca import Pca
 from veilbench.baselines.random_code import RandomCode
@@ -29,7 +30,7 @@ from veilbench.representations.base import Detector, DifferentiableDetector, Rep
 from veilbench.subject import load_subject
 
 CODES = [Pca(5), RandomCode(5), IdentityCode()]
-DETECTORS = [Pca(5), InputNorm(), Mahalanobis(), NearestNeighbours(3), IsolationForest(20)]
+DETECTORS = [Pca(5), InputNorm(), Mahalanobis(), MinorComponent(), NearestNeighbours(3), IsolationForest(20)]
 ALL: list[Fitted] = [*DETECTORS, *CODES[1:]]
 CONF = Path(__file__).parents[2] / "conf" / "model"
 
@@ -258,3 +259,16 @@ def test_the_config_states_every_argument(subject: Fitted) -> None:
     assert type(built) is type(subject)
     assert built.settings() == {key: value for key, value in node.items() if key != "_target_"}
     assert built.settings() == type(subject)().settings()
+
+
+def test_the_minor_component_is_scikit_learns_last_that_varies(rows: Rows) -> None:
+    flat = rows.train.x.reshape(len(rows.train), -1).astype(np.float64)
+    found = decomposition.PCA().fit(flat)
+    last = np.flatnonzero(found.explained_variance_ > 1e-6 * found.explained_variance_[0])[-1]
+    wanted = np.abs(found.transform(rows.test.x.reshape(len(rows.test), -1))[:, last])
+    np.testing.assert_allclose(MinorComponent().fit(rows, rng()).score(rows.test.x), wanted, rtol=1e-5, atol=1e-7)
+
+
+def test_rows_that_do_not_vary_have_no_minor_component() -> None:
+    with pytest.raises(UserError, match="the training rows do not vary"):
+        MinorComponent().fit(dealt(np.ones((8, 3), np.float32)), rng())

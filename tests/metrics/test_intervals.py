@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from veilbench.findings import Metric
-from veilbench.metrics.intervals import above_chance, ends, mean, proportion
+from veilbench.metrics.intervals import above_chance, ends, mean, median, proportion
 
 
 def by_beta_quantiles(successes: int, n: int, confidence: float) -> tuple[float, float]:
@@ -133,3 +133,19 @@ def test_worse_than_chance_is_below_zero() -> None:
 def test_an_impossible_chance_is_refused(chance: float) -> None:
     with pytest.raises(ValueError, match=f"in \\[0, 1\\), got {chance}"):
         above_chance(Metric.exact(0.5), chance)
+
+
+@pytest.mark.parametrize("n", [6, 7, 40, 185])
+def test_a_median_has_the_interval_that_scipys_sign_test_gives(n: int) -> None:
+    values = np.random.default_rng(n).exponential(size=n)
+    metric = median(values)
+    theirs = stats.quantile_test(values, p=0.5).confidence_interval(0.95)
+    assert metric.value == np.median(values)
+    assert (metric.low, metric.high) == pytest.approx((theirs.low, theirs.high))
+
+
+def test_too_few_values_for_the_confidence_give_all_of_them_and_none_is_refused() -> None:
+    metric = median(np.array([3.0, 1.0, 2.0]))
+    assert (metric.low, metric.value, metric.high, metric.n) == (1, 2, 3, 3)
+    with pytest.raises(ValueError, match="at least one value"):
+        median(np.zeros(0))

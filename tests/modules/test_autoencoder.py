@@ -52,6 +52,9 @@ def test_the_linear_autoencoder_spans_the_subspace_of_pca(tmp_path: Path) -> Non
     best = float(((pca.inverse_transform(pca.transform(flat)) - flat) ** 2).mean())
     assert best <= mse(subject, rows.train.x) * 1.0001  # nothing linear is better
     assert mse(subject, rows.train.x) <= 1.01 * best
+    decoder = next(weight for name, weight in subject.arrays().items() if name == "net.decoder.0.weight")
+    cosines = np.linalg.svd(np.linalg.qr(decoder)[0].T @ pca.components_.T, compute_uv=False)  # of the principal angles
+    assert cosines.min() > 0.99
 
 
 @pytest.mark.parametrize(

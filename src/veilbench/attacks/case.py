@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -35,8 +36,12 @@ class Case(ABC):
     def across(self, moved: np.ndarray) -> np.ndarray:
         """Whether the decision about each row, so moved, is the wanted one; shape (n,), bool."""
 
-    def walk(self) -> Search | None:
-        """A way that is known to lead across at a budget of 1, where there is one."""
+    @abstractmethod
+    def of(self, rows: np.ndarray) -> Self:
+        """The same case with some of the rows, by a mask of shape (n,)."""
+
+    def walked(self, budget: float) -> np.ndarray | None:
+        """Who is across on a way that is known to lead there at a budget of 1; None where no such way is known."""
         return None
 
     def crossed(self, search: Search, budget: float, device: torch.device, rng: np.random.Generator) -> np.ndarray:
@@ -51,5 +56,22 @@ class Case(ABC):
 def climb(
     case: Case, search: Search, budgets: Sequence[float], device: torch.device, rng: np.random.Generator
 ) -> np.ndarray:
-    """Who is across at each budget; whom a smaller budget moved, a larger one moves too. Shape (budgets, rows)."""
-    return np.logical_or.accumulate([case.crossed(search, budget, device, rng) for budget in budgets])
+    """Who is across at each budget; whom a smaller budget moved, a larger one need not move again.
+
+    Args:
+        case: whom to move.
+        search: how.
+        budgets: ascending.
+        device: where to compute.
+        rng: draws for the search.
+
+    Returns:
+        Shape (budgets, rows), bool.
+    """
+    across = np.zeros((len(budgets), len(case.rows)), bool)
+    for place, budget in enumerate(budgets):
+        left = ~across[max(place - 1, 0)]
+        across[place] = ~left
+        if left.any():
+            across[place, left] = case.of(left).crossed(search, budget, device, rng)
+    return across

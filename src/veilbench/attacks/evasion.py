@@ -10,6 +10,8 @@ from annotated_types import Ge, Gt, MinLen
 
 from veilbench.attacks.moving_attack import MovingAttack
 from veilbench.data.rows import Rows
+from veilbench.findings import Findings
+from veilbench.metrics.intervals import median
 from veilbench.representations.base import Detector, DifferentiableDetector
 from veilbench.threat import ThreatModel
 
@@ -21,22 +23,28 @@ if TYPE_CHECKING:
 class Evasion(MovingAttack[Detector, Rows]):
     """Moves test rows across the threshold, which is a quantile of the scores of held-out normal rows.
 
-    A budget of 1 is a row's own distance from the nearest row on the other side: an anomaly's from the nearest
-    training row that passes, a normal row's from the nearest test anomaly that is caught. From 1 on, every row can be
-    moved, for it may become its neighbour: the curve `walk` goes there in a straight line and reaches 100 % at 1. It
-    asks nothing of the detector and does not count for the gain; a search that stays below it there has failed, and
-    the notes say so. Only
-    anomalies that are caught and normal rows that pass are attacked.
-
-    So at `judged_at` = 1 the distance from the mean, `InputNorm`, is a positive control that can always be evaded, and
-    a detector that is broken there is not shown to be worse than it has to be: `hidden_half_at`, the least budget
-    that hides half of the anomalies, compares detectors. Below 1 a verdict says more, and needs a positive control
-    that can be evaded there on this data.
+    A budget of 1 is a row's own distance from the nearest row on the other side: an anomaly's from the nearest normal
+    row, of training or validation, that passes; a normal row's from the nearest test anomaly that is caught. From 1 on,
+    every row can be moved, for it may become its neighbour: the curve `walk` goes there in a straight line and reaches
+    100 % at 1. It asks nothing of the detector and does not count for the gain; a search that stays below it there has
+    failed, and the notes say so. Only anomalies that are caught and normal rows that pass are attacked.
 
     The gain is the share of anomalies hidden at the budget `judged_at`, by any of the searches, above what as many
-    draws of random noise as there are restarts hide; false alarms are reported beside it. The negative control, where
-    none is given, is the subject itself met with noise alone; it is made anew for each subject. A detector without a
-    gradient, or a threat model without `weights`, leaves the search without gradients alone.
+    draws of random noise as there are restarts hide; false alarms are reported beside it. Why 0.5: by the triangle
+    inequality an anomaly that was moved by less than half the way is still nearer to where it was than to any normal
+    row that passes. If it hides there, it hides as what it is; if it needs more, it may have had to become normal, and
+    no detector can be blamed for that. `broken_at` = 0.5 calls it broken where half of the anomalies hide so. At a
+    budget of 1, where everything can be hidden, a verdict would say nothing.
+
+    Besides the curve there are the budget that half of the anomalies need, `hidden_half_at`, and the same change over
+    the median distance between two normal rows, `hidden_half_over_spacing`, which compares data sets. Both are the
+    least of `budgets` that suffices, and so up to one step of them too large; both are medians over rows.
+
+    Controls, both at the whole strength of the attack: `MinorComponent` looks along one direction, so that a small step
+    hides whom it catches; the distance from the mean, `InputNorm`, falls at a budget of 1 only, and is robust by
+    this measure. `KnownAnomalies` withstands every change up to 0.5 by that triangle inequality; should one succeed,
+    the attack does not keep to its budget. Where `negative` is None, it is the subject itself met with noise alone. A
+    detector without a gradient, or a threat model without `weights`, leaves the search without gradients alone.
 
     Args:
         threat: needs `score_queries`; `weights` for the search by gradients.
@@ -63,14 +71,24 @@ class Evasion(MovingAttack[Detector, Rows]):
         positive: Detector,
         negative: Detector | None = None,
         norm: Literal["l2", "linf"] = "l2",
-        budgets: Annotated[Sequence[Annotated[float, Gt(0)]], MinLen(1)] = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0),
-        steps: Annotated[int, Ge(1)] = 40,
-        restarts: Annotated[int, Ge(1)] = 3,
-        queries: Annotated[int, Ge(1)] = 500,
-        judged_at: Annotated[float, Gt(0)] = 1.0,
+        budgets: Annotated[Sequence[Annotated[float, Gt(0)]], MinLen(1)] = (
+            0.05,
+            0.1,
+            0.2,
+            0.3,
+            0.4,
+            0.5,
+            0.7,
+            1.0,
+            2.0,
+        ),
+        steps: Annotated[int, Ge(1)] = 100,
+        restarts: Annotated[int, Ge(1)] = 2,
+        queries: Annotated[int, Ge(1)] = 300,
+        judged_at: Annotated[float, Gt(0)] = 0.5,
         quantile: Annotated[float, Gt(0)] = 0.95,
         most_rows: Annotated[int, Ge(1)] = 256,
-        broken_at: float = 0.8,
+        broken_at: float = 0.5,
     ) -> None:
         super().__init__(threat, positive, negative, norm, budgets, steps, restarts, queries, judged_at, broken_at)
         if not 0 < quantile < 1:
@@ -92,3 +110,15 @@ class Evasion(MovingAttack[Detector, Rows]):
     def white_box(self, subject: Detector) -> bool:
         """See `MovingAttack`."""
         return isinstance(subject, DifferentiableDetector) and self.threat.weights
+
+    def _report(self, found: Findings, name: str, case: Case, crossed: dict[str, np.ndarray]) -> None:
+        """Adds what half of the rows need; who was never moved needs 1, for its neighbour is there."""
+        from veilbench.attacks.evasion_cases import DetectorCase
+
+        super()._report(found, name, case, crossed)
+        across = crossed["any"]
+        budgets = np.array(self.budgets[: len(across)])
+        needed = np.where(across.any(0), budgets[across.argmax(0)], 1.0).clip(max=1.0)
+        if isinstance(case, DetectorCase) and name == "hidden":
+            found.metrics["hidden_half_at"] = median(needed)
+            found.metrics["hidden_half_over_spacing"] = median(needed * case.reach / case.spacing)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from veilbench.attacks.case import Case, Search
+from veilbench.attacks.case import Case
 from veilbench.attacks.pgd import Box, Score
 from veilbench.data.rows import Rows
 from veilbench.errors import UserError
-from veilbench.metrics.nearest import Norm, nearest
+from veilbench.metrics.nearest import Norm, nearest, spacing
 from veilbench.representations.base import Detector, DifferentiableDetector
 
 
@@ -24,12 +24,14 @@ class DetectorCase(Case):
         detector: to be evaded.
         goals: the nearest row on the other side to each, shape (n, *shape).
         threshold: of the score; an alarm is raised above it.
+        spacing: the median distance between two normal rows.
         sign: 1 where the score is to be lowered (hide an anomaly), -1 where it is to be raised (raise a false alarm).
     """
 
     detector: Detector
     goals: np.ndarray
     threshold: float
+    spacing: float
     sign: int
 
     def score(self, device: torch.device) -> Score:
@@ -39,15 +41,13 @@ class DetectorCase(Case):
             return lambda rows: sign * detector.score_tensor(rows)
         return lambda rows: torch.from_numpy(sign * detector.score(rows.cpu().numpy())).to(device)
 
-    def walk(self) -> Search:
+    def walked(self, budget: float) -> np.ndarray:
         """Straight towards the goal, as far as the budget goes and no further, without asking anything."""
+        return self.across(self.goals if budget >= 1 else self.rows + np.float32(budget) * (self.goals - self.rows))
 
-        def towards(score: Score, rows: Tensor, radii: Tensor, generator: torch.Generator) -> Tensor:
-            goals, reach = torch.from_numpy(self.goals).to(rows), torch.from_numpy(self.reach).to(rows)
-            share = (radii / reach.clamp_min(1e-12)).clamp_max(1).view(-1, *[1] * (rows.dim() - 1))
-            return torch.where(share < 1, rows + share * (goals - rows), goals)
-
-        return towards
+    def of(self, rows: np.ndarray) -> Self:
+        """See `Case.of`."""
+        return replace(self, rows=self.rows[rows], reach=self.reach[rows], goals=self.goals[rows])
 
     def across(self, moved: np.ndarray) -> np.ndarray:
         """As `Detector.score` says."""
@@ -67,22 +67,24 @@ def cases(
     threshold = float(np.quantile(detector.score(rows.validation.x), quantile))
     alarm, odd = detector.score(rows.test.x) > threshold, rows.test.y == 1
     caught, accepted = rows.test.x[alarm & odd], rows.test.x[~alarm & ~odd]
-    known = rows.train.x[detector.score(rows.train.x) <= threshold]
+    normal = np.concatenate([rows.train.x, rows.validation.x])
+    known = normal[detector.score(normal) <= threshold]
     for side, what in ((caught, "test anomaly is caught"), (accepted, "test row is let pass"), (known, "row passes")):
         if not len(side):
             raise UserError(f"evasion has nothing to work on: no {what} at the {quantile:g} quantile of the scores")
     hide, alarm_rows = _some(caught, most_rows, rng), _some(accepted, most_rows, rng)
+    apart = spacing(normal, norm)
     return (
-        _case(detector, hide, known, norm, threshold, 1),
-        _case(detector, alarm_rows, caught, norm, threshold, -1),
+        _case(detector, hide, known, norm, threshold, apart, 1),
+        _case(detector, alarm_rows, caught, norm, threshold, apart, -1),
     )
 
 
 def _case(
-    detector: Detector, rows: np.ndarray, others: np.ndarray, norm: Norm, threshold: float, sign: int
+    detector: Detector, rows: np.ndarray, others: np.ndarray, norm: Norm, threshold: float, apart: float, sign: int
 ) -> DetectorCase:
     places, reach = nearest(rows, others, norm)
-    return DetectorCase(rows, reach, detector, others[places], threshold, sign)
+    return DetectorCase(rows, reach, detector, others[places], threshold, apart, sign)
 
 
 def box_of(rows: Rows) -> Box:

@@ -142,8 +142,9 @@ class MovingAttack(Attack[S, D]):
             searches = {"gradient": self._descent(self.steps, box)} | searches
         crossed = {key: climb(case, search, self._budgets(control), device, rng) for key, search in searches.items()}
         together = np.any(list(crossed.values()), axis=0)
-        if walk := case.walk():
-            crossed["walk"] = climb(case, walk, self._budgets(control), device, rng)
+        walks = [way for budget in self._budgets(control) if (way := case.walked(budget)) is not None]
+        if walks:
+            crossed["walk"] = np.logical_or.accumulate(walks)
         return crossed | {"any": together, "noise": self._chance(case, box, device, rng, control)}
 
     def _gain(self, crossed: np.ndarray, chances: np.ndarray) -> Metric:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import torch
@@ -59,6 +60,10 @@ class TemplateCase(Case):
             return torch.from_numpy(self.sign * answers).to(device)
 
         return likeness
+
+    def of(self, rows: np.ndarray) -> Self:
+        """See `Case.of`."""
+        return replace(self, rows=self.rows[rows], reach=self.reach[rows], system=self.system.chosen(rows))
 
     def across(self, moved: np.ndarray) -> np.ndarray:
         """As the system decides."""

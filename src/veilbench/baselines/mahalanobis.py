@@ -8,6 +8,7 @@ import numpy as np
 
 from veilbench.baselines.fitted import Fitted, flat
 from veilbench.data.rows import Rows
+from veilbench.metrics.ledoit_wolf import ledoit_wolf
 from veilbench.representations.base import DifferentiableDetector
 
 if TYPE_CHECKING:
@@ -28,10 +29,8 @@ class Mahalanobis(Fitted, DifferentiableDetector):
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """The mean, shape (*shape), and the inverse covariance, shape (features, features)."""
-        from sklearn.covariance import LedoitWolf
-
-        found = LedoitWolf().fit(flat(rows.train.x))
-        return {"mean": found.location_.reshape(rows.shape), "precision": found.precision_}
+        mean, _, precision = ledoit_wolf(flat(rows.train.x))
+        return {"mean": mean.reshape(rows.shape), "precision": precision}
 
     def score(self, rows: np.ndarray) -> np.ndarray:
         """See `Detector.score`."""

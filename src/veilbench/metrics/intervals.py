@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy.special import betaincinv, stdtrit  # scipy.stats takes a second to import, in every stage
+from scipy.special import bdtr, betaincinv, stdtrit  # scipy.stats takes a second to import, in every stage
 
 from veilbench.findings import Metric
 
@@ -83,6 +83,29 @@ def bootstrap(
     low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
     label = f"bootstrap of {repeats:,}, {100 * confidence:g} %"
     return Metric(value, min(float(low), value), max(float(high), value), len(strata), label, unit)
+
+
+def median(values: np.ndarray, confidence: float = 0.95, unit: str = "") -> Metric:
+    """The median with an interval between two of the values, whatever their law.
+
+    How many of the values lie below the median of their law is binomial; where there are too few values for the
+    confidence, the interval is all of them.
+
+    Args:
+        values: shape (n,), independent.
+        confidence: of the interval.
+        unit: see `Metric`.
+
+    Raises:
+        ValueError: no values.
+    """
+    if not len(values):
+        raise ValueError("a median needs at least one value, got 0")
+    ordered, n = np.sort(values), len(values)
+    rank = int((bdtr(np.arange(n // 2 + 1), n, 0.5) <= (1 - confidence) / 2).sum())  # P(fewer than `rank` below)
+    low = max(rank - 1, 0)
+    label = f"order statistics, {100 * confidence:g} %"
+    return Metric(float(np.median(ordered)), float(ordered[low]), float(ordered[n - 1 - low]), n, label, unit)
 
 
 def above_chance(measured: Metric, chance: float) -> Metric:

@@ -1,4 +1,4 @@
-"""The nearest row of a pool."""
+"""The nearest row of a pool, and how far rows lie apart."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 Norm = Literal["l2", "linf"]
+PAIRED = 1000  # rows, of whose pairs the distances are taken
 BLOCK = 2**22  # numbers in one block of distances or differences: 32 MB
 
 
@@ -34,3 +35,21 @@ def nearest(queries: np.ndarray, pool: np.ndarray, norm: Norm = "l2") -> tuple[n
         far = squares - 2 * block @ y.T if norm == "l2" else np.abs(block[:, None] - y[None]).max(2)
         places[start : start + step] = far.argmin(1)
     return places, np.linalg.norm(x - y[places], 2 if norm == "l2" else np.inf, axis=1)
+
+
+def spacing(rows: np.ndarray, norm: Norm = "l2") -> float:
+    """The median distance between two rows, of `PAIRED` of them, evenly spaced.
+
+    Args:
+        rows: shape (n, ...), flattened; at least two of them.
+        norm: see `nearest`.
+
+    Raises:
+        ValueError: fewer than two rows.
+    """
+    from scipy.spatial.distance import pdist
+
+    if len(rows) < 2:
+        raise ValueError(f"a distance between rows needs two of them, got {len(rows)}")
+    some = rows[np.linspace(0, len(rows) - 1, min(len(rows), PAIRED)).astype(int)]
+    return float(np.median(pdist(some.reshape(len(some), -1), "euclidean" if norm == "l2" else "chebyshev")))

@@ -108,18 +108,19 @@ class Autoencoder(pl.LightningModule):
         optimizer = cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=False))
         if self.generator.device.type != self.device.type:  # random numbers are drawn where they are used
             self.generator = torch.Generator(self.device).manual_seed(self.generator.initial_seed())
-        for batch in batches:
-            progress = min(1.0, self.steps / self.planned_steps)
+        weights = list(self.net.parameters())
+        for step, batch in enumerate(batches, self.steps):  # counted apart: setting a module's attribute takes long
+            progress = min(1.0, step / self.planned_steps)
             optimizer.param_groups[0]["lr"] = self.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
-            optimizer.zero_grad(set_to_none=True)
+            for weight in weights:
+                weight.grad = None  # as zero_grad does, in a tenth of its time
             rows = self.augmentation(batch, self.generator) if self.augmentation else batch
             lost, seen, encoded = self.loss(rows, self.generator)
-            penalty = torch.zeros_like(lost)
             if self.regulariser:
                 penalty = self.regulariser.penalty(self.net.encoder, seen, encoded, self.generator).mean()
-            self.manual_backward(lost + penalty)
+            self.manual_backward(lost + penalty if self.regulariser else lost)
             optimizer.step()
-            self.steps += 1
+        self.steps += len(batches)
         self.curves = {"loss": float(lost.detach()), "validation loss": self._validate()}
         if self.regulariser:
             self.curves["penalty"] = float(penalty.detach())

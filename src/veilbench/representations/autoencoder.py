@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from veilbench.metrics.ledoit_wolf import ledoit_wolf
 from veilbench.nets.autoencoder_net import AutoencoderNet
 from veilbench.nets.in_parts import in_parts
 from veilbench.representations.base import DifferentiableDetector, Representation, Restorer
@@ -56,12 +57,11 @@ class CodedRows(Representation, DifferentiableDetector, Restorer):
             means = (residuals**2).mean(0)
             weights = 1 / (places * np.maximum(means, 1e-3 * means.mean() + 1e-12))
             return cls(net, score, np.zeros(places, np.float32), weights.astype(np.float32))
-        from sklearn.covariance import LedoitWolf
-
-        both = np.hstack([plain.encode(rows), residuals]).astype(np.float64)
-        law = LedoitWolf().fit(both / (spread := both.std(0) + 1e-6))
-        precision = law.precision_ / np.outer(spread, spread) / places
-        return cls(net, score, both.mean(0).astype(np.float32), precision.astype(np.float32))
+        both = np.hstack([plain.encode(rows), residuals])
+        spread = both.std(0, dtype=np.float64) + 1e-6
+        mean, _, precision = ledoit_wolf(both / spread)
+        precision /= np.outer(spread, spread) * places
+        return cls(net, score, (mean * spread).astype(np.float32), precision.astype(np.float32))
 
     def encode(self, rows: np.ndarray) -> np.ndarray:
         """See `Representation.encode`; feature maps of a net without bottleneck are laid out in one row."""

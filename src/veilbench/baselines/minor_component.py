@@ -1,0 +1,57 @@
+"""A detector that looks along one direction alone, and is known to be evaded by a small step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from veilbench.baselines.fitted import Fitted, flat
+from veilbench.data.rows import Rows
+from veilbench.errors import UserError
+from veilbench.representations.base import DifferentiableDetector
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+STILL = 1e-6  # of the largest variance: a direction below it does not vary at all
+
+
+class MinorComponent(Fitted, DifferentiableDetector):
+    """Distance from the mean along the direction in which the training rows vary least, but do vary.
+
+    The last of the minor components of Shyu et al. (2003), which catch rows that break a correlation. Whom it catches
+    is hidden by a step along that one direction, of a size that is small among normal rows, whatever else is odd: this
+    is the positive control of evasion.
+    """
+
+    names = ("mean", "direction")
+
+    def settings(self) -> dict[str, Any]:
+        """None."""
+        return {}
+
+    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """The mean, shape (*shape), and the direction, shape (features,), of length 1.
+
+        Raises:
+            UserError: the training rows do not vary.
+        """
+        mean = rows.train.x.mean(0, dtype=np.float64)
+        centred = flat(rows.train.x - mean)
+        variances, directions = np.linalg.eigh(centred.T @ centred)
+        varying = np.flatnonzero(variances > STILL * variances[-1])
+        if not len(varying):
+            raise UserError("the training rows do not vary: there is no direction to look along")
+        return {"mean": mean, "direction": directions[:, varying[0]].copy()}
+
+    def score(self, rows: np.ndarray) -> np.ndarray:
+        """See `Detector.score`."""
+        return np.asarray(np.abs(flat(rows - self["mean"]) @ self["direction"]))
+
+    def score_tensor(self, rows: Tensor) -> Tensor:
+        """See `DifferentiableDetector.score_tensor`."""
+        import torch
+
+        mean, direction = (torch.from_numpy(self[name]).to(rows) for name in self.names)
+        return ((rows.flatten(1) - mean.flatten()) @ direction).abs()

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.covariance import LedoitWolf
+
+from veilbench.metrics import ledoit_wolf as module
+from veilbench.metrics.ledoit_wolf import ledoit_wolf
+
+
+@pytest.mark.parametrize(("n", "p"), [(200, 12), (20, 40), (5000, 3)])
+def test_it_is_scikit_learns(n: int, p: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(n)
+    rows = rng.standard_normal((n, p)) @ rng.standard_normal((p, p)) + 3
+    theirs = LedoitWolf().fit(rows)
+    for block in (n, 7):  # whatever the blocks
+        monkeypatch.setattr(module, "AT_ONCE", block)
+        mean, covariance, precision = ledoit_wolf(rows)
+        np.testing.assert_allclose(mean, theirs.location_)
+        np.testing.assert_allclose(covariance, theirs.covariance_, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(precision, theirs.precision_, rtol=1e-6, atol=1e-9 * np.abs(precision).max())
+
+
+def test_what_does_not_vary_has_no_inverse_and_no_nan() -> None:
+    mean, covariance, precision = ledoit_wolf(np.ones((5, 3), np.float32))
+    assert np.array_equal(mean, np.ones(3))
+    assert not covariance.any()
+    assert not precision.any()
