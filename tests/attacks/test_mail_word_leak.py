@@ -17,10 +17,10 @@ from veilbench.data.mail import Mails
 from veilbench.federated.aggregations.base import Aggregation
 from veilbench.federated.aggregations.central_dp import CentralDp
 from veilbench.federated.aggregations.ckks import Ckks
-from veilbench.federated.aggregations.local_dp import LocalDp
 from veilbench.federated.aggregations.paillier import Paillier
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.aggregations.robust import Robust
+from veilbench.federated.aggregations.update_dp import UpdateDp
 from veilbench.findings import Findings, Verdict
 from veilbench.mail.filter import MailFilter
 from veilbench.modules.mail_classifier import MailClassifier
@@ -81,8 +81,8 @@ def test_the_sources_case_gives_counts_and_label_too(data: Mails) -> None:
         (Paillier(encoding="float"), 0.9, 1),
         (Paillier(encoding="fixed"), 0, 0),
         (Ckks(), 0, 0),
-        (LocalDp(1.0, 1.0), -0.05, 0.2),
-        (LocalDp(1.0, 1e-6), 0.85, 0.98),
+        (UpdateDp(1.0, 1.0), -0.05, 0.2),
+        (UpdateDp(1.0, 1e-6), 0.85, 0.98),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Aggregation) else "",
 )
@@ -133,7 +133,7 @@ def test_informedness_is_zero_for_naming_all_and_for_naming_nothing() -> None:
 
 
 def test_the_same_seed_gives_the_same_findings(data: Mails) -> None:
-    one, again = (run(data, LocalDp(), control=False).as_dict() for _ in range(2))
+    one, again = (run(data, UpdateDp(), control=False).as_dict() for _ in range(2))
     assert one == again
 
 

@@ -17,15 +17,16 @@ from veilbench.data.mail import Mails
 from veilbench.data.vocabulary import FIRST_WORD
 from veilbench.errors import UserError
 from veilbench.experiment import build
-from veilbench.federated.aggregations.base import Aggregation
-from veilbench.federated.protocol import Protocol
+from veilbench.federated.aggregations.base import Aggregation, ExampleNoise
+from veilbench.federated.aggregations.plain import Plain
+from veilbench.federated.protocol import Protocol, described
 from veilbench.findings import Control, Curve, Figure, Findings, Metric, Table
 from veilbench.mail.filter import MailFilter
 from veilbench.metrics.intervals import ends, proportion
 from veilbench.threat import ThreatModel
 
 if TYPE_CHECKING:
-    from veilbench.attacks.leak_view import Sight
+    from veilbench.attacks.leak_view import Round, Sight
 
 SHARES = ("precision", "recall", "rare_precision", "rare_recall")
 
@@ -138,6 +139,8 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         named = {"message": (sight.messages[0], cases[0].words())}
         if self.threat.aggregates:
             named["mean"] = (sight.mean, union(cases))
+            everybody = Case(np.concatenate([case.tokens for case in cases]), np.concatenate([c.labels for c in cases]))
+            found.metrics["mean_gain"] = informedness([sight.mean], [everybody], data.vocabulary.size)
         for name, (guessed, truth) in named.items():
             measured = leak(guessed, truth, data.rare_numbers)
             shares = {f"{name}_{share}": getattr(measured, share) for share in SHARES}
@@ -157,11 +160,13 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         """Who sees what, under the subject's aggregation and the compared ones."""
         from veilbench.attacks.leak_view import seen, title_of
 
-        made = one_round(subject.weights, protocol, cases, rng)
+        made: dict[ExampleNoise | None, Round] = {}  # rounds differ where clients must train differently
         rows = list[list[str | float | Metric | None]]()
         for index, other in enumerate((aggregation, *self.compared)):
+            if (noise := other.example_noise()) not in made:
+                made[noise] = one_round(subject.weights, under(protocol, other), cases, rng)
             seeds = np.random.SeedSequence(int(rng.integers(2**62)))
-            view = seen(other, made, seeds, self.deviations) if index else sight
+            view = seen(other, made[noise], seeds, self.deviations) if index else sight
             name = title_of(other) + (", this federation" if not index else "")
             found.cost |= {f"{name}: {what}": value for what, value in view.cost.items()}
             asked = {"one client's message, to the aggregator": (view.messages[0], cases[0].words())}
@@ -170,7 +175,7 @@ class MailWordLeak(Attack[MailFilter, Mails]):
             for what, (guessed, truth) in asked.items():
                 measured = leak(guessed, truth, data.rare_numbers)
                 rows.append([name, what, *(getattr(measured, share) for share in SHARES)])
-        everything = leak(np.arange(FIRST_WORD, made.words), cases[0].words(), data.rare_numbers)
+        everything = leak(np.arange(FIRST_WORD, subject.vocabulary.size), cases[0].words(), data.rare_numbers)
         rows.append(["none", "nothing: every word is named", *(getattr(everything, share) for share in SHARES)])
         columns = ["aggregation", "what is seen", *(share.replace("_", " ") for share in SHARES)]
         found.tables.append(Table("Words named, by what is seen", columns, rows))
@@ -179,7 +184,7 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         self, found: Findings, subject: MailFilter, protocol: Protocol, data: Mails, rng: np.random.Generator
     ) -> None:
         """What an unprotected update tells: against the number of mails, and against how a client trains."""
-        own = replace(protocol, mails=None, words=None)
+        own = replace(under(protocol, Plain()), mails=None, words=None)
         tries = {f"{count} mails": (count, own) for count in self.mails}
         most = self.mails[-1]
         tries |= {f"{n} local epochs": (most, replace(own, local_epochs=n)) for n in self.local_epochs}
@@ -203,7 +208,7 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         """How far the mean of many clients names one client's words."""
         if not self.threat.aggregates:
             return
-        own, each = replace(protocol, mails=None, words=None), min(self.mails[-1], 30)
+        own, each = replace(under(protocol, Plain()), mails=None, words=None), min(self.mails[-1], 30)
         shares: dict[str, list[Metric]] = {"precision": [], "recall": []}
         fits = [count for count in self.clients if count * each <= len(data.train)]
         for count in fits:
@@ -228,6 +233,11 @@ def protocol_of(subject: MailFilter) -> Protocol:
         raise NotImplementedError(f"{type(subject).__name__} was not trained in a federation: no update is ever sent")
     assert subject.protocol is not None
     return subject.protocol
+
+
+def under(protocol: Protocol, aggregation: Aggregation) -> Protocol:
+    """The same federation with another aggregation."""
+    return replace(protocol, aggregation=described(aggregation))
 
 
 def union(cases: Sequence[Case]) -> np.ndarray:
