@@ -10,6 +10,7 @@ import numpy as np
 
 from veilbench.attacks.word_leak import words_in
 from veilbench.data.mail import Mails
+from veilbench.data.vocabulary import PAD
 from veilbench.errors import UserError
 from veilbench.experiment import build
 from veilbench.federated.aggregations.base import Aggregation, ExampleNoise
@@ -64,4 +65,22 @@ def one_round(
     noise = example_noise(protocol)
     updates = [client_update(weights, c.tokens, c.labels, protocol, int(rng.integers(2**31)), noise) for c in cases]
     sizes = np.array([len(case.labels) for case in cases], float)
-    return Round(np.stack(updates), sizes / sizes.sum(), *weights["embedding.weight"].shape)
+    jitter = np.array([silent_deviation(weights, protocol, case, noise) for case in cases])
+    words, dimension = weights["embedding.weight"].shape
+    return Round(np.stack(updates), sizes / sizes.sum(), words, dimension, jitter)
+
+
+def silent_deviation(
+    weights: Mapping[str, np.ndarray], protocol: Protocol, case: Case, noise: ExampleNoise | None
+) -> float:
+    """How far noise alone moves a word's weight in a client's training: what anybody can learn who knows the protocol.
+
+    A client with as many mails is simulated whose mails have no words.
+    """
+    from veilbench.federated.local_round import client_update
+
+    if noise is None:
+        return 0.0
+    silent = np.full((len(case.labels), 1), PAD, case.tokens.dtype)
+    update = client_update(weights, silent, case.labels, protocol, 0, noise)
+    return float(update[: weights["embedding.weight"].size].std())

@@ -18,12 +18,10 @@ NAMES = {
     "Plain": "plain",
     "Robust": "robust",
     "CentralDp": "central DP",
-    "LocalDp": "local DP, examples",
+    "LocalDp": "local DP, mails",
     "UpdateDp": "local DP, updates",
     "Ckks": "CKKS",
 }
-
-QUARTILE = 0.31864  # a quarter of a standard normal law's magnitudes lie below
 
 
 @dataclass(frozen=True)
@@ -35,12 +33,18 @@ class Round:
         weights: shape (clients,): shares of the mails.
         words: rows of the embedding.
         dimension: of a row.
+        jitter: shape (clients,): the deviation of the noise within each update, which is in every value.
     """
 
     updates: np.ndarray
     weights: np.ndarray
     words: int
     dimension: int
+    jitter: np.ndarray
+
+    def noise(self) -> tuple[float, float]:
+        """The largest deviation of the noise within one update, and that within the mean."""
+        return float(self.jitter.max()), float(np.linalg.norm(self.weights * self.jitter))
 
     def embedding(self, client: int) -> np.ndarray:
         """The embedding's part of a client's update, shape (words, dimension)."""
@@ -52,14 +56,6 @@ class Round:
         rows = np.abs(values[: self.words * self.dimension].reshape(self.words, self.dimension)).max(1)
         found = np.flatnonzero(rows > above)
         return found[found >= FIRST_WORD]
-
-    def jitter(self, values: np.ndarray) -> float:
-        """The deviation of noise that all rows have, from the rows that have moved least, which have nothing else.
-
-        The lower quartile of a normal law's magnitudes is 0.319 deviations: a quarter of the rows must be unused.
-        """
-        lower = float(np.quantile(np.abs(values[FIRST_WORD * self.dimension : self.words * self.dimension]), 0.25))
-        return lower / QUARTILE
 
 
 @dataclass(frozen=True)
@@ -86,6 +82,8 @@ def seen(aggregation: Aggregation, made: Round, seeds: np.random.SeedSequence, d
         seeds: for noise.
         deviations: a value counts as moved from so many deviations of the noise on.
     """
+    noise = aggregation.noise(made.weights.tolist())
+    in_message, in_mean = (deviations * part for part in noise or made.noise())
     if isinstance(aggregation, Paillier):
         return _paillier(aggregation, made)
     clients, aggregator = aggregation.setup(len(made.updates), seeds)
@@ -96,16 +94,9 @@ def seen(aggregation: Aggregation, made: Round, seeds: np.random.SeedSequence, d
     mean = clients[0].open(aggregator.combine(messages))
     cost = {"protecting_seconds": sent - started, "opening_seconds": time.perf_counter() - sent}
     read = [_readable(aggregator, message) for message in messages]
-    noise = aggregation.noise(made.weights.tolist())
-    in_message, in_mean = (None, None) if noise is None else (deviations * part for part in noise)
-
-    def named(values: np.ndarray | None, above: float | None) -> np.ndarray:
-        if values is None:
-            return np.empty(0, np.int64)
-        return made.moved(values, deviations * made.jitter(values) if above is None else above)
-
-    in_messages = [named(values, in_message) for values in read]
-    return Sight(in_messages, named(mean, in_mean), cost | {"message_bytes": len(messages[0])})
+    nothing = np.empty(0, np.int64)
+    named = [nothing if values is None else made.moved(values, in_message) for values in read]
+    return Sight(named, made.moved(mean, in_mean), cost | {"message_bytes": len(messages[0])})
 
 
 def _readable(aggregator: Aggregator, message: bytes) -> np.ndarray | None:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from veilbench import __version__
 from veilbench.findings import Findings, Metric, Verdict
-from veilbench.report import numbers
+from veilbench.report import mail_table, numbers
 from veilbench.report.columns import columns, groups, verdict_cell
 from veilbench.report.figures import draw
 from veilbench.report.leaderboard import Row, granted, row
@@ -49,6 +49,8 @@ def render(records: Sequence[Record]) -> str:
             boards=[board(family, rows) for family in families],
             families=families,
             verdicts=list(dict.fromkeys(verdict_cell(entry).text for entry in rows)),
+            mails=mail_table.lines(records),
+            mail_columns=mail_table.COLUMNS,
             overview=Markup(overview(rows)),
             sections=[section(record, entry) for record, entry in zip(records, rows, strict=True)],
         )

@@ -160,7 +160,7 @@ class Aggregation(ABC):
     def noise(self, weights: Sequence[float]) -> tuple[float, float] | None:
         """The standard deviation per value of what is added to one client's message, and of what is in the mean.
 
-        None where it depends on how clients train.
+        None where it is within the updates themselves.
 
         Args:
             weights: of the clients of a round.
