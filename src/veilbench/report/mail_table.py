@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from veilbench.findings import Findings, Metric
 from veilbench.report.columns import Cell
-from veilbench.report.numbers import DASH, compact, parts
+from veilbench.report.numbers import DASH, MINUS, compact, parts
 from veilbench.report.records import Record
 
 STEPS = ("training_seconds", "protecting_seconds", "adding_seconds", "opening_seconds")  # of all clients, all rounds
@@ -23,7 +23,7 @@ COLUMNS = (
     ("Epsilon, client", "Differential privacy of one client with all its mails, by the accountant"),
     ("Epsilon, mail", "Differential privacy of one mail, by the accountant"),
     ("Bytes up", "Of one client in one round"),
-    ("Seconds a round", "As a ratio to the plain federation on the same data"),
+    ("Time a round", "Of all parties together, as a ratio to the plain federation on the same data"),
 )
 
 
@@ -45,17 +45,17 @@ def lines(records: Sequence[Record]) -> list[Line]:
 
 def _cells(record: Record, mails: Sequence[Record]) -> list[Cell]:
     trained, words = record.found["train"]["training"], _attack(record, "mail_word_leak")
-    apart = "no message" if _aggregation(record) is None else "not run"
+    alone = _aggregation(record) is None
     return [
         Cell(protection(record)),
         _metric(record.found["evaluate"]["filtering"].metrics.get("accuracy")),
-        _metric(words.gain if words else None, missing=apart, verdict=words),
-        _metric(words.metrics.get("mean_gain") if words else None, missing=apart),
+        _metric(words.gain if words else None, missing="no message" if alone else "not run", verdict=words),
+        _metric(words.metrics.get("mean_gain") if words else None, missing="no mean" if alone else "not run"),
         _found(record, "mail_membership", "lira_auroc", share=False),
-        _found(record, "mail_poison", "spam_passing_with_trigger", missing=apart),
+        _found(record, "mail_poison", "spam_passing_with_trigger", missing="no client" if alone else "not run"),
         *(_metric(trained.metrics.get(name), share=False, missing="none") for name in ("epsilon", "example_epsilon")),
         _number(trained.cost.get("bytes_up"), compact),
-        _number(_ratio(record, mails), lambda ratio: f"{ratio:.2f}"),
+        _number(_ratio(record, mails), lambda ratio: f"{ratio:.2f} ×"),
     ]
 
 
@@ -95,7 +95,17 @@ def _metric(metric: Metric | None, share: bool = True, missing: str = DASH, verd
     if metric is None:
         return Cell(missing)
     word = verdict.verdict.value if verdict and verdict.verdict else ""
-    return Cell(*parts(metric, share, None if share else 2), metric.value, word)
+    written = _share(metric) if share else parts(metric, False, 2)
+    return Cell(*written, metric.value, word)
+
+
+def _share(metric: Metric) -> tuple[str, str]:
+    """In per cent to the tenth, more where that would say 0 or 100 for what is not quite that; and the interval."""
+    value, low, high = (100 * x for x in (metric.value, metric.low, metric.high))
+    enough = (d for d in range(1, 4) if metric.value in (0, 1) or f"{abs(value):.{d}f}" not in ("0.0", "100.0"))
+    told = f"{value:.{next(enough)}f}".replace("-", MINUS)
+    ends = [f"{x:.1f}".replace("-", MINUS) for x in (low, high)]
+    return f"{told} %", "" if metric.low == metric.high else f"[{', '.join(ends)}]"
 
 
 def _number(value: float | None, written: Callable[[float], str]) -> Cell:
