@@ -58,6 +58,10 @@ def test_a_plain_federation_is_broken_with_both_controls_passed(data: Mails, tmp
     table = {(row[0], row[1]): row for row in found.tables[0].rows}
     assert table["CKKS", "one client's message, to the aggregator"][3].value == 0  # type: ignore[union-attr]
     assert table["CKKS", "the mean, to every client"][3].value > 0.8  # type: ignore[union-attr]
+    ways = {row[0]: row for row in found.tables[1].rows}
+    assert ways["1 mail, one step of SGD, weights of zero"][-1].value == 1  # type: ignore[union-attr]
+    assert ways["10 mails"][-1] is None  # counts are solved for one step alone
+    assert ways["first round, weights of zero"][2].value > 0.9  # type: ignore[union-attr]
     crowd = next(curve for curve in found.figures[0].curves if curve.name.startswith("precision"))
     assert crowd.y[0] == 1
     assert crowd.y[-1] < 0.6

@@ -12,7 +12,15 @@ from annotated_types import Ge, Gt, MinLen
 from veilbench.accelerator import Accelerator
 from veilbench.attacks.base import CONFIDENCE, Attack
 from veilbench.attacks.leak_cases import Case, dealt, one_round
-from veilbench.attacks.word_leak import label_recall, leak, leanings, moved_words, words_in
+from veilbench.attacks.word_leak import (
+    count_recall,
+    counts_of_one_mail,
+    label_recall,
+    leak,
+    leanings,
+    moved_words,
+    words_in,
+)
 from veilbench.data.mail import Mails
 from veilbench.data.vocabulary import FIRST_WORD
 from veilbench.errors import UserError
@@ -28,6 +36,7 @@ from veilbench.threat import ThreatModel
 if TYPE_CHECKING:
     from veilbench.attacks.leak_view import Round, Sight
 
+FIRST_ROUND, ONE_STEP = "first round, weights of zero", "1 mail, one step of SGD, weights of zero"
 SHARES = ("precision", "recall", "rare_precision", "rare_recall")
 
 
@@ -191,15 +200,21 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         tries |= {f"batches of {n}": (most, replace(own, batch_size=n)) for n in self.batch_sizes}
         sgd = replace(own, optimizer="sgd", learning_rate=0.1)
         tries |= {f"SGD, momentum {m:g}": (most, replace(sgd, momentum=m)) for m in self.momenta}
+        if subject.weights["embedding.weight"].shape[1] == 1:  # wider ones do not begin at zero
+            tries[FIRST_ROUND] = most, own
+            tries[ONE_STEP] = 1, replace(sgd, momentum=0.0, batch_size=1, local_epochs=1)
         rows = list[list[str | float | Metric | None]]()
         for name, (count, settings) in tries.items():
             case = dealt(data, [count], rng)[0]
-            update = one_round(subject.weights, settings, [case], rng).embedding(0)
+            begin = {key: np.zeros_like(weight) for key, weight in subject.weights.items()}
+            made = one_round(begin if name in (FIRST_ROUND, ONE_STEP) else subject.weights, settings, [case], rng)
+            update = made.embedding(0)
             measured = leak(moved_words(update), case.words(), data.rare_numbers)
             leaning = leanings(update[:, 0]) if update.shape[1] == 1 else None
             labels = None if leaning is None else label_recall(leaning, case.tokens, case.labels)
-            rows.append([name, *(getattr(measured, share) for share in SHARES), labels])
-        columns = ["", *(share.replace("_", " ") for share in SHARES), "label named"]
+            counts = counts_named(made, case) if name == ONE_STEP else None
+            rows.append([name, *(getattr(measured, share) for share in SHARES), labels, counts])
+        columns = ["", *(share.replace("_", " ") for share in SHARES), "label named", "count named"]
         found.tables.append(Table("What an unprotected update names", columns, rows))
 
     def _crowds(
@@ -233,6 +248,12 @@ def protocol_of(subject: MailFilter) -> Protocol:
         raise NotImplementedError(f"{type(subject).__name__} was not trained in a federation: no update is ever sent")
     assert subject.protocol is not None
     return subject.protocol
+
+
+def counts_named(made: Round, case: Case) -> Metric | None:
+    """Of the words of the one mail behind one step, those named with their exact count."""
+    words = made.updates[0, : made.words]
+    return count_recall(counts_of_one_mail(words, float(made.updates[0, made.words]))[0], case.tokens)
 
 
 def under(protocol: Protocol, aggregation: Aggregation) -> Protocol:
