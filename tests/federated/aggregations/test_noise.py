@@ -84,3 +84,15 @@ def test_what_leaves_a_client_is_noisy_and_what_leaves_a_central_one_is_not() ->
     update = np.full(8, 0.125, np.float32)
     assert update.tobytes() in CentralDp().setup(1, SEEDS)[0][0].protect(update, 1.0)
     assert update.tobytes() not in UpdateDp().setup(1, SEEDS)[0][0].protect(update, 1.0)
+
+
+def test_with_equal_clients_clipping_and_noise_are_those_of_flowers_helpers() -> None:
+    flower = pytest.importorskip("flwr.supercore.differential_privacy")
+    values = np.random.default_rng(1).normal(0, 1, (5, 20_000))
+    short = [row.copy() for row in values]
+    for row in short:
+        flower.clip_inputs_inplace([row], 0.5)
+    assert np.allclose(short, [clipped(row, 0.5) for row in values])
+    deviation = flower.compute_stdv(3.0, 0.5, 5)
+    assert CentralDp(0.5, 3.0).noise([0.2] * 5)[1] == pytest.approx(deviation)
+    assert 0.5 * errors(CentralDp(0.5, 3.0), [0.2] * 5).std() == pytest.approx(deviation, rel=0.03)
