@@ -9,7 +9,7 @@ from mail_cases import mails, untrained
 
 from veilbench.accelerator import Accelerator
 from veilbench.attacks.control_memory import ControlMemory
-from veilbench.attacks.mail_evasion import MailEvasion, passed
+from veilbench.attacks.mail_evasion import MailEvasion, passed, swapped
 from veilbench.attacks.word_leak import words_in
 from veilbench.baselines.logistic_filter import LogisticFilter
 from veilbench.baselines.one_good_word import OneGoodWord
@@ -57,6 +57,29 @@ def test_greedy_is_the_best_there_is_for_one_weight_per_word(data: Mails, logist
     best = words[np.argsort(weights[words])]
     for n, share in zip((3, 20), found.figures[0].curves[0].y, strict=True):
         assert share == pytest.approx(passed(logistic, spam, np.tile(best[:n], (len(spam), 1))).mean())
+
+
+def test_swaps_are_the_best_there_are_for_one_weight_per_word(data: Mails, logistic: MailFilter) -> None:
+    """Against sums of weights: the n largest of a mail's words go, the n most negative of the attacker's come."""
+    found = run(logistic, data, candidates=100_000, budgets=(2, 7, 20), most_mails=10_000)
+    weights, words = logistic.weights["embedding.weight"][:, 0].astype(float), words_in(data.auxiliary.tokens)
+    bias, good = float(logistic.weights["bias.weight"].item()), np.sort(weights[words])
+    mails = [weights[mail[mail > 0]] for mail in data.test.tokens[data.test.labels == 1]]
+    caught = [np.sort(mail) for mail in mails if mail.sum() + bias > 0]
+    curves = {curve.name: curve.y for curve in found.figures[0].curves}
+    for place, n in enumerate((2, 7, 20)):
+        scores = [mail[: max(len(mail) - n, 0)].sum() + good[: min(n, len(mail))].sum() + bias for mail in caught]
+        assert curves["good words for the worst"][place] == pytest.approx(np.mean(np.array(scores) <= 0))
+    assert curves["good words for the worst"][1] > curves["random words for random ones"][1]
+    assert curves["good words for the worst"][0] >= curves["good words"][0]
+    assert found.metrics["swapped_passing"].value == curves["good words for the worst"][2]
+
+
+def test_swaps_change_as_many_words_as_there_are_and_never_padding() -> None:
+    spam, places = np.array([[5, 6, 0, 0], [7, 8, 9, 0]]), np.array([[1, 0, 2], [2, 0, 1]])
+    assert swapped(spam, places, np.array([[2, 3], [3, 4]])).tolist() == [[3, 2, 0, 0], [4, 8, 3, 0]]
+    assert swapped(spam, places, np.array([[2, 3, 4], [3, 4, 2]])).tolist() == [[3, 2, 0, 0], [4, 2, 3, 0]]
+    assert spam.tolist() == [[5, 6, 0, 0], [7, 8, 9, 0]]
 
 
 def test_a_filter_that_looks_at_no_word_is_not_evaded(data: Mails) -> None:

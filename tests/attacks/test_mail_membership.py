@@ -16,6 +16,7 @@ from veilbench.baselines.memorised_mails import MemorisedMails
 from veilbench.data.mail import Mails
 from veilbench.errors import UserError
 from veilbench.federated.aggregations.local_dp import LocalDp
+from veilbench.federated.aggregations.update_dp import UpdateDp
 from veilbench.findings import Findings, Verdict
 from veilbench.mail.filter import MailFilter
 from veilbench.mail.spam_scorer import SpamScorer
@@ -85,12 +86,18 @@ def test_shadows_trained_together_are_adam_on_each_ones_mails(data: Mails) -> No
 
 
 def test_epsilon_and_what_it_allows_stand_beside(data: Mails) -> None:
-    found = run(untrained(data, LocalDp(1.0, 4.0), rounds=2), data)
+    found = run(untrained(data, UpdateDp(1.0, 4.0), rounds=2), data)
     epsilon = found.metrics["epsilon"].value
-    assert epsilon == LocalDp(1.0, 4.0).epsilon(2)
+    assert epsilon == UpdateDp(1.0, 4.0).epsilon(2)
     assert found.metrics["tpr_allowed_at_1_percent_fpr"].value == pytest.approx(np.exp(epsilon) * 0.01 + 1e-5)
     assert found.metrics["epsilon_shown_at_least"].value <= epsilon
     assert "epsilon" not in run(untrained(data), data).metrics
+
+
+def test_epsilon_of_single_mails_counts_with_every_clients_own_steps(data: Mails) -> None:
+    found = run(untrained(data, LocalDp(1.0, 2.0), rounds=2, local_epochs=3, batch_size=50), data)
+    sizes = np.bincount(data.clients)
+    assert found.metrics["epsilon"].value == LocalDp(1.0, 2.0).example_epsilon(2, 3, 50, sizes.tolist())
 
 
 def test_the_same_seed_gives_the_same_findings(data: Mails) -> None:

@@ -9,19 +9,20 @@ from mail_cases import mails, untrained
 
 from veilbench.accelerator import Accelerator
 from veilbench.attacks.control_memory import ControlMemory
-from veilbench.attacks.leak_cases import Case, one_round
+from veilbench.attacks.leak_cases import Case, one_round, silent_deviation
 from veilbench.attacks.mail_word_leak import MailWordLeak, informedness
 from veilbench.attacks.word_leak import counts_of_one_mail, phe_exponents
 from veilbench.baselines.source_leak_test import SourceLeakTest
 from veilbench.data.mail import Mails
-from veilbench.federated.aggregations.base import Aggregation
+from veilbench.federated.aggregations.base import Aggregation, ExampleNoise
 from veilbench.federated.aggregations.central_dp import CentralDp
 from veilbench.federated.aggregations.ckks import Ckks
 from veilbench.federated.aggregations.local_dp import LocalDp
 from veilbench.federated.aggregations.paillier import Paillier
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.aggregations.robust import Robust
-from veilbench.findings import Findings, Verdict
+from veilbench.federated.aggregations.update_dp import UpdateDp
+from veilbench.findings import Findings, Metric, Verdict
 from veilbench.mail.filter import MailFilter
 from veilbench.modules.mail_classifier import MailClassifier
 from veilbench.subject import load_subject
@@ -57,6 +58,10 @@ def test_a_plain_federation_is_broken_with_both_controls_passed(data: Mails, tmp
     table = {(row[0], row[1]): row for row in found.tables[0].rows}
     assert table["CKKS", "one client's message, to the aggregator"][3].value == 0  # type: ignore[union-attr]
     assert table["CKKS", "the mean, to every client"][3].value > 0.8  # type: ignore[union-attr]
+    ways = {row[0]: row for row in found.tables[1].rows}
+    assert ways["1 mail, one step of SGD, weights of zero"][-1].value == 1  # type: ignore[union-attr]
+    assert ways["10 mails"][-1] is None  # counts are solved for one step alone
+    assert ways["first round, weights of zero"][2].value > 0.9  # type: ignore[union-attr]
     crowd = next(curve for curve in found.figures[0].curves if curve.name.startswith("precision"))
     assert crowd.y[0] == 1
     assert crowd.y[-1] < 0.6
@@ -81,8 +86,8 @@ def test_the_sources_case_gives_counts_and_label_too(data: Mails) -> None:
         (Paillier(encoding="float"), 0.9, 1),
         (Paillier(encoding="fixed"), 0, 0),
         (Ckks(), 0, 0),
-        (LocalDp(1.0, 1.0), -0.05, 0.2),
-        (LocalDp(1.0, 1e-6), 0.85, 0.98),
+        (UpdateDp(1.0, 1.0), -0.05, 0.2),
+        (UpdateDp(1.0, 1e-6), 0.85, 0.98),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Aggregation) else "",
 )
@@ -92,6 +97,42 @@ def test_what_a_message_names_depends_on_the_aggregation(
     gain = run(data, aggregation).gain
     assert gain is not None
     assert low <= gain.value <= high
+
+
+def test_noise_within_local_training_hides_words_by_its_size(data: Mails) -> None:
+    """Without noise a clipped update names every word; the threshold is what silent clients show."""
+    steep = {"optimizer": "sgd", "learning_rate": 2.0}
+    quiet, loud = (
+        MailWordLeak(THREAT, SourceLeakTest(), **SMALL).run(
+            untrained(data, LocalDp(1.0, noise), **steep), data, Accelerator("cpu"), np.random.default_rng(0), True
+        )
+        for noise in (1e-6, 20.0)
+    )
+    assert quiet.gain is not None
+    assert quiet.gain.value > 0.8
+    assert loud.gain is not None
+    assert abs(loud.gain.value) < 0.05
+
+
+def test_what_noise_alone_does_to_a_weight_is_the_formulas(data: Mails) -> None:
+    """Of SGD: rate * multiplier * clip / batch, once for each of 3 * 2 steps."""
+    subject = untrained(data, optimizer="sgd", learning_rate=0.5, batch_size=20, local_epochs=3)
+    assert subject.protocol is not None
+    case = Case(data.train.tokens[:40], data.train.labels[:40])
+    found = silent_deviation(subject.weights, subject.protocol, case, ExampleNoise(0.4, 3.0))
+    assert found == pytest.approx(0.5 * 3.0 * 0.4 / 20 * 6**0.5, rel=0.05)
+    assert silent_deviation(subject.weights, subject.protocol, case, None) == 0
+
+
+def test_a_plain_row_of_the_table_is_plain_where_the_clients_add_noise(data: Mails) -> None:
+    found = run(data, LocalDp(1.0, 20.0), control=False, compared=[Plain()])
+    recalls = {(row[0], row[1]): row[3] for row in found.tables[0].rows}
+    message = "one client's message, to the aggregator"
+    own, plain = (recalls[name, message] for name in ("local DP, mails, this federation", "plain"))
+    assert isinstance(own, Metric)
+    assert isinstance(plain, Metric)
+    assert plain.value > 0.9 > own.value
+    assert all(getattr(row[1], "value", 0) == 1 for row in found.tables[1].rows)  # of unprotected updates
 
 
 def test_the_exponents_are_phes() -> None:
@@ -133,7 +174,7 @@ def test_informedness_is_zero_for_naming_all_and_for_naming_nothing() -> None:
 
 
 def test_the_same_seed_gives_the_same_findings(data: Mails) -> None:
-    one, again = (run(data, LocalDp(), control=False).as_dict() for _ in range(2))
+    one, again = (run(data, UpdateDp(), control=False).as_dict() for _ in range(2))
     assert one == again
 
 

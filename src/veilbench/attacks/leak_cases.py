@@ -10,7 +10,10 @@ import numpy as np
 
 from veilbench.attacks.word_leak import words_in
 from veilbench.data.mail import Mails
+from veilbench.data.vocabulary import PAD
 from veilbench.errors import UserError
+from veilbench.experiment import build
+from veilbench.federated.aggregations.base import Aggregation, ExampleNoise
 from veilbench.federated.protocol import Protocol
 
 if TYPE_CHECKING:
@@ -46,13 +49,38 @@ def dealt(data: Mails, sizes: Sequence[int], rng: np.random.Generator) -> list[C
     return [Case(data.train.tokens[at], data.train.labels[at]) for at in pieces]
 
 
+def example_noise(protocol: Protocol) -> ExampleNoise | None:
+    """What clients of this federation add within their local steps."""
+    aggregation: Aggregation = build(dict(protocol.aggregation))
+    return aggregation.example_noise()
+
+
 def one_round(
     weights: Mapping[str, np.ndarray], protocol: Protocol, cases: Sequence[Case], rng: np.random.Generator
 ) -> Round:
-    """Every client's update from these weights."""
+    """Every client's update from these weights, with the noise that the protocol's aggregation has clients add."""
     from veilbench.attacks.leak_view import Round
     from veilbench.federated.local_round import client_update
 
-    updates = [client_update(weights, c.tokens, c.labels, protocol, int(rng.integers(2**31))) for c in cases]
+    noise = example_noise(protocol)
+    updates = [client_update(weights, c.tokens, c.labels, protocol, int(rng.integers(2**31)), noise) for c in cases]
     sizes = np.array([len(case.labels) for case in cases], float)
-    return Round(np.stack(updates), sizes / sizes.sum(), *weights["embedding.weight"].shape)
+    jitter = np.array([silent_deviation(weights, protocol, case, noise) for case in cases])
+    words, dimension = weights["embedding.weight"].shape
+    return Round(np.stack(updates), sizes / sizes.sum(), words, dimension, jitter)
+
+
+def silent_deviation(
+    weights: Mapping[str, np.ndarray], protocol: Protocol, case: Case, noise: ExampleNoise | None
+) -> float:
+    """How far noise alone moves a word's weight in a client's training: what anybody can learn who knows the protocol.
+
+    A client with as many mails is simulated whose mails have no words.
+    """
+    from veilbench.federated.local_round import client_update
+
+    if noise is None:
+        return 0.0
+    silent = np.full((len(case.labels), 1), PAD, case.tokens.dtype)
+    update = client_update(weights, silent, case.labels, protocol, 0, noise)
+    return float(update[: weights["embedding.weight"].size].std())

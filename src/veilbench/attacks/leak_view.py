@@ -14,7 +14,14 @@ from veilbench.federated.aggregations.base import Aggregation, Aggregator, opene
 from veilbench.federated.aggregations.paillier import Paillier
 from veilbench.federated.aggregations.plain import PlainAggregator, numbers
 
-NAMES = {"Plain": "plain", "Robust": "robust", "CentralDp": "central DP", "LocalDp": "local DP", "Ckks": "CKKS"}
+NAMES = {
+    "Plain": "plain",
+    "Robust": "robust",
+    "CentralDp": "central DP",
+    "LocalDp": "local DP, mails",
+    "UpdateDp": "local DP, updates",
+    "Ckks": "CKKS",
+}
 
 
 @dataclass(frozen=True)
@@ -26,12 +33,18 @@ class Round:
         weights: shape (clients,): shares of the mails.
         words: rows of the embedding.
         dimension: of a row.
+        jitter: shape (clients,): the deviation of the noise within each update, which is in every value.
     """
 
     updates: np.ndarray
     weights: np.ndarray
     words: int
     dimension: int
+    jitter: np.ndarray
+
+    def noise(self) -> tuple[float, float]:
+        """The largest deviation of the noise within one update, and that within the mean."""
+        return float(self.jitter.max()), float(np.linalg.norm(self.weights * self.jitter))
 
     def embedding(self, client: int) -> np.ndarray:
         """The embedding's part of a client's update, shape (words, dimension)."""
@@ -69,7 +82,8 @@ def seen(aggregation: Aggregation, made: Round, seeds: np.random.SeedSequence, d
         seeds: for noise.
         deviations: a value counts as moved from so many deviations of the noise on.
     """
-    in_message, in_mean = (deviations * part for part in aggregation.noise(made.weights.tolist()))
+    noise = aggregation.noise(made.weights.tolist())
+    in_message, in_mean = (deviations * part for part in noise or made.noise())
     if isinstance(aggregation, Paillier):
         return _paillier(aggregation, made)
     clients, aggregator = aggregation.setup(len(made.updates), seeds)
@@ -80,7 +94,8 @@ def seen(aggregation: Aggregation, made: Round, seeds: np.random.SeedSequence, d
     mean = clients[0].open(aggregator.combine(messages))
     cost = {"protecting_seconds": sent - started, "opening_seconds": time.perf_counter() - sent}
     read = [_readable(aggregator, message) for message in messages]
-    named = [np.empty(0, np.int64) if values is None else made.moved(values, in_message) for values in read]
+    nothing = np.empty(0, np.int64)
+    named = [nothing if values is None else made.moved(values, in_message) for values in read]
     return Sight(named, made.moved(mean, in_mean), cost | {"message_bytes": len(messages[0])})
 
 

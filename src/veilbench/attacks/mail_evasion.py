@@ -12,13 +12,19 @@ from veilbench.accelerator import Accelerator
 from veilbench.attacks.base import CONFIDENCE, Attack
 from veilbench.attacks.word_leak import words_in
 from veilbench.data.mail import Mails
+from veilbench.data.vocabulary import PAD
 from veilbench.errors import UserError
 from veilbench.findings import Control, Curve, Figure, Findings, Metric
 from veilbench.mail.spam_scorer import SpamScorer
 from veilbench.metrics.intervals import ends, paired_gain, proportion
 from veilbench.threat import ThreatModel
 
-NAMES = {"greedy": "good words", "random": "random words"}
+NAMES = {
+    "greedy": "good words",
+    "random": "random words",
+    "swapped": "good words for the worst",
+    "swapped_random": "random words for random ones",
+}
 
 
 class MailEvasion(Attack[SpamScorer, Mails]):
@@ -28,6 +34,9 @@ class MailEvasion(Attack[SpamScorer, Mails]):
     few spam mails, ranks the words by how far they move the logit towards ham, and uses the best first, each once. For
     a filter with one weight per word that order is the best there is. Words stand in front, for the filter reads
     only so many; what no longer fits is cut off.
+
+    Beside it he swaps: he asks what the mail scores without each of its words, and puts the best good words in the
+    places of the worst; the control puts random words in random places.
 
     The gain is the share of caught test spam that passes with `judged_at` good words, less the share that passes with
     as many random words of the same mails. The negative control, where none is given, is the subject met with random
@@ -78,6 +87,8 @@ class MailEvasion(Attack[SpamScorer, Mails]):
             ],
             "random": [passed(subject, spam, self._random(data, len(spam), n, rng)) for n in budgets],
         }
+        if not control:
+            passing |= self._swaps(subject, data, spam, good, rng)
         at = budgets.index(self.judged_at)
         found.gain = paired_gain(passing["greedy"][at], passing["random"][at], CONFIDENCE)
         for name, by_budget in passing.items():
@@ -86,11 +97,25 @@ class MailEvasion(Attack[SpamScorer, Mails]):
             Curve(NAMES[name], budgets, *ends([proportion(int(p.sum()), len(p)) for p in by_budget]))
             for name, by_budget in passing.items()
         ]
-        axes = ("words added", "share of caught spam that passes")
-        found.figures.append(Figure(self.title, *axes, curves, log_x=True, control_curves=[NAMES["random"]]))
+        axes = ("words added or swapped", "share of caught spam that passes")
+        controls = [NAMES[name] for name in passing if "random" in name]
+        found.figures.append(Figure(self.title, *axes, curves, log_x=True, control_curves=controls))
         if not control:
             self._fewest(found, dict(zip(budgets, passing["greedy"], strict=True)))
         return found
+
+    def _swaps(
+        self, subject: SpamScorer, data: Mails, spam: np.ndarray, good: np.ndarray, rng: np.random.Generator
+    ) -> dict[str, list[np.ndarray]]:
+        """Which mails pass after swaps, by budget: the best for the worst, and random words in random places."""
+        worst = np.stack([worst_first(subject, mail) for mail in spam])
+        anywhere = np.stack([_shuffled(mail, rng) for mail in spam])
+        others = self._random(data, len(spam), self.budgets[-1], rng)
+        best = np.broadcast_to(good[: self.budgets[-1]], (len(spam), min(self.budgets[-1], len(good))))
+        return {
+            name: [subject.logits(swapped(spam, places[:, :n], words[:, :n])) <= 0 for n in self.budgets]
+            for name, places, words in (("swapped", worst, best), ("swapped_random", anywhere, others))
+        }
 
     def _fewest(self, found: Findings, passing: dict[int, np.ndarray]) -> None:
         enough = [budget for budget, by_mail in passing.items() if by_mail.mean() >= 0.5]
@@ -143,4 +168,35 @@ def passed(subject: SpamScorer, spam: np.ndarray, words: np.ndarray) -> np.ndarr
     """Which mails pass with these words before them; `words` is of shape (mails, count)."""
     longer = np.concatenate([words.astype(spam.dtype), spam], 1)[:, : spam.shape[1]]
     made: np.ndarray = subject.logits(longer) <= 0
+    return made
+
+
+def worst_first(subject: SpamScorer, mail: np.ndarray) -> np.ndarray:
+    """Places of a mail, shape (length,), those first without whose word it looks most like ham; padding last."""
+    without = np.where(np.eye(len(mail), dtype=bool), PAD, mail)
+    scores = np.full(len(mail), np.inf)
+    there = np.flatnonzero(mail != PAD)
+    scores[there] = subject.logits(without[there])
+    made: np.ndarray = np.argsort(scores, kind="stable")
+    return made
+
+
+def _shuffled(mail: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Places of a mail's words in any order, padding last."""
+    made: np.ndarray = np.concatenate([rng.permutation(np.flatnonzero(mail != PAD)), np.flatnonzero(mail == PAD)])
+    return made
+
+
+def swapped(spam: np.ndarray, places: np.ndarray, words: np.ndarray) -> np.ndarray:
+    """Mails with these words in those places; where a mail has fewer words, or there are fewer new ones, only so many.
+
+    Args:
+        spam: shape (mails, length).
+        places: shape (mails, n), padding last.
+        words: shape (mails, m).
+    """
+    n = min(places.shape[1], words.shape[1])
+    at, made = places[:, :n], spam.copy()
+    put = np.where(np.take_along_axis(spam, at, 1) != PAD, words[:, :n], PAD)
+    np.put_along_axis(made, at, put.astype(spam.dtype), 1)
     return made

@@ -15,6 +15,7 @@ from veilbench.attacks.membership_report import RATES, report
 from veilbench.data.mail import MailPart, Mails
 from veilbench.errors import UserError
 from veilbench.experiment import build
+from veilbench.federated.aggregations.base import Aggregation
 from veilbench.findings import Control, Findings, Metric
 from veilbench.mail.filter import MailFilter
 from veilbench.mail.spam_scorer import SpamScorer
@@ -78,7 +79,7 @@ class MailMembership(Attack[SpamScorer, Mails]):
         members, others = np.arange(len(data.train)), np.arange(len(data.test))
         found, scores = self._tell_apart(subject, [data.train, data.test], [members, others], data.auxiliary, rng)
         if not control:
-            self._privacy(found, subject, scores, rng)
+            self._privacy(found, subject, np.bincount(data.clients).tolist(), scores, rng)
         return found
 
     def _own_control(
@@ -130,16 +131,18 @@ class MailMembership(Attack[SpamScorer, Mails]):
         self,
         found: Findings,
         subject: SpamScorer,
+        sizes: list[int],
         scores: tuple[np.ndarray, np.ndarray],
         rng: np.random.Generator,
     ) -> None:
         protocol = subject.protocol if isinstance(subject, MailFilter) else None
         if protocol is None:
             return
-        epsilon = build(dict(protocol.aggregation)).mail_epsilon(protocol.rounds)
+        aggregation: Aggregation = build(dict(protocol.aggregation))
+        epsilon = aggregation.example_epsilon(protocol.rounds, protocol.local_epochs, protocol.batch_size, sizes)
         if epsilon is None:
             return
-        delta = float(protocol.aggregation["delta"])
+        delta = aggregation.delta
         found.metrics["epsilon"] = Metric.exact(epsilon)
         found.metrics["epsilon_shown_at_least"] = epsilon_at_least(*scores, delta, rng)
         for words, rate in RATES.items():

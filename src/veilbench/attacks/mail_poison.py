@@ -18,7 +18,7 @@ from veilbench.data.mail import Mails
 from veilbench.data.vocabulary import FIRST_WORD
 from veilbench.errors import UserError
 from veilbench.experiment import build
-from veilbench.federated.aggregations.base import Aggregation
+from veilbench.federated.aggregations.base import Aggregation, ExampleNoise
 from veilbench.findings import Control, Findings, Metric, Table
 from veilbench.mail.filter import MailFilter
 from veilbench.metrics.intervals import paired_gain, proportion
@@ -107,11 +107,13 @@ class MailPoison(Attack[MailFilter, Mails]):
 
         accelerator.device()
         found, own = Findings(self.title), build(dict(protocol_of(subject).aggregation))
-        made = self._made(subject, data, rng)
+        made: dict[ExampleNoise | None, Poisoned] = {}  # rounds differ where clients must train differently
         rows = list[list[str | float | Metric | None]]()
         for index, aggregation in enumerate((own, *([] if control else self.compared))):
+            if (noise := aggregation.example_noise()) not in made:
+                made[noise] = self._made(subject, data, rng, noise)
             for kind in KINDS[-1:] if control else KINDS:
-                outcome = self._outcome(subject, aggregation, data, made, kind)
+                outcome = self._outcome(subject, aggregation, data, made[noise], kind)
                 name = title_of(aggregation) + (", this federation" if not index else "")
                 rows.append([name, kind, outcome.accuracy, outcome.with_trigger, outcome.without])
                 if not index:
@@ -127,12 +129,13 @@ class MailPoison(Attack[MailFilter, Mails]):
     ) -> Control:
         """The same without a rogue client."""
         trainer.device()
-        made = self._made(subject, data, np.random.default_rng(seed))
-        gain = self._outcome(subject, build(dict(protocol_of(subject).aggregation)), data, made, "none").gain
+        own = build(dict(protocol_of(subject).aggregation))
+        made = self._made(subject, data, np.random.default_rng(seed), own.example_noise())
+        gain = self._outcome(subject, own, data, made, "none").gain
         return Control("negative", "no rogue client", gain, gain.low <= 0)
 
-    def _made(self, subject: MailFilter, data: Mails, rng: np.random.Generator) -> Poisoned:
-        """Every client's honest update, and the rogue ones of each kind."""
+    def _made(self, subject: MailFilter, data: Mails, rng: np.random.Generator, noise: ExampleNoise | None) -> Poisoned:
+        """Every client's honest update, with the noise that is asked for, and the rogue ones of each kind, without."""
         from veilbench.federated.local_round import client_update
 
         self.threat.require("rogue_clients")
@@ -148,6 +151,12 @@ class MailPoison(Attack[MailFilter, Mails]):
         def persistent(case: Case) -> np.ndarray:
             return learned(case, self.epochs)
 
+        def honest(case: Case, who: int) -> np.ndarray:
+            if noise is None:
+                return learned(case)
+            seed = order + 1 + who  # noise of its own
+            return client_update(subject.weights, case.tokens, case.labels, protocol, seed, noise)
+
         rogue, rows = cases[: self.rogue], (trigger[:, None] * dimension + np.arange(dimension)).ravel()
         turned = [flipped(case, learned) for case in rogue]
         kinds = {
@@ -156,7 +165,7 @@ class MailPoison(Attack[MailFilter, Mails]):
             "flipped labels, enlarged": [self.boost * update for update in turned],
             "backdoor": [backdoored(case, learned, persistent, trigger, rows, self.boost) for case in rogue],
         }
-        return Poisoned(trigger, [learned(case) for case in cases], kinds, int(rng.integers(2**62)))
+        return Poisoned(trigger, [honest(case, who) for who, case in enumerate(cases)], kinds, int(rng.integers(2**62)))
 
     def _outcome(
         self, subject: MailFilter, aggregation: Aggregation, data: Mails, made: Poisoned, kind: str

@@ -12,21 +12,31 @@ from annotated_types import Ge, Gt, MinLen
 from veilbench.accelerator import Accelerator
 from veilbench.attacks.base import CONFIDENCE, Attack
 from veilbench.attacks.leak_cases import Case, dealt, one_round
-from veilbench.attacks.word_leak import label_recall, leak, leanings, moved_words, words_in
+from veilbench.attacks.word_leak import (
+    count_recall,
+    counts_of_one_mail,
+    label_recall,
+    leak,
+    leanings,
+    moved_words,
+    words_in,
+)
 from veilbench.data.mail import Mails
 from veilbench.data.vocabulary import FIRST_WORD
 from veilbench.errors import UserError
 from veilbench.experiment import build
-from veilbench.federated.aggregations.base import Aggregation
-from veilbench.federated.protocol import Protocol
+from veilbench.federated.aggregations.base import Aggregation, ExampleNoise
+from veilbench.federated.aggregations.plain import Plain
+from veilbench.federated.protocol import Protocol, described
 from veilbench.findings import Control, Curve, Figure, Findings, Metric, Table
 from veilbench.mail.filter import MailFilter
 from veilbench.metrics.intervals import ends, proportion
 from veilbench.threat import ThreatModel
 
 if TYPE_CHECKING:
-    from veilbench.attacks.leak_view import Sight
+    from veilbench.attacks.leak_view import Round, Sight
 
+FIRST_ROUND, ONE_STEP = "first round, weights of zero", "1 mail, one step of SGD, weights of zero"
 SHARES = ("precision", "recall", "rare_precision", "rare_recall")
 
 
@@ -138,6 +148,8 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         named = {"message": (sight.messages[0], cases[0].words())}
         if self.threat.aggregates:
             named["mean"] = (sight.mean, union(cases))
+            everybody = Case(np.concatenate([case.tokens for case in cases]), np.concatenate([c.labels for c in cases]))
+            found.metrics["mean_gain"] = informedness([sight.mean], [everybody], data.vocabulary.size)
         for name, (guessed, truth) in named.items():
             measured = leak(guessed, truth, data.rare_numbers)
             shares = {f"{name}_{share}": getattr(measured, share) for share in SHARES}
@@ -157,11 +169,13 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         """Who sees what, under the subject's aggregation and the compared ones."""
         from veilbench.attacks.leak_view import seen, title_of
 
-        made = one_round(subject.weights, protocol, cases, rng)
+        made: dict[ExampleNoise | None, Round] = {}  # rounds differ where clients must train differently
         rows = list[list[str | float | Metric | None]]()
         for index, other in enumerate((aggregation, *self.compared)):
+            if (noise := other.example_noise()) not in made:
+                made[noise] = one_round(subject.weights, under(protocol, other), cases, rng)
             seeds = np.random.SeedSequence(int(rng.integers(2**62)))
-            view = seen(other, made, seeds, self.deviations) if index else sight
+            view = seen(other, made[noise], seeds, self.deviations) if index else sight
             name = title_of(other) + (", this federation" if not index else "")
             found.cost |= {f"{name}: {what}": value for what, value in view.cost.items()}
             asked = {"one client's message, to the aggregator": (view.messages[0], cases[0].words())}
@@ -170,7 +184,7 @@ class MailWordLeak(Attack[MailFilter, Mails]):
             for what, (guessed, truth) in asked.items():
                 measured = leak(guessed, truth, data.rare_numbers)
                 rows.append([name, what, *(getattr(measured, share) for share in SHARES)])
-        everything = leak(np.arange(FIRST_WORD, made.words), cases[0].words(), data.rare_numbers)
+        everything = leak(np.arange(FIRST_WORD, subject.vocabulary.size), cases[0].words(), data.rare_numbers)
         rows.append(["none", "nothing: every word is named", *(getattr(everything, share) for share in SHARES)])
         columns = ["aggregation", "what is seen", *(share.replace("_", " ") for share in SHARES)]
         found.tables.append(Table("Words named, by what is seen", columns, rows))
@@ -179,22 +193,28 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         self, found: Findings, subject: MailFilter, protocol: Protocol, data: Mails, rng: np.random.Generator
     ) -> None:
         """What an unprotected update tells: against the number of mails, and against how a client trains."""
-        own = replace(protocol, mails=None, words=None)
+        own = replace(under(protocol, Plain()), mails=None, words=None)
         tries = {f"{count} mails": (count, own) for count in self.mails}
         most = self.mails[-1]
         tries |= {f"{n} local epochs": (most, replace(own, local_epochs=n)) for n in self.local_epochs}
         tries |= {f"batches of {n}": (most, replace(own, batch_size=n)) for n in self.batch_sizes}
         sgd = replace(own, optimizer="sgd", learning_rate=0.1)
         tries |= {f"SGD, momentum {m:g}": (most, replace(sgd, momentum=m)) for m in self.momenta}
+        if subject.weights["embedding.weight"].shape[1] == 1:  # wider ones do not begin at zero
+            tries[FIRST_ROUND] = most, own
+            tries[ONE_STEP] = 1, replace(sgd, momentum=0.0, batch_size=1, local_epochs=1)
         rows = list[list[str | float | Metric | None]]()
         for name, (count, settings) in tries.items():
             case = dealt(data, [count], rng)[0]
-            update = one_round(subject.weights, settings, [case], rng).embedding(0)
+            begin = {key: np.zeros_like(weight) for key, weight in subject.weights.items()}
+            made = one_round(begin if name in (FIRST_ROUND, ONE_STEP) else subject.weights, settings, [case], rng)
+            update = made.embedding(0)
             measured = leak(moved_words(update), case.words(), data.rare_numbers)
             leaning = leanings(update[:, 0]) if update.shape[1] == 1 else None
             labels = None if leaning is None else label_recall(leaning, case.tokens, case.labels)
-            rows.append([name, *(getattr(measured, share) for share in SHARES), labels])
-        columns = ["", *(share.replace("_", " ") for share in SHARES), "label named"]
+            counts = counts_named(made, case) if name == ONE_STEP else None
+            rows.append([name, *(getattr(measured, share) for share in SHARES), labels, counts])
+        columns = ["", *(share.replace("_", " ") for share in SHARES), "label named", "count named"]
         found.tables.append(Table("What an unprotected update names", columns, rows))
 
     def _crowds(
@@ -203,7 +223,7 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         """How far the mean of many clients names one client's words."""
         if not self.threat.aggregates:
             return
-        own, each = replace(protocol, mails=None, words=None), min(self.mails[-1], 30)
+        own, each = replace(under(protocol, Plain()), mails=None, words=None), min(self.mails[-1], 30)
         shares: dict[str, list[Metric]] = {"precision": [], "recall": []}
         fits = [count for count in self.clients if count * each <= len(data.train)]
         for count in fits:
@@ -228,6 +248,17 @@ def protocol_of(subject: MailFilter) -> Protocol:
         raise NotImplementedError(f"{type(subject).__name__} was not trained in a federation: no update is ever sent")
     assert subject.protocol is not None
     return subject.protocol
+
+
+def counts_named(made: Round, case: Case) -> Metric | None:
+    """Of the words of the one mail behind one step, those named with their exact count."""
+    words = made.updates[0, : made.words]
+    return count_recall(counts_of_one_mail(words, float(made.updates[0, made.words]))[0], case.tokens)
+
+
+def under(protocol: Protocol, aggregation: Aggregation) -> Protocol:
+    """The same federation with another aggregation."""
+    return replace(protocol, aggregation=described(aggregation))
 
 
 def union(cases: Sequence[Case]) -> np.ndarray:

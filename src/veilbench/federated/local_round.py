@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from veilbench.data.epoch_batches import EpochBatches
+from veilbench.federated.aggregations.base import ExampleNoise
 from veilbench.federated.flat import flat
+from veilbench.federated.private_steps import descend_privately
 from veilbench.federated.protocol import Protocol
 from veilbench.nets.mail_classifier import MailClassifierNet
 
@@ -62,7 +64,12 @@ def optimizer_of(
 
 
 def client_update(
-    weights: Mapping[str, np.ndarray], tokens: np.ndarray, labels: np.ndarray, protocol: Protocol, seed: int
+    weights: Mapping[str, np.ndarray],
+    tokens: np.ndarray,
+    labels: np.ndarray,
+    protocol: Protocol,
+    seed: int,
+    noise: ExampleNoise | None = None,
 ) -> np.ndarray:
     """What a client with these mails learns in one round, shape (size,), float64: weights after less weights before.
 
@@ -74,6 +81,7 @@ def client_update(
         labels: shape (n,).
         protocol: of the federation.
         seed: of the order of the mails.
+        noise: within the local steps, where the protocol's aggregation asks for it.
     """
     words, dimension = weights["embedding.weight"].shape
     net = MailClassifierNet(words, dimension, len(weights.get("inner.bias", [0])))
@@ -82,8 +90,17 @@ def client_update(
     begin = [p.detach().numpy().copy() for p in parameters]
     optimizer = optimizer_of(parameters, protocol.optimizer, protocol.learning_rate, protocol.momentum)
     rows = torch.from_numpy(np.concatenate([tokens, labels[:, None]], 1).astype(np.int32))
-    batches = EpochBatches(rows, protocol.batch_size, 1, seed, range(protocol.local_epochs))
-    descend(lambda batch: mail_loss(net, batch), parameters, optimizer, batches, protocol.proximal)
+    epochs = range(protocol.local_epochs)
+
+    def loss(batch: Tensor) -> Tensor:
+        return mail_loss(net, batch)
+
+    if noise:
+        settings = (protocol.batch_size, len(epochs), noise, protocol.proximal, seed)
+        descend_privately(loss, net, optimizer, rows, *settings)
+    else:
+        batches = EpochBatches(rows, protocol.batch_size, 1, seed, epochs)
+        descend(loss, parameters, optimizer, batches, protocol.proximal)
     moved: np.ndarray = flat([p.detach().numpy() for p in parameters]) - flat(begin)
     return moved
 

@@ -29,6 +29,8 @@ class MailClassifier(pl.LightningModule):
             None trains to the end.
     """
 
+    examples_apart = True  # the loss is a mean over mails, none of which changes another's part
+
     def __init__(
         self,
         dimension: Annotated[int, Ge(1)] = 1,

@@ -32,7 +32,7 @@ function choose() {
   const wanted = [...new FormData(filter)].filter(([, value]) => value);
   for (const entry of document.querySelectorAll("[data-family]"))
     entry.hidden = wanted.some(([name, value]) => name in entry.dataset && entry.dataset[name] !== value);
-  const rows = boards.flatMap((board) => [...board.tBodies[0].rows]);
+  const rows = boards.flatMap((board) => [...board.tBodies[0].rows]).filter((row) => "verdict" in row.dataset);
   filter.querySelector("output").value = wanted.length
     ? `${rows.filter((row) => !row.hidden).length} of ${rows.length} experiments` : "";
 }

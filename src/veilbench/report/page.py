@@ -11,8 +11,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from veilbench import __version__
+<<<<<<< HEAD
 from veilbench.findings import Figure, Findings, Metric, Verdict
 from veilbench.report import cards, numbers, tradeoff
+=======
+from veilbench.findings import Findings, Metric, Verdict
+from veilbench.report import mail_table, numbers
+>>>>>>> w-dp
 from veilbench.report.columns import columns, groups, verdict_cell
 from veilbench.report.figures import draw
 from veilbench.report.leaderboard import Row, granted, row
@@ -52,6 +57,8 @@ def render(records: Sequence[Record]) -> str:
             boards=[board(family, rows) for family in families],
             families=families,
             verdicts=list(dict.fromkeys(verdict_cell(entry).text for entry in rows)),
+            mails=mail_table.lines(records),
+            mail_columns=mail_table.COLUMNS,
             overview=Markup(overview(rows)),
             tradeoffs=[shown for family in families if (shown := compared(family, rows))],
             sections=[section(record, entry) for record, entry in zip(records, rows, strict=True)],

@@ -24,6 +24,7 @@ from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.flat import flat, shaped
 from veilbench.federated.inbox import Inbox, RoundPolicy
 from veilbench.federated.local_round import descend
+from veilbench.federated.private_steps import descend_privately
 from veilbench.federated.protocol import Protocol, described
 from veilbench.federated.round_state import RoundState
 from veilbench.findings import Curve, Figure, Findings, Metric
@@ -49,8 +50,8 @@ class Federated:
         largest_norm: see `RoundPolicy`.
         least_clients: see `RoundPolicy`.
         state: a file that is written after every round, and that a training which was killed goes on from; removed at
-            the end. None keeps none. Noise and keys are drawn anew then, so that no noise is ever used twice: without
-            noise the resumed training is the uninterrupted one to the last digit, with noise it is another draw.
+            the end. None keeps none. Keys and the noise on updates are drawn anew then, so that no noise is ever used
+            twice: without it the resumed training is the uninterrupted one to the last digit, with it another draw.
     """
 
     def __init__(
@@ -110,7 +111,7 @@ class Federated:
         subject = module.subject()
         if hasattr(subject, "protocol"):  # attacks on mail filters go on from it
             subject.protocol = self._protocol(module)
-        return subject, self._findings(found, history)
+        return subject, self._findings(found, history, list(map(len, own)))
 
     def _protocol(self, module: Any) -> Protocol:
         settings, local = described(self.aggregation), module.optimizer_settings()
@@ -142,7 +143,7 @@ class Federated:
             set_weights(module, begin)
             batches, started = EpochBatches(own[who], self.batch_size, 1, seed + NEXT_CLIENT * who, epochs), monotonic()
             with timed(found, "training_seconds"):
-                loss = self._locally(module, batches)
+                loss = self._locally(module, batches, np.random.SeedSequence([seed, number, who]))
             update = flat(weights_of(module)) - flat(begin)
             try:
                 with timed(found, "protecting_seconds"):
@@ -181,12 +182,18 @@ class Federated:
             return begin
         return shaped(flat(begin) + mean, begin)
 
-    def _locally(self, module: Any, batches: EpochBatches) -> float:
+    def _locally(self, module: Any, batches: EpochBatches, drawn: np.random.SeedSequence) -> float:
         """One client's part of a round; the mean loss of its steps."""
+        if noise := self.aggregation.example_noise():
+            if not getattr(module, "examples_apart", False):
+                name = type(module).__name__
+                raise UserError(f"aggregation=local_dp needs a loss of examples that are apart; {name} has none")
+            how = (self.batch_size, self.local_epochs, noise, self.proximal, int(drawn.generate_state(1)[0]))
+            return descend_privately(module.loss, module.net, module.configure_optimizers(), batches.rows, *how)
         parameters = list(module.parameters())
         return descend(module.loss, parameters, module.configure_optimizers(), batches, self.proximal)
 
-    def _findings(self, found: Findings, history: list[dict[str, float]]) -> Findings:
+    def _findings(self, found: Findings, history: list[dict[str, float]], sizes: list[int]) -> Findings:
         rounds = list(range(1, len(history) + 1))
         for name in history[0]:
             values = [at[name] for at in history]
@@ -195,10 +202,19 @@ class Federated:
             found.metrics[name.replace(" ", "_")] = Metric.exact(values[-1])
             found.figures.append(Figure(f"Training: {name}", "rounds", name, [Curve(name, rounds, values)]))
         found.metrics["rounds"] = Metric.exact(len(rounds))
-        epsilon = self.aggregation.epsilon(len(rounds))
-        if epsilon is not None:
-            found.metrics["epsilon"] = Metric.exact(epsilon)
+        self._privacy(found, len(rounds), sizes)
         return found
+
+    def _privacy(self, found: Findings, rounds: int, sizes: list[int]) -> None:
+        """The accountant's epsilons, where there are any: of a client, and of an example."""
+        whole = self.aggregation.epsilon(rounds)
+        example = self.aggregation.example_epsilon(rounds, self.local_epochs, self.batch_size, sizes)
+        both = {"epsilon": whole, "example_epsilon": example}
+        found.metrics |= {name: Metric.exact(value) for name, value in both.items() if value is not None}
+        if example is not None:
+            found.notes.append(
+                f"Epsilon by Opacus' Renyi accountant: {rounds} rounds, delta {self.aggregation.delta:g}."
+            )
 
 
 def weights_of(module: Any) -> list[np.ndarray]:

@@ -7,8 +7,8 @@ from scipy.stats import norm
 
 from veilbench.federated.aggregations.base import Aggregation
 from veilbench.federated.aggregations.central_dp import CentralDp
-from veilbench.federated.aggregations.local_dp import LocalDp
 from veilbench.federated.aggregations.noise import clipped, gaussian_epsilon
+from veilbench.federated.aggregations.update_dp import UpdateDp
 
 SEEDS = np.random.SeedSequence(0)
 DELTA = 1e-5
@@ -31,9 +31,9 @@ def test_epsilon_lies_between_the_exact_one_and_the_simple_bound(sigma: float, r
     assert exact_epsilon(sigma, rounds) < found <= rho + 2 * np.sqrt(rho * np.log(1 / DELTA)) + 0.05
 
 
-def test_local_noise_counts_with_twice_the_clip_and_central_noise_with_once() -> None:
-    assert LocalDp(noise_multiplier=4).epsilon(3) == CentralDp(noise_multiplier=2).epsilon(3)
-    assert LocalDp(noise_multiplier=4).epsilon(3) == gaussian_epsilon(2, 3, DELTA)
+def test_noise_on_updates_counts_with_twice_the_clip_and_central_noise_with_once() -> None:
+    assert UpdateDp(noise_multiplier=4).epsilon(3) == CentralDp(noise_multiplier=2).epsilon(3)
+    assert UpdateDp(noise_multiplier=4).epsilon(3) == gaussian_epsilon(2, 3, DELTA)
 
 
 def test_clipping_shortens_and_keeps_the_direction() -> None:
@@ -54,10 +54,10 @@ def errors(aggregation: Aggregation, weights: list[float], size: int = 20_000) -
 @pytest.mark.parametrize("weights", [[1.0, 1.0, 1.0, 1.0], [0.1, 0.2, 0.7]])
 def test_the_noise_of_the_mean_is_what_the_formula_says(weights: list[float]) -> None:
     w = np.array(weights) / sum(weights)
-    local, central = errors(LocalDp(0.5, 3.0), weights), errors(CentralDp(0.5, 3.0), weights)
-    assert local.std() == pytest.approx(3 * np.sqrt((w**2).sum()), rel=0.03)
+    update, central = errors(UpdateDp(0.5, 3.0), weights), errors(CentralDp(0.5, 3.0), weights)
+    assert update.std() == pytest.approx(3 * np.sqrt((w**2).sum()), rel=0.03)
     assert central.std() == pytest.approx(3 * w.max(), rel=0.03)
-    assert abs(local.mean()) < 4 * local.std() / np.sqrt(len(local))
+    assert abs(update.mean()) < 4 * update.std() / np.sqrt(len(update))
     assert abs(central.mean()) < 4 * central.std() / np.sqrt(len(central))
 
 
@@ -68,7 +68,7 @@ def test_a_client_that_does_not_clip_is_clipped_by_the_aggregator() -> None:
     assert np.linalg.norm(mean) == pytest.approx(0.5, rel=1e-5)
 
 
-@pytest.mark.parametrize("aggregation", [LocalDp(), CentralDp()])
+@pytest.mark.parametrize("aggregation", [UpdateDp(), CentralDp()])
 def test_the_seed_decides_the_noise_and_clients_have_their_own(aggregation: Aggregation) -> None:
     def mean(seed: int, clients: int = 1) -> np.ndarray:
         own, aggregator = aggregation.setup(clients, np.random.SeedSequence(seed))
@@ -76,11 +76,23 @@ def test_the_seed_decides_the_noise_and_clients_have_their_own(aggregation: Aggr
 
     assert (mean(0) == mean(0)).all()
     assert (mean(0) != mean(1)).all()
-    clients, _ = LocalDp().setup(2, SEEDS)
+    clients, _ = UpdateDp().setup(2, SEEDS)
     assert clients[0].protect(np.zeros(9), 1.0) != clients[1].protect(np.zeros(9), 1.0)
 
 
-def test_what_leaves_a_local_client_is_noisy_and_what_leaves_a_central_one_is_not() -> None:
+def test_what_leaves_a_client_is_noisy_and_what_leaves_a_central_one_is_not() -> None:
     update = np.full(8, 0.125, np.float32)
     assert update.tobytes() in CentralDp().setup(1, SEEDS)[0][0].protect(update, 1.0)
-    assert update.tobytes() not in LocalDp().setup(1, SEEDS)[0][0].protect(update, 1.0)
+    assert update.tobytes() not in UpdateDp().setup(1, SEEDS)[0][0].protect(update, 1.0)
+
+
+def test_with_equal_clients_clipping_and_noise_are_those_of_flowers_helpers() -> None:
+    flower = pytest.importorskip("flwr.supercore.differential_privacy")
+    values = np.random.default_rng(1).normal(0, 1, (5, 20_000))
+    short = [row.copy() for row in values]
+    for row in short:
+        flower.clip_inputs_inplace([row], 0.5)
+    assert np.allclose(short, [clipped(row, 0.5) for row in values])
+    deviation = flower.compute_stdv(3.0, 0.5, 5)
+    assert CentralDp(0.5, 3.0).noise([0.2] * 5)[1] == pytest.approx(deviation)
+    assert 0.5 * errors(CentralDp(0.5, 3.0), [0.2] * 5).std() == pytest.approx(deviation, rel=0.03)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,6 +20,19 @@ from veilbench.errors import UserError
 
 HEAD = struct.Struct("<4sdq")  # a mark, the weight, the number of values
 MARK = b"vbu1"
+
+
+@dataclass(frozen=True)
+class ExampleNoise:
+    """Clipping and noise within a client's local steps.
+
+    Attributes:
+        clip: the largest Euclidean norm of one example's gradient.
+        noise_multiplier: the standard deviation, in units of `clip`, of the noise on the sum of a step's gradients.
+    """
+
+    clip: float
+    noise_multiplier: float
 
 
 class Client(ABC):
@@ -110,6 +124,7 @@ class Aggregation(ABC):
     """
 
     error: float | None
+    delta: float = 0.0  # of the epsilons, where there are any
 
     @abstractmethod
     def setup(self, clients: int, seeds: np.random.SeedSequence) -> tuple[list[Client], Aggregator]:
@@ -124,12 +139,28 @@ class Aggregation(ABC):
         """The differential privacy of a client over that many rounds; None without any."""
         return None
 
-    def mail_epsilon(self, rounds: int) -> float | None:
-        """The differential privacy of one mail being in the training or not, against who sees the means alone."""
+    def example_epsilon(self, rounds: int, local_epochs: int, batch_size: int, sizes: Sequence[int]) -> float | None:
+        """The differential privacy of one example being in the training or not, against who sees the means alone.
+
+        Args:
+            rounds: of the federation.
+            local_epochs: of a client in a round.
+            batch_size: of a client's steps.
+            sizes: per client, its examples.
+
+        Returns:
+            Epsilon; None without any.
+        """
         return None
 
-    def noise(self, weights: Sequence[float]) -> tuple[float, float]:
+    def example_noise(self) -> ExampleNoise | None:
+        """What a client adds within its local training; None: it trains as it likes."""
+        return None
+
+    def noise(self, weights: Sequence[float]) -> tuple[float, float] | None:
         """The standard deviation per value of what is added to one client's message, and of what is in the mean.
+
+        None where it is within the updates themselves.
 
         Args:
             weights: of the clients of a round.

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
 
 import numpy as np
-from annotated_types import Gt, Lt
 
-from veilbench.federated.aggregations.base import Aggregation, Aggregator, Client
+from veilbench.federated.aggregations.base import Aggregator, Client
+from veilbench.federated.aggregations.gaussian import Gaussian
 from veilbench.federated.aggregations.noise import clipped, gaussian_epsilon
 from veilbench.federated.aggregations.plain import PlainAggregator, PlainClient, numbers
 
@@ -33,29 +32,14 @@ class NoisyAggregator(PlainAggregator):
         return bytes((total + self.rng.normal(0, self.noise_multiplier * sensitivity, size)).tobytes())
 
 
-class CentralDp(Aggregation):
+class CentralDp(Gaussian):
     """Differential privacy of one client against everybody but the aggregator (McMahan et al. 2018).
 
     Two federations are neighbours where one client's update is replaced by zeros; weights are public and stay as they
     are. The noise fits the largest weight of the round, and those with less are hidden better than `epsilon` says.
-    The aggregator clips, so that a client that does not is no danger to the others. As to the noise's source, see
-    `LocalDp`.
-
-    Args:
-        clip: the largest Euclidean norm of an update.
-        noise_multiplier: the noise's standard deviation, in units of the largest weighted norm.
-        delta: of (epsilon, delta).
+    The aggregator clips, so that a client that does not is no danger to the others. The arguments are those of
+    `Gaussian`, the noise in units of the largest weighted norm.
     """
-
-    error = None
-
-    def __init__(
-        self,
-        clip: Annotated[float, Gt(0)] = 1.0,
-        noise_multiplier: Annotated[float, Gt(0)] = 1.0,
-        delta: Annotated[float, Gt(0), Lt(1)] = 1e-5,
-    ) -> None:
-        self.clip, self.noise_multiplier, self.delta = clip, noise_multiplier, delta
 
     def setup(self, clients: int, seeds: np.random.SeedSequence) -> tuple[list[Client], Aggregator]:
         """See `Aggregation.setup`: the aggregator has the noise."""
@@ -70,6 +54,6 @@ class CentralDp(Aggregation):
         """See `Aggregation.noise`."""
         return 0.0, self.noise_multiplier * self.clip * max(weights) / sum(weights)
 
-    def mail_epsilon(self, rounds: int) -> float:
-        """See `Aggregation.mail_epsilon`: one mail can turn a clipped update round, which is twice `clip`."""
+    def example_epsilon(self, rounds: int, local_epochs: int, batch_size: int, sizes: Sequence[int]) -> float:
+        """See `Aggregation.example_epsilon`: one example can turn a clipped update round, which is twice `clip`."""
         return gaussian_epsilon(self.noise_multiplier / 2, rounds, self.delta)

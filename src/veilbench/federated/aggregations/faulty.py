@@ -11,7 +11,7 @@ import numpy as np
 from annotated_types import Ge
 
 from veilbench.errors import UserError
-from veilbench.federated.aggregations.base import Aggregation, Aggregator, Client, message, opened
+from veilbench.federated.aggregations.base import Aggregation, Aggregator, Client, ExampleNoise, message, opened
 
 Kind = Literal["dies", "late", "nan", "wrong shape", "huge", "claims more", "replays", "rubbish"]
 
@@ -103,3 +103,7 @@ class Faulty(Aggregation):
     def epsilon(self, rounds: int) -> float | None:
         """See `Aggregation.epsilon`."""
         return self.inner.epsilon(rounds)
+
+    def example_noise(self) -> ExampleNoise | None:
+        """See `Aggregation.example_noise`."""
+        return self.inner.example_noise()

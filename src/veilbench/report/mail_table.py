@@ -1,0 +1,133 @@
+"""What leaks from mail filters, under which protection, at which cost: one table made of the records."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from veilbench.findings import Findings, Metric
+from veilbench.report.columns import Cell
+from veilbench.report.numbers import DASH, MINUS, compact, parts
+from veilbench.report.records import Record
+
+STEPS = ("training_seconds", "protecting_seconds", "adding_seconds", "opening_seconds")  # of all clients, all rounds
+FEDERATED, PLAIN = "Federated", "Plain"
+COLUMNS = (
+    ("Protection", "Who averages the clients' updates, and how they are protected"),
+    ("Accuracy", "Share of test mails filed rightly"),
+    ("Words, message", "Share of a client's words that its message names to the aggregator, above chance"),
+    ("Words, mean", "Share of all clients' words that the mean names to everybody, above chance"),
+    ("Membership", "Area under the curve of telling training mails, by LiRA: 0.5 is chance"),
+    ("Poison", "Share of spam that passes with a trigger that rogue clients built in"),
+    ("Epsilon, client", "Differential privacy of one client with all its mails, by the accountant"),
+    ("Epsilon, mail", "Differential privacy of one mail, by the accountant"),
+    ("Bytes up", "Of one client in one round"),
+    ("Time a round", "Of all parties together, as a ratio to the plain federation on the same data"),
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One experiment's row: a cell per column."""
+
+    name: str
+    cells: Sequence[Cell]
+
+
+def lines(records: Sequence[Record]) -> list[Line]:
+    """A row for each experiment on mails; none where there is no federation among them."""
+    mails = [record for record in records if "filtering" in record.found["evaluate"]]
+    if not any(_aggregation(record) for record in mails):
+        return []
+    return [Line(record.name, _cells(record, mails)) for record in mails]
+
+
+def _cells(record: Record, mails: Sequence[Record]) -> list[Cell]:
+    trained, words = record.found["train"]["training"], _attack(record, "mail_word_leak")
+    alone = _aggregation(record) is None
+    return [
+        Cell(protection(record)),
+        _metric(record.found["evaluate"]["filtering"].metrics.get("accuracy")),
+        _metric(words.gain if words else None, missing="no message" if alone else "not run", verdict=words),
+        _metric(words.metrics.get("mean_gain") if words else None, missing="no mean" if alone else "not run"),
+        _found(record, "mail_membership", "lira_auroc", share=False),
+        _found(record, "mail_poison", "spam_passing_with_trigger", missing="no client" if alone else "not run"),
+        *(_metric(trained.metrics.get(name), share=False, missing="none") for name in ("epsilon", "example_epsilon")),
+        _number(trained.cost.get("bytes_up"), compact),
+        _number(_ratio(record, mails), lambda ratio: f"{ratio:.2f} ×"),
+    ]
+
+
+def protection(record: Record) -> str:
+    """How a filter's updates were averaged, in words."""
+    node = _aggregation(record)
+    if node is None:
+        return "none: all mails in one place"
+    kind = _kind(str(node["_target_"]))
+    told = str(node["rule"]) if "rule" in node else re.sub(r"(?<!^)(?=[A-Z])", "_", kind).lower()
+    noise = f", noise {node['noise_multiplier']:g}" if "noise_multiplier" in node else ""
+    return told.replace("_", " ") + noise
+
+
+def _aggregation(record: Record) -> dict[str, object] | None:
+    """The configuration of the aggregation; None where there was no federation."""
+    training = record.config.get("training") or {}
+    if _kind(str(training.get("_target_"))) != FEDERATED:
+        return None
+    return dict(training.get("aggregation") or {"_target_": PLAIN})
+
+
+def _kind(target: str) -> str:
+    return target.rpartition(".")[2]
+
+
+def _attack(record: Record, name: str) -> Findings | None:
+    return record.found["attack"].get(name)
+
+
+def _found(record: Record, attack: str, name: str, share: bool = True, missing: str = "not run") -> Cell:
+    found = _attack(record, attack)
+    return _metric(found.metrics.get(name) if found else None, share, missing, found)
+
+
+def _metric(metric: Metric | None, share: bool = True, missing: str = DASH, verdict: Findings | None = None) -> Cell:
+    if metric is None:
+        return Cell(missing)
+    word = verdict.verdict.value if verdict and verdict.verdict else ""
+    written = _share(metric) if share else parts(metric, False, 2)
+    return Cell(*written, metric.value, word)
+
+
+def _share(metric: Metric) -> tuple[str, str]:
+    """In per cent to the tenth, more where that would say 0 or 100 for what is not quite that; and the interval."""
+    value, low, high = (100 * x for x in (metric.value, metric.low, metric.high))
+    enough = (d for d in range(1, 4) if metric.value in (0, 1) or f"{abs(value):.{d}f}" not in ("0.0", "100.0"))
+    told = f"{value:.{next(enough)}f}".replace("-", MINUS)
+    ends = [f"{x:.1f}".replace("-", MINUS) for x in (low, high)]
+    return f"{told} %", "" if metric.low == metric.high else f"[{', '.join(ends)}]"
+
+
+def _number(value: float | None, written: Callable[[float], str]) -> Cell:
+    return Cell() if value is None else Cell(written(value), "", value)
+
+
+def _ratio(record: Record, mails: Sequence[Record]) -> float | None:
+    """Seconds per round over those of the plain federation; None without one on the same data."""
+    own = _round_seconds(record)
+    plain = [other for other in mails if _is_plain(other) and other.config["data"] == record.config["data"]]
+    base = _round_seconds(plain[0]) if plain else None
+    return own / base if own and base else None
+
+
+def _is_plain(record: Record) -> bool:
+    node = _aggregation(record)
+    return node is not None and _kind(str(node["_target_"])) == PLAIN
+
+
+def _round_seconds(record: Record) -> float | None:
+    trained = record.found["train"]["training"]
+    rounds = trained.metrics.get("rounds")
+    if _aggregation(record) is None or rounds is None:
+        return None
+    return sum(trained.cost.get(step, 0.0) for step in STEPS) / rounds.value

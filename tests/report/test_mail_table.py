@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from veilbench.findings import Findings, Metric, Verdict
+from veilbench.report.mail_table import COLUMNS, lines, protection
+from veilbench.report.page import render
+from veilbench.report.records import Record
+
+AGGREGATIONS = "veilbench.federated.aggregations"
+PLACES = {label: place for place, (label, _) in enumerate(COLUMNS)}
+
+
+def record(
+    name: str, aggregation: dict[str, Any] | None, seconds: float = 6.0, seed: int = 0, **more: Metric
+) -> Record:
+    """Three rounds; all parties together take `seconds`."""
+    federated = {"_target_": "veilbench.training.federated.Federated", "aggregation": aggregation}
+    training = federated if aggregation is not None else {"_target_": "veilbench.training.whole_epochs.WholeEpochs"}
+    names = {"experiment": name, "data": "mail_small", "model": "mail_classifier", "training": "any"}
+    data = {"_target_": "veilbench.data.mail.MailData", "seed": seed}
+    config = {"names": names, "seed": 0, "data": data, "training": training, "attack": {}, "model": {}, "sources": {}}
+    trained = Findings("Training", {"rounds": Metric.exact(3), **more})
+    trained.cost = {"training_seconds": seconds - 1, "adding_seconds": 1.0, "bytes_up": 65_600.0, "seconds": 99.0}
+    words = Findings("Words", {"mean_gain": Metric(0.5, 0.4, 0.6, 9)}, verdict=Verdict.BROKEN)
+    words.gain = Metric(0.9996, 0.99, 1.0, 9)
+    attacks = {"mail_word_leak": words} if aggregation is not None else {}
+    attacks["mail_membership"] = Findings("Members", {"lira_auroc": Metric(0.63, 0.59, 0.66, 9)}, verdict=Verdict.LEAKS)
+    used = {"filtering": Findings("Filtering", {"accuracy": Metric(0.986, 0.977, 0.992, 1000)})}
+    return Record(name, config, {"train": {"training": trained}, "evaluate": used, "attack": attacks})
+
+
+def plain() -> Record:
+    return record("mail_plain", {"_target_": f"{AGGREGATIONS}.plain.Plain", "bits": 32})
+
+
+def ckks(seconds: float = 9.0, **more: Any) -> Record:
+    return record("mail_ckks", {"_target_": f"{AGGREGATIONS}.ckks.Ckks"}, seconds, **more)
+
+
+def cell(of: Record, label: str, *others: Record) -> Any:
+    found = {line.name: line.cells for line in lines([of, *others])}
+    return found[of.name][PLACES[label]]
+
+
+def test_a_row_says_what_its_record_says() -> None:
+    assert len(lines([plain()])[0].cells) == len(COLUMNS)
+    assert [cell(plain(), label).text for label in PLACES] == [
+        "plain", "98.6 %", "99.96 %", "50.0 %", "0.63", "not run", "none", "none", "65.6 k", "1.00 ×",
+    ]  # fmt: skip
+    words = cell(plain(), "Words, message")
+    assert (words.verdict, words.detail, words.key) == ("broken", "[99.0, 100.0]", 0.9996)
+
+
+def test_time_is_that_of_all_steps_of_a_round_over_the_plain_federations_on_the_same_data() -> None:
+    assert cell(ckks(), "Time a round", plain()).text == "1.50 ×"
+    assert cell(ckks(), "Time a round").text == "–"
+    assert cell(ckks(seed=1), "Time a round", plain()).text == "–"
+
+
+def test_epsilons_stand_where_there_are_any() -> None:
+    private = record("mail_private", {"_target_": f"{AGGREGATIONS}.local_dp.LocalDp", "noise_multiplier": 2.0},
+                     example_epsilon=Metric.exact(5.89))  # fmt: skip
+    assert [cell(private, f"Epsilon, {whose}").text for whose in ("client", "mail")] == ["none", "5.89"]
+
+
+def test_a_filter_that_was_trained_in_one_place_sent_nothing() -> None:
+    central = record("mail_central", None)
+    texts = [
+        cell(central, label, plain()).text for label in ("Words, message", "Words, mean", "Poison", "Time a round")
+    ]
+    assert texts == ["no message", "no mean", "no client", "–"]
+    assert lines([central]) == []  # nothing to compare
+
+
+@pytest.mark.parametrize(
+    ("node", "told"),
+    [
+        ({"_target_": "a.robust.Robust", "rule": "trimmed_mean"}, "trimmed mean"),
+        ({"_target_": "a.local_dp.LocalDp", "noise_multiplier": 2.0}, "local dp, noise 2"),
+        ({}, "plain"),
+    ],
+)
+def test_protections_have_names(node: dict[str, Any], told: str) -> None:
+    assert protection(record("x", node)) == told
+
+
+def test_the_page_has_the_table_where_there_are_federations_and_not_where_there_are_none() -> None:
+    page = render([plain(), ckks()])
+    assert page.count("What leaks, under which protection, at which cost") == 1
+    assert "1.50 ×" in page
+    assert "What leaks, under which" not in render([record("mail_central", None)])
