@@ -11,13 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from veilbench import __version__
-<<<<<<< HEAD
 from veilbench.findings import Figure, Findings, Metric, Verdict
-from veilbench.report import cards, numbers, tradeoff
-=======
-from veilbench.findings import Findings, Metric, Verdict
-from veilbench.report import mail_table, numbers
->>>>>>> w-dp
+from veilbench.report import cards, mail_table, numbers, tradeoff
 from veilbench.report.columns import columns, groups, verdict_cell
 from veilbench.report.figures import draw
 from veilbench.report.leaderboard import Row, granted, row
