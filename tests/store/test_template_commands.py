@@ -180,8 +180,8 @@ def test_images_that_do_not_work(command: str, at: Desk, models: Models, capsys:
     for name, said in {
         "large": f"is {SIDE} x {SIDE + 2} pixels (height x width), the model takes {SIDE} x {SIDE}",
         "blank": "is blank",
-        "words": "is not an image that can be read",
-        "cut": "is not an image that can be read",
+        "words": "png cannot be read: ",
+        "cut": "png cannot be read: ",
         "absent": "there is no such file",
     }.items():
         assert said in failing(capsys, at, command, model, at.store, *who, at.image(name))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from veilbench.data.identity_loaders.image_folder import grey
+from veilbench.data.image_file import image
 from veilbench.errors import UserError
 
 SMALLEST = 8  # pixels of a side
@@ -28,8 +28,9 @@ def read(paths: Sequence[Path], size: tuple[int, int] | None, resize: bool) -> n
     for path in paths:
         if not path.is_file():
             raise UserError(f"cannot read {path}: there is no such file")
-        image = grey(path, size if resize else None)
-        height, width = image.shape
+        # 256 levels, as the data sets' loaders keep them: the same file gives the same template here and there.
+        pixels = np.rint(255 * image(path, True, size if resize else None, "stretch")[0]) / np.float32(255)
+        height, width = pixels.shape
         size = size or (height, width)
         if (height, width) != size:
             raise UserError(
@@ -38,7 +39,7 @@ def read(paths: Sequence[Path], size: tuple[int, int] | None, resize: bool) -> n
             )
         if min(size) < SMALLEST:
             raise UserError(f"{path} is {height} x {width} pixels: at least {SMALLEST} a side are needed")
-        if image.max() == image.min():
+        if pixels.max() == pixels.min():
             raise UserError(f"{path} is blank: there is nothing to recognise")
-        images.append(image)
-    return np.stack(images)[:, None].astype(np.float32) / 255
+        images.append(pixels)
+    return np.stack(images)[:, None].astype(np.float32)
