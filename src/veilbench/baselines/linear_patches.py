@@ -51,7 +51,7 @@ def _regressed(clean: np.ndarray, seen: np.ndarray, side: int, pixels: np.ndarra
 
 def _applied(seen: np.ndarray, map: np.ndarray, constant: np.ndarray) -> np.ndarray:
     answer = np.einsum("nhwijc,ijcd->ndhw", _squares(seen, len(map)), map, optimize=True)
-    return (answer + constant[:, None, None]).astype(np.float32)
+    return np.asarray(answer + constant[:, None, None], np.float32)
 
 
 def _squares(images: np.ndarray, side: int) -> np.ndarray:
