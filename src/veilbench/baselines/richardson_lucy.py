@@ -15,7 +15,8 @@ SMALLEST = 1e-6  # what is divided by
 class RichardsonLucy(TunedRestorer, CorruptionRestorer):
     """Richardson-Lucy deconvolution (Richardson 1972, Lucy 1974), from scikit-image, with the true kernel.
 
-    The number of its iterations is the strength. Beyond the border the image goes on as its outermost pixels.
+    The number of its iterations is the strength. The image is continued by its outermost pixels for the width of the
+    kernel, and beyond that scikit-image takes it for black: after many iterations a faint frame shows.
 
     Args:
         corruption: the blur.
