@@ -19,6 +19,7 @@ from veilbench.federated.aggregations.ckks import Ckks
 from veilbench.federated.aggregations.faulty import Fault, Faulty, Kind
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.aggregations.robust import Robust
+from veilbench.federated.aggregations.secagg import Secagg
 from veilbench.findings import Findings
 from veilbench.mail.filter import MailFilter
 from veilbench.modules.mail_classifier import MailClassifier
@@ -101,6 +102,50 @@ def test_a_huge_encrypted_update_spoils_a_round_that_then_changes_nothing(data: 
     _, found = fitted(data, tmp_path, Faulty(Ckks(), [Fault(2, "huge", turn=1)]), largest_norm=100.0)
     assert len(found.notes) == 1
     assert found.notes[0].startswith("round 2 changed nothing: the mean is ")
+
+
+SECAGG_FAULTS: list[tuple[Kind, str, dict[str, Any]]] = [
+    ("dies", "it has gone without an answer", {}),
+    ("late", "the deadline was 2 s", {"deadline": 2.0}),
+    ("wrong shape", "its update has 2002 values in place of 2003", {}),
+    ("huge", "is too large for secure aggregation: at most 8", {}),
+    ("claims more", "it claims the weight 1 in place of 0.25", {}),
+    ("rubbish", "a message of 100 bytes is not an update", {}),
+]
+
+
+@pytest.mark.parametrize(("kind", "said", "settings"), SECAGG_FAULTS, ids=[fault[0] for fault in SECAGG_FAULTS])
+def test_secure_aggregation_recovers_from_a_client_that_has_shared_its_keys_and_then_fails(
+    kind: Kind, said: str, settings: dict[str, Any], data: Mails, tmp_path: Path
+) -> None:
+    pytest.importorskip("flwr")
+    subject, found = fitted(data, tmp_path, Faulty(Secagg(), [Fault(3, kind, seconds=2.1)]), **settings)
+    assert len(found.notes) == 2
+    assert all(note.startswith(f"round {n}: client 3 was left out: ") for n, note in enumerate(found.notes, 1))
+    assert all(said in note for note in found.notes)
+    alone, _ = fitted(without(data, 3), tmp_path, Plain(64))
+    np.testing.assert_allclose(weights(subject), weights(alone), atol=1e-6)
+    assert np.abs(weights(subject)).max() > 1e-3
+
+
+def test_masked_numbers_that_are_none_spoil_a_round_that_then_changes_nothing(data: Mails, tmp_path: Path) -> None:
+    """The aggregator cannot tell them; who opens the mean can measure that."""
+    pytest.importorskip("flwr")
+    faulty = Faulty(Secagg(), [Fault(1, "nan", turn=1)])
+    subject, found = fitted(data, tmp_path, faulty, largest_norm=100.0)
+    assert len(found.notes) == 1
+    assert found.notes[0].startswith("round 2 changed nothing: the mean is ")
+    one, _ = fitted(data, tmp_path, Plain(64), rounds=1)
+    np.testing.assert_allclose(weights(subject), weights(one), atol=1e-6)
+
+
+def test_too_few_clients_for_secure_aggregation_are_an_error(data: Mails, tmp_path: Path) -> None:
+    pytest.importorskip("flwr")
+    faults = [Fault(who, "dies", turn=1) for who in (0, 2)]
+    with pytest.raises(UserError, match="needs a masked update from 3 of the 4 clients around client 1, and has 2"):
+        fitted(data, tmp_path, Faulty(Secagg(), faults))
+    with pytest.raises(UserError, match="needs keys from 2 of the 1 clients"):
+        fitted(data, tmp_path, Secagg(), fraction=0.25)
 
 
 def test_too_few_clients_leave_the_model_as_it_was(data: Mails, tmp_path: Path) -> None:
