@@ -88,7 +88,9 @@ def test_the_same_seed_gives_the_same_filter_and_a_fraction_is_drawn(data: Mails
     assert (numbers(one) == numbers(two)).all()
     seen = set()
     for seed in range(6):
-        made, _ = fitted(Flower(rounds=1, fraction=0.25, batch_size=10_000), data, tmp_path, seed, **SGD)
+        made, _ = fitted(
+            Flower(rounds=1, local_epochs=2, fraction=0.25, batch_size=10_000), data, tmp_path, seed, **SGD
+        )
         touched = set(np.flatnonzero(made.weights["embedding.weight"][:, 0]).tolist())
         words = [set(data.train.tokens[data.clients == c].ravel().tolist()) - {0} for c in range(4)]
         seen |= {c for c in range(4) if words[c] == touched}
@@ -98,7 +100,7 @@ def test_the_same_seed_gives_the_same_filter_and_a_fraction_is_drawn(data: Mails
 @pytest.mark.parametrize("strategy", ["fedavg", "fedprox", "trimmed_mean", "median", "krum"])
 def test_the_filter_says_by_which_rule_it_was_averaged(data: Mails, tmp_path: Path, strategy: Any) -> None:
     """And the rule is what one round of it gives: our own rules on the same updates."""
-    settings = {"share": 0.25, "malicious": 1}
+    settings = {"share": 0.25, "malicious": 0}  # with one malicious client of four the two nearest tie
     made, _ = fitted(Flower("in_process", strategy, 1, 1, 10_000, **settings), data, tmp_path, **SGD)
     assert made.protocol is not None
     rule = build(dict(made.protocol.aggregation))
