@@ -79,6 +79,7 @@ def test_encrypted_and_plain_federations_give_the_same_filter_and_both_filter(th
     plain, _ = fitted(Federated(Plain(64)), three, tmp_path)
     encrypted, found = fitted(Federated(Ckks()), three, tmp_path)
     np.testing.assert_allclose(weights(encrypted), weights(plain), atol=1e-5)
+    assert (weights(fitted(Federated(Ckks()), three, tmp_path)[0]) == weights(encrypted)).all()  # whatever the keys
     assert ((encrypted.score(three.test.tokens) > 0.5) == three.test.labels).mean() > 0.9
     assert found.metrics["rounds"].value == 3
     assert [len(figure.curves[0].x) for figure in found.figures] == [3, 3, 3]
