@@ -156,17 +156,21 @@ def test_too_few_clients_leave_the_model_as_it_was(data: Mails, tmp_path: Path) 
     assert found.notes[-1] == "round 2 changed nothing: 2 of at least 3 clients sent a usable update"
 
 
-def test_a_poisoned_update_that_looks_right_is_a_matter_for_robust_rules(data: Mails, tmp_path: Path) -> None:
-    """Nothing of it can be refused without `largest_norm`; the median does not follow it, the mean does."""
+@pytest.mark.parametrize("rule", ["median", "trimmed_mean", "krum"])
+def test_a_poisoned_update_that_looks_right_is_a_matter_for_robust_rules(
+    rule: Any, data: Mails, tmp_path: Path
+) -> None:
+    """Nothing of it can be refused without `largest_norm`; the robust rules do not follow it, the mean does."""
 
-    def accuracy(aggregation: Aggregation) -> float:
-        subject, found = fitted(data, tmp_path, Faulty(aggregation, [Fault(0, "huge")]))
-        assert not found.notes
+    def accuracy(aggregation: Aggregation, **settings: Any) -> float:
+        subject, found = fitted(data, tmp_path, aggregation, **settings)
+        assert not found.notes or settings
         return float(((subject.score(data.test.tokens) > 0.5) == data.test.labels).mean())
 
-    clean, _ = fitted(data, tmp_path, Plain())
-    usual = float(((clean.score(data.test.tokens) > 0.5) == data.test.labels).mean())
-    assert accuracy(Robust("median")) > usual - 0.05
+    usual, fault = accuracy(Plain()), [Fault(0, "poisoned")]
+    assert accuracy(Faulty(Robust(rule, 0.25, 1), fault)) > usual - 0.05
+    assert accuracy(Faulty(Plain(), fault)) < usual - 0.2
+    assert accuracy(Faulty(Plain(), fault), largest_norm=2.0) > usual - 0.05
 
 
 class Killed(Exception):
@@ -185,16 +189,22 @@ class Stopping(MailClassifier):
         return super().configure_optimizers()
 
 
-@pytest.mark.parametrize("fraction", [1.0, 0.75])
-def test_a_killed_server_goes_on_from_the_last_whole_round(fraction: float, data: Mails, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("aggregation", "fraction"),
+    [(Plain(64), 1.0), (Plain(64), 0.75), (Ckks(), 1.0), (Secagg(), 1.0)],
+    ids=["plain", "plain, a fraction", "ckks", "secagg"],
+)
+def test_a_killed_server_goes_on_from_the_last_whole_round(
+    aggregation: Aggregation, fraction: float, data: Mails, tmp_path: Path
+) -> None:
     file = tmp_path / "state" / "round.safetensors"
     settings: dict[str, Any] = {"rounds": 3, "fraction": fraction}
-    whole, found = fitted(data, tmp_path, Plain(64), **settings)
-    training = Federated(Plain(64), **settings, state=str(file))
+    whole, found = fitted(data, tmp_path, aggregation, **settings)
+    training = Federated(aggregation, **settings, state=str(file))
     with pytest.raises(Killed):
         training.fit(Stopping(), data, Accelerator("cpu"), np.random.SeedSequence(0), tmp_path)
     assert [path.name for path in file.parent.iterdir()] == [file.name]
-    resumed, again = fitted(data, tmp_path, Plain(64), **settings, state=str(file))
+    resumed, again = fitted(data, tmp_path, aggregation, **settings, state=str(file))
     np.testing.assert_array_equal(weights(whole), weights(resumed))
     assert [figure.curves for figure in again.figures] == [figure.curves for figure in found.figures]
     assert not file.exists()

@@ -155,7 +155,8 @@ def health(made: MailFilter, part: MailPart) -> dict[str, float]:
 def history_of(result: Any) -> list[dict[str, float]]:
     """Per round what the server measured, and what the clients did; a round that gave nothing is left out."""
     clients, server = result.train_metrics_clientapp, result.evaluate_metrics_serverapp
-    return [{**dict(clients[number]), **dict(server[number])} for number in sorted(clients) if number in server]
+    rounds = [{**clients[number], **server[number]} for number in sorted(clients) if number in server]
+    return [{name.replace("-", " "): value for name, value in numbers.items()} for numbers in rounds]
 
 
 def train(message: Any, context: Any, own: RunConfig | None = None) -> Any:
