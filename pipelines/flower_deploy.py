@@ -2,167 +2,28 @@
 
     python pipelines/flower_deploy.py prepared/mail_small OUT rounds=3 strategy="'fedavg'"
 
-All is local and without TLS: to try the deployment, not to use it.
+As a part of an experiment: `training=flower training.runs=deployed`.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from veilbench.data.mail import load_mails
 from veilbench.errors import UserError, one_line_errors
-from veilbench.federated.flower_app import DEFAULTS
+from veilbench.federated.flower_deployed import deploy
 from veilbench.lifeline import die_with_parent
-
-PATIENCE = 300.0  # seconds for everything
-MODULE = """from veilbench.federated.flower_app import client_app, server_app
-
-client = client_app()
-server = server_app()
-"""
-PROJECT = """[project]
-name = "veilbench-mail"
-version = "1.0.0"
-license = {{ file = "LICENSE" }}
-dependencies = ["flwr>=1.41,<2.0"]
-
-[tool.flwr.app]
-publisher = "veilbench"
-fab-format-version = 1
-flwr-version-target = "{version}"
-
-[tool.flwr.app.components]
-serverapp = "mail_app:server"
-clientapp = "mail_app:client"
-
-[tool.flwr.app.config]
-{config}
-"""
-
-
-def deploy(prepared: Path, out: Path, settings: Sequence[str], patience: float = PATIENCE) -> None:
-    """Start everything, train, wait for the filter in `out`, end everything.
-
-    Raises:
-        UserError: `out` is there already, a part ended early, or the filter did not come in time.
-    """
-    if out.exists():
-        raise UserError(f"{out} is there already: name a folder that is not")
-    clients = int(load_mails(prepared).clients.max()) + 1
-    with tempfile.TemporaryDirectory(prefix="veilbench-flower-") as home, ExitStack() as started:
-        folder, port = Path(home), _free_port()
-        own = {"prepared": repr(str(prepared.resolve())), "out": repr(str(out.resolve())), "clients": str(clients)}
-        _project(folder, port, own | dict(setting.split("=", 1) for setting in settings))
-        running = [started.enter_context(_process(folder, "link", _link(port)))]
-        _until(lambda: _answers(port), running, folder, 60)
-        for client in range(clients):
-            running.append(started.enter_context(_process(folder, f"node{client}", _node(port, client, clients))))
-        submitted = _run(folder, ["flwr", "run", str(folder / "app"), "loopback"])
-        _until(lambda: (out / "subject.safetensors").is_file(), running, folder, patience, submitted)
-
-
-def _link(port: int) -> list[str]:
-    return ["flower-superlink", "--insecure", "--port", str(port), "--disable-runtime-dependency-installation"]
-
-
-def _node(port: int, client: int, clients: int) -> list[str]:
-    config = f"partition-id={client} num-partitions={clients}"
-    address = f"127.0.0.1:{port}"
-    own = ["--port", str(_free_port())]
-    return ["flower-supernode", "--insecure", "--superlink", address, "--node-config", config, *own]
-
-
-def _project(folder: Path, port: int, config: dict[str, str]) -> None:
-    """Flower's app folder and its list of servers."""
-    from importlib.metadata import version
-
-    (folder / "app").mkdir()
-    lines = [f"{name} = {config.get(name, _toml(value))}" for name, value in DEFAULTS.items()]
-    text = PROJECT.format(version=version("flwr"), config="\n".join(lines))
-    (folder / "app" / "pyproject.toml").write_text(text, encoding="utf8")
-    (folder / "app" / "LICENSE").write_text("Apache-2.0\n", encoding="utf8")
-    (folder / "app" / "mail_app.py").write_text(MODULE, encoding="utf8")
-    servers = (
-        f'[superlink]\ndefault = "loopback"\n\n[superlink.loopback]\naddress = "127.0.0.1:{port}"\ninsecure = true\n'
-    )
-    (folder / "config.toml").write_text(servers, encoding="utf8")
-
-
-def _toml(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else repr(value)
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    return os.environ | {"FLWR_HOME": str(folder), "FLWR_TELEMETRY_ENABLED": "0", "PATH": path, "OMP_NUM_THREADS": "1"}
-
-
-@contextmanager
-def _process(folder: Path, name: str, command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A process in a group of its own, which is ended with all that it has started."""
-    program = shutil.which(command[0], path=_environment(folder)["PATH"])
-    if program is None:
-        raise UserError(f"{command[0]} is not there: pip install 'veilbench[federated]'")
-    with (folder / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(
-            [program, *command[1:]], stdout=log, stderr=log, env=_environment(folder), start_new_session=True
-        )
-        try:
-            yield process
-        finally:
-            for signal in (15, 9):
-                try:
-                    os.killpg(process.pid, signal)
-                    process.wait(10)
-                except (ProcessLookupError, subprocess.TimeoutExpired):
-                    continue
-
-
-def _run(folder: Path, command: Sequence[str]) -> str:
-    program = shutil.which(command[0], path=_environment(folder)["PATH"]) or command[0]
-    done = subprocess.run(
-        [program, *command[1:]], capture_output=True, text=True, env=_environment(folder), timeout=120
-    )
-    if done.returncode:
-        raise UserError(f"flwr run failed: {' '.join((done.stdout + done.stderr).split())[-400:]}")
-    return done.stdout
-
-
-def _until(done, running, folder: Path, patience: float, said: str = "") -> None:  # type: ignore[no-untyped-def]
-    """Wait for `done`, as long as everything that should run does."""
-    ends = time.monotonic() + patience
-    while not done():
-        if any(process.poll() is not None for process in running) or time.monotonic() > ends:
-            tails = [f"{log.name}: {log.read_text(errors='replace')[-300:]!r}" for log in sorted(folder.glob("*.log"))]
-            raise UserError(f"the federation did not end well; {said[-200:]!r}; {'; '.join(tails)}")
-        time.sleep(0.2)
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def main() -> None:
-    """Read the arguments."""
-    if len(sys.argv) < 3:
+    """Read the arguments.
+
+    Raises:
+        UserError: there are too few, or one is no setting.
+    """
+    if len(sys.argv) < 3 or not all("=" in setting for setting in sys.argv[3:]):
         raise UserError("usage: flower_deploy.py PREPARED OUT [setting=value ...]")
-    deploy(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])
+    deploy(Path(sys.argv[1]), Path(sys.argv[2]), dict(setting.split("=", 1) for setting in sys.argv[3:]))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from veilbench.federated.aggregations.local_dp import LocalDp
 from veilbench.federated.aggregations.paillier import Paillier
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.aggregations.robust import Robust
+from veilbench.federated.aggregations.secagg import Secagg
 from veilbench.federated.aggregations.update_dp import UpdateDp
 from veilbench.findings import Findings, Metric, Verdict
 from veilbench.mail.filter import MailFilter
@@ -133,6 +134,24 @@ def test_a_plain_row_of_the_table_is_plain_where_the_clients_add_noise(data: Mai
     assert isinstance(plain, Metric)
     assert plain.value > 0.9 > own.value
     assert all(getattr(row[1], "value", 0) == 1 for row in found.tables[1].rows)  # of unprotected updates
+
+
+def test_secure_aggregation_hides_a_message_and_its_masks_are_what_does_it(
+    data: Mails, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reading of masked numbers is measured: without the masks between clients it names the words."""
+    pytest.importorskip("flwr")
+    found = run(data, Secagg(), control=False, compared=[Secagg()])
+    assert found.gain is not None
+    assert found.gain.value == 0
+    assert found.metrics["mean_recall"].value > 0.8  # what the aggregate itself gives to everybody
+    table = {(row[0], row[1]): row for row in found.tables[0].rows}
+    assert table["secure aggregation", "one client's message, to the aggregator"][3].value == 0  # type: ignore[union-attr]
+    name = "veilbench.federated.aggregations.secagg_client.signed"
+    monkeypatch.setattr(name, lambda numbers, first, second: 0 * numbers)
+    bare = run(data, Secagg()).gain
+    assert bare is not None
+    assert bare.value > 0.9
 
 
 def test_the_exponents_are_phes() -> None:

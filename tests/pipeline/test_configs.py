@@ -41,6 +41,15 @@ def test_every_choice_of_every_group_composes(choice: str) -> None:
     plain(composed(words))
 
 
+@pytest.mark.parametrize("name", sorted(path.stem for path in (CONF / "aggregation").glob("*.yaml")))
+def test_every_aggregation_composes_with_a_federation(name: str) -> None:
+    words = ["data=mail_small", "model=mail_classifier", "training=federated", f"aggregation={name}"]
+    made = plain(composed(words))["training"]["aggregation"]
+    rule = made.get("rule", name)
+    assert rule == name
+    assert made["_target_"].startswith("veilbench.federated.aggregations.")
+
+
 def test_the_pipeline_lists_experiments_that_exist_with_their_data(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     datasets, experiments = listed()

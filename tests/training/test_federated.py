@@ -16,6 +16,7 @@ from veilbench.errors import UserError
 from veilbench.federated.aggregations.central_dp import CentralDp
 from veilbench.federated.aggregations.ckks import Ckks
 from veilbench.federated.aggregations.plain import Plain
+from veilbench.federated.aggregations.secagg import Secagg
 from veilbench.findings import Findings
 from veilbench.mail.filter import MailFilter
 from veilbench.modules.mail_classifier import MailClassifier
@@ -78,11 +79,32 @@ def test_encrypted_and_plain_federations_give_the_same_filter_and_both_filter(th
     plain, _ = fitted(Federated(Plain(64)), three, tmp_path)
     encrypted, found = fitted(Federated(Ckks()), three, tmp_path)
     np.testing.assert_allclose(weights(encrypted), weights(plain), atol=1e-5)
+    assert (weights(fitted(Federated(Ckks()), three, tmp_path)[0]) == weights(encrypted)).all()  # whatever the keys
     assert ((encrypted.score(three.test.tokens) > 0.5) == three.test.labels).mean() > 0.9
     assert found.metrics["rounds"].value == 3
     assert [len(figure.curves[0].x) for figure in found.figures] == [3, 3, 3]
     assert found.cost["bytes_up"] > 100_000
     assert found.cost["protecting_seconds"] > 0
+
+
+@pytest.mark.parametrize("fraction", [1.0, 0.67])
+def test_secure_aggregation_gives_the_plain_filter_twice_the_same(
+    three: Mails, tmp_path: Path, fraction: float
+) -> None:
+    pytest.importorskip("flwr")
+    plain, _ = fitted(Federated(Plain(64), fraction=fraction), three, tmp_path)
+    (one, found), (two, _) = (fitted(Federated(Secagg(), fraction=fraction), three, tmp_path) for _ in range(2))
+    np.testing.assert_allclose(weights(one), weights(plain), atol=1e-5)
+    assert (weights(one) == weights(two)).all()
+    assert found.cost["bytes_up"] == 20 + 4 * 2_003
+    assert {
+        "keys_seconds",
+        "shares_seconds",
+        "forward_seconds",
+        "unmask_seconds",
+        "rebuilding_seconds",
+    } <= found.cost.keys()
+    assert 0 < found.cost["letters_bytes_up"] < found.cost["letters_bytes_down"] < 10_000
 
 
 def test_the_same_seed_gives_the_same_federation(three: Mails, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from veilbench.federated.aggregations.ckks import Ckks
 from veilbench.federated.aggregations.faulty import Fault, Faulty, Kind
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.aggregations.robust import Robust
+from veilbench.federated.aggregations.secagg import Secagg
 from veilbench.findings import Findings
 from veilbench.mail.filter import MailFilter
 from veilbench.modules.mail_classifier import MailClassifier
@@ -103,6 +104,50 @@ def test_a_huge_encrypted_update_spoils_a_round_that_then_changes_nothing(data: 
     assert found.notes[0].startswith("round 2 changed nothing: the mean is ")
 
 
+SECAGG_FAULTS: list[tuple[Kind, str, dict[str, Any]]] = [
+    ("dies", "it has gone without an answer", {}),
+    ("late", "the deadline was 2 s", {"deadline": 2.0}),
+    ("wrong shape", "its update has 2002 values in place of 2003", {}),
+    ("huge", "is too large for secure aggregation: at most 8", {}),
+    ("claims more", "it claims the weight 1 in place of 0.25", {}),
+    ("rubbish", "a message of 100 bytes is not an update", {}),
+]
+
+
+@pytest.mark.parametrize(("kind", "said", "settings"), SECAGG_FAULTS, ids=[fault[0] for fault in SECAGG_FAULTS])
+def test_secure_aggregation_recovers_from_a_client_that_has_shared_its_keys_and_then_fails(
+    kind: Kind, said: str, settings: dict[str, Any], data: Mails, tmp_path: Path
+) -> None:
+    pytest.importorskip("flwr")
+    subject, found = fitted(data, tmp_path, Faulty(Secagg(), [Fault(3, kind, seconds=2.1)]), **settings)
+    assert len(found.notes) == 2
+    assert all(note.startswith(f"round {n}: client 3 was left out: ") for n, note in enumerate(found.notes, 1))
+    assert all(said in note for note in found.notes)
+    alone, _ = fitted(without(data, 3), tmp_path, Plain(64))
+    np.testing.assert_allclose(weights(subject), weights(alone), atol=1e-6)
+    assert np.abs(weights(subject)).max() > 1e-3
+
+
+def test_masked_numbers_that_are_none_spoil_a_round_that_then_changes_nothing(data: Mails, tmp_path: Path) -> None:
+    """The aggregator cannot tell them; who opens the mean can measure that."""
+    pytest.importorskip("flwr")
+    faulty = Faulty(Secagg(), [Fault(1, "nan", turn=1)])
+    subject, found = fitted(data, tmp_path, faulty, largest_norm=100.0)
+    assert len(found.notes) == 1
+    assert found.notes[0].startswith("round 2 changed nothing: the mean is ")
+    one, _ = fitted(data, tmp_path, Plain(64), rounds=1)
+    np.testing.assert_allclose(weights(subject), weights(one), atol=1e-6)
+
+
+def test_too_few_clients_for_secure_aggregation_are_an_error(data: Mails, tmp_path: Path) -> None:
+    pytest.importorskip("flwr")
+    faults = [Fault(who, "dies", turn=1) for who in (0, 2)]
+    with pytest.raises(UserError, match="needs a masked update from 3 of the 4 clients around client 1, and has 2"):
+        fitted(data, tmp_path, Faulty(Secagg(), faults))
+    with pytest.raises(UserError, match="needs keys from 2 of the 1 clients"):
+        fitted(data, tmp_path, Secagg(), fraction=0.25)
+
+
 def test_too_few_clients_leave_the_model_as_it_was(data: Mails, tmp_path: Path) -> None:
     faults = [Fault(who, "dies", turn=1) for who in (0, 2)]
     one, _ = fitted(data, tmp_path, Plain(64), rounds=1)
@@ -111,17 +156,21 @@ def test_too_few_clients_leave_the_model_as_it_was(data: Mails, tmp_path: Path) 
     assert found.notes[-1] == "round 2 changed nothing: 2 of at least 3 clients sent a usable update"
 
 
-def test_a_poisoned_update_that_looks_right_is_a_matter_for_robust_rules(data: Mails, tmp_path: Path) -> None:
-    """Nothing of it can be refused without `largest_norm`; the median does not follow it, the mean does."""
+@pytest.mark.parametrize("rule", ["median", "trimmed_mean", "krum"])
+def test_a_poisoned_update_that_looks_right_is_a_matter_for_robust_rules(
+    rule: Any, data: Mails, tmp_path: Path
+) -> None:
+    """Nothing of it can be refused without `largest_norm`; the robust rules do not follow it, the mean does."""
 
-    def accuracy(aggregation: Aggregation) -> float:
-        subject, found = fitted(data, tmp_path, Faulty(aggregation, [Fault(0, "huge")]))
-        assert not found.notes
+    def accuracy(aggregation: Aggregation, **settings: Any) -> float:
+        subject, found = fitted(data, tmp_path, aggregation, **settings)
+        assert not found.notes or settings
         return float(((subject.score(data.test.tokens) > 0.5) == data.test.labels).mean())
 
-    clean, _ = fitted(data, tmp_path, Plain())
-    usual = float(((clean.score(data.test.tokens) > 0.5) == data.test.labels).mean())
-    assert accuracy(Robust("median")) > usual - 0.05
+    usual, fault = accuracy(Plain()), [Fault(0, "poisoned")]
+    assert accuracy(Faulty(Robust(rule, 0.25, 1), fault)) > usual - 0.05
+    assert accuracy(Faulty(Plain(), fault)) < usual - 0.2
+    assert accuracy(Faulty(Plain(), fault), largest_norm=2.0) > usual - 0.05
 
 
 class Killed(Exception):
@@ -140,16 +189,22 @@ class Stopping(MailClassifier):
         return super().configure_optimizers()
 
 
-@pytest.mark.parametrize("fraction", [1.0, 0.75])
-def test_a_killed_server_goes_on_from_the_last_whole_round(fraction: float, data: Mails, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("aggregation", "fraction"),
+    [(Plain(64), 1.0), (Plain(64), 0.75), (Ckks(), 1.0), (Secagg(), 1.0)],
+    ids=["plain", "plain, a fraction", "ckks", "secagg"],
+)
+def test_a_killed_server_goes_on_from_the_last_whole_round(
+    aggregation: Aggregation, fraction: float, data: Mails, tmp_path: Path
+) -> None:
     file = tmp_path / "state" / "round.safetensors"
     settings: dict[str, Any] = {"rounds": 3, "fraction": fraction}
-    whole, found = fitted(data, tmp_path, Plain(64), **settings)
-    training = Federated(Plain(64), **settings, state=str(file))
+    whole, found = fitted(data, tmp_path, aggregation, **settings)
+    training = Federated(aggregation, **settings, state=str(file))
     with pytest.raises(Killed):
         training.fit(Stopping(), data, Accelerator("cpu"), np.random.SeedSequence(0), tmp_path)
     assert [path.name for path in file.parent.iterdir()] == [file.name]
-    resumed, again = fitted(data, tmp_path, Plain(64), **settings, state=str(file))
+    resumed, again = fitted(data, tmp_path, aggregation, **settings, state=str(file))
     np.testing.assert_array_equal(weights(whole), weights(resumed))
     assert [figure.curves for figure in again.figures] == [figure.curves for figure in found.figures]
     assert not file.exists()

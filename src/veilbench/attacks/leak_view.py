@@ -13,6 +13,7 @@ from veilbench.data.vocabulary import FIRST_WORD
 from veilbench.federated.aggregations.base import Aggregation, Aggregator, opened
 from veilbench.federated.aggregations.paillier import Paillier
 from veilbench.federated.aggregations.plain import PlainAggregator, numbers
+from veilbench.federated.aggregations.secagg_aggregator import SecaggAggregator
 
 NAMES = {
     "Plain": "plain",
@@ -21,7 +22,9 @@ NAMES = {
     "LocalDp": "local DP, mails",
     "UpdateDp": "local DP, updates",
     "Ckks": "CKKS",
+    "Secagg": "secure aggregation",
 }
+UNIFORM = 1e-6  # chance that masks are taken for numbers
 
 
 @dataclass(frozen=True)
@@ -88,21 +91,37 @@ def seen(aggregation: Aggregation, made: Round, seeds: np.random.SeedSequence, d
         return _paillier(aggregation, made)
     clients, aggregator = aggregation.setup(len(made.updates), seeds)
     started = time.perf_counter()
+    aggregator.begin(range(len(clients)))
     pairs = zip(clients, made.updates, made.weights, strict=True)
     messages = [client.protect(update, float(weight)) for client, update, weight in pairs]
     sent = time.perf_counter()
     mean = clients[0].open(aggregator.combine(messages))
     cost = {"protecting_seconds": sent - started, "opening_seconds": time.perf_counter() - sent}
-    read = [_readable(aggregator, message) for message in messages]
+    read = [_readable(aggregator, client, message) for client, message in enumerate(messages)]
     nothing = np.empty(0, np.int64)
     named = [nothing if values is None else made.moved(values, in_message) for values in read]
     return Sight(named, made.moved(mean, in_mean), cost | {"message_bytes": len(messages[0])})
 
 
-def _readable(aggregator: Aggregator, message: bytes) -> np.ndarray | None:
-    """The numbers in a message that its aggregator can read; None where they are ciphertexts."""
+def _readable(aggregator: Aggregator, client: int, message: bytes) -> np.ndarray | None:
+    """The numbers in a message that its aggregator can read; None where it can read nothing."""
     _, size, payload = opened(message)
+    if isinstance(aggregator, SecaggAggregator):
+        return _below_masks(aggregator, client, payload, size)
     return numbers(payload, aggregator.dtype, size) if isinstance(aggregator, PlainAggregator) else None
+
+
+def _below_masks(aggregator: SecaggAggregator, client: int, payload: bytes, size: int) -> np.ndarray | None:
+    """A masked update without the private mask, which the aggregator takes off; None where what is left is uniform.
+
+    An update's numbers are far from it: most rows of the embedding do not move.
+    """
+    from scipy.stats import chisquare
+
+    left = np.frombuffer(payload, aggregator.ring.dtype) - aggregator.ring.mask(aggregator.seeds[client], size)
+    high = (left >> (aggregator.ring.bits - 4)).astype(np.int64)
+    uniform = chisquare(np.bincount(high, minlength=16)).pvalue > UNIFORM
+    return None if uniform else aggregator.ring.values(left)
 
 
 def _paillier(aggregation: Paillier, made: Round) -> Sight:

@@ -175,6 +175,7 @@ class MailPoison(Attack[MailFilter, Mails]):
 
         sent = [*made.kinds[kind], *made.honest[len(made.kinds[kind]) :]]
         clients, aggregator = aggregation.setup(len(sent), np.random.SeedSequence(made.seed))
+        aggregator.begin(range(len(sent)))
         messages = [client.protect(update, 1 / len(sent)) for client, update in zip(clients, sent, strict=True)]
         weights = moved_weights(subject.weights, clients[-1].open(aggregator.combine(messages)))
         spoiled = MailFilter(weights, subject.vocabulary, subject.longest)

@@ -158,6 +158,16 @@ def load_mails(folder: Path) -> Mails:
         return Mails(train, validation, auxiliary, test, arrays["clients"], vocabulary, lexicon, rare, about["notes"])
 
 
+def save_mails(mails: Mails, folder: Path) -> None:
+    """The inverse of `load_mails`, into an existing folder."""
+    arrays = dict(mails.vocabulary.arrays())
+    for name in PARTS:
+        part: MailPart = getattr(mails, name)
+        arrays |= {f"{name}_tokens": part.tokens, f"{name}_labels": part.labels, f"{name}_topics": part.topics}
+    arrays |= {"clients": mails.clients, "lexicon": packed(mails.lexicon), "rare": mails.rare.astype(np.uint8)}
+    prepared.write(folder, NAME, arrays, {"notes": mails.notes})
+
+
 def distinct(mails: Sequence[Sequence[str]], labels: np.ndarray, notes: list[str]) -> np.ndarray:
     """Places of the mails that have words, each once, in the order of their first appearance.
 

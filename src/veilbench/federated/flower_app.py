@@ -1,31 +1,42 @@
 """The federation as one Flower app: a ServerApp with Flower's own strategies, and a ClientApp that trains on its mails.
 
 Updates travel as they are: protection is of `training=federated`. Flower 1.41 has SecAgg+ for its older API alone
-(`flwr.server.workflow.SecAggPlusWorkflow`, which does not take the strategies used here), so that it is not offered.
+(`flwr.server.workflow.SecAggPlusWorkflow`, which does not take the strategies used here): see `aggregations.secagg`.
 The run's configuration, all plain values, is `DEFAULTS`.
 """
 
 from __future__ import annotations
 
+import json
+import random
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors.numpy import load_file
 
-from veilbench.data.mail import Mails, load_mails
+from veilbench.data.mail import MailPart, Mails, load_mails
 from veilbench.errors import UserError
+from veilbench.federated.aggregations.base import Aggregation
+from veilbench.federated.aggregations.plain import Plain
+from veilbench.federated.aggregations.robust import Robust
 from veilbench.federated.flat import flat
 from veilbench.federated.flower_library import flower
 from veilbench.federated.local_round import ORDER, client_update, moved_weights
-from veilbench.federated.protocol import Protocol
+from veilbench.federated.protocol import Protocol, described
 from veilbench.findings import whole_folder
 from veilbench.mail.filter import MailFilter
 
-DEFAULTS: dict[str, bool | float | int | str] = {
+RunConfig = dict[str, bool | float | int | str]
+HISTORY = "history.json"  # beside the filter: per round, its numbers
+DEFAULTS: RunConfig = {
     "prepared": "prepared/mail_small",  # a folder that the stage `prepare` wrote
     "out": "",  # a folder for the trained filter; empty keeps it nowhere
+    "first": "",  # a safetensors file in `prepared` with the first weights by their names; empty begins from zeros
     "clients": 3,  # that must be there before a round begins
+    "fraction": 1.0,  # of the clients, that takes part in a round
     "rounds": 3,
     "local_epochs": 1,
     "batch_size": 128,
@@ -48,13 +59,17 @@ STRATEGIES = {
 load_once = lru_cache(maxsize=2)(load_mails)
 
 
-def settings_of(context: Any) -> dict[str, Any]:
-    """The run's configuration over `DEFAULTS`.
+def settings_of(context: Any, own: RunConfig | None = None) -> dict[str, Any]:
+    """The run's configuration over the app's own settings over `DEFAULTS`.
+
+    Args:
+        context: Flower's.
+        own: that the app was made with.
 
     Raises:
         UserError: a key is unknown.
     """
-    given = dict(context.run_config)
+    given = dict(own or {}) | dict(context.run_config)
     if unknown := sorted(given.keys() - DEFAULTS.keys()):
         raise UserError(f"unknown key {unknown[0]} of the Flower run; allowed: {', '.join(DEFAULTS)}")
     return DEFAULTS | given
@@ -69,43 +84,84 @@ def strategy_of(settings: dict[str, Any]) -> Any:
     if settings["strategy"] not in STRATEGIES:
         raise UserError(f"strategy={settings['strategy']} is not allowed: one of {', '.join(STRATEGIES)}")
     name, arguments = STRATEGIES[settings["strategy"]]
-    least = dict.fromkeys(("min_train_nodes", "min_available_nodes"), settings["clients"])
+    there, fraction = int(settings["clients"]), float(settings["fraction"])
+    least = {"min_available_nodes": there, "min_train_nodes": max(1, round(fraction * there))}
     kind = getattr(flower("serverapp.strategy"), name)
-    return kind(fraction_evaluate=0.0, **least, **{key: settings[value] for key, value in arguments.items()})
+    return kind(
+        fraction_train=fraction,
+        fraction_evaluate=0.0,
+        **least,
+        **{key: settings[value] for key, value in arguments.items()},
+    )
 
 
 def protocol_of(settings: dict[str, Any], proximal: float) -> Protocol:
     """How clients train."""
     names = ("rounds", "local_epochs", "batch_size", "optimizer", "learning_rate", "momentum")
-    plain = {"_target_": "veilbench.federated.aggregations.plain.Plain", "bits": 32}
-    return Protocol(plain, proximal=proximal, **{name: settings[name] for name in names})
+    aggregation: Aggregation = Plain()
+    if settings["strategy"] in ("trimmed_mean", "median", "krum"):
+        aggregation = Robust(settings["strategy"], settings["share"], settings["malicious"])
+    return Protocol(described(aggregation), proximal=proximal, **{name: settings[name] for name in names})
 
 
-def serve(grid: Any, context: Any) -> MailFilter:
+def serve(grid: Any, context: Any, own: RunConfig | None = None) -> MailFilter:
     """The server's side: all rounds; the filter is saved where the configuration says.
 
     Raises:
         UserError: a setting is not allowed, or no round gave weights.
     """
-    settings = settings_of(context)
+    settings = settings_of(context, own)
     mails = load_once(Path(settings["prepared"]))
-    first = [np.zeros((mails.vocabulary.size, 1), np.float32), np.zeros((1, 1), np.float32)]
-    record = flower("app").ArrayRecord(first)
-    result = strategy_of(settings).start(grid, record, num_rounds=settings["rounds"], timeout=600)
+    first = first_weights(settings, mails)
+    random.seed(settings["seed"])  # Flower draws a fraction of the clients from there
+
+    def filter_of(arrays: Sequence[np.ndarray]) -> MailFilter:
+        named, longest = dict(zip(first, arrays, strict=True)), mails.train.tokens.shape[1]
+        return MailFilter(named, mails.vocabulary, longest, protocol_of(settings, settings["proximal"]))
+
+    def measured(number: int, arrays: Any) -> Any:
+        return flower("app").MetricRecord(health(filter_of(arrays.to_numpy_ndarrays()), mails.validation))
+
+    record = flower("app").ArrayRecord(list(first.values()))
+    strategy = strategy_of(settings)
+    result = strategy.start(grid, record, num_rounds=settings["rounds"], timeout=600, evaluate_fn=measured)
     arrays = result.arrays.to_numpy_ndarrays() if result.arrays else []
     if not arrays:
         raise UserError("the federation ended without weights: no round had enough clients")
-    weights = dict(zip(ORDER, arrays, strict=False))
-    made = MailFilter(weights, mails.vocabulary, mails.train.tokens.shape[1], protocol_of(settings, 0.0))
+    made = filter_of(arrays)
     if settings["out"]:
         with whole_folder(Path(settings["out"])) as partial:
             made.save(partial)
+            (partial / HISTORY).write_text(json.dumps(history_of(result)), encoding="utf8")
     return made
 
 
-def train(message: Any, context: Any) -> Any:
+def first_weights(settings: dict[str, Any], mails: Mails) -> dict[str, np.ndarray]:
+    """What the first round begins from, in the order of the net's parameters."""
+    if not settings["first"]:
+        return {ORDER[0]: np.zeros((mails.vocabulary.size, 1), np.float32), ORDER[1]: np.zeros((1, 1), np.float32)}
+    stored = load_file(Path(settings["prepared"]) / settings["first"])
+    return {name: stored[name] for name in ORDER if name in stored}
+
+
+def health(made: MailFilter, part: MailPart) -> dict[str, float]:
+    """The mean loss and the accuracy on mails for validation."""
+    logits = made.logits(part.tokens)
+    loss = np.logaddexp(0, np.where(part.labels == 1, -logits, logits))
+    right = (logits > 0) == (part.labels == 1)
+    return {"validation loss": float(loss.mean()), "validation accuracy": float(right.mean())}
+
+
+def history_of(result: Any) -> list[dict[str, float]]:
+    """Per round what the server measured, and what the clients did; a round that gave nothing is left out."""
+    clients, server = result.train_metrics_clientapp, result.evaluate_metrics_serverapp
+    rounds = [{**clients[number], **server[number]} for number in sorted(clients) if number in server]
+    return [{name.replace("-", " "): value for name, value in numbers.items()} for numbers in rounds]
+
+
+def train(message: Any, context: Any, own: RunConfig | None = None) -> Any:
     """A client's side of one round: the new weights, and how many mails they were learned from."""
-    app, settings = flower("app"), settings_of(context)
+    app, settings = flower("app"), settings_of(context, own)
     config = message.content["config"]
     tokens, labels = own_mails(load_once(Path(settings["prepared"])), int(context.node_config["partition-id"]))
     weights = dict(zip(ORDER, message.content["arrays"].to_numpy_ndarrays(), strict=False))
@@ -130,19 +186,31 @@ def own_mails(mails: Mails, client: int) -> tuple[np.ndarray, np.ndarray]:
     return mails.train.tokens[own], mails.train.labels[own]
 
 
-def client_app() -> Any:
-    """The ClientApp."""
+def client_app(own: RunConfig | None = None) -> Any:
+    """The ClientApp.
+
+    Args:
+        own: settings; the run's configuration goes before them.
+    """
     made = flower("clientapp").ClientApp()
-    made.train()(train)
+
+    def answer(message: Any, context: Any) -> Any:
+        return train(message, context, own)
+
+    made.train()(answer)
     return made
 
 
-def server_app() -> Any:
-    """The ServerApp."""
+def server_app(own: RunConfig | None = None) -> Any:
+    """The ServerApp.
+
+    Args:
+        own: settings; the run's configuration goes before them.
+    """
     made = flower("serverapp").ServerApp()
 
     def run(grid: Any, context: Any) -> None:
-        serve(grid, context)
+        serve(grid, context, own)
 
     made.main()(run)
     return made

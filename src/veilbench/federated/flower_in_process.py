@@ -6,11 +6,9 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from veilbench.federated.flower_app import client_app, serve
+from veilbench.federated.flower_app import RunConfig, client_app, serve
 from veilbench.federated.flower_library import flower
 from veilbench.mail.filter import MailFilter
-
-RunConfig = dict[str, bool | float | int | str]
 
 
 def in_process(run_config: RunConfig, clients: int, tap: Callable[[Any], None] | None = None) -> MailFilter:

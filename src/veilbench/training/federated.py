@@ -78,7 +78,8 @@ class Federated:
         """Train; leave `weights.safetensors` in `folder`.
 
         Raises:
-            UserError: no client sent a usable update in some round, no weight changed, or the state does not fit.
+            UserError: no client sent a usable update in some round, too few were there for secure aggregation, no
+                weight changed, or the state does not fit.
         """
         key, order, noise, draw = seeds.spawn(4)
         rows, device = module.start(data, key), trainer.device()
@@ -139,6 +140,7 @@ class Federated:
         (clients, inbox), begin = parties, weights_of(module)
         messages, losses = dict[int, bytes](), list[float]()
         epochs = range(number * self.local_epochs, (number + 1) * self.local_epochs)
+        inbox.aggregator.begin(taking_part)
         for who in taking_part:
             set_weights(module, begin)
             batches, started = EpochBatches(own[who], self.batch_size, 1, seed + NEXT_CLIENT * who, epochs), monotonic()
@@ -172,10 +174,11 @@ class Federated:
             found.notes.append(f"round {number + 1} changed nothing: {missing} sent a usable update")
             return begin
         with timed(found, "adding_seconds"):
-            combined = inbox.aggregator.combine(list(messages.values()))
+            combined = inbox.aggregator.combine(list(messages.values()), list(messages))
         with timed(found, "opening_seconds"):
             mean = clients[min(messages)].open(combined)
         found.cost |= {"bytes_up": len(next(iter(messages.values()))), "bytes_down": len(combined)}
+        found.cost |= inbox.aggregator.costs()
         length = float(np.linalg.norm(mean))
         if not np.isfinite(length) or length > (self.policy.largest_norm or np.inf):
             found.notes.append(f"round {number + 1} changed nothing: the mean is {length:g} long")

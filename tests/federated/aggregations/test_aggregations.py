@@ -10,7 +10,17 @@ import pytest
 
 from veilbench.errors import UserError
 from veilbench.federated.aggregations.base import Aggregation, Client, message, opened
-from veilbench.federated.aggregations.ckks import LARGEST, Ciphertexts, Ckks, CkksAggregator, CkksClient, joined, parted
+from veilbench.federated.aggregations.ckks import (
+    LARGEST,
+    NOISE,
+    Ciphertexts,
+    Ckks,
+    CkksAggregator,
+    CkksClient,
+    grid,
+    joined,
+    parted,
+)
 from veilbench.federated.aggregations.paillier import Paillier, PaillierAggregator, PaillierClient, packed, unpacked
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.flat import flat, shaped
@@ -83,6 +93,30 @@ def test_ckks_on_three_clients_of_the_sources_size() -> None:
     mean = clients[1].open(aggregator.combine(messages))
     assert np.abs(mean - np.average(values, axis=0, weights=weights)).max() < 1e-6
     assert all(1.6e6 < len(m) < 1.8e6 for m in messages)
+
+
+@pytest.mark.parametrize("clients", [1, 3, 30])
+def test_the_decrypted_mean_is_that_of_the_rounded_updates_to_the_last_digit_under_every_key(clients: int) -> None:
+    values, weights, step = updates(clients, 9_000), [1 / clients] * clients, grid(clients)
+    rounded = np.rint(values / clients / step).sum(0) * step / sum(weights)
+    for _ in range(3):
+        own, aggregator = Ckks().setup(clients, SEEDS)
+        mean = own[-1].open(aggregator.combine(sent(own, values, weights)))
+        np.testing.assert_array_equal(mean, rounded)
+        assert np.abs(mean - values.mean(0)).max() <= Ckks().noise(weights)[1] * (1 + 1e-6)
+
+
+def test_the_grid_is_as_far_as_the_noise_of_ckks_asks_for() -> None:
+    """What is decrypted before the rounding has noise, of the size that the grid is made for."""
+    clients, aggregator = Ckks().setup(4, SEEDS)
+    client = clients[0]
+    assert isinstance(client, CkksClient)
+    exact = np.rint(updates(4, 8_192) / grid(4)) * grid(4)
+    payload = opened(aggregator.combine(sent(clients, exact, [1.0] * 4)))[2]
+    raw = np.concatenate([vector.decrypt() for vector in client.ciphertexts.vectors(payload, 8_192)])
+    largest = float(np.abs(raw - exact.sum(0)).max())
+    assert NOISE * 2 / 10 < largest < NOISE * 2 * 2
+    assert grid(4) >= 8 * NOISE * 2 > grid(4) / 2
 
 
 def reached(thing: Any, depth: int = 6) -> Iterator[Any]:

@@ -1,8 +1,9 @@
 """The one interface of all aggregations, and the form of the messages.
 
-A round: each client protects its update and sends it with its weight; the aggregator combines the messages and sends
-one back; each client opens that into the weighted mean. What a party is not given, it does not hold: clients and
-aggregator are objects of their own, made by `setup`, and only messages of bytes pass between them.
+A round: the aggregator begins it; each client protects its update and sends it with its weight; the aggregator
+combines the messages and sends one back; each client opens that into the weighted mean. What a party is not given, it
+does not hold: clients and aggregator are objects of their own, made by `setup`, and only messages of bytes pass between
+them.
 
 Weights (numbers of mails, or shares of their sum) are public in all of them. Shares keep encrypted numbers small.
 """
@@ -74,8 +75,23 @@ class Client(ABC):
 class Aggregator(ABC):
     """The aggregator's side: it adds what it is sent."""
 
-    def combine(self, messages: Sequence[bytes]) -> bytes:
+    def begin(self, members: Sequence[int]) -> None:  # noqa: B027 - most need nothing of the kind
+        """Open a round for these clients: whatever must pass between the parties before an update can be protected.
+
+        Raises:
+            UserError: too few have answered.
+        """
+
+    def costs(self) -> dict[str, float]:
+        """What was spent beside the messages: seconds of all parties and rounds, bytes of one client in one round."""
+        return {}
+
+    def combine(self, messages: Sequence[bytes], senders: Sequence[int] | None = None) -> bytes:
         """One message for all clients.
+
+        Args:
+            messages: the clients'.
+            senders: whose they are, as the transport says; None: of the first clients, in order.
 
         Raises:
             UserError: no message, one that is damaged, or different sizes.

@@ -13,7 +13,7 @@ from annotated_types import Ge
 from veilbench.errors import UserError
 from veilbench.federated.aggregations.base import Aggregation, Aggregator, Client, ExampleNoise, message, opened
 
-Kind = Literal["dies", "late", "nan", "wrong shape", "huge", "claims more", "replays", "rubbish"]
+Kind = Literal["dies", "late", "nan", "wrong shape", "huge", "poisoned", "claims more", "replays", "rubbish"]
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class Fault:
 
     Attributes:
         client: whose.
-        kind: `dies` answers nothing; `late` answers after `seconds`; `nan`, `wrong shape`, `huge` (a million times) are
-            what it sends; `claims more` gives itself the weight of all; `replays` sends its update of the round before
-            again; `rubbish` sends bytes that are nothing.
+        kind: `dies` answers nothing; `late` answers after `seconds`; `nan`, `wrong shape`, `huge` (a million times) and
+            `poisoned` (ten times, the other way round) are what it sends; `claims more` gives itself the weight of all;
+            `replays` sends its update of the round before again; `rubbish` sends bytes that are nothing.
         turn: which of the client's messages, the first being 0; all from there on.
         seconds: of `late`.
     """
@@ -70,7 +70,8 @@ class FaultyClient(Client):
         if "claims more" in kinds:
             made = self.inner.protect(update, weight)
             return message(1.0, len(update), opened(made)[2])
-        return self.inner.protect(update * 1e6 if "huge" in kinds else update, weight)
+        factor = 1e6 if "huge" in kinds else -10 if "poisoned" in kinds else 1
+        return self.inner.protect(update * factor, weight)
 
     def open(self, combined: bytes) -> np.ndarray:
         """See `Client.open`."""

@@ -17,8 +17,7 @@ from veilbench.subject import load_subject
 
 pytest.importorskip("flwr")
 
-from pipelines.flower_deploy import deploy
-
+from veilbench.federated.flower_deployed import deploy
 from veilbench.federated.flower_in_process import in_process
 
 
@@ -33,7 +32,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_deployed_over_sockets_the_filter_is_the_one_trained_in_process(prepared: Path, tmp_path: Path) -> None:
-    deploy(prepared, tmp_path / "out", ["rounds=2", "batch_size=32"])
+    deploy(prepared, tmp_path / "out", {"rounds": "2", "batch_size": "32"})
     deployed = load_subject(tmp_path / "out")
     assert isinstance(deployed, MailFilter)
     settings: dict[str, bool | float | int | str] = {
@@ -48,4 +47,4 @@ def test_deployed_over_sockets_the_filter_is_the_one_trained_in_process(prepared
 
 def test_an_old_filter_is_not_taken_for_a_new_one(prepared: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is there already"):
-        deploy(prepared, tmp_path, [])
+        deploy(prepared, tmp_path, {})

@@ -1,0 +1,178 @@
+"""The aggregator of secure aggregation: it hands on keys and shares, adds masked updates, and takes the masks off."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from veilbench.errors import UserError
+from veilbench.federated.aggregations.base import Aggregator
+from veilbench.federated.aggregations.secagg_masks import Ring, shared_seed, signed
+from veilbench.federated.aggregations.secagg_post import Post
+from veilbench.federated.flower_library import flower
+
+Answers = dict[int, dict[str, Any]]
+
+
+class SecaggAggregator(Aggregator):
+    """Its side of all rounds.
+
+    Args:
+        post: to the clients and back.
+        ring: that masks are added in.
+        threshold: see `Secagg`.
+        neighbours: see `Secagg`.
+        rng: draws who is whose neighbour.
+    """
+
+    def __init__(
+        self, post: Post, ring: Ring, threshold: float, neighbours: int | None, rng: np.random.Generator
+    ) -> None:
+        self.post, self.ring, self.threshold, self.neighbours, self.rng = post, ring, threshold, neighbours, rng
+        self.near: dict[int, set[int]] = {}  # per client of the round, its neighbours and itself
+        self.keys: dict[int, bytes] = {}
+        self.seeds: dict[int, bytes] = {}  # of the last round's private masks, as they were rebuilt
+        self.shared: set[int] = set()  # clients of the round that have shared their secrets
+        self.refused: list[str] = []  # why there was no answer, in this round
+        self.spent: dict[str, float] = {}
+
+    def begin(self, members: Sequence[int]) -> None:
+        """See `Aggregator.begin`: keys, shares and their forwarding.
+
+        Raises:
+            UserError: too few clients have answered.
+        """
+        self.post.letters.clear()
+        self.refused.clear()
+        self.near = neighbourhoods(self.rng.permutation(members).tolist(), self.neighbours)
+        answers = self._asked("keys", {who: {} for who in members})
+        self.keys = {who: answer["mask"].encode() for who, answer in answers.items()}
+        self._enough(answers, "keys")
+        asked = {
+            who: {"threshold": self._least(who), "keys": {near: answers[near] for near in self._of(who, answers)}}
+            for who in answers
+        }
+        sealed = {who: answer["ciphertexts"] for who, answer in self._asked("shares", asked).items()}
+        self._enough(sealed, "shares")
+        forwarded = {
+            who: {"ciphertexts": {near: sealed[near][str(who)] for near in self._of(who, sealed) if near != who}}
+            for who in sealed
+        }
+        self.shared = set(sealed)
+        self._enough(self._asked("forward", forwarded), "an answer to the shares")
+
+    def combine(self, messages: Sequence[bytes], senders: Sequence[int] | None = None) -> bytes:
+        """See `Aggregator.combine`."""
+        self.senders = list(range(len(messages))) if senders is None else list(senders)
+        return super().combine(messages, senders)
+
+    def costs(self) -> dict[str, float]:
+        """See `Aggregator.costs`."""
+        up = sum(len(letter.content) for letter in self.post.letters if letter.up)
+        down = sum(len(letter.content) for letter in self.post.letters if not letter.up)
+        return self.spent | {"letters_bytes_up": up / len(self.near), "letters_bytes_down": down / len(self.near)}
+
+    def _check(self, payload: bytes, size: int, largest_norm: float | None) -> None:
+        if len(payload) != size * self.ring.dtype.itemsize:
+            raise UserError(f"{len(payload)} bytes do not hold {size} masked numbers of {self.ring.bits} bits")
+
+    def _combine(self, payloads: Sequence[bytes], weights: Sequence[float], size: int) -> bytes:
+        for payload in payloads:
+            self._check(payload, size, None)
+        if len(set(self.senders)) < len(self.senders) or not self.shared.issuperset(self.senders):
+            raise UserError(
+                f"masked updates of clients {self.senders} in a round that {sorted(self.shared)} have begun"
+            )
+        self._enough(self.senders, "a masked update")
+        total = np.zeros(size, self.ring.dtype)
+        for payload in payloads:
+            total = total + np.frombuffer(payload, self.ring.dtype)
+        alive, gone = set(self.senders), self.shared - set(self.senders)
+        asked = {
+            who: {"alive": sorted(self._of(who, alive)), "gone": sorted(self._of(who, gone))} for who in sorted(alive)
+        }
+        answers = self._asked("unmask", asked)
+        with self._timed("rebuilding_seconds"):
+            self.seeds = {who: self._rebuilt(answers, "seeds", who) for who in sorted(alive)}
+            for seed in self.seeds.values():
+                total = total - self.ring.mask(seed, size)
+            for who in sorted(gone):
+                total = total - self._left_by(who, self._rebuilt(answers, "keys", who), alive, size)
+        return self.ring.values(total).tobytes()
+
+    def _left_by(self, who: int, private: bytes, alive: set[int], size: int) -> np.ndarray:
+        """What the neighbours of a client that has gone have added for it in vain."""
+        total = np.zeros(size, self.ring.dtype)
+        for near in sorted(self._of(who, alive)):
+            total = total + signed(self.ring.mask(shared_seed(private, self.keys[near]), size), near, who)
+        return total
+
+    def _rebuilt(self, answers: Answers, name: str, who: int) -> bytes:
+        """A client's secret, from its neighbours' shares."""
+        shares = [bytes.fromhex(answer[name][str(who)]) for answer in answers.values() if str(who) in answer[name]]
+        if len(shares) < self._least(who):
+            raise UserError(
+                f"secure aggregation has {len(shares)} shares of a secret of client {who}, and {self._least(who)} of "
+                f"{len(self.near[who])} are needed{self._why()}"
+            )
+        try:
+            return bytes(flower("common.secure_aggregation.crypto.shamir").combine_shares(shares))
+        except ValueError as error:
+            raise UserError(f"the shares of a secret of client {who} do not fit together") from error
+
+    def _asked(self, phase: str, letters: dict[int, dict[str, Any]]) -> Answers:
+        """The answers of those who give one."""
+        answers: Answers = {}
+        with self._timed(f"{phase}_seconds"):
+            for who, letter in letters.items():
+                try:
+                    answers[who] = self.post.ask(who, {"phase": phase, **letter})
+                except UserError as error:
+                    self.refused.append(str(error))
+        return answers
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.spent[name] = self.spent.get(name, 0.0) + time.perf_counter() - started
+
+    def _of(self, who: int, there: Iterable[int]) -> set[int]:
+        return self.near[who] & set(there)
+
+    def _why(self) -> str:
+        return f" ({'; '.join(self.refused)})" if self.refused else ""
+
+    def _least(self, who: int) -> int:
+        return max(2, math.ceil(self.threshold * len(self.near[who])))
+
+    def _enough(self, there: Iterable[int], what: str) -> None:
+        """Every client that is there has as many neighbours there as its threshold asks for.
+
+        Raises:
+            UserError: one has too few.
+        """
+        there = set(there)
+        for who in sorted(there or self.near):
+            have, least = len(self._of(who, there)), self._least(who)
+            if have < least:
+                raise UserError(
+                    f"secure aggregation needs {what} from {least} of the {len(self.near[who])} clients around client "
+                    f"{who}, and has {have}{self._why()}"
+                )
+
+
+def neighbourhoods(ring: Sequence[int], neighbours: int | None) -> dict[int, set[int]]:
+    """Per client the neighbours in a ring, half of them to each side, and itself (Bell et al. 2020).
+
+    Args:
+        ring: the clients, around it.
+        neighbours: of a client; None for all.
+    """
+    half = len(ring) if neighbours is None else neighbours // 2
+    return {who: {ring[(at + by) % len(ring)] for by in range(-half, half + 1)} for at, who in enumerate(ring)}

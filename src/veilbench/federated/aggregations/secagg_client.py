@@ -1,0 +1,143 @@
+"""A client of secure aggregation: its keys, its shares of others' secrets, its masks."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from veilbench.errors import UserError
+from veilbench.federated.aggregations.base import Client
+from veilbench.federated.aggregations.plain import numbers
+from veilbench.federated.aggregations.secagg_masks import Ring, shared_seed, signed
+from veilbench.federated.flower_library import flower
+
+Answer = dict[str, Any]
+NEXT = {"shares": "forward", "forward": "mask", "unmask": "keys"}  # phases of a round
+
+
+class SecaggClient(Client):
+    """Answers the aggregator's letters, one of each phase in a round, and refuses what would open a single update.
+
+    Args:
+        number: its own.
+        ring: that masks are added in.
+    """
+
+    def __init__(self, number: int, ring: Ring) -> None:
+        self.number, self.ring = number, ring
+        self.due = "keys"
+
+    def answer(self, content: bytes) -> bytes:
+        """The answer to one letter.
+
+        Raises:
+            UserError: it is not the letter that is due, or asks for what must not be told.
+        """
+        letter = json.loads(content)
+        phase = letter.pop("phase")
+        if phase == "keys":  # a new round; whatever was left of an old one is forgotten
+            return json.dumps(self._keys()).encode()
+        if phase != self.due or phase not in ("shares", "forward", "unmask"):
+            raise UserError(f"client {self.number} was sent a letter on {phase}, and {self.due} is due")
+        answers: dict[str, Callable[..., Answer]] = {
+            "shares": self._shares,
+            "forward": self._forwarded,
+            "unmask": self._unmasked,
+        }
+        made = answers[phase](**letter)
+        self.due = NEXT[phase]
+        return json.dumps(made).encode()
+
+    def _keys(self) -> Answer:
+        """Two fresh pairs of keys: for masks, and for letters to other clients."""
+        made = flower("supercore.primitives.asymmetric")
+        pairs = {name: made.generate_key_pairs() for name in ("mask", "letter")}
+        self.private = {name: made.private_key_to_bytes(own) for name, (own, _) in pairs.items()}
+        self.public = {name: made.public_key_to_bytes(public).decode() for name, (_, public) in pairs.items()}
+        self.due = "shares"
+        return self.public
+
+    def _shares(self, threshold: int, keys: dict[str, dict[str, str]]) -> Answer:
+        """Shares of its own two secrets, encrypted for each neighbour."""
+        self.roster = {int(who): {name: key.encode() for name, key in own.items()} for who, own in keys.items()}
+        self.threshold = threshold
+        self._check_roster()
+        shamir, secrets = flower("common.secure_aggregation.crypto.shamir"), flower_encryption()
+        pack = flower("common.secure_aggregation.secaggplus_utils").share_keys_plaintext_concat
+        self.seed = os.urandom(32)
+        parts = [
+            shamir.create_shares(secret, threshold, len(self.roster)) for secret in (self.seed, self.private["mask"])
+        ]
+        self.held, sealed = dict[int, tuple[bytes, bytes]](), dict[int, str]()
+        for who, seed_share, key_share in zip(self.roster, *parts, strict=True):
+            if who == self.number:
+                self.held[who] = (seed_share, key_share)
+                continue
+            content = pack(self.number, who, seed_share, key_share)
+            sealed[who] = secrets.encrypt(self._fernet(who), content).decode()
+        return {"ciphertexts": sealed}
+
+    def _check_roster(self) -> None:
+        """Half of the neighbours, or fewer, must not suffice: the aggregator could ask each half for one secret."""
+        if 2 * self.threshold <= len(self.roster) or self.threshold < 2 or self.threshold > len(self.roster):
+            raise UserError(f"client {self.number} refuses a threshold of {self.threshold} of {len(self.roster)}")
+        if self.roster.get(self.number) != {name: key.encode() for name, key in self.public.items()}:
+            raise UserError(f"client {self.number} was shown other keys than its own as its own")
+        if len({key for own in self.roster.values() for key in own.values()}) < 2 * len(self.roster):
+            raise UserError(f"client {self.number} was shown the same key twice")
+
+    def _fernet(self, who: int) -> bytes:
+        return base64.urlsafe_b64encode(shared_seed(self.private["letter"], self.roster[who]["letter"]))
+
+    def _forwarded(self, ciphertexts: dict[str, str]) -> Answer:
+        """Keep the shares of who has shared; those alone does it mask against."""
+        unpack = flower("common.secure_aggregation.secaggplus_utils").share_keys_plaintext_separate
+        secrets = flower_encryption()
+        for who, sealed in ((int(name), token) for name, token in ciphertexts.items()):
+            try:
+                source, to, *shares = unpack(secrets.decrypt(self._fernet(who), sealed.encode()))
+            except Exception as error:  # the library's own, of an empty text
+                raise UserError(f"client {self.number} cannot open the shares of client {who}") from error
+            if (source, to) != (who, self.number):
+                raise UserError(f"client {self.number} was sent shares of {source} for {to} as of {who}")
+            self.held[who] = (shares[0], shares[1])
+        if len(self.held) < self.threshold:
+            raise UserError(f"client {self.number} has shares of {len(self.held)} clients, and {self.threshold} needed")
+        return {}
+
+    def _protect(self, update: np.ndarray, weight: float) -> bytes:
+        if self.due != "mask":  # a mask that hides two updates hides neither
+            raise UserError("it takes no part in this round's secure aggregation, or has sent its update already")
+        masked = self.ring.numbers(weight * update)
+        self.due = "unmask"
+        masked = masked + self.ring.mask(self.seed, len(update))
+        for who in self.held.keys() - {self.number}:
+            seed = shared_seed(self.private["mask"], self.roster[who]["mask"])
+            masked = masked + signed(self.ring.mask(seed, len(update)), self.number, who)
+        return bytes(masked.tobytes())
+
+    def _unmasked(self, alive: list[int], gone: list[int]) -> Answer:
+        """Shares of the seeds of who has sent, of the keys of who has not; never both of anybody."""
+        if set(alive) & set(gone):
+            raise UserError(f"client {self.number} was asked for both secrets of a client")
+        if len(set(alive)) < self.threshold or not set(alive) | set(gone) <= self.held.keys():
+            raise UserError(f"client {self.number} refuses to unmask {len(set(alive))} of {len(self.held)} clients")
+        answer = {
+            "seeds": {who: self.held[who][0].hex() for who in alive},
+            "keys": {who: self.held[who][1].hex() for who in gone},
+        }
+        del self.seed, self.private, self.held
+        return answer
+
+    def _open(self, payload: bytes, size: int) -> np.ndarray:
+        return numbers(payload, np.float64, size)
+
+
+def flower_encryption() -> Any:
+    """Flower's symmetric encryption: Fernet, which is AES-128 in CBC mode with an HMAC."""
+    return flower("common.secure_aggregation.crypto.symmetric_encryption")

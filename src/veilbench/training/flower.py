@@ -1,0 +1,109 @@
+"""Federated training as one Flower app, run in one of three ways."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from annotated_types import Ge, Gt, Le, Lt
+from safetensors.numpy import save_file
+
+from veilbench.accelerator import Accelerator
+from veilbench.data.mail import save_mails
+from veilbench.errors import UserError
+from veilbench.federated.flower_app import HISTORY, RunConfig
+from veilbench.federated.flower_runs import run
+from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.subject import Subject, load_subject
+
+
+class Flower:
+    """A mail filter trained by Flower's own strategies; updates travel as they are.
+
+    Every way gives the same filter up to rounding, where all clients take part. In process all repeats to the last
+    digit; the other two add what arrives as it arrives, and draw a fraction of the clients anew.
+
+    Args:
+        runs: `in_process` hands messages over; `simulation` is Flower's, on Ray; `deployed` starts a SuperLink and
+            a SuperNode per client on loopback, and trains over real sockets.
+        strategy: Flower's FedAvg, FedProx, FedTrimmedAvg, FedMedian or Krum.
+        rounds: of the federation.
+        local_epochs: of a client in a round.
+        batch_size: mails of one step.
+        fraction: share of the clients that take part in a round, at least one.
+        proximal: mu of `fedprox`.
+        share: of the clients that `trimmed_mean` cuts off at each end.
+        malicious: clients that `krum` expects to be poisoned.
+    """
+
+    def __init__(
+        self,
+        runs: Literal["in_process", "simulation", "deployed"] = "in_process",
+        strategy: Literal["fedavg", "fedprox", "trimmed_mean", "median", "krum"] = "fedavg",
+        rounds: Annotated[int, Ge(1)] = 3,
+        local_epochs: Annotated[int, Ge(1)] = 1,
+        batch_size: Annotated[int, Ge(1)] = 128,
+        fraction: Annotated[float, Gt(0), Le(1)] = 1.0,
+        proximal: Annotated[float, Ge(0)] = 0.0,
+        share: Annotated[float, Ge(0), Lt(0.5)] = 0.2,
+        malicious: Annotated[int, Ge(0)] = 0,
+    ) -> None:
+        if proximal and strategy != "fedprox":
+            raise ValueError(f"proximal={proximal} is for strategy=fedprox, not for strategy={strategy}")
+        self.runs, self.strategy, self.rounds, self.local_epochs = runs, strategy, rounds, local_epochs
+        self.batch_size, self.fraction, self.proximal = batch_size, fraction, proximal
+        self.share, self.malicious = share, malicious
+
+    def fit(
+        self, module: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path
+    ) -> tuple[Subject, Findings]:
+        """Train; leave `weights.safetensors` in `folder`.
+
+        Raises:
+            UserError: the federation ended without a filter, or no weight changed.
+        """
+        key, order = seeds.spawn(2)
+        trainer.device()
+        module.start(data, key)
+        first = {name: weight.detach().cpu().numpy() for name, weight in module.net.state_dict().items()}
+        clients = int(data.clients.max()) + 1
+        with tempfile.TemporaryDirectory(prefix="veilbench-flower-") as home:
+            prepared, out = Path(home) / "prepared", Path(home) / "out"
+            prepared.mkdir()
+            save_mails(data, prepared)
+            save_file(first, prepared / "first.safetensors")
+            settings = self._settings(module, clients, int(order.generate_state(1)[0]) % 2**31)
+            run(self.runs, {**settings, "prepared": str(prepared), "out": str(out)}, clients)
+            subject, history = load_subject(out), json.loads((out / HISTORY).read_text(encoding="utf8"))
+        if all((subject.weights[name] == weight).all() for name, weight in first.items()):  # type: ignore[attr-defined]
+            raise UserError("the training changed no weight; raise training.rounds or the learning rate")
+        save_file(subject.weights, folder / "weights.safetensors")  # type: ignore[attr-defined]
+        return subject, findings_of(history)
+
+    def _settings(self, module: Any, clients: int, seed: int) -> RunConfig:
+        names = ("strategy", "rounds", "local_epochs", "batch_size", "fraction", "proximal", "share", "malicious")
+        own = {name: getattr(self, name) for name in names}
+        return {**own, **module.optimizer_settings(), "clients": clients, "seed": seed, "first": "first.safetensors"}
+
+
+def findings_of(history: list[dict[str, float]]) -> Findings:
+    """Curves over the rounds.
+
+    Args:
+        history: per round, its numbers.
+
+    Raises:
+        UserError: one is not finite.
+    """
+    found, rounds = Findings("Training"), list(range(1, len(history) + 1))
+    for name in history[0]:
+        values = [at[name] for at in history]
+        if not np.isfinite(values).all():
+            raise UserError(f"training diverged: {name} is not finite after {len(rounds)} rounds")
+        found.metrics[name.replace(" ", "_")] = Metric.exact(values[-1])
+        found.figures.append(Figure(f"Training: {name}", "rounds", name, [Curve(name, rounds, values)]))
+    found.metrics["rounds"] = Metric.exact(len(rounds))
+    return found

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from veilbench.accelerator import Accelerator
+from veilbench.data.clients import UnequalClients
+from veilbench.data.mail import MailData, Mails, load_mails, save_mails
+from veilbench.data.mail_corpus.mail_corpus import MailCorpus
+from veilbench.data.tokeniser import Tokeniser
+from veilbench.errors import UserError
+from veilbench.experiment import build
+from veilbench.federated.aggregations.plain import Plain
+from veilbench.federated.aggregations.robust import Robust
+from veilbench.findings import Findings
+from veilbench.mail.filter import MailFilter
+from veilbench.modules.mail_classifier import MailClassifier
+from veilbench.training.federated import Federated
+from veilbench.training.flower import Flower
+
+pytest.importorskip("flwr")
+
+SGD: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 0.5}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Mails:
+    folder = tmp_path_factory.mktemp("mails")
+    corpus = MailCorpus(mails=900, tail=500, names=200, numbers=200, senders=30)
+    clients = UnequalClients((100, 100, 100))
+    made = MailData(corpus, Tokeniser(most_words=2_000), clients, split=(0.6, 0.1, 0.1, 0.2))
+    made.prepare(folder)
+    return made.load(folder)
+
+
+def fitted(training: Any, data: Mails, folder: Path, seed: int = 0, **module: Any) -> tuple[MailFilter, Findings]:
+    seeds = np.random.SeedSequence(seed)
+    subject, found = training.fit(MailClassifier(**module), data, Accelerator("cpu"), seeds, folder)
+    assert isinstance(subject, MailFilter)
+    return subject, found
+
+
+def numbers(subject: MailFilter) -> np.ndarray:
+    return np.concatenate([weight.ravel() for _, weight in sorted(subject.weights.items())])
+
+
+def test_mails_that_are_saved_are_the_ones_that_are_loaded(data: Mails, tmp_path: Path) -> None:
+    save_mails(data, tmp_path)
+    back = load_mails(tmp_path)
+    assert back.vocabulary.numbers(data.lexicon) == data.vocabulary.numbers(data.lexicon)
+    assert (back.lexicon, back.notes) == (data.lexicon, data.notes)
+    for one, other in ((back.rare, data.rare), (back.clients, data.clients), (back.test.tokens, data.test.tokens)):
+        np.testing.assert_array_equal(one, other)
+    assert back.train.labels.dtype == data.train.labels.dtype
+
+
+@pytest.mark.parametrize("settings", [{}, {"dimension": 3}])
+def test_with_whole_batches_flowers_federation_is_our_own(
+    data: Mails, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    ours, _ = fitted(Federated(Plain(64), 2, 1, 10_000), data, tmp_path, **SGD, **settings)
+    theirs, _ = fitted(Flower(rounds=2, batch_size=10_000), data, tmp_path, **SGD, **settings)
+    np.testing.assert_allclose(numbers(theirs), numbers(ours), atol=2e-6)
+    assert np.abs(numbers(ours)).max() > 1e-3
+
+
+def test_the_rounds_are_curves_and_the_last_is_what_the_filter_does(data: Mails, tmp_path: Path) -> None:
+    subject, found = fitted(Flower(), data, tmp_path)
+    assert [figure.title for figure in found.figures][-2:] == [
+        "Training: validation loss",
+        "Training: validation accuracy",
+    ]
+    assert all(list(figure.curves[0].x) == [1, 2, 3] for figure in found.figures)
+    probability, spam = subject.score(data.validation.tokens), data.validation.labels == 1
+    entropy = -np.log(np.where(spam, probability, 1 - probability)).mean()
+    assert found.metrics["validation_loss"].value == pytest.approx(entropy, rel=1e-6)
+    assert found.metrics["validation_accuracy"].value == ((probability > 0.5) == spam).mean() > 0.7
+    losses = list(found.figures[-2].curves[0].y)
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_the_same_seed_gives_the_same_filter_and_a_fraction_is_drawn(data: Mails, tmp_path: Path) -> None:
+    one, two = (fitted(Flower(fraction=0.5), data, tmp_path)[0] for _ in range(2))
+    assert (numbers(one) == numbers(two)).all()
+    seen = set()
+    for seed in range(6):
+        made, _ = fitted(
+            Flower(rounds=1, local_epochs=2, fraction=0.25, batch_size=10_000), data, tmp_path, seed, **SGD
+        )
+        touched = set(np.flatnonzero(made.weights["embedding.weight"][:, 0]).tolist())
+        words = [set(data.train.tokens[data.clients == c].ravel().tolist()) - {0} for c in range(4)]
+        seen |= {c for c in range(4) if words[c] == touched}
+    assert len(seen) > 1
+
+
+@pytest.mark.parametrize("strategy", ["fedavg", "fedprox", "trimmed_mean", "median", "krum"])
+def test_the_filter_says_by_which_rule_it_was_averaged(data: Mails, tmp_path: Path, strategy: Any) -> None:
+    """And the rule is what one round of it gives: our own rules on the same updates."""
+    settings = {"share": 0.25, "malicious": 0}  # with one malicious client of four the two nearest tie
+    made, _ = fitted(Flower("in_process", strategy, 1, 1, 10_000, **settings), data, tmp_path, **SGD)
+    assert made.protocol is not None
+    rule = build(dict(made.protocol.aggregation))
+    assert isinstance(rule, Robust) == (strategy in ("trimmed_mean", "median", "krum"))
+    ours, _ = fitted(Federated(rule, 1, 1, 10_000), data, tmp_path, **SGD)
+    np.testing.assert_allclose(numbers(made), numbers(ours), atol=2e-6)
+
+
+def test_bad_settings_are_refused(monkeypatch: pytest.MonkeyPatch, data: Mails, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"proximal=0.1 is for strategy=fedprox, not for strategy=krum"):
+        Flower(strategy="krum", proximal=0.1)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="simulation needs the package ray"):
+        fitted(Flower("simulation"), data, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("runs", ["simulation", "deployed"])
+def test_all_three_ways_give_the_same_filter(data: Mails, tmp_path: Path, runs: Any) -> None:
+    if runs == "simulation":
+        pytest.importorskip("ray")
+    alone, found = fitted(Flower(batch_size=64), data, tmp_path)
+    other, again = fitted(Flower(runs, batch_size=64), data, tmp_path)
+    np.testing.assert_allclose(numbers(other), numbers(alone), atol=1e-5)
+    for figure, same in zip(found.figures, again.figures, strict=True):
+        assert figure.title == same.title
+        np.testing.assert_allclose(same.curves[0].y, figure.curves[0].y, rtol=1e-3)
