@@ -132,7 +132,7 @@ class IdentitiesData:
         Raises:
             UserError: the images cannot be used as they are; the line says which and why.
         """
-        raw = self.source.read()
+        raw = self.read()
         checked(raw)
         notes = list(raw.notes)
         images = raw.images if self.size is None else resized(raw.images, self.size)
@@ -143,16 +143,25 @@ class IdentitiesData:
             arrays |= {f"{name}.{key}": np.ascontiguousarray(array) for key, array in own.items()}
         prepared.write(folder, NAME, arrays, {"labels": raw.labels, "notes": notes})
 
+    def read(self) -> RawIdentities:
+        """What is dealt."""
+        return self.source.read()
+
+    def groups(self, identities: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+        """The people of train, auxiliary and test."""
+        people = np.unique(identities)
+        people = rng.permutation(people) if self.shuffled else people
+        ends = np.round(np.cumsum(self.split) * len(people)).astype(int)
+        return np.split(people, ends[:-1])
+
     def _dealt(self, raw: RawIdentities, notes: list[str]) -> list[np.ndarray]:
         """Row numbers of each part."""
         rng = np.random.default_rng(self.seed)
-        people = np.unique(raw.identities)
-        people = rng.permutation(people) if self.shuffled else people
-        ends = np.round(np.cumsum(self.split) * len(people)).astype(int)
-        groups = np.split(people, ends[:-1])
+        groups = self.groups(raw.identities, rng)
         for name, group in zip(("train", "auxiliary", "test"), groups, strict=True):
             if not len(group):
-                raise UserError(f"the part {name} has no identities: {len(people)} dealt as {self.split}")
+                people = len(np.unique(raw.identities))
+                raise UserError(f"the part {name} has no identities: {people} dealt as {self.split}")
         drawn = rng.permutation(len(raw.identities))
         place = np.empty(len(drawn), np.int64)  # of each row among the rows of its identity, in the order drawn
         for person in groups[2]:
