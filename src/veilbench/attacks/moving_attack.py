@@ -167,6 +167,8 @@ class MovingAttack(Attack[S, D]):
         names["stand-in"] = f"{name}_by_stand_in"
         for key in crossed.keys() & names.keys():
             found.metrics[names[key]] = proportion(int(crossed[key][judged].sum()), n)
+        for budget, across in zip(budgets, crossed["any"], strict=True):
+            found.metrics[f"{name}_at_{budget:g}"] = proportion(int(across.sum()), n)
         found.metrics[f"{name}_by_noise"] = Metric.exact(float(crossed["noise"][judged].mean()), n, "share")
         reached = crossed["any"][-1] | crossed.get("walk", crossed["any"])[-1]
         found.metrics[f"{name}_at_largest_budget"] = proportion(int(reached.sum()), n)
