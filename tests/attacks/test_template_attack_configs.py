@@ -15,6 +15,7 @@ NAMES = ["inversion", "impersonation", "oracle", "stolen_key", "attribute", "lin
 VARIANTS = {
     "inversion_known_key": {"threat", "negative"},
     "impersonation_l2": {"norm"},
+    "impersonation_unknown_key": {"threat"},
     "oracle_decisions": {"threat", "answers"},
     "attribute_known_key": {"threat"},
     "linkage_reused_key": {"reuse"},

@@ -12,13 +12,16 @@ from torch import Tensor
 
 from veilbench.accelerator import Accelerator
 from veilbench.attacks.control_memory import ControlMemory
+from veilbench.attacks.template_case import TemplateCase
 from veilbench.attacks.template_impersonation import TemplateImpersonation
 from veilbench.data.identities import Identities
 from veilbench.errors import UserError
 from veilbench.findings import Findings, Verdict
-from veilbench.templates.base import TemplateScheme
+from veilbench.nets.print_encoder import PrintEncoder
+from veilbench.templates.base import TemplateScheme, cosines
 from veilbench.templates.biohash import Biohash
 from veilbench.templates.extractor import Extractor
+from veilbench.templates.hashmap import HashmapScheme
 from veilbench.templates.iom_grp import IomGrp
 from veilbench.templates.random_projection import RandomProjection
 from veilbench.templates.raw_template import RawTemplate
@@ -120,3 +123,43 @@ def test_what_is_not_granted_is_refused(people: Identities, flag: str) -> None:
 def test_a_budget_that_is_not_on_the_curve_is_refused() -> None:
     with pytest.raises(ValueError, match=r"judged_at=0.3 must be one of budgets=\[0.1\]"):
         small(budgets=[0.1], judged_at=0.3)
+
+
+UNKNOWN_KEY = ThreatModel(weights=True, auxiliary_data=True, score_queries=True)
+
+
+def keyed(**settings: Any) -> HashmapScheme:
+    torch.manual_seed(0)
+    return HashmapScheme(PrintEncoder(16, (8, 8)), keyed=True, **settings)
+
+
+@pytest.mark.parametrize(("binary", "least"), [(False, 0.999), (True, 0.6)])
+def test_scores_of_own_images_give_the_code_away_whatever_the_key(
+    people: Identities, binary: bool, least: float
+) -> None:
+    case = small(UNKNOWN_KEY).cases(keyed(binary=binary), people, np.random.default_rng(0))[0]
+    assert isinstance(case, TemplateCase)
+    stand_in = case.stand_in()
+    assert stand_in is not None
+    assert stand_in.learned is not None
+    hidden = case.system.scheme.features(case.system.victims.images)
+    strangers = cosines(stand_in.learned, np.roll(hidden - hidden.mean(0), 1, 0))
+    assert cosines(stand_in.learned, hidden - hidden.mean(0)).mean() > max(least - 0.3, strangers.mean() + 0.3)
+    assert binary or cosines(stand_in.learned, hidden).mean() > least
+
+
+@pytest.mark.parametrize("threat", [BLACK, WHITE], ids=["no weights", "key known"])
+def test_no_stand_in_is_learned_where_it_cannot_be_or_need_not_be(threat: ThreatModel, people: Identities) -> None:
+    case = small(threat).cases(keyed(), people, np.random.default_rng(0))[0]
+    assert case.stand_in() is None
+
+
+def test_a_stand_in_moves_more_than_the_search_without_gradients(people: Identities) -> None:
+    found = run_fitted(small(UNKNOWN_KEY, judged_at=1.0), keyed(), people)
+    moved, searched = (found.metrics[f"impersonated_{how}"].value for how in ("by_stand_in", "without_gradient"))
+    assert moved > searched
+    assert any(note.startswith("Gradients of a stand-in only") for note in found.notes)
+
+
+def run_fitted(attack: TemplateImpersonation, scheme: TemplateScheme, people: Identities) -> Findings:
+    return attack.run(scheme, people, Accelerator("cpu"), np.random.default_rng(1), control=False)

@@ -35,6 +35,13 @@ def through_files(data: IdentitiesData, folder: Path) -> Identities:
     return data.load(folder)
 
 
+def test_identities_are_dealt_as_they_are_numbered_if_not_shuffled(tmp_path: Path) -> None:
+    found = through_files(IdentitiesData(Given(made([3] * 10)), (0.4, 0.1, 0.5), shuffled=False), tmp_path)
+    parts = [found.train, found.auxiliary, found.enrolment, found.probe]
+    first, second = {0, 10, 20, 30}, {50, 60, 70, 80, 90}
+    assert [set(part.identities.tolist()) for part in parts] == [first, {40}, second, second]
+
+
 @pytest.mark.parametrize("enrolled", [1, 3])
 def test_every_image_is_dealt_once_and_nobody_is_in_two_parts(tmp_path: Path, enrolled: int) -> None:
     raw = made([5] * 20)

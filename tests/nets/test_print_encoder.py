@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from veilbench.nets.print_encoder import PrintEncoder, standardised
+from veilbench.nets.print_encoder import FirstConvolution, PrintEncoder, standardised
 
 
 def images(n: int, height: int, width: int) -> torch.Tensor:
@@ -40,3 +40,18 @@ def test_only_group_norms_know_nothing_of_other_images(norm: str, alone: bool) -
 def test_a_bad_value_is_named(settings: dict[str, object], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         PrintEncoder(8, **settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("height", "width"), [(96, 96), (56, 46), (9, 8)])
+def test_the_first_convolution_is_torchs_own_with_its_gradients(height: int, width: int) -> None:
+    ours, theirs = FirstConvolution(12), torch.nn.Conv2d(1, 12, 8, 4, 2)
+    theirs.load_state_dict(ours.state_dict())
+    seen = images(3, height, width)
+    made = []
+    for layer in (ours, theirs):
+        own = seen.clone().requires_grad_()
+        out = layer(own)
+        out.square().sum().backward()
+        made.append((out.detach(), own.grad, layer.weight.grad, layer.bias.grad))
+    for ours_, theirs_ in zip(*made, strict=True):
+        torch.testing.assert_close(ours_, theirs_, rtol=1e-4, atol=1e-4)

@@ -44,6 +44,10 @@ class Case(ABC):
         """Who is across on a way that is known to lead there at a budget of 1; None where no such way is known."""
         return None
 
+    def stand_in(self) -> Case | None:
+        """The same rows with a score that has gradients, learned from the true one's answers; None: there is none."""
+        return None
+
     def crossed(self, search: Search, budget: float, device: torch.device, rng: np.random.Generator) -> np.ndarray:
         """Which rows a search moves to where the decision is the wanted one; shape (n,), bool."""
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from veilbench.attacks.case import Case, Search
     from veilbench.attacks.pgd import Box
 
+NO_GRADIENT = "{} has no gradient, or the threat model does not grant what it takes"
 NOISE_TRIALS = 8  # repetitions of the control, so that chance is known better than what is compared with it
 
 
@@ -89,12 +90,14 @@ class MovingAttack(Attack[S, D]):
             self._report(found, name, case, crossed)
             if not control:
                 found.notes += self._doubts(name, case, crossed, box, device, rng)
+            if not white and name == next(iter(self.labels)):
+                found.notes.append(f"{self._blind(crossed)}: {NO_GRADIENT.format(type(subject).__name__)}.")
         if nobody := list(self.labels.values())[len(sides) :]:
             found.notes.append(f"There is nobody to move for: {', '.join(nobody)}.")
-        if not white:
-            words = f"{type(subject).__name__} has none, or the threat model does not grant what they take"
-            found.notes.append(f"Search without gradients only: {words}.")
         return found
+
+    def _blind(self, crossed: dict[str, np.ndarray]) -> str:
+        return "Gradients of a stand-in only" if "stand-in" in crossed else "Search without gradients only"
 
     def _own_control(self, subject: S, data: D, trainer: Accelerator, seed: np.random.SeedSequence) -> Control:
         """Noise against noise, on the subject itself."""
@@ -141,6 +144,9 @@ class MovingAttack(Attack[S, D]):
         if white:
             searches = {"gradient": self._descent(self.steps, box)} | searches
         crossed = {key: climb(case, search, self._budgets(control), device, rng) for key, search in searches.items()}
+        if stand_in := case.stand_in():
+            budgets = self._budgets(control)
+            crossed["stand-in"] = climb(stand_in, self._descent(self.steps, box), budgets, device, rng)
         together = np.any(list(crossed.values()), axis=0)
         walks = [way for budget in self._budgets(control) if (way := case.walked(budget)) is not None]
         if walks:
@@ -159,8 +165,11 @@ class MovingAttack(Attack[S, D]):
         if name == next(iter(self.labels)):
             found.gain = self._gain(crossed["any"][judged], crossed["noise"][judged])
         names = {"any": name, "gradient": f"{name}_by_gradient", "search": f"{name}_without_gradient"}
+        names["stand-in"] = f"{name}_by_stand_in"
         for key in crossed.keys() & names.keys():
             found.metrics[names[key]] = proportion(int(crossed[key][judged].sum()), n)
+        for budget, across in zip(budgets, crossed["any"], strict=True):
+            found.metrics[f"{name}_at_{budget:g}"] = proportion(int(across.sum()), n)
         found.metrics[f"{name}_by_noise"] = Metric.exact(float(crossed["noise"][judged].mean()), n, "share")
         reached = crossed["any"][-1] | crossed.get("walk", crossed["any"])[-1]
         found.metrics[f"{name}_at_largest_budget"] = proportion(int(reached.sum()), n)
@@ -170,7 +179,7 @@ class MovingAttack(Attack[S, D]):
             Curve(
                 f"{self.labels[name]}, {key}", budgets, *ends([proportion(int(row.sum()), n) for row in crossed[key]])
             )
-            for key in ("gradient", "search", "walk")
+            for key in ("gradient", "stand-in", "search", "walk")
             if key in crossed
         ]
         noise = Curve(f"{self.labels[name]}, noise", budgets, list(crossed["noise"].mean(1)))

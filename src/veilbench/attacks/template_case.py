@@ -11,6 +11,7 @@ from torch import Tensor
 
 from veilbench.attacks.case import Case
 from veilbench.attacks.pgd import Score
+from veilbench.attacks.ridge import ridge
 from veilbench.attacks.template_system import TemplateSystem
 from veilbench.templates.differentiable import DifferentiableScheme
 
@@ -26,6 +27,8 @@ class TemplateCase(Case):
         draws: templates that the likeness is averaged over: expectation over the scheme's noise (Athalye, Engstrom,
             Ilyas and Kwok 2018).
         white: whether gradients are there and allowed.
+        asked: the attacker's own images, whose scores he asks for to learn a stand-in from; None asks for none.
+        learned: victims' features, learned from those scores, shape (n, d); None before.
     """
 
     system: TemplateSystem
@@ -33,10 +36,14 @@ class TemplateCase(Case):
     sign: int
     draws: int
     white: bool
+    asked: np.ndarray | None = None
+    learned: np.ndarray | None = None
 
     def score(self, device: torch.device) -> Score:
         """See `Case.score`."""
         scheme, wanted = self.system.scheme, self.system.templates
+        if self.learned is not None:
+            return self._by_stand_in(device, self.learned)
         if not self.white or not isinstance(scheme, DifferentiableScheme):
             return self._by_queries(device)
         differentiable, target = scheme, torch.from_numpy(np.asarray(wanted, np.float32)).to(device)
@@ -63,7 +70,35 @@ class TemplateCase(Case):
 
     def of(self, rows: np.ndarray) -> Self:
         """See `Case.of`."""
-        return replace(self, rows=self.rows[rows], reach=self.reach[rows], system=self.system.chosen(rows))
+        learned = None if self.learned is None else self.learned[rows]
+        system = self.system.chosen(rows)
+        return replace(self, rows=self.rows[rows], reach=self.reach[rows], system=system, learned=learned)
+
+    def _by_stand_in(self, device: torch.device, learned: np.ndarray) -> Score:
+        scheme, target = self.system.scheme, torch.from_numpy(learned).to(device)
+        assert isinstance(scheme, DifferentiableScheme)
+
+        def likeness(rows: Tensor) -> Tensor:
+            return torch.as_tensor(self.sign * torch.cosine_similarity(scheme.features_tensor(rows), target, dim=1))
+
+        return likeness
+
+    def stand_in(self) -> TemplateCase | None:
+        """The cosine with features that explain the scores of own images, by ridge regression, for each victim.
+
+        A user's turn keeps cosines, so that the score is linear in the features of the image presented, whatever the
+        key: as many answers as there are features give away the victim's, but for noise and the coarseness of bits.
+        """
+        scheme = self.system.scheme
+        if self.white or self.asked is None or not isinstance(scheme, DifferentiableScheme):
+            return None
+        features, (n, m) = scheme.features(self.asked), (len(self.system.keys), len(self.asked))
+        made = scheme.protect(np.tile(features, (n, 1)), np.repeat(self.system.keys, m))
+        answers = scheme.compare(made, np.repeat(self.system.templates, m, 0)).reshape(n, m).T
+        cut, width = m * 4 // 5, features.shape[1]
+        explained = ridge(features[:cut], answers[:cut], features[cut:], answers[cut:])[0]
+        slopes = explained(np.eye(width, dtype=np.float32)) - explained(np.zeros((1, width), np.float32))
+        return replace(self, learned=np.asarray(slopes.T, np.float32))
 
     def across(self, moved: np.ndarray) -> np.ndarray:
         """As the system decides."""

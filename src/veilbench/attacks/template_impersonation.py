@@ -9,7 +9,7 @@ import numpy as np
 from annotated_types import Ge, Gt, MinLen
 
 from veilbench.attacks.moving_attack import MovingAttack
-from veilbench.attacks.template_system import TemplateSystem, deployed
+from veilbench.attacks.template_system import FEWEST, TemplateSystem, deployed
 from veilbench.data.identities import Identities
 from veilbench.errors import UserError
 from veilbench.templates.base import TemplateScheme
@@ -30,7 +30,9 @@ class TemplateImpersonation(MovingAttack[TemplateScheme, Identities]):
     root mean square over pixels in "l2". At a budget of 1 every image can be moved, for it may become the victim's.
 
     The system adds the victim's key to what is presented. Gradients take the weights and, where templates have keys,
-    those keys too; without them the search asks the system for scores.
+    those keys too; without them the search asks the system for scores. With the weights and without the keys he also
+    asks for the scores of `asked` images of his own, and learns a stand-in for each victim from them, which has
+    gradients: see `TemplateCase.stand_in`.
 
     Args:
         threat: needs `score_queries` and `auxiliary_data`; `weights` and `key` for gradients.
@@ -41,6 +43,7 @@ class TemplateImpersonation(MovingAttack[TemplateScheme, Identities]):
         steps: of each descent.
         restarts: descents.
         queries: of the search without gradients.
+        asked: own images whose scores a stand-in is learned from, where it is needed; 0 leaves it out.
         draws: of a noisy scheme's templates, that each look at an image is averaged over.
         judged_at: the budget of the gain, one of `budgets`.
         fmr: the false match rate that the system works at.
@@ -62,6 +65,7 @@ class TemplateImpersonation(MovingAttack[TemplateScheme, Identities]):
         steps: Annotated[int, Ge(1)] = 30,
         restarts: Annotated[int, Ge(1)] = 1,
         queries: Annotated[int, Ge(1)] = 100,
+        asked: Annotated[int, Ge(0)] = 300,
         draws: Annotated[int, Ge(1)] = 1,
         judged_at: Annotated[float, Gt(0)] = 0.2,
         fmr: Annotated[float, Gt(0)] = 0.01,
@@ -69,7 +73,7 @@ class TemplateImpersonation(MovingAttack[TemplateScheme, Identities]):
         broken_at: float = 0.5,
     ) -> None:
         super().__init__(threat, positive, negative, norm, budgets, steps, restarts, queries, judged_at, broken_at)
-        self.draws, self.fmr, self.most_victims = draws, fmr, most_victims
+        self.asked, self.draws, self.fmr, self.most_victims = asked, draws, fmr, most_victims
 
     def cases(self, subject: TemplateScheme, data: Identities, rng: np.random.Generator) -> Sequence[Case]:
         """Own prints to be accepted as somebody else's, and victims' to be rejected.
@@ -84,14 +88,16 @@ class TemplateImpersonation(MovingAttack[TemplateScheme, Identities]):
         sides.append((system.others.images, system.accepted(system.others.images, self.fmr), 1))
         if not sides[0][1].any():
             raise UserError(f"impersonation has nobody to move: all are accepted as anybody at FMR {self.fmr:g}")
-        return [self._case(system.chosen(who), images[who], sign) for images, who, sign in sides if who.any()]
+        own = data.auxiliary.images[rng.permutation(len(data.auxiliary))[: self.asked]]
+        return [self._case(system.chosen(who), images[who], sign, own) for images, who, sign in sides if who.any()]
 
-    def _case(self, system: TemplateSystem, images: np.ndarray, sign: int) -> Case:
+    def _case(self, system: TemplateSystem, images: np.ndarray, sign: int, own: np.ndarray) -> Case:
         from veilbench.attacks.template_case import TemplateCase
 
         largest = 1.0 if self.norm == "linf" else float(np.sqrt(images[0].size))
         reach, white = np.full(len(images), largest, np.float32), self.white_box(system.scheme)
-        return TemplateCase(images, reach, system, self.fmr, sign, self.draws, white)
+        asked = own if self.threat.weights and len(own) >= FEWEST else None
+        return TemplateCase(images, reach, system, self.fmr, sign, self.draws, white, asked)
 
     def box(self, data: Identities) -> Box:
         """Grey levels."""

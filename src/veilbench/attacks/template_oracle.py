@@ -46,8 +46,14 @@ class Counter:
     def scores(self, images: np.ndarray) -> np.ndarray:
         """How alike images of shape (n, p, c, h, w) are to the victims' templates, shape (n, p)."""
         n, p = images.shape[:2]
+        features = self.system.scheme.features(images.reshape(n * p, *images.shape[2:]))
+        return self.scores_of_features(features.reshape(n, p, -1))
+
+    def scores_of_features(self, features: np.ndarray) -> np.ndarray:
+        """The same of images whose features are known, shape (n, p, d)."""
+        n, p = features.shape[:2]
         scheme, rows = self.system.scheme, np.repeat(np.arange(n), p)
-        made = scheme.enroll(images.reshape(n * p, *images.shape[2:]), self.system.keys[rows])
+        made = scheme.protect(features.reshape(n * p, -1), self.system.keys[rows])
         found = scheme.compare(made, self.system.templates[rows]).reshape(n, p)
         accepted = found >= self.system.thresholds[self.fmr]
         earliest = np.where(accepted.any(1), self.asked + 1 + accepted.argmax(1), np.inf)
@@ -142,10 +148,11 @@ class TemplateOracle(Attack[TemplateScheme, Identities]):
     def _present(self, counter: Counter, words: np.ndarray) -> np.ndarray:
         """All words to all victims, some at a time; which word was best, shape (n,)."""
         n, best, place = len(counter.system.keys), np.full(len(counter.system.keys), -np.inf), 0
-        places = np.zeros(n, np.int64)
+        places, features = np.zeros(n, np.int64), counter.system.scheme.features(words)
         for begin in range(0, len(words), self.population):
-            some = words[begin : begin + self.population]
-            found = counter.decisions(np.broadcast_to(some, (n, *some.shape)))
+            some = features[begin : begin + self.population]
+            seen = counter.scores_of_features(np.broadcast_to(some, (n, *some.shape)))
+            found = seen >= counter.system.thresholds[counter.fmr]
             better = found.max(1) > best
             best, places = np.maximum(best, found.max(1)), np.where(better, place + found.argmax(1), places)
             place += len(some)

@@ -107,6 +107,7 @@ class IdentitiesData:
             Identities of the test without a probe are left out, and noted.
         size: height and width that the images are scaled to; None leaves them.
         seed: deals.
+        shuffled: identities are dealt in random order; otherwise as they are numbered, the first ones to train.
     """
 
     def __init__(
@@ -116,13 +117,14 @@ class IdentitiesData:
         enrolled: Annotated[int, Ge(1)] = 1,
         size: Sequence[Annotated[int, Ge(8)]] | None = None,
         seed: Annotated[int, Ge(0)] = 0,
+        shuffled: bool = True,
     ) -> None:
         if len(split) != 3 or min(split) <= 0 or abs(sum(split) - 1) > 1e-6:
             raise ValueError(f"split={list(split)} must be three positive shares that make 1: train, auxiliary, test")
         if size is not None and len(size) != 2:
             raise ValueError(f"size={list(size)} must be two numbers, height and width, or null")
         self.source, self.split, self.enrolled = source, list(split), enrolled
-        self.size, self.seed = size if size is None else tuple(size), seed
+        self.size, self.seed, self.shuffled = size if size is None else tuple(size), seed, shuffled
 
     def prepare(self, folder: Path) -> None:
         """Read or generate, and write identities.safetensors and about.json.
@@ -130,7 +132,7 @@ class IdentitiesData:
         Raises:
             UserError: the images cannot be used as they are; the line says which and why.
         """
-        raw = self.source.read()
+        raw = self.read()
         checked(raw)
         notes = list(raw.notes)
         images = raw.images if self.size is None else resized(raw.images, self.size)
@@ -141,15 +143,25 @@ class IdentitiesData:
             arrays |= {f"{name}.{key}": np.ascontiguousarray(array) for key, array in own.items()}
         prepared.write(folder, NAME, arrays, {"labels": raw.labels, "notes": notes})
 
+    def read(self) -> RawIdentities:
+        """What is dealt."""
+        return self.source.read()
+
+    def groups(self, identities: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+        """The people of train, auxiliary and test."""
+        people = np.unique(identities)
+        people = rng.permutation(people) if self.shuffled else people
+        ends = np.round(np.cumsum(self.split) * len(people)).astype(int)
+        return np.split(people, ends[:-1])
+
     def _dealt(self, raw: RawIdentities, notes: list[str]) -> list[np.ndarray]:
         """Row numbers of each part."""
         rng = np.random.default_rng(self.seed)
-        people = rng.permutation(np.unique(raw.identities))
-        ends = np.round(np.cumsum(self.split) * len(people)).astype(int)
-        groups = np.split(people, ends[:-1])
+        groups = self.groups(raw.identities, rng)
         for name, group in zip(("train", "auxiliary", "test"), groups, strict=True):
             if not len(group):
-                raise UserError(f"the part {name} has no identities: {len(people)} dealt as {self.split}")
+                people = len(np.unique(raw.identities))
+                raise UserError(f"the part {name} has no identities: {people} dealt as {self.split}")
         drawn = rng.permutation(len(raw.identities))
         place = np.empty(len(drawn), np.int64)  # of each row among the rows of its identity, in the order drawn
         for person in groups[2]:

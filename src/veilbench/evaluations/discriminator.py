@@ -67,8 +67,7 @@ class Discriminator:
                 found.notes.append(f"Refused: {reason}.")
                 continue
             for name, made in rows.items():
-                shares = [self._share(kind, made, people, groups[count], samples, rng) for kind in self.classifiers]
-                table.append([name, count, samples, *shares])
+                table.append([name, count, samples, *self._shares(made, people, groups[count], samples, rng)])
         self._write(found, table)
         if not subject.keyed:
             found.notes.append("The templates have no key: there is one scenario.")
@@ -89,20 +88,20 @@ class Discriminator:
             made |= {name: compared(subject, made[name]) for name in ("secret", "stolen") if name in made}
         return {name: rows.reshape(len(rows), -1).astype(np.float64) for name, rows in made.items()}
 
-    def _share(
-        self, kind: str, rows: np.ndarray, people: np.ndarray, groups: list[np.ndarray], samples: int, rng: Any
-    ) -> Metric:
-        """Right answers of one kind of classifier, over all groups."""
-        right = tested = 0
+    def _shares(
+        self, rows: np.ndarray, people: np.ndarray, groups: list[np.ndarray], samples: int, rng: Any
+    ) -> list[Metric]:
+        """Right answers of each kind of classifier, over all groups."""
+        right, tested = dict.fromkeys(self.classifiers, 0), 0
         for group in groups:
             own = np.flatnonzero(np.isin(people, group))
             learned = place_among_own(people[own]) < samples
-            train, test = (rows[own[part]] for part in (learned, ~learned))
-            train, test = scaled(train, test)
-            answers = classifier(kind, self.hidden, rng).fit(train, people[own[learned]]).predict(test)
-            right += int((answers == people[own[~learned]]).sum())
-            tested += len(answers)
-        return proportion(right, tested)
+            train, test = scaled(*(rows[own[part]] for part in (learned, ~learned)))
+            for kind in self.classifiers:
+                answers = classifier(kind, self.hidden, rng).fit(train, people[own[learned]]).predict(test)
+                right[kind] += int((answers == people[own[~learned]]).sum())
+            tested += len(test)
+        return [proportion(right[kind], tested) for kind in self.classifiers]
 
     def _write(self, found: Findings, table: list[list[Any]]) -> None:
         found.tables = [

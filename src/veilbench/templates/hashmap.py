@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from veilbench.nets.print_encoder import PrintEncoder
-from veilbench.templates.base import cosines, orthonormal, unit
+from veilbench.templates.base import blas, cosines, orthonormal, unit
 from veilbench.templates.trained import TrainedScheme
 
 
@@ -50,7 +51,7 @@ class HashmapScheme(TrainedScheme):
 
     def protect(self, features: np.ndarray, keys: np.ndarray) -> np.ndarray:
         """See `TemplateScheme.protect`."""
-        codes = super().protect(features, keys)
+        codes = super().protect(features, keys) if not self.keyed else turned_rows(features, keys)
         if self.noise:
             drawn = self.rng.standard_normal(codes.shape, np.float32)
             codes = unit(codes + drawn * np.float32(self.noise / np.sqrt(codes.shape[1])))
@@ -106,6 +107,18 @@ class HashmapScheme(TrainedScheme):
         return cls(net, **settings)
 
 
+@lru_cache(maxsize=256)
+def turn_of(width: int, key: int) -> np.ndarray:
+    """A user's orthogonal matrix; remembered, because searches ask for the same ones again and again."""
+    return orthonormal(width, width, np.random.default_rng(key))
+
+
+def turned_rows(codes: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """As `turned`, of arrays."""
+    with blas().limit(limits=1, user_api="blas"):
+        return turned(torch.from_numpy(np.asarray(codes, np.float32)), keys).numpy()
+
+
 def turned(codes: Tensor, keys: np.ndarray) -> Tensor:
     """Codes times the orthogonal matrices of their users' keys, shape (n, d)."""
     if keys.shape != (len(codes),):
@@ -113,7 +126,7 @@ def turned(codes: Tensor, keys: np.ndarray) -> Tensor:
     distinct, which = np.unique(keys, return_inverse=True)
     width, made = codes.shape[1], torch.empty_like(codes)
     for place, key in enumerate(distinct):
-        matrix = torch.from_numpy(orthonormal(width, width, np.random.default_rng(int(key)))).to(codes)
+        matrix = torch.from_numpy(turn_of(width, int(key))).to(codes)
         rows = torch.from_numpy(np.flatnonzero(which == place)).to(codes.device)
         made = made.index_copy(0, rows, codes[rows] @ matrix)
     return made

@@ -13,7 +13,7 @@ from veilbench.templates.extractor import Extractor
 
 class IomGrp(IndexScheme):
     """Which of q random directions is nearest, again and again (Jin, Hwang, Lai, Kim and Teoh 2018, "Ranking-based
-    locality sensitive hashing-enabled cancelable biometrics: index-of-max hashing", section IV-A).
+    locality sensitive hashing-enabled cancelable biometrics: index-of-max hashing").
 
     Args:
         extractor: see `TemplateScheme`.

@@ -14,8 +14,8 @@ from veilbench.templates.extractor import Extractor
 
 class IomUrp(IndexScheme):
     """Where the largest of the first k products of permuted features stands, again and again (Jin, Hwang, Lai, Kim and
-    Teoh 2018, "Ranking-based locality sensitive hashing-enabled cancelable biometrics: index-of-max hashing", section
-    IV-B).
+    Teoh 2018, "Ranking-based locality sensitive hashing-enabled cancelable biometrics: index-of-max
+    hashing").
 
     Args:
         extractor: see `TemplateScheme`.

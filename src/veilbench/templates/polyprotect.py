@@ -13,10 +13,13 @@ from veilbench.templates.extractor import Extractor
 
 class Polyprotect(TemplateScheme):
     """A user's polynomial of every few features in a row (Hahn and Marcel 2022, "Towards protecting face embeddings in
-    mobile face verification scenarios", equations 1 and 2).
+    mobile face verification scenarios").
 
     With a user's coefficients c and exponents e (a permutation of 1 to m), p_i is the sum of c_j v_(i (m - o) + j)^e_j
-    over j; the last set is filled up with zeros. The smaller the features, the more a polynomial is its linear term.
+    over j; the last set is filled up with zeros. Coefficients are whole numbers other than 0, no two of them equal, and
+    at most 50 up or down: `terms` and `largest` are as public reproductions of the paper's experiments have them (5 and
+    50); the paper itself was not at hand to check the range. The smaller the features, the more a polynomial is its
+    linear term.
 
     Args:
         extractor: see `TemplateScheme`.

@@ -1,0 +1,83 @@
+"""Identities of one source to attack and to test with, and those of another to train on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.data.identities import IdentitiesData, IdentitySource, RawIdentities, checked, resized
+from veilbench.errors import UserError
+
+
+class TransferredData(IdentitiesData):
+    """What an encoder that was trained elsewhere is worth on a source that is too small to train on.
+
+    Attributes are left out: the sources need not have the same ones.
+
+    Args:
+        source: of the people to attack and to test with.
+        learned: of the people to train on.
+        window: height and width that are kept of the source's images, about their middle; None keeps all.
+        split: shares of the source's identities for the auxiliary part and the test; together 1.
+        enrolled: see `IdentitiesData`.
+        size: height and width that all images are scaled to.
+        seed: deals.
+        shuffled: see `IdentitiesData`.
+    """
+
+    def __init__(
+        self,
+        source: IdentitySource,
+        learned: IdentitySource,
+        window: Sequence[Annotated[int, Ge(8)]] | None = None,
+        split: Sequence[Annotated[float, Ge(0)]] = (0.4, 0.6),
+        enrolled: Annotated[int, Ge(1)] = 1,
+        size: Sequence[Annotated[int, Ge(8)]] = (96, 96),
+        seed: Annotated[int, Ge(0)] = 0,
+        shuffled: bool = True,
+    ) -> None:
+        if len(split) != 2 or min(split) <= 0 or abs(sum(split) - 1) > 1e-6:
+            raise ValueError(f"split={list(split)} must be two positive shares that make 1: auxiliary, test")
+        if window is not None and len(window) != 2:
+            raise ValueError(f"window={list(window)} must be two numbers, height and width, or null")
+        super().__init__(source, (1 / 3, *(share * 2 / 3 for share in split)), enrolled, size, seed, shuffled)
+        self.learned, self.window, self.shares = learned, window, list(split)
+
+    def read(self) -> RawIdentities:
+        """Both sources' images, the second one's people numbered after the first one's."""
+        raw, other = self.source.read(), self.learned.read()
+        for one in (raw, other):
+            checked(one)
+        images = middle(raw.images, self.window) if self.window else raw.images
+        size = self.size or images.shape[2:]
+        self.first_learned = int(raw.identities.max()) + 1
+        return RawIdentities(
+            np.concatenate([resized(images, size), resized(other.images, size)]),
+            np.r_[raw.identities, self.first_learned + other.identities - other.identities.min()],
+            np.r_[raw.impressions, other.impressions],
+            notes=[*raw.notes, *other.notes, "Trained on another source than tested on."],
+        )
+
+    def groups(self, identities: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+        """See `IdentitiesData.groups`."""
+        people = np.unique(identities)
+        own = people[people < self.first_learned]
+        own = rng.permutation(own) if self.shuffled else own
+        cut = round(self.shares[0] * len(own))
+        return [people[people >= self.first_learned], own[:cut], own[cut:]]
+
+
+def middle(images: np.ndarray, window: Sequence[int]) -> np.ndarray:
+    """A window about the middle of images of shape (n, 1, h, w).
+
+    Raises:
+        UserError: the images are smaller.
+    """
+    room = [have - want for have, want in zip(images.shape[2:], window, strict=True)]
+    if min(room) < 0:
+        raise UserError(f"window={list(window)} is larger than the images, {list(images.shape[2:])}")
+    top, left = (spare // 2 for spare in room)
+    return images[:, :, top : top + window[0], left : left + window[1]]

@@ -1,0 +1,45 @@
+"""Trained on one source, tested on another: nobody of the second trains, nobody of the first is tested."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from veilbench.data.identities import RawIdentities
+from veilbench.data.transferred import TransferredData, middle
+from veilbench.errors import UserError
+
+
+class Given:
+    def __init__(self, people: int, side: int, level: int) -> None:
+        self.people, self.side, self.level = people, side, level
+
+    def read(self) -> RawIdentities:
+        who = np.repeat(np.arange(self.people), 3)
+        images = np.random.default_rng(0).integers(0, 100, (len(who), 1, self.side, self.side)).astype(np.uint8)
+        return RawIdentities(images + np.uint8(self.level), who, np.tile(np.arange(3), self.people))
+
+
+def test_one_source_trains_and_the_other_is_tested(tmp_path: Path) -> None:
+    data = TransferredData(Given(10, 20, 0), Given(4, 12, 150), size=(12, 12), seed=1)
+    data.prepare(tmp_path)
+    found = data.load(tmp_path)
+    assert found.train.images.min() > 0.5
+    assert max(part.images.max() for part in (found.auxiliary, found.enrolment, found.probe)) < 0.5
+    assert [len(np.unique(part.identities)) for part in (found.train, found.auxiliary, found.probe)] == [4, 4, 6]
+    assert set(found.auxiliary.identities).isdisjoint(found.probe.identities)
+
+
+def test_the_middle_is_kept() -> None:
+    images = np.arange(2 * 7 * 6).reshape(2, 1, 7, 6)
+    np.testing.assert_array_equal(middle(images, (3, 2)), images[:, :, 2:5, 2:4])
+    with pytest.raises(UserError, match=r"window=\[8, 2\] is larger than the images, \[7, 6\]"):
+        middle(images, (8, 2))
+
+
+@pytest.mark.parametrize(("settings", "said"), [({"split": (0.5, 0.2)}, "split="), ({"window": (9,)}, "window=")])
+def test_a_bad_value_is_named(settings: dict[str, tuple[float, ...]], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        TransferredData(Given(3, 9, 0), Given(3, 9, 0), **settings)  # type: ignore[arg-type]
