@@ -71,7 +71,10 @@ def test_bits_are_moved_straight_through_with_both_controls_passed(
     assert found.metrics["impersonated_at_largest_budget"].value == 1
     assert found.metrics["impersonated_by_noise"].value < 0.1
     assert found.metrics["evaded"].value > 0.5
-    assert found.metrics["evaded_by_gradient"].value >= found.metrics["evaded_without_gradient"].value
+    with_gradient, without = found.metrics["evaded_by_gradient"], found.metrics["evaded_without_gradient"]
+    assert (
+        with_gradient.value >= without.value - 1 / without.n
+    )  # bits are steps: the gradient may lose one victim to luck
 
 
 def test_budgets_are_shares_of_the_largest_change(people: Identities) -> None:
