@@ -32,8 +32,9 @@ def test_every_image_is_at_its_place_enlarged_by_a_whole_factor() -> None:
 def test_values_outside_are_cut() -> None:
     made = picture("cut", [("x", np.array([[[[-3.0, 5.0]]]], np.float32))])
     shown = pixels(made.png)
-    assert shown[0, 0].tolist() == [0, 0, 0]
-    assert shown[0, SMALLEST].tolist() == [255, 255, 255]
+    assert shown.ndim == 2  # grey
+    assert shown[0, 0] == 0
+    assert shown[0, SMALLEST] == 255
 
 
 def test_rows_of_different_sizes_are_refused() -> None:

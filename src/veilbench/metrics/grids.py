@@ -46,5 +46,7 @@ def _png(pixels: np.ndarray) -> bytes:
     from PIL import Image
 
     file = io.BytesIO()
+    if (pixels == pixels[:, :, :1]).all():
+        pixels = pixels[:, :, 0]  # grey takes half of what the same grey in three channels does
     Image.fromarray(pixels).save(file, "PNG", optimize=True)
     return file.getvalue()
