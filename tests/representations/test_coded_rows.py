@@ -67,8 +67,13 @@ def test_mahalanobis_is_scikit_learn_s_distance() -> None:
 def test_combined_is_the_geometric_mean_of_error_and_mahalanobis() -> None:
     error, mahalanobis = subject("error").score(ROWS), subject("mahalanobis").score(ROWS)
     np.testing.assert_allclose(subject("combined").score(ROWS), np.sqrt(error * mahalanobis), rtol=1e-4)
-    with pytest.raises(NotImplementedError, match="parts"):
-        subject("combined").feature_scores(ROWS)
+
+
+def test_combined_is_shared_out_by_the_error_of_each_feature() -> None:
+    made = subject("combined")
+    parts, squares = made.feature_scores(ROWS), (made.reconstruct(ROWS) - ROWS) ** 2
+    np.testing.assert_allclose(parts.sum(1), made.score(ROWS), rtol=1e-5)
+    np.testing.assert_allclose(parts / parts.sum(1)[:, None], squares / squares.sum(1)[:, None], rtol=1e-4)
 
 
 def test_combined_of_a_row_given_back_exactly_is_finite_with_a_finite_gradient() -> None:

@@ -105,13 +105,19 @@ class CodedRows(Representation, DifferentiableDetector, Restorer):
     def feature_scores(self, rows: np.ndarray) -> np.ndarray:
         """See `Detector.feature_scores`: each place's squared residual, weighted as in the score.
 
+        `combined` is shared out by the squared residuals alone: in its other factor, the distance, places are not apart.
+
         Raises:
-            NotImplementedError: the score is a distance in which places are not apart.
+            NotImplementedError: the score is a distance.
         """
-        if self.kind in DISTANCES:
+        if self.kind == "mahalanobis":
             raise NotImplementedError("a Mahalanobis distance is not made of features' parts")
-        weights = self.shape_matrix.numpy().reshape(self.net.shape)
-        return np.asarray((rows - self.reconstruct(rows)) ** 2 * weights)
+        squares = (rows - self.reconstruct(rows)) ** 2
+        if self.kind == "combined":
+            whole = squares.reshape(len(rows), -1).sum(1)
+            scale = self.score(rows) / np.maximum(whole, SMALLEST)
+            return np.asarray(squares * scale.reshape(-1, *[1] * len(self.net.shape)))
+        return np.asarray(squares * self.shape_matrix.numpy().reshape(self.net.shape))
 
     def settings(self) -> dict[str, Any]:
         """The net's shape and the score's name."""
