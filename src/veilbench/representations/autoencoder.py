@@ -105,7 +105,7 @@ class CodedRows(Representation, DifferentiableDetector, Restorer):
     def feature_scores(self, rows: np.ndarray) -> np.ndarray:
         """See `Detector.feature_scores`: each place's squared residual, weighted as in the score.
 
-        `combined` is shared out by the squared residuals alone: in its other factor, the distance, places are not apart.
+        `combined` is shared out by the squared residuals alone: its other factor, the distance, has no parts.
 
         Raises:
             NotImplementedError: the score is a distance.
