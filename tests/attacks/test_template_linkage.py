@@ -4,6 +4,7 @@ does not.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +103,9 @@ def test_what_is_not_granted_is_refused(people: Identities, flag: str) -> None:
     granted = {"ciphertext": True, "auxiliary_data": True, "own_keys": True} | {flag: False}
     with pytest.raises(UserError, match=f"does not grant {flag}"):
         run(attack(ThreatModel(**granted)), RawTemplate(PCA), people)
+
+
+def test_too_few_held_out_people_are_told(people: Identities) -> None:
+    few = people.auxiliary.chosen(people.auxiliary.identities < np.unique(people.auxiliary.identities)[4])
+    with pytest.raises(UserError, match="1 is held out: too few people"):
+        run(attack(), RawTemplate(PCA), replace(people, auxiliary=few))

@@ -23,7 +23,7 @@ class Given:
 
 
 def test_one_source_trains_and_the_other_is_tested(tmp_path: Path) -> None:
-    data = TransferredData(Given(10, 20, 0), Given(4, 12, 150), size=(12, 12), seed=1)
+    data = TransferredData(Given(10, 20, 0), Given(4, 12, 150), split=(0.4, 0.6), size=(12, 12), seed=1)
     data.prepare(tmp_path)
     found = data.load(tmp_path)
     assert found.train.images.min() > 0.5

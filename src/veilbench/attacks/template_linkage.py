@@ -76,6 +76,10 @@ class TemplateLinkage(Attack[TemplateScheme, Identities]):
         self.threat.require("ciphertext", "auxiliary_data", "own_keys")
         found = Findings(f"{self.title} ({'keys reused' if self.reuse == 'person' else 'two keys'})")
         known, held_out = divided(data.auxiliary, HELD_OUT, rng)
+        if len(few := np.unique(held_out.identities)) < 2:
+            raise UserError(
+                f"linkage chooses by pairs of two held-out people, and {len(few)} is held out: too few people"
+            )
         view = PairView(subject, self._databases(subject, *_split(known, rng), rng))
         scorers = {kind: self._linker(kind, view, rng) for kind in self.learners}
         practice = self._databases(subject, *_split(held_out, rng), rng)

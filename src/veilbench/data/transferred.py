@@ -33,7 +33,7 @@ class TransferredData(IdentitiesData):
         source: IdentitySource,
         learned: IdentitySource,
         window: Sequence[Annotated[int, Ge(8)]] | None = None,
-        split: Sequence[Annotated[float, Ge(0)]] = (0.4, 0.6),
+        split: Sequence[Annotated[float, Ge(0)]] = (0.5, 0.5),
         enrolled: Annotated[int, Ge(1)] = 1,
         size: Sequence[Annotated[int, Ge(8)]] = (96, 96),
         seed: Annotated[int, Ge(0)] = 0,
