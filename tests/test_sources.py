@@ -28,6 +28,7 @@ CONFIG = {"model": {"_target_": "toy.model.Model", "size": 3}, "attack": [{"_tar
 def clear_caches() -> None:
     sources.imports.cache_clear()
     sources._parsed.cache_clear()
+    sources._code.cache_clear()
 
 
 @pytest.fixture

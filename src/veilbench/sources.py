@@ -31,6 +31,11 @@ def _parsed(path: Path) -> ast.Module:
 
 
 @cache
+def _code(path: Path) -> bytes:
+    return ast.dump(_parsed(path)).encode()
+
+
+@cache
 def imports(path: Path) -> frozenset[Path]:
     """The files of this package that the file at `path` imports, directly."""
     names: set[str] = set()
@@ -81,5 +86,5 @@ def digest(entry: Path, node: object) -> str:
     hashed = hashlib.sha256()
     for path in reached([entry, *(file for file in target_files if file)]):
         hashed.update(path.name.encode())
-        hashed.update(ast.dump(_parsed(path)).encode())
+        hashed.update(_code(path))
     return hashed.hexdigest()[:16]
