@@ -21,11 +21,14 @@ demo: $(VENV)/installed
 	dvc repro
 	python pipelines/report.py --table
 
+# A process for each core, each with one thread.
+PYTEST := OMP_NUM_THREADS=1 python -m pytest -n logical --maxprocesses 4
+
 test: $(VENV)/installed lint
-	python -m pytest -m 'not slow'
+	$(PYTEST) -m 'not slow'
 
 test-slow: $(VENV)/installed
-	python -m pytest -m slow
+	$(PYTEST) -m slow
 
 lint: $(VENV)/installed
 	ruff check .

@@ -54,7 +54,7 @@ class Hashmap(pl.LightningModule):
         loss: MetricLoss = "contrastive",
         margin: Annotated[float, Gt(0)] = 1.4,
         temperature: Annotated[float, Gt(0)] = 0.1,
-        channels: Annotated[Sequence[Annotated[int, Ge(4)]], MinLen(1)] = (32, 64, 128),
+        channels: Annotated[Sequence[Annotated[int, Ge(4)]], MinLen(1)] = (16, 32, 64),
         norm: Norm = "batch",
         impressions: Annotated[int, Ge(2)] = 4,
         augmentation: Augmentation | None = None,
@@ -63,7 +63,7 @@ class Hashmap(pl.LightningModule):
         noise: Annotated[float, Ge(0)] = 0.0,
         inverter: InversionAdversary | None = None,
         impersonation: Impersonation | None = None,
-        learning_rate: Annotated[float, Gt(0)] = 2e-3,
+        learning_rate: Annotated[float, Gt(0)] = 4e-3,
         weight_decay: Annotated[float, Ge(0)] = 0.01,
     ) -> None:
         super().__init__()
