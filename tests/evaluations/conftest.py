@@ -41,7 +41,7 @@ def examine() -> Examine:
 
 @pytest.fixture
 def pixels() -> Callable[[Picture], np.ndarray]:
-    return lambda picture: np.asarray(Image.open(io.BytesIO(base64.b64decode(picture.png))))
+    return lambda picture: np.asarray(Image.open(io.BytesIO(base64.b64decode(picture.png))).convert("RGB"))
 
 
 @pytest.fixture(scope="session")
