@@ -181,7 +181,7 @@ class Rest:
 def test_two_processes_train_one_model_and_one_of_them_keeps_the_record(tmp_path: Path) -> None:
     """DDP on two CPU processes: the gradients of both count, so the model differs from that of one process."""
     words = ["experiment=undercomplete", "evaluation=[reconstruction]", "attack=[]", "tracking=none"]
-    words += ["training.max_steps=100", "trainer.accelerator=cpu"]
+    words += ["training.max_steps=300", "trainer.accelerator=cpu"]
     scores = {}
     for trainer in ("cpu", "ddp"):
         command = [sys.executable, str(ROOT / "pipelines/sweep.py"), *words, f"trainer={trainer}"]
@@ -193,4 +193,4 @@ def test_two_processes_train_one_model_and_one_of_them_keeps_the_record(tmp_path
         scores[trainer] = metrics["reconstruction.mse"]
         assert not list((tmp_path / trainer).glob(".*.partial*"))
     assert scores["cpu"] != scores["ddp"]
-    assert scores["ddp"] < 0.07  # the mean row has 0.074
+    assert scores["ddp"] < 0.05  # the mean row has 0.074
