@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -140,7 +140,9 @@ def _run(folder: Path, command: Sequence[str]) -> str:
     return done.stdout
 
 
-def _until(done, running, folder: Path, patience: float, said: str = "") -> None:  # type: ignore[no-untyped-def]
+def _until(
+    done: Callable[[], bool], running: Sequence[subprocess.Popen[bytes]], folder: Path, patience: float, said: str = ""
+) -> None:
     """Wait for `done`, as long as everything that should run does."""
     ends = time.monotonic() + patience
     while not done():

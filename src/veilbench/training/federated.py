@@ -27,8 +27,9 @@ from veilbench.federated.local_round import descend
 from veilbench.federated.private_steps import descend_privately
 from veilbench.federated.protocol import Protocol, described
 from veilbench.federated.round_state import RoundState
-from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.findings import Findings, Metric
 from veilbench.subject import Subject
+from veilbench.training.round_history import record
 
 NEXT_CLIENT = 7_368_787  # between the seeds of two clients' orders; the first client's is that of central training
 
@@ -197,15 +198,8 @@ class Federated:
         return descend(module.loss, parameters, module.configure_optimizers(), batches, self.proximal)
 
     def _findings(self, found: Findings, history: list[dict[str, float]], sizes: list[int]) -> Findings:
-        rounds = list(range(1, len(history) + 1))
-        for name in history[0]:
-            values = [at[name] for at in history]
-            if not np.isfinite(values).all():
-                raise UserError(f"training diverged: {name} is not finite after {len(rounds)} rounds")
-            found.metrics[name.replace(" ", "_")] = Metric.exact(values[-1])
-            found.figures.append(Figure(f"Training: {name}", "rounds", name, [Curve(name, rounds, values)]))
-        found.metrics["rounds"] = Metric.exact(len(rounds))
-        self._privacy(found, len(rounds), sizes)
+        record(found, history)
+        self._privacy(found, len(history), sizes)
         return found
 
     def _privacy(self, found: Findings, rounds: int, sizes: list[int]) -> None:

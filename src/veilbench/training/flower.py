@@ -16,8 +16,9 @@ from veilbench.data.mail import save_mails
 from veilbench.errors import UserError
 from veilbench.federated.flower_app import HISTORY, RunConfig
 from veilbench.federated.flower_runs import run
-from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.findings import Findings
 from veilbench.subject import Subject, load_subject
+from veilbench.training.round_history import record
 
 
 class Flower:
@@ -81,29 +82,11 @@ class Flower:
         if all((subject.weights[name] == weight).all() for name, weight in first.items()):  # type: ignore[attr-defined]
             raise UserError("the training changed no weight; raise training.rounds or the learning rate")
         save_file(subject.weights, folder / "weights.safetensors")  # type: ignore[attr-defined]
-        return subject, findings_of(history)
+        found = Findings("Training")
+        record(found, history)
+        return subject, found
 
     def _settings(self, module: Any, clients: int, seed: int) -> RunConfig:
         names = ("strategy", "rounds", "local_epochs", "batch_size", "fraction", "proximal", "share", "malicious")
         own = {name: getattr(self, name) for name in names}
         return {**own, **module.optimizer_settings(), "clients": clients, "seed": seed, "first": "first.safetensors"}
-
-
-def findings_of(history: list[dict[str, float]]) -> Findings:
-    """Curves over the rounds.
-
-    Args:
-        history: per round, its numbers.
-
-    Raises:
-        UserError: one is not finite.
-    """
-    found, rounds = Findings("Training"), list(range(1, len(history) + 1))
-    for name in history[0]:
-        values = [at[name] for at in history]
-        if not np.isfinite(values).all():
-            raise UserError(f"training diverged: {name} is not finite after {len(rounds)} rounds")
-        found.metrics[name.replace(" ", "_")] = Metric.exact(values[-1])
-        found.figures.append(Figure(f"Training: {name}", "rounds", name, [Curve(name, rounds, values)]))
-    found.metrics["rounds"] = Metric.exact(len(rounds))
-    return found
