@@ -103,7 +103,8 @@ def check_top(content: Config, overrides: Sequence[str]) -> None:
             if isinstance(node, dict) and "_target_" in node:
                 continue
             del content[group][name]
-            if any(override.lstrip("+").startswith(f"{group}.{name}") for override in overrides):
+            own = (f"{group}.{name}.", f"{group}.{name}=")  # and not those of a longer name
+            if any(override.lstrip("+").startswith(own) for override in overrides):
                 raise UserError(
                     f"{group}.{name}={node} sets up what is not chosen; choose it with {group}=[{name},...]"
                 )

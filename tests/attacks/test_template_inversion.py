@@ -119,7 +119,28 @@ def test_the_search_by_gradients_helps_and_needs_weights_and_keys(people: Identi
     assert "sar_at_0.01_white_box" not in without.metrics
     secret = ThreatModel(auxiliary_data=True, own_keys=True, weights=True)
     notes = run(small(secret, sizes=[20]), scheme, people).notes
-    assert "No search by gradients: it needs the victims' keys." in notes
+    assert "No search by gradients: it needs the victims' keys, or the system's scores." in notes
+
+
+@pytest.mark.parametrize("scheme", [RandomProjection(PCA, 20), Biohash(PCA, 20)], ids=["projection", "biohash"])
+def test_scores_give_away_what_a_secret_key_protects(scheme: TemplateScheme, people: Identities) -> None:
+    secret = ThreatModel(auxiliary_data=True, own_keys=True, weights=True)
+    asked = ThreatModel(auxiliary_data=True, own_keys=True, weights=True, score_queries=True)
+    silent, open_ = (run(small(threat, search_steps=100), scheme, people) for threat in (secret, asked))
+    assert silent.gain is not None
+    assert open_.gain is not None
+    assert silent.gain.low <= 0
+    assert open_.gain.low > 0.5
+    assert "sar_at_0.01_white_box" not in open_.metrics
+    few = run(small(asked, search_steps=100, asked=10), scheme, people)
+    assert few.metrics["sar_at_0.01_stand_in"].value < open_.metrics["sar_at_0.01_stand_in"].value
+
+
+def test_noise_that_answers_with_scores_gives_nothing(people: Identities) -> None:
+    asked = ThreatModel(auxiliary_data=True, own_keys=True, weights=True, score_queries=True)
+    gain = run(small(asked), NoiseTemplate(PIXELS), people).gain
+    assert gain is not None
+    assert gain.low <= 0
 
 
 def test_more_data_helps_and_all_means_all(people: Identities) -> None:

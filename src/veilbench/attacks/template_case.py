@@ -11,7 +11,7 @@ from torch import Tensor
 
 from veilbench.attacks.case import Case
 from veilbench.attacks.pgd import Score
-from veilbench.attacks.ridge import ridge
+from veilbench.attacks.stand_in import by_template, learned_features, likeness_to
 from veilbench.attacks.template_system import TemplateSystem
 from veilbench.templates.differentiable import DifferentiableScheme
 
@@ -41,22 +41,13 @@ class TemplateCase(Case):
 
     def score(self, device: torch.device) -> Score:
         """See `Case.score`."""
-        scheme, wanted = self.system.scheme, self.system.templates
+        scheme = self.system.scheme
         if self.learned is not None:
             return self._by_stand_in(device, self.learned)
         if not self.white or not isinstance(scheme, DifferentiableScheme):
             return self._by_queries(device)
-        differentiable, target = scheme, torch.from_numpy(np.asarray(wanted, np.float32)).to(device)
-
-        def likeness(rows: Tensor) -> Tensor:
-            features, keys = differentiable.features_tensor(rows), self.system.keys
-            drawn = [
-                differentiable.similarity_tensor(differentiable.protect_tensor(features, keys), target)
-                for _ in range(self.draws)
-            ]
-            return self.sign * torch.stack(drawn).mean(0)
-
-        return likeness
+        alike = by_template(self.system, scheme, device)
+        return lambda rows: self.sign * torch.stack([alike(rows) for _ in range(self.draws)]).mean(0)
 
     def _by_queries(self, device: torch.device) -> Score:
         """What the system answers, averaged over as many queries."""
@@ -75,30 +66,16 @@ class TemplateCase(Case):
         return replace(self, rows=self.rows[rows], reach=self.reach[rows], system=system, learned=learned)
 
     def _by_stand_in(self, device: torch.device, learned: np.ndarray) -> Score:
-        scheme, target = self.system.scheme, torch.from_numpy(learned).to(device)
+        scheme = self.system.scheme
         assert isinstance(scheme, DifferentiableScheme)
-
-        def likeness(rows: Tensor) -> Tensor:
-            return torch.as_tensor(self.sign * torch.cosine_similarity(scheme.features_tensor(rows), target, dim=1))
-
-        return likeness
+        likeness = likeness_to(scheme, learned, device)
+        return lambda rows: self.sign * likeness(rows)
 
     def stand_in(self) -> TemplateCase | None:
-        """The cosine with features that explain the scores of own images, by ridge regression, for each victim.
-
-        A user's turn keeps cosines, so that the score is linear in the features of the image presented, whatever the
-        key: as many answers as there are features give away the victim's, but for noise and the coarseness of bits.
-        """
-        scheme = self.system.scheme
-        if self.white or self.asked is None or not isinstance(scheme, DifferentiableScheme):
+        """See `Case.stand_in`: of features that explain the scores of own images."""
+        if self.white or self.asked is None or not isinstance(self.system.scheme, DifferentiableScheme):
             return None
-        features, (n, m) = scheme.features(self.asked), (len(self.system.keys), len(self.asked))
-        made = scheme.protect(np.tile(features, (n, 1)), np.repeat(self.system.keys, m))
-        answers = scheme.compare(made, np.repeat(self.system.templates, m, 0)).reshape(n, m).T
-        cut, width = m * 4 // 5, features.shape[1]
-        explained = ridge(features[:cut], answers[:cut], features[cut:], answers[cut:])[0]
-        slopes = explained(np.eye(width, dtype=np.float32)) - explained(np.zeros((1, width), np.float32))
-        return replace(self, learned=np.asarray(slopes.T, np.float32))
+        return replace(self, learned=learned_features(self.system, self.asked))
 
     def across(self, moved: np.ndarray) -> np.ndarray:
         """As the system decides."""

@@ -10,10 +10,10 @@ from veilbench.accelerator import Accelerator
 from veilbench.attacks.ridge import Inverse, ridge
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
     from torch import Tensor, nn
-
-    from veilbench.templates.differentiable import DifferentiableScheme
 
 Decoder = Literal["linear", "mlp", "convolutional"]
 Pairs = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # codes and images, and the held-out ones of both
@@ -91,34 +91,24 @@ def total_variation(images: Tensor) -> Tensor:
 
 
 def searched(
-    scheme: DifferentiableScheme,
-    start: np.ndarray,
-    templates: np.ndarray,
-    keys: np.ndarray,
-    steps: int,
-    smooth: float,
-    device: torch.device,
+    likeness: Callable[[Tensor], Tensor], start: np.ndarray, steps: int, smooth: float, device: torch.device
 ) -> np.ndarray:
-    """Images whose templates come near to these, by Adam from `start` (after Mahendran and Vedaldi 2015).
+    """Images that are made alike by Adam from `start` (after Mahendran and Vedaldi 2015).
 
     Args:
-        scheme: offers gradients.
+        likeness: of images to what they are to become like, row by row, shape (n, c, h, w) to (n,); differentiable.
         start: shape (n, c, h, w).
-        templates: to come near to, shape (n, ...).
-        keys: theirs, shape (n,).
         steps: of the search.
-        smooth: weight of the total variation against the similarity.
+        smooth: weight of the total variation against the likeness.
         device: where to compute.
     """
     import torch
 
-    wanted = torch.from_numpy(np.asarray(templates, np.float32)).to(device)
     images = torch.from_numpy(start.copy()).to(device).requires_grad_()
     optimizer = torch.optim.Adam([images], LEARNING_RATE)
     for _ in range(steps):
         optimizer.zero_grad()
-        made = scheme.protect_tensor(scheme.features_tensor(images), keys)
-        loss = smooth * total_variation(images) - scheme.similarity_tensor(made, wanted)
+        loss = smooth * total_variation(images) - likeness(images)
         loss.sum().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         with torch.no_grad():

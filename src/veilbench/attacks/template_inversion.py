@@ -11,6 +11,7 @@ from annotated_types import Ge, Gt, MinLen
 
 from veilbench.accelerator import Accelerator
 from veilbench.attacks.base import CONFIDENCE, Attack
+from veilbench.attacks.stand_in import by_scores, by_template
 from veilbench.attacks.template_decoders import Decoder, decoder, searched
 from veilbench.attacks.template_reader import TemplateReader
 from veilbench.attacks.template_system import FEWEST, TemplateSystem, deployed, divided
@@ -33,8 +34,9 @@ class TemplateInversion(Attack[TemplateScheme, Identities]):
 
     Where the threat model grants `key`, the attacker has each victim's key, and reads templates under it: see
     `TemplateReader`. Otherwise he draws keys of his own and learns across them. Where it grants `weights`, and the
-    scheme offers gradients and needs no key that he lacks, he also searches for the image by them, from the best
-    reconstruction on.
+    scheme offers gradients, he also searches for the image by them, from the best reconstruction on. Where that needs a
+    key that he lacks, he asks the system for the scores of `asked` images of his own, if `score_queries` is granted,
+    and searches for an image whose features are like those that explain the scores: see `stand_in`.
 
     What counts is whether the system takes the image. SAR is the share accepted in place of the enrolled impression,
     at a threshold where strangers are accepted at the false match rate; PRAR is the share accepted by a template of the
@@ -44,7 +46,7 @@ class TemplateInversion(Attack[TemplateScheme, Identities]):
     held-out impressions come nearest to their templates, above the larger of that rate and the mean image's SAR.
 
     Args:
-        threat: needs `ciphertext`, `auxiliary_data` and `own_keys`; see above for `key` and `weights`.
+        threat: needs `ciphertext`, `auxiliary_data` and `own_keys`; see above for `key`, `weights`, `score_queries`.
         positive: see `Attack`.
         negative: see `Attack`.
         attackers: kinds of decoders.
@@ -54,6 +56,7 @@ class TemplateInversion(Attack[TemplateScheme, Identities]):
         steps: of the perceptron's training; the convolutional decoder makes a quarter of them.
         search_steps: of the search by gradients; 0 leaves it out.
         smooth: weight of the total variation in that search.
+        asked: own images whose scores a stand-in is learned from, where it is needed.
         fmr: false match rates that the system may work at.
         judged_at: the one of the gain.
         most_victims: attacked.
@@ -75,6 +78,7 @@ class TemplateInversion(Attack[TemplateScheme, Identities]):
         steps: Annotated[int, Ge(1)] = 300,
         search_steps: Annotated[int, Ge(0)] = 60,
         smooth: Annotated[float, Ge(0)] = 0.1,
+        asked: Annotated[int, Ge(FEWEST)] = 300,
         fmr: Annotated[Sequence[Annotated[float, Gt(0)]], MinLen(1)] = (0.01, 0.001),
         judged_at: Annotated[float, Gt(0)] = 0.01,
         most_victims: Annotated[int, Ge(2)] = 100,
@@ -85,7 +89,7 @@ class TemplateInversion(Attack[TemplateScheme, Identities]):
             raise ValueError(f"judged_at={judged_at} must be one of fmr={list(fmr)}")
         self.attackers, self.sizes, self.components = list(attackers), sorted(sizes), components
         self.hidden, self.steps, self.search_steps, self.smooth = hidden, steps, search_steps, smooth
-        self.fmr, self.judged_at, self.most_victims = list(fmr), judged_at, most_victims
+        self.asked, self.fmr, self.judged_at, self.most_victims = asked, list(fmr), judged_at, most_victims
 
     def run(
         self,
@@ -114,7 +118,7 @@ class TemplateInversion(Attack[TemplateScheme, Identities]):
             made = self._decoded(reader, some, system, practice, accelerator, rng)
             for kind, (images, _) in made.items():
                 curves[kind].append(self._share(system.accepted(images, self.judged_at)))
-        made |= self._searched(found, system, practice, made, accelerator)
+        made |= self._searched(found, system, practice, known.images[order[: self.asked]], made, accelerator)
         guesses = {kind: images for kind, (images, _) in made.items()}
         best = max(made, key=lambda kind: float(practice.scores(made[kind][1]).mean()))
         found.notes.append(f"The gain is that of the {best} attacker, whose held-out images score best.")
@@ -150,6 +154,7 @@ class TemplateInversion(Attack[TemplateScheme, Identities]):
         found: Findings,
         system: TemplateSystem,
         practice: TemplateSystem,
+        own: np.ndarray,
         made: dict[str, tuple[np.ndarray, np.ndarray]],
         accelerator: Accelerator,
     ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -157,16 +162,23 @@ class TemplateInversion(Attack[TemplateScheme, Identities]):
         scheme = system.scheme
         if not self.search_steps or not self.threat.weights or not isinstance(scheme, DifferentiableScheme):
             return {}
-        if scheme.keyed and not self.threat.key:
-            found.notes.append("No search by gradients: it needs the victims' keys.")
+        open_to_gradients = self.threat.key or not scheme.keyed
+        if not open_to_gradients and not self.threat.score_queries:
+            found.notes.append("No search by gradients: it needs the victims' keys, or the system's scores.")
             return {}
         starts = made[max(made, key=lambda kind: float(practice.scores(made[kind][1]).mean()))]
         device = accelerator.device()
         first, second = (
-            searched(scheme, start, one.templates, one.keys, self.search_steps, self.smooth, device)
+            searched(
+                by_template(one, scheme, device) if open_to_gradients else by_scores(one, scheme, own, device),
+                start,
+                self.search_steps,
+                self.smooth,
+                device,
+            )
             for one, start in zip((system, practice), starts, strict=True)
         )
-        return {"white_box": (first, second)}
+        return {"white_box" if open_to_gradients else "stand_in": (first, second)}
 
     def _baselines(self, system: TemplateSystem, reader: TemplateReader, known: Impressions) -> dict[str, np.ndarray]:
         hidden = system.victims.images
