@@ -18,7 +18,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 # Each stage is a process of its own: bytecode that is there already saves each of them a second where none may be written.
 demo: $(VENV)/installed
 	python -m compileall -q src pipelines
-	dvc repro
+	python pipelines/repro.py
 	python pipelines/report.py --table
 
 # A process for each core, each with one thread.

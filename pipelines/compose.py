@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from veilbench.errors import UserError
-from veilbench.experiment import STAGE_KEYS, Config, build, check
+from veilbench.experiment import MADE_BEFORE, SETTINGS, Config, build, check
 from veilbench.sources import digest
 
 CONF = Path(__file__).parent.parent / "conf"
@@ -63,7 +65,7 @@ def hydra_errors() -> Iterator[None]:
 def plain(
     config: DictConfig, choices: Mapping[str, Any] | None = None, overrides: Sequence[str] | None = None
 ) -> Config:
-    """A composed config as plain types, checked, with the digests of the sources behind each stage.
+    """A composed config as plain types, checked, with a digest of what each stage depends on.
 
     Raises:
         UserError: a key, a type or a value is not allowed, or a mandatory choice is missing.
@@ -86,7 +88,7 @@ def plain(
     for key in ("data", "model", "training", "trainer", "evaluation", "attack", "tracking"):
         content.setdefault(key, {})
         build(content[key])
-    return {"names": names, **content, "sources": _sources(content)}
+    return {"names": names, **content, "digests": {stage: stage_digest(stage, content) for stage in SETTINGS}}
 
 
 def check_top(content: Config, overrides: Sequence[str]) -> None:
@@ -110,6 +112,13 @@ def check_top(content: Config, overrides: Sequence[str]) -> None:
                 )
 
 
-def _sources(content: Config) -> dict[str, str]:
-    entries = {stage: Path(__file__).parent / f"{stage}.py" for stage in STAGE_KEYS}
-    return {s: digest(entries[s], {k: content[k] for k in keys}) for s, keys in STAGE_KEYS.items()}
+def stage_digest(stage: str, content: Config) -> str:
+    """16 hexadecimal digits for a stage's settings and the code behind it: what DVC compares.
+
+    One digest in place of the settings themselves, which DVC would copy into dvc.lock and write again, in pure Python,
+    at the end of every stage. `dvc params diff` reads the settings where they stand.
+    """
+    settings = {key: content[key] for key in SETTINGS[stage]}
+    reached = {key: content[key] for key in (*SETTINGS[stage], *MADE_BEFORE[stage])}
+    code = digest(Path(__file__).parent / f"{stage}.py", reached)
+    return hashlib.sha256(json.dumps([settings, code], sort_keys=True).encode()).hexdigest()[:16]

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import yaml
 
-from pipelines.compose import composed, plain
+from pipelines.compose import composed, plain, stage_digest
 from pipelines.listed import listed
 from veilbench.errors import UserError, one_line_errors
 from veilbench.experiment import Config
 from veilbench.findings import whole_folder
 from veilbench.lifeline import die_with_parent
-from veilbench.sources import digest
 
 PARAMS = Path("params")
 
@@ -20,8 +19,8 @@ PARAMS = Path("params")
 def resolve_data(name: str) -> Config:
     """One data set on its own, as the stage `prepare` takes it."""
     config = plain(composed([f"data={name}", "model=plaintext"]))
-    entry = Path(__file__).parent / "prepare.py"
-    return {"data": config["data"], "sources": {"prepare": digest(entry, {"data": config["data"]})}}
+    data = {"data": config["data"]}
+    return {**data, "digests": {"prepare": stage_digest("prepare", data)}}
 
 
 def resolve_experiment(name: str, data: dict[str, Config]) -> Config:

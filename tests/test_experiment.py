@@ -231,9 +231,9 @@ def test_a_missing_experiment_lists_those_that_there_are(tmp_path: Path) -> None
 
 
 def test_identity_is_of_everything_that_numbers_depend_on() -> None:
-    base = config() | {"seed": 0, "sources": {"train": "ab"}, "tracking": {"uri": None}, "objective": None}
+    base = config() | {"seed": 0, "digests": {"train": "ab"}, "tracking": {"uri": None}, "objective": None}
     same = [base | {"tracking": {"uri": "x"}}, base | {"objective": "m"}, dict(reversed(base.items()))]
-    other = [base | {"seed": 1}, base | {"sources": {"train": "cd"}}, base | {"data": {}}]
+    other = [base | {"seed": 1}, base | {"digests": {"train": "cd"}}, base | {"data": {}}]
     assert {identity(c) for c in same} == {identity(base)}
     assert len({identity(c) for c in [base, *other]}) == 4
     assert len(identity(base)) == 16

@@ -1,7 +1,7 @@
 """An experiment's configuration as plain data: checked against the constructors that it names, and built.
 
 A resolved experiment is a plain dict with the keys `names`, `seed`, `objective`, `data`, `model`, `training`,
-`trainer`, `evaluation`, `attack`, `tracking` and `sources`. Every node with a `_target_` names a class; the
+`trainer`, `evaluation`, `attack`, `tracking` and `digests`. Every node with a `_target_` names a class; the
 node's other keys are its constructor's arguments, whose annotations say what is allowed.
 """
 
@@ -22,12 +22,13 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from veilbench.errors import UserError
 
 Config = dict[str, Any]
-STAGE_KEYS = {
+SETTINGS = {  # what a stage reads of the configuration
     "prepare": ("data",),
-    "train": ("seed", "data", "model", "training", "trainer"),
-    "evaluate": ("seed", "data", "model", "trainer", "evaluation"),
-    "attack": ("seed", "data", "model", "trainer", "attack"),
+    "train": ("seed", "model", "training", "trainer"),
+    "evaluate": ("seed", "trainer", "evaluation"),
+    "attack": ("seed", "trainer", "attack"),
 }
+MADE_BEFORE = {"prepare": (), "train": ("data",), "evaluate": ("data", "model"), "attack": ("data", "model")}
 
 
 def locate(target: str, where: str) -> Any:
@@ -133,6 +134,6 @@ def load(path: Path) -> Config:
 
 
 def identity(config: Config) -> str:
-    """16 hexadecimal digits for everything that an experiment's numbers depend on: parameters and sources."""
+    """16 hexadecimal digits for everything that an experiment's numbers depend on: parameters and code."""
     relevant = {key: value for key, value in config.items() if key not in ("tracking", "objective")}
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,6 +1,7 @@
 """A stage ends when the `dvc repro` that started it ends.
 
-Otherwise a killed `dvc repro` leaves its stage running, which would write into the folders of the next one.
+Otherwise a killed `dvc repro` leaves its stage running, which would write into the folders of the next one. For a
+program that knows nothing of it: `python -m veilbench.lifeline PROGRAM [ARGUMENT ...]`.
 """
 
 from __future__ import annotations
@@ -30,3 +31,8 @@ def _started_by_dvc() -> bool:
     except OSError:
         return False
     return b"dvc" in command or b"pipelines/" in command
+
+
+if __name__ == "__main__":
+    die_with_parent()
+    os.execv(sys.argv[1], sys.argv[1:])

@@ -1,6 +1,6 @@
 """Publishing records to MLflow, as often as one likes: the same record is one run, however often it is published.
 
-An experiment is one run, found by the digest of its parameters and sources: it holds the composed configuration and
+An experiment is one run, found by the digest of its parameters and code: it holds the composed configuration and
 every headline metric of all stages, so that one row of the UI's comparison says it all. Its stages are nested runs
 with their curves and files. What could not be published stays on disk and can be published later.
 """
@@ -213,7 +213,7 @@ def _parameters(config: Config) -> list[Any]:
     """The scalar settings, by their dotted names; the whole configuration is attached as a file."""
     from mlflow.entities import Param
 
-    flat = dict(_flat({key: config[key] for key in config if key not in ("sources", "tracking")}))
+    flat = dict(_flat({key: config[key] for key in config if key not in ("digests", "tracking")}))
     return [Param(name, str(value)) for name, value in flat.items() if len(str(value)) <= LONGEST_PARAMETER]
 
 

@@ -34,6 +34,9 @@ def test_a_base_config_reruns_the_experiments_that_share_it(project: Project) ->
     before = project.metrics()
     project.edit("conf/model/substitution.yaml", "code_bits: [32]", "code_bits: [40]")
     ran = project.repro()
+    changed = json.loads(project.run("dvc", "params", "diff", "--json").stdout)
+    assert changed["params/plain_table.yaml"]["model.code_bits"] == {"old": "[32]", "new": "[40]"}
+    assert set(changed["params/real_cipher.yaml"]) == {"digests.attack"}, "its positive control is the table"
     # The evaluation and the attack rerun since what they examine changed.
     assert ran == stages_of("plain_table", "other_table") | {"resolve"} | ENDS
     after = project.metrics()

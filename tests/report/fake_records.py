@@ -44,7 +44,7 @@ def config(name: str, seed: int = 0, family: str | None = "cipher") -> dict[str,
         "model": {"_target_": "veilbench.modules.cipher_pair.CipherPair", "code_bits": 32},
         "tracking": {"_target_": "veilbench.tracking.Mlflow", "uri": None, "experiment": "veilbench"},
         "attack": {},
-        "sources": {"train": "0123456789abcdef"},
+        "digests": {"train": "0123456789abcdef"},
     }
 
 

@@ -21,7 +21,7 @@ def record(
     training = federated if aggregation is not None else {"_target_": "veilbench.training.whole_epochs.WholeEpochs"}
     names = {"experiment": name, "data": "mail_small", "model": "mail_classifier", "training": "any"}
     data = {"_target_": "veilbench.data.mail.MailData", "seed": seed}
-    config = {"names": names, "seed": 0, "data": data, "training": training, "attack": {}, "model": {}, "sources": {}}
+    config = {"names": names, "seed": 0, "data": data, "training": training, "attack": {}, "model": {}, "digests": {}}
     trained = Findings("Training", {"rounds": Metric.exact(3), **more})
     trained.cost = {"training_seconds": seconds - 1, "adding_seconds": 1.0, "bytes_up": 65_600.0, "seconds": 99.0}
     words = Findings("Words", {"mean_gain": Metric(0.5, 0.4, 0.6, 9)}, verdict=Verdict.BROKEN)

@@ -1,0 +1,65 @@
+"""`dvc repro` on several processors: `python pipelines/repro.py [JOBS]`, by default as many jobs as there are cores.
+
+DVC runs one stage after the other. Here several `dvc repro` run at once, each on a few experiments at a time, and a
+last one does what is left. What they write is what one `dvc repro` writes.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
+from pathlib import Path
+
+from pipelines.listed import listed
+from veilbench.errors import UserError, one_line_errors
+
+STAGES = ("train", "evaluate", "attack")
+AT_A_TIME = 4  # experiments: a start of DVC costs as much as one of its stages
+
+
+def portions(experiments: dict[str, str]) -> list[list[str]]:
+    """The experiments in portions of one data set each, neighbours of different data sets where that can be.
+
+    Attacks on the same data share their controls: who comes second need not wait for them, nor make them again.
+    """
+    of: dict[str, list[str]] = {}
+    for name, data in experiments.items():
+        of.setdefault(data, []).append(name)
+    cut = [[names[at : at + AT_A_TIME] for at in range(0, len(names), AT_A_TIME)] for names in of.values()]
+    return [portion for row in zip_longest(*cut) for portion in row if portion]
+
+
+def dvc(*arguments: str) -> bool:
+    """Run `dvc repro`, which ends when this process does; whether it succeeded."""
+    command = [str(Path(sys.executable).parent / "dvc"), "--wait-for-lock", "repro", *arguments]
+    return subprocess.run([sys.executable, "-m", "veilbench.lifeline", *command], check=False).returncode == 0
+
+
+def rebuild(portion: list[str]) -> bool:
+    """All stages of some experiments, once their data are there."""
+    return dvc("--single-item", *(f"{stage}@{name}" for name in portion for stage in STAGES))
+
+
+def main(arguments: list[str]) -> int:
+    """The exit status: that of DVC, 1 for any failure.
+
+    Raises:
+        UserError: the number of jobs is none.
+    """
+    jobs = arguments[0] if arguments else str(os.cpu_count() or 1)
+    if not jobs.isdecimal() or not int(jobs) or len(arguments) > 1:
+        raise UserError(f"jobs={' '.join(arguments)} is not allowed: one whole number, 1 or more")
+    datasets, experiments = listed()
+    if not dvc(*(f"prepare@{name}" for name in datasets)):
+        return 1
+    with ThreadPoolExecutor(int(jobs)) as pool:
+        done = list(pool.map(rebuild, portions(experiments)))
+    return 0 if all(done) and dvc() else 1
+
+
+if __name__ == "__main__":
+    with one_line_errors():
+        sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,51 @@
+"""Several `dvc repro` at once write what one writes."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from pipelines.repro import AT_A_TIME, main, portions
+
+from veilbench.errors import UserError
+
+from .conftest import Project
+
+
+def test_portions_hold_every_experiment_once_and_one_data_set_each() -> None:
+    experiments = {f"a{i}": "text" for i in range(9)} | {f"b{i}": "digits" for i in range(3)} | {"c": "ratings"}
+    made = portions(experiments)
+    assert sorted(name for portion in made for name in portion) == sorted(experiments)
+    assert all(len({experiments[name] for name in portion}) == 1 for portion in made)
+    assert max(map(len, made)) <= AT_A_TIME
+    assert [experiments[portion[0]] for portion in made] == ["text", "digits", "ratings", "text", "text"]
+
+
+@pytest.mark.parametrize("arguments", [["0"], ["-1"], ["two"], ["2", "3"]])
+def test_jobs_that_are_no_number_are_refused(arguments: list[str]) -> None:
+    with pytest.raises(UserError, match="one whole number, 1 or more"):
+        main(arguments)
+
+
+def test_several_at_once_write_what_one_writes(project: Project, reproduced: Project) -> None:
+    (project.folder / "dvc.lock").unlink()
+    for made in ("results", "prepared", "report", ".dvc/cache"):
+        shutil.rmtree(project.folder / made)
+    one_each = "import sys, pipelines.repro as repro; repro.AT_A_TIME = 1; sys.exit(repro.main(['3']))"
+    done = project.run("python", "-c", one_each)
+    assert {f"Running stage 'train@{name}'" for name in ("plain_table", "other_table", "real_cipher")} <= {
+        line.rstrip(":") for line in done.stdout.splitlines()
+    }
+    assert project.metrics() == reproduced.metrics()
+    assert (project.folder / "report" / "index.html").is_file()
+    assert project.repro() == set()
+
+
+def test_a_failing_stage_is_told_and_the_others_are_done(project: Project) -> None:
+    stop = "        if sys.argv[1] == 'real_cipher':\n            sys.exit(5)\n        name = sys.argv[1]"
+    project.edit("pipelines/evaluate.py", "        name = sys.argv[1]", stop)
+    done = project.run("python", "pipelines/repro.py", "2", ok=False)
+    assert done.returncode == 1
+    assert "evaluate@real_cipher" in done.stderr
+    assert project.repro("evaluate@plain_table", "evaluate@other_table") == set()
+    assert "evaluate@real_cipher" in project.run("dvc", "status").stdout
