@@ -14,7 +14,7 @@ from veilbench.errors import UserError
 from veilbench.federated.flower_app import RunConfig, client_app, server_app
 from veilbench.federated.flower_library import flower
 
-PATIENCE = 120.0  # seconds for Ray to start
+PATIENCE = 50.0  # seconds for Ray to start; after 60 Ray may end the process without a word
 
 
 def simulate(settings: RunConfig, clients: int) -> None:
@@ -43,28 +43,30 @@ def simulate(settings: RunConfig, clients: int) -> None:
 def start_ray(patience: float = PATIENCE) -> None:
     """Start Ray before Flower would, whose server waits for clients long after a Ray that has not started.
 
+    A thread starts it, so that this one can give up; and stays, for Linux ends Ray's processes with it.
+
     Args:
         patience: seconds.
 
     Raises:
         UserError: it has not started.
     """
-    ray, failures = importlib.import_module("ray"), list[Exception]()
-    paths = os.pathsep.join(filter(None, [*sys.path, os.environ.get("PYTHONPATH")]))  # Ray's processes need them
-
-    def start() -> None:
-        quiet: dict[str, Any] = {"include_dashboard": False, "logging_level": logging.ERROR, "log_to_driver": False}
-        try:
-            ray.init(runtime_env={"env_vars": {"PYTHONPATH": paths}}, **quiet)
-        except Exception as error:
-            failures.append(error)
-
+    ray, failures, decided = importlib.import_module("ray"), list[Exception](), threading.Event()
     if ray.is_initialized():
         return
-    starting = threading.Thread(target=start, daemon=True)
-    starting.start()
-    starting.join(patience)
-    if starting.is_alive():
+    threading.Thread(target=_start, args=(ray, failures, decided), daemon=True).start()
+    if not decided.wait(patience):
         raise UserError(f"Ray has not started in {patience:g} s; what it says is in /tmp/ray/session_latest/logs")
     if failures:
         raise UserError(f"Ray has not started: {' '.join(str(failures[0]).split())[:300]}")
+
+
+def _start(ray: Any, failures: list[Exception], decided: threading.Event) -> None:
+    paths = os.pathsep.join(filter(None, [*sys.path, os.environ.get("PYTHONPATH")]))  # Ray's processes need them
+    quiet: dict[str, Any] = {"include_dashboard": False, "logging_level": logging.ERROR, "log_to_driver": False}
+    try:
+        ray.init(runtime_env={"env_vars": {"PYTHONPATH": paths}}, **quiet)
+    except Exception as error:
+        failures.append(error)
+    decided.set()
+    threading.Event().wait()
