@@ -203,6 +203,16 @@ def test_flowers_adaptive_clipping_goes_the_wrong_way() -> None:
     assert made.clipping_norm == pytest.approx(0.1 * np.exp(-0.2 * 0.5))
 
 
+def test_what_flowers_clipping_does_not_bear() -> None:
+    """Numbers that are none go through it, and an update of nothing but zeros ends it."""
+    broken = np.float32([np.nan, 1.0])
+    mean = aggregated(strategy_of({**DEFAULTS, "privacy": SIDES[0]}), [*UPDATES[:2], broken], [1.0, 1.0, 1.0])
+    assert mean is not None
+    assert np.isnan(mean[0])
+    with pytest.raises(ZeroDivisionError):
+        aggregated(strategy_of({**DEFAULTS, "privacy": SIDES[0]}), [*UPDATES[:2], 0 * UPDATES[2]], [1.0, 1.0, 1.0])
+
+
 def test_bad_settings_are_one_line(prepared: Path) -> None:
     with pytest.raises(UserError, match="privacy=nonesuch is not allowed: one of none, server_side_fixed, client_"):
         run(prepared, "nonesuch")
