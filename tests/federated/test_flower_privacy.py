@@ -190,17 +190,23 @@ def test_flowers_record_of_epsilon_is_opacus_own() -> None:
         assert strategy.privacy_spent().epsilon == pytest.approx(reference.get_epsilon(delta=1e-5))
 
 
-def test_flowers_adaptive_clipping_goes_the_wrong_way() -> None:
+def test_flowers_adaptive_clipping_goes_the_wrong_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """Why it is not offered: where all are clipped, Andrew et al. 2021 raise the bound, and Flower 1.41 lowers it.
 
     And its noise is in units of the new bound, whereas the updates were clipped to the old one.
     """
-    inner = strategies.FedAvg(fraction_evaluate=0.0, min_available_nodes=3, min_train_nodes=3, weighted_by_key=WEIGHT)
-    made = strategies.DifferentialPrivacyServerSideAdaptiveClipping(inner, 0.0, 3, initial_clipping_norm=0.1)
+    deviations: list[float] = []
+    module = "flwr.serverapp.strategy.dp_adaptive_clipping"
+    monkeypatch.setattr(f"{module}.add_gaussian_noise_inplace", lambda _, deviation: deviations.append(deviation))
+    monkeypatch.setattr(np.random, "normal", lambda count, _: count)  # of the count of clipped updates
+    fewest = {"min_available_nodes": 3, "min_train_nodes": 3, "weighted_by_key": WEIGHT}
+    inner = strategies.FedAvg(fraction_evaluate=0.0, **fewest)
+    made = strategies.DifferentialPrivacyServerSideAdaptiveClipping(inner, 1.0, 3, 0.1, clipped_count_stddev=2.0)
     mean = aggregated(made, UPDATES, [1.0, 1.0, 1.0])
     directions = [update / np.linalg.norm(update) for update in UPDATES]
     np.testing.assert_allclose(mean, 0.1 * np.mean(directions, 0), atol=1e-6)
     assert made.clipping_norm == pytest.approx(0.1 * np.exp(-0.2 * 0.5))
+    assert deviations == [pytest.approx(made.noise_multiplier * made.clipping_norm / 3)]
 
 
 def test_what_flowers_clipping_does_not_bear() -> None:
