@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from command_line import run
 from veilbench import __version__
 from veilbench.baselines.aes_ctr import AesCtr
 from veilbench.baselines.aes_gcm import AesGcm
@@ -17,7 +18,6 @@ from veilbench.baselines.one_time_pad import OneTimePad
 from veilbench.baselines.plaintext import Plaintext
 from veilbench.ciphers import container, file_tools
 from veilbench.ciphers.codebook import CodebookCipher, random_mapping
-from veilbench.cli import main
 
 RUN = "from veilbench.cli import main; main()"
 
@@ -52,14 +52,6 @@ def source(tmp_path: Path) -> Path:
     file = tmp_path / "in.txt"
     file.write_bytes(b"The quick brown fox jumps over the lazy dog.")
     return file
-
-
-def run(*arguments: object) -> int:
-    try:
-        main([str(argument) for argument in arguments])
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
 
 
 def failing(capsys: pytest.CaptureFixture[str], folder: Path, *arguments: object) -> str:

@@ -17,6 +17,7 @@ from veilbench.data.mail import Mails
 from veilbench.federated.aggregations.base import Aggregation, ExampleNoise
 from veilbench.federated.aggregations.central_dp import CentralDp
 from veilbench.federated.aggregations.ckks import Ckks
+from veilbench.federated.aggregations.equal_dp import EqualDp
 from veilbench.federated.aggregations.local_dp import LocalDp
 from veilbench.federated.aggregations.paillier import Paillier
 from veilbench.federated.aggregations.plain import Plain
@@ -84,6 +85,7 @@ def test_the_sources_case_gives_counts_and_label_too(data: Mails) -> None:
     [
         (Robust("median"), 0.9, 1),
         (CentralDp(), 0.9, 1),  # its aggregator is trusted with everything
+        (EqualDp(clips="client"), 0.9, 1),  # clipping hides nothing
         (Paillier(encoding="float"), 0.9, 1),
         (Paillier(encoding="fixed"), 0, 0),
         (Ckks(), 0, 0),

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from command_line import run
 from veilbench.baselines.plaintext import Plaintext
-from veilbench.cli import main
 from veilbench.data.vocabulary import Vocabulary
 from veilbench.mail.filter import MailFilter
 
@@ -22,14 +22,6 @@ def model(tmp_path: Path) -> Path:
     (tmp_path / "model").mkdir()
     MailFilter(weights, WORDS, 100).save(tmp_path / "model")
     return tmp_path / "model"
-
-
-def run(*arguments: object) -> int:
-    try:
-        main([str(argument) for argument in arguments])
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
 
 
 def test_mails_and_texts_are_scored_in_order(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -87,6 +87,25 @@ def test_protections_have_names(node: dict[str, Any], told: str) -> None:
     assert protection(record("x", node)) == told
 
 
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"strategy": "fedprox"}, "plain"),  # of a record from before there was `privacy`
+        ({"strategy": "median", "share": 0.2, "malicious": 0, "privacy": "none"}, "median"),
+        (
+            {"strategy": "fedavg", "privacy": "client_side_fixed", "clip": 1.0, "noise_multiplier": 2.0, "delta": 1e-5},
+            "equal dp, noise 2",
+        ),
+    ],
+)
+def test_flowers_strategies_are_federations_and_no_base_for_times(settings: dict[str, Any], told: str) -> None:
+    made = record("mail_flower", {})
+    made.config["training"] = {"_target_": "veilbench.training.flower.Flower", **settings}
+    assert protection(made) == told
+    assert cell(made, "Poison").text == "not run"
+    assert cell(ckks(), "Time a round", made).text == "–"
+
+
 def test_the_page_has_the_table_where_there_are_federations_and_not_where_there_are_none() -> None:
     page = render([plain(), ckks()])
     assert page.count("What leaks, under which protection, at which cost") == 1

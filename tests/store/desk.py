@@ -10,7 +10,6 @@ import numpy as np
 from PIL import Image
 
 from veilbench.accelerator import Accelerator
-from veilbench.cli import main
 from veilbench.data.identities import Identities, Impressions
 from veilbench.evaluations.deployment import Deployment
 from veilbench.findings import write_record
@@ -74,12 +73,3 @@ def desk(root: Path) -> Desk:
     for image, who, number in zip(images.images, images.identities, images.impressions, strict=True):
         Image.fromarray((image[0] * 255).astype(np.uint8)).save(made.image(PEOPLE[who], number))
     return made
-
-
-def run(*arguments: object) -> int:
-    """A command in this process, by its exit code."""
-    try:
-        main([str(argument) for argument in arguments])
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0

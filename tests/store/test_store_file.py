@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from desk import PEOPLE, Desk, run
+from desk import PEOPLE, Desk
 from safetensors.numpy import load_file, save_file
 
+from command_line import run
 from veilbench.errors import UserError
 from veilbench.store import replacing, store_file
 from veilbench.store.packing import Packing

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from desk import PEOPLE, SIDE, Desk, run
+from desk import PEOPLE, SIDE, Desk
 from PIL import Image
 from typer.testing import CliRunner
 
+from command_line import run
 from veilbench.cli import app
 from veilbench.store import store_file
 

@@ -6,19 +6,25 @@ from typing import Any
 
 import numpy as np
 import pytest
+from opacus.accountants import RDPAccountant
 
 from veilbench.accelerator import Accelerator
+from veilbench.attacks.control_memory import ControlMemory
+from veilbench.attacks.mail_word_leak import MailWordLeak
+from veilbench.baselines.source_leak_test import SourceLeakTest
 from veilbench.data.clients import UnequalClients
 from veilbench.data.mail import MailData, Mails, load_mails, save_mails
 from veilbench.data.mail_corpus.mail_corpus import MailCorpus
 from veilbench.data.tokeniser import Tokeniser
 from veilbench.errors import UserError
 from veilbench.experiment import build
+from veilbench.federated.aggregations.equal_dp import EqualDp
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.aggregations.robust import Robust
-from veilbench.findings import Findings
+from veilbench.findings import Findings, Verdict
 from veilbench.mail.filter import MailFilter
 from veilbench.modules.mail_classifier import MailClassifier
+from veilbench.threat import ThreatModel
 from veilbench.training.federated import Federated
 from veilbench.training.flower import Flower
 
@@ -109,9 +115,59 @@ def test_the_filter_says_by_which_rule_it_was_averaged(data: Mails, tmp_path: Pa
     np.testing.assert_allclose(numbers(made), numbers(ours), atol=2e-6)
 
 
+@pytest.mark.parametrize("privacy", ["server_side_fixed", "client_side_fixed"])
+def test_under_privacy_flowers_federation_is_our_own_with_equal_clients_and_says_so(
+    data: Mails, tmp_path: Path, privacy: Any
+) -> None:
+    """Without noise worth speaking of; and the findings have what the accountant says of noise that is."""
+    quiet, _ = fitted(
+        Flower(rounds=2, batch_size=10_000, privacy=privacy, clip=0.05, noise_multiplier=1e-6), data, tmp_path, **SGD
+    )
+    assert quiet.protocol is not None
+    rule = build(dict(quiet.protocol.aggregation))
+    assert isinstance(rule, EqualDp)
+    assert f"{rule.clips}_side_fixed" == privacy
+    ours, _ = fitted(Federated(rule, 2, 1, 10_000), data, tmp_path, **SGD)
+    np.testing.assert_allclose(numbers(quiet), numbers(ours), atol=2e-6)
+    plain, _ = fitted(Flower(rounds=2, batch_size=10_000), data, tmp_path, **SGD)
+    assert np.abs(numbers(plain) - numbers(ours)).max() > 1e-3
+
+
+def test_epsilon_is_printed_as_opacus_has_it(data: Mails, tmp_path: Path) -> None:
+    _, found = fitted(Flower(rounds=4, privacy="server_side_fixed", noise_multiplier=2.0, delta=1e-4), data, tmp_path)
+    for name, noise in (("epsilon", 2.0), ("example_epsilon", 1.0)):
+        accountant = RDPAccountant()
+        for _ in range(4):
+            accountant.step(noise_multiplier=noise, sample_rate=1.0)
+        assert found.metrics[name].value == pytest.approx(accountant.get_epsilon(delta=1e-4))
+    assert found.notes[-1] == "Epsilon by Opacus' Renyi accountant: 4 rounds, delta 0.0001."
+    assert "update_norm" not in found.metrics
+    _, found = fitted(Flower(rounds=1), data, tmp_path)
+    assert "epsilon" not in found.metrics
+    assert "update_norm" in found.metrics
+
+
+def test_words_of_a_filter_trained_so_leak_to_the_aggregator_and_not_through_the_mean(
+    data: Mails, tmp_path: Path
+) -> None:
+    subject, _ = fitted(Flower(privacy="client_side_fixed"), data, tmp_path)
+    threat = ThreatModel(client_messages=True, aggregates=True)
+    attack = MailWordLeak(threat, SourceLeakTest(), mails=(1, 10), local_epochs=(1,), batch_sizes=(32,), clients=(1,))
+    memory = ControlMemory(tmp_path, None)
+    found = attack.examine(subject, data, Accelerator("cpu"), np.random.SeedSequence(0), memory)
+    assert [control.passed for control in found.controls] == [True, True]
+    assert found.verdict is Verdict.BROKEN
+    assert found.gain is not None
+    assert found.gain.value > 0.9
+    assert abs(found.metrics["mean_gain"].value) < 0.1
+    assert found.tables[0].rows[0][0] == "central DP, equal clients, this federation"
+
+
 def test_bad_settings_are_refused(monkeypatch: pytest.MonkeyPatch, data: Mails, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"proximal=0.1 is for strategy=fedprox, not for strategy=krum"):
         Flower(strategy="krum", proximal=0.1)
+    with pytest.raises(ValueError, match=r"privacy=client_side_fixed is for strategy=fedavg or fedprox, not for stra"):
+        Flower(strategy="median", privacy="client_side_fixed")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="simulation needs the package ray"):
         fitted(Flower("simulation"), data, tmp_path)
@@ -119,11 +175,12 @@ def test_bad_settings_are_refused(monkeypatch: pytest.MonkeyPatch, data: Mails, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("runs", ["simulation", "deployed"])
-def test_all_three_ways_give_the_same_filter(data: Mails, tmp_path: Path, runs: Any) -> None:
+@pytest.mark.parametrize("privacy", ["none", "client_side_fixed"])
+def test_all_three_ways_give_the_same_filter(data: Mails, tmp_path: Path, runs: Any, privacy: Any) -> None:
     if runs == "simulation":
         pytest.importorskip("ray")
-    alone, found = fitted(Flower(batch_size=64), data, tmp_path)
-    other, again = fitted(Flower(runs, batch_size=64), data, tmp_path)
+    alone, found = fitted(Flower(batch_size=64, privacy=privacy), data, tmp_path)
+    other, again = fitted(Flower(runs, batch_size=64, privacy=privacy), data, tmp_path)
     np.testing.assert_allclose(numbers(other), numbers(alone), atol=1e-5)
     for figure, same in zip(found.figures, again.figures, strict=True):
         assert figure.title == same.title

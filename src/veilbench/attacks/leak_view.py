@@ -19,6 +19,7 @@ NAMES = {
     "Plain": "plain",
     "Robust": "robust",
     "CentralDp": "central DP",
+    "EqualDp": "central DP, equal clients",
     "LocalDp": "local DP, mails",
     "UpdateDp": "local DP, updates",
     "Ckks": "CKKS",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -27,6 +28,14 @@ class RawMails:
     topics: np.ndarray
     rare: frozenset[str] | None = None
     notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def read(
+        cls, texts: list[str], labels: Sequence[int], notes: list[str], topics: Sequence[int] | None = None
+    ) -> RawMails:
+        """What a loader has read, one mail after the other; all of topic 0 where topics are not given."""
+        numbers = np.zeros(len(labels), np.int64) if topics is None else np.array(topics, np.int64)
+        return cls(texts, np.array(labels, np.int64), numbers, notes=notes)
 
 
 class MailSource(Protocol):

@@ -1,6 +1,7 @@
 """The federation as one Flower app: a ServerApp with Flower's own strategies, and a ClientApp that trains on its mails.
 
-Updates travel as they are: protection is of `training=federated`. Flower 1.41 has SecAgg+ for its older API alone
+Updates travel as they are, and the server can read them, under Flower's differential privacy too, which is of what the
+server hands on: other protection is of `training=federated`. Flower 1.41 has SecAgg+ for its older API alone
 (`flwr.server.workflow.SecAggPlusWorkflow`, which does not take the strategies used here): see `aggregations.secagg`.
 The run's configuration, all plain values, is `DEFAULTS`.
 """
@@ -8,7 +9,6 @@ The run's configuration, all plain values, is `DEFAULTS`.
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -19,13 +19,11 @@ from safetensors.numpy import load_file
 
 from veilbench.data.mail import MailPart, Mails, load_mails
 from veilbench.errors import UserError
-from veilbench.federated.aggregations.base import Aggregation
-from veilbench.federated.aggregations.plain import Plain
-from veilbench.federated.aggregations.robust import Robust
 from veilbench.federated.flat import flat
+from veilbench.federated.flower_accountant import flower_draws
 from veilbench.federated.flower_library import flower
+from veilbench.federated.flower_strategy import WEIGHT, protocol_of, strategy_of
 from veilbench.federated.local_round import ORDER, client_update, moved_weights
-from veilbench.federated.protocol import Protocol, described
 from veilbench.findings import whole_folder
 from veilbench.mail.filter import MailFilter
 
@@ -47,14 +45,11 @@ DEFAULTS: RunConfig = {
     "proximal": 0.0,  # mu of fedprox
     "share": 0.2,  # cut off at each end by trimmed_mean
     "malicious": 0,  # that krum expects
+    "privacy": "none",  # or server_side_fixed, client_side_fixed: Flower's wrappers, with
+    "clip": 1.0,
+    "noise_multiplier": 1.0,  # in units of clip / clients of a round
+    "delta": 1e-5,
     "seed": 0,
-}
-STRATEGIES = {
-    "fedavg": ("FedAvg", {}),
-    "fedprox": ("FedProx", {"proximal_mu": "proximal"}),
-    "trimmed_mean": ("FedTrimmedAvg", {"beta": "share"}),
-    "median": ("FedMedian", {}),
-    "krum": ("Krum", {"num_malicious_nodes": "malicious"}),
 }
 load_once = lru_cache(maxsize=2)(load_mails)
 
@@ -75,35 +70,6 @@ def settings_of(context: Any, own: RunConfig | None = None) -> dict[str, Any]:
     return DEFAULTS | given
 
 
-def strategy_of(settings: dict[str, Any]) -> Any:
-    """Flower's strategy of that name.
-
-    Raises:
-        UserError: there is none.
-    """
-    if settings["strategy"] not in STRATEGIES:
-        raise UserError(f"strategy={settings['strategy']} is not allowed: one of {', '.join(STRATEGIES)}")
-    name, arguments = STRATEGIES[settings["strategy"]]
-    there, fraction = int(settings["clients"]), float(settings["fraction"])
-    least = {"min_available_nodes": there, "min_train_nodes": max(1, round(fraction * there))}
-    kind = getattr(flower("serverapp.strategy"), name)
-    return kind(
-        fraction_train=fraction,
-        fraction_evaluate=0.0,
-        **least,
-        **{key: settings[value] for key, value in arguments.items()},
-    )
-
-
-def protocol_of(settings: dict[str, Any], proximal: float) -> Protocol:
-    """How clients train."""
-    names = ("rounds", "local_epochs", "batch_size", "optimizer", "learning_rate", "momentum")
-    aggregation: Aggregation = Plain()
-    if settings["strategy"] in ("trimmed_mean", "median", "krum"):
-        aggregation = Robust(settings["strategy"], settings["share"], settings["malicious"])
-    return Protocol(described(aggregation), proximal=proximal, **{name: settings[name] for name in names})
-
-
 def serve(grid: Any, context: Any, own: RunConfig | None = None) -> MailFilter:
     """The server's side: all rounds; the filter is saved where the configuration says.
 
@@ -113,7 +79,6 @@ def serve(grid: Any, context: Any, own: RunConfig | None = None) -> MailFilter:
     settings = settings_of(context, own)
     mails = load_once(Path(settings["prepared"]))
     first = first_weights(settings, mails)
-    random.seed(settings["seed"])  # Flower draws a fraction of the clients from there
 
     def filter_of(arrays: Sequence[np.ndarray]) -> MailFilter:
         named, longest = dict(zip(first, arrays, strict=True)), mails.train.tokens.shape[1]
@@ -124,7 +89,8 @@ def serve(grid: Any, context: Any, own: RunConfig | None = None) -> MailFilter:
 
     record = flower("app").ArrayRecord(list(first.values()))
     strategy = strategy_of(settings)
-    result = strategy.start(grid, record, num_rounds=settings["rounds"], timeout=600, evaluate_fn=measured)
+    with flower_draws(settings["seed"]):
+        result = strategy.start(grid, record, num_rounds=settings["rounds"], timeout=600, evaluate_fn=measured)
     arrays = result.arrays.to_numpy_ndarrays() if result.arrays else []
     if not arrays:
         raise UserError("the federation ended without weights: no round had enough clients")
@@ -160,7 +126,10 @@ def history_of(result: Any) -> list[dict[str, float]]:
 
 
 def train(message: Any, context: Any, own: RunConfig | None = None) -> Any:
-    """A client's side of one round: the new weights, and how many mails they were learned from."""
+    """A client's side of one round: the new weights, and how much they count: every mail the same, or every client.
+
+    Where clients are to be hidden, the length of their updates is not told either.
+    """
     app, settings = flower("app"), settings_of(context, own)
     config = message.content["config"]
     tokens, labels = own_mails(load_once(Path(settings["prepared"])), int(context.node_config["partition-id"]))
@@ -169,7 +138,8 @@ def train(message: Any, context: Any, own: RunConfig | None = None) -> Any:
     seed = settings["seed"] + 1_000_003 * int(config.get("server-round", 0))
     update = client_update(weights, tokens, labels, protocol, seed)
     moved = moved_weights(weights, update)
-    metrics = {"num-examples": len(labels), "update-norm": float(np.linalg.norm(flat([update])))}
+    open_metrics = {WEIGHT: len(labels), "update-norm": float(np.linalg.norm(flat([update])))}
+    metrics = open_metrics if settings["privacy"] == "none" else {WEIGHT: 1}
     content = {"arrays": app.ArrayRecord(list(moved.values())), "metrics": app.MetricRecord(metrics)}
     return app.Message(content=app.RecordDict(content), reply_to=message)
 
@@ -194,8 +164,14 @@ def client_app(own: RunConfig | None = None) -> Any:
     """
     made = flower("clientapp").ClientApp()
 
-    def answer(message: Any, context: Any) -> Any:
+    def trained(message: Any, context: Any) -> Any:
         return train(message, context, own)
+
+    def answer(message: Any, context: Any) -> Any:
+        """As `ClientApp(mods=[fixedclipping_mod])`, where the run's configuration asks for it."""
+        if settings_of(context, own)["privacy"] == "client_side_fixed":
+            return flower("clientapp.mod").fixedclipping_mod(message, context, trained)
+        return trained(message, context)
 
     made.train()(answer)
     return made

@@ -1,5 +1,7 @@
 """Flower's app over real sockets: a SuperLink and SuperNodes on loopback, started and ended here, whatever happens.
 
+Should this process be killed, its `flower_warden` ends them.
+
 All is local and without TLS: to try the deployment, not to use it.
 """
 
@@ -19,6 +21,7 @@ from pathlib import Path
 from veilbench.data.mail import load_mails
 from veilbench.errors import UserError
 from veilbench.federated.flower_app import DEFAULTS
+from veilbench.federated.flower_warden import warden
 
 PATIENCE = 300.0  # seconds for everything
 MODULE = """from veilbench.federated.flower_app import client_app, server_app
@@ -65,10 +68,12 @@ def deploy(prepared: Path, out: Path, settings: Mapping[str, str], patience: flo
         folder, port = Path(home), _free_port()
         own = {"prepared": repr(str(prepared.resolve())), "out": repr(str(out.resolve())), "clients": str(clients)}
         _project(folder, port, dict(settings) | own)
-        running = [started.enter_context(_process(folder, "link", _link(port)))]
+        tell = started.enter_context(warden())
+        running = [started.enter_context(_process(folder, "link", _link(port), tell))]
         _until(lambda: _answers(port), running, folder, 60)
         for client in range(clients):
-            running.append(started.enter_context(_process(folder, f"node{client}", _node(port, client, clients))))
+            node = _process(folder, f"node{client}", _node(port, client, clients), tell)
+            running.append(started.enter_context(node))
         submitted = _run(folder, ["flwr", "run", str(folder / "app"), "loopback"])
         _until(lambda: (out / "subject.safetensors").is_file(), running, folder, patience, submitted)
 
@@ -110,8 +115,10 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _process(folder: Path, name: str, command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A process in a group of its own, which is ended with all that it has started."""
+def _process(
+    folder: Path, name: str, command: Sequence[str], tell: Callable[[int], None]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process in a group of its own, which is ended with all that it has started; the warden is told."""
     program = shutil.which(command[0], path=_environment(folder)["PATH"])
     if program is None:
         raise UserError(f"{command[0]} is not there: pip install 'veilbench[federated]'")
@@ -120,6 +127,7 @@ def _process(folder: Path, name: str, command: Sequence[str]) -> Iterator[subpro
             [program, *command[1:]], stdout=log, stderr=log, env=_environment(folder), start_new_session=True
         )
         try:
+            tell(process.pid)
             yield process
         finally:
             for signal in (15, 9):

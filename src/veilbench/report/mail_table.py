@@ -6,13 +6,15 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from veilbench.federated.flower_strategy import aggregation_of
+from veilbench.federated.protocol import described
 from veilbench.findings import Findings, Metric
 from veilbench.report.columns import Cell
 from veilbench.report.numbers import DASH, MINUS, compact, parts
 from veilbench.report.records import Record
 
 STEPS = ("training_seconds", "protecting_seconds", "adding_seconds", "opening_seconds")  # of all clients, all rounds
-FEDERATED, PLAIN = "Federated", "Plain"
+FEDERATED, FLOWER, PLAIN = "Federated", "Flower", "Plain"
 COLUMNS = (
     ("Protection", "Who averages the clients' updates, and how they are protected"),
     ("Accuracy", "Share of test mails filed rightly"),
@@ -73,9 +75,10 @@ def protection(record: Record) -> str:
 def _aggregation(record: Record) -> dict[str, object] | None:
     """The configuration of the aggregation; None where there was no federation."""
     training = record.config.get("training") or {}
-    if _kind(str(training.get("_target_"))) != FEDERATED:
-        return None
-    return dict(training.get("aggregation") or {"_target_": PLAIN})
+    kind = _kind(str(training.get("_target_")))
+    if kind == FLOWER:
+        return described(aggregation_of({"privacy": "none", **training}))
+    return dict(training.get("aggregation") or {"_target_": PLAIN}) if kind == FEDERATED else None
 
 
 def _kind(target: str) -> str:
@@ -121,8 +124,9 @@ def _ratio(record: Record, mails: Sequence[Record]) -> float | None:
 
 
 def _is_plain(record: Record) -> bool:
-    node = _aggregation(record)
-    return node is not None and _kind(str(node["_target_"])) == PLAIN
+    """Whether it is a plain federation whose steps were timed, which Flower's are not."""
+    node, training = _aggregation(record), record.config.get("training") or {}
+    return node is not None and _kind(str(node["_target_"])) == PLAIN and _kind(training["_target_"]) == FEDERATED
 
 
 def _round_seconds(record: Record) -> float | None:

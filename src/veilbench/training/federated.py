@@ -27,9 +27,9 @@ from veilbench.federated.local_round import descend
 from veilbench.federated.private_steps import descend_privately
 from veilbench.federated.protocol import Protocol, described
 from veilbench.federated.round_state import RoundState
-from veilbench.findings import Findings, Metric
+from veilbench.findings import Findings
 from veilbench.subject import Subject
-from veilbench.training.round_history import record
+from veilbench.training.round_history import record, record_privacy
 
 NEXT_CLIENT = 7_368_787  # between the seeds of two clients' orders; the first client's is that of central training
 
@@ -113,7 +113,10 @@ class Federated:
         subject = module.subject()
         if hasattr(subject, "protocol"):  # attacks on mail filters go on from it
             subject.protocol = self._protocol(module)
-        return subject, self._findings(found, history, list(map(len, own)))
+        record(found, history)
+        how = (len(history), self.local_epochs, self.batch_size)
+        record_privacy(found, self.aggregation, *how, list(map(len, own)))
+        return subject, found
 
     def _protocol(self, module: Any) -> Protocol:
         settings, local = described(self.aggregation), module.optimizer_settings()
@@ -196,22 +199,6 @@ class Federated:
             return descend_privately(module.loss, module.net, module.configure_optimizers(), batches.rows, *how)
         parameters = list(module.parameters())
         return descend(module.loss, parameters, module.configure_optimizers(), batches, self.proximal)
-
-    def _findings(self, found: Findings, history: list[dict[str, float]], sizes: list[int]) -> Findings:
-        record(found, history)
-        self._privacy(found, len(history), sizes)
-        return found
-
-    def _privacy(self, found: Findings, rounds: int, sizes: list[int]) -> None:
-        """The accountant's epsilons, where there are any: of a client, and of an example."""
-        whole = self.aggregation.epsilon(rounds)
-        example = self.aggregation.example_epsilon(rounds, self.local_epochs, self.batch_size, sizes)
-        both = {"epsilon": whole, "example_epsilon": example}
-        found.metrics |= {name: Metric.exact(value) for name, value in both.items() if value is not None}
-        if example is not None:
-            found.notes.append(
-                f"Epsilon by Opacus' Renyi accountant: {rounds} rounds, delta {self.aggregation.delta:g}."
-            )
 
 
 def weights_of(module: Any) -> list[np.ndarray]:

@@ -16,13 +16,17 @@ from veilbench.data.mail import save_mails
 from veilbench.errors import UserError
 from veilbench.federated.flower_app import HISTORY, RunConfig
 from veilbench.federated.flower_runs import run
+from veilbench.federated.flower_strategy import aggregation_of, refusal
 from veilbench.findings import Findings
 from veilbench.subject import Subject, load_subject
-from veilbench.training.round_history import record
+from veilbench.training.round_history import record, record_privacy
 
 
 class Flower:
     """A mail filter trained by Flower's own strategies; updates travel as they are.
+
+    Under `privacy` every client counts the same: Flower's noise fits clip / clients and no client that weighs more. See
+    `aggregations.equal_dp`, which it amounts to.
 
     Every way gives the same filter up to rounding, where all clients take part. In process all repeats to the last
     digit; the other two add what arrives as it arrives, and draw a fraction of the clients anew.
@@ -38,6 +42,10 @@ class Flower:
         proximal: mu of `fedprox`.
         share: of the clients that `trimmed_mean` cuts off at each end.
         malicious: clients that `krum` expects to be poisoned.
+        privacy: DifferentialPrivacyServerSideFixedClipping, or the client-side one, around `fedavg` or `fedprox`.
+        clip: the largest Euclidean norm of a client's update, under `privacy`.
+        noise_multiplier: the noise's standard deviation per value of the mean, in units of clip / clients of a round.
+        delta: of (epsilon, delta).
     """
 
     def __init__(
@@ -51,12 +59,19 @@ class Flower:
         proximal: Annotated[float, Ge(0)] = 0.0,
         share: Annotated[float, Ge(0), Lt(0.5)] = 0.2,
         malicious: Annotated[int, Ge(0)] = 0,
+        privacy: Literal["none", "server_side_fixed", "client_side_fixed"] = "none",
+        clip: Annotated[float, Gt(0)] = 1.0,
+        noise_multiplier: Annotated[float, Gt(0)] = 1.0,
+        delta: Annotated[float, Gt(0), Lt(1)] = 1e-5,
     ) -> None:
         if proximal and strategy != "fedprox":
             raise ValueError(f"proximal={proximal} is for strategy=fedprox, not for strategy={strategy}")
+        if refused := refusal(strategy, privacy):
+            raise ValueError(refused)
         self.runs, self.strategy, self.rounds, self.local_epochs = runs, strategy, rounds, local_epochs
         self.batch_size, self.fraction, self.proximal = batch_size, fraction, proximal
         self.share, self.malicious = share, malicious
+        self.privacy, self.clip, self.noise_multiplier, self.delta = privacy, clip, noise_multiplier, delta
 
     def fit(
         self, module: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path
@@ -84,9 +99,10 @@ class Flower:
         save_file(subject.weights, folder / "weights.safetensors")  # type: ignore[attr-defined]
         found = Findings("Training")
         record(found, history)
+        sizes = np.bincount(data.clients, minlength=clients).tolist()
+        record_privacy(found, aggregation_of(settings), len(history), self.local_epochs, self.batch_size, sizes)
         return subject, found
 
     def _settings(self, module: Any, clients: int, seed: int) -> RunConfig:
-        names = ("strategy", "rounds", "local_epochs", "batch_size", "fraction", "proximal", "share", "malicious")
-        own = {name: getattr(self, name) for name in names}
+        own = {name: value for name, value in vars(self).items() if name != "runs"}
         return {**own, **module.optimizer_settings(), "clients": clients, "seed": seed, "first": "first.safetensors"}

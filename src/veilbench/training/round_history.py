@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from veilbench.errors import UserError
+from veilbench.federated.aggregations.base import Aggregation
 from veilbench.findings import Curve, Figure, Findings, Metric
 
 
@@ -26,3 +29,23 @@ def record(found: Findings, history: list[dict[str, float]]) -> None:
         found.metrics[name.replace(" ", "_")] = Metric.exact(values[-1])
         found.figures.append(Figure(f"Training: {name}", "rounds", name, [Curve(name, rounds, values)]))
     found.metrics["rounds"] = Metric.exact(len(rounds))
+
+
+def record_privacy(
+    found: Findings, aggregation: Aggregation, rounds: int, local_epochs: int, batch_size: int, sizes: Sequence[int]
+) -> None:
+    """Add the accountant's epsilons, where there are any: of a client, and of an example.
+
+    Args:
+        found: what is added to.
+        aggregation: of the federation.
+        rounds: that gave a mean.
+        local_epochs: of a client in a round.
+        batch_size: of a client's steps.
+        sizes: per client, its examples.
+    """
+    example = aggregation.example_epsilon(rounds, local_epochs, batch_size, sizes)
+    both = {"epsilon": aggregation.epsilon(rounds), "example_epsilon": example}
+    found.metrics |= {name: Metric.exact(value) for name, value in both.items() if value is not None}
+    if example is not None:
+        found.notes.append(f"Epsilon by Opacus' Renyi accountant: {rounds} rounds, delta {aggregation.delta:g}.")

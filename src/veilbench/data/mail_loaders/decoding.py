@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from veilbench.errors import UserError
@@ -40,9 +41,18 @@ class Decoder:
         self.met["parts that are not what their charset says, read as Windows-1252"] += 1
         return cut.decode("cp1252", errors="replace")
 
+    def again(self, text: str) -> str:
+        """Text that something else has decoded, cut as bytes are; what UTF-8 cannot say becomes question marks."""
+        return self.text(text.encode("utf8", "replace"))
+
     def notes(self) -> list[str]:
         """What was met, with counts."""
         return [f"{count:,} {what}" for what, count in sorted(self.met.items())]
+
+
+def numbered(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Lines that hold something, each with its number in the file."""
+    return ((number, line) for number, line in enumerate(lines, 1) if line.strip())
 
 
 def existing(path: str, folder: bool) -> Path:

@@ -8,7 +8,8 @@ import numpy as np
 from annotated_types import Ge
 
 from veilbench.data.mail_loaders.decoding import MOST_BYTES, Decoder, existing
-from veilbench.data.raw_mails import HAM, SPAM, RawMails
+from veilbench.data.mail_loaders.labels import FOLDERS
+from veilbench.data.raw_mails import RawMails
 from veilbench.errors import UserError
 
 
@@ -30,12 +31,11 @@ class EnronFolders:
             UserError: no mails.
         """
         root, decoder = existing(self.path, folder=True), Decoder(self.most_bytes)
-        named = {"ham": HAM, "spam": SPAM}
-        paths = sorted(p for p in root.rglob("*") if p.parent.name.lower() in named and p.is_file())
+        paths = sorted(p for p in root.rglob("*") if p.parent.name.lower() in FOLDERS and p.is_file())
         if not paths:
             raise UserError(f"source.path={self.path} holds no files in folders called ham or spam")
         parents = sorted({path.parent.parent for path in paths})
         texts = [decoder.text(path.read_bytes()) for path in paths]
-        labels = np.array([named[path.parent.name.lower()] for path in paths])
-        topics = np.array([parents.index(path.parent.parent) for path in paths])
-        return RawMails(texts, labels, topics, notes=decoder.notes())
+        labels = [FOLDERS[path.parent.name.lower()] for path in paths]
+        topics = [parents.index(path.parent.parent) for path in paths]
+        return RawMails.read(texts, labels, decoder.notes(), topics)

@@ -1,10 +1,11 @@
-"""The names that files give to ham and spam."""
+"""The names that files and folders give to ham and spam."""
 
 from __future__ import annotations
 
 from veilbench.data.raw_mails import HAM, SPAM
 from veilbench.errors import UserError
 
+FOLDERS = {"ham": HAM, "spam": SPAM}
 NAMES = {"ham": HAM, "0": HAM, "0.0": HAM, "false": HAM, "spam": SPAM, "1": SPAM, "1.0": SPAM, "true": SPAM}
 
 

@@ -57,6 +57,5 @@ class MailCsv:
         for row in rows:
             where = f"{self.path}, line {rows.line_num}"
             labels.append(label_of(row[self.label], where))
-            texts.append(decoder.text((row[self.text] or "").encode("utf8", "replace")))
-        notes = [*whole.notes(), *decoder.notes()]
-        return RawMails(texts, np.array(labels, np.int64), np.zeros(len(labels), np.int64), notes=notes)
+            texts.append(decoder.again(row[self.text] or ""))
+        return RawMails.read(texts, labels, [*whole.notes(), *decoder.notes()])

@@ -10,8 +10,9 @@ import numpy as np
 from annotated_types import Ge
 
 from veilbench.data.mail_loaders.decoding import MOST_BYTES, Decoder, existing
+from veilbench.data.mail_loaders.labels import FOLDERS
 from veilbench.data.mail_loaders.mail_parts import text_of
-from veilbench.data.raw_mails import HAM, SPAM, RawMails
+from veilbench.data.raw_mails import RawMails
 from veilbench.errors import UserError
 
 
@@ -47,12 +48,12 @@ class MailFolder:
                 labels.append(label)
         if not texts:
             raise UserError(f"source.path={self.path} holds no mails under the names ham or spam")
-        return RawMails(texts, np.array(labels), np.zeros(len(labels), np.int64), notes=decoder.notes())
+        return RawMails.read(texts, labels, decoder.notes())
 
 
 def _label(path: Path) -> int | None:
     names = [part.lower() for part in (*path.parts[:-1], path.stem)]
-    return next(({"ham": HAM, "spam": SPAM}[name] for name in names if name in ("ham", "spam")), None)
+    return next((FOLDERS[name] for name in names if name in FOLDERS), None)
 
 
 def mails_in(content: bytes) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.data.mail_loaders.decoding import MOST_BYTES, Decoder, existing
+from veilbench.data.mail_loaders.decoding import MOST_BYTES, Decoder, existing, numbered
 from veilbench.data.mail_loaders.labels import label_of
 from veilbench.data.raw_mails import RawMails
 from veilbench.errors import UserError
@@ -48,14 +48,12 @@ class MailJsonl:
         """
         decoder, names = Decoder(self.most_bytes), dict[str, int]()
         texts, labels, topics = [], [], []
-        for number, line in enumerate(_lines(existing(self.path, folder=False)), 1):
-            if not line.strip():
-                continue
+        for number, line in numbered(_lines(existing(self.path, folder=False))):
             entry = self._entry(line, number)
-            texts.append(decoder.text(str(entry[self.text]).encode("utf8", "replace")))
+            texts.append(decoder.again(str(entry[self.text])))
             labels.append(label_of(entry[self.label], f"{self.path}, line {number}"))
             topics.append(names.setdefault(str(entry.get(self.topic, "")), len(names)))
-        return RawMails(texts, np.array(labels, np.int64), np.array(topics, np.int64), notes=decoder.notes())
+        return RawMails.read(texts, labels, decoder.notes(), topics)
 
     def _entry(self, line: bytes, number: int) -> dict[str, Any]:
         try:

@@ -24,6 +24,7 @@ class _Visible(HTMLParser):
         self.inside: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Hide what is not shown, and break the line at blocks."""
         if tag in HIDDEN:
             self.inside.append(tag)
         elif tag in BLOCKS:
@@ -32,10 +33,12 @@ class _Visible(HTMLParser):
             self.inside.clear()
 
     def handle_endtag(self, tag: str) -> None:
+        """Show again, also where tags inside were never closed."""
         if tag in self.inside:
             del self.inside[self.inside.index(tag) :]
 
     def handle_data(self, data: str) -> None:
+        """Keep what is shown."""
         if not self.inside:
             self.kept.append(data)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from veilbench.data.mail_loaders.decoding import Decoder, existing
+from veilbench.data.mail_loaders.decoding import Decoder, existing, numbered
 from veilbench.data.mail_loaders.labels import label_of
 from veilbench.data.raw_mails import RawMails
 from veilbench.errors import UserError
@@ -27,12 +27,10 @@ class SmsSpamCollection:
             UserError: a line without a tab or a label; it is named.
         """
         decoder, texts, labels = Decoder(), [], []
-        for number, line in enumerate(existing(self.path, folder=False).read_bytes().split(b"\n"), 1):
-            if not line.strip():
-                continue
+        for number, line in numbered(existing(self.path, folder=False).read_bytes().split(b"\n")):
             name, tab, message = line.partition(b"\t")
             if not tab:
                 raise UserError(f"{self.path}, line {number} has no tab between label and message")
             labels.append(label_of(decoder.text(name), f"{self.path}, line {number}"))
             texts.append(decoder.text(message))
-        return RawMails(texts, np.array(labels, np.int64), np.zeros(len(labels), np.int64), notes=decoder.notes())
+        return RawMails.read(texts, labels, decoder.notes())
