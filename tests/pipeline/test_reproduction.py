@@ -36,7 +36,7 @@ def test_a_base_config_reruns_the_experiments_that_share_it(project: Project) ->
     ran = project.repro()
     changed = json.loads(project.run("dvc", "params", "diff", "--json").stdout)
     assert changed["params/plain_table.yaml"]["model.code_bits"] == {"old": "[32]", "new": "[40]"}
-    assert set(changed["params/real_cipher.yaml"]) == {"digests.attack"}, "its positive control is the table"
+    assert "params/real_cipher.yaml" not in changed
     # The evaluation and the attack rerun since what they examine changed.
     assert ran == stages_of("plain_table", "other_table") | {"resolve"} | ENDS
     after = project.metrics()
