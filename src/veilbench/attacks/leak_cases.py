@@ -37,6 +37,16 @@ class Case:
         return words_in(self.tokens)
 
 
+def together(cases: Sequence[Case]) -> Case:
+    """All clients as one."""
+    return Case(np.concatenate([case.tokens for case in cases]), np.concatenate([case.labels for case in cases]))
+
+
+def joined(before: Sequence[Case], after: Sequence[Case]) -> list[Case]:
+    """The clients with the mails of both."""
+    return [together(pair) for pair in zip(before, after, strict=True)]
+
+
 def dealt(data: Mails, sizes: Sequence[int], rng: np.random.Generator) -> list[Case]:
     """Clients with so many training mails each, none in two.
 
@@ -56,16 +66,29 @@ def example_noise(protocol: Protocol) -> ExampleNoise | None:
 
 
 def one_round(
-    weights: Mapping[str, np.ndarray], protocol: Protocol, cases: Sequence[Case], rng: np.random.Generator
+    weights: Mapping[str, np.ndarray],
+    protocol: Protocol,
+    cases: Sequence[Case],
+    rng: np.random.Generator,
+    jitter: np.ndarray | None = None,
 ) -> Round:
-    """Every client's update from these weights, with the noise that the protocol's aggregation has clients add."""
+    """Every client's update from these weights, with the noise that the protocol's aggregation has clients add.
+
+    Args:
+        weights: the common ones.
+        protocol: of the federation.
+        cases: the clients.
+        rng: seeds their training.
+        jitter: of a round with as many mails, where there was one: noise alone moves a word's weight as far from any.
+    """
     from veilbench.attacks.leak_view import Round
     from veilbench.federated.local_round import client_update
 
     noise = example_noise(protocol)
     updates = [client_update(weights, c.tokens, c.labels, protocol, int(rng.integers(2**31)), noise) for c in cases]
     sizes = np.array([len(case.labels) for case in cases], float)
-    jitter = np.array([silent_deviation(weights, protocol, case, noise) for case in cases])
+    if jitter is None:
+        jitter = np.array([silent_deviation(weights, protocol, case, noise) for case in cases])
     words, dimension = weights["embedding.weight"].shape
     return Round(np.stack(updates), sizes / sizes.sum(), words, dimension, jitter)
 
