@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from veilbench.attacks.leak_cases import Case, joined, one_round
+from veilbench.attacks.leak_cases import Crowd, one_round
 from veilbench.attacks.leak_view import Reading, Round, Wiretap
 from veilbench.data.vocabulary import FIRST_WORD
-from veilbench.federated.aggregations.base import Aggregation
 from veilbench.federated.local_round import moved_weights
 from veilbench.federated.protocol import Protocol
 
@@ -64,13 +63,13 @@ class Sight:
     Attributes:
         messages: per client, the words that its messages name to the aggregator.
         mean: the words that the means name to everybody who gets them.
-        cases: the clients, with the mails that they have used so far.
+        crowd: the clients, with the mails that they have used so far.
         cost: of the last round.
     """
 
     messages: list[Named]
     mean: Named
-    cases: list[Case]
+    crowd: Crowd
     cost: dict[str, float]
 
     def guesses(self) -> list[np.ndarray]:
@@ -90,25 +89,25 @@ class Tally:
         self.messages = [Evidence(made.words, made.dimension) for _ in made.updates]
         self.mean, self.deviations = Evidence(made.words, made.dimension), deviations
 
-    def add(self, reading: Reading, cases: list[Case]) -> Sight:
+    def add(self, reading: Reading, crowd: Crowd) -> Sight:
         """What is known after one round more.
 
         Args:
             reading: of the round.
-            cases: the clients, with the mails that they have used so far.
+            crowd: the clients, with the mails that they have used so far.
         """
         for evidence, values, noise in zip(self.messages, reading.messages, reading.noise, strict=True):
             evidence.add(values, float(noise))
         self.mean.add(reading.mean, reading.mean_noise)
         named = [evidence.named(self.deviations, reading.signed) for evidence in self.messages]
-        return Sight(named, self.mean.named(self.deviations), cases, reading.cost)
+        return Sight(named, self.mean.named(self.deviations), crowd, reading.cost)
 
 
 def overheard(
     weights: Mapping[str, np.ndarray],
     protocol: Protocol,
     tap: Wiretap,
-    draw: Callable[[], list[Case]],
+    draw: Callable[[], Crowd],
     rng: np.random.Generator,
     deviations: float,
 ) -> Iterator[tuple[Round, Sight]]:
@@ -122,14 +121,14 @@ def overheard(
         rng: seeds the clients' training.
         deviations: see `Tally`.
     """
-    cases = so_far = draw()
-    made = one_round(weights, protocol, cases, rng)
+    crowd = so_far = draw()
+    made = one_round(weights, protocol, crowd.cases, rng)
     tally = Tally(made, deviations)
     while True:
         reading = tap.read(made)
         yield made, tally.add(reading, so_far)
         weights = moved_weights(weights, reading.mean)
         if protocol.mails is not None:
-            cases = draw()
-            so_far = joined(so_far, cases)
-        made = one_round(weights, protocol, cases, rng, made.jitter)
+            crowd = draw()
+            so_far = so_far.and_then(crowd)
+        made = one_round(weights, protocol, crowd.cases, rng, made.jitter)
