@@ -51,11 +51,12 @@ class MailWordLeak(Attack[MailFilter, Mails]):
     over ten rounds, 6.1 %, 4.3 % and 2.3 % of the words above chance. Without noise every row that ever moved counts.
 
     The gain is what the client's own messages name in as many rounds as the federation has had, as far as `rounds`
-    goes: whoever sees one sees the others, and false alarms do not grow. It is the share of a client's words named
+    goes: whoever sees one sees the others, and false alarms do not grow. It is the share of the clients' words named
     less the share of the other words named wrongly: 0 for whoever sees nothing, and for whoever guesses without
-    looking. Words of one mail go together and are counted one by one, so that the interval is narrower than it should
-    be. What the means still name is reported beside it, and is no part of the gain: every client is shown them under
-    every aggregation. Where the clients have built the vocabulary, each has sent the list of its words before the first
+    looking, as often for one client as for the next; so each client has the threshold of its own noise. Words of one
+    mail go together and are counted one by one, so that the interval is narrower than it should be. What the means
+    still name is reported beside it, and is no part of the gain: every client is shown them under every aggregation.
+    Where the clients have built the vocabulary, each has sent the list of its words before the first
     round, as it is: the list counts for the gain, whatever protects the updates.
 
     The positive control is the source's leak test. The negative one is the subject's own rounds under CKKS, whose
@@ -89,7 +90,7 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         local_epochs: Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(1)] = (1, 5),
         batch_sizes: Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(1)] = (1, 32),
         momenta: Annotated[Sequence[Annotated[float, Ge(0)]], MinLen(1)] = (0.0, 0.9, 0.99),
-        rounds: Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(1)] = (1, 3, 10),
+        rounds: Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(1)] = (1, 3),
         clients: Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(1)] = (1, 3, 10, 30),
         compared: Sequence[Aggregation] = (),
         deviations: Annotated[float, Gt(0)] = 2.0,
@@ -113,9 +114,9 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         found.gain = gain(sights[own - 1], data, lists)
         if not control:
             self._report(found, sights[own - 1], data, lists)
-            self._over_rounds(found, sights, data)
             self._table(found, subject, protocol, made, sights[0], data, rng)
             self._plain(found, subject, protocol, data, rng)
+            self._over_rounds(found, sights, data)
         return found
 
     def _own_control(
@@ -166,11 +167,13 @@ class MailWordLeak(Attack[MailFilter, Mails]):
 
     def _report(self, found: Findings, sight: Sight, data: Mails, lists: bool) -> None:
         """The shares for the first client, and for the means."""
+        if lists:
+            found.notes.append("The clients have sent their words for a common vocabulary, which is the gain's share.")
         first = union([sight.messages[0].words, sight.crowd.cases[0].words]) if lists else sight.messages[0].words
         named = {"message": (first, sight.crowd.cases[0])}
         if self.threat.aggregates:
             everybody = sight.crowd.everybody
-            shown = union([sight.mean.words, everybody.words]) if lists else sight.mean.words
+            shown = np.arange(FIRST_WORD, data.vocabulary.size) if lists else sight.mean.words
             named["mean"] = (shown, everybody)
             found.metrics["mean_gain"] = informedness([shown], [everybody], universe(data))
         for name, (guessed, case) in named.items():

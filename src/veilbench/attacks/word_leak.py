@@ -149,7 +149,13 @@ class Leak:
 
 
 def leak(guessed: np.ndarray, truth: np.ndarray, rare: np.ndarray) -> Leak:
-    """Compare guessed words with the true ones; `rare` holds the numbers that a rare word falls on; each once in all."""
+    """Compare guessed words with the true ones.
+
+    Args:
+        guessed: numbers, each once.
+        truth: the same.
+        rare: the numbers that a rare word falls on, each once.
+    """
     precision, recall = _shares(guessed, truth)
     return Leak(precision, recall, *_shares(common(guessed, rare), common(truth, rare)))
 
