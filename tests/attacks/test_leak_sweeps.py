@@ -65,8 +65,9 @@ def test_net_counts_are_those_that_a_loop_counts(data: Mails) -> None:
         exact["net"] += net != 0
         exact["count"] += net != 0 and abs(net) == spam[word] + ham[word]
     assert row["count in spam less in ham named"].n == row["count named"].n == total
-    assert row["count in spam less in ham named"].value == pytest.approx(exact["net"] / total, abs=2 / total)
-    assert row["count named"].value == pytest.approx(exact["count"] / total, abs=2 / total)
+    right = round(row["count in spam less in ham named"].value * total)
+    assert exact["net"] <= right <= exact["net"] + 5  # rounding leaves something of a few words whose difference is 0
+    assert round(row["count named"].value * total) == exact["count"]
     assert exact["count"] < exact["net"] < total
 
 

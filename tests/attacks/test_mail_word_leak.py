@@ -140,7 +140,7 @@ def test_noise_that_adam_has_bounded_has_the_false_alarms_of_normal_noise(data: 
 
 
 def test_adding_up_over_rounds_names_what_noise_hides_in_one(data: Mails) -> None:
-    noisy, hidden = (run(data, UpdateDp(1.0, noise), False, rounds=(1, 10)) for noise in (0.03, 10.0))
+    noisy, hidden = (run(data, UpdateDp(1.0, noise), False, rounds=(1, 10)) for noise in (0.01, 10.0))
     for findings, least in ((noisy, 0.25), (hidden, None)):
         figure = next(figure for figure in findings.figures if "added up" in figure.title)
         message, means = figure.curves
@@ -176,7 +176,7 @@ def test_what_everybody_sees_is_laid_to_one_client_under_krum_alone(data: Mails)
     for name, precision in (("robust krum", 1.0), ("plain, this federation", None)):
         best = rows[name, BEST]
         assert isinstance(best[0], Metric)
-        assert best[0].value == precision if precision else best[0].value < 0.8
+        assert best[0].value == precision if precision else best[0].value < 0.95
     krum, message = rows["robust krum", BEST], rows["robust krum", MESSAGE]
     assert isinstance(krum[1], Metric)
     assert isinstance(message[1], Metric)
@@ -219,7 +219,7 @@ def test_a_vocabulary_that_clients_build_tells_every_word_under_encryption(tmp_p
     assert (common[2].value, common[2].n) == (len(used) / len(data.vocabulary.words), len(data.vocabulary.words))
     elsewhere = len(data.lexicon) - len(used)  # words of the corpus that no client has used
     wrong = len(data.vocabulary.words) - len(used)
-    assert elsewhere > 100
+    assert elsewhere > 30
     assert found["clients"].metrics["mean_gain"].value == pytest.approx(1 - wrong / elsewhere)
     hashed = [row for row in found["hashed"].tables[0].rows if row[0] == "vocabulary: hashed"]
     assert hashed == [["vocabulary: hashed", "nothing is sent to make it", *[None] * 5]]

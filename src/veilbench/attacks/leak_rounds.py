@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtr, ndtri
 
 from veilbench.attacks.leak_cases import Crowd, one_round
 from veilbench.attacks.leak_view import Reading, Round, Wiretap
@@ -37,7 +38,7 @@ class Evidence:
 
     def __init__(self, rows: int, dimension: int) -> None:
         self.total, self.variance = np.zeros((rows, dimension)), 0.0
-        self.ever = np.zeros(rows, bool)
+        self.ever, self.peak, self.rounds = np.zeros(rows, bool), np.zeros(rows), 0
 
     def add(self, values: np.ndarray | None, deviation: float) -> None:
         """One round's values, with the deviation of their noise; None: nothing could be read."""
@@ -47,13 +48,27 @@ class Evidence:
         self.total += own
         self.variance += deviation**2
         self.ever |= (own != 0).any(1)
+        self.rounds += 1
+        if deviation:
+            self.peak = np.maximum(self.peak, np.abs(own).max(1) / deviation)
 
     def named(self, deviations: float, signed: bool = True) -> Named:
-        """The words: those ever moved, or those whose sum stands out of the noise."""
-        out = np.abs(self.total).max(1) > deviations * np.sqrt(self.variance) if self.variance else self.ever
+        """The words: those ever moved, or those that stand out of the noise, in the sum or in one of the rounds.
+
+        The two share the false alarms of `deviations`, as the rounds share theirs (Bonferroni).
+        """
+        out = self._standing_out(deviations) if self.variance else self.ever
         out = out & (np.arange(len(out)) >= FIRST_WORD)
         told = signed and self.total.shape[1] == 1
         return Named(np.flatnonzero(out), np.sign(self.total[:, 0] * out).astype(np.int64) if told else None)
+
+    def _standing_out(self, deviations: float) -> np.ndarray:
+        if self.rounds == 1:
+            return self.peak > deviations
+        tail = float(ndtr(-deviations)) / 2
+        made: np.ndarray = np.abs(self.total).max(1) > float(-ndtri(tail)) * np.sqrt(self.variance)
+        made |= self.peak > float(-ndtri(tail / self.rounds))
+        return made
 
 
 @dataclass(frozen=True)
