@@ -10,7 +10,8 @@ from mail_cases import mails, untrained
 from veilbench.accelerator import Accelerator
 from veilbench.attacks.control_memory import ControlMemory
 from veilbench.attacks.leak_cases import Case, one_round, silent_deviation
-from veilbench.attacks.mail_word_leak import BEST, MEAN, MESSAGE, MailWordLeak, informedness
+from veilbench.attacks.leak_shares import informedness
+from veilbench.attacks.mail_word_leak import BEST, MEAN, MESSAGE, MailWordLeak
 from veilbench.attacks.word_leak import counts_of_one_mail, phe_exponents
 from veilbench.baselines.source_leak_test import SourceLeakTest
 from veilbench.data.mail import Mails
@@ -189,6 +190,14 @@ def test_what_everybody_sees_is_laid_to_one_client_under_krum_alone(data: Mails)
     labels = {name: row[4] for name, row in rows.items()}
     assert isinstance(labels["robust krum", MESSAGE], Metric)
     assert labels["robust krum", MESSAGE].value > 0.9
+
+
+def test_an_aggregation_that_needs_more_clients_says_so_in_its_row(tmp_path: Path) -> None:
+    found = run(mails(tmp_path, clients=2), Plain(), False, compared=[Robust("krum"), Robust("median")])
+    rows = {(row[0], row[1]): row[2:] for row in found.tables[0].rows}
+    why = "nothing: aggregation.rule=krum: Krum with 0 malicious clients needs at least 3, got 2"
+    assert rows["robust krum", why] == [None] * 5
+    assert isinstance(rows["robust median", MESSAGE][0], Metric)
 
 
 def test_a_vocabulary_that_clients_build_tells_every_word_under_encryption(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ import numpy as np
 from annotated_types import Ge, Gt, MinLen
 
 from veilbench.accelerator import Accelerator
-from veilbench.attacks.base import CONFIDENCE, Attack
+from veilbench.attacks.base import Attack
 from veilbench.attacks.leak_cases import Case, Crowd, one_round
-from veilbench.attacks.word_leak import SHARES, common, label_recall, leak
+from veilbench.attacks.leak_shares import HEADINGS, Row, alike, gain, informedness, shares_of, union, universe
+from veilbench.attacks.word_leak import SHARES, leak
 from veilbench.data.mail import Mails
 from veilbench.data.vocabulary import FIRST_WORD
 from veilbench.errors import UserError
@@ -22,21 +23,20 @@ from veilbench.federated.aggregations.base import Aggregation, ExampleNoise
 from veilbench.federated.protocol import Protocol, described
 from veilbench.findings import Control, Curve, Figure, Findings, Metric, Table
 from veilbench.mail.filter import MailFilter
-from veilbench.metrics.intervals import ends, proportion
+from veilbench.metrics.intervals import ends
 from veilbench.threat import ThreatModel
 
 if TYPE_CHECKING:
     from veilbench.attacks.leak_rounds import Named, Sight
     from veilbench.attacks.leak_view import Round
 
-Row = list[str | float | Metric | None]
 MESSAGE, MEAN, BEST = (
     "one client's message, to the aggregator",
     "the mean, to every client",
     "the mean, as one client's words: the best fitting",
 )
 NOTHING = "nothing: every word is named"
-HEADINGS = (*(share.replace("_", " ") for share in SHARES), "label named")
+LISTS = "The clients have sent lists of their words for the vocabulary: the gain and the shares named count these."
 
 
 class MailWordLeak(Attack[MailFilter, Mails]):
@@ -169,7 +169,7 @@ class MailWordLeak(Attack[MailFilter, Mails]):
     def _report(self, found: Findings, sight: Sight, data: Mails, lists: bool) -> None:
         """The shares for the first client, and for the means."""
         if lists:
-            found.notes.append("The clients have sent their words for a common vocabulary, which is the gain's share.")
+            found.notes.append(LISTS)
         first = union([sight.messages[0].words, sight.crowd.cases[0].words]) if lists else sight.messages[0].words
         named = {"message": (first, sight.crowd.cases[0])}
         if self.threat.aggregates:
@@ -219,17 +219,17 @@ class MailWordLeak(Attack[MailFilter, Mails]):
 
         crowd, aggregation = sight.crowd, build(dict(protocol.aggregation))
         made: dict[ExampleNoise | None, Round] = {aggregation.example_noise(): own}  # others must train differently
-        rows = list[Row]()
-        for other in (aggregation, *self.compared):
-            mine = other is aggregation
+        rows = self._rows(f"{title_of(aggregation)}, this federation", found, sight, data)
+        for other in self.compared:
             if (noise := other.example_noise()) not in made:
                 made[noise] = one_round(subject.weights, under(protocol, other), crowd.cases, rng)
-            if not mine:
-                tap = Wiretap(other, len(crowd.cases), np.random.SeedSequence(int(rng.integers(2**62))))
-                sight = Tally(made[noise], self.deviations).add(tap.read(made[noise]), crowd)
-            name = title_of(other) + (", this federation" if mine else "")
-            found.cost |= {f"{name}: {what}": value for what, value in sight.cost.items()}
-            rows += [[name, what, *shares_of(named, case, data)] for what, named, case in self._asked(sight)]
+            seeds = np.random.SeedSequence(int(rng.integers(2**62)))
+            try:
+                reading = Wiretap(other, len(crowd.cases), seeds).read(made[noise])
+            except UserError as error:  # too few clients for it
+                rows.append([title_of(other), f"nothing: {error}", *[None] * len(HEADINGS)])
+                continue
+            rows += self._rows(title_of(other), found, Tally(made[noise], self.deviations).add(reading, crowd), data)
         rows += self._before_the_rounds(crowd, data)
         everything = Named(np.arange(FIRST_WORD, subject.vocabulary.size), None)
         rows.append(["none", NOTHING, *shares_of(everything, crowd.cases[0], data)])
@@ -237,6 +237,11 @@ class MailWordLeak(Attack[MailFilter, Mails]):
             rows.append(["none", f"{NOTHING}, of all clients", *shares_of(everything, crowd.everybody, data)])
         columns = ["aggregation", "what is seen", *HEADINGS]
         found.tables.append(Table("Words named, by what is seen of one round", columns, rows))
+
+    def _rows(self, name: str, found: Findings, sight: Sight, data: Mails) -> list[Row]:
+        """Of one aggregation; its cost goes to the findings."""
+        found.cost |= {f"{name}: {what}": value for what, value in sight.cost.items()}
+        return [[name, what, *shares_of(named, case, data)] for what, named, case in self._asked(sight)]
 
     def _asked(self, sight: Sight) -> list[tuple[str, Named, Case]]:
         """Who sees what, and whose words it names."""
@@ -290,59 +295,3 @@ def protocol_of(subject: MailFilter) -> Protocol:
 def under(protocol: Protocol, aggregation: Aggregation) -> Protocol:
     """The same federation with another aggregation."""
     return replace(protocol, aggregation=described(aggregation))
-
-
-def union(words: Sequence[np.ndarray]) -> np.ndarray:
-    """All of these words, sorted."""
-    return np.unique(np.concatenate(words))
-
-
-def universe(data: Mails) -> int:
-    """The words that could have been used, padding and the unknown word included.
-
-    Those that have a number; where the numbers are of the clients' words alone, those of the whole corpus.
-    """
-    return FIRST_WORD + len(data.lexicon) if data.vocabulary_from == "clients" else data.vocabulary.size
-
-
-def gain(sight: Sight, data: Mails, lists: bool) -> Metric:
-    """What messages name, with the lists of words that clients have sent for the vocabulary, if they have."""
-    cases, guesses = sight.crowd.cases, sight.guesses()
-    if lists:
-        guesses = [union([guess, case.words]) for guess, case in zip(guesses, cases, strict=True)]
-    return informedness(guesses, cases, universe(data))
-
-
-def alike(guessed: np.ndarray, truth: np.ndarray) -> float:
-    """How far two sets of words are the same (Dice 1945): 1 for equal ones, 0 for none in common."""
-    return 2 * len(common(guessed, truth)) / max(len(guessed) + len(truth), 1)
-
-
-def shares_of(named: Named, case: Case, data: Mails) -> Row:
-    """The cells under `HEADINGS`."""
-    measured = leak(named.words, case.words, data.rare_numbers)
-    labels = None if named.leanings is None else label_recall(named.leanings, *case.one_sided)
-    return [*(getattr(measured, share) for share in SHARES), labels]
-
-
-def informedness(guessed: Sequence[np.ndarray], cases: Sequence[Case], size: int) -> Metric:
-    """Share of the clients' words named less share of the other words named (Youden 1950), over all clients.
-
-    Args:
-        guessed: per client, numbers of words.
-        cases: the clients.
-        size: of the vocabulary, padding and the unknown word included.
-
-    Raises:
-        UserError: no client has a known word.
-    """
-    truths = [case.words for case in cases]
-    right = sum(len(common(g, t)) for g, t in zip(guessed, truths, strict=True))
-    wrong, there = sum(map(len, guessed)) - right, sum(map(len, truths))
-    absent = len(cases) * (size - FIRST_WORD) - there
-    if not there or not absent:
-        raise UserError("the attack on words needs words that clients have used, and others")
-    each = 1 - (1 - CONFIDENCE) / 2  # both intervals hold together
-    recall, false = proportion(right, there, each), proportion(wrong, absent, each)
-    label = f"Clopper-Pearson on both shares, {100 * CONFIDENCE:g} %"
-    return Metric(recall.value - false.value, recall.low - false.high, recall.high - false.low, there, label)
