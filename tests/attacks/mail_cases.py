@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -16,9 +17,11 @@ from veilbench.federated.protocol import Protocol, described
 from veilbench.mail.filter import MailFilter
 
 
-def mails(folder: Path, count: int = 900, clients: int = 3) -> Mails:
+def mails(
+    folder: Path, count: int = 900, clients: int = 3, vocabulary: Literal["hashed", "clients"] = "hashed"
+) -> Mails:
     corpus = MailCorpus(mails=count, tail=500, names=200, numbers=200, senders=30)
-    data = MailData(corpus, Tokeniser(most_words=4_000), EqualClients(clients), split=(0.4, 0.1, 0.1, 0.4))
+    data = MailData(corpus, Tokeniser(vocabulary, most_words=4_000), EqualClients(clients), split=(0.4, 0.1, 0.1, 0.4))
     data.prepare(folder)
     return data.load(folder)
 

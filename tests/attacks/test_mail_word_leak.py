@@ -10,7 +10,8 @@ from mail_cases import mails, untrained
 from veilbench.accelerator import Accelerator
 from veilbench.attacks.control_memory import ControlMemory
 from veilbench.attacks.leak_cases import Case, one_round, silent_deviation
-from veilbench.attacks.mail_word_leak import MailWordLeak, informedness
+from veilbench.attacks.leak_shares import informedness
+from veilbench.attacks.mail_word_leak import BEST, MEAN, MESSAGE, MailWordLeak
 from veilbench.attacks.word_leak import counts_of_one_mail, phe_exponents
 from veilbench.baselines.source_leak_test import SourceLeakTest
 from veilbench.data.mail import Mails
@@ -24,6 +25,7 @@ from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.aggregations.robust import Robust
 from veilbench.federated.aggregations.secagg import Secagg
 from veilbench.federated.aggregations.update_dp import UpdateDp
+from veilbench.federated.local_round import client_update
 from veilbench.findings import Findings, Metric, Verdict
 from veilbench.mail.filter import MailFilter
 from veilbench.modules.mail_classifier import MailClassifier
@@ -32,7 +34,7 @@ from veilbench.threat import ThreatModel
 from veilbench.training.federated import Federated
 
 THREAT = ThreatModel(client_messages=True, aggregates=True)
-SMALL: dict[str, Any] = {"mails": (1, 10), "local_epochs": (1,), "batch_sizes": (4,), "clients": (1, 8)}
+SMALL: dict[str, Any] = {"mails": (1, 10), "local_epochs": (1,), "batch_sizes": (4,), "clients": (1, 8), "rounds": (1,)}
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,7 @@ def test_a_plain_federation_is_broken_with_both_controls_passed(data: Mails, tmp
     assert found.verdict is Verdict.BROKEN
     assert [(c.kind, c.name, c.passed) for c in found.controls] == [
         ("positive", "SourceLeakTest", True),
-        ("negative", "one message under CKKS", True),
+        ("negative", "messages under CKKS", True),
     ]
     assert found.controls[0].gain.value == 1  # the source's case, recovered completely
     assert found.controls[1].gain.value == 0
@@ -127,6 +129,113 @@ def test_what_noise_alone_does_to_a_weight_is_the_formulas(data: Mails) -> None:
     assert silent_deviation(subject.weights, subject.protocol, case, None) == 0
 
 
+def test_noise_that_adam_has_bounded_has_the_false_alarms_of_normal_noise(data: Mails) -> None:
+    """Four steps of Adam are as long as they can be wherever there is noise alone: its deviation says too much."""
+    subject = untrained(data, batch_size=10)
+    assert subject.protocol is not None
+    silent = Case(np.zeros((40, 5), np.int32), np.arange(40) % 2)
+    noise = ExampleNoise(1.0, 1.0)
+    above = 2 * silent_deviation(subject.weights, subject.protocol, silent, noise)
+    seed = 7
+    update = client_update(subject.weights, silent.tokens, silent.labels, subject.protocol, seed, noise)[:-1]
+    assert (np.abs(update) > above).mean() == pytest.approx(0.0455, abs=0.015)
+    assert (np.abs(update) > 2 * update.std()).mean() < 0.02
+
+
+def test_adding_up_over_rounds_names_what_noise_hides_in_one(data: Mails) -> None:
+    noisy, hidden = (run(data, UpdateDp(1.0, noise), False, rounds=(1, 10)) for noise in (0.01, 10.0))
+    for findings, least in ((noisy, 0.25), (hidden, None)):
+        figure = next(figure for figure in findings.figures if "added up" in figure.title)
+        message, means = figure.curves
+        assert list(message.x) == [1, 10]
+        if least is not None:
+            assert message.low[1] > message.high[0]
+            assert message.y[1] > message.y[0] + least
+            assert means.low[1] > means.high[0]
+        else:
+            assert abs(message.y[1]) < 0.05
+            assert message.low[1] < 0 < message.high[1]
+
+
+def test_the_gain_is_of_as_many_rounds_as_the_federation_has_had(data: Mails) -> None:
+    for had, wanted in ((1, 0), (2, 0), (4, 1), (9, 1), (10, 2)):
+        settings = SMALL | {"rounds": (10, 1, 4)}
+        subject = untrained(data, UpdateDp(1.0, 0.03), rounds=had)
+        attack = MailWordLeak(THREAT, SourceLeakTest(), **settings)
+        found = attack.run(subject, data, Accelerator("cpu"), np.random.default_rng(0), False)
+        assert found.gain is not None
+        curve = next(figure for figure in found.figures if "added up" in figure.title).curves[0]
+        assert found.gain.value == curve.y[wanted]
+        assert len(set(curve.y)) == 3
+        table = next(table for table in found.tables if "added up" in table.title)
+        assert [row[:2] for row in table.rows[::2]] == [[n, "one client's messages"] for n in ("1", "4", "10")]
+        assert found.metrics["message_recall"] == table.rows[2 * wanted][3]
+
+
+def test_what_everybody_sees_is_laid_to_one_client_under_krum_alone(data: Mails) -> None:
+    """Krum hands one client's update to all; the mean of three does not say whose a word is."""
+    found = run(data, Plain(), False, compared=[Robust("krum"), Robust("trimmed_mean", 0.34), Robust("median")])
+    rows = {(row[0], row[1]): row[2:] for row in found.tables[0].rows}
+    for name, precision in (("robust krum", 1.0), ("plain, this federation", None)):
+        best = rows[name, BEST]
+        assert isinstance(best[0], Metric)
+        assert best[0].value == precision if precision else best[0].value < 0.95
+    krum, message = rows["robust krum", BEST], rows["robust krum", MESSAGE]
+    assert isinstance(krum[1], Metric)
+    assert isinstance(message[1], Metric)
+    assert krum[1].value > 0.9
+    assert rows["robust trimmed mean", MEAN] == rows["robust median", MEAN]  # of three clients
+    for name in ("robust krum", "robust median"):
+        recall = rows[name, MEAN][1]
+        assert isinstance(recall, Metric)
+        assert recall.value < 0.9  # words of one client alone, or of the others, are lost
+    labels = {name: row[4] for name, row in rows.items()}
+    assert isinstance(labels["robust krum", MESSAGE], Metric)
+    assert labels["robust krum", MESSAGE].value > 0.9
+
+
+def test_an_aggregation_that_needs_more_clients_says_so_in_its_row(tmp_path: Path) -> None:
+    found = run(mails(tmp_path, clients=2), Plain(), False, compared=[Robust("krum"), Robust("median")])
+    rows = {(row[0], row[1]): row[2:] for row in found.tables[0].rows}
+    why = "nothing: aggregation.rule=krum: Krum with 0 malicious clients needs at least 3, got 2"
+    assert rows["robust krum", why] == [None] * 5
+    assert isinstance(rows["robust median", MESSAGE][0], Metric)
+
+
+def test_a_vocabulary_that_clients_build_tells_every_word_under_encryption(tmp_path: Path) -> None:
+    """The lists are the gain; with hashed words the same federation tells nothing."""
+    found, words = {}, {}
+    for kind in ("hashed", "clients"):
+        (folder := tmp_path / kind).mkdir()
+        words[kind] = mails(folder, vocabulary=kind)  # type: ignore[arg-type]
+        attack = MailWordLeak(THREAT, SourceLeakTest(), **SMALL)
+        memory = ControlMemory(tmp_path, None)
+        subject = untrained(words[kind], Ckks())
+        found[kind] = attack.examine(subject, words[kind], Accelerator("cpu"), np.random.SeedSequence(0), memory)
+    for kind, verdict, gain in (("hashed", Verdict.HOLDS, 0), ("clients", Verdict.BROKEN, 1)):
+        assert found[kind].verdict is verdict
+        assert found[kind].gain.value == gain  # type: ignore[union-attr]
+        assert [control.passed for control in found[kind].controls] == [True, True]
+        assert found[kind].controls[1].gain.value == 0  # lists are no part of controls
+        assert len(found[kind].notes) == gain
+    rows = {row[1]: row for row in found["clients"].tables[0].rows if row[0] == "vocabulary: clients"}
+    assert [getattr(share, "value", share) for share in rows["one client's word list, to the aggregator"][2:]] == [
+        *[1] * 4,
+        None,
+    ]
+    data = words["clients"]
+    used = {int(number) for mail in data.train.tokens for number in mail} - {0, 1}
+    common = rows["the common vocabulary, to every client"]
+    assert isinstance(common[2], Metric)
+    assert (common[2].value, common[2].n) == (len(used) / len(data.vocabulary.words), len(data.vocabulary.words))
+    elsewhere = len(data.lexicon) - len(used)  # words of the corpus that no client has used
+    wrong = len(data.vocabulary.words) - len(used)
+    assert elsewhere > 30
+    assert found["clients"].metrics["mean_gain"].value == pytest.approx(1 - wrong / elsewhere)
+    hashed = [row for row in found["hashed"].tables[0].rows if row[0] == "vocabulary: hashed"]
+    assert hashed == [["vocabulary: hashed", "nothing is sent to make it", *[None] * 5]]
+
+
 def test_a_plain_row_of_the_table_is_plain_where_the_clients_add_noise(data: Mails) -> None:
     found = run(data, LocalDp(1.0, 20.0), control=False, compared=[Plain()])
     recalls = {(row[0], row[1]): row[3] for row in found.tables[0].rows}
@@ -191,7 +300,7 @@ def test_informedness_is_zero_for_naming_all_and_for_naming_nothing() -> None:
     assert informedness([everything], [case], 12).value == 0
     assert informedness([nothing], [case], 12).value == 0
     assert informedness([half], [case], 12).value == pytest.approx(2 / 3 - 1 / 7)
-    assert informedness([case.words()], [case], 12).value == 1
+    assert informedness([case.words], [case], 12).value == 1
 
 
 def test_the_same_seed_gives_the_same_findings(data: Mails) -> None:

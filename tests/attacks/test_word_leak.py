@@ -11,7 +11,9 @@ from veilbench.attacks.word_leak import (
     leak,
     leanings,
     moved_words,
+    net_count_recall,
     net_counts,
+    one_sided,
     words_by_exponent,
     words_in,
     zero_exponent,
@@ -101,13 +103,13 @@ def test_net_counts_are_spams_counts_less_hams() -> None:
 def test_leanings_tell_the_label_of_words_of_one_label_and_nothing_of_shuffled_ones() -> None:
     tokens, labels = mails(40)
     moved, _ = update(tokens, labels, steps=10, begin=0.05)
-    found = label_recall(leanings(moved), tokens, labels)
+    found = label_recall(leanings(moved), *one_sided(tokens, labels))
     assert found is not None
     assert found.value == 1
-    one_sided = np.setxor1d(words_in(tokens[labels == 0]), words_in(tokens[labels == 1]))
-    assert found.n == len(one_sided) > 20
+    alone = np.setxor1d(words_in(tokens[labels == 0]), words_in(tokens[labels == 1]))
+    assert found.n == len(alone) > 20
     shuffled = np.random.default_rng(0).permutation(labels)
-    control = label_recall(leanings(moved), tokens, shuffled)
+    control = label_recall(leanings(moved), *one_sided(tokens, shuffled))
     assert control is not None
     assert control.value < 0.8
 
@@ -136,6 +138,25 @@ def test_counts_are_compared_exactly() -> None:
     found = count_recall({2: 2, 3: 1, 4: 1, 9: 5}, tokens)
     assert found is not None
     assert (found.value, found.n) == (2 / 3, 3)
+
+
+def test_net_counts_are_compared_exactly_and_silence_is_no_zero() -> None:
+    tokens, labels = np.array([[2, 2, 3, 0], [3, 4, 1, 0], [5, 5, 2, 6]]), np.array([1, 0, 1])
+    truth = {2: 3, 3: 0, 4: -1, 5: 2, 6: 1}
+    for guessed, right in ((truth, 5), ({2: 3, 4: 1, 5: 2, 9: 0}, 2), ({}, 0)):
+        found = net_count_recall(guessed, tokens, labels)
+        assert found is not None
+        assert (found.value, found.n) == (right / 5, 5)
+
+
+def test_words_and_their_labels_are_what_sets_say() -> None:
+    tokens, labels = mails(40)
+    sets = [set(tokens[labels == label].ravel().tolist()) - {0, 1} for label in (0, 1)]
+    ham, spam = one_sided(tokens, labels)
+    assert ham.tolist() == sorted(sets[0] - sets[1])
+    assert spam.tolist() == sorted(sets[1] - sets[0])
+    assert words_in(tokens).tolist() == sorted(sets[0] | sets[1])
+    assert len(words_in(np.zeros((0, 5), int))) == 0
 
 
 def test_zeros_exponent_is_phes() -> None:

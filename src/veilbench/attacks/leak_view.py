@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from veilbench.attacks.word_leak import phe_exponents, words_by_exponent
-from veilbench.data.vocabulary import FIRST_WORD
+from veilbench.attacks.word_leak import phe_exponents, zero_exponent
 from veilbench.federated.aggregations.base import Aggregation, Aggregator, opened
 from veilbench.federated.aggregations.paillier import Paillier
 from veilbench.federated.aggregations.plain import PlainAggregator, numbers
@@ -26,6 +25,7 @@ NAMES = {
     "Secagg": "secure aggregation",
 }
 UNIFORM = 1e-6  # chance that masks are taken for numbers
+ROUNDING = 1e-10  # of a decrypted mean: less is nothing
 
 
 @dataclass(frozen=True)
@@ -46,62 +46,70 @@ class Round:
     dimension: int
     jitter: np.ndarray
 
-    def noise(self) -> tuple[float, float]:
-        """The largest deviation of the noise within one update, and that within the mean."""
-        return float(self.jitter.max()), float(np.linalg.norm(self.weights * self.jitter))
-
     def embedding(self, client: int) -> np.ndarray:
         """The embedding's part of a client's update, shape (words, dimension)."""
         made: np.ndarray = self.updates[client, : self.words * self.dimension].reshape(self.words, self.dimension)
         return made
 
-    def moved(self, values: np.ndarray, above: float) -> np.ndarray:
-        """Numbers of the words whose row of the embedding has a value beyond `above`."""
-        rows = np.abs(values[: self.words * self.dimension].reshape(self.words, self.dimension)).max(1)
-        found = np.flatnonzero(rows > above)
-        return found[found >= FIRST_WORD]
-
 
 @dataclass(frozen=True)
-class Sight:
-    """What was seen of a round, as the words that it names.
+class Reading:
+    """What can be read of a round, as numbers.
 
     Attributes:
-        messages: per client, the words that its message names to the aggregator.
-        mean: the words that the mean names to everybody who gets it.
+        messages: per client, what its message tells the aggregator of each value; None where that is nothing.
+        noise: shape (clients,): the deviation of the noise in each message.
+        mean: what every client gets, shape (size,).
+        mean_noise: the deviation of the noise in it.
+        signed: whether a message's numbers have the sign of the update's.
         cost: seconds for protecting, adding and opening, and the bytes of a message.
     """
 
-    messages: list[np.ndarray]
+    messages: Sequence[np.ndarray | None]
+    noise: np.ndarray
     mean: np.ndarray
-    cost: dict[str, float]
+    mean_noise: float
+    signed: bool = True
+    cost: dict[str, float] = field(default_factory=dict)
 
 
-def seen(aggregation: Aggregation, made: Round, seeds: np.random.SeedSequence, deviations: float) -> Sight:
-    """Run the round under an aggregation, and read what can be read.
+class Wiretap:
+    """The parties of a federation, met round by round, and who can read what of their messages.
 
     Args:
         aggregation: how updates are protected.
-        made: the round.
+        clients: how many.
         seeds: for noise.
-        deviations: a value counts as moved from so many deviations of the noise on.
     """
-    noise = aggregation.noise(made.weights.tolist())
-    in_message, in_mean = (deviations * part for part in noise or made.noise())
-    if isinstance(aggregation, Paillier):
-        return _paillier(aggregation, made)
-    clients, aggregator = aggregation.setup(len(made.updates), seeds)
-    started = time.perf_counter()
-    aggregator.begin(range(len(clients)))
-    pairs = zip(clients, made.updates, made.weights, strict=True)
-    messages = [client.protect(update, float(weight)) for client, update, weight in pairs]
-    sent = time.perf_counter()
-    mean = clients[0].open(aggregator.combine(messages))
-    cost = {"protecting_seconds": sent - started, "opening_seconds": time.perf_counter() - sent}
-    read = [_readable(aggregator, client, message) for client, message in enumerate(messages)]
-    nothing = np.empty(0, np.int64)
-    named = [nothing if values is None else made.moved(values, in_message) for values in read]
-    return Sight(named, made.moved(mean, in_mean), cost | {"message_bytes": len(messages[0])})
+
+    def __init__(self, aggregation: Aggregation, clients: int, seeds: np.random.SeedSequence) -> None:
+        self.aggregation = aggregation
+        # Paillier is read by its exponents, which are known without encrypting
+        self.parties = None if isinstance(aggregation, Paillier) else aggregation.setup(clients, seeds)
+
+    def read(self, made: Round) -> Reading:
+        """Run a round, and read what can be read."""
+        if isinstance(self.aggregation, Paillier):
+            return _paillier(self.aggregation, made)
+        assert self.parties is not None
+        clients, aggregator = self.parties
+        started = time.perf_counter()
+        aggregator.begin(range(len(clients)))
+        pairs = zip(clients, made.updates, made.weights, strict=True)
+        messages = [client.protect(update, float(weight)) for client, update, weight in pairs]
+        sent = time.perf_counter()
+        mean = clients[0].open(aggregator.combine(messages))
+        cost = {"protecting_seconds": sent - started, "opening_seconds": time.perf_counter() - sent}
+        read = [_readable(aggregator, client, message) for client, message in enumerate(messages)]
+        noise, in_mean = self._noise(made)
+        return Reading(read, noise, mean, in_mean, True, cost | {"message_bytes": len(messages[0])})
+
+    def _noise(self, made: Round) -> tuple[np.ndarray, float]:
+        """Deviations per message, and in the mean: public, as the settings and the numbers of mails are."""
+        added = self.aggregation.noise(made.weights.tolist())
+        if added is None:
+            return made.jitter, float(np.linalg.norm(made.weights * made.jitter))
+        return np.full(len(made.updates), added[0]), added[1]
 
 
 def _readable(aggregator: Aggregator, client: int, message: bytes) -> np.ndarray | None:
@@ -125,15 +133,15 @@ def _below_masks(aggregator: SecaggAggregator, client: int, payload: bytes, size
     return None if uniform else aggregator.ring.values(left)
 
 
-def _paillier(aggregation: Paillier, made: Round) -> Sight:
-    """From the exponents alone, which are public and known without encrypting; the mean is the plain one."""
-    nothing = np.empty(0, np.int64)
-    named = [nothing for _ in made.updates]
+def _paillier(aggregation: Paillier, made: Round) -> Reading:
+    """From the exponents alone, which are public: 1 where one is not zero's. The mean is the plain one."""
+    read: list[np.ndarray | None] = [None for _ in made.updates]
     if aggregation.encoding == "float":
-        embedding = made.updates[:, : made.words * made.dimension] * made.weights[:, None]
-        exponents = [phe_exponents(row).reshape(made.words, -1).min(1) for row in embedding]
-        named = [words_by_exponent(row) for row in exponents]
-    return Sight(named, made.moved(np.average(made.updates, 0, made.weights), 1e-10), {})
+        zero = zero_exponent()
+        read = [(phe_exponents(row) != zero).astype(float) for row in made.updates * made.weights[:, None]]
+    mean = np.average(made.updates, 0, made.weights)
+    mean[np.abs(mean) <= ROUNDING] = 0
+    return Reading(read, np.zeros(len(made.updates)), mean, 0.0, signed=False)
 
 
 def title_of(aggregation: Aggregation) -> str:

@@ -18,6 +18,8 @@ from veilbench.data.vocabulary import FIRST_WORD
 from veilbench.findings import Metric
 from veilbench.metrics.intervals import proportion
 
+SHARES = ("precision", "recall", "rare_precision", "rare_recall")  # of a `Leak`
+
 
 def moved_words(update: np.ndarray, above: float = 0.0) -> np.ndarray:
     """Numbers of the words whose row of the embedding has moved, sorted.
@@ -72,6 +74,10 @@ def net_counts(update: np.ndarray, learning_rate: float, mails: int) -> dict[int
     From zero weights every prediction is one half, and the step is rate / (2 * mails) times the difference of the
     counts. A word that is as frequent in both is missed, or found with 0 where rounding has left something of it.
 
+    From other weights a word's step is the sum of its counts, each times its mail's p - y, and p is known to who has
+    the mails: with as many unknown factors as mails, nothing is solved here beyond one mail, see `counts_of_one_mail`.
+    It is not shown to be impossible: words of one mail alone move by whole multiples of one number.
+
     Args:
         update: of the words' weights, shape (words,).
         learning_rate: of the step; public.
@@ -119,8 +125,10 @@ def phe_exponents(values: np.ndarray, mantissa_bits: int = 53, base_bits: int = 
 
 def words_in(tokens: np.ndarray) -> np.ndarray:
     """The truth: numbers of the words in mails of shape (n, length), sorted, padding and the unknown word left out."""
-    words = np.unique(tokens)
-    return words[words >= FIRST_WORD].astype(np.int64)
+    there = np.zeros(int(tokens.max(initial=0)) + 1, bool)
+    there[tokens] = True  # many times faster than sorting
+    there[:FIRST_WORD] = False
+    return np.flatnonzero(there)
 
 
 @dataclass(frozen=True)
@@ -141,31 +149,57 @@ class Leak:
 
 
 def leak(guessed: np.ndarray, truth: np.ndarray, rare: np.ndarray) -> Leak:
-    """Compare guessed words with the true ones; `rare` holds the numbers that a rare word falls on."""
+    """Compare guessed words with the true ones.
+
+    Args:
+        guessed: numbers, each once.
+        truth: the same.
+        rare: the numbers that a rare word falls on, each once.
+    """
     precision, recall = _shares(guessed, truth)
-    return Leak(precision, recall, *_shares(np.intersect1d(guessed, rare), np.intersect1d(truth, rare)))
+    return Leak(precision, recall, *_shares(common(guessed, rare), common(truth, rare)))
+
+
+def common(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """What is in both, each of which has everything once."""
+    return np.intersect1d(one, other, assume_unique=True)
 
 
 def _shares(guessed: np.ndarray, truth: np.ndarray) -> tuple[Metric | None, Metric | None]:
-    hits = len(np.intersect1d(guessed, truth))
+    hits = len(common(guessed, truth))
     return tuple(proportion(hits, len(of)) if len(of) else None for of in (guessed, truth))  # type: ignore[return-value]
 
 
-def label_recall(guessed: np.ndarray, tokens: np.ndarray, labels: np.ndarray) -> Metric | None:
+def one_sided(tokens: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the words that stand in ham alone, and in spam alone, of mails of shape (n, length)."""
+    ham, spam = words_in(tokens[labels == 0]), words_in(tokens[labels == 1])
+    return np.setdiff1d(ham, spam, assume_unique=True), np.setdiff1d(spam, ham, assume_unique=True)
+
+
+def label_recall(guessed: np.ndarray, ham: np.ndarray, spam: np.ndarray) -> Metric | None:
     """Of the words that stand in mails of one label only, those whose leaning says which.
 
     Args:
         guessed: from `leanings`, shape (words,).
-        tokens: the client's mails, shape (n, length).
-        labels: shape (n,).
+        ham: from `one_sided`.
+        spam: the same.
     """
-    ham, spam = words_in(tokens[labels == 0]), words_in(tokens[labels == 1])
-    right = int((guessed[np.setdiff1d(spam, ham)] == 1).sum() + (guessed[np.setdiff1d(ham, spam)] == -1).sum())
-    return proportion(right, total) if (total := len(np.setxor1d(ham, spam))) else None
+    right = int((guessed[spam] == 1).sum() + (guessed[ham] == -1).sum())
+    return proportion(right, total) if (total := len(ham) + len(spam)) else None
 
 
 def count_recall(guessed: Mapping[int, int], tokens: np.ndarray) -> Metric | None:
     """Of the words in the mails, those that were guessed with their exact count."""
     words, counts = np.unique(tokens[tokens >= FIRST_WORD], return_counts=True)
     right = sum(guessed.get(int(word)) == count for word, count in zip(words, counts, strict=True))
+    return proportion(right, len(words)) if len(words) else None
+
+
+def net_count_recall(guessed: Mapping[int, int], tokens: np.ndarray, labels: np.ndarray) -> Metric | None:
+    """Of the words in the mails, those that were guessed with their exact count in spam less that in ham."""
+    spam, ham = (tokens[labels == label] for label in (1, 0))
+    words = words_in(tokens)
+    size = int(tokens.max(initial=0)) + 1
+    net = np.bincount(spam.ravel(), minlength=size) - np.bincount(ham.ravel(), minlength=size)
+    right = sum(guessed.get(int(word)) == net[word] for word in words)
     return proportion(right, len(words)) if len(words) else None

@@ -56,6 +56,7 @@ class Mails:
         lexicon: every word of the corpus, in any part.
         rare: shape (len(lexicon),), bool: names, numbers and the like, which would hurt when leaked.
         notes: what was done to the data.
+        vocabulary_from: what the vocabulary was made of, see `Tokeniser`.
     """
 
     train: MailPart
@@ -67,6 +68,7 @@ class Mails:
     lexicon: list[str]
     rare: np.ndarray
     notes: list[str] = field(default_factory=list)
+    vocabulary_from: str = "hashed"
 
     @cached_property
     def rare_numbers(self) -> np.ndarray:
@@ -126,7 +128,7 @@ class MailData:
             arrays |= {f"{name}_tokens": rows, f"{name}_labels": raw.labels[part], f"{name}_topics": raw.topics[part]}
         arrays["clients"] = self.clients.deal(raw.labels[parts[0]], raw.topics[parts[0]], rng)
         arrays |= _lexicon([mails[i] for i in order], raw.rare)
-        prepared.write(folder, NAME, arrays, {"notes": notes})
+        prepared.write(folder, NAME, arrays, {"notes": notes, "vocabulary_from": self.tokeniser.vocabulary})
 
     def _deal(self, order: np.ndarray) -> list[np.ndarray]:
         ends = np.round(np.cumsum(self.split) * len(order)).astype(int)
@@ -155,7 +157,8 @@ def load_mails(folder: Path) -> Mails:
         train, validation, auxiliary, test = parts
         vocabulary = Vocabulary.from_arrays(arrays)
         lexicon, rare = unpacked(arrays["lexicon"]), arrays["rare"].astype(bool)
-        return Mails(train, validation, auxiliary, test, arrays["clients"], vocabulary, lexicon, rare, about["notes"])
+        told = (about["notes"], about["vocabulary_from"])
+        return Mails(train, validation, auxiliary, test, arrays["clients"], vocabulary, lexicon, rare, *told)
 
 
 def save_mails(mails: Mails, folder: Path) -> None:
@@ -165,7 +168,7 @@ def save_mails(mails: Mails, folder: Path) -> None:
         part: MailPart = getattr(mails, name)
         arrays |= {f"{name}_tokens": part.tokens, f"{name}_labels": part.labels, f"{name}_topics": part.topics}
     arrays |= {"clients": mails.clients, "lexicon": packed(mails.lexicon), "rare": mails.rare.astype(np.uint8)}
-    prepared.write(folder, NAME, arrays, {"notes": mails.notes})
+    prepared.write(folder, NAME, arrays, {"notes": mails.notes, "vocabulary_from": mails.vocabulary_from})
 
 
 def distinct(mails: Sequence[Sequence[str]], labels: np.ndarray, notes: list[str]) -> np.ndarray:

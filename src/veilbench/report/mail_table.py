@@ -18,8 +18,8 @@ FEDERATED, FLOWER, PLAIN = "Federated", "Flower", "Plain"
 COLUMNS = (
     ("Protection", "Who averages the clients' updates, and how they are protected"),
     ("Accuracy", "Share of test mails filed rightly"),
-    ("Words, message", "Share of a client's words that its message names to the aggregator, above chance"),
-    ("Words, mean", "Share of all clients' words that the mean names to everybody, above chance"),
+    ("Words, message", "Share of a client's words that its messages name to the aggregator, above chance"),
+    ("Words, mean", "Share of all clients' words that the means name to everybody, above chance"),
     ("Membership", "Area under the curve of telling training mails, by LiRA: 0.5 is chance"),
     ("Poison", "Share of spam that passes with a trigger that rogue clients built in"),
     ("Epsilon, client", "Differential privacy of one client with all its mails, by the accountant"),
