@@ -145,18 +145,19 @@ def test_points_count_the_strongest_attacker(rows: list[Row]) -> None:
         (3, "strong"),
         (4, "unattacked"),
     ]
-    standard, full, attributes = zip(*(point.leakage for point in found), strict=True)
+    standard, scored, full, attributes = zip(*(point.leakage for point in found), strict=True)
     assert [metric and metric.value for metric in standard] == [1.0, None, None, None]
+    assert [metric and metric.value for metric in scored] == [1.0, None, None, None], "raw has no key to keep secret"
     assert [metric and metric.value for metric in full] == [1.0, 0.9, 0.1, None], "without a key both models are one"
     assert [metric and metric.value for metric in attributes] == [0.2, 0.2, -0.9, None]
     solved = Findings("Stolen", {"sar_at_0.01_preimage": share(0.95)}).metrics["sar_at_0.01_preimage"]
     rows[1]["metrics"]["template_stolen_key.sar_at_0.01_preimage"] = vars(solved)
-    stronger = points(TRADEOFF, rows)[1].leakage[1]
+    stronger = points(TRADEOFF, rows)[1].leakage[2]
     assert stronger
     assert stronger.value == 0.95
     columns, cells = table(TRADEOFF, found)
     assert all(len(cell) == len(columns) for cell in cells)
-    assert cells[3][3:] == [MISSING] * 3
+    assert cells[3][3:] == [MISSING] * 4
 
 
 def test_the_figure_is_drawn_whatever_is_missing(rows: list[Row]) -> None:
@@ -165,7 +166,7 @@ def test_the_figure_is_drawn_whatever_is_missing(rows: list[Row]) -> None:
     drawn = draw(TRADEOFF, points(TRADEOFF, rows), "p")
     assert drawn == draw(TRADEOFF, points(TRADEOFF, rows), "p")
     assert "2 keyed: rank 1, key stolen 0.40, Full disclosure 0.90, Attributes, standard model 0.20" in drawn
-    nowhere = [replace(point, leakage=(*point.leakage[:2], None)) for point in points(TRADEOFF, rows)]
+    nowhere = [replace(point, leakage=(*point.leakage[:3], None)) for point in points(TRADEOFF, rows)]
     assert MISSING in re.findall(r"<text[^>]*>([^<]*)", draw(TRADEOFF, nowhere, "p"))
 
 

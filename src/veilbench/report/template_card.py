@@ -49,6 +49,7 @@ IRREVERSIBILITY = Section(
             SAR,
             (
                 _taken("Standard model: images from templates", "template_inversion"),
+                _taken("Standard model, and the system’s scores: images", "template_inversion_by_scores"),
                 _taken("Full disclosure: images from templates and keys", "template_inversion_known_key"),
                 _taken("Full disclosure: features solved for", "template_stolen_key", "_preimage"),
             ),
@@ -172,6 +173,12 @@ TRADEOFF = Tradeoff(
     "rank 1, key stolen",
     (
         Panel("Standard model", "SAR at FMR 1 %", ("template_inversion.sar_at_0.01",)),
+        Panel(
+            "Standard model and scores",
+            "SAR at FMR 1 %",
+            ("template_inversion_by_scores.sar_at_0.01",),
+            ("template_inversion.sar_at_0.01",),
+        ),
         Panel(
             "Full disclosure",
             "SAR at FMR 1 %",

@@ -14,7 +14,7 @@ from veilbench.report.leaderboard import Row
 from veilbench.report.numbers import with_interval
 from veilbench.report.svg import ROLES, SERIES, inline, style
 
-PANEL, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 2.75, 2.6, 0.65, 0.12, 0.32, 0.5
+PANEL, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 2.3, 2.6, 0.65, 0.12, 0.32, 0.5
 NEAR = (0.13, 0.06)  # along the axes: points so close share a label
 LOWEST = -0.5
 
