@@ -27,8 +27,9 @@ PYTEST := OMP_NUM_THREADS=1 python -m pytest -n logical --maxprocesses 4
 test: $(VENV)/installed lint
 	$(PYTEST) -m 'not slow'
 
+SLOW := slow
 test-slow: $(VENV)/installed
-	$(PYTEST) -m slow
+	$(PYTEST) -m '$(SLOW)'
 
 lint: $(VENV)/installed
 	ruff check .

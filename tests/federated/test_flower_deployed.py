@@ -39,6 +39,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.loopback
 def test_deployed_over_sockets_the_filter_is_the_one_trained_in_process(prepared: Path, tmp_path: Path) -> None:
     deploy(prepared, tmp_path / "out", {"rounds": "2", "batch_size": "32"})
     deployed = load_subject(tmp_path / "out")
@@ -71,6 +72,7 @@ def until(done: Callable[[], bool], seconds: float) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.loopback
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_of_a_killed_deployer_nothing_is_left(prepared: Path, tmp_path: Path, how: signal.Signals) -> None:

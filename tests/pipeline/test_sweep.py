@@ -178,6 +178,7 @@ class Rest:
 
 
 @pytest.mark.slow
+@pytest.mark.loopback
 def test_two_processes_train_one_model_and_one_of_them_keeps_the_record(tmp_path: Path) -> None:
     """DDP on two CPU processes: the gradients of both count, so the model differs from that of one process."""
     words = ["experiment=undercomplete", "evaluation=[reconstruction]", "attack=[]", "tracking=none"]

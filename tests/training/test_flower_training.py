@@ -174,6 +174,7 @@ def test_bad_settings_are_refused(monkeypatch: pytest.MonkeyPatch, data: Mails, 
 
 
 @pytest.mark.slow
+@pytest.mark.loopback
 @pytest.mark.parametrize("runs", ["simulation", "deployed"])
 @pytest.mark.parametrize("privacy", ["none", "client_side_fixed"])
 def test_all_three_ways_give_the_same_filter(data: Mails, tmp_path: Path, runs: Any, privacy: Any) -> None:
