@@ -25,7 +25,7 @@ def flat(node: Any, prefix: str = "") -> dict[str, Any]:
 def labels(folder: Path) -> dict[Path, str]:
     """For each record its experiment, and the settings besides seeds in which the sweep's records differ."""
     settings = {path.parent: flat(load(path)) for path in sorted(folder.rglob("experiment.yaml"))}
-    names = {key for found in settings.values() for key in found if not key.startswith("sources.")}
+    names = {key for found in settings.values() for key in found if not key.startswith("digests.")}
     varied = [k for k in sorted(names) if len({str(found.get(k)) for found in settings.values()}) > 1]
     told = [k for k in varied if not k.endswith("seed") and not k.startswith("names.")]
     return {
