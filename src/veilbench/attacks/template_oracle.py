@@ -178,10 +178,7 @@ class TemplateOracle(Attack[TemplateScheme, Identities]):
         fresh = rng.integers(0, 2**64, n, dtype=np.uint64)
         renewed = system.enrolled_anew(system.victims, fresh)
         inside, listed = (int((counter.first <= self.queries).sum()) for counter in (climbing, dictionary))
-        found.metrics["accepted"], found.metrics["accepted_by_dictionary"] = (
-            proportion(inside, n),
-            proportion(listed, n),
-        )
+        found.metrics |= {"accepted": proportion(inside, n), "accepted_by_dictionary": proportion(listed, n)}
         found.metrics["chance"] = Metric.exact(self._chance(self.queries), n, "share")
         if inside > n / 2:
             found.metrics["queries_for_half"] = Metric.exact(float(np.median(climbing.first)), n)
@@ -191,27 +188,21 @@ class TemplateOracle(Attack[TemplateScheme, Identities]):
         found.metrics["psnr_last_image"] = mean(psnr(images, system.victims.images), unit="", of="victims")
         chance = max(self._chance(self.queries), listed / n)
         found.gain = above_chance(proportion(inside, n, CONFIDENCE), min(chance, 0.999))
-        limits = [limit for limit in self.limits if limit <= self.queries]
+        found.figures.append(self._figure(climbing, dictionary))
+        if images.shape[1] in (1, 3):
+            rows = [("enrolled impression", system.victims.images[:SHOWN]), ("last image", images[:SHOWN])]
+            found.pictures.append(picture("Enrolled impressions, and what answers led to", rows))
+
+    def _figure(self, climbing: Counter, dictionary: Counter) -> Figure:
+        limits, n = [limit for limit in self.limits if limit <= self.queries], len(climbing.first)
         curves = [
             Curve(name, limits, *ends([proportion(int((counter.first <= limit).sum()), n) for limit in limits]))
             for name, counter in ((f"by {self.answers}", climbing), ("by dictionary", dictionary))
         ]
         blind = Curve("chance", limits, [self._chance(limit) for limit in limits])
         title = f"{self.title} ({self.answers}): who gets in under a rate limit"
-        names = ["by dictionary", "chance"]
-        found.figures.append(
-            Figure(
-                title,
-                "queries allowed for each victim",
-                "share of victims",
-                [*curves, blind],
-                log_x=True,
-                control_curves=names,
-            )
-        )
-        if images.shape[1] in (1, 3):
-            rows = [("enrolled impression", system.victims.images[:SHOWN]), ("last image", images[:SHOWN])]
-            found.pictures.append(picture("Enrolled impressions, and what answers led to", rows))
+        axes = (title, "queries allowed for each victim", "share of victims")
+        return Figure(*axes, [*curves, blind], log_x=True, control_curves=["by dictionary", "chance"])
 
     def _chance(self, queries: int) -> float:
         return 1 - (1 - self.fmr) ** queries
