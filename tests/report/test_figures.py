@@ -10,7 +10,7 @@ from made_bench import Bench
 from veilbench.findings import Curve, Figure, Metric
 from veilbench.report import numbers
 from veilbench.report.figures import draw, looks
-from veilbench.report.overview import overview
+from veilbench.report.overview import overview, titles
 from veilbench.report.svg import ROLES
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -106,13 +106,22 @@ def test_overview(made: Bench) -> None:
     drawn = overview(rows)
     labels = texts(drawn)
     assert set(made.names) <= set(labels)
-    assert {"frequency", "known plaintext", "key sensitivity"} <= set(labels)
+    assert {"frequency", "known plaintext", "key sensitivity"} <= set(labels), "what fits into a line stays in one"
     assert labels.count("not run") == 5
     assert {"var(--broken)", "var(--leaks)", "var(--holds)", "var(--inconclusive)"} <= set(
         re.findall(r"var\(--\w+\)", drawn)
     )
     assert overview(rows) == drawn
     assert overview([row for row in rows if not row["attacks"]]) == ""
+
+
+def test_a_family_s_word_is_not_repeated_in_every_title() -> None:
+    assert titles(["mail_poison", "mail_word_leak"]) == {"mail_poison": "poison", "mail_word_leak": "word leak"}
+    assert titles(["mail_poison"]) == {"mail_poison": "mail poison"}
+    assert titles(["key_search", "known_plaintext"]) == {
+        "key_search": "key search",
+        "known_plaintext": "known plaintext",
+    }
 
 
 @pytest.mark.parametrize(

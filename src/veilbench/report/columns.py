@@ -9,7 +9,7 @@ from itertools import groupby
 from veilbench.findings import Metric
 from veilbench.report.leaderboard import WORST_FIRST, Row
 from veilbench.report.numbers import DASH, compact, parts, seconds, words
-from veilbench.report.overview import attack_names
+from veilbench.report.overview import attack_names, titles
 
 NOT_ATTACKED = "not attacked"
 # Metric, heading, explanation, digits after the point (None: it is a share). A column appears where a row has it.
@@ -59,7 +59,7 @@ class Column:
 def columns(rows: Sequence[Row]) -> list[Column]:
     """The columns that these rows fill, beside the experiment's name and its verdict."""
     utility = [_utility(*spec) for spec in UTILITY if any(spec[0] in row["metrics"] for row in rows)]
-    leakage = [_leakage(name) for name in attack_names(rows)]
+    leakage = [_leakage(*entry) for entry in titles(attack_names(rows)).items()]
     controls = [Column("Leakage", "Controls", "Controls that gave the known answer", controls_cell)]
     speed = [Column("Cost", "Encrypt (decrypt)", "Characters per second, in memory", _speed)]
     rated = any(ENCRYPT in row["cost"]["rates"] for row in rows)
@@ -112,7 +112,7 @@ def _utility(key: str, label: str, explanation: str, digits: int | None) -> Colu
     return Column("Utility", label, explanation, cell)
 
 
-def _leakage(name: str) -> Column:
+def _leakage(name: str, told: str) -> Column:
     def cell(row: Row) -> Cell:
         if name not in row["attacks"]:
             return Cell(DASH, "not run")
@@ -123,7 +123,7 @@ def _leakage(name: str) -> Column:
         return Cell(*parts(found, share=False, digits=3), found.value, attack["verdict"] or "")
 
     explanation = f"Gain of the attack {words(name)}: 0 is chance, 1 is everything recovered"
-    return Column("Leakage", words(name).capitalize(), explanation, cell)
+    return Column("Leakage", told.capitalize(), explanation, cell)
 
 
 def _speed(row: Row) -> Cell:

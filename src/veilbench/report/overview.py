@@ -1,8 +1,9 @@
-"""The overview figure: what every attack won on every experiment, with its interval, coloured by verdict."""
+"""The overview figure of a family: what every attack won on every experiment, with intervals, coloured by verdict."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import fill
 from typing import Any
 
 from matplotlib.figure import Figure as Canvas
@@ -13,7 +14,8 @@ from veilbench.report.leaderboard import Row
 from veilbench.report.numbers import words
 from veilbench.report.svg import ROLES, inline, style
 
-PANEL, ROW, LABELS, TOP, BOTTOM = 1.85, 0.28, 1.45, 0.34, 0.95
+PANEL, ROW, LABELS, TOP, BOTTOM = 1.5, 0.28, 1.6, 0.5, 0.95
+TITLE = 18  # characters of a panel's width
 LOOKS = {
     Verdict.BROKEN: ("broken", "o", True),
     Verdict.LEAKS: ("leaks", "D", True),
@@ -27,6 +29,13 @@ def attack_names(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(key for row in rows for key in row["attacks"]))
 
 
+def titles(names: Sequence[str]) -> dict[str, str]:
+    """Attacks in words, without the word that all of them begin with: their family's."""
+    first = {name.partition("_")[0] for name in names}
+    shared = f"{first.pop()}_" if len(names) > 1 and len(first) == 1 else ""
+    return {name: words(name.removeprefix(shared)) for name in names}
+
+
 def overview(rows: Sequence[Row], prefix: str = "overview") -> str:
     """One panel per attack, one line per experiment, as an `<svg>`; empty if nothing was attacked."""
     names = attack_names(rows)
@@ -35,11 +44,13 @@ def overview(rows: Sequence[Row], prefix: str = "overview") -> str:
     width, height = LABELS + PANEL * len(names), TOP + ROW * len(rows) + BOTTOM
     with style():
         canvas = Canvas(figsize=(width, height))
-        low = _lowest(rows)
+        low, told = _lowest(rows), titles(names)
         for index, name in enumerate(names):
             left, bottom = (LABELS + PANEL * index) / width, BOTTOM / height
             box = (left, bottom, (PANEL - 0.16) / width, ROW * len(rows) / height)
-            _panel(canvas.add_axes(box), rows, name, low, first=index == 0)
+            axes = canvas.add_axes(box)
+            axes.set_title(fill(told[name], TITLE), fontsize=10, loc="left", color=ROLES["fg"])
+            _panel(axes, rows, name, low, first=index == 0)
         _key(canvas, LABELS / width)
         canvas.text(LABELS / width, (BOTTOM - 0.48) / height, "gain: 0 is chance, 1 is everything recovered")
         return inline(canvas, prefix, "Gain of every attack on every experiment", _words(rows, names))
@@ -54,7 +65,6 @@ def _lowest(rows: Sequence[Row]) -> float:
 
 def _panel(axes: Any, rows: Sequence[Row], name: str, low: float, first: bool) -> None:
     places = range(len(rows))
-    axes.set_title(words(name), fontsize=10, loc="left", color=ROLES["fg"])
     axes.set_xlim(low, 1.12)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])

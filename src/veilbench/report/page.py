@@ -54,7 +54,7 @@ def render(records: Sequence[Record]) -> str:
             verdicts=list(dict.fromkeys(verdict_cell(entry).text for entry in rows)),
             mails=mail_table.lines(records),
             mail_columns=mail_table.COLUMNS,
-            overview=Markup(overview(rows)),
+            overviews=[(family, Markup(drawn)) for family in families if (drawn := seen_at_once(family, rows))],
             tradeoffs=[shown for family in families if (shown := compared(family, rows))],
             sections=[section(record, entry) for record, entry in zip(records, rows, strict=True)],
         )
@@ -66,6 +66,11 @@ def board(family: str, rows: Sequence[Row]) -> dict[str, Any]:
     own = [entry for entry in rows if entry["family"] == family]
     shown = columns(own)
     return {"family": family, "rows": own, "columns": shown, "groups": groups(shown)}
+
+
+def seen_at_once(family: str, rows: Sequence[Row]) -> str:
+    """The gain of every attack on every experiment of a family, drawn; empty if nothing was attacked."""
+    return overview([entry for entry in rows if entry["family"] == family], f"overview-{family.replace(' ', '-')}")
 
 
 def compared(family: str, rows: Sequence[Row]) -> dict[str, Any] | None:
