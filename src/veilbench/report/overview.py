@@ -14,7 +14,8 @@ from veilbench.report.leaderboard import Row
 from veilbench.report.numbers import words
 from veilbench.report.svg import ROLES, inline, style
 
-PANEL, ROW, LABELS, TOP, BOTTOM = 1.5, 0.28, 1.6, 0.5, 0.95
+PANEL, ROW, LABELS, TOP, BOTTOM = 1.5, 0.28, 1.9, 0.5, 0.95
+NARROWEST = 7.0  # the key's width
 TITLE = 18  # characters of a panel's width
 LOOKS = {
     Verdict.BROKEN: ("broken", "o", True),
@@ -41,7 +42,7 @@ def overview(rows: Sequence[Row], prefix: str = "overview") -> str:
     names = attack_names(rows)
     if not names:
         return ""
-    width, height = LABELS + PANEL * len(names), TOP + ROW * len(rows) + BOTTOM
+    width, height = max(LABELS + PANEL * len(names), NARROWEST), TOP + ROW * len(rows) + BOTTOM
     with style():
         canvas = Canvas(figsize=(width, height))
         low, told = _lowest(rows), titles(names)
