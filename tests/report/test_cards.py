@@ -12,7 +12,7 @@ from fake_records import config, put
 from seen_page import Seen
 
 from veilbench.findings import Curve, Figure, Findings, Metric, Picture
-from veilbench.report.cards import MISSING, Line, filled, lines, value
+from veilbench.report.cards import MISSING, Filled, Line, filled, lines, value
 from veilbench.report.leaderboard import Row, row
 from veilbench.report.page import render, write
 from veilbench.report.records import Record, read_all
@@ -202,3 +202,14 @@ def test_cards_in_a_browser(browser: Any, shots: Path, tmp_path: Path, records: 
         assert seen.complaints == []
         assert [url for url in seen.requests if not url.startswith("data:")] == [(tmp_path / "index.html").as_uri()]
         seen.shot(name)
+
+
+def test_pictures_of_several_attacks_say_whose_they_are() -> None:
+    one, other = (Findings("Inversion", {}, pictures=[Picture("Prints back", "rows", PIXEL)]) for _ in range(2))
+    parts = [("attack", "template_inversion", one), ("attack", "template_inversion_by_scores", other)]
+    together, alone = (Filled(CARD.sections[1], [], [], shown).pictures for shown in (parts, parts[:1]))
+    assert [picture.title for picture in together] == [
+        "Template inversion: Prints back",
+        "Template inversion by scores: Prints back",
+    ]
+    assert [picture.title for picture in alone] == ["Prints back"]

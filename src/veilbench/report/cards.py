@@ -89,13 +89,21 @@ class Filled:
         several = sum(bool(found.figures) for _, _, found in self.parts) > 1
         for stage, key, found in self.parts:
             for index, figure in enumerate(found.figures):
-                title = f"{words(key).capitalize()}: {figure.title}" if several else figure.title
-                yield f"{stage}-{key}-{index}", replace(figure, title=title)
+                yield f"{stage}-{key}-{index}", replace(figure, title=_titled(figure.title, key, several))
 
     @property
     def pictures(self) -> list[Picture]:
-        """All of them."""
-        return [picture for _, _, found in self.parts for picture in found.pictures]
+        """All of them, titled likewise."""
+        several = sum(bool(found.pictures) for _, _, found in self.parts) > 1
+        return [
+            replace(picture, title=_titled(picture.title, key, several))
+            for _, key, found in self.parts
+            for picture in found.pictures
+        ]
+
+
+def _titled(title: str, key: str, several: bool) -> str:
+    return f"{words(key).capitalize()}: {title}" if several else title
 
 
 def filled(card: Card, record: Record, row: Row) -> list[Filled]:
