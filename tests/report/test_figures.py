@@ -101,6 +101,14 @@ def test_bands_where_there_are_intervals() -> None:
     assert "fill-opacity:0.18" not in draw(plain, "p")
 
 
+def test_a_long_label_is_broken_into_lines_that_fit() -> None:
+    label = "share of words named less share of others"
+    shown = Figure("t", "rounds", label, [Curve("first", [1, 2], [0, 1]), Curve("second", [1, 2], [1, 0])])
+    drawn = texts(draw(shown, "p"))
+    assert label not in drawn
+    assert " ".join(part for part in drawn if part and part in label and not part.isdigit()) == label
+
+
 def test_overview(made: Bench) -> None:
     rows = made.rows()
     drawn = overview(rows)

@@ -10,7 +10,7 @@ from fake_records import around, config, evaluation, put, training
 from veilbench.findings import Curve, Figure, Findings, Metric, Table
 from veilbench.metrics.grids import picture
 from veilbench.report.leaderboard import row
-from veilbench.report.page import board, render
+from veilbench.report.page import board, numeric, render
 from veilbench.report.records import Record, read_all
 
 CLOUD = Figure("The code", "first", "second", [Curve("a", [1, 2], [3, -4]), Curve("b", [2], [1])], points=True)
@@ -50,3 +50,8 @@ def test_each_family_has_its_own_columns(tmp_path: Path) -> None:
     assert "Round trip" not in labels["autoencoders"]
     assert {"Error", "Code"} <= set(labels["autoencoders"])
     assert render(records(tmp_path / "again")).count('<table class="board">') == 2
+
+
+def test_columns_of_words_stand_left_like_words() -> None:
+    lines = [["a", "seen", Metric(0.5, 0.4, 0.6, 9), None], ["b", "heard", 2.0, None]]
+    assert numeric(Table("t", ["who", "how", "error", "left out"], lines)) == {2, 3}

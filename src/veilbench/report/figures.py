@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import count, pairwise
+from textwrap import fill
 from typing import Any
 
 from matplotlib.figure import Figure as Canvas
@@ -18,6 +19,7 @@ WIDTH, HEIGHT, LINE = 4.4, 2.75, 0.2
 MARKERS = "os^Dv*"
 DASHES = ((0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1)))
 MOST_MARKERS, FEWEST_FOR_BAND = 30, 4
+LABEL = 28  # characters that fit beside an axis
 Look = dict[str, Any]
 
 
@@ -117,7 +119,7 @@ def _scale(axes: Any, figure: Figure) -> None:
     elif y and not figure.points and min(y) >= 0 and 0.25 < max(y) <= 1:
         axes.set_ylim(-0.04, 1.04)
     axes.set_xlabel(figure.x_label)
-    axes.set_ylabel(figure.y_label)
+    axes.set_ylabel(fill(figure.y_label, LABEL))
     axes.grid(axis="y")
     _label(axes.xaxis)
     _label(axes.yaxis)

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from veilbench import __version__
-from veilbench.findings import Figure, Findings, Metric, Verdict
+from veilbench.findings import Figure, Findings, Metric, Table, Verdict
 from veilbench.report import cards, mail_table, numbers, tradeoff
 from veilbench.report.columns import columns, groups, verdict_cell
 from veilbench.report.figures import draw
@@ -102,8 +102,14 @@ def _environment() -> Environment:
         "cell": cell,
         "mark": lambda verdict: MARKS[Verdict(verdict)] if verdict else "none",
         "verdict": verdict_cell,
+        "numeric": numeric,
     }
     return environment
+
+
+def numeric(table: Table) -> set[int]:
+    """The places of a table's columns that are not words alone; the first one names the lines."""
+    return {at for at in range(1, len(table.columns)) if not all(isinstance(line[at], str) for line in table.rows)}
 
 
 def summary(rows: Sequence[Row]) -> dict[str, str]:
