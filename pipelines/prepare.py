@@ -14,4 +14,4 @@ if __name__ == "__main__":
     die_with_parent()
     with one_line_errors():
         name = sys.argv[1]
-        stages.prepare(load(Path("params/data") / f"{name}.yaml"), stages.PREPARED / name)
+        stages.prepare(load(Path("params/data") / f"{name}.yaml", ("data", "digests")), stages.PREPARED / name)

@@ -19,7 +19,7 @@ from pipelines.compose import CONF, composed, plain
 from pipelines.sweep import objective
 from veilbench import stages
 from veilbench.errors import UserError, one_line_errors
-from veilbench.experiment import build
+from veilbench.experiment import part
 from veilbench.search import Range, Search, read_search
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def run(trial: optuna.Trial, search: Search, overrides: list[str], folder: Path)
     root = folder / str(trial.number)
     stages.run_all(config, root, watcher(trial, search))
     (root / "experiment.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf8")
-    build(config["tracking"]).publish(config, root)
+    part(config, "tracking").publish(config, root)
     return objective(search.objective, root) or 0.0
 
 

@@ -19,7 +19,7 @@ from omegaconf import DictConfig
 from pipelines.compose import hydra_errors, plain
 from veilbench import stages
 from veilbench.errors import UserError, one_line_errors
-from veilbench.experiment import build
+from veilbench.experiment import part
 from veilbench.tracking import headline
 
 
@@ -43,7 +43,7 @@ def run(composed: DictConfig, choices: dict[str, str], overrides: list[str], fol
         raise
     stages.run_all(config, folder)
     (folder / "experiment.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf8")
-    build(config["tracking"]).publish(config, folder)
+    part(config, "tracking").publish(config, folder)
     return objective(config["objective"], folder)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from veilbench import stages
 from veilbench.errors import UserError, one_line_errors
-from veilbench.experiment import build, load
+from veilbench.experiment import load, part
 from veilbench.lifeline import die_with_parent
 from veilbench.tracking import NoTracking
 
@@ -36,7 +36,7 @@ def main() -> None:
     """Publish; a store that cannot be reached is said once."""
     published = 0
     every = [(load(config), folder) for config, folder in records([Path(argument) for argument in sys.argv[1:]])]
-    trackers = [(build(config["tracking"]), config, folder) for config, folder in every]
+    trackers = [(part(config, "tracking"), config, folder) for config, folder in every]
     found = [entry for entry in trackers if not isinstance(entry[0], NoTracking)]  # they asked not to be published
     for tracker, config, folder in found:
         if tracker.publish(config, folder) is None:

@@ -7,7 +7,6 @@ import functools
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import yaml
 
@@ -15,7 +14,7 @@ from veilbench.attacks.frequency import Frequency
 from veilbench.baselines.substitution import Substitution
 from veilbench.data.text import TextData
 from veilbench.errors import UserError
-from veilbench.experiment import Config, build, check, identity, load, locate
+from veilbench.experiment import Config, build, build_as, check, identity, load, part
 
 THREAT = {"_target_": "veilbench.threat.ThreatModel", "auxiliary_data": True}
 TEXT = {"_target_": "veilbench.data.text.TextData", "words": [5, 9], "longest_word": 4, "seed": 2}
@@ -152,10 +151,10 @@ def test_values_of_rows_are_checked_beside_their_source(change: Config, said: st
     assert said in refusal(node)
 
 
-def test_a_target_that_is_no_source_is_refused_when_it_is_built() -> None:
-    check(rows_of(TEXT))
-    with pytest.raises(UserError, match=r"RowsData: source=.*must be a loader or generator"):
-        build(rows_of(TEXT))
+def test_a_target_that_is_no_source_is_refused() -> None:
+    assert "data.source._target_=veilbench.data.text.TextData is not allowed: it is not a Source" in refusal(
+        rows_of(TEXT)
+    )
 
 
 def test_mistakes_inside_lists_are_found_with_their_index() -> None:
@@ -210,15 +209,54 @@ def test_an_impossible_value_names_the_class_and_the_value(change: Config, said:
     assert "\n" not in str(refused.value)
 
 
-def test_locate_finds_classes_and_functions() -> None:
-    assert locate("veilbench.data.text.TextData", "x") is TextData
-    assert locate("numpy.linalg.norm", "x") is np.linalg.norm
+def test_a_part_must_be_of_the_class_that_its_argument_takes() -> None:
+    said = refusal(changed("attack.frequency.threat", TEXT))
+    assert said == (
+        "attack.frequency.threat._target_=veilbench.data.text.TextData is not allowed: it is not a ThreatModel"
+    )
+    source = rows_of({"_target_": "veilbench.baselines.pca.Pca", "code": 2})
+    assert "it is not a Source" in refusal(source)
+
+
+def test_a_description_in_a_file_must_be_of_the_kind_that_is_read() -> None:
+    assert isinstance(build_as(TextData, TEXT, "data"), TextData)
+    with pytest.raises(UserError, match="ThreatModel is not a TextData"):
+        build_as(TextData, THREAT, "data")
+    with pytest.raises(UserError, match=r"data\.words=3 is not allowed"):
+        build_as(TextData, TEXT | {"words": 3}, "data")
+
+
+def test_a_part_of_a_damaged_experiment_is_named() -> None:
+    assert isinstance(part(config(), "data"), TextData)
+    with pytest.raises(UserError, match="no training: training=None"):
+        part(config(), "training")
+    with pytest.raises(UserError, match=r"data\.words=3 is not allowed"):
+        part(changed("data.words", 3), "data")
 
 
 def test_load_reads_what_was_written(tmp_path: Path) -> None:
     path = tmp_path / "one.yaml"
-    path.write_text(yaml.safe_dump(config()))
-    assert load(path) == config()
+    whole = config() | {"names": {"data": "text"}, "digests": {"train": "0" * 16}, "seed": 3}
+    path.write_text(yaml.safe_dump(whole))
+    assert load(path) == whole
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"names": None}, "one.yaml is damaged: names=None"),
+        ({"digests": ["a"]}, "digests=['a']"),
+        ({"digests": {"train": 3}}, "digests={'train': 3}"),
+        ({"seed": -1}, "seed=-1"),
+        ({"seed": True}, "seed=True"),
+    ],
+)
+def test_a_damaged_resolved_experiment_is_named(tmp_path: Path, change: Config, said: str) -> None:
+    path = tmp_path / "one.yaml"
+    path.write_text(yaml.safe_dump({"names": {"data": "text"}, "digests": {}, "seed": 0} | change))
+    with pytest.raises(UserError) as refused:
+        load(path)
+    assert said in str(refused.value)
 
 
 def test_a_missing_experiment_lists_those_that_there_are(tmp_path: Path) -> None:

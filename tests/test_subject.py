@@ -125,7 +125,7 @@ def test_a_class_from_elsewhere_is_refused_before_it_is_imported(
 ) -> None:
     edit_head(saved, **{"class": kind})
     monkeypatch.setattr("importlib.import_module", lambda name: pytest.fail(f"{name} was imported"))
-    assert "no class of veilbench" in refusal(saved)
+    assert "only classes of veilbench may be named" in refusal(saved)
 
 
 @pytest.mark.parametrize("kind", ["veilbench.nowhere.Cipher", "veilbench.baselines.aes_ctr.Gone"])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 TRACEBACK = "VEILBENCH_TRACEBACK"
@@ -27,3 +28,9 @@ def one_line_errors() -> Iterator[None]:
             raise
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def suggest(name: str, known: Iterable[str], prefix: str = "") -> str:
+    """The end of an error about an unknown name: "; did you mean ...?", or nothing where no known name is near."""
+    close = difflib.get_close_matches(name, list(known), 1)
+    return f"; did you mean {prefix}{close[0]}?" if close else ""

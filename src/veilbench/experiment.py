@@ -8,19 +8,22 @@ node's other keys are its constructor's arguments, whose annotations say what is
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import hashlib
-import importlib
 import inspect
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_type_hints
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+from typing_extensions import get_protocol_members
 
-from veilbench.errors import UserError
+from veilbench.errors import UserError, suggest
+from veilbench.roots import find_class
+from veilbench.yaml_file import read_mapping
 
+T = TypeVar("T")
 Config = dict[str, Any]
 SETTINGS = {  # what a stage reads of the configuration
     "prepare": ("data",),
@@ -29,22 +32,6 @@ SETTINGS = {  # what a stage reads of the configuration
     "attack": ("seed", "trainer", "attack"),
 }
 MADE_BEFORE = {"prepare": (), "train": ("data",), "evaluate": ("data", "model"), "attack": ("data", "model")}
-
-
-def locate(target: str, where: str) -> Any:
-    """The class or function that a `_target_` names.
-
-    Raises:
-        UserError: there is none.
-    """
-    module, _, name = str(target).rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
-        raise UserError(f"{where}._target_={target} names nothing that can be imported: {error}") from error
-    if not callable(found):
-        raise UserError(f"{where}._target_={target} is not a class or function")
-    return found
 
 
 def check(node: Any, where: str = "") -> None:
@@ -66,17 +53,16 @@ def check(node: Any, where: str = "") -> None:
 
 
 def _check_arguments(node: Config, where: str) -> None:
-    target = locate(node["_target_"], where)
-    function = target.__init__ if inspect.isclass(target) else target
+    target = find_class(node["_target_"], object, f"{where}._target_")
     parameters = inspect.signature(target).parameters
-    hints = get_type_hints(function, include_extras=True)
-    given = {key: value for key, value in node.items() if not key.startswith("_")}
+    hints = get_type_hints(target.__init__, include_extras=True)
+    given = {key: value for key, value in node.items() if key != "_target_"}
     for key, value in given.items():
         if key not in parameters:
-            close = difflib.get_close_matches(key, parameters, 1)
-            hint = f"; did you mean {where}.{close[0]}?" if close else ""
-            raise UserError(f"unknown key {where}.{key}={value}; allowed: {', '.join(parameters) or 'none'}{hint}")
-        if not _is_built_later(value) and key in hints:
+            allowed = ", ".join(parameters) or "none"
+            hint = suggest(key, parameters, f"{where}.")
+            raise UserError(f"unknown key {where}.{key}={value}; allowed: {allowed}{hint}")
+        if key in hints:
             _check_value(hints[key], value, f"{where}.{key}")
     missing = [k for k, p in parameters.items() if p.default is p.empty and p.kind != p.VAR_KEYWORD]
     if lacking := [key for key in missing if key not in given]:
@@ -90,6 +76,9 @@ def _is_built_later(value: Any) -> bool:
 
 
 def _check_value(annotation: Any, value: Any, where: str) -> None:
+    if _is_built_later(value):
+        _check_part(annotation, value, where)
+        return
     protocol = getattr(annotation, "_is_protocol", False)
     if dataclasses.is_dataclass(annotation) or inspect.isabstract(annotation) or protocol:
         name = getattr(annotation, "__name__", annotation)
@@ -100,6 +89,34 @@ def _check_value(annotation: Any, value: Any, where: str) -> None:
         first = error.errors()[0]
         at = "".join(f"[{part}]" for part in first["loc"] if isinstance(part, int))
         raise UserError(f"{where}{at}={first['input']!r} is not allowed: {first['msg'].lower()}") from error
+
+
+def _check_part(annotation: Any, value: Any, where: str) -> None:
+    """Check that a part is of a class that the argument takes; parts within lists and dicts are left to the builder."""
+    if not isinstance(value, dict) or "_target_" not in value:
+        return
+    kinds = [kind for kind in _members(annotation) if kind is not NoneType]
+    if Any in kinds or not all(inspect.isclass(kind) for kind in kinds):
+        return
+    found = find_class(value["_target_"], object, f"{where}._target_")
+    if not any(_fits(found, kind) for kind in kinds):
+        names = " or ".join(kind.__name__ for kind in kinds)
+        raise UserError(f"{where}._target_={value['_target_']} is not allowed: it is not a {names}")
+
+
+def _members(annotation: Any) -> list[Any]:
+    """The types that an annotation allows: the members of a union, without what annotates them."""
+    if get_origin(annotation) is Annotated:
+        return _members(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return [member for part in get_args(annotation) for member in _members(part)]
+    return [get_origin(annotation) or annotation]
+
+
+def _fits(found: type, kind: type) -> bool:
+    if getattr(kind, "_is_protocol", False):
+        return all(hasattr(found, name) for name in get_protocol_members(kind))
+    return issubclass(found, kind)
 
 
 def build(node: Any) -> Any:
@@ -113,24 +130,65 @@ def build(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     parts = {key: build(child) for key, child in node.items() if key != "_target_"}
-    if "_target_" not in node:
-        return parts
-    try:
-        return locate(node["_target_"], "")(**parts)
-    except ValueError as error:
-        raise UserError(f"{node['_target_'].rpartition('.')[2]}: {error}") from error
+    return _construct(find_class(node["_target_"], object, "_target_"), parts) if "_target_" in node else parts
 
 
-def load(path: Path) -> Config:
-    """Read a resolved experiment.
+def build_as(kind: type[T], node: Mapping[str, Any], where: str) -> T:
+    """Check and construct an object out of a file that anybody may have written.
+
+    Args:
+        kind: the class that the object must be of, or be derived from.
+        node: the class as `_target_`, and its constructor's arguments.
+        where: the place of the node in the file.
 
     Raises:
-        UserError: there is no such file.
+        UserError: the class is of another kind, or a value is not allowed.
+    """
+    found = find_class(node.get("_target_"), kind, f"{where}._target_")
+    check(node, where)
+    return _construct(found, {key: build(child) for key, child in node.items() if key != "_target_"})
+
+
+def _construct(kind: type[T], arguments: Mapping[str, Any]) -> T:
+    try:
+        return kind(**arguments)
+    except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
+        raise UserError(f"{kind.__name__}: {error}") from error
+
+
+def part(config: Config, key: str) -> Any:
+    """Check and construct one part of a resolved experiment, such as its model.
+
+    Raises:
+        UserError: the file that the experiment was read from lacks it, or holds what is not allowed.
+    """
+    if not isinstance(node := config.get(key), dict):
+        raise UserError(f"the resolved experiment has no {key}: {key}={node!r}; run `dvc repro resolve`")
+    check(node, key)
+    return build(node)
+
+
+def load(path: Path, keys: Sequence[str] = ("names", "digests")) -> Config:
+    """Read a resolved experiment, or a resolved data set.
+
+    Args:
+        path: a file of params/, or the experiment.yaml of a sweep's job.
+        keys: what it must hold beside the parts that `part` constructs.
+
+    Raises:
+        UserError: there is no such file, or it is damaged.
     """
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none; run `dvc repro resolve`"
         raise UserError(f"no resolved experiment {path.stem}; there are: {known}")
-    return dict(yaml.safe_load(path.read_text(encoding="utf8")))
+    config = read_mapping(path)
+    for key in keys:
+        if not isinstance(config.get(key), dict) or not all(isinstance(v, str | None) for v in config[key].values()):
+            raise UserError(f"{path} is damaged: {key}={config.get(key)!r}; run `dvc repro -f resolve`")
+    seed = config.get("seed", 0)
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        raise UserError(f"{path} is damaged: seed={seed!r} is no whole number of 0 or more; run `dvc repro -f resolve`")
+    return config
 
 
 def identity(config: Config) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from veilbench.accelerator import watched
 from veilbench.attacks.control_memory import ControlMemory
 from veilbench.errors import UserError
-from veilbench.experiment import Config, build
+from veilbench.experiment import Config, part
 from veilbench.findings import Findings, whole_folder, write_record
 from veilbench.sources import digest
 from veilbench.subject import load_subject
@@ -33,7 +33,7 @@ def _seeds(config: Config, stage: str) -> np.random.SeedSequence:
 def prepare(config: Config, folder: Path) -> None:
     """Make or read the data and write what the later stages read into `folder`."""
     with whole_folder(folder) as partial:
-        build(config["data"]).prepare(partial)
+        part(config, "data").prepare(partial)
 
 
 def train(config: Config, data: Path, folder: Path, watch: Watch | None = None) -> None:
@@ -45,13 +45,13 @@ def train(config: Config, data: Path, folder: Path, watch: Watch | None = None) 
         folder: for the record.
         watch: told of the steps done and the curves' latest values while training, by trainings that have curves.
     """
-    trainer = build(config["trainer"])
-    model, training = build(config["model"]), build(config["training"])
+    trainer = part(config, "trainer")
+    model, training = part(config, "model"), part(config, "training")
     if watch:
         if not hasattr(training, "watch"):
             raise UserError(f"{type(training).__name__} has no curves to watch while it trains: set watched to null")
         training.watch = watch
-    prepared = build(config["data"]).load(data)
+    prepared = part(config, "data").load(data)
     with whole_folder(folder) as partial:
         started = time.perf_counter()
         weights = partial / "weights"
@@ -93,9 +93,9 @@ def attack(config: Config, data: Path, trained: Path, folder: Path, controls: Pa
 def _examine(
     config: Config, group: str, data: Path, trained: Path, folder: Path, more: Callable[[str, Any], tuple[Any, ...]]
 ) -> None:
-    trainer, examiners = build(config["trainer"]), build(config[group])
+    trainer, examiners = part(config, "trainer"), part(config, group)
     subject = load_subject(trained)
-    prepared = build(config["data"]).load(data)
+    prepared = part(config, "data").load(data)
     found: dict[str, Findings] = {}
     with whole_folder(folder) as partial:
         for name, examiner in watched(list(examiners.items()), group):

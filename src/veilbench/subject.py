@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import json
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from veilbench.errors import UserError
+from veilbench.roots import find_class
 
 FORMAT = 1
 
@@ -68,20 +68,13 @@ def load_subject(folder: Path) -> Subject:
         raise UserError(f"{folder} holds a damaged model: {error}") from error
     if not isinstance(head, dict):
         raise UserError(f"{folder} holds a damaged model: subject.json is not an object")
-    module, _, name = str(head.get("class")).rpartition(".")
-    if module.partition(".")[0] != "veilbench":  # a file from elsewhere must not choose what is imported
-        raise UserError(f"{folder} was made by {head.get('class')}, which is no class of veilbench")
     try:
-        kind = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(f"{folder} was made by {head.get('class')}, which this version does not have") from error
-    if head.get("format") != FORMAT or not _is_subject(kind):
-        raise UserError(f"{folder} is not a model of format {FORMAT}: {head.get('class')}")
+        kind = find_class(head.get("class"), Subject, "class")
+    except UserError as error:
+        raise UserError(f"{folder} holds no model that this version knows: {error}") from error
+    if head.get("format") != FORMAT or inspect.isabstract(kind):
+        raise UserError(f"{folder} is not a model of format {FORMAT}: format={head.get('format')}, {head['class']}")
     try:
         return kind.restore(head["settings"], arrays)
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{folder} holds a damaged model: {error!r}") from error
-
-
-def _is_subject(kind: object) -> TypeGuard[type[Subject]]:
-    return isinstance(kind, type) and issubclass(kind, Subject) and not inspect.isabstract(kind)

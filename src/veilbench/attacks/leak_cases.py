@@ -13,8 +13,7 @@ from veilbench.attacks.word_leak import one_sided, words_in
 from veilbench.data.mail import Mails
 from veilbench.data.vocabulary import PAD
 from veilbench.errors import UserError
-from veilbench.experiment import build
-from veilbench.federated.aggregations.base import Aggregation, ExampleNoise
+from veilbench.federated.aggregations.base import ExampleNoise
 from veilbench.federated.protocol import Protocol
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ def dealt(data: Mails, sizes: Sequence[int], rng: np.random.Generator) -> list[C
 
 def example_noise(protocol: Protocol) -> ExampleNoise | None:
     """What clients of this federation add within their local steps."""
-    aggregation: Aggregation = build(dict(protocol.aggregation))
+    aggregation = protocol.build_aggregation()
     return aggregation.example_noise()
 
 

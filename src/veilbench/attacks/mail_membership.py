@@ -14,8 +14,6 @@ from veilbench.attacks.mail_shadows import shadow_logits
 from veilbench.attacks.membership_report import RATES, report
 from veilbench.data.mail import MailPart, Mails
 from veilbench.errors import UserError
-from veilbench.experiment import build
-from veilbench.federated.aggregations.base import Aggregation
 from veilbench.findings import Control, Findings, Metric
 from veilbench.mail.filter import MailFilter
 from veilbench.mail.spam_scorer import SpamScorer
@@ -138,7 +136,7 @@ class MailMembership(Attack[SpamScorer, Mails]):
         protocol = subject.protocol if isinstance(subject, MailFilter) else None
         if protocol is None:
             return
-        aggregation: Aggregation = build(dict(protocol.aggregation))
+        aggregation = protocol.build_aggregation()
         epsilon = aggregation.example_epsilon(protocol.rounds, protocol.local_epochs, protocol.batch_size, sizes)
         if epsilon is None:
             return

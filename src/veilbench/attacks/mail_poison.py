@@ -17,7 +17,6 @@ from veilbench.attacks.poisoned_clients import backdoored, flipped, with_words
 from veilbench.data.mail import Mails
 from veilbench.data.vocabulary import FIRST_WORD
 from veilbench.errors import UserError
-from veilbench.experiment import build
 from veilbench.federated.aggregations.base import Aggregation, ExampleNoise
 from veilbench.findings import Control, Findings, Metric, Table
 from veilbench.mail.filter import MailFilter
@@ -106,7 +105,7 @@ class MailPoison(Attack[MailFilter, Mails]):
         from veilbench.attacks.leak_view import title_of
 
         accelerator.device()
-        found, own = Findings(self.title), build(dict(protocol_of(subject).aggregation))
+        found, own = Findings(self.title), protocol_of(subject).build_aggregation()
         made: dict[ExampleNoise | None, Poisoned] = {}  # rounds differ where clients must train differently
         rows = list[list[str | float | Metric | None]]()
         for index, aggregation in enumerate((own, *([] if control else self.compared))):
@@ -129,7 +128,7 @@ class MailPoison(Attack[MailFilter, Mails]):
     ) -> Control:
         """The same without a rogue client."""
         trainer.device()
-        own = build(dict(protocol_of(subject).aggregation))
+        own = protocol_of(subject).build_aggregation()
         made = self._made(subject, data, np.random.default_rng(seed), own.example_noise())
         gain = self._outcome(subject, own, data, made, "none").gain
         return Control("negative", "no rogue client", gain, gain.low <= 0)

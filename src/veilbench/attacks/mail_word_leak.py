@@ -18,7 +18,6 @@ from veilbench.attacks.word_leak import SHARES, leak
 from veilbench.data.mail import Mails
 from veilbench.data.vocabulary import FIRST_WORD
 from veilbench.errors import UserError
-from veilbench.experiment import build
 from veilbench.federated.aggregations.base import Aggregation, ExampleNoise
 from veilbench.federated.protocol import Protocol, described
 from veilbench.findings import Control, Curve, Figure, Findings, Metric, Table
@@ -144,7 +143,7 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         from veilbench.attacks.leak_view import Wiretap
 
         self.threat.require("client_messages")
-        draw, aggregation = self._draw(protocol, data, rng), build(dict(protocol.aggregation))
+        draw, aggregation = self._draw(protocol, data, rng), protocol.build_aggregation()
         seeds, count = np.random.SeedSequence(int(rng.integers(2**62))), self._count(protocol, data)
         tap = Wiretap(aggregation, count, seeds)
         seen = overheard(subject.weights, protocol, tap, draw, rng, self.deviations)
@@ -217,7 +216,7 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         from veilbench.attacks.leak_rounds import Named, Tally
         from veilbench.attacks.leak_view import Wiretap, title_of
 
-        crowd, aggregation = sight.crowd, build(dict(protocol.aggregation))
+        crowd, aggregation = sight.crowd, protocol.build_aggregation()
         made: dict[ExampleNoise | None, Round] = {aggregation.example_noise(): own}  # others must train differently
         rows = self._rows(f"{title_of(aggregation)}, this federation", found, sight, data)
         for other in self.compared:

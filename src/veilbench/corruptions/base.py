@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from veilbench.errors import UserError
+from veilbench.roots import find_class
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -59,13 +59,10 @@ def from_description(description: dict[str, Any]) -> Corruption:
         ValueError: it describes no corruption of ours.
     """
     settings = dict(description)
-    module, _, name = str(settings.pop("class")).rpartition(".")
-    if module.rpartition(".")[0] != __name__.rpartition(".")[0]:  # a file must not choose what is imported
-        raise ValueError(f"{module}.{name} is no corruption of veilbench")
-    made = getattr(importlib.import_module(module), name)(**settings)
-    if not isinstance(made, Corruption):
-        raise ValueError(f"{module}.{name} is no corruption")
-    return made
+    try:
+        return find_class(settings.pop("class", None), Corruption, "class")(**settings)
+    except (UserError, TypeError) as error:
+        raise ValueError(f"corruption: {error}") from error
 
 
 def need_images(images: Tensor, corruption: object) -> None:

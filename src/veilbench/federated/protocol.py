@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from veilbench.experiment import build_as
 from veilbench.federated.aggregations.base import Aggregation
 
 
@@ -41,6 +42,14 @@ class Protocol:
     def settings(self) -> dict[str, Any]:
         """Plain types; `Protocol(**settings)` is the inverse."""
         return asdict(self)
+
+    def build_aggregation(self) -> Aggregation:
+        """Construct the aggregation.
+
+        Raises:
+            UserError: the protocol comes out of a file, and describes something else there.
+        """
+        return build_as(Aggregation, dict(self.aggregation), "protocol.aggregation")
 
 
 def described(aggregation: Aggregation) -> dict[str, Any]:
