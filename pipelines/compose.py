@@ -4,62 +4,106 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
+from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException
+from hydra.core.override_parser.types import Override
+from hydra.errors import ConfigCompositionException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
-from veilbench.errors import UserError
+from pipelines.explain import CONF, choices, explained, parse
+from veilbench.errors import UserError, among, suggest
 from veilbench.experiment import MADE_BEFORE, SETTINGS, Config, build, check
 from veilbench.sources import digest
+from veilbench.yaml_file import read_yaml
 
-CONF = Path(__file__).parent.parent / "conf"
-KEYS = ("seed", "objective", "data", "model", "training", "trainer", "evaluation", "attack", "tracking")
-
-
-def cause(error: BaseException) -> str:
-    """The innermost reason of an error: Hydra's "Error merging override" hides it."""
-    while inner := error.__cause__ or error.__context__:
-        error = inner
-    return f"{error}".strip() or type(error).__name__
+PARTS = ("data", "model", "training", "trainer", "tracking")  # one class each
+LISTS = ("evaluation", "attack")  # any number of classes, by their names
+KEYS = ("seed", "objective", *PARTS, *LISTS)
+OPTIONAL = ("aggregation", "sweep")  # groups that may be null
 
 
-def composed(overrides: list[str]) -> DictConfig:
+def composed(overrides: list[str], mode: RunMode = RunMode.RUN) -> DictConfig:
     """Compose `conf/config.yaml` with overrides.
 
+    Args:
+        overrides: in Hydra's grammar.
+        mode: MULTIRUN for what the jobs of a sweep have in common: mandatory choices may be missing then.
+
     Raises:
-        UserError: a group, a name or a value is wrong.
+        UserError: a file of conf/ is damaged, or a group, a name or a value is wrong.
     """
+    parsed = parse(overrides)
+    for override in parsed:
+        _check_choice(override)
+    check_files()
+    try:
+        with explained(overrides):
+            return _compose(overrides, mode)
+    except UserError as error:
+        if isinstance(error.__cause__, ConfigCompositionException) and (unknown := _unknown_key(parsed)):
+            raise UserError(unknown) from error
+        raise
+
+
+def _compose(overrides: list[str], mode: RunMode = RunMode.RUN) -> DictConfig:
     GlobalHydra.instance().clear()
-    try:
-        with initialize_config_dir(str(CONF.resolve()), version_base="1.3"):
-            config: DictConfig = compose("config", overrides, return_hydra_config=True)
-            return config
-    except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(f"{' '.join(overrides)}: {explain(error)}") from error
+    with initialize_config_dir(str(CONF.resolve()), version_base="1.3"):
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        config: DictConfig = hydra.compose_config("config", overrides, run_mode=mode, from_shell=False)
+        return config
 
 
-def explain(error: BaseException) -> str:
-    """One line for an error of Hydra's: what it says, and why."""
-    said, why = f"{error}".strip(), cause(error)
-    return said if why in said else f"{said}: {why}"
+def check_files() -> None:
+    """Check files of conf/ whose aliases could make Hydra compose without end.
+
+    Raises:
+        UserError: one is damaged, contains itself or grows without bounds.
+    """
+    for path in CONF.rglob("*.yaml"):
+        content = path.read_bytes()
+        if (b"*" in content and b"&" in content) or not content.isascii():
+            read_yaml(path)
 
 
-@contextmanager
-def hydra_errors() -> Iterator[None]:
-    """Hydra's and OmegaConf's errors, and folders that cannot be written, as the user's: their cause in one line."""
-    try:
-        yield
-    except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(explain(error)) from error
-    except OSError as error:
-        raise UserError(f"cannot use {error.filename}: {error.strerror}") from error
+def _check_choice(override: Override) -> None:
+    """Refuse what is no name of a choice where an override chooses one.
+
+    Raises:
+        UserError: the value is not a name, or a list of names.
+    """
+    group, value = str(override.key_or_group), override.value()
+    if override.is_delete() or not (CONF / group).is_dir():
+        return
+    names = value if isinstance(value, list) else [value]
+    if override.is_sweep_override() or (value is None and group in OPTIONAL):
+        return
+    if not all(isinstance(name, str) for name in names) or (isinstance(value, list) and group not in LISTS):
+        allowed = "a list of names" if group in LISTS else "one name"
+        raise UserError(f"{override.input_line} is not allowed: {group} takes {allowed}: {', '.join(choices(group))}")
+
+
+def _unknown_key(parsed: list[Override]) -> str | None:
+    """What to say if an override changes a key that the rest of the configuration does not have."""
+    for wrong in parsed:
+        key = str(wrong.key_or_group)
+        if wrong.is_add() or (CONF / key).is_dir():
+            continue
+        try:
+            rest = _compose([str(o.input_line) for o in parsed if o is not wrong])
+        except Exception:  # something else is wrong as well, and was said
+            continue
+        above, _, last = key.rpartition(".")
+        parent = OmegaConf.select(rest, above) if above else rest
+        if isinstance(parent, DictConfig) and last not in parent:
+            known = [str(name) for name in parent if name != "hydra"]
+            return f"{wrong.input_line}: there is no key {key}{among(last, known, f'{above}.' if above else '')}"
+    return None
 
 
 def plain(
@@ -73,7 +117,7 @@ def plain(
     choices = config.hydra.runtime.choices if choices is None else choices
     overrides = config.hydra.overrides.task if overrides is None else overrides
     names = {key: choices.get(key) for key in ("experiment", "data", "model", "training")}
-    with hydra_errors():
+    with explained():
         content: dict[str, Any] = {
             key: OmegaConf.to_container(config[key], resolve=True, throw_on_missing=True)
             if OmegaConf.is_config(config[key])
@@ -82,11 +126,12 @@ def plain(
             if key in config
         }
     if unknown := sorted(set(config) - set(KEYS) - {"hydra"}):
-        raise UserError(f"unknown key {unknown[0]}={config[unknown[0]]}; allowed: {', '.join(KEYS)}")
+        raise UserError(
+            f"unknown key {unknown[0]}={config[unknown[0]]}; allowed: {', '.join(KEYS)}{suggest(unknown[0], KEYS)}"
+        )
     check_top(content, overrides)
     check(content)
-    for key in ("data", "model", "training", "trainer", "evaluation", "attack", "tracking"):
-        content.setdefault(key, {})
+    for key in (*PARTS, *LISTS):
         build(content[key])
     return {"names": names, **content, "digests": {stage: stage_digest(stage, content) for stage in SETTINGS}}
 
@@ -95,21 +140,44 @@ def check_top(content: Config, overrides: Sequence[str]) -> None:
     """Check what no constructor sees; drop what an experiment sets up and the user has not chosen.
 
     Raises:
-        UserError: the seed is not a natural number, or the user sets up an attack or evaluation that is not chosen.
+        UserError: the seed is not a natural number, a part is missing, or an evaluation or attack is set up that does
+            not exist, or that the user has not chosen.
     """
-    seed = content["seed"]
+    for group in LISTS:  # an empty list of choices leaves no key
+        content[group] = content.get(group) or {}
+    for key in KEYS:
+        if key not in content:
+            raise UserError(f"the configuration has no {key}: do not delete it")
+    seed, objective = content["seed"], content["objective"]
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
         raise UserError(f"seed={seed!r} is not allowed: input should be a whole number, 0 or more")
-    for group in ("evaluation", "attack"):
-        for name, node in list((content.get(group) or {}).items()):
-            if isinstance(node, dict) and "_target_" in node:
-                continue
-            del content[group][name]
-            own = (f"{group}.{name}.", f"{group}.{name}=")  # and not those of a longer name
-            if any(override.lstrip("+").startswith(own) for override in overrides):
-                raise UserError(
-                    f"{group}.{name}={node} sets up what is not chosen; choose it with {group}=[{name},...]"
-                )
+    if objective is not None and not isinstance(objective, str):
+        raise UserError(f"objective={objective!r} is not allowed: input should be the name of a metric, or null")
+    for key in PARTS:
+        if not isinstance(content[key], dict) or "_target_" not in content[key]:
+            raise UserError(f"{key}={content[key]} is not allowed: choose one of {', '.join(choices(key))}")
+    for group in LISTS:
+        if not isinstance(content[group], dict):
+            raise UserError(f"{group}={content[group]} is not allowed: choose a list of {', '.join(choices(group))}")
+        for name, node in list(content[group].items()):
+            if not (isinstance(node, dict) and "_target_" in node):
+                _check_not_chosen(group, name, node, overrides)
+                del content[group][name]
+
+
+def _check_not_chosen(group: str, name: str, node: Any, overrides: Sequence[str]) -> None:
+    """Allow settings of an evaluation or attack that was not chosen, since experiments set up what others drop.
+
+    Raises:
+        UserError: there is none of that name, or the user's own override sets it up.
+    """
+    if name not in (known := choices(group)):
+        raise UserError(f"{group}.{name}={node}: there is no {group} {name}{among(str(name), known)}")
+    if not isinstance(node, dict):
+        raise UserError(f"{group}.{name}={node} is not allowed: settings of {name} are keys with values")
+    own = (f"{group}.{name}.", f"{group}.{name}=")  # and not those of a longer name
+    if any(override.lstrip("+").startswith(own) for override in overrides):
+        raise UserError(f"{group}.{name}={node} sets up what is not chosen; choose it with {group}=[{name},...]")
 
 
 def stage_digest(stage: str, content: Config) -> str:

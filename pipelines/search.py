@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from pipelines.compose import CONF, composed, plain
+from pipelines.compose import composed, plain
+from pipelines.explain import CONF
 from pipelines.sweep import objective
 from veilbench import stages
 from veilbench.errors import UserError, one_line_errors

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from pipelines.compose import hydra_errors, plain
+from pipelines.compose import plain
+from pipelines.explain import explained
+from pipelines.jobs import check_arguments
 from veilbench import stages
 from veilbench.errors import UserError, one_line_errors
 from veilbench.experiment import part
@@ -69,5 +72,7 @@ def objective(name: str | None, folder: Path) -> float | None:
 
 if __name__ == "__main__":
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra's own handling would hide the cause
-    with one_line_errors(), hydra_errors():
-        main()
+    with one_line_errors():
+        check_arguments(sys.argv[1:])
+        with explained():
+            main()

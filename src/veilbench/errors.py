@@ -26,7 +26,8 @@ def one_line_errors() -> Iterator[None]:
     except UserError as error:
         if os.environ.get(TRACEBACK):
             raise
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        line = " ".join(str(error).split()).encode("utf8", "backslashreplace").decode("utf8")  # of any bytes given
+        print(f"error: {line}", file=sys.stderr)
         raise SystemExit(2) from None
 
 
@@ -34,3 +35,10 @@ def suggest(name: str, known: Iterable[str], prefix: str = "") -> str:
     """The end of an error about an unknown name: "; did you mean ...?", or nothing where no known name is near."""
     close = difflib.get_close_matches(name, list(known), 1)
     return f"; did you mean {prefix}{close[0]}?" if close else ""
+
+
+def among(name: str, known: Iterable[str], prefix: str = "") -> str:
+    """The same with all known names: "; did you mean a? There are: a, b"."""
+    names = list(known)
+    hint = suggest(name, names, prefix)
+    return f"{hint or ';'} {'There' if hint else 'there'} are: {', '.join(names) or 'none'}"

@@ -21,6 +21,7 @@ from typing_extensions import get_protocol_members
 
 from veilbench.errors import UserError, suggest
 from veilbench.roots import find_class
+from veilbench.subject import Subject
 from veilbench.yaml_file import read_mapping
 
 T = TypeVar("T")
@@ -116,7 +117,7 @@ def _members(annotation: Any) -> list[Any]:
 def _fits(found: type, kind: type) -> bool:
     if getattr(kind, "_is_protocol", False):
         return all(hasattr(found, name) for name in get_protocol_members(kind))
-    return issubclass(found, kind)
+    return issubclass(found, Subject if issubclass(kind, Subject) else kind)  # a baseline may become another subject
 
 
 def build(node: Any) -> Any:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from pipelines.compose import CONF, composed, plain
+from pipelines.compose import composed, plain
+from pipelines.explain import CONF
 from pipelines.listed import listed
 from pipelines.resolve import resolve_data, resolve_experiment
 
@@ -78,7 +79,7 @@ def test_an_experiment_that_changes_shared_data_is_refused(monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("model=nonesuch", "Could not find 'model/nonesuch'"),
+        ("model=nonesuch", "there is no model=nonesuch; there are: aes_ctr, aes_gcm"),
         ("+model.typo=1", "unknown key model.typo=1; allowed: encrypter"),
         ("model.code_bits=-1", "model.code_bits"),
         ("model.learning_rate=fast", "model.learning_rate='fast' is not allowed"),

@@ -7,7 +7,7 @@ import optuna
 import pytest
 import yaml
 from pipelines import search as script
-from pipelines.compose import CONF
+from pipelines.explain import CONF
 
 from veilbench.errors import UserError
 from veilbench.search import Range, Search, read_search

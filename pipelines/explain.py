@@ -1,0 +1,99 @@
+"""One line for each way in which Hydra, OmegaConf and PyYAML refuse a configuration."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf.errors import OmegaConfBaseException
+
+from veilbench import yaml_file
+from veilbench.errors import UserError, among
+
+CONF = Path(__file__).parent.parent / "conf"
+GRAMMAR = "Hydra's overrides are key=value, +key=value to add a key, ~key to delete one"
+
+
+def parse(overrides: list[str]) -> list[Override]:
+    """Parse overrides, each by itself, so that an error names the one that is wrong.
+
+    Raises:
+        UserError: one is not in Hydra's grammar, or has no key.
+    """
+    parser = OverridesParser.create()
+    parsed = []
+    for override in overrides:
+        try:
+            parsed.append(parser.parse_override(override))
+        except Exception as error:  # the grammar's parser raises errors of its own, and RecursionError
+            said = (
+                f"{error}".splitlines()[0] if isinstance(error, HydraException) and f"{error}" else "it ends too soon"
+            )
+            raise UserError(f"the override {override!r} cannot be read: {said}; {GRAMMAR}") from error
+        if not parsed[-1].key_or_group:
+            raise UserError(f"the override {override!r} has no key; {GRAMMAR}")
+    return parsed
+
+
+@contextmanager
+def explained(overrides: list[str] | None = None) -> Iterator[None]:
+    """Turn what Hydra raises in this block into one line.
+
+    Raises:
+        UserError: a configuration or an override is wrong, or a folder cannot be written.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except MissingConfigException as error:
+        raise UserError(explain(error)) from error
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
+        raise UserError(f"{' '.join(overrides or [])}: {explain(error)}".removeprefix(": ")) from error
+    except OSError as error:
+        raise UserError(f"cannot use {error.filename}: {error.strerror}") from error
+
+
+def explain(error: BaseException) -> str:
+    """What is wrong, in one line.
+
+    Args:
+        error: raised by Hydra, OmegaConf or PyYAML.
+    """
+    cause = _innermost(error)
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        return _missing(error)
+    if isinstance(cause, yaml.YAMLError):
+        mark = getattr(cause, "problem_mark", None) or getattr(cause, "context_mark", None)
+        return f"{mark.name if mark else 'a file of conf/'}{yaml_file.explain(cause)}"
+    if isinstance(cause, RecursionError):
+        return "a value is nested too deeply, or refers to itself"
+    said, why = " ".join(f"{error}".split()), " ".join(f"{cause}".split())
+    return said if why in said else f"{said}: {why}"
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """The first reason: "Error merging override" and the like hide it."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    return error
+
+
+def _missing(error: MissingConfigException) -> str:
+    """A choice that does not exist, with those that do."""
+    group, _, name = str(error.missing_cfg_file).removesuffix(".yaml").rpartition("/")
+    inside = re.match(r"In '(.+?)':", f"{error}")
+    place = f"in conf/{inside[1]}.yaml: " if inside and inside[1] != "config" else ""
+    known = sorted(error.options or []) or choices(group)
+    return f"{place}there is no {group}={name}{among(name, known)}"
+
+
+def choices(group: str) -> list[str]:
+    """The choices of a group of conf/; empty where there is no such group."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))

@@ -1,0 +1,132 @@
+"""Checks every job of a sweep before Hydra begins, so that a mistake leaves no folder behind and costs no time.
+
+It also keeps Hydra from calling what a configuration names: callbacks, launchers and loggers of other packages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice, product
+from math import prod
+from typing import Any, NoReturn
+
+from hydra._internal.utils import get_args_parser
+from hydra.core.override_parser.types import Override
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from pipelines.compose import composed, plain
+from pipelines.explain import explained, parse
+from veilbench.errors import UserError
+
+MOST_JOBS = 10_000
+CHECKED = 100  # jobs that are composed one by one; of more, about as many, spread over all values
+TRUSTED = ("hydra.", "hydra_plugins.")
+LOGGERS = ("logging.", "colorlog.")
+STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
+INFORMS = ("help", "hydra_help", "info", "cfg", "shell_completion")
+
+
+def check_arguments(arguments: Sequence[str]) -> None:
+    """Check the command line of `sweep.py`.
+
+    Args:
+        arguments: without the program's name.
+
+    Raises:
+        UserError: an option or an override is wrong, in any job, or there is no job at all.
+    """
+    parser = get_args_parser()
+    parser.error = _refuse
+    options = parser.parse_args(arguments)
+    if given := [name for name in ("config_path", "config_name", "config_dir") if getattr(options, name)]:
+        raise UserError(f"--{given[0].replace('_', '-')} is not allowed: experiments are read from conf/")
+    overrides = parse(options.overrides)
+    single = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
+    informs = any(getattr(options, name) for name in INFORMS)
+    master = composed(single, RunMode.MULTIRUN) if options.multirun or informs else composed(options.overrides)
+    check_hydra(master)
+    if informs:
+        return
+    if not options.multirun:
+        plain(master)
+        return
+    for job in jobs(overrides, master):
+        config = composed(job)
+        check_hydra(config)
+        plain(config)
+
+
+def _refuse(message: str) -> NoReturn:
+    raise UserError(message)
+
+
+def jobs(overrides: Sequence[Override], master: DictConfig) -> Iterator[list[str]]:
+    """The jobs of a sweep, each as its overrides; of very many, some that are spread over all values.
+
+    Args:
+        overrides: of the command line.
+        master: the configuration without what is swept over, which may sweep over more by `hydra.sweeper.params`.
+
+    Raises:
+        UserError: there are none, or too many.
+    """
+    with explained():
+        params = OmegaConf.to_container(master.hydra.sweeper.get("params") or OmegaConf.create({}), resolve=True)
+    assert isinstance(params, dict)
+    named = {o.get_key_element(): o for o in parse([f"{key!s}={value}" for key, value in params.items()])}
+    named |= {override.get_key_element(): override for override in overrides}
+    values = {key: _values(key, override) for key, override in named.items()}
+    count = prod(len(each) for each in values.values())
+    if not count:
+        empty = next(override.input_line for key, override in named.items() if not values[key])
+        raise UserError(f"{empty} gives no job: it has no values")
+    if count > MOST_JOBS:
+        raise UserError(f"this sweep has more than {MOST_JOBS} jobs; split it")
+    if count <= CHECKED:
+        yield from (list(job) for job in product(*values.values()))
+        return
+    longest = max(len(each) for each in values.values())
+    for index in sorted({round(step * (longest - 1) / CHECKED) for step in range(CHECKED + 1)}):
+        yield [each[index % len(each)] for each in values.values()]
+
+
+def _values(key: str, override: Override) -> list[str]:
+    """The overrides that one override stands for, at most one more than a sweep may have jobs."""
+    if not override.is_sweep_override():
+        return [str(override.input_line)]
+    if not override.is_discrete_sweep():
+        raise UserError(f"{override.input_line} is not allowed: a sweep is over listed values or a range")
+    return [f"{key}={value}" for value in islice(override.sweep_string_iterator(), MOST_JOBS + 1)]
+
+
+def check_hydra(config: DictConfig) -> None:
+    """Refuse settings by which Hydra would import or call what is not its own.
+
+    Raises:
+        UserError: a setting below `hydra` names another package.
+    """
+    with explained():
+        node = OmegaConf.to_container(config.hydra, resolve=False)
+    assert isinstance(node, dict)
+    if node.get("callbacks"):
+        raise UserError(f"hydra.callbacks={node['callbacks']} is not allowed: there are none")
+    for place, key, value in _leaves(node, "hydra"):
+        trusted = {"_target_": TRUSTED, "class": LOGGERS, "()": ()}.get(key)
+        if trusted is not None and not str(value).startswith(trusted):
+            raise UserError(f"{place}={value} is not allowed: it would be imported, and is not Hydra's own")
+        if str(value).startswith("ext://") and value not in STREAMS:
+            raise UserError(f"{place}={value} is not allowed: it would be imported; allowed: {', '.join(STREAMS)}")
+    for entry in node.get("searchpath") or []:
+        if str(entry).startswith("pkg://"):
+            raise UserError(f"hydra.searchpath={entry} is not allowed: a package would be imported")
+
+
+def _leaves(node: Any, place: str) -> Iterator[tuple[str, str, Any]]:
+    """Each plain value below a node, with its place and its key."""
+    pairs = node.items() if isinstance(node, dict) else enumerate(node)
+    for key, child in pairs:
+        if isinstance(child, dict | list):
+            yield from _leaves(child, f"{place}.{key}")
+        else:
+            yield f"{place}.{key}", str(key), child
