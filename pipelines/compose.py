@@ -16,6 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from pipelines.explain import CONF, choices, explained, parse
+from veilbench.compatibility import check_parts
 from veilbench.errors import UserError, among, suggest
 from veilbench.experiment import MADE_BEFORE, SETTINGS, Config, build, check
 from veilbench.sources import digest
@@ -131,9 +132,22 @@ def plain(
         )
     check_top(content, overrides)
     check(content)
-    for key in (*PARTS, *LISTS):
-        build(content[key])
+    check_parts({key: build(content[key]) for key in (*PARTS, *LISTS)})
     return {"names": names, **content, "digests": {stage: stage_digest(stage, content) for stage in SETTINGS}}
+
+
+def plain_data(name: str) -> Config:
+    """One data set on its own, as the stage `prepare` takes it.
+
+    Raises:
+        UserError: there is no such data set, or a value is not allowed.
+    """
+    config = composed([f"data={name}", "model=plaintext"])
+    with explained():
+        data = {"data": OmegaConf.to_container(config.data, resolve=True, throw_on_missing=True)}
+    check(data)
+    build(data)
+    return {**data, "digests": {"prepare": stage_digest("prepare", data)}}
 
 
 def check_top(content: Config, overrides: Sequence[str]) -> None:

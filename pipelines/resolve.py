@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from pipelines.compose import composed, plain, stage_digest
+from pipelines.compose import composed, plain, plain_data
 from pipelines.listed import listed
 from veilbench.errors import UserError, one_line_errors
 from veilbench.experiment import Config
@@ -14,13 +14,6 @@ from veilbench.findings import whole_folder
 from veilbench.lifeline import die_with_parent
 
 PARAMS = Path("params")
-
-
-def resolve_data(name: str) -> Config:
-    """One data set on its own, as the stage `prepare` takes it."""
-    config = plain(composed([f"data={name}", "model=plaintext"]))
-    data = {"data": config["data"]}
-    return {**data, "digests": {"prepare": stage_digest("prepare", data)}}
 
 
 def resolve_experiment(name: str, data: dict[str, Config]) -> Config:
@@ -41,7 +34,7 @@ def resolve_experiment(name: str, data: dict[str, Config]) -> Config:
 def main() -> None:
     """Write params/<experiment>.yaml and params/data/<data>.yaml, all or none."""
     datasets, names = listed()
-    data = {name: resolve_data(name) for name in datasets}
+    data = {name: plain_data(name) for name in datasets}
     experiments = {name: resolve_experiment(name, data) for name in names}
     with whole_folder(PARAMS) as partial:
         (partial / "data").mkdir()

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"pipelines"},
     {"cli"},
-    {"training", "evaluations", "attacks", "report", "tracking", "search", "stages", "accelerator"},
+    {"training", "evaluations", "attacks", "report", "tracking", "search", "stages", "accelerator", "compatibility"},
     {"modules", "baselines", "data", "ciphers", "representations", "templates", "store", "mail", "federated"},
     {"nets", "losses", "metrics", "regularisers", "corruptions"},
     {

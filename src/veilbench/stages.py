@@ -48,7 +48,7 @@ def train(config: Config, data: Path, folder: Path, watch: Watch | None = None) 
     trainer = part(config, "trainer")
     model, training = part(config, "model"), part(config, "training")
     if watch:
-        if not hasattr(training, "watch"):
+        if not training.watchable:
             raise UserError(f"{type(training).__name__} has no curves to watch while it trains: set watched to null")
         training.watch = watch
     prepared = part(config, "data").load(data)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
@@ -15,13 +16,41 @@ from veilbench.errors import UserError
 from veilbench.roots import find_class
 
 FORMAT = 1
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def unsupported(reason: str) -> Callable[[F], F]:
+    """Mark a method that only raises NotImplementedError, so that composing can tell before anything is trained.
+
+    Args:
+        reason: why there is no such operation; the method should raise with the same words.
+    """
+
+    def mark(method: F) -> F:
+        method.__dict__["unsupported"] = reason
+        return method
+
+    return mark
+
+
+def lacking(kind: type) -> dict[str, str]:
+    """The methods of a class that are marked as unsupported, each with the reason."""
+    methods = {name: getattr(kind, name) for name in dir(kind)}
+    return {name: m.unsupported for name, m in methods.items() if hasattr(m, "unsupported")}
 
 
 class Subject(ABC):
     """A trained model, or a baseline, as evaluations and attacks meet it.
 
     Saved as `subject.json` (which class, its plain settings) and `subject.safetensors` (its arrays).
+
+    Attributes:
+        data_kind: the class of the data that `fit` takes.
+        trained_kind: the class of what `fit` returns; None where it is this class.
     """
+
+    data_kind: ClassVar[type] = object
+    trained_kind: ClassVar[type[Subject] | None] = None
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
@@ -36,6 +65,7 @@ class Subject(ABC):
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> Subject:
         """The inverse of `settings` and `arrays`."""
 
+    @unsupported("it is made by training")
     def fit(self, data: Any, rng: np.random.Generator) -> Subject:
         """A baseline made ready without gradient steps: its key drawn, or fitted to `data.train`.
 
@@ -43,6 +73,10 @@ class Subject(ABC):
             NotImplementedError: it is made by training.
         """
         raise NotImplementedError(f"{type(self).__name__} is made by training")
+
+    def lacks(self) -> Mapping[str, str]:
+        """Methods and other abilities that it does not have with these settings, with the reasons."""
+        return {}
 
     def save(self, folder: Path) -> None:
         """Write the subject's two files into an existing folder."""

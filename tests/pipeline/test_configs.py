@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import pytest
 import yaml
-from pipelines.compose import composed, plain
+from pipelines.compose import composed, plain, plain_data
 from pipelines.explain import CONF
 from pipelines.listed import listed
-from pipelines.resolve import resolve_data, resolve_experiment
+from pipelines.resolve import resolve_experiment
 
+from veilbench.baselines.aes_ctr import AesCtr
+from veilbench.baselines.one_time_pad import OneTimePad
+from veilbench.baselines.plaintext import Plaintext
+from veilbench.baselines.substitution import Substitution
+from veilbench.ciphers.codebook import CodebookCipher
+from veilbench.ciphers.keyed import KeyedCipher
 from veilbench.errors import UserError
 from veilbench.experiment import build
+from veilbench.subject import lacking
 
 ROOT = Path(__file__).parents[2]
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
@@ -29,6 +37,25 @@ def test_every_experiment_composes_and_can_be_built(name: str) -> None:
         assert all(not isinstance(built, dict) for built in build(config[group]).values())
 
 
+SETTINGS = [  # data, model and training of each kind that a choice may need around it
+    "text plaintext none",
+    "text cipher_small central",
+    "text cipher_keyed adversarial",
+    "digits pca none",
+    "digits undercomplete rows",
+    "prints_small raw_template none",
+    "prints_small hashmap hashmap",
+    "prints_small hashmap_clients hashmap_clients",
+    "mail_small logistic_filter none",
+    "mail_small mail_classifier federated",
+]
+GUESSES = {  # where to look first, for speed alone
+    "digits": ("evaluation=[a", "evaluation=[re", "evaluation=[p", "attack=[ev", "attack=[in", "attack=[mem"),
+    "prints_small": ("attack=[t", "evaluation=[d", "evaluation=[u", "evaluation=[v", "data=f", "data=p"),
+    "mail_small": ("attack=[mail", "evaluation=[filtering", "data=mail", "data=enron", "data=sms"),
+}
+
+
 @pytest.mark.parametrize(
     "choice",
     [
@@ -37,9 +64,55 @@ def test_every_experiment_composes_and_can_be_built(name: str) -> None:
         for path in sorted((CONF / group).glob("*.yaml"))
     ],
 )
-def test_every_choice_of_every_group_composes(choice: str) -> None:
-    words = [choice] if choice.startswith("model=") else ["model=plaintext", choice]
-    plain(composed(words))
+def test_every_choice_of_every_group_composes_with_what_it_fits(choice: str) -> None:
+    refusals = []
+    for setting in sorted(SETTINGS, key=lambda setting: not choice.startswith(GUESSES.get(setting.split()[0], ("-",)))):
+        words = [f"{key}={name}" for key, name in zip(("data", "model", "training"), setting.split(), strict=True)]
+        try:
+            plain(composed([*(word for word in words if word.split("=")[0] != choice.split("=")[0]), choice]))
+        except UserError as error:
+            refusals.append(str(error))
+        else:
+            return
+    pytest.fail("\n".join(refusals))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ("experiment=undercomplete attack=[frequency]", "attack.frequency does not apply to data=RowsData"),
+        ("experiment=undercomplete evaluation=[fidelity]", "evaluation.fidelity does not apply to data=RowsData"),
+        ("experiment=cipher_small data=digits", "model=CipherPair does not fit data=RowsData: it takes Texts"),
+        ("experiment=hashmap data=mail_small", "model=Hashmap does not fit data=MailData"),
+        ("experiment=cipher_small training=none", "training=NoTraining does not fit model=CipherPair"),
+        ("experiment=cipher_small model=aes_ctr", "training=Central does not fit model=AesCtr"),
+        ("experiment=undercomplete training=federated", "it trains a MailClassifier"),
+        ("experiment=isolation_forest", "there is no experiment=isolation_forest"),
+        ("experiment=pca model=isolation_forest", "it examines a Representation"),
+        ("experiment=cipher_joint attack=[key_sensitivity]", "these networks send no key bits"),
+        ("experiment=plaintext attack=[key_sensitivity]", "plaintext has no key"),
+        ("experiment=cipher_small attack=[key_search]", "its keys cannot be tried by number"),
+        ("experiment=cipher_small attack=[fresh_eve]", "it does not encrypt blocks of bits"),
+        ("experiment=cipher_keyed attack=[frequency]", "it encrypts 2 characters at once"),
+        ("experiment=mail_central attack=[mail_poison]", "it is not trained in a federation"),
+        ("experiment=mail_logistic attack=[mail_word_leak]", "it is not trained in a federation"),
+        ("experiment=denoising model=convolutional_denoising attack=[inversion]", "a net without bottleneck"),
+        ("experiment=aes_ctr ++model._target_=veilbench.threat.ThreatModel", "it is not a Trainable or Subject"),
+        ("experiment=pca ++evaluation.probe._target_=veilbench.baselines.pca.Pca", "unknown key evaluation.probe"),
+    ],
+)
+def test_what_does_not_fit_is_refused_while_composing(overrides: str, said: str) -> None:
+    with pytest.raises(UserError) as refused:
+        plain(composed(overrides.split()))
+    assert said in str(refused.value)
+
+
+def test_methods_marked_as_unsupported_raise_and_others_do_not_say_so() -> None:
+    for kind in (Plaintext, OneTimePad, AesCtr, Substitution, CodebookCipher, KeyedCipher):
+        for name in ("with_key_bit_flipped", "decrypt_under", "blocks"):
+            source = inspect.getsource(getattr(kind, name))
+            always = source.split('"""')[-1].strip().startswith("raise NotImplementedError")
+            assert always == (name in lacking(kind)), (kind, name)
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (CONF / "aggregation").glob("*.yaml")))
@@ -63,7 +136,7 @@ def test_the_pipeline_lists_experiments_that_exist_with_their_data(monkeypatch: 
 def test_the_committed_params_are_what_conf_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     datasets, experiments = listed()
-    data = {name: resolve_data(name) for name in datasets}
+    data = {name: plain_data(name) for name in datasets}
     for name in experiments:
         committed = yaml.safe_load((ROOT / "params" / f"{name}.yaml").read_text())
         assert committed == resolve_experiment(name, data), f"params/{name}.yaml is stale: run `dvc repro resolve`"

@@ -63,7 +63,7 @@ PLAIN = "# @package _global_\ndefaults:\n  - override /model: plaintext\n  - ove
         ("attack: {frequency: 3}\n", "attack.frequency=3 is not allowed: settings of frequency are keys with values"),
         ("attack: 3\n", "attack=3"),
         ("model: null\n", "model=None is not allowed: choose one of aes_ctr, "),
-        ("model: []\n", "model"),
+        ("model: []\n", "Cannot merge DictConfig with ListConfig"),
         ("data: text\n", "data=text is not allowed: choose one of adbench, "),
         ("seed: [1]\n", "seed=[1] is not allowed"),
         ("objective: 3\n", "objective=3 is not allowed"),

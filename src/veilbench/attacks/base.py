@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from functools import partial
 from typing import Generic, TypeVar, cast
 
@@ -11,6 +11,7 @@ import numpy as np
 from veilbench.accelerator import Accelerator
 from veilbench.attacks.control_memory import ControlMemory
 from veilbench.ciphers.base import Cipher
+from veilbench.contracts import Examiner
 from veilbench.data.text import Texts
 from veilbench.errors import UserError
 from veilbench.findings import Control, Findings, judge
@@ -24,7 +25,7 @@ S = TypeVar("S", bound=Subject)
 D = TypeVar("D")
 
 
-class Attack(ABC, Generic[S, D]):
+class Attack(Examiner, Generic[S, D]):
     """An attack on subjects of one kind, with data of one kind.
 
     Args:
@@ -90,6 +91,9 @@ class Attack(ABC, Generic[S, D]):
 
 class CipherAttack(Attack[Cipher, Texts]):
     """An attack on a text cipher; the secret messages come from `data.target`."""
+
+    data_kind = Texts
+    target_kind = Cipher
 
 
 def pieces(target: np.ndarray, length: int, count: int, rng: np.random.Generator) -> list[np.ndarray]:

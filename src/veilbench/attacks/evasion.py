@@ -61,6 +61,9 @@ class Evasion(MovingAttack[Detector, Rows]):
         broken_at: see `Attack`.
     """
 
+    data_kind = Rows
+    target_kind = Detector
+
     title = "Evasion"
     labels: ClassVar = {"hidden": "anomalies hidden", "alarms": "false alarms raised"}
     unit = "1 = distance to the other side"

@@ -37,6 +37,8 @@ class Frequency(CipherAttack):
         broken_at: see `CipherAttack`.
     """
 
+    target_needs = ("single_characters",)
+
     title = "Frequency analysis"
     ladder = "lengths"
 

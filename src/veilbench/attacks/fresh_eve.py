@@ -33,6 +33,8 @@ class FreshEve(CipherAttack):
         broken_at: see `CipherAttack`.
     """
 
+    target_needs = ("blocks",)
+
     title = "Fresh Eve"
     ladder = "hidden"
 

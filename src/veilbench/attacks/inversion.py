@@ -51,6 +51,10 @@ class Inversion(Attack[Representation, Rows]):
         broken_at: see `Attack`.
     """
 
+    data_kind = Rows
+    target_kind = Representation
+    target_needs = ("decode",)
+
     title = "Inversion of codes"
     ladder = "sizes"
 

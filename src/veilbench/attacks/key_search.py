@@ -33,6 +33,8 @@ class KeySearch(CipherAttack):
         broken_at: see `CipherAttack`.
     """
 
+    target_needs = ("decrypt_under",)
+
     title = "Exhaustive key search"
 
     def __init__(

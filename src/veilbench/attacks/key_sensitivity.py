@@ -32,6 +32,8 @@ class KeySensitivity(CipherAttack):
         broken_at: see `CipherAttack`.
     """
 
+    target_needs = ("with_key_bit_flipped",)
+
     title = "Key sensitivity (avalanche)"
 
     def __init__(

@@ -54,6 +54,9 @@ class MailEvasion(Attack[SpamScorer, Mails]):
         broken_at: see `Attack`.
     """
 
+    data_kind = Mails
+    target_kind = SpamScorer
+
     title = "Good words"
 
     def __init__(

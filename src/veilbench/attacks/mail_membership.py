@@ -50,6 +50,9 @@ class MailMembership(Attack[SpamScorer, Mails]):
         broken_at: see `Attack`.
     """
 
+    data_kind = Mails
+    target_kind = SpamScorer
+
     title = "Membership of mails"
 
     def __init__(

@@ -77,6 +77,10 @@ class MailPoison(Attack[MailFilter, Mails]):
         broken_at: see `Attack`.
     """
 
+    data_kind = Mails
+    target_kind = MailFilter
+    target_needs = ("protocol",)
+
     title = "Poisoned clients"
 
     def __init__(

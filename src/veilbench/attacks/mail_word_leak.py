@@ -79,6 +79,10 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         broken_at: see `Attack`.
     """
 
+    data_kind = Mails
+    target_kind = MailFilter
+    target_needs = ("protocol",)
+
     title = "Words from updates"
 
     def __init__(

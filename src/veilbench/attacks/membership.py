@@ -52,6 +52,9 @@ class Membership(Attack[Subject, Rows]):
         broken_at: see `Attack`.
     """
 
+    data_kind = Rows
+    target_kind = (Representation, Detector)
+
     title = "Membership inference"
 
     def __init__(

@@ -45,6 +45,9 @@ class TemplateAttribute(Attack[TemplateScheme, Identities]):
         broken_at: see `Attack`.
     """
 
+    data_kind = Identities
+    target_kind = TemplateScheme
+
     title = "Attributes from templates"
 
     def __init__(

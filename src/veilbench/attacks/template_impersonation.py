@@ -51,6 +51,9 @@ class TemplateImpersonation(MovingAttack[TemplateScheme, Identities]):
         broken_at: see `Attack`.
     """
 
+    data_kind = Identities
+    target_kind = TemplateScheme
+
     title = "Impersonation"
     labels: ClassVar = {"impersonated": "accepted as the victim", "evaded": "not recognised any more"}
     unit = "1 = from black to white"

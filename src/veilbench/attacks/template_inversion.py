@@ -63,6 +63,9 @@ class TemplateInversion(Attack[TemplateScheme, Identities]):
         broken_at: see `Attack`.
     """
 
+    data_kind = Identities
+    target_kind = TemplateScheme
+
     title = "Inversion of templates"
     ladder = "sizes"
 

@@ -49,6 +49,9 @@ class TemplateLinkage(Attack[TemplateScheme, Identities]):
         broken_at: see `Attack`.
     """
 
+    data_kind = Identities
+    target_kind = TemplateScheme
+
     title = "Linkage of templates"
 
     def __init__(

@@ -93,6 +93,9 @@ class TemplateOracle(Attack[TemplateScheme, Identities]):
         broken_at: see `Attack`.
     """
 
+    data_kind = Identities
+    target_kind = TemplateScheme
+
     title = "Oracle"
 
     def __init__(

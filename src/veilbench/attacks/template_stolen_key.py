@@ -41,6 +41,9 @@ class TemplateStolenKey(Attack[TemplateScheme, Identities]):
         broken_at: see `Attack`.
     """
 
+    data_kind = Identities
+    target_kind = TemplateScheme
+
     title = "Stolen key and template"
 
     def __init__(

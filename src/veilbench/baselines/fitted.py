@@ -16,6 +16,7 @@ from veilbench.subject import Subject
 class Fitted(Subject):
     """A baseline that is its constructor's arguments and the arrays that `learned` finds; made ready by `fit`."""
 
+    data_kind = Rows
     names: tuple[str, ...] = ()  # of the arrays
 
     def __init__(self) -> None:

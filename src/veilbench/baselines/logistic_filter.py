@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -10,7 +11,7 @@ from annotated_types import Ge, Gt
 from veilbench.data.mail import Mails
 from veilbench.data.word_counts import word_counts
 from veilbench.federated.protocol import Protocol
-from veilbench.mail.filter import MailFilter
+from veilbench.mail.filter import NO_FEDERATION, MailFilter
 from veilbench.mail.spam_scorer import SpamScorer
 
 
@@ -21,6 +22,8 @@ class LogisticFilter(SpamScorer):
         inverse_penalty: scikit-learn's C.
         iterations: at most.
     """
+
+    trained_kind = MailFilter
 
     def __init__(
         self, inverse_penalty: Annotated[float, Gt(0)] = 1.0, iterations: Annotated[int, Ge(1)] = 1_000
@@ -41,6 +44,10 @@ class LogisticFilter(SpamScorer):
     def protocol(self) -> Protocol | None:
         """Of the federation that it is used in: none."""
         return None
+
+    def lacks(self) -> Mapping[str, str]:
+        """See `Subject.lacks`."""
+        return {} if self.protocol() else NO_FEDERATION
 
     def logits(self, tokens: np.ndarray) -> np.ndarray:
         """Undecided, before it is fitted."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from veilbench.data.rows import Rows
 from veilbench.metrics.nearest import nearest
 from veilbench.representations.base import Representation
 
@@ -15,6 +16,8 @@ class Memorised(Representation):
 
     The positive control of membership inference.
     """
+
+    data_kind = Rows
 
     def __init__(self) -> None:
         self.train = np.zeros((0, 1), np.float32)

@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 
 from veilbench.baselines.stream import StreamCipher
+from veilbench.subject import unsupported
 
 
 class OneTimePad(StreamCipher):
@@ -29,6 +30,7 @@ class OneTimePad(StreamCipher):
         """See `Cipher.blocks`: the exclusive or of bits and key."""
         return np.asarray(2 * np.bitwise_xor(plain, keys).astype(np.float32) - 1)
 
+    @unsupported("each bit of a one-time pad touches exactly one bit of ciphertext, by design")
     def with_key_bit_flipped(self, rng: np.random.Generator) -> StreamCipher:
         """Not offered: in a pad each key bit touches one bit of one message, by design."""
         raise NotImplementedError("each bit of a one-time pad touches exactly one bit of ciphertext, by design")

@@ -8,6 +8,7 @@ import numpy as np
 
 from veilbench.ciphers.base import Cipher, Ciphertext
 from veilbench.data.alphabet import FIRST
+from veilbench.subject import unsupported
 
 
 class Plaintext(Cipher):
@@ -30,6 +31,7 @@ class Plaintext(Cipher):
         """There is no key."""
         return self
 
+    @unsupported("plaintext has no key")
     def with_key_bit_flipped(self, rng: np.random.Generator) -> Cipher:
         """There is no key."""
         raise NotImplementedError("plaintext has no key")

@@ -24,6 +24,8 @@ class SourceLeakTest(SpamScorer):
         words: of a mail.
     """
 
+    trained_kind = MailFilter
+
     def __init__(self, mails: Annotated[int, Ge(1)] = 1, words: Annotated[int, Ge(1)] = 5) -> None:
         self.mails, self.words = mails, words
 

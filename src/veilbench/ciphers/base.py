@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from veilbench.subject import Subject
+from veilbench.data.text import Texts
+from veilbench.subject import Subject, unsupported
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Cipher(Subject):
         key_bits: bits of a key that can be tried by number; 0 where keys have no numbers.
     """
 
+    data_kind = Texts
     block: int = 1
     deterministic: bool = True
     rekeys: bool = True
@@ -86,6 +88,7 @@ class Cipher(Subject):
             NotImplementedError: the scheme has no key in bits.
         """
 
+    @unsupported("its keys cannot be tried by number")
     def decrypt_under(self, numbers: range, ciphertext: Ciphertext) -> Iterator[np.ndarray]:
         """What the keys of these numbers make of a ciphertext, one message each.
 
@@ -94,6 +97,7 @@ class Cipher(Subject):
         """
         raise NotImplementedError("its keys cannot be tried by number")
 
+    @unsupported("it does not encrypt blocks of bits")
     def blocks(self, plain: np.ndarray, keys: np.ndarray, nonces: np.ndarray) -> np.ndarray:
         """Encrypt blocks of bits, each under a key and a nonce of its own; all of shape (n, bits), values 0 and 1.
 

@@ -34,6 +34,10 @@ def random_mapping(bits: int, rng: np.random.Generator, symbols: int = SIZE) -> 
             return np.unpackbits(drawn.view(np.uint8).reshape(symbols, 4), axis=1)[:, -bits:]
 
 
+OWN_CODE = "these networks agreed on a code of their own: a fresh key is a fresh training"
+NO_KEY_BITS = "these networks send no key bits"
+
+
 class CodebookCipher(Cipher):
     """M code books; a random member encrypts every chunk of the text, and its id is published.
 
@@ -109,13 +113,13 @@ class CodebookCipher(Cipher):
     def with_fresh_key(self, rng: np.random.Generator) -> CodebookCipher:
         """Fresh mappings. A pair that was trained to a mapping answers it exactly, so this is the scheme itself."""
         if self.key is None:
-            raise NotImplementedError("these networks agreed on a code of their own: a fresh key is a fresh training")
+            raise NotImplementedError(OWN_CODE)
         return CodebookCipher.from_mappings([random_mapping(int(b), rng) for b in self.bits], self.chunk)
 
     def with_key_bit_flipped(self, rng: np.random.Generator) -> CodebookCipher:
         """One bit of one code of one member flipped."""
         if self.key is None or self.floats:
-            raise NotImplementedError("these networks send no key bits")
+            raise NotImplementedError(NO_KEY_BITS)
         member, symbol = int(rng.integers(self.members)), int(rng.integers(SIZE))
         bit, codes = int(rng.integers(self.bits[member])), self.codes.copy()
         codes[member, symbol, bit // 8] ^= 128 >> bit % 8

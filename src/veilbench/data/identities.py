@@ -10,6 +10,7 @@ from typing import Annotated, Protocol
 import numpy as np
 from annotated_types import Ge
 
+from veilbench.contracts import DataSet
 from veilbench.data import prepared
 from veilbench.errors import UserError
 
@@ -97,7 +98,7 @@ class Identities:
         return tuple(self.train.images.shape[1:])
 
 
-class IdentitiesData:
+class IdentitiesData(DataSet):
     """A source's images, dealt by identity.
 
     Args:
@@ -109,6 +110,8 @@ class IdentitiesData:
         seed: deals.
         shuffled: identities are dealt in random order; otherwise as they are numbered, the first ones to train.
     """
+
+    data_kind = Identities
 
     def __init__(
         self,

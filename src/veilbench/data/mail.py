@@ -12,6 +12,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
+from veilbench.contracts import DataSet
 from veilbench.data import prepared
 from veilbench.data.clients import Deal
 from veilbench.data.raw_mails import MailSource
@@ -77,7 +78,7 @@ class Mails:
         return np.unique(numbers[numbers >= FIRST_WORD])
 
 
-class MailData:
+class MailData(DataSet):
     """A source's mails without repeats, shuffled, dealt into four parts; the training part dealt to clients.
 
     Args:
@@ -88,6 +89,8 @@ class MailData:
         most_mails: take a random part of the source's mails, at most this many; None takes all.
         seed: generates, shuffles and deals.
     """
+
+    data_kind = Mails
 
     def __init__(
         self,

@@ -48,6 +48,8 @@ class PhotographsData(RowsData):
         seed: see `RowsData`.
     """
 
+    data_kind = Photographs
+
     def __init__(
         self,
         source: Source,

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import numpy as np
 from annotated_types import Ge
 
+from veilbench.contracts import DataSet
 from veilbench.data import prepared
 from veilbench.data.raw import Source, checked, distinct
 from veilbench.errors import UserError
@@ -59,7 +60,7 @@ class Rows:
         return tuple(self.train.x.shape[1:])
 
 
-class RowsData:
+class RowsData(DataSet):
     """A source's rows without duplicates, shuffled, dealt into four parts, scaled by what the first one shows.
 
     Rows are dealt one by one: rows that differ but belong together (two images of a person, two payments of a card)
@@ -76,6 +77,8 @@ class RowsData:
         most_rows: take a random part of the source's rows, at most this many; None takes all.
         seed: generates, shuffles and deals.
     """
+
+    data_kind = Rows
 
     def __init__(
         self,

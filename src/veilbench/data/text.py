@@ -9,6 +9,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
+from veilbench.contracts import DataSet
 from veilbench.data import alphabet, english
 from veilbench.errors import UserError
 
@@ -39,7 +40,7 @@ def random_words(count: int, longest: int, rng: np.random.Generator) -> str:
     return "".join(alphabet.text(word) + " " for word in words)
 
 
-class TextData:
+class TextData(DataSet):
     """Random words as in the source system, and the help texts of Python split by document.
 
     Args:
@@ -48,6 +49,8 @@ class TextData:
         docstrings: whether attackers also learn the language from the docstrings of Python's library.
         seed: draws the words and deals the documents.
     """
+
+    data_kind = Texts
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ from annotated_types import Ge
 
 from veilbench.accelerator import Accelerator
 from veilbench.baselines.input_norm import InputNorm
+from veilbench.contracts import Evaluation
 from veilbench.data.rows import Rows
 from veilbench.errors import UserError
 from veilbench.evaluations.applicability import need_rows
@@ -23,7 +24,7 @@ from veilbench.subject import Subject
 IS_THE_NORM = 0.95  # rank correlation
 
 
-class Anomaly:
+class Anomaly(Evaluation):
     """AUROC and average precision on the test rows; alarms at a threshold that normal rows alone have set.
 
     Args:
@@ -32,6 +33,9 @@ class Anomaly:
         examples: anomalies whose oddest features are listed, at most.
         repeats: resamples of the bootstrap, which draws anomalies and normal rows apart.
     """
+
+    data_kind = Rows
+    target_kind = Detector
 
     def __init__(
         self,

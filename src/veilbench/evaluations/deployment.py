@@ -11,6 +11,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt, MinLen
 
 from veilbench.accelerator import Accelerator
+from veilbench.contracts import Evaluation
 from veilbench.data.identities import Identities
 from veilbench.evaluations.verification import scores, user_keys
 from veilbench.findings import Findings, Metric, Table
@@ -24,7 +25,7 @@ from veilbench.templates.base import TemplateScheme
 KEY_BITS = 64
 
 
-class Deployment:
+class Deployment(Evaluation):
     """What `veilbench verify` and `identify` go by, and what ISO/IEC 30136 asks for beside error rates.
 
     The thresholds are those at which strangers who know the key of whom they claim to be are accepted at a false match
@@ -39,6 +40,9 @@ class Deployment:
         keys: drawn for `different_templates`.
         repeats: of the bootstrap, and of the timings' best.
     """
+
+    data_kind = Identities
+    target_kind = TemplateScheme
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ import numpy as np
 from annotated_types import Ge, MinLen
 
 from veilbench.accelerator import Accelerator
+from veilbench.contracts import Evaluation
 from veilbench.data.identities import Identities
 from veilbench.evaluations.verification import user_keys
 from veilbench.findings import Curve, Figure, Findings, Metric, Table
@@ -21,7 +22,7 @@ Classifier = Literal["logistic", "knn", "mlp"]
 SPREAD = 10.0  # length of a training row on average, whatever the templates' unit: regularisation means the same then
 
 
-class Discriminator:
+class Discriminator(Evaluation):
     """Classifiers trained on templates of the test's people, on some impressions of each and tested on the others.
 
     People are dealt into groups of as many as there are classes; a classifier is trained for each group, and their
@@ -38,6 +39,9 @@ class Discriminator:
         hidden: units of that layer.
         components: of the principal components beside; as many as there can be, at most.
     """
+
+    data_kind = Identities
+    target_kind = TemplateScheme
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ import numpy as np
 from annotated_types import Ge
 
 from veilbench.accelerator import Accelerator
+from veilbench.contracts import Evaluation
 from veilbench.data.identities import Identities
 from veilbench.evaluations.verification import user_keys
 from veilbench.findings import Curve, Figure, Findings, Metric
@@ -18,7 +19,7 @@ from veilbench.templates.base import TemplateScheme
 from veilbench.templates.extractor import Extractor
 
 
-class Distance:
+class Distance(Evaluation):
     """Rank correlation of images' distances with templates'; collisions, effective bits and nearest strangers.
 
     All templates are made with one key, since only those can be compared: what a key adds is not measured here. The
@@ -31,6 +32,9 @@ class Distance:
         images: of the test that are compared with each other, at most.
         repeats: of the bootstrap over identities.
     """
+
+    data_kind = Identities
+    target_kind = TemplateScheme
 
     def __init__(self, images: Annotated[int, Ge(10)] = 400, repeats: Annotated[int, Ge(10)] = 200) -> None:
         self.images, self.repeats = images, repeats

@@ -10,18 +10,22 @@ from annotated_types import Ge
 from veilbench.accelerator import Accelerator
 from veilbench.ciphers.base import Cipher
 from veilbench.ciphers.codebook import CodebookCipher
+from veilbench.contracts import Evaluation
 from veilbench.data.alphabet import SIZE
 from veilbench.data.text import Texts
 from veilbench.findings import Findings, Metric
 from veilbench.metrics.intervals import proportion
 
 
-class Fidelity:
+class Fidelity(Evaluation):
     """Exact codes, bit errors, and the round trip over the alphabet and over English never seen in training.
 
     Args:
         length: characters of English to send, at most.
     """
+
+    data_kind = Texts
+    target_kind = Cipher
 
     def __init__(self, length: Annotated[int, Ge(1)] = 20_000) -> None:
         self.length = length

@@ -8,20 +8,25 @@ import numpy as np
 from annotated_types import Ge
 
 from veilbench.accelerator import Accelerator
+from veilbench.contracts import Evaluation
 from veilbench.data.mail import Mails
 from veilbench.data.word_counts import word_counts
 from veilbench.findings import Curve, Figure, Findings, Metric, Table
 from veilbench.mail.filter import MailFilter
+from veilbench.mail.spam_scorer import SpamScorer
 from veilbench.metrics import membership
 from veilbench.metrics.intervals import proportion
 
 
-class Filtering:
+class Filtering(Evaluation):
     """Accuracy, recall, precision, false alarms and the area under the ROC, on mails that nobody trained on.
 
     Args:
         iterations: of the logistic regression, at most.
     """
+
+    data_kind = Mails
+    target_kind = SpamScorer
 
     def __init__(self, iterations: Annotated[int, Ge(1)] = 1_000) -> None:
         self.iterations = iterations

@@ -9,6 +9,7 @@ import numpy as np
 from annotated_types import Ge
 
 from veilbench.accelerator import Accelerator
+from veilbench.contracts import Evaluation
 from veilbench.data.rows import Part, Rows
 from veilbench.errors import UserError
 from veilbench.evaluations.applicability import need_finite, need_rows
@@ -20,7 +21,7 @@ from veilbench.subject import Subject
 ROUNDS, MOST_CLASSES = 500, 10  # of the solver; in the figure
 
 
-class Probe:
+class Probe(Evaluation):
     """Logistic regression and k nearest neighbours on standardised codes, trained on training rows.
 
     Args:
@@ -29,6 +30,9 @@ class Probe:
         picture: how the code is laid out in two dimensions.
         points: of the figure, at most.
     """
+
+    data_kind = Rows
+    target_kind = Representation
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ import numpy as np
 from annotated_types import Ge
 
 from veilbench.accelerator import Accelerator
+from veilbench.contracts import Evaluation
 from veilbench.data.rows import Rows
 from veilbench.errors import UserError
 from veilbench.evaluations.applicability import need_finite, need_rows
@@ -19,7 +20,7 @@ from veilbench.subject import Subject
 SHOWN_LIKED = 4
 
 
-class Recommendation:
+class Recommendation(Evaluation):
     """Hides one liked thing per test person and looks for it among the k that the model puts first.
 
     A row is a person, a column a thing, 1 for liked. The person's other liked things are not recommended again.
@@ -28,6 +29,9 @@ class Recommendation:
         k: things recommended.
         examples: persons shown.
     """
+
+    data_kind = Rows
+    target_kind = Representation
 
     def __init__(self, k: Annotated[int, Ge(1)] = 5, examples: Annotated[int, Ge(0)] = 8) -> None:
         self.k, self.examples = k, examples

@@ -9,6 +9,7 @@ from annotated_types import Ge
 
 from veilbench.accelerator import Accelerator
 from veilbench.baselines.pca import Pca
+from veilbench.contracts import Evaluation
 from veilbench.data.rows import Rows
 from veilbench.evaluations.applicability import has_images, need_finite, need_rows
 from veilbench.findings import Findings, Metric, Picture, Table
@@ -21,7 +22,7 @@ from veilbench.subject import Subject
 ACTIVE, SHOWN = 1e-3, 10  # of the largest value in any code; images
 
 
-class Reconstruction:
+class Reconstruction(Evaluation):
     """Errors of what comes back, beside those of principal components as many as the code is long, and of the mean.
 
     All errors are on the test rows, in the units of the scaled data. A unit of the code is active if it is ever above
@@ -30,6 +31,10 @@ class Reconstruction:
     Args:
         images: how many test images PSNR and SSIM are measured on, at most.
     """
+
+    data_kind = Rows
+    target_kind = Representation
+    target_needs = ("decode",)
 
     def __init__(self, images: Annotated[int, Ge(2)] = 500) -> None:
         self.images = images

@@ -9,6 +9,7 @@ import numpy as np
 from annotated_types import Ge
 
 from veilbench.accelerator import Accelerator
+from veilbench.contracts import Evaluation
 from veilbench.corruptions.base import Corruption, spoiled
 from veilbench.data.photographs import Photographs
 from veilbench.data.rows import Rows
@@ -25,7 +26,7 @@ SHOWN, SQUARE = 8, 128  # images; pixels on each side of what is shown of large 
 Groups = list[np.ndarray]  # of images of one size, each (n, c, h, w)
 
 
-class Restoration:
+class Restoration(Evaluation):
     """PSNR and SSIM against the clean test images, before and after, beside other restorers on the same images.
 
     Where the data has whole images (`data.photographs`), these are what is measured on, each also in a line of its own.
@@ -35,6 +36,9 @@ class Restoration:
         baselines: restorers, fitted to the same training rows, their settings chosen on the validation rows.
         images: test images, at most.
     """
+
+    data_kind = Rows
+    target_kind = Restorer
 
     def __init__(
         self, corruption: Corruption, baselines: Sequence[Restorer] = (), images: Annotated[int, Ge(2)] = 200

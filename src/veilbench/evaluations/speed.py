@@ -11,17 +11,21 @@ from annotated_types import Ge
 
 from veilbench.accelerator import Accelerator
 from veilbench.ciphers.base import Cipher
+from veilbench.contracts import Evaluation
 from veilbench.data.text import Texts
 from veilbench.findings import Findings
 
 
-class Speed:
+class Speed(Evaluation):
     """Characters per second in memory. Rates belong to a machine: they are recorded with the cost, not the metrics.
 
     Args:
         length: characters per message.
         repeats: messages; the fastest counts, since everything else on the machine can only slow it down.
     """
+
+    data_kind = Texts
+    target_kind = Cipher
 
     def __init__(self, length: Annotated[int, Ge(1)] = 100_000, repeats: Annotated[int, Ge(1)] = 3) -> None:
         self.length, self.repeats = length, repeats

@@ -8,6 +8,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt
 
 from veilbench.accelerator import Accelerator
+from veilbench.contracts import Evaluation
 from veilbench.data.identities import Identities
 from veilbench.evaluations.verification import scores, user_keys
 from veilbench.findings import Curve, Figure, Findings, Metric
@@ -24,7 +25,7 @@ from veilbench.metrics.linkability import Linkability, linkability
 from veilbench.templates.base import TemplateScheme
 
 
-class Unlinkability:
+class Unlinkability(Evaluation):
     """Templates of one person under two keys, compared by the scheme's own score; and what renewal costs.
 
     A linker who learns to tell templates apart may see more than this score does: that is an attack of its own.
@@ -34,6 +35,9 @@ class Unlinkability:
         fmr: the false match rate at which an old template must not match a new one.
         repeats: of the bootstrap over identities.
     """
+
+    data_kind = Identities
+    target_kind = TemplateScheme
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt, MinLen
 
 from veilbench.accelerator import Accelerator
+from veilbench.contracts import Evaluation
 from veilbench.data.identities import Identities, Impressions
 from veilbench.findings import Curve, Figure, Findings, Metric
 from veilbench.metrics.biometric import (
@@ -61,7 +62,7 @@ def scores(
     return found
 
 
-class Verification:
+class Verification(Evaluation):
     """Error rates and ranks of the test's probes against its enrolled templates.
 
     Args:
@@ -69,6 +70,9 @@ class Verification:
         ranks: of the cumulative match curve.
         repeats: of the bootstrap over identities.
     """
+
+    data_kind = Identities
+    target_kind = TemplateScheme
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ from veilbench.data.vocabulary import PAD, Vocabulary
 from veilbench.federated.protocol import Protocol
 from veilbench.mail.spam_scorer import SpamScorer
 
+NO_FEDERATION = {"protocol": "it is not trained in a federation: no update is ever sent"}
 AT_ONCE = 512  # mails whose word vectors are in memory together
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, cast
 
 import numpy as np
@@ -12,17 +12,18 @@ import torch
 from annotated_types import Ge, Gt
 from torch import Tensor
 
+from veilbench.contracts import Trainable
 from veilbench.data.rows import Rows
 from veilbench.losses.reconstruction import OUTPUTS, Loss, chosen, per_row
 from veilbench.nets.autoencoder_net import Architecture, AutoencoderNet
 from veilbench.nets.boltzmann import BoltzmannPretraining
 from veilbench.regularisers.base import Regulariser
-from veilbench.representations.autoencoder import CodedRows, Score
+from veilbench.representations.autoencoder import NO_BOTTLENECK, CodedRows, Score
 
 Corruption = Callable[[Tensor, torch.Generator], Tensor]
 
 
-class Autoencoder(pl.LightningModule):
+class Autoencoder(pl.LightningModule, Trainable):
     """Learns to give rows back through a code.
 
     Undercomplete, linear, sparse, deep, denoising, contractive, variational and convolutional autoencoders are this
@@ -43,6 +44,9 @@ class Autoencoder(pl.LightningModule):
         patience: calls of `training_step` without a better validation loss after which training ends; None trains for
             all steps. The weights with the best validation loss are kept either way.
     """
+
+    data_kind = Rows
+    trained_kind = CodedRows
 
     net: AutoencoderNet
 
@@ -140,6 +144,10 @@ class Autoencoder(pl.LightningModule):
 
     def _state(self) -> dict[str, Tensor]:
         return {name: weight.detach().cpu().clone() for name, weight in self.net.state_dict().items()}
+
+    def lacks(self) -> Mapping[str, str]:
+        """See `Trainable.lacks`."""
+        return {"decode": NO_BOTTLENECK} if self.residual or not self.architecture.bottleneck else {}
 
     def subject(self) -> CodedRows:
         """The net with its best weights, and its anomaly score fitted to the training rows."""

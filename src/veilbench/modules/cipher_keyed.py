@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, cast
 
 import numpy as np
@@ -11,12 +12,13 @@ from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
 from veilbench.ciphers.keyed import CHARACTER_BITS, KeyedCipher
+from veilbench.contracts import Trainable
 from veilbench.data.text import Texts
 from veilbench.losses.adversarial import hiding, wrong_share
 from veilbench.nets.mix_transform import AliceAndBob, MixTransform
 
 
-class CipherKeyed(pl.LightningModule):
+class CipherKeyed(pl.LightningModule, Trainable):
     """Alice and Bob share a key; Eve sees the ciphertext and the nonce. They are trained in turns.
 
     The losses are those of the paper's section 2.5: Eve's is the share of bits that she gets wrong; Alice's and Bob's
@@ -30,6 +32,9 @@ class CipherKeyed(pl.LightningModule):
         bob_errors: training is done when Bob's share of wrong bits is at most this...
         eve_errors: ...while Eve's is at least this, both on fresh blocks.
     """
+
+    data_kind = Texts
+    trained_kind = KeyedCipher
 
     def __init__(
         self,
@@ -112,6 +117,11 @@ class CipherKeyed(pl.LightningModule):
         answers = self.net.open(sealed, key, nonce), self.eve(torch.cat([sealed, nonce], 1))
         bob, eve = (float(((answer > 0) != (plain > 0)).float().mean()) for answer in answers)
         return bob, eve
+
+    def lacks(self) -> Mapping[str, str]:
+        """See `Trainable.lacks`."""
+        at_once = self.bits // CHARACTER_BITS
+        return {} if at_once == 1 else {"single_characters": f"it encrypts {at_once} characters at once"}
 
     def subject(self) -> KeyedCipher:
         """The trained pair under its key; Eve is left behind, every attack trains its own."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, cast
 
 import numpy as np
@@ -11,14 +11,15 @@ import torch
 from annotated_types import Ge, Gt
 from torch import Tensor
 
-from veilbench.ciphers.codebook import CodebookCipher, random_mapping
+from veilbench.ciphers.codebook import NO_KEY_BITS, OWN_CODE, CodebookCipher, random_mapping
+from veilbench.contracts import Trainable
 from veilbench.data.alphabet import SIZE
 from veilbench.data.text import Texts
 from veilbench.losses.squared import summed_over_members
 from veilbench.nets.cipher_pair import THRESHOLD, CipherPairNet
 
 
-class CipherPair(pl.LightningModule):
+class CipherPair(pl.LightningModule, Trainable):
     """M encrypter/decrypter pairs, trained at once.
 
     With a mapping, the encrypter learns to answer each character with its code and the decrypter to answer each
@@ -38,6 +39,9 @@ class CipherPair(pl.LightningModule):
         margin: training is done when every character is right and every output at least this far on the right
             side of the threshold, or of the runner-up.
     """
+
+    data_kind = Texts
+    trained_kind = CodebookCipher
 
     def __init__(
         self,
@@ -136,6 +140,12 @@ class CipherPair(pl.LightningModule):
             margins.append(sides)
             right = right & (sides > 0)
         return right.float().mean().item(), min(m.min().item() for m in margins)
+
+    def lacks(self) -> Mapping[str, str]:
+        """See `Trainable.lacks`."""
+        lacks = {} if self.mapping else {"with_fresh_key": OWN_CODE}
+        sends_bits = self.mapping and self.net.travels == "bits"
+        return lacks | ({} if sends_bits else {"with_key_bit_flipped": NO_KEY_BITS})
 
     def subject(self) -> CodebookCipher:
         """The trained ensemble as code books, with the networks beside them."""

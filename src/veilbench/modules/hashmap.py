@@ -13,6 +13,7 @@ from annotated_types import Ge, Gt, MinLen
 from torch import Tensor
 from torch.nn import functional
 
+from veilbench.contracts import Trainable
 from veilbench.data.identities import Identities
 from veilbench.data.impression_sampler import ImpressionSampler
 from veilbench.losses.metric import MetricLoss, metric_loss
@@ -25,7 +26,7 @@ from veilbench.templates.hashmap import HashmapScheme, bits_through
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 
 
-class Hashmap(pl.LightningModule):
+class Hashmap(pl.LightningModule, Trainable):
     """Learns hashmaps by a metric loss; the hardened ones are this class with more of its switches on.
 
     Args:
@@ -46,6 +47,9 @@ class Hashmap(pl.LightningModule):
         learning_rate: AdamW's, at the start; it falls to zero along half a cosine.
         weight_decay: AdamW's.
     """
+
+    data_kind = Identities
+    trained_kind = HashmapScheme
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ from annotated_types import Ge, Gt, MinLen
 from torch import Tensor
 from torch.nn import functional
 
+from veilbench.contracts import Trainable
 from veilbench.data.identities import Identities
 from veilbench.data.impression_sampler import ImpressionSampler
 from veilbench.errors import UserError
@@ -69,7 +70,7 @@ class Client:
         return float(np.mean(losses))
 
 
-class HashmapClients:
+class HashmapClients(Trainable):
     """The source system's protocol: as many encoders as clients, trained by `training.clients`.
 
     Args:
@@ -84,6 +85,9 @@ class HashmapClients:
         augmentation: spoils the images that are learned from.
         learning_rate: AdamW's.
     """
+
+    data_kind = Identities
+    trained_kind = ClientHashmaps
 
     def __init__(
         self,

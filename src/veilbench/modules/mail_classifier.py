@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, cast
 
 import numpy as np
@@ -10,13 +11,14 @@ import torch
 from annotated_types import Ge, Gt
 from torch import Tensor
 
+from veilbench.contracts import Trainable
 from veilbench.data.mail import MailPart, Mails
 from veilbench.federated.local_round import mail_loss, optimizer_of
-from veilbench.mail.filter import MailFilter
+from veilbench.mail.filter import NO_FEDERATION, MailFilter
 from veilbench.nets.mail_classifier import MailClassifierNet
 
 
-class MailClassifier(pl.LightningModule):
+class MailClassifier(pl.LightningModule, Trainable):
     """Words' weights, or vectors with a small head, learned by the mean cross-entropy over the examples of a batch.
 
     Args:
@@ -28,6 +30,9 @@ class MailClassifier(pl.LightningModule):
         patience: end the training when the validation loss has not sunk for so many epochs, and keep the best weights;
             None trains to the end.
     """
+
+    data_kind = Mails
+    trained_kind = MailFilter
 
     examples_apart = True  # the loss is a mean over mails, none of which changes another's part
 
@@ -114,6 +119,10 @@ class MailClassifier(pl.LightningModule):
         if best == len(self.losses) - 1:
             self.best = {name: weight.clone() for name, weight in self.net.state_dict().items()}
         self.trainer.should_stop = len(self.losses) - 1 - best >= self.patience
+
+    def lacks(self) -> Mapping[str, str]:
+        """See `Trainable.lacks`: only a federated training gives the filter a protocol."""
+        return NO_FEDERATION
 
     def subject(self) -> MailFilter:
         """The filter as plain arrays: the best weights where the training was watched, else the last."""

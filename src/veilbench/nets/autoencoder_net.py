@@ -18,6 +18,7 @@ class Architecture(Protocol):
     """How an encoder and a decoder are built."""
 
     name: str
+    bottleneck: bool  # the code alone says what the decoder answers
 
     def settings(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -41,6 +41,7 @@ class Convolutional:
     """
 
     name = "convolutional"
+    bottleneck = True
 
     def __init__(
         self,
@@ -115,6 +116,7 @@ class FullyConvolutional:
     """
 
     name = "fully_convolutional"
+    bottleneck = False
 
     def __init__(
         self,

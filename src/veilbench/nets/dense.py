@@ -32,6 +32,7 @@ class Dense:
     """
 
     name = "dense"
+    bottleneck = True
 
     def __init__(
         self,

@@ -17,6 +17,7 @@ Score = Literal["error", "whitened", "mahalanobis", "combined"]
 DISTANCES = ("mahalanobis", "combined")
 AT_ONCE, FITTED_TO = 1024, 20_000  # rows: memory stays flat however many there are
 SMALLEST = 1e-12  # below it a square root has no useful gradient
+NO_BOTTLENECK = "a net without bottleneck has no code that rows could come back from"
 
 
 class CodedRows(Representation, DifferentiableDetector, Restorer):
@@ -73,8 +74,8 @@ class CodedRows(Representation, DifferentiableDetector, Restorer):
         Raises:
             NotImplementedError: the net adds its answer to its input, or has no bottleneck.
         """
-        if self.net.residual or self.net.architecture.name == "fully_convolutional":
-            raise NotImplementedError("a net without bottleneck has no code that rows could come back from")
+        if self.net.residual or not self.net.architecture.bottleneck:
+            raise NotImplementedError(NO_BOTTLENECK)
         return in_parts(lambda part: self.net.finish(self.net.decoder(part)), codes, AT_ONCE)
 
     def reconstruct(self, rows: np.ndarray) -> np.ndarray:

@@ -37,6 +37,7 @@ class TemplateScheme(Subject):
         extractor: makes features of images.
     """
 
+    data_kind = Identities
     keyed = True  # a template depends on the user's key, and can be replaced by changing it
     binary = False  # a template is a row of bits
     own: tuple[str, ...] = ()  # the constructor's arguments after the extractor, which are attributes too

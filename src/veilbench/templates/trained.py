@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from veilbench.nets.in_parts import in_parts
+from veilbench.subject import unsupported
 from veilbench.templates.differentiable import DifferentiableScheme
 
 AT_ONCE = 64  # images: what they need fits into the cache
@@ -15,6 +16,7 @@ AT_ONCE = 64  # images: what they need fits into the cache
 class TrainedScheme(DifferentiableScheme):
     """A scheme that a training makes, and whose features are those of its nets."""
 
+    @unsupported("it is made by training")
     def fit(self, data: Any, rng: np.random.Generator) -> NoReturn:
         """See `Subject.fit`.
 

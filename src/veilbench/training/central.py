@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from veilbench.accelerator import Accelerator
+from veilbench.contracts import Training
 from veilbench.errors import UserError
 from veilbench.findings import Curve, Figure, Findings, Metric
 from veilbench.subject import Subject
@@ -84,7 +85,7 @@ class Curves(pl.Callback):
         return Figure(f"Training: {name}", "optimizer steps", name, [Curve(name, x, y)], log_y=name == "loss")
 
 
-class Central:
+class Central(Training):
     """Fits a LightningModule until it says that it is done, or its steps are used up.
 
     Args:
@@ -93,7 +94,8 @@ class Central:
         steps_per_call: optimizer steps within one call of Lightning.
     """
 
-    watch: Callable[[int, dict[str, float]], None] | None = None  # see `stages.train`
+    model_kind = pl.LightningModule
+    watchable = True
 
     def __init__(
         self,

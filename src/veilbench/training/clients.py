@@ -11,19 +11,23 @@ import torch
 from annotated_types import Ge
 
 from veilbench.accelerator import Accelerator
+from veilbench.contracts import Training
 from veilbench.errors import UserError
 from veilbench.federated.hashmap_exchange import HashmapServer, packed, unpacked
 from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.modules.hashmap_clients import HashmapClients
 from veilbench.subject import Subject
 
 
-class Clients:
+class Clients(Training):
     """Rounds: every client sends its hashmaps, gets everybody else's, and learns from them and its own images.
 
     Args:
         rounds: of the exchange.
         steps: of each client's optimizer in a round.
     """
+
+    model_kind = HashmapClients
 
     def __init__(self, rounds: Annotated[int, Ge(1)] = 10, steps: Annotated[int, Ge(1)] = 10) -> None:
         self.rounds, self.steps = rounds, steps

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from veilbench.accelerator import Accelerator
+from veilbench.contracts import Training
 from veilbench.data.epoch_batches import EpochBatches
 from veilbench.errors import UserError
 from veilbench.federated.aggregations.base import Aggregation, Client
@@ -28,13 +29,14 @@ from veilbench.federated.private_steps import descend_privately
 from veilbench.federated.protocol import Protocol, described
 from veilbench.federated.round_state import RoundState
 from veilbench.findings import Findings
+from veilbench.modules.mail_classifier import MailClassifier
 from veilbench.subject import Subject
 from veilbench.training.round_history import record, record_privacy
 
 NEXT_CLIENT = 7_368_787  # between the seeds of two clients' orders; the first client's is that of central training
 
 
-class Federated:
+class Federated(Training):
     """Rounds of local training and averaging (McMahan et al. 2017).
 
     A client's optimizer begins anew in every round. A client's weight is its share of all training mails. Messages that
@@ -54,6 +56,9 @@ class Federated:
             the end. None keeps none. Keys and the noise on updates are drawn anew then, so that no noise is ever used
             twice: without it the resumed training is the uninterrupted one to the last digit, with it another draw.
     """
+
+    model_kind = MailClassifier
+    provides = ("protocol",)
 
     def __init__(
         self,

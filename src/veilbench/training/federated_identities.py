@@ -10,9 +10,11 @@ import numpy as np
 from annotated_types import Ge
 
 from veilbench.accelerator import Accelerator
+from veilbench.contracts import Training
 from veilbench.data.identities import Identities
 from veilbench.errors import UserError
 from veilbench.findings import Findings
+from veilbench.modules.hashmap import Hashmap
 from veilbench.subject import Subject
 from veilbench.training.federated import Federated
 
@@ -28,13 +30,15 @@ class DealtIdentities(Identities):
     clients: np.ndarray
 
 
-class FederatedIdentities:
+class FederatedIdentities(Training):
     """Deals identities, and lets `Federated` train. The module's training rows must be numbers of identities.
 
     Args:
         federated: how the clients' updates come together.
         clients: how many.
     """
+
+    model_kind = Hashmap
 
     def __init__(self, federated: Federated, clients: Annotated[int, Ge(1)] = 6) -> None:
         self.federated, self.clients = federated, clients

@@ -12,17 +12,19 @@ from annotated_types import Ge, Gt, Le, Lt
 from safetensors.numpy import save_file
 
 from veilbench.accelerator import Accelerator
+from veilbench.contracts import Training
 from veilbench.data.mail import save_mails
 from veilbench.errors import UserError
 from veilbench.federated.flower_app import HISTORY, RunConfig
 from veilbench.federated.flower_runs import run
 from veilbench.federated.flower_strategy import aggregation_of, refusal
 from veilbench.findings import Findings
+from veilbench.modules.mail_classifier import MailClassifier
 from veilbench.subject import Subject, load_subject
 from veilbench.training.round_history import record, record_privacy
 
 
-class Flower:
+class Flower(Training):
     """A mail filter trained by Flower's own strategies; updates travel as they are.
 
     Under `privacy` every client counts the same: Flower's noise fits clip / clients and no client that weighs more. See
@@ -47,6 +49,9 @@ class Flower:
         noise_multiplier: the noise's standard deviation per value of the mean, in units of clip / clients of a round.
         delta: of (epsilon, delta).
     """
+
+    model_kind = MailClassifier
+    provides = ("protocol",)
 
     def __init__(
         self,

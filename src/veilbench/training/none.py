@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 
 from veilbench.accelerator import Accelerator
+from veilbench.contracts import Training
 from veilbench.findings import Findings
 from veilbench.subject import Subject
 
 
-class NoTraining:
+class NoTraining(Training):
     """Fits the baseline without gradient steps of ours."""
+
+    model_kind = Subject
 
     def fit(
         self, model: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path

@@ -1,0 +1,76 @@
+"""Which data, model, training, evaluations and attacks fit each other: checked while an experiment is composed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from veilbench.accelerator import Accelerator
+from veilbench.attacks.base import Attack
+from veilbench.contracts import DataSet, Evaluation, Examiner, Kinds, Trainable, Training
+from veilbench.errors import UserError
+from veilbench.subject import Subject, lacking
+
+ROLES: dict[str, tuple[type, ...]] = {
+    "data": (DataSet,),
+    "model": (Trainable, Subject),
+    "training": (Training,),
+    "trainer": (Accelerator,),
+}
+
+
+def check_parts(parts: Mapping[str, Any]) -> None:
+    """Check that the parts of an experiment fit each other.
+
+    Args:
+        parts: the constructed `data`, `model`, `training` and `trainer`, and `evaluation` and `attack` by their names.
+
+    Raises:
+        UserError: one is not what its group is for, or does not fit another one.
+    """
+    for group, kinds in ROLES.items():
+        if not isinstance(parts[group], kinds):
+            raise UserError(f"{group}={_name(parts[group])} is not allowed: it is not a {_names(kinds)}")
+    data, model, training = parts["data"], parts["model"], parts["training"]
+    if not issubclass(data.data_kind, model.data_kind):
+        raise UserError(
+            f"model={_name(model)} does not fit data={_name(data)}: it takes {model.data_kind.__name__}, "
+            f"and the data are {data.data_kind.__name__}"
+        )
+    if not isinstance(model, training.model_kind):
+        trains = _names(training.model_kind)
+        raise UserError(f"training={_name(training)} does not fit model={_name(model)}: it trains a {trains}")
+    if isinstance(model, Subject) and (reason := lacking(type(model)).get("fit")):
+        raise UserError(f"training={_name(training)} does not fit model={_name(model)}: {reason}")
+    for group, kind in (("evaluation", Evaluation), ("attack", Attack)):
+        for name, examiner in parts[group].items():
+            if not isinstance(examiner, kind):
+                raise UserError(f"{group}.{name}={_name(examiner)} is not allowed: it is not an {kind.__name__}")
+            _check_examiner(f"{group}.{name}", examiner, parts)
+
+
+def _check_examiner(place: str, examiner: Examiner, parts: Mapping[str, Any]) -> None:
+    data, model = parts["data"], parts["model"]
+    if not issubclass(data.data_kind, examiner.data_kind):
+        raise UserError(
+            f"{place} does not apply to data={_name(data)}: it examines {examiner.data_kind.__name__}, and these are "
+            f"{data.data_kind.__name__}"
+        )
+    trained = model.trained_kind or type(model)
+    if not issubclass(trained, examiner.target_kind):
+        raise UserError(
+            f"{place} does not apply to model={_name(model)}: it examines a {_names(examiner.target_kind)}, and this "
+            f"model becomes a {trained.__name__}"
+        )
+    lacks = {**lacking(trained), **model.lacks()}
+    for need in examiner.target_needs:
+        if need in lacks and need not in parts["training"].provides:
+            raise UserError(f"{place} does not apply to model={_name(model)}: {lacks[need]}")
+
+
+def _name(part: object) -> str:
+    return type(part).__name__
+
+
+def _names(kinds: Kinds) -> str:
+    return " or ".join(kind.__name__ for kind in (kinds if isinstance(kinds, tuple) else (kinds,)))
