@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,9 +12,10 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
+from veilbench.checked_arrays import require_array, require_shape
 from veilbench.data import prepared
 from veilbench.data.clients import Deal
-from veilbench.data.raw_mails import MailSource
+from veilbench.data.raw_mails import HAM, SPAM, MailSource, checked
 from veilbench.data.tokeniser import Tokeniser, words_of
 from veilbench.data.vocabulary import FIRST_WORD, Vocabulary, packed, unpacked
 from veilbench.errors import UserError
@@ -110,7 +111,7 @@ class MailData:
             UserError: the mails cannot be used as they are; the line says why.
         """
         rng = np.random.default_rng(self.seed)
-        raw = self.source.read(rng)
+        raw = checked(self.source.read(rng))
         notes = list(raw.notes)
         mails = [words_of(text) for text in raw.texts]
         kept = distinct(mails, raw.labels, notes)
@@ -141,7 +142,7 @@ class MailData:
         """Read what `prepare` wrote.
 
         Raises:
-            UserError: a file is missing.
+            UserError: a file is missing or damaged.
         """
         return load_mails(folder)
 
@@ -150,15 +151,29 @@ def load_mails(folder: Path) -> Mails:
     """Read what `MailData.prepare` wrote, whatever its settings were.
 
     Raises:
-        UserError: a file is missing.
+        UserError: a file is missing or damaged.
     """
     with prepared.read(folder, NAME) as (arrays, about):
-        parts = (MailPart(*(arrays[f"{name}_{what}"] for what in ("tokens", "labels", "topics"))) for name in PARTS)
-        train, validation, auxiliary, test = parts
         vocabulary = Vocabulary.from_arrays(arrays)
-        lexicon, rare = unpacked(arrays["lexicon"]), arrays["rare"].astype(bool)
-        told = (about["notes"], about["vocabulary_from"])
-        return Mails(train, validation, auxiliary, test, arrays["clients"], vocabulary, lexicon, rare, *told)
+        train, validation, auxiliary, test = (_part(arrays, name, vocabulary.size) for name in PARTS)
+        for name, part in zip(PARTS[1:], (validation, auxiliary, test), strict=True):
+            require_shape(part.tokens, f"{name}_tokens", (None, train.tokens.shape[1]))
+        clients = require_array(arrays, "clients", np.int64, (len(train),), low=0)
+        lexicon = unpacked(require_array(arrays, "lexicon", np.uint8, (None,)))
+        rare = require_array(arrays, "rare", np.uint8, (len(lexicon),), high=1).astype(bool)
+        told = (prepared.field(about, "notes", list[str]), prepared.field(about, "vocabulary_from", str))
+        return Mails(train, validation, auxiliary, test, clients, vocabulary, lexicon, rare, *told)
+
+
+def _part(arrays: Mapping[str, np.ndarray], name: str, numbers: int) -> MailPart:
+    """One part, whose words have numbers below `numbers`.
+
+    Raises:
+        ValueError: its arrays are not what `prepare` writes.
+    """
+    tokens = require_array(arrays, f"{name}_tokens", np.int32, (None, None), low=0, high=numbers - 1)
+    labels = require_array(arrays, f"{name}_labels", np.int64, (len(tokens),), low=HAM, high=SPAM)
+    return MailPart(tokens, labels, require_array(arrays, f"{name}_topics", np.int64, (len(tokens),), low=0))
 
 
 def save_mails(mails: Mails, folder: Path) -> None:

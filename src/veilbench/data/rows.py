@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +10,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
+from veilbench.checked_arrays import require_array, require_shape
 from veilbench.data import prepared
 from veilbench.data.raw import Source, alike, checked, distinct, twins
 from veilbench.data.scaling import Scale, apart, scaled, shortened
@@ -155,8 +156,9 @@ class RowsData:
         """Refuse what rounding has left of the parts, where it is too little."""
         if empty := [name for name, part in zip(PARTS, y, strict=True) if not len(part)]:
             raise UserError(f"the part {empty[0]} has no row that differs from the others when rounded to float32")
-        if self.normal and not y[3].any():
-            raise UserError(f"data.normal={self.normal} leaves no anomaly that differs from the others in float32")
+        if self.normal and len(np.unique(y[3])) < 2:
+            said = "both normal rows and anomalies that differ from the others when rounded to float32"
+            raise UserError(f"data.normal={self.normal} does not leave {said}")
 
     def load(self, folder: Path) -> Rows:
         """Read what `prepare` wrote.
@@ -165,8 +167,44 @@ class RowsData:
             UserError: a file is missing or damaged.
         """
         with prepared.read(folder, NAME) as (arrays, about):
-            parts = {name: Part(arrays[f"{name}_x"], arrays[f"{name}_y"]) for name in PARTS}
-            return Rows(**(parts | about))
+            features, labels, notes = (
+                prepared.field(about, name, list[str]) for name in ("features", "labels", "notes")
+            )
+            one_class = prepared.field(about, "one_class", bool)
+            parts = {name: _part(arrays, name, len(labels)) for name in PARTS}
+            rows = Rows(**parts, features=features, labels=labels, one_class=one_class, notes=notes)
+            _refuse_unfit(rows)
+            return rows
+
+
+def _part(arrays: Mapping[str, np.ndarray], name: str, classes: int) -> Part:
+    """The rows and labels of one part.
+
+    Raises:
+        ValueError: there are none, or they are not what `prepare` writes.
+    """
+    x = require_array(arrays, f"{name}_x", np.float32)
+    if x.ndim not in (2, 4) or not x.size:
+        raise ValueError(f"{name}_x has shape {list(x.shape)}, rows of a table or of images are needed")
+    return Part(x, require_array(arrays, f"{name}_y", np.int64, (len(x),), low=0, high=classes - 1))
+
+
+def _refuse_unfit(rows: Rows) -> None:
+    """Refuse parts that do not fit together, or what is told of them.
+
+    Raises:
+        ValueError: the line says what.
+    """
+    for name in PARTS[1:]:
+        require_shape(getattr(rows, name).x, f"{name}_x", (None, *rows.shape))
+    if rows.features and rows.shape != (len(rows.features),):
+        raise ValueError(f"there are {len(rows.features)} features in about.json for rows of shape {list(rows.shape)}")
+    if len(set(rows.labels)) < len(rows.labels):
+        raise ValueError(f"labels in about.json repeat: {', '.join(rows.labels)}")
+    if rows.one_class and (rows.labels != ["normal", "anomaly"] or set(np.unique(rows.test.y)) != {0, 1}):
+        raise ValueError("a one-class split needs the labels normal and anomaly, and both of them in test_y")
+    if rows.one_class and (strays := [name for name in PARTS[:3] if getattr(rows, name).y.any()]):
+        raise ValueError(f"{strays[0]}_y holds anomalies, which are for the test alone")
 
 
 def _without_class(parts: list[np.ndarray], labels: list[str]) -> list[str]:
