@@ -16,7 +16,7 @@ from veilbench.checked_arrays import require_array, require_shape
 from veilbench.data import prepared
 from veilbench.data.clients import Deal
 from veilbench.data.raw_mails import HAM, SPAM, MailSource, checked
-from veilbench.data.tokeniser import Tokeniser, words_of
+from veilbench.data.tokeniser import LONGEST_WORD, Tokeniser, runs_of, within_length
 from veilbench.data.vocabulary import FIRST_WORD, Vocabulary, packed, unpacked
 from veilbench.errors import UserError
 
@@ -113,7 +113,12 @@ class MailData:
         rng = np.random.default_rng(self.seed)
         raw = checked(self.source.read(rng))
         notes = list(raw.notes)
-        mails = [words_of(text) for text in raw.texts]
+        runs = [runs_of(text) for text in raw.texts]
+        mails = [within_length(mail) for mail in runs]
+        if long := sum(map(len, runs)) - sum(map(len, mails)):
+            notes.append(
+                f"{long:,} runs of more than {LONGEST_WORD} letters left out: encoded attachments and the like"
+            )
         kept = distinct(mails, raw.labels, notes)
         order = rng.permutation(kept)[: self.most_mails]
         if len(order) < len(kept):
