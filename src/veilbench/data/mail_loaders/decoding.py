@@ -104,13 +104,18 @@ def existing(path: str, folder: bool) -> Path:
     return found
 
 
+def no_text(content: bytes) -> str | None:
+    """What a file is that is no text; None for all others."""
+    return next((kind for begin, kind in NO_TEXT.items() if content.startswith(begin)), None)
+
+
 def mail_files(files: Iterable[Path], decoder: Decoder) -> Iterator[tuple[Path, bytes, bool]]:
     """Path, content as `Decoder.utf8` gives it, and its mark's word, of files that may be mails; others are counted."""
     for path in files:
         content = path.read_bytes()
         if path.name.startswith("."):
             decoder.met["files left out whose names begin with a dot"] += 1
-        elif kind := next((kind for begin, kind in NO_TEXT.items() if content.startswith(begin)), None):
+        elif kind := no_text(content):
             decoder.met[f"files left out that are no text: {kind}"] += 1
         else:
             yield path, *decoder.utf8(content)
