@@ -245,7 +245,7 @@ def test_truth_values_with_gaps_are_numbers(tmp_path: Path, reading: Reading) ->
 
 
 def test_blanks_around_labels_texts_and_names_are_left_out_and_noted(tmp_path: Path, reading: Reading) -> None:
-    raw = reading(TableFile(written(tmp_path, "a, c , y\n1, u,yes \n2,v,yes\n3,u ,no\n4,\u00a0v,no\n"), "y"))
+    raw = reading(TableFile(written(tmp_path, "a, c , y\n1, u,yes \n2,v,yes\n3,u ,no\n4,\u00a0v,no\n"), " y"))
     assert (raw.features, raw.labels, raw.y.tolist()) == (["a", "c=u", "c=v"], ["no", "yes"], [1, 1, 0, 0])
     assert raw.x.tolist() == [[1, 1, 0], [2, 0, 1], [3, 1, 0], [4, 0, 1]]
     assert raw.notes[:2] == [
@@ -288,6 +288,11 @@ def test_objects_in_parquet_are_numbers_or_refused(tmp_path: Path, reading: Read
     for cell, kind in ((b"x", "bytes"), ([1], "ndarray"), (datetime.date(2020, 1, 1), "date")):
         pd.DataFrame({"a": [1], "odd": [cell]}).to_parquet(tmp_path / "t.parquet")
         assert f"column odd holds {kind}; numbers or texts" in refusal(TableFile(str(tmp_path / "t.parquet")))
+
+
+def test_a_minus_sign_is_one_however_it_is_written(tmp_path: Path, reading: Reading) -> None:
+    raw = reading(TableFile(written(tmp_path, "a,b\n1,\N{MINUS SIGN}4\n2,3\n3,-5\n")))
+    assert raw.x.tolist() == [[1, -4], [2, 3], [3, -5]]
 
 
 def test_a_single_label_is_noted(tmp_path: Path, reading: Reading) -> None:

@@ -90,6 +90,7 @@ class Cells:
 
     def _value(self, cell: str) -> float | None:
         """The number or the truth value that a text is; None for any other text."""
+        cell = cell.replace("\N{MINUS SIGN}", "-")
         if re.fullmatch(
             rf"[+-]?(\d+({re.escape(self.decimal)}\d*)?|{re.escape(self.decimal)}\d+)([eE][+-]?\d+)?", cell
         ):

@@ -58,8 +58,9 @@ class TableFile:
     ) -> None:
         if separator is not None and (len(separator) != 1 or separator in (decimal, '"', "\n", "\r")):
             raise ValueError(f"separator={separator!r} must be one character, and neither a quote nor {decimal!r}")
-        self.path, self.label, self.missing, self.one_hot_most = path, label, missing, one_hot_most
-        self.missing_words, self.texts = list(missing_words), list(texts)
+        self.path, self.missing, self.one_hot_most = path, missing, one_hot_most
+        self.label = None if label is None else label.strip()
+        self.missing_words, self.texts = list(missing_words), [name.strip() for name in texts]
         self.separator, self.decimal = separator, decimal
 
     def read(self, rng: np.random.Generator) -> Raw:
