@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import csv
-import gzip
 from collections.abc import Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge
 
+from veilbench.data.loaders.csv_lines import header_of, opened, refuse_ragged, refuse_twice
 from veilbench.data.loaders.files import existing
 from veilbench.data.loaders.table_cells import Cells
 from veilbench.data.loaders.table_columns import coded, coded_labels, without_missing
@@ -109,18 +109,18 @@ class TableFile:
             if separator is None:
                 frame = pd.read_parquet(path).reset_index(drop=True)
             else:
-                _refuse_ragged(path, separator)
+                refuse_ragged(path, separator)
                 frame = self._read_csv(path, separator)
         except (OSError, EOFError, ValueError, csv.Error) as error:  # pandas' and pyarrow's errors are ValueErrors
             raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
         frame.columns = [str(column).strip() for column in frame.columns]
-        _refuse_twice(path, list(frame.columns))
+        refuse_twice(path, list(frame.columns))
         return frame.astype({name: "str" for name in self.texts if separator is None and name in frame.columns})
 
     def _read_csv(self, path: Path, separator: str, **more: Any) -> pd.DataFrame:
         import pandas as pd
 
-        header = _header(path, separator)
+        header = header_of(path, separator)
         more = {"dtype": {name: str for name in header if name.strip() in self.texts}, **more}
         return pd.read_csv(
             path,
@@ -153,58 +153,7 @@ class TableFile:
         separator = self._between(path)
         if separator is None:
             return f"row {row}"
-        with _opened(path) as file:
+        with opened(path) as file:
             lines = csv.reader(file, delimiter=separator)
             next(islice((line for line in lines if line), row + 1, None))  # the header is the first
             return f"line {lines.line_num}"
-
-
-def _opened(path: Path) -> IO[str]:
-    if path.name.lower().endswith(".gz"):
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
-
-
-def _header(path: Path, separator: str) -> list[str]:
-    with _opened(path) as file:
-        return next(csv.reader(file, delimiter=separator), [])
-
-
-def _refuse_ragged(path: Path, separator: str) -> None:
-    """Refuse what pandas would read without a word: short lines, columns without a name of their own, no header."""
-    with _opened(path) as file:
-        lines = csv.reader(file, delimiter=separator)
-        header = next(lines, [])
-        _refuse_header(path, header)
-        for line in lines:
-            if line and len(line) != len(header):
-                hint = "; is data.source.separator another one?" if len(header) == 1 else ""
-                raise UserError(
-                    f"{path}: line {lines.line_num} has {len(line)} cells; the header has {len(header)}{hint}"
-                )
-
-
-def _refuse_header(path: Path, header: list[str]) -> None:
-    if not header:
-        raise UserError(f"{path} is empty; a first line with the names of the columns is needed")
-    header = [name.strip() for name in header]
-    if "" in header:
-        raise UserError(
-            f"{path}: column {header.index('') + 1} has no name; a saved row number? Name it or take it out"
-        )
-    _refuse_twice(path, header)
-    if all(map(_is_number, header)):
-        raise UserError(f"{path} begins with numbers; a first line with the names of the columns is needed")
-
-
-def _refuse_twice(path: Path, names: list[str]) -> None:
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise UserError(f"{path} has {names.count(twice[0])} columns called {twice[0]}; one is allowed")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
