@@ -18,18 +18,8 @@ FLOORS = [
     {"training", "evaluations", "attacks", "report", "tracking", "search", "stages", "accelerator", "compatibility"},
     {"modules", "baselines", "data", "ciphers", "representations", "templates", "store", "mail", "federated"},
     {"nets", "losses", "metrics", "regularisers", "corruptions"},
-    {
-        "threat",
-        "findings",
-        "subject",
-        "sources",
-        "errors",
-        "lifeline",
-        "experiment",
-        "roots",
-        "yaml_file",
-        "provenance",
-    },
+    {"threat", "findings", "subject", "sources", "errors", "lifeline"}
+    | {"checked_arrays", "contracts", "experiment", "provenance", "roots", "yaml_file"},
 ]
 HEIGHT = {part: -index for index, floor in enumerate(FLOORS) for part in floor}
 FRAMEWORKS = {"pytorch_lightning", "lightning", "hydra", "omegaconf", "mlflow"}

@@ -74,6 +74,18 @@ def test_repeats_and_empty_mails_are_dropped_before_the_split_and_counted(tmp_pa
     ]
 
 
+def test_runs_that_are_too_long_for_words_are_counted(tmp_path: Path) -> None:
+    class Long:
+        def read(self, rng: np.random.Generator) -> RawMails:
+            texts = [f"mail number {i} " + "x" * (41 if i < 3 else 40) for i in range(40)]
+            return RawMails.read(texts, [i % 2 for i in range(40)], ["first"])
+
+    data = MailData(Long(), Tokeniser(), EqualClients(2))
+    data.prepare(tmp_path)
+    notes = data.load(tmp_path).notes
+    assert notes[:2] == ["first", "3 runs of more than 40 letters left out: encoded attachments and the like"]
+
+
 def test_distinct_keeps_the_first_of_each() -> None:
     notes: list[str] = []
     kept = distinct([["a"], [], ["b"], ["a"], ["a", "b"]], np.array([0, 0, 1, 1, 0]), notes)

@@ -146,7 +146,16 @@ def test_malformed_html_never_stops_the_reading(html: str) -> None:
         (b"no header at all\njust text", ["just", "text"]),
         (b"Content-Type: text/plain; charset=nonesuch\n\ncaf\xe9", ["café"]),
         (b"Content-Type: text/plain; charset=us-ascii\n\ncaf\xc3\xa9", ["café"]),
-        (b"Content-Type: multipart/mixed\n\nno boundary", []),
+        (b"Content-Type: multipart/mixed\n\nno boundary", ["no", "boundary"]),
+        (b"Content-Type: multipart/mixed; boundary=x\n\nnowhere to be found", ["nowhere", "found"]),
+        (b"Content-Transfer-Encoding: base64 \n\nd29yZHMgaGVyZQ==", ["words", "here"]),
+        (b"Content-Transfer-Encoding: base64\n\nd29yZHMgaGVyZSBhbmQgdGhlcmUuA", ["words", "here", "and", "there"]),
+        (b"Content-Transfer-Encoding: base64\n\nd29y*ZHMg\n>aGVyZQ", ["words", "here"]),
+        (b"Content-Transfer-Encoding: quoted-printable\n\ncaf=C3=A9 =ZZ odd= \nend=", ["café", "odd", "end"]),
+        (b"Subject: =?euc-kr?b?vsiz58fPvLy/5CCMY7nm?=\n\nx", ["안녕하세요", "똠방"]),
+        (b"Subject: \xbe\xc8\xb3\xe7\nContent-Type: text/plain; charset=euc-kr\n\nx", ["안녕"]),
+        (b"Content-Type: text/html\n\n<meta charset='gb2312'><p>\xd6\xd0\xce\xc4", ["中文"]),
+        (b"Content-Type: text/html\n\n<META content='text/html; charset=koi8-r'>\xd0\xd2\xc9\xd7\xc5\xd4", ["привет"]),
         (
             b"Content-Type: multipart/mixed; boundary=x\n\n--x\nContent-Type: text/plain\n\nnever closed",
             ["never", "closed"],
@@ -157,6 +166,96 @@ def test_malformed_html_never_stops_the_reading(html: str) -> None:
 )
 def test_broken_mails_are_read_as_far_as_they_go(raw: bytes, words: list[str]) -> None:
     assert set(words) <= set(words_of(text(raw)[0]))
+
+
+def test_a_mail_without_the_boundary_of_its_parts_is_read_as_plain_text_and_noted() -> None:
+    found, notes = text(b"Subject: offer\nContent-Type: multipart/mixed\n\ncheap watches today\n")
+    assert words_of(found) == ["offer", "cheap", "watches", "today"]
+    assert "1 parts that should hold others, but have no boundary, read as plain text" in notes
+
+
+def test_damage_within_a_part_and_an_unknown_transfer_encoding_are_noted() -> None:
+    inner = b"Content-Type: multipart/mixed; boundary=x\n\n--x\nContent-Transfer-Encoding: %s\n\nd29yZHMa\n--x--\n"
+    assert text(inner % b"base64")[1] == []
+    damaged = inner.replace(b"d29yZHMa", b"d29y*ZHMa")
+    assert text(damaged % b"base64")[1] == ["1 mails with broken headers or parts, read as far as they go"]
+    assert text(inner % b"gzip")[1] == ["1 parts in an unknown transfer encoding, read as they are"]
+
+
+MARKED = "From: a@b.c\nSubject: größe\nContent-Type: text/plain; charset=iso-8859-1\n\nwörter hier\n"
+
+
+@pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("mbox", [False, True])
+def test_a_file_with_a_byte_order_mark_is_read_by_it(codec: str, mbox: bool, tmp_path: Path) -> None:
+    (tmp_path / "spam").mkdir()
+    content = "".join(f"From someone\n{MARKED}\n" for _ in range(2)) if mbox else MARKED
+    (tmp_path / "spam" / "1.eml").write_bytes(content.encode(codec))
+    raw = read(MailFolder(str(tmp_path)))
+    assert [words_of(text) for text in raw.texts] == [["größe", "wörter", "hier"]] * (2 if mbox else 1)
+    assert raw.notes == ([] if codec == "utf-8-sig" else ["1 files in UTF-16 or UTF-32"])
+
+
+def test_coded_parts_of_a_file_with_a_mark_keep_their_charset(tmp_path: Path) -> None:
+    (tmp_path / "ham").mkdir()
+    mail = MARKED.replace("\n\nwörter hier", "\nContent-Transfer-Encoding: quoted-printable\n\nw=F6rter hier")
+    (tmp_path / "ham" / "1.eml").write_bytes(mail.encode("utf-16"))
+    assert words_of(read(MailFolder(str(tmp_path))).texts[0]) == ["größe", "wörter", "hier"]
+
+
+@pytest.mark.parametrize("source", [MailFolder, EnronFolders])
+def test_files_that_are_no_mails_are_left_out_and_counted(
+    source: type[EnronFolders] | type[MailFolder], tmp_path: Path
+) -> None:
+    for name, content in [
+        ("a.eml", b"Subject: hello\n\nbody"),
+        (".DS_Store", b"\0\0\0\1Bud1"),
+        ("b.msg", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
+        ("c.eml.gz", gzip.compress(b"Subject: hello")),
+        ("d.zip", b"PK\x03\x04"),
+    ]:
+        (tmp_path / "ham").mkdir(exist_ok=True)
+        (tmp_path / "ham" / name).write_bytes(content)
+    raw = read(source(str(tmp_path)))
+    assert len(raw.texts) == len(raw.labels) == len(raw.topics) == 1
+    assert raw.notes == [
+        "1 files left out that are no text: .gz",
+        "1 files left out that are no text: .msg",
+        "1 files left out that are no text: .zip",
+        "1 files left out whose names begin with a dot",
+    ]
+
+
+@pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16"])
+def test_marks_of_files_of_lines(codec: str, tmp_path: Path) -> None:
+    (tmp_path / "sms").write_bytes("ham\tgrüße\nspam\twin\n".encode(codec))
+    assert read(SmsSpamCollection(str(tmp_path / "sms"))).texts == ["grüße", "win"]
+    (tmp_path / "m.csv").write_bytes('text,label\n"größe",ham\n'.encode(codec))
+    assert read(MailCsv(str(tmp_path / "m.csv"))).texts == ["größe"]
+    (tmp_path / "m.jsonl").write_bytes('{"text": "größe", "label": 0}\n'.encode(codec))
+    if codec == "utf-8-sig":
+        assert read(MailJsonl(str(tmp_path / "m.jsonl"))).texts == ["größe"]
+        return
+    with pytest.raises(UserError, match="is in UTF-16 or UTF-32; save it in UTF-8"):
+        read(MailJsonl(str(tmp_path / "m.jsonl")))
+
+
+def test_csv_cells_that_have_no_column_are_not_lost_without_a_word(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text("label,text,\nham,hello,\nspam,buy, now\n")
+    raw = read(MailCsv(str(path)))
+    assert (raw.texts, raw.notes) == (["hello", "buy"], ["1 texts in columns without a name left out"])
+    for content, said in [
+        (
+            "label,text\nham,hello\nspam,buy, now\n",
+            r"line 3 has more cells than the header; is a text with , unquoted\?",
+        ),
+        ("label,text,text\nham,a,b\n", "has 2 columns called text; there are: label, text, text"),
+        ("label,text\nham,a\rb,c\n", "line 3: label 'b' is not one of"),
+    ]:
+        path.write_bytes(content.encode())
+        with pytest.raises(UserError, match=said):
+            read(MailCsv(str(path)))
 
 
 def test_mails_nested_beyond_reason_are_survived() -> None:

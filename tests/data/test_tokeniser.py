@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from veilbench.data.tokeniser import Tokeniser, encoded, words_of
+from veilbench.data.tokeniser import Tokeniser, encoded, public_text, words_of
 from veilbench.data.vocabulary import FIRST_WORD, PAD, UNKNOWN, Vocabulary, bucket, packed, unpacked
 from veilbench.errors import UserError
 
@@ -29,6 +30,35 @@ MAILS = [["hello", "bob", "bob"], ["hello", "world"], ["zebra"]]
 )
 def test_words_are_what_the_rule_says(text: str, words: list[str]) -> None:
     assert words_of(text) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("这是广告", ["这是", "是广", "广告"]),
+        ("日本語のメール。", ["日本", "本語", "語の", "のメ", "メー", "ール"]),
+        ("我", ["我"]),
+        ("FREE手机now", ["free", "手机", "now"]),
+        ("ไม่ได้มา", ["ไม่", "ม่ไ", "ได้", "ด้ม", "มา"]),  # vowels and tones stay with their letter
+        ("안녕 여러분", ["안녕", "여러분"]),  # Korean has blanks
+        ("हिन्दी में", ["हिन्दी", "में"]),
+        ("cafe\u0301 café", ["café", "café"]),
+        ("l’été 中文 it's", ["l’été", "中文", "it's"]),
+        ("ℹ\ufe0f ok", ["ℹ", "ok"]),
+        ("中文" * 30, ["中文", "文中"] * 29 + ["中文"]),
+    ],
+)
+def test_scripts_without_blanks_are_cut_into_pairs_of_characters(text: str, words: list[str]) -> None:
+    assert words_of(text) == words
+
+
+def test_words_of_latin_text_are_those_of_one_regular_expression() -> None:
+    token = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d+(?:[.,]\d+)*|[!$£€%]")
+    for text in [
+        *public_text(),
+        "Zoë’s café costs £5.50, ça va? naïve_snake 10,000€ \ufb01ne Straße ПРИВЕТ, мир 100%!",
+    ]:
+        assert words_of(text) == [word for word in token.findall(text.lower()) if len(word) <= 40]
 
 
 def test_rows_are_cut_and_padded() -> None:

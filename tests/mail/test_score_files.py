@@ -36,6 +36,16 @@ def test_mails_and_texts_are_scored_in_order(model: Path, tmp_path: Path, capsys
     assert [float(p) for p, _ in lines] == pytest.approx(expected, abs=1e-6)
 
 
+def test_a_file_in_utf16_is_scored_as_in_utf8(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mail = "Subject: hello\nContent-Type: text/plain; charset=iso-8859-1\n\nwin money\n"
+    scores = []
+    for codec in ("utf-8", "utf-8-sig", "utf-16"):
+        (tmp_path / "a.mail").write_bytes(mail.encode(codec))
+        assert run("score", model, tmp_path / "a.mail") == 0
+        scores.append(capsys.readouterr().out)
+    assert scores[0] == scores[1] == scores[2]
+
+
 def failing(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     assert run("score", *arguments) == 2
     captured = capsys.readouterr()
@@ -52,6 +62,8 @@ def test_what_cannot_be_scored_is_one_line(model: Path, tmp_path: Path, capsys: 
     assert "cannot read" in failing(capsys, model, tmp_path)
     assert f"{empty} has no words" in failing(capsys, model, good, empty)
     assert "holds no trained model" in failing(capsys, tmp_path / "nothing", good)
+    (tmp_path / "a.msg").write_bytes(b"\xd0\xcf\x11\xe0hello")
+    assert "a.msg is .msg, which is no text; save the mail as .eml" in failing(capsys, model, tmp_path / "a.msg")
     (tmp_path / "other").mkdir()
     Plaintext().save(tmp_path / "other")
     assert "holds a Plaintext, which scores no mails" in failing(capsys, tmp_path / "other", good)

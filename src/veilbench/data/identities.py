@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Protocol
@@ -10,6 +10,7 @@ from typing import Annotated, Protocol
 import numpy as np
 from annotated_types import Ge
 
+from veilbench.checked_arrays import require_array, require_shape
 from veilbench.contracts import DataSet
 from veilbench.data import prepared
 from veilbench.errors import UserError
@@ -183,30 +184,76 @@ class IdentitiesData(DataSet):
         """Read what `prepare` wrote.
 
         Raises:
-            UserError: a file is missing.
+            UserError: a file is missing or damaged.
         """
         with prepared.read(folder, NAME) as (arrays, about):
-            train, auxiliary, enrolment, probe = (_part(arrays, name) for name in PARTS)
-            return Identities(train, auxiliary, enrolment, probe, **about)
+            labels = prepared.field(about, "labels", dict[str, list[str]])
+            parts = {name: _part(arrays, name, labels) for name in PARTS}
+            made = Identities(**parts, labels=labels, notes=prepared.field(about, "notes", list[str]))
+            _refuse_unfit(made)
+            return made
 
 
-def _part(arrays: dict[str, np.ndarray], name: str) -> Impressions:
-    own = {key.partition(".")[2]: array for key, array in arrays.items() if key.startswith(f"{name}.")}
-    attributes = {key.removeprefix("attribute_"): own[key] for key in own if key.startswith("attribute_")}
-    return Impressions(own["images"].astype(np.float32) / 255, own["identities"], own["impressions"], attributes)
+def _part(arrays: Mapping[str, np.ndarray], name: str, words: Mapping[str, Sequence[str]]) -> Impressions:
+    """One part.
+
+    Args:
+        arrays: of all parts.
+        name: of the part.
+        words: attribute -> the words for its labels.
+
+    Raises:
+        ValueError: the arrays are not what `prepare` writes.
+    """
+    images = require_array(arrays, f"{name}.images", np.uint8, (None, 1, None, None))
+    if not images.size:
+        raise ValueError(f"{name}.images is empty: its shape is {list(images.shape)}")
+    n = (len(images),)
+    attributes = {
+        key: require_array(arrays, f"{name}.attribute_{key}", np.int64, n, low=0, high=len(said) - 1)
+        for key, said in words.items()
+    }
+    stored = {key.removeprefix(f"{name}.attribute_") for key in arrays if key.startswith(f"{name}.attribute_")}
+    if nameless := stored - words.keys():
+        raise ValueError(f"{name}.attribute_{min(nameless)} has no words in about.json")
+    identities, impressions = (
+        require_array(arrays, f"{name}.{key}", np.int64, n, low=0) for key in ("identities", "impressions")
+    )
+    return Impressions(images.astype(np.float32) / 255, identities, impressions, attributes)
+
+
+def _refuse_unfit(made: Identities) -> None:
+    """Refuse parts of several sizes, or with people in common that must have none.
+
+    Raises:
+        ValueError: the line says what.
+    """
+    for name in PARTS[1:]:
+        require_shape(getattr(made, name).images, f"{name}.images", (None, *made.shape))
+    for one, other in (("train", "auxiliary"), ("train", "enrolment"), ("auxiliary", "enrolment")):
+        if len(both := np.intersect1d(getattr(made, one).identities, getattr(made, other).identities)):
+            raise ValueError(f"identity {both[0]} is both in {one}.identities and in {other}.identities")
+    if len(stray := np.setdiff1d(made.probe.identities, made.enrolment.identities)):
+        raise ValueError(f"probe.identities holds {stray[0]}, which is not enrolled")
 
 
 def checked(raw: RawIdentities) -> None:
     """Refuse images that cannot be compared.
 
     Raises:
-        UserError: wrong shapes, or an image without any contrast.
+        UserError: wrong shapes, numbers that are not whole or below 0, attributes without words, or an image without
+            any contrast.
     """
     if raw.images.ndim != 4 or raw.images.shape[1] != 1 or raw.images.dtype != np.uint8 or not len(raw.images):
         raise UserError(f"images are {raw.images.dtype} of shape {raw.images.shape}: uint8 (n, 1, h, w) is needed")
     for name, labels in {"identities": raw.identities, "impressions": raw.impressions, **raw.attributes}.items():
         if labels.shape != (len(raw.images),):
             raise UserError(f"{name} have shape {labels.shape} for {len(raw.images)} images")
+        if labels.dtype != np.int64 or labels.min() < 0:
+            raise UserError(f"{name} are {labels.dtype} from {labels.min()}; int64 from 0 is needed")
+    for name, labels in raw.attributes.items():
+        if labels.max() >= len(raw.labels.get(name, ())):
+            raise UserError(f"{name} holds {labels.max()}, but there are the words {raw.labels.get(name, [])}")
     flat = raw.images.reshape(len(raw.images), -1)
     if len(blank := np.flatnonzero(flat.max(1) == flat.min(1))):
         who = raw.identities[blank[0]], raw.impressions[blank[0]]

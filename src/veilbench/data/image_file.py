@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,13 +10,13 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from veilbench.data.image_depth import channels
 from veilbench.errors import UserError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".pgm", ".ppm")
-SIXTEEN_BITS = 65535
 Fit = Literal["crop", "stretch"]
 
 
@@ -40,14 +41,30 @@ def images_in(folder: Path, notes: list[str]) -> list[Path]:
     if len(images) < len(files):
         other = next(file for file in files if file not in images)
         notes.append(f"{folder.name}: {len(files) - len(images)} files such as {other.name} are no images and left out")
+    if several := [image for image in images if _frames(image) > 1]:
+        said = f"{len(several)} files such as {several[0].name} hold several images, of which the first is taken"
+        notes.append(f"{folder.name}: {said}")
     return images
+
+
+def _frames(path: Path) -> int:
+    """Images in a file; 1 where it cannot be read, which is told when its pixels are wanted."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as opened:
+            return int(getattr(opened, "n_frames", 1))
+    except Exception:  # as in `image`
+        return 1
 
 
 def image(path: Path, grey: bool = False, size: Sequence[int] | None = None, fit: Fit = "crop") -> np.ndarray:
     """The pixels of a file, shape (channels, height, width), float32 in [0, 1].
 
     Images are turned as their EXIF data says. Transparency is dropped, and of a file with several images the first is
-    taken. 16 bits keep their depth. Grey is the luma of ITU-R Recommendation BT.601.
+    taken. Grey of 16 bits keeps its depth; what Pillow would cut is refused: colour of 16 bits, integers of 32, and
+    fractions. Cyan, magenta, yellow and black become colours as (1 - ink)(1 - black), without a colour profile.
+    Grey is the luma of ITU-R Recommendation BT.601.
 
     Args:
         path: the file.
@@ -58,15 +75,16 @@ def image(path: Path, grey: bool = False, size: Sequence[int] | None = None, fit
     Raises:
         UserError: the file is no image that can be read.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     try:
-        with Image.open(path) as opened:
-            pixels = _channels(ImageOps.exif_transpose(opened), grey)
+        # From memory: mapped from the disk, Pillow shears plain TIFF images that are to be turned by a quarter.
+        with Image.open(io.BytesIO(path.read_bytes())) as opened:
+            pixels = [Image.fromarray(one) for one in channels(opened, grey)]
             if size is not None:
                 pixels = [_scaled(one, (size[1], size[0]), fit) for one in pixels]
             x = np.stack([np.asarray(one, np.float32) for one in pixels])
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow's readers each raise errors of their own on a damaged file
         raise UserError(f"the image {path} cannot be read: {' '.join(str(error).split())}") from error
     return np.clip(x, 0, 1)
 
@@ -97,16 +115,3 @@ def _scaled(channel: Image, size: tuple[int, int], fit: Fit) -> Image:
     if fit == "crop":
         return ImageOps.fit(channel, size, Image.Resampling.BILINEAR)
     return channel.resize(size, Image.Resampling.BILINEAR)
-
-
-def _channels(opened: Image, grey: bool) -> list[Image]:
-    """The channels, each an image of fractions of the brightest value."""
-    from PIL import Image
-
-    if opened.mode.startswith("I;16") or opened.mode == "I":  # Pillow would cut these off at 255
-        deep = np.asarray(opened, np.float32) / np.float32(SIXTEEN_BITS)
-        return [Image.fromarray(deep)] * (1 if grey else 3)
-    if opened.mode == "F":
-        raise ValueError("its pixels are fractions, whose brightest value is not known")
-    channels = opened.convert("L" if grey else "RGB").split()
-    return [Image.fromarray(np.asarray(channel, np.float32) / np.float32(255)) for channel in channels]

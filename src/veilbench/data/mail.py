@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,11 +12,12 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
+from veilbench.checked_arrays import require_array, require_shape
 from veilbench.contracts import DataSet
 from veilbench.data import prepared
 from veilbench.data.clients import Deal
-from veilbench.data.raw_mails import MailSource
-from veilbench.data.tokeniser import Tokeniser, words_of
+from veilbench.data.raw_mails import HAM, SPAM, MailSource, checked
+from veilbench.data.tokeniser import LONGEST_WORD, Tokeniser, runs_of, within_length
 from veilbench.data.vocabulary import FIRST_WORD, Vocabulary, packed, unpacked
 from veilbench.errors import UserError
 
@@ -113,9 +114,14 @@ class MailData(DataSet):
             UserError: the mails cannot be used as they are; the line says why.
         """
         rng = np.random.default_rng(self.seed)
-        raw = self.source.read(rng)
+        raw = checked(self.source.read(rng))
         notes = list(raw.notes)
-        mails = [words_of(text) for text in raw.texts]
+        runs = [runs_of(text) for text in raw.texts]
+        mails = [within_length(mail) for mail in runs]
+        if long := sum(map(len, runs)) - sum(map(len, mails)):
+            notes.append(
+                f"{long:,} runs of more than {LONGEST_WORD} letters left out: encoded attachments and the like"
+            )
         kept = distinct(mails, raw.labels, notes)
         order = rng.permutation(kept)[: self.most_mails]
         if len(order) < len(kept):
@@ -144,7 +150,7 @@ class MailData(DataSet):
         """Read what `prepare` wrote.
 
         Raises:
-            UserError: a file is missing.
+            UserError: a file is missing or damaged.
         """
         return load_mails(folder)
 
@@ -153,15 +159,29 @@ def load_mails(folder: Path) -> Mails:
     """Read what `MailData.prepare` wrote, whatever its settings were.
 
     Raises:
-        UserError: a file is missing.
+        UserError: a file is missing or damaged.
     """
     with prepared.read(folder, NAME) as (arrays, about):
-        parts = (MailPart(*(arrays[f"{name}_{what}"] for what in ("tokens", "labels", "topics"))) for name in PARTS)
-        train, validation, auxiliary, test = parts
         vocabulary = Vocabulary.from_arrays(arrays)
-        lexicon, rare = unpacked(arrays["lexicon"]), arrays["rare"].astype(bool)
-        told = (about["notes"], about["vocabulary_from"])
-        return Mails(train, validation, auxiliary, test, arrays["clients"], vocabulary, lexicon, rare, *told)
+        train, validation, auxiliary, test = (_part(arrays, name, vocabulary.size) for name in PARTS)
+        for name, part in zip(PARTS[1:], (validation, auxiliary, test), strict=True):
+            require_shape(part.tokens, f"{name}_tokens", (None, train.tokens.shape[1]))
+        clients = require_array(arrays, "clients", np.int64, (len(train),), low=0)
+        lexicon = unpacked(require_array(arrays, "lexicon", np.uint8, (None,)))
+        rare = require_array(arrays, "rare", np.uint8, (len(lexicon),), high=1).astype(bool)
+        told = (prepared.field(about, "notes", list[str]), prepared.field(about, "vocabulary_from", str))
+        return Mails(train, validation, auxiliary, test, clients, vocabulary, lexicon, rare, *told)
+
+
+def _part(arrays: Mapping[str, np.ndarray], name: str, numbers: int) -> MailPart:
+    """One part, whose words have numbers below `numbers`.
+
+    Raises:
+        ValueError: its arrays are not what `prepare` writes.
+    """
+    tokens = require_array(arrays, f"{name}_tokens", np.int32, (None, None), low=0, high=numbers - 1)
+    labels = require_array(arrays, f"{name}_labels", np.int64, (len(tokens),), low=HAM, high=SPAM)
+    return MailPart(tokens, labels, require_array(arrays, f"{name}_topics", np.int64, (len(tokens),), low=0))
 
 
 def save_mails(mails: Mails, folder: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Protocol
 import numpy as np
 from annotated_types import Ge
 
+from veilbench.checked_arrays import require_array
 from veilbench.data import prepared
 from veilbench.data.raw import Source
 from veilbench.data.rows import NAME, Rows, RowsData
@@ -32,8 +33,8 @@ class Photographs(Rows):
 class ImageSource(Protocol):
     """A loader of whole images."""
 
-    def read(self) -> dict[str, np.ndarray]:
-        """Name -> shape (channels, height, width), float32 in [0, 1]."""
+    def read(self, notes: list[str]) -> dict[str, np.ndarray]:
+        """Name -> shape (channels, height, width), float32 in [0, 1]; what was done to them is added to the notes."""
         ...
 
 
@@ -69,7 +70,8 @@ class PhotographsData(RowsData):
             UserError: see `RowsData.prepare`; or the whole images have other channels than the patches.
         """
         super().prepare(folder)
-        wholes, channels = self.wholes.read(), super().load(folder).shape[0]
+        notes: list[str] = []
+        wholes, channels = self.wholes.read(notes), super().load(folder).shape[0]
         for name, whole in wholes.items():
             if whole.shape[0] != channels:
                 raise UserError(
@@ -77,7 +79,7 @@ class PhotographsData(RowsData):
                 )
         (folder / WHOLES).mkdir()
         arrays = {f"{place:06}": whole for place, whole in enumerate(wholes.values())}
-        prepared.write(folder / WHOLES, NAME, arrays, {"names": list(wholes)})
+        prepared.write(folder / WHOLES, NAME, arrays, {"names": list(wholes), "notes": notes})
 
     def load(self, folder: Path) -> Photographs:
         """Read what `prepare` wrote.
@@ -87,5 +89,10 @@ class PhotographsData(RowsData):
         """
         rows = super().load(folder)
         with prepared.read(folder / WHOLES, NAME) as (arrays, about):
-            wholes = dict(zip(about["names"], (arrays[key] for key in sorted(arrays)), strict=True))
-            return Photographs(**vars(rows), wholes=wholes)
+            names, notes = (prepared.field(about, name, list[str]) for name in ("names", "notes"))
+            if len(names) != len(arrays):
+                raise ValueError(f"there are {len(names)} names in about.json for {len(arrays)} arrays")
+            shape = (rows.shape[0], None, None)
+            read = [require_array(arrays, key, np.float32, shape, low=0, high=1) for key in sorted(arrays)]
+            wholes = dict(zip(names, read, strict=True))
+            return Photographs(**{**vars(rows), "notes": [*rows.notes, *notes]}, wholes=wholes)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
@@ -14,6 +14,7 @@ from safetensors.numpy import load_file, save_file
 from veilbench.errors import UserError
 
 ABOUT = "about.json"
+T = TypeVar("T")
 
 
 def write(folder: Path, name: str, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> None:
@@ -39,7 +40,44 @@ def read(folder: Path, name: str) -> Iterator[tuple[dict[str, np.ndarray], dict[
     for file in (f"{name}.safetensors", ABOUT):
         if not (folder / file).is_file():
             raise UserError(f"the prepared data lacks {folder / file}; run `dvc repro prepare`")
+    with whole(folder):
+        arrays, about = load_file(folder / f"{name}.safetensors"), json.loads((folder / ABOUT).read_text("utf8"))
+        if not isinstance(about, dict):
+            raise ValueError(f"{ABOUT} holds {about!r:.40}, an object is needed")
+        yield arrays, about
+
+
+@contextmanager
+def whole(folder: Path) -> Iterator[None]:
+    """Whatever goes wrong within the block is damage to the folder's files, told in one line.
+
+    Raises:
+        UserError: something did.
+    """
     try:
-        yield load_file(folder / f"{name}.safetensors"), json.loads((folder / ABOUT).read_text(encoding="utf8"))
+        yield
     except Exception as error:  # safetensors and json each raise errors of their own on a damaged file
-        raise UserError(f"the prepared data in {folder} is damaged: {error}; run `dvc repro -f prepare`") from error
+        said = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise UserError(f"the prepared data in {folder} is damaged: {said}; run `dvc repro -f prepare`") from error
+
+
+def field(about: Mapping[str, Any], name: str, kind: type[T]) -> T:
+    """What about.json says under a name.
+
+    Args:
+        about: what it holds.
+        name: of the entry.
+        kind: its type, such as `list[str]`; nothing is converted to it.
+
+    Raises:
+        ValueError: it is missing, or of another type.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    if name not in about:
+        raise ValueError(f"{name} is missing in {ABOUT}")
+    try:
+        return TypeAdapter(kind).validate_python(about[name], strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"{name} in {ABOUT} holds {first['input']!r:.40}: {first['msg']}") from error

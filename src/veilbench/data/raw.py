@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -10,13 +11,16 @@ import numpy as np
 
 from veilbench.errors import UserError
 
+EXACT = 2**53  # float64 holds every whole number up to here
+
 
 @dataclass(frozen=True)
 class Raw:
     """What a loader reads.
 
     Attributes:
-        x: shape (n, features) or (n, channels, height, width), float32; images in [0, 1].
+        x: shape (n, features) or (n, channels, height, width), float32 or float64; images in [0, 1]. A table keeps
+            float64 until it is scaled: in float32, 5,000,000.05 and 5,000,000.10 are one number.
         y: shape (n,), int64: the place of each row's label in `labels`.
         features: names of a table's columns; empty for images.
         labels: names of the classes; one name where there are no classes.
@@ -39,33 +43,54 @@ class Source(Protocol):
 
 
 def checked(raw: Raw) -> Raw:
-    """The rows as float32 without negative zeros, the labels as int64; what no model can learn from is refused.
+    """The rows without negative zeros, the labels as int64; what no model can learn from is refused.
+
+    Images and float32 stay or become float32; other numbers in a table become float64.
 
     Raises:
-        UserError: wrong shapes, names that repeat, values that float32 cannot hold as finite numbers, a label without
-            a name or without rows.
+        UserError: wrong shapes, names that repeat, values that float32 cannot hold as finite numbers, whole numbers
+            that float64 cannot hold, a label without a name or without rows.
     """
     x, y = np.asarray(raw.x), np.asarray(raw.y)
     if x.ndim not in (2, 4) or not x.size or y.shape != x.shape[:1]:
         raise UserError(f"x of shape {x.shape} with y of shape {y.shape}: (n, features) or (n, c, h, w) is needed")
+    if x.dtype.kind not in "fiub":
+        raise UserError(f"x of type {x.dtype} holds no real numbers")
     if raw.features and len(raw.features) != x.shape[1]:
         raise UserError(f"{len(raw.features)} names for {x.shape[1]} columns")
     for kind, names in (("column", raw.features), ("label", raw.labels)):
         if twice := [name for name in names if names.count(name) > 1]:
             raise UserError(f"the {kind} name {twice[0]} stands for {names.count(twice[0])} {kind}s; one is allowed")
-    with np.errstate(over="ignore"):  # what overflows is infinite, and refused as such
-        x = x.astype(np.float32) + np.float32(0)  # -0.0 + 0.0 is 0.0: the two must not pass for different rows
     _refuse_infinite(x, raw.features)
+    _refuse_inexact(x, raw.features)
+    plain = np.dtype(np.float32 if x.ndim == 4 or x.dtype in (np.float32, np.float16) else np.float64)
+    x = x.astype(plain) + plain.type(0)  # -0.0 + 0.0 is 0.0: the two must not pass for different rows
     return replace(raw, x=x, y=_checked_labels(y, raw.labels))
 
 
 def _refuse_infinite(x: np.ndarray, features: Sequence[str]) -> None:
-    wrong = ~np.isfinite(x)
+    wrong = ~(np.abs(x) <= np.finfo(np.float32).max) if x.dtype.kind == "f" else np.zeros(1, bool)  # NaN is none
     if count := int(wrong.sum()):
         row, *place = (int(i[0]) for i in np.nonzero(wrong))
         where = f"column {features[place[0]]}" if features else f"at {tuple(place)}"
         value = x[(row, *place)]
         raise UserError(f"{count:,} values are not finite in float32; the first is {value} in row {row}, {where}")
+
+
+def _refuse_inexact(x: np.ndarray, features: Sequence[str]) -> None:
+    """Refuse whole numbers that float64 would round: rows that differ by such a number would become the same."""
+    if x.dtype.kind not in "iu" or x.dtype.itemsize < 8:
+        return
+    as_float = x.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # the largest numbers overflow on the way back, and are refused as well
+        wrong = (np.abs(as_float) >= EXACT) & (as_float.astype(x.dtype) != x)
+    if wrong.any():
+        row, *place = (int(i[0]) for i in np.nonzero(wrong))
+        where = f"column {features[place[0]]}" if features else f"at {tuple(place)}"
+        raise UserError(
+            f"{x[(row, *place)]} in row {row}, {where}, has more digits than float64 holds; shorten it, or take a "
+            "column of such numbers out"
+        )
 
 
 def _checked_labels(y: np.ndarray, labels: list[str]) -> np.ndarray:
@@ -80,8 +105,20 @@ def _checked_labels(y: np.ndarray, labels: list[str]) -> np.ndarray:
     return y.astype(np.int64)
 
 
-def distinct(x: np.ndarray, y: np.ndarray, notes: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The rows without repeats, in the order of their first appearance; repeats are counted in the notes.
+def alike(label: str) -> str:
+    """What two labels share that differ in case, blanks or the way their letters are encoded alone."""
+    return " ".join(unicodedata.normalize("NFKC", label).casefold().split())
+
+
+def twins(names: Sequence[str], what: str) -> list[str]:
+    """A note for each name that is another one but for case or blanks, and yet counts as a class of its own."""
+    seen: dict[str, str] = {}
+    pairs = [(name, first) for name in names if (first := seen.setdefault(alike(name), name)) != name]
+    return [f"{what} {first!r} and {name!r} count as different ones" for name, first in pairs]
+
+
+def distinct(x: np.ndarray, y: np.ndarray, notes: list[str]) -> np.ndarray:
+    """Places of the rows without repeats, in the order of their first appearance; repeats are counted in the notes.
 
     A row that appears with two labels is kept once, with its first label, and counted too. Rows are compared as bytes.
     """
@@ -91,5 +128,4 @@ def distinct(x: np.ndarray, y: np.ndarray, notes: list[str]) -> tuple[np.ndarray
     if (dropped := len(x) - len(first)) > 0:
         two_labels = int((y != y[first][where]).sum())
         notes.append(f"{dropped:,} repeated rows dropped, {two_labels:,} of them with another label than the first")
-    keep = np.sort(first)
-    return x[keep], y[keep]
+    return np.sort(first)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
+
+from veilbench.errors import UserError
 
 HAM, SPAM = 0, 1
 
@@ -44,3 +46,19 @@ class MailSource(Protocol):
     def read(self, rng: np.random.Generator) -> RawMails:
         """Read or generate everything; `rng` is for generators."""
         ...
+
+
+def checked(raw: RawMails) -> RawMails:
+    """The mails with labels and topics as int64.
+
+    Raises:
+        UserError: there is not one label and one topic, a whole number from 0, for each mail.
+    """
+    made: dict[str, np.ndarray] = {}
+    for name in ("labels", "topics"):
+        numbers = np.asarray(getattr(raw, name))
+        if numbers.shape != (len(raw.texts),) or numbers.dtype.kind not in "iub" or (numbers < 0).any():
+            said = f"{name} of shape {numbers.shape} and type {numbers.dtype}"
+            raise UserError(f"{said} for {len(raw.texts)} mails: a whole number from 0 for each is needed")
+        made[name] = numbers.astype(np.int64)
+    return replace(raw, labels=made["labels"], topics=made["topics"])

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 from annotated_types import Ge
 
+from veilbench.checked_arrays import require_array, require_shape
 from veilbench.contracts import DataSet
 from veilbench.data import prepared
-from veilbench.data.raw import Source, checked, distinct
+from veilbench.data.raw import Source, alike, checked, distinct, twins
+from veilbench.data.scaling import Scale, apart, scaled, shortened
 from veilbench.errors import UserError
 
 PARTS = ("train", "validation", "auxiliary", "test")
@@ -70,8 +72,8 @@ class RowsData(DataSet):
         source: the loader or generator.
         split: shares of train, validation, auxiliary and test; together 1.
         scale: `none`; `minmax` to [0, 1] over the training part (other rows may lie outside); `standard` to mean 0 and
-            variance 1. What is constant in the training part becomes 0 there and is not stretched elsewhere; such
-            columns are named in the notes.
+            variance 1, computed in float64 before anything is rounded to float32. What is constant in the training
+            part becomes 0 there and is not stretched elsewhere; such columns are named in the notes.
         normal: labels that count as normal. The first three parts then hold normal rows only, and the test holds its
             share of the normal rows and every other row as an anomaly. Empty: no one-class split.
         most_rows: take a random part of the source's rows, at most this many; None takes all.
@@ -84,7 +86,7 @@ class RowsData(DataSet):
         self,
         source: Source,
         split: Sequence[float] = (0.5, 0.1, 0.2, 0.2),
-        scale: Literal["none", "minmax", "standard"] = "none",
+        scale: Scale = "none",
         normal: Sequence[str] = (),
         most_rows: Annotated[int, Ge(4)] | None = None,
         seed: Annotated[int, Ge(0)] = 0,
@@ -105,18 +107,22 @@ class RowsData(DataSet):
         rng = np.random.default_rng(self.seed)
         raw = checked(self.source.read(rng))
         notes, labels = list(raw.notes), list(raw.labels)
-        x, y = distinct(raw.x, raw.y, notes)
+        kept = distinct(raw.x, raw.y, notes)
+        x, y = raw.x[kept], raw.y[kept]
+        notes += twins(labels, "the labels")
         if self.most_rows and len(x) > self.most_rows:
             notes.append(f"{self.most_rows:,} of {len(x):,} distinct rows taken at random")
         order = rng.permutation(len(x))[: self.most_rows]
         x, y = x[order], y[order]
         if self.normal:
             y, labels = (~np.isin(y, self._normal_places(labels))).astype(np.int64), ["normal", "anomaly"]
-        parts = self._deal(y)
-        scaled = self._scaled([x[rows] for rows in parts], raw.features, notes)
-        notes += [] if self.normal else _without_class([y[rows] for rows in parts], labels)
-        arrays = {f"{name}_x": part for name, part in zip(PARTS, scaled, strict=True)}
-        arrays |= {f"{name}_y": y[rows] for name, rows in zip(PARTS, parts, strict=True)}
+        dealt = self._deal(y)
+        rounded = scaled([x[rows] for rows in dealt], self.scale, raw.features, notes)
+        xs, ys = apart(rounded, [y[rows] for rows in dealt], notes)
+        self._refuse_empty(ys)
+        notes += [] if self.normal else _without_class(ys, labels)
+        arrays = {f"{name}_x": part for name, part in zip(PARTS, xs, strict=True)}
+        arrays |= {f"{name}_y": part for name, part in zip(PARTS, ys, strict=True)}
         about = {"features": raw.features, "labels": labels, "one_class": bool(self.normal), "notes": notes}
         prepared.write(folder, NAME, arrays, about)
 
@@ -125,6 +131,13 @@ class RowsData(DataSet):
             raise UserError(f"data.normal={unknown[0]} is no label of this data; there are: {', '.join(labels)}")
         if set(labels) <= set(self.normal):
             raise UserError(f"data.normal={self.normal} leaves no anomaly: the labels are {', '.join(labels)}")
+        for name in labels:
+            twin = next((own for own in self.normal if own != name and alike(own) == alike(name)), None)
+            if twin is not None and name not in self.normal:
+                raise UserError(
+                    f"data.normal={twin} leaves {name!r} as an anomaly, which differs in case or blanks alone; make "
+                    "them one in the data, or name both"
+                )
         return [labels.index(name) for name in self.normal]
 
     def _deal(self, y: np.ndarray) -> list[np.ndarray]:
@@ -142,26 +155,13 @@ class RowsData(DataSet):
             parts[3] = np.sort(np.concatenate([parts[3], anomalies]))
         return parts
 
-    def _scaled(self, parts: list[np.ndarray], features: list[str], notes: list[str]) -> list[np.ndarray]:
-        train = parts[0]
-        low, high = train.min(0).astype(np.float64), train.max(0).astype(np.float64)
-        still = low == high
-        if features and still.any():
-            names = [name for name, constant in zip(features, still, strict=True) if constant]
-            shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-            notes.append(f"{len(names)} columns are constant in the training rows: {shown}")
-        if self.scale == "none":
-            return parts
-        mean, deviation = train.mean(0, dtype=np.float64), train.std(0, dtype=np.float64)
-        shift, width = (low, high - low) if self.scale == "minmax" else (mean, deviation)
-        shift, width = np.where(still, low, shift), np.where(still, 1, width)
-        with np.errstate(over="ignore"):
-            scaled = [((part - shift) / width).astype(np.float32) for part in parts]
-        if not all(np.isfinite(part).all() for part in scaled):
-            raise UserError(
-                f"data.scale={self.scale} makes values infinite: a column barely varies in the training rows"
-            )
-        return scaled
+    def _refuse_empty(self, y: list[np.ndarray]) -> None:
+        """Refuse what rounding has left of the parts, where it is too little."""
+        if empty := [name for name, part in zip(PARTS, y, strict=True) if not len(part)]:
+            raise UserError(f"the part {empty[0]} has no row that differs from the others when rounded to float32")
+        if self.normal and len(np.unique(y[3])) < 2:
+            said = "both normal rows and anomalies that differ from the others when rounded to float32"
+            raise UserError(f"data.normal={self.normal} does not leave {said}")
 
     def load(self, folder: Path) -> Rows:
         """Read what `prepare` wrote.
@@ -170,8 +170,44 @@ class RowsData(DataSet):
             UserError: a file is missing or damaged.
         """
         with prepared.read(folder, NAME) as (arrays, about):
-            parts = {name: Part(arrays[f"{name}_x"], arrays[f"{name}_y"]) for name in PARTS}
-            return Rows(**(parts | about))
+            features, labels, notes = (
+                prepared.field(about, name, list[str]) for name in ("features", "labels", "notes")
+            )
+            one_class = prepared.field(about, "one_class", bool)
+            parts = {name: _part(arrays, name, len(labels)) for name in PARTS}
+            rows = Rows(**parts, features=features, labels=labels, one_class=one_class, notes=notes)
+            _refuse_unfit(rows)
+            return rows
+
+
+def _part(arrays: Mapping[str, np.ndarray], name: str, classes: int) -> Part:
+    """The rows and labels of one part.
+
+    Raises:
+        ValueError: there are none, or they are not what `prepare` writes.
+    """
+    x = require_array(arrays, f"{name}_x", np.float32)
+    if x.ndim not in (2, 4) or not x.size:
+        raise ValueError(f"{name}_x has shape {list(x.shape)}, rows of a table or of images are needed")
+    return Part(x, require_array(arrays, f"{name}_y", np.int64, (len(x),), low=0, high=classes - 1))
+
+
+def _refuse_unfit(rows: Rows) -> None:
+    """Refuse parts that do not fit together, or what is told of them.
+
+    Raises:
+        ValueError: the line says what.
+    """
+    for name in PARTS[1:]:
+        require_shape(getattr(rows, name).x, f"{name}_x", (None, *rows.shape))
+    if rows.features and rows.shape != (len(rows.features),):
+        raise ValueError(f"there are {len(rows.features)} features in about.json for rows of shape {list(rows.shape)}")
+    if len(set(rows.labels)) < len(rows.labels):
+        raise ValueError(f"labels in about.json repeat: {', '.join(rows.labels)}")
+    if rows.one_class and (rows.labels != ["normal", "anomaly"] or set(np.unique(rows.test.y)) != {0, 1}):
+        raise ValueError("a one-class split needs the labels normal and anomaly, and both of them in test_y")
+    if rows.one_class and (strays := [name for name in PARTS[:3] if getattr(rows, name).y.any()]):
+        raise ValueError(f"{strays[0]}_y holds anomalies, which are for the test alone")
 
 
 def _without_class(parts: list[np.ndarray], labels: list[str]) -> list[str]:
@@ -179,6 +215,6 @@ def _without_class(parts: list[np.ndarray], labels: list[str]) -> list[str]:
     notes = []
     for part, y in zip(PARTS, parts, strict=True):
         if lacking := [label for place, label in enumerate(labels) if place not in y]:
-            shown = ", ".join(lacking[:5]) + (", ..." if len(lacking) > 5 else "")
-            notes.append(f"the part {part} has no row of {len(lacking)} of the {len(labels)} classes: {shown}")
+            count = f"{len(lacking)} of the {len(labels)} classes"
+            notes.append(f"the part {part} has no row of {count}: {shortened(lacking)}")
     return notes

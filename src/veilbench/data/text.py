@@ -10,7 +10,7 @@ import numpy as np
 from annotated_types import Ge
 
 from veilbench.contracts import DataSet
-from veilbench.data import alphabet, english
+from veilbench.data import alphabet, english, prepared
 from veilbench.errors import UserError
 
 PARTS = ("words", "statistics", "target", "unseen")
@@ -82,9 +82,26 @@ class TextData(DataSet):
         """Read what `prepare` wrote.
 
         Raises:
-            UserError: a file is missing.
+            UserError: a file is missing or damaged.
         """
+        return Texts(*(_symbols(folder, name) for name in PARTS))
+
+
+def _symbols(folder: Path, name: str) -> np.ndarray:
+    """The symbols of one part.
+
+    Raises:
+        UserError: its file is missing, empty or holds other characters; it is named.
+    """
+    path = folder / f"{name}.txt"
+    if not path.is_file():
+        raise UserError(f"the prepared data lacks {path}; run `dvc repro prepare`")
+    with prepared.whole(folder):
+        content = path.read_text("ascii", errors="surrogateescape")  # told by the alphabet, with its place
         try:
-            return Texts(*(alphabet.symbols((folder / f"{name}.txt").read_text("ascii")) for name in PARTS))
-        except FileNotFoundError as error:
-            raise UserError(f"the prepared data lacks {error.filename}; run `dvc repro prepare`") from error
+            symbols = alphabet.symbols(content)
+        except UserError as error:
+            raise ValueError(f"{path.name}: {error}") from error
+        if not len(symbols):
+            raise ValueError(f"{path.name} is empty")
+        return symbols

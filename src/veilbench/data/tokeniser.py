@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,18 +17,68 @@ from annotated_types import Ge
 from veilbench.data.vocabulary import PAD, Vocabulary
 from veilbench.errors import UserError
 
-TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d+(?:[.,]\d+)*|[!$£€%]")
+LETTER = r"[^\W\d_]"
+TOKEN = r"(?:{letter})+(?:['’](?:{letter})+)*|\d+(?:[.,]\d+)*|[!$£€%]"
+PLAIN = re.compile(TOKEN.format(letter=LETTER))
 LONGEST_WORD = 40  # characters; longer ones are encoded attachments rather than words
+# Thai and Lao, Burmese, Khmer; Japanese syllables, their half-width forms; Chinese characters.
+UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u31f0-\u31ff\uff66-\uff9f" + (
+    "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
+)
+HAS_UNSPACED, RUNS = re.compile(f"[{UNSPACED}]"), re.compile(f"[{UNSPACED}]+|[^{UNSPACED}]+")
 
 
 def words_of(text: str) -> list[str]:
     """The words of a mail, in lower case.
 
-    A word is a run of letters of any script, apostrophes between them included; or a number with its points and
-    commas; or one of ! $ £ € %, which tell spam apart. Everything else separates. Runs of more than
+    A word is a run of letters of any script, with their marks and the apostrophes between them; or a number with its
+    points and commas; or one of ! $ £ € %, which tell spam apart. Everything else separates. Runs of more than
     40 characters are left out.
+
+    In Chinese, Japanese, Thai, Lao, Burmese and Khmer no blanks stand between words. There every two neighbouring
+    characters are a word, overlapping, as in Lucene's `CJKAnalyzer`: "abc" in such letters becomes "ab" and "bc".
     """
-    return [word for word in TOKEN.findall(text.lower()) if len(word) <= LONGEST_WORD]
+    return within_length(runs_of(text))
+
+
+def within_length(runs: list[str]) -> list[str]:
+    """Those that are short enough to be words."""
+    return [run for run in runs if len(run) <= LONGEST_WORD]
+
+
+def runs_of(text: str) -> list[str]:
+    """As `words_of`, with runs of any length."""
+    text = text.lower()
+    if text.isascii():
+        return PLAIN.findall(text)
+    marks = "".join(sorted(c for c in set(text) if unicodedata.category(c) in ("Mn", "Mc") and not _selects(c)))
+    if marks:  # an accent of its own becomes one character with its letter, as it is written by others
+        text = unicodedata.normalize("NFC", text)
+    runs = _pattern(marks).findall(text)
+    if not HAS_UNSPACED.search(text):
+        return runs
+    return [part for run in runs for piece in _pieces(run) for part in piece]
+
+
+@lru_cache(maxsize=256)
+def _pattern(marks: str) -> re.Pattern[str]:
+    """Finds words whose letters may carry these marks, which Python's classes do not count among the letters."""
+    return re.compile(TOKEN.format(letter=f"{LETTER}[{marks}]*")) if marks else PLAIN
+
+
+def _selects(character: str) -> bool:
+    """Whether it is a variation selector, which chooses the picture of an emoji."""
+    return "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
+
+
+def _pieces(run: str) -> Iterator[list[str]]:
+    """What is within a run of letters: pairs of characters where no blanks are written, else the letters as a whole."""
+    for piece in RUNS.findall(run):
+        characters = re.findall(rf"{LETTER}\W*", piece)  # each with its marks
+        if not HAS_UNSPACED.match(piece) or len(characters) < 2:
+            yield [piece]
+        else:
+            yield [first + second for first, second in pairwise(characters)]
 
 
 def public_text() -> Iterable[str]:

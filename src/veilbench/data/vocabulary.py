@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+
+from veilbench.checked_arrays import require_array
 
 PAD, UNKNOWN, FIRST_WORD = 0, 1, 2
 
@@ -57,9 +59,15 @@ class Vocabulary:
         }
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Vocabulary:
-        """The inverse of `arrays`."""
-        return cls(unpacked(arrays["vocabulary_words"]), int(arrays["vocabulary_buckets"][0]))
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Vocabulary:
+        """The inverse of `arrays`.
+
+        Raises:
+            ValueError: they are not what `arrays` gives.
+        """
+        words = unpacked(require_array(arrays, "vocabulary_words", np.uint8, (None,)))
+        buckets = require_array(arrays, "vocabulary_buckets", np.int64, (1,), low=0)
+        return cls(words, int(buckets[0]))
 
 
 def packed(words: Sequence[str]) -> np.ndarray:
@@ -68,5 +76,12 @@ def packed(words: Sequence[str]) -> np.ndarray:
 
 
 def unpacked(array: np.ndarray) -> list[str]:
-    """The inverse of `packed`."""
-    return array.tobytes().decode("utf8", "surrogatepass").split("\n")[:-1]
+    """The inverse of `packed`.
+
+    Raises:
+        ValueError: the bytes are no UTF-8, or do not end with a line.
+    """
+    *words, rest = array.tobytes().decode("utf8", "surrogatepass").split("\n")
+    if rest:
+        raise ValueError(f"words end with {rest[-20:]!r}, a line break is needed")
+    return words

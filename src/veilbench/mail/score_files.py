@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from veilbench.data.mail_loaders.decoding import Decoder
+from veilbench.data.mail_loaders.decoding import Decoder, no_text
 from veilbench.data.mail_loaders.mail_parts import text_of
 from veilbench.data.tokeniser import words_of
 from veilbench.errors import UserError
@@ -40,9 +40,12 @@ def _text(path: Path) -> str:
         raw = path.read_bytes()
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
+    if kind := no_text(raw):
+        raise UserError(f"{path} is {kind}, which is no text; save the mail as .eml")
     decoder = Decoder()
+    raw, marked = decoder.utf8(raw)
     is_mail = path.suffix.lower() == ".eml" or HEADER.match(raw)
-    text = text_of(raw, decoder) if is_mail else decoder.text(raw)
+    text = text_of(raw, decoder, marked) if is_mail else decoder.text(raw)
     if not words_of(text):
         raise UserError(f"{path} has no words: there is nothing to score")
     return text

@@ -59,6 +59,10 @@ def test_random_ratings_are_what_a_plain_loop_makes_of_them(seed: int, tmp_path:
         ("1,2,3,4\n", "is not four numbers, apart by tabs, on each line"),
         ("1\t2\t3\t4\n1\t2\n", "is not four numbers"),
         ("user\titem\trating\ttime\n1\t2\t3\t4\n", "is not four numbers"),
+        ("1\t2\t3\t4\n1\t2\tnan\t4\n", "entry 2 has nan where a rating from 0 to 5, is needed"),
+        ("1\t2\t30\t4\n", "entry 1 has 30 where a rating from 0 to 5"),
+        ("1.5\t2\t3\t4\n", "entry 1 has 1.5 where a user, a whole number, is needed"),
+        ("1\t1e18\t3\t4\n", "entry 1 has 1e+18 where an item, a whole number, is needed"),
     ],
 )
 def test_other_files_are_refused(text: str, said: str, tmp_path: Path, refusal: Refusal) -> None:
@@ -67,3 +71,8 @@ def test_other_files_are_refused(text: str, said: str, tmp_path: Path, refusal: 
 
 def test_a_missing_file_is_named(tmp_path: Path, refusal: Refusal) -> None:
     assert "u.data: there is no such file" in refusal(MovieLens(str(tmp_path / "u.data")))
+
+
+def test_films_with_large_numbers_keep_their_names(tmp_path: Path, reading: Reading) -> None:
+    lines = "".join(f"1\t{12_345_678 + film}\t5\t0\n" for film in range(3))
+    assert reading(MovieLens(written(tmp_path, lines))).features == ["item_12345678", "item_12345679", "item_12345680"]

@@ -41,6 +41,16 @@ def test_labels_may_be_texts_or_absent(tmp_path: Path, reading: Reading) -> None
     assert reading(NpzFile(path, "rows", None)).labels == ["all"]
 
 
+def test_a_table_keeps_the_digits_of_float64(tmp_path: Path, reading: Reading) -> None:
+    x = 5_000_000 + np.arange(200).reshape(100, 2) / 20
+    assert np.array_equal(reading(NpzFile(written(tmp_path, X=x, y=np.arange(100) % 2))).x, x)
+
+
+def test_numbers_that_float64_rounds_are_refused(tmp_path: Path, refusal: Refusal) -> None:
+    path = written(tmp_path, X=np.arange(4).reshape(2, 2) + 10**18, y=np.arange(2))
+    assert "1000000000000000001 in row 0, column column_1, has more digits" in refusal(NpzFile(path))
+
+
 @pytest.mark.parametrize(("kind", "brightest"), [(np.uint8, 255), (np.uint16, 65535), (bool, 1)])
 def test_images_are_scaled_by_their_type(kind: type, brightest: int, tmp_path: Path, reading: Reading) -> None:
     x = (np.random.default_rng(0).random((4, 5, 6)) * brightest).astype(kind)

@@ -62,10 +62,10 @@ def test_what_cannot_be_cut_is_named(folder: Path, tmp_path: Path, refusal: Call
 
 
 def test_whole_images_keep_their_own_sizes(folder: Path, tmp_path: Path) -> None:
-    wholes = WholeImages(str(folder), True).read()
+    wholes = WholeImages(str(folder), True).read([])
     assert {name: x.shape[1:] for name, x in wholes.items()} == SIZES
     assert list(wholes) == ["one.png", "ten9.png", "ten10.png", "two.png"]
     assert np.array_equal(np.rint(wholes["one.png"][0] * 65535), np.arange(660).reshape(20, 33))
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="holds no images"):
-        WholeImages(str(tmp_path / "empty")).read()
+        WholeImages(str(tmp_path / "empty")).read([])

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from veilbench.data.identities import RawIdentities
+from veilbench.data.loaders.files import classes
+from veilbench.data.raw import twins
 from veilbench.errors import UserError
 
 
@@ -44,9 +46,17 @@ class IdentityNpz:
             raise UserError(f"{self.path} cannot be read: {error}") from error
         if who.ndim != 1 or len(who) != len(images):
             raise UserError(f"{self.path}: {self.identities} has shape {who.shape} for {len(images)} images")
-        numbers = np.unique(who, return_inverse=True)[1].astype(np.int64)
-        order = rest[0].astype(np.int64) if rest else counted(numbers)
-        return RawIdentities(eight_bits(images, self.path), numbers, order)
+        notes: list[str] = []
+        numbers, names = classes(who, f"{self.path}: {self.identities}", notes)
+        notes += twins(names, "the identities")
+        order = self._counts(rest[0]) if rest else counted(numbers)
+        return RawIdentities(eight_bits(images, self.path), numbers, order, notes=notes)
+
+    def _counts(self, numbers: np.ndarray) -> np.ndarray:
+        made = numbers.astype(np.int64) if numbers.dtype.kind in "iuf" and np.isfinite(numbers).all() else None
+        if made is None or (made != numbers).any():
+            raise UserError(f"{self.path}: {self.impressions} of type {numbers.dtype} holds no whole numbers alone")
+        return made
 
 
 def counted(identities: np.ndarray) -> np.ndarray:

@@ -42,8 +42,9 @@ class IdxFiles:
         values = idx_array(self.labels, 1)
         if len(values) != len(x):
             raise UserError(f"{self.images} holds {len(x):,} images, {self.labels} {len(values):,} labels")
-        y, labels = classes(values, self.labels)
-        return Raw(x, y, [], labels)
+        notes: list[str] = []
+        y, labels = classes(values, self.labels, notes)
+        return Raw(x, y, [], labels, notes)
 
 
 def idx_array(path: str, axes: int) -> np.ndarray:

@@ -8,8 +8,10 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from veilbench.data.loaders.files import existing
-from veilbench.data.raw import Raw
+from veilbench.data.raw import EXACT, Raw
 from veilbench.errors import UserError
+
+HIGHEST = 5
 
 
 class MovieLens:
@@ -42,6 +44,7 @@ class MovieLens:
             raise UserError(f"{path} is not four numbers, apart by tabs, on each line: {error}") from error
         if lines.shape[1] != 4:
             raise UserError(f"{path} has {lines.shape[1]} columns; user, item, rating and time are needed")
+        _refuse_strange(lines, str(path))
         users, user = np.unique(lines[:, 0], return_inverse=True)
         items, item = np.unique(lines[:, 1], return_inverse=True)
         liked = np.zeros((len(users), len(items)), np.float32)
@@ -51,4 +54,15 @@ class MovieLens:
             f"{len(lines):,} ratings of {len(items):,} films by {len(users):,} people; liked is a rating of "
             f"{self.liked_from:g} or more; a film that was not rated counts as not liked"
         ]
-        return Raw(liked, np.zeros(len(users), np.int64), [f"item_{i:g}" for i in items], ["all"], notes)
+        return Raw(liked, np.zeros(len(users), np.int64), [f"item_{int(i)}" for i in items], ["all"], notes)
+
+
+def _refuse_strange(lines: np.ndarray, path: str) -> None:
+    """Refuse what is a number, but no person, film or rating."""
+    whole = (lines[:, :2] == np.rint(lines[:, :2])) & (np.abs(lines[:, :2]) <= EXACT)
+    rated = (lines[:, 2] >= 0) & (lines[:, 2] <= HIGHEST)  # NaN is neither
+    wrong = ~np.column_stack([whole, rated])
+    if wrong.any():
+        entry, column = (int(i[0]) for i in np.nonzero(wrong))
+        what = ("a user, a whole number", "an item, a whole number", f"a rating from 0 to {HIGHEST}")[column]
+        raise UserError(f"{path}: entry {entry + 1} has {lines[entry, column]:.15g} where {what}, is needed")

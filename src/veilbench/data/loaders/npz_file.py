@@ -47,13 +47,14 @@ class NpzFile:
         x = arrays[self.x]
         if x.dtype.kind not in "fiub" or x.ndim not in (2, 3, 4):
             raise UserError(f"{self.path}: {self.x} of shape {x.shape} and type {x.dtype} holds no rows of numbers")
+        notes: list[str] = []
         if self.y is None:
             y, labels = np.zeros(len(x), np.int64), ["all"]
         else:
-            y, labels = classes(arrays[self.y], f"{self.path}: {self.y}", self.labels)
+            y, labels = classes(arrays[self.y], f"{self.path}: {self.y}", notes, self.labels)
         if x.ndim == 2:
-            return Raw(x.astype(np.float32), y, [f"column_{i}" for i in range(x.shape[1])], labels)
-        return Raw(self._images(x), y, [], labels)
+            return Raw(x, y, [f"column_{i}" for i in range(x.shape[1])], labels, notes)
+        return Raw(self._images(x), y, [], labels, notes)
 
     def _arrays(self) -> dict[str, np.ndarray]:
         wanted = [self.x] if self.y is None else [self.x, self.y]

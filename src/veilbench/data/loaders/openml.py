@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,6 +22,8 @@ class OpenML:
         label: the column that holds the classes; None: there are none.
         missing: as in `TableFile`.
         one_hot_most: as in `TableFile`.
+        missing_words: as in `TableFile`.
+        texts: as in `TableFile`.
         home: the folder of the file `openml_<data_id>.parquet`.
         seconds: the longest wait for an answer of the network.
     """
@@ -31,12 +34,14 @@ class OpenML:
         label: str | None = None,
         missing: Literal["error", "drop", "median"] = "error",
         one_hot_most: Annotated[int, Ge(2)] = 20,
+        missing_words: Sequence[str] = (),
+        texts: Sequence[str] = (),
         home: str = "data",
         seconds: Annotated[float, Gt(0)] = 30.0,
     ) -> None:
         self.path = Path(home) / f"openml_{data_id}.parquet"
         self.data_id, self.seconds = data_id, seconds
-        self.table = TableFile(str(self.path), label, missing, one_hot_most)
+        self.table = TableFile(str(self.path), label, missing, one_hot_most, missing_words, texts)
 
     def read(self, rng: np.random.Generator) -> Raw:
         """The whole table, fetched if its file is not there.

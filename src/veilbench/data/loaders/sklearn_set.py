@@ -32,4 +32,5 @@ class SklearnSet:
         labels, y = [str(name) for name in bunch.target_names], bunch.target.astype(np.int64)
         if self.name == "digits":
             return Raw((bunch.images[:, None] / 16).astype(np.float32), y, [], labels)
+        # float32 tells all rows of these sets apart; other tables stay float64 until they are scaled
         return Raw(bunch.data.astype(np.float32), y, [str(name) for name in bunch.feature_names], labels)

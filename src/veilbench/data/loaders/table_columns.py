@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from veilbench.data.loaders.files import classes
+from veilbench.data.raw import twins
 from veilbench.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-EXACT = 2**24  # float32 holds every whole number up to here
 
 
 def without_missing(
@@ -64,29 +63,27 @@ def _is_text(column: pd.Series) -> bool:
 
 
 def coded(frame: pd.DataFrame, most: int, where: str, notes: list[str]) -> tuple[np.ndarray, list[str]]:
-    """The columns as numbers, shape (n, features), float32, and their names.
+    """The columns as numbers, shape (n, features), float64, and their names.
 
     A text column becomes a column `name=value` of 0 and 1 for each of its values, in alphabetical order.
 
     Raises:
-        UserError: a text column has more values than `most`, or a column holds neither numbers nor texts.
+        UserError: a text column has more values than `most`, a column holds neither numbers nor texts, or two columns
+            would have one name.
     """
     columns: dict[str, np.ndarray] = {}
     for name in frame:
         column = frame[name]
         if _is_numeric(column):
-            columns[str(name)] = column.to_numpy(np.float64)
+            made = {str(name): column.to_numpy(np.float64)}
         elif _is_text(column):
-            columns |= _one_hot(column, most, f"{where}: column {name}", notes)
+            made = _one_hot(column, most, f"{where}: column {name}", notes)
         else:
             raise UserError(f"{where}: column {name} holds {column.dtype}; numbers or texts are needed: take it out")
-    x = np.stack(list(columns.values()), axis=1)
-    large = (np.abs(x) > EXACT) & (x == np.round(x)) & np.isfinite(x)
-    if large.any():
-        named = [name for name, rounded in zip(columns, large.any(0), strict=True) if rounded]
-        notes.append(f"whole numbers above {EXACT:,} are rounded to float32: {', '.join(named[:5])}")
-    with np.errstate(over="ignore"):  # what overflows becomes infinite, which is refused with its column's name
-        return x.astype(np.float32), list(columns)
+        if clash := [one for one in made if one in columns or (one != name and one in frame.columns)]:
+            raise UserError(f"{where}: a value of the text column {name} makes a second column {clash[0]}; rename one")
+        columns |= made
+    return np.stack(list(columns.values()), axis=1), list(columns)
 
 
 def _one_hot(column: pd.Series, most: int, where: str, notes: list[str]) -> dict[str, np.ndarray]:
@@ -98,16 +95,17 @@ def _one_hot(column: pd.Series, most: int, where: str, notes: list[str]) -> dict
             "allows fewer: raise it, or take the column out"
         )
     notes.append(f"column {column.name} is a text: one column of 0 and 1 for each of its {len(values)} values")
+    notes += twins(values, f"column {column.name}: the texts")
     present = ~column.isna().to_numpy()
     return {f"{column.name}={value}": ((texts == value) & present).astype(np.float64) for value in values}
 
 
-def coded_labels(column: pd.Series, where: str) -> tuple[np.ndarray, list[str]]:
+def coded_labels(column: pd.Series, where: str, notes: list[str]) -> tuple[np.ndarray, list[str]]:
     """Places and names of the classes in a column without missing values.
 
     Raises:
         UserError: it holds numbers with fractions.
     """
     if _is_numeric(column):
-        return classes(column.to_numpy(), where)
-    return classes(np.array([str(value) for value in column]), where)
+        return classes(column.to_numpy(), where, notes)
+    return classes(np.array([str(value) for value in column]), where, notes)

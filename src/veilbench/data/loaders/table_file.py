@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import csv
-import gzip
+from collections.abc import Sequence
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge
 
+from veilbench.data.loaders.csv_lines import header_of, opened, refuse_ragged, refuse_twice
 from veilbench.data.loaders.files import existing
+from veilbench.data.loaders.table_cells import Cells
 from veilbench.data.loaders.table_columns import coded, coded_labels, without_missing
-from veilbench.data.raw import Raw
+from veilbench.data.raw import EXACT, Raw
 from veilbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,7 +29,8 @@ class TableFile:
     """A table with a name for each column; text in UTF-8, plain or gzipped, or Parquet.
 
     Numbers stay as they are, true and false become 1 and 0, a text column becomes one column of 0 and 1 for each of its
-    values. Empty cells and the words that pandas takes for them (NA, NaN, null, None, ...) are missing values.
+    values. Empty cells and the words that pandas takes for them (NA, NaN, null, None, ...) are missing values. Blanks
+    around names and texts are left out. A column of numbers and texts is refused: it says which of its cells is none.
 
     Args:
         path: the file; its kind is seen from its name: .csv, .tsv, .csv.gz, .tsv.gz or .parquet.
@@ -34,6 +39,10 @@ class TableFile:
             column's median over all rows in their place, which lets the training part know a little of the later ones,
             and none of a text column's values. Rows are never kept without a label. All of it is in the notes.
         one_hot_most: a text column with more values than this is refused.
+        missing_words: more words that stand for a missing value, such as `n.a.`.
+        texts: columns that hold texts although some or all of their cells look like numbers, such as codes.
+        separator: what is between cells; None: a comma in .csv, a tab in .tsv.
+        decimal: what stands before a number's fraction.
     """
 
     def __init__(
@@ -42,8 +51,17 @@ class TableFile:
         label: str | None = None,
         missing: Literal["error", "drop", "median"] = "error",
         one_hot_most: Annotated[int, Ge(2)] = 20,
+        missing_words: Sequence[str] = (),
+        texts: Sequence[str] = (),
+        separator: str | None = None,
+        decimal: Literal[".", ","] = ".",
     ) -> None:
-        self.path, self.label, self.missing, self.one_hot_most = path, label, missing, one_hot_most
+        if separator is not None and (len(separator) != 1 or separator in (decimal, '"', "\n", "\r")):
+            raise ValueError(f"separator={separator!r} must be one character, and neither a quote nor {decimal!r}")
+        self.path, self.missing, self.one_hot_most = path, missing, one_hot_most
+        self.label = None if label is None else label.strip()
+        self.missing_words, self.texts = list(missing_words), [name.strip() for name in texts]
+        self.separator, self.decimal = separator, decimal
 
     def read(self, rng: np.random.Generator) -> Raw:
         """The whole table.
@@ -51,67 +69,91 @@ class TableFile:
         Raises:
             UserError: the file is missing, damaged or ragged, or a column cannot be made into numbers.
         """
-        frame = self._frame(existing(self.path, "the table"))
-        if self.label is not None and self.label not in frame.columns:
-            raise UserError(f"{self.path} has no column {self.label}; there are: {', '.join(frame.columns)}")
+        path = existing(self.path, "the table")
+        frame = self._frame(path)
+        for name in [*([] if self.label is None else [self.label]), *self.texts]:
+            if name not in frame.columns:
+                raise UserError(f"{self.path} has no column {name}; there are: {', '.join(frame.columns)}")
         if len(frame.columns) < 2 or not len(frame):
             size = f"{len(frame):,} rows and {len(frame.columns)} columns: {', '.join(frame.columns)[:80]}"
-            raise UserError(f"{self.path} has {size}; at least one row and two columns are needed")
+            raise UserError(
+                f"{self.path} has {size}; at least one row and two columns are needed, and data.source.separator, "
+                "where that is not what the file's name says"
+            )
         notes: list[str] = []
+        cells = Cells(self.path, partial(self._place, path), self.missing_words, self.texts, self.decimal)
+        self._refuse_rounded(path, frame, cells)
+        frame = cells.cleaned(frame, notes)
         frame = without_missing(frame, self.label, self.missing, self.path, notes)
         y, labels = np.zeros(len(frame), np.int64), ["all"]
         if self.label is not None:
-            y, labels = coded_labels(frame.pop(self.label), f"{self.path}: column {self.label}")
+            y, labels = coded_labels(frame.pop(self.label), f"{self.path}: column {self.label}", notes)
         x, features = coded(frame, self.one_hot_most, self.path, notes)
         return Raw(x, y, features, labels, notes)
+
+    def _between(self, path: Path) -> str | None:
+        """What is between the cells of a text file; None for Parquet."""
+        name = path.name.lower()
+        if name.endswith(".parquet"):
+            return None
+        usual = next((mark for end, mark in SEPARATORS.items() if name.endswith(end)), None)
+        if usual is None:
+            raise UserError(f"{path}: the name must end in {', '.join(SEPARATORS)} or .parquet")
+        return self.separator or usual
 
     def _frame(self, path: Path) -> pd.DataFrame:
         import pandas as pd
 
-        name = path.name.lower()
-        separator = next((mark for end, mark in SEPARATORS.items() if name.endswith(end)), None)
-        if separator is None and not name.endswith(".parquet"):
-            raise UserError(f"{path}: the name must end in {', '.join(SEPARATORS)} or .parquet")
+        separator = self._between(path)
         try:
             if separator is None:
                 frame = pd.read_parquet(path).reset_index(drop=True)
             else:
-                _refuse_ragged(path, separator)
-                frame = pd.read_csv(path, sep=separator, index_col=False, low_memory=False, encoding="utf-8")
+                refuse_ragged(path, separator)
+                frame = self._read_csv(path, separator)
         except (OSError, EOFError, ValueError, csv.Error) as error:  # pandas' and pyarrow's errors are ValueErrors
             raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
-        frame.columns = [str(column) for column in frame.columns]
-        return frame
+        frame.columns = [str(column).strip() for column in frame.columns]
+        refuse_twice(path, list(frame.columns))
+        return frame.astype({name: "str" for name in self.texts if separator is None and name in frame.columns})
 
+    def _read_csv(self, path: Path, separator: str, **more: Any) -> pd.DataFrame:
+        import pandas as pd
 
-def _refuse_ragged(path: Path, separator: str) -> None:
-    """Refuse what pandas would read without a word: short lines, columns without a name of their own, no header."""
-    opened = gzip.open if path.name.lower().endswith(".gz") else open
-    with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
-        lines = csv.reader(file, delimiter=separator)
-        header = next(lines, [])
-        _refuse_header(path, header)
-        for line in lines:
-            if line and len(line) != len(header):
-                raise UserError(f"{path}: line {lines.line_num} has {len(line)} cells; the header has {len(header)}")
-
-
-def _refuse_header(path: Path, header: list[str]) -> None:
-    if not header:
-        raise UserError(f"{path} is empty; a first line with the names of the columns is needed")
-    if "" in header:
-        raise UserError(
-            f"{path}: column {header.index('') + 1} has no name; a saved row number? Name it or take it out"
+        header = header_of(path, separator)
+        more = {"dtype": {name: str for name in header if name.strip() in self.texts}, **more}
+        return pd.read_csv(
+            path,
+            sep=separator,
+            index_col=False,
+            low_memory=False,
+            encoding="utf-8",
+            decimal=self.decimal,
+            **more,
         )
-    if twice := [name for name in header if header.count(name) > 1]:
-        raise UserError(f"{path} has {header.count(twice[0])} columns called {twice[0]}; one is allowed")
-    if all(map(_is_number, header)):
-        raise UserError(f"{path} begins with numbers; a first line with the names of the columns is needed")
 
+    def _refuse_rounded(self, path: Path, frame: pd.DataFrame, cells: Cells) -> None:
+        """Refuse whole numbers that were rounded when the column became float64."""
+        from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+        numeric = (i for i, kind in enumerate(frame.dtypes) if is_numeric_dtype(kind) and not is_bool_dtype(kind))
+        large = [i for i in numeric if (frame.iloc[:, i].abs() >= EXACT).any()]
+        separator = self._between(path)
+        if large and separator is not None:
+            again = self._read_csv(path, separator, usecols=large, dtype=str)
+            again.columns = frame.columns[large]
+        else:
+            again = frame.iloc[:, large].astype("str")
+        for name in again:
+            for row in np.flatnonzero((frame[name].abs() >= EXACT).to_numpy(bool, na_value=False)):
+                cells.refuse_rounded(name, int(row), str(again[name].iloc[row]).strip())
+
+    def _place(self, path: Path, row: int) -> str:
+        """Where a row stands in its file."""
+        separator = self._between(path)
+        if separator is None:
+            return f"row {row}"
+        with opened(path) as file:
+            lines = csv.reader(file, delimiter=separator)
+            next(islice((line for line in lines if line), row + 1, None))  # the header is the first
+            return f"line {lines.line_num}"

@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.data.mail_loaders.decoding import MOST_BYTES, Decoder, existing
+from veilbench.data.mail_loaders.decoding import MOST_BYTES, Decoder, existing, mail_files
 from veilbench.data.mail_loaders.labels import FOLDERS
 from veilbench.data.raw_mails import RawMails
 from veilbench.errors import UserError
@@ -35,7 +35,9 @@ class EnronFolders:
         if not paths:
             raise UserError(f"source.path={self.path} holds no files in folders called ham or spam")
         parents = sorted({path.parent.parent for path in paths})
-        texts = [decoder.text(path.read_bytes()) for path in paths]
-        labels = [FOLDERS[path.parent.name.lower()] for path in paths]
-        topics = [parents.index(path.parent.parent) for path in paths]
+        texts, labels, topics = [], [], []
+        for path, content, _ in mail_files(paths, decoder):
+            texts.append(decoder.text(content))
+            labels.append(FOLDERS[path.parent.name.lower()])
+            topics.append(parents.index(path.parent.parent))
         return RawMails.read(texts, labels, decoder.notes(), topics)

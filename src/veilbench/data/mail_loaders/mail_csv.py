@@ -50,12 +50,26 @@ class MailCsv:
         whole, decoder = Decoder(LONGEST_FIELD), Decoder(self.most_bytes)
         content = whole.text(existing(self.path, folder=False).read_bytes()).removeprefix("\ufeff")
         csv.field_size_limit(LONGEST_FIELD)
-        rows = csv.DictReader(io.StringIO(content.replace("\0", ""), newline=""), delimiter=self.delimiter)
+        rows = csv.DictReader(io.StringIO(content, newline=""), delimiter=self.delimiter)
         texts, labels = [], []
-        if missing := [name for name in (self.text, self.label) if name not in (rows.fieldnames or [])]:
-            raise UserError(f"{self.path} has no column {missing[0]}; there are: {', '.join(rows.fieldnames or [])}")
-        for row in rows:
-            where = f"{self.path}, line {rows.line_num}"
-            labels.append(label_of(row[self.label], where))
-            texts.append(decoder.again(row[self.text] or ""))
+        try:
+            self._refuse_header(list(rows.fieldnames or []))
+            for row in rows:
+                where = f"{self.path}, line {rows.line_num}"
+                if row.get(None):  # what csv calls the cells beyond the header
+                    raise UserError(
+                        f"{where} has more cells than the header; is a text with {self.delimiter} unquoted?"
+                    )
+                if row.get("", "").strip():
+                    whole.met["texts in columns without a name left out"] += 1
+                labels.append(label_of(row[self.label], where))
+                texts.append(decoder.again(row[self.text] or ""))
+        except csv.Error as error:
+            raise UserError(f"{self.path}, line {rows.line_num} cannot be read: {error}") from error
         return RawMails.read(texts, labels, [*whole.notes(), *decoder.notes()])
+
+    def _refuse_header(self, names: list[str]) -> None:
+        for name in (self.text, self.label):
+            if (count := names.count(name)) != 1:
+                said = "no column" if not count else f"{count} columns called"
+                raise UserError(f"{self.path} has {said} {name}; there are: {', '.join(names)}")

@@ -9,7 +9,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.data.mail_loaders.decoding import MOST_BYTES, Decoder, existing
+from veilbench.data.mail_loaders.decoding import MOST_BYTES, Decoder, existing, mail_files
 from veilbench.data.mail_loaders.labels import FOLDERS
 from veilbench.data.mail_loaders.mail_parts import text_of
 from veilbench.data.raw_mails import RawMails
@@ -39,12 +39,12 @@ class MailFolder:
         root, decoder = existing(self.path, folder=True), Decoder(self.most_bytes)
         texts: list[str] = []
         labels: list[int] = []
-        for path in sorted(p for p in root.rglob("*") if p.is_file()):
+        for path, content, marked in mail_files(sorted(p for p in root.rglob("*") if p.is_file()), decoder):
             if (label := _label(path.relative_to(root))) is None:
                 decoder.met["files left out: neither ham nor spam is in their path"] += 1
                 continue
-            for raw in mails_in(path.read_bytes()):
-                texts.append(text_of(raw, decoder))
+            for raw in mails_in(content):
+                texts.append(text_of(raw, decoder, marked))
                 labels.append(label)
         if not texts:
             raise UserError(f"source.path={self.path} holds no mails under the names ham or spam")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import json
 import zlib
@@ -12,6 +13,7 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Ge
 
+from veilbench.data.mail_loaders.charsets import marked
 from veilbench.data.mail_loaders.decoding import MOST_BYTES, Decoder, existing, numbered
 from veilbench.data.mail_loaders.labels import label_of
 from veilbench.data.raw_mails import RawMails
@@ -68,6 +70,10 @@ class MailJsonl:
 def _lines(path: Path) -> Iterator[bytes]:
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            first = file.readline()
+            if marked(first) not in (None, "utf-8-sig"):
+                raise UserError(f"{path} is in UTF-16 or UTF-32; save it in UTF-8")
+            yield first.removeprefix(codecs.BOM_UTF8)
             yield from file
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UserError(f"{path} is a damaged gzip file: {error}") from error

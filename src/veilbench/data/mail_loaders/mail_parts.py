@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import email
 import email.policy
 import re
+from email.errors import InvalidBase64LengthDefect
 from email.header import decode_header
 from email.message import Message
 from html.parser import HTMLParser
 
 from veilbench.data.mail_loaders.decoding import Decoder
 
+CODED = ("base64", "quoted-printable", "x-uuencode", "uuencode", "uue", "x-uue")
+PLAIN = ("", "7bit", "8bit", "binary")
+META = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
+MOST_OF_HEAD = 1024  # bytes in which HTML is to say its charset
 HIDDEN = ("script", "style", "head", "title")
 BLOCKS = ("p", "br", "div", "td", "tr", "li", "h1", "h2", "h3", "table", "ul")
 
@@ -54,30 +60,46 @@ def without_tags(html: str) -> str:
     return "".join(parser.kept)
 
 
-def text_of(raw: bytes, decoder: Decoder) -> str:
+def text_of(raw: bytes, decoder: Decoder, in_utf8: bool = False) -> str:
     """Subject and visible text of a mail; of alternatives the plain one, of attachments nothing.
 
     The old policy of Python's parser is used: it never raises on a header, however broken.
+
+    Args:
+        raw: the mail.
+        decoder: counts what is met.
+        in_utf8: whether the file was made UTF-8, so that its bytes are not what the charsets in it say.
     """
     cut = decoder.cut(raw)
     try:
         message = email.message_from_bytes(cut, policy=email.policy.compat32)
-        text = "\n".join([_subject(message, decoder), *_bodies(message, decoder)])
+        if in_utf8:
+            _say_utf8(message)
+        text = "\n".join([_subject(message, decoder, in_utf8), *_bodies(message, decoder)])
+        broken = any(part.defects for part in message.walk())
     except RecursionError:
         decoder.met["mails with parts nested too deep, taken as they are"] += 1
         return decoder.text(cut)
-    if message.defects:
+    if broken:
         decoder.met["mails with broken headers or parts, read as far as they go"] += 1
     return text
 
 
-def _subject(message: Message, decoder: Decoder) -> str:
+def _say_utf8(message: Message) -> None:
+    for part in message.walk():
+        if part.get_content_maintype() != "multipart" and _transfer(part) not in CODED:
+            part.set_param("charset", "utf-8")
+
+
+def _subject(message: Message, decoder: Decoder, in_utf8: bool) -> str:
     try:
         parts = decode_header(message.get("subject", ""))
     except Exception:  # what a broken header makes the library raise differs with its version
         decoder.met["subjects that cannot be decoded, kept as they are"] += 1
         return str(message.get("subject", ""))
-    return "".join(part if isinstance(part, str) else decoder.text(part, charset) for part, charset in parts)
+    bare = "utf-8" if in_utf8 else _charset(message)  # of bytes that stand in the header as they are
+    named = ((part, bare if charset == "unknown-8bit" else charset) for part, charset in parts)
+    return "".join(part if isinstance(part, str) else decoder.text(part, charset) for part, charset in named)
 
 
 def _bodies(message: Message, decoder: Decoder) -> list[str]:
@@ -85,12 +107,35 @@ def _bodies(message: Message, decoder: Decoder) -> list[str]:
         return _best(message, decoder)
     if message.is_multipart():
         return [text for part in _parts(message) for text in _bodies(part, decoder)]
-    if message.get_content_maintype() != "text" or message.get_filename():
+    if message.get_content_maintype() == "multipart":
+        decoder.met["parts that should hold others, but have no boundary, read as plain text"] += 1
+    elif message.get_content_maintype() != "text" or message.get_filename():
         decoder.met["attachments left out"] += 1
         return []
+    payload, charset = _payload(message, decoder), _charset(message)
+    html = message.get_content_subtype() == "html"
+    if html and charset is None and (said := META.search(payload[:MOST_OF_HEAD])):
+        charset = said.group(1).decode("ascii")
+    text = decoder.text(payload, charset)
+    return [without_tags(text) if html else text]
+
+
+def _transfer(message: Message) -> str:
+    return str(message.get("content-transfer-encoding", "")).partition(";")[0].strip().lower()
+
+
+def _payload(message: Message, decoder: Decoder) -> bytes:
+    """The bytes of a part, out of their transfer encoding."""
+    coding = _transfer(message)
+    if coding in CODED:
+        message.replace_header("content-transfer-encoding", coding)  # Python stumbles over a blank behind it
+    elif coding not in PLAIN:
+        decoder.met["parts in an unknown transfer encoding, read as they are"] += 1
     payload = message.get_payload(decode=True)
-    text = decoder.text(payload if isinstance(payload, bytes) else b"", _charset(message))
-    return [without_tags(text) if message.get_content_subtype() == "html" else text]
+    if any(isinstance(defect, InvalidBase64LengthDefect) for defect in message.defects):
+        letters = re.sub(rb"[^A-Za-z0-9+/]", b"", payload if isinstance(payload, bytes) else b"")
+        return base64.b64decode(letters[: len(letters) // 4 * 4])  # what Python leaves coded, for one letter too many
+    return payload if isinstance(payload, bytes) else b""
 
 
 def _best(message: Message, decoder: Decoder) -> list[str]:

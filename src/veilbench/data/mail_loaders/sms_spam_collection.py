@@ -27,7 +27,8 @@ class SmsSpamCollection:
             UserError: a line without a tab or a label; it is named.
         """
         decoder, texts, labels = Decoder(), [], []
-        for number, line in numbered(existing(self.path, folder=False).read_bytes().split(b"\n")):
+        content, _ = decoder.utf8(existing(self.path, folder=False).read_bytes())
+        for number, line in numbered(content.split(b"\n")):
             name, tab, message = line.partition(b"\t")
             if not tab:
                 raise UserError(f"{self.path}, line {number} has no tab between label and message")

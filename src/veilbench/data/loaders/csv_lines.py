@@ -1,0 +1,72 @@
+"""The lines of a table in a text file, as Python's csv reads them: what pandas would accept without a word."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from pathlib import Path
+from typing import IO
+
+from veilbench.errors import UserError
+
+
+def opened(path: Path) -> IO[str]:
+    """A text file in UTF-8, plain or gzipped, its mark left out and its line breaks as they are."""
+    if path.name.lower().endswith(".gz"):
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return path.open(encoding="utf-8-sig", newline="")
+
+
+def header_of(path: Path, separator: str) -> list[str]:
+    """The cells of the first line."""
+    with opened(path) as file:
+        return next(csv.reader(file, delimiter=separator), [])
+
+
+def refuse_ragged(path: Path, separator: str) -> None:
+    """Refuse what pandas would read without a word: short lines, columns without a name of their own, no header.
+
+    Raises:
+        UserError: the line says which it is, and where.
+    """
+    with opened(path) as file:
+        lines = csv.reader(file, delimiter=separator)
+        header = next(lines, [])
+        _refuse_header(path, header)
+        for line in lines:
+            if line and len(line) != len(header):
+                hint = "; is data.source.separator another one?" if len(header) == 1 else ""
+                raise UserError(
+                    f"{path}: line {lines.line_num} has {len(line)} cells; the header has {len(header)}{hint}"
+                )
+
+
+def _refuse_header(path: Path, header: list[str]) -> None:
+    if not header:
+        raise UserError(f"{path} is empty; a first line with the names of the columns is needed")
+    header = [name.strip() for name in header]
+    if "" in header:
+        raise UserError(
+            f"{path}: column {header.index('') + 1} has no name; a saved row number? Name it or take it out"
+        )
+    refuse_twice(path, header)
+    if all(map(_is_number, header)):
+        raise UserError(f"{path} begins with numbers; a first line with the names of the columns is needed")
+
+
+def refuse_twice(path: Path, names: list[str]) -> None:
+    """Refuse names that two columns have.
+
+    Raises:
+        UserError: two have one.
+    """
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UserError(f"{path} has {names.count(twice[0])} columns called {twice[0]}; one is allowed")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,103 @@
+"""Columns scaled by the training part in float64, and only then rounded to float32."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from veilbench.data.raw import distinct
+from veilbench.errors import UserError
+
+Scale = Literal["none", "minmax", "standard"]
+NOISE = 8 * np.finfo(np.float64).eps  # relative; what differs by less is the rounding of earlier sums
+FEWEST_STEPS = 1000  # of float32 within a column's range
+WHOLE = 2**24  # float32 holds every whole number up to here
+
+
+def scaled(parts: Sequence[np.ndarray], scale: Scale, features: Sequence[str], notes: list[str]) -> list[np.ndarray]:
+    """The parts, scaled by what the first one shows and rounded to float32.
+
+    Args:
+        parts: shape (n, ...) each, float32 or float64; the training part first.
+        scale: see `RowsData`.
+        features: names of the columns; empty for images.
+        notes: what is constant is added.
+
+    Raises:
+        UserError: float32 cannot hold the values: they become infinite, or a column loses what it varies by.
+    """
+    train = parts[0]
+    low, high = train.min(0).astype(np.float64), train.max(0).astype(np.float64)
+    still = high - low <= NOISE * np.maximum(np.abs(low), np.abs(high))
+    if features and still.any():
+        constant = [name for name, flat in zip(features, still, strict=True) if flat]
+        notes.append(f"{len(constant)} columns are constant in the training rows: {shortened(constant)}")
+    if scale == "none":
+        _refuse_coarse(parts, still, features)
+        _note_rounded(parts, features, notes)
+        return [np.asarray(part, np.float32) for part in parts]
+    mean, deviation = train.mean(0, dtype=np.float64), train.std(0, dtype=np.float64)
+    shift, width = (low, high - low) if scale == "minmax" else (mean, deviation)
+    shift, width = np.where(still, low, shift), np.where(still, 1, width)
+    with np.errstate(over="ignore"):
+        made = [((part - shift) / width).astype(np.float32) for part in parts]
+    if not all(np.isfinite(part).all() for part in made):
+        raise UserError(f"data.scale={scale} makes values infinite: a column barely varies in the training rows")
+    return made
+
+
+def _refuse_coarse(parts: Sequence[np.ndarray], still: np.ndarray, features: Sequence[str]) -> None:
+    """Refuse columns of float64 that lie so far from 0 that float32 holds them in a few steps alone."""
+    if parts[0].dtype == np.float32 or not features:
+        return
+    low, high = (np.array([most(part, 0) for part in parts]) for most in (np.min, np.max))
+    low, high = low.min(0), high.max(0)
+    step = np.spacing(np.maximum(np.abs(low), np.abs(high)).astype(np.float32)).astype(np.float64)
+    rounded = np.any([(part.astype(np.float32) != part).any(0) for part in parts], axis=0)
+    coarse = rounded & ~still & (high - low < FEWEST_STEPS * step)
+    if coarse.any():
+        at = int(np.argmax(coarse))
+        raise UserError(
+            f"data.scale=none: column {features[at]} lies in {low[at]:.15g} to {high[at]:.15g}, where float32 holds "
+            f"steps of {step[at]:g} alone; data.scale=standard or minmax scales before it rounds"
+        )
+
+
+def _note_rounded(parts: Sequence[np.ndarray], features: Sequence[str], notes: list[str]) -> None:
+    """Note columns with whole numbers that float32 rounds; that fractions are rounded goes without saying."""
+    if parts[0].dtype == np.float32 or not features:
+        return
+    rounded = np.any([((part == np.rint(part)) & (part.astype(np.float32) != part)).any(0) for part in parts], axis=0)
+    if rounded.any():
+        named = [name for name, changed in zip(features, rounded, strict=True) if changed]
+        notes.append(f"whole numbers above {WHOLE:,} are rounded to float32: {shortened(named)}")
+
+
+def apart(
+    x: Sequence[np.ndarray], y: Sequence[np.ndarray], notes: list[str]
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The parts without rows that are another one's repeats since they were rounded; earlier parts keep theirs.
+
+    Args:
+        x: rows of each part, shape (n, ...), float32.
+        y: labels of each part, shape (n,).
+        notes: what is dropped is added, with its count.
+    """
+    told: list[str] = []
+    part = np.repeat(np.arange(len(x)), [len(rows) for rows in x])
+    kept = distinct(np.concatenate(x), np.concatenate(y), told)
+    notes += [f"rounded to float32: {note}" for note in told]
+    if len(kept) == len(part):
+        return list(x), list(y)
+    first = np.cumsum([0, *(len(rows) for rows in x)])
+    places = [kept[part[kept] == number] - first[number] for number in range(len(x))]
+    return [rows[i] for rows, i in zip(x, places, strict=True)], [
+        labels[i] for labels, i in zip(y, places, strict=True)
+    ]
+
+
+def shortened(names: Sequence[str]) -> str:
+    """The first five names."""
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
