@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from veilbench.errors import UserError
+from veilbench.yaml_file import read_mapping
 
 PIPELINE = Path("dvc.yaml")
 
@@ -16,14 +15,22 @@ def listed() -> tuple[list[str], dict[str, str]]:
     """Names of data sets, and names of experiments with their data sets.
 
     Raises:
-        UserError: no experiments are listed, or one with a data set that is not.
+        UserError: there is no dvc.yaml, it is damaged, no experiments are listed, or one with a data set that is not.
     """
+    if not PIPELINE.is_file():
+        raise UserError(f"there is no {PIPELINE} in {Path.cwd()}: run this in the folder of the project")
     variables: dict[str, Any] = {}
-    for part in yaml.safe_load(PIPELINE.read_text(encoding="utf8")).get("vars", []):
+    for part in read_mapping(PIPELINE).get("vars") or []:
+        if not isinstance(part, dict):
+            raise UserError(f"{PIPELINE}: {part!r} under vars is not allowed: input should be a key with a value")
         variables |= part
-    datasets, experiments = variables.get("datasets", []), variables.get("experiments", {})
+    datasets, experiments = variables.get("datasets"), variables.get("experiments")
     if not experiments:
         raise UserError(f"{PIPELINE} lists no experiments under vars; there must be at least one")
+    if not isinstance(datasets, list) or not all(isinstance(name, str) for name in datasets):
+        raise UserError(f"{PIPELINE}: datasets={datasets} is not allowed: input should be a list of names")
+    if not isinstance(experiments, dict) or not all(isinstance(n, str) for p in experiments.items() for n in p):
+        raise UserError(f"{PIPELINE}: experiments={experiments} is not allowed: input should be names with data sets")
     if unknown := [f"{name}: {data}" for name, data in experiments.items() if data not in datasets]:
         raise UserError(f"{PIPELINE} lists {unknown[0]}, but the datasets are: {', '.join(datasets)}")
     return datasets, experiments

@@ -15,11 +15,11 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"pipelines"},
     {"cli"},
-    {"training", "evaluations", "attacks", "report", "tracking", "search", "stages", "accelerator", "compatibility"},
+    {"training", "evaluations", "attacks", "report", "tracking", "search", "stages", "compatibility"},
     {"modules", "baselines", "data", "ciphers", "representations", "templates", "store", "mail", "federated"},
     {"nets", "losses", "metrics", "regularisers", "corruptions"},
     {"threat", "findings", "subject", "sources", "errors", "lifeline"}
-    | {"checked_arrays", "contracts", "experiment", "provenance", "roots", "yaml_file"},
+    | {"accelerator", "checked_arrays", "contracts", "experiment", "provenance", "roots", "yaml_file"},
 ]
 HEIGHT = {part: -index for index, floor in enumerate(FLOORS) for part in floor}
 FRAMEWORKS = {"pytorch_lightning", "lightning", "hydra", "omegaconf", "mlflow"}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 TRACEBACK = "VEILBENCH_TRACEBACK"
+OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EMFILE)
 
 
 class UserError(Exception):
@@ -17,18 +19,24 @@ class UserError(Exception):
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """End the process with exit code 2 and one line on stderr when a `UserError` comes through.
+    """End the process with exit code 2 and one line on stderr on bad input and where the machine has too little.
 
     With the environment variable `VEILBENCH_TRACEBACK` set the traceback is shown as well.
     """
     try:
         yield
-    except UserError as error:
-        if os.environ.get(TRACEBACK):
+    except (UserError, MemoryError, OSError) as error:
+        if os.environ.get(TRACEBACK) or (isinstance(error, OSError) and error.errno not in OF_THE_MACHINE):
             raise
-        line = " ".join(str(error).split()).encode("utf8", "backslashreplace").decode("utf8")  # of any bytes given
+        line = " ".join(_said(error).split()).encode("utf8", "backslashreplace").decode("utf8")  # of any bytes given
         print(f"error: {line}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, OSError):
+        return f"{error.strerror}: {error.filename or 'the folder that is written to'}"
+    return f"not enough memory: {error}" if isinstance(error, MemoryError) else str(error)
 
 
 def suggest(name: str, known: Iterable[str], prefix: str = "") -> str:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from veilbench.errors import UserError
+from veilbench.yaml_file import read_yaml
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def read_search(path: Path) -> Search:
         known = ", ".join(sorted(other.stem for other in path.parent.glob("*.yaml"))) or "none"
         raise UserError(f"no search {path.stem}; there are: {known}")
     try:
-        return TypeAdapter(Search).validate_python(yaml.safe_load(path.read_text(encoding="utf8")))
+        return TypeAdapter(Search).validate_python(read_yaml(path))
     except ValidationError as error:
         first = error.errors()[0]
         at = ".".join(str(part) for part in first["loc"])
