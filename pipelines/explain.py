@@ -74,6 +74,8 @@ def explain(error: BaseException) -> str:
         return f"{mark.name if mark else 'a file of conf/'}{yaml_file.explain(cause)}"
     if isinstance(cause, RecursionError):
         return "a value is nested too deeply, or refers to itself"
+    if lacking := re.match(r"You must specify '(.+?)'", f"{error}"):
+        return f"no {lacking[1]} is chosen; {lacking[1]}=NAME takes one of {', '.join(choices(lacking[1]))}"
     said, why = " ".join(f"{error}".split()), " ".join(f"{cause}".split())
     return said if why in said else f"{said}: {why}"
 

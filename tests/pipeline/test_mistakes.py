@@ -43,7 +43,7 @@ def refusal(*overrides: str) -> str:
         (b"model: &m {a: *m}\n", "experiment/mine.yaml, line 1: this node contains itself"),
         (b"# @package _global_\ndefaults:\n  - override /model: plaintextt\n", "there is no model=plaintextt"),
         (b"# @package _global_\ndefaults:\n  - override /model: plaintextt\n", "did you mean plaintext?"),
-        (b"# @package _global_\nseed: ${seed}\n", "Recursive interpolation"),
+        (b"# @package _global_\nseed: 1\n", "no model is chosen; model=NAME takes one of aes_ctr, "),
         (b"# @package _global_\ndefaults:\n  - override /attack: [frequncy]\n", "did you mean frequency?"),
     ],
 )
