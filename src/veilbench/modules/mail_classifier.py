@@ -11,7 +11,8 @@ from annotated_types import Ge, Gt
 from torch import Tensor
 
 from veilbench.data.mail import MailPart, Mails
-from veilbench.federated.local_round import mail_loss, optimizer_of
+from veilbench.federated.descent import optimizer_of
+from veilbench.federated.local_round import mail_loss
 from veilbench.mail.filter import MailFilter
 from veilbench.nets.mail_classifier import MailClassifierNet
 
