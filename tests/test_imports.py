@@ -15,7 +15,8 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"pipelines"},
     {"cli"},
-    {"training", "evaluations", "attacks", "report", "tracking", "search", "stages", "accelerator"},
+    {"families"},
+    {"training", "evaluations", "attacks", "report", "family", "tracking", "search", "stages", "accelerator"},
     {"modules", "baselines", "data", "ciphers", "representations", "templates", "store", "mail", "federated"},
     {"nets", "losses", "metrics", "regularisers", "corruptions"},
     {
