@@ -7,9 +7,9 @@ import yaml
 from pipelines.compose import CONF, composed, plain
 from pipelines.listed import PIPELINE
 
-from veilbench.experiment import locate
 from veilbench.families import MODULES
 from veilbench.family import family_named, family_of
+from veilbench.roots import find_class
 from veilbench.sources import PACKAGE, imports, module_file
 
 NAMES = [module.split(".")[-2] for module in MODULES]
@@ -21,7 +21,7 @@ def test_a_family_is_called_like_its_folder_and_its_data_exist(name: str) -> Non
     family = family_named(name)
     assert family.name == name
     assert family.data
-    assert all(locate(target, "data") for target in family.data)
+    assert all(find_class(target, object) for target in family.data)
 
 
 def test_every_folder_of_a_family_is_listed() -> None:
