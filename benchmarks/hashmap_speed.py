@@ -1,8 +1,8 @@
 """How fast are prints encoded, and one found among many? `python benchmarks/hashmap_speed.py [templates]`.
 
 Prints rates of the plain encoder at 96 x 96 by threads, and milliseconds of the exact search that `veilbench identify`
-makes (`veilbench.store.gallery`) among random templates of 64 bytes: 512 bits by faiss and by numpy, and 16 numbers by
-a matrix product; a probe at a time and 100 at once. Each search must find the probe's own template, changed a little,
+makes (the store's `Gallery`) among random templates of 64 bytes: 512 bits by faiss and by numpy, and 16 numbers by a
+matrix product; a probe at a time and 100 at once. Each search must find the probe's own template, changed a little,
 and on a part of the templates be that of a plain comparison of all. Ratios are to a copy of the templates in memory.
 The processor's own seconds, on one thread, stand beside the clock's: they say what a busy machine would do if it were
 not busy. The last line is what a command pays before it searches: reading so many templates from a store.

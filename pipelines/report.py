@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipelines.listed import listed
 from veilbench.errors import one_line_errors
+from veilbench.families import register_all
 from veilbench.findings import whole_folder
 from veilbench.lifeline import die_with_parent
 from veilbench.report import leaderboard, page
@@ -19,6 +20,7 @@ PARAMS, REPORT = Path("params"), Path("report")
 
 def main(table_only: bool) -> None:
     """Write report/ whole or not at all, or print what it says."""
+    register_all()
     if table_only:
         print_table(leaderboard.load_rows(REPORT / "leaderboard.json"))
         print(f"\nThe whole report: {REPORT / 'index.html'}. Every run with its curves: `make ui` opens MLflow.")

@@ -15,7 +15,8 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"pipelines"},
     {"cli"},
-    {"training", "evaluations", "attacks", "report", "tracking", "search", "stages", "compatibility"},
+    {"families"},
+    {"training", "evaluations", "attacks", "report", "family", "tracking", "search", "stages", "compatibility"},
     {"modules", "baselines", "data", "ciphers", "representations", "templates", "store", "mail", "federated"},
     {"nets", "losses", "metrics", "regularisers", "corruptions"},
     {"threat", "findings", "subject", "sources", "errors", "lifeline"}

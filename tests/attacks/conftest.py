@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from veilbench.accelerator import Accelerator
-from veilbench.attacks.base import CipherAttack
+from veilbench.attacks.cipher_attack import CipherAttack
 from veilbench.attacks.control_memory import ControlMemory
 from veilbench.baselines.aes_ctr import AesCtr
 from veilbench.baselines.substitution import Substitution

@@ -31,7 +31,8 @@ def node_of(name: str) -> dict[str, Any]:
 def test_every_argument_is_written_out_with_its_default(name: str) -> None:
     node = node_of(f"template_{name}")
     attack = build(node)
-    assert type(attack).__module__ == f"veilbench.attacks.template_{name}"
+    folder, module = type(attack).__module__.split(".")[-2:]
+    assert (folder, module.removeprefix("template_")) == ("attacks", name)
     assert isinstance(attack.positive, TemplateScheme)
     parameters = inspect.signature(type(attack)).parameters
     assert node.keys() - {"_target_"} == parameters.keys()

@@ -24,7 +24,7 @@ def node_of(name: str, *more: str) -> dict[str, Any]:
 def test_every_argument_is_written_out_with_its_default(name: str) -> None:
     node = node_of(name)
     kind = type(build(node))
-    assert kind.__module__ == f"veilbench.evaluations.{name}"
+    assert kind.__module__.split(".")[-2:] == ["evaluations", name]
     parameters = inspect.signature(kind).parameters
     assert node.keys() - {"_target_"} == parameters.keys()
     for key, parameter in parameters.items():

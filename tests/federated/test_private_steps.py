@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from veilbench.federated.aggregations.base import ExampleNoise
-from veilbench.federated.local_round import client_update, mail_loss, optimizer_of
+from veilbench.federated.descent import optimizer_of
+from veilbench.federated.local_round import client_update, mail_loss
 from veilbench.federated.private_steps import descend_privately
 from veilbench.federated.protocol import Protocol
 from veilbench.nets.mail_classifier import MailClassifierNet

@@ -4,9 +4,9 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from fake_records import advantage, figure, training
 from made_bench import Bench
 
+from fake_records import advantage, figure, training
 from veilbench.findings import Curve, Figure, Metric
 from veilbench.report import numbers
 from veilbench.report.figures import draw, looks

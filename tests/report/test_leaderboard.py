@@ -9,14 +9,14 @@ from typing import Any
 
 import jsonschema
 import pytest
-from fake_records import attack, config, put
 from made_bench import Bench
 from rich.console import Console
 
+from fake_records import attack, config, put
 from veilbench.errors import UserError
 from veilbench.experiment import identity, load
 from veilbench.findings import Findings, Metric, Verdict
-from veilbench.report.leaderboard import SCHEMA, collect, family, flatten, load_rows, overall, worst, write
+from veilbench.report.leaderboard import SCHEMA, collect, flatten, load_rows, overall, worst, write
 from veilbench.report.table import print_table
 
 CHECK = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text("utf8")))
@@ -132,11 +132,6 @@ def test_a_number_that_is_none_is_never_written(made: Bench, tmp_path: Path) -> 
     rows[0]["metrics"]["training.loss"]["value"] = math.nan
     with pytest.raises(ValueError, match="not JSON compliant"):
         write(rows, tmp_path)
-
-
-def test_family_from_the_config_or_the_data() -> None:
-    assert family(config("x")) == "cipher"
-    assert family(config("x", family=None)) == "text ciphers"
 
 
 def test_no_tracking_no_mlflow(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_records import bench, config, evaluation, put, training
 from made_bench import Bench
-from seen_page import Seen
 
+from fake_records import bench, config, evaluation, put, training
+from seen_page import Seen
 from veilbench.findings import Control, Findings, Metric
 from veilbench.report.page import render, write
 from veilbench.report.records import read_all

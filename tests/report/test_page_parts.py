@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from fake_records import around, config, evaluation, put, training
 
+from fake_records import around, config, evaluation, put, training
+from veilbench.family import family_named
 from veilbench.findings import Curve, Figure, Findings, Metric, Table
 from veilbench.metrics.grids import picture
 from veilbench.report.leaderboard import row
@@ -45,8 +46,8 @@ def test_tables_pictures_and_clouds_survive_the_record_and_are_shown(tmp_path: P
 
 def test_each_family_has_its_own_columns(tmp_path: Path) -> None:
     rows = [row(record) for record in records(tmp_path)]
-    labels = {f: [c.label for c in board(f, rows)["columns"]] for f in ("cipher", "autoencoders")}
-    assert "Round trip" in labels["cipher"]
+    labels = {f: [c.label for c in board(family_named(f), rows)["columns"]] for f in ("ciphers", "autoencoders")}
+    assert "Round trip" in labels["ciphers"]
     assert "Round trip" not in labels["autoencoders"]
     assert {"Error", "Code"} <= set(labels["autoencoders"])
     assert render(records(tmp_path / "again")).count('<table class="board">') == 2

@@ -10,9 +10,7 @@ import numpy as np
 
 from veilbench.accelerator import Accelerator
 from veilbench.attacks.control_memory import ControlMemory
-from veilbench.ciphers.base import Cipher
 from veilbench.contracts import Examiner
-from veilbench.data.text import Texts
 from veilbench.errors import UserError
 from veilbench.findings import Control, Findings, judge
 from veilbench.subject import Subject
@@ -87,28 +85,3 @@ class Attack(Examiner, Generic[S, D]):
     def _own_control(self, subject: S, data: D, trainer: Accelerator, seed: np.random.SeedSequence) -> Control:
         """The negative control that is made of the subject itself, met in a way in which nothing can be won."""
         raise UserError(f"the attack {self.title} needs a negative control: a scheme that is known to withstand it")
-
-
-class CipherAttack(Attack[Cipher, Texts]):
-    """An attack on a text cipher; the secret messages come from `data.target`."""
-
-    data_kind = Texts
-    target_kind = Cipher
-
-
-def pieces(target: np.ndarray, length: int, count: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Disjoint pieces of the target text, at random places.
-
-    Raises:
-        UserError: the text is too short for them.
-    """
-    room = len(target) // length
-    if room < count:
-        raise UserError(f"{count} pieces of {length} characters need more text than the target's {len(target)}")
-    starts = rng.choice(room, count, replace=False) * length
-    return [target[start : start + length] for start in starts]
-
-
-def constant_guess(texts: Texts) -> float:
-    """The share of the target that is its commonest character: what an attacker gets for nothing."""
-    return float(np.bincount(texts.target).max() / len(texts.target))

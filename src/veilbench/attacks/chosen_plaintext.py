@@ -9,7 +9,8 @@ import numpy as np
 from annotated_types import Ge
 
 from veilbench.accelerator import Accelerator
-from veilbench.attacks.base import CONFIDENCE, CipherAttack
+from veilbench.attacks.base import CONFIDENCE
+from veilbench.attacks.cipher_attack import CipherAttack
 from veilbench.attacks.exposure import Exposure
 from veilbench.ciphers.base import Cipher, Ciphertext
 from veilbench.data.alphabet import SIZE

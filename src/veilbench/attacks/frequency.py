@@ -12,7 +12,8 @@ import numpy as np
 from annotated_types import Ge, MinLen
 
 from veilbench.accelerator import Accelerator
-from veilbench.attacks.base import CONFIDENCE, CipherAttack, constant_guess, pieces
+from veilbench.attacks.base import CONFIDENCE
+from veilbench.attacks.cipher_attack import CipherAttack, constant_guess, pieces
 from veilbench.attacks.exposure import Exposure, tokens
 from veilbench.ciphers.base import Cipher
 from veilbench.data.text import Texts

@@ -9,7 +9,8 @@ import numpy as np
 from annotated_types import Ge, MinLen
 
 from veilbench.accelerator import Accelerator
-from veilbench.attacks.base import CONFIDENCE, CipherAttack
+from veilbench.attacks.base import CONFIDENCE
+from veilbench.attacks.cipher_attack import CipherAttack
 from veilbench.ciphers.base import Cipher
 from veilbench.data.text import Texts
 from veilbench.findings import Curve, Figure, Findings, Metric

@@ -8,7 +8,8 @@ import numpy as np
 from annotated_types import Ge
 
 from veilbench.accelerator import Accelerator
-from veilbench.attacks.base import CONFIDENCE, CipherAttack, pieces
+from veilbench.attacks.base import CONFIDENCE
+from veilbench.attacks.cipher_attack import CipherAttack, pieces
 from veilbench.ciphers.base import Cipher
 from veilbench.data.text import Texts
 from veilbench.findings import Findings, Metric

@@ -7,8 +7,8 @@ Header, 42 bytes::
     offset  size
          0     8  magic: 89 56 45 49 4c 0d 0a 1a (".VEIL", a line break as DOS writes it, an end of text)
          8     1  version: 1
-         9     1  flags: bit 0 says that the text is escaped (`veilbench.ciphers.escaping`); all others are 0
-        10    16  fingerprint of the model: HKDF-SHA256 of its material (`veilbench.ciphers.schemes`) without
+         9     1  flags: bit 0 says that the text is escaped (module `escaping`); all others are 0
+        10    16  fingerprint of the model: HKDF-SHA256 of its material (module `schemes`) without
                   salt, info "veilbench container 1: fingerprint"
         26    16  salt, random
 
@@ -16,7 +16,7 @@ Frame, for each part of the text, in order::
 
          0     4  n, characters in this frame: 1 to 2,097,152
          4     i  packed ids of the ensemble members drawn for the chunks that start in this frame
-                  (`veilbench.ciphers.member_ids`); i = 0 where the model has one member
+                  (module `member_ids`); i = 0 where the model has one member
        4+i     c  the n codes one behind the other, each in the whole bytes that its member's code bits need:
                   4 for 32 bits, 7 for 56, 5 for 33; the code's first bit is the highest of its first byte,
                   and the bits that fill the last byte are 0

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from veilbench.data.epoch_batches import EpochBatches
 from veilbench.federated.aggregations.base import ExampleNoise
+from veilbench.federated.descent import descend, optimizer_of
 from veilbench.federated.flat import flat
 from veilbench.federated.private_steps import descend_privately
 from veilbench.federated.protocol import Protocol
@@ -18,49 +19,12 @@ from veilbench.nets.mail_classifier import MailClassifierNet
 ORDER = ("embedding.weight", "bias.weight", "inner.weight", "inner.bias", "outer.weight")  # of the net's parameters
 
 
-def descend(
-    loss: Callable[[Tensor], Tensor],
-    parameters: Sequence[nn.Parameter],
-    optimizer: torch.optim.Optimizer,
-    batches: Iterable[Tensor],
-    proximal: float,
-) -> float:
-    """One step per batch; the mean loss.
-
-    Args:
-        loss: of a batch.
-        parameters: what is learned.
-        optimizer: on the parameters.
-        batches: each of shape (1, rows, ...).
-        proximal: mu of FedProx (Li et al. 2020, equation 2): how strongly the parameters are held to where they are.
-    """
-    anchor = [p.detach().clone() for p in parameters] if proximal else []
-    losses: list[Tensor] = []
-    for (batch,) in batches:
-        optimizer.zero_grad(set_to_none=True)
-        made = loss(batch)
-        drift = [((p - a) ** 2).sum() for p, a in zip(parameters, anchor, strict=bool(anchor))]
-        torch.autograd.backward(made + proximal / 2 * torch.stack(drift).sum() if drift else made)
-        optimizer.step()
-        losses.append(made.detach())
-    return float(torch.stack(losses).mean())
-
-
 def mail_loss(net: MailClassifierNet, rows: Tensor) -> Tensor:
     """The mean cross-entropy of mails, shape (n, longest + 1), the label last; common padding is left out."""
     tokens, labels = rows[:, :-1], rows[:, -1]
     width = int((tokens != 0).sum(1).max())
     logits = net(tokens[:, : max(width, 1)])
     return torch.nn.functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
-
-
-def optimizer_of(
-    parameters: Iterable[nn.Parameter], optimizer: str, learning_rate: float, momentum: float
-) -> torch.optim.Optimizer:
-    """Adam or SGD, fused."""
-    if optimizer == "adam":
-        return torch.optim.Adam(parameters, lr=learning_rate, fused=True)
-    return torch.optim.SGD(parameters, lr=learning_rate, momentum=momentum, fused=True)
 
 
 def client_update(

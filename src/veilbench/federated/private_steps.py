@@ -38,7 +38,7 @@ def descend_privately(
         batch_size: the expected size of a batch, at most.
         epochs: each of as many steps as there are whole or partial batches.
         noise: clipping and noise.
-        proximal: mu of FedProx; see `local_round.descend`.
+        proximal: mu of FedProx; see `descent.descend`.
         seed: of the samples and of the noise.
     """
     opacus = _opacus()

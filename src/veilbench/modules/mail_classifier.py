@@ -13,7 +13,8 @@ from torch import Tensor
 
 from veilbench.contracts import Trainable
 from veilbench.data.mail import MailPart, Mails
-from veilbench.federated.local_round import mail_loss, optimizer_of
+from veilbench.federated.descent import optimizer_of
+from veilbench.federated.local_round import mail_loss
 from veilbench.mail.filter import NO_FEDERATION, MailFilter
 from veilbench.nets.mail_classifier import MailClassifierNet
 

@@ -1,6 +1,6 @@
 """Cards: what is known about one experiment, in an order that does not depend on what was measured.
 
-What a card holds is data (`Card`); a number that nobody measured has its place, too, and says so.
+What a card holds is data (`specs.Card`); a number that nobody measured has its place, too, and says so.
 """
 
 from __future__ import annotations
@@ -15,56 +15,9 @@ from veilbench.findings import Figure, Findings, Metric, Picture
 from veilbench.report.leaderboard import Row
 from veilbench.report.numbers import compact, seconds, with_interval, words
 from veilbench.report.records import Record
+from veilbench.report.specs import Card, Line, Section
 
 MISSING = "not measured"
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of a table.
-
-    Attributes:
-        label: its heading. Where it has a `*`, there is a line for each thing that the first key's `*` stands for.
-        keys: `metric name`, as in the leaderboard, for each column; a rate or a time of the leaderboard's cost; empty
-            for a cell that stays so.
-    """
-
-    label: str
-    keys: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Block:
-    """A table: headings of its columns, the first of them over the lines' labels."""
-
-    columns: tuple[str, ...]
-    lines: tuple[Line, ...]
-
-
-@dataclass(frozen=True)
-class Section:
-    """One question that a card answers.
-
-    Attributes:
-        title: the question's name.
-        about: what its numbers are.
-        blocks: its tables.
-        parts: names of evaluations and attacks, with `*`, whose figures and pictures belong here.
-    """
-
-    title: str
-    about: str
-    blocks: tuple[Block, ...]
-    parts: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Card:
-    """The sections of a card, in order."""
-
-    title: str
-    about: str
-    sections: tuple[Section, ...]
 
 
 @dataclass(frozen=True)
@@ -108,18 +61,13 @@ def _titled(title: str, key: str, several: bool) -> str:
 
 def filled(card: Card, record: Record, row: Row) -> list[Filled]:
     """The card's sections with one experiment's numbers."""
-    return [_section(section, record, row) for section in card.sections]
+    return [_section(section, card.notes, record, row) for section in card.sections]
 
 
-def _section(section: Section, record: Record, row: Row) -> Filled:
+def _section(section: Section, repeated: tuple[str, ...], record: Record, row: Row) -> Filled:
     parts = [part for pattern in section.parts for part in record.items() if fnmatchcase(part[1], pattern)]
     tables = [(block.columns, [line for spec in block.lines for line in lines(spec, row)]) for block in section.blocks]
-    said = [
-        note
-        for _, _, found in parts
-        for note in found.notes
-        if note.startswith(("Refused", "The templates have no key"))
-    ]
+    said = [note for _, _, found in parts for note in found.notes if note.startswith(repeated)]
     return Filled(section, tables, list(dict.fromkeys(said)), parts)
 
 

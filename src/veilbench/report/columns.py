@@ -6,44 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from veilbench.family import Family
 from veilbench.findings import Metric
 from veilbench.report.leaderboard import WORST_FIRST, Row
 from veilbench.report.numbers import DASH, compact, parts, seconds, words
 from veilbench.report.overview import attack_names, titles
+from veilbench.report.specs import Cell, Rate, Utility
 
 NOT_ATTACKED = "not attacked"
-# Metric, heading, explanation, digits after the point (None: it is a share). A column appears where a row has it.
-UTILITY = (
-    ("fidelity.round_trip_english", "Round trip", "Share of unseen English that comes back right", None),
-    ("fidelity.bytes_per_character", "Bytes per character", "Size of what is sent", 2),
-    ("reconstruction.mse", "Error", "Mean squared error of rows through the code and back", 4),
-    ("probe.logistic", "Probe", "Accuracy of a logistic regression on the code", None),
-    ("restoration.psnr_after", "Restored, dB", "Peak signal-to-noise ratio after restoration", 2),
-    ("anomaly.auroc", "AUROC", "Area under the curve of detecting anomalies", None),
-    ("recommendation.hit_rate", "Hit rate", "Share of hidden likes among the films shown", None),
-    ("verification.eer_secret", "EER, key secret", "Equal error rate, each user's key secret", None),
-    ("verification.eer_stolen", "EER, key stolen", "Equal error rate, keys known to impostors", None),
-    ("verification.rank1_secret", "Rank 1", "Share of probes whose own identity is nearest", None),
-    (
-        "discriminator.secret_50_classes_1_samples",
-        "50 people, 1 sample",
-        "Accuracy of the server's classifier of 50 people, trained on one template each",
-        None,
-    ),
-    ("filtering.accuracy", "Accuracy", "Share of mails filed rightly", None),
-    ("reconstruction.code_size", "Code", "Numbers in the code", 0),
-)
-ENCRYPT, DECRYPT = "speed.encrypt_characters_per_second", "speed.decrypt_characters_per_second"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell: what it says, a second line, what it is sorted by (None comes last), and a verdict's word."""
-
-    text: str = DASH
-    detail: str = ""
-    key: float | None = None
-    verdict: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,15 +26,19 @@ class Column:
     cell: Callable[[Row], Cell]
 
 
-def columns(rows: Sequence[Row]) -> list[Column]:
-    """The columns that these rows fill, beside the experiment's name and its verdict."""
-    utility = [_utility(*spec) for spec in UTILITY if any(spec[0] in row["metrics"] for row in rows)]
+def measured(family: Family, rows: Sequence[Row]) -> list[Utility]:
+    """The family's metrics that a row has."""
+    return [spec for spec in family.columns if any(spec.metric in row["metrics"] for row in rows)]
+
+
+def columns(family: Family, rows: Sequence[Row]) -> list[Column]:
+    """The columns that a family's rows fill, beside the experiment's name and its verdict."""
+    utility = [_utility(spec) for spec in measured(family, rows)]
     leakage = [_leakage(*entry) for entry in titles(attack_names(rows)).items()]
     controls = [Column("Leakage", "Controls", "Controls that gave the known answer", controls_cell)]
-    speed = [Column("Cost", "Encrypt (decrypt)", "Characters per second, in memory", _speed)]
-    rated = any(ENCRYPT in row["cost"]["rates"] for row in rows)
+    speed = [_speed(spec) for spec in family.rates if any(spec.there in row["cost"]["rates"] for row in rows)]
     time = Column("Cost", "Train (attack)", "Time that the stages took", _time)
-    return [*utility, *leakage, *(controls if leakage else []), *(speed if rated else []), time]
+    return [*utility, *leakage, *(controls if leakage else []), *speed, time]
 
 
 def groups(shown: Sequence[Column]) -> list[tuple[str, int]]:
@@ -102,14 +76,14 @@ def strongest(row: Row) -> str | None:
     )
 
 
-def _utility(key: str, label: str, explanation: str, digits: int | None) -> Column:
+def _utility(spec: Utility) -> Column:
     def cell(row: Row) -> Cell:
-        if key not in row["metrics"]:
+        if spec.metric not in row["metrics"]:
             return Cell()
-        found = metric(row["metrics"][key])
-        return Cell(*parts(found, digits is None, digits), found.value)
+        found = metric(row["metrics"][spec.metric])
+        return Cell(*parts(found, spec.digits is None, spec.digits), found.value)
 
-    return Column("Utility", label, explanation, cell)
+    return Column("Utility", spec.label, spec.explanation, cell)
 
 
 def _leakage(name: str, told: str) -> Column:
@@ -126,12 +100,15 @@ def _leakage(name: str, told: str) -> Column:
     return Column("Leakage", told.capitalize(), explanation, cell)
 
 
-def _speed(row: Row) -> Cell:
-    rates = row["cost"]["rates"]
-    if ENCRYPT not in rates:
-        return Cell()
-    back = f"({compact(rates[DECRYPT])}/s)" if DECRYPT in rates else ""
-    return Cell(f"{compact(rates[ENCRYPT])}/s", back, rates[ENCRYPT])
+def _speed(spec: Rate) -> Column:
+    def cell(row: Row) -> Cell:
+        rates = row["cost"]["rates"]
+        if spec.there not in rates:
+            return Cell()
+        back = f"({compact(rates[spec.back])}/s)" if spec.back in rates else ""
+        return Cell(f"{compact(rates[spec.there])}/s", back, rates[spec.there])
+
+    return Column("Cost", spec.label, spec.explanation, cell)
 
 
 def _time(row: Row) -> Cell:

@@ -11,12 +11,12 @@ from typing import Any
 
 from veilbench.errors import UserError
 from veilbench.experiment import Config, identity
+from veilbench.family import family_of
 from veilbench.findings import Findings, Metric, Verdict
 from veilbench.report.records import STAGES, Record, read_all
 
 Row = dict[str, Any]
 SCHEMA = Path(__file__).parent / "leaderboard.schema.json"
-FAMILIES = {"text": "text ciphers", "rows": "autoencoders", "identities": "hashmaps", "mail": "mail filters"}
 WORST_FIRST = (Verdict.BROKEN, Verdict.LEAKS, Verdict.INCONCLUSIVE, Verdict.HOLDS)
 
 
@@ -65,7 +65,7 @@ def row(record: Record) -> Row:
     verdict, basis = overall(attacks)
     return {
         "name": record.name,
-        "family": family(config),
+        "family": family_of(config),
         "data": config["names"]["data"],
         "model": config["names"]["model"],
         "seed": config["seed"],
@@ -82,14 +82,6 @@ def row(record: Record) -> Row:
             f"python pipelines/sweep.py experiment={record.name}",
         ],
     }
-
-
-def family(config: Config) -> str:
-    """Which experiments belong together: what the configuration says, else the kind of data."""
-    if named := config["names"].get("family"):
-        return str(named)
-    module = str(config["data"]["_target_"]).rpartition(".")[0].rpartition(".")[2]
-    return FAMILIES.get(module, module)
 
 
 def worst(verdicts: Iterable[Verdict | None]) -> Verdict | None:

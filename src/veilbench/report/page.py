@@ -11,14 +11,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from veilbench import __version__
+from veilbench.family import Family, family_named, in_order
 from veilbench.findings import Figure, Findings, Metric, Table, Verdict
-from veilbench.report import cards, mail_table, numbers, tradeoff
+from veilbench.report import cards, numbers, tradeoff
 from veilbench.report.columns import columns, groups, verdict_cell
 from veilbench.report.figures import draw
 from veilbench.report.leaderboard import Row, granted, row
 from veilbench.report.overview import overview
 from veilbench.report.records import Record
-from veilbench.report.template_card import CARD, TRADEOFF
+from veilbench.report.specs import Comparison, Tradeoff
 
 HERE = Path(__file__).parent
 MARKS = {
@@ -27,7 +28,6 @@ MARKS = {
     Verdict.INCONCLUSIVE: "inconclusive",
     Verdict.HOLDS: "holds",
 }
-CARDS, TRADEOFFS = {"hashmaps": CARD}, {"hashmaps": TRADEOFF}  # by family
 STAGE_TITLES = {"train": "Training", "evaluate": "Utility", "attack": "Attacks"}
 
 
@@ -39,7 +39,7 @@ def write(records: Sequence[Record], folder: Path) -> None:
 def render(records: Sequence[Record]) -> str:
     """The page; the same bytes for the same records."""
     rows = [row(record) for record in records]
-    families = sorted({entry["family"] for entry in rows})
+    families = in_order(entry["family"] for entry in rows)
     return (
         _environment()
         .get_template("page.html")
@@ -52,38 +52,50 @@ def render(records: Sequence[Record]) -> str:
             boards=[board(family, rows) for family in families],
             families=families,
             verdicts=list(dict.fromkeys(verdict_cell(entry).text for entry in rows)),
-            mails=mail_table.lines(records),
-            mail_columns=mail_table.COLUMNS,
+            comparisons=[shown for f in families for spec in f.tables if (shown := compared(f, spec, records, rows))],
             overviews=[(family, Markup(drawn)) for family in families if (drawn := seen_at_once(family, rows))],
-            tradeoffs=[shown for family in families if (shown := compared(family, rows))],
+            tradeoffs=[shown for f in families for spec in f.tradeoffs if (shown := traded(f, spec, rows))],
             sections=[section(record, entry) for record, entry in zip(records, rows, strict=True)],
         )
     )
 
 
-def board(family: str, rows: Sequence[Row]) -> dict[str, Any]:
+def _own(family: Family, rows: Sequence[Row]) -> list[Row]:
+    return [entry for entry in rows if entry["family"] == family.name]
+
+
+def _id(family: Family) -> str:
+    """A family's name as a part of an element's id, which has no spaces."""
+    return family.name.replace(" ", "-")
+
+
+def board(family: Family, rows: Sequence[Row]) -> dict[str, Any]:
     """The leaderboard of one family: its rows, and the columns that they fill."""
-    own = [entry for entry in rows if entry["family"] == family]
-    shown = columns(own)
+    own = _own(family, rows)
+    shown = columns(family, own)
     return {"family": family, "rows": own, "columns": shown, "groups": groups(shown)}
 
 
-def seen_at_once(family: str, rows: Sequence[Row]) -> str:
+def seen_at_once(family: Family, rows: Sequence[Row]) -> str:
     """The gain of every attack on every experiment of a family, drawn; empty if nothing was attacked."""
-    return overview([entry for entry in rows if entry["family"] == family], f"overview-{family.replace(' ', '-')}")
+    return overview(_own(family, rows), f"overview-{_id(family)}")
 
 
-def compared(family: str, rows: Sequence[Row]) -> dict[str, Any] | None:
+def compared(family: Family, spec: Comparison, records: Sequence[Record], rows: Sequence[Row]) -> dict[str, Any] | None:
+    """A table of a family's experiments; None where there is nothing to compare."""
+    names = {entry["name"] for entry in _own(family, rows)}
+    found = spec.entries([record for record in records if record.name in names])
+    return {"family": family, "spec": spec, "entries": found} if found else None
+
+
+def traded(family: Family, spec: Tradeoff, rows: Sequence[Row]) -> dict[str, Any] | None:
     """What a family's methods are worth against what they give away; None where there is nothing to compare."""
-    if family not in TRADEOFFS:
+    found = tradeoff.points(spec, _own(family, rows))
+    drawn = tradeoff.draw(spec, found, f"tradeoff-{_id(family)}-{family.tradeoffs.index(spec)}")
+    if not drawn:
         return None
-    spec = TRADEOFFS[family]
-    found = tradeoff.points(spec, [entry for entry in rows if entry["family"] == family])
-    drawn = tradeoff.draw(spec, found, f"tradeoff-{family.replace(' ', '-')}")
     columns, lines = tradeoff.table(spec, found)
-    return (
-        {"family": family, "spec": spec, "drawn": Markup(drawn), "columns": columns, "lines": lines} if drawn else None
-    )
+    return {"family": family, "spec": spec, "drawn": Markup(drawn), "columns": columns, "lines": lines}
 
 
 def _environment() -> Environment:
@@ -133,7 +145,7 @@ def _listed(values: Any) -> str:
 
 def section(record: Record, entry: Row) -> dict[str, Any]:
     """What the page says about one experiment."""
-    card = CARDS.get(entry["family"])
+    card = family_named(entry["family"]).card
     sections = cards.filled(card, record, entry) if card and entry["metrics"] else []
     on_card = {(stage, key) for one in sections for stage, key, _ in one.parts}
     stages: dict[str, list[dict[str, Any]]] = {}

@@ -9,10 +9,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from veilbench.family import Family, in_order
 from veilbench.findings import Verdict
-from veilbench.report.columns import UTILITY, controls_cell, metric, strongest, verdict_cell
+from veilbench.report.columns import controls_cell, measured, metric, strongest, verdict_cell
 from veilbench.report.leaderboard import Row
 from veilbench.report.numbers import DASH, gain, parts, words
+from veilbench.report.specs import Utility
 
 WIDTH, MOST_UTILITY = 100, 4
 STYLES = {
@@ -26,22 +28,22 @@ STYLES = {
 def print_table(rows: Sequence[Row], console: Console | None = None) -> None:
     """Print a table per family: a line per experiment with verdict, strongest attack, controls and utility."""
     console = console or _console()
-    families = dict.fromkeys(row["family"] for row in rows)
+    families = in_order(row["family"] for row in rows)
     for family in families:
-        own = [row for row in rows if row["family"] == family]
-        console.print(_table(own, family.capitalize() if len(families) > 1 else None))
+        own = [row for row in rows if row["family"] == family.name]
+        console.print(_table(family, own, family.title if len(families) > 1 else None))
 
 
-def _table(rows: Sequence[Row], title: str | None) -> Table:
+def _table(family: Family, rows: Sequence[Row], title: str | None) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), title=title)
     table.title_justify, table.title_style = "left", "bold"
     for label in ("Experiment", "Verdict", "Strongest attack"):
         table.add_column(label, overflow="fold")
-    shown = [spec for spec in UTILITY if any(spec[0] in row["metrics"] for row in rows)][:MOST_UTILITY]
-    for label in ("Its gain", "Con-\ntrols", *(label.replace(" ", "\n") for _, label, _, _ in shown)):
+    shown = measured(family, rows)[:MOST_UTILITY]
+    for label in ("Its gain", "Con-\ntrols", *(spec.label.replace(" ", "\n") for spec in shown)):
         table.add_column(label, justify="right", overflow="fold")
     for row in rows:
-        table.add_row(*_cells(row), *(_utility(row, key, digits) for key, _, _, digits in shown))
+        table.add_row(*_cells(row), *(_utility(row, spec) for spec in shown))
     return table
 
 
@@ -62,6 +64,6 @@ def _cells(row: Row) -> list[Text]:
     ]
 
 
-def _utility(row: Row, key: str, digits: int | None) -> Text:
-    found = row["metrics"].get(key)
-    return Text(parts(metric(found), digits is None, digits)[0].replace(" %", "%") if found else DASH)
+def _utility(row: Row, spec: Utility) -> Text:
+    found = row["metrics"].get(spec.metric)
+    return Text(parts(metric(found), spec.digits is None, spec.digits)[0].replace(" %", "%") if found else DASH)

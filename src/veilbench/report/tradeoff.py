@@ -12,49 +12,12 @@ from veilbench.findings import Metric
 from veilbench.report.cards import MISSING, value
 from veilbench.report.leaderboard import Row
 from veilbench.report.numbers import with_interval
+from veilbench.report.specs import Panel, Tradeoff
 from veilbench.report.svg import ROLES, SERIES, inline, style
 
 PANEL, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 2.3, 2.6, 0.65, 0.12, 0.32, 0.5
 NEAR = (0.13, 0.06)  # along the axes: points so close share a label
 LOWEST = -0.5
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One kind of leakage.
-
-    Attributes:
-        title: of the panel.
-        label: of its axis.
-        keys: metrics, or `<attack>.gain`; of several the highest counts, which is the strongest attacker's.
-        keyless: instead of `keys`, for methods without a key.
-    """
-
-    title: str
-    label: str
-    keys: tuple[str, ...]
-    keyless: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Tradeoff:
-    """What a family's methods are compared by.
-
-    Attributes:
-        title: of the figure.
-        about: how to read it.
-        utility: metric.
-        label: of its axis.
-        panels: what is given away.
-        key_bits: metric that is 0 for methods without a key.
-    """
-
-    title: str
-    about: str
-    utility: str
-    label: str
-    panels: tuple[Panel, ...]
-    key_bits: str
 
 
 @dataclass(frozen=True)

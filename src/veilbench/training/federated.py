@@ -22,9 +22,9 @@ from veilbench.data.epoch_batches import EpochBatches
 from veilbench.errors import UserError
 from veilbench.federated.aggregations.base import Aggregation, Client
 from veilbench.federated.aggregations.plain import Plain
+from veilbench.federated.descent import descend
 from veilbench.federated.flat import flat, shaped
 from veilbench.federated.inbox import Inbox, RoundPolicy
-from veilbench.federated.local_round import descend
 from veilbench.federated.private_steps import descend_privately
 from veilbench.federated.protocol import Protocol, described
 from veilbench.federated.round_state import RoundState

@@ -34,7 +34,7 @@ def around(value: float, width: float = 0.012, n: int = 20, interval: str = BOOT
     return Metric(value, value - width, min(1.0, value + width) if value <= 1 else value + width, n, interval)
 
 
-def config(name: str, seed: int = 0, family: str | None = "cipher") -> dict[str, Any]:
+def config(name: str, seed: int = 0, family: str | None = "ciphers") -> dict[str, Any]:
     names = {"experiment": name, "data": "text", "model": name, "training": "central"}
     return {
         "names": {**names, **({"family": family} if family else {})},

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from veilbench.federated.flower_strategy import aggregation_of
 from veilbench.federated.protocol import described
 from veilbench.findings import Findings, Metric
-from veilbench.report.columns import Cell
 from veilbench.report.numbers import DASH, MINUS, compact, parts
 from veilbench.report.records import Record
+from veilbench.report.specs import Cell, Comparison, Entry
 
 STEPS = ("training_seconds", "protecting_seconds", "adding_seconds", "opening_seconds")  # of all clients, all rounds
 FEDERATED, FLOWER, PLAIN = "Federated", "Flower", "Plain"
@@ -29,20 +28,12 @@ COLUMNS = (
 )
 
 
-@dataclass(frozen=True)
-class Line:
-    """One experiment's row: a cell per column."""
-
-    name: str
-    cells: Sequence[Cell]
-
-
-def lines(records: Sequence[Record]) -> list[Line]:
-    """A row for each experiment on mails; none where there is no federation among them."""
+def entries(records: Sequence[Record]) -> list[Entry]:
+    """One for each experiment on mails; none where there is no federation among them."""
     mails = [record for record in records if "filtering" in record.found["evaluate"]]
     if not any(_aggregation(record) for record in mails):
         return []
-    return [Line(record.name, _cells(record, mails)) for record in mails]
+    return [Entry(record.name, _cells(record, mails)) for record in mails]
 
 
 def _cells(record: Record, mails: Sequence[Record]) -> list[Cell]:
@@ -135,3 +126,16 @@ def _round_seconds(record: Record) -> float | None:
     if _aggregation(record) is None or rounds is None:
         return None
     return sum(trained.cost.get(step, 0.0) for step in STEPS) / rounds.value
+
+
+LEAKS = Comparison(
+    "What leaks, under which protection, at which cost",
+    "Mail filters learned where the mail lies. The “message” is what one client sends in a round, read by whoever "
+    "averages; the “mean” is what every client gets back under every protection. Words are counted above chance: the "
+    "share of the words that are there and are named, less the share of the others that are named too. Encryption "
+    "hides a client from whoever averages and changes nothing about the filter, so that its mean, membership and "
+    "poison are those without. Epsilon is the accountant’s, at the delta of the experiment’s configuration; “client” "
+    "hides a client with all its mails, “mail” one mail.",
+    COLUMNS,
+    entries,
+)

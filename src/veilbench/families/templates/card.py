@@ -7,8 +7,7 @@ in the standard model the attacker knows everything but the users' keys, with fu
 
 from __future__ import annotations
 
-from veilbench.report.cards import Block, Card, Line, Section
-from veilbench.report.tradeoff import Panel, Tradeoff
+from veilbench.report.specs import Block, Card, Line, Panel, Section, Tradeoff
 
 SCENARIOS = ("", "each user’s key secret", "key stolen")
 SAR = ("", "SAR at FMR 1 %", "SAR at FMR 0.1 %", "PRAR at FMR 1 %")
@@ -163,6 +162,7 @@ CARD = Card(
     "Card of the method",
     "In the order in which ISO/IEC 30136 looks at a template protection scheme; nothing here is certified by anyone.",
     (ACCURACY, IRREVERSIBILITY, UNLINKABILITY, RENEWABILITY, STORAGE, DIVERSITY),
+    notes=("Refused", "The templates have no key"),
 )
 TRADEOFF = Tradeoff(
     "What is recognised, and what is given away",

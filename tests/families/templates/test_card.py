@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pipelines.compose import CONF
+
 from fake_records import config, put
 from seen_page import Seen
-
+from veilbench.families.templates.card import CARD, TRADEOFF
 from veilbench.findings import Curve, Figure, Findings, Metric, Picture
-from veilbench.report.cards import MISSING, Filled, Line, filled, lines, value
+from veilbench.report.cards import MISSING, Filled, filled, lines, value
 from veilbench.report.leaderboard import Row, row
 from veilbench.report.page import render, write
 from veilbench.report.records import Record, read_all
-from veilbench.report.template_card import CARD, TRADEOFF
+from veilbench.report.specs import Line
 from veilbench.report.tradeoff import clusters, draw, points, table
+from veilbench.sources import PACKAGE
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
 ORDER = [
@@ -123,9 +126,9 @@ def test_values_are_metrics_gains_rates_and_times(rows: list[Row]) -> None:
 
 def test_every_key_of_the_card_is_one_that_something_publishes() -> None:
     """A renamed metric would be "not measured" for ever, and nobody would know."""
-    root = Path(__file__).parents[2] / "src" / "veilbench"
-    code = "".join(path.read_text("utf8") for part in ("evaluations", "attacks") for path in (root / part).glob("*.py"))
-    configs = {path.stem for group in ("evaluation", "attack") for path in (root / "../../conf" / group).glob("*.yaml")}
+    publishing = [path for path in PACKAGE.rglob("*.py") if path.parent.name in ("evaluations", "attacks")]
+    code = "".join(path.read_text("utf8") for path in publishing)
+    configs = {path.stem for group in ("evaluation", "attack") for path in (CONF / group).glob("*.yaml")}
     keys = {key for s in CARD.sections for block in s.blocks for spec in block.lines for key in spec.keys}
     keys |= {key for panel in TRADEOFF.panels for key in (*panel.keys, *panel.keyless)} | {TRADEOFF.utility}
     for part, _, name in (key.partition(".") for key in keys if "." in key):

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from veilbench.families.mail.table import COLUMNS, entries, protection
 from veilbench.findings import Findings, Metric, Verdict
-from veilbench.report.mail_table import COLUMNS, lines, protection
 from veilbench.report.page import render
 from veilbench.report.records import Record
 
@@ -41,12 +41,12 @@ def ckks(seconds: float = 9.0, **more: Any) -> Record:
 
 
 def cell(of: Record, label: str, *others: Record) -> Any:
-    found = {line.name: line.cells for line in lines([of, *others])}
+    found = {entry.name: entry.cells for entry in entries([of, *others])}
     return found[of.name][PLACES[label]]
 
 
 def test_a_row_says_what_its_record_says() -> None:
-    assert len(lines([plain()])[0].cells) == len(COLUMNS)
+    assert len(entries([plain()])[0].cells) == len(COLUMNS)
     assert [cell(plain(), label).text for label in PLACES] == [
         "plain", "98.6 %", "99.96 %", "50.0 %", "0.63", "not run", "none", "none", "65.6 k", "1.00 ×",
     ]  # fmt: skip
@@ -72,7 +72,7 @@ def test_a_filter_that_was_trained_in_one_place_sent_nothing() -> None:
         cell(central, label, plain()).text for label in ("Words, message", "Words, mean", "Poison", "Time a round")
     ]
     assert texts == ["no message", "no mean", "no client", "–"]
-    assert lines([central]) == []  # nothing to compare
+    assert entries([central]) == []  # nothing to compare
 
 
 @pytest.mark.parametrize(

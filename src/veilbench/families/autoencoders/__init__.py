@@ -1,0 +1,1 @@
+"""Autoencoders: rows and images through a code and back."""

@@ -1,0 +1,22 @@
+"""What the report shows of text ciphers."""
+
+from veilbench.family import Family
+from veilbench.report.specs import Rate, Utility
+
+FAMILY = Family(
+    "ciphers",
+    "Text ciphers",
+    data=("veilbench.data.text.TextData",),
+    columns=(
+        Utility("fidelity.round_trip_english", "Round trip", "Share of unseen English that comes back right"),
+        Utility("fidelity.bytes_per_character", "Bytes per character", "Size of what is sent", 2),
+    ),
+    rates=(
+        Rate(
+            "speed.encrypt_characters_per_second",
+            "speed.decrypt_characters_per_second",
+            "Encrypt (decrypt)",
+            "Characters per second, in memory",
+        ),
+    ),
+)

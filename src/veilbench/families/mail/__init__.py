@@ -1,0 +1,1 @@
+"""Mail filters: spam classifiers, many of them learned where the mail lies."""
