@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from veilbench.errors import UserError
 from veilbench.experiment import MADE_BEFORE, SETTINGS, Config, build, check
+from veilbench.masking import masked
 from veilbench.sources import digest
 
 CONF = Path(__file__).parent.parent / "conf"
@@ -42,7 +43,7 @@ def composed(overrides: list[str]) -> DictConfig:
             config: DictConfig = compose("config", overrides, return_hydra_config=True)
             return config
     except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(f"{' '.join(overrides)}: {explain(error)}") from error
+        raise UserError(masked(f"{' '.join(overrides)}: {explain(error)}")) from error
 
 
 def explain(error: BaseException) -> str:

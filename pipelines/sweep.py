@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
@@ -20,7 +21,9 @@ from pipelines.compose import hydra_errors, plain
 from veilbench import stages
 from veilbench.errors import UserError, one_line_errors
 from veilbench.experiment import build
-from veilbench.tracking import headline
+from veilbench.masking import LOGIN, masked
+from veilbench.tracking.address import REMEDY
+from veilbench.tracking.record import headline
 
 
 @hydra.main(  # type: ignore[untyped-decorator]
@@ -47,6 +50,17 @@ def run(composed: DictConfig, choices: dict[str, str], overrides: list[str], fol
     return objective(config["objective"], folder)
 
 
+def refuse_passwords(overrides: list[str]) -> None:
+    """Refuse a password in an address: Hydra prints overrides, and writes them into the job's folder.
+
+    Raises:
+        UserError: there is one. The text does not show it.
+    """
+    for override in overrides:
+        if (login := LOGIN.search(override)) and login[2]:
+            raise UserError(f"{masked(override)} holds a password, and overrides are written to disk; {REMEDY}")
+
+
 def withdraw(folder: Path) -> None:
     """Remove the folder that Hydra made for a job that never began, and the empty ones above it."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -70,4 +84,5 @@ def objective(name: str | None, folder: Path) -> float | None:
 if __name__ == "__main__":
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra's own handling would hide the cause
     with one_line_errors(), hydra_errors():
+        refuse_passwords(sys.argv[1:])
         main()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from veilbench.masking import masked
 
 TRACEBACK = "VEILBENCH_TRACEBACK"
 
@@ -24,6 +27,11 @@ def one_line_errors() -> Iterator[None]:
         yield
     except UserError as error:
         if os.environ.get(TRACEBACK):
-            raise
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+            print(masked(traceback.format_exc()), end="", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def one_line(error: BaseException) -> str:
+    """The text of an error in one line, without passwords and tokens."""
+    return masked(" ".join(str(error).split()))

@@ -1,0 +1,6 @@
+"""Publishing records to a tracking store. Configurations of earlier versions name the two classes here."""
+
+from veilbench.tracking.mlflow import Mlflow
+from veilbench.tracking.none import NoTracking
+
+__all__ = ["Mlflow", "NoTracking"]
