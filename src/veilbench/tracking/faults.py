@@ -81,10 +81,12 @@ def explain(error: Exception, address: str, file: Path | None, records: Path) ->
     if "out-of-date database schema" in said:
         return StoreFault(
             f"the tracking store {shown} was made by another version of MLflow; take a copy of it, then run "
-            f"`mlflow db upgrade` on it, or install that version; {LATER}"
+            f"`mlflow db upgrade` on it, install that version, or move it away; {LATER}"
         )
     if missing := next((cause for cause in causes if isinstance(cause, ModuleNotFoundError)), None):
         return StoreFault(f"the tracking store {shown} needs the Python package {missing.name}; install it: {LATER}")
+    if "must be in the 'active' state" in said:
+        return UserError(f"{records} is not published: its run was deleted meanwhile; run `python pipelines/track.py`")
     if code == "INVALID_PARAMETER_VALUE":
         return UserError(f"{records} is not published, because the tracking store {shown} refuses a value: {why}")
     if own := next((cause for cause in causes if isinstance(cause, OSError) and _within(cause, records)), None):

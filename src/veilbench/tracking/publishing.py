@@ -21,7 +21,7 @@ from veilbench.errors import UserError
 from veilbench.experiment import Config, identity
 from veilbench.provenance import require
 from veilbench.tracking.claim import STAGE, Queue
-from veilbench.tracking.record import StageRecord, headline, read_records, verdicts
+from veilbench.tracking.record import StageRecord, read_record
 from veilbench.tracking.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -62,15 +62,15 @@ def publish(job: Job) -> str:
         StoreFault: the store takes no record.
     """
     started = time.monotonic()
-    record, metrics, tags = read_records(job.records), headline(job.records), verdicts(job.records)
+    record = read_record(job.records)
     check_origin(job.config, job.records)
     store = open_store(job.address, job.experiment, job.deadline)
     queue = Queue(store, identity(job.config), job.deadline - (time.monotonic() - started))
     name = str(job.config["names"]["experiment"])
-    with queue.turn(name, {"veilbench.version": __version__, **tags}) as (run_id, is_new):
+    with queue.turn(name, {"veilbench.version": __version__, **record.verdicts}) as (run_id, is_new):
         if is_new:
-            _fill(store, run_id, job.config, metrics)
-            for stage, found in record.items():
+            _fill(store, run_id, job.config, record.metrics)
+            for stage, found in record.stages.items():
                 _publish_stage(store, run_id, f"{name}/{stage}", stage, found)
     return run_id
 

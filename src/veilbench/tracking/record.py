@@ -49,13 +49,29 @@ class StageRecord:
     points: list[Point]
 
 
-def read_records(records: Path) -> dict[str, StageRecord]:
-    """Read the records of all stages.
+@dataclass(frozen=True)
+class Record:
+    """Everything that is published of an experiment.
+
+    Attributes:
+        stages: name of the stage -> what it found.
+        metrics: what `headline` returns.
+        verdicts: what `verdicts` returns.
+    """
+
+    stages: dict[str, StageRecord]
+    metrics: dict[str, float]
+    verdicts: dict[str, str]
+
+
+def read_record(records: Path) -> Record:
+    """Read what all stages of an experiment left.
 
     Raises:
         UserError: a file is missing or damaged, or a number in it is not finite; the line names the file.
     """
-    return {stage: read_stage(records / stage) for stage in STAGES}
+    stages = {stage: read_stage(records / stage) for stage in STAGES}
+    return Record(stages, headline(records), verdicts(records))
 
 
 def read_stage(folder: Path) -> StageRecord:
@@ -174,7 +190,7 @@ def _read_object(path: Path) -> dict[str, Any]:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf8")
+        return path.read_bytes().decode("utf8")  # a name in curves.csv may hold any sign that ends a line
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}; {_remedy(path)}") from error
     except ValueError as error:

@@ -59,6 +59,8 @@ def open_store(address: str, experiment: str, patience: float) -> Store:
     file = sqlite_file(address)
     if file is None:
         return _connect(address, experiment, None)
+    # A connection that MLflow keeps would go on writing into a file that was moved away since.
+    os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
     with _alone(file, patience):
         if not _has_tables(file):
             _create(file, address)
