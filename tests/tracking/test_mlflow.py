@@ -49,7 +49,7 @@ def test_addresses_that_are_allowed(uri: str) -> None:
     ],
 )
 def test_addresses_that_are_refused(uri: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match="tracking.uri=") as error:
+    with pytest.raises(ValueError, match=r"tracking\.uri=") as error:
         Mlflow(uri)
     assert words in str(error.value)
     if uri:
