@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from veilbench.experiment import load
-from veilbench.tracking.record import headline, verdicts
+from veilbench.tracking import headline, verdicts
 
 
 def flat(node: Any, prefix: str = "") -> dict[str, Any]:

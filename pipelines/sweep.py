@@ -22,8 +22,8 @@ from veilbench import stages
 from veilbench.errors import UserError, one_line_errors
 from veilbench.experiment import build
 from veilbench.masking import LOGIN, masked
+from veilbench.tracking import headline
 from veilbench.tracking.address import REMEDY
-from veilbench.tracking.record import headline
 
 
 @hydra.main(  # type: ignore[untyped-decorator]

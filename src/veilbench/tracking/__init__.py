@@ -2,5 +2,6 @@
 
 from veilbench.tracking.mlflow import Mlflow
 from veilbench.tracking.none import NoTracking
+from veilbench.tracking.record import headline, verdicts
 
-__all__ = ["Mlflow", "NoTracking"]
+__all__ = ["Mlflow", "NoTracking", "headline", "verdicts"]
