@@ -34,7 +34,7 @@ def test_eight_jobs_at_once_lose_no_run_and_no_metric(project: Project) -> None:
         path.unlink()  # a fresh store: the hardest case
     project.run(
         "python", "pipelines/sweep.py", "-m", "sweep=joblib", "hydra.launcher.n_jobs=8",
-        "experiment=plain_table", "seed=range(8)", "model.code_bits=[16]",
+        "experiment=plain_table", "seed=range(8)", "model.code_bits=[16]", "tracking.deadline=600",
     )  # fmt: skip
     found = runs(project.folder)
     own = parents(found)
