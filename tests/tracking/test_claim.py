@@ -205,6 +205,18 @@ def test_a_publisher_of_another_host_is_given_up_when_it_is_overdue(
     assert set(server.runs) == {new}
 
 
+def test_a_run_whose_ticket_cannot_be_written_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Runs()
+
+    def fail(*_: object) -> None:
+        raise OSError("gone")
+
+    monkeypatch.setattr(server, "set_tag", fail)
+    with pytest.raises(OSError, match="gone"):
+        fill(queue(server))
+    assert server.runs == {}
+
+
 def test_a_publisher_that_was_taken_for_dead_finishes_nothing() -> None:
     server = Runs()
     own = queue(server)

@@ -69,8 +69,10 @@ class Queue:
         if done := self._wait_for_living():
             yield done, False
             return
-        mine = self._join(name, tags)
+        own = {DIGEST: self.digest, STAGE: "experiment", PUBLISHER: f"{self.me}", DEADLINE: f"{self.deadline:g}"}
+        mine = str(self.store.client.create_run(self.store.group, run_name=name, tags={**tags, **own}).info.run_id)
         try:
+            self._take_ticket(mine)
             done = self._wait_before(mine)
             if not done:
                 yield mine, True
@@ -91,13 +93,9 @@ class Queue:
                 return done
             self._pause(living[0])
 
-    def _join(self, name: str, tags: dict[str, str]) -> str:
-        """Make a run and take a ticket."""
-        own = {DIGEST: self.digest, STAGE: "experiment", PUBLISHER: f"{self.me}", DEADLINE: f"{self.deadline:g}"}
-        mine = str(self.store.client.create_run(self.store.group, run_name=name, tags={**tags, **own}).info.run_id)
+    def _take_ticket(self, mine: str) -> None:
         tickets = [_ticket(run) or 0 for run in self._runs()]
         self.store.client.set_tag(mine, TICKET, str(1 + max(tickets, default=0)))
-        return mine
 
     def _wait_before(self, mine: str) -> str | None:
         """The finished run; None as soon as it is this publisher's turn."""
