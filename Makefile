@@ -37,7 +37,7 @@ lint: $(VENV)/installed
 	mypy
 
 ui: $(VENV)/installed
-	python pipelines/track.py
+	-python pipelines/track.py
 	mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" --port $${PORT:-5000}
 
 clean:

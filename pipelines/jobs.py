@@ -18,6 +18,8 @@ from omegaconf import DictConfig, OmegaConf
 from pipelines.compose import composed, plain
 from pipelines.explain import explained, parse
 from veilbench.errors import UserError
+from veilbench.masking import LOGIN, masked
+from veilbench.tracking.address import REMEDY
 
 MOST_JOBS = 10_000
 CHECKED = 100  # jobs that are composed one by one; of more, about as many, spread over all values
@@ -36,6 +38,7 @@ def check_arguments(arguments: Sequence[str]) -> None:
     Raises:
         UserError: an option or an override is wrong, in any job, or there is no job at all.
     """
+    _refuse_passwords(arguments)
     parser = get_args_parser()
     parser.error = _refuse
     options = parser.parse_args(arguments)
@@ -59,6 +62,17 @@ def check_arguments(arguments: Sequence[str]) -> None:
 
 def _refuse(message: str) -> NoReturn:
     raise UserError(message)
+
+
+def _refuse_passwords(overrides: Sequence[str]) -> None:
+    """Refuse a password in an address: Hydra prints overrides, and writes them into the job's folder.
+
+    Raises:
+        UserError: there is one. The text does not show it.
+    """
+    for override in overrides:
+        if (login := LOGIN.search(override)) and login[2]:
+            raise UserError(f"{masked(override)} holds a password, and overrides are written to disk; {REMEDY}")
 
 
 def jobs(overrides: Sequence[Override], master: DictConfig) -> Iterator[list[str]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from veilbench.accelerator import Accelerator
 from veilbench.attacks.base import Attack
-from veilbench.contracts import DataSet, Evaluation, Examiner, Kinds, Trainable, Training
+from veilbench.contracts import DataSet, Evaluation, Examiner, Kinds, Tracker, Trainable, Training
 from veilbench.errors import UserError
 from veilbench.subject import Subject, lacking
 
@@ -16,6 +16,7 @@ ROLES: dict[str, tuple[type, ...]] = {
     "model": (Trainable, Subject),
     "training": (Training,),
     "trainer": (Accelerator,),
+    "tracking": (Tracker,),
 }
 
 
@@ -23,7 +24,8 @@ def check_parts(parts: Mapping[str, Any]) -> None:
     """Check that the parts of an experiment fit each other.
 
     Args:
-        parts: the constructed `data`, `model`, `training` and `trainer`, and `evaluation` and `attack` by their names.
+        parts: the constructed `data`, `model`, `training`, `trainer` and `tracking`, and the evaluations and attacks by
+            their names under `evaluation` and `attack`.
 
     Raises:
         UserError: one is not what its group is for, or does not fit another one.

@@ -137,3 +137,19 @@ class Evaluation(Examiner):
         Raises:
             NotImplementedError: the model or the data lack what is measured, which only these very data could show.
         """
+
+
+class Tracker(ABC):
+    """Publishes records."""
+
+    @abstractmethod
+    def publish(self, config: dict[str, Any], records: Path) -> str | None:
+        """Publish the record of one experiment, or do nothing if it is there already.
+
+        Args:
+            config: the resolved experiment.
+            records: the folder with one folder per stage.
+
+        Returns:
+            An id of what was published; None where nothing was.
+        """

@@ -6,8 +6,11 @@ import difflib
 import errno
 import os
 import sys
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+
+from veilbench.masking import masked
 
 TRACEBACK = "VEILBENCH_TRACEBACK"
 OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EMFILE)
@@ -26,17 +29,22 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except (UserError, MemoryError, OSError) as error:
-        if os.environ.get(TRACEBACK) or (isinstance(error, OSError) and error.errno not in OF_THE_MACHINE):
+        if isinstance(error, OSError) and error.errno not in OF_THE_MACHINE:
             raise
-        line = " ".join(_said(error).split()).encode("utf8", "backslashreplace").decode("utf8")  # of any bytes given
-        print(f"error: {line}", file=sys.stderr)
+        if os.environ.get(TRACEBACK):
+            print(masked(traceback.format_exc()), end="", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         raise SystemExit(2) from None
 
 
-def _said(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """The text of an error in one line of valid UTF-8, without passwords and tokens."""
+    said = str(error)
     if isinstance(error, OSError):
-        return f"{error.strerror}: {error.filename or 'the folder that is written to'}"
-    return f"not enough memory: {error}" if isinstance(error, MemoryError) else str(error)
+        said = f"{error.strerror}: {error.filename or 'the folder that is written to'}"
+    elif isinstance(error, MemoryError):
+        said = f"not enough memory: {error}"
+    return masked(" ".join(said.split()).encode("utf8", "backslashreplace").decode("utf8"))
 
 
 def suggest(name: str, known: Iterable[str], prefix: str = "") -> str:

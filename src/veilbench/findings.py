@@ -23,6 +23,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from veilbench.csv_cells import escape
 from veilbench.errors import UserError
 
 
@@ -185,12 +186,12 @@ def write_record(folder: Path, findings: Mapping[str, Findings]) -> None:
     _write_json(folder / "metrics.json", metrics)
     _write_json(folder / "findings.json", {key: f.as_dict() for key, f in findings.items()})
     _write_json(folder / "cost.json", {key: f.cost for key, f in findings.items()})
-    with (folder / "curves.csv").open("w", newline="") as file:
+    with (folder / "curves.csv").open("w", newline="", encoding="utf8") as file:
         rows = csv.writer(file)
         rows.writerow(["curve", "x", "y", "low", "high"])
         for curve in (curve for f in findings.values() for figure in f.figures for curve in figure.curves):
             low, high = curve.low or curve.y, curve.high or curve.y
-            rows.writerows([curve.name, *point] for point in zip(curve.x, curve.y, low, high, strict=True))
+            rows.writerows([escape(curve.name), *point] for point in zip(curve.x, curve.y, low, high, strict=True))
 
 
 def _write_json(path: Path, content: Any) -> None:

@@ -34,7 +34,7 @@ def test_eight_jobs_at_once_lose_no_run_and_no_metric(project: Project) -> None:
         path.unlink()  # a fresh store: the hardest case
     project.run(
         "python", "pipelines/sweep.py", "-m", "sweep=joblib", "hydra.launcher.n_jobs=8",
-        "experiment=plain_table", "seed=range(8)", "model.code_bits=[16]",
+        "experiment=plain_table", "seed=range(8)", "model.code_bits=[16]", "tracking.deadline=600",
     )  # fmt: skip
     found = runs(project.folder)
     own = parents(found)
@@ -65,6 +65,20 @@ def test_an_unreachable_server_loses_nothing(project: Project) -> None:
     after = parents(runs(project.folder))
     assert len(after) == before + 1
     assert "77" in {run.data.params["seed"] for run in after}
+
+
+def test_a_broken_store_is_named_and_loses_nothing(project: Project) -> None:
+    (project.folder / "mlflow.db").write_bytes(b"no database" * 1000)
+    command = ("python", "pipelines/sweep.py", "experiment=plain_table", "seed=78", "hydra.run.dir=outputs/broken")
+    done = project.run(*command, ok=False)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 2
+    assert "mlflow.db is broken" in line
+    done = project.run("python", "pipelines/track.py", "outputs/broken", ok=False)
+    assert (done.returncode, done.stdout) == (2, "0 of 1 records are in the tracking store\n")
+    (project.folder / "mlflow.db").rename(project.folder / "mlflow.db.away")
+    project.run("python", "pipelines/track.py", "outputs/broken")
+    assert [run.data.params["seed"] for run in parents(runs(project.folder))] == ["78"]
 
 
 def test_the_objective_is_what_a_sweeper_gets(project: Project) -> None:

@@ -13,6 +13,7 @@ from made_bench import Bench
 from rich.console import Console
 
 from fake_records import attack, config, put
+from veilbench.csv_cells import unescape
 from veilbench.errors import UserError
 from veilbench.experiment import identity, load
 from veilbench.findings import Findings, Metric, Verdict
@@ -123,8 +124,26 @@ def test_csv_equals_json(made: Bench, tmp_path: Path) -> None:
     assert len(read) == len(rows)
     for row, line in zip(rows, read, strict=True):
         expected = {key: str(value) for key, value in flatten(row).items()}
-        assert {key: line[key] for key in expected} == expected
+        assert {key: unescape(line[key]) for key in expected} == expected
         assert not any(value for key, value in line.items() if key not in expected)
+
+
+def test_csv_holds_no_formula(made: Bench, tmp_path: Path) -> None:
+    """A cell or heading that a spreadsheet would calculate is marked as text; numbers below zero stay numbers."""
+    rows = made.rows()
+    rows[0]["name"] = rows[0]["family"] = '=HYPERLINK("http://h")'
+    rows[0]["metrics"]["@SUM(1)"] = rows[0]["metrics"]["training.loss"] | {"unit": "-2+3", "low": -1.5e-3}
+    rows[1]["attacks"]["+gain"] = rows[1]["attacks"]["frequency"]
+    write(rows, tmp_path)
+    with (tmp_path / "leaderboard.csv").open(newline="", encoding="utf8") as file:
+        lines = list(csv.reader(file))
+    cells = [cell for line in lines for cell in line]
+    assert cells.count('\'=HYPERLINK("http://h")') == 2
+    assert "'-2+3" in cells
+    assert "-0.0015" in cells
+    odd = [cell for cell in cells if cell[:1] in ("=", "+", "-", "@", "\t", "\r")]
+    assert odd
+    assert all(math.isfinite(float(cell)) for cell in odd)
 
 
 def test_a_number_that_is_none_is_never_written(made: Bench, tmp_path: Path) -> None:

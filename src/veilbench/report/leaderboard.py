@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from veilbench.csv_cells import escape
 from veilbench.errors import UserError
 from veilbench.experiment import Config, identity
 from veilbench.family import family_of
@@ -41,9 +42,9 @@ def write(rows: Sequence[Row], folder: Path) -> None:
     flat = [flatten(row) for row in rows]
     columns = dict.fromkeys(key for entry in flat for key in entry)
     with (folder / "leaderboard.csv").open("w", newline="", encoding="utf8") as file:
-        writer = csv.DictWriter(file, list(columns), restval="")
-        writer.writeheader()
-        writer.writerows(flat)
+        writer = csv.writer(file)
+        writer.writerow(map(escape, columns))
+        writer.writerows([escape(entry.get(column, "")) for column in columns] for entry in flat)
 
 
 def load_rows(path: Path) -> list[Row]:

@@ -1,0 +1,117 @@
+"""What can be wrong with a store or with a record, each as one line that names the remedy."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from veilbench.errors import UserError, one_line
+from veilbench.masking import ADDRESS, NAME, PASSWORD, TOKEN, masked
+
+LATER = "the records are on disk, and `python pipelines/track.py` publishes them"
+LONGEST = 200  # characters of a library's own words
+REFUSED = ("UNAUTHENTICATED", "PERMISSION_DENIED", "CUSTOMER_UNAUTHORIZED")
+REFUSING = ("password authentication failed", "access denied for user", "login failed for user", "error code 401",
+            "error code 403")  # fmt: skip
+FULL = ("database or disk is full", "no space left on device", "disk quota exceeded")
+BUSY = ("database is locked", "database table is locked")
+CLOSED = ("unable to open database", "readonly database", "read-only")
+
+
+class StoreFault(UserError):
+    """The store takes no record at all, until somebody mends it."""
+
+
+class Unreachable(Exception):
+    """The store does not answer now. Its text is the reason, in one line."""
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and those that caused it."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def reason(error: BaseException, address: str) -> str:
+    """A library's own words, short, without passwords."""
+    return masked(one_line(error), address)[:LONGEST]
+
+
+def broken(file: Path, why: str) -> StoreFault:
+    """A SQLite file that holds no whole store."""
+    return StoreFault(
+        f"the tracking store {file} is broken: {why}; move it away and run `python pipelines/track.py` again, which "
+        "makes a new one: the records are on disk"
+    )
+
+
+def full(where: str) -> StoreFault:
+    """There is no space for what is published."""
+    return StoreFault(f"no space is left for {where}; free some: {LATER}")
+
+
+def explain(error: Exception, address: str, file: Path | None, records: Path) -> Exception:
+    """What an error of MLflow, its driver, the network or a file means to the user.
+
+    Args:
+        error: what was raised while a record was published.
+        address: the store's.
+        file: the store's file, where it is SQLite.
+        records: the folder of the record.
+
+    Returns:
+        A UserError about the record, a StoreFault, or Unreachable; the error itself where it is a fault of ours.
+    """
+    causes = list(chain(error))
+    said = " ".join(f"{cause}" for cause in causes).lower()
+    shown, why = masked(address, address), reason(error, address)
+    code = getattr(error, "error_code", "")
+    if any(getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT) for cause in causes) or _any(FULL, said):
+        return full(f"the tracking store {shown}")
+    if code in REFUSED or _any(REFUSING, said):
+        return StoreFault(
+            f"the tracking store {shown} refuses access: check {NAME} and {PASSWORD}, {TOKEN} or {ADDRESS}; "
+            f"{LATER}: {why}"
+        )
+    if "out-of-date database schema" in said:
+        return StoreFault(
+            f"the tracking store {shown} was made by another version of MLflow; take a copy of it, then run "
+            f"`mlflow db upgrade` on it, install that version, or move it away; {LATER}"
+        )
+    if missing := next((cause for cause in causes if isinstance(cause, ModuleNotFoundError)), None):
+        return StoreFault(f"the tracking store {shown} needs the Python package {missing.name}; install it: {LATER}")
+    if "must be in the 'active' state" in said:
+        return UserError(f"{records} is not published: its run was deleted meanwhile; run `python pipelines/track.py`")
+    if code == "INVALID_PARAMETER_VALUE":
+        return UserError(f"{records} is not published, because the tracking store {shown} refuses a value: {why}")
+    if own := next((cause for cause in causes if isinstance(cause, OSError) and _within(cause, records)), None):
+        return UserError(f"cannot read {own.filename}: {own.strerror}")
+    if file and (
+        code or isinstance(error, sqlite3.Error) or type(error).__module__.startswith(("sqlalchemy", "alembic"))
+    ):
+        return sqlite_fault(causes, said, file)
+    foreign = type(error).__module__.partition(".")[0] in ("mlflow", "sqlalchemy", "requests", "urllib3")
+    return Unreachable(why) if foreign or isinstance(error, OSError) else error
+
+
+def sqlite_fault(causes: list[BaseException], said: str, file: Path) -> Exception:
+    """What an error of SQLite's means: it is never unreachable, but locked, closed to us or broken."""
+    if _any(BUSY, said):
+        return Unreachable(f"another program keeps {file} locked")
+    if _any(CLOSED, said):
+        return StoreFault(f"the tracking store {file} cannot be opened for writing: check who may write it; {LATER}")
+    inner = next((cause for cause in reversed(causes) if isinstance(cause, sqlite3.Error)), causes[-1])
+    return broken(file, one_line(inner)[:LONGEST])
+
+
+def _any(words: tuple[str, ...], text: str) -> bool:
+    return any(word in text for word in words)
+
+
+def _within(error: OSError, folder: Path) -> bool:
+    return isinstance(error.filename, str) and Path(error.filename).is_relative_to(folder)

@@ -1,0 +1,82 @@
+"""Publishing records to MLflow, as often as one likes: the same record is one run, however often it is published.
+
+What could not be published stays on disk and can be published later.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from pathlib import Path
+
+from veilbench.contracts import Tracker
+from veilbench.experiment import Config
+from veilbench.masking import ADDRESS, masked
+from veilbench.tracking.address import check_address, check_no_secret
+from veilbench.tracking.faults import StoreFault, Unreachable
+from veilbench.tracking.publisher_process import ask
+from veilbench.tracking.publishing import Job
+
+
+class Mlflow(Tracker):
+    """An MLflow tracking store.
+
+    Args:
+        uri: None takes the environment's `MLFLOW_TRACKING_URI`, or a SQLite file in the working folder. It must hold
+            no password, since configurations are written to disk and shown in the report.
+        experiment: the name under which runs are grouped.
+        deadline: seconds that publishing one record may take, from opening the store to the last file.
+    """
+
+    def __init__(self, uri: str | None = None, experiment: str = "veilbench", deadline: float = 60.0) -> None:
+        if uri is not None:
+            check_no_secret(uri, "tracking.uri")
+            check_address(uri, "tracking.uri")
+        if not experiment.strip():
+            raise ValueError(f"tracking.experiment={experiment!r} is not allowed: it should be a name")
+        if not 0 < deadline < math.inf:
+            raise ValueError(f"tracking.deadline={deadline} is not allowed: it should be more than 0 seconds")
+        self.uri, self.experiment, self.deadline = uri, experiment, deadline
+
+    def address(self) -> str:
+        """The store that is used.
+
+        Raises:
+            StoreFault: the environment's `MLFLOW_TRACKING_URI` is no address of a store.
+        """
+        if self.uri:
+            return self.uri
+        if given := os.environ.get(ADDRESS):
+            try:
+                check_address(given, ADDRESS)
+            except ValueError as error:
+                raise StoreFault(str(error)) from None
+            return given
+        return f"sqlite:///{Path('mlflow.db').resolve()}"
+
+    def publish(self, config: Config, records: Path) -> str | None:
+        """Publish the record of one experiment; does nothing if it is there already.
+
+        Args:
+            config: the resolved experiment.
+            records: the folder with one folder per stage.
+
+        Returns:
+            The run's id, or None, after one line on stderr, where the store cannot be reached.
+
+        Raises:
+            StoreFault: the store is broken, full, deleted or closed to us.
+            UserError: the record is damaged, or was made with other parameters.
+        """
+        address = self.address()
+        job = Job(address, self.experiment, self.deadline, config, records.resolve())
+        try:
+            return ask(job)
+        except Unreachable as error:
+            print(
+                f"tracking: {masked(address, address)} cannot be reached, the record is kept in {records} and can be "
+                f"published later with `python pipelines/track.py`: {error}",
+                file=sys.stderr,
+            )
+            return None

@@ -1,0 +1,150 @@
+"""Publishing the record of one experiment, in this process.
+
+An experiment is one run, found by the digest of its parameters and code: it holds the composed configuration and
+every headline metric of all stages, so that one row of the UI's comparison says it all. Its stages are nested runs
+with their curves and files.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from veilbench import __version__
+from veilbench.errors import UserError
+from veilbench.experiment import Config, identity
+from veilbench.provenance import require
+from veilbench.tracking.claim import STAGE, Queue
+from veilbench.tracking.record import StageRecord, read_record
+from veilbench.tracking.store import Store, open_store
+
+if TYPE_CHECKING:
+    from mlflow.entities import Metric, Param
+
+LONGEST_PARAMETER = 250  # characters: older versions of MLflow cut, and a value is never changed
+PARAMETERS, POINTS = 100, 500  # at a time: a server takes no more
+LAST_STEP = 2**63
+
+
+@dataclass(frozen=True)
+class Job:
+    """A record and where it is to be published.
+
+    Attributes:
+        address: the store's.
+        experiment: the name of the group of runs.
+        deadline: seconds that all of it may take.
+        config: the resolved experiment.
+        records: the folder with one folder per stage.
+    """
+
+    address: str
+    experiment: str
+    deadline: float
+    config: Config
+    records: Path
+
+
+def publish(job: Job) -> str:
+    """Publish the record of one experiment; does nothing if it is there already.
+
+    Returns:
+        The run's id.
+
+    Raises:
+        UserError: the record is damaged, or was made with other parameters.
+        StoreFault: the store takes no record.
+    """
+    started = time.monotonic()
+    record = read_record(job.records)
+    check_origin(job.config, job.records)
+    store = open_store(job.address, job.experiment, job.deadline)
+    queue = Queue(store, identity(job.config), job.deadline - (time.monotonic() - started))
+    name = str(job.config["names"]["experiment"])
+    with queue.turn(name, {"veilbench.version": __version__, **record.verdicts}) as (run_id, is_new):
+        if is_new:
+            _fill(store, run_id, job.config, record.metrics)
+            for stage, found in record.stages.items():
+                _publish_stage(store, run_id, f"{name}/{stage}", stage, found)
+    return run_id
+
+
+def check_origin(config: Config, records: Path) -> None:
+    """Check that the records were made with this configuration.
+
+    Raises:
+        UserError: they were not, or the configuration holds no name or no digests.
+    """
+    if not isinstance(config.get("names"), dict) or "experiment" not in config["names"]:
+        raise UserError(f"the configuration of {records} has no names.experiment")
+    try:
+        for stage in ("train", "evaluate", "attack"):
+            require(records / stage, stage, config)
+    except (KeyError, TypeError) as error:
+        raise UserError(f"the configuration of {records} holds no digest of the stage {error}") from error
+
+
+def _fill(store: Store, run_id: str, config: Config, metrics: dict[str, float]) -> None:
+    for some in _portions(_parameters(config), PARAMETERS):
+        store.client.log_batch(run_id, params=some)
+    for points in _portions(_metrics(metrics), POINTS):
+        store.client.log_batch(run_id, points)
+    store.client.log_text(run_id, yaml.safe_dump(config, sort_keys=False), "config.yaml")
+
+
+def _publish_stage(store: Store, parent: str, name: str, stage: str, record: StageRecord) -> None:
+    client, tags = store.client, {STAGE: stage, "mlflow.parentRunId": parent}
+    run_id = client.create_run(store.group, run_name=name, tags=tags).info.run_id
+    for points in _portions(_metrics(record.metrics) + _curves(record), POINTS):
+        client.log_batch(run_id, points)
+    client.log_artifacts(run_id, str(record.folder))
+    for file, image in record.pictures.items():
+        client.log_image(run_id, image, file)
+    client.set_terminated(run_id, "FINISHED")
+
+
+def _portions(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _metrics(values: dict[str, float]) -> list[Metric]:
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    return [Metric(_allowed(name), value, now, 0) for name, value in values.items()]
+
+
+def _allowed(name: str) -> str:
+    """A name that MLflow takes: what it refuses, such as a comma, becomes a space."""
+    return re.sub(r"[^-A-Za-z0-9_. /]", " ", name)
+
+
+def _curves(record: StageRecord) -> list[Metric]:
+    """The points of the curves; a step is a whole number, so that other curves stay in the record only."""
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    steps = [point for point in record.points if point.x.is_integer() and abs(point.x) < LAST_STEP]
+    return [Metric(_allowed(f"curve.{point.curve}"), point.y, now, int(point.x)) for point in steps]
+
+
+def _parameters(config: Config) -> list[Param]:
+    """The scalar settings, by their dotted names; the whole configuration is attached as a file."""
+    from mlflow.entities import Param
+
+    flat = dict(_flat({key: config[key] for key in config if key not in ("digests", "tracking")}))
+    return [Param(_allowed(name), str(value)) for name, value in flat.items() if len(str(value)) <= LONGEST_PARAMETER]
+
+
+def _flat(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(node, dict):
+        for key, child in node.items():
+            yield from _flat(child, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, node

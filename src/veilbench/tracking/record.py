@@ -1,0 +1,201 @@
+"""Reading a record for publishing: every file is checked before anything reaches the store."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from veilbench.csv_cells import unescape
+from veilbench.errors import UserError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+STAGES = ("train", "evaluate", "attack")
+COLUMNS = ["curve", "x", "y", "low", "high"]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a learning curve or of a figure."""
+
+    curve: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """What one stage found.
+
+    Attributes:
+        folder: where its files are.
+        metrics: name -> number.
+        pictures: file name -> picture.
+        points: of all curves.
+    """
+
+    folder: Path
+    metrics: dict[str, float]
+    pictures: dict[str, Image]
+    points: list[Point]
+
+
+@dataclass(frozen=True)
+class Record:
+    """Everything that is published of an experiment.
+
+    Attributes:
+        stages: name of the stage -> what it found.
+        metrics: what `headline` returns.
+        verdicts: what `verdicts` returns.
+    """
+
+    stages: dict[str, StageRecord]
+    metrics: dict[str, float]
+    verdicts: dict[str, str]
+
+
+def read_record(records: Path) -> Record:
+    """Read what all stages of an experiment left.
+
+    Raises:
+        UserError: a file is missing or damaged, or a number in it is not finite; the line names the file.
+    """
+    stages = {stage: read_stage(records / stage) for stage in STAGES}
+    return Record(stages, headline(records), verdicts(records))
+
+
+def read_stage(folder: Path) -> StageRecord:
+    """Read the record of one stage."""
+    found = _read_findings(folder / "findings.json")
+    return StageRecord(
+        folder=folder,
+        metrics=_read_numbers(folder / "metrics.json"),
+        pictures=dict(_read_pictures(folder / "findings.json", found)),
+        points=list(read_points(folder / "curves.csv")),
+    )
+
+
+def headline(records: Path) -> dict[str, float]:
+    """Every headline metric of all stages, and their seconds: {"evaluate.fidelity.round_trip_english": 1.0, ...}."""
+    found: dict[str, float] = {}
+    for stage in STAGES:
+        metrics, cost = _read_numbers(records / stage / "metrics.json"), _read_cost(records / stage / "cost.json")
+        found |= {f"{stage}.{name}": value for name, value in metrics.items()}
+        found |= {f"cost.{stage}.{name}": value for name, value in cost.items()}
+    return found
+
+
+def verdicts(records: Path) -> dict[str, str]:
+    """The verdict on each attack, as tags."""
+    attacks = _read_findings(records / "attack" / "findings.json")
+    return {f"verdict.{name}": str(found.get("verdict")) for name, found in attacks.items()}
+
+
+def read_points(path: Path) -> Iterator[Point]:
+    """The points of a curves.csv.
+
+    Raises:
+        UserError: a row is malformed; the line names the file and the line in it.
+    """
+    rows = csv.reader(io.StringIO(_read_text(path), newline=""), strict=True)
+    try:
+        for row in rows:
+            if rows.line_num == 1:
+                if row != COLUMNS:
+                    raise ValueError(f"the columns are {', '.join(row)}, and not {', '.join(COLUMNS)}")
+                continue
+            name, *cells = row
+            x, y, *_ = _read_cells(cells)
+            yield Point(unescape(name), x, y)
+    except (ValueError, csv.Error) as error:
+        raise UserError(f"{path} is damaged in line {rows.line_num}: {error}; {_remedy(path)}") from error
+    if not rows.line_num:
+        raise UserError(f"{path} is damaged: it is empty; {_remedy(path)}")
+
+
+def _read_cells(cells: list[str]) -> list[float]:
+    """The four numbers of a row."""
+    if len(cells) != len(COLUMNS) - 1:
+        raise ValueError(f"it has {len(cells) + 1} cells, and not {len(COLUMNS)}")
+    numbers = [float(cell) for cell in cells]
+    if odd := [cell for cell, number in zip(cells, numbers, strict=True) if not math.isfinite(number)]:
+        raise ValueError(f"{odd[0]} is no finite number")
+    return numbers
+
+
+def _read_numbers(path: Path) -> dict[str, float]:
+    return {name: _number(path, name, value) for name, value in _read_object(path).items()}
+
+
+def _read_cost(path: Path) -> dict[str, float]:
+    parts = _read_object(path)
+    for part, values in parts.items():
+        if not isinstance(values, dict):
+            raise UserError(f"{path} is damaged at {part}: {values!r} is no object; {_remedy(path)}")
+    costs = {f"{part}.{name}": value for part, values in parts.items() for name, value in values.items()}
+    return {name: _number(path, name, value) for name, value in costs.items()}
+
+
+def _number(path: Path, name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -math.inf < value < math.inf:
+        raise UserError(f"{path} is damaged: the metric {name} is {value!r}, and no finite number; {_remedy(path)}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise UserError(f"{path} is damaged: the metric {name} has {len(str(value))} digits; {_remedy(path)}") from None
+
+
+def _read_findings(path: Path) -> dict[str, dict[str, Any]]:
+    found = _read_object(path)
+    for key, findings in found.items():
+        if not isinstance(findings, dict) or not isinstance(findings.get("pictures", []), list):
+            raise UserError(f"{path} is damaged at {key}: it holds no findings; {_remedy(path)}")
+    return found
+
+
+def _read_pictures(path: Path, found: dict[str, dict[str, Any]]) -> Iterator[tuple[str, Image]]:
+    """The pictures within findings.json as files that MLflow shows."""
+    for key, findings in found.items():
+        for index, picture in enumerate(findings.get("pictures", [])):
+            from PIL import Image
+
+            try:
+                image = Image.open(io.BytesIO(base64.b64decode(picture["png"], validate=True)))
+                image.load()
+            except (KeyError, TypeError, OSError, ValueError, SyntaxError, binascii.Error) as error:
+                at = f"{key}.pictures[{index}]"
+                raise UserError(f"{path} is damaged at {at}: it is no picture; {_remedy(path)}") from error
+            yield f"pictures/{key}-{index}.png", image
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(_read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is damaged: {error}; {_remedy(path)}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is damaged: it holds {type(content).__name__}, and no object; {_remedy(path)}")
+    return content
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf8")  # a name in curves.csv may hold any sign that ends a line
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}; {_remedy(path)}") from error
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: {error}; {_remedy(path)}") from error
+
+
+def _remedy(path: Path) -> str:
+    return f"run the stage `{path.parent.name}` again"

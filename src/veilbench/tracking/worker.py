@@ -1,0 +1,72 @@
+"""The process that publishes: jobs come in on stdin as lines of JSON, and one line goes out on stdout for each.
+
+It ends at once when the process that started it does, whatever it waits for.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import Any
+
+from veilbench.errors import UserError, one_line
+from veilbench.masking import masked
+from veilbench.tracking.faults import StoreFault, Unreachable, explain
+from veilbench.tracking.publishing import Job, publish
+from veilbench.tracking.store import quieten, sqlite_file
+
+
+def answer(job: Job) -> dict[str, str]:
+    """Do a job: the run's id, or what was wrong."""
+    try:
+        return {"run": publish(job)}
+    except Exception as error:  # whatever the store, its driver or the network raise
+        shown = masked(traceback.format_exc(), job.address)
+        meant = error if isinstance(error, (UserError, Unreachable)) else _explained(error, job)
+        kind = next((kind for kind in (StoreFault, UserError, Unreachable) if isinstance(meant, kind)), None)
+        if kind is None:
+            return {"error": "bug", "text": shown}
+        return {"error": kind.__name__, "text": masked(one_line(meant), job.address), "traceback": shown}
+
+
+def _explained(error: Exception, job: Job) -> Exception:
+    try:
+        file = sqlite_file(job.address)
+    except Exception:  # the address cannot be read at all, which is what `error` says
+        file = None
+    return explain(error, job.address, file, job.records)
+
+
+def listen(jobs: queue.Queue[Any]) -> None:
+    """Take jobs until the other process closes the pipe, which it does by ending, too."""
+    for line in sys.stdin:
+        jobs.put(json.loads(line))
+    os._exit(0)
+
+
+def main() -> None:
+    """Answer jobs, one after the other."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one who asked decides
+    with os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf8") as out:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # MLflow prints the address of each run
+        quieten()
+        import mlflow.tracking  # noqa: F401 - it takes seconds, and no server is waited for
+
+        jobs: queue.Queue[Any] = queue.Queue()
+        threading.Thread(target=listen, args=(jobs,), daemon=True).start()
+        print(json.dumps({"ready": True}), file=out, flush=True)
+        while True:
+            words = jobs.get()
+            os.chdir(words["folder"])
+            job = Job(**words["job"] | {"records": Path(words["job"]["records"])})
+            print(json.dumps(answer(job)), file=out, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""Records as the stages leave them, signed, for tests of publishing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from veilbench.findings import Curve, Figure, Findings, Metric, Verdict, write_record
+from veilbench.provenance import sign
+from veilbench.tracking.publishing import Job
+
+MLFLOW = {"_target_": "veilbench.tracking.mlflow.Mlflow"}
+
+
+def config(name: str = "e", seed: int = 0, **tracking: Any) -> dict[str, Any]:
+    digests = {stage: f"{name}{seed}{stage}" for stage in ("prepare", "train", "evaluate", "attack")}
+    return {"names": {"experiment": name}, "seed": seed, "digests": digests, "tracking": {**MLFLOW, **tracking}}
+
+
+def found() -> Findings:
+    made = Findings("Leak", {"share": Metric.exact(0.5)}, cost={"seconds": 2.0}, verdict=Verdict.HOLDS)
+    made.figures.append(Figure("f", "x", "y", [Curve("loss", [1, 2], [0.1, 0.2])]))
+    return made
+
+
+def make(folder: Path, settings: dict[str, Any], findings: Mapping[str, Findings] | None = None) -> Path:
+    """Write a signed record, with its experiment.yaml, as a sweep leaves it."""
+    for stage in ("train", "evaluate", "attack"):
+        (folder / stage).mkdir(parents=True)
+        write_record(folder / stage, {"leak": found()} if findings is None else findings)
+        sign(folder / stage, stage, settings)
+    (folder / "experiment.yaml").write_text(json.dumps(settings), encoding="utf8")
+    return folder
+
+
+def job(folder: Path, settings: dict[str, Any], store: Path, deadline: float = 60.0) -> Job:
+    return Job(f"sqlite:///{store}", "veilbench", deadline, settings, folder)

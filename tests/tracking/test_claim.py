@@ -1,0 +1,225 @@
+"""One row per record: publishers at once, in every order of their requests; dead, overdue and live ones."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from veilbench.tracking import claim
+from veilbench.tracking.claim import DEADLINE, DIGEST, GRACE, PUBLISHER, STAGE, TICKET, Busy, Queue
+from veilbench.tracking.presence import Publisher
+from veilbench.tracking.store import Store
+
+
+@dataclass
+class Runs:
+    """A tracking server in memory, as MLflow's client shows one: every request is one step that nothing divides.
+
+    Attributes:
+        before: called before each request.
+        clocks: seconds by which the clock of each thread's host is wrong.
+    """
+
+    runs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    before: Any = lambda: None
+    clocks: dict[int, float] = field(default_factory=dict)
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        self.before()
+        with self.lock:
+            yield
+
+    def create_run(self, group: str, run_name: str, tags: dict[str, str]) -> Any:
+        with self.request():
+            run_id = f"{random.random()}"
+            now = time.time() + self.clocks.get(threading.get_ident(), 0.0)
+            self.runs[run_id] = {"status": "RUNNING", "start": int(now * 1000), "tags": dict(tags)}
+            return self._shown(run_id)
+
+    def set_tag(self, run_id: str, key: str, value: str) -> None:
+        with self.request():
+            self._active(run_id)["tags"][key] = value
+
+    def set_terminated(self, run_id: str, status: str) -> None:
+        with self.request():
+            self._active(run_id)["status"] = status
+
+    def delete_run(self, run_id: str) -> None:
+        with self.request():
+            self.runs.pop(run_id, None)
+
+    def search_runs(self, groups: list[str], query: str) -> list[Any]:
+        with self.request():
+            if "parentRunId" in query:
+                return [self._shown(r) for r in self.runs if self.runs[r]["tags"].get("parent", "-") in query]
+            return [self._shown(r) for r in self.runs if DIGEST in self.runs[r]["tags"]]
+
+    def _active(self, run_id: str) -> dict[str, Any]:
+        if run_id not in self.runs:
+            raise ValueError(f"run {run_id} must be in the 'active' state")
+        return self.runs[run_id]
+
+    def _shown(self, run_id: str) -> Any:
+        run = self.runs[run_id]
+        info = SimpleNamespace(run_id=run_id, status=run["status"], start_time=run["start"])
+        return SimpleNamespace(info=info, data=SimpleNamespace(tags=dict(run["tags"])))
+
+
+def queue(server: Runs, host: str = "", deadline: float = 30.0) -> Queue:
+    made = Queue(Store(server, "0"), "digest", deadline)  # type: ignore[arg-type]
+    if host:
+        made.me = replace(made.me, home=host)
+    return made
+
+
+def left(server: Runs, publisher: Publisher | None, age: float = 0.0, **tags: str) -> str:
+    """A run that a publisher has left behind."""
+    own = {DIGEST: "digest", STAGE: "experiment", **tags} | ({PUBLISHER: f"{publisher}"} if publisher else {})
+    run_id: str = server.create_run("0", "left", own).info.run_id
+    server.runs[run_id]["start"] -= int(age * 1000)
+    server.runs[f"{run_id}-stage"] = {"status": "RUNNING", "start": 0, "tags": {"parent": run_id}}
+    return run_id
+
+
+def fill(own: Queue) -> tuple[str, bool]:
+    with own.turn("e", {}) as (run_id, is_new):
+        return run_id, is_new
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_one_of_several_hosts_fills_one_run(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests in random orders, clocks that are minutes apart, and now and then a publisher that fails."""
+    monkeypatch.setattr(claim, "PAUSE", 0.001)
+    rng = random.Random(seed)
+    delays = [rng.random() ** 4 * 0.01 for _ in range(1000)]
+    server, inside, outcomes = Runs(), [], []
+    server.before = lambda: time.sleep(delays[rng.randrange(1000)])
+
+    def publish(host: str, fails: bool) -> None:
+        server.clocks[threading.get_ident()] = rng.uniform(-300, 300)
+        try:
+            with queue(server, host).turn("e", {}) as (run_id, is_new):
+                if is_new:
+                    inside.append(run_id)
+                    assert len(inside) == 1  # nobody else is at it
+                    server.before()
+                    inside.remove(run_id)
+                    if fails:
+                        raise KeyError(host)
+                outcomes.append((run_id, is_new))
+        except KeyError:
+            outcomes.append(("", False))
+
+    threads = [threading.Thread(target=publish, args=(f"host{n}", n == seed % 8)) for n in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(outcomes) == 5
+    assert sum(is_new for _, is_new in outcomes) == 1
+    assert [run["status"] for run in server.runs.values()] == ["FINISHED"]
+    assert {run_id for run_id, _ in outcomes} - {""} == set(server.runs)
+
+
+def test_the_earliest_finished_run_counts() -> None:
+    server = Runs()
+    runs = [left(server, None, age) for age in (10, 30, 20)]
+    for run in runs:
+        server.set_terminated(run, "FINISHED")
+    assert fill(queue(server)) == (runs[1], False)
+    assert set(runs) <= set(server.runs)
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "FAILED", "KILLED"])
+def test_what_a_dead_process_of_this_host_left_is_deleted_with_its_stages(status: str) -> None:
+    server = Runs()
+    dead = replace(Publisher.here(), process=2**22 + 1, token="other")  # more than Linux ever gives
+    old = left(server, dead)
+    server.runs[old]["status"] = status
+    new, is_new = fill(queue(server))
+    assert is_new
+    assert set(server.runs) == {new}
+
+
+def test_a_process_number_that_is_used_again_is_another_process() -> None:
+    me = Publisher.here()
+    assert not replace(me, process=1, started=_started_of(1), token="other").is_dead(me)
+    assert replace(me, process=1, started="7", token="other").is_dead(me)
+
+
+def _started_of(process: int) -> str:
+    from veilbench.tracking.presence import _started
+
+    try:
+        return _started(process)
+    except PermissionError:
+        pytest.skip("the first process is closed to us")
+
+
+def test_a_tag_says_who_publishes() -> None:
+    me = Publisher.here()
+    assert Publisher.parse(f"{me}") == me
+    assert Publisher.parse("") is None
+    assert Publisher.parse("a b c d") is None
+
+
+@pytest.mark.parametrize("ticket", ["", "1"])
+def test_a_live_publisher_is_waited_for_and_never_deleted(ticket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claim, "PAUSE", 0.01)
+    server = Runs()
+    other = replace(Publisher.here(), home="other host", token="other")
+    run = left(server, other, age=60, **{DEADLINE: "60", TICKET: ticket})
+    with pytest.raises(Busy, match="is publishing this record") as error:
+        fill(queue(server, deadline=0.1))
+    assert f"run {run}" in str(error.value)
+    assert "other host" in str(error.value)
+    assert set(server.runs) == {run, f"{run}-stage"}
+    threading.Timer(0.2, server.set_terminated, (run, "FINISHED")).start()
+    assert fill(queue(server)) == (run, False)
+
+
+@pytest.mark.parametrize(("age", "is_over"), [(60 + GRACE - 30, False), (60 + GRACE + 30, True)])
+def test_a_publisher_of_another_host_is_given_up_when_it_is_overdue(
+    age: float, is_over: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claim, "PAUSE", 0.01)
+    server = Runs()
+    run = left(server, replace(Publisher.here(), home="other host", token="other"), age, **{DEADLINE: "60"})
+    if not is_over:
+        with pytest.raises(Busy):
+            fill(queue(server, deadline=0.1))
+        assert run in server.runs
+        return
+    new, is_new = fill(queue(server))
+    assert is_new
+    assert set(server.runs) == {new}
+
+
+def test_a_run_whose_ticket_cannot_be_written_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Runs()
+
+    def fail(*_: object) -> None:
+        raise OSError("gone")
+
+    monkeypatch.setattr(server, "set_tag", fail)
+    with pytest.raises(OSError, match="gone"):
+        fill(queue(server))
+    assert server.runs == {}
+
+
+def test_a_publisher_that_was_taken_for_dead_finishes_nothing() -> None:
+    server = Runs()
+    own = queue(server)
+    with pytest.raises(ValueError, match="active"), own.turn("e", {}) as (run_id, _):
+        server.delete_run(run_id)
+    assert server.runs == {}
