@@ -6,20 +6,19 @@ Returns the metric that `objective` names, so that a Hydra sweeper can optimise 
 from __future__ import annotations
 
 import os
-import shutil
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
 
 import hydra
-import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from pipelines.compose import hydra_errors, plain
+from pipelines.hydra_folders import tidy, withdraw, write_composed
+from pipelines.job import recorded
 from veilbench import stages
 from veilbench.errors import UserError, one_line_errors
-from veilbench.experiment import build
 from veilbench.tracking import headline
 
 
@@ -41,18 +40,18 @@ def run(composed: DictConfig, choices: dict[str, str], overrides: list[str], fol
     except UserError:
         withdraw(folder)
         raise
-    stages.run_all(config, folder)
-    (folder / "experiment.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf8")
-    build(config["tracking"]).publish(config, folder)
+    if helps_another_process():
+        stages.run_all(config, folder)
+        return None
+    with recorded(config, folder):
+        write_composed(composed, folder)
+        stages.run_all(config, folder)
     return objective(config["objective"], folder)
 
 
-def withdraw(folder: Path) -> None:
-    """Remove the folder that Hydra made for a job that never began, and the empty ones above it."""
-    shutil.rmtree(folder, ignore_errors=True)
-    with suppress(OSError):  # not empty: other jobs are in it
-        folder.parent.rmdir()
-        folder.parent.parent.rmdir()
+def helps_another_process() -> bool:
+    """Whether Lightning started this process to train with another one, which has the folder and keeps the record."""
+    return os.environ.get("LOCAL_RANK", "0") != "0"
 
 
 def objective(name: str | None, folder: Path) -> float | None:
@@ -70,4 +69,7 @@ def objective(name: str | None, folder: Path) -> float | None:
 if __name__ == "__main__":
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra's own handling would hide the cause
     with one_line_errors(), hydra_errors():
-        main()
+        try:
+            main()
+        finally:
+            tidy()
