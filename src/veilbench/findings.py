@@ -14,13 +14,14 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 RECORD = ("metrics.json", "findings.json", "curves.csv", "cost.json")
+CURVE_COLUMNS = ("curve", "x", "y", "low", "high")
 
 
 class Verdict(StrEnum):
@@ -177,17 +178,24 @@ def judge(gain: Metric, positive: Metric | None, negative: Metric | None, broken
 
 def write_record(folder: Path, findings: Mapping[str, Findings]) -> None:
     """Write metrics.json, findings.json, curves.csv and cost.json into `folder`."""
-    metrics = {f"{key}.{name}": metric.value for key, f in findings.items() for name, metric in f.metrics.items()}
-    metrics |= {f"{key}.gain": f.gain.value for key, f in findings.items() if f.gain}
-    _write_json(folder / "metrics.json", metrics)
+    _write_json(folder / "metrics.json", headline(findings))
     _write_json(folder / "findings.json", {key: f.as_dict() for key, f in findings.items()})
     _write_json(folder / "cost.json", {key: f.cost for key, f in findings.items()})
     with (folder / "curves.csv").open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(["curve", "x", "y", "low", "high"])
-        for curve in (curve for f in findings.values() for figure in f.figures for curve in figure.curves):
-            low, high = curve.low or curve.y, curve.high or curve.y
-            rows.writerows([curve.name, *point] for point in zip(curve.x, curve.y, low, high, strict=True))
+        csv.writer(file).writerows([CURVE_COLUMNS, *curve_rows(findings)])
+
+
+def headline(findings: Mapping[str, Findings]) -> dict[str, float]:
+    """What metrics.json holds."""
+    metrics = {f"{key}.{name}": metric.value for key, f in findings.items() for name, metric in f.metrics.items()}
+    return metrics | {f"{key}.gain": f.gain.value for key, f in findings.items() if f.gain}
+
+
+def curve_rows(findings: Mapping[str, Findings]) -> Iterator[tuple[str | float, ...]]:
+    """What curves.csv holds, below its head."""
+    for curve in (curve for f in findings.values() for figure in f.figures for curve in figure.curves):
+        low, high = curve.low or curve.y, curve.high or curve.y
+        yield from ((curve.name, *point) for point in zip(curve.x, curve.y, low, high, strict=True))
 
 
 def _write_json(path: Path, content: Any) -> None:
