@@ -8,7 +8,7 @@ from pathlib import Path
 from pipelines.listed import listed
 from veilbench.errors import one_line_errors
 from veilbench.families import register_all
-from veilbench.findings import whole_folder
+from veilbench.folders import whole_folder
 from veilbench.lifeline import die_with_parent
 from veilbench.report import leaderboard, page
 from veilbench.report.records import read_all
@@ -16,6 +16,7 @@ from veilbench.report.table import print_table
 from veilbench.stages import RESULTS
 
 PARAMS, REPORT = Path("params"), Path("report")
+WRITTEN = ("index.html", "leaderboard.json", "leaderboard.csv")
 
 
 def main(table_only: bool) -> None:
@@ -26,7 +27,7 @@ def main(table_only: bool) -> None:
         print(f"\nThe whole report: {REPORT / 'index.html'}. Every run with its curves: `make ui` opens MLflow.")
         return
     records = read_all(list(listed()[1]), PARAMS, RESULTS)
-    with whole_folder(REPORT) as partial:
+    with whole_folder(REPORT, WRITTEN) as partial:
         leaderboard.write([leaderboard.row(record) for record in records], partial)
         page.write(records, partial)
 

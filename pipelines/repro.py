@@ -1,7 +1,7 @@
 """`dvc repro` on several processors: `python pipelines/repro.py [JOBS]`, by default as many jobs as there are cores.
 
 DVC runs one stage after the other. Here several `dvc repro` run at once, each on a few experiments at a time, and a
-last one does what is left. What they write is what one `dvc repro` writes.
+last one does what is left. What they write is what one `dvc repro` writes. After a kill the same command goes on.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import zip_longest
 from pathlib import Path
 
-from pipelines.listed import listed
+import yaml
+
+from pipelines.dvc_state import keep, mend
+from pipelines.listed import PIPELINE, listed
 from veilbench.errors import UserError, one_line_errors
 
 STAGES = ("train", "evaluate", "attack")
@@ -35,7 +38,10 @@ def portions(experiments: dict[str, str]) -> list[list[str]]:
 def dvc(*arguments: str) -> bool:
     """Run `dvc repro`, which ends when this process does; whether it succeeded."""
     command = [str(Path(sys.executable).parent / "dvc"), "--wait-for-lock", "repro", *arguments]
-    return subprocess.run([sys.executable, "-m", "veilbench.lifeline", *command], check=False).returncode == 0
+    tied = [sys.executable, "-m", "veilbench.lifeline", str(os.getpid()), *command]
+    done = subprocess.run(tied, check=False).returncode == 0
+    keep()
+    return done
 
 
 def rebuild(portion: list[str]) -> bool:
@@ -43,16 +49,33 @@ def rebuild(portion: list[str]) -> bool:
     return dvc("--single-item", *(f"{stage}@{name}" for name in portion for stage in STAGES))
 
 
+def read_pipeline() -> tuple[list[str], dict[str, str]]:
+    """See `listed`.
+
+    Raises:
+        UserError: dvc.yaml is missing, damaged, or lists nothing.
+    """
+    try:
+        return listed()
+    except (OSError, ValueError, AttributeError, TypeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"{PIPELINE} cannot be read: {reason}; this needs the folder of a bench, with its dvc.yaml"
+        ) from error
+
+
 def main(arguments: list[str]) -> int:
     """The exit status: that of DVC, 1 for any failure.
 
     Raises:
-        UserError: the number of jobs is none.
+        UserError: the number of jobs is none, dvc.yaml cannot be read, or dvc.lock is damaged and has no copy.
     """
     jobs = arguments[0] if arguments else str(os.cpu_count() or 1)
     if not jobs.isdecimal() or not int(jobs) or len(arguments) > 1:
         raise UserError(f"jobs={' '.join(arguments)} is not allowed: one whole number, 1 or more")
-    datasets, experiments = listed()
+    datasets, experiments = read_pipeline()
+    mend()
+    keep()
     if not dvc(*(f"prepare@{name}" for name in datasets)):
         return 1
     with ThreadPoolExecutor(int(jobs)) as pool:

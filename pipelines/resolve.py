@@ -10,7 +10,7 @@ from pipelines.compose import composed, plain, plain_data
 from pipelines.listed import listed
 from veilbench.errors import UserError, one_line_errors
 from veilbench.experiment import Config
-from veilbench.findings import whole_folder
+from veilbench.folders import whole_folder
 from veilbench.lifeline import die_with_parent
 
 PARAMS = Path("params")
@@ -31,12 +31,24 @@ def resolve_experiment(name: str, data: dict[str, Config]) -> Config:
     return config
 
 
+def resolved(folder: Path) -> list[str]:
+    """Names in a folder of params that this stage wrote: files with digests, and `data` if it holds nothing else."""
+    data = folder / "data"
+    foreign = {path.name for path in data.glob("*")} - _with_digests(data)
+    return [*_with_digests(folder), *([] if foreign else ["data"])]
+
+
+def _with_digests(folder: Path) -> set[str]:
+    texts = {path.name: path.read_text(encoding="utf8", errors="replace") for path in folder.glob("*.yaml")}
+    return {name for name, text in texts.items() if "\ndigests:" in text}
+
+
 def main() -> None:
     """Write params/<experiment>.yaml and params/data/<data>.yaml, all or none."""
     datasets, names = listed()
     data = {name: plain_data(name) for name in datasets}
     experiments = {name: resolve_experiment(name, data) for name in names}
-    with whole_folder(PARAMS) as partial:
+    with whole_folder(PARAMS, resolved(PARAMS)) as partial:
         (partial / "data").mkdir()
         for name, config in experiments.items():
             (partial / f"{name}.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf8")

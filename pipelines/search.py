@@ -6,27 +6,29 @@ same command again continues; a trial that was cut off by a kill is tried again.
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from pipelines.compose import composed, plain
 from pipelines.explain import CONF
+from pipelines.job import difference, flat, recorded
 from pipelines.sweep import objective
 from veilbench import stages
 from veilbench.errors import UserError, one_line_errors
-from veilbench.experiment import part
+from veilbench.experiment import Config
 from veilbench.search import Range, Search, read_search
+from veilbench.store.replacing import locked
 
 if TYPE_CHECKING:
     import optuna
 
-FOLDER = Path("multirun/search")
+FOLDER, STUDY = Path("multirun/search"), "study.db"
 
 
 def suggested(trial: optuna.Trial, search: Search) -> list[str]:
@@ -65,30 +67,44 @@ def run(trial: optuna.Trial, search: Search, overrides: list[str], folder: Path)
     own = suggested(trial, search)
     config = plain(composed([*overrides, *own]))
     root = folder / str(trial.number)
-    stages.run_all(config, root, watcher(trial, search))
-    (root / "experiment.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf8")
-    part(config, "tracking").publish(config, root)
+    root.mkdir(parents=True, exist_ok=True)
+    with recorded(config, root):
+        stages.run_all(config, root, watcher(trial, search))
     return objective(search.objective, root) or 0.0
 
 
-def opened(name: str, search: Search, folder: Path) -> optuna.Study:
-    """The study, new or as it was left; trials that a kill cut off are queued again."""
+def opened(name: str, search: Search, folder: Path, settings: dict[str, Any]) -> optuna.Study:
+    """The study, new or as it was left; trials that a kill cut off are queued again.
+
+    Raises:
+        UserError: it was begun with other settings.
+    """
     import optuna
 
     optuna.logging.set_verbosity(logging.WARNING)
     folder.mkdir(parents=True, exist_ok=True)
     study = optuna.create_study(
-        storage=f"sqlite:///{folder / 'study.db'}",
+        storage=f"sqlite:///{folder / STUDY}",
         study_name=name,
         direction=search.direction,
         load_if_exists=True,
         pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=0),
     )
+    begun = study.user_attrs.get("settings", settings)
+    if told := difference(settings, begun):
+        raise UserError(f"{folder} holds a search of other settings: {told}; move it away to begin anew")
+    study.set_user_attr("settings", settings)
     for left in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
         study.tell(left.number, state=optuna.trial.TrialState.FAIL)
         study.enqueue_trial(left.params)
     study.sampler = optuna.samplers.TPESampler(seed=search.seed + len(study.trials))
     return study
+
+
+def settings_of(search: Search, config: Config) -> dict[str, Any]:
+    """What all trials of a study must share, by dotted names, in JSON's types; the number of trials may grow."""
+    own = {name: value for name, value in asdict(search).items() if name != "trials"}
+    return dict(json.loads(json.dumps(flat({"search": own, **config}))))
 
 
 def main(arguments: list[str]) -> None:
@@ -103,9 +119,15 @@ def main(arguments: list[str]) -> None:
     search = read_search(CONF / "search" / f"{name}.yaml")
     if find_spec("optuna") is None:
         raise UserError("a search needs Optuna: pip install 'veilbench[optuna]'")
-    plain(composed(overrides))  # a wrong override is said before anything is written
+    settings = settings_of(search, plain(composed(overrides)))  # a wrong one is said before anything is written
     folder = FOLDER / name
-    study = opened(name, search, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder / STUDY, wait=0):
+        ran(opened(name, search, folder, settings), search, overrides, folder)
+
+
+def ran(study: optuna.Study, search: Search, overrides: list[str], folder: Path) -> None:
+    """The trials that are still to be run; print the best settings of all."""
     ended = [trial for trial in study.trials if trial.state.name in ("COMPLETE", "PRUNED")]
     study.optimize(lambda trial: run(trial, search, overrides, folder), max(0, search.trials - len(ended)))
     best, cut = study.best_trial, sum(trial.state.name == "PRUNED" for trial in study.trials)

@@ -6,23 +6,22 @@ Returns the metric that `objective` names, so that a Hydra sweeper can optimise 
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
 
 import hydra
-import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from pipelines.arguments import check_arguments
 from pipelines.compose import plain
 from pipelines.explain import explained
-from pipelines.jobs import check_arguments
+from pipelines.hydra_folders import tidy, withdraw, write_composed
+from pipelines.job import recorded
 from veilbench import stages
 from veilbench.errors import UserError, one_line_errors
-from veilbench.experiment import part
 from veilbench.tracking import headline
 
 
@@ -44,18 +43,18 @@ def run(composed: DictConfig, choices: dict[str, str], overrides: list[str], fol
     except UserError:
         withdraw(folder)
         raise
-    stages.run_all(config, folder)
-    (folder / "experiment.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf8")
-    part(config, "tracking").publish(config, folder)
+    if helps_another_process():
+        stages.run_all(config, folder)
+        return None
+    with recorded(config, folder):
+        write_composed(composed, folder)
+        stages.run_all(config, folder)
     return objective(config["objective"], folder)
 
 
-def withdraw(folder: Path) -> None:
-    """Remove the folder that Hydra made for a job that never began, and the empty ones above it."""
-    shutil.rmtree(folder, ignore_errors=True)
-    with suppress(OSError):  # not empty: other jobs are in it
-        folder.parent.rmdir()
-        folder.parent.parent.rmdir()
+def helps_another_process() -> bool:
+    """Whether Lightning started this process to train with another one, which has the folder and keeps the record."""
+    return os.environ.get("LOCAL_RANK", "0") != "0"
 
 
 def objective(name: str | None, folder: Path) -> float | None:
@@ -75,4 +74,7 @@ if __name__ == "__main__":
     with one_line_errors():
         check_arguments(sys.argv[1:])
         with explained():
-            main()
+            try:
+                main()
+            finally:
+                tidy()

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from veilbench.findings import Control, Curve, Figure, Findings, Metric, judge, write_record
+from veilbench.provenance import sign
 
 BOOTSTRAP = "bootstrap over texts, 95 %"
 FLAGS = ("ciphertext", "public_ids", "known_pairs", "encryption_queries", "weights", "key", "own_keys")
@@ -44,7 +45,7 @@ def config(name: str, seed: int = 0, family: str | None = "ciphers") -> dict[str
         "model": {"_target_": "veilbench.modules.cipher_pair.CipherPair", "code_bits": 32},
         "tracking": {"_target_": "veilbench.tracking.Mlflow", "uri": None, "experiment": "veilbench"},
         "attack": {},
-        "digests": {"train": "0123456789abcdef"},
+        "digests": {"prepare": "89ab", "train": "0123456789abcdef", "evaluate": "4567", "attack": "cdef"},
     }
 
 
@@ -121,11 +122,13 @@ def put(root: Path, name: str, found: dict[str, dict[str, Findings]], settings: 
     """Write one experiment's configuration and its three records below `root`."""
     params = root / "params"
     params.mkdir(parents=True, exist_ok=True)
-    (params / f"{name}.yaml").write_text(yaml.safe_dump(settings or config(name), sort_keys=False), "utf8")
+    settings = settings or config(name)
+    (params / f"{name}.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), "utf8")
     for stage in ("train", "evaluate", "attack"):
         folder = root / "results" / name / stage
         folder.mkdir(parents=True)
         write_record(folder, found.get(stage, {}))
+        sign(folder, stage, settings)
 
 
 def bench(root: Path) -> list[str]:

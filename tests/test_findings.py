@@ -1,4 +1,4 @@
-"""Findings: the verdict's truth table, the record's files, and folders that are whole or absent."""
+"""Findings: the verdict's truth table, and the record's files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from veilbench.errors import UserError
 from veilbench.findings import (
     Control,
     Curve,
@@ -18,7 +17,6 @@ from veilbench.findings import (
     Metric,
     Verdict,
     judge,
-    whole_folder,
     write_record,
 )
 
@@ -161,50 +159,3 @@ def test_a_curve_with_unequal_columns_is_refused(tmp_path: Path) -> None:
 def test_a_record_never_holds_nan(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
         write_record(tmp_path, {"one": Findings("One", figures=[Figure("F", "x", "y", [Curve("c", [1], [math.nan])])])})
-
-
-def test_a_folder_appears_when_its_block_ends(tmp_path: Path) -> None:
-    target = tmp_path / "deep" / "record"
-    with whole_folder(target) as partial:
-        (partial / "file").write_text("new")
-        assert not target.exists()
-    assert (target / "file").read_text() == "new"
-    assert list(target.parent.iterdir()) == [target]
-
-
-def test_a_finished_folder_replaces_the_old_one_whole(tmp_path: Path) -> None:
-    target = tmp_path / "record"
-    target.mkdir()
-    (target / "stale").write_text("old")
-    with whole_folder(target) as partial:
-        (partial / "file").write_text("new")
-    assert [path.name for path in target.iterdir()] == ["file"]
-
-
-def write_half(target: Path, failure: type[BaseException]) -> None:
-    with whole_folder(target) as partial:
-        (partial / "file").write_text("half")
-        raise failure
-
-
-@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
-def test_an_exception_leaves_nothing_and_keeps_the_old_folder(tmp_path: Path, failure: type[BaseException]) -> None:
-    target = tmp_path / "record"
-    target.mkdir()
-    (target / "file").write_text("old")
-    with pytest.raises(failure):
-        write_half(target, failure)
-    assert list(tmp_path.iterdir()) == [target]
-    assert (target / "file").read_text() == "old"
-
-
-def test_an_exception_leaves_no_new_folder(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError):
-        write_half(tmp_path / "record", RuntimeError)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_that_cannot_be_written_is_the_users_mistake(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UserError, match="cannot write the folder"), whole_folder(tmp_path / "file" / "record"):
-        pytest.fail("the block must not run")

@@ -19,7 +19,7 @@ FLOORS = [
     {"training", "evaluations", "attacks", "report", "family", "tracking", "search", "stages", "compatibility"},
     {"modules", "baselines", "data", "ciphers", "representations", "templates", "store", "mail", "federated"},
     {"nets", "losses", "metrics", "regularisers", "corruptions"},
-    {"threat", "findings", "subject", "sources", "errors", "lifeline", "masking", "csv_cells"}
+    {"threat", "findings", "subject", "sources", "errors", "lifeline", "masking", "csv_cells", "beside", "folders"}
     | {"accelerator", "checked_arrays", "contracts", "experiment", "provenance", "roots", "yaml_file"},
 ]
 HEIGHT = {part: -index for index, floor in enumerate(FLOORS) for part in floor}

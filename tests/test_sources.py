@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -93,6 +97,44 @@ def test_the_same_code_under_another_name_changes_it(package: Path, digest: Dige
     nested = package / "deep/nested.py"
     nested.write_text(nested.read_text().replace("leaf", "renamed"))
     assert digest() != before
+
+
+def test_a_file_in_another_folder_of_the_package_changes_it(package: Path, digest: Digest) -> None:
+    before = digest()
+    (package / "shallow").mkdir()
+    (package / "deep/nested.py").rename(package / "shallow/nested.py")
+    (package / "direct.py").write_text((package / "direct.py").read_text().replace("toy.deep", "toy.shallow"))
+    moved = digest()
+    (package / "direct.py").write_text((package / "direct.py").read_text().replace("toy.shallow", "toy.deep"))
+    (package / "shallow/nested.py").rename(package / "deep/nested.py")
+    assert digest() == before != moved
+
+
+PRINTED = """
+import sys
+from pathlib import Path
+from veilbench.sources import digest
+node = [{"_target_": "veilbench.data.text.TextData"}, {"_target_": "veilbench.baselines.aes_ctr.AesCtr"}]
+print(digest(Path(sys.argv[1]) / "train.py", node), digest(Path(sys.argv[1]) / "attack.py", node))
+"""
+
+
+@pytest.mark.parametrize("stages", ["a/pipelines", "z/pipelines", "veilbench/pipelines"])
+def test_it_does_not_matter_where_the_code_lies(tmp_path: Path, stages: str) -> None:
+    """The same files in places of which one comes before the package's, and one after it, by name."""
+    root = sources.PACKAGE.parent.parent
+    package = tmp_path / "m" / "veilbench"
+    shutil.copytree(sources.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(root / "pipelines", tmp_path / stages, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def printed(source: Path, scripts: Path) -> str:
+        environment = os.environ | {"PYTHONPATH": str(source)}
+        command = [sys.executable, "-c", PRINTED, str(scripts)]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+    here = printed(root / "src", root / "pipelines")
+    assert len(set(here.split())) == 2
+    assert printed(package.parent, tmp_path / stages) == here
 
 
 def test_a_target_adds_its_file(package: Path) -> None:

@@ -1,6 +1,6 @@
 """What a stage found: metrics with intervals, tables, figures, a verdict; and its record on disk.
 
-A stage writes one folder, whole or not at all:
+A stage writes one folder, whole or not at all (`folders.whole_folder`):
 
     metrics.json    {"name": value}: the headline numbers, for `dvc metrics`
     findings.json   everything found: `Findings.as_dict`
@@ -14,17 +14,16 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from veilbench.csv_cells import escape
-from veilbench.errors import UserError
+
+RECORD = ("metrics.json", "findings.json", "curves.csv", "cost.json")
+CURVE_COLUMNS = ("curve", "x", "y", "low", "high")
 
 
 class Verdict(StrEnum):
@@ -181,60 +180,25 @@ def judge(gain: Metric, positive: Metric | None, negative: Metric | None, broken
 
 def write_record(folder: Path, findings: Mapping[str, Findings]) -> None:
     """Write metrics.json, findings.json, curves.csv and cost.json into `folder`."""
-    metrics = {f"{key}.{name}": metric.value for key, f in findings.items() for name, metric in f.metrics.items()}
-    metrics |= {f"{key}.gain": f.gain.value for key, f in findings.items() if f.gain}
-    _write_json(folder / "metrics.json", metrics)
+    _write_json(folder / "metrics.json", headline(findings))
     _write_json(folder / "findings.json", {key: f.as_dict() for key, f in findings.items()})
     _write_json(folder / "cost.json", {key: f.cost for key, f in findings.items()})
     with (folder / "curves.csv").open("w", newline="", encoding="utf8") as file:
-        rows = csv.writer(file)
-        rows.writerow(["curve", "x", "y", "low", "high"])
-        for curve in (curve for f in findings.values() for figure in f.figures for curve in figure.curves):
-            low, high = curve.low or curve.y, curve.high or curve.y
-            rows.writerows([escape(curve.name), *point] for point in zip(curve.x, curve.y, low, high, strict=True))
+        csv.writer(file).writerows([CURVE_COLUMNS, *curve_rows(findings)])
+
+
+def headline(findings: Mapping[str, Findings]) -> dict[str, float]:
+    """What metrics.json holds."""
+    metrics = {f"{key}.{name}": metric.value for key, f in findings.items() for name, metric in f.metrics.items()}
+    return metrics | {f"{key}.gain": f.gain.value for key, f in findings.items() if f.gain}
+
+
+def curve_rows(findings: Mapping[str, Findings]) -> Iterator[tuple[str | float, ...]]:
+    """What curves.csv holds, below its head."""
+    for curve in (curve for f in findings.values() for figure in f.figures for curve in figure.curves):
+        low, high = curve.low or curve.y, curve.high or curve.y
+        yield from ((escape(curve.name), *point) for point in zip(curve.x, curve.y, low, high, strict=True))
 
 
 def _write_json(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf8")
-
-
-@contextmanager
-def whole_folder(target: Path) -> Iterator[Path]:
-    """A folder to write into that becomes `target` only when the block ends well.
-
-    Raises:
-        UserError: `target` cannot be written.
-    """
-    partial = target.parent / f".{target.name}.partial-{os.getpid()}"
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _sweep_up(target)
-        partial.mkdir()
-    except OSError as error:
-        raise UserError(f"cannot write the folder {target}: {error.strerror}") from error
-    try:
-        yield partial
-        shutil.rmtree(target, ignore_errors=True)
-        partial.rename(target)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _sweep_up(target: Path) -> None:
-    """Remove what processes that were killed have left beside `target`, and nothing of those that still run."""
-    for left in target.parent.glob(f".{target.name}.partial-*"):
-        number = left.name.rpartition("-")[2]
-        if not number.isdigit() or not _runs(int(number)):
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _runs(process: int) -> bool:
-    """Whether a process of this number works; one that has ended and waits to be collected does not."""
-    try:
-        os.kill(process, 0)
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except ProcessLookupError:
-        return False
-    except OSError:  # it runs as somebody else, or this system has no /proc
-        return True
-    return state not in "ZX"

@@ -1,7 +1,8 @@
 """A stage ends when the `dvc repro` that started it ends.
 
 Otherwise a killed `dvc repro` leaves its stage running, which would write into the folders of the next one. For a
-program that knows nothing of it: `python -m veilbench.lifeline PROGRAM [ARGUMENT ...]`.
+program that knows nothing of it: `python -m veilbench.lifeline PARENT PROGRAM [ARGUMENT ...]`, where PARENT is the
+number of the process that starts it.
 """
 
 from __future__ import annotations
@@ -15,12 +16,17 @@ from pathlib import Path
 PR_SET_PDEATHSIG = 1
 
 
-def die_with_parent() -> None:
-    """Let the kernel end this process when its parent ends (Linux only; elsewhere nothing)."""
+def die_with_parent(parent: int | None = None) -> None:
+    """Let the kernel end this process when its parent ends (Linux only; elsewhere nothing).
+
+    Args:
+        parent: the number of the process that it was started by; None takes DVC for it, where DVC starts stages.
+    """
     if sys.platform != "linux":
         return
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if "DVC_ROOT" in os.environ and not _started_by_dvc():  # it ended before the request took effect
+    orphaned = "DVC_ROOT" in os.environ and not _started_by_dvc() if parent is None else os.getppid() != parent
+    if orphaned:  # it ended before the request took effect
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -34,5 +40,5 @@ def _started_by_dvc() -> bool:
 
 
 if __name__ == "__main__":
-    die_with_parent()
-    os.execv(sys.argv[1], sys.argv[1:])
+    die_with_parent(int(sys.argv[1]))
+    os.execv(sys.argv[2], sys.argv[2:])

@@ -2,7 +2,8 @@
 
 Each stage leaves `made_by.json` in its folder: its own digest and those of the stages before it. The next stage, the
 report and the tracking compare them with the digests of the experiment that they work for, so that a model of one
-experiment is never measured, or published, under the name of another.
+experiment is never measured, or published, under the name of another. The file also names what the stage wrote, so
+that nothing else is removed with it.
 """
 
 from __future__ import annotations
@@ -23,9 +24,19 @@ BEFORE = {
 
 
 def sign(folder: Path, stage: str, config: Config) -> None:
-    """Write the digests of a stage and of the stages before it into the stage's folder."""
+    """Write the digests of a stage and of the stages before it into the stage's folder, once all else is in it."""
     digests = {name: config["digests"][name] for name in (*BEFORE[stage], stage)}
-    (folder / FILE).write_text(json.dumps({"stage": stage, "digests": digests}, indent=1) + "\n", encoding="utf8")
+    signed = {"stage": stage, "digests": digests, "files": sorted({FILE, *(path.name for path in folder.iterdir())})}
+    (folder / FILE).write_text(json.dumps(signed, indent=1) + "\n", encoding="utf8")
+
+
+def written(folder: Path) -> list[str]:
+    """Names of what a stage wrote into a folder; none where no stage signed it."""
+    try:
+        signed = json.loads((folder / FILE).read_text(encoding="utf8"))
+        return [FILE, *map(str, signed["files"])]
+    except (OSError, ValueError, KeyError, TypeError):
+        return [FILE]
 
 
 def require(folder: Path, stage: str, config: Config) -> None:
@@ -46,7 +57,7 @@ def require(folder: Path, stage: str, config: Config) -> None:
     try:
         signed = json.loads(path.read_text(encoding="utf8"))
         made, found = signed["stage"], dict(signed["digests"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is damaged: {error!r}; {remedy}") from error
     if made != stage:
         raise UserError(f"{folder} was written by the stage {made}, not by {stage}; {remedy}")

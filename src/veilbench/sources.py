@@ -83,8 +83,15 @@ def digest(entry: Path, node: object) -> str:
         16 hexadecimal digits.
     """
     target_files = (module_file(target.rpartition(".")[0]) for target in targets(node))
+    files = {_name(path): path for path in reached([entry, *(file for file in target_files if file)])}
     hashed = hashlib.sha256()
-    for path in reached([entry, *(file for file in target_files if file)]):
-        hashed.update(path.name.encode())
-        hashed.update(_code(path))
+    for name in sorted(files):  # and not by paths, so that it does not matter where the code lies
+        hashed.update(name.encode())
+        hashed.update(_code(files[name]))
     return hashed.hexdigest()[:16]
+
+
+def _name(path: Path) -> str:
+    """A file's path below the folder that holds its package: `veilbench/data/text.py`, `pipelines/train.py`."""
+    root = PACKAGE.parent if path.is_relative_to(PACKAGE) else path.parent.parent
+    return path.relative_to(root).as_posix()

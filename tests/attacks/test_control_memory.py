@@ -31,6 +31,34 @@ def test_another_key_or_kind_is_run_on_its_own(tmp_path: Path, key: str, kind: s
     assert ControlMemory(tmp_path, "key").recall("positive", never) == MADE
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"gain"', '"gains"'),
+        ("0.25", "NaN"),
+        ("0.25", '"0.25"'),
+        ("0.25", "0.6"),  # the estimate lies outside its interval then
+        ('"positive"', '"negative"'),
+        ("false", '"false"'),
+        ("}", ""),
+        ('"Scheme"', "null"),
+    ],
+)
+def test_a_damaged_one_is_made_again(tmp_path: Path, old: str, new: str) -> None:
+    ControlMemory(tmp_path, "key").recall("positive", lambda: MADE)
+    (file,) = tmp_path.iterdir()
+    good = file.read_text()
+    assert old in good
+    file.write_text(good.replace(old, new, 1))
+    assert ControlMemory(tmp_path, "key").recall("positive", lambda: MADE) == MADE
+    assert file.read_text() == good
+    for content in (b"", b"[]", b"null", b"\xff"):
+        file.write_bytes(content)
+        assert ControlMemory(tmp_path, "key").recall("positive", lambda: MADE) == MADE
+    assert file.read_text() == good
+    assert list(tmp_path.iterdir()) == [file]
+
+
 def test_without_a_key_nothing_is_remembered(tmp_path: Path) -> None:
     runs: list[int] = []
     for _ in range(2):

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from pipelines.arguments import MOST_JOBS, check_arguments
 from pipelines.compose import composed, plain
-from pipelines.jobs import MOST_JOBS, check_arguments
 
 from veilbench.errors import UserError
 

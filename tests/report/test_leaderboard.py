@@ -9,6 +9,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+import yaml
 from made_bench import Bench
 from rich.console import Console
 
@@ -172,17 +173,59 @@ def test_a_missing_record_is_named(made: Bench, file: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new"),
-    [('"value": 1.0', '"value": 7.0'), ("broken", "secure"), ("{", "["), ('"n": 20', '"n": "x"')],
+    ("file", "old", "new"),
+    [
+        ("findings.json", '"value": 1.0', '"value": 7.0'),
+        ("findings.json", "broken", "secure"),
+        ("findings.json", "{", "["),
+        ("findings.json", '"n": 20', '"n": "x"'),
+        ("findings.json", '"low": 0.', '"low": NaN, "l": 0.'),
+        ("cost.json", "12.5", '"long"'),
+        ("cost.json", "12.5", "Infinity"),
+        ("cost.json", "{", "["),
+        ("metrics.json", "frequency.gain", "frequency.gains"),
+        ("metrics.json", "1.0", "0.9"),
+        ("metrics.json", "}", ""),
+        ("curves.csv", "curve,x,y", "curve,y,x"),
+        ("curves.csv", "plain substitution,100,", "plain substitution,nan,"),
+        ("curves.csv", "plain substitution,100,", "plain substitution,much,"),
+        ("curves.csv", "plain substitution,100,", '"'),
+    ],
 )
-def test_a_damaged_record_is_named(made: Bench, old: str, new: str) -> None:
-    path = made.root / "results" / "plaintext" / "attack" / "findings.json"
-    text = path.read_text("utf8")
+def test_a_damaged_record_is_named_with_the_remedy(made: Bench, file: str, old: str, new: str) -> None:
+    path = made.root / "results" / "plaintext" / "attack" / file
+    text = path.read_bytes().decode()
     assert old in text
-    path.write_text(text.replace(old, new), "utf8")
-    with pytest.raises(UserError, match="is damaged at") as error:
+    path.write_bytes(text.replace(old, new).encode())
+    with pytest.raises(UserError, match=r"is damaged.*run `dvc repro attack@plaintext`") as error:
         made.rows()
     assert str(path) in str(error.value)
+    for content in (b"", b"\xff", text.encode()[: len(text) // 2]):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=r"is damaged.*run `dvc repro attack@plaintext`"):
+            made.rows()
+
+
+def test_the_record_of_another_experiment_is_refused(made: Bench) -> None:
+    """Folders that were moved, and params that have changed since."""
+    params = made.root / "params" / "plaintext.yaml"
+    settings = yaml.safe_load(params.read_text("utf8"))
+    for stage in ("train", "evaluate", "attack"):
+        other = settings | {"digests": settings["digests"] | {stage: "other"}}
+        params.write_text(yaml.safe_dump(other), "utf8")
+        with pytest.raises(UserError, match=rf"plaintext/{stage} was made with other settings or code"):
+            made.rows()
+    params.write_text(yaml.safe_dump(settings), "utf8")
+    (made.root / "results" / "plaintext" / "evaluate" / "made_by.json").unlink()
+    with pytest.raises(UserError, match=r"made_by\.json is missing.*run the stage `evaluate` again"):
+        made.rows()
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"[", b"\xff"])
+def test_a_damaged_leaderboard_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "leaderboard.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"cannot read .*leaderboard\.json.*run `dvc repro report`"):
+        load_rows(tmp_path / "leaderboard.json")
 
 
 def test_an_unknown_experiment_is_named(made: Bench) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import sys
 from pathlib import Path
 
@@ -101,6 +102,18 @@ def test_the_fingerprint_is_of_all_that_templates_depend_on() -> None:
     changed = type(scheme).restore(scheme.settings(), {**scheme.arrays(), "basis": other})
     fewer = Biohash(scheme.extractor, 28)
     assert len({fingerprint(one) for one in (scheme, changed, fewer)}) == 3
+
+
+def test_half_a_key_is_not_left_in_the_way(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+    try:
+        with pytest.raises(UserError, match=r"cannot write .*key: File too large"):
+            user_key.create(tmp_path / "key")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
+    user_key.create(tmp_path / "key")
 
 
 def test_what_is_derived_from_a_key(tmp_path: Path) -> None:

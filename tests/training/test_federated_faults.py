@@ -23,6 +23,7 @@ from veilbench.federated.aggregations.secagg import Secagg
 from veilbench.findings import Findings
 from veilbench.mail.filter import MailFilter
 from veilbench.modules.mail_classifier import MailClassifier
+from veilbench.store.replacing import locked
 from veilbench.training.federated import Federated
 
 
@@ -203,10 +204,15 @@ def test_a_killed_server_goes_on_from_the_last_whole_round(
     training = Federated(aggregation, **settings, state=str(file))
     with pytest.raises(Killed):
         training.fit(Stopping(), data, Accelerator("cpu"), np.random.SeedSequence(0), tmp_path)
-    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    assert {path.name for path in file.parent.iterdir()} == {file.name, f".{file.name}.lock"}
     resumed, again = fitted(data, tmp_path, aggregation, **settings, state=str(file))
     np.testing.assert_array_equal(weights(whole), weights(resumed))
     assert [figure.curves for figure in again.figures] == [figure.curves for figure in found.figures]
+    assert file.exists(), "the record is not written yet"
+    again_resumed, _ = fitted(data, tmp_path, aggregation, **settings, state=str(file))
+    np.testing.assert_array_equal(weights(whole), weights(again_resumed))
+    training.forget()
+    training.forget()
     assert not file.exists()
 
 
@@ -227,8 +233,22 @@ def test_a_state_of_another_training_or_a_damaged_one_is_refused(data: Mails, tm
         Federated(Plain(), 2, state=str(file)).fit(
             Stopping(), data, Accelerator("cpu"), np.random.SeedSequence(0), tmp_path
         )
-    with pytest.raises(UserError, match="is of another training; remove it to begin anew"):
+    with pytest.raises(UserError, match="is of another training; name another file, or remove it to begin anew"):
         fitted(data, tmp_path, Plain(), batch_size=64, state=str(file))
+    with pytest.raises(UserError, match=r"training.rounds=1 is not allowed: .* is after 1 rounds"):
+        fitted(data, tmp_path, Plain(), rounds=1, state=str(file))
+    before = file.read_bytes()
+    with locked(file), pytest.raises(UserError, match="is being changed by another process"):
+        fitted(data, tmp_path, Plain(), rounds=2, state=str(file))
+    assert file.read_bytes() == before
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(UserError, match="is damaged"):
         fitted(data, tmp_path, Plain(), state=str(file))
+
+
+def test_a_state_that_cannot_be_written_is_one_line(data: Mails, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    for state in (tmp_path / "file" / "state", tmp_path):
+        with pytest.raises(UserError, match=r"training\.state=.*(cannot|is damaged)|cannot write training\.state="):
+            fitted(data, tmp_path, Plain(), rounds=2, state=str(state))
+    assert (tmp_path / "file").read_text() == "in the way"

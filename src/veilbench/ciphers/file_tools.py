@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from veilbench.beside import whole_file
 from veilbench.ciphers import container
 from veilbench.ciphers.schemes import Scheme, scheme_of
 from veilbench.errors import UserError
@@ -118,21 +117,15 @@ def _replacing(target: Path) -> Iterator[_Sink]:
 
     The target of a link is replaced, not the link, and keeps its permissions.
     """
-    target = Path(os.path.realpath(target))
-    beside = target.with_name(f".veilbench-{secrets.token_hex(8)}.part")
-    try:
+    with ExitStack() as done:
         with _write_errors(target):
-            file = beside.open("xb")
-        with file:
+            partial = done.enter_context(whole_file(target))
+        with partial.open("wb") as file:
             yield _Sink(file, target)
             with _write_errors(target):
                 file.flush()
         with _write_errors(target):
-            if target.exists():
-                shutil.copymode(target, beside)
-            beside.replace(target)
-    finally:
-        beside.unlink(missing_ok=True)
+            done.close()
 
 
 @contextmanager

@@ -24,11 +24,12 @@ from veilbench.federated.flower_accountant import flower_draws
 from veilbench.federated.flower_library import flower
 from veilbench.federated.flower_strategy import WEIGHT, protocol_of, strategy_of
 from veilbench.federated.local_round import ORDER, client_update, moved_weights
-from veilbench.findings import whole_folder
+from veilbench.folders import whole_folder
 from veilbench.mail.filter import MailFilter
 
 RunConfig = dict[str, bool | float | int | str]
 HISTORY = "history.json"  # beside the filter: per round, its numbers
+WRITTEN = ("subject.json", "subject.safetensors", HISTORY)  # what the server leaves; an earlier one is replaced
 DEFAULTS: RunConfig = {
     "prepared": "prepared/mail_small",  # a folder that the stage `prepare` wrote
     "out": "",  # a folder for the trained filter; empty keeps it nowhere
@@ -96,7 +97,7 @@ def serve(grid: Any, context: Any, own: RunConfig | None = None) -> MailFilter:
         raise UserError("the federation ended without weights: no round had enough clients")
     made = filter_of(arrays)
     if settings["out"]:
-        with whole_folder(Path(settings["out"])) as partial:
+        with whole_folder(Path(settings["out"]), WRITTEN) as partial:
             made.save(partial)
             (partial / HISTORY).write_text(json.dumps(history_of(result)), encoding="utf8")
     return made

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from safetensors import safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
+from veilbench.beside import whole_file
 from veilbench.errors import UserError
 
 
@@ -35,7 +35,11 @@ class RoundState:
     seen: list[str]
 
     def save(self, path: Path) -> None:
-        """Write beside, then rename: a kill leaves the old state or the new one."""
+        """Write the file whole: a kill leaves the old state or the new one.
+
+        Raises:
+            UserError: the file cannot be written.
+        """
         head = {
             "fingerprint": self.fingerprint,
             "rounds": self.rounds,
@@ -43,11 +47,12 @@ class RoundState:
             "notes": self.notes,
             "seen": self.seen,
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
         arrays = {f"{place:04d}": np.ascontiguousarray(array) for place, array in enumerate(self.weights)}
-        save_file(arrays, partial, {"state": json.dumps(head)})
-        partial.rename(path)
+        try:
+            with whole_file(path) as partial:
+                partial.write_bytes(save(arrays, {"state": json.dumps(head)}))
+        except OSError as error:
+            raise UserError(f"cannot write training.state={path}: {error.strerror or error}") from error
 
     @classmethod
     def load(cls, path: Path, fingerprint: str) -> RoundState | None:
@@ -56,7 +61,7 @@ class RoundState:
         Raises:
             UserError: the file is damaged, or of another training.
         """
-        if not path.is_file():
+        if not path.exists():
             return None
         try:
             with safe_open(path, "numpy") as file:
@@ -66,5 +71,7 @@ class RoundState:
         except Exception as error:  # safetensors and json each raise errors of their own on a damaged file
             raise UserError(f"training.state={path} is damaged: {error}; remove it to begin anew") from error
         if state.fingerprint != fingerprint:
-            raise UserError(f"training.state={path} is of another training; remove it to begin anew")
+            raise UserError(
+                f"training.state={path} is of another training; name another file, or remove it to begin anew"
+            )
         return state

@@ -9,6 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from veilbench.csv_cells import escape
 from veilbench.errors import UserError
 from veilbench.experiment import Config, identity
@@ -17,6 +19,7 @@ from veilbench.findings import Findings, Metric, Verdict
 from veilbench.report.records import STAGES, Record, read_all
 
 Row = dict[str, Any]
+_ROWS = TypeAdapter(list[Row])
 SCHEMA = Path(__file__).parent / "leaderboard.schema.json"
 WORST_FIRST = (Verdict.BROKEN, Verdict.LEAKS, Verdict.INCONCLUSIVE, Verdict.HOLDS)
 
@@ -51,11 +54,13 @@ def load_rows(path: Path) -> list[Row]:
     """Read leaderboard.json.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or a damaged one.
     """
     try:
-        return list(json.loads(path.read_text(encoding="utf8")))
-    except (OSError, ValueError) as error:
+        return _ROWS.validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise UserError(f"cannot read {path}: {error.errors()[0]['msg']}; run `dvc repro report`") from error
+    except OSError as error:
         raise UserError(f"cannot read {path}: {error}; run `dvc repro report`") from error
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from veilbench.errors import UserError
 from veilbench.experiment import Config, load
-from veilbench.findings import Findings
+from veilbench.findings import CURVE_COLUMNS, Findings, curve_rows, headline
+from veilbench.provenance import require
 
+T = TypeVar("T")
 STAGES = ("train", "evaluate", "attack")
-_FINDINGS = TypeAdapter(dict[str, Findings])
+_FINDINGS, _METRICS = TypeAdapter(dict[str, Findings]), TypeAdapter(dict[str, float])
+_COSTS = TypeAdapter(dict[str, dict[str, float]])
 
 
 @dataclass(frozen=True)
@@ -43,10 +48,10 @@ def read(name: str, params: Path, results: Path) -> Record:
     """Read one experiment's configuration and its three records.
 
     Raises:
-        UserError: a file is missing or damaged; the line names it.
+        UserError: a file is missing or damaged, or was made with other settings or code; the line names it.
     """
     config = load(params / f"{name}.yaml")
-    return Record(name, config, {stage: _stage(name, stage, results / name / stage) for stage in STAGES})
+    return Record(name, config, {stage: _stage(name, stage, results / name / stage, config) for stage in STAGES})
 
 
 def read_all(names: Sequence[str], params: Path, results: Path) -> list[Record]:
@@ -54,30 +59,48 @@ def read_all(names: Sequence[str], params: Path, results: Path) -> list[Record]:
     return [read(name, params, results) for name in names]
 
 
-def _stage(name: str, stage: str, folder: Path) -> dict[str, Findings]:
-    path = folder / "findings.json"
-    text = _text(path, name, stage)
-    costs = _json(folder / "cost.json", name, stage)
-    try:
-        found = _FINDINGS.validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        at = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{path} is damaged at {at or 'its start'}: {first['msg']}") from error
+def _stage(name: str, stage: str, folder: Path, config: Config) -> dict[str, Findings]:
+    remedy = f"run `dvc repro {stage}@{name}`"
+    found = _checked(_FINDINGS, folder / "findings.json", remedy)
+    costs = _checked(_COSTS, folder / "cost.json", remedy)
+    if _checked(_METRICS, folder / "metrics.json", remedy) != headline(found):
+        raise UserError(f"{folder / 'metrics.json'} is damaged: it is not what findings.json says; {remedy}")
+    if _rows(folder / "curves.csv", remedy) != len(list(curve_rows(found))):
+        raise UserError(f"{folder / 'curves.csv'} is damaged: it has not the points of findings.json; {remedy}")
+    require(folder, stage, config)
     for key, findings in found.items():
         findings.cost = costs.get(key, {})
     return found
 
 
-def _text(path: Path, name: str, stage: str) -> str:
+def _checked(adapter: TypeAdapter[T], path: Path, remedy: str) -> T:
     try:
-        return path.read_text(encoding="utf8")
+        text = path.read_text(encoding="utf8")
+        json.loads(text, parse_constant=_no_number)
+        return adapter.validate_json(text)
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}; run `dvc repro {stage}@{name}`") from error
-
-
-def _json(path: Path, name: str, stage: str) -> Any:
-    try:
-        return json.loads(_text(path, name, stage))
+        raise UserError(f"cannot read {path}: {error.strerror}; {remedy}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        at = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"{path} is damaged at {at or 'its start'}: {first['msg']}; {remedy}") from error
     except ValueError as error:
-        raise UserError(f"{path} is damaged: {error}") from error
+        raise UserError(f"{path} is damaged: {error}; {remedy}") from error
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no number")
+
+
+def _rows(path: Path, remedy: str) -> int:
+    """The number of points in curves.csv."""
+    try:
+        with path.open(newline="", encoding="utf8") as file:
+            head, *rows = csv.reader(file)
+        if tuple(head) != CURVE_COLUMNS or not all(math.isfinite(sum(map(float, row[1:]))) for row in rows):
+            raise ValueError(f"its columns must be {', '.join(CURVE_COLUMNS)}, all but the first of them numbers")
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}; {remedy}") from error
+    except (ValueError, csv.Error) as error:
+        raise UserError(f"{path} is damaged: {error}; {remedy}") from error
+    return len(rows)

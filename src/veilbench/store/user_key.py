@@ -49,13 +49,18 @@ def create(path: Path) -> None:
     """
     secret = secrets.token_bytes(BYTES)
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(f"{MAGIC} {secret.hex()} {check(secret)}\n")
-            file.flush()
-            os.fsync(file.fileno())
+        file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w")
     except FileExistsError as error:
         raise UserError(f"{path} exists: a key is never overwritten, since its templates would be lost") from error
     except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from error
+    try:
+        with file:
+            file.write(f"{MAGIC} {secret.hex()} {check(secret)}\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        path.unlink()  # this call made it, and half a key would be in the way of a whole one
         raise UserError(f"cannot write {path}: {error.strerror}") from error
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from time import monotonic
 from typing import Annotated, Any
@@ -30,6 +30,7 @@ from veilbench.federated.protocol import Protocol, described
 from veilbench.federated.round_state import RoundState
 from veilbench.findings import Findings
 from veilbench.modules.mail_classifier import MailClassifier
+from veilbench.store.replacing import locked
 from veilbench.subject import Subject
 from veilbench.training.round_history import record, record_privacy
 
@@ -52,9 +53,10 @@ class Federated(Training):
         deadline: see `RoundPolicy`.
         largest_norm: see `RoundPolicy`.
         least_clients: see `RoundPolicy`.
-        state: a file that is written after every round, and that a training which was killed goes on from; removed at
-            the end. None keeps none. Keys and the noise on updates are drawn anew then, so that no noise is ever used
-            twice: without it the resumed training is the uninterrupted one to the last digit, with it another draw.
+        state: a file that is written after every round but the last, and that a training which was killed goes on from;
+            removed once the record is written. One training at a time uses it. None keeps none. Keys and the noise on
+            updates are drawn anew then, so that no noise is ever used twice: without it the resumed training is the
+            uninterrupted one to the last digit, with it another draw.
     """
 
     model_kind = MailClassifier
@@ -85,8 +87,28 @@ class Federated(Training):
 
         Raises:
             UserError: no client sent a usable update in some round, too few were there for secure aggregation, no
-                weight changed, or the state does not fit.
+                weight changed, or the state does not fit, or another training uses it.
         """
+        with self._state_alone():
+            return self._fit(module, data, trainer, seeds, folder)
+
+    def forget(self) -> None:
+        """Remove the state: the training's outcome is kept elsewhere."""
+        if self.state:
+            self.state.unlink(missing_ok=True)
+
+    def _state_alone(self) -> AbstractContextManager[object]:
+        if self.state is None:
+            return nullcontext()
+        try:
+            self.state.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot write training.state={self.state}: {error.strerror}") from error
+        return locked(self.state, wait=0)
+
+    def _fit(
+        self, module: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path
+    ) -> tuple[Subject, Findings]:
         key, order, noise, draw = seeds.spawn(4)
         rows, device = module.start(data, key), trainer.device()
         module.to(device)
@@ -94,6 +116,9 @@ class Federated(Training):
         seed, first = int(order.generate_state(1)[0]), weights_of(module)
         found, fingerprint = Findings("Training"), self._fingerprint(seed, rows, first)
         before = RoundState.load(self.state, fingerprint) if self.state else None
+        if before and before.rounds >= self.rounds:
+            many = f"is after {before.rounds} rounds; raise training.rounds, or remove it to begin anew"
+            raise UserError(f"training.rounds={self.rounds} is not allowed: training.state={self.state} {many}")
         begun = before or RoundState(fingerprint, 0, first, [], [], [])
         set_weights(module, begun.weights)
         found.notes += begun.notes
@@ -107,14 +132,12 @@ class Federated(Training):
             taking_part = np.sort(rng.choice(len(own), max(1, round(self.fraction * len(own))), replace=False))
             loss = self._round(module, own, (clients, inbox), taking_part.tolist(), number, seed, found)
             history.append({"loss": loss, **module.health()})
-            if self.state:
+            if self.state and number + 1 < self.rounds:
                 done = (number + 1, weights_of(module), history, found.notes, sorted(inbox.seen))
                 RoundState(fingerprint, *done).save(self.state)
         if all((a == b).all() for a, b in zip(first, weights_of(module), strict=True)):
             raise UserError("the training changed no weight; raise training.rounds or the learning rate")
         save_file({k: v.cpu().contiguous() for k, v in module.state_dict().items()}, folder / "weights.safetensors")
-        if self.state:
-            self.state.unlink()
         subject = module.subject()
         if hasattr(subject, "protocol"):  # attacks on mail filters go on from it
             subject.protocol = self._protocol(module)

@@ -60,3 +60,7 @@ class FederatedIdentities(Training):
             clients = np.tile(clients, 2)  # a mirrored print lies where the print lies
         dealt = DealtIdentities(**vars(data), clients=clients)
         return self.federated.fit(module, dealt, trainer, training, folder)
+
+    def forget(self) -> None:
+        """See `Federated.forget`."""
+        self.federated.forget()

@@ -6,10 +6,11 @@ import socket
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 
+from veilbench.beside import whole_file
 from veilbench.errors import UserError
 
 
@@ -45,18 +46,14 @@ def fetching(what: str, by_hand: str, seconds: float) -> Iterator[str]:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to, renamed to it at the end, so that no half file is ever left there.
+    """See `beside.whole_file`; the folder is made if it is not there.
 
     Raises:
         UserError: the folder cannot be written to.
     """
-    partial = path.with_name(f".partial-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        partial.replace(path)
+        with whole_file(path) as partial:
+            yield partial
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            partial.unlink()

@@ -1,0 +1,85 @@
+"""One job in a folder of its own: no other job writes there, and no other job's record is overwritten or half kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from veilbench.beside import whole_file
+from veilbench.errors import UserError
+from veilbench.experiment import Config, build
+from veilbench.store.replacing import locked
+
+RECORD = "experiment.yaml"  # what makes a folder a record: written last
+NOT_COMPARED = ("digests", "tracking", "objective")  # no number depends on them, or the code may have changed
+SHOWN = 3  # settings that an error names
+
+
+@contextmanager
+def recorded(config: Config, folder: Path) -> Iterator[None]:
+    """A job's folder while it works; when the block ends well the folder is a record, and published.
+
+    The folder may hold the record of the same settings, which is none until the job is done again.
+
+    Raises:
+        UserError: the folder holds the record of other settings, or another job is writing into it.
+    """
+    marker = folder / RECORD
+    _refuse_other(config, marker)
+    with locked(marker, wait=0):
+        _refuse_other(config, marker)
+        marker.unlink(missing_ok=True)
+        yield
+        write_text(marker, yaml.safe_dump(config, sort_keys=False))
+        build(config["tracking"]).publish(config, folder)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file of a job's folder, whole.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as partial:
+            partial.write_text(text, encoding="utf8")
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _refuse_other(config: Config, marker: Path) -> None:
+    if not marker.exists():
+        return
+    elsewhere = "name another folder with hydra.run.dir or hydra.sweep.dir, or move this one away"
+    try:
+        there = flat(yaml.safe_load(marker.read_text(encoding="utf8")))
+    except (OSError, ValueError, yaml.YAMLError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{marker} is damaged, so that its settings are not known: {reason}; {elsewhere}") from error
+    if told := difference(flat(yaml.safe_load(yaml.safe_dump(config, sort_keys=False))), there):
+        raise UserError(f"{marker.parent} holds the record of other settings: {told}; {elsewhere}")
+
+
+def difference(here: dict[str, Any], there: dict[str, Any]) -> str:
+    """In a few words, where settings differ; empty where they do not."""
+    differing = [key for key in {**here, **there} if here.get(key) != there.get(key)]
+    told = ", ".join(f"{key}={here.get(key)} (there: {there.get(key)})" for key in differing[:SHOWN])
+    return told + (f" and {len(differing) - SHOWN} more" if len(differing) > SHOWN else "")
+
+
+def flat(config: Config) -> dict[str, Any]:
+    """The settings that numbers depend on, by their dotted names."""
+
+    def leaves(node: Any, name: str) -> Iterator[tuple[str, Any]]:
+        if isinstance(node, dict):
+            for key, child in node.items():
+                yield from leaves(child, f"{name}.{key}" if name else str(key))
+        else:
+            yield name, node
+
+    return dict(leaves({key: value for key, value in config.items() if key not in NOT_COMPARED}, ""))

@@ -1,0 +1,193 @@
+"""Jobs and their folders: one job at a time, no record of two jobs, nothing removed that a job did not make."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from omegaconf import OmegaConf
+from pipelines import hydra_folders
+from pipelines.hydra_folders import Before
+from pipelines.job import RECORD, flat, recorded
+
+from veilbench.errors import UserError
+from veilbench.store.replacing import locked
+
+from .conftest import ROOT
+
+QUICK = ["experiment=aes_ctr", "tracking=none", "attack=[]", "evaluation=[]", "data.words=[400,600]"]
+TRACKING = {"_target_": "veilbench.tracking.NoTracking"}
+CONFIG = {"seed": 0, "model": {"net": {"code": 4}, "parts": [1, 2]}, "attack": {}, "tracking": TRACKING, "digests": {}}
+
+
+def started(folder: Path, *words: str) -> subprocess.Popen[str]:
+    paths = {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "CI": "true"}
+    kept = {name: value for name, value in os.environ.items() if name != "VEILBENCH_TRACEBACK"}
+    command = [sys.executable, str(ROOT / "pipelines" / "sweep.py"), *words]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=folder, env=kept | paths, stdout=pipe, stderr=pipe, text=True)
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """The exit status, and what was said on stderr."""
+    said = process.communicate()[1]
+    return process.returncode, said
+
+
+def content(folder: Path) -> dict[str, bytes | None]:
+    """Everything in a folder; None for a folder."""
+    return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in sorted(folder.rglob("*"))}
+
+
+def fill(folder: Path) -> None:
+    """A checkout with work in it."""
+    for name in (".git/HEAD", "prepared/text/words.txt", "notes.md", "multirun.yaml", ".hydra/config.yaml"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    (folder / "empty").mkdir()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["hydra.run.dir=."],
+        ["-m", "hydra.sweep.dir=.", "hydra.sweep.subdir=empty"],
+        ["-m", "hydra.sweep.dir=new/er"],
+        [],
+    ],
+    ids=" ".join,
+)
+def test_a_refused_call_changes_nothing(tmp_path: Path, words: list[str]) -> None:
+    fill(tmp_path)
+    before = content(tmp_path)
+    status, said = ended(started(tmp_path, *words, *QUICK, "seed=-1"))
+    assert (status, said.splitlines()[-1][:27]) == (2, "error: seed=-1 is not allow")
+    assert content(tmp_path) == before
+
+
+def test_jobs_of_the_same_second_have_folders_of_their_own(tmp_path: Path) -> None:
+    processes = [started(tmp_path, *QUICK, f"seed={seed}") for seed in range(4)]
+    assert [ended(process)[0] for process in processes] == [0, 0, 0, 0]
+    records = sorted(tmp_path.glob("outputs/*/*/experiment.yaml"))
+    assert sorted(yaml.safe_load(path.read_text())["seed"] for path in records) == [0, 1, 2, 3]
+    for path in records:
+        overrides = yaml.safe_load((path.parent / ".hydra" / "overrides.yaml").read_text())
+        assert f"seed={yaml.safe_load(path.read_text())['seed']}" in overrides
+
+
+def test_a_sweep_leaves_the_records_of_another_one_as_they_are(tmp_path: Path) -> None:
+    words = ["-m", *QUICK, "hydra.sweep.dir=mix"]
+    assert ended(started(tmp_path, *words, "seed=0"))[0] == 0
+    before = content(tmp_path)
+    status, said = ended(started(tmp_path, *words, "seed=1", "evaluation=[fidelity]"))
+    assert status == 2
+    assert "mix/0 holds the record of other settings: seed=1 (there: 0), evaluation.fidelity" in said.splitlines()[-1]
+    assert "hydra.sweep.dir" in said.splitlines()[-1]
+    assert content(tmp_path) == before
+    with locked(tmp_path / "mix" / "0" / RECORD):
+        status, said = ended(started(tmp_path, *words, "seed=0"))
+    assert status == 2
+    assert said.splitlines()[-1].endswith("mix/0/experiment.yaml is being changed by another process")
+    assert content(tmp_path) == before
+    assert ended(started(tmp_path, *words, "seed=0,1"))[0] == 0  # the same job again, and one more beside it
+    assert {path.parent.name for path in tmp_path.glob("mix/*/experiment.yaml")} == {"0", "1"}
+    first, second = (yaml.safe_load((tmp_path / "mix" / f"multirun{n}.yaml").read_text()) for n in (".1", ""))
+    assert [sweep["hydra"]["overrides"]["task"][-1] for sweep in (first, second)] == ["seed=0", "seed=0,1"]
+
+
+def work(config: dict[str, Any], folder: Path, failure: Exception | None = None) -> None:
+    with recorded(config, folder):
+        assert not (folder / RECORD).exists()
+        if failure:
+            raise failure
+
+
+def test_a_folder_is_a_record_once_its_job_is_done(tmp_path: Path) -> None:
+    work(CONFIG, tmp_path)
+    assert yaml.safe_load((tmp_path / RECORD).read_text()) == CONFIG
+    with pytest.raises(RuntimeError):
+        work(CONFIG, tmp_path, RuntimeError())
+    assert not (tmp_path / RECORD).exists(), "half of it is of the job that failed"
+    work(CONFIG | {"seed": 1}, tmp_path)  # what is no record stands in nobody's way
+    assert yaml.safe_load((tmp_path / RECORD).read_text())["seed"] == 1
+
+
+@pytest.mark.parametrize("change", [{"digests": {"train": "1"}}, {"objective": "x"}, {"tracking": {**TRACKING}}])
+def test_other_code_and_another_store_make_the_same_job(tmp_path: Path, change: dict[str, Any]) -> None:
+    work(CONFIG, tmp_path)
+    work(CONFIG | change, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"seed": 7}, r"seed=7 \(there: 0\)"),
+        ({"model": {"net": {"code": 8}, "parts": [1, 2]}}, r"model.net.code=8 \(there: 4\)"),
+        ({"model": {"net": {"code": 4}, "parts": [2]}}, r"model.parts=\[2\] \(there: \[1, 2\]\)"),
+        ({"attack": {"a": {"b": 1}}}, r"settings: attack.a.b=1 \(there: None\);"),
+        ({"x": dict.fromkeys("abcd", 1)}, r"x.c=1 \(there: None\) and 1 more; name another folder"),
+    ],
+)
+def test_other_settings_are_refused_by_name(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    work(CONFIG, tmp_path)
+    before = content(tmp_path)
+    with pytest.raises(UserError, match=said):
+        work(CONFIG | change, tmp_path)
+    assert content(tmp_path) == before
+
+
+@pytest.mark.parametrize("text", ["", "]", "- 1\n", "\0"])
+def test_a_damaged_record_is_not_written_over(tmp_path: Path, text: str) -> None:
+    (tmp_path / RECORD).write_text(text)
+    with pytest.raises(UserError, match=r"experiment.yaml is damaged.*name another folder"):
+        work(CONFIG, tmp_path)
+    assert (tmp_path / RECORD).read_text() == text
+
+
+def test_two_jobs_never_share_a_folder(tmp_path: Path) -> None:
+    with recorded(CONFIG, tmp_path), pytest.raises(UserError, match="is being changed by another process"):
+        work(CONFIG, tmp_path)
+    assert (tmp_path / RECORD).is_file()
+
+
+def test_settings_are_compared_by_their_dotted_names() -> None:
+    assert flat(CONFIG) == {"seed": 0, "model.net.code": 4, "model.parts": [1, 2]}
+
+
+def test_only_folders_that_were_not_there_are_removed(tmp_path: Path) -> None:
+    """Of what lies deeper in a sweep's folder than its jobs nobody has noted whether it was there."""
+    (tmp_path / "sweep" / "old" / "job").mkdir(parents=True)
+    before = Before()
+    settings = {"sweep": {"dir": str(tmp_path / "sweep")}, "overrides": {"task": []}}
+    before.on_multirun_start(OmegaConf.create({"hydra": settings}))
+    for name in ("old/job", "old", "new/job", "other"):
+        (tmp_path / "sweep" / name).mkdir(parents=True, exist_ok=True)
+    (tmp_path / "sweep" / "other" / "file").write_text("x")
+    for name in ("old/job", "old", "new/job", "other"):
+        before.withdraw(tmp_path / "sweep" / name)
+    assert content(tmp_path / "sweep") == {"old": None, "old/job": None, "other": None, "other/file": b"x"}
+    single = Before()
+    single.on_run_start(OmegaConf.create({"hydra": {"run": {"dir": str(tmp_path / "a" / "b")}}}))
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    single.withdraw(tmp_path / "a" / "b")
+    single.withdraw(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"sweep"}
+
+
+@pytest.fixture
+def nothing_noted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(Before, "current", None)
+    return
+
+
+@pytest.mark.usefixtures("nothing_noted")
+def test_without_a_note_nothing_is_removed(tmp_path: Path) -> None:
+    hydra_folders.withdraw(tmp_path)
+    hydra_folders.tidy()
+    assert tmp_path.is_dir()

@@ -1,0 +1,190 @@
+"""The stages of one small experiment: what they read must be made for it, what they leave is whole or as it was."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pipelines.compose import composed, plain
+
+from veilbench import stages
+from veilbench.attacks.control_memory import ControlMemory
+from veilbench.errors import UserError
+from veilbench.experiment import Config
+
+WORDS = ["tracking=none", "data.words=[400,600]", "evaluation=[fidelity]", "evaluation.fidelity.length=100"]
+WORDS += ["attack=[chosen_plaintext]", "attack.chosen_plaintext.games=20", "attack.chosen_plaintext.queries=24"]
+WORDS += ["attack.chosen_plaintext.length=8"]
+MADE = ("prepared", "train", "evaluate", "attack")
+
+
+def config(model: str = "substitution", *words: str) -> Config:
+    return plain(composed([f"model={model}", "training=none", *WORDS, *words]))
+
+
+@pytest.fixture(scope="module")
+def ours() -> Config:
+    return config()
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory: pytest.TempPathFactory, ours: Config) -> Path:
+    root = tmp_path_factory.mktemp("record")
+    before = Path.cwd()
+    os.chdir(root)  # the controls' results are remembered in a folder of the working folder
+    try:
+        stages.run_all(ours, root)
+    finally:
+        os.chdir(before)
+    return root
+
+
+@pytest.fixture
+def root(record: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(record, tmp_path / "root")
+    monkeypatch.chdir(tmp_path / "root")
+    return tmp_path / "root"
+
+
+def run(stage: str, config: Config, root: Path) -> None:
+    data, trained = root / "prepared", root / "train"
+    if stage == "prepare":
+        stages.prepare(config, data)
+    elif stage == "train":
+        stages.train(config, data, trained)
+    else:
+        getattr(stages, stage)(config, data, trained, root / stage)
+
+
+def content(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def test_every_stage_signs_its_folder(root: Path, ours: Config) -> None:
+    signed = {name: json.loads((root / name / "made_by.json").read_text()) for name in MADE}
+    for name, found in signed.items():
+        assert found["stage"] == name.removesuffix("d")
+        assert set(found["files"]) == {path.name for path in (root / name).iterdir()}
+        assert found["digests"].items() <= ours["digests"].items()
+
+
+@pytest.mark.parametrize("stage", ["evaluate", "attack"])
+def test_the_model_of_another_experiment_is_refused(root: Path, stage: str) -> None:
+    before = content(root)
+    with pytest.raises(UserError, match=r"train was made with other settings or code: its digest of the stage `train`"):
+        run(stage, config("aes_ctr"), root)
+    assert content(root) == before
+
+
+@pytest.mark.parametrize("stage", ["train", "evaluate", "attack"])
+def test_data_prepared_otherwise_are_refused(root: Path, stage: str) -> None:
+    before = content(root)
+    with pytest.raises(UserError, match=r"prepared was made with other settings or code"):
+        run(stage, config("substitution", "data.words=[400,601]"), root)
+    (root / "prepared" / "made_by.json").unlink()
+    with pytest.raises(UserError, match=r"prepared/made_by.json is missing.*run the stage `prepare` again"):
+        run(stage, config(), root)
+    del before["prepared/made_by.json"]
+    assert content(root) == before
+
+
+@pytest.mark.parametrize("stage", ["prepare", "train", "evaluate", "attack"])
+def test_a_stage_again_writes_the_same_and_refuses_to_remove_what_it_did_not_write(
+    root: Path, ours: Config, stage: str
+) -> None:
+    before = content(root)
+    run(stage, ours, root)
+    after = content(root)
+    own = "prepared" if stage == "prepare" else stage
+    assert {name for name in after if after[name] != before.get(name)} <= {f"{own}/cost.json"}
+    (root / own / "notes.md").write_text("mine")
+    before = content(root)
+    with pytest.raises(UserError, match=rf"{own} holds notes.md, which was not written"):
+        run(stage, ours, root)
+    assert content(root) == before
+
+
+@pytest.mark.parametrize("stage", ["prepare", "train", "evaluate", "attack"])
+def test_a_full_disk_leaves_the_earlier_record(
+    root: Path, ours: Config, stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*anything: Any, **more: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    before = content(root)
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(UserError, match=r"cannot write the folder .*: No space left on device"):
+        run(stage, ours, root)
+    assert content(root) == before
+    assert not list(root.rglob(".*.partial*"))
+
+
+def keys(root: Path, config: Config, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The keys of the remembered controls that an attack asks for."""
+    asked: list[str | None] = []
+
+    class Watched(ControlMemory):
+        def __init__(self, folder: Path, key: str | None) -> None:
+            super().__init__(folder, key)
+            asked.append(key)
+
+    monkeypatch.setattr(stages, "ControlMemory", Watched)
+    run("attack", config, root)
+    return {str(key) for key in asked}
+
+
+def test_a_control_is_remembered_for_the_same_data_and_seed_alone(
+    root: Path, ours: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = keys(root, ours, monkeypatch)
+    assert keys(root, ours, monkeypatch) == found
+    assert len(found) == 1
+    text = (root / "prepared" / "target.txt").read_text()
+    (root / "prepared" / "target.txt").write_text(text[::-1])  # as where a file that the settings only name has changed
+    found |= keys(root, ours, monkeypatch)
+    assert len(found) == 2
+    seeded = config("substitution", "seed=1")
+    run("train", seeded, root)
+    assert len(found | keys(root, seeded, monkeypatch)) == 3
+
+
+class Resumable:
+    """A training that keeps something to go on from."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner, self.forgotten = inner, False
+
+    def fit(self, *anything: Any) -> Any:
+        return self.inner.fit(*anything)
+
+    def forget(self) -> None:
+        assert Path("train/metrics.json").is_file()
+        self.forgotten = True
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_a_training_can_go_on_from_goes_when_its_record_is_there(
+    root: Path, ours: Config, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    real, made = stages.build, list[Resumable]()
+
+    def build(node: Any) -> Any:
+        if node is not ours["training"]:
+            return real(node)
+        made.append(Resumable(real(node)))
+        return made[0]
+
+    monkeypatch.setattr(stages, "build", build)
+    shutil.rmtree(root / "train")
+    if fails:
+        monkeypatch.setattr(stages, "sign", lambda *anything: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run("train", ours, root)
+    else:
+        run("train", ours, root)
+    assert made[0].forgotten is not fails
