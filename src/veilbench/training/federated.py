@@ -153,8 +153,8 @@ class Federated:
             update = flat(weights_of(module)) - flat(begin)
             try:
                 with timed(found, "protecting_seconds"):
-                    message = clients[who].protect(update, inbox.weights[who])
-                messages[who] = inbox.checked(who, number, number, message, monotonic() - started)
+                    message = clients[who].protect(update, inbox.weights[who], number)
+                messages[who] = inbox.checked(who, number, message, monotonic() - started)
                 losses.append(loss)
             except UserError as error:
                 found.notes.append(f"round {number + 1}: client {who} was left out: {error}")

@@ -11,7 +11,7 @@ import numpy as np
 from annotated_types import Ge
 
 from veilbench.errors import UserError
-from veilbench.federated.aggregations.base import Aggregation, Aggregator, Client, ExampleNoise, message, opened
+from veilbench.federated.aggregations.base import Aggregation, Aggregator, Client, ExampleNoise, message, opened, stamp
 
 Kind = Literal["dies", "late", "nan", "wrong shape", "huge", "poisoned", "claims more", "replays", "rubbish"]
 
@@ -46,7 +46,7 @@ class FaultyClient(Client):
     def __init__(self, inner: Client, faults: Sequence[Fault]) -> None:
         self.inner, self.faults, self.turn, self.last = inner, list(faults), 0, b""
 
-    def protect(self, update: np.ndarray, weight: float) -> bytes:
+    def protect(self, update: np.ndarray, weight: float, number: int = 0) -> bytes:
         """See `Client.protect`; faults are applied from the outside in."""
         kinds = {fault.kind: fault for fault in self.faults if fault.turn <= self.turn}
         self.turn += 1
@@ -56,22 +56,22 @@ class FaultyClient(Client):
             time.sleep(kinds["late"].seconds)
         if "replays" in kinds and self.last:
             return self.last
-        self.last = self._sent(update, weight, set(kinds))
+        self.last = self._sent(update, weight, number, set(kinds))
         return self.last
 
-    def _sent(self, update: np.ndarray, weight: float, kinds: set[Kind]) -> bytes:
+    def _sent(self, update: np.ndarray, weight: float, number: int, kinds: set[Kind]) -> bytes:
         if "rubbish" in kinds:
             return b"\x00" * 100
         if "wrong shape" in kinds:
-            return self.inner.protect(update[:-1], weight)
+            return self.inner.protect(update[:-1], weight, number)
         if "nan" in kinds:  # an honest client would refuse; this one claims the update's size, and fills it with NaN
-            made = self.inner.protect(update, weight)
+            made = self.inner.protect(update, weight, number)
             return made[: -len(opened(made)[2])] + b"\xff" * len(opened(made)[2])  # NaN in any width
         if "claims more" in kinds:
-            made = self.inner.protect(update, weight)
-            return message(1.0, len(update), opened(made)[2])
+            made = self.inner.protect(update, weight, number)
+            return message(1.0, len(update), opened(made)[2], *stamp(made))
         factor = 1e6 if "huge" in kinds else -10 if "poisoned" in kinds else 1
-        return self.inner.protect(update * factor, weight)
+        return self.inner.protect(update * factor, weight, number)
 
     def open(self, combined: bytes) -> np.ndarray:
         """See `Client.open`."""
