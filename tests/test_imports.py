@@ -18,7 +18,7 @@ FLOORS = [
     {"training", "evaluations", "attacks", "report", "tracking", "experiment", "search", "stages", "accelerator"},
     {"modules", "baselines", "data", "ciphers", "representations", "templates", "store", "mail", "federated"},
     {"nets", "losses", "metrics", "regularisers", "corruptions"},
-    {"threat", "findings", "subject", "sources", "errors", "lifeline"},
+    {"threat", "findings", "subject", "sources", "errors", "lifeline", "checked_arrays"},
 ]
 HEIGHT = {part: -index for index, floor in enumerate(FLOORS) for part in floor}
 FRAMEWORKS = {"pytorch_lightning", "lightning", "hydra", "omegaconf", "mlflow"}
