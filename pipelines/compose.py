@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from veilbench.errors import UserError
 from veilbench.experiment import MADE_BEFORE, SETTINGS, Config, build, check
+from veilbench.limits import Seed, require_value
 from veilbench.sources import digest
 
 CONF = Path(__file__).parent.parent / "conf"
@@ -95,11 +96,14 @@ def check_top(content: Config, overrides: Sequence[str]) -> None:
     """Check what no constructor sees; drop what an experiment sets up and the user has not chosen.
 
     Raises:
-        UserError: the seed is not a natural number, or the user sets up an attack or evaluation that is not chosen.
+        UserError: the seed is negative, too large or no whole number, or the user sets up an attack or evaluation that
+            is not chosen.
     """
     seed = content["seed"]
-    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        raise UserError(f"seed={seed!r} is not allowed: input should be a whole number, 0 or more")
+    try:
+        require_value(Seed, seed, "seed")
+    except ValueError as error:
+        raise UserError(str(error)) from error
     for group in ("evaluation", "attack"):
         for name, node in list((content.get(group) or {}).items()):
             if isinstance(node, dict) and "_target_" in node:

@@ -15,10 +15,21 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"pipelines"},
     {"cli"},
-    {"training", "evaluations", "attacks", "report", "tracking", "experiment", "search", "stages", "accelerator"},
+    {
+        "training",
+        "evaluations",
+        "attacks",
+        "report",
+        "tracking",
+        "experiment",
+        "search",
+        "stages",
+        "provenance",
+        "accelerator",
+    },
     {"modules", "baselines", "data", "ciphers", "representations", "templates", "store", "mail", "federated"},
     {"nets", "losses", "metrics", "regularisers", "corruptions"},
-    {"threat", "findings", "subject", "sources", "errors", "lifeline", "checked_arrays"},
+    {"threat", "findings", "subject", "sources", "errors", "lifeline", "checked_arrays", "limits"},
 ]
 HEIGHT = {part: -index for index, floor in enumerate(FLOORS) for part in floor}
 FRAMEWORKS = {"pytorch_lightning", "lightning", "hydra", "omegaconf", "mlflow"}

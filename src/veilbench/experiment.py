@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import yaml
-from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from veilbench.errors import UserError
+from veilbench.limits import require_value
 
 Config = dict[str, Any]
 SETTINGS = {  # what a stage reads of the configuration
@@ -95,11 +95,9 @@ def _check_value(annotation: Any, value: Any, where: str) -> None:
         name = getattr(annotation, "__name__", annotation)
         raise UserError(f"{where}={value!r} is not allowed: a {name} is described by its _target_")
     try:
-        TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value, strict=True)
-    except ValidationError as error:
-        first = error.errors()[0]
-        at = "".join(f"[{part}]" for part in first["loc"] if isinstance(part, int))
-        raise UserError(f"{where}{at}={first['input']!r} is not allowed: {first['msg'].lower()}") from error
+        require_value(annotation, value, where)
+    except ValueError as error:
+        raise UserError(str(error)) from error
 
 
 def build(node: Any) -> Any:

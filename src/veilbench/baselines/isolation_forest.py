@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from annotated_types import Ge
 
 from veilbench.baselines.fitted import Fitted, flat
 from veilbench.data.rows import Rows
+from veilbench.limits import Count
 from veilbench.representations.base import Detector
 
 LEAF, AT_ONCE = -1, 10_000  # no such node; rows scored at once, to bound the memory
@@ -23,7 +23,7 @@ class IsolationForest(Fitted, Detector):
 
     names = ("feature", "threshold", "below", "above", "depth", "usual")
 
-    def __init__(self, trees: Annotated[int, Ge(1)] = 100) -> None:
+    def __init__(self, trees: Count = 100) -> None:
         super().__init__()
         self.trees = trees
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
 import numpy as np
-from annotated_types import Ge, Gt
 
 from veilbench.data.mail import Mails
 from veilbench.data.word_counts import word_counts
 from veilbench.federated.protocol import Protocol
+from veilbench.limits import Positive, Steps
 from veilbench.mail.filter import MailFilter
 from veilbench.mail.spam_scorer import SpamScorer
 
@@ -22,9 +22,7 @@ class LogisticFilter(SpamScorer):
         iterations: at most.
     """
 
-    def __init__(
-        self, inverse_penalty: Annotated[float, Gt(0)] = 1.0, iterations: Annotated[int, Ge(1)] = 1_000
-    ) -> None:
+    def __init__(self, inverse_penalty: Positive = 1.0, iterations: Steps = 1_000) -> None:
         self.inverse_penalty, self.iterations = inverse_penalty, iterations
 
     def fit(self, data: Mails, rng: np.random.Generator) -> MailFilter:

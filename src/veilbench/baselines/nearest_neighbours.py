@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from annotated_types import Ge
 
 from veilbench.baselines.fitted import Fitted, flat
 from veilbench.data.rows import Rows
 from veilbench.errors import UserError
+from veilbench.limits import Count
 from veilbench.representations.base import Detector
 
 
@@ -24,7 +24,7 @@ class NearestNeighbours(Fitted, Detector):
 
     names = ("rows",)
 
-    def __init__(self, k: Annotated[int, Ge(1)] = 5) -> None:
+    def __init__(self, k: Count = 5) -> None:
         super().__init__()
         self.k = k
 

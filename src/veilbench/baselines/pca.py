@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from annotated_types import Ge
 
 from veilbench.baselines.fitted import Fitted, flat
 from veilbench.data.rows import Rows
 from veilbench.errors import UserError
+from veilbench.limits import Width
 from veilbench.representations.base import DifferentiableDetector, Representation
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Pca(Fitted, Representation, DifferentiableDetector):
 
     names = ("mean", "components")
 
-    def __init__(self, code: Annotated[int, Ge(1)] = 8) -> None:
+    def __init__(self, code: Width = 8) -> None:
         super().__init__()
         self.code = code
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from annotated_types import Ge
 from scipy.special import ndtri
 
 from veilbench.baselines.fitted import Fitted
 from veilbench.data.rows import Rows
+from veilbench.limits import Width
 from veilbench.representations.base import Representation
 
 
@@ -26,7 +26,7 @@ class RandomCode(Fitted, Representation):
 
     names = ("key", "mean")
 
-    def __init__(self, code: Annotated[int, Ge(1)] = 8) -> None:
+    def __init__(self, code: Width = 8) -> None:
         super().__init__()
         self.code = code
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from annotated_types import Ge
 
 from veilbench.baselines.fitted_restorer import FittedRestorer
 from veilbench.data.rows import Rows
+from veilbench.limits import Count, Positive
 
 MOST_PATCHES, STRIP = 50_000, 64  # to learn from; lines of patches restored at once, to bound the memory
 WHOLE, OTHERWISE = 1024, 8  # values of an image that is one patch; side of patches of larger ones
@@ -29,7 +29,7 @@ class Wiener(FittedRestorer):
 
     names = ("mean", "map")
 
-    def __init__(self, sigma: float = 0.1, patch: Annotated[int, Ge(1)] | None = None) -> None:
+    def __init__(self, sigma: Positive = 0.1, patch: Count | None = None) -> None:
         super().__init__(sigma)
         self.patch = patch
 

@@ -12,6 +12,7 @@ from annotated_types import Ge
 
 from veilbench.data import prepared
 from veilbench.errors import UserError
+from veilbench.limits import Count, NotNegative, Seed, Side
 
 PARTS = ("train", "auxiliary", "enrolment", "probe")
 NAME = "identities"  # of the arrays' file
@@ -113,10 +114,10 @@ class IdentitiesData:
     def __init__(
         self,
         source: IdentitySource,
-        split: Sequence[Annotated[float, Ge(0)]] = (0.5, 0.2, 0.3),
-        enrolled: Annotated[int, Ge(1)] = 1,
-        size: Sequence[Annotated[int, Ge(8)]] | None = None,
-        seed: Annotated[int, Ge(0)] = 0,
+        split: Sequence[NotNegative] = (0.5, 0.2, 0.3),
+        enrolled: Count = 1,
+        size: Sequence[Annotated[Side, Ge(8)]] | None = None,
+        seed: Seed = 0,
         shuffled: bool = True,
     ) -> None:
         if len(split) != 3 or min(split) <= 0 or abs(sum(split) - 1) > 1e-6:

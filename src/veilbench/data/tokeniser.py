@@ -6,13 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
-from annotated_types import Ge
 
 from veilbench.data.vocabulary import PAD, Vocabulary
 from veilbench.errors import UserError
+from veilbench.limits import Count
 
 TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d+(?:[.,]\d+)*|[!$£€%]")
 LONGEST_WORD = 40  # characters; longer ones are encoded attachments rather than words
@@ -52,8 +52,8 @@ class Tokeniser:
     def __init__(
         self,
         vocabulary: Literal["public", "hashed", "clients"] = "hashed",
-        most_words: Annotated[int, Ge(1)] = 50_633,
-        longest: Annotated[int, Ge(1)] = 500,
+        most_words: Count = 50_633,
+        longest: Count = 500,
         word_list: str | None = None,
     ) -> None:
         if word_list is not None and vocabulary != "public":

@@ -11,6 +11,7 @@ from veilbench.accelerator import Accelerator
 from veilbench.data.identities import Identities
 from veilbench.evaluations.verification import user_keys
 from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.limits import Count
 from veilbench.metrics.biometric import Comparisons
 from veilbench.metrics.intervals import mean
 from veilbench.metrics.uniqueness import collisions, degrees_of_freedom, effective_bits, nearest_strangers
@@ -32,7 +33,7 @@ class Distance:
         repeats: of the bootstrap over identities.
     """
 
-    def __init__(self, images: Annotated[int, Ge(10)] = 400, repeats: Annotated[int, Ge(10)] = 200) -> None:
+    def __init__(self, images: Annotated[Count, Ge(10)] = 400, repeats: Annotated[Count, Ge(10)] = 200) -> None:
         self.images, self.repeats = images, repeats
 
     def examine(

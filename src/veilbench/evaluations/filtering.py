@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import numpy as np
-from annotated_types import Ge
 
 from veilbench.accelerator import Accelerator
 from veilbench.data.mail import Mails
 from veilbench.data.word_counts import word_counts
 from veilbench.findings import Curve, Figure, Findings, Metric, Table
+from veilbench.limits import Steps
 from veilbench.mail.filter import MailFilter
 from veilbench.metrics import membership
 from veilbench.metrics.intervals import proportion
@@ -23,7 +21,7 @@ class Filtering:
         iterations: of the logistic regression, at most.
     """
 
-    def __init__(self, iterations: Annotated[int, Ge(1)] = 1_000) -> None:
+    def __init__(self, iterations: Steps = 1_000) -> None:
         self.iterations = iterations
 
     def examine(

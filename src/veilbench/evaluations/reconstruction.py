@@ -12,6 +12,7 @@ from veilbench.baselines.pca import Pca
 from veilbench.data.rows import Rows
 from veilbench.evaluations.applicability import has_images, need_finite, need_rows
 from veilbench.findings import Findings, Metric, Picture, Table
+from veilbench.limits import Count
 from veilbench.metrics.grids import picture
 from veilbench.metrics.image import psnr, squared_errors, ssim
 from veilbench.metrics.intervals import mean
@@ -31,7 +32,7 @@ class Reconstruction:
         images: how many test images PSNR and SSIM are measured on, at most.
     """
 
-    def __init__(self, images: Annotated[int, Ge(2)] = 500) -> None:
+    def __init__(self, images: Annotated[Count, Ge(2)] = 500) -> None:
         self.images = images
 
     def examine(self, subject: Subject, rows: Rows, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from annotated_types import Ge
 
 from veilbench.accelerator import Accelerator
 from veilbench.ciphers.base import Cipher
 from veilbench.data.text import Texts
 from veilbench.findings import Findings
+from veilbench.limits import Count
 
 
 class Speed:
@@ -23,7 +23,7 @@ class Speed:
         repeats: messages; the fastest counts, since everything else on the machine can only slow it down.
     """
 
-    def __init__(self, length: Annotated[int, Ge(1)] = 100_000, repeats: Annotated[int, Ge(1)] = 3) -> None:
+    def __init__(self, length: Count = 100_000, repeats: Count = 3) -> None:
         self.length, self.repeats = length, repeats
 
     def examine(self, subject: Cipher, texts: Texts, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:

@@ -11,6 +11,7 @@ from annotated_types import Ge, Gt, Lt, MinLen
 from veilbench.accelerator import Accelerator
 from veilbench.data.identities import Identities, Impressions
 from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.limits import Count
 from veilbench.metrics.biometric import (
     Comparisons,
     at_fmr,
@@ -73,8 +74,8 @@ class Verification:
     def __init__(
         self,
         fmr: Annotated[Sequence[Annotated[float, Gt(0), Lt(1)]], MinLen(1)] = (0.01, 0.001),
-        ranks: Annotated[int, Ge(1)] = 20,
-        repeats: Annotated[int, Ge(10)] = 200,
+        ranks: Count = 20,
+        repeats: Annotated[Count, Ge(10)] = 200,
     ) -> None:
         self.fmr, self.ranks, self.repeats = list(fmr), ranks, repeats
 

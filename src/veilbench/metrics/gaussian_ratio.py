@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from veilbench.limits import require_room
+
 LEAST = 0.1  # deviations between a row's two means
 
 
@@ -38,6 +40,7 @@ def offline(target: np.ndarray, losses: np.ndarray) -> np.ndarray:
 
 def halves(shadows: int, rows: int, rng: np.random.Generator) -> np.ndarray:
     """Which shadow learns from which row, shape (shadows, rows): each row is learnt by exactly half of them."""
+    require_room(f"shadows={shadows} of {rows} rows", shadows, rows, each=2)
     return np.asarray(rng.permuted(np.tile((np.arange(shadows) < shadows // 2)[:, None], rows), axis=0))
 
 

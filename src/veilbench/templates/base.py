@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from veilbench.data.identities import Identities
+from veilbench.limits import require_room
 from veilbench.subject import Subject
 from veilbench.templates.extractor import Extractor
 
@@ -140,6 +141,7 @@ def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def orthonormal(rows: int, columns: int, rng: np.random.Generator) -> np.ndarray:
     """A random matrix with orthonormal columns, or rows where there are fewer of them: Gram and Schmidt's, by QR."""
+    require_room(f"a matrix of {rows} x {columns}", rows, columns, each=8)
     tall = rng.standard_normal((max(rows, columns), min(rows, columns)))
     q, r = np.linalg.qr(tall)
     q = (q * np.sign(np.diag(r))).astype(np.float32)

@@ -8,6 +8,7 @@ import numpy as np
 from annotated_types import Ge
 
 from veilbench.errors import UserError
+from veilbench.limits import Side, Width
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,9 +29,9 @@ class Extractor:
     def __init__(
         self,
         kind: Literal["pixels", "orientation"] = "pixels",
-        components: Annotated[int, Ge(1)] | None = 128,
+        components: Width | None = 128,
         whiten: bool = False,
-        grid: Annotated[int, Ge(2)] = 12,
+        grid: Annotated[Side, Ge(2)] = 12,
     ) -> None:
         if kind not in ("pixels", "orientation"):
             raise ValueError(f"kind={kind} must be pixels or orientation")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import numpy as np
-from annotated_types import Ge, Gt
 
+from veilbench.limits import Count, Natural, Positive, Width
 from veilbench.templates.base import TemplateScheme
 from veilbench.templates.extractor import Extractor
 
@@ -34,10 +32,10 @@ class Polyprotect(TemplateScheme):
     def __init__(
         self,
         extractor: Extractor,
-        terms: Annotated[int, Ge(1)] = 5,
-        overlap: Annotated[int, Ge(0)] = 4,
-        largest: Annotated[int, Ge(1)] = 50,
-        scale: Annotated[float, Gt(0)] = 1.0,
+        terms: Width = 5,
+        overlap: Natural = 4,
+        largest: Count = 50,
+        scale: Positive = 1.0,
     ) -> None:
         if overlap >= terms:
             raise ValueError(f"overlap={overlap} must be below terms={terms}")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from annotated_types import Ge
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
@@ -18,6 +17,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from veilbench.accelerator import Accelerator
 from veilbench.errors import UserError
 from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.limits import Count, Steps
 from veilbench.subject import Subject
 
 
@@ -97,9 +97,9 @@ class Central:
 
     def __init__(
         self,
-        max_steps: Annotated[int, Ge(1)] = 10_000,
-        batch_size: Annotated[int, Ge(1)] | None = None,
-        steps_per_call: Annotated[int, Ge(1)] = 25,
+        max_steps: Steps = 10_000,
+        batch_size: Count | None = None,
+        steps_per_call: Steps = 25,
     ) -> None:
         self.max_steps, self.batch_size, self.steps_per_call = max_steps, batch_size, steps_per_call
 

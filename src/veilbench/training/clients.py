@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
-from annotated_types import Ge
 
 from veilbench.accelerator import Accelerator
 from veilbench.errors import UserError
 from veilbench.federated.hashmap_exchange import HashmapServer, packed, unpacked
 from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.limits import Steps
 from veilbench.subject import Subject
 
 
@@ -25,7 +25,7 @@ class Clients:
         steps: of each client's optimizer in a round.
     """
 
-    def __init__(self, rounds: Annotated[int, Ge(1)] = 10, steps: Annotated[int, Ge(1)] = 10) -> None:
+    def __init__(self, rounds: Steps = 10, steps: Steps = 10) -> None:
         self.rounds, self.steps = rounds, steps
 
     def fit(

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
-from annotated_types import Ge, Gt, Le
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -28,6 +27,7 @@ from veilbench.federated.private_steps import descend_privately
 from veilbench.federated.protocol import Protocol, described
 from veilbench.federated.round_state import RoundState
 from veilbench.findings import Findings
+from veilbench.limits import Count, NotNegative, Positive, PositiveShare, Steps
 from veilbench.subject import Subject
 from veilbench.training.round_history import record, record_privacy
 
@@ -58,14 +58,14 @@ class Federated:
     def __init__(
         self,
         aggregation: Aggregation | None = None,
-        rounds: Annotated[int, Ge(1)] = 3,
-        local_epochs: Annotated[int, Ge(1)] = 1,
-        batch_size: Annotated[int, Ge(1)] = 128,
-        fraction: Annotated[float, Gt(0), Le(1)] = 1.0,
-        proximal: Annotated[float, Ge(0)] = 0.0,
-        deadline: Annotated[float, Gt(0)] | None = None,
-        largest_norm: Annotated[float, Gt(0)] | None = None,
-        least_clients: Annotated[int, Ge(1)] = 1,
+        rounds: Steps = 3,
+        local_epochs: Steps = 1,
+        batch_size: Count = 128,
+        fraction: PositiveShare = 1.0,
+        proximal: NotNegative = 0.0,
+        deadline: Positive | None = None,
+        largest_norm: Positive | None = None,
+        least_clients: Count = 1,
         state: str | None = None,
     ) -> None:
         self.aggregation, self.rounds, self.local_epochs = aggregation or Plain(), rounds, local_epochs

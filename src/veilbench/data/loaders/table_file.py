@@ -14,6 +14,7 @@ from veilbench.data.loaders.files import existing
 from veilbench.data.loaders.table_columns import coded, coded_labels, without_missing
 from veilbench.data.raw import Raw
 from veilbench.errors import UserError
+from veilbench.limits import Count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +42,7 @@ class TableFile:
         path: str,
         label: str | None = None,
         missing: Literal["error", "drop", "median"] = "error",
-        one_hot_most: Annotated[int, Ge(2)] = 20,
+        one_hot_most: Annotated[Count, Ge(2)] = 20,
     ) -> None:
         self.path, self.label, self.missing, self.one_hot_most = path, label, missing, one_hot_most
 
