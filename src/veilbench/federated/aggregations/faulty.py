@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
-from annotated_types import Ge
 
 from veilbench.errors import UserError
 from veilbench.federated.aggregations.base import Aggregation, Aggregator, Client, ExampleNoise, message, opened, stamp
+from veilbench.limits import Natural, NotNegative
 
 Kind = Literal["dies", "late", "nan", "wrong shape", "huge", "poisoned", "claims more", "replays", "rubbish"]
 
@@ -29,10 +29,10 @@ class Fault:
         seconds: of `late`.
     """
 
-    client: Annotated[int, Ge(0)]
+    client: Natural
     kind: Kind
-    turn: Annotated[int, Ge(0)] = 0
-    seconds: float = 1.0
+    turn: Natural = 0
+    seconds: NotNegative = 1.0
 
 
 class FaultyClient(Client):
@@ -93,7 +93,7 @@ class Faulty(Aggregation):
     """
 
     def __init__(self, inner: Aggregation, faults: Sequence[Fault]) -> None:
-        self.inner, self.faults, self.error = inner, list(faults), inner.error
+        self.inner, self.faults, self.error, self.delta = inner, list(faults), inner.error, inner.delta
 
     def setup(self, clients: int, seeds: np.random.SeedSequence) -> tuple[list[Client], Aggregator]:
         """See `Aggregation.setup`."""
@@ -105,6 +105,14 @@ class Faulty(Aggregation):
         """See `Aggregation.epsilon`."""
         return self.inner.epsilon(rounds)
 
+    def example_epsilon(self, rounds: int, local_epochs: int, batch_size: int, sizes: Sequence[int]) -> float | None:
+        """See `Aggregation.example_epsilon`."""
+        return self.inner.example_epsilon(rounds, local_epochs, batch_size, sizes)
+
     def example_noise(self) -> ExampleNoise | None:
         """See `Aggregation.example_noise`."""
         return self.inner.example_noise()
+
+    def noise(self, weights: Sequence[float]) -> tuple[float, float] | None:
+        """See `Aggregation.noise`."""
+        return self.inner.noise(weights)
