@@ -7,11 +7,12 @@ itself: a typing error is told while composing, before anything is allocated. Wh
 
 from __future__ import annotations
 
+import inspect
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 from annotated_types import Ge, Gt, Le, Lt
 
@@ -42,6 +43,8 @@ NoiseMultiplier = Annotated[float, Ge(1e-12), Le(1e12)]
 Delta = Annotated[float, Ge(1e-300), Lt(0.5)]
 
 WEIGHT_BYTES = 4 * 4  # float32: a weight, its gradient, its two moments
+LARGEST_VALUE = 1e12  # of a number in a saved model: its square, and sums of squares, fit into float32
+LARGEST_PRECISION = 1e30  # of an inverse covariance, which is large where rows hardly vary
 LONGEST_SHOWN = 200  # characters of a value in an error's line
 CGROUP = Path("/sys/fs/cgroup/memory.max")
 
@@ -61,6 +64,29 @@ def require_value(annotation: Any, value: Any, where: str) -> None:
         first = error.errors()[0]
         at = "".join(f"[{part}]" for part in first["loc"] if isinstance(part, int))
         raise ValueError(f"{where}{at}={shown(first['input'])} is not allowed: {first['msg'].lower()}") from error
+
+
+def require_arguments(function: Callable[..., Any], given: Any, where: str) -> None:
+    """Refuse settings from a file that are not exactly a constructor's arguments, each as its annotation says.
+
+    Args:
+        function: a class or a function. What it has a default for must be given all the same: what was saved was whole.
+        given: its arguments by their names.
+        where: they stand, for the line.
+
+    Raises:
+        ValueError: one is missing, unknown or not allowed, or these are no settings at all.
+    """
+    parameters = inspect.signature(function).parameters
+    hints = get_type_hints(function.__init__ if inspect.isclass(function) else function, include_extras=True)
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{where}={shown(given)} is not allowed: an object is needed")
+    if lacking := [name for name in parameters if name not in given]:
+        raise ValueError(f"{where}.{lacking[0]} is missing")
+    if unknown := [name for name in given if name not in parameters]:
+        raise ValueError(f"unknown key {where}.{unknown[0]}; allowed: {', '.join(parameters) or 'none'}")
+    for name, value in given.items():
+        require_value(hints.get(name, Any), value, f"{where}.{name}")
 
 
 def shown(value: Any) -> str:

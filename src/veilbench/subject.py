@@ -34,7 +34,11 @@ class Subject(ABC):
     @classmethod
     @abstractmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> Subject:
-        """The inverse of `settings` and `arrays`."""
+        """The inverse of `settings` and `arrays`, which a damaged or edited file may hold otherwise than they were.
+
+        Raises:
+            ValueError: a setting or an array is not as this class must have it; the line names it.
+        """
 
     def fit(self, data: Any, rng: np.random.Generator) -> Subject:
         """A baseline made ready without gradient steps: its key drawn, or fitted to `data.train`.
@@ -77,9 +81,13 @@ def load_subject(folder: Path) -> Subject:
         raise UserError(f"{folder} was made by {head.get('class')}, which this version does not have") from error
     if head.get("format") != FORMAT or not _is_subject(kind):
         raise UserError(f"{folder} is not a model of format {FORMAT}: {head.get('class')}")
+    if not isinstance(settings := head.get("settings"), dict):
+        raise UserError(f"{folder} holds a damaged model: settings={settings!r} is not an object")
     try:
-        return kind.restore(head["settings"], arrays)
-    except (KeyError, TypeError, ValueError) as error:
+        return kind.restore(settings, arrays)
+    except (UserError, ValueError) as error:
+        raise UserError(f"{folder} holds a damaged model: {error}") from error
+    except (LookupError, TypeError, AttributeError, ArithmeticError) as error:  # their texts say too little
         raise UserError(f"{folder} holds a damaged model: {error!r}") from error
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from veilbench.data.mail import Mails
 from veilbench.data.word_counts import word_counts
 from veilbench.federated.protocol import Protocol
-from veilbench.limits import Positive, Steps
+from veilbench.limits import Positive, Steps, require_arguments
 from veilbench.mail.filter import MailFilter
 from veilbench.mail.spam_scorer import SpamScorer
 
@@ -55,4 +55,5 @@ class LogisticFilter(SpamScorer):
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
         """See `Subject.restore`."""
+        require_arguments(cls, settings, "settings")
         return cls(**settings)

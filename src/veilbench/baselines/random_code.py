@@ -9,9 +9,12 @@ import numpy as np
 from scipy.special import ndtri
 
 from veilbench.baselines.fitted import Fitted
+from veilbench.checked_arrays import Shape, require_array
 from veilbench.data.rows import Rows
 from veilbench.limits import Width
 from veilbench.representations.base import Representation
+
+KEY_BYTES = 32
 
 
 class RandomCode(Fitted, Representation):
@@ -36,7 +39,16 @@ class RandomCode(Fitted, Representation):
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """A key, shape (32,), uint8, and the mean training row, shape (*shape)."""
-        return {"key": np.frombuffer(rng.bytes(32), np.uint8), "mean": rows.train.x.mean(0)}
+        return {"key": np.frombuffer(rng.bytes(KEY_BYTES), np.uint8), "mean": rows.train.x.mean(0)}
+
+    def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
+        """See `Fitted.shapes`."""
+        return {"mean": row}
+
+    def check(self, row: tuple[int, ...]) -> None:
+        """See `Fitted.check`."""
+        require_array(self.kept, "key", np.uint8, (KEY_BYTES,))
+        super().check(row)
 
     def encode(self, rows: np.ndarray) -> np.ndarray:
         """See `Representation.encode`."""

@@ -9,7 +9,7 @@ import numpy as np
 from veilbench.data.mail import Mails
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.protocol import Protocol, described
-from veilbench.limits import Count
+from veilbench.limits import Count, require_arguments
 from veilbench.mail.filter import MailFilter
 from veilbench.mail.spam_scorer import SpamScorer
 
@@ -51,4 +51,5 @@ class SourceLeakTest(SpamScorer):
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> SourceLeakTest:
         """See `Subject.restore`."""
+        require_arguments(cls, settings, "settings")
         return cls(**settings)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from veilbench.baselines.fitted_restorer import FittedRestorer
+from veilbench.checked_arrays import Shape
 from veilbench.data.rows import Rows
 from veilbench.limits import Count, Positive
 
@@ -60,6 +61,16 @@ class Wiener(FittedRestorer):
             "mean": mean.reshape(rows.shape[0], high, wide),
             "map": np.linalg.solve(noisy, covariance),
         }
+
+    def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
+        """See `Fitted.shapes`."""
+        return {"mean": (row[0], None, None), "map": (self["mean"].size, self["mean"].size)}
+
+    def check(self, row: tuple[int, ...]) -> None:
+        """See `Fitted.check`."""
+        super().check(row)
+        if not all(1 <= side <= most for side, most in zip(self["mean"].shape[1:], row[1:], strict=True)):
+            raise ValueError(f"mean has shape {list(self['mean'].shape)}, a patch of {list(row)} is needed")
 
     def restored(self, rows: np.ndarray) -> np.ndarray:
         """See `Restorer.restored`."""

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from veilbench.checked_arrays import require_array
+from veilbench.limits import MOST
+
 PAD, UNKNOWN, FIRST_WORD = 0, 1, 2
 
 
@@ -58,8 +61,17 @@ class Vocabulary:
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Vocabulary:
-        """The inverse of `arrays`."""
-        return cls(unpacked(arrays["vocabulary_words"]), int(arrays["vocabulary_buckets"][0]))
+        """The inverse of `arrays`.
+
+        Raises:
+            ValueError: these are none.
+        """
+        words = require_array(arrays, "vocabulary_words", np.uint8, (None,))
+        buckets = require_array(arrays, "vocabulary_buckets", np.integer, (1,), low=0, high=MOST)
+        try:
+            return cls(unpacked(words), int(buckets[0]))
+        except UnicodeDecodeError as error:
+            raise ValueError(f"vocabulary_words holds bytes that are no text at {error.start}") from error
 
 
 def packed(words: Sequence[str]) -> np.ndarray:

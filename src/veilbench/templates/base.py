@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from veilbench.data.identities import Identities
-from veilbench.limits import require_room
+from veilbench.limits import require_arguments, require_room
 from veilbench.subject import Subject
 from veilbench.templates.extractor import Extractor
 
@@ -124,8 +124,11 @@ class TemplateScheme(Subject):
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> TemplateScheme:
         """See `Subject.restore`."""
+        require_arguments(Extractor, settings.get("extractor"), "settings.extractor")
+        extractor = Extractor(**settings["extractor"])
+        require_arguments(cls, settings | {"extractor": extractor}, "settings")
         more = {name: settings[name] for name in cls.own}
-        return cls(Extractor(**settings["extractor"]).with_learned(arrays), **more)
+        return cls(extractor.with_saved(arrays), **more)
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
