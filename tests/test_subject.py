@@ -19,6 +19,12 @@ from veilbench.errors import UserError
 from veilbench.subject import Subject, load_subject
 
 
+NETWORK = {"encrypter": [91, 9], "decrypter": [9, 91], "slope": 0.3, "travels": "bits", "centred": False, "members": 1}
+SHAPES = {"encrypter.weights.0": (1, 91, 9), "encrypter.biases.0": (1, 1, 9)}
+SHAPES |= {"decrypter.weights.0": (1, 9, 91), "decrypter.biases.0": (1, 1, 91)}
+WEIGHTS = {name: np.ones(shape, np.float32) for name, shape in SHAPES.items()}
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_unpickled(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test here, good file or bad, may reach an unpickler."""
@@ -64,7 +70,7 @@ def refusal(folder: Path) -> str:
             np.zeros((1, 91, 2), np.uint8),
             np.array([9]),
             np.zeros((1, 91), np.uint8),
-            network=({"members": 1}, {"a.b": np.arange(3.0)}),
+            network=(NETWORK, WEIGHTS),
         ),
     ],
     ids=lambda subject: type(subject).__name__,

@@ -77,7 +77,7 @@ def test_what_is_saved_answers_the_same(subject: Fitted, rows: Rows, tmp_path: P
 @pytest.mark.parametrize("subject", ALL, ids=by_name)
 def test_the_same_seed_fits_the_same_and_the_unfitted_one_stays_so(subject: Fitted, rows: Rows) -> None:
     one, again = subject.fit(rows, rng(1)), subject.fit(rows, rng(1))
-    assert one.arrays().keys() == set(subject.names)
+    assert one.arrays().keys() == {*subject.names, "row"}
     for name in subject.names:
         np.testing.assert_array_equal(one[name], again[name])
         with pytest.raises(ValueError, match=f"{type(subject).__name__} is not fitted"):
