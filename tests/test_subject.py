@@ -18,7 +18,6 @@ from veilbench.ciphers.codebook import CodebookCipher
 from veilbench.errors import UserError
 from veilbench.subject import Subject, load_subject
 
-
 NETWORK = {"encrypter": [91, 9], "decrypter": [9, 91], "slope": 0.3, "travels": "bits", "centred": False, "members": 1}
 SHAPES = {"encrypter.weights.0": (1, 91, 9), "encrypter.biases.0": (1, 1, 9)}
 SHAPES |= {"decrypter.weights.0": (1, 9, 91), "decrypter.biases.0": (1, 1, 91)}
@@ -162,5 +161,5 @@ def test_missing_arrays_and_settings_are_refused(saved: Path) -> None:
 
 def test_a_key_of_a_wrong_length_is_refused(tmp_path: Path) -> None:
     AesCtr(np.zeros(31, np.uint8)).save(tmp_path)
-    with pytest.raises(UserError, match="31 bytes instead of 32"):
+    with pytest.raises(UserError, match=r"key has shape \[31\], \[32\] is needed"):
         load_subject(tmp_path)

@@ -35,6 +35,10 @@ class Verdict(StrEnum):
     INCONCLUSIVE = "inconclusive"
 
 
+class UnusableMetric(ValueError):
+    """A metric that is no number: infinite, NaN, or outside its own interval."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """A number with its interval.
@@ -57,9 +61,10 @@ class Metric:
 
     def __post_init__(self) -> None:
         if not all(math.isfinite(x) for x in (self.value, self.low, self.high)):
-            raise ValueError(f"metric {self.value} [{self.low}, {self.high}] is not finite")
+            label = f" ({self.interval})" if self.interval != "exact" else ""
+            raise UnusableMetric(f"metric {self.value} [{self.low}, {self.high}]{label} is not finite")
         if not self.low <= self.value <= self.high:
-            raise ValueError(f"metric {self.value} lies outside its interval [{self.low}, {self.high}]")
+            raise UnusableMetric(f"metric {self.value} lies outside its interval [{self.low}, {self.high}]")
 
     @classmethod
     def exact(cls, value: float, n: int = 1, unit: str = "") -> Metric:
@@ -179,7 +184,11 @@ def judge(gain: Metric, positive: Metric | None, negative: Metric | None, broken
 
 
 def write_record(folder: Path, findings: Mapping[str, Findings]) -> None:
-    """Write metrics.json, findings.json, curves.csv and cost.json into `folder`."""
+    """Write metrics.json, findings.json, curves.csv and cost.json into `folder`.
+
+    Raises:
+        UserError: a number in a figure, a table or a cost is not finite; the line names it.
+    """
     metrics = {f"{key}.{name}": metric.value for key, f in findings.items() for name, metric in f.metrics.items()}
     metrics |= {f"{key}.gain": f.gain.value for key, f in findings.items() if f.gain}
     _write_json(folder / "metrics.json", metrics)
@@ -194,7 +203,22 @@ def write_record(folder: Path, findings: Mapping[str, Findings]) -> None:
 
 
 def _write_json(path: Path, content: Any) -> None:
+    for place, value in _numbers(content):
+        if not math.isfinite(value):
+            raise UserError(f"{place} is {value}, and a record holds finite numbers alone")
     path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf8")
+
+
+def _numbers(content: Any, place: str = "") -> Iterator[tuple[str, float]]:
+    """Every float in plain types, with its place."""
+    if isinstance(content, float):
+        yield place, content
+    elif isinstance(content, dict):
+        for key, value in content.items():
+            yield from _numbers(value, f"{place}.{key}" if place else str(key))
+    elif isinstance(content, list | tuple):
+        for index, value in enumerate(content):
+            yield from _numbers(value, f"{place}[{index}]")
 
 
 @contextmanager
