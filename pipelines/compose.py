@@ -19,6 +19,7 @@ from pipelines.explain import CONF, choices, explained, parse
 from veilbench.compatibility import check_parts
 from veilbench.errors import UserError, among, suggest
 from veilbench.experiment import MADE_BEFORE, SETTINGS, Config, build, check
+from veilbench.limits import Seed, require_value
 from veilbench.sources import digest
 from veilbench.yaml_file import read_yaml
 
@@ -162,9 +163,11 @@ def check_top(content: Config, overrides: Sequence[str]) -> None:
     for key in KEYS:
         if key not in content:
             raise UserError(f"the configuration has no {key}: do not delete it")
-    seed, objective = content["seed"], content["objective"]
-    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        raise UserError(f"seed={seed!r} is not allowed: input should be a whole number, 0 or more")
+    objective = content["objective"]
+    try:
+        require_value(Seed, content["seed"], "seed")
+    except ValueError as error:
+        raise UserError(str(error)) from error
     if objective is not None and not isinstance(objective, str):
         raise UserError(f"objective={objective!r} is not allowed: input should be the name of a metric, or null")
     for key in PARTS:

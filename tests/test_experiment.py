@@ -86,6 +86,11 @@ def test_a_good_configuration_is_accepted() -> None:
         ("model.mapping", "no", "model.mapping='no' is not allowed: input should be a valid boolean"),
         ("model.travels", "bytes", "model.travels='bytes' is not allowed: input should be 'bits' or 'floats'"),
         ("model.encrypter", [91, "8"], "model.encrypter[1]='8' is not allowed"),
+        (
+            "attack.frequency.broken_at",
+            0.0,
+            "attack.frequency.broken_at=0.0 is not allowed: input should be greater than 0",
+        ),
         ("attack.frequency.lengths", [20, 0], "attack.frequency.lengths[1]=0 is not allowed"),
         ("attack.frequency.texts", 1, "attack.frequency.texts=1 is not allowed"),
         ("attack.frequency.threat", 3, "attack.frequency.threat=3 is not allowed"),
@@ -198,7 +203,6 @@ def test_build_makes_what_lists_hold() -> None:
         (TEXT | {"words": [9, 5]}, "TextData: words=[9, 5] must be two numbers"),
         (PAIR | {"code_bits": [8, 8]}, "CipherPair: code_bits=[8, 8] must be"),
         (PAIR | {"encrypter": [90, 8]}, "CipherPair: encrypter must begin and decrypter end with"),
-        (FREQUENCY | {"broken_at": 0.0}, "Frequency: broken_at=0.0 must be in (0, 1]"),
     ],
 )
 def test_an_impossible_value_names_the_class_and_the_value(change: Config, said: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from veilbench.errors import UserError
 from veilbench.findings import (
     Control,
     Curve,
@@ -157,5 +158,5 @@ def test_a_curve_with_unequal_columns_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_record_never_holds_nan(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="JSON compliant"):
+    with pytest.raises(UserError, match=r"one\.figures\[0\]\.curves\[0\]\.y\[0\] is nan"):
         write_record(tmp_path, {"one": Findings("One", figures=[Figure("F", "x", "y", [Curve("c", [1], [math.nan])])])})

@@ -20,7 +20,7 @@ FLOORS = [
     {"modules", "baselines", "data", "ciphers", "representations", "templates", "store", "mail", "federated"},
     {"nets", "losses", "metrics", "regularisers", "corruptions"},
     {"threat", "findings", "subject", "sources", "errors", "lifeline", "masking", "csv_cells", "beside", "folders"}
-    | {"accelerator", "checked_arrays", "contracts", "experiment", "provenance", "roots", "yaml_file"},
+    | {"accelerator", "checked_arrays", "limits", "contracts", "experiment", "provenance", "roots", "yaml_file"},
 ]
 HEIGHT = {part: -index for index, floor in enumerate(FLOORS) for part in floor}
 FRAMEWORKS = {"pytorch_lightning", "lightning", "hydra", "omegaconf", "mlflow"}

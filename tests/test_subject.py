@@ -18,6 +18,11 @@ from veilbench.ciphers.codebook import CodebookCipher
 from veilbench.errors import UserError
 from veilbench.subject import Subject, load_subject
 
+NETWORK = {"encrypter": [91, 9], "decrypter": [9, 91], "slope": 0.3, "travels": "bits", "centred": False, "members": 1}
+SHAPES = {"encrypter.weights.0": (1, 91, 9), "encrypter.biases.0": (1, 1, 9)}
+SHAPES |= {"decrypter.weights.0": (1, 9, 91), "decrypter.biases.0": (1, 1, 91)}
+WEIGHTS = {name: np.ones(shape, np.float32) for name, shape in SHAPES.items()}
+
 
 @pytest.fixture(autouse=True)
 def nothing_is_unpickled(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +69,7 @@ def refusal(folder: Path) -> str:
             np.zeros((1, 91, 2), np.uint8),
             np.array([9]),
             np.zeros((1, 91), np.uint8),
-            network=({"members": 1}, {"a.b": np.arange(3.0)}),
+            network=(NETWORK, WEIGHTS),
         ),
     ],
     ids=lambda subject: type(subject).__name__,
@@ -156,5 +161,5 @@ def test_missing_arrays_and_settings_are_refused(saved: Path) -> None:
 
 def test_a_key_of_a_wrong_length_is_refused(tmp_path: Path) -> None:
     AesCtr(np.zeros(31, np.uint8)).save(tmp_path)
-    with pytest.raises(UserError, match="31 bytes instead of 32"):
+    with pytest.raises(UserError, match=r"key has shape \[31\], \[32\] is needed"):
         load_subject(tmp_path)

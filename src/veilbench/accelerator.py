@@ -8,11 +8,10 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
-
-from annotated_types import Ge
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from veilbench.errors import UserError
+from veilbench.limits import Parallel
 
 if TYPE_CHECKING:
     import torch
@@ -37,11 +36,11 @@ class Accelerator:
     def __init__(
         self,
         accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps", "tpu"] = "auto",
-        devices: Annotated[int, Ge(1)] | Literal["auto"] = "auto",
+        devices: Parallel | Literal["auto"] = "auto",
         strategy: str = "auto",
         precision: str = "32-true",
-        threads: Annotated[int, Ge(1)] = 1,
-        workers: Annotated[int, Ge(1)] | Literal["auto"] = "auto",
+        threads: Parallel = 1,
+        workers: Parallel | Literal["auto"] = "auto",
     ) -> None:
         self.accelerator, self.devices = accelerator, devices
         self.strategy, self.precision, self.threads = strategy, precision, threads

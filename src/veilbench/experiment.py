@@ -16,10 +16,10 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
 from typing_extensions import get_protocol_members
 
 from veilbench.errors import UserError, suggest
+from veilbench.limits import require_value
 from veilbench.roots import find_class
 from veilbench.subject import Subject
 from veilbench.yaml_file import read_mapping
@@ -85,11 +85,9 @@ def _check_value(annotation: Any, value: Any, where: str) -> None:
         name = getattr(annotation, "__name__", annotation)
         raise UserError(f"{where}={value!r} is not allowed: a {name} is described by its _target_")
     try:
-        TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value, strict=True)
-    except ValidationError as error:
-        first = error.errors()[0]
-        at = "".join(f"[{part}]" for part in first["loc"] if isinstance(part, int))
-        raise UserError(f"{where}{at}={first['input']!r} is not allowed: {first['msg'].lower()}") from error
+        require_value(annotation, value, where)
+    except ValueError as error:
+        raise UserError(str(error)) from error
 
 
 def _check_part(annotation: Any, value: Any, where: str) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from veilbench.csv_cells import escape
+from veilbench.errors import UserError
 
 RECORD = ("metrics.json", "findings.json", "curves.csv", "cost.json")
 CURVE_COLUMNS = ("curve", "x", "y", "low", "high")
@@ -33,6 +34,10 @@ class Verdict(StrEnum):
     LEAKS = "leaks"
     HOLDS = "holds at this budget"
     INCONCLUSIVE = "inconclusive"
+
+
+class UnusableMetric(ValueError):
+    """A metric that is no number: infinite, NaN, or outside its own interval."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +62,10 @@ class Metric:
 
     def __post_init__(self) -> None:
         if not all(math.isfinite(x) for x in (self.value, self.low, self.high)):
-            raise ValueError(f"metric {self.value} [{self.low}, {self.high}] is not finite")
+            label = f" ({self.interval})" if self.interval != "exact" else ""
+            raise UnusableMetric(f"metric {self.value} [{self.low}, {self.high}]{label} is not finite")
         if not self.low <= self.value <= self.high:
-            raise ValueError(f"metric {self.value} lies outside its interval [{self.low}, {self.high}]")
+            raise UnusableMetric(f"metric {self.value} lies outside its interval [{self.low}, {self.high}]")
 
     @classmethod
     def exact(cls, value: float, n: int = 1, unit: str = "") -> Metric:
@@ -179,7 +185,11 @@ def judge(gain: Metric, positive: Metric | None, negative: Metric | None, broken
 
 
 def write_record(folder: Path, findings: Mapping[str, Findings]) -> None:
-    """Write metrics.json, findings.json, curves.csv and cost.json into `folder`."""
+    """Write metrics.json, findings.json, curves.csv and cost.json into `folder`.
+
+    Raises:
+        UserError: a number in a figure, a table or a cost is not finite; the line names it.
+    """
     _write_json(folder / "metrics.json", headline(findings))
     _write_json(folder / "findings.json", {key: f.as_dict() for key, f in findings.items()})
     _write_json(folder / "cost.json", {key: f.cost for key, f in findings.items()})
@@ -201,4 +211,19 @@ def curve_rows(findings: Mapping[str, Findings]) -> Iterator[tuple[str | float, 
 
 
 def _write_json(path: Path, content: Any) -> None:
+    for place, value in _numbers(content):
+        if not math.isfinite(value):
+            raise UserError(f"{place} is {value}, and a record holds finite numbers alone")
     path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf8")
+
+
+def _numbers(content: Any, place: str = "") -> Iterator[tuple[str, float]]:
+    """Every float in plain types, with its place."""
+    if isinstance(content, float):
+        yield place, content
+    elif isinstance(content, dict):
+        for key, value in content.items():
+            yield from _numbers(value, f"{place}.{key}" if place else str(key))
+    elif isinstance(content, list | tuple):
+        for index, value in enumerate(content):
+            yield from _numbers(value, f"{place}[{index}]")

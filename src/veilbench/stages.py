@@ -8,7 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from veilbench.experiment import Config, part
 from veilbench.findings import RECORD, Findings, write_record
 from veilbench.folders import content_digest, whole_folder
 from veilbench.provenance import require, sign, written
-from veilbench.sources import digest
+from veilbench.sources import PACKAGE, digest
 from veilbench.subject import load_subject
 
 Watch = Callable[[int, dict[str, float]], None]
@@ -64,7 +66,8 @@ def train(config: Config, data: Path, folder: Path, watch: Watch | None = None) 
         started = time.perf_counter()
         weights = partial / "weights"
         weights.mkdir()
-        subject, findings = training.fit(model, prepared, trainer, _seeds(config, "train"), weights)
+        with _named("training"):
+            subject, findings = training.fit(model, prepared, trainer, _seeds(config, "train"), weights)
         findings.cost["seconds"] = time.perf_counter() - started
         subject.save(partial)
         write_record(partial, {"training": findings})
@@ -121,13 +124,37 @@ def _examine(
     with whole_folder(folder, (*RECORD, *written(folder))) as partial:
         for name, examiner in watched(list(examiners.items()), group):
             started = time.perf_counter()
-            try:
+            with _named(f"{group}.{name}"):
                 found[name] = examiner.examine(subject, prepared, trainer, _seeds(config, name), *more(name, examiner))
-            except NotImplementedError as error:
-                raise UserError(f"{group}.{name} does not apply to this model: {error}") from error
             found[name].cost["seconds"] = time.perf_counter() - started
         write_record(partial, found)
         sign(partial, stage, config)
+
+
+@contextmanager
+def _named(what: str) -> Iterator[None]:
+    """Turn what a computation cannot go on from into one line that names it: no number comes out of it.
+
+    Args:
+        what: is computed, such as "attack.membership".
+
+    Raises:
+        UserError: it does not apply, or met numbers that it cannot use: constant scores, losses that are not finite.
+    """
+    try:
+        yield
+    except NotImplementedError as error:
+        raise UserError(f"{what} does not apply to this model: {error}") from error
+    except (ValueError, ArithmeticError) as error:
+        raise UserError(f"{what} failed in {_place(error)}: {error or type(error).__name__}") from error
+
+
+def _place(error: Exception) -> str:
+    """The last function on the way to an error that belongs to what was computed, as `module.function`."""
+    ours = [f for f in traceback.extract_tb(error.__traceback__) if str(PACKAGE) in f.filename]
+    computing = [f for f in ours if Path(f.filename).name not in ("findings.py", "stages.py", "intervals.py")]
+    last = (computing or ours)[-1]
+    return f"{Path(last.filename).stem}.{last.name}"
 
 
 def run_all(config: Config, root: Path, watch: Watch | None = None) -> None:

@@ -63,7 +63,11 @@ class Subject(ABC):
     @classmethod
     @abstractmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> Subject:
-        """The inverse of `settings` and `arrays`."""
+        """The inverse of `settings` and `arrays`, which a damaged or edited file may hold otherwise than they were.
+
+        Raises:
+            ValueError: a setting or an array is not as this class must have it; the line names it.
+        """
 
     @unsupported("it is made by training")
     def fit(self, data: Any, rng: np.random.Generator) -> Subject:
@@ -108,7 +112,11 @@ def load_subject(folder: Path) -> Subject:
         raise UserError(f"{folder} holds no model that this version knows: {error}") from error
     if head.get("format") != FORMAT or inspect.isabstract(kind):
         raise UserError(f"{folder} is not a model of format {FORMAT}: format={head.get('format')}, {head['class']}")
+    if not isinstance(settings := head.get("settings"), dict):
+        raise UserError(f"{folder} holds a damaged model: settings={settings!r} is not an object")
     try:
-        return kind.restore(head["settings"], arrays)
-    except (KeyError, TypeError, ValueError) as error:
+        return kind.restore(settings, arrays)
+    except (UserError, ValueError) as error:
+        raise UserError(f"{folder} holds a damaged model: {error}") from error
+    except (LookupError, TypeError, AttributeError, ArithmeticError) as error:  # their texts say too little
         raise UserError(f"{folder} holds a damaged model: {error!r}") from error

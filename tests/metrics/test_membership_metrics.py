@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from veilbench.metrics.gaussian_ratio import offline, online
+from veilbench.metrics.gaussian_ratio import halves, offline, online
 from veilbench.metrics.membership import advantage, auroc, auroc_interval, tpr_at_fpr
 from veilbench.metrics.nearest import Norm, nearest
 
@@ -83,3 +83,20 @@ def test_the_nearest_row_is_that_of_a_plain_loop(norm: Norm, monkeypatch: pytest
         assert distance == pytest.approx(min(far))
     with pytest.raises(ValueError, match="empty pool"):
         nearest(x, y[:0])
+
+
+def test_losses_that_are_not_finite_and_rows_without_two_means_are_named() -> None:
+    rng = np.random.default_rng(0)
+    target, losses, inside = rng.normal(size=6), rng.normal(size=(4, 6)), halves(4, 6, rng)
+    assert np.isfinite(online(target, losses, inside)).all()
+    broken = np.where(np.arange(6) == 2, np.inf, target)
+    for score in (
+        lambda: online(broken, losses, inside),
+        lambda: offline(broken, losses),
+    ):
+        with pytest.raises(ValueError, match="1 of 6 losses of the target are not finite"):
+            score()
+    with pytest.raises(ValueError, match="6 of 24 losses of the shadows are not finite"):
+        online(target, np.where(np.arange(4)[:, None] == 1, np.nan, losses), inside)
+    with pytest.raises(ValueError, match="2 of 6 rows are in all of the 4 shadows or in none"):
+        online(target, losses, np.where(np.arange(6) < 2, np.arange(6) == 1, inside))

@@ -13,6 +13,7 @@ from veilbench.data.mail import MailData, Mails
 from veilbench.data.mail_corpus.mail_corpus import MailCorpus
 from veilbench.data.tokeniser import Tokeniser
 from veilbench.errors import UserError
+from veilbench.federated.aggregations.base import HEAD
 from veilbench.federated.aggregations.central_dp import CentralDp
 from veilbench.federated.aggregations.ckks import Ckks
 from veilbench.federated.aggregations.plain import Plain
@@ -96,7 +97,7 @@ def test_secure_aggregation_gives_the_plain_filter_twice_the_same(
     (one, found), (two, _) = (fitted(Federated(Secagg(), fraction=fraction), three, tmp_path) for _ in range(2))
     np.testing.assert_allclose(weights(one), weights(plain), atol=1e-5)
     assert (weights(one) == weights(two)).all()
-    assert found.cost["bytes_up"] == 20 + 4 * 2_003
+    assert found.cost["bytes_up"] == HEAD.size + 4 * 2_003
     assert {
         "keys_seconds",
         "shares_seconds",

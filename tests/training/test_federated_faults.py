@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from veilbench.accelerator import Accelerator
-from veilbench.data.clients import EqualClients
+from veilbench.data.clients import EqualClients, UnequalClients
 from veilbench.data.mail import MailData, Mails
 from veilbench.data.mail_corpus.mail_corpus import MailCorpus
 from veilbench.data.tokeniser import Tokeniser
@@ -82,11 +82,23 @@ def test_a_client_with_a_fault_is_named_and_changes_nothing(
     assert np.abs(weights(subject)).max() > 1e-3
 
 
-@pytest.mark.parametrize("inner", [Plain(64), Ckks()], ids=["plain", "ckks"])
+INNER = {"plain": Plain(64), "krum": Robust("krum"), "ckks": Ckks(), "secagg": Secagg()}
+
+
+@pytest.mark.parametrize("inner", INNER.values(), ids=INNER)
 def test_an_old_update_is_not_taken_twice(inner: Aggregation, data: Mails, tmp_path: Path) -> None:
     _, found = fitted(data, tmp_path, Faulty(inner, [Fault(1, "replays", turn=1)]), rounds=3)
-    said = "client 1 was left out: it has sent this very update before"
+    said = "client 1 was left out: its update is of round 1"
     assert found.notes == [f"round 2: {said}", f"round 3: {said}"]
+
+
+def test_equal_updates_of_an_honest_client_all_count(tmp_path: Path) -> None:
+    """A client with one mail: every round a fresh Adam takes a first step, which has the same length every time."""
+    corpus = MailCorpus(mails=900, tail=500, names=200, numbers=200, senders=30)
+    tiny = MailData(corpus, Tokeniser(most_words=2_000), UnequalClients((1, 1)), split=(0.6, 0.1, 0.1, 0.2))
+    tiny.prepare(tmp_path)
+    _, found = fitted(tiny.load(tmp_path), tmp_path, Robust("krum"), rounds=3)
+    assert found.notes == []
 
 
 @pytest.mark.parametrize("kind", ["nan", "rubbish", "wrong shape"])

@@ -16,6 +16,7 @@ from veilbench.ciphers.base import Cipher, Ciphertext
 from veilbench.data.alphabet import SIZE
 from veilbench.data.text import Texts
 from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.limits import Count, PositiveShare
 from veilbench.metrics.intervals import proportion
 from veilbench.threat import ThreatModel
 
@@ -45,10 +46,10 @@ class ChosenPlaintext(CipherAttack):
         threat: ThreatModel,
         positive: Cipher,
         negative: Cipher,
-        games: Annotated[int, Ge(20)] = 400,
-        queries: Annotated[int, Ge(8)] = 64,
-        length: Annotated[int, Ge(2)] = 32,
-        broken_at: float = 0.8,
+        games: Annotated[Count, Ge(20)] = 400,
+        queries: Annotated[Count, Ge(8)] = 64,
+        length: Annotated[Count, Ge(2)] = 32,
+        broken_at: PositiveShare = 0.8,
     ) -> None:
         super().__init__(threat, positive, negative, broken_at)
         self.games, self.queries, self.length = games, queries, length

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
-from annotated_types import Ge, Gt, MinLen
+from annotated_types import MinLen
 
 from veilbench.attacks.moving_attack import MovingAttack
 from veilbench.data.rows import Rows
 from veilbench.findings import Findings
+from veilbench.limits import Count, Positive, PositiveShare, Steps
 from veilbench.metrics.intervals import median
 from veilbench.representations.base import Detector, DifferentiableDetector
 from veilbench.threat import ThreatModel
@@ -74,7 +75,7 @@ class Evasion(MovingAttack[Detector, Rows]):
         positive: Detector,
         negative: Detector | None = None,
         norm: Literal["l2", "linf"] = "l2",
-        budgets: Annotated[Sequence[Annotated[float, Gt(0)]], MinLen(1)] = (
+        budgets: Annotated[Sequence[Positive], MinLen(1)] = (
             0.05,
             0.1,
             0.2,
@@ -85,13 +86,13 @@ class Evasion(MovingAttack[Detector, Rows]):
             1.0,
             2.0,
         ),
-        steps: Annotated[int, Ge(1)] = 100,
-        restarts: Annotated[int, Ge(1)] = 2,
-        queries: Annotated[int, Ge(1)] = 300,
-        judged_at: Annotated[float, Gt(0)] = 0.5,
-        quantile: Annotated[float, Gt(0)] = 0.95,
-        most_rows: Annotated[int, Ge(1)] = 256,
-        broken_at: float = 0.5,
+        steps: Steps = 100,
+        restarts: Steps = 2,
+        queries: Count = 300,
+        judged_at: Positive = 0.5,
+        quantile: Positive = 0.95,
+        most_rows: Count = 256,
+        broken_at: PositiveShare = 0.5,
     ) -> None:
         super().__init__(threat, positive, negative, norm, budgets, steps, restarts, queries, judged_at, broken_at)
         if not 0 < quantile < 1:

@@ -18,6 +18,7 @@ from veilbench.attacks.exposure import Exposure, tokens
 from veilbench.ciphers.base import Cipher
 from veilbench.data.text import Texts
 from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.limits import Count, Depth, PositiveShare, Steps
 from veilbench.metrics.intervals import above_chance, ends, mean
 from veilbench.threat import ThreatModel
 
@@ -48,11 +49,11 @@ class Frequency(CipherAttack):
         threat: ThreatModel,
         positive: Cipher,
         negative: Cipher,
-        lengths: Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(1)] = (500, 2_000, 5_000, 20_000),
-        texts: Annotated[int, Ge(2)] = 3,
-        order: Annotated[int, Ge(2)] = 6,
-        restarts: Annotated[int, Ge(1)] = 8,
-        broken_at: float = 0.8,
+        lengths: Annotated[Sequence[Count], MinLen(1)] = (500, 2_000, 5_000, 20_000),
+        texts: Annotated[Count, Ge(2)] = 3,
+        order: Annotated[Depth, Ge(2)] = 6,
+        restarts: Steps = 8,
+        broken_at: PositiveShare = 0.8,
     ) -> None:
         super().__init__(threat, positive, negative, broken_at)
         self.lengths, self.texts, self.order, self.restarts = sorted(lengths), texts, order, restarts

@@ -14,6 +14,7 @@ from veilbench.attacks.cipher_attack import CipherAttack
 from veilbench.ciphers.base import Cipher
 from veilbench.data.text import Texts
 from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.limits import Count, PositiveShare, Steps, Width
 from veilbench.metrics.intervals import above_chance, ends, mean
 from veilbench.threat import ThreatModel
 
@@ -44,13 +45,13 @@ class FreshEve(CipherAttack):
         threat: ThreatModel,
         positive: Cipher,
         negative: Cipher,
-        hidden: Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(1)] = (64, 256),
-        eves: Annotated[int, Ge(2)] = 5,
-        steps: Annotated[int, Ge(1)] = 500,
-        batch_size: Annotated[int, Ge(1)] = 256,
-        test_blocks: Annotated[int, Ge(100)] = 4_096,
-        bits: Annotated[int, Ge(1)] = 16,
-        broken_at: float = 0.8,
+        hidden: Annotated[Sequence[Width], MinLen(1)] = (64, 256),
+        eves: Annotated[Count, Ge(2)] = 5,
+        steps: Steps = 500,
+        batch_size: Count = 256,
+        test_blocks: Annotated[Count, Ge(100)] = 4_096,
+        bits: Width = 16,
+        broken_at: PositiveShare = 0.8,
     ) -> None:
         super().__init__(threat, positive, negative, broken_at)
         self.hidden, self.eves, self.steps = sorted(hidden), eves, steps

@@ -13,6 +13,7 @@ from veilbench.attacks.base import CONFIDENCE, Attack
 from veilbench.attacks.ridge import ridge
 from veilbench.data.rows import Rows
 from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.limits import Count, PositiveShare, Steps, Width
 from veilbench.metrics.error_share import error_share
 from veilbench.metrics.grids import picture
 from veilbench.metrics.image import decibels, squared_errors
@@ -64,10 +65,10 @@ class Inversion(Attack[Representation, Rows]):
         positive: Representation,
         negative: Representation,
         attackers: Annotated[Sequence[Literal["linear", "mlp"]], MinLen(1)] = ("linear", "mlp"),
-        hidden: Annotated[int, Ge(1)] = 256,
-        steps: Annotated[int, Ge(1)] = 1000,
-        sizes: Annotated[Sequence[Annotated[int, Ge(2)]], MinLen(1)] = (100, 1000, 10_000),
-        broken_at: float = 0.8,
+        hidden: Width = 256,
+        steps: Steps = 1000,
+        sizes: Annotated[Sequence[Annotated[Count, Ge(2)]], MinLen(1)] = (100, 1000, 10_000),
+        broken_at: PositiveShare = 0.8,
     ) -> None:
         super().__init__(threat, positive, negative, broken_at)
         self.attackers, self.hidden, self.steps, self.sizes = list(attackers), hidden, steps, sorted(sizes)

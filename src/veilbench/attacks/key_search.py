@@ -14,6 +14,7 @@ from veilbench.attacks.exposure import Exposure
 from veilbench.ciphers.base import Cipher
 from veilbench.data.text import Texts
 from veilbench.findings import Findings, Metric
+from veilbench.limits import Count, PositiveShare
 from veilbench.metrics.intervals import above_chance, mean
 from veilbench.threat import ThreatModel
 
@@ -44,10 +45,10 @@ class KeySearch(CipherAttack):
         positive: Cipher,
         negative: Cipher,
         tried_bits: Annotated[int, Ge(1), Le(24)] = 16,
-        known: Annotated[int, Ge(2)] = 16,
-        length: Annotated[int, Ge(1)] = 500,
-        texts: Annotated[int, Ge(2)] = 3,
-        broken_at: float = 0.8,
+        known: Annotated[Count, Ge(2)] = 16,
+        length: Count = 500,
+        texts: Annotated[Count, Ge(2)] = 3,
+        broken_at: PositiveShare = 0.8,
     ) -> None:
         super().__init__(threat, positive, negative, broken_at)
         self.tried_bits, self.known, self.length, self.texts = tried_bits, known, length, texts

@@ -13,6 +13,7 @@ from veilbench.attacks.cipher_attack import CipherAttack, pieces
 from veilbench.ciphers.base import Cipher
 from veilbench.data.text import Texts
 from veilbench.findings import Findings, Metric
+from veilbench.limits import Count, PositiveShare
 from veilbench.metrics.intervals import mean
 from veilbench.threat import ThreatModel
 
@@ -42,9 +43,9 @@ class KeySensitivity(CipherAttack):
         threat: ThreatModel,
         positive: Cipher,
         negative: Cipher,
-        trials: Annotated[int, Ge(8)] = 64,
-        length: Annotated[int, Ge(1)] = 500,
-        broken_at: float = 0.8,
+        trials: Annotated[Count, Ge(8)] = 64,
+        length: Count = 500,
+        broken_at: PositiveShare = 0.8,
     ) -> None:
         super().__init__(threat, positive, negative, broken_at)
         self.trials, self.length = trials, length

@@ -15,6 +15,7 @@ from veilbench.attacks.exposure import Exposure, tokens
 from veilbench.ciphers.base import Cipher
 from veilbench.data.text import Texts
 from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.limits import Count, Depth, PositiveShare, Steps
 from veilbench.metrics.intervals import above_chance, ends, mean
 from veilbench.threat import ThreatModel
 
@@ -50,14 +51,14 @@ class KnownPlaintext(CipherAttack):
         threat: ThreatModel,
         positive: Cipher,
         negative: Cipher,
-        known: Annotated[Sequence[Annotated[int, Ge(10)]], MinLen(1)] = (34, 100, 300, 1_000, 3_000),
-        length: Annotated[int, Ge(1)] = 2_000,
-        texts: Annotated[int, Ge(2)] = 3,
-        decoder_known: Sequence[int] = (300, 3_000),
-        decoder_steps: Annotated[int, Ge(1)] = 150,
-        order: Annotated[int, Ge(2)] = 6,
-        restarts: Annotated[int, Ge(1)] = 8,
-        broken_at: float = 0.8,
+        known: Annotated[Sequence[Annotated[Count, Ge(10)]], MinLen(1)] = (34, 100, 300, 1_000, 3_000),
+        length: Count = 2_000,
+        texts: Annotated[Count, Ge(2)] = 3,
+        decoder_known: Sequence[Count] = (300, 3_000),
+        decoder_steps: Steps = 150,
+        order: Annotated[Depth, Ge(2)] = 6,
+        restarts: Steps = 8,
+        broken_at: PositiveShare = 0.8,
     ) -> None:
         super().__init__(threat, positive, negative, broken_at)
         if strangers := set(decoder_known) - set(known):

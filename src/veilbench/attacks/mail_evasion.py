@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge, MinLen
+from annotated_types import MinLen
 
 from veilbench.accelerator import Accelerator
 from veilbench.attacks.base import CONFIDENCE, Attack
@@ -15,6 +15,7 @@ from veilbench.data.mail import Mails
 from veilbench.data.vocabulary import PAD
 from veilbench.errors import UserError
 from veilbench.findings import Control, Curve, Figure, Findings, Metric
+from veilbench.limits import Count, PositiveShare
 from veilbench.mail.spam_scorer import SpamScorer
 from veilbench.metrics.intervals import ends, paired_gain, proportion
 from veilbench.threat import ThreatModel
@@ -64,12 +65,12 @@ class MailEvasion(Attack[SpamScorer, Mails]):
         threat: ThreatModel,
         positive: SpamScorer,
         negative: SpamScorer | None = None,
-        budgets: Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(1)] = (1, 2, 5, 10, 20, 50, 100),
-        judged_at: Annotated[int, Ge(1)] = 20,
-        probes: Annotated[int, Ge(1)] = 4,
-        candidates: Annotated[int, Ge(1)] = 1_000,
-        most_mails: Annotated[int, Ge(1)] = 300,
-        broken_at: float = 0.8,
+        budgets: Annotated[Sequence[Count], MinLen(1)] = (1, 2, 5, 10, 20, 50, 100),
+        judged_at: Count = 20,
+        probes: Count = 4,
+        candidates: Count = 1_000,
+        most_mails: Count = 300,
+        broken_at: PositiveShare = 0.8,
     ) -> None:
         super().__init__(threat, positive, negative, broken_at)
         if judged_at not in budgets:

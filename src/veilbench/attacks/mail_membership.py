@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge
 
 from veilbench.accelerator import Accelerator
 from veilbench.attacks.base import Attack
@@ -15,6 +15,7 @@ from veilbench.attacks.membership_report import RATES, report
 from veilbench.data.mail import MailPart, Mails
 from veilbench.errors import UserError
 from veilbench.findings import Control, Findings, Metric
+from veilbench.limits import Count, LearningRate, PositiveShare, Steps
 from veilbench.mail.filter import MailFilter
 from veilbench.mail.spam_scorer import SpamScorer
 from veilbench.metrics import gaussian_ratio
@@ -60,12 +61,12 @@ class MailMembership(Attack[SpamScorer, Mails]):
         threat: ThreatModel,
         positive: SpamScorer,
         negative: SpamScorer | None = None,
-        shadows: Annotated[int, Ge(4)] = 32,
-        epochs: Annotated[int, Ge(1)] = 3,
-        batch_size: Annotated[int, Ge(1)] = 128,
-        learning_rate: Annotated[float, Gt(0)] = 0.01,
-        most_mails: Annotated[int, Ge(FEWEST)] = 1_000,
-        broken_at: float = 0.8,
+        shadows: Annotated[Count, Ge(4)] = 32,
+        epochs: Steps = 3,
+        batch_size: Count = 128,
+        learning_rate: LearningRate = 0.01,
+        most_mails: Annotated[Count, Ge(FEWEST)] = 1_000,
+        broken_at: PositiveShare = 0.8,
     ) -> None:
         super().__init__(threat, positive, negative, broken_at)
         if shadows % 2:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge
 
 from veilbench.accelerator import Accelerator
 from veilbench.attacks.base import CONFIDENCE, Attack
@@ -19,6 +19,7 @@ from veilbench.data.vocabulary import FIRST_WORD
 from veilbench.errors import UserError
 from veilbench.federated.aggregations.base import Aggregation, ExampleNoise
 from veilbench.findings import Control, Findings, Metric, Table
+from veilbench.limits import Count, Positive, PositiveShare, Steps
 from veilbench.mail.filter import MailFilter
 from veilbench.metrics.intervals import paired_gain, proportion
 from veilbench.threat import ThreatModel
@@ -88,13 +89,13 @@ class MailPoison(Attack[MailFilter, Mails]):
         threat: ThreatModel,
         positive: MailFilter,
         negative: MailFilter | None = None,
-        clients: Annotated[int, Ge(2)] = 10,
-        rogue: Annotated[int, Ge(1)] = 2,
-        trigger: Annotated[int, Ge(1)] = 5,
-        epochs: Annotated[int, Ge(1)] = 10,
-        boost: Annotated[float, Gt(0)] = 500.0,
+        clients: Annotated[Count, Ge(2)] = 10,
+        rogue: Count = 2,
+        trigger: Count = 5,
+        epochs: Steps = 10,
+        boost: Positive = 500.0,
         compared: Sequence[Aggregation] = (),
-        broken_at: float = 0.8,
+        broken_at: PositiveShare = 0.8,
     ) -> None:
         super().__init__(threat, positive, negative, broken_at)
         if 2 * rogue >= clients:

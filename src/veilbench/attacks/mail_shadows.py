@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from veilbench.limits import require_room
+
 FIRST, SECOND, TINY = 0.9, 0.999, 1e-8  # of Adam (Kingma and Ba 2015)
 
 
@@ -34,6 +36,8 @@ def shadow_logits(
     """
     bags = counts(tokens)
     shares = inside.mean()
+    require_room(f"shadows={len(inside)} with {bags.shape[1]} words each", *inside.shape, each=1)
+    require_room(f"shadows={len(inside)} with {bags.shape[1]} words each", bags.shape[1], len(inside), each=16)
     weights = np.zeros((bags.shape[1], len(inside)), np.float32)
     moments, step = (np.zeros_like(weights), np.zeros_like(weights)), 0
     for _ in range(epochs):

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-from annotated_types import Ge, Gt, MinLen
+from annotated_types import MinLen
 
 from veilbench.accelerator import Accelerator
 from veilbench.attacks.base import Attack
@@ -21,6 +21,7 @@ from veilbench.errors import UserError
 from veilbench.federated.aggregations.base import Aggregation, ExampleNoise
 from veilbench.federated.protocol import Protocol, described
 from veilbench.findings import Control, Curve, Figure, Findings, Metric, Table
+from veilbench.limits import Count, Momentum, Positive, PositiveShare, Steps
 from veilbench.mail.filter import MailFilter
 from veilbench.metrics.intervals import ends
 from veilbench.threat import ThreatModel
@@ -90,16 +91,16 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         threat: ThreatModel,
         positive: MailFilter,
         negative: MailFilter | None = None,
-        mails: Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(1)] = (1, 10, 100),
-        local_epochs: Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(1)] = (1, 5),
-        batch_sizes: Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(1)] = (1, 32),
-        momenta: Annotated[Sequence[Annotated[float, Ge(0)]], MinLen(1)] = (0.0, 0.9, 0.99),
-        rounds: Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(1)] = (1, 3),
-        clients: Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(1)] = (1, 3, 10, 30),
+        mails: Annotated[Sequence[Count], MinLen(1)] = (1, 10, 100),
+        local_epochs: Annotated[Sequence[Steps], MinLen(1)] = (1, 5),
+        batch_sizes: Annotated[Sequence[Count], MinLen(1)] = (1, 32),
+        momenta: Annotated[Sequence[Momentum], MinLen(1)] = (0.0, 0.9, 0.99),
+        rounds: Annotated[Sequence[Steps], MinLen(1)] = (1, 3),
+        clients: Annotated[Sequence[Count], MinLen(1)] = (1, 3, 10, 30),
         compared: Sequence[Aggregation] = (),
-        deviations: Annotated[float, Gt(0)] = 2.0,
-        victims: Annotated[int, Ge(1)] = 20,
-        broken_at: float = 0.8,
+        deviations: Positive = 2.0,
+        victims: Count = 20,
+        broken_at: PositiveShare = 0.8,
     ) -> None:
         super().__init__(threat, positive, negative, broken_at)
         self.mails, self.local_epochs, self.batch_sizes = sorted(mails), list(local_epochs), list(batch_sizes)

@@ -13,6 +13,7 @@ from veilbench.attacks.membership_report import report
 from veilbench.data.rows import Rows
 from veilbench.errors import UserError
 from veilbench.findings import Control, Findings
+from veilbench.limits import Count, PositiveShare, Steps, Width
 from veilbench.metrics import gaussian_ratio
 from veilbench.representations.base import Detector, Representation
 from veilbench.subject import Subject
@@ -63,13 +64,13 @@ class Membership(Attack[Subject, Rows]):
         positive: Subject,
         negative: Subject | None = None,
         mode: Literal["online", "offline"] = "online",
-        shadows: Annotated[int, Ge(2)] = 16,
-        hidden: Annotated[int, Ge(1)] = 64,
-        code: Annotated[int, Ge(1)] | None = None,
-        steps: Annotated[int, Ge(1)] = 500,
-        batch_size: Annotated[int, Ge(1)] = 64,
-        most_rows: Annotated[int, Ge(10)] = 2000,
-        broken_at: float = 0.8,
+        shadows: Annotated[Count, Ge(2)] = 16,
+        hidden: Width = 64,
+        code: Width | None = None,
+        steps: Steps = 500,
+        batch_size: Count = 64,
+        most_rows: Annotated[Count, Ge(10)] = 2000,
+        broken_at: PositiveShare = 0.8,
     ) -> None:
         super().__init__(threat, positive, negative, broken_at)
         if shadows % 2:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from veilbench.limits import require_room
 from veilbench.nets.stacked_mlp import StackedMLP
 
 LEARNING_RATE = 2e-3
@@ -53,8 +54,9 @@ def shadow_losses(
 def _train(
     net: StackedMLP, rows: Tensor, inside: np.ndarray, steps: int, batch_size: int, rng: np.random.Generator
 ) -> None:
-    adam = torch.optim.Adam(net.parameters(), LEARNING_RATE, fused=True)
     own = [np.flatnonzero(row) for row in inside]
+    require_room(f"shadows={len(own)} with batch_size={batch_size}", len(own), batch_size, rows.shape[1])
+    adam = torch.optim.Adam(net.parameters(), LEARNING_RATE, fused=True)
     for _ in range(steps):
         places = np.stack([mine[rng.integers(len(mine), size=batch_size)] for mine in own])
         batch = rows[torch.from_numpy(places).to(rows.device)]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge, MinLen
+from annotated_types import MinLen
 
 from veilbench.accelerator import Accelerator
 from veilbench.attacks.base import CONFIDENCE, Attack
@@ -18,6 +18,7 @@ from veilbench.data.identities import Identities, Impressions
 from veilbench.errors import UserError
 from veilbench.evaluations.verification import user_keys
 from veilbench.findings import Findings, Metric, Table
+from veilbench.limits import PositiveShare, Width
 from veilbench.metrics.intervals import above_chance, proportion
 from veilbench.templates.base import TemplateScheme
 from veilbench.threat import ThreatModel
@@ -58,8 +59,8 @@ class TemplateAttribute(Attack[TemplateScheme, Identities]):
         attributes: Annotated[Sequence[str], MinLen(1)] | None = None,
         judged: str = "pattern",
         learners: Annotated[Sequence[Learner], MinLen(1)] = ("linear", "knn", "mlp"),
-        components: Annotated[int, Ge(1)] = 128,
-        broken_at: float = 0.25,
+        components: Width = 128,
+        broken_at: PositiveShare = 0.25,
     ) -> None:
         super().__init__(threat, positive, negative, broken_at)
         if attributes is not None and judged not in attributes:

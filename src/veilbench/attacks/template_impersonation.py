@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
-from annotated_types import Ge, Gt, MinLen
+from annotated_types import Ge, MinLen
 
 from veilbench.attacks.moving_attack import MovingAttack
 from veilbench.attacks.template_system import FEWEST, TemplateSystem, deployed
 from veilbench.data.identities import Identities
 from veilbench.errors import UserError
+from veilbench.limits import Count, Natural, Positive, PositiveShare, Steps
 from veilbench.templates.base import TemplateScheme
 from veilbench.templates.differentiable import DifferentiableScheme
 from veilbench.threat import ThreatModel
@@ -64,16 +65,16 @@ class TemplateImpersonation(MovingAttack[TemplateScheme, Identities]):
         positive: TemplateScheme,
         negative: TemplateScheme | None = None,
         norm: Literal["l2", "linf"] = "linf",
-        budgets: Annotated[Sequence[Annotated[float, Gt(0)]], MinLen(1)] = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0),
-        steps: Annotated[int, Ge(1)] = 30,
-        restarts: Annotated[int, Ge(1)] = 1,
-        queries: Annotated[int, Ge(1)] = 100,
-        asked: Annotated[int, Ge(0)] = 300,
-        draws: Annotated[int, Ge(1)] = 1,
-        judged_at: Annotated[float, Gt(0)] = 0.2,
-        fmr: Annotated[float, Gt(0)] = 0.01,
-        most_victims: Annotated[int, Ge(2)] = 40,
-        broken_at: float = 0.5,
+        budgets: Annotated[Sequence[Positive], MinLen(1)] = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0),
+        steps: Steps = 30,
+        restarts: Steps = 1,
+        queries: Count = 100,
+        asked: Natural = 300,
+        draws: Count = 1,
+        judged_at: Positive = 0.2,
+        fmr: Positive = 0.01,
+        most_victims: Annotated[Count, Ge(2)] = 40,
+        broken_at: PositiveShare = 0.5,
     ) -> None:
         super().__init__(threat, positive, negative, norm, budgets, steps, restarts, queries, judged_at, broken_at)
         self.asked, self.draws, self.fmr, self.most_victims = asked, draws, fmr, most_victims

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge, Gt, MinLen
+from annotated_types import Ge, MinLen
 
 from veilbench.accelerator import Accelerator
 from veilbench.attacks.base import CONFIDENCE, Attack
@@ -18,6 +18,7 @@ from veilbench.attacks.template_system import FEWEST, TemplateSystem, deployed, 
 from veilbench.data.identities import Identities, Impressions
 from veilbench.evaluations.verification import user_keys
 from veilbench.findings import Curve, Figure, Findings, Metric, Table
+from veilbench.limits import Count, Natural, NotNegative, Positive, PositiveShare, Steps, Width
 from veilbench.metrics.grids import picture
 from veilbench.metrics.image import psnr, ssim
 from veilbench.metrics.intervals import above_chance, ends, mean, proportion
@@ -75,17 +76,17 @@ class TemplateInversion(Attack[TemplateScheme, Identities]):
         positive: TemplateScheme,
         negative: TemplateScheme,
         attackers: Annotated[Sequence[Decoder], MinLen(1)] = ("linear", "mlp", "convolutional"),
-        sizes: Annotated[Sequence[Annotated[int, Ge(FEWEST)]], MinLen(1)] = (100, 2000),
-        components: Annotated[int, Ge(1)] = 128,
-        hidden: Annotated[int, Ge(1)] = 256,
-        steps: Annotated[int, Ge(1)] = 300,
-        search_steps: Annotated[int, Ge(0)] = 60,
-        smooth: Annotated[float, Ge(0)] = 0.1,
-        asked: Annotated[int, Ge(FEWEST)] = 300,
-        fmr: Annotated[Sequence[Annotated[float, Gt(0)]], MinLen(1)] = (0.01, 0.001),
-        judged_at: Annotated[float, Gt(0)] = 0.01,
-        most_victims: Annotated[int, Ge(2)] = 100,
-        broken_at: float = 0.5,
+        sizes: Annotated[Sequence[Annotated[Count, Ge(FEWEST)]], MinLen(1)] = (100, 2000),
+        components: Width = 128,
+        hidden: Width = 256,
+        steps: Steps = 300,
+        search_steps: Natural = 60,
+        smooth: NotNegative = 0.1,
+        asked: Annotated[Count, Ge(FEWEST)] = 300,
+        fmr: Annotated[Sequence[Positive], MinLen(1)] = (0.01, 0.001),
+        judged_at: Positive = 0.01,
+        most_victims: Annotated[Count, Ge(2)] = 100,
+        broken_at: PositiveShare = 0.5,
     ) -> None:
         super().__init__(threat, positive, negative, broken_at)
         if judged_at not in fmr:

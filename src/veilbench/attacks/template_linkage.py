@@ -17,6 +17,7 @@ from veilbench.data.identities import Identities, Impressions
 from veilbench.errors import UserError
 from veilbench.evaluations.verification import user_keys
 from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.limits import Count, PositiveShare
 from veilbench.metrics.anomaly import Ranking
 from veilbench.metrics.biometric import Comparisons, bootstrap, error_rates
 from veilbench.metrics.linkability import linkability
@@ -61,8 +62,8 @@ class TemplateLinkage(Attack[TemplateScheme, Identities]):
         negative: TemplateScheme,
         learners: Annotated[Sequence[Learner], MinLen(1)] = ("linear", "mlp"),
         reuse: Literal["none", "person"] = "none",
-        repeats: Annotated[int, Ge(10)] = 300,
-        broken_at: float = 0.5,
+        repeats: Annotated[Count, Ge(10)] = 300,
+        broken_at: PositiveShare = 0.5,
     ) -> None:
         super().__init__(threat, positive, negative, broken_at)
         self.learners, self.reuse, self.repeats = list(learners), reuse, repeats

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import numpy as np
-from annotated_types import Ge, Gt, MinLen
+from annotated_types import Ge, MinLen
 
 from veilbench.accelerator import Accelerator
 from veilbench.attacks.base import CONFIDENCE, Attack
@@ -15,6 +15,7 @@ from veilbench.attacks.oracle_search import Subspace, evolved
 from veilbench.attacks.template_system import TemplateSystem, deployed
 from veilbench.data.identities import Identities
 from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.limits import Count, Positive, PositiveShare, Width
 from veilbench.metrics.grids import picture
 from veilbench.metrics.image import psnr
 from veilbench.metrics.intervals import above_chance, ends, mean, proportion
@@ -104,14 +105,14 @@ class TemplateOracle(Attack[TemplateScheme, Identities]):
         positive: TemplateScheme,
         negative: TemplateScheme,
         answers: Literal["scores", "decisions"] = "scores",
-        queries: Annotated[int, Ge(4)] = 400,
-        limits: Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(1)] = (1, 10, 30, 100, 200, 400),
-        population: Annotated[int, Ge(4)] = 20,
-        components: Annotated[int, Ge(2)] = 64,
-        fmr: Annotated[float, Gt(0)] = 0.001,
-        strict: Sequence[Annotated[float, Gt(0)]] = (0.01,),
-        most_victims: Annotated[int, Ge(2)] = 60,
-        broken_at: float = 0.5,
+        queries: Annotated[Count, Ge(4)] = 400,
+        limits: Annotated[Sequence[Count], MinLen(1)] = (1, 10, 30, 100, 200, 400),
+        population: Annotated[Width, Ge(4)] = 20,
+        components: Annotated[Width, Ge(2)] = 64,
+        fmr: Positive = 0.001,
+        strict: Sequence[Positive] = (0.01,),
+        most_victims: Annotated[Count, Ge(2)] = 60,
+        broken_at: PositiveShare = 0.5,
     ) -> None:
         super().__init__(threat, positive, negative, broken_at)
         if population % 2:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge, Gt, MinLen
+from annotated_types import Ge, MinLen
 
 from veilbench.accelerator import Accelerator
 from veilbench.attacks.base import CONFIDENCE, Attack
@@ -14,6 +14,7 @@ from veilbench.attacks.preimages import TRIES, Prior, preimage
 from veilbench.attacks.template_system import TemplateSystem, deployed
 from veilbench.data.identities import Identities
 from veilbench.findings import Findings, Metric, Table
+from veilbench.limits import Count, Positive, PositiveShare
 from veilbench.metrics.intervals import above_chance, mean, proportion
 from veilbench.templates.base import TemplateScheme, cosines
 from veilbench.threat import ThreatModel
@@ -51,11 +52,11 @@ class TemplateStolenKey(Attack[TemplateScheme, Identities]):
         threat: ThreatModel,
         positive: TemplateScheme,
         negative: TemplateScheme,
-        drawn: Annotated[int, Ge(20)] = 500,
-        fmr: Annotated[Sequence[Annotated[float, Gt(0)]], MinLen(1)] = (0.01, 0.001),
-        judged_at: Annotated[float, Gt(0)] = 0.01,
-        most_victims: Annotated[int, Ge(2)] = 40,
-        broken_at: float = 0.5,
+        drawn: Annotated[Count, Ge(20)] = 500,
+        fmr: Annotated[Sequence[Positive], MinLen(1)] = (0.01, 0.001),
+        judged_at: Positive = 0.01,
+        most_victims: Annotated[Count, Ge(2)] = 40,
+        broken_at: PositiveShare = 0.5,
     ) -> None:
         super().__init__(threat, positive, negative, broken_at)
         if judged_at not in fmr:

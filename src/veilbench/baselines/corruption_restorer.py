@@ -8,6 +8,7 @@ import numpy as np
 
 from veilbench.baselines.image_restorer import ImageRestorer
 from veilbench.corruptions.base import Corruption, described, from_description, spoiled
+from veilbench.limits import require_arguments, require_value
 
 
 class CorruptionRestorer(ImageRestorer):
@@ -37,4 +38,8 @@ class CorruptionRestorer(ImageRestorer):
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
         """See `Subject.restore`."""
-        return super().restore(settings | {"corruption": from_description(settings["corruption"])}, arrays)
+        require_value(dict[str, Any], settings.get("corruption"), "settings.corruption")
+        corruption, arguments = from_description(settings["corruption"]), dict(settings["corruption"])
+        del arguments["class"]
+        require_arguments(type(corruption), arguments, "settings.corruption")
+        return super().restore(settings | {"corruption": corruption}, arrays)

@@ -8,8 +8,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from veilbench.checked_arrays import Shape, require_array
 from veilbench.data.rows import Rows
 from veilbench.errors import UserError
+from veilbench.limits import LARGEST_VALUE, MOST, require_arguments
 from veilbench.subject import Subject
 
 
@@ -21,6 +23,7 @@ class Fitted(Subject):
 
     def __init__(self) -> None:
         self.kept: dict[str, np.ndarray] = {}
+        self.row: tuple[int, ...] | None = None  # the shape of a row, once it is fitted
 
     @abstractmethod
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -35,7 +38,7 @@ class Fitted(Subject):
         if not isinstance(data, Rows):
             raise UserError(f"{type(self).__name__} works on rows of numbers, not on {type(data).__name__}")
         made = copy(self)
-        made.kept = made.learned(data, rng)
+        made.kept, made.row = made.learned(data, rng), data.shape
         return made
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -44,15 +47,39 @@ class Fitted(Subject):
         return self.kept[name]
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """What was learned."""
-        return self.kept
+        """What was learned, and the shape of the rows that it is for."""
+        return self.kept if self.row is None else self.kept | {"row": np.array(self.row, np.int64)}
 
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
         """See `Subject.restore`."""
+        require_arguments(cls, settings, "settings")
         made = cls(**settings)
-        made.kept = {name: arrays[name] for name in cls.names}
+        row = require_array(arrays, "row", np.integer, (None,), low=1, high=MOST)
+        if not row.size:
+            raise ValueError("row is empty, the shape of a row is needed")
+        made.row = tuple(row.tolist())
+        made.kept = {name: require_array(arrays, name, np.generic) for name in cls.names}
+        made.check(made.row)
         return made
+
+    def check(self, row: tuple[int, ...]) -> None:
+        """Refuse arrays out of a file that are not as `learned` makes them: here all are finite floats of some shape.
+
+        Args:
+            row: the shape of a row.
+
+        Raises:
+            ValueError: one is not; the line names it.
+        """
+        for name, shape in self.shapes(row).items():
+            if not require_array(self.kept, name, np.generic).size:
+                raise ValueError(f"{name} is empty")
+            require_array(self.kept, name, np.floating, shape, low=-LARGEST_VALUE, high=LARGEST_VALUE)
+
+    def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
+        """Of the arrays that are floats, by their names; see `check`."""
+        return {}
 
 
 def flat(rows: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from veilbench.baselines.image_restorer import ImageRestorer
+from veilbench.limits import Positive
 
 
 class FittedRestorer(ImageRestorer):
@@ -16,7 +17,7 @@ class FittedRestorer(ImageRestorer):
         sigma: standard deviation of the noise, in the units of the images.
     """
 
-    def __init__(self, sigma: float = 0.1) -> None:
+    def __init__(self, sigma: Positive = 0.1) -> None:
         super().__init__()
         if sigma <= 0:
             raise ValueError(f"sigma={sigma} must be above 0")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from veilbench.baselines.fitted import Fitted
+from veilbench.checked_arrays import require_array
 from veilbench.data.rows import Rows
 from veilbench.representations.base import Representation
 
@@ -23,6 +24,12 @@ class IdentityCode(Fitted, Representation):
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """The shape of a row."""
         return {"shape": np.array(rows.shape, np.int64)}
+
+    def check(self, row: tuple[int, ...]) -> None:
+        """See `Fitted.check`."""
+        require_array(self.kept, "shape", np.integer, (len(row),))
+        if tuple(self["shape"].tolist()) != row:
+            raise ValueError(f"shape holds {self['shape'].tolist()}, and a row has the shape {list(row)}")
 
     def encode(self, rows: np.ndarray) -> np.ndarray:
         """See `Representation.encode`."""

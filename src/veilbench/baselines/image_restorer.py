@@ -29,3 +29,9 @@ class ImageRestorer(Fitted, Restorer):
         if isinstance(data, Rows) and len(data.shape) != 3:
             raise UserError(f"{type(self).__name__} restores images; these rows have the shape {data.shape}")
         return super().fit(data, rng)
+
+    def check(self, row: tuple[int, ...]) -> None:
+        """See `Fitted.check`."""
+        if len(row) != 3:
+            raise ValueError(f"row holds {list(row)}, the shape of an image is needed: channels, height, width")
+        super().check(row)

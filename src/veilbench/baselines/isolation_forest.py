@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import math
+from typing import Any
 
 import numpy as np
-from annotated_types import Ge
 
 from veilbench.baselines.fitted import Fitted, flat
+from veilbench.checked_arrays import Shape, require_array
 from veilbench.data.rows import Rows
+from veilbench.limits import Count
 from veilbench.representations.base import Detector
 
 LEAF, AT_ONCE = -1, 10_000  # no such node; rows scored at once, to bound the memory
@@ -23,7 +25,7 @@ class IsolationForest(Fitted, Detector):
 
     names = ("feature", "threshold", "below", "above", "depth", "usual")
 
-    def __init__(self, trees: Annotated[int, Ge(1)] = 100) -> None:
+    def __init__(self, trees: Count = 100) -> None:
         super().__init__()
         self.trees = trees
 
@@ -49,6 +51,26 @@ class IsolationForest(Fitted, Detector):
             "depth": _padded([_depths(tree) for tree in trees]),
         }
         return kept | {"usual": unsuccessful(np.array([forest.max_samples_]))}
+
+    def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
+        """See `Fitted.shapes`."""
+        return {"depth": (self.trees, None), "threshold": (self.trees, None), "usual": (1,)}
+
+    def check(self, row: tuple[int, ...]) -> None:
+        """See `Fitted.check`; a node's children come after it, so that every row ends at a leaf."""
+        super().check(row)
+        shape = (self.trees, nodes := self["depth"].shape[1])
+        require_array(self.kept, "depth", np.floating, shape, low=LEAF)
+        require_array(self.kept, "threshold", np.floating, shape)
+        require_array(self.kept, "usual", np.floating, (1,), low=0)
+        inner = require_array(self.kept, "below", np.integer, shape, low=LEAF, high=nodes - 1) != LEAF
+        features = require_array(self.kept, "feature", np.integer, shape, high=math.prod(row) - 1)
+        if (features[inner] < 0).any():
+            raise ValueError("feature holds numbers below 0 at nodes that are cut")
+        for name in ("below", "above"):
+            children = require_array(self.kept, name, np.integer, shape, low=LEAF, high=nodes - 1)
+            if (children[inner] <= np.broadcast_to(np.arange(nodes), shape)[inner]).any():
+                raise ValueError(f"{name} holds a node that does not come after the one above it")
 
     def score(self, rows: np.ndarray) -> np.ndarray:
         """See `Detector.score`: equation 2 of Liu et al. 2008, in (0, 1]."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from veilbench.baselines.fitted import flat
 from veilbench.baselines.fitted_restorer import FittedRestorer
+from veilbench.checked_arrays import Shape
 from veilbench.data.rows import Rows
 
 AT_ONCE = 128  # images, to bound the memory
@@ -24,6 +25,10 @@ class KernelMmse(FittedRestorer):
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """The training images, shape (n, c, h, w)."""
         return {"rows": rows.train.x}
+
+    def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
+        """See `Fitted.shapes`."""
+        return {"rows": (None, *row)}
 
     def restored(self, rows: np.ndarray) -> np.ndarray:
         """See `Restorer.restored`."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from veilbench.baselines.fitted import Fitted
+from veilbench.checked_arrays import Shape
 from veilbench.data.rows import Rows
 from veilbench.errors import UserError
 from veilbench.nets.in_parts import in_parts
@@ -53,6 +54,10 @@ class KnownAnomalies(Fitted, DifferentiableDetector):
             raise UserError("to know the anomalies takes one-class data: set data.normal to the labels that are normal")
         train = rows.train.x[np.sort(rng.permutation(len(rows.train))[:NORMAL_ROWS])]
         return {"normal_rows": np.concatenate([train, rows.validation.x]), "anomalies": anomalies}
+
+    def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
+        """See `Fitted.shapes`."""
+        return dict.fromkeys(self.names, (None, *row))
 
     def score(self, rows: np.ndarray) -> np.ndarray:
         """See `Detector.score`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from veilbench.baselines.corruption_restorer import CorruptionRestorer
+from veilbench.checked_arrays import Shape
 from veilbench.data.rows import Rows
 
 SIDES, MOST_PIXELS, RIDGE = (1, 3, 5, 7, 9), 50_000, 1e-6
@@ -30,6 +31,16 @@ class LinearPatches(CorruptionRestorer):
         found = [_regressed(*train, side, pixels) for side in SIDES if side <= min(rows.shape[1:])]
         errors = [np.mean((_applied(check[1], **one) - check[0]) ** 2) for one in found]
         return found[int(np.argmin(errors))]
+
+    def check(self, row: tuple[int, ...]) -> None:
+        """See `Fitted.check`."""
+        super().check(row)
+        if self["map"].shape[0] not in SIDES or self["map"].shape[0] != self["map"].shape[1]:
+            raise ValueError(f"map has shape {list(self['map'].shape)}, sides of one of {SIDES} are needed")
+
+    def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
+        """See `Fitted.shapes`."""
+        return {"map": (None, None, row[0], row[0]), "constant": (row[0],)}
 
     def restored(self, rows: np.ndarray) -> np.ndarray:
         """See `Restorer.restored`."""

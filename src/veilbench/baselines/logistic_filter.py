@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
 import numpy as np
-from annotated_types import Ge, Gt
 
 from veilbench.data.mail import Mails
 from veilbench.data.word_counts import word_counts
 from veilbench.federated.protocol import Protocol
+from veilbench.limits import Positive, Steps, require_arguments
 from veilbench.mail.filter import NO_FEDERATION, MailFilter
 from veilbench.mail.spam_scorer import SpamScorer
 
@@ -25,9 +25,7 @@ class LogisticFilter(SpamScorer):
 
     trained_kind = MailFilter
 
-    def __init__(
-        self, inverse_penalty: Annotated[float, Gt(0)] = 1.0, iterations: Annotated[int, Ge(1)] = 1_000
-    ) -> None:
+    def __init__(self, inverse_penalty: Positive = 1.0, iterations: Steps = 1_000) -> None:
         self.inverse_penalty, self.iterations = inverse_penalty, iterations
 
     def fit(self, data: Mails, rng: np.random.Generator) -> MailFilter:
@@ -64,4 +62,5 @@ class LogisticFilter(SpamScorer):
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
         """See `Subject.restore`."""
+        require_arguments(cls, settings, "settings")
         return cls(**settings)

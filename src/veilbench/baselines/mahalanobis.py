@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from veilbench.baselines.fitted import Fitted, flat
+from veilbench.checked_arrays import Shape, require_array
 from veilbench.data.rows import Rows
+from veilbench.limits import LARGEST_PRECISION
 from veilbench.metrics.ledoit_wolf import ledoit_wolf
 from veilbench.representations.base import DifferentiableDetector
 
@@ -31,6 +34,16 @@ class Mahalanobis(Fitted, DifferentiableDetector):
         """The mean, shape (*shape), and the inverse covariance, shape (features, features)."""
         mean, _, precision = ledoit_wolf(flat(rows.train.x))
         return {"mean": mean.reshape(rows.shape), "precision": precision}
+
+    def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
+        """See `Fitted.shapes`."""
+        return {"mean": row}
+
+    def check(self, row: tuple[int, ...]) -> None:
+        """See `Fitted.check`."""
+        super().check(row)
+        shape = (math.prod(row), math.prod(row))
+        require_array(self.kept, "precision", np.floating, shape, low=-LARGEST_PRECISION, high=LARGEST_PRECISION)
 
     def score(self, rows: np.ndarray) -> np.ndarray:
         """See `Detector.score`."""

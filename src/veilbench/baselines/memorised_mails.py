@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from veilbench.checked_arrays import require_array
 from veilbench.data.mail import Mails
 from veilbench.mail.spam_scorer import SpamScorer
 
@@ -43,5 +44,6 @@ class MemorisedMails(SpamScorer):
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> MemorisedMails:
         """See `Subject.restore`."""
         made = cls()
-        made.tokens, made.labels = arrays["tokens"], arrays["labels"]
+        made.tokens = require_array(arrays, "tokens", np.integer, (None, None), low=0, high=np.iinfo(np.int32).max)
+        made.labels = require_array(arrays, "labels", np.integer, (len(made.tokens),), low=0, high=1)
         return made

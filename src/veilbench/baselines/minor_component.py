@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from veilbench.baselines.fitted import Fitted, flat
+from veilbench.checked_arrays import Shape
 from veilbench.data.rows import Rows
 from veilbench.errors import UserError
 from veilbench.representations.base import DifferentiableDetector
@@ -44,6 +46,10 @@ class MinorComponent(Fitted, DifferentiableDetector):
         if not len(varying):
             raise UserError("the training rows do not vary: there is no direction to look along")
         return {"mean": mean, "direction": directions[:, varying[0]].copy()}
+
+    def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
+        """See `Fitted.shapes`."""
+        return {"mean": row, "direction": (math.prod(row),)}
 
     def score(self, rows: np.ndarray) -> np.ndarray:
         """See `Detector.score`."""

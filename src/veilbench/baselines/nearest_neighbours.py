@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from annotated_types import Ge
 
 from veilbench.baselines.fitted import Fitted, flat
+from veilbench.checked_arrays import Shape
 from veilbench.data.rows import Rows
 from veilbench.errors import UserError
+from veilbench.limits import Count
 from veilbench.representations.base import Detector
 
 
@@ -24,7 +25,7 @@ class NearestNeighbours(Fitted, Detector):
 
     names = ("rows",)
 
-    def __init__(self, k: Annotated[int, Ge(1)] = 5) -> None:
+    def __init__(self, k: Count = 5) -> None:
         super().__init__()
         self.k = k
 
@@ -37,6 +38,16 @@ class NearestNeighbours(Fitted, Detector):
         if self.k > len(rows.train):
             raise UserError(f"k={self.k} neighbours need as many training rows; there are {len(rows.train)}")
         return {"rows": rows.train.x}
+
+    def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
+        """See `Fitted.shapes`."""
+        return {"rows": (None, *row)}
+
+    def check(self, row: tuple[int, ...]) -> None:
+        """See `Fitted.check`."""
+        super().check(row)
+        if len(self["rows"]) < self.k:
+            raise ValueError(f"rows has {len(self['rows'])} rows, and k={self.k} neighbours are asked for")
 
     def score(self, rows: np.ndarray) -> np.ndarray:
         """See `Detector.score`."""

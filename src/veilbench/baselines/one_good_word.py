@@ -8,6 +8,7 @@ import numpy as np
 
 from veilbench.data.mail import Mails
 from veilbench.data.vocabulary import FIRST_WORD
+from veilbench.limits import Natural, require_value
 from veilbench.mail.spam_scorer import SpamScorer
 
 
@@ -46,5 +47,6 @@ class OneGoodWord(SpamScorer):
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> OneGoodWord:
         """See `Subject.restore`."""
         made = cls()
+        require_value(Natural, settings.get("word"), "settings.word")
         made.word = settings["word"]
         return made

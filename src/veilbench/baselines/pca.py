@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from annotated_types import Ge
 
 from veilbench.baselines.fitted import Fitted, flat
+from veilbench.checked_arrays import Shape
 from veilbench.data.rows import Rows
 from veilbench.errors import UserError
+from veilbench.limits import Width
 from veilbench.representations.base import DifferentiableDetector, Representation
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ class Pca(Fitted, Representation, DifferentiableDetector):
 
     names = ("mean", "components")
 
-    def __init__(self, code: Annotated[int, Ge(1)] = 8) -> None:
+    def __init__(self, code: Width = 8) -> None:
         super().__init__()
         self.code = code
 
@@ -44,6 +46,10 @@ class Pca(Fitted, Representation, DifferentiableDetector):
             raise UserError(f"code={self.code} is too large: {len(x)} training rows of {x.shape[1]} values")
         found = PCA(self.code, random_state=int(rng.integers(2**31))).fit(x)
         return {"mean": found.mean_.reshape(rows.shape), "components": found.components_}
+
+    def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
+        """See `Fitted.shapes`."""
+        return {"mean": row, "components": (self.code, math.prod(row))}
 
     def encode(self, rows: np.ndarray) -> np.ndarray:
         """See `Representation.encode`."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from annotated_types import Ge
 from scipy.special import ndtri
 
 from veilbench.baselines.fitted import Fitted
+from veilbench.checked_arrays import Shape, require_array
 from veilbench.data.rows import Rows
+from veilbench.limits import Width
 from veilbench.representations.base import Representation
+
+KEY_BYTES = 32
 
 
 class RandomCode(Fitted, Representation):
@@ -26,7 +29,7 @@ class RandomCode(Fitted, Representation):
 
     names = ("key", "mean")
 
-    def __init__(self, code: Annotated[int, Ge(1)] = 8) -> None:
+    def __init__(self, code: Width = 8) -> None:
         super().__init__()
         self.code = code
 
@@ -36,7 +39,16 @@ class RandomCode(Fitted, Representation):
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """A key, shape (32,), uint8, and the mean training row, shape (*shape)."""
-        return {"key": np.frombuffer(rng.bytes(32), np.uint8), "mean": rows.train.x.mean(0)}
+        return {"key": np.frombuffer(rng.bytes(KEY_BYTES), np.uint8), "mean": rows.train.x.mean(0)}
+
+    def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
+        """See `Fitted.shapes`."""
+        return {"mean": row}
+
+    def check(self, row: tuple[int, ...]) -> None:
+        """See `Fitted.check`."""
+        require_array(self.kept, "key", np.uint8, (KEY_BYTES,))
+        super().check(row)
 
     def encode(self, rows: np.ndarray) -> np.ndarray:
         """See `Representation.encode`."""

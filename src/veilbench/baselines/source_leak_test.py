@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from annotated_types import Ge
 
 from veilbench.data.mail import Mails
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.protocol import Protocol, described
+from veilbench.limits import Count, require_arguments
 from veilbench.mail.filter import MailFilter
 from veilbench.mail.spam_scorer import SpamScorer
 
@@ -26,7 +26,7 @@ class SourceLeakTest(SpamScorer):
 
     trained_kind = MailFilter
 
-    def __init__(self, mails: Annotated[int, Ge(1)] = 1, words: Annotated[int, Ge(1)] = 5) -> None:
+    def __init__(self, mails: Count = 1, words: Count = 5) -> None:
         self.mails, self.words = mails, words
 
     def fit(self, data: Mails, rng: np.random.Generator) -> MailFilter:
@@ -53,4 +53,5 @@ class SourceLeakTest(SpamScorer):
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> SourceLeakTest:
         """See `Subject.restore`."""
+        require_arguments(cls, settings, "settings")
         return cls(**settings)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from veilbench.checked_arrays import require_array
 from veilbench.ciphers.base import Cipher, Ciphertext
 from veilbench.data.alphabet import FIRST
-from veilbench.errors import UserError
 
 
 class StreamCipher(Cipher):
@@ -88,8 +88,6 @@ class StreamCipher(Cipher):
         """See `Subject.restore`.
 
         Raises:
-            UserError: the key has a wrong length.
+            ValueError: the key has a wrong length.
         """
-        if len(arrays["key"]) != cls.key_bytes:
-            raise UserError(f"the key of {cls.__name__} has {len(arrays['key'])} bytes instead of {cls.key_bytes}")
-        return cls(arrays["key"])
+        return cls(require_array(arrays, "key", np.uint8, (cls.key_bytes,)))

@@ -9,6 +9,7 @@ import numpy as np
 from annotated_types import Ge, MinLen
 
 from veilbench.ciphers.codebook import CodebookCipher, random_mapping
+from veilbench.limits import Depth, Seed, Width
 
 
 class Substitution(CodebookCipher):
@@ -22,9 +23,9 @@ class Substitution(CodebookCipher):
 
     def __init__(
         self,
-        code_bits: Annotated[Sequence[Annotated[int, Ge(7)]], MinLen(1)] = (32,),
-        chunk: Annotated[int, Ge(1)] = 1,
-        seed: Annotated[int, Ge(0)] = 0,
+        code_bits: Annotated[Sequence[Annotated[Width, Ge(7)]], MinLen(1)] = (32,),
+        chunk: Depth = 1,
+        seed: Seed = 0,
     ) -> None:
         rng = np.random.default_rng(seed)
         drawn = CodebookCipher.from_mappings([random_mapping(bits, rng) for bits in code_bits])

@@ -7,6 +7,7 @@ from abc import abstractmethod
 import numpy as np
 
 from veilbench.baselines.image_restorer import ImageRestorer
+from veilbench.checked_arrays import require_array
 from veilbench.data.rows import Rows
 
 TRIED_ON = 24  # validation images, at most
@@ -28,7 +29,16 @@ class TunedRestorer(ImageRestorer):
         seen = self.spoiled(clean, rng)
         tried = [self.unit() * factor for factor in self.factors]
         errors = [np.mean((self._all(seen, strength) - clean) ** 2) for strength in tried]
-        return {"strength": np.array([tried[int(np.argmin(errors))]])}
+        return {"strength": np.array([tried[int(np.argmin(errors))]], np.float64)}
+
+    def check(self, row: tuple[int, ...]) -> None:
+        """See `Fitted.check`."""
+        require_array(self.kept, "strength", np.floating, (1,), low=0)
+        tried = [self.unit() * factor for factor in self.factors]
+        if not np.isclose(tried, self["strength"][0]).any():
+            raise ValueError(
+                f"strength holds {self['strength'][0]:g}, one of {', '.join(f'{x:g}' for x in tried)} is needed"
+            )
 
     def restored(self, rows: np.ndarray) -> np.ndarray:
         """See `Restorer.restored`."""

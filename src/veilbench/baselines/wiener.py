@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from annotated_types import Ge
 
 from veilbench.baselines.fitted_restorer import FittedRestorer
+from veilbench.checked_arrays import Shape
 from veilbench.data.rows import Rows
+from veilbench.limits import Count, Positive
 
 MOST_PATCHES, STRIP = 50_000, 64  # to learn from; lines of patches restored at once, to bound the memory
 WHOLE, OTHERWISE = 1024, 8  # values of an image that is one patch; side of patches of larger ones
@@ -29,7 +30,7 @@ class Wiener(FittedRestorer):
 
     names = ("mean", "map")
 
-    def __init__(self, sigma: float = 0.1, patch: Annotated[int, Ge(1)] | None = None) -> None:
+    def __init__(self, sigma: Positive = 0.1, patch: Count | None = None) -> None:
         super().__init__(sigma)
         self.patch = patch
 
@@ -60,6 +61,16 @@ class Wiener(FittedRestorer):
             "mean": mean.reshape(rows.shape[0], high, wide),
             "map": np.linalg.solve(noisy, covariance),
         }
+
+    def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
+        """See `Fitted.shapes`."""
+        return {"mean": (row[0], None, None), "map": (self["mean"].size, self["mean"].size)}
+
+    def check(self, row: tuple[int, ...]) -> None:
+        """See `Fitted.check`."""
+        super().check(row)
+        if not all(1 <= side <= most for side, most in zip(self["mean"].shape[1:], row[1:], strict=True)):
+            raise ValueError(f"mean has shape {list(self['mean'].shape)}, a patch of {list(row)} is needed")
 
     def restored(self, rows: np.ndarray) -> np.ndarray:
         """See `Restorer.restored`."""

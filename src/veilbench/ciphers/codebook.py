@@ -10,9 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from veilbench.checked_arrays import require_array
 from veilbench.ciphers.base import Cipher, Ciphertext
+from veilbench.ciphers.saved_network import check_network
 from veilbench.data.alphabet import SIZE
 from veilbench.errors import UserError
+from veilbench.limits import Depth, require_value
 
 MOST_MEMBERS = 256
 
@@ -138,6 +141,15 @@ class CodebookCipher(Cipher):
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> CodebookCipher:
         """See `Subject.restore`."""
+        require_value(Depth, settings.get("chunk"), "settings.chunk")
+        require_value(dict[str, Any], settings.get("network"), "settings.network")
+        codes = require_array(arrays, "codes", np.uint8, (None, SIZE, None))
+        members, _, width = codes.shape
+        if not members or not width:
+            raise ValueError(f"codes has shape {list(codes.shape)}, at least one member and one byte are needed")
+        bits = require_array(arrays, "bits", np.integer, (members,), low=1, high=8 * width)
+        decoded = require_array(arrays, "decoded", np.uint8, (members, SIZE), high=SIZE - 1)
+        key = require_array(arrays, "key", np.uint8, (members, SIZE, None)) if "key" in arrays else None
         weights = {k.removeprefix("network."): v for k, v in arrays.items() if k.startswith("network.")}
-        own = (arrays["codes"], arrays["bits"], arrays["decoded"], settings["chunk"], arrays.get("key"))
-        return CodebookCipher(*own, (settings["network"], weights))
+        check_network(settings["network"], weights, codes, bits)
+        return CodebookCipher(codes, bits, decoded, settings["chunk"], key, (settings["network"], weights))

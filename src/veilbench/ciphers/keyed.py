@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from annotated_types import Ge, Le, MultipleOf
 
+from veilbench.checked_arrays import require_array
 from veilbench.ciphers.base import Cipher, Ciphertext
 from veilbench.errors import UserError
+from veilbench.limits import require_value
 
 if TYPE_CHECKING:
     from veilbench.nets.mix_transform import AliceAndBob
 
 CHARACTER_BITS = 8
+BlockBits = Annotated[int, Ge(8), Le(64), MultipleOf(8)]
 NONCE_BYTES = 16
 KEYS_AT_ONCE = 4096
 
@@ -139,9 +143,15 @@ class KeyedCipher(Cipher):
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> KeyedCipher:
         """See `Subject.restore`."""
         weights = {k.removeprefix("network."): v for k, v in arrays.items() if k.startswith("network.")}
-        if arrays["key"].shape != (settings["bits"],):
-            raise UserError(f"the key has shape {arrays['key'].shape} instead of ({settings['bits']},)")
-        return cls(weights, settings["bits"], arrays["key"])
+        require_value(BlockBits, settings.get("bits"), "settings.bits")
+        key = require_array(arrays, "key", np.uint8, (settings["bits"],), high=1)
+        from veilbench.nets.mix_transform import AliceAndBob
+        from veilbench.nets.saved_weights import load_weights
+
+        made = cls(weights, settings["bits"], key)
+        made._net = AliceAndBob(made.bits)
+        load_weights(made._net, weights)
+        return made
 
 
 def _signs(bits: np.ndarray) -> Any:

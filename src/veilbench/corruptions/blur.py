@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from veilbench.corruptions.base import Corruption, need_images
+from veilbench.limits import Positive
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -21,7 +22,7 @@ class Blur(Corruption):
         sigma: standard deviation of the Gaussian, in pixels.
     """
 
-    def __init__(self, sigma: float = 1.0) -> None:
+    def __init__(self, sigma: Positive = 1.0) -> None:
         if sigma <= 0:
             raise ValueError(f"sigma={sigma} must be above 0")
         self.sigma = sigma

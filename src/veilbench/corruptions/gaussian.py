@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from veilbench.corruptions.base import Corruption
+from veilbench.limits import NotNegative
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -17,7 +18,7 @@ class Gaussian(Corruption):
         sigma: standard deviation of the noise, in the units of the rows.
     """
 
-    def __init__(self, sigma: float = 0.1) -> None:
+    def __init__(self, sigma: NotNegative = 0.1) -> None:
         if sigma < 0:
             raise ValueError(f"sigma={sigma} must be 0 or more")
         self.sigma = sigma

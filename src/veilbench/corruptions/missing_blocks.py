@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
-
-from annotated_types import Ge
+from typing import TYPE_CHECKING
 
 from veilbench.corruptions.base import Corruption, need_images
+from veilbench.limits import Count, Side
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -20,7 +19,7 @@ class MissingBlocks(Corruption):
         size: their side, in pixels.
     """
 
-    def __init__(self, blocks: Annotated[int, Ge(1)] = 2, size: Annotated[int, Ge(1)] = 3) -> None:
+    def __init__(self, blocks: Count = 2, size: Side = 3) -> None:
         if blocks < 1 or size < 1:
             raise ValueError(f"blocks={blocks} and size={size} must be 1 or more")
         self.blocks, self.size = blocks, size

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from veilbench.corruptions.base import Corruption, need_images, need_share
+from veilbench.limits import Share
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -17,7 +18,7 @@ class SaltAndPepper(Corruption):
         share: the probability that a pixel is hit.
     """
 
-    def __init__(self, share: float = 0.1) -> None:
+    def __init__(self, share: Share = 0.1) -> None:
         need_share(share)
         self.share = share
 

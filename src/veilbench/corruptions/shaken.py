@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from veilbench.corruptions.base import Corruption, need_images
+from veilbench.limits import NotNegative
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -19,7 +20,7 @@ class Shaken(Corruption):
         shift: the most, as a share of the side, in each direction.
     """
 
-    def __init__(self, rotation: float = 10.0, shift: float = 0.05) -> None:
+    def __init__(self, rotation: NotNegative = 10.0, shift: NotNegative = 0.05) -> None:
         for name, value in (("rotation", rotation), ("shift", shift)):
             if value < 0:
                 raise ValueError(f"{name}={value} must be 0 or more")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from veilbench.corruptions.base import Corruption, need_images
+from veilbench.limits import Share
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -23,7 +24,7 @@ class Watermark(Corruption):
         opacity: of the pixel with the most ink: 0 leaves it, 1 paints it white.
     """
 
-    def __init__(self, text: str = "SAMPLE", opacity: float = 0.5) -> None:
+    def __init__(self, text: str = "SAMPLE", opacity: Share = 0.5) -> None:
         if not text.strip():
             raise ValueError(f"text={text!r} must have a visible character")
         if not 0 <= opacity <= 1:

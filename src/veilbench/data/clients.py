@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
-from annotated_types import Ge, Gt
 
 from veilbench.errors import UserError
+from veilbench.limits import Count, Positive
 
 
 class Deal(Protocol):
@@ -26,7 +26,7 @@ class UnequalClients:
         sizes: mails of all clients but the last; the source system has two of 1,000.
     """
 
-    def __init__(self, sizes: Sequence[Annotated[int, Ge(1)]] = (1_000, 1_000)) -> None:
+    def __init__(self, sizes: Sequence[Count] = (1_000, 1_000)) -> None:
         self.sizes = list(sizes)
 
     def deal(self, labels: np.ndarray, topics: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -48,7 +48,7 @@ class EqualClients:
         count: of clients.
     """
 
-    def __init__(self, count: Annotated[int, Ge(1)] = 10) -> None:
+    def __init__(self, count: Count = 10) -> None:
         self.count = count
 
     def deal(self, labels: np.ndarray, topics: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -73,8 +73,8 @@ class DirichletClients:
 
     def __init__(
         self,
-        count: Annotated[int, Ge(1)] = 10,
-        alpha: Annotated[float, Gt(0)] = 0.5,
+        count: Count = 10,
+        alpha: Positive = 0.5,
         by: Literal["label", "topic"] = "label",
     ) -> None:
         self.count, self.alpha, self.by = count, alpha, by

@@ -14,6 +14,7 @@ from veilbench.checked_arrays import require_array, require_shape
 from veilbench.contracts import DataSet
 from veilbench.data import prepared
 from veilbench.errors import UserError
+from veilbench.limits import Count, NotNegative, Seed, Side
 
 PARTS = ("train", "auxiliary", "enrolment", "probe")
 NAME = "identities"  # of the arrays' file
@@ -117,10 +118,10 @@ class IdentitiesData(DataSet):
     def __init__(
         self,
         source: IdentitySource,
-        split: Sequence[Annotated[float, Ge(0)]] = (0.5, 0.2, 0.3),
-        enrolled: Annotated[int, Ge(1)] = 1,
-        size: Sequence[Annotated[int, Ge(8)]] | None = None,
-        seed: Annotated[int, Ge(0)] = 0,
+        split: Sequence[NotNegative] = (0.5, 0.2, 0.3),
+        enrolled: Count = 1,
+        size: Sequence[Annotated[Side, Ge(8)]] | None = None,
+        seed: Seed = 0,
         shuffled: bool = True,
     ) -> None:
         if len(split) != 3 or min(split) <= 0 or abs(sum(split) - 1) > 1e-6:

@@ -20,6 +20,7 @@ from veilbench.data.raw_mails import HAM, SPAM, MailSource, checked
 from veilbench.data.tokeniser import LONGEST_WORD, Tokeniser, runs_of, within_length
 from veilbench.data.vocabulary import FIRST_WORD, Vocabulary, packed, unpacked
 from veilbench.errors import UserError
+from veilbench.limits import Count, Seed, Share
 
 PARTS = ("train", "validation", "auxiliary", "test")
 NAME = "mails"  # of the arrays' file
@@ -98,9 +99,9 @@ class MailData(DataSet):
         source: MailSource,
         tokeniser: Tokeniser,
         clients: Deal,
-        split: Sequence[float] = (0.8, 0.05, 0.05, 0.1),
-        most_mails: Annotated[int, Ge(4)] | None = None,
-        seed: Annotated[int, Ge(0)] = 0,
+        split: Sequence[Share] = (0.8, 0.05, 0.05, 0.1),
+        most_mails: Annotated[Count, Ge(4)] | None = None,
+        seed: Seed = 0,
     ) -> None:
         if len(split) != 4 or min(split) <= 0 or abs(sum(split) - 1) > 1e-6:
             raise ValueError(f"split={list(split)} must be four positive shares that make 1: {', '.join(PARTS)}")

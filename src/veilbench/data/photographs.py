@@ -15,6 +15,7 @@ from veilbench.data import prepared
 from veilbench.data.raw import Source
 from veilbench.data.rows import NAME, Rows, RowsData
 from veilbench.errors import UserError
+from veilbench.limits import Count, Seed, Share
 
 WHOLES = "wholes"  # folder of the whole images
 
@@ -55,9 +56,9 @@ class PhotographsData(RowsData):
         self,
         source: Source,
         wholes: ImageSource,
-        split: Sequence[float] = (0.85, 0.05, 0.05, 0.05),
-        most_rows: Annotated[int, Ge(4)] | None = None,
-        seed: Annotated[int, Ge(0)] = 0,
+        split: Sequence[Share] = (0.85, 0.05, 0.05, 0.05),
+        most_rows: Annotated[Count, Ge(4)] | None = None,
+        seed: Seed = 0,
     ) -> None:
         scale: Literal["none"] = "none"
         super().__init__(source, split, scale, (), most_rows, seed)

@@ -16,6 +16,7 @@ from veilbench.data import prepared
 from veilbench.data.raw import Source, alike, checked, distinct, twins
 from veilbench.data.scaling import Scale, apart, scaled, shortened
 from veilbench.errors import UserError
+from veilbench.limits import Count, Seed, Share
 
 PARTS = ("train", "validation", "auxiliary", "test")
 NAME = "rows"  # of the arrays' file
@@ -85,11 +86,11 @@ class RowsData(DataSet):
     def __init__(
         self,
         source: Source,
-        split: Sequence[float] = (0.5, 0.1, 0.2, 0.2),
+        split: Sequence[Share] = (0.5, 0.1, 0.2, 0.2),
         scale: Scale = "none",
         normal: Sequence[str] = (),
-        most_rows: Annotated[int, Ge(4)] | None = None,
-        seed: Annotated[int, Ge(0)] = 0,
+        most_rows: Annotated[Count, Ge(4)] | None = None,
+        seed: Seed = 0,
     ) -> None:
         if not callable(getattr(source, "read", None)):
             raise ValueError(f"source={source!r} must be a loader or generator, something with a method `read`")

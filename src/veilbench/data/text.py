@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge
 
 from veilbench.contracts import DataSet
 from veilbench.data import alphabet, english, prepared
 from veilbench.errors import UserError
+from veilbench.limits import Count, Seed, require_room
 
 PARTS = ("words", "statistics", "target", "unseen")
 
@@ -54,15 +54,16 @@ class TextData(DataSet):
 
     def __init__(
         self,
-        words: tuple[int, int] | list[int] = (1000, 1500),
-        longest_word: Annotated[int, Ge(1)] = 10,
+        words: Sequence[Count] = (1000, 1500),
+        longest_word: Count = 10,
         docstrings: bool = True,
-        seed: Annotated[int, Ge(0)] = 0,
+        seed: Seed = 0,
     ) -> None:
         if len(words) != 2 or not 1 <= words[0] <= words[1]:
             raise ValueError(f"words={list(words)} must be two numbers, at least 1, the smaller first")
         if longest_word > alphabet.SIZE:
             raise ValueError(f"longest_word={longest_word} must be at most {alphabet.SIZE}: its letters are distinct")
+        require_room(f"words={words[1]} of up to longest_word={longest_word}", words[1], longest_word, each=1)
         self.words, self.longest_word = words, longest_word
         self.docstrings, self.seed = docstrings, seed
 

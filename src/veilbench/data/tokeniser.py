@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
-from annotated_types import Ge
 
 from veilbench.data.vocabulary import PAD, Vocabulary
 from veilbench.errors import UserError
+from veilbench.limits import Count
 
 LETTER = r"[^\W\d_]"
 TOKEN = r"(?:{letter})+(?:['’](?:{letter})+)*|\d+(?:[.,]\d+)*|[!$£€%]"
@@ -105,8 +105,8 @@ class Tokeniser:
     def __init__(
         self,
         vocabulary: Literal["public", "hashed", "clients"] = "hashed",
-        most_words: Annotated[int, Ge(1)] = 50_633,
-        longest: Annotated[int, Ge(1)] = 500,
+        most_words: Count = 50_633,
+        longest: Count = 500,
         word_list: str | None = None,
     ) -> None:
         if word_list is not None and vocabulary != "public":

@@ -10,6 +10,7 @@ from annotated_types import Ge
 
 from veilbench.data.identities import IdentitiesData, IdentitySource, RawIdentities, checked, resized
 from veilbench.errors import UserError
+from veilbench.limits import Count, NotNegative, Seed, Side
 
 
 class TransferredData(IdentitiesData):
@@ -32,11 +33,11 @@ class TransferredData(IdentitiesData):
         self,
         source: IdentitySource,
         learned: IdentitySource,
-        window: Sequence[Annotated[int, Ge(8)]] | None = None,
-        split: Sequence[Annotated[float, Ge(0)]] = (0.5, 0.5),
-        enrolled: Annotated[int, Ge(1)] = 1,
-        size: Sequence[Annotated[int, Ge(8)]] = (96, 96),
-        seed: Annotated[int, Ge(0)] = 0,
+        window: Sequence[Annotated[Side, Ge(8)]] | None = None,
+        split: Sequence[NotNegative] = (0.5, 0.5),
+        enrolled: Count = 1,
+        size: Sequence[Annotated[Side, Ge(8)]] = (96, 96),
+        seed: Seed = 0,
         shuffled: bool = True,
     ) -> None:
         if len(split) != 2 or min(split) <= 0 or abs(sum(split) - 1) > 1e-6:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from veilbench.checked_arrays import require_array
+from veilbench.limits import MOST
 
 PAD, UNKNOWN, FIRST_WORD = 0, 1, 2
 
@@ -63,11 +64,14 @@ class Vocabulary:
         """The inverse of `arrays`.
 
         Raises:
-            ValueError: they are not what `arrays` gives.
+            ValueError: these are none.
         """
-        words = unpacked(require_array(arrays, "vocabulary_words", np.uint8, (None,)))
-        buckets = require_array(arrays, "vocabulary_buckets", np.int64, (1,), low=0)
-        return cls(words, int(buckets[0]))
+        words = require_array(arrays, "vocabulary_words", np.uint8, (None,))
+        buckets = require_array(arrays, "vocabulary_buckets", np.int64, (1,), low=0, high=MOST)
+        try:
+            return cls(unpacked(words), int(buckets[0]))
+        except UnicodeDecodeError as error:
+            raise ValueError(f"vocabulary_words holds bytes that are no text at {error.start}") from error
 
 
 def packed(words: Sequence[str]) -> np.ndarray:

@@ -16,6 +16,7 @@ from veilbench.errors import UserError
 from veilbench.evaluations.applicability import need_rows
 from veilbench.evaluations.odd_features import explain
 from veilbench.findings import Findings, Metric, Table
+from veilbench.limits import Count, Natural, PositiveShare
 from veilbench.metrics.anomaly import Ranking, need_scores, rank_correlation
 from veilbench.metrics.intervals import bootstrap, proportion
 from veilbench.representations.base import Detector
@@ -39,10 +40,10 @@ class Anomaly(Evaluation):
 
     def __init__(
         self,
-        quantile: float = 0.95,
+        quantile: PositiveShare = 0.95,
         baselines: Sequence[Detector] = (),
-        examples: Annotated[int, Ge(0)] = 10,
-        repeats: Annotated[int, Ge(100)] = 500,
+        examples: Natural = 10,
+        repeats: Annotated[Count, Ge(100)] = 500,
     ) -> None:
         if not 0 < quantile < 1:
             raise ValueError(f"quantile={quantile} must be between 0 and 1")

@@ -15,6 +15,7 @@ from veilbench.contracts import Evaluation
 from veilbench.data.identities import Identities
 from veilbench.evaluations.verification import scores, user_keys
 from veilbench.findings import Findings, Metric, Table
+from veilbench.limits import Count
 from veilbench.metrics.biometric import Comparisons, at_fmr, bootstrap, error_rates, refusal
 from veilbench.store.fingerprint import fingerprint
 from veilbench.store.gallery import Gallery
@@ -47,8 +48,8 @@ class Deployment(Evaluation):
     def __init__(
         self,
         fmr: Annotated[Sequence[Annotated[float, Gt(0), Lt(1)]], MinLen(1)] = (0.01, 0.001),
-        keys: Annotated[int, Ge(2)] = 200,
-        repeats: Annotated[int, Ge(10)] = 200,
+        keys: Annotated[Count, Ge(2)] = 200,
+        repeats: Annotated[Count, Ge(10)] = 200,
     ) -> None:
         self.fmr, self.keys, self.repeats = list(fmr), keys, repeats
 

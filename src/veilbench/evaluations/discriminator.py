@@ -14,6 +14,7 @@ from veilbench.contracts import Evaluation
 from veilbench.data.identities import Identities
 from veilbench.evaluations.verification import user_keys
 from veilbench.findings import Curve, Figure, Findings, Metric, Table
+from veilbench.limits import Count, Width
 from veilbench.metrics.intervals import ends, proportion
 from veilbench.templates.base import TemplateScheme
 from veilbench.templates.extractor import Extractor
@@ -45,11 +46,11 @@ class Discriminator(Evaluation):
 
     def __init__(
         self,
-        samples: Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(1)] = (1, 2, 5, 10),
-        classes: Annotated[Sequence[Annotated[int, Ge(2)]], MinLen(1)] = (10, 50),
+        samples: Annotated[Sequence[Count], MinLen(1)] = (1, 2, 5, 10),
+        classes: Annotated[Sequence[Annotated[Count, Ge(2)]], MinLen(1)] = (10, 50),
         classifiers: Annotated[Sequence[Classifier], MinLen(1)] = ("logistic", "knn", "mlp"),
-        hidden: Annotated[int, Ge(1)] = 64,
-        components: Annotated[int, Ge(1)] = 128,
+        hidden: Width = 64,
+        components: Width = 128,
     ) -> None:
         self.samples, self.classes, self.classifiers = list(samples), list(classes), list(classifiers)
         self.hidden, self.components = hidden, components

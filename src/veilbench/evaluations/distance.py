@@ -12,6 +12,7 @@ from veilbench.contracts import Evaluation
 from veilbench.data.identities import Identities
 from veilbench.evaluations.verification import user_keys
 from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.limits import Count
 from veilbench.metrics.biometric import Comparisons
 from veilbench.metrics.intervals import mean
 from veilbench.metrics.uniqueness import collisions, degrees_of_freedom, effective_bits, nearest_strangers
@@ -36,7 +37,7 @@ class Distance(Evaluation):
     data_kind = Identities
     target_kind = TemplateScheme
 
-    def __init__(self, images: Annotated[int, Ge(10)] = 400, repeats: Annotated[int, Ge(10)] = 200) -> None:
+    def __init__(self, images: Annotated[Count, Ge(10)] = 400, repeats: Annotated[Count, Ge(10)] = 200) -> None:
         self.images, self.repeats = images, repeats
 
     def examine(

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import numpy as np
-from annotated_types import Ge
 
 from veilbench.accelerator import Accelerator
 from veilbench.ciphers.base import Cipher
@@ -14,6 +11,7 @@ from veilbench.contracts import Evaluation
 from veilbench.data.alphabet import SIZE
 from veilbench.data.text import Texts
 from veilbench.findings import Findings, Metric
+from veilbench.limits import Count
 from veilbench.metrics.intervals import proportion
 
 
@@ -27,7 +25,7 @@ class Fidelity(Evaluation):
     data_kind = Texts
     target_kind = Cipher
 
-    def __init__(self, length: Annotated[int, Ge(1)] = 20_000) -> None:
+    def __init__(self, length: Count = 20_000) -> None:
         self.length = length
 
     def examine(self, subject: Cipher, texts: Texts, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:

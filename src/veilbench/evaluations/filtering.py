@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import numpy as np
-from annotated_types import Ge
 
 from veilbench.accelerator import Accelerator
 from veilbench.contracts import Evaluation
 from veilbench.data.mail import Mails
 from veilbench.data.word_counts import word_counts
 from veilbench.findings import Curve, Figure, Findings, Metric, Table
+from veilbench.limits import Steps
 from veilbench.mail.filter import MailFilter
 from veilbench.mail.spam_scorer import SpamScorer
 from veilbench.metrics import membership
@@ -28,7 +26,7 @@ class Filtering(Evaluation):
     data_kind = Mails
     target_kind = SpamScorer
 
-    def __init__(self, iterations: Annotated[int, Ge(1)] = 1_000) -> None:
+    def __init__(self, iterations: Steps = 1_000) -> None:
         self.iterations = iterations
 
     def examine(

@@ -14,6 +14,7 @@ from veilbench.data.rows import Part, Rows
 from veilbench.errors import UserError
 from veilbench.evaluations.applicability import need_finite, need_rows
 from veilbench.findings import Curve, Figure, Findings, Metric, Table
+from veilbench.limits import Count
 from veilbench.metrics.intervals import proportion
 from veilbench.representations.base import Representation
 from veilbench.subject import Subject
@@ -36,10 +37,10 @@ class Probe(Evaluation):
 
     def __init__(
         self,
-        neighbours: Annotated[int, Ge(1)] = 5,
-        most_rows: Annotated[int, Ge(2)] = 5_000,
+        neighbours: Count = 5,
+        most_rows: Annotated[Count, Ge(2)] = 5_000,
         picture: Literal["pca", "tsne"] = "pca",
-        points: Annotated[int, Ge(3)] = 400,
+        points: Annotated[Count, Ge(3)] = 400,
     ) -> None:
         self.neighbours, self.most_rows, self.picture, self.points = neighbours, most_rows, picture, points
 

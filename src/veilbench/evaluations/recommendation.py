@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import numpy as np
-from annotated_types import Ge
 
 from veilbench.accelerator import Accelerator
 from veilbench.contracts import Evaluation
@@ -13,6 +10,7 @@ from veilbench.data.rows import Rows
 from veilbench.errors import UserError
 from veilbench.evaluations.applicability import need_finite, need_rows
 from veilbench.findings import Findings, Metric, Table
+from veilbench.limits import Count, Natural
 from veilbench.metrics.intervals import mean, proportion
 from veilbench.representations.base import Representation
 from veilbench.subject import Subject
@@ -33,7 +31,7 @@ class Recommendation(Evaluation):
     data_kind = Rows
     target_kind = Representation
 
-    def __init__(self, k: Annotated[int, Ge(1)] = 5, examples: Annotated[int, Ge(0)] = 8) -> None:
+    def __init__(self, k: Count = 5, examples: Natural = 8) -> None:
         self.k, self.examples = k, examples
 
     def examine(self, subject: Subject, rows: Rows, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:

@@ -13,6 +13,7 @@ from veilbench.contracts import Evaluation
 from veilbench.data.rows import Rows
 from veilbench.evaluations.applicability import has_images, need_finite, need_rows
 from veilbench.findings import Findings, Metric, Picture, Table
+from veilbench.limits import Count
 from veilbench.metrics.grids import picture
 from veilbench.metrics.image import psnr, squared_errors, ssim
 from veilbench.metrics.intervals import mean
@@ -36,7 +37,7 @@ class Reconstruction(Evaluation):
     target_kind = Representation
     target_needs = ("decode",)
 
-    def __init__(self, images: Annotated[int, Ge(2)] = 500) -> None:
+    def __init__(self, images: Annotated[Count, Ge(2)] = 500) -> None:
         self.images = images
 
     def examine(self, subject: Subject, rows: Rows, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:

@@ -16,6 +16,7 @@ from veilbench.data.rows import Rows
 from veilbench.errors import UserError
 from veilbench.evaluations.applicability import has_images, need_finite, need_rows
 from veilbench.findings import Findings, Metric, Table
+from veilbench.limits import Count
 from veilbench.metrics.grids import picture
 from veilbench.metrics.image import psnr, ssim
 from veilbench.metrics.intervals import mean
@@ -41,7 +42,7 @@ class Restoration(Evaluation):
     target_kind = Restorer
 
     def __init__(
-        self, corruption: Corruption, baselines: Sequence[Restorer] = (), images: Annotated[int, Ge(2)] = 200
+        self, corruption: Corruption, baselines: Sequence[Restorer] = (), images: Annotated[Count, Ge(2)] = 200
     ) -> None:
         self.corruption, self.baselines, self.images = corruption, list(baselines), images
 

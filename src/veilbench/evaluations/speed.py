@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from annotated_types import Ge
 
 from veilbench.accelerator import Accelerator
 from veilbench.ciphers.base import Cipher
 from veilbench.contracts import Evaluation
 from veilbench.data.text import Texts
 from veilbench.findings import Findings
+from veilbench.limits import Count
 
 
 class Speed(Evaluation):
@@ -27,7 +27,7 @@ class Speed(Evaluation):
     data_kind = Texts
     target_kind = Cipher
 
-    def __init__(self, length: Annotated[int, Ge(1)] = 100_000, repeats: Annotated[int, Ge(1)] = 3) -> None:
+    def __init__(self, length: Count = 100_000, repeats: Count = 3) -> None:
         self.length, self.repeats = length, repeats
 
     def examine(self, subject: Cipher, texts: Texts, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:

@@ -12,6 +12,7 @@ from veilbench.contracts import Evaluation
 from veilbench.data.identities import Identities
 from veilbench.evaluations.verification import scores, user_keys
 from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.limits import Count, Positive
 from veilbench.metrics.biometric import (
     Comparisons,
     at_fmr,
@@ -41,9 +42,9 @@ class Unlinkability(Evaluation):
 
     def __init__(
         self,
-        odds: Annotated[float, Gt(0)] = 1.0,
+        odds: Positive = 1.0,
         fmr: Annotated[float, Gt(0), Lt(1)] = 0.01,
-        repeats: Annotated[int, Ge(10)] = 200,
+        repeats: Annotated[Count, Ge(10)] = 200,
     ) -> None:
         self.odds, self.fmr, self.repeats = odds, fmr, repeats
 

@@ -12,6 +12,7 @@ from veilbench.accelerator import Accelerator
 from veilbench.contracts import Evaluation
 from veilbench.data.identities import Identities, Impressions
 from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.limits import Count
 from veilbench.metrics.biometric import (
     Comparisons,
     at_fmr,
@@ -77,8 +78,8 @@ class Verification(Evaluation):
     def __init__(
         self,
         fmr: Annotated[Sequence[Annotated[float, Gt(0), Lt(1)]], MinLen(1)] = (0.01, 0.001),
-        ranks: Annotated[int, Ge(1)] = 20,
-        repeats: Annotated[int, Ge(10)] = 200,
+        ranks: Count = 20,
+        repeats: Annotated[Count, Ge(10)] = 200,
     ) -> None:
         self.fmr, self.ranks, self.repeats = list(fmr), ranks, repeats
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ import numpy as np
 
 from veilbench.federated.aggregations.noise import gaussian_epsilon
 from veilbench.federated.flower_library import flower
+from veilbench.limits import Delta, require_value
 
 
 class OpacusAccountant:
@@ -21,17 +23,22 @@ class OpacusAccountant:
     Args:
         delta: of (epsilon, delta).
         clients: that rounds are drawn from.
+
+    Raises:
+        ValueError: the delta is out of its range.
     """
 
     def __init__(self, delta: float, clients: int) -> None:
+        require_value(Delta, delta, "delta")
         known = flower("supercore.privacy_accounting")
         sampling, neighbours = known.SamplingMethod.NO_AMPLIFICATION, known.NeighboringRelation.ADD_OR_REMOVE_ONE
         self.config = known.PrivacyConfig(delta, clients, neighbours, sampling)
-        self.noise_multiplier, self.num_releases = 1.0, 0
+        self.noise_multiplier, self.num_releases = math.inf, 0
 
     def compose(self, event: Any, count: int = 1) -> None:
-        """One release more; all have the same noise."""
-        self.noise_multiplier, self.num_releases = event.noise_multiplier, self.num_releases + count
+        """`count` releases more; where they differ in their noise, all are counted with the least."""
+        self.noise_multiplier = min(self.noise_multiplier, event.noise_multiplier)
+        self.num_releases += count
 
     def get_epsilon(self, delta: float) -> float:
         """Of all releases so far."""
@@ -39,7 +46,8 @@ class OpacusAccountant:
 
     def get_privacy_spent(self, delta: float | None = None) -> Any:
         """The same in Flower's form."""
-        asked, spent = delta or self.config.target_delta, flower("supercore.privacy_accounting").PrivacySpent
+        asked = self.config.target_delta if delta is None else delta
+        spent = flower("supercore.privacy_accounting").PrivacySpent
         return spent(self.get_epsilon(asked), asked, self.num_releases, "rdp")
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 
 from veilbench.errors import UserError
-from veilbench.federated.aggregations.base import Aggregator
+from veilbench.federated.aggregations.base import Aggregator, stamp
 
 
 @dataclass(frozen=True)
@@ -32,12 +31,14 @@ class RoundPolicy:
 class Inbox:
     """The aggregator's side of all rounds. It trusts the transport to say who a sender is.
 
+    A replay is known by its round and its nonce: two honest updates may be equal in every digit.
+
     Attributes:
         aggregator: knows what a message must look like.
         policy: what counts.
         size: of an update.
         weights: per client, the share that is its own.
-        seen: digests of all messages that were ever taken.
+        seen: nonces of all messages that were ever taken, in hexadecimal digits.
     """
 
     aggregator: Aggregator
@@ -46,13 +47,12 @@ class Inbox:
     weights: list[float]
     seen: set[str] = field(default_factory=set)
 
-    def checked(self, client: int, number: int, sent_for: int, message: bytes, seconds: float) -> bytes:
+    def checked(self, client: int, number: int, message: bytes, seconds: float) -> bytes:
         """The message, if it counts.
 
         Args:
             client: who sent it.
             number: of the round.
-            sent_for: the round that the sender names.
             message: what it sent.
             seconds: that it took.
 
@@ -61,11 +61,11 @@ class Inbox:
         """
         if self.policy.deadline is not None and seconds > self.policy.deadline:
             raise UserError(f"it came after {seconds:.1f} s, and the deadline was {self.policy.deadline:g} s")
+        sent_for, nonce = stamp(message)
         if sent_for != number:
             raise UserError(f"its update is of round {sent_for + 1}")
-        digest = hashlib.sha256(message).hexdigest()
-        if digest in self.seen:
-            raise UserError("it has sent this very update before")
+        if nonce.hex() in self.seen:
+            raise UserError("this message has been sent before")
         self.aggregator.check(message, self.size, self.weights[client], self.policy.largest_norm)
-        self.seen.add(digest)
+        self.seen.add(nonce.hex())
         return message

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from veilbench.experiment import build_as
 from veilbench.federated.aggregations.base import Aggregation
+from veilbench.limits import Count, LearningRate, Momentum, NotNegative, Steps
 
 
 @dataclass(frozen=True)
@@ -29,15 +30,15 @@ class Protocol:
     """
 
     aggregation: Mapping[str, Any]
-    rounds: int = 3
-    local_epochs: int = 1
-    batch_size: int = 128
-    proximal: float = 0.0
+    rounds: Steps = 3
+    local_epochs: Steps = 1
+    batch_size: Count = 128
+    proximal: NotNegative = 0.0
     optimizer: Literal["adam", "sgd"] = "adam"
-    learning_rate: float = 0.01
-    momentum: float = 0.0
-    mails: int | None = None
-    words: int | None = None
+    learning_rate: LearningRate = 0.01
+    momentum: Momentum = 0.0
+    mails: Count | None = None
+    words: Count | None = None
 
     def settings(self) -> dict[str, Any]:
         """Plain types; `Protocol(**settings)` is the inverse."""

@@ -24,7 +24,7 @@ class RoundState:
         weights: the common ones.
         history: per round, its numbers.
         notes: who was left out, and why.
-        seen: digests of all messages that were taken.
+        seen: nonces of all messages that were taken.
     """
 
     fingerprint: str

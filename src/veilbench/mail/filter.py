@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from veilbench.checked_arrays import require_array
 from veilbench.data.tokeniser import encoded, words_of
 from veilbench.data.vocabulary import PAD, Vocabulary
 from veilbench.federated.protocol import Protocol
+from veilbench.limits import LARGEST_VALUE, Count, require_arguments, require_value
 from veilbench.mail.spam_scorer import SpamScorer
 
 NO_FEDERATION = {"protocol": "it is not trained in a federation: no update is ever sent"}
@@ -74,6 +76,30 @@ class MailFilter(SpamScorer):
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> MailFilter:
         """See `Subject.restore`."""
-        weights = {name.removeprefix("net."): w for name, w in arrays.items() if name.startswith("net.")}
-        protocol = Protocol(**settings["protocol"]) if "protocol" in settings else None
-        return cls(weights, Vocabulary.from_arrays(arrays), settings["longest"], protocol)
+        vocabulary = Vocabulary.from_arrays(arrays)
+        require_value(Count, settings.get("longest"), "settings.longest")
+        protocol = None
+        if "protocol" in settings:
+            require_arguments(Protocol, settings["protocol"], "settings.protocol")
+            protocol = Protocol(**settings["protocol"])
+        return cls(_weights(arrays, vocabulary.size), vocabulary, settings["longest"], protocol)
+
+
+def _weights(arrays: Mapping[str, np.ndarray], words: int) -> dict[str, np.ndarray]:
+    """The net's weights out of a file, by their names in the net.
+
+    Raises:
+        ValueError: one is not as the net has it.
+    """
+
+    def checked(name: str, *shape: int | None) -> np.ndarray:
+        return require_array(arrays, f"net.{name}", np.float32, shape, low=-LARGEST_VALUE, high=LARGEST_VALUE)
+
+    made = {"embedding.weight": checked("embedding.weight", words, None), "bias.weight": checked("bias.weight", 1, 1)}
+    if not (dimension := made["embedding.weight"].shape[1]):
+        raise ValueError("net.embedding.weight has vectors of length 0")
+    if dimension > 1:
+        made["inner.weight"] = checked("inner.weight", None, dimension)
+        hidden = len(made["inner.weight"])
+        made |= {"inner.bias": checked("inner.bias", hidden), "outer.weight": checked("outer.weight", 1, hidden)}
+    return made

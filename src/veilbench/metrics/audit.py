@@ -24,7 +24,17 @@ def epsilon_at_least(
         delta: of (epsilon, delta).
         rng: splits.
         confidence: of the bound.
+
+    Raises:
+        ValueError: fewer than two scores of a kind, a score that is not finite, or a delta outside [0, 1).
     """
+    if not 0 <= delta < 1:
+        raise ValueError(f"delta={delta} must be in [0, 1)")
+    for name, scores in (("members", members), ("others", others)):
+        if len(scores) < 2 or not np.isfinite(scores).all():
+            raise ValueError(
+                f"{len(scores)} scores of {name}, {np.isfinite(scores).sum()} of them finite: at least 2, all"
+            )
     ours, theirs = rng.permutation(members), rng.permutation(others)
     half = len(ours) // 2, len(theirs) // 2
     levels = np.unique(theirs[: half[1]])

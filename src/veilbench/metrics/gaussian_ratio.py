@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from veilbench.limits import require_room
+
 LEAST = 0.1  # deviations between a row's two means
 
 
@@ -19,7 +21,13 @@ def online(target: np.ndarray, losses: np.ndarray, inside: np.ndarray) -> np.nda
         target: the target's log losses, shape (n,).
         losses: the shadows' log losses, shape (shadows, n).
         inside: which shadow was trained on which row, shape (shadows, n); each row in some and not in all.
+
+    Raises:
+        ValueError: a row is in all shadows or in none, or a loss is not finite.
     """
+    _need_finite(target, losses)
+    if same := int((inside.all(0) | ~inside.any(0)).sum()):
+        raise ValueError(f"{same} of {inside.shape[1]} rows are in all of the {len(inside)} shadows or in none")
     ins, outs = inside.sum(0), (~inside).sum(0)
     mean_in = np.where(inside, losses, 0).sum(0) / ins
     mean_out = np.where(inside, 0, losses).sum(0) / outs
@@ -32,13 +40,25 @@ def online(target: np.ndarray, losses: np.ndarray, inside: np.ndarray) -> np.nda
 
 
 def offline(target: np.ndarray, losses: np.ndarray) -> np.ndarray:
-    """How many deviations the target's loss is below those of shadows that never saw the row, shape (n,)."""
+    """How many deviations the target's loss is below those of shadows that never saw the row, shape (n,).
+
+    Raises:
+        ValueError: a loss is not finite.
+    """
+    _need_finite(target, losses)
     return np.asarray((losses.mean(0) - target) / np.sqrt(_variance(losses - losses.mean(0), 1)))
 
 
 def halves(shadows: int, rows: int, rng: np.random.Generator) -> np.ndarray:
     """Which shadow learns from which row, shape (shadows, rows): each row is learnt by exactly half of them."""
+    require_room(f"shadows={shadows} of {rows} rows", shadows, rows, each=2)
     return np.asarray(rng.permuted(np.tile((np.arange(shadows) < shadows // 2)[:, None], rows), axis=0))
+
+
+def _need_finite(target: np.ndarray, losses: np.ndarray) -> None:
+    for name, values in (("the target", target), ("the shadows", losses)):
+        if not np.isfinite(values).all():
+            raise ValueError(f"{(~np.isfinite(values)).sum()} of {values.size} losses of {name} are not finite")
 
 
 def _variance(rest: np.ndarray, means: int) -> float:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Annotated, cast
+from typing import cast
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from annotated_types import Ge, Gt
 from torch import Tensor
 
 from veilbench.contracts import Trainable
 from veilbench.data.rows import Rows
+from veilbench.limits import LearningRate, NotNegative, Steps
 from veilbench.losses.reconstruction import OUTPUTS, Loss, chosen, per_row
 from veilbench.nets.autoencoder_net import Architecture, AutoencoderNet
 from veilbench.nets.boltzmann import BoltzmannPretraining
@@ -59,10 +59,10 @@ class Autoencoder(pl.LightningModule, Trainable):
         augmentation: Corruption | None = None,
         pretraining: BoltzmannPretraining | None = None,
         residual: bool = False,
-        learning_rate: Annotated[float, Gt(0)] = 2e-3,
-        weight_decay: Annotated[float, Ge(0)] = 0.0,
+        learning_rate: LearningRate = 2e-3,
+        weight_decay: NotNegative = 0.0,
         score: Score = "error",
-        patience: Annotated[int, Ge(1)] | None = None,
+        patience: Steps | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False

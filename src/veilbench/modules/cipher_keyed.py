@@ -8,12 +8,13 @@ from typing import Annotated, cast
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Le
 from torch import Tensor
 
 from veilbench.ciphers.keyed import CHARACTER_BITS, KeyedCipher
 from veilbench.contracts import Trainable
 from veilbench.data.text import Texts
+from veilbench.limits import LearningRate, NotNegative, Steps
 from veilbench.losses.adversarial import hiding, wrong_share
 from veilbench.nets.mix_transform import AliceAndBob, MixTransform
 
@@ -39,9 +40,9 @@ class CipherKeyed(pl.LightningModule, Trainable):
     def __init__(
         self,
         bits: Annotated[int, Ge(8), Le(64)] = 16,
-        learning_rate: Annotated[float, Gt(0)] = 4e-3,
-        eve_steps: Annotated[int, Ge(1)] = 2,
-        bob_errors: Annotated[float, Ge(0)] = 0.003,
+        learning_rate: LearningRate = 4e-3,
+        eve_steps: Steps = 2,
+        bob_errors: NotNegative = 0.003,
         eve_errors: Annotated[float, Ge(0), Le(0.5)] = 0.44,
     ) -> None:
         super().__init__()

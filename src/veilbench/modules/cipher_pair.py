@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal, cast
+from typing import Literal, cast
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from annotated_types import Ge, Gt
 from torch import Tensor
 
 from veilbench.ciphers.codebook import NO_KEY_BITS, OWN_CODE, CodebookCipher, random_mapping
 from veilbench.contracts import Trainable
 from veilbench.data.alphabet import SIZE
 from veilbench.data.text import Texts
+from veilbench.limits import Count, Depth, LearningRate, NotNegative, Real, Width, require_room
 from veilbench.losses.squared import summed_over_members
 from veilbench.nets.cipher_pair import THRESHOLD, CipherPairNet
 
@@ -45,22 +45,23 @@ class CipherPair(pl.LightningModule, Trainable):
 
     def __init__(
         self,
-        encrypter: Sequence[int],
-        decrypter: Sequence[int],
-        code_bits: Annotated[int, Ge(1)] | Sequence[Annotated[int, Ge(1)]],
-        members: Annotated[int, Ge(1)] = 1,
-        chunk: Annotated[int, Ge(1)] = 1,
+        encrypter: Sequence[Width],
+        decrypter: Sequence[Width],
+        code_bits: Width | Sequence[Width],
+        members: Count = 1,
+        chunk: Depth = 1,
         mapping: bool = True,
         travels: Literal["bits", "floats"] = "bits",
-        learning_rate: Annotated[float, Gt(0)] = 1e-3,
-        slope: float = 0.3,
-        margin: Annotated[float, Ge(0)] = 0.1,
+        learning_rate: LearningRate = 1e-3,
+        slope: Real = 0.3,
+        margin: NotNegative = 0.1,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         if encrypter[0] != SIZE or decrypter[-1] != SIZE:
             ends = f"{encrypter[0]} and {decrypter[-1]}"
             raise ValueError(f"encrypter must begin and decrypter end with the alphabet's {SIZE}, got {ends}")
+        require_room(f"members={members} codes of {encrypter[-1]} bits", members, SIZE, encrypter[-1])
         self.net = CipherPairNet(encrypter, decrypter, members, slope, travels, not mapping and travels == "bits")
         self.bits = [code_bits] * members if isinstance(code_bits, int) else list(code_bits)
         if len(self.bits) != members or max(self.bits) != encrypter[-1] or min(self.bits) < 1:

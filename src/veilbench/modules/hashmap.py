@@ -9,13 +9,14 @@ from typing import Annotated, cast
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from annotated_types import Ge, Gt, MinLen
+from annotated_types import Ge, MinLen
 from torch import Tensor
 from torch.nn import functional
 
 from veilbench.contracts import Trainable
 from veilbench.data.identities import Identities
 from veilbench.data.impression_sampler import ImpressionSampler
+from veilbench.limits import Count, LearningRate, NotNegative, Positive, Width
 from veilbench.losses.metric import MetricLoss, metric_loss
 from veilbench.nets.print_encoder import Norm, PrintEncoder
 from veilbench.regularisers.impersonation import Impersonation
@@ -53,22 +54,22 @@ class Hashmap(pl.LightningModule, Trainable):
 
     def __init__(
         self,
-        code: Annotated[int, Ge(2)] = 128,
+        code: Annotated[Width, Ge(2)] = 128,
         binary: bool = False,
         loss: MetricLoss = "contrastive",
-        margin: Annotated[float, Gt(0)] = 1.4,
-        temperature: Annotated[float, Gt(0)] = 0.1,
-        channels: Annotated[Sequence[Annotated[int, Ge(4)]], MinLen(1)] = (16, 32, 64),
+        margin: Positive = 1.4,
+        temperature: Positive = 0.1,
+        channels: Annotated[Sequence[Annotated[Width, Ge(4)]], MinLen(1)] = (16, 32, 64),
         norm: Norm = "batch",
-        impressions: Annotated[int, Ge(2)] = 4,
+        impressions: Annotated[Count, Ge(2)] = 4,
         augmentation: Augmentation | None = None,
         mirrored: bool = False,
         keyed: bool = False,
-        noise: Annotated[float, Ge(0)] = 0.0,
+        noise: NotNegative = 0.0,
         inverter: InversionAdversary | None = None,
         impersonation: Impersonation | None = None,
-        learning_rate: Annotated[float, Gt(0)] = 4e-3,
-        weight_decay: Annotated[float, Ge(0)] = 0.01,
+        learning_rate: LearningRate = 4e-3,
+        weight_decay: NotNegative = 0.01,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False

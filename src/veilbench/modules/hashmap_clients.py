@@ -7,7 +7,7 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from annotated_types import Ge, Gt, MinLen
+from annotated_types import Ge, MinLen
 from torch import Tensor
 from torch.nn import functional
 
@@ -15,6 +15,7 @@ from veilbench.contracts import Trainable
 from veilbench.data.identities import Identities
 from veilbench.data.impression_sampler import ImpressionSampler
 from veilbench.errors import UserError
+from veilbench.limits import Count, LearningRate, Positive, Width
 from veilbench.losses.contrastive import against, contrastive
 from veilbench.nets.print_encoder import Norm, PrintEncoder
 from veilbench.templates.client_hashmaps import ClientHashmaps
@@ -91,16 +92,16 @@ class HashmapClients(Trainable):
 
     def __init__(
         self,
-        clients: Annotated[int, Ge(2)] = 6,
-        code: Annotated[int, Ge(2)] = 128,
-        margin: Annotated[float, Gt(0)] = 1.4,
+        clients: Annotated[Count, Ge(2)] = 6,
+        code: Annotated[Width, Ge(2)] = 128,
+        margin: Positive = 1.4,
         among_own: bool = True,
-        channels: Annotated[Sequence[Annotated[int, Ge(4)]], MinLen(1)] = (32, 64, 128),
+        channels: Annotated[Sequence[Annotated[Width, Ge(4)]], MinLen(1)] = (32, 64, 128),
         norm: Norm = "group",
-        impressions: Annotated[int, Ge(2)] = 4,
-        people: Annotated[int, Ge(1)] = 16,
+        impressions: Annotated[Count, Ge(2)] = 4,
+        people: Count = 16,
         augmentation: Augmentation | None = None,
-        learning_rate: Annotated[float, Gt(0)] = 1e-3,
+        learning_rate: LearningRate = 1e-3,
     ) -> None:
         self.clients, self.code, self.margin, self.among_own = clients, code, margin, among_own
         self.channels, self.norm, self.impressions = list(channels), norm, impressions

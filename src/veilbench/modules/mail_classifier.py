@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from annotated_types import Ge, Gt
 from torch import Tensor
 
 from veilbench.contracts import Trainable
 from veilbench.data.mail import MailPart, Mails
 from veilbench.federated.descent import optimizer_of
 from veilbench.federated.local_round import mail_loss
+from veilbench.limits import LearningRate, Momentum, Steps, Width
 from veilbench.mail.filter import NO_FEDERATION, MailFilter
 from veilbench.nets.mail_classifier import MailClassifierNet
 
@@ -39,12 +39,12 @@ class MailClassifier(pl.LightningModule, Trainable):
 
     def __init__(
         self,
-        dimension: Annotated[int, Ge(1)] = 1,
-        hidden: Annotated[int, Ge(1)] = 16,
+        dimension: Width = 1,
+        hidden: Width = 16,
         optimizer: Literal["adam", "sgd"] = "adam",
-        learning_rate: Annotated[float, Gt(0)] = 0.01,
-        momentum: Annotated[float, Ge(0)] = 0.0,
-        patience: Annotated[int, Ge(1)] | None = None,
+        learning_rate: LearningRate = 0.01,
+        momentum: Momentum = 0.0,
+        patience: Steps | None = None,
     ) -> None:
         super().__init__()
         if momentum and optimizer != "sgd":

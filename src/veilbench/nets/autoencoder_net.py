@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 import torch
+from annotated_types import Ge, Le, MinLen
 from torch import Tensor, nn
 
+from veilbench.limits import Count, require_arguments, require_value, shown
 from veilbench.nets.convolutional import Convolutional, FullyConvolutional
 from veilbench.nets.dense import Dense
 
 Output = Literal["identity", "sigmoid", "softmax"]
 
 
+@runtime_checkable
 class Architecture(Protocol):
     """How an encoder and a decoder are built."""
 
@@ -47,9 +50,9 @@ class AutoencoderNet(nn.Module):
     def __init__(
         self,
         architecture: Architecture,
-        shape: Sequence[int],
+        shape: Annotated[Sequence[Count], MinLen(1)],
         output: Output = "identity",
-        outputs: int = 1,
+        outputs: Annotated[int, Ge(1), Le(2)] = 1,
         residual: bool = False,
     ) -> None:
         super().__init__()
@@ -71,10 +74,21 @@ class AutoencoderNet(nn.Module):
 
     @classmethod
     def from_settings(cls, settings: dict[str, Any]) -> AutoencoderNet:
-        """The inverse of `settings`, with fresh weights."""
+        """The inverse of `settings`, with fresh weights.
+
+        Raises:
+            ValueError: the settings are no net's.
+        """
+        require_value(dict[str, Any], settings.get("architecture"), "architecture")
         named = dict(settings["architecture"])
-        built = ARCHITECTURES[named.pop("name")](**named)
-        return cls(built, **{key: value for key, value in settings.items() if key != "architecture"})
+        name = named.pop("name", None)
+        if not isinstance(name, str) or name not in ARCHITECTURES:
+            raise ValueError(f"architecture.name={shown(name)} must be one of {', '.join(ARCHITECTURES)}")
+        require_arguments(ARCHITECTURES[name], named, "architecture")
+        rest = {key: value for key, value in settings.items() if key != "architecture"}
+        built = ARCHITECTURES[name](**named)
+        require_arguments(cls, rest | {"architecture": built}, "net")
+        return cls(built, **rest)
 
     def code(self, rows: Tensor) -> Tensor:
         """The mean code, shape (n, *shape) to (n, code) or, without bottleneck, (n, channels, height, width)."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import torch
-from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
 from veilbench.errors import UserError
+from veilbench.limits import Count, LearningRate, Steps
 
 
 class Boltzmann(nn.Module):
@@ -81,9 +79,9 @@ class BoltzmannPretraining:
 
     def __init__(
         self,
-        epochs: Annotated[int, Ge(1)] = 10,
-        batch_size: Annotated[int, Ge(1)] = 64,
-        learning_rate: Annotated[float, Gt(0)] = 0.1,
+        epochs: Steps = 10,
+        batch_size: Count = 64,
+        learning_rate: LearningRate = 0.1,
     ) -> None:
         self.epochs, self.batch_size, self.learning_rate = epochs, batch_size, learning_rate
 

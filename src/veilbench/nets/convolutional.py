@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from veilbench.errors import UserError
+from veilbench.limits import Depth, Side, Width, require_weights
 from veilbench.nets.dense import Activation, activation
 
 
@@ -45,9 +46,9 @@ class Convolutional:
 
     def __init__(
         self,
-        code: Annotated[int, Ge(1)] = 16,
-        channels: Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(1)] = (16, 32),
-        kernel: Annotated[int, Ge(1)] = 3,
+        code: Width = 16,
+        channels: Annotated[Sequence[Width], MinLen(1)] = (16, 32),
+        kernel: Side = 3,
         activation: Activation = "relu",
     ) -> None:
         if kernel % 2 == 0:
@@ -62,11 +63,13 @@ class Convolutional:
         """An encoder and a decoder with fresh weights; see `Dense.build`.
 
         Raises:
-            UserError: the rows are no images.
+            UserError: the rows are no images, or the weights do not fit into the memory.
         """
         if len(shape) != 3:
             raise UserError(f"convolutions need images of shape (channels, height, width), got rows of {tuple(shape)}")
         widths = [shape[0], *self.channels]
+        kernels = [(*pair, self.kernel, self.kernel) for pair in itertools.pairwise(widths)]
+        require_weights(f"nets of channels={self.channels}, kernel={self.kernel}", kernels * 2)
         sizes = [tuple(shape[1:])]
         encoder: list[nn.Module] = []
         for before, after in itertools.pairwise(widths):
@@ -74,6 +77,7 @@ class Convolutional:
             sizes.append(tuple((s + 1) // 2 for s in sizes[-1]))
         inner = (widths[-1], *sizes[-1])
         flat = inner[0] * inner[1] * inner[2]
+        require_weights(f"nets of channels={self.channels}, code={self.code}", [(flat, self.code, outputs + 1)])
         encoder += [nn.Flatten(), nn.Linear(flat, self.code * outputs)]
         decoder: list[nn.Module] = [nn.Linear(self.code, flat), activation(self.activation), nn.Unflatten(1, inner)]
         for before, after, size in zip(widths[:0:-1], widths[-2::-1], sizes[-2::-1], strict=True):
@@ -120,10 +124,10 @@ class FullyConvolutional:
 
     def __init__(
         self,
-        layers: Annotated[int, Ge(2)] = 6,
-        channels: Annotated[int, Ge(1)] = 32,
-        kernel: Annotated[int, Ge(1)] = 3,
-        fold: Annotated[int, Ge(1)] = 1,
+        layers: Annotated[Depth, Ge(2)] = 6,
+        channels: Width = 32,
+        kernel: Side = 3,
+        fold: Side = 1,
     ) -> None:
         if kernel % 2 == 0:
             raise ValueError(f"kernel={kernel} must be odd")
@@ -143,6 +147,8 @@ class FullyConvolutional:
             raise UserError(f"a fully convolutional net needs images and a plain code, got rows of {tuple(shape)}")
         ends = shape[0] * self.fold**2
         widths = [ends] + [self.channels] * (self.layers - 1)
+        kernels = [(*pair, self.kernel, self.kernel) for pair in itertools.pairwise([*widths, ends])]
+        require_weights(f"nets of channels={self.channels}, layers={self.layers}, kernel={self.kernel}", kernels)
         encoder: list[nn.Module] = [Fold(self.fold)] if self.fold > 1 else []
         for before, after in itertools.pairwise(widths):
             encoder += [nn.Conv2d(before, after, self.kernel, padding="same"), nn.ReLU()]

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from torch import nn
+
+from veilbench.limits import Width, require_weights
 
 ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "elu": nn.ELU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 Activation = Literal["relu", "leaky_relu", "elu", "tanh", "sigmoid", "identity"]
@@ -36,9 +38,9 @@ class Dense:
 
     def __init__(
         self,
-        code: Annotated[int, Ge(1)] = 8,
-        layers: Annotated[int, Ge(0)] = 2,
-        nodes: Literal["shrink", "grow"] | Sequence[Annotated[int, Ge(1)]] = "shrink",
+        code: Width = 8,
+        layers: Annotated[int, Ge(0), Le(1_000)] = 2,
+        nodes: Literal["shrink", "grow"] | Sequence[Width] = "shrink",
         activation: Activation = "relu",
         code_activation: Activation = "identity",
     ) -> None:
@@ -70,9 +72,14 @@ class Dense:
 
         Returns:
             Modules from (n, *shape) to (n, code * outputs) and from (n, code) to (n, *shape).
+
+        Raises:
+            UserError: the weights do not fit into the memory.
         """
         widths = self.widths(int(np.prod(shape)))
         down = [*widths[:-1], widths[-1] * outputs]
+        shapes = [*itertools.pairwise(down), *itertools.pairwise(widths[::-1])]
+        require_weights(f"nets of code={self.code}, layers={self.layers}, nodes={self.nodes}", shapes)
         encoder = [nn.Flatten(), *self._stack(down), activation(self.code_activation)]
         decoder = [*self._stack(widths[::-1]), nn.Unflatten(1, tuple(shape))]
         return nn.Sequential(*encoder), nn.Sequential(*decoder)

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from veilbench.limits import require_weights
+
 PAD = 0  # the token that stands for no word
 
 
@@ -31,6 +33,7 @@ class MailClassifierNet(nn.Module):
         if min(words, dimension, hidden) < 1:
             raise ValueError(f"words={words}, dimension={dimension}, hidden={hidden} must all be at least 1")
         self.words, self.dimension, self.hidden = words, dimension, hidden
+        require_weights(f"{words} words of dimension={dimension}, hidden={hidden}", [(words + hidden, dimension)])
         self.embedding = nn.Embedding(words, dimension)
         self.bias = nn.Linear(1, 1, bias=False)
         self.inner = nn.Linear(dimension, hidden) if dimension > 1 else None

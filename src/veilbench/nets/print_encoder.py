@@ -10,6 +10,8 @@ from annotated_types import Ge, MinLen
 from torch import Tensor, nn
 from torch.nn import functional
 
+from veilbench.limits import Side, Width, require_weights
+
 Norm = Literal["batch", "group"]
 GROUPS = 4
 WINDOW, STRIDE, PADDING = 8, 4, 2  # of the first convolution
@@ -51,10 +53,10 @@ class PrintEncoder(nn.Module):
 
     def __init__(
         self,
-        code: Annotated[int, Ge(1)] = 128,
-        channels: Annotated[Sequence[Annotated[int, Ge(GROUPS)]], MinLen(1)] = (32, 64, 128),
+        code: Width = 128,
+        channels: Annotated[Sequence[Annotated[Width, Ge(GROUPS)]], MinLen(1)] = (32, 64, 128),
         norm: Norm = "batch",
-        grid: Annotated[int, Ge(1)] = 6,
+        grid: Side = 6,
     ) -> None:
         super().__init__()
         if norm not in ("batch", "group"):
@@ -62,6 +64,8 @@ class PrintEncoder(nn.Module):
         if wrong := [width for width in channels if width % GROUPS]:
             raise ValueError(f"channels={list(channels)}: {wrong[0]} must be a multiple of {GROUPS}")
         self.code, self.channels, self.norm, self.grid = code, list(channels), norm, grid
+        shapes = [*((*pair, 3, 3) for pair in itertools.pairwise(self.channels)), (self.channels[-1], grid, grid, code)]
+        require_weights(f"nets of channels={self.channels}, code={code}", shapes)
         layers: list[nn.Module] = [FirstConvolution(self.channels[0]), *self._after(self.channels[0])]
         for before, after in itertools.pairwise(self.channels):
             layers += [nn.Conv2d(before, after, 3, 2, 1), *self._after(after)]

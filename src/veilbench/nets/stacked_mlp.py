@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from veilbench.limits import require_weights
+
 
 class StackedMLP(nn.Module):
     """M fully connected networks of the same widths with LeakyReLU after every layer, the last one too.
@@ -26,6 +28,7 @@ class StackedMLP(nn.Module):
             raise ValueError(f"widths={list(widths)} must be at least two positive numbers, input and output")
         self.widths, self.members, self.slope = list(widths), members, slope
         shapes = list(itertools.pairwise(widths))
+        require_weights(f"{members} nets of widths {list(widths)}", ((members, *shape) for shape in shapes))
         self.weights = nn.ParameterList(nn.Parameter(torch.empty(members, i, o)) for i, o in shapes)
         self.biases = nn.ParameterList(nn.Parameter(torch.empty(members, 1, o)) for _, o in shapes)
         self.reset_parameters(torch.Generator().manual_seed(0))

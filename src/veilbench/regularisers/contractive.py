@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
-from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
 from veilbench.errors import UserError
+from veilbench.limits import Count, Positive
 from veilbench.regularisers.base import Regulariser
 
 
@@ -25,9 +25,9 @@ class Contractive(Regulariser):
 
     def __init__(
         self,
-        weight: Annotated[float, Gt(0)] = 1e-2,
+        weight: Positive = 1e-2,
         jacobian: Literal["auto", "exact", "estimated"] = "auto",
-        probes: Annotated[int, Ge(1)] = 1,
+        probes: Count = 1,
     ) -> None:
         self.weight, self.jacobian, self.probes = weight, jacobian, probes
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
 
 import torch
-from annotated_types import Ge
 from torch import Tensor
+
+from veilbench.limits import Count, NotNegative, Steps
 
 
 class Impersonation:
@@ -21,9 +21,9 @@ class Impersonation:
 
     def __init__(
         self,
-        epsilon: Annotated[float, Ge(0)] = 0.05,
-        steps: Annotated[int, Ge(1)] = 2,
-        people: Annotated[int, Ge(1)] = 16,
+        epsilon: NotNegative = 0.05,
+        steps: Steps = 2,
+        people: Count = 16,
     ) -> None:
         self.epsilon, self.steps, self.people = epsilon, steps, people
 

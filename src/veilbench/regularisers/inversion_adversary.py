@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 import torch
-from annotated_types import Ge, Gt
+from annotated_types import Ge
 from torch import Tensor, nn
 from torch.nn import functional
 
+from veilbench.limits import LearningRate, NotNegative, Side, Steps, Width, require_weights
 from veilbench.nets.print_encoder import standardised
 
 
@@ -30,17 +31,19 @@ class InversionAdversary:
 
     def __init__(
         self,
-        weight: Annotated[float, Ge(0)] = 1.0,
-        hidden: Annotated[int, Ge(1)] = 256,
-        side: Annotated[int, Ge(2)] = 48,
-        learning_rate: Annotated[float, Gt(0)] = 1e-3,
-        steps: Annotated[int, Ge(1)] = 1,
+        weight: NotNegative = 1.0,
+        hidden: Width = 256,
+        side: Annotated[Side, Ge(2)] = 48,
+        learning_rate: LearningRate = 1e-3,
+        steps: Steps = 1,
     ) -> None:
         self.weight, self.hidden, self.side = weight, hidden, side
         self.learning_rate, self.steps = learning_rate, steps
 
     def begin(self, code: int) -> None:
         """A decoder with fresh weights, from torch's global generator."""
+        shapes = [(code, self.hidden), (self.hidden, self.side**2)]
+        require_weights(f"decoders of hidden={self.hidden}, side={self.side}", shapes)
         layers = nn.Linear(code, self.hidden), nn.ReLU(), nn.Linear(self.hidden, self.side**2)
         self.decoder = nn.Sequential(*layers)
         self.optimizer = torch.optim.Adam(self.decoder.parameters(), self.learning_rate, fused=True)

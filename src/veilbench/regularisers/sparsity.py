@@ -9,6 +9,7 @@ from annotated_types import Gt, Lt
 from torch import Tensor, nn
 
 from veilbench.errors import UserError
+from veilbench.limits import Positive
 from veilbench.regularisers.base import Regulariser
 
 
@@ -19,7 +20,7 @@ class L1(Regulariser):
         weight: of the penalty.
     """
 
-    def __init__(self, weight: Annotated[float, Gt(0)] = 1e-3) -> None:
+    def __init__(self, weight: Positive = 1e-3) -> None:
         self.weight = weight
 
     def penalty(self, encoder: nn.Module, rows: Tensor, encoded: Tensor, generator: torch.Generator) -> Tensor:
@@ -38,7 +39,7 @@ class KlSparsity(Regulariser):
         share: the mean activation that is wanted.
     """
 
-    def __init__(self, weight: Annotated[float, Gt(0)] = 1e-2, share: Annotated[float, Gt(0), Lt(1)] = 0.05) -> None:
+    def __init__(self, weight: Positive = 1e-2, share: Annotated[float, Gt(0), Lt(1)] = 0.05) -> None:
         self.weight, self.share = weight, share
 
     def penalty(self, encoder: nn.Module, rows: Tensor, encoded: Tensor, generator: torch.Generator) -> Tensor:

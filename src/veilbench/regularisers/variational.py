@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import torch
-from annotated_types import Gt
 from torch import Tensor, nn
 
+from veilbench.limits import Positive
 from veilbench.regularisers.base import Regulariser
 
 
@@ -20,7 +18,7 @@ class Variational(Regulariser):
 
     outputs = 2
 
-    def __init__(self, beta: Annotated[float, Gt(0)] = 1.0) -> None:
+    def __init__(self, beta: Positive = 1.0) -> None:
         self.beta = beta
 
     def draw(self, encoded: Tensor, generator: torch.Generator) -> Tensor:

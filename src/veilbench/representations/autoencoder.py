@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from veilbench.checked_arrays import require_array
+from veilbench.limits import LARGEST_PRECISION, LARGEST_VALUE, require_value
 from veilbench.metrics.ledoit_wolf import ledoit_wolf
 from veilbench.nets.autoencoder_net import AutoencoderNet
 from veilbench.nets.in_parts import in_parts
+from veilbench.nets.saved_weights import load_weights
 from veilbench.representations.base import DifferentiableDetector, Representation, Restorer
 
 Score = Literal["error", "whitened", "mahalanobis", "combined"]
@@ -132,7 +136,14 @@ class CodedRows(Representation, DifferentiableDetector, Restorer):
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> CodedRows:
         """See `Subject.restore`."""
+        require_value(dict[str, Any], settings.get("net"), "settings.net")
+        require_value(Score, settings.get("score"), "settings.score")
         net = AutoencoderNet.from_settings(settings["net"])
-        weights = {n.removeprefix("net."): torch.from_numpy(a) for n, a in arrays.items() if n.startswith("net.")}
-        net.load_state_dict(weights)
-        return cls(net, settings["score"], arrays["centre"], arrays["shape_matrix"])
+        load_weights(net, {n.removeprefix("net."): a for n, a in arrays.items() if n.startswith("net.")})
+        places, distance = math.prod(net.shape), settings["score"] in DISTANCES
+        if distance:  # of the code and the residual, taken together
+            places += net.eval().code(torch.zeros(1, *net.shape)).numel()
+        centre = require_array(arrays, "centre", np.float32, (places,), low=-LARGEST_VALUE, high=LARGEST_VALUE)
+        shape, most = ((places, places), LARGEST_PRECISION) if distance else ((places,), LARGEST_VALUE)
+        matrix = require_array(arrays, "shape_matrix", np.float32, shape, low=-most, high=most)
+        return cls(net, settings["score"], centre, matrix)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from veilbench.data.identities import Identities
+from veilbench.limits import require_arguments, require_room
 from veilbench.subject import Subject
 from veilbench.templates.extractor import Extractor
 
@@ -124,8 +125,11 @@ class TemplateScheme(Subject):
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> TemplateScheme:
         """See `Subject.restore`."""
+        require_arguments(Extractor, settings.get("extractor"), "settings.extractor")
+        extractor = Extractor(**settings["extractor"])
+        require_arguments(cls, settings | {"extractor": extractor}, "settings")
         more = {name: settings[name] for name in cls.own}
-        return cls(Extractor(**settings["extractor"]).with_learned(arrays), **more)
+        return cls(extractor.with_saved(arrays), **more)
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -141,6 +145,7 @@ def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def orthonormal(rows: int, columns: int, rng: np.random.Generator) -> np.ndarray:
     """A random matrix with orthonormal columns, or rows where there are fewer of them: Gram and Schmidt's, by QR."""
+    require_room(f"a matrix of {rows} x {columns}", rows, columns, each=8)
     tall = rng.standard_normal((max(rows, columns), min(rows, columns)))
     q, r = np.linalg.qr(tall)
     q = (q * np.sign(np.diag(r))).astype(np.float32)

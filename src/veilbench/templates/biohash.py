@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import numpy as np
-from annotated_types import Ge
 
 from veilbench.errors import UserError
+from veilbench.limits import Real, Width
 from veilbench.templates.base import BinaryScheme, orthonormal
 from veilbench.templates.extractor import Extractor
 from veilbench.templates.linear_scheme import LinearScheme
@@ -30,7 +30,7 @@ class Biohash(BinaryScheme, LinearScheme):
 
     own = ("bits", "threshold")
 
-    def __init__(self, extractor: Extractor, bits: Annotated[int, Ge(1)] = 128, threshold: float = 0.0) -> None:
+    def __init__(self, extractor: Extractor, bits: Width = 128, threshold: Real = 0.0) -> None:
         super().__init__(extractor)
         self.bits, self.threshold = bits, threshold
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from annotated_types import MinLen
 from torch import Tensor, nn
 from torch.nn import functional
 
+from veilbench.limits import require_arguments, require_value
 from veilbench.nets.print_encoder import PrintEncoder
+from veilbench.nets.saved_weights import load_weights
 from veilbench.templates.trained import TrainedScheme
 
 
@@ -58,6 +61,11 @@ class ClientHashmaps(TrainedScheme):
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> ClientHashmaps:
         """See `Subject.restore`."""
+        require_value(Annotated[list[dict[str, Any]], MinLen(1)], settings.get("nets"), "settings.nets")
+        for place, net in enumerate(settings["nets"]):
+            require_arguments(PrintEncoder, net, f"settings.nets[{place}]")
+        if len({net["code"] for net in settings["nets"]}) > 1:
+            raise ValueError("settings.nets have codes of different lengths")
         made = cls([PrintEncoder(**net) for net in settings["nets"]])
-        made.nets.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in arrays.items()})
+        load_weights(made.nets, arrays)
         return made

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge
 
+from veilbench.checked_arrays import require_array
 from veilbench.errors import UserError
+from veilbench.limits import LARGEST_VALUE, Side, Width
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,9 +30,9 @@ class Extractor:
     def __init__(
         self,
         kind: Literal["pixels", "orientation"] = "pixels",
-        components: Annotated[int, Ge(1)] | None = 128,
+        components: Width | None = 128,
         whiten: bool = False,
-        grid: Annotated[int, Ge(2)] = 12,
+        grid: Annotated[Side, Ge(2)] = 12,
     ) -> None:
         if kind not in ("pixels", "orientation"):
             raise ValueError(f"kind={kind} must be pixels or orientation")
@@ -46,6 +48,19 @@ class Extractor:
         other = Extractor(self.kind, self.components, self.whiten, self.grid)
         other.learned = learned
         return other
+
+    def with_saved(self, arrays: dict[str, np.ndarray]) -> Extractor:
+        """`with_learned` of arrays out of a file.
+
+        Raises:
+            ValueError: one is not as `fitted` makes it.
+        """
+        if self.components is None:
+            return self.with_learned({})
+        mean = require_array(arrays, "mean", np.float32, (None,), low=-LARGEST_VALUE, high=LARGEST_VALUE)
+        shape = (len(mean), self.components)
+        basis = require_array(arrays, "basis", np.float32, shape, low=-LARGEST_VALUE, high=LARGEST_VALUE)
+        return self.with_learned({"mean": mean, "basis": basis})
 
     def fitted(self, images: np.ndarray, rng: np.random.Generator) -> Extractor:
         """The same, ready for images like these, shape (n, c, h, w).

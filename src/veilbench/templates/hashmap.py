@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from veilbench.limits import NotNegative, Seed, require_arguments
 from veilbench.nets.print_encoder import PrintEncoder
+from veilbench.nets.saved_weights import load_weights
 from veilbench.templates.base import blas, cosines, orthonormal, unit
 from veilbench.templates.trained import TrainedScheme
 
@@ -35,8 +37,8 @@ class HashmapScheme(TrainedScheme):
         net: PrintEncoder,
         binary: bool = False,
         keyed: bool = False,
-        noise: float = 0.0,
-        noise_seed: int = 0,
+        noise: NotNegative = 0.0,
+        noise_seed: Seed = 0,
     ) -> None:
         if noise < 0:
             raise ValueError(f"noise={noise} must be 0 or more")
@@ -102,8 +104,11 @@ class HashmapScheme(TrainedScheme):
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> HashmapScheme:
         """See `Subject.restore`."""
         settings = dict(settings)
-        net = PrintEncoder(**settings.pop("net"))
-        net.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in arrays.items()})
+        shape = settings.pop("net", None)
+        require_arguments(PrintEncoder, shape, "settings.net")
+        net = PrintEncoder(**shape)
+        load_weights(net, arrays)
+        require_arguments(cls, settings | {"net": net}, "settings")
         return cls(net, **settings)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Le
 
+from veilbench.limits import Width, require_room
 from veilbench.templates.base import IndexScheme
 from veilbench.templates.extractor import Extractor
 
@@ -26,7 +27,7 @@ class IomGrp(IndexScheme):
     def __init__(
         self,
         extractor: Extractor,
-        hashes: Annotated[int, Ge(1)] = 300,
+        hashes: Width = 300,
         directions: Annotated[int, Ge(2), Le(256)] = 16,
     ) -> None:
         super().__init__(extractor)
@@ -34,6 +35,8 @@ class IomGrp(IndexScheme):
 
     def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Shape (n, hashes), uint8."""
-        matrix = rng.standard_normal((features.shape[1], self.hashes * self.directions), np.float32)
+        width, numbers = features.shape[1], self.hashes * self.directions
+        require_room(f"hashes={self.hashes} of directions={self.directions}", width + len(features), numbers)
+        matrix = rng.standard_normal((width, numbers), np.float32)
         products = (features @ matrix).reshape(len(features), self.hashes, self.directions)
         return np.asarray(products.argmax(2), np.uint8)

@@ -8,6 +8,7 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from veilbench.errors import UserError
+from veilbench.limits import Depth, Width, require_room
 from veilbench.templates.base import IndexScheme
 from veilbench.templates.extractor import Extractor
 
@@ -29,9 +30,9 @@ class IomUrp(IndexScheme):
     def __init__(
         self,
         extractor: Extractor,
-        hashes: Annotated[int, Ge(1)] = 300,
+        hashes: Width = 300,
         window: Annotated[int, Ge(2), Le(65_536)] = 64,
-        order: Annotated[int, Ge(1)] = 2,
+        order: Depth = 2,
     ) -> None:
         super().__init__(extractor)
         self.hashes, self.window, self.order = hashes, window, order
@@ -40,11 +41,14 @@ class IomUrp(IndexScheme):
         """Which features are multiplied: shape (hashes, order, window)."""
         if self.window > width:
             raise UserError(f"window={self.window} must be at most {width}, the number of features")
+        require_room(f"hashes={self.hashes} of order={self.order}", self.hashes, self.order, width, each=16)
         everything = np.broadcast_to(np.arange(width), (self.hashes * self.order, width))
         return rng.permuted(everything, axis=1)[:, : self.window].reshape(self.hashes, self.order, self.window)
 
     def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Shape (n, hashes), uint16."""
+        numbers = (len(features), self.hashes, self.order, self.window)
+        require_room(f"hashes={self.hashes} of order={self.order}, window={self.window}", *numbers)
         # (n, hashes, order, window) to (n, hashes, window)
         products = features[:, self.places(features.shape[1], rng)].prod(2)
         return np.asarray(products.argmax(2), np.uint16)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge
 
+from veilbench.limits import Positive, Real, Width
 from veilbench.templates.base import BinaryScheme, orthonormal
 from veilbench.templates.extractor import Extractor
 
@@ -35,10 +34,10 @@ class MlpHash(BinaryScheme):
     def __init__(
         self,
         extractor: Extractor,
-        hidden: Sequence[Annotated[int, Ge(1)]] = (256,),
-        bits: Annotated[int, Ge(1)] = 128,
-        gain: float = 1.0,
-        threshold: float = 0.0,
+        hidden: Sequence[Width] = (256,),
+        bits: Width = 128,
+        gain: Positive = 1.0,
+        threshold: Real = 0.0,
     ) -> None:
         if gain <= 0:
             raise ValueError(f"gain={gain} must be above 0")

@@ -7,6 +7,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
+from veilbench.limits import Width
 from veilbench.templates.base import TemplateScheme
 from veilbench.templates.extractor import Extractor
 
@@ -23,7 +24,7 @@ class NoiseTemplate(TemplateScheme):
 
     own = ("dimensions",)
 
-    def __init__(self, extractor: Extractor, dimensions: Annotated[int, Ge(2)] = 64) -> None:
+    def __init__(self, extractor: Extractor, dimensions: Annotated[Width, Ge(2)] = 64) -> None:
         super().__init__(extractor)
         self.dimensions = dimensions
 

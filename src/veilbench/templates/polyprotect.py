@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 
+from veilbench.limits import Count, Natural
 from veilbench.templates.base import TemplateScheme
 from veilbench.templates.extractor import Extractor
+
+LARGEST_SUM = 1e37  # of one template value; features are of length 1
 
 
 class Polyprotect(TemplateScheme):
@@ -34,15 +37,17 @@ class Polyprotect(TemplateScheme):
     def __init__(
         self,
         extractor: Extractor,
-        terms: Annotated[int, Ge(1)] = 5,
-        overlap: Annotated[int, Ge(0)] = 4,
-        largest: Annotated[int, Ge(1)] = 50,
-        scale: Annotated[float, Gt(0)] = 1.0,
+        terms: Annotated[int, Ge(1), Le(64)] = 5,
+        overlap: Natural = 4,
+        largest: Count = 50,
+        scale: Annotated[float, Gt(0), Le(1e4)] = 1.0,
     ) -> None:
         if overlap >= terms:
             raise ValueError(f"overlap={overlap} must be below terms={terms}")
         if terms > 2 * largest:
             raise ValueError(f"terms={terms} must be at most {2 * largest}: no two coefficients are equal")
+        if largest * terms * max(scale, 1.0) ** terms > LARGEST_SUM:
+            raise ValueError(f"scale={scale}, terms={terms}, largest={largest} make sums that float32 cannot hold")
         super().__init__(extractor)
         self.terms, self.overlap, self.largest, self.scale = terms, overlap, largest, scale
 

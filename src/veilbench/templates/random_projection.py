@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import numpy as np
-from annotated_types import Ge
 
+from veilbench.limits import Width, require_room
 from veilbench.templates.extractor import Extractor
 from veilbench.templates.linear_scheme import LinearScheme
 
@@ -25,11 +23,12 @@ class RandomProjection(LinearScheme):
 
     own = ("dimensions",)
 
-    def __init__(self, extractor: Extractor, dimensions: Annotated[int, Ge(1)] = 64) -> None:
+    def __init__(self, extractor: Extractor, dimensions: Width = 64) -> None:
         super().__init__(extractor)
         self.dimensions = dimensions
 
     def matrix(self, width: int, rng: np.random.Generator) -> np.ndarray:
         """See `LinearScheme`."""
+        require_room(f"projections to dimensions={self.dimensions}", width, self.dimensions)
         drawn = rng.standard_normal((width, self.dimensions), np.float32)
         return np.asarray(drawn / np.sqrt(np.float32(self.dimensions)))

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from annotated_types import Ge
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
@@ -19,6 +18,7 @@ from veilbench.accelerator import Accelerator
 from veilbench.contracts import Training
 from veilbench.errors import UserError
 from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.limits import Count, Steps
 from veilbench.subject import Subject
 
 
@@ -99,9 +99,9 @@ class Central(Training):
 
     def __init__(
         self,
-        max_steps: Annotated[int, Ge(1)] = 10_000,
-        batch_size: Annotated[int, Ge(1)] | None = None,
-        steps_per_call: Annotated[int, Ge(1)] = 25,
+        max_steps: Steps = 10_000,
+        batch_size: Count | None = None,
+        steps_per_call: Steps = 25,
     ) -> None:
         self.max_steps, self.batch_size, self.steps_per_call = max_steps, batch_size, steps_per_call
 

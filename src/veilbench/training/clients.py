@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
-from annotated_types import Ge
 
 from veilbench.accelerator import Accelerator
 from veilbench.contracts import Training
 from veilbench.errors import UserError
 from veilbench.federated.hashmap_exchange import HashmapServer, packed, unpacked
 from veilbench.findings import Curve, Figure, Findings, Metric
+from veilbench.limits import Steps
 from veilbench.modules.hashmap_clients import HashmapClients
 from veilbench.subject import Subject
 
@@ -29,7 +29,7 @@ class Clients(Training):
 
     model_kind = HashmapClients
 
-    def __init__(self, rounds: Annotated[int, Ge(1)] = 10, steps: Annotated[int, Ge(1)] = 10) -> None:
+    def __init__(self, rounds: Steps = 10, steps: Steps = 10) -> None:
         self.rounds, self.steps = rounds, steps
 
     def fit(

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from time import monotonic
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
-from annotated_types import Ge, Gt, Le
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -29,6 +28,7 @@ from veilbench.federated.private_steps import descend_privately
 from veilbench.federated.protocol import Protocol, described
 from veilbench.federated.round_state import RoundState
 from veilbench.findings import Findings
+from veilbench.limits import Count, NotNegative, Positive, PositiveShare, Steps
 from veilbench.modules.mail_classifier import MailClassifier
 from veilbench.store.replacing import locked
 from veilbench.subject import Subject
@@ -65,14 +65,14 @@ class Federated(Training):
     def __init__(
         self,
         aggregation: Aggregation | None = None,
-        rounds: Annotated[int, Ge(1)] = 3,
-        local_epochs: Annotated[int, Ge(1)] = 1,
-        batch_size: Annotated[int, Ge(1)] = 128,
-        fraction: Annotated[float, Gt(0), Le(1)] = 1.0,
-        proximal: Annotated[float, Ge(0)] = 0.0,
-        deadline: Annotated[float, Gt(0)] | None = None,
-        largest_norm: Annotated[float, Gt(0)] | None = None,
-        least_clients: Annotated[int, Ge(1)] = 1,
+        rounds: Steps = 3,
+        local_epochs: Steps = 1,
+        batch_size: Count = 128,
+        fraction: PositiveShare = 1.0,
+        proximal: NotNegative = 0.0,
+        deadline: Positive | None = None,
+        largest_norm: Positive | None = None,
+        least_clients: Count = 1,
         state: str | None = None,
     ) -> None:
         self.aggregation, self.rounds, self.local_epochs = aggregation or Plain(), rounds, local_epochs
@@ -181,8 +181,8 @@ class Federated(Training):
             update = flat(weights_of(module)) - flat(begin)
             try:
                 with timed(found, "protecting_seconds"):
-                    message = clients[who].protect(update, inbox.weights[who])
-                messages[who] = inbox.checked(who, number, number, message, monotonic() - started)
+                    message = clients[who].protect(update, inbox.weights[who], number)
+                messages[who] = inbox.checked(who, number, message, monotonic() - started)
                 losses.append(loss)
             except UserError as error:
                 found.notes.append(f"round {number + 1}: client {who} was left out: {error}")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from annotated_types import Ge
 
 from veilbench.accelerator import Accelerator
 from veilbench.contracts import Training
 from veilbench.data.identities import Identities
 from veilbench.errors import UserError
 from veilbench.findings import Findings
+from veilbench.limits import Count
 from veilbench.modules.hashmap import Hashmap
 from veilbench.subject import Subject
 from veilbench.training.federated import Federated
@@ -40,7 +40,7 @@ class FederatedIdentities(Training):
 
     model_kind = Hashmap
 
-    def __init__(self, federated: Federated, clients: Annotated[int, Ge(1)] = 6) -> None:
+    def __init__(self, federated: Federated, clients: Count = 6) -> None:
         self.federated, self.clients = federated, clients
 
     def fit(

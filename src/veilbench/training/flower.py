@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Lt
 from safetensors.numpy import save_file
 
 from veilbench.accelerator import Accelerator
@@ -19,6 +19,7 @@ from veilbench.federated.flower_app import HISTORY, RunConfig
 from veilbench.federated.flower_runs import run
 from veilbench.federated.flower_strategy import aggregation_of, refusal
 from veilbench.findings import Findings
+from veilbench.limits import Count, Delta, Natural, NoiseMultiplier, NotNegative, Positive, PositiveShare, Steps
 from veilbench.modules.mail_classifier import MailClassifier
 from veilbench.subject import Subject, load_subject
 from veilbench.training.round_history import record, record_privacy
@@ -57,17 +58,17 @@ class Flower(Training):
         self,
         runs: Literal["in_process", "simulation", "deployed"] = "in_process",
         strategy: Literal["fedavg", "fedprox", "trimmed_mean", "median", "krum"] = "fedavg",
-        rounds: Annotated[int, Ge(1)] = 3,
-        local_epochs: Annotated[int, Ge(1)] = 1,
-        batch_size: Annotated[int, Ge(1)] = 128,
-        fraction: Annotated[float, Gt(0), Le(1)] = 1.0,
-        proximal: Annotated[float, Ge(0)] = 0.0,
+        rounds: Steps = 3,
+        local_epochs: Steps = 1,
+        batch_size: Count = 128,
+        fraction: PositiveShare = 1.0,
+        proximal: NotNegative = 0.0,
         share: Annotated[float, Ge(0), Lt(0.5)] = 0.2,
-        malicious: Annotated[int, Ge(0)] = 0,
+        malicious: Natural = 0,
         privacy: Literal["none", "server_side_fixed", "client_side_fixed"] = "none",
-        clip: Annotated[float, Gt(0)] = 1.0,
-        noise_multiplier: Annotated[float, Gt(0)] = 1.0,
-        delta: Annotated[float, Gt(0), Lt(1)] = 1e-5,
+        clip: Positive = 1.0,
+        noise_multiplier: NoiseMultiplier = 1.0,
+        delta: Delta = 1e-5,
     ) -> None:
         if proximal and strategy != "fedprox":
             raise ValueError(f"proximal={proximal} is for strategy=fedprox, not for strategy={strategy}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from annotated_types import Ge, Gt
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
+from veilbench.limits import Count, Positive, Steps
 from veilbench.training.central import Batches, Central
 
 
@@ -27,11 +27,11 @@ class Paced(Central):
 
     def __init__(
         self,
-        epochs: Annotated[float, Gt(0)] = 25.0,
-        least_steps: Annotated[int, Ge(1)] = 40,
-        most_steps: Annotated[int, Ge(1)] = 600,
-        batch_size: Annotated[int, Ge(1)] = 64,
-        steps_per_call: Annotated[int, Ge(1)] = 100,
+        epochs: Positive = 25.0,
+        least_steps: Steps = 40,
+        most_steps: Steps = 600,
+        batch_size: Count = 64,
+        steps_per_call: Steps = 100,
     ) -> None:
         if most_steps < least_steps:
             raise ValueError(f"most_steps={most_steps} must be at least least_steps={least_steps}")

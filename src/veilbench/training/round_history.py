@@ -45,7 +45,16 @@ def record_privacy(
         sizes: per client, its examples.
     """
     example = aggregation.example_epsilon(rounds, local_epochs, batch_size, sizes)
-    both = {"epsilon": aggregation.epsilon(rounds), "example_epsilon": example}
-    found.metrics |= {name: Metric.exact(value) for name, value in both.items() if value is not None}
+    both = {"epsilon": (aggregation.epsilon(rounds), len(sizes)), "example_epsilon": (example, sum(sizes))}
+    for name, (value, hidden) in both.items():
+        if value is None:
+            continue
+        if not np.isfinite(value):
+            found.notes.append(f"{name} is infinite: there is no noise, and no privacy.")
+            continue
+        found.metrics[name] = Metric.exact(value)
+        if aggregation.delta * hidden >= 1:  # it allows to publish one of them as it is (Dwork and Roth 2014)
+            allowed = f"it promises nothing to one of the {hidden} that {name} is of"
+            found.notes.append(f"delta={aggregation.delta:g} is not below 1/{hidden}: {allowed}.")
     if example is not None:
         found.notes.append(f"Epsilon by Opacus' Renyi accountant: {rounds} rounds, delta {aggregation.delta:g}.")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from annotated_types import Ge
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from veilbench.data.epoch_batches import EpochBatches
+from veilbench.limits import Count, Steps
 from veilbench.training.central import Central
 
 
@@ -23,9 +23,9 @@ class WholeEpochs(Central):
 
     def __init__(
         self,
-        epochs: Annotated[int, Ge(1)] = 3,
-        batch_size: Annotated[int, Ge(1)] = 128,
-        steps_per_call: Annotated[int, Ge(1)] = 25,
+        epochs: Steps = 3,
+        batch_size: Count = 128,
+        steps_per_call: Steps = 25,
     ) -> None:
         self.epochs, self.rows_per_step, self.steps_per_call = epochs, batch_size, steps_per_call
 

@@ -10,6 +10,7 @@ from annotated_types import Ge, Gt, Lt
 from veilbench.data.generators.card_frauds import frauds
 from veilbench.data.generators.card_holders import CATEGORIES, DAYS, Holders, Payments, joined
 from veilbench.data.raw import Raw
+from veilbench.limits import Count
 
 
 class CardTransactions:
@@ -39,7 +40,7 @@ class CardTransactions:
     """
 
     def __init__(
-        self, rows: Annotated[int, Ge(100)] = 20000, fraud_share: Annotated[float, Gt(0), Lt(0.5)] = 0.002
+        self, rows: Annotated[Count, Ge(100)] = 20000, fraud_share: Annotated[float, Gt(0), Lt(0.5)] = 0.002
     ) -> None:
         self.rows, self.fraud_share = rows, fraud_share
 

@@ -10,6 +10,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt
 
 from veilbench.data.raw import Raw
+from veilbench.limits import Count, NotNegative, require_room
 
 Fault = Literal["imbalance", "misalignment", "looseness", "bearing_outer", "bearing_inner", "dropout"]
 SAMPLES_PER_TURN = 64
@@ -56,11 +57,11 @@ class FaultSignals:
 
     def __init__(
         self,
-        rows: Annotated[int, Ge(10)] = 4000,
-        length: Annotated[int, Ge(128)] = 128,
+        rows: Annotated[Count, Ge(10)] = 4000,
+        length: Annotated[Count, Ge(128)] = 128,
         faults: Sequence[Fault] = get_args(Fault),
         fault_share: Annotated[float, Gt(0), Lt(1)] = 0.3,
-        noise: Annotated[float, Ge(0)] = 0.15,
+        noise: NotNegative = 0.15,
     ) -> None:
         if not faults or len(set(faults)) < len(faults) or not set(faults) <= set(get_args(Fault)):
             raise ValueError(f"faults={list(faults)} must be some of {', '.join(get_args(Fault))}, each once")
@@ -68,6 +69,7 @@ class FaultSignals:
             raise ValueError(
                 f"rows={rows} with fault_share={fault_share} leaves no row for some of {len(faults)} faults"
             )
+        require_room(f"rows={rows} of length={length}", rows, length, each=8)
         self.rows, self.length, self.faults = rows, length, list(faults)
         self.fault_share, self.noise = fault_share, noise
 

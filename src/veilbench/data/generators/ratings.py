@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Le, Lt
 
 from veilbench.data.raw import Raw
+from veilbench.limits import Count, PositiveShare, require_room
 
 GENRES = (
     *("space", "crime", "romance", "western", "horror", "comedy"),
@@ -33,16 +34,17 @@ class Ratings:
 
     def __init__(
         self,
-        people: Annotated[int, Ge(10)] = 2000,
-        films: Annotated[int, Ge(2)] = 60,
+        people: Annotated[Count, Ge(10)] = 2000,
+        films: Annotated[Count, Ge(2)] = 60,
         tastes: Annotated[int, Ge(2), Le(12)] = 6,
-        focus: Annotated[float, Gt(0), Le(1)] = 0.6,
+        focus: PositiveShare = 0.6,
         background: Annotated[float, Ge(0), Lt(1)] = 0.05,
     ) -> None:
         if films < tastes:
             raise ValueError(f"films={films} must be at least tastes={tastes}: a film for each taste")
         if people < tastes:
             raise ValueError(f"people={people} must be at least tastes={tastes}: a person for each taste")
+        require_room(f"people={people} x films={films}", people, films, each=8)
         self.people, self.films, self.tastes, self.focus, self.background = people, films, tastes, focus, background
 
     def read(self, rng: np.random.Generator) -> Raw:

@@ -12,6 +12,7 @@ from annotated_types import Ge
 from veilbench.data.identities import RawIdentities
 from veilbench.data.image_file import SUFFIXES, children, image, images_in, of_one_size
 from veilbench.errors import UserError
+from veilbench.limits import Side
 
 
 class ImageFolder:
@@ -25,7 +26,7 @@ class ImageFolder:
         size: height and width that the images are stretched to; None wants them all of one size.
     """
 
-    def __init__(self, folder: str, size: Sequence[Annotated[int, Ge(8)]] | None = None) -> None:
+    def __init__(self, folder: str, size: Sequence[Annotated[Side, Ge(8)]] | None = None) -> None:
         if size is not None and len(size) != 2:
             raise ValueError(f"size={list(size)} must be two numbers, height and width, or null")
         self.folder, self.size = folder, size

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge
 
 from veilbench.data.identities import RawIdentities
 from veilbench.data.identity_loaders.identity_npz import counted, eight_bits
 from veilbench.errors import UserError
+from veilbench.limits import Count, Positive
 
 FILES = {"olivetti": "olivetti_py3.pkz", "lfw": "lfw_home/lfw-funneled.tgz"}
 
@@ -28,8 +29,8 @@ class SklearnFaces:
         self,
         name: Literal["olivetti", "lfw"] = "olivetti",
         folder: str | None = None,
-        fewest: Annotated[int, Ge(2)] = 10,
-        shrink: Annotated[float, Gt(0)] = 0.5,
+        fewest: Annotated[Count, Ge(2)] = 10,
+        shrink: Positive = 0.5,
     ) -> None:
         self.name, self.folder, self.fewest, self.shrink = name, folder, fewest, shrink
 

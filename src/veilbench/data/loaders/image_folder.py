@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge
 
 from veilbench.data.image_file import SUFFIXES, children, image, images_in, of_one_size
 from veilbench.data.raw import Raw
 from veilbench.errors import UserError
+from veilbench.limits import Side
 
 
 class ImageFolder:
@@ -26,7 +25,7 @@ class ImageFolder:
         grey: one channel instead of red, green and blue.
     """
 
-    def __init__(self, path: str, size: Annotated[int, Ge(1)] | None = None, grey: bool = False) -> None:
+    def __init__(self, path: str, size: Side | None = None, grey: bool = False) -> None:
         self.path, self.size, self.grey = path, size, grey
 
     def read(self, rng: np.random.Generator) -> Raw:

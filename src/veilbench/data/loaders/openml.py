@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge
 
 from veilbench.data.loaders.fetching import fetching, written_whole
 from veilbench.data.loaders.table_file import TableFile
 from veilbench.data.raw import Raw
+from veilbench.limits import Count, Positive
 
 
 class OpenML:
@@ -30,14 +31,14 @@ class OpenML:
 
     def __init__(
         self,
-        data_id: Annotated[int, Ge(1)],
+        data_id: Count,
         label: str | None = None,
         missing: Literal["error", "drop", "median"] = "error",
-        one_hot_most: Annotated[int, Ge(2)] = 20,
+        one_hot_most: Annotated[Count, Ge(2)] = 20,
         missing_words: Sequence[str] = (),
         texts: Sequence[str] = (),
         home: str = "data",
-        seconds: Annotated[float, Gt(0)] = 30.0,
+        seconds: Positive = 30.0,
     ) -> None:
         self.path = Path(home) / f"openml_{data_id}.parquet"
         self.data_id, self.seconds = data_id, seconds

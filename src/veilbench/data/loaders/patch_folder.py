@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge, Gt, Le, MinLen
+from annotated_types import Ge, MinLen
 
 from veilbench.data.image_file import SUFFIXES, image, images_in
 from veilbench.data.loaders.sample_patches import patches
 from veilbench.data.raw import Raw
 from veilbench.errors import UserError
+from veilbench.limits import PositiveShare, Side
 
 
 class PatchFolder:
@@ -31,8 +32,8 @@ class PatchFolder:
     def __init__(
         self,
         path: str,
-        size: Annotated[int, Ge(2)] = 48,
-        scales: Annotated[Sequence[Annotated[float, Gt(0), Le(1)]], MinLen(1)] = (1.0,),
+        size: Annotated[Side, Ge(2)] = 48,
+        scales: Annotated[Sequence[PositiveShare], MinLen(1)] = (1.0,),
         grey: bool = False,
     ) -> None:
         self.path, self.size, self.scales, self.grey = path, size, list(scales), grey

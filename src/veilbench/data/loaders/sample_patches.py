@@ -10,6 +10,7 @@ from annotated_types import Ge
 
 from veilbench.data.raw import Raw
 from veilbench.errors import UserError
+from veilbench.limits import Count, Side
 
 GREY = np.array([0.299, 0.587, 0.114])  # of red, green and blue: luma of ITU-R BT.601
 
@@ -27,9 +28,7 @@ class SamplePatches:
         grey: one channel, of weighted red, green and blue.
     """
 
-    def __init__(
-        self, size: Annotated[int, Ge(2)] = 32, count: Annotated[int, Ge(1)] | None = None, grey: bool = False
-    ):
+    def __init__(self, size: Annotated[Side, Ge(2)] = 32, count: Count | None = None, grey: bool = False):
         if size > 400:
             raise ValueError(f"size={size} must be 400 or less: the photographs have 427 x 640 pixels")
         self.size, self.count, self.grey = size, count, grey

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
-from annotated_types import Gt
 
 from veilbench.data.loaders.fetching import fetching, written_whole
 from veilbench.data.loaders.npz_file import NpzFile
 from veilbench.data.loaders.table_file import TableFile
 from veilbench.data.raw import Raw
+from veilbench.limits import Positive
 
 IMAGES: dict[str, dict[str, Any]] = {
     "olivetti_faces": {},
@@ -39,7 +39,7 @@ class SklearnFetched:
         self,
         name: Literal["olivetti_faces", "lfw_people", "covtype", "kddcup99", "california_housing"],
         home: str = "data",
-        seconds: Annotated[float, Gt(0)] = 30.0,
+        seconds: Positive = 30.0,
     ) -> None:
         if name not in (*IMAGES, *LABELS):
             raise ValueError(f"name={name!r} must be one of {', '.join([*IMAGES, *LABELS])}")

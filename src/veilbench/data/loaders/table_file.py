@@ -18,6 +18,7 @@ from veilbench.data.loaders.table_cells import Cells
 from veilbench.data.loaders.table_columns import coded, coded_labels, without_missing
 from veilbench.data.raw import EXACT, Raw
 from veilbench.errors import UserError
+from veilbench.limits import Count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +51,7 @@ class TableFile:
         path: str,
         label: str | None = None,
         missing: Literal["error", "drop", "median"] = "error",
-        one_hot_most: Annotated[int, Ge(2)] = 20,
+        one_hot_most: Annotated[Count, Ge(2)] = 20,
         missing_words: Sequence[str] = (),
         texts: Sequence[str] = (),
         separator: str | None = None,

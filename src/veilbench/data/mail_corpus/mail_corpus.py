@@ -12,6 +12,7 @@ from veilbench.data.mail_corpus.inventory import inventory
 from veilbench.data.mail_corpus.language import body, outlines, overlay
 from veilbench.data.mail_corpus.templates import HAM_CLOSINGS, HAM_OPENINGS, SPAM_CLOSINGS, SPAM_OPENINGS
 from veilbench.data.raw_mails import RawMails
+from veilbench.limits import Count, require_room
 
 
 class MailCorpus:
@@ -35,17 +36,18 @@ class MailCorpus:
 
     def __init__(
         self,
-        mails: Annotated[int, Ge(10)] = 44_000,
+        mails: Annotated[Count, Ge(10)] = 44_000,
         spam: Annotated[float, Gt(0), Lt(1)] = 0.4,
-        words: Sequence[Annotated[int, Ge(1)]] = (5, 500),
-        senders: Annotated[int, Ge(1)] = 400,
+        words: Sequence[Count] = (5, 500),
+        senders: Count = 400,
         disguise: Annotated[float, Ge(0), Lt(1)] = 0.08,
-        tail: Annotated[int, Ge(100)] = 24_000,
-        names: Annotated[int, Ge(10)] = 8_000,
-        numbers: Annotated[int, Ge(10)] = 20_000,
+        tail: Annotated[Count, Ge(100)] = 24_000,
+        names: Annotated[Count, Ge(10)] = 8_000,
+        numbers: Annotated[Count, Ge(10)] = 20_000,
     ) -> None:
         if len(words) != 2 or not words[0] <= words[1]:
             raise ValueError(f"words={list(words)} must be two numbers, the smaller first")
+        require_room(f"mails={mails} of up to words={words[1]} words", mails, words[1], each=8)
         self.mails, self.spam, self.words, self.senders = mails, spam, (words[0], words[1]), senders
         self.disguise, self.tail, self.names, self.numbers = disguise, tail, names, numbers
 

@@ -8,16 +8,16 @@ import json
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from annotated_types import Ge
 
 from veilbench.data.mail_loaders.charsets import marked
 from veilbench.data.mail_loaders.decoding import MOST_BYTES, Decoder, existing, numbered
 from veilbench.data.mail_loaders.labels import label_of
 from veilbench.data.raw_mails import RawMails
 from veilbench.errors import UserError
+from veilbench.limits import Count
 
 
 class MailJsonl:
@@ -37,7 +37,7 @@ class MailJsonl:
         text: str = "text",
         label: str = "label",
         topic: str = "set",
-        most_bytes: Annotated[int, Ge(1)] = MOST_BYTES,
+        most_bytes: Count = MOST_BYTES,
     ) -> None:
         self.path, self.text, self.label, self.topic = path, text, label, topic
         self.most_bytes = most_bytes

@@ -14,6 +14,7 @@ from veilbench.data.identities import RawIdentities
 from veilbench.data.prints.fields import PATTERNS, drawn
 from veilbench.data.prints.ridges import DENSITIES, master
 from veilbench.data.prints.sensor import Sensor
+from veilbench.limits import Count, NotNegative, Seed, Side, require_room
 
 
 class Prints:
@@ -36,16 +37,18 @@ class Prints:
     def __init__(
         self,
         sensor: Sensor,
-        identities: Annotated[int, Ge(1)] = 1000,
-        impressions: Annotated[int, Ge(1)] = 10,
-        size: Annotated[int, Ge(32)] = 96,
-        patterns: Sequence[Annotated[float, Ge(0)]] = (0.2, 0.5, 0.3),
-        densities: Sequence[Annotated[float, Ge(0)]] = (0.3, 0.4, 0.3),
-        seed: Annotated[int, Ge(0)] = 0,
+        identities: Count = 1000,
+        impressions: Count = 10,
+        size: Annotated[Side, Ge(32)] = 96,
+        patterns: Sequence[NotNegative] = (0.2, 0.5, 0.3),
+        densities: Sequence[NotNegative] = (0.3, 0.4, 0.3),
+        seed: Seed = 0,
     ) -> None:
         for name, shares in (("patterns", patterns), ("densities", densities)):
             if len(shares) != 3 or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
                 raise ValueError(f"{name}={list(shares)} must be three shares that make 1")
+        what = f"identities={identities} x impressions={impressions} of size={size}"
+        require_room(what, identities, impressions, size, size, each=1)
         self.sensor, self.identities, self.impressions, self.size = sensor, identities, impressions, size
         self.patterns, self.densities, self.seed = list(patterns), list(densities), seed
 

@@ -8,9 +8,10 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from veilbench.data.prints.ridges import EXTENT, PIXELS
+from veilbench.limits import NotNegative
 
 Share = Annotated[float, Ge(0), Le(1)]
-Amount = Annotated[float, Ge(0)]
+Amount = NotNegative
 DARKEST, STEEPNESS, FADING = 0.12, 3.0, 0.06  # a ridge's grey; its edge; the width of the print's edge
 SCRATCH = 0.012  # half the width of a scratch, where the sensor is 2 wide
 
@@ -38,7 +39,7 @@ class Sensor:
         pressure: Amount = 0.25,
         partial: Share = 0.3,
         noise: Amount = 0.08,
-        scratches: Amount = 1.0,
+        scratches: Annotated[float, Ge(0), Le(1_000)] = 1.0,
     ) -> None:
         if partial >= 1:
             raise ValueError(f"partial={partial} must be below 1: something of the print must be left")

@@ -6,10 +6,13 @@ does not hold: clients and aggregator are objects of their own, made by `setup`,
 them.
 
 Weights (numbers of mails, or shares of their sum) are public in all of them. Shares keep encrypted numbers small.
+Every message names its round and has a nonce of its own, so that one that is sent twice can be told from two that
+happen to be equal.
 """
 
 from __future__ import annotations
 
+import os
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -19,8 +22,9 @@ import numpy as np
 
 from veilbench.errors import UserError
 
-HEAD = struct.Struct("<4sdq")  # a mark, the weight, the number of values
-MARK = b"vbu1"
+HEAD = struct.Struct("<4sdqq16s")  # a mark, the weight, the number of values, the round, a nonce
+MARK = b"vbu2"
+NO_NONCE = bytes(16)
 
 
 @dataclass(frozen=True)
@@ -39,12 +43,13 @@ class ExampleNoise:
 class Client(ABC):
     """One client's side: its keys, its randomness."""
 
-    def protect(self, update: np.ndarray, weight: float) -> bytes:
+    def protect(self, update: np.ndarray, weight: float, number: int = 0) -> bytes:
         """The message for the aggregator.
 
         Args:
             update: shape (size,): what it has learned.
             weight: of its update in the mean; public.
+            number: of the round, the first being 0; public.
 
         Raises:
             UserError: the update is not finite, or cannot be expressed.
@@ -56,7 +61,7 @@ class Client(ABC):
             raise UserError(f"{int((~np.isfinite(values)).sum())} of the update's {len(values)} values are not finite")
         if not (np.isfinite(weight) and weight > 0):
             raise UserError(f"weight={weight} of an update must be a positive number")
-        return message(float(weight), len(values), self._protect(values, float(weight)))
+        return message(float(weight), len(values), self._protect(values, float(weight)), number, os.urandom(16))
 
     def open(self, combined: bytes) -> np.ndarray:
         """The weighted mean of all updates, shape (size,), float64, from what the aggregator sent back."""
@@ -184,9 +189,9 @@ class Aggregation(ABC):
         return 0.0, 0.0
 
 
-def message(weight: float, size: int, payload: bytes) -> bytes:
-    """Bytes that `opened` reads."""
-    return HEAD.pack(MARK, weight, size) + payload
+def message(weight: float, size: int, payload: bytes, number: int = 0, nonce: bytes = NO_NONCE) -> bytes:
+    """Bytes that `opened` and `stamp` read."""
+    return HEAD.pack(MARK, weight, size, number, nonce) + payload
 
 
 def opened(received: bytes) -> tuple[float, int, bytes]:
@@ -195,9 +200,24 @@ def opened(received: bytes) -> tuple[float, int, bytes]:
     Raises:
         UserError: it is none.
     """
-    if len(received) < HEAD.size or received[:4] != MARK:
-        raise UserError(f"a message of {len(received)} bytes is not an update")
-    _, weight, size = HEAD.unpack_from(received)
+    _, weight, size, _, _ = _head(received)
     if not (np.isfinite(weight) and weight > 0 and size > 0):
         raise UserError(f"a message claims the weight {weight} and {size} values")
     return weight, size, received[HEAD.size :]
+
+
+def stamp(received: bytes) -> tuple[int, bytes]:
+    """The round that a message names, the first being 0, and its nonce.
+
+    Raises:
+        UserError: it is no message.
+    """
+    *_, number, nonce = _head(received)
+    return number, nonce
+
+
+def _head(received: bytes) -> tuple[bytes, float, int, int, bytes]:
+    if len(received) < HEAD.size or received[:4] != MARK:
+        raise UserError(f"a message of {len(received)} bytes is not an update")
+    mark, weight, size, number, nonce = HEAD.unpack_from(received)
+    return mark, weight, size, number, nonce

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
-from annotated_types import Gt, Lt
 
 from veilbench.federated.aggregations.base import Aggregator, Client
 from veilbench.federated.aggregations.central_dp import CentralDp, NoisyAggregator
 from veilbench.federated.aggregations.noise import clipped
 from veilbench.federated.aggregations.plain import PlainClient, numbers
+from veilbench.limits import Delta, NoiseMultiplier, Positive
 
 
 class ClippingClient(PlainClient):
@@ -66,9 +66,9 @@ class EqualDp(CentralDp):
 
     def __init__(
         self,
-        clip: Annotated[float, Gt(0)] = 1.0,
-        noise_multiplier: Annotated[float, Gt(0)] = 1.0,
-        delta: Annotated[float, Gt(0), Lt(1)] = 1e-5,
+        clip: Positive = 1.0,
+        noise_multiplier: NoiseMultiplier = 1.0,
+        delta: Delta = 1e-5,
         clips: Literal["server", "client"] = "server",
     ) -> None:
         super().__init__(clip, noise_multiplier, delta)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
-from annotated_types import Ge
 
 from veilbench.errors import UserError
-from veilbench.federated.aggregations.base import Aggregation, Aggregator, Client, ExampleNoise, message, opened
+from veilbench.federated.aggregations.base import Aggregation, Aggregator, Client, ExampleNoise, message, opened, stamp
+from veilbench.limits import Natural, NotNegative
 
 Kind = Literal["dies", "late", "nan", "wrong shape", "huge", "poisoned", "claims more", "replays", "rubbish"]
 
@@ -29,10 +29,10 @@ class Fault:
         seconds: of `late`.
     """
 
-    client: Annotated[int, Ge(0)]
+    client: Natural
     kind: Kind
-    turn: Annotated[int, Ge(0)] = 0
-    seconds: float = 1.0
+    turn: Natural = 0
+    seconds: NotNegative = 1.0
 
 
 class FaultyClient(Client):
@@ -46,7 +46,7 @@ class FaultyClient(Client):
     def __init__(self, inner: Client, faults: Sequence[Fault]) -> None:
         self.inner, self.faults, self.turn, self.last = inner, list(faults), 0, b""
 
-    def protect(self, update: np.ndarray, weight: float) -> bytes:
+    def protect(self, update: np.ndarray, weight: float, number: int = 0) -> bytes:
         """See `Client.protect`; faults are applied from the outside in."""
         kinds = {fault.kind: fault for fault in self.faults if fault.turn <= self.turn}
         self.turn += 1
@@ -56,22 +56,22 @@ class FaultyClient(Client):
             time.sleep(kinds["late"].seconds)
         if "replays" in kinds and self.last:
             return self.last
-        self.last = self._sent(update, weight, set(kinds))
+        self.last = self._sent(update, weight, number, set(kinds))
         return self.last
 
-    def _sent(self, update: np.ndarray, weight: float, kinds: set[Kind]) -> bytes:
+    def _sent(self, update: np.ndarray, weight: float, number: int, kinds: set[Kind]) -> bytes:
         if "rubbish" in kinds:
             return b"\x00" * 100
         if "wrong shape" in kinds:
-            return self.inner.protect(update[:-1], weight)
+            return self.inner.protect(update[:-1], weight, number)
         if "nan" in kinds:  # an honest client would refuse; this one claims the update's size, and fills it with NaN
-            made = self.inner.protect(update, weight)
+            made = self.inner.protect(update, weight, number)
             return made[: -len(opened(made)[2])] + b"\xff" * len(opened(made)[2])  # NaN in any width
         if "claims more" in kinds:
-            made = self.inner.protect(update, weight)
-            return message(1.0, len(update), opened(made)[2])
+            made = self.inner.protect(update, weight, number)
+            return message(1.0, len(update), opened(made)[2], *stamp(made))
         factor = 1e6 if "huge" in kinds else -10 if "poisoned" in kinds else 1
-        return self.inner.protect(update * factor, weight)
+        return self.inner.protect(update * factor, weight, number)
 
     def open(self, combined: bytes) -> np.ndarray:
         """See `Client.open`."""
@@ -93,7 +93,7 @@ class Faulty(Aggregation):
     """
 
     def __init__(self, inner: Aggregation, faults: Sequence[Fault]) -> None:
-        self.inner, self.faults, self.error = inner, list(faults), inner.error
+        self.inner, self.faults, self.error, self.delta = inner, list(faults), inner.error, inner.delta
 
     def setup(self, clients: int, seeds: np.random.SeedSequence) -> tuple[list[Client], Aggregator]:
         """See `Aggregation.setup`."""
@@ -105,6 +105,14 @@ class Faulty(Aggregation):
         """See `Aggregation.epsilon`."""
         return self.inner.epsilon(rounds)
 
+    def example_epsilon(self, rounds: int, local_epochs: int, batch_size: int, sizes: Sequence[int]) -> float | None:
+        """See `Aggregation.example_epsilon`."""
+        return self.inner.example_epsilon(rounds, local_epochs, batch_size, sizes)
+
     def example_noise(self) -> ExampleNoise | None:
         """See `Aggregation.example_noise`."""
         return self.inner.example_noise()
+
+    def noise(self, weights: Sequence[float]) -> tuple[float, float] | None:
+        """See `Aggregation.noise`."""
+        return self.inner.noise(weights)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from annotated_types import Gt, Lt
-
 from veilbench.federated.aggregations.base import Aggregation
+from veilbench.limits import Delta, NoiseMultiplier, Positive
 
 
 class Gaussian(Aggregation):
@@ -24,8 +21,8 @@ class Gaussian(Aggregation):
 
     def __init__(
         self,
-        clip: Annotated[float, Gt(0)] = 1.0,
-        noise_multiplier: Annotated[float, Gt(0)] = 1.0,
-        delta: Annotated[float, Gt(0), Lt(1)] = 1e-5,
+        clip: Positive = 1.0,
+        noise_multiplier: NoiseMultiplier = 1.0,
+        delta: Delta = 1e-5,
     ) -> None:
         self.clip, self.noise_multiplier, self.delta = clip, noise_multiplier, delta

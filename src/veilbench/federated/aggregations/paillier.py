@@ -10,6 +10,7 @@ from annotated_types import Ge, Le
 
 from veilbench.errors import UserError
 from veilbench.federated.aggregations.base import Aggregation, Aggregator, Client
+from veilbench.limits import Count
 
 FRACTION_BITS = 40  # of fixed-point numbers
 SLOT_BITS = 64  # of one number among several in a plaintext: sums stay below 2**23 in magnitude
@@ -153,7 +154,7 @@ class Paillier(Aggregation):
         self,
         key_bits: Annotated[int, Ge(2048), Le(8192)] = 2048,
         encoding: Literal["fixed", "float"] = "fixed",
-        slots: Annotated[int, Ge(1)] = 1,
+        slots: Count = 1,
     ) -> None:
         if key_bits < 2048:
             raise ValueError(f"key_bits={key_bits} must be at least 2048: shorter moduli can be factored, or soon will")

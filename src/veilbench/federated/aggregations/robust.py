@@ -12,6 +12,7 @@ from veilbench.errors import UserError
 from veilbench.federated.aggregations.base import Aggregation, Aggregator, Client
 from veilbench.federated.aggregations.plain import PlainAggregator, PlainClient, numbers
 from veilbench.federated.rules import krum, median, trimmed_mean
+from veilbench.limits import Natural
 
 Rule = Literal["median", "trimmed_mean", "krum"]
 
@@ -61,7 +62,7 @@ class Robust(Aggregation):
         self,
         rule: Rule = "median",
         share: Annotated[float, Ge(0), Lt(0.5)] = 0.2,
-        malicious: Annotated[int, Ge(0)] = 0,
+        malicious: Natural = 0,
     ) -> None:
         self.rule, self.share, self.malicious = rule, share, malicious
 

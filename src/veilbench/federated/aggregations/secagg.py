@@ -13,6 +13,7 @@ from veilbench.federated.aggregations.secagg_aggregator import SecaggAggregator
 from veilbench.federated.aggregations.secagg_client import SecaggClient, flower_encryption
 from veilbench.federated.aggregations.secagg_masks import Ring
 from veilbench.federated.aggregations.secagg_post import Post
+from veilbench.limits import Count, Positive
 
 
 class Secagg(Aggregation):
@@ -41,8 +42,8 @@ class Secagg(Aggregation):
     def __init__(
         self,
         threshold: Annotated[float, Gt(0.5), Le(1)] = 0.6,
-        neighbours: Annotated[int, Ge(2)] | None = None,
-        largest: Annotated[float, Gt(0)] = 8.0,
+        neighbours: Annotated[Count, Ge(2)] | None = None,
+        largest: Positive = 8.0,
         bits: Literal[32, 64] = 32,
     ) -> None:
         if neighbours is not None and neighbours % 2:

@@ -1,0 +1,378 @@
+"""Every kind of saved model against every small damage: it is refused in one line, or it works with finite numbers."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file, save_file
+
+from veilbench.baselines.aes_ctr import AesCtr
+from veilbench.baselines.aes_gcm import AesGcm
+from veilbench.baselines.biharmonic import Biharmonic
+from veilbench.baselines.identity_code import IdentityCode
+from veilbench.baselines.input_norm import InputNorm
+from veilbench.baselines.isolation_forest import IsolationForest
+from veilbench.baselines.kernel_mmse import KernelMmse
+from veilbench.baselines.known_anomalies import KnownAnomalies
+from veilbench.baselines.least_squares import LeastSquares
+from veilbench.baselines.linear_patches import LinearPatches
+from veilbench.baselines.logistic_filter import LogisticFilter
+from veilbench.baselines.mahalanobis import Mahalanobis
+from veilbench.baselines.median import Median
+from veilbench.baselines.memorised import Memorised
+from veilbench.baselines.memorised_mails import MemorisedMails
+from veilbench.baselines.minor_component import MinorComponent
+from veilbench.baselines.nearest_neighbours import NearestNeighbours
+from veilbench.baselines.one_good_word import OneGoodWord
+from veilbench.baselines.one_time_pad import OneTimePad
+from veilbench.baselines.pca import Pca
+from veilbench.baselines.plaintext import Plaintext
+from veilbench.baselines.random_code import RandomCode
+from veilbench.baselines.repeated_key import RepeatedKey
+from veilbench.baselines.richardson_lucy import RichardsonLucy
+from veilbench.baselines.source_leak_test import SourceLeakTest
+from veilbench.baselines.substitution import Substitution
+from veilbench.baselines.total_variation import TotalVariation
+from veilbench.baselines.unstamped import Unstamped
+from veilbench.baselines.wiener import Wiener
+from veilbench.baselines.wiener_deconvolution import WienerDeconvolution
+from veilbench.ciphers.base import Cipher
+from veilbench.ciphers.keyed import KeyedCipher
+from veilbench.corruptions.blur import Blur
+from veilbench.corruptions.gaussian import Gaussian
+from veilbench.corruptions.missing_blocks import MissingBlocks
+from veilbench.corruptions.salt_and_pepper import SaltAndPepper
+from veilbench.corruptions.watermark import Watermark
+from veilbench.data.identities import Identities, Impressions
+from veilbench.data.mail import MailPart, Mails
+from veilbench.data.rows import Part, Rows
+from veilbench.data.text import Texts
+from veilbench.data.vocabulary import Vocabulary
+from veilbench.errors import UserError
+from veilbench.federated.aggregations.plain import Plain
+from veilbench.federated.protocol import Protocol, described
+from veilbench.mail.filter import MailFilter
+from veilbench.mail.spam_scorer import SpamScorer
+from veilbench.modules.cipher_pair import CipherPair
+from veilbench.nets.autoencoder_net import AutoencoderNet
+from veilbench.nets.convolutional import Convolutional, FullyConvolutional
+from veilbench.nets.dense import Dense
+from veilbench.nets.mail_classifier import MailClassifierNet
+from veilbench.nets.mix_transform import AliceAndBob
+from veilbench.nets.print_encoder import PrintEncoder
+from veilbench.representations.autoencoder import CodedRows
+from veilbench.representations.base import Detector, Representation, Restorer
+from veilbench.subject import Subject, load_subject
+from veilbench.templates.base import TemplateScheme
+from veilbench.templates.biohash import Biohash
+from veilbench.templates.client_hashmaps import ClientHashmaps
+from veilbench.templates.extractor import Extractor
+from veilbench.templates.hashmap import HashmapScheme
+from veilbench.templates.iom_grp import IomGrp
+from veilbench.templates.iom_urp import IomUrp
+from veilbench.templates.mlp_hash import MlpHash
+from veilbench.templates.noise_template import NoiseTemplate
+from veilbench.templates.pca_template import PcaTemplate
+from veilbench.templates.polyprotect import Polyprotect
+from veilbench.templates.random_projection import RandomProjection
+from veilbench.templates.raw_template import RawTemplate
+
+WORDS = Vocabulary(["hello", "win", "now", "naïve"])
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def rows(*shape: int) -> Rows:
+    """Smooth rows in [0, 1], a few of them odd, the first part of each class alone."""
+    made = rng(1)
+
+    def part(n: int, odd: int) -> Part:
+        x = 0.5 + 0.1 * made.normal(size=(n, *shape)) + 0.2 * made.normal(size=(n, *[1] * len(shape)))
+        return Part(np.clip(x, 0, 1).astype(np.float32), (np.arange(n) < odd).astype(np.int64))
+
+    return Rows(part(40, 0), part(12, 0), part(12, 0), part(12, 4), [], ["normal", "anomaly"], True, [])
+
+
+def people() -> Identities:
+    made = rng(2)
+    who = np.repeat(np.arange(12), 3)
+    images = np.clip(0.5 + 0.2 * made.normal(size=(36, 1, 8, 8)), 0, 1).astype(np.float32)
+    part = Impressions(images, who, np.tile(np.arange(3), 12), {})
+    return Identities(part, part, part, part, {}, [])
+
+
+def mails() -> Mails:
+    made = rng(3)
+
+    def part(n: int) -> MailPart:
+        return MailPart(made.integers(0, WORDS.size, (n, 5)).astype(np.int32), np.arange(n) % 2, np.zeros(n, np.int64))
+
+    words = ["hello", "win", "now", "naïve"]
+    return Mails(part(20), part(8), part(8), part(8), np.zeros(20, np.int64), WORDS, words, np.zeros(4, bool), [])
+
+
+def pair(**settings: Any) -> Subject:
+    text = np.arange(91, dtype=np.uint8)
+    module = CipherPair(**({"encrypter": [91, 16], "decrypter": [16, 91], "code_bits": 16} | settings))
+    module.start(Texts(text, text, text, text), np.random.SeedSequence(0))
+    return module.subject()
+
+
+def keyed() -> KeyedCipher:
+    torch.manual_seed(0)
+    weights = {name: weight.numpy() for name, weight in AliceAndBob(16).state_dict().items()}
+    return KeyedCipher(weights, 16, rng().integers(0, 2, 16, dtype=np.uint8))
+
+
+def coded(architecture: Any, score: Any, **settings: Any) -> CodedRows:
+    shape = (6,) if isinstance(architecture, Dense) else (1, 6, 6)
+    torch.manual_seed(0)
+    return CodedRows.fitted(AutoencoderNet(architecture, shape, **settings), score, rows(*shape).train.x)
+
+
+def spam_filter(dimension: int) -> MailFilter:
+    torch.manual_seed(0)
+    weights = {n: w.numpy() for n, w in MailClassifierNet(WORDS.size, dimension, 4).state_dict().items()}
+    return MailFilter(weights, WORDS, 5, Protocol(described(Plain())))
+
+
+def encoder() -> PrintEncoder:
+    torch.manual_seed(0)
+    return PrintEncoder(4, [4, 8], "batch", 2)
+
+
+BLUR, PCA = Blur(0.7), Extractor("pixels", 6)
+TABLE: list[Any] = [Pca(2), RandomCode(3), MinorComponent(), InputNorm(), Mahalanobis(), KnownAnomalies("linf")]
+TABLE += [IsolationForest(3), NearestNeighbours(3), IdentityCode(), Memorised()]
+IMAGES: list[Any] = [Wiener(0.1, 2), KernelMmse(0.1), TotalVariation(0.1), LinearPatches(Gaussian(0.1))]
+IMAGES += [Median(SaltAndPepper(0.1)), RichardsonLucy(BLUR), WienerDeconvolution(BLUR), LeastSquares(BLUR)]
+IMAGES += [Unstamped(Watermark("A", 0.5)), Biharmonic(MissingBlocks(1, 2))]
+TEMPLATES: list[Any] = [RawTemplate(Extractor("orientation", None, grid=4)), PcaTemplate(PCA), RandomProjection(PCA, 5)]
+TEMPLATES += [Biohash(PCA, 5), IomGrp(PCA, 6, 4), IomUrp(PCA, 6, 4, 2), MlpHash(PCA, [5], 4), Polyprotect(PCA, 3, 1)]
+TEMPLATES += [NoiseTemplate(PCA, 5)]
+SUBJECTS: dict[str, Callable[[], Subject]] = {
+    "Substitution": lambda: Substitution([8, 20], chunk=3, seed=1),
+    "CipherPair": pair,
+    "CipherPair, two members": lambda: pair(members=2, mapping=False),
+    "CipherPair, floats": lambda: pair(travels="floats"),
+    "KeyedCipher": keyed,
+    "Plaintext": Plaintext,
+    **{kind.__name__: functools.partial(kind().with_fresh_key, rng()) for kind in (AesCtr, AesGcm, OneTimePad)},
+    "RepeatedKey": lambda: RepeatedKey().with_fresh_key(rng()),
+    **{type(one).__name__: functools.partial(one.fit, rows(6), rng()) for one in TABLE},
+    **{type(one).__name__: functools.partial(one.fit, rows(1, 6, 6), rng()) for one in IMAGES},
+    **{type(one).__name__: functools.partial(one.fit, people(), rng()) for one in TEMPLATES},
+    "CodedRows": lambda: coded(Dense(2, 1), "error", output="sigmoid"),
+    "CodedRows, combined": lambda: coded(Dense(2, 1, [4]), "combined", outputs=2),
+    "CodedRows, whitened": lambda: coded(Convolutional(2, [2], 3), "whitened"),
+    "CodedRows, mahalanobis": lambda: coded(FullyConvolutional(2, 2, 3), "mahalanobis", residual=True),
+    "HashmapScheme": lambda: HashmapScheme(encoder(), True, True, 0.1, 3),
+    "ClientHashmaps": lambda: ClientHashmaps([encoder(), encoder()]),
+    "MailFilter": lambda: spam_filter(1),
+    "MailFilter, deep": lambda: spam_filter(3),
+    **{kind.__name__: functools.partial(kind().fit, mails(), rng()) for kind in (MemorisedMails, OneGoodWord)},
+    "LogisticFilter": LogisticFilter,
+    "SourceLeakTest": SourceLeakTest,
+}
+
+
+def work(subject: Subject) -> None:
+    """What the subject is for; everything that it answers is finite."""
+    answers: list[Any] = []
+    if isinstance(subject, Cipher):
+        message = np.array([0, 5, 90, 7, 7, 33], np.uint8)
+        ciphertext = subject.encrypt(message, rng())
+        answers += [ciphertext.codes, ciphertext.bits, subject.decrypt(ciphertext)]
+        assert len(answers[-1]) == len(message)
+        assert answers[-1].max() < 91
+    if isinstance(subject, TemplateScheme):
+        images, keys = people().train.images[:6], np.arange(6, dtype=np.uint64)
+        templates = subject.enroll(images, keys)
+        answers += [templates, subject.compare(templates, templates)]
+    if isinstance(subject, SpamScorer):
+        answers.append(subject.logits(mails().test.tokens))
+    given = rows(6) if not isinstance(subject, Restorer) or _table(subject) else rows(1, 6, 6)
+    if isinstance(subject, Representation):
+        answers.append(subject.reconstruct(given.test.x))
+    if isinstance(subject, Detector):
+        answers.append(subject.score(given.test.x))
+    if isinstance(subject, Restorer):
+        answers.append(subject.restored(given.test.x))
+    assert answers, f"{type(subject).__name__} is for something else"
+    for answer in answers:
+        assert np.isfinite(np.asarray(answer, np.float64)).all()
+
+
+def _table(subject: Subject) -> bool:
+    return isinstance(subject, CodedRows) and len(subject.net.shape) == 1
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    @functools.cache
+    def folder(name: str) -> Path:
+        made = tmp_path_factory.mktemp("subject")
+        SUBJECTS[name]().save(made)
+        return made
+
+    return folder
+
+
+def verdict(folder: Path) -> str:
+    """The line that refuses a model; empty where it works."""
+    try:
+        subject = load_subject(folder)
+    except UserError as refused:
+        message = str(refused)
+        assert message.startswith(f"{folder} holds a damaged model: "), message
+        assert "\n" not in message
+        assert len(message) < 1_000
+        return message.removeprefix(f"{folder} holds a damaged model: ")
+    try:
+        work(subject)
+    except UserError as refused:
+        return str(refused)
+    return ""
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_what_was_saved_works(name: str, saved: Callable[[str], Path]) -> None:
+    assert verdict(saved(name)) == ""
+
+
+def damaged(array: np.ndarray) -> Iterator[tuple[str, np.ndarray | None]]:
+    """The array in many wrong ways, and which."""
+    yield "dropped", None
+    yield "flat", array.reshape(-1)[: max(array.size - 1, 0)]
+    yield "one axis more", array[None]
+    yield "shorter", array[:-1]
+    yield "empty", array[:0]
+    yield "transposed", np.ascontiguousarray(array.T)
+    for dtype in (np.float16, np.float64, np.int32, np.uint8):
+        if dtype != array.dtype:
+            with np.errstate(all="ignore"):
+                yield f"as {np.dtype(dtype).name}", array.astype(dtype)
+    if array.dtype.kind == "f":
+        for value in (np.nan, np.inf, -np.inf, 1e37, -1e37):
+            yield f"all {value}", np.full_like(array, value)
+            yield f"one {value}", _with_one(array, value)
+        yield "all -1", np.full_like(array, -1)
+    else:
+        ends = np.iinfo(array.dtype)
+        for end in {ends.min, ends.max, 0}:
+            yield f"all {end}", np.full_like(array, end)
+            yield f"one {end}", _with_one(array, end)
+
+
+def _with_one(array: np.ndarray, value: float) -> np.ndarray:
+    made = array.copy()
+    made.reshape(-1)[:1] = value
+    return made
+
+
+WRONG: list[Any] = [None, "x", [], {}, True, -1, 0, 0.5, 10**12, 10**30, -(10**30), 1e300, float("nan"), float("inf")]
+REMOVED = object()
+
+
+def places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path to every value in nested settings, inner nodes included."""
+    if path:
+        yield path
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, child in items:
+        yield from places(child, (*path, key))
+
+
+def changed(node: Any, path: tuple[Any, ...], value: Any) -> Any:
+    made = copy.deepcopy(node)
+    inner = made
+    for key in path[:-1]:
+        inner = inner[key]
+    if value is REMOVED:
+        del inner[path[-1]]
+    else:
+        inner[path[-1]] = value
+    return made
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_a_damaged_array_is_named_or_harmless(name: str, saved: Callable[[str], Path], tmp_path: Path) -> None:
+    source = saved(name)
+    arrays = load_file(source / "subject.safetensors")
+    (tmp_path / "subject.json").write_bytes((source / "subject.json").read_bytes())
+    for which, array in arrays.items():
+        for how, wrong in damaged(array):
+            others = {key: value for key, value in arrays.items() if key != which}
+            save_file(others if wrong is None else others | {which: wrong}, tmp_path / "subject.safetensors")
+            told = verdict(tmp_path)
+            optional = which == "key"  # a code book without a key is one whose networks agreed on a code
+            if how == "dropped" and not optional:
+                assert which.rpartition("network.")[2].removeprefix("net.") in told, (which, how, told)
+            if how in ("all nan", "one nan", "all inf", "all 1e+37", "one -1e+37"):
+                assert told, (which, how)
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_a_damaged_setting_is_named_or_harmless(name: str, saved: Callable[[str], Path], tmp_path: Path) -> None:
+    source = saved(name)
+    head = json.loads((source / "subject.json").read_text())
+    (tmp_path / "subject.safetensors").write_bytes((source / "subject.safetensors").read_bytes())
+    for path in places(head["settings"]):
+        if "aggregation" in path[:-1]:
+            continue  # it is checked where it is built
+        for wrong in (REMOVED, *WRONG):
+            settings = changed(head["settings"], path, wrong)
+            (tmp_path / "subject.json").write_text(json.dumps(head | {"settings": settings}))
+            told = verdict(tmp_path)
+            if isinstance(wrong, float | int) and not isinstance(wrong, bool) and not -1e200 < wrong < 1e29:
+                assert told, (path, wrong)
+
+
+@pytest.mark.parametrize("settings", [None, [], "x", 3])
+def test_settings_that_are_no_object_are_refused(settings: Any, saved: Callable[[str], Path], tmp_path: Path) -> None:
+    for name in SUBJECTS:
+        head = json.loads((saved(name) / "subject.json").read_text())
+        (tmp_path / "subject.json").write_text(json.dumps(head | {"settings": settings}))
+        (tmp_path / "subject.safetensors").write_bytes((saved(name) / "subject.safetensors").read_bytes())
+        assert verdict(tmp_path) == f"settings={settings!r} is not an object"
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "wrong", "said"),
+    [
+        (
+            "Substitution",
+            "decoded",
+            np.full((2, 91), 200, np.uint8),
+            "decoded holds 200 at [0, 0], at most 90 is needed",
+        ),
+        ("KeyedCipher", "key", np.full(16, 2, np.uint8), "key holds 2 at [0], at most 1 is needed"),
+        ("AesGcm", "key", np.zeros(16, np.uint8), "key has shape [16], [32] is needed"),
+        ("Pca", "components", np.zeros((3, 6)), "components has shape [3, 6], [2, 6] is needed"),
+        ("Median", "strength", np.array([1e6]), "strength holds 1e+06, one of 3, 5, 7 is needed"),
+        (
+            "MailFilter",
+            "net.bias.weight",
+            np.zeros((1, 2), np.float32),
+            "net.bias.weight has shape [1, 2], [1, 1] is needed",
+        ),
+        ("PcaTemplate", "basis", np.zeros((64, 5), np.float32), "basis has shape [64, 5], [64, 6] is needed"),
+    ],
+)
+def test_the_line_names_the_array_and_what_is_needed(
+    name: str, array: str, wrong: np.ndarray, said: str, saved: Callable[[str], Path], tmp_path: Path
+) -> None:
+    arrays = load_file(saved(name) / "subject.safetensors")
+    (tmp_path / "subject.json").write_bytes((saved(name) / "subject.json").read_bytes())
+    save_file(arrays | {array: wrong}, tmp_path / "subject.safetensors")
+    assert verdict(tmp_path) == said
