@@ -133,9 +133,9 @@ def _run_stages(bench: Path, run: Run) -> None:
     run("pipelines/sweep.py", "experiment=tiny_table", "seed=5", "tracking=none", "hydra.run.dir=outputs/mine/earlier")
     run("veilbench", "key", "alice.key")
     people = ("alice", "bob", "carol")
-    for person in people:
+    for place, person in enumerate(people):
         for number in range(2):
-            _print(bench / f"{person}_{number}.png", person, number)
+            _print(bench / f"{person}_{number}.png", place, number)
     for person in people[:2]:
         run("veilbench", "enroll", "results/tiny_prints/train", "people.store", person, f"{person}_0.png",
             "--key", "alice.key")  # fmt: skip
@@ -190,11 +190,15 @@ def _write_loaders(bench: Path) -> None:
         (bench / "params" / "data" / f"{name}.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
 
 
-def _print(path: Path, person: str, number: int) -> None:
+def _print(path: Path, person: int, number: int) -> None:
+    """Broad stripes, which run another way for each person."""
     from PIL import Image
 
-    rng = np.random.default_rng([number, *person.encode()])
-    Image.fromarray(rng.integers(0, 256, (SIDE, SIDE), np.uint8)).save(path)
+    across, along = np.meshgrid(np.arange(SIDE), np.arange(SIDE))
+    angle = 1.0 + 0.9 * person
+    stripes = np.sin((across * np.cos(angle) + along * np.sin(angle)) / (3 + person) + 2 * person)
+    noise = np.random.default_rng(number).normal(0, 0.1, stripes.shape)
+    Image.fromarray((127 + 100 * np.clip(stripes + noise, -1, 1)).astype(np.uint8)).save(path)
 
 
 def _write_data(folder: Path) -> None:
