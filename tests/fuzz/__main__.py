@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import os
 import pkgutil
@@ -26,7 +27,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--kinds", default=",".join(KINDS), help=f"of {', '.join(KINDS)}; between commas")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--cpu", type=int, default=10, help="seconds of processor time that one input may take")
-    parser.add_argument("--both-every", type=int, default=0, help="each so many, one input in a new interpreter as well")
+    parser.add_argument(
+        "--both-every", type=int, default=0, help="each so many, one input in a new interpreter as well"
+    )
     parser.add_argument("--only", metavar="KIND:INDEX", help="run this one input, and show all of it")
     parser.add_argument("--json", type=Path, help="write the counts to this file")
     chosen = parser.parse_args()
@@ -50,13 +53,16 @@ def preload(cache: Path) -> None:
 
     assert all((report, search, sweep, track))
     compose.plain(compose.composed(["experiment=plaintext"]))
+    gc.freeze()  # a collection in a child would copy every page
 
 
 def main() -> int:
     """The exit code: 0 where nothing failed."""
     chosen = arguments()
     if not guard.available():
-        sys.exit("the fuzz needs Landlock (Linux 6.2 or later), which keeps hostile inputs from the files of this machine")
+        sys.exit(
+            "the fuzz needs Landlock (Linux 6.2 or later), which keeps hostile inputs from the files of this machine"
+        )
     with tempfile.TemporaryDirectory(prefix="veilbench-fuzz-") as folder:
         place = Place(Path(folder), Limits(chosen.cpu, 6.0 * chosen.cpu))
         preload(place.root / "cache")

@@ -89,7 +89,9 @@ def _refusal(ended: Ended, added: list[str]) -> Judgement:
     if ended.code != 2:
         return Judgement(Outcome.UNTIDY, f"exit code {ended.code}: {_plain(lines[-1] if lines else '')}")
     if len(said) != 1:
-        return Judgement(Outcome.UNTIDY, f"{len(said)} lines that begin with error: {_plain(lines[0] if lines else '')}")
+        return Judgement(
+            Outcome.UNTIDY, f"{len(said)} lines that begin with error: {_plain(lines[0] if lines else '')}"
+        )
     if ended.accepted:
         return Judgement(Outcome.REFUSED_LATE)
     if more := [line for line in lines if not line.startswith("error:")]:
@@ -119,9 +121,12 @@ def where(text: str) -> str:
     last = text[text.rfind(TRACE) :]
     frames = re.findall(r'^ +File "[^"]*?/((?:veilbench|pipelines)/[^"]+)", line \d+, in (.+)$', last, re.M)
     others = re.findall(r'^ +File "[^"]*?([^/"]+/[^/"]+)", line \d+, in (.+)$', last, re.M)
-    error = re.findall(r"^(?!Traceback)([A-Za-z_][\w.]*(?:Error|Exception|Warning|Interrupt|Exit|[A-Z]\w+))\b", last, re.M)
+    error = re.findall(
+        r"^(?!Traceback)([A-Za-z_][\w.]*(?:Error|Exception|Warning|Interrupt|Exit|[A-Z]\w+))\b", last, re.M
+    )
     path, function = (frames or others or [("?", "?")])[-1]
-    return f"{error[-1] if error else 'error'} at {path} {function}"
+    inner = f", within {' '.join(others[-1])}" if function == "<module>" and others else ""  # Hydra's or a library's
+    return f"{error[-1] if error else 'error'} at {path} {function}{inner}"
 
 
 def _plain(text: str) -> str:

@@ -7,6 +7,8 @@ then, to see that both ways say the same.
 
 from __future__ import annotations
 
+import faulthandler
+import io
 import os
 import resource
 import runpy
@@ -17,6 +19,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,7 +69,7 @@ class Ended:
 def environment(scratch: Path) -> dict[str, str]:
     """The user's environment without what steers veilbench, and with all scratch files in one folder."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(DROPPED)}
-    proxies = {name: NOWHERE for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")}
+    proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), NOWHERE)
     return kept | proxies | {"HOME": str(scratch), "TMPDIR": str(scratch), "CI": "true", "COLUMNS": "200"}
 
 
@@ -135,12 +138,10 @@ def _wait(child: int, limits: Limits) -> tuple[bool, int, float]:
     ends = os.pidfd_open(child)
     in_time = select.select([ends], [], [], limits.wall)[0]
     os.close(ends)
-    for number in (child,):
-        try:
-            os.killpg(number, signal.SIGKILL)
-        except ProcessLookupError:
-            if not in_time:
-                os.kill(child, signal.SIGKILL)
+    if not in_time:
+        os.kill(child, signal.SIGKILL)
+    with suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)
     _, status, usage = os.wait4(child, 0)
     by_cpu = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU
     return not in_time or by_cpu, status, usage.ru_utime + usage.ru_stime
@@ -165,6 +166,7 @@ def _be_the_command(
     code = 70
     try:
         os.setsid()
+        faulthandler.disable()  # pytest has it on, with a stream of its own
         nothing = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((nothing, 0), (streams[0], 1), (streams[1], 2)):
             os.dup2(source, target)
@@ -185,10 +187,8 @@ def _be_the_command(
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with suppress(OSError, ValueError):
             stream.flush()
-        except (OSError, ValueError):
-            pass
 
 
 def _exit_code(work: Callable[[], None]) -> int:
@@ -207,8 +207,7 @@ def _exit_code(work: Callable[[], None]) -> int:
 
 
 def _execute(command: Sequence[str], bench: Path, marker: int) -> None:
-    sys.stdout = open(1, "w", encoding="utf8", errors="surrogateescape", closefd=False)
-    sys.stderr = open(2, "w", encoding="utf8", errors="backslashreplace", closefd=False)
+    sys.stdout, sys.stderr = _stream(1, "surrogateescape"), _stream(2, "backslashreplace")
     sys.argv = list(command)
     if command[0] == "veilbench":
         from veilbench.cli import main
@@ -221,6 +220,10 @@ def _execute(command: Sequence[str], bench: Path, marker: int) -> None:
         del sys.modules[name]  # the bench has its own
     _mark_acceptance(marker)
     runpy.run_path(str(script), run_name="__main__")
+
+
+def _stream(number: int, errors: str) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.FileIO(number, "w", closefd=False), "utf8", errors, line_buffering=True)
 
 
 def _mark_acceptance(marker: int) -> None:

@@ -1,4 +1,4 @@
-"""The bench that every input meets: small experiments with their records, data files, a store, and a user's own files."""
+"""The bench that every input meets: small experiments with their records, data files, a store, a user's files."""
 
 from __future__ import annotations
 
@@ -235,7 +235,7 @@ def _lengths(*axes: int) -> bytes:
 
 
 def _write_mails(folder: Path, rng: np.random.Generator) -> None:
-    words = "meeting lunch offer cheap pills report friday winner prize thanks invoice project".split()
+    words = ["meeting", "lunch", "offer", "cheap", "pills", "report", "friday", "winner", "prize", "thanks"]
     mails = [" ".join(rng.choice(words, 12)) + f" number {i}" for i in range(40)]
     labels = ["ham" if i % 2 else "spam" for i in range(40)]
     for number, (mail, label) in enumerate(zip(mails, labels, strict=True)):
@@ -250,8 +250,9 @@ def _write_mails(folder: Path, rng: np.random.Generator) -> None:
     table = io.StringIO()
     csv.writer(table).writerows([("text", "label"), *zip(mails, labels, strict=True)])
     (folder / "mails.csv").write_text(table.getvalue())
-    entries = [json.dumps({"text": m, "label": x, "set": "abc"[i % 3]}) for i, (m, x) in enumerate(zip(mails, labels))]
-    (folder / "mails.jsonl.gz").write_bytes(gzip.compress("\n".join(entries).encode(), mtime=0))
+    entries = [{"text": mail, "label": label, "set": mail[:1]} for mail, label in zip(mails, labels, strict=True)]
+    lines = "\n".join(json.dumps(entry) for entry in entries)
+    (folder / "mails.jsonl.gz").write_bytes(gzip.compress(lines.encode(), mtime=0))
     (folder / "sms").write_text("".join(f"{label}\t{mail}\n" for mail, label in zip(mails, labels, strict=True)))
 
 

@@ -37,25 +37,33 @@ class World:
         self.whole = self.snapshot()
 
     def snapshot(self) -> Snapshot:
-        """Path -> what stands there, for everything in the world; bench files without their folder's name."""
-        return {self._named(path): self._state(path) for path in sorted(_below(self.folder))}
+        """What stands at every path of the world, by the path as it is seen from the bench."""
+        found: Snapshot = {}
+        self._look(str(self.folder), found)
+        return found
 
-    def _named(self, path: Path) -> str:
-        return os.path.relpath(path, self.bench)
+    def _look(self, folder: str, found: Snapshot) -> None:
+        within = os.path.relpath(folder, self.bench)
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                path = entry.name if within == "." else f"{within}/{entry.name}"
+                found[path] = self._state(entry)
+                if found[path] == "folder":
+                    self._look(entry.path, found)
 
-    def _state(self, path: Path) -> str:
-        if path.is_symlink():
-            return f"link to {path.readlink()}"
-        if path.is_dir():
+    def _state(self, entry: os.DirEntry[str]) -> str:
+        if entry.is_symlink():
+            return f"link to {Path(entry.path).readlink()}"
+        if entry.is_dir():
             return "folder"
-        if not path.is_file():
+        if not entry.is_file():
             return "no file"
-        stat = path.stat()
+        stat = entry.stat()
         stamp = (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-        if (known := self._known.get(str(path))) and known[0] == stamp:
+        if (known := self._known.get(entry.path)) and known[0] == stamp:
             return known[1]
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        self._known[str(path)] = (stamp, digest)
+        digest = hashlib.sha256(Path(entry.path).read_bytes()).hexdigest()
+        self._known[entry.path] = (stamp, digest)
         return digest
 
     def put(self, files: Mapping[str, Edit]) -> None:
@@ -89,13 +97,6 @@ class World:
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target, follow_symlinks=False)
-
-
-def _below(folder: Path) -> list[Path]:
-    found: list[Path] = []
-    for root, folders, files in os.walk(folder):
-        found += [Path(root, name) for name in (*folders, *files)]
-    return found
 
 
 def _remove(path: Path) -> None:

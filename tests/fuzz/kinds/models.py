@@ -12,11 +12,16 @@ from .commands import STARTS, writes_of
 from .words import EVIL, EXPERIMENTS, INJECTED
 
 FOREIGN = (
-    *(target for target, _ in INJECTED), "veilbench.subject.Subject", "veilbench.baselines.pca.Pca", "veilbench.baselines.plaintext.Plaintext",
-    "veilbench.errors.UserError", "veilbench.stages.Path", "veilbench", "", ".", "veilbench.", "veilbench..x", "veilbench.modules.nope.Nope",
-    "veilbench.subject.load_subject", "veilbench.templates.base.TemplateScheme", "__main__.main", "veilbench.findings.Findings", "\ud800",
+    *(target for target, _ in INJECTED), "veilbench.subject.Subject", "veilbench.baselines.pca.Pca",
+    "veilbench.baselines.plaintext.Plaintext", "veilbench.errors.UserError", "veilbench.stages.Path", "veilbench", "",
+    ".", "veilbench.", "veilbench..x", "veilbench.modules.nope.Nope", "veilbench.subject.load_subject",
+    "veilbench.templates.base.TemplateScheme", "__main__.main", "veilbench.findings.Findings", "\ud800",
 )  # fmt: skip
-COMMANDS = {"tiny_table": ("encrypt", "decrypt"), "tiny_mail": ("score",), "tiny_prints": ("verify", "enroll", "identify")}
+COMMANDS = {
+    "tiny_table": ("encrypt", "decrypt"),
+    "tiny_mail": ("score",),
+    "tiny_prints": ("verify", "enroll", "identify"),
+}
 
 
 def make(rng: random.Random, bench: Bench) -> Case:
@@ -45,7 +50,9 @@ def _reader(rng: random.Random, name: str, files: dict[str, Edit]) -> Case:
     if commands and rng.random() < 0.5:
         command = rng.choice(commands)
         words = STARTS[command]
-        own = {"encrypt": words[2:3], "decrypt": words[2:3], "enroll": ("people.store", "people.store.lock")}.get(command, ())
+        own = {"encrypt": words[2:3], "decrypt": words[2:3], "enroll": ("people.store", "people.store.lock")}.get(
+            command, ()
+        )
         return Case(("veilbench", command, *words), files, own, (0, 1) if name == "tiny_prints" else (0,))
     stage = rng.choice(("evaluate", "evaluate", "attack"))
-    return Case((f"pipelines/{stage}.py", name), files, writes_of(stage))
+    return Case((f"pipelines/{stage}.py", name), files, writes_of(stage, name))

@@ -13,33 +13,37 @@ from ..template import Bench
 from .words import EVIL, EXPERIMENTS, SWEEP, injected
 
 WORDS = (
-    "''", '""', "null", "true", "nan", "inf", "-inf", "-0", "1e400", "0x10", "1_000", "1.5", "-1", "???", "[", "]", "{", "}", "[1,",
-    "{a:1", "{a:}", "[[[1]]]", "'a", 'a"', "a b", "a=b", "a:b", "a,b", "1,2", "[1,2],[3]", "choice(1,2)", "choice()",
-    "range(0)", "range(3)", "range(1,0)", "range(5,1,-2)", "glob(*)", "glob([a*],exclude=b)", "interval(0,1)", "sort(3,1)",
-    "shuffle(1,2)", "tag(a,choice(1))", "cast(1)", "int('x')", "str(1)", "float(1)", "json_str(1)", "extend_list(1)",
-    "${seed}", "${nope}", "${model}", "${oc.env:HOME}", "${oc.env:NOPE}", "${oc.decode:'['}", "${oc.create:{a:1}}",
-    "${now:%Y}", "${hydra:runtime.cwd}", "${", "$", "${.}", "${..seed}", "${data.seed}", "\\", "\\,", "é", "\U0001f4a9",
-    "\udcff", "a" * 5000, "9" * 400, "[" * 300, "/", "..", ".", "~", "/dev/null", "*", "@", "#", "%", "!", "1;2", "`x`",
+    "''", '""', "null", "true", "nan", "inf", "-inf", "-0", "1e400", "0x10", "1_000", "1.5", "-1", "???", "[", "]",
+    "{", "}", "[1,", "{a:1", "{a:}", "[[[1]]]", "'a", 'a"', "a b", "a=b", "a:b", "a,b", "1,2", "[1,2],[3]",
+    "choice(1,2)", "choice()", "range(0)", "range(3)", "range(1,0)", "range(5,1,-2)", "glob(*)",
+    "glob([a*],exclude=b)", "interval(0,1)", "sort(3,1)", "shuffle(1,2)", "tag(a,choice(1))", "cast(1)", "int('x')",
+    "str(1)", "float(1)", "json_str(1)", "extend_list(1)", "${seed}", "${nope}", "${model}", "${oc.env:HOME}",
+    "${oc.env:NOPE}", "${oc.decode:'['}", "${oc.create:{a:1}}", "${now:%Y}", "${hydra:runtime.cwd}", "${", "$",
+    "${.}", "${..seed}", "${data.seed}", "\\", "\\,", "é", "\U0001f4a9", "\udcff", "a" * 5000, "9" * 400, "[" * 300,
+    "/", "..", ".", "~", "/dev/null", "*", "@", "#", "%", "!", "1;2", "`x`",
 )  # fmt: skip
 FLAGS = (
-    "--help", "--hydra-help", "--version", "--cfg", "--cfg=job", "--resolve", "--info", "--info=all", "--run", "--nope",
-    "--config-name=nope", "--config-name=data/text", "--config-path=/nonesuch", "--config-dir=/nonesuch", "--config-dir=conf",
-    "--package=model", "--shell-completion", "-x", "--", "-", "-c", "-p", "--experimental-rerun=x", "--multirun=1",
+    "--help", "--hydra-help", "--version", "--cfg", "--cfg=job", "--resolve", "--info", "--info=all", "--run",
+    "--nope", "--config-name=nope", "--config-name=data/text", "--config-path=/nonesuch", "--config-dir=/nonesuch",
+    "--config-dir=conf", "--package=model", "--shell-completion", "-x", "--", "-", "-c", "-p",
+    "--experimental-rerun=x", "--multirun=1",
 )  # fmt: skip
 HYDRA = (
     "hydra.run.dir=.", "hydra.run.dir=..", "hydra.run.dir=../..", "hydra.run.dir=thesis", "hydra.run.dir=letter.txt",
-    "hydra.run.dir=''", "hydra.run.dir=null", "hydra.run.dir=[1]", "hydra.run.dir=outputs/mine/earlier", "hydra.run.dir=results/tiny_net",
-    "hydra.run.dir=prepared", "hydra.run.dir=../photos", "hydra.run.dir=outputs/${seed}", "hydra.run.dir=letter.txt/x",
-    "hydra.run.dir=/proc/veilbench", "hydra.run.dir=/dev/null", "hydra.run.dir=conf", "hydra.run.dir=outputs/new/one",
-    "hydra.sweep.dir=multirun/old", "hydra.sweep.dir=.", "hydra.sweep.dir=..", "hydra.sweep.subdir=.", "hydra.sweep.subdir=..",
-    "hydra.sweep.subdir=same", "hydra.sweep.subdir=${seed}", "hydra.sweep.dir=letter.txt", "hydra.mode=MULTIRUN", "hydra.mode=nope",
-    "hydra.output_subdir=null", "hydra.output_subdir=..", "hydra.output_subdir=train", "hydra.job.chdir=true", "hydra.job.name=x/y",
-    "hydra.job.name=é", "hydra.verbose=true", "hydra.verbose=[nope]", "hydra/launcher=nope", "hydra/sweeper=nope",
-    "hydra.launcher.n_jobs=0", "hydra.job.num=-1", "hydra.searchpath=[file:///nonesuch]", "hydra.searchpath=nope",
-    "hydra/job_logging=none", "hydra/job_logging=disabled", "hydra/hydra_logging=none", "hydra.job.env_set.A=1",
-    "hydra.job.env_copy=[NOPE]", "hydra.sweeper.max_batch_size=0", "hydra.sweeper.params={seed:'1,2'}", "hydra.nope=1",
-    "~hydra.run.dir", "~hydra", "hydra=null", "hydra.job.config.override_dirname.kv_sep=1", "hydra.runtime.choices.model=x",
-    "+hydra.x.y=1", "hydra.overrides.task=[seed=1]", "sweep=nope", "sweep=hardening", "sweep=autoencoder_grid", "sweep=null",
+    "hydra.run.dir=''", "hydra.run.dir=null", "hydra.run.dir=[1]", "hydra.run.dir=outputs/mine/earlier",
+    "hydra.run.dir=results/tiny_net", "hydra.run.dir=prepared", "hydra.run.dir=../photos",
+    "hydra.run.dir=outputs/${seed}", "hydra.run.dir=letter.txt/x", "hydra.run.dir=/proc/veilbench",
+    "hydra.run.dir=/dev/null", "hydra.run.dir=conf", "hydra.run.dir=outputs/new/one", "hydra.sweep.dir=multirun/old",
+    "hydra.sweep.dir=.", "hydra.sweep.dir=..", "hydra.sweep.subdir=.", "hydra.sweep.subdir=..",
+    "hydra.sweep.subdir=same", "hydra.sweep.subdir=${seed}", "hydra.sweep.dir=letter.txt", "hydra.mode=MULTIRUN",
+    "hydra.mode=nope", "hydra.output_subdir=null", "hydra.output_subdir=..", "hydra.output_subdir=train",
+    "hydra.job.chdir=true", "hydra.job.name=x/y", "hydra.job.name=é", "hydra.verbose=true", "hydra.verbose=[nope]",
+    "hydra/launcher=nope", "hydra/sweeper=nope", "hydra.launcher.n_jobs=0", "hydra.job.num=-1",
+    "hydra.searchpath=[file:///nonesuch]", "hydra.searchpath=nope", "hydra/job_logging=none",
+    "hydra/job_logging=disabled", "hydra/hydra_logging=none", "hydra.job.env_set.A=1", "hydra.job.env_copy=[NOPE]",
+    "hydra.sweeper.max_batch_size=0", "hydra.sweeper.params={seed:'1,2'}", "hydra.nope=1", "~hydra.run.dir", "~hydra",
+    "hydra=null", "hydra.job.config.override_dirname.kv_sep=1", "hydra.runtime.choices.model=x", "+hydra.x.y=1",
+    "hydra.overrides.task=[seed=1]", "sweep=nope", "sweep=hardening", "sweep=autoencoder_grid", "sweep=null",
 )  # fmt: skip
 MULTIRUN = (
     "seed=range(0)", "seed=range(2)", "seed=0,1", "seed=", "seed=1,x", "seed=-1,0", "seed=choice(0,1)", "seed=0,0",
@@ -111,7 +115,9 @@ def _choice(rng: random.Random, bench: Bench, experiment: str) -> str:
     group = rng.choice(sorted(bench.groups))
     name = rng.choice(bench.groups[group] or ["x"])
     if group in ("experiment", "search"):
-        name = rng.choice((*EXPERIMENTS, misspelt(rng, name), f"../experiment/{experiment}", "base/autoencoder", "/etc/passwd"))
+        name = rng.choice(
+            (*EXPERIMENTS, misspelt(rng, name), f"../experiment/{experiment}", "base/autoencoder", "/etc/passwd")
+        )
     elif rng.random() < 0.3:
         name = rng.choice((misspelt(rng, name), f"base/{name}", f"../model/{name}", value(rng)))
     if group in ("attack", "evaluation") and rng.random() < 0.7:
@@ -145,7 +151,17 @@ def _garbage(rng: random.Random, bench: Bench, experiment: str) -> str:
 def _injection(rng: random.Random, bench: Bench, experiment: str) -> str:
     node = injected(rng)
     keys = [key for key in bench.settings(experiment) if "_target_" not in key]
-    places = ("model", "model.slope", "data", "data.source", "training", "tracking", "trainer", "evaluation.x", "attack.x")
+    places = (
+        "model",
+        "model.slope",
+        "data",
+        "data.source",
+        "training",
+        "tracking",
+        "trainer",
+        "evaluation.x",
+        "attack.x",
+    )
     place = rng.choice((*places, rng.choice(keys)))
     if rng.random() < 0.2:
         return rng.choice(
@@ -154,17 +170,19 @@ def _injection(rng: random.Random, bench: Bench, experiment: str) -> str:
                 f"++hydra.launcher._target_={node['_target_']}",
                 f"++hydra.sweeper._target_={node['_target_']}",
                 f"++hydra.callbacks.x={said(node)}",
-                f"++hydra.job_logging.handlers.x={said({'()': node['_target_'], **{k: v for k, v in node.items() if k != '_target_'}})}",
+                f"++hydra.job_logging.handlers.x={said(node).replace('_target_', '()')}",
             )
         )
     if rng.random() < 0.2:
         node = rng.choice(([node], {"x": node}, {"_target_": "veilbench.baselines.plaintext.Plaintext", "x": node}))
     elif rng.random() < 0.2:
-        node |= rng.choice(({"_partial_": True}, {"_args_": ["touch CANARY"]}, {"_convert_": "all"}, {"_recursive_": False}))
+        node |= rng.choice(
+            ({"_partial_": True}, {"_args_": ["touch CANARY"]}, {"_convert_": "all"}, {"_recursive_": False})
+        )
     return f"{rng.choice(('++', '++', '+', ''))}{place}={said(node)}"
 
 
 _WAYS: list[Callable[[random.Random, Bench, str], str]] = [
-    _setting, _near, _without, _choice, _hydra, _folder_then_refused, _flag, _many, _garbage, _injection
+    _setting, _near, _without, _choice, _hydra, _folder_then_refused, _flag, _many, _garbage, _injection,
 ]  # fmt: skip
 _WEIGHTS = (30, 10, 5, 14, 8, 5, 3, 5, 6, 14)

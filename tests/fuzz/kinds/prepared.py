@@ -17,4 +17,4 @@ def make(rng: random.Random, bench: Bench) -> Case:
     path = rng.choice(bench.files(f"prepared/{EXPERIMENTS[name]}/**/*"))
     content: Edit = rng.choice(list(Odd)) if rng.random() < 0.08 else of_file(rng, path, bench.read(path))
     stage = rng.choice(("train", "train", "evaluate"))
-    return Case((f"pipelines/{stage}.py", name), {path: content}, writes_of(stage))
+    return Case((f"pipelines/{stage}.py", name), {path: content}, writes_of(stage, name))

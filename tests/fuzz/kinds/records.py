@@ -26,7 +26,7 @@ def make(rng: random.Random, bench: Bench) -> Case:
         return Case(("pipelines/track.py", root), files, TRACKING)
     if rng.random() < 0.6:
         return Case(("pipelines/report.py",), files, writes_of("report"))
-    files |= {name: Odd.GONE for name in bench.files("mlflow.db*")}  # nothing is published yet
+    files |= dict.fromkeys(bench.files("mlflow.db*"), Odd.GONE)  # nothing is published yet
     return Case(("pipelines/track.py", *rng.choice(((), (root,)))), files, TRACKING)
 
 
@@ -42,4 +42,4 @@ def _resolved(rng: random.Random, bench: Bench) -> Case:
     path = f"params/{name}.yaml"
     files = {path: _damaged(rng, bench, path)}
     script = rng.choice(("report", "track", *STAGES))
-    return Case((f"pipelines/{script}.py", *([name] if script in STAGES else [])), files, writes_of(script))
+    return Case((f"pipelines/{script}.py", *([name] if script in STAGES else [])), files, writes_of(script, name))

@@ -5,11 +5,15 @@ from __future__ import annotations
 import random
 
 TRACKING = ("mlflow.db*", "mlartifacts", "mlartifacts/*")
-SWEEP = (
-    "outputs", "outputs/*", "multirun", "multirun/*", "results", "results/.controls", "results/.controls/*", *TRACKING
-)  # fmt: skip
+CONTROLS = ("results", "results/.controls", "results/.controls/*")
+SWEEP = ("outputs", "outputs/*", "multirun", "multirun/*", *CONTROLS, *TRACKING)
 STAGES = ("train", "evaluate", "attack")
-EXPERIMENTS = {"tiny_table": "tiny_text", "tiny_net": "tiny_digits", "tiny_prints": "tiny_prints", "tiny_mail": "tiny_mail"}
+EXPERIMENTS = {
+    "tiny_table": "tiny_text",
+    "tiny_net": "tiny_digits",
+    "tiny_prints": "tiny_prints",
+    "tiny_mail": "tiny_mail",
+}
 INJECTED = (  # what a `_target_` or a class name from elsewhere may try
     ("os.system", {"command": "touch CANARY"}),
     ("subprocess.run", {"args": ["touch", "CANARY"]}),
@@ -45,7 +49,9 @@ INJECTED = (  # what a `_target_` or a class name from elsewhere may try
     (".os.system", {"command": "touch CANARY"}),
     ("os..system", {"command": "touch CANARY"}),
 )
-EVIL = b"import pathlib\n\npathlib.Path('CANARY').touch()\n\n\ndef now(**given):\n    pathlib.Path('CANARY_now').touch()\n"
+EVIL = (
+    b"import pathlib\n\npathlib.Path('CANARY').touch()\n\n\ndef now(**given):\n    pathlib.Path('CANARY_now').touch()\n"
+)
 
 
 def injected(rng: random.Random) -> dict[str, object]:
