@@ -7,6 +7,7 @@ import gc
 import importlib
 import os
 import pkgutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -30,7 +31,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--both-every", type=int, default=0, help="each so many, one input in a new interpreter as well"
     )
-    parser.add_argument("--only", metavar="KIND:INDEX", help="run this one input, and show all of it")
+    parser.add_argument("--only", metavar="KIND:INDEX", help="run this one input, or several, and show all of it")
     parser.add_argument("--json", type=Path, help="write the counts to this file")
     chosen = parser.parse_args()
     if unknown := [kind for kind in chosen.kinds.split(",") if kind not in KINDS]:
@@ -63,6 +64,7 @@ def main() -> int:
         sys.exit(
             "the fuzz needs Landlock (Linux 6.2 or later), which keeps hostile inputs from the files of this machine"
         )
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # so that the folder is taken away
     with tempfile.TemporaryDirectory(prefix="veilbench-fuzz-") as folder:
         place = Place(Path(folder), Limits(chosen.cpu, 6.0 * chosen.cpu))
         preload(place.root / "cache")
@@ -73,13 +75,15 @@ def main() -> int:
 
 
 def again(place: Place, only: str, seed: int) -> int:
-    """Run one input and show it."""
-    kind, _, index = only.partition(":")
-    worker = Worker(place, 0)
-    case = case_of(kind, seed, int(index), worker.bench)
-    judgement, ended = worker.run(case)
-    show(case, judgement, ended)
-    return int(judgement.failed)
+    """Run some inputs and show them."""
+    worker, failed = Worker(place, 0), 0
+    for name in only.split(","):
+        kind, _, index = name.partition(":")
+        case = case_of(kind, seed, int(index), worker.bench)
+        judgement, ended = worker.run(case)
+        show(case, judgement, ended)
+        failed |= judgement.failed
+    return failed
 
 
 def many(place: Place, chosen: argparse.Namespace) -> int:
@@ -87,7 +91,8 @@ def many(place: Place, chosen: argparse.Namespace) -> int:
     tally = Tally()
     inputs = shares(chosen.inputs, chosen.kinds.split(","))
     for done in run_all(place, inputs, chosen.seed, chosen.jobs, chosen.both_every):
-        tally.add(done)
+        if tally.add(done):
+            print(f"{done.kind}:{done.index} {done.judgement.outcome}: {done.judgement.reason}", file=sys.stderr)
         if tally.total % 100 == 0:
             print(f"{tally.total} of {len(inputs)}, {len(tally.failures)} distinct failures", file=sys.stderr)
     print(tally.table(), tally.listed(chosen.seed), sep="\n\n")

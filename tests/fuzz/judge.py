@@ -83,7 +83,8 @@ def judge(case: Case, ended: Ended, before: Snapshot, after: Snapshot) -> Judgem
 
 def _refusal(ended: Ended, added: list[str]) -> Judgement:
     lines = [line for line in ended.err.splitlines() if line.strip()]
-    if ended.code == 2 and lines and lines[0].lower().startswith("usage:") and not added:
+    shown = f"{ended.err}\n{ended.out}".lstrip().lower().startswith("usage:")
+    if ended.code == 2 and shown and not added:
         return Judgement(Outcome.USAGE)
     said = [line for line in lines if line.startswith("error:")]
     if ended.code != 2:
@@ -125,13 +126,13 @@ def where(text: str) -> str:
         r"^(?!Traceback)([A-Za-z_][\w.]*(?:Error|Exception|Warning|Interrupt|Exit|[A-Z]\w+))\b", last, re.M
     )
     path, function = (frames or others or [("?", "?")])[-1]
-    inner = f", within {' '.join(others[-1])}" if function == "<module>" and others else ""  # Hydra's or a library's
+    inner = f", within {others[-1][0]}" if function == "<module>" and others else ""  # Hydra's or a library's
     return f"{error[-1] if error else 'error'} at {path} {function}{inner}"
 
 
 def _plain(text: str) -> str:
-    """A text without what differs from run to run."""
-    return re.sub(r"\d+", "N", text)[:100]
+    """A text without what differs from run to run, or from input to input."""
+    return re.sub(r"\d+", "N", re.sub(r"(with overrides: ).*", r"\1...", text))[:100]
 
 
 def _script(case: Case) -> str:

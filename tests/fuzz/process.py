@@ -166,6 +166,7 @@ def _be_the_command(
     code = 70
     try:
         os.setsid()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         faulthandler.disable()  # pytest has it on, with a stream of its own
         nothing = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((nothing, 0), (streams[0], 1), (streams[1], 2)):

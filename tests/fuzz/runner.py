@@ -6,11 +6,12 @@ import json
 import multiprocessing
 import shutil
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from veilbench.lifeline import die_with_parent
 
 from .case import Case
 from .judge import FAILURES, Judgement, Outcome, judge
@@ -141,6 +142,7 @@ def _work(
     both_every: int,
     queue: multiprocessing.SimpleQueue[Done | BaseException],
 ) -> None:
+    die_with_parent()
     try:
         worker = Worker(place, number)
         for at, (kind, index) in enumerate(chosen, 1):
@@ -158,15 +160,15 @@ class Tally:
     def __init__(self) -> None:
         self.counts: dict[str, Counter[Outcome]] = {}
         self.failures: dict[tuple[Outcome, str], list[Done]] = {}
-        self.slowest: list[Done] = []
-        self.started = time.monotonic()
 
-    def add(self, done: Done) -> None:
-        """Count one input."""
+    def add(self, done: Done) -> bool:
+        """Count one input; whether it failed in a way that none did before."""
         self.counts.setdefault(done.kind, Counter())[done.judgement.outcome] += 1
-        if done.judgement.failed:
-            self.failures.setdefault((done.judgement.outcome, done.judgement.reason), []).append(done)
-        self.slowest = sorted([*self.slowest, done], key=lambda one: -one.ended.cpu)[:5]
+        if not done.judgement.failed:
+            return False
+        alike = self.failures.setdefault((done.judgement.outcome, done.judgement.reason), [])
+        alike.append(done)
+        return len(alike) == 1
 
     @property
     def total(self) -> int:
