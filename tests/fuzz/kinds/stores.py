@@ -18,9 +18,10 @@ STATEMENTS = (
     "DROP TABLE runs", "DROP TABLE metrics", "DROP TABLE experiments", "UPDATE runs SET lifecycle_stage = 'deleted'",
     "UPDATE runs SET status = 'RUNNING'", "DELETE FROM tags", "UPDATE alembic_version SET version_num = 'nope'",
     "DELETE FROM alembic_version", "UPDATE tags SET value = ''", "DROP TABLE alembic_version",
-    "UPDATE experiments SET name = 'other'", "UPDATE experiments SET artifact_location = '/nonesuch/x'",
-    "DELETE FROM params", "DROP TABLE tags", "UPDATE runs SET artifact_uri = 'file:///nonesuch'",
-    "DELETE FROM runs WHERE rowid % 2", "UPDATE tags SET value = 'x' WHERE rowid % 3",
+    "UPDATE experiments SET name = 'other' WHERE name = 'veilbench'",
+    "UPDATE experiments SET artifact_location = '/nonesuch/x'", "DELETE FROM params", "DROP TABLE tags",
+    "UPDATE runs SET artifact_uri = 'file:///nonesuch'", "DELETE FROM runs WHERE rowid % 2",
+    "UPDATE tags SET value = 'x' WHERE rowid % 3",
 )  # fmt: skip
 OTHER = (b"", b"not a database", b"SQLite format 3\0", b"\0" * 5000, b"{}")
 
