@@ -122,12 +122,10 @@ def where(text: str) -> str:
     last = text[text.rfind(TRACE) :]
     frames = re.findall(r'^ +File "[^"]*?/((?:veilbench|pipelines)/[^"]+)", line \d+, in (.+)$', last, re.M)
     others = re.findall(r'^ +File "[^"]*?([^/"]+/[^/"]+)", line \d+, in (.+)$', last, re.M)
-    error = re.findall(
-        r"^(?!Traceback)([A-Za-z_][\w.]*(?:Error|Exception|Warning|Interrupt|Exit|[A-Z]\w+))\b", last, re.M
-    )
+    named = re.search(r"^([A-Za-z_][\w.]*)(?=:|$)", last[last.rfind("\n  File ") :], re.M)  # its text may follow
     path, function = (frames or others or [("?", "?")])[-1]
     inner = f", within {others[-1][0]}" if function == "<module>" and others else ""  # Hydra's or a library's
-    return f"{error[-1] if error else 'error'} at {path} {function}{inner}"
+    return f"{named[1] if named else 'error'} at {path} {function}{inner}"
 
 
 def _plain(text: str) -> str:

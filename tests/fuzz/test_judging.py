@@ -135,7 +135,8 @@ Traceback (most recent call last):
   File "/usr/lib/python3/json/decoder.py", line 355, in raw_decode
     y
 json.decoder.JSONDecodeError: Expecting value
- Error: not this
+WHERE x
+Error: not this
 """
     assert where(text) == "json.decoder.JSONDecodeError at veilbench/data/rows.py load"
 

@@ -10,24 +10,25 @@ from ..template import Bench
 from .commands import writes_of
 from .words import EXPERIMENTS, STAGES, TRACKING
 
-PATTERNS = ("metrics.json", "findings.json", "findings.json", "cost.json", "curves.csv", "made_by.json")
+REPORTED = ("findings.json", "findings.json", "cost.json", "made_by.json")
+PUBLISHED = (*REPORTED, "metrics.json", "curves.csv")
 
 
 def make(rng: random.Random, bench: Bench) -> Case:
     """One file of a record changed, then what reads it."""
     if rng.random() < 0.3:
         return _resolved(rng, bench)
-    swept = rng.random() < 0.4
+    swept, reported = rng.random() < 0.4, rng.random() < 0.6
     root = "outputs/mine/earlier" if swept else f"results/{rng.choice(list(EXPERIMENTS))}"
-    paths = bench.files(*(f"{root}/*/{pattern}" for pattern in PATTERNS), f"{root}/experiment.yaml")
-    path = rng.choice(paths)
+    read = REPORTED if reported and not swept else PUBLISHED
+    path = rng.choice(bench.files(*(f"{root}/*/{name}" for name in read), f"{root}/experiment.yaml"))
     files: dict[str, Edit] = {path: _damaged(rng, bench, path)}
     if swept:
         return Case(("pipelines/track.py", root), files, TRACKING)
-    if rng.random() < 0.6:
+    if reported:
         return Case(("pipelines/report.py",), files, writes_of("report"))
-    files |= dict.fromkeys(bench.files("mlflow.db*"), Odd.GONE)  # nothing is published yet
-    return Case(("pipelines/track.py", *rng.choice(((), (root,)))), files, TRACKING)
+    files |= {name: Odd.GONE for name in bench.files("mlflow.db*")}  # nothing is published yet
+    return Case(("pipelines/track.py",), files, TRACKING)
 
 
 def _damaged(rng: random.Random, bench: Bench, path: str) -> Edit:
