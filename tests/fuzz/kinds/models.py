@@ -1,0 +1,58 @@
+"""Saved models that are damaged or not what they say, met by stages and commands."""
+
+from __future__ import annotations
+
+import json
+import random
+
+from ..case import Case, Edit, Odd
+from ..mutate import of_json, of_safetensors
+from ..template import Bench
+from .commands import STARTS, writes_of
+from .words import EVIL, EXPERIMENTS, INJECTED
+
+FOREIGN = (
+    *(target for target, _ in INJECTED), "veilbench.subject.Subject", "veilbench.baselines.pca.Pca",
+    "veilbench.baselines.plaintext.Plaintext", "veilbench.errors.UserError", "veilbench.stages.Path", "veilbench", "",
+    ".", "veilbench.", "veilbench..x", "veilbench.modules.nope.Nope", "veilbench.subject.load_subject",
+    "veilbench.templates.base.TemplateScheme", "__main__.main", "veilbench.findings.Findings", "\ud800",
+)  # fmt: skip
+COMMANDS = {
+    "tiny_table": ("encrypt", "decrypt"),
+    "tiny_mail": ("score",),
+    "tiny_prints": ("verify", "enroll", "identify"),
+}
+
+
+def make(rng: random.Random, bench: Bench) -> Case:
+    """A trained model with one file changed, then what reads it."""
+    name = rng.choice(list(EXPERIMENTS))
+    folder = f"results/{name}/train"
+    head, arrays = f"{folder}/subject.json", f"{folder}/subject.safetensors"
+    files: dict[str, Edit] = {"evil.py": EVIL}
+    way = rng.random()
+    if way < 0.1:
+        files[rng.choice((head, arrays))] = rng.choice(list(Odd))
+    elif way < 0.3:
+        files[head] = json.dumps(json.loads(bench.read(head)) | {"class": rng.choice(FOREIGN)}).encode()
+    elif way < 0.36:
+        other = rng.choice(list(EXPERIMENTS))
+        files[arrays] = bench.read(f"results/{other}/train/subject.safetensors")
+    elif way < 0.65:
+        files[head] = of_json(rng, bench.read(head))
+    else:
+        files[arrays] = of_safetensors(rng, bench.read(arrays))
+    return _reader(rng, name, files)
+
+
+def _reader(rng: random.Random, name: str, files: dict[str, Edit]) -> Case:
+    commands = COMMANDS.get(name, ())
+    if commands and rng.random() < 0.5:
+        command = rng.choice(commands)
+        words = STARTS[command]
+        own = {"encrypt": words[2:3], "decrypt": words[2:3], "enroll": ("people.store", "people.store.lock")}.get(
+            command, ()
+        )
+        return Case(("veilbench", command, *words), files, own, (0, 1) if name == "tiny_prints" else (0,))
+    stage = rng.choice(("evaluate", "evaluate", "attack"))
+    return Case((f"pipelines/{stage}.py", name), files, writes_of(stage, name))
