@@ -12,14 +12,14 @@ from veilbench.experiment import build
 
 
 def test_two_processes_are_for_what_is_trained_alone() -> None:
-    configured = build(plain(composed(["model=plaintext", "trainer=ddp", "trainer.accelerator=cpu"]))["trainer"])
+    configured = build(plain(composed(["experiment=plaintext", "trainer=ddp", "trainer.accelerator=cpu"]))["trainer"])
     assert configured.lightning(distributed=True, max_epochs=1).world_size == 2
     assert configured.lightning(max_epochs=1).world_size == 1
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_gpu_that_is_not_there_is_one_clear_line() -> None:
-    configured = build(plain(composed(["model=plaintext", "trainer=gpu"]))["trainer"])
+    configured = build(plain(composed(["experiment=plaintext", "trainer=gpu"]))["trainer"])
     with pytest.raises(UserError, match=r"trainer\.accelerator=gpu cannot be used here"):
         configured.lightning(distributed=True, max_epochs=1)
     assert Accelerator("auto").device() == torch.device("cpu")

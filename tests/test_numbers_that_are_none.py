@@ -18,6 +18,8 @@ from veilbench.experiment import Config
 from veilbench.findings import Curve, Figure, Findings, Metric, Table, write_record
 from veilbench.metrics import gaussian_ratio
 from veilbench.metrics.intervals import mean
+from veilbench.provenance import sign
+from veilbench.subject import Subject
 from veilbench.training.none import NoTraining
 
 CONFIG: Config = {
@@ -27,6 +29,7 @@ CONFIG: Config = {
     "training": {"_target_": "veilbench.training.none.NoTraining"},
     "trainer": {"_target_": "veilbench.accelerator.Accelerator", "accelerator": "cpu"},
     "evaluation": {"speed": {"_target_": "veilbench.evaluations.speed.Speed", "length": 100}},
+    "digests": {"prepare": "0" * 16, "train": "1" * 16, "evaluate": "2" * 16, "attack": "3" * 16},
 }
 
 
@@ -35,6 +38,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("text") / "prepared"
     stages.prepare(CONFIG, folder)
     return folder
+
+
+def save(subject: Subject, folder: Path) -> None:
+    subject.save(folder)
+    sign(folder, "train", CONFIG)
 
 
 def infinite_mean(*_: Any) -> Findings:
@@ -76,7 +84,7 @@ CASES: list[tuple[Callable[..., Findings], str]] = [
 def test_an_evaluation_that_comes_to_no_number_is_one_line(
     examine: Callable[..., Findings], said: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Plaintext().save(tmp_path)
+    save(Plaintext(), tmp_path)
     monkeypatch.setattr(Speed, "examine", examine)
     with pytest.raises(UserError) as refused:
         stages.evaluate(CONFIG, data, tmp_path, tmp_path / "evaluate")
@@ -91,7 +99,7 @@ def test_an_evaluation_that_comes_to_no_number_is_one_line(
 def test_an_infinite_number_in_a_mean_is_named_with_its_interval(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Plaintext().save(tmp_path)
+    save(Plaintext(), tmp_path)
     monkeypatch.setattr(Speed, "examine", infinite_mean)
     with np.errstate(all="ignore"), pytest.raises(UserError, match="Student t over 3 runs, 95 %"):
         stages.evaluate(CONFIG, data, tmp_path, tmp_path / "evaluate")
@@ -113,7 +121,7 @@ def test_what_does_not_apply_is_said_as_before(data: Path, tmp_path: Path, monke
     def examine(*_: Any) -> Findings:
         raise NotImplementedError("it has no key")
 
-    Plaintext().save(tmp_path)
+    save(Plaintext(), tmp_path)
     monkeypatch.setattr(Speed, "examine", examine)
     with pytest.raises(UserError, match=r"^evaluation\.speed does not apply to this model: it has no key$"):
         stages.evaluate(CONFIG, data, tmp_path, tmp_path / "evaluate")

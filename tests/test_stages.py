@@ -171,15 +171,15 @@ class Resumable:
 def test_what_a_training_can_go_on_from_goes_when_its_record_is_there(
     root: Path, ours: Config, monkeypatch: pytest.MonkeyPatch, fails: bool
 ) -> None:
-    real, made = stages.build, list[Resumable]()
+    real, made = stages.part, list[Resumable]()
 
-    def build(node: Any) -> Any:
-        if node is not ours["training"]:
-            return real(node)
-        made.append(Resumable(real(node)))
+    def part(config: Config, key: str) -> Any:
+        if key != "training":
+            return real(config, key)
+        made.append(Resumable(real(config, key)))
         return made[0]
 
-    monkeypatch.setattr(stages, "build", build)
+    monkeypatch.setattr(stages, "part", part)
     shutil.rmtree(root / "train")
     if fails:
         monkeypatch.setattr(stages, "sign", lambda *anything: 1 / 0)

@@ -82,8 +82,8 @@ def test_a_password_in_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("deadline", [0.0, -1.0, float("inf"), float("nan")])
 def test_a_deadline_is_some_seconds(deadline: float) -> None:
-    with pytest.raises(ValueError, match=f"tracking.deadline={deadline} is not allowed"):
-        Mlflow(deadline=deadline)
+    with pytest.raises(UserError, match=f"tracking.deadline={deadline} is not allowed"):
+        check({"_target_": "veilbench.tracking.Mlflow", "deadline": deadline}, "tracking")
 
 
 def test_configurations_of_earlier_versions_are_read() -> None:

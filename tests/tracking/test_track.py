@@ -98,7 +98,14 @@ def test_damaged_records_are_named_and_the_rest_is_published(
     (broken[5] / "experiment.yaml").write_text(json.dumps(config(seed=5) | {"digests": config(seed=8)["digests"]}))
     code, out, err = main(monkeypatch, capsys)
     assert (code, out) == (2, "1 of 7 records are in the tracking store\n")
-    named = ["evaluate/findings.json", "train/metrics.json", "experiment.yaml", "experiment.yaml", "made_by.json", "5"]
+    named = [
+        "evaluate/findings.json",
+        "train/metrics.json",
+        "experiment.yaml",
+        "experiment.yaml",
+        "made_by.json",
+        "with other",
+    ]
     assert len(err) == 6
     for folder, file, line in zip(broken, named, err, strict=True):
         assert line.startswith("tracking: ")
