@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from veilbench.baselines.fitted_restorer import FittedRestorer
-from veilbench.data.rows import Rows
-from veilbench.experiment import build
-from veilbench.findings import Metric, Table
-from veilbench.subject import load_subject
+from veilbench.bench.experiment import build
+from veilbench.bench.findings import Metric, Table
+from veilbench.bench.subject import load_subject
+from veilbench.families.autoencoders.baselines.fitted_restorer import FittedRestorer
+from veilbench.families.autoencoders.data.rows import Rows
 
 
 class Bm3d(FittedRestorer):

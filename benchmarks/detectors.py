@@ -36,19 +36,19 @@ import numpy as np
 import torch
 from pipelines.compose import composed, plain
 
-from veilbench.accelerator import Accelerator
-from veilbench.baselines.input_norm import InputNorm
-from veilbench.baselines.isolation_forest import IsolationForest
-from veilbench.baselines.mahalanobis import Mahalanobis
-from veilbench.baselines.nearest_neighbours import NearestNeighbours
-from veilbench.baselines.pca import Pca
-from veilbench.data.generators.card_transactions import CardTransactions
-from veilbench.data.generators.fault_signals import FaultSignals
-from veilbench.data.loaders.npz_file import NpzFile
-from veilbench.data.loaders.sklearn_set import SklearnSet
-from veilbench.data.raw import Raw, checked, distinct
-from veilbench.data.rows import Part, Rows
-from veilbench.experiment import build
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.experiment import build
+from veilbench.families.autoencoders.baselines.input_norm import InputNorm
+from veilbench.families.autoencoders.baselines.isolation_forest import IsolationForest
+from veilbench.families.autoencoders.baselines.mahalanobis import Mahalanobis
+from veilbench.families.autoencoders.baselines.nearest_neighbours import NearestNeighbours
+from veilbench.families.autoencoders.baselines.pca import Pca
+from veilbench.families.autoencoders.data.generators.card_transactions import CardTransactions
+from veilbench.families.autoencoders.data.generators.fault_signals import FaultSignals
+from veilbench.families.autoencoders.data.loaders.npz_file import NpzFile
+from veilbench.families.autoencoders.data.loaders.sklearn_set import SklearnSet
+from veilbench.families.autoencoders.data.raw import Raw, checked, distinct
+from veilbench.families.autoencoders.data.rows import Part, Rows
 from veilbench.metrics.anomaly import Ranking
 
 MOST_ROWS = 20_000

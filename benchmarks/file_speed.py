@@ -21,13 +21,13 @@ from statistics import median
 
 import numpy as np
 
-from veilbench.baselines.aes_ctr import AesCtr
-from veilbench.baselines.aes_gcm import AesGcm
-from veilbench.ciphers import container
-from veilbench.ciphers.codebook import CodebookCipher, random_mapping
-from veilbench.ciphers.file_tools import decrypt_file, encrypt_file
-from veilbench.ciphers.schemes import Scheme, scheme_of
-from veilbench.subject import Subject
+from veilbench.bench.subject import Subject
+from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
+from veilbench.families.ciphers.baselines.aes_gcm import AesGcm
+from veilbench.families.ciphers.files import container
+from veilbench.families.ciphers.files.file_tools import decrypt_file, encrypt_file
+from veilbench.families.ciphers.files.schemes import Scheme, scheme_of
+from veilbench.families.ciphers.schemes.codebook import CodebookCipher, random_mapping
 
 MEMORY_MEGABYTES = (64, 256)
 

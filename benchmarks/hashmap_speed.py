@@ -23,15 +23,15 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from veilbench.nets.print_encoder import PrintEncoder
-from veilbench.store import store_file
-from veilbench.store.gallery import Gallery
-from veilbench.store.packing import Packing
-from veilbench.store.template_store import TemplateStore
-from veilbench.templates.biohash import Biohash
-from veilbench.templates.extractor import Extractor
-from veilbench.templates.hashmap import HashmapScheme
-from veilbench.templates.random_projection import RandomProjection
+from veilbench.families.templates.nets.print_encoder import PrintEncoder
+from veilbench.families.templates.schemes.biohash import Biohash
+from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.hashmap import HashmapScheme
+from veilbench.families.templates.schemes.random_projection import RandomProjection
+from veilbench.families.templates.store import store_file
+from veilbench.families.templates.store.gallery import Gallery
+from veilbench.families.templates.store.packing import Packing
+from veilbench.families.templates.store.template_store import TemplateStore
 
 BYTES = 64
 

@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 from pipelines.compose import composed, plain
 
-from veilbench.accelerator import Accelerator
-from veilbench.baselines.logistic_filter import LogisticFilter
-from veilbench.data.mail import Mails
-from veilbench.experiment import build
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.experiment import build
+from veilbench.families.mail.baselines.logistic_filter import LogisticFilter
+from veilbench.families.mail.data.mail import Mails
+from veilbench.families.mail.schemes.spam_scorer import SpamScorer
 from veilbench.federated.aggregations.ckks import Ckks
 from veilbench.federated.aggregations.plain import Plain
-from veilbench.mail.spam_scorer import SpamScorer
 from veilbench.training.federated import Federated
 from veilbench.training.whole_epochs import WholeEpochs
 

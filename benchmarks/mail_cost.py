@@ -24,17 +24,17 @@ from pathlib import Path
 import numpy as np
 from sklearn.linear_model import SGDClassifier
 
-from veilbench.accelerator import Accelerator
-from veilbench.data.mail import MailPart, Mails
-from veilbench.data.vocabulary import FIRST_WORD, Vocabulary
-from veilbench.data.word_counts import word_counts
+from veilbench.bench.accelerator import Accelerator
+from veilbench.families.mail.data.mail import MailPart, Mails
+from veilbench.families.mail.data.vocabulary import FIRST_WORD, Vocabulary
+from veilbench.families.mail.data.word_counts import word_counts
+from veilbench.families.mail.local_round import client_update, moved_weights
+from veilbench.families.mail.modules.mail_classifier import MailClassifier
 from veilbench.federated.aggregations.base import Aggregation
 from veilbench.federated.aggregations.ckks import Ckks
 from veilbench.federated.aggregations.paillier import Paillier
 from veilbench.federated.aggregations.plain import Plain
-from veilbench.federated.local_round import client_update, moved_weights
 from veilbench.federated.protocol import Protocol, described
-from veilbench.modules.mail_classifier import MailClassifier
 from veilbench.training.federated import Federated
 from veilbench.training.whole_epochs import WholeEpochs
 

@@ -17,16 +17,16 @@ from pathlib import Path
 import numpy as np
 
 from mail import accuracy, prepared
-from veilbench.accelerator import Accelerator
-from veilbench.data.clients import EqualClients
-from veilbench.data.mail import Mails
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.findings import Findings
+from veilbench.families.mail.data.clients import EqualClients
+from veilbench.families.mail.data.mail import Mails
+from veilbench.families.mail.modules.mail_classifier import MailClassifier
 from veilbench.federated.aggregations.base import Aggregation
 from veilbench.federated.aggregations.central_dp import CentralDp
 from veilbench.federated.aggregations.local_dp import LocalDp
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.aggregations.update_dp import UpdateDp
-from veilbench.findings import Findings
-from veilbench.modules.mail_classifier import MailClassifier
 from veilbench.training.federated import Federated
 
 CLIENTS, NOISES = (3, 10, 30, 100), (1.0, 2.0, 4.0)

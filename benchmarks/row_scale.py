@@ -27,14 +27,14 @@ import numpy as np
 import torch
 from pipelines.compose import composed, plain
 
-from veilbench.accelerator import Accelerator
-from veilbench.baselines.input_norm import InputNorm
-from veilbench.baselines.isolation_forest import IsolationForest
-from veilbench.baselines.mahalanobis import Mahalanobis
-from veilbench.baselines.nearest_neighbours import NearestNeighbours
-from veilbench.baselines.pca import Pca
-from veilbench.data.rows import RowsData
-from veilbench.experiment import build
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.experiment import build
+from veilbench.families.autoencoders.baselines.input_norm import InputNorm
+from veilbench.families.autoencoders.baselines.isolation_forest import IsolationForest
+from veilbench.families.autoencoders.baselines.mahalanobis import Mahalanobis
+from veilbench.families.autoencoders.baselines.nearest_neighbours import NearestNeighbours
+from veilbench.families.autoencoders.baselines.pca import Pca
+from veilbench.families.autoencoders.data.rows import RowsData
 from veilbench.training.whole_epochs import WholeEpochs
 
 NEIGHBOURS_FOR = 2_000  # test rows

@@ -11,8 +11,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from veilbench.experiment import load
-from veilbench.tracking import headline, verdicts
+from veilbench.bench.experiment import load
+from veilbench.bench.tracking import headline, verdicts
 
 
 def flat(node: Any, prefix: str = "") -> dict[str, Any]:

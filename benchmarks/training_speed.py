@@ -25,10 +25,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from veilbench.accelerator import Accelerator
-from veilbench.data import alphabet
-from veilbench.data.text import Texts, random_words
-from veilbench.modules.cipher_pair import CipherPair
+from veilbench.bench.accelerator import Accelerator
+from veilbench.families.ciphers.data.text import Texts, random_words
+from veilbench.families.ciphers.modules.cipher_pair import CipherPair
+from veilbench.text import alphabet
 from veilbench.training.central import Central
 
 ENCRYPTER, DECRYPTER = [91, 91, 72, 64, 48, 36, 32, 32], [32, 32, 40, 46, 54, 64, 91, 91, 91]

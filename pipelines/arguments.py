@@ -17,9 +17,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from pipelines.compose import composed, plain
 from pipelines.explain import explained, parse
-from veilbench.errors import UserError
-from veilbench.masking import LOGIN, masked
-from veilbench.tracking.address import REMEDY
+from veilbench.bench.errors import UserError
+from veilbench.bench.masking import LOGIN, masked
+from veilbench.bench.tracking.address import REMEDY
 
 MOST_JOBS = 10_000
 CHECKED = 100  # jobs that are composed one by one; of more, about as many, spread over all values

@@ -16,12 +16,12 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from pipelines.explain import CONF, choices, explained, parse
-from veilbench.compatibility import check_parts
-from veilbench.errors import UserError, among, suggest
-from veilbench.experiment import MADE_BEFORE, SETTINGS, Config, build, check
-from veilbench.limits import Seed, require_value
-from veilbench.sources import digest
-from veilbench.yaml_file import read_yaml
+from veilbench.bench.compatibility import check_parts
+from veilbench.bench.errors import UserError, among, suggest
+from veilbench.bench.experiment import MADE_BEFORE, SETTINGS, Config, build, check
+from veilbench.bench.limits import Seed, require_value
+from veilbench.bench.sources import digest
+from veilbench.bench.yaml_file import read_yaml
 
 PARTS = ("data", "model", "training", "trainer", "tracking")  # one class each
 LISTS = ("evaluation", "attack")  # any number of classes, by their names

@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from veilbench.beside import whole_file
-from veilbench.errors import UserError
+from veilbench.bench.beside import whole_file
+from veilbench.bench.errors import UserError
 
 LOCK, TEMPORARY = Path("dvc.lock"), Path(".dvc/tmp")
 GOOD, DAMAGED = TEMPORARY / "dvc.lock.good", TEMPORARY / "dvc.lock.damaged"

@@ -13,8 +13,8 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import OmegaConfBaseException
 
-from veilbench import yaml_file
-from veilbench.errors import UserError, among
+from veilbench.bench import yaml_file
+from veilbench.bench.errors import UserError, among
 
 CONF = Path(__file__).parent.parent / "conf"
 GRAMMAR = "Hydra's overrides are key=value, +key=value to add a key, ~key to delete one"

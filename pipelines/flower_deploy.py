@@ -10,9 +10,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from veilbench.errors import UserError, one_line_errors
-from veilbench.federated.flower_deployed import deploy
-from veilbench.lifeline import die_with_parent
+from veilbench.bench.errors import UserError, one_line_errors
+from veilbench.bench.lifeline import die_with_parent
+from veilbench.families.mail.flower.deployed import deploy
 
 
 def main() -> None:

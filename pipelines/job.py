@@ -9,10 +9,10 @@ from typing import Any
 
 import yaml
 
-from veilbench.beside import whole_file
-from veilbench.errors import UserError
-from veilbench.experiment import Config, build
-from veilbench.store.replacing import locked
+from veilbench.bench.beside import whole_file
+from veilbench.bench.errors import UserError
+from veilbench.bench.experiment import Config, build
+from veilbench.families.templates.store.replacing import locked
 
 RECORD = "experiment.yaml"  # what makes a folder a record: written last
 NOT_COMPARED = ("digests", "tracking", "objective")  # no number depends on them, or the code may have changed

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from veilbench.errors import UserError
-from veilbench.yaml_file import read_mapping
+from veilbench.bench.errors import UserError
+from veilbench.bench.yaml_file import read_mapping
 
 PIPELINE = Path("dvc.yaml")
 

@@ -6,14 +6,14 @@ import sys
 from pathlib import Path
 
 from pipelines.listed import listed
-from veilbench.errors import one_line_errors
+from veilbench.bench.errors import one_line_errors
+from veilbench.bench.folders import whole_folder
+from veilbench.bench.lifeline import die_with_parent
+from veilbench.bench.report import leaderboard, page
+from veilbench.bench.report.records import read_all
+from veilbench.bench.report.table import print_table
+from veilbench.bench.stages import RESULTS
 from veilbench.families import register_all
-from veilbench.folders import whole_folder
-from veilbench.lifeline import die_with_parent
-from veilbench.report import leaderboard, page
-from veilbench.report.records import read_all
-from veilbench.report.table import print_table
-from veilbench.stages import RESULTS
 
 PARAMS, REPORT = Path("params"), Path("report")
 WRITTEN = ("index.html", "leaderboard.json", "leaderboard.csv")

@@ -17,7 +17,7 @@ import yaml
 
 from pipelines.dvc_state import keep, mend
 from pipelines.listed import PIPELINE, listed
-from veilbench.errors import UserError, one_line_errors
+from veilbench.bench.errors import UserError, one_line_errors
 
 STAGES = ("train", "evaluate", "attack")
 AT_A_TIME = 4  # experiments: a start of DVC costs as much as one of its stages
@@ -38,7 +38,7 @@ def portions(experiments: dict[str, str]) -> list[list[str]]:
 def dvc(*arguments: str) -> bool:
     """Run `dvc repro`, which ends when this process does; whether it succeeded."""
     command = [str(Path(sys.executable).parent / "dvc"), "--wait-for-lock", "repro", *arguments]
-    tied = [sys.executable, "-m", "veilbench.lifeline", str(os.getpid()), *command]
+    tied = [sys.executable, "-m", "veilbench.bench.lifeline", str(os.getpid()), *command]
     done = subprocess.run(tied, check=False).returncode == 0
     keep()
     return done

@@ -8,10 +8,10 @@ import yaml
 
 from pipelines.compose import composed, plain, plain_data
 from pipelines.listed import listed
-from veilbench.errors import UserError, one_line_errors
-from veilbench.experiment import Config
-from veilbench.folders import whole_folder
-from veilbench.lifeline import die_with_parent
+from veilbench.bench.errors import UserError, one_line_errors
+from veilbench.bench.experiment import Config
+from veilbench.bench.folders import whole_folder
+from veilbench.bench.lifeline import die_with_parent
 
 PARAMS = Path("params")
 

@@ -19,11 +19,11 @@ from pipelines.compose import composed, plain
 from pipelines.explain import CONF
 from pipelines.job import difference, flat, recorded
 from pipelines.sweep import objective
-from veilbench import stages
-from veilbench.errors import UserError, one_line_errors
-from veilbench.experiment import Config
-from veilbench.search import Range, Search, read_search
-from veilbench.store.replacing import locked
+from veilbench.bench import stages
+from veilbench.bench.errors import UserError, one_line_errors
+from veilbench.bench.experiment import Config
+from veilbench.bench.search import Range, Search, read_search
+from veilbench.families.templates.store.replacing import locked
 
 if TYPE_CHECKING:
     import optuna

@@ -20,9 +20,9 @@ from pipelines.compose import plain
 from pipelines.explain import explained
 from pipelines.hydra_folders import tidy, withdraw, write_composed
 from pipelines.job import recorded
-from veilbench import stages
-from veilbench.errors import UserError, one_line_errors
-from veilbench.tracking import headline
+from veilbench.bench import stages
+from veilbench.bench.errors import UserError, one_line_errors
+from veilbench.bench.tracking import headline
 
 
 @hydra.main(  # type: ignore[untyped-decorator]

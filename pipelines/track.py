@@ -14,13 +14,13 @@ import json
 import sys
 from pathlib import Path
 
-from veilbench import stages
-from veilbench.contracts import Tracker
-from veilbench.errors import UserError, one_line, one_line_errors
-from veilbench.experiment import load, part
-from veilbench.lifeline import die_with_parent
-from veilbench.tracking import NoTracking
-from veilbench.tracking.faults import StoreFault
+from veilbench.bench import stages
+from veilbench.bench.contracts import Tracker
+from veilbench.bench.errors import UserError, one_line, one_line_errors
+from veilbench.bench.experiment import load, part
+from veilbench.bench.lifeline import die_with_parent
+from veilbench.bench.tracking import NoTracking
+from veilbench.bench.tracking.faults import StoreFault
 
 
 def records(folders: list[Path]) -> list[tuple[Path, Path]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from veilbench import stages
-from veilbench.errors import one_line_errors
-from veilbench.experiment import load
-from veilbench.lifeline import die_with_parent
+from veilbench.bench import stages
+from veilbench.bench.errors import one_line_errors
+from veilbench.bench.experiment import load
+from veilbench.bench.lifeline import die_with_parent
 
 if __name__ == "__main__":
     die_with_parent()

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from veilbench.findings import Control, Curve, Figure, Findings, Metric, judge, write_record
-from veilbench.provenance import sign
+from veilbench.bench.findings import Control, Curve, Figure, Findings, Metric, judge, write_record
+from veilbench.bench.provenance import sign
 
 BOOTSTRAP = "bootstrap over texts, 95 %"
 FLAGS = ("ciphertext", "public_ids", "known_pairs", "encryption_queries", "weights", "key", "own_keys")
@@ -41,9 +41,9 @@ def config(name: str, seed: int = 0, family: str | None = "ciphers") -> dict[str
         "names": {**names, **({"family": family} if family else {})},
         "seed": seed,
         "objective": None,
-        "data": {"_target_": "veilbench.data.text.TextData", "words": [1000, 1500], "seed": 0},
-        "model": {"_target_": "veilbench.modules.cipher_pair.CipherPair", "code_bits": 32},
-        "tracking": {"_target_": "veilbench.tracking.Mlflow", "uri": None, "experiment": "veilbench"},
+        "data": {"_target_": "veilbench.families.ciphers.data.text.TextData", "words": [1000, 1500], "seed": 0},
+        "model": {"_target_": "veilbench.families.ciphers.modules.cipher_pair.CipherPair", "code_bits": 32},
+        "tracking": {"_target_": "veilbench.bench.tracking.Mlflow", "uri": None, "experiment": "veilbench"},
         "attack": {},
         "digests": {"prepare": "89ab", "train": "0123456789abcdef", "evaluate": "4567", "attack": "cdef"},
     }

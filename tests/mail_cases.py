@@ -7,14 +7,14 @@ from typing import Literal
 
 import numpy as np
 
-from veilbench.data.clients import EqualClients
-from veilbench.data.mail import MailData, Mails
-from veilbench.data.mail_corpus.mail_corpus import MailCorpus
-from veilbench.data.tokeniser import Tokeniser
+from veilbench.families.mail.data.clients import EqualClients
+from veilbench.families.mail.data.corpus.mail_corpus import MailCorpus
+from veilbench.families.mail.data.mail import MailData, Mails
+from veilbench.families.mail.data.tokeniser import Tokeniser
+from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.federated.aggregations.base import Aggregation
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.protocol import Protocol, described
-from veilbench.mail.filter import MailFilter
 
 
 def mails(

@@ -12,12 +12,12 @@ import pytest
 
 from command_line import run
 from veilbench import __version__
-from veilbench.baselines.aes_ctr import AesCtr
-from veilbench.baselines.aes_gcm import AesGcm
-from veilbench.baselines.one_time_pad import OneTimePad
-from veilbench.baselines.plaintext import Plaintext
-from veilbench.ciphers import container, file_tools
-from veilbench.ciphers.codebook import CodebookCipher, random_mapping
+from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
+from veilbench.families.ciphers.baselines.aes_gcm import AesGcm
+from veilbench.families.ciphers.baselines.one_time_pad import OneTimePad
+from veilbench.families.ciphers.baselines.plaintext import Plaintext
+from veilbench.families.ciphers.files import container, file_tools
+from veilbench.families.ciphers.schemes.codebook import CodebookCipher, random_mapping
 
 RUN = "from veilbench.cli import main; main()"
 

@@ -1,6 +1,6 @@
-"""The directions of imports, read from the syntax trees: a file imports from its own floor or a lower one.
+"""The directions of imports, read from the syntax trees: a file imports from its own layer or a lower one.
 
-The one reason for floors: what is low can be read, tested and reused without what is high.
+The one reason for layers: what is low can be read, tested and reused without what is high.
 """
 
 from __future__ import annotations
@@ -12,17 +12,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FLOORS = [
-    {"pipelines"},
-    {"cli"},
-    {"families"},
-    {"training", "evaluations", "attacks", "report", "family", "tracking", "search", "stages", "compatibility"},
-    {"modules", "baselines", "data", "ciphers", "representations", "templates", "store", "mail", "federated"},
-    {"nets", "losses", "metrics", "regularisers", "corruptions"},
-    {"threat", "findings", "subject", "sources", "errors", "lifeline", "masking", "csv_cells", "beside", "folders"}
-    | {"accelerator", "checked_arrays", "limits", "contracts", "experiment", "provenance", "roots", "yaml_file"},
+BENCH, LIBRARY, FAMILY, TOP = range(4)  # the layers
+LIBRARIES = {"nets", "metrics", "corruptions", "training", "federated", "attack_methods", "text", "images"}
+# Within a layer, high to low: folders, or files that lie beside them. Of the kernel, what is not named here is low.
+HIGH_IN_BENCH = {"accelerator", "attack", "control_memory", "family", "report", "search", "stages", "tracking"}
+FLOORS_OF_LIBRARIES = [
+    {"training", "attack_methods"},
+    {"federated", "text", "images"},
+    {"nets", "metrics", "corruptions"},
 ]
-HEIGHT = {part: -index for index, floor in enumerate(FLOORS) for part in floor}
+FLOORS_OF_A_FAMILY = [
+    {"family", "card", "table", "training", "evaluations", "attacks", "flower"},
+    {"modules", "baselines", "data", "schemes", "files", "store", "score_files", "local_round"},
+    {"nets", "losses", "regularisers"},
+]
 FRAMEWORKS = {"pytorch_lightning", "lightning", "hydra", "omegaconf", "mlflow"}
 FILES = sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "pipelines").rglob("*.py")])
 
@@ -37,10 +40,47 @@ def dotted(path: Path) -> str:
 MODULES = {dotted(path): path for path in FILES}
 
 
-def part_of(module: str) -> str:
-    """The package or file directly under `veilbench`, or `pipelines`; empty for `veilbench` itself."""
-    first, _, rest = module.partition(".")
-    return first if first != "veilbench" else rest.partition(".")[0]
+def layer(module: str) -> int:
+    """The layer that a module is in; `veilbench` itself, which holds the version alone, is the lowest."""
+    match module.split("."):
+        case ["veilbench"] | ["veilbench", "bench", *_]:
+            return BENCH
+        case ["veilbench", name, *_] if name in LIBRARIES:
+            return LIBRARY
+        case ["veilbench", "families", *_]:
+            return FAMILY
+        case ["pipelines", *_] | ["veilbench", "cli"]:
+            return TOP
+    raise AssertionError(f"{module} is in no layer: it is neither kernel nor library nor of a family")
+
+
+def house(module: str) -> str:
+    """What has floors of its own: the kernel, all libraries together, each family; empty for what has none."""
+    parts = module.split(".")
+    if layer(module) == FAMILY:
+        return ".".join(parts[:3]) if len(parts) > 3 else ""
+    return {BENCH: "bench", LIBRARY: "libraries"}.get(layer(module), "") if len(parts) > 1 else ""
+
+
+def room(module: str) -> str:
+    """The folder or file, directly in its house, that a module lies in."""
+    parts = module.split(".")
+    return parts[{BENCH: 2, LIBRARY: 1, FAMILY: 3}[layer(module)] :][0] if module != "veilbench.bench" else ""
+
+
+def floor(module: str) -> int:
+    """How high a module is in its house; 0 is the highest.
+
+    Raises:
+        LookupError: its room is on no floor.
+    """
+    if house(module) == "bench":
+        return int(room(module) not in HIGH_IN_BENCH)
+    floors = FLOORS_OF_LIBRARIES if house(module) == "libraries" else FLOORS_OF_A_FAMILY
+    for height, rooms in enumerate(floors):
+        if room(module) in rooms:
+            return height
+    raise LookupError(f"{module}: {room(module)} is on no floor of {house(module)}")
 
 
 @cache
@@ -60,7 +100,7 @@ def imported(module: str) -> frozenset[str]:
 
 def edges() -> list[tuple[str, str]]:
     """Pairs of an importing and an imported module, both of this project."""
-    return [(module, name) for module in MODULES for name in sorted(imported(module)) if part_of(name) in HEIGHT]
+    return [(module, name) for module in MODULES for name in sorted(imported(module)) if name in MODULES]
 
 
 def packages(module: str) -> set[str]:
@@ -68,46 +108,80 @@ def packages(module: str) -> set[str]:
     return {name.partition(".")[0] for name in imported(module)}
 
 
-def modules_of(*parts: str) -> list[str]:
-    return [module for module in MODULES if part_of(module) in parts]
+def modules_in(*rooms: str) -> list[str]:
+    """Modules in folders, or files, of these names, wherever they lie."""
+    return [module for module in MODULES if set(rooms) & set(module.split("."))]
+
+
+def unordered(needs: dict[str, set[str]]) -> dict[str, set[str]]:
+    """What is left when everything was taken away, again and again, that needs nothing that is left: circles."""
+    while ready := {name for name, needed in needs.items() if not needed & needs.keys()}:
+        needs = {name: needed for name, needed in needs.items() if name not in ready}
+    return needs
 
 
 def test_the_imports_are_really_read() -> None:
-    assert ("veilbench.stages", "veilbench.experiment") in edges()
-    assert ("pipelines.attack", "veilbench.stages") in edges()  # from veilbench import stages
-    assert ("veilbench.attacks.frequency", "veilbench.attacks.language") in edges()  # within a function
+    attacks = "veilbench.families.ciphers.attacks"
+    assert ("veilbench.bench.stages", "veilbench.bench.experiment") in edges()
+    assert ("pipelines.attack", "veilbench.bench.stages") in edges()  # from veilbench.bench import stages
+    assert (f"{attacks}.frequency", f"{attacks}.language") in edges()  # within a function
     assert len(edges()) > 100
 
 
-def test_every_part_of_the_project_has_a_floor() -> None:
-    parts = {part_of(module) for module in MODULES} - {""}
-    assert parts - HEIGHT.keys() == set()
+def test_every_module_is_in_a_layer_and_every_room_on_a_floor() -> None:
+    assert {layer(module) for module in MODULES} == {BENCH, LIBRARY, FAMILY, TOP}
+    assert all(floor(module) >= 0 for module in MODULES if house(module))
 
 
-def test_no_file_imports_from_a_higher_floor() -> None:
-    upward = {(one, other) for one, other in edges() if HEIGHT[part_of(one)] < HEIGHT[part_of(other)]}
-    assert upward == set()
+def test_nothing_is_imported_from_a_higher_layer() -> None:
+    """`pipelines`, `cli` -> families -> libraries -> bench."""
+    assert [(one, other) for one, other in edges() if layer(one) < layer(other)] == []
+
+
+def test_no_family_imports_another() -> None:
+    between = [(one, other) for one, other in edges() if layer(one) == layer(other) == FAMILY]
+    assert len(between) > 100
+    assert [(one, other) for one, other in between if house(one) != house(other)] == []
+
+
+def test_nothing_is_imported_from_a_higher_floor_of_its_house() -> None:
+    within = [(one, other) for one, other in edges() if house(one) and house(one) == house(other)]
+    assert [(one, other) for one, other in within if floor(one) > floor(other)] == []
+
+
+def test_libraries_need_each_other_in_one_direction_only() -> None:
+    needs: dict[str, set[str]] = {name: set() for name in LIBRARIES}
+    for one, other in edges():
+        if layer(one) == layer(other) == LIBRARY and room(one) != room(other):
+            needs[room(one)].add(room(other))
+    assert any(needs.values())
+    assert unordered(needs) == {}
 
 
 def test_modules_never_import_each_other() -> None:
-    models = modules_of("modules")
+    models = modules_in("modules")
+    assert len(models) > 4
     assert [(one, other) for one, other in edges() if one in models and other in models] == []
 
 
 def test_nothing_is_imported_in_a_circle() -> None:
-    waiting = {one: {other for first, other in edges() if first == one} & MODULES.keys() for one in MODULES}
-    while ready := {module for module, needs in waiting.items() if not needs}:
-        waiting = {module: needs - ready for module, needs in waiting.items() if module not in ready}
-    assert waiting == {}
+    needs: dict[str, set[str]] = {module: set() for module in MODULES}
+    for one, other in edges():
+        needs[one].add(other)
+    assert unordered(needs) == {}
+
+
+def test_circles_are_found() -> None:
+    assert unordered({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}).keys() == {"a", "b", "c"}
 
 
 @pytest.mark.parametrize("name", ["utils", "util", "helpers", "helper", "common", "misc"])
 def test_nothing_is_called_after_no_purpose(name: str) -> None:
-    assert [module for module in MODULES if name in module.split(".")] == []
+    assert modules_in(name) == []
 
 
 def test_nets_losses_and_metrics_know_no_framework() -> None:
-    low = modules_of("nets", "losses", "metrics")
+    low = modules_in("nets", "losses", "metrics")
     assert len(low) > 3
     assert [(module, packages(module) & FRAMEWORKS) for module in low if packages(module) & FRAMEWORKS] == []
 
@@ -115,10 +189,10 @@ def test_nets_losses_and_metrics_know_no_framework() -> None:
 def test_hydra_and_omegaconf_appear_only_in_the_pipelines() -> None:
     users = {module for module in MODULES if packages(module) & {"hydra", "omegaconf"}}
     assert users
-    assert {part_of(module) for module in users} == {"pipelines"}
+    assert {module.partition(".")[0] for module in users} == {"pipelines"}
 
 
 def test_mlflow_appears_only_in_the_tracking() -> None:
-    users = {module for module in MODULES if "mlflow" in packages(module)}
+    users = [module for module in MODULES if "mlflow" in packages(module)]
     assert users
-    assert {part_of(module) for module in users} == {"tracking"}
+    assert [module for module in users if not module.startswith("veilbench.bench.tracking")] == []

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from veilbench import __version__
-from veilbench.errors import one_line_errors
+from veilbench.bench.errors import one_line_errors
 
 if TYPE_CHECKING:
-    from veilbench.store.answer import Answer
+    from veilbench.families.templates.store.answer import Answer
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -48,7 +48,7 @@ def veilbench(version: _Version = False) -> None:
 @app.command(help=f"Encrypt a text of the characters chr(32) to chr(122).\n\n{_FILES}\n\n{_WARNING}")
 def encrypt(model: _Model, source: _Source, target: _Target, escape: _Escape = False) -> None:
     """Encrypt a file."""
-    from veilbench.ciphers.file_tools import encrypt_file
+    from veilbench.families.ciphers.files.file_tools import encrypt_file
 
     encrypt_file(model, source, target, escape)
 
@@ -56,7 +56,7 @@ def encrypt(model: _Model, source: _Source, target: _Target, escape: _Escape = F
 @app.command(help=f"Decrypt what `veilbench encrypt` made with the same model.\n\n{_FILES}\n\n{_WARNING}")
 def decrypt(model: _Model, source: _Source, target: _Target) -> None:
     """Decrypt a file."""
-    from veilbench.ciphers.file_tools import decrypt_file
+    from veilbench.families.ciphers.files.file_tools import decrypt_file
 
     decrypt_file(model, source, target)
 
@@ -67,7 +67,7 @@ def score(
     mails: Annotated[list[Path], typer.Argument(metavar="MAILFILE...", help="Mails as .eml files, or as plain text.")],
 ) -> None:
     """Say how probably each mail is spam, a line each: the probability, a tab, the file."""
-    from veilbench.mail.score_files import scored
+    from veilbench.families.mail.score_files import scored
 
     for probability, path in zip(scored(model, mails), mails, strict=True):
         typer.echo(f"{probability:.6f}\t{path}")
@@ -95,7 +95,7 @@ def _say(answer: Answer) -> None:
 @app.command()
 def key(file: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
     """Make a user's key for `enroll`, `verify` and `identify`; keep it apart from the templates."""
-    from veilbench.store.user_key import create
+    from veilbench.families.templates.store.user_key import create
 
     create(file)
 
@@ -111,7 +111,7 @@ def enroll(
     renew: Annotated[bool, typer.Option("--renew", help="Revoke the person's templates of before.")] = False,
 ) -> None:
     """Put templates of a person's images into a store, and no image."""
-    from veilbench.store.enrolment import enroll
+    from veilbench.families.templates.store.enrolment import enroll
 
     _say(enroll(model, store, person, images, key, resize, renew))
 
@@ -128,7 +128,7 @@ def verify(
     fmr: _Fmr = 0.01,
 ) -> None:
     """Compare an image with a person's templates."""
-    from veilbench.store.recognition import Presented, verify
+    from veilbench.families.templates.store.recognition import Presented, verify
 
     _say(verify(Presented(model, store, key, resize, threshold, fmr), person, image))
 
@@ -145,7 +145,7 @@ def identify(
     fmr: _Fmr = 0.01,
 ) -> None:
     """Compare images with every template."""
-    from veilbench.store.recognition import Presented, identify
+    from veilbench.families.templates.store.recognition import Presented, identify
 
     _say(identify(Presented(model, store, key, resize, threshold, fmr), images, top))
 
@@ -157,7 +157,7 @@ def revoke(
     forget: Annotated[bool, typer.Option("--forget", help="Leave nothing of them, not even which keys.")] = False,
 ) -> None:
     """Take people's templates out of a store; under the same key they are not enrolled again."""
-    from veilbench.store.enrolment import revoke
+    from veilbench.families.templates.store.enrolment import revoke
 
     _say(revoke(store, people, forget))
 

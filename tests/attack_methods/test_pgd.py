@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from veilbench.attacks.pgd import STEP, anywhere, best_noise, direction, on_the_edge, pgd
-from veilbench.attacks.square import square
+from veilbench.attack_methods.pgd import STEP, anywhere, best_noise, direction, on_the_edge, pgd
+from veilbench.attack_methods.square import square
 from veilbench.metrics.nearest import Norm
 
 NORMS: list[Norm] = ["l2", "linf"]

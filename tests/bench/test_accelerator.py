@@ -6,9 +6,9 @@ import pytest
 import torch
 from pipelines.compose import composed, plain
 
-from veilbench.accelerator import Accelerator
-from veilbench.errors import UserError
-from veilbench.experiment import build
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.errors import UserError
+from veilbench.bench.experiment import build
 
 
 def test_two_processes_are_for_what_is_trained_alone() -> None:

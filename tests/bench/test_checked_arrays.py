@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from veilbench.checked_arrays import require_array
+from veilbench.bench.checked_arrays import require_array
 
 GOOD = {"x": np.array([[0.0, 0.5], [1.0, 0.25]], np.float32), "y": np.array([0, 2]), "none": np.zeros((0, 3))}
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from veilbench.attacks.control_memory import ControlMemory
-from veilbench.findings import Control, Metric
+from veilbench.bench.control_memory import ControlMemory
+from veilbench.bench.findings import Control, Metric
 
 MADE = Control("positive", "Scheme", Metric(0.5, 0.25, 0.75, 3, "an interval", "share"), False)
 

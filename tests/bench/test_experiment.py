@@ -10,25 +10,25 @@ from typing import Any
 import pytest
 import yaml
 
-from veilbench.attacks.frequency import Frequency
-from veilbench.baselines.substitution import Substitution
-from veilbench.data.text import TextData
-from veilbench.errors import UserError
-from veilbench.experiment import Config, build, build_as, check, identity, load, part
+from veilbench.bench.errors import UserError
+from veilbench.bench.experiment import Config, build, build_as, check, identity, load, part
+from veilbench.families.ciphers.attacks.frequency import Frequency
+from veilbench.families.ciphers.baselines.substitution import Substitution
+from veilbench.families.ciphers.data.text import TextData
 
-THREAT = {"_target_": "veilbench.threat.ThreatModel", "auxiliary_data": True}
-TEXT = {"_target_": "veilbench.data.text.TextData", "words": [5, 9], "longest_word": 4, "seed": 2}
+THREAT = {"_target_": "veilbench.bench.threat.ThreatModel", "auxiliary_data": True}
+TEXT = {"_target_": "veilbench.families.ciphers.data.text.TextData", "words": [5, 9], "longest_word": 4, "seed": 2}
 PAIR = {
-    "_target_": "veilbench.modules.cipher_pair.CipherPair",
+    "_target_": "veilbench.families.ciphers.modules.cipher_pair.CipherPair",
     "encrypter": [91, 8],
     "decrypter": [8, 91],
     "code_bits": 8,
 }
 FREQUENCY = {
-    "_target_": "veilbench.attacks.frequency.Frequency",
+    "_target_": "veilbench.families.ciphers.attacks.frequency.Frequency",
     "threat": THREAT,
-    "positive": {"_target_": "veilbench.baselines.substitution.Substitution", "code_bits": [8, 9]},
-    "negative": {"_target_": "veilbench.baselines.aes_ctr.AesCtr"},
+    "positive": {"_target_": "veilbench.families.ciphers.baselines.substitution.Substitution", "code_bits": [8, 9]},
+    "negative": {"_target_": "veilbench.families.ciphers.baselines.aes_ctr.AesCtr"},
     "lengths": [20, 10],
 }
 
@@ -116,18 +116,25 @@ def test_a_missing_key_is_named_with_its_class(key: str) -> None:
 
 @pytest.mark.parametrize(
     "target",
-    ["veilbench.data.text.Text", "veilbench.nowhere.Thing", "nowhere", "", "veilbench.data.text.", "...."],
+    [
+        "veilbench.families.ciphers.data.text.Text",
+        "veilbench.nowhere.Thing",
+        "nowhere",
+        "",
+        "veilbench.families.ciphers.data.text.",
+        "....",
+    ],
 )
 def test_an_unknown_target_is_named_with_its_place(target: str) -> None:
     assert f"data._target_={target} names nothing that can be imported" in refusal(changed("data._target_", target))
 
 
 def rows_of(source: Any) -> Config:
-    return {"data": {"_target_": "veilbench.data.rows.RowsData", "source": source}}
+    return {"data": {"_target_": "veilbench.families.autoencoders.data.rows.RowsData", "source": source}}
 
 
 def test_a_part_that_a_protocol_describes_has_a_target_of_its_own() -> None:
-    digits = {"_target_": "veilbench.data.loaders.sklearn_set.SklearnSet", "name": "digits"}
+    digits = {"_target_": "veilbench.families.autoencoders.data.loaders.sklearn_set.SklearnSet", "name": "digits"}
     check(rows_of(digits))
     assert build(rows_of(digits))["data"].source.name == "digits"
     assert "data.source.name='letters' is not allowed: input should be 'digits'" in refusal(
@@ -151,14 +158,17 @@ def test_a_plain_value_in_place_of_such_a_part_is_refused(value: Any) -> None:
     ],
 )
 def test_values_of_rows_are_checked_beside_their_source(change: Config, said: str) -> None:
-    node = rows_of({"_target_": "veilbench.data.loaders.sklearn_set.SklearnSet", "name": "digits"})
+    node = rows_of(
+        {"_target_": "veilbench.families.autoencoders.data.loaders.sklearn_set.SklearnSet", "name": "digits"}
+    )
     node["data"] |= change
     assert said in refusal(node)
 
 
 def test_a_target_that_is_no_source_is_refused() -> None:
-    assert "data.source._target_=veilbench.data.text.TextData is not allowed: it is not a Source" in refusal(
-        rows_of(TEXT)
+    assert (
+        "data.source._target_=veilbench.families.ciphers.data.text.TextData is not allowed: it is not a Source"
+        in refusal(rows_of(TEXT))
     )
 
 
@@ -216,9 +226,10 @@ def test_an_impossible_value_names_the_class_and_the_value(change: Config, said:
 def test_a_part_must_be_of_the_class_that_its_argument_takes() -> None:
     said = refusal(changed("attack.frequency.threat", TEXT))
     assert said == (
-        "attack.frequency.threat._target_=veilbench.data.text.TextData is not allowed: it is not a ThreatModel"
+        "attack.frequency.threat._target_=veilbench.families.ciphers.data.text.TextData is not allowed: it is not a "
+        "ThreatModel"
     )
-    source = rows_of({"_target_": "veilbench.baselines.pca.Pca", "code": 2})
+    source = rows_of({"_target_": "veilbench.families.autoencoders.baselines.pca.Pca", "code": 2})
     assert "it is not a Source" in refusal(source)
 
 

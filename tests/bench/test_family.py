@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from veilbench import family
-from veilbench.family import Family, family_named, family_of, in_order, register
+from veilbench.bench import family
+from veilbench.bench.family import Family, family_named, family_of, in_order, register
 
 KNOTS = Family("knots", "Tied knots", data=("ropes.data.Ropes",))
 

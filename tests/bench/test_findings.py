@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from veilbench.errors import UserError
-from veilbench.findings import (
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import (
     Control,
     Curve,
     Figure,

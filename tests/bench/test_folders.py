@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from veilbench import beside, folders
-from veilbench.beside import abandoned, whole_file
-from veilbench.errors import UserError
-from veilbench.folders import content_digest, no_room, whole_folder
+from veilbench.bench import beside, folders
+from veilbench.bench.beside import abandoned, whole_file
+from veilbench.bench.errors import UserError
+from veilbench.bench.folders import content_digest, no_room, whole_folder
 
 
 def names(folder: Path) -> list[str]:
@@ -132,7 +132,7 @@ def test_a_failure_in_the_moment_of_replacing_puts_the_old_folder_back(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from veilbench.folders import whole_folder
+from veilbench.bench.folders import whole_folder
 rename, moment = Path.rename, sys.argv[2]
 def dying(self, other):
     if moment == "before" and ".partial-" not in self.name: os.kill(os.getpid(), signal.SIGKILL)

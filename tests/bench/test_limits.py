@@ -18,12 +18,12 @@ import yaml
 from annotated_types import Ge, Gt, Le, Lt
 from pipelines.compose import composed, plain
 
-from veilbench import limits
-from veilbench.errors import UserError
-from veilbench.limits import Count, Delta, LearningRate, Seed, require_room, require_value
-from veilbench.sources import targets
+from veilbench.bench import limits
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import Count, Delta, LearningRate, Seed, require_room, require_value
+from veilbench.bench.sources import targets
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 HUGE = (10**12, 10**15, 10**30, -(10**30))
 
 

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from veilbench.errors import UserError, one_line_errors
-from veilbench.masking import masked
+from veilbench.bench.errors import UserError, one_line_errors
+from veilbench.bench.masking import masked
 
 SECRET = "s3cr%40t/p@ss:w"
 

@@ -10,25 +10,25 @@ from typing import Any
 import numpy as np
 import pytest
 
-from veilbench import stages
-from veilbench.baselines.plaintext import Plaintext
-from veilbench.errors import UserError
-from veilbench.evaluations.speed import Speed
-from veilbench.experiment import Config
-from veilbench.findings import Curve, Figure, Findings, Metric, Table, write_record
+from veilbench.bench import stages
+from veilbench.bench.errors import UserError
+from veilbench.bench.experiment import Config
+from veilbench.bench.findings import Curve, Figure, Findings, Metric, Table, write_record
+from veilbench.bench.provenance import sign
+from veilbench.bench.subject import Subject
+from veilbench.families.ciphers.baselines.plaintext import Plaintext
+from veilbench.families.ciphers.evaluations.speed import Speed
 from veilbench.metrics import gaussian_ratio
 from veilbench.metrics.intervals import mean
-from veilbench.provenance import sign
-from veilbench.subject import Subject
 from veilbench.training.none import NoTraining
 
 CONFIG: Config = {
     "seed": 0,
-    "data": {"_target_": "veilbench.data.text.TextData", "words": [20, 30]},
-    "model": {"_target_": "veilbench.baselines.plaintext.Plaintext"},
+    "data": {"_target_": "veilbench.families.ciphers.data.text.TextData", "words": [20, 30]},
+    "model": {"_target_": "veilbench.families.ciphers.baselines.plaintext.Plaintext"},
     "training": {"_target_": "veilbench.training.none.NoTraining"},
-    "trainer": {"_target_": "veilbench.accelerator.Accelerator", "accelerator": "cpu"},
-    "evaluation": {"speed": {"_target_": "veilbench.evaluations.speed.Speed", "length": 100}},
+    "trainer": {"_target_": "veilbench.bench.accelerator.Accelerator", "accelerator": "cpu"},
+    "evaluation": {"speed": {"_target_": "veilbench.families.ciphers.evaluations.speed.Speed", "length": 100}},
     "digests": {"prepare": "0" * 16, "train": "1" * 16, "evaluate": "2" * 16, "attack": "3" * 16},
 }
 

@@ -12,19 +12,19 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
-from veilbench.data.clients import EqualClients
-from veilbench.data.identities import IdentitiesData, RawIdentities
-from veilbench.data.loaders.patch_folder import PatchFolder
-from veilbench.data.loaders.whole_images import WholeImages
-from veilbench.data.mail import MailData
-from veilbench.data.photographs import PhotographsData
-from veilbench.data.prepared import field
-from veilbench.data.raw import Raw
-from veilbench.data.raw_mails import RawMails
-from veilbench.data.rows import RowsData
-from veilbench.data.text import PARTS, TextData
-from veilbench.data.tokeniser import Tokeniser
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.bench.prepared import field
+from veilbench.families.autoencoders.data.loaders.patch_folder import PatchFolder
+from veilbench.families.autoencoders.data.loaders.whole_images import WholeImages
+from veilbench.families.autoencoders.data.photographs import PhotographsData
+from veilbench.families.autoencoders.data.raw import Raw
+from veilbench.families.autoencoders.data.rows import RowsData
+from veilbench.families.ciphers.data.text import PARTS, TextData
+from veilbench.families.mail.data.clients import EqualClients
+from veilbench.families.mail.data.mail import MailData
+from veilbench.families.mail.data.raw_mails import RawMails
+from veilbench.families.mail.data.tokeniser import Tokeniser
+from veilbench.families.templates.data.identities import IdentitiesData, RawIdentities
 
 Arrays = dict[str, np.ndarray]
 Change = Callable[[Arrays], object]

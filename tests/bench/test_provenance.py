@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from veilbench.errors import UserError
-from veilbench.provenance import BEFORE, FILE, require, sign, written
+from veilbench.bench.errors import UserError
+from veilbench.bench.provenance import BEFORE, FILE, require, sign, written
 
 CONFIG: dict[str, Any] = {"digests": {"prepare": "p0", "train": "t0", "evaluate": "e0", "attack": "a0"}}
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from veilbench.data.text import TextData
-from veilbench.errors import UserError
-from veilbench.roots import find_class
-from veilbench.subject import Subject
+from veilbench.bench.errors import UserError
+from veilbench.bench.roots import find_class
+from veilbench.bench.subject import Subject
+from veilbench.families.ciphers.data.text import TextData
 
 
 def test_a_class_is_found_by_its_dotted_name() -> None:
-    assert find_class("veilbench.data.text.TextData", object) is TextData
-    assert find_class("veilbench.data.text.TextData", TextData) is TextData
+    assert find_class("veilbench.families.ciphers.data.text.TextData", object) is TextData
+    assert find_class("veilbench.families.ciphers.data.text.TextData", TextData) is TextData
 
 
 @pytest.mark.parametrize(
@@ -25,23 +25,23 @@ def test_a_class_is_found_by_its_dotted_name() -> None:
         "builtins.eval",
         "subprocess.Popen",
         "veilbench_evil.Thing",
-        "veilbench.stages.os.system",
-        "veilbench.stages.Path",
-        "veilbench.stages.json.loads",
-        "veilbench.stages.train",
-        "veilbench.data.text.TextData.load",
-        "veilbench.data.text.TextData.__init__.__globals__",
+        "veilbench.bench.stages.os.system",
+        "veilbench.bench.stages.Path",
+        "veilbench.bench.stages.json.loads",
+        "veilbench.bench.stages.train",
+        "veilbench.families.ciphers.data.text.TextData.load",
+        "veilbench.families.ciphers.data.text.TextData.__init__.__globals__",
         "veilbench.nowhere.Thing",
         "veilbench.",
         "veilbench",
         ".veilbench.data.text.TextData",
         "veilbench..data",
         "veilbench/data/text.TextData",
-        "veilbench.data.text.TextData ",
+        "veilbench.families.ciphers.data.text.TextData ",
         "",
         None,
         3,
-        ["veilbench.data.text.TextData"],
+        ["veilbench.families.ciphers.data.text.TextData"],
     ],
 )
 def test_everything_else_is_refused_by_its_place(target: object) -> None:
@@ -60,4 +60,4 @@ def test_a_foreign_module_is_not_even_imported(tmp_path: Path, monkeypatch: pyte
 
 def test_a_class_of_another_kind_is_refused() -> None:
     with pytest.raises(UserError, match="TextData is not a Subject"):
-        find_class("veilbench.data.text.TextData", Subject)
+        find_class("veilbench.families.ciphers.data.text.TextData", Subject)

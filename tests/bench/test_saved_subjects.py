@@ -14,76 +14,76 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from veilbench.baselines.aes_ctr import AesCtr
-from veilbench.baselines.aes_gcm import AesGcm
-from veilbench.baselines.biharmonic import Biharmonic
-from veilbench.baselines.identity_code import IdentityCode
-from veilbench.baselines.input_norm import InputNorm
-from veilbench.baselines.isolation_forest import IsolationForest
-from veilbench.baselines.kernel_mmse import KernelMmse
-from veilbench.baselines.known_anomalies import KnownAnomalies
-from veilbench.baselines.least_squares import LeastSquares
-from veilbench.baselines.linear_patches import LinearPatches
-from veilbench.baselines.logistic_filter import LogisticFilter
-from veilbench.baselines.mahalanobis import Mahalanobis
-from veilbench.baselines.median import Median
-from veilbench.baselines.memorised import Memorised
-from veilbench.baselines.memorised_mails import MemorisedMails
-from veilbench.baselines.minor_component import MinorComponent
-from veilbench.baselines.nearest_neighbours import NearestNeighbours
-from veilbench.baselines.one_good_word import OneGoodWord
-from veilbench.baselines.one_time_pad import OneTimePad
-from veilbench.baselines.pca import Pca
-from veilbench.baselines.plaintext import Plaintext
-from veilbench.baselines.random_code import RandomCode
-from veilbench.baselines.repeated_key import RepeatedKey
-from veilbench.baselines.richardson_lucy import RichardsonLucy
-from veilbench.baselines.source_leak_test import SourceLeakTest
-from veilbench.baselines.substitution import Substitution
-from veilbench.baselines.total_variation import TotalVariation
-from veilbench.baselines.unstamped import Unstamped
-from veilbench.baselines.wiener import Wiener
-from veilbench.baselines.wiener_deconvolution import WienerDeconvolution
-from veilbench.ciphers.base import Cipher
-from veilbench.ciphers.keyed import KeyedCipher
+from veilbench.bench.errors import UserError
+from veilbench.bench.subject import Subject, load_subject
 from veilbench.corruptions.blur import Blur
 from veilbench.corruptions.gaussian import Gaussian
 from veilbench.corruptions.missing_blocks import MissingBlocks
 from veilbench.corruptions.salt_and_pepper import SaltAndPepper
 from veilbench.corruptions.watermark import Watermark
-from veilbench.data.identities import Identities, Impressions
-from veilbench.data.mail import MailPart, Mails
-from veilbench.data.rows import Part, Rows
-from veilbench.data.text import Texts
-from veilbench.data.vocabulary import Vocabulary
-from veilbench.errors import UserError
+from veilbench.families.autoencoders.baselines.biharmonic import Biharmonic
+from veilbench.families.autoencoders.baselines.identity_code import IdentityCode
+from veilbench.families.autoencoders.baselines.input_norm import InputNorm
+from veilbench.families.autoencoders.baselines.isolation_forest import IsolationForest
+from veilbench.families.autoencoders.baselines.kernel_mmse import KernelMmse
+from veilbench.families.autoencoders.baselines.known_anomalies import KnownAnomalies
+from veilbench.families.autoencoders.baselines.least_squares import LeastSquares
+from veilbench.families.autoencoders.baselines.linear_patches import LinearPatches
+from veilbench.families.autoencoders.baselines.mahalanobis import Mahalanobis
+from veilbench.families.autoencoders.baselines.median import Median
+from veilbench.families.autoencoders.baselines.memorised import Memorised
+from veilbench.families.autoencoders.baselines.minor_component import MinorComponent
+from veilbench.families.autoencoders.baselines.nearest_neighbours import NearestNeighbours
+from veilbench.families.autoencoders.baselines.pca import Pca
+from veilbench.families.autoencoders.baselines.random_code import RandomCode
+from veilbench.families.autoencoders.baselines.richardson_lucy import RichardsonLucy
+from veilbench.families.autoencoders.baselines.total_variation import TotalVariation
+from veilbench.families.autoencoders.baselines.unstamped import Unstamped
+from veilbench.families.autoencoders.baselines.wiener import Wiener
+from veilbench.families.autoencoders.baselines.wiener_deconvolution import WienerDeconvolution
+from veilbench.families.autoencoders.data.rows import Part, Rows
+from veilbench.families.autoencoders.nets.autoencoder_net import AutoencoderNet
+from veilbench.families.autoencoders.schemes.autoencoder import CodedRows
+from veilbench.families.autoencoders.schemes.base import Detector, Representation, Restorer
+from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
+from veilbench.families.ciphers.baselines.aes_gcm import AesGcm
+from veilbench.families.ciphers.baselines.one_time_pad import OneTimePad
+from veilbench.families.ciphers.baselines.plaintext import Plaintext
+from veilbench.families.ciphers.baselines.repeated_key import RepeatedKey
+from veilbench.families.ciphers.baselines.substitution import Substitution
+from veilbench.families.ciphers.data.text import Texts
+from veilbench.families.ciphers.modules.cipher_pair import CipherPair
+from veilbench.families.ciphers.nets.mix_transform import AliceAndBob
+from veilbench.families.ciphers.schemes.base import Cipher
+from veilbench.families.ciphers.schemes.keyed import KeyedCipher
+from veilbench.families.mail.baselines.logistic_filter import LogisticFilter
+from veilbench.families.mail.baselines.memorised_mails import MemorisedMails
+from veilbench.families.mail.baselines.one_good_word import OneGoodWord
+from veilbench.families.mail.baselines.source_leak_test import SourceLeakTest
+from veilbench.families.mail.data.mail import MailPart, Mails
+from veilbench.families.mail.data.vocabulary import Vocabulary
+from veilbench.families.mail.nets.mail_classifier import MailClassifierNet
+from veilbench.families.mail.schemes.filter import MailFilter
+from veilbench.families.mail.schemes.spam_scorer import SpamScorer
+from veilbench.families.templates.data.identities import Identities, Impressions
+from veilbench.families.templates.nets.print_encoder import PrintEncoder
+from veilbench.families.templates.schemes.base import TemplateScheme
+from veilbench.families.templates.schemes.biohash import Biohash
+from veilbench.families.templates.schemes.client_hashmaps import ClientHashmaps
+from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.hashmap import HashmapScheme
+from veilbench.families.templates.schemes.iom_grp import IomGrp
+from veilbench.families.templates.schemes.iom_urp import IomUrp
+from veilbench.families.templates.schemes.mlp_hash import MlpHash
+from veilbench.families.templates.schemes.noise_template import NoiseTemplate
+from veilbench.families.templates.schemes.pca_template import PcaTemplate
+from veilbench.families.templates.schemes.polyprotect import Polyprotect
+from veilbench.families.templates.schemes.random_projection import RandomProjection
+from veilbench.families.templates.schemes.raw_template import RawTemplate
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.protocol import Protocol, described
-from veilbench.mail.filter import MailFilter
-from veilbench.mail.spam_scorer import SpamScorer
-from veilbench.modules.cipher_pair import CipherPair
-from veilbench.nets.autoencoder_net import AutoencoderNet
 from veilbench.nets.convolutional import Convolutional, FullyConvolutional
 from veilbench.nets.dense import Dense
-from veilbench.nets.mail_classifier import MailClassifierNet
-from veilbench.nets.mix_transform import AliceAndBob
-from veilbench.nets.print_encoder import PrintEncoder
-from veilbench.representations.autoencoder import CodedRows
-from veilbench.representations.base import Detector, Representation, Restorer
-from veilbench.subject import Subject, load_subject
-from veilbench.templates.base import TemplateScheme
-from veilbench.templates.biohash import Biohash
-from veilbench.templates.client_hashmaps import ClientHashmaps
-from veilbench.templates.extractor import Extractor
-from veilbench.templates.hashmap import HashmapScheme
-from veilbench.templates.iom_grp import IomGrp
-from veilbench.templates.iom_urp import IomUrp
-from veilbench.templates.mlp_hash import MlpHash
-from veilbench.templates.noise_template import NoiseTemplate
-from veilbench.templates.pca_template import PcaTemplate
-from veilbench.templates.polyprotect import Polyprotect
-from veilbench.templates.random_projection import RandomProjection
-from veilbench.templates.raw_template import RawTemplate
 
 WORDS = Vocabulary(["hello", "win", "now", "naïve"])
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from veilbench import sources
+from veilbench.bench import sources
 
 FILES = {
     "toy/__init__.py": "",
@@ -113,8 +113,8 @@ def test_a_file_in_another_folder_of_the_package_changes_it(package: Path, diges
 PRINTED = """
 import sys
 from pathlib import Path
-from veilbench.sources import digest
-node = [{"_target_": "veilbench.data.text.TextData"}, {"_target_": "veilbench.baselines.aes_ctr.AesCtr"}]
+from veilbench.bench.sources import digest
+node = [{"_target_": "veilbench.families.ciphers.data.text.TextData"}, {"_target_": "veilbench.families.ciphers.baselines.aes_ctr.AesCtr"}]
 print(digest(Path(sys.argv[1]) / "train.py", node), digest(Path(sys.argv[1]) / "attack.py", node))
 """
 

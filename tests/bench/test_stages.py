@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from pipelines.compose import composed, plain
 
-from veilbench import stages
-from veilbench.attacks.control_memory import ControlMemory
-from veilbench.errors import UserError
-from veilbench.experiment import Config
+from veilbench.bench import stages
+from veilbench.bench.control_memory import ControlMemory
+from veilbench.bench.errors import UserError
+from veilbench.bench.experiment import Config
 
 WORDS = ["tracking=none", "data.words=[400,600]", "evaluation=[fidelity]", "evaluation.fidelity.length=100"]
 WORDS += ["attack=[chosen_plaintext]", "attack.chosen_plaintext.games=20", "attack.chosen_plaintext.queries=24"]

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from veilbench.baselines.aes_ctr import AesCtr
-from veilbench.baselines.plaintext import Plaintext
-from veilbench.baselines.substitution import Substitution
-from veilbench.ciphers.codebook import CodebookCipher
-from veilbench.errors import UserError
-from veilbench.subject import Subject, load_subject
+from veilbench.bench.errors import UserError
+from veilbench.bench.subject import Subject, load_subject
+from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
+from veilbench.families.ciphers.baselines.plaintext import Plaintext
+from veilbench.families.ciphers.baselines.substitution import Substitution
+from veilbench.families.ciphers.schemes.codebook import CodebookCipher
 
 NETWORK = {"encrypter": [91, 9], "decrypter": [9, 91], "slope": 0.3, "travels": "bits", "centred": False, "members": 1}
 SHAPES = {"encrypter.weights.0": (1, 91, 9), "encrypter.biases.0": (1, 1, 9)}
@@ -133,13 +133,13 @@ def test_a_class_from_elsewhere_is_refused_before_it_is_imported(
     assert "only classes of veilbench may be named" in refusal(saved)
 
 
-@pytest.mark.parametrize("kind", ["veilbench.nowhere.Cipher", "veilbench.baselines.aes_ctr.Gone"])
+@pytest.mark.parametrize("kind", ["veilbench.nowhere.Cipher", "veilbench.families.ciphers.baselines.aes_ctr.Gone"])
 def test_a_class_of_another_version_is_refused(saved: Path, kind: str) -> None:
     edit_head(saved, **{"class": kind})
     assert kind in refusal(saved)
 
 
-@pytest.mark.parametrize("kind", ["veilbench.findings.Metric", "veilbench.subject.load_subject"])
+@pytest.mark.parametrize("kind", ["veilbench.bench.findings.Metric", "veilbench.bench.subject.load_subject"])
 def test_a_class_that_is_no_subject_is_refused(saved: Path, kind: str) -> None:
     edit_head(saved, **{"class": kind})
     assert kind in refusal(saved)
@@ -155,7 +155,7 @@ def test_missing_arrays_and_settings_are_refused(saved: Path) -> None:
     edit_head(saved, settings={})
     assert "chunk" in refusal(saved)
     Plaintext().save(saved)
-    edit_head(saved, **{"class": "veilbench.baselines.aes_ctr.AesCtr"})
+    edit_head(saved, **{"class": "veilbench.families.ciphers.baselines.aes_ctr.AesCtr"})
     assert "key" in refusal(saved)
 
 

@@ -6,8 +6,8 @@ from dataclasses import FrozenInstanceError, fields, replace
 
 import pytest
 
-from veilbench.errors import UserError
-from veilbench.threat import ThreatModel
+from veilbench.bench.errors import UserError
+from veilbench.bench.threat import ThreatModel
 
 FLAGS = [field.name for field in fields(ThreatModel)]
 NOTHING = ThreatModel(**dict.fromkeys(FLAGS, False))

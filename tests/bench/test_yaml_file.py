@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from veilbench.errors import UserError
-from veilbench.yaml_file import read_mapping, read_yaml
+from veilbench.bench.errors import UserError
+from veilbench.bench.yaml_file import read_mapping, read_yaml
 
 BOMB = b"a: &a [1, 2, 3, 4, 5, 6, 7, 8, 9]\n" + b"".join(
     b"%c: &%c [%s]\n" % (98 + i, 98 + i, b", ".join([b"*%c" % (97 + i)] * 9)) for i in range(9)

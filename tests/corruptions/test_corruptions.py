@@ -219,7 +219,7 @@ def test_a_description_makes_the_same_corruption(corruption: Corruption) -> None
     assert np.array_equal(one, other)
 
 
-@pytest.mark.parametrize("name", ["os.system", "veilbench.subject.Subject", "veilbench.corruptions.base.spoiled"])
+@pytest.mark.parametrize("name", ["os.system", "veilbench.bench.subject.Subject", "veilbench.corruptions.base.spoiled"])
 def test_a_description_of_something_else_is_refused(name: str) -> None:
     with pytest.raises((ValueError, TypeError)):
         from_description({"class": name})

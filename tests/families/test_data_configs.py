@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from veilbench.data.rows import PARTS, Rows, RowsData
-from veilbench.errors import UserError
-from veilbench.experiment import build, check, locate
+from veilbench.bench.errors import UserError
+from veilbench.bench.experiment import build, check, locate
+from veilbench.families.autoencoders.data.rows import PARTS, Rows, RowsData
 
 ROOT = Path(__file__).parents[2]
 ALL = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "conf" / "data").glob("*.yaml"))}

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pipelines.compose import composed, plain
 
-from veilbench.errors import UserError
-from veilbench.experiment import build
-from veilbench.representations.base import Detector, Restorer
+from veilbench.bench.errors import UserError
+from veilbench.bench.experiment import build
+from veilbench.families.autoencoders.schemes.base import Detector, Restorer
 
 NAMES = ["reconstruction", "probe", "restoration", "anomaly", "recommendation"]
 

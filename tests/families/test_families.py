@@ -7,10 +7,10 @@ import yaml
 from pipelines.compose import CONF, composed, plain
 from pipelines.listed import PIPELINE
 
+from veilbench.bench.family import family_named, family_of
+from veilbench.bench.roots import find_class
+from veilbench.bench.sources import PACKAGE, imports, module_file
 from veilbench.families import MODULES
-from veilbench.family import family_named, family_of
-from veilbench.roots import find_class
-from veilbench.sources import PACKAGE, imports, module_file
 
 NAMES = [module.split(".")[-2] for module in MODULES]
 DATA = sorted(path.stem for path in (CONF / "data").glob("*.yaml"))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
 from veilbench.federated.aggregations.base import Aggregation, Client, opened, stamp
 from veilbench.federated.aggregations.central_dp import CentralDp
 from veilbench.federated.aggregations.ckks import Ckks

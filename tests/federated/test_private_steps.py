@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from veilbench.families.mail.local_round import client_update, mail_loss
+from veilbench.families.mail.nets.mail_classifier import MailClassifierNet
 from veilbench.federated.aggregations.base import ExampleNoise
 from veilbench.federated.descent import optimizer_of
-from veilbench.federated.local_round import client_update, mail_loss
 from veilbench.federated.private_steps import descend_privately
 from veilbench.federated.protocol import Protocol
-from veilbench.nets.mail_classifier import MailClassifierNet
 
 WORDS, TINY = 12, 1e-9
 

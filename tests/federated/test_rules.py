@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
 from veilbench.federated.aggregations.robust import Robust
 from veilbench.federated.rules import krum, median, trimmed_mean, weighted_mean
 

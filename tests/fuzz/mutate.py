@@ -15,7 +15,7 @@ ODD_VALUES: list[Any] = [
     None, True, False, 0, 1, -1, 2, 3, 0.5, -0.5, 1e-30, 1e308, float("nan"), float("inf"), float("-inf"), 10**6,
     10**9, 10**12, 2**31, 2**63, 2**64, 10**30, "", " ", "x", "0", "nan", "é", "\U0001f4a9", "a" * 3000, "../x",
     "/dev/null", "/dev/zero", "/", "${seed}", "${nope}", [], {}, [[]], [1], [None], ["x"], {"x": 1}, [1, 2, 3, 4, 5],
-    [0.5, 0.5], [float("nan")], "veilbench.stages.os.system", "\ud800",
+    [0.5, 0.5], [float("nan")], "veilbench.bench.stages.os.system", "\ud800",
 ]  # fmt: skip
 
 

@@ -229,7 +229,7 @@ def _stream(number: int, errors: str) -> io.TextIOWrapper:
 
 def _mark_acceptance(marker: int) -> None:
     """Note that settings were taken: the moment at which the stages are run."""
-    from veilbench import stages
+    from veilbench.bench import stages
 
     run_all = stages.run_all
 

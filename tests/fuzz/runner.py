@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from veilbench.lifeline import die_with_parent
+from veilbench.bench.lifeline import die_with_parent
 
 from .case import Case
 from .judge import FAILURES, Judgement, Outcome, judge

@@ -183,8 +183,8 @@ def _write_loaders(bench: Path) -> None:
         node: dict[str, Any] = {"_target_": f"veilbench.data.{kind}"}
         node["source"] = source | {"_target_": f"veilbench.data.{source['_target_']}"}
         if kind == "mail.MailData":
-            tokeniser = {"_target_": "veilbench.data.tokeniser.Tokeniser", "most_words": 512}
-            clients = {"_target_": "veilbench.data.clients.UnequalClients", "sizes": [3, 3]}
+            tokeniser = {"_target_": "veilbench.families.mail.data.tokeniser.Tokeniser", "most_words": 512}
+            clients = {"_target_": "veilbench.families.mail.data.clients.UnequalClients", "sizes": [3, 3]}
             node |= {"tokeniser": tokeniser, "clients": clients, "split": [0.5, 0.1, 0.1, 0.3]}
         content = {"data": node, "digests": {"prepare": "0123456789abcdef"}}
         (bench / "params" / "data" / f"{name}.yaml").write_text(yaml.safe_dump(content, sort_keys=False))

@@ -130,7 +130,7 @@ def test_a_change_that_keeps_size_and_time_is_seen(worker: Worker) -> None:
 def test_the_place_of_a_failure_is_the_innermost_of_ours() -> None:
     text = """warning
 Traceback (most recent call last):
-  File "/somewhere/src/veilbench/data/rows.py", line 7, in load
+  File "/somewhere/src/veilbench/families/autoencoders/data/rows.py", line 7, in load
     x
   File "/usr/lib/python3/json/decoder.py", line 355, in raw_decode
     y

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from veilbench.findings import Metric
+from veilbench.bench.findings import Metric
 from veilbench.metrics.intervals import above_chance, ends, mean, median, proportion
 
 

@@ -8,10 +8,10 @@ import pytest
 from pipelines.compose import composed, plain
 from sklearn.metrics import roc_auc_score
 
-from veilbench.accelerator import Accelerator
-from veilbench.baselines.input_norm import InputNorm
-from veilbench.baselines.pca import Pca
-from veilbench.experiment import build
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.experiment import build
+from veilbench.families.autoencoders.baselines.input_norm import InputNorm
+from veilbench.families.autoencoders.baselines.pca import Pca
 
 
 def aurocs(tmp_path: Path, *overrides: str) -> tuple[float, float, float]:

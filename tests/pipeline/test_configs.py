@@ -12,15 +12,15 @@ from pipelines.explain import CONF
 from pipelines.listed import listed
 from pipelines.resolve import resolve_experiment
 
-from veilbench.baselines.aes_ctr import AesCtr
-from veilbench.baselines.one_time_pad import OneTimePad
-from veilbench.baselines.plaintext import Plaintext
-from veilbench.baselines.substitution import Substitution
-from veilbench.ciphers.codebook import CodebookCipher
-from veilbench.ciphers.keyed import KeyedCipher
-from veilbench.errors import UserError
-from veilbench.experiment import build
-from veilbench.subject import lacking
+from veilbench.bench.errors import UserError
+from veilbench.bench.experiment import build
+from veilbench.bench.subject import lacking
+from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
+from veilbench.families.ciphers.baselines.one_time_pad import OneTimePad
+from veilbench.families.ciphers.baselines.plaintext import Plaintext
+from veilbench.families.ciphers.baselines.substitution import Substitution
+from veilbench.families.ciphers.schemes.codebook import CodebookCipher
+from veilbench.families.ciphers.schemes.keyed import KeyedCipher
 
 ROOT = Path(__file__).parents[2]
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
@@ -97,8 +97,11 @@ def test_every_choice_of_every_group_composes_with_what_it_fits(choice: str) -> 
         ("experiment=mail_central attack=[mail_poison]", "it is not trained in a federation"),
         ("experiment=mail_logistic attack=[mail_word_leak]", "it is not trained in a federation"),
         ("experiment=denoising model=convolutional_denoising attack=[inversion]", "a net without bottleneck"),
-        ("experiment=aes_ctr ++model._target_=veilbench.threat.ThreatModel", "it is not a Trainable or Subject"),
-        ("experiment=pca ++evaluation.probe._target_=veilbench.baselines.pca.Pca", "unknown key evaluation.probe"),
+        ("experiment=aes_ctr ++model._target_=veilbench.bench.threat.ThreatModel", "it is not a Trainable or Subject"),
+        (
+            "experiment=pca ++evaluation.probe._target_=veilbench.families.autoencoders.baselines.pca.Pca",
+            "unknown key evaluation.probe",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_while_composing(overrides: str, said: str) -> None:

@@ -14,7 +14,7 @@ import yaml
 from pipelines.dvc_state import DAMAGED, GOOD, LOCK, NOTES, is_whole, keep, mend
 from pipelines.repro import main
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
 
 from .conftest import ROOT, Project
 

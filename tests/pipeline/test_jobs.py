@@ -16,13 +16,13 @@ from pipelines import hydra_folders
 from pipelines.hydra_folders import Before
 from pipelines.job import RECORD, flat, recorded
 
-from veilbench.errors import UserError
-from veilbench.store.replacing import locked
+from veilbench.bench.errors import UserError
+from veilbench.families.templates.store.replacing import locked
 
 from .conftest import ROOT
 
 QUICK = ["experiment=aes_ctr", "tracking=none", "attack=[]", "evaluation=[]", "data.words=[400,600]"]
-TRACKING = {"_target_": "veilbench.tracking.NoTracking"}
+TRACKING = {"_target_": "veilbench.bench.tracking.NoTracking"}
 CONFIG = {"seed": 0, "model": {"net": {"code": 4}, "parts": [1, 2]}, "attack": {}, "tracking": TRACKING, "digests": {}}
 
 

@@ -9,7 +9,7 @@ import pytest
 from pipelines.arguments import MOST_JOBS, check_arguments
 from pipelines.compose import composed, plain
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
 
 from .conftest import ROOT
 
@@ -104,7 +104,7 @@ def test_an_experiment_may_set_up_what_another_one_chooses(conf: Path) -> None:
         (["experiment=pca", "model.code=${nowhere}"], "nowhere"),
         (["experiment=cipher_small", "++model.slope={_target_:os.getcwd}"], "model.slope._target_=os.getcwd"),
         (["experiment=aes_ctr", "~model", "+model={_target_:os.getcwd}"], "model takes one name"),
-        (["experiment=aes_ctr", "++model._target_=veilbench.stages.os.system"], "there is no module"),
+        (["experiment=aes_ctr", "++model._target_=veilbench.bench.stages.os.system"], "there is no module"),
     ],
 )
 def test_a_wrong_override_is_one_line(overrides: list[str], said: str) -> None:

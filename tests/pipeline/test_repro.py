@@ -7,7 +7,7 @@ import shutil
 import pytest
 from pipelines.repro import AT_A_TIME, main, portions
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
 
 from .conftest import Project
 

@@ -48,7 +48,7 @@ def test_a_base_config_reruns_the_experiments_that_share_it(project: Project) ->
 
 def test_a_module_reruns_the_experiments_that_use_it(project: Project) -> None:
     project.edit(
-        "src/veilbench/baselines/substitution.py",
+        "src/veilbench/families/ciphers/baselines/substitution.py",
         "rng = np.random.default_rng(seed)",
         "rng = np.random.default_rng(seed + 1)",
     )
@@ -59,7 +59,7 @@ def test_a_module_reruns_the_experiments_that_use_it(project: Project) -> None:
 
 
 def test_a_comment_in_code_reruns_only_resolve(project: Project) -> None:
-    project.edit("src/veilbench/baselines/aes_ctr.py", "class AesCtr", "# A comment.\nclass AesCtr")
+    project.edit("src/veilbench/families/ciphers/baselines/aes_ctr.py", "class AesCtr", "# A comment.\nclass AesCtr")
     assert project.repro() == {"resolve"}
 
 

@@ -10,9 +10,9 @@ import yaml
 from pipelines import search as script
 from pipelines.explain import CONF
 
-from veilbench.errors import UserError
-from veilbench.search import Range, Search, read_search
-from veilbench.store.replacing import locked
+from veilbench.bench.errors import UserError
+from veilbench.bench.search import Range, Search, read_search
+from veilbench.families.templates.store.replacing import locked
 
 SMALL = Search(3, "evaluate.x", "minimize", {"a": [1, 2], "b": Range(0.5, 1.0), "c": Range(1, 9, log=True)}, "loss")
 

@@ -7,8 +7,8 @@ import string
 import numpy as np
 import pytest
 
-from veilbench.data import alphabet
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.text import alphabet
 
 CHARACTERS = [chr(point) for point in range(32, 123)]
 

@@ -7,8 +7,8 @@ from pydoc_data.topics import topics as raw
 import numpy as np
 import pytest
 
-from veilbench.data import english
-from veilbench.data.alphabet import normalise
+from veilbench.text import english
+from veilbench.text.alphabet import normalise
 
 SHARES = [0.5, 0.35, 0.15]
 LONG = 60  # characters from which a paragraph is a sentence rather than a heading such as "Examples:"

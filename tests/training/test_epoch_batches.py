@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from veilbench.data.epoch_batches import EpochBatches, epoch_order
+from veilbench.training.epoch_batches import EpochBatches, epoch_order
 
 
 def test_every_row_comes_once_an_epoch_the_last_few_too() -> None:

@@ -7,12 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from veilbench.accelerator import Accelerator
-from veilbench.data.clients import EqualClients, UnequalClients
-from veilbench.data.mail import MailData, Mails
-from veilbench.data.mail_corpus.mail_corpus import MailCorpus
-from veilbench.data.tokeniser import Tokeniser
-from veilbench.errors import UserError
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Findings
+from veilbench.families.mail.data.clients import EqualClients, UnequalClients
+from veilbench.families.mail.data.corpus.mail_corpus import MailCorpus
+from veilbench.families.mail.data.mail import MailData, Mails
+from veilbench.families.mail.data.tokeniser import Tokeniser
+from veilbench.families.mail.modules.mail_classifier import MailClassifier
+from veilbench.families.mail.schemes.filter import MailFilter
+from veilbench.families.templates.store.replacing import locked
 from veilbench.federated.aggregations.base import Aggregation
 from veilbench.federated.aggregations.central_dp import CentralDp
 from veilbench.federated.aggregations.ckks import Ckks
@@ -20,10 +24,6 @@ from veilbench.federated.aggregations.faulty import Fault, Faulty, Kind
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.aggregations.robust import Robust
 from veilbench.federated.aggregations.secagg import Secagg
-from veilbench.findings import Findings
-from veilbench.mail.filter import MailFilter
-from veilbench.modules.mail_classifier import MailClassifier
-from veilbench.store.replacing import locked
 from veilbench.training.federated import Federated
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from veilbench.accelerator import Accelerator
-from veilbench.data.rows import Part, Rows
-from veilbench.modules.autoencoder import Autoencoder
+from veilbench.bench.accelerator import Accelerator
+from veilbench.families.autoencoders.data.rows import Part, Rows
+from veilbench.families.autoencoders.modules.autoencoder import Autoencoder
 from veilbench.nets.dense import Dense
 from veilbench.training.paced import Paced
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from veilbench.attacks.pgd import Score
+from veilbench.attack_methods.pgd import Score
 
 Search = Callable[[Score, Tensor, Tensor, torch.Generator], Tensor]  # score to lower, rows, radii -> moved rows
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from veilbench.attacks.pgd import lengths, value_and_gradient
+from veilbench.attack_methods.pgd import lengths, value_and_gradient
 
 if TYPE_CHECKING:
     import torch
 
-    from veilbench.attacks.case import Case, Search
+    from veilbench.attack_methods.case import Case, Search
 
 NOTICEABLE = 0.05  # a share of the rows below which a difference is not spoken of
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.ridge import Inverse
+from veilbench.attack_methods.ridge import Inverse
+from veilbench.bench.accelerator import Accelerator
 from veilbench.training.central import Batches
 
 STEPS_PER_CALL, BATCH = 25, 64

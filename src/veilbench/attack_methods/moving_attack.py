@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.base import CONFIDENCE, Attack, D, S
-from veilbench.findings import Control, Curve, Figure, Findings, Metric
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.attack import CONFIDENCE, Attack, D, S
+from veilbench.bench.findings import Control, Curve, Figure, Findings, Metric
+from veilbench.bench.threat import ThreatModel
 from veilbench.metrics.intervals import above_chance, ends, proportion
 from veilbench.metrics.nearest import Norm
-from veilbench.threat import ThreatModel
 
 if TYPE_CHECKING:
     import torch
 
-    from veilbench.attacks.case import Case, Search
-    from veilbench.attacks.pgd import Box
+    from veilbench.attack_methods.case import Case, Search
+    from veilbench.attack_methods.pgd import Box
 
 NO_GRADIENT = "{} has no gradient, or the threat model does not grant what it takes"
 NOISE_TRIALS = 8  # repetitions of the control, so that chance is known better than what is compared with it
@@ -101,7 +101,7 @@ class MovingAttack(Attack[S, D]):
 
     def _own_control(self, subject: S, data: D, trainer: Accelerator, seed: np.random.SeedSequence) -> Control:
         """Noise against noise, on the subject itself."""
-        from veilbench.attacks.case import climb
+        from veilbench.attack_methods.case import climb
 
         rng, device, box = np.random.default_rng(seed), trainer.device(), self.box(data)
         case = self.cases(subject, data, rng)[0]
@@ -113,12 +113,12 @@ class MovingAttack(Attack[S, D]):
         return [budget for budget in self.budgets if budget <= self.judged_at or not control]
 
     def _descent(self, steps: int, box: Box) -> Search:
-        from veilbench.attacks.pgd import pgd
+        from veilbench.attack_methods.pgd import pgd
 
         return lambda score, rows, radii, draw: pgd(score, rows, radii, self.norm, steps, self.restarts, draw, box)
 
     def _noise(self, box: Box) -> Search:
-        from veilbench.attacks.pgd import best_noise
+        from veilbench.attack_methods.pgd import best_noise
 
         return lambda score, rows, radii, draw: best_noise(score, rows, radii, self.norm, self.restarts, draw, box)
 
@@ -126,7 +126,7 @@ class MovingAttack(Attack[S, D]):
         self, case: Case, box: Box, device: torch.device, rng: np.random.Generator, control: bool
     ) -> np.ndarray:
         """Each row's chance to be moved across by noise at each budget, shape (budgets, rows)."""
-        from veilbench.attacks.case import climb
+        from veilbench.attack_methods.case import climb
 
         trials = [climb(case, self._noise(box), self._budgets(control), device, rng) for _ in range(NOISE_TRIALS)]
         return np.asarray(np.mean(trials, axis=0))
@@ -135,8 +135,8 @@ class MovingAttack(Attack[S, D]):
         self, case: Case, box: Box, device: torch.device, rng: np.random.Generator, control: bool, white: bool
     ) -> dict[str, np.ndarray]:
         """For each search who is across at a budget or a smaller one, shape (budgets, rows)."""
-        from veilbench.attacks.case import climb
-        from veilbench.attacks.square import square
+        from veilbench.attack_methods.case import climb
+        from veilbench.attack_methods.square import square
 
         searches: dict[str, Search] = {
             "search": lambda score, rows, radii, draw: square(score, rows, radii, self.norm, self.queries, draw, box)
@@ -197,7 +197,7 @@ class MovingAttack(Attack[S, D]):
         device: torch.device,
         rng: np.random.Generator,
     ) -> list[str]:
-        from veilbench.attacks.gradient_checks import GradientChecks
+        from veilbench.attack_methods.gradient_checks import GradientChecks
 
         doubts = GradientChecks(self.labels[name], self.budgets, self.budgets.index(self.judged_at), self.steps)
         if "gradient" in crossed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from veilbench.attacks.pgd import Box, Score, column, direction, projected
+from veilbench.attack_methods.pgd import Box, Score, column, direction, projected
 from veilbench.metrics.nearest import Norm
 
 FIRST_SHARE = 0.5  # of a row's numbers that one proposal changes

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
-from veilbench.errors import UserError
-from veilbench.limits import Parallel
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import Parallel
 
 if TYPE_CHECKING:
     import torch

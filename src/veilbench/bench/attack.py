@@ -8,13 +8,13 @@ from typing import Generic, TypeVar, cast
 
 import numpy as np
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.control_memory import ControlMemory
-from veilbench.contracts import Examiner
-from veilbench.errors import UserError
-from veilbench.findings import Control, Findings, judge
-from veilbench.subject import Subject
-from veilbench.threat import ThreatModel
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.contracts import Examiner
+from veilbench.bench.control_memory import ControlMemory
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Control, Findings, judge
+from veilbench.bench.subject import Subject
+from veilbench.bench.threat import ThreatModel
 
 CONFIDENCE = 0.99  # of the intervals of gains: verdicts are many, and each must not be a matter of luck
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.base import Attack
-from veilbench.contracts import DataSet, Evaluation, Examiner, Kinds, Tracker, Trainable, Training
-from veilbench.errors import UserError
-from veilbench.subject import Subject, lacking
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.attack import Attack
+from veilbench.bench.contracts import DataSet, Evaluation, Examiner, Kinds, Tracker, Trainable, Training
+from veilbench.bench.errors import UserError
+from veilbench.bench.subject import Subject, lacking
 
 ROLES: dict[str, tuple[type, ...]] = {
     "data": (DataSet,),

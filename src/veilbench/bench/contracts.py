@@ -1,8 +1,8 @@
 """What a data set, a model, a training and an evaluation are to the pipeline, and what they declare of each other.
 
 Each declares the kinds of objects that it takes and gives. `compatibility` compares them while an experiment is
-composed, before anything is prepared or trained. An attack's contract is `attacks.base.Attack`, and that of a trained
-model `subject.Subject`.
+composed, before anything is prepared or trained. An attack's contract is `bench.attack.Attack`, and that of a trained
+model `bench.subject.Subject`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from veilbench.subject import Subject
+from veilbench.bench.subject import Subject
 
 if TYPE_CHECKING:
-    from veilbench.accelerator import Accelerator
-    from veilbench.findings import Findings
+    from veilbench.bench.accelerator import Accelerator
+    from veilbench.bench.findings import Findings
 
 Kinds = type | tuple[type, ...]
 

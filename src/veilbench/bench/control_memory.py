@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from veilbench.beside import whole_file
-from veilbench.findings import Control
+from veilbench.bench.beside import whole_file
+from veilbench.bench.findings import Control
 
 _CONTROL = TypeAdapter(Control)
 

@@ -18,11 +18,11 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_typ
 
 from typing_extensions import get_protocol_members
 
-from veilbench.errors import UserError, suggest
-from veilbench.limits import require_value
-from veilbench.roots import find_class
-from veilbench.subject import Subject
-from veilbench.yaml_file import read_mapping
+from veilbench.bench.errors import UserError, suggest
+from veilbench.bench.limits import require_value
+from veilbench.bench.roots import find_class
+from veilbench.bench.subject import Subject
+from veilbench.bench.yaml_file import read_mapping
 
 T = TypeVar("T")
 Config = dict[str, Any]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from veilbench.experiment import Config
-from veilbench.report.specs import Card, Comparison, Rate, Tradeoff, Utility
+from veilbench.bench.experiment import Config
+from veilbench.bench.report.specs import Card, Comparison, Rate, Tradeoff, Utility
 
 
 @dataclass(frozen=True)

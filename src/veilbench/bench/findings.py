@@ -1,6 +1,6 @@
 """What a stage found: metrics with intervals, tables, figures, a verdict; and its record on disk.
 
-A stage writes one folder, whole or not at all (`folders.whole_folder`):
+A stage writes one folder, whole or not at all (`bench.folders.whole_folder`):
 
     metrics.json    {"name": value}: the headline numbers, for `dvc metrics`
     findings.json   everything found: `Findings.as_dict`
@@ -20,8 +20,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from veilbench.csv_cells import escape
-from veilbench.errors import UserError
+from veilbench.bench.csv_cells import escape
+from veilbench.bench.errors import UserError
 
 RECORD = ("metrics.json", "findings.json", "curves.csv", "cost.json")
 CURVE_COLUMNS = ("curve", "x", "y", "low", "high")

@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from veilbench.beside import abandoned, beside, fresh, hold, remove
-from veilbench.errors import UserError
+from veilbench.bench.beside import abandoned, beside, fresh, hold, remove
+from veilbench.bench.errors import UserError
 
 PARTIAL, EARLIER = "partial", "earlier"  # kinds of leftovers; .gitignore and .dvcignore name them
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

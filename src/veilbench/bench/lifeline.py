@@ -1,8 +1,8 @@
 """A stage ends when the `dvc repro` that started it ends.
 
 Otherwise a killed `dvc repro` leaves its stage running, which would write into the folders of the next one. For a
-program that knows nothing of it: `python -m veilbench.lifeline PARENT PROGRAM [ARGUMENT ...]`, where PARENT is the
-number of the process that starts it.
+program that knows nothing of it: `python -m veilbench.bench.lifeline PARENT PROGRAM [ARGUMENT ...]`, where PARENT is
+the number of the process that starts it.
 """
 
 from __future__ import annotations

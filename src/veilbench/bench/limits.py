@@ -16,7 +16,7 @@ from typing import Annotated, Any, get_type_hints
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
 
 MOST = 10**7
 Count = Annotated[int, Ge(1), Le(MOST)]  # of things that are kept: rows, mails, members, repeats of a measurement

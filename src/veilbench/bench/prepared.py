@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
 
 ABOUT = "about.json"
 T = TypeVar("T")

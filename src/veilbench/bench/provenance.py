@@ -11,8 +11,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from veilbench.errors import UserError
-from veilbench.experiment import Config
+from veilbench.bench.errors import UserError
+from veilbench.bench.experiment import Config
 
 FILE = "made_by.json"
 BEFORE = {

@@ -12,7 +12,7 @@ import re
 from importlib.util import find_spec
 from typing import TypeVar
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
 
 T = TypeVar("T")
 PACKAGES = ("veilbench",)
@@ -23,7 +23,7 @@ def find_class(target: object, kind: type[T], where: str = "") -> type[T]:
     """Import the class that a dotted name stands for.
 
     Args:
-        target: such as "veilbench.baselines.pca.Pca".
+        target: such as "veilbench.families.autoencoders.baselines.pca.Pca".
         kind: the class must be this one or derived from it; `object` allows every class.
         where: the place of the name in a configuration or a file, for the error.
 

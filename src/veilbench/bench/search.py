@@ -9,8 +9,8 @@ from typing import Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from veilbench.errors import UserError
-from veilbench.yaml_file import read_yaml
+from veilbench.bench.errors import UserError
+from veilbench.bench.yaml_file import read_yaml
 
 
 @dataclass(frozen=True)

@@ -16,15 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from veilbench.accelerator import watched
-from veilbench.attacks.control_memory import ControlMemory
-from veilbench.errors import UserError
-from veilbench.experiment import Config, part
-from veilbench.findings import RECORD, Findings, write_record
-from veilbench.folders import content_digest, whole_folder
-from veilbench.provenance import require, sign, written
-from veilbench.sources import PACKAGE, digest
-from veilbench.subject import load_subject
+from veilbench.bench.accelerator import watched
+from veilbench.bench.control_memory import ControlMemory
+from veilbench.bench.errors import UserError
+from veilbench.bench.experiment import Config, part
+from veilbench.bench.findings import RECORD, Findings, write_record
+from veilbench.bench.folders import content_digest, whole_folder
+from veilbench.bench.provenance import require, sign, written
+from veilbench.bench.sources import PACKAGE, digest
+from veilbench.bench.subject import load_subject
 
 Watch = Callable[[int, dict[str, float]], None]
 PREPARED, RESULTS = Path("prepared"), Path("results")

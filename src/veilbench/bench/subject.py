@@ -12,8 +12,8 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from veilbench.errors import UserError
-from veilbench.roots import find_class
+from veilbench.bench.errors import UserError
+from veilbench.bench.roots import find_class
 
 FORMAT = 1
 F = TypeVar("F", bound=Callable[..., Any])

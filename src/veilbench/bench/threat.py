@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from yaml.constructor import ConstructorError
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
 
 MOST_NODES, DEEPEST = 100_000, 100  # after each alias is replaced by what it stands for
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from veilbench.errors import UserError
-from veilbench.roots import find_class
+from veilbench.bench.errors import UserError
+from veilbench.bench.roots import find_class
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from veilbench.bench.limits import NotNegative
 from veilbench.corruptions.base import Corruption
-from veilbench.limits import NotNegative
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

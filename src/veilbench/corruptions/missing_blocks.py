@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from veilbench.bench.limits import Count, Side
 from veilbench.corruptions.base import Corruption, need_images
-from veilbench.limits import Count, Side
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

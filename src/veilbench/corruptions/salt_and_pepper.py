@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from veilbench.bench.limits import Share
 from veilbench.corruptions.base import Corruption, need_images, need_share
-from veilbench.limits import Share
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from veilbench.bench.limits import NotNegative
 from veilbench.corruptions.base import Corruption, need_images
-from veilbench.limits import NotNegative
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from veilbench.bench.limits import Share
 from veilbench.corruptions.base import Corruption, need_images
-from veilbench.limits import Share
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from veilbench.family import register
+from veilbench.bench.family import register
 
 MODULES = (
     "veilbench.families.ciphers.family",

@@ -6,7 +6,7 @@ import importlib
 import os
 from typing import Any
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
 
 
 def flower(part: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
 from veilbench.federated.aggregations.base import Aggregator, stamp
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
 from veilbench.federated.aggregations.base import ExampleNoise
 from veilbench.federated.aggregations.noise import steps_of
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from veilbench.experiment import build_as
+from veilbench.bench.experiment import build_as
+from veilbench.bench.limits import Count, LearningRate, Momentum, NotNegative, Steps
 from veilbench.federated.aggregations.base import Aggregation
-from veilbench.limits import Count, LearningRate, Momentum, NotNegative, Steps
 
 
 @dataclass(frozen=True)

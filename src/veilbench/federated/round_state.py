@@ -10,8 +10,8 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save
 
-from veilbench.beside import whole_file
-from veilbench.errors import UserError
+from veilbench.bench.beside import whole_file
+from veilbench.bench.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from veilbench.data.image_depth import channels
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.images.image_depth import channels
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from veilbench.findings import Metric
+from veilbench.bench.findings import Metric
 from veilbench.metrics.intervals import proportion
 
 FEWEST_ERRORS = 10

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from veilbench.limits import require_room
+from veilbench.bench.limits import require_room
 
 LEAST = 0.1  # deviations between a row's two means
 

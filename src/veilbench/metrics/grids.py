@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from veilbench.findings import Picture
+from veilbench.bench.findings import Picture
 
 GAP, SMALLEST = 2, 48  # pixels between images; tiles smaller than this are enlarged by whole factors
 

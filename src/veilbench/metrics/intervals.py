@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.special import bdtr, betaincinv, stdtrit  # scipy.stats takes a second to import, in every stage
 
-from veilbench.findings import Metric
+from veilbench.bench.findings import Metric
 
 
 def proportion(successes: int, n: int, confidence: float = 0.95) -> Metric:

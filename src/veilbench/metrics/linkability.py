@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from veilbench.findings import Metric
+from veilbench.bench.findings import Metric
 from veilbench.metrics.biometric import Comparisons, interval
 
 FOLDS, PRIOR = 5, 0.5  # PRIOR: of each kind, in each bin, so that an empty bin says nothing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from veilbench.findings import Metric
+from veilbench.bench.findings import Metric
 from veilbench.metrics.anomaly import Ranking
 from veilbench.metrics.intervals import proportion
 

@@ -10,8 +10,8 @@ from annotated_types import Ge, MinLen
 from torch import Tensor, nn
 from torch.nn import functional
 
-from veilbench.errors import UserError
-from veilbench.limits import Depth, Side, Width, require_weights
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import Depth, Side, Width, require_weights
 from veilbench.nets.dense import Activation, activation
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from annotated_types import Ge, Le
 from torch import nn
 
-from veilbench.limits import Width, require_weights
+from veilbench.bench.limits import Width, require_weights
 
 ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "elu": nn.ELU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 Activation = Literal["relu", "leaky_relu", "elu", "tanh", "sigmoid", "identity"]

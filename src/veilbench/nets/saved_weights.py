@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from veilbench.checked_arrays import require_array
-from veilbench.limits import LARGEST_VALUE
+from veilbench.bench.checked_arrays import require_array
+from veilbench.bench.limits import LARGEST_VALUE
 
 
 def load_weights(net: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from veilbench.limits import require_weights
+from veilbench.bench.limits import require_weights
 
 
 class StackedMLP(nn.Module):

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
 
 FIRST, SIZE = 32, 91
 LAST = FIRST + SIZE - 1

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from veilbench.data.alphabet import normalise
+from veilbench.text.alphabet import normalise
 
 BREAK = "\n"
 

@@ -14,12 +14,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from veilbench.accelerator import Accelerator
-from veilbench.contracts import Training
-from veilbench.errors import UserError
-from veilbench.findings import Curve, Figure, Findings, Metric
-from veilbench.limits import Count, Steps
-from veilbench.subject import Subject
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.contracts import Training
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Curve, Figure, Findings, Metric
+from veilbench.bench.limits import Count, Steps
+from veilbench.bench.subject import Subject
 
 
 class Batches(IterableDataset[Tensor]):

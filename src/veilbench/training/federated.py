@@ -15,10 +15,14 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from veilbench.accelerator import Accelerator
-from veilbench.contracts import Training
-from veilbench.data.epoch_batches import EpochBatches
-from veilbench.errors import UserError
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.contracts import Training
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Findings
+from veilbench.bench.limits import Count, NotNegative, Positive, PositiveShare, Steps
+from veilbench.bench.subject import Subject
+from veilbench.families.mail.modules.mail_classifier import MailClassifier
+from veilbench.families.templates.store.replacing import locked
 from veilbench.federated.aggregations.base import Aggregation, Client
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.descent import descend
@@ -27,11 +31,7 @@ from veilbench.federated.inbox import Inbox, RoundPolicy
 from veilbench.federated.private_steps import descend_privately
 from veilbench.federated.protocol import Protocol, described
 from veilbench.federated.round_state import RoundState
-from veilbench.findings import Findings
-from veilbench.limits import Count, NotNegative, Positive, PositiveShare, Steps
-from veilbench.modules.mail_classifier import MailClassifier
-from veilbench.store.replacing import locked
-from veilbench.subject import Subject
+from veilbench.training.epoch_batches import EpochBatches
 from veilbench.training.round_history import record, record_privacy
 
 NEXT_CLIENT = 7_368_787  # between the seeds of two clients' orders; the first client's is that of central training

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from veilbench.accelerator import Accelerator
-from veilbench.contracts import Training
-from veilbench.findings import Findings
-from veilbench.subject import Subject
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.contracts import Training
+from veilbench.bench.findings import Findings
+from veilbench.bench.subject import Subject
 
 
 class NoTraining(Training):

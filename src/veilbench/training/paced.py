@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from veilbench.limits import Count, Positive, Steps
+from veilbench.bench.limits import Count, Positive, Steps
 from veilbench.training.central import Batches, Central
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Curve, Figure, Findings, Metric
 from veilbench.federated.aggregations.base import Aggregation
-from veilbench.findings import Curve, Figure, Findings, Metric
 
 
 def record(found: Findings, history: list[dict[str, float]]) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from veilbench.data.epoch_batches import EpochBatches
-from veilbench.limits import Count, Steps
+from veilbench.bench.limits import Count, Steps
 from veilbench.training.central import Central
+from veilbench.training.epoch_batches import EpochBatches
 
 
 class WholeEpochs(Central):

@@ -3,8 +3,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from veilbench.report.leaderboard import Row, collect
-from veilbench.report.records import Record, read_all
+from veilbench.bench.report.leaderboard import Row, collect
+from veilbench.bench.report.records import Record, read_all
 
 
 @dataclass

@@ -7,11 +7,11 @@ import pytest
 from made_bench import Bench
 
 from fake_records import advantage, figure, training
-from veilbench.findings import Curve, Figure, Metric
-from veilbench.report import numbers
-from veilbench.report.figures import draw, looks
-from veilbench.report.overview import overview, titles
-from veilbench.report.svg import ROLES
+from veilbench.bench.findings import Curve, Figure, Metric
+from veilbench.bench.report import numbers
+from veilbench.bench.report.figures import draw, looks
+from veilbench.bench.report.overview import overview, titles
+from veilbench.bench.report.svg import ROLES
 
 SVG = "{http://www.w3.org/2000/svg}"
 CURVE = Curve("loss", [1, 2, 3], [0.5, 0.2, 0.1])

@@ -14,12 +14,12 @@ from made_bench import Bench
 from rich.console import Console
 
 from fake_records import attack, config, put
-from veilbench.csv_cells import unescape
-from veilbench.errors import UserError
-from veilbench.experiment import identity, load
-from veilbench.findings import Findings, Metric, Verdict
-from veilbench.report.leaderboard import SCHEMA, collect, flatten, load_rows, overall, worst, write
-from veilbench.report.table import print_table
+from veilbench.bench.csv_cells import unescape
+from veilbench.bench.errors import UserError
+from veilbench.bench.experiment import identity, load
+from veilbench.bench.findings import Findings, Metric, Verdict
+from veilbench.bench.report.leaderboard import SCHEMA, collect, flatten, load_rows, overall, worst, write
+from veilbench.bench.report.table import print_table
 
 CHECK = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text("utf8")))
 
@@ -155,7 +155,7 @@ def test_a_number_that_is_none_is_never_written(made: Bench, tmp_path: Path) -> 
 
 
 def test_no_tracking_no_mlflow(tmp_path: Path) -> None:
-    settings = config("x") | {"tracking": {"_target_": "veilbench.tracking.NoTracking"}}
+    settings = config("x") | {"tracking": {"_target_": "veilbench.bench.tracking.NoTracking"}}
     put(tmp_path, "x", {}, settings)
     row = collect(["x"], tmp_path / "params", tmp_path / "results")[0]
     assert row["mlflow"] is None

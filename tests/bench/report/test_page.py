@@ -10,9 +10,9 @@ from made_bench import Bench
 
 from fake_records import bench, config, evaluation, put, training
 from seen_page import Seen
-from veilbench.findings import Control, Findings, Metric
-from veilbench.report.page import render, write
-from veilbench.report.records import read_all
+from veilbench.bench.findings import Control, Findings, Metric
+from veilbench.bench.report.page import render, write
+from veilbench.bench.report.records import read_all
 
 VOID = {"meta", "link", "br", "input", "img", "hr"}
 

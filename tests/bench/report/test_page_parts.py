@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from fake_records import around, config, evaluation, put, training
-from veilbench.family import family_named
-from veilbench.findings import Curve, Figure, Findings, Metric, Table
+from veilbench.bench.family import family_named
+from veilbench.bench.findings import Curve, Figure, Findings, Metric, Table
+from veilbench.bench.report.leaderboard import row
+from veilbench.bench.report.page import board, numeric, render
+from veilbench.bench.report.records import Record, read_all
 from veilbench.metrics.grids import picture
-from veilbench.report.leaderboard import row
-from veilbench.report.page import board, numeric, render
-from veilbench.report.records import Record, read_all
 
 CLOUD = Figure("The code", "first", "second", [Curve("a", [1, 2], [3, -4]), Curve("b", [2], [1])], points=True)
 TABLE = Table("Beside others", ["model", "error", "words"], [["this <one>", Metric(0.5, 0.4, 0.6, 9), None]])

@@ -7,7 +7,7 @@ import yaml
 from made_bench import Bench
 from pipelines import report
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from veilbench.tracking import publisher_process
+from veilbench.bench.tracking import publisher_process
 
 
 @pytest.fixture(autouse=True)

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from veilbench.findings import Curve, Figure, Findings, Metric, Verdict, write_record
-from veilbench.provenance import sign
-from veilbench.tracking.publishing import Job
+from veilbench.bench.findings import Curve, Figure, Findings, Metric, Verdict, write_record
+from veilbench.bench.provenance import sign
+from veilbench.bench.tracking.publishing import Job
 
-MLFLOW = {"_target_": "veilbench.tracking.mlflow.Mlflow"}
+MLFLOW = {"_target_": "veilbench.bench.tracking.mlflow.Mlflow"}
 
 
 def config(name: str = "e", seed: int = 0, **tracking: Any) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from veilbench.tracking import claim
-from veilbench.tracking.claim import DEADLINE, DIGEST, GRACE, PUBLISHER, STAGE, TICKET, Busy, Queue
-from veilbench.tracking.presence import Publisher
-from veilbench.tracking.store import Store
+from veilbench.bench.tracking import claim
+from veilbench.bench.tracking.claim import DEADLINE, DIGEST, GRACE, PUBLISHER, STAGE, TICKET, Busy, Queue
+from veilbench.bench.tracking.presence import Publisher
+from veilbench.bench.tracking.store import Store
 
 
 @dataclass
@@ -158,7 +158,7 @@ def test_a_process_number_that_is_used_again_is_another_process() -> None:
 
 
 def _started_of(process: int) -> str:
-    from veilbench.tracking.presence import _started
+    from veilbench.bench.tracking.presence import _started
 
     try:
         return _started(process)

@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 from made_records import config, make
 
-from veilbench.errors import UserError
-from veilbench.experiment import build, check
-from veilbench.tracking import Mlflow, NoTracking, publisher_process
-from veilbench.tracking.faults import StoreFault
+from veilbench.bench.errors import UserError
+from veilbench.bench.experiment import build, check
+from veilbench.bench.tracking import Mlflow, NoTracking, publisher_process
+from veilbench.bench.tracking.faults import StoreFault
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_addresses_that_are_refused(uri: str, words: str, monkeypatch: pytest.Mo
 )  # fmt: skip
 def test_a_password_is_refused_in_a_configuration_and_not_shown(uri: str) -> None:
     with pytest.raises(UserError, match="MLFLOW_TRACKING_URI") as error:
-        build({"_target_": "veilbench.tracking.mlflow.Mlflow", "uri": uri})
+        build({"_target_": "veilbench.bench.tracking.mlflow.Mlflow", "uri": uri})
     assert "pa55word" not in str(error.value)
     assert "tracking.uri=" in str(error.value)
 
@@ -83,12 +83,12 @@ def test_a_password_in_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("deadline", [0.0, -1.0, float("inf"), float("nan")])
 def test_a_deadline_is_some_seconds(deadline: float) -> None:
     with pytest.raises(UserError, match=f"tracking.deadline={deadline} is not allowed"):
-        check({"_target_": "veilbench.tracking.Mlflow", "deadline": deadline}, "tracking")
+        check({"_target_": "veilbench.bench.tracking.Mlflow", "deadline": deadline}, "tracking")
 
 
 def test_configurations_of_earlier_versions_are_read() -> None:
     for name, kind in (("Mlflow", Mlflow), ("NoTracking", NoTracking)):
-        node = {"_target_": f"veilbench.tracking.{name}"}
+        node = {"_target_": f"veilbench.bench.tracking.{name}"}
         check(node)
         assert type(build(node)) is kind
 
@@ -170,7 +170,7 @@ def test_the_process_ends_when_the_one_that_started_it_is_killed(tmp_path: Path)
     settings = config()
     make(tmp_path / "r", settings)
     code = (
-        "import json, pathlib; from veilbench.tracking import Mlflow, publisher_process as p\n"
+        "import json, pathlib; from veilbench.bench.tracking import Mlflow, publisher_process as p\n"
         "made = p.PublisherProcess(); print(made.process.pid, flush=True)\n"
         "p._process = made\n"
         "r = pathlib.Path('r'); Mlflow(deadline=600.0).publish(json.loads((r / 'experiment.yaml').read_text()), r)"

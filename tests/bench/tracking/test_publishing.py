@@ -12,11 +12,11 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, PERMISSION_DENIED
 from mlflow.tracking import MlflowClient
 
-from veilbench.errors import UserError
-from veilbench.findings import Curve, Figure, Findings, Metric, Verdict
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Curve, Figure, Findings, Metric, Verdict
+from veilbench.bench.tracking.faults import StoreFault, Unreachable, explain
+from veilbench.bench.tracking.publishing import publish
 from veilbench.metrics.grids import picture
-from veilbench.tracking.faults import StoreFault, Unreachable, explain
-from veilbench.tracking.publishing import publish
 
 
 def rows(store: Path, experiment: str = "veilbench") -> list[Any]:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from made_records import config, make
 
-from veilbench.csv_cells import escape, unescape
-from veilbench.errors import UserError
-from veilbench.findings import Curve, Figure, Findings, write_record
-from veilbench.tracking.record import headline, read_points, read_record
+from veilbench.bench.csv_cells import escape, unescape
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Curve, Figure, Findings, write_record
+from veilbench.bench.tracking.record import headline, read_points, read_record
 
 STAGES = ("train", "evaluate", "attack")
 FILES = ("metrics.json", "findings.json", "cost.json", "curves.csv")

@@ -16,11 +16,13 @@ from pathlib import Path
 import pytest
 from made_records import config, job, make
 
-from veilbench.tracking.faults import StoreFault, Unreachable, explain
-from veilbench.tracking.publishing import publish
-from veilbench.tracking.store import open_store, sqlite_file
+from veilbench.bench.tracking.faults import StoreFault, Unreachable, explain
+from veilbench.bench.tracking.publishing import publish
+from veilbench.bench.tracking.store import open_store, sqlite_file
 
-OPEN = "import sys; from veilbench.tracking.store import open_store; open_store(f'sqlite:///{sys.argv[1]}', 'g', 60)"
+OPEN = (
+    "import sys; from veilbench.bench.tracking.store import open_store; open_store(f'sqlite:///{sys.argv[1]}', 'g', 60)"
+)
 
 
 def tables(file: Path) -> set[str]:

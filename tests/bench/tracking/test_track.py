@@ -17,7 +17,7 @@ from made_records import config, make
 from mlflow.tracking import MlflowClient
 from pipelines import track
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def start(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
@@ -88,7 +88,7 @@ def test_damaged_records_are_named_and_the_rest_is_published(
 ) -> None:
     sound, *broken = sweep(tmp_path, 7)
     asleep = make(
-        tmp_path / "outputs" / "quiet", config() | {"tracking": {"_target_": "veilbench.tracking.NoTracking"}}
+        tmp_path / "outputs" / "quiet", config() | {"tracking": {"_target_": "veilbench.bench.tracking.NoTracking"}}
     )
     (broken[0] / "evaluate" / "findings.json").write_text("{")
     (broken[1] / "train" / "metrics.json").write_text('{"loss": NaN}')

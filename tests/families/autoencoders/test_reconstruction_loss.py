@@ -5,8 +5,8 @@ import pytest
 import torch
 from sklearn.metrics import log_loss
 
-from veilbench.errors import UserError
-from veilbench.losses.reconstruction import chosen, per_row
+from veilbench.bench.errors import UserError
+from veilbench.families.autoencoders.losses import chosen, per_row
 
 UNIT = np.array([[0.0, 1.0], [0.5, 0.25]], np.float32)
 WIDE = np.array([[-1.0, 1.0], [2.0, 0.0]], np.float32)

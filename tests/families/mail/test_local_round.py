@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from veilbench.federated.local_round import ORDER, client_update, moved_weights
+from veilbench.families.mail.local_round import ORDER, client_update, moved_weights
+from veilbench.families.mail.nets.mail_classifier import MailClassifierNet
 from veilbench.federated.protocol import Protocol
-from veilbench.nets.mail_classifier import MailClassifierNet
 
 
 @pytest.mark.parametrize("dimension", [1, 3])

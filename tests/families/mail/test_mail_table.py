@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from veilbench.bench.findings import Findings, Metric, Verdict
+from veilbench.bench.report.page import render
+from veilbench.bench.report.records import Record
 from veilbench.families.mail.table import COLUMNS, entries, protection
-from veilbench.findings import Findings, Metric, Verdict
-from veilbench.report.page import render
-from veilbench.report.records import Record
 
 AGGREGATIONS = "veilbench.federated.aggregations"
 PLACES = {label: place for place, (label, _) in enumerate(COLUMNS)}
@@ -20,7 +20,7 @@ def record(
     federated = {"_target_": "veilbench.training.federated.Federated", "aggregation": aggregation}
     training = federated if aggregation is not None else {"_target_": "veilbench.training.whole_epochs.WholeEpochs"}
     names = {"experiment": name, "data": "mail_small", "model": "mail_classifier", "training": "any"}
-    data = {"_target_": "veilbench.data.mail.MailData", "seed": seed}
+    data = {"_target_": "veilbench.families.mail.data.mail.MailData", "seed": seed}
     config = {"names": names, "seed": 0, "data": data, "training": training, "attack": {}, "model": {}, "digests": {}}
     trained = Findings("Training", {"rounds": Metric.exact(3), **more})
     trained.cost = {"training_seconds": seconds - 1, "adding_seconds": 1.0, "bytes_up": 65_600.0, "seconds": 99.0}
@@ -100,7 +100,7 @@ def test_protections_have_names(node: dict[str, Any], told: str) -> None:
 )
 def test_flowers_strategies_are_federations_and_no_base_for_times(settings: dict[str, Any], told: str) -> None:
     made = record("mail_flower", {})
-    made.config["training"] = {"_target_": "veilbench.training.flower.Flower", **settings}
+    made.config["training"] = {"_target_": "veilbench.families.mail.flower.training.Flower", **settings}
     assert protection(made) == told
     assert cell(made, "Poison").text == "not run"
     assert cell(ckks(), "Time a round", made).text == "–"

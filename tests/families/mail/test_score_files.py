@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from command_line import run
-from veilbench.baselines.plaintext import Plaintext
-from veilbench.data.vocabulary import Vocabulary
-from veilbench.mail.filter import MailFilter
+from veilbench.families.ciphers.baselines.plaintext import Plaintext
+from veilbench.families.mail.data.vocabulary import Vocabulary
+from veilbench.families.mail.schemes.filter import MailFilter
 
 WORDS = Vocabulary(["hello", "win", "money"])
 

@@ -12,15 +12,15 @@ from pipelines.compose import CONF
 
 from fake_records import config, put
 from seen_page import Seen
+from veilbench.bench.findings import Curve, Figure, Findings, Metric, Picture
+from veilbench.bench.report.cards import MISSING, Filled, filled, lines, value
+from veilbench.bench.report.leaderboard import Row, row
+from veilbench.bench.report.page import render, write
+from veilbench.bench.report.records import Record, read_all
+from veilbench.bench.report.specs import Line
+from veilbench.bench.report.tradeoff import clusters, draw, points, table
+from veilbench.bench.sources import PACKAGE
 from veilbench.families.templates.card import CARD, TRADEOFF
-from veilbench.findings import Curve, Figure, Findings, Metric, Picture
-from veilbench.report.cards import MISSING, Filled, filled, lines, value
-from veilbench.report.leaderboard import Row, row
-from veilbench.report.page import render, write
-from veilbench.report.records import Record, read_all
-from veilbench.report.specs import Line
-from veilbench.report.tradeoff import clusters, draw, points, table
-from veilbench.sources import PACKAGE
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
 ORDER = [
@@ -62,7 +62,9 @@ def method(rank: float, sar: float | None, key_bits: int, gain: float = 0.2) -> 
 
 
 def settings(name: str) -> dict[str, Any]:
-    return config(name, family=None) | {"data": {"_target_": "veilbench.data.identities.IdentitiesData"}}
+    return config(name, family=None) | {
+        "data": {"_target_": "veilbench.families.templates.data.identities.IdentitiesData"}
+    }
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
 from veilbench.federated.aggregations.base import Aggregation, Client, message, opened
 from veilbench.federated.aggregations.ckks import (
     LARGEST,

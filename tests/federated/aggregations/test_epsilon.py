@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from veilbench.errors import UserError
-from veilbench.experiment import check
+from veilbench.bench.errors import UserError
+from veilbench.bench.experiment import check
+from veilbench.bench.findings import Findings
+from veilbench.families.mail.flower.accountant import OpacusAccountant
 from veilbench.federated.aggregations.base import Aggregation
 from veilbench.federated.aggregations.central_dp import CentralDp
 from veilbench.federated.aggregations.equal_dp import EqualDp
@@ -20,8 +22,6 @@ from veilbench.federated.aggregations.local_dp import LocalDp
 from veilbench.federated.aggregations.noise import gaussian_epsilon
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.aggregations.update_dp import UpdateDp
-from veilbench.federated.flower_accountant import OpacusAccountant
-from veilbench.findings import Findings
 from veilbench.metrics.audit import epsilon_at_least
 from veilbench.training.round_history import record_privacy
 

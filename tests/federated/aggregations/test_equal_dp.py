@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from veilbench.experiment import build
+from veilbench.bench.experiment import build
 from veilbench.federated.aggregations.central_dp import CentralDp
 from veilbench.federated.aggregations.equal_dp import EqualDp
 from veilbench.federated.aggregations.plain import numbers

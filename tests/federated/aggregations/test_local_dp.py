@@ -9,18 +9,18 @@ import torch
 from opacus.accountants import PRVAccountant
 from scipy.special import gammaln, logsumexp
 
-from veilbench.accelerator import Accelerator
-from veilbench.data.clients import UnequalClients
-from veilbench.data.mail import MailData, Mails
-from veilbench.data.mail_corpus.mail_corpus import MailCorpus
-from veilbench.data.tokeniser import Tokeniser
-from veilbench.errors import UserError
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Findings
+from veilbench.families.mail.data.clients import UnequalClients
+from veilbench.families.mail.data.corpus.mail_corpus import MailCorpus
+from veilbench.families.mail.data.mail import MailData, Mails
+from veilbench.families.mail.data.tokeniser import Tokeniser
+from veilbench.families.mail.modules.mail_classifier import MailClassifier
+from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.federated.aggregations.faulty import Fault, Faulty
 from veilbench.federated.aggregations.local_dp import LocalDp
 from veilbench.federated.aggregations.noise import gaussian_epsilon, steps_of
-from veilbench.findings import Findings
-from veilbench.mail.filter import MailFilter
-from veilbench.modules.mail_classifier import MailClassifier
 from veilbench.training.federated import Federated
 
 DELTA = 1e-5

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
 from veilbench.federated.aggregations.base import Client, opened
 from veilbench.federated.aggregations.secagg import Secagg
 from veilbench.federated.aggregations.secagg_aggregator import SecaggAggregator, neighbourhoods

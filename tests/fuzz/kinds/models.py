@@ -12,11 +12,24 @@ from .commands import STARTS, writes_of
 from .words import EVIL, EXPERIMENTS, INJECTED
 
 FOREIGN = (
-    *(target for target, _ in INJECTED), "veilbench.subject.Subject", "veilbench.baselines.pca.Pca",
-    "veilbench.baselines.plaintext.Plaintext", "veilbench.errors.UserError", "veilbench.stages.Path", "veilbench", "",
-    ".", "veilbench.", "veilbench..x", "veilbench.modules.nope.Nope", "veilbench.subject.load_subject",
-    "veilbench.templates.base.TemplateScheme", "__main__.main", "veilbench.findings.Findings", "\ud800",
-)  # fmt: skip
+    *(target for target, _ in INJECTED),
+    "veilbench.bench.subject.Subject",
+    "veilbench.families.autoencoders.baselines.pca.Pca",
+    "veilbench.families.ciphers.baselines.plaintext.Plaintext",
+    "veilbench.bench.errors.UserError",
+    "veilbench.bench.stages.Path",
+    "veilbench",
+    "",
+    ".",
+    "veilbench.",
+    "veilbench..x",
+    "veilbench.modules.nope.Nope",
+    "veilbench.bench.subject.load_subject",
+    "veilbench.families.templates.schemes.base.TemplateScheme",
+    "__main__.main",
+    "veilbench.bench.findings.Findings",
+    "\ud800",
+)
 COMMANDS = {
     "tiny_table": ("encrypt", "decrypt"),
     "tiny_mail": ("score",),

@@ -174,7 +174,9 @@ def _injection(rng: random.Random, bench: Bench, experiment: str) -> str:
             )
         )
     if rng.random() < 0.2:
-        node = rng.choice(([node], {"x": node}, {"_target_": "veilbench.baselines.plaintext.Plaintext", "x": node}))
+        node = rng.choice(
+            ([node], {"x": node}, {"_target_": "veilbench.families.ciphers.baselines.plaintext.Plaintext", "x": node})
+        )
     elif rng.random() < 0.2:
         node |= rng.choice(
             ({"_partial_": True}, {"_args_": ["touch CANARY"]}, {"_convert_": "all"}, {"_recursive_": False})

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from veilbench.findings import Figure, Findings, Metric, Picture
-from veilbench.report.leaderboard import Row
-from veilbench.report.numbers import compact, seconds, with_interval, words
-from veilbench.report.records import Record
-from veilbench.report.specs import Card, Line, Section
+from veilbench.bench.findings import Figure, Findings, Metric, Picture
+from veilbench.bench.report.leaderboard import Row
+from veilbench.bench.report.numbers import compact, seconds, with_interval, words
+from veilbench.bench.report.records import Record
+from veilbench.bench.report.specs import Card, Line, Section
 
 MISSING = "not measured"
 

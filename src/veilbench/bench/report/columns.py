@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from veilbench.family import Family
-from veilbench.findings import Metric
-from veilbench.report.leaderboard import WORST_FIRST, Row
-from veilbench.report.numbers import DASH, compact, parts, seconds, words
-from veilbench.report.overview import attack_names, titles
-from veilbench.report.specs import Cell, Rate, Utility
+from veilbench.bench.family import Family
+from veilbench.bench.findings import Metric
+from veilbench.bench.report.leaderboard import WORST_FIRST, Row
+from veilbench.bench.report.numbers import DASH, compact, parts, seconds, words
+from veilbench.bench.report.overview import attack_names, titles
+from veilbench.bench.report.specs import Cell, Rate, Utility
 
 NOT_ATTACKED = "not attacked"
 

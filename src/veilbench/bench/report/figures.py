@@ -11,9 +11,9 @@ from typing import Any
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from veilbench.findings import Curve, Figure
-from veilbench.report.numbers import compact
-from veilbench.report.svg import ROLES, SERIES, inline, style
+from veilbench.bench.findings import Curve, Figure
+from veilbench.bench.report.numbers import compact
+from veilbench.bench.report.svg import ROLES, SERIES, inline, style
 
 WIDTH, HEIGHT, LINE = 4.4, 2.75, 0.2
 MARKERS = "os^Dv*"

@@ -11,12 +11,12 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from veilbench.csv_cells import escape
-from veilbench.errors import UserError
-from veilbench.experiment import Config, identity
-from veilbench.family import family_of
-from veilbench.findings import Findings, Metric, Verdict
-from veilbench.report.records import STAGES, Record, read_all
+from veilbench.bench.csv_cells import escape
+from veilbench.bench.errors import UserError
+from veilbench.bench.experiment import Config, identity
+from veilbench.bench.family import family_of
+from veilbench.bench.findings import Findings, Metric, Verdict
+from veilbench.bench.report.records import STAGES, Record, read_all
 
 Row = dict[str, Any]
 _ROWS = TypeAdapter(list[Row])

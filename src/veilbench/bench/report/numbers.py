@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from veilbench.findings import Metric
+from veilbench.bench.findings import Metric
 
 DASH = "–"
 MINUS = "−"

@@ -9,10 +9,10 @@ from typing import Any
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
-from veilbench.findings import Verdict
-from veilbench.report.leaderboard import Row
-from veilbench.report.numbers import words
-from veilbench.report.svg import ROLES, inline, style
+from veilbench.bench.findings import Verdict
+from veilbench.bench.report.leaderboard import Row
+from veilbench.bench.report.numbers import words
+from veilbench.bench.report.svg import ROLES, inline, style
 
 PANEL, ROW, LABELS, TOP, BOTTOM = 1.5, 0.28, 1.9, 0.5, 0.95
 NARROWEST = 7.0  # the key's width

@@ -11,15 +11,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from veilbench import __version__
-from veilbench.family import Family, family_named, in_order
-from veilbench.findings import Figure, Findings, Metric, Table, Verdict
-from veilbench.report import cards, numbers, tradeoff
-from veilbench.report.columns import columns, groups, verdict_cell
-from veilbench.report.figures import draw
-from veilbench.report.leaderboard import Row, granted, row
-from veilbench.report.overview import overview
-from veilbench.report.records import Record
-from veilbench.report.specs import Comparison, Tradeoff
+from veilbench.bench.family import Family, family_named, in_order
+from veilbench.bench.findings import Figure, Findings, Metric, Table, Verdict
+from veilbench.bench.report import cards, numbers, tradeoff
+from veilbench.bench.report.columns import columns, groups, verdict_cell
+from veilbench.bench.report.figures import draw
+from veilbench.bench.report.leaderboard import Row, granted, row
+from veilbench.bench.report.overview import overview
+from veilbench.bench.report.records import Record
+from veilbench.bench.report.specs import Comparison, Tradeoff
 
 HERE = Path(__file__).parent
 MARKS = {

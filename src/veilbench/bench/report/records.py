@@ -12,10 +12,10 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from veilbench.errors import UserError
-from veilbench.experiment import Config, load
-from veilbench.findings import CURVE_COLUMNS, Findings, curve_rows, headline
-from veilbench.provenance import require
+from veilbench.bench.errors import UserError
+from veilbench.bench.experiment import Config, load
+from veilbench.bench.findings import CURVE_COLUMNS, Findings, curve_rows, headline
+from veilbench.bench.provenance import require
 
 T = TypeVar("T")
 STAGES = ("train", "evaluate", "attack")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from veilbench.report.numbers import DASH
-from veilbench.report.records import Record
+from veilbench.bench.report.numbers import DASH
+from veilbench.bench.report.records import Record
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from veilbench.family import Family, in_order
-from veilbench.findings import Verdict
-from veilbench.report.columns import controls_cell, measured, metric, strongest, verdict_cell
-from veilbench.report.leaderboard import Row
-from veilbench.report.numbers import DASH, gain, parts, words
-from veilbench.report.specs import Utility
+from veilbench.bench.family import Family, in_order
+from veilbench.bench.findings import Verdict
+from veilbench.bench.report.columns import controls_cell, measured, metric, strongest, verdict_cell
+from veilbench.bench.report.leaderboard import Row
+from veilbench.bench.report.numbers import DASH, gain, parts, words
+from veilbench.bench.report.specs import Utility
 
 WIDTH, MOST_UTILITY = 100, 4
 STYLES = {

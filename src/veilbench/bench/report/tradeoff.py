@@ -8,12 +8,12 @@ from typing import Any
 
 from matplotlib.figure import Figure as Canvas
 
-from veilbench.findings import Metric
-from veilbench.report.cards import MISSING, value
-from veilbench.report.leaderboard import Row
-from veilbench.report.numbers import with_interval
-from veilbench.report.specs import Panel, Tradeoff
-from veilbench.report.svg import ROLES, SERIES, inline, style
+from veilbench.bench.findings import Metric
+from veilbench.bench.report.cards import MISSING, value
+from veilbench.bench.report.leaderboard import Row
+from veilbench.bench.report.numbers import with_interval
+from veilbench.bench.report.specs import Panel, Tradeoff
+from veilbench.bench.report.svg import ROLES, SERIES, inline, style
 
 PANEL, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 2.3, 2.6, 0.65, 0.12, 0.32, 0.5
 NEAR = (0.13, 0.06)  # along the axes: points so close share a label

@@ -6,7 +6,7 @@ import re
 from importlib.metadata import entry_points
 from urllib.parse import urlsplit
 
-from veilbench.masking import ADDRESS, LOGIN, NAME, PASSWORD, SECRET_KEY, masked
+from veilbench.bench.masking import ADDRESS, LOGIN, NAME, PASSWORD, SECRET_KEY, masked
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 SERVERS = ("http", "https")

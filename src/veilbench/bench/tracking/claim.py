@@ -17,9 +17,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from veilbench.errors import UserError
-from veilbench.tracking.presence import Publisher
-from veilbench.tracking.store import Store
+from veilbench.bench.errors import UserError
+from veilbench.bench.tracking.presence import Publisher
+from veilbench.bench.tracking.store import Store
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

@@ -7,8 +7,8 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from veilbench.errors import UserError, one_line
-from veilbench.masking import ADDRESS, NAME, PASSWORD, TOKEN, masked
+from veilbench.bench.errors import UserError, one_line
+from veilbench.bench.masking import ADDRESS, NAME, PASSWORD, TOKEN, masked
 
 LATER = "the records are on disk, and `python pipelines/track.py` publishes them"
 LONGEST = 200  # characters of a library's own words

@@ -9,14 +9,14 @@ import os
 import sys
 from pathlib import Path
 
-from veilbench.contracts import Tracker
-from veilbench.experiment import Config
-from veilbench.limits import Positive
-from veilbench.masking import ADDRESS, masked
-from veilbench.tracking.address import check_address, check_no_secret
-from veilbench.tracking.faults import StoreFault, Unreachable
-from veilbench.tracking.publisher_process import ask
-from veilbench.tracking.publishing import Job
+from veilbench.bench.contracts import Tracker
+from veilbench.bench.experiment import Config
+from veilbench.bench.limits import Positive
+from veilbench.bench.masking import ADDRESS, masked
+from veilbench.bench.tracking.address import check_address, check_no_secret
+from veilbench.bench.tracking.faults import StoreFault, Unreachable
+from veilbench.bench.tracking.publisher_process import ask
+from veilbench.bench.tracking.publishing import Job
 
 
 class Mlflow(Tracker):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from veilbench.contracts import Tracker
-from veilbench.experiment import Config
+from veilbench.bench.contracts import Tracker
+from veilbench.bench.experiment import Config
 
 
 class NoTracking(Tracker):

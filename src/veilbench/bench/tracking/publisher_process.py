@@ -18,12 +18,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from veilbench.errors import TRACEBACK, UserError
-from veilbench.masking import masked
-from veilbench.tracking.faults import LATER, StoreFault, Unreachable
-from veilbench.tracking.publishing import Job
+from veilbench.bench.errors import TRACEBACK, UserError
+from veilbench.bench.masking import masked
+from veilbench.bench.tracking.faults import LATER, StoreFault, Unreachable
+from veilbench.bench.tracking.publishing import Job
 
-FROM_SOURCE = Path(__file__).parents[2]
+FROM_SOURCE = Path(__file__).parents[3]
 START = 300  # seconds for importing MLflow, which waits for no server
 ERRORS: dict[str, type[Exception]] = {"UserError": UserError, "StoreFault": StoreFault, "Unreachable": Unreachable}
 
@@ -35,7 +35,7 @@ class PublisherProcess:
         self.owner, self.log = os.getpid(), tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop
         paths = os.pathsep.join(filter(None, (str(FROM_SOURCE), os.environ.get("PYTHONPATH"))))
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "veilbench.tracking.worker"],
+            [sys.executable, "-P", "-m", "veilbench.bench.tracking.worker"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True,
             encoding="utf8", env=os.environ | {"PYTHONPATH": paths},
         )  # fmt: skip

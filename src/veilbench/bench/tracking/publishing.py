@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from veilbench import __version__
-from veilbench.errors import UserError
-from veilbench.experiment import Config, identity
-from veilbench.provenance import require
-from veilbench.tracking.claim import STAGE, Queue
-from veilbench.tracking.record import StageRecord, read_record
-from veilbench.tracking.store import Store, open_store
+from veilbench.bench.errors import UserError
+from veilbench.bench.experiment import Config, identity
+from veilbench.bench.provenance import require
+from veilbench.bench.tracking.claim import STAGE, Queue
+from veilbench.bench.tracking.record import StageRecord, read_record
+from veilbench.bench.tracking.store import Store, open_store
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Param

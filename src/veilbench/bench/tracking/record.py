@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from veilbench.csv_cells import unescape
-from veilbench.errors import UserError
+from veilbench.bench.csv_cells import unescape
+from veilbench.bench.errors import UserError
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from veilbench.errors import UserError
-from veilbench.masking import masked
-from veilbench.tracking.faults import StoreFault, Unreachable, broken
+from veilbench.bench.errors import UserError
+from veilbench.bench.masking import masked
+from veilbench.bench.tracking.faults import StoreFault, Unreachable, broken
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient

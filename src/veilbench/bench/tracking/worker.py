@@ -15,11 +15,11 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from veilbench.errors import UserError, one_line
-from veilbench.masking import masked
-from veilbench.tracking.faults import StoreFault, Unreachable, explain
-from veilbench.tracking.publishing import Job, publish
-from veilbench.tracking.store import quieten, sqlite_file
+from veilbench.bench.errors import UserError, one_line
+from veilbench.bench.masking import masked
+from veilbench.bench.tracking.faults import StoreFault, Unreachable, explain
+from veilbench.bench.tracking.publishing import Job, publish
+from veilbench.bench.tracking.store import quieten, sqlite_file
 
 
 def answer(job: Job) -> dict[str, str]:

@@ -1,12 +1,15 @@
 """What the report shows of autoencoders."""
 
-from veilbench.family import Family
-from veilbench.report.specs import Utility
+from veilbench.bench.family import Family
+from veilbench.bench.report.specs import Utility
 
 FAMILY = Family(
     "autoencoders",
     "Autoencoders",
-    data=("veilbench.data.rows.RowsData", "veilbench.data.photographs.PhotographsData"),
+    data=(
+        "veilbench.families.autoencoders.data.rows.RowsData",
+        "veilbench.families.autoencoders.data.photographs.PhotographsData",
+    ),
     columns=(
         Utility("reconstruction.mse", "Error", "Mean squared error of rows through the code and back", 4),
         Utility("probe.logistic", "Probe", "Accuracy of a logistic regression on the code"),

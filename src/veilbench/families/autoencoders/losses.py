@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
 
 Loss = Literal["auto", "mse", "bce", "multinomial"]
 OUTPUTS = {"mse": "identity", "bce": "sigmoid", "multinomial": "softmax"}

@@ -1,12 +1,12 @@
 """What the report shows of text ciphers."""
 
-from veilbench.family import Family
-from veilbench.report.specs import Rate, Utility
+from veilbench.bench.family import Family
+from veilbench.bench.report.specs import Rate, Utility
 
 FAMILY = Family(
     "ciphers",
     "Text ciphers",
-    data=("veilbench.data.text.TextData",),
+    data=("veilbench.families.ciphers.data.text.TextData",),
     columns=(
         Utility("fidelity.round_trip_english", "Round trip", "Share of unseen English that comes back right"),
         Utility("fidelity.bytes_per_character", "Bytes per character", "Size of what is sent", 2),

@@ -1,13 +1,13 @@
 """What the report shows of mail filters."""
 
+from veilbench.bench.family import Family
+from veilbench.bench.report.specs import Utility
 from veilbench.families.mail.table import LEAKS
-from veilbench.family import Family
-from veilbench.report.specs import Utility
 
 FAMILY = Family(
     "mail",
     "Mail filters",
-    data=("veilbench.data.mail.MailData",),
+    data=("veilbench.families.mail.data.mail.MailData",),
     columns=(Utility("filtering.accuracy", "Accuracy", "Share of mails filed rightly"),),
     tables=(LEAKS,),
 )

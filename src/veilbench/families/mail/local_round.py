@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from veilbench.data.epoch_batches import EpochBatches
+from veilbench.families.mail.nets.mail_classifier import MailClassifierNet
 from veilbench.federated.aggregations.base import ExampleNoise
 from veilbench.federated.descent import descend, optimizer_of
 from veilbench.federated.flat import flat
 from veilbench.federated.private_steps import descend_privately
 from veilbench.federated.protocol import Protocol
-from veilbench.nets.mail_classifier import MailClassifierNet
+from veilbench.training.epoch_batches import EpochBatches
 
 ORDER = ("embedding.weight", "bias.weight", "inner.weight", "inner.bias", "outer.weight")  # of the net's parameters
 

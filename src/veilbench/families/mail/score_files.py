@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from veilbench.data.mail_loaders.decoding import Decoder, no_text
-from veilbench.data.mail_loaders.mail_parts import text_of
-from veilbench.data.tokeniser import words_of
-from veilbench.errors import UserError
-from veilbench.mail.filter import MailFilter
-from veilbench.subject import load_subject
+from veilbench.bench.errors import UserError
+from veilbench.bench.subject import load_subject
+from veilbench.families.mail.data.loaders.decoding import Decoder, no_text
+from veilbench.families.mail.data.loaders.mail_parts import text_of
+from veilbench.families.mail.data.tokeniser import words_of
+from veilbench.families.mail.schemes.filter import MailFilter
 
 HEADER = re.compile(rb"(?:From [^\n]*\n)?[!-9;-~]+:[ \t]")  # how a mail begins: RFC 5322, section 2.2; or an mbox line
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from veilbench.federated.flower_strategy import aggregation_of
+from veilbench.bench.findings import Findings, Metric
+from veilbench.bench.report.numbers import DASH, MINUS, compact, parts
+from veilbench.bench.report.records import Record
+from veilbench.bench.report.specs import Cell, Comparison, Entry
+from veilbench.families.mail.flower.strategy import aggregation_of
 from veilbench.federated.protocol import described
-from veilbench.findings import Findings, Metric
-from veilbench.report.numbers import DASH, MINUS, compact, parts
-from veilbench.report.records import Record
-from veilbench.report.specs import Cell, Comparison, Entry
 
 STEPS = ("training_seconds", "protecting_seconds", "adding_seconds", "opening_seconds")  # of all clients, all rounds
 FEDERATED, FLOWER, PLAIN = "Federated", "Flower", "Plain"

@@ -7,7 +7,7 @@ in the standard model the attacker knows everything but the users' keys, with fu
 
 from __future__ import annotations
 
-from veilbench.report.specs import Block, Card, Line, Panel, Section, Tradeoff
+from veilbench.bench.report.specs import Block, Card, Line, Panel, Section, Tradeoff
 
 SCENARIOS = ("", "each user’s key secret", "key stolen")
 SAR = ("", "SAR at FMR 1 %", "SAR at FMR 0.1 %", "PRAR at FMR 1 %")

@@ -1,13 +1,16 @@
 """What the report shows of templates."""
 
+from veilbench.bench.family import Family
+from veilbench.bench.report.specs import Utility
 from veilbench.families.templates.card import CARD, TRADEOFF
-from veilbench.family import Family
-from veilbench.report.specs import Utility
 
 FAMILY = Family(
     "templates",
     "Templates",
-    data=("veilbench.data.identities.IdentitiesData", "veilbench.data.transferred.TransferredData"),
+    data=(
+        "veilbench.families.templates.data.identities.IdentitiesData",
+        "veilbench.families.templates.data.transferred.TransferredData",
+    ),
     columns=(
         Utility("verification.eer_secret", "EER, key secret", "Equal error rate, each user's key secret"),
         Utility("verification.eer_stolen", "EER, key stolen", "Equal error rate, keys known to impostors"),

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
 
 HEAD = struct.Struct("<4sdqq16s")  # a mark, the weight, the number of values, the round, a nonce
 MARK = b"vbu2"

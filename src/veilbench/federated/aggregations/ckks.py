@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
 from veilbench.federated.aggregations.base import Aggregation, Aggregator, Client
 
 DEGREE = 8192

@@ -7,11 +7,11 @@ from typing import Literal
 
 import numpy as np
 
+from veilbench.bench.limits import Delta, NoiseMultiplier, Positive
 from veilbench.federated.aggregations.base import Aggregator, Client
 from veilbench.federated.aggregations.central_dp import CentralDp, NoisyAggregator
 from veilbench.federated.aggregations.noise import clipped
 from veilbench.federated.aggregations.plain import PlainClient, numbers
-from veilbench.limits import Delta, NoiseMultiplier, Positive
 
 
 class ClippingClient(PlainClient):

@@ -9,9 +9,9 @@ from typing import Literal
 
 import numpy as np
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import Natural, NotNegative
 from veilbench.federated.aggregations.base import Aggregation, Aggregator, Client, ExampleNoise, message, opened, stamp
-from veilbench.limits import Natural, NotNegative
 
 Kind = Literal["dies", "late", "nan", "wrong shape", "huge", "poisoned", "claims more", "replays", "rubbish"]
 

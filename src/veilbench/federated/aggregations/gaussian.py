@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from veilbench.bench.limits import Delta, NoiseMultiplier, Positive
 from veilbench.federated.aggregations.base import Aggregation
-from veilbench.limits import Delta, NoiseMultiplier, Positive
 
 
 class Gaussian(Aggregation):

@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Le
 
-from veilbench.limits import Delta, PositiveShare, require_value
+from veilbench.bench.limits import Delta, PositiveShare, require_value
 
 MOST_NOISE = 1e12  # squares of more do not fit into a float
 
@@ -32,7 +32,7 @@ def gaussian_epsilon(noise_multiplier: float, releases: int, delta: float, sampl
     Args:
         noise_multiplier: the noise's standard deviation in units of the sensitivity; 0 for none.
         releases: how many.
-        delta: of (epsilon, delta); see `limits.Delta`.
+        delta: of (epsilon, delta); see `bench.limits.Delta`.
         sample_rate: the chance with which each release counts an example, drawn for each example apart.
 
     Returns:

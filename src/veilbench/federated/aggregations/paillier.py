@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge, Le
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import Count
 from veilbench.federated.aggregations.base import Aggregation, Aggregator, Client
-from veilbench.limits import Count
 
 FRACTION_BITS = 40  # of fixed-point numbers
 SLOT_BITS = 64  # of one number among several in a plaintext: sums stay below 2**23 in magnitude

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
 from veilbench.federated.aggregations.base import Aggregation, Aggregator, Client
 
 

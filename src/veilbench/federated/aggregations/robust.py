@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 import numpy as np
 from annotated_types import Ge, Lt
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import Natural
 from veilbench.federated.aggregations.base import Aggregation, Aggregator, Client
 from veilbench.federated.aggregations.plain import PlainAggregator, PlainClient, numbers
 from veilbench.federated.rules import krum, median, trimmed_mean
-from veilbench.limits import Natural
 
 Rule = Literal["median", "trimmed_mean", "krum"]
 

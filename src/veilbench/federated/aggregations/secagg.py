@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
+from veilbench.bench.limits import Count, Positive
 from veilbench.federated.aggregations.base import Aggregation, Aggregator, Client
 from veilbench.federated.aggregations.secagg_aggregator import SecaggAggregator
 from veilbench.federated.aggregations.secagg_client import SecaggClient, flower_encryption
 from veilbench.federated.aggregations.secagg_masks import Ring
 from veilbench.federated.aggregations.secagg_post import Post
-from veilbench.limits import Count, Positive
 
 
 class Secagg(Aggregation):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
 from veilbench.federated.aggregations.base import Client
 from veilbench.federated.aggregations.plain import numbers
 from veilbench.federated.aggregations.secagg_masks import Ring, shared_seed, signed

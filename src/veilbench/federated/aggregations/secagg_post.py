@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
 
 
 @dataclass(frozen=True)

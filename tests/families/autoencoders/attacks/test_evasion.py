@@ -11,22 +11,22 @@ import pytest
 import torch
 from torch import Tensor
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.case import climb
-from veilbench.attacks.control_memory import ControlMemory
-from veilbench.attacks.evasion import Evasion
-from veilbench.attacks.evasion_cases import cases
-from veilbench.attacks.gradient_checks import zero_gradients
-from veilbench.attacks.pgd import Score
-from veilbench.baselines.input_norm import InputNorm
-from veilbench.baselines.known_anomalies import KnownAnomalies
-from veilbench.baselines.minor_component import MinorComponent
-from veilbench.baselines.pca import Pca
-from veilbench.data.rows import Part, Rows
-from veilbench.errors import UserError
-from veilbench.findings import Findings, Verdict
-from veilbench.representations.base import Detector
-from veilbench.threat import ThreatModel
+from veilbench.attack_methods.case import climb
+from veilbench.attack_methods.gradient_checks import zero_gradients
+from veilbench.attack_methods.pgd import Score
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.control_memory import ControlMemory
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Findings, Verdict
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.autoencoders.attacks.evasion import Evasion
+from veilbench.families.autoencoders.attacks.evasion_cases import cases
+from veilbench.families.autoencoders.baselines.input_norm import InputNorm
+from veilbench.families.autoencoders.baselines.known_anomalies import KnownAnomalies
+from veilbench.families.autoencoders.baselines.minor_component import MinorComponent
+from veilbench.families.autoencoders.baselines.pca import Pca
+from veilbench.families.autoencoders.data.rows import Part, Rows
+from veilbench.families.autoencoders.schemes.base import Detector
 
 THREAT = ThreatModel(weights=True, score_queries=True)
 

@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.control_memory import ControlMemory
-from veilbench.attacks.inversion import Inversion
-from veilbench.attacks.inverter import perceptron
-from veilbench.attacks.ridge import STRENGTHS, ridge
-from veilbench.baselines.identity_code import IdentityCode
-from veilbench.baselines.pca import Pca
-from veilbench.baselines.random_code import RandomCode
-from veilbench.data.rows import Part, Rows
-from veilbench.errors import UserError
-from veilbench.findings import Findings, Verdict
+from veilbench.attack_methods.inverter import perceptron
+from veilbench.attack_methods.ridge import STRENGTHS, ridge
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.control_memory import ControlMemory
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Findings, Verdict
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.autoencoders.attacks.inversion import Inversion
+from veilbench.families.autoencoders.baselines.identity_code import IdentityCode
+from veilbench.families.autoencoders.baselines.pca import Pca
+from veilbench.families.autoencoders.baselines.random_code import RandomCode
+from veilbench.families.autoencoders.data.rows import Part, Rows
 from veilbench.metrics.error_share import error_share
 from veilbench.metrics.image import decibels, squared_errors
-from veilbench.threat import ThreatModel
 
 THREAT = ThreatModel(auxiliary_data=True, code_queries=True)
 

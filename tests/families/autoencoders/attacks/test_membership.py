@@ -9,21 +9,21 @@ import numpy as np
 import pytest
 import torch
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.control_memory import ControlMemory
-from veilbench.attacks.membership import Membership, losses_of
-from veilbench.attacks.shadows import shadow_losses
-from veilbench.baselines.identity_code import IdentityCode
-from veilbench.baselines.input_norm import InputNorm
-from veilbench.baselines.memorised import Memorised
-from veilbench.baselines.pca import Pca
-from veilbench.data.rows import Part, Rows
-from veilbench.errors import UserError
-from veilbench.findings import Findings, Verdict
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.control_memory import ControlMemory
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Findings, Verdict
+from veilbench.bench.subject import Subject, load_subject
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.autoencoders.attacks.membership import Membership, losses_of
+from veilbench.families.autoencoders.attacks.shadows import shadow_losses
+from veilbench.families.autoencoders.baselines.identity_code import IdentityCode
+from veilbench.families.autoencoders.baselines.input_norm import InputNorm
+from veilbench.families.autoencoders.baselines.memorised import Memorised
+from veilbench.families.autoencoders.baselines.pca import Pca
+from veilbench.families.autoencoders.data.rows import Part, Rows
 from veilbench.metrics.gaussian_ratio import halves
 from veilbench.nets.stacked_mlp import StackedMLP
-from veilbench.subject import Subject, load_subject
-from veilbench.threat import ThreatModel
 
 THREAT = ThreatModel(score_queries=True, auxiliary_data=True)
 BUDGET = {"shadows": 8, "steps": 300, "hidden": 32, "batch_size": 32}

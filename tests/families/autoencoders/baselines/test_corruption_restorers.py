@@ -12,14 +12,9 @@ from skimage.restoration import inpaint_biharmonic
 from sklearn.datasets import load_sample_images
 from sklearn.linear_model import Ridge
 
-from veilbench.baselines.biharmonic import Biharmonic
-from veilbench.baselines.corruption_restorer import CorruptionRestorer
-from veilbench.baselines.least_squares import LeastSquares
-from veilbench.baselines.linear_patches import RIDGE, LinearPatches
-from veilbench.baselines.median import Median
-from veilbench.baselines.richardson_lucy import RichardsonLucy, kernel
-from veilbench.baselines.unstamped import Unstamped
-from veilbench.baselines.wiener_deconvolution import WienerDeconvolution
+from veilbench.bench.errors import UserError
+from veilbench.bench.experiment import build, check
+from veilbench.bench.subject import load_subject
 from veilbench.corruptions.base import spoiled
 from veilbench.corruptions.blur import Blur
 from veilbench.corruptions.gaussian import Gaussian
@@ -27,13 +22,18 @@ from veilbench.corruptions.grey import Grey
 from veilbench.corruptions.missing_blocks import MissingBlocks
 from veilbench.corruptions.salt_and_pepper import SaltAndPepper
 from veilbench.corruptions.watermark import Watermark
-from veilbench.data.loaders.sample_patches import patches
-from veilbench.data.rows import Part, Rows
-from veilbench.errors import UserError
-from veilbench.experiment import build, check
-from veilbench.subject import load_subject
+from veilbench.families.autoencoders.baselines.biharmonic import Biharmonic
+from veilbench.families.autoencoders.baselines.corruption_restorer import CorruptionRestorer
+from veilbench.families.autoencoders.baselines.least_squares import LeastSquares
+from veilbench.families.autoencoders.baselines.linear_patches import RIDGE, LinearPatches
+from veilbench.families.autoencoders.baselines.median import Median
+from veilbench.families.autoencoders.baselines.richardson_lucy import RichardsonLucy, kernel
+from veilbench.families.autoencoders.baselines.unstamped import Unstamped
+from veilbench.families.autoencoders.baselines.wiener_deconvolution import WienerDeconvolution
+from veilbench.families.autoencoders.data.loaders.sample_patches import patches
+from veilbench.families.autoencoders.data.rows import Part, Rows
 
-CONF = Path(__file__).parents[2] / "conf" / "model"
+CONF = Path(__file__).parents[4] / "conf" / "model"
 ALL = [
     Biharmonic(MissingBlocks(2, 4)),
     Biharmonic(SaltAndPepper(0.1)),
@@ -153,7 +153,7 @@ def test_the_known_text_comes_off_but_another_does_not(rows: Rows) -> None:
 
 
 def test_linear_patches_are_scikit_learns_ridge(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("veilbench.baselines.linear_patches.SIDES", (3,))
+    monkeypatch.setattr("veilbench.families.autoencoders.baselines.linear_patches.SIDES", (3,))
     fitted = LinearPatches(Blur(1.0)).fit(rows, rng(6))
     inner = slice(1, -1)
     draws = rng(6)

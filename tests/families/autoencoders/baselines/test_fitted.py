@@ -14,25 +14,25 @@ from scipy import stats
 from sklearn import covariance, decomposition, ensemble
 from sklearn.datasets import load_digits
 
-from veilbench.baselines.fitted import Fitted
-from veilbench.baselines.identity_code import IdentityCode
-from veilbench.baselines.input_norm import InputNorm
-from veilbench.baselines.isolation_forest import IsolationForest, unsuccessful
-from veilbench.baselines.mahalanobis import Mahalanobis
-from veilbench.baselines.minor_component import MinorComponent
-from veilbench.baselines.nearest_neighbours import NearestNeighbours
-from veilbench.baselines.pca import Pca
-from veilbench.baselines.random_code import RandomCode
-from veilbench.data.rows import Part, Rows
-from veilbench.errors import UserError
-from veilbench.experiment import build, check
-from veilbench.representations.base import Detector, DifferentiableDetector, Representation
-from veilbench.subject import load_subject
+from veilbench.bench.errors import UserError
+from veilbench.bench.experiment import build, check
+from veilbench.bench.subject import load_subject
+from veilbench.families.autoencoders.baselines.fitted import Fitted
+from veilbench.families.autoencoders.baselines.identity_code import IdentityCode
+from veilbench.families.autoencoders.baselines.input_norm import InputNorm
+from veilbench.families.autoencoders.baselines.isolation_forest import IsolationForest, unsuccessful
+from veilbench.families.autoencoders.baselines.mahalanobis import Mahalanobis
+from veilbench.families.autoencoders.baselines.minor_component import MinorComponent
+from veilbench.families.autoencoders.baselines.nearest_neighbours import NearestNeighbours
+from veilbench.families.autoencoders.baselines.pca import Pca
+from veilbench.families.autoencoders.baselines.random_code import RandomCode
+from veilbench.families.autoencoders.data.rows import Part, Rows
+from veilbench.families.autoencoders.schemes.base import Detector, DifferentiableDetector, Representation
 
 CODES = [Pca(5), RandomCode(5), IdentityCode()]
 DETECTORS = [Pca(5), InputNorm(), Mahalanobis(), MinorComponent(), NearestNeighbours(3), IsolationForest(20)]
 ALL: list[Fitted] = [*DETECTORS, *CODES[1:]]
-CONF = Path(__file__).parents[2] / "conf" / "model"
+CONF = Path(__file__).parents[4] / "conf" / "model"
 
 
 def by_name(subject: object) -> str:
@@ -246,7 +246,9 @@ def test_data_that_are_no_rows_are_named() -> None:
 def test_a_damaged_file_is_refused(rows: Rows, tmp_path: Path) -> None:
     Pca(3).fit(rows, rng()).save(tmp_path)
     head = json.loads((tmp_path / "subject.json").read_text())
-    (tmp_path / "subject.json").write_text(json.dumps(head | {"class": "veilbench.baselines.mahalanobis.Mahalanobis"}))
+    (tmp_path / "subject.json").write_text(
+        json.dumps(head | {"class": "veilbench.families.autoencoders.baselines.mahalanobis.Mahalanobis"})
+    )
     with pytest.raises(UserError, match="damaged"):
         load_subject(tmp_path)
 

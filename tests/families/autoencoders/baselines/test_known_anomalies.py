@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from veilbench.baselines.known_anomalies import KnownAnomalies
-from veilbench.data.rows import Part, Rows
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.autoencoders.baselines.known_anomalies import KnownAnomalies
+from veilbench.families.autoencoders.data.rows import Part, Rows
 from veilbench.metrics.nearest import Norm, nearest
 
 

@@ -10,21 +10,21 @@ import yaml
 from skimage.restoration import denoise_tv_chambolle
 from sklearn.datasets import load_digits
 
-from veilbench.baselines import wiener
-from veilbench.baselines.fitted_restorer import FittedRestorer
-from veilbench.baselines.kernel_mmse import KernelMmse
-from veilbench.baselines.nlm import Nlm
-from veilbench.baselines.total_variation import TotalVariation
-from veilbench.baselines.wavelet import Wavelet
-from veilbench.baselines.wiener import Wiener
-from veilbench.data.rows import Part, Rows
-from veilbench.errors import UserError
-from veilbench.experiment import build, check
-from veilbench.subject import load_subject
+from veilbench.bench.errors import UserError
+from veilbench.bench.experiment import build, check
+from veilbench.bench.subject import load_subject
+from veilbench.families.autoencoders.baselines import wiener
+from veilbench.families.autoencoders.baselines.fitted_restorer import FittedRestorer
+from veilbench.families.autoencoders.baselines.kernel_mmse import KernelMmse
+from veilbench.families.autoencoders.baselines.nlm import Nlm
+from veilbench.families.autoencoders.baselines.total_variation import TotalVariation
+from veilbench.families.autoencoders.baselines.wavelet import Wavelet
+from veilbench.families.autoencoders.baselines.wiener import Wiener
+from veilbench.families.autoencoders.data.rows import Part, Rows
 
 SIGMA = 0.25
 ALL = [Wiener(SIGMA), KernelMmse(SIGMA), Nlm(SIGMA), TotalVariation(SIGMA), Wavelet(SIGMA)]
-CONF = Path(__file__).parents[2] / "conf" / "model"
+CONF = Path(__file__).parents[4] / "conf" / "model"
 
 
 def by_name(subject: object) -> str:

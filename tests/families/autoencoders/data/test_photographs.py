@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from veilbench.data.loaders.patch_folder import PatchFolder
-from veilbench.data.loaders.sample_patches import SamplePatches
-from veilbench.data.loaders.whole_images import WholeImages
-from veilbench.data.photographs import Photographs, PhotographsData
-from veilbench.data.rows import PARTS
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.autoencoders.data.loaders.patch_folder import PatchFolder
+from veilbench.families.autoencoders.data.loaders.sample_patches import SamplePatches
+from veilbench.families.autoencoders.data.loaders.whole_images import WholeImages
+from veilbench.families.autoencoders.data.photographs import Photographs, PhotographsData
+from veilbench.families.autoencoders.data.rows import PARTS
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from veilbench.data.raw import Raw, checked, distinct
-from veilbench.data.rows import PARTS, Part, Rows, RowsData
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.autoencoders.data.raw import Raw, checked, distinct
+from veilbench.families.autoencoders.data.rows import PARTS, Part, Rows, RowsData
 
 
 class Given:

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from veilbench.accelerator import Accelerator
-from veilbench.data.rows import Part, Rows
-from veilbench.findings import Findings, Picture
-from veilbench.subject import Subject
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.findings import Findings, Picture
+from veilbench.bench.subject import Subject
+from veilbench.families.autoencoders.data.rows import Part, Rows
 
 Examine = Callable[[Any, Subject, Any], Findings]
 

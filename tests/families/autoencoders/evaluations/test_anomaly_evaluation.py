@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from veilbench.baselines.identity_code import IdentityCode
-from veilbench.baselines.input_norm import InputNorm
-from veilbench.baselines.mahalanobis import Mahalanobis
-from veilbench.baselines.nearest_neighbours import NearestNeighbours
-from veilbench.baselines.pca import Pca
-from veilbench.data.rows import Part, Rows
-from veilbench.errors import UserError
-from veilbench.evaluations.anomaly import Anomaly
+from veilbench.bench.errors import UserError
+from veilbench.families.autoencoders.baselines.identity_code import IdentityCode
+from veilbench.families.autoencoders.baselines.input_norm import InputNorm
+from veilbench.families.autoencoders.baselines.mahalanobis import Mahalanobis
+from veilbench.families.autoencoders.baselines.nearest_neighbours import NearestNeighbours
+from veilbench.families.autoencoders.baselines.pca import Pca
+from veilbench.families.autoencoders.data.rows import Part, Rows
+from veilbench.families.autoencoders.evaluations.anomaly import Anomaly
 
 RNG = np.random.default_rng(0)
 

@@ -12,13 +12,13 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from veilbench.baselines.identity_code import IdentityCode
-from veilbench.baselines.input_norm import InputNorm
-from veilbench.baselines.pca import Pca
-from veilbench.baselines.random_code import RandomCode
-from veilbench.data.rows import Part, Rows
-from veilbench.errors import UserError
-from veilbench.evaluations.probe import Probe
+from veilbench.bench.errors import UserError
+from veilbench.families.autoencoders.baselines.identity_code import IdentityCode
+from veilbench.families.autoencoders.baselines.input_norm import InputNorm
+from veilbench.families.autoencoders.baselines.pca import Pca
+from veilbench.families.autoencoders.baselines.random_code import RandomCode
+from veilbench.families.autoencoders.data.rows import Part, Rows
+from veilbench.families.autoencoders.evaluations.probe import Probe
 
 RNG = np.random.default_rng(0)
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from veilbench.baselines.identity_code import IdentityCode
-from veilbench.baselines.input_norm import InputNorm
-from veilbench.baselines.pca import Pca
-from veilbench.baselines.random_code import RandomCode
-from veilbench.data.rows import Part, Rows
-from veilbench.errors import UserError
-from veilbench.evaluations.recommendation import Recommendation, recommended
+from veilbench.bench.errors import UserError
+from veilbench.families.autoencoders.baselines.identity_code import IdentityCode
+from veilbench.families.autoencoders.baselines.input_norm import InputNorm
+from veilbench.families.autoencoders.baselines.pca import Pca
+from veilbench.families.autoencoders.baselines.random_code import RandomCode
+from veilbench.families.autoencoders.data.rows import Part, Rows
+from veilbench.families.autoencoders.evaluations.recommendation import Recommendation, recommended
 
 RNG = np.random.default_rng(0)
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from veilbench.baselines.identity_code import IdentityCode
-from veilbench.baselines.input_norm import InputNorm
-from veilbench.baselines.pca import Pca
-from veilbench.baselines.random_code import RandomCode
-from veilbench.data.rows import Rows
-from veilbench.errors import UserError
-from veilbench.evaluations.reconstruction import Reconstruction
-from veilbench.findings import Metric
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Metric
+from veilbench.families.autoencoders.baselines.identity_code import IdentityCode
+from veilbench.families.autoencoders.baselines.input_norm import InputNorm
+from veilbench.families.autoencoders.baselines.pca import Pca
+from veilbench.families.autoencoders.baselines.random_code import RandomCode
+from veilbench.families.autoencoders.data.rows import Rows
+from veilbench.families.autoencoders.evaluations.reconstruction import Reconstruction
 
 RNG = np.random.default_rng(0)
 

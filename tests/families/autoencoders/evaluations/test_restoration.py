@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from veilbench.baselines.fitted_restorer import FittedRestorer
-from veilbench.baselines.pca import Pca
-from veilbench.baselines.total_variation import TotalVariation
-from veilbench.baselines.wiener import Wiener
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Metric
 from veilbench.corruptions.blur import Blur
 from veilbench.corruptions.gaussian import Gaussian
 from veilbench.corruptions.grey import Grey
-from veilbench.data.photographs import Photographs
-from veilbench.data.rows import Rows
-from veilbench.errors import UserError
-from veilbench.evaluations.restoration import Restoration
-from veilbench.findings import Metric
+from veilbench.families.autoencoders.baselines.fitted_restorer import FittedRestorer
+from veilbench.families.autoencoders.baselines.pca import Pca
+from veilbench.families.autoencoders.baselines.total_variation import TotalVariation
+from veilbench.families.autoencoders.baselines.wiener import Wiener
+from veilbench.families.autoencoders.data.photographs import Photographs
+from veilbench.families.autoencoders.data.rows import Rows
+from veilbench.families.autoencoders.evaluations.restoration import Restoration
 
 RNG = np.random.default_rng(0)
 

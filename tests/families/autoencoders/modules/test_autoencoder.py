@@ -10,17 +10,17 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from veilbench.accelerator import Accelerator
-from veilbench.data.rows import Part, Rows
-from veilbench.errors import UserError
-from veilbench.modules.autoencoder import Autoencoder
-from veilbench.nets.boltzmann import BoltzmannPretraining
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.errors import UserError
+from veilbench.families.autoencoders.data.rows import Part, Rows
+from veilbench.families.autoencoders.modules.autoencoder import Autoencoder
+from veilbench.families.autoencoders.nets.boltzmann import BoltzmannPretraining
+from veilbench.families.autoencoders.regularisers.contractive import Contractive
+from veilbench.families.autoencoders.regularisers.sparsity import L1
+from veilbench.families.autoencoders.regularisers.variational import Variational
+from veilbench.families.autoencoders.schemes.autoencoder import CodedRows
 from veilbench.nets.convolutional import Convolutional
 from veilbench.nets.dense import Dense
-from veilbench.regularisers.contractive import Contractive
-from veilbench.regularisers.sparsity import L1
-from veilbench.regularisers.variational import Variational
-from veilbench.representations.autoencoder import CodedRows
 from veilbench.training.central import Central
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from veilbench.errors import UserError
-from veilbench.nets.autoencoder_net import AutoencoderNet
+from veilbench.bench.errors import UserError
+from veilbench.families.autoencoders.nets.autoencoder_net import AutoencoderNet
 from veilbench.nets.convolutional import Convolutional, Fold, FullyConvolutional
 from veilbench.nets.dense import Dense
 

@@ -6,8 +6,8 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.neural_network import BernoulliRBM
 
-from veilbench.errors import UserError
-from veilbench.nets.boltzmann import Boltzmann, BoltzmannPretraining
+from veilbench.bench.errors import UserError
+from veilbench.families.autoencoders.nets.boltzmann import Boltzmann, BoltzmannPretraining
 from veilbench.nets.dense import Dense
 
 DIGITS = torch.from_numpy((load_digits().data / 16).astype(np.float32))

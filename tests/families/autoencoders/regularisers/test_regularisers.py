@@ -6,11 +6,11 @@ from torch import nn
 from torch.autograd.functional import jacobian
 from torch.distributions import Normal, kl_divergence
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.autoencoders.regularisers.contractive import Contractive, estimated, exact, one_layer
+from veilbench.families.autoencoders.regularisers.sparsity import L1, KlSparsity
+from veilbench.families.autoencoders.regularisers.variational import Variational
 from veilbench.nets.dense import Dense
-from veilbench.regularisers.contractive import Contractive, estimated, exact, one_layer
-from veilbench.regularisers.sparsity import L1, KlSparsity
-from veilbench.regularisers.variational import Variational
 
 ROWS = torch.rand(6, 5, generator=torch.Generator().manual_seed(0))
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 from sklearn.covariance import LedoitWolf
 
-from veilbench.nets.autoencoder_net import AutoencoderNet
+from veilbench.bench.subject import load_subject
+from veilbench.families.autoencoders.nets.autoencoder_net import AutoencoderNet
+from veilbench.families.autoencoders.schemes.autoencoder import CodedRows, Score
 from veilbench.nets.convolutional import FullyConvolutional
 from veilbench.nets.dense import Dense
-from veilbench.representations.autoencoder import CodedRows, Score
-from veilbench.subject import load_subject
 
 ROWS = np.random.default_rng(0).normal(size=(300, 6)).astype(np.float32)
 SCORES: list[Score] = ["error", "whitened", "mahalanobis", "combined"]
@@ -96,7 +96,7 @@ def test_many_rows_are_worked_on_in_parts_with_the_same_answer() -> None:
 
 
 def test_a_score_is_fitted_to_rows_from_all_over_when_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("veilbench.representations.autoencoder.FITTED_TO", 100)
+    monkeypatch.setattr("veilbench.families.autoencoders.schemes.autoencoder.FITTED_TO", 100)
     torch.manual_seed(0)
     net, thrice = AutoencoderNet(Dense(2, 1, [5]), (6,)), np.repeat(ROWS[:100], 3, axis=0)
     few, many = (CodedRows.fitted(net, "mahalanobis", rows) for rows in (ROWS[:100], thrice))

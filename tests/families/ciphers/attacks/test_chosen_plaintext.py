@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from veilbench.attacks.chosen_plaintext import ChosenPlaintext, advantage, clues
-from veilbench.attacks.exposure import Exposure
-from veilbench.baselines.aes_ctr import AesCtr
-from veilbench.baselines.substitution import Substitution
-from veilbench.ciphers.base import Ciphertext
-from veilbench.ciphers.codebook import CodebookCipher
-from veilbench.errors import UserError
-from veilbench.findings import Findings, Verdict
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Findings, Verdict
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.ciphers.attacks.chosen_plaintext import ChosenPlaintext, advantage, clues
+from veilbench.families.ciphers.attacks.exposure import Exposure
+from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
+from veilbench.families.ciphers.baselines.substitution import Substitution
+from veilbench.families.ciphers.schemes.base import Ciphertext
+from veilbench.families.ciphers.schemes.codebook import CodebookCipher
 from veilbench.metrics.intervals import proportion
-from veilbench.threat import ThreatModel
 
 Examine = Callable[..., Findings]
 THREAT = ThreatModel(encryption_queries=True, own_keys=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from veilbench.attacks.distinguisher import Distinguisher
+from veilbench.families.ciphers.attacks.distinguisher import Distinguisher
 
 Game = tuple[int, np.ndarray]
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from veilbench.attacks.exposure import Exposure, tokens
-from veilbench.baselines.aes_ctr import AesCtr
-from veilbench.baselines.substitution import Substitution
-from veilbench.ciphers.base import Ciphertext
-from veilbench.errors import UserError
-from veilbench.threat import ThreatModel
+from veilbench.bench.errors import UserError
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.ciphers.attacks.exposure import Exposure, tokens
+from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
+from veilbench.families.ciphers.baselines.substitution import Substitution
+from veilbench.families.ciphers.schemes.base import Ciphertext
 
 EVERYTHING = ThreatModel(**{field.name: True for field in fields(ThreatModel)})
 SECRET, KNOWN, AUXILIARY = (np.arange(start, start + 40, dtype=np.uint8) for start in (0, 20, 40))

@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.exposure import Exposure
-from veilbench.attacks.frequency import Frequency
-from veilbench.baselines.aes_ctr import AesCtr
-from veilbench.baselines.plaintext import Plaintext
-from veilbench.baselines.substitution import Substitution
-from veilbench.ciphers.codebook import CodebookCipher
-from veilbench.ciphers.keyed import KeyedCipher
-from veilbench.data.text import Texts
-from veilbench.errors import UserError
-from veilbench.findings import Findings, Verdict
-from veilbench.threat import ThreatModel
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Findings, Verdict
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.ciphers.attacks.exposure import Exposure
+from veilbench.families.ciphers.attacks.frequency import Frequency
+from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
+from veilbench.families.ciphers.baselines.plaintext import Plaintext
+from veilbench.families.ciphers.baselines.substitution import Substitution
+from veilbench.families.ciphers.data.text import Texts
+from veilbench.families.ciphers.schemes.codebook import CodebookCipher
+from veilbench.families.ciphers.schemes.keyed import KeyedCipher
 
 Examine = Callable[..., Findings]
 THREAT = ThreatModel(auxiliary_data=True)

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.eve import SealedBlocks, examine_eves
-from veilbench.attacks.fresh_eve import FreshEve
-from veilbench.baselines.one_time_pad import OneTimePad
-from veilbench.baselines.plaintext import Plaintext
-from veilbench.baselines.substitution import Substitution
-from veilbench.errors import UserError
-from veilbench.findings import Findings, Verdict
-from veilbench.threat import ThreatModel
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Findings, Verdict
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.ciphers.attacks.eve import SealedBlocks, examine_eves
+from veilbench.families.ciphers.attacks.fresh_eve import FreshEve
+from veilbench.families.ciphers.baselines.one_time_pad import OneTimePad
+from veilbench.families.ciphers.baselines.plaintext import Plaintext
+from veilbench.families.ciphers.baselines.substitution import Substitution
 
 Examine = Callable[..., Findings]
 BUDGET = {"hidden": [32, 16], "eves": 3, "steps": 150, "batch_size": 64, "test_blocks": 1000, "bits": 8}

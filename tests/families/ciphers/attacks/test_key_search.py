@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from veilbench.attacks.key_search import KeySearch
-from veilbench.baselines.aes_ctr import AesCtr
-from veilbench.baselines.repeated_key import RepeatedKey
-from veilbench.baselines.substitution import Substitution
-from veilbench.errors import UserError
-from veilbench.findings import Verdict
-from veilbench.threat import ThreatModel
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Verdict
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.ciphers.attacks.key_search import KeySearch
+from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
+from veilbench.families.ciphers.baselines.repeated_key import RepeatedKey
+from veilbench.families.ciphers.baselines.substitution import Substitution
 
 GRANTED = ThreatModel(known_pairs=True, weights=True)
 

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from veilbench.attacks.key_sensitivity import KeySensitivity
-from veilbench.baselines.aes_ctr import AesCtr
-from veilbench.baselines.aes_gcm import AesGcm
-from veilbench.baselines.one_time_pad import OneTimePad
-from veilbench.baselines.substitution import Substitution
-from veilbench.data.text import Texts
-from veilbench.errors import UserError
-from veilbench.findings import Findings, Verdict
-from veilbench.threat import ThreatModel
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Findings, Verdict
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.ciphers.attacks.key_sensitivity import KeySensitivity
+from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
+from veilbench.families.ciphers.baselines.aes_gcm import AesGcm
+from veilbench.families.ciphers.baselines.one_time_pad import OneTimePad
+from veilbench.families.ciphers.baselines.substitution import Substitution
+from veilbench.families.ciphers.data.text import Texts
 
 Examine = Callable[..., Findings]
 THREAT = ThreatModel(key=True, own_keys=True)

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.exposure import Exposure
-from veilbench.attacks.learned_decoder import LearnedDecoder, decode
-from veilbench.baselines.aes_ctr import AesCtr
-from veilbench.baselines.substitution import Substitution
-from veilbench.ciphers.base import Cipher, Ciphertext
-from veilbench.data.text import Texts
-from veilbench.errors import UserError
-from veilbench.threat import ThreatModel
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.errors import UserError
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.ciphers.attacks.exposure import Exposure
+from veilbench.families.ciphers.attacks.learned_decoder import LearnedDecoder, decode
+from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
+from veilbench.families.ciphers.baselines.substitution import Substitution
+from veilbench.families.ciphers.data.text import Texts
+from veilbench.families.ciphers.schemes.base import Cipher, Ciphertext
 
 THREAT = ThreatModel(known_pairs=True, auxiliary_data=True)
 

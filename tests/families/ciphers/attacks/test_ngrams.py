@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from veilbench.attacks.ngrams import NGramModel, with_capitals
+from veilbench.families.ciphers.attacks.ngrams import NGramModel, with_capitals
 
 SENTENCE = "the quick brown fox jumps over the lazy dog while the other dogs sleep in the shade of the old tree; "
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from veilbench.attacks import substitution
-from veilbench.attacks import substitution_kernels as kernels
-from veilbench.attacks.ngrams import NGramModel
-from veilbench.attacks.substitution import objective, solve
-from veilbench.attacks.substitution_state import Puzzle, Search, checked, first_key, search_of
+from veilbench.families.ciphers.attacks import substitution
+from veilbench.families.ciphers.attacks import substitution_kernels as kernels
+from veilbench.families.ciphers.attacks.ngrams import NGramModel
+from veilbench.families.ciphers.attacks.substitution import objective, solve
+from veilbench.families.ciphers.attacks.substitution_state import Puzzle, Search, checked, first_key, search_of
 
 SIZE = 91
 Tokens = NDArray[np.int64]

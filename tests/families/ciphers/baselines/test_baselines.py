@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from veilbench.baselines.aes_ctr import AesCtr
-from veilbench.baselines.aes_gcm import AesGcm
-from veilbench.baselines.one_time_pad import OneTimePad
-from veilbench.baselines.plaintext import Plaintext
-from veilbench.baselines.stream import StreamCipher
-from veilbench.data import alphabet
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
+from veilbench.families.ciphers.baselines.aes_gcm import AesGcm
+from veilbench.families.ciphers.baselines.one_time_pad import OneTimePad
+from veilbench.families.ciphers.baselines.plaintext import Plaintext
+from veilbench.families.ciphers.baselines.stream import StreamCipher
+from veilbench.text import alphabet
 
 STREAMS = [AesCtr, AesGcm, OneTimePad]
 MESSAGE = np.random.default_rng(0).integers(0, 91, 300, dtype=np.uint8)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from veilbench.data import alphabet, english
-from veilbench.data.text import PARTS, TextData, random_words
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.ciphers.data.text import PARTS, TextData, random_words
+from veilbench.text import alphabet, english
 
 
 def lengths_of_words(text: str, count: int, longest: int) -> list[int] | None:
@@ -73,7 +73,9 @@ def test_a_word_as_long_as_the_alphabet_is_a_permutation() -> None:
 
 def test_the_number_of_words_lies_between_its_bounds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: list[int] = []
-    monkeypatch.setattr("veilbench.data.text.random_words", lambda count, *rest: asked.append(count) or "")
+    monkeypatch.setattr(
+        "veilbench.families.ciphers.data.text.random_words", lambda count, *rest: asked.append(count) or ""
+    )
     monkeypatch.setattr(english, "topics", lambda: ["text"] * 9)
     for seed in range(60):
         TextData(words=[7, 9], seed=seed).prepare(tmp_path)

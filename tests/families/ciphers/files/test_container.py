@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from container_reference import poly1305, read_container
 
-from veilbench.baselines.aes_ctr import AesCtr
-from veilbench.baselines.aes_gcm import AesGcm
-from veilbench.ciphers import container, frames
-from veilbench.ciphers.codebook import CodebookCipher, random_mapping
-from veilbench.ciphers.escaping import Unescaper, escape
-from veilbench.ciphers.member_ids import MemberIds
-from veilbench.ciphers.schemes import Scheme, scheme_of
-from veilbench.ciphers.tables import CodeTables, UnknownCodeError
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
+from veilbench.families.ciphers.baselines.aes_gcm import AesGcm
+from veilbench.families.ciphers.files import container, frames
+from veilbench.families.ciphers.files.escaping import Unescaper, escape
+from veilbench.families.ciphers.files.member_ids import MemberIds
+from veilbench.families.ciphers.files.schemes import Scheme, scheme_of
+from veilbench.families.ciphers.files.tables import CodeTables, UnknownCodeError
+from veilbench.families.ciphers.schemes.codebook import CodebookCipher, random_mapping
 
 KINDS = {
     "small": ((32,), 1),
@@ -248,8 +248,8 @@ def test_numpy_takes_over_where_nothing_compiled_can_be_kept(monkeypatch: pytest
         raise RuntimeError("cannot cache function: no locator available")
 
     monkeypatch.setattr("numba.njit", refuse)
-    monkeypatch.delitem(sys.modules, "veilbench.ciphers.table_kernels", raising=False)
-    monkeypatch.delattr("veilbench.ciphers.table_kernels", raising=False)
+    monkeypatch.delitem(sys.modules, "veilbench.families.ciphers.files.table_kernels", raising=False)
+    monkeypatch.delattr("veilbench.families.ciphers.files.table_kernels", raising=False)
     model = scheme("mixed")
     model.compile()
     assert unseal(model, seal(model, SAMPLE)) == SAMPLE

@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from veilbench.accelerator import Accelerator
-from veilbench.ciphers.keyed import KeyedCipher
-from veilbench.data.text import Texts
-from veilbench.findings import Curve
-from veilbench.modules.cipher_keyed import CipherKeyed
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.findings import Curve
+from veilbench.families.ciphers.data.text import Texts
+from veilbench.families.ciphers.modules.cipher_keyed import CipherKeyed
+from veilbench.families.ciphers.schemes.keyed import KeyedCipher
 from veilbench.training.central import Central
 
 torch.set_num_threads(1)  # as in the bench: nets this small are fastest with one

@@ -11,12 +11,12 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from veilbench.accelerator import Accelerator
-from veilbench.ciphers.codebook import CodebookCipher
-from veilbench.data.text import Texts
-from veilbench.errors import UserError
-from veilbench.findings import Findings
-from veilbench.modules.cipher_pair import CipherPair
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Findings
+from veilbench.families.ciphers.data.text import Texts
+from veilbench.families.ciphers.modules.cipher_pair import CipherPair
+from veilbench.families.ciphers.schemes.codebook import CodebookCipher
 from veilbench.training.central import Central
 
 ALPHABET = np.arange(91, dtype=np.uint8)

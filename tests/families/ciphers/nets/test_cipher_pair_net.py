@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from veilbench.nets.cipher_pair import CipherPairNet
+from veilbench.families.ciphers.nets.cipher_pair import CipherPairNet
 
 
 def pair(**settings: Any) -> CipherPairNet:

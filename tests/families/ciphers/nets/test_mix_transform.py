@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv1d, pad
 
-from veilbench.nets.mix_transform import AliceAndBob, MixTransform
+from veilbench.families.ciphers.nets.mix_transform import AliceAndBob, MixTransform
 
 
 def drawn(inputs: int, outputs: int, seed: int = 0) -> MixTransform:

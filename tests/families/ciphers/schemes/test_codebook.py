@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from veilbench.baselines.substitution import Substitution
-from veilbench.ciphers.codebook import CodebookCipher, random_mapping
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.ciphers.baselines.substitution import Substitution
+from veilbench.families.ciphers.schemes.codebook import CodebookCipher, random_mapping
 
 ALPHABET = np.arange(91, dtype=np.uint8)
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from veilbench.ciphers.keyed import KeyedCipher
-from veilbench.nets.mix_transform import AliceAndBob
-from veilbench.subject import load_subject
+from veilbench.bench.subject import load_subject
+from veilbench.families.ciphers.nets.mix_transform import AliceAndBob
+from veilbench.families.ciphers.schemes.keyed import KeyedCipher
 
 
 def keyed(bits: int = 16, seed: int = 0) -> KeyedCipher:

@@ -5,20 +5,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mail_cases import mails, untrained
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.control_memory import ControlMemory
-from veilbench.attacks.mail_evasion import MailEvasion, passed, swapped
-from veilbench.attacks.word_leak import words_in
-from veilbench.baselines.logistic_filter import LogisticFilter
-from veilbench.baselines.one_good_word import OneGoodWord
-from veilbench.data.mail import Mails
-from veilbench.errors import UserError
-from veilbench.findings import Findings, Verdict
-from veilbench.mail.filter import MailFilter
-from veilbench.subject import load_subject
-from veilbench.threat import ThreatModel
+from mail_cases import mails, untrained
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.control_memory import ControlMemory
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Findings, Verdict
+from veilbench.bench.subject import load_subject
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.mail.attacks.evasion import MailEvasion, passed, swapped
+from veilbench.families.mail.attacks.word_leak.update import words_in
+from veilbench.families.mail.baselines.logistic_filter import LogisticFilter
+from veilbench.families.mail.baselines.one_good_word import OneGoodWord
+from veilbench.families.mail.data.mail import Mails
+from veilbench.families.mail.schemes.filter import MailFilter
 
 THREAT = ThreatModel(score_queries=True, auxiliary_data=True)
 

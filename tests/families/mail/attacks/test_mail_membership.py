@@ -5,23 +5,23 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mail_cases import mails, untrained
 from sklearn.linear_model import LogisticRegression
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.control_memory import ControlMemory
-from veilbench.attacks.mail_membership import MailMembership
-from veilbench.attacks.mail_shadows import counts, shadow_logits
-from veilbench.baselines.memorised_mails import MemorisedMails
-from veilbench.data.mail import Mails
-from veilbench.errors import UserError
+from mail_cases import mails, untrained
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.control_memory import ControlMemory
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Findings, Verdict
+from veilbench.bench.subject import load_subject
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.mail.attacks.membership import MailMembership
+from veilbench.families.mail.attacks.shadows import counts, shadow_logits
+from veilbench.families.mail.baselines.memorised_mails import MemorisedMails
+from veilbench.families.mail.data.mail import Mails
+from veilbench.families.mail.schemes.filter import MailFilter
+from veilbench.families.mail.schemes.spam_scorer import SpamScorer
 from veilbench.federated.aggregations.local_dp import LocalDp
 from veilbench.federated.aggregations.update_dp import UpdateDp
-from veilbench.findings import Findings, Verdict
-from veilbench.mail.filter import MailFilter
-from veilbench.mail.spam_scorer import SpamScorer
-from veilbench.subject import load_subject
-from veilbench.threat import ThreatModel
 
 THREAT = ThreatModel(score_queries=True, auxiliary_data=True)
 

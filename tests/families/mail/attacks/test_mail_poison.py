@@ -5,23 +5,23 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mail_cases import mails
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.control_memory import ControlMemory
-from veilbench.attacks.mail_poison import MailPoison, unused_words
-from veilbench.attacks.poisoned_clients import with_words
-from veilbench.baselines.plain_federation import PlainFederation
-from veilbench.data.mail import Mails
-from veilbench.errors import UserError
+from mail_cases import mails
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.control_memory import ControlMemory
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Findings, Verdict
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.mail.attacks.poison import MailPoison, unused_words
+from veilbench.families.mail.attacks.poisoned_clients import with_words
+from veilbench.families.mail.baselines.plain_federation import PlainFederation
+from veilbench.families.mail.data.mail import Mails
+from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.federated.aggregations.base import Aggregation
 from veilbench.federated.aggregations.ckks import Ckks
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.aggregations.robust import Robust
 from veilbench.federated.protocol import Protocol, described
-from veilbench.findings import Findings, Verdict
-from veilbench.mail.filter import MailFilter
-from veilbench.threat import ThreatModel
 
 THREAT = ThreatModel(rogue_clients=True)
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from veilbench.baselines.logistic_filter import LogisticFilter
-from veilbench.baselines.plain_federation import PlainFederation
-from veilbench.data.mail import MailPart, Mails
-from veilbench.data.vocabulary import Vocabulary
+from veilbench.families.mail.baselines.logistic_filter import LogisticFilter
+from veilbench.families.mail.baselines.plain_federation import PlainFederation
+from veilbench.families.mail.data.mail import MailPart, Mails
+from veilbench.families.mail.data.vocabulary import Vocabulary
 
 
 def test_it_scores_as_scikit_learn_does() -> None:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from veilbench.data.clients import Deal, DirichletClients, EqualClients, UnequalClients
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.mail.data.clients import Deal, DirichletClients, EqualClients, UnequalClients
 
 LABELS = (np.arange(6_000) % 3 == 0).astype(np.int64)
 TOPICS = np.arange(6_000) % 4

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from veilbench.data.clients import EqualClients, UnequalClients
-from veilbench.data.mail import MailData, Mails, distinct
-from veilbench.data.mail_corpus.mail_corpus import MailCorpus
-from veilbench.data.raw_mails import RawMails
-from veilbench.data.tokeniser import Tokeniser, words_of
-from veilbench.data.vocabulary import UNKNOWN
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.mail.data.clients import EqualClients, UnequalClients
+from veilbench.families.mail.data.corpus.mail_corpus import MailCorpus
+from veilbench.families.mail.data.mail import MailData, Mails, distinct
+from veilbench.families.mail.data.raw_mails import RawMails
+from veilbench.families.mail.data.tokeniser import Tokeniser, words_of
+from veilbench.families.mail.data.vocabulary import UNKNOWN
 
 
 @dataclass

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from veilbench.data.tokeniser import Tokeniser, encoded, public_text, words_of
-from veilbench.data.vocabulary import FIRST_WORD, PAD, UNKNOWN, Vocabulary, bucket, packed, unpacked
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.mail.data.tokeniser import Tokeniser, encoded, public_text, words_of
+from veilbench.families.mail.data.vocabulary import FIRST_WORD, PAD, UNKNOWN, Vocabulary, bucket, packed, unpacked
 
 MAILS = [["hello", "bob", "bob"], ["hello", "world"], ["zebra"]]
 
@@ -90,7 +90,7 @@ def test_pythons_documentation_is_the_public_text_by_default() -> None:
 def test_buckets_are_those_of_blake2b_in_every_process() -> None:
     wanted = FIRST_WORD + int.from_bytes(hashlib.blake2b(b"zebra", digest_size=8).digest(), "big") % 1000
     assert bucket("zebra", 1000) == wanted
-    code = "from veilbench.data.vocabulary import bucket; print(bucket('zebra', 1000))"
+    code = "from veilbench.families.mail.data.vocabulary import bucket; print(bucket('zebra', 1000))"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(other.stdout) == wanted
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import precision_score, recall_score, roc_auc_score, roc_curve
 
-from veilbench.accelerator import Accelerator
-from veilbench.data.mail import MailPart, Mails
-from veilbench.data.vocabulary import Vocabulary
-from veilbench.data.word_counts import word_counts
-from veilbench.evaluations.filtering import Filtering, auroc, rates, roc
-from veilbench.mail.filter import MailFilter
+from veilbench.bench.accelerator import Accelerator
+from veilbench.families.mail.data.mail import MailPart, Mails
+from veilbench.families.mail.data.vocabulary import Vocabulary
+from veilbench.families.mail.data.word_counts import word_counts
+from veilbench.families.mail.evaluations.filtering import Filtering, auroc, rates, roc
+from veilbench.families.mail.schemes.filter import MailFilter
 
 RNG = np.random.default_rng(0)
 LABELS = (np.arange(300) % 3 == 0).astype(np.int64)

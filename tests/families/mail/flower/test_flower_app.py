@@ -6,19 +6,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from veilbench.data.clients import UnequalClients
-from veilbench.data.mail import MailData, load_mails
-from veilbench.data.mail_corpus.mail_corpus import MailCorpus
-from veilbench.data.tokeniser import Tokeniser
-from veilbench.errors import UserError
-from veilbench.federated.local_round import ORDER, client_update
+from veilbench.bench.errors import UserError
+from veilbench.bench.subject import load_subject
+from veilbench.families.mail.data.clients import UnequalClients
+from veilbench.families.mail.data.corpus.mail_corpus import MailCorpus
+from veilbench.families.mail.data.mail import MailData, load_mails
+from veilbench.families.mail.data.tokeniser import Tokeniser
+from veilbench.families.mail.local_round import ORDER, client_update
+from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.federated.protocol import Protocol
-from veilbench.mail.filter import MailFilter
-from veilbench.subject import load_subject
 
 pytest.importorskip("flwr")
 
-from veilbench.federated.flower_in_process import in_process
+from veilbench.families.mail.flower.in_process import in_process
 
 CLIENTS = 5
 

@@ -15,18 +15,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from veilbench.data.clients import UnequalClients
-from veilbench.data.mail import MailData, load_mails
-from veilbench.data.mail_corpus.mail_corpus import MailCorpus
-from veilbench.data.tokeniser import Tokeniser
-from veilbench.errors import UserError
-from veilbench.mail.filter import MailFilter
-from veilbench.subject import load_subject
+from veilbench.bench.errors import UserError
+from veilbench.bench.subject import load_subject
+from veilbench.families.mail.data.clients import UnequalClients
+from veilbench.families.mail.data.corpus.mail_corpus import MailCorpus
+from veilbench.families.mail.data.mail import MailData, load_mails
+from veilbench.families.mail.data.tokeniser import Tokeniser
+from veilbench.families.mail.schemes.filter import MailFilter
 
 pytest.importorskip("flwr")
 
-from veilbench.federated.flower_deployed import deploy
-from veilbench.federated.flower_in_process import in_process
+from veilbench.families.mail.flower.deployed import deploy
+from veilbench.families.mail.flower.in_process import in_process
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def until(done: Callable[[], bool], seconds: float) -> bool:
 def test_of_a_killed_deployer_nothing_is_left(prepared: Path, tmp_path: Path, how: signal.Signals) -> None:
     """Not the SuperLink, not a SuperNode, and nothing that they have started."""
     mark = f"VEILBENCH_TEST={uuid.uuid4()}"
-    code = "import sys; from pathlib import Path; from veilbench.federated.flower_deployed import deploy; "
+    code = "import sys; from pathlib import Path; from veilbench.families.mail.flower.deployed import deploy; "
     code += "deploy(Path(sys.argv[1]), Path(sys.argv[2]), {'rounds': '100000'})"
     environment = os.environ | dict([mark.split("=")])
     with (tmp_path / "log").open("wb") as log:

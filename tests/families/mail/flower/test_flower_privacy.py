@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from veilbench.data.clients import UnequalClients
-from veilbench.data.mail import MailData, load_mails
-from veilbench.data.mail_corpus.mail_corpus import MailCorpus
-from veilbench.data.tokeniser import Tokeniser
-from veilbench.errors import UserError
-from veilbench.federated.local_round import client_update
+from veilbench.bench.errors import UserError
+from veilbench.families.mail.data.clients import UnequalClients
+from veilbench.families.mail.data.corpus.mail_corpus import MailCorpus
+from veilbench.families.mail.data.mail import MailData, load_mails
+from veilbench.families.mail.data.tokeniser import Tokeniser
+from veilbench.families.mail.local_round import client_update
+from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.federated.protocol import Protocol
-from veilbench.mail.filter import MailFilter
 
 pytest.importorskip("flwr")
 
@@ -23,10 +23,10 @@ import flwr.app
 import flwr.serverapp.strategy as strategies
 from opacus.accountants import RDPAccountant
 
-from veilbench.federated.flower_accountant import OpacusAccountant
-from veilbench.federated.flower_app import DEFAULTS
-from veilbench.federated.flower_in_process import in_process
-from veilbench.federated.flower_strategy import WEIGHT, strategy_of
+from veilbench.families.mail.flower.accountant import OpacusAccountant
+from veilbench.families.mail.flower.app import DEFAULTS
+from veilbench.families.mail.flower.in_process import in_process
+from veilbench.families.mail.flower.strategy import WEIGHT, strategy_of
 
 SIDES = ["server_side_fixed", "client_side_fixed"]
 SIZES, CLIENTS, CLIP, SEED = (40, 60), 3, 0.05, 7

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from veilbench.errors import UserError
-from veilbench.federated.flower_simulated import start_ray
+from veilbench.bench.errors import UserError
+from veilbench.families.mail.flower.simulated import start_ray
 
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, init: Callable[..., Any], there: bool = False) -> None:

@@ -8,25 +8,25 @@ import numpy as np
 import pytest
 from opacus.accountants import RDPAccountant
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.control_memory import ControlMemory
-from veilbench.attacks.mail_word_leak import MailWordLeak
-from veilbench.baselines.source_leak_test import SourceLeakTest
-from veilbench.data.clients import UnequalClients
-from veilbench.data.mail import MailData, Mails, load_mails, save_mails
-from veilbench.data.mail_corpus.mail_corpus import MailCorpus
-from veilbench.data.tokeniser import Tokeniser
-from veilbench.errors import UserError
-from veilbench.experiment import build
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.control_memory import ControlMemory
+from veilbench.bench.errors import UserError
+from veilbench.bench.experiment import build
+from veilbench.bench.findings import Findings, Verdict
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.mail.attacks.word_leak.attack import MailWordLeak
+from veilbench.families.mail.baselines.source_leak_test import SourceLeakTest
+from veilbench.families.mail.data.clients import UnequalClients
+from veilbench.families.mail.data.corpus.mail_corpus import MailCorpus
+from veilbench.families.mail.data.mail import MailData, Mails, load_mails, save_mails
+from veilbench.families.mail.data.tokeniser import Tokeniser
+from veilbench.families.mail.flower.training import Flower
+from veilbench.families.mail.modules.mail_classifier import MailClassifier
+from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.federated.aggregations.equal_dp import EqualDp
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.aggregations.robust import Robust
-from veilbench.findings import Findings, Verdict
-from veilbench.mail.filter import MailFilter
-from veilbench.modules.mail_classifier import MailClassifier
-from veilbench.threat import ThreatModel
 from veilbench.training.federated import Federated
-from veilbench.training.flower import Flower
 
 pytest.importorskip("flwr")
 

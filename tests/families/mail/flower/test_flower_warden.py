@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from veilbench.federated.flower_warden import warden
+from veilbench.families.mail.flower.warden import warden
 
 SLEEPER = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"]
 CHARGE = """
 import subprocess, sys, time
-from veilbench.federated.flower_warden import warden
+from veilbench.families.mail.flower.warden import warden
 with warden() as tell:
     sleeper = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, start_new_session=True)
     sleeper.stdout.readline()

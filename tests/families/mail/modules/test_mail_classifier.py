@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from veilbench.accelerator import Accelerator
-from veilbench.data.clients import EqualClients
-from veilbench.data.mail import MailData, Mails
-from veilbench.data.mail_corpus.mail_corpus import MailCorpus
-from veilbench.data.tokeniser import Tokeniser
-from veilbench.data.word_counts import word_counts
-from veilbench.mail.filter import MailFilter
-from veilbench.modules.mail_classifier import MailClassifier, labelled
+from veilbench.bench.accelerator import Accelerator
+from veilbench.families.mail.data.clients import EqualClients
+from veilbench.families.mail.data.corpus.mail_corpus import MailCorpus
+from veilbench.families.mail.data.mail import MailData, Mails
+from veilbench.families.mail.data.tokeniser import Tokeniser
+from veilbench.families.mail.data.word_counts import word_counts
+from veilbench.families.mail.modules.mail_classifier import MailClassifier, labelled
+from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.training.whole_epochs import WholeEpochs
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from veilbench.nets.mail_classifier import MailClassifierNet
+from veilbench.families.mail.nets.mail_classifier import MailClassifierNet
 
 TOKENS = torch.tensor([[2, 3, 3, 0], [4, 0, 0, 0], [0, 0, 0, 0]])
 

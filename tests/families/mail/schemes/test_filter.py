@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from veilbench.data.vocabulary import Vocabulary
-from veilbench.errors import UserError
-from veilbench.mail.filter import MailFilter
-from veilbench.nets.mail_classifier import MailClassifierNet
-from veilbench.subject import load_subject
+from veilbench.bench.errors import UserError
+from veilbench.bench.subject import load_subject
+from veilbench.families.mail.data.vocabulary import Vocabulary
+from veilbench.families.mail.nets.mail_classifier import MailClassifierNet
+from veilbench.families.mail.schemes.filter import MailFilter
 
 WORDS = Vocabulary(["hello", "win", "naïve"])
 

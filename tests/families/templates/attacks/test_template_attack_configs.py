@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pipelines.compose import composed, plain
 
-from veilbench.experiment import build
-from veilbench.templates.base import TemplateScheme
+from veilbench.bench.experiment import build
+from veilbench.families.templates.schemes.base import TemplateScheme
 
 NAMES = ["inversion", "impersonation", "oracle", "stolen_key", "attribute", "linkage"]
 VARIANTS = {

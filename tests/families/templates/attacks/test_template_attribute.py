@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.control_memory import ControlMemory
-from veilbench.attacks.template_attribute import TemplateAttribute
-from veilbench.data.identities import Identities
-from veilbench.errors import UserError
-from veilbench.findings import Findings, Verdict
-from veilbench.templates.base import TemplateScheme
-from veilbench.templates.extractor import Extractor
-from veilbench.templates.noise_template import NoiseTemplate
-from veilbench.templates.random_projection import RandomProjection
-from veilbench.templates.raw_template import RawTemplate
-from veilbench.threat import ThreatModel
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.control_memory import ControlMemory
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Findings, Verdict
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.templates.attacks.attribute import TemplateAttribute
+from veilbench.families.templates.data.identities import Identities
+from veilbench.families.templates.schemes.base import TemplateScheme
+from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.noise_template import NoiseTemplate
+from veilbench.families.templates.schemes.random_projection import RandomProjection
+from veilbench.families.templates.schemes.raw_template import RawTemplate
 
 PIXELS, PCA = Extractor("pixels", None), Extractor("pixels", 20)
 THREAT = ThreatModel(auxiliary_data=True, own_keys=True)

@@ -10,22 +10,22 @@ import pytest
 import torch
 from torch import Tensor
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.control_memory import ControlMemory
-from veilbench.attacks.template_case import TemplateCase
-from veilbench.attacks.template_impersonation import TemplateImpersonation
-from veilbench.data.identities import Identities
-from veilbench.errors import UserError
-from veilbench.findings import Findings, Verdict
-from veilbench.nets.print_encoder import PrintEncoder
-from veilbench.templates.base import TemplateScheme, cosines
-from veilbench.templates.biohash import Biohash
-from veilbench.templates.extractor import Extractor
-from veilbench.templates.hashmap import HashmapScheme
-from veilbench.templates.iom_grp import IomGrp
-from veilbench.templates.random_projection import RandomProjection
-from veilbench.templates.raw_template import RawTemplate
-from veilbench.threat import ThreatModel
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.control_memory import ControlMemory
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Findings, Verdict
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.templates.attacks.case import TemplateCase
+from veilbench.families.templates.attacks.impersonation import TemplateImpersonation
+from veilbench.families.templates.data.identities import Identities
+from veilbench.families.templates.nets.print_encoder import PrintEncoder
+from veilbench.families.templates.schemes.base import TemplateScheme, cosines
+from veilbench.families.templates.schemes.biohash import Biohash
+from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.hashmap import HashmapScheme
+from veilbench.families.templates.schemes.iom_grp import IomGrp
+from veilbench.families.templates.schemes.random_projection import RandomProjection
+from veilbench.families.templates.schemes.raw_template import RawTemplate
 
 PCA = Extractor("pixels", 20)
 WHITE = ThreatModel(weights=True, key=True, auxiliary_data=True, score_queries=True)

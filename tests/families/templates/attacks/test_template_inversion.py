@@ -9,24 +9,24 @@ import numpy as np
 import pytest
 import torch
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.control_memory import ControlMemory
-from veilbench.attacks.template_decoders import decoder, principal, total_variation
-from veilbench.attacks.template_inversion import TemplateInversion
-from veilbench.attacks.template_reader import TemplateReader
-from veilbench.attacks.template_system import deployed, divided
-from veilbench.data.identities import Identities
-from veilbench.errors import UserError
-from veilbench.evaluations.verification import scores
-from veilbench.findings import Findings, Verdict
-from veilbench.templates.base import TemplateScheme
-from veilbench.templates.biohash import Biohash
-from veilbench.templates.extractor import Extractor
-from veilbench.templates.iom_grp import IomGrp
-from veilbench.templates.noise_template import NoiseTemplate
-from veilbench.templates.random_projection import RandomProjection
-from veilbench.templates.raw_template import RawTemplate
-from veilbench.threat import ThreatModel
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.control_memory import ControlMemory
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Findings, Verdict
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.templates.attacks.decoders import decoder, principal, total_variation
+from veilbench.families.templates.attacks.inversion import TemplateInversion
+from veilbench.families.templates.attacks.reader import TemplateReader
+from veilbench.families.templates.attacks.system import deployed, divided
+from veilbench.families.templates.data.identities import Identities
+from veilbench.families.templates.evaluations.verification import scores
+from veilbench.families.templates.schemes.base import TemplateScheme
+from veilbench.families.templates.schemes.biohash import Biohash
+from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.iom_grp import IomGrp
+from veilbench.families.templates.schemes.noise_template import NoiseTemplate
+from veilbench.families.templates.schemes.random_projection import RandomProjection
+from veilbench.families.templates.schemes.raw_template import RawTemplate
 
 PIXELS, PCA = Extractor("pixels", None), Extractor("pixels", 20)
 UNKNOWN = ThreatModel(auxiliary_data=True, own_keys=True)

@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.control_memory import ControlMemory
-from veilbench.attacks.oracle_search import Subspace, evolved
-from veilbench.attacks.template_oracle import Counter, TemplateOracle
-from veilbench.attacks.template_system import deployed
-from veilbench.data.identities import Identities
-from veilbench.errors import UserError
-from veilbench.findings import Findings, Verdict
-from veilbench.templates.base import TemplateScheme
-from veilbench.templates.extractor import Extractor
-from veilbench.templates.noise_template import NoiseTemplate
-from veilbench.templates.pca_template import PcaTemplate
-from veilbench.templates.random_projection import RandomProjection
-from veilbench.threat import ThreatModel
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.control_memory import ControlMemory
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Findings, Verdict
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.templates.attacks.oracle import Counter, TemplateOracle
+from veilbench.families.templates.attacks.oracle_search import Subspace, evolved
+from veilbench.families.templates.attacks.system import deployed
+from veilbench.families.templates.data.identities import Identities
+from veilbench.families.templates.schemes.base import TemplateScheme
+from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.noise_template import NoiseTemplate
+from veilbench.families.templates.schemes.pca_template import PcaTemplate
+from veilbench.families.templates.schemes.random_projection import RandomProjection
 
 PCA = Extractor("pixels", 20)
 THREAT = ThreatModel(auxiliary_data=True, score_queries=True, decision_queries=True)

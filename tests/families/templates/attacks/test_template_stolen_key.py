@@ -8,24 +8,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.control_memory import ControlMemory
-from veilbench.attacks.preimages import Prior, preimage
-from veilbench.attacks.template_stolen_key import TemplateStolenKey
-from veilbench.data.identities import Identities
-from veilbench.errors import UserError
-from veilbench.findings import Findings, Verdict
-from veilbench.templates.base import TemplateScheme
-from veilbench.templates.biohash import Biohash
-from veilbench.templates.extractor import Extractor
-from veilbench.templates.iom_grp import IomGrp
-from veilbench.templates.iom_urp import IomUrp
-from veilbench.templates.mlp_hash import MlpHash
-from veilbench.templates.noise_template import NoiseTemplate
-from veilbench.templates.polyprotect import Polyprotect
-from veilbench.templates.random_projection import RandomProjection
-from veilbench.templates.raw_template import RawTemplate
-from veilbench.threat import ThreatModel
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.control_memory import ControlMemory
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Findings, Verdict
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.templates.attacks.preimages import Prior, preimage
+from veilbench.families.templates.attacks.stolen_key import TemplateStolenKey
+from veilbench.families.templates.data.identities import Identities
+from veilbench.families.templates.schemes.base import TemplateScheme
+from veilbench.families.templates.schemes.biohash import Biohash
+from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.iom_grp import IomGrp
+from veilbench.families.templates.schemes.iom_urp import IomUrp
+from veilbench.families.templates.schemes.mlp_hash import MlpHash
+from veilbench.families.templates.schemes.noise_template import NoiseTemplate
+from veilbench.families.templates.schemes.polyprotect import Polyprotect
+from veilbench.families.templates.schemes.random_projection import RandomProjection
+from veilbench.families.templates.schemes.raw_template import RawTemplate
 
 PCA = Extractor("pixels", 20)
 THREAT = ThreatModel(key=True, auxiliary_data=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from veilbench.data.identities import PARTS, Identities, IdentitiesData, RawIdentities, resized
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.templates.data.identities import PARTS, Identities, IdentitiesData, RawIdentities, resized
 
 
 class Given:

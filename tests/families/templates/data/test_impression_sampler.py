@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from veilbench.data.identities import Impressions
-from veilbench.data.impression_sampler import ImpressionSampler
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.templates.data.identities import Impressions
+from veilbench.families.templates.data.impression_sampler import ImpressionSampler
 
 WHO = np.array([5, 9, 5, 5, 9, 2, 9, 9])
 

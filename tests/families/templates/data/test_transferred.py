@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from veilbench.data.identities import RawIdentities
-from veilbench.data.transferred import TransferredData, middle
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.templates.data.identities import RawIdentities
+from veilbench.families.templates.data.transferred import TransferredData, middle
 
 
 class Given:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from veilbench.accelerator import Accelerator
-from veilbench.data.identities import Identities, Impressions
-from veilbench.evaluations.deployment import Deployment
-from veilbench.evaluations.verification import user_keys
-from veilbench.findings import Findings
-from veilbench.store.fingerprint import fingerprint
-from veilbench.templates.base import TemplateScheme
-from veilbench.templates.biohash import Biohash
-from veilbench.templates.extractor import Extractor
-from veilbench.templates.iom_grp import IomGrp
-from veilbench.templates.raw_template import RawTemplate
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.findings import Findings
+from veilbench.families.templates.data.identities import Identities, Impressions
+from veilbench.families.templates.evaluations.deployment import Deployment
+from veilbench.families.templates.evaluations.verification import user_keys
+from veilbench.families.templates.schemes.base import TemplateScheme
+from veilbench.families.templates.schemes.biohash import Biohash
+from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.iom_grp import IomGrp
+from veilbench.families.templates.schemes.raw_template import RawTemplate
+from veilbench.families.templates.store.fingerprint import fingerprint
 
 
 class FewKeys(Biohash):

@@ -11,17 +11,23 @@ from scipy.stats import spearmanr
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
-from veilbench.accelerator import Accelerator
-from veilbench.data.identities import Identities, Impressions
-from veilbench.evaluations.discriminator import Discriminator, classifier, dealt, place_among_own, scaled
-from veilbench.evaluations.distance import Distance, correlated, weighted_correlation
-from veilbench.experiment import build
-from veilbench.findings import Findings
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.experiment import build
+from veilbench.bench.findings import Findings
+from veilbench.families.templates.data.identities import Identities, Impressions
+from veilbench.families.templates.evaluations.discriminator import (
+    Discriminator,
+    classifier,
+    dealt,
+    place_among_own,
+    scaled,
+)
+from veilbench.families.templates.evaluations.distance import Distance, correlated, weighted_correlation
+from veilbench.families.templates.schemes.base import BinaryScheme, TemplateScheme
+from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.iom_grp import IomGrp
+from veilbench.families.templates.schemes.raw_template import RawTemplate
 from veilbench.metrics.intervals import proportion
-from veilbench.templates.base import BinaryScheme, TemplateScheme
-from veilbench.templates.extractor import Extractor
-from veilbench.templates.iom_grp import IomGrp
-from veilbench.templates.raw_template import RawTemplate
 
 PIXELS = Extractor("pixels", None)
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from veilbench.accelerator import Accelerator
-from veilbench.data.identities import Identities, Impressions
-from veilbench.evaluations.unlinkability import Unlinkability
-from veilbench.evaluations.verification import Verification, scores, user_keys
-from veilbench.findings import Findings
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.findings import Findings
+from veilbench.families.templates.data.identities import Identities, Impressions
+from veilbench.families.templates.evaluations.unlinkability import Unlinkability
+from veilbench.families.templates.evaluations.verification import Verification, scores, user_keys
+from veilbench.families.templates.schemes.base import TemplateScheme
+from veilbench.families.templates.schemes.biohash import Biohash
+from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.raw_template import RawTemplate
 from veilbench.metrics.biometric import Comparisons, equal_error_rate, error_rates
-from veilbench.templates.base import TemplateScheme
-from veilbench.templates.biohash import Biohash
-from veilbench.templates.extractor import Extractor
-from veilbench.templates.raw_template import RawTemplate
 
 PEOPLE, EACH = 40, 4
 

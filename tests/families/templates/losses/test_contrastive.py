@@ -8,8 +8,8 @@ import math
 import pytest
 import torch
 
-from veilbench.losses.contrastive import against, contrastive
-from veilbench.losses.metric import NAMES, metric_loss
+from veilbench.families.templates.losses.contrastive import against, contrastive
+from veilbench.families.templates.losses.metric import NAMES, metric_loss
 
 PEOPLE = torch.tensor([0, 0, 1, 1, 1, 2])
 

@@ -12,18 +12,18 @@ import torch
 from pipelines.compose import composed, plain
 from torch.nn import functional
 
-from veilbench.accelerator import Accelerator
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.experiment import build
 from veilbench.corruptions.shaken import Shaken
-from veilbench.data.identities import Identities, Impressions
-from veilbench.experiment import build
+from veilbench.families.templates.data.identities import Identities, Impressions
+from veilbench.families.templates.modules.hashmap import Hashmap
+from veilbench.families.templates.regularisers.impersonation import Impersonation
+from veilbench.families.templates.regularisers.inversion_adversary import InversionAdversary
+from veilbench.families.templates.schemes.hashmap import HashmapScheme
+from veilbench.families.templates.training.federated_identities import FederatedIdentities
 from veilbench.metrics.biometric import Comparisons, equal_error_rate, error_rates
-from veilbench.modules.hashmap import Hashmap
-from veilbench.regularisers.impersonation import Impersonation
-from veilbench.regularisers.inversion_adversary import InversionAdversary
-from veilbench.templates.hashmap import HashmapScheme
 from veilbench.training.central import Central
 from veilbench.training.federated import Federated
-from veilbench.training.federated_identities import FederatedIdentities
 
 
 def part(first: int, people: int, each: int = 4) -> Impressions:

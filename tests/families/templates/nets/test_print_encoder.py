@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from veilbench.nets.print_encoder import FirstConvolution, PrintEncoder, standardised
+from veilbench.families.templates.nets.print_encoder import FirstConvolution, PrintEncoder, standardised
 
 
 def images(n: int, height: int, width: int) -> torch.Tensor:

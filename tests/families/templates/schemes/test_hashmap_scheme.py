@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from veilbench.nets.print_encoder import PrintEncoder
-from veilbench.subject import load_subject
-from veilbench.templates.client_hashmaps import ClientHashmaps
-from veilbench.templates.differentiable import DifferentiableScheme
-from veilbench.templates.hashmap import HashmapScheme
+from veilbench.bench.subject import load_subject
+from veilbench.families.templates.nets.print_encoder import PrintEncoder
+from veilbench.families.templates.schemes.client_hashmaps import ClientHashmaps
+from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
+from veilbench.families.templates.schemes.hashmap import HashmapScheme
 
 IMAGES = np.random.default_rng(0).random((5, 1, 24, 24), np.float32)
 KEYS = np.array([3, 7, 3, 2**63 + 1, 7], np.uint64)

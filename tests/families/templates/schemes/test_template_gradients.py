@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from veilbench.data.identities import Identities, Impressions
-from veilbench.templates.biohash import Biohash
-from veilbench.templates.differentiable import DifferentiableScheme
-from veilbench.templates.extractor import Extractor, orientations, orientations_tensor
-from veilbench.templates.noise_template import NoiseTemplate
-from veilbench.templates.random_projection import RandomProjection
-from veilbench.templates.raw_template import RawTemplate
+from veilbench.families.templates.data.identities import Identities, Impressions
+from veilbench.families.templates.schemes.biohash import Biohash
+from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
+from veilbench.families.templates.schemes.extractor import Extractor, orientations, orientations_tensor
+from veilbench.families.templates.schemes.noise_template import NoiseTemplate
+from veilbench.families.templates.schemes.random_projection import RandomProjection
+from veilbench.families.templates.schemes.raw_template import RawTemplate
 
 EXTRACTORS = {
     "pixels": Extractor("pixels", None),

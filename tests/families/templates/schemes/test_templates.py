@@ -8,19 +8,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from veilbench.data.identities import Identities, Impressions
-from veilbench.errors import UserError
-from veilbench.subject import load_subject
-from veilbench.templates.base import TemplateScheme, orthonormal
-from veilbench.templates.biohash import Biohash
-from veilbench.templates.extractor import Extractor, orientations
-from veilbench.templates.iom_grp import IomGrp
-from veilbench.templates.iom_urp import IomUrp
-from veilbench.templates.mlp_hash import MlpHash
-from veilbench.templates.pca_template import PcaTemplate
-from veilbench.templates.polyprotect import Polyprotect
-from veilbench.templates.random_projection import RandomProjection
-from veilbench.templates.raw_template import RawTemplate
+from veilbench.bench.errors import UserError
+from veilbench.bench.subject import load_subject
+from veilbench.families.templates.data.identities import Identities, Impressions
+from veilbench.families.templates.schemes.base import TemplateScheme, orthonormal
+from veilbench.families.templates.schemes.biohash import Biohash
+from veilbench.families.templates.schemes.extractor import Extractor, orientations
+from veilbench.families.templates.schemes.iom_grp import IomGrp
+from veilbench.families.templates.schemes.iom_urp import IomUrp
+from veilbench.families.templates.schemes.mlp_hash import MlpHash
+from veilbench.families.templates.schemes.pca_template import PcaTemplate
+from veilbench.families.templates.schemes.polyprotect import Polyprotect
+from veilbench.families.templates.schemes.random_projection import RandomProjection
+from veilbench.families.templates.schemes.raw_template import RawTemplate
 
 PCA = Extractor("pixels", 32)
 SCHEMES: dict[str, TemplateScheme] = {

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from desk import Desk, dataset, desk, trained
 
-from veilbench.templates.biohash import Biohash
-from veilbench.templates.extractor import Extractor
-from veilbench.templates.iom_grp import IomGrp
-from veilbench.templates.pca_template import PcaTemplate
+from veilbench.families.templates.schemes.biohash import Biohash
+from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.iom_grp import IomGrp
+from veilbench.families.templates.schemes.pca_template import PcaTemplate
 
 PCA = Extractor("pixels", 32)
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from veilbench.accelerator import Accelerator
-from veilbench.data.identities import Identities, Impressions
-from veilbench.evaluations.deployment import Deployment
-from veilbench.findings import write_record
-from veilbench.store import user_key
-from veilbench.templates.base import TemplateScheme
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.findings import write_record
+from veilbench.families.templates.data.identities import Identities, Impressions
+from veilbench.families.templates.evaluations.deployment import Deployment
+from veilbench.families.templates.schemes.base import TemplateScheme
+from veilbench.families.templates.store import user_key
 
 SIDE, PEOPLE = 24, ("alice", "bob", "carol", "dan")
 

@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 from desk import dataset
 
-from veilbench.errors import UserError
-from veilbench.store import user_key
-from veilbench.store.fingerprint import fingerprint
-from veilbench.store.gallery import Gallery
-from veilbench.store.packing import Packing
-from veilbench.store.recognition import candidates
-from veilbench.store.template_store import TemplateStore
-from veilbench.templates.base import TemplateScheme
-from veilbench.templates.biohash import Biohash
-from veilbench.templates.extractor import Extractor
-from veilbench.templates.iom_grp import IomGrp
-from veilbench.templates.polyprotect import Polyprotect
-from veilbench.templates.random_projection import RandomProjection
+from veilbench.bench.errors import UserError
+from veilbench.families.templates.schemes.base import TemplateScheme
+from veilbench.families.templates.schemes.biohash import Biohash
+from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.iom_grp import IomGrp
+from veilbench.families.templates.schemes.polyprotect import Polyprotect
+from veilbench.families.templates.schemes.random_projection import RandomProjection
+from veilbench.families.templates.store import user_key
+from veilbench.families.templates.store.fingerprint import fingerprint
+from veilbench.families.templates.store.gallery import Gallery
+from veilbench.families.templates.store.packing import Packing
+from veilbench.families.templates.store.recognition import candidates
+from veilbench.families.templates.store.template_store import TemplateStore
 
 PCA = Extractor("pixels", 32)
 SCHEMES: dict[str, TemplateScheme] = {
@@ -50,7 +50,7 @@ def test_search_is_that_of_a_loop(name: str, library: str, monkeypatch: pytest.M
         monkeypatch.setitem(sys.modules, "faiss", None)
     elif name.startswith("biohash"):
         pytest.importorskip("faiss")
-    monkeypatch.setattr("veilbench.store.gallery.AT_ONCE", 33)
+    monkeypatch.setattr("veilbench.families.templates.store.gallery.AT_ONCE", 33)
     scheme, enrolled, probes = made(SCHEMES[name])
     packing = Packing.of(scheme, enrolled)
     np.testing.assert_array_equal(packing.unpacked(packing.packed(enrolled)), enrolled)

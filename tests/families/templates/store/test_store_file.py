@@ -17,10 +17,10 @@ from desk import PEOPLE, Desk
 from safetensors.numpy import load_file, save_file
 
 from command_line import run
-from veilbench.errors import UserError
-from veilbench.store import replacing, store_file
-from veilbench.store.packing import Packing
-from veilbench.store.template_store import TemplateStore, fresh_name
+from veilbench.bench.errors import UserError
+from veilbench.families.templates.store import replacing, store_file
+from veilbench.families.templates.store.packing import Packing
+from veilbench.families.templates.store.template_store import TemplateStore, fresh_name
 
 Models = dict[str, Path]
 RUN = "import sys; from veilbench.cli import main; main(sys.argv[1:])"
@@ -153,7 +153,7 @@ def test_a_folder_that_cannot_be_written(at: Desk, models: Models, capsys: pytes
 
 def test_two_and_more_writers_lose_nothing(at: Desk, models: Models) -> None:
     code = (
-        "import sys; from veilbench.store.enrolment import enroll; from pathlib import Path\n"
+        "import sys; from veilbench.families.templates.store.enrolment import enroll; from pathlib import Path\n"
         "model, store, who, *images = sys.argv[1:]\n"
         "for n, image in enumerate(images): "
         "enroll(Path(model), Path(store), f'{who} {n}', [Path(image)], None, False, False)"
@@ -172,7 +172,7 @@ def test_two_and_more_writers_lose_nothing(at: Desk, models: Models) -> None:
 
 KILLED = """
 import os, signal, sys
-from veilbench.store import replacing
+from veilbench.families.templates.store import replacing
 from veilbench.cli import main
 dies = lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)
 moment = sys.argv.pop(1)
@@ -210,7 +210,7 @@ def test_a_kill_leaves_the_store_as_it_was(moment: str, at: Desk, models: Models
 
 def test_killed_at_any_time_what_was_reported_is_there(at: Desk, models: Models) -> None:
     code = (
-        "import sys; from veilbench.store.enrolment import enroll; from pathlib import Path\n"
+        "import sys; from veilbench.families.templates.store.enrolment import enroll; from pathlib import Path\n"
         "model, store, *images = sys.argv[1:]\n"
         "while True:\n"
         "  for image in images:\n"

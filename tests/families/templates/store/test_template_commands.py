@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from command_line import run
 from veilbench.cli import app
-from veilbench.store import store_file
+from veilbench.families.templates.store import store_file
 
 Models = dict[str, Path]
 
@@ -265,9 +265,9 @@ def test_keys(at: Desk, models: Models, capsys: pytest.CaptureFixture[str]) -> N
 
 def test_noise_is_never_drawn_twice(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
-    from veilbench.nets.print_encoder import PrintEncoder
-    from veilbench.store.recogniser import load
-    from veilbench.templates.hashmap import HashmapScheme
+    from veilbench.families.templates.nets.print_encoder import PrintEncoder
+    from veilbench.families.templates.schemes.hashmap import HashmapScheme
+    from veilbench.families.templates.store.recogniser import load
 
     torch.manual_seed(0)
     HashmapScheme(PrintEncoder(16, [4, 8]), noise=0.5).save(tmp_path)

@@ -12,15 +12,15 @@ import pytest
 from pipelines.compose import composed, plain
 from safetensors.numpy import load, save
 
-from veilbench.accelerator import Accelerator
-from veilbench.data.identities import Identities, Impressions
-from veilbench.errors import UserError
-from veilbench.experiment import build
-from veilbench.federated.hashmap_exchange import HashmapServer, packed, unpacked
-from veilbench.modules.hashmap_clients import HashmapClients
-from veilbench.subject import load_subject
-from veilbench.templates.client_hashmaps import ClientHashmaps
-from veilbench.training.clients import Clients
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.errors import UserError
+from veilbench.bench.experiment import build
+from veilbench.bench.subject import load_subject
+from veilbench.families.templates.data.identities import Identities, Impressions
+from veilbench.families.templates.modules.hashmap_clients import HashmapClients
+from veilbench.families.templates.schemes.client_hashmaps import ClientHashmaps
+from veilbench.families.templates.training.clients import Clients
+from veilbench.families.templates.training.hashmap_exchange import HashmapServer, packed, unpacked
 
 CODE, PEOPLE, EACH = 8, 12, 3
 

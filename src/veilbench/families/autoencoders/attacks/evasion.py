@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 import numpy as np
 from annotated_types import MinLen
 
-from veilbench.attacks.moving_attack import MovingAttack
-from veilbench.data.rows import Rows
-from veilbench.findings import Findings
-from veilbench.limits import Count, Positive, PositiveShare, Steps
+from veilbench.attack_methods.moving_attack import MovingAttack
+from veilbench.bench.findings import Findings
+from veilbench.bench.limits import Count, Positive, PositiveShare, Steps
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.autoencoders.data.rows import Rows
+from veilbench.families.autoencoders.schemes.base import Detector, DifferentiableDetector
 from veilbench.metrics.intervals import median
-from veilbench.representations.base import Detector, DifferentiableDetector
-from veilbench.threat import ThreatModel
 
 if TYPE_CHECKING:
-    from veilbench.attacks.case import Case
-    from veilbench.attacks.pgd import Box
+    from veilbench.attack_methods.case import Case
+    from veilbench.attack_methods.pgd import Box
 
 
 class Evasion(MovingAttack[Detector, Rows]):
@@ -101,13 +101,13 @@ class Evasion(MovingAttack[Detector, Rows]):
 
     def cases(self, subject: Detector, data: Rows, rng: np.random.Generator) -> Sequence[Case]:
         """Anomalies to hide, and normal rows to raise alarms with."""
-        from veilbench.attacks.evasion_cases import cases
+        from veilbench.families.autoencoders.attacks.evasion_cases import cases
 
         return cases(subject, data, self.quantile, self.norm, self.most_rows, rng)
 
     def box(self, data: Rows) -> Box:
         """See `box_of`."""
-        from veilbench.attacks.evasion_cases import box_of
+        from veilbench.families.autoencoders.attacks.evasion_cases import box_of
 
         return box_of(data)
 
@@ -117,7 +117,7 @@ class Evasion(MovingAttack[Detector, Rows]):
 
     def _report(self, found: Findings, name: str, case: Case, crossed: dict[str, np.ndarray]) -> None:
         """Adds what half of the rows need; who was never moved needs 1, for its neighbour is there."""
-        from veilbench.attacks.evasion_cases import DetectorCase
+        from veilbench.families.autoencoders.attacks.evasion_cases import DetectorCase
 
         super()._report(found, name, case, crossed)
         across = crossed["any"]

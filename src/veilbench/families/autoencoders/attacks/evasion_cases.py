@@ -8,12 +8,12 @@ from typing import Self
 import numpy as np
 import torch
 
-from veilbench.attacks.case import Case
-from veilbench.attacks.pgd import Box, Score
-from veilbench.data.rows import Rows
-from veilbench.errors import UserError
+from veilbench.attack_methods.case import Case
+from veilbench.attack_methods.pgd import Box, Score
+from veilbench.bench.errors import UserError
+from veilbench.families.autoencoders.data.rows import Rows
+from veilbench.families.autoencoders.schemes.base import Detector, DifferentiableDetector
 from veilbench.metrics.nearest import Norm, nearest, spacing
-from veilbench.representations.base import Detector, DifferentiableDetector
 
 
 @dataclass(frozen=True)

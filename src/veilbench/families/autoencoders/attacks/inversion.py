@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from annotated_types import Ge, MinLen
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.base import CONFIDENCE, Attack
-from veilbench.attacks.ridge import ridge
-from veilbench.data.rows import Rows
-from veilbench.findings import Curve, Figure, Findings, Metric
-from veilbench.limits import Count, PositiveShare, Steps, Width
+from veilbench.attack_methods.ridge import ridge
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.attack import CONFIDENCE, Attack
+from veilbench.bench.findings import Curve, Figure, Findings, Metric
+from veilbench.bench.limits import Count, PositiveShare, Steps, Width
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.autoencoders.data.rows import Rows
+from veilbench.families.autoencoders.schemes.base import Representation
 from veilbench.metrics.error_share import error_share
 from veilbench.metrics.grids import picture
 from veilbench.metrics.image import decibels, squared_errors
 from veilbench.metrics.intervals import mean
 from veilbench.metrics.nearest import nearest
-from veilbench.representations.base import Representation
-from veilbench.threat import ThreatModel
 
 if TYPE_CHECKING:
-    from veilbench.attacks.ridge import Inverse
+    from veilbench.attack_methods.ridge import Inverse
 
 SHOWN = 10  # images in a row of the picture
 
@@ -106,7 +106,7 @@ class Inversion(Attack[Representation, Rows]):
     ) -> tuple[Inverse, float]:
         if kind == "linear":
             return ridge(*pairs)
-        from veilbench.attacks.inverter import perceptron
+        from veilbench.attack_methods.inverter import perceptron
 
         return perceptron(*pairs, self.hidden, self.steps, accelerator, rng)
 

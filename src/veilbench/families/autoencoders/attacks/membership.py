@@ -7,17 +7,17 @@ from typing import Annotated, Literal
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.base import Attack
-from veilbench.attacks.membership_report import report
-from veilbench.data.rows import Rows
-from veilbench.errors import UserError
-from veilbench.findings import Control, Findings
-from veilbench.limits import Count, PositiveShare, Steps, Width
+from veilbench.attack_methods.membership_report import report
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.attack import Attack
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Control, Findings
+from veilbench.bench.limits import Count, PositiveShare, Steps, Width
+from veilbench.bench.subject import Subject
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.autoencoders.data.rows import Rows
+from veilbench.families.autoencoders.schemes.base import Detector, Representation
 from veilbench.metrics import gaussian_ratio
-from veilbench.representations.base import Detector, Representation
-from veilbench.subject import Subject
-from veilbench.threat import ThreatModel
 
 TINY = 1e-12  # of the rows' variance: a loss of zero has a logarithm too
 
@@ -130,7 +130,7 @@ class Membership(Attack[Subject, Rows]):
         accelerator: Accelerator,
         rng: np.random.Generator,
     ) -> np.ndarray:
-        from veilbench.attacks.shadows import shadow_losses
+        from veilbench.families.autoencoders.attacks.shadows import shadow_losses
 
         pool, tiny = np.concatenate([asked, auxiliary]), TINY * float(asked.var())
         inside = gaussian_ratio.halves(self.shadows, len(pool), rng)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from veilbench.limits import require_room
+from veilbench.bench.limits import require_room
 from veilbench.nets.stacked_mlp import StackedMLP
 
 LEARNING_RATE = 2e-3

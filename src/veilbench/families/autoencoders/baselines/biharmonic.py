@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from veilbench.baselines.corruption_restorer import CorruptionRestorer
 from veilbench.corruptions.missing_blocks import MissingBlocks
 from veilbench.corruptions.salt_and_pepper import SaltAndPepper
-from veilbench.data.rows import Rows
+from veilbench.families.autoencoders.baselines.corruption_restorer import CorruptionRestorer
+from veilbench.families.autoencoders.data.rows import Rows
 
 
 class Biharmonic(CorruptionRestorer):

@@ -6,9 +6,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from veilbench.baselines.image_restorer import ImageRestorer
+from veilbench.bench.limits import require_arguments, require_value
 from veilbench.corruptions.base import Corruption, described, from_description, spoiled
-from veilbench.limits import require_arguments, require_value
+from veilbench.families.autoencoders.baselines.image_restorer import ImageRestorer
 
 
 class CorruptionRestorer(ImageRestorer):

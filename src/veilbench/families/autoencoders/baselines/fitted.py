@@ -8,11 +8,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from veilbench.checked_arrays import Shape, require_array
-from veilbench.data.rows import Rows
-from veilbench.errors import UserError
-from veilbench.limits import LARGEST_VALUE, MOST, require_arguments
-from veilbench.subject import Subject
+from veilbench.bench.checked_arrays import Shape, require_array
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import LARGEST_VALUE, MOST, require_arguments
+from veilbench.bench.subject import Subject
+from veilbench.families.autoencoders.data.rows import Rows
 
 
 class Fitted(Subject):

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from veilbench.baselines.image_restorer import ImageRestorer
-from veilbench.limits import Positive
+from veilbench.bench.limits import Positive
+from veilbench.families.autoencoders.baselines.image_restorer import ImageRestorer
 
 
 class FittedRestorer(ImageRestorer):

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from veilbench.baselines.fitted import Fitted
-from veilbench.checked_arrays import require_array
-from veilbench.data.rows import Rows
-from veilbench.representations.base import Representation
+from veilbench.bench.checked_arrays import require_array
+from veilbench.families.autoencoders.baselines.fitted import Fitted
+from veilbench.families.autoencoders.data.rows import Rows
+from veilbench.families.autoencoders.schemes.base import Representation
 
 
 class IdentityCode(Fitted, Representation):

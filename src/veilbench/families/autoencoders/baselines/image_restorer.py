@@ -7,10 +7,10 @@ from typing import Self
 
 import numpy as np
 
-from veilbench.baselines.fitted import Fitted
-from veilbench.data.rows import Rows
-from veilbench.errors import UserError
-from veilbench.representations.base import Restorer
+from veilbench.bench.errors import UserError
+from veilbench.families.autoencoders.baselines.fitted import Fitted
+from veilbench.families.autoencoders.data.rows import Rows
+from veilbench.families.autoencoders.schemes.base import Restorer
 
 
 class ImageRestorer(Fitted, Restorer):

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from veilbench.baselines.fitted import Fitted, flat
-from veilbench.data.rows import Rows
-from veilbench.representations.base import DifferentiableDetector
+from veilbench.families.autoencoders.baselines.fitted import Fitted, flat
+from veilbench.families.autoencoders.data.rows import Rows
+from veilbench.families.autoencoders.schemes.base import DifferentiableDetector
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from veilbench.baselines.fitted import Fitted, flat
-from veilbench.checked_arrays import Shape, require_array
-from veilbench.data.rows import Rows
-from veilbench.limits import Count
-from veilbench.representations.base import Detector
+from veilbench.bench.checked_arrays import Shape, require_array
+from veilbench.bench.limits import Count
+from veilbench.families.autoencoders.baselines.fitted import Fitted, flat
+from veilbench.families.autoencoders.data.rows import Rows
+from veilbench.families.autoencoders.schemes.base import Detector
 
 LEAF, AT_ONCE = -1, 10_000  # no such node; rows scored at once, to bound the memory
 

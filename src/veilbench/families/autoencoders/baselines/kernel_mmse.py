@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from veilbench.baselines.fitted import flat
-from veilbench.baselines.fitted_restorer import FittedRestorer
-from veilbench.checked_arrays import Shape
-from veilbench.data.rows import Rows
+from veilbench.bench.checked_arrays import Shape
+from veilbench.families.autoencoders.baselines.fitted import flat
+from veilbench.families.autoencoders.baselines.fitted_restorer import FittedRestorer
+from veilbench.families.autoencoders.data.rows import Rows
 
 AT_ONCE = 128  # images, to bound the memory
 

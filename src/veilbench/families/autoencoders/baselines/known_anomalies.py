@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from veilbench.baselines.fitted import Fitted
-from veilbench.checked_arrays import Shape
-from veilbench.data.rows import Rows
-from veilbench.errors import UserError
+from veilbench.bench.checked_arrays import Shape
+from veilbench.bench.errors import UserError
+from veilbench.families.autoencoders.baselines.fitted import Fitted
+from veilbench.families.autoencoders.data.rows import Rows
+from veilbench.families.autoencoders.schemes.base import DifferentiableDetector
 from veilbench.nets.in_parts import in_parts
-from veilbench.representations.base import DifferentiableDetector
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from veilbench.baselines.corruption_restorer import CorruptionRestorer
-from veilbench.baselines.tuned_restorer import TunedRestorer
 from veilbench.corruptions.base import spoiled
 from veilbench.corruptions.blur import Blur
+from veilbench.families.autoencoders.baselines.corruption_restorer import CorruptionRestorer
+from veilbench.families.autoencoders.baselines.tuned_restorer import TunedRestorer
 
 
 class LeastSquares(TunedRestorer, CorruptionRestorer):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from veilbench.baselines.corruption_restorer import CorruptionRestorer
-from veilbench.checked_arrays import Shape
-from veilbench.data.rows import Rows
+from veilbench.bench.checked_arrays import Shape
+from veilbench.families.autoencoders.baselines.corruption_restorer import CorruptionRestorer
+from veilbench.families.autoencoders.data.rows import Rows
 
 SIDES, MOST_PIXELS, RIDGE = (1, 3, 5, 7, 9), 50_000, 1e-6
 

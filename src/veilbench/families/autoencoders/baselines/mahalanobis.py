@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from veilbench.baselines.fitted import Fitted, flat
-from veilbench.checked_arrays import Shape, require_array
-from veilbench.data.rows import Rows
-from veilbench.limits import LARGEST_PRECISION
+from veilbench.bench.checked_arrays import Shape, require_array
+from veilbench.bench.limits import LARGEST_PRECISION
+from veilbench.families.autoencoders.baselines.fitted import Fitted, flat
+from veilbench.families.autoencoders.data.rows import Rows
+from veilbench.families.autoencoders.schemes.base import DifferentiableDetector
 from veilbench.metrics.ledoit_wolf import ledoit_wolf
-from veilbench.representations.base import DifferentiableDetector
 
 if TYPE_CHECKING:
     from torch import Tensor

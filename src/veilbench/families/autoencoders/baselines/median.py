@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from veilbench.baselines.corruption_restorer import CorruptionRestorer
-from veilbench.baselines.tuned_restorer import TunedRestorer
+from veilbench.families.autoencoders.baselines.corruption_restorer import CorruptionRestorer
+from veilbench.families.autoencoders.baselines.tuned_restorer import TunedRestorer
 
 
 class Median(TunedRestorer, CorruptionRestorer):

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from veilbench.baselines.fitted import Fitted
-from veilbench.checked_arrays import Shape
-from veilbench.data.rows import Rows
+from veilbench.bench.checked_arrays import Shape
+from veilbench.families.autoencoders.baselines.fitted import Fitted
+from veilbench.families.autoencoders.data.rows import Rows
+from veilbench.families.autoencoders.schemes.base import Representation
 from veilbench.metrics.nearest import nearest
-from veilbench.representations.base import Representation
 
 
 class Memorised(Fitted, Representation):

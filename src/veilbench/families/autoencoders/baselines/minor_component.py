@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from veilbench.baselines.fitted import Fitted, flat
-from veilbench.checked_arrays import Shape
-from veilbench.data.rows import Rows
-from veilbench.errors import UserError
-from veilbench.representations.base import DifferentiableDetector
+from veilbench.bench.checked_arrays import Shape
+from veilbench.bench.errors import UserError
+from veilbench.families.autoencoders.baselines.fitted import Fitted, flat
+from veilbench.families.autoencoders.data.rows import Rows
+from veilbench.families.autoencoders.schemes.base import DifferentiableDetector
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from veilbench.baselines.fitted import Fitted, flat
-from veilbench.checked_arrays import Shape
-from veilbench.data.rows import Rows
-from veilbench.errors import UserError
-from veilbench.limits import Count
-from veilbench.representations.base import Detector
+from veilbench.bench.checked_arrays import Shape
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import Count
+from veilbench.families.autoencoders.baselines.fitted import Fitted, flat
+from veilbench.families.autoencoders.data.rows import Rows
+from veilbench.families.autoencoders.schemes.base import Detector
 
 
 class NearestNeighbours(Fitted, Detector):

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from veilbench.baselines.fitted import Fitted, flat
-from veilbench.checked_arrays import Shape
-from veilbench.data.rows import Rows
-from veilbench.errors import UserError
-from veilbench.limits import Width
-from veilbench.representations.base import DifferentiableDetector, Representation
+from veilbench.bench.checked_arrays import Shape
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import Width
+from veilbench.families.autoencoders.baselines.fitted import Fitted, flat
+from veilbench.families.autoencoders.data.rows import Rows
+from veilbench.families.autoencoders.schemes.base import DifferentiableDetector, Representation
 
 if TYPE_CHECKING:
     from torch import Tensor

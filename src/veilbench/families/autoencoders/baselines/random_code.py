@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtri
 
-from veilbench.baselines.fitted import Fitted
-from veilbench.checked_arrays import Shape, require_array
-from veilbench.data.rows import Rows
-from veilbench.limits import Width
-from veilbench.representations.base import Representation
+from veilbench.bench.checked_arrays import Shape, require_array
+from veilbench.bench.limits import Width
+from veilbench.families.autoencoders.baselines.fitted import Fitted
+from veilbench.families.autoencoders.data.rows import Rows
+from veilbench.families.autoencoders.schemes.base import Representation
 
 KEY_BYTES = 32
 

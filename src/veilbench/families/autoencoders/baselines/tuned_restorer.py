@@ -6,9 +6,9 @@ from abc import abstractmethod
 
 import numpy as np
 
-from veilbench.baselines.image_restorer import ImageRestorer
-from veilbench.checked_arrays import require_array
-from veilbench.data.rows import Rows
+from veilbench.bench.checked_arrays import require_array
+from veilbench.families.autoencoders.baselines.image_restorer import ImageRestorer
+from veilbench.families.autoencoders.data.rows import Rows
 
 TRIED_ON = 24  # validation images, at most
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from veilbench.baselines.corruption_restorer import CorruptionRestorer
 from veilbench.corruptions.watermark import Watermark, stamp
-from veilbench.data.rows import Rows
+from veilbench.families.autoencoders.baselines.corruption_restorer import CorruptionRestorer
+from veilbench.families.autoencoders.data.rows import Rows
 
 OPAQUE = 1e-3  # the least share of the image that has to show through
 

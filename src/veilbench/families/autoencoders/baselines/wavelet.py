@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from veilbench.baselines.fitted_restorer import FittedRestorer
-from veilbench.baselines.tuned_restorer import TunedRestorer
+from veilbench.families.autoencoders.baselines.fitted_restorer import FittedRestorer
+from veilbench.families.autoencoders.baselines.tuned_restorer import TunedRestorer
 
 
 class Wavelet(TunedRestorer, FittedRestorer):

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from veilbench.baselines.fitted_restorer import FittedRestorer
-from veilbench.checked_arrays import Shape
-from veilbench.data.rows import Rows
-from veilbench.limits import Count, Positive
+from veilbench.bench.checked_arrays import Shape
+from veilbench.bench.limits import Count, Positive
+from veilbench.families.autoencoders.baselines.fitted_restorer import FittedRestorer
+from veilbench.families.autoencoders.data.rows import Rows
 
 MOST_PATCHES, STRIP = 50_000, 64  # to learn from; lines of patches restored at once, to bound the memory
 WHOLE, OTHERWISE = 1024, 8  # values of an image that is one patch; side of patches of larger ones

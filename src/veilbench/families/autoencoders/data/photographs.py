@@ -10,12 +10,12 @@ from typing import Annotated, Literal, Protocol
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.checked_arrays import require_array
-from veilbench.data import prepared
-from veilbench.data.raw import Source
-from veilbench.data.rows import NAME, Rows, RowsData
-from veilbench.errors import UserError
-from veilbench.limits import Count, Seed, Share
+from veilbench.bench import prepared
+from veilbench.bench.checked_arrays import require_array
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import Count, Seed, Share
+from veilbench.families.autoencoders.data.raw import Source
+from veilbench.families.autoencoders.data.rows import NAME, Rows, RowsData
 
 WHOLES = "wholes"  # folder of the whole images
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
 
-from veilbench.errors import UserError
-
-EXACT = 2**53  # float64 holds every whole number up to here
+from veilbench.bench.errors import UserError
+from veilbench.bench.labels import EXACT
 
 
 @dataclass(frozen=True)
@@ -103,18 +101,6 @@ def _checked_labels(y: np.ndarray, labels: list[str]) -> np.ndarray:
     if not counts.all():
         raise UserError(f"the class {labels[int(np.argmin(counts))]} has no rows")
     return y.astype(np.int64)
-
-
-def alike(label: str) -> str:
-    """What two labels share that differ in case, blanks or the way their letters are encoded alone."""
-    return " ".join(unicodedata.normalize("NFKC", label).casefold().split())
-
-
-def twins(names: Sequence[str], what: str) -> list[str]:
-    """A note for each name that is another one but for case or blanks, and yet counts as a class of its own."""
-    seen: dict[str, str] = {}
-    pairs = [(name, first) for name in names if (first := seen.setdefault(alike(name), name)) != name]
-    return [f"{what} {first!r} and {name!r} count as different ones" for name, first in pairs]
 
 
 def distinct(x: np.ndarray, y: np.ndarray, notes: list[str]) -> np.ndarray:

@@ -10,13 +10,14 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.checked_arrays import require_array, require_shape
-from veilbench.contracts import DataSet
-from veilbench.data import prepared
-from veilbench.data.raw import Source, alike, checked, distinct, twins
-from veilbench.data.scaling import Scale, apart, scaled, shortened
-from veilbench.errors import UserError
-from veilbench.limits import Count, Seed, Share
+from veilbench.bench import prepared
+from veilbench.bench.checked_arrays import require_array, require_shape
+from veilbench.bench.contracts import DataSet
+from veilbench.bench.errors import UserError
+from veilbench.bench.labels import alike, twins
+from veilbench.bench.limits import Count, Seed, Share
+from veilbench.families.autoencoders.data.raw import Source, checked, distinct
+from veilbench.families.autoencoders.data.scaling import Scale, apart, scaled, shortened
 
 PARTS = ("train", "validation", "auxiliary", "test")
 NAME = "rows"  # of the arrays' file

@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from veilbench.data.raw import distinct
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.autoencoders.data.raw import distinct
 
 Scale = Literal["none", "minmax", "standard"]
 NOISE = 8 * np.finfo(np.float64).eps  # relative; what differs by less is the rounding of earlier sums

@@ -8,19 +8,19 @@ from typing import Annotated, cast
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.accelerator import Accelerator
-from veilbench.baselines.input_norm import InputNorm
-from veilbench.contracts import Evaluation
-from veilbench.data.rows import Rows
-from veilbench.errors import UserError
-from veilbench.evaluations.applicability import need_rows
-from veilbench.evaluations.odd_features import explain
-from veilbench.findings import Findings, Metric, Table
-from veilbench.limits import Count, Natural, PositiveShare
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.contracts import Evaluation
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Findings, Metric, Table
+from veilbench.bench.limits import Count, Natural, PositiveShare
+from veilbench.bench.subject import Subject
+from veilbench.families.autoencoders.baselines.input_norm import InputNorm
+from veilbench.families.autoencoders.data.rows import Rows
+from veilbench.families.autoencoders.evaluations.applicability import need_rows
+from veilbench.families.autoencoders.evaluations.odd_features import explain
+from veilbench.families.autoencoders.schemes.base import Detector
 from veilbench.metrics.anomaly import Ranking, need_scores, rank_correlation
 from veilbench.metrics.intervals import bootstrap, proportion
-from veilbench.representations.base import Detector
-from veilbench.subject import Subject
 
 IS_THE_NORM = 0.95  # rank correlation
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from veilbench.data.rows import Rows
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.autoencoders.data.rows import Rows
 
 
 def need_rows(data: object) -> None:

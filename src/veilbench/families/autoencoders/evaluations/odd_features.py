@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from veilbench.data.rows import Rows
-from veilbench.evaluations.applicability import has_images
-from veilbench.findings import Findings, Metric, Picture, Table
+from veilbench.bench.findings import Findings, Metric, Picture, Table
+from veilbench.families.autoencoders.data.rows import Rows
+from veilbench.families.autoencoders.evaluations.applicability import has_images
+from veilbench.families.autoencoders.schemes.base import Detector
 from veilbench.metrics.grids import picture
-from veilbench.representations.base import Detector
 
 FEATURES, IMAGES = 3, 8
 

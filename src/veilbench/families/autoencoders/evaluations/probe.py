@@ -8,16 +8,16 @@ from typing import Annotated, Literal
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.accelerator import Accelerator
-from veilbench.contracts import Evaluation
-from veilbench.data.rows import Part, Rows
-from veilbench.errors import UserError
-from veilbench.evaluations.applicability import need_finite, need_rows
-from veilbench.findings import Curve, Figure, Findings, Metric, Table
-from veilbench.limits import Count
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.contracts import Evaluation
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Curve, Figure, Findings, Metric, Table
+from veilbench.bench.limits import Count
+from veilbench.bench.subject import Subject
+from veilbench.families.autoencoders.data.rows import Part, Rows
+from veilbench.families.autoencoders.evaluations.applicability import need_finite, need_rows
+from veilbench.families.autoencoders.schemes.base import Representation
 from veilbench.metrics.intervals import proportion
-from veilbench.representations.base import Representation
-from veilbench.subject import Subject
 
 ROUNDS, MOST_CLASSES = 500, 10  # of the solver; in the figure
 

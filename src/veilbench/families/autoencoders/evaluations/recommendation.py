@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from veilbench.accelerator import Accelerator
-from veilbench.contracts import Evaluation
-from veilbench.data.rows import Rows
-from veilbench.errors import UserError
-from veilbench.evaluations.applicability import need_finite, need_rows
-from veilbench.findings import Findings, Metric, Table
-from veilbench.limits import Count, Natural
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.contracts import Evaluation
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Findings, Metric, Table
+from veilbench.bench.limits import Count, Natural
+from veilbench.bench.subject import Subject
+from veilbench.families.autoencoders.data.rows import Rows
+from veilbench.families.autoencoders.evaluations.applicability import need_finite, need_rows
+from veilbench.families.autoencoders.schemes.base import Representation
 from veilbench.metrics.intervals import mean, proportion
-from veilbench.representations.base import Representation
-from veilbench.subject import Subject
 
 SHOWN_LIKED = 4
 

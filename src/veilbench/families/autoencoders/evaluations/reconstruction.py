@@ -7,18 +7,18 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.accelerator import Accelerator
-from veilbench.baselines.pca import Pca
-from veilbench.contracts import Evaluation
-from veilbench.data.rows import Rows
-from veilbench.evaluations.applicability import has_images, need_finite, need_rows
-from veilbench.findings import Findings, Metric, Picture, Table
-from veilbench.limits import Count
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.contracts import Evaluation
+from veilbench.bench.findings import Findings, Metric, Picture, Table
+from veilbench.bench.limits import Count
+from veilbench.bench.subject import Subject
+from veilbench.families.autoencoders.baselines.pca import Pca
+from veilbench.families.autoencoders.data.rows import Rows
+from veilbench.families.autoencoders.evaluations.applicability import has_images, need_finite, need_rows
+from veilbench.families.autoencoders.schemes.base import Representation
 from veilbench.metrics.grids import picture
 from veilbench.metrics.image import psnr, squared_errors, ssim
 from veilbench.metrics.intervals import mean
-from veilbench.representations.base import Representation
-from veilbench.subject import Subject
 
 ACTIVE, SHOWN = 1e-3, 10  # of the largest value in any code; images
 

@@ -8,20 +8,20 @@ from typing import Annotated, cast
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.accelerator import Accelerator
-from veilbench.contracts import Evaluation
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.contracts import Evaluation
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Findings, Metric, Table
+from veilbench.bench.limits import Count
+from veilbench.bench.subject import Subject
 from veilbench.corruptions.base import Corruption, spoiled
-from veilbench.data.photographs import Photographs
-from veilbench.data.rows import Rows
-from veilbench.errors import UserError
-from veilbench.evaluations.applicability import has_images, need_finite, need_rows
-from veilbench.findings import Findings, Metric, Table
-from veilbench.limits import Count
+from veilbench.families.autoencoders.data.photographs import Photographs
+from veilbench.families.autoencoders.data.rows import Rows
+from veilbench.families.autoencoders.evaluations.applicability import has_images, need_finite, need_rows
+from veilbench.families.autoencoders.schemes.base import Restorer
 from veilbench.metrics.grids import picture
 from veilbench.metrics.image import psnr, ssim
 from veilbench.metrics.intervals import mean
-from veilbench.representations.base import Restorer
-from veilbench.subject import Subject
 
 SHOWN, SQUARE = 8, 128  # images; pixels on each side of what is shown of large ones
 Groups = list[np.ndarray]  # of images of one size, each (n, c, h, w)

@@ -11,14 +11,14 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from veilbench.contracts import Trainable
-from veilbench.data.rows import Rows
-from veilbench.limits import LearningRate, NotNegative, Steps
-from veilbench.losses.reconstruction import OUTPUTS, Loss, chosen, per_row
-from veilbench.nets.autoencoder_net import Architecture, AutoencoderNet
-from veilbench.nets.boltzmann import BoltzmannPretraining
-from veilbench.regularisers.base import Regulariser
-from veilbench.representations.autoencoder import NO_BOTTLENECK, CodedRows, Score
+from veilbench.bench.contracts import Trainable
+from veilbench.bench.limits import LearningRate, NotNegative, Steps
+from veilbench.families.autoencoders.data.rows import Rows
+from veilbench.families.autoencoders.losses import OUTPUTS, Loss, chosen, per_row
+from veilbench.families.autoencoders.nets.autoencoder_net import Architecture, AutoencoderNet
+from veilbench.families.autoencoders.nets.boltzmann import BoltzmannPretraining
+from veilbench.families.autoencoders.regularisers.base import Regulariser
+from veilbench.families.autoencoders.schemes.autoencoder import NO_BOTTLENECK, CodedRows, Score
 
 Corruption = Callable[[Tensor, torch.Generator], Tensor]
 
@@ -31,7 +31,7 @@ class Autoencoder(pl.LightningModule, Trainable):
 
     Args:
         net: how encoder and decoder are built.
-        loss: `mse`, `bce`, `multinomial`, or `auto`: see `losses.reconstruction.chosen`.
+        loss: `mse`, `bce`, `multinomial`, or `auto`: see `losses.chosen`.
         regulariser: what is added to the loss on account of the code.
         corruption: what the encoder sees instead of the row, drawn afresh at every step (Vincent et al. 2008).
         augmentation: what the training rows become before anything else, drawn afresh at every step; the validation
@@ -40,7 +40,7 @@ class Autoencoder(pl.LightningModule, Trainable):
         residual: whether the net predicts the difference between what it sees and the row.
         learning_rate: Adam's, at the start; it falls to zero along half a cosine.
         weight_decay: Adam's, decoupled.
-        score: how rows are scored as anomalies; see `representations.autoencoder.CodedRows`.
+        score: how rows are scored as anomalies; see `schemes.autoencoder.CodedRows`.
         patience: calls of `training_step` without a better validation loss after which training ends; None trains for
             all steps. The weights with the best validation loss are kept either way.
     """

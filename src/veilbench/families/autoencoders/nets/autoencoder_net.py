@@ -9,7 +9,7 @@ import torch
 from annotated_types import Ge, Le, MinLen
 from torch import Tensor, nn
 
-from veilbench.limits import Count, require_arguments, require_value, shown
+from veilbench.bench.limits import Count, require_arguments, require_value, shown
 from veilbench.nets.convolutional import Convolutional, FullyConvolutional
 from veilbench.nets.dense import Dense
 

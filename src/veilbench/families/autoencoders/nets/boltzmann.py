@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from veilbench.errors import UserError
-from veilbench.limits import Count, LearningRate, Steps
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import Count, LearningRate, Steps
 
 
 class Boltzmann(nn.Module):

@@ -7,9 +7,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from veilbench.errors import UserError
-from veilbench.limits import Count, Positive
-from veilbench.regularisers.base import Regulariser
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import Count, Positive
+from veilbench.families.autoencoders.regularisers.base import Regulariser
 
 
 class Contractive(Regulariser):

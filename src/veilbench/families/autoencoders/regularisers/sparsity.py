@@ -8,9 +8,9 @@ import torch
 from annotated_types import Gt, Lt
 from torch import Tensor, nn
 
-from veilbench.errors import UserError
-from veilbench.limits import Positive
-from veilbench.regularisers.base import Regulariser
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import Positive
+from veilbench.families.autoencoders.regularisers.base import Regulariser
 
 
 class L1(Regulariser):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from veilbench.limits import Positive
-from veilbench.regularisers.base import Regulariser
+from veilbench.bench.limits import Positive
+from veilbench.families.autoencoders.regularisers.base import Regulariser
 
 
 class Variational(Regulariser):

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from veilbench.checked_arrays import require_array
-from veilbench.limits import LARGEST_PRECISION, LARGEST_VALUE, require_value
+from veilbench.bench.checked_arrays import require_array
+from veilbench.bench.limits import LARGEST_PRECISION, LARGEST_VALUE, require_value
+from veilbench.families.autoencoders.nets.autoencoder_net import AutoencoderNet
+from veilbench.families.autoencoders.schemes.base import DifferentiableDetector, Representation, Restorer
 from veilbench.metrics.ledoit_wolf import ledoit_wolf
-from veilbench.nets.autoencoder_net import AutoencoderNet
 from veilbench.nets.in_parts import in_parts
 from veilbench.nets.saved_weights import load_weights
-from veilbench.representations.base import DifferentiableDetector, Representation, Restorer
 
 Score = Literal["error", "whitened", "mahalanobis", "combined"]
 DISTANCES = ("mahalanobis", "combined")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from veilbench.subject import Subject
+from veilbench.bench.subject import Subject
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,17 +8,17 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.base import CONFIDENCE
-from veilbench.attacks.cipher_attack import CipherAttack
-from veilbench.attacks.exposure import Exposure
-from veilbench.ciphers.base import Cipher, Ciphertext
-from veilbench.data.alphabet import SIZE
-from veilbench.data.text import Texts
-from veilbench.findings import Curve, Figure, Findings, Metric
-from veilbench.limits import Count, PositiveShare
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.attack import CONFIDENCE
+from veilbench.bench.findings import Curve, Figure, Findings, Metric
+from veilbench.bench.limits import Count, PositiveShare
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack
+from veilbench.families.ciphers.attacks.exposure import Exposure
+from veilbench.families.ciphers.data.text import Texts
+from veilbench.families.ciphers.schemes.base import Cipher, Ciphertext
 from veilbench.metrics.intervals import proportion
-from veilbench.threat import ThreatModel
+from veilbench.text.alphabet import SIZE
 
 
 class ChosenPlaintext(CipherAttack):
@@ -84,7 +84,7 @@ class ChosenPlaintext(CipherAttack):
         rng: np.random.Generator,
     ) -> int:
         """Games won with questions. A distinguisher is fitted on games that the adversary plays with itself."""
-        from veilbench.attacks.distinguisher import Distinguisher
+        from veilbench.families.ciphers.attacks.distinguisher import Distinguisher
 
         def play(coin: int) -> tuple[int, np.ndarray]:
             exposure = Exposure(threat, cipher, messages[coin], np.empty(0, np.uint8), rng)
@@ -100,7 +100,7 @@ class ChosenPlaintext(CipherAttack):
 
     def _unasked(self, cipher: Cipher, messages: tuple[np.ndarray, np.ndarray], rng: np.random.Generator) -> int:
         """Games won without questions, each under a key of its own."""
-        from veilbench.attacks.distinguisher import Distinguisher
+        from veilbench.families.ciphers.attacks.distinguisher import Distinguisher
 
         def play(coin: int) -> tuple[int, np.ndarray]:
             fresh = cipher.with_fresh_key(rng)

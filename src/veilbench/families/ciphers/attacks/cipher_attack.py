@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from veilbench.attacks.base import Attack
-from veilbench.ciphers.base import Cipher
-from veilbench.data.text import Texts
-from veilbench.errors import UserError
+from veilbench.bench.attack import Attack
+from veilbench.bench.errors import UserError
+from veilbench.families.ciphers.data.text import Texts
+from veilbench.families.ciphers.schemes.base import Cipher
 
 
 class CipherAttack(Attack[Cipher, Texts]):

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from veilbench.accelerator import Accelerator
-from veilbench.ciphers.base import Cipher
+from veilbench.bench.accelerator import Accelerator
+from veilbench.families.ciphers.schemes.base import Cipher
 from veilbench.nets.stacked_mlp import StackedMLP
 
 STEPS_PER_CALL = 25

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from veilbench.ciphers.base import Cipher, Ciphertext
-from veilbench.threat import ThreatModel
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.ciphers.schemes.base import Cipher, Ciphertext
 
 Encrypt = Callable[[np.ndarray], Ciphertext]
 

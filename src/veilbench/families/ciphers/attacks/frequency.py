@@ -11,16 +11,16 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, MinLen
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.base import CONFIDENCE
-from veilbench.attacks.cipher_attack import CipherAttack, constant_guess, pieces
-from veilbench.attacks.exposure import Exposure, tokens
-from veilbench.ciphers.base import Cipher
-from veilbench.data.text import Texts
-from veilbench.findings import Curve, Figure, Findings, Metric
-from veilbench.limits import Count, Depth, PositiveShare, Steps
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.attack import CONFIDENCE
+from veilbench.bench.findings import Curve, Figure, Findings, Metric
+from veilbench.bench.limits import Count, Depth, PositiveShare, Steps
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack, constant_guess, pieces
+from veilbench.families.ciphers.attacks.exposure import Exposure, tokens
+from veilbench.families.ciphers.data.text import Texts
+from veilbench.families.ciphers.schemes.base import Cipher
 from veilbench.metrics.intervals import above_chance, ends, mean
-from veilbench.threat import ThreatModel
 
 READABLE = 0.9
 
@@ -77,8 +77,8 @@ class Frequency(CipherAttack):
 
     def guess(self, exposure: Exposure, rng: np.random.Generator) -> np.ndarray:
         """The attack proper: the message, shape (length,), from what the exposure gives."""
-        from veilbench.attacks.language import language
-        from veilbench.attacks.substitution import solve
+        from veilbench.families.ciphers.attacks.language import language
+        from veilbench.families.ciphers.attacks.substitution import solve
 
         (sealed,), groups = tokens([exposure.ciphertext()])
         model = language(exposure.auxiliary(), self.order)

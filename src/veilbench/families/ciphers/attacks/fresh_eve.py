@@ -8,15 +8,15 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, MinLen
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.base import CONFIDENCE
-from veilbench.attacks.cipher_attack import CipherAttack
-from veilbench.ciphers.base import Cipher
-from veilbench.data.text import Texts
-from veilbench.findings import Curve, Figure, Findings, Metric
-from veilbench.limits import Count, PositiveShare, Steps, Width
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.attack import CONFIDENCE
+from veilbench.bench.findings import Curve, Figure, Findings, Metric
+from veilbench.bench.limits import Count, PositiveShare, Steps, Width
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack
+from veilbench.families.ciphers.data.text import Texts
+from veilbench.families.ciphers.schemes.base import Cipher
 from veilbench.metrics.intervals import above_chance, ends, mean
-from veilbench.threat import ThreatModel
 
 
 class FreshEve(CipherAttack):
@@ -61,7 +61,7 @@ class FreshEve(CipherAttack):
         self, cipher: Cipher, texts: Texts, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
         """See `CipherAttack.run`."""
-        from veilbench.attacks.eve import examine_eves
+        from veilbench.families.ciphers.attacks.eve import examine_eves
 
         self.threat.require("own_keys")
         found = Findings(self.title)

@@ -7,16 +7,16 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Le
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.base import CONFIDENCE
-from veilbench.attacks.cipher_attack import CipherAttack, constant_guess, pieces
-from veilbench.attacks.exposure import Exposure
-from veilbench.ciphers.base import Cipher
-from veilbench.data.text import Texts
-from veilbench.findings import Findings, Metric
-from veilbench.limits import Count, PositiveShare
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.attack import CONFIDENCE
+from veilbench.bench.findings import Findings, Metric
+from veilbench.bench.limits import Count, PositiveShare
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack, constant_guess, pieces
+from veilbench.families.ciphers.attacks.exposure import Exposure
+from veilbench.families.ciphers.data.text import Texts
+from veilbench.families.ciphers.schemes.base import Cipher
 from veilbench.metrics.intervals import above_chance, mean
-from veilbench.threat import ThreatModel
 
 
 class KeySearch(CipherAttack):

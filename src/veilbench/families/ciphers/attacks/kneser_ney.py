@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from veilbench.attacks.ngram_table import Floats, Integers, Keys, Reals
+from veilbench.families.ciphers.attacks.ngram_table import Floats, Integers, Keys, Reals
 
 DENSE = 3
 """Orders up to this one are kept as full tables."""

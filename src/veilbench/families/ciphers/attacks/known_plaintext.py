@@ -8,16 +8,16 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, MinLen
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.base import CONFIDENCE
-from veilbench.attacks.cipher_attack import CipherAttack, constant_guess, pieces
-from veilbench.attacks.exposure import Exposure, tokens
-from veilbench.ciphers.base import Cipher
-from veilbench.data.text import Texts
-from veilbench.findings import Curve, Figure, Findings, Metric
-from veilbench.limits import Count, Depth, PositiveShare, Steps
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.attack import CONFIDENCE
+from veilbench.bench.findings import Curve, Figure, Findings, Metric
+from veilbench.bench.limits import Count, Depth, PositiveShare, Steps
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack, constant_guess, pieces
+from veilbench.families.ciphers.attacks.exposure import Exposure, tokens
+from veilbench.families.ciphers.data.text import Texts
+from veilbench.families.ciphers.schemes.base import Cipher
 from veilbench.metrics.intervals import above_chance, ends, mean
-from veilbench.threat import ThreatModel
 
 Answer = tuple[np.ndarray, float]
 
@@ -107,14 +107,14 @@ class KnownPlaintext(CipherAttack):
             answers = accelerator.at_once(lambda case: self._by_codebook(case[1], case[2]), cases)
         for answer, (budget, exposure, rng) in zip(answers, cases, strict=True):
             if budget in self.decoder_known:
-                from veilbench.attacks.learned_decoder import decode
+                from veilbench.families.ciphers.attacks.learned_decoder import decode
 
                 answer["learned"] = decode(exposure, self.decoder_steps, accelerator, rng)
         return answers
 
     def _by_codebook(self, exposure: Exposure, rng: np.random.Generator) -> dict[str, Answer]:
-        from veilbench.attacks.language import language
-        from veilbench.attacks.substitution import solve
+        from veilbench.families.ciphers.attacks.language import language
+        from veilbench.families.ciphers.attacks.substitution import solve
 
         pairs = exposure.known()
         (secret, *told), groups = tokens([exposure.ciphertext(), *(pair.ciphertext for pair in pairs)])

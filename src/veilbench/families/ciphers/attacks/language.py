@@ -7,7 +7,7 @@ from threading import Lock
 
 import numpy as np
 
-from veilbench.attacks.ngrams import NGramModel, with_capitals
+from veilbench.families.ciphers.attacks.ngrams import NGramModel, with_capitals
 
 _LOCK = Lock()  # the attack works on several texts at once; the first one fits, the others wait
 

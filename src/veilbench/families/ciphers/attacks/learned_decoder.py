@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.exposure import Exposure
-from veilbench.data.alphabet import SIZE
+from veilbench.bench.accelerator import Accelerator
+from veilbench.families.ciphers.attacks.exposure import Exposure
+from veilbench.text.alphabet import SIZE
 from veilbench.training.central import Batches
 
 

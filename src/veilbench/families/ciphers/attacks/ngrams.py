@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from veilbench.attacks.kneser_ney import DENSE, UNSEEN, dense_tables, extend, levels_of, windows
-from veilbench.attacks.ngram_table import Floats, Integers, Keys, Reals, find_all, hash_table
+from veilbench.families.ciphers.attacks.kneser_ney import DENSE, UNSEEN, dense_tables, extend, levels_of, windows
+from veilbench.families.ciphers.attacks.ngram_table import Floats, Integers, Keys, Reals, find_all, hash_table
 
 MAX_ORDER = 8
 """Longest n-gram; ``2 * 91**8`` still fits the 63 bits of a hash key."""

@@ -17,9 +17,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from veilbench.attacks import substitution_kernels as kernels
-from veilbench.attacks.ngrams import NGramModel
-from veilbench.attacks.substitution_state import (
+from veilbench.families.ciphers.attacks import substitution_kernels as kernels
+from veilbench.families.ciphers.attacks.ngrams import NGramModel
+from veilbench.families.ciphers.attacks.substitution_state import (
     Puzzle,
     Search,
     checked,

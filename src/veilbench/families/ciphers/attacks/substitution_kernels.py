@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from veilbench.attacks.substitution_state import Search, Tables
+from veilbench.families.ciphers.attacks.substitution_state import Search, Tables
 
 Integer = int | np.int64
 _SLACK = 40.0

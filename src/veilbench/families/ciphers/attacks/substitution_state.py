@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from veilbench.attacks.ngrams import NGramModel
+from veilbench.families.ciphers.attacks.ngrams import NGramModel
 
 
 class Tables(NamedTuple):

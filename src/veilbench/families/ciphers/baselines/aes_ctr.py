@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from veilbench.baselines.stream import StreamCipher
+from veilbench.families.ciphers.baselines.stream import StreamCipher
 
 
 class AesCtr(StreamCipher):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from veilbench.baselines.stream import StreamCipher
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.ciphers.baselines.stream import StreamCipher
 
 
 class AesGcm(StreamCipher):

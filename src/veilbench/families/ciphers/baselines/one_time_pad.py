@@ -6,8 +6,8 @@ import hashlib
 
 import numpy as np
 
-from veilbench.baselines.stream import StreamCipher
-from veilbench.subject import unsupported
+from veilbench.bench.subject import unsupported
+from veilbench.families.ciphers.baselines.stream import StreamCipher
 
 
 class OneTimePad(StreamCipher):

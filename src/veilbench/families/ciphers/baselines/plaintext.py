@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from veilbench.ciphers.base import Cipher, Ciphertext
-from veilbench.data.alphabet import FIRST
-from veilbench.subject import unsupported
+from veilbench.bench.subject import unsupported
+from veilbench.families.ciphers.schemes.base import Cipher, Ciphertext
+from veilbench.text.alphabet import FIRST
 
 
 class Plaintext(Cipher):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from veilbench.baselines.stream import StreamCipher
+from veilbench.families.ciphers.baselines.stream import StreamCipher
 
 
 class RepeatedKey(StreamCipher):

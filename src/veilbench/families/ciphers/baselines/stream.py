@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from veilbench.checked_arrays import require_array
-from veilbench.ciphers.base import Cipher, Ciphertext
-from veilbench.data.alphabet import FIRST
+from veilbench.bench.checked_arrays import require_array
+from veilbench.families.ciphers.schemes.base import Cipher, Ciphertext
+from veilbench.text.alphabet import FIRST
 
 
 class StreamCipher(Cipher):

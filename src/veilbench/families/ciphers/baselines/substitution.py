@@ -8,8 +8,8 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, MinLen
 
-from veilbench.ciphers.codebook import CodebookCipher, random_mapping
-from veilbench.limits import Depth, Seed, Width
+from veilbench.bench.limits import Depth, Seed, Width
+from veilbench.families.ciphers.schemes.codebook import CodebookCipher, random_mapping
 
 
 class Substitution(CodebookCipher):

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from veilbench.contracts import DataSet
-from veilbench.data import alphabet, english, prepared
-from veilbench.errors import UserError
-from veilbench.limits import Count, Seed, require_room
+from veilbench.bench import prepared
+from veilbench.bench.contracts import DataSet
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import Count, Seed, require_room
+from veilbench.text import alphabet, english
 
 PARTS = ("words", "statistics", "target", "unseen")
 

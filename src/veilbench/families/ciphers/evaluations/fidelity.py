@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from veilbench.accelerator import Accelerator
-from veilbench.ciphers.base import Cipher
-from veilbench.ciphers.codebook import CodebookCipher
-from veilbench.contracts import Evaluation
-from veilbench.data.alphabet import SIZE
-from veilbench.data.text import Texts
-from veilbench.findings import Findings, Metric
-from veilbench.limits import Count
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.contracts import Evaluation
+from veilbench.bench.findings import Findings, Metric
+from veilbench.bench.limits import Count
+from veilbench.families.ciphers.data.text import Texts
+from veilbench.families.ciphers.schemes.base import Cipher
+from veilbench.families.ciphers.schemes.codebook import CodebookCipher
 from veilbench.metrics.intervals import proportion
+from veilbench.text.alphabet import SIZE
 
 
 class Fidelity(Evaluation):
@@ -58,7 +58,7 @@ class Fidelity(Evaluation):
         """Share of table entries that the networks, loaded afresh from their weights, answer in the same way."""
         import torch
 
-        from veilbench.nets.cipher_pair import CipherPairNet
+        from veilbench.families.ciphers.nets.cipher_pair import CipherPairNet
 
         net = CipherPairNet(**cipher.network[0])
         net.load_state_dict({name: torch.from_numpy(w) for name, w in cipher.network[1].items()})

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from veilbench.accelerator import Accelerator
-from veilbench.ciphers.base import Cipher
-from veilbench.contracts import Evaluation
-from veilbench.data.text import Texts
-from veilbench.findings import Findings
-from veilbench.limits import Count
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.contracts import Evaluation
+from veilbench.bench.findings import Findings
+from veilbench.bench.limits import Count
+from veilbench.families.ciphers.data.text import Texts
+from veilbench.families.ciphers.schemes.base import Cipher
 
 
 class Speed(Evaluation):

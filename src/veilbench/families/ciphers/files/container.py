@@ -53,9 +53,9 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import numpy as np
 
-from veilbench.ciphers.escaping import Unescaper, escape, first_outside, outside_error
-from veilbench.ciphers.schemes import FINGERPRINT_BYTES, SALT_BYTES, Scheme
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.ciphers.files.escaping import Unescaper, escape, first_outside, outside_error
+from veilbench.families.ciphers.files.schemes import FINGERPRINT_BYTES, SALT_BYTES, Scheme
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

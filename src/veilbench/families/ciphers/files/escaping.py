@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from veilbench.data.alphabet import FIRST, LAST, SIZE
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.text.alphabet import FIRST, LAST, SIZE
 
 MARKS = (94, 96)
 _SINGLES = np.array([b for b in range(FIRST, LAST + 1) if b not in MARKS], np.uint8)

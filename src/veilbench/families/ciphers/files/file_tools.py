@@ -10,11 +10,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from veilbench.beside import whole_file
-from veilbench.ciphers import container
-from veilbench.ciphers.schemes import Scheme, scheme_of
-from veilbench.errors import UserError
-from veilbench.subject import load_subject
+from veilbench.bench.beside import whole_file
+from veilbench.bench.errors import UserError
+from veilbench.bench.subject import load_subject
+from veilbench.families.ciphers.files import container
+from veilbench.families.ciphers.files.schemes import Scheme, scheme_of
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

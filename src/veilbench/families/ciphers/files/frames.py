@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.poly1305 import Poly1305
 
-from veilbench.ciphers.member_ids import MemberIds
-from veilbench.ciphers.tables import CodeTables
+from veilbench.families.ciphers.files.member_ids import MemberIds
+from veilbench.families.ciphers.files.tables import CodeTables
 
 Fill = Callable[[memoryview], None]
 """Reads exactly as many bytes as there is room for."""

@@ -7,16 +7,16 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from veilbench.baselines.aes_ctr import AesCtr
-from veilbench.baselines.aes_gcm import AesGcm
-from veilbench.baselines.one_time_pad import OneTimePad
-from veilbench.baselines.plaintext import Plaintext
-from veilbench.ciphers.codebook import CodebookCipher
-from veilbench.ciphers.frames import CodebookFrames, CtrFrames, Frames, GcmFrames, derived
-from veilbench.ciphers.member_ids import MemberIds
-from veilbench.ciphers.tables import CodeTables, check_exact, code_bytes
-from veilbench.errors import UserError
-from veilbench.subject import Subject
+from veilbench.bench.errors import UserError
+from veilbench.bench.subject import Subject
+from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
+from veilbench.families.ciphers.baselines.aes_gcm import AesGcm
+from veilbench.families.ciphers.baselines.one_time_pad import OneTimePad
+from veilbench.families.ciphers.baselines.plaintext import Plaintext
+from veilbench.families.ciphers.files.frames import CodebookFrames, CtrFrames, Frames, GcmFrames, derived
+from veilbench.families.ciphers.files.member_ids import MemberIds
+from veilbench.families.ciphers.files.tables import CodeTables, check_exact, code_bytes
+from veilbench.families.ciphers.schemes.codebook import CodebookCipher
 
 FINGERPRINT_BYTES = SALT_BYTES = 16
 

@@ -1,4 +1,4 @@
-"""Compiled inner loops of `veilbench.ciphers.tables`, for codes of at most eight bytes.
+"""Compiled inner loops of `veilbench.families.ciphers.files.tables`, for codes of at most eight bytes.
 
 Import this only where much is to be looked up: importing numba takes longer than encrypting a small file.
 """

@@ -12,9 +12,9 @@ from types import ModuleType
 
 import numpy as np
 
-from veilbench.ciphers.codebook import CodebookCipher
-from veilbench.data.alphabet import FIRST, LAST, SIZE
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.ciphers.schemes.codebook import CodebookCipher
+from veilbench.text.alphabet import FIRST, LAST, SIZE
 
 SLOT_BITS = 11
 _SHIFT = np.uint64(64 - SLOT_BITS)
@@ -101,7 +101,7 @@ class CodeTables:
         if self._depth > 1:
             return
         try:
-            from veilbench.ciphers import table_kernels
+            from veilbench.families.ciphers.files import table_kernels
         except RuntimeError:
             return
         self._kernels = table_kernels

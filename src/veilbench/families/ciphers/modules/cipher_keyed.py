@@ -11,12 +11,12 @@ import torch
 from annotated_types import Ge, Le
 from torch import Tensor
 
-from veilbench.ciphers.keyed import CHARACTER_BITS, KeyedCipher
-from veilbench.contracts import Trainable
-from veilbench.data.text import Texts
-from veilbench.limits import LearningRate, NotNegative, Steps
-from veilbench.losses.adversarial import hiding, wrong_share
-from veilbench.nets.mix_transform import AliceAndBob, MixTransform
+from veilbench.bench.contracts import Trainable
+from veilbench.bench.limits import LearningRate, NotNegative, Steps
+from veilbench.families.ciphers.data.text import Texts
+from veilbench.families.ciphers.losses.adversarial import hiding, wrong_share
+from veilbench.families.ciphers.nets.mix_transform import AliceAndBob, MixTransform
+from veilbench.families.ciphers.schemes.keyed import CHARACTER_BITS, KeyedCipher
 
 
 class CipherKeyed(pl.LightningModule, Trainable):

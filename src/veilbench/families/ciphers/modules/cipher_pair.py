@@ -10,13 +10,13 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from veilbench.ciphers.codebook import NO_KEY_BITS, OWN_CODE, CodebookCipher, random_mapping
-from veilbench.contracts import Trainable
-from veilbench.data.alphabet import SIZE
-from veilbench.data.text import Texts
-from veilbench.limits import Count, Depth, LearningRate, NotNegative, Real, Width, require_room
-from veilbench.losses.squared import summed_over_members
-from veilbench.nets.cipher_pair import THRESHOLD, CipherPairNet
+from veilbench.bench.contracts import Trainable
+from veilbench.bench.limits import Count, Depth, LearningRate, NotNegative, Real, Width, require_room
+from veilbench.families.ciphers.data.text import Texts
+from veilbench.families.ciphers.losses.squared import summed_over_members
+from veilbench.families.ciphers.nets.cipher_pair import THRESHOLD, CipherPairNet
+from veilbench.families.ciphers.schemes.codebook import NO_KEY_BITS, OWN_CODE, CodebookCipher, random_mapping
+from veilbench.text.alphabet import SIZE
 
 
 class CipherPair(pl.LightningModule, Trainable):

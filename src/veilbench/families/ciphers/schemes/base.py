@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from veilbench.data.text import Texts
-from veilbench.subject import Subject, unsupported
+from veilbench.bench.subject import Subject, unsupported
+from veilbench.families.ciphers.data.text import Texts
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Ciphertext:
 
 
 class Cipher(Subject):
-    """A scheme with a key. Symbols are those of `veilbench.data.alphabet`.
+    """A scheme with a key. Symbols are those of `veilbench.text.alphabet`.
 
     Attributes:
         block: characters per block of ciphertext.

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from veilbench.checked_arrays import require_array
-from veilbench.ciphers.base import Cipher, Ciphertext
-from veilbench.ciphers.saved_network import check_network
-from veilbench.data.alphabet import SIZE
-from veilbench.errors import UserError
-from veilbench.limits import Depth, require_value
+from veilbench.bench.checked_arrays import require_array
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import Depth, require_value
+from veilbench.families.ciphers.schemes.base import Cipher, Ciphertext
+from veilbench.families.ciphers.schemes.saved_network import check_network
+from veilbench.text.alphabet import SIZE
 
 MOST_MEMBERS = 256
 

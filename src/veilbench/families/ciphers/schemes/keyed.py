@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from annotated_types import Ge, Le, MultipleOf
 
-from veilbench.checked_arrays import require_array
-from veilbench.ciphers.base import Cipher, Ciphertext
-from veilbench.errors import UserError
-from veilbench.limits import require_value
+from veilbench.bench.checked_arrays import require_array
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import require_value
+from veilbench.families.ciphers.schemes.base import Cipher, Ciphertext
 
 if TYPE_CHECKING:
-    from veilbench.nets.mix_transform import AliceAndBob
+    from veilbench.families.ciphers.nets.mix_transform import AliceAndBob
 
 CHARACTER_BITS = 8
 BlockBits = Annotated[int, Ge(8), Le(64), MultipleOf(8)]
@@ -30,7 +30,7 @@ class KeyedCipher(Cipher):
     in (-1, 1) for each bit, travels as a signed byte.
 
     Args:
-        weights: of `veilbench.nets.mix_transform.AliceAndBob`.
+        weights: of `veilbench.families.ciphers.nets.mix_transform.AliceAndBob`.
         bits: of a block, of the key and of a block's nonce.
         key: shape (bits,), values 0 and 1.
     """
@@ -49,7 +49,7 @@ class KeyedCipher(Cipher):
         if self._net is None:
             import torch
 
-            from veilbench.nets.mix_transform import AliceAndBob
+            from veilbench.families.ciphers.nets.mix_transform import AliceAndBob
 
             self._net = AliceAndBob(self.bits)
             self._net.load_state_dict({name: torch.from_numpy(w) for name, w in self.weights.items()})
@@ -145,7 +145,7 @@ class KeyedCipher(Cipher):
         weights = {k.removeprefix("network."): v for k, v in arrays.items() if k.startswith("network.")}
         require_value(BlockBits, settings.get("bits"), "settings.bits")
         key = require_array(arrays, "key", np.uint8, (settings["bits"],), high=1)
-        from veilbench.nets.mix_transform import AliceAndBob
+        from veilbench.families.ciphers.nets.mix_transform import AliceAndBob
         from veilbench.nets.saved_weights import load_weights
 
         made = cls(weights, settings["bits"], key)

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from annotated_types import MinLen
 
-from veilbench.checked_arrays import require_array, require_range
-from veilbench.data.alphabet import SIZE
-from veilbench.limits import LARGEST_VALUE, Count, Real, Width, require_value
+from veilbench.bench.checked_arrays import require_array, require_range
+from veilbench.bench.limits import LARGEST_VALUE, Count, Real, Width, require_value
+from veilbench.text.alphabet import SIZE
 
 Widths = Annotated[list[Width], MinLen(2)]
 ALLOWED = {  # of the settings of `nets.cipher_pair.CipherPairNet`

@@ -8,17 +8,17 @@ from typing import Annotated
 import numpy as np
 from annotated_types import MinLen
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.base import CONFIDENCE, Attack
-from veilbench.attacks.word_leak import words_in
-from veilbench.data.mail import Mails
-from veilbench.data.vocabulary import PAD
-from veilbench.errors import UserError
-from veilbench.findings import Control, Curve, Figure, Findings, Metric
-from veilbench.limits import Count, PositiveShare
-from veilbench.mail.spam_scorer import SpamScorer
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.attack import CONFIDENCE, Attack
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Control, Curve, Figure, Findings, Metric
+from veilbench.bench.limits import Count, PositiveShare
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.mail.attacks.word_leak.update import words_in
+from veilbench.families.mail.data.mail import Mails
+from veilbench.families.mail.data.vocabulary import PAD
+from veilbench.families.mail.schemes.spam_scorer import SpamScorer
 from veilbench.metrics.intervals import ends, paired_gain, proportion
-from veilbench.threat import ThreatModel
 
 NAMES = {
     "greedy": "good words",

@@ -8,19 +8,19 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.base import Attack
-from veilbench.attacks.mail_shadows import shadow_logits
-from veilbench.attacks.membership_report import RATES, report
-from veilbench.data.mail import MailPart, Mails
-from veilbench.errors import UserError
-from veilbench.findings import Control, Findings, Metric
-from veilbench.limits import Count, LearningRate, PositiveShare, Steps
-from veilbench.mail.filter import MailFilter
-from veilbench.mail.spam_scorer import SpamScorer
+from veilbench.attack_methods.membership_report import RATES, report
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.attack import Attack
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Control, Findings, Metric
+from veilbench.bench.limits import Count, LearningRate, PositiveShare, Steps
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.mail.attacks.shadows import shadow_logits
+from veilbench.families.mail.data.mail import MailPart, Mails
+from veilbench.families.mail.schemes.filter import MailFilter
+from veilbench.families.mail.schemes.spam_scorer import SpamScorer
 from veilbench.metrics import gaussian_ratio
 from veilbench.metrics.audit import epsilon_at_least
-from veilbench.threat import ThreatModel
 
 FEWEST = 10
 

@@ -9,20 +9,20 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.base import CONFIDENCE, Attack
-from veilbench.attacks.leak_cases import Case, dealt
-from veilbench.attacks.mail_word_leak import protocol_of
-from veilbench.attacks.poisoned_clients import backdoored, flipped, with_words
-from veilbench.data.mail import Mails
-from veilbench.data.vocabulary import FIRST_WORD
-from veilbench.errors import UserError
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.attack import CONFIDENCE, Attack
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Control, Findings, Metric, Table
+from veilbench.bench.limits import Count, Positive, PositiveShare, Steps
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.mail.attacks.poisoned_clients import backdoored, flipped, with_words
+from veilbench.families.mail.attacks.word_leak.attack import protocol_of
+from veilbench.families.mail.attacks.word_leak.cases import Case, dealt
+from veilbench.families.mail.data.mail import Mails
+from veilbench.families.mail.data.vocabulary import FIRST_WORD
+from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.federated.aggregations.base import Aggregation, ExampleNoise
-from veilbench.findings import Control, Findings, Metric, Table
-from veilbench.limits import Count, Positive, PositiveShare, Steps
-from veilbench.mail.filter import MailFilter
 from veilbench.metrics.intervals import paired_gain, proportion
-from veilbench.threat import ThreatModel
 
 KINDS = ("none", "flipped labels", "flipped labels, enlarged", "backdoor")
 
@@ -107,7 +107,7 @@ class MailPoison(Attack[MailFilter, Mails]):
         self, subject: MailFilter, data: Mails, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
         """See `Attack.run`."""
-        from veilbench.attacks.leak_view import title_of
+        from veilbench.families.mail.attacks.word_leak.view import title_of
 
         accelerator.device()
         found, own = Findings(self.title), protocol_of(subject).build_aggregation()
@@ -140,7 +140,7 @@ class MailPoison(Attack[MailFilter, Mails]):
 
     def _made(self, subject: MailFilter, data: Mails, rng: np.random.Generator, noise: ExampleNoise | None) -> Poisoned:
         """Every client's honest update, with the noise that is asked for, and the rogue ones of each kind, without."""
-        from veilbench.federated.local_round import client_update
+        from veilbench.families.mail.local_round import client_update
 
         self.threat.require("rogue_clients")
         protocol = replace(protocol_of(subject), mails=None, words=None)
@@ -175,7 +175,7 @@ class MailPoison(Attack[MailFilter, Mails]):
         self, subject: MailFilter, aggregation: Aggregation, data: Mails, made: Poisoned, kind: str
     ) -> Outcome:
         """The filter after the attacked round, measured on the test mails; the first clients are the rogue ones."""
-        from veilbench.federated.local_round import moved_weights
+        from veilbench.families.mail.local_round import moved_weights
 
         sent = [*made.kinds[kind], *made.honest[len(made.kinds[kind]) :]]
         clients, aggregator = aggregation.setup(len(sent), np.random.SeedSequence(made.seed))

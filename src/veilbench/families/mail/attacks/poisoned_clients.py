@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from veilbench.attacks.leak_cases import Case
+from veilbench.families.mail.attacks.word_leak.cases import Case
 
 Honest = Callable[[Case], np.ndarray]  # a client's update from its mails
 

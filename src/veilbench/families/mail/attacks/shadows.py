@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from veilbench.limits import require_room
+from veilbench.bench.limits import require_room
 
 FIRST, SECOND, TINY = 0.9, 0.999, 1e-8  # of Adam (Kingma and Ba 2015)
 

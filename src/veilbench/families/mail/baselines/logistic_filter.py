@@ -7,12 +7,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from veilbench.data.mail import Mails
-from veilbench.data.word_counts import word_counts
+from veilbench.bench.limits import Positive, Steps, require_arguments
+from veilbench.families.mail.data.mail import Mails
+from veilbench.families.mail.data.word_counts import word_counts
+from veilbench.families.mail.schemes.filter import NO_FEDERATION, MailFilter
+from veilbench.families.mail.schemes.spam_scorer import SpamScorer
 from veilbench.federated.protocol import Protocol
-from veilbench.limits import Positive, Steps, require_arguments
-from veilbench.mail.filter import NO_FEDERATION, MailFilter
-from veilbench.mail.spam_scorer import SpamScorer
 
 
 class LogisticFilter(SpamScorer):

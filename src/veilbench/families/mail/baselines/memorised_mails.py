@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from veilbench.checked_arrays import require_array
-from veilbench.data.mail import Mails
-from veilbench.mail.spam_scorer import SpamScorer
+from veilbench.bench.checked_arrays import require_array
+from veilbench.families.mail.data.mail import Mails
+from veilbench.families.mail.schemes.spam_scorer import SpamScorer
 
 SURE = 20.0  # the logit of a mail that is known
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from veilbench.data.mail import Mails
-from veilbench.data.vocabulary import FIRST_WORD
-from veilbench.limits import Natural, require_value
-from veilbench.mail.spam_scorer import SpamScorer
+from veilbench.bench.limits import Natural, require_value
+from veilbench.families.mail.data.mail import Mails
+from veilbench.families.mail.data.vocabulary import FIRST_WORD
+from veilbench.families.mail.schemes.spam_scorer import SpamScorer
 
 
 class OneGoodWord(SpamScorer):

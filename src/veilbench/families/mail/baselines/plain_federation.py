@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from veilbench.baselines.logistic_filter import LogisticFilter
+from veilbench.families.mail.baselines.logistic_filter import LogisticFilter
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.protocol import Protocol, described
 

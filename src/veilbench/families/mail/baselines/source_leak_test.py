@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from veilbench.data.mail import Mails
+from veilbench.bench.limits import Count, require_arguments
+from veilbench.families.mail.data.mail import Mails
+from veilbench.families.mail.schemes.filter import MailFilter
+from veilbench.families.mail.schemes.spam_scorer import SpamScorer
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.protocol import Protocol, described
-from veilbench.limits import Count, require_arguments
-from veilbench.mail.filter import MailFilter
-from veilbench.mail.spam_scorer import SpamScorer
 
 
 class SourceLeakTest(SpamScorer):

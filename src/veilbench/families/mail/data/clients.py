@@ -7,8 +7,8 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from veilbench.errors import UserError
-from veilbench.limits import Count, Positive
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import Count, Positive
 
 
 class Deal(Protocol):

@@ -12,15 +12,15 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.checked_arrays import require_array, require_shape
-from veilbench.contracts import DataSet
-from veilbench.data import prepared
-from veilbench.data.clients import Deal
-from veilbench.data.raw_mails import HAM, SPAM, MailSource, checked
-from veilbench.data.tokeniser import LONGEST_WORD, Tokeniser, runs_of, within_length
-from veilbench.data.vocabulary import FIRST_WORD, Vocabulary, packed, unpacked
-from veilbench.errors import UserError
-from veilbench.limits import Count, Seed, Share
+from veilbench.bench import prepared
+from veilbench.bench.checked_arrays import require_array, require_shape
+from veilbench.bench.contracts import DataSet
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import Count, Seed, Share
+from veilbench.families.mail.data.clients import Deal
+from veilbench.families.mail.data.raw_mails import HAM, SPAM, MailSource, checked
+from veilbench.families.mail.data.tokeniser import LONGEST_WORD, Tokeniser, runs_of, within_length
+from veilbench.families.mail.data.vocabulary import FIRST_WORD, Vocabulary, packed, unpacked
 
 PARTS = ("train", "validation", "auxiliary", "test")
 NAME = "mails"  # of the arrays' file

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
 
 HAM, SPAM = 0, 1
 

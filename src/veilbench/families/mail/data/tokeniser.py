@@ -13,9 +13,9 @@ from typing import Literal
 
 import numpy as np
 
-from veilbench.data.vocabulary import PAD, Vocabulary
-from veilbench.errors import UserError
-from veilbench.limits import Count
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import Count
+from veilbench.families.mail.data.vocabulary import PAD, Vocabulary
 
 LETTER = r"[^\W\d_]"
 TOKEN = r"(?:{letter})+(?:['’](?:{letter})+)*|\d+(?:[.,]\d+)*|[!$£€%]"
@@ -83,7 +83,7 @@ def _pieces(run: str) -> Iterator[list[str]]:
 
 def public_text() -> Iterable[str]:
     """English that everybody has: the help texts of Python, and its library's docstrings."""
-    from veilbench.data import english
+    from veilbench.text import english
 
     topics = english.topics()
     return [*topics, english.docstrings(topics)]

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from veilbench.checked_arrays import require_array
-from veilbench.limits import MOST
+from veilbench.bench.checked_arrays import require_array
+from veilbench.bench.limits import MOST
 
 PAD, UNKNOWN, FIRST_WORD = 0, 1, 2
 

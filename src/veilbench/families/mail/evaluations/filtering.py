@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from veilbench.accelerator import Accelerator
-from veilbench.contracts import Evaluation
-from veilbench.data.mail import Mails
-from veilbench.data.word_counts import word_counts
-from veilbench.findings import Curve, Figure, Findings, Metric, Table
-from veilbench.limits import Steps
-from veilbench.mail.filter import MailFilter
-from veilbench.mail.spam_scorer import SpamScorer
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.contracts import Evaluation
+from veilbench.bench.findings import Curve, Figure, Findings, Metric, Table
+from veilbench.bench.limits import Steps
+from veilbench.families.mail.data.mail import Mails
+from veilbench.families.mail.data.word_counts import word_counts
+from veilbench.families.mail.schemes.filter import MailFilter
+from veilbench.families.mail.schemes.spam_scorer import SpamScorer
 from veilbench.metrics import membership
 from veilbench.metrics.intervals import proportion
 

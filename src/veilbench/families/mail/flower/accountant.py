@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from veilbench.bench.limits import Delta, require_value
 from veilbench.federated.aggregations.noise import gaussian_epsilon
 from veilbench.federated.flower_library import flower
-from veilbench.limits import Delta, require_value
 
 
 class OpacusAccountant:

@@ -17,15 +17,15 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file
 
-from veilbench.data.mail import MailPart, Mails, load_mails
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.bench.folders import whole_folder
+from veilbench.families.mail.data.mail import MailPart, Mails, load_mails
+from veilbench.families.mail.flower.accountant import flower_draws
+from veilbench.families.mail.flower.strategy import WEIGHT, protocol_of, strategy_of
+from veilbench.families.mail.local_round import ORDER, client_update, moved_weights
+from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.federated.flat import flat
-from veilbench.federated.flower_accountant import flower_draws
 from veilbench.federated.flower_library import flower
-from veilbench.federated.flower_strategy import WEIGHT, protocol_of, strategy_of
-from veilbench.federated.local_round import ORDER, client_update, moved_weights
-from veilbench.folders import whole_folder
-from veilbench.mail.filter import MailFilter
 
 RunConfig = dict[str, bool | float | int | str]
 HISTORY = "history.json"  # beside the filter: per round, its numbers

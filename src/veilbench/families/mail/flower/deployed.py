@@ -18,13 +18,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from veilbench.data.mail import load_mails
-from veilbench.errors import UserError
-from veilbench.federated.flower_app import DEFAULTS
-from veilbench.federated.flower_warden import warden
+from veilbench.bench.errors import UserError
+from veilbench.families.mail.data.mail import load_mails
+from veilbench.families.mail.flower.app import DEFAULTS
+from veilbench.families.mail.flower.warden import warden
 
 PATIENCE = 300.0  # seconds for everything
-MODULE = """from veilbench.federated.flower_app import client_app, server_app
+MODULE = """from veilbench.families.mail.flower.app import client_app, server_app
 
 client = client_app()
 server = server_app()
@@ -55,7 +55,7 @@ def deploy(prepared: Path, out: Path, settings: Mapping[str, str], patience: flo
     Args:
         prepared: mails.
         out: for the filter; must not be there.
-        settings: over `flower_app.DEFAULTS`, each value as TOML.
+        settings: over `app.DEFAULTS`, each value as TOML.
         patience: seconds for the training.
 
     Raises:

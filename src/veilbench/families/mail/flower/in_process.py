@@ -6,20 +6,20 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from veilbench.federated.flower_app import RunConfig, client_app, serve
+from veilbench.families.mail.flower.app import RunConfig, client_app, serve
+from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.federated.flower_library import flower
-from veilbench.mail.filter import MailFilter
 
 
 def in_process(run_config: RunConfig, clients: int, tap: Callable[[Any], None] | None = None) -> MailFilter:
     """Run the app's rounds with so many clients, each its own context.
 
     Args:
-        run_config: see `flower_app.DEFAULTS`.
+        run_config: see `app.DEFAULTS`.
         clients: nodes; the n-th has the mails of client n.
         tap: is shown every reply, as the server receives it.
     """
-    from veilbench.federated.flower_grid import InProcessGrid
+    from veilbench.families.mail.flower.grid import InProcessGrid
 
     app, answering = flower("app"), client_app()
     empty = app.RecordDict

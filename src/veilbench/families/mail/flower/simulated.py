@@ -10,8 +10,8 @@ import sys
 import threading
 from typing import Any
 
-from veilbench.errors import UserError
-from veilbench.federated.flower_app import RunConfig, client_app, server_app
+from veilbench.bench.errors import UserError
+from veilbench.families.mail.flower.app import RunConfig, client_app, server_app
 from veilbench.federated.flower_library import flower
 
 PATIENCE = 50.0  # seconds for Ray to start; after 60 Ray may end the process without a word
@@ -21,7 +21,7 @@ def simulate(settings: RunConfig, clients: int) -> None:
     """Run the app; the filter is saved where the settings say.
 
     Args:
-        settings: see `flower_app.DEFAULTS`; they travel with the apps, for a simulation that is started from Python
+        settings: see `app.DEFAULTS`; they travel with the apps, for a simulation that is started from Python
             has no run configuration.
         clients: virtual SuperNodes.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.mail.flower.accountant import OpacusAccountant
 from veilbench.federated.aggregations.base import Aggregation
 from veilbench.federated.aggregations.equal_dp import EqualDp
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.aggregations.robust import Robust
-from veilbench.federated.flower_accountant import OpacusAccountant
 from veilbench.federated.flower_library import flower
 from veilbench.federated.protocol import Protocol, described
 

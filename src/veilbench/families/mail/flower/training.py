@@ -11,17 +11,17 @@ import numpy as np
 from annotated_types import Ge, Lt
 from safetensors.numpy import save_file
 
-from veilbench.accelerator import Accelerator
-from veilbench.contracts import Training
-from veilbench.data.mail import save_mails
-from veilbench.errors import UserError
-from veilbench.federated.flower_app import HISTORY, RunConfig
-from veilbench.federated.flower_runs import run
-from veilbench.federated.flower_strategy import aggregation_of, refusal
-from veilbench.findings import Findings
-from veilbench.limits import Count, Delta, Natural, NoiseMultiplier, NotNegative, Positive, PositiveShare, Steps
-from veilbench.modules.mail_classifier import MailClassifier
-from veilbench.subject import Subject, load_subject
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.contracts import Training
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Findings
+from veilbench.bench.limits import Count, Delta, Natural, NoiseMultiplier, NotNegative, Positive, PositiveShare, Steps
+from veilbench.bench.subject import Subject, load_subject
+from veilbench.families.mail.data.mail import save_mails
+from veilbench.families.mail.flower.app import HISTORY, RunConfig
+from veilbench.families.mail.flower.runs import run
+from veilbench.families.mail.flower.strategy import aggregation_of, refusal
+from veilbench.families.mail.modules.mail_classifier import MailClassifier
 from veilbench.training.round_history import record, record_privacy
 
 

@@ -10,13 +10,13 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from veilbench.contracts import Trainable
-from veilbench.data.mail import MailPart, Mails
+from veilbench.bench.contracts import Trainable
+from veilbench.bench.limits import LearningRate, Momentum, Steps, Width
+from veilbench.families.mail.data.mail import MailPart, Mails
+from veilbench.families.mail.local_round import mail_loss
+from veilbench.families.mail.nets.mail_classifier import MailClassifierNet
+from veilbench.families.mail.schemes.filter import NO_FEDERATION, MailFilter
 from veilbench.federated.descent import optimizer_of
-from veilbench.federated.local_round import mail_loss
-from veilbench.limits import LearningRate, Momentum, Steps, Width
-from veilbench.mail.filter import NO_FEDERATION, MailFilter
-from veilbench.nets.mail_classifier import MailClassifierNet
 
 
 class MailClassifier(pl.LightningModule, Trainable):

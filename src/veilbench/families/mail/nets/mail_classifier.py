@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from veilbench.limits import require_weights
+from veilbench.bench.limits import require_weights
 
 PAD = 0  # the token that stands for no word
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from veilbench.checked_arrays import require_array
-from veilbench.data.tokeniser import encoded, words_of
-from veilbench.data.vocabulary import PAD, Vocabulary
+from veilbench.bench.checked_arrays import require_array
+from veilbench.bench.limits import LARGEST_VALUE, Count, require_arguments, require_value
+from veilbench.families.mail.data.tokeniser import encoded, words_of
+from veilbench.families.mail.data.vocabulary import PAD, Vocabulary
+from veilbench.families.mail.schemes.spam_scorer import SpamScorer
 from veilbench.federated.protocol import Protocol
-from veilbench.limits import LARGEST_VALUE, Count, require_arguments, require_value
-from veilbench.mail.spam_scorer import SpamScorer
 
 NO_FEDERATION = {"protocol": "it is not trained in a federation: no update is ever sent"}
 AT_ONCE = 512  # mails whose word vectors are in memory together

@@ -6,7 +6,7 @@ from abc import abstractmethod
 
 import numpy as np
 
-from veilbench.subject import Subject
+from veilbench.bench.subject import Subject
 
 
 class SpamScorer(Subject):

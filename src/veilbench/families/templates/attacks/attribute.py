@@ -8,20 +8,20 @@ from typing import Annotated
 import numpy as np
 from annotated_types import MinLen
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.base import CONFIDENCE, Attack
-from veilbench.attacks.template_decoders import principal
-from veilbench.attacks.template_learners import Learner, learned
-from veilbench.attacks.template_reader import TemplateReader
-from veilbench.attacks.template_system import divided, first_of_each
-from veilbench.data.identities import Identities, Impressions
-from veilbench.errors import UserError
-from veilbench.evaluations.verification import user_keys
-from veilbench.findings import Findings, Metric, Table
-from veilbench.limits import PositiveShare, Width
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.attack import CONFIDENCE, Attack
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Findings, Metric, Table
+from veilbench.bench.limits import PositiveShare, Width
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.templates.attacks.decoders import principal
+from veilbench.families.templates.attacks.learners import Learner, learned
+from veilbench.families.templates.attacks.reader import TemplateReader
+from veilbench.families.templates.attacks.system import divided, first_of_each
+from veilbench.families.templates.data.identities import Identities, Impressions
+from veilbench.families.templates.evaluations.verification import user_keys
+from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.metrics.intervals import above_chance, proportion
-from veilbench.templates.base import TemplateScheme
-from veilbench.threat import ThreatModel
 
 HELD_OUT = 0.2
 Sides = tuple[np.ndarray, np.ndarray, np.ndarray]  # of the known, the held-out and the victims' impressions

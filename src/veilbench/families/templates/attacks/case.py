@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from veilbench.attacks.case import Case
-from veilbench.attacks.pgd import Score
-from veilbench.attacks.stand_in import by_template, learned_features, likeness_to
-from veilbench.attacks.template_system import TemplateSystem
-from veilbench.templates.differentiable import DifferentiableScheme
+from veilbench.attack_methods.case import Case
+from veilbench.attack_methods.pgd import Score
+from veilbench.families.templates.attacks.stand_in import by_template, learned_features, likeness_to
+from veilbench.families.templates.attacks.system import TemplateSystem
+from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.ridge import Inverse, ridge
+from veilbench.attack_methods.ridge import Inverse, ridge
+from veilbench.bench.accelerator import Accelerator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,7 @@ def decoder(
     else:
         from torch import nn
 
-        from veilbench.attacks.inverter import trained
+        from veilbench.attack_methods.inverter import trained
         from veilbench.nets.convolutional import Convolutional
 
         def build() -> nn.Module:
@@ -66,7 +66,7 @@ def _perceptron(
     place: Accelerator,
     rng: np.random.Generator,
 ) -> Inverse:
-    from veilbench.attacks.inverter import perceptron
+    from veilbench.attack_methods.inverter import perceptron
 
     mean = flat.mean(0)
     basis = principal(flat, components)

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 import numpy as np
 from annotated_types import Ge, MinLen
 
-from veilbench.attacks.moving_attack import MovingAttack
-from veilbench.attacks.template_system import FEWEST, TemplateSystem, deployed
-from veilbench.data.identities import Identities
-from veilbench.errors import UserError
-from veilbench.limits import Count, Natural, Positive, PositiveShare, Steps
-from veilbench.templates.base import TemplateScheme
-from veilbench.templates.differentiable import DifferentiableScheme
-from veilbench.threat import ThreatModel
+from veilbench.attack_methods.moving_attack import MovingAttack
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import Count, Natural, Positive, PositiveShare, Steps
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.templates.attacks.system import FEWEST, TemplateSystem, deployed
+from veilbench.families.templates.data.identities import Identities
+from veilbench.families.templates.schemes.base import TemplateScheme
+from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
 
 if TYPE_CHECKING:
-    from veilbench.attacks.case import Case
-    from veilbench.attacks.pgd import Box
+    from veilbench.attack_methods.case import Case
+    from veilbench.attack_methods.pgd import Box
 
 
 class TemplateImpersonation(MovingAttack[TemplateScheme, Identities]):
@@ -96,7 +96,7 @@ class TemplateImpersonation(MovingAttack[TemplateScheme, Identities]):
         return [self._case(system.chosen(who), images[who], sign, own) for images, who, sign in sides if who.any()]
 
     def _case(self, system: TemplateSystem, images: np.ndarray, sign: int, own: np.ndarray) -> Case:
-        from veilbench.attacks.template_case import TemplateCase
+        from veilbench.families.templates.attacks.case import TemplateCase
 
         largest = 1.0 if self.norm == "linf" else float(np.sqrt(images[0].size))
         reach, white = np.full(len(images), largest, np.float32), self.white_box(system.scheme)

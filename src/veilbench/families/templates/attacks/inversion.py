@@ -9,23 +9,23 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, MinLen
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.base import CONFIDENCE, Attack
-from veilbench.attacks.stand_in import by_scores, by_template
-from veilbench.attacks.template_decoders import Decoder, decoder, searched
-from veilbench.attacks.template_reader import TemplateReader
-from veilbench.attacks.template_system import FEWEST, TemplateSystem, deployed, divided
-from veilbench.data.identities import Identities, Impressions
-from veilbench.evaluations.verification import user_keys
-from veilbench.findings import Curve, Figure, Findings, Metric, Table
-from veilbench.limits import Count, Natural, NotNegative, Positive, PositiveShare, Steps, Width
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.attack import CONFIDENCE, Attack
+from veilbench.bench.findings import Curve, Figure, Findings, Metric, Table
+from veilbench.bench.limits import Count, Natural, NotNegative, Positive, PositiveShare, Steps, Width
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.templates.attacks.decoders import Decoder, decoder, searched
+from veilbench.families.templates.attacks.reader import TemplateReader
+from veilbench.families.templates.attacks.stand_in import by_scores, by_template
+from veilbench.families.templates.attacks.system import FEWEST, TemplateSystem, deployed, divided
+from veilbench.families.templates.data.identities import Identities, Impressions
+from veilbench.families.templates.evaluations.verification import user_keys
+from veilbench.families.templates.schemes.base import TemplateScheme
+from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
 from veilbench.metrics.grids import picture
 from veilbench.metrics.image import psnr, ssim
 from veilbench.metrics.intervals import above_chance, ends, mean, proportion
 from veilbench.metrics.nearest import nearest
-from veilbench.templates.base import TemplateScheme
-from veilbench.templates.differentiable import DifferentiableScheme
-from veilbench.threat import ThreatModel
 
 SHOWN, HELD_OUT = 8, 0.2
 

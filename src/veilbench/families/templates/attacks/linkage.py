@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from annotated_types import Ge, MinLen
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.base import CONFIDENCE, Attack
-from veilbench.attacks.pair_view import Databases, PairView
-from veilbench.attacks.template_learners import Learner, learned
-from veilbench.attacks.template_system import divided, first_of_each
-from veilbench.data.identities import Identities, Impressions
-from veilbench.errors import UserError
-from veilbench.evaluations.verification import user_keys
-from veilbench.findings import Curve, Figure, Findings, Metric
-from veilbench.limits import Count, PositiveShare
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.attack import CONFIDENCE, Attack
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Curve, Figure, Findings, Metric
+from veilbench.bench.limits import Count, PositiveShare
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.templates.attacks.learners import Learner, learned
+from veilbench.families.templates.attacks.pair_view import Databases, PairView
+from veilbench.families.templates.attacks.system import divided, first_of_each
+from veilbench.families.templates.data.identities import Identities, Impressions
+from veilbench.families.templates.evaluations.verification import user_keys
+from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.metrics.anomaly import Ranking
 from veilbench.metrics.biometric import Comparisons, bootstrap, error_rates
 from veilbench.metrics.linkability import linkability
 from veilbench.metrics.membership import auroc
-from veilbench.templates.base import TemplateScheme
-from veilbench.threat import ThreatModel
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

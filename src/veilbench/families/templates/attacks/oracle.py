@@ -9,18 +9,18 @@ from typing import Annotated, Literal
 import numpy as np
 from annotated_types import Ge, MinLen
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.base import CONFIDENCE, Attack
-from veilbench.attacks.oracle_search import Subspace, evolved
-from veilbench.attacks.template_system import TemplateSystem, deployed
-from veilbench.data.identities import Identities
-from veilbench.findings import Curve, Figure, Findings, Metric
-from veilbench.limits import Count, Positive, PositiveShare, Width
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.attack import CONFIDENCE, Attack
+from veilbench.bench.findings import Curve, Figure, Findings, Metric
+from veilbench.bench.limits import Count, Positive, PositiveShare, Width
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.templates.attacks.oracle_search import Subspace, evolved
+from veilbench.families.templates.attacks.system import TemplateSystem, deployed
+from veilbench.families.templates.data.identities import Identities
+from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.metrics.grids import picture
 from veilbench.metrics.image import psnr
 from veilbench.metrics.intervals import above_chance, ends, mean, proportion
-from veilbench.templates.base import TemplateScheme
-from veilbench.threat import ThreatModel
 
 SHOWN = 8
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from veilbench.attacks.template_decoders import principal
+from veilbench.families.templates.attacks.decoders import principal
 
 Answers = Callable[[np.ndarray], np.ndarray]  # images of shape (n, p, c, h, w), p for each victim, to (n, p)
 FIRST_STEP, SHRINK = 0.7, 0.97  # in standard deviations of the components; each generation's part of the last

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from veilbench.attacks.template_decoders import principal
-from veilbench.attacks.template_reader import numbers
-from veilbench.templates.base import TemplateScheme
+from veilbench.families.templates.attacks.decoders import principal
+from veilbench.families.templates.attacks.reader import numbers
+from veilbench.families.templates.schemes.base import TemplateScheme
 
 MOST_COMPONENTS = 64
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from veilbench.attacks.template_reader import read_under
-from veilbench.templates.base import IndexScheme, TemplateScheme, unit
-from veilbench.templates.iom_urp import IomUrp
-from veilbench.templates.linear_scheme import LinearScheme
+from veilbench.families.templates.attacks.reader import read_under
+from veilbench.families.templates.schemes.base import IndexScheme, TemplateScheme, unit
+from veilbench.families.templates.schemes.iom_urp import IomUrp
+from veilbench.families.templates.schemes.linear_scheme import LinearScheme
 
 ROUNDS, DAMPING, NUDGE, CLIMB = 30, 1e-3, 1e-3, 0.1
 TRIES = {"iteration": ROUNDS + 1}  # features that a method tries under the key, and keeps the best of; else 1

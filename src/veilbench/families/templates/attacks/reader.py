@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from veilbench.attacks.ridge import ridge
-from veilbench.attacks.template_decoders import principal
-from veilbench.data.identities import Impressions
-from veilbench.evaluations.verification import user_keys
-from veilbench.templates.base import IndexScheme, TemplateScheme, unit
+from veilbench.attack_methods.ridge import ridge
+from veilbench.families.templates.attacks.decoders import principal
+from veilbench.families.templates.data.identities import Impressions
+from veilbench.families.templates.evaluations.verification import user_keys
+from veilbench.families.templates.schemes.base import IndexScheme, TemplateScheme, unit
 
 OWN_KEYS, LEAST_ROWS, MOST_LANDMARKS = 6, 10, 300
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from veilbench.attacks.ridge import ridge
-from veilbench.attacks.template_system import TemplateSystem
+from veilbench.attack_methods.ridge import ridge
+from veilbench.families.templates.attacks.system import TemplateSystem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from veilbench.templates.differentiable import DifferentiableScheme
+    from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
 
 
 def learned_features(system: TemplateSystem, asked: np.ndarray) -> np.ndarray:

@@ -8,16 +8,16 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, MinLen
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.base import CONFIDENCE, Attack
-from veilbench.attacks.preimages import TRIES, Prior, preimage
-from veilbench.attacks.template_system import TemplateSystem, deployed
-from veilbench.data.identities import Identities
-from veilbench.findings import Findings, Metric, Table
-from veilbench.limits import Count, Positive, PositiveShare
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.attack import CONFIDENCE, Attack
+from veilbench.bench.findings import Findings, Metric, Table
+from veilbench.bench.limits import Count, Positive, PositiveShare
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.templates.attacks.preimages import TRIES, Prior, preimage
+from veilbench.families.templates.attacks.system import TemplateSystem, deployed
+from veilbench.families.templates.data.identities import Identities
+from veilbench.families.templates.schemes.base import TemplateScheme, cosines
 from veilbench.metrics.intervals import above_chance, mean, proportion
-from veilbench.templates.base import TemplateScheme, cosines
-from veilbench.threat import ThreatModel
 
 
 class TemplateStolenKey(Attack[TemplateScheme, Identities]):

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from veilbench.data.identities import Identities, Impressions
-from veilbench.errors import UserError
-from veilbench.evaluations.verification import scores, user_keys
+from veilbench.bench.errors import UserError
+from veilbench.families.templates.data.identities import Identities, Impressions
+from veilbench.families.templates.evaluations.verification import scores, user_keys
+from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.metrics.biometric import Comparisons, at_fmr, error_rates, refusal
-from veilbench.templates.base import TemplateScheme
 
 FEWEST = 10  # auxiliary impressions that something is learned from
 

@@ -10,11 +10,11 @@ from typing import Annotated, Protocol
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.checked_arrays import require_array, require_shape
-from veilbench.contracts import DataSet
-from veilbench.data import prepared
-from veilbench.errors import UserError
-from veilbench.limits import Count, NotNegative, Seed, Side
+from veilbench.bench import prepared
+from veilbench.bench.checked_arrays import require_array, require_shape
+from veilbench.bench.contracts import DataSet
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import Count, NotNegative, Seed, Side
 
 PARTS = ("train", "auxiliary", "enrolment", "probe")
 NAME = "identities"  # of the arrays' file

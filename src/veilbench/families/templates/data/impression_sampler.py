@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from veilbench.data.identities import Impressions
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.templates.data.identities import Impressions
 
 
 class ImpressionSampler:

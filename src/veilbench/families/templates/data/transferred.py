@@ -8,9 +8,9 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.data.identities import IdentitiesData, IdentitySource, RawIdentities, checked, resized
-from veilbench.errors import UserError
-from veilbench.limits import Count, NotNegative, Seed, Side
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import Count, NotNegative, Seed, Side
+from veilbench.families.templates.data.identities import IdentitiesData, IdentitySource, RawIdentities, checked, resized
 
 
 class TransferredData(IdentitiesData):

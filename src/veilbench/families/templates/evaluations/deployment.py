@@ -10,18 +10,18 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Gt, Lt, MinLen
 
-from veilbench.accelerator import Accelerator
-from veilbench.contracts import Evaluation
-from veilbench.data.identities import Identities
-from veilbench.evaluations.verification import scores, user_keys
-from veilbench.findings import Findings, Metric, Table
-from veilbench.limits import Count
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.contracts import Evaluation
+from veilbench.bench.findings import Findings, Metric, Table
+from veilbench.bench.limits import Count
+from veilbench.families.templates.data.identities import Identities
+from veilbench.families.templates.evaluations.verification import scores, user_keys
+from veilbench.families.templates.schemes.base import TemplateScheme
+from veilbench.families.templates.store.fingerprint import fingerprint
+from veilbench.families.templates.store.gallery import Gallery
+from veilbench.families.templates.store.packing import Packing
+from veilbench.families.templates.store.recogniser import MODEL, TABLE, THRESHOLD
 from veilbench.metrics.biometric import Comparisons, at_fmr, bootstrap, error_rates, refusal
-from veilbench.store.fingerprint import fingerprint
-from veilbench.store.gallery import Gallery
-from veilbench.store.packing import Packing
-from veilbench.store.recogniser import MODEL, TABLE, THRESHOLD
-from veilbench.templates.base import TemplateScheme
 
 KEY_BITS = 64
 

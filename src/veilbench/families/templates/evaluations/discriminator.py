@@ -9,15 +9,15 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge, MinLen
 
-from veilbench.accelerator import Accelerator
-from veilbench.contracts import Evaluation
-from veilbench.data.identities import Identities
-from veilbench.evaluations.verification import user_keys
-from veilbench.findings import Curve, Figure, Findings, Metric, Table
-from veilbench.limits import Count, Width
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.contracts import Evaluation
+from veilbench.bench.findings import Curve, Figure, Findings, Metric, Table
+from veilbench.bench.limits import Count, Width
+from veilbench.families.templates.data.identities import Identities
+from veilbench.families.templates.evaluations.verification import user_keys
+from veilbench.families.templates.schemes.base import TemplateScheme
+from veilbench.families.templates.schemes.extractor import Extractor
 from veilbench.metrics.intervals import ends, proportion
-from veilbench.templates.base import TemplateScheme
-from veilbench.templates.extractor import Extractor
 
 Classifier = Literal["logistic", "knn", "mlp"]
 SPREAD = 10.0  # length of a training row on average, whatever the templates' unit: regularisation means the same then

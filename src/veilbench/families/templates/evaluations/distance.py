@@ -7,17 +7,17 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.accelerator import Accelerator
-from veilbench.contracts import Evaluation
-from veilbench.data.identities import Identities
-from veilbench.evaluations.verification import user_keys
-from veilbench.findings import Curve, Figure, Findings, Metric
-from veilbench.limits import Count
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.contracts import Evaluation
+from veilbench.bench.findings import Curve, Figure, Findings, Metric
+from veilbench.bench.limits import Count
+from veilbench.families.templates.data.identities import Identities
+from veilbench.families.templates.evaluations.verification import user_keys
+from veilbench.families.templates.schemes.base import TemplateScheme
+from veilbench.families.templates.schemes.extractor import Extractor
 from veilbench.metrics.biometric import Comparisons
 from veilbench.metrics.intervals import mean
 from veilbench.metrics.uniqueness import collisions, degrees_of_freedom, effective_bits, nearest_strangers
-from veilbench.templates.base import TemplateScheme
-from veilbench.templates.extractor import Extractor
 
 
 class Distance(Evaluation):

@@ -7,12 +7,13 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Gt, Lt
 
-from veilbench.accelerator import Accelerator
-from veilbench.contracts import Evaluation
-from veilbench.data.identities import Identities
-from veilbench.evaluations.verification import scores, user_keys
-from veilbench.findings import Curve, Figure, Findings, Metric
-from veilbench.limits import Count, Positive
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.contracts import Evaluation
+from veilbench.bench.findings import Curve, Figure, Findings, Metric
+from veilbench.bench.limits import Count, Positive
+from veilbench.families.templates.data.identities import Identities
+from veilbench.families.templates.evaluations.verification import scores, user_keys
+from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.metrics.biometric import (
     Comparisons,
     at_fmr,
@@ -23,7 +24,6 @@ from veilbench.metrics.biometric import (
     refusal,
 )
 from veilbench.metrics.linkability import Linkability, linkability
-from veilbench.templates.base import TemplateScheme
 
 
 class Unlinkability(Evaluation):

@@ -8,11 +8,12 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Gt, Lt, MinLen
 
-from veilbench.accelerator import Accelerator
-from veilbench.contracts import Evaluation
-from veilbench.data.identities import Identities, Impressions
-from veilbench.findings import Curve, Figure, Findings, Metric
-from veilbench.limits import Count
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.contracts import Evaluation
+from veilbench.bench.findings import Curve, Figure, Findings, Metric
+from veilbench.bench.limits import Count
+from veilbench.families.templates.data.identities import Identities, Impressions
+from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.metrics.biometric import (
     Comparisons,
     at_fmr,
@@ -24,7 +25,6 @@ from veilbench.metrics.biometric import (
     ranks,
     refusal,
 )
-from veilbench.templates.base import TemplateScheme
 
 SCENARIOS = {"secret": "each user's key secret", "stolen": "key stolen"}
 POINTS = 200  # of a curve

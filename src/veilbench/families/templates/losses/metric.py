@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from veilbench.errors import UserError
-from veilbench.losses.contrastive import contrastive
+from veilbench.bench.errors import UserError
+from veilbench.families.templates.losses.contrastive import contrastive
 
 MetricLoss = Literal["contrastive", "triplet", "ntxent", "supcon", "arcface"]
 NAMES = ("contrastive", "triplet", "ntxent", "supcon", "arcface")

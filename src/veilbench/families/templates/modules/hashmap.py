@@ -13,16 +13,16 @@ from annotated_types import Ge, MinLen
 from torch import Tensor
 from torch.nn import functional
 
-from veilbench.contracts import Trainable
-from veilbench.data.identities import Identities
-from veilbench.data.impression_sampler import ImpressionSampler
-from veilbench.limits import Count, LearningRate, NotNegative, Positive, Width
-from veilbench.losses.metric import MetricLoss, metric_loss
-from veilbench.nets.print_encoder import Norm, PrintEncoder
-from veilbench.regularisers.impersonation import Impersonation
-from veilbench.regularisers.inversion_adversary import InversionAdversary
-from veilbench.templates.base import orthonormal
-from veilbench.templates.hashmap import HashmapScheme, bits_through
+from veilbench.bench.contracts import Trainable
+from veilbench.bench.limits import Count, LearningRate, NotNegative, Positive, Width
+from veilbench.families.templates.data.identities import Identities
+from veilbench.families.templates.data.impression_sampler import ImpressionSampler
+from veilbench.families.templates.losses.metric import MetricLoss, metric_loss
+from veilbench.families.templates.nets.print_encoder import Norm, PrintEncoder
+from veilbench.families.templates.regularisers.impersonation import Impersonation
+from veilbench.families.templates.regularisers.inversion_adversary import InversionAdversary
+from veilbench.families.templates.schemes.base import orthonormal
+from veilbench.families.templates.schemes.hashmap import HashmapScheme, bits_through
 
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 
@@ -42,7 +42,7 @@ class Hashmap(pl.LightningModule, Trainable):
         augmentation: spoils the images that are learned from.
         mirrored: learn from mirror images too, as of people of their own.
         keyed: templates are turned by a user's key; binary codes are learned under a new key in every step.
-        noise: see `templates.hashmap.HashmapScheme`; it is there while training, too.
+        noise: see `schemes.hashmap.HashmapScheme`; it is there while training, too.
         inverter: an attacker in the loop who learns images from codes; None leaves it out.
         impersonation: learning also from images that were changed to pass for another's; None leaves it out.
         learning_rate: AdamW's, at the start; it falls to zero along half a cosine.

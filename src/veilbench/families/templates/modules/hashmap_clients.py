@@ -11,14 +11,14 @@ from annotated_types import Ge, MinLen
 from torch import Tensor
 from torch.nn import functional
 
-from veilbench.contracts import Trainable
-from veilbench.data.identities import Identities
-from veilbench.data.impression_sampler import ImpressionSampler
-from veilbench.errors import UserError
-from veilbench.limits import Count, LearningRate, Positive, Width
-from veilbench.losses.contrastive import against, contrastive
-from veilbench.nets.print_encoder import Norm, PrintEncoder
-from veilbench.templates.client_hashmaps import ClientHashmaps
+from veilbench.bench.contracts import Trainable
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import Count, LearningRate, Positive, Width
+from veilbench.families.templates.data.identities import Identities
+from veilbench.families.templates.data.impression_sampler import ImpressionSampler
+from veilbench.families.templates.losses.contrastive import against, contrastive
+from veilbench.families.templates.nets.print_encoder import Norm, PrintEncoder
+from veilbench.families.templates.schemes.client_hashmaps import ClientHashmaps
 
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 

@@ -10,7 +10,7 @@ from annotated_types import Ge, MinLen
 from torch import Tensor, nn
 from torch.nn import functional
 
-from veilbench.limits import Side, Width, require_weights
+from veilbench.bench.limits import Side, Width, require_weights
 
 Norm = Literal["batch", "group"]
 GROUPS = 4

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from veilbench.limits import Count, NotNegative, Steps
+from veilbench.bench.limits import Count, NotNegative, Steps
 
 
 class Impersonation:

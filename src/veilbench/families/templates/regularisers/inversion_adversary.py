@@ -9,8 +9,8 @@ from annotated_types import Ge
 from torch import Tensor, nn
 from torch.nn import functional
 
-from veilbench.limits import LearningRate, NotNegative, Side, Steps, Width, require_weights
-from veilbench.nets.print_encoder import standardised
+from veilbench.bench.limits import LearningRate, NotNegative, Side, Steps, Width, require_weights
+from veilbench.families.templates.nets.print_encoder import standardised
 
 
 class InversionAdversary:

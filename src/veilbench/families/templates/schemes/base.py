@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from veilbench.data.identities import Identities
-from veilbench.limits import require_arguments, require_room
-from veilbench.subject import Subject
-from veilbench.templates.extractor import Extractor
+from veilbench.bench.limits import require_arguments, require_room
+from veilbench.bench.subject import Subject
+from veilbench.families.templates.data.identities import Identities
+from veilbench.families.templates.schemes.extractor import Extractor
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from veilbench.errors import UserError
-from veilbench.limits import Real, Width
-from veilbench.templates.base import BinaryScheme, orthonormal
-from veilbench.templates.extractor import Extractor
-from veilbench.templates.linear_scheme import LinearScheme
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import Real, Width
+from veilbench.families.templates.schemes.base import BinaryScheme, orthonormal
+from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.linear_scheme import LinearScheme
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,10 +11,10 @@ from annotated_types import MinLen
 from torch import Tensor, nn
 from torch.nn import functional
 
-from veilbench.limits import require_arguments, require_value
-from veilbench.nets.print_encoder import PrintEncoder
+from veilbench.bench.limits import require_arguments, require_value
+from veilbench.families.templates.nets.print_encoder import PrintEncoder
+from veilbench.families.templates.schemes.trained import TrainedScheme
 from veilbench.nets.saved_weights import load_weights
-from veilbench.templates.trained import TrainedScheme
 
 
 class ClientHashmaps(TrainedScheme):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from veilbench.templates.base import TemplateScheme
+from veilbench.families.templates.schemes.base import TemplateScheme
 
 if TYPE_CHECKING:
     from torch import Tensor

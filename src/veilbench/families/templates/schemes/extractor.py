@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.checked_arrays import require_array
-from veilbench.errors import UserError
-from veilbench.limits import LARGEST_VALUE, Side, Width
+from veilbench.bench.checked_arrays import require_array
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import LARGEST_VALUE, Side, Width
 
 if TYPE_CHECKING:
     from torch import Tensor

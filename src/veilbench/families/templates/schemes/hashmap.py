@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from veilbench.limits import NotNegative, Seed, require_arguments
-from veilbench.nets.print_encoder import PrintEncoder
+from veilbench.bench.limits import NotNegative, Seed, require_arguments
+from veilbench.families.templates.nets.print_encoder import PrintEncoder
+from veilbench.families.templates.schemes.base import blas, cosines, orthonormal, unit
+from veilbench.families.templates.schemes.trained import TrainedScheme
 from veilbench.nets.saved_weights import load_weights
-from veilbench.templates.base import blas, cosines, orthonormal, unit
-from veilbench.templates.trained import TrainedScheme
 
 
 class HashmapScheme(TrainedScheme):

@@ -7,9 +7,9 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Le
 
-from veilbench.limits import Width, require_room
-from veilbench.templates.base import IndexScheme
-from veilbench.templates.extractor import Extractor
+from veilbench.bench.limits import Width, require_room
+from veilbench.families.templates.schemes.base import IndexScheme
+from veilbench.families.templates.schemes.extractor import Extractor
 
 
 class IomGrp(IndexScheme):

@@ -7,10 +7,10 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Le
 
-from veilbench.errors import UserError
-from veilbench.limits import Depth, Width, require_room
-from veilbench.templates.base import IndexScheme
-from veilbench.templates.extractor import Extractor
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import Depth, Width, require_room
+from veilbench.families.templates.schemes.base import IndexScheme
+from veilbench.families.templates.schemes.extractor import Extractor
 
 
 class IomUrp(IndexScheme):

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from veilbench.limits import Positive, Real, Width
-from veilbench.templates.base import BinaryScheme, orthonormal
-from veilbench.templates.extractor import Extractor
+from veilbench.bench.limits import Positive, Real, Width
+from veilbench.families.templates.schemes.base import BinaryScheme, orthonormal
+from veilbench.families.templates.schemes.extractor import Extractor
 
 
 class MlpHash(BinaryScheme):

@@ -7,9 +7,9 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.limits import Width
-from veilbench.templates.base import TemplateScheme
-from veilbench.templates.extractor import Extractor
+from veilbench.bench.limits import Width
+from veilbench.families.templates.schemes.base import TemplateScheme
+from veilbench.families.templates.schemes.extractor import Extractor
 
 
 class NoiseTemplate(TemplateScheme):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from veilbench.templates.extractor import Extractor
-from veilbench.templates.raw_template import RawTemplate
+from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.raw_template import RawTemplate
 
 
 class PcaTemplate(RawTemplate):

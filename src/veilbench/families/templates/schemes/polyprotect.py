@@ -7,9 +7,9 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from veilbench.limits import Count, Natural
-from veilbench.templates.base import TemplateScheme
-from veilbench.templates.extractor import Extractor
+from veilbench.bench.limits import Count, Natural
+from veilbench.families.templates.schemes.base import TemplateScheme
+from veilbench.families.templates.schemes.extractor import Extractor
 
 LARGEST_SUM = 1e37  # of one template value; features are of length 1
 

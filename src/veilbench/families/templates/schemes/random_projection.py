@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from veilbench.limits import Width, require_room
-from veilbench.templates.extractor import Extractor
-from veilbench.templates.linear_scheme import LinearScheme
+from veilbench.bench.limits import Width, require_room
+from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.linear_scheme import LinearScheme
 
 
 class RandomProjection(LinearScheme):

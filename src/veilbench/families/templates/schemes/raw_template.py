@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from veilbench.templates.differentiable import DifferentiableScheme
+from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,9 +6,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from veilbench.bench.subject import unsupported
+from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
 from veilbench.nets.in_parts import in_parts
-from veilbench.subject import unsupported
-from veilbench.templates.differentiable import DifferentiableScheme
 
 AT_ONCE = 64  # images: what they need fits into the cache
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass, field
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
 
 LONGEST = 200  # characters of a name
 

@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 
-from veilbench.subject import Subject
+from veilbench.bench.subject import Subject
 
 
 def fingerprint(subject: Subject) -> str:

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from veilbench.store.packing import Packing
-from veilbench.templates.base import IndexScheme, TemplateScheme, unit
+from veilbench.families.templates.schemes.base import IndexScheme, TemplateScheme, unit
+from veilbench.families.templates.store.packing import Packing
 
 AT_ONCE = 100_000  # templates whose likeness is in memory for all probes together
 

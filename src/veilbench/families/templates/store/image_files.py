@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from veilbench.data.image_file import image
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.images.image_file import image
 
 SMALLEST = 8  # pixels of a side
 

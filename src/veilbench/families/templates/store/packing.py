@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from veilbench.templates.base import TemplateScheme
+from veilbench.families.templates.schemes.base import TemplateScheme
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from veilbench.errors import UserError
-from veilbench.store.fingerprint import fingerprint
-from veilbench.store.packing import Packing
-from veilbench.store.template_store import NO_KEY
-from veilbench.store.user_key import UserKey
-from veilbench.subject import load_subject
-from veilbench.templates.base import TemplateScheme
+from veilbench.bench.errors import UserError
+from veilbench.bench.subject import load_subject
+from veilbench.families.templates.schemes.base import TemplateScheme
+from veilbench.families.templates.store.fingerprint import fingerprint
+from veilbench.families.templates.store.packing import Packing
+from veilbench.families.templates.store.template_store import NO_KEY
+from veilbench.families.templates.store.user_key import UserKey
 
 EVALUATION, TABLE, MODEL = "deployment", "Deployment", "model"  # where the evaluation says what it was of
 THRESHOLD = "threshold_at_"

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from veilbench.errors import UserError
-from veilbench.store import image_files, store_file, user_key
-from veilbench.store.answer import Answer, named
-from veilbench.store.gallery import Gallery
-from veilbench.store.recogniser import Threshold, load
-from veilbench.store.template_store import TemplateStore
-from veilbench.templates.base import TemplateScheme
+from veilbench.bench.errors import UserError
+from veilbench.families.templates.schemes.base import TemplateScheme
+from veilbench.families.templates.store import image_files, store_file, user_key
+from veilbench.families.templates.store.answer import Answer, named
+from veilbench.families.templates.store.gallery import Gallery
+from veilbench.families.templates.store.recogniser import Threshold, load
+from veilbench.families.templates.store.template_store import TemplateStore
 
 
 @dataclass(frozen=True)

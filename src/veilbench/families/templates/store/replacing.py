@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
 
 WAIT = 60.0  # seconds for other writers
 

@@ -22,10 +22,10 @@ import numpy as np
 from pydantic import TypeAdapter
 from safetensors.numpy import load, save
 
-from veilbench.errors import UserError
-from veilbench.store.packing import Packing
-from veilbench.store.replacing import replace
-from veilbench.store.template_store import TemplateStore
+from veilbench.bench.errors import UserError
+from veilbench.families.templates.store.packing import Packing
+from veilbench.families.templates.store.replacing import replace
+from veilbench.families.templates.store.template_store import TemplateStore
 
 FORMAT, VERSION = "veilbench templates", "1"
 ARRAYS = ("templates", "owners", "under")

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from veilbench.errors import UserError
-from veilbench.store.packing import Packing
+from veilbench.bench.errors import UserError
+from veilbench.families.templates.store.packing import Packing
 
 NO_KEY = ""  # stands for the key's fingerprint where the scheme has none
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
 
 MAGIC, BYTES = "veilbench-key-1", 32
 

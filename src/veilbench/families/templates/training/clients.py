@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from veilbench.accelerator import Accelerator
-from veilbench.contracts import Training
-from veilbench.errors import UserError
-from veilbench.federated.hashmap_exchange import HashmapServer, packed, unpacked
-from veilbench.findings import Curve, Figure, Findings, Metric
-from veilbench.limits import Steps
-from veilbench.modules.hashmap_clients import HashmapClients
-from veilbench.subject import Subject
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.contracts import Training
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Curve, Figure, Findings, Metric
+from veilbench.bench.limits import Steps
+from veilbench.bench.subject import Subject
+from veilbench.families.templates.modules.hashmap_clients import HashmapClients
+from veilbench.families.templates.training.hashmap_exchange import HashmapServer, packed, unpacked
 
 
 class Clients(Training):

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from veilbench.accelerator import Accelerator
-from veilbench.contracts import Training
-from veilbench.data.identities import Identities
-from veilbench.errors import UserError
-from veilbench.findings import Findings
-from veilbench.limits import Count
-from veilbench.modules.hashmap import Hashmap
-from veilbench.subject import Subject
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.contracts import Training
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Findings
+from veilbench.bench.limits import Count
+from veilbench.bench.subject import Subject
+from veilbench.families.templates.data.identities import Identities
+from veilbench.families.templates.modules.hashmap import Hashmap
 from veilbench.training.federated import Federated
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
 
 PARTS = {"hashmaps", "identities"}
 

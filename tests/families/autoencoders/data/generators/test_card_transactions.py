@@ -7,10 +7,10 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, IsolationForest
 from sklearn.metrics import roc_auc_score
 
-from veilbench.data.generators.card_frauds import KINDS, frauds
-from veilbench.data.generators.card_holders import CATEGORIES, Holders, Payments, joined
-from veilbench.data.generators.card_transactions import CardTransactions, columns
-from veilbench.data.raw import Raw, checked
+from veilbench.families.autoencoders.data.generators.card_frauds import KINDS, frauds
+from veilbench.families.autoencoders.data.generators.card_holders import CATEGORIES, Holders, Payments, joined
+from veilbench.families.autoencoders.data.generators.card_transactions import CardTransactions, columns
+from veilbench.families.autoencoders.data.raw import Raw, checked
 
 
 @pytest.fixture(scope="module")

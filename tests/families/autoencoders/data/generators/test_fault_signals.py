@@ -10,7 +10,7 @@ from scipy.signal import hilbert
 from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 
-from veilbench.data.generators.fault_signals import (
+from veilbench.families.autoencoders.data.generators.fault_signals import (
     INNER,
     OUTER,
     SAMPLES_PER_TURN,
@@ -18,7 +18,7 @@ from veilbench.data.generators.fault_signals import (
     rings,
     turning,
 )
-from veilbench.data.raw import Raw, checked
+from veilbench.families.autoencoders.data.raw import Raw, checked
 
 KINDS = ["imbalance", "misalignment", "looseness", "bearing_outer", "bearing_inner", "dropout"]
 

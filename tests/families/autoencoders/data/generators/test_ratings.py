@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from veilbench.data.generators.ratings import Ratings
-from veilbench.data.raw import Raw, checked
+from veilbench.families.autoencoders.data.generators.ratings import Ratings
+from veilbench.families.autoencoders.data.raw import Raw, checked
 
 
 def made(seed: int = 0, **settings: Any) -> Raw:

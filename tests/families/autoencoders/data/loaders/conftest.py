@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from veilbench.data.raw import Raw, Source, checked
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.autoencoders.data.raw import Raw, Source, checked
 
 
 def read(source: Source) -> Raw:
@@ -39,7 +39,7 @@ def reading() -> Callable[[Source], Raw]:
 @pytest.fixture
 def shared() -> Path:
     """The folder of real files, which are no part of the project."""
-    beside = Path(__file__).parents[3].parent / "shared" / "data"
+    beside = Path(__file__).parents[5].parent / "shared" / "data"
     folder = Path(os.environ.get("VEILBENCH_SHARED_DATA", beside))
     if not folder.is_dir():
         pytest.skip(f"no real data in {folder}; name their folder with VEILBENCH_SHARED_DATA")

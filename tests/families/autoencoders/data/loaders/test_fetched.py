@@ -15,11 +15,11 @@ import pytest
 from sklearn import datasets
 from sklearn.utils import Bunch
 
-from veilbench.data.loaders.fetching import fetching, written_whole
-from veilbench.data.loaders.openml import OpenML
-from veilbench.data.loaders.sklearn_fetched import IMAGES, LABELS, SklearnFetched
-from veilbench.data.raw import Raw, Source
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.autoencoders.data.loaders.fetching import fetching, written_whole
+from veilbench.families.autoencoders.data.loaders.openml import OpenML
+from veilbench.families.autoencoders.data.loaders.sklearn_fetched import IMAGES, LABELS, SklearnFetched
+from veilbench.families.autoencoders.data.raw import Raw, Source
 
 Refusal = Callable[[Source], str]
 Reading = Callable[[Source], Raw]

@@ -7,8 +7,8 @@ import re
 import numpy as np
 import pytest
 
-from veilbench.data.loaders.files import classes
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.bench.labels import classes
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from veilbench.data.loaders.idx_file import IdxFiles
-from veilbench.data.raw import Raw, Source
+from veilbench.families.autoencoders.data.loaders.idx_file import IdxFiles
+from veilbench.families.autoencoders.data.raw import Raw, Source
 
 Refusal = Callable[[Source], str]
 Reading = Callable[[Source], Raw]

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from veilbench.data.loaders.image_folder import ImageFolder
-from veilbench.data.raw import Raw, Source
+from veilbench.families.autoencoders.data.loaders.image_folder import ImageFolder
+from veilbench.families.autoencoders.data.raw import Raw, Source
 
 Refusal = Callable[[Source], str]
 Reading = Callable[[Source], Raw]

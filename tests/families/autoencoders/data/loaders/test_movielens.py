@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from veilbench.data.loaders.movielens import MovieLens
-from veilbench.data.raw import Raw, Source
+from veilbench.families.autoencoders.data.loaders.movielens import MovieLens
+from veilbench.families.autoencoders.data.raw import Raw, Source
 
 Refusal = Callable[[Source], str]
 Reading = Callable[[Source], Raw]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from veilbench.data.loaders.npz_file import NpzFile
-from veilbench.data.raw import Raw, Source
-from veilbench.data.rows import RowsData
+from veilbench.families.autoencoders.data.loaders.npz_file import NpzFile
+from veilbench.families.autoencoders.data.raw import Raw, Source
+from veilbench.families.autoencoders.data.rows import RowsData
 
 Refusal = Callable[[Source], str]
 Reading = Callable[[Source], Raw]

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from veilbench.data.loaders.patch_folder import PatchFolder
-from veilbench.data.loaders.whole_images import WholeImages
-from veilbench.data.raw import Raw, Source
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.autoencoders.data.loaders.patch_folder import PatchFolder
+from veilbench.families.autoencoders.data.loaders.whole_images import WholeImages
+from veilbench.families.autoencoders.data.raw import Raw, Source
 
 SIZES = {"one.png": (20, 33), "two.png": (17, 16), "ten10.png": (8, 8), "ten9.png": (9, 8)}
 

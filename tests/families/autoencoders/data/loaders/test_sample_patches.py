@@ -10,9 +10,9 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.datasets import load_sample_images
 
-from veilbench.data.loaders.sample_patches import SamplePatches, patches
-from veilbench.data.raw import Raw, Source
-from veilbench.data.rows import PARTS, RowsData
+from veilbench.families.autoencoders.data.loaders.sample_patches import SamplePatches, patches
+from veilbench.families.autoencoders.data.raw import Raw, Source
+from veilbench.families.autoencoders.data.rows import PARTS, RowsData
 
 Refusal = Callable[[Source], str]
 Reading = Callable[[Source], Raw]

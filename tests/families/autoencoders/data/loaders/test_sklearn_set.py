@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn import datasets
 
-from veilbench.data.loaders.sklearn_set import SklearnSet
-from veilbench.data.raw import checked
+from veilbench.families.autoencoders.data.loaders.sklearn_set import SklearnSet
+from veilbench.families.autoencoders.data.raw import checked
 
 RNG = np.random.default_rng(0)
 

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 from sklearn.preprocessing import OneHotEncoder
 
-from veilbench.data.loaders.table_file import TableFile
-from veilbench.data.raw import Raw, Source
-from veilbench.data.rows import RowsData
+from veilbench.families.autoencoders.data.loaders.table_file import TableFile
+from veilbench.families.autoencoders.data.raw import Raw, Source
+from veilbench.families.autoencoders.data.rows import RowsData
 
 Refusal = Callable[[Source], str]
 Reading = Callable[[Source], Raw]

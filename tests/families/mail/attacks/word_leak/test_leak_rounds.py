@@ -5,21 +5,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mail_cases import mails, untrained
 from scipy.stats import norm
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.leak_cases import Case, Crowd
-from veilbench.attacks.leak_rounds import Evidence, Sight, Tally, overheard
-from veilbench.attacks.leak_view import Reading, Round, Wiretap
-from veilbench.data.mail import Mails
+from mail_cases import mails, untrained
+from veilbench.bench.accelerator import Accelerator
+from veilbench.families.mail.attacks.word_leak.cases import Case, Crowd
+from veilbench.families.mail.attacks.word_leak.rounds import Evidence, Sight, Tally, overheard
+from veilbench.families.mail.attacks.word_leak.view import Reading, Round, Wiretap
+from veilbench.families.mail.data.mail import Mails
+from veilbench.families.mail.modules.mail_classifier import MailClassifier
+from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.federated.aggregations.base import Aggregation
 from veilbench.federated.aggregations.ckks import Ckks
 from veilbench.federated.aggregations.paillier import Paillier
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.aggregations.robust import Robust
-from veilbench.mail.filter import MailFilter
-from veilbench.modules.mail_classifier import MailClassifier
 from veilbench.training.federated import Federated
 
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mail_cases import mails, untrained
 
-from veilbench.attacks.leak_cases import dealt
-from veilbench.attacks.leak_sweeps import crowds, plain_updates
-from veilbench.data.mail import Mails
+from mail_cases import mails, untrained
+from veilbench.bench.findings import Metric
+from veilbench.families.mail.attacks.word_leak.cases import dealt
+from veilbench.families.mail.attacks.word_leak.sweeps import crowds, plain_updates
+from veilbench.families.mail.data.mail import Mails
 from veilbench.federated.protocol import Protocol
-from veilbench.findings import Metric
 
 STEP = "one step of SGD, weights of zero"
 

@@ -5,16 +5,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mail_cases import mails, untrained
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.control_memory import ControlMemory
-from veilbench.attacks.leak_cases import Case, one_round, silent_deviation
-from veilbench.attacks.leak_shares import informedness
-from veilbench.attacks.mail_word_leak import BEST, MEAN, MESSAGE, MailWordLeak
-from veilbench.attacks.word_leak import counts_of_one_mail, phe_exponents
-from veilbench.baselines.source_leak_test import SourceLeakTest
-from veilbench.data.mail import Mails
+from mail_cases import mails, untrained
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.control_memory import ControlMemory
+from veilbench.bench.findings import Findings, Metric, Verdict
+from veilbench.bench.subject import load_subject
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.mail.attacks.word_leak.attack import BEST, MEAN, MESSAGE, MailWordLeak
+from veilbench.families.mail.attacks.word_leak.cases import Case, one_round, silent_deviation
+from veilbench.families.mail.attacks.word_leak.shares import informedness
+from veilbench.families.mail.attacks.word_leak.update import counts_of_one_mail, phe_exponents
+from veilbench.families.mail.baselines.source_leak_test import SourceLeakTest
+from veilbench.families.mail.data.mail import Mails
+from veilbench.families.mail.local_round import client_update
+from veilbench.families.mail.modules.mail_classifier import MailClassifier
+from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.federated.aggregations.base import Aggregation, ExampleNoise
 from veilbench.federated.aggregations.central_dp import CentralDp
 from veilbench.federated.aggregations.ckks import Ckks
@@ -25,12 +31,6 @@ from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.aggregations.robust import Robust
 from veilbench.federated.aggregations.secagg import Secagg
 from veilbench.federated.aggregations.update_dp import UpdateDp
-from veilbench.federated.local_round import client_update
-from veilbench.findings import Findings, Metric, Verdict
-from veilbench.mail.filter import MailFilter
-from veilbench.modules.mail_classifier import MailClassifier
-from veilbench.subject import load_subject
-from veilbench.threat import ThreatModel
 from veilbench.training.federated import Federated
 
 THREAT = ThreatModel(client_messages=True, aggregates=True)

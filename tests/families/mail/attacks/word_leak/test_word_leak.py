@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from veilbench.attacks.word_leak import (
+from veilbench.families.mail.attacks.word_leak.update import (
     count_recall,
     counts_of_one_mail,
     label_recall,
@@ -18,7 +18,7 @@ from veilbench.attacks.word_leak import (
     words_in,
     zero_exponent,
 )
-from veilbench.nets.mail_classifier import MailClassifierNet
+from veilbench.families.mail.nets.mail_classifier import MailClassifierNet
 
 WORDS = 300
 RATE = 0.05

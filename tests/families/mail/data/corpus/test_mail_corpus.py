@@ -5,10 +5,10 @@ from functools import cache
 import numpy as np
 import pytest
 
-from veilbench.data.mail_corpus.inventory import figures, invented, inventory
-from veilbench.data.mail_corpus.mail_corpus import MailCorpus
-from veilbench.data.raw_mails import RawMails
-from veilbench.data.tokeniser import words_of
+from veilbench.families.mail.data.corpus.inventory import figures, invented, inventory
+from veilbench.families.mail.data.corpus.mail_corpus import MailCorpus
+from veilbench.families.mail.data.raw_mails import RawMails
+from veilbench.families.mail.data.tokeniser import words_of
 
 
 @cache

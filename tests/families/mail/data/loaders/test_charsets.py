@@ -6,8 +6,8 @@ import codecs
 
 import pytest
 
-from veilbench.data.mail_loaders.charsets import ALIASES, CODECS, SUPERSETS, codecs_of, marked
-from veilbench.data.mail_loaders.decoding import Decoder
+from veilbench.families.mail.data.loaders.charsets import ALIASES, CODECS, SUPERSETS, codecs_of, marked
+from veilbench.families.mail.data.loaders.decoding import Decoder
 
 # A few rows of the table at https://encoding.spec.whatwg.org/#names-and-labels, by hand.
 BROWSERS = [

@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from veilbench.data.mail_loaders.decoding import Decoder
-from veilbench.data.mail_loaders.enron_folders import EnronFolders
-from veilbench.data.mail_loaders.mail_csv import MailCsv
-from veilbench.data.mail_loaders.mail_folder import MailFolder, mails_in
-from veilbench.data.mail_loaders.mail_jsonl import MailJsonl
-from veilbench.data.mail_loaders.mail_parts import text_of, without_tags
-from veilbench.data.mail_loaders.sms_spam_collection import SmsSpamCollection
-from veilbench.data.raw_mails import MailSource, RawMails
-from veilbench.data.tokeniser import words_of
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.mail.data.loaders.decoding import Decoder
+from veilbench.families.mail.data.loaders.enron_folders import EnronFolders
+from veilbench.families.mail.data.loaders.mail_csv import MailCsv
+from veilbench.families.mail.data.loaders.mail_folder import MailFolder, mails_in
+from veilbench.families.mail.data.loaders.mail_jsonl import MailJsonl
+from veilbench.families.mail.data.loaders.mail_parts import text_of, without_tags
+from veilbench.families.mail.data.loaders.sms_spam_collection import SmsSpamCollection
+from veilbench.families.mail.data.raw_mails import MailSource, RawMails
+from veilbench.families.mail.data.tokeniser import words_of
 
-SHARED = Path(os.environ.get("VEILBENCH_SHARED_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
+SHARED = Path(os.environ.get("VEILBENCH_SHARED_DATA", Path(__file__).parents[5].parent / "shared" / "data"))
 
 
 def read(source: MailSource) -> RawMails:

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from veilbench.data.identity_loaders.identity_npz import IdentityNpz
-from veilbench.data.identity_loaders.image_folder import ImageFolder
-from veilbench.data.identity_loaders.sklearn_faces import SklearnFaces
-from veilbench.data.image_file import SUFFIXES
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.templates.data.loaders.identity_npz import IdentityNpz
+from veilbench.families.templates.data.loaders.image_folder import ImageFolder
+from veilbench.families.templates.data.loaders.sklearn_faces import SklearnFaces
+from veilbench.images.image_file import SUFFIXES
 
-SHARED = Path(os.environ.get("VEILBENCH_SHARED_DATA") or Path(__file__).parents[3].parent / "shared" / "data")
+SHARED = Path(os.environ.get("VEILBENCH_SHARED_DATA") or Path(__file__).parents[5].parent / "shared" / "data")
 
 
 def some(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:

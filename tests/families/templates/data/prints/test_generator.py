@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_curve
 
-from veilbench.data.identities import RawIdentities
-from veilbench.data.prints.fields import PATTERNS, drawn, orientation
-from veilbench.data.prints.generator import Prints
-from veilbench.data.prints.ridges import EXTENT, PERIODS, PIXELS, grid
-from veilbench.data.prints.sensor import Sensor
+from veilbench.families.templates.data.identities import RawIdentities
+from veilbench.families.templates.data.prints.fields import PATTERNS, drawn, orientation
+from veilbench.families.templates.data.prints.generator import Prints
+from veilbench.families.templates.data.prints.ridges import EXTENT, PERIODS, PIXELS, grid
+from veilbench.families.templates.data.prints.sensor import Sensor
 
 STILL = Sensor(0, 0, 0, 0, 0, 0, 0)
 
@@ -125,7 +125,7 @@ def test_the_field_turns_around_cores_and_deltas_as_it_must(pattern: str, turns:
 
 def test_the_ridges_run_along_the_field() -> None:
     rng = np.random.default_rng(7)
-    from veilbench.data.prints.ridges import master
+    from veilbench.families.templates.data.prints.ridges import master
 
     finger = drawn("loop", rng)
     ridges = master(finger, 1, rng)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from veilbench.data.generators.card_holders import CATEGORIES, DAYS, Holders, Payments, joined
+from veilbench.families.autoencoders.data.generators.card_holders import CATEGORIES, DAYS, Holders, Payments, joined
 
 Draw = Callable[[Holders, int, np.random.Generator], Payments]
 

@@ -7,10 +7,10 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Gt, Lt
 
-from veilbench.data.generators.card_frauds import frauds
-from veilbench.data.generators.card_holders import CATEGORIES, DAYS, Holders, Payments, joined
-from veilbench.data.raw import Raw
-from veilbench.limits import Count
+from veilbench.bench.limits import Count
+from veilbench.families.autoencoders.data.generators.card_frauds import frauds
+from veilbench.families.autoencoders.data.generators.card_holders import CATEGORIES, DAYS, Holders, Payments, joined
+from veilbench.families.autoencoders.data.raw import Raw
 
 
 class CardTransactions:

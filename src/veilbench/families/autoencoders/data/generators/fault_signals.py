@@ -9,8 +9,8 @@ from typing import Annotated, Literal, get_args
 import numpy as np
 from annotated_types import Ge, Gt, Lt
 
-from veilbench.data.raw import Raw
-from veilbench.limits import Count, NotNegative, require_room
+from veilbench.bench.limits import Count, NotNegative, require_room
+from veilbench.families.autoencoders.data.raw import Raw
 
 Fault = Literal["imbalance", "misalignment", "looseness", "bearing_outer", "bearing_inner", "dropout"]
 SAMPLES_PER_TURN = 64

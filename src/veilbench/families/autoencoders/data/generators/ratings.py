@@ -7,8 +7,8 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Le, Lt
 
-from veilbench.data.raw import Raw
-from veilbench.limits import Count, PositiveShare, require_room
+from veilbench.bench.limits import Count, PositiveShare, require_room
+from veilbench.families.autoencoders.data.raw import Raw
 
 GENRES = (
     *("space", "crime", "romance", "western", "horror", "comedy"),

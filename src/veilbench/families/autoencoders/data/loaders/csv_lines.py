@@ -7,7 +7,7 @@ import gzip
 from pathlib import Path
 from typing import IO
 
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
 
 
 def opened(path: Path) -> IO[str]:

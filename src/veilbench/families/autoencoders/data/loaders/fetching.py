@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 
-from veilbench.beside import whole_file
-from veilbench.errors import UserError
+from veilbench.bench.beside import whole_file
+from veilbench.bench.errors import UserError
 
 
 @contextmanager
@@ -46,7 +46,7 @@ def fetching(what: str, by_hand: str, seconds: float) -> Iterator[str]:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """See `beside.whole_file`; the folder is made if it is not there.
+    """See `bench.beside.whole_file`; the folder is made if it is not there.
 
     Raises:
         UserError: the folder cannot be written to.

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from veilbench.data.image_file import SUFFIXES, children, image, images_in, of_one_size
-from veilbench.data.raw import Raw
-from veilbench.errors import UserError
-from veilbench.limits import Side
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import Side
+from veilbench.families.autoencoders.data.raw import Raw
+from veilbench.images.image_file import SUFFIXES, children, image, images_in, of_one_size
 
 
 class ImageFolder:
     """Images as `folder/label/image.png`, or as `folder/image.png` without classes; png, jpg, bmp, tif, pgm or ppm.
 
-    How they are read says `data.image_file.image`. Other files are left out, and counted in the notes. Everything is
+    How they are read says `images.image_file.image`. Other files are left out, and counted in the notes. Everything is
     held in memory.
 
     Args:

@@ -7,9 +7,10 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Le
 
-from veilbench.data.loaders.files import existing
-from veilbench.data.raw import EXACT, Raw
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.bench.labels import EXACT
+from veilbench.families.autoencoders.data.loaders.files import existing
+from veilbench.families.autoencoders.data.raw import Raw
 
 HIGHEST = 5
 

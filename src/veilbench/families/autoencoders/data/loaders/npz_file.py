@@ -7,9 +7,10 @@ from typing import Literal
 
 import numpy as np
 
-from veilbench.data.loaders.files import classes, existing
-from veilbench.data.raw import Raw
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.bench.labels import classes
+from veilbench.families.autoencoders.data.loaders.files import existing
+from veilbench.families.autoencoders.data.raw import Raw
 
 
 class NpzFile:

@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.data.loaders.fetching import fetching, written_whole
-from veilbench.data.loaders.table_file import TableFile
-from veilbench.data.raw import Raw
-from veilbench.limits import Count, Positive
+from veilbench.bench.limits import Count, Positive
+from veilbench.families.autoencoders.data.loaders.fetching import fetching, written_whole
+from veilbench.families.autoencoders.data.loaders.table_file import TableFile
+from veilbench.families.autoencoders.data.raw import Raw
 
 
 class OpenML:

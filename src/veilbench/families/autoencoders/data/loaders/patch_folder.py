@@ -9,11 +9,11 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, MinLen
 
-from veilbench.data.image_file import SUFFIXES, image, images_in
-from veilbench.data.loaders.sample_patches import patches
-from veilbench.data.raw import Raw
-from veilbench.errors import UserError
-from veilbench.limits import PositiveShare, Side
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import PositiveShare, Side
+from veilbench.families.autoencoders.data.loaders.sample_patches import patches
+from veilbench.families.autoencoders.data.raw import Raw
+from veilbench.images.image_file import SUFFIXES, image, images_in
 
 
 class PatchFolder:
@@ -22,7 +22,7 @@ class PatchFolder:
     At one scale no two patches share a pixel. The classes are the images.
 
     Args:
-        path: the folder; its images are read as `data.image_file.image` says.
+        path: the folder; its images are read as `images.image_file.image` says.
         size: pixels on each side.
         scales: each image is taken at each of these sizes. What a patch at one scale shows may be in another part of
             the data at a second scale.

@@ -8,9 +8,9 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.data.raw import Raw
-from veilbench.errors import UserError
-from veilbench.limits import Count, Side
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import Count, Side
+from veilbench.families.autoencoders.data.raw import Raw
 
 GREY = np.array([0.299, 0.587, 0.114])  # of red, green and blue: luma of ITU-R BT.601
 

@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from veilbench.data.loaders.fetching import fetching, written_whole
-from veilbench.data.loaders.npz_file import NpzFile
-from veilbench.data.loaders.table_file import TableFile
-from veilbench.data.raw import Raw
-from veilbench.limits import Positive
+from veilbench.bench.limits import Positive
+from veilbench.families.autoencoders.data.loaders.fetching import fetching, written_whole
+from veilbench.families.autoencoders.data.loaders.npz_file import NpzFile
+from veilbench.families.autoencoders.data.loaders.table_file import TableFile
+from veilbench.families.autoencoders.data.raw import Raw
 
 IMAGES: dict[str, dict[str, Any]] = {
     "olivetti_faces": {},

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from veilbench.data.raw import Raw
+from veilbench.families.autoencoders.data.raw import Raw
 
 
 class SklearnSet:

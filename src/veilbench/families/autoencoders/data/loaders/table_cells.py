@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from veilbench.data.raw import EXACT
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.bench.labels import EXACT
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from veilbench.data.loaders.files import classes
-from veilbench.data.raw import twins
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.bench.labels import classes, twins
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.data.loaders.csv_lines import header_of, opened, refuse_ragged, refuse_twice
-from veilbench.data.loaders.files import existing
-from veilbench.data.loaders.table_cells import Cells
-from veilbench.data.loaders.table_columns import coded, coded_labels, without_missing
-from veilbench.data.raw import EXACT, Raw
-from veilbench.errors import UserError
-from veilbench.limits import Count
+from veilbench.bench.errors import UserError
+from veilbench.bench.labels import EXACT
+from veilbench.bench.limits import Count
+from veilbench.families.autoencoders.data.loaders.csv_lines import header_of, opened, refuse_ragged, refuse_twice
+from veilbench.families.autoencoders.data.loaders.files import existing
+from veilbench.families.autoencoders.data.loaders.table_cells import Cells
+from veilbench.families.autoencoders.data.loaders.table_columns import coded, coded_labels, without_missing
+from veilbench.families.autoencoders.data.raw import Raw
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from veilbench.data.image_file import SUFFIXES, image, images_in
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.images.image_file import SUFFIXES, image, images_in
 
 
 class WholeImages:
-    """The images of `folder/image.png`, as `data.image_file.image` reads them.
+    """The images of `folder/image.png`, as `images.image_file.image` reads them.
 
     Args:
         path: the folder.

@@ -10,25 +10,34 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import MinLen
 
-from veilbench.accelerator import Accelerator
-from veilbench.attacks.base import Attack
-from veilbench.attacks.leak_cases import Case, Crowd, one_round
-from veilbench.attacks.leak_shares import HEADINGS, Row, alike, gain, informedness, shares_of, union, universe
-from veilbench.attacks.word_leak import SHARES, leak
-from veilbench.data.mail import Mails
-from veilbench.data.vocabulary import FIRST_WORD
-from veilbench.errors import UserError
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.attack import Attack
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Control, Curve, Figure, Findings, Metric, Table
+from veilbench.bench.limits import Count, Momentum, Positive, PositiveShare, Steps
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.mail.attacks.word_leak.cases import Case, Crowd, one_round
+from veilbench.families.mail.attacks.word_leak.shares import (
+    HEADINGS,
+    Row,
+    alike,
+    gain,
+    informedness,
+    shares_of,
+    union,
+    universe,
+)
+from veilbench.families.mail.attacks.word_leak.update import SHARES, leak
+from veilbench.families.mail.data.mail import Mails
+from veilbench.families.mail.data.vocabulary import FIRST_WORD
+from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.federated.aggregations.base import Aggregation, ExampleNoise
 from veilbench.federated.protocol import Protocol, described
-from veilbench.findings import Control, Curve, Figure, Findings, Metric, Table
-from veilbench.limits import Count, Momentum, Positive, PositiveShare, Steps
-from veilbench.mail.filter import MailFilter
 from veilbench.metrics.intervals import ends
-from veilbench.threat import ThreatModel
 
 if TYPE_CHECKING:
-    from veilbench.attacks.leak_rounds import Named, Sight
-    from veilbench.attacks.leak_view import Round
+    from veilbench.families.mail.attacks.word_leak.rounds import Named, Sight
+    from veilbench.families.mail.attacks.word_leak.view import Round
 
 MESSAGE, MEAN, BEST = (
     "one client's message, to the aggregator",
@@ -144,8 +153,8 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         self, subject: MailFilter, protocol: Protocol, data: Mails, rounds: int, rng: np.random.Generator
     ) -> tuple[Round, list[Sight]]:
         """The first round, and what is known after each."""
-        from veilbench.attacks.leak_rounds import overheard
-        from veilbench.attacks.leak_view import Wiretap
+        from veilbench.families.mail.attacks.word_leak.rounds import overheard
+        from veilbench.families.mail.attacks.word_leak.view import Wiretap
 
         self.threat.require("client_messages")
         draw, aggregation = self._draw(protocol, data, rng), protocol.build_aggregation()
@@ -218,8 +227,8 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         rng: np.random.Generator,
     ) -> None:
         """Who sees what of one round, under the subject's aggregation and the compared ones."""
-        from veilbench.attacks.leak_rounds import Named, Tally
-        from veilbench.attacks.leak_view import Wiretap, title_of
+        from veilbench.families.mail.attacks.word_leak.rounds import Named, Tally
+        from veilbench.families.mail.attacks.word_leak.view import Wiretap, title_of
 
         crowd, aggregation = sight.crowd, protocol.build_aggregation()
         made: dict[ExampleNoise | None, Round] = {aggregation.example_noise(): own}  # others must train differently
@@ -257,7 +266,7 @@ class MailWordLeak(Attack[MailFilter, Mails]):
 
     def _before_the_rounds(self, crowd: Crowd, data: Mails) -> list[Row]:
         """What the vocabulary tells before any update is sent."""
-        from veilbench.attacks.leak_rounds import Named
+        from veilbench.families.mail.attacks.word_leak.rounds import Named
 
         name = f"vocabulary: {data.vocabulary_from}"
         if data.vocabulary_from != "clients":
@@ -274,7 +283,7 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         self, found: Findings, subject: MailFilter, protocol: Protocol, data: Mails, rng: np.random.Generator
     ) -> None:
         """What unprotected updates and exact means tell, whatever this federation does."""
-        from veilbench.attacks.leak_sweeps import crowds, plain_updates
+        from veilbench.families.mail.attacks.word_leak.sweeps import crowds, plain_updates
         from veilbench.federated.aggregations.plain import Plain
 
         own = replace(under(protocol, Plain()), mails=None, words=None)

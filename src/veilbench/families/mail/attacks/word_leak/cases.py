@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from veilbench.attacks.word_leak import one_sided, words_in
-from veilbench.data.mail import Mails
-from veilbench.data.vocabulary import PAD
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.mail.attacks.word_leak.update import one_sided, words_in
+from veilbench.families.mail.data.mail import Mails
+from veilbench.families.mail.data.vocabulary import PAD
 from veilbench.federated.aggregations.base import ExampleNoise
 from veilbench.federated.protocol import Protocol
 
 if TYPE_CHECKING:
-    from veilbench.attacks.leak_view import Round
+    from veilbench.families.mail.attacks.word_leak.view import Round
 
 WITHIN_TWO = 0.9545  # of normal noise lies within two deviations
 
@@ -103,8 +103,8 @@ def one_round(
         rng: seeds their training.
         jitter: of a round with as many mails, where there was one: noise alone moves a word's weight as far from any.
     """
-    from veilbench.attacks.leak_view import Round
-    from veilbench.federated.local_round import client_update
+    from veilbench.families.mail.attacks.word_leak.view import Round
+    from veilbench.families.mail.local_round import client_update
 
     noise = example_noise(protocol)
     updates = [client_update(weights, c.tokens, c.labels, protocol, int(rng.integers(2**31)), noise) for c in cases]
@@ -123,7 +123,7 @@ def silent_deviation(
     A client with as many mails is simulated whose mails have no words. Where the noise is not normal, which the steps
     of Adam make of it, this is the deviation of normal noise that goes as seldom beyond two deviations.
     """
-    from veilbench.federated.local_round import client_update
+    from veilbench.families.mail.local_round import client_update
 
     if noise is None:
         return 0.0

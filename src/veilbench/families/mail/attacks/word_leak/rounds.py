@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from veilbench.attacks.leak_cases import Crowd, one_round
-from veilbench.attacks.leak_view import Reading, Round, Wiretap
-from veilbench.data.vocabulary import FIRST_WORD
-from veilbench.federated.local_round import moved_weights
+from veilbench.families.mail.attacks.word_leak.cases import Crowd, one_round
+from veilbench.families.mail.attacks.word_leak.view import Reading, Round, Wiretap
+from veilbench.families.mail.data.vocabulary import FIRST_WORD
+from veilbench.families.mail.local_round import moved_weights
 from veilbench.federated.protocol import Protocol
 
 
@@ -21,7 +21,7 @@ class Named:
 
     Attributes:
         words: their numbers, sorted.
-        leanings: shape (rows,), see `word_leak.leanings`: 0 for words that are not named; None where none can be told.
+        leanings: shape (rows,), see `update.leanings`: 0 for words that are not named; None where none can be told.
     """
 
     words: np.ndarray

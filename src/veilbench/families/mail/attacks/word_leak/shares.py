@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from veilbench.attacks.base import CONFIDENCE
-from veilbench.attacks.leak_cases import Case
-from veilbench.attacks.word_leak import SHARES, common, label_recall, leak
-from veilbench.data.mail import Mails
-from veilbench.data.vocabulary import FIRST_WORD
-from veilbench.errors import UserError
-from veilbench.findings import Metric
+from veilbench.bench.attack import CONFIDENCE
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Metric
+from veilbench.families.mail.attacks.word_leak.cases import Case
+from veilbench.families.mail.attacks.word_leak.update import SHARES, common, label_recall, leak
+from veilbench.families.mail.data.mail import Mails
+from veilbench.families.mail.data.vocabulary import FIRST_WORD
 from veilbench.metrics.intervals import proportion
 
 if TYPE_CHECKING:
-    from veilbench.attacks.leak_rounds import Named, Sight
+    from veilbench.families.mail.attacks.word_leak.rounds import Named, Sight
 
 Row = list[str | float | Metric | None]
 HEADINGS = (*(share.replace("_", " ") for share in SHARES), "label named")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from veilbench.attacks.leak_cases import Case, dealt, one_round
-from veilbench.attacks.word_leak import (
+from veilbench.bench.findings import Curve, Figure, Metric, Table
+from veilbench.families.mail.attacks.word_leak.cases import Case, dealt, one_round
+from veilbench.families.mail.attacks.word_leak.update import (
     SHARES,
     count_recall,
     counts_of_one_mail,
@@ -20,13 +21,12 @@ from veilbench.attacks.word_leak import (
     net_count_recall,
     net_counts,
 )
-from veilbench.data.mail import Mails
+from veilbench.families.mail.data.mail import Mails
 from veilbench.federated.protocol import Protocol
-from veilbench.findings import Curve, Figure, Metric, Table
 from veilbench.metrics.intervals import ends
 
 if TYPE_CHECKING:
-    from veilbench.attacks.leak_view import Round
+    from veilbench.families.mail.attacks.word_leak.view import Round
 
 Weights = Mapping[str, np.ndarray]
 SGD_RATE = 0.1

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from veilbench.data.vocabulary import FIRST_WORD
-from veilbench.findings import Metric
+from veilbench.bench.findings import Metric
+from veilbench.families.mail.data.vocabulary import FIRST_WORD
 from veilbench.metrics.intervals import proportion
 
 SHARES = ("precision", "recall", "rare_precision", "rare_recall")  # of a `Leak`

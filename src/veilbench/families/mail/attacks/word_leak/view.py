@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from veilbench.attacks.word_leak import phe_exponents, zero_exponent
+from veilbench.families.mail.attacks.word_leak.update import phe_exponents, zero_exponent
 from veilbench.federated.aggregations.base import Aggregation, Aggregator, opened
 from veilbench.federated.aggregations.paillier import Paillier
 from veilbench.federated.aggregations.plain import PlainAggregator, numbers

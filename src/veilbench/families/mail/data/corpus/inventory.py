@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from veilbench.data.mail_corpus.lexicon import FIRST_NAMES, FUNCTION, GENERAL, HAM_TOPICS, SPAM_TOPICS
-from veilbench.data.mail_corpus.templates import HAM_CLOSINGS, HAM_OPENINGS, SPAM_CLOSINGS, SPAM_OPENINGS
+from veilbench.families.mail.data.corpus.lexicon import FIRST_NAMES, FUNCTION, GENERAL, HAM_TOPICS, SPAM_TOPICS
+from veilbench.families.mail.data.corpus.templates import HAM_CLOSINGS, HAM_OPENINGS, SPAM_CLOSINGS, SPAM_OPENINGS
 
 ONSETS = "b c d f g h k l m n p r s t v w z br ch cl cr dr fl gr pl pr sh sl st th tr"
 VOWELS = "a e i o u ai ea ie oo ou"

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from veilbench.data.mail_corpus.inventory import Inventory
-from veilbench.data.mail_corpus.lexicon import HAM_TOPICS, SPAM_TOPICS
-from veilbench.data.mail_corpus.templates import NAME, NUMBER
+from veilbench.families.mail.data.corpus.inventory import Inventory
+from veilbench.families.mail.data.corpus.lexicon import HAM_TOPICS, SPAM_TOPICS
+from veilbench.families.mail.data.corpus.templates import NAME, NUMBER
 
 KINDS = ("function", "general", "topic", "tail", "habit", "name", "number")
 SHARES = (0.43, 0.24, 0.13, 0.08, 0.06, 0.03, 0.03)  # of the words of an ordinary mail

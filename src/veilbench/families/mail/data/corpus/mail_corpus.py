@@ -8,11 +8,11 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Gt, Lt
 
-from veilbench.data.mail_corpus.inventory import inventory
-from veilbench.data.mail_corpus.language import body, outlines, overlay
-from veilbench.data.mail_corpus.templates import HAM_CLOSINGS, HAM_OPENINGS, SPAM_CLOSINGS, SPAM_OPENINGS
-from veilbench.data.raw_mails import RawMails
-from veilbench.limits import Count, require_room
+from veilbench.bench.limits import Count, require_room
+from veilbench.families.mail.data.corpus.inventory import inventory
+from veilbench.families.mail.data.corpus.language import body, outlines, overlay
+from veilbench.families.mail.data.corpus.templates import HAM_CLOSINGS, HAM_OPENINGS, SPAM_CLOSINGS, SPAM_OPENINGS
+from veilbench.families.mail.data.raw_mails import RawMails
 
 
 class MailCorpus:

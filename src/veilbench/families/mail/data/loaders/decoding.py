@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from veilbench.data.mail_loaders.charsets import codecs_of, marked
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.mail.data.loaders.charsets import codecs_of, marked
 
 MOST_BYTES = 1_000_000  # of one mail; what stands behind is attachments and chaff
 LOST = "\N{REPLACEMENT CHARACTER}"

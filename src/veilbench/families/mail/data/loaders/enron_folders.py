@@ -7,10 +7,10 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.data.mail_loaders.decoding import MOST_BYTES, Decoder, existing, mail_files
-from veilbench.data.mail_loaders.labels import FOLDERS
-from veilbench.data.raw_mails import RawMails
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.mail.data.loaders.decoding import MOST_BYTES, Decoder, existing, mail_files
+from veilbench.families.mail.data.loaders.labels import FOLDERS
+from veilbench.families.mail.data.raw_mails import RawMails
 
 
 class EnronFolders:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from veilbench.data.raw_mails import HAM, SPAM
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.mail.data.raw_mails import HAM, SPAM
 
 FOLDERS = {"ham": HAM, "spam": SPAM}
 NAMES = {"ham": HAM, "0": HAM, "0.0": HAM, "false": HAM, "spam": SPAM, "1": SPAM, "1.0": SPAM, "true": SPAM}

@@ -9,10 +9,10 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.data.mail_loaders.decoding import MOST_BYTES, Decoder, existing
-from veilbench.data.mail_loaders.labels import label_of
-from veilbench.data.raw_mails import RawMails
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.mail.data.loaders.decoding import MOST_BYTES, Decoder, existing
+from veilbench.families.mail.data.loaders.labels import label_of
+from veilbench.families.mail.data.raw_mails import RawMails
 
 LONGEST_FIELD = 1 << 30  # Python's csv stops at 131,072 characters unless told otherwise
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from veilbench.data.mail_loaders.charsets import marked
-from veilbench.data.mail_loaders.decoding import MOST_BYTES, Decoder, existing, numbered
-from veilbench.data.mail_loaders.labels import label_of
-from veilbench.data.raw_mails import RawMails
-from veilbench.errors import UserError
-from veilbench.limits import Count
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import Count
+from veilbench.families.mail.data.loaders.charsets import marked
+from veilbench.families.mail.data.loaders.decoding import MOST_BYTES, Decoder, existing, numbered
+from veilbench.families.mail.data.loaders.labels import label_of
+from veilbench.families.mail.data.raw_mails import RawMails
 
 
 class MailJsonl:

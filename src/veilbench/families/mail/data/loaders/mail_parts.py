@@ -11,7 +11,7 @@ from email.header import decode_header
 from email.message import Message
 from html.parser import HTMLParser
 
-from veilbench.data.mail_loaders.decoding import Decoder
+from veilbench.families.mail.data.loaders.decoding import Decoder
 
 CODED = ("base64", "quoted-printable", "x-uuencode", "uuencode", "uue", "x-uue")
 PLAIN = ("", "7bit", "8bit", "binary")

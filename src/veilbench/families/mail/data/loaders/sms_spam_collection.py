@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from veilbench.data.mail_loaders.decoding import Decoder, existing, numbered
-from veilbench.data.mail_loaders.labels import label_of
-from veilbench.data.raw_mails import RawMails
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.families.mail.data.loaders.decoding import Decoder, existing, numbered
+from veilbench.families.mail.data.loaders.labels import label_of
+from veilbench.families.mail.data.raw_mails import RawMails
 
 
 class SmsSpamCollection:

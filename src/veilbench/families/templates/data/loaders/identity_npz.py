@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from veilbench.data.identities import RawIdentities
-from veilbench.data.loaders.files import classes
-from veilbench.data.raw import twins
-from veilbench.errors import UserError
+from veilbench.bench.errors import UserError
+from veilbench.bench.labels import classes, twins
+from veilbench.families.templates.data.identities import RawIdentities
 
 
 class IdentityNpz:

@@ -9,16 +9,16 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.data.identities import RawIdentities
-from veilbench.data.image_file import SUFFIXES, children, image, images_in, of_one_size
-from veilbench.errors import UserError
-from veilbench.limits import Side
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import Side
+from veilbench.families.templates.data.identities import RawIdentities
+from veilbench.images.image_file import SUFFIXES, children, image, images_in, of_one_size
 
 
 class ImageFolder:
     """Reads `folder/identity/impression.png`; also jpg, bmp, tif, pgm and ppm. Colour becomes grey.
 
-    How they are read says `data.image_file.image`. Files beside the identities' folders are passed by; those within
+    How they are read says `images.image_file.image`. Files beside the identities' folders are passed by; those within
     them that are no images are left out, and counted in the notes.
 
     Args:

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.data.identities import RawIdentities
-from veilbench.data.identity_loaders.identity_npz import counted, eight_bits
-from veilbench.errors import UserError
-from veilbench.limits import Count, Positive
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import Count, Positive
+from veilbench.families.templates.data.identities import RawIdentities
+from veilbench.families.templates.data.loaders.identity_npz import counted, eight_bits
 
 FILES = {"olivetti": "olivetti_py3.pkz", "lfw": "lfw_home/lfw-funneled.tgz"}
 

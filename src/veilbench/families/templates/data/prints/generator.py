@@ -10,11 +10,11 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.data.identities import RawIdentities
-from veilbench.data.prints.fields import PATTERNS, drawn
-from veilbench.data.prints.ridges import DENSITIES, master
-from veilbench.data.prints.sensor import Sensor
-from veilbench.limits import Count, NotNegative, Seed, Side, require_room
+from veilbench.bench.limits import Count, NotNegative, Seed, Side, require_room
+from veilbench.families.templates.data.identities import RawIdentities
+from veilbench.families.templates.data.prints.fields import PATTERNS, drawn
+from veilbench.families.templates.data.prints.ridges import DENSITIES, master
+from veilbench.families.templates.data.prints.sensor import Sensor
 
 
 class Prints:

@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 
-from veilbench.data.prints.fields import Anatomy, orientation, period
+from veilbench.families.templates.data.prints.fields import Anatomy, orientation, period
 
 PIXELS, EXTENT = 128, 4 / 3  # of a master print: more than the sensor shows, since fingers move
 DENSITIES = ("low", "medium", "high")
@@ -43,7 +43,7 @@ def grid() -> tuple[np.ndarray, np.ndarray]:
 
 def master(finger: Anatomy, density: int, rng: np.random.Generator) -> np.ndarray:
     """The ridges of a finger, shape (PIXELS, PIXELS), float32: near 1 on a ridge, near -1 in a valley."""
-    from veilbench.data.prints.kernels import filtered
+    from veilbench.families.templates.data.prints.kernels import filtered
 
     x, y = grid()
     widths = PERIODS[density] * rng.uniform(0.97, 1.03) * period(finger, x, y)

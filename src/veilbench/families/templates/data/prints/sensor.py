@@ -7,8 +7,8 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Le
 
-from veilbench.data.prints.ridges import EXTENT, PIXELS
-from veilbench.limits import NotNegative
+from veilbench.bench.limits import NotNegative
+from veilbench.families.templates.data.prints.ridges import EXTENT, PIXELS
 
 Share = Annotated[float, Ge(0), Le(1)]
 Amount = NotNegative
@@ -57,7 +57,7 @@ class Sensor:
         Returns:
             Shape (size, size), uint8: dark ridges on white.
         """
-        from veilbench.data.prints.kernels import sampled
+        from veilbench.families.templates.data.prints.kernels import sampled
 
         places = (np.arange(size) + 0.5) / size * 2 - 1
         x, y = self._on_the_finger(places, rng)

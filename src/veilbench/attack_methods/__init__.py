@@ -1,0 +1,1 @@
+"""What attacks of several families are made of: inverters, gradient attacks, checks of gradients."""

@@ -1,1 +1,0 @@
-"""Ways to get back what was hidden, one file per kind of attack."""

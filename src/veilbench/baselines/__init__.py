@@ -1,1 +1,0 @@
-"""Models with nothing to train, under the same interface as the trained ones."""

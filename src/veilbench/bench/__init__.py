@@ -1,0 +1,1 @@
+"""The kernel: what all families share, and knows none of them."""

@@ -1,1 +1,0 @@
-"""What a code is still good for, one file per kind of use."""

@@ -1,0 +1,1 @@
+"""Data sets of autoencoders: `prepare(folder)` writes files once, `load(folder)` reads them."""

@@ -1,0 +1,1 @@
+"""LightningModules of autoencoders, one per model."""

@@ -1,0 +1,1 @@
+"""Plain `nn.Module`s of autoencoders: no Lightning, no configuration."""

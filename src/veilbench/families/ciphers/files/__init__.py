@@ -1,0 +1,1 @@
+"""Files: what encrypts and decrypts them, byte by byte."""

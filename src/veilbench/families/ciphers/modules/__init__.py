@@ -1,0 +1,1 @@
+"""LightningModules of text ciphers, one per model."""

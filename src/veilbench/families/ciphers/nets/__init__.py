@@ -1,0 +1,1 @@
+"""Plain `nn.Module`s of text ciphers: no Lightning, no configuration."""

@@ -1,0 +1,1 @@
+"""Models with nothing to train, beside which mail filters are measured."""

@@ -1,0 +1,1 @@
+"""LightningModules of mail filters, one per model."""

@@ -1,0 +1,1 @@
+"""Plain `nn.Module`s of mail filters: no Lightning, no configuration."""

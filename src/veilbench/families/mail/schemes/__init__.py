@@ -1,0 +1,1 @@
+"""Trained mail filters, as the later stages meet them."""

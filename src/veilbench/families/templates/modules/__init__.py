@@ -1,0 +1,1 @@
+"""LightningModules of templates, one per model."""

@@ -1,0 +1,1 @@
+"""Plain `nn.Module`s of templates: no Lightning, no configuration."""

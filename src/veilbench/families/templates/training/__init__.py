@@ -1,0 +1,1 @@
+"""How templates are fitted where the data lies with many."""

@@ -1,1 +1,0 @@
-"""Trained mail filters."""

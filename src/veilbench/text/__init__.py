@@ -1,0 +1,1 @@
+"""English texts, and the alphabet that they are written in."""
