@@ -93,7 +93,7 @@ def tasks(group: str, tables: list[str], seed: int) -> Iterator[tuple[str, Rows]
 
 
 def configured() -> dict[str, Any]:
-    return plain(composed(["model=anomaly", "training=anomaly"]))
+    return plain(composed(["data=breast_cancer", "model=anomaly", "training=anomaly"]))
 
 
 def autoencoder(config: dict[str, Any], rows: Rows, seed: int) -> Any:

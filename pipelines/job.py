@@ -12,7 +12,7 @@ import yaml
 from veilbench.bench.beside import whole_file
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config, build
-from veilbench.families.templates.store.replacing import locked
+from veilbench.bench.file_lock import locked
 
 RECORD = "experiment.yaml"  # what makes a folder a record: written last
 NOT_COMPARED = ("digests", "tracking", "objective")  # no number depends on them, or the code may have changed

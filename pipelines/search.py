@@ -22,8 +22,8 @@ from pipelines.sweep import objective
 from veilbench.bench import stages
 from veilbench.bench.errors import UserError, one_line_errors
 from veilbench.bench.experiment import Config
+from veilbench.bench.file_lock import locked
 from veilbench.bench.search import Range, Search, read_search
-from veilbench.families.templates.store.replacing import locked
 
 if TYPE_CHECKING:
     import optuna

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 BENCH, LIBRARY, FAMILY, TOP = range(4)  # the layers
 LIBRARIES = {"nets", "metrics", "corruptions", "training", "federated", "attack_methods", "text", "images"}
 # Within a layer, high to low: folders, or files that lie beside them. Of the kernel, what is not named here is low.
-HIGH_IN_BENCH = {"accelerator", "attack", "control_memory", "family", "report", "search", "stages", "tracking"}
+HIGH_IN_BENCH = {"attack", "compatibility", "control_memory", "family", "report", "search", "stages", "tracking"}
 FLOORS_OF_LIBRARIES = [
     {"training", "attack_methods"},
     {"federated", "text", "images"},

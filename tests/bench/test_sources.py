@@ -114,7 +114,8 @@ PRINTED = """
 import sys
 from pathlib import Path
 from veilbench.bench.sources import digest
-node = [{"_target_": "veilbench.families.ciphers.data.text.TextData"}, {"_target_": "veilbench.families.ciphers.baselines.aes_ctr.AesCtr"}]
+names = ("data.text.TextData", "baselines.aes_ctr.AesCtr")
+node = [{"_target_": f"veilbench.families.ciphers.{name}"} for name in names]
 print(digest(Path(sys.argv[1]) / "train.py", node), digest(Path(sys.argv[1]) / "attack.py", node))
 """
 

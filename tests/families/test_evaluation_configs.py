@@ -17,7 +17,11 @@ NAMES = ["reconstruction", "probe", "restoration", "anomaly", "recommendation"]
 
 def node_of(name: str, *more: str) -> dict[str, Any]:
     """One evaluation's part of a config that was composed and checked."""
-    return dict(plain(composed(["model=pca", f"evaluation=[{name}]", *more]))["evaluation"][name])
+    return dict(
+        plain(composed(["data=digits", "model=undercomplete", "training=rows", f"evaluation=[{name}]", *more]))[
+            "evaluation"
+        ][name]
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)

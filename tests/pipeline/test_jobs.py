@@ -17,7 +17,7 @@ from pipelines.hydra_folders import Before
 from pipelines.job import RECORD, flat, recorded
 
 from veilbench.bench.errors import UserError
-from veilbench.families.templates.store.replacing import locked
+from veilbench.bench.file_lock import locked
 
 from .conftest import ROOT
 

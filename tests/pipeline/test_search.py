@@ -11,8 +11,8 @@ from pipelines import search as script
 from pipelines.explain import CONF
 
 from veilbench.bench.errors import UserError
+from veilbench.bench.file_lock import locked
 from veilbench.bench.search import Range, Search, read_search
-from veilbench.families.templates.store.replacing import locked
 
 SMALL = Search(3, "evaluate.x", "minimize", {"a": [1, 2], "b": Range(0.5, 1.0), "c": Range(1, 9, log=True)}, "loss")
 

@@ -9,6 +9,7 @@ import pytest
 
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.errors import UserError
+from veilbench.bench.file_lock import locked
 from veilbench.bench.findings import Findings
 from veilbench.families.mail.data.clients import EqualClients, UnequalClients
 from veilbench.families.mail.data.corpus.mail_corpus import MailCorpus
@@ -16,7 +17,6 @@ from veilbench.families.mail.data.mail import MailData, Mails
 from veilbench.families.mail.data.tokeniser import Tokeniser
 from veilbench.families.mail.modules.mail_classifier import MailClassifier
 from veilbench.families.mail.schemes.filter import MailFilter
-from veilbench.families.templates.store.replacing import locked
 from veilbench.federated.aggregations.base import Aggregation
 from veilbench.federated.aggregations.central_dp import CentralDp
 from veilbench.federated.aggregations.ckks import Ckks

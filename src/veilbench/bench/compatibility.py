@@ -42,6 +42,8 @@ def check_parts(parts: Mapping[str, Any]) -> None:
     if not isinstance(model, training.model_kind):
         trains = _names(training.model_kind)
         raise UserError(f"training={_name(training)} does not fit model={_name(model)}: it trains a {trains}")
+    if lacking_data := [need for need in training.data_needs if need not in data.data_kind.__dataclass_fields__]:
+        raise UserError(f"training={_name(training)} does not fit data={_name(data)}: they have no {lacking_data[0]}")
     if isinstance(model, Subject) and (reason := lacking(type(model)).get("fit")):
         raise UserError(f"training={_name(training)} does not fit model={_name(model)}: {reason}")
     for group, kind in (("evaluation", Evaluation), ("attack", Attack)):

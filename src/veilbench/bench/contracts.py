@@ -78,6 +78,7 @@ class Training(ABC):
 
     Attributes:
         model_kind: the models that it fits.
+        data_needs: attributes that the data must have.
         provides: abilities that it gives the trained model, whatever the model says that it lacks.
         watch: called while training with the steps done and the curves' latest values; what it raises ends the
             training. None where nobody watches.
@@ -85,6 +86,7 @@ class Training(ABC):
     """
 
     model_kind: ClassVar[Kinds]
+    data_needs: ClassVar[tuple[str, ...]] = ()
     provides: ClassVar[tuple[str, ...]] = ()
     watchable: ClassVar[bool] = False
     watch: Callable[[int, dict[str, float]], None] | None = None

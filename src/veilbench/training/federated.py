@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import time
+from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -16,13 +17,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from veilbench.bench.accelerator import Accelerator
-from veilbench.bench.contracts import Training
+from veilbench.bench.contracts import Trainable, Training
 from veilbench.bench.errors import UserError
+from veilbench.bench.file_lock import locked
 from veilbench.bench.findings import Findings
 from veilbench.bench.limits import Count, NotNegative, Positive, PositiveShare, Steps
 from veilbench.bench.subject import Subject
-from veilbench.families.mail.modules.mail_classifier import MailClassifier
-from veilbench.families.templates.store.replacing import locked
 from veilbench.federated.aggregations.base import Aggregation, Client
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.descent import descend
@@ -35,6 +35,29 @@ from veilbench.training.epoch_batches import EpochBatches
 from veilbench.training.round_history import record, record_privacy
 
 NEXT_CLIENT = 7_368_787  # between the seeds of two clients' orders; the first client's is that of central training
+
+
+class FederatedModel(Trainable):
+    """A LightningModule that clients of a federation can train.
+
+    Attributes:
+        examples_apart: the loss is a mean over examples, none of which changes another one's part, so that gradients
+            can be taken example by example.
+    """
+
+    examples_apart: ClassVar[bool] = False
+
+    @abstractmethod
+    def health(self) -> dict[str, float]:
+        """Metrics on validation data, for the learning curves."""
+
+    def optimizer_settings(self) -> dict[str, Any]:
+        """The clients' optimizer as the arguments of `Protocol` that name it; none where nothing asks for them."""
+        return {}
+
+    def federated_subject(self, protocol: Protocol) -> Subject:
+        """The trained model; it keeps the protocol if attacks on it go on from there."""
+        return self.subject()
 
 
 class Federated(Training):
@@ -59,7 +82,8 @@ class Federated(Training):
             uninterrupted one to the last digit, with it another draw.
     """
 
-    model_kind = MailClassifier
+    model_kind = FederatedModel
+    data_needs = ("clients",)
     provides = ("protocol",)
 
     def __init__(
@@ -138,9 +162,7 @@ class Federated(Training):
         if all((a == b).all() for a, b in zip(first, weights_of(module), strict=True)):
             raise UserError("the training changed no weight; raise training.rounds or the learning rate")
         save_file({k: v.cpu().contiguous() for k, v in module.state_dict().items()}, folder / "weights.safetensors")
-        subject = module.subject()
-        if hasattr(subject, "protocol"):  # attacks on mail filters go on from it
-            subject.protocol = self._protocol(module)
+        subject: Subject = module.federated_subject(self._protocol(module))
         record(found, history)
         how = (len(history), self.local_epochs, self.batch_size)
         record_privacy(found, self.aggregation, *how, list(map(len, own)))
@@ -220,7 +242,7 @@ class Federated(Training):
     def _locally(self, module: Any, batches: EpochBatches, drawn: np.random.SeedSequence) -> float:
         """One client's part of a round; the mean loss of its steps."""
         if noise := self.aggregation.example_noise():
-            if not getattr(module, "examples_apart", False):
+            if not module.examples_apart:
                 name = type(module).__name__
                 raise UserError(f"aggregation=local_dp needs a loss of examples that are apart; {name} has none")
             how = (self.batch_size, self.local_epochs, noise, self.proximal, int(drawn.generate_state(1)[0]))

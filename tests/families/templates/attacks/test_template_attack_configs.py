@@ -24,7 +24,9 @@ VARIANTS = {
 
 def node_of(name: str) -> dict[str, Any]:
     """One attack's part of a config that was composed and checked."""
-    return dict(plain(composed(["data=prints_small", "model=biohash", f"attack=[{name}]"]))["attack"][name])
+    return dict(
+        plain(composed(["data=prints_small", "model=biohash", "training=none", f"attack=[{name}]"]))["attack"][name]
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -198,7 +198,9 @@ def test_the_correlation_is_spearmans_and_weights_are_repetitions() -> None:
 
 @pytest.mark.parametrize(("name", "kind"), [("discriminator", Discriminator), ("distance", Distance)])
 def test_the_configs_write_out_the_defaults(name: str, kind: type) -> None:
-    node = plain(composed(["model=raw_template", f"evaluation=[{name}]"]))["evaluation"][name]
+    node = plain(composed(["data=prints_small", "model=raw_template", "training=none", f"evaluation=[{name}]"]))[
+        "evaluation"
+    ][name]
     assert isinstance(build(node), kind)
     written = {key: tuple(value) if isinstance(value, list) else value for key, value in node.items()}
     assert {key: p.default for key, p in inspect.signature(kind).parameters.items()} == {

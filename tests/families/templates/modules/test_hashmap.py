@@ -177,13 +177,13 @@ MODELS = ["hashmap", "hashmap_binary", "hashmap_triplet", "hashmap_supcon", "has
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_configs_write_out_every_argument(name: str) -> None:
-    node = plain(composed([f"model={name}"]))["model"]
+    node = plain(composed(["data=prints_small", "training=hashmap", f"model={name}"]))["model"]
     assert isinstance(build(node), Hashmap)
     assert node.keys() - {"_target_"} == inspect.signature(Hashmap).parameters.keys()
 
 
 def test_the_plain_config_has_the_defaults() -> None:
-    node = plain(composed(["model=hashmap"]))["model"]
+    node = plain(composed(["data=prints_small", "training=hashmap", "model=hashmap"]))["model"]
     named = inspect.signature(Hashmap).parameters
     written = {key: tuple(value) if isinstance(value, list) else value for key, value in node.items()}
     assert {key: written[key] for key in named if key not in ("augmentation", "mirrored")} == {

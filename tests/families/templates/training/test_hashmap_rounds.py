@@ -154,7 +154,7 @@ def test_more_clients_than_people_are_refused(data: Identities, tmp_path: Path) 
 
 
 def test_the_config_writes_out_every_argument() -> None:
-    node = plain(composed(["model=hashmap_clients", "training=hashmap_clients"]))
+    node = plain(composed(["data=prints_small", "model=hashmap_clients", "training=hashmap_clients"]))
     assert isinstance(build(node["model"]), HashmapClients)
     assert isinstance(build(node["training"]), Clients)
     named = inspect.signature(HashmapClients).parameters

@@ -10,16 +10,17 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from veilbench.bench.contracts import Trainable
 from veilbench.bench.limits import LearningRate, Momentum, Steps, Width
 from veilbench.families.mail.data.mail import MailPart, Mails
 from veilbench.families.mail.local_round import mail_loss
 from veilbench.families.mail.nets.mail_classifier import MailClassifierNet
 from veilbench.families.mail.schemes.filter import NO_FEDERATION, MailFilter
 from veilbench.federated.descent import optimizer_of
+from veilbench.federated.protocol import Protocol
+from veilbench.training.federated import FederatedModel
 
 
-class MailClassifier(pl.LightningModule, Trainable):
+class MailClassifier(pl.LightningModule, FederatedModel):
     """Words' weights, or vectors with a small head, learned by the mean cross-entropy over the examples of a batch.
 
     Args:
@@ -34,7 +35,6 @@ class MailClassifier(pl.LightningModule, Trainable):
 
     data_kind = Mails
     trained_kind = MailFilter
-
     examples_apart = True  # the loss is a mean over mails, none of which changes another's part
 
     def __init__(
@@ -124,6 +124,12 @@ class MailClassifier(pl.LightningModule, Trainable):
     def lacks(self) -> Mapping[str, str]:
         """See `Trainable.lacks`: only a federated training gives the filter a protocol."""
         return NO_FEDERATION
+
+    def federated_subject(self, protocol: Protocol) -> MailFilter:
+        """The filter with the protocol that it was trained by."""
+        made = self.subject()
+        made.protocol = protocol
+        return made
 
     def subject(self) -> MailFilter:
         """The filter as plain arrays: the best weights where the training was watched, else the last."""

@@ -13,7 +13,6 @@ from annotated_types import Ge, MinLen
 from torch import Tensor
 from torch.nn import functional
 
-from veilbench.bench.contracts import Trainable
 from veilbench.bench.limits import Count, LearningRate, NotNegative, Positive, Width
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.data.impression_sampler import ImpressionSampler
@@ -23,11 +22,12 @@ from veilbench.families.templates.regularisers.impersonation import Impersonatio
 from veilbench.families.templates.regularisers.inversion_adversary import InversionAdversary
 from veilbench.families.templates.schemes.base import orthonormal
 from veilbench.families.templates.schemes.hashmap import HashmapScheme, bits_through
+from veilbench.training.federated import FederatedModel
 
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 
 
-class Hashmap(pl.LightningModule, Trainable):
+class Hashmap(pl.LightningModule, FederatedModel):
     """Learns hashmaps by a metric loss; the hardened ones are this class with more of its switches on.
 
     Args:

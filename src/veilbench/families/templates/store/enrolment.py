@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from veilbench.bench.errors import UserError
+from veilbench.bench.file_lock import locked
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.store import image_files, store_file, user_key
 from veilbench.families.templates.store.answer import Answer, counted, named
 from veilbench.families.templates.store.gallery import Gallery
 from veilbench.families.templates.store.recogniser import load
-from veilbench.families.templates.store.replacing import locked
 from veilbench.families.templates.store.template_store import NO_KEY, TemplateStore, fresh_name
 
 SAME = 1 - 1e-5  # likeness of templates of the very same image

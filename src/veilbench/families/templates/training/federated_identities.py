@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -44,7 +43,7 @@ class FederatedIdentities(Training):
         self.federated, self.clients = federated, clients
 
     def fit(
-        self, module: Any, data: Identities, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path
+        self, module: Hashmap, data: Identities, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path
     ) -> tuple[Subject, Findings]:
         """See `Federated.fit`.
 
@@ -56,7 +55,7 @@ class FederatedIdentities(Training):
         if self.clients > people:
             raise UserError(f"clients={self.clients} is more than the {people} training identities")
         clients = np.random.default_rng(deal).permutation(np.arange(people) % self.clients)
-        if getattr(module, "mirrored", False):
+        if module.mirrored:
             clients = np.tile(clients, 2)  # a mirrored print lies where the print lies
         dealt = DealtIdentities(**vars(data), clients=clients)
         return self.federated.fit(module, dealt, trainer, training, folder)
