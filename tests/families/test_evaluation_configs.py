@@ -17,11 +17,8 @@ NAMES = ["reconstruction", "probe", "restoration", "anomaly", "recommendation"]
 
 def node_of(name: str, *more: str) -> dict[str, Any]:
     """One evaluation's part of a config that was composed and checked."""
-    return dict(
-        plain(composed(["data=digits", "model=undercomplete", "training=rows", f"evaluation=[{name}]", *more]))[
-            "evaluation"
-        ][name]
-    )
+    words = ["data=digits", "model=undercomplete", "training=rows", f"evaluation=[{name}]", *more]
+    return dict(plain(composed(words))["evaluation"][name])
 
 
 @pytest.mark.parametrize("name", NAMES)
