@@ -24,6 +24,7 @@ from veilbench.bench.tracking.address import REMEDY
 MOST_JOBS = 10_000
 CHECKED = 100  # jobs that are composed one by one; of more, about as many, spread over all values
 TRUSTED = ("hydra.", "hydra_plugins.")
+CALLBACKS = {"before": {"_target_": "pipelines.hydra_folders.Before"}}  # those of conf/config.yaml
 LOGGERS = ("logging.", "colorlog.")
 STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
 INFORMS = ("help", "hydra_help", "info", "cfg", "shell_completion")
@@ -123,8 +124,10 @@ def check_hydra(config: DictConfig) -> None:
     with explained():
         node = OmegaConf.to_container(config.hydra, resolve=False)
     assert isinstance(node, dict)
-    if node.get("callbacks"):
-        raise UserError(f"hydra.callbacks={node['callbacks']} is not allowed: there are none")
+    if (callbacks := node.pop("callbacks", None)) != CALLBACKS:
+        raise UserError(
+            f"hydra.callbacks={callbacks} is not allowed: they are those of conf/config.yaml, and no others"
+        )
     for place, key, value in _leaves(node, "hydra"):
         trusted = {"_target_": TRUSTED, "class": LOGGERS, "()": ()}.get(key)
         if trusted is not None and not str(value).startswith(trusted):

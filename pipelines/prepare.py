@@ -7,11 +7,11 @@ from pathlib import Path
 
 from veilbench.bench import stages
 from veilbench.bench.errors import one_line_errors
-from veilbench.bench.experiment import load
+from veilbench.bench.experiment import load_data, named
 from veilbench.bench.lifeline import die_with_parent
 
 if __name__ == "__main__":
     die_with_parent()
     with one_line_errors():
-        name = sys.argv[1]
-        stages.prepare(load(Path("params/data") / f"{name}.yaml", ("data", "digests")), stages.PREPARED / name)
+        name = named(sys.argv, "DATA")
+        stages.prepare(load_data(Path("params/data") / f"{name}.yaml"), stages.PREPARED / name)

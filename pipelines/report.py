@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from pipelines.listed import listed
-from veilbench.bench.errors import one_line_errors
+from veilbench.bench.errors import UserError, one_line_errors
 from veilbench.bench.folders import whole_folder
 from veilbench.bench.lifeline import die_with_parent
 from veilbench.bench.report import leaderboard, page
@@ -19,10 +19,16 @@ PARAMS, REPORT = Path("params"), Path("report")
 WRITTEN = ("index.html", "leaderboard.json", "leaderboard.csv")
 
 
-def main(table_only: bool) -> None:
-    """Write report/ whole or not at all, or print what it says."""
+def main(arguments: list[str]) -> None:
+    """Write report/ whole or not at all, or print what it says.
+
+    Raises:
+        UserError: an argument is unknown, or a record is missing or damaged.
+    """
+    if arguments not in ([], ["--table"]):
+        raise UserError(f"{' '.join(arguments)} is not allowed; usage: report.py [--table]")
     register_all()
-    if table_only:
+    if arguments:
         print_table(leaderboard.load_rows(REPORT / "leaderboard.json"))
         print(f"\nThe whole report: {REPORT / 'index.html'}. Every run with its curves: `make ui` opens MLflow.")
         return
@@ -35,4 +41,4 @@ def main(table_only: bool) -> None:
 if __name__ == "__main__":
     die_with_parent()
     with one_line_errors():
-        main("--table" in sys.argv[1:])
+        main(sys.argv[1:])

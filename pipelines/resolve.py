@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import yaml
@@ -43,8 +44,16 @@ def _with_digests(folder: Path) -> set[str]:
     return {name for name, text in texts.items() if "\ndigests:" in text}
 
 
-def main() -> None:
-    """Write params/<experiment>.yaml and params/data/<data>.yaml, all or none."""
+def main(arguments: list[str]) -> None:
+    """Write params/<experiment>.yaml and params/data/<data>.yaml, all or none.
+
+    Raises:
+        UserError: there is an argument, or a file of conf/ or a value is wrong.
+    """
+    if arguments:
+        raise UserError(
+            f"{' '.join(arguments)} is not allowed: resolve.py takes no argument, dvc.yaml lists what it does"
+        )
     datasets, names = listed()
     data = {name: plain_data(name) for name in datasets}
     experiments = {name: resolve_experiment(name, data) for name in names}
@@ -59,4 +68,4 @@ def main() -> None:
 if __name__ == "__main__":
     die_with_parent()
     with one_line_errors():
-        main()
+        main(sys.argv[1:])

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.experiment import Config, build, build_as, check, identity, load, part
+from veilbench.bench.experiment import SETTINGS, Config, build, build_as, check, identity, load, load_data, named, part
 from veilbench.families.ciphers.attacks.frequency import Frequency
 from veilbench.families.ciphers.baselines.substitution import Substitution
 from veilbench.families.ciphers.data.text import TextData
@@ -251,7 +251,7 @@ def test_a_part_of_a_damaged_experiment_is_named() -> None:
 
 def test_load_reads_what_was_written(tmp_path: Path) -> None:
     path = tmp_path / "one.yaml"
-    whole = config() | {"names": {"data": "text"}, "digests": {"train": "0" * 16}, "seed": 3}
+    whole = config() | {"names": {"data": "text"}, "digests": dict.fromkeys(SETTINGS, "0" * 16), "seed": 3}
     path.write_text(yaml.safe_dump(whole))
     assert load(path) == whole
 
@@ -260,6 +260,9 @@ def test_load_reads_what_was_written(tmp_path: Path) -> None:
     ("change", "said"),
     [
         ({"names": None}, "one.yaml is damaged: names=None"),
+        ({"names": {}}, "names={}"),
+        ({"names": {"data": None}}, "names={'data': None}"),
+        ({"digests": {}}, "digests={}"),
         ({"digests": ["a"]}, "digests=['a']"),
         ({"digests": {"train": 3}}, "digests={'train': 3}"),
         ({"seed": -1}, "seed=-1"),
@@ -268,9 +271,39 @@ def test_load_reads_what_was_written(tmp_path: Path) -> None:
 )
 def test_a_damaged_resolved_experiment_is_named(tmp_path: Path, change: Config, said: str) -> None:
     path = tmp_path / "one.yaml"
-    path.write_text(yaml.safe_dump({"names": {"data": "text"}, "digests": {}, "seed": 0} | change))
+    whole = {"names": {"data": "text"}, "digests": dict.fromkeys(SETTINGS, "0"), "seed": 0}
+    path.write_text(yaml.safe_dump(whole | change))
     with pytest.raises(UserError) as refused:
         load(path)
+    assert said in str(refused.value)
+
+
+def test_load_data_reads_what_was_written_and_needs_the_digest_of_its_stage(tmp_path: Path) -> None:
+    path = tmp_path / "one.yaml"
+    whole = {"data": TEXT, "digests": {"prepare": "0" * 16}}
+    path.write_text(yaml.safe_dump(whole))
+    assert load_data(path) == whole
+    path.write_text(yaml.safe_dump(whole | {"digests": {"train": "0" * 16}}))
+    with pytest.raises(UserError, match=r"one\.yaml is damaged: digests="):
+        load_data(path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "usage: train.py EXPERIMENT"),
+        (["a", "b"], "usage: train.py EXPERIMENT"),
+        (["--help"], "usage: train.py EXPERIMENT"),
+        (["../a"], "EXPERIMENT='../a' is not allowed"),
+        (["data/a"], "EXPERIMENT='data/a' is not allowed"),
+        ([".."], "EXPERIMENT='..' is not allowed"),
+        ([""], "EXPERIMENT='' is not allowed"),
+    ],
+)
+def test_a_stage_takes_one_name(arguments: list[str], said: str) -> None:
+    assert named(["pipelines/train.py", "pca"], "EXPERIMENT") == "pca"
+    with pytest.raises(UserError) as refused:
+        named(["pipelines/train.py", *arguments], "EXPERIMENT")
     assert said in str(refused.value)
 
 

@@ -122,6 +122,8 @@ def test_a_wrong_override_is_one_line(overrides: list[str], said: str) -> None:
         (["--frob"], "unrecognized arguments: --frob"),
         (["--config-name=other", "experiment=pca"], "--config-name is not allowed"),
         (["experiment=pca", "+hydra.callbacks.x._target_=os.getcwd"], "hydra.callbacks="),
+        (["experiment=pca", "hydra.callbacks.before._target_=os.getcwd"], "hydra.callbacks="),
+        (["experiment=pca", "~hydra.callbacks.before"], "hydra.callbacks={}"),
         (["experiment=pca", "hydra.launcher._target_=os.getcwd"], "hydra.launcher._target_=os.getcwd is not allowed"),
         (["experiment=pca", "+hydra.job_logging.handlers.x.class=os.getcwd"], "handlers.x.class=os.getcwd"),
         (["experiment=pca", "+hydra.job_logging.handlers.x.stream=ext://os.getcwd"], "ext://os.getcwd"),

@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from veilbench.bench.masking import masked
 
 TRACEBACK = "VEILBENCH_TRACEBACK"
-OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EMFILE)
+OF_THE_MACHINE = (
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EMFILE, errno.ENAMETOOLONG,
+)  # fmt: skip
 
 
 class UserError(Exception):

@@ -14,12 +14,12 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeGuard, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from typing_extensions import get_protocol_members
 
 from veilbench.bench.errors import UserError, suggest
-from veilbench.bench.limits import require_value
+from veilbench.bench.limits import require_value, shown
 from veilbench.bench.roots import find_class
 from veilbench.bench.subject import Subject
 from veilbench.bench.yaml_file import read_mapping
@@ -167,27 +167,64 @@ def part(config: Config, key: str) -> Any:
     return build(node)
 
 
-def load(path: Path, keys: Sequence[str] = ("names", "digests")) -> Config:
-    """Read a resolved experiment, or a resolved data set.
+def named(arguments: Sequence[str], what: str) -> str:
+    """The name that the script of a stage was given.
+
+    Args:
+        arguments: of the process, the script's own path first.
+        what: the name stands for, in capitals.
+
+    Raises:
+        UserError: there is none or more than one, or it is a path: results would be written elsewhere.
+    """
+    if len(arguments) != 2 or arguments[1].startswith("-"):
+        raise UserError(f"usage: {Path(arguments[0]).name} {what}")
+    if (name := arguments[1]) in ("", ".", "..") or "/" in name:
+        raise UserError(f"{what}={name!r} is not allowed: input should be a name of params/, without a folder")
+    return name
+
+
+def load(path: Path) -> Config:
+    """Read a resolved experiment.
 
     Args:
         path: a file of params/, or the experiment.yaml of a sweep's job.
-        keys: what it must hold beside the parts that `part` constructs.
 
     Raises:
         UserError: there is no such file, or it is damaged.
     """
+    config = _read(path, tuple(SETTINGS))
+    names = config.get("names")
+    if not _texts(names) or not isinstance(names.get("data"), str):
+        raise UserError(f"{path} is damaged: names={shown(names)}; run `dvc repro -f resolve`")
+    seed = config.get("seed", 0)
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        raise UserError(
+            f"{path} is damaged: seed={shown(seed)} is no whole number of 0 or more; run `dvc repro -f resolve`"
+        )
+    return config
+
+
+def load_data(path: Path) -> Config:
+    """Read a resolved data set, a file of params/data/; see `load`."""
+    return _read(path, ("prepare",))
+
+
+def _read(path: Path, stages: Sequence[str]) -> Config:
+    """What stands in a file of params/, with the digests of these stages."""
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none; run `dvc repro resolve`"
         raise UserError(f"no resolved experiment {path.stem}; there are: {known}")
     config = read_mapping(path)
-    for key in keys:
-        if not isinstance(config.get(key), dict) or not all(isinstance(v, str | None) for v in config[key].values()):
-            raise UserError(f"{path} is damaged: {key}={config.get(key)!r}; run `dvc repro -f resolve`")
-    seed = config.get("seed", 0)
-    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        raise UserError(f"{path} is damaged: seed={seed!r} is no whole number of 0 or more; run `dvc repro -f resolve`")
+    digests = config.get("digests")
+    if not _texts(digests) or not all(isinstance(digests.get(stage), str) for stage in stages):
+        raise UserError(f"{path} is damaged: digests={shown(digests)}; run `dvc repro -f resolve`")
     return config
+
+
+def _texts(node: Any) -> TypeGuard[dict[str, str | None]]:
+    """Whether this holds names, each with a text or nothing."""
+    return isinstance(node, dict) and all(isinstance(value, str | None) for value in node.values())
 
 
 def identity(config: Config) -> str:

@@ -16,7 +16,12 @@ MLFLOW = {"_target_": "veilbench.bench.tracking.mlflow.Mlflow"}
 
 def config(name: str = "e", seed: int = 0, **tracking: Any) -> dict[str, Any]:
     digests = {stage: f"{name}{seed}{stage}" for stage in ("prepare", "train", "evaluate", "attack")}
-    return {"names": {"experiment": name}, "seed": seed, "digests": digests, "tracking": {**MLFLOW, **tracking}}
+    return {
+        "names": {"experiment": name, "data": "text"},
+        "seed": seed,
+        "digests": digests,
+        "tracking": {**MLFLOW, **tracking},
+    }
 
 
 def found() -> Findings:
