@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.experiment import build, check, locate
+from veilbench.bench.experiment import build, check
+from veilbench.bench.roots import find_class
 from veilbench.families.autoencoders.data.rows import PARTS, Rows, RowsData
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +36,7 @@ TEMPLATES = sorted(OF_ROWS.keys() - WITHOUT_FILES.keys() - set(FROM_NETWORK))
 @pytest.mark.parametrize("name", OF_ROWS)
 def test_every_argument_is_written_out(name: str) -> None:
     def complete(node: dict[str, Any]) -> None:
-        parameters = inspect.signature(locate(node["_target_"], name)).parameters
+        parameters = inspect.signature(find_class(node["_target_"], object)).parameters
         assert list(node) == ["_target_", *parameters]
 
     complete(OF_ROWS[name])
