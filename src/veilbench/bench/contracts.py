@@ -108,6 +108,10 @@ class Training(ABC):
             The trained model, and its learning curves.
         """
 
+    def forget(self) -> None:
+        """Remove what an interrupted training would have gone on from; called once the record is written."""
+        return None
+
 
 class Examiner(ABC):
     """What evaluations and attacks declare of the model and the data that they examine.

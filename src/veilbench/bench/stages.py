@@ -72,8 +72,7 @@ def train(config: Config, data: Path, folder: Path, watch: Watch | None = None) 
         subject.save(partial)
         write_record(partial, {"training": findings})
         sign(partial, "train", config)
-    if hasattr(training, "forget"):  # what it could have gone on from is needed until the record is there
-        training.forget()
+    training.forget()  # what it could have gone on from is needed until the record is there
 
 
 def evaluate(config: Config, data: Path, trained: Path, folder: Path) -> None:

@@ -1,0 +1,34 @@
+"""A protocol out of a file describes an aggregation, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from veilbench.bench.errors import UserError
+from veilbench.federated.aggregations.robust import Robust
+from veilbench.federated.protocol import Protocol, described
+
+
+def test_the_aggregation_is_built_from_its_description() -> None:
+    built = Protocol(described(Robust("krum"))).build_aggregation()
+    assert isinstance(built, Robust)
+    assert described(built) == described(Robust("krum"))
+
+
+@pytest.mark.parametrize(
+    ("aggregation", "said"),
+    [
+        ({"_target_": "os.getcwd"}, "only classes of veilbench may be named"),
+        ({"_target_": "veilbench.bench.threat.ThreatModel"}, "ThreatModel is not a Aggregation"),
+        ({"_target_": "veilbench.federated.aggregations.robust.Robust", "rule": "mode"}, "rule='mode' is not allowed"),
+        ({"rule": "krum"}, "names nothing that can be imported"),
+        ({}, "names nothing that can be imported"),
+    ],
+)
+def test_anything_else_is_refused_before_it_is_imported(aggregation: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError) as refused:
+        Protocol(aggregation).build_aggregation()
+    assert said in str(refused.value)
+    assert "protocol.aggregation" in str(refused.value)
