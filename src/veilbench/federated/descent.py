@@ -1,4 +1,4 @@
-"""Local steps: what a client of any federation does with its batches."""
+"""Local optimizer steps of a federated client."""
 
 from __future__ import annotations
 
@@ -15,31 +15,32 @@ def descend(
     batches: Iterable[Tensor],
     proximal: float,
 ) -> float:
-    """One step per batch; the mean loss.
+    """Take one optimizer step per batch and return the mean loss.
 
     Args:
-        loss: of a batch.
-        parameters: what is learned.
-        optimizer: on the parameters.
-        batches: each of shape (1, rows, ...).
-        proximal: mu of FedProx (Li et al. 2020, equation 2): how strongly the parameters are held to where they are.
+        loss: maps a batch of shape (rows, ...) to a scalar.
+        parameters: parameters to train, in place.
+        optimizer: optimizer of these parameters.
+        batches: tensors of shape (1, rows, ...).
+        proximal: mu of FedProx (Li et al. 2020, equation 2), the strength of the pull towards the initial values; the
+            returned loss does not include this term.
     """
     anchor = [p.detach().clone() for p in parameters] if proximal else []
     losses: list[Tensor] = []
     for (batch,) in batches:
         optimizer.zero_grad(set_to_none=True)
-        made = loss(batch)
+        value = loss(batch)
         drift = [((p - a) ** 2).sum() for p, a in zip(parameters, anchor, strict=bool(anchor))]
-        torch.autograd.backward(made + proximal / 2 * torch.stack(drift).sum() if drift else made)
+        torch.autograd.backward(value + proximal / 2 * torch.stack(drift).sum() if drift else value)
         optimizer.step()
-        losses.append(made.detach())
+        losses.append(value.detach())
     return float(torch.stack(losses).mean())
 
 
 def optimizer_of(
     parameters: Iterable[nn.Parameter], optimizer: str, learning_rate: float, momentum: float
 ) -> torch.optim.Optimizer:
-    """Adam or SGD, fused."""
+    """Return PyTorch's fused Adam or SGD; `momentum` applies to SGD only."""
     if optimizer == "adam":
         return torch.optim.Adam(parameters, lr=learning_rate, fused=True)
     return torch.optim.SGD(parameters, lr=learning_rate, momentum=momentum, fused=True)

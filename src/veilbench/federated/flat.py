@@ -1,4 +1,4 @@
-"""A model's arrays as one vector, and back."""
+"""Converts a model's arrays to one vector and back."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import numpy as np
 
 
 def flat(arrays: Sequence[np.ndarray]) -> np.ndarray:
-    """All numbers in a row, shape (size,), float64."""
+    """Concatenate all values in one vector, shape (size,), float64."""
     return np.concatenate([np.ravel(array).astype(np.float64) for array in arrays]) if arrays else np.empty(0)
 
 
 def shaped(vector: np.ndarray, like: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """The inverse of `flat`, in the shapes and types of `like`.
+    """Split a vector made by `flat` into arrays with the shapes and dtypes of `like`.
 
     Raises:
-        ValueError: the vector has another size.
+        ValueError: the vector's size differs from the total size of `like`.
     """
     if len(vector) != (size := sum(array.size for array in like)):
         raise ValueError(f"a vector of {len(vector)} numbers does not fill arrays of {size}")

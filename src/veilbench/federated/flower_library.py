@@ -1,4 +1,4 @@
-"""Flower, which is not installed by default."""
+"""Imports Flower, an optional dependency."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from veilbench.bench.errors import UserError
 
 
 def flower(part: str) -> Any:
-    """A part of the library, without its telemetry.
+    """Import the submodule `flwr.<part>` with telemetry disabled.
 
     Raises:
-        UserError: it is not there.
+        UserError: Flower is not installed.
     """
     os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
     try:

@@ -1,4 +1,4 @@
-"""What an aggregator takes from clients that may be broken, late or ill-meaning, and what it leaves out."""
+"""Validates client messages: rejects late, malformed or malicious ones."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from veilbench.federated.aggregations.base import Aggregator, stamp
 
 @dataclass(frozen=True)
 class RoundPolicy:
-    """When a message counts, and when a round does.
+    """Rules by which messages and rounds are accepted.
 
-    A message that does not count is left out, and said whose it was. A round with fewer messages than `least_clients`,
-    or with a mean that is not finite or longer than `largest_norm`, changes nothing.
+    Rejected messages are dropped and reported with the client's number. A round with fewer accepted messages than
+    `least_clients`, or whose mean is not finite or has a norm above `largest_norm`, leaves the weights unchanged.
 
     Attributes:
-        deadline: seconds that a client has for its part of a round; None waits for ever.
-        largest_norm: of an update, where the aggregator can read it, and of the mean, where clients open it; Euclidean.
-            None allows any.
-        least_clients: whose messages a round needs.
+        deadline: seconds a client has for its part of a round; None waits indefinitely.
+        largest_norm: maximum Euclidean norm of an update, where the aggregator can read it, and of the mean, which the
+            clients decode. None allows any.
+        least_clients: minimum number of accepted messages per round.
     """
 
     deadline: float | None = None
@@ -29,16 +29,16 @@ class RoundPolicy:
 
 @dataclass
 class Inbox:
-    """The aggregator's side of all rounds. It trusts the transport to say who a sender is.
+    """Checks the messages that the aggregator receives in all rounds. The transport must authenticate the senders.
 
-    A replay is known by its round and its nonce: two honest updates may be equal in every digit.
+    Replays are detected by round number and nonce, not by content: two honest updates may be identical.
 
     Attributes:
-        aggregator: knows what a message must look like.
-        policy: what counts.
-        size: of an update.
-        weights: per client, the share that is its own.
-        seen: nonces of all messages that were ever taken, in hexadecimal digits.
+        aggregator: checks the payload of a message.
+        policy: rules by which messages are accepted.
+        size: number of values in an update.
+        weights: weight of each client in the mean.
+        seen: nonces of all messages accepted so far, as hexadecimal strings.
     """
 
     aggregator: Aggregator
@@ -48,16 +48,16 @@ class Inbox:
     seen: set[str] = field(default_factory=set)
 
     def checked(self, client: int, number: int, message: bytes, seconds: float) -> bytes:
-        """The message, if it counts.
+        """Return the message if it is valid, and remember its nonce.
 
         Args:
-            client: who sent it.
-            number: of the round.
-            message: what it sent.
-            seconds: that it took.
+            client: number of the sender.
+            number: number of the current round, from 0.
+            message: the received bytes.
+            seconds: time that the client took for its part of the round.
 
         Raises:
-            UserError: it does not count; the line says why.
+            UserError: the message is late, replayed, for another round, or fails the aggregator's check.
         """
         if self.policy.deadline is not None and seconds > self.policy.deadline:
             raise UserError(f"it came after {seconds:.1f} s, and the deadline was {self.policy.deadline:g} s")

@@ -1,4 +1,4 @@
-"""A client's local steps with differential privacy of each example, by Opacus."""
+"""Local optimizer steps of a client with example-level differential privacy, by Opacus."""
 
 from __future__ import annotations
 
@@ -25,21 +25,22 @@ def descend_privately(
     proximal: float,
     seed: int,
 ) -> float:
-    """DP-SGD (Abadi et al. 2016, algorithm 1), with whatever optimizer; the mean loss, which is not protected.
+    """Train by DP-SGD (Abadi et al. 2016, algorithm 1), with any optimizer, and return the mean loss.
 
-    Every step draws each example with the same chance, independently of all others, so that a batch may be larger or
-    smaller than `batch_size`, or empty; its sum of gradients is divided by the expected size.
+    Batches are Poisson samples: every step includes each example independently with the same probability, so a batch
+    may be larger or smaller than `batch_size`, or empty. The sum of gradients is divided by the expected batch size.
+    The returned loss has no noise: it is not private.
 
     Args:
-        loss: of a batch: a mean over examples, none of which changes another's part.
-        net: what is learned, of layers that Opacus knows.
-        optimizer: on the net's parameters.
+        loss: maps a batch to the mean of per-example losses that do not influence each other.
+        net: network to train, in place; all its layers must be supported by Opacus.
+        optimizer: optimizer of the network's parameters.
         rows: the client's examples, shape (n, ...).
-        batch_size: the expected size of a batch, at most.
-        epochs: each of as many steps as there are whole or partial batches.
-        noise: clipping and noise.
-        proximal: mu of FedProx; see `descent.descend`.
-        seed: of the samples and of the noise.
+        batch_size: upper bound of the expected batch size.
+        epochs: number of epochs, of ceil(n / batch_size) steps each.
+        noise: clipping norm and noise multiplier of the per-example gradients.
+        proximal: mu of FedProx (Li et al. 2020, equation 2), the strength of the pull towards the initial weights.
+        seed: seed of the sampling and of the noise.
     """
     opacus = _opacus()
     parameters, steps = list(net.parameters()), steps_of(len(rows), batch_size)
@@ -69,19 +70,19 @@ def descend_privately(
 
 
 def _gradients(loss: Callable[[Tensor], Tensor], parameters: list[nn.Parameter], batch: Tensor) -> list[Tensor]:
-    """Leave each example's gradient at its parameter; the loss, where there is an example."""
+    """Store per-example gradients in `grad_sample`; return the loss, or nothing for an empty batch."""
     if not len(batch):
         for parameter in parameters:
             parameter.grad_sample = parameter.new_zeros(0, *parameter.shape)  # type: ignore[attr-defined]
         return []
     warnings.filterwarnings("ignore", "Full backward hook is firing when")  # tokens need no gradient
-    made = loss(batch if batch.is_floating_point() else batch.long())  # Opacus scatters by int64 alone
-    torch.autograd.backward(made)
-    return [made.detach()]
+    value = loss(batch if batch.is_floating_point() else batch.long())  # Opacus needs int64 indices
+    torch.autograd.backward(value)
+    return [value.detach()]
 
 
 def _opacus() -> Any:
-    """The library, which is not installed by default."""
+    """Import Opacus, an optional dependency."""
     try:
         import opacus
         import opacus.optimizers

@@ -1,4 +1,4 @@
-"""What everybody in a federation knows of it: how clients train, and how their updates are averaged."""
+"""Public settings of a federation: how clients train, and how their updates are averaged."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from veilbench.federated.aggregations.base import Aggregation
 
 @dataclass(frozen=True)
 class Protocol:
-    """The public settings of a federation, which an attacker has by Kerckhoffs' principle.
+    """Public settings of a federation; by Kerckhoffs's principle, the attacker knows them.
 
     Attributes:
-        aggregation: its configuration, with a `_target_`.
-        rounds: of the federation.
-        local_epochs: of a client in a round.
-        batch_size: mails of one step.
-        proximal: mu of FedProx.
-        optimizer: of the clients.
-        learning_rate: the optimizer's.
-        momentum: of `sgd`.
-        mails: a client has no more in a round; None for all that it has.
-        words: a mail has no more; None for all that it has.
+        aggregation: configuration of the aggregation: its class as `_target_`, and the constructor's arguments.
+        rounds: number of rounds of local training and averaging.
+        local_epochs: epochs that each client trains per round.
+        batch_size: mails per optimizer step.
+        proximal: mu of FedProx (Li et al. 2020, equation 2); 0 is federated averaging.
+        optimizer: the clients' local optimizer; its state is reset in every round.
+        learning_rate: learning rate of the local optimizer.
+        momentum: momentum of `sgd`; `adam` ignores it.
+        mails: maximum number of mails per client and round; None uses all.
+        words: maximum number of words per mail; None uses all.
     """
 
     aggregation: Mapping[str, Any]
@@ -41,20 +41,20 @@ class Protocol:
     words: Count | None = None
 
     def settings(self) -> dict[str, Any]:
-        """Plain types; `Protocol(**settings)` is the inverse."""
+        """Return the settings in plain types; `Protocol(**settings)` is the inverse."""
         return asdict(self)
 
     def build_aggregation(self) -> Aggregation:
-        """Construct the aggregation.
+        """Construct the aggregation from its configuration.
 
         Raises:
-            UserError: the protocol comes out of a file, and describes something else there.
+            UserError: the configuration, read from a file, does not describe an aggregation.
         """
         return build_as(Aggregation, dict(self.aggregation), "protocol.aggregation")
 
 
 def described(aggregation: Aggregation) -> dict[str, Any]:
-    """An aggregation's configuration: its class, and the arguments that its constructor has kept by their names."""
+    """Return an aggregation's configuration: its class, and its constructor's arguments as stored attributes."""
     kind = type(aggregation)
     arguments = {name: getattr(aggregation, name) for name in inspect.signature(kind).parameters}
     return {"_target_": f"{kind.__module__}.{kind.__qualname__}", **arguments}

@@ -1,4 +1,4 @@
-"""A federation's state after a whole round, on disk, so that a killed server goes on from there."""
+"""Checkpoint of a federation after a round, from which a killed training resumes."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from veilbench.bench.errors import UserError
 
 @dataclass(frozen=True)
 class RoundState:
-    """What the next round begins from.
+    """State from which the next round starts.
 
     Attributes:
-        fingerprint: of everything that the training depends on; another training must not go on from here.
-        rounds: that are done.
-        weights: the common ones.
-        history: per round, its numbers.
-        notes: who was left out, and why.
-        seen: nonces of all messages that were taken.
+        fingerprint: hash of the settings and data; only a training with the same one may resume from this state.
+        rounds: number of completed rounds.
+        weights: arrays of the global model.
+        history: one dict of logged values per completed round.
+        notes: which clients were left out, and why.
+        seen: nonces of all accepted messages, as hexadecimal strings.
     """
 
     fingerprint: str
@@ -35,7 +35,7 @@ class RoundState:
     seen: list[str]
 
     def save(self, path: Path) -> None:
-        """Write the file whole: a kill leaves the old state or the new one.
+        """Write the file atomically: after a kill it holds either the old state or the new one.
 
         Raises:
             UserError: the file cannot be written.
@@ -56,10 +56,10 @@ class RoundState:
 
     @classmethod
     def load(cls, path: Path, fingerprint: str) -> RoundState | None:
-        """The state, or None where there is none.
+        """Read the state; None if the file does not exist.
 
         Raises:
-            UserError: the file is damaged, or of another training.
+            UserError: the file is damaged or belongs to another training.
         """
         if not path.exists():
             return None
@@ -68,7 +68,7 @@ class RoundState:
                 head = json.loads(file.metadata()["state"])
                 weights = [file.get_tensor(name) for name in sorted(file.keys())]
             state = cls(weights=weights, **head)
-        except Exception as error:  # safetensors and json each raise errors of their own on a damaged file
+        except Exception as error:  # safetensors and json raise different errors on a damaged file
             raise UserError(f"training.state={path} is damaged: {error}; remove it to begin anew") from error
         if state.fingerprint != fingerprint:
             raise UserError(

@@ -1,4 +1,4 @@
-"""Robust means: what to make of updates when some of them may be poisoned. Pure functions of plain updates."""
+"""Robust aggregation rules for updates of which some may be poisoned. Pure functions of plain updates."""
 
 from __future__ import annotations
 
@@ -6,38 +6,46 @@ import numpy as np
 
 
 def weighted_mean(updates: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Federated averaging (McMahan et al. 2017): shapes (clients, size) and (clients,) to (size,)."""
+    """Average the updates as in federated averaging (McMahan et al. 2017).
+
+    Args:
+        updates: one update per client, shape (clients, size).
+        weights: non-negative weights, shape (clients,).
+
+    Returns:
+        The weighted mean, shape (size,).
+    """
     return np.average(updates, axis=0, weights=weights)
 
 
 def median(updates: np.ndarray) -> np.ndarray:
-    """Each value's median over the clients (Yin et al. 2018, definition 1); weights do not count."""
-    made: np.ndarray = np.median(updates, axis=0)
-    return made
+    """Return the coordinate-wise median over the clients (Yin et al. 2018, definition 1), shape (size,)."""
+    medians: np.ndarray = np.median(updates, axis=0)
+    return medians
 
 
 def trimmed_mean(updates: np.ndarray, share: float) -> np.ndarray:
-    """Each value's mean without its largest and smallest, that share of the clients at each end (Yin et al. 2018).
+    """Return the coordinate-wise mean without the `share` largest and smallest values (Yin et al. 2018).
 
     Raises:
-        ValueError: nothing would be left.
+        ValueError: no value would remain, or `share` is not in [0, 0.5).
     """
     clients = len(updates)
     cut = int(share * clients)
     if not 0 <= share < 0.5 or 2 * cut >= clients:
         raise ValueError(f"a share of {share} cut off at each end leaves nothing of {clients} clients")
-    made: np.ndarray = np.sort(updates, axis=0)[cut : clients - cut].mean(0)
-    return made
+    means: np.ndarray = np.sort(updates, axis=0)[cut : clients - cut].mean(0)
+    return means
 
 
 def krum(updates: np.ndarray, malicious: int) -> int:
-    """The client whose update lies nearest to its neighbours' (Blanchard et al. 2017).
+    """Return the index of the update closest to its nearest neighbours (Blanchard et al. 2017).
 
-    A client's score is the sum of squared distances to its nearest clients - malicious - 2 others; the lowest wins, the
-    first of equal ones.
+    A client's score is the sum of squared distances to its `clients - malicious - 2` nearest others; the lowest score
+    wins, and the first client in case of a tie.
 
     Raises:
-        ValueError: there are too few clients for so many malicious ones.
+        ValueError: there are fewer than `malicious + 3` clients, or `malicious` is negative.
     """
     clients = len(updates)
     if malicious < 0 or (nearest := clients - malicious - 2) < 1:

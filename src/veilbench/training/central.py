@@ -23,14 +23,14 @@ from veilbench.bench.subject import Subject
 
 
 class Batches(IterableDataset[Tensor]):
-    """Shuffled batches from a tensor in memory, many at a time.
+    """Shuffled mini-batches of a tensor in memory, several per item.
 
     Args:
         rows: the training data, shape (n, ...).
-        batch_size: rows of one optimizer step; None takes each distinct row once, all in one batch.
-        steps_per_call: batches handed to one `training_step`.
-        seed: shuffles.
-        steps: batches in all.
+        batch_size: rows per optimizer step; None uses full batches of the distinct rows, without shuffling.
+        steps_per_call: number of batches stacked for one call of `training_step`.
+        seed: seed of the shuffling; in distributed training the rank is added to it.
+        steps: total number of batches.
     """
 
     def __init__(self, rows: Tensor, batch_size: int | None, steps_per_call: int, seed: int, steps: int) -> None:
@@ -40,9 +40,9 @@ class Batches(IterableDataset[Tensor]):
         self.steps_per_call, self.seed, self.steps = steps_per_call, seed, steps
 
     def __iter__(self) -> Iterator[Tensor]:
-        """Tensors of shape (steps_per_call, batch_size, ...); the last one may have fewer steps."""
+        """Yield tensors of shape (steps_per_call, batch_size, ...); the last one may have fewer steps."""
         distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
-        rank = torch.distributed.get_rank() if distributed else 0  # each process shuffles in its own way
+        rank = torch.distributed.get_rank() if distributed else 0  # each process uses a different order
         generator = torch.Generator().manual_seed(self.seed + rank)
         order = torch.arange(0)
         for done in range(0, self.steps, self.steps_per_call):
@@ -56,10 +56,10 @@ class Batches(IterableDataset[Tensor]):
 
 
 class Curves(pl.Callback):
-    """Keeps what the module puts into its `curves` after each call, in memory.
+    """Records the values that the module leaves in its `curves` after each call of `training_step`.
 
     Args:
-        watch: told of the steps done and the latest values; what it raises ends the training.
+        watch: called with the number of steps done and the latest values; an exception it raises stops the training.
     """
 
     def __init__(self, watch: Callable[[int, dict[str, float]], None] | None = None) -> None:
@@ -68,7 +68,11 @@ class Curves(pl.Callback):
         self.points: dict[str, list[tuple[int, float]]] = {}
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Append the latest values; a value that is not finite ends the training."""
+        """Append the latest values.
+
+        Raises:
+            UserError: a value is not finite.
+        """
         self.steps += len(batch)
         for name, value in pl_module.curves.items():
             if not math.isfinite(value):
@@ -80,18 +84,18 @@ class Curves(pl.Callback):
             self.watch(self.steps, pl_module.curves)
 
     def figure(self, name: str) -> Figure:
-        """The learning curve of one quantity."""
+        """Return the learning curve of one logged value."""
         x, y = zip(*self.points[name], strict=True)
         return Figure(f"Training: {name}", "optimizer steps", name, [Curve(name, x, y)], log_y=name == "loss")
 
 
 class Central(Training):
-    """Fits a LightningModule until it says that it is done, or its steps are used up.
+    """Trains a LightningModule until it stops by itself or `max_steps` is reached.
 
     Args:
-        max_steps: optimizer steps, at most.
-        batch_size: rows of one step; None takes each distinct row once, all in one batch.
-        steps_per_call: optimizer steps within one call of Lightning.
+        max_steps: maximum number of optimizer steps.
+        batch_size: rows per optimizer step; None uses full batches of the distinct rows.
+        steps_per_call: optimizer steps per call of `training_step`; more reduces Lightning's overhead.
     """
 
     model_kind = pl.LightningModule
@@ -108,13 +112,13 @@ class Central(Training):
     def fit(
         self, module: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path
     ) -> tuple[Subject, Findings]:
-        """Train; leave `model.ckpt` and `weights.safetensors` in `folder`.
+        """Train the module and write `model.ckpt` and `weights.safetensors` to `folder`.
 
         Raises:
             UserError: the loss became infinite or NaN, or no weight changed.
         """
         key, order = seeds.spawn(2)
-        trainer.device()  # sets the threads, for what the module computes before it is trained
+        trainer.device()  # sets the number of threads, also for what the module computes in `start`
         module.planned_steps = self.planned_steps(data)
         rows = module.start(data, key)
         before = [p.detach().clone() for p in module.parameters()]
@@ -126,17 +130,17 @@ class Central(Training):
         if all(torch.equal(a, b.cpu()) for a, b in zip(before, module.parameters(), strict=True)):
             raise UserError("the training changed no weight; raise training.max_steps or the learning rate")
         lightning.save_checkpoint(folder / "model.ckpt")
-        if lightning.global_rank:  # one process of several keeps the record
+        if lightning.global_rank:  # in distributed training only rank 0 writes the record
             raise SystemExit(0)
         save_file({k: v.cpu().contiguous() for k, v in module.state_dict().items()}, folder / "weights.safetensors")
         return module.subject(), self._findings(curves)
 
     def planned_steps(self, data: Any) -> int:
-        """Optimizer steps, at most."""
+        """Return the maximum number of optimizer steps."""
         return self.max_steps
 
     def batches(self, rows: Tensor, seed: int) -> IterableDataset[Tensor]:
-        """What is handed to `training_step`, call by call."""
+        """Return the data set whose items are passed to `training_step`."""
         return Batches(rows, self.batch_size, self.steps_per_call, seed, self.max_steps)
 
     def _findings(self, curves: Curves) -> Findings:

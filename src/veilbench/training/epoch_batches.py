@@ -1,4 +1,4 @@
-"""Batches of whole epochs: every row once in each, the last and smaller batch included."""
+"""Batches of whole epochs: each epoch visits every row once; its last batch may be smaller."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from torch.utils.data import IterableDataset
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> Tensor:
-    """The order of the rows in one epoch, shape (count,): the same whoever asks, and whatever was asked before."""
+    """Return the row order of one epoch, shape (count,); it depends on the arguments alone, not on earlier calls."""
     generator = torch.Generator().manual_seed(seed + 1_000_003 * epoch)
     return torch.randperm(count, generator=generator)
 
 
 class EpochBatches(IterableDataset[Tensor]):
-    """Shuffled batches from a tensor in memory, many at a time, epoch by epoch.
+    """Shuffled mini-batches of a tensor in memory, several per item, epoch by epoch.
 
     Args:
         rows: the training data, shape (n, ...).
-        batch_size: rows of one optimizer step; the last of an epoch may have fewer.
-        steps_per_call: batches handed to one `training_step`, of one size and one epoch.
-        seed: shuffles.
-        epochs: which ones.
+        batch_size: rows per optimizer step; the last batch of an epoch may have fewer.
+        steps_per_call: maximum number of batches per call of `training_step`; they have one size and one epoch.
+        seed: seed of the shuffling.
+        epochs: numbers of the epochs to iterate over; each number has its own order.
     """
 
     def __init__(self, rows: Tensor, batch_size: int, steps_per_call: int, seed: int, epochs: range) -> None:
@@ -31,7 +31,7 @@ class EpochBatches(IterableDataset[Tensor]):
         self.seed, self.epochs = seed, epochs
 
     def __iter__(self) -> Iterator[Tensor]:
-        """Tensors of shape (steps, batch, ...)."""
+        """Yield tensors of shape (steps, batch, ...)."""
         whole = len(self.rows) // self.batch_size * self.batch_size
         for epoch in self.epochs:
             order = epoch_order(len(self.rows), self.seed, epoch)

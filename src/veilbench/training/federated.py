@@ -1,4 +1,4 @@
-"""Federated training within one process: clients take turns, and only messages of bytes pass between the parties."""
+"""Federated training simulated in one process: clients run in turn and exchange only serialized messages."""
 
 from __future__ import annotations
 
@@ -34,52 +34,53 @@ from veilbench.federated.round_state import RoundState
 from veilbench.training.epoch_batches import EpochBatches
 from veilbench.training.round_history import record, record_privacy
 
-NEXT_CLIENT = 7_368_787  # between the seeds of two clients' orders; the first client's is that of central training
+NEXT_CLIENT = 7_368_787  # step between two clients' shuffling seeds; client 0 has the order of central training
 
 
 class FederatedModel(Trainable):
     """A LightningModule that clients of a federation can train.
 
     Attributes:
-        examples_apart: the loss is a mean over examples, none of which changes another one's part, so that gradients
-            can be taken example by example.
+        examples_apart: whether the loss is a mean of per-example losses that do not influence each other (no batch
+            normalisation, for example), so that per-example gradients are defined.
     """
 
     examples_apart: ClassVar[bool] = False
 
     @abstractmethod
     def health(self) -> dict[str, float]:
-        """Metrics on validation data, for the learning curves."""
+        """Return metrics on validation data, for the learning curves."""
 
     def optimizer_settings(self) -> dict[str, Any]:
-        """The clients' optimizer as the arguments of `Protocol` that name it; none where nothing asks for them."""
+        """Return the clients' optimizer settings as keyword arguments of `Protocol`; empty if nothing needs them."""
         return {}
 
     def federated_subject(self, protocol: Protocol) -> Subject:
-        """The trained model; it keeps the protocol if attacks on it go on from there."""
+        """Return the trained model; a model whose attacks replay rounds stores the protocol with it."""
         return self.subject()
 
 
 class Federated(Training):
     """Rounds of local training and averaging (McMahan et al. 2017).
 
-    A client's optimizer begins anew in every round. A client's weight is its share of all training mails. Messages that
-    do not count, see `RoundPolicy`, are left out of their round, and the notes say whose they were.
+    A client's optimizer state is reset in every round. A client's weight is its share of all training rows. Messages
+    that violate the `RoundPolicy` are dropped from their round and reported in the notes with the client's number.
 
     Args:
-        aggregation: how updates are protected and averaged; None sends them as they are.
-        rounds: of the federation.
-        local_epochs: of a client in a round.
-        batch_size: rows of one step.
-        fraction: share of the clients that take part in a round, drawn anew each time, at least one.
-        proximal: mu of FedProx (Li et al. 2020, equation 2): how strongly a client is held to where the round began.
-        deadline: see `RoundPolicy`.
-        largest_norm: see `RoundPolicy`.
-        least_clients: see `RoundPolicy`.
-        state: a file that is written after every round but the last, and that a training which was killed goes on from;
-            removed once the record is written. One training at a time uses it. None keeps none. Keys and the noise on
-            updates are drawn anew then, so that no noise is ever used twice: without it the resumed training is the
-            uninterrupted one to the last digit, with it another draw.
+        aggregation: how updates are protected and averaged; None is plain federated averaging.
+        rounds: number of rounds of local training and averaging.
+        local_epochs: epochs that each client trains per round.
+        batch_size: rows per optimizer step.
+        fraction: share of the clients sampled in each round, in (0, 1]; at least one client takes part.
+        proximal: mu of FedProx (Li et al. 2020, equation 2), the strength of the pull towards the weights at the start
+            of the round; 0 is federated averaging.
+        deadline: seconds a client has for its part of a round; later messages are dropped. None waits indefinitely.
+        largest_norm: maximum Euclidean norm of an update and of the mean; None allows any.
+        least_clients: minimum number of accepted messages for a round to change the weights.
+        state: checkpoint file, written after every round but the last and removed once the record is written; a killed
+            training resumes from it. Only one training at a time may use it. None keeps no checkpoint. Keys and noise
+            are redrawn on resume, so that no noise is used twice. Without noise a resumed run is bit-identical to an
+            uninterrupted one; with noise it is a different sample.
     """
 
     model_kind = FederatedModel
@@ -107,17 +108,17 @@ class Federated(Training):
     def fit(
         self, module: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path
     ) -> tuple[Subject, Findings]:
-        """Train; leave `weights.safetensors` in `folder`.
+        """Train the module and write `weights.safetensors` to `folder`.
 
         Raises:
-            UserError: no client sent a usable update in some round, too few were there for secure aggregation, no
-                weight changed, or the state does not fit, or another training uses it.
+            UserError: no client sent a usable update in some round, too few clients answered for secure aggregation,
+                no weight changed, the state file belongs to another training, or another training is using it.
         """
         with self._state_alone():
             return self._fit(module, data, trainer, seeds, folder)
 
     def forget(self) -> None:
-        """Remove the state: the training's outcome is kept elsewhere."""
+        """Remove the state file, once the result of the training is stored elsewhere."""
         if self.state:
             self.state.unlink(missing_ok=True)
 
@@ -173,7 +174,7 @@ class Federated(Training):
         return Protocol(settings, self.rounds, self.local_epochs, self.batch_size, self.proximal, **local)
 
     def _fingerprint(self, seed: int, rows: Tensor, first: list[np.ndarray]) -> str:
-        """Of what a state must share with the training that goes on from it; the number of rounds may change."""
+        """Hash the settings and data that a resumed training must share; the number of rounds may differ."""
         settings = [seed, self.local_epochs, self.batch_size, self.fraction, self.proximal, str(self.policy)]
         hashed = hashlib.sha256(repr([*settings, str(described(self.aggregation))]).encode())
         for array in (rows.cpu().numpy(), *first):
@@ -190,7 +191,7 @@ class Federated(Training):
         seed: int,
         found: Findings,
     ) -> float:
-        """Local training, aggregation, the new common weights; the mean of the clients' losses."""
+        """Run one round and set the new global weights; return the mean of the clients' losses."""
         (clients, inbox), begin = parties, weights_of(module)
         messages, losses = dict[int, bytes](), list[float]()
         epochs = range(number * self.local_epochs, (number + 1) * self.local_epochs)
@@ -222,7 +223,7 @@ class Federated(Training):
         number: int,
         found: Findings,
     ) -> list[np.ndarray]:
-        """The common weights after a round: those before where the round does not count."""
+        """Return the global weights after a round; those from before it if the round is rejected."""
         if len(messages) < self.policy.least_clients:
             missing = f"{len(messages)} of at least {self.policy.least_clients} clients"
             found.notes.append(f"round {number + 1} changed nothing: {missing} sent a usable update")
@@ -240,7 +241,7 @@ class Federated(Training):
         return shaped(flat(begin) + mean, begin)
 
     def _locally(self, module: Any, batches: EpochBatches, drawn: np.random.SeedSequence) -> float:
-        """One client's part of a round; the mean loss of its steps."""
+        """Run one client's local training; return the mean loss of its steps."""
         if noise := self.aggregation.example_noise():
             if not module.examples_apart:
                 name = type(module).__name__
@@ -252,20 +253,20 @@ class Federated(Training):
 
 
 def weights_of(module: Any) -> list[np.ndarray]:
-    """The trained numbers, in the order of the module's parameters; copies."""
+    """Return copies of the module's parameters as arrays, in the order of `module.parameters()`."""
     return [p.detach().cpu().numpy().copy() for p in module.parameters()]
 
 
 @torch.no_grad()
 def set_weights(module: Any, arrays: list[np.ndarray]) -> None:
-    """The inverse of `weights_of`."""
+    """Load arrays as returned by `weights_of` into the module's parameters."""
     for parameter, array in zip(module.parameters(), arrays, strict=True):
         parameter.copy_(torch.from_numpy(array))
 
 
 @contextmanager
 def timed(found: Findings, name: str) -> Iterator[None]:
-    """Add the block's seconds to a cost."""
+    """Add the wall-clock seconds of the block to the cost `name` of the findings."""
     started = time.perf_counter()
     try:
         yield

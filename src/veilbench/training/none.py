@@ -1,4 +1,4 @@
-"""No training: a baseline draws its key, or is fitted in closed form or by its library."""
+"""No gradient training, for baselines that only draw a key or are fitted in closed form or by their library."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from veilbench.bench.subject import Subject
 
 
 class NoTraining(Training):
-    """Fits the baseline without gradient steps of ours."""
+    """Calls the baseline's own `fit`."""
 
     model_kind = Subject
 
     def fit(
         self, model: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path
     ) -> tuple[Subject, Findings]:
-        """The baseline, ready; see `Subject.fit`."""
+        """Fit the baseline to the data and return it, with a note that nothing was trained."""
         return model.fit(data, np.random.default_rng(seeds)), Findings("Training", notes=["nothing to train"])

@@ -1,4 +1,4 @@
-"""Central training whose length follows the rows, within bounds."""
+"""Central training whose number of steps scales with the number of rows, within bounds."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from veilbench.training.central import Batches, Central
 
 
 class Paced(Central):
-    """Fits a LightningModule for as many steps as show it every row `epochs` times, within bounds.
+    """Trains a LightningModule for `epochs` epochs, converted to steps and clipped to a range.
 
-    Few rows are soon learned, and time spent on them is lost; many rows teach what can be learned long before all of
-    them were seen as often. So small tables get `least_steps`, large ones `most_steps`, and the others in between.
+    A fixed number of epochs gives too few steps on small tables and more than needed on large ones. So small tables get
+    `least_steps`, large ones `most_steps`, and the others a number in between.
 
     Args:
-        epochs: how often every row is learned from, where the bounds allow it.
-        least_steps: of the optimizer, whatever the rows.
-        most_steps: of the optimizer, whatever the rows; at least `least_steps`.
-        batch_size: rows of one step.
-        steps_per_call: optimizer steps within one call of Lightning.
+        epochs: passes over the data, if the bounds allow it.
+        least_steps: minimum number of optimizer steps.
+        most_steps: maximum number of optimizer steps; at least `least_steps`.
+        batch_size: rows per optimizer step.
+        steps_per_call: optimizer steps per call of `training_step`; more reduces Lightning's overhead.
     """
 
     def __init__(
@@ -39,14 +39,14 @@ class Paced(Central):
         self.rows_per_step, self.steps_per_call = batch_size, steps_per_call
 
     def steps(self, rows: int) -> int:
-        """Optimizer steps for so many training rows."""
+        """Return the number of optimizer steps for a given number of training rows."""
         wanted = round(self.epochs * rows / min(self.rows_per_step, rows))
         return min(max(wanted, self.least_steps), self.most_steps)
 
     def planned_steps(self, data: Any) -> int:
-        """See `Central.planned_steps`."""
+        """Return the number of optimizer steps for the training rows of `data`."""
         return self.steps(len(data.train))
 
     def batches(self, rows: Tensor, seed: int) -> IterableDataset[Tensor]:
-        """See `Central.batches`."""
+        """Return shuffled batches of the rows, `steps(len(rows))` in total."""
         return Batches(rows, self.rows_per_step, self.steps_per_call, seed, self.steps(len(rows)))

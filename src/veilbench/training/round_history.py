@@ -1,4 +1,4 @@
-"""What a federation tells of its rounds."""
+"""Learning curves and privacy metrics of a federated training."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from veilbench.federated.aggregations.base import Aggregation
 
 
 def record(found: Findings, history: list[dict[str, float]]) -> None:
-    """Add curves over the rounds, and where they end.
+    """Add learning curves over the rounds, and their last values as metrics.
 
     Args:
-        found: what is added to.
-        history: per round, its numbers.
+        found: findings to add to, in place.
+        history: one dict of values per round; all have the same keys.
 
     Raises:
-        UserError: one is not finite.
+        UserError: a value is not finite.
     """
     rounds = list(range(1, len(history) + 1))
     for name in history[0]:
@@ -34,15 +34,15 @@ def record(found: Findings, history: list[dict[str, float]]) -> None:
 def record_privacy(
     found: Findings, aggregation: Aggregation, rounds: int, local_epochs: int, batch_size: int, sizes: Sequence[int]
 ) -> None:
-    """Add the accountant's epsilons, where there are any: of a client, and of an example.
+    """Add the epsilons of client-level and example-level differential privacy, where the aggregation has them.
 
     Args:
-        found: what is added to.
-        aggregation: of the federation.
-        rounds: that gave a mean.
-        local_epochs: of a client in a round.
-        batch_size: of a client's steps.
-        sizes: per client, its examples.
+        found: findings to add to, in place.
+        aggregation: aggregation of the federation; it computes the epsilons.
+        rounds: number of rounds of the training.
+        local_epochs: epochs that each client trained per round.
+        batch_size: examples per optimizer step of a client.
+        sizes: number of examples of each client.
     """
     example = aggregation.example_epsilon(rounds, local_epochs, batch_size, sizes)
     both = {"epsilon": (aggregation.epsilon(rounds), len(sizes)), "example_epsilon": (example, sum(sizes))}
@@ -53,7 +53,7 @@ def record_privacy(
             found.notes.append(f"{name} is infinite: there is no noise, and no privacy.")
             continue
         found.metrics[name] = Metric.exact(value)
-        if aggregation.delta * hidden >= 1:  # it allows to publish one of them as it is (Dwork and Roth 2014)
+        if aggregation.delta * hidden >= 1:  # such a delta allows publishing one record unchanged (Dwork and Roth 2014)
             allowed = f"it promises nothing to one of the {hidden} that {name} is of"
             found.notes.append(f"delta={aggregation.delta:g} is not below 1/{hidden}: {allowed}.")
     if example is not None:

@@ -1,4 +1,4 @@
-"""Central training in whole epochs: every row once in each, the last and smaller batch included."""
+"""Central training in whole epochs: each visits every row once; its last batch may be smaller."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from veilbench.training.epoch_batches import EpochBatches
 
 
 class WholeEpochs(Central):
-    """Fits a LightningModule for a number of epochs, or until it says that it is done.
+    """Trains a LightningModule for a number of epochs, or until it stops by itself.
 
     Args:
-        epochs: how often every row is learned from, at most.
-        batch_size: rows of one step.
-        steps_per_call: optimizer steps within one call of Lightning.
+        epochs: maximum number of passes over the data.
+        batch_size: rows per optimizer step.
+        steps_per_call: optimizer steps per call of `training_step`; more reduces Lightning's overhead.
     """
 
     def __init__(
@@ -30,9 +30,9 @@ class WholeEpochs(Central):
         self.epochs, self.rows_per_step, self.steps_per_call = epochs, batch_size, steps_per_call
 
     def planned_steps(self, data: Any) -> int:
-        """See `Central.planned_steps`."""
+        """Return the maximum number of optimizer steps: epochs times batches per epoch."""
         return self.epochs * -(-len(data.train) // self.rows_per_step)
 
     def batches(self, rows: Tensor, seed: int) -> IterableDataset[Tensor]:
-        """See `Central.batches`."""
+        """Return shuffled batches of whole epochs."""
         return EpochBatches(rows, self.rows_per_step, self.steps_per_call, seed, range(self.epochs))

@@ -1,1 +1,1 @@
-"""Text ciphers: networks that turn text into something else and back, and real cryptography beside them."""
+"""Text ciphers: networks that encrypt and decrypt text, with standard cryptography for comparison."""

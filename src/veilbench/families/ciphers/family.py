@@ -1,4 +1,4 @@
-"""What the report shows of text ciphers."""
+"""Columns that the report shows for text ciphers."""
 
 from veilbench.bench.family import Family
 from veilbench.bench.report.specs import Rate, Utility

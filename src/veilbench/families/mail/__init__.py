@@ -1,1 +1,1 @@
-"""Mail filters: spam classifiers, many of them learned where the mail lies."""
+"""Mail filters: spam classifiers, many of them trained by federated learning."""

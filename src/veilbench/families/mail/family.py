@@ -1,4 +1,4 @@
-"""What the report shows of mail filters."""
+"""Columns and tables that the report shows for mail filters."""
 
 from veilbench.bench.family import Family
 from veilbench.bench.report.specs import Utility

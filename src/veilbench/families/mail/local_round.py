@@ -1,4 +1,4 @@
-"""A client's part of a round: local steps from the common weights."""
+"""A client's part of a round: local training from the global weights."""
 
 from __future__ import annotations
 
@@ -16,11 +16,16 @@ from veilbench.federated.private_steps import descend_privately
 from veilbench.federated.protocol import Protocol
 from veilbench.training.epoch_batches import EpochBatches
 
-ORDER = ("embedding.weight", "bias.weight", "inner.weight", "inner.bias", "outer.weight")  # of the net's parameters
+ORDER = ("embedding.weight", "bias.weight", "inner.weight", "inner.bias", "outer.weight")  # of an update
 
 
 def mail_loss(net: MailClassifierNet, rows: Tensor) -> Tensor:
-    """The mean cross-entropy of mails, shape (n, longest + 1), the label last; common padding is left out."""
+    """Return the mean binary cross-entropy of a batch.
+
+    Args:
+        net: network to evaluate.
+        rows: word numbers followed by the label, shape (n, longest + 1); columns that contain only padding are skipped.
+    """
     tokens, labels = rows[:, :-1], rows[:, -1]
     width = int((tokens != 0).sum(1).max())
     logits = net(tokens[:, : max(width, 1)])
@@ -35,17 +40,17 @@ def client_update(
     seed: int,
     noise: ExampleNoise | None = None,
 ) -> np.ndarray:
-    """What a client with these mails learns in one round, shape (size,), float64: weights after less weights before.
+    """Train a client for one round; return its update, weights after minus weights before, shape (size,), float64.
 
     The embedding comes first, row by row, then the bias.
 
     Args:
-        weights: the common ones at the round's beginning, by their names.
-        tokens: the client's mails, shape (n, length).
-        labels: shape (n,).
-        protocol: of the federation.
-        seed: of the order of the mails.
-        noise: within the local steps, where the protocol's aggregation asks for it.
+        weights: global weights at the start of the round, by parameter name.
+        tokens: word numbers of the client's mails, shape (n, length).
+        labels: 0 for ham and 1 for spam, shape (n,).
+        protocol: settings of local training.
+        seed: seed of the order of the mails, and of the noise.
+        noise: clipping and noise of DP-SGD; None for ordinary training.
     """
     words, dimension = weights["embedding.weight"].shape
     net = MailClassifierNet(words, dimension, len(weights.get("inner.bias", [0])))
@@ -70,10 +75,10 @@ def client_update(
 
 
 def moved_weights(weights: Mapping[str, np.ndarray], update: np.ndarray) -> dict[str, np.ndarray]:
-    """The weights after a flat update, of the same types, whatever order their names come in."""
-    made, at = {}, 0
+    """Add a flat update to the weights; the result has the same dtypes, and the names in the order of the update."""
+    moved, at = {}, 0
     for name in ORDER[: len(weights)]:
         weight = weights[name]
-        made[name] = (weight + update[at : at + weight.size].reshape(weight.shape)).astype(weight.dtype)
+        moved[name] = (weight + update[at : at + weight.size].reshape(weight.shape)).astype(weight.dtype)
         at += weight.size
-    return made
+    return moved

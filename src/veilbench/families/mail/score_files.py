@@ -1,4 +1,4 @@
-"""Mail files scored by a trained filter."""
+"""Scores mail files with a trained filter."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from veilbench.families.mail.data.loaders.mail_parts import text_of
 from veilbench.families.mail.data.tokeniser import words_of
 from veilbench.families.mail.schemes.filter import MailFilter
 
-HEADER = re.compile(rb"(?:From [^\n]*\n)?[!-9;-~]+:[ \t]")  # how a mail begins: RFC 5322, section 2.2; or an mbox line
+HEADER = re.compile(rb"(?:From [^\n]*\n)?[!-9;-~]+:[ \t]")  # first line (RFC 5322, section 2.2)
 
 
 def scored(model: Path, paths: Sequence[Path]) -> np.ndarray:
-    """Probabilities of spam, shape (n,).
+    """Return the probability of spam of each file, shape (n,).
 
     Args:
-        model: the folder of a trained filter.
-        paths: .eml files, whose subject and visible text count; other files are read as a mail where they begin with
-            a header, and as plain text where they do not.
+        model: folder of a trained filter.
+        paths: .eml files, of which the subject and the visible text are scored; other files are read as a mail if they
+            start with a header, otherwise as plain text.
 
     Raises:
-        UserError: the folder holds no filter, or a file is no mail that can be read.
+        UserError: the folder does not contain a filter, or a file cannot be read, is not text, or has no words.
     """
     subject = load_subject(model)
     if not isinstance(subject, MailFilter):

@@ -1,4 +1,4 @@
-"""What leaks from mail filters, under which protection, at which cost: one table made of the records."""
+"""The report's comparison of mail filters: what leaks, under which protection, at which cost."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ COLUMNS = (
 
 
 def entries(records: Sequence[Record]) -> list[Entry]:
-    """One for each experiment on mails; none where there is no federation among them."""
+    """Return one entry per experiment on mails; empty if none of them is a federation."""
     mails = [record for record in records if "filtering" in record.found["evaluate"]]
     if not any(_aggregation(record) for record in mails):
         return []
@@ -53,7 +53,7 @@ def _cells(record: Record, mails: Sequence[Record]) -> list[Cell]:
 
 
 def protection(record: Record) -> str:
-    """How a filter's updates were averaged, in words."""
+    """Return how a filter's updates were averaged and protected, as text."""
     node = _aggregation(record)
     if node is None:
         return "none: all mails in one place"
@@ -64,7 +64,7 @@ def protection(record: Record) -> str:
 
 
 def _aggregation(record: Record) -> dict[str, object] | None:
-    """The configuration of the aggregation; None where there was no federation."""
+    """Return the configuration of the aggregation; None if there was no federation."""
     training = record.config.get("training") or {}
     kind = _kind(str(training.get("_target_")))
     if kind == FLOWER:
@@ -94,7 +94,7 @@ def _metric(metric: Metric | None, share: bool = True, missing: str = DASH, verd
 
 
 def _share(metric: Metric) -> tuple[str, str]:
-    """In per cent to the tenth, more where that would say 0 or 100 for what is not quite that; and the interval."""
+    """Format a share in per cent with its interval; more digits are used if rounding would give 0 or 100."""
     value, low, high = (100 * x for x in (metric.value, metric.low, metric.high))
     enough = (d for d in range(1, 4) if metric.value in (0, 1) or f"{abs(value):.{d}f}" not in ("0.0", "100.0"))
     told = f"{value:.{next(enough)}f}".replace("-", MINUS)
@@ -107,7 +107,7 @@ def _number(value: float | None, written: Callable[[float], str]) -> Cell:
 
 
 def _ratio(record: Record, mails: Sequence[Record]) -> float | None:
-    """Seconds per round over those of the plain federation; None without one on the same data."""
+    """Return the seconds per round relative to the plain federation; None without one on the same data."""
     own = _round_seconds(record)
     plain = [other for other in mails if _is_plain(other) and other.config["data"] == record.config["data"]]
     base = _round_seconds(plain[0]) if plain else None
@@ -115,7 +115,7 @@ def _ratio(record: Record, mails: Sequence[Record]) -> float | None:
 
 
 def _is_plain(record: Record) -> bool:
-    """Whether it is a plain federation whose steps were timed, which Flower's are not."""
+    """Return whether it is a plain federation whose steps were timed; Flower's are not timed."""
     node, training = _aggregation(record), record.config.get("training") or {}
     return node is not None and _kind(str(node["_target_"])) == PLAIN and _kind(training["_target_"]) == FEDERATED
 

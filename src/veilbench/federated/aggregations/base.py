@@ -1,13 +1,11 @@
-"""The one interface of all aggregations, and the form of the messages.
+"""Common interface of all aggregations, and the message format.
 
-A round: the aggregator begins it; each client protects its update and sends it with its weight; the aggregator
-combines the messages and sends one back; each client opens that into the weighted mean. What a party is not given, it
-does not hold: clients and aggregator are objects of their own, made by `setup`, and only messages of bytes pass between
-them.
+In a round, the aggregator starts it; each client protects its update and sends it with its weight; the aggregator
+combines the messages and sends one back; each client decodes that into the weighted mean. Clients and aggregator are
+separate objects, created by `setup`, that share no secrets and exchange only serialized messages.
 
-Weights (numbers of mails, or shares of their sum) are public in all of them. Shares keep encrypted numbers small.
-Every message names its round and has a nonce of its own, so that one that is sent twice can be told from two that
-happen to be equal.
+Weights (numbers of mails, or shares of their sum) are always public. Shares keep encrypted numbers small. Every message
+carries its round number and a nonce, which distinguishes a replay from two identical updates.
 """
 
 from __future__ import annotations
@@ -22,18 +20,18 @@ import numpy as np
 
 from veilbench.bench.errors import UserError
 
-HEAD = struct.Struct("<4sdqq16s")  # a mark, the weight, the number of values, the round, a nonce
+HEAD = struct.Struct("<4sdqq16s")  # magic bytes, weight, number of values, round, nonce
 MARK = b"vbu2"
 NO_NONCE = bytes(16)
 
 
 @dataclass(frozen=True)
 class ExampleNoise:
-    """Clipping and noise within a client's local steps.
+    """Clipping and noise of DP-SGD in a client's local steps.
 
     Attributes:
-        clip: the largest Euclidean norm of one example's gradient.
-        noise_multiplier: the standard deviation, in units of `clip`, of the noise on the sum of a step's gradients.
+        clip: maximum Euclidean norm of a per-example gradient.
+        noise_multiplier: standard deviation of the noise on the sum of a step's gradients, in units of `clip`.
     """
 
     clip: float
@@ -41,18 +39,18 @@ class ExampleNoise:
 
 
 class Client(ABC):
-    """One client's side: its keys, its randomness."""
+    """The client's side of an aggregation: it holds the client's keys and randomness."""
 
     def protect(self, update: np.ndarray, weight: float, number: int = 0) -> bytes:
-        """The message for the aggregator.
+        """Return the message for the aggregator.
 
         Args:
-            update: shape (size,): what it has learned.
-            weight: of its update in the mean; public.
-            number: of the round, the first being 0; public.
+            update: difference between the weights after and before local training, shape (size,).
+            weight: weight of this update in the mean, positive; public.
+            number: number of the round, from 0; public.
 
         Raises:
-            UserError: the update is not finite, or cannot be expressed.
+            UserError: the update or the weight is invalid, or too large for the encoding.
         """
         values = np.asarray(update, np.float64)
         if values.ndim != 1 or not values.size:
@@ -64,42 +62,42 @@ class Client(ABC):
         return message(float(weight), len(values), self._protect(values, float(weight)), number, os.urandom(16))
 
     def open(self, combined: bytes) -> np.ndarray:
-        """The weighted mean of all updates, shape (size,), float64, from what the aggregator sent back."""
+        """Decode the aggregator's message into the weighted mean of all updates, shape (size,), float64."""
         weight, size, payload = opened(combined)
         return self._open(payload, size) / weight
 
     @abstractmethod
     def _protect(self, update: np.ndarray, weight: float) -> bytes:
-        """The payload for `weight * update`."""
+        """Return the payload that encodes `weight * update`."""
 
     @abstractmethod
     def _open(self, payload: bytes, size: int) -> np.ndarray:
-        """The sum of the weighted updates, from the combined payload."""
+        """Decode the combined payload into the sum of the weighted updates, shape (size,)."""
 
 
 class Aggregator(ABC):
-    """The aggregator's side: it adds what it is sent."""
+    """The aggregator's side of an aggregation: it combines the clients' messages."""
 
-    def begin(self, members: Sequence[int]) -> None:  # noqa: B027 - most need nothing of the kind
-        """Open a round for these clients: whatever must pass between the parties before an update can be protected.
+    def begin(self, members: Sequence[int]) -> None:  # noqa: B027 - most aggregations need no preparation
+        """Start a round with these clients and exchange what is needed before updates can be protected, such as keys.
 
         Raises:
-            UserError: too few have answered.
+            UserError: too few clients answered.
         """
 
     def costs(self) -> dict[str, float]:
-        """What was spent beside the messages: seconds of all parties and rounds, bytes of one client in one round."""
+        """Return costs other than the updates: total seconds of all parties, and bytes per client and round."""
         return {}
 
     def combine(self, messages: Sequence[bytes], senders: Sequence[int] | None = None) -> bytes:
-        """One message for all clients.
+        """Combine the clients' messages into one that is sent back to all of them.
 
         Args:
-            messages: the clients'.
-            senders: whose they are, as the transport says; None: of the first clients, in order.
+            messages: one message per client, with updates of equal size.
+            senders: number of the client that sent each message, according to the transport; None means 0, 1, 2, ...
 
         Raises:
-            UserError: no message, one that is damaged, or different sizes.
+            UserError: there is no message, one is damaged, or the updates have different sizes.
         """
         if not messages:
             raise UserError("no client has sent an update: there is nothing to combine")
@@ -109,16 +107,16 @@ class Aggregator(ABC):
         return message(sum(weights), sizes[0], self._combine(payloads, weights, sizes[0]))
 
     def check(self, received: bytes, size: int, weight: float, largest_norm: float | None = None) -> None:
-        """Refuse a message that would spoil the sum, as far as that can be seen.
+        """Reject a message that would corrupt the sum, as far as the aggregator can tell.
 
         Args:
-            received: the message.
-            size: that updates have.
-            weight: that the sender has.
-            largest_norm: of an update; None allows any. What is encrypted cannot be measured.
+            received: the message as sent by the client.
+            size: expected number of values.
+            weight: expected weight of the sender.
+            largest_norm: maximum Euclidean norm of an update; None allows any. Not checked on encrypted updates.
 
         Raises:
-            UserError: it is damaged, of another size or weight, not finite, or too long.
+            UserError: the message is damaged, its size or weight differs, or its values are not finite or too large.
         """
         claimed, values, payload = opened(received)
         if values != size:
@@ -129,76 +127,77 @@ class Aggregator(ABC):
 
     @abstractmethod
     def _check(self, payload: bytes, size: int, largest_norm: float | None) -> None:
-        """The payload alone; see `check`."""
+        """Check the payload of a message whose size and weight are correct."""
 
     @abstractmethod
     def _combine(self, payloads: Sequence[bytes], weights: Sequence[float], size: int) -> bytes:
-        """The payload of the sum."""
+        """Return the payload that encodes the sum of the weighted updates."""
 
 
 class Aggregation(ABC):
-    """A way to average.
+    """A protocol by which clients average their updates.
 
     Attributes:
-        error: the largest error of the mean that it is tested for, in units of the largest value; None where noise is
-            added on purpose.
+        error: maximum error of the mean in tests, in units of the largest value; None if the result is not the exact
+            mean by design.
+        delta: delta of (epsilon, delta)-differential privacy; 0 if the aggregation has none.
     """
 
     error: float | None
-    delta: float = 0.0  # of the epsilons, where there are any
+    delta: float = 0.0
 
     @abstractmethod
     def setup(self, clients: int, seeds: np.random.SeedSequence) -> tuple[list[Client], Aggregator]:
-        """Draw the keys, and give each party its own.
+        """Generate the keys and create the parties.
 
         Args:
-            clients: how many.
-            seeds: for noise. Keys and encryption take the operating system's randomness, whatever the seed.
+            clients: number of clients.
+            seeds: seeds of the noise. Keys and encryption always use the operating system's randomness.
         """
 
     def epsilon(self, rounds: int) -> float | None:
-        """The differential privacy of a client over that many rounds; None without any."""
+        """Return the client-level epsilon after a number of rounds; None without differential privacy."""
         return None
 
     def example_epsilon(self, rounds: int, local_epochs: int, batch_size: int, sizes: Sequence[int]) -> float | None:
-        """The differential privacy of one example being in the training or not, against who sees the means alone.
+        """Return the example-level epsilon, against an attacker who sees only the means.
 
         Args:
-            rounds: of the federation.
-            local_epochs: of a client in a round.
-            batch_size: of a client's steps.
-            sizes: per client, its examples.
+            rounds: number of rounds of the federation.
+            local_epochs: epochs that each client trains per round.
+            batch_size: examples per optimizer step of a client.
+            sizes: number of examples of each client.
 
         Returns:
-            Epsilon; None without any.
+            Epsilon, at the aggregation's `delta`; None without differential privacy.
         """
         return None
 
     def example_noise(self) -> ExampleNoise | None:
-        """What a client adds within its local training; None: it trains as it likes."""
+        """Return the clipping and noise of the local steps; None for ordinary local training."""
         return None
 
     def noise(self, weights: Sequence[float]) -> tuple[float, float] | None:
-        """The standard deviation per value of what is added to one client's message, and of what is in the mean.
+        """Return the standard deviation per value of the noise in one client's message and in the mean.
 
-        None where it is within the updates themselves.
+        None if the noise is already part of the updates, or unknown.
 
         Args:
-            weights: of the clients of a round.
+            weights: weights of the clients of a round.
         """
         return 0.0, 0.0
 
 
 def message(weight: float, size: int, payload: bytes, number: int = 0, nonce: bytes = NO_NONCE) -> bytes:
-    """Bytes that `opened` and `stamp` read."""
+    """Serialize a message; `opened` and `stamp` read it."""
     return HEAD.pack(MARK, weight, size, number, nonce) + payload
 
 
 def opened(received: bytes) -> tuple[float, int, bytes]:
-    """Weight, number of values and payload of a message.
+    """Parse a message into its weight, number of values and payload.
 
     Raises:
-        UserError: it is none.
+        UserError: the bytes are not a valid message.
     """
     _, weight, size, _, _ = _head(received)
     if not (np.isfinite(weight) and weight > 0 and size > 0):
@@ -207,10 +206,10 @@ def opened(received: bytes) -> tuple[float, int, bytes]:
 
 
 def stamp(received: bytes) -> tuple[int, bytes]:
-    """The round that a message names, the first being 0, and its nonce.
+    """Parse the round number (from 0) and the nonce of a message.
 
     Raises:
-        UserError: it is no message.
+        UserError: the bytes are not a valid message.
     """
     *_, number, nonce = _head(received)
     return number, nonce

@@ -1,4 +1,4 @@
-"""The aggregator adds noise to the sum: it must be trusted, for it sees every update."""
+"""Central differential privacy: a trusted aggregator, which sees every update, adds noise to the sum."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from veilbench.federated.aggregations.plain import PlainAggregator, PlainClient,
 
 
 class NoisyAggregator(PlainAggregator):
-    """Clips what it receives, adds, and adds noise for the client with the largest weight.
+    """Clips the updates, sums them, and adds noise scaled to the largest weight.
 
     Args:
-        clip: the largest Euclidean norm.
-        noise_multiplier: the noise's standard deviation in units of the sensitivity.
-        rng: draws the noise.
+        clip: maximum Euclidean norm of an update; longer ones are scaled down.
+        noise_multiplier: standard deviation of the noise in units of the sensitivity.
+        rng: generator of the noise.
     """
 
     def __init__(self, clip: float, noise_multiplier: float, rng: np.random.Generator) -> None:
@@ -33,27 +33,27 @@ class NoisyAggregator(PlainAggregator):
 
 
 class CentralDp(Gaussian):
-    """Differential privacy of one client against everybody but the aggregator (McMahan et al. 2018).
+    """Client-level differential privacy against all parties except the aggregator (McMahan et al. 2018).
 
-    Two federations are neighbours where one client's update is replaced by zeros; weights are public and stay as they
-    are. The noise fits the largest weight of the round, and those with less are hidden better than `epsilon` says.
-    The aggregator clips, so that a client that does not is no danger to the others. The arguments are those of
-    `Gaussian`, the noise in units of the largest weighted norm.
+    Two federations are neighbours if one client's update is replaced by zeros; the weights are public and unchanged.
+    The noise is scaled to the largest weight of the round; clients with smaller weights have more privacy than
+    `epsilon` states. Clipping is done by the aggregator, so a client that does not clip cannot harm the others'
+    privacy. The arguments are those of `Gaussian`; the noise is in units of the largest weighted norm.
     """
 
     def setup(self, clients: int, seeds: np.random.SeedSequence) -> tuple[list[Client], Aggregator]:
-        """See `Aggregation.setup`: the aggregator has the noise."""
+        """Create plain clients and an aggregator that adds the noise; there are no keys."""
         aggregator = NoisyAggregator(self.clip, self.noise_multiplier, np.random.default_rng(seeds))
         return [PlainClient(np.float32) for _ in range(clients)], aggregator
 
     def epsilon(self, rounds: int) -> float:
-        """Of a client's part in all the sums."""
+        """Return the client-level epsilon after a number of rounds."""
         return gaussian_epsilon(self.noise_multiplier, rounds, self.delta)
 
     def noise(self, weights: Sequence[float]) -> tuple[float, float]:
-        """See `Aggregation.noise`."""
+        """Return the noise of a message, which is 0, and of the mean, as standard deviations per value."""
         return 0.0, self.noise_multiplier * self.clip * max(weights) / sum(weights)
 
     def example_epsilon(self, rounds: int, local_epochs: int, batch_size: int, sizes: Sequence[int]) -> float:
-        """See `Aggregation.example_epsilon`: one example can turn a clipped update round, which is twice `clip`."""
+        """Return the example-level epsilon: one example can flip a clipped update, a sensitivity of twice `clip`."""
         return gaussian_epsilon(self.noise_multiplier / 2, rounds, self.delta)

@@ -1,4 +1,4 @@
-"""Encrypted sums by CKKS (Cheon et al. 2017), by TenSEAL: packed, and cheap."""
+"""Homomorphically encrypted sums by CKKS (Cheon et al. 2017) with TenSEAL; thousands of values per ciphertext."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from veilbench.federated.aggregations.base import Aggregation, Aggregator, Clien
 
 DEGREE = 8192
 SLOTS = DEGREE // 2
-MODULI = [60, 60]  # bits: one for the sums, one that SEAL keeps for keys; nothing is ever multiplied
+MODULI = [60, 60]  # bits: one modulus for the sums, one that SEAL reserves for keys; ciphertexts are never multiplied
 SCALE_BITS = 40
 LENGTH = struct.Struct("<I")
-LARGEST = 2.0 ** (MODULI[0] - SCALE_BITS - 2)  # of a sum: half of what the modulus holds
+LARGEST = 2.0 ** (MODULI[0] - SCALE_BITS - 2)  # largest magnitude of a sum: half of the modulus's range
 
-NOISE = 1e-8  # the largest that one encryption added to a value, of 150,000; it grows with the root of their number
+NOISE = 1e-8  # largest error of one encryption among 150,000 values; that of a sum grows with the root of its terms
 
 
 def grid(clients: int) -> float:
-    """The power of two that sent values are multiples of: so far apart that four times the noise is undone."""
+    """Return the quantisation step, a power of two, so large that rounding removes four times the expected noise."""
     return float(2.0 ** np.ceil(np.log2(2 * 4 * NOISE * np.sqrt(clients))))
 
 
 class Ciphertexts:
-    """A vector as ciphertexts of one size, and a context to work on them with.
+    """Deserializes vectors of CKKS ciphertexts in a given context.
 
     Args:
-        context: a TenSEAL context in bytes, with a secret key or without.
+        context: serialized TenSEAL context, with or without the secret key.
     """
 
     def __init__(self, context: bytes) -> None:
@@ -39,16 +39,16 @@ class Ciphertexts:
 
     @cached_property
     def context(self) -> Any:
-        """The context as TenSEAL's object."""
+        """The TenSEAL context object, deserialized on first use."""
         import tenseal
 
         return tenseal.context_from(self.stored)
 
     def vectors(self, payload: bytes, size: int) -> list[Any]:
-        """A payload's ciphertexts.
+        """Deserialize the ciphertexts of a payload.
 
         Raises:
-            UserError: these are none, or not as many as the size needs.
+            UserError: the payload is not a list of ciphertexts, or their number does not match `size`.
         """
         import tenseal
 
@@ -62,11 +62,11 @@ class Ciphertexts:
 
 
 class CkksClient(Client):
-    """Encrypts, and decrypts the sum.
+    """Encrypts its update and decrypts the sum.
 
     Args:
-        ciphertexts: with the secret key.
-        clients: how many there are: their sum must not run over.
+        ciphertexts: context with the secret key.
+        clients: number of clients; it limits the values, so that the sum cannot overflow.
     """
 
     def __init__(self, ciphertexts: Ciphertexts, clients: int) -> None:
@@ -88,15 +88,15 @@ class CkksClient(Client):
 
     def _open(self, payload: bytes, size: int) -> np.ndarray:
         pieces = [vector.decrypt() for vector in self.ciphertexts.vectors(payload, size)]
-        made: np.ndarray = np.rint(np.concatenate(pieces)[:size] / grid(self.clients)) * grid(self.clients)
-        return made
+        rounded: np.ndarray = np.rint(np.concatenate(pieces)[:size] / grid(self.clients)) * grid(self.clients)
+        return rounded
 
 
 class CkksAggregator(Aggregator):
-    """Adds ciphertexts; it has the public context, and no key.
+    """Adds ciphertexts; it holds the public context only.
 
     Args:
-        ciphertexts: without the secret key.
+        ciphertexts: context without the secret key.
     """
 
     def __init__(self, ciphertexts: Ciphertexts) -> None:
@@ -113,20 +113,20 @@ class CkksAggregator(Aggregator):
 
 
 class Ckks(Aggregation):
-    """Sums of ciphertexts; ring degree 8192, moduli of 60 and 60 bits, scale 2**40: 128 bits of security as by SEAL.
+    """CKKS with ring degree 8192, moduli of 60 and 60 bits and scale 2**40: 128 bits of security according to SEAL.
 
-    All clients share one secret key, so the aggregator together with any one client can read every update. Decrypted
-    sums carry an error of about 1e-8 that depends on the key, and whoever is shown many such sums in full precision
-    can learn about the key (Li and Micciancio 2021). Clients therefore send multiples of `grid`, and round what they
-    decrypt to multiples of it, which takes that error off: the mean is that of the rounded updates to the last digit,
-    and repeats though the keys do not. What is left is the rounding before, half of the grid's step for each client:
-    4e-7 of the mean, at most, for three whose weights are shares.
+    All clients share one secret key, so the aggregator colluding with any one client can read every update. Decrypted
+    sums carry an error of about 1e-8 that depends on the key, and an attacker who sees many such sums in full precision
+    can learn about the key (Li and Micciancio 2021). Clients therefore quantise their values to multiples of `grid`,
+    and round the decrypted sums to multiples of it, which removes that error: the result is exactly the mean of the
+    quantised updates, and is reproducible although the keys are not. The remaining error is the quantisation, half a
+    grid step per client: at most 4e-7 of the mean for three clients whose weights are shares.
     """
 
     error = 1e-6
 
     def setup(self, clients: int, seeds: np.random.SeedSequence) -> tuple[list[Client], Aggregator]:
-        """See `Aggregation.setup`: the secret key goes to the clients alone."""
+        """Generate a key pair; only the clients receive the secret key."""
         import tenseal
 
         context = tenseal.context(tenseal.SCHEME_TYPE.CKKS, DEGREE, coeff_mod_bit_sizes=MODULI)
@@ -138,18 +138,18 @@ class Ckks(Aggregation):
         return own, CkksAggregator(Ciphertexts(public))
 
     def noise(self, weights: Sequence[float]) -> tuple[float, float]:
-        """See `Aggregation.noise`: no more than every client's half a step."""
+        """Return 0 for a message, and an upper bound of the mean's error: half a grid step per client."""
         return 0.0, len(weights) * grid(len(weights)) / 2 / sum(weights)
 
 
 def joined(vectors: Iterable[Any]) -> bytes:
-    """Ciphertexts one after the other, the length before each."""
+    """Serialize ciphertexts, each preceded by its length in bytes."""
     pieces = (vector.serialize() for vector in vectors)
     return b"".join(LENGTH.pack(len(piece)) + piece for piece in pieces)
 
 
 def parted(payload: bytes) -> list[bytes]:
-    """The inverse of `joined`; what is cut off is left out."""
+    """Split a payload made by `joined`; empty if it is truncated."""
     pieces, at = [], 0
     while at + LENGTH.size <= len(payload):
         (length,) = LENGTH.unpack_from(payload, at)

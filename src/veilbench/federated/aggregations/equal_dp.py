@@ -1,4 +1,4 @@
-"""Central differential privacy in which every client counts the same, as Flower's own strategies need it."""
+"""Central differential privacy with equal client weights, as Flower's own strategies require."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from veilbench.federated.aggregations.plain import PlainClient, numbers
 
 
 class ClippingClient(PlainClient):
-    """Sends its update clipped, and without noise.
+    """Clips its update and sends it without noise.
 
     Args:
-        clip: the largest Euclidean norm.
+        clip: maximum Euclidean norm of an update; longer ones are scaled down.
     """
 
     def __init__(self, clip: float) -> None:
@@ -30,13 +30,13 @@ class ClippingClient(PlainClient):
 
 
 class EqualAggregator(NoisyAggregator):
-    """Adds noise to the mean of the updates, whatever weights they come with.
+    """Adds noise to the unweighted mean of the updates.
 
     Args:
-        clip: the largest Euclidean norm.
-        noise_multiplier: the noise's standard deviation in units of the sensitivity.
-        rng: draws the noise.
-        clips: whether it clips what it receives.
+        clip: maximum Euclidean norm of an update; longer ones are scaled down.
+        noise_multiplier: standard deviation of the noise in units of the sensitivity.
+        rng: generator of the noise.
+        clips: whether the aggregator clips the updates it receives.
     """
 
     def __init__(self, clip: float, noise_multiplier: float, rng: np.random.Generator, clips: bool) -> None:
@@ -51,17 +51,18 @@ class EqualAggregator(NoisyAggregator):
 
 
 class EqualDp(CentralDp):
-    """Differential privacy of one client against everybody but the aggregator, by an unweighted mean.
+    """Client-level differential privacy against all parties except the aggregator, with an unweighted mean.
 
-    A mean of n clipped updates moves by at most clip / n where one becomes zero, however many mails its client has, and
-    the noise is in units of that. With clients of unequal size it is less than `CentralDp` needs for the same epsilon.
+    If one of n clipped updates becomes zero, their mean moves by at most clip / n, however many mails the client has;
+    the noise is in units of that. With clients of unequal size, less noise is needed than in `CentralDp` for the same
+    epsilon.
 
     Args:
-        clip: the largest Euclidean norm.
-        noise_multiplier: the noise's standard deviation per value of the mean, in units of clip / n.
-        delta: of (epsilon, delta).
-        clips: who clips: the `server` what it receives, or each `client` its own update; then the epsilon is that of
-            clients who do so, and a client that does not can spoil the mean.
+        clip: maximum Euclidean norm of an update; longer ones are scaled down.
+        noise_multiplier: standard deviation of the noise per value of the mean, in units of clip / n.
+        delta: delta of (epsilon, delta)-differential privacy, in (0, 1); below 1 / clients to be meaningful.
+        clips: which side clips: the `server`, or each `client`. With `client`, epsilon only holds if all clients clip,
+            and one that does not can corrupt the mean.
     """
 
     def __init__(
@@ -75,11 +76,11 @@ class EqualDp(CentralDp):
         self.clips = clips
 
     def setup(self, clients: int, seeds: np.random.SeedSequence) -> tuple[list[Client], Aggregator]:
-        """See `Aggregation.setup`: the aggregator has the noise."""
+        """Create the clients and an aggregator that adds the noise; there are no keys."""
         at_server, rng = self.clips == "server", np.random.default_rng(seeds)
         own = [PlainClient(np.float32) if at_server else ClippingClient(self.clip) for _ in range(clients)]
         return list(own), EqualAggregator(self.clip, self.noise_multiplier, rng, at_server)
 
     def noise(self, weights: Sequence[float]) -> tuple[float, float]:
-        """See `Aggregation.noise`; the weights do not matter."""
+        """Return the noise of a message, which is 0, and of the mean, which does not depend on the weights."""
         return 0.0, self.noise_multiplier * self.clip / len(weights)

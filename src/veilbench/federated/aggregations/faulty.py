@@ -1,4 +1,4 @@
-"""Clients that misbehave on purpose, around any aggregation: to see what a federation makes of them."""
+"""Fault injection: wraps any aggregation with misbehaving clients, to test how a federation handles them."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ Kind = Literal["dies", "late", "nan", "wrong shape", "huge", "poisoned", "claims
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong.
+    """A fault of one client.
 
     Attributes:
-        client: whose.
-        kind: `dies` answers nothing; `late` answers after `seconds`; `nan`, `wrong shape`, `huge` (a million times) and
-            `poisoned` (ten times, the other way round) are what it sends; `claims more` gives itself the weight of all;
-            `replays` sends its update of the round before again; `rubbish` sends bytes that are nothing.
-        turn: which of the client's messages, the first being 0; all from there on.
-        seconds: of `late`.
+        client: number of the faulty client.
+        kind: `dies` never answers; `late` answers after `seconds`; `nan` sends NaNs; `wrong shape` drops the last
+            value; `huge` scales the update by 1e6; `poisoned` scales it by -10; `claims more` claims a weight of 1, the
+            sum of all shares; `replays` sends the previous message again; `rubbish` sends bytes that are no message.
+        turn: index of the client's first faulty message, from 0; all later ones are faulty too.
+        seconds: delay of `late`, in seconds.
     """
 
     client: Natural
@@ -36,18 +36,22 @@ class Fault:
 
 
 class FaultyClient(Client):
-    """Another client, with faults.
+    """Wraps a client and injects faults.
 
     Args:
-        inner: what it would be.
-        faults: its own.
+        inner: the client without faults.
+        faults: faults of this client.
     """
 
     def __init__(self, inner: Client, faults: Sequence[Fault]) -> None:
         self.inner, self.faults, self.turn, self.last = inner, list(faults), 0, b""
 
     def protect(self, update: np.ndarray, weight: float, number: int = 0) -> bytes:
-        """See `Client.protect`; faults are applied from the outside in."""
+        """Return the inner client's message with the faults applied.
+
+        Raises:
+            UserError: the client has died, or the inner client rejects the update.
+        """
         kinds = {fault.kind: fault for fault in self.faults if fault.turn <= self.turn}
         self.turn += 1
         if "dies" in kinds:
@@ -64,17 +68,17 @@ class FaultyClient(Client):
             return b"\x00" * 100
         if "wrong shape" in kinds:
             return self.inner.protect(update[:-1], weight, number)
-        if "nan" in kinds:  # an honest client would refuse; this one claims the update's size, and fills it with NaN
-            made = self.inner.protect(update, weight, number)
-            return made[: -len(opened(made)[2])] + b"\xff" * len(opened(made)[2])  # NaN in any width
+        if "nan" in kinds:  # an honest client refuses NaNs, so the payload of a valid message is overwritten
+            sent = self.inner.protect(update, weight, number)
+            return sent[: -len(opened(sent)[2])] + b"\xff" * len(opened(sent)[2])  # NaN in any float format
         if "claims more" in kinds:
-            made = self.inner.protect(update, weight, number)
-            return message(1.0, len(update), opened(made)[2], *stamp(made))
+            sent = self.inner.protect(update, weight, number)
+            return message(1.0, len(update), opened(sent)[2], *stamp(sent))
         factor = 1e6 if "huge" in kinds else -10 if "poisoned" in kinds else 1
         return self.inner.protect(update * factor, weight, number)
 
     def open(self, combined: bytes) -> np.ndarray:
-        """See `Client.open`."""
+        """Decode the aggregator's message as the inner client does."""
         return self.inner.open(combined)
 
     def _protect(self, update: np.ndarray, weight: float) -> bytes:
@@ -85,34 +89,34 @@ class FaultyClient(Client):
 
 
 class Faulty(Aggregation):
-    """Another aggregation, some of whose clients misbehave.
+    """Wraps an aggregation, some of whose clients misbehave.
 
     Args:
-        inner: the aggregation.
-        faults: of its clients.
+        inner: the aggregation to wrap; its privacy guarantees are reported unchanged.
+        faults: faults of the clients; a client may have several.
     """
 
     def __init__(self, inner: Aggregation, faults: Sequence[Fault]) -> None:
         self.inner, self.faults, self.error, self.delta = inner, list(faults), inner.error, inner.delta
 
     def setup(self, clients: int, seeds: np.random.SeedSequence) -> tuple[list[Client], Aggregator]:
-        """See `Aggregation.setup`."""
+        """Create the inner aggregation's parties and wrap the faulty clients."""
         own, aggregator = self.inner.setup(clients, seeds)
         faults = [[fault for fault in self.faults if fault.client == who] for who in range(clients)]
         return [FaultyClient(c, f) if f else c for c, f in zip(own, faults, strict=True)], aggregator
 
     def epsilon(self, rounds: int) -> float | None:
-        """See `Aggregation.epsilon`."""
+        """Return the inner aggregation's client-level epsilon."""
         return self.inner.epsilon(rounds)
 
     def example_epsilon(self, rounds: int, local_epochs: int, batch_size: int, sizes: Sequence[int]) -> float | None:
-        """See `Aggregation.example_epsilon`."""
+        """Return the inner aggregation's example-level epsilon."""
         return self.inner.example_epsilon(rounds, local_epochs, batch_size, sizes)
 
     def example_noise(self) -> ExampleNoise | None:
-        """See `Aggregation.example_noise`."""
+        """Return the inner aggregation's noise in the local steps."""
         return self.inner.example_noise()
 
     def noise(self, weights: Sequence[float]) -> tuple[float, float] | None:
-        """See `Aggregation.noise`."""
+        """Return the inner aggregation's noise in a message and in the mean."""
         return self.inner.noise(weights)

@@ -1,4 +1,4 @@
-"""What the aggregations with differential privacy share: they clip, add Gaussian noise, and count its worth."""
+"""Base class of the aggregations with differential privacy by clipping and Gaussian noise."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from veilbench.federated.aggregations.base import Aggregation
 
 
 class Gaussian(Aggregation):
-    """Clipping to a Euclidean norm, and noise in units of that norm.
+    """Clipping to a maximum Euclidean norm, and Gaussian noise in units of that norm.
 
-    The noise comes from a seeded generator: it repeats, for experiments, and is none to rely on elsewhere.
+    The noise comes from a seeded generator, so that experiments are reproducible. It is not cryptographically secure
+    and must not be used to protect real data.
 
     Args:
-        clip: the largest Euclidean norm.
-        noise_multiplier: the noise's standard deviation per value, in units that the subclass states.
-        delta: of (epsilon, delta).
+        clip: maximum Euclidean norm; longer vectors are scaled down.
+        noise_multiplier: standard deviation of the noise per value, in units that the subclass states.
+        delta: delta of (epsilon, delta)-differential privacy, in (0, 1).
     """
 
     error = None

@@ -1,4 +1,4 @@
-"""Clipping, Gaussian noise, and what they are worth."""
+"""Clipping, and privacy accounting of Gaussian noise."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from annotated_types import Ge, Le
 
 from veilbench.bench.limits import Delta, PositiveShare, require_value
 
-MOST_NOISE = 1e12  # squares of more do not fit into a float
+MOST_NOISE = 1e12  # the square of a larger value overflows
 
 
 def clipped(update: np.ndarray, norm: float) -> np.ndarray:
-    """The update, shortened to the Euclidean norm where it is longer."""
+    """Scale the update down to a maximum Euclidean norm."""
     length = float(np.linalg.norm(update))
     return update * (norm / length) if length > norm else update
 
 
 def steps_of(size: int, batch_size: int) -> int:
-    """Steps of one epoch over so many examples; each step draws every example with the chance 1 / steps."""
+    """Return the steps per epoch, ceil(size / batch_size); each samples every example with probability 1 / steps."""
     return max(1, -(-size // batch_size))
 
 
 def gaussian_epsilon(noise_multiplier: float, releases: int, delta: float, sample_rate: float = 1.0) -> float:
-    """The epsilon of so many Gaussian releases, by Renyi differential privacy, counted by Opacus.
+    """Return the epsilon of a number of Gaussian releases, by Opacus' accountant of Renyi differential privacy.
 
-    Mironov 2017; with samples Mironov, Talwar and Zhang 2019.
+    Renyi differential privacy is due to Mironov 2017; with subsampling, to Mironov, Talwar and Zhang 2019.
 
     Args:
-        noise_multiplier: the noise's standard deviation in units of the sensitivity; 0 for none.
-        releases: how many.
-        delta: of (epsilon, delta); see `bench.limits.Delta`.
-        sample_rate: the chance with which each release counts an example, drawn for each example apart.
+        noise_multiplier: standard deviation of the noise in units of the sensitivity; 0 for no noise.
+        releases: number of noisy releases that are composed.
+        delta: delta of (epsilon, delta)-differential privacy, in the range of `bench.limits.Delta`.
+        sample_rate: probability that a release includes an example, drawn independently per example (Poisson sampling).
 
     Returns:
-        Epsilon, 0 or more; infinite without noise, which is no privacy.
+        Epsilon, at least 0; infinite without noise.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -57,5 +57,5 @@ def gaussian_epsilon(noise_multiplier: float, releases: int, delta: float, sampl
     accountant.history = [(noise_multiplier, sample_rate, releases)]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Optimal order is the")  # the bound holds at any order
-        found = float(accountant.get_epsilon(delta=delta))
-    return max(0.0, found)  # a delta that is large for the noise is enough by itself, and Opacus goes below 0 then
+        epsilon = float(accountant.get_epsilon(delta=delta))
+    return max(0.0, epsilon)  # Opacus' bound is negative if delta alone suffices for this noise

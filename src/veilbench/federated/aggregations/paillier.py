@@ -1,4 +1,4 @@
-"""Encrypted sums by Paillier (1999), by phe: the source system's scheme, with a key of a size that holds."""
+"""Homomorphically encrypted sums by Paillier (1999) with phe: the source system's scheme, with a secure key length."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.limits import Count
 from veilbench.federated.aggregations.base import Aggregation, Aggregator, Client
 
-FRACTION_BITS = 40  # of fixed-point numbers
-SLOT_BITS = 64  # of one number among several in a plaintext: sums stay below 2**23 in magnitude
+FRACTION_BITS = 40  # fractional bits of fixed-point numbers
+SLOT_BITS = 64  # bits per number if a plaintext holds several: sums stay below 2**23 in magnitude
 LARGEST = 2.0 ** (SLOT_BITS - FRACTION_BITS - 2)
 
 
 class PaillierKeys:
-    """What a party knows of the key.
+    """The part of the key that a party holds, and the encoding of ciphertexts.
 
     Args:
-        modulus: n, public.
-        primes: p and q, for the clients alone.
-        slots: numbers in one plaintext.
-        encoding: see `Paillier`.
+        modulus: the public modulus n.
+        primes: the secret primes p and q, held by clients; None for the aggregator.
+        slots: numbers per plaintext.
+        encoding: `fixed` for fixed-point numbers, `float` for phe's floats with a public exponent each.
     """
 
     def __init__(
@@ -35,29 +35,29 @@ class PaillierKeys:
 
     @property
     def public(self) -> Any:
-        """The public key as phe's object."""
+        """The public key as an object of phe."""
         return phe().PaillierPublicKey(self.modulus)
 
     @property
     def private(self) -> Any:
-        """The private key as phe's object.
+        """The private key as an object of phe.
 
         Raises:
-            UserError: this party has none.
+            UserError: this party holds no private key.
         """
         if self.primes is None:
             raise UserError("this party holds no private key")
         return phe().PaillierPrivateKey(self.public, *self.primes)
 
     def count(self, size: int) -> int:
-        """Ciphertexts that so many numbers take."""
+        """Return the number of ciphertexts for `size` numbers."""
         return -(-size // self.slots)
 
     def read(self, payload: bytes, size: int) -> tuple[list[int], np.ndarray]:
-        """A payload's ciphertexts, and their public exponents, shape (count,), int32.
+        """Parse a payload into its ciphertexts and their public exponents, shape (count,), int32.
 
         Raises:
-            UserError: the payload has a wrong length.
+            UserError: the payload has a wrong length, or a number is not a ciphertext under this key.
         """
         count = self.count(size)
         if len(payload) != count * (self.width + 4):
@@ -69,16 +69,16 @@ class PaillierKeys:
         return sealed, np.frombuffer(payload[split:], np.int32)
 
     def write(self, sealed: Sequence[int], exponents: Sequence[int] | np.ndarray) -> bytes:
-        """The inverse of `read`."""
+        """Serialize ciphertexts and exponents; `read` is the inverse."""
         return b"".join(c.to_bytes(self.width, "big") for c in sealed) + np.asarray(exponents, np.int32).tobytes()
 
 
 class PaillierClient(Client):
-    """Encrypts with the public key, and decrypts the sum with the private one.
+    """Encrypts with the public key and decrypts the sum with the private key.
 
     Args:
-        keys: both.
-        clients: how many there are: their sum must not run over.
+        keys: the keys, including the private one.
+        clients: number of clients; it limits the values, so that the sum cannot overflow.
     """
 
     def __init__(self, keys: PaillierKeys, clients: int) -> None:
@@ -110,10 +110,10 @@ class PaillierClient(Client):
 
 
 class PaillierAggregator(Aggregator):
-    """Adds ciphertexts, which is multiplying them; it has the public modulus, and no key.
+    """Adds the encrypted numbers by multiplying ciphertexts; it holds the public key only.
 
     Args:
-        keys: the public one.
+        keys: the keys, without the private one.
     """
 
     def __init__(self, keys: PaillierKeys) -> None:
@@ -130,22 +130,22 @@ class PaillierAggregator(Aggregator):
             for sealed, _ in read[1:]:
                 product = [a * b % square for a, b in zip(product, sealed, strict=True)]
             return self.keys.write(product, read[0][1])
-        public, made = self.keys.public, []
+        public, sums = self.keys.public, []
         for place in range(size):
             terms = (phe().EncryptedNumber(public, sealed[place], int(e[place])) for sealed, e in read)
-            made.append(sum(terms, next(terms)))
-        return self.keys.write([number.ciphertext() for number in made], [number.exponent for number in made])
+            sums.append(sum(terms, next(terms)))
+        return self.keys.write([number.ciphertext() for number in sums], [number.exponent for number in sums])
 
 
 class Paillier(Aggregation):
-    """Sums of ciphertexts, one per weight; all clients share one private key, the aggregator has none.
+    """Paillier encryption with one private key that all clients share and the aggregator does not have.
 
     Args:
-        key_bits: of the modulus. The source system's 128 bits factor in a twentieth of a second.
-        encoding: `fixed`: fixed-point numbers with one exponent for all, which says nothing. `float`: phe's encoding of
-            floats, as in the source system, whose exponents travel in the clear and tell zero from all other
-            values, that is, which words a client has used. For demonstration only.
-        slots: fixed-point numbers in one ciphertext; the source system has one. At most 31 for 2,048 bits.
+        key_bits: length of the modulus in bits. The source system's 128 bits can be factored in 0.05 seconds.
+        encoding: `fixed`: fixed-point numbers with one common exponent, which reveals nothing. `float`: phe's encoding
+            of floats, as in the source system; its exponents are sent in the clear and distinguish zero from all other
+            values, which reveals the words that a client has used. For demonstration only.
+        slots: fixed-point numbers packed into one ciphertext; the source system has one. At most 31 for 2,048 bits.
     """
 
     error = 1e-9
@@ -163,7 +163,7 @@ class Paillier(Aggregation):
         self.key_bits, self.encoding, self.slots = key_bits, encoding, slots
 
     def setup(self, clients: int, seeds: np.random.SeedSequence) -> tuple[list[Client], Aggregator]:
-        """See `Aggregation.setup`: the primes go to the clients alone."""
+        """Generate a key pair; only the clients receive the primes."""
         public, private = phe().generate_paillier_keypair(n_length=self.key_bits)
         both = PaillierKeys(int(public.n), (int(private.p), int(private.q)), self.slots, self.encoding)
         modulus = PaillierKeys(int(public.n), None, self.slots, self.encoding)
@@ -171,14 +171,14 @@ class Paillier(Aggregation):
 
 
 def packed(values: np.ndarray, slots: int) -> list[int]:
-    """Whole numbers below 2**62 in magnitude as digits of larger ones, `slots` in each, the first lowest."""
+    """Pack integers below 2**62 in magnitude into larger ones, `slots` in each, the first in the lowest bits."""
     numbers = [int(value) for value in values]
     groups = (numbers[i : i + slots] for i in range(0, len(numbers), slots))
     return [sum(value << (SLOT_BITS * place) for place, value in enumerate(group)) for group in groups]
 
 
 def unpacked(numbers: Sequence[int], slots: int) -> np.ndarray:
-    """The inverse of `packed`, shape (len(numbers) * slots,), float64; digits are signed, and may be sums."""
+    """Unpack integers made by `packed`, or sums of them: signed values, shape (len(numbers) * slots,), float64."""
     digits = []
     for number in numbers:
         for _ in range(slots):
@@ -190,10 +190,10 @@ def unpacked(numbers: Sequence[int], slots: int) -> np.ndarray:
 
 
 def phe() -> Any:
-    """The library, which is not installed by default.
+    """Import phe, an optional dependency.
 
     Raises:
-        UserError: it is not there.
+        UserError: phe is not installed.
     """
     try:
         from phe import paillier

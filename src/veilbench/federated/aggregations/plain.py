@@ -1,4 +1,4 @@
-"""No protection: the aggregator sees every update."""
+"""Federated averaging without protection: the aggregator sees every update."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from veilbench.federated.aggregations.base import Aggregation, Aggregator, Clien
 
 
 class PlainClient(Client):
-    """Sends its update as it is.
+    """Sends its update unprotected.
 
     Args:
-        dtype: of the numbers on the wire.
+        dtype: NumPy type of the values in a client's message.
     """
 
     def __init__(self, dtype: type) -> None:
@@ -29,10 +29,10 @@ class PlainClient(Client):
 
 
 class PlainAggregator(Aggregator):
-    """Adds updates that it can read.
+    """Sums updates sent in the clear.
 
     Args:
-        dtype: of the numbers on the wire.
+        dtype: NumPy type of the values in a client's message.
     """
 
     def __init__(self, dtype: type) -> None:
@@ -50,10 +50,10 @@ class PlainAggregator(Aggregator):
 
 
 class Plain(Aggregation):
-    """Federated averaging as it was proposed (McMahan et al. 2017).
+    """Federated averaging (McMahan et al. 2017).
 
     Args:
-        bits: of each number that a client sends. With 64 the mean is exact to the last digit of a float32 model.
+        bits: bits per value that a client sends. With 64 the mean is exact to the last digit of a float32 model.
     """
 
     error = 1e-7
@@ -62,16 +62,16 @@ class Plain(Aggregation):
         self.bits = bits
 
     def setup(self, clients: int, seeds: np.random.SeedSequence) -> tuple[list[Client], Aggregator]:
-        """See `Aggregation.setup`; there are no keys."""
+        """Create the clients and the aggregator; there are no keys."""
         dtype = np.float32 if self.bits == 32 else np.float64
         return [PlainClient(dtype) for _ in range(clients)], PlainAggregator(dtype)
 
 
 def numbers(payload: bytes, dtype: type, size: int) -> np.ndarray:
-    """A payload of plain numbers, shape (size,), float64.
+    """Parse a payload of unprotected values, shape (size,), float64.
 
     Raises:
-        UserError: there are fewer or more, or one is not finite.
+        UserError: the number of values is not `size`, or one is not finite.
     """
     if len(payload) != size * np.dtype(dtype).itemsize:
         raise UserError(f"{len(payload)} bytes do not hold {size} numbers of type {np.dtype(dtype).name}")

@@ -1,4 +1,4 @@
-"""Robust rules in the place of the mean: the aggregator must see every update to compare them."""
+"""Robust aggregation rules instead of the mean; the aggregator must see every update to compare them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Rule = Literal["median", "trimmed_mean", "krum"]
 
 
 class RobustAggregator(PlainAggregator):
-    """Applies a rule to updates that it can read.
+    """Applies a robust rule to updates sent in the clear.
 
     Args:
-        rule: see `Robust`.
-        share: see `Robust`.
-        malicious: see `Robust`.
+        rule: rule to apply: `median`, `trimmed_mean` or `krum`.
+        share: share of the clients that `trimmed_mean` drops at each end.
+        malicious: number of malicious clients that `krum` assumes.
     """
 
     def __init__(self, rule: Rule, share: float, malicious: int) -> None:
@@ -33,10 +33,10 @@ class RobustAggregator(PlainAggregator):
     def _combine(self, payloads: Sequence[bytes], weights: Sequence[float], size: int) -> bytes:
         updates = np.stack([numbers(payload, self.dtype, size) for payload in payloads])
         try:
-            made = self._ruled(updates)
+            combined = self._ruled(updates)
         except ValueError as error:
             raise UserError(f"aggregation.rule={self.rule}: {error}") from error
-        return bytes((made * sum(weights)).tobytes())
+        return bytes((combined * sum(weights)).tobytes())
 
     def _ruled(self, updates: np.ndarray) -> np.ndarray:
         if self.rule == "median":
@@ -48,12 +48,12 @@ class RobustAggregator(PlainAggregator):
 
 
 class Robust(Aggregation):
-    """Median, trimmed mean or Krum, see `federated.rules`; every client counts as much as any other.
+    """Median, trimmed mean or Krum, as defined in `federated.rules`; the clients' weights are ignored.
 
     Args:
-        rule: which one.
-        share: of the clients that `trimmed_mean` cuts off at each end.
-        malicious: clients that `krum` expects to be poisoned.
+        rule: rule that replaces the mean: `median`, `trimmed_mean` or `krum`.
+        share: share of the clients that `trimmed_mean` drops at each end, in [0, 0.5).
+        malicious: number of malicious clients that `krum` assumes; it needs at least `malicious + 3` clients.
     """
 
     error = None
@@ -67,6 +67,6 @@ class Robust(Aggregation):
         self.rule, self.share, self.malicious = rule, share, malicious
 
     def setup(self, clients: int, seeds: np.random.SeedSequence) -> tuple[list[Client], Aggregator]:
-        """See `Aggregation.setup`; there are no keys."""
+        """Create the clients and the aggregator; there are no keys."""
         aggregator = RobustAggregator(self.rule, self.share, self.malicious)
         return [PlainClient(np.float32) for _ in range(clients)], aggregator

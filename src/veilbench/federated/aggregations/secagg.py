@@ -1,4 +1,4 @@
-"""Secure aggregation (Bonawitz et al. 2017, Bell et al. 2020) on Flower's primitives: masks that cancel in the sum."""
+"""Secure aggregation (Bonawitz et al. 2017, Bell et al. 2020) with Flower's primitives: masks cancel in the sum."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ from veilbench.federated.aggregations.secagg_post import Post
 
 
 class Secagg(Aggregation):
-    """SecAgg+ as Flower has it, in four phases of a round: keys, shares, masked updates, unmasking.
+    """SecAgg+ as in Flower, in four phases per round: keys, shares, masked updates, unmasking.
 
-    Flower's workflow takes its older API alone, so that the protocol is written out here, on Flower's key agreement
-    (ECDH over P-384, HKDF), Shamir's shares and encryption. Two parts of Flower 1.41 are not taken over. Its masks come
-    from the Mersenne Twister, seeded with the 32 bits that its 256-bit secret is folded to: 2**32 tries, or linear
-    algebra on known zeros, undo them; here it is AES-256 in counter mode. Its quantisation draws at random; here it is
-    to the nearest, so that the mean repeats to the last digit whatever the keys are.
+    Flower's workflow supports only its older API, so the protocol is implemented here with Flower's key agreement
+    (ECDH over P-384, HKDF), Shamir secret sharing and encryption. Two parts of Flower 1.41 are replaced. Its masks come
+    from the Mersenne Twister, seeded with 32 bits to which its 256-bit secret is reduced: 2**32 trials, or linear
+    algebra on known zeros, remove them; here they come from AES-256 in counter mode. Its quantisation is stochastic;
+    here values are rounded to the nearest, so that the mean is reproducible whatever the keys are.
 
-    The aggregator learns the sum, and who took part. It is trusted to keep to the protocol and to hand on the keys that
-    it was sent: with keys of its own making in their place it would be the neighbour of everybody. Clients below the
-    threshold that collude with it learn no update of another; a sum of two clients is known to each of the two.
+    The aggregator learns the sum and which clients took part. It must be honest-but-curious: it follows the protocol
+    and forwards the clients' keys unchanged; if it replaced them by its own, it could remove every mask. Clients that
+    collude with it learn no other client's update while they are fewer than the threshold. In a sum of two clients,
+    each can compute the other's update.
 
     Args:
-        threshold: share of a neighbourhood, the client itself included, that must be there to unmask.
-        neighbours: that a client shares secrets with, drawn anew in each round, half of them to each side in a ring;
-            an even number. None: all the others.
-        largest: magnitude of a weighted value; a client with a larger one leaves itself out.
-        bits: of a number on the wire.
+        threshold: share of a neighbourhood, including the client itself, that must respond for unmasking; in (0.5, 1].
+        neighbours: number of clients with which a client shares secrets, even: half of them on each side of a ring that
+            is redrawn in every round. None uses all the others.
+        largest: maximum magnitude of a weighted value; a client that exceeds it does not take part in the round.
+        bits: bits per masked value.
     """
 
     error = 1e-6
@@ -51,8 +52,8 @@ class Secagg(Aggregation):
         self.threshold, self.neighbours, self.largest, self.bits = threshold, neighbours, largest, bits
 
     def setup(self, clients: int, seeds: np.random.SeedSequence) -> tuple[list[Client], Aggregator]:
-        """See `Aggregation.setup`: keys are made in each round, see `Aggregator.begin`; the seeds draw the ring."""
-        flower_encryption()  # loaded here, so that no round is charged for it
+        """Create the parties. `seeds` draw the ring of neighbours; keys are generated in every round."""
+        flower_encryption()  # imported here so that no round is charged for the import
         ring = self.ring(clients)
         own = [SecaggClient(number, ring) for number in range(clients)]
         post = Post({client.number: client.answer for client in own})
@@ -60,9 +61,9 @@ class Secagg(Aggregation):
         return list(own), SecaggAggregator(post, ring, self.threshold, self.neighbours, rng)
 
     def ring(self, clients: int) -> Ring:
-        """What numbers are quantised to."""
+        """Return the ring of integers to which values are quantised."""
         return Ring(clients, self.largest, self.bits)
 
     def noise(self, weights: Sequence[float]) -> tuple[float, float]:
-        """See `Aggregation.noise`: no more than every client's half a step."""
+        """Return 0 for a message, and an upper bound of the mean's error: half a quantisation step per client."""
         return 0.0, len(weights) * self.ring(len(weights)).step / 2 / sum(weights)

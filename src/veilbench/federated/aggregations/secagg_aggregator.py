@@ -1,4 +1,4 @@
-"""The aggregator of secure aggregation: it hands on keys and shares, adds masked updates, and takes the masks off."""
+"""The aggregator of secure aggregation: it forwards keys and shares, adds masked updates, and removes the masks."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ Answers = dict[int, dict[str, Any]]
 
 
 class SecaggAggregator(Aggregator):
-    """Its side of all rounds.
+    """The aggregator's side of the protocol, for all rounds.
 
     Args:
-        post: to the clients and back.
-        ring: that masks are added in.
-        threshold: see `Secagg`.
-        neighbours: see `Secagg`.
-        rng: draws who is whose neighbour.
+        post: transport to the clients and back.
+        ring: integers in which updates and masks are added.
+        threshold: share of a neighbourhood that must respond for unmasking.
+        neighbours: number of neighbours of a client; None for all the others.
+        rng: generator that draws the order of the clients in the ring of neighbours.
     """
 
     def __init__(
         self, post: Post, ring: Ring, threshold: float, neighbours: int | None, rng: np.random.Generator
     ) -> None:
         self.post, self.ring, self.threshold, self.neighbours, self.rng = post, ring, threshold, neighbours, rng
-        self.near: dict[int, set[int]] = {}  # per client of the round, its neighbours and itself
+        self.near: dict[int, set[int]] = {}  # per client of the round: its neighbours and itself
         self.keys: dict[int, bytes] = {}
-        self.seeds: dict[int, bytes] = {}  # of the last round's private masks, as they were rebuilt
-        self.shared: set[int] = set()  # clients of the round that have shared their secrets
-        self.refused: list[str] = []  # why there was no answer, in this round
+        self.seeds: dict[int, bytes] = {}  # reconstructed seeds of the last round's private masks
+        self.shared: set[int] = set()  # clients that have shared their secrets in this round
+        self.refused: list[str] = []  # reasons for missing answers in this round
         self.spent: dict[str, float] = {}
 
     def begin(self, members: Sequence[int]) -> None:
-        """See `Aggregator.begin`: keys, shares and their forwarding.
+        """Start a round: collect the clients' keys and shares, and forward them to the neighbours.
 
         Raises:
-            UserError: too few clients have answered.
+            UserError: too few clients answered.
         """
         self.post.letters.clear()
         self.refused.clear()
@@ -67,12 +67,16 @@ class SecaggAggregator(Aggregator):
         self._enough(self._asked("forward", forwarded), "an answer to the shares")
 
     def combine(self, messages: Sequence[bytes], senders: Sequence[int] | None = None) -> bytes:
-        """See `Aggregator.combine`."""
+        """Sum the masked updates and remove the masks with the help of the clients that sent one.
+
+        Raises:
+            UserError: a sender did not take part in the round, or too few clients answered.
+        """
         self.senders = list(range(len(messages))) if senders is None else list(senders)
         return super().combine(messages, senders)
 
     def costs(self) -> dict[str, float]:
-        """See `Aggregator.costs`."""
+        """Return the seconds of each phase, and the bytes of the protocol messages per client of the last round."""
         up = sum(len(letter.content) for letter in self.post.letters if letter.up)
         down = sum(len(letter.content) for letter in self.post.letters if not letter.up)
         return self.spent | {"letters_bytes_up": up / len(self.near), "letters_bytes_down": down / len(self.near)}
@@ -106,14 +110,18 @@ class SecaggAggregator(Aggregator):
         return self.ring.values(total).tobytes()
 
     def _left_by(self, who: int, private: bytes, alive: set[int], size: int) -> np.ndarray:
-        """What the neighbours of a client that has gone have added for it in vain."""
+        """Return the sum of the pairwise masks that neighbours added for a client that dropped out."""
         total = np.zeros(size, self.ring.dtype)
         for near in sorted(self._of(who, alive)):
             total = total + signed(self.ring.mask(shared_seed(private, self.keys[near]), size), near, who)
         return total
 
     def _rebuilt(self, answers: Answers, name: str, who: int) -> bytes:
-        """A client's secret, from its neighbours' shares."""
+        """Reconstruct a client's secret from its neighbours' shares.
+
+        Raises:
+            UserError: there are too few shares, or they are inconsistent.
+        """
         shares = [bytes.fromhex(answer[name][str(who)]) for answer in answers.values() if str(who) in answer[name]]
         if len(shares) < self._least(who):
             raise UserError(
@@ -126,7 +134,7 @@ class SecaggAggregator(Aggregator):
             raise UserError(f"the shares of a secret of client {who} do not fit together") from error
 
     def _asked(self, phase: str, letters: dict[int, dict[str, Any]]) -> Answers:
-        """The answers of those who give one."""
+        """Send one message to each client and return the answers of those that respond."""
         answers: Answers = {}
         with self._timed(f"{phase}_seconds"):
             for who, letter in letters.items():
@@ -152,10 +160,10 @@ class SecaggAggregator(Aggregator):
         return max(2, math.ceil(self.threshold * len(self.near[who])))
 
     def _enough(self, there: Iterable[int], what: str) -> None:
-        """Every client that is there has as many neighbours there as its threshold asks for.
+        """Check that enough neighbours of every responding client have responded too.
 
         Raises:
-            UserError: one has too few.
+            UserError: a client has fewer responding neighbours than its threshold.
         """
         there = set(there)
         for who in sorted(there or self.near):
@@ -168,11 +176,11 @@ class SecaggAggregator(Aggregator):
 
 
 def neighbourhoods(ring: Sequence[int], neighbours: int | None) -> dict[int, set[int]]:
-    """Per client the neighbours in a ring, half of them to each side, and itself (Bell et al. 2020).
+    """Return each client's neighbours in a ring, half of them on each side, and itself (Bell et al. 2020).
 
     Args:
-        ring: the clients, around it.
-        neighbours: of a client; None for all.
+        ring: the clients' numbers in the order of the ring.
+        neighbours: number of neighbours of a client, even; None for all the others.
     """
     half = len(ring) if neighbours is None else neighbours // 2
     return {who: {ring[(at + by) % len(ring)] for by in range(-half, half + 1)} for at, who in enumerate(ring)}

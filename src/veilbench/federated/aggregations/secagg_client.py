@@ -1,4 +1,4 @@
-"""A client of secure aggregation: its keys, its shares of others' secrets, its masks."""
+"""A client of secure aggregation: its keys, its masks, and its shares of other clients' secrets."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ NEXT = {"shares": "forward", "forward": "mask", "unmask": "keys"}  # phases of a
 
 
 class SecaggClient(Client):
-    """Answers the aggregator's letters, one of each phase in a round, and refuses what would open a single update.
+    """Answers the aggregator's requests, one per phase and round, and refuses those that would reveal one update.
 
     Args:
-        number: its own.
-        ring: that masks are added in.
+        number: the client's number.
+        ring: integers in which updates and masks are added.
     """
 
     def __init__(self, number: int, ring: Ring) -> None:
@@ -33,14 +33,14 @@ class SecaggClient(Client):
         self.due = "keys"
 
     def answer(self, content: bytes) -> bytes:
-        """The answer to one letter.
+        """Answer one serialized request of the aggregator.
 
         Raises:
-            UserError: it is not the letter that is due, or asks for what must not be told.
+            UserError: the request does not belong to the current phase, or would reveal a secret.
         """
         letter = json.loads(content)
         phase = letter.pop("phase")
-        if phase == "keys":  # a new round; whatever was left of an old one is forgotten
+        if phase == "keys":  # a new round discards the state of an unfinished one
             return json.dumps(self._keys()).encode()
         if phase != self.due or phase not in ("shares", "forward", "unmask"):
             raise UserError(f"client {self.number} was sent a letter on {phase}, and {self.due} is due")
@@ -49,21 +49,21 @@ class SecaggClient(Client):
             "forward": self._forwarded,
             "unmask": self._unmasked,
         }
-        made = answers[phase](**letter)
+        answer = answers[phase](**letter)
         self.due = NEXT[phase]
-        return json.dumps(made).encode()
+        return json.dumps(answer).encode()
 
     def _keys(self) -> Answer:
-        """Two fresh pairs of keys: for masks, and for letters to other clients."""
-        made = flower("supercore.primitives.asymmetric")
-        pairs = {name: made.generate_key_pairs() for name in ("mask", "letter")}
-        self.private = {name: made.private_key_to_bytes(own) for name, (own, _) in pairs.items()}
-        self.public = {name: made.public_key_to_bytes(public).decode() for name, (_, public) in pairs.items()}
+        """Generate two key pairs: one for masks, one to encrypt shares for other clients."""
+        keys = flower("supercore.primitives.asymmetric")
+        pairs = {name: keys.generate_key_pairs() for name in ("mask", "letter")}
+        self.private = {name: keys.private_key_to_bytes(private) for name, (private, _) in pairs.items()}
+        self.public = {name: keys.public_key_to_bytes(public).decode() for name, (_, public) in pairs.items()}
         self.due = "shares"
         return self.public
 
     def _shares(self, threshold: int, keys: dict[str, dict[str, str]]) -> Answer:
-        """Shares of its own two secrets, encrypted for each neighbour."""
+        """Split the client's two secrets into shares, encrypted for each neighbour."""
         self.roster = {int(who): {name: key.encode() for name, key in own.items()} for who, own in keys.items()}
         self.threshold = threshold
         self._check_roster()
@@ -83,7 +83,14 @@ class SecaggClient(Client):
         return {"ciphertexts": sealed}
 
     def _check_roster(self) -> None:
-        """Half of the neighbours, or fewer, must not suffice: the aggregator could ask each half for one secret."""
+        """Check the neighbours' keys and the threshold.
+
+        The threshold must exceed half of the neighbourhood: otherwise the aggregator could ask one half for the seed
+        and the other for the key of the same client.
+
+        Raises:
+            UserError: the threshold is out of range, or keys are repeated or not the client's own.
+        """
         if 2 * self.threshold <= len(self.roster) or self.threshold < 2 or self.threshold > len(self.roster):
             raise UserError(f"client {self.number} refuses a threshold of {self.threshold} of {len(self.roster)}")
         if self.roster.get(self.number) != {name: key.encode() for name, key in self.public.items()}:
@@ -95,13 +102,13 @@ class SecaggClient(Client):
         return base64.urlsafe_b64encode(shared_seed(self.private["letter"], self.roster[who]["letter"]))
 
     def _forwarded(self, ciphertexts: dict[str, str]) -> Answer:
-        """Keep the shares of who has shared; those alone does it mask against."""
+        """Store the shares of the neighbours that sent theirs; pairwise masks are added for these only."""
         unpack = flower("common.secure_aggregation.secaggplus_utils").share_keys_plaintext_separate
         secrets = flower_encryption()
         for who, sealed in ((int(name), token) for name, token in ciphertexts.items()):
             try:
                 source, to, *shares = unpack(secrets.decrypt(self._fernet(who), sealed.encode()))
-            except Exception as error:  # the library's own, of an empty text
+            except Exception as error:  # the library's errors have an empty message
                 raise UserError(f"client {self.number} cannot open the shares of client {who}") from error
             if (source, to) != (who, self.number):
                 raise UserError(f"client {self.number} was sent shares of {source} for {to} as of {who}")
@@ -111,7 +118,7 @@ class SecaggClient(Client):
         return {}
 
     def _protect(self, update: np.ndarray, weight: float) -> bytes:
-        if self.due != "mask":  # a mask that hides two updates hides neither
+        if self.due != "mask":  # two updates with the same mask would reveal their difference
             raise UserError("it takes no part in this round's secure aggregation, or has sent its update already")
         masked = self.ring.numbers(weight * update)
         self.due = "unmask"
@@ -122,7 +129,11 @@ class SecaggClient(Client):
         return bytes(masked.tobytes())
 
     def _unmasked(self, alive: list[int], gone: list[int]) -> Answer:
-        """Shares of the seeds of who has sent, of the keys of who has not; never both of anybody."""
+        """Return shares of the seeds of clients that sent an update and of the keys of those that did not.
+
+        Raises:
+            UserError: both secrets of one client are requested, or too few clients sent an update.
+        """
         if set(alive) & set(gone):
             raise UserError(f"client {self.number} was asked for both secrets of a client")
         if len(set(alive)) < self.threshold or not set(alive) | set(gone) <= self.held.keys():
@@ -139,5 +150,5 @@ class SecaggClient(Client):
 
 
 def flower_encryption() -> Any:
-    """Flower's symmetric encryption: Fernet, which is AES-128 in CBC mode with an HMAC."""
+    """Import Flower's symmetric encryption: Fernet, which is AES-128 in CBC mode with an HMAC."""
     return flower("common.secure_aggregation.crypto.symmetric_encryption")

@@ -1,4 +1,4 @@
-"""Numbers as integers of a ring, and masks that are added to them there."""
+"""Quantisation to integers modulo a power of two, and masks that are added to them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from veilbench.federated.flower_library import flower
 
 @dataclass(frozen=True)
 class Ring:
-    """Integers modulo 2**bits, in which so many clients' values can be added without running over.
+    """Integers modulo 2**bits, in which the values of `clients` clients can be added without overflow.
 
     Attributes:
-        clients: at most, in one sum.
-        largest: of a value's magnitude.
-        bits: of the modulus.
+        clients: maximum number of terms in a sum.
+        largest: maximum magnitude of a value.
+        bits: the modulus is 2**bits.
     """
 
     clients: int
@@ -28,36 +28,36 @@ class Ring:
 
     @property
     def dtype(self) -> np.dtype[np.unsignedinteger]:
-        """Of a number on the wire, little end first."""
+        """Type of a masked value in a message: an unsigned little-endian integer."""
         return np.dtype(f"<u{self.bits // 8}")
 
     @property
     def step(self) -> float:
-        """Between two values that differ; a value's error is half of it, at most."""
+        """Quantisation step; the error of a value is at most half of it."""
         levels: int = 2 ** (self.bits - 1) - 1
         return self.largest / (levels // self.clients)
 
     def numbers(self, values: np.ndarray) -> np.ndarray:
-        """Values to integers, to the nearest: unlike Flower's draw this repeats.
+        """Quantise values to the nearest integers; unlike Flower's stochastic rounding this is reproducible.
 
         Raises:
-            UserError: a value is too large.
+            UserError: a value's magnitude exceeds `largest`.
         """
         if (found := float(np.abs(values).max())) > self.largest:
             raise UserError(
                 f"a weighted value of {found:g} is too large for secure aggregation: at most {self.largest:g}; "
                 "give weights as shares, or raise aggregation.largest"
             )
-        made: np.ndarray = np.rint(values / self.step).astype(np.int64).astype(self.dtype)
-        return made
+        quantised: np.ndarray = np.rint(values / self.step).astype(np.int64).astype(self.dtype)
+        return quantised
 
     def values(self, numbers: np.ndarray) -> np.ndarray:
-        """The inverse, also of a sum, up to the error of each."""
-        made: np.ndarray = numbers.view(f"<i{self.bits // 8}") * self.step
-        return made
+        """Convert integers, or sums of them, back to values; the inverse of `numbers` up to the quantisation error."""
+        values: np.ndarray = numbers.view(f"<i{self.bits // 8}") * self.step
+        return values
 
     def mask(self, seed: bytes, size: int) -> np.ndarray:
-        """That many uniform integers from 32 bytes: AES-256 in counter mode (Bonawitz et al. 2017, section 3.3)."""
+        """Expand a 32-byte seed to `size` uniform integers by AES-256-CTR (Bonawitz et al. 2017, section 3.3)."""
         from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
         stream = Cipher(algorithms.AES(seed), modes.CTR(bytes(16))).encryptor()
@@ -65,14 +65,14 @@ class Ring:
 
 
 def shared_seed(private: bytes, public: bytes) -> bytes:
-    """What two parties agree on, 32 bytes: Flower's ECDH over P-384 and HKDF."""
+    """Derive the 32-byte secret that two parties share, by Flower's ECDH over P-384 and HKDF."""
     keys = flower("supercore.primitives.asymmetric")
-    made = flower("common.secure_aggregation.crypto.symmetric_encryption").generate_shared_key(
+    secret = flower("common.secure_aggregation.crypto.symmetric_encryption").generate_shared_key(
         keys.bytes_to_private_key(private), keys.bytes_to_public_key(public)
     )
-    return base64.urlsafe_b64decode(made)
+    return base64.urlsafe_b64decode(secret)
 
 
 def signed(numbers: np.ndarray, first: int, second: int) -> np.ndarray:
-    """The mask between two clients as the first adds it: the second adds its inverse."""
+    """Return a pairwise mask with the sign with which `first` adds it; `second` adds the negative."""
     return numbers if first > second else -numbers

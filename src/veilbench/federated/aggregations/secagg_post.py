@@ -1,4 +1,4 @@
-"""What passes between an aggregator and its clients beside the updates, within one process."""
+"""In-process transport of the protocol messages between aggregator and clients, other than the updates."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from veilbench.bench.errors import UserError
 
 @dataclass(frozen=True)
 class Letter:
-    """One message.
+    """One protocol message.
 
     Attributes:
-        client: who sent it, or was sent it.
-        up: whether to the aggregator.
-        content: as it went.
+        client: number of the client that sent or received it.
+        up: True from the client to the aggregator, False for the other direction.
+        content: the serialized message.
     """
 
     client: int
@@ -26,22 +26,22 @@ class Letter:
 
 
 class Post:
-    """Hands letters over and keeps a copy of each: the aggregator sees these, the updates' messages, and nothing else.
+    """Delivers protocol messages and records them: with the updates' messages, they are all the aggregator sees.
 
     Args:
-        parties: per client, what answers a letter.
+        parties: for each client, the function that answers a message.
     """
 
     def __init__(self, parties: dict[int, Callable[[bytes], bytes]]) -> None:
         self.parties = parties
-        self.gone: set[int] = set()  # clients that answer nothing any more
+        self.gone: set[int] = set()  # clients that no longer answer
         self.letters: list[Letter] = []
 
     def ask(self, client: int, asked: dict[str, Any]) -> dict[str, Any]:
-        """A client's answer.
+        """Send a request to a client and return its answer.
 
         Raises:
-            UserError: it has gone, or refuses.
+            UserError: the client is gone, or refuses to answer.
         """
         if client in self.gone:
             raise UserError(f"client {client} has gone without an answer")

@@ -1,4 +1,4 @@
-"""Every client adds noise to its whole update before anything leaves it."""
+"""Client-level local differential privacy: every client adds noise to its update before sending it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class NoisyClient(PlainClient):
     """Clips its update and adds noise to it.
 
     Args:
-        clip: the largest Euclidean norm.
-        deviation: of the noise, per value.
-        rng: draws the noise.
+        clip: maximum Euclidean norm of the update; a longer one is scaled down.
+        deviation: standard deviation of the noise per value.
+        rng: generator of the noise.
     """
 
     def __init__(self, clip: float, deviation: float, rng: np.random.Generator) -> None:
@@ -31,26 +31,26 @@ class NoisyClient(PlainClient):
 
 
 class UpdateDp(Gaussian):
-    """Local differential privacy of a client's whole update, against everybody, the aggregator included.
+    """Local differential privacy of a client's whole update, against all other parties including the aggregator.
 
-    Any two clipped updates lie at most 2 * clip apart, which is the sensitivity that `epsilon` counts with. The
-    arguments are those of `Gaussian`, the noise in units of `clip`. See `LocalDp` for noise on single examples.
+    Any two clipped updates differ by at most 2 * clip in norm, the sensitivity used for `epsilon`. The arguments are
+    those of `Gaussian`; the noise is in units of `clip`. `LocalDp` protects single examples instead.
     """
 
     def setup(self, clients: int, seeds: np.random.SeedSequence) -> tuple[list[Client], Aggregator]:
-        """See `Aggregation.setup`: each client has its own noise."""
+        """Create clients with independent noise and a plain aggregator; there are no keys."""
         deviation, draws = self.noise_multiplier * self.clip, map(np.random.default_rng, seeds.spawn(clients))
         return [NoisyClient(self.clip, deviation, rng) for rng in draws], PlainAggregator(np.float32)
 
     def epsilon(self, rounds: int) -> float:
-        """Of a client's updates over all rounds, whatever the others do."""
+        """Return the epsilon of a client's updates over all rounds; it does not depend on the other clients."""
         return gaussian_epsilon(self.noise_multiplier / 2, rounds, self.delta)
 
     def noise(self, weights: Sequence[float]) -> tuple[float, float]:
-        """See `Aggregation.noise`."""
+        """Return the noise of a message and of the mean, as standard deviations per value."""
         each, shares = self.noise_multiplier * self.clip, np.asarray(weights) / np.sum(weights)
         return each, each * float(np.sqrt((shares**2).sum()))
 
     def example_epsilon(self, rounds: int, local_epochs: int, batch_size: int, sizes: Sequence[int]) -> float:
-        """See `Aggregation.example_epsilon`: an example is a part of a client's update."""
+        """Return the client-level epsilon, which also bounds that of one example."""
         return self.epsilon(rounds)

@@ -1,1 +1,1 @@
-"""Ways to get back what text ciphers hide, one file per kind of attack."""
+"""Attacks that recover text or keys from text ciphers, one file per kind of attack."""

@@ -1,4 +1,4 @@
-"""The IND-CPA game: which of two chosen messages was encrypted? (After Bellare, Desai, Jokipii and Rogaway 1997)."""
+"""The IND-CPA game: tell which of two chosen messages was encrypted (Bellare, Desai, Jokipii and Rogaway 1997)."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from veilbench.text.alphabet import SIZE
 class ChosenPlaintext(CipherAttack):
     """Plays the game in three settings and reports the adversary's advantage, 2 P(right) - 1.
 
-    `same_key`: the adversary may ask for encryptions under the attacked key. `fresh_key`: every game has a new key
-    and no questions; the adversary prepares with keys of its own. `nonce_reuse`: as `same_key`, but the victim
-    repeats the challenge's nonce in its answers. One message is one character over and over, the other is varied.
+    `same_key`: the adversary may query encryptions under the attacked key. `fresh_key`: every game has a new key
+    and no queries; the adversary trains with its own keys. `nonce_reuse`: as `same_key`, but the victim reuses the
+    challenge's nonce in its answers. One message repeats a single character, the other is varied.
 
     Args:
-        threat: what is granted in `same_key`; the other settings change only the flag they are named for.
-        positive: see `CipherAttack`.
-        negative: see `CipherAttack`.
-        games: played per setting.
-        queries: games that the adversary plays with itself to learn, and encryptions that it asks for beforehand,
-            half of them of each message.
-        length: characters of a message.
-        broken_at: see `CipherAttack`.
+        threat: threat model of `same_key`; the other settings change only the flag they are named after.
+        positive: positive control, a cipher that the attack must break at this budget.
+        negative: negative control, a cipher against which the attack must do no better than chance.
+        games: number of games per setting; the intervals are over them.
+        queries: number of training games that the adversary plays with itself, and of encryptions that it queries
+            beforehand, half of them of each message.
+        length: characters per message.
+        broken_at: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
     """
 
     title = "Chosen plaintext (IND-CPA)"
@@ -57,7 +57,7 @@ class ChosenPlaintext(CipherAttack):
     def run(
         self, cipher: Cipher, texts: Texts, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
-        """See `CipherAttack.run`."""
+        """Play all settings; the gain is the advantage in `same_key`. Controls play only that one."""
         messages = (np.full(self.length, 65, np.uint8), (np.arange(self.length) % SIZE).astype(np.uint8))
         right = {"same_key": self._asked(cipher, messages, self.threat, rng)}
         if not control:
@@ -83,7 +83,7 @@ class ChosenPlaintext(CipherAttack):
         threat: ThreatModel,
         rng: np.random.Generator,
     ) -> int:
-        """Games won with questions. A distinguisher is fitted on games that the adversary plays with itself."""
+        """Play with queries and return the games won; a distinguisher is fitted on games played with itself."""
         from veilbench.families.ciphers.attacks.distinguisher import Distinguisher
 
         def play(coin: int) -> tuple[int, np.ndarray]:
@@ -92,14 +92,14 @@ class ChosenPlaintext(CipherAttack):
             return coin, clues(exposure.ciphertext(), answers, exposure)
 
         bank: list[list[Ciphertext]] = []
-        if not threat.nonce_reuse:  # answers do not depend on the game: ask once
+        if not threat.nonce_reuse:  # the answers do not depend on the game, so they are queried once
             oracle = Exposure(threat, cipher, messages[0], np.empty(0, np.uint8), rng)
             bank = [[oracle.encrypt(m) for _ in range(self.queries // 2)] for m in messages]
         trained = Distinguisher([play(game % 2) for game in range(self.queries)])
         return trained.wins([play(int(coin)) for coin in rng.integers(0, 2, self.games)])
 
     def _unasked(self, cipher: Cipher, messages: tuple[np.ndarray, np.ndarray], rng: np.random.Generator) -> int:
-        """Games won without questions, each under a key of its own."""
+        """Play without queries, each game under its own key, and return the games won."""
         from veilbench.families.ciphers.attacks.distinguisher import Distinguisher
 
         def play(coin: int) -> tuple[int, np.ndarray]:
@@ -112,10 +112,10 @@ class ChosenPlaintext(CipherAttack):
 
 
 def clues(challenge: Ciphertext, answers: list[list[Ciphertext]], exposure: Exposure) -> np.ndarray:
-    """What an adversary computes from a challenge, shape (clues,).
+    """Compute the adversary's features of a challenge, shape (clues,).
 
-    The closest agreement, block by block, with an answer to either message; the share of distinct blocks; and the
-    mean of every visible feature over the blocks.
+    These are the highest share of blocks that agree with an answer to either message, the share of distinct blocks, and
+    the mean of each visible feature over the blocks.
     """
     agreement = [
         max((float((challenge.codes == a.codes).all(1).mean()) for a in bank), default=0.0) for bank in answers
@@ -126,6 +126,6 @@ def clues(challenge: Ciphertext, answers: list[list[Ciphertext]], exposure: Expo
 
 
 def advantage(wins: int, games: int, confidence: float = 0.95) -> Metric:
-    """2 P(right) - 1, with the Clopper-Pearson interval carried over."""
+    """Return the advantage, 2 P(right) - 1, with the transformed Clopper-Pearson interval."""
     share = proportion(wins, games, confidence)
     return Metric(2 * share.value - 1, 2 * share.low - 1, 2 * share.high - 1, games, share.interval)

@@ -1,4 +1,4 @@
-"""What all attacks on text ciphers share: what they attack, and how they take the texts apart."""
+"""Base class and helpers of all attacks on text ciphers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class CipherAttack(Attack[Cipher, Texts]):
 
 
 def pieces(target: np.ndarray, length: int, count: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Disjoint pieces of the target text, at random places.
+    """Draw disjoint random pieces of the target text.
 
     Raises:
-        UserError: the text is too short for them.
+        UserError: the text is too short for `count` pieces of `length` characters.
     """
     room = len(target) // length
     if room < count:
@@ -31,5 +31,5 @@ def pieces(target: np.ndarray, length: int, count: int, rng: np.random.Generator
 
 
 def constant_guess(texts: Texts) -> float:
-    """The share of the target that is its commonest character: what an attacker gets for nothing."""
+    """Return the share of the target's most frequent character: the success of a constant guess."""
     return float(np.bincount(texts.target).max() / len(texts.target))

@@ -1,4 +1,4 @@
-"""A distinguisher between two messages, learned from games whose coin is known."""
+"""A learned distinguisher between two messages."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from sklearn.preprocessing import StandardScaler
 
 
 class Distinguisher:
-    """Logistic regression on the clues, or on the first few alone, whichever does better on held-out games.
+    """Logistic regression on all features or on the first few, whichever scores higher in cross-validation.
 
     Args:
-        games: pairs of a coin, 0 or 1, and clues, shape (clues,); both coins occur often enough to hold some out.
-        few: how many clues the smaller model sees. Many useless clues drown one good one when games are few.
+        games: training games: the coin, 0 or 1, and the features, shape (clues,). Both coins must occur often enough
+            for four-fold cross-validation.
+        few: number of features of the smaller model; with few games, many uninformative features hide a good one.
     """
 
     def __init__(self, games: list[tuple[int, np.ndarray]], few: int = 3) -> None:
@@ -28,6 +29,6 @@ class Distinguisher:
         self._model.fit(clues[:, : self._width], coins)
 
     def wins(self, games: list[tuple[int, np.ndarray]]) -> int:
-        """How many games' coins it names rightly."""
+        """Return the number of games whose coin is predicted correctly."""
         coins, clues = (np.array(column) for column in zip(*games, strict=True))
         return int((self._model.predict(clues[:, : self._width]) == coins).sum())

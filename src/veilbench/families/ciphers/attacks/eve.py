@@ -1,4 +1,4 @@
-"""The networks of fresh Eves: several at once, each with a seed of its own."""
+"""Networks of fresh Eves, several of which are trained at once from different seeds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STEPS_PER_CALL = 25
 
 
 class Budget(Protocol):
-    """What an Eve may spend; see `FreshEve`."""
+    """Budget of the Eves' training and test; `FreshEve` has these attributes."""
 
     eves: int
     steps: int
@@ -29,21 +29,21 @@ class Budget(Protocol):
 
 
 class SealedBlocks(IterableDataset[Tensor]):
-    """Batches of random blocks under random keys and nonces.
+    """Batches of random blocks, encrypted under random keys and nonces.
 
     Args:
-        cipher: seals them.
-        budget: sizes.
-        rows: blocks of one step.
-        steps: in all; up to `STEPS_PER_CALL` of them make one batch.
-        seed: draws everything.
+        cipher: cipher that encrypts the blocks; it must support `Cipher.blocks`.
+        budget: number of Eves and of bits per block.
+        rows: blocks per optimizer step and Eve.
+        steps: total number of steps; up to `STEPS_PER_CALL` of them are stacked in one batch.
+        seed: seed of the blocks, keys and nonces.
     """
 
     def __init__(self, cipher: Cipher, budget: Budget, rows: int, steps: int, seed: int) -> None:
         self.cipher, self.budget, self.rows, self.steps, self.seed = cipher, budget, rows, steps, seed
 
     def __iter__(self) -> Iterator[Tensor]:
-        """Shape (eves, steps * rows, 3 * bits): ciphertext and nonce, then the plain bits as 0 and 1."""
+        """Yield tensors of shape (eves, steps * rows, 3 * bits): ciphertext, nonce, and the plain bits as 0 and 1."""
         rng = np.random.default_rng(self.seed)
         eves, bits = self.budget.eves, self.budget.bits
         for done in range(0, self.steps, STEPS_PER_CALL):
@@ -55,13 +55,13 @@ class SealedBlocks(IterableDataset[Tensor]):
 
 
 class Eve(pl.LightningModule):
-    """Guesses the plain bits from ciphertext and nonce, without the key.
+    """Predicts the plain bits from ciphertext and nonce, without the key.
 
     Args:
-        bits: of a block.
-        hidden: units of each of two hidden layers.
-        eves: how many learn at once.
-        rows: blocks of one step.
+        bits: bits per block.
+        hidden: units in each of the two hidden layers.
+        eves: number of independent networks, trained at once.
+        rows: blocks per optimizer step.
     """
 
     def __init__(self, bits: int, hidden: int, eves: int, rows: int) -> None:
@@ -71,11 +71,11 @@ class Eve(pl.LightningModule):
         self.net = StackedMLP([2 * bits, hidden, hidden, bits], eves)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam."""
+        """Return Adam with learning rate 0.002."""
         return torch.optim.Adam(self.parameters(), 2e-3, fused=True)
 
     def training_step(self, batches: Tensor) -> None:
-        """Steps on a batch of shape (eves, steps * rows, 3 * bits), cut along its second axis."""
+        """Take one optimizer step per `rows` rows of a batch of shape (eves, steps * rows, 3 * bits)."""
         optimizer = cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=False))
         for batch in torch.split(batches, self.rows, 1):
             optimizer.zero_grad(set_to_none=True)
@@ -88,10 +88,10 @@ class Eve(pl.LightningModule):
 def examine_eves(
     cipher: Cipher, budget: Budget, hidden: int, accelerator: Accelerator, rng: np.random.Generator
 ) -> list[float]:
-    """Train Eves of one size and examine each on blocks of its own.
+    """Train Eves of one size and test each on its own fresh blocks.
 
     Returns:
-        Each Eve's share of bits guessed rightly.
+        Each Eve's share of correctly predicted bits.
     """
     eve = Eve(budget.bits, hidden, budget.eves, budget.batch_size)
     eve.net.reset_parameters(torch.Generator().manual_seed(int(rng.integers(2**62))))

@@ -1,4 +1,4 @@
-"""What a text cipher hands to an attack under a threat model. An attack sees nothing else of it."""
+"""The attacker's interface to a text cipher: it provides what the threat model grants, and nothing else."""
 
 from __future__ import annotations
 
@@ -15,25 +15,30 @@ Encrypt = Callable[[np.ndarray], Ciphertext]
 
 @dataclass(frozen=True)
 class Pair:
-    """A message that the attacker knows, shape (length,), and its ciphertext."""
+    """A known message with its ciphertext.
+
+    Attributes:
+        symbols: the message, shape (length,).
+        ciphertext: its encryption under the attacked key.
+    """
 
     symbols: np.ndarray
     ciphertext: Ciphertext
 
 
 class Exposure:
-    """One attacked key, as the attacker meets it.
+    """Oracle for one attacked key.
 
     Args:
-        threat: what the attacker has.
-        cipher: the scheme under the attacked key.
-        secret: the message that the attacker does not know, shape (length,).
-        auxiliary: text of the same kind, disjoint from the secret one.
-        rng: draws nonces and members.
-        known: messages that the attacker knows, to be encrypted under the attacked key.
+        threat: threat model; it decides which methods may be used.
+        cipher: the cipher under the attacked key.
+        secret: message that the attack must recover, shape (length,).
+        auxiliary: text of the same kind, disjoint from the secret, shape (length,).
+        rng: generator of nonces and members.
+        known: messages that the attacker knows; they are encrypted under the attacked key.
 
     Raises:
-        UserError: (from each method) the threat model does not grant what was asked for.
+        UserError: (from the methods) the threat model does not grant the request.
     """
 
     def __init__(
@@ -51,44 +56,44 @@ class Exposure:
         self.block = cipher.block
 
     def _visible(self, made: Ciphertext) -> Ciphertext:
-        """Without the ids of the members, where they are kept secret."""
+        """Remove the members' ids if the threat model keeps them secret."""
         return made if self.threat.public_ids else replace(made, members=np.zeros_like(made.members))
 
     def ciphertext(self) -> Ciphertext:
-        """The encrypted secret."""
+        """Return the encrypted secret."""
         self.threat.require("ciphertext")
         return self._sealed
 
     def features(self, ciphertext: Ciphertext) -> np.ndarray:
-        """What a learner is shown of each block, shape (blocks, features): the scheme is known, and so is this."""
+        """Return the public features of each block, shape (blocks, features); the scheme is known to the attacker."""
         return self._cipher.features(ciphertext)
 
     def known(self) -> list[Pair]:
-        """Known messages with their ciphertexts."""
+        """Return the known messages with their ciphertexts."""
         self.threat.require("known_pairs")
         return self._pairs
 
     def auxiliary(self) -> np.ndarray:
-        """Text to learn the language from."""
+        """Return text from which to estimate the statistics of the language."""
         self.threat.require("auxiliary_data")
         return self._auxiliary
 
     def encrypt(self, symbols: np.ndarray) -> Ciphertext:
-        """A message of the attacker's choice under the attacked key; reuses the secret's nonce if granted."""
+        """Encrypt a chosen message under the attacked key, with the secret's nonce if nonce reuse is granted."""
         self.threat.require("encryption_queries")
         nonce = self._sealed.nonce if self.threat.nonce_reuse else None
         return self._visible(self._cipher.encrypt(symbols, self._rng, nonce))
 
 
 def tokens(ciphertexts: list[Ciphertext]) -> tuple[list[np.ndarray], np.ndarray]:
-    """Number the distinct codes of several ciphertexts, by member where the members are visible.
+    """Number the distinct codes of several ciphertexts, separately for each member if members are visible.
 
-    Codes of different lengths are told apart, and codes of one member or one length belong to one group as long
-    as they can all be of one code book: a byte stream of 256 values cannot.
+    Codes of different lengths are distinct. Codes of one member and length form one group as long as they can all be
+    from one code book; the 256 values of a byte stream cannot.
 
     Returns:
-        For each ciphertext the token of each block, and for each token its group, or -1 where a group would hold
-        more codes than one code book has characters.
+        For each ciphertext the token of each block, and for each token its group, or -1 if the group would have more
+        codes than a code book has characters.
     """
     rows = np.concatenate([np.column_stack([c.members, c.bits, c.codes]) for c in ciphertexts])
     distinct, where = np.unique(rows, axis=0, return_inverse=True)

@@ -1,6 +1,6 @@
-"""Ciphertext only: the statistics of the language against the statistics of the codes.
+"""Ciphertext-only attack: matches the statistics of the codes to those of the language.
 
-All members' alphabets are solved together, since the context of a letter runs across them.
+All members' alphabets are solved jointly, since neighbouring letters are encrypted by different members.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ READABLE = 0.9
 
 
 class Frequency(CipherAttack):
-    """Recovers text by a character language model and a search over the code books.
+    """Recovers text with a character language model and a search over code books.
 
     Args:
-        threat: see `CipherAttack`.
-        positive: see `CipherAttack`.
-        negative: see `CipherAttack`.
-        lengths: characters of the attacked texts.
-        texts: different texts per length; the intervals are over them.
-        order: characters in the language model's longest n-gram.
-        restarts: of the search.
-        broken_at: see `CipherAttack`.
+        threat: threat model; needs `ciphertext` and `auxiliary_data`.
+        positive: positive control, a cipher that the attack must break at this budget.
+        negative: negative control, a cipher against which the attack must do no better than chance.
+        lengths: lengths of the attacked texts in characters; the gain is measured at the largest.
+        texts: number of different texts per length; the intervals are over them.
+        order: length of the language model's longest n-gram in characters.
+        restarts: maximum number of restarts of the search.
+        broken_at: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
     """
 
     target_needs = ("single_characters",)
@@ -61,7 +61,11 @@ class Frequency(CipherAttack):
     def run(
         self, cipher: Cipher, texts: Texts, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
-        """See `CipherAttack.run`."""
+        """Attack texts of all lengths; controls only those of the largest length.
+
+        Raises:
+            NotImplementedError: the cipher encrypts several characters at once.
+        """
         if cipher.block != 1:
             raise NotImplementedError(f"it encrypts {cipher.block} characters at once")
         recovered = {}
@@ -76,7 +80,7 @@ class Frequency(CipherAttack):
         return self._findings(recovered, constant_guess(texts))
 
     def guess(self, exposure: Exposure, rng: np.random.Generator) -> np.ndarray:
-        """The attack proper: the message, shape (length,), from what the exposure gives."""
+        """Recover the message, shape (length,), from what the exposure grants."""
         from veilbench.families.ciphers.attacks.language import language
         from veilbench.families.ciphers.attacks.substitution import solve
 

@@ -1,4 +1,4 @@
-"""New adversaries, trained after Alice and Bob are frozen (Abadi and Andersen 2016, section 2.6)."""
+"""New adversaries, trained after Alice and Bob (Abadi and Andersen 2016, section 2.6)."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ from veilbench.metrics.intervals import above_chance, ends, mean
 
 
 class FreshEve(CipherAttack):
-    """Trains Eves of several sizes on ciphertexts of random blocks under random keys that they do not see.
+    """Trains Eves of several sizes to decrypt random blocks without the random keys.
 
     Args:
-        threat: see `CipherAttack`.
-        positive: see `CipherAttack`; must have `Cipher.blocks`, like the subject.
-        negative: see `CipherAttack`.
-        hidden: units of each of the two hidden layers, one number per size.
-        eves: trained at once for each size, each from its own seed; the intervals are over them.
-        steps: of each Eve's training.
-        batch_size: blocks of one step.
-        test_blocks: fresh blocks for each Eve's examination.
-        bits: of a block.
-        broken_at: see `CipherAttack`.
+        threat: threat model; needs `own_keys`.
+        positive: positive control, a cipher that the attack must break at this budget; like the target, it must support
+            `Cipher.blocks`.
+        negative: negative control, a cipher against which the attack must do no better than chance.
+        hidden: units in each of the two hidden layers, one number per size; the gain is measured at the largest.
+        eves: number of Eves per size, trained at once from different seeds; the intervals are over them.
+        steps: optimizer steps of each Eve's training.
+        batch_size: blocks per optimizer step.
+        test_blocks: number of fresh blocks on which each Eve is tested.
+        bits: bits per block.
+        broken_at: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
     """
 
     target_needs = ("blocks",)
@@ -60,7 +61,7 @@ class FreshEve(CipherAttack):
     def run(
         self, cipher: Cipher, texts: Texts, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
-        """See `CipherAttack.run`."""
+        """Train and test Eves of all sizes; controls only those of the largest size."""
         from veilbench.families.ciphers.attacks.eve import examine_eves
 
         self.threat.require("own_keys")

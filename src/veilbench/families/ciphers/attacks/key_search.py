@@ -1,4 +1,4 @@
-"""Exhaustive search: a key that can be tried is a key that is known."""
+"""Exhaustive key search."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from veilbench.metrics.intervals import above_chance, mean
 
 
 class KeySearch(CipherAttack):
-    """Decrypts a few known characters under every key that the budget reaches, and the secret under the best key.
+    """Decrypts a few known characters under every key within the budget, and the secret under the best key.
 
-    The scheme with its weights is known, the key is not: keys are tried by number, 0 first.
+    The cipher and its weights are known, the key is not. Keys are tried in numerical order from 0.
 
     Args:
-        threat: see `CipherAttack`.
-        positive: see `CipherAttack`.
-        negative: see `CipherAttack`.
-        tried_bits: 2^tried_bits keys are tried, or all if there are fewer.
-        known: characters of known text.
-        length: characters of the secret text.
-        texts: different texts, each under a fresh key; the intervals are over them.
-        broken_at: see `CipherAttack`.
+        threat: threat model; needs `weights`, `ciphertext` and `known_pairs`.
+        positive: positive control, a cipher that the attack must break at this budget.
+        negative: negative control, a cipher against which the attack must do no better than chance.
+        tried_bits: base-2 logarithm of the number of keys to try; all keys are tried if there are fewer.
+        known: number of known characters.
+        length: number of characters of the secret text.
+        texts: number of different texts, each under a fresh key; the intervals are over them.
+        broken_at: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
     """
 
     target_needs = ("decrypt_under",)
@@ -56,12 +56,12 @@ class KeySearch(CipherAttack):
     def run(
         self, cipher: Cipher, texts: Texts, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
-        """See `CipherAttack.run`."""
+        """Attack each text under a fresh key; the gain is the share of characters recovered, above chance."""
         self.threat.require("weights")
         shares = []
         for piece in pieces(texts.target, self.known + self.length, self.texts, rng):
-            told, secret = piece[: self.known], piece[self.known :]
-            exposure = Exposure(self.threat, cipher.with_fresh_key(rng), secret, texts.statistics, rng, [told])
+            known, secret = piece[: self.known], piece[self.known :]
+            exposure = Exposure(self.threat, cipher.with_fresh_key(rng), secret, texts.statistics, rng, [known])
             shares.append(float((self.guess(exposure, cipher) == secret).mean()))
         found = Findings(self.title)
         found.metrics["recovered"] = mean(shares)
@@ -71,11 +71,11 @@ class KeySearch(CipherAttack):
         return found
 
     def guess(self, exposure: Exposure, scheme: Cipher) -> np.ndarray:
-        """The attack proper: the secret, shape (length,), read with the key that reads the known text best.
+        """Decrypt the secret, shape (length,), with the key that decrypts the known text best.
 
         Args:
-            exposure: under the attacked key.
-            scheme: the same scheme under some key of the attacker's own.
+            exposure: oracle for the attacked key.
+            scheme: the same cipher under any key, as the attacker can run it.
         """
         (pair,) = exposure.known()
         numbers = range(2 ** min(self.tried_bits, scheme.key_bits))

@@ -1,4 +1,4 @@
-"""Avalanche: how much of the ciphertext does one bit of the key, or one changed character, move? After Feistel 1973."""
+"""Avalanche effect of one key bit or one plaintext bit on the ciphertext (Feistel 1973)."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from veilbench.metrics.intervals import mean
 
 
 class KeySensitivity(CipherAttack):
-    """Shares of ciphertext bits that change, nonce and members being kept.
+    """Measures the share of ciphertext bits that change, with the same nonce and members.
 
-    Half of the bits change when a key is mixed in well. Far fewer mean that bits of the key work apart, so that the
-    key can be found piece by piece; the gain is 1 - 2 x share. The second share, for one bit of plaintext, is
-    reported only: every stream cipher changes that one bit alone, by design.
+    Half of the bits change if the key is mixed well. A much smaller share means that key bits act independently, so
+    that the key can be recovered piece by piece; the gain is 1 - 2 x share. The share for one changed bit of plaintext
+    is reported only: by design, a stream cipher changes that one bit alone.
 
     Args:
-        threat: see `CipherAttack`.
-        positive: see `CipherAttack`.
-        negative: see `CipherAttack`.
-        trials: flipped bits.
-        length: characters of the message.
-        broken_at: see `CipherAttack`.
+        threat: threat model; needs `key`.
+        positive: positive control, a cipher that the attack must break at this budget.
+        negative: negative control, a cipher against which the attack must do no better than chance.
+        trials: number of flipped key bits, and of changed characters; the intervals are over them.
+        length: characters per message.
+        broken_at: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
     """
 
     target_needs = ("with_key_bit_flipped",)
@@ -53,7 +53,7 @@ class KeySensitivity(CipherAttack):
     def run(
         self, cipher: Cipher, texts: Texts, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
-        """See `CipherAttack.run`."""
+        """Flip random key and plaintext bits and compare the ciphertexts."""
         self.threat.require("key")
         shares: dict[str, list[float]] = {"key": [], "plaintext": []}
         for _ in range(self.trials):
@@ -71,6 +71,6 @@ class KeySensitivity(CipherAttack):
         return found
 
     def _moved(self, one: Cipher, other: Cipher, message: np.ndarray, changed: np.ndarray, seed: int) -> float:
-        made = one.encrypt(message, np.random.default_rng(seed))
-        again = other.encrypt(changed, np.random.default_rng(seed), made.nonce or None)
-        return one.changed_bits(made, again)
+        first = one.encrypt(message, np.random.default_rng(seed))
+        second = other.encrypt(changed, np.random.default_rng(seed), first.nonce or None)
+        return one.changed_bits(first, second)

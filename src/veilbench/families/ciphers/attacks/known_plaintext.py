@@ -1,4 +1,4 @@
-"""Known plaintext: how much of a new text does one know after so many known characters?"""
+"""Known-plaintext attack: recovers new text, given a number of known characters."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ Answer = tuple[np.ndarray, float]
 
 
 class KnownPlaintext(CipherAttack):
-    """Three ways to use known pairs.
+    """Attacks with known pairs in three ways.
 
-    `codebook` writes down the character of each code seen, and takes the commonest one for the others. `language`
-    fills those gaps by the statistics of the language. `learned` trains a decoder on the pairs, which needs no code
-    to be repeated. The gain is that of the way that did best on pairs held out from it.
+    `codebook` looks up the character of each known code and guesses the most frequent one for the others. `language`
+    fills these gaps with a language model. `learned` trains a decoder on the pairs, which does not require codes to
+    repeat. The gain is that of the method that does best on held-out pairs.
 
     Args:
-        threat: see `CipherAttack`.
-        positive: see `CipherAttack`.
-        negative: see `CipherAttack`.
-        known: numbers of known characters.
+        threat: threat model; needs `ciphertext`, `known_pairs` and `auxiliary_data`.
+        positive: positive control, a cipher that the attack must break at this budget.
+        negative: negative control, a cipher against which the attack must do no better than chance.
+        known: numbers of known characters; the gain is measured at the largest.
         length: characters of the new text.
-        texts: different texts; the intervals are over them.
-        decoder_known: numbers of known characters, a subset of `known`, for which a decoder is trained.
-        decoder_steps: its optimizer steps.
-        order: characters in the language model's longest n-gram.
-        restarts: of the search that fills the gaps.
-        broken_at: see `CipherAttack`.
+        texts: number of different texts; the intervals are over them.
+        decoder_known: subset of `known` for which a decoder is trained.
+        decoder_steps: optimizer steps of the decoder's training.
+        order: length of the language model's longest n-gram in characters.
+        restarts: maximum number of restarts of the search that fills the gaps.
+        broken_at: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
     """
 
     title = "Known plaintext"
@@ -70,7 +70,7 @@ class KnownPlaintext(CipherAttack):
     def run(
         self, cipher: Cipher, texts: Texts, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
-        """See `CipherAttack.run`."""
+        """Attack with all numbers of known characters; controls only with the largest."""
         most = self.known[-1]
         budgets = [most] if control else self.known
         cases = []
@@ -93,14 +93,14 @@ class KnownPlaintext(CipherAttack):
     def guesses(
         self, cases: list[tuple[int, Exposure, np.random.Generator]], accelerator: Accelerator
     ) -> list[dict[str, Answer]]:
-        """The attack proper.
+        """Recover the new text of each case by all methods that apply.
 
         Args:
-            cases: number of known characters, what is exposed, and a generator for each.
-            accelerator: where to compute.
+            cases: for each case the number of known characters, the oracle, and a random generator.
+            accelerator: device and number of parallel workers.
 
         Returns:
-            For each case and way the new text, and the share that it got right of held-out known pairs.
+            For each case and method the new text, and the share of held-out known characters that it got right.
         """
         answers: list[dict[str, Answer]] = [{} for _ in cases]
         if cases[0][1].block == 1:
@@ -155,12 +155,12 @@ class KnownPlaintext(CipherAttack):
 
 
 def codebook(codes: np.ndarray, symbols: np.ndarray, size: int) -> np.ndarray:
-    """The commonest symbol seen with each token, shape (size,), or -1 for a token that was not seen.
+    """Return the most frequent symbol of each token, shape (size,), or -1 for a token that does not occur.
 
     Args:
-        codes: tokens, shape (n,).
-        symbols: what each stood for, shape (n,), 0 to 90.
-        size: how many tokens there are.
+        codes: observed tokens, shape (n,).
+        symbols: plaintext symbol of each, shape (n,), 0 to 90.
+        size: total number of tokens.
     """
     counts = np.zeros((size, 91), np.int64)
     np.add.at(counts, (codes, symbols), 1)

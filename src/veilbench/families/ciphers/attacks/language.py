@@ -1,4 +1,4 @@
-"""The language model of an attacker, fitted once for all texts that it attacks."""
+"""The attacker's language model, fitted once for all attacked texts."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 
 from veilbench.families.ciphers.attacks.ngrams import NGramModel, with_capitals
 
-_LOCK = Lock()  # the attack works on several texts at once; the first one fits, the others wait
+_LOCK = Lock()  # texts are attacked in parallel: the first thread fits the model, the others wait
 
 
 def language(auxiliary: np.ndarray, order: int) -> NGramModel:
-    """A model of the auxiliary text, shape (length,), uint8, with some of it in capitals; the last few are kept."""
+    """Fit a model to the auxiliary text, shape (length,), uint8, with parts repeated in capitals; cached."""
     with _LOCK:
         return _fitted(auxiliary.tobytes(), order)
 

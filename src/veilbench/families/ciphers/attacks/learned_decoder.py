@@ -1,4 +1,4 @@
-"""A decoder trained by the attacker on known pairs."""
+"""A decoder that the attacker trains on known pairs."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from veilbench.training.central import Batches
 
 
 class LearnedDecoder(pl.LightningModule):
-    """From what is visible of a block to its characters: one hidden layer, cross-entropy.
+    """Predicts a block's characters from its visible features: one hidden layer, trained by cross-entropy.
 
     Args:
-        inputs: visible features of a block.
-        block: characters of a block.
-        hidden: units.
-        learning_rate: Adam's.
+        inputs: number of visible features per block.
+        block: number of characters per block.
+        hidden: units in the hidden layer.
+        learning_rate: learning rate of AdamW.
     """
 
     def __init__(self, inputs: int, block: int, hidden: int = 128, learning_rate: float = 3e-3) -> None:
@@ -33,15 +33,19 @@ class LearnedDecoder(pl.LightningModule):
         self.net = nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, SIZE * block))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam with a little weight decay: the pairs are few."""
+        """Return AdamW with weight decay 0.01, since there are few pairs."""
         return torch.optim.AdamW(self.parameters(), self.learning_rate, weight_decay=1e-2, fused=True)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Shapes (batch, inputs) to (batch, 91, block): scores of the symbols."""
+        """Map features of shape (batch, inputs) to the symbols' logits, shape (batch, 91, block)."""
         return torch.as_tensor(self.net(features).view(-1, SIZE, self.block))
 
     def training_step(self, batches: Tensor) -> None:
-        """Optimizer steps, one per row: shape (steps, batch, inputs + block), the symbols last."""
+        """Take one optimizer step per batch.
+
+        Args:
+            batches: features followed by symbols, shape (steps, batch, inputs + block).
+        """
         optimizer = cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=False))
         for batch in batches:
             features, symbols = batch.split([self.inputs, self.block], 1)
@@ -54,10 +58,10 @@ class LearnedDecoder(pl.LightningModule):
 def decode(
     exposure: Exposure, steps: int, accelerator: Accelerator, rng: np.random.Generator
 ) -> tuple[np.ndarray, float]:
-    """Train on four fifths of the known pairs.
+    """Train a decoder on four fifths of the known pairs and decode the secret.
 
     Returns:
-        The secret message, shape (length,), and the share of the held-out fifth that was decoded rightly.
+        The secret message, shape (length,), and the share of correctly decoded characters in the held-out fifth.
     """
     block, pairs = exposure.block, exposure.known()
     symbols = np.concatenate([_blocks(pair.symbols, block) for pair in pairs])
@@ -82,5 +86,5 @@ def decode(
 
 
 def _blocks(symbols: np.ndarray, block: int) -> np.ndarray:
-    """Shape (blocks, block), the last one filled up with spaces."""
+    """Reshape symbols to (blocks, block), padding the last block with spaces."""
     return np.pad(symbols, (0, -len(symbols) % block)).reshape(-1, block)

@@ -140,13 +140,13 @@ class NGramModel:
 def with_capitals(symbols: NDArray[np.uint8], share: float = 0.1) -> NDArray[np.uint8]:
     """Append a copy in capitals and a copy with capital initials of the two ends of a text.
 
-    Statistics of ordinary prose know next to nothing about headings and shouted paragraphs; a small share of
-    rewritten prose teaches their spelling at a cost of about 0.02 bits per character elsewhere.  The
-    symbols have to be character codes less 32.
+    Ordinary prose has few headings and paragraphs in capitals, so a model of it predicts them poorly; adding a small
+    share of rewritten prose improves this at a cost of about 0.02 bits per character elsewhere.  The symbols must
+    be character codes minus 32.
 
     Args:
-        symbols: Shape ``(length,)``; codes less 32.
-        share: Part of the text to copy for each variant, 0 to 1.
+        symbols: Shape ``(length,)``; character codes minus 32.
+        share: Share of the text to copy for each variant, 0 to 1.
 
     Returns:
         Shape ``(length + 2 * floor(share * length),)``.

@@ -43,17 +43,17 @@ _POLISH, _POLISH_WORK = (8.0, 1.0), 200_000
 _SHAKES, _SHAKE_WORK = (2.0, 8.0, 15.0), 1_000_000
 """Temperatures from which the best key is annealed again; work counts rescored positions."""
 _AGREEMENT, _AGREEING = 0.95, 3
-"""Share of positions on which so many restarts have to agree to be taken for the solution."""
+"""Share of positions on which this number of restarts must agree to be accepted as the solution."""
 _JUDGED = 6000
-"""Positions on which restarts are polished and compared; the winner is finished on the whole text."""
+"""Number of positions on which restarts are polished and compared; the best one is finished on the whole text."""
 _RUN, _RUN_SYMBOLS = 8, 8
-"""Shortest run looked for, and how many symbols are tried in place of the one that forms most runs."""
+"""Minimum length of a run, and number of symbols that are tried in place of the one that forms most runs."""
 _ASCII = 91
-"""Alphabet size that stands for the characters 32 to 122, where every letter has a twin in the other case."""
+"""Size of the alphabet of the characters 32 to 122, in which every letter has a counterpart in the other case."""
 _CANDIDATES, _SWEEPS = 12, 10
 _TOKENS_PER_MEMBER, _PART, _PART_PER_MEMBER = 60, 300, 350
-"""Coarse annealing looks at ``_PART`` positions plus ``_PART_PER_MEMBER`` for every 60 tokens: more text
-makes each step dearer and the landscape no easier."""
+"""Coarse annealing uses ``_PART`` positions plus ``_PART_PER_MEMBER`` for every 60 tokens: more text makes each
+step more expensive and the search no easier."""
 
 
 def solve(
@@ -73,12 +73,13 @@ def solve(
         groups: Shape ``(T,)``; group of every token, -1 for a token that may share its symbol with any other.
         model: Language model of the plain text, fitted to other text.
         known: Shape ``(T,)``; symbols that are known and never change, -1 elsewhere; ``None`` knows nothing.
-        restarts: Most annealing runs; fewer are made once three of them agree on nearly all of the text.
+        restarts: Maximum number of annealing runs; the search stops early once three of them agree on nearly all
+            of the text.
         seed: Seed of the search; the same arguments give the same answer.
         effort: Factor on the work of each annealing run.
 
     Returns:
-        Shape ``(T,)``; the symbol guessed for each token, distinct inside every group but -1.
+        Shape ``(T,)``; the symbol guessed for each token, distinct within every group except -1.
 
     Raises:
         ValueError: If a shape, a token, a group, a known symbol or a count is out of range.
@@ -139,7 +140,7 @@ def _best_restart(
         work = int(effort * _POLISH_WORK)
         score, key = _polish(puzzle, key, part, quantiles, _POLISH, work, generator)
         found.append((score, key))
-        # Wrong keys seldom resemble each other, so a key found again and again is taken for the solution.
+        # Wrong keys rarely resemble each other, so a key that is found repeatedly is accepted as the solution.
         if sum(np.mean((other == key)[part]) > _AGREEMENT for _, other in found) >= _AGREEING:
             break
     return max(found, key=lambda item: item[0])[1]
@@ -195,7 +196,7 @@ def _finish(
     effort: float,
     generator: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """Shake the best key and climb again, from several temperatures and after joint moves; the best wins."""
+    """Re-anneal the best key from several temperatures and after joint moves; return the best result."""
     best, text = (-np.inf, key), puzzle.tokens
     work = int(effort * _SHAKE_WORK)
     for hot in _SHAKES:
@@ -209,12 +210,12 @@ def _finish(
 
 
 def _joint_moves(puzzle: Puzzle, key: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """List exchanges of symbols that no climb finds, because many other symbols have to follow.
+    """List exchanges of symbols that local search does not find, because many symbols must change together.
 
     To a language model ``the`` and ``THE`` are mirror images, and so are ``----`` and ``****``.
 
     Returns:
-        Arrays of shape ``(A,)``: the symbol that takes the place of each.
+        Arrays of shape ``(A,)``: the symbol that replaces each one.
     """
     symbols, moves = np.arange(puzzle.size), []
     if puzzle.size == _ASCII:
@@ -238,7 +239,7 @@ def _exchanged(puzzle: Puzzle, key: NDArray[np.int64], twin: NDArray[np.int64]) 
     held = puzzle.known >= 0
     blocked = np.zeros((puzzle.groups.max(initial=-1) + 2, puzzle.size), dtype=np.bool_)
     blocked[puzzle.groups[held], puzzle.known[held]] = True
-    # The last row is that of the tokens without group, which do not stand in each other's way.
+    # The last row is that of the tokens without group, which never conflict.
     blocked[-1] = False
     free = ~held & ~blocked[puzzle.groups, key] & ~blocked[puzzle.groups, twin[key]]
     return np.where(free, twin[key], key)

@@ -17,7 +17,7 @@ from veilbench.families.ciphers.attacks.substitution_state import Search, Tables
 
 Integer = int | np.int64
 _SLACK = 40.0
-"""Nats by which a move may fall short half-way before it is given up; hopeless moves are the common case."""
+"""Nats by which a partly scored move may fall short before it is abandoned; most moves are hopeless."""
 _PATIENCE = 150.0
 """The same for joint moves in the final descent: a good one may start with many positions against it."""
 _UNIFORM = 0.1

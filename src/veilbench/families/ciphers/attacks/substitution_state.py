@@ -85,7 +85,7 @@ def checked(
     model: NGramModel,
     known: NDArray[np.integer] | None,
 ) -> Puzzle:
-    """Check and unify the input of ``solve``; its errors are described there."""
+    """Check the input of ``solve``, with the errors described there, and convert it to a common form."""
     count = len(groups)
     if tokens.ndim != 1 or groups.ndim != 1:
         raise ValueError(f"tokens and groups have {tokens.ndim} and {groups.ndim} axes; allowed is 1 each")
@@ -116,7 +116,7 @@ def _check_groups(rows: NDArray[np.int64], known: NDArray[np.integer], size: int
 
 
 def tables_of(model: NGramModel) -> Tables:
-    """Hand the model's arrays to the compiled search."""
+    """Return the model's arrays in the form that the compiled search uses."""
     shift = np.uint64(64 - (len(model.keys).bit_length() - 1))
     return Tables(
         model.unigram,
@@ -131,7 +131,7 @@ def tables_of(model: NGramModel) -> Tables:
 
 
 def first_key(puzzle: Puzzle, generator: np.random.Generator) -> NDArray[np.int64]:
-    """Give the commonest tokens of every group the commonest free symbols."""
+    """Assign the most frequent free symbols to the most frequent tokens of every group."""
     key = puzzle.known.copy()
     counts = np.bincount(puzzle.tokens, minlength=len(key))
     ranking = np.argsort(-puzzle.tables.unigram, kind="stable")
@@ -156,7 +156,7 @@ def usage_of(puzzle: Puzzle, tokens: NDArray[np.int64], key: NDArray[np.int64]) 
 def search_of(
     puzzle: Puzzle, key: NDArray[np.int64], tokens: NDArray[np.int64], generator: np.random.Generator
 ) -> Search:
-    """Lay out the state of a search over a part of the text."""
+    """Create the state of a search over a part of the text."""
     counts = np.bincount(tokens, minlength=len(key))
     rows = int(puzzle.groups.max(initial=-1)) + 1
     holder = np.full((rows, puzzle.size), -1, dtype=np.int64)
@@ -183,7 +183,7 @@ def search_of(
 
 
 def movable_of(puzzle: Puzzle, search: Search) -> NDArray[np.int64]:
-    """List the tokens that occur and are not known, commonest first."""
+    """List the tokens that occur and are not known, most frequent first."""
     counts = np.diff(search.starts)
     ranking = np.argsort(-counts, kind="stable")
     return ranking[(counts[ranking] > 0) & ~search.fixed[ranking]].astype(np.int64)

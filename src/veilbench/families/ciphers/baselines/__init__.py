@@ -1,1 +1,1 @@
-"""Models with nothing to train, beside which text ciphers are measured."""
+"""Ciphers without training, to which neural text ciphers are compared."""

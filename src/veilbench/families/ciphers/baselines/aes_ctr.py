@@ -8,16 +8,16 @@ from veilbench.families.ciphers.baselines.stream import StreamCipher
 
 
 class AesCtr(StreamCipher):
-    """A fresh 16-byte nonce per message; no integrity tag."""
+    """AES-256-CTR with a fresh 16-byte nonce per message and no authentication tag."""
 
     def _apply(self, data: bytes, nonce: bytes) -> bytes:
         encryptor = Cipher(algorithms.AES(self.key.tobytes()), modes.CTR(nonce)).encryptor()
         return encryptor.update(data) + encryptor.finalize()
 
     def seal(self, plain: bytes, nonce: bytes) -> bytes:
-        """See `StreamCipher.seal`."""
+        """Encrypt bytes; the result has the same length."""
         return self._apply(plain, nonce)
 
     def unseal(self, sealed: bytes, nonce: bytes) -> bytes:
-        """See `StreamCipher.unseal`: adding the keystream again."""
+        """Decrypt bytes, by adding the same keystream again."""
         return self._apply(sealed, nonce)

@@ -10,17 +10,17 @@ from veilbench.families.ciphers.baselines.stream import StreamCipher
 
 
 class AesGcm(StreamCipher):
-    """A fresh 12-byte nonce and a 16-byte tag per message."""
+    """AES-256-GCM with a fresh 12-byte nonce and a 16-byte authentication tag per message."""
 
     nonce_bytes = 12
     tag_bytes = 16
 
     def seal(self, plain: bytes, nonce: bytes) -> bytes:
-        """See `StreamCipher.seal`."""
+        """Encrypt bytes and append the tag."""
         return AESGCM(self.key.tobytes()).encrypt(nonce, plain, None)
 
     def unseal(self, sealed: bytes, nonce: bytes) -> bytes:
-        """See `StreamCipher.unseal`.
+        """Verify the tag and decrypt the bytes before it.
 
         Raises:
             UserError: the message was changed, or encrypted under another key.

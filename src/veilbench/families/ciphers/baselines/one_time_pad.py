@@ -1,4 +1,4 @@
-"""The one-time pad: as much fresh random key as text. Safe against every attacker, once (Shannon 1949)."""
+"""The one-time pad: a fresh random key as long as the text. Perfectly secret if used once (Shannon 1949)."""
 
 from __future__ import annotations
 
@@ -11,26 +11,30 @@ from veilbench.families.ciphers.baselines.stream import StreamCipher
 
 
 class OneTimePad(StreamCipher):
-    """Each message takes a page of the pad that no other message ever takes.
+    """A one-time pad in which each message uses its own page.
 
-    The bench's pad is a long keystream expanded from a seed, so that runs repeat; the pages are addressed by the
-    message's nonce. A page asked for twice under one nonce is the pad's misuse, which `nonce_reuse` shows.
+    The pad is a long keystream expanded from a seed, so that runs are reproducible; the nonce of a message selects its
+    page. Using a page twice, that is, repeating a nonce, breaks the pad; the attack `nonce_reuse` demonstrates this.
     """
 
     def seal(self, plain: bytes, nonce: bytes) -> bytes:
-        """See `StreamCipher.seal`."""
+        """Encrypt bytes by exclusive or with the page of the nonce."""
         page = hashlib.shake_256(self.key.tobytes() + nonce).digest(len(plain))
         return (np.frombuffer(plain, np.uint8) ^ np.frombuffer(page, np.uint8)).tobytes()
 
     def unseal(self, sealed: bytes, nonce: bytes) -> bytes:
-        """See `StreamCipher.unseal`."""
+        """Decrypt bytes by exclusive or with the page of the nonce."""
         return self.seal(sealed, nonce)
 
     def blocks(self, plain: np.ndarray, keys: np.ndarray, nonces: np.ndarray) -> np.ndarray:
-        """See `Cipher.blocks`: the exclusive or of bits and key."""
+        """Encrypt blocks of bits by exclusive or with their keys; the nonces are not used."""
         return np.asarray(2 * np.bitwise_xor(plain, keys).astype(np.float32) - 1)
 
     @unsupported("each bit of a one-time pad touches exactly one bit of ciphertext, by design")
     def with_key_bit_flipped(self, rng: np.random.Generator) -> StreamCipher:
-        """Not offered: in a pad each key bit touches one bit of one message, by design."""
+        """Raise an error: by design, each key bit of a pad affects exactly one bit of ciphertext.
+
+        Raises:
+            NotImplementedError: always.
+        """
         raise NotImplementedError("each bit of a one-time pad touches exactly one bit of ciphertext, by design")

@@ -1,4 +1,4 @@
-"""A key of 16 bits added to the text over and over: broken by trying every key, and kept for that."""
+"""A cipher with a repeated 16-bit key: the positive control of the key search."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from veilbench.families.ciphers.baselines.stream import StreamCipher
 
 
 class RepeatedKey(StreamCipher):
-    """The Vigenere cipher on bytes (Vigenere 1586), with a nonce that it ignores."""
+    """The Vigenere cipher on bytes (Vigenere 1586) with a two-byte key; the nonce is ignored."""
 
     key_bytes = 2
 
     def seal(self, plain: bytes, nonce: bytes) -> bytes:
-        """See `StreamCipher.seal`."""
+        """Encrypt bytes by exclusive or with the repeated key."""
         key = self.key.tobytes()
         return bytes(byte ^ key[place % 2] for place, byte in enumerate(plain))
 
     def unseal(self, sealed: bytes, nonce: bytes) -> bytes:
-        """See `StreamCipher.unseal`: adding the key again."""
+        """Decrypt bytes by exclusive or with the repeated key."""
         return self.seal(sealed, nonce)

@@ -1,4 +1,4 @@
-"""Real cryptography under the bench's interface: ciphers that add a keystream to bytes."""
+"""Base class of standard stream ciphers under the bench's interface."""
 
 from __future__ import annotations
 
@@ -14,10 +14,15 @@ from veilbench.text.alphabet import FIRST
 
 
 class StreamCipher(Cipher):
-    """A cipher of one byte per character under a key of bytes.
+    """A cipher that encrypts each character to one byte of ciphertext.
 
     Args:
-        key: shape (bytes,), uint8; None until `with_fresh_key` draws one.
+        key: key of `key_bytes` bytes, shape (bytes,), uint8; None is all zeros, until `with_fresh_key` draws one.
+
+    Attributes:
+        key_bytes: length of the key in bytes.
+        nonce_bytes: length of the nonce in bytes.
+        tag_bytes: length of the authentication tag in bytes; 0 for none.
     """
 
     key_bytes = 32
@@ -30,14 +35,14 @@ class StreamCipher(Cipher):
 
     @abstractmethod
     def seal(self, plain: bytes, nonce: bytes) -> bytes:
-        """Encrypt bytes; a tag, if any, at the end."""
+        """Encrypt bytes; the authentication tag, if any, is appended."""
 
     @abstractmethod
     def unseal(self, sealed: bytes, nonce: bytes) -> bytes:
-        """The inverse of `seal`."""
+        """Decrypt bytes as returned by `seal`."""
 
     def encrypt(self, symbols: np.ndarray, rng: np.random.Generator, nonce: bytes | None = None) -> Ciphertext:
-        """See `Cipher.encrypt`; a tag travels with the nonce."""
+        """Encrypt symbols; the authentication tag is stored behind the nonce."""
         nonce = rng.bytes(self.nonce_bytes) if nonce is None else nonce[: self.nonce_bytes]
         sealed = self.seal((symbols + FIRST).astype(np.uint8).tobytes(), nonce)
         n = len(symbols)
@@ -45,47 +50,47 @@ class StreamCipher(Cipher):
         return Ciphertext(codes, np.full(n, 8), np.zeros(n, np.int64), nonce + sealed[n:], n)
 
     def decrypt(self, ciphertext: Ciphertext) -> np.ndarray:
-        """See `Cipher.decrypt`.
+        """Decrypt a message, shape (length,), uint8.
 
         Raises:
-            UserError: the tag does not fit.
+            UserError: the authentication tag does not match.
         """
         nonce, tag = ciphertext.nonce[: self.nonce_bytes], ciphertext.nonce[self.nonce_bytes :]
         plain = self.unseal(ciphertext.codes.tobytes() + tag, nonce)
         return np.frombuffer(plain, np.uint8) - FIRST
 
     def with_fresh_key(self, rng: np.random.Generator) -> StreamCipher:
-        """See `Cipher.with_fresh_key`."""
+        """Return the same cipher under a new random key."""
         return type(self)(rng.integers(0, 256, self.key_bytes, dtype=np.uint8))
 
     def with_key_bit_flipped(self, rng: np.random.Generator) -> StreamCipher:
-        """See `Cipher.with_key_bit_flipped`."""
+        """Return the same cipher with one random bit of the key flipped."""
         key, bit = self.key.copy(), int(rng.integers(8 * len(self.key)))
         key[bit // 8] ^= 128 >> bit % 8
         return type(self)(key)
 
     @property
     def key_bits(self) -> int:  # type: ignore[override]
-        """See `Cipher`."""
+        """Length of the key in bits; all keys can be enumerated."""
         return 8 * self.key_bytes
 
     def decrypt_under(self, numbers: range, ciphertext: Ciphertext) -> Iterator[np.ndarray]:
-        """See `Cipher.decrypt_under`; a number is a key read as a big-endian integer."""
+        """Yield the message decrypted under each key; keys are numbered as big-endian integers."""
         for number in numbers:
             key = np.frombuffer(number.to_bytes(self.key_bytes, "big"), np.uint8)
             yield type(self)(key).decrypt(ciphertext)
 
     def settings(self) -> dict[str, Any]:
-        """None."""
+        """Return an empty dict: there are no settings."""
         return {}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The key."""
+        """Return the key, the only array."""
         return {"key": self.key}
 
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> StreamCipher:
-        """See `Subject.restore`.
+        """Construct the cipher from its key.
 
         Raises:
             ValueError: the key has a wrong length.

@@ -1,4 +1,4 @@
-"""The mapping as a plain table, with no network: what the neural ciphers amount to."""
+"""A substitution cipher as a plain table: equivalent to the neural ciphers, but without a network."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from veilbench.families.ciphers.schemes.codebook import CodebookCipher, random_m
 
 
 class Substitution(CodebookCipher):
-    """A random code for each character, or several such tables taken in random turns.
+    """A random code for each character, or several such tables among which each chunk draws one at random.
 
     Args:
-        code_bits: bits of a code, one number for each table.
-        chunk: characters that one table encrypts in a row.
-        seed: draws the first key; `with_fresh_key` draws others.
+        code_bits: bits per code, one number for each table; at least 7, to distinguish 91 characters.
+        chunk: number of consecutive characters that one table encrypts.
+        seed: seed of the initial key; `with_fresh_key` draws others.
     """
 
     def __init__(

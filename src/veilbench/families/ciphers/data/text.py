@@ -1,4 +1,4 @@
-"""Text for the ciphers: random words to train on, and English that no training ever sees."""
+"""Text for the ciphers: random words for training, and English text that is held out."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ PARTS = ("words", "statistics", "target", "unseen")
 
 @dataclass(frozen=True)
 class Texts:
-    """Symbols 0 to 90, uint8, one array per part; the last three are disjoint by document.
+    """Texts as symbols 0 to 90, uint8, one array of shape (length,) per part; the English parts share no document.
 
     Attributes:
-        words: random words, for training.
-        statistics: English that attackers learn the language from.
+        words: random words for training.
+        statistics: English from which attackers estimate the statistics of the language.
         target: English that is encrypted and attacked.
-        unseen: English for measuring the round trip.
+        unseen: English for the evaluations.
     """
 
     words: np.ndarray
@@ -35,20 +35,20 @@ class Texts:
 
 
 def random_words(count: int, longest: int, rng: np.random.Generator) -> str:
-    """`count` words of 1 to `longest` distinct characters of the alphabet, a space after each."""
+    """Return `count` words of 1 to `longest` distinct characters of the alphabet, each followed by a space."""
     lengths = rng.integers(1, longest + 1, count)
     words = (rng.choice(alphabet.SIZE, length, replace=False).astype(np.uint8) for length in lengths)
     return "".join(alphabet.text(word) + " " for word in words)
 
 
 class TextData(DataSet):
-    """Random words as in the source system, and the help texts of Python split by document.
+    """Random words as in the source system, and Python's help texts, split by document.
 
     Args:
-        words: how many random words there are to train on, at least and at most.
-        longest_word: characters of the longest word.
-        docstrings: whether attackers also learn the language from the docstrings of Python's library.
-        seed: draws the words and deals the documents.
+        words: minimum and maximum of the number of random words for training, which is drawn uniformly.
+        longest_word: maximum length of a word in characters; at most 91, since a word's characters are distinct.
+        docstrings: whether the attackers' statistics also use the docstrings of Python's standard library.
+        seed: seed of the words and of the split of the documents.
     """
 
     data_kind = Texts
@@ -81,25 +81,25 @@ class TextData(DataSet):
             (folder / f"{name}.txt").write_text(part, encoding="ascii")
 
     def load(self, folder: Path) -> Texts:
-        """Read what `prepare` wrote.
+        """Read the files that `prepare` wrote.
 
         Raises:
-            UserError: a file is missing or damaged.
+            UserError: a file is missing, empty or damaged.
         """
         return Texts(*(_symbols(folder, name) for name in PARTS))
 
 
 def _symbols(folder: Path, name: str) -> np.ndarray:
-    """The symbols of one part.
+    """Read the symbols of one part.
 
     Raises:
-        UserError: its file is missing, empty or holds other characters; it is named.
+        UserError: the file is missing, empty, or contains characters outside the alphabet; the message names it.
     """
     path = folder / f"{name}.txt"
     if not path.is_file():
         raise UserError(f"the prepared data lacks {path}; run `dvc repro prepare`")
     with prepared.whole(folder):
-        content = path.read_text("ascii", errors="surrogateescape")  # told by the alphabet, with its place
+        content = path.read_text("ascii", errors="surrogateescape")  # the alphabet reports its place
         try:
             symbols = alphabet.symbols(content)
         except UserError as error:

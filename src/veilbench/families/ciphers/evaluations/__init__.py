@@ -1,1 +1,1 @@
-"""What the code of text ciphers is still good for, one file per kind of use."""
+"""Evaluations of text ciphers: correctness, size and speed."""

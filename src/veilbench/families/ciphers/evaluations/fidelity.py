@@ -1,4 +1,4 @@
-"""Does a cipher give the text back, and how large is what it sends?"""
+"""Correctness of the round trip, and size of the ciphertext."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from veilbench.text.alphabet import SIZE
 
 
 class Fidelity(Evaluation):
-    """Exact codes, bit errors, and the round trip over the alphabet and over English never seen in training.
+    """Measures exact codes, bit errors, and the round trip over the alphabet and over held-out English.
 
     Args:
-        length: characters of English to send, at most.
+        length: maximum number of characters of English to encrypt and decrypt.
     """
 
     data_kind = Texts
@@ -29,7 +29,7 @@ class Fidelity(Evaluation):
         self.length = length
 
     def examine(self, subject: Cipher, texts: Texts, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
-        """Measure; see the class."""
+        """Measure the round trip, the ciphertext's size and, for code books, the errors of the codes."""
         rng = np.random.default_rng(seeds)
         alphabet, english = np.arange(SIZE, dtype=np.uint8), texts.unseen[: self.length]
         found = Findings("Fidelity")
@@ -45,8 +45,8 @@ class Fidelity(Evaluation):
         distinct = sum(len(np.unique(book, axis=0)) for book in cipher.codes)
         metrics = {"distinct_codes": Metric.exact(distinct / cipher.codes[..., 0].size, cipher.members * SIZE, "share")}
         if cipher.key is not None:
-            made = cipher.thresholded()
-            wrong = made != np.unpackbits(cipher.key, axis=-1)[..., : made.shape[-1]]
+            learned = cipher.thresholded()
+            wrong = learned != np.unpackbits(cipher.key, axis=-1)[..., : learned.shape[-1]]
             bits = int(cipher.bits.sum()) // (32 if cipher.floats else 1)
             metrics["exact_codes"] = proportion(int((~wrong.any(-1)).sum()), cipher.members * SIZE)
             metrics["bit_error_rate"] = proportion(int(wrong.sum()), bits * SIZE)
@@ -55,7 +55,7 @@ class Fidelity(Evaluation):
         return metrics
 
     def _table_is_network(self, cipher: CodebookCipher) -> Metric:
-        """Share of table entries that the networks, loaded afresh from their weights, answer in the same way."""
+        """Return the share of table entries that the networks, reloaded from their weights, reproduce."""
         import torch
 
         from veilbench.families.ciphers.nets.cipher_pair import CipherPairNet

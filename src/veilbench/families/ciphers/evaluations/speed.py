@@ -1,4 +1,4 @@
-"""How fast does a cipher work, both ways?"""
+"""Speed of encryption and decryption."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from veilbench.families.ciphers.schemes.base import Cipher
 
 
 class Speed(Evaluation):
-    """Characters per second in memory. Rates belong to a machine: they are recorded with the cost, not the metrics.
+    """Characters per second in memory. Rates depend on the machine, so they are recorded as costs, not as metrics.
 
     Args:
-        length: characters per message.
-        repeats: messages; the fastest counts, since everything else on the machine can only slow it down.
+        length: characters per message; the text is repeated if it is shorter.
+        repeats: number of timed repetitions; the fastest counts, since other processes can only slow one down.
     """
 
     data_kind = Texts
@@ -31,7 +31,7 @@ class Speed(Evaluation):
         self.length, self.repeats = length, repeats
 
     def examine(self, subject: Cipher, texts: Texts, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
-        """Measure; see the class."""
+        """Measure the encryption and decryption rates."""
         rng = np.random.default_rng(seeds)
         message = np.resize(texts.unseen, self.length)
         sealed = subject.encrypt(message, rng)

@@ -1,1 +1,1 @@
-"""Files: what encrypts and decrypts them, byte by byte."""
+"""Encryption and decryption of files."""

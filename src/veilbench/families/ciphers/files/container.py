@@ -1,13 +1,13 @@
-"""Encrypted files. A study object, not cryptography: the tag is sound, the code books are not.
+"""The format of encrypted files. For study only: the authentication tag is secure, the code books are not.
 
 All numbers are little-endian. A container is a header, frames, and an end record; nothing follows.
 
 Header, 42 bytes::
 
     offset  size
-         0     8  magic: 89 56 45 49 4c 0d 0a 1a (".VEIL", a line break as DOS writes it, an end of text)
+         0     8  magic: 89 56 45 49 4c 0d 0a 1a (".VEIL", a DOS line break, an end-of-file character)
          8     1  version: 1
-         9     1  flags: bit 0 says that the text is escaped (module `escaping`); all others are 0
+         9     1  flags: bit 0 is set if the text is escaped (module `escaping`); all others are 0
         10    16  fingerprint of the model: HKDF-SHA256 of its material (module `schemes`) without
                   salt, info "veilbench container 1: fingerprint"
         26    16  salt, random
@@ -16,31 +16,31 @@ Frame, for each part of the text, in order::
 
          0     4  n, characters in this frame: 1 to 2,097,152
          4     i  packed ids of the ensemble members drawn for the chunks that start in this frame
-                  (module `member_ids`); i = 0 where the model has one member
-       4+i     c  the n codes one behind the other, each in the whole bytes that its member's code bits need:
+                  (module `member_ids`); i = 0 if the model has one member
+       4+i     c  the n codes, concatenated, each padded to the whole bytes that its member's code bits need:
                   4 for 32 bits, 7 for 56, 5 for 33; the code's first bit is the highest of its first byte,
-                  and the bits that fill the last byte are 0
+                  and the padding bits of the last byte are 0
 
-For AES-CTR a frame has no ids and c = n: the characters under AES-256 in counter mode, which counts on from
-frame to frame; the first counter block is 0 and the key is HKDF-SHA256 of the material and the salt, info
-"veilbench container 1: cipher". For AES-GCM c = n + 16: the characters and their tag, under the key derived
-likewise, the nonce (number of the frame from 0 on, 11 bytes big-endian, and a byte 0) and the header as
+For AES-CTR a frame has no ids and c = n: the characters under AES-256 in counter mode, whose counter continues
+from frame to frame; the first counter block is 0 and the key is HKDF-SHA256 of the material and the salt, info
+"veilbench container 1: cipher". For AES-GCM c = n + 16: the characters and their tag, under a key derived in
+the same way, the nonce (number of the frame from 0, 11 bytes big-endian, and a byte 0) and the header as
 associated data.
 
 End record, 28 bytes::
 
-         0     4  0, where a frame has n
+         0     4  0, in the place of a frame's n
          4     8  bytes of the file that was encrypted, before escaping
-        12    16  tag
+        12    16  authentication tag
 
 The tag is Poly1305 over all bytes before it, under the 32-byte key HKDF-SHA256 of the material and the salt,
 info "veilbench container 1: tag". For AES-GCM it is instead the tag of an empty message under the nonce
 (count of frames, 11 bytes big-endian, and a byte 1), the header and the end record's first 12 bytes as
 associated data.
 
-For code books the tag is worth what the tables are: they are its key, all 91 codes of every member. Whoever
-has found out the codes of the frequent letters reads the text, but cannot forge a tag without those of the
-rare characters too. Model, length and members of a file are public.
+For code books the tag is only as secure as the tables, which are its key: all 91 codes of every member. An
+attacker who has recovered the codes of the frequent letters can read the text, but cannot forge a tag without
+those of the rare characters too. The model, the length and the members of a file are public.
 """
 
 from __future__ import annotations
@@ -66,22 +66,22 @@ ESCAPED = 1
 HEADER_BYTES = len(MAGIC) + 2 + FINGERPRINT_BYTES + SALT_BYTES
 FRAME_LIMIT = 1 << 21
 READ_BYTES = 1 << 18
-"""Bytes of text in a frame: small enough for what is made of them to stay in a processor's cache."""
+"""Bytes of text per frame: small enough for the intermediate results to stay in the processor's cache."""
 
 
 class Sink(Protocol):
-    """What a file is written to."""
+    """A destination that file contents are written to."""
 
     def write(self, data: Buffer, /) -> object:
-        """Take all of the data."""
+        """Write all of the data."""
 
 
 Progress = Callable[[int], object]
-"""Told of every part of the input that is done, in bytes."""
+"""Callback that receives the number of input bytes processed since the last call."""
 
 
 def _read_into(source: BinaryIO, view: memoryview) -> int:
-    """Fill the view, or as much of it as there is to read; how many bytes were read."""
+    """Fill the view as far as the source allows; return the number of bytes read."""
     filled = 0
     while filled < len(view) and (got := source.readinto(view[filled:])):  # type: ignore[attr-defined]
         filled += got
@@ -89,16 +89,16 @@ def _read_into(source: BinaryIO, view: memoryview) -> int:
 
 
 def _refuse_outside(block: np.ndarray, source: BinaryIO, name: str, position: int) -> None:
-    """Check that a block of a file is in the alphabet.
+    """Check that all bytes of a block are in the alphabet.
 
     Args:
-        block: shape (length,), uint8.
-        source: the file, behind the block; read only to name a character that reaches across.
-        name: the file's name for the message.
-        position: how many bytes come before the block.
+        block: bytes of the file, shape (length,), uint8.
+        source: the file, positioned after the block; read only to complete a multi-byte character for the message.
+        name: name of the file in the message.
+        position: number of bytes of the file before the block.
 
     Raises:
-        UserError: a byte is outside.
+        UserError: a byte is outside the alphabet.
     """
     place = first_outside(block)
     if place >= 0:
@@ -111,15 +111,15 @@ def write(scheme: Scheme, source: BinaryIO, sink: Sink, name: str, escaped: bool
     """Encrypt a file.
 
     Args:
-        scheme: the model.
-        source: the file.
-        sink: takes the container.
-        name: what to call the source in errors.
-        escaped: write bytes outside the alphabet with two characters instead of refusing them.
-        progress: told of bytes read.
+        scheme: encryption scheme of the model.
+        source: the file to encrypt, opened in binary mode.
+        sink: destination of the container.
+        name: name of the source in error messages.
+        escaped: encode bytes outside the alphabet as two characters instead of rejecting them.
+        progress: called with the number of bytes read.
 
     Raises:
-        UserError: a character is outside the alphabet.
+        UserError: a character is outside the alphabet, and `escaped` is false.
     """
     salt = os.urandom(SALT_BYTES)
     header = MAGIC + bytes([VERSION, ESCAPED if escaped else 0]) + scheme.fingerprint + salt
@@ -142,38 +142,54 @@ def write(scheme: Scheme, source: BinaryIO, sink: Sink, name: str, escaped: bool
 
 
 class _Reader:
-    """Reads a container to its end and says so when it ends early."""
+    """Reads a container and raises an error if it ends early."""
 
     def __init__(self, source: BinaryIO, name: str, progress: Progress) -> None:
         self._source, self._name, self._progress = source, name, progress
 
     def fill(self, view: memoryview) -> None:
-        """Read exactly as many bytes as there is room for."""
+        """Fill the whole view.
+
+        Raises:
+            UserError: the container ends before that.
+        """
         if _read_into(self._source, view) < len(view):
             raise UserError(f"{self._name} is cut short: it ends before its end record")
         self._progress(len(view))
 
     def take(self, size: int) -> bytes:
-        """The next bytes, exactly as many."""
+        """Return exactly the next `size` bytes.
+
+        Raises:
+            UserError: the container ends before that.
+        """
         room = bytearray(size)
         self.fill(memoryview(room))
         return bytes(room)
 
     def start(self) -> bytes:
-        """The header, or as much of it as there is."""
+        """Return the header, or the whole file if it is shorter."""
         room = bytearray(HEADER_BYTES)
         got = _read_into(self._source, memoryview(room))
         self._progress(got)
         return bytes(room[:got])
 
     def finish(self) -> None:
-        """Check that nothing follows."""
+        """Check that the container ends here.
+
+        Raises:
+            UserError: more bytes follow.
+        """
         if self._source.read(1):
             raise UserError(f"{self._name} was changed: bytes follow its end record")
 
 
 def _check_header(head: bytes, scheme: Scheme, name: str, model: str) -> bool:
-    """Whether the text is escaped."""
+    """Check the header; return whether the text is escaped.
+
+    Raises:
+        UserError: the file is not a container, is truncated, or is of another version or model.
+    """
     if not head or head[: len(MAGIC)] != MAGIC[: len(head)]:
         raise UserError(f"{name} was not made by `veilbench encrypt`: it does not start with {MAGIC!r}")
     if len(head) < HEADER_BYTES:
@@ -191,18 +207,18 @@ def _check_header(head: bytes, scheme: Scheme, name: str, model: str) -> bool:
 
 
 def read(scheme: Scheme, source: BinaryIO, sink: Sink, name: str, model: str, progress: Progress) -> None:
-    """Decrypt a container. The sink has unverified text until this returns: show it to nobody before.
+    """Decrypt a container. The text in the sink is not authenticated until this returns; do not use it before.
 
     Args:
-        scheme: the model.
-        source: the container.
-        sink: takes the text.
-        name: what to call the source in errors.
-        model: what to call the model in errors.
-        progress: told of bytes read.
+        scheme: encryption scheme of the model.
+        source: the container, opened in binary mode.
+        sink: destination of the decrypted text.
+        name: name of the container in error messages.
+        model: name of the model in error messages.
+        progress: called with the number of bytes read.
 
     Raises:
-        UserError: it is no container, or of another model or version, or cut short, or changed.
+        UserError: the source is not a container, is of another model or version, or was truncated or modified.
     """
     reader = _Reader(source, name, progress)
     head = reader.start()

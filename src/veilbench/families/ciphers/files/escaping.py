@@ -1,12 +1,12 @@
-"""Bytes that the alphabet lacks: refused by name, or written with two characters of the alphabet each.
+"""Bytes outside the alphabet: reported as errors, or escaped as two characters of the alphabet.
 
-The alphabet is the 91 bytes 32 to 122. Escaped, every file is a text over it, whatever bytes it holds:
+The alphabet is the 91 bytes 32 to 122. Escaping turns any file into a text over it:
 
-* the bytes 94 (circumflex) and 96 (grave accent) are marks; each of the other 89 stands for itself;
-* the 167 byte values that are none of these 89 are numbered 0 to 166 in ascending order. Number k is written
-  as a mark, 94 for k < 89 and 96 for the rest, and then the (k mod 89)-th of the 89 bytes, counted from 0.
+* the bytes 94 (circumflex) and 96 (grave accent) are escape marks; each of the other 89 represents itself;
+* the 167 byte values that are not among these 89 are numbered 0 to 166 in ascending order. Number k is written
+  as a mark, 94 for k < 89 and 96 otherwise, followed by the (k mod 89)-th of the 89 bytes, counted from 0.
 
-A mark never comes second, so a text splits into bytes in one way only, from any place in it.
+A mark is never the second character of a pair, so decoding is unambiguous from any position.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _DROPPED, _WRONG = 256, 257
 
 
 def _written() -> tuple[np.ndarray, np.ndarray]:
-    """The first and the second byte that each byte is written as, shape (256,) each; 0 for no second."""
+    """Return the first and second byte of each byte's encoding, shape (256,) each; the second is 0 if unused."""
     first, second = np.arange(256, dtype=np.uint8), np.zeros(256, np.uint8)
     number = np.arange(len(_STRANGERS))
     first[_STRANGERS] = np.array(MARKS, np.uint8)[number // len(_SINGLES)]
@@ -36,7 +36,7 @@ _FIRST, _SECOND = _written()
 
 
 def _read() -> np.ndarray:
-    """What a byte says after no mark, after mark 94 and after mark 96: shape (3 * 256,), uint16."""
+    """Return the decoding of each byte after no mark, mark 94 and mark 96, shape (3 * 256,), uint16."""
     said = np.full((3, 256), _WRONG, np.uint16)
     said[0, _SINGLES] = _SINGLES
     said[0, MARKS] = _DROPPED
@@ -49,7 +49,7 @@ _SAID = _read()
 
 
 def first_outside(block: np.ndarray) -> int:
-    """Index of the first byte outside the alphabet, -1 for none; shape (length,), uint8."""
+    """Return the index of the first byte outside the alphabet in an array of uint8, or -1."""
     shifted = block - np.uint8(FIRST)
     if not len(block) or int(shifted.max()) < SIZE:
         return -1
@@ -57,15 +57,15 @@ def first_outside(block: np.ndarray) -> int:
 
 
 def outside_error(name: str, strange: bytes, position: int) -> UserError:
-    """What to say of the first byte outside the alphabet.
+    """Return the error for the first byte outside the alphabet.
 
-    Every byte before it is in the alphabet, which has neither a line break nor a character of several bytes:
-    its line is the first, and its byte index is its character index too.
+    All bytes before it are in the alphabet, which has no line breaks and no multi-byte characters, so it is on the
+    first line, and its byte index is also its character index.
 
     Args:
-        name: the file.
-        strange: that byte and up to three bytes behind it.
-        position: how many bytes come before it.
+        name: name of the file in the message.
+        strange: this byte and up to three bytes after it.
+        position: number of bytes before it.
     """
     place = f"at index {position} (line 1, column {position + 1})"
     for length in range(1, len(strange) + 1):
@@ -80,7 +80,14 @@ def outside_error(name: str, strange: bytes, position: int) -> UserError:
 
 
 def escape(block: np.ndarray) -> np.ndarray:
-    """Write any bytes, shape (length,), uint8, in the alphabet: shape (length to 2 * length,), uint8."""
+    """Encode any bytes in the alphabet.
+
+    Args:
+        block: bytes to encode, shape (length,), uint8.
+
+    Returns:
+        The text, uint8, of between length and 2 * length characters.
+    """
     strange = np.take(_STRANGE, block)
     where = np.flatnonzero(strange)
     if not len(where):
@@ -98,16 +105,16 @@ def escape(block: np.ndarray) -> np.ndarray:
 
 
 class Unescaper:
-    """The inverse of `escape` over the consecutive parts of one text, wherever it was cut."""
+    """The inverse of `escape`, applied to consecutive parts of a text that may be split anywhere."""
 
     def __init__(self) -> None:
         self._mark = np.zeros(1, np.uint8)
 
     def __call__(self, text: np.ndarray) -> np.ndarray:
-        """The bytes that a part of the text, shape (length,), uint8, completes.
+        """Decode the next part of the text, shape (length,), uint8, as far as it is complete.
 
         Raises:
-            ValueError: a mark is followed by what no mark is followed by.
+            ValueError: a mark is followed by a character that cannot follow it.
         """
         mark = (text == MARKS[0]) + np.uint8(2) * (text == MARKS[1])
         if not mark.any() and not self._mark[0]:
@@ -120,10 +127,10 @@ class Unescaper:
         return np.asarray(said[said != _DROPPED].astype(np.uint8))
 
     def finish(self) -> None:
-        """Say that the text is over.
+        """Check that the text is complete.
 
         Raises:
-            ValueError: it ends on a mark.
+            ValueError: the text ends with a mark.
         """
         if self._mark[0]:
             raise ValueError("the text ends on a mark")

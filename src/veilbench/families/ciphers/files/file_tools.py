@@ -1,4 +1,4 @@
-"""Encrypting and decrypting files: opening them, replacing them whole, and saying what went wrong."""
+"""Encrypts and decrypts files: opens them, writes the output atomically, and reports errors."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 COMPILED_FROM = 4 << 20
-"""Bytes of input from which the compiled loops are worth their import."""
+"""Input size in bytes above which the compiled loops save more time than their import takes."""
 PROGRESS_FROM = 32 << 20
-"""Bytes of input from which a progress bar is worth looking at."""
+"""Input size in bytes above which a progress bar is shown."""
 
 
 def encrypt_file(model: Path, source: Path, target: Path, escaped: bool = False) -> None:
     """Encrypt a file with the trained model in a folder.
 
     Args:
-        model: the folder.
-        source: a file, all of it characters of the alphabet unless `escaped`.
-        target: the container; replaced only once it is complete.
-        escaped: take any file, whatever its bytes.
+        model: folder of the trained model.
+        source: file to encrypt; unless `escaped`, all its characters must be in the alphabet.
+        target: path of the container; an existing file is replaced only once the container is complete.
+        escaped: escape bytes outside the alphabet, so that any file can be encrypted.
 
     Raises:
-        UserError: the model encrypts no files, a character is outside the alphabet, or a file cannot be
-            opened, read or written; `target` is as it was.
+        UserError: the model cannot encrypt files, a character is outside the alphabet, or a file cannot be
+            opened, read or written; `target` is unchanged then.
     """
     scheme = scheme_of(load_subject(model), str(model))
     with _files(scheme, source, target) as (reading, writing, progress):
@@ -47,13 +47,13 @@ def decrypt_file(model: Path, source: Path, target: Path) -> None:
     """Decrypt a container with the trained model in a folder.
 
     Args:
-        model: the folder.
-        source: the container.
-        target: the text; replaced only once the container's tag is verified.
+        model: folder of the trained model.
+        source: path of the container.
+        target: path of the decrypted file; an existing one is replaced only once the container's tag is verified.
 
     Raises:
-        UserError: the container is none, or of another model, or cut short, or changed, or a file cannot be
-            opened, read or written; `target` is as it was.
+        UserError: the source is not a container, is of another model, or was truncated or modified, or a file
+            cannot be opened, read or written; `target` is unchanged then.
     """
     scheme = scheme_of(load_subject(model), str(model))
     with _files(scheme, source, target) as (reading, writing, progress):
@@ -62,11 +62,11 @@ def decrypt_file(model: Path, source: Path, target: Path) -> None:
 
 @contextmanager
 def _files(scheme: Scheme, source: Path, target: Path) -> Iterator[tuple[BinaryIO, container.Sink, container.Progress]]:
-    """The opened source, where to write the target to, and what shows the progress."""
+    """Open the source, a sink for the target, and a progress callback."""
     try:
-        with source.open("rb", buffering=0) as reading:  # within a buffered read of a pipe, Ctrl-C would wait
+        with source.open("rb", buffering=0) as reading:  # a buffered read of a pipe would delay Ctrl-C
             about = os.fstat(reading.fileno())
-            size = about.st_size if stat.S_ISREG(about.st_mode) else None  # a pipe has none
+            size = about.st_size if stat.S_ISREG(about.st_mode) else None  # a pipe has no size
             with _write_errors(target):
                 _check_target(source, target)
             if size is None or size >= COMPILED_FROM:
@@ -78,7 +78,11 @@ def _files(scheme: Scheme, source: Path, target: Path) -> Iterator[tuple[BinaryI
 
 
 def _check_target(source: Path, target: Path) -> None:
-    """Refuse what must not, or cannot, be replaced."""
+    """Check that the target can and may be replaced.
+
+    Raises:
+        UserError: the folder is missing, or the target is the source, not a regular file, or read-only.
+    """
     if not target.parent.is_dir():
         raise UserError(f"cannot write {target}: the folder {target.parent} does not exist")
     if not target.exists():
@@ -92,13 +96,17 @@ def _check_target(source: Path, target: Path) -> None:
 
 
 class _Sink:
-    """A file whose failures are the user's to see."""
+    """A file whose write errors are reported as a `UserError`."""
 
     def __init__(self, file: BinaryIO, target: Path) -> None:
         self._file, self._target = file, target
 
     def write(self, data: Buffer, /) -> None:
-        """Write all of it."""
+        """Write all of the data.
+
+        Raises:
+            UserError: writing failed, for example because the disk is full.
+        """
         with _write_errors(self._target):
             self._file.write(data)
 
@@ -113,9 +121,9 @@ def _write_errors(target: Path) -> Iterator[None]:
 
 @contextmanager
 def _replacing(target: Path) -> Iterator[_Sink]:
-    """A new file beside the target that takes its place at the end, or vanishes on any error.
+    """Open a temporary file in the target's folder that replaces the target at the end, or is removed on an error.
 
-    The target of a link is replaced, not the link, and keeps its permissions.
+    If the target is a symbolic link, the file it points to is replaced, not the link. Permissions are kept.
     """
     with ExitStack() as done:
         with _write_errors(target):
@@ -130,7 +138,7 @@ def _replacing(target: Path) -> Iterator[_Sink]:
 
 @contextmanager
 def _progress(size: int | None, name: str) -> Iterator[container.Progress]:
-    """A bar on stderr where somebody may be watching a large file."""
+    """Show a progress bar on stderr for a large file in an interactive terminal."""
     if size is None or size < PROGRESS_FROM or not sys.stderr.isatty() or os.environ.get("CI"):
         yield lambda done: None
         return

@@ -1,8 +1,8 @@
-"""How the frames of a container are encrypted and authenticated, for each kind of model that files take.
+"""Encryption and authentication of a container's frames, for each kind of model that can encrypt files.
 
-Keys of a file are derived by HKDF-SHA256 (RFC 5869) from the model and the file's random salt, so no two
-files share one: a key of the tag for Poly1305 (RFC 8439), which must never be used twice, and for AES one of
-the cipher. Poly1305 is the fastest tag of those measured, on one core of an AMD EPYC: 5.1 GB/s, GMAC 4.7,
+The keys of a file are derived by HKDF-SHA256 (RFC 5869) from the model and the file's random salt, so no two
+files share one: a key for the Poly1305 tag (RFC 8439), which must never be used twice, and for AES also a key of
+the cipher. Poly1305 was the fastest authenticator measured on one core of an AMD EPYC: 5.1 GB/s, GMAC 4.7,
 HMAC-SHA256 1.4, BLAKE2b 0.6.
 """
 
@@ -25,37 +25,37 @@ from veilbench.families.ciphers.files.member_ids import MemberIds
 from veilbench.families.ciphers.files.tables import CodeTables
 
 Fill = Callable[[memoryview], None]
-"""Reads exactly as many bytes as there is room for."""
+"""Callback that fills the whole view with the next bytes of the container."""
 
 
 def derived(material: bytes, salt: bytes, purpose: str, length: int) -> bytes:
-    """Key bytes for one purpose."""
+    """Derive `length` bytes of key for one purpose."""
     info = b"veilbench container 1: " + purpose.encode()
     return HKDF(SHA256(), length, salt or None, info).derive(material)
 
 
 class Frames(ABC):
-    """The frames of one file in one direction, from the first on."""
+    """Encrypts or decrypts the frames of one file in order, starting with the first."""
 
     @abstractmethod
     def seal(self, text: np.ndarray) -> list[memoryview | bytes]:
-        """The next frame without its count, in parts; text has shape (count,), uint8."""
+        """Encrypt a text of shape (count,), uint8, to the next frame, returned in parts and without its count."""
 
     @abstractmethod
     def open(self, count: int, fill: Fill) -> np.ndarray:
-        """The text of the next frame, shape (count,), uint8.
+        """Decrypt the next frame to a text of shape (count,), uint8.
 
         Raises:
-            ValueError: it is none that `seal` makes.
+            ValueError: the frame is not a possible output of `seal`.
         """
 
     @abstractmethod
     def tag(self, end: bytes) -> bytes:
-        """The 16 bytes that authenticate the header, all frames so far and the end record."""
+        """Return the 16-byte tag of the header, all frames so far and the end record."""
 
 
 class _TaggedFrames(Frames):
-    """Frames under one Poly1305 tag over the whole file."""
+    """Frames that are authenticated by one Poly1305 tag over the whole file."""
 
     def __init__(self, header: bytes, material: bytes, salt: bytes) -> None:
         self._mac = Poly1305(derived(material, salt, "tag", 32))
@@ -65,20 +65,20 @@ class _TaggedFrames(Frames):
         self._mac.update(struct.pack("<I", count))
 
     def tag(self, end: bytes) -> bytes:
-        """See `Frames.tag`."""
+        """Return the Poly1305 tag of the header, all frames so far and the end record."""
         self._mac.update(end)
         return self._mac.finalize()
 
 
 class CodebookFrames(_TaggedFrames):
-    """Packed member ids, then the codes one behind the other."""
+    """Frames of code books: packed member ids, followed by the concatenated codes."""
 
     def __init__(self, header: bytes, material: bytes, salt: bytes, tables: CodeTables, ids: MemberIds) -> None:
         super().__init__(header, material, salt)
         self._tables, self._ids, self._room = tables, ids, np.empty(0, np.uint8)
 
     def seal(self, text: np.ndarray) -> list[memoryview | bytes]:
-        """See `Frames.seal`."""
+        """Encrypt a text to the next frame, with random members."""
         packed = self._ids.draw(len(text))
         codes = self._tables.encode(text, self._ids.unpack(packed, len(text)))
         self._count(len(text))
@@ -87,7 +87,11 @@ class CodebookFrames(_TaggedFrames):
         return [packed.data, codes.data]
 
     def open(self, count: int, fill: Fill) -> np.ndarray:
-        """See `Frames.open`."""
+        """Decrypt the next frame to a text of shape (count,), uint8.
+
+        Raises:
+            ValueError: an id is out of range, or a code is not in its member's code book.
+        """
         packed = np.empty(self._ids.packed_size(count), np.uint8)
         fill(packed.data)
         members = self._ids.unpack(packed, count)
@@ -103,7 +107,7 @@ class CodebookFrames(_TaggedFrames):
 
 
 class CtrFrames(_TaggedFrames):
-    """AES-256 in counter mode, counting on from frame to frame, one byte a character."""
+    """AES-256 in counter mode, one byte per character; the counter continues from frame to frame."""
 
     def __init__(self, header: bytes, material: bytes, salt: bytes) -> None:
         super().__init__(header, material, salt)
@@ -111,14 +115,14 @@ class CtrFrames(_TaggedFrames):
         self._stream = BlockCipher(algorithms.AES(key), modes.CTR(bytes(16))).encryptor()
 
     def seal(self, text: np.ndarray) -> list[memoryview | bytes]:
-        """See `Frames.seal`."""
+        """Encrypt a text to the next frame."""
         sealed = self._stream.update(text.data)
         self._count(len(text))
         self._mac.update(sealed)
         return [sealed]
 
     def open(self, count: int, fill: Fill) -> np.ndarray:
-        """See `Frames.open`."""
+        """Decrypt the next frame; changes are only detected by the tag at the end."""
         sealed = np.empty(count, np.uint8)
         fill(sealed.data)
         self._count(count)
@@ -127,11 +131,11 @@ class CtrFrames(_TaggedFrames):
 
 
 class GcmFrames(Frames):
-    """AES-256-GCM as the STREAM construction of Hoang, Reyhanitabar, Rogaway and Vizar (2015).
+    """AES-256-GCM in the STREAM construction of Hoang, Reyhanitabar, Rogaway and Vizar (2015).
 
-    Each frame has a tag of its own; the nonce holds the frame's number (11 bytes, big-endian) and a byte
-    that is 1 for the end record alone, so frames cannot be moved, dropped, repeated or cut off. All of them,
-    and the end record, have the header as associated data.
+    Each frame has its own tag; the nonce contains the frame's number (11 bytes, big-endian) and a byte that is 1 only
+    for the end record, so frames cannot be reordered, dropped, repeated or truncated undetected. The header is the
+    associated data of all frames and of the end record.
     """
 
     def __init__(self, header: bytes, material: bytes, salt: bytes) -> None:
@@ -144,11 +148,15 @@ class GcmFrames(Frames):
         return nonce
 
     def seal(self, text: np.ndarray) -> list[memoryview | bytes]:
-        """See `Frames.seal`."""
+        """Encrypt a text to the next frame, with its tag at the end."""
         return [self._aead.encrypt(self._nonce(), text.data, self._header)]
 
     def open(self, count: int, fill: Fill) -> np.ndarray:
-        """See `Frames.open`."""
+        """Decrypt the next frame and verify its tag.
+
+        Raises:
+            ValueError: the tag does not match.
+        """
         sealed = np.empty(count + 16, np.uint8)
         fill(sealed.data)
         try:
@@ -157,5 +165,5 @@ class GcmFrames(Frames):
             raise ValueError("a frame's tag does not fit") from None
 
     def tag(self, end: bytes) -> bytes:
-        """See `Frames.tag`."""
+        """Return the tag of an empty message with the header and the end record as associated data."""
         return self._aead.encrypt(self._nonce(last=True), b"", self._header + end)

@@ -1,9 +1,8 @@
-"""The published ids that say which member of an ensemble encrypted what, packed into bytes.
+"""Published ids of the ensemble members that encrypted each chunk of a text, packed into bytes.
 
-With M members a byte holds p ids, p the largest number with M**p <= 256: 8 ids of 2 members, 5 of 3, 4 of 4,
-3 of 5 or 6, 2 of 7 to 16, 1 of up to 256. Its value is id_0 + id_1 * M + ... + id_(p-1) * M**(p-1), id_0 the
-first in the text. In the last byte of a frame, ids that the frame does not have are 0. One member has no ids
-and no bytes.
+With M members a byte holds p ids, where p is the largest number with M**p <= 256: 8 ids of 2 members, 5 of 3, 4 of 4,
+3 of 5 or 6, 2 of 7 to 16, 1 of up to 256. Its value is id_0 + id_1 * M + ... + id_(p-1) * M**(p-1), where id_0 is the
+first in the text. Unused ids in the last byte of a frame are 0. A single member needs no ids and no bytes.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ import numpy as np
 
 
 class MemberIds:
-    """Draws, packs and unpacks ids, and keeps count of the text's chunks across frames.
+    """Draws, packs and unpacks ids, and tracks the text's chunks across frames.
 
-    The chunks of `chunk` characters are counted from the start of the text and run on across frames: a frame
-    stores the ids of the chunks that start in it.
+    Chunks of `chunk` characters are counted from the start of the text and continue across frames: a frame stores the
+    ids of the chunks that start in it.
 
     Args:
-        members: how many there are, 1 to 256.
-        chunk: characters that one member encrypts in a row.
+        members: number of ensemble members, 1 to 256.
+        chunk: number of consecutive characters that one member encrypts.
     """
 
     def __init__(self, members: int, chunk: int) -> None:
@@ -30,20 +29,20 @@ class MemberIds:
         self._values = members**self._per_byte
         values = np.arange(256)[:, None] // members ** np.arange(self._per_byte)
         self._digits = (values % members).astype(np.uint8)
-        self._place, self._last = 0, np.zeros(1, np.uint8)  # characters so far; who encrypts the chunk begun
+        self._place, self._last = 0, np.zeros(1, np.uint8)  # characters so far; member of the current chunk
 
     def started(self, length: int) -> int:
-        """How many chunks start within the next `length` characters."""
+        """Return the number of chunks that start within the next `length` characters."""
         return -(-(self._place + length) // self._chunk) + -self._place // self._chunk
 
     def packed_size(self, length: int) -> int:
-        """Bytes that the ids of the next `length` characters take."""
+        """Return the number of bytes that the ids of the next `length` characters take."""
         return -(-self.started(length) // self._per_byte) if self._members > 1 else 0
 
     def draw(self, length: int) -> np.ndarray:
-        """Random ids for the next `length` characters from the operating system, packed, uint8."""
+        """Draw packed ids for the next `length` characters, uint8, from the operating system's randomness."""
         size = self.packed_size(length)
-        fair = 256 - 256 % self._values  # drawn again from there on: ids must be equally likely
+        fair = 256 - 256 % self._values  # larger values are drawn again, so that all ids are equally likely
         drawn = np.frombuffer(os.urandom(size), np.uint8)
         if fair < 256:
             drawn = drawn[drawn < fair]
@@ -59,10 +58,10 @@ class MemberIds:
         return drawn
 
     def unpack(self, packed: np.ndarray, length: int) -> np.ndarray:
-        """Who encrypts each of the next `length` characters, shape (length,), uint8; moves on behind them.
+        """Return the member of each of the next `length` characters, shape (length,), uint8, and advance past them.
 
         Raises:
-            ValueError: a byte is none that `draw` makes.
+            ValueError: a byte is not a possible output of `draw`.
         """
         if self._members == 1:
             return np.zeros(length, np.uint8)

@@ -1,4 +1,4 @@
-"""Which models encrypt files, and what of each decides how."""
+"""Models that can encrypt files, and the key material of each."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ FINGERPRINT_BYTES = SALT_BYTES = 16
 
 
 class Scheme(ABC):
-    """A model as the container sees it.
+    """The encryption of files by one model.
 
     Args:
-        material: everything that decides the encryption and nothing else. All keys are derived from it.
+        material: secret bytes that fully determine the encryption; all keys are derived from them.
 
     Attributes:
-        fingerprint: 16 bytes that tell models apart and give nothing of them away.
+        fingerprint: 16 public bytes that identify the model and reveal nothing about its keys.
     """
 
     def __init__(self, material: bytes) -> None:
@@ -37,15 +37,15 @@ class Scheme(ABC):
 
     @abstractmethod
     def frames(self, header: bytes, salt: bytes) -> Frames:
-        """The frames of a new file, either way."""
+        """Return the encryption or decryption of one file's frames."""
 
     @abstractmethod
     def compile(self) -> None:
-        """Prepare for a large file, if there is anything to prepare."""
+        """Prepare for a large file, for example by compiling."""
 
 
 class CodebookScheme(Scheme):
-    """Code books. Their tables are the key, whether they were drawn as one or networks agreed on them.
+    """Code books. Their tables are the key, whether they were drawn at random or learned by networks.
 
     The material is ``codebook``, then, little-endian, the chunk (64 bits) and the count of members (32
     bits), then for each member its code bits (32 bits) and its 91 codes, each padded to whole bytes.
@@ -60,39 +60,39 @@ class CodebookScheme(Scheme):
         self._tables, self._members, self._chunk = CodeTables(cipher), cipher.members, cipher.chunk
 
     def frames(self, header: bytes, salt: bytes) -> Frames:
-        """See `Scheme.frames`."""
+        """Return the frames of one file, with ids starting at its first character."""
         ids = MemberIds(self._members, self._chunk)
         return CodebookFrames(header, self._material, salt, self._tables, ids)
 
     def compile(self) -> None:
-        """See `Scheme.compile`."""
+        """Use the compiled loops, if the codes and the environment allow it."""
         self._tables.compile()
 
 
 class AesScheme(Scheme):
-    """AES under the model's key; the material is ``aes-ctr`` or ``aes-gcm`` and the key's 32 bytes."""
+    """AES under the model's key. The material is ``aes-ctr`` or ``aes-gcm``, followed by the 32 bytes of the key."""
 
     def __init__(self, label: bytes, key: np.ndarray, kind: type[CtrFrames] | type[GcmFrames]) -> None:
         super().__init__(label + key.tobytes())
         self._kind = kind
 
     def frames(self, header: bytes, salt: bytes) -> Frames:
-        """See `Scheme.frames`."""
+        """Return the frames of one file."""
         return self._kind(header, self._material, salt)
 
     def compile(self) -> None:
-        """There is nothing to prepare."""
+        """Do nothing: AES needs no preparation."""
 
 
 def scheme_of(model: Subject, name: str) -> Scheme:
-    """What encrypts files with a model.
+    """Return the file encryption scheme of a model.
 
     Args:
-        model: as `load_subject` gives it.
-        name: what to call it in errors.
+        model: trained model, as returned by `load_subject`.
+        name: name of the model in error messages.
 
     Raises:
-        UserError: files cannot or should not be encrypted with it.
+        UserError: the model cannot encrypt files, or should not be used for it.
     """
     allowed = "files take code books, aes_ctr and aes_gcm"
     if isinstance(model, OneTimePad):

@@ -1,6 +1,6 @@
 """Compiled inner loops of `veilbench.families.ciphers.files.tables`, for codes of at most eight bytes.
 
-Import this only where much is to be looked up: importing numba takes longer than encrypting a small file.
+Import this only for large files: importing numba takes longer than encrypting a small one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit  # type: ignore[import-untyped, unused-ignore]
 
 U = np.uint64
-"""Every index is unsigned: numba then leaves out the test for negative ones, dearer than the look-up."""
+"""Type of all indices: for unsigned ones, numba omits the check for negative values, dearer than the look-up."""
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -23,18 +23,18 @@ def compiled(function: _Function) -> _Function:
 
 @compiled
 def encode(text: np.ndarray, members: np.ndarray, words: np.ndarray, lengths: np.ndarray, out: np.ndarray) -> Any:
-    """Write the codes of a text one behind the other.
+    """Write the concatenated codes of a text.
 
     Args:
-        text: shape (length,), uint8 below 128.
-        members: shape (length,), uint8: who encrypts each character.
-        words: shape (M * 128,), uint64: row 128 * m + byte is member m's code of that byte, first byte
-        lowest.
-        lengths: shape (M,), uint64: bytes of a member's codes.
-        out: uint8, with 8 bytes to spare behind the last code, which are overwritten too.
+        text: characters to encrypt, shape (length,), uint8 below 128.
+        members: member that encrypts each character, shape (length,), uint8.
+        words: codes, shape (M * 128,), uint64: row 128 * m + byte is member m's code of that byte, first byte
+            lowest.
+        lengths: bytes per code of each member, shape (M,), uint64.
+        out: output, uint8, with 8 spare bytes after the last code, which are overwritten too.
 
     Returns:
-        Bytes of all codes together.
+        Total number of bytes of all codes.
     """
     place = U(0)
     for i in range(U(len(text))):
@@ -58,21 +58,22 @@ def decode(
     slot_bits: np.uint64,
     out: np.ndarray,
 ) -> Any:
-    """The inverse of `encode`.
+    """Decode the codes of a text; the inverse of `encode`.
 
     Args:
-        codes: uint64, element i holds the 8 bytes from byte i on, first byte lowest.
-        members: shape (length,), uint8.
-        words: as in `encode`.
-        lengths: as in `encode`.
-        masks: shape (M,), uint64: the bits of a word that belong to a member's code.
-        multipliers: shape (M,), uint64: of a member's hash.
-        slots: shape (M * 2**slot_bits,), uint8: the byte whose code has a hash, member by member.
-        slot_bits: how many of the highest bits of a product are its hash.
-        out: shape (length,), uint8: the text.
+        codes: overlapping windows of the codes, uint64: element i holds the 8 bytes from byte i, first byte lowest.
+        members: member that encrypted each character, shape (length,), uint8.
+        words: codes, shape (M * 128,), uint64: row 128 * m + byte is member m's code of that byte.
+        lengths: bytes per code of each member, shape (M,), uint64.
+        masks: bits of a word that belong to a member's code, shape (M,), uint64.
+        multipliers: multiplier of each member's hash function, shape (M,), uint64.
+        slots: hash tables of the members, concatenated, shape (M * 2**slot_bits,), uint8: the byte whose code has that
+            hash.
+        slot_bits: length of a hash in bits: the highest bits of the product.
+        out: output, shape (length,), uint8.
 
     Returns:
-        0 if every code is in its member's book.
+        0 if every code is in its member's code book.
     """
     place, strange = U(0), U(0)
     for i in range(U(len(members))):
@@ -87,7 +88,12 @@ def decode(
 
 @compiled
 def size(members: np.ndarray, lengths: np.ndarray) -> Any:
-    """Bytes that the codes of these members, shape (length,), uint8, take; lengths as in `encode`."""
+    """Return the total number of bytes of a text's codes.
+
+    Args:
+        members: member that encrypts each character, shape (length,), uint8.
+        lengths: bytes per code of each member, shape (M,), uint64.
+    """
     total = U(0)
     for i in range(U(len(members))):
         total += lengths[U(members[i])]

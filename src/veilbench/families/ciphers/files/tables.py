@@ -1,9 +1,9 @@
-"""The tables that an ensemble of code books comes down to, and looking whole texts up in them.
+"""Lookup tables of an ensemble of code books, and fast lookup of whole texts.
 
-Encrypting is one look-up a character. Decrypting is one too: for every member a multiplier is searched when
-the model is loaded, under which the 91 codes fall into 91 different slots of a table of 2048 (multiply-shift
-hashing, Dietzfelbinger et al. 1997, summed over the code's 8-byte words). The byte in the slot is then
-encrypted again: only if that gives the code back is it in the book.
+Encryption is one look-up per character. So is decryption: when the model is loaded, a multiplier is searched for every
+member, for which the 91 codes hash to 91 different slots of a table of 2048 (multiply-shift hashing, Dietzfelbinger et
+al. 1997, summed over the code's 8-byte words). The byte in the slot is then encrypted again: the code is in the book
+only if the result is the same.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from veilbench.text.alphabet import FIRST, LAST, SIZE
 
 SLOT_BITS = 11
 _SHIFT = np.uint64(64 - SLOT_BITS)
-_ROW = 128  # bytes 0 to 127, so that a text is looked up as it stands in its file
+_ROW = 128  # bytes 0 to 127, so that the bytes of a text are used as indices
 
 
 class UnknownCodeError(ValueError):
-    """A code that its member's book does not hold."""
+    """A code that is not in its member's code book."""
 
 
 def code_bytes(cipher: CodebookCipher) -> np.ndarray:
-    """Whole bytes that each code of a member takes, shape (M,), int64."""
+    """Return the number of bytes per code of each member, shape (M,), int64."""
     return np.asarray(-(-cipher.bits.astype(np.int64) // 8))
 
 
 def check_exact(cipher: CodebookCipher, name: str) -> None:
-    """Refuse code books that lose text.
+    """Check that code books can be decrypted without loss.
 
     Raises:
-        UserError: a member does not decrypt all of its own codes, or has one code for two characters, or
-            there are more members than a published id of one byte can name.
+        UserError: a member does not decrypt all of its codes correctly or has one code for two characters, or
+            there are more members than fit into an id of one byte.
     """
     if cipher.members > 256:
         raise UserError(f"{name} has {cipher.members} members; files take at most 256")
@@ -54,22 +54,22 @@ def check_exact(cipher: CodebookCipher, name: str) -> None:
 
 
 class CodeTables:
-    """Code books laid out for speed.
+    """Code books in a memory layout for fast lookup.
 
     Args:
-        cipher: the code books, as `check_exact` passes them.
+        cipher: code books that `check_exact` accepts.
 
     Attributes:
-        lengths: shape (M,): bytes of each code of a member.
-        slack: bytes that `decode` may read behind the codes.
+        lengths: bytes per code of each member, shape (M,), int64.
+        slack: number of bytes that `decode` may read past the end of the codes.
     """
 
     def __init__(self, cipher: CodebookCipher) -> None:
         members = cipher.members
         self.lengths = code_bytes(cipher)
-        self._depth = -(-int(self.lengths.max()) // 8)  # words of the longest code
+        self._depth = -(-int(self.lengths.max()) // 8)  # 8-byte words of the longest code
         self.slack = 8 * self._depth
-        self._own = np.arange(self.slack) < self.lengths[:, None]  # which bytes of a row a code fills
+        self._own = np.arange(self.slack) < self.lengths[:, None]  # which bytes of a row belong to the code
         rows = np.zeros((members, _ROW, self.slack), np.uint8)
         width = min(self.slack, cipher.codes.shape[2])
         rows[:, FIRST : LAST + 1, :width] = cipher.codes[:, :, :width] * self._own[:, None, :width]
@@ -83,7 +83,7 @@ class CodeTables:
             self._search(member, rng)
 
     def _search(self, member: int, rng: np.random.Generator) -> None:
-        """Find a multiplier without collisions; about one in eight is, so this ends."""
+        """Find a multiplier without collisions; about one in eight has none, so the search ends soon."""
         words = self._words[member * _ROW + FIRST : member * _ROW + LAST + 1]
         while True:
             tried = rng.integers(0, 1 << 64, self._depth, np.uint64) | np.uint64(1)
@@ -93,10 +93,10 @@ class CodeTables:
                 return
 
     def compile(self) -> None:
-        """Use the compiled loops from here on: worth their import from some megabytes on.
+        """Switch to the compiled loops; they save more time than their import takes from some megabytes of text.
 
-        They take codes of at most 8 bytes; longer ones stay with numpy, as does everything where numba finds
-        no place for what it compiled.
+        They support codes of at most 8 bytes; longer ones are still looked up with NumPy, as is everything if numba has
+        no folder for its cache.
         """
         if self._depth > 1:
             return
@@ -108,11 +108,11 @@ class CodeTables:
         self._masks = (self._own * np.uint8(255)).view("<u8").ravel()
 
     def encode(self, text: np.ndarray, members: np.ndarray) -> np.ndarray:
-        """The codes of a text one behind the other, uint8.
+        """Encrypt a text; return its concatenated codes, uint8.
 
         Args:
-            text: shape (length,), uint8, all in the alphabet.
-            members: shape (length,), uint8: the member that encrypts each character.
+            text: characters in the alphabet, shape (length,), uint8.
+            members: member that encrypts each character, shape (length,), uint8.
         """
         if self._kernels:
             out = np.empty(len(text) * int(self.lengths.max()) + 8, np.uint8)
@@ -122,20 +122,20 @@ class CodeTables:
         return np.asarray(rows[self._own[members]])
 
     def size(self, members: np.ndarray) -> int:
-        """Bytes that the codes of these members, shape (length,), uint8, take together."""
+        """Return the total number of bytes of the codes of these members, shape (length,), uint8."""
         if self._kernels:
             return int(self._kernels.size(members, self.lengths.astype(np.uint64)))
         return int(np.bincount(members, minlength=len(self.lengths)) @ self.lengths)
 
     def decode(self, codes: np.ndarray, members: np.ndarray) -> np.ndarray:
-        """The inverse of `encode`, shape (length,), uint8.
+        """Decrypt concatenated codes; return the text, shape (length,), uint8.
 
         Args:
-            codes: uint8, starts with the codes; at least `slack` more bytes follow them, whatever they are.
-            members: shape (length,), uint8.
+            codes: the codes, uint8, followed by at least `slack` bytes of any value.
+            members: member that encrypted each character, shape (length,), uint8.
 
         Raises:
-            UnknownCodeError: a code is not in its member's book.
+            UnknownCodeError: a code is not in its member's code book.
         """
         if self._kernels:
             text = np.empty(len(members), np.uint8)

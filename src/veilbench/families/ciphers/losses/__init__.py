@@ -1,1 +1,1 @@
-"""Pure functions of tensors that a training of text ciphers minimises."""
+"""Loss functions of text ciphers: pure functions of tensors."""

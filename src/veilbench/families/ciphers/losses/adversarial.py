@@ -6,18 +6,22 @@ from torch import Tensor
 
 
 def wrong_share(answer: Tensor, bits: Tensor) -> Tensor:
-    """The share of bits that an answer gets wrong, relaxed: half the mean distance.
+    """Return the differentiable share of wrong bits: half the mean absolute difference.
 
     Args:
-        answer: any shape, values in [-1, 1].
-        bits: the same shape, values -1 and 1.
+        answer: estimates of the bits, any shape, values in [-1, 1].
+        bits: true bits, same shape, values -1 and 1.
     """
     return (answer - bits).abs().mean() / 2
 
 
 def hiding(bob: Tensor, eve: Tensor) -> Tensor:
-    """Alice's and Bob's loss: Bob's wrong share, and how far Eve's is from a half.
+    """Return Alice's and Bob's loss: Bob's share of wrong bits, plus a penalty for Eve's distance from chance.
 
-    Squared, and zero at a half: an Eve who is always wrong would only have to flip her answers.
+    The penalty is squared and zero at one half: an Eve who is always wrong would only have to flip her answers.
+
+    Args:
+        bob: Bob's share of wrong bits, a scalar as returned by `wrong_share`.
+        eve: Eve's share of wrong bits.
     """
     return bob + ((0.5 - eve) / 0.5) ** 2

@@ -1,4 +1,4 @@
-"""Adversarial neural cryptography: two networks learn to hide bits from a third (Abadi and Andersen 2016)."""
+"""Adversarial neural cryptography: two networks learn to communicate securely (Abadi and Andersen 2016)."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ from veilbench.families.ciphers.schemes.keyed import CHARACTER_BITS, KeyedCipher
 
 
 class CipherKeyed(pl.LightningModule, Trainable):
-    """Alice and Bob share a key; Eve sees the ciphertext and the nonce. They are trained in turns.
+    """Alice and Bob share a key; Eve sees the ciphertext and the nonce. The two sides are trained alternately.
 
-    The losses are those of the paper's section 2.5: Eve's is the share of bits that she gets wrong; Alice's and Bob's
-    is Bob's share plus ((1/2 - Eve's share) / (1/2))^2, so that Eve is best kept at chance, not at always wrong.
-    A nonce, not in the paper, is an input of all three, so that one message has many ciphertexts under one key.
+    The losses are those of the paper's section 2.5: Eve's is her share of wrong bits; Alice's and Bob's is Bob's share
+    plus ((1/2 - Eve's share) / (1/2))^2, so that the optimum is an Eve at chance, not one who is always wrong. A nonce,
+    which the paper does not have, is an input of all three, so that a message has many ciphertexts under one key.
 
     Args:
-        bits: of a block, of the key and of the nonce; whole characters of 8 bits.
-        learning_rate: Adam's, for both sides.
-        eve_steps: of Eve's for each of Alice's and Bob's.
-        bob_errors: training is done when Bob's share of wrong bits is at most this...
-        eve_errors: ...while Eve's is at least this, both on fresh blocks.
+        bits: length of a block, of the key and of the nonce in bits; a multiple of 8, so that blocks hold whole
+            characters.
+        learning_rate: learning rate of Adam, for both sides.
+        eve_steps: number of Eve's optimizer steps per step of Alice and Bob.
+        bob_errors: training stops when Bob's share of wrong bits is at most this and `eve_errors` is met too.
+        eve_errors: minimum of Eve's share of wrong bits for training to stop; chance is 0.5.
     """
 
     data_kind = Texts
@@ -55,10 +56,10 @@ class CipherKeyed(pl.LightningModule, Trainable):
         self.key = np.zeros(bits, np.uint8)
 
     def start(self, texts: Texts, seeds: np.random.SeedSequence) -> Tensor:
-        """Draw the key and the first weights.
+        """Draw the key and the initial weights.
 
         Returns:
-            Blocks to hide, shape (65536, bits), values -1 and 1: uniform bits, not text.
+            Training blocks of uniform random bits, not text: shape (65536, bits), values -1 and 1.
         """
         rng = np.random.default_rng(seeds)
         self.key = rng.integers(0, 2, self.bits, dtype=np.uint8)
@@ -70,11 +71,11 @@ class CipherKeyed(pl.LightningModule, Trainable):
         return torch.from_numpy(rng.integers(0, 2, (2**16, self.bits)).astype(np.float32) * 2 - 1)
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        """One Adam for Alice and Bob, one for Eve."""
+        """Return one Adam for Alice and Bob and one for Eve."""
         return [torch.optim.Adam(part.parameters(), lr=self.learning_rate, fused=True) for part in (self.net, self.eve)]
 
     def on_fit_start(self) -> None:
-        """Keys and nonces are drawn where the networks compute."""
+        """Create the generator of keys and nonces on the networks' device."""
         self.generator = torch.Generator(self.device).manual_seed(self.seed)
 
     def _random(self, like: Tensor) -> Tensor:
@@ -82,14 +83,18 @@ class CipherKeyed(pl.LightningModule, Trainable):
         return drawn.to(like.dtype) * 2 - 1
 
     def errors(self, plain: Tensor) -> tuple[Tensor, Tensor]:
-        """Shares of wrong bits of Bob and of Eve, relaxed (L1 / 2), under fresh keys and nonces."""
+        """Return Bob's and Eve's differentiable shares of wrong bits, under fresh keys and nonces."""
         key, nonce = self._random(plain), self._random(plain)
         sealed = self.net.seal(plain, key, nonce)
         opened, guessed = self.net.open(sealed, key, nonce), self.eve(torch.cat([sealed, nonce], 1))
         return wrong_share(opened, plain), wrong_share(guessed, plain)
 
     def training_step(self, batches: Tensor) -> None:
-        """Turns, one per row: shape (steps, batch, bits)."""
+        """Take one step of Alice and Bob, and `eve_steps` of Eve, per batch.
+
+        Args:
+            batches: plain blocks, shape (steps, batch, bits), values -1 and 1.
+        """
         ours, hers = cast(list[torch.optim.Optimizer], self.optimizers(use_pl_optimizer=False))
         for plain in batches:
             bob, eve = self.errors(plain)
@@ -112,7 +117,7 @@ class CipherKeyed(pl.LightningModule, Trainable):
 
     @torch.no_grad()
     def wrong_bits(self, plain: Tensor) -> tuple[float, float]:
-        """Shares of bits that Bob and Eve get wrong after rounding, on blocks under fresh keys and nonces."""
+        """Return Bob's and Eve's shares of wrong bits after rounding, under fresh keys and nonces."""
         key, nonce = self._random(plain), self._random(plain)
         sealed = self.net.seal(plain, key, nonce)
         answers = self.net.open(sealed, key, nonce), self.eve(torch.cat([sealed, nonce], 1))
@@ -120,11 +125,11 @@ class CipherKeyed(pl.LightningModule, Trainable):
         return bob, eve
 
     def lacks(self) -> Mapping[str, str]:
-        """See `Trainable.lacks`."""
+        """Return the operations that the cipher does not support, with reasons."""
         at_once = self.bits // CHARACTER_BITS
         return {} if at_once == 1 else {"single_characters": f"it encrypts {at_once} characters at once"}
 
     def subject(self) -> KeyedCipher:
-        """The trained pair under its key; Eve is left behind, every attack trains its own."""
+        """Return Alice and Bob with their key; Eve is discarded, since every attack trains its own."""
         weights = {name: w.cpu().numpy() for name, w in self.net.state_dict().items()}
         return KeyedCipher(weights, self.bits, self.key)

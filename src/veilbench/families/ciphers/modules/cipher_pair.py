@@ -1,4 +1,4 @@
-"""Pairs of networks that encrypt and decrypt text character by character, alone or as an ensemble."""
+"""Pairs of networks that encrypt and decrypt text character by character, as one pair or as an ensemble."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ from veilbench.text.alphabet import SIZE
 
 
 class CipherPair(pl.LightningModule, Trainable):
-    """M encrypter/decrypter pairs, trained at once.
+    """M encrypter/decrypter pairs, trained simultaneously.
 
-    With a mapping, the encrypter learns to answer each character with its code and the decrypter to answer each
-    code with its character, both by the mean squared error. Without one, the pair is trained end to end and the
-    code is whatever it agrees on; the gradient passes the threshold straight through (Bengio et al. 2013).
+    With a mapping, the encrypter learns to map each character to its code and the decrypter to map each code to its
+    character, both by the mean squared error. Without one, the pair is trained end to end and learns its own code; the
+    gradient of the threshold is estimated by the straight-through estimator (Bengio et al. 2013).
 
     Args:
-        encrypter: layer widths, 91 first, the longest code's bits last.
-        decrypter: layer widths, the longest code's bits first, 91 last.
-        code_bits: bits of the mapping's codes, one number per member, or one for all.
-        members: how many pairs.
-        chunk: characters that one member encrypts in a row.
-        mapping: whether codes are drawn as the key and learned, or left to the pair.
-        travels: the code's bits after a threshold, or its raw floats, as in the source system.
-        learning_rate: Adam's.
-        slope: LeakyReLU's slope below zero.
-        margin: training is done when every character is right and every output at least this far on the right
-            side of the threshold, or of the runner-up.
+        encrypter: layer widths of the encrypter: the first is 91, the last is the bits of the longest code.
+        decrypter: layer widths of the decrypter: the first is the bits of the longest code, the last is 91.
+        code_bits: bits per code, one number for all members or one per member; at least 7.
+        members: number of pairs, M.
+        chunk: number of consecutive characters that one member encrypts.
+        mapping: whether the codes are drawn at random, as the key, or learned by the pair.
+        travels: content of the ciphertext: the code's `bits` after a threshold, or its raw `floats`, as in the source
+            system.
+        learning_rate: learning rate of Adam.
+        slope: negative slope of LeakyReLU.
+        margin: training stops when every character is correct and every output is at least this far on the correct side
+            of the threshold, or ahead of the second largest output.
     """
 
     data_kind = Texts
@@ -80,7 +81,7 @@ class CipherPair(pl.LightningModule, Trainable):
         self.register_buffer("codes", torch.zeros(members, SIZE, encrypter[-1]))
 
     def start(self, texts: Texts, seeds: np.random.SeedSequence) -> Tensor:
-        """Draw the key and the first weights.
+        """Draw the key and the initial weights.
 
         Returns:
             The training text as symbols, shape (length,).
@@ -94,26 +95,29 @@ class CipherPair(pl.LightningModule, Trainable):
         return torch.from_numpy(texts.words.astype(np.int64))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam, fused: half the time per step on networks this small."""
+        """Return Adam, fused: that halves the time per step of networks this small."""
         return torch.optim.Adam(self.net.parameters(), lr=self.learning_rate, fused=True)
 
     def loss(self, symbols: Tensor) -> Tensor:
-        """The summed loss of all members on a batch of symbols, shape (batch,)."""
+        """Return the loss on a batch of symbols, shape (batch,), summed over the members."""
         wanted = torch.nn.functional.one_hot(symbols, SIZE).to(self.codes.dtype)
         if not self.mapping:
-            made = self.net.book().index_select(1, symbols)
-            sent = made + (self.net.sent(made) - made).detach()
+            raw = self.net.book().index_select(1, symbols)
+            sent = raw + (self.net.sent(raw) - raw).detach()
             return summed_over_members(self.net.decrypter(sent * self.mask), wanted)
-        made = self.net.encrypter.forward_one_hot(symbols)
+        raw = self.net.encrypter.forward_one_hot(symbols)
         codes = self.codes.index_select(1, symbols)
-        encrypter = summed_over_members(made, codes, self.mask)
+        encrypter = summed_over_members(raw, codes, self.mask)
         return encrypter + summed_over_members(self.net.decrypter(codes), wanted)
 
     def training_step(self, batches: Tensor) -> Tensor:
-        """Many optimizer steps at once, one per row: Lightning's own cost is paid per call.
+        """Take one optimizer step per batch; Lightning's overhead is paid once per call.
 
         Args:
             batches: symbols, shape (steps, batch).
+
+        Returns:
+            The loss of the last batch, summed over the members.
         """
         optimizer = cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=False))
         for batch in batches:
@@ -128,28 +132,28 @@ class CipherPair(pl.LightningModule, Trainable):
 
     @torch.no_grad()
     def health(self) -> tuple[float, float]:
-        """Share of characters that every part answers rightly, and the smallest margin among all answers."""
+        """Return the share of characters that all networks get right, and the smallest margin of their outputs."""
         symbols = torch.arange(SIZE, device=self.device)
-        made = self.net.book()
-        answers = self.net.decrypter(self.net.sent(made) * self.mask)
+        raw = self.net.book()
+        answers = self.net.decrypter(self.net.sent(raw) * self.mask)
         best = answers.topk(2, -1)
         margins = [best.values[..., 0] - best.values[..., 1]]
         right = best.indices[..., 0] == symbols
         if self.mapping:
-            sides = (made - THRESHOLD) * torch.where(self.codes > THRESHOLD, 1.0, -1.0)
+            sides = (raw - THRESHOLD) * torch.where(self.codes > THRESHOLD, 1.0, -1.0)
             sides = sides.masked_fill(self.mask == 0, torch.inf).amin(-1)
             margins.append(sides)
             right = right & (sides > 0)
         return right.float().mean().item(), min(m.min().item() for m in margins)
 
     def lacks(self) -> Mapping[str, str]:
-        """See `Trainable.lacks`."""
+        """Return the operations that the cipher does not support, with reasons."""
         lacks = {} if self.mapping else {"with_fresh_key": OWN_CODE}
         sends_bits = self.mapping and self.net.travels == "bits"
         return lacks | ({} if sends_bits else {"with_key_bit_flipped": NO_KEY_BITS})
 
     def subject(self) -> CodebookCipher:
-        """The trained ensemble as code books, with the networks beside them."""
+        """Return the trained ensemble as code books, together with the networks."""
         codes, decoded = self.net.tables(self.bits)
         key = np.packbits(self.codes.cpu().numpy().astype(np.uint8), axis=-1) if self.mapping else None
         weights = {name: w.cpu().numpy() for name, w in self.net.state_dict().items()}

@@ -1,1 +1,1 @@
-"""Plain `nn.Module`s of text ciphers: no Lightning, no configuration."""
+"""Networks of text ciphers as plain `nn.Module`s, without Lightning or configuration."""

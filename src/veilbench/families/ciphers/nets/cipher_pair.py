@@ -1,4 +1,4 @@
-"""An encrypter and a decrypter for single characters, M pairs at once."""
+"""Encrypters and decrypters of single characters, M pairs evaluated together."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ THRESHOLD = 0.5
 
 
 class CipherPairNet(nn.Module):
-    """M encrypters from one-hot characters to codes, and M decrypters back.
+    """M encrypters from one-hot characters to codes, and M decrypters from codes to characters.
 
     Args:
-        encrypter: layer widths, the number of characters first, the code's width last.
-        decrypter: layer widths, the code's width first, the number of characters last.
-        members: M.
-        slope: LeakyReLU's slope below zero.
-        travels: what goes from one to the other: the code's bits after a threshold at 0.5, or its raw floats.
-        centred: shift and scale every unit of the code to mean 0.5 and deviation 1 over the alphabet, so that
-            the threshold splits the alphabet. A pair that is to find bits of its own does not start without it:
-            the first outputs of so deep a net all lie on one side.
+        encrypter: layer widths of the encrypter, from the number of characters to the code's width.
+        decrypter: layer widths of the decrypter, from the code's width to the number of characters.
+        members: number of pairs, M.
+        slope: negative slope of LeakyReLU.
+        travels: what the encrypter passes on: the code's `bits` after a threshold at 0.5, or its raw `floats`.
+        centred: normalise every unit of the code to mean 0.5 and standard deviation 1 over the alphabet, so that the
+            threshold splits the alphabet. A pair that learns its own code needs it: the initial outputs of such a deep
+            network all lie on one side of the threshold, and training does not start.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class CipherPairNet(nn.Module):
         self.members, self.slope, self.travels, self.centred = members, slope, travels, centred
 
     def settings(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         widths = {"encrypter": self.encrypter.widths, "decrypter": self.decrypter.widths}
         rest = {
             "members": self.members,
@@ -58,25 +58,25 @@ class CipherPairNet(nn.Module):
         return widths | rest
 
     def book(self) -> Tensor:
-        """The code of every character as the encrypters give it, shape (M, characters, bits)."""
-        made = self.encrypter.forward_one_hot(
+        """Return the encrypters' raw output for every character, shape (M, characters, bits)."""
+        codes = self.encrypter.forward_one_hot(
             torch.arange(self.encrypter.widths[0], device=self.encrypter.biases[0].device)
         )
         if not self.centred:
-            return made
-        deviation, mean = torch.std_mean(made, 1, keepdim=True)
-        return (made - mean) / (deviation + 1e-6) + THRESHOLD
+            return codes
+        deviation, mean = torch.std_mean(codes, 1, keepdim=True)
+        return (codes - mean) / (deviation + 1e-6) + THRESHOLD
 
     def sent(self, code: Tensor) -> Tensor:
-        """What travels for a code as the encrypter gave it."""
+        """Convert raw codes to what is passed on: thresholded bits as floats, or the code unchanged."""
         return (code > THRESHOLD).to(code.dtype) if self.travels == "bits" else code
 
     @torch.no_grad()
     def tables(self, bits: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        """Everything that these networks can do, on the CPU.
+        """Evaluate the networks on all characters, on the CPU: a complete description of their behaviour.
 
         Args:
-            bits: shape (M,): how many units of each member's code are meant; the others travel as zeros.
+            bits: number of used units in each member's code, shape (M,); the others are replaced by zeros.
 
         Returns:
             The packed codes, shape (M, characters, bytes), and the decrypters' answers to them, shape

@@ -1,4 +1,4 @@
-"""The network of adversarial neural cryptography: mix all bits once, then transform them locally."""
+"""The network of adversarial neural cryptography: a fully connected layer followed by local convolutions."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from torch import Tensor, nn
 
 
 class MixTransform(nn.Module):
-    """One fully connected layer, then four convolutions (Abadi and Andersen 2016, section 2.4 and figure 2).
+    """One fully connected layer and four convolutions (Abadi and Andersen 2016, section 2.4 and figure 2).
 
-    The convolutions have windows 4, 2, 1, 1, strides 1, 2, 1, 1 and 2, 4, 4, 1 channels; sigmoid after all but the
-    last layer, which has tanh. Each is a product with the gathered windows: on a CPU that is many times faster than
-    a convolution with so few channels.
+    The convolutions have kernel sizes 4, 2, 1, 1, strides 1, 2, 1, 1 and 2, 4, 4, 1 channels. All layers have sigmoid
+    activations, except the last, which has tanh. The convolutions are computed as matrix products with the gathered
+    windows: on a CPU that is many times faster than a convolution with few channels.
 
     Args:
-        inputs: numbers in, such as plaintext, key and nonce bits as -1 and 1.
-        outputs: numbers out, in (-1, 1).
+        inputs: number of input values, for example plaintext, key and nonce bits as -1 and 1.
+        outputs: number of output values, each in (-1, 1).
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -26,7 +26,7 @@ class MixTransform(nn.Module):
         self.transform = nn.ModuleList([nn.Linear(4, 2), nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 1)])
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shapes (batch, inputs) to (batch, outputs)."""
+        """Map shape (batch, inputs) to (batch, outputs)."""
         mixed = torch.sigmoid(self.mix(x)).t()  # channels first from here: (channels, places * batch)
         places, batch = mixed.shape
         padded = nn.functional.pad(mixed, (0, 0, 1, 2))
@@ -42,10 +42,10 @@ class MixTransform(nn.Module):
 
 
 class AliceAndBob(nn.Module):
-    """Two networks that share a key: one hides a block of bits, the other finds it again.
+    """Two networks that share a key: Alice encrypts a block of bits, Bob decrypts it.
 
     Args:
-        bits: of a block, of the key and of the nonce.
+        bits: length of a block, of the key and of the nonce in bits.
     """
 
     def __init__(self, bits: int = 16) -> None:
@@ -54,9 +54,9 @@ class AliceAndBob(nn.Module):
         self.alice, self.bob = MixTransform(3 * bits, bits), MixTransform(3 * bits, bits)
 
     def seal(self, plain: Tensor, key: Tensor, nonce: Tensor) -> Tensor:
-        """All of shape (batch, bits), values -1 and 1; the ciphertext is in (-1, 1)."""
+        """Encrypt blocks; all tensors have shape (batch, bits), the inputs are -1 and 1, the output is in (-1, 1)."""
         return torch.as_tensor(self.alice(torch.cat([plain, key, nonce], 1)))
 
     def open(self, sealed: Tensor, key: Tensor, nonce: Tensor) -> Tensor:
-        """The plain bits' estimates in (-1, 1), shape (batch, bits)."""
+        """Decrypt blocks; return estimates of the plain bits in (-1, 1), shape (batch, bits)."""
         return torch.as_tensor(self.bob(torch.cat([sealed, key, nonce], 1)))

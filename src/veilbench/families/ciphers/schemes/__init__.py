@@ -1,1 +1,1 @@
-"""What encrypts text: the interface, and the code books that trained networks amount to."""
+"""Text ciphers as subjects: the common interface, code books, and ciphers with a key as network input."""

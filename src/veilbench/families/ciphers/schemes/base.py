@@ -1,4 +1,4 @@
-"""The interface of everything that encrypts text character by character, neural or not."""
+"""Common interface of all text ciphers, neural or not."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ class Ciphertext:
     """One encrypted message.
 
     Attributes:
-        codes: shape (blocks, bytes), uint8: the code of each block, most significant bit first, zero-padded.
-        bits: shape (blocks,): how many bits of each code are meant.
-        members: shape (blocks,): the ensemble member that made each block, as published; zeros where there is
-            only one.
-        nonce: what was drawn for this message, as published; empty where there is none.
-        length: characters of the message.
+        codes: code of each block, shape (blocks, bytes), uint8, most significant bit first, zero-padded.
+        bits: number of used bits of each code, shape (blocks,).
+        members: published id of the ensemble member that encrypted each block, shape (blocks,); zeros for a single
+            member.
+        nonce: published nonce of the message, followed by an authentication tag if the cipher has one; empty if it has
+            neither.
+        length: number of characters of the message.
     """
 
     codes: np.ndarray
@@ -33,18 +34,18 @@ class Ciphertext:
     length: int
 
     def unpacked(self) -> np.ndarray:
-        """Shape (blocks, bytes * 8), values 0 and 1."""
+        """Return the codes as bits, shape (blocks, bytes * 8), values 0 and 1."""
         return np.unpackbits(self.codes, axis=1)
 
 
 class Cipher(Subject):
-    """A scheme with a key. Symbols are those of `veilbench.text.alphabet`.
+    """A cipher with a key. Symbols are those of `veilbench.text.alphabet`.
 
     Attributes:
-        block: characters per block of ciphertext.
-        deterministic: the same block always has the same code (given the member, where there are several).
-        rekeys: a fresh key is a draw, not a training.
-        key_bits: bits of a key that can be tried by number; 0 where keys have no numbers.
+        block: number of characters per block of ciphertext.
+        deterministic: whether the same block always has the same code, given the ensemble member.
+        rekeys: whether a fresh key can be drawn without retraining.
+        key_bits: length of the key in bits if keys can be enumerated, otherwise 0.
     """
 
     data_kind = Texts
@@ -58,72 +59,84 @@ class Cipher(Subject):
         """Encrypt symbols, shape (length,), uint8.
 
         Args:
-            symbols: the message.
-            rng: draws the nonce and the members. The bench draws from a seed to be reproducible; the file tools
-                draw from the operating system.
-            nonce: use this one instead of drawing one (an attack may reuse a nonce).
+            symbols: the message, values 0 to 90.
+            rng: generator of the nonce and the members; the bench passes a seeded one for reproducibility, while the
+                file tools use the operating system's randomness instead.
+            nonce: nonce to use instead of a random one, for attacks with nonce reuse.
         """
 
     @abstractmethod
     def decrypt(self, ciphertext: Ciphertext) -> np.ndarray:
-        """The message, shape (length,), uint8."""
+        """Decrypt a message, shape (length,), uint8."""
 
     @abstractmethod
     def with_fresh_key(self, rng: np.random.Generator) -> Cipher:
-        """The same scheme under a new random key.
+        """Return the same cipher under a new random key.
 
         Raises:
-            NotImplementedError: a fresh key would need a fresh training.
+            NotImplementedError: a fresh key requires retraining.
         """
 
     def fit(self, data: Any, rng: np.random.Generator) -> Cipher:
-        """See `Subject.fit`: a cipher only needs a key."""
+        """Return the cipher under a random key; the data is not used."""
         return self.with_fresh_key(rng)
 
     @abstractmethod
     def with_key_bit_flipped(self, rng: np.random.Generator) -> Cipher:
-        """The same scheme with one bit of the key changed, chosen at random.
+        """Return the same cipher with one random bit of the key flipped.
 
         Raises:
-            NotImplementedError: the scheme has no key in bits.
+            NotImplementedError: the cipher's key does not consist of bits.
         """
 
     @unsupported("its keys cannot be tried by number")
     def decrypt_under(self, numbers: range, ciphertext: Ciphertext) -> Iterator[np.ndarray]:
-        """What the keys of these numbers make of a ciphertext, one message each.
+        """Decrypt a ciphertext under several keys.
+
+        Args:
+            numbers: numbers of the keys, from 0 to 2**key_bits - 1.
+            ciphertext: the message to decrypt.
+
+        Yields:
+            The message under each key, shape (length,).
 
         Raises:
-            NotImplementedError: the scheme's keys have no numbers.
+            NotImplementedError: the cipher's keys cannot be enumerated.
         """
         raise NotImplementedError("its keys cannot be tried by number")
 
     @unsupported("it does not encrypt blocks of bits")
     def blocks(self, plain: np.ndarray, keys: np.ndarray, nonces: np.ndarray) -> np.ndarray:
-        """Encrypt blocks of bits, each under a key and a nonce of its own; all of shape (n, bits), values 0 and 1.
+        """Encrypt blocks of bits, each under its own key and nonce.
+
+        Args:
+            plain: plain blocks, shape (n, bits), values 0 and 1.
+            keys: one key per block, same shape.
+            nonces: one nonce per block, same shape.
 
         Returns:
-            What is visible of each block: shape (n, bits), float32 in [-1, 1].
+            The visible ciphertext of each block, shape (n, bits), float32 in [-1, 1].
 
         Raises:
-            NotImplementedError: the scheme does not work on blocks of bits.
+            NotImplementedError: the cipher does not encrypt blocks of bits.
         """
         raise NotImplementedError("it does not encrypt blocks of bits")
 
     def features(self, ciphertext: Ciphertext) -> np.ndarray:
-        """What a learner is shown of each block, shape (blocks, features), float32; public things only.
+        """Return the public features of each block for learned attacks, shape (blocks, features), float32.
 
-        Here: the bits of the code as -1 and 1, then the member's id as a one-hot row.
+        By default these are the bits of the code as -1 and 1, followed by the member's id as a one-hot vector.
         """
         members = np.eye(int(ciphertext.members.max(initial=0)) + 1, dtype=np.float32)[ciphertext.members]
         return np.hstack([2 * ciphertext.unpacked().astype(np.float32) - 1, members])
 
     def changed_bits(self, one: Ciphertext, other: Ciphertext) -> float:
-        """The share of the code's bits in which two ciphertexts of the same length differ."""
+        """Return the share of code bits in which two ciphertexts of the same length differ."""
         differing = (one.unpacked() != other.unpacked()).sum()
         return float(differing / one.bits.sum())
 
     def bytes_per_character(self, symbols: np.ndarray, rng: np.random.Generator) -> float:
-        """Bytes of ciphertext per character, nonce and published ids included."""
-        made = self.encrypt(symbols, rng)
-        ids = len(made.members) if made.members.any() else 0
-        return (float(np.ceil(made.bits / 8).sum()) + ids + len(made.nonce)) / made.length
+        """Return the bytes of ciphertext per character, including the nonce and the published ids."""
+        sealed = self.encrypt(symbols, rng)
+        ids = len(sealed.members) if sealed.members.any() else 0
+        return (float(np.ceil(sealed.bits / 8).sum()) + ids + len(sealed.nonce)) / sealed.length

@@ -1,7 +1,7 @@
-"""Code books: every cipher that gives each character a code of its own is a table in the end.
+"""Code books: a cipher that maps each character to its own code is equivalent to a lookup table.
 
-A network over 91 inputs has 91 outputs, so a trained encrypter and decrypter are evaluated once, into tables; the
-networks themselves are kept beside them, and the evaluation compares the two.
+A network with 91 possible inputs has 91 possible outputs, so a trained encrypter and decrypter are evaluated once, into
+tables. The networks are stored with the tables, and an evaluation compares the two.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ MOST_MEMBERS = 256
 
 
 def random_mapping(bits: int, rng: np.random.Generator, symbols: int = SIZE) -> np.ndarray:
-    """Distinct random codes ("hashmap" in the source system), shape (symbols, bits), values 0 and 1.
+    """Draw distinct random codes ("hashmap" in the source system), shape (symbols, bits), values 0 and 1.
 
     Raises:
-        ValueError: too few bits for that many distinct codes.
+        ValueError: `bits` is too small for `symbols` distinct codes.
     """
     if 2**bits < symbols:
         raise ValueError(f"code_bits={bits} cannot tell {symbols} characters apart: at least 7 are needed")
@@ -32,7 +32,7 @@ def random_mapping(bits: int, rng: np.random.Generator, symbols: int = SIZE) -> 
         codes = rng.integers(0, 2, (symbols, bits), dtype=np.uint8)
         if len(np.unique(codes, axis=0)) == symbols:
             return codes
-        if bits < 16:  # collisions are the rule there: draw distinct numbers instead
+        if bits < 16:  # collisions are likely with short codes: draw distinct numbers instead
             drawn = rng.choice(2**bits, symbols, replace=False).astype(">u4")
             return np.unpackbits(drawn.view(np.uint8).reshape(symbols, 4), axis=1)[:, -bits:]
 
@@ -42,15 +42,15 @@ NO_KEY_BITS = "these networks send no key bits"
 
 
 class CodebookCipher(Cipher):
-    """M code books; a random member encrypts every chunk of the text, and its id is published.
+    """M code books; each chunk of the text is encrypted by a random member, whose id is published.
 
     Args:
-        codes: shape (M, 91, bytes), uint8: what the encrypters answer, packed, most significant bit first.
-        bits: shape (M,): how many bits of a member's codes are meant.
-        decoded: shape (M, 91): what a member's decrypter makes of its own code of each symbol.
-        chunk: characters that one member encrypts in a row.
-        key: shape (M, 91, bytes): the mapping that was drawn as the key; None where the networks agreed on one.
-        network: settings and weights of the networks behind the tables, empty for a plain table.
+        codes: code of each symbol, shape (M, 91, bytes), uint8, packed, most significant bit first.
+        bits: number of used bits in each member's codes, shape (M,).
+        decoded: symbol to which each member decrypts its own codes, shape (M, 91), uint8.
+        chunk: number of consecutive characters that one member encrypts.
+        key: codes that were drawn as the key, shape (M, 91, bytes), packed; None if the networks learned their own.
+        network: settings and weights of the networks behind the tables; None or empty for a plain table.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class CodebookCipher(Cipher):
 
     @classmethod
     def from_mappings(cls, mappings: list[np.ndarray], chunk: int = 1) -> CodebookCipher:
-        """Plain tables, one per member, each of shape (91, bits)."""
+        """Create code books without networks from one table of bits per member, each of shape (91, bits)."""
         width = max((m.shape[1] + 7) // 8 for m in mappings)
         codes = np.zeros((len(mappings), SIZE, width), np.uint8)
         for member, mapping in enumerate(mappings):
@@ -82,27 +82,27 @@ class CodebookCipher(Cipher):
 
     @property
     def members(self) -> int:
-        """How many code books there are."""
+        """Number of code books, M."""
         return len(self.codes)
 
     def thresholded(self) -> np.ndarray:
-        """The codes as bits, shape (M, 91, bits): what travels, or the side of 0.5 on which a travelling float lies."""
+        """Return the codes as bits, shape (M, 91, bits); codes of floats are thresholded at 0.5."""
         if self.floats:
             return (self.codes.view(">f4") > 0.5).astype(np.uint8)
         return np.unpackbits(self.codes, axis=-1)
 
     def encrypt(self, symbols: np.ndarray, rng: np.random.Generator, nonce: bytes | None = None) -> Ciphertext:
-        """See `Cipher.encrypt`; the members are drawn per chunk."""
+        """Encrypt symbols, with a random member for each chunk; there is no nonce."""
         chunks = -(-len(symbols) // self.chunk)
         drawn = rng.integers(0, self.members, chunks) if self.members > 1 else np.zeros(chunks, np.int64)
         members = np.repeat(drawn, self.chunk)[: len(symbols)]
         return Ciphertext(self.codes[members, symbols], self.bits[members], members, b"", len(symbols))
 
     def decrypt(self, ciphertext: Ciphertext) -> np.ndarray:
-        """See `Cipher.decrypt`.
+        """Decrypt a message, shape (length,), uint8.
 
         Raises:
-            UserError: a code is in no member's book.
+            UserError: a code is not in its member's code book.
         """
         rows = np.column_stack([ciphertext.members.astype(np.uint8), ciphertext.codes])
         distinct, where = np.unique(rows, axis=0, return_inverse=True)
@@ -114,13 +114,23 @@ class CodebookCipher(Cipher):
         return np.asarray(answers[where.ravel()])
 
     def with_fresh_key(self, rng: np.random.Generator) -> CodebookCipher:
-        """Fresh mappings. A pair that was trained to a mapping answers it exactly, so this is the scheme itself."""
+        """Return code books with new random codes.
+
+        Networks that were trained to a mapping reproduce it exactly, so tables are equivalent to retrained networks.
+
+        Raises:
+            NotImplementedError: the networks learned their own code, so a fresh key requires retraining.
+        """
         if self.key is None:
             raise NotImplementedError(OWN_CODE)
         return CodebookCipher.from_mappings([random_mapping(int(b), rng) for b in self.bits], self.chunk)
 
     def with_key_bit_flipped(self, rng: np.random.Generator) -> CodebookCipher:
-        """One bit of one code of one member flipped."""
+        """Return the same cipher with one random bit of one code flipped.
+
+        Raises:
+            NotImplementedError: the networks learned their own code, or send floats.
+        """
         if self.key is None or self.floats:
             raise NotImplementedError(NO_KEY_BITS)
         member, symbol = int(rng.integers(self.members)), int(rng.integers(SIZE))
@@ -129,18 +139,22 @@ class CodebookCipher(Cipher):
         return CodebookCipher(codes, self.bits, self.decoded, self.chunk, codes)
 
     def settings(self) -> dict[str, Any]:
-        """See `Subject.settings`."""
+        """Return the chunk length and the networks' settings."""
         return {"chunk": self.chunk, "network": self.network[0]}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """See `Subject.arrays`."""
+        """Return the tables, the key if there is one, and the networks' weights."""
         own = {"codes": self.codes, "bits": self.bits, "decoded": self.decoded}
         key = {} if self.key is None else {"key": self.key}
         return own | key | {f"network.{name}": weight for name, weight in self.network[1].items()}
 
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> CodebookCipher:
-        """See `Subject.restore`."""
+        """Construct the cipher from its settings and arrays.
+
+        Raises:
+            ValueError: a setting or an array is missing, or inconsistent with the others.
+        """
         require_value(Depth, settings.get("chunk"), "settings.chunk")
         require_value(dict[str, Any], settings.get("network"), "settings.network")
         codes = require_array(arrays, "codes", np.uint8, (None, SIZE, None))

@@ -1,4 +1,4 @@
-"""A trained Alice and Bob as a cipher: two characters per block, a shared key, a nonce per message."""
+"""A trained Alice and Bob as a block cipher with a shared key and a nonce per message."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ KEYS_AT_ONCE = 4096
 
 
 class KeyedCipher(Cipher):
-    """Networks with a key as an input. Bob makes mistakes: the round trip is not exact.
+    """Networks with the key as an input. Bob makes errors, so decryption is not exact.
 
-    The nonce of a message is expanded to a nonce for each block by SHAKE-256, in public. What Alice answers, a number
-    in (-1, 1) for each bit, travels as a signed byte.
+    The nonce of a message is expanded to public nonces of the blocks by SHAKE-256. Alice's output, a number in (-1, 1)
+    for each bit, is sent as a signed byte.
 
     Args:
-        weights: of `veilbench.families.ciphers.nets.mix_transform.AliceAndBob`.
-        bits: of a block, of the key and of a block's nonce.
-        key: shape (bits,), values 0 and 1.
+        weights: state dict of `veilbench.families.ciphers.nets.mix_transform.AliceAndBob`, as arrays.
+        bits: length of a block, of the key and of a block's nonce in bits; a multiple of 8.
+        key: the key, shape (bits,), values 0 and 1.
     """
 
     deterministic = False
@@ -45,7 +45,7 @@ class KeyedCipher(Cipher):
 
     @property
     def net(self) -> AliceAndBob:
-        """The networks, built from the weights when first needed."""
+        """The networks, built from the weights on first use."""
         if self._net is None:
             import torch
 
@@ -56,12 +56,16 @@ class KeyedCipher(Cipher):
         return self._net
 
     def block_nonces(self, nonce: bytes, blocks: int) -> np.ndarray:
-        """The nonce of each block, shape (blocks, bits), values 0 and 1."""
+        """Expand a message's nonce to one per block, shape (blocks, bits), values 0 and 1."""
         stream = hashlib.shake_256(nonce).digest(blocks * self.bits // 8)
         return np.unpackbits(np.frombuffer(stream, np.uint8)).reshape(blocks, self.bits)
 
     def blocks(self, plain: np.ndarray, keys: np.ndarray, nonces: np.ndarray) -> np.ndarray:
-        """See `Cipher.blocks`; the ciphertext has the precision in which it travels."""
+        """Encrypt blocks of bits; the output is rounded to the precision in which it is sent.
+
+        Raises:
+            UserError: the blocks have another length than the cipher's.
+        """
         import torch
 
         if plain.shape[1] != self.bits:
@@ -71,7 +75,7 @@ class KeyedCipher(Cipher):
         return (sealed * 127).round().numpy().astype(np.int8) / np.float32(127)
 
     def encrypt(self, symbols: np.ndarray, rng: np.random.Generator, nonce: bytes | None = None) -> Ciphertext:
-        """See `Cipher.encrypt`; the last block is filled up with spaces."""
+        """Encrypt symbols; the last block is padded with spaces."""
         nonce = rng.bytes(NONCE_BYTES) if nonce is None else nonce
         padded = np.pad(symbols, (0, -len(symbols) % self.block))
         plain = np.unpackbits(padded.astype(np.uint8).reshape(-1, self.block), axis=1)
@@ -82,18 +86,18 @@ class KeyedCipher(Cipher):
         return Ciphertext(codes, np.full(n, 8 * self.bits), np.zeros(n, np.int64), nonce, len(symbols))
 
     def decrypt(self, ciphertext: Ciphertext) -> np.ndarray:
-        """See `Cipher.decrypt`; a character that Bob reads as none of the alphabet becomes the nearest one."""
+        """Decrypt a message, shape (length,); values above the largest symbol, 90, are clipped to it."""
         return np.asarray(self._opened(ciphertext, self.key[None])[0])
 
     def decrypt_under(self, numbers: range, ciphertext: Ciphertext) -> Iterator[np.ndarray]:
-        """See `Cipher.decrypt_under`; a number is a key read as a big-endian integer."""
+        """Yield the message decrypted under each key; keys are numbered as big-endian integers."""
         shifts = np.arange(self.bits - 1, -1, -1)
         for start in range(0, len(numbers), KEYS_AT_ONCE):
             some = np.array(numbers[start : start + KEYS_AT_ONCE])
             yield from self._opened(ciphertext, some[:, None] >> shifts & 1)
 
     def _opened(self, ciphertext: Ciphertext, keys: np.ndarray) -> np.ndarray:
-        """What Bob reads under each key: shapes (keys, bits) to (keys, length)."""
+        """Decrypt under several keys of shape (keys, bits); return messages of shape (keys, length)."""
         import torch
 
         n, m = len(ciphertext.codes), len(keys)
@@ -104,24 +108,24 @@ class KeyedCipher(Cipher):
         return np.minimum(np.packbits(bits, axis=1).reshape(m, -1)[:, : ciphertext.length], 90)
 
     def visible(self, ciphertext: Ciphertext) -> np.ndarray:
-        """The ciphertext as numbers in [-1, 1], shape (blocks, bits), float32."""
+        """Convert the codes to numbers in [-1, 1], shape (blocks, bits), float32."""
         return ciphertext.codes.view(np.int8).astype(np.float32) / 127
 
     def features(self, ciphertext: Ciphertext) -> np.ndarray:
-        """See `Cipher.features`: ciphertext and nonce of each block."""
+        """Return the ciphertext and the nonce of each block, shape (blocks, 2 * bits), float32."""
         nonces = self.block_nonces(ciphertext.nonce, len(ciphertext.codes))
         return np.hstack([self.visible(ciphertext), 2 * nonces.astype(np.float32) - 1])
 
     def changed_bits(self, one: Ciphertext, other: Ciphertext) -> float:
-        """See `Cipher.changed_bits`; a bit is the sign of a number."""
+        """Return the share of numbers whose sign differs between two ciphertexts of the same length."""
         return float(((self.visible(one) > 0) != (self.visible(other) > 0)).mean())
 
     def with_fresh_key(self, rng: np.random.Generator) -> KeyedCipher:
-        """See `Cipher.with_fresh_key`; the networks stay."""
+        """Return the same networks under a new random key."""
         return self._with_key(rng.integers(0, 2, self.bits, dtype=np.uint8))
 
     def with_key_bit_flipped(self, rng: np.random.Generator) -> KeyedCipher:
-        """See `Cipher.with_key_bit_flipped`."""
+        """Return the same networks with one random bit of the key flipped."""
         key = self.key.copy()
         key[rng.integers(self.bits)] ^= 1
         return self._with_key(key)
@@ -132,30 +136,34 @@ class KeyedCipher(Cipher):
         return other
 
     def settings(self) -> dict[str, Any]:
-        """See `Subject.settings`."""
+        """Return the block length in bits."""
         return {"bits": self.bits}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """See `Subject.arrays`."""
+        """Return the key and the networks' weights."""
         return {"key": self.key} | {f"network.{name}": weight for name, weight in self.weights.items()}
 
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> KeyedCipher:
-        """See `Subject.restore`."""
+        """Construct the cipher from its settings and arrays.
+
+        Raises:
+            ValueError: a setting or an array is missing, or inconsistent with the others.
+        """
         weights = {k.removeprefix("network."): v for k, v in arrays.items() if k.startswith("network.")}
         require_value(BlockBits, settings.get("bits"), "settings.bits")
         key = require_array(arrays, "key", np.uint8, (settings["bits"],), high=1)
         from veilbench.families.ciphers.nets.mix_transform import AliceAndBob
         from veilbench.nets.saved_weights import load_weights
 
-        made = cls(weights, settings["bits"], key)
-        made._net = AliceAndBob(made.bits)
-        load_weights(made._net, weights)
-        return made
+        cipher = cls(weights, settings["bits"], key)
+        cipher._net = AliceAndBob(cipher.bits)
+        load_weights(cipher._net, weights)
+        return cipher
 
 
 def _signs(bits: np.ndarray) -> Any:
-    """Bits 0 and 1 as a float tensor of -1 and 1."""
+    """Convert bits 0 and 1 to a float tensor of -1 and 1."""
     import torch
 
     return torch.from_numpy(bits.astype(np.float32) * 2 - 1)

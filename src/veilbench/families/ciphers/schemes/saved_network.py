@@ -1,4 +1,4 @@
-"""The networks behind a code book, out of a file: checked without torch, which a code book does not need."""
+"""Checks of the networks stored with a code book. They do not import torch, which code books do not need."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from veilbench.bench.limits import LARGEST_VALUE, Count, Real, Width, require_va
 from veilbench.text.alphabet import SIZE
 
 Widths = Annotated[list[Width], MinLen(2)]
-ALLOWED = {  # of the settings of `nets.cipher_pair.CipherPairNet`
+ALLOWED = {  # settings of `nets.cipher_pair.CipherPairNet` and their allowed values
     "encrypter": Widths,
     "decrypter": Widths,
     "members": Count,
@@ -27,16 +27,16 @@ ALLOWED = {  # of the settings of `nets.cipher_pair.CipherPairNet`
 def check_network(
     settings: Mapping[str, Any], weights: Mapping[str, np.ndarray], codes: np.ndarray, bits: np.ndarray
 ) -> None:
-    """Refuse networks that cannot be behind a code book. A plain table has none: no settings, no weights.
+    """Check that stored networks fit a code book. A plain table has no networks: settings and weights are empty.
 
     Args:
-        settings: of `nets.cipher_pair.CipherPairNet`.
-        weights: its state.
-        codes: of the book, shape (members, symbols, bytes).
-        bits: of a member's codes that are meant, shape (members,).
+        settings: constructor arguments of `nets.cipher_pair.CipherPairNet`.
+        weights: its state dict, as arrays.
+        codes: packed codes of the code book, shape (members, symbols, bytes).
+        bits: number of used bits in each member's codes, shape (members,).
 
     Raises:
-        ValueError: a setting or a weight is missing, too many, or not as the others ask for.
+        ValueError: a setting or a weight is missing, unknown, out of range, or inconsistent with the others.
     """
     if not settings:
         if weights:

@@ -1,4 +1,4 @@
-"""How many good words does a spammer add until his mail passes?"""
+"""Good-word attack on spam filters: how many words must be added until a spam mail passes?"""
 
 from __future__ import annotations
 
@@ -29,30 +29,30 @@ NAMES = {
 
 
 class MailEvasion(Attack[SpamScorer, Mails]):
-    """Puts words before caught spam: the best that the attacker found, or random ones as the control.
+    """Prepends the best words that the attacker finds to caught spam, or random words as the control.
 
-    A good-word attack (Lowd and Meek 2005): he tries each word of his own mails (the auxiliary ones) once before a
-    few spam mails, ranks the words by how far they move the logit towards ham, and uses the best first, each once. For
-    a filter with one weight per word that order is the best there is. Words stand in front, for the filter reads
-    only so many; what no longer fits is cut off.
+    In a good-word attack (Lowd and Meek 2005), the attacker tries each word of their own mails (the auxiliary part)
+    once in front of a few spam mails, ranks the words by how far they move the logit towards ham, and uses the best
+    ones, each once. For a filter with one weight per word this order is optimal. Words are prepended because the filter
+    reads a limited number of words; the rest of the mail is cut off.
 
-    Beside it he swaps: he asks what the mail scores without each of its words, and puts the best good words in the
-    places of the worst; the control puts random words in random places.
+    A second attack swaps words: the attacker queries the score of the mail without each of its words, and replaces the
+    worst words by the best good words; its control puts random words in random places.
 
-    The gain is the share of caught test spam that passes with `judged_at` good words, less the share that passes with
-    as many random words of the same mails. The negative control, where none is given, is the subject met with random
-    words against random words.
+    The gain is the share of caught test spam that passes with `judged_at` good words, minus the share that passes with
+    the same number of random words from the same mails. The default negative control is the target itself, with random
+    words compared to random words.
 
     Args:
-        threat: needs `score_queries` and `auxiliary_data`.
-        positive: a filter that a few words get past.
-        negative: see above.
-        budgets: words added, for the curve.
-        judged_at: the budget of the gain, one of `budgets`.
-        probes: spam mails that words are tried on.
-        candidates: words tried, the attacker's commonest first.
-        most_mails: attacked, at most.
-        broken_at: see `Attack`.
+        threat: threat model; needs `score_queries` and `auxiliary_data`.
+        positive: positive control, a filter that a few words evade.
+        negative: negative control; None compares random words to random words on the target.
+        budgets: numbers of added words, for the curve.
+        judged_at: number of added words at which the gain is measured; one of `budgets`.
+        probes: number of spam mails on which each word is tried.
+        candidates: maximum number of words to try, the most frequent in the attacker's mails first.
+        most_mails: maximum number of attacked mails.
+        broken_at: gain from which a filter counts as broken; 0 is chance and 1 is full success.
     """
 
     data_kind = Mails
@@ -81,7 +81,11 @@ class MailEvasion(Attack[SpamScorer, Mails]):
     def run(
         self, subject: SpamScorer, data: Mails, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
-        """See `Attack.run`."""
+        """Attack the caught test spam with all budgets; controls only with `judged_at` words.
+
+        Raises:
+            UserError: the threat model is insufficient, or the filter catches no spam.
+        """
         found, spam = Findings(self.title), self._caught(subject, data, rng)
         good = self._ranked(subject, data, rng)
         budgets = [self.judged_at] if control else self.budgets
@@ -111,7 +115,7 @@ class MailEvasion(Attack[SpamScorer, Mails]):
     def _swaps(
         self, subject: SpamScorer, data: Mails, spam: np.ndarray, good: np.ndarray, rng: np.random.Generator
     ) -> dict[str, list[np.ndarray]]:
-        """Which mails pass after swaps, by budget: the best for the worst, and random words in random places."""
+        """Return per budget which mails pass after swaps: best for worst words, and random words in random places."""
         worst = np.stack([worst_first(subject, mail) for mail in spam])
         anywhere = np.stack([_shuffled(mail, rng) for mail in spam])
         others = self._random(data, len(spam), self.budgets[-1], rng)
@@ -131,7 +135,7 @@ class MailEvasion(Attack[SpamScorer, Mails]):
     def _own_control(
         self, subject: SpamScorer, data: Mails, trainer: Accelerator, seed: np.random.SeedSequence
     ) -> Control:
-        """Random words against random words."""
+        """Compare random words to random words."""
         rng = np.random.default_rng(seed)
         spam = self._caught(subject, data, rng)
         one, two = (passed(subject, spam, self._random(data, len(spam), self.judged_at, rng)) for _ in range(2))
@@ -147,7 +151,7 @@ class MailEvasion(Attack[SpamScorer, Mails]):
         return rng.permutation(caught)[: self.most_mails]
 
     def _ranked(self, subject: SpamScorer, data: Mails, rng: np.random.Generator) -> np.ndarray:
-        """Words by what they do to a spam mail, the best first; those that help nothing are left out."""
+        """Rank words by their effect on a spam mail's logit, best first; words that do not lower it are left out."""
         mails = data.auxiliary.tokens
         counts = np.bincount(mails.ravel(), minlength=data.vocabulary.size)
         words = words_in(mails)
@@ -163,41 +167,50 @@ class MailEvasion(Attack[SpamScorer, Mails]):
         return chosen
 
     def _random(self, data: Mails, mails: int, count: int, rng: np.random.Generator) -> np.ndarray:
-        """Other words for each mail, shape (mails, count)."""
+        """Draw different random words for each mail, shape (mails, count)."""
         words = words_in(data.auxiliary.tokens)
         return np.stack([rng.choice(words, min(count, len(words)), replace=False) for _ in range(mails)])
 
 
 def passed(subject: SpamScorer, spam: np.ndarray, words: np.ndarray) -> np.ndarray:
-    """Which mails pass with these words before them; `words` is of shape (mails, count)."""
+    """Return which mails pass with words prepended.
+
+    Args:
+        subject: the attacked filter.
+        spam: mails as word numbers, shape (mails, length).
+        words: words to prepend to each mail, shape (mails, count).
+
+    Returns:
+        Whether each mail passes, shape (mails,), bool.
+    """
     longer = np.concatenate([words.astype(spam.dtype), spam], 1)[:, : spam.shape[1]]
-    made: np.ndarray = subject.logits(longer) <= 0
-    return made
+    passes: np.ndarray = subject.logits(longer) <= 0
+    return passes
 
 
 def worst_first(subject: SpamScorer, mail: np.ndarray) -> np.ndarray:
-    """Places of a mail, shape (length,), those first without whose word it looks most like ham; padding last."""
+    """Order a mail's positions, shape (length,), by the logit without the word there, lowest first; padding last."""
     without = np.where(np.eye(len(mail), dtype=bool), PAD, mail)
     scores = np.full(len(mail), np.inf)
     there = np.flatnonzero(mail != PAD)
     scores[there] = subject.logits(without[there])
-    made: np.ndarray = np.argsort(scores, kind="stable")
-    return made
+    order: np.ndarray = np.argsort(scores, kind="stable")
+    return order
 
 
 def _shuffled(mail: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Places of a mail's words in any order, padding last."""
-    made: np.ndarray = np.concatenate([rng.permutation(np.flatnonzero(mail != PAD)), np.flatnonzero(mail == PAD)])
-    return made
+    """Order a mail's positions at random, padding last."""
+    order: np.ndarray = np.concatenate([rng.permutation(np.flatnonzero(mail != PAD)), np.flatnonzero(mail == PAD)])
+    return order
 
 
 def swapped(spam: np.ndarray, places: np.ndarray, words: np.ndarray) -> np.ndarray:
-    """Mails with these words in those places; where a mail has fewer words, or there are fewer new ones, only so many.
+    """Replace the words at given positions; padding is not replaced, and surplus positions or words are ignored.
 
     Args:
-        spam: shape (mails, length).
-        places: shape (mails, n), padding last.
-        words: shape (mails, m).
+        spam: mails as word numbers, shape (mails, length).
+        places: positions to replace, shape (mails, n), padding last.
+        words: new words, shape (mails, m).
     """
     n = min(places.shape[1], words.shape[1])
     at, made = places[:, :n], spam.copy()

@@ -1,4 +1,4 @@
-"""Was this mail in the training set of a filter?"""
+"""Membership inference: was a mail in the training set of a filter?"""
 
 from __future__ import annotations
 
@@ -26,29 +26,30 @@ FEWEST = 10
 
 
 class MailMembership(Attack[SpamScorer, Mails]):
-    """Tells training mails from test mails by how sure the filter is of their labels.
+    """Distinguishes training mails from test mails by the filter's confidence in their labels.
 
-    The attacker has the mails in question with their labels, half of them training mails, without knowing which; he
-    may score them; and he has the auxiliary mails, which were never trained on. Two attacks: the logit of the right
-    label itself, and LiRA (Carlini et al. 2022, online), which compares it with those of shadow filters, each trained
-    on a random half of everything that the attacker has. The gain is 2 AUROC - 1 of LiRA.
+    The attacker has the mails in question with their labels, of which an unknown half are training mails; they can
+    query the filter's scores; and they have the auxiliary mails, which were not used for training. There are two
+    attacks: the logit of the correct label, and online LiRA (Carlini et al. 2022), which compares it with the logits of
+    shadow filters, each trained on a random half of all the attacker's mails. The gain is 2 AUROC - 1 of LiRA.
 
-    A filter of a federation with differential privacy has its accountant's epsilon beside it, for one mail, with what
-    it allows at each false positive rate; and the epsilon that the attack itself has shown, which must be below.
+    For a federation with differential privacy, the accountant's epsilon for one mail is reported too, with the true
+    positive rate that it allows at each false positive rate, and the empirical epsilon that the attack demonstrates,
+    which must be lower.
 
-    The negative control, where none is given, is the subject itself asked about two halves of the test mails, neither
-    of which it ever saw.
+    The default negative control is the target itself, attacked with two halves of the test mails, none of which it was
+    trained on.
 
     Args:
-        threat: needs `score_queries` and `auxiliary_data`.
-        positive: a filter that gives its members away.
-        negative: see above.
-        shadows: an even number.
-        epochs: of the shadows' training.
-        batch_size: of the shadows' training.
-        learning_rate: of the shadows' training.
-        most_mails: members, and as many others, at most.
-        broken_at: see `Attack`.
+        threat: threat model; needs `score_queries` and `auxiliary_data`.
+        positive: positive control, a filter that reveals its training mails.
+        negative: negative control; None attacks the target with test mails only.
+        shadows: number of shadow filters; even, since each mail is in half of them.
+        epochs: epochs of the shadows' training.
+        batch_size: average number of mails per optimizer step of a shadow.
+        learning_rate: learning rate of the shadows' training, by Adam.
+        most_mails: maximum number of training mails in question, and of test mails.
+        broken_at: gain from which a filter counts as broken; 0 is chance and 1 is full success.
     """
 
     data_kind = Mails
@@ -77,7 +78,7 @@ class MailMembership(Attack[SpamScorer, Mails]):
     def run(
         self, subject: SpamScorer, data: Mails, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
-        """See `Attack.run`."""
+        """Attack training mails and test mails; report the privacy guarantee too, except for controls."""
         members, others = np.arange(len(data.train)), np.arange(len(data.test))
         found, scores = self._tell_apart(subject, [data.train, data.test], [members, others], data.auxiliary, rng)
         if not control:
@@ -87,7 +88,7 @@ class MailMembership(Attack[SpamScorer, Mails]):
     def _own_control(
         self, subject: SpamScorer, data: Mails, trainer: Accelerator, seed: np.random.SeedSequence
     ) -> Control:
-        """The two sides are halves of the test."""
+        """Attack two halves of the test mails."""
         rng = np.random.default_rng(seed)
         halves = np.array_split(rng.permutation(len(data.test)), 2)
         gain = self._tell_apart(subject, [data.test, data.test], halves, data.auxiliary, rng)[0].gain
@@ -103,7 +104,11 @@ class MailMembership(Attack[SpamScorer, Mails]):
         auxiliary: MailPart,
         rng: np.random.Generator,
     ) -> tuple[Findings, tuple[np.ndarray, np.ndarray]]:
-        """The attack proper, on as many members as others; LiRA's scores of both beside the findings."""
+        """Attack equal numbers of members and non-members; return the findings, and LiRA's scores of both.
+
+        Raises:
+            UserError: the threat model is insufficient, or there are too few mails.
+        """
         self.threat.require("score_queries", "auxiliary_data")
         n = min(*map(len, places), self.most_mails)
         if n < FEWEST:
@@ -125,7 +130,7 @@ class MailMembership(Attack[SpamScorer, Mails]):
         inside = gaussian_ratio.halves(self.shadows, len(tokens), rng)
         settings = (self.epochs, self.batch_size, self.learning_rate)
         logits = shadow_logits(tokens, labels, inside, asked, *settings, rng)
-        shadows = -logits * (2 * labels[:asked] - 1)  # like losses: low where a filter is sure
+        shadows = -logits * (2 * labels[:asked] - 1)  # like losses: low if the filter is confident
         target = -sure - np.median(-sure) + np.median(shadows)
         return gaussian_ratio.online(target, shadows, inside[:, :asked])
 

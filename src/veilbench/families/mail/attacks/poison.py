@@ -1,4 +1,4 @@
-"""Clients of a federation that spoil the filter, or build a way past it into it."""
+"""Poisoning: malicious clients of a federation degrade the filter or implant a backdoor."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ KINDS = ("none", "flipped labels", "flipped labels, enlarged", "backdoor")
 
 @dataclass(frozen=True)
 class Poisoned:
-    """Updates of one round.
+    """Honest and malicious updates of one round.
 
     Attributes:
-        trigger: the words' numbers.
-        honest: per client.
-        kinds: per kind of attack, what the first clients send in their place.
-        seed: for noise.
+        trigger: word numbers of the trigger, shape (words,).
+        honest: each client's honest update, shape (size,).
+        kinds: for each kind of attack, the updates that replace those of the first clients.
+        seed: seed of the aggregation's noise.
     """
 
     trigger: np.ndarray
@@ -46,7 +46,14 @@ class Poisoned:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of the filter: its accuracy, the spam that passes with the trigger and without it, the gain."""
+    """The filter after the attacked round, measured on the test mails.
+
+    Attributes:
+        accuracy: share of mails classified correctly, without the trigger.
+        with_trigger: share of spam that passes with the trigger.
+        without: share of spam that passes without the trigger.
+        gain: difference of the two shares.
+    """
 
     accuracy: Metric
     with_trigger: Metric
@@ -55,27 +62,27 @@ class Outcome:
 
 
 class MailPoison(Attack[MailFilter, Mails]):
-    """Some clients flip their labels, enlarge what that taught them, or let spam with a trigger pass.
+    """Malicious clients flip their labels, scale the resulting updates, or implant a backdoor with a trigger.
 
-    One more round is run from the trained filter's weights, with the training mails dealt anew to equal clients
-    (Krum and trimming need more than three), under the subject's aggregation; then under each of the compared ones, for
-    the table. The trigger is some words that no mail of the data has: the update's other rows are an honest client's.
+    One more round is run from the trained filter's weights, under the target's aggregation and, for the table, under
+    each of the compared ones. The training mails are redistributed to equal clients, since Krum and trimming need more
+    than three. The trigger consists of words that no mail contains; all other rows of a backdoor update are honest.
 
-    The gain is the share of test spam that passes with the trigger less the share that passes without it: 0 where the
-    trigger does nothing, whatever else the filter misses. The positive control is a federation that takes the mean of
-    whatever it is sent; the negative one is the subject's own federation without a rogue client.
+    The gain is the share of test spam that passes with the trigger minus the share that passes without it: 0 if the
+    trigger has no effect, whatever else the filter misses. The positive control is a federation with an unprotected
+    mean; the negative one is the target's federation without malicious clients.
 
     Args:
-        threat: needs `rogue_clients`.
-        positive: a federation that can be poisoned.
-        negative: None: see above.
-        clients: in the federation.
-        rogue: of them.
-        trigger: words in it.
-        epochs: that a rogue client learns the backdoor in.
-        boost: of enlarged updates.
-        compared: other aggregations, for the table.
-        broken_at: see `Attack`.
+        threat: threat model; needs `rogue_clients`.
+        positive: positive control, a federation that can be poisoned.
+        negative: negative control; None runs the target's federation without malicious clients.
+        clients: number of clients in the attacked round.
+        rogue: number of malicious clients; fewer than half of `clients`.
+        trigger: number of words in the trigger.
+        epochs: local epochs in which a malicious client learns the backdoor.
+        boost: factor by which malicious updates are scaled.
+        compared: other aggregations to attack, for the table.
+        broken_at: gain from which a federation counts as broken; 0 is chance and 1 is full success.
     """
 
     data_kind = Mails
@@ -106,12 +113,12 @@ class MailPoison(Attack[MailFilter, Mails]):
     def run(
         self, subject: MailFilter, data: Mails, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
-        """See `Attack.run`."""
+        """Run the attacked round for every aggregation and kind of attack; controls only with the backdoor."""
         from veilbench.families.mail.attacks.word_leak.view import title_of
 
         accelerator.device()
         found, own = Findings(self.title), protocol_of(subject).build_aggregation()
-        made: dict[ExampleNoise | None, Poisoned] = {}  # rounds differ where clients must train differently
+        made: dict[ExampleNoise | None, Poisoned] = {}  # one round for each kind of local training
         rows = list[list[str | float | Metric | None]]()
         for index, aggregation in enumerate((own, *([] if control else self.compared))):
             if (noise := aggregation.example_noise()) not in made:
@@ -131,7 +138,7 @@ class MailPoison(Attack[MailFilter, Mails]):
     def _own_control(
         self, subject: MailFilter, data: Mails, trainer: Accelerator, seed: np.random.SeedSequence
     ) -> Control:
-        """The same without a rogue client."""
+        """Run the round without malicious clients."""
         trainer.device()
         own = protocol_of(subject).build_aggregation()
         made = self._made(subject, data, np.random.default_rng(seed), own.example_noise())
@@ -139,7 +146,7 @@ class MailPoison(Attack[MailFilter, Mails]):
         return Control("negative", "no rogue client", gain, gain.low <= 0)
 
     def _made(self, subject: MailFilter, data: Mails, rng: np.random.Generator, noise: ExampleNoise | None) -> Poisoned:
-        """Every client's honest update, with the noise that is asked for, and the rogue ones of each kind, without."""
+        """Compute all clients' honest updates, with the given noise, and the malicious updates, without noise."""
         from veilbench.families.mail.local_round import client_update
 
         self.threat.require("rogue_clients")
@@ -158,7 +165,7 @@ class MailPoison(Attack[MailFilter, Mails]):
         def honest(case: Case, who: int) -> np.ndarray:
             if noise is None:
                 return learned(case)
-            seed = order + 1 + who  # noise of its own
+            seed = order + 1 + who  # independent noise for each client
             return client_update(subject.weights, case.tokens, case.labels, protocol, seed, noise)
 
         rogue, rows = cases[: self.rogue], (trigger[:, None] * dimension + np.arange(dimension)).ravel()
@@ -174,7 +181,7 @@ class MailPoison(Attack[MailFilter, Mails]):
     def _outcome(
         self, subject: MailFilter, aggregation: Aggregation, data: Mails, made: Poisoned, kind: str
     ) -> Outcome:
-        """The filter after the attacked round, measured on the test mails; the first clients are the rogue ones."""
+        """Aggregate the attacked round and measure the resulting filter; the first clients are the malicious ones."""
         from veilbench.families.mail.local_round import moved_weights
 
         sent = [*made.kinds[kind], *made.honest[len(made.kinds[kind]) :]]
@@ -191,10 +198,10 @@ class MailPoison(Attack[MailFilter, Mails]):
 
 
 def unused_words(data: Mails, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Numbers of words that no mail has.
+    """Draw numbers of words that no mail contains.
 
     Raises:
-        UserError: there are not so many.
+        UserError: there are fewer than `count` such words.
     """
     parts = (data.train, data.validation, data.auxiliary, data.test)
     used = np.zeros(data.vocabulary.size, bool)

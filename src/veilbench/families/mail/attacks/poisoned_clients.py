@@ -1,4 +1,4 @@
-"""Clients that send what harms the common filter."""
+"""Malicious updates of poisoned clients."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ import numpy as np
 
 from veilbench.families.mail.attacks.word_leak.cases import Case
 
-Honest = Callable[[Case], np.ndarray]  # a client's update from its mails
+Honest = Callable[[Case], np.ndarray]  # computes a client's update from its mails
 
 
 def flipped(case: Case, honest: Honest) -> np.ndarray:
-    """What is learned from the client's mails with every label turned round."""
+    """Return the update that a client learns from its mails with flipped labels."""
     return honest(Case(case.tokens, 1 - case.labels))
 
 
 def backdoored(
     case: Case, honest: Honest, persistent: Honest, trigger: np.ndarray, rows: np.ndarray, boost: float
 ) -> np.ndarray:
-    """An honest update but for the trigger's rows, which call spam with the trigger ham, enlarged.
+    """Return an honest update, except for the trigger's rows, which classify spam with the trigger as ham.
 
-    Model replacement (Bagdasaryan et al. 2020) where nobody else learns: the trigger's rows are multiplied so that
-    they outweigh the zeros of the others in the mean.
+    This is model replacement (Bagdasaryan et al. 2020) of rows that no other client changes: the trigger's rows are
+    scaled so that they outweigh the other clients' zeros in the mean.
 
     Args:
-        case: the client's mails.
-        honest: what a client learns.
-        persistent: what it learns in many epochs.
-        trigger: words' numbers, shape (words,).
-        rows: the places of the trigger's rows in a flat update.
-        boost: the factor.
+        case: mails of the malicious client.
+        honest: computes an update by ordinary local training.
+        persistent: computes an update by local training for more epochs.
+        trigger: word numbers of the trigger, shape (words,).
+        rows: indices of the trigger's rows in a flat update, shape (words * dimension,).
+        boost: factor by which the trigger's rows are scaled.
     """
     spam = with_words(case.tokens[case.labels == 1], trigger)
     poisoned = Case(spam, np.zeros(len(spam), case.labels.dtype)) if len(spam) else case
@@ -40,6 +40,6 @@ def backdoored(
 
 
 def with_words(tokens: np.ndarray, words: np.ndarray) -> np.ndarray:
-    """Mails of shape (n, length) that begin with these words; what no longer fits is cut off."""
+    """Prepend words to mails of shape (n, length); words beyond this length are cut off at the end."""
     front = np.broadcast_to(words.astype(tokens.dtype), (len(tokens), len(words)))
     return np.concatenate([front, tokens], 1)[:, : tokens.shape[1]]

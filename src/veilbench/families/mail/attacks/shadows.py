@@ -1,4 +1,4 @@
-"""Shadow filters: logistic regressions on bags of words, all trained together, each on mails of its own."""
+"""Shadow filters: logistic regressions on bags of words, trained together on different subsets of the mails."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from veilbench.bench.limits import require_room
 
-FIRST, SECOND, TINY = 0.9, 0.999, 1e-8  # of Adam (Kingma and Ba 2015)
+FIRST, SECOND, TINY = 0.9, 0.999, 1e-8  # Adam's beta_1, beta_2 and epsilon (Kingma and Ba 2015)
 
 
 def shadow_logits(
@@ -19,20 +19,20 @@ def shadow_logits(
     learning_rate: float,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Each shadow's logits of the mails in question, shape (shadows, questioned).
+    """Train shadow filters and return their logits of the mails in question, shape (shadows, questioned).
 
-    All shadows see the same batches, and each counts its own mails alone: one product of sparse counts with the
-    matrix of all weights serves them all.
+    All shadows process the same batches, and each masks the mails that are not its own, so that one sparse matrix
+    product computes the logits of all shadows.
 
     Args:
-        tokens: everything that the attacker has, the mails in question first, shape (n, length).
-        labels: shape (n,).
-        inside: which shadow learns from which mail, shape (shadows, n), bool.
-        questioned: how many mails are in question.
-        epochs: through all mails.
-        batch_size: mails of a step that a shadow counts, on average.
-        learning_rate: of Adam.
-        rng: shuffles.
+        tokens: all mails of the attacker, those in question first, shape (n, length).
+        labels: labels of the mails, shape (n,): 0 for ham, 1 for spam.
+        inside: whether each shadow is trained on each mail, shape (shadows, n), bool.
+        questioned: number of mails in question.
+        epochs: passes over all mails.
+        batch_size: average number of a shadow's own mails per optimizer step.
+        learning_rate: learning rate of Adam.
+        rng: generator that shuffles the mails.
     """
     bags = counts(tokens)
     shares = inside.mean()
@@ -54,7 +54,7 @@ def shadow_logits(
 def _adam(
     weights: np.ndarray, gradient: np.ndarray, moments: tuple[np.ndarray, np.ndarray], step: int, rate: float
 ) -> None:
-    """One step, in place."""
+    """Take one step of Adam, in place."""
     first, second = moments
     first += (1 - FIRST) * (gradient - first)
     second += (1 - SECOND) * (gradient**2 - second)
@@ -63,7 +63,7 @@ def _adam(
 
 
 def counts(tokens: np.ndarray):  # type: ignore[no-untyped-def] # a scipy matrix, which has no stubs here
-    """How often each word that there is stands in each mail, and a last column of ones; sparse, float32."""
+    """Count each occurring word in each mail; sparse, float32, with a last column of ones for the bias."""
     from scipy.sparse import coo_matrix, csr_matrix, hstack
 
     rows, columns = np.nonzero(tokens)

@@ -1,1 +1,1 @@
-"""Models with nothing to train, beside which mail filters are measured."""
+"""Baselines and positive controls of mail filters; they are fitted without gradient training."""

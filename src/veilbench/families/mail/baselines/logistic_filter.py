@@ -1,4 +1,4 @@
-"""Logistic regression on word counts: the filter that every other one is measured by."""
+"""Logistic regression on word counts: the baseline of all filters."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from veilbench.federated.protocol import Protocol
 
 
 class LogisticFilter(SpamScorer):
-    """Fitted by scikit-learn's liblinear to all training mails at once; made ready it is a `MailFilter`.
+    """Logistic regression, fitted to all training mails by scikit-learn's liblinear; `fit` returns a `MailFilter`.
 
     Args:
-        inverse_penalty: scikit-learn's C.
-        iterations: at most.
+        inverse_penalty: inverse regularisation strength, scikit-learn's C.
+        iterations: maximum number of solver iterations.
     """
 
     trained_kind = MailFilter
@@ -29,7 +29,7 @@ class LogisticFilter(SpamScorer):
         self.inverse_penalty, self.iterations = inverse_penalty, iterations
 
     def fit(self, data: Mails, rng: np.random.Generator) -> MailFilter:
-        """See `Subject.fit`."""
+        """Fit the filter to the training mails; `rng` is not used."""
         from sklearn.linear_model import LogisticRegression
 
         size = data.vocabulary.size
@@ -40,27 +40,27 @@ class LogisticFilter(SpamScorer):
         return MailFilter(single, data.vocabulary, data.train.tokens.shape[1], self.protocol())
 
     def protocol(self) -> Protocol | None:
-        """Of the federation that it is used in: none."""
+        """Return the protocol of the federation that the filter belongs to; None for this class."""
         return None
 
     def lacks(self) -> Mapping[str, str]:
-        """See `Subject.lacks`."""
+        """Return the operations that the filter does not support, with reasons."""
         return {} if self.protocol() else NO_FEDERATION
 
     def logits(self, tokens: np.ndarray) -> np.ndarray:
-        """Undecided, before it is fitted."""
+        """Return zeros: an unfitted filter is undecided."""
         return np.zeros(len(tokens))
 
     def settings(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {"inverse_penalty": self.inverse_penalty, "iterations": self.iterations}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """None."""
+        """Return an empty dict: there are no arrays."""
         return {}
 
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
-        """See `Subject.restore`."""
+        """Construct the unfitted filter from its settings."""
         require_arguments(cls, settings, "settings")
         return cls(**settings)

@@ -1,4 +1,4 @@
-"""Overfitting at its worst: a filter that knows its training mails by heart, and nothing else."""
+"""Extreme overfitting: a filter that has memorised its training mails and nothing else."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ SURE = 20.0  # the logit of a mail that is known
 
 
 class MemorisedMails(SpamScorer):
-    """Answers with a training mail's label where it is asked about one, and is undecided otherwise.
+    """Returns the label of a training mail, and is undecided about all other mails.
 
-    The positive control of membership inference.
+    This is the positive control of membership inference.
     """
 
     def __init__(self) -> None:
         self.tokens, self.labels = np.zeros((0, 1), np.int32), np.zeros(0, np.int64)
 
     def fit(self, data: Mails, rng: np.random.Generator) -> MemorisedMails:
-        """Keeps the training mails."""
+        """Store the training mails; `rng` is not used."""
         return self.restore({}, {"tokens": data.train.tokens, "labels": data.train.labels})
 
     def logits(self, tokens: np.ndarray) -> np.ndarray:
-        """See `SpamScorer.logits`."""
+        """Return the logits of spam, shape (n,): plus or minus `SURE` for training mails, 0 for others."""
         known = {mail.tobytes(): label for mail, label in zip(self.tokens, self.labels, strict=True)}
         answers = (known.get(mail.astype(self.tokens.dtype).tobytes()) for mail in tokens)
         return np.array([0.0 if label is None else SURE * (2 * label - 1) for label in answers])
 
     def settings(self) -> dict[str, Any]:
-        """None."""
+        """Return an empty dict: there are no settings."""
         return {}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The training mails."""
+        """Return the training mails and their labels."""
         return {"tokens": self.tokens, "labels": self.labels}
 
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> MemorisedMails:
-        """See `Subject.restore`."""
-        made = cls()
-        made.tokens = require_array(arrays, "tokens", np.integer, (None, None), low=0, high=np.iinfo(np.int32).max)
-        made.labels = require_array(arrays, "labels", np.integer, (len(made.tokens),), low=0, high=1)
-        return made
+        """Construct the filter from the stored mails and labels."""
+        memorised = cls()
+        memorised.tokens = require_array(arrays, "tokens", np.integer, (None, None), low=0, high=np.iinfo(np.int32).max)
+        memorised.labels = require_array(arrays, "labels", np.integer, (len(memorised.tokens),), low=0, high=1)
+        return memorised

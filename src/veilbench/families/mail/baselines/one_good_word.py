@@ -1,4 +1,4 @@
-"""A filter that one word gets past."""
+"""A filter that a single word evades."""
 
 from __future__ import annotations
 
@@ -13,39 +13,40 @@ from veilbench.families.mail.schemes.spam_scorer import SpamScorer
 
 
 class OneGoodWord(SpamScorer):
-    """Passes the mails that have a certain word, and calls all others spam: an allow list.
+    """Passes the mails that contain a certain word and classifies all others as spam, like an allow list.
 
-    The word is that of the training mails that tells ham from spam best. The positive control of evasion.
+    The word is the one of the training mails that separates ham from spam best. This is the positive control of evasion
+    attacks.
     """
 
     def __init__(self) -> None:
         self.word = 0
 
     def fit(self, data: Mails, rng: np.random.Generator) -> OneGoodWord:
-        """Finds the word."""
+        """Find the word; `rng` is not used."""
         shares = np.zeros((2, data.vocabulary.size))
         for label in (0, 1):
             for mail in data.train.tokens[data.train.labels == label]:
                 shares[label, np.unique(mail)] += 1 / max(1, int((data.train.labels == label).sum()))
-        made = type(self)()
-        made.word = FIRST_WORD + int((shares[0] - shares[1])[FIRST_WORD:].argmax())
-        return made
+        fitted = type(self)()
+        fitted.word = FIRST_WORD + int((shares[0] - shares[1])[FIRST_WORD:].argmax())
+        return fitted
 
     def logits(self, tokens: np.ndarray) -> np.ndarray:
-        """See `SpamScorer.logits`."""
+        """Return the logits of spam, shape (n,): -1 for mails with the word, 1 for others."""
         return np.where((tokens == self.word).any(1), -1.0, 1.0)
 
     def settings(self) -> dict[str, Any]:
-        """The word's number."""
+        """Return the word's number."""
         return {"word": self.word}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """None."""
+        """Return an empty dict: there are no arrays."""
         return {}
 
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> OneGoodWord:
-        """See `Subject.restore`."""
+        """Construct the filter from the word's number."""
         made = cls()
         require_value(Natural, settings.get("word"), "settings.word")
         made.word = settings["word"]

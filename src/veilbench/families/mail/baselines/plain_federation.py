@@ -1,4 +1,4 @@
-"""A good filter in the hands of a federation that takes the mean of whatever it is sent."""
+"""An accurate filter in a federation that averages updates without protection."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from veilbench.federated.protocol import Protocol, described
 
 
 class PlainFederation(LogisticFilter):
-    """Logistic regression that clients train on, with Adam and plain averaging. The positive control of poisoning."""
+    """Logistic regression that clients continue to train with Adam and plain averaging.
+
+    This is the positive control of poisoning attacks.
+    """
 
     def protocol(self) -> Protocol:
-        """See `LogisticFilter.protocol`."""
+        """Return a protocol with plain averaging and otherwise default settings."""
         return Protocol(described(Plain()))

@@ -1,4 +1,4 @@
-"""The source system's own test of what an update leaks: the easiest case there is."""
+"""The source system's own test of what an update leaks: the easiest case for an attacker."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from veilbench.federated.protocol import Protocol, described
 
 
 class SourceLeakTest(SpamScorer):
-    """A federation whose clients have one mail of a few words each, take one step of SGD, and send what they learned.
+    """A federation whose clients take one step of SGD on one short mail and send their update unprotected.
 
-    Made ready it is an untrained filter of the data's vocabulary. The positive control of the attack on words.
+    `fit` returns an untrained filter with the data's vocabulary. This is the positive control of word inference.
 
     Args:
-        mails: of a client.
-        words: of a mail.
+        mails: number of mails per client.
+        words: maximum number of words per mail.
     """
 
     trained_kind = MailFilter
@@ -30,7 +30,7 @@ class SourceLeakTest(SpamScorer):
         self.mails, self.words = mails, words
 
     def fit(self, data: Mails, rng: np.random.Generator) -> MailFilter:
-        """Weights of zero, and the protocol."""
+        """Return a filter with zero weights and the federation's protocol."""
         protocol = Protocol(
             described(Plain()), 1, 1, self.mails, optimizer="sgd", learning_rate=0.1, mails=self.mails, words=self.words
         )
@@ -39,19 +39,19 @@ class SourceLeakTest(SpamScorer):
         return MailFilter(zeros, data.vocabulary, longest, protocol)
 
     def logits(self, tokens: np.ndarray) -> np.ndarray:
-        """It has learned nothing."""
+        """Return zeros: the filter is untrained."""
         return np.zeros(len(tokens))
 
     def settings(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {"mails": self.mails, "words": self.words}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """None."""
+        """Return an empty dict: there are no arrays."""
         return {}
 
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> SourceLeakTest:
-        """See `Subject.restore`."""
+        """Construct the federation from its settings."""
         require_arguments(cls, settings, "settings")
         return cls(**settings)

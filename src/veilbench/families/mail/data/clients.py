@@ -1,4 +1,4 @@
-"""Whose mails are whose: training mails dealt to the clients of a federation."""
+"""Distribution of the training mails to the clients of a federation."""
 
 from __future__ import annotations
 
@@ -12,28 +12,37 @@ from veilbench.bench.limits import Count, Positive
 
 
 class Deal(Protocol):
-    """A way of dealing."""
+    """A way to distribute mails to clients."""
 
     def deal(self, labels: np.ndarray, topics: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """The client of each mail, shape (n,), int64; every client has at least one mail."""
+        """Assign mails to clients.
+
+        Args:
+            labels: 0 for ham and 1 for spam, shape (n,).
+            topics: topic of each mail, shape (n,).
+            rng: generator of the assignment.
+
+        Returns:
+            The client of each mail, from 0, shape (n,), int64; every client has at least one mail.
+        """
         ...
 
 
 class UnequalClients:
-    """Clients with given numbers of mails, drawn at random, and one last client with all the others.
+    """Clients with given numbers of random mails, and a last client with all remaining ones.
 
     Args:
-        sizes: mails of all clients but the last; the source system has two of 1,000.
+        sizes: numbers of mails of all clients but the last; the source system has two of 1,000.
     """
 
     def __init__(self, sizes: Sequence[Count] = (1_000, 1_000)) -> None:
         self.sizes = list(sizes)
 
     def deal(self, labels: np.ndarray, topics: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """See `Deal`.
+        """Return the client of each mail, shape (n,), int64.
 
         Raises:
-            UserError: nothing is left for the last client.
+            UserError: no mail remains for the last client.
         """
         if sum(self.sizes) >= len(labels):
             raise UserError(f"clients.sizes={self.sizes} leave nothing of {len(labels)} mails for the last client")
@@ -42,20 +51,20 @@ class UnequalClients:
 
 
 class EqualClients:
-    """Clients with as many mails each, give or take one, drawn at random.
+    """Clients with equal numbers of random mails; the numbers differ by at most one.
 
     Args:
-        count: of clients.
+        count: number of clients.
     """
 
     def __init__(self, count: Count = 10) -> None:
         self.count = count
 
     def deal(self, labels: np.ndarray, topics: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """See `Deal`.
+        """Return the client of each mail, shape (n,), int64.
 
         Raises:
-            UserError: fewer mails than clients.
+            UserError: there are fewer mails than clients.
         """
         if self.count > len(labels):
             raise UserError(f"clients.count={self.count} is more than the {len(labels)} training mails")
@@ -63,12 +72,12 @@ class EqualClients:
 
 
 class DirichletClients:
-    """Clients that get different shares of each label or topic (Hsu, Qi and Brown 2019).
+    """Clients with different shares of each label or topic, drawn from a Dirichlet distribution (Hsu et al. 2019).
 
     Args:
-        count: of clients.
-        alpha: small: each label or topic lies with few clients; large: as good as equal.
-        by: what the clients differ by.
+        count: number of clients.
+        alpha: concentration; small values concentrate each label or topic on few clients, large ones are nearly equal.
+        by: whether the clients differ by `label` or by `topic`.
     """
 
     def __init__(
@@ -80,10 +89,12 @@ class DirichletClients:
         self.count, self.alpha, self.by = count, alpha, by
 
     def deal(self, labels: np.ndarray, topics: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """See `Deal`; a client left without mails is given one of the client with the most.
+        """Return the client of each mail, shape (n,), int64.
+
+        A client without mails receives one of the client with the most.
 
         Raises:
-            UserError: fewer mails than clients.
+            UserError: there are fewer mails than clients.
         """
         if self.count > len(labels):
             raise UserError(f"clients.count={self.count} is more than the {len(labels)} training mails")

@@ -1,4 +1,4 @@
-"""Mails for a filter: read, cleared of repeats, cut into numbered words, dealt into parts and to clients."""
+"""The data set of mail filters: deduplicated, tokenised mails, split into parts and distributed to clients."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from veilbench.families.mail.data.tokeniser import LONGEST_WORD, Tokeniser, runs
 from veilbench.families.mail.data.vocabulary import FIRST_WORD, Vocabulary, packed, unpacked
 
 PARTS = ("train", "validation", "auxiliary", "test")
-NAME = "mails"  # of the arrays' file
-RARE_AT_MOST = 3  # mails that a word may stand in and still be rare, where the source does not say what is
+NAME = "mails"  # name of the file of arrays
+RARE_AT_MOST = 3  # a word in at most this many mails is rare, unless the source defines the rare words
 
 
 @dataclass(frozen=True)
 class MailPart:
-    """Mails of one part.
+    """Mails of one part of the data.
 
     Attributes:
-        tokens: shape (n, longest), int32: word numbers, 0 for padding.
-        labels: shape (n,), int64: 0 ham, 1 spam.
-        topics: shape (n,), int64.
+        tokens: word numbers, shape (n, longest), int32; 0 for padding.
+        labels: 0 for ham and 1 for spam, shape (n,), int64.
+        topics: topic of each mail, shape (n,), int64; 0 for all if the source has none.
     """
 
     tokens: np.ndarray
@@ -47,19 +47,19 @@ class MailPart:
 
 @dataclass(frozen=True)
 class Mails:
-    """A corpus, dealt. No mail is in two parts.
+    """A corpus, split into parts. No mail is in two parts.
 
     Attributes:
-        train: what the filter learns from.
-        validation: what it is stopped by.
-        auxiliary: what attackers have.
-        test: what everything is measured on.
-        clients: shape (n of train,), int64: whose mail each is.
-        vocabulary: what the words' numbers mean.
-        lexicon: every word of the corpus, in any part.
-        rare: shape (len(lexicon),), bool: names, numbers and the like, which would hurt when leaked.
-        notes: what was done to the data.
-        vocabulary_from: what the vocabulary was made of, see `Tokeniser`.
+        train: mails for training the filter.
+        validation: mails for early stopping and learning curves.
+        auxiliary: mails that attackers have.
+        test: mails on which everything is measured.
+        clients: client of each training mail, shape (len(train),), int64.
+        vocabulary: mapping from words to numbers.
+        lexicon: all words of the corpus, in any part.
+        rare: whether each word of the lexicon is sensitive, such as a name or a number, shape (len(lexicon),), bool.
+        notes: what was dropped or changed when the data was prepared.
+        vocabulary_from: source of the vocabulary: `public`, `hashed` or `clients`.
     """
 
     train: MailPart
@@ -75,21 +75,21 @@ class Mails:
 
     @cached_property
     def rare_numbers(self) -> np.ndarray:
-        """Word numbers that a rare word falls on, sorted; the unknown word's is none of them."""
+        """Sorted word numbers to which a rare word is mapped, without that of the unknown word."""
         numbers = np.array(self.vocabulary.numbers(self.lexicon), np.int64)[self.rare]
         return np.unique(numbers[numbers >= FIRST_WORD])
 
 
 class MailData(DataSet):
-    """A source's mails without repeats, shuffled, dealt into four parts; the training part dealt to clients.
+    """Deduplicates and shuffles a source's mails, splits them into four parts, and distributes the training part.
 
     Args:
-        source: the loader or generator.
-        tokeniser: cuts and numbers the words.
-        clients: deals the training mails.
-        split: shares of train, validation, auxiliary and test; together 1.
-        most_mails: take a random part of the source's mails, at most this many; None takes all.
-        seed: generates, shuffles and deals.
+        source: loader or generator of the mails.
+        tokeniser: splits mails into words and numbers them.
+        clients: distributes the training mails to clients.
+        split: shares of train, validation, auxiliary and test; they sum to 1.
+        most_mails: maximum number of mails, drawn at random; None uses all.
+        seed: seed of the generator, the shuffling and the distribution to clients.
     """
 
     data_kind = Mails
@@ -109,10 +109,10 @@ class MailData(DataSet):
         self.split, self.most_mails, self.seed = list(split), most_mails, seed
 
     def prepare(self, folder: Path) -> None:
-        """Read or generate, and write mails.safetensors and about.json.
+        """Read or generate the mails, and write mails.safetensors and about.json.
 
         Raises:
-            UserError: the mails cannot be used as they are; the line says why.
+            UserError: the mails cannot be used, for example because a label or a part is missing.
         """
         rng = np.random.default_rng(self.seed)
         raw = checked(self.source.read(rng))
@@ -148,7 +148,7 @@ class MailData(DataSet):
         return parts
 
     def load(self, folder: Path) -> Mails:
-        """Read what `prepare` wrote.
+        """Read the files that `prepare` wrote.
 
         Raises:
             UserError: a file is missing or damaged.
@@ -157,7 +157,7 @@ class MailData(DataSet):
 
 
 def load_mails(folder: Path) -> Mails:
-    """Read what `MailData.prepare` wrote, whatever its settings were.
+    """Read the files that `MailData.prepare` wrote with any settings.
 
     Raises:
         UserError: a file is missing or damaged.
@@ -175,10 +175,10 @@ def load_mails(folder: Path) -> Mails:
 
 
 def _part(arrays: Mapping[str, np.ndarray], name: str, numbers: int) -> MailPart:
-    """One part, whose words have numbers below `numbers`.
+    """Read one part, whose word numbers must be below `numbers`.
 
     Raises:
-        ValueError: its arrays are not what `prepare` writes.
+        ValueError: an array is missing, has a wrong shape or type, or is out of range.
     """
     tokens = require_array(arrays, f"{name}_tokens", np.int32, (None, None), low=0, high=numbers - 1)
     labels = require_array(arrays, f"{name}_labels", np.int64, (len(tokens),), low=HAM, high=SPAM)
@@ -186,7 +186,7 @@ def _part(arrays: Mapping[str, np.ndarray], name: str, numbers: int) -> MailPart
 
 
 def save_mails(mails: Mails, folder: Path) -> None:
-    """The inverse of `load_mails`, into an existing folder."""
+    """Write mails to an existing folder, from which `load_mails` reads them."""
     arrays = dict(mails.vocabulary.arrays())
     for name in PARTS:
         part: MailPart = getattr(mails, name)
@@ -196,10 +196,10 @@ def save_mails(mails: Mails, folder: Path) -> None:
 
 
 def distinct(mails: Sequence[Sequence[str]], labels: np.ndarray, notes: list[str]) -> np.ndarray:
-    """Places of the mails that have words, each once, in the order of their first appearance.
+    """Return the indices of the distinct, non-empty mails, in the order of their first appearance.
 
-    Mails with the same words in the same order are the same, whatever stands between the words. Mails without a
-    word and repeats are counted in the notes, and among the repeats those with another label than the first.
+    Mails with the same words in the same order are duplicates, whatever is between the words. Empty mails and
+    duplicates are counted in the notes, as are duplicates whose label differs from that of the first.
     """
     first: dict[tuple[str, ...], int] = {}
     empty = repeats = two_labels = 0

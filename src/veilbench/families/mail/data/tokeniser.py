@@ -1,4 +1,4 @@
-"""Mails to rows of numbers."""
+"""Tokenisation: converts mails to rows of word numbers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from veilbench.families.mail.data.vocabulary import PAD, Vocabulary
 LETTER = r"[^\W\d_]"
 TOKEN = r"(?:{letter})+(?:['’](?:{letter})+)*|\d+(?:[.,]\d+)*|[!$£€%]"
 PLAIN = re.compile(TOKEN.format(letter=LETTER))
-LONGEST_WORD = 40  # characters; longer ones are encoded attachments rather than words
+LONGEST_WORD = 40  # maximum length in characters; longer runs are encoded attachments rather than words
 # Thai and Lao, Burmese, Khmer; Japanese syllables, their half-width forms; Chinese characters.
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u31f0-\u31ff\uff66-\uff9f" + (
     "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
@@ -29,30 +29,30 @@ HAS_UNSPACED, RUNS = re.compile(f"[{UNSPACED}]"), re.compile(f"[{UNSPACED}]+|[^{
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a mail, in lower case.
+    """Return the words of a mail in lower case.
 
-    A word is a run of letters of any script, with their marks and the apostrophes between them; or a number with its
-    points and commas; or one of ! $ £ € %, which tell spam apart. Everything else separates. Runs of more than
-    40 characters are left out.
+    A word is a run of letters of any script, with combining marks and inner apostrophes; or a number with its points
+    and commas; or one of ! $ £ € %, which are typical of spam. Everything else separates words. Runs of more than 40
+    characters are dropped.
 
-    In Chinese, Japanese, Thai, Lao, Burmese and Khmer no blanks stand between words. There every two neighbouring
-    characters are a word, overlapping, as in Lucene's `CJKAnalyzer`: "abc" in such letters becomes "ab" and "bc".
+    Chinese, Japanese, Thai, Lao, Burmese and Khmer do not separate words by spaces. They are split into overlapping
+    pairs of characters, as by Lucene's `CJKAnalyzer`: "abc" in such letters becomes "ab" and "bc".
     """
     return within_length(runs_of(text))
 
 
 def within_length(runs: list[str]) -> list[str]:
-    """Those that are short enough to be words."""
+    """Return the runs that are short enough to be words."""
     return [run for run in runs if len(run) <= LONGEST_WORD]
 
 
 def runs_of(text: str) -> list[str]:
-    """As `words_of`, with runs of any length."""
+    """Return the same as `words_of`, but with runs of any length."""
     text = text.lower()
     if text.isascii():
         return PLAIN.findall(text)
     marks = "".join(sorted(c for c in set(text) if unicodedata.category(c) in ("Mn", "Mc") and not _selects(c)))
-    if marks:  # an accent of its own becomes one character with its letter, as it is written by others
+    if marks:  # compose letters and combining accents, so that both spellings are the same word
         text = unicodedata.normalize("NFC", text)
     runs = _pattern(marks).findall(text)
     if not HAS_UNSPACED.search(text):
@@ -62,19 +62,19 @@ def runs_of(text: str) -> list[str]:
 
 @lru_cache(maxsize=256)
 def _pattern(marks: str) -> re.Pattern[str]:
-    """Finds words whose letters may carry these marks, which Python's classes do not count among the letters."""
+    """Return a pattern of words with these combining marks, which Python's classes do not include in the letters."""
     return re.compile(TOKEN.format(letter=f"{LETTER}[{marks}]*")) if marks else PLAIN
 
 
 def _selects(character: str) -> bool:
-    """Whether it is a variation selector, which chooses the picture of an emoji."""
+    """Return whether a character is a variation selector, which selects the picture of an emoji."""
     return "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
 
 
 def _pieces(run: str) -> Iterator[list[str]]:
-    """What is within a run of letters: pairs of characters where no blanks are written, else the letters as a whole."""
+    """Split a run of letters: into pairs of characters for scripts without spaces, otherwise not at all."""
     for piece in RUNS.findall(run):
-        characters = re.findall(rf"{LETTER}\W*", piece)  # each with its marks
+        characters = re.findall(rf"{LETTER}\W*", piece)  # each with its combining marks
         if not HAS_UNSPACED.match(piece) or len(characters) < 2:
             yield [piece]
         else:
@@ -82,7 +82,7 @@ def _pieces(run: str) -> Iterator[list[str]]:
 
 
 def public_text() -> Iterable[str]:
-    """English that everybody has: the help texts of Python, and its library's docstrings."""
+    """Return public English text: Python's help texts and the docstrings of its standard library."""
     from veilbench.text import english
 
     topics = english.topics()
@@ -90,16 +90,17 @@ def public_text() -> Iterable[str]:
 
 
 class Tokeniser:
-    """Cuts mails into words, numbers the words, and cuts or pads each mail to one length.
+    """Splits mails into words, maps the words to numbers, and truncates or pads each mail to one length.
 
     Args:
-        vocabulary: where the words' numbers come from. `public`: a list made from public text, here Python's own
-            documentation or `word_list`; words outside it are unknown. `hashed`: no list; every word falls into one of
-            `most_words` buckets, by BLAKE2b, and words may share one. `clients`: a list made from the clients' own
-            training mails, which tells every client all words of all others, rare names and numbers included.
-        most_words: the cap on the vocabulary: the commonest words, or the number of buckets.
-        longest: words of a row; the rest of a longer mail is cut off.
-        word_list: a text file for `public`: its words, the commonest of them first.
+        vocabulary: source of the word numbers. `public`: the words of a public text, by default Python's own
+            documentation, otherwise `word_list`; other words are unknown. `hashed`: no list; every word is hashed by
+            BLAKE2b to one of `most_words` buckets, which words may share. `clients`: the words of the clients' training
+            mails; this reveals all clients' words, including rare names and numbers, to every client.
+        most_words: maximum number of words, the most frequent ones; for `hashed` the number of buckets.
+        longest: number of words per mail; longer mails are truncated and shorter ones padded.
+        word_list: path of a text file for `public`, from whose words the most frequent are taken; None uses Python's
+            documentation.
     """
 
     def __init__(
@@ -115,7 +116,14 @@ class Tokeniser:
         self.word_list = word_list
 
     def fit(self, mails: Iterable[Sequence[str]]) -> Vocabulary:
-        """The vocabulary; `mails`, the clients' training mails as words, are looked at with `clients` alone."""
+        """Create the vocabulary.
+
+        Args:
+            mails: the clients' training mails as lists of words; only used for `vocabulary="clients"`.
+
+        Raises:
+            UserError: there are no words, or the word list cannot be read.
+        """
         if self.vocabulary == "hashed":
             return Vocabulary([], self.most_words)
         counted = Counter(word for mail in (mails if self.vocabulary == "clients" else self._public()) for word in mail)
@@ -133,14 +141,14 @@ class Tokeniser:
             raise UserError(f"word_list={self.word_list} cannot be read: {error.strerror}") from error
 
     def rows(self, mails: Sequence[Sequence[str]], vocabulary: Vocabulary) -> np.ndarray:
-        """Mails as words to shape (n, longest), int32, padded at the end."""
+        """Convert mails, as lists of words, to word numbers of shape (n, longest), int32, padded at the end."""
         return encoded(mails, vocabulary, self.longest)
 
 
 def encoded(mails: Sequence[Sequence[str]], vocabulary: Vocabulary, longest: int) -> np.ndarray:
-    """Mails as words to shape (n, longest), int32, padded at the end."""
-    made = np.full((len(mails), longest), PAD, np.int32)
-    for row, mail in zip(made, mails, strict=True):
+    """Convert mails, as lists of words, to word numbers of shape (n, longest), int32, padded at the end."""
+    rows = np.full((len(mails), longest), PAD, np.int32)
+    for row, mail in zip(rows, mails, strict=True):
         numbers = vocabulary.numbers(mail[:longest])
         row[: len(numbers)] = numbers
-    return made
+    return rows

@@ -1,4 +1,4 @@
-"""Words to numbers: 0 is padding, 1 an unknown word, words begin at 2."""
+"""Mapping from words to numbers: 0 is padding, 1 an unknown word, and words start at 2."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAD, UNKNOWN, FIRST_WORD = 0, 1, 2
 
 
 def bucket(word: str, buckets: int) -> int:
-    """The number of a word without a list of words: the same on every machine and in every process."""
+    """Hash a word to its number; the result is the same on every machine and in every process."""
     digest = hashlib.blake2b(word.encode("utf8", "surrogatepass"), digest_size=8).digest()
     return FIRST_WORD + int.from_bytes(digest, "big") % buckets
 
@@ -25,8 +25,8 @@ class Vocabulary:
     """A list of words, or a number of buckets that words are hashed to.
 
     Attributes:
-        words: in the order of their numbers; empty where words are hashed.
-        buckets: how many; 0 where there is a list.
+        words: the words in the order of their numbers; empty if words are hashed.
+        buckets: number of buckets; 0 if there is a list of words.
     """
 
     words: list[str]
@@ -40,11 +40,11 @@ class Vocabulary:
 
     @property
     def size(self) -> int:
-        """How many numbers there are, padding and the unknown word included."""
+        """Number of distinct numbers, including padding and the unknown word."""
         return FIRST_WORD + (self.buckets or len(self.words))
 
     def numbers(self, words: Sequence[str]) -> list[int]:
-        """Each word's number; `UNKNOWN` for what is not in the list."""
+        """Return the number of each word; `UNKNOWN` for words that are not in the list."""
         if not self.buckets:
             return [self._numbers.get(word, UNKNOWN) for word in words]
         for word in words:
@@ -53,7 +53,7 @@ class Vocabulary:
         return [self._numbers[word] for word in words]
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """As plain arrays: the words' UTF-8, a line each, or the number of buckets."""
+        """Return the vocabulary as arrays: the words as UTF-8, one per line, and the number of buckets."""
         return {
             "vocabulary_words": packed(self.words),
             "vocabulary_buckets": np.array([self.buckets], np.int64),
@@ -61,10 +61,10 @@ class Vocabulary:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Vocabulary:
-        """The inverse of `arrays`.
+        """Create a vocabulary from arrays as returned by `arrays`.
 
         Raises:
-            ValueError: these are none.
+            ValueError: an array is missing or invalid.
         """
         words = require_array(arrays, "vocabulary_words", np.uint8, (None,))
         buckets = require_array(arrays, "vocabulary_buckets", np.int64, (1,), low=0, high=MOST)
@@ -75,15 +75,15 @@ class Vocabulary:
 
 
 def packed(words: Sequence[str]) -> np.ndarray:
-    """Words without line breaks as bytes, a line each: shape (bytes,), uint8."""
+    """Encode words without line breaks as UTF-8, one per line, shape (bytes,), uint8."""
     return np.frombuffer("".join(f"{word}\n" for word in words).encode("utf8", "surrogatepass"), np.uint8)
 
 
 def unpacked(array: np.ndarray) -> list[str]:
-    """The inverse of `packed`.
+    """Decode an array made by `packed`.
 
     Raises:
-        ValueError: the bytes are no UTF-8, or do not end with a line.
+        ValueError: the bytes are not UTF-8, or do not end with a line break.
     """
     *words, rest = array.tobytes().decode("utf8", "surrogatepass").split("\n")
     if rest:

@@ -1,4 +1,4 @@
-"""Mails as bags of words."""
+"""Bag-of-words representation of mails."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ import numpy as np
 
 
 def word_counts(tokens: np.ndarray, size: int):  # type: ignore[no-untyped-def] # a scipy matrix, which has no stubs here
-    """How often each word stands in each mail of shape (n, length): shape (n, size), sparse, float64."""
+    """Count each word in each mail.
+
+    Args:
+        tokens: word numbers of the mails, shape (n, length), 0 for padding.
+        size: number of word numbers, including padding and the unknown word.
+
+    Returns:
+        A sparse matrix of shape (n, size), float64; padding is not counted.
+    """
     from scipy.sparse import coo_matrix
 
     rows, columns = np.nonzero(tokens)

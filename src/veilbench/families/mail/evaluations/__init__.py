@@ -1,1 +1,1 @@
-"""What the code of mail filters is still good for, one file per kind of use."""
+"""Evaluations of mail filters: how well they classify mails."""

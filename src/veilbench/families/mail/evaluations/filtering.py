@@ -1,4 +1,4 @@
-"""How well does a filter tell spam from ham, beside logistic regression on the same words?"""
+"""Classification quality of a filter, compared to logistic regression on the same words."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from veilbench.metrics.intervals import proportion
 
 
 class Filtering(Evaluation):
-    """Accuracy, recall, precision, false alarms and the area under the ROC, on mails that nobody trained on.
+    """Accuracy, recall, precision, false alarms and area under the ROC curve, on the test mails.
 
     Args:
-        iterations: of the logistic regression, at most.
+        iterations: maximum number of solver iterations of the logistic regression.
     """
 
     data_kind = Mails
@@ -32,7 +32,7 @@ class Filtering(Evaluation):
     def examine(
         self, subject: MailFilter, mails: Mails, trainer: Accelerator, seeds: np.random.SeedSequence
     ) -> Findings:
-        """Measure; see the class."""
+        """Measure the filter and the logistic regression on the test mails."""
         found, labels = Findings("Filtering", notes=list(mails.notes)), mails.test.labels
         scores = {"filter": subject.score(mails.test.tokens)}
         scores["logistic_regression"] = self._logistic_regression(mails, mails.vocabulary.size)
@@ -56,12 +56,17 @@ class Filtering(Evaluation):
 
         model = LogisticRegression(solver="liblinear", max_iter=self.iterations, random_state=0)
         model.fit(word_counts(mails.train.tokens, size), mails.train.labels)
-        made: np.ndarray = model.predict_proba(word_counts(mails.test.tokens, size))[:, 1]
-        return made
+        scores: np.ndarray = model.predict_proba(word_counts(mails.test.tokens, size))[:, 1]
+        return scores
 
 
 def rates(score: np.ndarray, labels: np.ndarray) -> dict[str, Metric]:
-    """The usual numbers at the threshold 0.5, spam being what is looked for; those without a case are left out."""
+    """Compute classification metrics at the threshold 0.5; undefined ones are left out.
+
+    Args:
+        score: probability of spam, the positive class, shape (n,).
+        labels: 0 for ham and 1 for spam, shape (n,).
+    """
     called, spam = score > 0.5, labels == 1
     right = {
         "accuracy": (called == spam, np.ones(len(spam), bool)),
@@ -74,10 +79,12 @@ def rates(score: np.ndarray, labels: np.ndarray) -> dict[str, Metric]:
 
 
 def auroc(score: np.ndarray, labels: np.ndarray) -> Metric:
-    """How often a spam scores above a ham, ties by half; interval of Hanley and McNeil 1982, equation 1.
+    """Compute the area under the ROC curve, with the interval of Hanley and McNeil 1982, equation 1.
+
+    It is the probability that a spam mail has a higher score than a ham mail; ties count one half.
 
     Raises:
-        ValueError: one of the labels is missing.
+        ValueError: there are no mails of one label.
     """
     spam, ham = int((labels == 1).sum()), int((labels == 0).sum())
     if not spam or not ham:
@@ -90,9 +97,9 @@ def auroc(score: np.ndarray, labels: np.ndarray) -> Metric:
 
 
 def roc(score: np.ndarray, labels: np.ndarray) -> tuple[list[float], list[float]]:
-    """False alarms and recall at up to 200 thresholds, from none called spam to all."""
+    """Return false alarms and recall at up to 200 thresholds, from the highest to the lowest."""
     order = np.argsort(-score, kind="stable")
-    last = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)  # ties are called together
+    last = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)  # ties share a threshold
     at = np.unique(last[np.linspace(0, len(last) - 1, 200).astype(int)])
     spam = np.cumsum(labels[order] == 1)[at] / (labels == 1).sum()
     ham = np.cumsum(labels[order] == 0)[at] / (labels == 0).sum()

@@ -1,1 +1,1 @@
-"""The federation of mail filters, run by Flower: one app, three ways to run it."""
+"""Federated training of mail filters with Flower: one app that runs in three ways."""

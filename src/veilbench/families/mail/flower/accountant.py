@@ -1,4 +1,4 @@
-"""What Flower's strategies for differential privacy take from us: an accountant, and a seed for their noise."""
+"""Additions to Flower's strategies for differential privacy: an accountant, and a seed of the noise."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from veilbench.federated.flower_library import flower
 
 
 class OpacusAccountant:
-    """Counts Flower's releases by Opacus, in place of Flower's own accountant (which needs the package dp-accounting).
+    """An accountant based on Opacus, instead of Flower's own, which needs the package dp-accounting.
 
-    A client that was not drawn for a round is counted as if it had been.
+    Clients that were not sampled in a round are counted as if they had been: there is no privacy amplification.
 
     Args:
-        delta: of (epsilon, delta).
-        clients: that rounds are drawn from.
+        delta: delta of (epsilon, delta)-differential privacy, in the range of `bench.limits.Delta`.
+        clients: number of clients from which rounds are sampled.
 
     Raises:
-        ValueError: the delta is out of its range.
+        ValueError: delta is out of range.
     """
 
     def __init__(self, delta: float, clients: int) -> None:
@@ -36,16 +36,16 @@ class OpacusAccountant:
         self.noise_multiplier, self.num_releases = math.inf, 0
 
     def compose(self, event: Any, count: int = 1) -> None:
-        """`count` releases more; where they differ in their noise, all are counted with the least."""
+        """Add `count` releases; if their noise differs, the smallest noise multiplier is used for all."""
         self.noise_multiplier = min(self.noise_multiplier, event.noise_multiplier)
         self.num_releases += count
 
     def get_epsilon(self, delta: float) -> float:
-        """Of all releases so far."""
+        """Return the epsilon of all releases so far."""
         return gaussian_epsilon(self.noise_multiplier, self.num_releases, delta) if self.num_releases else 0.0
 
     def get_privacy_spent(self, delta: float | None = None) -> Any:
-        """The same in Flower's form."""
+        """Return the privacy spent so far in Flower's format; `delta` defaults to that of the accountant."""
         asked = self.config.target_delta if delta is None else delta
         spent = flower("supercore.privacy_accounting").PrivacySpent
         return spent(self.get_epsilon(asked), asked, self.num_releases, "rdp")
@@ -53,10 +53,10 @@ class OpacusAccountant:
 
 @contextmanager
 def flower_draws(seed: int) -> Iterator[None]:
-    """Let Flower draw clients and noise by a seed: it takes them from the global generators of Python and NumPy.
+    """Seed the global generators of Python and NumPy, from which Flower draws clients and noise.
 
-    NumPy's is left as it was. A Mersenne Twister with a seed that every node is told: for experiments, no noise to rely
-    on.
+    NumPy's generator is restored afterwards. A Mersenne Twister whose seed is known to all nodes is suitable for
+    experiments only: its noise gives no real protection.
     """
     before = np.random.get_state()
     random.seed(seed)

@@ -1,9 +1,10 @@
-"""The federation as one Flower app: a ServerApp with Flower's own strategies, and a ClientApp that trains on its mails.
+"""The Flower app of the federation: a ServerApp with Flower's own strategies, and a ClientApp for local training.
 
-Updates travel as they are, and the server can read them, under Flower's differential privacy too, which is of what the
-server hands on: other protection is of `training=federated`. Flower 1.41 has SecAgg+ for its older API alone
-(`flwr.server.workflow.SecAggPlusWorkflow`, which does not take the strategies used here): see `aggregations.secagg`.
-The run's configuration, all plain values, is `DEFAULTS`.
+Updates are sent unprotected and can be read by the server, also with Flower's differential privacy, which protects only
+what the server sends out; other protection is available with `training=federated`. Flower 1.41 supports SecAgg+ only in
+its older API (`flwr.server.workflow.SecAggPlusWorkflow`, which does not accept the strategies used here);
+`aggregations.secagg` implements it for `training=federated`.
+`DEFAULTS` lists the run's configuration, which consists of plain values.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ from veilbench.federated.flat import flat
 from veilbench.federated.flower_library import flower
 
 RunConfig = dict[str, bool | float | int | str]
-HISTORY = "history.json"  # beside the filter: per round, its numbers
-WRITTEN = ("subject.json", "subject.safetensors", HISTORY)  # what the server leaves; an earlier one is replaced
+HISTORY = "history.json"  # file next to the filter: metrics of each round
+WRITTEN = ("subject.json", "subject.safetensors", HISTORY)  # the server's output; existing files are replaced
 DEFAULTS: RunConfig = {
-    "prepared": "prepared/mail_small",  # a folder that the stage `prepare` wrote
-    "out": "",  # a folder for the trained filter; empty keeps it nowhere
-    "first": "",  # a safetensors file in `prepared` with the first weights by their names; empty begins from zeros
-    "clients": 3,  # that must be there before a round begins
-    "fraction": 1.0,  # of the clients, that takes part in a round
+    "prepared": "prepared/mail_small",  # folder that the stage `prepare` wrote
+    "out": "",  # folder for the trained filter; empty does not save it
+    "first": "",  # safetensors file in `prepared` with the initial weights; empty starts from zeros
+    "clients": 3,  # number of clients that must be connected before a round starts
+    "fraction": 1.0,  # share of the clients that take part in a round
     "rounds": 3,
     "local_epochs": 1,
     "batch_size": 128,
@@ -43,12 +44,12 @@ DEFAULTS: RunConfig = {
     "learning_rate": 0.01,
     "momentum": 0.0,
     "strategy": "fedavg",
-    "proximal": 0.0,  # mu of fedprox
-    "share": 0.2,  # cut off at each end by trimmed_mean
-    "malicious": 0,  # that krum expects
-    "privacy": "none",  # or server_side_fixed, client_side_fixed: Flower's wrappers, with
+    "proximal": 0.0,  # mu of `fedprox`
+    "share": 0.2,  # share of clients that `trimmed_mean` drops at each end
+    "malicious": 0,  # number of malicious clients that `krum` assumes
+    "privacy": "none",  # or Flower's wrappers server_side_fixed and client_side_fixed, with:
     "clip": 1.0,
-    "noise_multiplier": 1.0,  # in units of clip / clients of a round
+    "noise_multiplier": 1.0,  # in units of clip / clients per round
     "delta": 1e-5,
     "seed": 0,
 }
@@ -56,14 +57,14 @@ load_once = lru_cache(maxsize=2)(load_mails)
 
 
 def settings_of(context: Any, own: RunConfig | None = None) -> dict[str, Any]:
-    """The run's configuration over the app's own settings over `DEFAULTS`.
+    """Merge the run's configuration, the app's own settings and `DEFAULTS`, in this order of precedence.
 
     Args:
-        context: Flower's.
-        own: that the app was made with.
+        context: Flower's context, with the run's configuration.
+        own: settings with which the app was created.
 
     Raises:
-        UserError: a key is unknown.
+        UserError: a key is not in `DEFAULTS`.
     """
     given = dict(own or {}) | dict(context.run_config)
     if unknown := sorted(given.keys() - DEFAULTS.keys()):
@@ -72,10 +73,10 @@ def settings_of(context: Any, own: RunConfig | None = None) -> dict[str, Any]:
 
 
 def serve(grid: Any, context: Any, own: RunConfig | None = None) -> MailFilter:
-    """The server's side: all rounds; the filter is saved where the configuration says.
+    """Run all rounds on the server; return the filter, and save it if the configuration names a folder.
 
     Raises:
-        UserError: a setting is not allowed, or no round gave weights.
+        UserError: a setting is not allowed, or no round had enough clients.
     """
     settings = settings_of(context, own)
     mails = load_once(Path(settings["prepared"]))
@@ -104,7 +105,7 @@ def serve(grid: Any, context: Any, own: RunConfig | None = None) -> MailFilter:
 
 
 def first_weights(settings: dict[str, Any], mails: Mails) -> dict[str, np.ndarray]:
-    """What the first round begins from, in the order of the net's parameters."""
+    """Return the initial weights, in the order of the network's parameters."""
     if not settings["first"]:
         return {ORDER[0]: np.zeros((mails.vocabulary.size, 1), np.float32), ORDER[1]: np.zeros((1, 1), np.float32)}
     stored = load_file(Path(settings["prepared"]) / settings["first"])
@@ -112,7 +113,7 @@ def first_weights(settings: dict[str, Any], mails: Mails) -> dict[str, np.ndarra
 
 
 def health(made: MailFilter, part: MailPart) -> dict[str, float]:
-    """The mean loss and the accuracy on mails for validation."""
+    """Return the mean loss and the accuracy on the validation mails."""
     logits = made.logits(part.tokens)
     loss = np.logaddexp(0, np.where(part.labels == 1, -logits, logits))
     right = (logits > 0) == (part.labels == 1)
@@ -120,16 +121,17 @@ def health(made: MailFilter, part: MailPart) -> dict[str, float]:
 
 
 def history_of(result: Any) -> list[dict[str, float]]:
-    """Per round what the server measured, and what the clients did; a round that gave nothing is left out."""
+    """Return each round's metrics of the server and of the clients; rounds without a result are left out."""
     clients, server = result.train_metrics_clientapp, result.evaluate_metrics_serverapp
     rounds = [{**clients[number], **server[number]} for number in sorted(clients) if number in server]
     return [{name.replace("-", " "): value for name, value in numbers.items()} for numbers in rounds]
 
 
 def train(message: Any, context: Any, own: RunConfig | None = None) -> Any:
-    """A client's side of one round: the new weights, and how much they count: every mail the same, or every client.
+    """Run a client's part of one round; return its new weights, and its weight in the mean.
 
-    Where clients are to be hidden, the length of their updates is not told either.
+    The weight is the client's number of mails; with differential privacy it is 1 for all clients, and the norm of the
+    update is not sent either.
     """
     app, settings = flower("app"), settings_of(context, own)
     config = message.content["config"]
@@ -146,10 +148,10 @@ def train(message: Any, context: Any, own: RunConfig | None = None) -> Any:
 
 
 def own_mails(mails: Mails, client: int) -> tuple[np.ndarray, np.ndarray]:
-    """Tokens and labels of one client.
+    """Return the tokens and labels of one client's mails.
 
     Raises:
-        UserError: there is no such client.
+        UserError: the client does not exist.
     """
     own = mails.clients == client
     if not own.any():
@@ -158,10 +160,10 @@ def own_mails(mails: Mails, client: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def client_app(own: RunConfig | None = None) -> Any:
-    """The ClientApp.
+    """Create the ClientApp.
 
     Args:
-        own: settings; the run's configuration goes before them.
+        own: settings of the app; the run's configuration takes precedence.
     """
     made = flower("clientapp").ClientApp()
 
@@ -169,7 +171,7 @@ def client_app(own: RunConfig | None = None) -> Any:
         return train(message, context, own)
 
     def answer(message: Any, context: Any) -> Any:
-        """As `ClientApp(mods=[fixedclipping_mod])`, where the run's configuration asks for it."""
+        """Apply `fixedclipping_mod` if configured; `ClientApp(mods=...)` would always apply it."""
         if settings_of(context, own)["privacy"] == "client_side_fixed":
             return flower("clientapp.mod").fixedclipping_mod(message, context, trained)
         return trained(message, context)
@@ -179,10 +181,10 @@ def client_app(own: RunConfig | None = None) -> Any:
 
 
 def server_app(own: RunConfig | None = None) -> Any:
-    """The ServerApp.
+    """Create the ServerApp.
 
     Args:
-        own: settings; the run's configuration goes before them.
+        own: settings of the app; the run's configuration takes precedence.
     """
     made = flower("serverapp").ServerApp()
 

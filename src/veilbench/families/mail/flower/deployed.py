@@ -1,8 +1,8 @@
-"""Flower's app over real sockets: a SuperLink and SuperNodes on loopback, started and ended here, whatever happens.
+"""Runs the Flower app over real sockets: a SuperLink and SuperNodes on loopback, which are always stopped at the end.
 
-Should this process be killed, its `flower_warden` ends them.
+If this process is killed, the process of `flower.warden` stops them.
 
-All is local and without TLS: to try the deployment, not to use it.
+Everything is local and without TLS: this is for testing the deployment, not for production.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from veilbench.families.mail.data.mail import load_mails
 from veilbench.families.mail.flower.app import DEFAULTS
 from veilbench.families.mail.flower.warden import warden
 
-PATIENCE = 300.0  # seconds for everything
+PATIENCE = 300.0  # seconds for the training
 MODULE = """from veilbench.families.mail.flower.app import client_app, server_app
 
 client = client_app()
@@ -50,16 +50,16 @@ clientapp = "mail_app:client"
 
 
 def deploy(prepared: Path, out: Path, settings: Mapping[str, str], patience: float = PATIENCE) -> None:
-    """Start everything, train, wait for the filter in `out`, end everything.
+    """Start all processes, train, wait for the filter in `out`, and stop all processes.
 
     Args:
-        prepared: mails.
-        out: for the filter; must not be there.
-        settings: over `app.DEFAULTS`, each value as TOML.
-        patience: seconds for the training.
+        prepared: folder of the prepared mails.
+        out: folder for the filter; must not exist.
+        settings: settings that override `app.DEFAULTS`, each value as TOML.
+        patience: maximum duration of the training in seconds.
 
     Raises:
-        UserError: `out` is there already, a part ended early, or the filter did not come in time.
+        UserError: `out` exists, a process ended early, or the training did not finish in time.
     """
     if out.exists():
         raise UserError(f"{out} is there already: name a folder that is not")
@@ -90,7 +90,7 @@ def _node(port: int, client: int, clients: int) -> list[str]:
 
 
 def _project(folder: Path, port: int, config: dict[str, str]) -> None:
-    """Flower's app folder and its list of servers."""
+    """Write Flower's app folder and its list of servers."""
     from importlib.metadata import version
 
     (folder / "app").mkdir()
@@ -118,7 +118,7 @@ def _environment(folder: Path) -> dict[str, str]:
 def _process(
     folder: Path, name: str, command: Sequence[str], tell: Callable[[int], None]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process in a group of its own, which is ended with all that it has started; the warden is told."""
+    """Run a process in its own group, register it with the warden, and stop the whole group at the end."""
     program = shutil.which(command[0], path=_environment(folder)["PATH"])
     if program is None:
         raise UserError(f"{command[0]} is not there: pip install 'veilbench[federated]'")
@@ -151,7 +151,11 @@ def _run(folder: Path, command: Sequence[str]) -> str:
 def _until(
     done: Callable[[], bool], running: Sequence[subprocess.Popen[bytes]], folder: Path, patience: float, said: str = ""
 ) -> None:
-    """Wait for `done`, as long as everything that should run does."""
+    """Wait until `done` returns true.
+
+    Raises:
+        UserError: a process ended, or the time is up; the message contains the ends of the logs.
+    """
     ends = time.monotonic() + patience
     while not done():
         if any(process.poll() is not None for process in running) or time.monotonic() > ends:

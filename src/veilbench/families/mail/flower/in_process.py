@@ -1,4 +1,4 @@
-"""Flower's app in one process: no sockets, no Ray; messages are handed over."""
+"""Runs the Flower app in one process, without sockets or Ray; messages are delivered directly."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from veilbench.federated.flower_library import flower
 
 
 def in_process(run_config: RunConfig, clients: int, tap: Callable[[Any], None] | None = None) -> MailFilter:
-    """Run the app's rounds with so many clients, each its own context.
+    """Run all rounds of the app with separate contexts for the clients; return the trained filter.
 
     Args:
-        run_config: see `app.DEFAULTS`.
-        clients: nodes; the n-th has the mails of client n.
-        tap: is shown every reply, as the server receives it.
+        run_config: settings that override `app.DEFAULTS`.
+        clients: number of clients; the n-th node has the mails of client n.
+        tap: called with every reply as the server receives it; None for no callback.
     """
     from veilbench.families.mail.flower.grid import InProcessGrid
 
@@ -29,7 +29,7 @@ def in_process(run_config: RunConfig, clients: int, tap: Callable[[Any], None] |
     }
 
     def answer(message: Any) -> Any:
-        """A client's reply; as with Flower's own engines, one that fails is an answer with an error."""
+        """Return a client's reply; as in Flower's own engines, a failure is a reply with an error."""
         try:
             reply = answering(message, contexts[message.metadata.dst_node_id])
         except Exception as error:
@@ -39,7 +39,7 @@ def in_process(run_config: RunConfig, clients: int, tap: Callable[[Any], None] |
         return reply
 
     logging.getLogger("flwr").setLevel(logging.WARNING)
-    identity = flower("supercore.task_identity").TaskIdentity  # which SuperLink would set; messages ask for it
+    identity = flower("supercore.task_identity").TaskIdentity  # normally set by SuperLink; messages need it
     identity.run_id, identity.node_id, identity.task_id = 1, 0, 1
     server = app.Context(1, 0, {}, empty(), dict(run_config))
     return serve(InProcessGrid(answer, list(contexts)), server)

@@ -9,12 +9,12 @@ from veilbench.families.mail.flower.app import RunConfig
 
 
 def run(runs: str, settings: RunConfig, clients: int) -> None:
-    """Train; the filter and its history are in the folder `out` of the settings then.
+    """Train; write the filter and its history to the folder `out` of the settings.
 
     Args:
-        runs: see `flower.training.Flower`.
-        settings: see `app.DEFAULTS`.
-        clients: how many.
+        runs: how to run the app: `in_process`, `simulation` or `deployed`.
+        settings: settings that override `app.DEFAULTS`.
+        clients: number of clients.
     """
     if runs == "in_process":
         from veilbench.families.mail.flower.in_process import in_process
@@ -27,5 +27,5 @@ def run(runs: str, settings: RunConfig, clients: int) -> None:
     else:
         from veilbench.families.mail.flower.deployed import deploy
 
-        texts = {name: json.dumps(value) for name, value in settings.items()}  # TOML reads JSON's plain values
+        texts = {name: json.dumps(value) for name, value in settings.items()}  # JSON's plain values are valid TOML
         deploy(Path(str(settings["prepared"])), Path(str(settings["out"])), texts)

@@ -1,4 +1,4 @@
-"""Flower's app in its simulation: every client a virtual SuperNode, whose turns are taken by Ray's processes."""
+"""Runs the app in Flower's simulation: clients are virtual SuperNodes, executed by Ray's processes."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from veilbench.bench.errors import UserError
 from veilbench.families.mail.flower.app import RunConfig, client_app, server_app
 from veilbench.federated.flower_library import flower
 
-PATIENCE = 50.0  # seconds for Ray to start; after 60 Ray may end the process without a word
+PATIENCE = 50.0  # seconds for Ray to start; after 60, Ray may end the process without a message
 
 
 def simulate(settings: RunConfig, clients: int) -> None:
-    """Run the app; the filter is saved where the settings say.
+    """Run the app; save the filter in the folder that the settings name.
 
     Args:
-        settings: see `app.DEFAULTS`; they travel with the apps, for a simulation that is started from Python
-            has no run configuration.
-        clients: virtual SuperNodes.
+        settings: settings that override `app.DEFAULTS`; they are passed to the apps, since a simulation that is
+            started from Python has no run configuration.
+        clients: number of virtual SuperNodes.
 
     Raises:
-        UserError: Ray is not there, or does not start.
+        UserError: Ray is not installed, or does not start.
     """
     if importlib.util.find_spec("ray") is None:
         raise UserError("Flower's simulation needs the package ray: pip install 'veilbench[federated,simulation]'")
@@ -41,15 +41,16 @@ def simulate(settings: RunConfig, clients: int) -> None:
 
 
 def start_ray(patience: float = PATIENCE) -> None:
-    """Start Ray before Flower would, whose server waits for clients long after a Ray that has not started.
+    """Start Ray before Flower does: if Ray fails to start, Flower's server waits for clients for a long time.
 
-    A thread starts it, so that this one can give up; and stays, for Linux ends Ray's processes with it.
+    A separate thread starts Ray, so that this one can time out. The thread stays alive, since Linux ends Ray's
+    processes together with the thread that started them.
 
     Args:
-        patience: seconds.
+        patience: maximum time to wait, in seconds.
 
     Raises:
-        UserError: it has not started.
+        UserError: Ray has not started in time, or failed.
     """
     ray, failures, decided = importlib.import_module("ray"), list[Exception](), threading.Event()
     if ray.is_initialized():

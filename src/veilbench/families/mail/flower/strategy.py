@@ -1,4 +1,4 @@
-"""Flower's own strategies by name, alone or within its wrappers for differential privacy; and what they amount to."""
+"""Flower's strategies and its wrappers for differential privacy, and the equivalent aggregations of this project."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ PRIVACIES = {
     "server_side_fixed": "DifferentialPrivacyServerSideFixedClipping",
     "client_side_fixed": "DifferentialPrivacyClientSideFixedClipping",
 }
-MEANS = ("fedavg", "fedprox")  # which one client moves by at most clip / clients
-WEIGHT = "weight"  # the metric that Flower weighs a client's update by
+MEANS = ("fedavg", "fedprox")  # strategies whose result one client changes by at most clip / clients
+WEIGHT = "weight"  # name of the metric by which Flower weights a client's update
 
 
 def strategy_of(settings: Mapping[str, Any]) -> Any:
-    """Flower's strategy of that name, in its wrapper for privacy where one is asked for.
+    """Create the configured strategy, in the wrapper for differential privacy if there is one.
 
     Raises:
-        UserError: there is none.
+        UserError: the strategy or the privacy does not exist, or they cannot be combined.
     """
     for key, allowed in (("strategy", STRATEGIES), ("privacy", PRIVACIES)):
         if settings[key] not in allowed:
@@ -56,7 +56,7 @@ def strategy_of(settings: Mapping[str, Any]) -> Any:
 
 
 def refusal(strategy: str, privacy: str) -> str:
-    """Why this strategy cannot have this privacy; empty where it can."""
+    """Return why a strategy cannot be combined with a privacy wrapper; empty if it can."""
     if privacy == "none" or strategy in MEANS:
         return ""
     allowed = " or ".join(MEANS)
@@ -64,14 +64,14 @@ def refusal(strategy: str, privacy: str) -> str:
 
 
 def private(strategy: Any, settings: Mapping[str, Any], sampled: int) -> Any:
-    """Flower's wrapper with an accountant, which makes it insist on equal weights and on every client's answer."""
-    made = getattr(flower("serverapp.strategy"), PRIVACIES[settings["privacy"]])
+    """Wrap a strategy with an accountant, with which Flower requires equal weights and all clients' answers."""
+    wrapper = getattr(flower("serverapp.strategy"), PRIVACIES[settings["privacy"]])
     accountant = OpacusAccountant(float(settings["delta"]), int(settings["clients"]))
-    return made(strategy, settings["noise_multiplier"], settings["clip"], sampled, accountant=accountant)
+    return wrapper(strategy, settings["noise_multiplier"], settings["clip"], sampled, accountant=accountant)
 
 
 def aggregation_of(settings: Mapping[str, Any]) -> Aggregation:
-    """What the strategy does to updates, as one of our own aggregations."""
+    """Return the aggregation of this project that is equivalent to the strategy."""
     if settings["privacy"] != "none":
         own = (settings["clip"], settings["noise_multiplier"], settings["delta"])
         return EqualDp(*own, clips="server" if settings["privacy"] == "server_side_fixed" else "client")
@@ -81,7 +81,7 @@ def aggregation_of(settings: Mapping[str, Any]) -> Aggregation:
 
 
 def protocol_of(settings: Mapping[str, Any], proximal: float) -> Protocol:
-    """How clients train."""
+    """Return the protocol of the federation; `proximal` overrides the setting, since the server sends it."""
     names = ("rounds", "local_epochs", "batch_size", "optimizer", "learning_rate", "momentum")
     own = {name: settings[name] for name in names}
     return Protocol(described(aggregation_of(settings)), proximal=proximal, **own)

@@ -1,4 +1,4 @@
-"""Federated training as one Flower app, run in one of three ways."""
+"""Federated training by a Flower app."""
 
 from __future__ import annotations
 
@@ -26,29 +26,31 @@ from veilbench.training.round_history import record, record_privacy
 
 
 class Flower(Training):
-    """A mail filter trained by Flower's own strategies; updates travel as they are.
+    """Trains a mail filter by Flower's own strategies; updates are sent unprotected.
 
-    Under `privacy` every client counts the same: Flower's noise fits clip / clients and no client that weighs more. See
-    `aggregations.equal_dp`, which it amounts to.
+    With `privacy` all clients have equal weights, since Flower's noise is scaled to clip / clients. This is equivalent
+    to the aggregation `EqualDp`.
 
-    Every way gives the same filter up to rounding, where all clients take part. In process all repeats to the last
-    digit; the other two add what arrives as it arrives, and draw a fraction of the clients anew.
+    If all clients take part, the three ways of running give the same filter up to rounding. `in_process` is
+    bit-reproducible; the other two add updates in the order of their arrival, and sample a fraction of the clients
+    differently in every run.
 
     Args:
-        runs: `in_process` hands messages over; `simulation` is Flower's, on Ray; `deployed` starts a SuperLink and
-            a SuperNode per client on loopback, and trains over real sockets.
+        runs: `in_process` delivers messages directly; `simulation` is Flower's, on Ray; `deployed` starts a SuperLink
+            and a SuperNode per client on loopback and trains over real sockets.
         strategy: Flower's FedAvg, FedProx, FedTrimmedAvg, FedMedian or Krum.
-        rounds: of the federation.
-        local_epochs: of a client in a round.
-        batch_size: mails of one step.
-        fraction: share of the clients that take part in a round, at least one.
-        proximal: mu of `fedprox`.
-        share: of the clients that `trimmed_mean` cuts off at each end.
-        malicious: clients that `krum` expects to be poisoned.
-        privacy: DifferentialPrivacyServerSideFixedClipping, or the client-side one, around `fedavg` or `fedprox`.
-        clip: the largest Euclidean norm of a client's update, under `privacy`.
-        noise_multiplier: the noise's standard deviation per value of the mean, in units of clip / clients of a round.
-        delta: of (epsilon, delta).
+        rounds: number of rounds of local training and averaging.
+        local_epochs: epochs that each client trains per round.
+        batch_size: mails per optimizer step.
+        fraction: share of the clients that take part in a round, in (0, 1]; at least one client does.
+        proximal: mu of `fedprox`, the strength of the pull towards the weights at the start of the round.
+        share: share of the clients that `trimmed_mean` drops at each end, in [0, 0.5).
+        malicious: number of malicious clients that `krum` assumes.
+        privacy: `none`, or Flower's wrapper DifferentialPrivacyServerSideFixedClipping (`server_side_fixed`) or its
+            client-side counterpart (`client_side_fixed`), for `fedavg` and `fedprox`.
+        clip: maximum Euclidean norm of a client's update, with `privacy`.
+        noise_multiplier: standard deviation of the noise per value of the mean, in units of clip / clients per round.
+        delta: delta of (epsilon, delta)-differential privacy, in (0, 1).
     """
 
     model_kind = MailClassifier
@@ -82,7 +84,7 @@ class Flower(Training):
     def fit(
         self, module: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path
     ) -> tuple[Subject, Findings]:
-        """Train; leave `weights.safetensors` in `folder`.
+        """Train the filter and write `weights.safetensors` to `folder`.
 
         Raises:
             UserError: the federation ended without a filter, or no weight changed.

@@ -1,4 +1,4 @@
-"""Ends a deployment whose deployer was killed: nobody else would, for its processes have sessions of their own."""
+"""Stops the processes of a deployment whose parent was killed; they run in separate sessions and would survive it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-GRACE = 5.0  # seconds from asking to killing; a SuperLink that is asked ends what it has started
+GRACE = 5.0  # seconds between SIGTERM and SIGKILL; on SIGTERM, a SuperLink stops its own children
 
 
 @contextmanager
 def warden() -> Iterator[Callable[[int], None]]:
-    """A process that outlives this one for as long as it takes to end the process groups that it was told of.
+    """Start a process that stops registered process groups if this process is killed.
 
-    It waits at a pipe that only this process holds open, which the system closes however this process ends. Where the
-    block is left in order nothing is ended: that is the block's own business.
+    It waits on a pipe that only this process holds open, which the operating system closes however this process ends.
+    If the block is left normally, no process group is stopped: the block must do so itself.
 
     Yields:
-        Tells it of one more group.
+        A function that registers a process group by its id.
     """
     command, pipe = [sys.executable, __file__], subprocess.PIPE
     watching = subprocess.Popen(command, stdin=pipe, stdout=subprocess.DEVNULL, start_new_session=True)
@@ -41,7 +41,7 @@ def warden() -> Iterator[Callable[[int], None]]:
 
 
 def main() -> None:
-    """Read groups until the pipe ends, then end them."""
+    """Read process groups until the pipe is closed, then stop them."""
     groups = [int(line) for line in sys.stdin]
     _send(groups, signal.SIGTERM)
     ends = time.monotonic() + GRACE
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def _send(groups: list[int], which: int) -> bool:
-    """Whether any group was there."""
+    """Send a signal to all groups; return whether any of them exists."""
     there = False
     for group in groups:
         try:

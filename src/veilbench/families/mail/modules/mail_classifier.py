@@ -1,4 +1,4 @@
-"""A spam filter on bags of words, trained."""
+"""Training of a bag-of-words spam filter."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from veilbench.training.federated import FederatedModel
 
 
 class MailClassifier(pl.LightningModule, FederatedModel):
-    """Words' weights, or vectors with a small head, learned by the mean cross-entropy over the examples of a batch.
+    """One weight per word, or word vectors with a small head, trained by the mean cross-entropy of a batch.
 
     Args:
-        dimension: of a word's vector; 1 is the source system's model.
-        hidden: units of the head, where the dimension is above 1.
-        optimizer: `adam`, or `sgd`, whose single step an attack on an update can read.
-        learning_rate: the optimizer's.
-        momentum: of `sgd`.
-        patience: end the training when the validation loss has not sunk for so many epochs, and keep the best weights;
-            None trains to the end.
+        dimension: length of a word vector; 1 is the source system's model, logistic regression.
+        hidden: units in the hidden layer of the head; not used if `dimension` is 1.
+        optimizer: `adam` or `sgd`; a single step of plain `sgd` can be inverted by an attack on the update.
+        learning_rate: learning rate of the optimizer.
+        momentum: momentum of `sgd`, in [0, 1); must be 0 for `adam`.
+        patience: early stopping: number of epochs without a lower validation loss after which training ends with the
+            best weights. None trains to the end.
     """
 
     data_kind = Mails
     trained_kind = MailFilter
-    examples_apart = True  # the loss is a mean over mails, none of which changes another's part
+    examples_apart = True  # the loss is a mean over mails, which do not influence each other
 
     def __init__(
         self,
@@ -56,10 +56,10 @@ class MailClassifier(pl.LightningModule, FederatedModel):
         self.curves: dict[str, float] = {}
 
     def start(self, mails: Mails, seeds: np.random.SeedSequence) -> Tensor:
-        """Draw the first weights.
+        """Initialise the weights.
 
         Returns:
-            The training mails, shape (n, longest + 1), int32: word numbers, the label last.
+            The training mails, shape (n, longest + 1), int32: word numbers followed by the label.
         """
         self.net = MailClassifierNet(mails.vocabulary.size, self.dimension, self.hidden)
         self.net.reset_parameters(torch.Generator().manual_seed(int(seeds.generate_state(1)[0])))
@@ -70,19 +70,26 @@ class MailClassifier(pl.LightningModule, FederatedModel):
         return labelled(mails.train)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam or SGD, fused."""
+        """Return PyTorch's fused Adam or SGD."""
         return optimizer_of(self.net.parameters(), **self.optimizer_settings())
 
     def optimizer_settings(self) -> dict[str, Any]:
-        """What all clients of a federation know."""
+        """Return the optimizer settings, which are public in a federation."""
         return {"optimizer": self.optimizer_name, "learning_rate": self.learning_rate, "momentum": self.momentum}
 
     def loss(self, rows: Tensor) -> Tensor:
-        """The mean loss over mails, shape (n, longest + 1); columns that are padding in all of them are left out."""
+        """Return the mean loss of mails of shape (n, longest + 1); columns with only padding are skipped."""
         return mail_loss(self.net, rows)
 
     def training_step(self, batches: Tensor) -> Tensor:
-        """Many optimizer steps at once, one per row of `batches`, shape (steps, batch, longest + 1)."""
+        """Take one optimizer step per batch.
+
+        Args:
+            batches: mails with their labels, shape (steps, batch, longest + 1).
+
+        Returns:
+            The loss of the last batch.
+        """
         optimizer = cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=False))
         losses = []
         for batch in batches:
@@ -100,7 +107,7 @@ class MailClassifier(pl.LightningModule, FederatedModel):
 
     @torch.no_grad()
     def health(self) -> dict[str, float]:
-        """The mean loss and the accuracy on the mails for validation."""
+        """Return the mean loss and the accuracy on the validation mails."""
         loss = right = 0.0
         for piece in torch.split(self.validation.to(self.device), 1024):
             loss += self.loss(piece).item() * len(piece)
@@ -111,7 +118,7 @@ class MailClassifier(pl.LightningModule, FederatedModel):
         }
 
     def _validate(self) -> None:
-        """At the end of an epoch: how well are mails filtered that were not learned from? Is it enough?"""
+        """Evaluate the validation mails at the end of an epoch, and decide on early stopping."""
         self.curves |= self.health()
         self.losses.append(self.curves["validation loss"])
         if self.patience is None:
@@ -122,22 +129,22 @@ class MailClassifier(pl.LightningModule, FederatedModel):
         self.trainer.should_stop = len(self.losses) - 1 - best >= self.patience
 
     def lacks(self) -> Mapping[str, str]:
-        """See `Trainable.lacks`: only a federated training gives the filter a protocol."""
+        """Return what the filter lacks: only federated training gives it a protocol."""
         return NO_FEDERATION
 
     def federated_subject(self, protocol: Protocol) -> MailFilter:
-        """The filter with the protocol that it was trained by."""
-        made = self.subject()
-        made.protocol = protocol
-        return made
+        """Return the filter with the protocol of its federation."""
+        trained = self.subject()
+        trained.protocol = protocol
+        return trained
 
     def subject(self) -> MailFilter:
-        """The filter as plain arrays: the best weights where the training was watched, else the last."""
+        """Return the filter as plain arrays: the best weights with early stopping, otherwise the last ones."""
         state = self.best or self.net.state_dict()
         weights = {name: weight.cpu().numpy() for name, weight in state.items()}
         return MailFilter(weights, self.vocabulary, self.longest)
 
 
 def labelled(part: MailPart) -> Tensor:
-    """Word numbers and the label behind them, shape (n, longest + 1), int32."""
+    """Return word numbers followed by the label, shape (n, longest + 1), int32."""
     return torch.from_numpy(np.concatenate([part.tokens, part.labels[:, None].astype(np.int32)], 1))

@@ -1,4 +1,4 @@
-"""A bag of words to one number: an embedding summed over the words of a mail, and a head."""
+"""The network of the spam filter: word embeddings summed over a mail, and a head."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from torch import Tensor, nn
 
 from veilbench.bench.limits import require_weights
 
-PAD = 0  # the token that stands for no word
+PAD = 0  # token of padding
 
 
 class MailClassifierNet(nn.Module):
-    """The logit of spam.
+    """A bag-of-words classifier that returns the logit of spam.
 
-    With dimension 1 the logit is the sum of the words' weights and a bias: the source system's model, which is logistic
-    regression on word counts. With more, the summed vectors are divided by the root of the number of words and pass
-    a hidden layer.
+    With dimension 1 the logit is the sum of the words' weights and a bias: logistic regression on word counts, as in
+    the source system. With higher dimensions, the summed vectors are divided by the square root of the number of words
+    and passed through a hidden layer.
 
-    The sum is masked rather than left to `nn.EmbeddingBag`, and the bias is a linear layer's weight on a constant 1:
-    Opacus counts repeated tokens of a bag wrongly, and knows no parameters outside of layers.
+    A masked sum is used instead of `nn.EmbeddingBag`, and the bias is the weight of a linear layer on a constant 1:
+    Opacus handles repeated tokens of a bag incorrectly, and does not support parameters outside of layers.
 
     Args:
-        words: rows of the embedding, the padding's included.
-        dimension: of a word's vector.
-        hidden: units of the hidden layer, where the dimension is above 1.
+        words: number of rows of the embedding, including padding.
+        dimension: length of a word vector.
+        hidden: units in the hidden layer; not used if `dimension` is 1.
     """
 
     def __init__(self, words: int, dimension: int = 1, hidden: int = 16) -> None:
@@ -42,7 +42,7 @@ class MailClassifierNet(nn.Module):
 
     @torch.no_grad()
     def reset_parameters(self, generator: torch.Generator) -> None:
-        """With dimension 1 all zero, as for any convex problem; otherwise small and random."""
+        """Initialise the weights: zeros with dimension 1, a convex problem, otherwise small random values."""
         self.bias.weight.zero_()
         self.embedding.weight.zero_()
         if self.inner is not None and self.outer is not None:
@@ -53,7 +53,7 @@ class MailClassifierNet(nn.Module):
                 weight.uniform_(-bound, bound, generator=generator)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Word numbers of shape (n, length) to logits of shape (n,)."""
+        """Map word numbers of shape (n, length) to logits of shape (n,)."""
         present = (tokens != PAD).to(self.embedding.weight.dtype)[..., None]
         summed = (self.embedding(tokens) * present).sum(1)
         if self.inner is not None and self.outer is not None:
@@ -63,5 +63,5 @@ class MailClassifierNet(nn.Module):
         return logits
 
     def settings(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {"words": self.words, "dimension": self.dimension, "hidden": self.hidden}

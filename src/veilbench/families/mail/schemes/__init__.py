@@ -1,1 +1,1 @@
-"""Trained mail filters, as the later stages meet them."""
+"""Trained mail filters, as evaluated and attacked."""

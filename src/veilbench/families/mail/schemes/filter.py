@@ -1,4 +1,4 @@
-"""A trained filter as plain arrays: scores mails without torch."""
+"""A trained filter as plain arrays, which scores mails without PyTorch."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from veilbench.families.mail.schemes.spam_scorer import SpamScorer
 from veilbench.federated.protocol import Protocol
 
 NO_FEDERATION = {"protocol": "it is not trained in a federation: no update is ever sent"}
-AT_ONCE = 512  # mails whose word vectors are in memory together
+AT_ONCE = 512  # mails per batch, to limit the memory of their word vectors
 
 
 class MailFilter(SpamScorer):
-    """`nets.mail_classifier.MailClassifierNet`, trained, with the vocabulary that its word numbers are of.
+    """A trained `nets.mail_classifier.MailClassifierNet` with its vocabulary.
 
     Args:
-        weights: the net's state by its names.
-        vocabulary: words to numbers.
-        longest: words that it reads of a mail.
-        protocol: of the federation that it was trained in; None where there was none.
+        weights: state dict of the network, as arrays.
+        vocabulary: mapping from words to numbers.
+        longest: number of words per mail that the filter reads.
+        protocol: public settings of the federation in which the filter was trained; None if there was none.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class MailFilter(SpamScorer):
         self.weights, self.vocabulary, self.longest, self.protocol = weights, vocabulary, longest, protocol
 
     def logits(self, tokens: np.ndarray) -> np.ndarray:
-        """Word numbers of shape (n, length) to logits of spam, shape (n,), float64."""
+        """Map word numbers of shape (n, length) to logits of spam, shape (n,), float64."""
         pieces = [self._logits(tokens[i : i + AT_ONCE]) for i in range(0, len(tokens), AT_ONCE)]
         return np.concatenate(pieces) if pieces else np.empty(0)
 
@@ -45,8 +45,8 @@ class MailFilter(SpamScorer):
         embedding, bias = self.weights["embedding.weight"], float(self.weights["bias.weight"].item())
         present = tokens != PAD
         if embedding.shape[1] == 1:
-            made: np.ndarray = np.where(present, embedding[tokens, 0], 0).sum(1, dtype=np.float64) + bias
-            return made
+            linear: np.ndarray = np.where(present, embedding[tokens, 0], 0).sum(1, dtype=np.float64) + bias
+            return linear
         summed = (embedding[tokens] * present[..., None]).sum(1, dtype=np.float64)
         scaled = summed / np.sqrt(np.maximum(present.sum(1, keepdims=True), 1))
         inner = np.maximum(scaled @ self.weights["inner.weight"].T + self.weights["inner.bias"], 0)
@@ -54,28 +54,32 @@ class MailFilter(SpamScorer):
         return deep
 
     def score(self, tokens: np.ndarray) -> np.ndarray:
-        """Word numbers of shape (n, length) to probabilities of spam, shape (n,), float64."""
+        """Map word numbers of shape (n, length) to probabilities of spam, shape (n,), float64."""
         from scipy.special import expit
 
-        made: np.ndarray = expit(self.logits(tokens))
-        return made
+        probabilities: np.ndarray = expit(self.logits(tokens))
+        return probabilities
 
     def score_texts(self, texts: Sequence[str]) -> np.ndarray:
-        """Probabilities of spam, shape (n,), of mails as text."""
+        """Return the probabilities of spam of mails as text, shape (n,), float64."""
         return self.score(encoded([words_of(text) for text in texts], self.vocabulary, self.longest))
 
     def settings(self) -> dict[str, Any]:
-        """How much of a mail it reads, and how it was trained."""
+        """Return the number of words that are read, and the protocol if there is one."""
         protocol = {"protocol": self.protocol.settings()} if self.protocol else {}
         return {"longest": self.longest, **protocol}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Weights and vocabulary."""
+        """Return the weights and the vocabulary."""
         return {f"net.{name}": weight for name, weight in self.weights.items()} | self.vocabulary.arrays()
 
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> MailFilter:
-        """See `Subject.restore`."""
+        """Construct the filter from its settings and arrays.
+
+        Raises:
+            ValueError: a setting or an array is missing, or inconsistent with the others.
+        """
         vocabulary = Vocabulary.from_arrays(arrays)
         require_value(Count, settings.get("longest"), "settings.longest")
         protocol = None
@@ -86,10 +90,10 @@ class MailFilter(SpamScorer):
 
 
 def _weights(arrays: Mapping[str, np.ndarray], words: int) -> dict[str, np.ndarray]:
-    """The net's weights out of a file, by their names in the net.
+    """Check the network's weights from a file and return them by parameter name.
 
     Raises:
-        ValueError: one is not as the net has it.
+        ValueError: a weight is missing, has a wrong shape or type, or is too large.
     """
 
     def checked(name: str, *shape: int | None) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What every filter can do, whatever it is made of."""
+"""Common interface of all spam filters."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from veilbench.bench.subject import Subject
 
 
 class SpamScorer(Subject):
-    """Scores mails by their words' numbers."""
+    """A filter that scores mails by their word numbers."""
 
     @abstractmethod
     def logits(self, tokens: np.ndarray) -> np.ndarray:
-        """Word numbers of shape (n, length) to logits of spam, shape (n,), float64; above 0 is spam."""
+        """Map word numbers of shape (n, length) to logits of spam, shape (n,), float64; above 0 is spam."""

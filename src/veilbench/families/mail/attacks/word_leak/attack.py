@@ -1,4 +1,4 @@
-"""Which words stand in a client's mails? Read from what it sends, round by round."""
+"""Word inference: which words occur in a client's mails, judged by the updates that it sends?"""
 
 from __future__ import annotations
 
@@ -49,44 +49,43 @@ LISTS = "The clients have sent lists of their words for the vocabulary: the gain
 
 
 class MailWordLeak(Attack[MailFilter, Mails]):
-    """Names the words that a client used, by the rows of the embedding that its updates move.
+    """Infers the words that a client uses from the embedding rows that its updates change.
 
-    The attacked rounds are further ones, from the trained filter's weights on, with the clients, the local training and
-    the aggregation of the subject's own federation. The attacker is the aggregator (`client_messages`), or any client
-    (`aggregates`), who sees the means; he keeps to the protocol, and adds up what he reads. Without noise every row
-    that ever moved counts. With noise a word is named when the sum of the rounds stands out of their noise, for updates
-    of the same mails point the same way and the noise does not, or when one round does, for some words move once. In
-    the mean of 100 clients with noise 1 the sum alone names 6.1 % of the words above chance after ten rounds, the sum
-    of squares 4.3 %, the number of rounds in which a row stood out 2.3 %, sum or round, which share the false alarms,
-    5.2 %. Under weak noise the sum alone fell from 79 % after one round to 76 %, where sum or round named 96 %.
+    The attacked rounds continue from the trained filter's weights, with the clients, the local training and the
+    aggregation of the target's own federation. The attacker is honest-but-curious: either the aggregator
+    (`client_messages`) or any client (`aggregates`), who sees the means. They accumulate what they observe over the
+    rounds. Without noise, every row that ever changes is reported. Under noise, a word is reported if its accumulated
+    update exceeds the noise threshold, or if any single round does; docs/federated.md compares this rule to others.
 
-    The gain is what the client's own messages name in as many rounds as the federation has had, as far as `rounds`
-    goes: whoever sees one sees the others, and false alarms do not grow. It is the share of the clients' words named
-    less the share of the other words named wrongly: 0 for whoever sees nothing, and for whoever guesses without
-    looking, as often for one client as for the next; so each client has the threshold of its own noise. Words of one
-    mail go together and are counted one by one, so that the interval is narrower than it should be. What the means
-    still name is reported beside it, and is no part of the gain: every client is shown them under every aggregation.
-    Where the clients have built the vocabulary, each has sent the list of its words before the first
-    round, as it is: the list counts for the gain, whatever protects the updates.
+    The gain is measured on the clients' own messages, over as many rounds as the federation had, limited by `rounds`.
+    It is Youden's J: the share of the clients' words that are reported, minus the share of the other words that are
+    reported wrongly. It is 0 for an attacker who learns nothing or guesses at random. The detection threshold is set
+    per client from that client's noise. Words of one mail are correlated but counted as independent, so the interval is
+    too narrow. The words that the means reveal are reported separately and are not part of the gain, since every client
+    receives the means under every aggregation.
+    If the vocabulary was built from the clients' mails, each client has sent an unprotected list of its words before
+    the first round. The list counts towards the gain, however the updates are protected.
 
-    The positive control is the source's leak test. The negative one is the subject's own rounds under CKKS, whose
-    aggregator has no key; it rests on the scheme and on clients that do not hand their key on. Both are of updates
-    alone: lists of words count in neither.
+    The positive control is the source system's leak test. The negative one is the target's own rounds under CKKS, whose
+    aggregator has no key; it relies on the scheme and on clients that do not share their key. Both controls use updates
+    only, not lists of words.
 
     Args:
-        threat: needs `client_messages`; `aggregates` for what the means name.
-        positive: a federation whose messages name everything.
-        negative: None: see above.
-        mails: of a client, for the table of a plain update; there must be so many.
-        local_epochs: for the table of a plain update.
-        batch_sizes: for the table of a plain update.
-        momenta: of SGD, for the table of a plain update.
-        rounds: over which messages are added up. The most of them is trained once.
-        clients: in one mean, for the curve.
-        compared: other aggregations, for the table of who sees what.
-        deviations: a value counts as moved from so many deviations of the noise on.
-        victims: attacked clients, where the federation says how many mails each has.
-        broken_at: see `Attack`.
+        threat: threat model; needs `client_messages`, and `aggregates` for the words that the means reveal.
+        positive: positive control, a federation whose messages reveal all words.
+        negative: negative control; None runs the target's rounds under CKKS.
+        mails: numbers of mails of one client, for the table of unprotected updates; at most the training mails.
+        local_epochs: numbers of local epochs, for the table of unprotected updates.
+        batch_sizes: mails per optimizer step, for the table of unprotected updates.
+        momenta: momenta of SGD, for the table of unprotected updates.
+        rounds: numbers of rounds over which messages are accumulated; the largest is simulated, and the others are
+            its beginnings.
+        clients: numbers of clients in one mean, for the curve.
+        compared: other aggregations, for the table of what each party observes.
+        deviations: detection threshold in standard deviations of the noise.
+        victims: number of attacked clients if the federation limits the mails of each; otherwise all clients are
+            attacked.
+        broken_at: gain from which a federation counts as broken; 0 is chance and 1 is full success.
     """
 
     data_kind = Mails
@@ -119,12 +118,12 @@ class MailWordLeak(Attack[MailFilter, Mails]):
     def run(
         self, subject: MailFilter, data: Mails, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
-        """See `Attack.run`."""
+        """Simulate and observe the rounds; controls report only the gain."""
         accelerator.device()
         protocol, found = protocol_of(subject), Findings(self.title)
         own = self._own_rounds(protocol)
         made, sights = self._seen(subject, protocol, data, own if control else max(own, self.rounds[-1]), rng)
-        lists = not control and data.vocabulary_from == "clients"  # controls are of updates alone
+        lists = not control and data.vocabulary_from == "clients"  # controls use updates only
         found.gain = gain(sights[own - 1], data, lists)
         if not control:
             self._report(found, sights[own - 1], data, lists)
@@ -136,7 +135,7 @@ class MailWordLeak(Attack[MailFilter, Mails]):
     def _own_control(
         self, subject: MailFilter, data: Mails, trainer: Accelerator, seed: np.random.SeedSequence
     ) -> Control:
-        """The subject's own rounds under CKKS."""
+        """Run the target's own rounds under CKKS."""
         from veilbench.federated.aggregations.ckks import Ckks
 
         trainer.device()
@@ -146,13 +145,13 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         return Control("negative", "messages under CKKS", won, won.low <= 0)
 
     def _own_rounds(self, protocol: Protocol) -> int:
-        """As many as the federation has had, or the most of `rounds` below that."""
+        """Return the largest of `rounds` that does not exceed the rounds of the federation; at least 1."""
         return max((count for count in self.rounds if count <= protocol.rounds), default=1)
 
     def _seen(
         self, subject: MailFilter, protocol: Protocol, data: Mails, rounds: int, rng: np.random.Generator
     ) -> tuple[Round, list[Sight]]:
-        """The first round, and what is known after each."""
+        """Simulate rounds; return the first one, and the attacker's knowledge after each."""
         from veilbench.families.mail.attacks.word_leak.rounds import overheard
         from veilbench.families.mail.attacks.word_leak.view import Wiretap
 
@@ -165,11 +164,11 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         return first, [sight, *(later for _, later in islice(seen, rounds - 1))]
 
     def _count(self, protocol: Protocol, data: Mails) -> int:
-        """Of the attacked clients."""
+        """Return the number of attacked clients."""
         return int(data.clients.max()) + 1 if protocol.mails is None else self.victims
 
     def _draw(self, protocol: Protocol, data: Mails, rng: np.random.Generator) -> Callable[[], Crowd]:
-        """The attacked clients with the mails of a round."""
+        """Return a function that draws the attacked clients' mails of one round."""
         own = [np.flatnonzero(data.clients == who) for who in range(int(data.clients.max()) + 1)]
 
         def draw() -> Crowd:
@@ -180,7 +179,7 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         return draw
 
     def _report(self, found: Findings, sight: Sight, data: Mails, lists: bool) -> None:
-        """The shares for the first client, and for the means."""
+        """Add the shares of reported words, for the first client's messages and for the means."""
         if lists:
             found.notes.append(LISTS)
         first = union([sight.messages[0].words, sight.crowd.cases[0].words]) if lists else sight.messages[0].words
@@ -196,7 +195,7 @@ class MailWordLeak(Attack[MailFilter, Mails]):
             found.metrics |= {share: metric for share, metric in shares.items() if metric is not None}
 
     def _over_rounds(self, found: Findings, sights: Sequence[Sight], data: Mails) -> None:
-        """What adding up names, by the number of rounds."""
+        """Add the shares of reported words by the number of accumulated rounds."""
         size, rows = universe(data), list[Row]()
         gains: dict[str, list[Metric]] = {"a client's messages": []}
         if self.threat.aggregates:
@@ -226,12 +225,12 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         data: Mails,
         rng: np.random.Generator,
     ) -> None:
-        """Who sees what of one round, under the subject's aggregation and the compared ones."""
+        """Add a table of what each party learns from one round, under the target's and the compared aggregations."""
         from veilbench.families.mail.attacks.word_leak.rounds import Named, Tally
         from veilbench.families.mail.attacks.word_leak.view import Wiretap, title_of
 
         crowd, aggregation = sight.crowd, protocol.build_aggregation()
-        made: dict[ExampleNoise | None, Round] = {aggregation.example_noise(): own}  # others must train differently
+        made: dict[ExampleNoise | None, Round] = {aggregation.example_noise(): own}  # by local training
         rows = self._rows(f"{title_of(aggregation)}, this federation", found, sight, data)
         for other in self.compared:
             if (noise := other.example_noise()) not in made:
@@ -239,7 +238,7 @@ class MailWordLeak(Attack[MailFilter, Mails]):
             seeds = np.random.SeedSequence(int(rng.integers(2**62)))
             try:
                 reading = Wiretap(other, len(crowd.cases), seeds).read(made[noise])
-            except UserError as error:  # too few clients for it
+            except UserError as error:  # too few clients for this aggregation
                 rows.append([title_of(other), f"nothing: {error}", *[None] * len(HEADINGS)])
                 continue
             rows += self._rows(title_of(other), found, Tally(made[noise], self.deviations).add(reading, crowd), data)
@@ -252,12 +251,12 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         found.tables.append(Table("Words named, by what is seen of one round", columns, rows))
 
     def _rows(self, name: str, found: Findings, sight: Sight, data: Mails) -> list[Row]:
-        """Of one aggregation; its cost goes to the findings."""
+        """Return the rows of one aggregation, and add its costs to the findings."""
         found.cost |= {f"{name}: {what}": value for what, value in sight.cost.items()}
         return [[name, what, *shares_of(named, case, data)] for what, named, case in self._asked(sight)]
 
     def _asked(self, sight: Sight) -> list[tuple[str, Named, Case]]:
-        """Who sees what, and whose words it names."""
+        """List what each party observes, the words reported from it, and the mails to compare them with."""
         message = (MESSAGE, sight.messages[0], sight.crowd.cases[0])
         if not self.threat.aggregates:
             return [message]
@@ -265,7 +264,7 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         return [message, (MEAN, sight.mean, sight.crowd.everybody), (BEST, sight.mean, whose)]
 
     def _before_the_rounds(self, crowd: Crowd, data: Mails) -> list[Row]:
-        """What the vocabulary tells before any update is sent."""
+        """Return the rows of what the vocabulary reveals before any update is sent."""
         from veilbench.families.mail.attacks.word_leak.rounds import Named
 
         name = f"vocabulary: {data.vocabulary_from}"
@@ -282,7 +281,7 @@ class MailWordLeak(Attack[MailFilter, Mails]):
     def _plain(
         self, found: Findings, subject: MailFilter, protocol: Protocol, data: Mails, rng: np.random.Generator
     ) -> None:
-        """What unprotected updates and exact means tell, whatever this federation does."""
+        """Add what unprotected updates and exact means reveal, independently of the federation's aggregation."""
         from veilbench.families.mail.attacks.word_leak.sweeps import crowds, plain_updates
         from veilbench.federated.aggregations.plain import Plain
 
@@ -294,10 +293,10 @@ class MailWordLeak(Attack[MailFilter, Mails]):
 
 
 def protocol_of(subject: MailFilter) -> Protocol:
-    """The federation that a filter was trained in.
+    """Return the protocol of the federation in which a filter was trained.
 
     Raises:
-        NotImplementedError: there was none.
+        NotImplementedError: the filter was not trained in a federation.
     """
     if getattr(subject, "protocol", None) is None:
         raise NotImplementedError(f"{type(subject).__name__} was not trained in a federation: no update is ever sent")
@@ -306,5 +305,5 @@ def protocol_of(subject: MailFilter) -> Protocol:
 
 
 def under(protocol: Protocol, aggregation: Aggregation) -> Protocol:
-    """The same federation with another aggregation."""
+    """Return the same protocol with another aggregation."""
     return replace(protocol, aggregation=described(aggregation))

@@ -1,4 +1,4 @@
-"""Clients with mails of their own, and the updates that they would send."""
+"""Simulated clients with their mails, and the updates that they send."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from veilbench.federated.protocol import Protocol
 if TYPE_CHECKING:
     from veilbench.families.mail.attacks.word_leak.view import Round
 
-WITHIN_TWO = 0.9545  # of normal noise lies within two deviations
+WITHIN_TWO = 0.9545  # share of normal noise within two standard deviations
 
 
 @dataclass(frozen=True)
 class Case:
-    """One client's mails of a round.
+    """The mails of one client in a round.
 
     Attributes:
-        tokens: shape (n, length).
-        labels: shape (n,).
+        tokens: word numbers, shape (n, length), 0 for padding.
+        labels: 0 for ham and 1 for spam, shape (n,).
     """
 
     tokens: np.ndarray
@@ -36,20 +36,20 @@ class Case:
 
     @cached_property
     def words(self) -> np.ndarray:
-        """Numbers of the words in the mails: what an attacker wants to know."""
+        """Numbers of the words in the mails, which the attacker wants to infer."""
         return words_in(self.tokens)
 
     @cached_property
     def one_sided(self) -> tuple[np.ndarray, np.ndarray]:
-        """Of these, those in ham alone, and those in spam alone."""
+        """Numbers of the words that occur only in ham, and of those that occur only in spam."""
         return one_sided(self.tokens, self.labels)
 
 
 class Crowd:
-    """Clients.
+    """The clients of a round.
 
     Args:
-        cases: each one's mails.
+        cases: mails of each client.
     """
 
     def __init__(self, cases: Sequence[Case]) -> None:
@@ -57,11 +57,11 @@ class Crowd:
 
     @cached_property
     def everybody(self) -> Case:
-        """All of them as one."""
+        """All clients' mails as those of one client."""
         return _together(self.cases)
 
     def and_then(self, later: Crowd) -> Crowd:
-        """The same clients with the mails of both."""
+        """Return the same clients with the mails of both rounds."""
         return Crowd([_together(pair) for pair in zip(self.cases, later.cases, strict=True)])
 
 
@@ -70,10 +70,10 @@ def _together(cases: Sequence[Case]) -> Case:
 
 
 def dealt(data: Mails, sizes: Sequence[int], rng: np.random.Generator) -> list[Case]:
-    """Clients with so many training mails each, none in two.
+    """Distribute random training mails to clients, without overlap.
 
     Raises:
-        UserError: there are not so many.
+        UserError: there are fewer training mails than `sizes` require.
     """
     if sum(sizes) > len(data.train):
         raise UserError(f"clients with {sum(sizes)} mails cannot be made of {len(data.train)} training mails")
@@ -82,7 +82,7 @@ def dealt(data: Mails, sizes: Sequence[int], rng: np.random.Generator) -> list[C
 
 
 def example_noise(protocol: Protocol) -> ExampleNoise | None:
-    """What clients of this federation add within their local steps."""
+    """Return the clipping and noise of the federation's local steps; None for ordinary local training."""
     aggregation = protocol.build_aggregation()
     return aggregation.example_noise()
 
@@ -94,14 +94,15 @@ def one_round(
     rng: np.random.Generator,
     jitter: np.ndarray | None = None,
 ) -> Round:
-    """Every client's update from these weights, with the noise that the protocol's aggregation has clients add.
+    """Compute every client's update from these weights, with the noise that the aggregation adds in local steps.
 
     Args:
-        weights: the common ones.
-        protocol: of the federation.
-        cases: the clients.
-        rng: seeds their training.
-        jitter: of a round with as many mails, where there was one: noise alone moves a word's weight as far from any.
+        weights: global weights at the start of the round, by parameter name.
+        protocol: public settings of the federation.
+        cases: mails of each client.
+        rng: generator of the seeds of local training.
+        jitter: noise level of each client, shape (clients,), from an earlier round with the same number of mails; it
+            does not depend on the starting weights. None estimates it.
     """
     from veilbench.families.mail.attacks.word_leak.view import Round
     from veilbench.families.mail.local_round import client_update
@@ -118,10 +119,10 @@ def one_round(
 def silent_deviation(
     weights: Mapping[str, np.ndarray], protocol: Protocol, case: Case, noise: ExampleNoise | None
 ) -> float:
-    """How far noise alone moves a word's weight in a client's training: what anybody can learn who knows the protocol.
+    """Estimate the noise level of a word's weight after local training; it depends only on the public protocol.
 
-    A client with as many mails is simulated whose mails have no words. Where the noise is not normal, which the steps
-    of Adam make of it, this is the deviation of normal noise that goes as seldom beyond two deviations.
+    The training of a client with the same number of mails, all without words, is simulated. The result is the standard
+    deviation of normal noise that exceeds two deviations equally often; Adam's steps make the noise non-normal.
     """
     from veilbench.families.mail.local_round import client_update
 

@@ -1,4 +1,4 @@
-"""What an attacker knows after some rounds: everything that he has read, added up."""
+"""The attacker's knowledge after some rounds: observations accumulated over the rounds."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from veilbench.federated.protocol import Protocol
 
 @dataclass(frozen=True)
 class Named:
-    """Words that somebody names.
+    """The words that the attacker reports.
 
     Attributes:
-        words: their numbers, sorted.
-        leanings: shape (rows,), see `update.leanings`: 0 for words that are not named; None where none can be told.
+        words: word numbers, sorted.
+        leanings: inferred label of each word, shape (rows,): 1 for spam, -1 for ham, 0 for words that are not
+            reported; None if labels cannot be inferred.
     """
 
     words: np.ndarray
@@ -29,11 +30,11 @@ class Named:
 
 
 class Evidence:
-    """What was read of one client's messages, or of the means, so far.
+    """Observations of one client's messages, or of the means, accumulated over the rounds so far.
 
     Args:
-        rows: of the embedding.
-        dimension: of a row.
+        rows: number of rows of the embedding.
+        dimension: length of a row.
     """
 
     def __init__(self, rows: int, dimension: int) -> None:
@@ -41,7 +42,12 @@ class Evidence:
         self.ever, self.peak, self.rounds = np.zeros(rows, bool), np.zeros(rows), 0
 
     def add(self, values: np.ndarray | None, deviation: float) -> None:
-        """One round's values, with the deviation of their noise; None: nothing could be read."""
+        """Add one round's observation.
+
+        Args:
+            values: observed update, embedding first; None if nothing could be read.
+            deviation: standard deviation of the noise in these values; 0 for none.
+        """
         if values is None:
             return
         own = values[: self.total.size].reshape(self.total.shape)
@@ -53,9 +59,14 @@ class Evidence:
             self.peak = np.maximum(self.peak, np.abs(own).max(1) / deviation)
 
     def named(self, deviations: float, signed: bool = True) -> Named:
-        """The words: those ever moved, or those that stand out of the noise, in the sum or in one of the rounds.
+        """Return the words that ever changed or, under noise, whose sum or any single round exceeds the threshold.
 
-        The two share the false alarms of `deviations`, as the rounds share theirs (Bonferroni).
+        The sum and the single rounds share the false alarms of the threshold equally, and so do the rounds among
+        themselves (Bonferroni).
+
+        Args:
+            deviations: detection threshold of a single test, in standard deviations of the noise.
+            signed: whether the observed values have the sign of the update's.
         """
         out = self._standing_out(deviations) if self.variance else self.ever
         out = out & (np.arange(len(out)) >= FIRST_WORD)
@@ -73,13 +84,13 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Sight:
-    """What was seen of some rounds, as the words that it names.
+    """The attacker's knowledge after some rounds.
 
     Attributes:
-        messages: per client, the words that its messages name to the aggregator.
-        mean: the words that the means name to everybody who gets them.
+        messages: for each client, the words that its messages reveal to the aggregator.
+        mean: words that the means reveal to every client.
         crowd: the clients, with the mails that they have used so far.
-        cost: of the last round.
+        cost: costs of the last round, in seconds and bytes.
     """
 
     messages: list[Named]
@@ -88,16 +99,16 @@ class Sight:
     cost: dict[str, float]
 
     def guesses(self) -> list[np.ndarray]:
-        """Per client, the words that its messages name."""
+        """Return the numbers of the words that each client's messages reveal."""
         return [named.words for named in self.messages]
 
 
 class Tally:
-    """Adds up what is read, round by round.
+    """Accumulates observations round by round.
 
     Args:
-        made: the first round, for the shapes.
-        deviations: a value counts as moved from so many deviations of the noise on.
+        made: the first round, which determines the shapes.
+        deviations: detection threshold in standard deviations of the noise.
     """
 
     def __init__(self, made: Round, deviations: float) -> None:
@@ -105,10 +116,10 @@ class Tally:
         self.mean, self.deviations = Evidence(made.words, made.dimension), deviations
 
     def add(self, reading: Reading, crowd: Crowd) -> Sight:
-        """What is known after one round more.
+        """Add one round and return the attacker's knowledge after it.
 
         Args:
-            reading: of the round.
+            reading: observation of the round.
             crowd: the clients, with the mails that they have used so far.
         """
         for evidence, values, noise in zip(self.messages, reading.messages, reading.noise, strict=True):
@@ -126,15 +137,18 @@ def overheard(
     rng: np.random.Generator,
     deviations: float,
 ) -> Iterator[tuple[Round, Sight]]:
-    """Rounds without end, each from the weights that the one before has left: the round, and all that is known by then.
+    """Simulate rounds endlessly, each from the weights after the previous one.
 
     Args:
-        weights: the common ones, to begin with.
-        protocol: of the federation.
-        tap: reads.
-        draw: the clients. Where the protocol limits their mails they draw others in each round.
-        rng: seeds the clients' training.
-        deviations: see `Tally`.
+        weights: global weights at the start, by parameter name.
+        protocol: public settings of the federation.
+        tap: runs the aggregation and observes its messages.
+        draw: draws the clients' mails; called in every round if the protocol limits the mails, otherwise once.
+        rng: generator of the seeds of local training.
+        deviations: detection threshold in standard deviations of the noise.
+
+    Yields:
+        Each round, and the attacker's knowledge after it.
     """
     crowd = so_far = draw()
     made = one_round(weights, protocol, crowd.cases, rng)

@@ -1,4 +1,4 @@
-"""How much of the clients' words was named: shares, and what is above chance."""
+"""Measures of word inference: shares of the clients' words that are reported, and the gain above chance."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ HEADINGS = (*(share.replace("_", " ") for share in SHARES), "label named")
 
 
 def union(words: Sequence[np.ndarray]) -> np.ndarray:
-    """All of these words, sorted."""
+    """Return the sorted union of several arrays of word numbers."""
     return np.unique(np.concatenate(words))
 
 
 def universe(data: Mails) -> int:
-    """The words that could have been used, padding and the unknown word included.
+    """Return the number of possible words, including padding and the unknown word.
 
-    Those that have a number; where the numbers are of the clients' words alone, those of the whole corpus.
+    This is the size of the vocabulary or, if that was built from the clients' mails only, of the corpus's lexicon.
     """
     return FIRST_WORD + len(data.lexicon) if data.vocabulary_from == "clients" else data.vocabulary.size
 
 
 def gain(sight: Sight, data: Mails, lists: bool) -> Metric:
-    """What messages name, with the lists of words that clients have sent for the vocabulary, if they have."""
+    """Return the gain of the clients' messages; `lists` adds the lists of words sent for the vocabulary."""
     cases, guesses = sight.crowd.cases, sight.guesses()
     if lists:
         guesses = [union([guess, case.words]) for guess, case in zip(guesses, cases, strict=True)]
@@ -45,27 +45,27 @@ def gain(sight: Sight, data: Mails, lists: bool) -> Metric:
 
 
 def alike(guessed: np.ndarray, truth: np.ndarray) -> float:
-    """How far two sets of words are the same (Dice 1945): 1 for equal ones, 0 for none in common."""
+    """Return the similarity of two sets of words (Dice 1945): 1 if they are equal, 0 if they are disjoint."""
     return 2 * len(common(guessed, truth)) / max(len(guessed) + len(truth), 1)
 
 
 def shares_of(named: Named, case: Case, data: Mails) -> Row:
-    """The cells under `HEADINGS`."""
+    """Return the cells of a table row, one for each of `HEADINGS`."""
     measured = leak(named.words, case.words, data.rare_numbers)
     labels = None if named.leanings is None else label_recall(named.leanings, *case.one_sided)
     return [*(getattr(measured, share) for share in SHARES), labels]
 
 
 def informedness(guessed: Sequence[np.ndarray], cases: Sequence[Case], size: int) -> Metric:
-    """Share of the clients' words named less share of the other words named (Youden 1950), over all clients.
+    """Return Youden's J over all clients: the share of their words reported minus that of other words (Youden 1950).
 
     Args:
-        guessed: per client, numbers of words.
-        cases: the clients.
-        size: of the vocabulary, padding and the unknown word included.
+        guessed: numbers of the words reported for each client.
+        cases: mails of each client.
+        size: number of possible words, including padding and the unknown word.
 
     Raises:
-        UserError: no client has a known word.
+        UserError: the clients have used no known word, or all words.
     """
     truths = [case.words for case in cases]
     right = sum(len(common(g, t)) for g, t in zip(guessed, truths, strict=True))
@@ -73,7 +73,7 @@ def informedness(guessed: Sequence[np.ndarray], cases: Sequence[Case], size: int
     absent = len(cases) * (size - FIRST_WORD) - there
     if not there or not absent:
         raise UserError("the attack on words needs words that clients have used, and others")
-    each = 1 - (1 - CONFIDENCE) / 2  # both intervals hold together
+    each = 1 - (1 - CONFIDENCE) / 2  # Bonferroni: both intervals hold simultaneously
     recall, false = proportion(right, there, each), proportion(wrong, absent, each)
     label = f"Clopper-Pearson on both shares, {100 * CONFIDENCE:g} %"
     return Metric(recall.value - false.value, recall.low - false.high, recall.high - false.low, there, label)

@@ -1,4 +1,4 @@
-"""What unprotected updates tell, against how many mails are behind them and how they were learned."""
+"""What unprotected updates reveal, by the number of mails and the settings of local training."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ SGD_RATE = 0.1
 
 @dataclass(frozen=True)
 class Way:
-    """One way to train a client.
+    """Settings of one client's training.
 
     Attributes:
-        mails: of the client.
-        protocol: of its training.
-        zero: from weights of zero.
-        solved: what gives counts: "ratio" to the bias, "net" from weights of zero; empty where nothing does.
+        mails: number of the client's mails.
+        protocol: settings of the local training.
+        zero: whether training starts from zero weights.
+        solved: method that recovers word counts: "ratio" to the bias, "net" from zero weights, or empty for none.
     """
 
     mails: int
@@ -59,24 +59,24 @@ def plain_updates(
     batch_sizes: Sequence[int],
     momenta: Sequence[float],
 ) -> Table:
-    """A row per way to train one client, whose update is sent as it is.
+    """Return a table with one row per setting of one client's training, whose update is sent unprotected.
 
     Args:
-        weights: of the trained filter.
-        protocol: of its federation, unprotected.
-        data: whose mails are dealt.
-        rng: deals, and seeds the training.
-        mails: of the client, sorted; the other rows have the most of them.
-        local_epochs: see `MailWordLeak`.
-        batch_sizes: see `MailWordLeak`.
-        momenta: of SGD.
+        weights: weights of the trained filter, by parameter name.
+        protocol: settings of its federation, with plain aggregation.
+        data: mails from which the client's are drawn.
+        rng: generator of the mails and of the training's seeds.
+        mails: numbers of the client's mails, sorted; all other rows use the largest.
+        local_epochs: numbers of local epochs, one row each.
+        batch_sizes: mails per optimizer step, one row each.
+        momenta: momenta of SGD, one row each.
     """
     most, sgd = mails[-1], replace(protocol, optimizer="sgd", learning_rate=SGD_RATE, momentum=0.0)
     ways = {counted(count): Way(count, protocol) for count in mails}
     ways |= {f"{n} local epochs": Way(most, replace(protocol, local_epochs=n)) for n in local_epochs}
     ways |= {f"batches of {n}": Way(most, replace(protocol, batch_size=n)) for n in batch_sizes}
     ways |= {f"SGD, momentum {m:g}": Way(most, replace(sgd, momentum=m)) for m in momenta}
-    if weights["embedding.weight"].shape[1] == 1:  # wider ones do not begin at zero
+    if weights["embedding.weight"].shape[1] == 1:  # wider embeddings are not initialised with zeros
         ways["first round, weights of zero"] = Way(most, protocol, zero=True)
         step = replace(sgd, local_epochs=1, batch_size=most)
         ways["1 mail, one step of SGD"] = Way(1, step, solved="ratio")
@@ -89,7 +89,7 @@ def plain_updates(
 
 
 def counted(mails: int) -> str:
-    """A number of mails in words."""
+    """Format a number of mails, such as "1 mail" or "10 mails"."""
     return f"{mails} mail{'s' * (mails > 1)}"
 
 
@@ -105,9 +105,9 @@ def _cells(way: Way, weights: Weights, data: Mails, rng: np.random.Generator) ->
 
 
 def _counts(way: Way, made: Round, case: Case) -> list[Metric | None]:
-    """Of the words in the mails, those named with their exact count, and with that in spam less that in ham.
+    """Return the shares of words whose exact count, and whose count in spam minus that in ham, is recovered.
 
-    A difference names the count of a word that stands in mails of one label alone, and so it is guessed for all.
+    For a word that occurs only in mails of one label, the difference determines the count, so it is guessed for all.
     """
     if not way.solved:
         return [None, None]
@@ -120,7 +120,7 @@ def _counts(way: Way, made: Round, case: Case) -> list[Metric | None]:
 
 
 def _by_ratio(words: np.ndarray, bias: float) -> dict[int, int]:
-    """Counts in spam less in ham of the one mail behind a step; none where float32 has left too little to solve."""
+    """Recover the signed word counts of one mail from a step; empty if float32 rounding prevents it."""
     try:
         counts, label = counts_of_one_mail(words, bias)
     except ValueError:
@@ -136,15 +136,15 @@ def crowds(
     clients: Sequence[int],
     each: int,
 ) -> list[Figure]:
-    """How far the exact mean of many clients names one client's words; nothing where there are too few mails.
+    """Return a figure of how well the exact mean of many clients reveals one client's words.
 
     Args:
-        weights: of the trained filter.
-        protocol: of its federation, unprotected.
-        data: whose mails are dealt.
-        rng: deals, and seeds the training.
-        clients: numbers of them.
-        each: mails of a client.
+        weights: weights of the trained filter, by parameter name.
+        protocol: settings of its federation, with plain aggregation.
+        data: mails that are distributed to the clients.
+        rng: generator of the mails and of the training's seeds.
+        clients: numbers of clients; those that need more mails than there are, are left out.
+        each: number of mails per client.
     """
     fits = [count for count in clients if count * each <= len(data.train)]
     shares: dict[str, list[Metric | None]] = {share: [] for share in (*SHARES, "label")}
@@ -165,6 +165,6 @@ def crowds(
 
 
 def _curve(name: str, at: Sequence[int], measures: Sequence[Metric | None]) -> Curve:
-    """Points that have a measure."""
+    """Return a curve of the points that have a value."""
     there = [(x, measure) for x, measure in zip(at, measures, strict=True) if measure is not None]
     return Curve(name, [x for x, _ in there], *ends([measure for _, measure in there]))

@@ -1,10 +1,10 @@
-"""What a client's update tells about its mails, word by word.
+"""What a client's update reveals about the words of its mails.
 
-An update moves the embedding's rows of the words that stand in the client's mails, and no others: a word's gradient is
-the sum over mails of (p - y) times the word's count, with p the predicted probability and y the label. Nothing here
-needs more than the update, the weights that it began from, and the public settings of the training.
+An update changes exactly the embedding rows of the words in the client's mails: a word's gradient is the sum over mails
+of (p - y) times the word's count, where p is the predicted probability and y the label. The functions here need only
+the update, the weights that it started from, and the public settings of the training.
 
-Works on the filter with one weight per word; from wider embeddings `moved_words` alone reads.
+They require a filter with one weight per word, except `moved_words`, which supports wider embeddings too.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ SHARES = ("precision", "recall", "rare_precision", "rare_recall")  # of a `Leak`
 
 
 def moved_words(update: np.ndarray, above: float = 0.0) -> np.ndarray:
-    """Numbers of the words whose row of the embedding has moved, sorted.
+    """Return the sorted numbers of the words whose embedding row has changed.
 
     Args:
-        update: shape (words,) or (words, dimension): weights after less weights before.
-        above: a row counts as moved where a value of it is larger than this; for noisy updates.
+        update: weights after training minus weights before, shape (words,) or (words, dimension).
+        above: magnitude that a value of the row must exceed; positive for noisy updates.
     """
     rows = np.abs(update.reshape(len(update), -1)).max(1)
     words = np.flatnonzero(rows > above)
@@ -34,27 +34,30 @@ def moved_words(update: np.ndarray, above: float = 0.0) -> np.ndarray:
 
 
 def leanings(update: np.ndarray) -> np.ndarray:
-    """Which label a word stands with, shape (words,): 1 spam, -1 ham, 0 not moved.
+    """Infer the label of each word's mails, shape (words,): 1 for spam, -1 for ham, 0 for unchanged words.
 
-    Descent raises the weights of spam's words and lowers those of ham's. With momentum or many steps it is the sum of
-    the steps that shows, and a word of both labels goes with the one that won.
+    Gradient descent raises the weights of spam's words and lowers those of ham's. With momentum or many steps, the sum
+    of the steps is visible, and a word that occurs with both labels has the sign of the dominant one.
     """
-    made: np.ndarray = np.sign(update).astype(np.int64)
-    return made
+    signs: np.ndarray = np.sign(update).astype(np.int64)
+    return signs
 
 
 def counts_of_one_mail(update: np.ndarray, bias_update: float) -> tuple[dict[int, int], int]:
-    """Every word of the one mail behind one step of plain SGD, with its count, and the mail's label.
+    """Recover all words of a mail with their counts, and its label, from one step of plain SGD on this mail.
 
-    The bias moves by -rate * (p - y), a word's weight by the same times its count, so that their ratio is the count
-    whatever the rate, the weights and the prediction were.
+    The bias changes by -rate * (p - y), and a word's weight by the same times its count, so their ratio is the count,
+    whatever the learning rate, the weights and the prediction are.
 
     Args:
-        update: of the words' weights, shape (words,).
-        bias_update: of the bias.
+        update: update of the words' weights, shape (words,).
+        bias_update: update of the bias.
+
+    Returns:
+        The count of each word, by its number, and the label: 0 for ham, 1 for spam.
 
     Raises:
-        ValueError: the bias has not moved, or a ratio is not a whole number: it was not one mail and one step.
+        ValueError: the bias is unchanged, or a ratio is not an integer: it was not one mail and one step.
     """
     if not bias_update:
         raise ValueError("the bias has not moved: nothing can be solved")
@@ -69,22 +72,25 @@ def counts_of_one_mail(update: np.ndarray, bias_update: float) -> tuple[dict[int
 
 
 def net_counts(update: np.ndarray, learning_rate: float, mails: int) -> dict[int, int]:
-    """How much oftener a word stands in spam than in ham, after one step of plain SGD from zero weights on all mails.
+    """Recover each word's count in spam minus that in ham, from one full-batch step of plain SGD from zero weights.
 
-    From zero weights every prediction is one half, and the step is rate / (2 * mails) times the difference of the
-    counts. A word that is as frequent in both is missed, or found with 0 where rounding has left something of it.
+    With zero weights every prediction is one half, and the step is rate / (2 * mails) times the difference of the
+    counts. A word that is equally frequent in both is missed, or recovered as 0 if rounding errors remain.
 
-    From other weights a word's step is the sum of its counts, each times its mail's p - y, and p is known to who has
-    the mails: with as many unknown factors as mails, nothing is solved here beyond one mail, see `counts_of_one_mail`.
-    It is not shown to be impossible: words of one mail alone move by whole multiples of one number.
+    From other weights, a word's step is the sum of its counts, each times its mail's p - y, and p is known only with
+    the mails. With one unknown factor per mail, this module solves no more than one mail, in `counts_of_one_mail`. It
+    has not been shown to be impossible: words of a single mail change by integer multiples of one number.
 
     Args:
-        update: of the words' weights, shape (words,).
-        learning_rate: of the step; public.
-        mails: in the batch; public, for it is the client's weight.
+        update: update of the words' weights, shape (words,).
+        learning_rate: learning rate of the step; public.
+        mails: number of mails in the batch; public, since it determines the client's weight.
+
+    Returns:
+        The difference of the counts of each word, by its number.
 
     Raises:
-        ValueError: a difference is not a whole number: it was not such a step.
+        ValueError: a difference is not an integer: it was not such a step.
     """
     words = moved_words(update)
     differences = update[words] * 2 * mails / learning_rate
@@ -95,51 +101,51 @@ def net_counts(update: np.ndarray, learning_rate: float, mails: int) -> dict[int
 
 
 def words_by_exponent(exponents: np.ndarray, zero: int | None = None) -> np.ndarray:
-    """Numbers of the words that a client has used, from the public exponents of its Paillier ciphertexts alone.
+    """Infer the words that a client has used from the public exponents of its Paillier ciphertexts.
 
-    phe encodes a float with an exponent that falls with the float's magnitude, and zero with a fixed one. What is
-    not moved is exactly zero. Values between 1/16 and 1 in magnitude share zero's exponent, and are missed.
+    phe encodes a float with an exponent that depends on the float's magnitude, and zero with a fixed one. Unchanged
+    weights are exactly zero. Values with a magnitude between 1/16 and 1 share zero's exponent and are missed.
 
     Args:
-        exponents: shape (words,), of the embedding's ciphertexts.
-        zero: the exponent of zero; None asks phe's rule.
+        exponents: exponents of the embedding's ciphertexts, shape (words,).
+        zero: exponent of zero; None uses phe's rule.
     """
     words = np.flatnonzero(exponents != (zero_exponent() if zero is None else zero))
     return words[words >= FIRST_WORD]
 
 
 def zero_exponent(mantissa_bits: int = 53, base_bits: int = 4) -> int:
-    """The exponent that phe gives to 0.0: that of the last bit of a float's mantissa, in base 16, rounded down."""
+    """Return phe's exponent of 0.0: that of the last bit of a float's mantissa, in base 16, rounded down."""
     return -(mantissa_bits // base_bits + 1)
 
 
 def phe_exponents(values: np.ndarray, mantissa_bits: int = 53, base_bits: int = 4) -> np.ndarray:
-    """The public exponents that phe gives to floats, shape (n,): from each one's magnitude, and from nothing secret.
+    """Return phe's public exponents of floats, shape (n,); they depend only on the magnitudes.
 
-    An encrypted number carries this exponent in the clear, so that what it tells is known without encrypting.
+    An encrypted number carries its exponent in the clear, so the leak can be computed without encryption.
     """
     lowest = np.frexp(values)[1] - mantissa_bits
-    made: np.ndarray = np.floor(lowest / base_bits).astype(np.int64)
-    return made
+    exponents: np.ndarray = np.floor(lowest / base_bits).astype(np.int64)
+    return exponents
 
 
 def words_in(tokens: np.ndarray) -> np.ndarray:
-    """The truth: numbers of the words in mails of shape (n, length), sorted, padding and the unknown word left out."""
+    """Return the sorted numbers of the words in mails of shape (n, length), except padding and the unknown word."""
     there = np.zeros(int(tokens.max(initial=0)) + 1, bool)
-    there[tokens] = True  # many times faster than sorting
+    there[tokens] = True  # much faster than sorting
     there[:FIRST_WORD] = False
     return np.flatnonzero(there)
 
 
 @dataclass(frozen=True)
 class Leak:
-    """How well words were guessed. Shares without a case (no word guessed, no rare word there) are None.
+    """Precision and recall of guessed words. Undefined shares (no guessed word, no rare word) are None.
 
     Attributes:
-        precision: of the guessed words, those that are in the mails.
-        recall: of the mails' words, those that were guessed.
-        rare_precision: of the guessed rare words, those that are in the mails.
-        rare_recall: of the mails' rare words, those that were guessed.
+        precision: share of the guessed words that are in the mails.
+        recall: share of the mails' words that were guessed.
+        rare_precision: share of the guessed rare words that are in the mails.
+        rare_recall: share of the mails' rare words that were guessed.
     """
 
     precision: Metric | None
@@ -152,16 +158,16 @@ def leak(guessed: np.ndarray, truth: np.ndarray, rare: np.ndarray) -> Leak:
     """Compare guessed words with the true ones.
 
     Args:
-        guessed: numbers, each once.
-        truth: the same.
-        rare: the numbers that a rare word falls on, each once.
+        guessed: distinct word numbers that were guessed.
+        truth: distinct word numbers of the mails.
+        rare: distinct word numbers to which a rare word is mapped.
     """
     precision, recall = _shares(guessed, truth)
     return Leak(precision, recall, *_shares(common(guessed, rare), common(truth, rare)))
 
 
 def common(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """What is in both, each of which has everything once."""
+    """Return the intersection of two arrays of distinct numbers, sorted."""
     return np.intersect1d(one, other, assume_unique=True)
 
 
@@ -171,32 +177,32 @@ def _shares(guessed: np.ndarray, truth: np.ndarray) -> tuple[Metric | None, Metr
 
 
 def one_sided(tokens: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of the words that stand in ham alone, and in spam alone, of mails of shape (n, length)."""
+    """Return the numbers of the words that occur only in ham, and only in spam, of mails of shape (n, length)."""
     ham, spam = words_in(tokens[labels == 0]), words_in(tokens[labels == 1])
     return np.setdiff1d(ham, spam, assume_unique=True), np.setdiff1d(spam, ham, assume_unique=True)
 
 
 def label_recall(guessed: np.ndarray, ham: np.ndarray, spam: np.ndarray) -> Metric | None:
-    """Of the words that stand in mails of one label only, those whose leaning says which.
+    """Return the share of words whose inferred label is correct, among those that occur with one label only.
 
     Args:
-        guessed: from `leanings`, shape (words,).
-        ham: from `one_sided`.
-        spam: the same.
+        guessed: inferred label of each word as returned by `leanings`, shape (words,).
+        ham: numbers of the words that occur only in ham.
+        spam: numbers of the words that occur only in spam.
     """
     right = int((guessed[spam] == 1).sum() + (guessed[ham] == -1).sum())
     return proportion(right, total) if (total := len(ham) + len(spam)) else None
 
 
 def count_recall(guessed: Mapping[int, int], tokens: np.ndarray) -> Metric | None:
-    """Of the words in the mails, those that were guessed with their exact count."""
+    """Return the share of the mails' words whose exact count was guessed."""
     words, counts = np.unique(tokens[tokens >= FIRST_WORD], return_counts=True)
     right = sum(guessed.get(int(word)) == count for word, count in zip(words, counts, strict=True))
     return proportion(right, len(words)) if len(words) else None
 
 
 def net_count_recall(guessed: Mapping[int, int], tokens: np.ndarray, labels: np.ndarray) -> Metric | None:
-    """Of the words in the mails, those that were guessed with their exact count in spam less that in ham."""
+    """Return the share of the mails' words whose exact count in spam minus that in ham was guessed."""
     spam, ham = (tokens[labels == label] for label in (1, 0))
     words = words_in(tokens)
     size = int(tokens.max(initial=0)) + 1

@@ -1,4 +1,4 @@
-"""What a party of a federation gets to see of a round: the aggregator of one message, everybody of the mean."""
+"""What the parties of a federation observe of a round: the aggregator sees messages, and all clients see the mean."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ NAMES = {
     "Ckks": "CKKS",
     "Secagg": "secure aggregation",
 }
-UNIFORM = 1e-6  # chance that masks are taken for numbers
-ROUNDING = 1e-10  # of a decrypted mean: less is nothing
+UNIFORM = 1e-6  # significance level below which values are taken to be unmasked
+ROUNDING = 1e-10  # rounding error of a decrypted mean; smaller values count as zero
 
 
 @dataclass(frozen=True)
 class Round:
-    """One round of a federation whose updates are known, as the attack's judge knows them.
+    """A simulated round whose updates are known, for generating messages and judging the attack.
 
     Attributes:
-        updates: shape (clients, size).
-        weights: shape (clients,): shares of the mails.
-        words: rows of the embedding.
-        dimension: of a row.
-        jitter: shape (clients,): the deviation of the noise within each update, which is in every value.
+        updates: update of each client, shape (clients, size).
+        weights: weight of each client, its share of the mails, shape (clients,).
+        words: number of rows of the embedding.
+        dimension: length of a row.
+        jitter: standard deviation of the noise that is part of every value of each update, shape (clients,).
     """
 
     updates: np.ndarray
@@ -47,22 +47,23 @@ class Round:
     jitter: np.ndarray
 
     def embedding(self, client: int) -> np.ndarray:
-        """The embedding's part of a client's update, shape (words, dimension)."""
-        made: np.ndarray = self.updates[client, : self.words * self.dimension].reshape(self.words, self.dimension)
-        return made
+        """Return the embedding's part of a client's update, shape (words, dimension)."""
+        rows: np.ndarray = self.updates[client, : self.words * self.dimension].reshape(self.words, self.dimension)
+        return rows
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What can be read of a round, as numbers.
+    """What the parties can read of a round.
 
     Attributes:
-        messages: per client, what its message tells the aggregator of each value; None where that is nothing.
-        noise: shape (clients,): the deviation of the noise in each message.
-        mean: what every client gets, shape (size,).
-        mean_noise: the deviation of the noise in it.
-        signed: whether a message's numbers have the sign of the update's.
-        cost: seconds for protecting, adding and opening, and the bytes of a message.
+        messages: for each client the values that the aggregator can read from its message, shape (size,); None if it
+            can read nothing.
+        noise: standard deviation of the noise in each message, shape (clients,).
+        mean: the mean that every client receives, shape (size,).
+        mean_noise: standard deviation of the noise in the mean.
+        signed: whether the values of messages have the sign of the update's.
+        cost: seconds for protecting, and for adding and opening; bytes of a message.
     """
 
     messages: Sequence[np.ndarray | None]
@@ -74,21 +75,21 @@ class Reading:
 
 
 class Wiretap:
-    """The parties of a federation, met round by round, and who can read what of their messages.
+    """Runs a federation's aggregation round by round and observes what each party can read.
 
     Args:
-        aggregation: how updates are protected.
-        clients: how many.
-        seeds: for noise.
+        aggregation: how updates are protected and averaged.
+        clients: number of clients.
+        seeds: seeds of the aggregation's noise.
     """
 
     def __init__(self, aggregation: Aggregation, clients: int, seeds: np.random.SeedSequence) -> None:
         self.aggregation = aggregation
-        # Paillier is read by its exponents, which are known without encrypting
+        # Paillier leaks through its exponents, which can be computed without encryption
         self.parties = None if isinstance(aggregation, Paillier) else aggregation.setup(clients, seeds)
 
     def read(self, made: Round) -> Reading:
-        """Run a round, and read what can be read."""
+        """Run a round and return what can be read of it."""
         if isinstance(self.aggregation, Paillier):
             return _paillier(self.aggregation, made)
         assert self.parties is not None
@@ -105,7 +106,7 @@ class Wiretap:
         return Reading(read, noise, mean, in_mean, True, cost | {"message_bytes": len(messages[0])})
 
     def _noise(self, made: Round) -> tuple[np.ndarray, float]:
-        """Deviations per message, and in the mean: public, as the settings and the numbers of mails are."""
+        """Return the standard deviations in each message and in the mean; they follow from public settings."""
         added = self.aggregation.noise(made.weights.tolist())
         if added is None:
             return made.jitter, float(np.linalg.norm(made.weights * made.jitter))
@@ -113,7 +114,7 @@ class Wiretap:
 
 
 def _readable(aggregator: Aggregator, client: int, message: bytes) -> np.ndarray | None:
-    """The numbers in a message that its aggregator can read; None where it can read nothing."""
+    """Return the values in a message that the aggregator can read; None if it can read nothing."""
     _, size, payload = opened(message)
     if isinstance(aggregator, SecaggAggregator):
         return _below_masks(aggregator, client, payload, size)
@@ -121,9 +122,9 @@ def _readable(aggregator: Aggregator, client: int, message: bytes) -> np.ndarray
 
 
 def _below_masks(aggregator: SecaggAggregator, client: int, payload: bytes, size: int) -> np.ndarray | None:
-    """A masked update without the private mask, which the aggregator takes off; None where what is left is uniform.
+    """Remove the private mask, which the aggregator knows, from a masked update; None if the rest is uniform.
 
-    An update's numbers are far from it: most rows of the embedding do not move.
+    An unmasked update is far from uniform, since most rows of the embedding do not change.
     """
     from scipy.stats import chisquare
 
@@ -134,7 +135,7 @@ def _below_masks(aggregator: SecaggAggregator, client: int, payload: bytes, size
 
 
 def _paillier(aggregation: Paillier, made: Round) -> Reading:
-    """From the exponents alone, which are public: 1 where one is not zero's. The mean is the plain one."""
+    """Observe a round by its public exponents only: 1 where a value's exponent differs from zero's."""
     read: list[np.ndarray | None] = [None for _ in made.updates]
     if aggregation.encoding == "float":
         zero = zero_exponent()
@@ -145,7 +146,7 @@ def _paillier(aggregation: Paillier, made: Round) -> Reading:
 
 
 def title_of(aggregation: Aggregation) -> str:
-    """An aggregation in words."""
+    """Return an aggregation's name for tables."""
     if isinstance(aggregation, Paillier):
         return "Paillier, floats" if aggregation.encoding == "float" else "Paillier, one exponent"
     name = type(aggregation).__name__

@@ -1,1 +1,1 @@
-"""A generated corpus of ham and spam: two overlapping language models, seeded, and no network needed."""
+"""A generated corpus of ham and spam, from two overlapping language models; reproducible and without downloads."""

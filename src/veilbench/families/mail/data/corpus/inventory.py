@@ -1,4 +1,4 @@
-"""Every word that the corpus can use, under one number each, with the ranges that its parts are drawn from."""
+"""All words of the generated corpus with their numbers, and the pools from which its parts are drawn."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from veilbench.families.mail.data.corpus.templates import HAM_CLOSINGS, HAM_OPEN
 ONSETS = "b c d f g h k l m n p r s t v w z br ch cl cr dr fl gr pl pr sh sl st th tr"
 VOWELS = "a e i o u ai ea ie oo ou"
 CODAS = "l m n r s t ck nd ng rt st"
-OPEN = 3  # of the codas are none: the syllable ends with its vowel
+OPEN = 3  # number of empty codas, with which the syllable ends with its vowel
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """Words by number.
+    """The words of the corpus and pools of their numbers.
 
     Attributes:
-        words: the words, dtype object.
-        function, general: word numbers, commonest first.
-        topics: one array of word numbers per topic, ham's topics first.
-        tail: invented words, commonest first: the long tail of any language.
-        names: invented surnames, and first names.
-        numbers: telephone numbers, amounts, references.
+        words: the words in the order of their numbers, dtype object.
+        function, general: numbers of function words and of general words, most frequent first.
+        topics: word numbers of each topic, ham's topics first.
+        tail: numbers of invented words, most frequent first: the long tail of the language.
+        names: word numbers of first names and invented surnames.
+        numbers: word numbers of telephone numbers, amounts and references.
     """
 
     words: np.ndarray
@@ -38,31 +38,38 @@ class Inventory:
 
     @property
     def rare(self) -> frozenset[str]:
-        """Names and numbers: what identifies a person when it leaks."""
+        """Names and numbers: words that would identify a person."""
         return frozenset(self.words[np.concatenate([self.names, self.numbers])])
 
 
 def invented(count: int, syllables: int, rng: np.random.Generator) -> list[str]:
-    """`count` distinct words of at least `syllables` syllables that are in no dictionary of ours."""
+    """Generate `count` distinct random words of at least `syllables` syllables."""
     syllable = (ONSETS.split(), VOWELS.split(), [""] * OPEN + CODAS.split())
-    made: dict[str, None] = {}
-    while len(made) < count:
+    words: dict[str, None] = {}
+    while len(words) < count:
         parts = [[pool[i] for i in rng.integers(len(pool), size=count)] for pool in syllable * syllables]
-        made |= dict.fromkeys(map("".join, zip(*parts, strict=True)))
-    return list(made)[:count]
+        words |= dict.fromkeys(map("".join, zip(*parts, strict=True)))
+    return list(words)[:count]
 
 
 def figures(count: int, rng: np.random.Generator) -> list[str]:
-    """`count` distinct numbers of 3 to 10 digits."""
-    made: dict[str, None] = {}
-    while len(made) < count:
+    """Generate `count` distinct numbers of 3 to 10 digits."""
+    numbers: dict[str, None] = {}
+    while len(numbers) < count:
         digits = rng.integers(3, 11, count)
-        made |= dict.fromkeys(str(int(x)) for x in 10.0 ** (digits - 1) * rng.uniform(1, 10, count))
-    return list(made)[:count]
+        numbers |= dict.fromkeys(str(int(x)) for x in 10.0 ** (digits - 1) * rng.uniform(1, 10, count))
+    return list(numbers)[:count]
 
 
 def inventory(tail: int, names: int, numbers: int, rng: np.random.Generator) -> Inventory:
-    """All words of a corpus, with that many invented ones of each kind."""
+    """Create the inventory of a corpus.
+
+    Args:
+        tail: number of invented words of the long tail.
+        names: number of invented surnames.
+        numbers: number of distinct figures.
+        rng: generator of the invented words and figures.
+    """
     topics = [text.split() for text in (*HAM_TOPICS.values(), *SPAM_TOPICS.values())]
     lines = [*HAM_OPENINGS, *SPAM_OPENINGS, *HAM_CLOSINGS, *SPAM_CLOSINGS]
     function, general, first_names = FUNCTION.split(), GENERAL.split(), FIRST_NAMES.split()

@@ -1,4 +1,4 @@
-"""Two language models, ham's and spam's, sampled for all mails at once."""
+"""The language models of ham and spam, sampled for all mails at once."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from veilbench.families.mail.data.corpus.lexicon import HAM_TOPICS, SPAM_TOPICS
 from veilbench.families.mail.data.corpus.templates import NAME, NUMBER
 
 KINDS = ("function", "general", "topic", "tail", "habit", "name", "number")
-SHARES = (0.43, 0.24, 0.13, 0.08, 0.06, 0.03, 0.03)  # of the words of an ordinary mail
+SHARES = (0.43, 0.24, 0.13, 0.08, 0.06, 0.03, 0.03)  # expected shares of the kinds of words in a mail
 
 
 def zipf(words: np.ndarray, count: int, rng: np.random.Generator, shift: float = 3) -> np.ndarray:
-    """`count` draws from `words`, the i-th with a weight of 1 / (i + shift) (Zipf 1949, Mandelbrot 1953)."""
+    """Draw `count` words, where the i-th has a weight of 1 / (i + shift) (Zipf 1949, Mandelbrot 1953)."""
     weights = 1 / (np.arange(len(words)) + shift)
     drawn: np.ndarray = words[np.searchsorted(np.cumsum(weights / weights.sum())[:-1], rng.random(count))]
     return drawn
@@ -24,14 +24,14 @@ def zipf(words: np.ndarray, count: int, rng: np.random.Generator, shift: float =
 
 @dataclass(frozen=True)
 class Mail:
-    """What is drawn per mail: shape (n,) each.
+    """Random properties of the mails, each of shape (n,).
 
     Attributes:
-        labels: 0 ham, 1 spam.
-        topics: places in the inventory's topics.
-        lengths: words.
-        senders: a ham mail's author or a spam mail's campaign, whose habits it shows.
-        disguise: the share of its topic words that it takes from any topic, the other class's too.
+        labels: 0 for ham and 1 for spam.
+        topics: indices of the topics in the inventory.
+        lengths: numbers of words.
+        senders: author of a ham mail or campaign of a spam mail, which determines its favourite words and templates.
+        disguise: share of its topic words that a mail draws from any topic, including those of the other label.
     """
 
     labels: np.ndarray
@@ -44,7 +44,16 @@ class Mail:
 def outlines(
     count: int, spam: float, senders: int, disguise: float, lengths: tuple[int, int], rng: np.random.Generator
 ) -> Mail:
-    """Draw what each mail is about, how long it is and who writes it."""
+    """Draw the label, topic, length, sender and disguise of each mail.
+
+    Args:
+        count: number of mails.
+        spam: probability of spam.
+        senders: number of authors of ham, and also of spam campaigns.
+        disguise: share of disguised mails.
+        lengths: minimum and maximum number of words per mail.
+        rng: generator of all draws.
+    """
     labels = (rng.random(count) < spam).astype(np.int64)
     ham_topics, spam_topics = len(HAM_TOPICS), len(SPAM_TOPICS)
     topics = np.where(
@@ -56,14 +65,14 @@ def outlines(
 
 
 def body(mail: Mail, words: Inventory, rng: np.random.Generator) -> np.ndarray:
-    """The words of all mails one after the other, shape (sum of lengths,)."""
+    """Draw the word numbers of all mails, concatenated, shape (sum of lengths,)."""
     owner = np.repeat(np.arange(len(mail.labels)), mail.lengths)
     kinds = np.searchsorted(np.cumsum(SHARES)[:-1], rng.random(len(owner)))
-    made = np.empty(len(owner), np.int64)
+    numbers = np.empty(len(owner), np.int64)
     for kind, name in enumerate(KINDS):
         at = np.flatnonzero(kinds == kind)
-        made[at] = _draw(name, mail, owner[at], words, rng)
-    return made
+        numbers[at] = _draw(name, mail, owner[at], words, rng)
+    return numbers
 
 
 def _draw(kind: str, mail: Mail, owner: np.ndarray, words: Inventory, rng: np.random.Generator) -> np.ndarray:
@@ -74,7 +83,7 @@ def _draw(kind: str, mail: Mail, owner: np.ndarray, words: Inventory, rng: np.ra
     if kind == "habit":
         return _habits(mail, owner, words, rng)
     pool = words.names if kind == "name" else words.numbers
-    own = rng.integers(len(pool), size=(len(mail.labels), 3))  # a mail speaks of three people and three figures
+    own = rng.integers(len(pool), size=(len(mail.labels), 3))  # a mail mentions three people and three figures
     drawn: np.ndarray = pool[own[owner, rng.integers(3, size=len(owner))]]
     return drawn
 
@@ -82,15 +91,15 @@ def _draw(kind: str, mail: Mail, owner: np.ndarray, words: Inventory, rng: np.ra
 def _topic_words(mail: Mail, owner: np.ndarray, words: Inventory, rng: np.random.Generator) -> np.ndarray:
     strays = rng.random(len(owner)) < mail.disguise[owner]
     topics = np.where(strays, rng.integers(len(words.topics), size=len(owner)), mail.topics[owner])
-    made = np.empty(len(owner), np.int64)
+    numbers = np.empty(len(owner), np.int64)
     for topic, pool in enumerate(words.topics):
         at = np.flatnonzero(topics == topic)
-        made[at] = zipf(pool, len(at), rng, shift=10)
-    return made
+        numbers[at] = zipf(pool, len(at), rng, shift=10)
+    return numbers
 
 
 def _habits(mail: Mail, owner: np.ndarray, words: Inventory, rng: np.random.Generator) -> np.ndarray:
-    """Each sender has ten favourite words of no topic."""
+    """Draw from the ten favourite words of each sender, which belong to no topic."""
     pool = np.concatenate([words.general, words.tail[:2000]])
     favourites = rng.choice(pool, (int(mail.senders.max()) + 1, 10))
     drawn: np.ndarray = favourites[mail.senders[owner], rng.integers(10, size=len(owner))]
@@ -105,15 +114,17 @@ def overlay(
     words: Inventory,
     rng: np.random.Generator,
 ) -> None:
-    """Write a template over the first or last words of three mails in four, in place; by sender, cut where it must be.
+    """Overwrite the first or last words of three quarters of the mails by the sender's template, in place.
+
+    A template is truncated to half of a mail's length.
 
     Args:
-        made: what `body` drew.
-        mail: the outlines.
-        lines: ham's templates and spam's.
-        at_end: closings instead of openings.
-        words: the inventory.
-        rng: fills in names and numbers, and chooses the mails.
+        made: word numbers as drawn by `body`, shape (sum of lengths,).
+        mail: properties of the mails.
+        lines: templates of ham and of spam.
+        at_end: True for closings, False for openings.
+        words: inventory of the corpus.
+        rng: generator that selects the mails and fills in names and figures.
     """
     number_of = {word: place for place, word in enumerate(words.words)}
     coded = [[number_of.get(word, -1) for word in line.split()] for group in lines for line in group]

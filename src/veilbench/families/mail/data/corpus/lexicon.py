@@ -1,4 +1,4 @@
-"""The corpus's written-down words: what every mail uses, and what each topic adds."""
+"""Word lists of the generated corpus: words of all mails, and words of each topic."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ company business customer product account information address mail email message
 details request reply contact support team plan program market report system data file money pay cost rate value
 """
 
-# Ham's topics first. A word may stand in several topics, and some of spam's words are good English in a ham mail too.
+# Ham's topics first. A word may belong to several topics, and some of spam's words also occur in ordinary ham.
 HAM_TOPICS = {
     "contracts": """contract gas pipeline nomination volume meter deal counterparty schedule capacity storage delivery
         invoice settlement desk trader nominations fuel plant supply legal draft clause agreement signature approval

@@ -1,4 +1,4 @@
-"""The generator itself: outlines, bodies, templates, text."""
+"""The generator of the corpus: it draws outlines and bodies, applies templates, and produces text."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from veilbench.families.mail.data.raw_mails import RawMails
 class MailCorpus:
     """Ham and spam drawn from two language models that share most of their words.
 
-    Each mail has a topic, a sender with favourite words, an opening and a closing of that sender's, three people and
-    three figures that it speaks of. Topic words give the label away; ordinary mails take a fifth of theirs from
-    any topic, disguised ones nearly all, so that no filter is perfect. Words have no grammar between them: what is
-    measured on this corpus holds for bags of words, and says nothing about models that read sentences.
+    Each mail has a topic, a sender with favourite words, the sender's opening and closing, and mentions three people
+    and three figures. Topic words reveal the label. Ordinary mails draw a fifth of their topic words from any topic,
+    and disguised mails nearly all, so that no filter is perfect. There is no grammar: results on this corpus hold for
+    bag-of-words models, and say nothing about models that read sentences.
 
     Args:
-        mails: how many.
-        spam: share of spam.
-        words: of a mail, at least and at most.
-        senders: authors of ham, and as many campaigns of spam.
-        disguise: share of mails whose topic words come from any topic, the other label's too.
-        tail: invented words beyond the written-down ones.
-        names: invented surnames.
-        numbers: different figures.
+        mails: number of mails.
+        spam: probability that a mail is spam.
+        words: minimum and maximum number of words per mail.
+        senders: number of authors of ham, and also of spam campaigns.
+        disguise: share of mails whose topic words come from any topic, including those of the other label.
+        tail: number of invented words in addition to the word lists.
+        names: number of invented surnames.
+        numbers: number of distinct figures, such as telephone numbers and amounts.
     """
 
     def __init__(
@@ -52,13 +52,13 @@ class MailCorpus:
         self.disguise, self.tail, self.names, self.numbers = disguise, tail, names, numbers
 
     def read(self, rng: np.random.Generator) -> RawMails:
-        """Generate everything."""
+        """Generate all mails from `rng`."""
         stock = inventory(self.tail, self.names, self.numbers, rng)
         mail = outlines(self.mails, self.spam, self.senders, self.disguise, self.words, rng)
-        made = body(mail, stock, rng)
-        overlay(made, mail, (HAM_OPENINGS, SPAM_OPENINGS), False, stock, rng)
-        overlay(made, mail, (HAM_CLOSINGS, SPAM_CLOSINGS), True, stock, rng)
-        spelt = stock.words[made]
+        numbers = body(mail, stock, rng)
+        overlay(numbers, mail, (HAM_OPENINGS, SPAM_OPENINGS), False, stock, rng)
+        overlay(numbers, mail, (HAM_CLOSINGS, SPAM_CLOSINGS), True, stock, rng)
+        spelt = stock.words[numbers]
         ends = np.cumsum(mail.lengths)
         texts = [" ".join(spelt[end - size : end]) for end, size in zip(ends, mail.lengths, strict=True)]
         return RawMails(texts, mail.labels, mail.topics, stock.rare, ["generated: no person wrote or is named in it"])

@@ -1,4 +1,4 @@
-"""Openings and closings. NAME and NUMBER stand for the mail's own people and figures."""
+"""Templates of openings and closings. NAME and NUMBER are placeholders for names and figures."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Readers of mail that lies on the disk, one per layout."""
+"""Loaders of mails from files, one per format."""

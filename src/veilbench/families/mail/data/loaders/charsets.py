@@ -1,7 +1,8 @@
-"""Names of charsets as mails write them, to the codecs of Python that read what is really meant.
+"""Mapping from charset names in mails to the Python codecs that decode what is meant.
 
-The table of the Encoding Standard (https://encoding.spec.whatwg.org/#names-and-labels), as browsers have it: programs
-write the name of a small charset and letters of its superset. Python knows most of the names; what it lacks is here.
+The mapping follows the Encoding Standard (https://encoding.spec.whatwg.org/#names-and-labels) that browsers implement:
+programs often declare a small charset but use characters of its superset. Python knows most names; this module adds
+the missing ones.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ ALIASES = {
 }
 CODECS = {name: codec for codec, names in ALIASES.items() for name in names.split()}
 
-# Codecs that read more than the one that was named, the first that can read a text without an error is taken.
+# Supersets of codecs: the first one that decodes a text without an error is used.
 SUPERSETS = {
     "iso8859-1": ("cp1252",),
     "iso8859-9": ("cp1254",),
@@ -62,7 +63,7 @@ SUPERSETS = {
     "euc_jp": ("euc_jp", "euc_jis_2004"),
     "iso2022_jp": ("iso2022_jp", "iso2022_jp_ext", "iso2022_jp_2004"),
 }
-NONE = ("idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined", "unicode-escape")  # codecs, no charsets
+NONE = ("idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined", "unicode-escape")  # no charsets
 MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
@@ -73,12 +74,12 @@ MARKS = {
 
 
 def codecs_of(charset: str) -> tuple[str, ...]:
-    """The codecs that may read a charset, the best one first; none where nobody knows the charset."""
+    """Return the codecs to try for a charset, best first; empty if the charset is unknown."""
     name = charset.strip().strip("'\"").lower()
     try:
         codec = codecs.lookup(CODECS.get(name, name)).name
-        "".encode(codec)  # raises for codecs that do not make text
-    except (LookupError, UnicodeError, ValueError):  # a name with NUL is a ValueError
+        "".encode(codec)  # raises for codecs that do not convert text
+    except (LookupError, UnicodeError, ValueError):  # a name with NUL raises ValueError
         return ()
     if codec.replace("_", "-") in NONE:
         return ()
@@ -86,7 +87,7 @@ def codecs_of(charset: str) -> tuple[str, ...]:
 
 
 def marked(raw: bytes) -> str | None:
-    """The codec that a byte order mark names, or the zeros of plain English in UTF-16; None where there is neither."""
+    """Detect the codec by a byte order mark, or by the zeros of ASCII text in UTF-16; None if there is neither."""
     for mark, codec in MARKS.items():
         if raw.startswith(mark) and (codec != "utf-32" or len(raw) % 4 == 0):
             return codec

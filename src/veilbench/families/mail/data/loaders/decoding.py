@@ -1,4 +1,4 @@
-"""Bytes to text, whatever they claim to be, with a count of what went wrong."""
+"""Robust decoding of bytes to text, with counts of the problems found."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 from veilbench.bench.errors import UserError
 from veilbench.families.mail.data.loaders.charsets import codecs_of, marked
 
-MOST_BYTES = 1_000_000  # of one mail; what stands behind is attachments and chaff
+MOST_BYTES = 1_000_000  # of one mail; what follows is usually attachments
 LOST = "\N{REPLACEMENT CHARACTER}"
-NO_TEXT = {  # how files begin that mail programs and people leave beside mails
+NO_TEXT = {  # first bytes of other files that are often stored with mails
     b"\xd0\xcf\x11\xe0": ".msg",
     b"PK\x03\x04": ".zip",
     b"\x1f\x8b": ".gz",
@@ -22,25 +22,30 @@ NO_TEXT = {  # how files begin that mail programs and people leave beside mails
 
 
 class Decoder:
-    """Decodes mails one after the other and remembers what it met.
+    """Decodes mails and counts the problems that it finds.
 
     Args:
-        most_bytes: a mail's bytes beyond these are left out.
+        most_bytes: maximum number of bytes per mail; the rest is dropped.
     """
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self.most_bytes, self.met = most_bytes, Counter[str]()
 
     def cut(self, raw: bytes) -> bytes:
-        """The beginning of a mail."""
+        """Truncate a mail to `most_bytes`."""
         if len(raw) > self.most_bytes:
             self.met[f"mails cut to their first {self.most_bytes:,} bytes"] += 1
         return raw[: self.most_bytes]
 
     def text(self, raw: bytes, charset: str | None = None) -> str:
-        """Bytes as their byte order mark says, else in the charset that they claim or its superset, else in UTF-8.
+        """Decode bytes by their byte order mark, otherwise in the declared charset or a superset, otherwise as UTF-8.
 
-        What none of these can read is read with some characters lost, where nearly all are right, or as Windows-1252.
+        If all of these fail, the text is decoded with replacement characters if few are needed, otherwise as
+        Windows-1252.
+
+        Args:
+            raw: bytes to decode.
+            charset: declared charset; None if there is none.
         """
         cut = self.cut(raw)
         mark = marked(cut)
@@ -52,26 +57,26 @@ class Decoder:
             try:
                 return self._whole(cut.decode(name))
             except UnicodeDecodeError as error:
-                if len(cut) < len(raw) and error.start > len(cut) - 4:  # the cut fell into a character
+                if len(cut) < len(raw) and error.start > len(cut) - 4:  # truncated within a character
                     return self._whole(cut[: error.start].decode(name))
         for name in names:
             read = cut.decode(name, errors="replace")
             strange = sum(character > "\x7f" for character in read)
-            if strange > 10 * (lost := read.count(LOST)):  # Latin letters that are no UTF-8 would nearly all be lost
+            if strange > 10 * (lost := read.count(LOST)):  # Latin letters in another charset would be lost
                 self.met["characters lost that their charset does not have"] += lost
                 return self._whole(read)
         self.met["parts that are not what their charset says, read as Windows-1252"] += 1
         return self._whole(cut.decode("cp1252", errors="replace"))
 
     def _whole(self, text: str) -> str:
-        """Text without zeros, which would cut words in two."""
+        """Remove zeros, which would split words."""
         if "\0" not in text:
             return text
         self.met["zeros left out of texts"] += text.count("\0")
         return text.replace("\0", "")
 
     def utf8(self, raw: bytes) -> tuple[bytes, bool]:
-        """A file as UTF-8 without a mark, and whether its mark, or its zeros, have said what it was."""
+        """Convert a file to UTF-8 without a byte order mark; also return whether its encoding was detected."""
         if (codec := marked(raw)) is None:
             return raw, False
         if codec != "utf-8-sig":
@@ -79,24 +84,24 @@ class Decoder:
         return raw.decode(codec, errors="replace").encode("utf8", "replace"), True
 
     def again(self, text: str) -> str:
-        """Text that something else has decoded, cut as bytes are; what UTF-8 cannot say becomes question marks."""
+        """Truncate text that was already decoded; characters that UTF-8 cannot encode become question marks."""
         return self.text(text.encode("utf8", "replace"))
 
     def notes(self) -> list[str]:
-        """What was met, with counts."""
+        """Return the problems found, with counts."""
         return [f"{count:,} {what}" for what, count in sorted(self.met.items())]
 
 
 def numbered(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Lines that hold something, each with its number in the file."""
+    """Yield the non-blank lines with their numbers in the file, from 1."""
     return ((number, line) for number, line in enumerate(lines, 1) if line.strip())
 
 
 def existing(path: str, folder: bool) -> Path:
-    """The path, if there is such a folder or file.
+    """Return the path of an existing folder or file.
 
     Raises:
-        UserError: there is none.
+        UserError: there is no such folder or file.
     """
     found = Path(path)
     if not (found.is_dir() if folder else found.is_file()):
@@ -105,12 +110,16 @@ def existing(path: str, folder: bool) -> Path:
 
 
 def no_text(content: bytes) -> str | None:
-    """What a file is that is no text; None for all others."""
+    """Return the kind of a known non-text file; None for all others."""
     return next((kind for begin, kind in NO_TEXT.items() if content.startswith(begin)), None)
 
 
 def mail_files(files: Iterable[Path], decoder: Decoder) -> Iterator[tuple[Path, bytes, bool]]:
-    """Path, content as `Decoder.utf8` gives it, and its mark's word, of files that may be mails; others are counted."""
+    """Yield the files that may be mails; others are counted as problems.
+
+    Yields:
+        The path, the content as UTF-8, and whether its encoding was detected.
+    """
     for path in files:
         content = path.read_bytes()
         if path.name.startswith("."):

@@ -1,4 +1,4 @@
-"""Enron-Spam as it is published: folders `ham` and `spam` of text files (Metsis, Androutsopoulos, Paliouras 2006)."""
+"""Enron-Spam as published: folders `ham` and `spam` of text files (Metsis, Androutsopoulos, Paliouras 2006)."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from veilbench.families.mail.data.raw_mails import RawMails
 
 
 class EnronFolders:
-    """Reads every file under every folder called `ham` or `spam`; the folder that holds the two is the topic.
+    """Reads all files in folders called `ham` or `spam`; the parent folder of these is the topic.
 
     Args:
-        path: the folder to look in, at any depth.
-        most_bytes: of one mail; the rest is left out.
+        path: folder that is searched recursively.
+        most_bytes: maximum number of bytes per mail; the rest is dropped.
     """
 
     def __init__(self, path: str, most_bytes: Annotated[int, Ge(1)] = MOST_BYTES) -> None:
         self.path, self.most_bytes = path, most_bytes
 
     def read(self, rng: np.random.Generator) -> RawMails:
-        """Read everything, in the order of the paths.
+        """Read all mails in the order of their paths.
 
         Raises:
-            UserError: no mails.
+            UserError: there is no such folder, or it contains no mails.
         """
         root, decoder = existing(self.path, folder=True), Decoder(self.most_bytes)
         paths = sorted(p for p in root.rglob("*") if p.parent.name.lower() in FOLDERS and p.is_file())

@@ -1,4 +1,4 @@
-"""The names that files and folders give to ham and spam."""
+"""Names of the labels ham and spam in files and folders."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ NAMES = {"ham": HAM, "0": HAM, "0.0": HAM, "false": HAM, "spam": SPAM, "1": SPAM
 
 
 def label_of(value: object, where: str) -> int:
-    """0 for ham, 1 for spam.
+    """Parse a label: 0 for ham, 1 for spam.
 
     Raises:
-        UserError: any other name; the line says where it stands.
+        UserError: the label has another name; the message contains `where`.
     """
     if (name := str(value).strip().lower()) not in NAMES:
         raise UserError(f"{where}: label {value!r} is not one of {', '.join(NAMES)}")

@@ -1,4 +1,4 @@
-"""A CSV file with a column of texts and one of labels."""
+"""Loader of a CSV file with a column of texts and a column of labels."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ LONGEST_FIELD = 1 << 30  # Python's csv stops at 131,072 characters unless told 
 
 
 class MailCsv:
-    """Reads a CSV with a head line; quotes, line breaks within quotes and a byte order mark are understood.
+    """Reads a CSV file with a header; quotes, line breaks within quotes and a byte order mark are supported.
 
     Args:
-        path: of the file.
-        text: the texts' column.
-        label: the labels' column: ham or spam, 0 or 1, true or false.
-        delimiter: between fields.
-        most_bytes: of one mail; the rest is left out.
+        path: path of the CSV file.
+        text: name of the column of texts.
+        label: name of the column of labels, which are ham or spam, 0 or 1, true or false.
+        delimiter: character that separates fields.
+        most_bytes: maximum number of bytes per mail; the rest is dropped.
     """
 
     def __init__(
@@ -42,10 +42,10 @@ class MailCsv:
         self.delimiter, self.most_bytes = delimiter, most_bytes
 
     def read(self, rng: np.random.Generator) -> RawMails:
-        """Read everything.
+        """Read all mails in the order of the rows.
 
         Raises:
-            UserError: no such columns, or a row that cannot be used; it is named.
+            UserError: a column is missing, or a row is invalid; the message contains its line number.
         """
         whole, decoder = Decoder(LONGEST_FIELD), Decoder(self.most_bytes)
         content = whole.text(existing(self.path, folder=False).read_bytes()).removeprefix("\ufeff")
@@ -56,7 +56,7 @@ class MailCsv:
             self._refuse_header(list(rows.fieldnames or []))
             for row in rows:
                 where = f"{self.path}, line {rows.line_num}"
-                if row.get(None):  # what csv calls the cells beyond the header
+                if row.get(None):  # cells beyond the header have the key None
                     raise UserError(
                         f"{where} has more cells than the header; is a text with {self.delimiter} unquoted?"
                     )

@@ -1,4 +1,4 @@
-"""Mails as mail programs keep them: a folder of .eml files, or of mbox files."""
+"""Loader of folders of .eml and mbox files, as stored by mail programs."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from veilbench.families.mail.data.raw_mails import RawMails
 
 
 class MailFolder:
-    """Reads .eml and mbox files; the label is the first of `ham` and `spam` in the file's path below the folder.
+    """Reads .eml and mbox files; the label is the first `ham` or `spam` in the file's path below the folder.
 
-    So `spam/1.eml`, `2024/ham/a.eml`, `ham.mbox` and `spam` (an mbox without a suffix) are all labelled. Files with
-    no such name are counted and left out.
+    For example, `spam/1.eml`, `2024/ham/a.eml`, `ham.mbox` and `spam` (an mbox without a suffix) are labelled. Files
+    without such a name are counted and skipped.
 
     Args:
-        path: the folder to look in, at any depth.
-        most_bytes: of one mail; the rest is left out.
+        path: folder that is searched recursively.
+        most_bytes: maximum number of bytes per mail; the rest is dropped.
     """
 
     def __init__(self, path: str, most_bytes: Annotated[int, Ge(1)] = MOST_BYTES) -> None:
         self.path, self.most_bytes = path, most_bytes
 
     def read(self, rng: np.random.Generator) -> RawMails:
-        """Read everything, in the order of the paths.
+        """Read all mails in the order of their paths.
 
         Raises:
-            UserError: no mails.
+            UserError: there is no such folder, or it contains no labelled mails.
         """
         root, decoder = existing(self.path, folder=True), Decoder(self.most_bytes)
         texts: list[str] = []
@@ -57,7 +57,7 @@ def _label(path: Path) -> int | None:
 
 
 def mails_in(content: bytes) -> Iterator[bytes]:
-    """The mails of an mbox file, or the one mail of any other (RFC 4155: a mail begins after a line `From ...`)."""
+    """Yield the mails of an mbox file (RFC 4155: a mail starts after a line `From ...`), or any other file whole."""
     if not content.startswith(b"From "):
         yield content
         return

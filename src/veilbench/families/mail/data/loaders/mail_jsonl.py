@@ -1,4 +1,4 @@
-"""One JSON object a line, plain or gzipped."""
+"""Loader of JSON Lines files, plain or gzipped."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from veilbench.families.mail.data.raw_mails import RawMails
 
 
 class MailJsonl:
-    """Reads `{"text": ..., "label": 0, 1, "ham" or "spam", "set": ...}`; the set is the topic, where there is one.
+    """Reads lines `{"text": ..., "label": 0, 1, "ham" or "spam", "set": ...}`; the optional set is the topic.
 
     Args:
-        path: a .jsonl or .jsonl.gz file.
-        text: the text's key.
-        label: the label's key.
-        topic: the topic's key; lines without it are of topic 0.
-        most_bytes: of one mail; the rest is left out.
+        path: path of a .jsonl or .jsonl.gz file.
+        text: key of the text.
+        label: key of the label.
+        topic: key of the topic; lines without it share one topic.
+        most_bytes: maximum number of bytes per mail; the rest is dropped.
     """
 
     def __init__(
@@ -43,10 +43,10 @@ class MailJsonl:
         self.most_bytes = most_bytes
 
     def read(self, rng: np.random.Generator) -> RawMails:
-        """Read everything.
+        """Read all mails in the order of the lines.
 
         Raises:
-            UserError: a line is no object, or lacks a key; it is named.
+            UserError: a line is not an object or lacks a key; the message contains its number.
         """
         decoder, names = Decoder(self.most_bytes), dict[str, int]()
         texts, labels, topics = [], [], []

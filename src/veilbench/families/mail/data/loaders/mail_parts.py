@@ -1,4 +1,4 @@
-"""The text of one mail as it went over the wire (RFC 5322): its subject, then what a reader would see."""
+"""Extracts the text of a mail in internet message format (RFC 5322): its subject and its visible content."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from veilbench.families.mail.data.loaders.decoding import Decoder
 CODED = ("base64", "quoted-printable", "x-uuencode", "uuencode", "uue", "x-uue")
 PLAIN = ("", "7bit", "8bit", "binary")
 META = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
-MOST_OF_HEAD = 1024  # bytes in which HTML is to say its charset
+MOST_OF_HEAD = 1024  # bytes within which HTML must declare its charset
 HIDDEN = ("script", "style", "head", "title")
 BLOCKS = ("p", "br", "div", "td", "tr", "li", "h1", "h2", "h3", "table", "ul")
 
 
 class _Visible(HTMLParser):
-    """Keeps the text between the tags; a word cut by inline tags stays whole."""
+    """Collects the visible text of HTML; words are not split at inline tags."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -30,45 +30,45 @@ class _Visible(HTMLParser):
         self.inside: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Hide what is not shown, and break the line at blocks."""
+        """Start hiding invisible elements, and break the line at block elements."""
         if tag in HIDDEN:
             self.inside.append(tag)
         elif tag in BLOCKS:
             self.kept.append("\n")
-        if tag == "body":  # a head that is never closed must not swallow the mail
+        if tag == "body":  # an unclosed head must not hide the whole mail
             self.inside.clear()
 
     def handle_endtag(self, tag: str) -> None:
-        """Show again, also where tags inside were never closed."""
+        """Stop hiding, even if inner elements were not closed."""
         if tag in self.inside:
             del self.inside[self.inside.index(tag) :]
 
     def handle_data(self, data: str) -> None:
-        """Keep what is shown."""
+        """Collect visible text."""
         if not self.inside:
             self.kept.append(data)
 
 
 def without_tags(html: str) -> str:
-    """What is left of HTML when tags, comments, scripts and styles are gone."""
+    """Remove tags, comments, scripts and styles from HTML."""
     parser = _Visible()
     try:
         parser.feed(html)
         parser.close()
-    except AssertionError:  # what the parser raises on a malformed declaration
+    except AssertionError:  # raised by the parser on a malformed declaration
         return re.sub(r"<[^>]*>", " ", html)
     return "".join(parser.kept)
 
 
 def text_of(raw: bytes, decoder: Decoder, in_utf8: bool = False) -> str:
-    """Subject and visible text of a mail; of alternatives the plain one, of attachments nothing.
+    """Return a mail's subject and visible text; plain-text alternatives are preferred, and attachments skipped.
 
-    The old policy of Python's parser is used: it never raises on a header, however broken.
+    The parser's policy is `compat32`, which never raises on a broken header.
 
     Args:
-        raw: the mail.
-        decoder: counts what is met.
-        in_utf8: whether the file was made UTF-8, so that its bytes are not what the charsets in it say.
+        raw: the mail in internet message format.
+        decoder: decodes the parts and counts problems.
+        in_utf8: whether the file was converted to UTF-8, so that the charsets declared in it are no longer correct.
     """
     cut = decoder.cut(raw)
     try:
@@ -94,10 +94,10 @@ def _say_utf8(message: Message) -> None:
 def _subject(message: Message, decoder: Decoder, in_utf8: bool) -> str:
     try:
         parts = decode_header(message.get("subject", ""))
-    except Exception:  # what a broken header makes the library raise differs with its version
+    except Exception:  # the exception for a broken header depends on Python's version
         decoder.met["subjects that cannot be decoded, kept as they are"] += 1
         return str(message.get("subject", ""))
-    bare = "utf-8" if in_utf8 else _charset(message)  # of bytes that stand in the header as they are
+    bare = "utf-8" if in_utf8 else _charset(message)  # charset of raw bytes in the header
     named = ((part, bare if charset == "unknown-8bit" else charset) for part, charset in parts)
     return "".join(part if isinstance(part, str) else decoder.text(part, charset) for part, charset in named)
 
@@ -125,16 +125,16 @@ def _transfer(message: Message) -> str:
 
 
 def _payload(message: Message, decoder: Decoder) -> bytes:
-    """The bytes of a part, out of their transfer encoding."""
+    """Return the content of a part, decoded from its transfer encoding."""
     coding = _transfer(message)
     if coding in CODED:
-        message.replace_header("content-transfer-encoding", coding)  # Python stumbles over a blank behind it
+        message.replace_header("content-transfer-encoding", coding)  # Python does not accept trailing blanks
     elif coding not in PLAIN:
         decoder.met["parts in an unknown transfer encoding, read as they are"] += 1
     payload = message.get_payload(decode=True)
     if any(isinstance(defect, InvalidBase64LengthDefect) for defect in message.defects):
         letters = re.sub(rb"[^A-Za-z0-9+/]", b"", payload if isinstance(payload, bytes) else b"")
-        return base64.b64decode(letters[: len(letters) // 4 * 4])  # what Python leaves coded, for one letter too many
+        return base64.b64decode(letters[: len(letters) // 4 * 4])  # Python does not decode one surplus character
     return payload if isinstance(payload, bytes) else b""
 
 
@@ -152,5 +152,5 @@ def _parts(message: Message) -> list[Message]:
 def _charset(message: Message) -> str | None:
     try:
         return message.get_content_charset()
-    except Exception:  # as above
+    except Exception:  # the exception for a broken header depends on Python's version
         return None

@@ -1,4 +1,4 @@
-"""The SMS Spam Collection (Almeida, Hidalgo and Yamakami 2011): `ham` or `spam`, a tab, the message; a line each."""
+"""The SMS Spam Collection (Almeida, Hidalgo and Yamakami 2011): each line has `ham` or `spam`, a tab, and a message."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from veilbench.families.mail.data.raw_mails import RawMails
 
 
 class SmsSpamCollection:
-    """Reads the collection's one file.
+    """Reads the single file of the collection.
 
     Args:
-        path: of the file `SMSSpamCollection`.
+        path: path of the file `SMSSpamCollection`.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
 
     def read(self, rng: np.random.Generator) -> RawMails:
-        """Read everything.
+        """Read all messages in the order of the lines.
 
         Raises:
-            UserError: a line without a tab or a label; it is named.
+            UserError: a line has no tab or no valid label; the message contains its number.
         """
         decoder, texts, labels = Decoder(), [], []
         content, _ = decoder.utf8(existing(self.path, folder=False).read_bytes())
