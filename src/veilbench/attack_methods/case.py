@@ -45,9 +45,7 @@ class Case(ABC):
         return None
 
     def stand_in(self) -> Case | None:
-        """Return the same rows with a differentiable surrogate score, fitted to answers of the true one, if there is
-        one.
-        """
+        """Return the same rows with a differentiable surrogate, fitted to answers of the score, if any."""
         return None
 
     def crossed(self, search: Search, budget: float, device: torch.device, rng: np.random.Generator) -> np.ndarray:

@@ -93,7 +93,7 @@ class MovingAttack(Attack[S, D]):
             if not white and name == next(iter(self.labels)):
                 found.notes.append(f"{self._blind(crossed)}: {NO_GRADIENT.format(type(subject).__name__)}.")
         if nobody := list(self.labels.values())[len(sides) :]:
-            found.notes.append(f"There is nobody to move for: {', '.join(nobody)}.")
+            found.notes.append(f"There are no rows to attack for: {', '.join(nobody)}.")
         return found
 
     def _blind(self, crossed: dict[str, np.ndarray]) -> str:
@@ -156,7 +156,9 @@ class MovingAttack(Attack[S, D]):
     def _gain(self, crossed: np.ndarray, chances: np.ndarray) -> Metric:
         measured, chance = proportion(int(crossed.sum()), len(crossed), CONFIDENCE), float(chances.mean())
         return (
-            above_chance(measured, chance) if chance < 1 else Metric(0.0, 0.0, 0.0, len(crossed), "noise does it all")
+            above_chance(measured, chance)
+            if chance < 1
+            else Metric(0.0, 0.0, 0.0, len(crossed), "noise reaches all rows")
         )
 
     def _report(self, found: Findings, name: str, case: Case, crossed: dict[str, np.ndarray]) -> None:

@@ -99,8 +99,8 @@ class TemplateAttribute(Attack[TemplateScheme, Identities]):
                 answers = right["template"][0]
                 measured = proportion(int(answers.sum()), len(answers), CONFIDENCE)
                 found.gain = above_chance(measured, prior) if prior < 1 else Metric.exact(0.0, len(answers))
-        columns = ["attribute", "commonest label", *(f"from the {source}" for source in sources), "learner"]
-        found.tables.append(Table("Attributes told rightly", columns, rows))
+        columns = ["attribute", "most common label", *(f"from the {source}" for source in sources), "learner"]
+        found.tables.append(Table("Attributes inferred correctly", columns, rows))
         return found
 
     def _names(self, data: Identities) -> list[str]:

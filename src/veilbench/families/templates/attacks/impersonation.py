@@ -93,7 +93,7 @@ class TemplateImpersonation(MovingAttack[TemplateScheme, Identities]):
         sides = [(mine, ~system.accepted(mine, self.fmr), -1)]
         sides.append((system.others.images, system.accepted(system.others.images, self.fmr), 1))
         if not sides[0][1].any():
-            raise UserError(f"impersonation has nobody to move: all are accepted as anybody at FMR {self.fmr:g}")
+            raise UserError(f"impersonation has no image to attack: all are accepted as any victim at FMR {self.fmr:g}")
         own = data.auxiliary.images[rng.permutation(len(data.auxiliary))[: self.asked]]
         return [self._case(system.chosen(who), images[who], sign, own) for images, who, sign in sides if who.any()]
 
