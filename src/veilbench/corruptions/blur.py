@@ -28,7 +28,7 @@ class Blur(Corruption):
         self.sigma = sigma
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
-        """See `Corruption`."""
+        """Return the corrupted rows; shape and dtype stay."""
         import torch
         from torch.nn.functional import conv2d, pad
 

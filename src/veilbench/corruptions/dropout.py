@@ -24,7 +24,7 @@ class Dropout(Corruption):
         self.share = share
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
-        """See `Corruption`."""
+        """Return the corrupted rows; shape and dtype stay."""
         import torch
 
         drawn = torch.rand(images.shape, generator=generator, device=generator.device)

@@ -16,7 +16,7 @@ class Grey(Corruption):
     """Replaces each pixel's three channels by its luma; nothing is random."""
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
-        """See `Corruption`.
+        """Return the corrupted rows; shape and dtype stay.
 
         Raises:
             ValueError: the images have no three channels.

@@ -25,7 +25,7 @@ class MissingBlocks(Corruption):
         self.blocks, self.size = blocks, size
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
-        """See `Corruption`.
+        """Return the corrupted rows; shape and dtype stay.
 
         Raises:
             ValueError: the images are smaller than a block.

@@ -23,7 +23,7 @@ class SaltAndPepper(Corruption):
         self.share = share
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
-        """See `Corruption`."""
+        """Return the corrupted rows; shape and dtype stay."""
         import torch
 
         need_images(images, self)

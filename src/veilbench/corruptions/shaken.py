@@ -27,7 +27,7 @@ class Shaken(Corruption):
         self.rotation, self.shift = rotation, shift
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
-        """See `Corruption`."""
+        """Return the corrupted rows; shape and dtype stay."""
         import torch
         from torch.nn import functional
 

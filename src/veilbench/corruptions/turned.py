@@ -14,7 +14,7 @@ class Turned(Corruption):
     """Turns each image by 0, 1, 2 or 3 quarters and mirrors every second one, drawn for each; no value changes."""
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
-        """See `Corruption`.
+        """Return the corrupted rows; shape and dtype stay.
 
         Raises:
             ValueError: the images are not square, so that a quarter turn would change their shape.

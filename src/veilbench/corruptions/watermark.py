@@ -32,7 +32,7 @@ class Watermark(Corruption):
         self.text, self.opacity = text, opacity
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
-        """See `Corruption`."""
+        """Return the corrupted rows; shape and dtype stay."""
         import torch
 
         need_images(images, self)

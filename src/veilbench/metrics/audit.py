@@ -23,7 +23,7 @@ def epsilon_at_least(
         others: shape (m,).
         delta: of (epsilon, delta).
         rng: splits.
-        confidence: of the bound.
+        confidence: confidence level of the bound, in (0, 1).
 
     Raises:
         ValueError: fewer than two scores of a kind, a score that is not finite, or a delta outside [0, 1).

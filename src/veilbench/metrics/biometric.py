@@ -202,7 +202,7 @@ def over_identities(
         identities: shape (n,): whose each value is.
         rng: draws.
         repeats: draws.
-        confidence: of the interval.
+        confidence: confidence level of the interval, in (0, 1).
     """
     people, where = np.unique(identities, return_inverse=True)
     sums, counts = np.bincount(where, values), np.bincount(where)

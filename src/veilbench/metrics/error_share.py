@@ -18,7 +18,7 @@ def error_share(errors: np.ndarray, base: np.ndarray, rng: np.random.Generator, 
         errors: each row's error, shape (n,).
         base: the same rows' errors to compare with, shape (n,).
         rng: resamples.
-        confidence: of the interval.
+        confidence: confidence level of the interval, in (0, 1).
 
     Raises:
         ValueError: the base makes no error.

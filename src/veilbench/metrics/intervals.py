@@ -34,8 +34,8 @@ def mean(
 
     Args:
         values: one per run.
-        confidence: of the interval.
-        unit: see `Metric`.
+        confidence: confidence level of the interval, in (0, 1).
+        unit: unit of the value: "share" for a fraction, "" for a plain number.
         of: what the runs are called.
 
     Raises:
@@ -70,8 +70,8 @@ def bootstrap(
         strata: shape (n,): rows with the same value are drawn among themselves.
         rng: draws.
         repeats: resamples.
-        confidence: of the interval.
-        unit: see `Metric`.
+        confidence: confidence level of the interval, in (0, 1).
+        unit: unit of the value: "share" for a fraction, "" for a plain number.
     """
     places = [np.flatnonzero(strata == value) for value in np.unique(strata)]
     counts, values = np.ones(len(strata), np.int64), []
@@ -93,8 +93,8 @@ def median(values: np.ndarray, confidence: float = 0.95, unit: str = "") -> Metr
 
     Args:
         values: shape (n,), independent.
-        confidence: of the interval.
-        unit: see `Metric`.
+        confidence: confidence level of the interval, in (0, 1).
+        unit: unit of the value: "share" for a fraction, "" for a plain number.
 
     Raises:
         ValueError: no values.
@@ -133,7 +133,7 @@ def paired_gain(with_it: np.ndarray, without: np.ndarray, confidence: float = 0.
     Args:
         with_it: shape (n,), bool.
         without: shape (n,), bool.
-        confidence: of the interval.
+        confidence: confidence level of the interval, in (0, 1).
     """
     each, n = 1 - (1 - confidence) / 2, len(with_it)
     won, lost = (proportion(int(x.sum()), n, each) for x in (with_it & ~without, without & ~with_it))

@@ -142,7 +142,7 @@ def linkability(
         rng: deals people into folds and draws them anew.
         odds: p(mated) / p(non-mated) that a linker starts from.
         repeats: of the bootstrap.
-        confidence: of the intervals.
+        confidence: confidence level of the intervals, in (0, 1).
 
     Raises:
         ValueError: fewer people than folds.

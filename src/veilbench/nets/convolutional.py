@@ -56,7 +56,7 @@ class Convolutional:
         self.code, self.channels, self.kernel, self.activation = code, list(channels), kernel, activation
 
     def settings(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {"code": self.code, "channels": self.channels, "kernel": self.kernel, "activation": self.activation}
 
     def build(self, shape: Sequence[int], outputs: int = 1) -> tuple[nn.Sequential, nn.Sequential]:
@@ -134,7 +134,7 @@ class FullyConvolutional:
         self.layers, self.channels, self.kernel, self.fold = layers, channels, kernel, fold
 
     def settings(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {"layers": self.layers, "channels": self.channels, "kernel": self.kernel, "fold": self.fold}
 
     def build(self, shape: Sequence[int], outputs: int = 1) -> tuple[nn.Sequential, nn.Sequential]:

@@ -51,7 +51,7 @@ class Dense:
         self.activation, self.code_activation = activation, code_activation
 
     def settings(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         names = ("code", "layers", "nodes", "activation", "code_activation")
         return {name: getattr(self, name) for name in names}
 

@@ -37,7 +37,7 @@ class CorruptionRestorer(ImageRestorer):
 
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
-        """See `Subject.restore`."""
+        """Rebuild the model from what `settings` and `arrays` returned."""
         require_value(dict[str, Any], settings.get("corruption"), "settings.corruption")
         corruption, arguments = from_description(settings["corruption"]), dict(settings["corruption"])
         del arguments["class"]

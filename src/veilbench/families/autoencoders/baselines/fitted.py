@@ -52,7 +52,7 @@ class Fitted(Subject):
 
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
-        """See `Subject.restore`."""
+        """Rebuild the model from what `settings` and `arrays` returned."""
         require_arguments(cls, settings, "settings")
         made = cls(**settings)
         row = require_array(arrays, "row", np.integer, (None,), low=1, high=MOST)

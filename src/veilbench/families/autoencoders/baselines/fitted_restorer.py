@@ -24,7 +24,7 @@ class FittedRestorer(ImageRestorer):
         self.sigma = sigma
 
     def settings(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {"sigma": self.sigma}
 
     def spoiled(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -30,7 +30,7 @@ class IsolationForest(Fitted, Detector):
         self.trees = trees
 
     def settings(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {"trees": self.trees}
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:

@@ -30,7 +30,7 @@ class NearestNeighbours(Fitted, Detector):
         self.k = k
 
     def settings(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {"k": self.k}
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:

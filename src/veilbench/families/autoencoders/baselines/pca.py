@@ -34,7 +34,7 @@ class Pca(Fitted, Representation, DifferentiableDetector):
         self.code = code
 
     def settings(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {"code": self.code}
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:

@@ -35,7 +35,7 @@ class Wiener(FittedRestorer):
         self.patch = patch
 
     def settings(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {"sigma": self.sigma, "patch": self.patch}
 
     def _side(self, images: np.ndarray) -> tuple[int, int]:

@@ -50,7 +50,7 @@ class Anomaly(Evaluation):
         self.quantile, self.baselines, self.examples, self.repeats = quantile, list(baselines), examples, repeats
 
     def examine(self, subject: Subject, rows: Rows, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
-        """Measure; see the class.
+        """Run the evaluation and return its findings.
 
         Raises:
             NotImplementedError: the model scores nothing, or the data have no anomalies.

@@ -45,7 +45,7 @@ class Probe(Evaluation):
         self.neighbours, self.most_rows, self.picture, self.points = neighbours, most_rows, picture, points
 
     def examine(self, subject: Subject, rows: Rows, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
-        """Measure; see the class.
+        """Run the evaluation and return its findings.
 
         Raises:
             NotImplementedError: the model has no code, or the training rows have fewer than two labels.

@@ -35,7 +35,7 @@ class Recommendation(Evaluation):
         self.k, self.examples = k, examples
 
     def examine(self, subject: Subject, rows: Rows, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
-        """Measure; see the class.
+        """Run the evaluation and return its findings.
 
         Raises:
             NotImplementedError: the model gives no rows back, or the rows are not of 0 and 1.

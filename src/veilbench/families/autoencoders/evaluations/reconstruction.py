@@ -41,7 +41,7 @@ class Reconstruction(Evaluation):
         self.images = images
 
     def examine(self, subject: Subject, rows: Rows, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
-        """Measure; see the class.
+        """Run the evaluation and return its findings.
 
         Raises:
             NotImplementedError: the model has no code, or the data are not rows.

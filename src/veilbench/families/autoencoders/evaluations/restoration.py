@@ -47,7 +47,7 @@ class Restoration(Evaluation):
         self.corruption, self.baselines, self.images = corruption, list(baselines), images
 
     def examine(self, subject: Subject, rows: Rows, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
-        """Measure; see the class.
+        """Run the evaluation and return its findings.
 
         Raises:
             NotImplementedError: the model restores nothing, or the rows are not images.

@@ -24,7 +24,7 @@ class Architecture(Protocol):
     bottleneck: bool  # the code alone says what the decoder answers
 
     def settings(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         ...
 
     def build(self, shape: Sequence[int], outputs: int = 1) -> tuple[nn.Sequential, nn.Sequential]:

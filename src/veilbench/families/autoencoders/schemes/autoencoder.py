@@ -135,7 +135,7 @@ class CodedRows(Representation, DifferentiableDetector, Restorer):
 
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> CodedRows:
-        """See `Subject.restore`."""
+        """Rebuild the model from what `settings` and `arrays` returned."""
         require_value(dict[str, Any], settings.get("net"), "settings.net")
         require_value(Score, settings.get("score"), "settings.score")
         net = AutoencoderNet.from_settings(settings["net"])

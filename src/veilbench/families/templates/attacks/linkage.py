@@ -84,7 +84,7 @@ class TemplateLinkage(Attack[TemplateScheme, Identities]):
         known, held_out = divided(data.auxiliary, HELD_OUT, rng)
         if len(few := np.unique(held_out.identities)) < 2:
             raise UserError(
-                f"linkage needs 2 held-out people to choose a classifier, got {len(few)}: use more auxiliary identities"
+                f"linkage needs 2 held-out people to choose a classifier, and {len(few)} is held out: too few people"
             )
         view = PairView(subject, self._databases(subject, *_split(known, rng), rng))
         scorers = {kind: self._linker(kind, view, rng) for kind in self.learners}

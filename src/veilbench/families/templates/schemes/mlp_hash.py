@@ -22,11 +22,11 @@ class MlpHash(BinaryScheme):
     linear the layers are.
 
     Args:
-        extractor: see `TemplateScheme`.
-        hidden: units of the hidden layers.
-        bits: of a template.
-        gain: the products' root mean square before an activation.
-        threshold: of the last products.
+        extractor: maps images to feature vectors.
+        hidden: units of each hidden layer.
+        bits: number of bits of a template.
+        gain: root mean square of the products before an activation; small values keep the layers nearly linear.
+        threshold: value of the last products above which a bit is 1.
     """  # noqa: D205
 
     own = ("hidden", "bits", "gain", "threshold")
@@ -45,7 +45,7 @@ class MlpHash(BinaryScheme):
         self.hidden, self.bits, self.gain, self.threshold = list(hidden), bits, gain, threshold
 
     def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Shape (n, bits), uint8."""
+        """Return the bits, shape (n, bits), uint8."""
         rows = features
         for width in self.hidden:
             rows = rows @ orthonormal(rows.shape[1], width, rng)
