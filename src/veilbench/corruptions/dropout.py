@@ -16,7 +16,7 @@ class Dropout(Corruption):
     Works on rows of any shape.
 
     Args:
-        share: the probability.
+        share: probability that a value is set to 0, in [0, 1].
     """
 
     def __init__(self, share: float = 0.2) -> None:

@@ -1,4 +1,4 @@
-"""Colour taken away."""
+"""Conversion to greyscale."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Grey(Corruption):
         """Return the corrupted rows; shape and dtype stay.
 
         Raises:
-            ValueError: the images have no three channels.
+            ValueError: the images do not have three channels.
         """
         need_images(images, self)
         if images.shape[1] != 3:

@@ -23,11 +23,11 @@ class Biharmonic(CorruptionRestorer):
     undoes = (MissingBlocks, SaltAndPepper)
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Nothing."""
+        """Return no arrays: there is nothing to fit."""
         return {}
 
     def restored(self, rows: np.ndarray) -> np.ndarray:
-        """See `Restorer.restored`."""
+        """Restore corrupted images, shape (n, c, h, w), float32."""
         return np.stack([self._one(image) for image in rows]).astype(np.float32)
 
     def _one(self, image: np.ndarray) -> np.ndarray:

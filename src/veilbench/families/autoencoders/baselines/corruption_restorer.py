@@ -32,7 +32,7 @@ class CorruptionRestorer(ImageRestorer):
         return {"corruption": described(self.corruption)}
 
     def spoiled(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """See `ImageRestorer.spoiled`."""
+        """Corrupt clean images, shape (n, c, h, w), float32."""
         return spoiled(self.corruption, clean, rng)
 
     @classmethod

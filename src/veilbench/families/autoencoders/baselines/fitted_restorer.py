@@ -28,7 +28,7 @@ class FittedRestorer(ImageRestorer):
         return {"sigma": self.sigma}
 
     def spoiled(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """See `ImageRestorer.spoiled`."""
+        """Corrupt clean images, shape (n, c, h, w), float32."""
         return (clean + rng.normal(0, self.sigma, clean.shape)).astype(np.float32)
 
     def unit(self) -> float:

@@ -18,7 +18,7 @@ class IdentityCode(Fitted, Representation):
     names = ("shape",)
 
     def settings(self) -> dict[str, Any]:
-        """None."""
+        """Return no settings."""
         return {}
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -26,15 +26,15 @@ class IdentityCode(Fitted, Representation):
         return {"shape": np.array(rows.shape, np.int64)}
 
     def check(self, row: tuple[int, ...]) -> None:
-        """See `Fitted.check`."""
+        """Raise a `ValueError` if a restored array is not as `learned` makes it."""
         require_array(self.kept, "shape", np.integer, (len(row),))
         if tuple(self["shape"].tolist()) != row:
             raise ValueError(f"shape holds {self['shape'].tolist()}, and a row has the shape {list(row)}")
 
     def encode(self, rows: np.ndarray) -> np.ndarray:
-        """See `Representation.encode`."""
+        """Encode rows, shape (n, *shape) to (n, code), float32."""
         return rows.reshape(len(rows), -1).astype(np.float32)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """See `Representation.decode`."""
+        """Decode codes, shape (n, code) to (n, *shape), float32."""
         return codes.reshape(len(codes), *self["shape"]).astype(np.float32)

@@ -21,15 +21,15 @@ class InputNorm(Fitted, DifferentiableDetector):
     """
 
     def settings(self) -> dict[str, Any]:
-        """None."""
+        """Return no settings."""
         return {}
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Nothing."""
+        """Return no arrays: there is nothing to fit."""
         return {}
 
     def score(self, rows: np.ndarray) -> np.ndarray:
-        """See `Detector.score`."""
+        """Score rows, shape (n, *shape) to (n,), float64; higher is more anomalous."""
         return np.asarray(np.sqrt((flat(rows) ** 2).sum(1)))
 
     def feature_scores(self, rows: np.ndarray) -> np.ndarray:

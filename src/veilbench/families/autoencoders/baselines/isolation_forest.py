@@ -53,11 +53,11 @@ class IsolationForest(Fitted, Detector):
         return kept | {"usual": unsuccessful(np.array([forest.max_samples_]))}
 
     def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
-        """See `Fitted.shapes`."""
+        """Return the shapes of the fitted arrays, for rows of shape `row`."""
         return {"depth": (self.trees, None), "threshold": (self.trees, None), "usual": (1,)}
 
     def check(self, row: tuple[int, ...]) -> None:
-        """See `Fitted.check`; a node's children come after it, so that every row ends at a leaf."""
+        """Raise a `ValueError` if a restored array is invalid; children must follow their node, so that paths end."""
         super().check(row)
         shape = (self.trees, nodes := self["depth"].shape[1])
         require_array(self.kept, "depth", np.floating, shape, low=LEAF)

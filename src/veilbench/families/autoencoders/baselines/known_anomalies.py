@@ -56,15 +56,15 @@ class KnownAnomalies(Fitted, DifferentiableDetector):
         return {"normal_rows": np.concatenate([train, rows.validation.x]), "anomalies": anomalies}
 
     def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
-        """See `Fitted.shapes`."""
+        """Return the shapes of the fitted arrays, for rows of shape `row`."""
         return dict.fromkeys(self.names, (None, *row))
 
     def score(self, rows: np.ndarray) -> np.ndarray:
-        """See `Detector.score`."""
+        """Score rows, shape (n, *shape) to (n,), float64; higher is more anomalous."""
         return in_parts(self.score_tensor, rows, AT_ONCE).astype(np.float64)
 
     def score_tensor(self, rows: Tensor) -> Tensor:
-        """See `DifferentiableDetector.score_tensor`."""
+        """Score rows as tensors, shape (n, *shape) to (n,); differentiable."""
         import torch
 
         power = 2.0 if self.norm == "l2" else float("inf")

@@ -18,14 +18,14 @@ class LeastSquares(TunedRestorer, CorruptionRestorer):
     the strength. Where a blur has added no noise, what is left is the error of its rounding to float32.
 
     Args:
-        corruption: the blur.
+        corruption: blur to undo.
     """
 
     undoes = (Blur,)
     factors = (1e-2, 1e-4, 1e-6, 1e-8, 1e-10, 1e-12)
 
     def one(self, image: np.ndarray, strength: float) -> np.ndarray:
-        """See `TunedRestorer.one`."""
+        """Restore one image, shape (c, h, w), with a given strength."""
         (left, down, back), (up, across, right) = (np.linalg.svd(self._matrix(side)) for side in image.shape[1:])
         values = np.outer(down, across)
         turned = left.T @ image.astype(np.float64) @ up

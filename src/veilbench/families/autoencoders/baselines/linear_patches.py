@@ -33,17 +33,17 @@ class LinearPatches(CorruptionRestorer):
         return found[int(np.argmin(errors))]
 
     def check(self, row: tuple[int, ...]) -> None:
-        """See `Fitted.check`."""
+        """Raise a `ValueError` if a restored array is not as `learned` makes it."""
         super().check(row)
         if self["map"].shape[0] not in SIDES or self["map"].shape[0] != self["map"].shape[1]:
             raise ValueError(f"map has shape {list(self['map'].shape)}, sides of one of {SIDES} are needed")
 
     def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
-        """See `Fitted.shapes`."""
+        """Return the shapes of the fitted arrays, for rows of shape `row`."""
         return {"map": (None, None, row[0], row[0]), "constant": (row[0],)}
 
     def restored(self, rows: np.ndarray) -> np.ndarray:
-        """See `Restorer.restored`."""
+        """Restore corrupted images, shape (n, c, h, w), float32."""
         return np.concatenate([_applied(image[None], **self.kept) for image in rows])
 
 

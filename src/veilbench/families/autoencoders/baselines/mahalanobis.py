@@ -27,7 +27,7 @@ class Mahalanobis(Fitted, DifferentiableDetector):
     names = ("mean", "precision")
 
     def settings(self) -> dict[str, Any]:
-        """None."""
+        """Return no settings."""
         return {}
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -36,17 +36,17 @@ class Mahalanobis(Fitted, DifferentiableDetector):
         return {"mean": mean.reshape(rows.shape), "precision": precision}
 
     def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
-        """See `Fitted.shapes`."""
+        """Return the shapes of the fitted arrays, for rows of shape `row`."""
         return {"mean": row}
 
     def check(self, row: tuple[int, ...]) -> None:
-        """See `Fitted.check`."""
+        """Raise a `ValueError` if a restored array is not as `learned` makes it."""
         super().check(row)
         shape = (math.prod(row), math.prod(row))
         require_array(self.kept, "precision", np.floating, shape, low=-LARGEST_PRECISION, high=LARGEST_PRECISION)
 
     def score(self, rows: np.ndarray) -> np.ndarray:
-        """See `Detector.score`."""
+        """Score rows, shape (n, *shape) to (n,), float64; higher is more anomalous."""
         return np.asarray(flat(self.feature_scores(rows)).sum(1))
 
     def feature_scores(self, rows: np.ndarray) -> np.ndarray:
@@ -55,7 +55,7 @@ class Mahalanobis(Fitted, DifferentiableDetector):
         return np.asarray(centred * (centred @ self["precision"])).reshape(rows.shape)
 
     def score_tensor(self, rows: Tensor) -> Tensor:
-        """See `DifferentiableDetector.score_tensor`."""
+        """Score rows as tensors, shape (n, *shape) to (n,); differentiable."""
         import torch
 
         mean, precision = (torch.from_numpy(self[name]).to(rows) for name in self.names)

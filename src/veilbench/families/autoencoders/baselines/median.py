@@ -20,7 +20,7 @@ class Median(TunedRestorer, CorruptionRestorer):
     factors = (3, 5, 7)
 
     def one(self, image: np.ndarray, strength: float) -> np.ndarray:
-        """See `TunedRestorer.one`."""
+        """Restore one image, shape (c, h, w), with a given strength."""
         from scipy.ndimage import median_filter
 
         side = round(strength)

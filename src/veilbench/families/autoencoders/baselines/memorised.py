@@ -22,7 +22,7 @@ class Memorised(Fitted, Representation):
     names = ("train",)
 
     def settings(self) -> dict[str, Any]:
-        """None."""
+        """Return no settings."""
         return {}
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -30,7 +30,7 @@ class Memorised(Fitted, Representation):
         return {"train": rows.train.x}
 
     def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
-        """See `Fitted.shapes`."""
+        """Return the shapes of the fitted arrays, for rows of shape `row`."""
         return {"train": (None, *row)}
 
     def encode(self, rows: np.ndarray) -> np.ndarray:

@@ -30,7 +30,7 @@ class MinorComponent(Fitted, DifferentiableDetector):
     names = ("mean", "direction")
 
     def settings(self) -> dict[str, Any]:
-        """None."""
+        """Return no settings."""
         return {}
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -48,15 +48,15 @@ class MinorComponent(Fitted, DifferentiableDetector):
         return {"mean": mean, "direction": directions[:, varying[0]].copy()}
 
     def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
-        """See `Fitted.shapes`."""
+        """Return the shapes of the fitted arrays, for rows of shape `row`."""
         return {"mean": row, "direction": (math.prod(row),)}
 
     def score(self, rows: np.ndarray) -> np.ndarray:
-        """See `Detector.score`."""
+        """Score rows, shape (n, *shape) to (n,), float64; higher is more anomalous."""
         return np.asarray(np.abs(flat(rows - self["mean"]) @ self["direction"]))
 
     def score_tensor(self, rows: Tensor) -> Tensor:
-        """See `DifferentiableDetector.score_tensor`."""
+        """Score rows as tensors, shape (n, *shape) to (n,); differentiable."""
         import torch
 
         mean, direction = (torch.from_numpy(self[name]).to(rows) for name in self.names)

@@ -40,17 +40,17 @@ class NearestNeighbours(Fitted, Detector):
         return {"rows": rows.train.x}
 
     def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
-        """See `Fitted.shapes`."""
+        """Return the shapes of the fitted arrays, for rows of shape `row`."""
         return {"rows": (None, *row)}
 
     def check(self, row: tuple[int, ...]) -> None:
-        """See `Fitted.check`."""
+        """Raise a `ValueError` if a restored array is not as `learned` makes it."""
         super().check(row)
         if len(self["rows"]) < self.k:
             raise ValueError(f"rows has {len(self['rows'])} rows, and k={self.k} neighbours are asked for")
 
     def score(self, rows: np.ndarray) -> np.ndarray:
-        """See `Detector.score`."""
+        """Score rows, shape (n, *shape) to (n,), float64; higher is more anomalous."""
         from sklearn.neighbors import NearestNeighbors
 
         distances, _ = NearestNeighbors(n_neighbors=self.k).fit(flat(self["rows"])).kneighbors(flat(rows))

@@ -48,25 +48,25 @@ class Pca(Fitted, Representation, DifferentiableDetector):
         return {"mean": found.mean_.reshape(rows.shape), "components": found.components_}
 
     def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
-        """See `Fitted.shapes`."""
+        """Return the shapes of the fitted arrays, for rows of shape `row`."""
         return {"mean": row, "components": (self.code, math.prod(row))}
 
     def encode(self, rows: np.ndarray) -> np.ndarray:
-        """See `Representation.encode`."""
+        """Encode rows, shape (n, *shape) to (n, code), float32."""
         return self._codes(rows).astype(np.float32)
 
     def _codes(self, rows: np.ndarray) -> np.ndarray:
         return np.asarray(flat(rows - self["mean"]) @ self["components"].T)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """See `Representation.decode`."""
+        """Decode codes, shape (n, code) to (n, *shape), float32."""
         return self._decoded(codes).astype(np.float32)
 
     def _decoded(self, codes: np.ndarray) -> np.ndarray:
         return np.asarray((codes @ self["components"]).reshape(len(codes), *self["mean"].shape) + self["mean"])
 
     def score(self, rows: np.ndarray) -> np.ndarray:
-        """See `Detector.score`."""
+        """Score rows, shape (n, *shape) to (n,), float64; higher is more anomalous."""
         return np.asarray(flat(self.feature_scores(rows)).sum(1))
 
     def feature_scores(self, rows: np.ndarray) -> np.ndarray:
@@ -74,7 +74,7 @@ class Pca(Fitted, Representation, DifferentiableDetector):
         return np.asarray((rows - self._decoded(self._codes(rows))) ** 2 / self["mean"].size)
 
     def score_tensor(self, rows: Tensor) -> Tensor:
-        """See `DifferentiableDetector.score_tensor`."""
+        """Score rows as tensors, shape (n, *shape) to (n,); differentiable."""
         import torch
 
         mean, components = (torch.from_numpy(self[name]).to(rows) for name in self.names)

@@ -42,21 +42,21 @@ class RandomCode(Fitted, Representation):
         return {"key": np.frombuffer(rng.bytes(KEY_BYTES), np.uint8), "mean": rows.train.x.mean(0)}
 
     def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
-        """See `Fitted.shapes`."""
+        """Return the shapes of the fitted arrays, for rows of shape `row`."""
         return {"mean": row}
 
     def check(self, row: tuple[int, ...]) -> None:
-        """See `Fitted.check`."""
+        """Raise a `ValueError` if a restored array is not as `learned` makes it."""
         require_array(self.kept, "key", np.uint8, (KEY_BYTES,))
         super().check(row)
 
     def encode(self, rows: np.ndarray) -> np.ndarray:
-        """See `Representation.encode`."""
+        """Encode rows, shape (n, *shape) to (n, code), float32."""
         key, rows = self["key"].tobytes(), np.ascontiguousarray(rows, np.float32)
         drawn = b"".join(hashlib.shake_256(key + row.tobytes()).digest(4 * self.code) for row in rows)
         uniform = (np.frombuffer(drawn, np.uint32).reshape(len(rows), self.code) + 0.5) / 2**32
         return np.asarray(ndtri(uniform), np.float32)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """See `Representation.decode`."""
+        """Decode codes, shape (n, code) to (n, *shape), float32."""
         return np.broadcast_to(self["mean"], (len(codes), *self["mean"].shape)).copy()

@@ -19,14 +19,14 @@ class RichardsonLucy(TunedRestorer, CorruptionRestorer):
     kernel, and beyond that scikit-image takes it for black: after many iterations a faint frame shows.
 
     Args:
-        corruption: the blur.
+        corruption: blur to undo.
     """
 
     undoes = (Blur,)
     factors = (5, 10, 20, 40, 80, 160)
 
     def one(self, image: np.ndarray, strength: float) -> np.ndarray:
-        """See `TunedRestorer.one`."""
+        """Restore one image, shape (c, h, w), with a given strength."""
         from skimage.restoration import richardson_lucy
 
         psf = kernel(self.corruption)

@@ -32,7 +32,7 @@ class TunedRestorer(ImageRestorer):
         return {"strength": np.array([tried[int(np.argmin(errors))]], np.float64)}
 
     def check(self, row: tuple[int, ...]) -> None:
-        """See `Fitted.check`."""
+        """Raise a `ValueError` if a restored array is not as `learned` makes it."""
         require_array(self.kept, "strength", np.floating, (1,), low=0)
         tried = [self.unit() * factor for factor in self.factors]
         if not np.isclose(tried, self["strength"][0]).any():
@@ -41,7 +41,7 @@ class TunedRestorer(ImageRestorer):
             )
 
     def restored(self, rows: np.ndarray) -> np.ndarray:
-        """See `Restorer.restored`."""
+        """Restore corrupted images, shape (n, c, h, w), float32."""
         return self._all(rows, float(self["strength"][0]))
 
     def _all(self, rows: np.ndarray, strength: float) -> np.ndarray:

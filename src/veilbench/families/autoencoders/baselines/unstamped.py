@@ -24,11 +24,11 @@ class Unstamped(CorruptionRestorer):
     undoes = (Watermark,)
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Nothing."""
+        """Return no arrays: there is nothing to fit."""
         return {}
 
     def restored(self, rows: np.ndarray) -> np.ndarray:
-        """See `Restorer.restored`."""
+        """Restore corrupted images, shape (n, c, h, w), float32."""
         ink = self._ink(rows.shape[2:])
         return np.stack([self._one(image, ink) for image in rows]).astype(np.float32)
 

@@ -17,7 +17,7 @@ class Wavelet(TunedRestorer, FittedRestorer):
     factors = (0.5, 0.75, 1.0, 1.25, 1.5)
 
     def one(self, image: np.ndarray, strength: float) -> np.ndarray:
-        """See `TunedRestorer.one`."""
+        """Restore one image, shape (c, h, w), with a given strength."""
         from skimage.restoration import denoise_wavelet
 
         return np.asarray(denoise_wavelet(image, sigma=strength, rescale_sigma=True, channel_axis=0))

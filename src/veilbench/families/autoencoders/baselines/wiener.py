@@ -63,17 +63,17 @@ class Wiener(FittedRestorer):
         }
 
     def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
-        """See `Fitted.shapes`."""
+        """Return the shapes of the fitted arrays, for rows of shape `row`."""
         return {"mean": (row[0], None, None), "map": (self["mean"].size, self["mean"].size)}
 
     def check(self, row: tuple[int, ...]) -> None:
-        """See `Fitted.check`."""
+        """Raise a `ValueError` if a restored array is not as `learned` makes it."""
         super().check(row)
         if not all(1 <= side <= most for side, most in zip(self["mean"].shape[1:], row[1:], strict=True)):
             raise ValueError(f"mean has shape {list(self['mean'].shape)}, a patch of {list(row)} is needed")
 
     def restored(self, rows: np.ndarray) -> np.ndarray:
-        """See `Restorer.restored`."""
+        """Restore corrupted images, shape (n, c, h, w), float32."""
         return np.concatenate([self._one(image[None]) for image in rows]).astype(np.float32)
 
     def _one(self, image: np.ndarray) -> np.ndarray:

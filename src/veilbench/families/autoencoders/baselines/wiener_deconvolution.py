@@ -17,14 +17,14 @@ class WienerDeconvolution(TunedRestorer, CorruptionRestorer):
     blur took it for.
 
     Args:
-        corruption: the blur.
+        corruption: blur to undo.
     """
 
     undoes = (Blur,)
     factors = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 
     def one(self, image: np.ndarray, strength: float) -> np.ndarray:
-        """See `TunedRestorer.one`."""
+        """Restore one image, shape (c, h, w), with a given strength."""
         from skimage.restoration import wiener
 
         psf, (high, wide) = kernel(self.corruption), image.shape[1:]

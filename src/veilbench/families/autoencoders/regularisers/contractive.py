@@ -16,7 +16,7 @@ class Contractive(Regulariser):
     """The squared Frobenius norm of the encoder's Jacobian, per unit of the code.
 
     Args:
-        weight: of the penalty.
+        weight: weight of the penalty relative to the reconstruction loss.
         jacobian: `exact` is the closed form for one linear layer with an elementwise activation (Rifai et al. 2011,
             eq. 4); `estimated` is Hutchinson's estimate by random projections, for any encoder; `auto` takes the exact
             one where it can.
@@ -32,7 +32,7 @@ class Contractive(Regulariser):
         self.weight, self.jacobian, self.probes = weight, jacobian, probes
 
     def penalty(self, encoder: nn.Module, rows: Tensor, encoded: Tensor, generator: torch.Generator) -> Tensor:
-        """See `Regulariser.penalty`.
+        """Return the weighted penalty of each row, shape (n,).
 
         Raises:
             UserError: the exact form was asked for and the encoder has more than one layer.

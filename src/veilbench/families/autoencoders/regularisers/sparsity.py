@@ -17,14 +17,14 @@ class L1(Regulariser):
     """The mean absolute value of the code's units.
 
     Args:
-        weight: of the penalty.
+        weight: weight of the penalty relative to the reconstruction loss.
     """
 
     def __init__(self, weight: Positive = 1e-3) -> None:
         self.weight = weight
 
     def penalty(self, encoder: nn.Module, rows: Tensor, encoded: Tensor, generator: torch.Generator) -> Tensor:
-        """See `Regulariser.penalty`."""
+        """Return the weighted penalty of each row, shape (n,)."""
         return self.weight * encoded.flatten(1).abs().mean(1)
 
 
@@ -35,7 +35,7 @@ class KlSparsity(Regulariser):
     (0, 1): a logistic code activation.
 
     Args:
-        weight: of the penalty.
+        weight: weight of the penalty relative to the reconstruction loss.
         share: the mean activation that is wanted.
     """
 
@@ -43,7 +43,7 @@ class KlSparsity(Regulariser):
         self.weight, self.share = weight, share
 
     def penalty(self, encoder: nn.Module, rows: Tensor, encoded: Tensor, generator: torch.Generator) -> Tensor:
-        """See `Regulariser.penalty`.
+        """Return the weighted penalty of each row, shape (n,).
 
         Raises:
             UserError: a unit is outside [0, 1].

@@ -28,7 +28,7 @@ class Variational(Regulariser):
         return mean + noise * (log_variance / 2).exp()
 
     def penalty(self, encoder: nn.Module, rows: Tensor, encoded: Tensor, generator: torch.Generator) -> Tensor:
-        """See `Regulariser.penalty`."""
+        """Return the weighted penalty of each row, shape (n,)."""
         mean, log_variance = encoded.chunk(2, 1)
         divergence = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(1)
         return self.beta * divergence / rows.flatten(1).shape[1]

@@ -91,7 +91,7 @@ class CodedRows(Representation, DifferentiableDetector, Restorer):
         return self.reconstruct(rows)
 
     def score_tensor(self, rows: Tensor) -> Tensor:
-        """See `DifferentiableDetector.score_tensor`."""
+        """Score rows as tensors, shape (n, *shape) to (n,); differentiable."""
         code = self.net.code(rows)
         back = self.net.finish(self.net.logits(code, rows))
         residual = (rows - back).flatten(1)
@@ -104,7 +104,7 @@ class CodedRows(Representation, DifferentiableDetector, Restorer):
         return ((residual**2).mean(1) * distance).clamp(min=SMALLEST).sqrt()
 
     def score(self, rows: np.ndarray) -> np.ndarray:
-        """See `Detector.score`."""
+        """Score rows, shape (n, *shape) to (n,), float64; higher is more anomalous."""
         return in_parts(self.score_tensor, rows, AT_ONCE).astype(np.float64)
 
     def feature_scores(self, rows: np.ndarray) -> np.ndarray:

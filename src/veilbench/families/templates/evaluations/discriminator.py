@@ -192,5 +192,5 @@ def refused(people: np.ndarray, groups: list[np.ndarray], classes: int, samples:
     if not groups:
         return f"{classes} classes need as many people; the test has {len(counts)}"
     if counts.min() <= samples:
-        return f"{samples} samples of each need {samples + 1} impressions; somebody in the test has {counts.min()}"
+        return f"{samples} samples of each need {samples + 1} impressions; a test person has {counts.min()}"
     return ""

@@ -73,5 +73,5 @@ class HashmapServer:
         """
         others = [self.latest[other] for other in sorted(self.latest) if other != client]
         if not others:
-            raise UserError(f"no client but {client} has sent hashmaps: there is nobody to keep away from")
+            raise UserError(f"no client but {client} has sent hashmaps: there are no strangers to learn from")
         return packed(np.concatenate([h for h, _ in others]), np.concatenate([who for _, who in others]))

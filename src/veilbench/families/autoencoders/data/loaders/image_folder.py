@@ -22,7 +22,7 @@ class ImageFolder:
         path: the folder.
         size: each image's largest centred square is resized to this many pixels on each side; None: images stay as
             they are and must have one size.
-        grey: one channel instead of red, green and blue.
+        grey: whether to convert colour images to one channel.
     """
 
     def __init__(self, path: str, size: Side | None = None, grey: bool = False) -> None:

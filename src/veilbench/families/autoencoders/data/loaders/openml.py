@@ -26,7 +26,7 @@ class OpenML:
         missing_words: as in `TableFile`.
         texts: as in `TableFile`.
         home: the folder of the file `openml_<data_id>.parquet`.
-        seconds: the longest wait for an answer of the network.
+        seconds: time limit for each answer of the network, in seconds.
     """
 
     def __init__(

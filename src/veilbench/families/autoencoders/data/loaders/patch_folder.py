@@ -26,7 +26,7 @@ class PatchFolder:
         size: pixels on each side.
         scales: each image is taken at each of these sizes. What a patch at one scale shows may be in another part of
             the data at a second scale.
-        grey: one channel instead of red, green and blue.
+        grey: whether to convert colour images to one channel.
     """
 
     def __init__(

@@ -32,7 +32,7 @@ class SklearnFetched:
     Args:
         name: which one.
         home: the folder of the file: `<name>.npz` with `X` and `y` for images, `<name>.parquet` for tables.
-        seconds: the longest wait for an answer of the network.
+        seconds: time limit for each answer of the network, in seconds.
     """
 
     def __init__(

@@ -15,7 +15,7 @@ class WholeImages:
 
     Args:
         path: the folder.
-        grey: one channel instead of red, green and blue.
+        grey: whether to convert colour images to one channel.
     """
 
     def __init__(self, path: str, grey: bool = False) -> None:
