@@ -5,8 +5,8 @@ Template Protection Systems" (IEEE TIFS 13(6)), and of Shahreza, Shkel and Marce
 Protected Biometric Templates Using Maximal Leakage" (IEEE TIFS 18); the estimator is not theirs.
 
 Let p_m and p_n be the distributions of mated and non-mated scores, w the odds of a mated pair, and eta(s) the
-probability that a pair with score s is mated. Then D(s) = 2 eta(s) - 1 where this is positive, otherwise 0, and D_sys
-is the mean of D(s) over mated scores. A histogram put into this formula sees differences even between two samples of one
+probability that a pair with score s is mated. Then D(s) = 2 eta(s) - 1 where this is positive, otherwise 0; D_sys is
+the mean of D(s) over mated scores. A histogram put into this formula sees differences even between two samples of one
 distribution: its D_sys is too high, by about 0.1 at 500 scores. Here eta is estimated on some people and applied to
 others. D_sys is the mean of a convex function of eta over all scores, h(eta) = (1 + w) / w * eta * max(2 eta - 1, 0),
 and a convex function lies above its tangents. So for any eta' estimated on other data,

@@ -1,4 +1,4 @@
-"""A code that says everything: the positive control of attacks on codes."""
+"""A code that reveals everything: the positive control of attacks on codes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from veilbench.families.autoencoders.schemes.base import Representation
 
 
 class IdentityCode(Fitted, Representation):
-    """The row itself, laid out flat."""
+    """The code is the row itself, flattened."""
 
     names = ("shape",)
 
@@ -22,7 +22,7 @@ class IdentityCode(Fitted, Representation):
         return {}
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """The shape of a row."""
+        """Return the shape of a row."""
         return {"shape": np.array(rows.shape, np.int64)}
 
     def check(self, row: tuple[int, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Distance from the mean in units of the data's own spread."""
+"""Distance from the mean relative to the data's covariance."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 class Mahalanobis(Fitted, DifferentiableDetector):
-    """The squared Mahalanobis distance under the shrunk covariance of Ledoit and Wolf (2004).
+    """Scores rows by the squared Mahalanobis distance under the shrunk covariance of Ledoit and Wolf (2004).
 
-    The shrinkage keeps the covariance invertible where there are fewer rows than values.
+    The shrinkage keeps the covariance invertible if there are fewer rows than features.
     """
 
     names = ("mean", "precision")
@@ -31,7 +31,7 @@ class Mahalanobis(Fitted, DifferentiableDetector):
         return {}
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """The mean, shape (*shape), and the inverse covariance, shape (features, features)."""
+        """Return the mean, shape (*shape), and the inverse covariance, shape (features, features)."""
         mean, _, precision = ledoit_wolf(flat(rows.train.x))
         return {"mean": mean.reshape(rows.shape), "precision": precision}
 
@@ -50,7 +50,7 @@ class Mahalanobis(Fitted, DifferentiableDetector):
         return np.asarray(flat(self.feature_scores(rows)).sum(1))
 
     def feature_scores(self, rows: np.ndarray) -> np.ndarray:
-        """The terms of the sum over features; a term can be negative where features are correlated."""
+        """Return the terms of the sum over features; a term can be negative if features are correlated."""
         centred = flat(rows - self["mean"])
         return np.asarray(centred * (centred @ self["precision"])).reshape(rows.shape)
 

@@ -1,4 +1,4 @@
-"""A detector that looks along one direction alone, and is known to be evaded by a small step."""
+"""A detector that measures a single direction, and is known to be evaded by a small step."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from veilbench.families.autoencoders.schemes.base import DifferentiableDetector
 if TYPE_CHECKING:
     from torch import Tensor
 
-STILL = 1e-6  # of the largest variance: a direction below it does not vary at all
+STILL = 1e-6  # share of the largest variance below which a direction counts as constant
 
 
 class MinorComponent(Fitted, DifferentiableDetector):
-    """Distance from the mean along the direction in which the training rows vary least, but do vary.
+    """Scores rows by their distance from the mean along the direction in which the training rows vary least.
 
-    The last of the minor components of Shyu et al. (2003), which catch rows that break a correlation. Whom it catches
-    is hidden by a step along that one direction, of a size that is small among normal rows, whatever else is odd: this
-    is the positive control of evasion.
+    Constant directions are left out. The direction is the last of the minor components of Shyu et al. (2003), which
+    detect rows that violate a correlation. An anomaly that it catches is hidden by a step along this one direction, of
+    a
+    size that is small among normal rows, whatever else is anomalous: this is the positive control of evasion.
     """
 
     names = ("mean", "direction")
@@ -34,7 +35,7 @@ class MinorComponent(Fitted, DifferentiableDetector):
         return {}
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """The mean, shape (*shape), and the direction, shape (features,), of length 1.
+        """Return the mean, shape (*shape), and the direction, shape (features,), of length 1.
 
         Raises:
             UserError: the training rows do not vary.

@@ -1,4 +1,4 @@
-"""Distance to the training rows nearby."""
+"""Distance to the nearest training rows."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from veilbench.families.autoencoders.schemes.base import Detector
 
 
 class NearestNeighbours(Fitted, Detector):
-    """The Euclidean distance to the k-th nearest training row (Ramaswamy et al. 2000).
+    """Scores rows by the Euclidean distance to the k-th nearest training row (Ramaswamy et al. 2000).
 
-    It keeps the training rows as they are: who has the model has the data. A training row is its own first neighbour.
+    It stores the training rows unchanged, so the model reveals the data. A training row is its own first neighbour.
 
     Args:
-        k: which neighbour.
+        k: rank of the neighbour whose distance counts.
     """
 
     names = ("rows",)
@@ -34,7 +34,7 @@ class NearestNeighbours(Fitted, Detector):
         return {"k": self.k}
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """The training rows, shape (n, *shape)."""
+        """Return the training rows, shape (n, *shape)."""
         if self.k > len(rows.train):
             raise UserError(f"k={self.k} neighbours need as many training rows; there are {len(rows.train)}")
         return {"rows": rows.train.x}

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 class Pca(Fitted, Representation, DifferentiableDetector):
-    """The training rows' first principal components; a row's score is its mean squared reconstruction error.
+    """Encodes rows by the first principal components; a row's score is its mean squared reconstruction error.
 
-    No other linear code of the same size gives the training rows back with less squared error.
+    No other linear code of the same size reconstructs the training rows with a lower squared error.
 
     Args:
-        code: components.
+        code: number of components.
     """
 
     names = ("mean", "components")
@@ -38,7 +38,7 @@ class Pca(Fitted, Representation, DifferentiableDetector):
         return {"code": self.code}
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """The mean, shape (*shape), and the components, shape (code, features)."""
+        """Return the mean, shape (*shape), and the components, shape (code, features)."""
         from sklearn.decomposition import PCA
 
         x = flat(rows.train.x)
@@ -70,7 +70,7 @@ class Pca(Fitted, Representation, DifferentiableDetector):
         return np.asarray(flat(self.feature_scores(rows)).sum(1))
 
     def feature_scores(self, rows: np.ndarray) -> np.ndarray:
-        """Squared errors over the number of values, so that they add up to the score."""
+        """Return squared errors divided by the number of values, which add up to the score."""
         return np.asarray((rows - self._decoded(self._codes(rows))) ** 2 / self["mean"].size)
 
     def score_tensor(self, rows: Tensor) -> Tensor:

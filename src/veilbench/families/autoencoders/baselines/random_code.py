@@ -1,4 +1,4 @@
-"""A code that says nothing: the negative control of attacks on codes."""
+"""A code that reveals nothing: the negative control of attacks on codes."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ KEY_BYTES = 32
 
 
 class RandomCode(Fitted, Representation):
-    """Standard normal noise for a code, and the mean training row for every code.
+    """The code is standard normal noise, and every code decodes to the mean training row.
 
-    The noise is a keyed hash of the row (SHAKE-256), so that a row has one code however often it is asked for, as
-    with an encoder. Nothing about a new row can be learned from its code; that two rows are equal does show.
+    The noise is a keyed hash of the row (SHAKE-256), so a row always has the same code, as with an encoder. Nothing
+    about
+    a new row can be learned from its code, except that two rows are equal.
 
     Args:
-        code: values of the code.
+        code: length of the code.
     """
 
     names = ("key", "mean")
@@ -38,7 +39,7 @@ class RandomCode(Fitted, Representation):
         return {"code": self.code}
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """A key, shape (32,), uint8, and the mean training row, shape (*shape)."""
+        """Return a key, shape (32,), uint8, and the mean training row, shape (*shape)."""
         return {"key": np.frombuffer(rng.bytes(KEY_BYTES), np.uint8), "mean": rows.train.x.mean(0)}
 
     def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:

@@ -1,4 +1,4 @@
-"""Restoration that prefers flat areas with sharp edges."""
+"""Restoration that favours flat areas with sharp edges."""
 
 from __future__ import annotations
 

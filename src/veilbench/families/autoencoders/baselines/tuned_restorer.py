@@ -1,4 +1,4 @@
-"""What the classical restorers share: one strength, chosen on validation images."""
+"""Base class of classical restorers with one strength, chosen on validation images."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from veilbench.bench.checked_arrays import require_array
 from veilbench.families.autoencoders.baselines.image_restorer import ImageRestorer
 from veilbench.families.autoencoders.data.rows import Rows
 
-TRIED_ON = 24  # validation images, at most
+TRIED_ON = 24  # maximum number of validation images
 
 
 class TunedRestorer(ImageRestorer):
-    """A restorer with one setting, the one of a few that errs least on validation images that it spoils itself."""
+    """A restorer with one setting, chosen among `factors` by the error on validation images that it corrupts itself."""
 
     names = ("strength",)
-    factors: tuple[float, ...]  # of the unit, tried in turn
+    factors: tuple[float, ...]  # candidate strengths, as multiples of the unit
 
     @abstractmethod
     def one(self, image: np.ndarray, strength: float) -> np.ndarray:
-        """One image restored, shape (c, h, w); the result may lack a single channel's axis."""
+        """Restore one image, shape (c, h, w); the result may lack the axis of a single channel."""
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """The strength, shape (1,)."""
+        """Return the strength, shape (1,)."""
         clean = rows.validation.x[:TRIED_ON]
         seen = self.spoiled(clean, rng)
         tried = [self.unit() * factor for factor in self.factors]

@@ -1,4 +1,4 @@
-"""Deblurring frequency by frequency."""
+"""Deblurring in the frequency domain."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from veilbench.families.autoencoders.baselines.tuned_restorer import TunedRestor
 class WienerDeconvolution(TunedRestorer, CorruptionRestorer):
     """Wiener-Hunt deconvolution (Hunt 1971), from scikit-image, with the true kernel.
 
-    The weight of its smoothness is the strength. Beyond the border the image is mirrored, which is not quite what the
-    blur took it for.
+    The weight of the smoothness term is the strength. At the border the image is mirrored, which is not exactly what
+    the
+    blur assumes.
 
     Args:
         corruption: blur to undo.
@@ -28,5 +29,5 @@ class WienerDeconvolution(TunedRestorer, CorruptionRestorer):
         from skimage.restoration import wiener
 
         psf, (high, wide) = kernel(self.corruption), image.shape[1:]
-        wider = [np.pad(x, ((0, high), (0, wide)), "symmetric").astype(np.float64) for x in image]  # no jump anywhere
+        wider = [np.pad(x, ((0, high), (0, wide)), "symmetric").astype(np.float64) for x in image]  # no jumps
         return np.stack([wiener(x, psf, strength, clip=False)[:high, :wide] for x in wider])

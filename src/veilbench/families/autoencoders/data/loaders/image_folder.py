@@ -13,15 +13,16 @@ from veilbench.images.image_file import SUFFIXES, children, image, images_in, of
 
 
 class ImageFolder:
-    """Images as `folder/label/image.png`, or as `folder/image.png` without classes; png, jpg, bmp, tif, pgm or ppm.
+    """Reads `folder/label/image.png`, or `folder/image.png` without classes; png, jpg, bmp, tif, pgm or ppm.
 
-    How they are read says `images.image_file.image`. Other files are left out, and counted in the notes. Everything is
-    held in memory.
+    The function `images.image_file.image` reads the files. Other files are left out, and counted in the notes. All
+    images
+    are held in memory.
 
     Args:
-        path: the folder.
-        size: each image's largest centred square is resized to this many pixels on each side; None: images stay as
-            they are and must have one size.
+        path: folder of the images.
+        size: side in pixels to which each image's largest central square is resized; None keeps the images, which must
+            then have one size.
         grey: whether to convert colour images to one channel.
     """
 
@@ -29,7 +30,7 @@ class ImageFolder:
         self.path, self.size, self.grey = path, size, grey
 
     def read(self, rng: np.random.Generator) -> Raw:
-        """All images, (n, channels, height, width) in [0, 1], in the natural order of their names.
+        """Read all images, shape (n, channels, height, width), in [0, 1], in the natural order of their names.
 
         Raises:
             UserError: there are no images, one cannot be read, or their sizes differ.
