@@ -21,7 +21,7 @@ class Case(ABC):
     """Rows on one side of a decision that the attacker wants on the other side.
 
     Attributes:
-        rows: shape (n, *shape), float32.
+        rows: rows to move, shape (n, *shape), float32.
         reach: unit of the budgets, shape (n,): how far each row may be moved at a budget of 1.
     """
 
@@ -72,7 +72,7 @@ def climb(
         rng: source of the random numbers of the search.
 
     Returns:
-        Shape (budgets, rows), bool.
+        Success of each row at each budget, shape (budgets, rows), bool.
     """
     across = np.zeros((len(budgets), len(case.rows)), bool)
     for place, budget in enumerate(budgets):

@@ -92,8 +92,8 @@ class MovingAttack(Attack[S, D]):
                 found.notes += self._doubts(name, case, crossed, box, device, rng)
             if not white and name == next(iter(self.labels)):
                 found.notes.append(f"{self._blind(crossed)}: {NO_GRADIENT.format(type(subject).__name__)}.")
-        if nobody := list(self.labels.values())[len(sides) :]:
-            found.notes.append(f"There are no rows to attack for: {', '.join(nobody)}.")
+        if missing := list(self.labels.values())[len(sides) :]:
+            found.notes.append(f"There are no rows to attack for: {', '.join(missing)}.")
         return found
 
     def _blind(self, crossed: dict[str, np.ndarray]) -> str:

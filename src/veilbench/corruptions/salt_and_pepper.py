@@ -1,4 +1,4 @@
-"""Black and white pixels."""
+"""Salt-and-pepper noise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small rotations and shifts."""
+"""Small random rotations and shifts."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def epsilon_at_least(
         confidence: confidence level of the bound, in (0, 1).
 
     Raises:
-        ValueError: fewer than two scores of a kind, a score that is not finite, or a delta outside [0, 1).
+        ValueError: there are fewer than two scores of a kind, a score is not finite, or `delta` is outside [0, 1).
     """
     if not 0 <= delta < 1:
         raise ValueError(f"delta={delta} must be in [0, 1)")

@@ -139,7 +139,7 @@ def tmr_at_fmr(comparisons: Comparisons, fmr: float) -> OperatingPoint:
 def ranks(similarities: np.ndarray, probes: np.ndarray, enrolled: np.ndarray) -> np.ndarray:
     """Return the rank of each probe's own identity, from 1; shape (probes,), int64.
 
-    An identity counts by its best template. Equal scores count against the probe, so that a constant score ranks last.
+    An identity is ranked by its best template. Ties count against the probe, so a constant score ranks last.
 
     Args:
         similarities: similarity of each probe with each enrolled template, shape (probes, templates).
@@ -176,7 +176,8 @@ def bootstrap(
 ) -> list[Metric]:
     """Compute statistics with percentile intervals of a bootstrap over identities and all their comparisons.
 
-    An identity drawn a times and another drawn b times are compared a * b times; an identity with itself a times.
+    If one identity is drawn a times and another b times, their comparisons count a * b times; an identity's own count a
+    times.
     """
     sorted_ones = comparisons.ascending()
     people, where = np.unique(np.r_[sorted_ones.first, sorted_ones.second], return_inverse=True)

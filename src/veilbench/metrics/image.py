@@ -15,7 +15,7 @@ def psnr(images: np.ndarray, others: np.ndarray) -> np.ndarray:
         others: images to compare with, of the same shape.
 
     Returns:
-        Shape (n,), float64.
+        The ratio of each pair, shape (n,), float64.
     """
     return decibels(squared_errors(images, others))
 
@@ -39,7 +39,7 @@ def ssim(images: np.ndarray, others: np.ndarray) -> np.ndarray:
     The window is uniform with 7 x 7 pixels; on smaller images the largest odd size that fits.
 
     Returns:
-        Shape (n,), float64.
+        The similarity of each pair, shape (n,), float64.
 
     Raises:
         ValueError: the images are smaller than 3 x 3 pixels.

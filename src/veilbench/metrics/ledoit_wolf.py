@@ -19,7 +19,7 @@ def ledoit_wolf(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         rows: data, shape (n, p), n > 0.
 
     Returns:
-        Shapes (p,), (p, p) and (p, p).
+        Mean, covariance and inverse covariance, shapes (p,), (p, p) and (p, p).
     """
     import torch
 

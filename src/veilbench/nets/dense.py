@@ -71,7 +71,7 @@ class Dense:
             outputs: encoder outputs per unit of the code; 2 for a mean and a deviation.
 
         Returns:
-            Modules from (n, *shape) to (n, code * outputs) and from (n, code) to (n, *shape).
+            The encoder, from (n, *shape) to (n, code * outputs), and the decoder, from (n, code) to (n, *shape).
 
         Raises:
             UserError: the weights do not fit into memory.

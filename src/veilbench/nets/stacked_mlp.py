@@ -12,9 +12,10 @@ from veilbench.bench.limits import require_weights
 
 
 class StackedMLP(nn.Module):
-    """M fully connected networks of the same widths with LeakyReLU after every layer, the last one too.
+    """M fully connected networks of the same widths, with LeakyReLU after every layer including the last.
 
-    One batched matrix product per layer serves all members: 64 members cost about 9 times one, not 64 times.
+    One batched matrix product per layer serves all networks: 64 networks cost about 9 times as much as one, not 64
+    times.
 
     Args:
         widths: units of each layer, from input to output.

@@ -1,4 +1,4 @@
-"""The simplest anomaly score: how large a row is."""
+"""The simplest anomaly score: the norm of a row."""
 
 from __future__ import annotations
 

@@ -36,7 +36,9 @@ class NearestNeighbours(Fitted, Detector):
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Return the training rows, shape (n, *shape)."""
         if self.k > len(rows.train):
-            raise UserError(f"k={self.k} neighbours need as many training rows; there are {len(rows.train)}")
+            raise UserError(
+                f"k={self.k} neighbours need at least that number of training rows; there are {len(rows.train)}"
+            )
         return {"rows": rows.train.x}
 
     def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:

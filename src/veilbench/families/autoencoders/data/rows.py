@@ -105,7 +105,7 @@ class RowsData(DataSet):
         """Read or generate the rows, and write rows.safetensors and about.json.
 
         Raises:
-            UserError: the rows cannot be used as they are; the line says which and why.
+            UserError: the rows cannot be used; the message says which and why.
         """
         rng = np.random.default_rng(self.seed)
         raw = checked(self.source.read(rng))

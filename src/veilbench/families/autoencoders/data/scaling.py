@@ -85,10 +85,10 @@ def apart(
         y: labels of each part's rows, shape (n,).
         notes: notes to extend by the number of removed rows.
     """
-    told: list[str] = []
+    dropped: list[str] = []
     part = np.repeat(np.arange(len(x)), [len(rows) for rows in x])
-    kept = distinct(np.concatenate(x), np.concatenate(y), told)
-    notes += [f"rounded to float32: {note}" for note in told]
+    kept = distinct(np.concatenate(x), np.concatenate(y), dropped)
+    notes += [f"rounded to float32: {note}" for note in dropped]
     if len(kept) == len(part):
         return list(x), list(y)
     first = np.cumsum([0, *(len(rows) for rows in x)])

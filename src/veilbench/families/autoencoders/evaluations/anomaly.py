@@ -54,7 +54,7 @@ class Anomaly(Evaluation):
         """Run the evaluation and return its findings.
 
         Raises:
-            NotImplementedError: the model scores nothing, or the data have no anomalies.
+            NotImplementedError: the model is not a detector, or the data have no anomalies.
             UserError: the scores are constant or not finite.
         """
         if not isinstance(subject, Detector):

@@ -1,4 +1,4 @@
-"""How much of a row survives the code?"""
+"""How well can rows be reconstructed from their codes?"""
 
 from __future__ import annotations
 

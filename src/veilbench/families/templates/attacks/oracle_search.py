@@ -75,7 +75,7 @@ def evolved(
         found = answers(space.images(tried.astype(np.float32)))
         order = np.argsort(-found, axis=1, kind="stable")[:, :better]
         chosen = np.take_along_axis(tried, order[:, :, None], 1)
-        told = (found.max(1) > found.min(1))[:, None]  # if all answers are equal, nothing was learned
-        places = np.where(told, (weights[None, :, None] * chosen).sum(1), places)
+        informative = (found.max(1) > found.min(1))[:, None]  # if all answers are equal, nothing was learned
+        places = np.where(informative, (weights[None, :, None] * chosen).sum(1), places)
         step *= SHRINK
     return np.asarray(places, np.float32)

@@ -136,7 +136,7 @@ class IdentitiesData(DataSet):
         """Read or generate the images, and write identities.safetensors and about.json.
 
         Raises:
-            UserError: the images cannot be used as they are; the line says which and why.
+            UserError: the images cannot be used; the message says which and why.
         """
         raw = self.read()
         checked(raw)
@@ -205,7 +205,7 @@ def _part(arrays: Mapping[str, np.ndarray], name: str, words: Mapping[str, Seque
         words: maps an attribute's name to the words for its labels.
 
     Raises:
-        ValueError: the arrays are not what `prepare` writes.
+        ValueError: the arrays are not as `prepare` writes them.
     """
     images = require_array(arrays, f"{name}.images", np.uint8, (None, 1, None, None))
     if not images.size:
@@ -243,7 +243,8 @@ def checked(raw: RawIdentities) -> None:
     """Reject images that cannot be compared.
 
     Raises:
-        UserError: wrong shapes, numbers that are not whole or below 0, attributes without words, or an image without
+        UserError: there are wrong shapes, identities or labels that are not integers from 0, attributes without words,
+        or blank images.
             any contrast.
     """
     if raw.images.ndim != 4 or raw.images.shape[1] != 1 or raw.images.dtype != np.uint8 or not len(raw.images):

@@ -190,7 +190,7 @@ def refused(people: np.ndarray, groups: list[np.ndarray], classes: int, samples:
     """Return why a setting cannot be measured; empty if it can."""
     counts = np.unique(people, return_counts=True)[1]
     if not groups:
-        return f"{classes} classes need as many people; the test has {len(counts)}"
+        return f"{classes} classes need {classes} people; the test has {len(counts)}"
     if counts.min() <= samples:
         return f"{samples} samples of each need {samples + 1} impressions; a test person has {counts.min()}"
     return ""

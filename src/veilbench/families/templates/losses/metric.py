@@ -21,7 +21,7 @@ def metric_loss(
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """Return a loss of codes, shape (n, d), and their identities, shape (n,).
 
-    All but `contrastive` are those of pytorch-metric-learning. `arcface` is a module with weights of its own.
+    All except for `contrastive` are from pytorch-metric-learning. `arcface` is a module with weights of its own.
 
     Args:
         name: name of the loss, one of `NAMES`.

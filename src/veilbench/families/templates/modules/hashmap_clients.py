@@ -72,7 +72,7 @@ class Client:
 
 
 class HashmapClients(Trainable):
-    """Trains one encoder per client, by the protocol of `training.clients`.
+    """Trains one encoder per client, by the source system's protocol, which `training.clients` runs.
 
     Args:
         clients: number of clients, among which the training identities are split.

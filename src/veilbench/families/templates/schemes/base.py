@@ -81,7 +81,7 @@ class TemplateScheme(Subject):
             keys: key of each row, shape (n,), uint64.
 
         Raises:
-            ValueError: not one key for each row.
+            ValueError: there is not exactly one key per row.
         """
         if keys.shape != (len(features),):
             raise ValueError(f"keys of shape {keys.shape} for {len(features)} rows of features")

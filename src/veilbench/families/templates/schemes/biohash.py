@@ -20,7 +20,7 @@ class Biohash(BinaryScheme, LinearScheme):
     """Signs of inner products with a user's orthonormal vectors (Teoh, Ngo and Goh 2004, "Biohashing: two factor
     authentication featuring fingerprint data and tokenised random number").
 
-    A bit is 1 where the product is above the threshold.
+    A bit is 1 if the product is above the threshold.
 
     Args:
         extractor: maps images to feature vectors.

@@ -149,7 +149,7 @@ def orientations(images: np.ndarray, grid: int) -> np.ndarray:
 
 
 def orientations_tensor(images: Tensor, grid: int) -> Tensor:
-    """`orientations` on tensors, shape (n, h, w) to (n, 2, grid, grid)."""
+    """Compute `orientations` on tensors, shape (n, h, w) to (n, 2, grid, grid)."""
     import torch
 
     down, right = torch.gradient(images, dim=(1, 2))

@@ -15,11 +15,11 @@ class MlpHash(BinaryScheme):
     """A user's random perceptron, and signs (Shahreza, Hahn and Marcel 2022, "MLP-Hash: protecting face templates via
     hashing of randomized multi-layer perceptron").
 
-    Each layer is a random orthonormal matrix and an activation; the last one is cut at a threshold into bits. The paper
-    was not at hand to check which activation it takes. It is the hyperbolic tangent here, a choice of this
-    implementation (another public one takes rectifiers in all layers and the mean of the last products as the
-    threshold); around 0, where a unit vector's products lie, it is nearly linear, so that `gain` says how far from
-    linear the layers are.
+    Each layer is a random orthonormal matrix and an activation; the outputs of the last one are thresholded to bits. We
+    had no access to the paper to check which activation it uses. This implementation uses the hyperbolic tangent
+    (another
+    public one uses rectifiers in all layers and the mean of the last products as the threshold); around 0, where a unit
+    vector's products lie, it is nearly linear, so `gain` determines how far the layers are from linear.
 
     Args:
         extractor: maps images to feature vectors.

@@ -45,7 +45,7 @@ class Opened:
         what: inputs to read.
 
     Raises:
-        UserError: a file cannot be used, they do not belong together, or no threshold is known.
+        UserError: a file cannot be used, the files do not belong together, or no threshold is known.
     """
 
     def __init__(self, what: Presented) -> None:

@@ -46,9 +46,9 @@ class TemplateStore:
     @classmethod
     def empty(cls, model: str, scheme: str, size: tuple[int, int], packing: Packing, name: str) -> TemplateStore:
         """Create a store without templates."""
-        nobody = np.empty(0, np.int32)
+        indices = np.empty(0, np.int32)
         rows = np.empty((0, packing.columns), packing.dtype)
-        return cls(name, model, scheme, size, packing, (), (), rows, nobody, nobody)
+        return cls(name, model, scheme, size, packing, (), (), rows, indices, indices)
 
     def __len__(self) -> int:
         return len(self.templates)

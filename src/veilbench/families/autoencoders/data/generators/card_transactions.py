@@ -28,7 +28,7 @@ class CardTransactions:
     - cloned: 1 to 3 within 12 hours at any time of the day, far away and abroad, cash and travel;
     - taken over: a single one online, at the holder's own hours, somewhat higher: hard to distinguish from normal.
 
-    The columns: `amount` (natural logarithm), `amount_over_habit` (less the holder's mean), `hour_sin`, `hour_cos`,
+    The columns: `amount` (natural logarithm), `amount_over_habit` (minus the holder's mean), `hour_sin`, `hour_cos`,
     `hour_off_habit` (hours from the favourite one, 0 to 12), `distance` (log(1 + km from home), 0 online), `foreign`,
     `online`, `since_last` (log(1 + hours since the card's last payment), a month for the first one), `last_day` (the
     card's payments in the preceding 24 hours), and `category=...`, 0 or 1 each. The habits are the model's parameters,

@@ -47,7 +47,9 @@ class ImageFolder:
         folders = [child for child in children(root) if child.is_dir()]
         by_label = {folder.name: found for folder in folders if (found := images_in(folder, notes))}
         if flat and by_label:
-            raise UserError(f"{root} holds images such as {flat[0].name} beside folders of images; one or the other")
+            raise UserError(
+                f"{root} holds both images such as {flat[0].name} and folders of images; use one of the two"
+            )
         if not flat and not by_label:
             raise UserError(
                 f"{root} holds no images; {', '.join(SUFFIXES)} are read, in it or in a folder for each label"

@@ -18,9 +18,9 @@ HIGHEST = 5
 class MovieLens:
     """Reads ratings of MovieLens 100K (Harper and Konstan 2015): lines of user, item, rating and time, tab-separated.
 
-    A row is a person: 1 for each film that the person rated `liked_from` or higher, 0 for films rated lower and for
-    films not rated at all. A film is called item_<number>, as in the file. Where a person rated a film twice, the
-    later line counts. There are no classes.
+    A row is a person, with 1 for each film rated `liked_from` or higher, and 0 for films rated lower or not at all. A
+    film is called item_<number>, as in the file. If a person rated a film twice, the later line counts. There are no
+    classes.
 
     Args:
         path: path of the file.

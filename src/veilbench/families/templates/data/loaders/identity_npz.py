@@ -1,4 +1,4 @@
-"""Images and identities from an .npz file."""
+"""Images and identities from a .npz file."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Orientation and period of a finger's ridges.
 
 Orientations follow the zero-pole model (Sherlock and Monro 1993, "A model for interpreting fingerprint topology"):
-half the sum of the angles as seen from the loops' centres (cores), less those as seen from the triangles' (deltas).
+half the sum of the angles to the loops' centres (cores), minus those to the triangles' centres (deltas).
 """
 
 from __future__ import annotations
