@@ -1,1 +1,1 @@
-"""What attacks of several families are made of: inverters, gradient attacks, checks of gradients."""
+"""Building blocks of attacks in several families: inverters, adversarial attacks, gradient checks."""

@@ -1,4 +1,4 @@
-"""Rows that are to be moved to where a decision changes, and who got there."""
+"""Evasion tasks: rows to move across a decision boundary, and which of them got there."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Search = Callable[[Score, Tensor, Tensor, torch.Generator], Tensor]  # score to 
 
 @dataclass(frozen=True)
 class Case(ABC):
-    """Rows on the wrong side of a decision, seen from the attacker.
+    """Rows on one side of a decision that the attacker wants on the other side.
 
     Attributes:
-        rows: shape (n, *shape), float32.
-        reach: the unit of budgets, shape (n,): how far each row may be moved at a budget of 1.
+        rows: rows to move, shape (n, *shape), float32.
+        reach: unit of the budgets, shape (n,): how far each row may be moved at a budget of 1.
     """
 
     rows: np.ndarray
@@ -30,26 +30,26 @@ class Case(ABC):
 
     @abstractmethod
     def score(self, device: torch.device) -> Score:
-        """What is to be lowered, on tensors; without a gradient where there is none."""
+        """Return the score to minimise, a function of tensors; its result has no gradient if the model has none."""
 
     @abstractmethod
     def across(self, moved: np.ndarray) -> np.ndarray:
-        """Whether the decision about each row, so moved, is the wanted one; shape (n,), bool."""
+        """Return whether each moved row now gets the decision that the attacker wants; shape (n,), bool."""
 
     @abstractmethod
     def of(self, rows: np.ndarray) -> Self:
-        """The same case with some of the rows, by a mask of shape (n,)."""
+        """Return the task restricted to some of the rows, selected by a mask of shape (n,)."""
 
     def walked(self, budget: float) -> np.ndarray | None:
-        """Who is across on a way that is known to lead there at a budget of 1; None where no such way is known."""
+        """Return the success of the straight path to the nearest point beyond the boundary; None if none is known."""
         return None
 
     def stand_in(self) -> Case | None:
-        """The same rows with a score that has gradients, learned from the true one's answers; None: there is none."""
+        """Return the same rows with a differentiable surrogate, fitted to answers of the score, if any."""
         return None
 
     def crossed(self, search: Search, budget: float, device: torch.device, rng: np.random.Generator) -> np.ndarray:
-        """Which rows a search moves to where the decision is the wanted one; shape (n,), bool."""
+        """Return which rows a search moves across the boundary within a budget; shape (n,), bool."""
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         rows = torch.from_numpy(self.rows).to(device)
         radii = torch.from_numpy((budget * self.reach).astype(np.float32)).to(device)
@@ -60,17 +60,19 @@ class Case(ABC):
 def climb(
     case: Case, search: Search, budgets: Sequence[float], device: torch.device, rng: np.random.Generator
 ) -> np.ndarray:
-    """Who is across at each budget; whom a smaller budget moved, a larger one need not move again.
+    """Compute the success of a search at each budget.
+
+    A row that succeeds at a smaller budget counts as a success at every larger one, and is not searched again.
 
     Args:
-        case: whom to move.
-        search: how.
-        budgets: ascending.
-        device: where to compute.
-        rng: draws for the search.
+        case: rows to move, and their score.
+        search: search that lowers the score within a radius per row.
+        budgets: budgets in ascending order, in units of `case.reach`.
+        device: torch device to compute on.
+        rng: source of the random numbers of the search.
 
     Returns:
-        Shape (budgets, rows), bool.
+        Success of each row at each budget, shape (budgets, rows), bool.
     """
     across = np.zeros((len(budgets), len(case.rows)), bool)
     for place, budget in enumerate(budgets):

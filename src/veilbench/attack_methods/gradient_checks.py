@@ -1,4 +1,4 @@
-"""Signs that gradients mislead, so that a failed attack says little (Athalye et al. 2018, section 3.1)."""
+"""Checks for masked gradients, after which a failed attack says little (Athalye et al. 2018, section 3.1)."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
     from veilbench.attack_methods.case import Case, Search
 
-NOTICEABLE = 0.05  # a share of the rows below which a difference is not spoken of
+NOTICEABLE = 0.05  # differences below this fraction of the rows are not reported
 
 
 @dataclass(frozen=True)
 class GradientChecks:
-    """Compares searches that should agree.
+    """Compares the success of searches that should agree.
 
     Attributes:
-        label: what the searches tried, for the notes.
-        budgets: ascending.
-        judged: place of the budget where the searches are compared.
-        steps: of the whole descent.
+        label: name of the attack's goal, put before each note.
+        budgets: budgets in ascending order.
+        judged: index of the budget at which the searches are compared.
+        steps: number of steps of the full gradient descent.
     """
 
     label: str
@@ -42,14 +42,14 @@ class GradientChecks:
         device: torch.device,
         rng: np.random.Generator,
     ) -> list[str]:
-        """What is suspicious, one line each.
+        """Return what is suspicious, one note each.
 
         Args:
-            case: the rows and their score.
-            crossed: who was moved, by "gradient" and by "search", shape (budgets, rows).
-            short: a descent of a quarter of the steps.
-            device: where to compute.
-            rng: draws for `short`.
+            case: rows to move, and their score.
+            crossed: success of the searches "gradient" and "search" (without gradients), shape (budgets, rows), bool.
+            short: gradient descent with a quarter of the steps.
+            device: torch device to compute on.
+            rng: source of the random numbers of `short`.
         """
         by_gradient, by_search = crossed["gradient"][self.judged], crossed["search"][self.judged]
         quarter, full = case.crossed(short, self.budgets[self.judged], device, rng).mean(), by_gradient.mean()
@@ -69,7 +69,7 @@ class GradientChecks:
         return [f"{self.label}: {doubt}." for doubt in doubts] + self.of_reach(crossed)
 
     def of_reach(self, crossed: dict[str, np.ndarray]) -> list[str]:
-        """Whether everybody was moved where everybody can be."""
+        """Return a note if the search failed for rows that are known to be within reach, at a budget of 1 or more."""
         reached = crossed["any"][-1].mean()
         if self.budgets[-1] < 1 or reached == 1:
             return []
@@ -80,7 +80,7 @@ class GradientChecks:
 
 
 def zero_gradients(case: Case, device: torch.device) -> float:
-    """The share of rows at which the score has no slope at all."""
+    """Return the share of rows at which the gradient of the score is zero."""
     import torch
 
     _, slope = value_and_gradient(case.score(device), torch.from_numpy(case.rows).to(device))

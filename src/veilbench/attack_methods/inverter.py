@@ -1,4 +1,4 @@
-"""Nets trained by the attacker to turn codes back into rows."""
+"""Networks that an attacker trains to reconstruct rows from codes."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ STEPS_PER_CALL, BATCH = 25, 64
 
 
 class Inverter(pl.LightningModule):
-    """Squared error; keeps the weights that did best on held-out pairs.
+    """Network trained with squared error; keeps the weights with the lowest error on held-out pairs.
 
     Args:
-        codes: numbers in a code.
-        numbers: in a row.
-        net: shape (n, codes) to (n, numbers).
-        held_out: standardised pairs, shape (m, codes + numbers).
-        learning_rate: Adam's.
+        codes: length of a code.
+        numbers: length of a flat row.
+        net: network from codes of shape (n, codes) to rows of shape (n, numbers).
+        held_out: standardised codes and rows side by side, shape (m, codes + numbers).
+        learning_rate: learning rate of Adam.
     """
 
     held_out: Tensor
@@ -40,16 +40,16 @@ class Inverter(pl.LightningModule):
         self.least, self.best = float("inf"), {k: v.clone() for k, v in self.net.state_dict().items()}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam."""
+        """Return Adam with the constructor's learning rate."""
         return torch.optim.Adam(self.parameters(), self.learning_rate, fused=True)
 
     def error(self, pairs: Tensor) -> Tensor:
-        """The mean squared error of pairs, shape (n, codes + numbers)."""
+        """Return the mean squared error of pairs, shape (n, codes + numbers)."""
         codes, rows = torch.split(pairs, [self.codes, self.numbers], 1)
         return nn.functional.mse_loss(self.net(codes), rows)
 
     def training_step(self, batches: Tensor) -> None:
-        """Optimizer steps, one per row: shape (steps, batch, codes + numbers); then a look at the held-out pairs."""
+        """Run one optimizer step per batch, shape (steps, batch, codes + numbers), then evaluate the held-out pairs."""
         optimizer = cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=False))
         for batch in batches:
             optimizer.zero_grad(set_to_none=True)
@@ -71,7 +71,21 @@ def perceptron(
     accelerator: Accelerator,
     rng: np.random.Generator,
 ) -> tuple[Inverse, float]:
-    """Train a perceptron of two hidden layers; arguments and result as of `ridge`."""
+    """Train a perceptron with two hidden layers.
+
+    Args:
+        codes: training codes, shape (n, code).
+        rows: training rows, shape (n, numbers), flat.
+        held_out_codes: codes that choose the best weights, shape (m, code).
+        held_out_rows: rows of these codes, shape (m, numbers), flat.
+        hidden: units of each hidden layer.
+        steps: number of optimizer steps.
+        accelerator: device and trainer settings.
+        rng: source of the first weights and of the batches.
+
+    Returns:
+        The map from codes to rows, and its mean squared error on the held-out rows.
+    """
 
     def build() -> nn.Module:
         layers = (nn.Linear(codes.shape[1], hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU())
@@ -87,17 +101,17 @@ def trained(
     accelerator: Accelerator,
     rng: np.random.Generator,
 ) -> tuple[Inverse, float]:
-    """Train a net.
+    """Train a network on standardised codes and rows.
 
     Args:
-        build: makes it with fresh weights, shape (n, codes) to (n, numbers).
-        pairs: codes, rows, and the held-out ones of both, as `ridge` takes them.
-        steps: of the training.
-        accelerator: where to compute.
-        rng: draws everything.
+        build: returns a network with fresh weights, from shape (n, codes) to (n, numbers).
+        pairs: training codes, training rows, held-out codes and held-out rows; shapes as in `ridge`.
+        steps: number of optimizer steps.
+        accelerator: device and trainer settings.
+        rng: source of the first weights and of the batches.
 
     Returns:
-        As `ridge` does.
+        The map from codes to rows, and its mean squared error on the held-out rows.
     """
     codes, rows, held_out_codes, held_out_rows = pairs
     centre, scale = codes.mean(0), codes.std(0)

@@ -1,4 +1,4 @@
-"""How well scores tell members from others, as findings."""
+"""Findings about how well scores separate members from non-members."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ RATES = {"0.1_percent": 0.001, "1_percent": 0.01}
 
 
 def report(found: Findings, name: str, members: np.ndarray, others: np.ndarray, rng: np.random.Generator) -> None:
-    """Add the gain, 2 AUROC - 1, and everything around it; higher scores stand for members.
+    """Add the gain 2 AUROC - 1, the rates behind it and the ROC curve; higher scores stand for members.
 
     Args:
-        found: is added to; its gain is replaced.
-        name: of the attack.
-        members: their scores, shape (n,).
-        others: shape (m,).
-        rng: resamples.
+        found: findings to extend; their gain is replaced.
+        name: name of the attack, a prefix of the metrics.
+        members: scores of members, shape (n,).
+        others: scores of non-members, shape (m,).
+        rng: source of the bootstrap samples.
     """
     area = auroc_interval(members, others, rng, CONFIDENCE)
     found.gain = Metric(2 * area.value - 1, 2 * area.low - 1, 2 * area.high - 1, area.n, area.interval)

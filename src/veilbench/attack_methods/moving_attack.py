@@ -1,4 +1,4 @@
-"""What attacks share that move rows across a decision: searches with and without gradients, noise, and their doubts."""
+"""Evasion attacks: searches with and without gradients, random noise to compare with, and gradient checks."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ if TYPE_CHECKING:
     from veilbench.attack_methods.pgd import Box
 
 NO_GRADIENT = "{} has no gradient, or the threat model does not grant what it takes"
-NOISE_TRIALS = 8  # repetitions of the control, so that chance is known better than what is compared with it
+NOISE_TRIALS = 8  # repetitions of the noise, so that chance is known more precisely than the gain
 
 
 class MovingAttack(Attack[S, D]):
-    """Moves rows within balls, by gradients and without, and counts whom the subject then decides about as wanted.
+    """Searches for adversarial examples within a norm ball, with and without gradients, and reports the success rate.
 
-    The gain is the share of the first kind of rows moved across at the budget `judged_at`, by any of the searches,
-    above what as many draws of random noise as there are restarts move. The negative control, where none is given, is
-    the subject itself met with noise alone; it is made anew for each subject.
+    The gain is the share of rows of the first kind that any search moves across the boundary at the budget `judged_at`,
+    above the share that random noise moves with `restarts` draws. If no negative control is given, it is the attacked
+    model itself with random noise in place of the searches, repeated for each model.
 
     Args:
-        threat: needs `score_queries`.
-        positive: see `Attack`.
-        negative: see above.
-        norm: of the changes.
-        budgets: of the curve.
-        steps: of each descent by gradients.
-        restarts: descents, the first from the row itself, the others from random places in its ball.
-        queries: of the search without gradients.
-        judged_at: the budget of the gain, one of `budgets`.
-        broken_at: see `Attack`.
+        threat: threat model; needs `score_queries`.
+        positive: positive control: a model that the attack must break.
+        negative: negative control: a model that the attack must not beat; None compares noise with noise.
+        norm: norm of the perturbation, "l2" or "linf".
+        budgets: perturbation budgets of the success curve, relative to each row's `reach`.
+        steps: steps of each gradient descent.
+        restarts: gradient descents per row: the first from the row itself, the others from random points in its ball.
+        queries: score queries of the search without gradients.
+        judged_at: budget at which the gain is measured, one of `budgets`.
+        broken_at: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
 
-    labels: ClassVar[dict[str, str]]  # kind of rows -> what a figure calls those moved; the first one's make the gain
-    unit: ClassVar[str]  # of budgets, for the figures
+    labels: ClassVar[dict[str, str]]  # kind of rows -> label in figures; the first kind determines the gain
+    unit: ClassVar[str]  # unit of the budgets, for the figures
 
     def __init__(
         self,
@@ -69,18 +69,18 @@ class MovingAttack(Attack[S, D]):
 
     @abstractmethod
     def cases(self, subject: S, data: D, rng: np.random.Generator) -> Sequence[Case]:
-        """Whom to move, one case for each of `labels`; fewer where nobody is there to move for the last ones."""
+        """Return one task for each of `labels`; fewer if there are no rows for the last ones."""
 
     @abstractmethod
     def box(self, data: D) -> Box:
-        """Values allowed in a row."""
+        """Return the smallest and largest value allowed in a row, or None."""
 
     @abstractmethod
     def white_box(self, subject: S) -> bool:
-        """Whether the subject has gradients, and the threat model grants what they take."""
+        """Return whether the model is differentiable and the threat model grants access to its gradients."""
 
     def run(self, subject: S, data: D, accelerator: Accelerator, rng: np.random.Generator, control: bool) -> Findings:
-        """See `Attack.run`; a control moves the first kind of rows only, with the budgets up to `judged_at`."""
+        """Run the attack; a control uses only the first kind of rows and the budgets up to `judged_at`."""
         self.threat.require("score_queries")
         device, box, white = accelerator.device(), self.box(data), self.white_box(subject)
         found = Findings(f"{self.title} ({self.norm})")
@@ -92,15 +92,15 @@ class MovingAttack(Attack[S, D]):
                 found.notes += self._doubts(name, case, crossed, box, device, rng)
             if not white and name == next(iter(self.labels)):
                 found.notes.append(f"{self._blind(crossed)}: {NO_GRADIENT.format(type(subject).__name__)}.")
-        if nobody := list(self.labels.values())[len(sides) :]:
-            found.notes.append(f"There is nobody to move for: {', '.join(nobody)}.")
+        if missing := list(self.labels.values())[len(sides) :]:
+            found.notes.append(f"There are no rows to attack for: {', '.join(missing)}.")
         return found
 
     def _blind(self, crossed: dict[str, np.ndarray]) -> str:
         return "Gradients of a stand-in only" if "stand-in" in crossed else "Search without gradients only"
 
     def _own_control(self, subject: S, data: D, trainer: Accelerator, seed: np.random.SeedSequence) -> Control:
-        """Noise against noise, on the subject itself."""
+        """Compare noise with noise on the attacked model itself."""
         from veilbench.attack_methods.case import climb
 
         rng, device, box = np.random.default_rng(seed), trainer.device(), self.box(data)
@@ -125,7 +125,7 @@ class MovingAttack(Attack[S, D]):
     def _chance(
         self, case: Case, box: Box, device: torch.device, rng: np.random.Generator, control: bool
     ) -> np.ndarray:
-        """Each row's chance to be moved across by noise at each budget, shape (budgets, rows)."""
+        """Return each row's probability of success with random noise at each budget, shape (budgets, rows)."""
         from veilbench.attack_methods.case import climb
 
         trials = [climb(case, self._noise(box), self._budgets(control), device, rng) for _ in range(NOISE_TRIALS)]
@@ -134,7 +134,7 @@ class MovingAttack(Attack[S, D]):
     def _crossed(
         self, case: Case, box: Box, device: torch.device, rng: np.random.Generator, control: bool, white: bool
     ) -> dict[str, np.ndarray]:
-        """For each search who is across at a budget or a smaller one, shape (budgets, rows)."""
+        """Return the success of each search at each budget or a smaller one, shape (budgets, rows)."""
         from veilbench.attack_methods.case import climb
         from veilbench.attack_methods.square import square
 
@@ -156,7 +156,9 @@ class MovingAttack(Attack[S, D]):
     def _gain(self, crossed: np.ndarray, chances: np.ndarray) -> Metric:
         measured, chance = proportion(int(crossed.sum()), len(crossed), CONFIDENCE), float(chances.mean())
         return (
-            above_chance(measured, chance) if chance < 1 else Metric(0.0, 0.0, 0.0, len(crossed), "noise does it all")
+            above_chance(measured, chance)
+            if chance < 1
+            else Metric(0.0, 0.0, 0.0, len(crossed), "noise reaches all rows")
         )
 
     def _report(self, found: Findings, name: str, case: Case, crossed: dict[str, np.ndarray]) -> None:

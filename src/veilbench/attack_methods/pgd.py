@@ -1,4 +1,4 @@
-"""Projected gradient descent on a score, within a ball about each row (Madry et al. 2018, section 2.1)."""
+"""Projected gradient descent on a score, within a norm ball around each row (Madry et al. 2018, section 2.1)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from veilbench.metrics.nearest import Norm
 
 Score = Callable[[Tensor], Tensor]
 Box = tuple[float, float] | None
-STEP = 2.5  # the steps together are this many radii long, so that every place in the ball is within reach
+STEP = 2.5  # total length of the steps in radii: enough to reach every point of the ball
 
 
 def pgd(
@@ -24,24 +24,27 @@ def pgd(
     generator: torch.Generator,
     box: Box = None,
 ) -> Tensor:
-    """The rows of the lowest score that were met on the way down, all rows at once, each in its own ball.
+    """Minimise a score by projected gradient descent, for all rows at once, each in its own ball.
 
     Args:
-        score: shape (n, *shape) to (n,), to be lowered.
+        score: score to minimise, shape (n, *shape) to (n,).
         rows: centres of the balls, shape (n, *shape).
-        radii: of the balls, shape (n,).
-        norm: of the balls and of the steps: "l2" steps along the gradient, "linf" along its signs.
-        steps: of each descent.
-        restarts: descents, the first from the row itself, the others from anywhere in its ball.
-        generator: draws the places, on the CPU.
-        box: values allowed in a row; None allows all.
+        radii: radius of each ball, shape (n,).
+        norm: norm of the balls and of the steps: "l2" steps along the gradient, "linf" along its sign.
+        steps: steps of each descent.
+        restarts: descents per row: the first from the row itself, the others from random points in its ball.
+        generator: source of the random starting points, on the CPU.
+        box: smallest and largest value allowed in a row; None allows all.
+
+    Returns:
+            The points with the lowest score met on the way, shape (n, *shape).
     """
     wide = column(radii, rows)
     best, lowest = rows.clone(), torch.full((len(rows),), torch.inf, device=rows.device)
     for restart in range(restarts):
         moved = rows + wide * anywhere(rows, norm, generator) if restart else rows
         moved = projected(moved, rows, wide, norm, box)
-        for step in range(steps + 1):  # the last round looks only
+        for step in range(steps + 1):  # the last round only evaluates
             value, slope = value_and_gradient(score, moved)
             better = value < lowest
             best, lowest = torch.where(column(better, rows), moved, best), torch.where(better, value, lowest)
@@ -54,7 +57,7 @@ def pgd(
 def best_noise(
     score: Score, rows: Tensor, radii: Tensor, norm: Norm, draws: int, generator: torch.Generator, box: Box = None
 ) -> Tensor:
-    """The rows of the lowest score among as many draws of noise as large as the balls allow: the control."""
+    """Return the lowest-scoring of `draws` random perturbations on the surface of the ball: the noise control."""
     wide = column(radii, rows)
     best, lowest = rows, torch.full((len(rows),), torch.inf, device=rows.device)
     for _ in range(draws):
@@ -66,7 +69,7 @@ def best_noise(
 
 
 def value_and_gradient(score: Score, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Scores, shape (n,), and their gradients, shape (n, *shape): zeros where the score has none."""
+    """Return scores, shape (n,), and gradients, shape (n, *shape): zeros if the score has no gradient."""
     rows = rows.detach().requires_grad_()
     with torch.enable_grad():
         value = score(rows)
@@ -77,16 +80,16 @@ def value_and_gradient(score: Score, rows: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def direction(slope: Tensor, norm: Norm) -> Tensor:
-    """The step of length 1 that lowers a linear score most; none where there is no slope."""
+    """Return the step of length 1 that lowers a linear score most; zero if the gradient is zero."""
     if norm == "linf":
         return slope.sign()
     return slope / column(lengths(slope), slope).clamp_min(torch.finfo(slope.dtype).tiny)
 
 
 def projected(moved: Tensor, rows: Tensor, wide: Tensor, norm: Norm, box: Box) -> Tensor:
-    """The places nearest to `moved` in the balls, then in the box.
+    """Project points onto the balls, then clip them to the box.
 
-    The box holds the rows themselves, so that cutting to it leads nobody out of a ball.
+    The box contains the rows themselves, so clipping never leaves a ball.
     """
     change = moved - rows
     if norm == "linf":
@@ -97,7 +100,7 @@ def projected(moved: Tensor, rows: Tensor, wide: Tensor, norm: Norm, box: Box) -
 
 
 def anywhere(rows: Tensor, norm: Norm, generator: torch.Generator) -> Tensor:
-    """Uniform in the ball of radius 1, one place per row."""
+    """Draw one point per row, uniform in the ball of radius 1."""
     if norm == "linf":
         return 2 * torch.rand(rows.shape, generator=generator).to(rows) - 1
     far = torch.rand(len(rows), generator=generator).to(rows) ** (1 / rows[0].numel())
@@ -105,16 +108,16 @@ def anywhere(rows: Tensor, norm: Norm, generator: torch.Generator) -> Tensor:
 
 
 def on_the_edge(rows: Tensor, norm: Norm, generator: torch.Generator) -> Tensor:
-    """Noise of size 1 exactly: a direction at random ("l2"), or a corner of the cube ("linf")."""
+    """Draw noise of norm 1 exactly: a random direction ("l2"), or a corner of the cube ("linf")."""
     noise = torch.randn(rows.shape, generator=generator).to(rows)
     return direction(noise, norm)
 
 
 def lengths(rows: Tensor) -> Tensor:
-    """Euclidean, shape (n,)."""
+    """Return the Euclidean norm of each row, shape (n,)."""
     return torch.as_tensor(torch.linalg.vector_norm(rows.flatten(1), dim=1))
 
 
 def column(numbers: Tensor, rows: Tensor) -> Tensor:
-    """One number per row, shaped (n, 1, ...) so that it broadcasts over the row."""
+    """Reshape one number per row to (n, 1, ...), so that it broadcasts over the row."""
     return numbers.view(-1, *[1] * (rows.ndim - 1))

@@ -1,4 +1,4 @@
-"""Ridge regression in closed form (Hoerl and Kennard 1970), for many strengths at once."""
+"""Ridge regression in closed form (Hoerl and Kennard 1970), for many regularisation strengths at once."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Inverse = Callable[[np.ndarray], np.ndarray]  # codes -> flat rows
 def ridge(
     codes: np.ndarray, rows: np.ndarray, held_out_codes: np.ndarray, held_out_rows: np.ndarray
 ) -> tuple[Inverse, float]:
-    """The linear map from codes to rows whose strength does best on held-out rows.
+    """Fit the linear map from codes to rows, with the strength that has the lowest error on held-out rows.
 
     Args:
-        codes: shape (n, code).
-        rows: shape (n, numbers), flat.
-        held_out_codes: shape (m, code).
-        held_out_rows: shape (m, numbers), flat.
+        codes: training codes, shape (n, code).
+        rows: training rows, shape (n, numbers), flat.
+        held_out_codes: codes that choose the strength, shape (m, code).
+        held_out_rows: rows of these codes, shape (m, numbers), flat.
 
     Returns:
         The map, and its mean squared error on the held-out rows.

@@ -1,4 +1,4 @@
-"""Evasion without gradients: random search, after the Square Attack (Andriushchenko et al. 2020)."""
+"""Evasion without gradients by random search, after the Square Attack (Andriushchenko et al. 2020)."""
 
 from __future__ import annotations
 
@@ -8,34 +8,39 @@ from torch import Tensor
 from veilbench.attack_methods.pgd import Box, Score, column, direction, projected
 from veilbench.metrics.nearest import Norm
 
-FIRST_SHARE = 0.5  # of a row's numbers that one proposal changes
-HALVED_AT = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)  # shares of the queries; the paper's, section 3.2
-GROWTH = 1.5  # of a step after a proposal that was kept; four that were not undo it
+FIRST_SHARE = 0.5  # share of a row's numbers that a proposal changes at first
+HALVED_AT = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)  # shares of the queries, from section 3.2 of the paper
+GROWTH = 1.5  # step growth after an accepted proposal; four rejected ones undo it
 
 
 @torch.no_grad()
 def square(
     score: Score, rows: Tensor, radii: Tensor, norm: Norm, queries: int, generator: torch.Generator, box: Box = None
 ) -> Tensor:
-    """The rows of the lowest score found, all rows at once, each in its own ball.
+    """Minimise a score by random search, for all rows at once, each in its own ball.
 
-    As in the paper, a proposal changes ever fewer numbers of a row, and is kept if the score fell. Two things are
-    different. The numbers are any of the row and no square of pixels, because a table's columns have no neighbours.
-    And the change need not go to the edge of the ball, because the rows on the other side may be well within it: each
-    row's step grows when a proposal was kept and shrinks when not, so that one in five is kept (Rechenberg 1973).
+    As in the paper, a proposal changes fewer and fewer numbers of a row, and is accepted if the score falls. There are
+    two differences. The numbers are any of the row instead of a square of pixels, because the columns of a table have
+    no
+    neighbours. And the change need not reach the surface of the ball, because the target region may lie well inside:
+    each row's step grows when a proposal is accepted and shrinks when it is rejected, such that one in five is
+    accepted (Rechenberg 1973).
 
     Args:
-        score: shape (n, *shape) to (n,), to be lowered; only its values are used.
+        score: score to minimise, shape (n, *shape) to (n,); only its values are used.
         rows: centres of the balls, shape (n, *shape).
-        radii: of the balls, shape (n,).
-        norm: of the balls.
-        queries: calls of `score`, beside that of the rows themselves.
-        generator: draws everything, on the CPU.
-        box: values allowed in a row; None allows all.
+        radii: radius of each ball, shape (n,).
+        norm: norm of the balls, "l2" or "linf".
+        queries: calls of `score`, not counting the one for the rows themselves.
+        generator: source of all random numbers, on the CPU.
+        box: smallest and largest value allowed in a row; None allows all.
+
+    Returns:
+            The points with the lowest score found, shape (n, *shape).
     """
     wide, size = column(radii, rows), rows[0].numel()
     best, lowest = rows, score(rows)
-    step = torch.ones_like(radii)  # in radii
+    step = torch.ones_like(radii)  # in units of the radius
     for query in range(queries):
         share = FIRST_SHARE / 2 ** sum(query >= mark * queries for mark in HALVED_AT)
         chosen = _chosen(len(rows), size, max(1, round(share * size)), generator).to(rows.device).view(rows.shape)
@@ -49,6 +54,6 @@ def square(
 
 
 def _chosen(n: int, size: int, count: int, generator: torch.Generator) -> Tensor:
-    """Shape (n, size), bool: `count` places of each row at random; a place drawn twice counts once."""
+    """Draw `count` positions of each row, shape (n, size), bool; a position drawn twice counts once."""
     places = torch.randint(size, (n, count), generator=generator)
     return torch.zeros(n, size, dtype=torch.bool).scatter_(1, places, True)

@@ -1,1 +1,1 @@
-"""What spoils rows on purpose, for models that learn to restore them and for measuring how well they do."""
+"""Corruptions of rows, to train models that restore them and to measure how well they do."""

@@ -1,4 +1,4 @@
-"""The interface of everything that spoils rows."""
+"""Interface of corruptions, which degrade rows."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
 
 class Corruption(ABC):
-    """Spoils rows: shape, dtype and device stay, values are not cut to a range unless the class says so."""
+    """Corrupts rows. Shape, dtype and device stay; values are not clipped to a range unless the class says so."""
 
     @abstractmethod
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
-        """The rows, spoiled.
+        """Return the corrupted rows.
 
         Args:
-            images: shape (n, *shape); (n, channels, height, width) where the corruption is of images.
-            generator: draws everything that is random, on its own device.
+            images: rows to corrupt, shape (n, *shape); (n, channels, height, width) for corruptions of images.
+            generator: source of all random numbers, which are drawn on its own device.
         """
 
 
 def spoiled(corruption: Corruption, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A corruption on an array.
+    """Apply a corruption to an array.
 
     Args:
-        corruption: what is done.
-        images: shape (n, channels, height, width), float32.
-        rng: seeds what the corruption draws.
+        corruption: corruption to apply.
+        images: images to corrupt, shape (n, channels, height, width), float32.
+        rng: source of the seed of the corruption's generator.
 
     Raises:
         UserError: the corruption does not fit these images.
@@ -48,15 +48,15 @@ def spoiled(corruption: Corruption, images: np.ndarray, rng: np.random.Generator
 
 
 def described(corruption: Corruption) -> dict[str, Any]:
-    """Plain types for `from_description`: the class, and the constructor's arguments, which it keeps by their names."""
+    """Describe a corruption by its class and constructor arguments, in plain types for `from_description`."""
     return {"class": f"{type(corruption).__module__}.{type(corruption).__qualname__}", **vars(corruption)}
 
 
 def from_description(description: dict[str, Any]) -> Corruption:
-    """The inverse of `described`.
+    """Create a corruption from its description, the inverse of `described`.
 
     Raises:
-        ValueError: it describes no corruption of ours.
+        ValueError: the description is not that of a known corruption.
     """
     settings = dict(description)
     try:
@@ -66,7 +66,7 @@ def from_description(description: dict[str, Any]) -> Corruption:
 
 
 def need_images(images: Tensor, corruption: object) -> None:
-    """Refuse rows that are not images.
+    """Reject rows that are not images.
 
     Raises:
         ValueError: their shape is not (n, channels, height, width).
@@ -77,7 +77,7 @@ def need_images(images: Tensor, corruption: object) -> None:
 
 
 def need_share(share: float) -> None:
-    """Refuse what is no share.
+    """Reject a share outside [0, 1].
 
     Raises:
         ValueError: `share` is not in [0, 1].

@@ -10,13 +10,13 @@ from veilbench.corruptions.base import Corruption, need_images
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-REACH = 4  # standard deviations at which the kernel is cut
+REACH = 4  # radius of the kernel, in standard deviations
 
 
 class Blur(Corruption):
-    """Convolves every channel with a Gaussian, first along the columns and then along the rows; nothing is random.
+    """Convolves every channel with a separable Gaussian; nothing is random.
 
-    Beyond the border the image goes on as its outermost pixels.
+    At the border the image is padded with its outermost pixels.
 
     Args:
         sigma: standard deviation of the Gaussian, in pixels.
@@ -28,7 +28,7 @@ class Blur(Corruption):
         self.sigma = sigma
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
-        """See `Corruption`."""
+        """Return the corrupted rows; shape and dtype stay."""
         import torch
         from torch.nn.functional import conv2d, pad
 

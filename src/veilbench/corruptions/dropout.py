@@ -16,7 +16,7 @@ class Dropout(Corruption):
     Works on rows of any shape.
 
     Args:
-        share: the probability.
+        share: probability that a value is set to 0, in [0, 1].
     """
 
     def __init__(self, share: float = 0.2) -> None:
@@ -24,7 +24,7 @@ class Dropout(Corruption):
         self.share = share
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
-        """See `Corruption`."""
+        """Return the corrupted rows; shape and dtype stay."""
         import torch
 
         drawn = torch.rand(images.shape, generator=generator, device=generator.device)

@@ -24,7 +24,7 @@ class Gaussian(Corruption):
         self.sigma = sigma
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
-        """See `Corruption`."""
+        """Return the corrupted rows; shape and dtype stay."""
         import torch
 
         noise = torch.randn(images.shape, generator=generator, device=generator.device, dtype=images.dtype)

@@ -1,4 +1,4 @@
-"""Colour taken away."""
+"""Conversion to greyscale."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Grey(Corruption):
     """Replaces each pixel's three channels by its luma; nothing is random."""
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
-        """See `Corruption`.
+        """Return the corrupted rows; shape and dtype stay.
 
         Raises:
-            ValueError: the images have no three channels.
+            ValueError: the images do not have three channels.
         """
         need_images(images, self)
         if images.shape[1] != 3:

@@ -1,4 +1,4 @@
-"""Holes to be painted in."""
+"""Missing blocks of pixels, for inpainting."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class MissingBlocks(Corruption):
     """Sets squares at random places to 0, in all channels; squares may overlap.
 
     Args:
-        blocks: squares per image.
-        size: their side, in pixels.
+        blocks: number of squares per image.
+        size: side of each square, in pixels.
     """
 
     def __init__(self, blocks: Count = 2, size: Side = 3) -> None:
@@ -25,7 +25,7 @@ class MissingBlocks(Corruption):
         self.blocks, self.size = blocks, size
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
-        """See `Corruption`.
+        """Return the corrupted rows; shape and dtype stay.
 
         Raises:
             ValueError: the images are smaller than a block.
@@ -39,7 +39,7 @@ class MissingBlocks(Corruption):
         return images.masked_fill(inside.any(1, keepdim=True).to(images.device), 0)
 
     def _covered(self, n: int, length: int, generator: Generator) -> Tensor:
-        """Which places along one side each block covers, shape (n, blocks, length)."""
+        """Draw which positions along one side each block covers, shape (n, blocks, length), bool."""
         import torch
 
         shape, device = (n, self.blocks, 1), generator.device

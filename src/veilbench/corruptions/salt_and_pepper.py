@@ -1,4 +1,4 @@
-"""Black and white pixels."""
+"""Salt-and-pepper noise."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class SaltAndPepper(Corruption):
-    """Makes a share of the pixels black (0) or white (1), as often the one as the other; all channels of a pixel alike.
+    """Makes a share of the pixels black (0) or white (1) with equal probability; all channels of a pixel are equal.
 
     Args:
-        share: the probability that a pixel is hit.
+        share: probability that a pixel is replaced, in [0, 1].
     """
 
     def __init__(self, share: Share = 0.1) -> None:
@@ -23,7 +23,7 @@ class SaltAndPepper(Corruption):
         self.share = share
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
-        """See `Corruption`."""
+        """Return the corrupted rows; shape and dtype stay."""
         import torch
 
         need_images(images, self)

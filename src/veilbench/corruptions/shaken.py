@@ -1,4 +1,4 @@
-"""Small rotations and shifts."""
+"""Small random rotations and shifts."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class Shaken(Corruption):
-    """Turns each image about its centre and shifts it, bilinear; beyond the border it goes on as its outermost pixels.
+    """Rotates and shifts each image at random, with bilinear interpolation and border pixels repeated beyond the edge.
 
     Args:
-        rotation: the most, in degrees, either way.
-        shift: the most, as a share of the side, in each direction.
+        rotation: maximum rotation in either direction, in degrees.
+        shift: maximum shift in each direction, as a share of the side.
     """
 
     def __init__(self, rotation: NotNegative = 10.0, shift: NotNegative = 0.05) -> None:
@@ -27,14 +27,14 @@ class Shaken(Corruption):
         self.rotation, self.shift = rotation, shift
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
-        """See `Corruption`."""
+        """Return the corrupted rows; shape and dtype stay."""
         import torch
         from torch.nn import functional
 
         need_images(images, self)
         drawn = (2 * torch.rand(len(images), 3, generator=generator, device=generator.device) - 1).to(images)
         angles, moves = math.radians(self.rotation) * drawn[:, 0], 2 * self.shift * drawn[:, 1:]
-        slant = images.shape[2] / images.shape[3]  # the grid's unit is half a side, in each direction its own
+        slant = images.shape[2] / images.shape[3]  # the grid's unit is half a side, separately for each axis
         rows = [angles.cos(), -angles.sin() * slant, moves[:, 0], angles.sin() / slant, angles.cos(), moves[:, 1]]
         grid = functional.affine_grid(torch.stack(rows, 1).view(-1, 2, 3), list(images.shape), align_corners=False)
         return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)

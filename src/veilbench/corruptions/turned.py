@@ -1,4 +1,4 @@
-"""Quarter turns and mirrors."""
+"""Quarter turns and reflections."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 class Turned(Corruption):
-    """Turns each image by 0, 1, 2 or 3 quarters and mirrors every second one, drawn for each; no value changes."""
+    """Rotates each image by a random multiple of 90 degrees and mirrors it with probability 1/2; no value changes."""
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
-        """See `Corruption`.
+        """Return the corrupted rows; shape and dtype stay.
 
         Raises:
-            ValueError: the images are not square, so that a quarter turn would change their shape.
+            ValueError: the images are not square, so a quarter turn would change their shape.
         """
         import torch
 

@@ -1,4 +1,4 @@
-"""Writing over images."""
+"""Watermarks: text over images."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ DRAWN, WIDEST, LOWEST = 64, 0.8, 3  # font size before scaling; share of the ima
 
 
 class Watermark(Corruption):
-    """Lays white text over each image at a random place, scaled to the image; values in [0, 1] stay there.
+    """Draws white text over each image at a random position, scaled to the image; values in [0, 1] stay in this range.
 
     Args:
-        text: what is written.
-        opacity: of the pixel with the most ink: 0 leaves it, 1 paints it white.
+        text: text of the watermark, with at least one visible character.
+        opacity: opacity of the pixel with the most ink, in [0, 1]: 0 has no effect, 1 paints it white.
     """
 
     def __init__(self, text: str = "SAMPLE", opacity: Share = 0.5) -> None:
@@ -32,7 +32,7 @@ class Watermark(Corruption):
         self.text, self.opacity = text, opacity
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
-        """See `Corruption`."""
+        """Return the corrupted rows; shape and dtype stay."""
         import torch
 
         need_images(images, self)
@@ -48,10 +48,11 @@ class Watermark(Corruption):
 
 @lru_cache(maxsize=16)
 def stamp(text: str, height: int, width: int) -> np.ndarray:
-    """The text in Pillow's own font as ink per pixel, 1 where there is most, for images of a given size.
+    """Render text with Pillow's default font as ink per pixel, with maximum 1, for images of a given size.
 
-    At most 0.8 of the image wide, and at least 3 pixels high where the image is: on small images letters blur, but
-    something is written.
+    It is at most 0.8 of the image wide, and at least 3 pixels high if the image is: on small images the letters blur,
+    but
+    the mark stays visible.
     """
     from PIL import Image, ImageDraw, ImageFont
 

@@ -1,1 +1,1 @@
-"""Pure functions: numbers from arrays, and intervals for them."""
+"""Metrics and their confidence intervals, as pure functions of arrays."""

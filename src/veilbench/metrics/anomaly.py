@@ -1,4 +1,4 @@
-"""How well scores tell anomalies from normal rows, and whether the scores are scores at all."""
+"""How well scores separate anomalies from normal rows, and whether the scores are valid."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from veilbench.bench.errors import UserError
 
 
 class Ranking:
-    """Scores in order, once, for measures of many reweighted samples.
+    """Sorts scores once, to compute measures of many reweighted samples.
 
     Args:
-        scores: shape (n,); the higher, the odder.
-        anomalous: shape (n,), bool.
+        scores: score of each row, shape (n,); higher is more anomalous.
+        anomalous: whether each row is an anomaly, shape (n,), bool.
 
     Raises:
-        ValueError: there are no anomalies, or nothing else.
+        ValueError: there are no anomalies, or only anomalies.
     """
 
     def __init__(self, scores: np.ndarray, anomalous: np.ndarray) -> None:
@@ -23,38 +23,42 @@ class Ranking:
             raise ValueError(f"{anomalous.sum()} of {len(anomalous)} rows are anomalies: both kinds are needed")
         self.order = np.argsort(-scores, kind="stable")
         ordered = scores[self.order]
-        self.ends = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)  # last places of equal scores
+        self.ends = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)  # last index of equal scores
         self.anomalous = anomalous[self.order]
 
     def _rates(self, counts: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """Anomalies and normal rows at or above each distinct score, from the highest down."""
+        """Return the weights of anomalies and normal rows at or above each distinct score, from the highest down."""
         weights = np.ones(len(self.order)) if counts is None else counts[self.order].astype(np.float64)
         found = np.cumsum(weights * self.anomalous)[self.ends]
         false = np.cumsum(weights * ~self.anomalous)[self.ends]
         return found, false
 
     def auroc(self, counts: np.ndarray | None = None) -> float:
-        """The chance that an anomaly scores above a normal row, ties counting half.
+        """Return the probability that an anomaly scores above a normal row, with ties counting half.
 
         Args:
-            counts: shape (n,): how often each row is in the sample; None for once each.
+            counts: how often each row is in the sample, shape (n,); None counts each once.
         """
         found, false = (np.concatenate([[0.0], rates]) for rates in self._rates(counts))
         return float(np.trapezoid(found, false) / (found[-1] * false[-1]))
 
     def average_precision(self, counts: np.ndarray | None = None) -> float:
-        """Precision averaged over the anomalies, as scikit-learn does: no interpolation."""
+        """Return the average precision without interpolation, as scikit-learn does.
+
+        Args:
+            counts: how often each row is in the sample, shape (n,); None counts each once.
+        """
         found, false = self._rates(counts)
         gained = np.diff(found, prepend=0.0)
-        alarms = np.maximum(found + false, 1)  # 0 only where nothing was gained either
+        alarms = np.maximum(found + false, 1)  # 0 only if the gain is 0 too
         return float((gained * found / alarms).sum() / found[-1])
 
 
 def need_scores(scores: np.ndarray, who: str) -> None:
-    """Refuse what is no score.
+    """Reject invalid scores.
 
     Raises:
-        UserError: scores that are not finite, or all the same.
+        UserError: the scores are not finite, or all equal.
     """
     if wrong := int((~np.isfinite(scores)).sum()):
         raise UserError(f"{wrong} of {len(scores)} scores of {who} are not finite numbers")
@@ -63,11 +67,11 @@ def need_scores(scores: np.ndarray, who: str) -> None:
 
 
 def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Spearman's rank correlation; 0 where one of them is constant.
+    """Return Spearman's rank correlation; 0 if one of the arguments is constant.
 
     Args:
-        one: shape (n,).
-        other: shape (n,).
+        one: first sample, shape (n,).
+        other: second sample, shape (n,).
     """
     if np.ptp(one) == 0 or np.ptp(other) == 0:
         return 0.0
@@ -75,6 +79,6 @@ def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
-    """Places in order, the mean place where values are equal."""
+    """Return ranks, with the mean rank for equal values."""
     _, where, counts = np.unique(values, return_inverse=True, return_counts=True)
     return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[where])

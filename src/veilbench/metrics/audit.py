@@ -1,4 +1,4 @@
-"""What a membership attack proves about differential privacy: a lower bound on epsilon."""
+"""Privacy audit: the lower bound on epsilon that a membership attack implies."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from veilbench.metrics.intervals import proportion
 def epsilon_at_least(
     members: np.ndarray, others: np.ndarray, delta: float, rng: np.random.Generator, confidence: float = 0.95
 ) -> Metric:
-    """An epsilon that the mechanism does not stay below, with that confidence; 0 where nothing was shown.
+    """Return a lower confidence bound of epsilon; 0 if nothing was shown.
 
-    (epsilon, delta) differential privacy holds every test to tpr <= exp(epsilon) * fpr + delta (Kairouz et al. 2015).
-    The threshold is chosen on one half of the scores and judged on the other, with Clopper-Pearson ends that hold
-    together (Bonferroni), so that choosing costs no confidence. The scores are taken as independent, which those of one
-    model are not quite: this is an indication from one training, not a proof.
+    (epsilon, delta) differential privacy limits every test to tpr <= exp(epsilon) * fpr + delta (Kairouz et al. 2015).
+    The
+    threshold is chosen on one half of the scores and evaluated on the other, with Clopper-Pearson bounds that hold
+    jointly (Bonferroni), so choosing costs no confidence. Scores are treated as independent, which those of one model
+    are not quite: this is an indication from one training run, not a proof.
 
     Args:
-        members: scores, high for members, shape (n,).
-        others: shape (m,).
-        delta: of (epsilon, delta).
-        rng: splits.
-        confidence: of the bound.
+        members: scores of members, shape (n,); higher for members.
+        others: scores of non-members, shape (m,).
+        delta: delta of (epsilon, delta) differential privacy, in [0, 1).
+        rng: source of the split into halves.
+        confidence: confidence level of the bound, in (0, 1).
 
     Raises:
-        ValueError: fewer than two scores of a kind, a score that is not finite, or a delta outside [0, 1).
+        ValueError: there are fewer than two scores of a kind, a score is not finite, or `delta` is outside [0, 1).
     """
     if not 0 <= delta < 1:
         raise ValueError(f"delta={delta} must be in [0, 1)")
@@ -46,8 +47,8 @@ def epsilon_at_least(
 
 
 def _bound(members: np.ndarray, others: np.ndarray, level: float, delta: float, confidence: float) -> float:
-    """One-sided ends: each of the two fails with half of what the confidence leaves."""
-    each = confidence  # a two-sided interval of this confidence leaves (1 - confidence) / 2 on the side that counts
+    """Return the bound at one threshold; both one-sided bounds use half of the allowed error."""
+    each = confidence  # a two-sided interval at this level has an error of (1 - confidence) / 2 on each side
     tpr = proportion(int((members > level).sum()), len(members), each).low
     fpr = proportion(int((others > level).sum()), len(others), each).high
     return float(max(0.0, np.log(max(tpr - delta, 1e-300) / fpr)))

@@ -11,21 +11,21 @@ from veilbench.bench.findings import Metric
 from veilbench.metrics.intervals import proportion
 
 FEWEST_ERRORS = 10
-"""False matches that must be expected at an FMR for it to be resolved: the count's deviation is then about a third.
+"""Number of false matches expected at an FMR for it to be resolved: the relative deviation is then about a third.
 
-The rule of three would allow 3 / FMR comparisons, but only to say that the rate is lower than that; and comparisons
-that share a person are not independent, so that even ten is generous.
+The rule of three would allow 3 / FMR comparisons, but only to show that the rate is lower than that; and comparisons
+that share a person are not independent, so even ten is generous.
 """
 
 
 @dataclass(frozen=True)
 class Comparisons:
-    """Scores of pairs of templates.
+    """Comparison scores of pairs of templates.
 
     Attributes:
-        scores: shape (n,): the higher, the more alike.
-        first: shape (n,), int64: whose the first template is.
-        second: shape (n,), int64: whose the second is.
+        scores: comparison scores, shape (n,); higher is more similar.
+        first: identity of each first template, shape (n,), int64.
+        second: identity of each second template, shape (n,), int64.
     """
 
     scores: np.ndarray
@@ -42,29 +42,29 @@ class Comparisons:
 
     @classmethod
     def of_all(cls, scores: np.ndarray, first: np.ndarray, second: np.ndarray) -> Comparisons:
-        """Every row against every column: scores of shape (rows, columns), identities of the rows and columns."""
+        """Pair all rows with all columns, from scores of shape (rows, columns) and the identities of both."""
         rows, columns = np.repeat(first, len(second)), np.tile(second, len(first))
         return cls(np.ascontiguousarray(scores).ravel(), rows, columns)
 
     @property
     def mated(self) -> np.ndarray:
-        """Whether both templates are of the same identity, shape (n,)."""
+        """Return whether both templates are of the same identity, shape (n,)."""
         return np.asarray(self.first == self.second)
 
     def ascending(self) -> Comparisons:
-        """The same, sorted by score."""
+        """Return the comparisons sorted by score."""
         order = np.argsort(self.scores, kind="stable")
         return Comparisons(self.scores[order], self.first[order], self.second[order])
 
 
 @dataclass(frozen=True)
 class ErrorRates:
-    """What happens when scores at or above a threshold are accepted, for every threshold that matters, ascending.
+    """Error rates when scores at or above a threshold are accepted, for all relevant thresholds in ascending order.
 
     Attributes:
-        thresholds: shape (k,): the distinct scores, and infinity.
-        fmr: shape (k,): the share of comparisons of two identities that are accepted (false match rate).
-        fnmr: shape (k,): the share of comparisons of one identity that are not (false non-match rate).
+        thresholds: the distinct scores, and infinity, shape (k,).
+        fmr: false match rate: the share of non-mated comparisons that are accepted, shape (k,).
+        fnmr: false non-match rate: the share of mated comparisons that are rejected, shape (k,).
     """
 
     thresholds: np.ndarray
@@ -73,15 +73,15 @@ class ErrorRates:
 
 
 def error_rates(scores: np.ndarray, mated: np.ndarray, weights: np.ndarray | None = None) -> ErrorRates:
-    """The error rates at all thresholds.
+    """Compute the error rates at all thresholds.
 
     Args:
-        scores: shape (n,).
-        mated: shape (n,), bool.
-        weights: shape (n,): how often each comparison counts; None is once.
+        scores: comparison scores, shape (n,).
+        mated: whether both templates are of one identity, shape (n,), bool.
+        weights: how often each comparison counts, shape (n,); None counts each once.
     """
     weights = np.ones(len(scores)) if weights is None else weights
-    if not (scores[1:] >= scores[:-1]).all():  # a bootstrap's are sorted
+    if not (scores[1:] >= scores[:-1]).all():  # those of a bootstrap are sorted already
         order = np.argsort(scores, kind="stable")
         scores, mated, weights = scores[order], mated[order], weights[order]
     starts = np.flatnonzero(np.r_[True, scores[1:] != scores[:-1]])
@@ -91,7 +91,7 @@ def error_rates(scores: np.ndarray, mated: np.ndarray, weights: np.ndarray | Non
 
 
 def equal_error_rate(rates: ErrorRates) -> float:
-    """Where both errors are the same, on the straight line between the neighbouring thresholds."""
+    """Return the equal error rate, by linear interpolation between the neighbouring thresholds."""
     difference = rates.fnmr - rates.fmr
     after = int(np.argmax(difference >= 0))
     before = max(after - 1, 0)
@@ -102,12 +102,12 @@ def equal_error_rate(rates: ErrorRates) -> float:
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """What a system does at a demanded false match rate.
+    """Performance of a system at a given false match rate.
 
     Attributes:
-        tmr: the true match rate; None where it is refused.
-        threshold: of the score; None where it is refused.
-        reason: why it is refused; empty where it is not.
+        tmr: true match rate; None if it is refused.
+        threshold: score threshold; None if it is refused.
+        reason: why it is refused; empty if it is not.
     """
 
     tmr: float | None
@@ -116,7 +116,7 @@ class OperatingPoint:
 
 
 def refusal(impostors: int, fmr: float) -> str:
-    """Why so many comparisons of two identities cannot resolve a false match rate; empty where they can."""
+    """Return why a number of impostor comparisons cannot resolve a false match rate; empty if it can."""
     if impostors * fmr >= FEWEST_ERRORS:
         return ""
     needed = int(np.ceil(FEWEST_ERRORS / fmr))
@@ -124,27 +124,27 @@ def refusal(impostors: int, fmr: float) -> str:
 
 
 def at_fmr(rates: ErrorRates, fmr: float) -> OperatingPoint:
-    """The lowest threshold whose false match rate is at most `fmr`, however few comparisons there are."""
+    """Return the lowest threshold whose false match rate is at most `fmr`, whatever the number of comparisons."""
     place = int(np.argmax(rates.fmr <= fmr + 1e-12))
     return OperatingPoint(float(1 - rates.fnmr[place]), float(rates.thresholds[place]))
 
 
 def tmr_at_fmr(comparisons: Comparisons, fmr: float) -> OperatingPoint:
-    """The true match rate at a false match rate, or the reason why there is none."""
+    """Return the true match rate at a false match rate, or the reason why it is not resolved."""
     if reason := refusal(int((~comparisons.mated).sum()), fmr):
         return OperatingPoint(None, None, reason)
     return at_fmr(error_rates(comparisons.scores, comparisons.mated), fmr)
 
 
 def ranks(similarities: np.ndarray, probes: np.ndarray, enrolled: np.ndarray) -> np.ndarray:
-    """At which rank each probe's own identity is found, from 1; shape (probes,), int64.
+    """Return the rank of each probe's own identity, from 1; shape (probes,), int64.
 
-    An identity counts by its best template. Equal scores count against the probe, so that a constant score ranks last.
+    An identity is ranked by its best template. Ties count against the probe, so a constant score ranks last.
 
     Args:
-        similarities: shape (probes, templates).
-        probes: shape (probes,): identities.
-        enrolled: shape (templates,): identities.
+        similarities: similarity of each probe with each enrolled template, shape (probes, templates).
+        probes: identity of each probe, shape (probes,).
+        enrolled: identity of each enrolled template, shape (templates,).
 
     Raises:
         ValueError: a probe's identity is not enrolled.
@@ -159,12 +159,12 @@ def ranks(similarities: np.ndarray, probes: np.ndarray, enrolled: np.ndarray) ->
 
 
 def cmc(found: np.ndarray, most: int) -> np.ndarray:
-    """The share of probes found at rank 1, 2, ..., `most` or better; shape (most,)."""
+    """Return the cumulative match curve: the share of probes with rank 1, 2, ..., `most` or better; shape (most,)."""
     return np.asarray([(found <= rank).mean() for rank in range(1, most + 1)])
 
 
 Statistics = Callable[[np.ndarray, np.ndarray, np.ndarray], Sequence[float]]
-"""Of scores, of whether they are mated, and of how often each counts."""
+"""Function of scores, mated flags and weights that returns statistics."""
 
 
 def bootstrap(
@@ -174,9 +174,10 @@ def bootstrap(
     repeats: int = 200,
     confidence: float = 0.95,
 ) -> list[Metric]:
-    """Shares with their percentile intervals when identities are drawn anew, with everything that belongs to them.
+    """Compute statistics with percentile intervals of a bootstrap over identities and all their comparisons.
 
-    An identity drawn a times and another drawn b times are compared a * b times; an identity with itself a times.
+    If one identity is drawn a times and another b times, their comparisons count a * b times; an identity's own count a
+    times.
     """
     sorted_ones = comparisons.ascending()
     people, where = np.unique(np.r_[sorted_ones.first, sorted_ones.second], return_inverse=True)
@@ -195,14 +196,14 @@ def bootstrap(
 def over_identities(
     values: np.ndarray, identities: np.ndarray, rng: np.random.Generator, repeats: int = 1000, confidence: float = 0.95
 ) -> Metric:
-    """The mean of shares (hits, say) with its percentile interval when identities are drawn anew.
+    """Compute the mean of shares (such as hits) with a percentile interval of a bootstrap over identities.
 
     Args:
-        values: shape (n,), 0 to 1.
-        identities: shape (n,): whose each value is.
-        rng: draws.
-        repeats: draws.
-        confidence: of the interval.
+        values: values in [0, 1], shape (n,).
+        identities: identity of each value, shape (n,).
+        rng: source of the bootstrap samples.
+        repeats: number of bootstrap samples.
+        confidence: confidence level of the interval, in (0, 1).
     """
     people, where = np.unique(identities, return_inverse=True)
     sums, counts = np.bincount(where, values), np.bincount(where)
@@ -211,10 +212,11 @@ def over_identities(
 
 
 def interval(value: float, drawn: np.ndarray, people: int, confidence: float = 0.95) -> Metric:
-    """The percentile interval of a share, made to hold the value.
+    """Return the percentile interval of a share, extended to contain the value.
 
-    A bootstrap of people who are all alike has no width, however few they are. Where that happens at 0 or 1, the
-    interval is Clopper and Pearson's for so many people.
+    If all bootstrap samples agree, the interval has no width, however few people there are. If this happens at 0 or 1,
+    the
+    Clopper-Pearson interval for this number of people is used instead.
     """
     if value in (0.0, 1.0) and (drawn == value).all():
         return proportion(round(value * people), people, confidence)

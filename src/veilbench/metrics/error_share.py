@@ -1,4 +1,4 @@
-"""How much smaller errors are than others."""
+"""Comparison of errors with those of a baseline."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ RESAMPLES, BLOCK = 2000, 100
 
 
 def error_share(errors: np.ndarray, base: np.ndarray, rng: np.random.Generator, confidence: float) -> Metric:
-    """1 - sum of errors / sum of base, with a percentile interval over resampled rows (Efron 1979).
+    """Return 1 - sum(errors) / sum(base), with a percentile interval of a bootstrap over rows (Efron 1979).
 
-    1 for no error, 0 for the base's, negative for more.
+    The value is 1 for no error, 0 for the baseline's errors, and negative for larger ones.
 
     Args:
-        errors: each row's error, shape (n,).
-        base: the same rows' errors to compare with, shape (n,).
-        rng: resamples.
-        confidence: of the interval.
+        errors: error of each row, shape (n,).
+        base: error of the baseline for the same rows, shape (n,).
+        rng: source of the bootstrap samples.
+        confidence: confidence level of the interval, in (0, 1).
 
     Raises:
-        ValueError: the base makes no error.
+        ValueError: the baseline has no error.
     """
     if not base.sum() > 0:
         raise ValueError("nothing can be explained where the base makes no error: the rows are all the same")

@@ -6,21 +6,22 @@ import numpy as np
 
 from veilbench.bench.limits import require_room
 
-LEAST = 0.1  # deviations between a row's two means
+LEAST = 0.1  # smallest gap between a row's two means, in standard deviations
 
 
 def online(target: np.ndarray, losses: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Log likelihood ratio of "was trained on this row" against "was not", shape (n,).
+    """Return the log likelihood ratio of "trained on this row" against "not trained on it", shape (n,).
 
-    Normal laws of one variance for all rows, as the paper has it for few shadows. For the same reason, few shadows,
-    the rows' gaps between their two means are drawn to the mean gap by as much as is noise in them (James and Stein
-    1961): a row's own gap counts as far as the gaps vary more than the noise explains. No gap counts for less than
-    `LEAST`: where training on a row changes nothing, the loss relative to the row's usual one remains.
+    The normal distributions share one variance for all rows, as in the paper for few shadows. For the same reason, few
+    shadows, the rows' gaps between their two means are shrunk towards the mean gap by the share of noise in their
+    variance (James and Stein 1961): a row's own gap counts to the extent that the gaps vary more than noise explains.
+    No
+    gap counts for less than `LEAST`: if training on a row changes nothing, its loss relative to its usual one remains.
 
     Args:
-        target: the target's log losses, shape (n,).
-        losses: the shadows' log losses, shape (shadows, n).
-        inside: which shadow was trained on which row, shape (shadows, n); each row in some and not in all.
+        target: log losses of the target model, shape (n,).
+        losses: log losses of the shadows, shape (shadows, n).
+        inside: which shadow was trained on which row, shape (shadows, n), bool; each row in some and not in all.
 
     Raises:
         ValueError: a row is in all shadows or in none, or a loss is not finite.
@@ -40,7 +41,7 @@ def online(target: np.ndarray, losses: np.ndarray, inside: np.ndarray) -> np.nda
 
 
 def offline(target: np.ndarray, losses: np.ndarray) -> np.ndarray:
-    """How many deviations the target's loss is below those of shadows that never saw the row, shape (n,).
+    """Return how many deviations the target's loss is below those of shadows not trained on the row, shape (n,).
 
     Raises:
         ValueError: a loss is not finite.
@@ -50,7 +51,7 @@ def offline(target: np.ndarray, losses: np.ndarray) -> np.ndarray:
 
 
 def halves(shadows: int, rows: int, rng: np.random.Generator) -> np.ndarray:
-    """Which shadow learns from which row, shape (shadows, rows): each row is learnt by exactly half of them."""
+    """Draw which shadow is trained on which row, shape (shadows, rows), bool: each row by exactly half of them."""
     require_room(f"shadows={shadows} of {rows} rows", shadows, rows, each=2)
     return np.asarray(rng.permuted(np.tile((np.arange(shadows) < shadows // 2)[:, None], rows), axis=0))
 

@@ -1,4 +1,4 @@
-"""Grids of images, to be looked at in the report."""
+"""Grids of images for the report."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ import numpy as np
 
 from veilbench.bench.findings import Picture
 
-GAP, SMALLEST = 2, 48  # pixels between images; tiles smaller than this are enlarged by whole factors
+GAP, SMALLEST = 2, 48  # pixels between images; smaller tiles are enlarged by integer factors
 
 
 def picture(title: str, rows: Sequence[tuple[str, np.ndarray]]) -> Picture:
-    """One grid: a row per name, images side by side.
+    """Create a grid of images with one row per name.
 
     Args:
-        title: what the grid shows.
-        rows: names with images of shape (n, channels, height, width), 1 or 3 channels, in [0, 1]; values outside are
-            cut, as a screen would.
+        title: title of the grid.
+        rows: pairs of a name and images of shape (n, channels, height, width), 1 or 3 channels, clipped to [0, 1].
 
     Raises:
-        ValueError: the rows do not all hold the same number of images of one size.
+        ValueError: the rows differ in the number or size of their images.
     """
     if len({images.shape[0::2] + images.shape[3:] for _, images in rows}) != 1:
         shapes = ", ".join(str(images.shape) for _, images in rows)
@@ -33,7 +32,7 @@ def picture(title: str, rows: Sequence[tuple[str, np.ndarray]]) -> Picture:
 
 
 def _strip(images: np.ndarray) -> np.ndarray:
-    """Shape (n, c, h, w) in [0, 1] to (height, width, 3), uint8, with a white gap right of and below each image."""
+    """Join images of shape (n, c, h, w) in [0, 1] to (height, width, 3), uint8, with white gaps right and below."""
     shown = (np.clip(images, 0, 1) * 255).round().astype(np.uint8)
     shown = np.broadcast_to(shown, (len(shown), 3, *shown.shape[2:])).transpose(0, 2, 3, 1)
     factor = max(1, -(-SMALLEST // shown.shape[1]))
@@ -47,6 +46,6 @@ def _png(pixels: np.ndarray) -> bytes:
 
     file = io.BytesIO()
     if (pixels == pixels[:, :, :1]).all():
-        pixels = pixels[:, :, 0]  # grey takes half of what the same grey in three channels does
+        pixels = pixels[:, :, 0]  # a single channel halves the size of grey images
     Image.fromarray(pixels).save(file, "PNG", optimize=True)
     return file.getvalue()

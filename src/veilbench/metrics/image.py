@@ -1,4 +1,4 @@
-"""How alike images are. All are per image; values are taken as they are, for a range of 1."""
+"""Similarity of images. All measures are per image, for a value range of 1; values are not clipped."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ MOST_DECIBELS, WINDOW = 100.0, 7
 
 
 def psnr(images: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Peak signal-to-noise ratio in decibels for a range of 1; at most 100, which stands for no difference.
+    """Compute the peak signal-to-noise ratio in decibels for a range of 1; at most 100, which means no difference.
 
     Args:
-        images: shape (n, c, h, w).
-        others: the same.
+        images: images, shape (n, c, h, w).
+        others: images to compare with, of the same shape.
 
     Returns:
-        Shape (n,), float64.
+        The ratio of each pair, shape (n,), float64.
     """
     return decibels(squared_errors(images, others))
 
 
 def decibels(errors: np.ndarray) -> np.ndarray:
-    """Mean squared errors as peak signal-to-noise ratios, for a range of 1; see `psnr`."""
+    """Convert mean squared errors to peak signal-to-noise ratios for a range of 1, at most 100 dB."""
     return np.asarray(-10 * np.log10(np.maximum(errors, 10 ** (-MOST_DECIBELS / 10))))
 
 
 def squared_errors(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Mean squared difference of each row, shape (n, *shape) to (n,), float64."""
+    """Return the mean squared difference of each row, shape (n, *shape) to (n,), float64."""
     if rows.shape != others.shape:
         raise ValueError(f"rows of shapes {rows.shape} and {others.shape} cannot be compared")
     differences = rows.astype(np.float64) - others.astype(np.float64)
@@ -34,15 +34,15 @@ def squared_errors(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def ssim(images: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Structural similarity (Wang et al. 2004) for a range of 1, by scikit-image, mean over channels.
+    """Compute the structural similarity (Wang et al. 2004) for a range of 1, by scikit-image, as mean over channels.
 
-    The window is flat, 7 x 7 pixels; on smaller images the largest odd one that fits.
+    The window is uniform with 7 x 7 pixels; on smaller images the largest odd size that fits.
 
     Returns:
-        Shape (n,), float64.
+        The similarity of each pair, shape (n,), float64.
 
     Raises:
-        ValueError: the images are smaller than 3 x 3.
+        ValueError: the images are smaller than 3 x 3 pixels.
     """
     from skimage.metrics import structural_similarity
 

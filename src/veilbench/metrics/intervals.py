@@ -1,4 +1,4 @@
-"""Metrics with intervals."""
+"""Metrics with confidence intervals."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from veilbench.bench.findings import Metric
 
 
 def proportion(successes: int, n: int, confidence: float = 0.95) -> Metric:
-    """A share of independent trials with its Clopper-Pearson interval (Clopper and Pearson 1934).
+    """Return a share of independent trials with its Clopper-Pearson interval (Clopper and Pearson 1934).
 
     Raises:
-        ValueError: no trials.
+        ValueError: there are no trials, or more successes than trials.
     """
     if n <= 0:
         raise ValueError(f"a proportion needs at least one trial, got n={n}")
@@ -30,16 +30,16 @@ def proportion(successes: int, n: int, confidence: float = 0.95) -> Metric:
 def mean(
     values: Sequence[float] | np.ndarray, confidence: float = 0.95, unit: str = "share", of: str = "runs"
 ) -> Metric:
-    """The mean of independent runs (texts, seeds) with Student's t interval over them; that of a share ends at 0 and 1.
+    """Return the mean of independent runs (texts, seeds) with Student's t interval, clipped to [0, 1] for shares.
 
     Args:
-        values: one per run.
-        confidence: of the interval.
-        unit: see `Metric`.
-        of: what the runs are called.
+        values: one value per run.
+        confidence: confidence level of the interval, in (0, 1).
+        unit: unit of the value: "share" for a fraction, "" for a plain number.
+        of: plural noun for the runs, used in the label.
 
     Raises:
-        ValueError: fewer than two runs.
+        ValueError: there are fewer than two runs.
     """
     x = np.asarray(values, dtype=float)
     if len(x) < 2:
@@ -48,7 +48,7 @@ def mean(
     centre = float(x.mean())
     label = f"Student t over {len(x)} {of}, {100 * confidence:g} %"
     whole = (centre - half, centre + half)
-    low, high = np.clip(whole, 0, 1) if unit == "share" else whole  # what lies outside is impossible anyway
+    low, high = np.clip(whole, 0, 1) if unit == "share" else whole  # values outside are impossible
     return Metric(centre, min(float(low), centre), max(float(high), centre), len(x), label, unit)
 
 
@@ -60,18 +60,18 @@ def bootstrap(
     confidence: float = 0.95,
     unit: str = "",
 ) -> Metric:
-    """A statistic with the percentile interval of a bootstrap over rows, drawn within each stratum.
+    """Compute a statistic with the percentile interval of a bootstrap over rows, resampled within each stratum.
 
-    Where the statistic is at the end of its range in the sample, such as an AUROC of 1, it is there in every resample
-    too: the interval then has no width, and says nothing about other samples.
+    If the statistic is at the end of its range in the sample, such as an AUROC of 1, it is so in every resample: the
+    interval then has no width, and does not describe other samples.
 
     Args:
-        statistic: of how often each row is in the sample, shape (n,); all ones is the sample itself.
-        strata: shape (n,): rows with the same value are drawn among themselves.
-        rng: draws.
-        repeats: resamples.
-        confidence: of the interval.
-        unit: see `Metric`.
+        statistic: function of how often each row is in the sample, shape (n,); all ones is the sample itself.
+        strata: stratum of each row, shape (n,).
+        rng: source of the bootstrap samples.
+        repeats: number of bootstrap samples.
+        confidence: confidence level of the interval, in (0, 1).
+        unit: unit of the value: "share" for a fraction, "" for a plain number.
     """
     places = [np.flatnonzero(strata == value) for value in np.unique(strata)]
     counts, values = np.ones(len(strata), np.int64), []
@@ -86,18 +86,18 @@ def bootstrap(
 
 
 def median(values: np.ndarray, confidence: float = 0.95, unit: str = "") -> Metric:
-    """The median with an interval between two of the values, whatever their law.
+    """Return the median with a distribution-free interval between two of the values.
 
-    How many of the values lie below the median of their law is binomial; where there are too few values for the
-    confidence, the interval is all of them.
+    The number of values below the distribution's median is binomial. If there are too few values for the confidence
+    level, the interval spans all of them.
 
     Args:
-        values: shape (n,), independent.
-        confidence: of the interval.
-        unit: see `Metric`.
+        values: independent values, shape (n,).
+        confidence: confidence level of the interval, in (0, 1).
+        unit: unit of the value: "share" for a fraction, "" for a plain number.
 
     Raises:
-        ValueError: no values.
+        ValueError: there are no values.
     """
     if not len(values):
         raise ValueError("a median needs at least one value, got 0")
@@ -109,10 +109,10 @@ def median(values: np.ndarray, confidence: float = 0.95, unit: str = "") -> Metr
 
 
 def above_chance(measured: Metric, chance: float) -> Metric:
-    """`measured` on a scale where chance is 0 and everything is 1.
+    """Rescale `measured` such that chance is 0 and the maximum is 1.
 
     Raises:
-        ValueError: chance is not in [0, 1).
+        ValueError: `chance` is not in [0, 1).
     """
     if not 0 <= chance < 1:
         raise ValueError(f"chance must be in [0, 1), got {chance}")
@@ -121,19 +121,19 @@ def above_chance(measured: Metric, chance: float) -> Metric:
 
 
 def ends(metrics: Sequence[Metric]) -> tuple[list[float], list[float], list[float]]:
-    """Values, lower ends and upper ends, as a `Curve` takes them."""
+    """Return values, lower ends and upper ends of metrics, as a `Curve` takes them."""
     return [m.value for m in metrics], [m.low for m in metrics], [m.high for m in metrics]
 
 
 def paired_gain(with_it: np.ndarray, without: np.ndarray, confidence: float = 0.95) -> Metric:
-    """Share of cases that succeed with something less the share that succeed without it, of the same cases.
+    """Return the difference of two success rates on the same cases, with and without some help.
 
-    Cases won and cases lost have a Clopper-Pearson interval each, and the two hold together (Bonferroni).
+    Cases gained and cases lost have a Clopper-Pearson interval each, and the two hold jointly (Bonferroni).
 
     Args:
-        with_it: shape (n,), bool.
-        without: shape (n,), bool.
-        confidence: of the interval.
+        with_it: whether each case succeeds with the help, shape (n,), bool.
+        without: whether each case succeeds without it, shape (n,), bool.
+        confidence: confidence level of the interval, in (0, 1).
     """
     each, n = 1 - (1 - confidence) / 2, len(with_it)
     won, lost = (proportion(int(x.sum()), n, each) for x in (with_it & ~without, without & ~with_it))

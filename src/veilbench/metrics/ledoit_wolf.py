@@ -1,24 +1,25 @@
-"""A covariance that is shrunk until it can be inverted."""
+"""Covariance estimate with shrinkage, which makes it invertible."""
 
 from __future__ import annotations
 
 import numpy as np
 
-AT_ONCE = 2**16  # rows in double precision: memory stays flat however many there are
+AT_ONCE = 2**16  # rows per block in double precision, to bound the memory
 
 
 def ledoit_wolf(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The mean, the covariance shrunk towards a multiple of the unit matrix, and its inverse, float64.
+    """Estimate the mean, the covariance shrunk towards a multiple of the unit matrix, and its inverse, all float64.
 
-    Shrunk as Ledoit and Wolf (2004, lemmas 3.2 to 3.4) estimate is best. What scikit-learn's `LedoitWolf` gives, in
-    O(n p^2 + p^3) with torch's linear algebra: a process of one torch thread has one thread here too, where BLAS
-    threads of their own would stand in each other's way on such small matrices.
+    The shrinkage is the optimal one of Ledoit and Wolf (2004, lemmas 3.2 to 3.4). The result equals scikit-learn's
+    `LedoitWolf`, in O(n p^2 + p^3), but with torch's linear algebra: a process with one torch thread uses one thread
+    here
+    too, while separate BLAS threads would compete on such small matrices.
 
     Args:
-        rows: shape (n, p), n > 0.
+        rows: data, shape (n, p), n > 0.
 
     Returns:
-        Shapes (p,), (p, p) and (p, p).
+        Mean, covariance and inverse covariance, shapes (p,), (p, p) and (p, p).
     """
     import torch
 
@@ -30,7 +31,7 @@ def ledoit_wolf(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         fourth += float(((centred**2).sum(1) ** 2).sum()) / n
     target = torch.eye(p, dtype=torch.float64) * covariance.trace() / p
     away = float(((covariance - target) ** 2).sum())
-    noise = (fourth - float((covariance**2).sum())) / n  # of the covariance itself
+    noise = (fourth - float((covariance**2).sum())) / n  # estimation error of the covariance
     share = min(max(noise / away, 0.0), 1.0) if away > 0 else 0.0
     shrunk = (1 - share) * covariance + share * target
     return mean, shrunk.numpy(), torch.linalg.pinv(shrunk, hermitian=True).numpy()

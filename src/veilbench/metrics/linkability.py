@@ -1,22 +1,22 @@
-"""Can two templates of one person under two keys be told to be one person's?
+"""Can two templates of one person, made under two keys, be linked?
 
 The measures are those of Gomez-Barrero et al. 2018, "General Framework to Evaluate Unlinkability in Biometric
 Template Protection Systems" (IEEE TIFS 13(6)), and of Shahreza, Shkel and Marcel 2023, "Measuring Linkability of
 Protected Biometric Templates Using Maximal Leakage" (IEEE TIFS 18); the estimator is not theirs.
 
-With p_m and p_n the laws of mated and non-mated scores, w the odds of a mated pair, and eta(s) the chance that a pair
-with score s is mated, D(s) = 2 eta(s) - 1 where that is positive, and D_sys is the mean of D(s) over mated scores. A
-histogram put into this formula sees differences even between two samples of one law: its D_sys is too
-high, at 500 scores by about 0.1. Here eta is learned on some people and used on others. D_sys is the mean of a convex
-function of eta over all scores, h(eta) = (1 + w) / w * eta * max(2 eta - 1, 0), and a convex function lies above its
-tangents; so with any eta' made elsewhere
+Let p_m and p_n be the distributions of mated and non-mated scores, w the odds of a mated pair, and eta(s) the
+probability that a pair with score s is mated. Then D(s) = 2 eta(s) - 1 where this is positive, otherwise 0; D_sys is
+the mean of D(s) over mated scores. A histogram put into this formula sees differences even between two samples of one
+distribution: its D_sys is too high, by about 0.1 at 500 scores. Here eta is estimated on some people and applied to
+others. D_sys is the mean of a convex function of eta over all scores, h(eta) = (1 + w) / w * eta * max(2 eta - 1, 0),
+and a convex function lies above its tangents. So for any eta' estimated on other data,
 
     E_m[4 eta' - 1 - 2 eta'^2] - E_n[2 eta'^2] / w        (both over scores with eta' > 1/2)
 
-is at most D_sys on average, with equality for eta' = eta. What it lacks is the mean of 2 (eta' - eta)^2 over the same
-scores, weighted likewise; the variance of eta', by the delta method, is put in its place. Then equal laws give 0, and
-laws that never meet give 1. What remains is an error to the low side where laws differ little: 0.02 at 200 mated
-scores, 0.01 at 1,000. `plug_in` errs to the high side there.
+is at most D_sys on average, with equality for eta' = eta. The difference is the mean of 2 (eta' - eta)^2 over the same
+scores, weighted likewise; we correct for it with the variance of eta' from the delta method. Then equal distributions
+give 0, and disjoint ones give 1. What remains is an underestimate if the distributions differ little: 0.02 at 200 mated
+scores, 0.01 at 1,000. `plug_in` is an overestimate there.
 """
 
 from __future__ import annotations
@@ -28,20 +28,21 @@ import numpy as np
 from veilbench.bench.findings import Metric
 from veilbench.metrics.biometric import Comparisons, interval
 
-FOLDS, PRIOR = 5, 0.5  # PRIOR: of each kind, in each bin, so that an empty bin says nothing
-EVEN = 0.5 + 1e-9  # above this a pair is likelier mated than not; rounding alone does not make it so
+FOLDS, PRIOR = 5, 0.5  # PRIOR: pseudo-count of each kind in each bin, so that empty bins are neutral
+EVEN = 0.5 + 1e-9  # above this a pair is more likely mated than not; the margin covers rounding
 
 
 @dataclass(frozen=True)
 class Linkability:
-    """How linkable templates are: 0 not at all, 1 fully.
+    """Linkability of templates: 0 not at all, 1 fully.
 
     Attributes:
-        system: D_sys, with an interval over identities.
-        maximal: maximal linkability in bits, log2(1 + the laws' total variation distance), estimated in the same way.
-        plug_in: D_sys by a histogram put into the formula, as it is commonly computed: too high.
-        scores: shape (bins,): the middles of the bins of the curve.
-        local: shape (bins,): D(s) there, by the histogram.
+        system: D_sys, with an interval from a bootstrap over identities.
+        maximal: maximal linkability in bits, log2(1 + total variation distance of the distributions), estimated
+            likewise.
+        plug_in: D_sys from a histogram put into the formula, as it is commonly computed: too high.
+        scores: centres of the histogram's bins, shape (bins,).
+        local: D(s) at these scores, from the histogram, shape (bins,).
     """
 
     system: Metric
@@ -52,12 +53,12 @@ class Linkability:
 
 
 def chance(mated: np.ndarray, nonmated: np.ndarray, odds: float = 1.0) -> np.ndarray:
-    """The chance that a score is of a mated pair, by bin.
+    """Return the probability that a score is of a mated pair, by bin.
 
     Args:
-        mated: shape (..., bins): how many mated scores are in each bin.
-        nonmated: the same of the others.
-        odds: of a mated pair.
+        mated: number of mated scores in each bin, shape (..., bins).
+        nonmated: number of non-mated scores in each bin, of the same shape.
+        odds: prior odds of a mated pair, p(mated) / p(non-mated).
     """
     bins = mated.shape[-1]
     for_mated = odds * (mated + PRIOR) / (mated.sum(-1, keepdims=True) + PRIOR * bins)
@@ -66,35 +67,35 @@ def chance(mated: np.ndarray, nonmated: np.ndarray, odds: float = 1.0) -> np.nda
 
 
 def local_measure(eta: np.ndarray) -> np.ndarray:
-    """D(s), of the chance that a score is of a mated pair."""
+    """Return D(s) from the probability that a score is of a mated pair."""
     return np.asarray(np.maximum(2 * eta - 1, 0))
 
 
 def edges_of(comparisons: Comparisons, bins: int) -> np.ndarray:
-    """Inner edges of bins that hold about the same share of the scores, mated and others counting as much together."""
+    """Return inner edges of bins with about equal shares of scores; mated and non-mated scores have equal weight."""
     ascending = comparisons.ascending()
     mated = ascending.mated
     share = np.cumsum(np.where(mated, 0.5 / mated.sum(), 0.5 / (~mated).sum()))
     places = np.searchsorted(share, np.arange(1, bins) / bins)
     edges = np.unique(ascending.scores[np.minimum(places, len(mated) - 1)])
-    return np.asarray(edges[edges < ascending.scores[-1]])  # a bin ends with its upper edge: none is left empty
+    return np.asarray(edges[edges < ascending.scores[-1]])  # bins include their upper edge, so none is empty
 
 
 def bins_for(mated: int) -> int:
-    """Bins of the histogram: the more scores the finer, with ever more scores in each."""
+    """Return the number of bins: it grows with the number of scores, but more slowly, so each bin fills up."""
     return max(2, round(2 * float(np.cbrt(mated))))
 
 
 class CrossFit:
-    """Learns the chance of being mated on some people, and uses it on the others.
+    """Estimates the probability of being mated on some people, and applies it to the others.
 
     Args:
-        places: shape (n,): each score's bin.
-        mated: shape (n,), bool.
-        first: shape (n,): the fold of whom the first template is.
-        second: shape (n,): of whom the second is.
-        bins: their number.
-        odds: of a mated pair.
+        places: bin of each score, shape (n,).
+        mated: whether each score is of a mated pair, shape (n,), bool.
+        first: fold of the first template's identity, shape (n,).
+        second: fold of the second template's identity, shape (n,).
+        bins: number of bins.
+        odds: prior odds of a mated pair, p(mated) / p(non-mated).
     """
 
     def __init__(
@@ -109,11 +110,11 @@ class CrossFit:
         ]
 
     def counts(self, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """How many of these scores are in each bin, shape (bins,)."""
+        """Return the weighted number of these scores in each bin, shape (bins,)."""
         return np.asarray(np.bincount(self.places[rows], weights[rows], self.bins))
 
     def measures(self, weights: np.ndarray) -> tuple[float, float]:
-        """D_sys and maximal linkability, each score counted `weights` times."""
+        """Return D_sys and maximal linkability, with each score counted `weights` times."""
         mated, others = (weights[rows].sum() for rows in self.kinds)
         system = variation = 0.0
         for rows in self.folds:
@@ -135,17 +136,17 @@ def linkability(
     repeats: int = 200,
     confidence: float = 0.95,
 ) -> Linkability:
-    """D_sys and its kin, from scores between templates under different keys.
+    """Compute D_sys and related measures from scores between templates under different keys.
 
     Args:
-        comparisons: of one person's templates (mated), and of two persons'.
-        rng: deals people into folds and draws them anew.
-        odds: p(mated) / p(non-mated) that a linker starts from.
-        repeats: of the bootstrap.
-        confidence: of the intervals.
+        comparisons: comparisons of one person's templates (mated) and of two persons' (non-mated).
+        rng: source of the folds and the bootstrap samples.
+        odds: prior odds of a mated pair, p(mated) / p(non-mated).
+        repeats: bootstrap samples over identities.
+        confidence: confidence level of the intervals, in (0, 1).
 
     Raises:
-        ValueError: fewer people than folds.
+        ValueError: there are fewer people than folds.
     """
     people, where = np.unique(np.r_[comparisons.first, comparisons.second], return_inverse=True)
     if len(people) < FOLDS:

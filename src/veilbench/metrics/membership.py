@@ -1,4 +1,4 @@
-"""How well scores tell members from others. Higher scores stand for members throughout."""
+"""How well scores separate members from non-members. Higher scores stand for members throughout."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ RESAMPLES = 2000
 
 
 def auroc(members: np.ndarray, others: np.ndarray) -> float:
-    """The chance that a member's score is above another row's, ties counting one half (Mann and Whitney 1947)."""
+    """Return the probability that a member scores above a non-member; ties count half (Mann and Whitney 1947)."""
     return Ranking(np.concatenate([members, others]), np.arange(len(members) + len(others)) < len(members)).auroc()
 
 
 def auroc_interval(members: np.ndarray, others: np.ndarray, rng: np.random.Generator, confidence: float) -> Metric:
-    """The AUROC with a percentile interval over resampled members and resampled others (Efron 1979).
+    """Return the AUROC with a percentile interval of a bootstrap within members and non-members (Efron 1979).
 
-    Resampling keeps the ranks within the pool of all scores, so that a round costs two counts and a sum.
+    Resampling keeps the ranks within the pool of all scores, so each round costs only two counts and a sum.
     """
     value = auroc(members, others)
     levels, places = np.unique(np.concatenate([members, others]), return_inverse=True)
@@ -35,12 +35,12 @@ def auroc_interval(members: np.ndarray, others: np.ndarray, rng: np.random.Gener
 
 
 def tpr_at_fpr(members: np.ndarray, others: np.ndarray, fpr: float, confidence: float = 0.95) -> Metric:
-    """The share of members above the least threshold that at most the share `fpr` of the others exceeds.
+    """Return the share of members above the lowest threshold that at most a share `fpr` of non-members exceeds.
 
-    The Clopper-Pearson interval is over the members, the threshold being taken as given.
+    The Clopper-Pearson interval is over the members, with the threshold taken as given.
 
     Raises:
-        ValueError: the others are too few to tell such a share from 0.
+        ValueError: there are too few non-members to distinguish `fpr` from 0.
     """
     allowed = int(fpr * len(others) + 1e-9)
     if allowed < 1:
@@ -50,9 +50,9 @@ def tpr_at_fpr(members: np.ndarray, others: np.ndarray, fpr: float, confidence: 
 
 
 def advantage(members: np.ndarray, others: np.ndarray) -> float:
-    """The largest true minus false positive rate of any threshold (Yeom et al. 2018, definition 4).
+    """Return the largest difference of true and false positive rates (Yeom et al. 2018, definition 4).
 
-    The threshold is the best one in hindsight, so that small samples give more than 0 even at chance.
+    The threshold is chosen in hindsight, so small samples give more than 0 even at chance level.
     """
     levels = np.unique(np.concatenate([members, others]))
     at_least = [1 - np.searchsorted(np.sort(side), levels, "left") / len(side) for side in (members, others)]

@@ -1,4 +1,4 @@
-"""The nearest row of a pool, and how far rows lie apart."""
+"""Nearest rows in a pool, and typical distances of rows."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Literal
 import numpy as np
 
 Norm = Literal["l2", "linf"]
-PAIRED = 1000  # rows, of whose pairs the distances are taken
-BLOCK = 2**22  # numbers in one block of distances or differences: 32 MB
+PAIRED = 1000  # number of rows whose pairwise distances are computed
+BLOCK = 2**22  # numbers per block of distances or differences: 32 MB
 
 
 def nearest(queries: np.ndarray, pool: np.ndarray, norm: Norm = "l2") -> tuple[np.ndarray, np.ndarray]:
-    """For each query the nearest row of the pool; of equally near ones the first.
+    """Find the nearest row of a pool for each query; ties go to the first one.
 
     Args:
-        queries: shape (n, ...), flattened.
-        pool: shape (m, ...), m > 0.
-        norm: "l2" is Euclidean, "linf" the largest difference of one number.
+        queries: rows to look up, shape (n, ...), flattened.
+        pool: rows to search, shape (m, ...), flattened; m > 0.
+        norm: "l2" is the Euclidean distance, "linf" the largest absolute difference.
 
     Returns:
-        The places in the pool, shape (n,), and the distances, shape (n,), float64.
+        The indices in the pool, shape (n,), and the distances, shape (n,), float64.
 
     Raises:
         ValueError: the pool is empty.
@@ -38,14 +38,14 @@ def nearest(queries: np.ndarray, pool: np.ndarray, norm: Norm = "l2") -> tuple[n
 
 
 def spacing(rows: np.ndarray, norm: Norm = "l2") -> float:
-    """The median distance between two rows, of `PAIRED` of them, evenly spaced.
+    """Return the median distance between two rows, over at most `PAIRED` evenly spaced ones.
 
     Args:
-        rows: shape (n, ...), flattened; at least two of them.
-        norm: see `nearest`.
+        rows: rows, shape (n, ...), flattened; at least two.
+        norm: "l2" is the Euclidean distance, "linf" the largest absolute difference.
 
     Raises:
-        ValueError: fewer than two rows.
+        ValueError: there are fewer than two rows.
     """
     from scipy.spatial.distance import pdist
 

@@ -1,4 +1,4 @@
-"""How many people can templates tell apart: collisions, effective bits, and how near the nearest stranger is."""
+"""How many people can templates distinguish? Collisions, effective bits, and the nearest stranger."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from veilbench.metrics.biometric import Comparisons
 
 
 def collisions(templates: np.ndarray, identities: np.ndarray) -> tuple[int, int]:
-    """Pairs of equal templates of two identities, and all pairs of templates of two identities.
+    """Count pairs of equal templates of two identities, and all pairs of templates of two identities.
 
     Args:
-        templates: shape (n, ...), compared byte by byte.
-        identities: shape (n,).
+        templates: templates, shape (n, ...), compared byte by byte.
+        identities: identity of each template, shape (n,).
     """
     flat = np.ascontiguousarray(templates).reshape(len(templates), -1)
     rows = flat.view(np.dtype((np.void, flat.dtype.itemsize * flat.shape[1]))).ravel()
@@ -29,13 +29,13 @@ def collisions(templates: np.ndarray, identities: np.ndarray) -> tuple[int, int]
 
 
 def degrees_of_freedom(distances: np.ndarray) -> float:
-    """Independent fair-or-not coin tosses whose spread is that of strangers' distances (Daugman 2003, section 4).
+    """Return the number of independent coin tosses with the variance of strangers' distances (Daugman 2003, section 4).
 
     N = p (1 - p) / s^2 for the mean p and the standard deviation s of Hamming distances, as shares of the bits; with
     p = 1/2 these are the effective bits of a binary code.
 
     Raises:
-        ValueError: distances outside [0, 1], or all the same.
+        ValueError: a distance is outside [0, 1], or all are equal.
     """
     mean, variance = float(distances.mean()), float(distances.var())
     if distances.min() < 0 or distances.max() > 1:
@@ -46,9 +46,10 @@ def degrees_of_freedom(distances: np.ndarray) -> float:
 
 
 def effective_bits(distances: np.ndarray) -> float:
-    """Bits of entropy that so many tosses hold: degrees of freedom times the entropy of one with the mean distance.
+    """Return bits of entropy: degrees of freedom times the entropy of one toss with the mean distance.
 
-    A code's bit with chance q differs between strangers with chance p = 2 q (1 - q); it holds the entropy of q.
+    A code's bit with probability q differs between strangers with probability p = 2 q (1 - q); its entropy is that of
+    q.
     """
     mean = float(np.clip(distances.mean(), 0, 0.5))
     q = (1 - np.sqrt(1 - 2 * mean)) / 2
@@ -57,11 +58,11 @@ def effective_bits(distances: np.ndarray) -> float:
 
 
 def nearest_strangers(comparisons: Comparisons, templates: int) -> np.ndarray:
-    """For each of the first templates, the best score with another identity; shape (templates,).
+    """Return the best score of each first template with another identity; shape (templates,).
 
     Args:
-        comparisons: made by `Comparisons.of_all`.
-        templates: rows of the matrix that they were made of.
+        comparisons: all comparisons, as made by `Comparisons.of_all`.
+        templates: number of rows of the score matrix that they were made from.
     """
     masked = np.where(comparisons.mated, -np.inf, comparisons.scores)
     return np.asarray(masked.reshape(templates, -1).max(1))

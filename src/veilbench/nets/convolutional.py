@@ -16,10 +16,10 @@ from veilbench.nets.dense import Activation, activation
 
 
 class Crop(nn.Module):
-    """Cuts images to a size: what strides have rounded up.
+    """Crops images to a size, because strides round sizes up.
 
     Args:
-        size: height and width to keep.
+        size: height and width to keep, in pixels.
     """
 
     def __init__(self, size: Sequence[int]) -> None:
@@ -27,18 +27,18 @@ class Crop(nn.Module):
         self.size = tuple(size)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Shape (n, c, at least h, at least w) to (n, c, h, w)."""
+        """Crop images of shape (n, c, at least h, at least w) to (n, c, h, w)."""
         return images[..., : self.size[0], : self.size[1]]
 
 
 class Convolutional:
-    """How a convolutional pair with a code is built: strided convolutions, one linear layer, and back.
+    """Builds a convolutional encoder and decoder: strided convolutions, one linear layer, and the mirror image.
 
     Args:
-        code: units of the code.
-        channels: of each convolution; every one halves height and width.
-        kernel: height and width of the convolutions, odd.
-        activation: after every layer but the last of either side.
+        code: number of units of the code.
+        channels: output channels of each convolution; every one halves height and width.
+        kernel: height and width of the kernels; odd.
+        activation: activation after every layer except for the last one of encoder and decoder.
     """
 
     name = "convolutional"
@@ -56,14 +56,14 @@ class Convolutional:
         self.code, self.channels, self.kernel, self.activation = code, list(channels), kernel, activation
 
     def settings(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {"code": self.code, "channels": self.channels, "kernel": self.kernel, "activation": self.activation}
 
     def build(self, shape: Sequence[int], outputs: int = 1) -> tuple[nn.Sequential, nn.Sequential]:
-        """An encoder and a decoder with fresh weights; see `Dense.build`.
+        """Build an encoder and a decoder with new weights; arguments and result are those of `Dense.build`.
 
         Raises:
-            UserError: the rows are no images, or the weights do not fit into the memory.
+            UserError: the rows are not images, or the weights do not fit into memory.
         """
         if len(shape) != 3:
             raise UserError(f"convolutions need images of shape (channels, height, width), got rows of {tuple(shape)}")
@@ -87,10 +87,10 @@ class Convolutional:
 
 
 class Fold(nn.Module):
-    """Squares of pixels become channels (Shi et al. 2016), after the images are continued to a multiple of the square.
+    """Rearranges squares of pixels into channels (Shi et al. 2016), after padding to a multiple of the square's side.
 
     Args:
-        side: of the squares, in pixels.
+        side: side of the squares, in pixels.
     """
 
     def __init__(self, side: int) -> None:
@@ -98,25 +98,26 @@ class Fold(nn.Module):
         self.side = side
 
     def forward(self, images: Tensor) -> Tensor:
-        """Shape (n, c, h, w) to (n, c * side^2, h / side, w / side), rounded up."""
+        """Fold images, shape (n, c, h, w) to (n, c * side^2, h / side, w / side), rounded up."""
         low, right = (-size % self.side for size in images.shape[2:])
         return functional.pixel_unshuffle(functional.pad(images, (0, right, 0, low), "replicate"), self.side)
 
 
 class FullyConvolutional:
-    """How a net without bottleneck is built, for restoring images of any size.
+    """Builds a convolutional network without bottleneck, for restoring images of any size.
 
-    What it learns on patches it does on whole images. With `residual` in `Autoencoder` it predicts the corruption, as
-    DnCNN does (Zhang et al. 2017); with `fold` it does so at a part of the resolution, as FFDNet does (Zhang et al.
-    2018): at a given cost it has more layers and channels, and each answer sees more of the image.
+    The network is trained on patches and applied to whole images. With `residual` in `Autoencoder` it predicts the
+    corruption, as DnCNN does (Zhang et al. 2017); with `fold` it works at a reduced resolution, as FFDNet does (Zhang
+    et
+    al. 2018): at a given cost it has more layers and channels, and a larger receptive field.
 
     Args:
-        layers: convolutions, the last one included.
-        channels: between them.
-        kernel: height and width, odd.
+        layers: number of convolutions, including the last one.
+        channels: number of channels between the convolutions.
+        kernel: height and width of the kernels; odd.
         fold: side of the squares of pixels that become channels before the first convolution, and pixels again after
-            the last; 1 folds nothing. Of images whose size is no multiple, the answer is larger and has to be cut,
-            which `AutoencoderNet` does.
+            the last; 1 folds nothing. If the image size is not a multiple, the output is larger and is cropped by
+            `AutoencoderNet`.
     """
 
     name = "fully_convolutional"
@@ -134,14 +135,14 @@ class FullyConvolutional:
         self.layers, self.channels, self.kernel, self.fold = layers, channels, kernel, fold
 
     def settings(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {"layers": self.layers, "channels": self.channels, "kernel": self.kernel, "fold": self.fold}
 
     def build(self, shape: Sequence[int], outputs: int = 1) -> tuple[nn.Sequential, nn.Sequential]:
-        """All layers but the last one, and the last one; see `Dense.build`. The code is a stack of feature maps.
+        """Build all layers except for the last one, and the last one. The code is a stack of feature maps.
 
         Raises:
-            UserError: the rows are no images, or more than one output is asked for.
+            UserError: the rows are not images, or more than one output is requested.
         """
         if len(shape) != 3 or outputs != 1:
             raise UserError(f"a fully convolutional net needs images and a plain code, got rows of {tuple(shape)}")

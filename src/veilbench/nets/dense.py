@@ -17,20 +17,20 @@ Activation = Literal["relu", "leaky_relu", "elu", "tanh", "sigmoid", "identity"]
 
 
 def activation(name: str) -> nn.Module:
-    """The activation of this name."""
+    """Return the activation module with this name."""
     return nn.Identity() if name == "identity" else ACTIVATIONS[name]()
 
 
 class Dense:
-    """How a fully connected pair is built: inputs, hidden layers, code, the hidden layers mirrored, inputs.
+    """Builds a fully connected encoder and decoder: input, hidden layers, code, mirrored hidden layers, output.
 
     Args:
-        code: units of the code.
-        layers: hidden layers between the inputs and the code, on either side. 0 makes a linear code.
-        nodes: units of the hidden layers: `shrink` goes from the inputs to the code in equal ratios; `grow` doubles
-            from the inputs with each layer, for over-complete nets; or the units one by one, `layers` of them.
-        activation: after every hidden layer.
-        code_activation: after the code.
+        code: number of units of the code.
+        layers: number of hidden layers between input and code, on either side. 0 makes a linear code.
+        nodes: units of the hidden layers: `shrink` interpolates geometrically from the input to the code; `grow`
+            doubles from the input with each layer, for over-complete networks; or a list of `layers` numbers.
+        activation: activation after every hidden layer.
+        code_activation: activation after the code layer.
     """
 
     name = "dense"
@@ -51,12 +51,12 @@ class Dense:
         self.activation, self.code_activation = activation, code_activation
 
     def settings(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         names = ("code", "layers", "nodes", "activation", "code_activation")
         return {name: getattr(self, name) for name in names}
 
     def widths(self, inputs: int) -> list[int]:
-        """Units of each layer, inputs first, code last."""
+        """Return the units of each layer, from the input to the code."""
         if self.nodes == "shrink":
             return [int(w) for w in np.geomspace(inputs, self.code, self.layers + 2).round()]
         if self.nodes == "grow":
@@ -64,17 +64,17 @@ class Dense:
         return [inputs, *(int(n) for n in self.nodes), self.code]
 
     def build(self, shape: Sequence[int], outputs: int = 1) -> tuple[nn.Sequential, nn.Sequential]:
-        """An encoder and a decoder with fresh weights.
+        """Build an encoder and a decoder with new weights.
 
         Args:
-            shape: of one row.
-            outputs: numbers that the encoder puts out per unit of the code (a mean and a deviation are two).
+            shape: shape of one row.
+            outputs: encoder outputs per unit of the code; 2 for a mean and a deviation.
 
         Returns:
-            Modules from (n, *shape) to (n, code * outputs) and from (n, code) to (n, *shape).
+            The encoder, from (n, *shape) to (n, code * outputs), and the decoder, from (n, code) to (n, *shape).
 
         Raises:
-            UserError: the weights do not fit into the memory.
+            UserError: the weights do not fit into memory.
         """
         widths = self.widths(int(np.prod(shape)))
         down = [*widths[:-1], widths[-1] * outputs]
@@ -85,7 +85,7 @@ class Dense:
         return nn.Sequential(*encoder), nn.Sequential(*decoder)
 
     def _stack(self, widths: Sequence[int]) -> list[nn.Module]:
-        """Linear layers with activations between them."""
+        """Return linear layers with activations between them."""
         made: list[nn.Module] = []
         for before, after in itertools.pairwise(widths):
             made += [nn.Linear(before, after), activation(self.activation)]

@@ -1,4 +1,4 @@
-"""A net on many rows: some at a time, so that memory stays flat however many there are."""
+"""Application of a network to many rows in parts, to bound the memory."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import Tensor
 
 
 def in_parts(work: Callable[[Tensor], Tensor], rows: np.ndarray, at_once: int) -> np.ndarray:
-    """`work` without gradients on at most `at_once` rows at a time, shape (n, ...) to (n, ...).
+    """Apply `work` without gradients to at most `at_once` rows at a time, shape (n, ...) to (n, ...).
 
     Args:
-        work: on tensors, float32, row by row.
-        rows: also none at all.
-        at_once: the most rows.
+        work: function of float32 tensors that treats rows independently.
+        rows: input rows, shape (n, ...); n may be 0.
+        at_once: maximum number of rows per call.
     """
     parts = np.split(rows, range(at_once, len(rows), at_once))
     with torch.no_grad():

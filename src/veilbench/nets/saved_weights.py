@@ -1,4 +1,4 @@
-"""Weights from a file into a net: each is as the net must have it, or the line says which one is not."""
+"""Loading of weights from a file into a network, with checks that name the first array that does not fit."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from veilbench.bench.limits import LARGEST_VALUE
 
 
 def load_weights(net: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
-    """Set a net's state. The arrays are copied.
+    """Set a network's state from arrays, which are copied.
 
     Args:
-        net: of the shape that the weights are of.
-        arrays: by the names of the net's state, and no others.
+        net: network with the architecture that the weights belong to.
+        arrays: one array for each name in the network's state, and no others.
 
     Raises:
-        ValueError: one is missing or too many, or of another shape or type, not finite or beyond every use.
+        ValueError: an array is missing or unknown, has another shape or type, or has values that are not finite or too
+        large.
     """
     state = net.state_dict()
     if unknown := sorted(arrays.keys() - state.keys()):
@@ -30,6 +31,6 @@ def load_weights(net: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
         dtype = weight.numpy().dtype.type
         if name not in arrays:
             raise ValueError(f"the array {name} is missing")
-        shape = tuple(weight.shape) or (1,)  # a single number is saved as a row of one
+        shape = tuple(weight.shape) or (1,)  # a scalar is saved with shape (1,)
         require_array({name: np.atleast_1d(arrays[name])}, name, dtype, shape, low=low, high=LARGEST_VALUE)
     net.load_state_dict({name: torch.from_numpy(arrays[name].copy()).view(w.shape) for name, w in state.items()})

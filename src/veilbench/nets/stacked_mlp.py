@@ -1,4 +1,4 @@
-"""Many small perceptrons of one shape, computed together."""
+"""Many small perceptrons of one shape, computed in parallel."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from veilbench.bench.limits import require_weights
 
 
 class StackedMLP(nn.Module):
-    """M fully connected networks of the same widths with LeakyReLU after every layer, the last one too.
+    """M fully connected networks of the same widths, with LeakyReLU after every layer including the last.
 
-    One batched matrix product per layer serves all members: 64 members cost about 9 times one, not 64 times.
+    One batched matrix product per layer serves all networks: 64 networks cost about 9 times as much as one, not 64
+    times.
 
     Args:
-        widths: units of each layer, input first.
-        members: M.
-        slope: LeakyReLU's slope below zero.
+        widths: units of each layer, from input to output.
+        members: number of networks M.
+        slope: negative slope of LeakyReLU.
     """
 
     def __init__(self, widths: Sequence[int], members: int = 1, slope: float = 0.3) -> None:
@@ -35,20 +36,20 @@ class StackedMLP(nn.Module):
 
     @torch.no_grad()
     def reset_parameters(self, generator: torch.Generator) -> None:
-        """Uniform in +-1/sqrt(inputs), as `nn.Linear` does (PyTorch's default)."""
+        """Draw weights and biases uniformly from +-1/sqrt(inputs), the default of `nn.Linear`."""
         for weight, bias in zip(self.weights, self.biases, strict=True):
             bound = weight.shape[1] ** -0.5
             weight.uniform_(-bound, bound, generator=generator)
             bias.uniform_(-bound, bound, generator=generator)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shapes (M, batch, widths[0]) to (M, batch, widths[-1])."""
+        """Apply all networks, shape (M, batch, widths[0]) to (M, batch, widths[-1])."""
         return self._layers(x, 0)
 
     def forward_one_hot(self, symbols: Tensor) -> Tensor:
-        """The same for one-hot rows, given as the places of the ones: (batch,) to (M, batch, widths[-1]).
+        """Apply all networks to one-hot rows given by the indices of the ones: (batch,) to (M, batch, widths[-1]).
 
-        A product with a one-hot row picks a row of the weights, so that the first product is not computed.
+        A product with a one-hot row selects a row of the weights, so the first product need not be computed.
         """
         first = self.weights[0].index_select(1, symbols) + self.biases[0]
         return self._layers(nn.functional.leaky_relu(first, self.slope), 1)

@@ -1,1 +1,1 @@
-"""Autoencoders: rows and images through a code and back."""
+"""Autoencoders, which encode rows and images and reconstruct them."""

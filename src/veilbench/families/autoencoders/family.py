@@ -1,4 +1,4 @@
-"""What the report shows of autoencoders."""
+"""Definition of the autoencoders family for the report."""
 
 from veilbench.bench.family import Family
 from veilbench.bench.report.specs import Utility

@@ -1,4 +1,4 @@
-"""How far a reconstruction is from the row: one number per row."""
+"""Reconstruction losses: one number per row."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ OUTPUTS = {"mse": "identity", "bce": "sigmoid", "multinomial": "softmax"}
 
 
 def chosen(loss: Loss, rows: np.ndarray) -> Literal["mse", "bce", "multinomial"]:
-    """The loss that is used on these training rows.
+    """Return the name of the loss for these training rows.
 
-    `auto` takes the binary cross-entropy for rows within [0, 1] and the mean squared error otherwise.
+    `auto` selects the binary cross-entropy for rows within [0, 1] and the mean squared error otherwise.
 
     Raises:
         UserError: the loss cannot be used on rows of this range.
@@ -35,16 +35,18 @@ def chosen(loss: Loss, rows: np.ndarray) -> Literal["mse", "bce", "multinomial"]
 
 
 def per_row(loss: str, logits: Tensor, rows: Tensor) -> Tensor:
-    """The loss of each row, shape (n,).
+    """Compute the loss of each row, shape (n,).
 
-    `mse`: mean squared error over the row's places. `bce`: mean binary cross-entropy of the logistic outputs.
-    `multinomial`: the negative log-likelihood of the row's counts under a softmax over its places, per count (as in
-    Liang et al. 2018, eq. 2).
+    `mse`: mean squared error over the row's values. `bce`: mean binary cross-entropy of logistic outputs.
+    `multinomial`:
+    the negative log-likelihood of the row's counts under a softmax over its positions, per count (as in Liang et al.
+    2018,
+    eq. 2).
 
     Args:
-        loss: `mse`, `bce` or `multinomial`.
-        logits: the decoder's answer before the output function, shape (n, *shape).
-        rows: the same shape.
+        loss: name of the loss: `mse`, `bce` or `multinomial`.
+        logits: output of the decoder before the output function, shape (n, *shape).
+        rows: rows to reconstruct, of the same shape.
     """
     logits, rows = logits.flatten(1), rows.flatten(1)
     if loss == "mse":

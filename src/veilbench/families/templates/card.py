@@ -1,8 +1,9 @@
-"""The card of a template method, and what its methods are compared by.
+"""The card of a template protection method, and how such methods are compared.
 
-The order follows the scope of ISO/IEC 30136:2018: accuracy, the chance of a successful attack and what a compromised
-template gives away, diversity and unlinkability; renewability is ISO/IEC 24745's. Its threat models go by these names:
-in the standard model the attacker knows everything but the users' keys, with full disclosure he has those, too.
+The order follows the scope of ISO/IEC 30136:2018: accuracy, the probability of a successful attack and what a
+compromised template reveals, diversity and unlinkability; renewability is from ISO/IEC 24745. Its threat models are
+named as follows: in the standard model the attacker knows everything but the users' keys, with full disclosure they
+know the keys too.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ ACCURACY = Section(
 IRREVERSIBILITY = Section(
     "Irreversibility",
     "SAR is the share of reconstructions that the system accepts, PRAR of those that it still accepts under a new key. "
-    "The false match rate is what a stranger’s image would win.",
+    "A stranger’s image is accepted at the false match rate.",
     (
         Block(
             SAR,
@@ -64,7 +65,7 @@ IRREVERSIBILITY = Section(
             ),
         ),
         Block(
-            ("Told rightly", "from the template", "commonest label", "from the image itself"),
+            ("Inferred correctly", "from the template", "most common label", "from the image itself"),
             tuple(
                 Line(f"{label}: *", tuple(f"{attack}.*_{source}" for source in ("template", "prior", "image")))
                 for label, attack in (
@@ -84,8 +85,8 @@ IRREVERSIBILITY = Section(
 )
 UNLINKABILITY = Section(
     "Unlinkability",
-    "Two templates of one person under two keys, told from two people’s: 0 % is not at all, 100 % always. D_sys after "
-    "Gomez-Barrero et al. 2018, less its bias; an AUROC of 50 % is a coin.",
+    "How well two templates of one person under two keys can be told from those of two people: 0 % not at all, "
+    "100 % always. D_sys after Gomez-Barrero et al. 2018, corrected for bias; an AUROC of 50 % is chance.",
     (
         Block(
             ("", "D_sys", "largest, of a score"),
@@ -106,7 +107,7 @@ UNLINKABILITY = Section(
 )
 RENEWABILITY = Section(
     "Revocability and renewability",
-    "What a new key costs, and whether the old template still opens.",
+    "What a new key costs in accuracy, and whether the old template is still accepted.",
     (
         Block(
             ("", "before", "after renewal"),
@@ -124,7 +125,7 @@ RENEWABILITY = Section(
 )
 STORAGE = Section(
     "Storage and time",
-    "Rates belong to the machine that this ran on.",
+    "Rates depend on the machine.",
     (
         Block(
             ("", "value"),
@@ -140,7 +141,7 @@ STORAGE = Section(
 )
 DIVERSITY = Section(
     "Diversity and key space",
-    "How many templates there can be of one person, and how far people’s templates are from each other under one key. "
+    "How many different templates one person can have, and how far apart people’s templates are under one key. "
     "Effective bits are not a measure of how hard a template is to guess.",
     (
         Block(
@@ -160,15 +161,15 @@ DIVERSITY = Section(
 )
 CARD = Card(
     "Card of the method",
-    "In the order in which ISO/IEC 30136 looks at a template protection scheme; nothing here is certified by anyone.",
+    "In the order of ISO/IEC 30136 for template protection schemes; nothing here is certified.",
     (ACCURACY, IRREVERSIBILITY, UNLINKABILITY, RENEWABILITY, STORAGE, DIVERSITY),
     notes=("Refused", "The templates have no key"),
 )
 TRADEOFF = Tradeoff(
     "What is recognised, and what is given away",
-    "Each point is a method with its intervals (95 %; of a gain 99 %). Up is recognised more often, left is given away "
-    "less: the upper left corner is where one wants to be. Rank 1 is with keys stolen, so that a key’s secrecy counts "
-    "for nothing.",
+    "Each point is a method with its intervals (95 %; of a gain 99 %). Higher is more accurate, further left leaks "
+    "less: the upper left corner is best. Rank 1 is measured with stolen keys, so that the secrecy of keys does not "
+    "count.",
     "verification.rank1_stolen",
     "rank 1, key stolen",
     (
@@ -185,7 +186,7 @@ TRADEOFF = Tradeoff(
             ("template_inversion_known_key.sar_at_0.01", "template_stolen_key.sar_at_0.01_preimage"),
             ("template_inversion.sar_at_0.01",),
         ),
-        Panel("Attributes, standard model", "gain: 0 is the commonest label", ("template_attribute.gain",)),
+        Panel("Attributes, standard model", "gain: 0 is the most common label", ("template_attribute.gain",)),
     ),
     "deployment.key_bits",
 )

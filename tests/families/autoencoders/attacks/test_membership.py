@@ -174,7 +174,7 @@ def test_a_shadow_learns_its_own_rows_only(rows: Rows) -> None:
 
 
 def test_too_few_rows_and_missing_queries_are_refused(rows: Rows, overfitted: Overfitted) -> None:
-    with pytest.raises(UserError, match="membership needs 10 members and as many test rows never seen, got 8"):
+    with pytest.raises(UserError, match="membership needs 10 members and 10 unseen test rows, got 8"):
         run(small(), overfitted, dealt(8))
     with pytest.raises(UserError, match="does not grant score_queries"):
         run(small(ThreatModel(auxiliary_data=True)), overfitted, rows)

@@ -53,7 +53,7 @@ def test_probes_are_scikit_learns(examine: Any, digits: Rows, most: int) -> None
 
 def test_the_table_says_the_same_as_the_metrics(examine: Any, table: Rows) -> None:
     found = examine(Probe(), Pca(2).fit(table, RNG), table)
-    assert [line[:2] for line in found.tables[0].rows] == [["code", 2], ["raw rows", 10], ["commonest label", 0]]
+    assert [line[:2] for line in found.tables[0].rows] == [["code", 2], ["raw rows", 10], ["most common label", 0]]
     assert found.tables[0].rows[0][2:] == [found.metrics["logistic"], found.metrics["neighbours"]]
 
 
@@ -80,7 +80,7 @@ def test_many_classes_are_cut_to_the_commonest(examine: Any, table: Rows) -> Non
     parts = {name: Part(getattr(table, name).x, y) for name in ("train", "test")}
     found = examine(Probe(), Pca(2).fit(table, RNG), replace(table, labels=list("abcdefghijkl"), **parts))
     assert [curve.name for curve in found.figures[0].curves] == list("abcdefghij")
-    assert found.notes[-1] == "The figure shows the 10 commonest classes."
+    assert found.notes[-1] == "The figure shows the 10 most common classes."
 
 
 def test_what_it_does_not_apply_to_says_so(examine: Any, table: Rows, oddities: Rows) -> None:

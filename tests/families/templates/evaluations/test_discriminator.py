@@ -122,8 +122,8 @@ def test_numbers_that_are_names_are_classified_by_their_similarities() -> None:
 
 def test_what_cannot_be_measured_is_refused_with_its_reason() -> None:
     found = examined(Discriminator((6, 1), (5, 30), ("knn",)), RawTemplate(PIXELS), made(0.1))
-    assert any("30 classes need as many people; the test has 24" in note for note in found.notes)
-    assert any("6 samples of each need 7 impressions; somebody in the test has 6" in note for note in found.notes)
+    assert any("30 classes need 30 people; the test has 24" in note for note in found.notes)
+    assert any("6 samples of each need 7 impressions; a test person has 6" in note for note in found.notes)
     assert [row[1:3] for row in found.tables[0].rows] == [[5, 1]] * 3
 
 

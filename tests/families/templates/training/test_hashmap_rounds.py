@@ -142,7 +142,7 @@ def test_what_is_no_message_is_refused() -> None:
     with pytest.raises(UserError, match="cannot be sent"):
         packed(rows, np.arange(3))
     server.receive(0, packed(rows, np.arange(2)))
-    with pytest.raises(UserError, match="nobody to keep away from"):
+    with pytest.raises(UserError, match="no strangers to learn from"):
         server.for_client(0)
     with pytest.raises(UserError, match="client 1 have 3 numbers, not 4"):
         server.receive(1, packed(rows[:, :3].copy(), np.arange(2)))

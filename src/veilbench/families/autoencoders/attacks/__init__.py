@@ -1,1 +1,1 @@
-"""Ways to get back what autoencoders hide, one file per kind of attack."""
+"""Attacks on autoencoders, which try to recover what they hide; one file per kind of attack."""

@@ -1,4 +1,4 @@
-"""Adversarial examples against a detector: anomalies hidden below its threshold, and false alarms raised above it."""
+"""Adversarial examples against a detector: anomalies moved below its threshold, and normal rows moved above it."""
 
 from __future__ import annotations
 
@@ -22,44 +22,51 @@ if TYPE_CHECKING:
 
 
 class Evasion(MovingAttack[Detector, Rows]):
-    """Moves test rows across the threshold, which is a quantile of the scores of held-out normal rows.
+    """Moves test rows across a detector's threshold, which is a quantile of the scores of held-out normal rows.
 
-    A budget of 1 is a row's own distance from the nearest row on the other side: an anomaly's from the nearest normal
-    row, of training or validation, that passes; a normal row's from the nearest test anomaly that is caught. From 1 on,
-    every row can be moved, for it may become its neighbour: the curve `walk` goes there in a straight line and reaches
-    100 % at 1. It asks nothing of the detector and does not count for the gain; a search that stays below it there has
-    failed, and the notes say so. Only anomalies that are caught and normal rows that pass are attacked.
+    A budget of 1 is a row's distance from the nearest row beyond the threshold: for an anomaly, the nearest normal row
+    (of
+    training or validation) that passes; for a normal row, the nearest test anomaly that is caught. From a budget of 1
+    on,
+    every row can be moved, because it may become that row: the curve `walk` moves there in a straight line and reaches
+    100 % at 1. It does not query the detector and does not count for the gain; a search that stays below it at that
+    budget has failed, and the notes say so. Only anomalies that are caught and normal rows that pass are attacked.
 
-    The gain is the share of anomalies hidden at the budget `judged_at`, by any of the searches, above what as many
-    draws of random noise as there are restarts hide; false alarms are reported beside it. Why 0.5: by the triangle
-    inequality an anomaly that was moved by less than half the way is still nearer to where it was than to any normal
-    row that passes. If it hides there, it hides as what it is; if it needs more, it may have had to become normal, and
-    no detector can be blamed for that. `broken_at` = 0.5 calls it broken where half of the anomalies hide so. At a
-    budget of 1, where everything can be hidden, a verdict would say nothing.
+    The gain is the share of anomalies hidden at the budget `judged_at` by any search, above the share that random noise
+    hides with `restarts` draws; false alarms are reported too. Why 0.5: by the triangle inequality, an anomaly moved by
+    less than half the distance is still nearer to its origin than to any normal row that passes. If it passes, it does
+    so
+    as the anomaly that it is; if it needs more, it may have had to become normal, which is no fault of the detector.
+    With `broken_at` = 0.5 a detector is broken if half of the anomalies are hidden like this. At a budget of 1, where
+    everything can be hidden, a verdict would be meaningless.
 
-    Besides the curve there are the budget that half of the anomalies need, `hidden_half_at`, and the same change over
-    the median distance between two normal rows, `hidden_half_over_spacing`, which compares data sets. Both are the
-    least of `budgets` that suffices, and so up to one step of them too large; both are medians over rows.
+    Two metrics summarise the curve: the budget that half of the anomalies need, `hidden_half_at`, and the same change
+    relative to the median distance between two normal rows, `hidden_half_over_spacing`, which compares data sets. Both
+    use the smallest of `budgets` that suffices, so they are too large by up to one step; both are medians over rows.
 
-    Controls, both at the whole strength of the attack: `MinorComponent` looks along one direction, so that a small step
-    hides whom it catches; the distance from the mean, `InputNorm`, falls at a budget of 1 only, and is robust by
-    this measure. `KnownAnomalies` withstands every change up to 0.5 by that triangle inequality; should one succeed,
-    the attack does not keep to its budget. Where `negative` is None, it is the subject itself met with noise alone. A
-    detector without a gradient, or a threat model without `weights`, leaves the search without gradients alone.
+    Controls, both under the full attack: `MinorComponent` measures a single direction, so a small step hides the
+    anomalies that it catches; the distance from the mean, `InputNorm`, is evaded at a budget of 1 only, and is robust
+    by
+    this measure. `KnownAnomalies` withstands every change up to 0.5 by the triangle inequality above; should one
+    succeed,
+    the attack exceeds its budget. If `negative` is None, the control is the attacked detector with random noise in
+    place
+    of the searches. For a detector without a gradient, or a threat model without `weights`, only the search without
+    gradients runs.
 
     Args:
-        threat: needs `score_queries`; `weights` for the search by gradients.
-        positive: a detector that this budget suffices to evade.
-        negative: see above.
-        norm: of the changes.
-        budgets: of the curve, in units of the distance described above.
-        steps: of each descent by gradients.
-        restarts: descents, the first from the row itself, the others from random places in its ball.
-        queries: of the search without gradients.
-        judged_at: the budget of the gain, one of `budgets`.
-        quantile: of the validation rows' scores: the threshold.
-        most_rows: attacked of each kind.
-        broken_at: see `Attack`.
+        threat: threat model; needs `score_queries`; `weights` adds the search by gradients.
+        positive: positive control: a detector that this budget suffices to evade.
+        negative: negative control: a detector that the attack must not evade; None compares noise with noise.
+        norm: norm of the perturbation, "l2" or "linf".
+        budgets: perturbation budgets of the success curve, in units of the distance described above.
+        steps: steps of each gradient descent.
+        restarts: gradient descents per row: the first from the row itself, the others from random points in its ball.
+        queries: score queries of the search without gradients.
+        judged_at: budget at which the gain is measured, one of `budgets`.
+        quantile: quantile of the validation rows' scores used as the threshold, in (0, 1).
+        most_rows: maximum number of rows of each kind to attack.
+        broken_at: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
 
     data_kind = Rows
@@ -100,23 +107,23 @@ class Evasion(MovingAttack[Detector, Rows]):
         self.quantile, self.most_rows = quantile, most_rows
 
     def cases(self, subject: Detector, data: Rows, rng: np.random.Generator) -> Sequence[Case]:
-        """Anomalies to hide, and normal rows to raise alarms with."""
+        """Return the anomalies to hide, and the normal rows to raise false alarms with."""
         from veilbench.families.autoencoders.attacks.evasion_cases import cases
 
         return cases(subject, data, self.quantile, self.norm, self.most_rows, rng)
 
     def box(self, data: Rows) -> Box:
-        """See `box_of`."""
+        """Return the range of values allowed in a row, or None, as `box_of` finds it."""
         from veilbench.families.autoencoders.attacks.evasion_cases import box_of
 
         return box_of(data)
 
     def white_box(self, subject: Detector) -> bool:
-        """See `MovingAttack`."""
+        """Return whether the detector is differentiable and the threat model grants its weights."""
         return isinstance(subject, DifferentiableDetector) and self.threat.weights
 
     def _report(self, found: Findings, name: str, case: Case, crossed: dict[str, np.ndarray]) -> None:
-        """Adds what half of the rows need; who was never moved needs 1, for its neighbour is there."""
+        """Add the budget that half of the rows need; rows that were never moved count as 1, where their target is."""
         from veilbench.families.autoencoders.attacks.evasion_cases import DetectorCase
 
         super()._report(found, name, case, crossed)

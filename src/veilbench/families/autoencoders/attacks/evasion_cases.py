@@ -1,4 +1,4 @@
-"""Who is to be moved across a detector's threshold, and how far it is."""
+"""Evasion tasks for detectors: which rows to move across the threshold, and how far it is."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from veilbench.metrics.nearest import Norm, nearest, spacing
 
 @dataclass(frozen=True)
 class DetectorCase(Case):
-    """Rows on the wrong side of a detector's threshold; `reach` is their distance from the nearest one beyond it.
+    """Rows on one side of a detector's threshold; `reach` is their distance from the nearest known row beyond it.
 
     Attributes:
-        detector: to be evaded.
-        goals: the nearest row on the other side to each, shape (n, *shape).
-        threshold: of the score; an alarm is raised above it.
-        spacing: the median distance between two normal rows.
-        sign: 1 where the score is to be lowered (hide an anomaly), -1 where it is to be raised (raise a false alarm).
+        detector: detector to evade.
+        goals: nearest row on the other side of the threshold for each row, shape (n, *shape).
+        threshold: score above which an alarm is raised.
+        spacing: median distance between two normal rows.
+        sign: 1 to lower the score (hide an anomaly), -1 to raise it (raise a false alarm).
     """
 
     detector: Detector
@@ -35,32 +35,32 @@ class DetectorCase(Case):
     sign: int
 
     def score(self, device: torch.device) -> Score:
-        """See `Case.score`."""
+        """Return the signed score to minimise; differentiable if the detector is."""
         detector, sign = self.detector, self.sign
         if isinstance(detector, DifferentiableDetector):
             return lambda rows: sign * detector.score_tensor(rows)
         return lambda rows: torch.from_numpy(sign * detector.score(rows.cpu().numpy())).to(device)
 
     def walked(self, budget: float) -> np.ndarray:
-        """Straight towards the goal, as far as the budget goes and no further, without asking anything."""
+        """Return the success of moving straight towards the goals, as far as the budget allows, without any queries."""
         return self.across(self.goals if budget >= 1 else self.rows + np.float32(budget) * (self.goals - self.rows))
 
     def of(self, rows: np.ndarray) -> Self:
-        """See `Case.of`."""
+        """Return the task restricted to some of the rows, selected by a mask of shape (n,)."""
         return replace(self, rows=self.rows[rows], reach=self.reach[rows], goals=self.goals[rows])
 
     def across(self, moved: np.ndarray) -> np.ndarray:
-        """As `Detector.score` says."""
+        """Return whether the detector's decision is the one wanted; shape (n,), bool."""
         return np.asarray((self.detector.score(moved) > self.threshold) == (self.sign < 0))
 
 
 def cases(
     detector: Detector, rows: Rows, quantile: float, norm: Norm, most_rows: int, rng: np.random.Generator
 ) -> tuple[DetectorCase, DetectorCase]:
-    """Anomalies that are caught and normal rows that are not, of the test, each with the nearest of the other side.
+    """Return the test anomalies that are caught, and the normal test rows that pass, each with its nearest goal.
 
     Raises:
-        UserError: the data has no anomalies, or there is nobody on one side.
+        UserError: the data has no anomalies, or one side of the threshold has no rows.
     """
     if not rows.one_class:
         raise UserError("evasion needs one-class data: set data.normal to the labels that count as normal")
@@ -88,7 +88,7 @@ def _case(
 
 
 def box_of(rows: Rows) -> Box:
-    """Pixels stay in [0, 1] where they are in it; the columns of a table may take any value."""
+    """Return [0, 1] if the rows are images in this range; otherwise None, since table columns may take any value."""
     parts = (rows.train.x, rows.test.x)
     inside = min(part.min() for part in parts) >= 0 and max(part.max() for part in parts) <= 1
     return (0.0, 1.0) if len(rows.shape) == 3 and inside else None

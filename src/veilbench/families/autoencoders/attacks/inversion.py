@@ -1,4 +1,4 @@
-"""Inversion: the row back from its code, by an attacker who does not have the decoder."""
+"""Inversion of codes: reconstruct a row from its code, for an attacker without the decoder."""
 
 from __future__ import annotations
 
@@ -25,31 +25,32 @@ from veilbench.metrics.nearest import nearest
 if TYPE_CHECKING:
     from veilbench.attack_methods.ridge import Inverse
 
-SHOWN = 10  # images in a row of the picture
+SHOWN = 10  # images per row of the picture
 
 
 class Inversion(Attack[Representation, Rows]):
-    """Trains inverters afresh on auxiliary rows and their codes, and inverts the codes of test rows.
+    """Trains inverters on auxiliary rows and their codes, and inverts the codes of test rows.
 
-    The attacker may have rows of his own coded, and sees the codes of the rows that he is after. The validation rows
-    choose the strength of a regression, the moment at which a perceptron is stopped, and the attacker whose result
-    counts. The gain is 1 - his squared error / that of the mean auxiliary row, at the largest size: 0 is what one
-    knows without any code, 1 is the row itself. It says how much of the rows' variance comes back, not whether what
-    comes back is what matters.
+    The attacker may encode rows of their own, and sees the codes of the rows that they want. The validation rows choose
+    the strength of a regression, the moment at which training of a perceptron stops, and the attacker whose result
+    counts. The gain is 1 - (the attacker's squared error) / (that of the mean auxiliary row), at the largest size: 0 is
+    what is known without any code, 1 is the row itself. It measures how much of the rows' variance is recovered, not
+    whether it is the part that matters.
 
-    Beside the attackers stand the mean auxiliary row, the auxiliary row with the nearest code, the victim's own
-    decoder, and for images the auxiliary image that is nearest to the hidden one, which nobody could know: the best
-    that a copy can do.
+    Several baselines are reported with the attackers: the mean auxiliary row; the auxiliary row with the nearest code;
+    the victim's own decoder; and for images the auxiliary image nearest to the hidden one, which no attacker could
+    know:
+    the best that a copy can do.
 
     Args:
-        threat: needs `ciphertext`, `auxiliary_data` and `code_queries`.
-        positive: see `Attack`.
-        negative: see `Attack`.
-        attackers: kinds of inverters.
+        threat: threat model; needs `ciphertext`, `auxiliary_data` and `code_queries`.
+        positive: positive control: a representation that the attack must invert.
+        negative: negative control: a representation that the attack must not invert.
+        attackers: kinds of inverters: "linear" (ridge regression) or "mlp" (perceptron).
         hidden: units of each of the perceptron's two hidden layers.
-        steps: of the perceptron's training.
-        sizes: auxiliary rows that the attacker has; larger ones than there are rows mean all rows.
-        broken_at: see `Attack`.
+        steps: training steps of the perceptron.
+        sizes: numbers of auxiliary rows that the attacker has; a larger number than there are means all.
+        broken_at: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
 
     data_kind = Rows
@@ -76,7 +77,7 @@ class Inversion(Attack[Representation, Rows]):
     def run(
         self, subject: Representation, rows: Rows, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
-        """See `Attack.run`."""
+        """Run the attack on a representation and report its gain; a control uses the largest size only."""
         self.threat.require("ciphertext", "auxiliary_data", "code_queries")
         found, n = Findings(self.title), len(rows.auxiliary)
         sizes = sorted({min(size, n) for size in self.sizes})[-1 if control else 0 :]
@@ -149,7 +150,7 @@ class Inversion(Attack[Representation, Rows]):
             shown = {k: v for k, v in named.items() if k not in {f"{a}_{s}" for a, s in guesses if s != largest}}
             shown.pop("mean_row")
             pictures = [("input", hidden[:SHOWN]), *((name, guess[:SHOWN]) for name, guess in shown.items())]
-            found.pictures.append(picture("Test images and what comes back from their codes", pictures))
+            found.pictures.append(picture("Test images and reconstructions from their codes", pictures))
 
     def _draw(self, found: Findings, sizes: list[int]) -> None:
         def curve(name: str, keys: list[str]) -> Curve:

@@ -19,38 +19,41 @@ from veilbench.families.autoencoders.data.rows import Rows
 from veilbench.families.autoencoders.schemes.base import Detector, Representation
 from veilbench.metrics import gaussian_ratio
 
-TINY = 1e-12  # of the rows' variance: a loss of zero has a logarithm too
+TINY = 1e-12  # share of the rows' variance added to losses, so that 0 has a logarithm
 
 
 class Membership(Attack[Subject, Rows]):
-    """Tells training rows from test rows by how well the model reproduces them.
+    """Distinguishes training rows from test rows by how well the model reproduces them.
 
-    The attacker has the rows in question, as many training rows as test rows, without knowing which is which; he may
-    run them through the model and sees the reconstruction error (a detector's score, where there is no
-    reconstruction); for LiRA he also has the auxiliary rows, which are of the same kind and were never trained on.
+    The attacker has the rows in question, equal numbers of training and test rows, without knowing which is which. They
+    may run these through the model and see the reconstruction error (a detector's score, if there is no
+    reconstruction).
+    For LiRA they also have the auxiliary rows, which are of the same kind and were never trained on.
 
-    Two attacks: the loss itself, low for members (Yeom et al. 2018); and LiRA (Carlini et al. 2022), which compares
-    it with the losses of shadow models, small autoencoders with codes as long as the model's. Online, each shadow
-    learns a random half of everything the attacker has, rows in question included; offline, of the auxiliary rows
-    only. The shadows are perceptrons whatever the model is, so that the target's losses are first shifted to the
-    shadows' median. Where there is no code, there are no shadows, and the loss remains.
+    There are two attacks: the loss itself, low for members (Yeom et al. 2018); and LiRA (Carlini et al. 2022), which
+    compares it with the losses of shadow models, small autoencoders with codes as long as the model's. Online, each
+    shadow is trained on a random half of everything the attacker has, including the rows in question; offline, on
+    auxiliary rows only. The shadows are perceptrons whatever the model is, so the target's losses are first shifted to
+    the shadows' median. A model without a code has no shadows, and only the loss is used.
 
-    The gain is 2 AUROC - 1 of LiRA where it applies, of the loss otherwise: fixed beforehand, not the better of two.
-    The negative control, where none is given, is the subject itself asked about two halves of the test rows, neither
-    of which it ever saw; it is made anew for each subject.
+    The gain is 2 AUROC - 1 of LiRA if it applies, and of the loss otherwise: fixed in advance, not the better of two.
+    If
+    no negative control is given, it is the attacked model with two halves of the test rows, neither of which it was
+    trained on, repeated for each model.
 
     Args:
-        threat: needs `score_queries`; `auxiliary_data` for LiRA.
-        positive: a model that gives its members away.
-        negative: see above.
-        mode: of LiRA.
-        shadows: an even number.
-        hidden: units of a shadow's two hidden layers.
-        code: numbers in a shadow's code; None takes the model's.
-        steps: of the shadows' training.
-        batch_size: of the shadows' training.
-        most_rows: members, and as many others, at most.
-        broken_at: see `Attack`.
+        threat: threat model; needs `score_queries`; `auxiliary_data` adds LiRA.
+        positive: positive control: a model that reveals its members.
+        negative: negative control: a model that must not reveal its members; None uses rows the attacked model never
+            saw.
+        mode: mode of LiRA, "online" or "offline".
+        shadows: number of shadow models; even, since each row is in half of them.
+        hidden: units of each of a shadow's two hidden layers.
+        code: length of a shadow's code; None takes the model's.
+        steps: training steps of the shadows.
+        batch_size: rows per training step of a shadow.
+        most_rows: maximum number of members, and of non-members.
+        broken_at: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
 
     data_kind = Rows
@@ -81,12 +84,12 @@ class Membership(Attack[Subject, Rows]):
     def run(
         self, subject: Subject, rows: Rows, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
-        """See `Attack.run`."""
+        """Run the attack on training rows and unseen test rows, and report its gain."""
         members, others = rows.train.x, _never_seen(rows)
         return self._tell_apart(subject, members, others, rows.auxiliary.x, accelerator, rng)
 
     def _own_control(self, subject: Subject, data: Rows, trainer: Accelerator, seed: np.random.SeedSequence) -> Control:
-        """The two sides are halves of the test."""
+        """Run the attack on two halves of the unseen test rows."""
         rng = np.random.default_rng(seed)
         shuffled = rng.permutation(_never_seen(data))
         ours, theirs = shuffled[::2], shuffled[1::2]
@@ -104,11 +107,11 @@ class Membership(Attack[Subject, Rows]):
         accelerator: Accelerator,
         rng: np.random.Generator,
     ) -> Findings:
-        """The attack proper, on as many members as others."""
+        """Run the attack on equal numbers of members and non-members."""
         self.threat.require("score_queries")
         n = min(len(members), len(others), self.most_rows)
         if n < 10:
-            raise UserError(f"membership needs 10 members and as many test rows never seen, got {n}")
+            raise UserError(f"membership needs 10 members and 10 unseen test rows, got {n}")
         asked = np.concatenate([rng.permutation(members)[:n], rng.permutation(others)[:n]])
         losses, found = losses_of(subject, asked), Findings(self.title)
         scores = {"loss": -losses}
@@ -155,10 +158,10 @@ class Membership(Attack[Subject, Rows]):
 
 
 def losses_of(subject: Subject, rows: np.ndarray) -> np.ndarray:
-    """What a model lets show of each row: its reconstruction error, or else its score; shape (n,).
+    """Return what a model reveals of each row: its reconstruction error, or else its score; shape (n,).
 
     Raises:
-        NotImplementedError: the subject has neither.
+        NotImplementedError: the model has neither.
     """
     if isinstance(subject, Representation):
         wrong = (subject.reconstruct(rows) - rows).reshape(len(rows), -1).astype(np.float64)
@@ -169,5 +172,5 @@ def losses_of(subject: Subject, rows: np.ndarray) -> np.ndarray:
 
 
 def _never_seen(rows: Rows) -> np.ndarray:
-    """Test rows of the kind that was trained on."""
+    """Return the test rows of the kind that the model was trained on."""
     return rows.test.x[rows.test.y == 0] if rows.one_class else rows.test.x

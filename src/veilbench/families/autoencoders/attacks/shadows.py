@@ -1,4 +1,4 @@
-"""Shadow models: small autoencoders trained by the attacker, all at once, each on rows of its own."""
+"""Shadow models: small autoencoders that an attacker trains in parallel, each on rows of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from veilbench.bench.limits import require_room
 from veilbench.nets.stacked_mlp import StackedMLP
 
 LEARNING_RATE = 2e-3
-BLOCK = 512  # rows of one forward pass when losses are read
+BLOCK = 512  # rows per forward pass when losses are computed
 
 
 def shadow_losses(
@@ -24,18 +24,18 @@ def shadow_losses(
     device: torch.device,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Each shadow's mean squared reconstruction error of the rows in question, shape (shadows, questioned).
+    """Train shadow models and compute their mean squared errors of the rows in question, shape (shadows, questioned).
 
     Args:
-        pool: everything that the attacker has, the rows in question first, shape (n, ...).
-        inside: which shadow learns from which row, shape (shadows, n), bool; every shadow from at least one.
-        questioned: how many rows are in question.
-        hidden: units of the layer before and of the layer after the code.
-        code: numbers in a code.
-        steps: of Adam, for all shadows at once.
-        batch_size: rows of a step, for each shadow its own.
-        device: where to compute.
-        rng: draws the first weights and the batches.
+        pool: all rows that the attacker has, the rows in question first, shape (n, ...).
+        inside: which shadow is trained on which row, shape (shadows, n), bool; at least one row for every shadow.
+        questioned: number of rows in question.
+        hidden: units of the layers before and after the code.
+        code: length of a code.
+        steps: number of Adam steps, taken for all shadows at once.
+        batch_size: rows per step, drawn separately for each shadow.
+        device: torch device to compute on.
+        rng: source of the initial weights and the batches.
     """
     flat = pool.reshape(len(pool), -1).astype(np.float32)
     centre, scale = flat.mean(0), float(flat.std()) or 1.0  # one scale for all columns: errors stay comparable

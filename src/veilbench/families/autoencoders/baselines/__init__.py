@@ -1,1 +1,1 @@
-"""Models with nothing to train, beside which autoencoders are measured."""
+"""Baselines for autoencoders, without training."""

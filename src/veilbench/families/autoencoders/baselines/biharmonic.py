@@ -1,4 +1,4 @@
-"""Holes painted in from their borders."""
+"""Inpainting of missing pixels from their surroundings."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from veilbench.families.autoencoders.data.rows import Rows
 
 
 class Biharmonic(CorruptionRestorer):
-    """Biharmonic inpainting (Damelin and Hoang 2018), from scikit-image, of every pixel that looks spoiled.
+    """Biharmonic inpainting (Damelin and Hoang 2018), from scikit-image, of every pixel that looks corrupted.
 
-    Nobody tells it where: spoiled are the pixels that are 0 in all channels and, after salt and pepper, those that are
-    1. What was black or white before is painted in as well. There is nothing to tune.
+    The corrupted positions are not given: they are taken to be the pixels that are 0 in all channels and, for salt and
+    pepper, those that are 1. Pixels that were black or white in the original are inpainted too. Nothing is tuned.
 
     Args:
-        corruption: missing blocks, or salt and pepper.
+        corruption: corruption to undo: missing blocks, or salt and pepper.
     """
 
     undoes = (MissingBlocks, SaltAndPepper)
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Nothing."""
+        """Return no arrays: there is nothing to fit."""
         return {}
 
     def restored(self, rows: np.ndarray) -> np.ndarray:
-        """See `Restorer.restored`."""
+        """Restore corrupted images, shape (n, c, h, w), float32."""
         return np.stack([self._one(image) for image in rows]).astype(np.float32)
 
     def _one(self, image: np.ndarray) -> np.ndarray:
-        """One image, shape (c, h, w)."""
+        """Restore one image, shape (c, h, w)."""
         from skimage.restoration import inpaint_biharmonic
 
         holes = (image == 0).all(0)

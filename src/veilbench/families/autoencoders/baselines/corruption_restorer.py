@@ -1,4 +1,4 @@
-"""What the baselines against a known corruption share."""
+"""Base class of restorers for a known corruption."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from veilbench.families.autoencoders.baselines.image_restorer import ImageRestor
 
 
 class CorruptionRestorer(ImageRestorer):
-    """A restorer that is told which corruption was used, with its settings but without what was drawn at random.
+    """A restorer that knows the corruption and its settings, but not its random numbers.
 
     Args:
-        corruption: what it undoes.
+        corruption: corruption to undo, of a class in `undoes`.
     """
 
     undoes: tuple[type[Corruption], ...] = (Corruption,)
@@ -28,16 +28,16 @@ class CorruptionRestorer(ImageRestorer):
         self.corruption = corruption
 
     def settings(self) -> dict[str, Any]:
-        """The corruption in words."""
+        """Return a description of the corruption, in plain types."""
         return {"corruption": described(self.corruption)}
 
     def spoiled(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """See `ImageRestorer.spoiled`."""
+        """Corrupt clean images, shape (n, c, h, w), float32."""
         return spoiled(self.corruption, clean, rng)
 
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
-        """See `Subject.restore`."""
+        """Rebuild the model from what `settings` and `arrays` returned."""
         require_value(dict[str, Any], settings.get("corruption"), "settings.corruption")
         corruption, arguments = from_description(settings["corruption"]), dict(settings["corruption"])
         del arguments["class"]

@@ -1,4 +1,4 @@
-"""What the baselines on rows share: they are a few arrays, found from the training rows."""
+"""Base class of baselines on rows: a few arrays computed from the training rows."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from veilbench.families.autoencoders.data.rows import Rows
 
 
 class Fitted(Subject):
-    """A baseline that is its constructor's arguments and the arrays that `learned` finds; made ready by `fit`."""
+    """A baseline defined by its constructor's arguments and the arrays that `learned` computes; made ready by `fit`."""
 
     data_kind = Rows
-    names: tuple[str, ...] = ()  # of the arrays
+    names: tuple[str, ...] = ()  # names of the arrays
 
     def __init__(self) -> None:
         self.kept: dict[str, np.ndarray] = {}
-        self.row: tuple[int, ...] | None = None  # the shape of a row, once it is fitted
+        self.row: tuple[int, ...] | None = None  # shape of a row, once fitted
 
     @abstractmethod
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """The arrays called `names`, from `rows.train`."""
+        """Compute the arrays called `names` from `rows.train`."""
 
     def fit(self, data: Rows, rng: np.random.Generator) -> Self:
-        """See `Subject.fit`.
+        """Return a copy of the baseline fitted to the training rows.
 
         Raises:
-            UserError: the data are not rows of numbers, or this baseline cannot be fitted to them.
+            UserError: the data are not rows of numbers, or the baseline cannot be fitted to them.
         """
         if not isinstance(data, Rows):
             raise UserError(f"{type(self).__name__} works on rows of numbers, not on {type(data).__name__}")
@@ -47,12 +47,12 @@ class Fitted(Subject):
         return self.kept[name]
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """What was learned, and the shape of the rows that it is for."""
+        """Return the fitted arrays, and the shape of the rows that they are for."""
         return self.kept if self.row is None else self.kept | {"row": np.array(self.row, np.int64)}
 
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
-        """See `Subject.restore`."""
+        """Rebuild the model from what `settings` and `arrays` returned."""
         require_arguments(cls, settings, "settings")
         made = cls(**settings)
         row = require_array(arrays, "row", np.integer, (None,), low=1, high=MOST)
@@ -64,13 +64,13 @@ class Fitted(Subject):
         return made
 
     def check(self, row: tuple[int, ...]) -> None:
-        """Refuse arrays out of a file that are not as `learned` makes them: here all are finite floats of some shape.
+        """Reject restored arrays that are not as `learned` makes them; by default, all must be finite floats.
 
         Args:
-            row: the shape of a row.
+            row: shape of a row.
 
         Raises:
-            ValueError: one is not; the line names it.
+            ValueError: an array is invalid; the message names it.
         """
         for name, shape in self.shapes(row).items():
             if not require_array(self.kept, name, np.generic).size:
@@ -78,10 +78,10 @@ class Fitted(Subject):
             require_array(self.kept, name, np.floating, shape, low=-LARGEST_VALUE, high=LARGEST_VALUE)
 
     def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
-        """Of the arrays that are floats, by their names; see `check`."""
+        """Return the shapes of the arrays that are floats, by name, for `check`."""
         return {}
 
 
 def flat(rows: np.ndarray) -> np.ndarray:
-    """Shape (n, *shape) to (n, features), float64."""
+    """Flatten rows, shape (n, *shape) to (n, features), float64."""
     return rows.reshape(len(rows), -1).astype(np.float64)

@@ -1,4 +1,4 @@
-"""What the baselines against noise share: it is white and Gaussian, and its strength is stated."""
+"""Base class of restorers for white Gaussian noise of a given strength."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from veilbench.families.autoencoders.baselines.image_restorer import ImageRestor
 
 
 class FittedRestorer(ImageRestorer):
-    """A restorer made for white Gaussian noise of a known strength.
+    """A restorer for white Gaussian noise of a known strength.
 
     Args:
         sigma: standard deviation of the noise, in the units of the images.
@@ -24,13 +24,13 @@ class FittedRestorer(ImageRestorer):
         self.sigma = sigma
 
     def settings(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {"sigma": self.sigma}
 
     def spoiled(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """See `ImageRestorer.spoiled`."""
+        """Corrupt clean images, shape (n, c, h, w), float32."""
         return (clean + rng.normal(0, self.sigma, clean.shape)).astype(np.float32)
 
     def unit(self) -> float:
-        """See `ImageRestorer.unit`: the noise."""
+        """Return the standard deviation of the noise, of which strengths are multiples."""
         return self.sigma

@@ -1,4 +1,4 @@
-"""A code that says everything: the positive control of attacks on codes."""
+"""A code that reveals everything: the positive control of attacks on codes."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from veilbench.families.autoencoders.schemes.base import Representation
 
 
 class IdentityCode(Fitted, Representation):
-    """The row itself, laid out flat."""
+    """The code is the row itself, flattened."""
 
     names = ("shape",)
 
     def settings(self) -> dict[str, Any]:
-        """None."""
+        """Return no settings."""
         return {}
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """The shape of a row."""
+        """Return the shape of a row."""
         return {"shape": np.array(rows.shape, np.int64)}
 
     def check(self, row: tuple[int, ...]) -> None:
-        """See `Fitted.check`."""
+        """Raise a `ValueError` if a restored array is not as `learned` makes it."""
         require_array(self.kept, "shape", np.integer, (len(row),))
         if tuple(self["shape"].tolist()) != row:
             raise ValueError(f"shape holds {self['shape'].tolist()}, and a row has the shape {list(row)}")
 
     def encode(self, rows: np.ndarray) -> np.ndarray:
-        """See `Representation.encode`."""
+        """Encode rows, shape (n, *shape) to (n, code), float32."""
         return rows.reshape(len(rows), -1).astype(np.float32)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """See `Representation.decode`."""
+        """Decode codes, shape (n, code) to (n, *shape), float32."""
         return codes.reshape(len(codes), *self["shape"]).astype(np.float32)

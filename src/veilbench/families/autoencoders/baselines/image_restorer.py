@@ -1,4 +1,4 @@
-"""What the restoring baselines share: images only, and a corruption that they are made for."""
+"""Base class of image restorers."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from veilbench.families.autoencoders.schemes.base import Restorer
 
 
 class ImageRestorer(Fitted, Restorer):
-    """A restorer that knows what is done to the images, and can do it to others to learn from them."""
+    """A restorer that knows the corruption, and can apply it to other images to learn from them."""
 
     @abstractmethod
     def spoiled(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """What this restorer undoes, done to clean images, shape (n, c, h, w), float32."""
+        """Apply the corruption that this restorer undoes to clean images, shape (n, c, h, w), float32."""
 
     def unit(self) -> float:
-        """What the strengths of a `TunedRestorer` are multiples of."""
+        """Return the unit of the strengths of a `TunedRestorer`."""
         return 1.0
 
     def fit(self, data: Rows, rng: np.random.Generator) -> Self:
-        """See `Fitted.fit`."""
+        """Return a copy of the restorer fitted to training images."""
         if isinstance(data, Rows) and len(data.shape) != 3:
             raise UserError(f"{type(self).__name__} restores images; these rows have the shape {data.shape}")
         return super().fit(data, rng)
 
     def check(self, row: tuple[int, ...]) -> None:
-        """See `Fitted.check`."""
+        """Raise a `ValueError` if a restored array is not as `learned` makes it."""
         if len(row) != 3:
             raise ValueError(f"row holds {list(row)}, the shape of an image is needed: channels, height, width")
         super().check(row)

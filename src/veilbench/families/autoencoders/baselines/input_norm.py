@@ -1,4 +1,4 @@
-"""The simplest anomaly score: how large a row is."""
+"""The simplest anomaly score: the norm of a row."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ if TYPE_CHECKING:
 
 
 class InputNorm(Fitted, DifferentiableDetector):
-    """The Euclidean norm of a row, about the origin of the scaled data; it learns nothing.
+    """Scores rows by their Euclidean norm around the origin of the scaled data; nothing is learned.
 
-    A detector that does no better than this one has learned nothing either.
+    A detector that does no better than this one has not learned anything either.
     """
 
     def settings(self) -> dict[str, Any]:
-        """None."""
+        """Return no settings."""
         return {}
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Nothing."""
+        """Return no arrays: there is nothing to fit."""
         return {}
 
     def score(self, rows: np.ndarray) -> np.ndarray:
-        """See `Detector.score`."""
+        """Score rows, shape (n, *shape) to (n,), float64; higher is more anomalous."""
         return np.asarray(np.sqrt((flat(rows) ** 2).sum(1)))
 
     def feature_scores(self, rows: np.ndarray) -> np.ndarray:
-        """Squares over the norm, so that they add up to it; all 0 for a row of zeros."""
+        """Return squares divided by the norm, which add up to it; all 0 for a row of zeros."""
         norm = self.score(rows)[:, None]
         return np.asarray(flat(rows) ** 2 / np.where(norm > 0, norm, 1)).reshape(rows.shape)
 
     def score_tensor(self, rows: Tensor) -> Tensor:
-        """See `DifferentiableDetector.score_tensor`; the gradient at a row of zeros is 0."""
+        """Score rows as tensors, shape (n, *shape) to (n,); differentiable, with gradient 0 at a row of zeros."""
         import torch
 
         norms: Tensor = torch.linalg.vector_norm(rows.flatten(1), dim=1)

@@ -1,4 +1,4 @@
-"""How soon random cuts leave a row alone."""
+"""Anomaly scores from how few random cuts isolate a row."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from veilbench.families.autoencoders.baselines.fitted import Fitted, flat
 from veilbench.families.autoencoders.data.rows import Rows
 from veilbench.families.autoencoders.schemes.base import Detector
 
-LEAF, AT_ONCE = -1, 10_000  # no such node; rows scored at once, to bound the memory
+LEAF, AT_ONCE = -1, 10_000  # index of a missing node; rows scored at once, to bound the memory
 
 
 class IsolationForest(Fitted, Detector):
-    """An isolation forest (Liu et al. 2008), grown by scikit-learn and kept as arrays of cuts.
+    """An isolation forest (Liu et al. 2008), fitted by scikit-learn and stored as arrays of cuts.
 
     Args:
-        trees: in the forest, each grown on 256 training rows at most.
+        trees: number of trees, each fitted to at most 256 training rows.
     """
 
     names = ("feature", "threshold", "below", "above", "depth", "usual")
@@ -30,13 +30,13 @@ class IsolationForest(Fitted, Detector):
         self.trees = trees
 
     def settings(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {"trees": self.trees}
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Per tree and node, shape (trees, nodes): what is cut where, the next nodes, and the depth counted at leaves.
+        """Return arrays of shape (trees, nodes): features, thresholds, child nodes, and depths at leaves.
 
-        `usual`, shape (1,), is the depth of an unsuccessful search among as many rows as a tree was grown on.
+        `usual`, shape (1,), is the depth of an unsuccessful search among as many rows as a tree is fitted to.
         """
         from sklearn import ensemble
 
@@ -53,11 +53,11 @@ class IsolationForest(Fitted, Detector):
         return kept | {"usual": unsuccessful(np.array([forest.max_samples_]))}
 
     def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
-        """See `Fitted.shapes`."""
+        """Return the shapes of the fitted arrays, for rows of shape `row`."""
         return {"depth": (self.trees, None), "threshold": (self.trees, None), "usual": (1,)}
 
     def check(self, row: tuple[int, ...]) -> None:
-        """See `Fitted.check`; a node's children come after it, so that every row ends at a leaf."""
+        """Raise a `ValueError` if a restored array is invalid; children must follow their node, so that paths end."""
         super().check(row)
         shape = (self.trees, nodes := self["depth"].shape[1])
         require_array(self.kept, "depth", np.floating, shape, low=LEAF)
@@ -73,12 +73,12 @@ class IsolationForest(Fitted, Detector):
                 raise ValueError(f"{name} holds a node that does not come after the one above it")
 
     def score(self, rows: np.ndarray) -> np.ndarray:
-        """See `Detector.score`: equation 2 of Liu et al. 2008, in (0, 1]."""
+        """Score rows by equation 2 of Liu et al. 2008, in (0, 1]; higher is more anomalous."""
         parts = [self._score(rows[start : start + AT_ONCE]) for start in range(0, len(rows), AT_ONCE)]
         return np.concatenate(parts)
 
     def _score(self, rows: np.ndarray) -> np.ndarray:
-        x = rows.reshape(len(rows), -1).astype(np.float32)  # as the trees compare them
+        x = rows.reshape(len(rows), -1).astype(np.float32)  # the type that the trees compare
         places, tree = np.arange(len(x))[:, None], np.arange(self.trees)[None, :]
         node = np.zeros((len(x), self.trees), np.int64)
         while (inner := self["below"][tree, node] != LEAF).any():
@@ -95,7 +95,7 @@ def _padded(arrays: list[np.ndarray]) -> np.ndarray:
 
 
 def _depths(tree: Any) -> np.ndarray:
-    """Cuts above each node, and those that its rows would still need on average were it cut further."""
+    """Return the cuts above each node, plus the mean number of further cuts that would isolate its rows."""
     cuts = np.zeros(tree.node_count)
     for node in range(tree.node_count):  # a node's children come after it
         if tree.children_left[node] != LEAF:
@@ -104,7 +104,7 @@ def _depths(tree: Any) -> np.ndarray:
 
 
 def unsuccessful(n: np.ndarray) -> np.ndarray:
-    """Average depth of an unsuccessful search in a binary search tree of n rows (equation 1 of Liu et al. 2008)."""
+    """Return the mean depth of an unsuccessful search in a binary tree of n rows (equation 1 of Liu et al. 2008)."""
     more = np.maximum(n, 3).astype(np.float64)
     long = 2 * (np.log(more - 1) + np.euler_gamma) - 2 * (more - 1) / more
     return np.where(n <= 1, 0.0, np.where(n == 2, 1.0, long))

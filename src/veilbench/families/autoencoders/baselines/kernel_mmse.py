@@ -1,4 +1,4 @@
-"""The best restoration of all, were the training images all the images that there are."""
+"""The optimal restorer under a prior of the training images."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from veilbench.families.autoencoders.baselines.fitted import flat
 from veilbench.families.autoencoders.baselines.fitted_restorer import FittedRestorer
 from veilbench.families.autoencoders.data.rows import Rows
 
-AT_ONCE = 128  # images, to bound the memory
+AT_ONCE = 128  # images restored at once, to bound the memory
 
 
 class KernelMmse(FittedRestorer):
-    """The posterior mean under a prior that is the training images, each as likely as the others.
+    """Restores by the posterior mean, with the training images as a uniform prior.
 
-    A weighted mean of the training images, with weights softmax(-|y - x|^2 / (2 sigma^2)). Where noise is strong it is
-    hard to beat; where it is weak it answers with the nearest training image, however far that is. It keeps the
-    training images as they are: who has the model has the data.
+    The result is a weighted mean of the training images, with weights softmax(-|y - x|^2 / (2 sigma^2)). It is hard to
+    beat under strong noise; under weak noise it returns the nearest training image, however far that is. It stores the
+    training images unchanged, so the model reveals the data.
     """
 
     names = ("rows",)
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """The training images, shape (n, c, h, w)."""
+        """Return the training images, shape (n, c, h, w)."""
         return {"rows": rows.train.x}
 
     def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
-        """See `Fitted.shapes`."""
+        """Return the shapes of the fitted arrays, for rows of shape `row`."""
         return {"rows": (None, *row)}
 
     def restored(self, rows: np.ndarray) -> np.ndarray:
-        """See `Restorer.restored`."""
+        """Restore corrupted images, shape (n, c, h, w), float32."""
         from scipy.special import softmax
 
         known = flat(self["rows"])

@@ -1,4 +1,4 @@
-"""A detector that has seen the anomalies, and is known to withstand small changes of them."""
+"""A detector that knows the anomalies, and provably withstands small changes of them."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ from veilbench.nets.in_parts import in_parts
 if TYPE_CHECKING:
     from torch import Tensor
 
-NORMAL_ROWS = 5_000  # training rows kept; the validation rows are kept all
+NORMAL_ROWS = 5_000  # training rows to keep; all validation rows are kept
 MARGIN = 0.9
-AT_ONCE = 64  # rows, for each of which there is a distance to every row kept
+AT_ONCE = 64  # rows scored at once, to bound the memory for their distances
 
 
 class KnownAnomalies(Fitted, DifferentiableDetector):
-    """How much nearer a row is to a test anomaly than to any normal row, 0 where it is not: no detector but an oracle.
+    """Scores how much nearer a row is to a test anomaly than to any normal row, 0 if it is not: an oracle.
 
-    The score is max(0, d(normal rows) - 0.9 d(anomalies)), with the distances to the nearest ones. By the triangle
-    inequality an anomaly that is moved by up to half its distance from the nearest normal row stays nearer to where it
-    was than to any normal row: its score stays positive, and no normal row's is. Nothing can hide it there, which makes
-    this the negative control of evasion. The margin of 0.9 keeps the very middle on the safe side of rounding.
+    The score is max(0, d(normal rows) - 0.9 d(anomalies)), with distances to the nearest ones. By the triangle
+    inequality,
+    an anomaly moved by up to half its distance from the nearest normal row stays nearer to its origin than to any
+    normal
+    row: its score stays positive, while that of normal rows is 0. Nothing can hide it within this distance, which makes
+    the detector the negative control of evasion. The factor 0.9 keeps the midpoint safe from rounding.
 
     Args:
-        norm: of the distances; that of the changes.
+        norm: norm of the distances, the same as that of the perturbations.
     """
 
     names = ("normal_rows", "anomalies")
@@ -40,14 +42,14 @@ class KnownAnomalies(Fitted, DifferentiableDetector):
         self.norm = norm
 
     def settings(self) -> dict[str, Any]:
-        """The constructor's argument."""
+        """Return the constructor's argument."""
         return {"norm": self.norm}
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Training and validation rows, and the test's anomalies.
+        """Return training and validation rows, and the test anomalies.
 
         Raises:
-            UserError: there are no anomalies to know.
+            UserError: the data has no anomalies.
         """
         anomalies = rows.test.x[rows.test.y != 0]
         if not rows.one_class or not len(anomalies):
@@ -56,15 +58,15 @@ class KnownAnomalies(Fitted, DifferentiableDetector):
         return {"normal_rows": np.concatenate([train, rows.validation.x]), "anomalies": anomalies}
 
     def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
-        """See `Fitted.shapes`."""
+        """Return the shapes of the fitted arrays, for rows of shape `row`."""
         return dict.fromkeys(self.names, (None, *row))
 
     def score(self, rows: np.ndarray) -> np.ndarray:
-        """See `Detector.score`."""
+        """Score rows, shape (n, *shape) to (n,), float64; higher is more anomalous."""
         return in_parts(self.score_tensor, rows, AT_ONCE).astype(np.float64)
 
     def score_tensor(self, rows: Tensor) -> Tensor:
-        """See `DifferentiableDetector.score_tensor`."""
+        """Score rows as tensors, shape (n, *shape) to (n,); differentiable."""
         import torch
 
         power = 2.0 if self.norm == "l2" else float("inf")

@@ -1,4 +1,4 @@
-"""Deblurring by solving for the image."""
+"""Deblurring by regularised least squares."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from veilbench.families.autoencoders.baselines.tuned_restorer import TunedRestor
 
 
 class LeastSquares(TunedRestorer, CorruptionRestorer):
-    """Tikhonov's regularised least squares with the blur's own matrices, its border included.
+    """Tikhonov-regularised least squares with the matrices of the blur, including its border.
 
-    The blur of an image X is A X B^T. With the singular values of A and B it is inverted place by place, y to
-    s y / (s^2 + w), s the product of two singular values (Hansen, Nagy and O'Leary 2006, chapter 6). The weight w is
-    the strength. Where a blur has added no noise, what is left is the error of its rounding to float32.
+    The blur of an image X is A X B^T. With the singular values of A and B it is inverted element by element, y to
+    s y / (s^2 + w), where s is the product of two singular values (Hansen, Nagy and O'Leary 2006, chapter 6). The
+    weight
+    w is the strength. If the blur has added no noise, the only error left is that of rounding to float32.
 
     Args:
-        corruption: the blur.
+        corruption: blur to undo.
     """
 
     undoes = (Blur,)
     factors = (1e-2, 1e-4, 1e-6, 1e-8, 1e-10, 1e-12)
 
     def one(self, image: np.ndarray, strength: float) -> np.ndarray:
-        """See `TunedRestorer.one`."""
+        """Restore one image, shape (c, h, w), with a given strength."""
         (left, down, back), (up, across, right) = (np.linalg.svd(self._matrix(side)) for side in image.shape[1:])
         values = np.outer(down, across)
         turned = left.T @ image.astype(np.float64) @ up
         return np.asarray(back.T @ (turned * values / (values**2 + strength)) @ right)
 
     def _matrix(self, side: int) -> np.ndarray:
-        """What the blur does along one side, shape (side, side): it blurs a line wherever the bright pixel is."""
+        """Return the blur's matrix along one side, shape (side, side), from its response to bright lines."""
         dots = np.eye(side, dtype=np.float32).reshape(side, 1, side, 1).repeat(side, 3)
         return spoiled(self.corruption, dots, np.random.default_rng(0))[:, 0, :, 0].T.astype(np.float64)

@@ -1,4 +1,4 @@
-"""The best linear restoration of each pixel by its neighbours, for any corruption."""
+"""The best linear restoration of each pixel from its neighbourhood, for any corruption."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ SIDES, MOST_PIXELS, RIDGE = (1, 3, 5, 7, 9), 50_000, 1e-6
 
 
 class LinearPatches(CorruptionRestorer):
-    """Linear least squares from the square around a pixel, all channels, to the clean pixel.
+    """Linear least squares from the square around a pixel, with all channels, to the clean pixel.
 
-    Learned on training images that it spoils itself; the side of the square is the one of a few that errs least on
-    validation images. Beyond the border an image goes on as its outermost pixels. `Wiener` is the same for noise, where
-    the covariance of what is spoiled is known.
+    It is fitted to training images that it corrupts itself; the side of the square is the one of `SIDES` with the
+    lowest
+    error on validation images. At the border, images are padded with their outermost pixels. `Wiener` does the same for
+    noise, where the covariance of the corrupted patches is known.
 
     Args:
-        corruption: any.
+        corruption: corruption to undo, of any class.
     """
 
     names = ("map", "constant")
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """The map, shape (side, side, c, c), and the constant, shape (c,)."""
+        """Return the map, shape (side, side, c, c), and the constant, shape (c,)."""
         train, check = ((part.x, self.spoiled(part.x, rng)) for part in (rows.train, rows.validation))
         pixels = rng.permutation(train[0][:, 0].size)[:MOST_PIXELS]
         found = [_regressed(*train, side, pixels) for side in SIDES if side <= min(rows.shape[1:])]
@@ -33,22 +34,22 @@ class LinearPatches(CorruptionRestorer):
         return found[int(np.argmin(errors))]
 
     def check(self, row: tuple[int, ...]) -> None:
-        """See `Fitted.check`."""
+        """Raise a `ValueError` if a restored array is not as `learned` makes it."""
         super().check(row)
         if self["map"].shape[0] not in SIDES or self["map"].shape[0] != self["map"].shape[1]:
             raise ValueError(f"map has shape {list(self['map'].shape)}, sides of one of {SIDES} are needed")
 
     def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
-        """See `Fitted.shapes`."""
+        """Return the shapes of the fitted arrays, for rows of shape `row`."""
         return {"map": (None, None, row[0], row[0]), "constant": (row[0],)}
 
     def restored(self, rows: np.ndarray) -> np.ndarray:
-        """See `Restorer.restored`."""
+        """Restore corrupted images, shape (n, c, h, w), float32."""
         return np.concatenate([_applied(image[None], **self.kept) for image in rows])
 
 
 def _regressed(clean: np.ndarray, seen: np.ndarray, side: int, pixels: np.ndarray) -> dict[str, np.ndarray]:
-    """Map and constant, from some pixels of all images; the ridge keeps equal channels from being told apart."""
+    """Fit map and constant to some pixels of all images; the ridge handles equal channels."""
     squares = _squares(seen, side)
     places = np.unravel_index(pixels, squares.shape[:3])
     x = squares[places].reshape(len(pixels), -1).astype(np.float64)
@@ -66,7 +67,7 @@ def _applied(seen: np.ndarray, map: np.ndarray, constant: np.ndarray) -> np.ndar
 
 
 def _squares(images: np.ndarray, side: int) -> np.ndarray:
-    """The square around each pixel, shape (n, h, w, side, side, c), without copying."""
+    """Return the square around each pixel, shape (n, h, w, side, side, c), as a view."""
     reach = side // 2
     padded = np.pad(images, ((0, 0), (0, 0), (reach, reach), (reach, reach)), "edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, (side, side), (2, 3))

@@ -1,4 +1,4 @@
-"""Distance from the mean in units of the data's own spread."""
+"""Distance from the mean relative to the data's covariance."""
 
 from __future__ import annotations
 
@@ -19,43 +19,43 @@ if TYPE_CHECKING:
 
 
 class Mahalanobis(Fitted, DifferentiableDetector):
-    """The squared Mahalanobis distance under the shrunk covariance of Ledoit and Wolf (2004).
+    """Scores rows by the squared Mahalanobis distance under the shrunk covariance of Ledoit and Wolf (2004).
 
-    The shrinkage keeps the covariance invertible where there are fewer rows than values.
+    The shrinkage keeps the covariance invertible if there are fewer rows than features.
     """
 
     names = ("mean", "precision")
 
     def settings(self) -> dict[str, Any]:
-        """None."""
+        """Return no settings."""
         return {}
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """The mean, shape (*shape), and the inverse covariance, shape (features, features)."""
+        """Return the mean, shape (*shape), and the inverse covariance, shape (features, features)."""
         mean, _, precision = ledoit_wolf(flat(rows.train.x))
         return {"mean": mean.reshape(rows.shape), "precision": precision}
 
     def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
-        """See `Fitted.shapes`."""
+        """Return the shapes of the fitted arrays, for rows of shape `row`."""
         return {"mean": row}
 
     def check(self, row: tuple[int, ...]) -> None:
-        """See `Fitted.check`."""
+        """Raise a `ValueError` if a restored array is not as `learned` makes it."""
         super().check(row)
         shape = (math.prod(row), math.prod(row))
         require_array(self.kept, "precision", np.floating, shape, low=-LARGEST_PRECISION, high=LARGEST_PRECISION)
 
     def score(self, rows: np.ndarray) -> np.ndarray:
-        """See `Detector.score`."""
+        """Score rows, shape (n, *shape) to (n,), float64; higher is more anomalous."""
         return np.asarray(flat(self.feature_scores(rows)).sum(1))
 
     def feature_scores(self, rows: np.ndarray) -> np.ndarray:
-        """The terms of the sum over features; a term can be negative where features are correlated."""
+        """Return the terms of the sum over features; a term can be negative if features are correlated."""
         centred = flat(rows - self["mean"])
         return np.asarray(centred * (centred @ self["precision"])).reshape(rows.shape)
 
     def score_tensor(self, rows: Tensor) -> Tensor:
-        """See `DifferentiableDetector.score_tensor`."""
+        """Score rows as tensors, shape (n, *shape) to (n,); differentiable."""
         import torch
 
         mean, precision = (torch.from_numpy(self[name]).to(rows) for name in self.names)

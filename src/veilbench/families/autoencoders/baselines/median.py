@@ -1,4 +1,4 @@
-"""Restoration by the middle value of the neighbours."""
+"""Restoration by a median filter."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from veilbench.families.autoencoders.baselines.tuned_restorer import TunedRestor
 
 
 class Median(TunedRestorer, CorruptionRestorer):
-    """The median of a square window around each pixel, channel by channel; the window's side is the strength.
+    """Computes the median of a square window around each pixel, by channel; the window's side is the strength.
 
-    Beyond the border the image goes on as its outermost pixels.
+    At the border the image is padded with its outermost pixels.
 
     Args:
-        corruption: any; it is classical against salt and pepper.
+        corruption: corruption to undo, of any class; the classical use is salt and pepper.
     """
 
     factors = (3, 5, 7)
 
     def one(self, image: np.ndarray, strength: float) -> np.ndarray:
-        """See `TunedRestorer.one`."""
+        """Restore one image, shape (c, h, w), with a given strength."""
         from scipy.ndimage import median_filter
 
         side = round(strength)

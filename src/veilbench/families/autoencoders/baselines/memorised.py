@@ -1,4 +1,4 @@
-"""Overfitting at its worst: the model keeps its training rows and answers with the nearest one."""
+"""Extreme overfitting: the model stores its training rows and returns the nearest one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from veilbench.metrics.nearest import nearest
 
 
 class Memorised(Fitted, Representation):
-    """The code is the number of the nearest training row; members come back without any error.
+    """The code is the index of the nearest training row; members are reconstructed without error.
 
     The positive control of membership inference.
     """
@@ -22,23 +22,23 @@ class Memorised(Fitted, Representation):
     names = ("train",)
 
     def settings(self) -> dict[str, Any]:
-        """None."""
+        """Return no settings."""
         return {}
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """The training rows, shape (n, *shape)."""
+        """Return the training rows, shape (n, *shape)."""
         return {"train": rows.train.x}
 
     def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
-        """See `Fitted.shapes`."""
+        """Return the shapes of the fitted arrays, for rows of shape `row`."""
         return {"train": (None, *row)}
 
     def encode(self, rows: np.ndarray) -> np.ndarray:
-        """Shape (n, 1): the nearest training row's number; exact in float32 below 2^24 rows."""
+        """Return the index of the nearest training row, shape (n, 1); exact in float32 below 2^24 rows."""
         places, _ = nearest(rows, self["train"])
         return places[:, None].astype(np.float32)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """See `Representation.decode`; a number between two rows is rounded."""
+        """Return the training row of each index, rounded to a whole number; shape (n, *shape)."""
         places = np.clip(codes[:, 0].round(), 0, len(self["train"]) - 1).astype(np.int64)
         return np.asarray(self["train"][places])

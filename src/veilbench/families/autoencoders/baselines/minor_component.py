@@ -1,4 +1,4 @@
-"""A detector that looks along one direction alone, and is known to be evaded by a small step."""
+"""A detector that measures a single direction, and is known to be evaded by a small step."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ from veilbench.families.autoencoders.schemes.base import DifferentiableDetector
 if TYPE_CHECKING:
     from torch import Tensor
 
-STILL = 1e-6  # of the largest variance: a direction below it does not vary at all
+STILL = 1e-6  # share of the largest variance below which a direction counts as constant
 
 
 class MinorComponent(Fitted, DifferentiableDetector):
-    """Distance from the mean along the direction in which the training rows vary least, but do vary.
+    """Scores rows by their distance from the mean along the direction in which the training rows vary least.
 
-    The last of the minor components of Shyu et al. (2003), which catch rows that break a correlation. Whom it catches
-    is hidden by a step along that one direction, of a size that is small among normal rows, whatever else is odd: this
-    is the positive control of evasion.
+    Constant directions are left out. The direction is the last of the minor components of Shyu et al. (2003), which
+    detect rows that violate a correlation. An anomaly that it catches is hidden by a step along this one direction, of
+    a
+    size that is small among normal rows, whatever else is anomalous: this is the positive control of evasion.
     """
 
     names = ("mean", "direction")
 
     def settings(self) -> dict[str, Any]:
-        """None."""
+        """Return no settings."""
         return {}
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """The mean, shape (*shape), and the direction, shape (features,), of length 1.
+        """Return the mean, shape (*shape), and the direction, shape (features,), of length 1.
 
         Raises:
             UserError: the training rows do not vary.
@@ -48,15 +49,15 @@ class MinorComponent(Fitted, DifferentiableDetector):
         return {"mean": mean, "direction": directions[:, varying[0]].copy()}
 
     def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
-        """See `Fitted.shapes`."""
+        """Return the shapes of the fitted arrays, for rows of shape `row`."""
         return {"mean": row, "direction": (math.prod(row),)}
 
     def score(self, rows: np.ndarray) -> np.ndarray:
-        """See `Detector.score`."""
+        """Score rows, shape (n, *shape) to (n,), float64; higher is more anomalous."""
         return np.asarray(np.abs(flat(rows - self["mean"]) @ self["direction"]))
 
     def score_tensor(self, rows: Tensor) -> Tensor:
-        """See `DifferentiableDetector.score_tensor`."""
+        """Score rows as tensors, shape (n, *shape) to (n,); differentiable."""
         import torch
 
         mean, direction = (torch.from_numpy(self[name]).to(rows) for name in self.names)

@@ -1,4 +1,4 @@
-"""Distance to the training rows nearby."""
+"""Distance to the nearest training rows."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from veilbench.families.autoencoders.schemes.base import Detector
 
 
 class NearestNeighbours(Fitted, Detector):
-    """The Euclidean distance to the k-th nearest training row (Ramaswamy et al. 2000).
+    """Scores rows by the Euclidean distance to the k-th nearest training row (Ramaswamy et al. 2000).
 
-    It keeps the training rows as they are: who has the model has the data. A training row is its own first neighbour.
+    It stores the training rows unchanged, so the model reveals the data. A training row is its own first neighbour.
 
     Args:
-        k: which neighbour.
+        k: rank of the neighbour whose distance counts.
     """
 
     names = ("rows",)
@@ -30,27 +30,29 @@ class NearestNeighbours(Fitted, Detector):
         self.k = k
 
     def settings(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {"k": self.k}
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """The training rows, shape (n, *shape)."""
+        """Return the training rows, shape (n, *shape)."""
         if self.k > len(rows.train):
-            raise UserError(f"k={self.k} neighbours need as many training rows; there are {len(rows.train)}")
+            raise UserError(
+                f"k={self.k} neighbours need at least that number of training rows; there are {len(rows.train)}"
+            )
         return {"rows": rows.train.x}
 
     def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
-        """See `Fitted.shapes`."""
+        """Return the shapes of the fitted arrays, for rows of shape `row`."""
         return {"rows": (None, *row)}
 
     def check(self, row: tuple[int, ...]) -> None:
-        """See `Fitted.check`."""
+        """Raise a `ValueError` if a restored array is not as `learned` makes it."""
         super().check(row)
         if len(self["rows"]) < self.k:
             raise ValueError(f"rows has {len(self['rows'])} rows, and k={self.k} neighbours are asked for")
 
     def score(self, rows: np.ndarray) -> np.ndarray:
-        """See `Detector.score`."""
+        """Score rows, shape (n, *shape) to (n,), float64; higher is more anomalous."""
         from sklearn.neighbors import NearestNeighbors
 
         distances, _ = NearestNeighbors(n_neighbors=self.k).fit(flat(self["rows"])).kneighbors(flat(rows))

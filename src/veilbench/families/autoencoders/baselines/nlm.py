@@ -16,10 +16,10 @@ class Nlm(TunedRestorer, FittedRestorer):
     factors = (0.4, 0.6, 0.8, 1.0, 1.3)
 
     def one(self, image: np.ndarray, strength: float) -> np.ndarray:
-        """See `TunedRestorer.one`."""
+        """Restore one image, shape (c, h, w), with a given strength."""
         from skimage.restoration import denoise_nl_means
 
         settings = {"patch_size": PATCH, "patch_distance": DISTANCE, "sigma": self.sigma, "fast_mode": True}
-        if len(image) == 1:  # with an axis for its one channel, scikit-image 0.26 gives the image back transposed
+        if len(image) == 1:  # with a channel axis of length 1, scikit-image 0.26 returns the image transposed
             return np.asarray(denoise_nl_means(image[0], h=strength, **settings))
         return np.asarray(denoise_nl_means(image, h=strength, channel_axis=0, **settings))

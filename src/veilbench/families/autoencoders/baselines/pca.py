@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 class Pca(Fitted, Representation, DifferentiableDetector):
-    """The training rows' first principal components; a row's score is its mean squared reconstruction error.
+    """Encodes rows by the first principal components; a row's score is its mean squared reconstruction error.
 
-    No other linear code of the same size gives the training rows back with less squared error.
+    No other linear code of the same size reconstructs the training rows with a lower squared error.
 
     Args:
-        code: components.
+        code: number of components.
     """
 
     names = ("mean", "components")
@@ -34,11 +34,11 @@ class Pca(Fitted, Representation, DifferentiableDetector):
         self.code = code
 
     def settings(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {"code": self.code}
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """The mean, shape (*shape), and the components, shape (code, features)."""
+        """Return the mean, shape (*shape), and the components, shape (code, features)."""
         from sklearn.decomposition import PCA
 
         x = flat(rows.train.x)
@@ -48,33 +48,33 @@ class Pca(Fitted, Representation, DifferentiableDetector):
         return {"mean": found.mean_.reshape(rows.shape), "components": found.components_}
 
     def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
-        """See `Fitted.shapes`."""
+        """Return the shapes of the fitted arrays, for rows of shape `row`."""
         return {"mean": row, "components": (self.code, math.prod(row))}
 
     def encode(self, rows: np.ndarray) -> np.ndarray:
-        """See `Representation.encode`."""
+        """Encode rows, shape (n, *shape) to (n, code), float32."""
         return self._codes(rows).astype(np.float32)
 
     def _codes(self, rows: np.ndarray) -> np.ndarray:
         return np.asarray(flat(rows - self["mean"]) @ self["components"].T)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """See `Representation.decode`."""
+        """Decode codes, shape (n, code) to (n, *shape), float32."""
         return self._decoded(codes).astype(np.float32)
 
     def _decoded(self, codes: np.ndarray) -> np.ndarray:
         return np.asarray((codes @ self["components"]).reshape(len(codes), *self["mean"].shape) + self["mean"])
 
     def score(self, rows: np.ndarray) -> np.ndarray:
-        """See `Detector.score`."""
+        """Score rows, shape (n, *shape) to (n,), float64; higher is more anomalous."""
         return np.asarray(flat(self.feature_scores(rows)).sum(1))
 
     def feature_scores(self, rows: np.ndarray) -> np.ndarray:
-        """Squared errors over the number of values, so that they add up to the score."""
+        """Return squared errors divided by the number of values, which add up to the score."""
         return np.asarray((rows - self._decoded(self._codes(rows))) ** 2 / self["mean"].size)
 
     def score_tensor(self, rows: Tensor) -> Tensor:
-        """See `DifferentiableDetector.score_tensor`."""
+        """Score rows as tensors, shape (n, *shape) to (n,); differentiable."""
         import torch
 
         mean, components = (torch.from_numpy(self[name]).to(rows) for name in self.names)

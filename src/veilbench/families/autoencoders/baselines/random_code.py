@@ -1,4 +1,4 @@
-"""A code that says nothing: the negative control of attacks on codes."""
+"""A code that reveals nothing: the negative control of attacks on codes."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ KEY_BYTES = 32
 
 
 class RandomCode(Fitted, Representation):
-    """Standard normal noise for a code, and the mean training row for every code.
+    """The code is standard normal noise, and every code decodes to the mean training row.
 
-    The noise is a keyed hash of the row (SHAKE-256), so that a row has one code however often it is asked for, as
-    with an encoder. Nothing about a new row can be learned from its code; that two rows are equal does show.
+    The noise is a keyed hash of the row (SHAKE-256), so a row always has the same code, as with an encoder. Nothing
+    about
+    a new row can be learned from its code, except that two rows are equal.
 
     Args:
-        code: values of the code.
+        code: length of the code.
     """
 
     names = ("key", "mean")
@@ -34,29 +35,29 @@ class RandomCode(Fitted, Representation):
         self.code = code
 
     def settings(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {"code": self.code}
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """A key, shape (32,), uint8, and the mean training row, shape (*shape)."""
+        """Return a key, shape (32,), uint8, and the mean training row, shape (*shape)."""
         return {"key": np.frombuffer(rng.bytes(KEY_BYTES), np.uint8), "mean": rows.train.x.mean(0)}
 
     def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
-        """See `Fitted.shapes`."""
+        """Return the shapes of the fitted arrays, for rows of shape `row`."""
         return {"mean": row}
 
     def check(self, row: tuple[int, ...]) -> None:
-        """See `Fitted.check`."""
+        """Raise a `ValueError` if a restored array is not as `learned` makes it."""
         require_array(self.kept, "key", np.uint8, (KEY_BYTES,))
         super().check(row)
 
     def encode(self, rows: np.ndarray) -> np.ndarray:
-        """See `Representation.encode`."""
+        """Encode rows, shape (n, *shape) to (n, code), float32."""
         key, rows = self["key"].tobytes(), np.ascontiguousarray(rows, np.float32)
         drawn = b"".join(hashlib.shake_256(key + row.tobytes()).digest(4 * self.code) for row in rows)
         uniform = (np.frombuffer(drawn, np.uint32).reshape(len(rows), self.code) + 0.5) / 2**32
         return np.asarray(ndtri(uniform), np.float32)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """See `Representation.decode`."""
+        """Decode codes, shape (n, code) to (n, *shape), float32."""
         return np.broadcast_to(self["mean"], (len(codes), *self["mean"].shape)).copy()

@@ -1,4 +1,4 @@
-"""Deblurring by the likelihood of counted light."""
+"""Deblurring by maximum likelihood for Poisson counts."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from veilbench.corruptions.blur import REACH, Blur
 from veilbench.families.autoencoders.baselines.corruption_restorer import CorruptionRestorer
 from veilbench.families.autoencoders.baselines.tuned_restorer import TunedRestorer
 
-SMALLEST = 1e-6  # what is divided by
+SMALLEST = 1e-6  # lower bound of the divisor
 
 
 class RichardsonLucy(TunedRestorer, CorruptionRestorer):
     """Richardson-Lucy deconvolution (Richardson 1972, Lucy 1974), from scikit-image, with the true kernel.
 
-    The number of its iterations is the strength. The image is continued by its outermost pixels for the width of the
-    kernel, and beyond that scikit-image takes it for black: after many iterations a faint frame shows.
+    The number of iterations is the strength. The image is padded with its outermost pixels by the width of the kernel;
+    beyond that scikit-image assumes black, so a faint frame appears after many iterations.
 
     Args:
-        corruption: the blur.
+        corruption: blur to undo.
     """
 
     undoes = (Blur,)
     factors = (5, 10, 20, 40, 80, 160)
 
     def one(self, image: np.ndarray, strength: float) -> np.ndarray:
-        """See `TunedRestorer.one`."""
+        """Restore one image, shape (c, h, w), with a given strength."""
         from skimage.restoration import richardson_lucy
 
         psf = kernel(self.corruption)
@@ -36,10 +36,10 @@ class RichardsonLucy(TunedRestorer, CorruptionRestorer):
 
 
 def kernel(blur: object) -> np.ndarray:
-    """What a blur makes of a single bright pixel, shape (side, side), odd.
+    """Return a blur's kernel, its response to a single bright pixel; shape (side, side), odd.
 
     Raises:
-        TypeError: it is no blur.
+        TypeError: the argument is not a blur.
     """
     if not isinstance(blur, Blur):
         raise TypeError(f"{type(blur).__name__} has no kernel")

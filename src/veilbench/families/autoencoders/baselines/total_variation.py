@@ -1,4 +1,4 @@
-"""Restoration that prefers flat areas with sharp edges."""
+"""Restoration that favours flat areas with sharp edges."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class TotalVariation(TunedRestorer, FittedRestorer):
     factors = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 
     def one(self, image: np.ndarray, strength: float) -> np.ndarray:
-        """See `TunedRestorer.one`."""
+        """Restore one image, shape (c, h, w), with a given strength."""
         from skimage.restoration import denoise_tv_chambolle
 
         return np.asarray(denoise_tv_chambolle(image, weight=strength, channel_axis=0))

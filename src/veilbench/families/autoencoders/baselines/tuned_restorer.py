@@ -1,4 +1,4 @@
-"""What the classical restorers share: one strength, chosen on validation images."""
+"""Base class of classical restorers with one strength, chosen on validation images."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from veilbench.bench.checked_arrays import require_array
 from veilbench.families.autoencoders.baselines.image_restorer import ImageRestorer
 from veilbench.families.autoencoders.data.rows import Rows
 
-TRIED_ON = 24  # validation images, at most
+TRIED_ON = 24  # maximum number of validation images
 
 
 class TunedRestorer(ImageRestorer):
-    """A restorer with one setting, the one of a few that errs least on validation images that it spoils itself."""
+    """A restorer with one setting, chosen among `factors` by the error on validation images that it corrupts itself."""
 
     names = ("strength",)
-    factors: tuple[float, ...]  # of the unit, tried in turn
+    factors: tuple[float, ...]  # candidate strengths, as multiples of the unit
 
     @abstractmethod
     def one(self, image: np.ndarray, strength: float) -> np.ndarray:
-        """One image restored, shape (c, h, w); the result may lack a single channel's axis."""
+        """Restore one image, shape (c, h, w); the result may lack the axis of a single channel."""
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """The strength, shape (1,)."""
+        """Return the strength, shape (1,)."""
         clean = rows.validation.x[:TRIED_ON]
         seen = self.spoiled(clean, rng)
         tried = [self.unit() * factor for factor in self.factors]
@@ -32,7 +32,7 @@ class TunedRestorer(ImageRestorer):
         return {"strength": np.array([tried[int(np.argmin(errors))]], np.float64)}
 
     def check(self, row: tuple[int, ...]) -> None:
-        """See `Fitted.check`."""
+        """Raise a `ValueError` if a restored array is not as `learned` makes it."""
         require_array(self.kept, "strength", np.floating, (1,), low=0)
         tried = [self.unit() * factor for factor in self.factors]
         if not np.isclose(tried, self["strength"][0]).any():
@@ -41,7 +41,7 @@ class TunedRestorer(ImageRestorer):
             )
 
     def restored(self, rows: np.ndarray) -> np.ndarray:
-        """See `Restorer.restored`."""
+        """Restore corrupted images, shape (n, c, h, w), float32."""
         return self._all(rows, float(self["strength"][0]))
 
     def _all(self, rows: np.ndarray, strength: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A watermark taken off by whoever knows its text."""
+"""Removal of a watermark whose text is known."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ from veilbench.corruptions.watermark import Watermark, stamp
 from veilbench.families.autoencoders.baselines.corruption_restorer import CorruptionRestorer
 from veilbench.families.autoencoders.data.rows import Rows
 
-OPAQUE = 1e-3  # the least share of the image that has to show through
+OPAQUE = 1e-3  # smallest share of the image that must show through
 
 
 class Unstamped(CorruptionRestorer):
-    """Takes the known text off at every place, and keeps the place where the smoothest image is left.
+    """Removes the known text at every possible position, and keeps the position with the smoothest result.
 
-    The smoothest is the one of the least total variation. Where the place is right and nothing is painted over
-    entirely, the image comes back but for rounding. There is nothing to tune.
+    The smoothest image is the one with the lowest total variation. If the position is right and no pixel is covered
+    completely, the image is restored up to rounding. Nothing is tuned.
 
     Args:
-        corruption: the watermark, of which the text and the opacity are used.
+        corruption: watermark to remove; its text and opacity are used.
     """
 
     undoes = (Watermark,)
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Nothing."""
+        """Return no arrays: there is nothing to fit."""
         return {}
 
     def restored(self, rows: np.ndarray) -> np.ndarray:
-        """See `Restorer.restored`."""
+        """Restore corrupted images, shape (n, c, h, w), float32."""
         ink = self._ink(rows.shape[2:])
         return np.stack([self._one(image, ink) for image in rows]).astype(np.float32)
 
     def _ink(self, size: tuple[int, ...]) -> np.ndarray:
-        """How much of the text hides each pixel, at the place in the upper left corner."""
+        """Return how much of each pixel the text covers, shape (h, w) of the text."""
         mark = self.corruption
-        assert isinstance(mark, Watermark)  # the constructor has seen to it
+        assert isinstance(mark, Watermark)  # ensured by the constructor
         return mark.opacity * stamp(mark.text, size[0], size[1])
 
     def _one(self, image: np.ndarray, ink: np.ndarray) -> np.ndarray:
-        """One image, shape (c, h, w)."""
+        """Restore one image, shape (c, h, w)."""
         best, least = image, np.inf
         for top in range(image.shape[1] - ink.shape[0] + 1):
             for left in range(image.shape[2] - ink.shape[1] + 1):

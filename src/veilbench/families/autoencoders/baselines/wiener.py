@@ -11,8 +11,8 @@ from veilbench.bench.limits import Count, Positive
 from veilbench.families.autoencoders.baselines.fitted_restorer import FittedRestorer
 from veilbench.families.autoencoders.data.rows import Rows
 
-MOST_PATCHES, STRIP = 50_000, 64  # to learn from; lines of patches restored at once, to bound the memory
-WHOLE, OTHERWISE = 1024, 8  # values of an image that is one patch; side of patches of larger ones
+MOST_PATCHES, STRIP = 50_000, 64  # training patches; lines of patches restored at once, to bound the memory
+WHOLE, OTHERWISE = 1024, 8  # most values of an image treated as one patch; side of patches otherwise
 
 
 class Wiener(FittedRestorer):
@@ -22,10 +22,10 @@ class Wiener(FittedRestorer):
     m + C (C + sigma^2 I)^-1 (y - m). No other affine map of a patch has less expected squared error.
 
     Args:
-        sigma: see `FittedRestorer`.
-        patch: side of the square patches, in pixels, at most that of the image. None takes the whole image as one patch
-            where it has 1,024 values at most and the training images are twice as many, so that they show its
-            covariance, and patches of 8 x 8 pixels otherwise.
+        sigma: standard deviation of the noise, in the units of the images.
+        patch: side of the square patches, in pixels, at most that of the image. None uses the whole image as one patch
+            if it has at most 1,024 values and there are at least twice as many training images, enough to estimate its
+            covariance; otherwise patches of 8 x 8 pixels.
     """
 
     names = ("mean", "map")
@@ -35,11 +35,11 @@ class Wiener(FittedRestorer):
         self.patch = patch
 
     def settings(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {"sigma": self.sigma, "patch": self.patch}
 
     def _side(self, images: np.ndarray) -> tuple[int, int]:
-        """Height and width of the patches."""
+        """Return height and width of the patches."""
         (count, *_, height, width), values = images.shape, images[0].size
         if self.patch is None and values <= WHOLE and count >= 2 * values:
             return height, width
@@ -47,7 +47,7 @@ class Wiener(FittedRestorer):
         return min(side, height), min(side, width)
 
     def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """The mean patch, shape (c, height, width), and the map, shape (values, values)."""
+        """Return the mean patch, shape (c, height, width), and the map, shape (values, values)."""
         high, wide = self._side(rows.train.x)
         windows = _windows(rows.train.x, high, wide)
         if (count := int(np.prod(windows.shape[:3]))) > MOST_PATCHES:
@@ -63,21 +63,21 @@ class Wiener(FittedRestorer):
         }
 
     def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
-        """See `Fitted.shapes`."""
+        """Return the shapes of the fitted arrays, for rows of shape `row`."""
         return {"mean": (row[0], None, None), "map": (self["mean"].size, self["mean"].size)}
 
     def check(self, row: tuple[int, ...]) -> None:
-        """See `Fitted.check`."""
+        """Raise a `ValueError` if a restored array is not as `learned` makes it."""
         super().check(row)
         if not all(1 <= side <= most for side, most in zip(self["mean"].shape[1:], row[1:], strict=True)):
             raise ValueError(f"mean has shape {list(self['mean'].shape)}, a patch of {list(row)} is needed")
 
     def restored(self, rows: np.ndarray) -> np.ndarray:
-        """See `Restorer.restored`."""
+        """Restore corrupted images, shape (n, c, h, w), float32."""
         return np.concatenate([self._one(image[None]) for image in rows]).astype(np.float32)
 
     def _one(self, image: np.ndarray) -> np.ndarray:
-        """One image, shape (1, c, h, w)."""
+        """Restore one image, shape (1, c, h, w)."""
         total, times = np.zeros(image.shape), np.zeros(image.shape[2:])
         high = self["mean"].shape[1]
         for start in range(0, image.shape[2] - high + 1, STRIP):
@@ -86,7 +86,7 @@ class Wiener(FittedRestorer):
         return np.asarray(total / times)
 
     def _add(self, image: np.ndarray, total: np.ndarray, times: np.ndarray) -> None:
-        """Add every patch's estimate to `total` at its place, and 1 to `times` at each of its pixels."""
+        """Add every patch's estimate to `total` at its position, and 1 to `times` at each of its pixels."""
         high, wide = self["mean"].shape[1:]
         windows = _windows(image, high, wide)
         centred = (windows - self["mean"]).reshape(-1, self["mean"].size)
@@ -100,6 +100,6 @@ class Wiener(FittedRestorer):
 
 
 def _windows(images: np.ndarray, high: int, wide: int) -> np.ndarray:
-    """Shape (n, c, h, w) to all patches, (n, h - high + 1, w - wide + 1, c, high, wide), without copying."""
+    """Return all patches of images, (n, c, h, w) to (n, h - high + 1, w - wide + 1, c, high, wide), as a view."""
     patches = np.lib.stride_tricks.sliding_window_view(images, (high, wide), axis=(2, 3))
     return np.asarray(patches.transpose(0, 2, 3, 1, 4, 5))

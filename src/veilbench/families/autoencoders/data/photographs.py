@@ -1,4 +1,4 @@
-"""Patches to learn from, and whole photographs of other files to be measured on."""
+"""Patches to train on, and whole photographs from other files to test on."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ from veilbench.bench.limits import Count, Seed, Share
 from veilbench.families.autoencoders.data.raw import Source
 from veilbench.families.autoencoders.data.rows import NAME, Rows, RowsData
 
-WHOLES = "wholes"  # folder of the whole images
+WHOLES = "wholes"  # name of the folder of the whole images
 
 
 @dataclass(frozen=True)
 class Photographs(Rows):
-    """Patches, dealt, and whole images that no patch is of.
+    """Patches, split into parts, and whole images from other files.
 
     Attributes:
-        wholes: name -> one image, shape (channels, height, width), float32; each of its own size.
+        wholes: maps a name to an image of any size, shape (channels, height, width), float32.
     """
 
     wholes: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 class ImageSource(Protocol):
-    """A loader of whole images."""
+    """Interface of a loader of whole images."""
 
     def read(self, notes: list[str]) -> dict[str, np.ndarray]:
-        """Name -> shape (channels, height, width), float32 in [0, 1]; what was done to them is added to the notes."""
+        """Read images by name, shape (channels, height, width), float32 in [0, 1]; changes are added to the notes."""
         ...
 
 
 class PhotographsData(RowsData):
-    """Patches as `RowsData` deals them, and whole images beside them. The test of patches is of the patches' own files.
+    """Patches split as by `RowsData`, together with whole images. Test patches are from the same files as the others.
 
     Args:
-        source: of the patches.
-        wholes: of the whole images; one that has the pixels of a training file is not found out.
-        split: see `RowsData`.
-        most_rows: see `RowsData`.
-        seed: see `RowsData`.
+        source: loader of the patches.
+        wholes: loader of the whole images; it is not checked that they differ from the training files.
+        split: shares of the patches for train, validation, auxiliary and test; they sum to 1.
+        most_rows: maximum number of patches, taken at random; None takes all.
+        seed: seed of the patches' generation, shuffling and split.
     """
 
     data_kind = Photographs
@@ -65,10 +65,10 @@ class PhotographsData(RowsData):
         self.wholes = wholes
 
     def prepare(self, folder: Path) -> None:
-        """See `RowsData.prepare`; the whole images go into a folder of their own within.
+        """Prepare the patches as `RowsData` does, and write the whole images to a subfolder.
 
         Raises:
-            UserError: see `RowsData.prepare`; or the whole images have other channels than the patches.
+            UserError: the patches cannot be used, or the whole images have another number of channels than the patches.
         """
         super().prepare(folder)
         notes: list[str] = []

@@ -1,4 +1,4 @@
-"""What a source of rows reads, what is refused in it, and its rows without repeats."""
+"""Rows as read by a source, checks on them, and removal of duplicates."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from veilbench.bench.labels import EXACT
 
 @dataclass(frozen=True)
 class Raw:
-    """What a loader reads.
+    """Rows as returned by a loader or generator.
 
     Attributes:
-        x: shape (n, features) or (n, channels, height, width), float32 or float64; images in [0, 1]. A table keeps
-            float64 until it is scaled: in float32, 5,000,000.05 and 5,000,000.10 are one number.
-        y: shape (n,), int64: the place of each row's label in `labels`.
+        x: rows, shape (n, features) or (n, channels, height, width), float32 or float64; images in [0, 1]. Tables keep
+            float64 until they are scaled: in float32, 5,000,000.05 and 5,000,000.10 are the same number.
+        y: label of each row as an index into `labels`, shape (n,), int64.
         features: names of a table's columns; empty for images.
-        labels: names of the classes; one name where there are no classes.
-        notes: what the loader did to the data that a reader of the results should know.
+        labels: names of the classes; a single name if there are no classes.
+        notes: changes made to the data that a reader of the results should know.
     """
 
     x: np.ndarray
@@ -33,20 +33,21 @@ class Raw:
 
 
 class Source(Protocol):
-    """A loader or a generator."""
+    """Interface of a loader or generator of rows."""
 
     def read(self, rng: np.random.Generator) -> Raw:
-        """Read or generate everything; `rng` is for generators."""
+        """Read or generate all rows; only generators use `rng`."""
         ...
 
 
 def checked(raw: Raw) -> Raw:
-    """The rows without negative zeros, the labels as int64; what no model can learn from is refused.
+    """Check rows, and return them without negative zeros and with labels as int64.
 
-    Images and float32 stay or become float32; other numbers in a table become float64.
+    Images and float32 tables become or stay float32; other tables become float64.
 
     Raises:
-        UserError: wrong shapes, names that repeat, values that float32 cannot hold as finite numbers, whole numbers
+        UserError: there are wrong shapes, duplicate names, values that are not finite in float32, whole numbers that
+        float64 cannot hold, or a label without a name or without rows.
             that float64 cannot hold, a label without a name or without rows.
     """
     x, y = np.asarray(raw.x), np.asarray(raw.y)
@@ -62,7 +63,7 @@ def checked(raw: Raw) -> Raw:
     _refuse_infinite(x, raw.features)
     _refuse_inexact(x, raw.features)
     plain = np.dtype(np.float32 if x.ndim == 4 or x.dtype in (np.float32, np.float16) else np.float64)
-    x = x.astype(plain) + plain.type(0)  # -0.0 + 0.0 is 0.0: the two must not pass for different rows
+    x = x.astype(plain) + plain.type(0)  # -0.0 + 0.0 is 0.0: otherwise equal rows would seem different
     return replace(raw, x=x, y=_checked_labels(y, raw.labels))
 
 
@@ -76,11 +77,11 @@ def _refuse_infinite(x: np.ndarray, features: Sequence[str]) -> None:
 
 
 def _refuse_inexact(x: np.ndarray, features: Sequence[str]) -> None:
-    """Refuse whole numbers that float64 would round: rows that differ by such a number would become the same."""
+    """Reject whole numbers that float64 would round, because different rows could become equal."""
     if x.dtype.kind not in "iu" or x.dtype.itemsize < 8:
         return
     as_float = x.astype(np.float64)
-    with np.errstate(invalid="ignore"):  # the largest numbers overflow on the way back, and are refused as well
+    with np.errstate(invalid="ignore"):  # the largest numbers overflow when converted back, and are rejected too
         wrong = (np.abs(as_float) >= EXACT) & (as_float.astype(x.dtype) != x)
     if wrong.any():
         row, *place = (int(i[0]) for i in np.nonzero(wrong))
@@ -104,9 +105,10 @@ def _checked_labels(y: np.ndarray, labels: list[str]) -> np.ndarray:
 
 
 def distinct(x: np.ndarray, y: np.ndarray, notes: list[str]) -> np.ndarray:
-    """Places of the rows without repeats, in the order of their first appearance; repeats are counted in the notes.
+    """Return the indices of distinct rows, in the order of their first appearance; notes count the duplicates.
 
-    A row that appears with two labels is kept once, with its first label, and counted too. Rows are compared as bytes.
+    A row that appears with two labels is kept once, with its first label, and counted separately. Rows are compared as
+    bytes.
     """
     flat = np.ascontiguousarray(x.reshape(len(x), -1))
     keys = flat.view(np.dtype((np.void, flat.dtype.itemsize * flat.shape[1]))).ravel()

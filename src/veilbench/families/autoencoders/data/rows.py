@@ -1,4 +1,4 @@
-"""Rows of numbers with labels: tables, signals and images, read by a loader and dealt into parts."""
+"""Rows of numbers with labels: tables, signals and images, read by a loader and split into parts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from veilbench.families.autoencoders.data.raw import Source, checked, distinct
 from veilbench.families.autoencoders.data.scaling import Scale, apart, scaled, shortened
 
 PARTS = ("train", "validation", "auxiliary", "test")
-NAME = "rows"  # of the arrays' file
+NAME = "rows"  # name of the file with the arrays
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,17 @@ class Part:
 
 @dataclass(frozen=True)
 class Rows:
-    """A data set, dealt. No row is in two parts.
+    """A data set, split into parts. No row is in two parts.
 
     Attributes:
-        train: what a model learns from.
-        validation: what it is stopped and its thresholds are set by.
-        auxiliary: what attackers have.
-        test: what everything is measured on.
+        train: rows that models are trained on.
+        validation: rows that decide when training stops, and that thresholds are set by.
+        auxiliary: rows that the attackers have.
+        test: rows that everything is measured on.
         features: names of a table's columns; empty for images.
-        labels: names of the classes; where `one_class`, these are "normal" and "anomaly".
-        one_class: whether all parts but the test hold normal rows only.
-        notes: what was done to the data.
+        labels: names of the classes; "normal" and "anomaly" if `one_class`.
+        one_class: whether all parts except for the test hold normal rows only.
+        notes: changes made to the data that a reader of the results should know.
     """
 
     train: Part
@@ -60,26 +60,27 @@ class Rows:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of one row."""
+        """Return the shape of one row."""
         return tuple(self.train.x.shape[1:])
 
 
 class RowsData(DataSet):
-    """A source's rows without duplicates, shuffled, dealt into four parts, scaled by what the first one shows.
+    """Splits a source's distinct rows at random into four parts, and scales them by the training part.
 
-    Rows are dealt one by one: rows that differ but belong together (two images of a person, two payments of a card)
-    may be in two parts.
+    Rows are split individually: different rows that belong together (two images of a person, two payments of a card)
+    may
+    be in different parts.
 
     Args:
-        source: the loader or generator.
-        split: shares of train, validation, auxiliary and test; together 1.
+        source: loader or generator of the rows.
+        split: shares of train, validation, auxiliary and test; they sum to 1.
         scale: `none`; `minmax` to [0, 1] over the training part (other rows may lie outside); `standard` to mean 0 and
-            variance 1, computed in float64 before anything is rounded to float32. What is constant in the training
-            part becomes 0 there and is not stretched elsewhere; such columns are named in the notes.
+            variance 1. Scaling is computed in float64 before anything is rounded to float32. Columns that are constant
+            in the training part become 0 there and are not stretched elsewhere; the notes name them.
         normal: labels that count as normal. The first three parts then hold normal rows only, and the test holds its
-            share of the normal rows and every other row as an anomaly. Empty: no one-class split.
-        most_rows: take a random part of the source's rows, at most this many; None takes all.
-        seed: generates, shuffles and deals.
+            share of the normal rows and all other rows as anomalies. If empty, there is no one-class split.
+        most_rows: maximum number of rows, taken at random from the source; None takes all.
+        seed: seed of the generation, shuffling and split.
     """
 
     data_kind = Rows
@@ -101,10 +102,10 @@ class RowsData(DataSet):
         self.normal, self.most_rows, self.seed = list(normal), most_rows, seed
 
     def prepare(self, folder: Path) -> None:
-        """Read or generate, and write rows.safetensors and about.json.
+        """Read or generate the rows, and write rows.safetensors and about.json.
 
         Raises:
-            UserError: the rows cannot be used as they are; the line says which and why.
+            UserError: the rows cannot be used; the message says which and why.
         """
         rng = np.random.default_rng(self.seed)
         raw = checked(self.source.read(rng))
@@ -143,7 +144,7 @@ class RowsData(DataSet):
         return [labels.index(name) for name in self.normal]
 
     def _deal(self, y: np.ndarray) -> list[np.ndarray]:
-        """Row numbers of each part; with a one-class split the anomalies all go to the test."""
+        """Return the row indices of each part; with a one-class split all anomalies are in the test."""
         dealt = np.flatnonzero(y == 0) if self.normal else np.arange(len(y))
         ends = np.round(np.cumsum(self.split) * len(dealt)).astype(int)
         parts = np.split(dealt, ends[:-1])
@@ -158,7 +159,7 @@ class RowsData(DataSet):
         return parts
 
     def _refuse_empty(self, y: list[np.ndarray]) -> None:
-        """Refuse what rounding has left of the parts, where it is too little."""
+        """Reject parts that rounding has left empty, or a test without both kinds of rows."""
         if empty := [name for name, part in zip(PARTS, y, strict=True) if not len(part)]:
             raise UserError(f"the part {empty[0]} has no row that differs from the others when rounded to float32")
         if self.normal and len(np.unique(y[3])) < 2:
@@ -183,10 +184,10 @@ class RowsData(DataSet):
 
 
 def _part(arrays: Mapping[str, np.ndarray], name: str, classes: int) -> Part:
-    """The rows and labels of one part.
+    """Build one part from stored arrays.
 
     Raises:
-        ValueError: there are none, or they are not what `prepare` writes.
+        ValueError: there are no rows, or the arrays are not as `prepare` writes them.
     """
     x = require_array(arrays, f"{name}_x", np.float32)
     if x.ndim not in (2, 4) or not x.size:
@@ -195,10 +196,10 @@ def _part(arrays: Mapping[str, np.ndarray], name: str, classes: int) -> Part:
 
 
 def _refuse_unfit(rows: Rows) -> None:
-    """Refuse parts that do not fit together, or what is told of them.
+    """Reject parts that do not fit together or do not match their description.
 
     Raises:
-        ValueError: the line says what.
+        ValueError: the parts do not fit; the message says why.
     """
     for name in PARTS[1:]:
         require_shape(getattr(rows, name).x, f"{name}_x", (None, *rows.shape))
@@ -213,7 +214,7 @@ def _refuse_unfit(rows: Rows) -> None:
 
 
 def _without_class(parts: list[np.ndarray], labels: list[str]) -> list[str]:
-    """A note for each part that lacks classes."""
+    """Return a note for each part that lacks classes."""
     notes = []
     for part, y in zip(PARTS, parts, strict=True):
         if lacking := [label for place, label in enumerate(labels) if place not in y]:

@@ -1,4 +1,4 @@
-"""Columns scaled by the training part in float64, and only then rounded to float32."""
+"""Scaling of columns by the training part in float64, before rounding to float32."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from veilbench.bench.errors import UserError
 from veilbench.families.autoencoders.data.raw import distinct
 
 Scale = Literal["none", "minmax", "standard"]
-NOISE = 8 * np.finfo(np.float64).eps  # relative; what differs by less is the rounding of earlier sums
-FEWEST_STEPS = 1000  # of float32 within a column's range
+NOISE = 8 * np.finfo(np.float64).eps  # relative; smaller differences are rounding errors of earlier sums
+FEWEST_STEPS = 1000  # fewest steps of float32 within a column's range
 WHOLE = 2**24  # float32 holds every whole number up to here
 
 
 def scaled(parts: Sequence[np.ndarray], scale: Scale, features: Sequence[str], notes: list[str]) -> list[np.ndarray]:
-    """The parts, scaled by what the first one shows and rounded to float32.
+    """Scale all parts by the training part, and round them to float32.
 
     Args:
-        parts: shape (n, ...) each, float32 or float64; the training part first.
-        scale: see `RowsData`.
+        parts: rows of each part, shape (n, ...), float32 or float64; the training part first.
+        scale: "none", "minmax" to [0, 1], or "standard" to mean 0 and variance 1.
         features: names of the columns; empty for images.
-        notes: what is constant is added.
+        notes: notes to extend by the constant columns.
 
     Raises:
-        UserError: float32 cannot hold the values: they become infinite, or a column loses what it varies by.
+        UserError: float32 cannot hold the values: they become infinite, or a column loses its variation.
     """
     train = parts[0]
     low, high = train.min(0).astype(np.float64), train.max(0).astype(np.float64)
@@ -49,7 +49,7 @@ def scaled(parts: Sequence[np.ndarray], scale: Scale, features: Sequence[str], n
 
 
 def _refuse_coarse(parts: Sequence[np.ndarray], still: np.ndarray, features: Sequence[str]) -> None:
-    """Refuse columns of float64 that lie so far from 0 that float32 holds them in a few steps alone."""
+    """Reject float64 columns so far from 0 that float32 resolves their range in only a few steps."""
     if parts[0].dtype == np.float32 or not features:
         return
     low, high = (np.array([most(part, 0) for part in parts]) for most in (np.min, np.max))
@@ -66,7 +66,7 @@ def _refuse_coarse(parts: Sequence[np.ndarray], still: np.ndarray, features: Seq
 
 
 def _note_rounded(parts: Sequence[np.ndarray], features: Sequence[str], notes: list[str]) -> None:
-    """Note columns with whole numbers that float32 rounds; that fractions are rounded goes without saying."""
+    """Note columns with whole numbers that float32 rounds; rounded fractions are expected."""
     if parts[0].dtype == np.float32 or not features:
         return
     rounded = np.any([((part == np.rint(part)) & (part.astype(np.float32) != part)).any(0) for part in parts], axis=0)
@@ -78,17 +78,17 @@ def _note_rounded(parts: Sequence[np.ndarray], features: Sequence[str], notes: l
 def apart(
     x: Sequence[np.ndarray], y: Sequence[np.ndarray], notes: list[str]
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The parts without rows that are another one's repeats since they were rounded; earlier parts keep theirs.
+    """Remove rows that rounding has made equal to another row; the row of the earliest part is kept.
 
     Args:
         x: rows of each part, shape (n, ...), float32.
-        y: labels of each part, shape (n,).
-        notes: what is dropped is added, with its count.
+        y: labels of each part's rows, shape (n,).
+        notes: notes to extend by the number of removed rows.
     """
-    told: list[str] = []
+    dropped: list[str] = []
     part = np.repeat(np.arange(len(x)), [len(rows) for rows in x])
-    kept = distinct(np.concatenate(x), np.concatenate(y), told)
-    notes += [f"rounded to float32: {note}" for note in told]
+    kept = distinct(np.concatenate(x), np.concatenate(y), dropped)
+    notes += [f"rounded to float32: {note}" for note in dropped]
     if len(kept) == len(part):
         return list(x), list(y)
     first = np.cumsum([0, *(len(rows) for rows in x)])
@@ -99,5 +99,5 @@ def apart(
 
 
 def shortened(names: Sequence[str]) -> str:
-    """The first five names."""
+    """Return the first five names, separated by commas."""
     return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

@@ -1,1 +1,1 @@
-"""What the code of autoencoders is still good for, one file per kind of use."""
+"""Evaluations of what codes of autoencoders are still good for, one file per use."""

@@ -1,4 +1,4 @@
-"""Does a model tell anomalies from normal rows, and does it know more than how large a row is?"""
+"""Does a model distinguish anomalies from normal rows, and does it know more than how large a row is?"""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ from veilbench.families.autoencoders.schemes.base import Detector
 from veilbench.metrics.anomaly import Ranking, need_scores, rank_correlation
 from veilbench.metrics.intervals import bootstrap, proportion
 
-IS_THE_NORM = 0.95  # rank correlation
+IS_THE_NORM = 0.95  # rank correlation from which a score counts as the input norm
 
 
 class Anomaly(Evaluation):
-    """AUROC and average precision on the test rows; alarms at a threshold that normal rows alone have set.
+    """Measures AUROC and average precision on the test rows, and alarms at a threshold set by normal rows alone.
 
     Args:
-        quantile: of the validation rows' scores, all of them normal, above which a row is called an anomaly.
-        baselines: detectors, fitted to the same training rows.
-        examples: anomalies whose oddest features are listed, at most.
-        repeats: resamples of the bootstrap, which draws anomalies and normal rows apart.
+        quantile: quantile of the scores of the validation rows, all normal, above which a row is called an anomaly; in
+            (0, 1).
+        baselines: detectors to compare with, fitted to the same training rows.
+        examples: maximum number of anomalies to list with their most anomalous features.
+        repeats: bootstrap samples; anomalies and normal rows are resampled separately.
     """
 
     data_kind = Rows
@@ -50,11 +51,11 @@ class Anomaly(Evaluation):
         self.quantile, self.baselines, self.examples, self.repeats = quantile, list(baselines), examples, repeats
 
     def examine(self, subject: Subject, rows: Rows, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
-        """Measure; see the class.
+        """Run the evaluation and return its findings.
 
         Raises:
-            NotImplementedError: the model scores nothing, or the data have no anomalies.
-            UserError: scores that are constant or not finite.
+            NotImplementedError: the model is not a detector, or the data have no anomalies.
+            UserError: the scores are constant or not finite.
         """
         if not isinstance(subject, Detector):
             raise NotImplementedError(f"{type(subject).__name__} scores no rows")
@@ -95,7 +96,7 @@ class Anomaly(Evaluation):
             found.notes.append("The AUROC is at the end of its range: a bootstrap interval has no width there.")
 
     def _alarms(self, subject: Detector, scores: np.ndarray, rows: Rows, found: Findings) -> float:
-        """The threshold, and what it gives on rows that did not set it."""
+        """Set the threshold, and measure alarms on rows that did not set it."""
         held_out = np.asarray(subject.score(rows.validation.x), np.float64)
         if not np.isfinite(held_out).all():
             raise UserError("this model's scores of the validation rows are not all finite numbers")
@@ -120,7 +121,7 @@ class Anomaly(Evaluation):
             )
 
     def _beside(self, scores: np.ndarray, found: Findings, rows: Rows, rng: np.random.Generator) -> Table:
-        """The baselines; for the best of them, the difference on the same resamples."""
+        """Compare with the baselines; for the best one, report the difference on the same bootstrap samples."""
         lines: list[list[str | float | Metric | None]] = [
             ["this model", found.metrics["auroc"], found.metrics["average_precision"]]
         ]
@@ -135,4 +136,4 @@ class Anomaly(Evaluation):
             over = bootstrap(lambda counts: own.auroc(counts) - others[best].auroc(counts), odd, rng, self.repeats)
             found.metrics["auroc_over_best_baseline"] = over
             found.notes.append(f"The baseline with the highest AUROC is {best}.")
-        return Table("Beside other detectors", ["", "AUROC", "average precision"], lines)
+        return Table("Comparison with other detectors", ["", "AUROC", "average precision"], lines)

@@ -1,4 +1,4 @@
-"""What made rows odd: the features, or the places of an image, that add most to their scores."""
+"""Explanation of anomalies: the features, or image regions, that contribute most to their scores."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ FEATURES, IMAGES = 3, 8
 
 
 def explain(subject: Detector, rows: Rows, chosen: np.ndarray, scores: np.ndarray, found: Findings) -> None:
-    """Add a table of the oddest features, or a picture for images; a note where the score is not made of parts.
+    """Add a table of the most anomalous features, or a picture for images; a note if the score has no parts.
 
     Args:
-        subject: the detector.
-        rows: the data.
-        chosen: numbers of test rows, shape (k,).
-        scores: of all test rows.
-        found: what is added to.
+        subject: detector that scored the rows.
+        rows: data that the rows are from.
+        chosen: indices of test rows to explain, shape (k,).
+        scores: scores of all test rows, shape (n,).
+        found: findings to extend.
     """
     if not len(chosen):
         return
@@ -39,7 +39,7 @@ def explain(subject: Detector, rows: Rows, chosen: np.ndarray, scores: np.ndarra
 
 
 def _places(images: np.ndarray, parts: np.ndarray) -> Picture:
-    """The images above their parts of the score, each as bright as its place in the image's largest."""
+    """Show images above their parts of the score, relative to each image's largest part."""
     shown = np.maximum(parts, 0)
     shown = shown / np.maximum(shown.max((1, 2, 3), keepdims=True), 1e-12)
     return picture("What made them odd", [("detected anomaly", images), ("share in its score", shown)])

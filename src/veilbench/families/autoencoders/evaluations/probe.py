@@ -1,4 +1,4 @@
-"""What is the code still good for? Simple classifiers on it, beside the same on the raw rows."""
+"""What is the code still good for? Simple classifiers on it, compared with the same on the raw rows."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from veilbench.families.autoencoders.evaluations.applicability import need_finit
 from veilbench.families.autoencoders.schemes.base import Representation
 from veilbench.metrics.intervals import proportion
 
-ROUNDS, MOST_CLASSES = 500, 10  # of the solver; in the figure
+ROUNDS, MOST_CLASSES = 500, 10  # iterations of the solver; classes in the figure
 
 
 class Probe(Evaluation):
-    """Logistic regression and k nearest neighbours on standardised codes, trained on training rows.
+    """Trains logistic regression and k nearest neighbours on standardised codes of training rows.
 
     Args:
-        neighbours: k.
-        most_rows: training rows that the probes see, at most.
-        picture: how the code is laid out in two dimensions.
-        points: of the figure, at most.
+        neighbours: number of neighbours k.
+        most_rows: maximum number of training rows for the probes.
+        picture: method that lays out the code in two dimensions.
+        points: maximum number of points in the figure.
     """
 
     data_kind = Rows
@@ -45,7 +45,7 @@ class Probe(Evaluation):
         self.neighbours, self.most_rows, self.picture, self.points = neighbours, most_rows, picture, points
 
     def examine(self, subject: Subject, rows: Rows, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
-        """Measure; see the class.
+        """Run the evaluation and return its findings.
 
         Raises:
             NotImplementedError: the model has no code, or the training rows have fewer than two labels.
@@ -70,7 +70,7 @@ class Probe(Evaluation):
         found.metrics["majority"] = majority
         headings = ["trained on", "values", "logistic regression", f"{self.neighbours} nearest neighbours"]
         table = Table(
-            "Share of test rows classified rightly", headings, [*lines, ["commonest label", 0, *[majority] * 2]]
+            "Share of test rows classified correctly", headings, [*lines, ["most common label", 0, *[majority] * 2]]
         )
         found.tables.append(table)
         found.figures.append(self._cloud(codes[1], rows, np.random.default_rng(seeds), found))
@@ -98,11 +98,11 @@ class Probe(Evaluation):
         }
 
     def _cloud(self, codes: np.ndarray, rows: Rows, rng: np.random.Generator, found: Findings) -> Figure:
-        """The test codes in two dimensions, a curve per class."""
+        """Return a figure of the test codes in two dimensions, with a curve per class."""
         classes = np.sort(np.argsort(-np.bincount(rows.test.y), kind="stable")[:MOST_CLASSES])
         classes = classes[np.isin(classes, rows.test.y)]
         if len(classes) < len(np.unique(rows.test.y)):
-            found.notes.append(f"The figure shows the {MOST_CLASSES} commonest classes.")
+            found.notes.append(f"The figure shows the {MOST_CLASSES} most common classes.")
         chosen = np.flatnonzero(np.isin(rows.test.y, classes))
         chosen = np.sort(rng.permutation(chosen)[: self.points])
         x, y = _laid_out(codes.reshape(len(codes), -1), chosen, self.picture, rng).T
@@ -117,7 +117,7 @@ class Probe(Evaluation):
 
 
 def _laid_out(codes: np.ndarray, chosen: np.ndarray, how: str, rng: np.random.Generator) -> np.ndarray:
-    """Two coordinates of the chosen codes, shape (chosen, 2); the components are those of all codes."""
+    """Compute two coordinates of the chosen codes, shape (chosen, 2); principal components are those of all codes."""
     seed = int(rng.integers(2**31))
     if how == "tsne" and codes.shape[1] > 1:
         from sklearn.manifold import TSNE

@@ -1,4 +1,4 @@
-"""Can a model say what somebody would like next?"""
+"""Can a model predict which item a person would like?"""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ SHOWN_LIKED = 4
 
 
 class Recommendation(Evaluation):
-    """Hides one liked thing per test person and looks for it among the k that the model puts first.
+    """Hides one liked item per test person and looks for it among the k that the model ranks first.
 
-    A row is a person, a column a thing, 1 for liked. The person's other liked things are not recommended again.
+    A row is a person, a column an item, 1 for liked. The person's other liked items are not recommended again.
 
     Args:
-        k: things recommended.
-        examples: persons shown.
+        k: number of items to recommend.
+        examples: number of persons to show.
     """
 
     data_kind = Rows
@@ -35,11 +35,11 @@ class Recommendation(Evaluation):
         self.k, self.examples = k, examples
 
     def examine(self, subject: Subject, rows: Rows, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
-        """Measure; see the class.
+        """Run the evaluation and return its findings.
 
         Raises:
-            NotImplementedError: the model gives no rows back, or the rows are not of 0 and 1.
-            UserError: nobody in the test likes two things.
+            NotImplementedError: the model does not reconstruct rows, or the rows are not of 0 and 1.
+            UserError: fewer than two test persons like two items.
         """
         if not isinstance(subject, Representation):
             raise NotImplementedError(f"{type(subject).__name__} gives no rows back from a code")
@@ -83,11 +83,11 @@ class Recommendation(Evaluation):
 
 
 def recommended(scores: np.ndarray, known: np.ndarray, ties: np.ndarray) -> np.ndarray:
-    """Things from the best to the worst, those already known last.
+    """Rank items from best to worst, those already known last.
 
     Args:
-        scores: shape (persons, things).
-        known: the same shape, bool.
-        ties: the same shape: orders what is equal, from low to high.
+        scores: score of each item, shape (persons, things).
+        known: which items are known already, of the same shape, bool.
+        ties: order of items with equal scores, of the same shape, from low to high.
     """
     return np.lexsort((ties, np.where(known, np.inf, -scores)), axis=1)

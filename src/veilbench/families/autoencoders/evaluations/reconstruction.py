@@ -1,4 +1,4 @@
-"""How much of a row survives the code?"""
+"""How well can rows be reconstructed from their codes?"""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from veilbench.metrics.grids import picture
 from veilbench.metrics.image import psnr, squared_errors, ssim
 from veilbench.metrics.intervals import mean
 
-ACTIVE, SHOWN = 1e-3, 10  # of the largest value in any code; images
+ACTIVE, SHOWN = 1e-3, 10  # share of the largest value in any code; images shown
 
 
 class Reconstruction(Evaluation):
-    """Errors of what comes back, beside those of principal components as many as the code is long, and of the mean.
+    """Measures reconstruction errors, compared with the same number of principal components and with the mean row.
 
-    All errors are on the test rows, in the units of the scaled data. A unit of the code is active if it is ever above
-    a thousandth of the largest value in any test row's code.
+    All errors are on the test rows, in the units of the scaled data. A unit of the code is active if it ever exceeds a
+    thousandth of the largest value in any test row's code.
 
     Args:
-        images: how many test images PSNR and SSIM are measured on, at most.
+        images: maximum number of test images for PSNR and SSIM.
     """
 
     data_kind = Rows
@@ -41,10 +41,10 @@ class Reconstruction(Evaluation):
         self.images = images
 
     def examine(self, subject: Subject, rows: Rows, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
-        """Measure; see the class.
+        """Run the evaluation and return its findings.
 
         Raises:
-            NotImplementedError: the model has no code, or the data are not rows.
+            NotImplementedError: the model has no code, or the data are not rows of numbers.
         """
         if not isinstance(subject, Representation):
             raise NotImplementedError(f"{type(subject).__name__} gives no rows back from a code")
@@ -79,7 +79,7 @@ class Reconstruction(Evaluation):
         }
 
     def _table(self, rows: Rows, named: dict[str, np.ndarray]) -> Table:
-        """One line per way to answer."""
+        """Return a table with one line per reconstruction."""
         x, lines = rows.test.x, []
         for name, answer in named.items():
             more = self._likeness(answer, x).values() if has_images(rows) else ()
@@ -89,7 +89,7 @@ class Reconstruction(Evaluation):
 
 
 def _activity(codes: np.ndarray) -> dict[str, Metric]:
-    """Shares of the code's units that are in use: by any row, and by a row on average."""
+    """Return the shares of the code's units that are active: in any row, and in a row on average."""
     flat = np.abs(codes.reshape(len(codes), -1))
     active = flat > ACTIVE * flat.max()
     return {

@@ -23,19 +23,20 @@ from veilbench.metrics.grids import picture
 from veilbench.metrics.image import psnr, ssim
 from veilbench.metrics.intervals import mean
 
-SHOWN, SQUARE = 8, 128  # images; pixels on each side of what is shown of large ones
-Groups = list[np.ndarray]  # of images of one size, each (n, c, h, w)
+SHOWN, SQUARE = 8, 128  # images shown; side in pixels of the part shown of large ones
+Groups = list[np.ndarray]  # groups of images of one size, each of shape (n, c, h, w)
 
 
 class Restoration(Evaluation):
-    """PSNR and SSIM against the clean test images, before and after, beside other restorers on the same images.
+    """Measures PSNR and SSIM against the clean test images, before and after restoration, and for other restorers.
 
-    Where the data has whole images (`data.photographs`), these are what is measured on, each also in a line of its own.
+    If the data has whole images (`data.photographs`), these are measured instead, and each is also listed separately.
 
     Args:
-        corruption: what is done to the images.
-        baselines: restorers, fitted to the same training rows, their settings chosen on the validation rows.
-        images: test images, at most.
+        corruption: corruption to apply to the images.
+        baselines: restorers to compare with, fitted to the same training rows, with settings chosen on the validation
+            rows.
+        images: maximum number of test images.
     """
 
     data_kind = Rows
@@ -47,10 +48,10 @@ class Restoration(Evaluation):
         self.corruption, self.baselines, self.images = corruption, list(baselines), images
 
     def examine(self, subject: Subject, rows: Rows, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
-        """Measure; see the class.
+        """Run the evaluation and return its findings.
 
         Raises:
-            NotImplementedError: the model restores nothing, or the rows are not images.
+            NotImplementedError: the model is not a restorer, or the rows are not images.
             UserError: the corruption does not fit these images.
         """
         if not isinstance(subject, Restorer):
@@ -110,7 +111,7 @@ def _mean(values: np.ndarray) -> Metric:
 
 
 def _one_by_one(what: str, names: Sequence[str], values: Mapping[str, np.ndarray]) -> Table:
-    """A line for each image, a column for each restorer."""
+    """Return a table with a line for each image and a column for each restorer."""
     lines: list[list[str | float | Metric | None]] = [
         [name, *(float(x[place]) for x in values.values())] for place, name in enumerate(names)
     ]
@@ -118,7 +119,7 @@ def _one_by_one(what: str, names: Sequence[str], values: Mapping[str, np.ndarray
 
 
 def _shown(groups: Groups) -> np.ndarray:
-    """The first few images, or of large ones the square in the middle, shape (n, c, h, w)."""
+    """Return the first images, or the central square of large ones, shape (n, c, h, w)."""
     images = [image for group in groups for image in group[:SHOWN]][:SHOWN]
     high, wide = (min([SQUARE, *(image.shape[axis] for image in images)]) for axis in (1, 2))
     cut = []

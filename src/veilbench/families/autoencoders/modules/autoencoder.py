@@ -1,4 +1,4 @@
-"""One autoencoder for all its variants: exchangeable nets, regularisers of the code, and corruptions of the input."""
+"""One autoencoder for all variants, with exchangeable networks, code regularisers and input corruptions."""
 
 from __future__ import annotations
 
@@ -24,25 +24,27 @@ Corruption = Callable[[Tensor, torch.Generator], Tensor]
 
 
 class Autoencoder(pl.LightningModule, Trainable):
-    """Learns to give rows back through a code.
+    """Trains an autoencoder to reconstruct rows from a code.
 
-    Undercomplete, linear, sparse, deep, denoising, contractive, variational and convolutional autoencoders are this
-    class with another `net`, `regulariser`, `corruption` or `pretraining`.
+    Undercomplete, linear, sparse, deep, denoising, contractive, variational and convolutional autoencoders are all this
+    class with different `net`, `regulariser`, `corruption` or `pretraining`.
 
     Args:
-        net: how encoder and decoder are built.
-        loss: `mse`, `bce`, `multinomial`, or `auto`: see `losses.chosen`.
-        regulariser: what is added to the loss on account of the code.
-        corruption: what the encoder sees instead of the row, drawn afresh at every step (Vincent et al. 2008).
-        augmentation: what the training rows become before anything else, drawn afresh at every step; the validation
-            rows stay.
-        pretraining: of the layers, one by one.
-        residual: whether the net predicts the difference between what it sees and the row.
-        learning_rate: Adam's, at the start; it falls to zero along half a cosine.
-        weight_decay: Adam's, decoupled.
-        score: how rows are scored as anomalies; see `schemes.autoencoder.CodedRows`.
-        patience: calls of `training_step` without a better validation loss after which training ends; None trains for
-            all steps. The weights with the best validation loss are kept either way.
+        net: architecture of encoder and decoder.
+        loss: reconstruction loss: `mse`, `bce`, `multinomial`, or `auto` for `bce` on rows within [0, 1] and `mse`
+            otherwise.
+        regulariser: penalty on the code that is added to the loss; None adds none.
+        corruption: corruption of the encoder's input, redrawn at every step (Vincent et al. 2008); None uses clean
+            input.
+        augmentation: random change of the training rows before anything else, redrawn at every step; the validation
+            rows are not changed.
+        pretraining: layer-wise pretraining; None starts from random weights.
+        residual: whether the network predicts the difference between its input and the row.
+        learning_rate: initial learning rate of AdamW; it falls to zero along half a cosine.
+        weight_decay: weight decay of AdamW.
+        score: anomaly score of rows: "error", "whitened", "mahalanobis" or "combined", as `CodedRows` defines them.
+        patience: number of calls of `training_step` without a better validation loss after which training stops; None
+            runs all steps. The weights with the best validation loss are kept either way.
     """
 
     data_kind = Rows
@@ -71,11 +73,11 @@ class Autoencoder(pl.LightningModule, Trainable):
         self.pretraining, self.residual = pretraining, residual
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.anomaly_score, self.patience = score, patience
-        self.planned_steps = 1  # the training says how many there will be
+        self.planned_steps = 1  # set by the training before `start`
         self.curves: dict[str, float] = {}
 
     def start(self, rows: Rows, seeds: np.random.SeedSequence) -> Tensor:
-        """Build the net for rows of this shape, with fresh weights.
+        """Build the network for rows of this shape, with initial weights.
 
         Returns:
             The training rows, shape (n, *shape).
@@ -97,23 +99,23 @@ class Autoencoder(pl.LightningModule, Trainable):
         return train
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam with decoupled weight decay, fused."""
+        """Return Adam with decoupled weight decay, fused."""
         return torch.optim.AdamW(self.net.parameters(), self.learning_rate, weight_decay=self.weight_decay, fused=True)
 
     def loss(self, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """The mean reconstruction loss of a batch, shape (n, *shape); what the encoder saw, and what it put out."""
+        """Return the mean loss of a batch, shape (n, *shape), the encoder's input and the encoder's output."""
         seen = self.corruption(rows, generator) if self.corruption else rows
         encoded = self.net.encoder(seen)
         code = self.regulariser.draw(encoded, generator) if self.regulariser else encoded
         return per_row(self.loss_name, self.net.logits(code, seen), rows).mean(), seen, encoded
 
     def training_step(self, batches: Tensor) -> None:
-        """Many optimizer steps at once, one per row of `batches`, shape (steps, batch, *shape)."""
+        """Run one optimizer step per row of `batches`, shape (steps, batch, *shape)."""
         optimizer = cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=False))
-        if self.generator.device.type != self.device.type:  # random numbers are drawn where they are used
+        if self.generator.device.type != self.device.type:  # draw random numbers on the device that uses them
             self.generator = torch.Generator(self.device).manual_seed(self.generator.initial_seed())
         weights = list(self.net.parameters())
-        for step, batch in enumerate(batches, self.steps):  # counted apart: setting a module's attribute takes long
+        for step, batch in enumerate(batches, self.steps):  # local, because setting a module's attribute is slow
             progress = min(1.0, step / self.planned_steps)
             optimizer.param_groups[0]["lr"] = self.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
             for weight in weights:
@@ -131,7 +133,7 @@ class Autoencoder(pl.LightningModule, Trainable):
 
     @torch.no_grad()
     def _validate(self) -> float:
-        """The loss on the validation rows, corrupted in the same way each time; keeps the best weights."""
+        """Return the loss on the validation rows, with the same corruption each time, and keep the best weights."""
         generator = torch.Generator(self.device).manual_seed(0)
         parts = torch.split(self.validation, 512)
         losses = [float(self.loss(part.to(self.device), generator)[0]) * len(part) for part in parts]
@@ -146,10 +148,10 @@ class Autoencoder(pl.LightningModule, Trainable):
         return {name: weight.detach().cpu().clone() for name, weight in self.net.state_dict().items()}
 
     def lacks(self) -> Mapping[str, str]:
-        """See `Trainable.lacks`."""
+        """Return which methods the trained model will lack, and why."""
         return {"decode": NO_BOTTLENECK} if self.residual or not self.architecture.bottleneck else {}
 
     def subject(self) -> CodedRows:
-        """The net with its best weights, and its anomaly score fitted to the training rows."""
+        """Return the trained model with its best weights, and its anomaly score fitted to the training rows."""
         self.net.load_state_dict(self.best_state)
         return CodedRows.fitted(self.net.cpu(), self.anomaly_score, self.rows.train.x)

@@ -1,4 +1,4 @@
-"""An encoder and a decoder as one plain module, with the output that the loss needs."""
+"""An encoder and a decoder as one module, with the output function that the loss needs."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ Output = Literal["identity", "sigmoid", "softmax"]
 
 @runtime_checkable
 class Architecture(Protocol):
-    """How an encoder and a decoder are built."""
+    """Interface of architectures, which build an encoder and a decoder."""
 
     name: str
-    bottleneck: bool  # the code alone says what the decoder answers
+    bottleneck: bool  # whether the decoder's output depends on the code alone
 
     def settings(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         ...
 
     def build(self, shape: Sequence[int], outputs: int = 1) -> tuple[nn.Sequential, nn.Sequential]:
-        """Encoder and decoder; see `Dense.build`."""
+        """Build an encoder and a decoder; arguments and result are those of `Dense.build`."""
         ...
 
 
@@ -36,15 +36,15 @@ ARCHITECTURES: dict[str, type[Architecture]] = {a.name: a for a in (Dense, Convo
 
 
 class AutoencoderNet(nn.Module):
-    """Codes rows and gives them back.
+    """Encodes rows and decodes them again.
 
     Args:
-        architecture: how the two halves are built.
-        shape: of one row.
-        output: what is applied to the decoder's last layer: nothing, the logistic function for rows in [0, 1], or a
-            softmax over the row's places.
-        outputs: numbers that the encoder puts out per unit of the code; the first are the code's mean.
-        residual: whether the decoder's last layer is added to the input, so that the net predicts the difference.
+        architecture: architecture that builds encoder and decoder.
+        shape: shape of one row.
+        output: output function after the decoder's last layer: "identity", "sigmoid" for rows in [0, 1], or "softmax"
+            over the row's positions.
+        outputs: encoder outputs per unit of the code; the first of them is the code's mean.
+        residual: whether to add the decoder's output to the input, so that the network predicts the difference.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class AutoencoderNet(nn.Module):
         self.output, self.outputs, self.residual = output, outputs, residual
 
     def settings(self) -> dict[str, Any]:
-        """Plain types for `from_settings`."""
+        """Return plain types for `from_settings`."""
         return {
             "architecture": {"name": self.architecture.name, **self.architecture.settings()},
             "shape": list(self.shape),
@@ -74,10 +74,10 @@ class AutoencoderNet(nn.Module):
 
     @classmethod
     def from_settings(cls, settings: dict[str, Any]) -> AutoencoderNet:
-        """The inverse of `settings`, with fresh weights.
+        """Create a network with new weights, the inverse of `settings`.
 
         Raises:
-            ValueError: the settings are no net's.
+            ValueError: the settings do not describe a network.
         """
         require_value(dict[str, Any], settings.get("architecture"), "architecture")
         named = dict(settings["architecture"])
@@ -91,25 +91,25 @@ class AutoencoderNet(nn.Module):
         return cls(built, **rest)
 
     def code(self, rows: Tensor) -> Tensor:
-        """The mean code, shape (n, *shape) to (n, code) or, without bottleneck, (n, channels, height, width)."""
+        """Return the mean code, shape (n, *shape) to (n, code), or (n, channels, height, width) without bottleneck."""
         return torch.as_tensor(self.encoder(rows)).chunk(self.outputs, 1)[0]
 
     def logits(self, code: Tensor, rows: Tensor) -> Tensor:
-        """The decoder's answer before the output function; `rows` are what a residual net adds it to.
+        """Return the decoder's output before the output function; a residual network adds it to `rows`.
 
-        Images are cut to the size of `rows`.
+        Images are cropped to the size of `rows`.
         """
         answer = torch.as_tensor(self.decoder(code))
-        if answer.ndim == 4:  # a folded image may have gained a line and a column
+        if answer.ndim == 4:  # folding may have padded the image
             answer = answer[..., : rows.shape[2], : rows.shape[3]]
         return answer + rows if self.residual else answer
 
     def finish(self, logits: Tensor) -> Tensor:
-        """The output function."""
+        """Apply the output function."""
         if self.output == "sigmoid":
             return logits.sigmoid()
         return logits.flatten(1).softmax(1).view_as(logits) if self.output == "softmax" else logits
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Rows through the mean code and back, shape (n, *shape)."""
+        """Encode rows to their mean code and decode it, shape (n, *shape)."""
         return self.finish(self.logits(self.code(rows), rows))

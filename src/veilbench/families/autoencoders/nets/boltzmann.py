@@ -15,10 +15,11 @@ class Boltzmann(nn.Module):
     Visible units may hold probabilities in [0, 1], as is usual for pixels.
 
     Args:
-        visible: units.
-        hidden: units; these may be linear with unit variance for a real-valued code, as in the paper's last layer.
-        generator: draws the first weights.
-        linear_hidden: Gaussian instead of binary hidden units.
+        visible: number of visible units.
+        hidden: number of hidden units.
+        generator: source of the initial weights.
+        linear_hidden: whether hidden units are Gaussian with unit variance instead of binary, for a real-valued code as
+            in the paper's last layer.
     """
 
     weight: Tensor
@@ -33,27 +34,27 @@ class Boltzmann(nn.Module):
         self.linear_hidden = linear_hidden
 
     def hidden_means(self, visible: Tensor) -> Tensor:
-        """Shape (n, visible) to (n, hidden)."""
+        """Return the means of the hidden units, shape (n, visible) to (n, hidden)."""
         field = visible @ self.weight.T + self.hidden_bias
         return field if self.linear_hidden else field.sigmoid()
 
     def visible_means(self, hidden: Tensor) -> Tensor:
-        """Shape (n, hidden) to (n, visible)."""
+        """Return the means of the visible units, shape (n, hidden) to (n, visible)."""
         return (hidden @ self.weight + self.visible_bias).sigmoid()
 
     def draw_hidden(self, means: Tensor, generator: torch.Generator) -> Tensor:
-        """Hidden units drawn from their law, given its means."""
+        """Sample hidden units given their means."""
         if self.linear_hidden:
             return means + torch.randn(means.shape, generator=generator)
         return torch.bernoulli(means, generator=generator)
 
     def free_energy(self, visible: Tensor) -> Tensor:
-        """Minus the logarithm of each row's unnormalised probability, shape (n,); binary hidden units only."""
+        """Return the negative log of each row's unnormalised probability, shape (n,); for binary hidden units only."""
         field = visible @ self.weight.T + self.hidden_bias
         return -(visible @ self.visible_bias) - nn.functional.softplus(field).sum(1)
 
     def step(self, rows: Tensor, rate: float, generator: torch.Generator) -> Tensor:
-        """One step of CD-1 on a batch, shape (n, visible).
+        """Run one step of CD-1 on a batch, shape (n, visible).
 
         Returns:
             The mean squared error of the one-step reconstruction.
@@ -69,12 +70,12 @@ class Boltzmann(nn.Module):
 
 
 class BoltzmannPretraining:
-    """Trains the layers of a fully connected pair one by one as Boltzmann machines, and unrolls the stack.
+    """Trains the layers of a fully connected autoencoder one by one as Boltzmann machines, and unrolls the stack.
 
     Args:
-        epochs: over the training rows, per layer.
-        batch_size: rows of one step.
-        learning_rate: of contrastive divergence; a tenth of it for a layer of linear hidden units.
+        epochs: number of epochs over the training rows, per layer.
+        batch_size: rows per step.
+        learning_rate: learning rate of contrastive divergence; layers with linear hidden units use a tenth of it.
     """
 
     def __init__(
@@ -87,19 +88,19 @@ class BoltzmannPretraining:
 
     @torch.no_grad()
     def __call__(self, encoder: nn.Module, decoder: nn.Module, rows: Tensor, generator: torch.Generator) -> list[float]:
-        """Set the weights of both halves.
+        """Pretrain the weights of encoder and decoder in place.
 
         Args:
-            encoder: fully connected with logistic activations; the code may be linear.
-            decoder: its mirror image.
+            encoder: fully connected network with logistic activations; the code may be linear.
+            decoder: network that mirrors the encoder.
             rows: training rows in [0, 1], shape (n, *shape).
-            generator: draws weights, batches and units.
+            generator: source of initial weights, batches and sampled units.
 
         Returns:
             The last epoch's mean squared error of each layer's machine.
 
         Raises:
-            UserError: the halves are no mirror images of logistic layers, or rows lie outside [0, 1].
+            UserError: encoder and decoder are not mirror images with logistic layers, or rows are outside [0, 1].
         """
         down, up = ([part for part in half.modules() if isinstance(part, nn.Linear)] for half in (encoder, decoder))
         if [d.weight.shape for d in down] != [u.weight.T.shape for u in up[::-1]]:

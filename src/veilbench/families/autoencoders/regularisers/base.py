@@ -1,4 +1,4 @@
-"""The interface of code regularisers."""
+"""Interface of code regularisers."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from torch import Tensor, nn
 
 
 class Regulariser(ABC):
-    """A penalty on the code; it may also draw the code instead of taking it as it is.
+    """A penalty on the code; it may also sample the code instead of using the encoder's output directly.
 
     Attributes:
-        outputs: numbers that the encoder puts out per unit of the code.
+        outputs: encoder outputs per unit of the code.
     """
 
     outputs: int = 1
 
     def draw(self, encoded: Tensor, generator: torch.Generator) -> Tensor:
-        """The code that the decoder gets while training, from what the encoder puts out; here the same."""
+        """Return the code that the decoder receives in training; by default the encoder's output, unchanged."""
         return encoded
 
     @abstractmethod
     def penalty(self, encoder: nn.Module, rows: Tensor, encoded: Tensor, generator: torch.Generator) -> Tensor:
-        """The penalty of each row, weighted, shape (n,).
+        """Compute the weighted penalty of each row, shape (n,).
 
         Args:
-            encoder: from rows to what it puts out.
-            rows: shape (n, *shape).
-            encoded: what the encoder puts out for these rows, shape (n, code * outputs).
-            generator: for penalties that are estimated.
+            encoder: network from rows to encoder outputs.
+            rows: input of the encoder, shape (n, *shape).
+            encoded: output of the encoder for these rows, shape (n, code * outputs).
+            generator: source of random numbers, for penalties that are estimated.
         """

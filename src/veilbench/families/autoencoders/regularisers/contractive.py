@@ -1,4 +1,4 @@
-"""The penalty of contractive autoencoders: how much the code moves when the row moves (Rifai et al. 2011, eq. 3)."""
+"""The penalty of contractive autoencoders: the sensitivity of the code to the row (Rifai et al. 2011, eq. 3)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from veilbench.families.autoencoders.regularisers.base import Regulariser
 
 
 class Contractive(Regulariser):
-    """The squared Frobenius norm of the encoder's Jacobian, per unit of the code.
+    """Penalises the squared Frobenius norm of the encoder's Jacobian, per unit of the code.
 
     Args:
-        weight: of the penalty.
-        jacobian: `exact` is the closed form for one linear layer with an elementwise activation (Rifai et al. 2011,
-            eq. 4); `estimated` is Hutchinson's estimate by random projections, for any encoder; `auto` takes the exact
-            one where it can.
-        probes: random projections of the estimate.
+        weight: weight of the penalty relative to the reconstruction loss.
+        jacobian: `exact` is the closed form for one linear layer with an elementwise activation (Rifai et al. 2011, eq.
+            4); `estimated` is Hutchinson's estimate by random projections, for any encoder; `auto` uses the exact form
+            if possible.
+        probes: number of random projections of the estimate.
     """
 
     def __init__(
@@ -32,10 +32,10 @@ class Contractive(Regulariser):
         self.weight, self.jacobian, self.probes = weight, jacobian, probes
 
     def penalty(self, encoder: nn.Module, rows: Tensor, encoded: Tensor, generator: torch.Generator) -> Tensor:
-        """See `Regulariser.penalty`.
+        """Return the weighted penalty of each row, shape (n,).
 
         Raises:
-            UserError: the exact form was asked for and the encoder has more than one layer.
+            UserError: `exact` is set, but the encoder has more than one layer.
         """
         layer = one_layer(encoder)
         if self.jacobian == "exact" and layer is None:
@@ -50,7 +50,7 @@ class Contractive(Regulariser):
 
 
 def one_layer(encoder: nn.Module) -> tuple[nn.Linear, nn.Module] | None:
-    """The linear layer and the activation of an encoder that has no others; None of any other encoder."""
+    """Return the linear layer and the activation of a one-layer encoder; None for any other encoder."""
     parts = [part for part in encoder.children() if not isinstance(part, nn.Flatten)]
     if len(parts) == 2 and isinstance(parts[0], nn.Linear):
         return parts[0], parts[1]
@@ -58,7 +58,7 @@ def one_layer(encoder: nn.Module) -> tuple[nn.Linear, nn.Module] | None:
 
 
 def exact(layer: tuple[nn.Linear, nn.Module], rows: Tensor, encoded: Tensor) -> Tensor:
-    """The squared Frobenius norm of the Jacobian of one layer, shape (n,)."""
+    """Return the squared Frobenius norm of the Jacobian of one layer, shape (n,)."""
     linear, act = layer
     before = linear(rows.flatten(1))
     slopes = torch.autograd.grad(act(before).sum(), before, create_graph=True)[0]
@@ -66,7 +66,7 @@ def exact(layer: tuple[nn.Linear, nn.Module], rows: Tensor, encoded: Tensor) -> 
 
 
 def estimated(encoder: nn.Module, rows: Tensor, probes: int, generator: torch.Generator) -> Tensor:
-    """Hutchinson's estimate of the same, shape (n,): the mean of |v J|^2 over random signs v (Hutchinson 1990)."""
+    """Estimate the same norm, shape (n,), as the mean of |v J|^2 over random signs v (Hutchinson 1990)."""
     rows = rows.detach().requires_grad_()
     encoded = encoder(rows).flatten(1)
     total = torch.zeros(len(rows), device=rows.device)

@@ -1,4 +1,4 @@
-"""Penalties that leave few units of the code active."""
+"""Penalties for sparse codes."""
 
 from __future__ import annotations
 
@@ -14,39 +14,40 @@ from veilbench.families.autoencoders.regularisers.base import Regulariser
 
 
 class L1(Regulariser):
-    """The mean absolute value of the code's units.
+    """Penalises the mean absolute value of the code's units.
 
     Args:
-        weight: of the penalty.
+        weight: weight of the penalty relative to the reconstruction loss.
     """
 
     def __init__(self, weight: Positive = 1e-3) -> None:
         self.weight = weight
 
     def penalty(self, encoder: nn.Module, rows: Tensor, encoded: Tensor, generator: torch.Generator) -> Tensor:
-        """See `Regulariser.penalty`."""
+        """Return the weighted penalty of each row, shape (n,)."""
         return self.weight * encoded.flatten(1).abs().mean(1)
 
 
 class KlSparsity(Regulariser):
-    """The divergence of each unit's mean activation over the batch from a small share.
+    """Penalises the divergence of each unit's mean activation over the batch from a small target.
 
-    After Ng's lecture notes CS294A, "Sparse autoencoder", section 3. The code must be in
-    (0, 1): a logistic code activation.
+    After Ng's lecture notes CS294A, "Sparse autoencoder", section 3. The code must be in (0, 1), as with a logistic
+    code
+    activation.
 
     Args:
-        weight: of the penalty.
-        share: the mean activation that is wanted.
+        weight: weight of the penalty relative to the reconstruction loss.
+        share: target of the mean activation, in (0, 1).
     """
 
     def __init__(self, weight: Positive = 1e-2, share: Annotated[float, Gt(0), Lt(1)] = 0.05) -> None:
         self.weight, self.share = weight, share
 
     def penalty(self, encoder: nn.Module, rows: Tensor, encoded: Tensor, generator: torch.Generator) -> Tensor:
-        """See `Regulariser.penalty`.
+        """Return the weighted penalty of each row, shape (n,).
 
         Raises:
-            UserError: a unit is outside [0, 1].
+            UserError: a unit's mean activation is outside [0, 1].
         """
         means = encoded.flatten(1).mean(0)
         if float(means.detach().min()) < 0 or float(means.detach().max()) > 1:

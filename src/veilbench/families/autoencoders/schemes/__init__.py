@@ -1,1 +1,1 @@
-"""What codes rows (tables, images, signals), gives them back, scores them or restores them: interface and subjects."""
+"""Models that encode, reconstruct, score or restore rows (tables, images, signals): interfaces and implementations."""

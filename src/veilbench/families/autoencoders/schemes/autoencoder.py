@@ -1,4 +1,4 @@
-"""A trained autoencoder as evaluations and attacks meet it: it codes, scores and restores rows."""
+"""A trained autoencoder as used by evaluations and attacks: it encodes, scores and restores rows."""
 
 from __future__ import annotations
 
@@ -19,30 +19,32 @@ from veilbench.nets.saved_weights import load_weights
 
 Score = Literal["error", "whitened", "mahalanobis", "combined"]
 DISTANCES = ("mahalanobis", "combined")
-AT_ONCE, FITTED_TO = 1024, 20_000  # rows: memory stays flat however many there are
+AT_ONCE, FITTED_TO = 1024, 20_000  # rows per forward pass, to bound the memory; rows that scores are fitted to
 SMALLEST = 1e-12  # below it a square root has no useful gradient
 NO_BOTTLENECK = "a net without bottleneck has no code that rows could come back from"
 
 
 class CodedRows(Representation, DifferentiableDetector, Restorer):
-    """An autoencoder's net with its anomaly score.
+    """An autoencoder's network with its anomaly score.
 
-    The score of a row is made of its residual r = row - reconstruction:
+    The score of a row is computed from its residual r = row - reconstruction:
 
-    `error`: the mean of r squared. `whitened`: the mean of r squared over each place's mean squared residual on the
-    training rows, so that a place that is never given back well counts less. `mahalanobis`: the squared Mahalanobis
-    distance of the code and the residual, taken together, from the training rows (Ledoit-Wolf's covariance), per
-    place: far from where the training rows are coded is odd too, even if it is given back well; distances in the code
-    are those of RaPP (Kim et al. 2020), here of the row's own code alone. `combined`: the geometric mean of `error` and
-    `mahalanobis`, which ranks by the sum of their logarithms, so that their units do not matter: the product rule
-    of Kittler et al. (1998) for two judges of one row. A row that the net gives back exactly scores near 0 whatever
-    its code.
+    `error`: the mean of r squared. `whitened`: the mean of r squared divided by each position's mean squared residual
+    on
+    the training rows, so that a position that is always reconstructed badly counts less. `mahalanobis`: the squared
+    Mahalanobis distance of code and residual, taken together, from the training rows (Ledoit-Wolf covariance), per
+    position: a code far from those of the training rows is anomalous too, even if the row is reconstructed well;
+    distances in the code are those of RaPP (Kim et al. 2020), but of the row's own code alone. `combined`: the
+    geometric
+    mean of `error` and `mahalanobis`, which ranks rows by the sum of their logarithms, so that units do not matter: the
+    product rule of Kittler et al. (1998). A row that is reconstructed exactly scores near 0 whatever its code.
 
     Args:
-        net: with trained weights.
-        score: see above.
-        centre: shape (places,) or, for `mahalanobis` and `combined`, (code + places,).
-        shape_matrix: what the squared distance is taken with: weights, shape (places,), or a precision matrix.
+        net: network with trained weights.
+        score: name of the score, one of those above.
+        centre: centre of the distances, shape (places,) or, for `mahalanobis` and `combined`, (code + places,).
+        shape_matrix: weights of the squared distance, shape (places,), or a precision matrix for `mahalanobis` and
+            `combined`.
     """
 
     def __init__(self, net: AutoencoderNet, score: Score, centre: np.ndarray, shape_matrix: np.ndarray) -> None:
@@ -51,7 +53,7 @@ class CodedRows(Representation, DifferentiableDetector, Restorer):
 
     @classmethod
     def fitted(cls, net: AutoencoderNet, score: Score, rows: np.ndarray) -> CodedRows:
-        """Fit the score to training rows, shape (n, *shape), or to `FITTED_TO` of them, evenly spaced."""
+        """Fit the score to training rows, shape (n, *shape), or to `FITTED_TO` evenly spaced ones of them."""
         places = int(np.prod(net.shape))
         plain = cls(net, "error", np.zeros(places, np.float32), np.full(places, 1 / places, np.float32))
         if score == "error":
@@ -69,29 +71,29 @@ class CodedRows(Representation, DifferentiableDetector, Restorer):
         return cls(net, score, (mean * spread).astype(np.float32), precision.astype(np.float32))
 
     def encode(self, rows: np.ndarray) -> np.ndarray:
-        """See `Representation.encode`; feature maps of a net without bottleneck are laid out in one row."""
+        """Encode rows, shape (n, *shape) to (n, code); feature maps of a network without bottleneck are flattened."""
         return in_parts(lambda part: self.net.code(part).flatten(1), rows, AT_ONCE)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """See `Representation.decode`.
+        """Decode codes, shape (n, code) to (n, *shape), float32.
 
         Raises:
-            NotImplementedError: the net adds its answer to its input, or has no bottleneck.
+            NotImplementedError: the network adds its output to its input, or has no bottleneck.
         """
         if self.net.residual or not self.net.architecture.bottleneck:
             raise NotImplementedError(NO_BOTTLENECK)
         return in_parts(lambda part: self.net.finish(self.net.decoder(part)), codes, AT_ONCE)
 
     def reconstruct(self, rows: np.ndarray) -> np.ndarray:
-        """See `Representation.reconstruct`; also images of other sizes, where the net has no bottleneck."""
+        """Reconstruct rows, shape (n, *shape); networks without bottleneck also take images of other sizes."""
         return in_parts(self.net, rows, AT_ONCE)
 
     def restored(self, rows: np.ndarray) -> np.ndarray:
-        """See `Restorer.restored`: the reconstruction."""
+        """Restore rows by reconstructing them, shape (n, *shape)."""
         return self.reconstruct(rows)
 
     def score_tensor(self, rows: Tensor) -> Tensor:
-        """See `DifferentiableDetector.score_tensor`."""
+        """Score rows as tensors, shape (n, *shape) to (n,); differentiable."""
         code = self.net.code(rows)
         back = self.net.finish(self.net.logits(code, rows))
         residual = (rows - back).flatten(1)
@@ -104,13 +106,14 @@ class CodedRows(Representation, DifferentiableDetector, Restorer):
         return ((residual**2).mean(1) * distance).clamp(min=SMALLEST).sqrt()
 
     def score(self, rows: np.ndarray) -> np.ndarray:
-        """See `Detector.score`."""
+        """Score rows, shape (n, *shape) to (n,), float64; higher is more anomalous."""
         return in_parts(self.score_tensor, rows, AT_ONCE).astype(np.float64)
 
     def feature_scores(self, rows: np.ndarray) -> np.ndarray:
-        """See `Detector.feature_scores`: each place's squared residual, weighted as in the score.
+        """Return each position's squared residual, weighted as in the score, shape (n, *shape).
 
-        `combined` is shared out by the squared residuals alone: its other factor, the distance, has no parts.
+        `combined` is divided in proportion to the squared residuals alone, because its other factor, the distance, has
+        no parts.
 
         Raises:
             NotImplementedError: the score is a distance.
@@ -125,17 +128,17 @@ class CodedRows(Representation, DifferentiableDetector, Restorer):
         return np.asarray(squares * self.shape_matrix.numpy().reshape(self.net.shape))
 
     def settings(self) -> dict[str, Any]:
-        """The net's shape and the score's name."""
+        """Return the shape of the network and the name of the score."""
         return {"net": self.net.settings(), "score": self.kind}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The net's weights, and what the score was fitted to."""
+        """Return the weights of the network, and the fitted arrays of the score."""
         weights = {f"net.{name}": weight.cpu().numpy() for name, weight in self.net.state_dict().items()}
         return {**weights, "centre": self.centre.numpy(), "shape_matrix": self.shape_matrix.numpy()}
 
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> CodedRows:
-        """See `Subject.restore`."""
+        """Rebuild the model from what `settings` and `arrays` returned."""
         require_value(dict[str, Any], settings.get("net"), "settings.net")
         require_value(Score, settings.get("score"), "settings.score")
         net = AutoencoderNet.from_settings(settings["net"])

@@ -1,4 +1,4 @@
-"""The interfaces of everything that works on rows: it codes them, scores them, or restores them.
+"""Interfaces of models on rows, which encode, score or restore them.
 
 Rows are float32 arrays of shape (n, *shape): (n, features) for tables and signals, (n, channels, height, width) for
 images.
@@ -18,33 +18,33 @@ if TYPE_CHECKING:
 
 
 class Representation(Subject):
-    """Codes rows, and gives rows back from codes."""
+    """Encodes rows, and decodes rows from codes."""
 
     @abstractmethod
     def encode(self, rows: np.ndarray) -> np.ndarray:
-        """Shape (n, *shape) to (n, code), float32."""
+        """Encode rows, shape (n, *shape) to (n, code), float32."""
 
     @abstractmethod
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """Shape (n, code) to (n, *shape), float32."""
+        """Decode codes, shape (n, code) to (n, *shape), float32."""
 
     def reconstruct(self, rows: np.ndarray) -> np.ndarray:
-        """The rows through the code and back."""
+        """Encode rows and decode them again, shape (n, *shape), float32."""
         return self.decode(self.encode(rows))
 
 
 class Detector(Subject):
-    """Scores rows: the higher, the odder."""
+    """Scores rows: the higher, the more anomalous."""
 
     @abstractmethod
     def score(self, rows: np.ndarray) -> np.ndarray:
-        """Shape (n, *shape) to (n,), float64."""
+        """Score rows, shape (n, *shape) to (n,), float64."""
 
     def feature_scores(self, rows: np.ndarray) -> np.ndarray:
-        """How much each feature adds to the score, shape (n, *shape).
+        """Return the contribution of each feature to the score, shape (n, *shape).
 
         Raises:
-            NotImplementedError: the score is not made of parts.
+            NotImplementedError: the score is not a sum over features.
         """
         raise NotImplementedError(f"the score of {type(self).__name__} is not made of features' parts")
 
@@ -54,12 +54,12 @@ class DifferentiableDetector(Detector):
 
     @abstractmethod
     def score_tensor(self, rows: Tensor) -> Tensor:
-        """`score` on tensors, shape (n, *shape) to (n,); differentiable in `rows`."""
+        """Return `score` on tensors, shape (n, *shape) to (n,); differentiable in `rows`."""
 
 
 class Restorer(Subject):
-    """Undoes what a corruption did to images."""
+    """Restores corrupted images."""
 
     @abstractmethod
     def restored(self, rows: np.ndarray) -> np.ndarray:
-        """Corrupted rows to restored ones, shape (n, *shape) both."""
+        """Restore corrupted rows, shape (n, *shape), float32."""

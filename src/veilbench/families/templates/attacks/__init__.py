@@ -1,1 +1,1 @@
-"""Ways to get back what templates hide, one file per kind of attack."""
+"""Attacks on templates, which try to recover what they hide; one file per kind of attack."""

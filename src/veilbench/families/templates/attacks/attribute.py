@@ -1,4 +1,4 @@
-"""Attributes of people from their templates."""
+"""Inference of people's attributes from their templates."""
 
 from __future__ import annotations
 
@@ -24,26 +24,27 @@ from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.metrics.intervals import above_chance, proportion
 
 HELD_OUT = 0.2
-Sides = tuple[np.ndarray, np.ndarray, np.ndarray]  # of the known, the held-out and the victims' impressions
+Sides = tuple[np.ndarray, np.ndarray, np.ndarray]  # for the training, held-out and victims' impressions
 
 
 class TemplateAttribute(Attack[TemplateScheme, Identities]):
-    """Learns attributes from templates of auxiliary identities, and tells the victims'.
+    """Trains attribute classifiers on templates of auxiliary identities and applies them to the victims' templates.
 
-    Where the threat model grants `key`, templates are read under the victims' keys: see `TemplateReader`. Held-out
-    identities choose the learner. The gain is the accuracy on one enrolled template of each victim, of the attribute
-    `judged`, above the share of the victims' commonest label, which a guess without templates does not beat. Beside it
-    stands the same attack on the images themselves, as principal components: what hiding them can save at most.
+    If the threat model grants `key`, templates are first mapped to features under the victims' keys, by
+    `TemplateReader`. Held-out identities choose the classifier. The gain is the accuracy for the attribute `judged` on
+    one enrolled template of each victim, above the share of the victims' most common label, which is the best guess
+    without templates. For comparison, the same attack runs on principal components of the images themselves: an upper
+    limit of what hiding them can prevent.
 
     Args:
-        threat: needs `ciphertext`, `auxiliary_data` and `own_keys`; see above for `key`.
-        positive: see `Attack`.
-        negative: see `Attack`.
-        attributes: to be learned; None means all of the data's.
-        judged: the one of the gain.
-        learners: kinds of classifiers.
-        components: of the images themselves.
-        broken_at: see `Attack`.
+        threat: threat model; needs `ciphertext`, `auxiliary_data` and `own_keys`; `key` adds the victims' keys.
+        positive: positive control: a scheme that the attack must break.
+        negative: negative control: a scheme that the attack must not beat.
+        attributes: names of the attributes to infer; None means all that the data have.
+        judged: attribute that the gain is measured on, one of `attributes`.
+        learners: kinds of classifiers; the best one on held-out identities counts.
+        components: principal components of the images in the comparison attack.
+        broken_at: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
 
     data_kind = Identities
@@ -76,7 +77,7 @@ class TemplateAttribute(Attack[TemplateScheme, Identities]):
         rng: np.random.Generator,
         control: bool,
     ) -> Findings:
-        """See `Attack.run`; a control learns the attribute `judged` alone, and not from images."""
+        """Run the attack; a control infers the attribute `judged` alone, and not from images."""
         self.threat.require("ciphertext", "auxiliary_data", "own_keys")
         found = Findings(f"{self.title} ({'key known' if self.threat.key else 'key unknown'})")
         names = self._names(data)
@@ -98,8 +99,8 @@ class TemplateAttribute(Attack[TemplateScheme, Identities]):
                 answers = right["template"][0]
                 measured = proportion(int(answers.sum()), len(answers), CONFIDENCE)
                 found.gain = above_chance(measured, prior) if prior < 1 else Metric.exact(0.0, len(answers))
-        columns = ["attribute", "commonest label", *(f"from the {source}" for source in sources), "learner"]
-        found.tables.append(Table("Attributes told rightly", columns, rows))
+        columns = ["attribute", "most common label", *(f"from the {source}" for source in sources), "learner"]
+        found.tables.append(Table("Attributes inferred correctly", columns, rows))
         return found
 
     def _names(self, data: Identities) -> list[str]:
@@ -124,7 +125,7 @@ class TemplateAttribute(Attack[TemplateScheme, Identities]):
         return known @ basis, held_out @ basis, victims @ basis
 
     def _right(self, sides: Sides, labels: Sides, rng: np.random.Generator) -> tuple[np.ndarray, str]:
-        """Which victims' label the best learner tells, shape (n,), bool; and its name."""
+        """Return for which victims the best classifier is right, shape (n,), bool; and that classifier's name."""
         models = {kind: learned(kind, sides[0], labels[0], rng) for kind in self.learners}
         best = max(models, key=lambda kind: float(np.mean(models[kind].predict(sides[1]) == labels[1])))
         return np.asarray(models[best].predict(sides[2]) == labels[2]), best

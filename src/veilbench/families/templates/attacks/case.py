@@ -1,4 +1,4 @@
-"""Images that are to be accepted as somebody, or not to be."""
+"""Evasion tasks for recognition: images to be accepted as a victim, or no longer accepted."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ class TemplateCase(Case):
     """One image for each victim of a system, on the wrong side of its threshold.
 
     Attributes:
-        system: whose victims are in the order of the rows.
-        fmr: false match rate that it works at.
-        sign: 1 where likeness is to be lowered (not to be recognised), -1 where it is to be raised (to be accepted).
-        draws: templates that the likeness is averaged over: expectation over the scheme's noise (Athalye, Engstrom,
+        system: recognition system whose victims are in the order of the rows.
+        fmr: false match rate at which the system operates.
+        sign: 1 to lower the match score (evade recognition), -1 to raise it (be accepted).
+        draws: templates that the match score is averaged over: expectation over the scheme's noise (Athalye, Engstrom,
             Ilyas and Kwok 2018).
-        white: whether gradients are there and allowed.
-        asked: the attacker's own images, whose scores he asks for to learn a stand-in from; None asks for none.
-        learned: victims' features, learned from those scores, shape (n, d); None before.
+        white: whether gradients exist and the threat model grants them.
+        asked: the attacker's own images, shape (m, c, h, w), whose match scores a surrogate is fitted to; None fits
+            none.
+        learned: victims' features fitted to those scores, shape (n, d); None if no surrogate was fitted yet.
     """
 
     system: TemplateSystem
@@ -40,7 +41,7 @@ class TemplateCase(Case):
     learned: np.ndarray | None = None
 
     def score(self, device: torch.device) -> Score:
-        """See `Case.score`."""
+        """Return the signed match score: of the surrogate, by gradients, or by queries, whichever is available."""
         scheme = self.system.scheme
         if self.learned is not None:
             return self._by_stand_in(device, self.learned)
@@ -50,7 +51,7 @@ class TemplateCase(Case):
         return lambda rows: self.sign * torch.stack([alike(rows) for _ in range(self.draws)]).mean(0)
 
     def _by_queries(self, device: torch.device) -> Score:
-        """What the system answers, averaged over as many queries."""
+        """Return the system's match scores, averaged over `draws` queries."""
 
         def likeness(rows: Tensor) -> Tensor:
             images = rows.detach().cpu().numpy()
@@ -60,7 +61,7 @@ class TemplateCase(Case):
         return likeness
 
     def of(self, rows: np.ndarray) -> Self:
-        """See `Case.of`."""
+        """Return the task restricted to some of the rows, selected by a mask of shape (n,)."""
         learned = None if self.learned is None else self.learned[rows]
         system = self.system.chosen(rows)
         return replace(self, rows=self.rows[rows], reach=self.reach[rows], system=system, learned=learned)
@@ -72,11 +73,11 @@ class TemplateCase(Case):
         return lambda rows: self.sign * likeness(rows)
 
     def stand_in(self) -> TemplateCase | None:
-        """See `Case.stand_in`: of features that explain the scores of own images."""
+        """Return the same task with a surrogate score, fitted to the scores of the attacker's own images."""
         if self.white or self.asked is None or not isinstance(self.system.scheme, DifferentiableScheme):
             return None
         return replace(self, learned=learned_features(self.system, self.asked))
 
     def across(self, moved: np.ndarray) -> np.ndarray:
-        """As the system decides."""
+        """Return whether the system's decision is the one wanted; shape (n,), bool."""
         return np.asarray(self.system.accepted(moved, self.fmr) == (self.sign < 0))

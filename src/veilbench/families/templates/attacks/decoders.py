@@ -1,4 +1,4 @@
-"""From what is read of templates to images: learned decoders, and a search by gradients."""
+"""Reconstruction of images from templates: trained decoders, and optimisation by gradients."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Decoder = Literal["linear", "mlp", "convolutional"]
-Pairs = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # codes and images, and the held-out ones of both
+Pairs = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # codes, images, held-out codes, held-out images
 CHANNELS = (8, 16, 32, 32)
-LEARNING_RATE = 0.05  # of the search: Adam's, in grey levels of a range of 1
+LEARNING_RATE = 0.05  # of Adam on images, in grey levels of a range of 1
 
 
 def decoder(
     kind: Decoder, pairs: Pairs, components: int, hidden: int, steps: int, place: Accelerator, rng: np.random.Generator
 ) -> Inverse:
-    """Train a decoder; it answers images of shape (n, c, h, w) in [0, 1].
+    """Train a decoder from codes to images of shape (n, c, h, w) in [0, 1].
 
     Args:
-        kind: ridge regression to pixels; a perceptron to principal components of the known images; a linear layer
-            with strided convolutions back to pixels.
-        pairs: shapes (n, code), (n, c, h, w), (m, code) and (m, c, h, w).
-        components: that the perceptron answers.
-        hidden: units of each of its two layers.
-        steps: of a net's training; the convolutional one, whose steps cost more, makes a quarter of them.
-        place: where to compute.
-        rng: draws everything.
+        kind: "linear": ridge regression to pixels; "mlp": a perceptron to principal components of the training images;
+            "convolutional": a linear layer followed by strided convolutions back to pixels.
+        pairs: training codes and images, held-out codes and images; shapes (n, code), (n, c, h, w), (m, code) and (m,
+            c, h, w).
+        components: number of principal components that the perceptron predicts.
+        hidden: units of each of the perceptron's two layers.
+        steps: training steps of a network; the convolutional one makes a quarter of them, because its steps cost more.
+        place: device and trainer settings.
+        rng: source of the first weights and of the batches.
     """
     codes, images, held_codes, held_images = pairs
     shape, (flat, held_flat) = images.shape[1:], (x.reshape(len(x), -1) for x in (images, held_images))
@@ -76,16 +77,19 @@ def _perceptron(
 
 
 def principal(flat: np.ndarray, components: int) -> np.ndarray:
-    """Orthonormal directions of the largest spread, shape (at most components, numbers)."""
+    """Return the orthonormal directions of largest variance, shape (at most components, numbers)."""
     centred = (flat - flat.mean(0)).astype(np.float64)
-    values, left = np.linalg.eigh(centred @ centred.T)  # of rows and not of pixels, which are more
+    values, left = np.linalg.eigh(centred @ centred.T)  # Gram matrix of the rows, fewer than the pixels
     order = np.argsort(values)[::-1][: min(components, len(flat) - 1)]
     order = order[values[order] > 1e-9 * max(float(values.max()), 1e-300)]
     return np.asarray((left[:, order] / np.sqrt(values[order])).T @ centred, np.float32)
 
 
 def total_variation(images: Tensor) -> Tensor:
-    """Mean absolute difference of neighbouring pixels (Rudin, Osher and Fatemi 1992, anisotropic); shape (n,)."""
+    """Return the mean absolute difference of neighbouring pixels, shape (n,).
+
+    This is the anisotropic total variation (Rudin, Osher and Fatemi 1992).
+    """
     down = (images[..., 1:, :] - images[..., :-1, :]).abs().flatten(1).mean(1)
     return down + (images[..., 1:] - images[..., :-1]).abs().flatten(1).mean(1)
 
@@ -93,14 +97,14 @@ def total_variation(images: Tensor) -> Tensor:
 def searched(
     likeness: Callable[[Tensor], Tensor], start: np.ndarray, steps: int, smooth: float, device: torch.device
 ) -> np.ndarray:
-    """Images that are made alike by Adam from `start` (after Mahendran and Vedaldi 2015).
+    """Optimise images for a match score by Adam, starting from `start` (after Mahendran and Vedaldi 2015).
 
     Args:
-        likeness: of images to what they are to become like, row by row, shape (n, c, h, w) to (n,); differentiable.
-        start: shape (n, c, h, w).
-        steps: of the search.
-        smooth: weight of the total variation against the likeness.
-        device: where to compute.
+        likeness: differentiable match score of each image with its target, shape (n, c, h, w) to (n,).
+        start: initial images, shape (n, c, h, w), in [0, 1].
+        steps: number of gradient steps.
+        smooth: weight of the total variation relative to the match score.
+        device: torch device to compute on.
     """
     import torch
 

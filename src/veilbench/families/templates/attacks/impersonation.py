@@ -1,4 +1,4 @@
-"""Adversarial examples against recognition: my print, changed a little, is taken for yours, or no longer for mine."""
+"""Adversarial examples against recognition: to be accepted as someone else, or not to be recognised."""
 
 from __future__ import annotations
 
@@ -23,33 +23,35 @@ if TYPE_CHECKING:
 
 
 class TemplateImpersonation(MovingAttack[TemplateScheme, Identities]):
-    """Changes images within a budget, so that the system decides otherwise about them.
+    """Perturbs images within a budget so that the system's decision about them changes.
 
-    Targeted: an auxiliary impression, the attacker's own, is to be accepted as a victim whom it is not accepted as; the
-    gain is of these, see `MovingAttack`. Untargeted: another impression of a victim, which is accepted, is to be
-    rejected. Budgets are shares of the largest change there is, from black to white: of one pixel in "linf", of the
-    root mean square over pixels in "l2". At a budget of 1 every image can be moved, for it may become the victim's.
+    Targeted: an auxiliary impression, the attacker's own, is to be accepted as a victim for whom it is rejected; the
+    gain is measured on these. Untargeted: another impression of a victim, which is accepted, is to be rejected. Budgets
+    are fractions of the largest possible change, from black to white: of one pixel in "linf", of the root mean square
+    over pixels in "l2". At a budget of 1 every image can be moved, because it may become the victim's.
 
-    The system adds the victim's key to what is presented. Gradients take the weights and, where templates have keys,
-    those keys too; without them the search asks the system for scores. With the weights and without the keys he also
-    asks for the scores of `asked` images of his own, and learns a stand-in for each victim from them, which has
-    gradients: see `TemplateCase.stand_in`.
+    The system applies the victim's key to every image presented. Gradients need the weights and, for keyed templates,
+    the victims' keys; without them the search queries the system for match scores. With the weights but without the
+    keys, the attacker also queries the scores of `asked` images of their own and fits a surrogate for each victim,
+    which
+    has gradients.
 
     Args:
-        threat: needs `score_queries` and `auxiliary_data`; `weights` and `key` for gradients.
-        positive: a scheme that this budget suffices against.
-        negative: see `MovingAttack`.
-        norm: of the changes.
-        budgets: of the curve.
-        steps: of each descent.
-        restarts: descents.
-        queries: of the search without gradients.
-        asked: own images whose scores a stand-in is learned from, where it is needed; 0 leaves it out.
-        draws: of a noisy scheme's templates, that each look at an image is averaged over.
-        judged_at: the budget of the gain, one of `budgets`.
-        fmr: the false match rate that the system works at.
-        most_victims: attacked.
-        broken_at: see `Attack`.
+        threat: threat model; needs `score_queries` and `auxiliary_data`; `weights` and `key` add gradients.
+        positive: positive control: a scheme that this budget suffices to break.
+        negative: negative control: a scheme that the attack must not beat; None compares noise with noise.
+        norm: norm of the perturbation, "l2" or "linf".
+        budgets: perturbation budgets of the success curve; 1 is the change from black to white.
+        steps: steps of each gradient descent.
+        restarts: gradient descents per image: the first from the image itself, the others from random points in its
+            ball.
+        queries: score queries of the search without gradients.
+        asked: number of own images whose scores the surrogate is fitted to, if one is needed; 0 fits none.
+        draws: templates of a noisy scheme that each evaluation of an image is averaged over.
+        judged_at: budget at which the gain is measured, one of `budgets`.
+        fmr: false match rate at which the system operates, in (0, 1).
+        most_victims: maximum number of victims to attack.
+        broken_at: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
 
     data_kind = Identities
@@ -80,10 +82,10 @@ class TemplateImpersonation(MovingAttack[TemplateScheme, Identities]):
         self.asked, self.draws, self.fmr, self.most_victims = asked, draws, fmr, most_victims
 
     def cases(self, subject: TemplateScheme, data: Identities, rng: np.random.Generator) -> Sequence[Case]:
-        """Own prints to be accepted as somebody else's, and victims' to be rejected.
+        """Return the attacker's images to be accepted as victims, and victims' images to be rejected.
 
         Raises:
-            UserError: everybody is accepted as anybody.
+            UserError: every image is accepted as every victim already.
         """
         self.threat.require("auxiliary_data")
         system = deployed(subject, data, [self.fmr], self.fmr, self.most_victims, rng)
@@ -91,7 +93,7 @@ class TemplateImpersonation(MovingAttack[TemplateScheme, Identities]):
         sides = [(mine, ~system.accepted(mine, self.fmr), -1)]
         sides.append((system.others.images, system.accepted(system.others.images, self.fmr), 1))
         if not sides[0][1].any():
-            raise UserError(f"impersonation has nobody to move: all are accepted as anybody at FMR {self.fmr:g}")
+            raise UserError(f"impersonation has no image to attack: all are accepted as any victim at FMR {self.fmr:g}")
         own = data.auxiliary.images[rng.permutation(len(data.auxiliary))[: self.asked]]
         return [self._case(system.chosen(who), images[who], sign, own) for images, who, sign in sides if who.any()]
 
@@ -104,10 +106,10 @@ class TemplateImpersonation(MovingAttack[TemplateScheme, Identities]):
         return TemplateCase(images, reach, system, self.fmr, sign, self.draws, white, asked)
 
     def box(self, data: Identities) -> Box:
-        """Grey levels."""
+        """Return the range of grey levels."""
         return (0.0, 1.0)
 
     def white_box(self, subject: TemplateScheme) -> bool:
-        """See `MovingAttack`."""
+        """Return whether the scheme is differentiable and the threat model grants the weights and any keys."""
         granted = self.threat.weights and (self.threat.key or not subject.keyed)
         return isinstance(subject, DifferentiableScheme) and granted

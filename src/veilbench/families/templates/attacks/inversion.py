@@ -1,4 +1,4 @@
-"""Inversion of templates: an image back from its template, and whether the system takes it."""
+"""Inversion of templates: reconstruct an image from its template, and test whether the system accepts it."""
 
 from __future__ import annotations
 
@@ -31,37 +31,43 @@ SHOWN, HELD_OUT = 8, 0.2
 
 
 class TemplateInversion(Attack[TemplateScheme, Identities]):
-    """Learns to turn templates back into images, on auxiliary identities, and presents the images to the system.
+    """Trains decoders from templates to images on auxiliary identities, and presents the reconstructions to the system.
 
-    Where the threat model grants `key`, the attacker has each victim's key, and reads templates under it: see
-    `TemplateReader`. Otherwise he draws keys of his own and learns across them. Where it grants `weights`, and the
-    scheme offers gradients, he also searches for the image by them, from the best reconstruction on. Where that needs a
-    key that he lacks, he asks the system for the scores of `asked` images of his own, if `score_queries` is granted,
-    and searches for an image whose features are like those that explain the scores: see `stand_in`.
+    If the threat model grants `key`, the attacker has each victim's key and maps templates to features under it, by
+    `TemplateReader`. Otherwise the attacker draws keys of their own and learns across them. If it grants `weights`, and
+    the scheme offers gradients, the attacker also refines the best reconstruction by gradient ascent on the match
+    score.
+    If that needs a key that they lack, and `score_queries` is granted, they fit a surrogate, a linear model of the
+    match
+    scores of `asked` images of their own, and search for an image whose features match it.
 
-    What counts is whether the system takes the image. SAR is the share accepted in place of the enrolled impression,
-    at a threshold where strangers are accepted at the false match rate; PRAR is the share accepted by a template of the
-    same impression under a new key. Beside the attackers stand the mean auxiliary image, the auxiliary image whose
-    template reads nearest, and the auxiliary image that is nearest to the hidden one, which nobody could know: the
-    best that a copy can do. The gain is the SAR at the false match rate `judged_at` of the attacker whose images of
-    held-out impressions come nearest to their templates, above the larger of that rate and the mean image's SAR.
+    Success means that the system accepts the image. SAR (successful attack rate) is the share accepted in place of the
+    enrolled impression, at a threshold where strangers are accepted at the false match rate; PRAR is the share accepted
+    by
+    a template of the same impression under a new key. Three baselines are reported with the attackers: the mean
+    auxiliary
+    image; the auxiliary image whose template is nearest; and the auxiliary image nearest to the hidden one, which no
+    attacker could know: the best that a copy can do. The gain is the SAR at the false match rate `judged_at`, of the
+    attacker whose reconstructions of held-out impressions match best, above the larger of that rate and the mean
+    image's SAR.
 
     Args:
-        threat: needs `ciphertext`, `auxiliary_data` and `own_keys`; see above for `key`, `weights`, `score_queries`.
-        positive: see `Attack`.
-        negative: see `Attack`.
-        attackers: kinds of decoders.
-        sizes: auxiliary impressions that they learn from; larger ones than there are mean all.
-        components: principal components that the perceptron answers.
-        hidden: units of each of its two layers.
-        steps: of the perceptron's training; the convolutional decoder makes a quarter of them.
-        search_steps: of the search by gradients; 0 leaves it out.
-        smooth: weight of the total variation in that search.
-        asked: own images whose scores a stand-in is learned from, where it is needed.
-        fmr: false match rates that the system may work at.
-        judged_at: the one of the gain.
-        most_victims: attacked.
-        broken_at: see `Attack`.
+        threat: threat model; needs `ciphertext`, `auxiliary_data` and `own_keys`; `key`, `weights` and `score_queries`
+            add to the attack.
+        positive: positive control: a scheme that the attack must break.
+        negative: negative control: a scheme that the attack must not beat.
+        attackers: kinds of decoders: "linear", "mlp" or "convolutional".
+        sizes: numbers of auxiliary impressions to learn from; a larger number than there are means all.
+        components: number of principal components that the perceptron predicts.
+        hidden: units of each of the perceptron's two layers.
+        steps: training steps of the perceptron; the convolutional decoder makes a quarter of them.
+        search_steps: steps of the gradient search; 0 leaves it out.
+        smooth: weight of the total variation in the gradient search.
+        asked: number of own images whose scores the surrogate is fitted to, if one is needed.
+        fmr: false match rates at which the system may operate, each in (0, 1).
+        judged_at: false match rate at which the gain is measured, one of `fmr`.
+        most_victims: maximum number of victims to attack.
+        broken_at: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
 
     data_kind = Identities
@@ -103,7 +109,7 @@ class TemplateInversion(Attack[TemplateScheme, Identities]):
         rng: np.random.Generator,
         control: bool,
     ) -> Findings:
-        """See `Attack.run`."""
+        """Run the attack on a scheme and report its gain; a control uses the largest size only."""
         self.threat.require("ciphertext", "auxiliary_data", "own_keys")
         found = Findings(f"{self.title} ({'key known' if self.threat.key else 'key unknown'})")
         system = deployed(subject, data, self.fmr, self.judged_at, self.most_victims, rng)
@@ -132,7 +138,7 @@ class TemplateInversion(Attack[TemplateScheme, Identities]):
         if system.victims.images.shape[1] in (1, 3):
             rows = [("enrolled impression", system.victims.images), *guesses.items(), *others.items()]
             shown = [(name, images[:SHOWN]) for name, images in rows]
-            found.pictures.append(picture("Enrolled impressions and what comes back from their templates", shown))
+            found.pictures.append(picture("Enrolled impressions and reconstructions from their templates", shown))
         return found
 
     def _decoded(
@@ -144,7 +150,7 @@ class TemplateInversion(Attack[TemplateScheme, Identities]):
         accelerator: Accelerator,
         rng: np.random.Generator,
     ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Images for the victims, and for the held-out impressions, by each decoder."""
+        """Return reconstructions for the victims and for the held-out impressions, by each decoder."""
         read = [reader.read(one.templates, one.keys) for one in (system, practice)]
         pairs = (reader.own(), known.images, read[1], practice.victims.images)
         made: dict[str, tuple[np.ndarray, np.ndarray]] = {}
@@ -162,7 +168,7 @@ class TemplateInversion(Attack[TemplateScheme, Identities]):
         made: dict[str, tuple[np.ndarray, np.ndarray]],
         accelerator: Accelerator,
     ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """The same by gradients, from the decoders' best images on; nothing where that cannot be done."""
+        """Refine the decoders' best reconstructions by gradients; return nothing if the threat model forbids it."""
         scheme = system.scheme
         if not self.search_steps or not self.threat.weights or not isinstance(scheme, DifferentiableScheme):
             return {}
@@ -232,7 +238,7 @@ class TemplateInversion(Attack[TemplateScheme, Identities]):
 
 
 def practised(system: TemplateSystem, impressions: Impressions, rng: np.random.Generator) -> TemplateSystem:
-    """The same system, played through on the attacker's own impressions under keys of his own."""
+    """Return the same system with the attacker's own impressions enrolled, under keys of their own."""
     return replace(system, victims=impressions, others=impressions).enrolled_anew(
         impressions, user_keys(impressions.identities, rng)
     )

@@ -1,4 +1,4 @@
-"""Classifiers that attackers train on what they read of templates."""
+"""Classifiers that attackers train on features read from templates."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ NEIGHBOURS, HIDDEN, EPOCHS, DECAY = 5, 64, 60, 1.0
 
 
 def learned(kind: Learner, rows: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> Pipeline:
-    """A fitted classifier of standardised rows.
+    """Fit a classifier to standardised rows.
 
     Args:
-        kind: logistic regression, nearest neighbours, or a perceptron with one hidden layer.
-        rows: shape (n, numbers).
-        labels: shape (n,).
-        rng: draws the perceptron's weights and order.
+        kind: "linear": logistic regression; "knn": nearest neighbours; "mlp": a perceptron with one hidden layer.
+        rows: training rows, shape (n, numbers).
+        labels: class of each row, shape (n,).
+        rng: source of the perceptron's first weights and of the order of its batches.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -38,5 +38,5 @@ def learned(kind: Learner, rows: np.ndarray, labels: np.ndarray, rng: np.random.
     else:
         model = MLPClassifier((HIDDEN,), alpha=DECAY, max_iter=EPOCHS, random_state=seed)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the epochs are the budget
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the number of epochs is a budget, not a sign of failure
         return make_pipeline(StandardScaler(), model).fit(rows, labels)

@@ -1,4 +1,4 @@
-"""Linkage: are two templates, made under two keys, of one person?"""
+"""Linkage: do two templates, made under two keys, belong to one person?"""
 
 from __future__ import annotations
 
@@ -32,22 +32,24 @@ HELD_OUT, MOST_PAIRS, CURVE_POINTS = 0.3, 6000, 60
 
 
 class TemplateLinkage(Attack[TemplateScheme, Identities]):
-    """Trains a linker on pairs of auxiliary templates, and links the victims' across two databases.
+    """Trains a linker on pairs of auxiliary templates, and links the victims across two databases.
 
     In each database every person has a key of their own, unknown to the attacker; with `reuse` a person has the same
-    key in both. The linker sees the products and the absolute differences of two templates' numbers, less whatever
-    more than 64 principal components hold, and the scheme's own comparison. Held-out identities choose the learner,
-    the plain comparison among them. The gain is 2 AUROC - 1 over all pairs of the two databases, with an interval over
-    identities; beside it stands D_sys of the linker's score and of the plain comparison, see `metrics.linkability`.
+    key in both. The linker's inputs are the products and absolute differences of the numbers of two templates, reduced
+    to at most 64 principal components, and the scheme's own comparison score. Held-out identities choose the
+    classifier,
+    with the plain comparison as one candidate. The gain is 2 AUROC - 1 over all pairs of the two databases, with an
+    interval over identities. D_sys of the linker's score and of the plain comparison is reported too, see
+    `metrics.linkability`.
 
     Args:
-        threat: needs `ciphertext`, `auxiliary_data` and `own_keys`.
-        positive: see `Attack`.
-        negative: see `Attack`.
-        learners: kinds of classifiers.
-        reuse: who uses one key in both databases: nobody, or every person his own.
-        repeats: of the bootstrap over identities.
-        broken_at: see `Attack`.
+        threat: threat model; needs `ciphertext`, `auxiliary_data` and `own_keys`.
+        positive: positive control: a scheme that the attack must break.
+        negative: negative control: a scheme that the attack must not beat.
+        learners: kinds of classifiers; the best one on held-out identities counts.
+        reuse: which keys are the same in both databases: "none", or "person" for every person's.
+        repeats: bootstrap samples over identities.
+        broken_at: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
 
     data_kind = Identities
@@ -76,13 +78,13 @@ class TemplateLinkage(Attack[TemplateScheme, Identities]):
         rng: np.random.Generator,
         control: bool,
     ) -> Findings:
-        """See `Attack.run`."""
+        """Run the attack on a scheme and report its gain; a control leaves out D_sys and the figures."""
         self.threat.require("ciphertext", "auxiliary_data", "own_keys")
         found = Findings(f"{self.title} ({'keys reused' if self.reuse == 'person' else 'two keys'})")
         known, held_out = divided(data.auxiliary, HELD_OUT, rng)
         if len(few := np.unique(held_out.identities)) < 2:
             raise UserError(
-                f"linkage chooses by pairs of two held-out people, and {len(few)} is held out: too few people"
+                f"linkage needs 2 held-out people to choose a classifier, and {len(few)} is held out: too few people"
             )
         view = PairView(subject, self._databases(subject, *_split(known, rng), rng))
         scorers = {kind: self._linker(kind, view, rng) for kind in self.learners}
@@ -123,7 +125,7 @@ class TemplateLinkage(Attack[TemplateScheme, Identities]):
         return Databases(one, other, first.identities, second.identities)
 
     def _linker(self, kind: Learner, view: PairView, rng: np.random.Generator) -> Pipeline:
-        """Trained on all pairs of one person, and as many of two, or some more."""
+        """Train a linker on mated pairs and an equal number of non-mated ones, at most `MOST_PAIRS` in all."""
         mated = np.equal(*view.base.people())
         alike, different = np.flatnonzero(mated), np.flatnonzero(~mated)
         alike = rng.permutation(alike)[: MOST_PAIRS // 2]
@@ -139,10 +141,10 @@ class TemplateLinkage(Attack[TemplateScheme, Identities]):
 
 
 def _split(impressions: Impressions, rng: np.random.Generator) -> tuple[Impressions, Impressions]:
-    """Each identity's impressions, dealt to two databases.
+    """Split each identity's impressions between two databases.
 
     Raises:
-        UserError: nobody has two.
+        UserError: no identity has two impressions.
     """
     order = rng.permutation(len(impressions))
     people = impressions.identities[order]

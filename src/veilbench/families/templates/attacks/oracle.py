@@ -1,4 +1,4 @@
-"""The matcher as an oracle: an accepted image from nothing but what the system answers to images."""
+"""The matcher as an oracle: find an accepted image using only the system's answers to queries."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ SHOWN = 8
 
 @dataclass
 class Counter:
-    """A system that answers, and remembers for each victim which query was the first to be accepted.
+    """A system that counts queries, and records for each victim the first one that was accepted.
 
     Attributes:
-        system: asked.
-        fmr: false match rate that it works at.
-        first: shape (n,): the number of that query, from 1; infinity where there was none yet.
-        asked: queries for each victim so far.
+        system: recognition system that answers the queries.
+        fmr: false match rate at which the system operates.
+        first: index of the first accepted query of each victim, from 1, shape (n,); infinity if there was none yet.
+        asked: queries per victim so far.
     """
 
     system: TemplateSystem
@@ -45,13 +45,13 @@ class Counter:
         self.first = np.full(len(self.system.keys), np.inf)
 
     def scores(self, images: np.ndarray) -> np.ndarray:
-        """How alike images of shape (n, p, c, h, w) are to the victims' templates, shape (n, p)."""
+        """Return the match scores of images of shape (n, p, c, h, w) with the victims' templates, shape (n, p)."""
         n, p = images.shape[:2]
         features = self.system.scheme.features(images.reshape(n * p, *images.shape[2:]))
         return self.scores_of_features(features.reshape(n, p, -1))
 
     def scores_of_features(self, features: np.ndarray) -> np.ndarray:
-        """The same of images whose features are known, shape (n, p, d)."""
+        """Return the match scores of features of shape (n, p, d), for images whose features are known; shape (n, p)."""
         n, p = features.shape[:2]
         scheme, rows = self.system.scheme, np.repeat(np.arange(n), p)
         made = scheme.protect(features.reshape(n * p, -1), self.system.keys[rows])
@@ -62,36 +62,38 @@ class Counter:
         return np.asarray(found)
 
     def decisions(self, images: np.ndarray) -> np.ndarray:
-        """Whether they are accepted: 1 or 0."""
+        """Return whether images of shape (n, p, c, h, w) are accepted: 1 or 0, shape (n, p), float32."""
         return np.asarray(self.scores(images) >= self.system.thresholds[self.fmr], np.float32)
 
 
 class TemplateOracle(Attack[TemplateScheme, Identities]):
-    """Presents images until one is accepted, learning from the answers.
+    """Presents images until one is accepted, and learns from the answers.
 
-    Whoever asks often enough is accepted by chance: after q queries of strangers' images with a chance of
-    1 - (1 - FMR)^q. So the attack stands beside a dictionary of auxiliary images, presented one after the other. With
-    `scores` the attacker is told how alike an image is, and climbs: see `oracle_search.evolved`. With `decisions` he
-    is told only whether it was accepted; he presents the dictionary for half of the queries, and then climbs from an
-    image that was accepted to where more of its neighbourhood is. That cannot be quicker in than the dictionary; what
-    it adds is how good the image becomes, which `accepted_at_...` and PRAR say.
+    An attacker who sends enough queries is accepted by chance: after q queries with strangers' images with probability
+    1 - (1 - FMR)^q. The attack is therefore compared with a dictionary of auxiliary images, presented one after the
+    other. With `scores` the attacker sees the match score of an image, and climbs it by an evolution strategy. With
+    `decisions` they only see whether it was accepted; they present the dictionary for half of the queries, and then
+    move
+    from an accepted image to where more of its neighbourhood is accepted. That cannot succeed earlier than the
+    dictionary does; it improves the image, which `accepted_at_...` and PRAR measure.
 
-    The gain is the share of victims as whom an image was accepted within `queries`, above the larger of that chance
-    and the dictionary's share.
+    The gain is the share of victims for whom an image was accepted within `queries`, above the larger of that chance
+    and
+    the dictionary's share.
 
     Args:
-        threat: needs `auxiliary_data`, and `score_queries` or `decision_queries`.
-        positive: see `Attack`.
-        negative: see `Attack`.
-        answers: what the attacker is told.
-        queries: for each victim.
-        limits: numbers of queries that a rate limit might allow, for the curve.
-        population: of a generation, even.
-        components: principal components of auxiliary images that images are made of.
-        fmr: the false match rate that the system works at.
-        strict: other false match rates that the last image is judged at.
-        most_victims: attacked.
-        broken_at: see `Attack`.
+        threat: threat model; needs `auxiliary_data`, and `score_queries` or `decision_queries`.
+        positive: positive control: a scheme that the attack must break.
+        negative: negative control: a scheme that the attack must not beat.
+        answers: what the system returns: match "scores", or "decisions" to accept or reject.
+        queries: maximum number of queries per victim.
+        limits: query limits that are shown as points of the curve, as a rate limit might set them.
+        population: candidates per generation of the evolution strategy; even.
+        components: number of principal components of auxiliary images that candidate images are made of.
+        fmr: false match rate at which the system operates, in (0, 1).
+        strict: other false match rates at which the last image is evaluated.
+        most_victims: maximum number of victims to attack.
+        broken_at: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
 
     data_kind = Identities
@@ -116,7 +118,7 @@ class TemplateOracle(Attack[TemplateScheme, Identities]):
     ) -> None:
         super().__init__(threat, positive, negative, broken_at)
         if population % 2:
-            raise ValueError(f"population={population} must be even: places are asked about in opposite pairs")
+            raise ValueError(f"population={population} must be even: candidates are tried in opposite pairs")
         if population > queries:
             raise ValueError(f"population={population} must be at most queries={queries}")
         self.answers, self.queries, self.limits = answers, queries, sorted(limits)
@@ -131,7 +133,7 @@ class TemplateOracle(Attack[TemplateScheme, Identities]):
         rng: np.random.Generator,
         control: bool,
     ) -> Findings:
-        """See `Attack.run`."""
+        """Run the attack on a scheme and report its gain."""
         self.threat.require("auxiliary_data")
         self.threat.require("score_queries" if self.answers == "scores" else "decision_queries")
         found = Findings(f"{self.title} ({self.answers})")
@@ -150,7 +152,7 @@ class TemplateOracle(Attack[TemplateScheme, Identities]):
         return found
 
     def _present(self, counter: Counter, words: np.ndarray) -> np.ndarray:
-        """All words to all victims, some at a time; which word was best, shape (n,)."""
+        """Present all dictionary images to all victims, in batches; return the best image's index, shape (n,)."""
         n, best, place = len(counter.system.keys), np.full(len(counter.system.keys), -np.inf), 0
         places, features = np.zeros(n, np.int64), counter.system.scheme.features(words)
         for begin in range(0, len(words), self.population):
@@ -163,7 +165,7 @@ class TemplateOracle(Attack[TemplateScheme, Identities]):
         return places
 
     def _entered(self, counter: Counter, space: Subspace, words: np.ndarray, start: np.ndarray) -> np.ndarray:
-        """The first accepted word of each victim, from half of the queries; its coordinates."""
+        """Spend half of the queries on the dictionary; return the coordinates of each victim's accepted image."""
         some = words[: self.queries // 2]
         places = self._present(counter, some)
         entered = np.isfinite(counter.first)
@@ -195,7 +197,7 @@ class TemplateOracle(Attack[TemplateScheme, Identities]):
         found.figures.append(self._figure(climbing, dictionary))
         if images.shape[1] in (1, 3):
             rows = [("enrolled impression", system.victims.images[:SHOWN]), ("last image", images[:SHOWN])]
-            found.pictures.append(picture("Enrolled impressions, and what answers led to", rows))
+            found.pictures.append(picture("Enrolled impressions and the attack's last images", rows))
 
     def _figure(self, climbing: Counter, dictionary: Counter) -> Figure:
         limits, n = [limit for limit in self.limits if limit <= self.queries], len(climbing.first)
@@ -204,7 +206,7 @@ class TemplateOracle(Attack[TemplateScheme, Identities]):
             for name, counter in ((f"by {self.answers}", climbing), ("by dictionary", dictionary))
         ]
         blind = Curve("chance", limits, [self._chance(limit) for limit in limits])
-        title = f"{self.title} ({self.answers}): who gets in under a rate limit"
+        title = f"{self.title} ({self.answers}): success under a rate limit"
         axes = (title, "queries allowed for each victim", "share of victims")
         return Figure(*axes, [*curves, blind], log_x=True, control_curves=["by dictionary", "chance"])
 

@@ -1,4 +1,4 @@
-"""Images improved by answers alone: an evolution strategy in the space of a few principal components."""
+"""Image search by match scores alone: an evolution strategy in the space of a few principal components."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 
 from veilbench.families.templates.attacks.decoders import principal
 
-Answers = Callable[[np.ndarray], np.ndarray]  # images of shape (n, p, c, h, w), p for each victim, to (n, p)
-FIRST_STEP, SHRINK = 0.7, 0.97  # in standard deviations of the components; each generation's part of the last
+Answers = Callable[[np.ndarray], np.ndarray]  # images, shape (n, p, c, h, w), p per victim -> (n, p)
+FIRST_STEP, SHRINK = 0.7, 0.97  # in standard deviations of the components; factor per generation
 
 
 @dataclass(frozen=True)
 class Subspace:
-    """Images by coordinates in which the auxiliary ones have variance 1.
+    """Images as coordinates in a linear subspace, in which the auxiliary images have variance 1.
 
     Attributes:
-        mean: shape (c, h, w).
-        basis: shape (coordinates, c h w).
+        mean: mean image, shape (c, h, w).
+        basis: one scaled principal component per coordinate, shape (coordinates, c h w).
     """
 
     mean: np.ndarray
@@ -27,19 +27,19 @@ class Subspace:
 
     @classmethod
     def of(cls, images: np.ndarray, components: int) -> Subspace:
-        """Fitted to images of shape (n, c, h, w)."""
+        """Fit a subspace to images of shape (n, c, h, w)."""
         flat = images.reshape(len(images), -1)
         basis = principal(flat, components)
         spread = ((flat - flat.mean(0)) @ basis.T).std(0)
         return cls(images.mean(0), basis * spread[:, None])
 
     def images(self, places: np.ndarray) -> np.ndarray:
-        """Shape (..., coordinates) to (..., c, h, w), in [0, 1]."""
+        """Return the images of coordinates, shape (..., coordinates) to (..., c, h, w), clipped to [0, 1]."""
         made = (places @ self.basis).reshape(*places.shape[:-1], *self.mean.shape) + self.mean
         return np.asarray(np.clip(made, 0, 1), np.float32)
 
     def places(self, images: np.ndarray) -> np.ndarray:
-        """The coordinates nearest to images of shape (n, c, h, w)."""
+        """Return the coordinates nearest to images of shape (n, c, h, w), shape (n, coordinates)."""
         flat = (images - self.mean).reshape(len(images), -1)
         return np.asarray(flat @ self.basis.T / (self.basis**2).sum(1))
 
@@ -47,19 +47,23 @@ class Subspace:
 def evolved(
     answers: Answers, space: Subspace, start: np.ndarray, queries: int, population: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """The places that an evolution strategy ends at, one for each victim, all victims at once.
+    """Maximise the answers by an evolution strategy, for all victims at once, and return its last coordinates.
 
-    Each generation asks about `population` places around the present one, in pairs of opposite ones, and moves to the
-    mean of the better half, weighted by rank (Hansen and Ostermeier 2001, equations 2 and 3, without their adaptation
-    of the step, which shrinks by a fixed part here).
+    Each generation evaluates `population` points around the current one, in opposite pairs, and moves to the mean of
+    the
+    better half, weighted by rank (Hansen and Ostermeier 2001, equations 2 and 3, without their adaptation of the step
+    size, which shrinks by a fixed factor here).
 
     Args:
-        answers: the higher, the better.
-        space: of the images.
-        start: shape (n, coordinates).
-        queries: for each victim, at most.
-        population: even.
-        rng: draws everything.
+        answers: returns a score per image; the higher, the better.
+        space: subspace of the images.
+        start: initial coordinates, shape (n, coordinates).
+        queries: maximum number of queries per victim.
+        population: points per generation; even.
+        rng: source of the random points.
+
+    Returns:
+            Coordinates, shape (n, coordinates), float32.
     """
     places, step = start.astype(np.float64), FIRST_STEP
     better = population // 2
@@ -71,7 +75,7 @@ def evolved(
         found = answers(space.images(tried.astype(np.float32)))
         order = np.argsort(-found, axis=1, kind="stable")[:, :better]
         chosen = np.take_along_axis(tried, order[:, :, None], 1)
-        told = (found.max(1) > found.min(1))[:, None]  # where all answers are the same, nothing was learned
-        places = np.where(told, (weights[None, :, None] * chosen).sum(1), places)
+        informative = (found.max(1) > found.min(1))[:, None]  # if all answers are equal, nothing was learned
+        places = np.where(informative, (weights[None, :, None] * chosen).sum(1), places)
         step *= SHRINK
     return np.asarray(places, np.float32)

@@ -1,4 +1,4 @@
-"""Pairs of templates from two databases, as a linker sees them."""
+"""Features of pairs of templates from two databases, for a linker."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ MOST_COMPONENTS = 64
 
 @dataclass(frozen=True)
 class Databases:
-    """Templates of the same people in two places.
+    """Templates of the same people in two databases.
 
     Attributes:
-        first: shape (n, ...).
-        second: shape (m, ...).
-        owners: identities of the first, shape (n,).
-        others: identities of the second, shape (m,).
+        first: templates of the first database, shape (n, ...).
+        second: templates of the second database, shape (m, ...).
+        owners: identities of the first database, shape (n,).
+        others: identities of the second database, shape (m,).
     """
 
     first: np.ndarray
@@ -30,16 +30,16 @@ class Databases:
     others: np.ndarray
 
     def people(self) -> tuple[np.ndarray, np.ndarray]:
-        """Whose the templates of each pair are: all of the first with all of the second."""
+        """Return both identities of each pair, all of the first with all of the second; shape (n m,) each."""
         return np.repeat(self.owners, len(self.others)), np.tile(self.others, len(self.owners))
 
 
 class PairView:
-    """Pairs of templates as rows of numbers.
+    """Represents pairs of templates as rows of numbers.
 
     Args:
-        scheme: that made the templates.
-        base: the attacker's own, which principal components are fitted to.
+        scheme: scheme that made the templates.
+        base: the attacker's own templates, to which the principal components are fitted.
     """
 
     def __init__(self, scheme: TemplateScheme, base: Databases) -> None:
@@ -49,7 +49,16 @@ class PairView:
         self.basis = principal(seen, MOST_COMPONENTS).T if seen.shape[1] > MOST_COMPONENTS else None
 
     def pairs(self, base: Databases) -> tuple[np.ndarray, np.ndarray]:
-        """Products, absolute differences and the scheme's likeness of all pairs, shape (n m, numbers); the likeness."""
+        """Return the features of all pairs of two databases, and their comparison scores.
+
+        Args:
+            base: two databases with n and m templates.
+
+        Returns:
+            Products, absolute differences and comparison score of each pair, shape (n m, numbers); and the scores
+            alone,
+            shape (n m,).
+        """
         a, b = (self._rows(side) for side in (base.first, base.second))
         likeness = self.scheme.compare_all(base.first, base.second).reshape(-1)
         parts = [(a[:, None] * b[None]), np.abs(a[:, None] - b[None])]

@@ -1,4 +1,4 @@
-"""Features whose template under a known key is a given one, or near to it: by algebra, by iteration, or learned."""
+"""Preimages: features whose template under a known key is close to a given one, by algebra, iteration or learning."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from veilbench.families.templates.schemes.iom_urp import IomUrp
 from veilbench.families.templates.schemes.linear_scheme import LinearScheme
 
 ROUNDS, DAMPING, NUDGE, CLIMB = 30, 1e-3, 1e-3, 0.1
-TRIES = {"iteration": ROUNDS + 1}  # features that a method tries under the key, and keeps the best of; else 1
-TINY = 1e-9  # of the prior's variance: what is left of it in directions that the auxiliary features never take
+TRIES = {"iteration": ROUNDS + 1}  # features that a method evaluates under the key to keep the best; else 1
+TINY = 1e-9  # share of the prior's variance that directions without any auxiliary features keep
 
 
 class Prior:
-    """The normal law of auxiliary features.
+    """Normal distribution fitted to auxiliary features.
 
     Args:
-        features: shape (n, d).
+        features: auxiliary features, shape (n, d).
     """
 
     def __init__(self, features: np.ndarray) -> None:
@@ -28,14 +28,14 @@ class Prior:
         self.covariance = covariance + floor * np.eye(x.shape[1])
 
     def drawn(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Features like the auxiliary ones, of length 1, shape (n, d)."""
+        """Draw features from the distribution, scaled to length 1, shape (n, d)."""
         root = np.linalg.cholesky(self.covariance)
         return unit(self.mean + rng.standard_normal((n, len(self.mean))) @ root.T)
 
     def given(self, matrix: np.ndarray, products: np.ndarray) -> np.ndarray:
-        """The likeliest features with these products, `features @ matrix`, shape (n, numbers) to (n, d).
+        """Return the most likely features with given products `features @ matrix`, shape (n, numbers) to (n, d).
 
-        Where products determine the features, these; they come out whatever the prior.
+        If the products determine the features, these are returned whatever the prior.
         """
         spread = self.covariance @ matrix
         gain = np.linalg.lstsq(matrix.T @ spread, spread.T, rcond=1e-10)[0]
@@ -45,20 +45,20 @@ class Prior:
 def preimage(
     scheme: TemplateScheme, template: np.ndarray, key: np.uint64, prior: Prior, drawn: np.ndarray
 ) -> tuple[np.ndarray, str]:
-    """Features for a template, shape (d,), float32, and how they were found.
+    """Compute features for a template, shape (d,), float32, and name the method used.
 
-    A matrix of real numbers is solved by least squares under the prior; for one whose products are cut into bits, the
-    products 1 beyond the threshold on the right side are asked for, and solved likewise without a prior. Other real
-    numbers are solved by Levenberg's iteration with a numerical Jacobian from a learned start. Permutation hashing by
-    pairs does not change with the sign of all features, so that nothing linear can be learned of it: see `_paired`.
-    Everything else is learned: see `read_under`.
+    A linear scheme with real-valued output is solved by least squares under the prior. If its products are cut into
+    bits, products at distance 1 from the threshold on the right side are prescribed, and solved for without a prior.
+    Other real-valued schemes are solved by Levenberg's iteration with a numerical Jacobian, from a learned start.
+    Permutation hashing by pairs does not change with the sign of all features, so nothing linear can be learned about
+    it: `_paired` uses the winning pairs. Everything else is learned by `read_under`.
 
     Args:
-        scheme: that made the template.
-        template: shape (...).
-        key: its key.
-        prior: of features.
-        drawn: from it, shape (m, d), to learn from.
+        scheme: scheme that made the template.
+        template: template to invert, shape (...).
+        key: user key of the template.
+        prior: distribution of features.
+        drawn: features drawn from the prior to learn from, shape (m, d).
     """
     rng = np.random.default_rng(int(key))
     if not scheme.keyed and not scheme.binary and template.shape == prior.mean.shape:
@@ -78,10 +78,10 @@ def preimage(
 
 
 def _paired(scheme: IomUrp, template: np.ndarray, key: np.uint64, prior: Prior) -> np.ndarray:
-    """Features whose products win where they have won, up to the sign of all of them together.
+    """Estimate features whose products win where they won in the template, up to a common sign.
 
-    The start is the leading eigenvector of a matrix that counts which pairs have won, above how often they could by
-    chance; from there the likelihood of the winners climbs, as if each had been drawn with odds exp(product).
+    The start is the leading eigenvector of a matrix that counts which pairs won, minus the count expected by chance.
+    From there the likelihood of the winners is maximised, as if each had been drawn with odds exp(product).
     """
     import torch
 
@@ -104,7 +104,7 @@ def _paired(scheme: IomUrp, template: np.ndarray, key: np.uint64, prior: Prior) 
 
 
 def _solved(scheme: TemplateScheme, template: np.ndarray, key: np.uint64, start: np.ndarray) -> np.ndarray:
-    """Levenberg 1944: steps of damped least squares, kept if the template comes nearer."""
+    """Refine features by damped least squares (Levenberg 1944); a step is kept if it lowers the error."""
     width, wanted = len(start), template.reshape(-1).astype(np.float64)
 
     def made(rows: np.ndarray) -> np.ndarray:

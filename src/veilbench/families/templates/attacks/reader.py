@@ -1,4 +1,4 @@
-"""Templates as rows of numbers that a learner can work with."""
+"""Templates as rows of numbers that a learner can use."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ OWN_KEYS, LEAST_ROWS, MOST_LANDMARKS = 6, 10, 300
 
 
 def numbers(scheme: TemplateScheme, templates: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """Shape (n, numbers), float32: bits as -1 and 1; whole numbers, which have no order, by likeness to landmarks.
+    """Convert templates to rows of numbers, shape (n, numbers), float32.
+
+    Bits become -1 and 1. Indices, which have no order, become comparison scores with landmarks.
 
     Args:
-        scheme: that made the templates.
-        templates: shape (n, ...).
-        landmarks: other templates, shape (m, ...), under the same key where the key is known.
+        scheme: scheme that made the templates.
+        templates: templates to convert, shape (n, ...).
+        landmarks: other templates to compare indices with, shape (m, ...), under the same key if the key is known.
     """
     if scheme.binary:
         return np.asarray(2 * templates.reshape(len(templates), -1).astype(np.float32) - 1)
@@ -29,18 +31,18 @@ def numbers(scheme: TemplateScheme, templates: np.ndarray, landmarks: np.ndarray
 
 
 class TemplateReader:
-    """What an attacker makes of templates, with auxiliary images of his own.
+    """Reads templates as feature vectors, given the attacker's own auxiliary images.
 
-    Without the key he sees the numbers of a template. With it he learns, for each key afresh, the ridge regression
-    from templates under that key to features, and reads templates as features: numbers that mean the same whatever the
-    key. Templates without a key are read as they are. More numbers than auxiliary rows are turned into the space that
-    these span, beyond which nothing linear could be learned.
+    Without the key the attacker sees the numbers of a template. With the key they fit, for each key separately, a ridge
+    regression from templates under that key to features, and read templates as features, whose meaning does not depend
+    on the key. Templates without a key are read as they are. If there are more numbers than auxiliary rows, they are
+    projected onto the span of these rows, outside of which nothing linear can be learned.
 
     Args:
-        scheme: attacked.
-        auxiliary: the attacker's impressions.
-        known: whether he has the victims' keys.
-        rng: draws his own keys.
+        scheme: scheme under attack.
+        auxiliary: the attacker's own impressions.
+        known: whether the attacker has the victims' keys.
+        rng: source of the attacker's own keys.
     """
 
     def __init__(self, scheme: TemplateScheme, auxiliary: Impressions, known: bool, rng: np.random.Generator) -> None:
@@ -54,7 +56,7 @@ class TemplateReader:
         self.turn = self._turn(seen)
 
     def _own_keys(self, people: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """A key for each identity; a few for all where the attacker learns to read each key."""
+        """Draw a key for each identity; only a few keys in all if the attacker learns to read each key."""
         if not self.known:
             return user_keys(people, rng)
         few = rng.integers(0, 2**64, OWN_KEYS, dtype=np.uint64)
@@ -66,7 +68,7 @@ class TemplateReader:
         return principal(seen, len(seen)).T
 
     def read(self, templates: np.ndarray, keys: np.ndarray) -> np.ndarray:
-        """Templates under these keys, which are looked at only if they are known; shape (n, numbers), float32."""
+        """Convert templates to rows, shape (n, numbers), float32; `keys` are used only if they are known."""
         if not self.known:
             seen = numbers(self.scheme, templates, self.templates) - self.centre
             return np.asarray(seen if self.turn is None else seen @ self.turn, np.float32)
@@ -77,7 +79,7 @@ class TemplateReader:
         return rows
 
     def own(self) -> np.ndarray:
-        """The attacker's own templates, read as he will read the victims': by what he learned without these rows."""
+        """Convert the attacker's own templates, each by a regression that was fitted without its row."""
         if not self.known:
             return self.read(self.templates, self.keys)
         rows = np.empty_like(self.features)
@@ -90,13 +92,13 @@ class TemplateReader:
 
 
 def read_under(scheme: TemplateScheme, key: np.uint64, features: np.ndarray, templates: np.ndarray) -> np.ndarray:
-    """Templates under one known key, read as features of length 1, shape (n, d): ridge regression, learned for it.
+    """Estimate features of length 1 from templates under one known key, by ridge regression; shape (n, d).
 
     Args:
-        scheme: that made them.
-        key: theirs.
-        features: to learn from, in random order, shape (m, d); a fifth of them choose the strength.
-        templates: shape (n, ...).
+        scheme: scheme that made the templates.
+        key: key of the templates.
+        features: training features in random order, shape (m, d); the last fifth chooses the regularisation strength.
+        templates: templates to read, shape (n, ...).
     """
     seen = scheme.protect(features, np.full(len(features), key))
     landmarks = seen[:MOST_LANDMARKS]

@@ -1,4 +1,4 @@
-"""Likenesses with gradients: to a template whose key is known, or to features that scores of own images tell of."""
+"""Differentiable match scores: exact if the key is known, otherwise a surrogate fitted to the scores of own images."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ if TYPE_CHECKING:
 
 
 def learned_features(system: TemplateSystem, asked: np.ndarray) -> np.ndarray:
-    """Features whose product with an image's explains the image's score, by ridge regression, for each victim.
+    """Fit features whose product with an image's features explains the image's score, for each victim.
 
-    A user's turn keeps cosines, so that the score is linear in the features of the image presented, whatever the
-    key: as many answers as there are features give away the victim's, but for noise and the coarseness of bits.
+    A user's rotation preserves cosines, so the score is linear in the features of the image presented, whatever the
+    key: as many answers as there are features determine the victim's features, up to noise and the coarseness of bits.
+    The fit is a ridge regression.
 
     Args:
-        system: answers with scores, one for each image as each victim.
-        asked: the attacker's own images, shape (m, c, h, w); the last fifth chooses how strongly to smooth.
+        system: system that returns a score for each image and victim.
+        asked: the attacker's own images, shape (m, c, h, w); the last fifth chooses the regularisation strength.
 
     Returns:
-        Shape (victims, d), float32.
+        The fitted features, shape (victims, d), float32.
     """
     scheme, features = system.scheme, system.scheme.features(asked)
     n, m = len(system.keys), len(asked)
@@ -44,12 +45,12 @@ def learned_features(system: TemplateSystem, asked: np.ndarray) -> np.ndarray:
 def by_scores(
     system: TemplateSystem, scheme: DifferentiableScheme, asked: np.ndarray, device: torch.device
 ) -> Callable[[Tensor], Tensor]:
-    """The cosine with learned features: for whoever has the weights and the system's scores, and not the keys."""
+    """Return a surrogate score: the cosine with fitted features. It needs the weights and score queries, but no key."""
     return likeness_to(scheme, learned_features(system, asked), device)
 
 
 def likeness_to(scheme: DifferentiableScheme, learned: np.ndarray, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """The cosine of an image's features with learned ones of shape (n, d), row by row."""
+    """Return a function for the cosine of images' features with `learned`, shape (n, d), row by row."""
     import torch
 
     target = torch.from_numpy(learned).to(device)
@@ -63,7 +64,7 @@ def likeness_to(scheme: DifferentiableScheme, learned: np.ndarray, device: torch
 def by_template(
     system: TemplateSystem, scheme: DifferentiableScheme, device: torch.device
 ) -> Callable[[Tensor], Tensor]:
-    """The system's own score, for whoever has the weights and the keys; noise is drawn anew in every call."""
+    """Return the system's own score, for an attacker with weights and keys; noise is redrawn in every call."""
     import torch
 
     wanted = torch.from_numpy(np.asarray(system.templates, np.float32)).to(device)

@@ -1,4 +1,4 @@
-"""Full disclosure: the features back from a template whose key was stolen too."""
+"""Full disclosure: recover the features from a template whose key was stolen too."""
 
 from __future__ import annotations
 
@@ -21,25 +21,28 @@ from veilbench.metrics.intervals import above_chance, mean, proportion
 
 
 class TemplateStolenKey(Attack[TemplateScheme, Identities]):
-    """Solves for features with the victim's template, by the method that fits the scheme: see `preimages.preimage`.
+    """Solves for features with the victim's template, by the method that fits the scheme.
 
-    The features are presented to the system in place of those of an image, as an attacker does who gets behind the
-    sensor. SAR is the share accepted with the stolen key, which any preimage achieves; PRAR is the share that a
-    template of the same impression under a new key accepts, which takes the person's own features; `likeness` is
-    their cosine with the true ones. Beside them stand the mean auxiliary features. The gain is the SAR at the false
-    match rate `judged_at`, above the larger of what guessing wins and the mean features' SAR. Whoever has key and
-    template can guess at home, and present the best of several guesses: a method that keeps the best of t features is
-    compared with 1 - (1 - FMR)^t.
+    The features are presented to the system in place of those of an image, as by an attacker who bypasses the sensor.
+    SAR
+    is the share accepted with the stolen key, which any preimage achieves; PRAR is the share that a template of the
+    same
+    impression under a new key accepts, which takes the person's own features; `likeness` is their cosine with the true
+    ones. The mean auxiliary features are reported for comparison. The gain is the SAR at the false match rate
+    `judged_at`, above the larger of the rate of blind guessing and the mean features' SAR. An attacker with key and
+    template can test guesses offline and present the best one: a method that keeps the best of t features is compared
+    with 1 - (1 - FMR)^t.
 
     Args:
-        threat: needs `ciphertext`, `key` and `auxiliary_data`.
-        positive: see `Attack`.
-        negative: see `Attack`.
-        drawn: features that are drawn after the auxiliary ones' law, to learn from for each key.
-        fmr: false match rates that the system may work at.
-        judged_at: the one of the gain.
-        most_victims: attacked.
-        broken_at: see `Attack`.
+        threat: threat model; needs `ciphertext`, `key` and `auxiliary_data`.
+        positive: positive control: a scheme that the attack must break.
+        negative: negative control: a scheme that the attack must not beat.
+        drawn: number of features to learn from for each key, drawn from a normal distribution fitted to the auxiliary
+            ones.
+        fmr: false match rates at which the system may operate, each in (0, 1).
+        judged_at: false match rate at which the gain is measured, one of `fmr`.
+        most_victims: maximum number of victims to attack.
+        broken_at: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
 
     data_kind = Identities
@@ -71,7 +74,7 @@ class TemplateStolenKey(Attack[TemplateScheme, Identities]):
         rng: np.random.Generator,
         control: bool,
     ) -> Findings:
-        """See `Attack.run`."""
+        """Run the attack on a scheme and report its gain."""
         self.threat.require("ciphertext", "key", "auxiliary_data")
         found = Findings(self.title)
         system = deployed(subject, data, self.fmr, self.judged_at, self.most_victims, rng)
@@ -107,7 +110,7 @@ class TemplateStolenKey(Attack[TemplateScheme, Identities]):
             found.metrics |= {f"{key}_{name}": share for key, share in shares.items()}
             columns = [*columns[:2], *shares]
             rows.append([name, found.metrics[f"likeness_{name}"], *shares.values()])
-        found.tables.append(Table("Features that were presented", columns, rows))
+        found.tables.append(Table("Features presented to the system", columns, rows))
         accepted = system.accepted_features(guesses["preimage"], self.judged_at)
         chance = max(blind, found.metrics[f"sar_at_{self.judged_at:g}_mean_features"].value)
         measured = proportion(int(accepted.sum()), len(accepted), CONFIDENCE)

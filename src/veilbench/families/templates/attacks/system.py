@@ -1,4 +1,4 @@
-"""The recognition system that attacks on templates are made against: who is enrolled, and when it accepts."""
+"""The recognition system under attack: who is enrolled, and at which thresholds it accepts."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from veilbench.families.templates.evaluations.verification import scores, user_k
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.metrics.biometric import Comparisons, at_fmr, error_rates, refusal
 
-FEWEST = 10  # auxiliary impressions that something is learned from
+FEWEST = 10  # auxiliary impressions needed to learn from
 
 
 @dataclass(frozen=True)
 class TemplateSystem:
-    """A scheme at work, seen from its attackers: one enrolled template of each victim.
+    """A deployed scheme as seen by its attackers: one enrolled template of each victim.
 
-    Thresholds are those of strangers who claim an identity with its key. So does everybody who presents a
-    reconstruction; and so a stranger's image is accepted with the chance that the false match rate says.
+    Thresholds are calibrated in the stolen-token scenario: impostors present their own image with the victim's key, so
+    an impostor is accepted with a probability equal to the false match rate. Reconstructions are presented likewise.
 
     Attributes:
-        scheme: makes and compares the templates.
-        victims: their enrolled impressions, n of them.
+        scheme: scheme that makes and compares the templates.
+        victims: enrolled impressions of the n victims.
         others: another impression of each victim, in the same order.
-        keys: shape (n,), uint64: the victims'.
-        templates: shape (n, ...): what was enrolled, and is attacked.
-        thresholds: false match rate -> score from which a probe is accepted.
-        refused: why a demanded false match rate has no threshold, one line each.
+        keys: keys of the victims, shape (n,), uint64.
+        templates: enrolled templates, the target of the attacks, shape (n, ...).
+        thresholds: maps a false match rate to the score from which a probe is accepted.
+        refused: why a requested false match rate has no threshold, one line each.
     """
 
     scheme: TemplateScheme
@@ -42,41 +42,41 @@ class TemplateSystem:
     refused: list[str]
 
     def scores(self, images: np.ndarray) -> np.ndarray:
-        """How alike an image for each victim is to the template, under the victim's key; shape (n,)."""
+        """Return the match score of one image per victim with the template, under the victim's key; shape (n,)."""
         return self.scheme.compare(self.scheme.enroll(images, self.keys), self.templates)
 
     def accepted(self, images: np.ndarray, fmr: float) -> np.ndarray:
-        """Whether the system takes an image for each victim as that victim's; shape (n,), bool."""
+        """Return whether one image per victim is accepted as that victim's; shape (n,), bool."""
         return np.asarray(self.scores(images) >= self.thresholds[fmr])
 
     def accepted_features(self, features: np.ndarray, fmr: float) -> np.ndarray:
-        """The same of features, for attackers who need no image."""
+        """Return whether one feature vector per victim is accepted, as `accepted` does for images; shape (n,), bool."""
         return np.asarray(
             self.scheme.compare(self.scheme.protect(features, self.keys), self.templates) >= self.thresholds[fmr]
         )
 
     def chosen(self, rows: np.ndarray) -> TemplateSystem:
-        """The same system with some of the victims, by their places or by a mask."""
+        """Return the system restricted to some of the victims, by their indices or by a mask."""
         victims, others = self.victims.chosen(rows), self.others.chosen(rows)
         return replace(self, victims=victims, others=others, keys=self.keys[rows], templates=self.templates[rows])
 
     def enrolled_anew(self, victims: Impressions, keys: np.ndarray) -> TemplateSystem:
-        """The same system after these impressions were enrolled under these keys."""
+        """Return the system with these impressions enrolled under these keys."""
         return replace(self, victims=victims, keys=keys, templates=self.scheme.enroll(victims.images, keys))
 
 
 def deployed(
     scheme: TemplateScheme, data: Identities, fmrs: Sequence[float], judged: float, most: int, rng: np.random.Generator
 ) -> TemplateSystem:
-    """Enrol the test's identities, set the thresholds with its probes, and draw the victims.
+    """Enrol the test identities, set the thresholds with their probes, and draw the victims.
 
     Args:
-        scheme: ready for use.
-        data: dealt.
-        fmrs: false match rates that the system may work at.
-        judged: the one that must be resolved.
-        most: victims at most.
-        rng: draws keys and victims.
+        scheme: scheme with trained weights, ready for use.
+        data: identities, split into roles.
+        fmrs: false match rates at which the system may operate.
+        judged: false match rate that the comparisons must resolve.
+        most: maximum number of victims.
+        rng: source of the keys and of the choice of victims.
 
     Raises:
         UserError: too few comparisons of two identities for the false match rate `judged`.
@@ -98,22 +98,27 @@ def deployed(
 
 
 def divided(impressions: Impressions, share: float, rng: np.random.Generator) -> tuple[Impressions, Impressions]:
-    """The attacker's impressions to learn from, and those of a share of the identities to choose by.
+    """Split the attacker's impressions by identity into a training part and a held-out part.
+
+    Args:
+        impressions: auxiliary impressions.
+        share: share of the identities to hold out, in (0, 1).
+        rng: source of the split.
 
     Raises:
-        UserError: too few of them.
+        UserError: too few impressions in either part.
     """
     people = rng.permutation(np.unique(impressions.identities))
     held = np.isin(impressions.identities, people[: max(1, round(share * len(people)))])
     known, held_out = impressions.chosen(~held), impressions.chosen(held)
     if len(known) < FEWEST or len(held_out) < 2:
         raise UserError(
-            f"the attacker needs {FEWEST} auxiliary impressions to learn from and 2 of other identities to choose by, "
+            f"the attacker needs {FEWEST} auxiliary impressions to learn from and 2 of other identities to hold out, "
             f"got {len(known)} and {len(held_out)}"
         )
     return known, held_out
 
 
 def first_of_each(identities: np.ndarray) -> np.ndarray:
-    """The place of each identity's first row, by ascending identity."""
+    """Return the index of each identity's first row, by ascending identity."""
     return np.asarray(np.unique(identities, return_index=True)[1])

@@ -1,4 +1,4 @@
-"""Images of identities: several impressions of each, dealt so that no identity is in two parts."""
+"""Images of identities: several impressions of each, split so that no identity is in two parts."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.limits import Count, NotNegative, Seed, Side
 
 PARTS = ("train", "auxiliary", "enrolment", "probe")
-NAME = "identities"  # of the arrays' file
+NAME = "identities"  # name of the file with the arrays
 
 
 @dataclass(frozen=True)
 class RawIdentities:
-    """What a loader reads, or a generator makes.
+    """Images as returned by a loader or generator.
 
     Attributes:
-        images: shape (n, 1, h, w), uint8.
-        identities: shape (n,), int64.
-        impressions: shape (n,), int64: their numbers within the identity.
-        attributes: name -> labels, shape (n,), int64: places in `labels[name]`.
-        labels: name -> the words for an attribute's labels.
-        notes: what the loader did to the data that a reader of the results should know.
+        images: grey images, shape (n, 1, h, w), uint8.
+        identities: identity of each image, shape (n,), int64.
+        impressions: number of each image within its identity, shape (n,), int64.
+        attributes: maps an attribute's name to labels, shape (n,), int64: indices into `labels[name]`.
+        labels: maps an attribute's name to the words for its labels.
+        notes: changes made to the data that a reader of the results should know.
     """
 
     images: np.ndarray
@@ -42,22 +42,22 @@ class RawIdentities:
 
 
 class IdentitySource(Protocol):
-    """A loader or a generator."""
+    """Interface of a loader or generator of images."""
 
     def read(self) -> RawIdentities:
-        """Read or generate everything."""
+        """Read or generate all images."""
         ...
 
 
 @dataclass(frozen=True)
 class Impressions:
-    """Images of one part.
+    """Images of one part of the data.
 
     Attributes:
-        images: shape (n, 1, h, w), float32 in [0, 1].
-        identities: shape (n,), int64: numbers that are the same in all parts.
-        impressions: shape (n,), int64.
-        attributes: name -> labels, shape (n,), int64.
+        images: grey images, shape (n, 1, h, w), float32 in [0, 1].
+        identities: identity of each image, shape (n,), int64; the numbers mean the same in all parts.
+        impressions: number of each image within its identity, shape (n,), int64.
+        attributes: maps an attribute's name to labels, shape (n,), int64.
     """
 
     images: np.ndarray
@@ -69,22 +69,22 @@ class Impressions:
         return len(self.images)
 
     def chosen(self, rows: np.ndarray) -> Impressions:
-        """Some of them, by their places or by a mask."""
+        """Return some of the images, selected by their indices or by a mask."""
         attributes = {name: labels[rows] for name, labels in self.attributes.items()}
         return Impressions(self.images[rows], self.identities[rows], self.impressions[rows], attributes)
 
 
 @dataclass(frozen=True)
 class Identities:
-    """A data set, dealt. The first two parts and the test share no identity.
+    """A data set, split into parts. Training, auxiliary and test parts share no identity.
 
     Attributes:
-        train: what an encoder learns from.
-        auxiliary: what attackers have.
-        enrolment: of the test's identities, the impressions that are enrolled.
-        probe: of the same identities, the impressions that are compared with those.
-        labels: attribute -> the words for its labels.
-        notes: what was done to the data.
+        train: images that the encoder is trained on.
+        auxiliary: images that the attackers have.
+        enrolment: impressions of the test identities that are enrolled.
+        probe: other impressions of the same identities, compared with the enrolled ones.
+        labels: maps an attribute's name to the words for its labels.
+        notes: changes made to the data that a reader of the results should know.
     """
 
     train: Impressions
@@ -96,21 +96,22 @@ class Identities:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of one image."""
+        """Return the shape of one image."""
         return tuple(self.train.images.shape[1:])
 
 
 class IdentitiesData(DataSet):
-    """A source's images, dealt by identity.
+    """Splits a source's images by identity.
 
     Args:
-        source: the loader or generator.
-        split: shares of the identities for train, auxiliary and test; together 1.
-        enrolled: impressions of each test identity that are enrolled, drawn at random; the others are probes.
-            Identities of the test without a probe are left out, and noted.
-        size: height and width that the images are scaled to; None leaves them.
-        seed: deals.
-        shuffled: identities are dealt in random order; otherwise as they are numbered, the first ones to train.
+        source: loader or generator of the images.
+        split: shares of the identities for the train, auxiliary and test parts; they sum to 1.
+        enrolled: number of impressions of each test identity to enrol, drawn at random; the others are probes. Test
+            identities without a probe are left out, and noted.
+        size: height and width to scale the images to, in pixels; None keeps them.
+        seed: seed of the split.
+        shuffled: whether to split the identities in random order; otherwise in the order of their numbers, the first
+            ones to train.
     """
 
     data_kind = Identities
@@ -132,10 +133,10 @@ class IdentitiesData(DataSet):
         self.size, self.seed, self.shuffled = size if size is None else tuple(size), seed, shuffled
 
     def prepare(self, folder: Path) -> None:
-        """Read or generate, and write identities.safetensors and about.json.
+        """Read or generate the images, and write identities.safetensors and about.json.
 
         Raises:
-            UserError: the images cannot be used as they are; the line says which and why.
+            UserError: the images cannot be used; the message says which and why.
         """
         raw = self.read()
         checked(raw)
@@ -149,18 +150,18 @@ class IdentitiesData(DataSet):
         prepared.write(folder, NAME, arrays, {"labels": raw.labels, "notes": notes})
 
     def read(self) -> RawIdentities:
-        """What is dealt."""
+        """Return the images to split."""
         return self.source.read()
 
     def groups(self, identities: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
-        """The people of train, auxiliary and test."""
+        """Return the identities of the train, auxiliary and test parts."""
         people = np.unique(identities)
         people = rng.permutation(people) if self.shuffled else people
         ends = np.round(np.cumsum(self.split) * len(people)).astype(int)
         return np.split(people, ends[:-1])
 
     def _dealt(self, raw: RawIdentities, notes: list[str]) -> list[np.ndarray]:
-        """Row numbers of each part."""
+        """Return the row indices of each part."""
         rng = np.random.default_rng(self.seed)
         groups = self.groups(raw.identities, rng)
         for name, group in zip(("train", "auxiliary", "test"), groups, strict=True):
@@ -168,7 +169,7 @@ class IdentitiesData(DataSet):
                 people = len(np.unique(raw.identities))
                 raise UserError(f"the part {name} has no identities: {people} dealt as {self.split}")
         drawn = rng.permutation(len(raw.identities))
-        place = np.empty(len(drawn), np.int64)  # of each row among the rows of its identity, in the order drawn
+        place = np.empty(len(drawn), np.int64)  # index of each row among its identity's rows, in random order
         for person in groups[2]:
             rows = drawn[raw.identities[drawn] == person]
             place[rows] = np.arange(len(rows)) if len(rows) > self.enrolled else -1
@@ -196,15 +197,15 @@ class IdentitiesData(DataSet):
 
 
 def _part(arrays: Mapping[str, np.ndarray], name: str, words: Mapping[str, Sequence[str]]) -> Impressions:
-    """One part.
+    """Build one part from stored arrays.
 
     Args:
-        arrays: of all parts.
-        name: of the part.
-        words: attribute -> the words for its labels.
+        arrays: arrays of all parts, by name.
+        name: name of the part.
+        words: maps an attribute's name to the words for its labels.
 
     Raises:
-        ValueError: the arrays are not what `prepare` writes.
+        ValueError: the arrays are not as `prepare` writes them.
     """
     images = require_array(arrays, f"{name}.images", np.uint8, (None, 1, None, None))
     if not images.size:
@@ -224,10 +225,10 @@ def _part(arrays: Mapping[str, np.ndarray], name: str, words: Mapping[str, Seque
 
 
 def _refuse_unfit(made: Identities) -> None:
-    """Refuse parts of several sizes, or with people in common that must have none.
+    """Reject parts with images of several sizes, or parts that share identities although they must not.
 
     Raises:
-        ValueError: the line says what.
+        ValueError: the parts do not fit; the message says why.
     """
     for name in PARTS[1:]:
         require_shape(getattr(made, name).images, f"{name}.images", (None, *made.shape))
@@ -239,10 +240,11 @@ def _refuse_unfit(made: Identities) -> None:
 
 
 def checked(raw: RawIdentities) -> None:
-    """Refuse images that cannot be compared.
+    """Reject images that cannot be compared.
 
     Raises:
-        UserError: wrong shapes, numbers that are not whole or below 0, attributes without words, or an image without
+        UserError: there are wrong shapes, identities or labels that are not integers from 0, attributes without words,
+        or blank images.
             any contrast.
     """
     if raw.images.ndim != 4 or raw.images.shape[1] != 1 or raw.images.dtype != np.uint8 or not len(raw.images):
@@ -262,7 +264,7 @@ def checked(raw: RawIdentities) -> None:
 
 
 def resized(images: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    """Scale to a height and width, antialiased; shape (n, 1, h, w), uint8."""
+    """Scale images to a height and width with antialiasing; shape (n, 1, h, w), uint8."""
     from PIL import Image
 
     if images.shape[2:] == tuple(size):

@@ -1,4 +1,4 @@
-"""Several impressions of each of some identities, drawn at random: what metric learning learns from."""
+"""Random impressions of some identities, for batches of metric learning."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from veilbench.families.templates.data.identities import Impressions
 
 
 class ImpressionSampler:
-    """Draws impressions of given identities.
+    """Draws random impressions of given identities.
 
     Args:
-        part: the images.
-        mirrored: with mirror images, as of as many more people, who follow the others: a mirrored print is nobody's.
+        part: images to draw from.
+        mirrored: whether to add mirror images as new identities, numbered after the others: a mirrored print is no
+            one's.
 
     Raises:
         UserError: no identity has two impressions.
@@ -39,14 +40,14 @@ class ImpressionSampler:
         return len(self.counts)
 
     def drawn(self, people: Tensor, each: int, generator: torch.Generator) -> Tensor:
-        """Images, shape (n * each, 1, h, w), an identity's one after another.
+        """Draw images, shape (n * each, 1, h, w), grouped by identity.
 
-        Each image of an identity is drawn once before any is drawn again.
+        All images of an identity are drawn once before any is drawn again.
 
         Args:
-            people: shape (n,), int64, on the CPU: places in `self.people`, and behind them those of mirror images.
-            each: impressions of each.
-            generator: on the CPU.
+            people: identities as indices into `self.people`, shape (n,), int64, on the CPU; mirrored ones follow.
+            each: impressions per identity.
+            generator: source of the draws, on the CPU.
         """
         places, counts = self.places[people], self.counts[people]
         lots = torch.rand(places.shape, generator=generator) + (places < 0)

@@ -1,4 +1,4 @@
-"""Identities of one source to attack and to test with, and those of another to train on."""
+"""Identities of one source to attack and test with, and those of another to train on."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from veilbench.families.templates.data.identities import IdentitiesData, Identit
 
 
 class TransferredData(IdentitiesData):
-    """What an encoder that was trained elsewhere is worth on a source that is too small to train on.
+    """Trains on one source and tests on another, which may be too small to train on.
 
-    Attributes are left out: the sources need not have the same ones.
+    Attributes are left out, because the two sources need not have the same ones.
 
     Args:
-        source: of the people to attack and to test with.
-        learned: of the people to train on.
-        window: height and width that are kept of the source's images, about their middle; None keeps all.
-        split: shares of the source's identities for the auxiliary part and the test; together 1.
-        enrolled: see `IdentitiesData`.
-        size: height and width that all images are scaled to.
-        seed: deals.
-        shuffled: see `IdentitiesData`.
+        source: loader or generator of the people to attack and test with.
+        learned: loader or generator of the people to train on.
+        window: height and width to keep around the centre of the source's images, in pixels; None keeps all.
+        split: shares of the source's identities for the auxiliary and test parts; they sum to 1.
+        enrolled: number of impressions of each test identity to enrol, drawn at random; the others are probes.
+        size: height and width to scale all images to, in pixels.
+        seed: seed of the split.
+        shuffled: whether to split the source's identities in random order; otherwise in the order of their numbers.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class TransferredData(IdentitiesData):
         self.learned, self.window, self.shares = learned, window, list(split)
 
     def read(self) -> RawIdentities:
-        """Both sources' images, the second one's people numbered after the first one's."""
+        """Return the images of both sources, the second one's identities numbered after the first one's."""
         raw, other = self.source.read(), self.learned.read()
         for one in (raw, other):
             checked(one)
@@ -63,7 +63,7 @@ class TransferredData(IdentitiesData):
         )
 
     def groups(self, identities: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
-        """See `IdentitiesData.groups`."""
+        """Return the identities of the train, auxiliary and test parts."""
         people = np.unique(identities)
         own = people[people < self.first_learned]
         own = rng.permutation(own) if self.shuffled else own
@@ -72,10 +72,10 @@ class TransferredData(IdentitiesData):
 
 
 def middle(images: np.ndarray, window: Sequence[int]) -> np.ndarray:
-    """A window about the middle of images of shape (n, 1, h, w).
+    """Return a window around the centre of images of shape (n, 1, h, w).
 
     Raises:
-        UserError: the images are smaller.
+        UserError: the images are smaller than the window.
     """
     room = [have - want for have, want in zip(images.shape[2:], window, strict=True)]
     if min(room) < 0:

@@ -1,1 +1,1 @@
-"""What the code of templates is still good for, one file per kind of use."""
+"""Evaluations of what templates are still good for, one file per use."""

@@ -1,4 +1,4 @@
-"""What putting a template scheme to use takes: image size, thresholds, bytes, keys, time."""
+"""What deploying a template scheme takes: image size, thresholds, bytes, keys, time."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ KEY_BITS = 64
 
 
 class Deployment(Evaluation):
-    """What `veilbench verify` and `identify` go by, and what ISO/IEC 30136 asks for beside error rates.
+    """Measures what `veilbench verify` and `identify` need, and what ISO/IEC 30136 requires besides error rates.
 
-    The thresholds are those at which strangers who know the key of whom they claim to be are accepted at a false match
-    rate, on the test's probes and enrolled impressions; their intervals come from drawing the identities anew. Rates
-    belong to a machine, and are recorded with the cost.
+    A threshold is the score at which strangers who know the key of the person they claim to be are accepted at a false
+    match rate, on the test's probes and enrolled impressions; its interval is a bootstrap over identities. Rates depend
+    on the machine, and are recorded with the cost.
 
-    `different_templates` counts the templates of one image under so many keys: a scheme with a large key has as many,
-    and one whose key chooses among a few, that few.
+    `different_templates` counts the distinct templates of one image under `keys` keys: as many as there are keys if the
+    key space is large, and fewer if the key chooses among a few templates.
 
     Args:
-        fmr: false match rates, as far as the comparisons resolve them.
-        keys: drawn for `different_templates`.
-        repeats: of the bootstrap, and of the timings' best.
+        fmr: false match rates to find thresholds for, as far as there are enough comparisons to resolve them.
+        keys: number of keys drawn for `different_templates`.
+        repeats: bootstrap samples over identities.
     """
 
     data_kind = Identities
@@ -56,7 +56,7 @@ class Deployment(Evaluation):
     def examine(
         self, subject: TemplateScheme, data: Identities, trainer: Accelerator, seeds: np.random.SeedSequence
     ) -> Findings:
-        """Measure; see the class."""
+        """Run the evaluation and return its findings."""
         rng = np.random.default_rng(seeds)
         found = Findings("Deployment")
         found.tables.append(Table(TABLE, ["", "fingerprint"], [[MODEL, fingerprint(subject)]]))
@@ -100,7 +100,7 @@ class Deployment(Evaluation):
 
 
 def _seconds(work: Callable[[], object], repeats: int = 3) -> float:
-    """The shortest time: everything else on the machine can only add to it."""
+    """Return the shortest time of several runs: other load on the machine can only add to it."""
     best = np.inf
     for _ in range(repeats):
         started = time.perf_counter()

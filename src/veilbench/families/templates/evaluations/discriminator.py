@@ -1,4 +1,4 @@
-"""How well does a server's classifier tell people apart by their templates, and from how few of each?"""
+"""How well does a server's classifier identify people by their templates, and from how few of each?"""
 
 from __future__ import annotations
 
@@ -20,25 +20,28 @@ from veilbench.families.templates.schemes.extractor import Extractor
 from veilbench.metrics.intervals import ends, proportion
 
 Classifier = Literal["logistic", "knn", "mlp"]
-SPREAD = 10.0  # length of a training row on average, whatever the templates' unit: regularisation means the same then
+SPREAD = 10.0  # mean length of training rows, so that regularisation does not depend on their unit
 
 
 class Discriminator(Evaluation):
-    """Classifiers trained on templates of the test's people, on some impressions of each and tested on the others.
+    """Trains classifiers on some templates of each test person, and tests them on the others.
 
-    People are dealt into groups of as many as there are classes; a classifier is trained for each group, and their
-    answers are counted together. Clopper and Pearson's interval takes answers as independent, which those about one
-    person are not quite. The same is done with raw pixels and with principal components fitted to the training people.
+    People are split into groups of `classes` people; a classifier is trained for each group, and the answers are
+    counted
+    together. The Clopper-Pearson interval treats answers as independent, which those about one person are not quite.
+    The
+    same is done with raw pixels and with principal components fitted to the training people.
 
-    A user's own key, where there is one, tells users apart by itself: beside `secret` (a key for each person) stands
-    `stolen`, where the key says nothing, since everybody has the same.
+    A user's own key, if the scheme has one, identifies users by itself. `secret` (a key for each person) is therefore
+    reported together with `stolen`, where the key carries no information because all people have the same one.
 
     Args:
-        samples: impressions of each person to learn from.
-        classes: people to tell apart.
-        classifiers: which: logistic regression, the nearest neighbour, a net with one hidden layer.
-        hidden: units of that layer.
-        components: of the principal components beside; as many as there can be, at most.
+        samples: numbers of impressions of each person to learn from.
+        classes: numbers of people to tell apart.
+        classifiers: kinds of classifiers: logistic regression, the nearest neighbour, or a network with one hidden
+            layer.
+        hidden: units of the network's hidden layer.
+        components: maximum number of principal components in the comparison.
     """
 
     data_kind = Identities
@@ -58,7 +61,7 @@ class Discriminator(Evaluation):
     def examine(
         self, subject: TemplateScheme, data: Identities, trainer: Accelerator, seeds: np.random.SeedSequence
     ) -> Findings:
-        """Measure; see the class."""
+        """Run the evaluation and return its findings."""
         rng = np.random.default_rng(seeds)
         images = np.concatenate([data.enrolment.images, data.probe.images])
         people = np.r_[data.enrolment.identities, data.probe.identities]
@@ -81,7 +84,7 @@ class Discriminator(Evaluation):
     def _templates(
         self, subject: TemplateScheme, data: Identities, images: np.ndarray, people: np.ndarray, rng: Any
     ) -> dict[str, np.ndarray]:
-        """What is classified, by name; each of shape (n, d), float64."""
+        """Return the rows to classify, by name; each of shape (n, d), float64."""
         features, keys = subject.features(images), user_keys(people, rng)
         made = {"secret": subject.protect(features, keys)}
         if subject.keyed:
@@ -96,7 +99,7 @@ class Discriminator(Evaluation):
     def _shares(
         self, rows: np.ndarray, people: np.ndarray, groups: list[np.ndarray], samples: int, rng: Any
     ) -> list[Metric]:
-        """Right answers of each kind of classifier, over all groups."""
+        """Return the accuracy of each kind of classifier over all groups."""
         right, tested = dict.fromkeys(self.classifiers, 0), 0
         for group in groups:
             own = np.flatnonzero(np.isin(people, group))
@@ -130,7 +133,7 @@ class Discriminator(Evaluation):
 
 
 def classifier(kind: str, hidden: int, rng: np.random.Generator) -> Any:
-    """A classifier of scikit-learn's, made afresh."""
+    """Return a new scikit-learn classifier."""
     warnings.filterwarnings("ignore", module="sklearn", message=".*[Cc]onverge")
     warnings.filterwarnings("ignore", module="sklearn", message="The number of unique classes")
     if kind == "knn":
@@ -148,10 +151,11 @@ def classifier(kind: str, hidden: int, rng: np.random.Generator) -> Any:
 
 
 def scaled(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both with the training's mean taken off and of its scale, in the space that the training rows span.
+    """Centre and scale both sets by the training set, in the space that the training rows span.
 
-    A linear classifier with a squared penalty cannot leave that space, and what lies outside of it adds the same to a
-    row's squared distances from all training rows: nothing is lost, and raw pixels cost as much as short codes.
+    A linear classifier with a squared penalty cannot leave that space, and what lies outside of it adds the same amount
+    to a row's squared distances from all training rows. So nothing is lost, and raw pixels cost as little as short
+    codes.
     """
     mean = train.mean(0)
     train, test = train - mean, test - mean
@@ -163,12 +167,12 @@ def scaled(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 def compared(scheme: TemplateScheme, templates: np.ndarray) -> np.ndarray:
-    """Numbers that are equal or not, as similarities to all templates, shape (n, n): classifiers take them as sizes."""
+    """Represent index templates by their similarities to all templates, shape (n, n), since indices have no order."""
     return scheme.compare_all(templates, templates)
 
 
 def place_among_own(people: np.ndarray) -> np.ndarray:
-    """How many rows of the same person come before each row, shape (n,)."""
+    """Return how many rows of the same person precede each row, shape (n,)."""
     places = np.empty(len(people), np.int64)
     for who in np.unique(people):
         own = people == who
@@ -177,16 +181,16 @@ def place_among_own(people: np.ndarray) -> np.ndarray:
 
 
 def dealt(people: np.ndarray, classes: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Groups of so many people each; who is left over is in none."""
+    """Split people into groups of `classes` each; those left over are in none."""
     drawn = rng.permutation(np.unique(people))
     return [drawn[at : at + classes] for at in range(0, len(drawn) - classes + 1, classes)]
 
 
 def refused(people: np.ndarray, groups: list[np.ndarray], classes: int, samples: int) -> str:
-    """Why this cannot be measured; empty where it can."""
+    """Return why a setting cannot be measured; empty if it can."""
     counts = np.unique(people, return_counts=True)[1]
     if not groups:
-        return f"{classes} classes need as many people; the test has {len(counts)}"
+        return f"{classes} classes need {classes} people; the test has {len(counts)}"
     if counts.min() <= samples:
-        return f"{samples} samples of each need {samples + 1} impressions; somebody in the test has {counts.min()}"
+        return f"{samples} samples of each need {samples + 1} impressions; a test person has {counts.min()}"
     return ""

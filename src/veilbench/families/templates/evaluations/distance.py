@@ -1,4 +1,4 @@
-"""Which distances do templates keep, and how many people can they tell apart?"""
+"""Which distances do templates preserve, and how many people can they distinguish?"""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ from veilbench.metrics.uniqueness import collisions, degrees_of_freedom, effecti
 
 
 class Distance(Evaluation):
-    """Rank correlation of images' distances with templates'; collisions, effective bits and nearest strangers.
+    """Measures rank correlations of image and template distances; collisions, effective bits and nearest strangers.
 
-    All templates are made with one key, since only those can be compared: what a key adds is not measured here. The
-    correlations are Spearman's. Their intervals come from drawing the people anew, with the ranks as they are.
+    All templates are made with one key, because only those can be compared: what a key adds is not measured here. The
+    correlations are Spearman's. Their intervals come from a bootstrap over identities that keeps the ranks.
 
-    Effective bits are Daugman's, of bits; where templates are real numbers, of the signs of their numbers less their
-    medians. They say how widely strangers' distances spread and not how hard a template is to guess.
+    Effective bits are Daugman's, for bits; real-valued templates are first compared with their medians to get bits.
+    They
+    measure the spread of strangers' distances, not how hard a template is to guess.
 
     Args:
-        images: of the test that are compared with each other, at most.
-        repeats: of the bootstrap over identities.
+        images: maximum number of test images to compare with each other.
+        repeats: bootstrap samples over identities.
     """
 
     data_kind = Identities
@@ -43,7 +44,7 @@ class Distance(Evaluation):
     def examine(
         self, subject: TemplateScheme, data: Identities, trainer: Accelerator, seeds: np.random.SeedSequence
     ) -> Findings:
-        """Measure; see the class."""
+        """Run the evaluation and return its findings."""
         rng = np.random.default_rng(seeds)
         images = np.concatenate([data.enrolment.images, data.probe.images])
         people = np.r_[data.enrolment.identities, data.probe.identities]
@@ -94,7 +95,7 @@ class Distance(Evaluation):
 
 
 def of_each(alike: np.ndarray, people: np.ndarray) -> list[np.ndarray]:
-    """The similarities of each person's templates with all strangers'."""
+    """Return the similarities of each person's templates with all strangers' templates."""
     return [alike[people == who][:, people != who].ravel() for who in np.unique(people)]
 
 
@@ -106,15 +107,15 @@ def correlated(
     rng: np.random.Generator,
     repeats: int,
 ) -> Metric:
-    """Spearman's correlation over pairs of images, with the interval of a bootstrap over people.
+    """Compute Spearman's correlation over pairs of images, with a bootstrap interval over people.
 
     Args:
-        x: shape (pairs,).
-        y: shape (pairs,).
-        pairs: places of the images, each shape (pairs,).
-        people: whose the images are.
-        rng: draws.
-        repeats: draws.
+        x: first measure of each pair, shape (pairs,).
+        y: second measure of each pair, shape (pairs,).
+        pairs: indices of both images of each pair, each of shape (pairs,).
+        people: identity of each image, shape (images,).
+        rng: source of the bootstrap samples.
+        repeats: number of bootstrap samples.
     """
     from scipy.stats import rankdata
 
@@ -131,7 +132,7 @@ def correlated(
 
 
 def weighted_correlation(rows: np.ndarray, weights: np.ndarray) -> float:
-    """Pearson's of two rows, shape (2, n); 0 where one of them is constant."""
+    """Return Pearson's weighted correlation of two rows, shape (2, n); 0 if one of them is constant."""
     centred = rows - (rows @ weights / weights.sum())[:, None]
     covariance = (centred * weights) @ centred.T
     spread = np.sqrt(covariance[0, 0] * covariance[1, 1])

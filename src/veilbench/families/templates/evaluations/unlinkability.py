@@ -1,4 +1,4 @@
-"""Can templates be replaced, and does the new one belong to nobody known? (ISO/IEC 24745, ISO/IEC 30136)."""
+"""Can templates be replaced, and are old and new ones unlinkable? (ISO/IEC 24745, ISO/IEC 30136)."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from veilbench.metrics.linkability import Linkability, linkability
 
 
 class Unlinkability(Evaluation):
-    """Templates of one person under two keys, compared by the scheme's own score; and what renewal costs.
+    """Measures the linkability of templates under two keys by the scheme's own score, and the cost of renewal.
 
-    A linker who learns to tell templates apart may see more than this score does: that is an attack of its own.
+    A trained linker may see more than this score does: that is an attack of its own.
 
     Args:
-        odds: p(mated) / p(non-mated) that a linker starts from.
-        fmr: the false match rate at which an old template must not match a new one.
-        repeats: of the bootstrap over identities.
+        odds: prior odds of a mated pair, p(mated) / p(non-mated).
+        fmr: false match rate at which an old template must not match a new one, in (0, 1).
+        repeats: bootstrap samples over identities.
     """
 
     data_kind = Identities
@@ -51,7 +51,7 @@ class Unlinkability(Evaluation):
     def examine(
         self, subject: TemplateScheme, data: Identities, trainer: Accelerator, seeds: np.random.SeedSequence
     ) -> Findings:
-        """Measure; see the class."""
+        """Run the evaluation and return its findings."""
         rng = np.random.default_rng(seeds)
         people = np.r_[data.enrolment.identities, data.probe.identities]
         old, new = user_keys(people, rng), user_keys(people, rng)
@@ -83,7 +83,7 @@ class Unlinkability(Evaluation):
         keys: tuple[np.ndarray, np.ndarray],
         rng: np.random.Generator,
     ) -> None:
-        """Accuracy before and after; and whether a new template matches the old one at the threshold of before."""
+        """Report accuracy before and after renewal, and how often new templates match old ones at the old threshold."""
 
         def statistics(scores: np.ndarray, mated: np.ndarray, weights: np.ndarray) -> list[float]:
             return [equal_error_rate(error_rates(scores, mated, weights))]

@@ -27,11 +27,11 @@ from veilbench.metrics.biometric import (
 )
 
 SCENARIOS = {"secret": "each user's key secret", "stolen": "key stolen"}
-POINTS = 200  # of a curve
+POINTS = 200  # points of a curve
 
 
 def user_keys(people: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A key for each of these rows, the same for the same identity: shape (n,), uint64."""
+    """Draw a key for each row, the same for rows of one identity; shape (n,), uint64."""
     distinct, where = np.unique(people, return_inverse=True)
     return rng.integers(0, 2**64, len(distinct), dtype=np.uint64)[where]
 
@@ -39,15 +39,15 @@ def user_keys(people: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def scores(
     scheme: TemplateScheme, probes: Impressions, enrolment: Impressions, keys: np.ndarray, scenario: str
 ) -> np.ndarray:
-    """Every probe against every enrolled template, shape (probes, enrolled).
+    """Compare every probe with every enrolled template, shape (probes, enrolled).
 
     Args:
-        scheme: makes the templates and compares them.
-        probes: what is presented.
-        enrolment: what was enrolled.
-        keys: shape (enrolled,), uint64: the keys that it was enrolled with, one for each identity.
-        scenario: `secret`: whoever presents a probe has a key of their own; `stolen`: they have the key of whom they
-            claim to be.
+        scheme: scheme that makes and compares the templates.
+        probes: impressions presented to the system.
+        enrolment: enrolled impressions.
+        keys: key of each enrolled impression, one per identity; shape (enrolled,), uint64.
+        scenario: `secret`: every person presents probes with a key of their own; `stolen`: with the key of the person
+            they claim to be.
     """
     enrolled = scheme.enroll(enrolment.images, keys)
     features = scheme.features(probes.images)
@@ -64,12 +64,13 @@ def scores(
 
 
 class Verification(Evaluation):
-    """Error rates and ranks of the test's probes against its enrolled templates.
+    """Measures error rates and identification ranks of the test's probes against its enrolled templates.
 
     Args:
-        fmr: false match rates at which true match rates are reported, as far as the comparisons resolve them.
-        ranks: of the cumulative match curve.
-        repeats: of the bootstrap over identities.
+        fmr: false match rates at which to report true match rates, as far as there are enough comparisons to resolve
+            them.
+        ranks: number of ranks of the cumulative match curve.
+        repeats: bootstrap samples over identities.
     """
 
     data_kind = Identities
@@ -86,7 +87,7 @@ class Verification(Evaluation):
     def examine(
         self, subject: TemplateScheme, data: Identities, trainer: Accelerator, seeds: np.random.SeedSequence
     ) -> Findings:
-        """Measure; see the class."""
+        """Run the evaluation and return its findings."""
         drawn = np.random.default_rng(seeds)
         keys = user_keys(data.enrolment.identities, drawn)
         found = Findings("Verification and identification")
@@ -115,7 +116,7 @@ class Verification(Evaluation):
         return found
 
     def _resolved(self, comparisons: Comparisons) -> tuple[list[float], list[str]]:
-        """The false match rates that these comparisons resolve, and why they do not resolve the others."""
+        """Return the false match rates that these comparisons resolve, and why the others are not resolved."""
         impostors = int((~comparisons.mated).sum())
         reasons = {fmr: refusal(impostors, fmr) for fmr in self.fmr}
         return [fmr for fmr, reason in reasons.items() if not reason], [reason for reason in reasons.values() if reason]

@@ -1,1 +1,1 @@
-"""Pure functions of tensors that a training of templates minimises."""
+"""Training losses of templates, as pure functions of tensors."""

@@ -1,4 +1,4 @@
-"""Losses that put codes of one person near each other and codes of others far away, by name."""
+"""Losses of metric learning, by name."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ NAMES = ("contrastive", "triplet", "ntxent", "supcon", "arcface")
 def metric_loss(
     name: MetricLoss, margin: float, temperature: float, people: int, code: int
 ) -> Callable[[Tensor, Tensor], Tensor]:
-    """A function of codes, shape (n, d), and of numbers of their people, shape (n,), to a loss.
+    """Return a loss of codes, shape (n, d), and their identities, shape (n,).
 
-    All but `contrastive` are those of pytorch-metric-learning. `arcface` is a module with weights of its own.
+    All except for `contrastive` are from pytorch-metric-learning. `arcface` is a module with weights of its own.
 
     Args:
-        name: which.
-        margin: of `contrastive` and `triplet`, a distance; of `arcface`, an angle in radians.
-        temperature: of `ntxent` and `supcon`.
-        people: how many there are in all.
-        code: length of the codes.
+        name: name of the loss, one of `NAMES`.
+        margin: margin of `contrastive` and `triplet` as a distance, or of `arcface` as an angle in radians.
+        temperature: temperature of `ntxent` and `supcon`.
+        people: total number of identities, for `arcface`.
+        code: length of the codes, for `arcface`.
 
     Raises:
         UserError: pytorch-metric-learning is not installed.

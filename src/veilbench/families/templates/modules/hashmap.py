@@ -1,4 +1,4 @@
-"""A neural hashmap: an encoder trained so that codes of one person are near each other, and others' far away."""
+"""Neural hashmap: an encoder trained so that codes of one person are close and codes of different people far apart."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 
 
 class Hashmap(pl.LightningModule, FederatedModel):
-    """Learns hashmaps by a metric loss; the hardened ones are this class with more of its switches on.
+    """Trains an encoder for hashmaps with a metric loss; the options add the hardened variants.
 
     Args:
-        code: length of the code; of bits where it is binary.
-        binary: codes are signs, and the gradient passes straight through them.
-        loss: see `losses.metric.metric_loss`.
-        margin: of the loss.
-        temperature: of the loss.
-        channels: see `nets.print_encoder.PrintEncoder`.
-        norm: see there.
-        impressions: of each identity in a batch; the batch size of the training is the number of identities.
-        augmentation: spoils the images that are learned from.
-        mirrored: learn from mirror images too, as of people of their own.
-        keyed: templates are turned by a user's key; binary codes are learned under a new key in every step.
-        noise: see `schemes.hashmap.HashmapScheme`; it is there while training, too.
-        inverter: an attacker in the loop who learns images from codes; None leaves it out.
-        impersonation: learning also from images that were changed to pass for another's; None leaves it out.
-        learning_rate: AdamW's, at the start; it falls to zero along half a cosine.
-        weight_decay: AdamW's.
+        code: length of the code; in bits if it is binary.
+        binary: whether codes are signs; gradients pass straight through them.
+        loss: metric loss: "contrastive", "triplet", "ntxent", "supcon" or "arcface".
+        margin: margin of the loss: a distance, or for "arcface" an angle in radians.
+        temperature: temperature of the losses "ntxent" and "supcon".
+        channels: output channels of each convolution of the encoder; multiples of 4.
+        norm: normalisation of the channels: "batch", or "group", which does not mix images.
+        impressions: impressions of each identity in a batch; the training's batch size counts identities.
+        augmentation: random change of the training images; None leaves them as they are.
+        mirrored: whether to train on mirror images too, as additional identities.
+        keyed: whether templates are rotated by a user's key; binary codes are trained under a new key in every step.
+        noise: length of the Gaussian noise added to codes of length 1, also in training; 0 adds none.
+        inverter: inversion attacker in the training loop; None leaves it out.
+        impersonation: adversarial training against impersonation; None leaves it out.
+        learning_rate: initial learning rate of AdamW; it falls to zero along half a cosine.
+        weight_decay: weight decay of AdamW.
     """
 
     data_kind = Identities
@@ -79,14 +79,15 @@ class Hashmap(pl.LightningModule, FederatedModel):
         self.augmentation, self.mirrored, self.keyed, self.noise = augmentation, mirrored, keyed, noise
         self.inverter, self.impersonation = inverter, impersonation
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
-        self.planned_steps, self.steps = 1, 0  # the training says how many there will be
+        self.planned_steps, self.steps = 1, 0  # set by the training before `start`
         self.curves: dict[str, float] = {}
 
     def start(self, data: Identities, seeds: np.random.SeedSequence) -> Tensor:
-        """Draw the first weights.
+        """Initialise the weights.
 
         Returns:
-            The training identities' numbers, shape (people,): a batch is of identities, and draws its impressions.
+            The indices of the training identities, shape (people,): batches consist of identities, and impressions are
+            drawn for each.
         """
         self.sampler, self.steps = ImpressionSampler(data.train, self.mirrored), 0
         weights, draws, keys, noise = (int(seed) for seed in seeds.generate_state(4))
@@ -102,26 +103,26 @@ class Hashmap(pl.LightningModule, FederatedModel):
         return torch.arange(people)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """AdamW, fused."""
+        """Return a fused AdamW optimizer."""
         return torch.optim.AdamW(self.parameters(), self.learning_rate, weight_decay=self.weight_decay, fused=True)
 
     def unit_codes(self, images: Tensor) -> Tensor:
-        """The encoder's codes, of length 1, shape (n, code)."""
+        """Return the encoder's codes, scaled to length 1, shape (n, code)."""
         return torch.as_tensor(functional.normalize(self.net(images), dim=1))
 
     def hidden(self, codes: Tensor) -> Tensor:
-        """Codes of length 1 as the templates show them: noisy, and signs if they are binary; of length 1 again."""
+        """Return codes as templates contain them: with noise, as signs if they are binary, and of length 1 again."""
         if self.noise:
             drawn = torch.randn(codes.shape, generator=self.generator).to(codes)
             codes = functional.normalize(codes + drawn * (self.noise / self.code**0.5), dim=1)
         if not self.binary:
-            return codes  # a turn would change no distance
+            return codes  # a rotation would change no distance
         if self.keyed:
             codes = codes @ torch.from_numpy(orthonormal(self.code, self.code, self.keys)).to(codes)
         return torch.as_tensor((2 * bits_through(codes) - 1) / self.code**0.5)
 
     def loss(self, rows: Tensor) -> Tensor:
-        """The loss of a batch of identities, shape (n,), int64."""
+        """Compute the loss of a batch of identities, shape (n,), int64."""
         images = self.sampler.drawn(rows.cpu(), self.impressions, self.generator)
         images = self.augmentation(images, self.generator) if self.augmentation else images
         images, people = images.to(self.device), rows.to(self.device).repeat_interleave(self.impressions)
@@ -138,8 +139,8 @@ class Hashmap(pl.LightningModule, FederatedModel):
         return lost
 
     def _attacked(self, impersonation: Impersonation, images: Tensor) -> Tensor:
-        """The first images of a batch, each changed towards an image of the next person."""
-        self.net.eval()  # the attack is on the encoder as it would be used, and leaves its statistics alone
+        """Return the first images of a batch, each perturbed towards an image of the next person."""
+        self.net.eval()  # attack the encoder in the mode it is used in, and leave its batch statistics unchanged
         some = images[: impersonation.people * self.impressions]
         with torch.no_grad():
             targets = self.unit_codes(images).roll(-self.impressions, 0)[: len(some)]
@@ -148,7 +149,7 @@ class Hashmap(pl.LightningModule, FederatedModel):
         return attacked
 
     def training_step(self, batches: Tensor) -> None:
-        """Many optimizer steps at once, one per row of `batches`, shape (steps, identities)."""
+        """Run one optimizer step per row of `batches`, shape (steps, identities)."""
         optimizer = cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=False))
         losses = []
         for batch in batches:
@@ -163,9 +164,9 @@ class Hashmap(pl.LightningModule, FederatedModel):
         self.curves["loss"] = float(np.mean(losses))
 
     def health(self) -> dict[str, float]:
-        """What a federation writes down after each round: nothing, since no part of the data is for validation."""
+        """Return what a federation logs after each round: nothing, because there is no validation part."""
         return {}
 
     def subject(self) -> HashmapScheme:
-        """The encoder with its last weights."""
+        """Return the trained scheme, with the last weights of the encoder."""
         return HashmapScheme(self.net.cpu(), self.binary, self.keyed, self.noise, self.noise_seed)

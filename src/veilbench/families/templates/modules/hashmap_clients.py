@@ -1,4 +1,4 @@
-"""Clients who each learn an encoder of their own, from their own images and from others' hashmaps."""
+"""Clients that each train an encoder of their own, on their own images and on others' hashmaps."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 
 
 class Client:
-    """One client: its images, its encoder and its optimizer. Nothing of it leaves but what `published` gives.
+    """One client: its images, encoder and optimizer. Only the result of `published` leaves it.
 
     Args:
-        sampler: of its own images.
-        net: its encoder, with first weights.
-        settings: of the module.
-        generator: its random numbers.
+        sampler: sampler of the client's own images.
+        net: the client's encoder, with initial weights.
+        settings: module that holds the training settings.
+        generator: random generator of this client.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Client:
         self.optimizer = torch.optim.AdamW(net.parameters(), settings.learning_rate, fused=True)
 
     def published(self) -> tuple[np.ndarray, np.ndarray]:
-        """Hashmaps of as many impressions of each of its identities as a batch has, and the identities' numbers."""
+        """Return hashmaps of `impressions` images of each own identity, and the identities' numbers."""
         people, each = torch.arange(len(self.sampler)), self.settings.impressions
         with torch.no_grad():
             codes = functional.normalize(self.net.eval()(self.sampler.drawn(people, each, self.generator)), dim=1)
@@ -48,11 +48,11 @@ class Client:
         return codes.numpy(), np.repeat(self.sampler.people, each)
 
     def learn(self, strangers: np.ndarray, steps: int) -> float:
-        """Take optimizer steps: own impressions together, away from the strangers' hashmaps; the mean loss.
+        """Train on own images, pulled together and away from strangers' hashmaps; return the mean loss.
 
         Args:
-            strangers: shape (m, code), float32.
-            steps: of the optimizer.
+            strangers: hashmaps of other clients, shape (m, code), float32.
+            steps: number of optimizer steps.
         """
         theirs, losses, settings = torch.from_numpy(strangers), list[float](), self.settings
         for _ in range(steps):
@@ -72,19 +72,19 @@ class Client:
 
 
 class HashmapClients(Trainable):
-    """The source system's protocol: as many encoders as clients, trained by `training.clients`.
+    """Trains one encoder per client, by the source system's protocol, which `training.clients` runs.
 
     Args:
-        clients: how many; the training identities are dealt among them.
+        clients: number of clients, among which the training identities are split.
         code: length of the codes.
-        margin: distance at which strangers are far enough.
-        among_own: a client also separates its own identities from each other; with one identity each there are none.
-        channels: see `nets.print_encoder.PrintEncoder`.
-        norm: see there.
-        impressions: of each identity in a batch, and in a message.
-        people: of a batch, at most.
-        augmentation: spoils the images that are learned from.
-        learning_rate: AdamW's.
+        margin: Euclidean distance from which strangers cost nothing.
+        among_own: whether a client also separates its own identities from each other; no effect with one identity each.
+        channels: output channels of each convolution of the encoder; multiples of 4.
+        norm: normalisation of the channels: "batch", or "group", which does not mix images.
+        impressions: impressions of each identity in a batch and in a message.
+        people: maximum number of identities in a batch.
+        augmentation: random change of the training images; None leaves them as they are.
+        learning_rate: learning rate of AdamW.
     """
 
     data_kind = Identities
@@ -108,9 +108,9 @@ class HashmapClients(Trainable):
         self.people, self.augmentation, self.learning_rate = people, augmentation, learning_rate
 
     def start(self, data: Identities, seeds: np.random.SeedSequence) -> list[Client]:
-        """Deal the training identities, and draw each client's first weights: the parties of the protocol.
+        """Split the training identities among the clients, and initialise their encoders.
 
-        All encoders start from the same weights, which no data has touched: codes of different encoders are compared.
+        All encoders start from the same random weights, because codes of different encoders are compared.
 
         Raises:
             UserError: fewer identities than clients.
@@ -130,5 +130,5 @@ class HashmapClients(Trainable):
         return self.parties
 
     def subject(self) -> ClientHashmaps:
-        """The encoders with their last weights."""
+        """Return the trained scheme, with the last weights of all encoders."""
         return ClientHashmaps([party.net for party in self.parties])

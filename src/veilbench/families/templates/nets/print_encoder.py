@@ -1,4 +1,4 @@
-"""A small and fast encoder of prints and other grey images."""
+"""A small and fast encoder for fingerprints and other grey images."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from veilbench.bench.limits import Side, Width, require_weights
 
 Norm = Literal["batch", "group"]
 GROUPS = 4
-WINDOW, STRIDE, PADDING = 8, 4, 2  # of the first convolution
+WINDOW, STRIDE, PADDING = 8, 4, 2  # of the first convolution, in pixels
 
 
 class FirstConvolution(nn.Conv2d):
-    """8 x 8 windows of grey images, 4 pixels apart, as one matrix product: torch's own takes four times as long.
+    """Convolves grey images with 8 x 8 kernels at stride 4, as one matrix product: four times faster than torch's.
 
-    Its output lies in memory channel by channel for each pixel, which the layers behind it keep, and are faster for.
+    The output is in channels-last memory format, which the following layers keep, and which is faster for them.
 
     Args:
-        channels: that come out.
+        channels: number of output channels.
     """
 
     def __init__(self, channels: int) -> None:
         super().__init__(1, channels, WINDOW, STRIDE, PADDING)
 
     def forward(self, images: Tensor) -> Tensor:
-        """As `Conv2d`."""
+        """Compute the same as `Conv2d.forward`."""
         padded = functional.pad(images, [PADDING] * 4)[:, 0]
         windows = padded.unfold(1, WINDOW, STRIDE).unfold(2, WINDOW, STRIDE)
         made = functional.linear(windows.flatten(3), self.weight.flatten(1), self.bias)
@@ -38,17 +38,18 @@ class FirstConvolution(nn.Conv2d):
 
 
 class PrintEncoder(nn.Module):
-    """From images to codes of any length: each image is standardised, so that contrast and brightness do not count.
+    """Encodes images as codes of any length; images are standardised first, so contrast and brightness do not matter.
 
-    The first convolution is wide (8 x 8, about a ridge and a valley of a 96 x 96 print) and moves by 4 pixels, which
-    is what makes it fast; the others are 3 x 3 and halve height and width. What is left is pooled to a grid and mapped
-    linearly, so that the images may have any size.
+    The first convolution is wide (8 x 8, about a ridge and a valley of a 96 x 96 print) and has stride 4, which makes
+    it
+    fast; the others are 3 x 3 and halve height and width. Their output is pooled to a grid and mapped linearly, so that
+    images may have any size.
 
     Args:
-        code: numbers that come out.
-        channels: of each convolution.
-        norm: of the channels: `batch`, or `group`, which knows nothing of other images.
-        grid: cells along each side that are pooled.
+        code: length of the code.
+        channels: output channels of each convolution; multiples of 4.
+        norm: normalisation of the channels: `batch`, or `group`, which does not mix images.
+        grid: cells along each side of the pooled grid.
     """
 
     def __init__(
@@ -76,15 +77,15 @@ class PrintEncoder(nn.Module):
         return [nn.BatchNorm2d(width) if self.norm == "batch" else nn.GroupNorm(GROUPS, width), nn.ReLU()]
 
     def forward(self, images: Tensor) -> Tensor:
-        """Shape (n, 1, h, w), 8 pixels a side or more, to (n, code)."""
+        """Encode images, shape (n, 1, h, w) with at least 8 pixels a side, to shape (n, code)."""
         return self.last(self.layers(standardised(images)))  # type: ignore[no-any-return]
 
     def settings(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {"code": self.code, "channels": self.channels, "norm": self.norm, "grid": self.grid}
 
 
 def standardised(images: Tensor) -> Tensor:
-    """Each image with mean 0 and standard deviation 1; blank ones are all 0."""
+    """Scale each image to mean 0 and standard deviation 1; blank images become 0."""
     centred = images - images.mean((1, 2, 3), keepdim=True)
     return centred / (centred.square().mean((1, 2, 3), keepdim=True) + 1e-8).sqrt()

@@ -1,1 +1,1 @@
-"""What is added to a loss of templates on account of their code, one class per file."""
+"""Penalties on the codes of templates, which are added to the training loss; one class per file."""

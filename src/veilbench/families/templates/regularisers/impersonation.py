@@ -1,4 +1,4 @@
-"""Prints that were changed a little to pass for another's: adversarial training's inner step (Madry et al. 2018)."""
+"""Adversarial training against impersonation: the inner maximisation step (Madry et al. 2018)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from veilbench.bench.limits import Count, NotNegative, Steps
 
 
 class Impersonation:
-    """Moves images within a ball so that their codes come near another's, by signed gradient steps in Linf.
+    """Perturbs images within an Linf ball towards another person's code, by signed gradient steps.
 
     Args:
-        epsilon: radius of the ball; pixels are in [0, 1], and stay there. 0 leaves the attack out.
-        steps: of the descent, 2.5 * epsilon long together; the start is anywhere in the ball.
-        people: of a batch whose images are attacked, at most; each costs `steps` + 1 more passes.
+        epsilon: radius of the ball, in grey levels of [0, 1], to which pixels are clipped. 0 leaves the attack out.
+        steps: number of gradient steps, with a total length of 2.5 * epsilon, from a random point of the ball.
+        people: maximum number of identities in a batch whose images are attacked; each costs `steps` + 1 more passes.
     """
 
     def __init__(
@@ -30,13 +30,13 @@ class Impersonation:
     def attacked(
         self, codes: Callable[[Tensor], Tensor], images: Tensor, targets: Tensor, generator: torch.Generator
     ) -> Tensor:
-        """The images, moved towards the targets.
+        """Return the images, perturbed towards the targets.
 
         Args:
-            codes: from images to codes of length 1, differentiable.
-            images: shape (n, 1, h, w).
-            targets: shape (n, code): codes of others.
-            generator: draws the starts, on the CPU.
+            codes: differentiable function from images to codes of length 1.
+            images: images to perturb, shape (n, 1, h, w), in [0, 1].
+            targets: codes of other people, shape (n, code).
+            generator: source of the random starting points, on the CPU.
         """
         change = self.epsilon * (2 * torch.rand(images.shape, generator=generator).to(images) - 1)
         for _ in range(self.steps):

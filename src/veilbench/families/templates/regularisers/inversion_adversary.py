@@ -1,4 +1,4 @@
-"""An inversion attacker in the training loop: encoder and attacker take turns (Ganin et al. 2016, in spirit)."""
+"""An inversion attacker in the training loop: encoder and attacker alternate (in the spirit of Ganin et al. 2016)."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from veilbench.families.templates.nets.print_encoder import standardised
 
 
 class InversionAdversary:
-    """A small decoder that learns images from codes, and a penalty for what it gets right.
+    """Trains a small decoder from codes to images, and penalises the encoder for its success.
 
-    The images are standardised and made smaller, and the penalty ends where the decoder does no better than the mean
-    image: a decoder that is worse than that would be told as much. It is one attacker, of one kind and size: what
-    hides from it need not hide from others, which are trained afresh when the encoder is done.
+    The decoder's targets are standardised, downscaled images. The penalty is zero if the decoder does no better than
+    the
+    mean image, because a decoder that is worse than that would reveal just as much. It is one attacker, of one kind and
+    size: what hides from it need not hide from others, which are trained after the encoder is finished.
 
     Args:
-        weight: of the penalty: 1 minus the decoder's squared error over the mean image's, 0 or more.
-            0 leaves the attacker out.
+        weight: weight of the penalty, which is 1 minus the ratio of the decoder's squared error to the mean image's,
+            clipped at 0. A weight of 0 leaves the attacker out.
         hidden: units of the decoder's one hidden layer.
-        side: height and width of the images that it makes.
-        learning_rate: its Adam's.
-        steps: that it takes for each of the encoder's.
+        side: height and width of the decoder's images, in pixels.
+        learning_rate: learning rate of the decoder's Adam.
+        steps: decoder steps per encoder step.
     """
 
     def __init__(
@@ -41,7 +42,11 @@ class InversionAdversary:
         self.learning_rate, self.steps = learning_rate, steps
 
     def begin(self, code: int) -> None:
-        """A decoder with fresh weights, from torch's global generator."""
+        """Create a decoder with initial weights from torch's global generator.
+
+        Args:
+            code: length of the codes.
+        """
         shapes = [(code, self.hidden), (self.hidden, self.side**2)]
         require_weights(f"decoders of hidden={self.hidden}, side={self.side}", shapes)
         layers = nn.Linear(code, self.hidden), nn.ReLU(), nn.Linear(self.hidden, self.side**2)
@@ -49,11 +54,11 @@ class InversionAdversary:
         self.optimizer = torch.optim.Adam(self.decoder.parameters(), self.learning_rate, fused=True)
 
     def penalty(self, codes: Tensor, images: Tensor) -> Tensor:
-        """Let the decoder learn from a batch; then the weighted penalty, with the gradient of the codes.
+        """Train the decoder on a batch, then return the weighted penalty, with gradients for the codes.
 
         Args:
-            codes: shape (n, code).
-            images: shape (n, 1, h, w).
+            codes: codes of the images, shape (n, code).
+            images: images of the batch, shape (n, 1, h, w).
         """
         wanted = standardised(functional.adaptive_avg_pool2d(images.detach(), self.side)).flatten(1)
         self.decoder.to(codes.device)

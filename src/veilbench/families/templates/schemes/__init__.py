@@ -1,1 +1,1 @@
-"""Protected biometric templates: their interface, and known schemes to compare with."""
+"""Biometric template protection: the interface of schemes, and published schemes for comparison."""

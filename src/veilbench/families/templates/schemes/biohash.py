@@ -20,12 +20,12 @@ class Biohash(BinaryScheme, LinearScheme):
     """Signs of inner products with a user's orthonormal vectors (Teoh, Ngo and Goh 2004, "Biohashing: two factor
     authentication featuring fingerprint data and tokenised random number").
 
-    A bit is 1 where the product is above the threshold.
+    A bit is 1 if the product is above the threshold.
 
     Args:
-        extractor: see `TemplateScheme`.
-        bits: of a template; at most the number of features, since the vectors are orthonormal.
-        threshold: of the products.
+        extractor: maps images to feature vectors.
+        bits: number of bits of a template; at most the number of features, because the vectors are orthonormal.
+        threshold: value of the inner product above which a bit is 1.
     """  # noqa: D205
 
     own = ("bits", "threshold")
@@ -35,20 +35,20 @@ class Biohash(BinaryScheme, LinearScheme):
         self.bits, self.threshold = bits, threshold
 
     def matrix(self, width: int, rng: np.random.Generator) -> np.ndarray:
-        """See `LinearScheme`."""
+        """Draw the user's orthonormal vectors as columns, shape (features, bits)."""
         if self.bits > width:
             raise UserError(f"bits={self.bits} must be at most {width}, the number of features")
         return orthonormal(width, self.bits, rng)
 
     def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Shape (n, bits), uint8."""
+        """Return the bits, shape (n, bits), uint8."""
         return np.asarray(features @ self.matrix(features.shape[1], rng) > self.threshold, np.uint8)
 
     def protect_tensor(self, features: Tensor, keys: np.ndarray) -> Tensor:
-        """Bits whose gradient is that of the products."""
+        """Return bits whose gradient is that of the inner products."""
         products = super().protect_tensor(features, keys)
         return products + ((products > self.threshold).to(products) - products).detach()
 
     def similarity_tensor(self, a: Tensor, b: Tensor) -> Tensor:
-        """The share of equal bits, row by row; between bits the straight line."""
+        """Return the share of equal bits row by row, interpolated between bits; differentiable."""
         return 1 - (a - b).pow(2).mean(1)

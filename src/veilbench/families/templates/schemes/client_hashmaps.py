@@ -1,4 +1,4 @@
-"""Hashmaps of clients who have an encoder each."""
+"""Hashmaps of clients that have an encoder each."""
 
 from __future__ import annotations
 
@@ -18,49 +18,50 @@ from veilbench.nets.saved_weights import load_weights
 
 
 class ClientHashmaps(TrainedScheme):
-    """A user's key says which client the user belongs to, and so whose encoder makes the template.
+    """A scheme in which a user's key determines the client that the user belongs to, whose encoder makes the template.
 
-    The features are every encoder's code of length 1, one after another; a template is one of them. There are no more
-    different templates of an image than clients: a template is renewed by moving to another client, if at all.
+    The features are the codes of all encoders, of length 1 each, side by side; a template is one of them. An image has
+    no
+    more different templates than there are clients: the only way to renew a template is to move to another client.
 
     Args:
-        nets: the clients' encoders, with trained weights.
+        nets: encoders of the clients, with trained weights.
     """
 
     def __init__(self, nets: Sequence[PrintEncoder]) -> None:
         self.nets = nn.ModuleList(nets).eval().requires_grad_(False)
 
     def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """The code of the key's client, shape (n, code)."""
+        """Return the code of the key's client, shape (n, code)."""
         client = int(rng.integers(len(self.nets)))
         return features.reshape(len(features), len(self.nets), -1)[:, client].copy()
 
     def features_tensor(self, images: Tensor) -> Tensor:
-        """See `DifferentiableScheme.features_tensor`."""
+        """Return features of images, shape (n, c, h, w) to (n, d); differentiable."""
         self.nets.to(images.device)
         return torch.cat([functional.normalize(net(images), dim=1) for net in self.nets], 1)
 
     def protect_tensor(self, features: Tensor, keys: np.ndarray) -> Tensor:
-        """See `DifferentiableScheme.protect_tensor`."""
+        """Return templates of features under the users' keys; differentiable."""
         clients = [int(np.random.default_rng(int(key)).integers(len(self.nets))) for key in keys]
         codes = features.view(len(features), len(self.nets), -1)
         return codes[torch.arange(len(codes)), torch.tensor(clients)]
 
     def similarity_tensor(self, a: Tensor, b: Tensor) -> Tensor:
-        """See `DifferentiableScheme.similarity_tensor`."""
+        """Return the similarity of templates row by row, shape (n,); differentiable."""
         return torch.as_tensor(functional.cosine_similarity(a, b))
 
     def settings(self) -> dict[str, Any]:
-        """The nets' shapes."""
+        """Return the shapes of the networks."""
         return {"nets": [net.settings() for net in self.nets if isinstance(net, PrintEncoder)]}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The nets' weights."""
+        """Return the weights of the networks."""
         return {name: weight.detach().cpu().numpy() for name, weight in self.nets.state_dict().items()}
 
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> ClientHashmaps:
-        """See `Subject.restore`."""
+        """Rebuild the model from what `settings` and `arrays` returned."""
         require_value(Annotated[list[dict[str, Any]], MinLen(1)], settings.get("nets"), "settings.nets")
         for place, net in enumerate(settings["nets"]):
             require_arguments(PrintEncoder, net, f"settings.nets[{place}]")

@@ -1,4 +1,4 @@
-"""From images to the features that template schemes protect."""
+"""Feature extraction: from images to the features that template schemes protect."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 class Extractor:
-    """Feature vectors of length 1, so that their inner product is a correlation.
+    """Extracts feature vectors of length 1, so that their inner product is a correlation.
 
     Args:
-        kind: `pixels`, each image less its own mean; or `orientation`, which way the edges (of a print: the ridges) run
-            in each cell of a grid, in the manner of FingerCode (Jain, Prabhakar, Hong and Pankanti 2000), which bears
-            shifts that pixels do not.
-        components: principal components over the training images that are kept of these; None keeps everything.
-        whiten: divide the components by their standard deviations over the training images.
-        grid: cells along each side, for `orientation`.
+        kind: `pixels`, each image minus its mean; or `orientation`, the direction of edges (ridges of a print) in each
+            cell of a grid, similar to FingerCode (Jain, Prabhakar, Hong and Pankanti 2000), which tolerates shifts that
+            pixels do not.
+        components: number of principal components over the training images to keep; None keeps all values.
+        whiten: whether to divide the components by their standard deviations over the training images.
+        grid: cells along each side of the grid, for `orientation`.
     """
 
     def __init__(
@@ -40,20 +40,20 @@ class Extractor:
         self.learned: dict[str, np.ndarray] = {}  # mean, shape (d,), and basis, (d, components)
 
     def settings(self) -> dict[str, Any]:
-        """What the constructor takes."""
+        """Return the constructor's arguments."""
         return {"kind": self.kind, "components": self.components, "whiten": self.whiten, "grid": self.grid}
 
     def with_learned(self, learned: dict[str, np.ndarray]) -> Extractor:
-        """The same with what `fitted` had learned before."""
+        """Return a copy with arrays that `fitted` has computed before."""
         other = Extractor(self.kind, self.components, self.whiten, self.grid)
         other.learned = learned
         return other
 
     def with_saved(self, arrays: dict[str, np.ndarray]) -> Extractor:
-        """`with_learned` of arrays out of a file.
+        """Return a copy with fitted arrays from a file.
 
         Raises:
-            ValueError: one is not as `fitted` makes it.
+            ValueError: an array is missing or not as `fitted` makes it.
         """
         if self.components is None:
             return self.with_learned({})
@@ -63,10 +63,10 @@ class Extractor:
         return self.with_learned({"mean": mean, "basis": basis})
 
     def fitted(self, images: np.ndarray, rng: np.random.Generator) -> Extractor:
-        """The same, ready for images like these, shape (n, c, h, w).
+        """Return a copy fitted to training images, shape (n, c, h, w).
 
         Raises:
-            UserError: fewer images or values of each than components.
+            UserError: there are fewer images, or fewer values in each, than components.
         """
         if self.components is None:
             return self.with_learned({})
@@ -83,10 +83,10 @@ class Extractor:
         return self.with_learned({"mean": pca.mean_.astype(np.float32), "basis": basis.astype(np.float32)})
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Features of images of shape (n, c, h, w): shape (n, d), float32.
+        """Return features of images of shape (n, c, h, w): shape (n, d), float32.
 
         Raises:
-            UserError: not fitted, or images of another size.
+            UserError: the extractor is not fitted, or the images have another size.
         """
         features = self._whole(images)
         if self.components is not None:
@@ -102,7 +102,7 @@ class Extractor:
         return np.asarray(features / np.maximum(lengths, 1e-12), np.float32)
 
     def tensor(self, images: Tensor) -> Tensor:
-        """The same on tensors, with gradients."""
+        """Return features as tensors with gradients, shape (n, c, h, w) to (n, d)."""
         import torch
 
         images = images.float()
@@ -116,24 +116,25 @@ class Extractor:
         return torch.nn.functional.normalize(features, dim=1)
 
     def _whole(self, images: np.ndarray) -> np.ndarray:
-        """Everything that components are made of, shape (n, d), float32."""
+        """Return the values before any projection, shape (n, d), float32."""
         images = images.astype(np.float32, copy=False)
         values = images if self.kind == "pixels" else orientations(images.mean(1), self.grid)
         return values.reshape(len(images), -1)
 
 
 def orientations(images: np.ndarray, grid: int) -> np.ndarray:
-    """Which way the edges run, by cell: the structure tensor's direction, doubled so that opposite ones are the same.
+    """Compute edge orientations by cell, from the structure tensor; angles are doubled, so opposite ones are equal.
 
     Args:
-        images: shape (n, h, w).
+        images: grey images, shape (n, h, w).
         grid: cells along each side.
 
     Returns:
-        Shape (n, 2, grid, grid), float32: cosine and sine, times how sure the direction is; in all 0 to 1 long.
+        Cosine and sine times the certainty of the direction, shape (n, 2, grid, grid), float32; vectors of length 0 to
+        1.
 
     Raises:
-        UserError: fewer pixels than cells.
+        UserError: the images have fewer pixels than cells along a side.
     """
     if grid > min(images.shape[1:]):
         raise UserError(f"grid={grid} must be at most {min(images.shape[1:])}, the images' smaller side")
@@ -148,7 +149,7 @@ def orientations(images: np.ndarray, grid: int) -> np.ndarray:
 
 
 def orientations_tensor(images: Tensor, grid: int) -> Tensor:
-    """`orientations` on tensors, shape (n, h, w) to (n, 2, grid, grid)."""
+    """Compute `orientations` on tensors, shape (n, h, w) to (n, 2, grid, grid)."""
     import torch
 
     down, right = torch.gradient(images, dim=(1, 2))

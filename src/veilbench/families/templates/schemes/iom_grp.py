@@ -13,13 +13,13 @@ from veilbench.families.templates.schemes.extractor import Extractor
 
 
 class IomGrp(IndexScheme):
-    """Which of q random directions is nearest, again and again (Jin, Hwang, Lai, Kim and Teoh 2018, "Ranking-based
+    """The nearest of q random directions, for each hash (Jin, Hwang, Lai, Kim and Teoh 2018, "Ranking-based
     locality sensitive hashing-enabled cancelable biometrics: index-of-max hashing").
 
     Args:
-        extractor: see `TemplateScheme`.
-        hashes: numbers in a template (m of the paper).
-        directions: that each number chooses among (q of the paper).
+        extractor: maps images to feature vectors.
+        hashes: number of indices in a template (m of the paper).
+        directions: number of random directions that each index chooses among (q of the paper).
     """  # noqa: D205
 
     own = ("hashes", "directions")
@@ -34,7 +34,7 @@ class IomGrp(IndexScheme):
         self.hashes, self.directions = hashes, directions
 
     def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Shape (n, hashes), uint8."""
+        """Return the indices, shape (n, hashes), uint8."""
         width, numbers = features.shape[1], self.hashes * self.directions
         require_room(f"hashes={self.hashes} of directions={self.directions}", width + len(features), numbers)
         matrix = rng.standard_normal((width, numbers), np.float32)

@@ -14,15 +14,15 @@ from veilbench.families.templates.schemes.extractor import Extractor
 
 
 class IomUrp(IndexScheme):
-    """Where the largest of the first k products of permuted features stands, again and again (Jin, Hwang, Lai, Kim and
+    """The position of the largest of the first k products of permuted features, for each hash (Jin, Hwang, Lai, Kim and
     Teoh 2018, "Ranking-based locality sensitive hashing-enabled cancelable biometrics: index-of-max
     hashing").
 
     Args:
-        extractor: see `TemplateScheme`.
-        hashes: numbers in a template (m of the paper).
-        window: products that each number chooses among (k of the paper); at most the number of features.
-        order: permutations that are multiplied, element by element (p of the paper).
+        extractor: maps images to feature vectors.
+        hashes: number of indices in a template (m of the paper).
+        window: number of products that each index chooses among (k of the paper); at most the number of features.
+        order: number of permutations multiplied element by element (p of the paper).
     """  # noqa: D205
 
     own = ("hashes", "window", "order")
@@ -38,7 +38,7 @@ class IomUrp(IndexScheme):
         self.hashes, self.window, self.order = hashes, window, order
 
     def places(self, width: int, rng: np.random.Generator) -> np.ndarray:
-        """Which features are multiplied: shape (hashes, order, window)."""
+        """Draw which features are multiplied, shape (hashes, order, window)."""
         if self.window > width:
             raise UserError(f"window={self.window} must be at most {width}, the number of features")
         require_room(f"hashes={self.hashes} of order={self.order}", self.hashes, self.order, width, each=16)
@@ -46,7 +46,7 @@ class IomUrp(IndexScheme):
         return rng.permuted(everything, axis=1)[:, : self.window].reshape(self.hashes, self.order, self.window)
 
     def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Shape (n, hashes), uint16."""
+        """Return the indices, shape (n, hashes), uint16."""
         numbers = (len(features), self.hashes, self.order, self.window)
         require_room(f"hashes={self.hashes} of order={self.order}, window={self.window}", *numbers)
         # (n, hashes, order, window) to (n, hashes, window)

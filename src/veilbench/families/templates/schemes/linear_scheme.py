@@ -1,4 +1,4 @@
-"""Schemes that multiply features with a user's matrix, and so have gradients."""
+"""Schemes that multiply features by a user's matrix, and therefore have gradients."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ if TYPE_CHECKING:
 
 
 class LinearScheme(DifferentiableScheme):
-    """A user's matrix, and perhaps something simple after it.
+    """A scheme that multiplies features by a user's matrix; subclasses may add a simple step after it.
 
     Args:
-        extractor: see `TemplateScheme`.
+        extractor: maps images to feature vectors.
     """
 
     @abstractmethod
     def matrix(self, width: int, rng: np.random.Generator) -> np.ndarray:
-        """The user's matrix, shape (features, numbers), float32; everything random comes from `rng`."""
+        """Draw the user's matrix, shape (features, numbers), float32; everything random comes from `rng`."""
 
     def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Shape (n, numbers), float32."""
+        """Return the products, shape (n, numbers), float32."""
         return np.asarray(features @ self.matrix(features.shape[1], rng))
 
     def features_tensor(self, images: Tensor) -> Tensor:
-        """See `DifferentiableScheme`."""
+        """Return features of images, shape (n, c, h, w) to (n, d); differentiable."""
         return self.extractor.tensor(images)
 
     def protect_tensor(self, features: Tensor, keys: np.ndarray) -> Tensor:
-        """See `DifferentiableScheme`."""
+        """Return templates of features under the users' keys; differentiable."""
         import torch
 
         drawn = np.stack([_matrix(self, features.shape[1], int(key)) for key in keys])
         return torch.bmm(features[:, None], torch.from_numpy(drawn).to(features))[:, 0]
 
     def similarity_tensor(self, a: Tensor, b: Tensor) -> Tensor:
-        """The cosine, row by row."""
+        """Return the cosine of templates row by row, shape (n,)."""
         import torch
 
         return torch.cosine_similarity(a, b, dim=1)
@@ -49,5 +49,5 @@ class LinearScheme(DifferentiableScheme):
 
 @lru_cache(maxsize=128)
 def _matrix(scheme: LinearScheme, width: int, key: int) -> np.ndarray:
-    """Remembered, because a search by gradients asks for the same ones again and again."""
+    """Return a user's matrix; cached, because gradient searches use the same ones repeatedly."""
     return scheme.matrix(width, np.random.default_rng(key))

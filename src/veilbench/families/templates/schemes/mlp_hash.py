@@ -15,18 +15,18 @@ class MlpHash(BinaryScheme):
     """A user's random perceptron, and signs (Shahreza, Hahn and Marcel 2022, "MLP-Hash: protecting face templates via
     hashing of randomized multi-layer perceptron").
 
-    Each layer is a random orthonormal matrix and an activation; the last one is cut at a threshold into bits. The paper
-    was not at hand to check which activation it takes. It is the hyperbolic tangent here, a choice of this
-    implementation (another public one takes rectifiers in all layers and the mean of the last products as the
-    threshold); around 0, where a unit vector's products lie, it is nearly linear, so that `gain` says how far from
-    linear the layers are.
+    Each layer is a random orthonormal matrix and an activation; the outputs of the last one are thresholded to bits. We
+    had no access to the paper to check which activation it uses. This implementation uses the hyperbolic tangent
+    (another
+    public one uses rectifiers in all layers and the mean of the last products as the threshold); around 0, where a unit
+    vector's products lie, it is nearly linear, so `gain` determines how far the layers are from linear.
 
     Args:
-        extractor: see `TemplateScheme`.
-        hidden: units of the hidden layers.
-        bits: of a template.
-        gain: the products' root mean square before an activation.
-        threshold: of the last products.
+        extractor: maps images to feature vectors.
+        hidden: units of each hidden layer.
+        bits: number of bits of a template.
+        gain: root mean square of the products before an activation; small values keep the layers nearly linear.
+        threshold: value of the last products above which a bit is 1.
     """  # noqa: D205
 
     own = ("hidden", "bits", "gain", "threshold")
@@ -45,7 +45,7 @@ class MlpHash(BinaryScheme):
         self.hidden, self.bits, self.gain, self.threshold = list(hidden), bits, gain, threshold
 
     def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Shape (n, bits), uint8."""
+        """Return the bits, shape (n, bits), uint8."""
         rows = features
         for width in self.hidden:
             rows = rows @ orthonormal(rows.shape[1], width, rng)

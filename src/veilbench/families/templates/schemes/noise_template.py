@@ -1,4 +1,4 @@
-"""Noise instead of templates: what a negative control is made of."""
+"""Noise instead of templates, for negative controls."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from veilbench.families.templates.schemes.extractor import Extractor
 
 
 class NoiseTemplate(TemplateScheme):
-    """Normal numbers that depend on every bit of the features and the key, and on nothing less.
+    """Templates are normal random numbers that depend on every bit of the features and the key.
 
-    Only the very same features under the very same key match; whoever has a template has nothing.
+    Only identical features under an identical key match; a template alone reveals nothing.
 
     Args:
-        extractor: see `TemplateScheme`.
-        dimensions: of a template.
+        extractor: maps images to feature vectors.
+        dimensions: numbers in a template.
     """
 
     own = ("dimensions",)
@@ -29,7 +29,7 @@ class NoiseTemplate(TemplateScheme):
         self.dimensions = dimensions
 
     def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Shape (n, dimensions), float32."""
+        """Return the noise, shape (n, dimensions), float32."""
         salt = rng.bytes(8)
         seeds = [np.frombuffer(salt + np.ascontiguousarray(row).tobytes(), np.uint32) for row in features]
         return np.stack([np.random.default_rng(s).standard_normal(self.dimensions, np.float32) for s in seeds])

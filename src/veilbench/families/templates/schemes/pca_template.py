@@ -1,4 +1,4 @@
-"""Principal components as they are: what "the server only has an embedding" amounts to at its simplest."""
+"""Unprotected principal components: the simplest case of a server that "only has an embedding"."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from veilbench.families.templates.schemes.raw_template import RawTemplate
 
 
 class PcaTemplate(RawTemplate):
-    """Keeps principal components (Turk and Pentland 1991), which give most of the image back.
+    """Keeps principal components (Turk and Pentland 1991), from which most of the image can be reconstructed.
 
     Args:
-        extractor: one that keeps components.
+        extractor: extractor whose `components` is a number.
     """
 
     def __init__(self, extractor: Extractor) -> None:

@@ -11,25 +11,25 @@ from veilbench.bench.limits import Count, Natural
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.schemes.extractor import Extractor
 
-LARGEST_SUM = 1e37  # of one template value; features are of length 1
+LARGEST_SUM = 1e37  # bound of one template value; features have length 1
 
 
 class Polyprotect(TemplateScheme):
-    """A user's polynomial of every few features in a row (Hahn and Marcel 2022, "Towards protecting face embeddings in
+    """A user's polynomial of successive sets of features (Hahn and Marcel 2022, "Towards protecting face embeddings in
     mobile face verification scenarios").
 
     With a user's coefficients c and exponents e (a permutation of 1 to m), p_i is the sum of c_j v_(i (m - o) + j)^e_j
-    over j; the last set is filled up with zeros. Coefficients are whole numbers other than 0, no two of them equal, and
-    at most 50 up or down: `terms` and `largest` are as public reproductions of the paper's experiments have them (5 and
-    50); the paper itself was not at hand to check the range. The smaller the features, the more a polynomial is its
-    linear term.
+    over j; the last set is padded with zeros. Coefficients are distinct non-zero integers with absolute values of at
+    most
+    50: `terms` and `largest` are the values of public reproductions of the paper's experiments (5 and 50); we had no
+    access to the paper to check the range. The smaller the features, the more the linear term dominates a polynomial.
 
     Args:
-        extractor: see `TemplateScheme`.
-        terms: of the polynomial (m of the paper).
-        overlap: features that neighbouring sets share (o of the paper), 0 to terms - 1.
-        largest: coefficient, up or down; 0 is none. No two are equal.
-        scale: features are vectors of this length.
+        extractor: maps images to feature vectors.
+        terms: number of terms of the polynomial (m of the paper).
+        overlap: number of features that neighbouring sets share (o of the paper), 0 to terms - 1.
+        largest: largest absolute value of the coefficients, which are non-zero and all different.
+        scale: length to which the feature vectors are scaled.
     """  # noqa: D205
 
     own = ("terms", "overlap", "largest", "scale")
@@ -52,7 +52,7 @@ class Polyprotect(TemplateScheme):
         self.terms, self.overlap, self.largest, self.scale = terms, overlap, largest, scale
 
     def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Shape (n, sets), float32."""
+        """Return the polynomials' values, shape (n, sets), float32."""
         allowed = np.r_[-self.largest : 0, 1 : self.largest + 1]
         coefficients = rng.choice(allowed, self.terms, replace=False)
         exponents = rng.permutation(self.terms) + 1

@@ -13,12 +13,13 @@ class RandomProjection(LinearScheme):
     """Features times a user's Gaussian matrix (Teoh and Yuang 2007, "Cancelable biometrics realization with multispace
     random projections").
 
-    Entries have variance 1 / dimensions, so that lengths and angles are kept on average. With as many dimensions as
-    features or more, whoever knows the key has the features.
+    Entries have variance 1 / dimensions, so that lengths and angles are preserved on average. With as many dimensions
+    as
+    features or more, the features can be computed from template and key.
 
     Args:
-        extractor: see `TemplateScheme`.
-        dimensions: of a template.
+        extractor: maps images to feature vectors.
+        dimensions: numbers in a template.
     """  # noqa: D205
 
     own = ("dimensions",)
@@ -28,7 +29,7 @@ class RandomProjection(LinearScheme):
         self.dimensions = dimensions
 
     def matrix(self, width: int, rng: np.random.Generator) -> np.ndarray:
-        """See `LinearScheme`."""
+        """Draw the user's Gaussian matrix, shape (features, dimensions), float32."""
         require_room(f"projections to dimensions={self.dimensions}", width, self.dimensions)
         drawn = rng.standard_normal((width, self.dimensions), np.float32)
         return np.asarray(drawn / np.sqrt(np.float32(self.dimensions)))

@@ -1,4 +1,4 @@
-"""The features as they are: no protection."""
+"""Unprotected features."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ if TYPE_CHECKING:
 
 
 class RawTemplate(DifferentiableScheme):
-    """Keeps the features themselves. With pixels as features, whoever has the template has the image."""
+    """Keeps the features themselves. If these are pixels, the template is the image."""
 
     keyed = False
 
     def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """The features."""
+        """Return the features unchanged."""
         return features.copy()
 
     def features_tensor(self, images: Tensor) -> Tensor:
-        """See `DifferentiableScheme`."""
+        """Return features of images, shape (n, c, h, w) to (n, d); differentiable."""
         return self.extractor.tensor(images)
 
     def protect_tensor(self, features: Tensor, keys: np.ndarray) -> Tensor:
-        """The features."""
+        """Return the features unchanged."""
         return features
 
     def similarity_tensor(self, a: Tensor, b: Tensor) -> Tensor:
-        """The cosine, row by row."""
+        """Return the cosine of templates row by row, shape (n,)."""
         import torch
 
         return torch.cosine_similarity(a, b, dim=1)

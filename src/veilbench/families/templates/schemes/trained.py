@@ -10,21 +10,21 @@ from veilbench.bench.subject import unsupported
 from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
 from veilbench.nets.in_parts import in_parts
 
-AT_ONCE = 64  # images: what they need fits into the cache
+AT_ONCE = 64  # images per pass: their activations fit into the cache
 
 
 class TrainedScheme(DifferentiableScheme):
-    """A scheme that a training makes, and whose features are those of its nets."""
+    """A scheme created by training, whose features are computed by its networks."""
 
     @unsupported("it is made by training")
     def fit(self, data: Any, rng: np.random.Generator) -> NoReturn:
-        """See `Subject.fit`.
+        """Raise an error, because the scheme is created by training.
 
         Raises:
-            NotImplementedError: always; it is made by training.
+            NotImplementedError: always.
         """
         raise NotImplementedError(f"{type(self).__name__} is made by training")
 
     def features(self, images: np.ndarray) -> np.ndarray:
-        """`features_tensor` on images of shape (n, 1, h, w): shape (n, d), float32."""
+        """Return features of images of shape (n, 1, h, w), shape (n, d), float32; computed in parts to save memory."""
         return in_parts(self.features_tensor, images, AT_ONCE)

@@ -1,1 +1,1 @@
-"""Templates in use: keys, a file of enrolled templates, and answers about images."""
+"""Deployed templates: keys, a file of enrolled templates, verification and identification."""

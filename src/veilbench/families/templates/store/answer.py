@@ -1,4 +1,4 @@
-"""What a command about templates says."""
+"""Results of the commands for templates."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 from veilbench.bench.errors import UserError
 
-LONGEST = 200  # characters of a name
+LONGEST = 200  # maximum number of characters in a name
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Lines for stdout and for stderr, and whether there was a match (exit code 0, or 1 where not)."""
+    """Lines for stdout and stderr, and whether there was a match (exit code 0, or 1 if not)."""
 
     lines: list[str]
     notes: list[str] = field(default_factory=list)
@@ -20,15 +20,15 @@ class Answer:
 
 
 def counted(templates: int) -> str:
-    """So many templates, in words."""
+    """Return a number of templates in words."""
     return f"{templates} template{'s' * (templates != 1)}"
 
 
 def named(person: str) -> str:
-    """A name in the one way of writing it (Unicode's NFC).
+    """Normalise a person's name (Unicode NFC).
 
     Raises:
-        UserError: it is empty, too long, or has control characters.
+        UserError: the name is empty, too long, or has control characters.
     """
     name = unicodedata.normalize("NFC", person)
     if not name.strip() or len(name) > LONGEST or any(unicodedata.category(letter)[0] == "C" for letter in name):

@@ -1,4 +1,4 @@
-"""Putting templates into a store, and taking them out: each change is whole, or there is none."""
+"""Enrolment and revocation of templates in a store; each change is complete or not made at all."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from veilbench.families.templates.store.gallery import Gallery
 from veilbench.families.templates.store.recogniser import load
 from veilbench.families.templates.store.template_store import NO_KEY, TemplateStore, fresh_name
 
-SAME = 1 - 1e-5  # likeness of templates of the very same image
+SAME = 1 - 1e-5  # similarity of templates of an identical image, up to rounding
 
 
 def enroll(
     model: Path, path: Path, person: str, images: Sequence[Path], key: Path | None, resize: bool, renew: bool
 ) -> Answer:
-    """Add templates of a person.
+    """Enrol templates of a person.
 
     Args:
-        model: the folder of a trained model.
-        path: the store; made where there is none.
-        person: a name.
-        images: files.
-        key: the user's key, for schemes that have one.
-        resize: scale images of other sizes.
-        renew: the person's templates of before are revoked in the same change.
+        model: folder of a trained model.
+        path: store file; created if it does not exist.
+        person: name to enrol the templates under.
+        images: image files, one template each.
+        key: file of the user's key, for schemes that have keys.
+        resize: whether to scale images of other sizes.
+        renew: whether to revoke the person's previous templates in the same change.
 
     Raises:
-        UserError: something cannot be used as it is; the store is as it was.
+        UserError: an input cannot be used; the store is unchanged.
     """
     recogniser, secret, person = load(model), user_key.read(key) if key else None, named(person)
     with locked(path) as place:
@@ -56,16 +56,14 @@ def enroll(
             store_file.write(store, place)
     old = f", {counted(gone)} of before revoked" if gone else ""
     lines.append(f"{person}: {counted(added)} added{old}, {int(store.of(person).sum())} in all")
-    notes = (
-        [] if name else ["no key: these templates cannot be renewed, and show what the attackers of this bench read"]
-    )
+    notes = [] if name else ["no key: these templates cannot be renewed, and the attacks of this bench can read them"]
     return Answer(lines, notes)
 
 
 def _added(
     store: TemplateStore, scheme: TemplateScheme, person: str, key: str, images: Sequence[Path], rows: np.ndarray
 ) -> tuple[TemplateStore, list[str], int]:
-    """The store with the templates that are new, what there is to say about the others, and how many are new."""
+    """Return the store with the new templates added, messages about the others, and the number of new ones."""
     lines: list[str] = []
     under = np.flatnonzero(store.made_under(key))
     before = _same(scheme, store, store.templates[under], rows)
@@ -82,9 +80,9 @@ def _added(
 
 
 def _same(scheme: TemplateScheme, store: TemplateStore, enrolled: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Which enrolled templates are those of the very same image; shape (rows, enrolled), bool.
+    """Return which enrolled templates are of an identical image; shape (rows, enrolled), bool.
 
-    The same image gives real numbers that are the same up to rounding, which differs with the machine.
+    Real-valued templates of the same image are equal up to rounding, which depends on the machine.
     """
     if not len(enrolled):
         return np.zeros((len(rows), 1), bool)
@@ -95,7 +93,7 @@ def _same(scheme: TemplateScheme, store: TemplateStore, enrolled: np.ndarray, ro
 
 
 def _renewed(store: TemplateStore, person: str, key: str) -> tuple[TemplateStore, int]:
-    """The store without the person's templates of before, and how many these were."""
+    """Return the store without the person's previous templates, and their number."""
     before = int(store.of(person).sum())
     if not before:
         raise UserError(f"{person} is not enrolled: there is nothing to renew")
@@ -118,24 +116,25 @@ def _must_not_be_revoked(store: TemplateStore, person: str, key: str) -> None:
 
 
 def revoke(path: Path, people: Sequence[str], forget: bool) -> Answer:
-    """Take templates out of a store for good.
+    """Revoke all templates of some people.
 
     Args:
-        path: the store.
-        people: names.
-        forget: leave nothing of them; otherwise the fingerprints of their keys stay, and are not enrolled under again.
+        path: store file.
+        people: names of the people to revoke.
+        forget: whether to delete everything about them; otherwise the fingerprints of their keys are kept, so that they
+            cannot enrol under these again.
 
     Raises:
-        UserError: somebody is not enrolled; the store is as it was.
+        UserError: a person is not enrolled; the store is unchanged.
     """
     lines, notes = [], []
-    store_file.read(path)  # nothing to lock where there is none
+    store_file.read(path)  # fails early if there is no store to lock
     with locked(path) as place:
         store = store_file.read(place)
         for person in map(named, people):
             gone = int(store.of(person).sum())
             if not gone and not (forget and any(name == person for name, _ in store.revoked)):
-                raise UserError(f"nobody is enrolled as {person}: nothing was revoked")
+                raise UserError(f"{person} is not enrolled: nothing was revoked")
             if not forget and (store.of(person) & store.made_under(NO_KEY)).any():
                 notes.append(
                     f"{store.scheme} has no key: a template of {person} that was stolen still matches the finger"

@@ -1,4 +1,4 @@
-"""Which model is this? A short name for a subject's class, settings and arrays."""
+"""Identification of a model by a fingerprint of its class, settings and arrays."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from veilbench.bench.subject import Subject
 
 
 def fingerprint(subject: Subject) -> str:
-    """32 hexadecimal digits (BLAKE2b) that change with anything that a template depends on but the user's key."""
+    """Return 32 hexadecimal digits (BLAKE2b) of everything that templates depend on, except for the user's key."""
     kind = f"{type(subject).__module__}.{type(subject).__qualname__}"
     found = hashlib.blake2b(json.dumps([kind, subject.settings()], sort_keys=True).encode(), digest_size=16)
     for name, array in sorted(subject.arrays().items()):

@@ -1,4 +1,4 @@
-"""Exact search: which of many enrolled templates are most like a probe?"""
+"""Exact nearest-neighbour search among enrolled templates."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ import numpy as np
 from veilbench.families.templates.schemes.base import IndexScheme, TemplateScheme, unit
 from veilbench.families.templates.store.packing import Packing
 
-AT_ONCE = 100_000  # templates whose likeness is in memory for all probes together
+AT_ONCE = 100_000  # templates per block, to bound the memory
 
 
 class Gallery:
-    """Templates made ready to be searched, without approximation and by the scheme's own likeness.
+    """Searches templates without approximation, by the scheme's own similarity.
 
-    Bits are compared by faiss (`IndexBinaryFlat`, the Hamming distance) where it is installed, and by numpy where it is
-    not; real numbers by one matrix product; whole numbers that are equal or not by the scheme itself.
+    Bits are compared by faiss (`IndexBinaryFlat`, the Hamming distance) if it is installed, and otherwise by numpy;
+    real
+    numbers by one matrix product; indices by the scheme itself.
 
     Args:
-        scheme: that made the templates.
-        packing: of the rows.
-        rows: as stored, shape (n, columns).
+        scheme: scheme that made the templates.
+        packing: storage format of the rows.
+        rows: stored templates, shape (n, columns).
     """
 
     def __init__(self, scheme: TemplateScheme, packing: Packing, rows: np.ndarray) -> None:
@@ -31,14 +32,14 @@ class Gallery:
         self.index = _hamming_index(self.rows) if packing.bits else None
 
     def nearest(self, probes: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """The `count` most alike of each probe, best first.
+        """Find the `count` most similar templates of each probe, best first.
 
         Args:
-            probes: as stored, shape (m, columns).
-            count: of templates; all of them where there are fewer.
+            probes: templates in storage format, shape (m, columns).
+            count: number of templates to find; all of them if there are fewer.
 
         Returns:
-            Likenesses, shape (m, count), float32, and places among the rows, shape (m, count), int64.
+            Similarities, shape (m, count), float32, and row indices, shape (m, count), int64.
         """
         count = min(count, len(self.rows))
         if self.index is not None:
@@ -62,12 +63,12 @@ class Gallery:
         return np.asarray(unit(probes) @ rows.T)
 
     def _shares(self, distances: np.ndarray) -> np.ndarray:
-        """The share of equal bits."""
+        """Convert Hamming distances to shares of equal bits."""
         return np.asarray(1 - distances / self.packing.width, np.float32)
 
 
 def _best(likest: np.ndarray, places: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The best `count` of each row, best first."""
+    """Select the best `count` of each row, best first."""
     if likest.shape[1] > 4 * count:
         some = np.argpartition(-likest, count - 1, axis=1)[:, :count]
         likest, places = np.take_along_axis(likest, some, 1), np.take_along_axis(places, some, 1)
@@ -76,7 +77,7 @@ def _best(likest: np.ndarray, places: np.ndarray, count: int) -> tuple[np.ndarra
 
 
 def _words(rows: np.ndarray) -> np.ndarray:
-    """Bytes, eight at a time where they fill words: shape (n, columns) to (n, words)."""
+    """View bytes as 64-bit words if they fill them: shape (n, columns) to (n, words)."""
     return rows.view(np.uint64) if rows.shape[1] % 8 == 0 and rows.flags.c_contiguous else rows
 
 

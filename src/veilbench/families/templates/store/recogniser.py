@@ -1,4 +1,4 @@
-"""A trained model at work: what it takes, which templates it makes, and from which likeness on it accepts."""
+"""A deployed model: which images it takes, which templates it makes, and from which similarity it accepts."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from veilbench.families.templates.store.packing import Packing
 from veilbench.families.templates.store.template_store import NO_KEY
 from veilbench.families.templates.store.user_key import UserKey
 
-EVALUATION, TABLE, MODEL = "deployment", "Deployment", "model"  # where the evaluation says what it was of
+EVALUATION, TABLE, MODEL = "deployment", "Deployment", "model"  # names in the evaluation's findings
 THRESHOLD = "threshold_at_"
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """From which likeness on a probe is accepted, and who said so."""
+    """The similarity from which a probe is accepted, and the source of this value."""
 
     value: float
     source: str
@@ -32,15 +32,15 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Recogniser:
-    """A scheme with what its evaluation says about its use.
+    """A scheme with the results of its evaluation that its use needs.
 
     Attributes:
-        scheme: makes and compares templates.
-        folder: that it was read from.
-        fingerprint: of the scheme.
-        size: height and width of its images; None where no evaluation says.
-        thresholds: false match rate -> likeness.
-        unknown: why there are no thresholds.
+        scheme: scheme that makes and compares templates.
+        folder: folder that the model was read from.
+        fingerprint: fingerprint of the scheme.
+        size: height and width of its images; None if no evaluation reports them.
+        thresholds: maps a false match rate to a similarity threshold.
+        unknown: reason why there are no thresholds.
     """
 
     scheme: TemplateScheme
@@ -51,10 +51,10 @@ class Recogniser:
     unknown: str = ""
 
     def key_name(self, key: UserKey | None, store: str) -> str:
-        """The key's fingerprint in a store.
+        """Return the key's fingerprint in a store.
 
         Raises:
-            UserError: the scheme needs a key and there is none, or the other way round.
+            UserError: the scheme needs a key but none is given, or a key is given but the scheme has none.
         """
         kind = type(self.scheme).__name__
         if self.scheme.keyed and key is None:
@@ -64,21 +64,21 @@ class Recogniser:
         return NO_KEY if key is None else key.fingerprint(store)
 
     def templates(self, images: np.ndarray, key: UserKey | None) -> tuple[Packing, np.ndarray]:
-        """Templates of images, shape (n, 1, h, w), as they are stored; and how they are packed."""
+        """Make templates of images, shape (n, 1, h, w); return their storage format and the stored rows."""
         number = np.uint64(0) if key is None else key.number()
         made = self.scheme.enroll(images, np.full(len(images), number, np.uint64))
         packing = Packing.of(self.scheme, made)
         return packing, packing.packed(made)
 
     def threshold(self, given: float | None, fmr: float) -> Threshold:
-        """The likeness from which on to accept.
+        """Return the similarity from which to accept.
 
         Args:
-            given: by the user, or None.
-            fmr: the false match rate to look up.
+            given: threshold set by the user; None looks it up.
+            fmr: false match rate whose threshold to look up.
 
         Raises:
-            UserError: none was given, and none is known.
+            UserError: no threshold is given, and none is known.
         """
         if given is not None:
             return Threshold(given, "given")
@@ -91,10 +91,10 @@ class Recogniser:
 
 
 def load(folder: Path) -> Recogniser:
-    """Read the model in a folder, and its evaluation in the folder `evaluate` beside.
+    """Read the model in a folder, and its evaluation in the neighbouring folder `evaluate`.
 
     Raises:
-        UserError: there is no model that makes templates.
+        UserError: the folder holds no model that makes templates.
     """
     scheme = load_subject(folder)
     if not isinstance(scheme, TemplateScheme):
@@ -119,6 +119,6 @@ def load(folder: Path) -> Recogniser:
 
 
 def _rows(found: dict[str, Any]) -> dict[str, Any]:
-    """The evaluation's table as names and values."""
+    """Return the evaluation's table as a mapping from names to values."""
     rows = next(table["rows"] for table in found["tables"] if table["title"] == TABLE)
     return {row[0]: row[1] for row in rows}

@@ -1,4 +1,4 @@
-"""Comparing images with a store's templates: is it this person, and who is it?"""
+"""Verification and identification of images against a store's templates."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from veilbench.families.templates.store.template_store import TemplateStore
 
 @dataclass(frozen=True)
 class Presented:
-    """What is compared, and how.
+    """Inputs of a comparison.
 
     Attributes:
-        model: the folder of a trained model.
-        store: the file.
-        key: the user's key, for schemes that have one.
-        resize: scale images of other sizes.
-        threshold: the likeness from which on to accept, or None.
-        fmr: the false match rate at which to look it up then.
+        model: folder of a trained model.
+        store: store file.
+        key: file of the user's key, for schemes that have keys.
+        resize: whether to scale images of other sizes.
+        threshold: similarity from which to accept; None looks it up at `fmr`.
+        fmr: false match rate at which to look up the threshold.
     """
 
     model: Path
@@ -39,13 +39,13 @@ class Presented:
 
 
 class Opened:
-    """The same, read and checked.
+    """The inputs of a comparison, read and checked.
 
     Args:
-        what: to be read.
+        what: inputs to read.
 
     Raises:
-        UserError: a file cannot be used, they do not belong together, or no threshold is known.
+        UserError: a file cannot be used, the files do not belong together, or no threshold is known.
     """
 
     def __init__(self, what: Presented) -> None:
@@ -56,15 +56,15 @@ class Opened:
         self.threshold = self.recogniser.threshold(what.threshold, what.fmr)
 
     def probes(self, images: Sequence[Path]) -> np.ndarray:
-        """Templates of image files, as they are stored."""
+        """Return templates of image files, in storage format."""
         return self.recogniser.templates(image_files.read(images, self.store.size, self.what.resize), self.secret)[1]
 
 
 def verify(what: Presented, person: str, image: Path) -> Answer:
-    """Compare an image with a person's templates; the best of them counts.
+    """Compare an image with a person's templates; the best match counts.
 
     Raises:
-        UserError: something cannot be used as it is, or nobody of that name is enrolled.
+        UserError: an input cannot be used, or the person is not enrolled.
     """
     opened, person = Opened(what), named(person)
     chosen = _comparable(opened.store, person, opened.key)
@@ -78,12 +78,12 @@ def verify(what: Presented, person: str, image: Path) -> Answer:
 
 
 def _comparable(store: TemplateStore, person: str, key: str) -> np.ndarray:
-    """Which templates of a person a probe under this key is compared with; at least one."""
+    """Return which templates of a person can be compared with a probe under this key; at least one."""
     if (person, key) in store.revoked:
         raise UserError(f"{person} was revoked" + (" under this key" if key else ""))
     own = store.of(person)
     if not own.any():
-        raise UserError(f"nobody is enrolled as {person}: the store has {len(store.people)} other people")
+        raise UserError(f"{person} is not enrolled: the store has {len(store.people)} other people")
     if not (own & store.made_under(key)).any():
         raise UserError(f"{person} is enrolled under another key than this one")
     return np.asarray(own & store.made_under(key))
@@ -93,12 +93,12 @@ def identify(what: Presented, images: Sequence[Path], top: int = 1) -> Answer:
     """Find the most similar people for each image, by the best template of each.
 
     Raises:
-        UserError: something cannot be used as it is, or nobody is enrolled.
+        UserError: an input cannot be used, or the store is empty.
     """
     opened = Opened(what)
     store, threshold = opened.store, opened.threshold
     if not len(store):
-        raise UserError(f"{what.store} is empty: nobody is enrolled")
+        raise UserError(f"{what.store} is empty: no one is enrolled")
     under = store.made_under(opened.key)
     if not under.any():
         raise UserError(f"{what.store} has no template under this key, but {len(store)} under others")
@@ -115,9 +115,9 @@ def identify(what: Presented, images: Sequence[Path], top: int = 1) -> Answer:
 def candidates(
     scheme: TemplateScheme, store: TemplateStore, rows: np.ndarray, probes: np.ndarray, top: int
 ) -> Iterator[list[tuple[str, float]]]:
-    """The best people for each probe, with the likeness of the best template of each.
+    """Yield the best people for each probe, each with the similarity of their best template.
 
-    The best (top - 1) m + 1 templates hold the best `top` people where nobody has more than m templates.
+    The best (top - 1) m + 1 templates include the best `top` people if no one has more than m templates.
     """
     owners = store.owners[rows]
     most = int(np.bincount(owners).max())
@@ -134,7 +134,7 @@ def _notes(threshold: Threshold, searched: int, stored: int) -> list[str]:
     if threshold.fmr is not None and searched > 1:
         chance = -np.expm1(searched * np.log1p(-threshold.fmr))
         notes.append(
-            f"a stranger matches somebody among {searched:,} templates with a chance of {chance:.1%}, if false matches "
+            f"a stranger matches one of the {searched:,} templates with probability {chance:.1%}, if false matches "
             "were independent"
         )
     if searched < stored:

@@ -1,4 +1,4 @@
-"""Changing a file that others read: one writer at a time, and the old file until the new one is whole."""
+"""Atomic replacement of a file that others read."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Write beside the file and put the new one in its place; under its lock, so that one name beside is enough.
+    """Write to a temporary file next to the target, then rename it; the caller holds the target's lock.
 
-    A kill or a power cut leaves the old file or the new one, and at most a `.<name>.part` that the next change takes.
+    A crash leaves either the old or the new file, and at most a `.<name>.part` that the next change overwrites.
     """
     beside = path.with_name(f".{path.name}.part")
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o600

@@ -1,12 +1,12 @@
-"""A template store on disk: one safetensors file, read without unpickling anything, and refused if it is not whole.
+"""A template store on disk: one safetensors file, read without unpickling, and rejected if it is incomplete.
 
-safetensors, because templates are arrays: a million of 64 bytes are read in one piece and searched as they are, any
-tool can open them, and nothing in the file is ever run. The file's metadata has
+The format is safetensors because templates are arrays: a million of 64 bytes each are read at once and searched as
+they are, any tool can open them, and nothing in the file is executed. The file's metadata has
 
     format    "veilbench templates"
     version   "1"
     about     JSON: name, model, scheme, size, packing, people, keys, revoked (see `TemplateStore`)
-    digest    BLAKE2b of `about` and the arrays, against damage; whoever can change the file can change it too
+    digest    BLAKE2b of `about` and the arrays: detects damage, but not manipulation
 
 and its arrays are `templates`, `owners` and `under`.
 """
@@ -33,7 +33,7 @@ ARRAYS = ("templates", "owners", "under")
 
 @dataclass(frozen=True)
 class About:
-    """What a store says beside its arrays; see `TemplateStore`."""
+    """Metadata of a store, with the meaning of the attributes of `TemplateStore`."""
 
     name: str
     model: str
@@ -49,7 +49,7 @@ _ABOUT = TypeAdapter(About)
 
 
 def write(store: TemplateStore, path: Path) -> None:
-    """Put a store in the file's place, whole or not at all; call it under the file's lock."""
+    """Replace the store file atomically; the caller holds the file's lock."""
     plain = {name: getattr(store, name) for name in About.__annotations__}
     plain |= {"packing": asdict(store.packing), "revoked": sorted(store.revoked)}
     about = json.dumps(plain, ensure_ascii=False)
@@ -62,7 +62,7 @@ def read(path: Path) -> TemplateStore:
     """Read a store.
 
     Raises:
-        UserError: the file is absent, no store, of another version, or damaged.
+        UserError: the file does not exist, is not a store, has another version, or is damaged.
     """
     try:
         raw = path.read_bytes()
@@ -85,7 +85,7 @@ def read(path: Path) -> TemplateStore:
 
 
 def _metadata(raw: bytes, path: Path) -> dict[str, str]:
-    """What safetensors keeps as words: after eight bytes of length, JSON."""
+    """Return the metadata of a safetensors file: JSON after eight bytes of length."""
     length = int.from_bytes(raw[:8], "little")
     try:
         words = json.loads(raw[8 : 8 + length])["__metadata__"]
@@ -106,7 +106,7 @@ def _digest(about: str, arrays: dict[str, np.ndarray]) -> str:
 
 
 def _checked(store: TemplateStore) -> TemplateStore:
-    """Refuse arrays that do not fit each other, whoever wrote them."""
+    """Reject arrays that do not fit together."""
     n, packing = len(store.templates), store.packing
     if store.templates.shape != (n, packing.columns) or store.templates.dtype != np.dtype(packing.dtype):
         raise ValueError(f"templates are {store.templates.dtype} of shape {store.templates.shape}")

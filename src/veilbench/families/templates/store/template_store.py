@@ -1,4 +1,4 @@
-"""Enrolled templates, and nothing else about anybody but the names that they were enrolled under."""
+"""Enrolled templates, and nothing else about people except the names they were enrolled under."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import numpy as np
 from veilbench.bench.errors import UserError
 from veilbench.families.templates.store.packing import Packing
 
-NO_KEY = ""  # stands for the key's fingerprint where the scheme has none
+NO_KEY = ""  # replaces the key's fingerprint for schemes without keys
 
 
 @dataclass(frozen=True)
 class TemplateStore:
-    """Templates of one model. Every change makes a new one.
+    """Templates of one model. The store is immutable: every change returns a new one.
 
     Attributes:
-        name: random; fingerprints of keys are made for it.
+        name: random name, from which fingerprints of keys are derived.
         model: fingerprint of the model that made the templates.
-        scheme: the model's class, for people to read.
-        size: height and width of the images.
-        packing: of the templates.
-        people: names, each once.
+        scheme: name of the model's class, for messages.
+        size: height and width of the images, in pixels.
+        packing: storage format of the templates.
+        people: names of the people, each once.
         keys: fingerprints of keys, each once.
-        templates: shape (n, columns).
-        owners: shape (n,), int32: places in `people`.
-        under: shape (n,), int32: places in `keys`.
-        revoked: pairs of a name and a key's fingerprint, under which that person is not enrolled again.
+        templates: stored templates, shape (n, columns).
+        owners: index in `people` of each template, shape (n,), int32.
+        under: index in `keys` of each template, shape (n,), int32.
+        revoked: pairs of a name and a key's fingerprint, under which that person cannot be enrolled again.
     """
 
     name: str
@@ -45,24 +45,24 @@ class TemplateStore:
 
     @classmethod
     def empty(cls, model: str, scheme: str, size: tuple[int, int], packing: Packing, name: str) -> TemplateStore:
-        """A store without templates."""
-        nobody = np.empty(0, np.int32)
+        """Create a store without templates."""
+        indices = np.empty(0, np.int32)
         rows = np.empty((0, packing.columns), packing.dtype)
-        return cls(name, model, scheme, size, packing, (), (), rows, nobody, nobody)
+        return cls(name, model, scheme, size, packing, (), (), rows, indices, indices)
 
     def __len__(self) -> int:
         return len(self.templates)
 
     def of(self, person: str) -> np.ndarray:
-        """Which templates are a person's; shape (n,), bool."""
+        """Return which templates belong to a person; shape (n,), bool."""
         return np.asarray(self.owners == self.people.index(person) if person in self.people else self.owners < 0)
 
     def made_under(self, key: str) -> np.ndarray:
-        """Which templates were made under a key; shape (n,), bool."""
+        """Return which templates were made under a key; shape (n,), bool."""
         return np.asarray(self.under == self.keys.index(key) if key in self.keys else self.under < 0)
 
     def with_template(self, person: str, key: str, template: np.ndarray) -> TemplateStore:
-        """The same with one template more, shape (columns,)."""
+        """Return the store with one more template, shape (columns,)."""
         people = self.people if person in self.people else (*self.people, person)
         keys = self.keys if key in self.keys else (*self.keys, key)
         return replace(
@@ -75,12 +75,11 @@ class TemplateStore:
         )
 
     def without(self, person: str, remembered: bool) -> TemplateStore:
-        """The same without a person's templates.
+        """Return the store without a person's templates.
 
         Args:
-            person: enrolled.
-            remembered: the keys that they were made under are revoked for this person; otherwise nothing of the person
-                is left.
+            person: name of an enrolled person.
+            remembered: whether to revoke their keys for this person; otherwise nothing of the person is left.
         """
         gone = self.of(person)
         pairs = {(person, self.keys[place]) for place in np.unique(self.under[gone])}
@@ -92,10 +91,10 @@ class TemplateStore:
         return replace(self, people=people, keys=keys, templates=rows, owners=owners, under=under, revoked=revoked)
 
     def must_be_of(self, model: str, where: str) -> None:
-        """Refuse a model that did not make the templates.
+        """Reject a model that did not make the templates.
 
         Raises:
-            UserError: it did not.
+            UserError: the fingerprints differ.
         """
         if self.model != model:
             raise UserError(
@@ -105,11 +104,11 @@ class TemplateStore:
 
 
 def fresh_name() -> str:
-    """A store's name."""
+    """Draw a random name for a store."""
     return secrets.token_hex(16)
 
 
 def _in_use(names: tuple[str, ...], places: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
-    """The names that places point to, and those places anew."""
+    """Return the names that are in use, and the indices renumbered to match."""
     used, where = np.unique(places, return_inverse=True)
     return tuple(names[place] for place in used), where.astype(np.int32)

@@ -1,4 +1,4 @@
-"""A user's key as a file: what a template can be replaced by changing, kept apart from the templates."""
+"""A user's key in a file, kept separate from the templates; a new key renews the templates."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ MAGIC, BYTES = "veilbench-key-1", 32
 
 @dataclass(frozen=True)
 class UserKey:
-    """A secret, and what is derived from it with HMAC-SHA-256.
+    """A secret, and values derived from it with HMAC-SHA-256.
 
-    Schemes take keys of 64 bits, so that whoever has a template under this key and an image of the same finger can try
-    2^64 of them; the secret's 256 bits make the fingerprint no shorter way.
+    Schemes take 64-bit keys, so an attacker with a template under this key and an image of the same finger can try all
+    2^64; the 256-bit secret behind the fingerprint gives no shortcut.
 
     Attributes:
         secret: 32 random bytes.
@@ -30,11 +30,11 @@ class UserKey:
     secret: bytes = field(repr=False)
 
     def number(self) -> np.uint64:
-        """What schemes take."""
+        """Return the 64-bit key that schemes take."""
         return np.uint64(int.from_bytes(self._derived("template key")[:8], "big"))
 
     def fingerprint(self, store: str) -> str:
-        """32 hexadecimal digits by which a store knows the key: of no use without it, and different in every store."""
+        """Return 32 hexadecimal digits that identify the key in one store, and differ in every store."""
         return self._derived(f"fingerprint in {store}")[:16].hex()
 
     def _derived(self, purpose: str) -> bytes:
@@ -42,10 +42,10 @@ class UserKey:
 
 
 def create(path: Path) -> None:
-    """Write a new key that only its owner may read.
+    """Write a new key to a file that only its owner can read.
 
     Raises:
-        UserError: the file exists, or cannot be written.
+        UserError: the file exists already, or cannot be written.
     """
     secret = secrets.token_bytes(BYTES)
     try:
@@ -60,15 +60,15 @@ def create(path: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        path.unlink()  # this call made it, and half a key would be in the way of a whole one
+        path.unlink()  # remove the incomplete file that this call created
         raise UserError(f"cannot write {path}: {error.strerror}") from error
 
 
 def read(path: Path) -> UserKey:
-    """Read a key.
+    """Read a key from its file.
 
     Raises:
-        UserError: the file is absent, no key, or damaged.
+        UserError: the file does not exist, is not a key, or is damaged.
     """
     try:
         words = path.read_text("ascii").split()
@@ -89,5 +89,5 @@ def read(path: Path) -> UserKey:
 
 
 def check(secret: bytes) -> str:
-    """Tells a damaged key from a whole one; four bytes of the secret's hash say nothing of use about 32 random ones."""
+    """Return a checksum that detects damaged keys; four bytes of a hash reveal nothing useful about 32 random ones."""
     return hashlib.sha256(b"veilbench key check" + secret).hexdigest()[:8]

@@ -1,1 +1,1 @@
-"""How templates are fitted where the data lies with many."""
+"""Training of templates on data that is distributed among clients."""

@@ -1,4 +1,4 @@
-"""Training of clients who exchange hashmaps through a server: never an image, never a weight."""
+"""Training of clients that exchange hashmaps through a server, but never images or weights."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from veilbench.families.templates.training.hashmap_exchange import HashmapServer
 
 
 class Clients(Training):
-    """Rounds: every client sends its hashmaps, gets everybody else's, and learns from them and its own images.
+    """Trains in rounds: every client sends its hashmaps, and learns from its own images and all others' hashmaps.
 
     Args:
-        rounds: of the exchange.
-        steps: of each client's optimizer in a round.
+        rounds: number of rounds of the exchange.
+        steps: optimizer steps of each client per round.
     """
 
     model_kind = HashmapClients
@@ -35,7 +35,7 @@ class Clients(Training):
     def fit(
         self, module: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path
     ) -> tuple[Subject, Findings]:
-        """Train, on the CPU: the clients' batches are small.
+        """Train on the CPU, because the clients' batches are small.
 
         Raises:
             UserError: a loss became infinite or NaN.

@@ -1,4 +1,4 @@
-"""Federated averaging of an encoder: the training identities are dealt among clients."""
+"""Federated averaging of an encoder, with the training identities split among clients."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from veilbench.training.federated import Federated
 
 @dataclass(frozen=True)
 class DealtIdentities(Identities):
-    """Identities, and the client that each row of a module's training data belongs to.
+    """Identities, together with the client that each training row belongs to.
 
     Attributes:
-        clients: shape (rows,), int64.
+        clients: client of each training row, shape (rows,), int64.
     """
 
     clients: np.ndarray
 
 
 class FederatedIdentities(Training):
-    """Deals identities, and lets `Federated` train. The module's training rows must be numbers of identities.
+    """Splits identities among clients and trains with `Federated`. The module's training rows must be identity numbers.
 
     Args:
-        federated: how the clients' updates come together.
-        clients: how many.
+        federated: federated training that combines the clients' updates.
+        clients: number of clients.
     """
 
     model_kind = Hashmap
@@ -45,7 +45,7 @@ class FederatedIdentities(Training):
     def fit(
         self, module: Hashmap, data: Identities, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path
     ) -> tuple[Subject, Findings]:
-        """See `Federated.fit`.
+        """Split the identities and run `Federated.fit`.
 
         Raises:
             UserError: fewer identities than clients.
@@ -56,10 +56,10 @@ class FederatedIdentities(Training):
             raise UserError(f"clients={self.clients} is more than the {people} training identities")
         clients = np.random.default_rng(deal).permutation(np.arange(people) % self.clients)
         if module.mirrored:
-            clients = np.tile(clients, 2)  # a mirrored print lies where the print lies
+            clients = np.tile(clients, 2)  # a mirrored print belongs to the same client as the print
         dealt = DealtIdentities(**vars(data), clients=clients)
         return self.federated.fit(module, dealt, trainer, training, folder)
 
     def forget(self) -> None:
-        """See `Federated.forget`."""
+        """Delete the federated training's saved progress."""
         self.federated.forget()

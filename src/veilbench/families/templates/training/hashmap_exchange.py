@@ -1,6 +1,6 @@
-"""What passes between the server and clients who learn hashmaps on their own: hashmaps and whose they are.
+"""Messages between a server and clients that train hashmaps separately.
 
-A message is a safetensors file of two arrays, `hashmaps` and `identities`, and nothing else.
+A message is a safetensors file of two arrays, `hashmaps` and `identities`, and contains nothing else.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ PARTS = {"hashmaps", "identities"}
 
 
 def packed(hashmaps: np.ndarray, identities: np.ndarray) -> bytes:
-    """A message.
+    """Encode a message.
 
     Args:
-        hashmaps: shape (n, code), float32.
-        identities: shape (n,), int64.
+        hashmaps: codes of a client's images, shape (n, code), float32.
+        identities: identity of each hashmap, shape (n,), int64.
 
     Raises:
-        UserError: they are not such arrays, or not finite.
+        UserError: the arrays have another shape or type, or are not finite.
     """
     if hashmaps.ndim != 2 or hashmaps.dtype != np.float32 or identities.shape != (len(hashmaps),):
         raise UserError(f"hashmaps of shape {hashmaps.shape} and identities of {identities.shape} cannot be sent")
@@ -32,10 +32,10 @@ def packed(hashmaps: np.ndarray, identities: np.ndarray) -> bytes:
 
 
 def unpacked(message: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """The inverse of `packed`.
+    """Decode a message of `packed` into hashmaps and identities.
 
     Raises:
-        UserError: it is no such message.
+        UserError: the bytes are not such a message.
     """
     try:
         parts = load(message)
@@ -48,16 +48,16 @@ def unpacked(message: bytes) -> tuple[np.ndarray, np.ndarray]:
 
 
 class HashmapServer:
-    """Keeps each client's latest hashmaps, and hands them to the others."""
+    """Keeps each client's latest hashmaps, and sends them to the other clients."""
 
     def __init__(self) -> None:
         self.latest: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def receive(self, client: int, message: bytes) -> None:
-        """A client's hashmaps, which replace its former ones.
+        """Receive a client's hashmaps, which replace its previous ones.
 
         Raises:
-            UserError: it is no message of hashmaps, or they are longer or shorter than others'.
+            UserError: the message is invalid, or its hashmaps have another length than the other clients'.
         """
         hashmaps, identities = unpacked(message)
         for other, (theirs, _) in self.latest.items():
@@ -66,12 +66,12 @@ class HashmapServer:
         self.latest[client] = hashmaps, identities
 
     def for_client(self, client: int) -> bytes:
-        """A message with everybody else's hashmaps.
+        """Return a message with the hashmaps of all other clients.
 
         Raises:
-            UserError: there are none.
+            UserError: no other client has sent any.
         """
         others = [self.latest[other] for other in sorted(self.latest) if other != client]
         if not others:
-            raise UserError(f"no client but {client} has sent hashmaps: there is nobody to keep away from")
+            raise UserError(f"no client but {client} has sent hashmaps: there are no strangers to learn from")
         return packed(np.concatenate([h for h, _ in others]), np.concatenate([who for _, who in others]))

@@ -289,7 +289,7 @@ def test_folders_without_images_are_refused(tmp_path: Path, refusal: Refusal) ->
     assert "holds no images; .png, .jpg" in refusal(ImageFolder(str(tmp_path)))
     written(tmp_path / "a" / "one.png")
     written(tmp_path / "two.png")
-    assert "holds images such as two.png beside folders of images" in refusal(ImageFolder(str(tmp_path)))
+    assert "holds both images such as two.png and folders of images" in refusal(ImageFolder(str(tmp_path)))
 
 
 def test_real_photographs_are_read(shared: Path, reading: Reading) -> None:

@@ -1,4 +1,4 @@
-"""What somebody else buys with a card: four kinds of fraud."""
+"""Fraudulent card payments of four kinds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _places(names: str, n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _burst(low: int, high: int, hours: float, rng: np.random.Generator) -> np.ndarray:
-    """Times of `low` to `high` payments within some hours of a moment drawn uniformly."""
+    """Draw times of `low` to `high` payments within some hours of a uniformly drawn moment."""
     n = int(rng.integers(low, high + 1))
     return rng.uniform(0, 24 * DAYS - hours) + np.sort(rng.uniform(0, hours, n))
 
@@ -57,10 +57,10 @@ KINDS: dict[str, Draw] = {"stolen": _stolen, "tested": _tested, "cloned": _clone
 
 
 def frauds(holders: Holders, n: int, rng: np.random.Generator) -> tuple[Payments, dict[str, int]]:
-    """So many fraudulent payments, the kinds in turn, and how many there are of each kind."""
+    """Draw `n` fraudulent payments, balanced over the kinds, and return the number of each kind."""
     drawn, counts = [], dict.fromkeys(KINDS, 0)
     while missing := n - sum(counts.values()):
-        kind = min(counts, key=lambda name: counts[name])  # the one with the fewest payments so far
+        kind = min(counts, key=lambda name: counts[name])  # the kind with the fewest payments so far
         series = KINDS[kind](holders, int(rng.integers(holders.n)), rng)
         kept = min(missing, len(series.time))
         drawn.append(Payments(**{name: array[:kept] for name, array in vars(series).items()}))

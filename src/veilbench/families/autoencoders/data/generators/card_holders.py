@@ -1,4 +1,4 @@
-"""Card holders, their habits, and what they buy."""
+"""Card holders, their habits, and their payments."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 
 DAYS = 30
 CATEGORIES = ("grocery", "fuel", "restaurant", "clothing", "electronics", "travel", "cash", "subscription")
-SHARES = np.array([0.34, 0.12, 0.18, 0.09, 0.05, 0.04, 0.08, 0.10])  # of a mean holder's payments
-PRICE = np.array([0.0, 0.3, -0.2, 0.3, 1.0, 1.3, 0.6, -0.8])  # log of a category's amounts against the holder's mean
-ONLINE = np.array([0.05, 0.0, 0.05, 0.4, 0.5, 0.7, 0.0, 1.0])  # the share of a category that is bought on line
+SHARES = np.array([0.34, 0.12, 0.18, 0.09, 0.05, 0.04, 0.08, 0.10])  # mean shares of the categories
+PRICE = np.array([0.0, 0.3, -0.2, 0.3, 1.0, 1.3, 0.6, -0.8])  # log amount relative to the holder's mean
+ONLINE = np.array([0.05, 0.0, 0.05, 0.4, 0.5, 0.7, 0.0, 1.0])  # share of a category that is bought online
 
 
 @dataclass(frozen=True)
@@ -18,14 +18,14 @@ class Payments:
     """Payments, each array of shape (n,).
 
     Attributes:
-        holder: number of the holder.
+        holder: index of the holder.
         time: hours since the first day's midnight.
         amount: natural logarithm of the amount.
-        category: place in `CATEGORIES`.
-        distance: kilometres from home; 0 where bought on line.
+        category: index in `CATEGORIES`.
+        distance: kilometres from home; 0 for online payments.
         foreign: whether the merchant is abroad.
-        online: whether it was bought on line.
-        fraud: whether somebody else paid.
+        online: whether the payment was made online.
+        fraud: whether the payment was fraudulent.
     """
 
     holder: np.ndarray
@@ -39,14 +39,14 @@ class Payments:
 
 
 def joined(parts: list[Payments]) -> Payments:
-    """All payments, by holder and then by time."""
+    """Concatenate payments, sorted by holder and then by time."""
     arrays = {f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Payments)}
     order = np.lexsort((arrays["time"], arrays["holder"]))
     return Payments(**{name: array[order] for name, array in arrays.items()})
 
 
 class Holders:
-    """People with a card: `n` of them, drawn by `rng`. The model is stated in `CardTransactions`."""
+    """`n` card holders with habits drawn by `rng`. `CardTransactions` describes the model."""
 
     def __init__(self, n: int, rng: np.random.Generator) -> None:
         self.n = n
@@ -61,12 +61,12 @@ class Holders:
         self.abroad = rng.random(n) < 0.5
 
     def usual_time(self, holder: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """A time on a day drawn uniformly, at an hour of the holder's habit."""
+        """Draw a time on a uniformly drawn day, at an hour of the holder's habit."""
         hour = rng.normal(self.hour[holder], self.hour_spread[holder]) % 24
         return np.asarray(24 * rng.integers(0, DAYS, len(holder)) + hour)
 
     def payments(self, n: int, rng: np.random.Generator) -> Payments:
-        """Genuine payments."""
+        """Draw `n` genuine payments."""
         holder = rng.choice(self.n, n, p=self.activity / self.activity.sum())
         time = self.usual_time(holder, rng)
         category = np.minimum((rng.random((n, 1)) > self.tastes[holder]).sum(1), len(CATEGORIES) - 1)

@@ -1,4 +1,4 @@
-"""Payments with cards, a few of them by somebody else."""
+"""Card payments, a few of them fraudulent."""
 
 from __future__ import annotations
 
@@ -16,27 +16,28 @@ from veilbench.families.autoencoders.data.raw import Raw
 class CardTransactions:
     """A month of payments as a bank sees them; labels "normal" and "fraud".
 
-    The model of a holder: a mean logarithm of amounts, normal(3.2, 0.5), and a spread of 0.4 to 0.8 about it, shifted
-    by the category's price; a favourite hour, about 14, and a spread of 2 to 4 hours; a taste for eight categories of
-    merchants, Dirichlet about the country's; a usual distance from home, log-normal; an activity, gamma. One in seven
-    travels for 2 to 7 days: far from home, half of them abroad. There is a holder for each 50 payments.
+    Each holder has a mean log amount, normal(3.2, 0.5), and a spread of 0.4 to 0.8 around it, shifted by the category's
+    price; a favourite hour, around 14, with a spread of 2 to 4 hours; preferences for eight categories of merchants,
+    Dirichlet around the country's; a usual distance from home, log-normal; and an activity, gamma. One in seven travels
+    for 2 to 7 days: far from home, half of them abroad. There is one holder for every 50 payments.
 
-    The frauds, about equal in number of payments, at holders drawn uniformly:
+    The kinds of fraud have about equal numbers of payments, at uniformly drawn holders:
 
     - stolen: 3 to 8 payments within 3 hours, not far from home, higher amounts, electronics, cash and fuel;
-    - tested: 3 to 7 on line within an hour, of small amounts, the last one of a large one;
+    - tested: 3 to 7 online within an hour, with small amounts except for a large last one;
     - cloned: 1 to 3 within 12 hours at any time of the day, far away and abroad, cash and travel;
-    - taken over: a single one on line, at the holder's own hours, somewhat higher: hardly to be told from normal.
+    - taken over: a single one online, at the holder's own hours, somewhat higher: hard to distinguish from normal.
 
-    The columns: `amount` (natural logarithm), `amount_over_habit` (less the holder's mean), `hour_sin`, `hour_cos`,
-    `hour_off_habit` (hours from the favourite one, 0 to 12), `distance` (log(1 + km from home), 0 on line), `foreign`,
-    `online`, `since_last` (log(1 + hours since the card's last payment), a month for its first), `last_day` (its
-    payments in the 24 hours before), and `category=...`, 0 or 1 each. The habits are the model's own, as a bank with a
-    long history knows them. It is a sketch: no seasons, no merchants' names, no habits that change.
+    The columns: `amount` (natural logarithm), `amount_over_habit` (minus the holder's mean), `hour_sin`, `hour_cos`,
+    `hour_off_habit` (hours from the favourite one, 0 to 12), `distance` (log(1 + km from home), 0 online), `foreign`,
+    `online`, `since_last` (log(1 + hours since the card's last payment), a month for the first one), `last_day` (the
+    card's payments in the preceding 24 hours), and `category=...`, 0 or 1 each. The habits are the model's parameters,
+    as
+    a bank with a long history would know them. It is a sketch: no seasons, no merchants' names, no habits that change.
 
     Args:
-        rows: payments.
-        fraud_share: the share of frauds; at least one.
+        rows: number of payments.
+        fraud_share: share of fraudulent payments, in (0, 0.5); at least one payment is fraudulent.
     """
 
     def __init__(
@@ -60,11 +61,11 @@ class CardTransactions:
 
 
 def columns(holders: Holders, payments: Payments) -> dict[str, np.ndarray]:
-    """What the bank sees of payments that are in the order of holders and time."""
+    """Compute the columns that the bank sees, from payments sorted by holder and time."""
     hour, habit = payments.time % 24, holders.hour[payments.holder]
     off = np.abs(hour - habit)
     month = 24.0 * DAYS
-    clock = payments.holder * 10 * month + payments.time  # rises, and leaps over more than a month between holders
+    clock = payments.holder * 10 * month + payments.time  # ascending, with gaps of more than a month between holders
     since = np.minimum(np.diff(clock, prepend=-10 * month), month)
     counted = np.arange(len(clock)) - np.searchsorted(clock, clock - 24)
     table = {

@@ -1,4 +1,4 @@
-"""Signals of a vibration sensor on a turning machine, sound and with faults of known physics."""
+"""Vibration signals of a rotating machine, healthy and with faults of known physics."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from veilbench.families.autoencoders.data.raw import Raw
 
 Fault = Literal["imbalance", "misalignment", "looseness", "bearing_outer", "bearing_inner", "dropout"]
 SAMPLES_PER_TURN = 64
-HARMONICS = (1.0, 0.5, 0.25, 0.12)  # mean amplitudes of a sound machine at 1 to 4 times the shaft's speed
+HARMONICS = (1.0, 0.5, 0.25, 0.12)  # mean amplitudes of a healthy machine at 1 to 4 times the shaft's speed
 # Impacts per turn of a bearing with 9 balls and a ratio of ball to pitch diameter of 0.25 (Randall and Antoni 2011).
 OUTER, INNER = 9 / 2 * (1 - 0.25), 9 / 2 * (1 + 0.25)
 RESONANCE, DECAY, RING = 0.31, 3.0, 0.8  # of the housing: cycles per sample; samples until a ring is 1/e; amplitude
@@ -22,36 +22,38 @@ RESONANCE, DECAY, RING = 0.31, 3.0, 0.8  # of the housing: cycles per sample; sa
 
 @dataclass(frozen=True)
 class Turning:
-    """Shafts in motion: angles in radians, shape (n, length), and turns per sample, shape (n, 1)."""
+    """Rotating shafts: angles in radians, shape (n, length), and turns per sample, shape (n, 1)."""
 
     angle: np.ndarray
     speed: np.ndarray
 
 
 class FaultSignals:
-    """Windows of vibration, (rows, length), 64 samples to a turn of the shaft at its nominal speed.
+    """Vibration windows, shape (rows, length), with 64 samples per turn of the shaft at its nominal speed.
 
-    A sound machine: the sum over k = 1 to 4 of A_k cos(k a(t) + p_k), and white noise. The angle a(t) has a speed that
+    A healthy machine: the sum over k = 1 to 4 of A_k cos(k a(t) + p_k), and white noise. The angle a(t) has a speed
+    that
     is drawn within 5 % of the nominal one and drifts by up to 2 % within the window; the phases p_k are uniform; the
     amplitudes A_k are log-normal about 1, 0.5, 0.25 and 0.12. A fault of severity s, uniform in 0.5 to 1.5, adds:
 
     - imbalance: s (speed / nominal)^2 cos(a + p): the centrifugal force, once per turn, square in the speed;
     - misalignment: 0.9 s cos(2a + p) + 0.3 s cos(3a + p'): two and three times per turn;
     - looseness: half orders 0.5, 1.5 and 2.5 of 0.5 s, 0.35 s and 0.25 s, and orders 5 to 8 of 0.15 s each;
-    - bearing_outer: 0.8 s times rings of the housing, decaying, 3.375 per turn with 1 % of slip;
-    - bearing_inner: the same, 5.625 per turn, times (1 + cos(a + p)) / 2, since the damage passes the load;
-    - dropout: nothing; the sensor repeats its last value for 15 to 50 % of the window.
+    - bearing_outer: 0.8 s times decaying oscillations of the housing, 3.375 per turn with 1 % of slip;
+    - bearing_inner: the same, 5.625 per turn, times (1 + cos(a + p)) / 2, because the damage passes through the load;
+    - dropout: no vibration is added, but the sensor repeats its last value for 15 to 50 % of the window.
 
-    The classes overlap. Imbalance and misalignment lie in the space that sound machines span and differ by amplitude
-    alone: what reconstructs sound signals well reconstructs these, too. The other faults leave that space, small ones
-    hardly. Real machines have more: gears, changing load, several shafts, coloured noise. Labels: "normal", then
+    The classes overlap. Imbalance and misalignment lie in the space that healthy machines span and differ only by
+    amplitude: a model that reconstructs healthy signals well reconstructs these too. The other faults leave that space,
+    small ones only slightly. Real machines have more: gears, changing load, several shafts, coloured noise. Labels:
+    "normal", then
     `faults`.
 
     Args:
-        rows: how many windows.
-        length: samples in a window; two turns or more.
-        faults: which faults, in equal numbers.
-        fault_share: the share of rows with a fault.
+        rows: number of windows.
+        length: samples per window; at least two turns.
+        faults: kinds of faults, in equal numbers.
+        fault_share: share of rows with a fault, in (0, 1).
         noise: standard deviation of the white noise.
     """
 
@@ -74,7 +76,7 @@ class FaultSignals:
         self.fault_share, self.noise = fault_share, noise
 
     def read(self, rng: np.random.Generator) -> Raw:
-        """Draw the windows, sound ones first."""
+        """Generate the windows, healthy ones first."""
         faulty = round(self.rows * self.fault_share)
         y = np.concatenate([np.zeros(self.rows - faulty, np.int64), 1 + np.arange(faulty) % len(self.faults)])
         shaft = turning(self.rows, self.length, rng)
@@ -86,7 +88,7 @@ class FaultSignals:
 
 
 def turning(rows: int, length: int, rng: np.random.Generator) -> Turning:
-    """Shafts with a speed within 5 % of the nominal one, which drifts by up to 2 % within the window."""
+    """Draw shafts with a speed within 5 % of the nominal one, which drifts by up to 2 % within the window."""
     speed = (1 + rng.uniform(-0.05, 0.05, (rows, 1))) / SAMPLES_PER_TURN
     drift, start = rng.uniform(-0.02, 0.02, (rows, 1)), rng.uniform(0, 1, (rows, 1))
     time = np.arange(length)
@@ -94,19 +96,19 @@ def turning(rows: int, length: int, rng: np.random.Generator) -> Turning:
 
 
 def wave(shaft: Turning, order: float, amplitude: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A vibration of a number of cycles per turn, its phase uniform; amplitude of shape (n, 1)."""
+    """Draw a vibration of `order` cycles per turn with uniform phase; `amplitude` has shape (n, 1)."""
     return np.asarray(amplitude * np.cos(order * shaft.angle + rng.uniform(0, 2 * np.pi, amplitude.shape)))
 
 
 def sound(shaft: Turning, rng: np.random.Generator) -> np.ndarray:
-    """What a machine without a fault shows."""
+    """Generate the vibration of a healthy machine, without noise."""
     spread = rng.lognormal(0, 0.25, (len(HARMONICS), len(shaft.speed), 1))
     waves = [wave(shaft, k, a * one, rng) for k, (a, one) in enumerate(zip(HARMONICS, spread, strict=True), 1)]
     return np.asarray(sum(waves))
 
 
 def rings(shaft: Turning, per_turn: float, rng: np.random.Generator) -> np.ndarray:
-    """The housing's ring after each impact; an impact ends the ring of the one before."""
+    """Generate the housing's oscillation after each impact; an impact ends the previous oscillation."""
     rows = shaft.speed.shape
     order = per_turn * (1 + 0.01 * rng.standard_normal(rows))
     since = (order * shaft.angle / (2 * np.pi) + rng.uniform(0, 1, rows)) % 1 / (order * shaft.speed)  # in samples

@@ -1,4 +1,4 @@
-"""Which films people like, from tastes that are known."""
+"""Films that people like, generated from known tastes."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ GENRES = (
 
 
 class Ratings:
-    """People, (people, films), with 1 for each film that a person liked and 0 for the others.
+    """Likes, shape (people, films), with 1 for each film that a person liked and 0 for the others.
 
-    The model: person p has weights w over the tastes, `focus` for one main taste, drawn uniformly, and the rest dealt
-    to all tastes by a flat Dirichlet law. Film f belongs to one taste g and has an appeal c, uniform in 0.5 to 1. The
-    person likes it with probability b + (1 - b) w_g c, independently of all else, where b is `background`. The classes
-    are the main tastes: what a code is good for is to tell them, what it may betray is the single films.
+    The model: person p has weights w over the tastes, with `focus` for one main taste, drawn uniformly, and the rest
+    divided among all tastes by a flat Dirichlet distribution. Film f belongs to one taste g and has an appeal c,
+    uniform
+    in 0.5 to 1. The person likes it with probability b + (1 - b) w_g c, independently of everything else, where b is
+    `background`. The classes are the main tastes: a useful code reveals these, and a leaky one reveals single films.
 
     Args:
-        people: how many rows.
-        films: how many columns, dealt to the tastes in turn: space_00, crime_00, ..., space_01, ...
-        tastes: how many of space, crime, romance, western, horror, comedy, war, music, nature, sport, history, magic.
-        focus: the weight of the main taste before the rest is dealt.
-        background: the probability of liking a film of no taste at all.
+        people: number of rows.
+        films: number of columns, assigned to the tastes in turn: space_00, crime_00, ..., space_01, ...
+        tastes: number of tastes, from space, crime, romance, western, horror, comedy, war, music, nature, sport,
+            history, magic.
+        focus: weight of the main taste before the rest is divided.
+        background: probability of liking a film regardless of taste.
     """
 
     def __init__(
@@ -48,9 +50,9 @@ class Ratings:
         self.people, self.films, self.tastes, self.focus, self.background = people, films, tastes, focus, background
 
     def read(self, rng: np.random.Generator) -> Raw:
-        """Draw the people and what they like."""
+        """Generate the people and their likes."""
         taste = np.arange(self.films) % self.tastes
-        main = rng.permutation(np.arange(self.people) % self.tastes)  # each taste has its people, however few they are
+        main = rng.permutation(np.arange(self.people) % self.tastes)  # every taste has people, even if there are few
         weights = (1 - self.focus) * rng.dirichlet(np.ones(self.tastes), self.people)
         weights[np.arange(self.people), main] += self.focus
         appeal = rng.uniform(0.5, 1, self.films)

@@ -1,1 +1,1 @@
-"""Sources of rows that read files or bundled data sets: each has `read(rng)`, which returns a `Raw`."""
+"""Loaders of files and bundled data sets of rows: each has `read(rng)`, which returns a `Raw`."""

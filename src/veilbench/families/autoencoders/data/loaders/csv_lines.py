@@ -1,4 +1,4 @@
-"""The lines of a table in a text file, as Python's csv reads them: what pandas would accept without a word."""
+"""Lines of a text table as Python's csv reads them, to reject what pandas would accept silently."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from veilbench.bench.errors import UserError
 
 
 def opened(path: Path) -> IO[str]:
-    """A text file in UTF-8, plain or gzipped, its mark left out and its line breaks as they are."""
+    """Open a text file in UTF-8, plain or gzipped, without byte-order mark and with line breaks unchanged."""
     if path.name.lower().endswith(".gz"):
         return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
     return path.open(encoding="utf-8-sig", newline="")
 
 
 def header_of(path: Path, separator: str) -> list[str]:
-    """The cells of the first line."""
+    """Return the cells of the first line."""
     with opened(path) as file:
         return next(csv.reader(file, delimiter=separator), [])
 
 
 def refuse_ragged(path: Path, separator: str) -> None:
-    """Refuse what pandas would read without a word: short lines, columns without a name of their own, no header.
+    """Reject what pandas would accept silently: ragged lines, unnamed or duplicate columns, a missing header.
 
     Raises:
-        UserError: the line says which it is, and where.
+        UserError: the file has one of these faults; the message says which, and where.
     """
     with opened(path) as file:
         lines = csv.reader(file, delimiter=separator)
@@ -55,10 +55,10 @@ def _refuse_header(path: Path, header: list[str]) -> None:
 
 
 def refuse_twice(path: Path, names: list[str]) -> None:
-    """Refuse names that two columns have.
+    """Reject duplicate column names.
 
     Raises:
-        UserError: two have one.
+        UserError: two columns have the same name.
     """
     if twice := [name for name in names if names.count(name) > 1]:
         raise UserError(f"{path} has {names.count(twice[0])} columns called {twice[0]}; one is allowed")

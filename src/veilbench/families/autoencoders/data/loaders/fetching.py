@@ -1,4 +1,4 @@
-"""Fetching from the network: with a time limit, and an error that says what can be done without."""
+"""Downloads with a time limit, and an error that names the alternative."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from veilbench.bench.errors import UserError
 
 @contextmanager
 def fetching(what: str, by_hand: str, seconds: float) -> Iterator[str]:
-    """A folder for the fetcher's own files, which is gone afterwards.
+    """Provide a temporary folder for a download.
 
     Args:
-        what: what is fetched, for the error.
-        by_hand: which file would do instead, for the error.
-        seconds: the longest wait for an answer, each time that the network is asked.
+        what: name of the data set, for the error.
+        by_hand: file that may be provided instead, for the error.
+        seconds: time limit for each answer of the network, in seconds.
 
     Yields:
-        The folder's path.
+        The path of the folder, which is deleted afterwards.
 
     Raises:
-        UserError: the network, or what came over it, failed.
+        UserError: the download failed, or its content is invalid.
     """
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a warning for each retry; the error says it once
+            warnings.simplefilter("ignore")  # warnings of each retry; the error reports the failure once
             yield folder
     except (OSError, HTTPException, ValueError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -46,10 +46,10 @@ def fetching(what: str, by_hand: str, seconds: float) -> Iterator[str]:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """See `bench.beside.whole_file`; the folder is made if it is not there.
+    """Write a file atomically, as `bench.beside.whole_file` does; its folder is created if needed.
 
     Raises:
-        UserError: the folder cannot be written to.
+        UserError: the file cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What every loader of files asks: is the file there, and which classes do these labels make?"""
+"""Access to files, shared by the loaders."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from veilbench.bench.errors import UserError
 
 
 def existing(path: str, kind: str) -> Path:
-    """The path of a file that exists.
+    """Return the path of an existing file.
 
     Args:
-        path: as the user gave it; a relative one is seen from the folder that the pipeline runs in.
-        kind: what it should hold, for the error.
+        path: path as given by the user, relative to the folder that the pipeline runs in.
+        kind: what the file should contain, for the error.
 
     Raises:
-        UserError: there is no such file.
+        UserError: the file does not exist.
     """
     found = Path(path)
     if not found.is_file():

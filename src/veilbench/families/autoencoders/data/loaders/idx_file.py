@@ -18,24 +18,25 @@ UNSIGNED_BYTES = 8
 
 
 class IdxFiles:
-    """A file of images and one of labels, as MNIST, Fashion-MNIST and KMNIST have them.
+    """Reads a file of images and one of labels in the format of MNIST, Fashion-MNIST and KMNIST.
 
-    The format: two zero bytes, the type of the numbers (8: unsigned bytes, the one that is read here), the number of
-    axes, each axis' length as four bytes with the highest first, and then the numbers.
+    The format: two zero bytes, the type of the numbers (8 for unsigned bytes, the only one supported), the number of
+    axes,
+    the length of each axis as four big-endian bytes, and the numbers.
 
     Args:
-        images: the file of images, three axes.
-        labels: the file of labels, one axis; None: there are no classes.
+        images: file of images, with three axes.
+        labels: file of labels, with one axis; None means that there are no classes.
     """
 
     def __init__(self, images: str, labels: str | None = None) -> None:
         self.images, self.labels = images, labels
 
     def read(self, rng: np.random.Generator) -> Raw:
-        """All images, (n, 1, height, width) in [0, 1].
+        """Read all images, shape (n, 1, height, width), in [0, 1].
 
         Raises:
-            UserError: a file is missing, damaged, cut short or of another kind, or the two do not belong together.
+            UserError: a file is missing, damaged, truncated or of another kind, or the two do not belong together.
         """
         x = (idx_array(self.images, 3)[:, None] / np.float32(255)).astype(np.float32)
         if self.labels is None:
@@ -49,14 +50,14 @@ class IdxFiles:
 
 
 def idx_array(path: str, axes: int) -> np.ndarray:
-    """The array of unsigned bytes in an idx file.
+    """Read the array of unsigned bytes in an idx file.
 
     Args:
-        path: the file; whether it is gzipped is seen from its first bytes.
-        axes: how many axes it must have.
+        path: path of the file; gzip is recognised by its first bytes.
+        axes: required number of axes.
 
     Raises:
-        UserError: it is missing, damaged, cut short, longer than it says, or has another type or number of axes.
+        UserError: the file is missing, damaged, truncated, too long, or has another type or number of axes.
     """
     content = existing(path, "the idx file").read_bytes()
     if content[:2] == GZIP:

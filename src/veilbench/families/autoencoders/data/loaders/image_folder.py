@@ -13,23 +13,24 @@ from veilbench.images.image_file import SUFFIXES, children, image, images_in, of
 
 
 class ImageFolder:
-    """Images as `folder/label/image.png`, or as `folder/image.png` without classes; png, jpg, bmp, tif, pgm or ppm.
+    """Reads `folder/label/image.png`, or `folder/image.png` without classes; png, jpg, bmp, tif, pgm or ppm.
 
-    How they are read says `images.image_file.image`. Other files are left out, and counted in the notes. Everything is
-    held in memory.
+    The function `images.image_file.image` reads the files. Other files are left out, and counted in the notes. All
+    images
+    are held in memory.
 
     Args:
-        path: the folder.
-        size: each image's largest centred square is resized to this many pixels on each side; None: images stay as
-            they are and must have one size.
-        grey: one channel instead of red, green and blue.
+        path: folder of the images.
+        size: side in pixels to which each image's largest central square is resized; None keeps the images, which must
+            then have one size.
+        grey: whether to convert colour images to one channel.
     """
 
     def __init__(self, path: str, size: Side | None = None, grey: bool = False) -> None:
         self.path, self.size, self.grey = path, size, grey
 
     def read(self, rng: np.random.Generator) -> Raw:
-        """All images, (n, channels, height, width) in [0, 1], in the natural order of their names.
+        """Read all images, shape (n, channels, height, width), in [0, 1], in the natural order of their names.
 
         Raises:
             UserError: there are no images, one cannot be read, or their sizes differ.
@@ -46,7 +47,9 @@ class ImageFolder:
         folders = [child for child in children(root) if child.is_dir()]
         by_label = {folder.name: found for folder in folders if (found := images_in(folder, notes))}
         if flat and by_label:
-            raise UserError(f"{root} holds images such as {flat[0].name} beside folders of images; one or the other")
+            raise UserError(
+                f"{root} holds both images such as {flat[0].name} and folders of images; use one of the two"
+            )
         if not flat and not by_label:
             raise UserError(
                 f"{root} holds no images; {', '.join(SUFFIXES)} are read, in it or in a folder for each label"

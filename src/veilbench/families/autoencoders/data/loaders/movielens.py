@@ -1,4 +1,4 @@
-"""Which films each person liked, from MovieLens' file `u.data`."""
+"""Films that each person liked, from MovieLens' file `u.data`."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ HIGHEST = 5
 
 
 class MovieLens:
-    """Ratings of MovieLens 100K (Harper and Konstan 2015): each line is user, item, rating and time, apart by tabs.
+    """Reads ratings of MovieLens 100K (Harper and Konstan 2015): lines of user, item, rating and time, tab-separated.
 
-    A row is a person: 1 for each film that the person rated `liked_from` or higher, 0 for films rated lower and for
-    films not rated at all. A film is called item_<number>, as in the file. Where a person rated a film twice, the
-    later line counts. There are no classes.
+    A row is a person, with 1 for each film rated `liked_from` or higher, and 0 for films rated lower or not at all. A
+    film is called item_<number>, as in the file. If a person rated a film twice, the later line counts. There are no
+    classes.
 
     Args:
-        path: the file.
-        liked_from: the lowest rating, of 1 to 5, that counts as liking.
+        path: path of the file.
+        liked_from: lowest rating, from 1 to 5, that counts as liking.
     """
 
     def __init__(self, path: str, liked_from: Annotated[float, Ge(1), Le(5)] = 4) -> None:
         self.path, self.liked_from = path, liked_from
 
     def read(self, rng: np.random.Generator) -> Raw:
-        """Every person who rated a film, by every film that somebody rated.
+        """Read all people with ratings, by all films with ratings.
 
         Raises:
             UserError: the file is missing, or its lines are not four numbers.
@@ -59,7 +59,7 @@ class MovieLens:
 
 
 def _refuse_strange(lines: np.ndarray, path: str) -> None:
-    """Refuse what is a number, but no person, film or rating."""
+    """Reject numbers that are not valid users, items or ratings."""
     whole = (lines[:, :2] == np.rint(lines[:, :2])) & (np.abs(lines[:, :2]) <= EXACT)
     rated = (lines[:, 2] >= 0) & (lines[:, 2] <= HIGHEST)  # NaN is neither
     wrong = ~np.column_stack([whole, rated])

@@ -1,4 +1,4 @@
-"""Arrays in an .npz file: tables such as those of ADBench, and images."""
+"""Arrays in a .npz file: tables such as those of ADBench, and images."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from veilbench.families.autoencoders.data.raw import Raw
 
 
 class NpzFile:
-    """An .npz file with one array of rows and one of labels. Nothing in it is unpickled.
+    """Reads a .npz file with one array of rows and one of labels. Nothing is unpickled.
 
-    Rows of shape (n, columns) are a table. Shape (n, height, width) is grey images; four axes are images with channels.
-    Images of whole numbers are divided by the largest number of their type (255 for uint8); others must lie in [0, 1].
+    Rows of shape (n, columns) are a table, shape (n, height, width) is grey images, and four axes are images with
+    channels.
+    Images of integers are divided by the largest number of their type (255 for uint8); others must be in [0, 1].
     The files of ADBench (Han et al. 2022) have `X` and `y`, with 1 for an anomaly: `labels=[normal, anomaly]`.
 
     Args:
-        path: the file.
-        x: the name of the array of rows.
-        y: the name of the array of labels; None: there are no classes.
-        labels: names of the labels 0, 1, ...; empty: a class is called what its value is.
-        channels: which axis of an array with four holds the channels: the second or the last.
+        path: path of the file.
+        x: name of the array of rows.
+        y: name of the array of labels; None means that there are no classes.
+        labels: names of the labels 0, 1, ...; if empty, classes are named by their values.
+        channels: whether the channels of an array with four axes are the second ("first") or the last axis ("last").
     """
 
     def __init__(
@@ -39,10 +40,10 @@ class NpzFile:
         self.path, self.x, self.y, self.labels, self.channels = path, x, y, list(labels), channels
 
     def read(self, rng: np.random.Generator) -> Raw:
-        """All rows.
+        """Read all rows.
 
         Raises:
-            UserError: the file is missing, damaged or of another kind, or its arrays are no rows and labels.
+            UserError: the file is missing, damaged or of another kind, or its arrays are not rows and labels.
         """
         arrays = self._arrays()
         x = arrays[self.x]

@@ -1,4 +1,4 @@
-"""Tables of openml.org."""
+"""Tables from openml.org."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from veilbench.families.autoencoders.data.raw import Raw
 
 
 class OpenML:
-    """A table of OpenML (Vanschoren et al. 2014), fetched once and kept as Parquet, which may be put by hand.
+    """Reads a table of OpenML (Vanschoren et al. 2014), downloaded once as Parquet; the file may be put by hand.
 
     Args:
-        data_id: the table's number on openml.org; it stands for one version, where a name may stand for several.
-        label: the column that holds the classes; None: there are none.
-        missing: as in `TableFile`.
-        one_hot_most: as in `TableFile`.
-        missing_words: as in `TableFile`.
-        texts: as in `TableFile`.
-        home: the folder of the file `openml_<data_id>.parquet`.
-        seconds: the longest wait for an answer of the network.
+        data_id: number of the table on openml.org, which identifies one version, unlike its name.
+        label: column of the classes; None means that there are none.
+        missing: treatment of missing values, as in `TableFile`: "error", "drop" or "median".
+        one_hot_most: maximum number of values of a text column; more are rejected.
+        missing_words: additional words that stand for a missing value, such as `n.a.`.
+        texts: columns that hold texts although their cells look like numbers, such as codes.
+        home: folder of the file `openml_<data_id>.parquet`.
+        seconds: time limit for each answer of the network, in seconds.
     """
 
     def __init__(
@@ -45,10 +45,10 @@ class OpenML:
         self.table = TableFile(str(self.path), label, missing, one_hot_most, missing_words, texts)
 
     def read(self, rng: np.random.Generator) -> Raw:
-        """The whole table, fetched if its file is not there.
+        """Read the whole table, and download it first if its file does not exist.
 
         Raises:
-            UserError: it could not be fetched, and the line says which file may be put where; or as in `TableFile`.
+            UserError: the download failed, in which case the message names the file to provide; or as in `TableFile`.
         """
         if not self.path.is_file():
             from sklearn.datasets import fetch_openml

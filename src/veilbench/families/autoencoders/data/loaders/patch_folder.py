@@ -1,4 +1,4 @@
-"""Patches of photographs in a folder, of whatever size these are."""
+"""Patches of photographs of any size in a folder."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from veilbench.images.image_file import SUFFIXES, image, images_in
 
 
 class PatchFolder:
-    """Square patches of `folder/image.png`, (n, channels, size, size) in [0, 1], from a grid over each image.
+    """Cuts square patches, shape (n, channels, size, size), in [0, 1], from a grid over each `folder/image.png`.
 
-    At one scale no two patches share a pixel. The classes are the images.
+    Patches of one scale share no pixels. The classes are the images.
 
     Args:
-        path: the folder; its images are read as `images.image_file.image` says.
-        size: pixels on each side.
-        scales: each image is taken at each of these sizes. What a patch at one scale shows may be in another part of
-            the data at a second scale.
-        grey: one channel instead of red, green and blue.
+        path: folder of the images, which `images.image_file.image` reads.
+        size: side of the patches, in pixels.
+        scales: scales at which each image is cut. The same content may be in different parts of the data at different
+            scales.
+        grey: whether to convert colour images to one channel.
     """
 
     def __init__(
@@ -39,10 +39,10 @@ class PatchFolder:
         self.path, self.size, self.scales, self.grey = path, size, list(scales), grey
 
     def read(self, rng: np.random.Generator) -> Raw:
-        """The patches, image by image; `rng` places the grids.
+        """Read the patches, image by image; `rng` places the grids.
 
         Raises:
-            UserError: there are no images, one cannot be read, or is smaller than a patch.
+            UserError: there are no images, or one cannot be read or is smaller than a patch.
         """
         notes: list[str] = []
         files = images_in(Path(self.path), notes)

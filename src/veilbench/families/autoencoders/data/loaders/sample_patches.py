@@ -16,16 +16,18 @@ GREY = np.array([0.299, 0.587, 0.114])  # of red, green and blue: luma of ITU-R 
 
 
 class SamplePatches:
-    """Square patches of `china.jpg` and `flower.jpg`, (n, 3, size, size) in [0, 1], from a grid: no two share a pixel.
+    """Cuts square patches, shape (n, 3, size, size), in [0, 1], from a grid over `china.jpg` and `flower.jpg`.
 
-    The grid's place in each photograph is drawn so that no patch is lost. Size 32 gives 520 patches, 16 gives 2,080, 8
-    gives 8,480. All parts of the data are of the same two photographs, so this says how well a model compresses such
-    patches and not how well it does on other photographs. The classes are the photographs.
+    Patches share no pixels. The grid's position in each photograph is drawn such that no patch is lost. Size 32 gives
+    520
+    patches, 16 gives 2,080, 8 gives 8,480. All parts of the data are from the same two photographs, so results measure
+    how well a model compresses such patches, not how well it does on other photographs. The classes are the
+    photographs.
 
     Args:
-        size: pixels on each side.
-        count: so many of the patches, taken at random; None takes all.
-        grey: one channel, of weighted red, green and blue.
+        size: side of the patches, in pixels; at most 400.
+        count: number of patches to take at random; None takes all.
+        grey: whether to convert patches to one channel, the luma of red, green and blue.
     """
 
     def __init__(self, size: Annotated[Side, Ge(2)] = 32, count: Count | None = None, grey: bool = False):
@@ -34,10 +36,10 @@ class SamplePatches:
         self.size, self.count, self.grey = size, count, grey
 
     def read(self, rng: np.random.Generator) -> Raw:
-        """The patches.
+        """Read the patches.
 
         Raises:
-            UserError: there are fewer than `count`.
+            UserError: there are fewer patches than `count`.
         """
         from sklearn.datasets import load_sample_images
 
@@ -57,15 +59,15 @@ class SamplePatches:
 
 
 def patches(image: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
-    """All squares of a grid whose place is drawn, in reading order.
+    """Cut all squares of a randomly placed grid, in reading order.
 
     Args:
-        image: shape (height, width, channels).
-        size: pixels on each side of a square.
-        rng: draws how many pixels are left out at the top and at the left.
+        image: image to cut, shape (height, width, channels).
+        size: side of the squares, in pixels.
+        rng: source of the number of pixels left out at the top and at the left.
 
     Returns:
-        Shape (n, channels, size, size), where n = (height // size) * (width // size).
+        The squares, shape (n, channels, size, size), where n = (height // size) * (width // size).
     """
     rows, columns = image.shape[0] // size, image.shape[1] // size
     top, left = rng.integers(image.shape[0] - rows * size + 1), rng.integers(image.shape[1] - columns * size + 1)

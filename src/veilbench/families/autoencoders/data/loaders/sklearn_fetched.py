@@ -1,4 +1,4 @@
-"""Larger sets that scikit-learn fetches from the network once."""
+"""Larger data sets that scikit-learn downloads once."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ ONE_HOT_MOST = 100  # kddcup99 names 70 network services
 
 
 class SklearnFetched:
-    """A set that scikit-learn knows where to fetch and how to check; kept as one plain file, which may be put by hand.
+    """Reads a data set that scikit-learn downloads and verifies; stored as one file, which may be put by hand.
 
     `olivetti_faces`: 400 images of 40 people, 64 x 64. `lfw_people`: the 62 people with 20 images or more of Labeled
     Faces in the Wild, 62 x 47. `covtype`: 581,012 patches of forest by 54 measurements, 7 kinds of trees. `kddcup99`:
     a tenth of the network connections of KDD Cup 1999, 23 kinds of traffic. `california_housing`: 20,640 districts by
-    9 numbers, no classes. Images of one person are dealt to all parts: their parts are not disjoint by identity.
+    9 numbers, no classes. Images of one person may be in several parts: the parts are not disjoint by identity.
 
     Args:
-        name: which one.
-        home: the folder of the file: `<name>.npz` with `X` and `y` for images, `<name>.parquet` for tables.
-        seconds: the longest wait for an answer of the network.
+        name: name of the data set, one of those above.
+        home: folder of the file: `<name>.npz` with `X` and `y` for images, `<name>.parquet` for tables.
+        seconds: time limit for each answer of the network, in seconds.
     """
 
     def __init__(
@@ -46,10 +46,10 @@ class SklearnFetched:
         self.name, self.home, self.seconds = name, home, seconds
 
     def read(self, rng: np.random.Generator) -> Raw:
-        """The whole set, fetched if its file is not there.
+        """Read the whole data set, and download it first if its file does not exist.
 
         Raises:
-            UserError: it could not be fetched; the line says which file may be put where.
+            UserError: the download failed; the message names the file to provide.
         """
         path = Path(self.home) / f"{self.name}.{'npz' if self.name in IMAGES else 'parquet'}"
         if not path.is_file():

@@ -1,4 +1,4 @@
-"""The cells of a table that are no numbers as they stand: blanks, words for missing values, numbers kept as objects."""
+"""Cells of a table that need interpretation: blanks, words for missing values, numbers stored as objects."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ MISSING = frozenset(["", "#N/A", "#N/A N/A", "#NA", "<NA>", "N/A", "NA", "n/a", 
 
 @dataclass(frozen=True)
 class Cells:
-    """Tells texts from numbers in the columns of one table.
+    """Distinguishes texts from numbers in the columns of one table.
 
     Attributes:
-        where: the file, for errors.
-        place: the place of a row, by its number from 0, such as "line 52".
-        missing_words: see `TableFile`.
-        texts: see `TableFile`.
-        decimal: see `TableFile`.
+        where: path of the file, for errors.
+        place: returns the place of a row, given its index from 0, such as "line 52".
+        missing_words: additional words that stand for a missing value.
+        texts: columns that hold texts although their cells look like numbers.
+        decimal: decimal separator, "." or ",".
     """
 
     where: str
@@ -41,10 +41,10 @@ class Cells:
     decimal: str = "."
 
     def cleaned(self, frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-        """The table with numbers where all cells of a column are numbers, and texts without blanks around them.
+        """Convert columns to numbers if all their cells are numbers, and otherwise strip blanks from texts.
 
         Raises:
-            UserError: a column holds numbers and texts, or something else.
+            UserError: a column mixes numbers and texts, or holds other types.
         """
         made = frame.copy(deep=False)
         for name in frame:
@@ -89,7 +89,7 @@ class Cells:
         return pd.Series(made, column.index, name=column.name)
 
     def _value(self, cell: str) -> float | None:
-        """The number or the truth value that a text is; None for any other text."""
+        """Return the number or truth value that a text stands for; None for any other text."""
         cell = cell.replace("\N{MINUS SIGN}", "-")
         if re.fullmatch(
             rf"[+-]?(\d+({re.escape(self.decimal)}\d*)?|{re.escape(self.decimal)}\d+)([eE][+-]?\d+)?", cell
@@ -115,10 +115,10 @@ class Cells:
         )
 
     def refuse_rounded(self, name: object, row: int, cell: str) -> None:
-        """Refuse a cell with a whole number that float64 does not hold.
+        """Reject a cell with a whole number that float64 cannot hold.
 
         Raises:
-            UserError: it is one.
+            UserError: the number has too many digits.
         """
         if re.fullmatch(r"[+-]?\d+", cell):
             self._refuse_inexact(name, row, int(cell))

@@ -1,4 +1,4 @@
-"""The columns of a table as numbers: missing values, texts and classes."""
+"""Conversion of a table's columns to numbers: missing values, texts and classes."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 def without_missing(
     frame: pd.DataFrame, label: str | None, how: Literal["error", "drop", "median"], where: str, notes: list[str]
 ) -> pd.DataFrame:
-    """The table without missing values in its numbers and labels.
+    """Remove or fill missing values in numbers and labels.
 
     Args:
-        frame: the table.
-        label: the column that holds the classes.
-        how: as in `TableFile`.
-        where: the file, for errors.
-        notes: what was done is added.
+        frame: table to clean.
+        label: column of the classes; None if there are none.
+        how: "error" rejects missing values, "drop" leaves out their rows, "median" fills them with the column's median.
+        where: path of the file, for errors.
+        notes: notes to extend by what was done.
 
     Raises:
-        UserError: values are missing that must not be, or no row is left.
+        UserError: values are missing that must not be, or no rows are left.
     """
     empty = frame.isna()
     cells, rows = int(empty.to_numpy().sum()), int(empty.any(axis=1).sum())
@@ -62,12 +62,13 @@ def _is_text(column: pd.Series) -> bool:
 
 
 def coded(frame: pd.DataFrame, most: int, where: str, notes: list[str]) -> tuple[np.ndarray, list[str]]:
-    """The columns as numbers, shape (n, features), float64, and their names.
+    """Convert columns to numbers, shape (n, features), float64, and return these and their names.
 
     A text column becomes a column `name=value` of 0 and 1 for each of its values, in alphabetical order.
 
     Raises:
         UserError: a text column has more values than `most`, a column holds neither numbers nor texts, or two columns
+        would have the same name.
             would have one name.
     """
     columns: dict[str, np.ndarray] = {}
@@ -100,10 +101,10 @@ def _one_hot(column: pd.Series, most: int, where: str, notes: list[str]) -> dict
 
 
 def coded_labels(column: pd.Series, where: str, notes: list[str]) -> tuple[np.ndarray, list[str]]:
-    """Places and names of the classes in a column without missing values.
+    """Return class indices and names from a column without missing values.
 
     Raises:
-        UserError: it holds numbers with fractions.
+        UserError: the column holds fractions.
     """
     if _is_numeric(column):
         return classes(column.to_numpy(), where, notes)

@@ -28,23 +28,24 @@ SEPARATORS = {".csv": ",", ".csv.gz": ",", ".tsv": "\t", ".tsv.gz": "\t"}
 
 
 class TableFile:
-    """A table with a name for each column; text in UTF-8, plain or gzipped, or Parquet.
+    """Reads a table with named columns; text in UTF-8, plain or gzipped, or Parquet.
 
-    Numbers stay as they are, true and false become 1 and 0, a text column becomes one column of 0 and 1 for each of its
-    values. Empty cells and the words that pandas takes for them (NA, NaN, null, None, ...) are missing values. Blanks
-    around names and texts are left out. A column of numbers and texts is refused: it says which of its cells is none.
+    Numbers stay unchanged, true and false become 1 and 0, and a text column becomes one column of 0 and 1 for each of
+    its
+    values. Empty cells and the words that pandas treats as such (NA, NaN, null, None, ...) are missing values. Blanks
+    around names and texts are removed. A column that mixes numbers and texts is rejected; the error names a cell.
 
     Args:
-        path: the file; its kind is seen from its name: .csv, .tsv, .csv.gz, .tsv.gz or .parquet.
-        label: the column that holds the classes; None: there are none, and all columns are features.
-        missing: what becomes of missing values. `error` refuses them. `drop` leaves out their rows. `median` puts the
-            column's median over all rows in their place, which lets the training part know a little of the later ones,
-            and none of a text column's values. Rows are never kept without a label. All of it is in the notes.
-        one_hot_most: a text column with more values than this is refused.
-        missing_words: more words that stand for a missing value, such as `n.a.`.
+        path: path of the file, with the suffix .csv, .tsv, .csv.gz, .tsv.gz or .parquet.
+        label: column of the classes; None means that there are none, and all columns are features.
+        missing: treatment of missing values. `error` rejects them. `drop` leaves out their rows. `median` fills numbers
+            with the column's median over all rows, which reveals a little of the other parts to the training part, and
+            leaves a text without a category. Rows without a label are never kept. The notes report what was done.
+        one_hot_most: maximum number of values of a text column; more are rejected.
+        missing_words: additional words that stand for a missing value, such as `n.a.`.
         texts: columns that hold texts although some or all of their cells look like numbers, such as codes.
-        separator: what is between cells; None: a comma in .csv, a tab in .tsv.
-        decimal: what stands before a number's fraction.
+        separator: separator of cells; None is a comma in .csv and a tab in .tsv.
+        decimal: decimal separator, "." or ",".
     """
 
     def __init__(
@@ -66,10 +67,10 @@ class TableFile:
         self.separator, self.decimal = separator, decimal
 
     def read(self, rng: np.random.Generator) -> Raw:
-        """The whole table.
+        """Read the whole table.
 
         Raises:
-            UserError: the file is missing, damaged or ragged, or a column cannot be made into numbers.
+            UserError: the file is missing, damaged or ragged, or a column cannot be converted to numbers.
         """
         path = existing(self.path, "the table")
         frame = self._frame(path)
@@ -94,7 +95,7 @@ class TableFile:
         return Raw(x, y, features, labels, notes)
 
     def _between(self, path: Path) -> str | None:
-        """What is between the cells of a text file; None for Parquet."""
+        """Return the separator of cells in a text file; None for Parquet."""
         name = path.name.lower()
         if name.endswith(".parquet"):
             return None
@@ -135,7 +136,7 @@ class TableFile:
         )
 
     def _refuse_rounded(self, path: Path, frame: pd.DataFrame, cells: Cells) -> None:
-        """Refuse whole numbers that were rounded when the column became float64."""
+        """Reject whole numbers that were rounded when their column became float64."""
         from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
         numeric = (i for i, kind in enumerate(frame.dtypes) if is_numeric_dtype(kind) and not is_bool_dtype(kind))
@@ -151,7 +152,7 @@ class TableFile:
                 cells.refuse_rounded(name, int(row), str(again[name].iloc[row]).strip())
 
     def _place(self, path: Path, row: int) -> str:
-        """Where a row stands in its file."""
+        """Return the place of a row in its file."""
         separator = self._between(path)
         if separator is None:
             return f"row {row}"

@@ -1,4 +1,4 @@
-"""Images in a folder, whole, of whatever size each is."""
+"""Whole images of any size in a folder."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from veilbench.images.image_file import SUFFIXES, image, images_in
 
 
 class WholeImages:
-    """The images of `folder/image.png`, as `images.image_file.image` reads them.
+    """Reads the images of `folder/image.png` with `images.image_file.image`.
 
     Args:
-        path: the folder.
-        grey: one channel instead of red, green and blue.
+        path: folder of the images.
+        grey: whether to convert colour images to one channel.
     """
 
     def __init__(self, path: str, grey: bool = False) -> None:
         self.path, self.grey = path, grey
 
     def read(self, notes: list[str]) -> dict[str, np.ndarray]:
-        """Name of the file -> shape (channels, height, width), float32 in [0, 1]; in the natural order of the names.
+        """Read images by file name, shape (channels, height, width), float32 in [0, 1], in the natural order of names.
 
-        What is left out is added to the notes.
+        Files that are left out are added to the notes.
 
         Raises:
             UserError: there are no images, or one cannot be read.

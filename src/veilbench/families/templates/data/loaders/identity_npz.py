@@ -1,4 +1,4 @@
-"""Images and identities from an .npz file."""
+"""Images and identities from a .npz file."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from veilbench.families.templates.data.identities import RawIdentities
 
 
 class IdentityNpz:
-    """Reads arrays by their names. Nothing is unpickled.
+    """Reads named arrays of a .npz file. Nothing is unpickled.
 
     Args:
-        path: the file.
-        images: name of the images, (n, h, w) or (n, 1, h, w), uint8 or floats in [0, 1].
-        identities: name of the identities, (n,), numbers or words.
-        impressions: name of the impressions' numbers, (n,); None counts them in the order of the file.
+        path: path of the file.
+        images: name of the images' array, shape (n, h, w) or (n, 1, h, w), uint8 or floats in [0, 1].
+        identities: name of the identities' array, shape (n,), numbers or words.
+        impressions: name of the array of impression numbers, shape (n,); None numbers them in the order of the file.
     """
 
     def __init__(
@@ -28,10 +28,10 @@ class IdentityNpz:
         self.path, self.images, self.identities, self.impressions = path, images, identities, impressions
 
     def read(self) -> RawIdentities:
-        """Read all.
+        """Read all images.
 
         Raises:
-            UserError: no such file, no such array in it, or arrays that do not fit.
+            UserError: the file or an array is missing, or the arrays do not fit together.
         """
         if not Path(self.path).is_file():
             raise UserError(f"no file {self.path}")
@@ -59,7 +59,7 @@ class IdentityNpz:
 
 
 def counted(identities: np.ndarray) -> np.ndarray:
-    """The number of each image within its identity, in the order given; shape (n,), int64."""
+    """Return the number of each image within its identity, in the order given; shape (n,), int64."""
     numbers = np.empty(len(identities), np.int64)
     for who in np.unique(identities):
         rows = np.flatnonzero(identities == who)
@@ -68,10 +68,10 @@ def counted(identities: np.ndarray) -> np.ndarray:
 
 
 def eight_bits(images: np.ndarray, name: str) -> np.ndarray:
-    """Images as the data sets keep them: shape (n, 1, h, w), uint8.
+    """Convert images to the format of the data sets: shape (n, 1, h, w), uint8.
 
     Raises:
-        UserError: another shape or range.
+        UserError: the images have another shape or range.
     """
     if images.ndim == 4 and images.shape[1] == 1:
         images = images[:, 0]

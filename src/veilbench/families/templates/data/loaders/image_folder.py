@@ -18,12 +18,12 @@ from veilbench.images.image_file import SUFFIXES, children, image, images_in, of
 class ImageFolder:
     """Reads `folder/identity/impression.png`; also jpg, bmp, tif, pgm and ppm. Colour becomes grey.
 
-    How they are read says `images.image_file.image`. Files beside the identities' folders are passed by; those within
-    them that are no images are left out, and counted in the notes.
+    The function `images.image_file.image` reads the files. Files next to the identities' folders are ignored; files in
+    these folders that are not images are left out, and counted in the notes.
 
     Args:
-        folder: holds a folder for each identity; files and folders with a leading dot are passed by.
-        size: height and width that the images are stretched to; None wants them all of one size.
+        folder: folder with one subfolder per identity; files and folders with a leading dot are ignored.
+        size: height and width to stretch the images to, in pixels; None requires them all to have one size.
     """
 
     def __init__(self, folder: str, size: Sequence[Annotated[Side, Ge(8)]] | None = None) -> None:
@@ -32,7 +32,7 @@ class ImageFolder:
         self.folder, self.size = folder, size
 
     def read(self) -> RawIdentities:
-        """Read all; identities and impressions are numbered in the natural order of their names.
+        """Read all images; identities and impressions are numbered in the natural order of their names.
 
         Raises:
             UserError: no images, an image that cannot be read, or images of several sizes.

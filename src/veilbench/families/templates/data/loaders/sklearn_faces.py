@@ -1,4 +1,4 @@
-"""Faces that scikit-learn fetches from the network, once."""
+"""Face images that scikit-learn downloads once."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ FILES = {"olivetti": "olivetti_py3.pkz", "lfw": "lfw_home/lfw-funneled.tgz"}
 
 
 class SklearnFaces:
-    """Olivetti (40 people x 10) or Labeled Faces in the Wild.
+    """Reads Olivetti faces (40 people x 10 images) or Labeled Faces in the Wild.
 
     Args:
-        name: which collection.
-        folder: scikit-learn's data folder; None takes its own, `~/scikit_learn_data` or `$SCIKIT_LEARN_DATA`.
-        fewest: for `lfw`, people with fewer images are left out.
-        shrink: for `lfw`, the images' scale: 0.5 makes them 62 x 47.
+        name: collection: "olivetti", or "lfw" for Labeled Faces in the Wild.
+        folder: scikit-learn's data folder; None is its default, `~/scikit_learn_data` or `$SCIKIT_LEARN_DATA`.
+        fewest: smallest number of images per person for `lfw`; other people are left out.
+        shrink: scale of the images for `lfw`: 0.5 makes them 62 x 47 pixels.
     """
 
     def __init__(
@@ -35,10 +35,10 @@ class SklearnFaces:
         self.name, self.folder, self.fewest, self.shrink = name, folder, fewest, shrink
 
     def read(self) -> RawIdentities:
-        """Fetch, or read what was fetched before.
+        """Download the images, or read those downloaded before.
 
         Raises:
-            UserError: it is not there and cannot be fetched.
+            UserError: the images are not on this machine and cannot be downloaded.
         """
         from sklearn.datasets import get_data_home
 

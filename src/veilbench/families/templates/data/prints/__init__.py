@@ -1,7 +1,7 @@
-"""Synthetic fingerprints: ridges grown along an orientation field, pressed onto a sensor again and again.
+"""Synthetic fingerprints: ridges grown along an orientation field, with several sensor impressions of each finger.
 
-In the manner of SFinGe (Cappelli, Maio and Maltoni 2002, "Synthetic fingerprint-database generation"), made small and
-fast. They look like prints and have their structure (pattern types, minutiae, ridge density); no claim is made that
+Modelled on SFinGe (Cappelli, Maio and Maltoni 2002, "Synthetic fingerprint-database generation"), but small and fast.
+The images look like prints and have their structure (pattern types, minutiae, ridge density); we do not claim that
 their statistics are those of a population.
 
 Coordinates of the finger: x to the right and y up, both -1 to 1 over the sensor.

@@ -1,7 +1,7 @@
-"""Which way the ridges of a finger run, and how wide they are.
+"""Orientation and period of a finger's ridges.
 
 Orientations follow the zero-pole model (Sherlock and Monro 1993, "A model for interpreting fingerprint topology"):
-half the sum of the angles as seen from the loops' centres (cores), less those as seen from the triangles' (deltas).
+half the sum of the angles to the loops' centres (cores), minus those to the triangles' centres (deltas).
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ Points = tuple[complex, ...]
 
 @dataclass(frozen=True)
 class Anatomy:
-    """What all impressions of a finger share, apart from its ridges.
+    """Properties that all impressions of a finger share, apart from its ridges.
 
     Attributes:
-        pattern: one of `PATTERNS`.
-        cores: centres of loops, as x + iy.
-        deltas: where three ridge systems meet.
-        hill: height, width and place (x) of an arch's hill; the height is 0 but for arches.
-        curl: how much the ridges bend down at the sides of the finger's tip, in radians at x = 1.
-        waves: shape (2, 3, 3): smooth deviations of the direction (in radians) and of the ridges' width (as a share).
+        pattern: pattern type, one of `PATTERNS`.
+        cores: centres of loops, as complex numbers x + iy.
+        deltas: points where three ridge systems meet, as complex numbers.
+        hill: height, width and x position of an arch's hill; the height is 0 for other patterns.
+        curl: downward bend of the ridges at the sides of the fingertip, in radians at x = 1.
+        waves: weights of smooth deviations of the direction (in radians) and of the ridges' width (as a fraction),
+            shape (2, 3, 3).
     """
 
     pattern: str
@@ -36,7 +37,7 @@ class Anatomy:
 
 
 def drawn(pattern: str, rng: np.random.Generator) -> Anatomy:
-    """A random finger of one pattern type."""
+    """Draw a random finger of one pattern type."""
     height = rng.uniform(0.55, 0.95) if pattern == "arch" else 0.0
     hill = (height, rng.uniform(0.4, 0.6), rng.normal(0, 0.08))
     centre = complex(rng.normal(0, 0.07), rng.normal(0.12, 0.08))
@@ -57,14 +58,14 @@ def _singular_points(pattern: str, centre: complex, rng: np.random.Generator) ->
 
 
 def _wave(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """A smooth function: products of the first cosines, less strong the finer; shape of `x`."""
+    """Evaluate a smooth function: a weighted sum of products of low-frequency cosines; shape of `x`."""
     across, along = (np.stack([np.cos(k * np.pi * (c + 1) / 2) for k in range(3)]) for c in (x, y))
     fading = weights / (1 + np.add.outer(np.arange(3), np.arange(3)))
     return np.asarray(np.einsum("kij,kl,lij->ij", across, fading, along, optimize=True))
 
 
 def orientation(finger: Anatomy, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The ridges' direction against the x axis at each place, in radians; opposite directions are the same."""
+    """Return the ridge direction relative to the x axis at each point, in radians, modulo pi."""
     z = x + 1j * y
     turned = sum((np.angle(z - core) for core in finger.cores), np.zeros_like(x))
     turned = turned - sum((np.angle(z - delta) for delta in finger.deltas), np.zeros_like(x))
@@ -76,5 +77,5 @@ def orientation(finger: Anatomy, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def period(finger: Anatomy, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The distance of ridges at each place, as a factor: about 1, wider below, with smooth deviations."""
+    """Return the ridge distance at each point, as a factor: about 1, larger at the bottom, with smooth deviations."""
     return np.asarray(1 + 0.08 * np.clip(-y - 0.3, 0, 1) + _wave(x, y, finger.waves[1]))

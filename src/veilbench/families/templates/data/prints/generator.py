@@ -1,4 +1,4 @@
-"""The source of synthetic fingerprints."""
+"""Generator of synthetic fingerprints."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ from veilbench.families.templates.data.prints.sensor import Sensor
 
 
 class Prints:
-    """Fingers, each pressed onto a sensor several times.
+    """Generates fingers and several sensor impressions of each.
 
-    Finger 17 looks the same whatever the number of fingers, and its third impression whatever the number of
-    impressions: each has random numbers of its own.
+    Every finger and impression has a random generator of its own, so finger 17 does not depend on the number of
+    fingers,
+    nor its third impression on the number of impressions.
 
     Args:
-        sensor: what makes the impressions of a finger differ.
-        identities: fingers.
-        impressions: of each finger.
-        size: width and height of the images.
-        patterns: shares of arches, loops and whorls, together 1. Among people they are about 0.07, 0.65 and 0.28;
-            the default has more of what is rare, so that attribute inference has something to infer.
-        densities: shares of fingers with few, medium and many ridges, together 1.
-        seed: draws everything.
+        sensor: model of the variation between impressions of a finger.
+        identities: number of fingers.
+        impressions: number of impressions of each finger.
+        size: width and height of the images, in pixels.
+        patterns: shares of arches, loops and whorls; they sum to 1. In the population they are about 0.07, 0.65 and
+            0.28; the default has more of the rare ones, so that attribute inference has something to infer.
+        densities: shares of fingers with few, medium and many ridges; they sum to 1.
+        seed: seed of all random numbers.
     """
 
     def __init__(
@@ -53,13 +54,13 @@ class Prints:
         self.patterns, self.densities, self.seed = list(patterns), list(densities), seed
 
     def finger(self, identity: int) -> tuple[np.ndarray, int, int]:
-        """One finger: its master print, shape (PIXELS, PIXELS), its pattern's and its density's number."""
+        """Return a finger's master print, shape (PIXELS, PIXELS), and the numbers of its pattern and its density."""
         rng = np.random.default_rng([self.seed, identity])
         pattern, density = int(rng.choice(3, p=self.patterns)), int(rng.choice(3, p=self.densities))
         return master(drawn(PATTERNS[pattern], rng), density, rng), pattern, density
 
     def impression(self, ridges: np.ndarray, identity: int, number: int) -> np.ndarray:
-        """One impression of a finger's master print, shape (size, size), uint8."""
+        """Return one impression of a finger's master print, shape (size, size), uint8."""
         return self.sensor.impression(ridges, self.size, np.random.default_rng([self.seed, identity, 1 + number]))
 
     def _pressed(self, identity: int) -> tuple[np.ndarray, int, int]:
@@ -68,7 +69,7 @@ class Prints:
         return np.stack(images)[:, None], pattern, density
 
     def read(self) -> RawIdentities:
-        """Make all prints, on as many threads as there are cores; the prints do not depend on them."""
+        """Generate all prints, with one thread per core; the result does not depend on the number of threads."""
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             images, pattern, density = zip(*pool.map(self._pressed, range(self.identities)), strict=True)
         labels = {"pattern": np.repeat(pattern, self.impressions), "density": np.repeat(density, self.impressions)}

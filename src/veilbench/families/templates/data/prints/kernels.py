@@ -18,13 +18,13 @@ def compiled(function: _Function) -> _Function:
 
 @compiled
 def filtered(image: np.ndarray, which: np.ndarray, bank: np.ndarray, out: np.ndarray) -> None:
-    """Filter each place with a kernel of its own, and squash: out = tanh(image * kernel).
+    """Filter each pixel with a kernel of its own, and squash: out = tanh(image * kernel).
 
     Args:
-        image: shape (n + k - 1, n + k - 1), float32: padded by half a kernel on each side.
-        which: shape (n, n): the number of each place's kernel.
-        bank: shape (kernels, k, k), float32.
-        out: shape (n, n), float32: written.
+        image: image padded by half a kernel on each side, shape (n + k - 1, n + k - 1), float32.
+        which: index of each pixel's kernel, shape (n, n).
+        bank: kernels, shape (kernels, k, k), float32.
+        out: result, written in place, shape (n, n), float32.
     """
     for i in range(which.shape[0]):
         for j in range(which.shape[1]):
@@ -38,13 +38,13 @@ def filtered(image: np.ndarray, which: np.ndarray, bank: np.ndarray, out: np.nda
 
 @compiled
 def sampled(master: np.ndarray, rows: np.ndarray, columns: np.ndarray, out: np.ndarray) -> None:
-    """Read `master` between its pixels by Catmull-Rom splines; 0 outside of it.
+    """Interpolate `master` by Catmull-Rom splines; 0 outside of it.
 
     Args:
-        master: shape (n, n), float32.
-        rows: any two-dimensional shape: places in pixels.
-        columns: the same shape.
-        out: the same shape, float32: written.
+        master: image to interpolate, shape (n, n), float32.
+        rows: row coordinates in pixels, of any two-dimensional shape.
+        columns: column coordinates in pixels, of the same shape.
+        out: result, written in place, of the same shape, float32.
     """
     weights = np.empty((2, 4), np.float32)
     for i in range(rows.shape[0]):

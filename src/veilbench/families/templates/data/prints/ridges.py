@@ -1,6 +1,6 @@
-"""Ridges of a finger: noise, filtered again and again along the orientation field, until it is lines.
+"""Ridges of a finger: noise, filtered repeatedly along the orientation field until it forms lines.
 
-The lines' ends and forks (minutiae) come out by themselves, at random places, as in SFinGe.
+Line endings and forks (minutiae) emerge at random positions, as in SFinGe.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import numpy as np
 
 from veilbench.families.templates.data.prints.fields import Anatomy, orientation, period
 
-PIXELS, EXTENT = 128, 4 / 3  # of a master print: more than the sensor shows, since fingers move
+PIXELS, EXTENT = 128, 4 / 3  # of a master print: larger than the sensor, because fingers move
 DENSITIES = ("low", "medium", "high")
-PERIODS = (8.2, 6.7, 5.5)  # pixels of the master from ridge to ridge, for each density
+PERIODS = (8.2, 6.7, 5.5)  # ridge distance in pixels of the master print, per density
 DIRECTIONS, WIDTHS, WIDEST = 36, np.arange(4.4, 10.8, 0.2), 10.6
 RADIUS, ROUNDS, GAIN = 8, 10, 3.0
 
 
 @cache
 def bank() -> np.ndarray:
-    """Gabor-like kernels, shape (len(WIDTHS) * DIRECTIONS, k, k), float32: no answer to a constant."""
+    """Return Gabor-like kernels with zero mean, shape (len(WIDTHS) * DIRECTIONS, k, k), float32."""
     offsets = np.arange(-RADIUS, RADIUS + 1)
     x, y = np.meshgrid(offsets, -offsets)
     kernels = []
@@ -35,14 +35,14 @@ def bank() -> np.ndarray:
 
 
 def grid() -> tuple[np.ndarray, np.ndarray]:
-    """The finger's coordinates of a master print's pixels: x and y, shape (PIXELS, PIXELS) each."""
+    """Return the finger coordinates x and y of a master print's pixels, shape (PIXELS, PIXELS) each."""
     places = (np.arange(PIXELS) + 0.5) / PIXELS * 2 * EXTENT - EXTENT
     x, y = np.meshgrid(places, -places)
     return x, y
 
 
 def master(finger: Anatomy, density: int, rng: np.random.Generator) -> np.ndarray:
-    """The ridges of a finger, shape (PIXELS, PIXELS), float32: near 1 on a ridge, near -1 in a valley."""
+    """Grow the ridges of a finger, shape (PIXELS, PIXELS), float32: near 1 on a ridge, near -1 in a valley."""
     from veilbench.families.templates.data.prints.kernels import filtered
 
     x, y = grid()

@@ -1,4 +1,4 @@
-"""A finger pressed onto a sensor: what makes two impressions of one finger differ."""
+"""Sensor model: what makes two impressions of one finger differ."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ SCRATCH = 0.012  # half the width of a scratch, where the sensor is 2 wide
 
 
 class Sensor:
-    """Draws an impression of a master print. With every amount at 0 all impressions of a finger are the same.
+    """Draws impressions of a master print. With every amount at 0 all impressions of a finger are the same.
 
-    With the defaults, a plain correlation of shifted images is about as often wrong as on FVC2000 DB1_B at 96 x 96.
+    With the defaults, plain correlation of shifted images errs about as often as on FVC2000 DB1_B at 96 x 96 pixels.
 
     Args:
-        rotation: standard deviation, in degrees.
-        translation: standard deviation along each axis, as a share of the sensor's width.
+        rotation: standard deviation of the rotation, in degrees.
+        translation: standard deviation of the shift along each axis, as a share of the sensor's width.
         distortion: standard deviation of the skin's stretching, as a share of the sensor's width.
         pressure: standard deviation of the ridges' thickness between dry and wet, where a ridge's height is -1 to 1.
         partial: the largest share of the print's width and height that may be missing.
         noise: standard deviation of the grey levels' noise, and of the gaps and blots on the ridges.
-        scratches: their mean number.
+        scratches: mean number of scratches.
     """
 
     def __init__(
@@ -47,15 +47,15 @@ class Sensor:
         self.pressure, self.partial, self.noise, self.scratches = pressure, partial, noise, scratches
 
     def impression(self, master: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
-        """Press once.
+        """Draw one impression.
 
         Args:
-            master: shape (PIXELS, PIXELS), float32: the finger's ridges.
-            size: width and height of the image.
-            rng: draws everything.
+            master: the finger's ridges, shape (PIXELS, PIXELS), float32.
+            size: width and height of the image, in pixels.
+            rng: source of all random numbers.
 
         Returns:
-            Shape (size, size), uint8: dark ridges on white.
+            Dark ridges on white, shape (size, size), uint8.
         """
         from veilbench.families.templates.data.prints.kernels import sampled
 
@@ -72,7 +72,7 @@ class Sensor:
         return np.asarray(np.rint(np.clip(grey, 0, 1) * 255), np.uint8)
 
     def _on_the_finger(self, places: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Where on the finger each pixel of the sensor lies: x and y, shape (size, size) each."""
+        """Return the finger coordinates x and y of each sensor pixel, shape (size, size) each."""
         x, y = np.meshgrid(places, -places)
         angle = np.deg2rad(rng.normal(0, self.rotation))
         shift = rng.normal(0, 2 * self.translation, 2)
@@ -81,14 +81,14 @@ class Sensor:
         return cosine * x - sine * y + shift[0] + stretch[0], sine * x + cosine * y + shift[1] + stretch[1]
 
     def _contact(self, x: np.ndarray, y: np.ndarray, places: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """1 where the skin touches, 0 where it does not, shape (size, size)."""
+        """Return the contact of the skin with the sensor, shape (size, size): 1 for contact, 0 for none."""
         lost, direction = rng.uniform(0, self.partial), rng.uniform(0, 2 * np.pi)
         across, along = (x - lost * np.cos(direction)) / 0.98, (y - lost * np.sin(direction)) / 1.12
         edge = np.sqrt(across**2 + along**2) + 0.5 * self.noise * smooth(places, 8, rng)
         return np.asarray(1 / (1 + np.exp(np.clip((edge - (1 - lost)) / FADING, -50, 50))))
 
     def _unscratched(self, x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """1 where the skin is whole, near 0 on the scratches, shape (size, size)."""
+        """Return the intact skin, shape (size, size): 1, falling to near 0 on scratches."""
         whole = np.ones_like(x)
         for _ in range(rng.poisson(self.scratches)):
             angle, middle, half = rng.uniform(0, np.pi), rng.uniform(-0.8, 0.8, 2), rng.uniform(0.1, 0.7)
@@ -99,12 +99,12 @@ class Sensor:
 
 
 def smooth(places: np.ndarray, waves: int, rng: np.random.Generator) -> np.ndarray:
-    """A random smooth function over a square, standard deviation about 1.
+    """Draw a random smooth function over a square, with standard deviation about 1.
 
     Args:
-        places: shape (size,), -1 to 1: the square is `places` by `places`.
-        waves: cosines along each axis; the more, the finer.
-        rng: draws their weights.
+        places: coordinates in [-1, 1], shape (size,): the square is `places` by `places`.
+        waves: number of cosines along each axis; the more, the finer.
+        rng: source of the cosines' weights.
     """
     basis = np.cos(np.outer(places + 1, np.arange(1, waves + 1)) * np.pi / 2)
     return np.asarray(basis @ rng.normal(0, 2 / waves, (waves, waves)) @ basis.T)
