@@ -99,6 +99,15 @@ def test_the_same_code_under_another_name_changes_it(package: Path, digest: Dige
     assert digest() != before
 
 
+def test_the_same_code_as_another_target_changes_it(package: Path) -> None:
+    """What a file is called is part of what it is, even where it stands at the same place among the others."""
+    (package / "modest.py").write_text((package / "model.py").read_text())
+    one, other = (
+        sources.digest(package / "entry.py", {"_target_": f"toy.{name}.Model"}) for name in ("model", "modest")
+    )
+    assert one != other
+
+
 def test_a_file_in_another_folder_of_the_package_changes_it(package: Path, digest: Digest) -> None:
     before = digest()
     (package / "shallow").mkdir()

@@ -153,6 +153,42 @@ def test_a_control_is_remembered_for_the_same_data_and_seed_alone(
     assert len(found | keys(root, seeded, monkeypatch)) == 3
 
 
+class Asked(Exception):
+    """Ends an attack when it asks for a remembered control."""
+
+
+def test_a_control_is_remembered_for_the_largest_budget_of_a_ladder(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Smaller budgets serve the curve alone: a longer ladder with the same end asks for the same control."""
+
+    def stop(folder: Path, key: str | None) -> None:
+        raise Asked(key)
+
+    monkeypatch.setattr(stages, "ControlMemory", stop)
+
+    def asked(lengths: str, *more: str) -> str:
+        words = [*WORDS[:3], "attack=[frequency]", f"attack.frequency.lengths={lengths}", *more]
+        settings = plain(composed(["model=substitution", "training=none", *words]))
+        with pytest.raises(Asked) as key:
+            run("attack", settings, root)
+        return str(key.value)
+
+    assert asked("[20,40,80]") == asked("[80]") == asked("[40,80]")
+    others = {asked("[80]"), asked("[40,90]"), asked("[80]", "attack.frequency.restarts=1")}
+    assert len(others) == 3
+
+
+def test_each_stage_and_attack_has_random_numbers_of_its_own(ours: Config) -> None:
+    drawn = {
+        (seed, stage): tuple(stages._seeds({**ours, "seed": seed}, stage).generate_state(4))
+        for seed in (0, 1)
+        for stage in ("train", "frequency", "fidelity")
+    }
+    assert len(set(drawn.values())) == len(drawn)
+    assert tuple(stages._seeds({**ours, "seed": 0}, "train").generate_state(4)) == drawn[0, "train"]
+
+
 class Resumable:
     """A training that keeps something to go on from."""
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -34,3 +36,26 @@ def test_delta_is_taken_off() -> None:
     members, others = np.ones(2_000), np.zeros(2_000)
     without, much = (epsilon_at_least(members, others, d, np.random.default_rng(0)).value for d in (0.0, 0.9))
     assert without - much == pytest.approx(np.log(1 / 0.1), abs=0.1)
+
+
+def test_scores_that_lie_apart_prove_what_their_number_allows() -> None:
+    """Of 50 judged members and 50 others all lie on the right side: both ends of the interval have a closed form."""
+    found = epsilon_at_least(np.ones(100), np.zeros(100), 0.0, np.random.default_rng(0))
+    end = 0.025 ** (1 / 50)  # one-sided, each with half of the 5 % that the confidence leaves
+    assert found.value == pytest.approx(np.log(end / (1 - end)))
+    assert found.n == 100
+
+
+class InOrder(np.random.Generator):
+    """Leaves everything where it is."""
+
+    def permutation(self, x: Any, axis: int = 0) -> Any:
+        return x
+
+
+def test_the_half_that_chose_the_threshold_proves_nothing() -> None:
+    """The first halves lie apart, the second ones are the same: a threshold that was only chosen well shows nothing."""
+    members, others = np.r_[np.ones(200), np.tile([0.0, 1.0], 100)], np.r_[np.zeros(200), np.tile([0.0, 1.0], 100)]
+    rng = InOrder(np.random.PCG64(0))
+    assert epsilon_at_least(members, others, 0.0, rng).value == 0
+    assert epsilon_at_least(members[::-1], others[::-1], 0.0, rng).value > 2

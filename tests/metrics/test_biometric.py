@@ -91,6 +91,11 @@ def test_what_too_few_impostors_cannot_resolve_is_refused() -> None:
     assert refused.reason == "FMR 0.001 needs 10,000 comparisons of two identities for 10 errors; 1,140 made"
 
 
+def test_exactly_as_many_impostors_as_are_needed_are_enough() -> None:
+    assert refusal(1000, 0.01) == ""
+    assert refusal(999, 0.01).startswith("FMR 0.01 needs 1,000 comparisons")
+
+
 def test_ranks_are_those_of_a_plain_loop() -> None:
     similarities = np.round(RNG.normal(0, 1, (40, 30)), 1)
     probes, enrolled = RNG.integers(0, 10, 40), np.arange(30) % 10
@@ -122,6 +127,25 @@ def test_the_interval_of_the_equal_error_rate_holds_the_truth() -> None:
         assert metric.n == 30
         hits += metric.low <= truth <= metric.high
     assert hits >= 17
+
+
+def test_a_pair_counts_as_often_as_both_of_its_people_were_drawn() -> None:
+    """Each person is compared once with itself, so that this weight says how often the person was drawn."""
+    first, second = (places.ravel() for places in np.meshgrid(np.arange(6), np.arange(6), indexing="ij"))
+    drawn: list[np.ndarray] = []
+
+    def watched(scores: np.ndarray, mated: np.ndarray, weights: np.ndarray) -> list[float]:
+        drawn.append(weights[np.argsort(scores)].reshape(6, 6))
+        return [0.5]
+
+    bootstrap(Comparisons(np.arange(36.0), first, second), watched, np.random.default_rng(0), 50)
+    assert (drawn[0] == 1).all()  # the estimate itself
+    for weights in drawn[1:]:
+        times = weights.diagonal()
+        assert times.sum() == 6
+        between = ~np.eye(6, dtype=bool)
+        np.testing.assert_array_equal(weights[between], np.outer(times, times)[between])
+    assert max(weights.max() for weights in drawn) > 3
 
 
 def test_intervals_are_over_identities_and_not_over_comparisons() -> None:

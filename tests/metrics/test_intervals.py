@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from veilbench.bench.findings import Metric
-from veilbench.metrics.intervals import above_chance, ends, mean, median, proportion
+from veilbench.metrics.intervals import above_chance, ends, mean, median, paired_gain, proportion
 
 
 def by_beta_quantiles(successes: int, n: int, confidence: float) -> tuple[float, float]:
@@ -149,3 +149,19 @@ def test_too_few_values_for_the_confidence_give_all_of_them_and_none_is_refused(
     assert (metric.low, metric.value, metric.high, metric.n) == (1, 2, 3, 3)
     with pytest.raises(ValueError, match="at least one value"):
         median(np.zeros(0))
+
+
+def test_a_paired_gain_has_two_intervals_that_hold_together() -> None:
+    """All ten cases won, none lost: each end has the closed form of a quarter of what the confidence leaves."""
+    metric = paired_gain(np.ones(10, bool), np.zeros(10, bool))
+    end = 0.0125 ** (1 / 10)
+    assert (metric.low, metric.value, metric.high) == pytest.approx((end - (1 - end), 1, 1))
+
+
+def test_a_paired_gain_is_of_the_cases_that_changed() -> None:
+    """What counts is that one was won and three were lost."""
+    with_it, without = np.array([1] * 5 + [1] + [0] * 3 + [0], bool), np.array([1] * 5 + [0] + [1] * 3 + [0], bool)
+    metric = paired_gain(with_it, without, 0.9)
+    (won_low, won_high), (lost_low, lost_high) = (by_beta_quantiles(k, 10, 0.95) for k in (1, 3))
+    assert metric.value == pytest.approx(-0.2)
+    assert (metric.low, metric.high) == pytest.approx((won_low - lost_high, won_high - lost_low))

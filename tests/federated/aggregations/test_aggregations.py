@@ -200,6 +200,17 @@ def test_the_paillier_aggregator_holds_the_modulus_and_no_primes() -> None:
 
 
 @needs_phe
+def test_values_whose_sum_would_run_over_a_slot_are_refused_and_those_below_are_not() -> None:
+    """A slot of 64 bits holds sums below 2 ** 23: what one client may send depends on how many add to it."""
+    clients, aggregator = Paillier(slots=31).setup(4, SEEDS)
+    just = np.tile([1.0, -1.0], 31) * 2.0**20
+    mean = clients[0].open(aggregator.combine(sent(clients, np.tile(just, (4, 1)), [1.0] * 4)))
+    np.testing.assert_array_equal(mean, just)
+    with pytest.raises(UserError, match=r"a weighted value of .* is too large: at most 1.04858e\+06"):
+        clients[0].protect(just * 1.01, 1.0)
+
+
+@needs_phe
 def test_fixed_point_ciphertexts_are_phes_own() -> None:
     from phe import paillier
 

@@ -186,3 +186,13 @@ def test_what_an_attack_proves_needs_scores_and_a_delta() -> None:
         epsilon_at_least(scores, np.where(scores == 3, np.nan, scores), 1e-5, rng)
     with pytest.raises(ValueError, match="1 scores of members, 1 of them finite"):
         epsilon_at_least(scores[:1], scores, 1e-5, rng)
+
+
+@pytest.mark.parametrize("rounds", [1, 5])
+def test_one_example_can_turn_a_centrally_clipped_update_round(rounds: int) -> None:
+    """Its update and the neighbour's may be opposite, which is twice the clip: the exact delta of that must hold."""
+    made = CentralDp(0.5, 3.0, 1e-5)
+    whole, example = made.epsilon(rounds), made.example_epsilon(rounds, 1, 100, SIZES)
+    assert exact_delta(whole, 3.0, rounds) <= 1e-5
+    assert exact_delta(example, 3.0 / 2, rounds) <= 1e-5 < exact_delta(example / 1.5, 3.0 / 2, rounds)
+    assert example > 1.5 * whole

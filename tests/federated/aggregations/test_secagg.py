@@ -286,3 +286,17 @@ def test_masks_are_of_a_cipher_and_not_flowers_whose_seed_has_32_bits() -> None:
     block = Cipher(algorithms.AES(key), modes.ECB()).encryptor()
     blocks = b"".join(block.update(number.to_bytes(16, "big")) for number in range(5))
     assert ring.mask(key, 20).tobytes() == blocks
+
+
+@pytest.mark.parametrize("clients", [4, 6])
+def test_a_threshold_of_exactly_half_is_refused_and_one_more_is_not(clients: int) -> None:
+    """The aggregator could ask one half for the shares of a client's seed, and the other half for those of its key."""
+    _, aggregator = parties(clients)
+    for threshold, allowed in ((clients // 2, False), (clients // 2 + 1, True)):
+        keys = {str(who): aggregator.post.ask(who, {"phase": "keys"}) for who in range(clients)}
+        letter = {"phase": "shares", "threshold": threshold, "keys": keys}
+        if allowed:
+            assert len(aggregator.post.ask(0, letter)["ciphertexts"]) == clients - 1
+        else:
+            with pytest.raises(UserError, match=f"refuses a threshold of {threshold} of {clients}"):
+                aggregator.post.ask(0, letter)

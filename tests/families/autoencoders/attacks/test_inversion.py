@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -195,3 +196,15 @@ def test_the_share_of_errors_has_the_spread_of_resampled_rows() -> None:
     with pytest.raises(ValueError, match="the rows are all the same"):
         error_share(errors, np.zeros(400), rng, 0.95)
     assert decibels(np.array([0.01, 0.0001, 0.0])).tolist() == pytest.approx([20, 40, 100])
+
+
+def test_the_gain_is_over_what_the_attacker_knows_without_a_code(rows: Rows) -> None:
+    """The hidden rows lie elsewhere than the auxiliary ones, whose mean the attacker would guess."""
+    shifted = replace(rows, test=Part(rows.test.x + np.float32(6), rows.test.y))
+    found = run(small(), Pca(2), shifted)
+    wrong, guessed = found.metrics["mse_linear_300"].value, found.metrics["mse_mean_row"].value
+    known = rows.auxiliary.x.mean(0)
+    assert guessed == pytest.approx(float(((shifted.test.x - known) ** 2).mean()), rel=1e-5)
+    assert found.gain is not None
+    assert found.gain.value == pytest.approx(1 - wrong / guessed)
+    assert abs(found.gain.value - found.metrics["variance_explained_linear_300"].value) > 0.1

@@ -15,6 +15,7 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings, Verdict
 from veilbench.bench.subject import Subject, load_subject
 from veilbench.bench.threat import ThreatModel
+from veilbench.families.autoencoders.attacks import shadows
 from veilbench.families.autoencoders.attacks.membership import Membership, losses_of
 from veilbench.families.autoencoders.attacks.shadows import shadow_losses
 from veilbench.families.autoencoders.baselines.identity_code import IdentityCode
@@ -183,3 +184,34 @@ def test_too_few_rows_and_missing_queries_are_refused(rows: Rows, overfitted: Ov
 def test_an_odd_number_of_shadows_is_refused() -> None:
     with pytest.raises(ValueError, match="shadows=7 must be even"):
         small(shadows=7)
+
+
+def lira(attack: Membership, losses: np.ndarray, rows: Rows) -> np.ndarray:
+    asked = np.concatenate([rows.train.x[:30], rows.test.x[:30]])
+    return attack._lira(losses, asked, rows.auxiliary.x, 4, Accelerator("cpu"), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("mode", ["online", "offline"])
+def test_a_model_that_is_worse_at_everything_is_judged_the_same(mode: Any, rows: Rows) -> None:
+    """The shadows are other models than the target: only how its losses differ among themselves may count."""
+    losses = np.random.default_rng(1).exponential(size=60)
+    attack = small(mode=mode, steps=20)
+    scores = lira(attack, losses, rows)
+    np.testing.assert_allclose(lira(attack, 50 * losses, rows), scores, rtol=1e-6, atol=1e-6)
+    assert np.ptp(scores) > 1
+
+
+@pytest.mark.parametrize("mode", ["online", "offline"])
+def test_only_online_shadows_learn_the_rows_in_question(mode: Any, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    learnt: list[np.ndarray] = []
+
+    def watched(pool: np.ndarray, inside: np.ndarray, questioned: int, *rest: Any) -> np.ndarray:
+        learnt.append(inside.copy())
+        return np.random.default_rng(0).exponential(size=(len(inside), questioned))
+
+    monkeypatch.setattr(shadows, "shadow_losses", watched)
+    lira(small(mode=mode), np.ones(60), rows)
+    (inside,) = learnt
+    assert inside.shape == (8, 60 + 240)
+    assert set(inside[:, :60].sum(0)) == ({4} if mode == "online" else {0})
+    assert set(inside[:, 60:].sum(0)) == {4}

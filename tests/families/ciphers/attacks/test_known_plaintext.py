@@ -141,3 +141,30 @@ def test_what_is_not_granted_is_refused(examine: Examine, controls: dict[str, An
 def test_a_decoder_for_a_number_that_is_not_known_is_refused(controls: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"decoder_known=\[60, 70\] must be among known=\[1000, 50\]"):
         small(controls, decoder_known=[60, 1000, 70])
+
+
+def test_a_way_is_taken_by_what_it_gets_right_of_held_out_pairs(texts: Texts, controls: dict[str, Any]) -> None:
+    """Who chose by the unknown text itself would take the way that looks best there."""
+
+    class TwoWays(KnownPlaintext):
+        def guesses(self, cases: Any, accelerator: Accelerator) -> Any:
+            lucky = [exposure._cipher.decrypt(exposure.ciphertext()) for _, exposure, _ in cases]
+            return [{"lucky": (text, 0.1), "sound": (np.zeros_like(text), 0.9)} for text in lucky]
+
+    attack = TwoWays(THREAT, **controls, known=[50], length=100, texts=3, decoder_known=[], broken_at=0.6)
+    found = attack.run(Substitution([16]), texts, Accelerator("cpu", workers=1), np.random.default_rng(0), False)
+    assert found.metrics["lucky_at_50"].value == 1
+    assert found.gain is not None
+    assert found.gain.value < 0.3
+    assert any("that of 'sound'" in note for note in found.notes)
+
+
+def test_held_out_pairs_are_not_in_the_book_that_is_judged_by_them(texts: Texts, controls: dict[str, Any]) -> None:
+    """The last fifth of what is known consists of a character that is not seen before, and is not the commonest."""
+    told = np.r_[np.tile(np.arange(40, 80, dtype=np.uint8), 2), np.full(20, 7, np.uint8)]
+    assert np.bincount(texts.statistics).argmax() != 7
+    exposure = Exposure(
+        THREAT, Substitution([40]), texts.target[:50], texts.statistics, np.random.default_rng(0), [told]
+    )
+    answers = small(controls)._by_codebook(exposure, np.random.default_rng(0))
+    assert {held_out for _, held_out in answers.values()} == {0.0}

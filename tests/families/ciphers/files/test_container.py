@@ -304,3 +304,19 @@ def test_each_purpose_and_file_has_its_own_key() -> None:
         for purpose in ("tag", "cipher")
     }
     assert len(made) == 8
+
+
+def test_the_end_of_a_gcm_file_has_a_nonce_that_no_frame_has() -> None:
+    """Read with the cipher alone: eleven bytes of the frame's number, and a last one that is 1 at the end only."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    material, salt, header = b"key", bytes(16), b"header"
+    made, cipher = frames.GcmFrames(header, material, salt), AESGCM(frames.derived(material, salt, "cipher", 32))
+    (first,), (second,), end = (
+        made.seal(np.array([65], np.uint8)),
+        made.seal(np.array([66], np.uint8)),
+        made.tag(b"end"),
+    )
+    assert cipher.decrypt(bytes(12), bytes(first), header) == b"A"
+    assert cipher.decrypt(bytes(10) + b"\1\0", bytes(second), header) == b"B"
+    assert cipher.decrypt(bytes(10) + b"\2\1", end, header + b"end") == b""

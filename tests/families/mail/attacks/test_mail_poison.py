@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -94,3 +94,18 @@ def test_bad_settings_are_refused(data: Mails) -> None:
         MailPoison(ThreatModel(), PlainFederation()).run(
             filter_of(data, Plain()), data, Accelerator("cpu"), np.random.default_rng(0), True
         )
+
+
+def test_rogue_clients_send_their_updates_in_place_of_honest_ones(data: Mails) -> None:
+    """However many are rogue, and whatever they send, the federation has the same number of clients."""
+
+    class Counted(Plain):
+        clients: ClassVar[list[int]] = []
+
+        def setup(self, clients: int, seeds: np.random.SeedSequence) -> Any:
+            self.clients.append(clients)
+            return super().setup(clients, seeds)
+
+    found = run(data, Plain(), clients=7, rogue=3, compared=[Counted()])
+    assert Counted.clients == [7] * 4  # nobody rogue, and each of three kinds
+    assert found.tables[0].title == "3 rogue clients of 7"

@@ -11,6 +11,7 @@ import torch
 
 from veilbench.bench.subject import load_subject
 from veilbench.families.templates.nets.print_encoder import PrintEncoder
+from veilbench.families.templates.schemes import hashmap
 from veilbench.families.templates.schemes.client_hashmaps import ClientHashmaps
 from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
 from veilbench.families.templates.schemes.hashmap import HashmapScheme
@@ -113,3 +114,15 @@ def test_what_is_trained_is_not_fitted_and_bad_values_are_named() -> None:
         scheme(noise=-1)
     with pytest.raises(ValueError, match="keys of shape"):
         scheme(keyed=True).protect_tensor(torch.ones(2, 16), KEYS)
+
+
+@pytest.mark.parametrize("noise", [0.5, 2.0])
+def test_noise_has_the_length_that_is_said_however_many_numbers_a_code_has(noise: float) -> None:
+    """Noise at a right angle to a code of length 1: the cosine between the two is that of the triangle."""
+    code = torch.nn.functional.normalize(torch.randn(1, 20_000, generator=torch.Generator().manual_seed(0)), dim=1)
+    wanted = 1 / (1 + noise**2) ** 0.5
+    tensors = hashmap.noisy(code, noise, np.random.default_rng(0))
+    arrays = scheme(noise=noise).protect(code.numpy(), KEYS[:1])
+    for made in (tensors.numpy(), arrays):
+        assert float((made[0] * code[0].numpy()).sum()) == pytest.approx(wanted, abs=0.02)
+        assert np.linalg.norm(made) == pytest.approx(1, abs=1e-4)

@@ -317,3 +317,22 @@ def test_a_filter_without_a_federation_and_a_threat_without_messages_are_refused
     attack = MailWordLeak(ThreatModel(), SourceLeakTest(), **SMALL)
     with pytest.raises(Exception, match="does not grant client_messages"):
         attack.run(untrained(data), data, Accelerator("cpu"), np.random.default_rng(0), True)
+
+
+def test_both_shares_of_the_informedness_hold_together() -> None:
+    """All of 4 words named and none of the 10 others: each end has the closed form of a quarter of 1 %."""
+    case = Case(np.array([[2, 3, 4, 5, 0]]), np.array([1]))
+    metric = informedness([case.words], [case], 16)
+    recall, false = 0.0025 ** (1 / 4), 1 - 0.0025 ** (1 / 10)
+    assert (metric.low, metric.value, metric.high) == pytest.approx((recall - false, 1, 1))
+
+
+def test_lists_of_words_count_for_the_federation_and_not_for_a_control(tmp_path: Path) -> None:
+    words = mails(tmp_path, vocabulary="clients")
+    attack = MailWordLeak(THREAT, SourceLeakTest(), **SMALL)
+    gains = []
+    for control in (False, True):
+        found = attack.run(untrained(words, Ckks()), words, Accelerator("cpu"), np.random.default_rng(0), control)
+        assert found.gain is not None
+        gains.append(found.gain.value)
+    assert gains == [1, 0]
