@@ -14,6 +14,7 @@ from pipelines.compose import composed, plain
 
 from veilbench import stages
 from veilbench.attacks.control_memory import ControlMemory
+from veilbench.contracts import Training
 from veilbench.errors import UserError
 from veilbench.experiment import Config
 
@@ -93,6 +94,26 @@ def test_data_prepared_otherwise_are_refused(root: Path, stage: str) -> None:
     assert content(root) == before
 
 
+@pytest.mark.parametrize(
+    ("stage", "group", "node", "said"),
+    [
+        ("train", "training", {"_target_": "veilbench.data.text.TextData"}, "training=TextData .* not a Training"),
+        ("train", "trainer", {"x": 1}, "trainer=dict .* not a Accelerator"),
+        ("prepare", "data", {"_target_": "veilbench.tracking.NoTracking"}, "data=NoTracking .* not a DataSet"),
+        ("evaluate", "evaluation", {"fidelity": "x"}, r"evaluation\.fidelity=str .* not a Evaluation"),
+        ("evaluate", "evaluation", {"_target_": "veilbench.data.text.TextData"}, "evaluation=TextData .* names"),
+        ("attack", "attack", {"x": {"_target_": "veilbench.data.text.TextData"}}, r"attack\.x=TextData .* Attack"),
+    ],
+)
+def test_a_part_that_is_not_what_its_group_is_for_is_refused(
+    root: Path, ours: Config, stage: str, group: str, node: Any, said: str
+) -> None:
+    before = content(root)
+    with pytest.raises(UserError, match=said):
+        run(stage, ours | {group: node}, root)
+    assert content(root) == before
+
+
 @pytest.mark.parametrize("stage", ["prepare", "train", "evaluate", "attack"])
 def test_a_stage_again_writes_the_same_and_refuses_to_remove_what_it_did_not_write(
     root: Path, ours: Config, stage: str
@@ -153,7 +174,7 @@ def test_a_control_is_remembered_for_the_same_data_and_seed_alone(
     assert len(found | keys(root, seeded, monkeypatch)) == 3
 
 
-class Resumable:
+class Resumable(Training):
     """A training that keeps something to go on from."""
 
     def __init__(self, inner: Any) -> None:
@@ -171,15 +192,15 @@ class Resumable:
 def test_what_a_training_can_go_on_from_goes_when_its_record_is_there(
     root: Path, ours: Config, monkeypatch: pytest.MonkeyPatch, fails: bool
 ) -> None:
-    real, made = stages.build, list[Resumable]()
+    real, made = stages.part, list[Resumable]()
 
-    def build(node: Any) -> Any:
-        if node is not ours["training"]:
-            return real(node)
-        made.append(Resumable(real(node)))
+    def part(config: Config, group: str) -> Any:
+        if group != "training":
+            return real(config, group)
+        made.append(Resumable(real(config, group)))
         return made[0]
 
-    monkeypatch.setattr(stages, "build", build)
+    monkeypatch.setattr(stages, "part", part)
     shutil.rmtree(root / "train")
     if fails:
         monkeypatch.setattr(stages, "sign", lambda *anything: 1 / 0)

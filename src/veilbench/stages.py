@@ -18,6 +18,7 @@ import numpy as np
 
 from veilbench.accelerator import watched
 from veilbench.attacks.control_memory import ControlMemory
+from veilbench.compatibility import require_role
 from veilbench.errors import UserError
 from veilbench.experiment import Config, part
 from veilbench.findings import RECORD, Findings, write_record
@@ -35,10 +36,17 @@ def _seeds(config: Config, stage: str) -> np.random.SeedSequence:
     return np.random.SeedSequence([config["seed"], *stage.encode()])
 
 
+def _part(config: Config, group: str) -> Any:
+    """One part of a resolved experiment, or all its evaluations or attacks; see `experiment.part`."""
+    built = part(config, group)
+    require_role(group, built)
+    return built
+
+
 def prepare(config: Config, folder: Path) -> None:
     """Make or read the data and write what the later stages read into `folder`."""
     with whole_folder(folder, written(folder)) as partial:
-        part(config, "data").prepare(partial)
+        _part(config, "data").prepare(partial)
         sign(partial, "prepare", config)
 
 
@@ -55,13 +63,13 @@ def train(config: Config, data: Path, folder: Path, watch: Watch | None = None) 
         UserError: the data was prepared for another experiment, or the training refuses something.
     """
     require(data, "prepare", config)
-    trainer = part(config, "trainer")
-    model, training = part(config, "model"), part(config, "training")
+    trainer = _part(config, "trainer")
+    model, training = _part(config, "model"), _part(config, "training")
     if watch:
         if not training.watchable:
             raise UserError(f"{type(training).__name__} has no curves to watch while it trains: set watched to null")
         training.watch = watch
-    prepared = part(config, "data").load(data)
+    prepared = _part(config, "data").load(data)
     with whole_folder(folder, (*TRAINED, *written(folder))) as partial:
         started = time.perf_counter()
         weights = partial / "weights"
@@ -117,9 +125,9 @@ def _examine(
 ) -> None:
     require(data, "prepare", config)
     require(trained, "train", config)
-    trainer, examiners = part(config, "trainer"), part(config, group)
+    trainer, examiners = _part(config, "trainer"), _part(config, group)
     subject = load_subject(trained)
-    prepared = part(config, "data").load(data)
+    prepared = _part(config, "data").load(data)
     found: dict[str, Findings] = {}
     with whole_folder(folder, (*RECORD, *written(folder))) as partial:
         for name, examiner in watched(list(examiners.items()), group):
