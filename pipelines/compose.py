@@ -61,6 +61,9 @@ def _compose(overrides: list[str], mode: RunMode = RunMode.RUN) -> DictConfig:
             config: DictConfig = hydra.compose_config("config", overrides, run_mode=mode, from_shell=False)
         except LookupError as error:  # of `hydra.job.env_copy`
             raise UserError(f"{' '.join(overrides)}: Hydra finds no {error} in the environment") from error
+        except AssertionError as error:
+            wrong = "an entry of a defaults list is neither a name nor a group with names"
+            raise UserError(f"{' '.join(overrides)}: {wrong}") from error
         return config
 
 

@@ -118,6 +118,8 @@ def test_a_wrong_override_is_one_line(overrides: list[str], said: str) -> None:
     [
         (["-m", "experiment=aes_ctr", "seed=range(0)"], "seed=range(0) gives no job"),
         (["-m", "experiment=aes_ctr", "seed=range(1000000000000)"], f"more than {MOST_JOBS} jobs"),
+        (["-m", "experiment=aes_ctr", "seed=range(0,3,0)"], "seed=range(0,3,0): range() arg 3 must not be zero"),
+        (["-m", "experiment=glob(aes*)"], "experiment=glob(aes*) is not allowed: list the names"),
         (["-m", "experiment=aes_ctr,aes_crt"], "there is no experiment=aes_crt; did you mean aes_ctr?"),
         (["-m", "experiment=aes_ctr,pca", "seed=0,-1"], "seed=-1 is not allowed"),
         (["-m", "experiment=pca", "model.code=interval(1, 3)"], "a sweep is over listed values or a range"),
