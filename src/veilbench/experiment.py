@@ -213,10 +213,8 @@ def load_data(path: Path) -> Config:
 def _read(path: Path, stages: Sequence[str]) -> Config:
     """What stands in a file of params/, with the digests of these stages."""
     if not path.is_file():
-        known = (
-            ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml") if p.is_file()))
-            or "none; run `dvc repro resolve`"
-        )
+        there = sorted(one.stem for one in path.parent.glob("*.yaml") if one.is_file())
+        known = ", ".join(there) or "none; run `dvc repro resolve`"
         raise UserError(f"no resolved experiment {path.stem}; there are: {known}")
     config = read_mapping(path)
     digests = config.get("digests")
