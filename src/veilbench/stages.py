@@ -165,10 +165,18 @@ def _place(error: Exception) -> str:
     return f"{Path(last.filename).stem}.{last.name}"
 
 
-def run_all(config: Config, root: Path, watch: Watch | None = None) -> None:
-    """Every stage of one experiment in this process, into a folder of its own (for sweeps)."""
+def run_all(config: Config, root: Path, watch: Watch | None = None, begun: Callable[[], None] = lambda: None) -> None:
+    """Every stage of one experiment in this process, into a folder of its own (for sweeps).
+
+    Args:
+        config: the resolved experiment.
+        root: the folder.
+        watch: see `train`.
+        begun: called once the data is prepared. Whoever refuses the settings or the folder has refused them by then.
+    """
     data, trained = root / "prepared", root / "train"
     prepare(config, data)
+    begun()
     train(config, data, trained, watch)
     evaluate(config, data, trained, root / "evaluate")
     attack(config, data, trained, root / "attack")
