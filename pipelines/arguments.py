@@ -11,7 +11,7 @@ from math import prod
 from typing import Any, NoReturn
 
 from hydra._internal.utils import get_args_parser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Glob, Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
@@ -112,7 +112,10 @@ def _values(key: str, override: Override) -> list[str]:
         return [str(override.input_line)]
     if not override.is_discrete_sweep():
         raise UserError(f"{override.input_line} is not allowed: a sweep is over listed values or a range")
-    return [f"{key}={value}" for value in islice(override.sweep_string_iterator(), MOST_JOBS + 1)]
+    if isinstance(override.value(), Glob):
+        raise UserError(f"{override.input_line} is not allowed: list the names, with commas between them")
+    with explained([str(override.input_line)]):
+        return [f"{key}={value}" for value in islice(override.sweep_string_iterator(), MOST_JOBS + 1)]
 
 
 def check_hydra(config: DictConfig) -> None:

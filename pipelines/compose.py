@@ -57,7 +57,13 @@ def _compose(overrides: list[str], mode: RunMode = RunMode.RUN) -> DictConfig:
     with initialize_config_dir(str(CONF.resolve()), version_base="1.3"):
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
-        config: DictConfig = hydra.compose_config("config", overrides, run_mode=mode, from_shell=False)
+        try:
+            config: DictConfig = hydra.compose_config("config", overrides, run_mode=mode, from_shell=False)
+        except LookupError as error:  # of `hydra.job.env_copy`
+            raise UserError(f"{' '.join(overrides)}: Hydra finds no {error} in the environment") from error
+        except AssertionError as error:
+            wrong = "an entry of a defaults list is neither a name nor a group with names"
+            raise UserError(f"{' '.join(overrides)}: {wrong}") from error
         return config
 
 
@@ -127,7 +133,7 @@ def plain(
             for key in KEYS
             if key in config
         }
-    if unknown := sorted(set(config) - set(KEYS) - {"hydra"}):
+    if unknown := sorted(set(config) - set(KEYS) - {"hydra"}, key=str):
         raise UserError(
             f"unknown key {unknown[0]}={config[unknown[0]]}; allowed: {', '.join(KEYS)}{suggest(unknown[0], KEYS)}"
         )

@@ -40,15 +40,14 @@ def run(composed: DictConfig, choices: dict[str, str], overrides: list[str], fol
     """Check the configuration, run all stages into `folder`, and publish the record."""
     try:
         config = plain(composed, choices, overrides)
+        if helps_another_process():
+            stages.run_all(config, folder)
+            return None
+        with recorded(config, folder):
+            stages.run_all(config, folder, begun=lambda: write_composed(composed, folder))
     except UserError:
         withdraw(folder)
         raise
-    if helps_another_process():
-        stages.run_all(config, folder)
-        return None
-    with recorded(config, folder):
-        write_composed(composed, folder)
-        stages.run_all(config, folder)
     return objective(config["objective"], folder)
 
 

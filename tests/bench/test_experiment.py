@@ -310,6 +310,7 @@ def test_a_stage_takes_one_name(arguments: list[str], said: str) -> None:
 def test_a_missing_experiment_lists_those_that_there_are(tmp_path: Path) -> None:
     for name in ("beta", "alpha"):
         (tmp_path / f"{name}.yaml").write_text("{}")
+    (tmp_path / "gamma.yaml").mkdir()
     with pytest.raises(UserError, match=r"^no resolved experiment gamma; there are: alpha, beta$"):
         load(tmp_path / "gamma.yaml")
     with pytest.raises(UserError, match="none; run `dvc repro resolve`"):

@@ -13,6 +13,7 @@ import pytest
 from pipelines.compose import composed, plain
 
 from veilbench.bench import stages
+from veilbench.bench.contracts import Training
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config
@@ -90,6 +91,41 @@ def test_data_prepared_otherwise_are_refused(root: Path, stage: str) -> None:
     with pytest.raises(UserError, match=r"prepared/made_by.json is missing.*run the stage `prepare` again"):
         run(stage, config(), root)
     del before["prepared/made_by.json"]
+    assert content(root) == before
+
+
+@pytest.mark.parametrize(
+    ("stage", "group", "node", "said"),
+    [
+        (
+            "train",
+            "training",
+            {"_target_": "veilbench.families.ciphers.data.text.TextData"},
+            "training=TextData .* not a Training",
+        ),
+        ("train", "trainer", {"x": 1}, "trainer=dict .* not a Accelerator"),
+        ("prepare", "data", {"_target_": "veilbench.bench.tracking.NoTracking"}, "data=NoTracking .* not a DataSet"),
+        ("evaluate", "evaluation", {"fidelity": "x"}, r"evaluation\.fidelity=str .* not a Evaluation"),
+        (
+            "evaluate",
+            "evaluation",
+            {"_target_": "veilbench.families.ciphers.data.text.TextData"},
+            "evaluation=TextData .* names",
+        ),
+        (
+            "attack",
+            "attack",
+            {"x": {"_target_": "veilbench.families.ciphers.data.text.TextData"}},
+            r"attack\.x=TextData .* Attack",
+        ),
+    ],
+)
+def test_a_part_that_is_not_what_its_group_is_for_is_refused(
+    root: Path, ours: Config, stage: str, group: str, node: Any, said: str
+) -> None:
+    before = content(root)
+    with pytest.raises(UserError, match=said):
+        run(stage, ours | {group: node}, root)
     assert content(root) == before
 
 
@@ -189,7 +225,7 @@ def test_each_stage_and_attack_has_random_numbers_of_its_own(ours: Config) -> No
     assert tuple(stages._seeds({**ours, "seed": 0}, "train").generate_state(4)) == drawn[0, "train"]
 
 
-class Resumable:
+class Resumable(Training):
     """A training that keeps something to go on from."""
 
     def __init__(self, inner: Any) -> None:

@@ -19,6 +19,7 @@ class Outcome(StrEnum):
 
     REFUSED = "refused in one line"
     REFUSED_LATE = "refused in one line after it began"
+    IN_PART = "refused in part"
     USAGE = "usage shown"
     FINISHED = "accepted and finished"
     STOPPED = "accepted, stopped by the fuzz"
@@ -78,15 +79,19 @@ def judge(case: Case, ended: Ended, before: Snapshot, after: Snapshot) -> Judgem
         return Judgement(Outcome.UNTIDY, f"left behind {_plain(left[0])}")
     if ended.code in case.codes:
         return Judgement(Outcome.FINISHED)
-    return _refusal(ended, added)
+    return _refusal(case, ended, added)
 
 
-def _refusal(ended: Ended, added: list[str]) -> Judgement:
+def _refusal(case: Case, ended: Ended, added: list[str]) -> Judgement:
     lines = [line for line in ended.err.splitlines() if line.strip()]
-    shown = f"{ended.err}\n{ended.out}".lstrip().lower().startswith("usage:")
+    head = f"{ended.err}\n{ended.out}".lstrip().lower()
+    shown = head.startswith(("usage:", "╭─ error ─"))  # the second: Typer's, of an option without its value
     if ended.code == 2 and shown and not added:
         return Judgement(Outcome.USAGE)
     said = [line for line in lines if line.startswith("error:")]
+    if _names_records(case, ended):
+        more = [line for line in lines if not line.startswith("tracking: ")]
+        return Judgement(Outcome.UNTIDY, f"beside tracking: {_plain(more[0])}") if more else Judgement(Outcome.IN_PART)
     if ended.code != 2:
         return Judgement(Outcome.UNTIDY, f"exit code {ended.code}: {_plain(lines[-1] if lines else '')}")
     if len(said) != 1:
@@ -102,13 +107,19 @@ def _refusal(ended: Ended, added: list[str]) -> Judgement:
     return Judgement(Outcome.REFUSED)
 
 
+def _names_records(case: Case, ended: Ended) -> bool:
+    """Whether this is `track`, which names each record that cannot be published, and publishes the others."""
+    return case.command[0] == "pipelines/track.py" and ended.code == 2 and ended.err.startswith("tracking: ")
+
+
 def _lost(case: Case, ended: Ended, before: Snapshot, after: Snapshot) -> str:
     """The first file of the user's that is gone or changed without leave; empty if there is none.
 
     A command that did what it was asked for may replace what it writes to; one that refused at once may touch nothing;
     one that was cut off or failed may have changed it, but may not have taken it away.
     """
-    finished, refused = ended.code in case.codes, ended.code == 2 and not ended.accepted
+    finished = ended.code in case.codes or _names_records(case, ended)
+    refused = ended.code == 2 and not ended.accepted and not finished
     for path, state in before.items():
         if path not in after and not (finished and case.may_write(path)):
             return path

@@ -141,6 +141,21 @@ Error: not this
     assert where(text) == "json.decoder.JSONDecodeError at veilbench/data/rows.py load"
 
 
+@pytest.mark.parametrize(
+    ("script", "err", "outcome"),
+    [
+        ("track", "tracking: a is damaged\ntracking: b is damaged\n", Outcome.IN_PART),
+        ("track", "error: there is no a\n", Outcome.LOST),
+        ("track", "tracking: a is damaged\ncareful\n", Outcome.UNTIDY),
+        ("report", "tracking: a is damaged\n", Outcome.LOST),
+    ],
+)
+def test_track_names_records_and_publishes_the_others(script: str, err: str, outcome: Outcome) -> None:
+    before, after = {"store": "earlier"}, {"store": "later"}
+    case = Case((f"pipelines/{script}.py",), writes=("store",))
+    assert judge(case, Ended(2, "", err), before, after).outcome == outcome
+
+
 def test_failures_of_one_kind_are_one_line_of_the_list_and_all_are_counted() -> None:
     tally = Tally()
     ended = Ended(1, "", 'Traceback (most recent call last):\n  File "/a/veilbench/x.py", line 3, in f\nKeyError: 3')

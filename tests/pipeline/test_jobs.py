@@ -71,6 +71,18 @@ def test_a_refused_call_changes_nothing(tmp_path: Path, words: list[str]) -> Non
     assert content(tmp_path) == before
 
 
+@pytest.mark.parametrize("words", [["hydra.run.dir=."], ["hydra.run.dir=new/er"]], ids=" ".join)
+def test_a_call_that_is_refused_while_it_prepares_changes_nothing(tmp_path: Path, words: list[str]) -> None:
+    """The folder holds other data, or there is no file of data."""
+    fill(tmp_path)
+    lacking = ["experiment=pca", "data=npz", "data.source.path=no.npz", "evaluation=[]", "attack=[]", "tracking=none"]
+    more = QUICK if words == ["hydra.run.dir=."] else lacking
+    before = content(tmp_path)
+    status, said = ended(started(tmp_path, *words, *more))
+    assert (status, len(said.splitlines())) == (2, 1)
+    assert content(tmp_path) == before
+
+
 def test_jobs_of_the_same_second_have_folders_of_their_own(tmp_path: Path) -> None:
     processes = [started(tmp_path, *QUICK, f"seed={seed}") for seed in range(4)]
     assert [ended(process)[0] for process in processes] == [0, 0, 0, 0]

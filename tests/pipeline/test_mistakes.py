@@ -68,6 +68,8 @@ PLAIN = "# @package _global_\ndefaults:\n  - override /model: plaintext\n  - ove
         ("seed: [1]\n", "seed=[1] is not allowed"),
         ("objective: 3\n", "objective=3 is not allowed"),
         ("atack: {frequency: {texts: 3}}\n", "unknown key atack"),
+        ("true: 2\n", "unknown key True=2"),
+        ("1: 2\nx: 3\n", "unknown key 1=2"),
     ],
 )
 def test_an_experiment_that_sets_what_does_not_exist_is_refused(conf: Path, more: str, said: str) -> None:
@@ -116,6 +118,8 @@ def test_a_wrong_override_is_one_line(overrides: list[str], said: str) -> None:
     [
         (["-m", "experiment=aes_ctr", "seed=range(0)"], "seed=range(0) gives no job"),
         (["-m", "experiment=aes_ctr", "seed=range(1000000000000)"], f"more than {MOST_JOBS} jobs"),
+        (["-m", "experiment=aes_ctr", "seed=range(0,3,0)"], "seed=range(0,3,0): range() arg 3 must not be zero"),
+        (["-m", "experiment=glob(aes*)"], "experiment=glob(aes*) is not allowed: list the names"),
         (["-m", "experiment=aes_ctr,aes_crt"], "there is no experiment=aes_crt; did you mean aes_ctr?"),
         (["-m", "experiment=aes_ctr,pca", "seed=0,-1"], "seed=-1 is not allowed"),
         (["-m", "experiment=pca", "model.code=interval(1, 3)"], "a sweep is over listed values or a range"),
@@ -127,6 +131,7 @@ def test_a_wrong_override_is_one_line(overrides: list[str], said: str) -> None:
         (["experiment=pca", "hydra.launcher._target_=os.getcwd"], "hydra.launcher._target_=os.getcwd is not allowed"),
         (["experiment=pca", "+hydra.job_logging.handlers.x.class=os.getcwd"], "handlers.x.class=os.getcwd"),
         (["experiment=pca", "+hydra.job_logging.handlers.x.stream=ext://os.getcwd"], "ext://os.getcwd"),
+        (["experiment=pca", "hydra.job.env_copy=[NO_SUCH]"], "Hydra finds no 'NO_SUCH' in the environment"),
         (["experiment=pca", "hydra.searchpath=[pkg://antigravity]"], "pkg://antigravity"),
     ],
 )

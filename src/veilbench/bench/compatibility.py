@@ -20,6 +20,29 @@ ROLES: dict[str, tuple[type, ...]] = {
 }
 
 
+LISTS: dict[str, type] = {"evaluation": Evaluation, "attack": Attack}
+
+
+def require_role(group: str, part: Any) -> None:
+    """Refuse a part, or a group of evaluations or attacks by their names, that is not what its group is for.
+
+    Raises:
+        UserError: it is not.
+    """
+    if group not in LISTS:
+        _require_kind(group, part, ROLES[group])
+        return
+    if not isinstance(part, Mapping):
+        raise UserError(f"{group}={_name(part)} is not allowed: input should be names with what they stand for")
+    for name, examiner in part.items():
+        _require_kind(f"{group}.{name}", examiner, (LISTS[group],))
+
+
+def _require_kind(place: str, part: Any, kinds: tuple[type, ...]) -> None:
+    if not isinstance(part, kinds):
+        raise UserError(f"{place}={_name(part)} is not allowed: it is not a {_names(kinds)}")
+
+
 def check_parts(parts: Mapping[str, Any]) -> None:
     """Check that the parts of an experiment fit each other.
 
@@ -30,9 +53,8 @@ def check_parts(parts: Mapping[str, Any]) -> None:
     Raises:
         UserError: one is not what its group is for, or does not fit another one.
     """
-    for group, kinds in ROLES.items():
-        if not isinstance(parts[group], kinds):
-            raise UserError(f"{group}={_name(parts[group])} is not allowed: it is not a {_names(kinds)}")
+    for group in (*ROLES, *LISTS):
+        require_role(group, parts[group])
     data, model, training = parts["data"], parts["model"], parts["training"]
     if not issubclass(data.data_kind, model.data_kind):
         raise UserError(
@@ -46,10 +68,8 @@ def check_parts(parts: Mapping[str, Any]) -> None:
         raise UserError(f"training={_name(training)} does not fit data={_name(data)}: they have no {lacking_data[0]}")
     if isinstance(model, Subject) and (reason := lacking(type(model)).get("fit")):
         raise UserError(f"training={_name(training)} does not fit model={_name(model)}: {reason}")
-    for group, kind in (("evaluation", Evaluation), ("attack", Attack)):
+    for group in LISTS:
         for name, examiner in parts[group].items():
-            if not isinstance(examiner, kind):
-                raise UserError(f"{group}.{name}={_name(examiner)} is not allowed: it is not an {kind.__name__}")
             _check_examiner(f"{group}.{name}", examiner, parts)
 
 

@@ -49,13 +49,19 @@ def one_line(error: BaseException) -> str:
     return masked(" ".join(said.split()).encode("utf8", "backslashreplace").decode("utf8"))
 
 
-def suggest(name: str, known: Iterable[str], prefix: str = "") -> str:
-    """The end of an error about an unknown name: "; did you mean ...?", or nothing where no known name is near."""
-    close = difflib.get_close_matches(name, list(known), 1)
+def suggest(name: object, known: Iterable[str], prefix: str = "") -> str:
+    """The end of an error about an unknown name: "; did you mean ...?", or nothing where no known name is near.
+
+    Args:
+        name: as it was found, which in YAML may also be a number, a date or nothing.
+        known: names that there are.
+        prefix: of a known name, for the line.
+    """
+    close = difflib.get_close_matches(str(name), list(known), 1)
     return f"; did you mean {prefix}{close[0]}?" if close else ""
 
 
-def among(name: str, known: Iterable[str], prefix: str = "") -> str:
+def among(name: object, known: Iterable[str], prefix: str = "") -> str:
     """The same with all known names: "; did you mean a? There are: a, b"."""
     names = list(known)
     hint = suggest(name, names, prefix)

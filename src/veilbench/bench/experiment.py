@@ -194,7 +194,7 @@ def load(path: Path) -> Config:
         UserError: there is no such file, or it is damaged.
     """
     config = _read(path, tuple(SETTINGS))
-    names = config.get("names")
+    names: Any = config.get("names")
     if not _texts(names) or not isinstance(names.get("data"), str):
         raise UserError(f"{path} is damaged: names={shown(names)}; run `dvc repro -f resolve`")
     seed = config.get("seed", 0)
@@ -213,10 +213,11 @@ def load_data(path: Path) -> Config:
 def _read(path: Path, stages: Sequence[str]) -> Config:
     """What stands in a file of params/, with the digests of these stages."""
     if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none; run `dvc repro resolve`"
+        there = sorted(one.stem for one in path.parent.glob("*.yaml") if one.is_file())
+        known = ", ".join(there) or "none; run `dvc repro resolve`"
         raise UserError(f"no resolved experiment {path.stem}; there are: {known}")
     config = read_mapping(path)
-    digests = config.get("digests")
+    digests: Any = config.get("digests")
     if not _texts(digests) or not all(isinstance(digests.get(stage), str) for stage in stages):
         raise UserError(f"{path} is damaged: digests={shown(digests)}; run `dvc repro -f resolve`")
     return config

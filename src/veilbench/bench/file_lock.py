@@ -18,8 +18,8 @@ WAIT = 60.0  # seconds for other writers
 def locked(path: Path, wait: float = WAIT) -> Iterator[Path]:
     """Nobody else changes the file meanwhile; gives the path with links followed.
 
-    The lock is an empty file beside it, `.<name>.lock`, which stays. It is the operating system's and ends with the
-    process, however that ends. Readers need no lock.
+    The lock is an empty file beside it, `.<name>.lock`, which stays where the file is there in the end. It is the
+    operating system's and ends with the process, however that ends. Readers need no lock.
 
     Args:
         path: the file, which need not be there.
@@ -31,9 +31,15 @@ def locked(path: Path, wait: float = WAIT) -> Iterator[Path]:
     path = Path(os.path.realpath(path))
     if not path.parent.is_dir():
         raise UserError(f"cannot write {path}: the folder {path.parent} does not exist")
+    lock = path.with_name(f".{path.name}.lock")
+    mine = not lock.exists()
     try:
-        with FileLock(path.with_name(f".{path.name}.lock"), timeout=wait):
-            yield path
+        with FileLock(lock, timeout=wait):
+            try:
+                yield path
+            finally:
+                if mine and not path.exists():  # nothing was made; who waits for a lock that is gone takes a new one
+                    lock.unlink(missing_ok=True)
     except Timeout as error:
         waited = f"; waited {wait:.0f} seconds" if wait else ""
         raise UserError(f"{path} is being changed by another process{waited}") from error

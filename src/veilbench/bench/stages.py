@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from veilbench.bench.accelerator import watched
+from veilbench.bench.compatibility import require_role
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config, part
@@ -35,10 +36,17 @@ def _seeds(config: Config, stage: str) -> np.random.SeedSequence:
     return np.random.SeedSequence([config["seed"], *stage.encode()])
 
 
+def _part(config: Config, group: str) -> Any:
+    """One part of a resolved experiment, or all its evaluations or attacks; see `experiment.part`."""
+    built = part(config, group)
+    require_role(group, built)
+    return built
+
+
 def prepare(config: Config, folder: Path) -> None:
     """Make or read the data and write what the later stages read into `folder`."""
     with whole_folder(folder, written(folder)) as partial:
-        part(config, "data").prepare(partial)
+        _part(config, "data").prepare(partial)
         sign(partial, "prepare", config)
 
 
@@ -55,13 +63,13 @@ def train(config: Config, data: Path, folder: Path, watch: Watch | None = None) 
         UserError: the data was prepared for another experiment, or the training refuses something.
     """
     require(data, "prepare", config)
-    trainer = part(config, "trainer")
-    model, training = part(config, "model"), part(config, "training")
+    trainer = _part(config, "trainer")
+    model, training = _part(config, "model"), _part(config, "training")
     if watch:
         if not training.watchable:
             raise UserError(f"{type(training).__name__} has no curves to watch while it trains: set watched to null")
         training.watch = watch
-    prepared = part(config, "data").load(data)
+    prepared = _part(config, "data").load(data)
     with whole_folder(folder, (*TRAINED, *written(folder))) as partial:
         started = time.perf_counter()
         weights = partial / "weights"
@@ -116,9 +124,9 @@ def _examine(
 ) -> None:
     require(data, "prepare", config)
     require(trained, "train", config)
-    trainer, examiners = part(config, "trainer"), part(config, group)
+    trainer, examiners = _part(config, "trainer"), _part(config, group)
     subject = load_subject(trained)
-    prepared = part(config, "data").load(data)
+    prepared = _part(config, "data").load(data)
     found: dict[str, Findings] = {}
     with whole_folder(folder, (*RECORD, *written(folder))) as partial:
         for name, examiner in watched(list(examiners.items()), group):
@@ -156,10 +164,18 @@ def _place(error: Exception) -> str:
     return f"{Path(last.filename).stem}.{last.name}"
 
 
-def run_all(config: Config, root: Path, watch: Watch | None = None) -> None:
-    """Every stage of one experiment in this process, into a folder of its own (for sweeps)."""
+def run_all(config: Config, root: Path, watch: Watch | None = None, begun: Callable[[], None] = lambda: None) -> None:
+    """Every stage of one experiment in this process, into a folder of its own (for sweeps).
+
+    Args:
+        config: the resolved experiment.
+        root: the folder.
+        watch: see `train`.
+        begun: called once the data is prepared. Whoever refuses the settings or the folder has refused them by then.
+    """
     data, trained = root / "prepared", root / "train"
     prepare(config, data)
+    begun()
     train(config, data, trained, watch)
     evaluate(config, data, trained, root / "evaluate")
     attack(config, data, trained, root / "attack")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -52,7 +54,7 @@ def _frames(path: Path) -> int:
     from PIL import Image
 
     try:
-        with Image.open(path) as opened:
+        with _without_warnings(), Image.open(path) as opened:
             return int(getattr(opened, "n_frames", 1))
     except Exception:  # as in `image`
         return 1
@@ -79,7 +81,7 @@ def image(path: Path, grey: bool = False, size: Sequence[int] | None = None, fit
 
     try:
         # From memory: mapped from the disk, Pillow shears plain TIFF images that are to be turned by a quarter.
-        with Image.open(io.BytesIO(path.read_bytes())) as opened:
+        with _without_warnings(), Image.open(io.BytesIO(path.read_bytes())) as opened:
             pixels = [Image.fromarray(one) for one in channels(opened, grey)]
             if size is not None:
                 pixels = [_scaled(one, (size[1], size[0]), fit) for one in pixels]
@@ -87,6 +89,14 @@ def image(path: Path, grey: bool = False, size: Sequence[int] | None = None, fit
     except Exception as error:  # Pillow's readers each raise errors of their own on a damaged file
         raise UserError(f"the image {path} cannot be read: {' '.join(str(error).split())}") from error
     return np.clip(x, 0, 1)
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Keep Pillow's warnings off the terminal: what they foretell is told in an error's one line, or does no harm."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def of_one_size(files: Sequence[Path], images: Sequence[np.ndarray], remedy: str) -> np.ndarray:

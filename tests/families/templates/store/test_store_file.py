@@ -228,3 +228,11 @@ def test_killed_at_any_time_what_was_reported_is_there(at: Desk, models: Models)
             os.kill(writer.pid, signal.SIGKILL)
             told += writer.stdout.read().split()
         assert set(told) <= set(store_file.read(at.store).people)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_lock_stays_beside_a_file_and_goes_where_none_was_made(tmp_path: Path, there: bool) -> None:
+    with replacing.locked(tmp_path / "store") as place:
+        if there:
+            place.write_text("made")
+    assert {path.name for path in tmp_path.iterdir()} == ({"store", ".store.lock"} if there else set())
