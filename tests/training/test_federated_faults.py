@@ -245,7 +245,7 @@ def test_a_state_of_another_training_or_a_damaged_one_is_refused(data: Mails, tm
         Federated(Plain(), 2, state=str(file)).fit(
             Stopping(), data, Accelerator("cpu"), np.random.SeedSequence(0), tmp_path
         )
-    with pytest.raises(UserError, match="is of another training; name another file, or remove it to begin anew"):
+    with pytest.raises(UserError, match="is of another training; name another file, or remove it to start over"):
         fitted(data, tmp_path, Plain(), batch_size=64, state=str(file))
     with pytest.raises(UserError, match=r"training.rounds=1 is not allowed: .* is after 1 rounds"):
         fitted(data, tmp_path, Plain(), rounds=1, state=str(file))

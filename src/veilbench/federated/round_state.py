@@ -69,9 +69,9 @@ class RoundState:
                 weights = [file.get_tensor(name) for name in sorted(file.keys())]
             state = cls(weights=weights, **head)
         except Exception as error:  # safetensors and json raise different errors on a damaged file
-            raise UserError(f"training.state={path} is damaged: {error}; remove it to begin anew") from error
+            raise UserError(f"training.state={path} is damaged: {error}; remove it to start over") from error
         if state.fingerprint != fingerprint:
             raise UserError(
-                f"training.state={path} is of another training; name another file, or remove it to begin anew"
+                f"training.state={path} is of another training; name another file, or remove it to start over"
             )
         return state

@@ -142,7 +142,7 @@ class Federated(Training):
         found, fingerprint = Findings("Training"), self._fingerprint(seed, rows, first)
         before = RoundState.load(self.state, fingerprint) if self.state else None
         if before and before.rounds >= self.rounds:
-            many = f"is after {before.rounds} rounds; raise training.rounds, or remove it to begin anew"
+            many = f"is after {before.rounds} rounds; raise training.rounds, or remove it to start over"
             raise UserError(f"training.rounds={self.rounds} is not allowed: training.state={self.state} {many}")
         begun = before or RoundState(fingerprint, 0, first, [], [], [])
         set_weights(module, begun.weights)

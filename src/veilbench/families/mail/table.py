@@ -18,7 +18,7 @@ COLUMNS = (
     ("Protection", "Who averages the clients' updates, and how they are protected"),
     ("Accuracy", "Share of test mails filed rightly"),
     ("Words, message", "Share of a client's words that its messages name to the aggregator, above chance"),
-    ("Words, mean", "Share of all clients' words that the means name to everybody, above chance"),
+    ("Words, mean", "Share of all clients' words that the means name to every client, above chance"),
     ("Membership", "Area under the curve of telling training mails, by LiRA: 0.5 is chance"),
     ("Poison", "Share of spam that passes with a trigger that rogue clients built in"),
     ("Epsilon, client", "Differential privacy of one client with all its mails, by the accountant"),
@@ -130,10 +130,10 @@ def _round_seconds(record: Record) -> float | None:
 
 LEAKS = Comparison(
     "What leaks, under which protection, at which cost",
-    "Mail filters learned where the mail lies. The “message” is what one client sends in a round, read by whoever "
-    "averages; the “mean” is what every client gets back under every protection. Words are counted above chance: the "
+    "Mail filters trained by a federation. The “message” is what one client sends in a round, read by the "
+    "aggregator; the “mean” is what every client gets back under every protection. Words are counted above chance: the "
     "share of the words that are there and are named, less the share of the others that are named too. Encryption "
-    "hides a client from whoever averages and changes nothing about the filter, so that its mean, membership and "
+    "hides a client from the aggregator and changes nothing about the filter, so that its mean, membership and "
     "poison are those without. Epsilon is the accountant’s, at the delta of the experiment’s configuration; “client” "
     "hides a client with all its mails, “mail” one mail.",
     COLUMNS,
