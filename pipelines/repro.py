@@ -13,10 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import zip_longest
 from pathlib import Path
 
-import yaml
-
 from pipelines.dvc_state import keep, mend
-from pipelines.listed import PIPELINE, listed
+from pipelines.listed import listed
 from veilbench.bench.errors import UserError, one_line_errors
 
 STAGES = ("train", "evaluate", "attack")
@@ -49,21 +47,6 @@ def rebuild(portion: list[str]) -> bool:
     return dvc("--single-item", *(f"{stage}@{name}" for name in portion for stage in STAGES))
 
 
-def read_pipeline() -> tuple[list[str], dict[str, str]]:
-    """See `listed`.
-
-    Raises:
-        UserError: dvc.yaml is missing, damaged, or lists nothing.
-    """
-    try:
-        return listed()
-    except (OSError, ValueError, AttributeError, TypeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(
-            f"{PIPELINE} cannot be read: {reason}; this needs the folder of a bench, with its dvc.yaml"
-        ) from error
-
-
 def main(arguments: list[str]) -> int:
     """The exit status: that of DVC, 1 for any failure.
 
@@ -73,7 +56,7 @@ def main(arguments: list[str]) -> int:
     jobs = arguments[0] if arguments else str(os.cpu_count() or 1)
     if not jobs.isdecimal() or not int(jobs) or len(arguments) > 1:
         raise UserError(f"jobs={' '.join(arguments)} is not allowed: one whole number, 1 or more")
-    datasets, experiments = read_pipeline()
+    datasets, experiments = listed()
     mend()
     keep()
     if not dvc(*(f"prepare@{name}" for name in datasets)):

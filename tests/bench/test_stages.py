@@ -94,13 +94,16 @@ def test_data_prepared_otherwise_are_refused(root: Path, stage: str) -> None:
     assert content(root) == before
 
 
+TEXT = {"_target_": "veilbench.families.ciphers.data.text.TextData"}
+
+
 @pytest.mark.parametrize(
     ("stage", "group", "node", "said"),
     [
         (
             "train",
             "training",
-            {"_target_": "veilbench.families.ciphers.data.text.TextData"},
+            TEXT,
             "training=TextData .* not a Training",
         ),
         ("train", "trainer", {"x": 1}, "trainer=dict .* not a Accelerator"),
@@ -109,13 +112,13 @@ def test_data_prepared_otherwise_are_refused(root: Path, stage: str) -> None:
         (
             "evaluate",
             "evaluation",
-            {"_target_": "veilbench.families.ciphers.data.text.TextData"},
+            TEXT,
             "evaluation=TextData .* names",
         ),
         (
             "attack",
             "attack",
-            {"x": {"_target_": "veilbench.families.ciphers.data.text.TextData"}},
+            {"x": TEXT},
             r"attack\.x=TextData .* Attack",
         ),
     ],

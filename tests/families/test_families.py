@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from pipelines.compose import CONF, composed, plain
+from pipelines.compose import plain_data
+from pipelines.explain import CONF
 from pipelines.listed import PIPELINE
 
 from veilbench.bench.family import family_named, family_of
@@ -31,12 +32,12 @@ def test_every_folder_of_a_family_is_listed() -> None:
 
 @pytest.mark.parametrize("name", DATA)
 def test_every_data_set_is_of_one_of_the_families(name: str) -> None:
-    assert family_of(plain(composed([f"data={name}", "model=plaintext"]))) in NAMES
+    assert family_of({"names": {}, **plain_data(name)}) in NAMES
 
 
 def test_photographs_are_rows_and_transferred_prints_templates() -> None:
     def found(name: str) -> str:
-        return family_of(plain(composed([f"data={name}", "model=plaintext"])))
+        return family_of({"names": {}, **plain_data(name)})
 
     assert [found(name) for name in ("text", "set12", "fvc_transferred", "mail_crowd")] == NAMES
 

@@ -86,7 +86,7 @@ def test_every_choice_of_every_group_composes_with_what_it_fits(choice: str) -> 
         ("experiment=hashmap data=mail_small", "model=Hashmap does not fit data=MailData"),
         ("experiment=cipher_small training=none", "training=NoTraining does not fit model=CipherPair"),
         ("experiment=cipher_small model=aes_ctr", "training=Central does not fit model=AesCtr"),
-        ("experiment=undercomplete training=federated", "it trains a MailClassifier"),
+        ("experiment=undercomplete training=federated", "it trains a FederatedModel"),
         ("experiment=isolation_forest", "there is no experiment=isolation_forest"),
         ("experiment=pca model=isolation_forest", "it examines a Representation"),
         ("experiment=cipher_joint attack=[key_sensitivity]", "these networks send no key bits"),

@@ -142,9 +142,9 @@ def test_damaged_notes_are_made_anew(bench: Path, content: str) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "dvc.yaml cannot be read: .*No such file"),
-        ("[", "dvc.yaml cannot be read"),
-        ("1", "dvc.yaml cannot be read"),
+        (None, "there is no dvc.yaml in "),
+        ("[", "dvc.yaml, line 2, column 1"),
+        ("1", "dvc.yaml holds int where keys with values are expected"),
     ],
 )
 def test_without_a_pipeline_there_is_one_line(

@@ -17,6 +17,7 @@ from desk import PEOPLE, Desk
 from safetensors.numpy import load_file, save_file
 
 from command_line import run
+from veilbench.bench import file_lock
 from veilbench.bench.errors import UserError
 from veilbench.families.templates.store import replacing, store_file
 from veilbench.families.templates.store.packing import Packing
@@ -121,23 +122,22 @@ def test_a_link_keeps_pointing_to_what_is_replaced(tmp_path: Path) -> None:
     real.write_bytes(b"old")
     real.chmod(0o640)
     link.symlink_to("real")
-    with replacing.locked(link) as place:
+    with file_lock.locked(link) as place:
         replacing.replace(place, b"new")
     assert (link.is_symlink(), real.read_bytes(), real.stat().st_mode & 0o777) == (True, b"new", 0o640)
 
 
-def test_a_writer_that_waits_too_long_gives_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replacing, "WAIT", 0.2)
+def test_a_writer_that_waits_too_long_gives_up(tmp_path: Path) -> None:
     told: list[str] = []
 
     def second() -> None:
         try:
-            with replacing.locked(tmp_path / "store"):
+            with file_lock.locked(tmp_path / "store", wait=0.2):
                 told.append("entered")
         except UserError as error:
             told.append(str(error))
 
-    with replacing.locked(tmp_path / "store"):
+    with file_lock.locked(tmp_path / "store"):
         waiting = threading.Thread(target=second)
         waiting.start()
         waiting.join()
@@ -172,6 +172,7 @@ def test_two_and_more_writers_lose_nothing(at: Desk, models: Models) -> None:
 
 KILLED = """
 import os, signal, sys
+from veilbench.bench import file_lock
 from veilbench.families.templates.store import replacing
 from veilbench.cli import main
 dies = lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)
@@ -232,7 +233,7 @@ def test_killed_at_any_time_what_was_reported_is_there(at: Desk, models: Models)
 
 @pytest.mark.parametrize("there", [True, False])
 def test_a_lock_stays_beside_a_file_and_goes_where_none_was_made(tmp_path: Path, there: bool) -> None:
-    with replacing.locked(tmp_path / "store") as place:
+    with file_lock.locked(tmp_path / "store") as place:
         if there:
             place.write_text("made")
     assert {path.name for path in tmp_path.iterdir()} == ({"store", ".store.lock"} if there else set())
