@@ -17,6 +17,15 @@ from veilbench.bench import yaml_file
 from veilbench.bench.errors import UserError, among
 
 CONF = Path(__file__).parent.parent / "conf"
+COMPOSING = (  # what Hydra and its libraries raise over bad input
+    HydraException,
+    OmegaConfBaseException,
+    yaml.YAMLError,
+    RecursionError,
+    ValueError,
+    TypeError,
+    AttributeError,
+)
 GRAMMAR = "Hydra's overrides are key=value, +key=value to add a key, ~key to delete one"
 
 
@@ -54,7 +63,7 @@ def explained(overrides: list[str] | None = None) -> Iterator[None]:
         raise
     except MissingConfigException as error:
         raise UserError(explain(error)) from error
-    except (HydraException, OmegaConfBaseException, yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
+    except COMPOSING as error:
         raise UserError(f"{' '.join(overrides or [])}: {explain(error)}".removeprefix(": ")) from error
     except OSError as error:
         raise UserError(f"cannot use {error.filename}: {error.strerror}") from error

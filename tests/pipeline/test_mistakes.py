@@ -85,6 +85,7 @@ def test_an_experiment_may_set_up_what_another_one_chooses(conf: Path) -> None:
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
+        (["experiment=pca", "hydra=null"], "hydra"),
         (["experiment=null"], "experiment=null is not allowed: experiment takes one name: aes_ctr, "),
         (["experiment=3"], "experiment=3 is not allowed"),
         (["experiment=aes_ctr", "model=null"], "model=null is not allowed: model takes one name"),

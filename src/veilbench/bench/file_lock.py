@@ -38,7 +38,7 @@ def locked(path: Path, wait: float = WAIT) -> Iterator[Path]:
             try:
                 yield path
             finally:
-                if mine and not path.exists():  # nothing was made; who waits for a lock that is gone takes a new one
+                if mine and not path.is_file():  # nothing was made; who waits for a lock that is gone takes a new one
                     lock.unlink(missing_ok=True)
     except Timeout as error:
         waited = f"; waited {wait:.0f} seconds" if wait else ""
