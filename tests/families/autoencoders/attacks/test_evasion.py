@@ -282,3 +282,16 @@ def test_rows_that_are_across_are_not_moved_again(pca: Pca, rows: Rows) -> None:
     assert asked == [100, 40]
     assert across.sum(1).tolist() == [60, 100, 100]
     assert across[0, :60].all()
+
+
+def test_noise_that_moves_many_rows_is_no_gain_of_the_negative_control(rows: Rows, tmp_path: Path) -> None:
+    """A detector that a large ball of noise often crosses: against its own chance noise wins nothing."""
+    norm = InputNorm().fit(rows, np.random.default_rng(0))
+    attack = small(budgets=[0.5], judged_at=0.5, steps=1, queries=1, restarts=60)
+    found = examined(attack, norm, rows, tmp_path)
+    by_noise = found.metrics["hidden_by_noise"].value
+    assert 0.1 < by_noise < 0.9
+    negative = found.controls[1]
+    assert negative.passed
+    assert negative.gain.high > 0 > negative.gain.low
+    assert abs(negative.gain.value) < 0.1

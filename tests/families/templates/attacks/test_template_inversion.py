@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from veilbench.bench.threat import ThreatModel
 from veilbench.families.templates.attacks.decoders import decoder, principal, total_variation
 from veilbench.families.templates.attacks.inversion import TemplateInversion
 from veilbench.families.templates.attacks.reader import TemplateReader
-from veilbench.families.templates.attacks.system import deployed, divided
+from veilbench.families.templates.attacks.system import TemplateSystem, deployed, divided
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.evaluations.verification import scores
 from veilbench.families.templates.schemes.base import TemplateScheme
@@ -222,3 +223,36 @@ def test_too_few_impostors_and_too_few_impressions_are_refused(people: Identitie
         divided(people.auxiliary.chosen(np.arange(10)), 0.5, np.random.default_rng(0))
     with pytest.raises(ValueError, match=r"judged_at=0.1 must be one of fmr=\[0.01\]"):
         small(fmr=[0.01], judged_at=0.1)
+
+
+def test_the_attacker_whose_own_impressions_come_back_best_is_taken(people: Identities) -> None:
+    """Who chose by the victims would take the one that happens to know them."""
+
+    class TwoDecoders(TemplateInversion):
+        def _decoded(self, reader: Any, known: Any, system: TemplateSystem, practice: TemplateSystem, *_: Any) -> Any:
+            hit, miss = ((one.victims.images, 1 - one.victims.images) for one in (system, practice))
+            return {"linear": (hit[0], miss[1]), "mlp": (hit[1], miss[0])}
+
+    attack = TwoDecoders(UNKNOWN, RawTemplate(PIXELS), NoiseTemplate(PIXELS), ["linear", "mlp"], [20])
+    found = run(attack, RawTemplate(PIXELS), people)
+    assert found.metrics["sar_at_0.01_linear"].value == 1
+    assert found.metrics["sar_at_0.01_mlp"].value == found.metrics["sar_at_0.01"].value == 0
+    assert found.gain is not None
+    assert found.gain.value <= 0
+    assert any("that of the mlp attacker" in note for note in found.notes)
+
+
+def test_what_the_mean_image_gets_in_is_no_gain(people: Identities) -> None:
+    """A system that takes the mean image for half of its victims: who presents nothing better has gained nothing."""
+    scheme = RawTemplate(PIXELS).fit(people, np.random.default_rng(0))
+    system = deployed(scheme, people, [0.01], 0.01, 40, np.random.default_rng(0))
+    mean_image = np.broadcast_to(people.auxiliary.images.mean(0), system.victims.images.shape)
+    lenient = replace(system, thresholds={0.01: float(np.median(system.scores(mean_image)))})
+    assert lenient.accepted(mean_image, 0.01).mean() == 0.5
+    gains = {}
+    for name, images in (("mean", mean_image), ("own", system.victims.images)):
+        found = Findings("")
+        small()._report(found, lenient, {"mean_image": mean_image, name: images}, name, np.random.default_rng(0))
+        assert found.gain is not None
+        gains[name] = found.gain.value
+    assert gains == pytest.approx({"mean": 0, "own": 1})

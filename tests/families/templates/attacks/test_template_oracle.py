@@ -13,6 +13,7 @@ from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings, Verdict
 from veilbench.bench.threat import ThreatModel
+from veilbench.families.templates.attacks import oracle
 from veilbench.families.templates.attacks.oracle import Counter, TemplateOracle
 from veilbench.families.templates.attacks.oracle_search import Subspace, evolved
 from veilbench.families.templates.attacks.system import deployed
@@ -118,3 +119,37 @@ def test_what_is_not_granted_is_refused(people: Identities, answers: str, flag: 
 def test_a_bad_value_is_named(settings: dict[str, int], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         attack(**settings)
+
+
+@pytest.mark.parametrize(("answers", "left"), [("scores", 60), ("decisions", 30)])
+def test_half_of_the_queries_are_left_to_climb_where_a_dictionary_comes_first(
+    people: Identities, monkeypatch: pytest.MonkeyPatch, answers: str, left: int
+) -> None:
+    asked: list[int] = []
+
+    def watched(ask: Any, space: Subspace, start: np.ndarray, queries: int, population: int, rng: Any) -> np.ndarray:
+        asked.append(queries)
+        return evolved(ask, space, start, queries, population, rng)
+
+    monkeypatch.setattr(oracle, "evolved", watched)
+    found = run(attack(answers=answers), PcaTemplate(PCA), people)
+    assert asked == [left]
+    by_decisions, by_dictionary, _ = found.figures[0].curves
+    early = [place for place, limit in enumerate(by_decisions.x) if limit <= 60 - left]
+    if answers == "decisions":  # up to there the two are the same
+        assert [by_decisions.y[place] for place in early] == [by_dictionary.y[place] for place in early]
+
+
+@pytest.mark.parametrize("listed", [0, 30])
+def test_the_gain_is_over_chance_and_over_the_dictionary(people: Identities, listed: int) -> None:
+    """18 of 40 victims is what blind guesses reach, 30 what the dictionary has reached: neither is a gain."""
+    scheme = PcaTemplate(PCA).fit(people, np.random.default_rng(0))
+    assert isinstance(scheme, PcaTemplate)
+    system = deployed(scheme, people, [0.01], 0.01, 40, np.random.default_rng(0))
+    climbing, dictionary = Counter(system, 0.01), Counter(system, 0.01)
+    climbing.first[: listed or 18], dictionary.first[:listed] = 5, 5
+    found = Findings("")
+    attack()._report(found, system, system.victims.images, climbing, dictionary, np.random.default_rng(0))
+    assert found.metrics["accepted"].value == (listed or 18) / 40
+    assert found.gain is not None
+    assert found.gain.value == pytest.approx(0 if listed else (0.45 - (1 - 0.99**60)) / 0.99**60)
