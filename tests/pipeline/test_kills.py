@@ -14,7 +14,7 @@ import pytest
 
 from .conftest import Project
 
-FEW_AND_MANY = [2, pytest.param(20, marks=pytest.mark.slow)]
+FEW_AND_MANY = [2, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.kills])]
 SWEEP = ["pipelines/sweep.py", "-m", "experiment=plain_table", "seed=5,6", "hydra.sweep.dir=multirun/killed"]
 STORE_IS_MADE = "a kill within the making of a new store leaves half of its tables"
 
@@ -114,7 +114,7 @@ def test_killed_sweeps(project: Project, count: int) -> None:
     assert len(records("killed")) == 6
 
 
-@pytest.mark.parametrize("count", [1, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [1, pytest.param(10, marks=[pytest.mark.slow, pytest.mark.kills])])
 @pytest.mark.parametrize(
     "anew",
     [new_store, pytest.param(no_store, marks=pytest.mark.xfail(reason=STORE_IS_MADE, strict=False))],
