@@ -172,17 +172,21 @@ def _write_user_files(template: Path, bench: Path) -> None:
         path.write_text(text)
 
 
+OF_LOADERS = {  # folder in `LOADERS` -> family, and the data set that reads through it
+    "loaders": ("autoencoders", "rows.RowsData"),
+    "identity_loaders": ("templates", "identities.IdentitiesData"),
+    "mail_loaders": ("mail", "mail.MailData"),
+}
+
+
 def _write_loaders(bench: Path) -> None:
     """Resolved data sets, one for each loader of files, as the stage `prepare` takes them."""
     for name, source in LOADERS.items():
-        kind = "rows.RowsData"
-        if source["_target_"].startswith("identity_loaders"):
-            kind = "identities.IdentitiesData"
-        if source["_target_"].startswith("mail_loaders"):
-            kind = "mail.MailData"
-        node: dict[str, Any] = {"_target_": f"veilbench.data.{kind}"}
-        node["source"] = source | {"_target_": f"veilbench.data.{source['_target_']}"}
-        if kind == "mail.MailData":
+        folder, _, loader = source["_target_"].partition(".")
+        family, kind = OF_LOADERS[folder]
+        node: dict[str, Any] = {"_target_": f"veilbench.families.{family}.data.{kind}"}
+        node["source"] = source | {"_target_": f"veilbench.families.{family}.data.loaders.{loader}"}
+        if family == "mail":
             tokeniser = {"_target_": "veilbench.families.mail.data.tokeniser.Tokeniser", "most_words": 512}
             clients = {"_target_": "veilbench.families.mail.data.clients.UnequalClients", "sizes": [3, 3]}
             node |= {"tokeniser": tokeniser, "clients": clients, "split": [0.5, 0.1, 0.1, 0.3]}

@@ -15,7 +15,7 @@ from .world import BENCH
 
 pytestmark = pytest.mark.skipif(not guard.available(), reason="this kernel has no Landlock")
 REFUSE = "print('error: no', file=sys.stderr); sys.exit(2)"
-BEGIN = "from veilbench import stages\ntry: stages.run_all({}, Path('x'))\nexcept KeyError: pass\n"
+BEGIN = "from veilbench.bench import stages\ntry: stages.run_all({}, Path('x'))\nexcept Exception: pass\n"
 PLANTED = {
     "finishes": ("print('done')", Outcome.FINISHED),
     "writes what it may": ("Path('outputs').mkdir(); Path('outputs/a').write_text('a')", Outcome.FINISHED),
@@ -138,7 +138,7 @@ json.decoder.JSONDecodeError: Expecting value
 WHERE x
 Error: not this
 """
-    assert where(text) == "json.decoder.JSONDecodeError at veilbench/data/rows.py load"
+    assert where(text) == "json.decoder.JSONDecodeError at veilbench/families/autoencoders/data/rows.py load"
 
 
 @pytest.mark.parametrize(

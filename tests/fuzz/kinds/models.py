@@ -23,7 +23,7 @@ FOREIGN = (
     ".",
     "veilbench.",
     "veilbench..x",
-    "veilbench.modules.nope.Nope",
+    "veilbench.families.ciphers.modules.nope.Nope",
     "veilbench.bench.subject.load_subject",
     "veilbench.families.templates.schemes.base.TemplateScheme",
     "__main__.main",
