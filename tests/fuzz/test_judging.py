@@ -82,7 +82,7 @@ def test_a_new_interpreter_says_the_same(worker: Worker, name: str) -> None:
 
 def test_two_ways_of_running_that_differ_are_said(worker: Worker) -> None:
     (worker.world.bench / "pipelines" / "fake_0.py").write_text(
-        "import sys\nif sys.flags.dont_write_bytecode: print('error: x', file=sys.stderr); sys.exit(2)\n"
+        "import sys\nif 'pytest' not in sys.modules: print('error: x', file=sys.stderr); sys.exit(2)\n"
     )
     worker.world.whole = worker.world.snapshot()
     (worker.world.template / BENCH / "pipelines" / "fake_0.py").write_bytes(

@@ -8,9 +8,9 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
 
 import pytest
+from mlflow.tracking import MlflowClient
 
 from .conftest import Project
 
@@ -41,16 +41,21 @@ def kill(project: Project, command: list[str], count: int, longest: float, anew:
     return killed
 
 
-def client_of(project: Project) -> Any:
-    from mlflow.tracking import MlflowClient
-
+def client_of(project: Project) -> MlflowClient:
     return MlflowClient(f"sqlite:///{project.folder / 'mlflow.db'}")
 
 
 def new_store(project: Project) -> None:
-    """A store with all its tables, and without runs."""
+    """A store with all its tables, and without runs.
+
+    It is made at another place and copied: MLflow makes the tables of one address only once in a process.
+    """
+    empty = project.folder.parent / "empty.db"
+    if not empty.exists():
+        client = MlflowClient(f"sqlite:///{empty}")
+        client.create_experiment("veilbench", (project.folder / "mlartifacts").as_uri())
     no_store(project)
-    client_of(project).create_experiment("veilbench", (project.folder / "mlartifacts").as_uri())
+    shutil.copy(empty, project.folder / "mlflow.db")
 
 
 def no_store(project: Project) -> None:
