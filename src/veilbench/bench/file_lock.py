@@ -34,6 +34,7 @@ def locked(path: Path, wait: float = WAIT) -> Iterator[Path]:
     lock = path.with_name(f".{path.name}.lock")
     mine = not lock.exists()
     try:
+        os.close(os.open(lock, os.O_CREAT | os.O_RDWR, 0o644))  # FileLock waits where no file can ever be made
         with FileLock(lock, timeout=wait):
             try:
                 yield path

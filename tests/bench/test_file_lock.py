@@ -1,0 +1,35 @@
+"""A lock on a file: waited for where another process holds it, refused at once where none can be."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from veilbench.bench.errors import UserError
+from veilbench.bench.file_lock import locked
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_where_no_lock_can_be_made_nobody_waits() -> None:
+    begun = time.monotonic()
+    with pytest.raises(UserError, match="cannot write /proc/"), locked(Path("/proc/self/mem"), wait=600):
+        pass
+    assert time.monotonic() - begun < 300
+
+
+def test_a_held_lock_is_refused_after_the_wait_and_free_afterwards(tmp_path: Path) -> None:
+    with locked(tmp_path / "file"):
+        with pytest.raises(UserError, match="is being changed by another process"), locked(tmp_path / "file", wait=0):
+            pass
+        (tmp_path / "file").touch()
+    with locked(tmp_path / "file", wait=0) as path:
+        assert path == tmp_path / "file"
+
+
+def test_no_lock_is_left_where_no_file_was_made(tmp_path: Path) -> None:
+    with locked(tmp_path / "file"):
+        pass
+    assert list(tmp_path.iterdir()) == []
