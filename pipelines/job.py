@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,12 @@ SHOWN = 3  # settings that an error names
 
 
 @contextmanager
-def recorded(config: Config, folder: Path) -> Iterator[None]:
-    """A job's folder while it works; when the block ends well the folder is a record, and published.
+def recorded(config: Config, folder: Path) -> Iterator[Callable[[], None]]:
+    """Lock a job's folder while it works; when the block ends well the folder is a record, and published.
 
-    The folder may hold the record of the same settings, which is none until the job is done again.
+    Yields:
+        A function to call before the first result changes. The folder may hold a record of the same settings, which
+        is then none until the job is done again.
 
     Raises:
         UserError: the folder holds the record of other settings, or another job is writing into it.
@@ -32,8 +34,7 @@ def recorded(config: Config, folder: Path) -> Iterator[None]:
     _refuse_other(config, marker)
     with locked(marker, wait=0):
         _refuse_other(config, marker)
-        marker.unlink(missing_ok=True)
-        yield
+        yield lambda: marker.unlink(missing_ok=True)
         write_text(marker, yaml.safe_dump(config, sort_keys=False))
         build(config["tracking"]).publish(config, folder)
 

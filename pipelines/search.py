@@ -68,8 +68,8 @@ def run(trial: optuna.Trial, search: Search, overrides: list[str], folder: Path)
     config = plain(composed([*overrides, *own]))
     root = folder / str(trial.number)
     root.mkdir(parents=True, exist_ok=True)
-    with recorded(config, root):
-        stages.run_all(config, root, watcher(trial, search))
+    with recorded(config, root) as begun:
+        stages.run_all(config, root, watcher(trial, search), begun)
     return objective(search.objective, root) or 0.0
 
 

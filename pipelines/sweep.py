@@ -12,8 +12,10 @@ from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
 from pipelines.arguments import check_arguments
 from pipelines.compose import plain
@@ -43,8 +45,13 @@ def run(composed: DictConfig, choices: dict[str, str], overrides: list[str], fol
         if helps_another_process():
             stages.run_all(config, folder)
             return None
-        with recorded(config, folder):
-            stages.run_all(config, folder, begun=lambda: write_composed(composed, folder))
+        with recorded(config, folder) as forget:
+
+            def begun() -> None:
+                forget()
+                write_composed(composed, folder)
+
+            stages.run_all(config, folder, begun=begun)
     except UserError:
         withdraw(folder)
         raise
@@ -72,7 +79,7 @@ if __name__ == "__main__":
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra's own handling would hide the cause
     with one_line_errors():
         check_arguments(sys.argv[1:])
-        with explained():
+        with explained(errors=(HydraException, OmegaConfBaseException)):  # a fault of ours keeps its traceback
             try:
                 main()
             finally:

@@ -81,7 +81,7 @@ def test_a_server_that_goes_on_from_its_state_knows_what_was_sent_before(name: s
     clients, inbox = begun(name)
     sent = clients[0].protect(SAME, 1 / 3, 0)
     inbox.checked(0, 0, sent, 0.0)
-    RoundState("f", 1, [SAME], [{"loss": 1.0}], [], sorted(inbox.seen)).save(tmp_path / "state")
+    RoundState("f", 1, 1, [SAME], [{"loss": 1.0}], [], sorted(inbox.seen)).save(tmp_path / "state")
     state = RoundState.load(tmp_path / "state", "f")
     assert state is not None
     _, resumed = begun(name, state.seen)

@@ -114,7 +114,10 @@ def test_a_sweep_leaves_the_records_of_another_one_as_they_are(tmp_path: Path) -
 
 
 def work(config: dict[str, Any], folder: Path, failure: Exception | None = None) -> None:
-    with recorded(config, folder):
+    with recorded(config, folder) as begun:
+        if isinstance(failure, UserError):
+            raise failure
+        begun()
         assert not (folder / RECORD).exists()
         if failure:
             raise failure
@@ -122,6 +125,8 @@ def work(config: dict[str, Any], folder: Path, failure: Exception | None = None)
 
 def test_a_folder_is_a_record_once_its_job_is_done(tmp_path: Path) -> None:
     work(CONFIG, tmp_path)
+    with pytest.raises(UserError):
+        work(CONFIG, tmp_path, UserError("refused before anything changed"))
     assert yaml.safe_load((tmp_path / RECORD).read_text()) == CONFIG
     with pytest.raises(RuntimeError):
         work(CONFIG, tmp_path, RuntimeError())

@@ -239,6 +239,18 @@ def test_noise_is_never_used_twice(data: Mails, tmp_path: Path) -> None:
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.2
 
 
+def test_epsilon_counts_the_round_that_was_cut_short(data: Mails, tmp_path: Path) -> None:
+    file, dp = tmp_path / "round.safetensors", CentralDp(1.0, 1.0)
+    for _ in range(2):
+        with pytest.raises(Killed):
+            Federated(dp, 3, state=str(file)).fit(
+                Stopping(), data, Accelerator("cpu"), np.random.SeedSequence(0), tmp_path
+            )
+    _, found = fitted(data, tmp_path, dp, rounds=3, state=str(file))
+    assert found.metrics["epsilon"].value == pytest.approx(dp.epsilon(5))
+    assert any(note.startswith("2 rounds were cut short") for note in found.notes)
+
+
 def test_a_state_of_another_training_or_a_damaged_one_is_refused(data: Mails, tmp_path: Path) -> None:
     file = tmp_path / "round.safetensors"
     with pytest.raises(Killed):

@@ -21,6 +21,7 @@ class RoundState:
     Attributes:
         fingerprint: hash of the settings and data; only a training with the same one may resume from this state.
         rounds: number of completed rounds.
+        begun: number of rounds begun, including those that a kill cut short: their noisy messages were sent.
         weights: arrays of the global model.
         history: one dict of logged values per completed round.
         notes: which clients were left out, and why.
@@ -29,6 +30,7 @@ class RoundState:
 
     fingerprint: str
     rounds: int
+    begun: int
     weights: list[np.ndarray]
     history: list[dict[str, float]]
     notes: list[str]
@@ -43,6 +45,7 @@ class RoundState:
         head = {
             "fingerprint": self.fingerprint,
             "rounds": self.rounds,
+            "begun": self.begun,
             "history": self.history,
             "notes": self.notes,
             "seen": self.seen,

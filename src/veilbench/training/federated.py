@@ -77,10 +77,11 @@ class Federated(Training):
         deadline: seconds a client has for its part of a round; later messages are dropped. None waits indefinitely.
         largest_norm: maximum Euclidean norm of an update and of the mean; None allows any.
         least_clients: minimum number of accepted messages for a round to change the weights.
-        state: checkpoint file, written after every round but the last and removed once the record is written; a killed
+        state: checkpoint file, written as every round begins and removed once the record is written; a killed
             training resumes from it. Only one training at a time may use it. None keeps no checkpoint. Keys and noise
-            are redrawn on resume, so that no noise is used twice. Without noise a resumed run is bit-identical to an
-            uninterrupted one; with noise it is a different sample.
+            are redrawn on resume, so that no noise is used twice, and epsilon counts the round that was cut short:
+            its messages may have been sent. Without noise a resumed run is bit-identical to an uninterrupted one;
+            with noise it is a different sample.
     """
 
     model_kind = FederatedModel
@@ -144,28 +145,31 @@ class Federated(Training):
         if before and before.rounds >= self.rounds:
             many = f"is after {before.rounds} rounds; raise training.rounds, or remove it to start over"
             raise UserError(f"training.rounds={self.rounds} is not allowed: training.state={self.state} {many}")
-        begun = before or RoundState(fingerprint, 0, first, [], [], [])
-        set_weights(module, begun.weights)
-        found.notes += begun.notes
-        history = list(begun.history)
-        fresh = np.random.SeedSequence(noise.entropy, spawn_key=(*noise.spawn_key, begun.rounds))
+        start = before or RoundState(fingerprint, 0, 0, first, [], [], [])
+        set_weights(module, start.weights)
+        found.notes += start.notes
+        history = list(start.history)
+        fresh = np.random.SeedSequence(noise.entropy, spawn_key=(*noise.spawn_key, start.begun))
         clients, aggregator = self.aggregation.setup(len(own), fresh)
         shares = [len(mails) / len(rows) for mails in own]
-        inbox = Inbox(aggregator, self.policy, sum(map(np.size, first)), shares, set(begun.seen))
-        for number in range(begun.rounds, self.rounds):
+        inbox = Inbox(aggregator, self.policy, sum(map(np.size, first)), shares, set(start.seen))
+        repeated = start.begun - start.rounds
+        for number in range(start.rounds, self.rounds):
+            if self.state:
+                done = (number, number + repeated + 1, weights_of(module), history, found.notes, sorted(inbox.seen))
+                RoundState(fingerprint, *done).save(self.state)
             rng = np.random.default_rng([int(draw.generate_state(1)[0]), number])
             taking_part = np.sort(rng.choice(len(own), max(1, round(self.fraction * len(own))), replace=False))
             loss = self._round(module, own, (clients, inbox), taking_part.tolist(), number, seed, found)
             history.append({"loss": loss, **module.health()})
-            if self.state and number + 1 < self.rounds:
-                done = (number + 1, weights_of(module), history, found.notes, sorted(inbox.seen))
-                RoundState(fingerprint, *done).save(self.state)
         if all((a == b).all() for a, b in zip(first, weights_of(module), strict=True)):
             raise UserError("the training changed no weight; raise training.rounds or the learning rate")
         save_file({k: v.cpu().contiguous() for k, v in module.state_dict().items()}, folder / "weights.safetensors")
         subject: Subject = module.federated_subject(self._protocol(module))
         record(found, history)
-        how = (len(history), self.local_epochs, self.batch_size)
+        if repeated:
+            found.notes.append(f"{repeated} rounds were cut short and begun again; an epsilon counts them twice.")
+        how = (len(history) + repeated, self.local_epochs, self.batch_size)
         record_privacy(found, self.aggregation, *how, list(map(len, own)))
         return subject, found
 
