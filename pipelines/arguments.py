@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice, product
 from math import prod
+from pathlib import Path
 from typing import Any, NoReturn
 
 from hydra._internal.utils import get_args_parser
@@ -46,6 +47,7 @@ def check_arguments(arguments: Sequence[str]) -> None:
     if given := [name for name in ("config_path", "config_name", "config_dir") if getattr(options, name)]:
         raise UserError(f"--{given[0].replace('_', '-')} is not allowed: experiments are read from conf/")
     overrides = parse(options.overrides)
+    _check_search_path(overrides)
     single = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
     informs = any(getattr(options, name) for name in INFORMS)
     master = composed(single, RunMode.MULTIRUN) if options.multirun or informs else composed(options.overrides)
@@ -74,6 +76,25 @@ def _refuse_passwords(overrides: Sequence[str]) -> None:
     for override in overrides:
         if (login := LOGIN.search(override)) and login[2]:
             raise UserError(f"{masked(override)} holds a password, and overrides are written to disk; {REMEDY}")
+
+
+def _check_search_path(overrides: Sequence[Override]) -> None:
+    """Refuse folders of configurations that are not there, and packages, which composing would import.
+
+    Only a command line can name them: Hydra refuses `hydra.searchpath` in a file of a group.
+
+    Raises:
+        UserError: an entry is a package, or no folder.
+    """
+    for override in overrides:
+        if override.get_key_element().lstrip("+~") != "hydra.searchpath" or override.is_delete():
+            continue
+        entries = override.value()
+        for entry in entries if isinstance(entries, list) else [entries]:
+            if "pkg:" in str(entry):
+                raise UserError(f"{override.input_line} is not allowed: a package would be imported")
+            if entry is not None and not Path(str(entry).removeprefix("file://")).is_dir():
+                raise UserError(f"{override.input_line} is not allowed: there is no folder {entry}")
 
 
 def jobs(overrides: Sequence[Override], master: DictConfig) -> Iterator[list[str]]:
@@ -137,9 +158,6 @@ def check_hydra(config: DictConfig) -> None:
             raise UserError(f"{place}={value} is not allowed: it would be imported, and is not Hydra's own")
         if str(value).startswith("ext://") and value not in STREAMS:
             raise UserError(f"{place}={value} is not allowed: it would be imported; allowed: {', '.join(STREAMS)}")
-    for entry in node.get("searchpath") or []:
-        if str(entry).startswith("pkg://"):
-            raise UserError(f"hydra.searchpath={entry} is not allowed: a package would be imported")
 
 
 def _leaves(node: Any, place: str) -> Iterator[tuple[str, str, Any]]:

@@ -16,7 +16,6 @@ from .conftest import Project
 
 FEW_AND_MANY = [2, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.kills])]
 SWEEP = ["pipelines/sweep.py", "-m", "experiment=plain_table", "seed=5,6", "hydra.sweep.dir=multirun/killed"]
-STORE_IS_MADE = "a kill within the making of a new store leaves half of its tables"
 
 
 def kill(project: Project, command: list[str], count: int, longest: float, anew: Callable[[], None]) -> int:
@@ -120,11 +119,7 @@ def test_killed_sweeps(project: Project, count: int) -> None:
 
 
 @pytest.mark.parametrize("count", [1, pytest.param(10, marks=[pytest.mark.slow, pytest.mark.kills])])
-@pytest.mark.parametrize(
-    "anew",
-    [new_store, pytest.param(no_store, marks=pytest.mark.xfail(reason=STORE_IS_MADE, strict=False))],
-    ids=["store", "no store"],
-)
+@pytest.mark.parametrize("anew", [new_store, no_store], ids=["store", "no store"])
 def test_killed_tracking(project: Project, count: int, anew: Callable[[Project], None]) -> None:
     anew(project)
     kill(project, ["pipelines/track.py"], count, 15, lambda: anew(project))

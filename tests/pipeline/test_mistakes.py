@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -134,12 +135,14 @@ def test_a_wrong_override_is_one_line(overrides: list[str], said: str) -> None:
         (["experiment=pca", "+hydra.job_logging.handlers.x.stream=ext://os.getcwd"], "ext://os.getcwd"),
         (["experiment=pca", "hydra.job.env_copy=[NO_SUCH]"], "Hydra finds no 'NO_SUCH' in the environment"),
         (["experiment=pca", "hydra.searchpath=[pkg://antigravity]"], "pkg://antigravity"),
+        (["experiment=pca", "hydra.searchpath=[file:///nonesuch]"], "no folder file:///nonesuch"),
     ],
 )
 def test_a_sweep_is_checked_before_it_begins(arguments: list[str], said: str) -> None:
     with pytest.raises(UserError) as refused:
         check_arguments(arguments)
     assert said in str(refused.value)
+    assert "antigravity" not in sys.modules
 
 
 @pytest.mark.parametrize(

@@ -228,6 +228,28 @@ def test_a_damaged_leaderboard_is_named(tmp_path: Path, content: bytes) -> None:
         load_rows(tmp_path / "leaderboard.json")
 
 
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [
+        (("verdict",), ["broken"], r"\$\[0\]\.verdict: \['broken'\]"),
+        (("metrics", "METRIC", "value"), 7.0, "lies outside its interval"),
+        (("metrics", "METRIC", "high"), float("nan"), "is not finite"),
+        (("cost", "train_seconds"), "long", r"\$\[0\]\.cost\.train_seconds: 'long'"),
+    ],
+)
+def test_a_wrong_value_in_a_leaderboard_is_named(
+    made: Bench, tmp_path: Path, place: tuple[str, ...], value: object, said: str
+) -> None:
+    rows = made.rows()[:1]
+    node = rows[0]
+    for key in place[:-1]:
+        node = node[next(iter(node)) if key == "METRIC" else key]
+    node[place[-1]] = value
+    (tmp_path / "leaderboard.json").write_text(json.dumps(rows), "utf8")
+    with pytest.raises(UserError, match=said):
+        load_rows(tmp_path / "leaderboard.json")
+
+
 def test_an_unknown_experiment_is_named(made: Bench) -> None:
     with pytest.raises(UserError, match="no resolved experiment nothing; there are: aes_ctr"):
         collect(["nothing"], made.root / "params", made.root / "results")

@@ -9,17 +9,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from jsonschema import Draft202012Validator, ValidationError
 
 from veilbench.bench.csv_cells import escape
-from veilbench.bench.errors import UserError
+from veilbench.bench.errors import UserError, one_line
 from veilbench.bench.experiment import Config, identity
 from veilbench.bench.family import family_of
 from veilbench.bench.findings import Findings, Metric, Verdict
 from veilbench.bench.report.records import STAGES, Record, read_all
 
 Row = dict[str, Any]
-_ROWS = TypeAdapter(list[Row])
+LONGEST_SHOWN = 200  # characters of what a damaged file holds
 SCHEMA = Path(__file__).parent / "leaderboard.schema.json"
 WORST_FIRST = (Verdict.BROKEN, Verdict.LEAKS, Verdict.INCONCLUSIVE, Verdict.HOLDS)
 
@@ -57,11 +57,18 @@ def load_rows(path: Path) -> list[Row]:
         UserError: there is none, or a damaged one.
     """
     try:
-        return _ROWS.validate_json(path.read_bytes())
+        rows: list[Row] = json.loads(path.read_text(encoding="utf8"))
+        Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf8"))).validate(rows)
+        for found in (found for row in rows for found in (row, *row["attacks"].values())):
+            for metric in (*found.get("metrics", {}).values(), found.get("gain")):
+                if metric:
+                    Metric(**metric)
     except ValidationError as error:
-        raise UserError(f"cannot read {path}: {error.errors()[0]['msg']}; run `dvc repro report`") from error
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error}; run `dvc repro report`") from error
+        wrong = f"{error.json_path}: {error.message[:LONGEST_SHOWN]}"
+        raise UserError(f"cannot read {path}: {wrong}; run `dvc repro report`") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"cannot read {path}: {one_line(error)}; run `dvc repro report`") from error
+    return rows
 
 
 def row(record: Record) -> Row:
