@@ -15,7 +15,7 @@ import yaml
 
 from veilbench.bench.experiment import build
 from veilbench.bench.findings import Metric, Table
-from veilbench.bench.subject import load_subject
+from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.autoencoders.baselines.fitted_restorer import FittedRestorer
 from veilbench.families.autoencoders.data.rows import Rows
 
@@ -40,7 +40,7 @@ def main(folder: Path) -> None:
     evaluation.baselines = [Bm3d(evaluation.corruption.sigma)]
     rows = build(config["data"]).load(folder / "prepared")
     seeds = np.random.SeedSequence([config["seed"], *b"restoration"])  # those of the stage `evaluate`
-    found = evaluation.examine(load_subject(folder / "train"), rows, build(config["trainer"]), seeds)
+    found = evaluation.examine(load_trained_model(folder / "train"), rows, build(config["trainer"]), seeds)
     for table in found.tables:
         show(table)
 

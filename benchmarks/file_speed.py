@@ -21,7 +21,7 @@ from statistics import median
 
 import numpy as np
 
-from veilbench.bench.subject import Subject
+from veilbench.bench.trained_model import TrainedModel
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.aes_gcm import AesGcm
 from veilbench.families.ciphers.files import container
@@ -32,7 +32,7 @@ from veilbench.families.ciphers.schemes.codebook import CodebookCipher, random_m
 MEMORY_MEGABYTES = (64, 256)
 
 
-def models() -> dict[str, Subject]:
+def models() -> dict[str, TrainedModel]:
     rng = np.random.default_rng(0)
 
     def books(*bits: int) -> CodebookCipher:

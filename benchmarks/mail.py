@@ -60,10 +60,10 @@ def trainings() -> Iterator[tuple[str, Any]]:
     yield "ckks", Federated(Ckks(), 3)
 
 
-def accuracy(subject: Any, mails: Mails) -> float:
+def accuracy(trained: Any, mails: Mails) -> float:
     """On the test mails."""
-    assert isinstance(subject, SpamScorer)
-    return float(((subject.logits(mails.test.tokens) > 0) == mails.test.labels).mean())
+    assert isinstance(trained, SpamScorer)
+    return float(((trained.logits(mails.test.tokens) > 0) == mails.test.labels).mean())
 
 
 def one_seed(name: str, seed: int) -> dict[str, float]:
@@ -73,8 +73,8 @@ def one_seed(name: str, seed: int) -> dict[str, float]:
     for title, training in trainings():
         with tempfile.TemporaryDirectory() as folder:
             seeds = np.random.SeedSequence(seed)
-            subject, _ = training.fit(build(model), mails, Accelerator("cpu"), seeds, Path(folder))
-        shares[title] = accuracy(subject, mails)
+            trained, _ = training.fit(build(model), mails, Accelerator("cpu"), seeds, Path(folder))
+        shares[title] = accuracy(trained, mails)
     return shares
 
 

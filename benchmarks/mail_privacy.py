@@ -24,9 +24,9 @@ from veilbench.families.mail.data.mail import Mails
 from veilbench.families.mail.modules.mail_classifier import MailClassifier
 from veilbench.federated.aggregations.base import Aggregation
 from veilbench.federated.aggregations.central_dp import CentralDp
-from veilbench.federated.aggregations.local_dp import LocalDp
+from veilbench.federated.aggregations.client_local_dp import ClientLocalDp
+from veilbench.federated.aggregations.example_dp import ExampleDp
 from veilbench.federated.aggregations.plain import Plain
-from veilbench.federated.aggregations.update_dp import UpdateDp
 from veilbench.training.federated import Federated
 
 CLIENTS, NOISES = (3, 10, 30, 100), (1.0, 2.0, 4.0)
@@ -37,9 +37,9 @@ def settings(clients: int) -> list[tuple[str, Aggregation, int, dict[str, object
     """Title, aggregation, batch size, the model's settings."""
     made: list[tuple[str, Aggregation, int, dict[str, object]]] = [("plain", Plain(), 128, {})]
     made += [(f"central_dp, noise {noise:g}", CentralDp(1.0, noise), 128, {}) for noise in NOISES]
-    made += [("update_dp, noise 2", UpdateDp(1.0, 2.0), 128, {})]
+    made += [("client_local_dp, noise 2", ClientLocalDp(1.0, 2.0), 128, {})]
     if clients <= 10:
-        made += [(f"local_dp, noise {noise:g}", LocalDp(1.0, noise), 256, STEEP) for noise in NOISES]
+        made += [(f"example_dp, noise {noise:g}", ExampleDp(1.0, noise), 256, STEEP) for noise in NOISES]
     return made
 
 

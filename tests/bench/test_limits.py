@@ -148,8 +148,14 @@ OVERRIDES = [
     ),
     ([FEDERATED, f"data.source.mails={10**12}"], f"data.source.mails={10**12} is not allowed"),
     ([FEDERATED, f"model.dimension={10**12}"], f"model.dimension={10**12} is not allowed"),
-    (["experiment=mail_update_dp", "training.aggregation.delta=0.9"], "training.aggregation.delta=0.9 is not allowed"),
-    (["experiment=mail_update_dp", "training.aggregation.noise_multiplier=0"], "noise_multiplier=0 is not allowed"),
+    (
+        ["experiment=mail_client_local_dp", "training.aggregation.delta=0.9"],
+        "training.aggregation.delta=0.9 is not allowed",
+    ),
+    (
+        ["experiment=mail_client_local_dp", "training.aggregation.noise_multiplier=0"],
+        "noise_multiplier=0 is not allowed",
+    ),
     (
         ["experiment=mail_flower_dp", "training.delta=0.5"],
         "training.delta=0.5 is not allowed: input should be less than",

@@ -15,7 +15,7 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config
 from veilbench.bench.findings import Curve, Figure, Findings, Metric, Table, write_record
 from veilbench.bench.provenance import sign
-from veilbench.bench.subject import Subject
+from veilbench.bench.trained_model import TrainedModel
 from veilbench.families.ciphers.baselines.plaintext import Plaintext
 from veilbench.families.ciphers.evaluations.speed import Speed
 from veilbench.metrics import gaussian_ratio
@@ -40,8 +40,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def save(subject: Subject, folder: Path) -> None:
-    subject.save(folder)
+def save(trained: TrainedModel, folder: Path) -> None:
+    trained.save(folder)
     sign(folder, "train", CONFIG)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.roots import find_class
-from veilbench.bench.subject import Subject
+from veilbench.bench.trained_model import TrainedModel
 from veilbench.families.ciphers.data.text import TextData
 
 
@@ -59,5 +59,5 @@ def test_a_foreign_module_is_not_even_imported(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_class_of_another_kind_is_refused() -> None:
-    with pytest.raises(UserError, match="TextData is not a Subject"):
-        find_class("veilbench.families.ciphers.data.text.TextData", Subject)
+    with pytest.raises(UserError, match="TextData is not a TrainedModel"):
+        find_class("veilbench.families.ciphers.data.text.TextData", TrainedModel)

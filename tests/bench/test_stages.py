@@ -199,7 +199,7 @@ class Asked(Exception):
 def test_a_control_is_remembered_for_the_largest_budget_of_a_ladder(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Smaller budgets serve the curve alone: a longer ladder with the same end asks for the same control."""
+    """Smaller budgets serve the curve alone: a longer budget_parameter with the same end asks for the same control."""
 
     def stop(folder: Path, key: str | None) -> None:
         raise Asked(key)

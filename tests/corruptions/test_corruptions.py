@@ -14,14 +14,14 @@ from veilbench.corruptions.base import Corruption, described, from_description, 
 from veilbench.corruptions.blur import Blur
 from veilbench.corruptions.dropout import Dropout
 from veilbench.corruptions.gaussian import Gaussian
-from veilbench.corruptions.grey import Grey
+from veilbench.corruptions.greyscale import Greyscale
 from veilbench.corruptions.missing_blocks import MissingBlocks
+from veilbench.corruptions.rotation import Rotation
 from veilbench.corruptions.salt_and_pepper import SaltAndPepper
-from veilbench.corruptions.turned import Turned
 from veilbench.corruptions.watermark import Watermark, stamp
 
-RANDOM = [Gaussian(0.2), Dropout(0.3), SaltAndPepper(0.2), MissingBlocks(2, 3), Watermark("ab", 0.6), Turned()]
-ALL = [*RANDOM, Blur(1.2), Grey()]
+RANDOM = [Gaussian(0.2), Dropout(0.3), SaltAndPepper(0.2), MissingBlocks(2, 3), Watermark("ab", 0.6), Rotation()]
+ALL = [*RANDOM, Blur(1.2), Greyscale()]
 
 
 def by_name(corruption: Corruption) -> str:
@@ -50,7 +50,7 @@ def test_shape_dtype_and_device_stay_and_the_input_is_left_alone(corruption: Cor
 
 @pytest.mark.parametrize("corruption", ALL, ids=by_name)
 def test_the_device_of_the_images_stays(corruption: Corruption) -> None:
-    if not isinstance(corruption, (Watermark, Turned)):  # their places are drawn on the generator's device and read
+    if not isinstance(corruption, (Watermark, Rotation)):  # their places are drawn on the generator's device and read
         assert corruption(images().to("meta"), generator()).device.type == "meta"
 
 
@@ -62,7 +62,7 @@ def test_the_generator_decides(corruption: Corruption) -> None:
     assert not torch.equal(corruption(images(2)[[0, 0]], generator())[0], corruption(images(2)[[0, 0]], generator())[1])
 
 
-@pytest.mark.parametrize("corruption", [Blur(), Grey()], ids=by_name)
+@pytest.mark.parametrize("corruption", [Blur(), Greyscale()], ids=by_name)
 def test_what_is_not_random_does_not_ask_the_generator(corruption: Corruption) -> None:
     assert torch.equal(corruption(images(), generator(1)), corruption(images(), generator(2)))
 
@@ -128,12 +128,12 @@ def test_several_blocks_take_away_more() -> None:
 def test_grey_is_the_luma_of_recommendation_601() -> None:
     red, green, blue = torch.eye(3).view(3, 3, 1, 1)
     for colour, luma in ((red, 0.299), (green, 0.587), (blue, 0.114)):
-        grey = Grey()(colour[None], generator())
+        grey = Greyscale()(colour[None], generator())
         assert grey.flatten().tolist() == pytest.approx([luma] * 3)
     given = images()
-    assert torch.allclose(Grey()(given, generator()).std(1), torch.zeros(20, 12, 12), atol=1e-6)
+    assert torch.allclose(Greyscale()(given, generator()).std(1), torch.zeros(20, 12, 12), atol=1e-6)
     other_standard = torch.from_numpy(rgb2gray(given.numpy(), channel_axis=1))  # Recommendation 709
-    assert (Grey()(given, generator())[:, 0] - other_standard).abs().max() > 0.01
+    assert (Greyscale()(given, generator())[:, 0] - other_standard).abs().max() > 0.01
 
 
 @pytest.mark.parametrize("side", [8, 12, 32, 112])
@@ -179,7 +179,9 @@ def test_a_bad_argument_is_named(kind: type[Corruption], arguments: dict[str, An
         kind(**arguments)
 
 
-@pytest.mark.parametrize("corruption", [Blur(), Grey(), MissingBlocks(), SaltAndPepper(), Watermark()], ids=by_name)
+@pytest.mark.parametrize(
+    "corruption", [Blur(), Greyscale(), MissingBlocks(), SaltAndPepper(), Watermark()], ids=by_name
+)
 def test_what_spoils_images_refuses_tables(corruption: Corruption) -> None:
     with pytest.raises(ValueError, match=r"got \(4, 7\)"):
         corruption(torch.zeros(4, 7), generator())
@@ -189,22 +191,22 @@ def test_images_that_cannot_be_spoiled_are_named() -> None:
     with pytest.raises(ValueError, match="size=9 does not fit into images of 8 x 8"):
         MissingBlocks(1, 9)(images(side=8), generator())
     with pytest.raises(ValueError, match="3 channels, got 1"):
-        Grey()(images(channels=1), generator())
+        Greyscale()(images(channels=1), generator())
 
 
 def test_turned_gives_the_eight_ways_a_square_lies_and_each_as_often() -> None:
     square = torch.arange(9.0).view(1, 1, 3, 3)
     ways = [np.rot90(side, k) for side in (square[0, 0].numpy(), square[0, 0].numpy()[:, ::-1]) for k in range(4)]
-    made = Turned()(square.repeat(4000, 1, 1, 1), generator())[:, 0].numpy()
+    made = Rotation()(square.repeat(4000, 1, 1, 1), generator())[:, 0].numpy()
     counts = [int((made == way).all((1, 2)).sum()) for way in ways]
     assert sum(counts) == 4000  # every image is one of the eight
     assert min(counts) > 400
-    with pytest.raises(ValueError, match="Turned turns square images, got 3 x 4"):
-        Turned()(torch.zeros(2, 1, 3, 4), generator())
+    with pytest.raises(ValueError, match="Rotation turns square images, got 3 x 4"):
+        Rotation()(torch.zeros(2, 1, 3, 4), generator())
 
 
 def test_turned_keeps_the_channels_together() -> None:
-    made = Turned()(
+    made = Rotation()(
         torch.arange(9.0).view(1, 1, 3, 3).repeat(50, 2, 1, 1) + torch.tensor([0, 100.0])[:, None, None], generator()
     )
     assert torch.equal(made[:, 1], made[:, 0] + 100)
@@ -219,7 +221,9 @@ def test_a_description_makes_the_same_corruption(corruption: Corruption) -> None
     assert np.array_equal(one, other)
 
 
-@pytest.mark.parametrize("name", ["os.system", "veilbench.bench.subject.Subject", "veilbench.corruptions.base.spoiled"])
+@pytest.mark.parametrize(
+    "name", ["os.system", "veilbench.bench.trained_model.TrainedModel", "veilbench.corruptions.base.spoiled"]
+)
 def test_a_description_of_something_else_is_refused(name: str) -> None:
     with pytest.raises((ValueError, TypeError)):
         from_description({"class": name})

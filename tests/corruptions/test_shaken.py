@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from veilbench.corruptions.shaken import Shaken
+from veilbench.corruptions.random_affine import RandomAffine
 
 
 def smooth(height: int, width: int, n: int = 3) -> torch.Tensor:
@@ -21,14 +21,14 @@ def generator() -> torch.Generator:
 
 def test_nothing_asked_nothing_done() -> None:
     seen = smooth(20, 30)
-    torch.testing.assert_close(Shaken(0, 0)(seen, generator()), seen)
+    torch.testing.assert_close(RandomAffine(0, 0)(seen, generator()), seen)
 
 
 @pytest.mark.parametrize(("height", "width"), [(40, 40), (30, 50)])
 def test_it_turns_without_shearing_and_shifts(height: int, width: int) -> None:
     seen = smooth(height, width)
     drawn = 2 * torch.rand(3, 3, generator=generator()) - 1
-    shaken = Shaken(20.0, 0.1)(seen, generator()).numpy()
+    shaken = RandomAffine(20.0, 0.1)(seen, generator()).numpy()
     centre = np.array([(height - 1) / 2, (width - 1) / 2])
     for image, made, (turn, right, down) in zip(seen.numpy(), shaken, drawn.tolist(), strict=True):
         angle = math.radians(20 * turn)
@@ -40,7 +40,7 @@ def test_it_turns_without_shearing_and_shifts(height: int, width: int) -> None:
 
 def test_each_image_is_shaken_in_its_own_way_and_the_same_way_again() -> None:
     seen = smooth(20, 20, 1).expand(4, 1, 20, 20)
-    one, again = Shaken()(seen, generator()), Shaken()(seen, generator())
+    one, again = RandomAffine()(seen, generator()), RandomAffine()(seen, generator())
     assert torch.equal(one, again)
     assert len(torch.unique(one, dim=0)) == 4
 
@@ -48,4 +48,4 @@ def test_each_image_is_shaken_in_its_own_way_and_the_same_way_again() -> None:
 @pytest.mark.parametrize("name", ["rotation", "shift"])
 def test_a_bad_value_is_named(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name}=-1"):
-        Shaken(**{name: -1})
+        RandomAffine(**{name: -1})

@@ -14,7 +14,7 @@ from pipelines.resolve import resolve_experiment
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import build
-from veilbench.bench.subject import lacking
+from veilbench.bench.trained_model import lacking
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.one_time_pad import OneTimePad
 from veilbench.families.ciphers.baselines.plaintext import Plaintext
@@ -97,7 +97,10 @@ def test_every_choice_of_every_group_composes_with_what_it_fits(choice: str) -> 
         ("experiment=mail_central attack=[mail_poison]", "it is not trained in a federation"),
         ("experiment=mail_logistic attack=[mail_word_leak]", "it is not trained in a federation"),
         ("experiment=denoising model=convolutional_denoising attack=[inversion]", "a net without bottleneck"),
-        ("experiment=aes_ctr ++model._target_=veilbench.bench.threat.ThreatModel", "it is not a Trainable or Subject"),
+        (
+            "experiment=aes_ctr ++model._target_=veilbench.bench.threat.ThreatModel",
+            "it is not a Trainable or TrainedModel",
+        ),
         (
             "experiment=pca ++evaluation.probe._target_=veilbench.families.autoencoders.baselines.pca.Pca",
             "unknown key evaluation.probe",

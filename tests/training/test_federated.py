@@ -34,17 +34,17 @@ def mails(folder: Path, clients: Deal) -> Mails:
     return data.load(folder)
 
 
-def weights(subject: object) -> np.ndarray:
-    assert isinstance(subject, MailFilter)
-    return np.append(subject.weights["embedding.weight"][:, 0], subject.weights["bias.weight"])
+def weights(model: object) -> np.ndarray:
+    assert isinstance(model, MailFilter)
+    return np.append(model.weights["embedding.weight"][:, 0], model.weights["bias.weight"])
 
 
 def fitted(training: Any, data: Mails, folder: Path, seed: int = 0, **module: Any) -> tuple[MailFilter, Findings]:
-    subject, found = training.fit(
+    model, found = training.fit(
         MailClassifier(**module), data, Accelerator("cpu"), np.random.SeedSequence(seed), folder
     )
-    assert isinstance(subject, MailFilter)
-    return subject, found
+    assert isinstance(model, MailFilter)
+    return model, found
 
 
 @pytest.fixture(scope="module")
@@ -161,8 +161,8 @@ def test_a_client_that_sends_nan_is_left_out_and_named(three: Mails, tmp_path: P
     module = Diverging()
     module.poisoned = 100  # the first two clients have as many mails, the third has more
     training = Federated(Plain(), 2, 1, 10_000)
-    subject, found = training.fit(module, three, Accelerator("cpu"), np.random.SeedSequence(0), tmp_path)
-    assert np.isfinite(weights(subject)).all()
+    model, found = training.fit(module, three, Accelerator("cpu"), np.random.SeedSequence(0), tmp_path)
+    assert np.isfinite(weights(model)).all()
     assert [note.split(" was left out")[0] for note in found.notes] == [
         "round 1: client 0",
         "round 1: client 1",

@@ -38,9 +38,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Mails:
 
 def fitted(data: Mails, folder: Path, aggregation: Aggregation, **settings: Any) -> tuple[MailFilter, Findings]:
     training = Federated(aggregation, **({"rounds": 2} | settings))
-    subject, found = training.fit(MailClassifier(), data, Accelerator("cpu"), np.random.SeedSequence(0), folder)
-    assert isinstance(subject, MailFilter)
-    return subject, found
+    model, found = training.fit(MailClassifier(), data, Accelerator("cpu"), np.random.SeedSequence(0), folder)
+    assert isinstance(model, MailFilter)
+    return model, found
 
 
 def without(data: Mails, client: int) -> Mails:
@@ -52,8 +52,8 @@ def without(data: Mails, client: int) -> Mails:
     return dataclasses.replace(data, train=train, clients=data.clients[kept])
 
 
-def weights(subject: MailFilter) -> np.ndarray:
-    return subject.weights["embedding.weight"][:, 0]
+def weights(model: MailFilter) -> np.ndarray:
+    return model.weights["embedding.weight"][:, 0]
 
 
 FAULTS: list[tuple[Kind, str, dict[str, Any]]] = [
@@ -72,14 +72,14 @@ def test_a_client_with_a_fault_is_named_and_changes_nothing(
     kind: Kind, said: str, settings: dict[str, Any], data: Mails, tmp_path: Path
 ) -> None:
     faulty = Faulty(Plain(64), [Fault(3, kind, seconds=2.1)])
-    subject, found = fitted(data, tmp_path, faulty, **settings)
+    model, found = fitted(data, tmp_path, faulty, **settings)
     assert len(found.notes) == 2
     for number, note in enumerate(found.notes, 1):
         assert note.startswith(f"round {number}: client 3 was left out: ")
         assert said in note
     alone, _ = fitted(without(data, 3), tmp_path, Plain(64))
-    np.testing.assert_allclose(weights(subject), weights(alone), atol=1e-6)
-    assert np.abs(weights(subject)).max() > 1e-3
+    np.testing.assert_allclose(weights(model), weights(alone), atol=1e-6)
+    assert np.abs(weights(model)).max() > 1e-3
 
 
 INNER = {"plain": Plain(64), "krum": Robust("krum"), "ckks": Ckks(), "secagg": Secagg()}
@@ -132,24 +132,24 @@ def test_secure_aggregation_recovers_from_a_client_that_has_shared_its_keys_and_
     kind: Kind, said: str, settings: dict[str, Any], data: Mails, tmp_path: Path
 ) -> None:
     pytest.importorskip("flwr")
-    subject, found = fitted(data, tmp_path, Faulty(Secagg(), [Fault(3, kind, seconds=2.1)]), **settings)
+    model, found = fitted(data, tmp_path, Faulty(Secagg(), [Fault(3, kind, seconds=2.1)]), **settings)
     assert len(found.notes) == 2
     assert all(note.startswith(f"round {n}: client 3 was left out: ") for n, note in enumerate(found.notes, 1))
     assert all(said in note for note in found.notes)
     alone, _ = fitted(without(data, 3), tmp_path, Plain(64))
-    np.testing.assert_allclose(weights(subject), weights(alone), atol=1e-6)
-    assert np.abs(weights(subject)).max() > 1e-3
+    np.testing.assert_allclose(weights(model), weights(alone), atol=1e-6)
+    assert np.abs(weights(model)).max() > 1e-3
 
 
 def test_masked_numbers_that_are_none_spoil_a_round_that_then_changes_nothing(data: Mails, tmp_path: Path) -> None:
     """The aggregator cannot tell them; who opens the mean can measure that."""
     pytest.importorskip("flwr")
     faulty = Faulty(Secagg(), [Fault(1, "nan", turn=1)])
-    subject, found = fitted(data, tmp_path, faulty, largest_norm=100.0)
+    model, found = fitted(data, tmp_path, faulty, largest_norm=100.0)
     assert len(found.notes) == 1
     assert found.notes[0].startswith("round 2 changed nothing: the mean is ")
     one, _ = fitted(data, tmp_path, Plain(64), rounds=1)
-    np.testing.assert_allclose(weights(subject), weights(one), atol=1e-6)
+    np.testing.assert_allclose(weights(model), weights(one), atol=1e-6)
 
 
 def test_too_few_clients_for_secure_aggregation_are_an_error(data: Mails, tmp_path: Path) -> None:
@@ -176,9 +176,9 @@ def test_a_poisoned_update_that_looks_right_is_a_matter_for_robust_rules(
     """Nothing of it can be refused without `largest_norm`; the robust rules do not follow it, the mean does."""
 
     def accuracy(aggregation: Aggregation, **settings: Any) -> float:
-        subject, found = fitted(data, tmp_path, aggregation, **settings)
+        model, found = fitted(data, tmp_path, aggregation, **settings)
         assert not found.notes or settings
-        return float(((subject.score(data.test.tokens) > 0.5) == data.test.labels).mean())
+        return float(((model.score(data.test.tokens) > 0.5) == data.test.labels).mean())
 
     usual, fault = accuracy(Plain()), [Fault(0, "poisoned")]
     assert accuracy(Faulty(Robust(rule, 0.25, 1), fault)) > usual - 0.05

@@ -44,7 +44,7 @@ class Case(ABC):
         """Return the success of the straight path to the nearest point beyond the boundary; None if none is known."""
         return None
 
-    def stand_in(self) -> Case | None:
+    def surrogate(self) -> Case | None:
         """Return the same rows with a differentiable surrogate, fitted to answers of the score, if any."""
         return None
 

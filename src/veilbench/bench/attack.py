@@ -13,41 +13,43 @@ from veilbench.bench.contracts import Examiner
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Control, Findings, judge
-from veilbench.bench.subject import Subject
 from veilbench.bench.threat import ThreatModel
+from veilbench.bench.trained_model import TrainedModel
 
 CONFIDENCE = 0.99  # of the intervals of gains: verdicts are many, and each must not be a matter of luck
 
 
-S = TypeVar("S", bound=Subject)
+S = TypeVar("S", bound=TrainedModel)
 D = TypeVar("D")
 
 
 class Attack(Examiner, Generic[S, D]):
-    """An attack on subjects of one kind, with data of one kind.
+    """An attack on targets of one kind, with data of one kind.
 
     Args:
         threat: what the attacker has.
         positive: a scheme known to be broken by this attack.
-        negative: a scheme known to withstand it; None where the attack makes this control of its subject: see
+        negative: a scheme known to withstand it; None where the attack makes this control of its target: see
             `_own_control`.
-        broken_at: the gain (0 chance, 1 everything) from which a scheme counts as broken.
+        broken_threshold: the gain (0 chance, 1 everything) from which a scheme counts as broken.
     """
 
     title: str
-    ladder: str | None = None  # the setting whose largest value is the budget; the others serve the curve alone
+    budget_parameter: str | None = (
+        None  # the setting whose largest value is the budget; the others serve the curve alone
+    )
 
-    def __init__(self, threat: ThreatModel, positive: S, negative: S | None, broken_at: float = 0.8) -> None:
-        if not 0 < broken_at <= 1:
-            raise ValueError(f"broken_at={broken_at} must be in (0, 1]")
-        self.threat, self.positive, self.negative, self.broken_at = threat, positive, negative, broken_at
+    def __init__(self, threat: ThreatModel, positive: S, negative: S | None, broken_threshold: float = 0.8) -> None:
+        if not 0 < broken_threshold <= 1:
+            raise ValueError(f"broken_threshold={broken_threshold} must be in (0, 1]")
+        self.threat, self.positive, self.negative, self.broken_threshold = threat, positive, negative, broken_threshold
 
     @abstractmethod
-    def run(self, subject: S, data: D, accelerator: Accelerator, rng: np.random.Generator, control: bool) -> Findings:
+    def run(self, target: S, data: D, accelerator: Accelerator, rng: np.random.Generator, control: bool) -> Findings:
         """Attack one scheme and report the gain.
 
         Args:
-            subject: the scheme, with the attacked key.
+            target: the scheme, with the attacked key.
             data: prepared data.
             accelerator: where to compute.
             rng: draws everything.
@@ -55,21 +57,21 @@ class Attack(Examiner, Generic[S, D]):
         """
 
     def examine(
-        self, subject: S, data: D, trainer: Accelerator, seeds: np.random.SeedSequence, memory: ControlMemory
+        self, target: S, data: D, trainer: Accelerator, seeds: np.random.SeedSequence, memory: ControlMemory
     ) -> Findings:
-        """Attack the subject and both controls at the same budget, and judge."""
+        """Attack the target and both controls at the same budget, and judge."""
         own, *drawn = seeds.spawn(3)
-        found = self.run(subject, data, trainer, np.random.default_rng(own), control=False)
+        found = self.run(target, data, trainer, np.random.default_rng(own), control=False)
         if found.gain is None:
             raise UserError(f"the attack {self.title} reported no gain")
         for kind, scheme, seed in (("positive", self.positive, drawn[0]), ("negative", self.negative, drawn[1])):
-            if scheme is None:  # depends on the subject, so that it cannot be remembered for others
-                found.controls.append(self._own_control(subject, data, trainer, seed))
+            if scheme is None:  # depends on the target, so that it cannot be remembered for others
+                found.controls.append(self._own_control(target, data, trainer, seed))
                 continue
             run = partial(self._control, kind, scheme, data, trainer, seed)
             found.controls.append(memory.recall(kind, run))
-        found.verdict = judge(found.gain, found.controls[0].gain, found.controls[1].gain, self.broken_at)
-        found.broken_at = self.broken_at
+        found.verdict = judge(found.gain, found.controls[0].gain, found.controls[1].gain, self.broken_threshold)
+        found.broken_threshold = self.broken_threshold
         found.threat = dict.fromkeys(self.threat.granted(), True)
         return found
 
@@ -79,9 +81,9 @@ class Attack(Examiner, Generic[S, D]):
         gain = self.run(fitted, data, trainer, rng, control=True).gain
         if gain is None:
             raise UserError(f"the attack {self.title} reported no gain on its {kind} control")
-        passed = gain.low >= self.broken_at if kind == "positive" else gain.low <= 0
+        passed = gain.low >= self.broken_threshold if kind == "positive" else gain.low <= 0
         return Control(kind, type(scheme).__name__, gain, passed)
 
-    def _own_control(self, subject: S, data: D, trainer: Accelerator, seed: np.random.SeedSequence) -> Control:
-        """The negative control that is made of the subject itself, met in a way in which nothing can be won."""
+    def _own_control(self, target: S, data: D, trainer: Accelerator, seed: np.random.SeedSequence) -> Control:
+        """The negative control that is made of the target itself, met in a way in which nothing can be won."""
         raise UserError(f"the attack {self.title} needs a negative control: a scheme that is known to withstand it")

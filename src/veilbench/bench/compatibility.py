@@ -9,11 +9,11 @@ from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.attack import Attack
 from veilbench.bench.contracts import DataSet, Evaluation, Examiner, Kinds, Tracker, Trainable, Training
 from veilbench.bench.errors import UserError
-from veilbench.bench.subject import Subject, lacking
+from veilbench.bench.trained_model import TrainedModel, lacking
 
 ROLES: dict[str, tuple[type, ...]] = {
     "data": (DataSet,),
-    "model": (Trainable, Subject),
+    "model": (Trainable, TrainedModel),
     "training": (Training,),
     "trainer": (Accelerator,),
     "tracking": (Tracker,),
@@ -66,7 +66,7 @@ def check_parts(parts: Mapping[str, Any]) -> None:
         raise UserError(f"training={_name(training)} does not fit model={_name(model)}: it trains a {trains}")
     if lacking_data := [need for need in training.data_needs if need not in data.data_kind.__dataclass_fields__]:
         raise UserError(f"training={_name(training)} does not fit data={_name(data)}: they have no {lacking_data[0]}")
-    if isinstance(model, Subject) and (reason := lacking(type(model)).get("fit")):
+    if isinstance(model, TrainedModel) and (reason := lacking(type(model)).get("fit")):
         raise UserError(f"training={_name(training)} does not fit model={_name(model)}: {reason}")
     for group in LISTS:
         for name, examiner in parts[group].items():

@@ -2,7 +2,7 @@
 
 Each declares the kinds of objects that it takes and gives. `compatibility` compares them while an experiment is
 composed, before anything is prepared or trained. An attack's contract is `bench.attack.Attack`, and that of a trained
-model `bench.subject.Subject`.
+model `bench.trained_model.TrainedModel`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from veilbench.bench.subject import Subject
+from veilbench.bench.trained_model import TrainedModel
 
 if TYPE_CHECKING:
     from veilbench.bench.accelerator import Accelerator
@@ -46,11 +46,11 @@ class Trainable(ABC):
 
     Attributes:
         data_kind: the class of the data that `start` takes.
-        trained_kind: the class of what `subject` returns.
+        trained_kind: the class of what `model` returns.
     """
 
     data_kind: ClassVar[type]
-    trained_kind: ClassVar[type[Subject]]
+    trained_kind: ClassVar[type[TrainedModel]]
 
     @abstractmethod
     def start(self, data: Any, seeds: np.random.SeedSequence) -> Any:
@@ -65,7 +65,7 @@ class Trainable(ABC):
         """
 
     @abstractmethod
-    def subject(self) -> Subject:
+    def trained_model(self) -> TrainedModel:
         """What the later stages examine: plain arrays and settings."""
 
     def lacks(self) -> Mapping[str, str]:
@@ -94,7 +94,7 @@ class Training(ABC):
     @abstractmethod
     def fit(
         self, module: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path
-    ) -> tuple[Subject, Findings]:
+    ) -> tuple[TrainedModel, Findings]:
         """Fit the model.
 
         Args:
@@ -131,11 +131,11 @@ class Evaluation(Examiner):
     """Measures what a trained model is good for."""
 
     @abstractmethod
-    def examine(self, subject: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
+    def examine(self, model: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
         """Measure.
 
         Args:
-            subject: the trained model.
+            model: the trained model.
             data: prepared data.
             trainer: where to compute.
             seeds: everything random is drawn from them.

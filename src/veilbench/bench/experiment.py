@@ -21,7 +21,7 @@ from typing_extensions import get_protocol_members
 from veilbench.bench.errors import UserError, suggest
 from veilbench.bench.limits import require_value, shown
 from veilbench.bench.roots import find_class
-from veilbench.bench.subject import Subject
+from veilbench.bench.trained_model import TrainedModel
 from veilbench.bench.yaml_file import read_mapping
 
 T = TypeVar("T")
@@ -115,7 +115,9 @@ def _members(annotation: Any) -> list[Any]:
 def _fits(found: type, kind: type) -> bool:
     if getattr(kind, "_is_protocol", False):
         return all(hasattr(found, name) for name in get_protocol_members(kind))
-    return issubclass(found, Subject if issubclass(kind, Subject) else kind)  # a baseline may become another subject
+    return issubclass(
+        found, TrainedModel if issubclass(kind, TrainedModel) else kind
+    )  # a baseline may become another model
 
 
 def build(node: Any) -> Any:

@@ -157,7 +157,7 @@ class Findings:
     controls: list[Control] = field(default_factory=list)
     threat: dict[str, Any] = field(default_factory=dict)
     cost: dict[str, float] = field(default_factory=dict)
-    broken_at: float | None = None
+    broken_threshold: float | None = None
     tables: list[Table] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
 
@@ -168,18 +168,18 @@ class Findings:
         return plain
 
 
-def judge(gain: Metric, positive: Metric | None, negative: Metric | None, broken_at: float) -> Verdict:
+def judge(gain: Metric, positive: Metric | None, negative: Metric | None, broken_threshold: float) -> Verdict:
     """The verdict on an attack, by the gain on its target and on its two controls.
 
     Args:
         gain: what the attack won on the target: 0 is chance, 1 is everything.
         positive: its gain on a scheme known to be broken; None if no such run was made.
         negative: its gain on a scheme known to be safe.
-        broken_at: the gain from which the interval's lower end counts as broken.
+        broken_threshold: the gain from which the interval's lower end counts as broken.
     """
-    if positive is None or negative is None or positive.low < broken_at or negative.low > 0:
+    if positive is None or negative is None or positive.low < broken_threshold or negative.low > 0:
         return Verdict.INCONCLUSIVE
-    if gain.low >= broken_at:
+    if gain.low >= broken_threshold:
         return Verdict.BROKEN
     return Verdict.LEAKS if gain.low > 0 else Verdict.HOLDS
 

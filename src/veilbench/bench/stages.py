@@ -25,11 +25,11 @@ from veilbench.bench.findings import RECORD, Findings, write_record
 from veilbench.bench.folders import content_digest, whole_folder
 from veilbench.bench.provenance import require, sign, written
 from veilbench.bench.sources import PACKAGE, digest
-from veilbench.bench.subject import load_subject
+from veilbench.bench.trained_model import load_trained_model
 
 Watch = Callable[[int, dict[str, float]], None]
 PREPARED, RESULTS = Path("prepared"), Path("results")
-TRAINED = (*RECORD, "subject.json", "subject.safetensors", "weights")
+TRAINED = (*RECORD, "model.json", "model.safetensors", "weights")
 
 
 def _seeds(config: Config, stage: str) -> np.random.SeedSequence:
@@ -51,7 +51,7 @@ def prepare(config: Config, folder: Path) -> None:
 
 
 def train(config: Config, data: Path, folder: Path, watch: Watch | None = None) -> None:
-    """Fit the model and save it as a subject, with its learning curves.
+    """Fit the model and save it as a trained_model, with its learning curves.
 
     Args:
         config: the resolved experiment.
@@ -75,9 +75,9 @@ def train(config: Config, data: Path, folder: Path, watch: Watch | None = None) 
         weights = partial / "weights"
         weights.mkdir()
         with _named("training"):
-            subject, findings = training.fit(model, prepared, trainer, _seeds(config, "train"), weights)
+            trained_model, findings = training.fit(model, prepared, trainer, _seeds(config, "train"), weights)
         findings.cost["seconds"] = time.perf_counter() - started
-        subject.save(partial)
+        trained_model.save(partial)
         write_record(partial, {"training": findings})
         sign(partial, "train", config)
     training.forget()  # what it could have gone on from is needed until the record is there
@@ -103,8 +103,8 @@ def attack(config: Config, data: Path, trained: Path, folder: Path, controls: Pa
 
     def memory(name: str, examiner: Any) -> tuple[ControlMemory]:
         node = dict(config["attack"][name])
-        if examiner.ladder in node:  # a control is run at the largest budget only
-            node[examiner.ladder] = max(node[examiner.ladder])
+        if examiner.budget_parameter in node:  # a control is run at the largest budget only
+            node[examiner.budget_parameter] = max(node[examiner.budget_parameter])
         code = digest(Path(__file__), {"data": config["data"], "attack": node})
         parts = [code, node, config["data"], contents, config["trainer"], config["seed"]]
         key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
@@ -125,14 +125,16 @@ def _examine(
     require(data, "prepare", config)
     require(trained, "train", config)
     trainer, examiners = _part(config, "trainer"), _part(config, group)
-    subject = load_subject(trained)
+    trained_model = load_trained_model(trained)
     prepared = _part(config, "data").load(data)
     found: dict[str, Findings] = {}
     with whole_folder(folder, (*RECORD, *written(folder))) as partial:
         for name, examiner in watched(list(examiners.items()), group):
             started = time.perf_counter()
             with _named(f"{group}.{name}"):
-                found[name] = examiner.examine(subject, prepared, trainer, _seeds(config, name), *more(name, examiner))
+                found[name] = examiner.examine(
+                    trained_model, prepared, trainer, _seeds(config, name), *more(name, examiner)
+                )
             found[name].cost["seconds"] = time.perf_counter() - started
         write_record(partial, found)
         sign(partial, stage, config)

@@ -87,5 +87,7 @@ def _opacus() -> Any:
         import opacus
         import opacus.optimizers
     except ImportError as error:
-        raise UserError("aggregation=local_dp needs the package opacus: pip install 'veilbench[federated]'") from error
+        raise UserError(
+            "aggregation=example_dp needs the package opacus: pip install 'veilbench[federated]'"
+        ) from error
     return opacus

@@ -67,7 +67,7 @@ def _stored_bits(opened: Image) -> int:
 
 
 def _sixteen_bits(turned: Image, tags: dict[int, Any]) -> np.ndarray:
-    """Grey of 9 to 16 bits, whose depth Pillow keeps, as fractions of the brightest value."""
+    """Greyscale of 9 to 16 bits, whose depth Pillow keeps, as fractions of the brightest value."""
     brightest = np.float32(2 ** int(np.max(tags.get(BITS, 16))) - 1) if tags else np.float32(SIXTEEN_BITS)
     fractions = np.asarray(turned, np.float32) / brightest
     inverted = tags.get(PHOTOMETRIC) == WHITE_IS_ZERO  # Pillow turns this round for 8 bits and fewer

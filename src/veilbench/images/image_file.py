@@ -64,9 +64,9 @@ def image(path: Path, grey: bool = False, size: Sequence[int] | None = None, fit
     """The pixels of a file, shape (channels, height, width), float32 in [0, 1].
 
     Images are turned as their EXIF data says. Transparency is dropped, and of a file with several images the first is
-    taken. Grey of 16 bits keeps its depth; what Pillow would cut is refused: colour of 16 bits, integers of 32, and
-    fractions. Cyan, magenta, yellow and black become colours as (1 - ink)(1 - black), without a colour profile.
-    Grey is the luma of ITU-R Recommendation BT.601.
+    taken. Greyscale of 16 bits keeps its depth; what Pillow would cut is refused: colour of 16 bits, integers of 32,
+    and fractions. Cyan, magenta, yellow and black become colours as (1 - ink)(1 - black), without a colour profile.
+    Greyscale is the luma of ITU-R Recommendation BT.601.
 
     Args:
         path: the file.

@@ -19,7 +19,7 @@ from veilbench.bench.contracts import Training
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Curve, Figure, Findings, Metric
 from veilbench.bench.limits import Count, Steps
-from veilbench.bench.subject import Subject
+from veilbench.bench.trained_model import TrainedModel
 
 
 class Batches(IterableDataset[Tensor]):
@@ -111,7 +111,7 @@ class Central(Training):
 
     def fit(
         self, module: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path
-    ) -> tuple[Subject, Findings]:
+    ) -> tuple[TrainedModel, Findings]:
         """Train the module and write `model.ckpt` and `weights.safetensors` to `folder`.
 
         Raises:
@@ -133,7 +133,7 @@ class Central(Training):
         if lightning.global_rank:  # in distributed training only rank 0 writes the record
             raise SystemExit(0)
         save_file({k: v.cpu().contiguous() for k, v in module.state_dict().items()}, folder / "weights.safetensors")
-        return module.subject(), self._findings(curves)
+        return module.trained_model(), self._findings(curves)
 
     def planned_steps(self, data: Any) -> int:
         """Return the maximum number of optimizer steps."""

@@ -22,12 +22,12 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.file_lock import locked
 from veilbench.bench.findings import Findings
 from veilbench.bench.limits import Count, NotNegative, Positive, PositiveShare, Steps
-from veilbench.bench.subject import Subject
+from veilbench.bench.trained_model import TrainedModel
 from veilbench.federated.aggregations.base import Aggregation, Client
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.descent import descend
 from veilbench.federated.flat import flat, shaped
-from veilbench.federated.inbox import Inbox, RoundPolicy
+from veilbench.federated.message_validator import MessageValidator, RoundPolicy
 from veilbench.federated.private_steps import descend_privately
 from veilbench.federated.protocol import Protocol, described
 from veilbench.federated.round_state import RoundState
@@ -55,9 +55,9 @@ class FederatedModel(Trainable):
         """Return the clients' optimizer settings as keyword arguments of `Protocol`; empty if nothing needs them."""
         return {}
 
-    def federated_subject(self, protocol: Protocol) -> Subject:
+    def federated_model(self, protocol: Protocol) -> TrainedModel:
         """Return the trained model; a model whose attacks replay rounds stores the protocol with it."""
-        return self.subject()
+        return self.trained_model()
 
 
 class Federated(Training):
@@ -108,7 +108,7 @@ class Federated(Training):
 
     def fit(
         self, module: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path
-    ) -> tuple[Subject, Findings]:
+    ) -> tuple[TrainedModel, Findings]:
         """Train the module and write `weights.safetensors` to `folder`.
 
         Raises:
@@ -134,7 +134,7 @@ class Federated(Training):
 
     def _fit(
         self, module: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path
-    ) -> tuple[Subject, Findings]:
+    ) -> tuple[TrainedModel, Findings]:
         key, order, noise, draw = seeds.spawn(4)
         rows, device = module.start(data, key), trainer.device()
         module.to(device)
@@ -152,26 +152,26 @@ class Federated(Training):
         fresh = np.random.SeedSequence(noise.entropy, spawn_key=(*noise.spawn_key, start.begun))
         clients, aggregator = self.aggregation.setup(len(own), fresh)
         shares = [len(mails) / len(rows) for mails in own]
-        inbox = Inbox(aggregator, self.policy, sum(map(np.size, first)), shares, set(start.seen))
+        validator = MessageValidator(aggregator, self.policy, sum(map(np.size, first)), shares, set(start.seen))
         repeated = start.begun - start.rounds
         for number in range(start.rounds, self.rounds):
             if self.state:
-                done = (number, number + repeated + 1, weights_of(module), history, found.notes, sorted(inbox.seen))
+                done = (number, number + repeated + 1, weights_of(module), history, found.notes, sorted(validator.seen))
                 RoundState(fingerprint, *done).save(self.state)
             rng = np.random.default_rng([int(draw.generate_state(1)[0]), number])
             taking_part = np.sort(rng.choice(len(own), max(1, round(self.fraction * len(own))), replace=False))
-            loss = self._round(module, own, (clients, inbox), taking_part.tolist(), number, seed, found)
+            loss = self._round(module, own, (clients, validator), taking_part.tolist(), number, seed, found)
             history.append({"loss": loss, **module.health()})
         if all((a == b).all() for a, b in zip(first, weights_of(module), strict=True)):
             raise UserError("the training changed no weight; raise training.rounds or the learning rate")
         save_file({k: v.cpu().contiguous() for k, v in module.state_dict().items()}, folder / "weights.safetensors")
-        subject: Subject = module.federated_subject(self._protocol(module))
+        model: TrainedModel = module.federated_model(self._protocol(module))
         record(found, history)
         if repeated:
             found.notes.append(f"{repeated} rounds were cut short and begun again; an epsilon counts them twice.")
         how = (len(history) + repeated, self.local_epochs, self.batch_size)
         record_privacy(found, self.aggregation, *how, list(map(len, own)))
-        return subject, found
+        return model, found
 
     def _protocol(self, module: Any) -> Protocol:
         settings, local = described(self.aggregation), module.optimizer_settings()
@@ -189,17 +189,17 @@ class Federated(Training):
         self,
         module: Any,
         own: list[Tensor],
-        parties: tuple[list[Client], Inbox],
+        parties: tuple[list[Client], MessageValidator],
         taking_part: list[int],
         number: int,
         seed: int,
         found: Findings,
     ) -> float:
         """Run one round and set the new global weights; return the mean of the clients' losses."""
-        (clients, inbox), begin = parties, weights_of(module)
+        (clients, validator), begin = parties, weights_of(module)
         messages, losses = dict[int, bytes](), list[float]()
         epochs = range(number * self.local_epochs, (number + 1) * self.local_epochs)
-        inbox.aggregator.begin(taking_part)
+        validator.aggregator.begin(taking_part)
         for who in taking_part:
             set_weights(module, begin)
             batches, started = EpochBatches(own[who], self.batch_size, 1, seed + NEXT_CLIENT * who, epochs), monotonic()
@@ -208,21 +208,21 @@ class Federated(Training):
             update = flat(weights_of(module)) - flat(begin)
             try:
                 with timed(found, "protecting_seconds"):
-                    message = clients[who].protect(update, inbox.weights[who], number)
-                messages[who] = inbox.checked(who, number, message, monotonic() - started)
+                    message = clients[who].protect(update, validator.weights[who], number)
+                messages[who] = validator.checked(who, number, message, monotonic() - started)
                 losses.append(loss)
             except UserError as error:
                 found.notes.append(f"round {number + 1}: client {who} was left out: {error}")
         if not messages:
             raise UserError(f"no client sent a usable update in round {number + 1}: {found.notes[-1]}")
-        set_weights(module, self._after(begin, clients, inbox, messages, number, found))
+        set_weights(module, self._after(begin, clients, validator, messages, number, found))
         return float(np.mean(losses))
 
     def _after(
         self,
         begin: list[np.ndarray],
         clients: list[Client],
-        inbox: Inbox,
+        validator: MessageValidator,
         messages: dict[int, bytes],
         number: int,
         found: Findings,
@@ -233,11 +233,11 @@ class Federated(Training):
             found.notes.append(f"round {number + 1} changed nothing: {missing} sent a usable update")
             return begin
         with timed(found, "adding_seconds"):
-            combined = inbox.aggregator.combine(list(messages.values()), list(messages))
+            combined = validator.aggregator.combine(list(messages.values()), list(messages))
         with timed(found, "opening_seconds"):
             mean = clients[min(messages)].open(combined)
         found.cost |= {"bytes_up": len(next(iter(messages.values()))), "bytes_down": len(combined)}
-        found.cost |= inbox.aggregator.costs()
+        found.cost |= validator.aggregator.costs()
         length = float(np.linalg.norm(mean))
         if not np.isfinite(length) or length > (self.policy.largest_norm or np.inf):
             found.notes.append(f"round {number + 1} changed nothing: the mean is {length:g} long")
@@ -249,7 +249,7 @@ class Federated(Training):
         if noise := self.aggregation.example_noise():
             if not module.examples_apart:
                 name = type(module).__name__
-                raise UserError(f"aggregation=local_dp needs a loss of examples that are apart; {name} has none")
+                raise UserError(f"aggregation=example_dp needs a loss of examples that are apart; {name} has none")
             how = (self.batch_size, self.local_epochs, noise, self.proximal, int(drawn.generate_state(1)[0]))
             return descend_privately(module.loss, module.net, module.configure_optimizers(), batches.rows, *how)
         parameters = list(module.parameters())

@@ -10,16 +10,16 @@ import numpy as np
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.contracts import Training
 from veilbench.bench.findings import Findings
-from veilbench.bench.subject import Subject
+from veilbench.bench.trained_model import TrainedModel
 
 
 class NoTraining(Training):
     """Calls the baseline's own `fit`."""
 
-    model_kind = Subject
+    model_kind = TrainedModel
 
     def fit(
         self, model: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path
-    ) -> tuple[Subject, Findings]:
+    ) -> tuple[TrainedModel, Findings]:
         """Fit the baseline to the data and return it, with a note that nothing was trained."""
         return model.fit(data, np.random.default_rng(seeds)), Findings("Training", notes=["nothing to train"])

@@ -61,7 +61,7 @@ def test_time_is_that_of_all_steps_of_a_round_over_the_plain_federations_on_the_
 
 
 def test_epsilons_stand_where_there_are_any() -> None:
-    private = record("mail_private", {"_target_": f"{AGGREGATIONS}.local_dp.LocalDp", "noise_multiplier": 2.0},
+    private = record("mail_private", {"_target_": f"{AGGREGATIONS}.example_dp.ExampleDp", "noise_multiplier": 2.0},
                      example_epsilon=Metric.exact(5.89))  # fmt: skip
     assert [cell(private, f"Epsilon, {whose}").text for whose in ("client", "mail")] == ["none", "5.89"]
 
@@ -79,7 +79,7 @@ def test_a_filter_that_was_trained_in_one_place_sent_nothing() -> None:
     ("node", "told"),
     [
         ({"_target_": "a.robust.Robust", "rule": "trimmed_mean"}, "trimmed mean"),
-        ({"_target_": "a.local_dp.LocalDp", "noise_multiplier": 2.0}, "local dp, noise 2"),
+        ({"_target_": "a.example_dp.ExampleDp", "noise_multiplier": 2.0}, "local dp, noise 2"),
         ({}, "plain"),
     ],
 )

@@ -42,8 +42,10 @@ def line(title: str) -> Figure:
 
 
 def method(rank: float, sar: float | None, key_bits: int, gain: float = 0.2) -> dict[str, dict[str, Findings]]:
-    scenarios = {f"{name}_{s}": share(v) for name, v in (("eer", 0.1), ("rank1", rank)) for s in ("secret", "stolen")}
-    scenarios["rank1_secret"] = share(0.99)
+    scenarios = {
+        f"{name}_{s}": share(v) for name, v in (("eer", 0.1), ("rank1", rank)) for s in ("own_token", "stolen_token")
+    }
+    scenarios["rank1_own_token"] = share(0.99)
     verification = Findings("Verification", scenarios, [line("Error rates"), line("Identification")])
     verification.notes = ["Refused with key stolen: FMR 0.001 needs more.", "Something else."]
     deployment = Findings("Deployment", {"template_bytes": Metric.exact(64), "key_bits": Metric.exact(key_bits)})
@@ -136,7 +138,8 @@ def test_every_key_of_the_card_is_one_that_something_publishes() -> None:
     for part, _, name in (key.partition(".") for key in keys if "." in key):
         assert part.rstrip("*") in configs, part
         pieces = re.split(
-            r"\*|_secret$|_stolen$|_before$|_after$|_preimage$|_template$|_prior$|_image$|_by_noise$|0\.0*1", name
+            r"\*|_own_token$|_stolen_token$|_before$|_after$|_preimage$|_template$|_prior$|_image$|_by_noise$|0\.0*1",
+            name,
         )
         for piece in pieces:
             assert piece.strip("_") in code, f"{part}.{name}"

@@ -16,12 +16,12 @@ from veilbench.bench.findings import Findings
 from veilbench.families.mail.flower.accountant import OpacusAccountant
 from veilbench.federated.aggregations.base import Aggregation
 from veilbench.federated.aggregations.central_dp import CentralDp
+from veilbench.federated.aggregations.client_local_dp import ClientLocalDp
 from veilbench.federated.aggregations.equal_dp import EqualDp
+from veilbench.federated.aggregations.example_dp import ExampleDp
 from veilbench.federated.aggregations.faulty import Faulty
-from veilbench.federated.aggregations.local_dp import LocalDp
 from veilbench.federated.aggregations.noise import gaussian_epsilon
 from veilbench.federated.aggregations.plain import Plain
-from veilbench.federated.aggregations.update_dp import UpdateDp
 from veilbench.metrics.audit import epsilon_at_least
 from veilbench.training.round_history import record_privacy
 
@@ -31,9 +31,9 @@ DELTAS = [1e-12, 1e-5, 0.01, 0.3, 0.49]
 KINDS: dict[str, Callable[..., Aggregation]] = {
     "central_dp": CentralDp,
     "equal_dp": EqualDp,
-    "update_dp": UpdateDp,
-    "local_dp": LocalDp,
-    "faulty": lambda *arguments: Faulty(UpdateDp(*arguments), []),
+    "client_local_dp": ClientLocalDp,
+    "example_dp": ExampleDp,
+    "faulty": lambda *arguments: Faulty(ClientLocalDp(*arguments), []),
 }
 SIZES = [300, 250, 1_000]
 
@@ -86,14 +86,14 @@ def test_a_large_delta_is_enough_by_itself_where_opacus_goes_below_zero() -> Non
     accountant.history = [(50.0, 1.0, 3)]
     assert accountant.get_epsilon(delta=0.4) < 0
     assert gaussian_epsilon(50.0, 3, 0.4) == 0
-    assert UpdateDp(1.0, 100.0, 0.4).epsilon(3) == 0
+    assert ClientLocalDp(1.0, 100.0, 0.4).epsilon(3) == 0
 
 
 def test_the_client_with_the_fewest_examples_has_the_largest_epsilon() -> None:
     """Fewer steps, each with a larger chance to be in it: the accountant takes it for the worst of all."""
-    found = [LocalDp(1.0, 2.0).example_epsilon(3, 1, 100, [size]) for size in (100, 200, 500, 5_000)]
+    found = [ExampleDp(1.0, 2.0).example_epsilon(3, 1, 100, [size]) for size in (100, 200, 500, 5_000)]
     assert found == sorted(found, reverse=True)
-    assert LocalDp(1.0, 2.0).example_epsilon(3, 1, 100, [5_000, 100, 500]) == found[0]
+    assert ExampleDp(1.0, 2.0).example_epsilon(3, 1, 100, [5_000, 100, 500]) == found[0]
 
 
 @pytest.mark.parametrize("rate", [1.0, 0.5, 0.1, 0.01])
@@ -132,7 +132,9 @@ def test_arguments_out_of_range_are_named(arguments: tuple[Any, ...], named: str
         gaussian_epsilon(*arguments)
 
 
-@pytest.mark.parametrize("kind", ["central_dp.CentralDp", "equal_dp.EqualDp", "update_dp.UpdateDp", "local_dp.LocalDp"])
+@pytest.mark.parametrize(
+    "kind", ["central_dp.CentralDp", "equal_dp.EqualDp", "client_local_dp.ClientLocalDp", "example_dp.ExampleDp"]
+)
 @pytest.mark.parametrize(("key", "value"), [("delta", 0.9), ("delta", 0.5), ("delta", 0.0), ("noise_multiplier", 0)])
 def test_settings_that_promise_nothing_are_refused_by_name(kind: str, key: str, value: float) -> None:
     node = {"_target_": f"veilbench.federated.aggregations.{kind}", key: value}
@@ -150,7 +152,7 @@ def test_a_delta_that_allows_to_publish_somebody_is_told() -> None:
 
 
 def test_faults_do_not_hide_what_is_spent() -> None:
-    inner = LocalDp(1.0, 2.0, 1e-4)
+    inner = ExampleDp(1.0, 2.0, 1e-4)
     faulty = Faulty(inner, [])
     assert faulty.delta == 1e-4
     assert faulty.example_epsilon(3, 1, 100, SIZES) == inner.example_epsilon(3, 1, 100, SIZES)

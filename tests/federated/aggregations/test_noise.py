@@ -7,8 +7,8 @@ from scipy.stats import norm
 
 from veilbench.federated.aggregations.base import Aggregation
 from veilbench.federated.aggregations.central_dp import CentralDp
+from veilbench.federated.aggregations.client_local_dp import ClientLocalDp
 from veilbench.federated.aggregations.noise import clipped, gaussian_epsilon
-from veilbench.federated.aggregations.update_dp import UpdateDp
 
 SEEDS = np.random.SeedSequence(0)
 DELTA = 1e-5
@@ -32,8 +32,8 @@ def test_epsilon_lies_between_the_exact_one_and_the_simple_bound(sigma: float, r
 
 
 def test_noise_on_updates_counts_with_twice_the_clip_and_central_noise_with_once() -> None:
-    assert UpdateDp(noise_multiplier=4).epsilon(3) == CentralDp(noise_multiplier=2).epsilon(3)
-    assert UpdateDp(noise_multiplier=4).epsilon(3) == gaussian_epsilon(2, 3, DELTA)
+    assert ClientLocalDp(noise_multiplier=4).epsilon(3) == CentralDp(noise_multiplier=2).epsilon(3)
+    assert ClientLocalDp(noise_multiplier=4).epsilon(3) == gaussian_epsilon(2, 3, DELTA)
 
 
 def test_clipping_shortens_and_keeps_the_direction() -> None:
@@ -54,7 +54,7 @@ def errors(aggregation: Aggregation, weights: list[float], size: int = 20_000) -
 @pytest.mark.parametrize("weights", [[1.0, 1.0, 1.0, 1.0], [0.1, 0.2, 0.7]])
 def test_the_noise_of_the_mean_is_what_the_formula_says(weights: list[float]) -> None:
     w = np.array(weights) / sum(weights)
-    update, central = errors(UpdateDp(0.5, 3.0), weights), errors(CentralDp(0.5, 3.0), weights)
+    update, central = errors(ClientLocalDp(0.5, 3.0), weights), errors(CentralDp(0.5, 3.0), weights)
     assert update.std() == pytest.approx(3 * np.sqrt((w**2).sum()), rel=0.03)
     assert central.std() == pytest.approx(3 * w.max(), rel=0.03)
     assert abs(update.mean()) < 4 * update.std() / np.sqrt(len(update))
@@ -68,7 +68,7 @@ def test_a_client_that_does_not_clip_is_clipped_by_the_aggregator() -> None:
     assert np.linalg.norm(mean) == pytest.approx(0.5, rel=1e-5)
 
 
-@pytest.mark.parametrize("aggregation", [UpdateDp(), CentralDp()])
+@pytest.mark.parametrize("aggregation", [ClientLocalDp(), CentralDp()])
 def test_the_seed_decides_the_noise_and_clients_have_their_own(aggregation: Aggregation) -> None:
     def mean(seed: int, clients: int = 1) -> np.ndarray:
         own, aggregator = aggregation.setup(clients, np.random.SeedSequence(seed))
@@ -76,14 +76,14 @@ def test_the_seed_decides_the_noise_and_clients_have_their_own(aggregation: Aggr
 
     assert (mean(0) == mean(0)).all()
     assert (mean(0) != mean(1)).all()
-    clients, _ = UpdateDp().setup(2, SEEDS)
+    clients, _ = ClientLocalDp().setup(2, SEEDS)
     assert clients[0].protect(np.zeros(9), 1.0) != clients[1].protect(np.zeros(9), 1.0)
 
 
 def test_what_leaves_a_client_is_noisy_and_what_leaves_a_central_one_is_not() -> None:
     update = np.full(8, 0.125, np.float32)
     assert update.tobytes() in CentralDp().setup(1, SEEDS)[0][0].protect(update, 1.0)
-    assert update.tobytes() not in UpdateDp().setup(1, SEEDS)[0][0].protect(update, 1.0)
+    assert update.tobytes() not in ClientLocalDp().setup(1, SEEDS)[0][0].protect(update, 1.0)
 
 
 def test_with_equal_clients_clipping_and_noise_are_those_of_flowers_helpers() -> None:

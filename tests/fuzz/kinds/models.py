@@ -13,7 +13,7 @@ from .words import EVIL, EXPERIMENTS, INJECTED
 
 FOREIGN = (
     *(target for target, _ in INJECTED),
-    "veilbench.bench.subject.Subject",
+    "veilbench.bench.trained_model.TrainedModel",
     "veilbench.families.autoencoders.baselines.pca.Pca",
     "veilbench.families.ciphers.baselines.plaintext.Plaintext",
     "veilbench.bench.errors.UserError",
@@ -24,7 +24,7 @@ FOREIGN = (
     "veilbench.",
     "veilbench..x",
     "veilbench.families.ciphers.modules.nope.Nope",
-    "veilbench.bench.subject.load_subject",
+    "veilbench.bench.trained_model.load_trained_model",
     "veilbench.families.templates.schemes.base.TemplateScheme",
     "__main__.main",
     "veilbench.bench.findings.Findings",
@@ -41,7 +41,7 @@ def make(rng: random.Random, bench: Bench) -> Case:
     """A trained model with one file changed, then what reads it."""
     name = rng.choice(list(EXPERIMENTS))
     folder = f"results/{name}/train"
-    head, arrays = f"{folder}/subject.json", f"{folder}/subject.safetensors"
+    head, arrays = f"{folder}/model.json", f"{folder}/model.safetensors"
     files: dict[str, Edit] = {"evil.py": EVIL}
     way = rng.random()
     if way < 0.1:
@@ -50,7 +50,7 @@ def make(rng: random.Random, bench: Bench) -> Case:
         files[head] = json.dumps(json.loads(bench.read(head)) | {"class": rng.choice(FOREIGN)}).encode()
     elif way < 0.36:
         other = rng.choice(list(EXPERIMENTS))
-        files[arrays] = bench.read(f"results/{other}/train/subject.safetensors")
+        files[arrays] = bench.read(f"results/{other}/train/model.safetensors")
     elif way < 0.65:
         files[head] = of_json(rng, bench.read(head))
     else:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.subject import load_subject
+from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.mail.data.loaders.decoding import Decoder, no_text
 from veilbench.families.mail.data.loaders.mail_parts import text_of
 from veilbench.families.mail.data.tokeniser import words_of
@@ -29,10 +29,10 @@ def scored(model: Path, paths: Sequence[Path]) -> np.ndarray:
     Raises:
         UserError: the folder does not contain a filter, or a file cannot be read, is not text, or has no words.
     """
-    subject = load_subject(model)
-    if not isinstance(subject, MailFilter):
-        raise UserError(f"{model} holds a {type(subject).__name__}, which scores no mails; a mail filter is needed")
-    return subject.score_texts([_text(path) for path in paths])
+    trained = load_trained_model(model)
+    if not isinstance(trained, MailFilter):
+        raise UserError(f"{model} holds a {type(trained).__name__}, which scores no mails; a mail filter is needed")
+    return trained.score_texts([_text(path) for path in paths])
 
 
 def _text(path: Path) -> str:

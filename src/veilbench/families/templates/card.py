@@ -15,7 +15,7 @@ SAR = ("", "SAR at FMR 1 %", "SAR at FMR 0.1 %", "PRAR at FMR 1 %")
 
 
 def _both(label: str, key: str) -> Line:
-    return Line(label, (f"{key}_secret", f"{key}_stolen"))
+    return Line(label, (f"{key}_own_token", f"{key}_stolen_token"))
 
 
 def _taken(label: str, attack: str, who: str = "") -> Line:
@@ -149,11 +149,11 @@ DIVERSITY = Section(
             (
                 Line("Bits of a user’s key", ("deployment.key_bits",)),
                 Line("Different templates of one image under 200 keys", ("deployment.different_templates",)),
-                Line("Effective bits", ("distance.effective_bits",)),
-                Line("Degrees of freedom", ("distance.degrees_of_freedom",)),
-                Line("Pairs of strangers with one template", ("distance.collisions",)),
-                Line("Pairs of strangers compared", ("distance.pairs_of_strangers",)),
-                Line("Likeness of the nearest stranger, on average", ("distance.nearest_stranger",)),
+                Line("Effective bits", ("distance_preservation.effective_bits",)),
+                Line("Degrees of freedom", ("distance_preservation.degrees_of_freedom",)),
+                Line("Pairs of strangers with one template", ("distance_preservation.collisions",)),
+                Line("Pairs of strangers compared", ("distance_preservation.pairs_of_strangers",)),
+                Line("Likeness of the nearest stranger, on average", ("distance_preservation.nearest_stranger",)),
             ),
         ),
     ),
@@ -170,7 +170,7 @@ TRADEOFF = Tradeoff(
     "Each point is a method with its intervals (95 %; of a gain 99 %). Higher is more accurate, further left leaks "
     "less: the upper left corner is best. Rank 1 is measured with stolen keys, so that the secrecy of keys does not "
     "count.",
-    "verification.rank1_stolen",
+    "verification.rank1_stolen_token",
     "rank 1, key stolen",
     (
         Panel("Standard model", "SAR at FMR 1 %", ("template_inversion.sar_at_0.01",)),

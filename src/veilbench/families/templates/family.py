@@ -12,11 +12,11 @@ FAMILY = Family(
         "veilbench.families.templates.data.transferred.TransferredData",
     ),
     columns=(
-        Utility("verification.eer_secret", "EER, key secret", "Equal error rate, each user's key secret"),
-        Utility("verification.eer_stolen", "EER, key stolen", "Equal error rate, keys known to impostors"),
-        Utility("verification.rank1_secret", "Rank 1", "Share of probes whose own identity is nearest"),
+        Utility("verification.eer_own_token", "EER, key secret", "Equal error rate, each user's key secret"),
+        Utility("verification.eer_stolen_token", "EER, key stolen", "Equal error rate, keys known to impostors"),
+        Utility("verification.rank1_own_token", "Rank 1", "Share of probes whose own identity is nearest"),
         Utility(
-            "discriminator.secret_50_classes_1_samples",
+            "identification_classifier.secret_50_classes_1_samples",
             "50 people, 1 sample",
             "Accuracy of the server's classifier of 50 people, trained on one template each",
         ),

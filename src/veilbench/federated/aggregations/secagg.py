@@ -13,7 +13,7 @@ from veilbench.federated.aggregations.base import Aggregation, Aggregator, Clien
 from veilbench.federated.aggregations.secagg_aggregator import SecaggAggregator
 from veilbench.federated.aggregations.secagg_client import SecaggClient, flower_encryption
 from veilbench.federated.aggregations.secagg_masks import Ring
-from veilbench.federated.aggregations.secagg_post import Post
+from veilbench.federated.aggregations.secagg_transport import Transport
 
 
 class Secagg(Aggregation):
@@ -56,7 +56,7 @@ class Secagg(Aggregation):
         flower_encryption()  # imported here so that no round is charged for the import
         ring = self.ring(clients)
         own = [SecaggClient(number, ring) for number in range(clients)]
-        post = Post({client.number: client.answer for client in own})
+        post = Transport({client.number: client.answer for client in own})
         rng = np.random.default_rng(seeds)
         return list(own), SecaggAggregator(post, ring, self.threshold, self.neighbours, rng)
 

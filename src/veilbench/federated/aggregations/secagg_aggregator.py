@@ -13,7 +13,7 @@ import numpy as np
 from veilbench.bench.errors import UserError
 from veilbench.federated.aggregations.base import Aggregator
 from veilbench.federated.aggregations.secagg_masks import Ring, shared_seed, signed
-from veilbench.federated.aggregations.secagg_post import Post
+from veilbench.federated.aggregations.secagg_transport import Transport
 from veilbench.federated.flower_library import flower
 
 Answers = dict[int, dict[str, Any]]
@@ -31,7 +31,7 @@ class SecaggAggregator(Aggregator):
     """
 
     def __init__(
-        self, post: Post, ring: Ring, threshold: float, neighbours: int | None, rng: np.random.Generator
+        self, post: Transport, ring: Ring, threshold: float, neighbours: int | None, rng: np.random.Generator
     ) -> None:
         self.post, self.ring, self.threshold, self.neighbours, self.rng = post, ring, threshold, neighbours, rng
         self.near: dict[int, set[int]] = {}  # per client of the round: its neighbours and itself

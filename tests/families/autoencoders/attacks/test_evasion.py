@@ -94,13 +94,13 @@ def stairs(pca: Pca) -> Stairs:
 
 
 def small(threat: ThreatModel = THREAT, **settings: Any) -> Evasion:
-    budget = {"budgets": [0.2, 0.95, 2.0], "judged_at": 0.95, "steps": 40, "queries": 250, "most_rows": 100}
+    budget = {"budgets": [0.2, 0.95, 2.0], "reference_budget": 0.95, "steps": 40, "queries": 250, "most_rows": 100}
     return Evasion(threat, InputNorm(), **budget | settings)
 
 
-def examined(attack: Evasion, subject: Detector, rows: Rows, folder: Path, key: str | None = None) -> Findings:
+def examined(attack: Evasion, target: Detector, rows: Rows, folder: Path, key: str | None = None) -> Findings:
     place = Accelerator("cpu", workers=1)
-    return attack.examine(subject, rows, place, np.random.SeedSequence(1), ControlMemory(folder, key))
+    return attack.examine(target, rows, place, np.random.SeedSequence(1), ControlMemory(folder, key))
 
 
 @pytest.fixture(scope="module")
@@ -108,8 +108,8 @@ def found(pca: Pca, rows: Rows, tmp_path_factory: pytest.TempPathFactory) -> Fin
     return examined(small(), pca, rows, tmp_path_factory.mktemp("controls"))
 
 
-def run(attack: Evasion, subject: Detector, rows: Rows, seed: int = 0) -> Findings:
-    return attack.run(subject, rows, Accelerator("cpu"), np.random.default_rng(seed), control=False)
+def run(attack: Evasion, target: Detector, rows: Rows, seed: int = 0) -> Findings:
+    return attack.run(target, rows, Accelerator("cpu"), np.random.default_rng(seed), control=False)
 
 
 def test_the_reconstruction_error_is_evaded_with_both_controls_passed(found: Findings) -> None:
@@ -143,7 +143,7 @@ def test_the_curves_rise_to_everything_and_the_gain_is_what_noise_does_not_do(fo
 def test_the_share_hidden_from_the_input_norm_is_the_closed_form(rows: Rows) -> None:
     """The nearest accepted place lies on the way to the mean, as far away as the score exceeds the threshold."""
     norm = InputNorm().fit(rows, np.random.default_rng(0))
-    attack = small(budgets=[0.3, 0.4, 0.5, 0.6], judged_at=0.5, most_rows=1000)
+    attack = small(budgets=[0.3, 0.4, 0.5, 0.6], reference_budget=0.5, most_rows=1000)
     case, _ = cases(norm, rows, attack.quantile, "l2", 1000, np.random.default_rng(0))
     needed = (norm.score(case.rows) - case.threshold) / case.reach
     wanted = [float((needed < budget).mean()) for budget in attack.budgets]
@@ -154,7 +154,7 @@ def test_the_share_hidden_from_the_input_norm_is_the_closed_form(rows: Rows) -> 
 
 def test_the_share_hidden_from_principal_components_is_the_closed_form(pca: Pca, rows: Rows) -> None:
     """The score is a squared distance from a plane; the way to the threshold is straight towards the plane."""
-    attack = small(budgets=[0.8, 0.85, 0.9, 0.95], judged_at=0.9, steps=100, queries=1, most_rows=1000)
+    attack = small(budgets=[0.8, 0.85, 0.9, 0.95], reference_budget=0.9, steps=100, queries=1, most_rows=1000)
     case, _ = cases(pca, rows, attack.quantile, "l2", 1000, np.random.default_rng(0))
     needed = (np.sqrt(12 * pca.score(case.rows)) - np.sqrt(12 * case.threshold)) / case.reach
     wanted = [float((needed < budget).mean()) for budget in attack.budgets]
@@ -192,8 +192,8 @@ def test_a_failed_search_within_reach_is_flagged(stairs: Stairs, rows: Rows) -> 
 
 
 def test_without_a_gradient_or_weights_the_search_remains(pca: Pca, rows: Rows) -> None:
-    for attack, subject in ((small(), Opaque(pca)), (small(ThreatModel(score_queries=True)), pca)):
-        result = run(attack, subject, rows)
+    for attack, target in ((small(), Opaque(pca)), (small(ThreatModel(score_queries=True)), pca)):
+        result = run(attack, target, rows)
         assert any("Search without gradients only" in note for note in result.notes)
         assert "hidden_by_gradient" not in result.metrics
         assert result.metrics["hidden"].value == result.metrics["hidden_without_gradient"].value > 0.3
@@ -203,13 +203,13 @@ def test_the_own_control_is_made_for_each_subject_and_the_other_remembered(
     pca: Pca, rows: Rows, tmp_path: Path
 ) -> None:
     attack = small(steps=2, queries=2)
-    for subject in (pca, Pca(2).fit(rows, np.random.default_rng(0))):
-        examined(attack, subject, rows, tmp_path, "key")
+    for target in (pca, Pca(2).fit(rows, np.random.default_rng(0))):
+        examined(attack, target, rows, tmp_path, "key")
     assert [path.name for path in tmp_path.iterdir()] == ["key-positive.json"]
 
 
 def test_a_control_that_cannot_be_broken_makes_it_inconclusive(pca: Pca, rows: Rows, tmp_path: Path) -> None:
-    found = examined(small(budgets=[0.01], judged_at=0.01, steps=2, queries=2), pca, rows, tmp_path)
+    found = examined(small(budgets=[0.01], reference_budget=0.01, steps=2, queries=2), pca, rows, tmp_path)
     assert found.verdict is Verdict.INCONCLUSIVE
 
 
@@ -232,9 +232,9 @@ def test_scores_and_one_class_data_are_needed(pca: Pca, rows: Rows) -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"judged_at": 0.7}, r"judged_at=0.7 must be one of budgets=\[0.2, 0.95, 2.0\]"),
+        ({"reference_budget": 0.7}, r"reference_budget=0.7 must be one of budgets=\[0.2, 0.95, 2.0\]"),
         ({"quantile": 1.0}, r"quantile=1.0 must be in \(0, 1\)"),
-        ({"broken_at": 0.0}, "broken_at=0.0"),
+        ({"broken_threshold": 0.0}, "broken_threshold=0.0"),
     ],
 )
 def test_bad_settings_are_refused(settings: dict[str, Any], said: str) -> None:
@@ -287,7 +287,7 @@ def test_rows_that_are_across_are_not_moved_again(pca: Pca, rows: Rows) -> None:
 def test_noise_that_moves_many_rows_is_no_gain_of_the_negative_control(rows: Rows, tmp_path: Path) -> None:
     """A detector that a large ball of noise often crosses: against its own chance noise wins nothing."""
     norm = InputNorm().fit(rows, np.random.default_rng(0))
-    attack = small(budgets=[0.5], judged_at=0.5, steps=1, queries=1, restarts=60)
+    attack = small(budgets=[0.5], reference_budget=0.5, steps=1, queries=1, restarts=60)
     found = examined(attack, norm, rows, tmp_path)
     by_noise = found.metrics["hidden_by_noise"].value
     assert 0.1 < by_noise < 0.9

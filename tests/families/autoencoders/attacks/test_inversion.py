@@ -61,13 +61,13 @@ def small(threat: ThreatModel = THREAT, **settings: Any) -> Inversion:
     return Inversion(threat, IdentityCode(), RandomCode(8), **budget | settings)
 
 
-def run(attack: Inversion, subject: Any, rows: Rows, seed: int = 0) -> Findings:
-    fitted = subject.fit(rows, np.random.default_rng(seed))
+def run(attack: Inversion, target: Any, rows: Rows, seed: int = 0) -> Findings:
+    fitted = target.fit(rows, np.random.default_rng(seed))
     return attack.run(fitted, rows, Accelerator("cpu"), np.random.default_rng(seed), control=False)
 
 
-def examined(attack: Inversion, subject: Any, rows: Rows, folder: Path) -> Findings:
-    fitted = subject.fit(rows, np.random.default_rng(0))
+def examined(attack: Inversion, target: Any, rows: Rows, folder: Path) -> Findings:
+    fitted = target.fit(rows, np.random.default_rng(0))
     return attack.examine(fitted, rows, Accelerator("cpu"), np.random.SeedSequence(1), ControlMemory(folder, None))
 
 

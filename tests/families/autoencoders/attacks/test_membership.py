@@ -13,8 +13,8 @@ from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings, Verdict
-from veilbench.bench.subject import Subject, load_subject
 from veilbench.bench.threat import ThreatModel
+from veilbench.bench.trained_model import TrainedModel, load_trained_model
 from veilbench.families.autoencoders.attacks import shadows
 from veilbench.families.autoencoders.attacks.membership import Membership, losses_of
 from veilbench.families.autoencoders.attacks.shadows import shadow_losses
@@ -79,8 +79,8 @@ def small(threat: ThreatModel = THREAT, **settings: Any) -> Membership:
     return Membership(threat, Memorised(), **BUDGET | settings)
 
 
-def run(attack: Membership, subject: Subject, rows: Rows, seed: int = 0) -> Findings:
-    return attack.run(subject, rows, Accelerator("cpu"), np.random.default_rng(seed), control=False)
+def run(attack: Membership, target: TrainedModel, rows: Rows, seed: int = 0) -> Findings:
+    return attack.run(target, rows, Accelerator("cpu"), np.random.default_rng(seed), control=False)
 
 
 @pytest.fixture(scope="module")
@@ -118,9 +118,9 @@ def test_offline_shadows_work_too(overfitted: Overfitted, rows: Rows) -> None:
     assert result.metrics["lira_auroc"].low > 0.5
 
 
-@pytest.mark.parametrize("subject", [IdentityCode(), Pca(1)])
-def test_what_learns_little_from_a_row_holds(subject: Any, rows: Rows) -> None:
-    gain = run(small(steps=50), subject.fit(rows, np.random.default_rng(0)), rows).gain
+@pytest.mark.parametrize("target", [IdentityCode(), Pca(1)])
+def test_what_learns_little_from_a_row_holds(target: Any, rows: Rows) -> None:
+    gain = run(small(steps=50), target.fit(rows, np.random.default_rng(0)), rows).gain
     assert gain is not None
     assert gain.low <= 0
 
@@ -133,8 +133,8 @@ def test_the_same_seed_gives_the_same_findings(overfitted: Overfitted, rows: Row
 
 def test_without_a_code_or_auxiliary_rows_the_loss_remains(overfitted: Overfitted, rows: Rows) -> None:
     norm = InputNorm().fit(rows, np.random.default_rng(0))
-    for attack, subject in ((small(), norm), (small(ThreatModel(score_queries=True)), overfitted)):
-        result = run(attack, subject, rows)
+    for attack, target in ((small(), norm), (small(ThreatModel(score_queries=True)), overfitted)):
+        result = run(attack, target, rows)
         assert "lira_auroc" not in result.metrics
         assert result.gain is not None
         assert result.gain.value == pytest.approx(2 * result.metrics["loss_auroc"].value - 1)
@@ -144,7 +144,7 @@ def test_without_a_code_or_auxiliary_rows_the_loss_remains(overfitted: Overfitte
 def test_members_come_back_from_memory_without_error_and_others_do_not(rows: Rows, tmp_path: Path) -> None:
     made = Memorised().fit(rows, np.random.default_rng(0))
     made.save(tmp_path)
-    again = load_subject(tmp_path)
+    again = load_trained_model(tmp_path)
     assert not losses_of(again, rows.train.x).any()
     assert losses_of(again, rows.test.x).min() > 0
     distances = np.linalg.norm(rows.test.x[:, None] - rows.train.x[None], axis=2)

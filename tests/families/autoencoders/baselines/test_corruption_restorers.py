@@ -14,11 +14,11 @@ from sklearn.linear_model import Ridge
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import build, check
-from veilbench.bench.subject import load_subject
+from veilbench.bench.trained_model import load_trained_model
 from veilbench.corruptions.base import spoiled
 from veilbench.corruptions.blur import Blur
 from veilbench.corruptions.gaussian import Gaussian
-from veilbench.corruptions.grey import Grey
+from veilbench.corruptions.greyscale import Greyscale
 from veilbench.corruptions.missing_blocks import MissingBlocks
 from veilbench.corruptions.salt_and_pepper import SaltAndPepper
 from veilbench.corruptions.watermark import Watermark
@@ -47,8 +47,8 @@ ALL = [
 ]
 
 
-def by_name(subject: object) -> str:
-    return type(subject).__name__
+def by_name(trained: object) -> str:
+    return type(trained).__name__
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -71,21 +71,21 @@ def error(images: np.ndarray, clean: np.ndarray) -> float:
     return float(((images - clean) ** 2).mean())
 
 
-@pytest.mark.parametrize("subject", ALL, ids=by_name)
+@pytest.mark.parametrize("trained", ALL, ids=by_name)
 def test_each_undoes_its_corruption_saves_and_works_on_each_image_alone(
-    subject: CorruptionRestorer, rows: Rows, tmp_path: Path
+    trained: CorruptionRestorer, rows: Rows, tmp_path: Path
 ) -> None:
     clean = rows.test.x[:6]
-    given = spoiled(subject.corruption, clean, rng(3))
-    fitted = subject.fit(rows, rng())
+    given = spoiled(trained.corruption, clean, rng(3))
+    fitted = trained.fit(rows, rng())
     back = fitted.restored(given)
     assert (back.shape, back.dtype) == (given.shape, np.float32)
     assert error(back, clean) < 0.9 * error(given, clean)
     np.testing.assert_allclose(fitted.restored(given[2:4]), back[2:4], atol=1e-5)
     fitted.save(tmp_path)
-    again = load_subject(tmp_path)
-    assert isinstance(again, type(subject))
-    assert again.settings() == subject.settings()
+    again = load_trained_model(tmp_path)
+    assert isinstance(again, type(trained))
+    assert again.settings() == trained.settings()
     np.testing.assert_array_equal(again.restored(given), back)
 
 
@@ -171,8 +171,8 @@ def test_linear_patches_are_scikit_learns_ridge(rows: Rows, monkeypatch: pytest.
 
 def test_a_corruption_that_it_cannot_undo_is_refused() -> None:
     for kind in (RichardsonLucy, WienerDeconvolution, LeastSquares):
-        with pytest.raises(ValueError, match="corruption=Grey must be one of: Blur"):
-            kind(Grey())
+        with pytest.raises(ValueError, match="corruption=Greyscale must be one of: Blur"):
+            kind(Greyscale())
     with pytest.raises(ValueError, match="must be one of: MissingBlocks, SaltAndPepper"):
         Biharmonic(Blur())
     with pytest.raises(ValueError, match="must be one of: Watermark"):
@@ -183,7 +183,7 @@ def test_a_corruption_that_it_cannot_undo_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", sorted({type(subject) for subject in ALL}, key=lambda kind: kind.__name__), ids=lambda kind: kind.__name__
+    "kind", sorted({type(trained) for trained in ALL}, key=lambda kind: kind.__name__), ids=lambda kind: kind.__name__
 )
 def test_the_config_builds_it(kind: type[CorruptionRestorer]) -> None:
     node = yaml.safe_load((CONF / f"{kind.__module__.rpartition('.')[2]}.yaml").read_text())

@@ -16,7 +16,7 @@ from sklearn.datasets import load_digits
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import build, check
-from veilbench.bench.subject import load_subject
+from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.autoencoders.baselines.fitted import Fitted
 from veilbench.families.autoencoders.baselines.identity_code import IdentityCode
 from veilbench.families.autoencoders.baselines.input_norm import InputNorm
@@ -35,8 +35,8 @@ ALL: list[Fitted] = [*DETECTORS, *CODES[1:]]
 CONF = Path(__file__).parents[4] / "conf" / "model"
 
 
-def by_name(subject: object) -> str:
-    return type(subject).__name__
+def by_name(model: object) -> str:
+    return type(model).__name__
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -60,13 +60,13 @@ def rows(request: pytest.FixtureRequest) -> Rows:
     return dealt(mixed.astype(np.float32))
 
 
-@pytest.mark.parametrize("subject", ALL, ids=by_name)
-def test_what_is_saved_answers_the_same(subject: Fitted, rows: Rows, tmp_path: Path) -> None:
-    fitted = subject.fit(rows, rng())
+@pytest.mark.parametrize("model", ALL, ids=by_name)
+def test_what_is_saved_answers_the_same(model: Fitted, rows: Rows, tmp_path: Path) -> None:
+    fitted = model.fit(rows, rng())
     fitted.save(tmp_path)
-    back = load_subject(tmp_path)
-    assert type(back) is type(subject)
-    assert back.settings() == subject.settings()
+    back = load_trained_model(tmp_path)
+    assert type(back) is type(model)
+    assert back.settings() == model.settings()
     if isinstance(fitted, Detector) and isinstance(back, Detector):
         np.testing.assert_array_equal(back.score(rows.test.x), fitted.score(rows.test.x))
     if isinstance(fitted, Representation) and isinstance(back, Representation):
@@ -74,27 +74,27 @@ def test_what_is_saved_answers_the_same(subject: Fitted, rows: Rows, tmp_path: P
         np.testing.assert_array_equal(back.reconstruct(rows.test.x), fitted.reconstruct(rows.test.x))
 
 
-@pytest.mark.parametrize("subject", ALL, ids=by_name)
-def test_the_same_seed_fits_the_same_and_the_unfitted_one_stays_so(subject: Fitted, rows: Rows) -> None:
-    one, again = subject.fit(rows, rng(1)), subject.fit(rows, rng(1))
-    assert one.arrays().keys() == {*subject.names, "row"}
-    for name in subject.names:
+@pytest.mark.parametrize("model", ALL, ids=by_name)
+def test_the_same_seed_fits_the_same_and_the_unfitted_one_stays_so(model: Fitted, rows: Rows) -> None:
+    one, again = model.fit(rows, rng(1)), model.fit(rows, rng(1))
+    assert one.arrays().keys() == {*model.names, "row"}
+    for name in model.names:
         np.testing.assert_array_equal(one[name], again[name])
-        with pytest.raises(ValueError, match=f"{type(subject).__name__} is not fitted"):
-            subject[name]
+        with pytest.raises(ValueError, match=f"{type(model).__name__} is not fitted"):
+            model[name]
 
 
-@pytest.mark.parametrize("subject", ALL, ids=by_name)
-def test_only_the_training_part_is_learned_from(subject: Fitted, rows: Rows) -> None:
+@pytest.mark.parametrize("model", ALL, ids=by_name)
+def test_only_the_training_part_is_learned_from(model: Fitted, rows: Rows) -> None:
     other = Rows(rows.train, rows.test, rows.test, rows.validation, rows.features, rows.labels, False, [])
-    usual = subject.fit(rows, rng()).arrays()
-    for name, array in subject.fit(other, rng()).arrays().items():
+    usual = model.fit(rows, rng()).arrays()
+    for name, array in model.fit(other, rng()).arrays().items():
         np.testing.assert_array_equal(array, usual[name])
 
 
-@pytest.mark.parametrize("subject", DETECTORS, ids=by_name)
-def test_scores_are_one_number_a_row_that_does_not_depend_on_the_others(subject: Any, rows: Rows) -> None:
-    fitted = subject.fit(rows, rng())
+@pytest.mark.parametrize("model", DETECTORS, ids=by_name)
+def test_scores_are_one_number_a_row_that_does_not_depend_on_the_others(model: Any, rows: Rows) -> None:
+    fitted = model.fit(rows, rng())
     scores = fitted.score(rows.test.x)
     assert scores.shape == (len(rows.test),)
     assert scores.dtype == np.float64
@@ -105,9 +105,9 @@ def test_scores_are_one_number_a_row_that_does_not_depend_on_the_others(subject:
     assert fitted.score(far).min() > np.quantile(scores, 0.9)
 
 
-@pytest.mark.parametrize("subject", [Pca(5), InputNorm(), Mahalanobis()], ids=by_name)
-def test_parts_add_up_to_the_score_and_name_the_feature_that_was_moved(subject: Any, rows: Rows) -> None:
-    fitted = subject.fit(rows, rng())
+@pytest.mark.parametrize("model", [Pca(5), InputNorm(), Mahalanobis()], ids=by_name)
+def test_parts_add_up_to_the_score_and_name_the_feature_that_was_moved(model: Any, rows: Rows) -> None:
+    fitted = model.fit(rows, rng())
     parts = fitted.feature_scores(rows.test.x)
     assert parts.shape == rows.test.x.shape
     np.testing.assert_allclose(parts.reshape(len(parts), -1).sum(1), fitted.score(rows.test.x), rtol=1e-6)
@@ -117,15 +117,15 @@ def test_parts_add_up_to_the_score_and_name_the_feature_that_was_moved(subject: 
     assert (blamed == 3).mean() > (0.9 if len(rows.shape) == 3 else 0.5)
 
 
-@pytest.mark.parametrize("subject", [NearestNeighbours(), IsolationForest(10)], ids=by_name)
-def test_a_score_without_parts_says_so(subject: Detector, rows: Rows) -> None:
-    with pytest.raises(NotImplementedError, match=f"the score of {type(subject).__name__} is not made"):
-        subject.feature_scores(rows.test.x)
+@pytest.mark.parametrize("model", [NearestNeighbours(), IsolationForest(10)], ids=by_name)
+def test_a_score_without_parts_says_so(model: Detector, rows: Rows) -> None:
+    with pytest.raises(NotImplementedError, match=f"the score of {type(model).__name__} is not made"):
+        model.feature_scores(rows.test.x)
 
 
-@pytest.mark.parametrize("subject", [Pca(5), InputNorm(), Mahalanobis()], ids=by_name)
-def test_the_score_on_tensors_is_the_score_and_its_gradient_is_right(subject: Any, rows: Rows) -> None:
-    fitted = subject.fit(rows, rng())
+@pytest.mark.parametrize("model", [Pca(5), InputNorm(), Mahalanobis()], ids=by_name)
+def test_the_score_on_tensors_is_the_score_and_its_gradient_is_right(model: Any, rows: Rows) -> None:
+    fitted = model.fit(rows, rng())
     assert isinstance(fitted, DifferentiableDetector)
     x = torch.from_numpy(rows.test.x[:6]).double().requires_grad_()
     np.testing.assert_allclose(fitted.score_tensor(x).detach().numpy(), fitted.score(rows.test.x[:6]), rtol=1e-5)
@@ -229,12 +229,12 @@ def test_the_identity_code_is_the_row(rows: Rows) -> None:
 
 
 @pytest.mark.parametrize(
-    ("subject", "said"),
+    ("model", "said"),
     [(Pca(8), "code=8 is too large: 225 training rows of 7"), (NearestNeighbours(226), "k=226 neighbours need")],
 )
-def test_what_cannot_be_fitted_is_named(subject: Fitted, said: str) -> None:
+def test_what_cannot_be_fitted_is_named(model: Fitted, said: str) -> None:
     with pytest.raises(UserError, match=said):
-        subject.fit(dealt(np.ones((900, 7), np.float32)), rng())
+        model.fit(dealt(np.ones((900, 7), np.float32)), rng())
 
 
 def test_data_that_are_no_rows_are_named() -> None:
@@ -245,23 +245,23 @@ def test_data_that_are_no_rows_are_named() -> None:
 
 def test_a_damaged_file_is_refused(rows: Rows, tmp_path: Path) -> None:
     Pca(3).fit(rows, rng()).save(tmp_path)
-    head = json.loads((tmp_path / "subject.json").read_text())
-    (tmp_path / "subject.json").write_text(
+    head = json.loads((tmp_path / "model.json").read_text())
+    (tmp_path / "model.json").write_text(
         json.dumps(head | {"class": "veilbench.families.autoencoders.baselines.mahalanobis.Mahalanobis"})
     )
     with pytest.raises(UserError, match="damaged"):
-        load_subject(tmp_path)
+        load_trained_model(tmp_path)
 
 
-@pytest.mark.parametrize("subject", [*ALL], ids=by_name)
-def test_the_config_states_every_argument(subject: Fitted) -> None:
-    home = type(subject).__module__.rpartition(".")[2]
+@pytest.mark.parametrize("model", [*ALL], ids=by_name)
+def test_the_config_states_every_argument(model: Fitted) -> None:
+    home = type(model).__module__.rpartition(".")[2]
     node = yaml.safe_load((CONF / f"{home}.yaml").read_text())
     check(node, "model")
     built = build(node)
-    assert type(built) is type(subject)
+    assert type(built) is type(model)
     assert built.settings() == {key: value for key, value in node.items() if key != "_target_"}
-    assert built.settings() == type(subject)().settings()
+    assert built.settings() == type(model)().settings()
 
 
 def test_the_minor_component_is_scikit_learns_last_that_varies(rows: Rows) -> None:

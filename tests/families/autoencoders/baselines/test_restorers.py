@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import build, check
-from veilbench.bench.subject import load_subject
+from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.autoencoders.baselines import wiener
 from veilbench.families.autoencoders.baselines.fitted_restorer import FittedRestorer
 from veilbench.families.autoencoders.baselines.kernel_mmse import KernelMmse
@@ -27,8 +27,8 @@ ALL = [Wiener(SIGMA), KernelMmse(SIGMA), Nlm(SIGMA), TotalVariation(SIGMA), Wave
 CONF = Path(__file__).parents[4] / "conf" / "model"
 
 
-def by_name(subject: object) -> str:
-    return type(subject).__name__
+def by_name(model: object) -> str:
+    return type(model).__name__
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -57,25 +57,25 @@ def error(images: np.ndarray, rows: Rows) -> float:
     return float(((images - rows.test.x[: len(images)]) ** 2).mean())
 
 
-@pytest.mark.parametrize("subject", ALL, ids=by_name)
-def test_each_takes_noise_away_and_restores_each_image_on_its_own(subject: FittedRestorer, rows: Rows) -> None:
-    fitted, given = subject.fit(rows, rng()), noisy(rows)
+@pytest.mark.parametrize("model", ALL, ids=by_name)
+def test_each_takes_noise_away_and_restores_each_image_on_its_own(model: FittedRestorer, rows: Rows) -> None:
+    fitted, given = model.fit(rows, rng()), noisy(rows)
     back = fitted.restored(given)
     assert (back.shape, back.dtype) == (given.shape, np.float32)
-    if isinstance(subject, KernelMmse) and rows.shape[0] == 3:  # none of these images is like another: it cannot
+    if isinstance(model, KernelMmse) and rows.shape[0] == 3:  # none of these images is like another: it cannot
         assert error(back, rows) > error(given, rows)
     else:
-        assert error(back, rows) < (0.5 if isinstance(subject, Wiener) else 0.8) * error(given, rows)
+        assert error(back, rows) < (0.5 if isinstance(model, Wiener) else 0.8) * error(given, rows)
     np.testing.assert_allclose(fitted.restored(given[4:6]), back[4:6], atol=1e-5)
 
 
-@pytest.mark.parametrize("subject", ALL, ids=by_name)
-def test_what_is_saved_restores_the_same(subject: FittedRestorer, rows: Rows, tmp_path: Path) -> None:
-    fitted = subject.fit(rows, rng())
+@pytest.mark.parametrize("model", ALL, ids=by_name)
+def test_what_is_saved_restores_the_same(model: FittedRestorer, rows: Rows, tmp_path: Path) -> None:
+    fitted = model.fit(rows, rng())
     fitted.save(tmp_path)
-    back = load_subject(tmp_path)
-    assert isinstance(back, type(subject))
-    assert back.settings() == subject.settings()
+    back = load_trained_model(tmp_path)
+    assert isinstance(back, type(model))
+    assert back.settings() == model.settings()
     np.testing.assert_array_equal(back.restored(noisy(rows, 5)), fitted.restored(noisy(rows, 5)))
 
 
@@ -162,24 +162,24 @@ def test_the_tuned_strength_is_the_best_of_those_tried(rows: Rows) -> None:
     assert len({round(error, 8) for error in errors.values()}) == len(errors)
 
 
-@pytest.mark.parametrize("subject", ALL, ids=by_name)
-def test_tables_and_bad_noise_are_refused(subject: FittedRestorer) -> None:
+@pytest.mark.parametrize("model", ALL, ids=by_name)
+def test_tables_and_bad_noise_are_refused(model: FittedRestorer) -> None:
     table = [Part(np.zeros((3, 7), np.float32), np.zeros(3, np.int64))] * 4
     with pytest.raises(UserError, match=r"restores images; these rows have the shape \(7,\)"):
-        subject.fit(Rows(*table, [], ["all"], False, []), rng())
+        model.fit(Rows(*table, [], ["all"], False, []), rng())
     with pytest.raises(ValueError, match="sigma=0 must be above 0"):
-        type(subject)(sigma=0)
+        type(model)(sigma=0)
 
 
-@pytest.mark.parametrize("subject", ALL, ids=by_name)
-def test_the_config_states_every_argument(subject: FittedRestorer) -> None:
-    home = type(subject).__module__.rpartition(".")[2]
+@pytest.mark.parametrize("model", ALL, ids=by_name)
+def test_the_config_states_every_argument(model: FittedRestorer) -> None:
+    home = type(model).__module__.rpartition(".")[2]
     node = yaml.safe_load((CONF / f"{home}.yaml").read_text())
     check(node, "model")
     built = build(node)
-    assert type(built) is type(subject)
+    assert type(built) is type(model)
     assert built.settings() == {key: value for key, value in node.items() if key != "_target_"}
-    assert built.settings() == type(subject)().settings()
+    assert built.settings() == type(model)().settings()
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ from sklearn.datasets import load_digits
 
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.findings import Findings, Picture
-from veilbench.bench.subject import Subject
+from veilbench.bench.trained_model import TrainedModel
 from veilbench.families.autoencoders.data.rows import Part, Rows
 
-Examine = Callable[[Any, Subject, Any], Findings]
+Examine = Callable[[Any, TrainedModel, Any], Findings]
 
 
 def dealt(x: np.ndarray, y: np.ndarray, labels: list[str], features: list[str]) -> Rows:
@@ -29,10 +29,8 @@ def dealt(x: np.ndarray, y: np.ndarray, labels: list[str], features: list[str]) 
 def examine() -> Examine:
     """Run an evaluation twice with the same seed, and give back what it found."""
 
-    def run(evaluation: Any, subject: Subject, rows: Any) -> Findings:
-        one, again = (
-            evaluation.examine(subject, rows, Accelerator("cpu"), np.random.SeedSequence(5)) for _ in range(2)
-        )
+    def run(evaluation: Any, model: TrainedModel, rows: Any) -> Findings:
+        one, again = (evaluation.examine(model, rows, Accelerator("cpu"), np.random.SeedSequence(5)) for _ in range(2))
         assert one.as_dict() == again.as_dict()
         return one
 

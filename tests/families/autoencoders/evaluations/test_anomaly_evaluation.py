@@ -38,9 +38,9 @@ def guessed(rows: np.ndarray) -> np.ndarray:
 
 
 def test_planted_anomalies_are_found_and_measured_as_scikit_learn_does(examine: Any, oddities: Rows) -> None:
-    subject = Pca(1).fit(oddities, RNG)
-    metrics = examine(Anomaly(), subject, oddities).metrics
-    scores = subject.score(oddities.test.x)
+    trained = Pca(1).fit(oddities, RNG)
+    metrics = examine(Anomaly(), trained, oddities).metrics
+    scores = trained.score(oddities.test.x)
     assert metrics["auroc"].value == pytest.approx(roc_auc_score(oddities.test.y, scores))
     assert metrics["average_precision"].value == pytest.approx(average_precision_score(oddities.test.y, scores))
     assert metrics["auroc"].low > 0.9
@@ -50,12 +50,12 @@ def test_planted_anomalies_are_found_and_measured_as_scikit_learn_does(examine: 
 
 
 def test_alarms_are_set_by_normal_rows_that_were_held_out(examine: Any, oddities: Rows) -> None:
-    subject = Mahalanobis().fit(oddities, RNG)
+    trained = Mahalanobis().fit(oddities, RNG)
     for quantile, wanted in ((0.9, 0.1), (0.5, 0.5)):
-        metrics = examine(Anomaly(quantile), subject, oddities).metrics
-        threshold = np.quantile(subject.score(oddities.validation.x), quantile)
+        metrics = examine(Anomaly(quantile), trained, oddities).metrics
+        threshold = np.quantile(trained.score(oddities.validation.x), quantile)
         assert metrics["threshold"].value == pytest.approx(threshold)
-        normal = subject.score(oddities.test.x[oddities.test.y == 0])
+        normal = trained.score(oddities.test.x[oddities.test.y == 0])
         assert metrics["false_alarms"].value == (normal > threshold).mean()
         assert metrics["false_alarms"].low < wanted < metrics["false_alarms"].high
         assert (metrics["false_alarms"].n, metrics["detected"].n) == (500, 100)

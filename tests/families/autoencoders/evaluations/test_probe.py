@@ -43,9 +43,9 @@ def test_a_code_of_nothing_is_as_good_as_a_guess(examine: Any, digits: Rows) -> 
 
 @pytest.mark.parametrize("most", [100, 5000])
 def test_probes_are_scikit_learns(examine: Any, digits: Rows, most: int) -> None:
-    subject = Pca(6).fit(digits, RNG)
-    metrics = examine(Probe(neighbours=3, most_rows=most), subject, digits).metrics
-    codes, test = subject.encode(digits.train.x[:most]), subject.encode(digits.test.x)
+    model = Pca(6).fit(digits, RNG)
+    metrics = examine(Probe(neighbours=3, most_rows=most), model, digits).metrics
+    codes, test = model.encode(digits.train.x[:most]), model.encode(digits.test.x)
     for name, kind in (("logistic", LogisticRegression(max_iter=500)), ("neighbours", KNeighborsClassifier(3))):
         reference = make_pipeline(StandardScaler(), kind).fit(codes, digits.train.y[:most])
         assert metrics[name].value == pytest.approx(reference.score(test, digits.test.y), abs=0.01)

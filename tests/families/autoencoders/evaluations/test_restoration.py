@@ -12,7 +12,7 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Metric
 from veilbench.corruptions.blur import Blur
 from veilbench.corruptions.gaussian import Gaussian
-from veilbench.corruptions.grey import Grey
+from veilbench.corruptions.greyscale import Greyscale
 from veilbench.families.autoencoders.baselines.fitted_restorer import FittedRestorer
 from veilbench.families.autoencoders.baselines.pca import Pca
 from veilbench.families.autoencoders.baselines.total_variation import TotalVariation
@@ -96,8 +96,8 @@ def test_what_it_does_not_apply_to_says_so(examine: Any, digits: Rows, table: Ro
         examine(Restoration(Gaussian()), Pca(2).fit(digits, RNG), digits)
     with pytest.raises(NotImplementedError, match=r"not on rows of shape \(10,\)"):
         examine(Restoration(Blur()), Untouched(), table)
-    with pytest.raises(UserError, match="corruption: Grey takes the colour"):
-        examine(Restoration(Grey()), Untouched(), digits)
+    with pytest.raises(UserError, match="corruption: Greyscale takes the colour"):
+        examine(Restoration(Greyscale()), Untouched(), digits)
     with pytest.raises(UserError, match="that this model gives back are not finite"):
         examine(Restoration(Gaussian()), Broken(), digits)
     with pytest.raises(UserError, match="Wiener twice"):

@@ -35,24 +35,24 @@ def digits(rows: int = 600, scale: float = 1.0) -> Rows:
 def fitted(tmp_path: Path, rows: Rows, steps: int = 400, seed: int = 0, **settings: Any) -> tuple[CodedRows, Any]:
     module = Autoencoder(**{"net": Dense(8, 1, [64]), "loss": "mse", **settings})
     training = Central(max_steps=steps, batch_size=64, steps_per_call=100)
-    subject, found = training.fit(module, rows, Accelerator("cpu"), np.random.SeedSequence(seed), tmp_path)
-    assert isinstance(subject, CodedRows)
-    return subject, found
+    model, found = training.fit(module, rows, Accelerator("cpu"), np.random.SeedSequence(seed), tmp_path)
+    assert isinstance(model, CodedRows)
+    return model, found
 
 
-def mse(subject: CodedRows, x: np.ndarray) -> float:
-    return float(((subject.reconstruct(x) - x) ** 2).mean())
+def mse(model: CodedRows, x: np.ndarray) -> float:
+    return float(((model.reconstruct(x) - x) ** 2).mean())
 
 
 def test_the_linear_autoencoder_spans_the_subspace_of_pca(tmp_path: Path) -> None:
     rows = digits()
-    subject, _ = fitted(tmp_path, rows, 6000, net=Dense(8, 0), learning_rate=0.01)
+    model, _ = fitted(tmp_path, rows, 6000, net=Dense(8, 0), learning_rate=0.01)
     flat = rows.train.x.reshape(len(rows.train), -1)
     pca = PCA(8).fit(flat)
     best = float(((pca.inverse_transform(pca.transform(flat)) - flat) ** 2).mean())
-    assert best <= mse(subject, rows.train.x) * 1.0001  # nothing linear is better
-    assert mse(subject, rows.train.x) <= 1.01 * best
-    decoder = next(weight for name, weight in subject.arrays().items() if name == "net.decoder.0.weight")
+    assert best <= mse(model, rows.train.x) * 1.0001  # nothing linear is better
+    assert mse(model, rows.train.x) <= 1.01 * best
+    decoder = next(weight for name, weight in model.arrays().items() if name == "net.decoder.0.weight")
     cosines = np.linalg.svd(np.linalg.qr(decoder)[0].T @ pca.components_.T, compute_uv=False)  # of the principal angles
     assert cosines.min() > 0.99
 
@@ -77,8 +77,8 @@ def test_the_linear_autoencoder_spans_the_subspace_of_pca(tmp_path: Path) -> Non
 def test_every_variant_learns_to_give_rows_back(tmp_path: Path, settings: dict[str, Any]) -> None:
     rows = digits()
     mean_row = float(((rows.test.x - rows.train.x.mean(0)) ** 2).mean())
-    subject, found = fitted(tmp_path, rows, **settings)
-    assert mse(subject, rows.test.x) < 0.7 * mean_row
+    model, found = fitted(tmp_path, rows, **settings)
+    assert mse(model, rows.test.x) < 0.7 * mean_row
     curve = found.figures[0].curves[0].y
     assert curve[-1] < curve[0]
 
@@ -106,10 +106,10 @@ def test_corruption_is_fresh_at_every_step_and_teaches_to_undo_it(tmp_path: Path
         return images + 0.3 * made
 
     rows = digits()
-    subject, _ = fitted(tmp_path, rows, 1000, net=Dense(32, 1, [128]), corruption=noise)
+    model, _ = fitted(tmp_path, rows, 1000, net=Dense(32, 1, [128]), corruption=noise)
     assert not torch.equal(drawn[0], drawn[1])
     noisy = rows.test.x + 0.3 * np.random.default_rng(0).standard_normal(rows.test.x.shape).astype(np.float32)
-    assert ((subject.restored(noisy) - rows.test.x) ** 2).mean() < 0.4 * ((noisy - rows.test.x) ** 2).mean()
+    assert ((model.restored(noisy) - rows.test.x) ** 2).mean() < 0.4 * ((noisy - rows.test.x) ** 2).mean()
 
 
 def test_augmentation_is_of_training_rows_alone_and_comes_before_the_corruption(tmp_path: Path) -> None:
@@ -142,14 +142,14 @@ def test_the_best_weights_are_kept_and_not_the_last_ones(tmp_path: Path) -> None
     rows = digits(200)
     module = Autoencoder(Dense(8, 1, [64]), "mse")
     seeds = np.random.SeedSequence(0)
-    subject, _ = Central(300, 64, 100).fit(module, rows, Accelerator("cpu"), seeds, tmp_path)
-    good = subject.score(rows.test.x)
+    model, _ = Central(300, 64, 100).fit(module, rows, Accelerator("cpu"), seeds, tmp_path)
+    good = model.score(rows.test.x)
     with torch.no_grad():
         for weight in module.net.parameters():
             weight.requires_grad_().add_(1.0)
     assert module._validate() > 10 * module.best
     assert not np.allclose(CodedRows.fitted(module.net, "error", rows.train.x).score(rows.test.x), good)
-    assert np.array_equal(module.subject().score(rows.test.x), good)
+    assert np.array_equal(module.trained_model().score(rows.test.x), good)
 
 
 def test_bce_on_rows_outside_the_unit_interval_is_refused(tmp_path: Path) -> None:

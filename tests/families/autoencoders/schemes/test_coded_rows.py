@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.covariance import LedoitWolf
 
-from veilbench.bench.subject import load_subject
+from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.autoencoders.nets.autoencoder_net import AutoencoderNet
 from veilbench.families.autoencoders.schemes.autoencoder import CodedRows, Score
 from veilbench.nets.convolutional import FullyConvolutional
@@ -17,16 +17,16 @@ ROWS = np.random.default_rng(0).normal(size=(300, 6)).astype(np.float32)
 SCORES: list[Score] = ["error", "whitened", "mahalanobis", "combined"]
 
 
-def subject(score: Score = "error") -> CodedRows:
+def model(score: Score = "error") -> CodedRows:
     torch.manual_seed(0)
     return CodedRows.fitted(AutoencoderNet(Dense(2, 1, [5]), (6,)), score, ROWS)
 
 
 @pytest.mark.parametrize("score", SCORES)
 def test_saved_and_loaded_it_is_the_same(tmp_path: Path, score: Score) -> None:
-    made = subject(score)
+    made = model(score)
     made.save(tmp_path)
-    loaded = load_subject(tmp_path)
+    loaded = load_trained_model(tmp_path)
     assert isinstance(loaded, CodedRows)
     assert np.array_equal(loaded.score(ROWS), made.score(ROWS))
     assert np.array_equal(loaded.encode(ROWS), made.encode(ROWS))
@@ -34,7 +34,7 @@ def test_saved_and_loaded_it_is_the_same(tmp_path: Path, score: Score) -> None:
 
 @pytest.mark.parametrize("score", SCORES)
 def test_the_tensor_s_score_is_the_score_and_has_a_gradient(score: Score) -> None:
-    made, rows = subject(score), torch.from_numpy(ROWS[:9]).requires_grad_()
+    made, rows = model(score), torch.from_numpy(ROWS[:9]).requires_grad_()
     scores = made.score_tensor(rows)
     np.testing.assert_allclose(scores.detach().numpy(), made.score(ROWS[:9]), rtol=1e-5)
     scores.sum().backward()
@@ -43,20 +43,20 @@ def test_the_tensor_s_score_is_the_score_and_has_a_gradient(score: Score) -> Non
 
 
 def test_error_is_the_mean_squared_error_and_its_parts_add_up() -> None:
-    made = subject()
+    made = model()
     errors = ((made.reconstruct(ROWS) - ROWS) ** 2).mean(1)
     np.testing.assert_allclose(made.score(ROWS), errors, rtol=1e-5)
     np.testing.assert_allclose(made.feature_scores(ROWS).sum(1), errors, rtol=1e-5)
 
 
 def test_whitened_weighs_places_by_what_is_usual_in_them() -> None:
-    made = subject("whitened")
+    made = model("whitened")
     squared = (made.reconstruct(ROWS) - ROWS) ** 2
     np.testing.assert_allclose(made.score(ROWS), (squared / squared.mean(0)).mean(1), rtol=1e-4)
 
 
 def test_mahalanobis_is_scikit_learn_s_distance() -> None:
-    made = subject("mahalanobis")
+    made = model("mahalanobis")
     both = np.hstack([made.encode(ROWS), ROWS - made.reconstruct(ROWS)]).astype(float)
     standard = both / (both.std(0) + 1e-6)
     np.testing.assert_allclose(made.score(ROWS), LedoitWolf().fit(standard).mahalanobis(standard) / 6, rtol=1e-3)
@@ -65,12 +65,12 @@ def test_mahalanobis_is_scikit_learn_s_distance() -> None:
 
 
 def test_combined_is_the_geometric_mean_of_error_and_mahalanobis() -> None:
-    error, mahalanobis = subject("error").score(ROWS), subject("mahalanobis").score(ROWS)
-    np.testing.assert_allclose(subject("combined").score(ROWS), np.sqrt(error * mahalanobis), rtol=1e-4)
+    error, mahalanobis = model("error").score(ROWS), model("mahalanobis").score(ROWS)
+    np.testing.assert_allclose(model("combined").score(ROWS), np.sqrt(error * mahalanobis), rtol=1e-4)
 
 
 def test_combined_is_shared_out_by_the_error_of_each_feature() -> None:
-    made = subject("combined")
+    made = model("combined")
     parts, squares = made.feature_scores(ROWS), (made.reconstruct(ROWS) - ROWS) ** 2
     np.testing.assert_allclose(parts.sum(1), made.score(ROWS), rtol=1e-5)
     np.testing.assert_allclose(parts / parts.sum(1)[:, None], squares / squares.sum(1)[:, None], rtol=1e-4)
@@ -90,7 +90,7 @@ def test_combined_of_a_row_given_back_exactly_is_finite_with_a_finite_gradient()
 
 
 def test_many_rows_are_worked_on_in_parts_with_the_same_answer() -> None:
-    made, many = subject(), np.tile(ROWS, (8, 1))
+    made, many = model(), np.tile(ROWS, (8, 1))
     np.testing.assert_allclose(made.score(many), np.tile(made.score(ROWS), 8), rtol=1e-5)
     assert made.score(ROWS[:0]).shape == (0,)
 

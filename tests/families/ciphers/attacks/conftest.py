@@ -53,12 +53,12 @@ def controls() -> dict[str, Any]:
 def examine(
     texts: Texts, accelerator: Accelerator, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Findings]:
-    """An attack on a subject with both its controls; those are remembered within a module under a key, if given."""
+    """An attack on a target with both its controls; those are remembered within a module under a key, if given."""
     folder = tmp_path_factory.mktemp("controls")
 
-    def run(attack: CipherAttack, subject: Any, seed: int = 1, key: str | None = None) -> Findings:
+    def run(attack: CipherAttack, target: Any, seed: int = 1, key: str | None = None) -> Findings:
         seeds, memory = np.random.SeedSequence(seed), ControlMemory(folder, key)
-        return attack.examine(subject, texts, accelerator, seeds, memory)
+        return attack.examine(target, texts, accelerator, seeds, memory)
 
     return run
 

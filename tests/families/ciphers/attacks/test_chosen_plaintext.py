@@ -12,7 +12,7 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings, Verdict
 from veilbench.bench.threat import ThreatModel
 from veilbench.families.ciphers.attacks.chosen_plaintext import ChosenPlaintext, advantage, clues
-from veilbench.families.ciphers.attacks.exposure import Exposure
+from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.substitution import Substitution
 from veilbench.families.ciphers.schemes.base import Ciphertext
@@ -96,16 +96,16 @@ def sealed(codes: list[int]) -> Ciphertext:
 
 
 def test_clues_are_agreement_distinct_blocks_and_features() -> None:
-    exposure = Exposure(
+    oracle = CipherOracle(
         THREAT, Substitution([8]), np.zeros(4, np.uint8), np.zeros(0, np.uint8), np.random.default_rng(0)
     )
     challenge = sealed([1, 1, 3, 255])
     bank = [[sealed([1, 2, 2, 2]), sealed([9, 1, 3, 9])], [sealed([7, 7, 7, 7])]]
-    made = clues(challenge, bank, exposure)
+    made = clues(challenge, bank, oracle)
     assert made[:3].tolist() == [0.5, 0.0, 0.75]
     assert made[3:12].tolist() == [-0.5] * 6 + [0.0, 1.0, 1.0]
     assert not made[12:].any()
-    assert clues(challenge, [], exposure)[:3].tolist() == [0.0, 0.0, 0.75]
+    assert clues(challenge, [], oracle)[:3].tolist() == [0.0, 0.0, 0.75]
 
 
 def test_the_advantage_is_twice_the_share_less_one() -> None:

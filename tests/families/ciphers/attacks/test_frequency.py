@@ -1,4 +1,4 @@
-"""Frequency analysis: it breaks substitution, fails on AES, and sees nothing but the exposure."""
+"""Frequency analysis: it breaks substitution, fails on AES, and sees nothing but the oracle."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings, Verdict
 from veilbench.bench.threat import ThreatModel
-from veilbench.families.ciphers.attacks.exposure import Exposure
+from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle
 from veilbench.families.ciphers.attacks.frequency import Frequency
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.plaintext import Plaintext
@@ -26,7 +26,7 @@ THREAT = ThreatModel(auxiliary_data=True)
 
 
 def small(controls: dict[str, Any], **settings: Any) -> Frequency:
-    budget = {"lengths": [200, 1500], "texts": 3, "order": 5, "restarts": 2, "broken_at": 0.6}
+    budget = {"lengths": [200, 1500], "texts": 3, "order": 5, "restarts": 2, "broken_threshold": 0.6}
     return Frequency(THREAT, **controls, **budget | settings)
 
 
@@ -84,10 +84,10 @@ def test_the_guess_sees_ciphertext_and_auxiliary_text_only(
     texts: Texts, controls: dict[str, Any], sealed_cipher: Any
 ) -> None:
     attack, secret = small(controls), texts.target[:600]
-    exposure = Exposure(THREAT, Substitution([16]), secret, texts.statistics, np.random.default_rng(1))
-    guess = attack.guess(exposure, np.random.default_rng(2))
-    exposure._cipher = sealed_cipher(exposure._cipher)
-    np.testing.assert_array_equal(attack.guess(exposure, np.random.default_rng(2)), guess)
+    oracle = CipherOracle(THREAT, Substitution([16]), secret, texts.statistics, np.random.default_rng(1))
+    guess = attack.guess(oracle, np.random.default_rng(2))
+    oracle._cipher = sealed_cipher(oracle._cipher)
+    np.testing.assert_array_equal(attack.guess(oracle, np.random.default_rng(2)), guess)
     assert guess.shape == secret.shape
 
 
@@ -99,7 +99,7 @@ def test_equal_ciphertexts_of_different_secrets_give_equal_guesses(texts: Texts,
     codes[:, renamed] = plain.codes
     other = CodebookCipher(codes, plain.bits, plain.decoded)
     one, same = (
-        Exposure(THREAT, cipher, message, texts.statistics, np.random.default_rng(1))
+        CipherOracle(THREAT, cipher, message, texts.statistics, np.random.default_rng(1))
         for cipher, message in ((plain, secret), (other, renamed[secret]))
     )
     np.testing.assert_array_equal(one.ciphertext().codes, same.ciphertext().codes)
@@ -125,7 +125,7 @@ def test_a_cipher_of_several_characters_at_once_is_none_for_this(examine: Examin
         examine(small(controls), KeyedCipher({}, 16, np.zeros(16, np.uint8)))
 
 
-@pytest.mark.parametrize("broken_at", [0.0, -1.0, 1.1, float("nan")])
-def test_an_impossible_line_is_refused(controls: dict[str, Any], broken_at: float) -> None:
-    with pytest.raises(ValueError, match=rf"broken_at={broken_at} must be in \(0, 1\]"):
-        small(controls, broken_at=broken_at)
+@pytest.mark.parametrize("broken_threshold", [0.0, -1.0, 1.1, float("nan")])
+def test_an_impossible_line_is_refused(controls: dict[str, Any], broken_threshold: float) -> None:
+    with pytest.raises(ValueError, match=rf"broken_threshold={broken_threshold} must be in \(0, 1\]"):
+        small(controls, broken_threshold=broken_threshold)

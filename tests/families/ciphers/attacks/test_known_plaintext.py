@@ -1,4 +1,4 @@
-"""Known plaintext: the code book against a loop, both controls, and a guess that sees the exposure alone."""
+"""Known plaintext: the code book against a loop, both controls, and a guess that sees the oracle alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings, Verdict
 from veilbench.bench.threat import ThreatModel
-from veilbench.families.ciphers.attacks.exposure import Exposure
+from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle
 from veilbench.families.ciphers.attacks.known_plaintext import KnownPlaintext, codebook
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.substitution import Substitution
@@ -26,7 +26,7 @@ THREAT = ThreatModel(known_pairs=True, auxiliary_data=True)
 
 def small(controls: dict[str, Any], threat: ThreatModel = THREAT, **settings: Any) -> KnownPlaintext:
     budget = {"known": [1000, 50], "length": 200, "texts": 4, "decoder_known": [], "order": 3, "restarts": 1}
-    return KnownPlaintext(threat, **controls, **budget | {"broken_at": 0.6} | settings)
+    return KnownPlaintext(threat, **controls, **budget | {"broken_threshold": 0.6} | settings)
 
 
 def by_a_loop(codes: np.ndarray, symbols: np.ndarray, size: int) -> list[int]:
@@ -91,13 +91,13 @@ def test_seed_decides_the_findings_and_the_workers_do_not(texts: Texts, controls
 def test_a_complete_codebook_knows_every_character(texts: Texts, controls: dict[str, Any]) -> None:
     told = np.tile(np.arange(91, dtype=np.uint8), 20)
     secret = texts.target[:200]
-    exposure = Exposure(THREAT, Substitution([40]), secret, texts.statistics, np.random.default_rng(0), [told])
-    for guess, held_out in small(controls)._by_codebook(exposure, np.random.default_rng(0)).values():
+    oracle = CipherOracle(THREAT, Substitution([40]), secret, texts.statistics, np.random.default_rng(0), [told])
+    for guess, held_out in small(controls)._by_codebook(oracle, np.random.default_rng(0)).values():
         np.testing.assert_array_equal(guess, secret)
         assert held_out == 1
 
 
-def exposures(texts: Texts) -> tuple[Exposure, Exposure]:
+def exposures(texts: Texts) -> tuple[CipherOracle, CipherOracle]:
     """Two exposures that look alike. Their secrets differ in letters that no known pair has, swapped in the book."""
     plain, told = Substitution([16]), texts.target[5000:5400].copy()
     first, second = np.setdiff1d(np.arange(91), told)[:2]
@@ -107,7 +107,7 @@ def exposures(texts: Texts) -> tuple[Exposure, Exposure]:
     swapped[[first, second]] = second, first
     other = CodebookCipher(plain.codes[:, swapped], plain.bits, plain.decoded)
     one, same = (
-        Exposure(THREAT, cipher, message, texts.statistics, np.random.default_rng(1), [told])
+        CipherOracle(THREAT, cipher, message, texts.statistics, np.random.default_rng(1), [told])
         for cipher, message in ((plain, secret), (other, swapped[secret]))
     )
     np.testing.assert_array_equal(one.ciphertext().codes, same.ciphertext().codes)
@@ -115,8 +115,8 @@ def exposures(texts: Texts) -> tuple[Exposure, Exposure]:
     return one, same
 
 
-def guessed(attack: KnownPlaintext, exposure: Exposure, accelerator: Accelerator) -> dict[str, Any]:
-    (answers,) = attack.guesses([(400, exposure, np.random.default_rng(3))], accelerator)
+def guessed(attack: KnownPlaintext, oracle: CipherOracle, accelerator: Accelerator) -> dict[str, Any]:
+    (answers,) = attack.guesses([(400, oracle, np.random.default_rng(3))], accelerator)
     return {way: (guess.tolist(), held_out) for way, (guess, held_out) in answers.items()}
 
 
@@ -148,10 +148,10 @@ def test_a_way_is_taken_by_what_it_gets_right_of_held_out_pairs(texts: Texts, co
 
     class TwoWays(KnownPlaintext):
         def guesses(self, cases: Any, accelerator: Accelerator) -> Any:
-            lucky = [exposure._cipher.decrypt(exposure.ciphertext()) for _, exposure, _ in cases]
+            lucky = [oracle._cipher.decrypt(oracle.ciphertext()) for _, oracle, _ in cases]
             return [{"lucky": (text, 0.1), "sound": (np.zeros_like(text), 0.9)} for text in lucky]
 
-    attack = TwoWays(THREAT, **controls, known=[50], length=100, texts=3, decoder_known=[], broken_at=0.6)
+    attack = TwoWays(THREAT, **controls, known=[50], length=100, texts=3, decoder_known=[], broken_threshold=0.6)
     found = attack.run(Substitution([16]), texts, Accelerator("cpu", workers=1), np.random.default_rng(0), False)
     assert found.metrics["lucky_at_50"].value == 1
     assert found.gain is not None
@@ -163,8 +163,8 @@ def test_held_out_pairs_are_not_in_the_book_that_is_judged_by_them(texts: Texts,
     """The last fifth of what is known consists of a character that is not seen before, and is not the commonest."""
     told = np.r_[np.tile(np.arange(40, 80, dtype=np.uint8), 2), np.full(20, 7, np.uint8)]
     assert np.bincount(texts.statistics).argmax() != 7
-    exposure = Exposure(
+    oracle = CipherOracle(
         THREAT, Substitution([40]), texts.target[:50], texts.statistics, np.random.default_rng(0), [told]
     )
-    answers = small(controls)._by_codebook(exposure, np.random.default_rng(0))
+    answers = small(controls)._by_codebook(oracle, np.random.default_rng(0))
     assert {held_out for _, held_out in answers.values()} == {0.0}

@@ -12,7 +12,7 @@ import torch
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.errors import UserError
 from veilbench.bench.threat import ThreatModel
-from veilbench.families.ciphers.attacks.exposure import Exposure
+from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle
 from veilbench.families.ciphers.attacks.learned_decoder import LearnedDecoder, decode
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.substitution import Substitution
@@ -40,26 +40,26 @@ class Twos(Substitution):
         )
 
 
-def exposed(cipher: Cipher, texts: Texts, secret: np.ndarray, known: int = 800) -> Exposure:
+def exposed(cipher: Cipher, texts: Texts, secret: np.ndarray, known: int = 800) -> CipherOracle:
     told = [texts.target[1000 : 1000 + known // 2], texts.target[3000 : 3000 + known // 2]]
-    return Exposure(THREAT, cipher, secret, texts.statistics, np.random.default_rng(1), told)
+    return CipherOracle(THREAT, cipher, secret, texts.statistics, np.random.default_rng(1), told)
 
 
-def guess(exposure: Exposure, accelerator: Accelerator, seed: int = 2, steps: int = 300) -> tuple[Any, float]:
-    return decode(exposure, steps, accelerator, np.random.default_rng(seed))
+def guess(oracle: CipherOracle, accelerator: Accelerator, seed: int = 2, steps: int = 300) -> tuple[Any, float]:
+    return decode(oracle, steps, accelerator, np.random.default_rng(seed))
 
 
-def told(exposure: Exposure) -> np.ndarray:
+def told(oracle: CipherOracle) -> np.ndarray:
     """All characters of the known pairs."""
-    return np.concatenate([pair.symbols for pair in exposure.known()])
+    return np.concatenate([pair.symbols for pair in oracle.known()])
 
 
 @pytest.mark.parametrize("code_bits", [[32], [32, 24]])
 def test_it_learns_a_code_book(code_bits: list[int], texts: Texts, accelerator: Accelerator) -> None:
     secret = texts.target[:301]
-    exposure = exposed(Substitution(code_bits), texts, secret)
-    answer, held_out = guess(exposure, accelerator)
-    known = np.bincount(told(exposure), minlength=91)[secret] >= 5
+    oracle = exposed(Substitution(code_bits), texts, secret)
+    answer, held_out = guess(oracle, accelerator)
+    known = np.bincount(told(oracle), minlength=91)[secret] >= 5
     assert answer.shape == secret.shape
     assert known.sum() > 150
     assert (answer == secret)[known].mean() > 0.95
@@ -68,9 +68,9 @@ def test_it_learns_a_code_book(code_bits: list[int], texts: Texts, accelerator: 
 
 def test_it_learns_blocks_of_several_characters(texts: Texts, accelerator: Accelerator) -> None:
     secret = texts.target[:301]  # an odd length: the last block is filled up, and its filling cut off
-    exposure = exposed(Twos([16]), texts, secret)
-    answer, held_out = guess(exposure, accelerator)
-    known = np.bincount(told(exposure), minlength=91)[secret] >= 10
+    oracle = exposed(Twos([16]), texts, secret)
+    answer, held_out = guess(oracle, accelerator)
+    known = np.bincount(told(oracle), minlength=91)[secret] >= 10
     assert answer.shape == (301,)
     assert known.sum() > 150
     assert (answer == secret)[known].mean() > 0.85
@@ -88,22 +88,24 @@ def test_it_learns_nothing_of_aes(texts: Texts, accelerator: Accelerator) -> Non
 def test_the_answer_depends_on_the_exposure_and_the_seed_alone(
     texts: Texts, accelerator: Accelerator, sealed_cipher: Any
 ) -> None:
-    exposure = exposed(Substitution([32]), texts, texts.target[:301], 60)
+    oracle = exposed(Substitution([32]), texts, texts.target[:301], 60)
     torch.manual_seed(1)
-    first, trust = guess(exposure, accelerator, steps=20)
-    exposure._cipher = sealed_cipher(exposure._cipher)
+    first, trust = guess(oracle, accelerator, steps=20)
+    oracle._cipher = sealed_cipher(oracle._cipher)
     torch.manual_seed(2)
-    again, same_trust = guess(exposure, accelerator, steps=20)
-    other, _ = guess(exposure, accelerator, seed=3, steps=20)
+    again, same_trust = guess(oracle, accelerator, steps=20)
+    other, _ = guess(oracle, accelerator, seed=3, steps=20)
     np.testing.assert_array_equal(first, again)
     assert trust == same_trust
     assert (first != other).any()
 
 
 def test_known_pairs_have_to_be_granted(texts: Texts, accelerator: Accelerator) -> None:
-    exposure = Exposure(ThreatModel(), Substitution([32]), texts.target[:9], texts.statistics, np.random.default_rng(0))
+    oracle = CipherOracle(
+        ThreatModel(), Substitution([32]), texts.target[:9], texts.statistics, np.random.default_rng(0)
+    )
     with pytest.raises(UserError, match="does not grant known_pairs"):
-        guess(exposure, accelerator)
+        guess(oracle, accelerator)
 
 
 def test_scores_are_by_block_and_symbol() -> None:

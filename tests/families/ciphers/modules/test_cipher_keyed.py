@@ -171,23 +171,23 @@ def test_start_draws_key_weights_and_fair_blocks_from_the_seed() -> None:
 def trained(folder: Path, **budget: int) -> tuple[CipherKeyed, KeyedCipher, Curve]:
     """A module after a training under Lightning, its cipher, and the curve of Bob's wrong bits."""
     module, training = CipherKeyed(8, learning_rate=0.01, eve_steps=1), Central(**budget)
-    subject, findings = training.fit(module, TEXTS, Accelerator("cpu"), np.random.SeedSequence(1), folder)
-    assert isinstance(subject, KeyedCipher)
+    model, findings = training.fit(module, TEXTS, Accelerator("cpu"), np.random.SeedSequence(1), folder)
+    assert isinstance(model, KeyedCipher)
     (curve,) = next(figure.curves for figure in findings.figures if "bob" in figure.title)
-    return module, subject, curve
+    return module, model, curve
 
 
 def test_a_few_dozen_steps_run_and_move_all_three(tmp_path: Path) -> None:
-    module, subject, curve = trained(tmp_path, max_steps=45, batch_size=64, steps_per_call=15)
+    module, model, curve = trained(tmp_path, max_steps=45, batch_size=64, steps_per_call=15)
     first = CipherKeyed(8)
     first.start(TEXTS, np.random.SeedSequence(1).spawn(2)[0])
     assert all(moved(weights(first), module))
     assert list(curve.x) == [15, 30, 45]
     assert all(0.3 < share < 0.7 for share in curve.y)
-    assert (subject.key == module.key).all()
-    assert (subject.key == first.key).all()
-    assert set(subject.weights) == set(module.net.state_dict())
-    np.testing.assert_array_equal(subject.weights["bob.mix.weight"], module.net.bob.mix.weight.detach())
+    assert (model.key == module.key).all()
+    assert (model.key == first.key).all()
+    assert set(model.weights) == set(module.net.state_dict())
+    np.testing.assert_array_equal(model.weights["bob.mix.weight"], module.net.bob.mix.weight.detach())
     torch.load(tmp_path / "model.ckpt", weights_only=True)
 
 

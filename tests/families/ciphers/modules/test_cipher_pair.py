@@ -47,9 +47,9 @@ def fitted(
     module = CipherPair(**settings)
     training = Central(**{"max_steps": 3000} | budget)
     seeds = np.random.SeedSequence(seed)
-    subject, findings = training.fit(module, TEXTS, Accelerator("cpu"), seeds, folder)
-    assert isinstance(subject, CodebookCipher)
-    return module, subject, findings
+    trained, findings = training.fit(module, TEXTS, Accelerator("cpu"), seeds, folder)
+    assert isinstance(trained, CodebookCipher)
+    return module, trained, findings
 
 
 def weights(module: CipherPair) -> dict[str, Tensor]:
@@ -160,7 +160,7 @@ def test_padding_bits_are_never_set_for_shorter_members(tmp_path: Path) -> None:
     module = started(**ENSEMBLE)
     for steps in (0, 5, 40):
         descend(module, steps)
-        for packed in (module.subject().codes, module.subject().key):
+        for packed in (module.trained_model().codes, module.trained_model().key):
             bits = np.unpackbits(packed, axis=-1)
             assert not bits[0, :, 9:].any()
             assert not bits[2, :, 10:].any()
@@ -223,7 +223,7 @@ def test_the_checkpoint_is_weights_only_and_gives_the_same_outputs(tmp_path: Pat
     loaded = CipherPair(**SHRUNKEN)
     loaded.load_state_dict(checkpoint["state_dict"])
     assert torch.equal(loaded.net.book(), module.net.book())
-    np.testing.assert_array_equal(loaded.subject().codes, cipher.codes)
+    np.testing.assert_array_equal(loaded.trained_model().codes, cipher.codes)
     for name, weight in load_file(tmp_path / "weights.safetensors").items():
         assert torch.equal(weight, checkpoint["state_dict"][name])
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from veilbench.bench.subject import load_subject
+from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.ciphers.nets.mix_transform import AliceAndBob
 from veilbench.families.ciphers.schemes.keyed import KeyedCipher
 
@@ -152,7 +152,7 @@ def test_changed_bits_are_changed_signs() -> None:
 def test_it_is_saved_and_restored(tmp_path: Path) -> None:
     cipher = keyed()
     cipher.save(tmp_path)
-    back = load_subject(tmp_path)
+    back = load_trained_model(tmp_path)
     assert isinstance(back, KeyedCipher)
     sealed = cipher.encrypt(text(41), rng())
     np.testing.assert_array_equal(back.encrypt(text(41), rng()).codes, sealed.codes)

@@ -11,8 +11,8 @@ from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings, Verdict
-from veilbench.bench.subject import load_subject
 from veilbench.bench.threat import ThreatModel
+from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.mail.attacks.evasion import MailEvasion, passed, swapped
 from veilbench.families.mail.attacks.word_leak.update import words_in
 from veilbench.families.mail.baselines.logistic_filter import LogisticFilter
@@ -33,9 +33,9 @@ def logistic(data: Mails) -> MailFilter:
     return LogisticFilter().fit(data, np.random.default_rng(0))
 
 
-def run(subject: Any, data: Mails, **settings: Any) -> Findings:
+def run(target: Any, data: Mails, **settings: Any) -> Findings:
     attack = MailEvasion(THREAT, OneGoodWord(), **settings)
-    return attack.run(subject, data, Accelerator("cpu"), np.random.default_rng(0), control=False)
+    return attack.run(target, data, Accelerator("cpu"), np.random.default_rng(0), control=False)
 
 
 def test_logistic_regression_is_evaded_with_both_controls_passed(
@@ -107,14 +107,14 @@ def test_one_good_word_is_found_and_survives_the_disk(data: Mails, tmp_path: Pat
     has = (tokens == made.word).any(1)
     assert has[labels == 0].mean() > has[labels == 1].mean()
     made.save(tmp_path)
-    back = load_subject(tmp_path)
+    back = load_trained_model(tmp_path)
     assert isinstance(back, OneGoodWord)
     np.testing.assert_array_equal(back.logits(tokens) < 0, has)
 
 
 def test_bad_settings_are_refused(data: Mails) -> None:
-    with pytest.raises(ValueError, match=r"judged_at=3 must be one of budgets=\[1, 2\]"):
-        MailEvasion(THREAT, OneGoodWord(), budgets=(1, 2), judged_at=3)
+    with pytest.raises(ValueError, match=r"reference_budget=3 must be one of budgets=\[1, 2\]"):
+        MailEvasion(THREAT, OneGoodWord(), budgets=(1, 2), reference_budget=3)
     blind = untrained(data)
     blind.weights["bias.weight"] -= 1
     with pytest.raises(UserError, match="catches no spam of the test"):

@@ -12,16 +12,16 @@ from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings, Verdict
-from veilbench.bench.subject import load_subject
 from veilbench.bench.threat import ThreatModel
+from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.mail.attacks.membership import MailMembership
 from veilbench.families.mail.attacks.shadows import counts, shadow_logits
 from veilbench.families.mail.baselines.memorised_mails import MemorisedMails
 from veilbench.families.mail.data.mail import Mails
 from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.families.mail.schemes.spam_scorer import SpamScorer
-from veilbench.federated.aggregations.local_dp import LocalDp
-from veilbench.federated.aggregations.update_dp import UpdateDp
+from veilbench.federated.aggregations.client_local_dp import ClientLocalDp
+from veilbench.federated.aggregations.example_dp import ExampleDp
 
 THREAT = ThreatModel(score_queries=True, auxiliary_data=True)
 
@@ -35,8 +35,8 @@ def small(threat: ThreatModel = THREAT, **settings: Any) -> MailMembership:
     return MailMembership(threat, MemorisedMails(), **({"shadows": 16, "epochs": 10} | settings))
 
 
-def run(subject: SpamScorer, data: Mails, attack: MailMembership | None = None, seed: int = 0) -> Findings:
-    return (attack or small()).run(subject, data, Accelerator("cpu"), np.random.default_rng(seed), control=False)
+def run(target: SpamScorer, data: Mails, attack: MailMembership | None = None, seed: int = 0) -> Findings:
+    return (attack or small()).run(target, data, Accelerator("cpu"), np.random.default_rng(seed), control=False)
 
 
 def overfitted(data: Mails) -> MailFilter:
@@ -86,18 +86,18 @@ def test_shadows_trained_together_are_adam_on_each_ones_mails(data: Mails) -> No
 
 
 def test_epsilon_and_what_it_allows_stand_beside(data: Mails) -> None:
-    found = run(untrained(data, UpdateDp(1.0, 4.0), rounds=2), data)
+    found = run(untrained(data, ClientLocalDp(1.0, 4.0), rounds=2), data)
     epsilon = found.metrics["epsilon"].value
-    assert epsilon == UpdateDp(1.0, 4.0).epsilon(2)
+    assert epsilon == ClientLocalDp(1.0, 4.0).epsilon(2)
     assert found.metrics["tpr_allowed_at_1_percent_fpr"].value == pytest.approx(np.exp(epsilon) * 0.01 + 1e-5)
     assert found.metrics["epsilon_shown_at_least"].value <= epsilon
     assert "epsilon" not in run(untrained(data), data).metrics
 
 
 def test_epsilon_of_single_mails_counts_with_every_clients_own_steps(data: Mails) -> None:
-    found = run(untrained(data, LocalDp(1.0, 2.0), rounds=2, local_epochs=3, batch_size=50), data)
+    found = run(untrained(data, ExampleDp(1.0, 2.0), rounds=2, local_epochs=3, batch_size=50), data)
     sizes = np.bincount(data.clients)
-    assert found.metrics["epsilon"].value == LocalDp(1.0, 2.0).example_epsilon(2, 3, 50, sizes.tolist())
+    assert found.metrics["epsilon"].value == ExampleDp(1.0, 2.0).example_epsilon(2, 3, 50, sizes.tolist())
 
 
 def test_the_same_seed_gives_the_same_findings(data: Mails) -> None:
@@ -109,7 +109,7 @@ def test_the_same_seed_gives_the_same_findings(data: Mails) -> None:
 def test_a_memory_survives_the_disk(data: Mails, tmp_path: Path) -> None:
     made = MemorisedMails().fit(data, np.random.default_rng(0))
     made.save(tmp_path)
-    back = load_subject(tmp_path)
+    back = load_trained_model(tmp_path)
     assert isinstance(back, MemorisedMails)
     np.testing.assert_array_equal(back.logits(data.train.tokens) > 0, data.train.labels == 1)
     assert not back.logits(data.test.tokens).any()

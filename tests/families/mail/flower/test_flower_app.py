@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.subject import load_subject
+from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.mail.data.clients import UnequalClients
 from veilbench.families.mail.data.corpus.mail_corpus import MailCorpus
 from veilbench.families.mail.data.mail import MailData, load_mails
@@ -49,7 +49,7 @@ def test_flowers_average_is_the_weighted_mean_of_the_clients(prepared: Path, tmp
     wanted = np.average(updates, axis=0, weights=[at.sum() for at in own])
     np.testing.assert_allclose(made.weights["embedding.weight"][:, 0], wanted[:-1], atol=1e-6)
     assert np.abs(wanted).max() > 1e-3
-    back = load_subject(tmp_path)
+    back = load_trained_model(tmp_path)
     assert isinstance(back, MailFilter)
     np.testing.assert_array_equal(back.logits(mails.test.tokens), made.logits(mails.test.tokens))
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.subject import load_subject
+from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.mail.data.clients import UnequalClients
 from veilbench.families.mail.data.corpus.mail_corpus import MailCorpus
 from veilbench.families.mail.data.mail import MailData, load_mails
@@ -42,7 +42,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.loopback
 def test_deployed_over_sockets_the_filter_is_the_one_trained_in_process(prepared: Path, tmp_path: Path) -> None:
     deploy(prepared, tmp_path / "out", {"rounds": "2", "batch_size": "32"})
-    deployed = load_subject(tmp_path / "out")
+    deployed = load_trained_model(tmp_path / "out")
     assert isinstance(deployed, MailFilter)
     settings: dict[str, bool | float | int | str] = {
         "prepared": str(prepared),

@@ -45,13 +45,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Mails:
 
 def fitted(training: Any, data: Mails, folder: Path, seed: int = 0, **module: Any) -> tuple[MailFilter, Findings]:
     seeds = np.random.SeedSequence(seed)
-    subject, found = training.fit(MailClassifier(**module), data, Accelerator("cpu"), seeds, folder)
-    assert isinstance(subject, MailFilter)
-    return subject, found
+    model, found = training.fit(MailClassifier(**module), data, Accelerator("cpu"), seeds, folder)
+    assert isinstance(model, MailFilter)
+    return model, found
 
 
-def numbers(subject: MailFilter) -> np.ndarray:
-    return np.concatenate([weight.ravel() for _, weight in sorted(subject.weights.items())])
+def numbers(model: MailFilter) -> np.ndarray:
+    return np.concatenate([weight.ravel() for _, weight in sorted(model.weights.items())])
 
 
 def test_mails_that_are_saved_are_the_ones_that_are_loaded(data: Mails, tmp_path: Path) -> None:
@@ -75,13 +75,13 @@ def test_with_whole_batches_flowers_federation_is_our_own(
 
 
 def test_the_rounds_are_curves_and_the_last_is_what_the_filter_does(data: Mails, tmp_path: Path) -> None:
-    subject, found = fitted(Flower(), data, tmp_path)
+    model, found = fitted(Flower(), data, tmp_path)
     assert [figure.title for figure in found.figures][-2:] == [
         "Training: validation loss",
         "Training: validation accuracy",
     ]
     assert all(list(figure.curves[0].x) == [1, 2, 3] for figure in found.figures)
-    probability, spam = subject.score(data.validation.tokens), data.validation.labels == 1
+    probability, spam = model.score(data.validation.tokens), data.validation.labels == 1
     entropy = -np.log(np.where(spam, probability, 1 - probability)).mean()
     assert found.metrics["validation_loss"].value == pytest.approx(entropy, rel=1e-6)
     assert found.metrics["validation_accuracy"].value == ((probability > 0.5) == spam).mean() > 0.7
@@ -150,11 +150,11 @@ def test_epsilon_is_printed_as_opacus_has_it(data: Mails, tmp_path: Path) -> Non
 def test_words_of_a_filter_trained_so_leak_to_the_aggregator_and_not_through_the_mean(
     data: Mails, tmp_path: Path
 ) -> None:
-    subject, _ = fitted(Flower(privacy="client_side_fixed"), data, tmp_path)
+    model, _ = fitted(Flower(privacy="client_side_fixed"), data, tmp_path)
     threat = ThreatModel(client_messages=True, aggregates=True)
     attack = MailWordLeak(threat, SourceLeakTest(), mails=(1, 10), local_epochs=(1,), batch_sizes=(32,), clients=(1,))
     memory = ControlMemory(tmp_path, None)
-    found = attack.examine(subject, data, Accelerator("cpu"), np.random.SeedSequence(0), memory)
+    found = attack.examine(model, data, Accelerator("cpu"), np.random.SeedSequence(0), memory)
     assert [control.passed for control in found.controls] == [True, True]
     assert found.verdict is Verdict.BROKEN
     assert found.gain is not None

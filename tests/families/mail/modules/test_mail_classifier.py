@@ -28,9 +28,9 @@ def mails(tmp_path_factory: pytest.TempPathFactory) -> Mails:
 
 def fitted(mails: Mails, folder: Path, epochs: int = 3, seed: int = 0, **settings: object) -> MailFilter:
     module = MailClassifier(**settings)  # type: ignore[arg-type]
-    subject, _ = WholeEpochs(epochs, 64).fit(module, mails, Accelerator("cpu"), np.random.SeedSequence(seed), folder)
-    assert isinstance(subject, MailFilter)
-    return subject
+    model, _ = WholeEpochs(epochs, 64).fit(module, mails, Accelerator("cpu"), np.random.SeedSequence(seed), folder)
+    assert isinstance(model, MailFilter)
+    return model
 
 
 def accuracy(mail_filter: MailFilter, mails: Mails) -> float:
@@ -46,14 +46,14 @@ def test_full_batch_descent_is_logistic_regression_by_hand(mails: Mails, tmp_pat
     rate, steps = 0.01, 4
     module = MailClassifier(optimizer="sgd", learning_rate=rate)
     training = WholeEpochs(steps, len(mails.train))
-    subject, _ = training.fit(module, mails, Accelerator("cpu"), np.random.SeedSequence(0), tmp_path)
+    model, _ = training.fit(module, mails, Accelerator("cpu"), np.random.SeedSequence(0), tmp_path)
     x, y = word_counts(mails.train.tokens, mails.vocabulary.size).toarray(), mails.train.labels
     weight, bias = np.zeros(x.shape[1]), 0.0
     for _ in range(steps):
         residual = (1 / (1 + np.exp(-(x @ weight + bias))) - y) / len(y)
         weight, bias = weight - rate * x.T @ residual, bias - rate * residual.sum()
-    assert isinstance(subject, MailFilter)
-    np.testing.assert_allclose(subject.weights["embedding.weight"][:, 0], weight, atol=1e-6)
+    assert isinstance(model, MailFilter)
+    np.testing.assert_allclose(model.weights["embedding.weight"][:, 0], weight, atol=1e-6)
     assert np.abs(weight).max() > 1e-3
 
 
@@ -74,11 +74,11 @@ def test_the_same_seed_gives_the_same_filter(mails: Mails, tmp_path: Path) -> No
 
 def test_with_patience_it_stops_and_keeps_the_best(mails: Mails, tmp_path: Path) -> None:
     module = MailClassifier(dimension=8, learning_rate=0.1, patience=2)
-    subject, _ = WholeEpochs(60, 64).fit(module, mails, Accelerator("cpu"), np.random.SeedSequence(0), tmp_path)
+    model, _ = WholeEpochs(60, 64).fit(module, mails, Accelerator("cpu"), np.random.SeedSequence(0), tmp_path)
     best = int(np.argmin(module.losses))
     assert len(module.losses) == best + 3 < 60
-    assert isinstance(subject, MailFilter)
-    logits = torch.from_numpy(subject.logits(mails.validation.tokens))
+    assert isinstance(model, MailFilter)
+    logits = torch.from_numpy(model.logits(mails.validation.tokens))
     kept = torch.nn.functional.binary_cross_entropy_with_logits(logits, torch.from_numpy(mails.validation.labels * 1.0))
     assert kept.item() == pytest.approx(module.losses[best], rel=1e-4)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.subject import load_subject
+from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.mail.data.vocabulary import Vocabulary
 from veilbench.families.mail.nets.mail_classifier import MailClassifierNet
 from veilbench.families.mail.schemes.filter import MailFilter
@@ -48,7 +48,7 @@ def test_a_text_is_scored_by_the_words_that_it_begins_with() -> None:
 def test_it_survives_the_disk_with_its_vocabulary(dimension: int, words: Vocabulary, tmp_path: Path) -> None:
     _, mail_filter = made(dimension, words)
     mail_filter.save(tmp_path)
-    back = load_subject(tmp_path)
+    back = load_trained_model(tmp_path)
     assert isinstance(back, MailFilter)
     texts = ["hello win", "naïve", "", "?"]
     assert back.score_texts(texts).tolist() == mail_filter.score_texts(texts).tolist()
@@ -61,4 +61,4 @@ def test_weights_that_do_not_fit_the_vocabulary_are_refused(tmp_path: Path) -> N
     mail_filter.vocabulary = Vocabulary(["a"])
     mail_filter.save(tmp_path)
     with pytest.raises(UserError, match="damaged model"):
-        load_subject(tmp_path)
+        load_trained_model(tmp_path)

@@ -48,7 +48,7 @@ class Noisy(RandomProjection):
 
 
 def small(threat: ThreatModel = WHITE, **settings: Any) -> TemplateImpersonation:
-    budget = {"budgets": [0.02, 0.2, 1.0], "steps": 10, "restarts": 1, "queries": 40, "judged_at": 0.2}
+    budget = {"budgets": [0.02, 0.2, 1.0], "steps": 10, "restarts": 1, "queries": 40, "reference_budget": 0.2}
     return TemplateImpersonation(threat, RawTemplate(PCA), **{"most_victims": 30} | budget | settings)
 
 
@@ -124,8 +124,8 @@ def test_what_is_not_granted_is_refused(people: Identities, flag: str) -> None:
 
 
 def test_a_budget_that_is_not_on_the_curve_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"judged_at=0.3 must be one of budgets=\[0.1\]"):
-        small(budgets=[0.1], judged_at=0.3)
+    with pytest.raises(ValueError, match=r"reference_budget=0.3 must be one of budgets=\[0.1\]"):
+        small(budgets=[0.1], reference_budget=0.3)
 
 
 UNKNOWN_KEY = ThreatModel(weights=True, auxiliary_data=True, score_queries=True)
@@ -142,26 +142,26 @@ def test_scores_of_own_images_give_the_code_away_whatever_the_key(
 ) -> None:
     case = small(UNKNOWN_KEY).cases(keyed(binary=binary), people, np.random.default_rng(0))[0]
     assert isinstance(case, TemplateCase)
-    stand_in = case.stand_in()
-    assert stand_in is not None
-    assert stand_in.learned is not None
+    surrogate = case.surrogate()
+    assert surrogate is not None
+    assert surrogate.learned is not None
     hidden = case.system.scheme.features(case.system.victims.images)
-    strangers = cosines(stand_in.learned, np.roll(hidden - hidden.mean(0), 1, 0))
-    assert cosines(stand_in.learned, hidden - hidden.mean(0)).mean() > max(least - 0.3, strangers.mean() + 0.3)
-    assert binary or cosines(stand_in.learned, hidden).mean() > least
+    strangers = cosines(surrogate.learned, np.roll(hidden - hidden.mean(0), 1, 0))
+    assert cosines(surrogate.learned, hidden - hidden.mean(0)).mean() > max(least - 0.3, strangers.mean() + 0.3)
+    assert binary or cosines(surrogate.learned, hidden).mean() > least
 
 
 @pytest.mark.parametrize("threat", [BLACK, WHITE], ids=["no weights", "key known"])
-def test_no_stand_in_is_learned_where_it_cannot_be_or_need_not_be(threat: ThreatModel, people: Identities) -> None:
+def test_no_surrogate_is_learned_where_it_cannot_be_or_need_not_be(threat: ThreatModel, people: Identities) -> None:
     case = small(threat).cases(keyed(), people, np.random.default_rng(0))[0]
-    assert case.stand_in() is None
+    assert case.surrogate() is None
 
 
-def test_a_stand_in_moves_more_than_the_search_without_gradients(people: Identities) -> None:
-    found = run_fitted(small(UNKNOWN_KEY, judged_at=1.0), keyed(), people)
-    moved, searched = (found.metrics[f"impersonated_{how}"].value for how in ("by_stand_in", "without_gradient"))
+def test_a_surrogate_moves_more_than_the_search_without_gradients(people: Identities) -> None:
+    found = run_fitted(small(UNKNOWN_KEY, reference_budget=1.0), keyed(), people)
+    moved, searched = (found.metrics[f"impersonated_{how}"].value for how in ("by_surrogate", "without_gradient"))
     assert moved > searched
-    assert any(note.startswith("Gradients of a stand-in only") for note in found.notes)
+    assert any(note.startswith("Gradients of a surrogate only") for note in found.notes)
 
 
 def run_fitted(attack: TemplateImpersonation, scheme: TemplateScheme, people: Identities) -> Findings:

@@ -134,7 +134,7 @@ def test_scores_give_away_what_a_secret_key_protects(scheme: TemplateScheme, peo
     assert open_.gain.low > 0.5
     assert "sar_at_0.01_white_box" not in open_.metrics
     few = run(small(asked, search_steps=100, asked=10), scheme, people)
-    assert few.metrics["sar_at_0.01_stand_in"].value < open_.metrics["sar_at_0.01_stand_in"].value
+    assert few.metrics["sar_at_0.01_surrogate"].value < open_.metrics["sar_at_0.01_surrogate"].value
 
 
 def test_noise_that_answers_with_scores_gives_nothing(people: Identities) -> None:
@@ -185,7 +185,7 @@ def test_strangers_are_accepted_at_the_false_match_rate(people: Identities) -> N
     system = deployed(scheme, people, [0.01, 0.001], 0.01, 1000, np.random.default_rng(3))
     assert list(system.thresholds) == [0.01]
     assert "FMR 0.001 needs 10,000 comparisons" in system.refused[0]
-    matrix = scores(scheme, people.probe, people.enrolment, system.keys, "stolen")
+    matrix = scores(scheme, people.probe, people.enrolment, system.keys, "stolen_token")
     strangers = people.probe.identities[:, None] != people.enrolment.identities[None]
     assert 0.008 <= (matrix[strangers] >= system.thresholds[0.01]).mean() <= 0.01
     assert system.accepted(system.victims.images, 0.01).all()
@@ -221,8 +221,8 @@ def test_too_few_impostors_and_too_few_impressions_are_refused(people: Identitie
         run(small(), RawTemplate(PIXELS), tiny)
     with pytest.raises(UserError, match="got 5 and 5"):
         divided(people.auxiliary.chosen(np.arange(10)), 0.5, np.random.default_rng(0))
-    with pytest.raises(ValueError, match=r"judged_at=0.1 must be one of fmr=\[0.01\]"):
-        small(fmr=[0.01], judged_at=0.1)
+    with pytest.raises(ValueError, match=r"reference_budget=0.1 must be one of fmr=\[0.01\]"):
+        small(fmr=[0.01], reference_budget=0.1)
 
 
 def test_the_attacker_whose_own_impressions_come_back_best_is_taken(people: Identities) -> None:

@@ -30,7 +30,7 @@ THREAT = ThreatModel(auxiliary_data=True, score_queries=True, decision_queries=T
 
 def attack(threat: ThreatModel = THREAT, **settings: Any) -> TemplateOracle:
     budget = {"queries": 60, "limits": [1, 10, 60], "population": 10, "components": 20, "fmr": 0.01, "strict": []}
-    return TemplateOracle(threat, PcaTemplate(PCA), NoiseTemplate(PCA), **{"broken_at": 0.2} | budget | settings)
+    return TemplateOracle(threat, PcaTemplate(PCA), NoiseTemplate(PCA), **{"broken_threshold": 0.2} | budget | settings)
 
 
 def run(tried: TemplateOracle, scheme: TemplateScheme, people: Identities, seed: int = 1) -> Findings:

@@ -69,15 +69,15 @@ HASH = Biohash(Extractor("pixels", None), 100)
 
 def test_what_is_easy_is_recognised_without_error(easy: Identities) -> None:
     found = verified(RAW, easy)
-    assert found.metrics["eer_secret"].value == 0
-    assert found.metrics["rank1_secret"].value == 1
-    assert found.metrics["rank1_secret"].low == pytest.approx(0.025 ** (1 / PEOPLE))
-    assert found.metrics["tmr_at_0.01_secret"].value == 1
+    assert found.metrics["eer_own_token"].value == 0
+    assert found.metrics["rank1_own_token"].value == 1
+    assert found.metrics["rank1_own_token"].low == pytest.approx(0.025 ** (1 / PEOPLE))
+    assert found.metrics["tmr_at_0.01_own_token"].value == 1
 
 
 def test_noise_is_recognised_by_chance(easy: Identities) -> None:
     found = verified(Noise(Extractor("pixels", None)), easy)
-    equal, first = found.metrics["eer_secret"], found.metrics["rank1_secret"]
+    equal, first = found.metrics["eer_own_token"], found.metrics["rank1_own_token"]
     assert equal.low < 0.5 < equal.high
     assert first.low <= 1 / PEOPLE <= first.high
     assert unlinked(Noise(Extractor("pixels", None)), easy).metrics["d_sys"].low == 0
@@ -85,7 +85,7 @@ def test_noise_is_recognised_by_chance(easy: Identities) -> None:
 
 def test_what_the_comparisons_cannot_resolve_is_refused_with_its_reason(easy: Identities) -> None:
     found = verified(RAW, easy)  # 40 * 3 * 39 = 4,680 comparisons of two identities
-    assert "tmr_at_0.001_secret" not in found.metrics
+    assert "tmr_at_0.001_own_token" not in found.metrics
     assert any("FMR 0.001 needs 10,000 comparisons" in note and "4,680 made" in note for note in found.notes)
 
 
@@ -93,7 +93,7 @@ def test_the_two_scenarios_are_those_of_a_plain_loop(hard: Identities) -> None:
     probes, enrolled = hard.probe, hard.enrolment
     keys = user_keys(enrolled.identities, np.random.default_rng(3))
     templates = HASH.enroll(enrolled.images, keys)
-    secret, stolen = (scores(HASH, probes, enrolled, keys, scenario) for scenario in ("secret", "stolen"))
+    secret, stolen = (scores(HASH, probes, enrolled, keys, scenario) for scenario in ("own_token", "stolen_token"))
     for i in range(0, len(probes), 17):
         own = keys[enrolled.identities == probes.identities[i]]
         for j in range(len(enrolled)):
@@ -106,24 +106,24 @@ def test_the_two_scenarios_are_those_of_a_plain_loop(hard: Identities) -> None:
 def test_a_secret_key_helps_and_a_stolen_one_does_not() -> None:
     data = made(0.4)
     found, plain = verified(HASH, data).metrics, verified(RAW, data).metrics
-    assert 0.01 < plain["eer_secret"].value < 0.2
-    assert found["eer_secret"].value < found["eer_stolen"].value
-    assert found["eer_stolen"].value > 0.8 * plain["eer_secret"].value
-    assert found["rank1_secret"].value > found["rank1_stolen"].value
-    assert plain["eer_secret"].value == plain["eer_stolen"].value
+    assert 0.01 < plain["eer_own_token"].value < 0.2
+    assert found["eer_own_token"].value < found["eer_stolen_token"].value
+    assert found["eer_stolen_token"].value > 0.8 * plain["eer_own_token"].value
+    assert found["rank1_own_token"].value > found["rank1_stolen_token"].value
+    assert plain["eer_own_token"].value == plain["eer_stolen_token"].value
 
 
 def test_the_figures_say_what_the_metrics_say(hard: Identities) -> None:
     found = verified(HASH, hard)
     errors, matches = found.figures
-    for curve, name in zip(matches.curves, ("secret", "stolen"), strict=True):
+    for curve, name in zip(matches.curves, ("own_token", "stolen_token"), strict=True):
         assert curve.y[0] == found.metrics[f"rank1_{name}"].value
         assert list(curve.y) == sorted(curve.y)
     keys = user_keys(hard.enrolment.identities, np.random.default_rng(np.random.SeedSequence(0)))
-    matrix = scores(HASH, hard.probe, hard.enrolment, keys, "stolen")
+    matrix = scores(HASH, hard.probe, hard.enrolment, keys, "stolen_token")
     comparisons = Comparisons.of_all(matrix, hard.probe.identities, hard.enrolment.identities)
     rates = error_rates(comparisons.scores, comparisons.mated)
-    assert found.metrics["eer_stolen"].value == equal_error_rate(rates)
+    assert found.metrics["eer_stolen_token"].value == equal_error_rate(rates)
     points = set(zip(rates.fmr.tolist(), rates.fnmr.tolist(), strict=True))
     assert set(zip(errors.curves[1].x, errors.curves[1].y, strict=True)) <= points
     assert min(errors.curves[1].x) > 0  # the axis is logarithmic
@@ -133,7 +133,7 @@ def test_another_seed_draws_other_keys_and_the_same_one_the_same(hard: Identitie
     one, same = verified(HASH, hard), verified(HASH, hard)
     assert one.metrics == same.metrics
     other = Verification(repeats=40).examine(HASH, hard, Accelerator("cpu"), np.random.SeedSequence(1))
-    assert other.metrics["eer_stolen"].value != one.metrics["eer_stolen"].value
+    assert other.metrics["eer_stolen_token"].value != one.metrics["eer_stolen_token"].value
 
 
 def test_what_has_no_key_is_linked_and_what_has_a_new_one_is_not(easy: Identities) -> None:

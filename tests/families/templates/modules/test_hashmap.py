@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.experiment import build
-from veilbench.corruptions.shaken import Shaken
+from veilbench.corruptions.random_affine import RandomAffine
 from veilbench.families.templates.data.identities import Identities, Impressions
 from veilbench.families.templates.modules.hashmap import Hashmap
 from veilbench.families.templates.regularisers.impersonation import Impersonation
@@ -49,12 +49,12 @@ def data() -> Identities:
 
 
 def fitted(data: Identities, folder: Path, steps: int = 60, seed: int = 0, **settings: Any) -> HashmapScheme:
-    module = Hashmap(**{"code": 32, "channels": (8, 16), "augmentation": Shaken(4, 0.02)} | settings)
+    module = Hashmap(**{"code": 32, "channels": (8, 16), "augmentation": RandomAffine(4, 0.02)} | settings)
     training = Central(max_steps=steps, batch_size=16, steps_per_call=20)
-    subject, found = training.fit(module, data, Accelerator("cpu"), np.random.SeedSequence(seed), folder)
-    assert isinstance(subject, HashmapScheme)
+    model, found = training.fit(module, data, Accelerator("cpu"), np.random.SeedSequence(seed), folder)
+    assert isinstance(model, HashmapScheme)
     assert found.metrics["steps"].value == steps
-    return subject
+    return model
 
 
 def eer(scheme: HashmapScheme, data: Identities) -> float:
@@ -163,13 +163,13 @@ def test_training_on_attacked_images_makes_impersonation_harder(data: Identities
 
 def test_federated_averaging_trains_the_same_module(data: Identities, tmp_path: Path, untrained: float) -> None:
     module = Hashmap(
-        code=32, channels=(8, 16), loss="supcon", norm="group", mirrored=True, augmentation=Shaken(4, 0.02)
+        code=32, channels=(8, 16), loss="supcon", norm="group", mirrored=True, augmentation=RandomAffine(4, 0.02)
     )
     training = FederatedIdentities(Federated(rounds=10, local_epochs=8, batch_size=20), 3)
-    subject, found = training.fit(module, data, Accelerator("cpu"), np.random.SeedSequence(0), tmp_path)
-    assert isinstance(subject, HashmapScheme)
+    model, found = training.fit(module, data, Accelerator("cpu"), np.random.SeedSequence(0), tmp_path)
+    assert isinstance(model, HashmapScheme)
     assert found.metrics["rounds"].value == 10
-    assert eer(subject, data) < 0.8 * untrained
+    assert eer(model, data) < 0.8 * untrained
 
 
 MODELS = ["hashmap", "hashmap_binary", "hashmap_triplet", "hashmap_supcon", "hashmap_hardened", "hashmap_averaged"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from veilbench.bench.subject import load_subject
+from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.templates.nets.print_encoder import PrintEncoder
 from veilbench.families.templates.schemes import hashmap
 from veilbench.families.templates.schemes.client_hashmaps import ClientHashmaps
@@ -70,7 +70,7 @@ def test_the_gradient_leads_to_templates_that_are_more_alike(name: str) -> None:
 @pytest.mark.parametrize("name", SCHEMES)
 def test_what_was_saved_comes_back(name: str, tmp_path: Path) -> None:
     SCHEMES[name].save(tmp_path)
-    back = load_subject(tmp_path)
+    back = load_trained_model(tmp_path)
     assert isinstance(back, DifferentiableScheme)
     assert (back.keyed, back.binary) == (SCHEMES[name].keyed, SCHEMES[name].binary)
     np.testing.assert_array_equal(back.enroll(IMAGES, KEYS), SCHEMES[name].enroll(IMAGES, KEYS))
@@ -93,7 +93,7 @@ def test_noise_is_fresh_each_time_as_large_as_said_and_the_same_after_loading(tm
     assert not np.array_equal(one, other)
     clean = SCHEMES["plain"].enroll(IMAGES[:1], keys[:1])
     assert (one @ clean[0]).mean() == pytest.approx(1 / np.sqrt(1 + 0.5**2), abs=0.02)
-    np.testing.assert_array_equal(load_subject(tmp_path).enroll(many, keys), one)  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(load_trained_model(tmp_path).enroll(many, keys), one)  # type: ignore[attr-defined]
     features = noisy.features_tensor(torch.from_numpy(many))
     assert not torch.equal(noisy.protect_tensor(features, keys), noisy.protect_tensor(features, keys))
 

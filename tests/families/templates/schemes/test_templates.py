@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.subject import load_subject
+from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.templates.data.identities import Identities, Impressions
 from veilbench.families.templates.schemes.base import TemplateScheme, orthonormal
 from veilbench.families.templates.schemes.biohash import Biohash
@@ -232,7 +232,7 @@ def test_a_saved_scheme_makes_the_same_templates(
 ) -> None:
     scheme = schemes[name]
     scheme.save(tmp_path)
-    again = load_subject(tmp_path)
+    again = load_trained_model(tmp_path)
     assert type(again) is type(scheme)
     assert isinstance(again, TemplateScheme)
     keys = np.arange(30, dtype=np.uint64)

@@ -38,11 +38,11 @@ def trained(root: Path, scheme: TemplateScheme, data: Identities, fmr: float | N
     """A model's folder as the stages leave it, with the evaluation beside it unless `fmr` is None."""
     folder = root / "train"
     folder.mkdir(parents=True)
-    subject = scheme.fit(data, np.random.default_rng(0))
-    subject.save(folder)
+    model = scheme.fit(data, np.random.default_rng(0))
+    model.save(folder)
     if fmr is not None:
         (root / "evaluate").mkdir()
-        found = Deployment([fmr], 5, 10).examine(subject, data, Accelerator("cpu"), np.random.SeedSequence(0))
+        found = Deployment([fmr], 5, 10).examine(model, data, Accelerator("cpu"), np.random.SeedSequence(0))
         write_record(root / "evaluate", {"deployment": found})
     return folder
 

@@ -15,7 +15,7 @@ from safetensors.numpy import load, save
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import build
-from veilbench.bench.subject import load_subject
+from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.templates.data.identities import Identities, Impressions
 from veilbench.families.templates.modules.hashmap_clients import HashmapClients
 from veilbench.families.templates.schemes.client_hashmaps import ClientHashmaps
@@ -44,9 +44,9 @@ def fitted(
 ) -> tuple[ClientHashmaps, HashmapClients, Any]:
     clients = module(**settings)
     training = Clients(rounds, steps)
-    subject, found = training.fit(clients, data, Accelerator("cpu"), np.random.SeedSequence(0), folder)
-    assert isinstance(subject, ClientHashmaps)
-    return subject, clients, found
+    model, found = training.fit(clients, data, Accelerator("cpu"), np.random.SeedSequence(0), folder)
+    assert isinstance(model, ClientHashmaps)
+    return model, clients, found
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_the_others_images_count_by_their_hashmaps_alone(
     )
     three, _, _ = fitted(data, tmp_path, rounds=1)
     four, _, _ = fitted(changed, tmp_path, rounds=1)
-    weights = [subject.arrays()["0.last.weight"] for subject in (one, two, three, four)]
+    weights = [model.arrays()["0.last.weight"] for model in (one, two, three, four)]
     assert np.abs(weights[0] - weights[1]).max() > 0  # other hashmaps came
     assert np.abs(weights[0] - weights[2]).max() > 0
     np.testing.assert_array_equal(weights[2], weights[3])  # the same hashmaps came, of other images
@@ -108,8 +108,8 @@ def test_the_others_images_count_by_their_hashmaps_alone(
 
 def test_clients_have_encoders_of_their_own_and_keep_away_from_the_others(data: Identities, tmp_path: Path) -> None:
     first, _, _ = fitted(data, tmp_path, 1, 1, learning_rate=1e-9)
-    subject, clients, found = fitted(data, tmp_path, 20, 5, learning_rate=3e-3)
-    weights = [subject.arrays()[f"{client}.last.weight"] for client in range(3)]
+    model, clients, found = fitted(data, tmp_path, 20, 5, learning_rate=3e-3)
+    weights = [model.arrays()[f"{client}.last.weight"] for client in range(3)]
     assert not np.allclose(weights[0], weights[1])
 
     def across(scheme: ClientHashmaps) -> float:
@@ -117,7 +117,7 @@ def test_clients_have_encoders_of_their_own_and_keep_away_from_the_others(data: 
         codes = scheme.features(data.train.images).reshape(-1, 3, CODE)
         return float((codes[own[0], 0] @ codes[own[1], 1].T).mean())
 
-    assert across(subject) < across(first) - 0.2
+    assert across(model) < across(first) - 0.2
     assert found.figures[0].curves[0].y[-1] < found.figures[0].curves[0].y[0]
     assert found.cost["bytes_up"] < found.cost["bytes_down"]
 
@@ -125,7 +125,7 @@ def test_clients_have_encoders_of_their_own_and_keep_away_from_the_others(data: 
 def test_the_seed_decides_and_what_was_saved_comes_back(data: Identities, tmp_path: Path) -> None:
     one, two = (fitted(data, tmp_path)[0] for _ in range(2))
     one.save(tmp_path)
-    back, keys = load_subject(tmp_path), np.arange(len(data.probe), dtype=np.uint64)
+    back, keys = load_trained_model(tmp_path), np.arange(len(data.probe), dtype=np.uint64)
     assert isinstance(back, ClientHashmaps)
     for other in (two, back):
         np.testing.assert_array_equal(one.enroll(data.probe.images, keys), other.enroll(data.probe.images, keys))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 import numpy as np
 from annotated_types import MinLen
 
-from veilbench.attack_methods.moving_attack import MovingAttack
+from veilbench.attack_methods.evasion_attack import EvasionAttack
 from veilbench.bench.findings import Findings
 from veilbench.bench.limits import Count, Positive, PositiveShare, Steps
 from veilbench.bench.threat import ThreatModel
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from veilbench.attack_methods.pgd import Box
 
 
-class Evasion(MovingAttack[Detector, Rows]):
+class Evasion(EvasionAttack[Detector, Rows]):
     """Moves test rows across a detector's threshold, which is a quantile of the scores of held-out normal rows.
 
     A budget of 1 is a row's distance from the nearest row beyond the threshold: for an anomaly, the nearest normal row
@@ -32,13 +32,12 @@ class Evasion(MovingAttack[Detector, Rows]):
     100 % at 1. It does not query the detector and does not count for the gain; a search that stays below it at that
     budget has failed, and the notes say so. Only anomalies that are caught and normal rows that pass are attacked.
 
-    The gain is the share of anomalies hidden at the budget `judged_at` by any search, above the share that random noise
-    hides with `restarts` draws; false alarms are reported too. Why 0.5: by the triangle inequality, an anomaly moved by
-    less than half the distance is still nearer to its origin than to any normal row that passes. If it passes, it does
-    so
-    as the anomaly that it is; if it needs more, it may have had to become normal, which is no fault of the detector.
-    With `broken_at` = 0.5 a detector is broken if half of the anomalies are hidden like this. At a budget of 1, where
-    everything can be hidden, a verdict would be meaningless.
+    The gain is the share of anomalies hidden at the budget `reference_budget` by any search, above the share that
+    random noise hides with `restarts` draws; false alarms are reported too. Why 0.5: by the triangle inequality, an
+    anomaly moved by less than half the distance is still nearer to its origin than to any normal row that passes. If it
+    passes, it does so as the anomaly that it is; if it needs more, it may have had to become normal, which is no fault
+    of the detector. With `broken_threshold` = 0.5 a detector is broken if half of the anomalies are hidden like this.
+    At a budget of 1, where everything can be hidden, a verdict would be meaningless.
 
     Two metrics summarise the curve: the budget that half of the anomalies need, `hidden_half_at`, and the same change
     relative to the median distance between two normal rows, `hidden_half_over_spacing`, which compares data sets. Both
@@ -63,10 +62,10 @@ class Evasion(MovingAttack[Detector, Rows]):
         steps: steps of each gradient descent.
         restarts: gradient descents per row: the first from the row itself, the others from random points in its ball.
         queries: score queries of the search without gradients.
-        judged_at: budget at which the gain is measured, one of `budgets`.
+        reference_budget: budget at which the gain is measured, one of `budgets`.
         quantile: quantile of the validation rows' scores used as the threshold, in (0, 1).
         most_rows: maximum number of rows of each kind to attack.
-        broken_at: gain from which the verdict is `broken`: the lower end of its interval must reach it.
+        broken_threshold: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
 
     data_kind = Rows
@@ -96,21 +95,23 @@ class Evasion(MovingAttack[Detector, Rows]):
         steps: Steps = 100,
         restarts: Steps = 2,
         queries: Count = 300,
-        judged_at: Positive = 0.5,
+        reference_budget: Positive = 0.5,
         quantile: Positive = 0.95,
         most_rows: Count = 256,
-        broken_at: PositiveShare = 0.5,
+        broken_threshold: PositiveShare = 0.5,
     ) -> None:
-        super().__init__(threat, positive, negative, norm, budgets, steps, restarts, queries, judged_at, broken_at)
+        super().__init__(
+            threat, positive, negative, norm, budgets, steps, restarts, queries, reference_budget, broken_threshold
+        )
         if not 0 < quantile < 1:
             raise ValueError(f"quantile={quantile} must be in (0, 1)")
         self.quantile, self.most_rows = quantile, most_rows
 
-    def cases(self, subject: Detector, data: Rows, rng: np.random.Generator) -> Sequence[Case]:
+    def cases(self, target: Detector, data: Rows, rng: np.random.Generator) -> Sequence[Case]:
         """Return the anomalies to hide, and the normal rows to raise false alarms with."""
         from veilbench.families.autoencoders.attacks.evasion_cases import cases
 
-        return cases(subject, data, self.quantile, self.norm, self.most_rows, rng)
+        return cases(target, data, self.quantile, self.norm, self.most_rows, rng)
 
     def box(self, data: Rows) -> Box:
         """Return the range of values allowed in a row, or None, as `box_of` finds it."""
@@ -118,9 +119,9 @@ class Evasion(MovingAttack[Detector, Rows]):
 
         return box_of(data)
 
-    def white_box(self, subject: Detector) -> bool:
+    def white_box(self, target: Detector) -> bool:
         """Return whether the detector is differentiable and the threat model grants its weights."""
-        return isinstance(subject, DifferentiableDetector) and self.threat.weights
+        return isinstance(target, DifferentiableDetector) and self.threat.weights
 
     def _report(self, found: Findings, name: str, case: Case, crossed: dict[str, np.ndarray]) -> None:
         """Add the budget that half of the rows need; rows that were never moved count as 1, where their target is."""

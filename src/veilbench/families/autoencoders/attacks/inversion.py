@@ -50,7 +50,7 @@ class Inversion(Attack[Representation, Rows]):
         hidden: units of each of the perceptron's two hidden layers.
         steps: training steps of the perceptron.
         sizes: numbers of auxiliary rows that the attacker has; a larger number than there are means all.
-        broken_at: gain from which the verdict is `broken`: the lower end of its interval must reach it.
+        broken_threshold: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
 
     data_kind = Rows
@@ -58,7 +58,7 @@ class Inversion(Attack[Representation, Rows]):
     target_needs = ("decode",)
 
     title = "Inversion of codes"
-    ladder = "sizes"
+    budget_parameter = "sizes"
 
     def __init__(
         self,
@@ -69,13 +69,13 @@ class Inversion(Attack[Representation, Rows]):
         hidden: Width = 256,
         steps: Steps = 1000,
         sizes: Annotated[Sequence[Annotated[Count, Ge(2)]], MinLen(1)] = (100, 1000, 10_000),
-        broken_at: PositiveShare = 0.8,
+        broken_threshold: PositiveShare = 0.8,
     ) -> None:
-        super().__init__(threat, positive, negative, broken_at)
+        super().__init__(threat, positive, negative, broken_threshold)
         self.attackers, self.hidden, self.steps, self.sizes = list(attackers), hidden, steps, sorted(sizes)
 
     def run(
-        self, subject: Representation, rows: Rows, accelerator: Accelerator, rng: np.random.Generator, control: bool
+        self, target: Representation, rows: Rows, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
         """Run the attack on a representation and report its gain; a control uses the largest size only."""
         self.threat.require("ciphertext", "auxiliary_data", "code_queries")
@@ -85,8 +85,8 @@ class Inversion(Attack[Representation, Rows]):
             found.notes.append(f"The attacker has {n} auxiliary rows at most, not {self.sizes[-1]}.")
         order = rng.permutation(n)
         known, hidden = rows.auxiliary.x[order], rows.test.x
-        known_codes, codes = subject.encode(known), subject.encode(hidden)
-        held_out = (subject.encode(rows.validation.x), _flat(rows.validation.x))
+        known_codes, codes = target.encode(known), target.encode(hidden)
+        held_out = (target.encode(rows.validation.x), _flat(rows.validation.x))
         guesses: dict[tuple[str, int], np.ndarray] = {}
         errors: dict[tuple[str, int], float] = {}
         for size in sizes:
@@ -94,7 +94,7 @@ class Inversion(Attack[Representation, Rows]):
                 pairs = (known_codes[:size], _flat(known[:size]), *held_out)
                 inverse, error = self._learnt(kind, pairs, accelerator, rng)
                 guesses[kind, size], errors[kind, size] = inverse(codes).reshape(hidden.shape), error
-        baselines = self._baselines(subject, codes, known_codes, known, hidden)
+        baselines = self._baselines(target, codes, known_codes, known, hidden)
         self._report(found, rows, guesses, errors, baselines, sizes, rng)
         return found
 
@@ -112,12 +112,12 @@ class Inversion(Attack[Representation, Rows]):
         return perceptron(*pairs, self.hidden, self.steps, accelerator, rng)
 
     def _baselines(
-        self, subject: Representation, codes: np.ndarray, known_codes: np.ndarray, known: np.ndarray, hidden: np.ndarray
+        self, target: Representation, codes: np.ndarray, known_codes: np.ndarray, known: np.ndarray, hidden: np.ndarray
     ) -> dict[str, np.ndarray]:
         made = {
             "mean_row": np.broadcast_to(known.mean(0), hidden.shape),
             "nearest_code": known[nearest(codes, known_codes)[0]],
-            "own_decoder": subject.decode(codes),
+            "own_decoder": target.decode(codes),
         }
         if hidden.ndim == 4:
             made["nearest_image"] = known[nearest(hidden, known)[0]]

@@ -13,8 +13,8 @@ from veilbench.bench.attack import Attack
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Control, Findings
 from veilbench.bench.limits import Count, PositiveShare, Steps, Width
-from veilbench.bench.subject import Subject
 from veilbench.bench.threat import ThreatModel
+from veilbench.bench.trained_model import TrainedModel
 from veilbench.families.autoencoders.data.rows import Rows
 from veilbench.families.autoencoders.schemes.base import Detector, Representation
 from veilbench.metrics import gaussian_ratio
@@ -22,7 +22,7 @@ from veilbench.metrics import gaussian_ratio
 TINY = 1e-12  # share of the rows' variance added to losses, so that 0 has a logarithm
 
 
-class Membership(Attack[Subject, Rows]):
+class Membership(Attack[TrainedModel, Rows]):
     """Distinguishes training rows from test rows by how well the model reproduces them.
 
     The attacker has the rows in question, equal numbers of training and test rows, without knowing which is which. They
@@ -53,7 +53,7 @@ class Membership(Attack[Subject, Rows]):
         steps: training steps of the shadows.
         batch_size: rows per training step of a shadow.
         most_rows: maximum number of members, and of non-members.
-        broken_at: gain from which the verdict is `broken`: the lower end of its interval must reach it.
+        broken_threshold: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
 
     data_kind = Rows
@@ -64,8 +64,8 @@ class Membership(Attack[Subject, Rows]):
     def __init__(
         self,
         threat: ThreatModel,
-        positive: Subject,
-        negative: Subject | None = None,
+        positive: TrainedModel,
+        negative: TrainedModel | None = None,
         mode: Literal["online", "offline"] = "online",
         shadows: Annotated[Count, Ge(2)] = 16,
         hidden: Width = 64,
@@ -73,34 +73,36 @@ class Membership(Attack[Subject, Rows]):
         steps: Steps = 500,
         batch_size: Count = 64,
         most_rows: Annotated[Count, Ge(10)] = 2000,
-        broken_at: PositiveShare = 0.8,
+        broken_threshold: PositiveShare = 0.8,
     ) -> None:
-        super().__init__(threat, positive, negative, broken_at)
+        super().__init__(threat, positive, negative, broken_threshold)
         if shadows % 2:
             raise ValueError(f"shadows={shadows} must be even: each row is in half of them")
         self.mode, self.shadows, self.hidden, self.code = mode, shadows, hidden, code
         self.steps, self.batch_size, self.most_rows = steps, batch_size, most_rows
 
     def run(
-        self, subject: Subject, rows: Rows, accelerator: Accelerator, rng: np.random.Generator, control: bool
+        self, trained: TrainedModel, rows: Rows, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
         """Run the attack on training rows and unseen test rows, and report its gain."""
         members, others = rows.train.x, _never_seen(rows)
-        return self._tell_apart(subject, members, others, rows.auxiliary.x, accelerator, rng)
+        return self._tell_apart(trained, members, others, rows.auxiliary.x, accelerator, rng)
 
-    def _own_control(self, subject: Subject, data: Rows, trainer: Accelerator, seed: np.random.SeedSequence) -> Control:
+    def _own_control(
+        self, trained: TrainedModel, data: Rows, trainer: Accelerator, seed: np.random.SeedSequence
+    ) -> Control:
         """Run the attack on two halves of the unseen test rows."""
         rng = np.random.default_rng(seed)
         shuffled = rng.permutation(_never_seen(data))
         ours, theirs = shuffled[::2], shuffled[1::2]
-        gain = self._tell_apart(subject, ours, theirs, data.auxiliary.x, trainer, rng).gain
+        gain = self._tell_apart(trained, ours, theirs, data.auxiliary.x, trainer, rng).gain
         if gain is None:
             raise UserError(f"the attack {self.title} reported no gain on its negative control")
-        return Control("negative", f"{type(subject).__name__}, rows never seen", gain, gain.low <= 0)
+        return Control("negative", f"{type(trained).__name__}, rows never seen", gain, gain.low <= 0)
 
     def _tell_apart(
         self,
-        subject: Subject,
+        trained: TrainedModel,
         members: np.ndarray,
         others: np.ndarray,
         auxiliary: np.ndarray,
@@ -113,10 +115,10 @@ class Membership(Attack[Subject, Rows]):
         if n < 10:
             raise UserError(f"membership needs 10 members and 10 unseen test rows, got {n}")
         asked = np.concatenate([rng.permutation(members)[:n], rng.permutation(others)[:n]])
-        losses, found = losses_of(subject, asked), Findings(self.title)
+        losses, found = losses_of(trained, asked), Findings(self.title)
         scores = {"loss": -losses}
-        if isinstance(subject, Representation) and self.threat.auxiliary_data:
-            code = self.code or subject.encode(asked[:1]).shape[1]
+        if isinstance(trained, Representation) and self.threat.auxiliary_data:
+            code = self.code or trained.encode(asked[:1]).shape[1]
             scores["lira"] = self._lira(losses, asked, auxiliary, code, accelerator, rng)
         else:
             found.notes.append("The loss alone: LiRA needs a model with a code, and auxiliary data.")
@@ -157,18 +159,18 @@ class Membership(Attack[Subject, Rows]):
         return gaussian_ratio.online(target, shadows, inside[:, : len(asked)])
 
 
-def losses_of(subject: Subject, rows: np.ndarray) -> np.ndarray:
+def losses_of(trained: TrainedModel, rows: np.ndarray) -> np.ndarray:
     """Return what a model reveals of each row: its reconstruction error, or else its score; shape (n,).
 
     Raises:
         NotImplementedError: the model has neither.
     """
-    if isinstance(subject, Representation):
-        wrong = (subject.reconstruct(rows) - rows).reshape(len(rows), -1).astype(np.float64)
+    if isinstance(trained, Representation):
+        wrong = (trained.reconstruct(rows) - rows).reshape(len(rows), -1).astype(np.float64)
         return np.asarray((wrong**2).mean(1))
-    if isinstance(subject, Detector):
-        return subject.score(rows)
-    raise NotImplementedError(f"{type(subject).__name__} neither codes nor scores rows")
+    if isinstance(trained, Detector):
+        return trained.score(rows)
+    raise NotImplementedError(f"{type(trained).__name__} neither codes nor scores rows")
 
 
 def _never_seen(rows: Rows) -> np.ndarray:

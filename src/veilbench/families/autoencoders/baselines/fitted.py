@@ -11,11 +11,11 @@ import numpy as np
 from veilbench.bench.checked_arrays import Shape, require_array
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import LARGEST_VALUE, MOST, require_arguments
-from veilbench.bench.subject import Subject
+from veilbench.bench.trained_model import TrainedModel
 from veilbench.families.autoencoders.data.rows import Rows
 
 
-class Fitted(Subject):
+class Fitted(TrainedModel):
     """A baseline defined by its constructor's arguments and the arrays that `learned` computes; made ready by `fit`."""
 
     data_kind = Rows

@@ -13,7 +13,7 @@ from veilbench.bench.contracts import Evaluation
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings, Metric, Table
 from veilbench.bench.limits import Count, Natural, PositiveShare
-from veilbench.bench.subject import Subject
+from veilbench.bench.trained_model import TrainedModel
 from veilbench.families.autoencoders.baselines.input_norm import InputNorm
 from veilbench.families.autoencoders.data.rows import Rows
 from veilbench.families.autoencoders.evaluations.applicability import need_rows
@@ -50,15 +50,17 @@ class Anomaly(Evaluation):
             raise ValueError(f"quantile={quantile} must be between 0 and 1")
         self.quantile, self.baselines, self.examples, self.repeats = quantile, list(baselines), examples, repeats
 
-    def examine(self, subject: Subject, rows: Rows, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
+    def examine(
+        self, trained: TrainedModel, rows: Rows, trainer: Accelerator, seeds: np.random.SeedSequence
+    ) -> Findings:
         """Run the evaluation and return its findings.
 
         Raises:
             NotImplementedError: the model is not a detector, or the data have no anomalies.
             UserError: the scores are constant or not finite.
         """
-        if not isinstance(subject, Detector):
-            raise NotImplementedError(f"{type(subject).__name__} scores no rows")
+        if not isinstance(trained, Detector):
+            raise NotImplementedError(f"{type(trained).__name__} scores no rows")
         need_rows(rows)
         odd = rows.test.y != 0
         if not rows.one_class or not 0 < odd.sum() < len(odd):
@@ -66,13 +68,13 @@ class Anomaly(Evaluation):
                 "the test rows are not normal rows and anomalies; say which labels are data.normal"
             )
         rng, found = np.random.default_rng(seeds), Findings("Anomalies")
-        scores = self._scores(subject, rows, "this model")
+        scores = self._scores(trained, rows, "this model")
         self._ranked(scores, odd, rng, found)
-        threshold = self._alarms(subject, scores, rows, found)
+        threshold = self._alarms(trained, scores, rows, found)
         self._health(scores, rows, found)
         found.tables.append(self._beside(scores, found, rows, rng))
         detected = np.flatnonzero(odd & (scores > threshold))
-        explain(subject, rows, detected[np.argsort(-scores[detected], kind="stable")][: self.examples], scores, found)
+        explain(trained, rows, detected[np.argsort(-scores[detected], kind="stable")][: self.examples], scores, found)
         return found
 
     def _scores(self, detector: Detector, rows: Rows, who: str) -> np.ndarray:
@@ -95,9 +97,9 @@ class Anomaly(Evaluation):
         if auroc.value in (0, 1):
             found.notes.append("The AUROC is at the end of its range: a bootstrap interval has no width there.")
 
-    def _alarms(self, subject: Detector, scores: np.ndarray, rows: Rows, found: Findings) -> float:
+    def _alarms(self, trained: Detector, scores: np.ndarray, rows: Rows, found: Findings) -> float:
         """Set the threshold, and measure alarms on rows that did not set it."""
-        held_out = np.asarray(subject.score(rows.validation.x), np.float64)
+        held_out = np.asarray(trained.score(rows.validation.x), np.float64)
         if not np.isfinite(held_out).all():
             raise UserError("this model's scores of the validation rows are not all finite numbers")
         threshold, odd = float(np.quantile(held_out, self.quantile)), rows.test.y != 0

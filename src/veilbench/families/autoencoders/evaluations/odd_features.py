@@ -13,11 +13,11 @@ from veilbench.metrics.grids import picture
 FEATURES, IMAGES = 3, 8
 
 
-def explain(subject: Detector, rows: Rows, chosen: np.ndarray, scores: np.ndarray, found: Findings) -> None:
+def explain(model: Detector, rows: Rows, chosen: np.ndarray, scores: np.ndarray, found: Findings) -> None:
     """Add a table of the most anomalous features, or a picture for images; a note if the score has no parts.
 
     Args:
-        subject: detector that scored the rows.
+        model: detector that scored the rows.
         rows: data that the rows are from.
         chosen: indices of test rows to explain, shape (k,).
         scores: scores of all test rows, shape (n,).
@@ -26,7 +26,7 @@ def explain(subject: Detector, rows: Rows, chosen: np.ndarray, scores: np.ndarra
     if not len(chosen):
         return
     try:
-        parts = np.asarray(subject.feature_scores(rows.test.x[chosen]))
+        parts = np.asarray(model.feature_scores(rows.test.x[chosen]))
     except NotImplementedError as error:
         found.notes.append(f"No features are named: {error}.")
         return

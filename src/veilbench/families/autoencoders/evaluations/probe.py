@@ -13,7 +13,7 @@ from veilbench.bench.contracts import Evaluation
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Curve, Figure, Findings, Metric, Table
 from veilbench.bench.limits import Count
-from veilbench.bench.subject import Subject
+from veilbench.bench.trained_model import TrainedModel
 from veilbench.families.autoencoders.data.rows import Part, Rows
 from veilbench.families.autoencoders.evaluations.applicability import need_finite, need_rows
 from veilbench.families.autoencoders.schemes.base import Representation
@@ -44,14 +44,14 @@ class Probe(Evaluation):
     ) -> None:
         self.neighbours, self.most_rows, self.picture, self.points = neighbours, most_rows, picture, points
 
-    def examine(self, subject: Subject, rows: Rows, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
+    def examine(self, model: TrainedModel, rows: Rows, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
         """Run the evaluation and return its findings.
 
         Raises:
             NotImplementedError: the model has no code, or the training rows have fewer than two labels.
         """
-        if not isinstance(subject, Representation):
-            raise NotImplementedError(f"{type(subject).__name__} has no code")
+        if not isinstance(model, Representation):
+            raise NotImplementedError(f"{type(model).__name__} has no code")
         need_rows(rows)
         train = Part(rows.train.x[: self.most_rows], rows.train.y[: self.most_rows])
         if len(present := np.unique(train.y)) < 2:
@@ -60,7 +60,7 @@ class Probe(Evaluation):
             raise UserError(f"neighbours={self.neighbours} are more than the {len(train)} training rows")
         found = Findings("Probe")
         lines: list[list[str | float | Metric | None]] = []
-        codes = [need_finite(subject.encode(part.x), "its encoder") for part in (train, rows.test)]
+        codes = [need_finite(model.encode(part.x), "its encoder") for part in (train, rows.test)]
         for prefix, name, pair in (("", "code", codes), ("raw_", "raw rows", [train.x, rows.test.x])):
             flat = [array.reshape(len(array), -1) for array in pair]
             measured = self._probes(name, flat, train.y, rows.test.y, found)

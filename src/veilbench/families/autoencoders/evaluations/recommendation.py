@@ -9,7 +9,7 @@ from veilbench.bench.contracts import Evaluation
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings, Metric, Table
 from veilbench.bench.limits import Count, Natural
-from veilbench.bench.subject import Subject
+from veilbench.bench.trained_model import TrainedModel
 from veilbench.families.autoencoders.data.rows import Rows
 from veilbench.families.autoencoders.evaluations.applicability import need_finite, need_rows
 from veilbench.families.autoencoders.schemes.base import Representation
@@ -34,15 +34,15 @@ class Recommendation(Evaluation):
     def __init__(self, k: Count = 5, examples: Natural = 8) -> None:
         self.k, self.examples = k, examples
 
-    def examine(self, subject: Subject, rows: Rows, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
+    def examine(self, model: TrainedModel, rows: Rows, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
         """Run the evaluation and return its findings.
 
         Raises:
             NotImplementedError: the model does not reconstruct rows, or the rows are not of 0 and 1.
             UserError: fewer than two test persons like two items.
         """
-        if not isinstance(subject, Representation):
-            raise NotImplementedError(f"{type(subject).__name__} gives no rows back from a code")
+        if not isinstance(model, Representation):
+            raise NotImplementedError(f"{type(model).__name__} gives no rows back from a code")
         need_rows(rows)
         if not rows.features or not np.isin(rows.train.x, (0, 1)).all() or not np.isin(rows.test.x, (0, 1)).all():
             raise NotImplementedError("it recommends from a table of 0 and 1; these rows hold something else")
@@ -53,7 +53,7 @@ class Recommendation(Evaluation):
         hidden = np.where(liked, rng.random(liked.shape), -1).argmax(1)
         shown = liked.copy()
         shown[np.arange(len(liked)), hidden] = False
-        scores = need_finite(subject.reconstruct(shown.astype(np.float32)), "this model")
+        scores = need_finite(model.reconstruct(shown.astype(np.float32)), "this model")
         popular = np.broadcast_to(rows.train.x.mean(0), scores.shape)
         ties = rng.random(scores.shape)
         ordered = {name: recommended(s, shown, ties) for name, s in (("model", scores), ("popularity", popular))}

@@ -11,7 +11,7 @@ from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.contracts import Evaluation
 from veilbench.bench.findings import Findings, Metric, Picture, Table
 from veilbench.bench.limits import Count
-from veilbench.bench.subject import Subject
+from veilbench.bench.trained_model import TrainedModel
 from veilbench.families.autoencoders.baselines.pca import Pca
 from veilbench.families.autoencoders.data.rows import Rows
 from veilbench.families.autoencoders.evaluations.applicability import has_images, need_finite, need_rows
@@ -40,18 +40,18 @@ class Reconstruction(Evaluation):
     def __init__(self, images: Annotated[Count, Ge(2)] = 500) -> None:
         self.images = images
 
-    def examine(self, subject: Subject, rows: Rows, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
+    def examine(self, model: TrainedModel, rows: Rows, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
         """Run the evaluation and return its findings.
 
         Raises:
             NotImplementedError: the model has no code, or the data are not rows of numbers.
         """
-        if not isinstance(subject, Representation):
-            raise NotImplementedError(f"{type(subject).__name__} gives no rows back from a code")
+        if not isinstance(model, Representation):
+            raise NotImplementedError(f"{type(model).__name__} gives no rows back from a code")
         need_rows(rows)
         x, found = rows.test.x, Findings("Reconstruction")
-        codes = need_finite(subject.encode(x), "its encoder")
-        back = need_finite(subject.decode(codes), "its decoder")
+        codes = need_finite(model.encode(x), "its encoder")
+        back = need_finite(model.decode(codes), "its decoder")
         size = codes[0].size
         components = min(size, *rows.train.x.reshape(len(rows.train), -1).shape)
         linear = Pca(components).fit(rows, np.random.default_rng(seeds)).reconstruct(x)

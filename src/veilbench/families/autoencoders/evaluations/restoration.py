@@ -13,7 +13,7 @@ from veilbench.bench.contracts import Evaluation
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings, Metric, Table
 from veilbench.bench.limits import Count
-from veilbench.bench.subject import Subject
+from veilbench.bench.trained_model import TrainedModel
 from veilbench.corruptions.base import Corruption, spoiled
 from veilbench.families.autoencoders.data.photographs import Photographs
 from veilbench.families.autoencoders.data.rows import Rows
@@ -47,15 +47,15 @@ class Restoration(Evaluation):
     ) -> None:
         self.corruption, self.baselines, self.images = corruption, list(baselines), images
 
-    def examine(self, subject: Subject, rows: Rows, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
+    def examine(self, model: TrainedModel, rows: Rows, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
         """Run the evaluation and return its findings.
 
         Raises:
             NotImplementedError: the model is not a restorer, or the rows are not images.
             UserError: the corruption does not fit these images.
         """
-        if not isinstance(subject, Restorer):
-            raise NotImplementedError(f"{type(subject).__name__} restores nothing")
+        if not isinstance(model, Restorer):
+            raise NotImplementedError(f"{type(model).__name__} restores nothing")
         need_rows(rows)
         if not has_images(rows):
             raise NotImplementedError(f"it measures on images of 1 or 3 channels, not on rows of shape {rows.shape}")
@@ -63,7 +63,7 @@ class Restoration(Evaluation):
         wholes = dict(list(rows.wholes.items())[: self.images]) if isinstance(rows, Photographs) else {}
         clean = [whole[None] for whole in wholes.values()] or [rows.test.x[: self.images]]
         seen = [spoiled(self.corruption, group, rng) for group in clean]
-        answers = {"corrupted": seen, "this model": _restored(subject, seen, "this model")}
+        answers = {"corrupted": seen, "this model": _restored(model, seen, "this model")}
         for baseline in self.baselines:
             name = type(baseline).__name__
             if name in answers:

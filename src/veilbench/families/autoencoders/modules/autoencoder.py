@@ -151,7 +151,7 @@ class Autoencoder(pl.LightningModule, Trainable):
         """Return which methods the trained model will lack, and why."""
         return {"decode": NO_BOTTLENECK} if self.residual or not self.architecture.bottleneck else {}
 
-    def subject(self) -> CodedRows:
+    def trained_model(self) -> CodedRows:
         """Return the trained model with its best weights, and its anomaly score fitted to the training rows."""
         self.net.load_state_dict(self.best_state)
         return CodedRows.fitted(self.net.cpu(), self.anomaly_score, self.rows.train.x)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from veilbench.bench.subject import Subject
+from veilbench.bench.trained_model import TrainedModel
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Representation(Subject):
+class Representation(TrainedModel):
     """Encodes rows, and decodes rows from codes."""
 
     @abstractmethod
@@ -33,7 +33,7 @@ class Representation(Subject):
         return self.decode(self.encode(rows))
 
 
-class Detector(Subject):
+class Detector(TrainedModel):
     """Scores rows: the higher, the more anomalous."""
 
     @abstractmethod
@@ -57,7 +57,7 @@ class DifferentiableDetector(Detector):
         """Return `score` on tensors, shape (n, *shape) to (n,); differentiable in `rows`."""
 
 
-class Restorer(Subject):
+class Restorer(TrainedModel):
     """Restores corrupted images."""
 
     @abstractmethod

@@ -14,7 +14,7 @@ from veilbench.bench.findings import Curve, Figure, Findings, Metric
 from veilbench.bench.limits import Count, PositiveShare
 from veilbench.bench.threat import ThreatModel
 from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack
-from veilbench.families.ciphers.attacks.exposure import Exposure
+from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle
 from veilbench.families.ciphers.data.text import Texts
 from veilbench.families.ciphers.schemes.base import Cipher, Ciphertext
 from veilbench.metrics.intervals import proportion
@@ -36,7 +36,7 @@ class ChosenPlaintext(CipherAttack):
         queries: number of training games that the adversary plays with itself, and of encryptions that it queries
             beforehand, half of them of each message.
         length: characters per message.
-        broken_at: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
+        broken_threshold: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
     """
 
     title = "Chosen plaintext (IND-CPA)"
@@ -49,9 +49,9 @@ class ChosenPlaintext(CipherAttack):
         games: Annotated[Count, Ge(20)] = 400,
         queries: Annotated[Count, Ge(8)] = 64,
         length: Annotated[Count, Ge(2)] = 32,
-        broken_at: PositiveShare = 0.8,
+        broken_threshold: PositiveShare = 0.8,
     ) -> None:
-        super().__init__(threat, positive, negative, broken_at)
+        super().__init__(threat, positive, negative, broken_threshold)
         self.games, self.queries, self.length = games, queries, length
 
     def run(
@@ -87,13 +87,13 @@ class ChosenPlaintext(CipherAttack):
         from veilbench.families.ciphers.attacks.distinguisher import Distinguisher
 
         def play(coin: int) -> tuple[int, np.ndarray]:
-            exposure = Exposure(threat, cipher, messages[coin], np.empty(0, np.uint8), rng)
-            answers = bank or [[exposure.encrypt(m) for _ in range(2)] for m in messages]
-            return coin, clues(exposure.ciphertext(), answers, exposure)
+            oracle = CipherOracle(threat, cipher, messages[coin], np.empty(0, np.uint8), rng)
+            answers = bank or [[oracle.encrypt(m) for _ in range(2)] for m in messages]
+            return coin, clues(oracle.ciphertext(), answers, oracle)
 
         bank: list[list[Ciphertext]] = []
         if not threat.nonce_reuse:  # the answers do not depend on the game, so they are queried once
-            oracle = Exposure(threat, cipher, messages[0], np.empty(0, np.uint8), rng)
+            oracle = CipherOracle(threat, cipher, messages[0], np.empty(0, np.uint8), rng)
             bank = [[oracle.encrypt(m) for _ in range(self.queries // 2)] for m in messages]
         trained = Distinguisher([play(game % 2) for game in range(self.queries)])
         return trained.wins([play(int(coin)) for coin in rng.integers(0, 2, self.games)])
@@ -104,14 +104,14 @@ class ChosenPlaintext(CipherAttack):
 
         def play(coin: int) -> tuple[int, np.ndarray]:
             fresh = cipher.with_fresh_key(rng)
-            exposure = Exposure(self.threat, fresh, messages[coin], np.empty(0, np.uint8), rng)
-            return coin, clues(exposure.ciphertext(), [], exposure)
+            oracle = CipherOracle(self.threat, fresh, messages[coin], np.empty(0, np.uint8), rng)
+            return coin, clues(oracle.ciphertext(), [], oracle)
 
         trained = Distinguisher([play(game % 2) for game in range(self.queries)])
         return trained.wins([play(int(coin)) for coin in rng.integers(0, 2, self.games)])
 
 
-def clues(challenge: Ciphertext, answers: list[list[Ciphertext]], exposure: Exposure) -> np.ndarray:
+def clues(challenge: Ciphertext, answers: list[list[Ciphertext]], oracle: CipherOracle) -> np.ndarray:
     """Compute the adversary's features of a challenge, shape (clues,).
 
     These are the highest share of blocks that agree with an answer to either message, the share of distinct blocks, and
@@ -121,7 +121,7 @@ def clues(challenge: Ciphertext, answers: list[list[Ciphertext]], exposure: Expo
         max((float((challenge.codes == a.codes).all(1).mean()) for a in bank), default=0.0) for bank in answers
     ] or [0.0, 0.0]
     distinct = len(np.unique(challenge.codes, axis=0)) / len(challenge.codes)
-    features = exposure.features(challenge).mean(0)
+    features = oracle.features(challenge).mean(0)
     return np.array([*agreement, distinct, *np.resize(np.append(features, np.zeros(64)), 64)])
 
 

@@ -17,7 +17,7 @@ from veilbench.bench.findings import Curve, Figure, Findings, Metric
 from veilbench.bench.limits import Count, Depth, PositiveShare, Steps
 from veilbench.bench.threat import ThreatModel
 from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack, constant_guess, pieces
-from veilbench.families.ciphers.attacks.exposure import Exposure, tokens
+from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle, tokens
 from veilbench.families.ciphers.data.text import Texts
 from veilbench.families.ciphers.schemes.base import Cipher
 from veilbench.metrics.intervals import above_chance, ends, mean
@@ -36,13 +36,13 @@ class Frequency(CipherAttack):
         texts: number of different texts per length; the intervals are over them.
         order: length of the language model's longest n-gram in characters.
         restarts: maximum number of restarts of the search.
-        broken_at: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
+        broken_threshold: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
     """
 
     target_needs = ("single_characters",)
 
     title = "Frequency analysis"
-    ladder = "lengths"
+    budget_parameter = "lengths"
 
     def __init__(
         self,
@@ -53,9 +53,9 @@ class Frequency(CipherAttack):
         texts: Annotated[Count, Ge(2)] = 3,
         order: Annotated[Depth, Ge(2)] = 6,
         restarts: Steps = 8,
-        broken_at: PositiveShare = 0.8,
+        broken_threshold: PositiveShare = 0.8,
     ) -> None:
-        super().__init__(threat, positive, negative, broken_at)
+        super().__init__(threat, positive, negative, broken_threshold)
         self.lengths, self.texts, self.order, self.restarts = sorted(lengths), texts, order, restarts
 
     def run(
@@ -72,20 +72,20 @@ class Frequency(CipherAttack):
         for length in self.lengths[-1:] if control else self.lengths:
             secrets = pieces(texts.target, length, self.texts, rng)
             cases = [
-                (secret, Exposure(self.threat, cipher, secret, texts.statistics, own), own)
+                (secret, CipherOracle(self.threat, cipher, secret, texts.statistics, own), own)
                 for secret, own in zip(secrets, rng.spawn(self.texts), strict=True)
             ]
             guesses = accelerator.at_once(lambda case: self.guess(case[1], case[2]), cases)
             recovered[length] = [float((g == s).mean()) for g, s in zip(guesses, secrets, strict=True)]
         return self._findings(recovered, constant_guess(texts))
 
-    def guess(self, exposure: Exposure, rng: np.random.Generator) -> np.ndarray:
-        """Recover the message, shape (length,), from what the exposure grants."""
+    def guess(self, oracle: CipherOracle, rng: np.random.Generator) -> np.ndarray:
+        """Recover the message, shape (length,), from what the oracle grants."""
         from veilbench.families.ciphers.attacks.language import language
         from veilbench.families.ciphers.attacks.substitution import solve
 
-        (sealed,), groups = tokens([exposure.ciphertext()])
-        model = language(exposure.auxiliary(), self.order)
+        (sealed,), groups = tokens([oracle.ciphertext()])
+        model = language(oracle.auxiliary(), self.order)
         answer = solve(sealed, groups, model, restarts=self.restarts, seed=int(rng.integers(2**31)))
         return np.asarray(answer[sealed])
 

@@ -33,13 +33,13 @@ class FreshEve(CipherAttack):
         batch_size: blocks per optimizer step.
         test_blocks: number of fresh blocks on which each Eve is tested.
         bits: bits per block.
-        broken_at: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
+        broken_threshold: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
     """
 
     target_needs = ("blocks",)
 
     title = "Fresh Eve"
-    ladder = "hidden"
+    budget_parameter = "hidden"
 
     def __init__(
         self,
@@ -52,9 +52,9 @@ class FreshEve(CipherAttack):
         batch_size: Count = 256,
         test_blocks: Annotated[Count, Ge(100)] = 4_096,
         bits: Width = 16,
-        broken_at: PositiveShare = 0.8,
+        broken_threshold: PositiveShare = 0.8,
     ) -> None:
-        super().__init__(threat, positive, negative, broken_at)
+        super().__init__(threat, positive, negative, broken_threshold)
         self.hidden, self.eves, self.steps = sorted(hidden), eves, steps
         self.batch_size, self.test_blocks, self.bits = batch_size, test_blocks, bits
 

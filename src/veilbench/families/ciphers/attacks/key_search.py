@@ -13,7 +13,7 @@ from veilbench.bench.findings import Findings, Metric
 from veilbench.bench.limits import Count, PositiveShare
 from veilbench.bench.threat import ThreatModel
 from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack, constant_guess, pieces
-from veilbench.families.ciphers.attacks.exposure import Exposure
+from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle
 from veilbench.families.ciphers.data.text import Texts
 from veilbench.families.ciphers.schemes.base import Cipher
 from veilbench.metrics.intervals import above_chance, mean
@@ -32,7 +32,7 @@ class KeySearch(CipherAttack):
         known: number of known characters.
         length: number of characters of the secret text.
         texts: number of different texts, each under a fresh key; the intervals are over them.
-        broken_at: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
+        broken_threshold: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
     """
 
     target_needs = ("decrypt_under",)
@@ -48,9 +48,9 @@ class KeySearch(CipherAttack):
         known: Annotated[Count, Ge(2)] = 16,
         length: Count = 500,
         texts: Annotated[Count, Ge(2)] = 3,
-        broken_at: PositiveShare = 0.8,
+        broken_threshold: PositiveShare = 0.8,
     ) -> None:
-        super().__init__(threat, positive, negative, broken_at)
+        super().__init__(threat, positive, negative, broken_threshold)
         self.tried_bits, self.known, self.length, self.texts = tried_bits, known, length, texts
 
     def run(
@@ -61,8 +61,8 @@ class KeySearch(CipherAttack):
         shares = []
         for piece in pieces(texts.target, self.known + self.length, self.texts, rng):
             known, secret = piece[: self.known], piece[self.known :]
-            exposure = Exposure(self.threat, cipher.with_fresh_key(rng), secret, texts.statistics, rng, [known])
-            shares.append(float((self.guess(exposure, cipher) == secret).mean()))
+            oracle = CipherOracle(self.threat, cipher.with_fresh_key(rng), secret, texts.statistics, rng, [known])
+            shares.append(float((self.guess(oracle, cipher) == secret).mean()))
         found = Findings(self.title)
         found.metrics["recovered"] = mean(shares)
         found.metrics["keys_tried"] = Metric.exact(2 ** min(self.tried_bits, cipher.key_bits))
@@ -70,16 +70,16 @@ class KeySearch(CipherAttack):
         found.gain = above_chance(mean(shares, CONFIDENCE), constant_guess(texts))
         return found
 
-    def guess(self, exposure: Exposure, scheme: Cipher) -> np.ndarray:
+    def guess(self, oracle: CipherOracle, scheme: Cipher) -> np.ndarray:
         """Decrypt the secret, shape (length,), with the key that decrypts the known text best.
 
         Args:
-            exposure: oracle for the attacked key.
+            oracle: oracle for the attacked key.
             scheme: the same cipher under any key, as the attacker can run it.
         """
-        (pair,) = exposure.known()
+        (pair,) = oracle.known()
         numbers = range(2 ** min(self.tried_bits, scheme.key_bits))
         right = [int((read == pair.symbols).sum()) for read in scheme.decrypt_under(numbers, pair.ciphertext)]
         best = int(np.argmax(right))
-        (read,) = scheme.decrypt_under(range(best, best + 1), exposure.ciphertext())
+        (read,) = scheme.decrypt_under(range(best, best + 1), oracle.ciphertext())
         return read

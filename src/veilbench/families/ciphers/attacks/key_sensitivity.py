@@ -31,7 +31,7 @@ class KeySensitivity(CipherAttack):
         negative: negative control, a cipher against which the attack must do no better than chance.
         trials: number of flipped key bits, and of changed characters; the intervals are over them.
         length: characters per message.
-        broken_at: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
+        broken_threshold: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
     """
 
     target_needs = ("with_key_bit_flipped",)
@@ -45,9 +45,9 @@ class KeySensitivity(CipherAttack):
         negative: Cipher,
         trials: Annotated[Count, Ge(8)] = 64,
         length: Count = 500,
-        broken_at: PositiveShare = 0.8,
+        broken_threshold: PositiveShare = 0.8,
     ) -> None:
-        super().__init__(threat, positive, negative, broken_at)
+        super().__init__(threat, positive, negative, broken_threshold)
         self.trials, self.length = trials, length
 
     def run(

@@ -14,7 +14,7 @@ from veilbench.bench.findings import Curve, Figure, Findings, Metric
 from veilbench.bench.limits import Count, Depth, PositiveShare, Steps
 from veilbench.bench.threat import ThreatModel
 from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack, constant_guess, pieces
-from veilbench.families.ciphers.attacks.exposure import Exposure, tokens
+from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle, tokens
 from veilbench.families.ciphers.data.text import Texts
 from veilbench.families.ciphers.schemes.base import Cipher
 from veilbench.metrics.intervals import above_chance, ends, mean
@@ -40,11 +40,11 @@ class KnownPlaintext(CipherAttack):
         decoder_steps: optimizer steps of the decoder's training.
         order: length of the language model's longest n-gram in characters.
         restarts: maximum number of restarts of the search that fills the gaps.
-        broken_at: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
+        broken_threshold: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
     """
 
     title = "Known plaintext"
-    ladder = "known"
+    budget_parameter = "known"
 
     def __init__(
         self,
@@ -58,9 +58,9 @@ class KnownPlaintext(CipherAttack):
         decoder_steps: Steps = 150,
         order: Annotated[Depth, Ge(2)] = 6,
         restarts: Steps = 8,
-        broken_at: PositiveShare = 0.8,
+        broken_threshold: PositiveShare = 0.8,
     ) -> None:
-        super().__init__(threat, positive, negative, broken_at)
+        super().__init__(threat, positive, negative, broken_threshold)
         if strangers := set(decoder_known) - set(known):
             raise ValueError(f"decoder_known={sorted(strangers)} must be among known={list(known)}")
         self.known, self.length, self.texts = sorted(known), length, texts
@@ -77,11 +77,11 @@ class KnownPlaintext(CipherAttack):
         for piece in pieces(texts.target, most + self.length, self.texts, rng):
             secret, told = piece[: self.length], piece[self.length :]
             for budget, own in zip(budgets, rng.spawn(len(budgets)), strict=True):
-                exposure = Exposure(self.threat, cipher, secret, texts.statistics, own, [told[:budget]])
-                cases.append((secret, budget, exposure, own))
+                oracle = CipherOracle(self.threat, cipher, secret, texts.statistics, own, [told[:budget]])
+                cases.append((secret, budget, oracle, own))
         shares: dict[tuple[str, int], list[float]] = {}
         trust: dict[str, list[float]] = {}
-        answers = self.guesses([(budget, exposure, own) for _, budget, exposure, own in cases], accelerator)
+        answers = self.guesses([(budget, oracle, own) for _, budget, oracle, own in cases], accelerator)
         for (secret, budget, _, _), answer in zip(cases, answers, strict=True):
             for way, (guess, held_out) in answer.items():
                 shares.setdefault((way, budget), []).append(float((guess == secret).mean()))
@@ -91,7 +91,7 @@ class KnownPlaintext(CipherAttack):
         return self._findings(shares, best, constant_guess(texts))
 
     def guesses(
-        self, cases: list[tuple[int, Exposure, np.random.Generator]], accelerator: Accelerator
+        self, cases: list[tuple[int, CipherOracle, np.random.Generator]], accelerator: Accelerator
     ) -> list[dict[str, Answer]]:
         """Recover the new text of each case by all methods that apply.
 
@@ -105,27 +105,27 @@ class KnownPlaintext(CipherAttack):
         answers: list[dict[str, Answer]] = [{} for _ in cases]
         if cases[0][1].block == 1:
             answers = accelerator.at_once(lambda case: self._by_codebook(case[1], case[2]), cases)
-        for answer, (budget, exposure, rng) in zip(answers, cases, strict=True):
+        for answer, (budget, oracle, rng) in zip(answers, cases, strict=True):
             if budget in self.decoder_known:
                 from veilbench.families.ciphers.attacks.learned_decoder import decode
 
-                answer["learned"] = decode(exposure, self.decoder_steps, accelerator, rng)
+                answer["learned"] = decode(oracle, self.decoder_steps, accelerator, rng)
         return answers
 
-    def _by_codebook(self, exposure: Exposure, rng: np.random.Generator) -> dict[str, Answer]:
+    def _by_codebook(self, oracle: CipherOracle, rng: np.random.Generator) -> dict[str, Answer]:
         from veilbench.families.ciphers.attacks.language import language
         from veilbench.families.ciphers.attacks.substitution import solve
 
-        pairs = exposure.known()
-        (secret, *told), groups = tokens([exposure.ciphertext(), *(pair.ciphertext for pair in pairs)])
+        pairs = oracle.known()
+        (secret, *told), groups = tokens([oracle.ciphertext(), *(pair.ciphertext for pair in pairs)])
         codes, symbols = np.concatenate(told), np.concatenate([pair.symbols for pair in pairs])
-        commonest = np.bincount(exposure.auxiliary()).argmax()
+        commonest = np.bincount(oracle.auxiliary()).argmax()
         book = codebook(codes, symbols, len(groups))
         exact = np.where(book < 0, commonest, book)
         cut = len(codes) * 4 // 5
         early = codebook(codes[:cut], symbols[:cut], len(groups))
         held_out = float((np.where(early < 0, commonest, early)[codes[cut:]] == symbols[cut:]).mean())
-        model = language(exposure.auxiliary(), self.order)
+        model = language(oracle.auxiliary(), self.order)
         filled = solve(secret, groups, model, known=book, restarts=self.restarts, seed=int(rng.integers(2**31)))
         return {"codebook": (exact[secret], held_out), "language": (filled[secret], held_out)}
 

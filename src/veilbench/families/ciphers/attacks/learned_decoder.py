@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from veilbench.bench.accelerator import Accelerator
-from veilbench.families.ciphers.attacks.exposure import Exposure
+from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle
 from veilbench.text.alphabet import SIZE
 from veilbench.training.central import Batches
 
@@ -56,17 +56,17 @@ class LearnedDecoder(pl.LightningModule):
 
 
 def decode(
-    exposure: Exposure, steps: int, accelerator: Accelerator, rng: np.random.Generator
+    oracle: CipherOracle, steps: int, accelerator: Accelerator, rng: np.random.Generator
 ) -> tuple[np.ndarray, float]:
     """Train a decoder on four fifths of the known pairs and decode the secret.
 
     Returns:
         The secret message, shape (length,), and the share of correctly decoded characters in the held-out fifth.
     """
-    block, pairs = exposure.block, exposure.known()
+    block, pairs = oracle.block, oracle.known()
     symbols = np.concatenate([_blocks(pair.symbols, block) for pair in pairs])
-    features = np.concatenate([exposure.features(pair.ciphertext) for pair in pairs])
-    secret = exposure.features(exposure.ciphertext())
+    features = np.concatenate([oracle.features(pair.ciphertext) for pair in pairs])
+    secret = oracle.features(oracle.ciphertext())
     width = max(features.shape[1], secret.shape[1])
     features, secret = (np.pad(f, ((0, 0), (0, width - f.shape[1]))) for f in (features, secret))
     rows = torch.from_numpy(np.hstack([features, symbols]).astype(np.float32))
@@ -82,7 +82,7 @@ def decode(
         held_out = decoder(rows[cut:, :width]).argmax(1).numpy() if cut < len(rows) else np.zeros((1, block))
         answer = decoder(torch.from_numpy(secret.astype(np.float32))).argmax(1).numpy()
     wanted = symbols[cut:] if cut < len(rows) else np.ones((1, block))
-    return answer.reshape(-1)[: exposure.ciphertext().length], float((held_out == wanted).mean())
+    return answer.reshape(-1)[: oracle.ciphertext().length], float((held_out == wanted).mean())
 
 
 def _blocks(symbols: np.ndarray, block: int) -> np.ndarray:

@@ -6,7 +6,7 @@ import hashlib
 
 import numpy as np
 
-from veilbench.bench.subject import unsupported
+from veilbench.bench.trained_model import unsupported
 from veilbench.families.ciphers.baselines.stream import StreamCipher
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from veilbench.bench.subject import unsupported
+from veilbench.bench.trained_model import unsupported
 from veilbench.families.ciphers.schemes.base import Cipher, Ciphertext
 from veilbench.text.alphabet import FIRST
 

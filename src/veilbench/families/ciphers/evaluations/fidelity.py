@@ -28,17 +28,17 @@ class Fidelity(Evaluation):
     def __init__(self, length: Count = 20_000) -> None:
         self.length = length
 
-    def examine(self, subject: Cipher, texts: Texts, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
+    def examine(self, model: Cipher, texts: Texts, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
         """Measure the round trip, the ciphertext's size and, for code books, the errors of the codes."""
         rng = np.random.default_rng(seeds)
         alphabet, english = np.arange(SIZE, dtype=np.uint8), texts.unseen[: self.length]
         found = Findings("Fidelity")
         for name, message in (("alphabet", np.repeat(alphabet, 8)), ("english", english)):
-            back = subject.decrypt(subject.encrypt(message, rng))
+            back = model.decrypt(model.encrypt(message, rng))
             found.metrics[f"round_trip_{name}"] = proportion(int((back == message).sum()), len(message))
-        found.metrics["bytes_per_character"] = Metric.exact(subject.bytes_per_character(english, rng))
-        if isinstance(subject, CodebookCipher):
-            found.metrics |= self._codes(subject)
+        found.metrics["bytes_per_character"] = Metric.exact(model.bytes_per_character(english, rng))
+        if isinstance(model, CodebookCipher):
+            found.metrics |= self._codes(model)
         return found
 
     def _codes(self, cipher: CodebookCipher) -> dict[str, Metric]:

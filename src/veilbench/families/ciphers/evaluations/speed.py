@@ -30,16 +30,16 @@ class Speed(Evaluation):
     def __init__(self, length: Count = 100_000, repeats: Count = 3) -> None:
         self.length, self.repeats = length, repeats
 
-    def examine(self, subject: Cipher, texts: Texts, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
+    def examine(self, model: Cipher, texts: Texts, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
         """Measure the encryption and decryption rates."""
         rng = np.random.default_rng(seeds)
         message = np.resize(texts.unseen, self.length)
-        sealed = subject.encrypt(message, rng)
+        sealed = model.encrypt(message, rng)
         return Findings(
             "Speed",
             cost={
-                "encrypt_characters_per_second": self._rate(lambda: subject.encrypt(message, rng)),
-                "decrypt_characters_per_second": self._rate(lambda: subject.decrypt(sealed)),
+                "encrypt_characters_per_second": self._rate(lambda: model.encrypt(message, rng)),
+                "decrypt_characters_per_second": self._rate(lambda: model.decrypt(sealed)),
             },
         )
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from veilbench.bench.beside import whole_file
 from veilbench.bench.errors import UserError
-from veilbench.bench.subject import load_subject
+from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.ciphers.files import container
 from veilbench.families.ciphers.files.schemes import Scheme, scheme_of
 
@@ -38,7 +38,7 @@ def encrypt_file(model: Path, source: Path, target: Path, escaped: bool = False)
         UserError: the model cannot encrypt files, a character is outside the alphabet, or a file cannot be
             opened, read or written; `target` is unchanged then.
     """
-    scheme = scheme_of(load_subject(model), str(model))
+    scheme = scheme_of(load_trained_model(model), str(model))
     with _files(scheme, source, target) as (reading, writing, progress):
         container.write(scheme, reading, writing, str(source), escaped, progress)
 
@@ -55,7 +55,7 @@ def decrypt_file(model: Path, source: Path, target: Path) -> None:
         UserError: the source is not a container, is of another model, or was truncated or modified, or a file
             cannot be opened, read or written; `target` is unchanged then.
     """
-    scheme = scheme_of(load_subject(model), str(model))
+    scheme = scheme_of(load_trained_model(model), str(model))
     with _files(scheme, source, target) as (reading, writing, progress):
         container.read(scheme, reading, writing, str(source), str(model), progress)
 

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.subject import Subject
+from veilbench.bench.trained_model import TrainedModel
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.aes_gcm import AesGcm
 from veilbench.families.ciphers.baselines.one_time_pad import OneTimePad
@@ -84,11 +84,11 @@ class AesScheme(Scheme):
         """Do nothing: AES needs no preparation."""
 
 
-def scheme_of(model: Subject, name: str) -> Scheme:
+def scheme_of(model: TrainedModel, name: str) -> Scheme:
     """Return the file encryption scheme of a model.
 
     Args:
-        model: trained model, as returned by `load_subject`.
+        model: trained model, as returned by `load_trained_model`.
         name: name of the model in error messages.
 
     Raises:

@@ -129,7 +129,7 @@ class CipherKeyed(pl.LightningModule, Trainable):
         at_once = self.bits // CHARACTER_BITS
         return {} if at_once == 1 else {"single_characters": f"it encrypts {at_once} characters at once"}
 
-    def subject(self) -> KeyedCipher:
+    def trained_model(self) -> KeyedCipher:
         """Return Alice and Bob with their key; Eve is discarded, since every attack trains its own."""
         weights = {name: w.cpu().numpy() for name, w in self.net.state_dict().items()}
         return KeyedCipher(weights, self.bits, self.key)

@@ -152,7 +152,7 @@ class CipherPair(pl.LightningModule, Trainable):
         sends_bits = self.mapping and self.net.travels == "bits"
         return lacks | ({} if sends_bits else {"with_key_bit_flipped": NO_KEY_BITS})
 
-    def subject(self) -> CodebookCipher:
+    def trained_model(self) -> CodebookCipher:
         """Return the trained ensemble as code books, together with the networks."""
         codes, decoded = self.net.tables(self.bits)
         key = np.packbits(self.codes.cpu().numpy().astype(np.uint8), axis=-1) if self.mapping else None

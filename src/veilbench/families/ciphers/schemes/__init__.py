@@ -1,1 +1,1 @@
-"""Text ciphers as subjects: the common interface, code books, and ciphers with a key as network input."""
+"""Text ciphers as models: the common interface, code books, and ciphers with a key as network input."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from veilbench.bench.subject import Subject, unsupported
+from veilbench.bench.trained_model import TrainedModel, unsupported
 from veilbench.families.ciphers.data.text import Texts
 
 
@@ -38,7 +38,7 @@ class Ciphertext:
         return np.unpackbits(self.codes, axis=1)
 
 
-class Cipher(Subject):
+class Cipher(TrainedModel):
     """A cipher with a key. Symbols are those of `veilbench.text.alphabet`.
 
     Attributes:

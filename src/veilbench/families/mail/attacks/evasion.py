@@ -39,20 +39,20 @@ class MailEvasion(Attack[SpamScorer, Mails]):
     A second attack swaps words: the attacker queries the score of the mail without each of its words, and replaces the
     worst words by the best good words; its control puts random words in random places.
 
-    The gain is the share of caught test spam that passes with `judged_at` good words, minus the share that passes with
-    the same number of random words from the same mails. The default negative control is the target itself, with random
-    words compared to random words.
+    The gain is the share of caught test spam that passes with `reference_budget` good words, minus the share that
+    passes with the same number of random words from the same mails. The default negative control is the target itself,
+    with random words compared to random words.
 
     Args:
         threat: threat model; needs `score_queries` and `auxiliary_data`.
         positive: positive control, a filter that a few words evade.
         negative: negative control; None compares random words to random words on the target.
         budgets: numbers of added words, for the curve.
-        judged_at: number of added words at which the gain is measured; one of `budgets`.
+        reference_budget: number of added words at which the gain is measured; one of `budgets`.
         probes: number of spam mails on which each word is tried.
         candidates: maximum number of words to try, the most frequent in the attacker's mails first.
         most_mails: maximum number of attacked mails.
-        broken_at: gain from which a filter counts as broken; 0 is chance and 1 is full success.
+        broken_threshold: gain from which a filter counts as broken; 0 is chance and 1 is full success.
     """
 
     data_kind = Mails
@@ -66,38 +66,38 @@ class MailEvasion(Attack[SpamScorer, Mails]):
         positive: SpamScorer,
         negative: SpamScorer | None = None,
         budgets: Annotated[Sequence[Count], MinLen(1)] = (1, 2, 5, 10, 20, 50, 100),
-        judged_at: Count = 20,
+        reference_budget: Count = 20,
         probes: Count = 4,
         candidates: Count = 1_000,
         most_mails: Count = 300,
-        broken_at: PositiveShare = 0.8,
+        broken_threshold: PositiveShare = 0.8,
     ) -> None:
-        super().__init__(threat, positive, negative, broken_at)
-        if judged_at not in budgets:
-            raise ValueError(f"judged_at={judged_at} must be one of budgets={list(budgets)}")
-        self.budgets, self.judged_at, self.probes = sorted(budgets), judged_at, probes
+        super().__init__(threat, positive, negative, broken_threshold)
+        if reference_budget not in budgets:
+            raise ValueError(f"reference_budget={reference_budget} must be one of budgets={list(budgets)}")
+        self.budgets, self.reference_budget, self.probes = sorted(budgets), reference_budget, probes
         self.candidates, self.most_mails = candidates, most_mails
 
     def run(
-        self, subject: SpamScorer, data: Mails, accelerator: Accelerator, rng: np.random.Generator, control: bool
+        self, target: SpamScorer, data: Mails, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
-        """Attack the caught test spam with all budgets; controls only with `judged_at` words.
+        """Attack the caught test spam with all budgets; controls only with `reference_budget` words.
 
         Raises:
             UserError: the threat model is insufficient, or the filter catches no spam.
         """
-        found, spam = Findings(self.title), self._caught(subject, data, rng)
-        good = self._ranked(subject, data, rng)
-        budgets = [self.judged_at] if control else self.budgets
+        found, spam = Findings(self.title), self._caught(target, data, rng)
+        good = self._ranked(target, data, rng)
+        budgets = [self.reference_budget] if control else self.budgets
         passing = {
             "greedy": [
-                passed(subject, spam, np.broadcast_to(good[:n], (len(spam), min(n, len(good))))) for n in budgets
+                passed(target, spam, np.broadcast_to(good[:n], (len(spam), min(n, len(good))))) for n in budgets
             ],
-            "random": [passed(subject, spam, self._random(data, len(spam), n, rng)) for n in budgets],
+            "random": [passed(target, spam, self._random(data, len(spam), n, rng)) for n in budgets],
         }
         if not control:
-            passing |= self._swaps(subject, data, spam, good, rng)
-        at = budgets.index(self.judged_at)
+            passing |= self._swaps(target, data, spam, good, rng)
+        at = budgets.index(self.reference_budget)
         found.gain = paired_gain(passing["greedy"][at], passing["random"][at], CONFIDENCE)
         for name, by_budget in passing.items():
             found.metrics[f"{name}_passing"] = proportion(int(by_budget[at].sum()), len(spam))
@@ -113,15 +113,15 @@ class MailEvasion(Attack[SpamScorer, Mails]):
         return found
 
     def _swaps(
-        self, subject: SpamScorer, data: Mails, spam: np.ndarray, good: np.ndarray, rng: np.random.Generator
+        self, target: SpamScorer, data: Mails, spam: np.ndarray, good: np.ndarray, rng: np.random.Generator
     ) -> dict[str, list[np.ndarray]]:
         """Return per budget which mails pass after swaps: best for worst words, and random words in random places."""
-        worst = np.stack([worst_first(subject, mail) for mail in spam])
+        worst = np.stack([worst_first(target, mail) for mail in spam])
         anywhere = np.stack([_shuffled(mail, rng) for mail in spam])
         others = self._random(data, len(spam), self.budgets[-1], rng)
         best = np.broadcast_to(good[: self.budgets[-1]], (len(spam), min(self.budgets[-1], len(good))))
         return {
-            name: [subject.logits(swapped(spam, places[:, :n], words[:, :n])) <= 0 for n in self.budgets]
+            name: [target.logits(swapped(spam, places[:, :n], words[:, :n])) <= 0 for n in self.budgets]
             for name, places, words in (("swapped", worst, best), ("swapped_random", anywhere, others))
         }
 
@@ -133,24 +133,24 @@ class MailEvasion(Attack[SpamScorer, Mails]):
             found.notes.append(f"{self.budgets[-1]} words are not enough for half of the spam.")
 
     def _own_control(
-        self, subject: SpamScorer, data: Mails, trainer: Accelerator, seed: np.random.SeedSequence
+        self, target: SpamScorer, data: Mails, trainer: Accelerator, seed: np.random.SeedSequence
     ) -> Control:
         """Compare random words to random words."""
         rng = np.random.default_rng(seed)
-        spam = self._caught(subject, data, rng)
-        one, two = (passed(subject, spam, self._random(data, len(spam), self.judged_at, rng)) for _ in range(2))
+        spam = self._caught(target, data, rng)
+        one, two = (passed(target, spam, self._random(data, len(spam), self.reference_budget, rng)) for _ in range(2))
         gain = paired_gain(one, two, CONFIDENCE)
-        return Control("negative", f"{type(subject).__name__} met with random words", gain, gain.low <= 0)
+        return Control("negative", f"{type(target).__name__} met with random words", gain, gain.low <= 0)
 
-    def _caught(self, subject: SpamScorer, data: Mails, rng: np.random.Generator) -> np.ndarray:
+    def _caught(self, target: SpamScorer, data: Mails, rng: np.random.Generator) -> np.ndarray:
         self.threat.require("score_queries", "auxiliary_data")
         spam = data.test.tokens[data.test.labels == 1]
-        caught = spam[subject.logits(spam) > 0]
+        caught = spam[target.logits(spam) > 0]
         if not len(caught):
             raise UserError("the filter catches no spam of the test: there is nothing to evade")
         return rng.permutation(caught)[: self.most_mails]
 
-    def _ranked(self, subject: SpamScorer, data: Mails, rng: np.random.Generator) -> np.ndarray:
+    def _ranked(self, target: SpamScorer, data: Mails, rng: np.random.Generator) -> np.ndarray:
         """Rank words by their effect on a spam mail's logit, best first; words that do not lower it are left out."""
         mails = data.auxiliary.tokens
         counts = np.bincount(mails.ravel(), minlength=data.vocabulary.size)
@@ -161,7 +161,7 @@ class MailEvasion(Attack[SpamScorer, Mails]):
         for probe in rng.permutation(spam)[: self.probes]:
             tried = np.tile(probe, (len(words), 1))
             tried = np.concatenate([words[:, None].astype(tried.dtype), tried], 1)[:, : tried.shape[1]]
-            moved += subject.logits(tried) - subject.logits(probe[None])
+            moved += target.logits(tried) - target.logits(probe[None])
         order = np.argsort(moved, kind="stable")
         chosen: np.ndarray = words[order[moved[order] < 0]]
         return chosen
@@ -172,11 +172,11 @@ class MailEvasion(Attack[SpamScorer, Mails]):
         return np.stack([rng.choice(words, min(count, len(words)), replace=False) for _ in range(mails)])
 
 
-def passed(subject: SpamScorer, spam: np.ndarray, words: np.ndarray) -> np.ndarray:
+def passed(target: SpamScorer, spam: np.ndarray, words: np.ndarray) -> np.ndarray:
     """Return which mails pass with words prepended.
 
     Args:
-        subject: the attacked filter.
+        target: the attacked filter.
         spam: mails as word numbers, shape (mails, length).
         words: words to prepend to each mail, shape (mails, count).
 
@@ -184,16 +184,16 @@ def passed(subject: SpamScorer, spam: np.ndarray, words: np.ndarray) -> np.ndarr
         Whether each mail passes, shape (mails,), bool.
     """
     longer = np.concatenate([words.astype(spam.dtype), spam], 1)[:, : spam.shape[1]]
-    passes: np.ndarray = subject.logits(longer) <= 0
+    passes: np.ndarray = target.logits(longer) <= 0
     return passes
 
 
-def worst_first(subject: SpamScorer, mail: np.ndarray) -> np.ndarray:
+def worst_first(target: SpamScorer, mail: np.ndarray) -> np.ndarray:
     """Order a mail's positions, shape (length,), by the logit without the word there, lowest first; padding last."""
     without = np.where(np.eye(len(mail), dtype=bool), PAD, mail)
     scores = np.full(len(mail), np.inf)
     there = np.flatnonzero(mail != PAD)
-    scores[there] = subject.logits(without[there])
+    scores[there] = target.logits(without[there])
     order: np.ndarray = np.argsort(scores, kind="stable")
     return order
 

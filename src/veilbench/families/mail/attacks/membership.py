@@ -49,7 +49,7 @@ class MailMembership(Attack[SpamScorer, Mails]):
         batch_size: average number of mails per optimizer step of a shadow.
         learning_rate: learning rate of the shadows' training, by Adam.
         most_mails: maximum number of training mails in question, and of test mails.
-        broken_at: gain from which a filter counts as broken; 0 is chance and 1 is full success.
+        broken_threshold: gain from which a filter counts as broken; 0 is chance and 1 is full success.
     """
 
     data_kind = Mails
@@ -67,38 +67,38 @@ class MailMembership(Attack[SpamScorer, Mails]):
         batch_size: Count = 128,
         learning_rate: LearningRate = 0.01,
         most_mails: Annotated[Count, Ge(FEWEST)] = 1_000,
-        broken_at: PositiveShare = 0.8,
+        broken_threshold: PositiveShare = 0.8,
     ) -> None:
-        super().__init__(threat, positive, negative, broken_at)
+        super().__init__(threat, positive, negative, broken_threshold)
         if shadows % 2:
             raise ValueError(f"shadows={shadows} must be even: each mail is in half of them")
         self.shadows, self.epochs, self.batch_size = shadows, epochs, batch_size
         self.learning_rate, self.most_mails = learning_rate, most_mails
 
     def run(
-        self, subject: SpamScorer, data: Mails, accelerator: Accelerator, rng: np.random.Generator, control: bool
+        self, trained: SpamScorer, data: Mails, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
         """Attack training mails and test mails; report the privacy guarantee too, except for controls."""
         members, others = np.arange(len(data.train)), np.arange(len(data.test))
-        found, scores = self._tell_apart(subject, [data.train, data.test], [members, others], data.auxiliary, rng)
+        found, scores = self._tell_apart(trained, [data.train, data.test], [members, others], data.auxiliary, rng)
         if not control:
-            self._privacy(found, subject, np.bincount(data.clients).tolist(), scores, rng)
+            self._privacy(found, trained, np.bincount(data.clients).tolist(), scores, rng)
         return found
 
     def _own_control(
-        self, subject: SpamScorer, data: Mails, trainer: Accelerator, seed: np.random.SeedSequence
+        self, trained: SpamScorer, data: Mails, trainer: Accelerator, seed: np.random.SeedSequence
     ) -> Control:
         """Attack two halves of the test mails."""
         rng = np.random.default_rng(seed)
         halves = np.array_split(rng.permutation(len(data.test)), 2)
-        gain = self._tell_apart(subject, [data.test, data.test], halves, data.auxiliary, rng)[0].gain
+        gain = self._tell_apart(trained, [data.test, data.test], halves, data.auxiliary, rng)[0].gain
         if gain is None:
             raise UserError(f"the attack {self.title} reported no gain on its negative control")
-        return Control("negative", f"{type(subject).__name__}, mails never seen", gain, gain.low <= 0)
+        return Control("negative", f"{type(trained).__name__}, mails never seen", gain, gain.low <= 0)
 
     def _tell_apart(
         self,
-        subject: SpamScorer,
+        trained: SpamScorer,
         parts: Sequence[MailPart],
         places: Sequence[np.ndarray],
         auxiliary: MailPart,
@@ -117,7 +117,7 @@ class MailMembership(Attack[SpamScorer, Mails]):
         asked = [(part.tokens[at], part.labels[at]) for part, at in zip(parts, picked, strict=True)]
         tokens = np.concatenate([*(mails for mails, _ in asked), auxiliary.tokens])
         labels = np.concatenate([*(right for _, right in asked), auxiliary.labels])
-        sure = subject.logits(tokens[: 2 * n]) * (2 * labels[: 2 * n] - 1)
+        sure = trained.logits(tokens[: 2 * n]) * (2 * labels[: 2 * n] - 1)
         scores = {"confidence": sure, "lira": self._lira(sure, tokens, labels, 2 * n, rng)}
         found = Findings(self.title)
         for name, score in scores.items():
@@ -137,12 +137,12 @@ class MailMembership(Attack[SpamScorer, Mails]):
     def _privacy(
         self,
         found: Findings,
-        subject: SpamScorer,
+        trained: SpamScorer,
         sizes: list[int],
         scores: tuple[np.ndarray, np.ndarray],
         rng: np.random.Generator,
     ) -> None:
-        protocol = subject.protocol if isinstance(subject, MailFilter) else None
+        protocol = trained.protocol if isinstance(trained, MailFilter) else None
         if protocol is None:
             return
         aggregation = protocol.build_aggregation()

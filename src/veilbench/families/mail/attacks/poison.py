@@ -82,7 +82,7 @@ class MailPoison(Attack[MailFilter, Mails]):
         epochs: local epochs in which a malicious client learns the backdoor.
         boost: factor by which malicious updates are scaled.
         compared: other aggregations to attack, for the table.
-        broken_at: gain from which a federation counts as broken; 0 is chance and 1 is full success.
+        broken_threshold: gain from which a federation counts as broken; 0 is chance and 1 is full success.
     """
 
     data_kind = Mails
@@ -102,29 +102,29 @@ class MailPoison(Attack[MailFilter, Mails]):
         epochs: Steps = 10,
         boost: Positive = 500.0,
         compared: Sequence[Aggregation] = (),
-        broken_at: PositiveShare = 0.8,
+        broken_threshold: PositiveShare = 0.8,
     ) -> None:
-        super().__init__(threat, positive, negative, broken_at)
+        super().__init__(threat, positive, negative, broken_threshold)
         if 2 * rogue >= clients:
             raise ValueError(f"rogue={rogue} must be fewer than half of clients={clients}")
         self.clients, self.rogue, self.trigger, self.epochs = clients, rogue, trigger, epochs
         self.boost, self.compared = boost, list(compared)
 
     def run(
-        self, subject: MailFilter, data: Mails, accelerator: Accelerator, rng: np.random.Generator, control: bool
+        self, target: MailFilter, data: Mails, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
         """Run the attacked round for every aggregation and kind of attack; controls only with the backdoor."""
         from veilbench.families.mail.attacks.word_leak.view import title_of
 
         accelerator.device()
-        found, own = Findings(self.title), protocol_of(subject).build_aggregation()
+        found, own = Findings(self.title), protocol_of(target).build_aggregation()
         made: dict[ExampleNoise | None, Poisoned] = {}  # one round for each kind of local training
         rows = list[list[str | float | Metric | None]]()
         for index, aggregation in enumerate((own, *([] if control else self.compared))):
             if (noise := aggregation.example_noise()) not in made:
-                made[noise] = self._made(subject, data, rng, noise)
+                made[noise] = self._made(target, data, rng, noise)
             for kind in KINDS[-1:] if control else KINDS:
-                outcome = self._outcome(subject, aggregation, data, made[noise], kind)
+                outcome = self._outcome(target, aggregation, data, made[noise], kind)
                 name = title_of(aggregation) + (", this federation" if not index else "")
                 rows.append([name, kind, outcome.accuracy, outcome.with_trigger, outcome.without])
                 if not index:
@@ -136,28 +136,28 @@ class MailPoison(Attack[MailFilter, Mails]):
         return found
 
     def _own_control(
-        self, subject: MailFilter, data: Mails, trainer: Accelerator, seed: np.random.SeedSequence
+        self, target: MailFilter, data: Mails, trainer: Accelerator, seed: np.random.SeedSequence
     ) -> Control:
         """Run the round without malicious clients."""
         trainer.device()
-        own = protocol_of(subject).build_aggregation()
-        made = self._made(subject, data, np.random.default_rng(seed), own.example_noise())
-        gain = self._outcome(subject, own, data, made, "none").gain
+        own = protocol_of(target).build_aggregation()
+        made = self._made(target, data, np.random.default_rng(seed), own.example_noise())
+        gain = self._outcome(target, own, data, made, "none").gain
         return Control("negative", "no rogue client", gain, gain.low <= 0)
 
-    def _made(self, subject: MailFilter, data: Mails, rng: np.random.Generator, noise: ExampleNoise | None) -> Poisoned:
+    def _made(self, target: MailFilter, data: Mails, rng: np.random.Generator, noise: ExampleNoise | None) -> Poisoned:
         """Compute all clients' honest updates, with the given noise, and the malicious updates, without noise."""
         from veilbench.families.mail.local_round import client_update
 
         self.threat.require("rogue_clients")
-        protocol = replace(protocol_of(subject), mails=None, words=None)
+        protocol = replace(protocol_of(target), mails=None, words=None)
         trigger = unused_words(data, self.trigger, rng)
         cases = dealt(data, [len(data.train) // self.clients] * self.clients, rng)
-        order, dimension = int(rng.integers(2**31)), subject.weights["embedding.weight"].shape[1]
+        order, dimension = int(rng.integers(2**31)), target.weights["embedding.weight"].shape[1]
 
         def learned(case: Case, epochs: int = protocol.local_epochs) -> np.ndarray:
             settings = replace(protocol, local_epochs=epochs)
-            return client_update(subject.weights, case.tokens, case.labels, settings, order)
+            return client_update(target.weights, case.tokens, case.labels, settings, order)
 
         def persistent(case: Case) -> np.ndarray:
             return learned(case, self.epochs)
@@ -166,7 +166,7 @@ class MailPoison(Attack[MailFilter, Mails]):
             if noise is None:
                 return learned(case)
             seed = order + 1 + who  # independent noise for each client
-            return client_update(subject.weights, case.tokens, case.labels, protocol, seed, noise)
+            return client_update(target.weights, case.tokens, case.labels, protocol, seed, noise)
 
         rogue, rows = cases[: self.rogue], (trigger[:, None] * dimension + np.arange(dimension)).ravel()
         turned = [flipped(case, learned) for case in rogue]
@@ -178,9 +178,7 @@ class MailPoison(Attack[MailFilter, Mails]):
         }
         return Poisoned(trigger, [honest(case, who) for who, case in enumerate(cases)], kinds, int(rng.integers(2**62)))
 
-    def _outcome(
-        self, subject: MailFilter, aggregation: Aggregation, data: Mails, made: Poisoned, kind: str
-    ) -> Outcome:
+    def _outcome(self, target: MailFilter, aggregation: Aggregation, data: Mails, made: Poisoned, kind: str) -> Outcome:
         """Aggregate the attacked round and measure the resulting filter; the first clients are the malicious ones."""
         from veilbench.families.mail.local_round import moved_weights
 
@@ -188,8 +186,8 @@ class MailPoison(Attack[MailFilter, Mails]):
         clients, aggregator = aggregation.setup(len(sent), np.random.SeedSequence(made.seed))
         aggregator.begin(range(len(sent)))
         messages = [client.protect(update, 1 / len(sent)) for client, update in zip(clients, sent, strict=True)]
-        weights = moved_weights(subject.weights, clients[-1].open(aggregator.combine(messages)))
-        spoiled = MailFilter(weights, subject.vocabulary, subject.longest)
+        weights = moved_weights(target.weights, clients[-1].open(aggregator.combine(messages)))
+        spoiled = MailFilter(weights, target.vocabulary, target.longest)
         called, spam = spoiled.logits(data.test.tokens) > 0, data.test.labels == 1
         before, after = ~called[spam], spoiled.logits(with_words(data.test.tokens[spam], made.trigger)) <= 0
         accuracy = proportion(int((called == spam).sum()), len(spam))

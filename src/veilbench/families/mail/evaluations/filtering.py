@@ -30,11 +30,11 @@ class Filtering(Evaluation):
         self.iterations = iterations
 
     def examine(
-        self, subject: MailFilter, mails: Mails, trainer: Accelerator, seeds: np.random.SeedSequence
+        self, trained: MailFilter, mails: Mails, trainer: Accelerator, seeds: np.random.SeedSequence
     ) -> Findings:
         """Measure the filter and the logistic regression on the test mails."""
         found, labels = Findings("Filtering", notes=list(mails.notes)), mails.test.labels
-        scores = {"filter": subject.score(mails.test.tokens)}
+        scores = {"filter": trained.score(mails.test.tokens)}
         scores["logistic_regression"] = self._logistic_regression(mails, mails.vocabulary.size)
         measured = {name: rates(score, labels) for name, score in scores.items()}
         found.metrics |= measured["filter"]

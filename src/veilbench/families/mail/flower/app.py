@@ -30,7 +30,7 @@ from veilbench.federated.flower_library import flower
 
 RunConfig = dict[str, bool | float | int | str]
 HISTORY = "history.json"  # file next to the filter: metrics of each round
-WRITTEN = ("subject.json", "subject.safetensors", HISTORY)  # the server's output; existing files are replaced
+WRITTEN = ("model.json", "model.safetensors", HISTORY)  # the server's output; existing files are replaced
 DEFAULTS: RunConfig = {
     "prepared": "prepared/mail_small",  # folder that the stage `prepare` wrote
     "out": "",  # folder for the trained filter; empty does not save it

@@ -75,7 +75,7 @@ def deploy(prepared: Path, out: Path, settings: Mapping[str, str], patience: flo
             node = _process(folder, f"node{client}", _node(port, client, clients), tell)
             running.append(started.enter_context(node))
         submitted = _run(folder, ["flwr", "run", str(folder / "app"), "loopback"])
-        _until(lambda: (out / "subject.safetensors").is_file(), running, folder, patience, submitted)
+        _until(lambda: (out / "model.safetensors").is_file(), running, folder, patience, submitted)
 
 
 def _link(port: int) -> list[str]:

@@ -16,7 +16,7 @@ from veilbench.bench.contracts import Training
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings
 from veilbench.bench.limits import Count, Delta, Natural, NoiseMultiplier, NotNegative, Positive, PositiveShare, Steps
-from veilbench.bench.subject import Subject, load_subject
+from veilbench.bench.trained_model import TrainedModel, load_trained_model
 from veilbench.families.mail.data.mail import save_mails
 from veilbench.families.mail.flower.app import HISTORY, RunConfig
 from veilbench.families.mail.flower.runs import run
@@ -83,7 +83,7 @@ class Flower(Training):
 
     def fit(
         self, module: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path
-    ) -> tuple[Subject, Findings]:
+    ) -> tuple[TrainedModel, Findings]:
         """Train the filter and write `weights.safetensors` to `folder`.
 
         Raises:
@@ -101,15 +101,15 @@ class Flower(Training):
             save_file(first, prepared / "first.safetensors")
             settings = self._settings(module, clients, int(order.generate_state(1)[0]) % 2**31)
             run(self.runs, {**settings, "prepared": str(prepared), "out": str(out)}, clients)
-            subject, history = load_subject(out), json.loads((out / HISTORY).read_text(encoding="utf8"))
-        if all((subject.weights[name] == weight).all() for name, weight in first.items()):  # type: ignore[attr-defined]
+            model, history = load_trained_model(out), json.loads((out / HISTORY).read_text(encoding="utf8"))
+        if all((model.weights[name] == weight).all() for name, weight in first.items()):  # type: ignore[attr-defined]
             raise UserError("the training changed no weight; raise training.rounds or the learning rate")
-        save_file(subject.weights, folder / "weights.safetensors")  # type: ignore[attr-defined]
+        save_file(model.weights, folder / "weights.safetensors")  # type: ignore[attr-defined]
         found = Findings("Training")
         record(found, history)
         sizes = np.bincount(data.clients, minlength=clients).tolist()
         record_privacy(found, aggregation_of(settings), len(history), self.local_epochs, self.batch_size, sizes)
-        return subject, found
+        return model, found
 
     def _settings(self, module: Any, clients: int, seed: int) -> RunConfig:
         own = {name: value for name, value in vars(self).items() if name != "runs"}

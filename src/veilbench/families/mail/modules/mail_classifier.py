@@ -132,13 +132,13 @@ class MailClassifier(pl.LightningModule, FederatedModel):
         """Return what the filter lacks: only federated training gives it a protocol."""
         return NO_FEDERATION
 
-    def federated_subject(self, protocol: Protocol) -> MailFilter:
+    def federated_model(self, protocol: Protocol) -> MailFilter:
         """Return the filter with the protocol of its federation."""
-        trained = self.subject()
+        trained = self.trained_model()
         trained.protocol = protocol
         return trained
 
-    def subject(self) -> MailFilter:
+    def trained_model(self) -> MailFilter:
         """Return the filter as plain arrays: the best weights with early stopping, otherwise the last ones."""
         state = self.best or self.net.state_dict()
         weights = {name: weight.cpu().numpy() for name, weight in state.items()}

@@ -6,10 +6,10 @@ from abc import abstractmethod
 
 import numpy as np
 
-from veilbench.bench.subject import Subject
+from veilbench.bench.trained_model import TrainedModel
 
 
-class SpamScorer(Subject):
+class SpamScorer(TrainedModel):
     """A filter that scores mails by their word numbers."""
 
     @abstractmethod

@@ -44,7 +44,7 @@ class TemplateAttribute(Attack[TemplateScheme, Identities]):
         judged: attribute that the gain is measured on, one of `attributes`.
         learners: kinds of classifiers; the best one on held-out identities counts.
         components: principal components of the images in the comparison attack.
-        broken_at: gain from which the verdict is `broken`: the lower end of its interval must reach it.
+        broken_threshold: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
 
     data_kind = Identities
@@ -61,9 +61,9 @@ class TemplateAttribute(Attack[TemplateScheme, Identities]):
         judged: str = "pattern",
         learners: Annotated[Sequence[Learner], MinLen(1)] = ("linear", "knn", "mlp"),
         components: Width = 128,
-        broken_at: PositiveShare = 0.25,
+        broken_threshold: PositiveShare = 0.25,
     ) -> None:
-        super().__init__(threat, positive, negative, broken_at)
+        super().__init__(threat, positive, negative, broken_threshold)
         if attributes is not None and judged not in attributes:
             raise ValueError(f"judged={judged} must be one of attributes={list(attributes)}")
         self.attributes, self.judged = attributes if attributes is None else list(attributes), judged
@@ -71,7 +71,7 @@ class TemplateAttribute(Attack[TemplateScheme, Identities]):
 
     def run(
         self,
-        subject: TemplateScheme,
+        target: TemplateScheme,
         data: Identities,
         accelerator: Accelerator,
         rng: np.random.Generator,
@@ -83,7 +83,7 @@ class TemplateAttribute(Attack[TemplateScheme, Identities]):
         names = self._names(data)
         known, held_out = divided(data.auxiliary, HELD_OUT, rng)
         parts = known, held_out, data.enrolment.chosen(first_of_each(data.enrolment.identities))
-        sources = {"template": self._read(subject, parts, rng)}
+        sources = {"template": self._read(target, parts, rng)}
         if not control:
             sources["image"] = self._images(parts)
         rows: list[list[str | float | Metric | None]] = []

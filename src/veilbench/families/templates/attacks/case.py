@@ -11,7 +11,7 @@ from torch import Tensor
 
 from veilbench.attack_methods.case import Case
 from veilbench.attack_methods.pgd import Score
-from veilbench.families.templates.attacks.stand_in import by_template, learned_features, likeness_to
+from veilbench.families.templates.attacks.surrogate import by_template, learned_features, likeness_to
 from veilbench.families.templates.attacks.system import TemplateSystem
 from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
 
@@ -44,7 +44,7 @@ class TemplateCase(Case):
         """Return the signed match score: of the surrogate, by gradients, or by queries, whichever is available."""
         scheme = self.system.scheme
         if self.learned is not None:
-            return self._by_stand_in(device, self.learned)
+            return self._by_surrogate(device, self.learned)
         if not self.white or not isinstance(scheme, DifferentiableScheme):
             return self._by_queries(device)
         alike = by_template(self.system, scheme, device)
@@ -66,13 +66,13 @@ class TemplateCase(Case):
         system = self.system.chosen(rows)
         return replace(self, rows=self.rows[rows], reach=self.reach[rows], system=system, learned=learned)
 
-    def _by_stand_in(self, device: torch.device, learned: np.ndarray) -> Score:
+    def _by_surrogate(self, device: torch.device, learned: np.ndarray) -> Score:
         scheme = self.system.scheme
         assert isinstance(scheme, DifferentiableScheme)
         likeness = likeness_to(scheme, learned, device)
         return lambda rows: self.sign * likeness(rows)
 
-    def stand_in(self) -> TemplateCase | None:
+    def surrogate(self) -> TemplateCase | None:
         """Return the same task with a surrogate score, fitted to the scores of the attacker's own images."""
         if self.white or self.asked is None or not isinstance(self.system.scheme, DifferentiableScheme):
             return None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 import numpy as np
 from annotated_types import Ge, MinLen
 
-from veilbench.attack_methods.moving_attack import MovingAttack
+from veilbench.attack_methods.evasion_attack import EvasionAttack
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import Count, Natural, Positive, PositiveShare, Steps
 from veilbench.bench.threat import ThreatModel
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from veilbench.attack_methods.pgd import Box
 
 
-class TemplateImpersonation(MovingAttack[TemplateScheme, Identities]):
+class TemplateImpersonation(EvasionAttack[TemplateScheme, Identities]):
     """Perturbs images within a budget so that the system's decision about them changes.
 
     Targeted: an auxiliary impression, the attacker's own, is to be accepted as a victim for whom it is rejected; the
@@ -48,10 +48,10 @@ class TemplateImpersonation(MovingAttack[TemplateScheme, Identities]):
         queries: score queries of the search without gradients.
         asked: number of own images whose scores the surrogate is fitted to, if one is needed; 0 fits none.
         draws: templates of a noisy scheme that each evaluation of an image is averaged over.
-        judged_at: budget at which the gain is measured, one of `budgets`.
+        reference_budget: budget at which the gain is measured, one of `budgets`.
         fmr: false match rate at which the system operates, in (0, 1).
         most_victims: maximum number of victims to attack.
-        broken_at: gain from which the verdict is `broken`: the lower end of its interval must reach it.
+        broken_threshold: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
 
     data_kind = Identities
@@ -73,22 +73,24 @@ class TemplateImpersonation(MovingAttack[TemplateScheme, Identities]):
         queries: Count = 100,
         asked: Natural = 300,
         draws: Count = 1,
-        judged_at: Positive = 0.2,
+        reference_budget: Positive = 0.2,
         fmr: Positive = 0.01,
         most_victims: Annotated[Count, Ge(2)] = 40,
-        broken_at: PositiveShare = 0.5,
+        broken_threshold: PositiveShare = 0.5,
     ) -> None:
-        super().__init__(threat, positive, negative, norm, budgets, steps, restarts, queries, judged_at, broken_at)
+        super().__init__(
+            threat, positive, negative, norm, budgets, steps, restarts, queries, reference_budget, broken_threshold
+        )
         self.asked, self.draws, self.fmr, self.most_victims = asked, draws, fmr, most_victims
 
-    def cases(self, subject: TemplateScheme, data: Identities, rng: np.random.Generator) -> Sequence[Case]:
+    def cases(self, target: TemplateScheme, data: Identities, rng: np.random.Generator) -> Sequence[Case]:
         """Return the attacker's images to be accepted as victims, and victims' images to be rejected.
 
         Raises:
             UserError: every image is accepted as every victim already.
         """
         self.threat.require("auxiliary_data")
-        system = deployed(subject, data, [self.fmr], self.fmr, self.most_victims, rng)
+        system = deployed(target, data, [self.fmr], self.fmr, self.most_victims, rng)
         mine = data.auxiliary.images[rng.integers(len(data.auxiliary), size=len(system.keys))]
         sides = [(mine, ~system.accepted(mine, self.fmr), -1)]
         sides.append((system.others.images, system.accepted(system.others.images, self.fmr), 1))
@@ -109,7 +111,7 @@ class TemplateImpersonation(MovingAttack[TemplateScheme, Identities]):
         """Return the range of grey levels."""
         return (0.0, 1.0)
 
-    def white_box(self, subject: TemplateScheme) -> bool:
+    def white_box(self, target: TemplateScheme) -> bool:
         """Return whether the scheme is differentiable and the threat model grants the weights and any keys."""
-        granted = self.threat.weights and (self.threat.key or not subject.keyed)
-        return isinstance(subject, DifferentiableScheme) and granted
+        granted = self.threat.weights and (self.threat.key or not target.keyed)
+        return isinstance(target, DifferentiableScheme) and granted

@@ -16,7 +16,7 @@ from veilbench.bench.limits import Count, Natural, NotNegative, Positive, Positi
 from veilbench.bench.threat import ThreatModel
 from veilbench.families.templates.attacks.decoders import Decoder, decoder, searched
 from veilbench.families.templates.attacks.reader import TemplateReader
-from veilbench.families.templates.attacks.stand_in import by_scores, by_template
+from veilbench.families.templates.attacks.surrogate import by_scores, by_template
 from veilbench.families.templates.attacks.system import FEWEST, TemplateSystem, deployed, divided
 from veilbench.families.templates.data.identities import Identities, Impressions
 from veilbench.families.templates.evaluations.verification import user_keys
@@ -43,13 +43,11 @@ class TemplateInversion(Attack[TemplateScheme, Identities]):
 
     Success means that the system accepts the image. SAR (successful attack rate) is the share accepted in place of the
     enrolled impression, at a threshold where strangers are accepted at the false match rate; PRAR is the share accepted
-    by
-    a template of the same impression under a new key. Three baselines are reported with the attackers: the mean
-    auxiliary
-    image; the auxiliary image whose template is nearest; and the auxiliary image nearest to the hidden one, which no
-    attacker could know: the best that a copy can do. The gain is the SAR at the false match rate `judged_at`, of the
-    attacker whose reconstructions of held-out impressions match best, above the larger of that rate and the mean
-    image's SAR.
+    by a template of the same impression under a new key. Three baselines are reported with the attackers: the mean
+    auxiliary image; the auxiliary image whose template is nearest; and the auxiliary image nearest to the hidden one,
+    which no attacker could know: the best that a copy can do. The gain is the SAR at the false match rate
+    `reference_budget`, of the attacker whose reconstructions of held-out impressions match best, above the larger of
+    that rate and the mean image's SAR.
 
     Args:
         threat: threat model; needs `ciphertext`, `auxiliary_data` and `own_keys`; `key`, `weights` and `score_queries`
@@ -65,16 +63,16 @@ class TemplateInversion(Attack[TemplateScheme, Identities]):
         smooth: weight of the total variation in the gradient search.
         asked: number of own images whose scores the surrogate is fitted to, if one is needed.
         fmr: false match rates at which the system may operate, each in (0, 1).
-        judged_at: false match rate at which the gain is measured, one of `fmr`.
+        reference_budget: false match rate at which the gain is measured, one of `fmr`.
         most_victims: maximum number of victims to attack.
-        broken_at: gain from which the verdict is `broken`: the lower end of its interval must reach it.
+        broken_threshold: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
 
     data_kind = Identities
     target_kind = TemplateScheme
 
     title = "Inversion of templates"
-    ladder = "sizes"
+    budget_parameter = "sizes"
 
     def __init__(
         self,
@@ -90,20 +88,25 @@ class TemplateInversion(Attack[TemplateScheme, Identities]):
         smooth: NotNegative = 0.1,
         asked: Annotated[Count, Ge(FEWEST)] = 300,
         fmr: Annotated[Sequence[Positive], MinLen(1)] = (0.01, 0.001),
-        judged_at: Positive = 0.01,
+        reference_budget: Positive = 0.01,
         most_victims: Annotated[Count, Ge(2)] = 100,
-        broken_at: PositiveShare = 0.5,
+        broken_threshold: PositiveShare = 0.5,
     ) -> None:
-        super().__init__(threat, positive, negative, broken_at)
-        if judged_at not in fmr:
-            raise ValueError(f"judged_at={judged_at} must be one of fmr={list(fmr)}")
+        super().__init__(threat, positive, negative, broken_threshold)
+        if reference_budget not in fmr:
+            raise ValueError(f"reference_budget={reference_budget} must be one of fmr={list(fmr)}")
         self.attackers, self.sizes, self.components = list(attackers), sorted(sizes), components
         self.hidden, self.steps, self.search_steps, self.smooth = hidden, steps, search_steps, smooth
-        self.asked, self.fmr, self.judged_at, self.most_victims = asked, list(fmr), judged_at, most_victims
+        self.asked, self.fmr, self.reference_budget, self.most_victims = (
+            asked,
+            list(fmr),
+            reference_budget,
+            most_victims,
+        )
 
     def run(
         self,
-        subject: TemplateScheme,
+        target: TemplateScheme,
         data: Identities,
         accelerator: Accelerator,
         rng: np.random.Generator,
@@ -112,7 +115,7 @@ class TemplateInversion(Attack[TemplateScheme, Identities]):
         """Run the attack on a scheme and report its gain; a control uses the largest size only."""
         self.threat.require("ciphertext", "auxiliary_data", "own_keys")
         found = Findings(f"{self.title} ({'key known' if self.threat.key else 'key unknown'})")
-        system = deployed(subject, data, self.fmr, self.judged_at, self.most_victims, rng)
+        system = deployed(target, data, self.fmr, self.reference_budget, self.most_victims, rng)
         found.notes += [f"Refused: {reason}." for reason in system.refused]
         known, held_out = divided(data.auxiliary, HELD_OUT, rng)
         practice = practised(system, held_out.chosen(rng.permutation(len(held_out))[: self.most_victims]), rng)
@@ -124,17 +127,17 @@ class TemplateInversion(Attack[TemplateScheme, Identities]):
         made: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         for size in sizes:
             some = known.chosen(order[:size])
-            reader = TemplateReader(subject, some, self.threat.key, rng)
+            reader = TemplateReader(target, some, self.threat.key, rng)
             made = self._decoded(reader, some, system, practice, accelerator, rng)
             for kind, (images, _) in made.items():
-                curves[kind].append(self._share(system.accepted(images, self.judged_at)))
+                curves[kind].append(self._share(system.accepted(images, self.reference_budget)))
         made |= self._searched(found, system, practice, known.images[order[: self.asked]], made, accelerator)
         guesses = {kind: images for kind, (images, _) in made.items()}
         best = max(made, key=lambda kind: float(practice.scores(made[kind][1]).mean()))
         found.notes.append(f"The gain is that of the {best} attacker, whose held-out images score best.")
         others = self._baselines(system, reader, some)
         self._report(found, system, guesses | others, best, rng)
-        found.figures.append(_figure(curves, sizes, found, self.judged_at))
+        found.figures.append(_figure(curves, sizes, found, self.reference_budget))
         if system.victims.images.shape[1] in (1, 3):
             rows = [("enrolled impression", system.victims.images), *guesses.items(), *others.items()]
             shown = [(name, images[:SHOWN]) for name, images in rows]
@@ -188,7 +191,7 @@ class TemplateInversion(Attack[TemplateScheme, Identities]):
             )
             for one, start in zip((system, practice), starts, strict=True)
         )
-        return {"white_box" if open_to_gradients else "stand_in": (first, second)}
+        return {"white_box" if open_to_gradients else "surrogate": (first, second)}
 
     def _baselines(self, system: TemplateSystem, reader: TemplateReader, known: Impressions) -> dict[str, np.ndarray]:
         hidden = system.victims.images
@@ -232,8 +235,8 @@ class TemplateInversion(Attack[TemplateScheme, Identities]):
         found.notes.append("sar_other: accepted by a template of another impression under the same key.")
         if not system.scheme.keyed:
             found.notes.append("The templates have no key: PRAR is SAR.")
-        chance = max(self.judged_at, float(system.accepted(images["mean_image"], self.judged_at).mean()))
-        accepted = system.accepted(images[best], self.judged_at)
+        chance = max(self.reference_budget, float(system.accepted(images["mean_image"], self.reference_budget).mean()))
+        accepted = system.accepted(images[best], self.reference_budget)
         found.gain = above_chance(self._share(accepted, CONFIDENCE), min(chance, 0.999))
 
 

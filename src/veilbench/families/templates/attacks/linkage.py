@@ -15,7 +15,7 @@ from veilbench.bench.findings import Curve, Figure, Findings, Metric
 from veilbench.bench.limits import Count, PositiveShare
 from veilbench.bench.threat import ThreatModel
 from veilbench.families.templates.attacks.learners import Learner, learned
-from veilbench.families.templates.attacks.pair_view import Databases, PairView
+from veilbench.families.templates.attacks.pair_features import Databases, PairFeatures
 from veilbench.families.templates.attacks.system import divided, first_of_each
 from veilbench.families.templates.data.identities import Identities, Impressions
 from veilbench.families.templates.evaluations.verification import user_keys
@@ -49,7 +49,7 @@ class TemplateLinkage(Attack[TemplateScheme, Identities]):
         learners: kinds of classifiers; the best one on held-out identities counts.
         reuse: which keys are the same in both databases: "none", or "person" for every person's.
         repeats: bootstrap samples over identities.
-        broken_at: gain from which the verdict is `broken`: the lower end of its interval must reach it.
+        broken_threshold: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
 
     data_kind = Identities
@@ -65,14 +65,14 @@ class TemplateLinkage(Attack[TemplateScheme, Identities]):
         learners: Annotated[Sequence[Learner], MinLen(1)] = ("linear", "mlp"),
         reuse: Literal["none", "person"] = "none",
         repeats: Annotated[Count, Ge(10)] = 300,
-        broken_at: PositiveShare = 0.5,
+        broken_threshold: PositiveShare = 0.5,
     ) -> None:
-        super().__init__(threat, positive, negative, broken_at)
+        super().__init__(threat, positive, negative, broken_threshold)
         self.learners, self.reuse, self.repeats = list(learners), reuse, repeats
 
     def run(
         self,
-        subject: TemplateScheme,
+        target: TemplateScheme,
         data: Identities,
         accelerator: Accelerator,
         rng: np.random.Generator,
@@ -86,11 +86,11 @@ class TemplateLinkage(Attack[TemplateScheme, Identities]):
             raise UserError(
                 f"linkage needs 2 held-out people to choose a classifier, and {len(few)} is held out: too few people"
             )
-        view = PairView(subject, self._databases(subject, *_split(known, rng), rng))
+        view = PairFeatures(target, self._databases(target, *_split(known, rng), rng))
         scorers = {kind: self._linker(kind, view, rng) for kind in self.learners}
-        practice = self._databases(subject, *_split(held_out, rng), rng)
+        practice = self._databases(target, *_split(held_out, rng), rng)
         victims = data.enrolment.chosen(first_of_each(data.enrolment.identities))
-        attacked = self._databases(subject, victims, data.probe.chosen(first_of_each(data.probe.identities)), rng)
+        attacked = self._databases(target, victims, data.probe.chosen(first_of_each(data.probe.identities)), rng)
 
         def scored(kind: str, base: Databases) -> Comparisons:
             rows, likeness = view.pairs(base)
@@ -124,7 +124,7 @@ class TemplateLinkage(Attack[TemplateScheme, Identities]):
         one, other = scheme.enroll(first.images, old[:n]), scheme.enroll(second.images, new[n:])
         return Databases(one, other, first.identities, second.identities)
 
-    def _linker(self, kind: Learner, view: PairView, rng: np.random.Generator) -> Pipeline:
+    def _linker(self, kind: Learner, view: PairFeatures, rng: np.random.Generator) -> Pipeline:
         """Train a linker on mated pairs and an equal number of non-mated ones, at most `MOST_PAIRS` in all."""
         mated = np.equal(*view.base.people())
         alike, different = np.flatnonzero(mated), np.flatnonzero(~mated)

@@ -93,7 +93,7 @@ class TemplateOracle(Attack[TemplateScheme, Identities]):
         fmr: false match rate at which the system operates, in (0, 1).
         strict: other false match rates at which the last image is evaluated.
         most_victims: maximum number of victims to attack.
-        broken_at: gain from which the verdict is `broken`: the lower end of its interval must reach it.
+        broken_threshold: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
 
     data_kind = Identities
@@ -114,9 +114,9 @@ class TemplateOracle(Attack[TemplateScheme, Identities]):
         fmr: Positive = 0.001,
         strict: Sequence[Positive] = (0.01,),
         most_victims: Annotated[Count, Ge(2)] = 60,
-        broken_at: PositiveShare = 0.5,
+        broken_threshold: PositiveShare = 0.5,
     ) -> None:
-        super().__init__(threat, positive, negative, broken_at)
+        super().__init__(threat, positive, negative, broken_threshold)
         if population % 2:
             raise ValueError(f"population={population} must be even: candidates are tried in opposite pairs")
         if population > queries:
@@ -127,7 +127,7 @@ class TemplateOracle(Attack[TemplateScheme, Identities]):
 
     def run(
         self,
-        subject: TemplateScheme,
+        target: TemplateScheme,
         data: Identities,
         accelerator: Accelerator,
         rng: np.random.Generator,
@@ -137,7 +137,7 @@ class TemplateOracle(Attack[TemplateScheme, Identities]):
         self.threat.require("auxiliary_data")
         self.threat.require("score_queries" if self.answers == "scores" else "decision_queries")
         found = Findings(f"{self.title} ({self.answers})")
-        system = deployed(subject, data, [self.fmr, *self.strict], self.fmr, self.most_victims, rng)
+        system = deployed(target, data, [self.fmr, *self.strict], self.fmr, self.most_victims, rng)
         found.notes += [f"Refused: {reason}." for reason in system.refused]
         space = Subspace.of(data.auxiliary.images, self.components)
         dictionary, climbing = Counter(system, self.fmr), Counter(system, self.fmr)

@@ -82,7 +82,7 @@ def deployed(
         UserError: too few comparisons of two identities for the false match rate `judged`.
     """
     keys = user_keys(data.enrolment.identities, rng)
-    matrix = scores(scheme, data.probe, data.enrolment, keys, "stolen")
+    matrix = scores(scheme, data.probe, data.enrolment, keys, "stolen_token")
     comparisons = Comparisons.of_all(matrix, data.probe.identities, data.enrolment.identities)
     impostors, rates = int((~comparisons.mated).sum()), error_rates(comparisons.scores, comparisons.mated)
     reasons = {fmr: reason for fmr in fmrs if (reason := refusal(impostors, fmr))}

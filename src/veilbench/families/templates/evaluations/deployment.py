@@ -54,21 +54,21 @@ class Deployment(Evaluation):
         self.fmr, self.keys, self.repeats = list(fmr), keys, repeats
 
     def examine(
-        self, subject: TemplateScheme, data: Identities, trainer: Accelerator, seeds: np.random.SeedSequence
+        self, model: TemplateScheme, data: Identities, trainer: Accelerator, seeds: np.random.SeedSequence
     ) -> Findings:
         """Run the evaluation and return its findings."""
         rng = np.random.default_rng(seeds)
         found = Findings("Deployment")
-        found.tables.append(Table(TABLE, ["", "fingerprint"], [[MODEL, fingerprint(subject)]]))
+        found.tables.append(Table(TABLE, ["", "fingerprint"], [[MODEL, fingerprint(model)]]))
         height, width = data.shape[1:]
         found.metrics |= {"image_height": Metric.exact(height), "image_width": Metric.exact(width)}
-        self._thresholds(found, subject, data, rng)
-        self._stored(found, subject, data, rng)
+        self._thresholds(found, model, data, rng)
+        self._stored(found, model, data, rng)
         return found
 
-    def _thresholds(self, found: Findings, subject: TemplateScheme, data: Identities, rng: np.random.Generator) -> None:
+    def _thresholds(self, found: Findings, model: TemplateScheme, data: Identities, rng: np.random.Generator) -> None:
         keys = user_keys(data.enrolment.identities, rng)
-        matrix = scores(subject, data.probe, data.enrolment, keys, "stolen")
+        matrix = scores(model, data.probe, data.enrolment, keys, "stolen_token")
         comparisons = Comparisons.of_all(matrix, data.probe.identities, data.enrolment.identities)
         impostors = int((~comparisons.mated).sum())
         refused = {fmr: reason for fmr in self.fmr if (reason := refusal(impostors, fmr))}
@@ -83,19 +83,19 @@ class Deployment(Evaluation):
         for fmr, metric in zip(resolved, bootstrap(comparisons, statistics, rng, self.repeats), strict=True):
             found.metrics[f"{THRESHOLD}{fmr:g}"] = replace(metric, unit="")
 
-    def _stored(self, found: Findings, subject: TemplateScheme, data: Identities, rng: np.random.Generator) -> None:
+    def _stored(self, found: Findings, model: TemplateScheme, data: Identities, rng: np.random.Generator) -> None:
         images = data.probe.images
         keys = np.full(len(images), rng.integers(0, 2**64, dtype=np.uint64))
-        made = subject.enroll(images, keys)
-        packing = Packing.of(subject, made)
+        made = model.enroll(images, keys)
+        packing = Packing.of(model, made)
         rows = packing.packed(made)
         found.metrics["template_bytes"] = Metric.exact(packing.row_bytes)
-        found.metrics["key_bits"] = Metric.exact(KEY_BITS if subject.keyed else 0)
+        found.metrics["key_bits"] = Metric.exact(KEY_BITS if model.keyed else 0)
         many = rng.integers(0, 2**64, self.keys, dtype=np.uint64)
-        renewed = packing.packed(subject.protect(np.repeat(subject.features(images[:1]), self.keys, 0), many))
+        renewed = packing.packed(model.protect(np.repeat(model.features(images[:1]), self.keys, 0), many))
         found.metrics["different_templates"] = Metric.exact(len(np.unique(renewed, axis=0)), self.keys)
-        gallery = Gallery(subject, packing, rows)
-        found.cost["templates_per_second"] = len(images) / _seconds(lambda: subject.enroll(images, keys))
+        gallery = Gallery(model, packing, rows)
+        found.cost["templates_per_second"] = len(images) / _seconds(lambda: model.enroll(images, keys))
         found.cost["comparisons_per_second"] = len(rows) ** 2 / _seconds(lambda: gallery.nearest(rows, 1))
 
 

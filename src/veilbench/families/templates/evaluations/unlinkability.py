@@ -49,22 +49,22 @@ class Unlinkability(Evaluation):
         self.odds, self.fmr, self.repeats = odds, fmr, repeats
 
     def examine(
-        self, subject: TemplateScheme, data: Identities, trainer: Accelerator, seeds: np.random.SeedSequence
+        self, model: TemplateScheme, data: Identities, trainer: Accelerator, seeds: np.random.SeedSequence
     ) -> Findings:
         """Run the evaluation and return its findings."""
         rng = np.random.default_rng(seeds)
         people = np.r_[data.enrolment.identities, data.probe.identities]
         old, new = user_keys(people, rng), user_keys(people, rng)
         enrolled = len(data.enrolment)
-        before = subject.enroll(data.enrolment.images, old[:enrolled])
-        after = subject.enroll(data.probe.images, new[enrolled:])
-        matrix = subject.compare_all(after, before)
+        before = model.enroll(data.enrolment.images, old[:enrolled])
+        after = model.enroll(data.probe.images, new[enrolled:])
+        matrix = model.compare_all(after, before)
         across = Comparisons.of_all(matrix, data.probe.identities, data.enrolment.identities)
         found = Findings("Unlinkability and renewability")
-        if not subject.keyed:
+        if not model.keyed:
             found.notes.append("The templates have no key and cannot be renewed: they are linked as they are matched.")
         self._linked(found, linkability(across, rng, self.odds, self.repeats))
-        self._renewed(found, subject, data, across, (old[:enrolled], new[:enrolled]), rng)
+        self._renewed(found, model, data, across, (old[:enrolled], new[:enrolled]), rng)
         return found
 
     def _linked(self, found: Findings, links: Linkability) -> None:
@@ -77,7 +77,7 @@ class Unlinkability(Evaluation):
     def _renewed(
         self,
         found: Findings,
-        subject: TemplateScheme,
+        model: TemplateScheme,
         data: Identities,
         across: Comparisons,
         keys: tuple[np.ndarray, np.ndarray],
@@ -90,7 +90,7 @@ class Unlinkability(Evaluation):
 
         sides = []
         for name, own in zip(("before", "after"), keys, strict=True):
-            matrix = scores(subject, data.probe, data.enrolment, own, "secret")
+            matrix = scores(model, data.probe, data.enrolment, own, "own_token")
             sides.append(Comparisons.of_all(matrix, data.probe.identities, data.enrolment.identities))
             (found.metrics[f"eer_{name}"],) = bootstrap(sides[-1], statistics, rng, self.repeats)
         if reason := refusal(int((~sides[0].mated).sum()), self.fmr):

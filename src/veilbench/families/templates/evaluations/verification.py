@@ -26,7 +26,7 @@ from veilbench.metrics.biometric import (
     refusal,
 )
 
-SCENARIOS = {"secret": "each user's key secret", "stolen": "key stolen"}
+SCENARIOS = {"own_token": "each user's key secret", "stolen_token": "key stolen"}
 POINTS = 200  # points of a curve
 
 
@@ -46,12 +46,12 @@ def scores(
         probes: impressions presented to the system.
         enrolment: enrolled impressions.
         keys: key of each enrolled impression, one per identity; shape (enrolled,), uint64.
-        scenario: `secret`: every person presents probes with a key of their own; `stolen`: with the key of the person
-            they claim to be.
+        scenario: `own_token`: every person presents probes with a key of their own; `stolen_token`: with the key of the
+            person they claim to be.
     """
     enrolled = scheme.enroll(enrolment.images, keys)
     features = scheme.features(probes.images)
-    if scenario == "secret" or not scheme.keyed:
+    if scenario == "own_token" or not scheme.keyed:
         own = dict(zip(enrolment.identities.tolist(), keys, strict=True))
         own_keys = np.array([own[who] for who in probes.identities.tolist()], np.uint64)
         return scheme.compare_all(scheme.protect(features, own_keys), enrolled)
@@ -85,7 +85,7 @@ class Verification(Evaluation):
         self.fmr, self.ranks, self.repeats = list(fmr), ranks, repeats
 
     def examine(
-        self, subject: TemplateScheme, data: Identities, trainer: Accelerator, seeds: np.random.SeedSequence
+        self, model: TemplateScheme, data: Identities, trainer: Accelerator, seeds: np.random.SeedSequence
     ) -> Findings:
         """Run the evaluation and return its findings."""
         drawn = np.random.default_rng(seeds)
@@ -95,7 +95,7 @@ class Verification(Evaluation):
         errors: list[Curve] = []
         matches: list[Curve] = []
         for scenario, words in SCENARIOS.items():
-            matrix = scores(subject, data.probe, data.enrolment, keys, scenario)
+            matrix = scores(model, data.probe, data.enrolment, keys, scenario)
             comparisons = Comparisons.of_all(matrix, data.probe.identities, data.enrolment.identities)
             resolved, refused = self._resolved(comparisons)
             found.metrics |= self._verified(comparisons, resolved, scenario, drawn)
@@ -107,7 +107,7 @@ class Verification(Evaluation):
             most = min(self.ranks, people)
             matches.append(Curve(words, list(range(1, most + 1)), cmc(places, most).tolist()))
         found.metrics["people"] = Metric.exact(people)
-        if not subject.keyed:
+        if not model.keyed:
             found.notes.append("The templates have no key: both scenarios are the same.")
         found.figures += [
             Figure("Error rates", "false match rate", "false non-match rate", errors, log_x=True),

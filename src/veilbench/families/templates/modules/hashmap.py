@@ -167,6 +167,6 @@ class Hashmap(pl.LightningModule, FederatedModel):
         """Return what a federation logs after each round: nothing, because there is no validation part."""
         return {}
 
-    def subject(self) -> HashmapScheme:
+    def trained_model(self) -> HashmapScheme:
         """Return the trained scheme, with the last weights of the encoder."""
         return HashmapScheme(self.net.cpu(), self.binary, self.keyed, self.noise, self.noise_seed)

@@ -129,6 +129,6 @@ class HashmapClients(Trainable):
             self.parties.append(Client(ImpressionSampler(own), net, self, torch.Generator().manual_seed(seed)))
         return self.parties
 
-    def subject(self) -> ClientHashmaps:
+    def trained_model(self) -> ClientHashmaps:
         """Return the trained scheme, with the last weights of all encoders."""
         return ClientHashmaps([party.net for party in self.parties])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from veilbench.bench.limits import require_arguments, require_room
-from veilbench.bench.subject import Subject
+from veilbench.bench.trained_model import TrainedModel
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.schemes.extractor import Extractor
 
@@ -31,7 +31,7 @@ def blas() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-class TemplateScheme(Subject):
+class TemplateScheme(TrainedModel):
     """A template protection scheme: makes templates and compares them.
 
     Args:

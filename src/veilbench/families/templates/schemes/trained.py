@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from veilbench.bench.subject import unsupported
+from veilbench.bench.trained_model import unsupported
 from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
 from veilbench.nets.in_parts import in_parts
 

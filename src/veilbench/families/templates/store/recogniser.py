@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.subject import load_subject
+from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.store.fingerprint import fingerprint
 from veilbench.families.templates.store.packing import Packing
@@ -96,7 +96,7 @@ def load(folder: Path) -> Recogniser:
     Raises:
         UserError: the folder holds no model that makes templates.
     """
-    scheme = load_subject(folder)
+    scheme = load_trained_model(folder)
     if not isinstance(scheme, TemplateScheme):
         raise UserError(f"{folder} holds a {type(scheme).__name__}, which makes no templates")
     scheme.refresh(np.random.default_rng())

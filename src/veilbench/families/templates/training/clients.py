@@ -14,7 +14,7 @@ from veilbench.bench.contracts import Training
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Curve, Figure, Findings, Metric
 from veilbench.bench.limits import Steps
-from veilbench.bench.subject import Subject
+from veilbench.bench.trained_model import TrainedModel
 from veilbench.families.templates.modules.hashmap_clients import HashmapClients
 from veilbench.families.templates.training.hashmap_exchange import HashmapServer, packed, unpacked
 
@@ -34,7 +34,7 @@ class Clients(Training):
 
     def fit(
         self, module: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path
-    ) -> tuple[Subject, Findings]:
+    ) -> tuple[TrainedModel, Findings]:
         """Train on the CPU, because the clients' batches are small.
 
         Raises:
@@ -59,4 +59,4 @@ class Clients(Training):
         curve = Curve("loss", list(range(1, self.rounds + 1)), losses)
         found.figures.append(Figure("Training: loss", "rounds", "mean of the clients' losses", [curve]))
         found.metrics = {"loss": Metric.exact(losses[-1]), "rounds": Metric.exact(self.rounds)}
-        return module.subject(), found
+        return module.trained_model(), found

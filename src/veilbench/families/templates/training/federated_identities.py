@@ -12,7 +12,7 @@ from veilbench.bench.contracts import Training
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings
 from veilbench.bench.limits import Count
-from veilbench.bench.subject import Subject
+from veilbench.bench.trained_model import TrainedModel
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.modules.hashmap import Hashmap
 from veilbench.training.federated import Federated
@@ -44,7 +44,7 @@ class FederatedIdentities(Training):
 
     def fit(
         self, module: Hashmap, data: Identities, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path
-    ) -> tuple[Subject, Findings]:
+    ) -> tuple[TrainedModel, Findings]:
         """Split the identities and run `Federated.fit`.
 
         Raises:

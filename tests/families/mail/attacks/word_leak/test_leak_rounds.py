@@ -34,10 +34,10 @@ def crowd_of(data: Mails) -> Crowd:
 
 
 def rounds_of(data: Mails, aggregation: Aggregation, rounds: int) -> list[tuple[Round, Sight]]:
-    subject, crowd = untrained(data, aggregation), crowd_of(data)
-    assert subject.protocol is not None
+    target, crowd = untrained(data, aggregation), crowd_of(data)
+    assert target.protocol is not None
     tap = Wiretap(aggregation, 3, np.random.SeedSequence(0))
-    seen = overheard(subject.weights, subject.protocol, tap, lambda: crowd, np.random.default_rng(0), 2.0)
+    seen = overheard(target.weights, target.protocol, tap, lambda: crowd, np.random.default_rng(0), 2.0)
     return list(islice(seen, rounds))
 
 
@@ -124,10 +124,10 @@ def test_clients_with_a_limit_draw_other_mails_in_each_round_and_the_truth_grows
 
     for limit, calls in ((3, 4), (None, 1)):
         drawn.clear()
-        subject = untrained(data, mails=limit)
-        assert subject.protocol is not None
+        target = untrained(data, mails=limit)
+        assert target.protocol is not None
         tap = Wiretap(Plain(), 1, np.random.SeedSequence(0))
-        seen = overheard(subject.weights, subject.protocol, tap, draw, np.random.default_rng(0), 2.0)
+        seen = overheard(target.weights, target.protocol, tap, draw, np.random.default_rng(0), 2.0)
         sights = [sight for _, sight in islice(seen, 4)]
         assert len(drawn) == calls
         assert len(sights[-1].crowd.cases[0].labels) == 3 * calls

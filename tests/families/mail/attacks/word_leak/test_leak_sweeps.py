@@ -23,10 +23,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Mails:
 
 def ready(data: Mails) -> tuple[dict[str, np.ndarray], Protocol]:
     """Weights that are not zero."""
-    subject, rng = untrained(data), np.random.default_rng(5)
-    assert subject.protocol is not None
-    shapes = {name: weight.shape for name, weight in subject.weights.items()}
-    return {name: rng.normal(0, 0.05, shape).astype(np.float32) for name, shape in shapes.items()}, subject.protocol
+    target, rng = untrained(data), np.random.default_rng(5)
+    assert target.protocol is not None
+    shapes = {name: weight.shape for name, weight in target.weights.items()}
+    return {name: rng.normal(0, 0.05, shape).astype(np.float32) for name, shape in shapes.items()}, target.protocol
 
 
 def table(data: Mails, **changed: Any) -> dict[str, dict[str, Any]]:
@@ -79,12 +79,12 @@ def test_counts_are_solved_for_one_mail_whatever_the_weights_and_for_no_others(d
 
 
 def test_wider_rows_name_words_without_label_or_count(data: Mails) -> None:
-    subject, rng = untrained(data), np.random.default_rng(0)
-    assert subject.protocol is not None
+    target, rng = untrained(data), np.random.default_rng(0)
+    assert target.protocol is not None
     shapes = {"embedding.weight": (data.vocabulary.size, 3), "bias.weight": (1, 1)}
     shapes |= {"inner.weight": (4, 3), "inner.bias": (4,), "outer.weight": (1, 4)}
     wide = {name: rng.normal(0, 0.5, shape).astype(np.float32) for name, shape in shapes.items()}
-    made = plain_updates(wide, subject.protocol, data, rng, [5], [1], [4], [0.9])
+    made = plain_updates(wide, target.protocol, data, rng, [5], [1], [4], [0.9])
     assert [row[0] for row in made.rows] == ["5 mails", "1 local epochs", "batches of 4", "SGD, momentum 0.9"]
     for row in made.rows:
         assert isinstance(row[1], Metric)

@@ -10,8 +10,8 @@ from mail_cases import mails, untrained
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.findings import Findings, Metric, Verdict
-from veilbench.bench.subject import load_subject
 from veilbench.bench.threat import ThreatModel
+from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.mail.attacks.word_leak.attack import BEST, MEAN, MESSAGE, MailWordLeak
 from veilbench.families.mail.attacks.word_leak.cases import Case, one_round, silent_deviation
 from veilbench.families.mail.attacks.word_leak.shares import informedness
@@ -24,13 +24,13 @@ from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.federated.aggregations.base import Aggregation, ExampleNoise
 from veilbench.federated.aggregations.central_dp import CentralDp
 from veilbench.federated.aggregations.ckks import Ckks
+from veilbench.federated.aggregations.client_local_dp import ClientLocalDp
 from veilbench.federated.aggregations.equal_dp import EqualDp
-from veilbench.federated.aggregations.local_dp import LocalDp
+from veilbench.federated.aggregations.example_dp import ExampleDp
 from veilbench.federated.aggregations.paillier import Paillier
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.aggregations.robust import Robust
 from veilbench.federated.aggregations.secagg import Secagg
-from veilbench.federated.aggregations.update_dp import UpdateDp
 from veilbench.training.federated import Federated
 
 THREAT = ThreatModel(client_messages=True, aggregates=True)
@@ -72,10 +72,10 @@ def test_a_plain_federation_is_broken_with_both_controls_passed(data: Mails, tmp
 
 
 def test_the_sources_case_gives_counts_and_label_too(data: Mails) -> None:
-    subject = SourceLeakTest().fit(data, np.random.default_rng(0))
+    target = SourceLeakTest().fit(data, np.random.default_rng(0))
     case = Case(data.train.tokens[:1, :5], data.train.labels[:1])
-    assert subject.protocol is not None
-    update = one_round(subject.weights, subject.protocol, [case], np.random.default_rng(0)).updates[0]
+    assert target.protocol is not None
+    update = one_round(target.weights, target.protocol, [case], np.random.default_rng(0)).updates[0]
     counts, label = counts_of_one_mail(update[: data.vocabulary.size], update[data.vocabulary.size])
     words, truth = np.unique(case.tokens, return_counts=True)
     assert counts == dict(zip(words.tolist(), truth.tolist(), strict=True))
@@ -91,8 +91,8 @@ def test_the_sources_case_gives_counts_and_label_too(data: Mails) -> None:
         (Paillier(encoding="float"), 0.9, 1),
         (Paillier(encoding="fixed"), 0, 0),
         (Ckks(), 0, 0),
-        (UpdateDp(1.0, 1.0), -0.05, 0.2),
-        (UpdateDp(1.0, 1e-6), 0.85, 0.98),
+        (ClientLocalDp(1.0, 1.0), -0.05, 0.2),
+        (ClientLocalDp(1.0, 1e-6), 0.85, 0.98),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Aggregation) else "",
 )
@@ -109,7 +109,7 @@ def test_noise_within_local_training_hides_words_by_its_size(data: Mails) -> Non
     steep = {"optimizer": "sgd", "learning_rate": 2.0}
     quiet, loud = (
         MailWordLeak(THREAT, SourceLeakTest(), **SMALL).run(
-            untrained(data, LocalDp(1.0, noise), **steep), data, Accelerator("cpu"), np.random.default_rng(0), True
+            untrained(data, ExampleDp(1.0, noise), **steep), data, Accelerator("cpu"), np.random.default_rng(0), True
         )
         for noise in (1e-6, 20.0)
     )
@@ -121,29 +121,29 @@ def test_noise_within_local_training_hides_words_by_its_size(data: Mails) -> Non
 
 def test_what_noise_alone_does_to_a_weight_is_the_formulas(data: Mails) -> None:
     """Of SGD: rate * multiplier * clip / batch, once for each of 3 * 2 steps."""
-    subject = untrained(data, optimizer="sgd", learning_rate=0.5, batch_size=20, local_epochs=3)
-    assert subject.protocol is not None
+    target = untrained(data, optimizer="sgd", learning_rate=0.5, batch_size=20, local_epochs=3)
+    assert target.protocol is not None
     case = Case(data.train.tokens[:40], data.train.labels[:40])
-    found = silent_deviation(subject.weights, subject.protocol, case, ExampleNoise(0.4, 3.0))
+    found = silent_deviation(target.weights, target.protocol, case, ExampleNoise(0.4, 3.0))
     assert found == pytest.approx(0.5 * 3.0 * 0.4 / 20 * 6**0.5, rel=0.05)
-    assert silent_deviation(subject.weights, subject.protocol, case, None) == 0
+    assert silent_deviation(target.weights, target.protocol, case, None) == 0
 
 
 def test_noise_that_adam_has_bounded_has_the_false_alarms_of_normal_noise(data: Mails) -> None:
     """Four steps of Adam are as long as they can be wherever there is noise alone: its deviation says too much."""
-    subject = untrained(data, batch_size=10)
-    assert subject.protocol is not None
+    target = untrained(data, batch_size=10)
+    assert target.protocol is not None
     silent = Case(np.zeros((40, 5), np.int32), np.arange(40) % 2)
     noise = ExampleNoise(1.0, 1.0)
-    above = 2 * silent_deviation(subject.weights, subject.protocol, silent, noise)
+    above = 2 * silent_deviation(target.weights, target.protocol, silent, noise)
     seed = 7
-    update = client_update(subject.weights, silent.tokens, silent.labels, subject.protocol, seed, noise)[:-1]
+    update = client_update(target.weights, silent.tokens, silent.labels, target.protocol, seed, noise)[:-1]
     assert (np.abs(update) > above).mean() == pytest.approx(0.0455, abs=0.015)
     assert (np.abs(update) > 2 * update.std()).mean() < 0.02
 
 
 def test_adding_up_over_rounds_names_what_noise_hides_in_one(data: Mails) -> None:
-    noisy, hidden = (run(data, UpdateDp(1.0, noise), False, rounds=(1, 10)) for noise in (0.01, 10.0))
+    noisy, hidden = (run(data, ClientLocalDp(1.0, noise), False, rounds=(1, 10)) for noise in (0.01, 10.0))
     for findings, least in ((noisy, 0.25), (hidden, None)):
         figure = next(figure for figure in findings.figures if "added up" in figure.title)
         message, means = figure.curves
@@ -160,9 +160,9 @@ def test_adding_up_over_rounds_names_what_noise_hides_in_one(data: Mails) -> Non
 def test_the_gain_is_of_as_many_rounds_as_the_federation_has_had(data: Mails) -> None:
     for had, wanted in ((1, 0), (2, 0), (4, 1), (9, 1), (10, 2)):
         settings = SMALL | {"rounds": (10, 1, 4)}
-        subject = untrained(data, UpdateDp(1.0, 0.03), rounds=had)
+        target = untrained(data, ClientLocalDp(1.0, 0.03), rounds=had)
         attack = MailWordLeak(THREAT, SourceLeakTest(), **settings)
-        found = attack.run(subject, data, Accelerator("cpu"), np.random.default_rng(0), False)
+        found = attack.run(target, data, Accelerator("cpu"), np.random.default_rng(0), False)
         assert found.gain is not None
         curve = next(figure for figure in found.figures if "added up" in figure.title).curves[0]
         assert found.gain.value == curve.y[wanted]
@@ -210,8 +210,8 @@ def test_a_vocabulary_that_clients_build_tells_every_word_under_encryption(tmp_p
         words[kind] = mails(folder, vocabulary=kind)  # type: ignore[arg-type]
         attack = MailWordLeak(THREAT, SourceLeakTest(), **SMALL)
         memory = ControlMemory(tmp_path, None)
-        subject = untrained(words[kind], Ckks())
-        found[kind] = attack.examine(subject, words[kind], Accelerator("cpu"), np.random.SeedSequence(0), memory)
+        target = untrained(words[kind], Ckks())
+        found[kind] = attack.examine(target, words[kind], Accelerator("cpu"), np.random.SeedSequence(0), memory)
     for kind, verdict, gain in (("hashed", Verdict.HOLDS, 0), ("clients", Verdict.BROKEN, 1)):
         assert found[kind].verdict is verdict
         assert found[kind].gain.value == gain  # type: ignore[union-attr]
@@ -237,7 +237,7 @@ def test_a_vocabulary_that_clients_build_tells_every_word_under_encryption(tmp_p
 
 
 def test_a_plain_row_of_the_table_is_plain_where_the_clients_add_noise(data: Mails) -> None:
-    found = run(data, LocalDp(1.0, 20.0), control=False, compared=[Plain()])
+    found = run(data, ExampleDp(1.0, 20.0), control=False, compared=[Plain()])
     recalls = {(row[0], row[1]): row[3] for row in found.tables[0].rows}
     message = "one client's message, to the aggregator"
     own, plain = (recalls[name, message] for name in ("local DP, mails, this federation", "plain"))
@@ -276,12 +276,12 @@ def test_the_exponents_are_phes() -> None:
 def test_the_round_is_the_one_that_the_federation_would_run(data: Mails, tmp_path: Path) -> None:
     """A federation of one round from zero, and a second one; the attack's round from the first's end is the same."""
     training, module = Federated(Plain(64), 1, 1, 10_000), MailClassifier(optimizer="sgd", learning_rate=0.5)
-    subject, _ = training.fit(module, data, Accelerator("cpu"), np.random.SeedSequence(0), tmp_path)
-    subject.save(tmp_path)
-    back = load_subject(tmp_path)
+    target, _ = training.fit(module, data, Accelerator("cpu"), np.random.SeedSequence(0), tmp_path)
+    target.save(tmp_path)
+    back = load_trained_model(tmp_path)
     assert isinstance(back, MailFilter)
     assert back.protocol is not None
-    assert back.protocol.settings() == subject.protocol.settings()  # type: ignore[attr-defined]
+    assert back.protocol.settings() == target.protocol.settings()  # type: ignore[attr-defined]
     module = MailClassifier(optimizer="sgd", learning_rate=0.5)
     two, _ = Federated(Plain(64), 2, 1, 10_000).fit(
         module, data, Accelerator("cpu"), np.random.SeedSequence(0), tmp_path
@@ -304,16 +304,16 @@ def test_informedness_is_zero_for_naming_all_and_for_naming_nothing() -> None:
 
 
 def test_the_same_seed_gives_the_same_findings(data: Mails) -> None:
-    one, again = (run(data, UpdateDp(), control=False).as_dict() for _ in range(2))
+    one, again = (run(data, ClientLocalDp(), control=False).as_dict() for _ in range(2))
     assert one == again
 
 
 def test_a_filter_without_a_federation_and_a_threat_without_messages_are_refused(data: Mails) -> None:
-    subject = untrained(data)
-    subject.protocol = None
+    target = untrained(data)
+    target.protocol = None
     attack = MailWordLeak(THREAT, SourceLeakTest(), **SMALL)
     with pytest.raises(NotImplementedError, match="not trained in a federation"):
-        attack.run(subject, data, Accelerator("cpu"), np.random.default_rng(0), True)
+        attack.run(target, data, Accelerator("cpu"), np.random.default_rng(0), True)
     attack = MailWordLeak(ThreatModel(), SourceLeakTest(), **SMALL)
     with pytest.raises(Exception, match="does not grant client_messages"):
         attack.run(untrained(data), data, Accelerator("cpu"), np.random.default_rng(0), True)

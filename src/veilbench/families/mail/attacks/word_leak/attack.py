@@ -85,7 +85,7 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         deviations: detection threshold in standard deviations of the noise.
         victims: number of attacked clients if the federation limits the mails of each; otherwise all clients are
             attacked.
-        broken_at: gain from which a federation counts as broken; 0 is chance and 1 is full success.
+        broken_threshold: gain from which a federation counts as broken; 0 is chance and 1 is full success.
     """
 
     data_kind = Mails
@@ -108,39 +108,39 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         compared: Sequence[Aggregation] = (),
         deviations: Positive = 2.0,
         victims: Count = 20,
-        broken_at: PositiveShare = 0.8,
+        broken_threshold: PositiveShare = 0.8,
     ) -> None:
-        super().__init__(threat, positive, negative, broken_at)
+        super().__init__(threat, positive, negative, broken_threshold)
         self.mails, self.local_epochs, self.batch_sizes = sorted(mails), list(local_epochs), list(batch_sizes)
         self.momenta, self.clients, self.compared = list(momenta), sorted(clients), list(compared)
         self.rounds, self.deviations, self.victims = sorted({*rounds}), deviations, victims
 
     def run(
-        self, subject: MailFilter, data: Mails, accelerator: Accelerator, rng: np.random.Generator, control: bool
+        self, target: MailFilter, data: Mails, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
         """Simulate and observe the rounds; controls report only the gain."""
         accelerator.device()
-        protocol, found = protocol_of(subject), Findings(self.title)
+        protocol, found = protocol_of(target), Findings(self.title)
         own = self._own_rounds(protocol)
-        made, sights = self._seen(subject, protocol, data, own if control else max(own, self.rounds[-1]), rng)
+        made, sights = self._seen(target, protocol, data, own if control else max(own, self.rounds[-1]), rng)
         lists = not control and data.vocabulary_from == "clients"  # controls use updates only
         found.gain = gain(sights[own - 1], data, lists)
         if not control:
             self._report(found, sights[own - 1], data, lists)
-            self._table(found, subject, protocol, made, sights[0], data, rng)
-            self._plain(found, subject, protocol, data, rng)
+            self._table(found, target, protocol, made, sights[0], data, rng)
+            self._plain(found, target, protocol, data, rng)
             self._over_rounds(found, sights, data)
         return found
 
     def _own_control(
-        self, subject: MailFilter, data: Mails, trainer: Accelerator, seed: np.random.SeedSequence
+        self, target: MailFilter, data: Mails, trainer: Accelerator, seed: np.random.SeedSequence
     ) -> Control:
         """Run the target's own rounds under CKKS."""
         from veilbench.federated.aggregations.ckks import Ckks
 
         trainer.device()
-        protocol = under(protocol_of(subject), Ckks())
-        _, sights = self._seen(subject, protocol, data, self._own_rounds(protocol), np.random.default_rng(seed))
+        protocol = under(protocol_of(target), Ckks())
+        _, sights = self._seen(target, protocol, data, self._own_rounds(protocol), np.random.default_rng(seed))
         won = gain(sights[-1], data, False)
         return Control("negative", "messages under CKKS", won, won.low <= 0)
 
@@ -149,7 +149,7 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         return max((count for count in self.rounds if count <= protocol.rounds), default=1)
 
     def _seen(
-        self, subject: MailFilter, protocol: Protocol, data: Mails, rounds: int, rng: np.random.Generator
+        self, target: MailFilter, protocol: Protocol, data: Mails, rounds: int, rng: np.random.Generator
     ) -> tuple[Round, list[Sight]]:
         """Simulate rounds; return the first one, and the attacker's knowledge after each."""
         from veilbench.families.mail.attacks.word_leak.rounds import overheard
@@ -159,7 +159,7 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         draw, aggregation = self._draw(protocol, data, rng), protocol.build_aggregation()
         seeds, count = np.random.SeedSequence(int(rng.integers(2**62))), self._count(protocol, data)
         tap = Wiretap(aggregation, count, seeds)
-        seen = overheard(subject.weights, protocol, tap, draw, rng, self.deviations)
+        seen = overheard(target.weights, protocol, tap, draw, rng, self.deviations)
         first, sight = next(seen)
         return first, [sight, *(later for _, later in islice(seen, rounds - 1))]
 
@@ -218,7 +218,7 @@ class MailWordLeak(Attack[MailFilter, Mails]):
     def _table(
         self,
         found: Findings,
-        subject: MailFilter,
+        target: MailFilter,
         protocol: Protocol,
         own: Round,
         sight: Sight,
@@ -234,7 +234,7 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         rows = self._rows(f"{title_of(aggregation)}, this federation", found, sight, data)
         for other in self.compared:
             if (noise := other.example_noise()) not in made:
-                made[noise] = one_round(subject.weights, under(protocol, other), crowd.cases, rng)
+                made[noise] = one_round(target.weights, under(protocol, other), crowd.cases, rng)
             seeds = np.random.SeedSequence(int(rng.integers(2**62)))
             try:
                 reading = Wiretap(other, len(crowd.cases), seeds).read(made[noise])
@@ -243,7 +243,7 @@ class MailWordLeak(Attack[MailFilter, Mails]):
                 continue
             rows += self._rows(title_of(other), found, Tally(made[noise], self.deviations).add(reading, crowd), data)
         rows += self._before_the_rounds(crowd, data)
-        everything = Named(np.arange(FIRST_WORD, subject.vocabulary.size), None)
+        everything = Named(np.arange(FIRST_WORD, target.vocabulary.size), None)
         rows.append(["none", NOTHING, *shares_of(everything, crowd.cases[0], data)])
         if self.threat.aggregates:
             rows.append(["none", f"{NOTHING}, of all clients", *shares_of(everything, crowd.everybody, data)])
@@ -279,7 +279,7 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         return rows
 
     def _plain(
-        self, found: Findings, subject: MailFilter, protocol: Protocol, data: Mails, rng: np.random.Generator
+        self, found: Findings, target: MailFilter, protocol: Protocol, data: Mails, rng: np.random.Generator
     ) -> None:
         """Add what unprotected updates and exact means reveal, independently of the federation's aggregation."""
         from veilbench.families.mail.attacks.word_leak.sweeps import crowds, plain_updates
@@ -287,21 +287,21 @@ class MailWordLeak(Attack[MailFilter, Mails]):
 
         own = replace(under(protocol, Plain()), mails=None, words=None)
         settings = (self.mails, self.local_epochs, self.batch_sizes, self.momenta)
-        found.tables.append(plain_updates(subject.weights, own, data, rng, *settings))
+        found.tables.append(plain_updates(target.weights, own, data, rng, *settings))
         if self.threat.aggregates:
-            found.figures += crowds(subject.weights, own, data, rng, self.clients, min(self.mails[-1], 30))
+            found.figures += crowds(target.weights, own, data, rng, self.clients, min(self.mails[-1], 30))
 
 
-def protocol_of(subject: MailFilter) -> Protocol:
+def protocol_of(target: MailFilter) -> Protocol:
     """Return the protocol of the federation in which a filter was trained.
 
     Raises:
         NotImplementedError: the filter was not trained in a federation.
     """
-    if getattr(subject, "protocol", None) is None:
-        raise NotImplementedError(f"{type(subject).__name__} was not trained in a federation: no update is ever sent")
-    assert subject.protocol is not None
-    return subject.protocol
+    if getattr(target, "protocol", None) is None:
+        raise NotImplementedError(f"{type(target).__name__} was not trained in a federation: no update is ever sent")
+    assert target.protocol is not None
+    return target.protocol
 
 
 def under(protocol: Protocol, aggregation: Aggregation) -> Protocol:

@@ -19,8 +19,8 @@ NAMES = {
     "Robust": "robust",
     "CentralDp": "central DP",
     "EqualDp": "central DP, equal clients",
-    "LocalDp": "local DP, mails",
-    "UpdateDp": "local DP, updates",
+    "ExampleDp": "local DP, mails",
+    "ClientLocalDp": "local DP, updates",
     "Ckks": "CKKS",
     "Secagg": "secure aggregation",
 }

@@ -11,24 +11,24 @@ import pytest
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.threat import ThreatModel
-from veilbench.families.ciphers.attacks.exposure import Exposure, tokens
+from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle, tokens
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.substitution import Substitution
 from veilbench.families.ciphers.schemes.base import Ciphertext
 
 EVERYTHING = ThreatModel(**{field.name: True for field in fields(ThreatModel)})
 SECRET, KNOWN, AUXILIARY = (np.arange(start, start + 40, dtype=np.uint8) for start in (0, 20, 40))
-GETTERS: dict[str, Callable[[Exposure], Any]] = {
-    "ciphertext": lambda exposure: exposure.ciphertext(),
-    "known_pairs": lambda exposure: exposure.known(),
-    "auxiliary_data": lambda exposure: exposure.auxiliary(),
-    "encryption_queries": lambda exposure: exposure.encrypt(KNOWN),
+GETTERS: dict[str, Callable[[CipherOracle], Any]] = {
+    "ciphertext": lambda oracle: oracle.ciphertext(),
+    "known_pairs": lambda oracle: oracle.known(),
+    "auxiliary_data": lambda oracle: oracle.auxiliary(),
+    "encryption_queries": lambda oracle: oracle.encrypt(KNOWN),
 }
 
 
-def exposed(threat: ThreatModel, cipher: Any = None, seed: int = 0) -> Exposure:
+def exposed(threat: ThreatModel, cipher: Any = None, seed: int = 0) -> CipherOracle:
     cipher = cipher or Substitution([8, 8, 8])
-    return Exposure(threat, cipher, SECRET, AUXILIARY, np.random.default_rng(seed), [KNOWN])
+    return CipherOracle(threat, cipher, SECRET, AUXILIARY, np.random.default_rng(seed), [KNOWN])
 
 
 def ciphertext(codes: list[list[int]], members: list[int], bits: list[int]) -> Ciphertext:
@@ -46,21 +46,21 @@ def test_a_getter_answers_only_with_its_flag(flag: str) -> None:
 
 def test_what_is_handed_out_is_what_was_exposed() -> None:
     cipher = Substitution([8, 8, 8])
-    exposure = exposed(EVERYTHING, cipher)
-    (pair,) = exposure.known()
-    np.testing.assert_array_equal(cipher.decrypt(exposure.ciphertext()), SECRET)
+    oracle = exposed(EVERYTHING, cipher)
+    (pair,) = oracle.known()
+    np.testing.assert_array_equal(cipher.decrypt(oracle.ciphertext()), SECRET)
     np.testing.assert_array_equal(cipher.decrypt(pair.ciphertext), KNOWN)
     np.testing.assert_array_equal(pair.symbols, KNOWN)
-    np.testing.assert_array_equal(exposure.auxiliary(), AUXILIARY)
-    np.testing.assert_array_equal(cipher.decrypt(exposure.encrypt(AUXILIARY)), AUXILIARY)
+    np.testing.assert_array_equal(oracle.auxiliary(), AUXILIARY)
+    np.testing.assert_array_equal(cipher.decrypt(oracle.encrypt(AUXILIARY)), AUXILIARY)
 
 
 def test_secret_ids_are_zeros_everywhere() -> None:
     open_one, secret_one = (exposed(replace(EVERYTHING, public_ids=ids)) for ids in (True, False))
     for get in (
-        lambda exposure: exposure.ciphertext(),
-        lambda exposure: exposure.known()[0].ciphertext,
-        lambda exposure: exposure.encrypt(KNOWN),
+        lambda oracle: oracle.ciphertext(),
+        lambda oracle: oracle.known()[0].ciphertext,
+        lambda oracle: oracle.encrypt(KNOWN),
     ):
         seen, hidden = get(open_one), get(secret_one)
         assert seen.members.any()
@@ -79,14 +79,14 @@ def test_secret_ids_are_not_in_the_features_either() -> None:
 def test_the_secrets_nonce_is_reused_only_if_that_is_granted() -> None:
     cipher = AesCtr().with_fresh_key(np.random.default_rng(0))
     for reuse in (True, False):
-        exposure = exposed(replace(EVERYTHING, nonce_reuse=reuse), cipher)
-        answer = exposure.encrypt(SECRET)
-        assert (answer.nonce == exposure.ciphertext().nonce) == reuse
-        assert (answer.codes == exposure.ciphertext().codes).all() == reuse
+        oracle = exposed(replace(EVERYTHING, nonce_reuse=reuse), cipher)
+        answer = oracle.encrypt(SECRET)
+        assert (answer.nonce == oracle.ciphertext().nonce) == reuse
+        assert (answer.codes == oracle.ciphertext().codes).all() == reuse
 
 
 def test_without_known_messages_there_are_no_pairs() -> None:
-    assert Exposure(EVERYTHING, Substitution(), SECRET, AUXILIARY, np.random.default_rng(0)).known() == []
+    assert CipherOracle(EVERYTHING, Substitution(), SECRET, AUXILIARY, np.random.default_rng(0)).known() == []
 
 
 def test_equal_codes_of_one_member_are_one_token_across_ciphertexts() -> None:

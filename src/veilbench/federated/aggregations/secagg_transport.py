@@ -25,7 +25,7 @@ class Letter:
     content: bytes
 
 
-class Post:
+class Transport:
     """Delivers protocol messages and records them: with the updates' messages, they are all the aggregator sees.
 
     Args:

@@ -18,8 +18,8 @@ from veilbench.families.mail.data.mail import MailData, Mails
 from veilbench.families.mail.data.tokeniser import Tokeniser
 from veilbench.families.mail.modules.mail_classifier import MailClassifier
 from veilbench.families.mail.schemes.filter import MailFilter
+from veilbench.federated.aggregations.example_dp import ExampleDp
 from veilbench.federated.aggregations.faulty import Fault, Faulty
-from veilbench.federated.aggregations.local_dp import LocalDp
 from veilbench.federated.aggregations.noise import gaussian_epsilon, steps_of
 from veilbench.training.federated import Federated
 
@@ -57,7 +57,7 @@ def test_epsilon_is_above_what_another_accountant_finds_and_not_by_much(sigma: f
 
 
 def test_the_client_that_samples_its_mails_most_often_decides() -> None:
-    aggregation = LocalDp(1.0, 2.0)
+    aggregation = ExampleDp(1.0, 2.0)
     found = aggregation.example_epsilon(3, 2, 100, [1_000, 250, 400])
     assert steps_of(250, 100) == 3
     assert found == gaussian_epsilon(2.0, 3 * 2 * 3, DELTA, 1 / 3)
@@ -76,18 +76,18 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Mails:
 
 def fitted(training: Federated, data: Mails, folder: Path, **module: Any) -> tuple[MailFilter, Findings]:
     module = STEEP | module
-    subject, found = training.fit(MailClassifier(**module), data, Accelerator("cpu"), np.random.SeedSequence(0), folder)
-    assert isinstance(subject, MailFilter)
-    return subject, found
+    model, found = training.fit(MailClassifier(**module), data, Accelerator("cpu"), np.random.SeedSequence(0), folder)
+    assert isinstance(model, MailFilter)
+    return model, found
 
 
-def accuracy(subject: MailFilter, data: Mails) -> float:
-    return float(((subject.logits(data.test.tokens) > 0) == data.test.labels).mean())
+def accuracy(model: MailFilter, data: Mails) -> float:
+    return float(((model.logits(data.test.tokens) > 0) == data.test.labels).mean())
 
 
 def test_a_little_noise_leaves_a_filter_and_much_leaves_none(three: Mails, tmp_path: Path) -> None:
-    little, found = fitted(Federated(LocalDp(1.0, 0.1), 3, 3, 32), three, tmp_path)
-    much, _ = fitted(Federated(LocalDp(1.0, 100.0), 3, 3, 32), three, tmp_path)
+    little, found = fitted(Federated(ExampleDp(1.0, 0.1), 3, 3, 32), three, tmp_path)
+    much, _ = fitted(Federated(ExampleDp(1.0, 100.0), 3, 3, 32), three, tmp_path)
     assert accuracy(little, three) > 0.9
     assert accuracy(much, three) < 0.7
     assert (little.weights["embedding.weight"] != 0).mean() > 0.99  # noise is on words that nobody has used too
@@ -105,23 +105,23 @@ def test_the_accountant_counts_the_steps_that_are_taken(
         return step(self, *arguments)
 
     monkeypatch.setattr(torch.optim.SGD, "step", counted)
-    _, found = fitted(Federated(LocalDp(1.0, 2.0), 2, 3, 64), three, tmp_path)
+    _, found = fitted(Federated(ExampleDp(1.0, 2.0), 2, 3, 64), three, tmp_path)
     assert len(taken) == 2 * 3 * (2 + 2 + steps_of(340, 64))
     assert found.metrics["example_epsilon"].value == gaussian_epsilon(2.0, 2 * 3 * 2, DELTA, 1 / 2)
 
 
 def test_the_same_seed_gives_the_same_noise_and_rounds_and_clients_have_their_own(three: Mails, tmp_path: Path) -> None:
-    one, again = (fitted(Federated(LocalDp(), 2), three, tmp_path)[0] for _ in range(2))
+    one, again = (fitted(Federated(ExampleDp(), 2), three, tmp_path)[0] for _ in range(2))
     assert (one.weights["embedding.weight"] == again.weights["embedding.weight"]).all()
     unused = np.setdiff1d(np.arange(2, three.vocabulary.size), np.unique(three.train.tokens))
-    alone, both = (fitted(Federated(LocalDp(), n), three, tmp_path)[0] for n in (1, 2))
+    alone, both = (fitted(Federated(ExampleDp(), n), three, tmp_path)[0] for n in (1, 2))
     first = alone.weights["embedding.weight"][unused, 0]
     second = both.weights["embedding.weight"][unused, 0] - first
     assert abs(np.corrcoef(first, second)[0, 1]) < 5 / np.sqrt(len(unused))
 
 
 def test_a_faulty_client_still_trains_privately() -> None:
-    inner = LocalDp(0.5, 3.0)
+    inner = ExampleDp(0.5, 3.0)
     assert Faulty(inner, [Fault(0, "dies")]).example_noise() == inner.example_noise()
 
 
@@ -130,5 +130,5 @@ class Together(MailClassifier):
 
 
 def test_a_loss_that_is_no_mean_over_examples_is_refused(three: Mails, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="local_dp needs a loss of examples that are apart; Together has none"):
-        Federated(LocalDp()).fit(Together(), three, Accelerator("cpu"), np.random.SeedSequence(0), tmp_path)
+    with pytest.raises(UserError, match="example_dp needs a loss of examples that are apart; Together has none"):
+        Federated(ExampleDp()).fit(Together(), three, Accelerator("cpu"), np.random.SeedSequence(0), tmp_path)

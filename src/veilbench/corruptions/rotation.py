@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
 
-class Turned(Corruption):
+class Rotation(Corruption):
     """Rotates each image by a random multiple of 90 degrees and mirrors it with probability 1/2; no value changes."""
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
@@ -23,7 +23,7 @@ class Turned(Corruption):
 
         need_images(images, self)
         if images.shape[2] != images.shape[3]:
-            raise ValueError(f"Turned turns square images, got {images.shape[2]} x {images.shape[3]} pixels")
+            raise ValueError(f"Rotation turns square images, got {images.shape[2]} x {images.shape[3]} pixels")
         drawn = torch.randint(8, (len(images),), generator=generator, device=generator.device).to(images.device)
         made = torch.empty_like(images)
         for way in range(8):

@@ -34,7 +34,7 @@ class Databases:
         return np.repeat(self.owners, len(self.others)), np.tile(self.others, len(self.owners))
 
 
-class PairView:
+class PairFeatures:
     """Represents pairs of templates as rows of numbers.
 
     Args:

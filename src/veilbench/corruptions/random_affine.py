@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
 
-class Shaken(Corruption):
+class RandomAffine(Corruption):
     """Rotates and shifts each image at random, with bilinear interpolation and border pixels repeated beyond the edge.
 
     Args:

@@ -39,10 +39,10 @@ def lacking(kind: type) -> dict[str, str]:
     return {name: m.unsupported for name, m in methods.items() if hasattr(m, "unsupported")}
 
 
-class Subject(ABC):
+class TrainedModel(ABC):
     """A trained model, or a baseline, as evaluations and attacks meet it.
 
-    Saved as `subject.json` (which class, its plain settings) and `subject.safetensors` (its arrays).
+    Saved as `model.json` (which class, its plain settings) and `model.safetensors` (its arrays).
 
     Attributes:
         data_kind: the class of the data that `fit` takes.
@@ -50,7 +50,7 @@ class Subject(ABC):
     """
 
     data_kind: ClassVar[type] = object
-    trained_kind: ClassVar[type[Subject] | None] = None
+    trained_kind: ClassVar[type[TrainedModel] | None] = None
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class Subject(ABC):
 
     @classmethod
     @abstractmethod
-    def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> Subject:
+    def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> TrainedModel:
         """The inverse of `settings` and `arrays`, which a damaged or edited file may hold otherwise than they were.
 
         Raises:
@@ -70,7 +70,7 @@ class Subject(ABC):
         """
 
     @unsupported("it is made by training")
-    def fit(self, data: Any, rng: np.random.Generator) -> Subject:
+    def fit(self, data: Any, rng: np.random.Generator) -> TrainedModel:
         """A baseline made ready without gradient steps: its key drawn, or fitted to `data.train`.
 
         Raises:
@@ -83,31 +83,31 @@ class Subject(ABC):
         return {}
 
     def save(self, folder: Path) -> None:
-        """Write the subject's two files into an existing folder."""
+        """Write the model's two files into an existing folder."""
         kind = f"{type(self).__module__}.{type(self).__qualname__}"
         head = {"format": FORMAT, "class": kind, "settings": self.settings()}
-        (folder / "subject.json").write_text(json.dumps(head, indent=1) + "\n", encoding="utf8")
-        save_file({k: np.ascontiguousarray(v) for k, v in self.arrays().items()}, folder / "subject.safetensors")
+        (folder / "model.json").write_text(json.dumps(head, indent=1) + "\n", encoding="utf8")
+        save_file({k: np.ascontiguousarray(v) for k, v in self.arrays().items()}, folder / "model.safetensors")
 
 
-def load_subject(folder: Path) -> Subject:
-    """Read a saved subject.
+def load_trained_model(folder: Path) -> TrainedModel:
+    """Read a saved model.
 
     Raises:
         UserError: the folder holds none, or one that this version cannot read.
     """
-    for name in ("subject.json", "subject.safetensors"):
+    for name in ("model.json", "model.safetensors"):
         if not (folder / name).is_file():
             raise UserError(f"{folder} holds no trained model: {name} is missing")
     try:
-        head = json.loads((folder / "subject.json").read_text(encoding="utf8"))
-        arrays = load_file(folder / "subject.safetensors")
+        head = json.loads((folder / "model.json").read_text(encoding="utf8"))
+        arrays = load_file(folder / "model.safetensors")
     except Exception as error:  # safetensors and json each raise errors of their own on a damaged file
         raise UserError(f"{folder} holds a damaged model: {error}") from error
     if not isinstance(head, dict):
-        raise UserError(f"{folder} holds a damaged model: subject.json is not an object")
+        raise UserError(f"{folder} holds a damaged model: model.json is not an object")
     try:
-        kind = find_class(head.get("class"), Subject, "class")
+        kind = find_class(head.get("class"), TrainedModel, "class")
     except UserError as error:
         raise UserError(f"{folder} holds no model that this version knows: {error}") from error
     if head.get("format") != FORMAT or inspect.isabstract(kind):

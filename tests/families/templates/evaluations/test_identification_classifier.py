@@ -15,14 +15,18 @@ from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.experiment import build
 from veilbench.bench.findings import Findings
 from veilbench.families.templates.data.identities import Identities, Impressions
-from veilbench.families.templates.evaluations.discriminator import (
-    Discriminator,
+from veilbench.families.templates.evaluations.distance_preservation import (
+    DistancePreservation,
+    correlated,
+    weighted_correlation,
+)
+from veilbench.families.templates.evaluations.identification_classifier import (
+    IdentificationClassifier,
     classifier,
     dealt,
     place_among_own,
     scaled,
 )
-from veilbench.families.templates.evaluations.distance import Distance, correlated, weighted_correlation
 from veilbench.families.templates.schemes.base import BinaryScheme, TemplateScheme
 from veilbench.families.templates.schemes.extractor import Extractor
 from veilbench.families.templates.schemes.iom_grp import IomGrp
@@ -66,18 +70,20 @@ def made(noise: float, people: int = 24, each: int = 6) -> Identities:
     return Identities(train, train, test.chosen(first), test.chosen(~first), {}, [])
 
 
-def examined(evaluation: Discriminator | Distance, scheme: TemplateScheme, data: Identities) -> Findings:
+def examined(
+    evaluation: IdentificationClassifier | DistancePreservation, scheme: TemplateScheme, data: Identities
+) -> Findings:
     return evaluation.examine(scheme, data, Accelerator("cpu"), np.random.SeedSequence(2))
 
 
-SMALL = Discriminator((1, 3), (5, 20), ("logistic", "knn"))
+SMALL = IdentificationClassifier((1, 3), (5, 20), ("logistic", "knn"))
 
 
 def test_easy_people_are_told_apart_and_noise_is_not() -> None:
     data = made(0.05)
     found, noise = examined(SMALL, RawTemplate(PIXELS), data), examined(SMALL, Noise(PIXELS), data)
     names = [
-        f"{name}_{c}_classes_{s}_samples" for name in ("secret", "raw_pixels", "pca") for c, s in [(5, 1), (20, 3)]
+        f"{name}_{c}_classes_{s}_samples" for name in ("own_token", "raw_pixels", "pca") for c, s in [(5, 1), (20, 3)]
     ]
     assert {found.metrics[name].value for name in names} == {1.0}
     chance = noise.metrics["secret_20_classes_3_samples"]
@@ -85,12 +91,12 @@ def test_easy_people_are_told_apart_and_noise_is_not() -> None:
     assert noise.metrics["raw_pixels_20_classes_3_samples"].value == 1
     assert chance.n == 20 * 3  # one group of 20, three impressions left of each
     assert noise.metrics["secret_5_classes_1_samples"].n == 4 * 5 * 5  # four groups of 5
-    assert not any("stolen" in name for name in found.metrics)
+    assert not any("stolen_token" in name for name in found.metrics)
 
 
 def test_the_numbers_are_those_of_a_plain_loop() -> None:
     data = made(0.6)
-    found = examined(Discriminator((2,), (24,), ("knn",)), RawTemplate(PIXELS), data)
+    found = examined(IdentificationClassifier((2,), (24,), ("knn",)), RawTemplate(PIXELS), data)
     people = np.r_[data.enrolment.identities, data.probe.identities]
     rng = np.random.default_rng(np.random.SeedSequence(2))
     rng.integers(0, 2**64, 24, dtype=np.uint64)  # the keys are drawn first, then the components
@@ -110,18 +116,18 @@ def test_the_numbers_are_those_of_a_plain_loop() -> None:
 
 
 def test_a_key_of_ones_own_tells_people_apart_and_one_for_all_does_not() -> None:
-    found = examined(Discriminator((3,), (20,), ("knn",)), KeyAlone(PIXELS), made(0.1)).metrics
+    found = examined(IdentificationClassifier((3,), (20,), ("knn",)), KeyAlone(PIXELS), made(0.1)).metrics
     assert found["secret_20_classes_3_samples"].value == 1
     assert found["stolen_20_classes_3_samples"].value == pytest.approx(1 / 20)
 
 
 def test_numbers_that_are_names_are_classified_by_their_similarities() -> None:
-    found = examined(Discriminator((3,), (20,), ("knn",)), IomGrp(PIXELS, 100, 8), made(0.3)).metrics
+    found = examined(IdentificationClassifier((3,), (20,), ("knn",)), IomGrp(PIXELS, 100, 8), made(0.3)).metrics
     assert found["stolen_20_classes_3_samples"].value > 0.9
 
 
 def test_what_cannot_be_measured_is_refused_with_its_reason() -> None:
-    found = examined(Discriminator((6, 1), (5, 30), ("knn",)), RawTemplate(PIXELS), made(0.1))
+    found = examined(IdentificationClassifier((6, 1), (5, 30), ("knn",)), RawTemplate(PIXELS), made(0.1))
     assert any("30 classes need 30 people; the test has 24" in note for note in found.notes)
     assert any("6 samples of each need 7 impressions; a test person has 6" in note for note in found.notes)
     assert [row[1:3] for row in found.tables[0].rows] == [[5, 1]] * 3
@@ -162,7 +168,10 @@ def test_groups_are_disjoint_and_places_count_within_a_person() -> None:
 
 def test_distances_that_are_kept_and_distances_that_are_not() -> None:
     data = made(0.3)
-    raw, noise = examined(Distance(), RawTemplate(PIXELS), data), examined(Distance(), Noise(PIXELS), data)
+    raw, noise = (
+        examined(DistancePreservation(), RawTemplate(PIXELS), data),
+        examined(DistancePreservation(), Noise(PIXELS), data),
+    )
     assert raw.metrics["rank_correlation_pixels_all"].value == pytest.approx(1)
     zero = noise.metrics["rank_correlation_pixels_strangers"]
     assert zero.low < 0 < zero.high
@@ -174,7 +183,7 @@ def test_distances_that_are_kept_and_distances_that_are_not() -> None:
 
 
 def test_a_constant_template_collides_always() -> None:
-    found = examined(Distance(), Constant(PIXELS), made(0.3))
+    found = examined(DistancePreservation(), Constant(PIXELS), made(0.3))
     assert found.metrics["collisions"].value == found.metrics["pairs_of_strangers"].value
     assert found.metrics["rank_correlation_pixels_all"].value == 0
     assert found.metrics["nearest_stranger"].value == 1
@@ -196,7 +205,9 @@ def test_the_correlation_is_spearmans_and_weights_are_repetitions() -> None:
     assert weighted_correlation(np.stack([x, y]), times.astype(float)) == pytest.approx(repeated)
 
 
-@pytest.mark.parametrize(("name", "kind"), [("discriminator", Discriminator), ("distance", Distance)])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("identification_classifier", IdentificationClassifier), ("distance", DistancePreservation)]
+)
 def test_the_configs_write_out_the_defaults(name: str, kind: type) -> None:
     node = plain(composed(["data=prints_small", "model=raw_template", "training=none", f"evaluation=[{name}]"]))[
         "evaluation"

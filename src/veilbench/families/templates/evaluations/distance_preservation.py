@@ -20,7 +20,7 @@ from veilbench.metrics.intervals import mean
 from veilbench.metrics.uniqueness import collisions, degrees_of_freedom, effective_bits, nearest_strangers
 
 
-class Distance(Evaluation):
+class DistancePreservation(Evaluation):
     """Measures rank correlations of image and template distances; collisions, effective bits and nearest strangers.
 
     All templates are made with one key, because only those can be compared: what a key adds is not measured here. The
@@ -42,7 +42,7 @@ class Distance(Evaluation):
         self.images, self.repeats = images, repeats
 
     def examine(
-        self, subject: TemplateScheme, data: Identities, trainer: Accelerator, seeds: np.random.SeedSequence
+        self, model: TemplateScheme, data: Identities, trainer: Accelerator, seeds: np.random.SeedSequence
     ) -> Findings:
         """Run the evaluation and return its findings."""
         rng = np.random.default_rng(seeds)
@@ -50,11 +50,11 @@ class Distance(Evaluation):
         people = np.r_[data.enrolment.identities, data.probe.identities]
         rows = np.sort(rng.permutation(len(people))[: self.images])
         images, people = images[rows], people[rows]
-        templates = subject.enroll(images, np.full(len(images), user_keys(people[:1], rng)[0]))
-        alike = subject.compare_all(templates, templates)
+        templates = model.enroll(images, np.full(len(images), user_keys(people[:1], rng)[0]))
+        alike = model.compare_all(templates, templates)
         found = Findings("Distances and uniqueness")
         self._kept(found, alike, images, people, rng)
-        self._unique(found, subject, templates, alike, people)
+        self._unique(found, model, templates, alike, people)
         return found
 
     def _kept(self, found: Findings, alike: np.ndarray, images: np.ndarray, people: np.ndarray, rng: object) -> None:
@@ -73,11 +73,11 @@ class Distance(Evaluation):
                 found.metrics[f"rank_correlation_{name}_{whom}"] = metric
 
     def _unique(
-        self, found: Findings, subject: TemplateScheme, templates: np.ndarray, alike: np.ndarray, people: np.ndarray
+        self, found: Findings, model: TemplateScheme, templates: np.ndarray, alike: np.ndarray, people: np.ndarray
     ) -> None:
         same, pairs = collisions(templates, people)
         found.metrics |= {"collisions": Metric.exact(same), "pairs_of_strangers": Metric.exact(pairs)}
-        bits = templates if subject.binary else templates > np.median(templates, 0)
+        bits = templates if model.binary else templates > np.median(templates, 0)
         distances = (bits[:, None] != bits[None]).mean(2)[people[:, None] != people[None]]
         if distances.std() == 0:
             found.notes.append("All strangers are equally far from each other: there are no effective bits to count.")

@@ -28,7 +28,7 @@ class RoundPolicy:
 
 
 @dataclass
-class Inbox:
+class MessageValidator:
     """Checks the messages that the aggregator receives in all rounds. The transport must authenticate the senders.
 
     Replays are detected by round number and nonce, not by content: two honest updates may be identical.

@@ -30,11 +30,11 @@ class NoisyClient(PlainClient):
         return super()._protect(noisy, weight)
 
 
-class UpdateDp(Gaussian):
+class ClientLocalDp(Gaussian):
     """Local differential privacy of a client's whole update, against all other parties including the aggregator.
 
     Any two clipped updates differ by at most 2 * clip in norm, the sensitivity used for `epsilon`. The arguments are
-    those of `Gaussian`; the noise is in units of `clip`. `LocalDp` protects single examples instead.
+    those of `Gaussian`; the noise is in units of `clip`. `ExampleDp` protects single examples instead.
     """
 
     def setup(self, clients: int, seeds: np.random.SeedSequence) -> tuple[list[Client], Aggregator]:

@@ -12,7 +12,7 @@ from veilbench.federated.aggregations.noise import gaussian_epsilon, steps_of
 from veilbench.federated.aggregations.plain import PlainAggregator, PlainClient
 
 
-class LocalDp(Gaussian):
+class ExampleDp(Gaussian):
     """Example-level differential privacy against all other parties, including the aggregator, by local DP-SGD.
 
     DP-SGD is described in Abadi et al. 2016. Clients train by `federated.private_steps`, which uses Opacus, and send

@@ -25,12 +25,12 @@ NO_GRADIENT = "{} has no gradient, or the threat model does not grant what it ta
 NOISE_TRIALS = 8  # repetitions of the noise, so that chance is known more precisely than the gain
 
 
-class MovingAttack(Attack[S, D]):
+class EvasionAttack(Attack[S, D]):
     """Searches for adversarial examples within a norm ball, with and without gradients, and reports the success rate.
 
-    The gain is the share of rows of the first kind that any search moves across the boundary at the budget `judged_at`,
-    above the share that random noise moves with `restarts` draws. If no negative control is given, it is the attacked
-    model itself with random noise in place of the searches, repeated for each model.
+    The gain is the share of rows of the first kind that any search moves across the boundary at the budget
+    `reference_budget`, above the share that random noise moves with `restarts` draws. If no negative control is given,
+    it is the attacked model itself with random noise in place of the searches, repeated for each model.
 
     Args:
         threat: threat model; needs `score_queries`.
@@ -41,8 +41,8 @@ class MovingAttack(Attack[S, D]):
         steps: steps of each gradient descent.
         restarts: gradient descents per row: the first from the row itself, the others from random points in its ball.
         queries: score queries of the search without gradients.
-        judged_at: budget at which the gain is measured, one of `budgets`.
-        broken_at: gain from which the verdict is `broken`: the lower end of its interval must reach it.
+        reference_budget: budget at which the gain is measured, one of `budgets`.
+        broken_threshold: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
 
     labels: ClassVar[dict[str, str]]  # kind of rows -> label in figures; the first kind determines the gain
@@ -58,17 +58,17 @@ class MovingAttack(Attack[S, D]):
         steps: int,
         restarts: int,
         queries: int,
-        judged_at: float,
-        broken_at: float,
+        reference_budget: float,
+        broken_threshold: float,
     ) -> None:
-        super().__init__(threat, positive, negative, broken_at)
-        if judged_at not in budgets:
-            raise ValueError(f"judged_at={judged_at} must be one of budgets={list(budgets)}")
-        self.norm, self.budgets, self.judged_at = norm, sorted(budgets), judged_at
+        super().__init__(threat, positive, negative, broken_threshold)
+        if reference_budget not in budgets:
+            raise ValueError(f"reference_budget={reference_budget} must be one of budgets={list(budgets)}")
+        self.norm, self.budgets, self.reference_budget = norm, sorted(budgets), reference_budget
         self.steps, self.restarts, self.queries = steps, restarts, queries
 
     @abstractmethod
-    def cases(self, subject: S, data: D, rng: np.random.Generator) -> Sequence[Case]:
+    def cases(self, target: S, data: D, rng: np.random.Generator) -> Sequence[Case]:
         """Return one task for each of `labels`; fewer if there are no rows for the last ones."""
 
     @abstractmethod
@@ -76,41 +76,41 @@ class MovingAttack(Attack[S, D]):
         """Return the smallest and largest value allowed in a row, or None."""
 
     @abstractmethod
-    def white_box(self, subject: S) -> bool:
+    def white_box(self, target: S) -> bool:
         """Return whether the model is differentiable and the threat model grants access to its gradients."""
 
-    def run(self, subject: S, data: D, accelerator: Accelerator, rng: np.random.Generator, control: bool) -> Findings:
-        """Run the attack; a control uses only the first kind of rows and the budgets up to `judged_at`."""
+    def run(self, target: S, data: D, accelerator: Accelerator, rng: np.random.Generator, control: bool) -> Findings:
+        """Run the attack; a control uses only the first kind of rows and the budgets up to `reference_budget`."""
         self.threat.require("score_queries")
-        device, box, white = accelerator.device(), self.box(data), self.white_box(subject)
+        device, box, white = accelerator.device(), self.box(data), self.white_box(target)
         found = Findings(f"{self.title} ({self.norm})")
-        sides = self.cases(subject, data, rng)
+        sides = self.cases(target, data, rng)
         for name, case in list(zip(self.labels, sides, strict=False))[: 1 if control else None]:
             crossed = self._crossed(case, box, device, rng, control, white)
             self._report(found, name, case, crossed)
             if not control:
                 found.notes += self._doubts(name, case, crossed, box, device, rng)
             if not white and name == next(iter(self.labels)):
-                found.notes.append(f"{self._blind(crossed)}: {NO_GRADIENT.format(type(subject).__name__)}.")
+                found.notes.append(f"{self._blind(crossed)}: {NO_GRADIENT.format(type(target).__name__)}.")
         if missing := list(self.labels.values())[len(sides) :]:
             found.notes.append(f"There are no rows to attack for: {', '.join(missing)}.")
         return found
 
     def _blind(self, crossed: dict[str, np.ndarray]) -> str:
-        return "Gradients of a stand-in only" if "stand-in" in crossed else "Search without gradients only"
+        return "Gradients of a surrogate only" if "surrogate" in crossed else "Search without gradients only"
 
-    def _own_control(self, subject: S, data: D, trainer: Accelerator, seed: np.random.SeedSequence) -> Control:
+    def _own_control(self, target: S, data: D, trainer: Accelerator, seed: np.random.SeedSequence) -> Control:
         """Compare noise with noise on the attacked model itself."""
         from veilbench.attack_methods.case import climb
 
         rng, device, box = np.random.default_rng(seed), trainer.device(), self.box(data)
-        case = self.cases(subject, data, rng)[0]
+        case = self.cases(target, data, rng)[0]
         again = climb(case, self._noise(box), self._budgets(True), device, rng)[-1]
         gain = self._gain(again, self._chance(case, box, device, rng, True)[-1])
-        return Control("negative", f"{type(subject).__name__} met with noise", gain, gain.low <= 0)
+        return Control("negative", f"{type(target).__name__} met with noise", gain, gain.low <= 0)
 
     def _budgets(self, control: bool) -> list[float]:
-        return [budget for budget in self.budgets if budget <= self.judged_at or not control]
+        return [budget for budget in self.budgets if budget <= self.reference_budget or not control]
 
     def _descent(self, steps: int, box: Box) -> Search:
         from veilbench.attack_methods.pgd import pgd
@@ -144,9 +144,9 @@ class MovingAttack(Attack[S, D]):
         if white:
             searches = {"gradient": self._descent(self.steps, box)} | searches
         crossed = {key: climb(case, search, self._budgets(control), device, rng) for key, search in searches.items()}
-        if stand_in := case.stand_in():
+        if surrogate := case.surrogate():
             budgets = self._budgets(control)
-            crossed["stand-in"] = climb(stand_in, self._descent(self.steps, box), budgets, device, rng)
+            crossed["surrogate"] = climb(surrogate, self._descent(self.steps, box), budgets, device, rng)
         together = np.any(list(crossed.values()), axis=0)
         walks = [way for budget in self._budgets(control) if (way := case.walked(budget)) is not None]
         if walks:
@@ -163,11 +163,11 @@ class MovingAttack(Attack[S, D]):
 
     def _report(self, found: Findings, name: str, case: Case, crossed: dict[str, np.ndarray]) -> None:
         budgets, n = self.budgets[: len(crossed["any"])], len(case.rows)
-        judged = budgets.index(self.judged_at)
+        judged = budgets.index(self.reference_budget)
         if name == next(iter(self.labels)):
             found.gain = self._gain(crossed["any"][judged], crossed["noise"][judged])
         names = {"any": name, "gradient": f"{name}_by_gradient", "search": f"{name}_without_gradient"}
-        names["stand-in"] = f"{name}_by_stand_in"
+        names["surrogate"] = f"{name}_by_surrogate"
         for key in crossed.keys() & names.keys():
             found.metrics[names[key]] = proportion(int(crossed[key][judged].sum()), n)
         for budget, across in zip(budgets, crossed["any"], strict=True):
@@ -181,7 +181,7 @@ class MovingAttack(Attack[S, D]):
             Curve(
                 f"{self.labels[name]}, {key}", budgets, *ends([proportion(int(row.sum()), n) for row in crossed[key]])
             )
-            for key in ("gradient", "stand-in", "search", "walk")
+            for key in ("gradient", "surrogate", "search", "walk")
             if key in crossed
         ]
         noise = Curve(f"{self.labels[name]}, noise", budgets, list(crossed["noise"].mean(1)))
@@ -201,7 +201,7 @@ class MovingAttack(Attack[S, D]):
     ) -> list[str]:
         from veilbench.attack_methods.gradient_checks import GradientChecks
 
-        doubts = GradientChecks(self.labels[name], self.budgets, self.budgets.index(self.judged_at), self.steps)
+        doubts = GradientChecks(self.labels[name], self.budgets, self.budgets.index(self.reference_budget), self.steps)
         if "gradient" in crossed:
             short = self._descent(max(1, self.steps // 4), box)
             return doubts.of_gradients(case, crossed, short, device, rng)

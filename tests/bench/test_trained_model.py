@@ -1,4 +1,4 @@
-"""Saved subjects: the round trip, and every file that is none."""
+"""Saved models: the round trip, and every file that is none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.subject import Subject, load_subject
+from veilbench.bench.trained_model import TrainedModel, load_trained_model
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.plaintext import Plaintext
 from veilbench.families.ciphers.baselines.substitution import Substitution
@@ -45,21 +45,21 @@ def saved(tmp_path: Path) -> Path:
 
 
 def edit_head(folder: Path, **changes: Any) -> None:
-    head = json.loads((folder / "subject.json").read_text())
-    (folder / "subject.json").write_text(json.dumps(head | changes))
+    head = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(head | changes))
 
 
 def refusal(folder: Path) -> str:
     """The one line that says why a folder is refused."""
     with pytest.raises(UserError) as refused:
-        load_subject(folder)
+        load_trained_model(folder)
     message = str(refused.value)
     assert str(folder) in message
     return message
 
 
 @pytest.mark.parametrize(
-    "subject",
+    "model",
     [
         Substitution([32]),
         Substitution([7, 64, 9], chunk=4),
@@ -72,19 +72,19 @@ def refusal(folder: Path) -> str:
             network=(NETWORK, WEIGHTS),
         ),
     ],
-    ids=lambda subject: type(subject).__name__,
+    ids=lambda model: type(model).__name__,
 )
-def test_what_is_saved_comes_back(subject: Subject, tmp_path: Path) -> None:
-    subject.save(tmp_path)
-    back = load_subject(tmp_path)
-    assert back.settings() == subject.settings()
-    assert back.arrays().keys() == subject.arrays().keys()
-    for name, array in subject.arrays().items():
+def test_what_is_saved_comes_back(model: TrainedModel, tmp_path: Path) -> None:
+    model.save(tmp_path)
+    back = load_trained_model(tmp_path)
+    assert back.settings() == model.settings()
+    assert back.arrays().keys() == model.arrays().keys()
+    for name, array in model.arrays().items():
         np.testing.assert_array_equal(back.arrays()[name], array, strict=True)
 
 
 def test_a_restored_cipher_encrypts_as_the_saved_one(saved: Path) -> None:
-    cipher, back = Substitution([8, 20], chunk=3, seed=1), load_subject(saved)
+    cipher, back = Substitution([8, 20], chunk=3, seed=1), load_trained_model(saved)
     assert isinstance(back, CodebookCipher)
     message = np.arange(91, dtype=np.uint8)
     one, other = (c.encrypt(message, np.random.default_rng(2)) for c in (cipher, back))
@@ -95,35 +95,35 @@ def test_a_restored_cipher_encrypts_as_the_saved_one(saved: Path) -> None:
 def test_an_array_that_is_a_view_is_saved_as_it_reads(tmp_path: Path) -> None:
     key = np.arange(64, dtype=np.uint8)[::2]
     AesCtr(key).save(tmp_path)
-    np.testing.assert_array_equal(load_subject(tmp_path).arrays()["key"], key)
+    np.testing.assert_array_equal(load_trained_model(tmp_path).arrays()["key"], key)
 
 
-@pytest.mark.parametrize("name", ["subject.json", "subject.safetensors"])
+@pytest.mark.parametrize("name", ["model.json", "model.safetensors"])
 def test_a_missing_file_is_named(saved: Path, name: str) -> None:
     (saved / name).unlink()
     assert name in refusal(saved)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00" * 40, b"{}", b"\xff\xfe"])
-@pytest.mark.parametrize("name", ["subject.json", "subject.safetensors"])
+@pytest.mark.parametrize("name", ["model.json", "model.safetensors"])
 def test_a_damaged_file_is_refused(saved: Path, name: str, content: bytes) -> None:
     (saved / name).write_bytes(content)
     refusal(saved)
 
 
 def test_a_truncated_file_is_refused(saved: Path) -> None:
-    path = saved / "subject.safetensors"
+    path = saved / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
     assert "damaged" in refusal(saved)
 
 
 def test_a_pickle_in_place_of_the_arrays_is_refused(saved: Path) -> None:
-    (saved / "subject.safetensors").write_bytes(pickle.dumps({"key": np.zeros(32, np.uint8)}))
+    (saved / "model.safetensors").write_bytes(pickle.dumps({"key": np.zeros(32, np.uint8)}))
     assert "damaged" in refusal(saved)
 
 
 @pytest.mark.parametrize(
-    "kind", ["os.system", "builtins.eval", "veilbenches.subject.Subject", "", ".veilbench.x", None]
+    "kind", ["os.system", "builtins.eval", "veilbenches.model.TrainedModel", "", ".veilbench.x", None]
 )
 def test_a_class_from_elsewhere_is_refused_before_it_is_imported(
     saved: Path, kind: str | None, monkeypatch: pytest.MonkeyPatch
@@ -139,7 +139,9 @@ def test_a_class_of_another_version_is_refused(saved: Path, kind: str) -> None:
     assert kind in refusal(saved)
 
 
-@pytest.mark.parametrize("kind", ["veilbench.bench.findings.Metric", "veilbench.bench.subject.load_subject"])
+@pytest.mark.parametrize(
+    "kind", ["veilbench.bench.findings.Metric", "veilbench.bench.trained_model.load_trained_model"]
+)
 def test_a_class_that_is_no_subject_is_refused(saved: Path, kind: str) -> None:
     edit_head(saved, **{"class": kind})
     assert kind in refusal(saved)
@@ -162,4 +164,4 @@ def test_missing_arrays_and_settings_are_refused(saved: Path) -> None:
 def test_a_key_of_a_wrong_length_is_refused(tmp_path: Path) -> None:
     AesCtr(np.zeros(31, np.uint8)).save(tmp_path)
     with pytest.raises(UserError, match=r"key has shape \[31\], \[32\] is needed"):
-        load_subject(tmp_path)
+        load_trained_model(tmp_path)

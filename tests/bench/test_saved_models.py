@@ -15,7 +15,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.subject import Subject, load_subject
+from veilbench.bench.trained_model import TrainedModel, load_trained_model
 from veilbench.corruptions.blur import Blur
 from veilbench.corruptions.gaussian import Gaussian
 from veilbench.corruptions.missing_blocks import MissingBlocks
@@ -121,11 +121,11 @@ def mails() -> Mails:
     return Mails(part(20), part(8), part(8), part(8), np.zeros(20, np.int64), WORDS, words, np.zeros(4, bool), [])
 
 
-def pair(**settings: Any) -> Subject:
+def pair(**settings: Any) -> TrainedModel:
     text = np.arange(91, dtype=np.uint8)
     module = CipherPair(**({"encrypter": [91, 16], "decrypter": [16, 91], "code_bits": 16} | settings))
     module.start(Texts(text, text, text, text), np.random.SeedSequence(0))
-    return module.subject()
+    return module.trained_model()
 
 
 def keyed() -> KeyedCipher:
@@ -160,7 +160,7 @@ IMAGES += [Unstamped(Watermark("A", 0.5)), Biharmonic(MissingBlocks(1, 2))]
 TEMPLATES: list[Any] = [RawTemplate(Extractor("orientation", None, grid=4)), PcaTemplate(PCA), RandomProjection(PCA, 5)]
 TEMPLATES += [Biohash(PCA, 5), IomGrp(PCA, 6, 4), IomUrp(PCA, 6, 4, 2), MlpHash(PCA, [5], 4), Polyprotect(PCA, 3, 1)]
 TEMPLATES += [NoiseTemplate(PCA, 5)]
-SUBJECTS: dict[str, Callable[[], Subject]] = {
+subjectECTS: dict[str, Callable[[], TrainedModel]] = {
     "Substitution": lambda: Substitution([8, 20], chunk=3, seed=1),
     "CipherPair": pair,
     "CipherPair, two members": lambda: pair(members=2, mapping=False),
@@ -186,43 +186,43 @@ SUBJECTS: dict[str, Callable[[], Subject]] = {
 }
 
 
-def work(subject: Subject) -> None:
-    """What the subject is for; everything that it answers is finite."""
+def work(trained: TrainedModel) -> None:
+    """What the trained model is for; everything that it answers is finite."""
     answers: list[Any] = []
-    if isinstance(subject, Cipher):
+    if isinstance(trained, Cipher):
         message = np.array([0, 5, 90, 7, 7, 33], np.uint8)
-        ciphertext = subject.encrypt(message, rng())
-        answers += [ciphertext.codes, ciphertext.bits, subject.decrypt(ciphertext)]
+        ciphertext = trained.encrypt(message, rng())
+        answers += [ciphertext.codes, ciphertext.bits, trained.decrypt(ciphertext)]
         assert len(answers[-1]) == len(message)
         assert answers[-1].max() < 91
-    if isinstance(subject, TemplateScheme):
+    if isinstance(trained, TemplateScheme):
         images, keys = people().train.images[:6], np.arange(6, dtype=np.uint64)
-        templates = subject.enroll(images, keys)
-        answers += [templates, subject.compare(templates, templates)]
-    if isinstance(subject, SpamScorer):
-        answers.append(subject.logits(mails().test.tokens))
-    given = rows(6) if not isinstance(subject, Restorer) or _table(subject) else rows(1, 6, 6)
-    if isinstance(subject, Representation):
-        answers.append(subject.reconstruct(given.test.x))
-    if isinstance(subject, Detector):
-        answers.append(subject.score(given.test.x))
-    if isinstance(subject, Restorer):
-        answers.append(subject.restored(given.test.x))
-    assert answers, f"{type(subject).__name__} is for something else"
+        templates = trained.enroll(images, keys)
+        answers += [templates, trained.compare(templates, templates)]
+    if isinstance(trained, SpamScorer):
+        answers.append(trained.logits(mails().test.tokens))
+    given = rows(6) if not isinstance(trained, Restorer) or _table(trained) else rows(1, 6, 6)
+    if isinstance(trained, Representation):
+        answers.append(trained.reconstruct(given.test.x))
+    if isinstance(trained, Detector):
+        answers.append(trained.score(given.test.x))
+    if isinstance(trained, Restorer):
+        answers.append(trained.restored(given.test.x))
+    assert answers, f"{type(trained).__name__} is for something else"
     for answer in answers:
         assert np.isfinite(np.asarray(answer, np.float64)).all()
 
 
-def _table(subject: Subject) -> bool:
-    return isinstance(subject, CodedRows) and len(subject.net.shape) == 1
+def _table(trained: TrainedModel) -> bool:
+    return isinstance(trained, CodedRows) and len(trained.net.shape) == 1
 
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     @functools.cache
     def folder(name: str) -> Path:
-        made = tmp_path_factory.mktemp("subject")
-        SUBJECTS[name]().save(made)
+        made = tmp_path_factory.mktemp("trained")
+        subjectECTS[name]().save(made)
         return made
 
     return folder
@@ -231,7 +231,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 def verdict(folder: Path) -> str:
     """The line that refuses a model; empty where it works."""
     try:
-        subject = load_subject(folder)
+        trained = load_trained_model(folder)
     except UserError as refused:
         message = str(refused)
         assert message.startswith(f"{folder} holds a damaged model: "), message
@@ -239,13 +239,13 @@ def verdict(folder: Path) -> str:
         assert len(message) < 1_000
         return message.removeprefix(f"{folder} holds a damaged model: ")
     try:
-        work(subject)
+        work(trained)
     except UserError as refused:
         return str(refused)
     return ""
 
 
-@pytest.mark.parametrize("name", SUBJECTS)
+@pytest.mark.parametrize("name", subjectECTS)
 def test_what_was_saved_works(name: str, saved: Callable[[str], Path]) -> None:
     assert verdict(saved(name)) == ""
 
@@ -305,15 +305,15 @@ def changed(node: Any, path: tuple[Any, ...], value: Any) -> Any:
     return made
 
 
-@pytest.mark.parametrize("name", SUBJECTS)
+@pytest.mark.parametrize("name", subjectECTS)
 def test_a_damaged_array_is_named_or_harmless(name: str, saved: Callable[[str], Path], tmp_path: Path) -> None:
     source = saved(name)
-    arrays = load_file(source / "subject.safetensors")
-    (tmp_path / "subject.json").write_bytes((source / "subject.json").read_bytes())
+    arrays = load_file(source / "model.safetensors")
+    (tmp_path / "model.json").write_bytes((source / "model.json").read_bytes())
     for which, array in arrays.items():
         for how, wrong in damaged(array):
             others = {key: value for key, value in arrays.items() if key != which}
-            save_file(others if wrong is None else others | {which: wrong}, tmp_path / "subject.safetensors")
+            save_file(others if wrong is None else others | {which: wrong}, tmp_path / "model.safetensors")
             told = verdict(tmp_path)
             optional = which == "key"  # a code book without a key is one whose networks agreed on a code
             if how == "dropped" and not optional:
@@ -322,17 +322,17 @@ def test_a_damaged_array_is_named_or_harmless(name: str, saved: Callable[[str], 
                 assert told, (which, how)
 
 
-@pytest.mark.parametrize("name", SUBJECTS)
+@pytest.mark.parametrize("name", subjectECTS)
 def test_a_damaged_setting_is_named_or_harmless(name: str, saved: Callable[[str], Path], tmp_path: Path) -> None:
     source = saved(name)
-    head = json.loads((source / "subject.json").read_text())
-    (tmp_path / "subject.safetensors").write_bytes((source / "subject.safetensors").read_bytes())
+    head = json.loads((source / "model.json").read_text())
+    (tmp_path / "model.safetensors").write_bytes((source / "model.safetensors").read_bytes())
     for path in places(head["settings"]):
         if "aggregation" in path[:-1]:
             continue  # it is checked where it is built
         for wrong in (REMOVED, *WRONG):
             settings = changed(head["settings"], path, wrong)
-            (tmp_path / "subject.json").write_text(json.dumps(head | {"settings": settings}))
+            (tmp_path / "model.json").write_text(json.dumps(head | {"settings": settings}))
             told = verdict(tmp_path)
             if isinstance(wrong, float | int) and not isinstance(wrong, bool) and not -1e200 < wrong < 1e29:
                 assert told, (path, wrong)
@@ -340,10 +340,10 @@ def test_a_damaged_setting_is_named_or_harmless(name: str, saved: Callable[[str]
 
 @pytest.mark.parametrize("settings", [None, [], "x", 3])
 def test_settings_that_are_no_object_are_refused(settings: Any, saved: Callable[[str], Path], tmp_path: Path) -> None:
-    for name in SUBJECTS:
-        head = json.loads((saved(name) / "subject.json").read_text())
-        (tmp_path / "subject.json").write_text(json.dumps(head | {"settings": settings}))
-        (tmp_path / "subject.safetensors").write_bytes((saved(name) / "subject.safetensors").read_bytes())
+    for name in subjectECTS:
+        head = json.loads((saved(name) / "model.json").read_text())
+        (tmp_path / "model.json").write_text(json.dumps(head | {"settings": settings}))
+        (tmp_path / "model.safetensors").write_bytes((saved(name) / "model.safetensors").read_bytes())
         assert verdict(tmp_path) == f"settings={settings!r} is not an object"
 
 
@@ -372,7 +372,7 @@ def test_settings_that_are_no_object_are_refused(settings: Any, saved: Callable[
 def test_the_line_names_the_array_and_what_is_needed(
     name: str, array: str, wrong: np.ndarray, said: str, saved: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    arrays = load_file(saved(name) / "subject.safetensors")
-    (tmp_path / "subject.json").write_bytes((saved(name) / "subject.json").read_bytes())
-    save_file(arrays | {array: wrong}, tmp_path / "subject.safetensors")
+    arrays = load_file(saved(name) / "model.safetensors")
+    (tmp_path / "model.json").write_bytes((saved(name) / "model.json").read_bytes())
+    save_file(arrays | {array: wrong}, tmp_path / "model.safetensors")
     assert verdict(tmp_path) == said

@@ -23,7 +23,7 @@ Classifier = Literal["logistic", "knn", "mlp"]
 SPREAD = 10.0  # mean length of training rows, so that regularisation does not depend on their unit
 
 
-class Discriminator(Evaluation):
+class IdentificationClassifier(Evaluation):
     """Trains classifiers on some templates of each test person, and tests them on the others.
 
     People are split into groups of `classes` people; a classifier is trained for each group, and the answers are
@@ -32,8 +32,9 @@ class Discriminator(Evaluation):
     The
     same is done with raw pixels and with principal components fitted to the training people.
 
-    A user's own key, if the scheme has one, identifies users by itself. `secret` (a key for each person) is therefore
-    reported together with `stolen`, where the key carries no information because all people have the same one.
+    A user's own key, if the scheme has one, identifies users by itself. `own_token` (a key for each person) is
+    therefore reported together with `stolen_token`, where the key carries no information because all people have the
+    same one.
 
     Args:
         samples: numbers of impressions of each person to learn from.
@@ -59,13 +60,13 @@ class Discriminator(Evaluation):
         self.hidden, self.components = hidden, components
 
     def examine(
-        self, subject: TemplateScheme, data: Identities, trainer: Accelerator, seeds: np.random.SeedSequence
+        self, model: TemplateScheme, data: Identities, trainer: Accelerator, seeds: np.random.SeedSequence
     ) -> Findings:
         """Run the evaluation and return its findings."""
         rng = np.random.default_rng(seeds)
         images = np.concatenate([data.enrolment.images, data.probe.images])
         people = np.r_[data.enrolment.identities, data.probe.identities]
-        rows = self._templates(subject, data, images, people, rng)
+        rows = self._templates(model, data, images, people, rng)
         order = rng.permutation(len(people))
         rows, people = {name: made[order] for name, made in rows.items()}, people[order]
         found, table = Findings("Server's classifier"), list[list[str | float | Metric | None]]()
@@ -77,23 +78,23 @@ class Discriminator(Evaluation):
             for name, made in rows.items():
                 table.append([name, count, samples, *self._shares(made, people, groups[count], samples, rng)])
         self._write(found, table)
-        if not subject.keyed:
+        if not model.keyed:
             found.notes.append("The templates have no key: there is one scenario.")
         return found
 
     def _templates(
-        self, subject: TemplateScheme, data: Identities, images: np.ndarray, people: np.ndarray, rng: Any
+        self, model: TemplateScheme, data: Identities, images: np.ndarray, people: np.ndarray, rng: Any
     ) -> dict[str, np.ndarray]:
         """Return the rows to classify, by name; each of shape (n, d), float64."""
-        features, keys = subject.features(images), user_keys(people, rng)
-        made = {"secret": subject.protect(features, keys)}
-        if subject.keyed:
-            made["stolen"] = subject.protect(features, np.full(len(images), keys[0]))
+        features, keys = model.features(images), user_keys(people, rng)
+        made = {"own_token": model.protect(features, keys)}
+        if model.keyed:
+            made["stolen_token"] = model.protect(features, np.full(len(images), keys[0]))
         raw = Extractor("pixels", None)
         most = min(self.components, len(data.train), raw(images[:1]).shape[1])
         made |= {"raw pixels": raw(images), "pca": Extractor("pixels", most).fitted(data.train.images, rng)(images)}
-        if isinstance(made["secret"][0, 0], np.integer) and not subject.binary:
-            made |= {name: compared(subject, made[name]) for name in ("secret", "stolen") if name in made}
+        if isinstance(made["own_token"][0, 0], np.integer) and not model.binary:
+            made |= {name: compared(model, made[name]) for name in ("own_token", "stolen_token") if name in made}
         return {name: rows.reshape(len(rows), -1).astype(np.float64) for name, rows in made.items()}
 
     def _shares(

@@ -26,7 +26,7 @@ class Pair:
     ciphertext: Ciphertext
 
 
-class Exposure:
+class CipherOracle:
     """Oracle for one attacked key.
 
     Args:
