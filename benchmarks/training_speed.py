@@ -43,7 +43,7 @@ def texts() -> Texts:
 
 
 def pair(members: int = 1, margin: float = 0.1) -> CipherPair:
-    return CipherPair(ENCRYPTER, DECRYPTER, 32, members, learning_rate=LEARNING_RATE, margin=margin)
+    return CipherPair(ENCRYPTER[1:-1], DECRYPTER[1:-1], 32, members, learning_rate=LEARNING_RATE, margin=margin)
 
 
 def train(module: CipherPair, max_steps: int, threads: int = 1, seed: int = 0) -> int:

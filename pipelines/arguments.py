@@ -16,7 +16,7 @@ from hydra.core.override_parser.types import Glob, Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from pipelines.compose import composed, plain
+from pipelines.compose import adding, composed, plain
 from pipelines.explain import explained, parse
 from veilbench.bench.errors import UserError
 from veilbench.bench.masking import LOGIN, masked
@@ -31,11 +31,15 @@ STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
 INFORMS = ("help", "hydra_help", "info", "cfg", "shell_completion")
 
 
-def check_arguments(arguments: Sequence[str]) -> None:
+def check_arguments(arguments: Sequence[str]) -> list[str]:
     """Check the command line of `sweep.py`.
 
     Args:
         arguments: without the program's name.
+
+    Returns:
+        The command line for Hydra: overrides of arguments that no file of conf/ states are `++key=value` (see
+        `compose.adding`), and what a file of conf/sweep sweeps over stands among them.
 
     Raises:
         UserError: an option or an override is wrong, in any job, or there is no job at all.
@@ -52,15 +56,19 @@ def check_arguments(arguments: Sequence[str]) -> None:
     informs = any(getattr(options, name) for name in INFORMS)
     master = composed(single, RunMode.MULTIRUN) if options.multirun or informs else composed(options.overrides)
     check_hydra(master)
+    rest = [word for word in arguments if word not in options.overrides]
     if informs:
-        return
+        return [*rest, *adding(overrides)]
     if not options.multirun:
         plain(master)
-        return
-    for job in jobs(overrides, master):
+        return [*rest, *adding(overrides)]
+    swept = _swept_by_files(overrides, master)
+    overrides = [*overrides, *swept]
+    for job in jobs(overrides):
         config = composed(job)
         check_hydra(config)
         plain(config)
+    return [*rest, *adding(overrides), *(["hydra.sweeper.params=null"] if swept else [])]
 
 
 def _refuse(message: str) -> NoReturn:
@@ -97,21 +105,28 @@ def _check_search_path(overrides: Sequence[Override]) -> None:
                 raise UserError(f"{override.input_line} is not allowed: there is no folder {entry}")
 
 
-def jobs(overrides: Sequence[Override], master: DictConfig) -> Iterator[list[str]]:
-    """The jobs of a sweep, each as its overrides; of very many, some that are spread over all values.
+def _swept_by_files(overrides: Sequence[Override], master: DictConfig) -> list[Override]:
+    """Return what files of conf/sweep sweep over, as overrides; the command line's own go before.
 
     Args:
         overrides: of the command line.
-        master: the configuration without what is swept over, which may sweep over more by `hydra.sweeper.params`.
-
-    Raises:
-        UserError: there are none, or too many.
+        master: the configuration without what is swept over.
     """
     with explained():
         params = OmegaConf.to_container(master.hydra.sweeper.get("params") or OmegaConf.create({}), resolve=True)
     assert isinstance(params, dict)
-    named = {o.get_key_element(): o for o in parse([f"{key!s}={value}" for key, value in params.items()])}
-    named |= {override.get_key_element(): override for override in overrides}
+    own = {override.get_key_element() for override in overrides}
+    swept = parse([f"{key!s}={value}" for key, value in params.items()])
+    return [override for override in swept if override.get_key_element() not in own]
+
+
+def jobs(overrides: Sequence[Override]) -> Iterator[list[str]]:
+    """The jobs of a sweep, each as its overrides; of very many, some that are spread over all values.
+
+    Raises:
+        UserError: there are none, or too many.
+    """
+    named = {override.get_key_element(): override for override in overrides}
     values = {key: _values(key, override) for key, override in named.items()}
     count = prod(len(each) for each in values.values())
     if not count:

@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pipelines.explain import CONF, choices, explained, parse
 from veilbench.bench.compatibility import check_parts
+from veilbench.bench.defaults import fill
 from veilbench.bench.errors import UserError, among, suggest
 from veilbench.bench.experiment import MADE_BEFORE, SETTINGS, Config, build, check
 from veilbench.bench.limits import Seed, require_value
@@ -45,11 +46,28 @@ def composed(overrides: list[str], mode: RunMode = RunMode.RUN) -> DictConfig:
     check_files()
     try:
         with explained(overrides):
-            return _compose(overrides, mode)
+            return _compose(adding(parsed), mode)
     except UserError as error:
         if isinstance(error.__cause__, ConfigCompositionException) and (unknown := _unknown_key(parsed)):
             raise UserError(unknown) from error
         raise
+
+
+def adding(overrides: Sequence[Override]) -> list[str]:
+    """Return overrides that may also set an argument that no file of conf/ states, as `++key=value`.
+
+    Hydra refuses a key that no file names. Here every argument of a constructor has a default and can be overridden;
+    whether there is such an argument is checked once the configuration is composed, by `plain`.
+    """
+    return [
+        f"++{override.input_line}" if _sets_argument(override) else str(override.input_line) for override in overrides
+    ]
+
+
+def _sets_argument(override: Override) -> bool:
+    top, _, below = str(override.key_or_group).partition(".")
+    plain_change = not (override.is_add() or override.is_force_add() or override.is_delete())
+    return plain_change and bool(below) and top in (*PARTS, *LISTS)
 
 
 def _compose(overrides: list[str], mode: RunMode = RunMode.RUN) -> DictConfig:
@@ -103,14 +121,18 @@ def _unknown_key(parsed: list[Override]) -> str | None:
         if wrong.is_add() or (CONF / key).is_dir():
             continue
         try:
-            rest = _compose([str(o.input_line) for o in parsed if o is not wrong])
+            rest = _compose(adding([override for override in parsed if override is not wrong]))
         except Exception:  # something else is wrong as well, and was said
             continue
-        above, _, last = key.rpartition(".")
-        parent = OmegaConf.select(rest, above) if above else rest
-        if isinstance(parent, DictConfig) and last not in parent:
-            known = [str(name) for name in parent if name != "hydra"]
-            return f"{wrong.input_line}: there is no key {key}{among(last, known, f'{above}.' if above else '')}"
+        node: Any = rest
+        above = ""
+        for name in key.split("."):
+            if not isinstance(node, DictConfig):
+                return f"{wrong.input_line}: there is no key {key}: {above.rstrip('.')} has a value and no keys"
+            if name not in node:
+                known = [str(other) for other in node if other != "hydra"]
+                return f"{wrong.input_line}: there is no key {above}{name}{among(name, known, above)}"
+            node, above = node._get_node(name), f"{above}{name}."
     return None
 
 
@@ -138,6 +160,7 @@ def plain(
             f"unknown key {unknown[0]}={config[unknown[0]]}; allowed: {', '.join(KEYS)}{suggest(unknown[0], KEYS)}"
         )
     check_top(content, overrides)
+    content = fill(content)
     check(content)
     check_parts({key: build(content[key]) for key in (*PARTS, *LISTS)})
     return {"names": names, **content, "digests": {stage: stage_digest(stage, content) for stage in SETTINGS}}
@@ -152,6 +175,7 @@ def plain_data(name: str) -> Config:
     config = composed([f"data={name}", "model=plaintext"])
     with explained():
         data = {"data": OmegaConf.to_container(config.data, resolve=True, throw_on_missing=True)}
+    data = fill(data)
     check(data)
     build(data)
     return {**data, "digests": {"prepare": stage_digest("prepare", data)}}

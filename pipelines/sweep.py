@@ -78,7 +78,7 @@ def objective(name: str | None, folder: Path) -> float | None:
 if __name__ == "__main__":
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra's own handling would hide the cause
     with one_line_errors():
-        check_arguments(sys.argv[1:])
+        sys.argv[1:] = check_arguments(sys.argv[1:])
         with explained(errors=(HydraException, OmegaConfBaseException)):  # a fault of ours keeps its traceback
             try:
                 main()

@@ -13,11 +13,12 @@ import inspect
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Annotated, Any, TypeGuard, TypeVar, Union, get_args, get_origin, get_type_hints
+from types import NoneType
+from typing import Any, TypeGuard, TypeVar, get_type_hints
 
 from typing_extensions import get_protocol_members
 
+from veilbench.bench.annotations import members
 from veilbench.bench.errors import UserError, suggest
 from veilbench.bench.limits import require_value, shown
 from veilbench.bench.roots import find_class
@@ -94,22 +95,13 @@ def _check_part(annotation: Any, value: Any, where: str) -> None:
     """Check that a part is of a class that the argument takes; parts within lists and dicts are left to the builder."""
     if not isinstance(value, dict) or "_target_" not in value:
         return
-    kinds = [kind for kind in _members(annotation) if kind is not NoneType]
+    kinds = [kind for kind in members(annotation) if kind is not NoneType]
     if Any in kinds or not all(inspect.isclass(kind) for kind in kinds):
         return
     found = find_class(value["_target_"], object, f"{where}._target_")
     if not any(_fits(found, kind) for kind in kinds):
         names = " or ".join(kind.__name__ for kind in kinds)
         raise UserError(f"{where}._target_={value['_target_']} is not allowed: it is not a {names}")
-
-
-def _members(annotation: Any) -> list[Any]:
-    """The types that an annotation allows: the members of a union, without what annotates them."""
-    if get_origin(annotation) is Annotated:
-        return _members(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, UnionType):
-        return [member for part in get_args(annotation) for member in _members(part)]
-    return [get_origin(annotation) or annotation]
 
 
 def _fits(found: type, kind: type) -> bool:

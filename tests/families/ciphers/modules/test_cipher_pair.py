@@ -22,8 +22,8 @@ from veilbench.training.central import Central
 ALPHABET = np.arange(91, dtype=np.uint8)
 NOTHING = np.empty(0, np.uint8)
 TEXTS = Texts(np.tile(ALPHABET, 3), NOTHING, NOTHING, NOTHING)
-SHRUNKEN = {"encrypter": [91, 64, 12], "decrypter": [12, 64, 91], "code_bits": 12, "learning_rate": 0.01}
-WIDE = {"encrypter": [91, 48, 40, 20], "decrypter": [20, 40, 48, 91], "code_bits": 20, "learning_rate": 0.01}
+SHRUNKEN = {"encrypter": [64], "decrypter": [64], "code_bits": 12, "learning_rate": 0.01}
+WIDE = {"encrypter": [48, 40], "decrypter": [40, 48], "code_bits": 20, "learning_rate": 0.01}
 ENSEMBLE = SHRUNKEN | {"members": 3, "code_bits": [9, 12, 10], "chunk": 2}
 JOINT = SHRUNKEN | {"mapping": False}
 KINDS: dict[str, dict[str, Any]] = {
@@ -254,12 +254,9 @@ def test_no_more_steps_are_made_than_allowed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"code_bits": 11}, "code_bits=11 must be"),
-        ({"code_bits": 13}, "last width 12"),
         ({"code_bits": [12, 12]}, "each of the 1 members"),
         ({"code_bits": [12], "members": 2}, "each of the 2 members"),
         ({"members": 2, "code_bits": [12, 6]}, "code_bits=6 cannot tell 91 characters apart: at least 7"),
-        ({"encrypter": [90, 12]}, "91, got 90 and 91"),
     ],
 )
 def test_impossible_settings_are_refused(change: dict[str, Any], said: str) -> None:

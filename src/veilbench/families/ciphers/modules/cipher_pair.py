@@ -27,8 +27,8 @@ class CipherPair(pl.LightningModule, Trainable):
     gradient of the threshold is estimated by the straight-through estimator (Bengio et al. 2013).
 
     Args:
-        encrypter: layer widths of the encrypter: the first is 91, the last is the bits of the longest code.
-        decrypter: layer widths of the decrypter: the first is the bits of the longest code, the last is 91.
+        encrypter: widths of the encrypter's hidden layers, from the 91 characters to the code.
+        decrypter: widths of the decrypter's hidden layers, from the code to the 91 characters.
         code_bits: bits per code, one number for all members or one per member; at least 7.
         members: number of pairs, M.
         chunk: number of consecutive characters that one member encrypts.
@@ -46,39 +46,35 @@ class CipherPair(pl.LightningModule, Trainable):
 
     def __init__(
         self,
-        encrypter: Sequence[Width],
-        decrypter: Sequence[Width],
-        code_bits: Width | Sequence[Width],
+        encrypter: Sequence[Width] = (91, 72, 64, 48, 36, 32),
+        decrypter: Sequence[Width] = (32, 40, 46, 54, 64, 91, 91),
+        code_bits: Width | Sequence[Width] = 32,
         members: Count = 1,
         chunk: Depth = 1,
         mapping: bool = True,
         travels: Literal["bits", "floats"] = "bits",
-        learning_rate: LearningRate = 1e-3,
+        learning_rate: LearningRate = 4e-3,
         slope: Real = 0.3,
         margin: NotNegative = 0.1,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        if encrypter[0] != SIZE or decrypter[-1] != SIZE:
-            ends = f"{encrypter[0]} and {decrypter[-1]}"
-            raise ValueError(f"encrypter must begin and decrypter end with the alphabet's {SIZE}, got {ends}")
-        require_room(f"members={members} codes of {encrypter[-1]} bits", members, SIZE, encrypter[-1])
-        self.net = CipherPairNet(encrypter, decrypter, members, slope, travels, not mapping and travels == "bits")
         self.bits = [code_bits] * members if isinstance(code_bits, int) else list(code_bits)
-        if len(self.bits) != members or max(self.bits) != encrypter[-1] or min(self.bits) < 1:
-            raise ValueError(
-                f"code_bits={code_bits} must be one number of bits, or one for each of the {members} members, the "
-                f"largest equal to the encrypter's last width {encrypter[-1]}"
-            )
+        if len(self.bits) != members:
+            raise ValueError(f"code_bits={code_bits} must be one number, or one for each of the {members} members")
         if 2 ** min(self.bits) < SIZE:
             raise ValueError(f"code_bits={min(self.bits)} cannot tell {SIZE} characters apart: at least 7 are needed")
+        longest = max(self.bits)
+        require_room(f"members={members} codes of {longest} bits", members, SIZE, longest)
+        widths = [SIZE, *encrypter, longest], [longest, *decrypter, SIZE]
+        self.net = CipherPairNet(*widths, members, slope, travels, not mapping and travels == "bits")
         self.chunk, self.mapping = chunk, mapping
         self.learning_rate, self.margin = learning_rate, margin
-        mask = torch.arange(encrypter[-1]) < torch.tensor(self.bits)[:, None, None]
+        mask = torch.arange(longest) < torch.tensor(self.bits)[:, None, None]
         self.mask: Tensor
         self.codes: Tensor
         self.register_buffer("mask", mask.float())
-        self.register_buffer("codes", torch.zeros(members, SIZE, encrypter[-1]))
+        self.register_buffer("codes", torch.zeros(members, SIZE, longest))
 
     def start(self, texts: Texts, seeds: np.random.SeedSequence) -> Tensor:
         """Draw the key and the initial weights.
