@@ -1,36 +1,48 @@
-"""What dvc.yaml lists: the data sets and the experiments that `dvc repro` rebuilds. Others run by name."""
+"""What `dvc repro` rebuilds: the experiments that conf/pipeline.yaml lists. Others run by name.
+
+The stages of dvc.yaml need each experiment's data set, which only composing tells. So the stage `resolve` writes the
+experiments with their data sets to params/stages/pipeline.yaml, and dvc.yaml reads them there.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from pipelines.explain import CONF
 from veilbench.bench.errors import UserError
 from veilbench.bench.yaml_file import read_mapping
 
-PIPELINE = Path("dvc.yaml")
+LISTED = CONF / "pipeline.yaml"
+STAGES = Path("params/stages/pipeline.yaml")
 
 
-def listed() -> tuple[list[str], dict[str, str]]:
-    """Names of data sets, and names of experiments with their data sets.
+def listed() -> list[str]:
+    """Read the names of the experiments in conf/pipeline.yaml.
 
     Raises:
-        UserError: there is no dvc.yaml, it is damaged, no experiments are listed, or one with a data set that is not.
+        UserError: the file is missing or damaged, or it lists none, or one twice.
     """
-    if not PIPELINE.is_file():
-        raise UserError(f"there is no {PIPELINE} in {Path.cwd()}: run this in the folder of the project")
-    variables: dict[str, Any] = {}
-    for part in read_mapping(PIPELINE).get("vars") or []:
-        if not isinstance(part, dict):
-            raise UserError(f"{PIPELINE}: {part!r} under vars is not allowed: input should be a key with a value")
-        variables |= part
-    datasets, experiments = variables.get("datasets"), variables.get("experiments")
-    if not experiments:
-        raise UserError(f"{PIPELINE} lists no experiments under vars; there must be at least one")
-    if not isinstance(datasets, list) or not all(isinstance(name, str) for name in datasets):
-        raise UserError(f"{PIPELINE}: datasets={datasets} is not allowed: input should be a list of names")
-    if not isinstance(experiments, dict) or not all(isinstance(n, str) for p in experiments.items() for n in p):
-        raise UserError(f"{PIPELINE}: experiments={experiments} is not allowed: input should be names with data sets")
-    if unknown := [f"{name}: {data}" for name, data in experiments.items() if data not in datasets]:
-        raise UserError(f"{PIPELINE} lists {unknown[0]}, but the datasets are: {', '.join(datasets)}")
-    return datasets, experiments
+    names = read_mapping(LISTED).get("experiments")
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise UserError(f"{LISTED}: experiments={names} is not allowed: input should be a list of at least one name")
+    if repeated := {name for name in names if names.count(name) > 1}:
+        raise UserError(f"{LISTED} lists {min(repeated)} more than once")
+    return names
+
+
+def staged() -> dict[str, str]:
+    """Read the experiments that dvc.yaml has stages for, each with its data set.
+
+    Raises:
+        UserError: params/stages/pipeline.yaml is missing or damaged.
+    """
+    if not STAGES.is_file():
+        raise UserError(f"there is no {STAGES} in {Path.cwd()}: run `python pipelines/resolve.py` in the project")
+    experiments = read_mapping(STAGES).get("experiments")
+    if (
+        not isinstance(experiments, dict)
+        or not experiments
+        or not all(isinstance(n, str) for pair in experiments.items() for n in pair)
+    ):
+        raise UserError(f"{STAGES} is damaged: experiments={experiments}; run `python pipelines/resolve.py`")
+    return experiments

@@ -14,7 +14,8 @@ from itertools import zip_longest
 from pathlib import Path
 
 from pipelines.dvc_state import keep, mend
-from pipelines.listed import listed
+from pipelines.listed import staged
+from pipelines.resolve import READ_LATER
 from veilbench.bench.errors import UserError, one_line_errors
 
 STAGES = ("train", "evaluate", "attack")
@@ -37,7 +38,7 @@ def dvc(*arguments: str) -> bool:
     """Run `dvc repro`, which ends when this process does; whether it succeeded."""
     command = [str(Path(sys.executable).parent / "dvc"), "--wait-for-lock", "repro", *arguments]
     tied = [sys.executable, "-m", "veilbench.bench.lifeline", str(os.getpid()), *command]
-    done = subprocess.run(tied, check=False).returncode == 0
+    done = subprocess.run(tied, check=False, env=os.environ | {READ_LATER: "1"}).returncode == 0
     keep()
     return done
 
@@ -51,15 +52,17 @@ def main(arguments: list[str]) -> int:
     """The exit status: that of DVC, 1 for any failure.
 
     Raises:
-        UserError: the number of jobs is none, dvc.yaml cannot be read, or dvc.lock is damaged and has no copy.
+        UserError: the number of jobs is none, params/ is damaged, or dvc.lock is damaged and has no copy.
     """
     jobs = arguments[0] if arguments else str(os.cpu_count() or 1)
     if not jobs.isdecimal() or not int(jobs) or len(arguments) > 1:
         raise UserError(f"jobs={' '.join(arguments)} is not allowed: one whole number, 1 or more")
-    datasets, experiments = listed()
     mend()
     keep()
-    if not dvc(*(f"prepare@{name}" for name in datasets)):
+    if not dvc("resolve"):
+        return 1
+    experiments = staged()
+    if not dvc(*(f"prepare@{name}" for name in dict.fromkeys(experiments.values()))):
         return 1
     with ThreadPoolExecutor(int(jobs)) as pool:
         done = list(pool.map(rebuild, portions(experiments)))

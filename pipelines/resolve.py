@@ -2,41 +2,50 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import yaml
 
 from pipelines.compose import composed, plain, plain_data
-from pipelines.listed import listed
+from pipelines.listed import LISTED, STAGES, listed
 from veilbench.bench.errors import UserError, one_line_errors
 from veilbench.bench.experiment import Config
 from veilbench.bench.folders import whole_folder
 from veilbench.bench.lifeline import die_with_parent
 
 PARAMS = Path("params")
+WITHIN_DVC = "DVC_STAGE"  # the variable that DVC sets for a stage's command
+READ_LATER = "VEILBENCH_STAGES_READ_LATER"  # set by who starts another DVC afterwards, which reads the new list
 
 
 def resolve_experiment(name: str, data: dict[str, Config]) -> Config:
-    """One experiment; its data must be the data set as it stands, since several experiments share it.
+    """Resolve one experiment; its data must be the data set as it stands, since several experiments share it.
+
+    Args:
+        name: the experiment.
+        data: resolved data sets by name; the experiment's own is added if it is missing.
 
     Raises:
-        UserError: the experiment changes its data set, or uses another one than dvc.yaml says.
+        UserError: the experiment changes its data set, or a value is not allowed.
     """
     config = plain(composed([f"experiment={name}"]))
     chosen = config["names"]["data"]
     if chosen not in data:
-        raise UserError(f"experiment {name} uses data {chosen}, which dvc.yaml does not list under datasets")
+        data[chosen] = plain_data(chosen)
     if config["data"] != data[chosen]["data"]:
         raise UserError(f"experiment {name} changes data {chosen}; give the change a name: conf/data/<new>.yaml")
     return config
 
 
 def resolved(folder: Path) -> list[str]:
-    """Names in a folder of params that this stage wrote: files with digests, and `data` if it holds nothing else."""
-    data = folder / "data"
-    foreign = {path.name for path in data.glob("*")} - _with_digests(data)
-    return [*_with_digests(folder), *([] if foreign else ["data"])]
+    """Names in a folder of params that this stage wrote: files with digests, and folders that hold nothing else."""
+    whole = []
+    for inner, known in (("data", _with_digests(folder / "data")), (STAGES.parent.name, {STAGES.name})):
+        if not {path.name for path in (folder / inner).glob("*")} - known:
+            whole.append(inner)
+    return [*_with_digests(folder), *whole]
 
 
 def _with_digests(folder: Path) -> set[str]:
@@ -45,24 +54,38 @@ def _with_digests(folder: Path) -> set[str]:
 
 
 def main(arguments: list[str]) -> None:
-    """Write params/<experiment>.yaml and params/data/<data>.yaml, all or none.
+    """Write params/<experiment>.yaml, params/data/<data>.yaml and the list of stages, all or none.
 
     Raises:
-        UserError: there is an argument, or a file of conf/ or a value is wrong.
+        UserError: there is an argument, or a file of conf/ or a value is wrong; or, within `dvc repro`, the list of
+            stages is not the one that DVC has read.
     """
     if arguments:
         raise UserError(
-            f"{' '.join(arguments)} is not allowed: resolve.py takes no argument, dvc.yaml lists what it does"
+            f"{' '.join(arguments)} is not allowed: resolve.py takes no argument, {LISTED.name} lists what it does"
         )
-    datasets, names = listed()
-    data = {name: plain_data(name) for name in datasets}
-    experiments = {name: resolve_experiment(name, data) for name in names}
+    before = STAGES.read_text(encoding="utf8") if STAGES.is_file() else None
+    data: dict[str, Config] = {}
+    experiments = {name: resolve_experiment(name, data) for name in listed()}
+    stages = {
+        "datasets": list(data),
+        "experiments": {name: config["names"]["data"] for name, config in experiments.items()},
+    }
     with whole_folder(PARAMS, resolved(PARAMS)) as partial:
         (partial / "data").mkdir()
+        (partial / STAGES.parent.name).mkdir()
         for name, config in experiments.items():
-            (partial / f"{name}.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf8")
+            _write(partial / f"{name}.yaml", config)
         for name, config in data.items():
-            (partial / "data" / f"{name}.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf8")
+            _write(partial / "data" / f"{name}.yaml", config)
+        _write(partial / STAGES.parent.name / STAGES.name, stages)
+    stale = WITHIN_DVC in os.environ and READ_LATER not in os.environ
+    if stale and STAGES.read_text(encoding="utf8") != before:
+        raise UserError(f"the list in {LISTED.name} has changed: run `dvc repro` again, which then has all its stages")
+
+
+def _write(path: Path, content: Config) -> None:
+    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf8")
 
 
 if __name__ == "__main__":

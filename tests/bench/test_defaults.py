@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-from veilbench.bench.defaults import describe, fill, settings_class
+from veilbench.bench.defaults import describe, fill, settings
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import build, check
 from veilbench.bench.threat import ThreatModel
@@ -48,13 +48,14 @@ def test_a_class_of_another_package_is_refused_with_its_place() -> None:
         fill({"model": {"net": {"_target_": "os.getcwd"}}})
 
 
-def test_settings_without_a_target_are_of_the_only_dataclass_that_the_argument_takes() -> None:
-    assert settings_class(ThreatModel) is ThreatModel
-    assert settings_class(ThreatModel | None) is ThreatModel
-    assert settings_class(ThreatModel | int) is None
-    assert settings_class(Substitution) is None
-    filled = fill({"weights": True}, kind=ThreatModel)
-    assert filled == fill({"_target_": THREAT, "weights": True})
+def test_settings_without_a_target_change_the_default_or_the_only_dataclass_that_the_argument_takes() -> None:
+    assert settings(ThreatModel(key=True), ThreatModel) == describe(ThreatModel(key=True))
+    for annotation in (ThreatModel, ThreatModel | None):
+        assert settings(None, annotation) == {"_target_": THREAT}
+    assert settings(None, ThreatModel | int) is None
+    assert settings(None, Substitution) is None
+    changed = build(fill({"weights": True}, instead=settings(ThreatModel(key=True), ThreatModel)))
+    assert changed == ThreatModel(key=True, weights=True)
 
 
 def test_a_default_instance_is_described_by_its_class_and_fields() -> None:

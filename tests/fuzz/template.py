@@ -147,10 +147,8 @@ def _write_conf(bench: Path) -> None:
         (bench / "conf" / "data" / f"{name}.yaml").write_text(text)
     for name, (_, text) in EXPERIMENTS.items():
         (bench / "conf" / "experiment" / f"{name}.yaml").write_text(text)
-    pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text())
-    listed = {name: data for name, (data, _) in EXPERIMENTS.items()}
-    pipeline["vars"] = [{"datasets": list(DATA)}, {"experiments": listed}]
-    (bench / "dvc.yaml").write_text(yaml.safe_dump(pipeline, sort_keys=False))
+    shutil.copy(ROOT / "dvc.yaml", bench)
+    (bench / "conf" / "pipeline.yaml").write_text(yaml.safe_dump({"experiments": list(EXPERIMENTS)}))
     (bench / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
     (bench / ".dvc").mkdir()
     (bench / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")

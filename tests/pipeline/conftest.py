@@ -76,9 +76,13 @@ def make_project(folder: Path) -> Project:
     for seed, (name, model) in enumerate(EXPERIMENTS.items()):
         text = EXPERIMENT.format(model=model, seed=seed)
         (folder / "conf" / "experiment" / f"{name}.yaml").write_text(text)
-    pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text())
-    pipeline["vars"] = [{"datasets": ["text"]}, {"experiments": dict.fromkeys(EXPERIMENTS, "text")}]
-    (folder / "dvc.yaml").write_text(yaml.safe_dump(pipeline, sort_keys=False))
+    shutil.copy(ROOT / "dvc.yaml", folder)
+    (folder / "conf" / "pipeline.yaml").write_text(yaml.safe_dump({"experiments": list(EXPERIMENTS)}))
+    stages = folder / "params" / "stages" / "pipeline.yaml"
+    stages.parent.mkdir(parents=True)
+    stages.write_text(
+        yaml.safe_dump({"datasets": ["text"], "experiments": dict.fromkeys(EXPERIMENTS, "text")}, sort_keys=False)
+    )
     return Project(folder)
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import re
 from pathlib import Path
 
 import pytest
 import yaml
-from pipelines.compose import composed, plain, plain_data
+from pipelines.compose import composed, plain
 from pipelines.explain import CONF
-from pipelines.listed import listed
+from pipelines.listed import listed, staged
 from pipelines.resolve import resolve_experiment
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.experiment import build
+from veilbench.bench.experiment import Config, build
 from veilbench.bench.trained_model import lacking
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.one_time_pad import OneTimePad
@@ -103,7 +104,7 @@ def test_every_choice_of_every_group_composes_with_what_it_fits(choice: str) -> 
         ),
         (
             "experiment=pca ++evaluation.probe._target_=veilbench.families.autoencoders.baselines.pca.Pca",
-            "unknown key evaluation.probe",
+            "evaluation.probe=Pca is not allowed: it is not a Evaluation",
         ),
     ],
 )
@@ -130,23 +131,35 @@ def test_every_aggregation_composes_with_a_federation(name: str) -> None:
     assert made["_target_"].startswith("veilbench.federated.aggregations.")
 
 
-def test_the_pipeline_lists_experiments_that_exist_with_their_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    datasets, experiments = listed()
-    for name, data in experiments.items():
-        assert plain(composed([f"experiment={name}"]))["names"]["data"] == data
-    assert set(datasets) == set(experiments.values())
-    assert set(experiments) <= set(EXPERIMENTS)  # the others are heavy, and run by name
-
-
 def test_the_committed_params_are_what_conf_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    datasets, experiments = listed()
-    data = {name: plain_data(name) for name in datasets}
-    for name in experiments:
+    names, data = listed(), dict[str, Config]()
+    assert set(names) <= set(EXPERIMENTS)  # the others are heavy, and run by name
+    for name in names:
         committed = yaml.safe_load((ROOT / "params" / f"{name}.yaml").read_text())
         assert committed == resolve_experiment(name, data), f"params/{name}.yaml is stale: run `dvc repro resolve`"
-    assert {path.stem for path in (ROOT / "params").glob("*.yaml")} == set(experiments)
+        assert staged()[name] == committed["names"]["data"]
+    assert {path.stem for path in (ROOT / "params").glob("*.yaml")} == set(names) == set(staged())
+    assert {path.stem for path in (ROOT / "params" / "data").glob("*.yaml")} == set(staged().values())
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("[", "pipeline.yaml, line 2, column 1"),
+        ("experiments: {a: b}", "experiments="),
+        ("experiments: []", "at least one name"),
+        ("experiments: [a, b, a]", "lists a more than once"),
+        ("experiments: [1]", "list of at least one name"),
+    ],
+)
+def test_a_list_that_is_none_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, said: str
+) -> None:
+    monkeypatch.setattr("pipelines.listed.LISTED", tmp_path / "pipeline.yaml")
+    (tmp_path / "pipeline.yaml").write_text(content)
+    with pytest.raises(UserError, match=re.escape(said)):
+        listed()
 
 
 def test_an_experiment_that_changes_shared_data_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

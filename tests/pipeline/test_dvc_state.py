@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from pipelines.dvc_state import DAMAGED, GOOD, LOCK, NOTES, is_whole, keep, mend
-from pipelines.repro import main
+from pipelines.listed import STAGES, staged
 
 from veilbench.bench.errors import UserError
 
@@ -142,9 +142,10 @@ def test_damaged_notes_are_made_anew(bench: Path, content: str) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "there is no dvc.yaml in "),
-        ("[", "dvc.yaml, line 2, column 1"),
-        ("1", "dvc.yaml holds int where keys with values are expected"),
+        (None, "there is no params/stages/pipeline.yaml in "),
+        ("[", "pipeline.yaml, line 2, column 1"),
+        ("1", "pipeline.yaml holds int where keys with values are expected"),
+        ("experiments: [a]", r"pipeline.yaml is damaged: experiments=\['a'\]"),
     ],
 )
 def test_without_a_pipeline_there_is_one_line(
@@ -152,9 +153,10 @@ def test_without_a_pipeline_there_is_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     if content is not None:
-        Path("dvc.yaml").write_text(content)
+        STAGES.parent.mkdir(parents=True)
+        STAGES.write_text(content)
     with pytest.raises(UserError, match=said):
-        main([])
+        staged()
 
 
 def test_after_a_kill_within_the_writing_of_the_lock_the_same_command_goes_on(project: Project) -> None:

@@ -14,14 +14,14 @@ from veilbench.bench.roots import find_class
 TARGET = "_target_"
 
 
-def fill(node: Any, where: str = "", kind: type | None = None) -> Any:
+def fill(node: Any, where: str = "", instead: Mapping[str, Any] | None = None) -> Any:
     """Return a copy of a composed configuration with the default of every argument that it does not give.
 
     Args:
         node: plain data; mappings with a `_target_` name a class and some of its arguments.
         where: dotted name of the node, for error messages.
-        kind: class to construct if the node is a mapping that names none, such as the only dataclass that an argument
-            takes. None leaves such a mapping as it is.
+        instead: filled node whose class and arguments a mapping without a `_target_` takes over and changes. None
+            leaves such a mapping as it is.
 
     Returns:
         The same structure. Arguments stand in the order of the signature, those that the constructor does not have
@@ -35,25 +35,37 @@ def fill(node: Any, where: str = "", kind: type | None = None) -> Any:
     if not isinstance(node, dict):
         return node
     if TARGET not in node:
-        if kind is None:
+        if instead is None:
             return {key: fill(child, f"{where}.{key}" if where else str(key)) for key, child in node.items()}
-        node = {TARGET: _name(kind), **node}
+        node = {**instead, **node}
     target = find_class(node[TARGET], object, f"{where}.{TARGET}")
     hints = get_type_hints(target.__init__, include_extras=True)
     filled = {TARGET: node[TARGET]}
     for key, parameter in inspect.signature(target).parameters.items():
         if key in node:
-            filled[key] = fill(node[key], f"{where}.{key}", settings_class(hints.get(key)))
+            filled[key] = fill(node[key], f"{where}.{key}", settings(parameter.default, hints.get(key)))
         elif parameter.default is not parameter.empty:
             filled[key] = describe(parameter.default)
     return filled | {key: child for key, child in node.items() if key not in filled}
 
 
-def settings_class(annotation: Any) -> type | None:
-    """Return the dataclass that an argument takes if it takes one and nothing else but None; otherwise None."""
+def settings(default: Any, annotation: Any) -> dict[str, Any] | None:
+    """Return the settings that a mapping without a `_target_` changes.
+
+    Args:
+        default: of the argument.
+        annotation: of the argument.
+
+    Returns:
+        The default if it is a dataclass; otherwise the one dataclass that the argument takes, with its own defaults.
+        None if the argument takes something else.
+    """
+    if dataclasses.is_dataclass(default) and not isinstance(default, type):
+        described: dict[str, Any] = describe(default)
+        return described
     kinds = [kind for kind in members(annotation) if kind is not NoneType]
     only = kinds[0] if len(kinds) == 1 else None
-    return only if inspect.isclass(only) and dataclasses.is_dataclass(only) else None
+    return {TARGET: _name(only)} if inspect.isclass(only) and dataclasses.is_dataclass(only) else None
 
 
 def describe(value: Any) -> Any:

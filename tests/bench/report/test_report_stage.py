@@ -6,14 +6,16 @@ import pytest
 import yaml
 from made_bench import Bench
 from pipelines import report
+from pipelines.listed import STAGES
 
 from veilbench.bench.errors import UserError
 
 
 @pytest.fixture
 def project(made: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    listed = {"vars": [{"datasets": ["text"]}, {"experiments": dict.fromkeys(made.names[:2], "text")}]}
-    (made.root / "dvc.yaml").write_text(yaml.safe_dump(listed, sort_keys=False), "utf8")
+    (made.root / STAGES).parent.mkdir()
+    staged = {"experiments": dict.fromkeys(made.names[:2], "text")}
+    (made.root / STAGES).write_text(yaml.safe_dump(staged, sort_keys=False), "utf8")
     monkeypatch.chdir(made.root)
     return made
 
@@ -44,6 +46,6 @@ def test_no_report_yet(project: Bench) -> None:
 
 
 def test_no_experiments(project: Bench) -> None:
-    (project.root / "dvc.yaml").write_text("stages: {}\n", "utf8")
-    with pytest.raises(UserError, match="lists no experiments"):
+    (project.root / STAGES).write_text("experiments: {}\n", "utf8")
+    with pytest.raises(UserError, match="is damaged: experiments="):
         report.main([])

@@ -114,7 +114,7 @@ def _script(rng: random.Random, bench: Bench) -> Case:
         words.append("more")
     files: dict[str, Edit] = {}
     if rng.random() < 0.25:
-        patterns = ("params/*.yaml", "params/data/tiny*.yaml", "dvc.yaml", f"results/{experiment}/*/*.json")
+        patterns = ("params/*.yaml", "params/data/tiny*.yaml", "conf/pipeline.yaml", f"results/{experiment}/*/*.json")
         files[rng.choice(bench.files(*patterns))] = rng.choice(list(Odd))
     return Case((f"pipelines/{name}.py", *words), files, writes_of(name, *words[:1]))
 

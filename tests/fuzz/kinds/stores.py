@@ -63,7 +63,8 @@ def _changed(content: bytes, statement: str) -> bytes:
 
 
 def _pipeline(rng: random.Random, bench: Bench) -> Case:
-    edit: Edit = rng.choice(list(Odd)) if rng.random() < 0.1 else of_yaml(rng, bench.read("dvc.yaml"))
     script = rng.choice(("report", "report", "resolve", "repro"))
+    file = "conf/pipeline.yaml" if script == "resolve" else "params/stages/pipeline.yaml"
+    edit: Edit = rng.choice(list(Odd)) if rng.random() < 0.1 else of_yaml(rng, bench.read(file))
     words = ("0",) if script == "repro" else ()
-    return Case((f"pipelines/{script}.py", *words), {"dvc.yaml": edit}, writes_of(script))
+    return Case((f"pipelines/{script}.py", *words), {file: edit}, writes_of(script))
