@@ -15,6 +15,7 @@ from veilbench.bench.experiment import build
 from veilbench.bench.findings import Findings, Verdict
 from veilbench.bench.threat import ThreatModel
 from veilbench.families.mail.attacks.word_leak.attack import MailWordLeak
+from veilbench.families.mail.attacks.word_leak.unprotected import UnprotectedUpdates
 from veilbench.families.mail.baselines.source_leak_test import SourceLeakTest
 from veilbench.families.mail.data.clients import UnequalClients
 from veilbench.families.mail.data.corpus.mail_corpus import MailCorpus
@@ -152,7 +153,8 @@ def test_words_of_a_filter_trained_so_leak_to_the_aggregator_and_not_through_the
 ) -> None:
     model, _ = fitted(Flower(privacy="client_side_fixed"), data, tmp_path)
     threat = ThreatModel(client_messages=True, aggregates=True)
-    attack = MailWordLeak(threat, SourceLeakTest(), mails=(1, 10), local_epochs=(1,), batch_sizes=(32,), clients=(1,))
+    updates = UnprotectedUpdates(mails=(1, 10), local_epochs=(1,), batch_sizes=(32,), clients=(1,))
+    attack = MailWordLeak(threat, SourceLeakTest(), unprotected=updates)
     memory = ControlMemory(tmp_path, None)
     found = attack.examine(model, data, Accelerator("cpu"), np.random.SeedSequence(0), memory)
     assert [control.passed for control in found.controls] == [True, True]

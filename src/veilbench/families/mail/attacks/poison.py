@@ -23,6 +23,7 @@ from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.federated.aggregations.base import Aggregation, ExampleNoise
 from veilbench.metrics.intervals import paired_gain, proportion
 
+ROGUE = RogueClients()
 KINDS = ("none", "flipped labels", "flipped labels, enlarged", "backdoor")
 
 
@@ -93,7 +94,7 @@ class MailPoison(Attack[MailFilter, Mails]):
         positive: MailFilter,
         negative: MailFilter | None = None,
         clients: Annotated[Count, Ge(2)] = 10,
-        rogue: RogueClients = RogueClients(),
+        rogue: RogueClients = ROGUE,
         broken_threshold: PositiveShare = 0.8,
     ) -> None:
         super().__init__(threat, positive, negative, broken_threshold)

@@ -44,6 +44,7 @@ MESSAGE, MEAN, BEST = (
     "the mean, to every client",
     "the mean, as one client's words: the best fitting",
 )
+UNPROTECTED = UnprotectedUpdates()
 NOTHING = "nothing: every word is named"
 LISTS = "The clients have sent lists of their words for the vocabulary: the gain and the shares named count these."
 
@@ -100,7 +101,7 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         rounds: Annotated[Sequence[Steps], MinLen(1)] = (1, 3),
         z_threshold: Positive = 2.0,
         victims: Count = 20,
-        unprotected: UnprotectedUpdates = UnprotectedUpdates(),
+        unprotected: UnprotectedUpdates = UNPROTECTED,
         broken_threshold: PositiveShare = 0.8,
     ) -> None:
         super().__init__(threat, positive, negative, broken_threshold)
@@ -166,7 +167,9 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         def draw() -> Clients:
             attacked = (mails[client % len(mails)] for client in range(self._count_clients(protocol, data)))
             picked = [rng.permutation(each)[: protocol.mails] for each in attacked]
-            return Clients([ClientBatch(data.train.tokens[at, : protocol.words], data.train.labels[at]) for at in picked])
+            return Clients(
+                [ClientBatch(data.train.tokens[at, : protocol.words], data.train.labels[at]) for at in picked]
+            )
 
         return draw
 

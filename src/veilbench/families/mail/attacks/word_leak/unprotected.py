@@ -82,8 +82,7 @@ class UnprotectedUpdates:
         """
         wide = weights["embedding.weight"].shape[1] > 1
         rows = [
-            [name, *_cells(setting, weights, data, rng)]
-            for name, setting in self._settings(protocol, not wide).items()
+            [name, *_cells(setting, weights, data, rng)] for name, setting in self._settings(protocol, not wide).items()
         ]
         shares = [share.replace("_", " ") for share in SHARES]
         columns = ["", *shares, "label named", "count named", "count in spam less in ham named"]
