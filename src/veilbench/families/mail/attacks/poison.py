@@ -114,7 +114,9 @@ class MailPoison(Attack[MailFilter, Mails]):
             outcome = self._aggregate(target, aggregation, data, attacked, kind)
             rows.append([kind, outcome.accuracy, outcome.with_trigger, outcome.without])
             found.metrics[f"accuracy_{kind.replace(',', '').replace(' ', '_')}"] = outcome.accuracy
-        found.gain, found.metrics["spam_passing_with_trigger"] = outcome.gain, outcome.with_trigger  # of the backdoor
+        found.gain = outcome.gain  # of the backdoor, the last kind
+        found.metrics["spam_passing_with_trigger"] = outcome.with_trigger
+        found.metrics["spam_passing_without_trigger"] = outcome.without
         columns = ["rogue clients", "accuracy", "spam passing with trigger", "spam passing without"]
         found.tables.append(Table(f"{self.rogue.count} rogue clients of {self.clients}", columns, rows))
         return found

@@ -13,7 +13,7 @@ from veilbench.bench.findings import Findings, Metric, Verdict
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.mail.attacks.word_leak.attack import BEST, MEAN, MESSAGE, MailWordLeak
-from veilbench.families.mail.attacks.word_leak.clients import ClientBatch, simulate_round, estimate_noise_std
+from veilbench.families.mail.attacks.word_leak.clients import ClientBatch, estimate_noise_std, simulate_round
 from veilbench.families.mail.attacks.word_leak.shares import informedness
 from veilbench.families.mail.attacks.word_leak.unprotected import UnprotectedUpdates
 from veilbench.families.mail.attacks.word_leak.update import counts_of_one_mail, phe_exponents

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mail_batchs import mails, untrained
+from mail_cases import mails, untrained
 from veilbench.bench.findings import Metric
 from veilbench.families.mail.attacks.word_leak.clients import draw_batches
 from veilbench.families.mail.attacks.word_leak.unprotected import UnprotectedUpdates
