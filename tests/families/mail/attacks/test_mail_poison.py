@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -96,16 +96,15 @@ def test_bad_settings_are_refused(data: Mails) -> None:
         )
 
 
-def test_rogue_clients_send_their_updates_in_place_of_honest_ones(data: Mails) -> None:
+def test_rogue_clients_send_their_updates_in_place_of_honest_ones(data: Mails, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many are rogue, and whatever they send, the federation has the same number of clients."""
+    clients, setup = list[int](), Plain.setup
 
-    class Counted(Plain):
-        clients: ClassVar[list[int]] = []
+    def counted(self: Plain, count: int, seeds: np.random.SeedSequence) -> Any:
+        clients.append(count)
+        return setup(self, count, seeds)
 
-        def setup(self, clients: int, seeds: np.random.SeedSequence) -> Any:
-            self.clients.append(clients)
-            return super().setup(clients, seeds)
-
-    found = run(data, Counted(), clients=7, rogue=RogueClients(3))
-    assert Counted.clients == [7] * 4  # nobody rogue, and each of three kinds
+    monkeypatch.setattr(Plain, "setup", counted)
+    found = run(data, Plain(), clients=7, rogue=RogueClients(3))
+    assert clients == [7] * 4  # nobody rogue, and each of three kinds
     assert found.tables[0].title == "3 rogue clients of 7"

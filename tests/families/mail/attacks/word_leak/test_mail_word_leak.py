@@ -68,7 +68,9 @@ def test_a_plain_federation_is_broken_with_both_controls_passed(data: Mails, tmp
     assert found.controls[1].gain.value == 0
     assert found.metrics["message_precision"].value == 1
     table = {row[0]: row for row in found.tables[0].rows}
-    assert table[MESSAGE][2].value == table[MEAN][2].value == 1  # type: ignore[union-attr]
+    for seen in (MESSAGE, MEAN):
+        assert table[seen][1].value == 1  # type: ignore[union-attr]
+        assert table[seen][2].value > 0.9  # type: ignore[union-attr]
     ways = {row[0]: row for row in found.tables[1].rows}
     assert ways["1 mail, one step of SGD, weights of zero"][-1].value == 1  # type: ignore[union-attr]
     assert ways["10 mails"][-1] is None  # counts are solved for one step alone
