@@ -8,6 +8,7 @@ from veilbench.bench.findings import Findings, Metric, Verdict
 from veilbench.bench.report.page import render
 from veilbench.bench.report.records import Record
 from veilbench.families.mail.attack_tables import NAMED_WORDS, POISONED
+from veilbench.families.mail.flower.settings import FlowerPrivacy, FlowerStrategy
 from veilbench.families.mail.table import COLUMNS, entries, protection
 
 AGGREGATIONS = "veilbench.federated.aggregations"
@@ -93,17 +94,19 @@ def test_protections_have_names(node: dict[str, Any], told: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"strategy": "fedprox"}, "plain"),  # of a record from before there was `privacy`
-        ({"strategy": "median", "share": 0.2, "malicious": 0, "privacy": "none"}, "median"),
+        ((FlowerStrategy("fedprox"), FlowerPrivacy()), "plain"),
+        ((FlowerStrategy("median"), FlowerPrivacy()), "median"),
         (
-            {"strategy": "fedavg", "privacy": "client_side_fixed", "clip": 1.0, "noise_multiplier": 2.0, "delta": 1e-5},
+            (FlowerStrategy(), FlowerPrivacy("client_side_fixed", noise_multiplier=2.0)),
             "equal dp, noise 2",
         ),
     ],
 )
-def test_flowers_strategies_are_federations_and_no_base_for_times(settings: dict[str, Any], told: str) -> None:
-    made = record("mail_flower", {})
-    made.config["training"] = {"_target_": "veilbench.families.mail.flower.training.Flower", **settings}
+def test_flowers_strategies_are_federations_and_no_base_for_times(
+    settings: tuple[FlowerStrategy, FlowerPrivacy], told: str
+) -> None:
+    made, nodes = record("mail_flower", {}), {"strategy": vars(settings[0]), "privacy": vars(settings[1])}
+    made.config["training"] = {"_target_": "veilbench.families.mail.flower.training.Flower", **nodes}
     assert protection(made).text == told
     assert cell(made, "Poison").text == "not run"
     assert cell(ckks(), "Time a round", made).text == "–"

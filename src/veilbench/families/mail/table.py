@@ -9,6 +9,7 @@ from veilbench.bench.findings import Findings, Metric
 from veilbench.bench.report.numbers import DASH, MINUS, compact, parts
 from veilbench.bench.report.records import Record
 from veilbench.bench.report.specs import Cell, Comparison, Entry
+from veilbench.families.mail.flower.settings import to_run_config
 from veilbench.families.mail.flower.strategy import aggregation_of
 from veilbench.federated.protocol import described
 
@@ -75,7 +76,7 @@ def _aggregation(record: Record) -> dict[str, object] | None:
     training = record.config.get("training") or {}
     kind = _kind(str(training.get("_target_")))
     if kind == FLOWER:
-        return described(aggregation_of({"privacy": "none", **training}))
+        return described(aggregation_of(to_run_config(training["strategy"], training["privacy"])))
     return dict(training.get("aggregation") or {"_target_": PLAIN}) if kind == FEDERATED else None
 
 
