@@ -114,9 +114,9 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
         n = min(len(members), len(others), self.most)
         if n < FEWEST:
             raise UserError(f"membership needs {FEWEST} members and {FEWEST} unseen test {self.records}, got {n}")
-        picked = [pool[rng.permutation(len(pool))[:n]] for pool in (members, others)]
+        members, others = (pool[rng.permutation(len(pool))[:n]] for pool in (members, others))
         found = Findings(self.title)
-        scores = self.score(target, *picked, data, accelerator, rng, found)
+        scores = self.score(target, members, others, data, accelerator, rng, found)
         for name, score in scores.items():
             report(found, name, score[:n], score[n:], rng)
         return found, scores
@@ -128,8 +128,8 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
     def _own_control(self, target: S, data: D, trainer: Accelerator, seed: np.random.SeedSequence) -> Control:
         """Attack two halves of the unseen test records."""
         rng, unseen = np.random.default_rng(seed), self.unseen(data)
-        halves = (unseen[at] for at in np.array_split(rng.permutation(len(unseen)), 2))
-        gain = self.distinguish(target, *halves, data, trainer, rng)[0].gain
+        one, other = (unseen[at] for at in np.array_split(rng.permutation(len(unseen)), 2))
+        gain = self.distinguish(target, one, other, data, trainer, rng)[0].gain
         if gain is None:
             raise UserError(f"the attack {self.title} reported no gain on its negative control")
         return Control("negative", f"{type(target).__name__}, {self.records} never seen", gain, gain.low <= 0)

@@ -115,7 +115,8 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, MailPart]):
             return
         delta = aggregation.delta
         found.metrics["epsilon"] = Metric.exact(epsilon)
-        found.metrics["epsilon_shown_at_least"] = epsilon_at_least(*np.split(scores, 2), delta, rng)
+        members, others = np.split(scores, 2)
+        found.metrics["epsilon_shown_at_least"] = epsilon_at_least(members, others, delta, rng)
         for words, rate in RATES.items():
             allowed = 1.0 if epsilon > 700 else min(1.0, float(np.exp(epsilon)) * rate + delta)
             found.metrics[f"tpr_allowed_at_{words}_fpr"] = Metric.exact(allowed, unit="share")
