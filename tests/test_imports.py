@@ -22,7 +22,7 @@ FLOORS_OF_LIBRARIES = [
     {"nets", "metrics", "corruptions"},
 ]
 FLOORS_OF_A_FAMILY = [
-    {"family", "card", "table", "training", "evaluations", "attacks", "flower"},
+    {"family", "card", "table", "attack_tables", "training", "evaluations", "attacks", "flower"},
     {"modules", "baselines", "data", "schemes", "files", "store", "score_files", "local_round"},
     {"nets", "losses", "regularisers"},
 ]

@@ -157,8 +157,8 @@ OVERRIDES = [
         "noise_multiplier=0 is not allowed",
     ),
     (
-        ["experiment=mail_flower_dp", "training.delta=0.5"],
-        "training.delta=0.5 is not allowed: input should be less than",
+        ["experiment=mail_flower_dp", "training.privacy.delta=0.5"],
+        "training.privacy.delta=0.5 is not allowed: input should be less than",
     ),
     (["experiment=hashmap", f"data.source.size={10**9}"], f"data.source.size={10**9} is not allowed"),
     (["experiment=hashmap", "data.source.identities=10000000"], "identities=10000000 x impressions=6 of size=96 need"),

@@ -182,7 +182,7 @@ def test_an_experiment_that_changes_shared_data_is_refused(monkeypatch: pytest.M
         ("model.nonesuch=1", "model.nonesuch"),
         ("seed=-1", "seed=-1 is not allowed"),
         ("+colour=red", "unknown key colour=red"),
-        ("+attack.fresh_eve.steps=5", "attack.fresh_eve={'steps': 5} sets up what is not chosen"),
+        ("+attack.fresh_eve.hidden=[5]", "attack.fresh_eve={'hidden': [5]} sets up what is not chosen"),
     ],
 )
 def test_a_bad_override_is_one_line_that_names_it(override: str, said: str) -> None:

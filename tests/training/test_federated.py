@@ -105,7 +105,7 @@ def test_secure_aggregation_gives_the_plain_filter_twice_the_same(
         "unmask_seconds",
         "rebuilding_seconds",
     } <= found.cost.keys()
-    assert 0 < found.cost["letters_bytes_up"] < found.cost["letters_bytes_down"] < 10_000
+    assert 0 < found.cost["messages_bytes_up"] < found.cost["messages_bytes_down"] < 10_000
 
 
 def test_the_same_seed_gives_the_same_federation(three: Mails, tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import pytest
 from veilbench.bench.findings import Findings, Metric, Verdict
 from veilbench.bench.report.page import render
 from veilbench.bench.report.records import Record
+from veilbench.families.mail.attack_tables import NAMED_WORDS, POISONED
+from veilbench.families.mail.flower.settings import FlowerPrivacy, FlowerStrategy
 from veilbench.families.mail.table import COLUMNS, entries, protection
 
 AGGREGATIONS = "veilbench.federated.aggregations"
@@ -25,6 +27,7 @@ def record(
     trained = Findings("Training", {"rounds": Metric.exact(3), **more})
     trained.cost = {"training_seconds": seconds - 1, "adding_seconds": 1.0, "bytes_up": 65_600.0, "seconds": 99.0}
     words = Findings("Words", {"mean_gain": Metric(0.5, 0.4, 0.6, 9)}, verdict=Verdict.BROKEN)
+    words.metrics["message_recall"] = Metric(0.98, 0.97, 0.99, 9)
     words.gain = Metric(0.9996, 0.99, 1.0, 9)
     attacks = {"mail_word_leak": words} if aggregation is not None else {}
     attacks["mail_membership"] = Findings("Members", {"lira_auroc": Metric(0.63, 0.59, 0.66, 9)}, verdict=Verdict.LEAKS)
@@ -79,29 +82,32 @@ def test_a_filter_that_was_trained_in_one_place_sent_nothing() -> None:
     ("node", "told"),
     [
         ({"_target_": "a.robust.Robust", "rule": "trimmed_mean"}, "trimmed mean"),
-        ({"_target_": "a.example_dp.ExampleDp", "noise_multiplier": 2.0}, "local dp, noise 2"),
+        ({"_target_": "a.example_dp.ExampleDp", "noise_multiplier": 2.0}, "example dp, noise 2"),
+        ({"_target_": "a.paillier.Paillier", "encoding": "float"}, "paillier, float"),
         ({}, "plain"),
     ],
 )
 def test_protections_have_names(node: dict[str, Any], told: str) -> None:
-    assert protection(record("x", node)) == told
+    assert protection(record("x", node)).text == told
 
 
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"strategy": "fedprox"}, "plain"),  # of a record from before there was `privacy`
-        ({"strategy": "median", "share": 0.2, "malicious": 0, "privacy": "none"}, "median"),
+        ((FlowerStrategy("fedprox"), FlowerPrivacy()), "plain"),
+        ((FlowerStrategy("median"), FlowerPrivacy()), "median"),
         (
-            {"strategy": "fedavg", "privacy": "client_side_fixed", "clip": 1.0, "noise_multiplier": 2.0, "delta": 1e-5},
+            (FlowerStrategy(), FlowerPrivacy("client_side_fixed", noise_multiplier=2.0)),
             "equal dp, noise 2",
         ),
     ],
 )
-def test_flowers_strategies_are_federations_and_no_base_for_times(settings: dict[str, Any], told: str) -> None:
-    made = record("mail_flower", {})
-    made.config["training"] = {"_target_": "veilbench.families.mail.flower.training.Flower", **settings}
-    assert protection(made) == told
+def test_flowers_strategies_are_federations_and_no_base_for_times(
+    settings: tuple[FlowerStrategy, FlowerPrivacy], told: str
+) -> None:
+    made, nodes = record("mail_flower", {}), {"strategy": vars(settings[0]), "privacy": vars(settings[1])}
+    made.config["training"] = {"_target_": "veilbench.families.mail.flower.training.Flower", **nodes}
+    assert protection(made).text == told
     assert cell(made, "Poison").text == "not run"
     assert cell(ckks(), "Time a round", made).text == "–"
 
@@ -111,3 +117,21 @@ def test_the_page_has_the_table_where_there_are_federations_and_not_where_there_
     assert page.count("What leaks, under which protection, at which cost") == 1
     assert "1.50 ×" in page
     assert "What leaks, under which" not in render([record("mail_central", None)])
+
+
+def test_words_named_are_compared_across_the_federations_that_were_attacked() -> None:
+    labels = [label for label, _ in NAMED_WORDS.columns]
+    records = [plain(), record("mail_central", None), ckks()]
+    rows = {entry.name: dict(zip(labels, entry.cells, strict=True)) for entry in NAMED_WORDS.entries(records)}
+    assert list(rows) == ["mail_plain", "mail_ckks"]
+    assert rows["mail_ckks"]["Protection"].text == "ckks"
+    assert rows["mail_ckks"]["Message, recall"].text == "98.0 %"
+    assert rows["mail_ckks"]["Mean, recall"].text == "–"
+
+
+def test_rogue_clients_are_compared_where_there_were_any() -> None:
+    assert POISONED.entries([plain(), ckks()]) == []
+    attacked = plain()
+    attacked.found["attack"]["mail_poison"] = Findings("Poison", {"accuracy_backdoor": Metric(0.99, 0.98, 1.0, 9)})
+    (entry,) = POISONED.entries([attacked, ckks()])
+    assert [cell.text for cell in entry.cells] == ["plain", *["–"] * 3, "99.0 %", "–", "–"]

@@ -134,23 +134,23 @@ def test_what_the_aggregator_is_sent_looks_uniform_and_an_update_does_not() -> N
         assert abs(np.corrcoef(other, plain[2].astype("<u4").view("<i4"))[0, 1]) < 5 / np.sqrt(size)
 
 
-def test_no_letter_holds_an_update_or_an_open_secret() -> None:
+def test_no_message_holds_an_update_or_an_open_secret() -> None:
     values = updates(3)
     clients, aggregator = parties(3)
     own = [client for client in clients if isinstance(client, SecaggClient)]
-    secrets = [(client.seed, client.private["mask"], client.private["letter"]) for client in own]
+    secrets = [(client.seed, client.private["mask"], client.private["message"]) for client in own]
     messages = sent(clients, values, WEIGHTS)
-    before = b"".join(letter.content for letter in aggregator.post.letters)
+    before = b"".join(message.content for message in aggregator.post.messages)
     for seed, *private in secrets:
         assert seed not in before
         assert seed.hex().encode() not in before
         assert all(json.dumps(key.decode()).strip('"').encode() not in before for key in private)
     assert json.dumps(own[0].public["mask"]).strip('"').encode() in before  # so that the check can fail
-    kinds = {json.loads(letter.content).get("phase") for letter in aggregator.post.letters if not letter.up}
+    kinds = {json.loads(message.content).get("phase") for message in aggregator.post.messages if not message.up}
     assert kinds == {"keys", "shares", "forward"}
     aggregator.combine(messages)
     assert aggregator.seeds == {who: seed for who, (seed, *_) in enumerate(secrets)}  # each private mask is opened,
-    last = [json.loads(letter.content) for letter in aggregator.post.letters if letter.up][-3:]
+    last = [json.loads(message.content) for message in aggregator.post.messages if message.up][-3:]
     assert all(answer["keys"] == {} for answer in last)  # and nobody's key
 
 
@@ -187,16 +187,16 @@ LIES: list[tuple[dict[str, Any], str]] = [
     ({"phase": "unmask", "alive": [0, 1, 2], "gone": [2]}, "both secrets of a client"),
     ({"phase": "unmask", "alive": [0, 1], "gone": [2, 3, 4]}, "refuses to unmask 2 of 5"),
     ({"phase": "unmask", "alive": [0, 1, 2, 9], "gone": []}, "refuses to unmask 4 of 5"),
-    ({"phase": "shares", "threshold": 3, "keys": {}}, "sent a letter on shares, and unmask is due"),
+    ({"phase": "shares", "threshold": 3, "keys": {}}, "sent a message on shares, and unmask is due"),
 ]
 
 
-@pytest.mark.parametrize(("letter", "said"), LIES, ids=[said for _, said in LIES])
-def test_a_client_refuses_letters_that_would_open_an_update(letter: dict[str, Any], said: str) -> None:
+@pytest.mark.parametrize(("message", "said"), LIES, ids=[said for _, said in LIES])
+def test_a_client_refuses_messages_that_would_open_an_update(message: dict[str, Any], said: str) -> None:
     clients, aggregator = parties(5)
     sent(clients, updates(5), [0.2] * 5)
     with pytest.raises(UserError, match=said):
-        aggregator.post.ask(0, letter)
+        aggregator.post.ask(0, message)
 
 
 def test_a_client_unmasks_once_and_masks_once() -> None:
@@ -230,10 +230,10 @@ def test_shares_that_were_tampered_with_leave_their_receiver_out(monkeypatch: py
     answer = aggregator.post.parties[1]
 
     def tampered(content: bytes) -> bytes:
-        letter = json.loads(content)
-        if letter["phase"] == "forward":
-            letter["ciphertexts"]["0"] = letter["ciphertexts"]["2"]
-        return answer(json.dumps(letter).encode())
+        message = json.loads(content)
+        if message["phase"] == "forward":
+            message["ciphertexts"]["0"] = message["ciphertexts"]["2"]
+        return answer(json.dumps(message).encode())
 
     monkeypatch.setitem(aggregator.post.parties, 1, tampered)
     aggregator.begin(range(4))
@@ -294,9 +294,9 @@ def test_a_threshold_of_exactly_half_is_refused_and_one_more_is_not(clients: int
     _, aggregator = parties(clients)
     for threshold, allowed in ((clients // 2, False), (clients // 2 + 1, True)):
         keys = {str(who): aggregator.post.ask(who, {"phase": "keys"}) for who in range(clients)}
-        letter = {"phase": "shares", "threshold": threshold, "keys": keys}
+        message = {"phase": "shares", "threshold": threshold, "keys": keys}
         if allowed:
-            assert len(aggregator.post.ask(0, letter)["ciphertexts"]) == clients - 1
+            assert len(aggregator.post.ask(0, message)["ciphertexts"]) == clients - 1
         else:
             with pytest.raises(UserError, match=f"refuses a threshold of {threshold} of {clients}"):
-                aggregator.post.ask(0, letter)
+                aggregator.post.ask(0, message)

@@ -2,6 +2,7 @@
 
 from veilbench.bench.family import Family
 from veilbench.bench.report.specs import Utility
+from veilbench.families.mail.attack_tables import NAMED_WORDS, POISONED
 from veilbench.families.mail.table import LEAKS
 
 FAMILY = Family(
@@ -9,5 +10,5 @@ FAMILY = Family(
     "Mail filters",
     data=("veilbench.families.mail.data.mail.MailData",),
     columns=(Utility("filtering.accuracy", "Accuracy", "Share of mails filed rightly"),),
-    tables=(LEAKS,),
+    tables=(LEAKS, NAMED_WORDS, POISONED),
 )

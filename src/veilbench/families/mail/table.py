@@ -9,6 +9,7 @@ from veilbench.bench.findings import Findings, Metric
 from veilbench.bench.report.numbers import DASH, MINUS, compact, parts
 from veilbench.bench.report.records import Record
 from veilbench.bench.report.specs import Cell, Comparison, Entry
+from veilbench.families.mail.flower.settings import to_run_config
 from veilbench.families.mail.flower.strategy import aggregation_of
 from veilbench.federated.protocol import described
 
@@ -40,27 +41,34 @@ def _cells(record: Record, mails: Sequence[Record]) -> list[Cell]:
     trained, words = record.found["train"]["training"], _attack(record, "mail_word_leak")
     alone = _aggregation(record) is None
     return [
-        Cell(protection(record)),
+        protection(record),
         _metric(record.found["evaluate"]["filtering"].metrics.get("accuracy")),
         _metric(words.gain if words else None, missing="no message" if alone else "not run", verdict=words),
         _metric(words.metrics.get("mean_gain") if words else None, missing="no mean" if alone else "not run"),
-        _found(record, "mail_membership", "lira_auroc", share=False),
-        _found(record, "mail_poison", "spam_passing_with_trigger", missing="no client" if alone else "not run"),
+        attack_cell(record, "mail_membership", "lira_auroc", share=False, verdict=True),
+        attack_cell(
+            record,
+            "mail_poison",
+            "spam_passing_with_trigger",
+            missing="no client" if alone else "not run",
+            verdict=True,
+        ),
         *(_metric(trained.metrics.get(name), share=False, missing="none") for name in ("epsilon", "example_epsilon")),
         _number(trained.cost.get("bytes_up"), compact),
         _number(_ratio(record, mails), lambda ratio: f"{ratio:.2f} ×"),
     ]
 
 
-def protection(record: Record) -> str:
-    """Return how a filter's updates were averaged and protected, as text."""
+def protection(record: Record) -> Cell:
+    """Return how a filter's updates were averaged and protected, as a cell of words."""
     node = _aggregation(record)
     if node is None:
-        return "none: all mails in one place"
+        return Cell("none: all mails in one place")
     kind = _kind(str(node["_target_"]))
-    told = str(node["rule"]) if "rule" in node else re.sub(r"(?<!^)(?=[A-Z])", "_", kind).lower()
+    name = str(node["rule"]) if "rule" in node else re.sub(r"(?<!^)(?=[A-Z])", "_", kind).lower()
     noise = f", noise {node['noise_multiplier']:g}" if "noise_multiplier" in node else ""
-    return told.replace("_", " ") + noise
+    encoding = f", {node['encoding']}" if "encoding" in node else ""
+    return Cell(name.replace("_", " ") + noise + encoding)
 
 
 def _aggregation(record: Record) -> dict[str, object] | None:
@@ -68,7 +76,7 @@ def _aggregation(record: Record) -> dict[str, object] | None:
     training = record.config.get("training") or {}
     kind = _kind(str(training.get("_target_")))
     if kind == FLOWER:
-        return described(aggregation_of({"privacy": "none", **training}))
+        return described(aggregation_of(to_run_config(training["strategy"], training["privacy"])))
     return dict(training.get("aggregation") or {"_target_": PLAIN}) if kind == FEDERATED else None
 
 
@@ -80,9 +88,23 @@ def _attack(record: Record, name: str) -> Findings | None:
     return record.found["attack"].get(name)
 
 
-def _found(record: Record, attack: str, name: str, share: bool = True, missing: str = "not run") -> Cell:
+def attack_cell(
+    record: Record, attack: str, name: str, share: bool = True, missing: str = "not run", verdict: bool = False
+) -> Cell:
+    """Return a cell with one metric of an attack.
+
+    Args:
+        record: record of the experiment.
+        attack: name of the attack in the configuration.
+        name: name of the metric in the attack's findings.
+        share: whether the metric is a share, shown in per cent.
+        missing: text of the cell if the attack was not run.
+        verdict: whether the cell shows the attack's verdict too.
+    """
     found = _attack(record, attack)
-    return _metric(found.metrics.get(name) if found else None, share, missing, found)
+    if found is None:
+        return Cell(missing)
+    return _metric(found.metrics.get(name), share, DASH, found if verdict else None)
 
 
 def _metric(metric: Metric | None, share: bool = True, missing: str = DASH, verdict: Findings | None = None) -> Cell:

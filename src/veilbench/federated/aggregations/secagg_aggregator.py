@@ -47,7 +47,7 @@ class SecaggAggregator(Aggregator):
         Raises:
             UserError: too few clients answered.
         """
-        self.post.letters.clear()
+        self.post.messages.clear()
         self.refused.clear()
         self.near = neighbourhoods(self.rng.permutation(members).tolist(), self.neighbours)
         answers = self._asked("keys", {who: {} for who in members})
@@ -77,9 +77,9 @@ class SecaggAggregator(Aggregator):
 
     def costs(self) -> dict[str, float]:
         """Return the seconds of each phase, and the bytes of the protocol messages per client of the last round."""
-        up = sum(len(letter.content) for letter in self.post.letters if letter.up)
-        down = sum(len(letter.content) for letter in self.post.letters if not letter.up)
-        return self.spent | {"letters_bytes_up": up / len(self.near), "letters_bytes_down": down / len(self.near)}
+        up = sum(len(message.content) for message in self.post.messages if message.up)
+        down = sum(len(message.content) for message in self.post.messages if not message.up)
+        return self.spent | {"messages_bytes_up": up / len(self.near), "messages_bytes_down": down / len(self.near)}
 
     def _check(self, payload: bytes, size: int, largest_norm: float | None) -> None:
         if len(payload) != size * self.ring.dtype.itemsize:
@@ -133,13 +133,13 @@ class SecaggAggregator(Aggregator):
         except ValueError as error:
             raise UserError(f"the shares of a secret of client {who} do not fit together") from error
 
-    def _asked(self, phase: str, letters: dict[int, dict[str, Any]]) -> Answers:
+    def _asked(self, phase: str, messages: dict[int, dict[str, Any]]) -> Answers:
         """Send one message to each client and return the answers of those that respond."""
         answers: Answers = {}
         with self._timed(f"{phase}_seconds"):
-            for who, letter in letters.items():
+            for who, message in messages.items():
                 try:
-                    answers[who] = self.post.ask(who, {"phase": phase, **letter})
+                    answers[who] = self.post.ask(who, {"phase": phase, **message})
                 except UserError as error:
                     self.refused.append(str(error))
         return answers

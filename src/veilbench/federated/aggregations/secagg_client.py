@@ -38,25 +38,25 @@ class SecaggClient(Client):
         Raises:
             UserError: the request does not belong to the current phase, or would reveal a secret.
         """
-        letter = json.loads(content)
-        phase = letter.pop("phase")
+        message = json.loads(content)
+        phase = message.pop("phase")
         if phase == "keys":  # a new round discards the state of an unfinished one
             return json.dumps(self._keys()).encode()
         if phase != self.due or phase not in ("shares", "forward", "unmask"):
-            raise UserError(f"client {self.number} was sent a letter on {phase}, and {self.due} is due")
+            raise UserError(f"client {self.number} was sent a message on {phase}, and {self.due} is due")
         answers: dict[str, Callable[..., Answer]] = {
             "shares": self._shares,
             "forward": self._forwarded,
             "unmask": self._unmasked,
         }
-        answer = answers[phase](**letter)
+        answer = answers[phase](**message)
         self.due = NEXT[phase]
         return json.dumps(answer).encode()
 
     def _keys(self) -> Answer:
         """Generate two key pairs: one for masks, one to encrypt shares for other clients."""
         keys = flower("supercore.primitives.asymmetric")
-        pairs = {name: keys.generate_key_pairs() for name in ("mask", "letter")}
+        pairs = {name: keys.generate_key_pairs() for name in ("mask", "message")}
         self.private = {name: keys.private_key_to_bytes(private) for name, (private, _) in pairs.items()}
         self.public = {name: keys.public_key_to_bytes(public).decode() for name, (_, public) in pairs.items()}
         self.due = "shares"
@@ -99,7 +99,7 @@ class SecaggClient(Client):
             raise UserError(f"client {self.number} was shown the same key twice")
 
     def _fernet(self, who: int) -> bytes:
-        return base64.urlsafe_b64encode(shared_seed(self.private["letter"], self.roster[who]["letter"]))
+        return base64.urlsafe_b64encode(shared_seed(self.private["message"], self.roster[who]["message"]))
 
     def _forwarded(self, ciphertexts: dict[str, str]) -> Answer:
         """Store the shares of the neighbours that sent theirs; pairwise masks are added for these only."""

@@ -11,7 +11,7 @@ from veilbench.bench.errors import UserError
 
 
 @dataclass(frozen=True)
-class Letter:
+class Message:
     """One protocol message.
 
     Attributes:
@@ -35,7 +35,7 @@ class Transport:
     def __init__(self, parties: dict[int, Callable[[bytes], bytes]]) -> None:
         self.parties = parties
         self.gone: set[int] = set()  # clients that no longer answer
-        self.letters: list[Letter] = []
+        self.messages: list[Message] = []
 
     def ask(self, client: int, asked: dict[str, Any]) -> dict[str, Any]:
         """Send a request to a client and return its answer.
@@ -45,7 +45,7 @@ class Transport:
         """
         if client in self.gone:
             raise UserError(f"client {client} has gone without an answer")
-        self.letters.append(Letter(client, False, json.dumps(asked).encode()))
-        self.letters.append(Letter(client, True, self.parties[client](self.letters[-1].content)))
-        answer: dict[str, Any] = json.loads(self.letters[-1].content)
+        self.messages.append(Message(client, False, json.dumps(asked).encode()))
+        self.messages.append(Message(client, True, self.parties[client](self.messages[-1].content)))
+        answer: dict[str, Any] = json.loads(self.messages[-1].content)
         return answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -15,18 +16,19 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings, Verdict
 from veilbench.bench.threat import ThreatModel
 from veilbench.families.ciphers.attacks.eve import SealedBlocks, examine_eves
+from veilbench.families.ciphers.attacks.eve_training import EveTraining
 from veilbench.families.ciphers.attacks.fresh_eve import FreshEve
 from veilbench.families.ciphers.baselines.one_time_pad import OneTimePad
 from veilbench.families.ciphers.baselines.plaintext import Plaintext
 from veilbench.families.ciphers.baselines.substitution import Substitution
 
 Examine = Callable[..., Findings]
-BUDGET = {"hidden": [32, 16], "eves": 3, "steps": 150, "batch_size": 64, "test_blocks": 1000, "bits": 8}
+BUDGET = EveTraining(eves=3, steps=150, batch_size=64, test_blocks=1000, bits=8)
 
 
-def small(threat: ThreatModel | None = None, **settings: Any) -> FreshEve:
+def small(threat: ThreatModel | None = None) -> FreshEve:
     threat = threat or ThreatModel(own_keys=True)
-    return FreshEve(threat, Plaintext(), OneTimePad(), **BUDGET | settings)
+    return FreshEve(threat, Plaintext(), OneTimePad(), [32, 16], BUDGET)
 
 
 class OnlyBlocks:
@@ -69,7 +71,7 @@ def test_the_same_seed_gives_the_same_findings(examine: Examine, against_plain: 
 
 
 def test_eves_of_one_size_are_examined_each_on_its_own(accelerator: Accelerator) -> None:
-    shares = examine_eves(OneTimePad(), small(steps=25), 16, accelerator, np.random.default_rng(0))
+    shares = examine_eves(OneTimePad(), replace(BUDGET, steps=25), 16, accelerator, np.random.default_rng(0))
     assert len(shares) == 3
     assert len(set(shares)) == 3
     assert shares == pytest.approx([0.5] * 3, abs=5 * 0.5 / np.sqrt(8000))
@@ -77,14 +79,14 @@ def test_eves_of_one_size_are_examined_each_on_its_own(accelerator: Accelerator)
 
 def test_an_eve_sees_the_nonce_and_needs_no_more_than_blocks(accelerator: Accelerator) -> None:
     scheme: Any = OnlyBlocks()
-    shares = examine_eves(scheme, small(steps=600), 32, accelerator, np.random.default_rng(0))
+    shares = examine_eves(scheme, replace(BUDGET, steps=600), 32, accelerator, np.random.default_rng(0))
     assert min(shares) > 0.8  # without the nonce it would be one half
     assert len({batch.tobytes() for batch in scheme.nonces}) == len(scheme.nonces)
 
 
 def test_sealed_blocks_are_ciphertext_nonce_and_plain_bits() -> None:
     scheme: Any = OnlyBlocks()
-    first, second = islice(SealedBlocks(scheme, small(), 50, 100, 7), 2)
+    first, second = islice(SealedBlocks(scheme, BUDGET, 50, 100, 7), 2)
     assert first.shape == (3, 50 * 25, 24)
     sealed, nonce, plain = first.numpy().astype(int).reshape(-1, 3, 8).transpose(1, 0, 2)
     assert set(np.unique(sealed)) == set(np.unique(nonce)) == {-1, 1}
@@ -92,7 +94,7 @@ def test_sealed_blocks_are_ciphertext_nonce_and_plain_bits() -> None:
     np.testing.assert_array_equal(nonce > 0, scheme.nonces[0] == 1)
     np.testing.assert_array_equal((sealed > 0) ^ (nonce > 0), plain == 1)
     assert not torch.equal(first, second)
-    assert torch.equal(first, next(iter(SealedBlocks(scheme, small(), 50, 100, 7))))
+    assert torch.equal(first, next(iter(SealedBlocks(scheme, BUDGET, 50, 100, 7))))
 
 
 def test_keys_of_ones_own_have_to_be_granted(examine: Examine) -> None:

@@ -14,7 +14,13 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings, Verdict
 from veilbench.bench.threat import ThreatModel
 from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle
-from veilbench.families.ciphers.attacks.known_plaintext import KnownPlaintext, codebook
+from veilbench.families.ciphers.attacks.known_plaintext import (
+    DecoderTraining,
+    GapFilling,
+    KnownPlaintext,
+    NewTexts,
+    codebook,
+)
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.substitution import Substitution
 from veilbench.families.ciphers.data.text import Texts
@@ -25,8 +31,8 @@ THREAT = ThreatModel(known_pairs=True, auxiliary_data=True)
 
 
 def small(controls: dict[str, Any], threat: ThreatModel = THREAT, **settings: Any) -> KnownPlaintext:
-    budget = {"known": [1000, 50], "length": 200, "texts": 4, "decoder_known": [], "order": 3, "restarts": 1}
-    return KnownPlaintext(threat, **controls, **budget | {"broken_threshold": 0.6} | settings)
+    budget = {"known": [1000, 50], "texts": NewTexts(200, 4), "decoder": DecoderTraining([]), "broken_threshold": 0.6}
+    return KnownPlaintext(threat, **controls, filling=GapFilling(3, 1), **budget | settings)
 
 
 def by_a_loop(codes: np.ndarray, symbols: np.ndarray, size: int) -> list[int]:
@@ -72,7 +78,7 @@ def test_aes_holds(examine: Examine, controls: dict[str, Any]) -> None:
 
 
 def test_seed_decides_the_findings_and_the_workers_do_not(texts: Texts, controls: dict[str, Any]) -> None:
-    attack = small(controls, known=[60], texts=2, decoder_known=[60], decoder_steps=20)
+    attack = small(controls, known=[60], texts=NewTexts(200, 2), decoder=DecoderTraining([60], 20))
     one, again, other = (
         attack.run(
             Substitution([16, 16]),
@@ -123,7 +129,7 @@ def guessed(attack: KnownPlaintext, oracle: CipherOracle, accelerator: Accelerat
 def test_equal_exposures_of_different_secrets_give_equal_guesses(
     texts: Texts, controls: dict[str, Any], accelerator: Accelerator, sealed_cipher: Any
 ) -> None:
-    attack = small(controls, known=[400], decoder_known=[400], decoder_steps=5)
+    attack = small(controls, known=[400], decoder=DecoderTraining([400], 5))
     one, same = exposures(texts)
     answers = guessed(attack, one, accelerator)
     assert set(answers) == {"codebook", "language", "learned"}
@@ -139,8 +145,8 @@ def test_what_is_not_granted_is_refused(examine: Examine, controls: dict[str, An
 
 
 def test_a_decoder_for_a_number_that_is_not_known_is_refused(controls: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"decoder_known=\[60, 70\] must be among known=\[1000, 50\]"):
-        small(controls, decoder_known=[60, 1000, 70])
+    with pytest.raises(ValueError, match=r"decoder\.known=\[60, 70\] must be among known=\[1000, 50\]"):
+        small(controls, decoder=DecoderTraining([60, 1000, 70]))
 
 
 def test_a_way_is_taken_by_what_it_gets_right_of_held_out_pairs(texts: Texts, controls: dict[str, Any]) -> None:
@@ -151,7 +157,9 @@ def test_a_way_is_taken_by_what_it_gets_right_of_held_out_pairs(texts: Texts, co
             lucky = [oracle._cipher.decrypt(oracle.ciphertext()) for _, oracle, _ in cases]
             return [{"lucky": (text, 0.1), "sound": (np.zeros_like(text), 0.9)} for text in lucky]
 
-    attack = TwoWays(THREAT, **controls, known=[50], length=100, texts=3, decoder_known=[], broken_threshold=0.6)
+    attack = TwoWays(
+        THREAT, **controls, known=[50], texts=NewTexts(100), decoder=DecoderTraining([]), broken_threshold=0.6
+    )
     found = attack.run(Substitution([16]), texts, Accelerator("cpu", workers=1), np.random.default_rng(0), False)
     assert found.metrics["lucky_at_50"].value == 1
     assert found.gain is not None

@@ -13,7 +13,7 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings, Verdict
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.trained_model import load_trained_model
-from veilbench.families.mail.attacks.evasion import MailEvasion, passed, swapped
+from veilbench.families.mail.attacks.evasion import MailEvasion, WordRanking, passed, swapped
 from veilbench.families.mail.attacks.word_leak.update import words_in
 from veilbench.families.mail.baselines.logistic_filter import LogisticFilter
 from veilbench.families.mail.baselines.one_good_word import OneGoodWord
@@ -50,7 +50,7 @@ def test_logistic_regression_is_evaded_with_both_controls_passed(
 
 def test_greedy_is_the_best_there_is_for_one_weight_per_word(data: Mails, logistic: MailFilter) -> None:
     """Against the answer read from the weights: the n most negative of the attacker's words."""
-    found = run(logistic, data, candidates=100_000, budgets=(3, 20), most_mails=10_000)
+    found = run(logistic, data, ranking=WordRanking(candidates=100_000), budgets=(3, 20), most_mails=10_000)
     weights, words = logistic.weights["embedding.weight"][:, 0], words_in(data.auxiliary.tokens)
     spam = data.test.tokens[data.test.labels == 1]
     spam = spam[logistic.logits(spam) > 0]
@@ -61,7 +61,7 @@ def test_greedy_is_the_best_there_is_for_one_weight_per_word(data: Mails, logist
 
 def test_swaps_are_the_best_there_are_for_one_weight_per_word(data: Mails, logistic: MailFilter) -> None:
     """Against sums of weights: the n largest of a mail's words go, the n most negative of the attacker's come."""
-    found = run(logistic, data, candidates=100_000, budgets=(2, 7, 20), most_mails=10_000)
+    found = run(logistic, data, ranking=WordRanking(candidates=100_000), budgets=(2, 7, 20), most_mails=10_000)
     weights, words = logistic.weights["embedding.weight"][:, 0].astype(float), words_in(data.auxiliary.tokens)
     bias, good = float(logistic.weights["bias.weight"].item()), np.sort(weights[words])
     mails = [weights[mail[mail > 0]] for mail in data.test.tokens[data.test.labels == 1]]

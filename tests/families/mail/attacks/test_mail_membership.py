@@ -15,7 +15,7 @@ from veilbench.bench.findings import Findings, Verdict
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.mail.attacks.membership import MailMembership
-from veilbench.families.mail.attacks.shadows import counts, shadow_logits
+from veilbench.families.mail.attacks.shadows import ShadowFilters, counts
 from veilbench.families.mail.baselines.memorised_mails import MemorisedMails
 from veilbench.families.mail.data.mail import Mails
 from veilbench.families.mail.schemes.filter import MailFilter
@@ -32,7 +32,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Mails:
 
 
 def small(threat: ThreatModel = THREAT, **settings: Any) -> MailMembership:
-    return MailMembership(threat, MemorisedMails(), **({"shadows": 16, "epochs": 10} | settings))
+    return MailMembership(threat, MemorisedMails(), shadows=ShadowFilters(**{"count": 16, "epochs": 10} | settings))
 
 
 def run(target: SpamScorer, data: Mails, attack: MailMembership | None = None, seed: int = 0) -> Findings:
@@ -72,7 +72,7 @@ def test_shadows_trained_together_are_adam_on_each_ones_mails(data: Mails) -> No
     rng = np.random.default_rng(0)
     tokens, labels = data.train.tokens[:30], data.train.labels[:30]
     inside = rng.random((3, 30)) < 0.5
-    made = shadow_logits(tokens, labels, inside, 12, 7, 30, 0.05, np.random.default_rng(1))
+    made = ShadowFilters(4, 7, 30, 0.05).logits(tokens, labels, inside, 12, np.random.default_rng(1))
     dense = np.asarray(counts(tokens).todense(), np.float64)
     for shadow, own in enumerate(inside):
         x, y, w = dense[own], labels[own], np.zeros(dense.shape[1])
@@ -117,6 +117,6 @@ def test_a_memory_survives_the_disk(data: Mails, tmp_path: Path) -> None:
 
 def test_bad_settings_are_refused(data: Mails) -> None:
     with pytest.raises(ValueError, match="shadows=7 must be even"):
-        small(shadows=7)
+        small(count=7)
     with pytest.raises(UserError, match="does not grant auxiliary_data"):
         run(untrained(data), data, small(ThreatModel(score_queries=True)))

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings, Verdict
 from veilbench.bench.threat import ThreatModel
 from veilbench.families.mail.attacks.poison import MailPoison, unused_words
-from veilbench.families.mail.attacks.poisoned_clients import with_words
+from veilbench.families.mail.attacks.rogue_clients import RogueClients, prepend_words
 from veilbench.families.mail.baselines.plain_federation import PlainFederation
 from veilbench.families.mail.data.mail import Mails
 from veilbench.families.mail.schemes.filter import MailFilter
@@ -56,12 +56,12 @@ def test_a_plain_federation_is_broken_with_both_controls_passed(data: Mails, tmp
 
 @pytest.mark.parametrize("rule", [Robust("median"), Robust("trimmed_mean", 0.2), Robust("krum", malicious=2)])
 def test_robust_rules_hold_where_the_mean_falls(data: Mails, rule: Robust) -> None:
-    found = run(data, rule, compared=[Plain(64)])
+    found = run(data, rule)
     assert found.gain is not None
     assert abs(found.gain.value) < 0.05
     assert found.metrics["accuracy_flipped_labels_enlarged"].value > 0.9
-    rows = {(row[0], row[1]): row for row in found.tables[0].rows}
-    assert rows["plain", "backdoor"][3].value > 0.8  # type: ignore[union-attr]
+    rows = {row[0]: row for row in found.tables[0].rows}
+    assert rows["backdoor"][2] == found.metrics["spam_passing_with_trigger"]
 
 
 def test_encryption_is_no_help_against_poison(data: Mails) -> None:
@@ -79,7 +79,7 @@ def test_a_trigger_is_of_words_that_no_mail_has_and_stands_in_front(data: Mails)
     words = unused_words(data, 4, np.random.default_rng(0))
     for part in (data.train, data.validation, data.auxiliary, data.test):
         assert not np.isin(part.tokens, words).any()
-    longer = with_words(data.test.tokens[:3], words)
+    longer = prepend_words(data.test.tokens[:3], words)
     assert longer.shape == data.test.tokens[:3].shape
     np.testing.assert_array_equal(longer[:, :4], np.tile(words, (3, 1)))
     np.testing.assert_array_equal(longer[:, 4:], data.test.tokens[:3, :-4])
@@ -88,24 +88,23 @@ def test_a_trigger_is_of_words_that_no_mail_has_and_stands_in_front(data: Mails)
 
 
 def test_bad_settings_are_refused(data: Mails) -> None:
-    with pytest.raises(ValueError, match="rogue=5 must be fewer than half of clients=10"):
-        MailPoison(THREAT, PlainFederation(), rogue=5)
+    with pytest.raises(ValueError, match=r"rogue\.count=5 must be fewer than half of clients=10"):
+        MailPoison(THREAT, PlainFederation(), rogue=RogueClients(5))
     with pytest.raises(UserError, match="does not grant rogue_clients"):
         MailPoison(ThreatModel(), PlainFederation()).run(
             filter_of(data, Plain()), data, Accelerator("cpu"), np.random.default_rng(0), True
         )
 
 
-def test_rogue_clients_send_their_updates_in_place_of_honest_ones(data: Mails) -> None:
+def test_rogue_clients_send_their_updates_in_place_of_honest_ones(data: Mails, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many are rogue, and whatever they send, the federation has the same number of clients."""
+    clients, setup = list[int](), Plain.setup
 
-    class Counted(Plain):
-        clients: ClassVar[list[int]] = []
+    def counted(self: Plain, count: int, seeds: np.random.SeedSequence) -> Any:
+        clients.append(count)
+        return setup(self, count, seeds)
 
-        def setup(self, clients: int, seeds: np.random.SeedSequence) -> Any:
-            self.clients.append(clients)
-            return super().setup(clients, seeds)
-
-    found = run(data, Plain(), clients=7, rogue=3, compared=[Counted()])
-    assert Counted.clients == [7] * 4  # nobody rogue, and each of three kinds
+    monkeypatch.setattr(Plain, "setup", counted)
+    found = run(data, Plain(), clients=7, rogue=RogueClients(3))
+    assert clients == [7] * 4  # nobody rogue, and each of three kinds
     assert found.tables[0].title == "3 rogue clients of 7"

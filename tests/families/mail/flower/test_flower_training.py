@@ -15,11 +15,13 @@ from veilbench.bench.experiment import build
 from veilbench.bench.findings import Findings, Verdict
 from veilbench.bench.threat import ThreatModel
 from veilbench.families.mail.attacks.word_leak.attack import MailWordLeak
+from veilbench.families.mail.attacks.word_leak.unprotected import UnprotectedUpdates
 from veilbench.families.mail.baselines.source_leak_test import SourceLeakTest
 from veilbench.families.mail.data.clients import UnequalClients
 from veilbench.families.mail.data.corpus.mail_corpus import MailCorpus
 from veilbench.families.mail.data.mail import MailData, Mails, load_mails, save_mails
 from veilbench.families.mail.data.tokeniser import Tokeniser
+from veilbench.families.mail.flower.settings import FlowerPrivacy, FlowerStrategy
 from veilbench.families.mail.flower.training import Flower
 from veilbench.families.mail.modules.mail_classifier import MailClassifier
 from veilbench.families.mail.schemes.filter import MailFilter
@@ -107,7 +109,9 @@ def test_the_same_seed_gives_the_same_filter_and_a_fraction_is_drawn(data: Mails
 def test_the_filter_says_by_which_rule_it_was_averaged(data: Mails, tmp_path: Path, strategy: Any) -> None:
     """And the rule is what one round of it gives: our own rules on the same updates."""
     settings = {"share": 0.25, "malicious": 0}  # with one malicious client of four the two nearest tie
-    made, _ = fitted(Flower("in_process", strategy, 1, 1, 10_000, **settings), data, tmp_path, **SGD)
+    made, _ = fitted(
+        Flower(strategy=FlowerStrategy(strategy, **settings), rounds=1, batch_size=10_000), data, tmp_path, **SGD
+    )
     assert made.protocol is not None
     rule = build(dict(made.protocol.aggregation))
     assert isinstance(rule, Robust) == (strategy in ("trimmed_mean", "median", "krum"))
@@ -121,7 +125,10 @@ def test_under_privacy_flowers_federation_is_our_own_with_equal_clients_and_says
 ) -> None:
     """Without noise worth speaking of; and the findings have what the accountant says of noise that is."""
     quiet, _ = fitted(
-        Flower(rounds=2, batch_size=10_000, privacy=privacy, clip=0.05, noise_multiplier=1e-6), data, tmp_path, **SGD
+        Flower(rounds=2, batch_size=10_000, privacy=FlowerPrivacy(privacy, clip=0.05, noise_multiplier=1e-6)),
+        data,
+        tmp_path,
+        **SGD,
     )
     assert quiet.protocol is not None
     rule = build(dict(quiet.protocol.aggregation))
@@ -134,7 +141,9 @@ def test_under_privacy_flowers_federation_is_our_own_with_equal_clients_and_says
 
 
 def test_epsilon_is_printed_as_opacus_has_it(data: Mails, tmp_path: Path) -> None:
-    _, found = fitted(Flower(rounds=4, privacy="server_side_fixed", noise_multiplier=2.0, delta=1e-4), data, tmp_path)
+    _, found = fitted(
+        Flower(rounds=4, privacy=FlowerPrivacy("server_side_fixed", noise_multiplier=2.0, delta=1e-4)), data, tmp_path
+    )
     for name, noise in (("epsilon", 2.0), ("example_epsilon", 1.0)):
         accountant = RDPAccountant()
         for _ in range(4):
@@ -150,9 +159,10 @@ def test_epsilon_is_printed_as_opacus_has_it(data: Mails, tmp_path: Path) -> Non
 def test_words_of_a_filter_trained_so_leak_to_the_aggregator_and_not_through_the_mean(
     data: Mails, tmp_path: Path
 ) -> None:
-    model, _ = fitted(Flower(privacy="client_side_fixed"), data, tmp_path)
+    model, _ = fitted(Flower(privacy=FlowerPrivacy("client_side_fixed")), data, tmp_path)
     threat = ThreatModel(client_messages=True, aggregates=True)
-    attack = MailWordLeak(threat, SourceLeakTest(), mails=(1, 10), local_epochs=(1,), batch_sizes=(32,), clients=(1,))
+    updates = UnprotectedUpdates(mails=(1, 10), local_epochs=(1,), batch_sizes=(32,), clients=(1,))
+    attack = MailWordLeak(threat, SourceLeakTest(), unprotected=updates)
     memory = ControlMemory(tmp_path, None)
     found = attack.examine(model, data, Accelerator("cpu"), np.random.SeedSequence(0), memory)
     assert [control.passed for control in found.controls] == [True, True]
@@ -160,14 +170,15 @@ def test_words_of_a_filter_trained_so_leak_to_the_aggregator_and_not_through_the
     assert found.gain is not None
     assert found.gain.value > 0.9
     assert abs(found.metrics["mean_gain"].value) < 0.1
-    assert found.tables[0].rows[0][0] == "central DP, equal clients, this federation"
+    assert model.protocol is not None
+    assert isinstance(model.protocol.build_aggregation(), EqualDp)
 
 
 def test_bad_settings_are_refused(monkeypatch: pytest.MonkeyPatch, data: Mails, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"proximal=0.1 is for strategy=fedprox, not for strategy=krum"):
-        Flower(strategy="krum", proximal=0.1)
+    with pytest.raises(ValueError, match=r"proximal=0\.1 is for name=fedprox, not for name=krum"):
+        FlowerStrategy("krum", proximal=0.1)
     with pytest.raises(ValueError, match=r"privacy=client_side_fixed is for strategy=fedavg or fedprox, not for stra"):
-        Flower(strategy="median", privacy="client_side_fixed")
+        Flower(strategy=FlowerStrategy("median"), privacy=FlowerPrivacy("client_side_fixed"))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="simulation needs the package ray"):
         fitted(Flower("simulation"), data, tmp_path)
@@ -180,8 +191,8 @@ def test_bad_settings_are_refused(monkeypatch: pytest.MonkeyPatch, data: Mails, 
 def test_all_three_ways_give_the_same_filter(data: Mails, tmp_path: Path, runs: Any, privacy: Any) -> None:
     if runs == "simulation":
         pytest.importorskip("ray")
-    alone, found = fitted(Flower(batch_size=64, privacy=privacy), data, tmp_path)
-    other, again = fitted(Flower(runs, batch_size=64, privacy=privacy), data, tmp_path)
+    alone, found = fitted(Flower(batch_size=64, privacy=FlowerPrivacy(privacy)), data, tmp_path)
+    other, again = fitted(Flower(runs, batch_size=64, privacy=FlowerPrivacy(privacy)), data, tmp_path)
     np.testing.assert_allclose(numbers(other), numbers(alone), atol=1e-5)
     for figure, same in zip(found.figures, again.figures, strict=True):
         assert figure.title == same.title

@@ -7,22 +7,19 @@ from typing import Annotated, Literal
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.attack_methods.membership_report import report
+from veilbench.attack_methods.membership_attack import FEWEST, MembershipAttack
 from veilbench.bench.accelerator import Accelerator
-from veilbench.bench.attack import Attack
-from veilbench.bench.errors import UserError
-from veilbench.bench.findings import Control, Findings
+from veilbench.bench.findings import Findings
 from veilbench.bench.limits import Count, PositiveShare, Steps, Width
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.trained_model import TrainedModel
 from veilbench.families.autoencoders.data.rows import Rows
 from veilbench.families.autoencoders.schemes.base import Detector, Representation
-from veilbench.metrics import gaussian_ratio
 
 TINY = 1e-12  # share of the rows' variance added to losses, so that 0 has a logarithm
 
 
-class Membership(Attack[TrainedModel, Rows]):
+class Membership(MembershipAttack[TrainedModel, Rows, np.ndarray]):
     """Distinguishes training rows from test rows by how well the model reproduces them.
 
     The attacker has the rows in question, equal numbers of training and test rows, without knowing which is which. They
@@ -37,9 +34,6 @@ class Membership(Attack[TrainedModel, Rows]):
     the shadows' median. A model without a code has no shadows, and only the loss is used.
 
     The gain is 2 AUROC - 1 of LiRA if it applies, and of the loss otherwise: fixed in advance, not the better of two.
-    If
-    no negative control is given, it is the attacked model with two halves of the test rows, neither of which it was
-    trained on, repeated for each model.
 
     Args:
         threat: threat model; needs `score_queries`; `auxiliary_data` adds LiRA.
@@ -60,6 +54,7 @@ class Membership(Attack[TrainedModel, Rows]):
     target_kind = (Representation, Detector)
 
     title = "Membership inference"
+    records = "rows"
 
     def __init__(
         self,
@@ -72,59 +67,40 @@ class Membership(Attack[TrainedModel, Rows]):
         code: Width | None = None,
         steps: Steps = 500,
         batch_size: Count = 64,
-        most_rows: Annotated[Count, Ge(10)] = 2000,
+        most_rows: Annotated[Count, Ge(FEWEST)] = 2000,
         broken_threshold: PositiveShare = 0.8,
     ) -> None:
-        super().__init__(threat, positive, negative, broken_threshold)
-        if shadows % 2:
-            raise ValueError(f"shadows={shadows} must be even: each row is in half of them")
-        self.mode, self.shadows, self.hidden, self.code = mode, shadows, hidden, code
-        self.steps, self.batch_size, self.most_rows = steps, batch_size, most_rows
+        super().__init__(threat, positive, negative, shadows, most_rows, mode, broken_threshold)
+        self.hidden, self.code, self.steps, self.batch_size = hidden, code, steps, batch_size
 
-    def run(
-        self, trained: TrainedModel, rows: Rows, accelerator: Accelerator, rng: np.random.Generator, control: bool
-    ) -> Findings:
-        """Run the attack on training rows and unseen test rows, and report its gain."""
-        members, others = rows.train.x, _never_seen(rows)
-        return self._tell_apart(trained, members, others, rows.auxiliary.x, accelerator, rng)
+    def members(self, data: Rows) -> np.ndarray:
+        """Return the training rows."""
+        return data.train.x
 
-    def _own_control(
-        self, trained: TrainedModel, data: Rows, trainer: Accelerator, seed: np.random.SeedSequence
-    ) -> Control:
-        """Run the attack on two halves of the unseen test rows."""
-        rng = np.random.default_rng(seed)
-        shuffled = rng.permutation(_never_seen(data))
-        ours, theirs = shuffled[::2], shuffled[1::2]
-        gain = self._tell_apart(trained, ours, theirs, data.auxiliary.x, trainer, rng).gain
-        if gain is None:
-            raise UserError(f"the attack {self.title} reported no gain on its negative control")
-        return Control("negative", f"{type(trained).__name__}, rows never seen", gain, gain.low <= 0)
+    def unseen(self, data: Rows) -> np.ndarray:
+        """Return the test rows of the kind that the model was trained on."""
+        return data.test.x[data.test.y == 0] if data.one_class else data.test.x
 
-    def _tell_apart(
+    def score(
         self,
-        trained: TrainedModel,
+        target: TrainedModel,
         members: np.ndarray,
         others: np.ndarray,
-        auxiliary: np.ndarray,
+        data: Rows,
         accelerator: Accelerator,
         rng: np.random.Generator,
-    ) -> Findings:
-        """Run the attack on equal numbers of members and non-members."""
-        self.threat.require("score_queries")
-        n = min(len(members), len(others), self.most_rows)
-        if n < 10:
-            raise UserError(f"membership needs 10 members and 10 unseen test rows, got {n}")
-        asked = np.concatenate([rng.permutation(members)[:n], rng.permutation(others)[:n]])
-        losses, found = losses_of(trained, asked), Findings(self.title)
+        found: Findings,
+    ) -> dict[str, np.ndarray]:
+        """Score rows by their loss and, if the model has a code and there are auxiliary data, by LiRA."""
+        asked = np.concatenate([members, others])
+        losses = losses_of(target, asked)
         scores = {"loss": -losses}
-        if isinstance(trained, Representation) and self.threat.auxiliary_data:
-            code = self.code or trained.encode(asked[:1]).shape[1]
-            scores["lira"] = self._lira(losses, asked, auxiliary, code, accelerator, rng)
+        if isinstance(target, Representation) and self.threat.auxiliary_data:
+            code = self.code or target.encode(asked[:1]).shape[1]
+            scores["lira"] = self._lira(losses, asked, data.auxiliary.x, code, accelerator, rng)
         else:
             found.notes.append("The loss alone: LiRA needs a model with a code, and auxiliary data.")
-        for name, score in scores.items():
-            report(found, name, score[:n], score[n:], rng)
-        return found
+        return scores
 
     def _lira(
         self,
@@ -137,26 +113,11 @@ class Membership(Attack[TrainedModel, Rows]):
     ) -> np.ndarray:
         from veilbench.families.autoencoders.attacks.shadows import shadow_losses
 
-        pool, tiny = np.concatenate([asked, auxiliary]), TINY * float(asked.var())
-        inside = gaussian_ratio.halves(self.shadows, len(pool), rng)
-        if self.mode == "offline":
-            inside[:, : len(asked)] = False
-        made = shadow_losses(
-            pool,
-            inside,
-            len(asked),
-            self.hidden,
-            code,
-            self.steps,
-            self.batch_size,
-            accelerator.device(),
-            rng,
-        )
-        shadows, target = np.log(made + tiny), np.log(losses + tiny)
-        target = target - np.median(target) + np.median(shadows)
-        if self.mode == "offline":
-            return gaussian_ratio.offline(target, shadows)
-        return gaussian_ratio.online(target, shadows, inside[:, : len(asked)])
+        pool, tiny, n = np.concatenate([asked, auxiliary]), TINY * float(asked.var()), len(asked)
+        inside = self.draw_shadows(n, len(pool), rng)
+        settings = (self.hidden, code, self.steps, self.batch_size, accelerator.device(), rng)
+        shadows = shadow_losses(pool, inside, n, *settings)
+        return self.likelihood_ratio(np.log(losses + tiny), np.log(shadows + tiny), inside[:, :n])
 
 
 def losses_of(trained: TrainedModel, rows: np.ndarray) -> np.ndarray:
@@ -171,8 +132,3 @@ def losses_of(trained: TrainedModel, rows: np.ndarray) -> np.ndarray:
     if isinstance(trained, Detector):
         return trained.score(rows)
     raise NotImplementedError(f"{type(trained).__name__} neither codes nor scores rows")
-
-
-def _never_seen(rows: Rows) -> np.ndarray:
-    """Return the test rows of the kind that the model was trained on."""
-    return rows.test.x[rows.test.y == 0] if rows.one_class else rows.test.x

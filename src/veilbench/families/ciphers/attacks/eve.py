@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol, cast
+from typing import cast
 
 import numpy as np
 import pytorch_lightning as pl
@@ -12,20 +12,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from veilbench.bench.accelerator import Accelerator
+from veilbench.families.ciphers.attacks.eve_training import EveTraining
 from veilbench.families.ciphers.schemes.base import Cipher
 from veilbench.nets.stacked_mlp import StackedMLP
 
 STEPS_PER_CALL = 25
-
-
-class Budget(Protocol):
-    """Budget of the Eves' training and test; `FreshEve` has these attributes."""
-
-    eves: int
-    steps: int
-    batch_size: int
-    test_blocks: int
-    bits: int
 
 
 class SealedBlocks(IterableDataset[Tensor]):
@@ -33,19 +24,19 @@ class SealedBlocks(IterableDataset[Tensor]):
 
     Args:
         cipher: cipher that encrypts the blocks; it must support `Cipher.blocks`.
-        budget: number of Eves and of bits per block.
+        training: number of Eves and of bits per block.
         rows: blocks per optimizer step and Eve.
         steps: total number of steps; up to `STEPS_PER_CALL` of them are stacked in one batch.
         seed: seed of the blocks, keys and nonces.
     """
 
-    def __init__(self, cipher: Cipher, budget: Budget, rows: int, steps: int, seed: int) -> None:
-        self.cipher, self.budget, self.rows, self.steps, self.seed = cipher, budget, rows, steps, seed
+    def __init__(self, cipher: Cipher, training: EveTraining, rows: int, steps: int, seed: int) -> None:
+        self.cipher, self.training, self.rows, self.steps, self.seed = cipher, training, rows, steps, seed
 
     def __iter__(self) -> Iterator[Tensor]:
         """Yield tensors of shape (eves, steps * rows, 3 * bits): ciphertext, nonce, and the plain bits as 0 and 1."""
         rng = np.random.default_rng(self.seed)
-        eves, bits = self.budget.eves, self.budget.bits
+        eves, bits = self.training.eves, self.training.bits
         for done in range(0, self.steps, STEPS_PER_CALL):
             rows = self.rows * min(STEPS_PER_CALL, self.steps - done)
             plain, keys, nonces = rng.integers(0, 2, (3, eves * rows, bits), dtype=np.uint8)
@@ -86,20 +77,20 @@ class Eve(pl.LightningModule):
 
 
 def examine_eves(
-    cipher: Cipher, budget: Budget, hidden: int, accelerator: Accelerator, rng: np.random.Generator
+    cipher: Cipher, training: EveTraining, hidden: int, accelerator: Accelerator, rng: np.random.Generator
 ) -> list[float]:
     """Train Eves of one size and test each on its own fresh blocks.
 
     Returns:
         Each Eve's share of correctly predicted bits.
     """
-    eve = Eve(budget.bits, hidden, budget.eves, budget.batch_size)
+    eve = Eve(training.bits, hidden, training.eves, training.batch_size)
     eve.net.reset_parameters(torch.Generator().manual_seed(int(rng.integers(2**62))))
-    lessons = SealedBlocks(cipher, budget, budget.batch_size, budget.steps, int(rng.integers(2**31)))
+    lessons = SealedBlocks(cipher, training, training.batch_size, training.steps, int(rng.integers(2**31)))
     trainer = accelerator.lightning(bar=False, max_epochs=1)
     trainer.fit(eve, DataLoader(lessons, batch_size=None), weights_only=True)
-    test = next(iter(SealedBlocks(cipher, budget, budget.test_blocks, 1, int(rng.integers(2**31)))))
-    seen, plain = test[..., : 2 * budget.bits], test[..., 2 * budget.bits :]
+    test = next(iter(SealedBlocks(cipher, training, training.test_blocks, 1, int(rng.integers(2**31)))))
+    seen, plain = test[..., : 2 * training.bits], test[..., 2 * training.bits :]
     with torch.no_grad():
         right = (eve.net.cpu()(seen) > 0) == (plain > 0.5)
     return [float(share) for share in right.float().mean((1, 2))]

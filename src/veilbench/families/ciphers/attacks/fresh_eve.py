@@ -6,17 +6,20 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge, MinLen
+from annotated_types import MinLen
 
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.attack import CONFIDENCE
 from veilbench.bench.findings import Curve, Figure, Findings, Metric
-from veilbench.bench.limits import Count, PositiveShare, Steps, Width
+from veilbench.bench.limits import PositiveShare, Width
 from veilbench.bench.threat import ThreatModel
 from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack
+from veilbench.families.ciphers.attacks.eve_training import EveTraining
 from veilbench.families.ciphers.data.text import Texts
 from veilbench.families.ciphers.schemes.base import Cipher
 from veilbench.metrics.intervals import above_chance, ends, mean
+
+TRAINING = EveTraining()
 
 
 class FreshEve(CipherAttack):
@@ -28,11 +31,7 @@ class FreshEve(CipherAttack):
             `Cipher.blocks`.
         negative: negative control, a cipher against which the attack must do no better than chance.
         hidden: units in each of the two hidden layers, one number per size; the gain is measured at the largest.
-        eves: number of Eves per size, trained at once from different seeds; the intervals are over them.
-        steps: optimizer steps of each Eve's training.
-        batch_size: blocks per optimizer step.
-        test_blocks: number of fresh blocks on which each Eve is tested.
-        bits: bits per block.
+        training: number of Eves per size, their training and their test; the intervals are over the Eves.
         broken_threshold: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
     """
 
@@ -47,16 +46,11 @@ class FreshEve(CipherAttack):
         positive: Cipher,
         negative: Cipher,
         hidden: Annotated[Sequence[Width], MinLen(1)] = (64, 256),
-        eves: Annotated[Count, Ge(2)] = 5,
-        steps: Steps = 500,
-        batch_size: Count = 256,
-        test_blocks: Annotated[Count, Ge(100)] = 4_096,
-        bits: Width = 16,
+        training: EveTraining = TRAINING,
         broken_threshold: PositiveShare = 0.8,
     ) -> None:
         super().__init__(threat, positive, negative, broken_threshold)
-        self.hidden, self.eves, self.steps = sorted(hidden), eves, steps
-        self.batch_size, self.test_blocks, self.bits = batch_size, test_blocks, bits
+        self.hidden, self.training = sorted(hidden), training
 
     def run(
         self, cipher: Cipher, texts: Texts, accelerator: Accelerator, rng: np.random.Generator, control: bool
@@ -65,12 +59,12 @@ class FreshEve(CipherAttack):
         from veilbench.families.ciphers.attacks.eve import examine_eves
 
         self.threat.require("own_keys")
-        found = Findings(self.title)
+        found, bits = Findings(self.title), self.training.bits
         shares: dict[int, Metric] = {}
         for size in self.hidden[-1:] if control else self.hidden:
-            right = examine_eves(cipher, self, size, accelerator, rng)
+            right = examine_eves(cipher, self.training, size, accelerator, rng)
             shares[size] = mean(right)
-            found.metrics[f"bits_recovered_of_{self.bits}_by_{size}"] = mean([self.bits * r for r in right], unit="")
+            found.metrics[f"bits_recovered_of_{bits}_by_{size}"] = mean([bits * r for r in right], unit="")
         found.gain = above_chance(mean(right, CONFIDENCE), 0.5)
         values = list(shares.values())
         curve = Curve("Eve", list(shares), *ends(values))

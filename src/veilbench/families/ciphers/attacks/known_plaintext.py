@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
@@ -22,6 +23,48 @@ from veilbench.metrics.intervals import above_chance, ends, mean
 Answer = tuple[np.ndarray, float]
 
 
+@dataclass(frozen=True)
+class NewTexts:
+    """Texts that the attacker does not know.
+
+    Attributes:
+        length: number of characters of each text.
+        count: number of different texts, at least 2.
+    """
+
+    length: Count = 2_000
+    count: Annotated[Count, Ge(2)] = 3
+
+
+@dataclass(frozen=True)
+class DecoderTraining:
+    """Decoders that the attacker trains on known pairs.
+
+    Attributes:
+        known: numbers of known characters for which a decoder is trained; empty trains none.
+        steps: optimizer steps of each decoder's training.
+    """
+
+    known: Sequence[Count] = (300, 3_000)
+    steps: Steps = 150
+
+
+@dataclass(frozen=True)
+class GapFilling:
+    """Search that fills the gaps of a codebook with a language model.
+
+    Attributes:
+        order: length of the language model's longest n-gram in characters.
+        restarts: maximum number of restarts of the search.
+    """
+
+    order: Annotated[Depth, Ge(2)] = 6
+    restarts: Steps = 8
+
+
+TEXTS, DECODER, FILLING = NewTexts(), DecoderTraining(), GapFilling()
+
+
 class KnownPlaintext(CipherAttack):
     """Attacks with known pairs in three ways.
 
@@ -34,12 +77,9 @@ class KnownPlaintext(CipherAttack):
         positive: positive control, a cipher that the attack must break at this budget.
         negative: negative control, a cipher against which the attack must do no better than chance.
         known: numbers of known characters; the gain is measured at the largest.
-        length: characters of the new text.
-        texts: number of different texts; the intervals are over them.
-        decoder_known: subset of `known` for which a decoder is trained.
-        decoder_steps: optimizer steps of the decoder's training.
-        order: length of the language model's longest n-gram in characters.
-        restarts: maximum number of restarts of the search that fills the gaps.
+        texts: new texts to recover; the intervals are over them.
+        decoder: learned decoders; their numbers of known characters are among `known`.
+        filling: search that fills the gaps with a language model.
         broken_threshold: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
     """
 
@@ -52,30 +92,25 @@ class KnownPlaintext(CipherAttack):
         positive: Cipher,
         negative: Cipher,
         known: Annotated[Sequence[Annotated[Count, Ge(10)]], MinLen(1)] = (34, 100, 300, 1_000, 3_000),
-        length: Count = 2_000,
-        texts: Annotated[Count, Ge(2)] = 3,
-        decoder_known: Sequence[Count] = (300, 3_000),
-        decoder_steps: Steps = 150,
-        order: Annotated[Depth, Ge(2)] = 6,
-        restarts: Steps = 8,
+        texts: NewTexts = TEXTS,
+        decoder: DecoderTraining = DECODER,
+        filling: GapFilling = FILLING,
         broken_threshold: PositiveShare = 0.8,
     ) -> None:
         super().__init__(threat, positive, negative, broken_threshold)
-        if strangers := set(decoder_known) - set(known):
-            raise ValueError(f"decoder_known={sorted(strangers)} must be among known={list(known)}")
-        self.known, self.length, self.texts = sorted(known), length, texts
-        self.decoder_known, self.decoder_steps = list(decoder_known), decoder_steps
-        self.order, self.restarts = order, restarts
+        if strangers := set(decoder.known) - set(known):
+            raise ValueError(f"decoder.known={sorted(strangers)} must be among known={list(known)}")
+        self.known, self.texts, self.decoder, self.filling = sorted(known), texts, decoder, filling
 
     def run(
         self, cipher: Cipher, texts: Texts, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
         """Attack with all numbers of known characters; controls only with the largest."""
-        most = self.known[-1]
+        most, length = self.known[-1], self.texts.length
         budgets = [most] if control else self.known
         cases = []
-        for piece in pieces(texts.target, most + self.length, self.texts, rng):
-            secret, told = piece[: self.length], piece[self.length :]
+        for piece in pieces(texts.target, most + length, self.texts.count, rng):
+            secret, told = piece[:length], piece[length:]
             for budget, own in zip(budgets, rng.spawn(len(budgets)), strict=True):
                 oracle = CipherOracle(self.threat, cipher, secret, texts.statistics, own, [told[:budget]])
                 cases.append((secret, budget, oracle, own))
@@ -106,10 +141,10 @@ class KnownPlaintext(CipherAttack):
         if cases[0][1].block == 1:
             answers = accelerator.at_once(lambda case: self._by_codebook(case[1], case[2]), cases)
         for answer, (budget, oracle, rng) in zip(answers, cases, strict=True):
-            if budget in self.decoder_known:
+            if budget in self.decoder.known:
                 from veilbench.families.ciphers.attacks.learned_decoder import decode
 
-                answer["learned"] = decode(oracle, self.decoder_steps, accelerator, rng)
+                answer["learned"] = decode(oracle, self.decoder.steps, accelerator, rng)
         return answers
 
     def _by_codebook(self, oracle: CipherOracle, rng: np.random.Generator) -> dict[str, Answer]:
@@ -125,8 +160,8 @@ class KnownPlaintext(CipherAttack):
         cut = len(codes) * 4 // 5
         early = codebook(codes[:cut], symbols[:cut], len(groups))
         held_out = float((np.where(early < 0, commonest, early)[codes[cut:]] == symbols[cut:]).mean())
-        model = language(oracle.auxiliary(), self.order)
-        filled = solve(secret, groups, model, known=book, restarts=self.restarts, seed=int(rng.integers(2**31)))
+        model = language(oracle.auxiliary(), self.filling.order)
+        filled = solve(secret, groups, model, known=book, restarts=self.filling.restarts, seed=int(rng.integers(2**31)))
         return {"codebook": (exact[secret], held_out), "language": (filled[secret], held_out)}
 
     def _findings(self, shares: dict[tuple[str, int], list[float]], best: str, chance: float) -> Findings:

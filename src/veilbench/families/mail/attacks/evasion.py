@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
@@ -28,6 +29,44 @@ NAMES = {
 }
 
 
+@dataclass(frozen=True)
+class WordRanking:
+    """Ranks words by queries: each word is tried in front of a few of the attacker's own spam mails.
+
+    Attributes:
+        probes: number of spam mails on which each word is tried.
+        candidates: maximum number of words to try, the most frequent in the attacker's mails first.
+    """
+
+    probes: Count = 4
+    candidates: Count = 1_000
+
+    def rank(self, target: SpamScorer, data: Mails, rng: np.random.Generator) -> np.ndarray:
+        """Rank words by their effect on a spam mail's logit, best first; words that do not lower it are left out.
+
+        Args:
+            target: filter whose scores are queried.
+            data: mails, of which the attacker has the auxiliary part.
+            rng: generator that draws the spam mails to try words on.
+        """
+        mails = data.auxiliary.tokens
+        counts = np.bincount(mails.ravel(), minlength=data.vocabulary.size)
+        words = words_in(mails)
+        words = words[np.argsort(-counts[words], kind="stable")][: self.candidates]
+        spam = data.auxiliary.tokens[data.auxiliary.labels == 1]
+        moved = np.zeros(len(words))
+        for probe in rng.permutation(spam)[: self.probes]:
+            tried = np.tile(probe, (len(words), 1))
+            tried = np.concatenate([words[:, None].astype(tried.dtype), tried], 1)[:, : tried.shape[1]]
+            moved += target.logits(tried) - target.logits(probe[None])
+        order = np.argsort(moved, kind="stable")
+        chosen: np.ndarray = words[order[moved[order] < 0]]
+        return chosen
+
+
+RANKING = WordRanking()
+
+
 class MailEvasion(Attack[SpamScorer, Mails]):
     """Prepends the best words that the attacker finds to caught spam, or random words as the control.
 
@@ -49,8 +88,7 @@ class MailEvasion(Attack[SpamScorer, Mails]):
         negative: negative control; None compares random words to random words on the target.
         budgets: numbers of added words, for the curve.
         reference_budget: number of added words at which the gain is measured; one of `budgets`.
-        probes: number of spam mails on which each word is tried.
-        candidates: maximum number of words to try, the most frequent in the attacker's mails first.
+        ranking: words that the attacker tries, and mails on which they are tried.
         most_mails: maximum number of attacked mails.
         broken_threshold: gain from which a filter counts as broken; 0 is chance and 1 is full success.
     """
@@ -67,16 +105,15 @@ class MailEvasion(Attack[SpamScorer, Mails]):
         negative: SpamScorer | None = None,
         budgets: Annotated[Sequence[Count], MinLen(1)] = (1, 2, 5, 10, 20, 50, 100),
         reference_budget: Count = 20,
-        probes: Count = 4,
-        candidates: Count = 1_000,
+        ranking: WordRanking = RANKING,
         most_mails: Count = 300,
         broken_threshold: PositiveShare = 0.8,
     ) -> None:
         super().__init__(threat, positive, negative, broken_threshold)
         if reference_budget not in budgets:
             raise ValueError(f"reference_budget={reference_budget} must be one of budgets={list(budgets)}")
-        self.budgets, self.reference_budget, self.probes = sorted(budgets), reference_budget, probes
-        self.candidates, self.most_mails = candidates, most_mails
+        self.budgets, self.reference_budget = sorted(budgets), reference_budget
+        self.ranking, self.most_mails = ranking, most_mails
 
     def run(
         self, target: SpamScorer, data: Mails, accelerator: Accelerator, rng: np.random.Generator, control: bool
@@ -87,7 +124,7 @@ class MailEvasion(Attack[SpamScorer, Mails]):
             UserError: the threat model is insufficient, or the filter catches no spam.
         """
         found, spam = Findings(self.title), self._caught(target, data, rng)
-        good = self._ranked(target, data, rng)
+        good = self.ranking.rank(target, data, rng)
         budgets = [self.reference_budget] if control else self.budgets
         passing = {
             "greedy": [
@@ -149,22 +186,6 @@ class MailEvasion(Attack[SpamScorer, Mails]):
         if not len(caught):
             raise UserError("the filter catches no spam of the test: there is nothing to evade")
         return rng.permutation(caught)[: self.most_mails]
-
-    def _ranked(self, target: SpamScorer, data: Mails, rng: np.random.Generator) -> np.ndarray:
-        """Rank words by their effect on a spam mail's logit, best first; words that do not lower it are left out."""
-        mails = data.auxiliary.tokens
-        counts = np.bincount(mails.ravel(), minlength=data.vocabulary.size)
-        words = words_in(mails)
-        words = words[np.argsort(-counts[words], kind="stable")][: self.candidates]
-        spam = data.auxiliary.tokens[data.auxiliary.labels == 1]
-        moved = np.zeros(len(words))
-        for probe in rng.permutation(spam)[: self.probes]:
-            tried = np.tile(probe, (len(words), 1))
-            tried = np.concatenate([words[:, None].astype(tried.dtype), tried], 1)[:, : tried.shape[1]]
-            moved += target.logits(tried) - target.logits(probe[None])
-        order = np.argsort(moved, kind="stable")
-        chosen: np.ndarray = words[order[moved[order] < 0]]
-        return chosen
 
     def _random(self, data: Mails, mails: int, count: int, rng: np.random.Generator) -> np.ndarray:
         """Draw different random words for each mail, shape (mails, count)."""

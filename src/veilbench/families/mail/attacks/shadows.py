@@ -2,53 +2,63 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
+from typing import Annotated
 
-from veilbench.bench.limits import require_room
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.bench.limits import Count, LearningRate, Steps, require_room
 
 FIRST, SECOND, TINY = 0.9, 0.999, 1e-8  # Adam's beta_1, beta_2 and epsilon (Kingma and Ba 2015)
 
 
-def shadow_logits(
-    tokens: np.ndarray,
-    labels: np.ndarray,
-    inside: np.ndarray,
-    questioned: int,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """Train shadow filters and return their logits of the mails in question, shape (shadows, questioned).
+@dataclass(frozen=True)
+class ShadowFilters:
+    """Logistic regressions on bags of words, trained together by Adam on different subsets of the mails.
 
-    All shadows process the same batches, and each masks the mails that are not its own, so that one sparse matrix
-    product computes the logits of all shadows.
-
-    Args:
-        tokens: all mails of the attacker, those in question first, shape (n, length).
-        labels: labels of the mails, shape (n,): 0 for ham, 1 for spam.
-        inside: whether each shadow is trained on each mail, shape (shadows, n), bool.
-        questioned: number of mails in question.
+    Attributes:
+        count: number of shadow filters; even, since each mail is in half of them.
         epochs: passes over all mails.
         batch_size: average number of a shadow's own mails per optimizer step.
         learning_rate: learning rate of Adam.
-        rng: generator that shuffles the mails.
     """
-    bags = counts(tokens)
-    shares = inside.mean()
-    require_room(f"shadows={len(inside)} with {bags.shape[1]} words each", *inside.shape, each=1)
-    require_room(f"shadows={len(inside)} with {bags.shape[1]} words each", bags.shape[1], len(inside), each=16)
-    weights = np.zeros((bags.shape[1], len(inside)), np.float32)
-    moments, step = (np.zeros_like(weights), np.zeros_like(weights)), 0
-    for _ in range(epochs):
-        order = rng.permutation(len(labels))
-        for batch in np.array_split(order, max(1, round(len(order) * shares / batch_size))):
-            step += 1
-            rows, own = bags[batch], inside[:, batch].T
-            wrong = (1 / (1 + np.exp(-(rows @ weights))) - labels[batch, None]) * own
-            gradient = rows.T @ (wrong / np.maximum(own.sum(0), 1)).astype(np.float32)
-            _adam(weights, gradient, moments, step, learning_rate)
-    return np.asarray((bags[:questioned] @ weights).T, np.float64)
+
+    count: Annotated[Count, Ge(4)] = 32
+    epochs: Steps = 3
+    batch_size: Count = 128
+    learning_rate: LearningRate = 0.01
+
+    def logits(
+        self, tokens: np.ndarray, labels: np.ndarray, inside: np.ndarray, questioned: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Train the filters and return their logits of the mails in question, shape (shadows, questioned).
+
+        All shadows process the same batches, and each masks the mails that are not its own, so that one sparse matrix
+        product computes the logits of all shadows.
+
+        Args:
+            tokens: all mails of the attacker, those in question first, shape (n, length).
+            labels: labels of the mails, shape (n,): 0 for ham, 1 for spam.
+            inside: whether each shadow is trained on each mail, shape (shadows, n), bool.
+            questioned: number of mails in question.
+            rng: generator that shuffles the mails.
+        """
+        bags = counts(tokens)
+        shares = inside.mean()
+        require_room(f"shadows={len(inside)} with {bags.shape[1]} words each", *inside.shape, each=1)
+        require_room(f"shadows={len(inside)} with {bags.shape[1]} words each", bags.shape[1], len(inside), each=16)
+        weights = np.zeros((bags.shape[1], len(inside)), np.float32)
+        moments, step = (np.zeros_like(weights), np.zeros_like(weights)), 0
+        for _ in range(self.epochs):
+            order = rng.permutation(len(labels))
+            for batch in np.array_split(order, max(1, round(len(order) * shares / self.batch_size))):
+                step += 1
+                rows, own = bags[batch], inside[:, batch].T
+                wrong = (1 / (1 + np.exp(-(rows @ weights))) - labels[batch, None]) * own
+                gradient = rows.T @ (wrong / np.maximum(own.sum(0), 1)).astype(np.float32)
+                _adam(weights, gradient, moments, step, self.learning_rate)
+        return np.asarray((bags[:questioned] @ weights).T, np.float64)
 
 
 def _adam(

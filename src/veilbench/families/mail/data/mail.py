@@ -44,10 +44,16 @@ class MailPart:
     def __len__(self) -> int:
         return len(self.tokens)
 
+    def __getitem__(self, at: np.ndarray) -> MailPart:
+        """Return the mails with the given indices."""
+        return MailPart(self.tokens[at], self.labels[at], self.topics[at])
+
 
 @dataclass(frozen=True)
 class Mails:
     """A corpus, split into parts. No mail is in two parts.
+
+    The attributes are the arrays of one prepared file; they are not grouped further, since each is read by itself.
 
     Attributes:
         train: mails for training the filter.

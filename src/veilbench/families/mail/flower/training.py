@@ -5,24 +5,26 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
-from annotated_types import Ge, Lt
 from safetensors.numpy import save_file
 
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.contracts import Training
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings
-from veilbench.bench.limits import Count, Delta, Natural, NoiseMultiplier, NotNegative, Positive, PositiveShare, Steps
+from veilbench.bench.limits import Count, PositiveShare, Steps
 from veilbench.bench.trained_model import TrainedModel, load_trained_model
 from veilbench.families.mail.data.mail import save_mails
 from veilbench.families.mail.flower.app import HISTORY, RunConfig
 from veilbench.families.mail.flower.runs import run
+from veilbench.families.mail.flower.settings import FlowerPrivacy, FlowerStrategy, to_run_config
 from veilbench.families.mail.flower.strategy import aggregation_of, refusal
 from veilbench.families.mail.modules.mail_classifier import MailClassifier
 from veilbench.training.round_history import record, record_privacy
+
+STRATEGY, PRIVACY = FlowerStrategy(), FlowerPrivacy()
 
 
 class Flower(Training):
@@ -38,19 +40,12 @@ class Flower(Training):
     Args:
         runs: `in_process` delivers messages directly; `simulation` is Flower's, on Ray; `deployed` starts a SuperLink
             and a SuperNode per client on loopback and trains over real sockets.
-        strategy: Flower's FedAvg, FedProx, FedTrimmedAvg, FedMedian or Krum.
+        strategy: Flower's strategy for averaging updates.
+        privacy: Flower's wrapper for differential privacy around the strategy.
         rounds: number of rounds of local training and averaging.
         local_epochs: epochs that each client trains per round.
         batch_size: mails per optimizer step.
         fraction: share of the clients that take part in a round, in (0, 1]; at least one client does.
-        proximal: mu of `fedprox`, the strength of the pull towards the weights at the start of the round.
-        share: share of the clients that `trimmed_mean` drops at each end, in [0, 0.5).
-        malicious: number of malicious clients that `krum` assumes.
-        privacy: `none`, or Flower's wrapper DifferentialPrivacyServerSideFixedClipping (`server_side_fixed`) or its
-            client-side counterpart (`client_side_fixed`), for `fedavg` and `fedprox`.
-        clip: maximum Euclidean norm of a client's update, with `privacy`.
-        noise_multiplier: standard deviation of the noise per value of the mean, in units of clip / clients per round.
-        delta: delta of (epsilon, delta)-differential privacy, in (0, 1).
     """
 
     model_kind = MailClassifier
@@ -59,27 +54,17 @@ class Flower(Training):
     def __init__(
         self,
         runs: Literal["in_process", "simulation", "deployed"] = "in_process",
-        strategy: Literal["fedavg", "fedprox", "trimmed_mean", "median", "krum"] = "fedavg",
+        strategy: FlowerStrategy = STRATEGY,
+        privacy: FlowerPrivacy = PRIVACY,
         rounds: Steps = 3,
         local_epochs: Steps = 1,
         batch_size: Count = 128,
         fraction: PositiveShare = 1.0,
-        proximal: NotNegative = 0.0,
-        share: Annotated[float, Ge(0), Lt(0.5)] = 0.2,
-        malicious: Natural = 0,
-        privacy: Literal["none", "server_side_fixed", "client_side_fixed"] = "none",
-        clip: Positive = 1.0,
-        noise_multiplier: NoiseMultiplier = 1.0,
-        delta: Delta = 1e-5,
     ) -> None:
-        if proximal and strategy != "fedprox":
-            raise ValueError(f"proximal={proximal} is for strategy=fedprox, not for strategy={strategy}")
-        if refused := refusal(strategy, privacy):
+        if refused := refusal(strategy.name, privacy.wrapper):
             raise ValueError(refused)
-        self.runs, self.strategy, self.rounds, self.local_epochs = runs, strategy, rounds, local_epochs
-        self.batch_size, self.fraction, self.proximal = batch_size, fraction, proximal
-        self.share, self.malicious = share, malicious
-        self.privacy, self.clip, self.noise_multiplier, self.delta = privacy, clip, noise_multiplier, delta
+        self.runs, self.strategy, self.privacy = runs, strategy, privacy
+        self.rounds, self.local_epochs, self.batch_size, self.fraction = rounds, local_epochs, batch_size, fraction
 
     def fit(
         self, module: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path
@@ -112,5 +97,6 @@ class Flower(Training):
         return model, found
 
     def _settings(self, module: Any, clients: int, seed: int) -> RunConfig:
-        own = {name: value for name, value in vars(self).items() if name != "runs"}
+        own = {name: getattr(self, name) for name in ("rounds", "local_epochs", "batch_size", "fraction")}
+        own |= to_run_config(vars(self.strategy), vars(self.privacy))
         return {**own, **module.optimizer_settings(), "clients": clients, "seed": seed, "first": "first.safetensors"}

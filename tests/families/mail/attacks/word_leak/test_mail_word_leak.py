@@ -13,8 +13,9 @@ from veilbench.bench.findings import Findings, Metric, Verdict
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.mail.attacks.word_leak.attack import BEST, MEAN, MESSAGE, MailWordLeak
-from veilbench.families.mail.attacks.word_leak.cases import Case, one_round, silent_deviation
+from veilbench.families.mail.attacks.word_leak.clients import ClientBatch, estimate_noise_std, simulate_round
 from veilbench.families.mail.attacks.word_leak.shares import informedness
+from veilbench.families.mail.attacks.word_leak.unprotected import UnprotectedUpdates
 from veilbench.families.mail.attacks.word_leak.update import counts_of_one_mail, phe_exponents
 from veilbench.families.mail.baselines.source_leak_test import SourceLeakTest
 from veilbench.families.mail.data.mail import Mails
@@ -34,7 +35,14 @@ from veilbench.federated.aggregations.secagg import Secagg
 from veilbench.training.federated import Federated
 
 THREAT = ThreatModel(client_messages=True, aggregates=True)
-SMALL: dict[str, Any] = {"mails": (1, 10), "local_epochs": (1,), "batch_sizes": (4,), "clients": (1, 8), "rounds": (1,)}
+UPDATES = UnprotectedUpdates(mails=(1, 10), local_epochs=(1,), batch_sizes=(4,), clients=(1, 8))
+RULES = {
+    "plain": Plain(),
+    "krum": Robust("krum"),
+    "trimmed mean": Robust("trimmed_mean", 0.34),
+    "median": Robust("median"),
+}
+SMALL: dict[str, Any] = {"unprotected": UPDATES, "rounds": (1,)}
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +56,7 @@ def run(data: Mails, aggregation: Aggregation, control: bool = True, **settings:
 
 
 def test_a_plain_federation_is_broken_with_both_controls_passed(data: Mails, tmp_path: Path) -> None:
-    attack = MailWordLeak(THREAT, SourceLeakTest(), compared=[Ckks(), Plain()], **SMALL)
+    attack = MailWordLeak(THREAT, SourceLeakTest(), **SMALL)
     memory = ControlMemory(tmp_path, None)
     found = attack.examine(untrained(data), data, Accelerator("cpu"), np.random.SeedSequence(0), memory)
     assert found.verdict is Verdict.BROKEN
@@ -59,9 +67,10 @@ def test_a_plain_federation_is_broken_with_both_controls_passed(data: Mails, tmp
     assert found.controls[0].gain.value == 1  # the source's case, recovered completely
     assert found.controls[1].gain.value == 0
     assert found.metrics["message_precision"].value == 1
-    table = {(row[0], row[1]): row for row in found.tables[0].rows}
-    assert table["CKKS", "one client's message, to the aggregator"][3].value == 0  # type: ignore[union-attr]
-    assert table["CKKS", "the mean, to every client"][3].value > 0.8  # type: ignore[union-attr]
+    table = {row[0]: row for row in found.tables[0].rows}
+    for seen in (MESSAGE, MEAN):
+        assert table[seen][1].value == 1  # type: ignore[union-attr]
+        assert table[seen][2].value > 0.9  # type: ignore[union-attr]
     ways = {row[0]: row for row in found.tables[1].rows}
     assert ways["1 mail, one step of SGD, weights of zero"][-1].value == 1  # type: ignore[union-attr]
     assert ways["10 mails"][-1] is None  # counts are solved for one step alone
@@ -73,13 +82,13 @@ def test_a_plain_federation_is_broken_with_both_controls_passed(data: Mails, tmp
 
 def test_the_sources_case_gives_counts_and_label_too(data: Mails) -> None:
     target = SourceLeakTest().fit(data, np.random.default_rng(0))
-    case = Case(data.train.tokens[:1, :5], data.train.labels[:1])
+    batch = ClientBatch(data.train.tokens[:1, :5], data.train.labels[:1])
     assert target.protocol is not None
-    update = one_round(target.weights, target.protocol, [case], np.random.default_rng(0)).updates[0]
+    update = simulate_round(target.weights, target.protocol, [batch], np.random.default_rng(0)).updates[0]
     counts, label = counts_of_one_mail(update[: data.vocabulary.size], update[data.vocabulary.size])
-    words, truth = np.unique(case.tokens, return_counts=True)
+    words, truth = np.unique(batch.tokens, return_counts=True)
     assert counts == dict(zip(words.tolist(), truth.tolist(), strict=True))
-    assert label == case.labels[0]
+    assert label == batch.labels[0]
 
 
 @pytest.mark.parametrize(
@@ -123,19 +132,19 @@ def test_what_noise_alone_does_to_a_weight_is_the_formulas(data: Mails) -> None:
     """Of SGD: rate * multiplier * clip / batch, once for each of 3 * 2 steps."""
     target = untrained(data, optimizer="sgd", learning_rate=0.5, batch_size=20, local_epochs=3)
     assert target.protocol is not None
-    case = Case(data.train.tokens[:40], data.train.labels[:40])
-    found = silent_deviation(target.weights, target.protocol, case, ExampleNoise(0.4, 3.0))
+    batch = ClientBatch(data.train.tokens[:40], data.train.labels[:40])
+    found = estimate_noise_std(target.weights, target.protocol, batch, ExampleNoise(0.4, 3.0))
     assert found == pytest.approx(0.5 * 3.0 * 0.4 / 20 * 6**0.5, rel=0.05)
-    assert silent_deviation(target.weights, target.protocol, case, None) == 0
+    assert estimate_noise_std(target.weights, target.protocol, batch, None) == 0
 
 
 def test_noise_that_adam_has_bounded_has_the_false_alarms_of_normal_noise(data: Mails) -> None:
     """Four steps of Adam are as long as they can be wherever there is noise alone: its deviation says too much."""
     target = untrained(data, batch_size=10)
     assert target.protocol is not None
-    silent = Case(np.zeros((40, 5), np.int32), np.arange(40) % 2)
+    silent = ClientBatch(np.zeros((40, 5), np.int32), np.arange(40) % 2)
     noise = ExampleNoise(1.0, 1.0)
-    above = 2 * silent_deviation(target.weights, target.protocol, silent, noise)
+    above = 2 * estimate_noise_std(target.weights, target.protocol, silent, noise)
     seed = 7
     update = client_update(target.weights, silent.tokens, silent.labels, target.protocol, seed, noise)[:-1]
     assert (np.abs(update) > above).mean() == pytest.approx(0.0455, abs=0.015)
@@ -172,34 +181,20 @@ def test_the_gain_is_of_as_many_rounds_as_the_federation_has_had(data: Mails) ->
         assert found.metrics["message_recall"] == table.rows[2 * wanted][3]
 
 
-def test_what_everybody_sees_is_laid_to_one_client_under_krum_alone(data: Mails) -> None:
+def test_a_mean_is_one_clients_words_under_krum_alone(data: Mails) -> None:
     """Krum hands one client's update to all; the mean of three does not say whose a word is."""
-    found = run(data, Plain(), False, compared=[Robust("krum"), Robust("trimmed_mean", 0.34), Robust("median")])
-    rows = {(row[0], row[1]): row[2:] for row in found.tables[0].rows}
-    for name, precision in (("robust krum", 1.0), ("plain, this federation", None)):
-        best = rows[name, BEST]
-        assert isinstance(best[0], Metric)
-        assert best[0].value == precision if precision else best[0].value < 0.95
-    krum, message = rows["robust krum", BEST], rows["robust krum", MESSAGE]
-    assert isinstance(krum[1], Metric)
-    assert isinstance(message[1], Metric)
-    assert krum[1].value > 0.9
-    assert rows["robust trimmed mean", MEAN] == rows["robust median", MEAN]  # of three clients
-    for name in ("robust krum", "robust median"):
-        recall = rows[name, MEAN][1]
-        assert isinstance(recall, Metric)
-        assert recall.value < 0.9  # words of one client alone, or of the others, are lost
-    labels = {name: row[4] for name, row in rows.items()}
-    assert isinstance(labels["robust krum", MESSAGE], Metric)
-    assert labels["robust krum", MESSAGE].value > 0.9
-
-
-def test_an_aggregation_that_needs_more_clients_says_so_in_its_row(tmp_path: Path) -> None:
-    found = run(mails(tmp_path, clients=2), Plain(), False, compared=[Robust("krum"), Robust("median")])
-    rows = {(row[0], row[1]): row[2:] for row in found.tables[0].rows}
-    why = "nothing: aggregation.rule=krum: Krum with 0 malicious clients needs at least 3, got 2"
-    assert rows["robust krum", why] == [None] * 5
-    assert isinstance(rows["robust median", MESSAGE][0], Metric)
+    found = {name: run(data, rule, control=False) for name, rule in RULES.items()}
+    krum = found["krum"].metrics
+    assert krum["mean_as_one_client_precision"].value == 1
+    assert krum["mean_as_one_client_recall"].value > 0.9
+    assert found["plain"].metrics["mean_as_one_client_precision"].value < 0.95
+    assert found["trimmed mean"].metrics["mean_recall"] == found["median"].metrics["mean_recall"]  # of three clients
+    for name in ("krum", "median"):
+        assert found[name].metrics["mean_recall"].value < 0.9  # words of one client, or of the others, are lost
+    rows = {row[0]: row[1:] for row in found["krum"].tables[0].rows}
+    assert isinstance(rows[MESSAGE][4], Metric)
+    assert rows[MESSAGE][4].value > 0.9
+    assert rows[BEST][0] == krum["mean_as_one_client_precision"]
 
 
 def test_a_vocabulary_that_clients_build_tells_every_word_under_encryption(tmp_path: Path) -> None:
@@ -218,33 +213,29 @@ def test_a_vocabulary_that_clients_build_tells_every_word_under_encryption(tmp_p
         assert [control.passed for control in found[kind].controls] == [True, True]
         assert found[kind].controls[1].gain.value == 0  # lists are no part of controls
         assert len(found[kind].notes) == gain
-    rows = {row[1]: row for row in found["clients"].tables[0].rows if row[0] == "vocabulary: clients"}
-    assert [getattr(share, "value", share) for share in rows["one client's word list, to the aggregator"][2:]] == [
+    rows = {row[0]: row for row in found["clients"].tables[0].rows}
+    assert [getattr(share, "value", share) for share in rows["one client's word list, to the aggregator"][1:]] == [
         *[1] * 4,
         None,
     ]
     data = words["clients"]
     used = {int(number) for mail in data.train.tokens for number in mail} - {0, 1}
     common = rows["the common vocabulary, to every client"]
-    assert isinstance(common[2], Metric)
-    assert (common[2].value, common[2].n) == (len(used) / len(data.vocabulary.words), len(data.vocabulary.words))
+    assert isinstance(common[1], Metric)
+    assert (common[1].value, common[1].n) == (len(used) / len(data.vocabulary.words), len(data.vocabulary.words))
     elsewhere = len(data.lexicon) - len(used)  # words of the corpus that no client has used
     wrong = len(data.vocabulary.words) - len(used)
     assert elsewhere > 30
     assert found["clients"].metrics["mean_gain"].value == pytest.approx(1 - wrong / elsewhere)
-    hashed = [row for row in found["hashed"].tables[0].rows if row[0] == "vocabulary: hashed"]
-    assert hashed == [["vocabulary: hashed", "nothing is sent to make it", *[None] * 5]]
+    silent = "the vocabulary (hashed): nothing is sent to make it"
+    assert [silent, *[None] * 5] in found["hashed"].tables[0].rows
 
 
-def test_a_plain_row_of_the_table_is_plain_where_the_clients_add_noise(data: Mails) -> None:
-    found = run(data, ExampleDp(1.0, 20.0), control=False, compared=[Plain()])
-    recalls = {(row[0], row[1]): row[3] for row in found.tables[0].rows}
-    message = "one client's message, to the aggregator"
-    own, plain = (recalls[name, message] for name in ("local DP, mails, this federation", "plain"))
-    assert isinstance(own, Metric)
-    assert isinstance(plain, Metric)
-    assert plain.value > 0.9 > own.value
-    assert all(getattr(row[1], "value", 0) == 1 for row in found.tables[1].rows)  # of unprotected updates
+@pytest.mark.parametrize(("aggregation", "tables"), [(Plain(), 3), (Ckks(), 2), (ExampleDp(1.0, 20.0), 2)])
+def test_only_a_plain_federation_has_unprotected_updates(data: Mails, aggregation: Aggregation, tables: int) -> None:
+    found = run(data, aggregation, control=False)
+    assert len(found.tables) == tables
+    assert len(found.figures) == tables - 1
 
 
 def test_secure_aggregation_hides_a_message_and_its_masks_are_what_does_it(
@@ -252,12 +243,12 @@ def test_secure_aggregation_hides_a_message_and_its_masks_are_what_does_it(
 ) -> None:
     """The reading of masked numbers is measured: without the masks between clients it names the words."""
     pytest.importorskip("flwr")
-    found = run(data, Secagg(), control=False, compared=[Secagg()])
+    found = run(data, Secagg(), control=False)
     assert found.gain is not None
     assert found.gain.value == 0
     assert found.metrics["mean_recall"].value > 0.8  # what the aggregate itself gives to everybody
-    table = {(row[0], row[1]): row for row in found.tables[0].rows}
-    assert table["secure aggregation", "one client's message, to the aggregator"][3].value == 0  # type: ignore[union-attr]
+    table = {row[0]: row for row in found.tables[0].rows}
+    assert table[MESSAGE][2].value == 0  # type: ignore[union-attr]
     name = "veilbench.federated.aggregations.secagg_client.signed"
     monkeypatch.setattr(name, lambda numbers, first, second: 0 * numbers)
     bare = run(data, Secagg()).gain
@@ -286,8 +277,10 @@ def test_the_round_is_the_one_that_the_federation_would_run(data: Mails, tmp_pat
     two, _ = Federated(Plain(64), 2, 1, 10_000).fit(
         module, data, Accelerator("cpu"), np.random.SeedSequence(0), tmp_path
     )
-    cases = [Case(data.train.tokens[data.clients == c], data.train.labels[data.clients == c]) for c in range(3)]
-    made = one_round(back.weights, back.protocol, cases, np.random.default_rng(0))
+    batches = [
+        ClientBatch(data.train.tokens[data.clients == c], data.train.labels[data.clients == c]) for c in range(3)
+    ]
+    made = simulate_round(back.weights, back.protocol, batches, np.random.default_rng(0))
     assert isinstance(two, MailFilter)
     moved = two.weights["embedding.weight"][:, 0] - back.weights["embedding.weight"][:, 0]
     np.testing.assert_allclose(np.average(made.updates, 0, made.weights)[:-1], moved, atol=1e-6)
@@ -295,12 +288,12 @@ def test_the_round_is_the_one_that_the_federation_would_run(data: Mails, tmp_pat
 
 
 def test_informedness_is_zero_for_naming_all_and_for_naming_nothing() -> None:
-    case = Case(np.array([[2, 3, 4, 4, 0]]), np.array([1]))
+    batch = ClientBatch(np.array([[2, 3, 4, 4, 0]]), np.array([1]))
     everything, nothing, half = np.arange(2, 12), np.empty(0, np.int64), np.array([2, 3, 9])
-    assert informedness([everything], [case], 12).value == 0
-    assert informedness([nothing], [case], 12).value == 0
-    assert informedness([half], [case], 12).value == pytest.approx(2 / 3 - 1 / 7)
-    assert informedness([case.words], [case], 12).value == 1
+    assert informedness([everything], [batch], 12).value == 0
+    assert informedness([nothing], [batch], 12).value == 0
+    assert informedness([half], [batch], 12).value == pytest.approx(2 / 3 - 1 / 7)
+    assert informedness([batch.words], [batch], 12).value == 1
 
 
 def test_the_same_seed_gives_the_same_findings(data: Mails) -> None:
@@ -321,8 +314,8 @@ def test_a_filter_without_a_federation_and_a_threat_without_messages_are_refused
 
 def test_both_shares_of_the_informedness_hold_together() -> None:
     """All of 4 words named and none of the 10 others: each end has the closed form of a quarter of 1 %."""
-    case = Case(np.array([[2, 3, 4, 5, 0]]), np.array([1]))
-    metric = informedness([case.words], [case], 16)
+    batch = ClientBatch(np.array([[2, 3, 4, 5, 0]]), np.array([1]))
+    metric = informedness([batch.words], [batch], 16)
     recall, false = 0.0025 ** (1 / 4), 1 - 0.0025 ** (1 / 10)
     assert (metric.low, metric.value, metric.high) == pytest.approx((recall - false, 1, 1))
 

@@ -327,3 +327,14 @@ def test_the_real_collections_have_their_published_sizes(source: MailSource, cou
     if not Path(source.path).is_file():  # type: ignore[attr-defined]
         pytest.skip(f"the real data is not at {SHARED}")
     assert np.bincount(read(source).labels).tolist() == counts
+
+
+@pytest.mark.parametrize(
+    ("source", "content"), [(SmsSpamCollection, b"\n"), (MailCsv, b"text,label\n"), (MailJsonl, b"")]
+)
+def test_a_file_without_mails_is_refused(source: type[MailCsv], content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "empty").write_bytes(content)
+    with pytest.raises(UserError, match=r"source\.path=.*empty holds no m"):
+        read(source(str(tmp_path / "empty")))
+    with pytest.raises(UserError, match=r"source\.path=nowhere is not a file"):
+        read(source("nowhere"))

@@ -12,38 +12,39 @@ from annotated_types import MinLen
 
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.attack import Attack
-from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Control, Curve, Figure, Findings, Metric, Table
-from veilbench.bench.limits import Count, Momentum, Positive, PositiveShare, Steps
+from veilbench.bench.limits import Count, Positive, PositiveShare, Steps
 from veilbench.bench.threat import ThreatModel
-from veilbench.families.mail.attacks.word_leak.cases import Case, Crowd, one_round
+from veilbench.families.mail.attacks.word_leak.clients import ClientBatch, Clients
 from veilbench.families.mail.attacks.word_leak.shares import (
     HEADINGS,
     Row,
-    alike,
+    count_possible_words,
+    dice_similarity,
     gain,
     informedness,
     shares_of,
     union,
-    universe,
 )
+from veilbench.families.mail.attacks.word_leak.unprotected import UnprotectedUpdates
 from veilbench.families.mail.attacks.word_leak.update import SHARES, leak
 from veilbench.families.mail.data.mail import Mails
 from veilbench.families.mail.data.vocabulary import FIRST_WORD
 from veilbench.families.mail.schemes.filter import MailFilter
-from veilbench.federated.aggregations.base import Aggregation, ExampleNoise
+from veilbench.federated.aggregations.base import Aggregation
+from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.protocol import Protocol, described
 from veilbench.metrics.intervals import ends
 
 if TYPE_CHECKING:
-    from veilbench.families.mail.attacks.word_leak.rounds import Named, Sight
-    from veilbench.families.mail.attacks.word_leak.view import Round
+    from veilbench.families.mail.attacks.word_leak.accumulator import Knowledge, WordGuess
 
 MESSAGE, MEAN, BEST = (
     "one client's message, to the aggregator",
     "the mean, to every client",
     "the mean, as one client's words: the best fitting",
 )
+UNPROTECTED = UnprotectedUpdates()
 NOTHING = "nothing: every word is named"
 LISTS = "The clients have sent lists of their words for the vocabulary: the gain and the shares named count these."
 
@@ -66,6 +67,9 @@ class MailWordLeak(Attack[MailFilter, Mails]):
     If the vocabulary was built from the clients' mails, each client has sent an unprotected list of its words before
     the first round. The list counts towards the gain, however the updates are protected.
 
+    Other aggregations are other experiments; the report compares them. If the target's own updates are sent unprotected
+    (the aggregation `Plain`), they are also examined by the number of mails and the settings of local training.
+
     The positive control is the source system's leak test. The negative one is the target's own rounds under CKKS, whose
     aggregator has no key; it relies on the scheme and on clients that do not share their key. Both controls use updates
     only, not lists of words.
@@ -74,17 +78,12 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         threat: threat model; needs `client_messages`, and `aggregates` for the words that the means reveal.
         positive: positive control, a federation whose messages reveal all words.
         negative: negative control; None runs the target's rounds under CKKS.
-        mails: numbers of mails of one client, for the table of unprotected updates; at most the training mails.
-        local_epochs: numbers of local epochs, for the table of unprotected updates.
-        batch_sizes: mails per optimizer step, for the table of unprotected updates.
-        momenta: momenta of SGD, for the table of unprotected updates.
         rounds: numbers of rounds over which messages are accumulated; the largest is simulated, and the others are
             its beginnings.
-        clients: numbers of clients in one mean, for the curve.
-        compared: other aggregations, for the table of what each party observes.
-        deviations: detection threshold in standard deviations of the noise.
+        z_threshold: detection threshold in standard deviations of the noise.
         victims: number of attacked clients if the federation limits the mails of each; otherwise all clients are
             attacked.
+        unprotected: settings for which unprotected updates are examined.
         broken_threshold: gain from which a federation counts as broken; 0 is chance and 1 is full success.
     """
 
@@ -99,21 +98,15 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         threat: ThreatModel,
         positive: MailFilter,
         negative: MailFilter | None = None,
-        mails: Annotated[Sequence[Count], MinLen(1)] = (1, 10, 100),
-        local_epochs: Annotated[Sequence[Steps], MinLen(1)] = (1, 5),
-        batch_sizes: Annotated[Sequence[Count], MinLen(1)] = (1, 32),
-        momenta: Annotated[Sequence[Momentum], MinLen(1)] = (0.0, 0.9, 0.99),
         rounds: Annotated[Sequence[Steps], MinLen(1)] = (1, 3),
-        clients: Annotated[Sequence[Count], MinLen(1)] = (1, 3, 10, 30),
-        compared: Sequence[Aggregation] = (),
-        deviations: Positive = 2.0,
+        z_threshold: Positive = 2.0,
         victims: Count = 20,
+        unprotected: UnprotectedUpdates = UNPROTECTED,
         broken_threshold: PositiveShare = 0.8,
     ) -> None:
         super().__init__(threat, positive, negative, broken_threshold)
-        self.mails, self.local_epochs, self.batch_sizes = sorted(mails), list(local_epochs), list(batch_sizes)
-        self.momenta, self.clients, self.compared = list(momenta), sorted(clients), list(compared)
-        self.rounds, self.deviations, self.victims = sorted({*rounds}), deviations, victims
+        self.rounds, self.z_threshold, self.victims = sorted({*rounds}), z_threshold, victims
+        self.unprotected = unprotected
 
     def run(
         self, target: MailFilter, data: Mails, accelerator: Accelerator, rng: np.random.Generator, control: bool
@@ -121,15 +114,16 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         """Simulate and observe the rounds; controls report only the gain."""
         accelerator.device()
         protocol, found = protocol_of(target), Findings(self.title)
-        own = self._own_rounds(protocol)
-        made, sights = self._seen(target, protocol, data, own if control else max(own, self.rounds[-1]), rng)
+        had = self._count_rounds(protocol)
+        known = self._observe(target, protocol, data, had if control else max(had, self.rounds[-1]), rng)
         lists = not control and data.vocabulary_from == "clients"  # controls use updates only
-        found.gain = gain(sights[own - 1], data, lists)
+        found.gain = gain(known[had - 1], data, lists)
         if not control:
-            self._report(found, sights[own - 1], data, lists)
-            self._table(found, target, protocol, made, sights[0], data, rng)
-            self._plain(found, target, protocol, data, rng)
-            self._over_rounds(found, sights, data)
+            self._report(found, known[had - 1], data, lists)
+            found.cost |= known[0].cost
+            found.tables.append(self._tabulate_one_round(known[0], data))
+            self._examine_unprotected(found, target, protocol, data, rng)
+            self._report_rounds(found, known, data)
         return found
 
     def _own_control(
@@ -139,157 +133,128 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         from veilbench.federated.aggregations.ckks import Ckks
 
         trainer.device()
-        protocol = under(protocol_of(target), Ckks())
-        _, sights = self._seen(target, protocol, data, self._own_rounds(protocol), np.random.default_rng(seed))
-        won = gain(sights[-1], data, False)
+        protocol = with_aggregation(protocol_of(target), Ckks())
+        known = self._observe(target, protocol, data, self._count_rounds(protocol), np.random.default_rng(seed))
+        won = gain(known[-1], data, False)
         return Control("negative", "messages under CKKS", won, won.low <= 0)
 
-    def _own_rounds(self, protocol: Protocol) -> int:
+    def _count_rounds(self, protocol: Protocol) -> int:
         """Return the largest of `rounds` that does not exceed the rounds of the federation; at least 1."""
         return max((count for count in self.rounds if count <= protocol.rounds), default=1)
 
-    def _seen(
+    def _observe(
         self, target: MailFilter, protocol: Protocol, data: Mails, rounds: int, rng: np.random.Generator
-    ) -> tuple[Round, list[Sight]]:
-        """Simulate rounds; return the first one, and the attacker's knowledge after each."""
-        from veilbench.families.mail.attacks.word_leak.rounds import overheard
-        from veilbench.families.mail.attacks.word_leak.view import Wiretap
+    ) -> list[Knowledge]:
+        """Simulate rounds; return the attacker's knowledge after each."""
+        from veilbench.families.mail.attacks.word_leak.accumulator import observe_rounds
+        from veilbench.families.mail.attacks.word_leak.round_observer import RoundObserver
 
         self.threat.require("client_messages")
-        draw, aggregation = self._draw(protocol, data, rng), protocol.build_aggregation()
-        seeds, count = np.random.SeedSequence(int(rng.integers(2**62))), self._count(protocol, data)
-        tap = Wiretap(aggregation, count, seeds)
-        seen = overheard(target.weights, protocol, tap, draw, rng, self.deviations)
-        first, sight = next(seen)
-        return first, [sight, *(later for _, later in islice(seen, rounds - 1))]
+        draw, aggregation = self._drawer(protocol, data, rng), protocol.build_aggregation()
+        seeds, count = np.random.SeedSequence(int(rng.integers(2**62))), self._count_clients(protocol, data)
+        observer = RoundObserver(aggregation, count, seeds)
+        seen = observe_rounds(target.weights, protocol, observer, draw, rng, self.z_threshold)
+        return [knowledge for _, knowledge in islice(seen, rounds)]
 
-    def _count(self, protocol: Protocol, data: Mails) -> int:
+    def _count_clients(self, protocol: Protocol, data: Mails) -> int:
         """Return the number of attacked clients."""
         return int(data.clients.max()) + 1 if protocol.mails is None else self.victims
 
-    def _draw(self, protocol: Protocol, data: Mails, rng: np.random.Generator) -> Callable[[], Crowd]:
+    def _drawer(self, protocol: Protocol, data: Mails, rng: np.random.Generator) -> Callable[[], Clients]:
         """Return a function that draws the attacked clients' mails of one round."""
-        own = [np.flatnonzero(data.clients == who) for who in range(int(data.clients.max()) + 1)]
+        mails = [np.flatnonzero(data.clients == client) for client in range(int(data.clients.max()) + 1)]
 
-        def draw() -> Crowd:
-            whose = (own[who % len(own)] for who in range(self._count(protocol, data)))
-            picked = [rng.permutation(mails)[: protocol.mails] for mails in whose]
-            return Crowd([Case(data.train.tokens[at, : protocol.words], data.train.labels[at]) for at in picked])
+        def draw() -> Clients:
+            attacked = (mails[client % len(mails)] for client in range(self._count_clients(protocol, data)))
+            picked = [rng.permutation(each)[: protocol.mails] for each in attacked]
+            return Clients(
+                [ClientBatch(data.train.tokens[at, : protocol.words], data.train.labels[at]) for at in picked]
+            )
 
         return draw
 
-    def _report(self, found: Findings, sight: Sight, data: Mails, lists: bool) -> None:
+    def _report(self, found: Findings, knowledge: Knowledge, data: Mails, lists: bool) -> None:
         """Add the shares of reported words, for the first client's messages and for the means."""
+        first, pooled = knowledge.clients.batches[0], knowledge.clients.pooled
+        words = knowledge.messages[0].words
+        guesses = {"message": (union([words, first.words]) if lists else words, first)}
         if lists:
             found.notes.append(LISTS)
-        first = union([sight.messages[0].words, sight.crowd.cases[0].words]) if lists else sight.messages[0].words
-        named = {"message": (first, sight.crowd.cases[0])}
         if self.threat.aggregates:
-            everybody = sight.crowd.everybody
-            shown = np.arange(FIRST_WORD, data.vocabulary.size) if lists else sight.mean.words
-            named["mean"] = (shown, everybody)
-            found.metrics["mean_gain"] = informedness([shown], [everybody], universe(data))
-        for name, (guessed, case) in named.items():
-            measured = leak(guessed, case.words, data.rare_numbers)
+            shown = np.arange(FIRST_WORD, data.vocabulary.size) if lists else knowledge.mean.words
+            guesses |= {"mean": (shown, pooled), "mean_as_one_client": (shown, _best_fitting(knowledge))}
+            found.metrics["mean_gain"] = informedness([shown], [pooled], count_possible_words(data))
+        for name, (guess, batch) in guesses.items():
+            measured = leak(guess, batch.words, data.rare_numbers)
             shares = {f"{name}_{share}": getattr(measured, share) for share in SHARES}
             found.metrics |= {share: metric for share, metric in shares.items() if metric is not None}
 
-    def _over_rounds(self, found: Findings, sights: Sequence[Sight], data: Mails) -> None:
+    def _report_rounds(self, found: Findings, known: Sequence[Knowledge], data: Mails) -> None:
         """Add the shares of reported words by the number of accumulated rounds."""
-        size, rows = universe(data), list[Row]()
+        size, rows = count_possible_words(data), list[Row]()
         gains: dict[str, list[Metric]] = {"a client's messages": []}
         if self.threat.aggregates:
             gains["the means"] = []
         for count in self.rounds:
-            sight, asked = sights[count - 1], iter(gains.values())
-            next(asked).append(informedness(sight.guesses(), sight.crowd.cases, size))
-            rows.append(
-                [f"{count}", "one client's messages", *shares_of(sight.messages[0], sight.crowd.cases[0], data)]
-            )
-            for means in asked:
-                everybody = sight.crowd.everybody
-                means.append(informedness([sight.mean.words], [everybody], size))
-                rows.append([f"{count}", "the means", *shares_of(sight.mean, everybody, data)])
-        title, told = "Words named by what is added up over rounds", "share of words named less share of others named"
+            knowledge = known[count - 1]
+            batches, pooled = knowledge.clients.batches, knowledge.clients.pooled
+            gains["a client's messages"].append(informedness(knowledge.guesses(), batches, size))
+            rows.append([f"{count}", "one client's messages", *shares_of(knowledge.messages[0], batches[0], data)])
+            if self.threat.aggregates:
+                gains["the means"].append(informedness([knowledge.mean.words], [pooled], size))
+                rows.append([f"{count}", "the means", *shares_of(knowledge.mean, pooled, data)])
+        title, label = "Words named by what is added up over rounds", "share of words named less share of others named"
         curves = [Curve(name, self.rounds, *ends(measures)) for name, measures in gains.items()]
-        found.figures.append(Figure(title, "rounds", told, curves, log_x=True))
+        found.figures.append(Figure(title, "rounds", label, curves, log_x=True))
         found.tables.append(Table(title, ["rounds", "what is seen", *HEADINGS], rows))
 
-    def _table(
-        self,
-        found: Findings,
-        target: MailFilter,
-        protocol: Protocol,
-        own: Round,
-        sight: Sight,
-        data: Mails,
-        rng: np.random.Generator,
-    ) -> None:
-        """Add a table of what each party learns from one round, under the target's and the compared aggregations."""
-        from veilbench.families.mail.attacks.word_leak.rounds import Named, Tally
-        from veilbench.families.mail.attacks.word_leak.view import Wiretap, title_of
-
-        crowd, aggregation = sight.crowd, protocol.build_aggregation()
-        made: dict[ExampleNoise | None, Round] = {aggregation.example_noise(): own}  # by local training
-        rows = self._rows(f"{title_of(aggregation)}, this federation", found, sight, data)
-        for other in self.compared:
-            if (noise := other.example_noise()) not in made:
-                made[noise] = one_round(target.weights, under(protocol, other), crowd.cases, rng)
-            seeds = np.random.SeedSequence(int(rng.integers(2**62)))
-            try:
-                reading = Wiretap(other, len(crowd.cases), seeds).read(made[noise])
-            except UserError as error:  # too few clients for this aggregation
-                rows.append([title_of(other), f"nothing: {error}", *[None] * len(HEADINGS)])
-                continue
-            rows += self._rows(title_of(other), found, Tally(made[noise], self.deviations).add(reading, crowd), data)
-        rows += self._before_the_rounds(crowd, data)
-        everything = Named(np.arange(FIRST_WORD, target.vocabulary.size), None)
-        rows.append(["none", NOTHING, *shares_of(everything, crowd.cases[0], data)])
+    def _tabulate_one_round(self, knowledge: Knowledge, data: Mails) -> Table:
+        """Return a table of what each party learns from one round, and of what the vocabulary revealed before it."""
+        seen = [(MESSAGE, knowledge.messages[0], knowledge.clients.batches[0])]
         if self.threat.aggregates:
-            rows.append(["none", f"{NOTHING}, of all clients", *shares_of(everything, crowd.everybody, data)])
-        columns = ["aggregation", "what is seen", *HEADINGS]
-        found.tables.append(Table("Words named, by what is seen of one round", columns, rows))
+            seen.append((MEAN, knowledge.mean, knowledge.clients.pooled))
+            seen.append((BEST, knowledge.mean, _best_fitting(knowledge)))
+        rows: list[Row] = [[what, *shares_of(guess, batch, data)] for what, guess, batch in seen]
+        rows += self._before_the_rounds(knowledge.clients, data)
+        everything = _guess_without_labels(np.arange(FIRST_WORD, data.vocabulary.size))
+        rows.append([NOTHING, *shares_of(everything, knowledge.clients.batches[0], data)])
+        if self.threat.aggregates:
+            rows.append([f"{NOTHING}, of all clients", *shares_of(everything, knowledge.clients.pooled, data)])
+        return Table("Words named, by what is seen of one round", ["what is seen", *HEADINGS], rows)
 
-    def _rows(self, name: str, found: Findings, sight: Sight, data: Mails) -> list[Row]:
-        """Return the rows of one aggregation, and add its costs to the findings."""
-        found.cost |= {f"{name}: {what}": value for what, value in sight.cost.items()}
-        return [[name, what, *shares_of(named, case, data)] for what, named, case in self._asked(sight)]
-
-    def _asked(self, sight: Sight) -> list[tuple[str, Named, Case]]:
-        """List what each party observes, the words reported from it, and the mails to compare them with."""
-        message = (MESSAGE, sight.messages[0], sight.crowd.cases[0])
-        if not self.threat.aggregates:
-            return [message]
-        whose = max(sight.crowd.cases, key=lambda case: alike(sight.mean.words, case.words))
-        return [message, (MEAN, sight.mean, sight.crowd.everybody), (BEST, sight.mean, whose)]
-
-    def _before_the_rounds(self, crowd: Crowd, data: Mails) -> list[Row]:
+    def _before_the_rounds(self, clients: Clients, data: Mails) -> list[Row]:
         """Return the rows of what the vocabulary reveals before any update is sent."""
-        from veilbench.families.mail.attacks.word_leak.rounds import Named
-
-        name = f"vocabulary: {data.vocabulary_from}"
         if data.vocabulary_from != "clients":
-            return [[name, "nothing is sent to make it", *[None] * len(HEADINGS)]]
-        own, everybody = crowd.cases[0], crowd.everybody
-        rows: list[Row] = [[name, "one client's word list, to the aggregator"]]
-        rows[0] += shares_of(Named(own.words, None), own, data)
+            return [[f"the vocabulary ({data.vocabulary_from}): nothing is sent to make it", *[None] * len(HEADINGS)]]
+        first = clients.batches[0]
+        rows: list[Row] = [["one client's word list, to the aggregator"]]
+        rows[0] += shares_of(_guess_without_labels(first.words), first, data)
         if self.threat.aggregates:
-            listed = Named(np.arange(FIRST_WORD, data.vocabulary.size), None)
-            rows.append([name, "the common vocabulary, to every client", *shares_of(listed, everybody, data)])
+            common = _guess_without_labels(np.arange(FIRST_WORD, data.vocabulary.size))
+            rows.append(["the common vocabulary, to every client", *shares_of(common, clients.pooled, data)])
         return rows
 
-    def _plain(
+    def _examine_unprotected(
         self, found: Findings, target: MailFilter, protocol: Protocol, data: Mails, rng: np.random.Generator
     ) -> None:
-        """Add what unprotected updates and exact means reveal, independently of the federation's aggregation."""
-        from veilbench.families.mail.attacks.word_leak.sweeps import crowds, plain_updates
-        from veilbench.federated.aggregations.plain import Plain
-
-        own = replace(under(protocol, Plain()), mails=None, words=None)
-        settings = (self.mails, self.local_epochs, self.batch_sizes, self.momenta)
-        found.tables.append(plain_updates(target.weights, own, data, rng, *settings))
+        """Add what unprotected updates and exact means reveal, if the federation sends its updates unprotected."""
+        if not isinstance(protocol.build_aggregation(), Plain):
+            return
+        settings = (target.weights, replace(protocol, mails=None, words=None), data, rng)
+        found.tables.append(self.unprotected.tabulate(*settings))
         if self.threat.aggregates:
-            found.figures += crowds(target.weights, own, data, rng, self.clients, min(self.mails[-1], 30))
+            found.figures += self.unprotected.plot_means(*settings)
+
+
+def _best_fitting(knowledge: Knowledge) -> ClientBatch:
+    """Return the client whose words are the most similar to those that the means reveal."""
+    return max(knowledge.clients.batches, key=lambda batch: dice_similarity(knowledge.mean.words, batch.words))
+
+
+def _guess_without_labels(words: np.ndarray) -> WordGuess:
+    from veilbench.families.mail.attacks.word_leak.accumulator import WordGuess
+
+    return WordGuess(words, None)
 
 
 def protocol_of(target: MailFilter) -> Protocol:
@@ -304,6 +269,6 @@ def protocol_of(target: MailFilter) -> Protocol:
     return target.protocol
 
 
-def under(protocol: Protocol, aggregation: Aggregation) -> Protocol:
+def with_aggregation(protocol: Protocol, aggregation: Aggregation) -> Protocol:
     """Return the same protocol with another aggregation."""
     return replace(protocol, aggregation=described(aggregation))

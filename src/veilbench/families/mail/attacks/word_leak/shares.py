@@ -10,14 +10,14 @@ import numpy as np
 from veilbench.bench.attack import CONFIDENCE
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Metric
-from veilbench.families.mail.attacks.word_leak.cases import Case
+from veilbench.families.mail.attacks.word_leak.clients import ClientBatch
 from veilbench.families.mail.attacks.word_leak.update import SHARES, common, label_recall, leak
 from veilbench.families.mail.data.mail import Mails
 from veilbench.families.mail.data.vocabulary import FIRST_WORD
 from veilbench.metrics.intervals import proportion
 
 if TYPE_CHECKING:
-    from veilbench.families.mail.attacks.word_leak.rounds import Named, Sight
+    from veilbench.families.mail.attacks.word_leak.accumulator import Knowledge, WordGuess
 
 Row = list[str | float | Metric | None]
 HEADINGS = (*(share.replace("_", " ") for share in SHARES), "label named")
@@ -28,7 +28,7 @@ def union(words: Sequence[np.ndarray]) -> np.ndarray:
     return np.unique(np.concatenate(words))
 
 
-def universe(data: Mails) -> int:
+def count_possible_words(data: Mails) -> int:
     """Return the number of possible words, including padding and the unknown word.
 
     This is the size of the vocabulary or, if that was built from the clients' mails only, of the corpus's lexicon.
@@ -36,41 +36,41 @@ def universe(data: Mails) -> int:
     return FIRST_WORD + len(data.lexicon) if data.vocabulary_from == "clients" else data.vocabulary.size
 
 
-def gain(sight: Sight, data: Mails, lists: bool) -> Metric:
+def gain(knowledge: Knowledge, data: Mails, lists: bool) -> Metric:
     """Return the gain of the clients' messages; `lists` adds the lists of words sent for the vocabulary."""
-    cases, guesses = sight.crowd.cases, sight.guesses()
+    batches, guesses = knowledge.clients.batches, knowledge.guesses()
     if lists:
-        guesses = [union([guess, case.words]) for guess, case in zip(guesses, cases, strict=True)]
-    return informedness(guesses, cases, universe(data))
+        guesses = [union([guess, batch.words]) for guess, batch in zip(guesses, batches, strict=True)]
+    return informedness(guesses, batches, count_possible_words(data))
 
 
-def alike(guessed: np.ndarray, truth: np.ndarray) -> float:
+def dice_similarity(guessed: np.ndarray, truth: np.ndarray) -> float:
     """Return the similarity of two sets of words (Dice 1945): 1 if they are equal, 0 if they are disjoint."""
     return 2 * len(common(guessed, truth)) / max(len(guessed) + len(truth), 1)
 
 
-def shares_of(named: Named, case: Case, data: Mails) -> Row:
+def shares_of(guess: WordGuess, batch: ClientBatch, data: Mails) -> Row:
     """Return the cells of a table row, one for each of `HEADINGS`."""
-    measured = leak(named.words, case.words, data.rare_numbers)
-    labels = None if named.leanings is None else label_recall(named.leanings, *case.one_sided)
+    measured = leak(guess.words, batch.words, data.rare_numbers)
+    labels = None if guess.leanings is None else label_recall(guess.leanings, *batch.one_sided)
     return [*(getattr(measured, share) for share in SHARES), labels]
 
 
-def informedness(guessed: Sequence[np.ndarray], cases: Sequence[Case], size: int) -> Metric:
+def informedness(guessed: Sequence[np.ndarray], batches: Sequence[ClientBatch], size: int) -> Metric:
     """Return Youden's J over all clients: the share of their words reported minus that of other words (Youden 1950).
 
     Args:
         guessed: numbers of the words reported for each client.
-        cases: mails of each client.
+        batches: mails of each client.
         size: number of possible words, including padding and the unknown word.
 
     Raises:
         UserError: the clients have used no known word, or all words.
     """
-    truths = [case.words for case in cases]
+    truths = [batch.words for batch in batches]
     right = sum(len(common(g, t)) for g, t in zip(guessed, truths, strict=True))
     wrong, there = sum(map(len, guessed)) - right, sum(map(len, truths))
-    absent = len(cases) * (size - FIRST_WORD) - there
+    absent = len(batches) * (size - FIRST_WORD) - there
     if not there or not absent:
         raise UserError("the attack on words needs words that clients have used, and others")
     each = 1 - (1 - CONFIDENCE) / 2  # Bonferroni: both intervals hold simultaneously

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from veilbench.bench.errors import UserError
 from veilbench.families.mail.data.loaders.charsets import codecs_of, marked
 
 MOST_BYTES = 1_000_000  # of one mail; what follows is usually attachments
@@ -95,18 +94,6 @@ class Decoder:
 def numbered(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
     """Yield the non-blank lines with their numbers in the file, from 1."""
     return ((number, line) for number, line in enumerate(lines, 1) if line.strip())
-
-
-def existing(path: str, folder: bool) -> Path:
-    """Return the path of an existing folder or file.
-
-    Raises:
-        UserError: there is no such folder or file.
-    """
-    found = Path(path)
-    if not (found.is_dir() if folder else found.is_file()):
-        raise UserError(f"source.path={path} is not {'a folder' if folder else 'a file'}")
-    return found
 
 
 def no_text(content: bytes) -> str | None:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import Annotated
-
-import numpy as np
-from annotated_types import Ge
+from collections.abc import Iterator
+from pathlib import Path
 
 from veilbench.bench.errors import UserError
-from veilbench.families.mail.data.loaders.decoding import MOST_BYTES, Decoder, existing
+from veilbench.bench.limits import Count
+from veilbench.families.mail.data.loaders.decoding import MOST_BYTES, Decoder
 from veilbench.families.mail.data.loaders.labels import label_of
-from veilbench.families.mail.data.raw_mails import RawMails
+from veilbench.families.mail.data.loaders.mail_loader import LabelledMail, MailLoader
 
 LONGEST_FIELD = 1 << 30  # Python's csv stops at 131,072 characters unless told otherwise
 
 
-class MailCsv:
+class MailCsv(MailLoader):
     """Reads a CSV file with a header; quotes, line breaks within quotes and a byte order mark are supported.
 
     Args:
@@ -34,24 +33,23 @@ class MailCsv:
         text: str = "text",
         label: str = "label",
         delimiter: str = ",",
-        most_bytes: Annotated[int, Ge(1)] = MOST_BYTES,
+        most_bytes: Count = MOST_BYTES,
     ) -> None:
         if len(delimiter) != 1:
             raise ValueError(f"delimiter={delimiter!r} must be one character")
-        self.path, self.text, self.label = path, text, label
-        self.delimiter, self.most_bytes = delimiter, most_bytes
+        super().__init__(path, most_bytes)
+        self.text, self.label, self.delimiter = text, label, delimiter
 
-    def read(self, rng: np.random.Generator) -> RawMails:
-        """Read all mails in the order of the rows.
+    def find(self, path: Path, decoder: Decoder) -> Iterator[LabelledMail]:
+        """Yield all mails in the order of the rows.
 
         Raises:
             UserError: a column is missing, or a row is invalid; the message contains its line number.
         """
-        whole, decoder = Decoder(LONGEST_FIELD), Decoder(self.most_bytes)
-        content = whole.text(existing(self.path, folder=False).read_bytes()).removeprefix("\ufeff")
+        whole = Decoder(LONGEST_FIELD)  # of the file; `decoder` has the limit of one mail
+        content = whole.text(path.read_bytes()).removeprefix("\ufeff")
         csv.field_size_limit(LONGEST_FIELD)
         rows = csv.DictReader(io.StringIO(content, newline=""), delimiter=self.delimiter)
-        texts, labels = [], []
         try:
             self._refuse_header(list(rows.fieldnames or []))
             for row in rows:
@@ -61,12 +59,12 @@ class MailCsv:
                         f"{where} has more cells than the header; is a text with {self.delimiter} unquoted?"
                     )
                 if row.get("", "").strip():
-                    whole.met["texts in columns without a name left out"] += 1
-                labels.append(label_of(row[self.label], where))
-                texts.append(decoder.again(row[self.text] or ""))
+                    decoder.met["texts in columns without a name left out"] += 1
+                label = label_of(row[self.label], where)
+                yield LabelledMail(decoder.again(row[self.text] or ""), label)
         except csv.Error as error:
             raise UserError(f"{self.path}, line {rows.line_num} cannot be read: {error}") from error
-        return RawMails.read(texts, labels, [*whole.notes(), *decoder.notes()])
+        decoder.met.update(whole.met)
 
     def _refuse_header(self, names: list[str]) -> None:
         for name in (self.text, self.label):

@@ -10,17 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import Count
 from veilbench.families.mail.data.loaders.charsets import marked
-from veilbench.families.mail.data.loaders.decoding import MOST_BYTES, Decoder, existing, numbered
+from veilbench.families.mail.data.loaders.decoding import MOST_BYTES, Decoder, numbered
 from veilbench.families.mail.data.loaders.labels import label_of
-from veilbench.families.mail.data.raw_mails import RawMails
+from veilbench.families.mail.data.loaders.mail_loader import LabelledMail, MailLoader
 
 
-class MailJsonl:
+class MailJsonl(MailLoader):
     """Reads lines `{"text": ..., "label": 0, 1, "ham" or "spam", "set": ...}`; the optional set is the topic.
 
     Args:
@@ -39,23 +37,21 @@ class MailJsonl:
         topic: str = "set",
         most_bytes: Count = MOST_BYTES,
     ) -> None:
-        self.path, self.text, self.label, self.topic = path, text, label, topic
-        self.most_bytes = most_bytes
+        super().__init__(path, most_bytes)
+        self.text, self.label, self.topic = text, label, topic
 
-    def read(self, rng: np.random.Generator) -> RawMails:
-        """Read all mails in the order of the lines.
+    def find(self, path: Path, decoder: Decoder) -> Iterator[LabelledMail]:
+        """Yield all mails in the order of the lines.
 
         Raises:
             UserError: a line is not an object or lacks a key; the message contains its number.
         """
-        decoder, names = Decoder(self.most_bytes), dict[str, int]()
-        texts, labels, topics = [], [], []
-        for number, line in numbered(_lines(existing(self.path, folder=False))):
+        topics = dict[str, int]()
+        for number, line in numbered(_lines(path)):
             entry = self._entry(line, number)
-            texts.append(decoder.again(str(entry[self.text])))
-            labels.append(label_of(entry[self.label], f"{self.path}, line {number}"))
-            topics.append(names.setdefault(str(entry.get(self.topic, "")), len(names)))
-        return RawMails.read(texts, labels, decoder.notes(), topics)
+            label = label_of(entry[self.label], f"{self.path}, line {number}")
+            topic = topics.setdefault(str(entry.get(self.topic, "")), len(topics))
+            yield LabelledMail(decoder.again(str(entry[self.text])), label, topic)
 
     def _entry(self, line: bytes, number: int) -> dict[str, Any]:
         try:

@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Iterator
+from pathlib import Path
 
 from veilbench.bench.errors import UserError
-from veilbench.families.mail.data.loaders.decoding import Decoder, existing, numbered
+from veilbench.families.mail.data.loaders.decoding import Decoder, numbered
 from veilbench.families.mail.data.loaders.labels import label_of
-from veilbench.families.mail.data.raw_mails import RawMails
+from veilbench.families.mail.data.loaders.mail_loader import LabelledMail, MailLoader
 
 
-class SmsSpamCollection:
+class SmsSpamCollection(MailLoader):
     """Reads the single file of the collection.
 
     Args:
         path: path of the file `SMSSpamCollection`.
     """
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    content = "messages"
 
-    def read(self, rng: np.random.Generator) -> RawMails:
-        """Read all messages in the order of the lines.
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+
+    def find(self, path: Path, decoder: Decoder) -> Iterator[LabelledMail]:
+        """Yield all messages in the order of the lines.
 
         Raises:
-            UserError: a line has no tab or no valid label; the message contains its number.
+            UserError: a line has no tab or no valid label; the error contains its number.
         """
-        decoder, texts, labels = Decoder(), [], []
-        content, _ = decoder.utf8(existing(self.path, folder=False).read_bytes())
+        content, _ = decoder.utf8(path.read_bytes())
         for number, line in numbered(content.split(b"\n")):
             name, tab, message = line.partition(b"\t")
             if not tab:
                 raise UserError(f"{self.path}, line {number} has no tab between label and message")
-            labels.append(label_of(decoder.text(name), f"{self.path}, line {number}"))
-            texts.append(decoder.text(message))
-        return RawMails.read(texts, labels, decoder.notes())
+            label = label_of(decoder.text(name), f"{self.path}, line {number}")
+            yield LabelledMail(decoder.text(message), label)

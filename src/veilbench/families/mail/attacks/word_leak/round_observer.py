@@ -1,4 +1,7 @@
-"""What the parties of a federation observe of a round: the aggregator sees messages, and all clients see the mean."""
+"""What the parties of a federation observe of a round: the aggregator sees messages, and all clients see the mean.
+
+Both are honest-but-curious: they follow the protocol and use everything that they receive.
+"""
 
 from __future__ import annotations
 
@@ -14,37 +17,27 @@ from veilbench.federated.aggregations.paillier import Paillier
 from veilbench.federated.aggregations.plain import PlainAggregator, numbers
 from veilbench.federated.aggregations.secagg_aggregator import SecaggAggregator
 
-NAMES = {
-    "Plain": "plain",
-    "Robust": "robust",
-    "CentralDp": "central DP",
-    "EqualDp": "central DP, equal clients",
-    "ExampleDp": "local DP, mails",
-    "ClientLocalDp": "local DP, updates",
-    "Ckks": "CKKS",
-    "Secagg": "secure aggregation",
-}
 UNIFORM = 1e-6  # significance level below which values are taken to be unmasked
 ROUNDING = 1e-10  # rounding error of a decrypted mean; smaller values count as zero
 
 
 @dataclass(frozen=True)
 class Round:
-    """A simulated round whose updates are known, for generating messages and judging the attack.
+    """A simulated round whose updates are known, for generating messages and evaluating the attack.
 
     Attributes:
         updates: update of each client, shape (clients, size).
         weights: weight of each client, its share of the mails, shape (clients,).
         words: number of rows of the embedding.
         dimension: length of a row.
-        jitter: standard deviation of the noise that is part of every value of each update, shape (clients,).
+        noise_std: standard deviation of the noise in every value of each client's update, shape (clients,).
     """
 
     updates: np.ndarray
     weights: np.ndarray
     words: int
     dimension: int
-    jitter: np.ndarray
+    noise_std: np.ndarray
 
     def embedding(self, client: int) -> np.ndarray:
         """Return the embedding's part of a client's update, shape (words, dimension)."""
@@ -53,28 +46,28 @@ class Round:
 
 
 @dataclass(frozen=True)
-class Reading:
+class Observation:
     """What the parties can read of a round.
 
     Attributes:
         messages: for each client the values that the aggregator can read from its message, shape (size,); None if it
             can read nothing.
-        noise: standard deviation of the noise in each message, shape (clients,).
-        mean: the mean that every client receives, shape (size,).
-        mean_noise: standard deviation of the noise in the mean.
+        noise_std: standard deviation of the noise in each message, shape (clients,).
+        mean: mean that every client receives, shape (size,).
+        mean_noise_std: standard deviation of the noise in the mean.
         signed: whether the values of messages have the sign of the update's.
         cost: seconds for protecting, and for adding and opening; bytes of a message.
     """
 
     messages: Sequence[np.ndarray | None]
-    noise: np.ndarray
+    noise_std: np.ndarray
     mean: np.ndarray
-    mean_noise: float
+    mean_noise_std: float
     signed: bool = True
     cost: dict[str, float] = field(default_factory=dict)
 
 
-class Wiretap:
+class RoundObserver:
     """Runs a federation's aggregation round by round and observes what each party can read.
 
     Args:
@@ -88,40 +81,40 @@ class Wiretap:
         # Paillier leaks through its exponents, which can be computed without encryption
         self.parties = None if isinstance(aggregation, Paillier) else aggregation.setup(clients, seeds)
 
-    def read(self, made: Round) -> Reading:
-        """Run a round and return what can be read of it."""
+    def observe(self, played: Round) -> Observation:
+        """Aggregate the updates of a round and return what can be read of it."""
         if isinstance(self.aggregation, Paillier):
-            return _paillier(self.aggregation, made)
+            return _observe_exponents(self.aggregation, played)
         assert self.parties is not None
         clients, aggregator = self.parties
         started = time.perf_counter()
         aggregator.begin(range(len(clients)))
-        pairs = zip(clients, made.updates, made.weights, strict=True)
+        pairs = zip(clients, played.updates, played.weights, strict=True)
         messages = [client.protect(update, float(weight)) for client, update, weight in pairs]
         sent = time.perf_counter()
         mean = clients[0].open(aggregator.combine(messages))
         cost = {"protecting_seconds": sent - started, "opening_seconds": time.perf_counter() - sent}
-        read = [_readable(aggregator, client, message) for client, message in enumerate(messages)]
-        noise, in_mean = self._noise(made)
-        return Reading(read, noise, mean, in_mean, True, cost | {"message_bytes": len(messages[0])})
+        read = [_read_message(aggregator, client, message) for client, message in enumerate(messages)]
+        noise_std, mean_noise_std = self._noise_stds(played)
+        return Observation(read, noise_std, mean, mean_noise_std, True, cost | {"message_bytes": len(messages[0])})
 
-    def _noise(self, made: Round) -> tuple[np.ndarray, float]:
+    def _noise_stds(self, played: Round) -> tuple[np.ndarray, float]:
         """Return the standard deviations in each message and in the mean; they follow from public settings."""
-        added = self.aggregation.noise(made.weights.tolist())
+        added = self.aggregation.noise(played.weights.tolist())
         if added is None:
-            return made.jitter, float(np.linalg.norm(made.weights * made.jitter))
-        return np.full(len(made.updates), added[0]), added[1]
+            return played.noise_std, float(np.linalg.norm(played.weights * played.noise_std))
+        return np.full(len(played.updates), added[0]), added[1]
 
 
-def _readable(aggregator: Aggregator, client: int, message: bytes) -> np.ndarray | None:
+def _read_message(aggregator: Aggregator, client: int, message: bytes) -> np.ndarray | None:
     """Return the values in a message that the aggregator can read; None if it can read nothing."""
     _, size, payload = opened(message)
     if isinstance(aggregator, SecaggAggregator):
-        return _below_masks(aggregator, client, payload, size)
+        return _unmask(aggregator, client, payload, size)
     return numbers(payload, aggregator.dtype, size) if isinstance(aggregator, PlainAggregator) else None
 
 
-def _below_masks(aggregator: SecaggAggregator, client: int, payload: bytes, size: int) -> np.ndarray | None:
+def _unmask(aggregator: SecaggAggregator, client: int, payload: bytes, size: int) -> np.ndarray | None:
     """Remove the private mask, which the aggregator knows, from a masked update; None if the rest is uniform.
 
     An unmasked update is far from uniform, since most rows of the embedding do not change.
@@ -134,21 +127,12 @@ def _below_masks(aggregator: SecaggAggregator, client: int, payload: bytes, size
     return None if uniform else aggregator.ring.values(left)
 
 
-def _paillier(aggregation: Paillier, made: Round) -> Reading:
+def _observe_exponents(aggregation: Paillier, played: Round) -> Observation:
     """Observe a round by its public exponents only: 1 where a value's exponent differs from zero's."""
-    read: list[np.ndarray | None] = [None for _ in made.updates]
+    read: list[np.ndarray | None] = [None for _ in played.updates]
     if aggregation.encoding == "float":
         zero = zero_exponent()
-        read = [(phe_exponents(row) != zero).astype(float) for row in made.updates * made.weights[:, None]]
-    mean = np.average(made.updates, 0, made.weights)
+        read = [(phe_exponents(row) != zero).astype(float) for row in played.updates * played.weights[:, None]]
+    mean = np.average(played.updates, 0, played.weights)
     mean[np.abs(mean) <= ROUNDING] = 0
-    return Reading(read, np.zeros(len(made.updates)), mean, 0.0, signed=False)
-
-
-def title_of(aggregation: Aggregation) -> str:
-    """Return an aggregation's name for tables."""
-    if isinstance(aggregation, Paillier):
-        return "Paillier, floats" if aggregation.encoding == "float" else "Paillier, one exponent"
-    name = type(aggregation).__name__
-    rule: Sequence[str] = [str(aggregation.rule)] if hasattr(aggregation, "rule") else []
-    return " ".join([NAMES.get(name, name), *rule]).replace("_", " ")
+    return Observation(read, np.zeros(len(played.updates)), mean, 0.0, signed=False)

@@ -8,8 +8,8 @@ import pytest
 
 from mail_cases import mails, untrained
 from veilbench.bench.findings import Metric
-from veilbench.families.mail.attacks.word_leak.cases import dealt
-from veilbench.families.mail.attacks.word_leak.sweeps import crowds, plain_updates
+from veilbench.families.mail.attacks.word_leak.clients import draw_batches
+from veilbench.families.mail.attacks.word_leak.unprotected import UnprotectedUpdates
 from veilbench.families.mail.data.mail import Mails
 from veilbench.federated.protocol import Protocol
 
@@ -31,7 +31,7 @@ def ready(data: Mails) -> tuple[dict[str, np.ndarray], Protocol]:
 
 def table(data: Mails, **changed: Any) -> dict[str, dict[str, Any]]:
     settings = {"mails": [1, 20], "local_epochs": [2], "batch_sizes": [4], "momenta": [0.0, 0.9, 0.99]} | changed
-    made = plain_updates(*ready(data), data, np.random.default_rng(0), **settings)
+    made = UnprotectedUpdates(**settings).tabulate(*ready(data), data, np.random.default_rng(0))
     return {str(row[0]): dict(zip(made.columns[1:], row[1:], strict=True)) for row in made.rows}
 
 
@@ -53,11 +53,11 @@ def test_net_counts_are_those_that_a_loop_counts(data: Mails) -> None:
     total, exact = 0, {"net": 0, "count": 0}
     rng = np.random.default_rng(0)
     for size in [1, *[20] * 6, 20, 1, 1]:  # the rows before deal mails and seed one client each
-        dealt(data, [size], rng)
+        draw_batches(data, [size], rng)
         rng.integers(2**31)
-    case = dealt(data, [20], rng)[0]
+    batch = draw_batches(data, [20], rng)[0]
     spam, ham = Counter[int](), Counter[int]()
-    for mail, label in zip(case.tokens.tolist(), case.labels.tolist(), strict=True):
+    for mail, label in zip(batch.tokens.tolist(), batch.labels.tolist(), strict=True):
         (spam if label else ham).update(word for word in mail if word > 1)
     for word in spam | ham:
         net = spam[word] - ham[word]
@@ -84,7 +84,7 @@ def test_wider_rows_name_words_without_label_or_count(data: Mails) -> None:
     shapes = {"embedding.weight": (data.vocabulary.size, 3), "bias.weight": (1, 1)}
     shapes |= {"inner.weight": (4, 3), "inner.bias": (4,), "outer.weight": (1, 4)}
     wide = {name: rng.normal(0, 0.5, shape).astype(np.float32) for name, shape in shapes.items()}
-    made = plain_updates(wide, target.protocol, data, rng, [5], [1], [4], [0.9])
+    made = UnprotectedUpdates([5], [1], [4], [0.9]).tabulate(wide, target.protocol, data, rng)
     assert [row[0] for row in made.rows] == ["5 mails", "1 local epochs", "batches of 4", "SGD, momentum 0.9"]
     for row in made.rows:
         assert isinstance(row[1], Metric)
@@ -93,7 +93,8 @@ def test_wider_rows_name_words_without_label_or_count(data: Mails) -> None:
 
 
 def test_the_more_clients_the_less_is_one_clients_own(data: Mails) -> None:
-    (figure,) = crowds(*ready(data), data, np.random.default_rng(0), [1, 4, 16, 10_000], 10)
+    settings = UnprotectedUpdates(mails=[10], clients=[1, 4, 16, 10_000])
+    (figure,) = settings.plot_means(*ready(data), data, np.random.default_rng(0))
     curves = {curve.name.removesuffix(" of one client's words"): curve for curve in figure.curves}
     assert list(curves) == ["precision", "recall", "rare precision", "rare recall", "label"]
     for name in ("precision", "rare precision"):
@@ -102,4 +103,5 @@ def test_the_more_clients_the_less_is_one_clients_own(data: Mails) -> None:
         assert curves[name].y[0] > curves[name].y[1] > curves[name].y[2]
     assert min(curves["recall"].y) > 0.9
     assert curves["label"].y[2] < curves["label"].y[0] == 1
-    assert crowds(*ready(data), data, np.random.default_rng(0), [10_000], 10) == []
+    none = UnprotectedUpdates(mails=[10], clients=[10_000])
+    assert none.plot_means(*ready(data), data, np.random.default_rng(0)) == []

@@ -17,14 +17,14 @@ from veilbench.federated.aggregations.base import ExampleNoise
 from veilbench.federated.protocol import Protocol
 
 if TYPE_CHECKING:
-    from veilbench.families.mail.attacks.word_leak.view import Round
+    from veilbench.families.mail.attacks.word_leak.round_observer import Round
 
 WITHIN_TWO = 0.9545  # share of normal noise within two standard deviations
 
 
 @dataclass(frozen=True)
-class Case:
-    """The mails of one client in a round.
+class ClientBatch:
+    """The mails that one client trains on in a round.
 
     Attributes:
         tokens: word numbers, shape (n, length), 0 for padding.
@@ -45,32 +45,38 @@ class Case:
         return one_sided(self.tokens, self.labels)
 
 
-class Crowd:
-    """The clients of a round.
+class Clients:
+    """The clients of a round with their mails.
 
     Args:
-        cases: mails of each client.
+        batches: mails of each client.
     """
 
-    def __init__(self, cases: Sequence[Case]) -> None:
-        self.cases = list(cases)
+    def __init__(self, batches: Sequence[ClientBatch]) -> None:
+        self.batches = list(batches)
 
     @cached_property
-    def everybody(self) -> Case:
+    def pooled(self) -> ClientBatch:
         """All clients' mails as those of one client."""
-        return _together(self.cases)
+        return _concatenate(self.batches)
 
-    def and_then(self, later: Crowd) -> Crowd:
-        """Return the same clients with the mails of both rounds."""
-        return Crowd([_together(pair) for pair in zip(self.cases, later.cases, strict=True)])
-
-
-def _together(cases: Sequence[Case]) -> Case:
-    return Case(np.concatenate([case.tokens for case in cases]), np.concatenate([case.labels for case in cases]))
+    def extend(self, later: Clients) -> Clients:
+        """Return the same clients with their mails of both rounds."""
+        return Clients([_concatenate(pair) for pair in zip(self.batches, later.batches, strict=True)])
 
 
-def dealt(data: Mails, sizes: Sequence[int], rng: np.random.Generator) -> list[Case]:
+def _concatenate(batches: Sequence[ClientBatch]) -> ClientBatch:
+    tokens, labels = ([getattr(batch, name) for batch in batches] for name in ("tokens", "labels"))
+    return ClientBatch(np.concatenate(tokens), np.concatenate(labels))
+
+
+def draw_batches(data: Mails, sizes: Sequence[int], rng: np.random.Generator) -> list[ClientBatch]:
     """Distribute random training mails to clients, without overlap.
+
+    Args:
+        data: mails whose training part is distributed.
+        sizes: number of mails of each client.
+        rng: generator that draws the mails.
 
     Raises:
         UserError: there are fewer training mails than `sizes` require.
@@ -78,56 +84,57 @@ def dealt(data: Mails, sizes: Sequence[int], rng: np.random.Generator) -> list[C
     if sum(sizes) > len(data.train):
         raise UserError(f"clients with {sum(sizes)} mails cannot be made of {len(data.train)} training mails")
     pieces = np.split(rng.permutation(len(data.train))[: sum(sizes)], np.cumsum(sizes)[:-1])
-    return [Case(data.train.tokens[at], data.train.labels[at]) for at in pieces]
+    return [ClientBatch(data.train.tokens[at], data.train.labels[at]) for at in pieces]
 
 
-def example_noise(protocol: Protocol) -> ExampleNoise | None:
-    """Return the clipping and noise of the federation's local steps; None for ordinary local training."""
-    aggregation = protocol.build_aggregation()
-    return aggregation.example_noise()
-
-
-def one_round(
+def simulate_round(
     weights: Mapping[str, np.ndarray],
     protocol: Protocol,
-    cases: Sequence[Case],
+    batches: Sequence[ClientBatch],
     rng: np.random.Generator,
-    jitter: np.ndarray | None = None,
+    noise_std: np.ndarray | None = None,
 ) -> Round:
     """Compute every client's update from these weights, with the noise that the aggregation adds in local steps.
 
     Args:
         weights: global weights at the start of the round, by parameter name.
         protocol: public settings of the federation.
-        cases: mails of each client.
+        batches: mails of each client.
         rng: generator of the seeds of local training.
-        jitter: noise level of each client, shape (clients,), from an earlier round with the same number of mails; it
-            does not depend on the starting weights. None estimates it.
+        noise_std: noise level of each client, shape (clients,), estimated in an earlier round with the same number of
+            mails; it does not depend on the starting weights. None estimates it.
     """
-    from veilbench.families.mail.attacks.word_leak.view import Round
+    from veilbench.families.mail.attacks.word_leak.round_observer import Round
     from veilbench.families.mail.local_round import client_update
 
-    noise = example_noise(protocol)
-    updates = [client_update(weights, c.tokens, c.labels, protocol, int(rng.integers(2**31)), noise) for c in cases]
-    sizes = np.array([len(case.labels) for case in cases], float)
-    if jitter is None:
-        jitter = np.array([silent_deviation(weights, protocol, case, noise) for case in cases])
+    noise = protocol.build_aggregation().example_noise()
+    updates = [client_update(weights, b.tokens, b.labels, protocol, int(rng.integers(2**31)), noise) for b in batches]
+    sizes = np.array([len(batch.labels) for batch in batches], float)
+    if noise_std is None:
+        noise_std = np.array([estimate_noise_std(weights, protocol, batch, noise) for batch in batches])
     words, dimension = weights["embedding.weight"].shape
-    return Round(np.stack(updates), sizes / sizes.sum(), words, dimension, jitter)
+    return Round(np.stack(updates), sizes / sizes.sum(), words, dimension, noise_std)
 
 
-def silent_deviation(
-    weights: Mapping[str, np.ndarray], protocol: Protocol, case: Case, noise: ExampleNoise | None
+def estimate_noise_std(
+    weights: Mapping[str, np.ndarray], protocol: Protocol, batch: ClientBatch, noise: ExampleNoise | None
 ) -> float:
     """Estimate the noise level of a word's weight after local training; it depends only on the public protocol.
 
     The training of a client with the same number of mails, all without words, is simulated. The result is the standard
-    deviation of normal noise that exceeds two deviations equally often; Adam's steps make the noise non-normal.
+    deviation of normal noise that exceeds two standard deviations equally often; Adam's steps make the noise
+    non-normal.
+
+    Args:
+        weights: global weights at the start of the round, by parameter name.
+        protocol: public settings of the federation.
+        batch: mails of the client, of which only the number and the labels are used.
+        noise: clipping and noise of DP-SGD; the result is 0 if it is None.
     """
     from veilbench.families.mail.local_round import client_update
 
     if noise is None:
         return 0.0
-    silent = np.full((len(case.labels), 1), PAD, case.tokens.dtype)
-    update = client_update(weights, silent, case.labels, protocol, 0, noise)
+    silent = np.full((len(batch.labels), 1), PAD, batch.tokens.dtype)
+    update = client_update(weights, silent, batch.labels, protocol, 0, noise)
     return float(np.quantile(np.abs(update[: weights["embedding.weight"].size]), WITHIN_TWO)) / 2

@@ -1,0 +1,161 @@
+"""Base of the attacks on membership: was this record in the training set?"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+import numpy as np
+
+from veilbench.attack_methods.membership_report import report
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.attack import Attack
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Control, Findings
+from veilbench.bench.threat import ThreatModel
+from veilbench.bench.trained_model import TrainedModel
+from veilbench.metrics import gaussian_ratio
+
+FEWEST = 10  # members, and as many non-members
+
+
+class Pool(Protocol):
+    """Records of one kind, which can be counted and selected by index; a numpy array is one."""
+
+    def __len__(self) -> int:
+        """Return the number of records."""
+
+    def __getitem__(self, at: Any, /) -> Any:
+        """Return the records with the given indices, as a pool."""
+
+
+S = TypeVar("S", bound=TrainedModel)
+D = TypeVar("D")
+P = TypeVar("P", bound=Pool)
+
+
+class MembershipAttack(Attack[S, D], Generic[S, D, P]):
+    """Distinguishes training records from records that the model has not seen.
+
+    The attacker has equal numbers of both, without knowing which is which. A subclass says which records there are and
+    how the attacker scores them; the scores are reported in their order, so that the gain, 2 AUROC - 1, is that of the
+    last one. If no negative control is given, it is the target itself, attacked with two halves of the unseen records.
+
+    Args:
+        threat: threat model; needs `score_queries`.
+        positive: positive control, a model that reveals its members.
+        negative: negative control; None attacks the target with unseen records only.
+        shadows: number of shadow models; even, since each record is in half of them.
+        most: maximum number of members in question, and of non-members.
+        mode: "online" trains half of the shadows on each record in question, "offline" none of them.
+        broken_threshold: gain from which a model counts as broken; 0 is chance and 1 is full success.
+    """
+
+    records: str  # what the records are called in errors and controls
+
+    def __init__(
+        self,
+        threat: ThreatModel,
+        positive: S,
+        negative: S | None,
+        shadows: int,
+        most: int,
+        mode: Literal["online", "offline"] = "online",
+        broken_threshold: float = 0.8,
+    ) -> None:
+        super().__init__(threat, positive, negative, broken_threshold)
+        if shadows % 2:
+            raise ValueError(f"shadows={shadows} must be even: each of the {self.records} is in half of them")
+        self.most, self.mode, self.count = most, mode, shadows
+
+    @abstractmethod
+    def members(self, data: D) -> P:
+        """Return the records that the model was trained on."""
+
+    @abstractmethod
+    def unseen(self, data: D) -> P:
+        """Return the records of the same kind that nothing was trained on."""
+
+    @abstractmethod
+    def score(
+        self,
+        target: S,
+        members: P,
+        others: P,
+        data: D,
+        accelerator: Accelerator,
+        rng: np.random.Generator,
+        found: Findings,
+    ) -> dict[str, np.ndarray]:
+        """Score the records in question.
+
+        Args:
+            target: model to query.
+            members: the members among them, n records.
+            others: the non-members among them, n records.
+            data: prepared data, whose auxiliary part the attacker has.
+            accelerator: device on which shadow models are trained.
+            rng: generator of the shadow models.
+            found: findings, to which notes may be added.
+
+        Returns:
+            Scores by the name of the method, shape (2 * n,), members first; higher scores stand for members.
+        """
+
+    def distinguish(
+        self, target: S, members: P, others: P, data: D, accelerator: Accelerator, rng: np.random.Generator
+    ) -> tuple[Findings, dict[str, np.ndarray]]:
+        """Attack equal numbers of members and non-members; return the findings and the scores, members first.
+
+        Raises:
+            UserError: the threat model is insufficient, or there are too few records.
+        """
+        self.threat.require("score_queries")
+        n = min(len(members), len(others), self.most)
+        if n < FEWEST:
+            raise UserError(f"membership needs {FEWEST} members and {FEWEST} unseen test {self.records}, got {n}")
+        members, others = (pool[rng.permutation(len(pool))[:n]] for pool in (members, others))
+        found = Findings(self.title)
+        scores = self.score(target, members, others, data, accelerator, rng, found)
+        for name, score in scores.items():
+            report(found, name, score[:n], score[n:], rng)
+        return found, scores
+
+    def run(self, target: S, data: D, accelerator: Accelerator, rng: np.random.Generator, control: bool) -> Findings:
+        """Attack training records and unseen test records, and report the gain."""
+        return self.distinguish(target, self.members(data), self.unseen(data), data, accelerator, rng)[0]
+
+    def _own_control(self, target: S, data: D, trainer: Accelerator, seed: np.random.SeedSequence) -> Control:
+        """Attack two halves of the unseen test records."""
+        rng, unseen = np.random.default_rng(seed), self.unseen(data)
+        one, other = (unseen[at] for at in np.array_split(rng.permutation(len(unseen)), 2))
+        gain = self.distinguish(target, one, other, data, trainer, rng)[0].gain
+        if gain is None:
+            raise UserError(f"the attack {self.title} reported no gain on its negative control")
+        return Control("negative", f"{type(target).__name__}, {self.records} never seen", gain, gain.low <= 0)
+
+    def draw_shadows(self, asked: int, size: int, rng: np.random.Generator) -> np.ndarray:
+        """Return whether each shadow model is trained on each of the attacker's records, shape (shadows, size), bool.
+
+        Args:
+            asked: number of records in question, which come first.
+            size: number of all records that the attacker has.
+            rng: generator that draws half of the shadows for each record.
+        """
+        inside = gaussian_ratio.halves(self.count, size, rng)
+        if self.mode == "offline":
+            inside[:, :asked] = False
+        return inside
+
+    def likelihood_ratio(self, losses: np.ndarray, shadows: np.ndarray, inside: np.ndarray) -> np.ndarray:
+        """Return LiRA's scores (Carlini et al. 2022), shape (n,), after shifting the losses to the shadows' median.
+
+        Args:
+            losses: the target's losses of the records in question, or their logarithms, shape (n,).
+            shadows: losses of the shadow models on the same scale, shape (shadows, n).
+            inside: whether each shadow was trained on each of the records, shape (shadows, n), bool.
+        """
+        shifted = losses - np.median(losses) + np.median(shadows)
+        if self.mode == "offline":
+            return gaussian_ratio.offline(shifted, shadows)
+        return gaussian_ratio.online(shifted, shadows, inside)

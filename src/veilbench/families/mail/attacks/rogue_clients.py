@@ -1,0 +1,62 @@
+"""Malicious clients and the updates that they send."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from veilbench.bench.limits import Count, Positive, Steps
+from veilbench.families.mail.attacks.word_leak.clients import ClientBatch
+
+Train = Callable[[ClientBatch], np.ndarray]  # computes a client's update from its mails
+
+
+@dataclass(frozen=True)
+class RogueClients:
+    """Malicious clients that flip their labels, scale the resulting updates, or implant a backdoor with a trigger.
+
+    Attributes:
+        count: number of malicious clients in a round.
+        trigger: number of words in the trigger of the backdoor.
+        epochs: local epochs in which a malicious client learns the backdoor.
+        boost: factor by which enlarged updates, and the trigger's rows of a backdoor, are scaled.
+    """
+
+    count: Count = 2
+    trigger: Count = 5
+    epochs: Steps = 10
+    boost: Positive = 500.0
+
+    def backdoor(
+        self, batch: ClientBatch, train: Train, train_longer: Train, trigger: np.ndarray, rows: np.ndarray
+    ) -> np.ndarray:
+        """Return an honest update, except for the trigger's rows, which classify spam with the trigger as ham.
+
+        This is model replacement (Bagdasaryan et al. 2020) of rows that no other client changes: the trigger's rows are
+        scaled so that they outweigh the other clients' zeros in the mean.
+
+        Args:
+            batch: mails of the malicious client.
+            train: computes an update by ordinary local training.
+            train_longer: computes an update by local training for `epochs` epochs.
+            trigger: word numbers of the trigger, shape (words,).
+            rows: indices of the trigger's rows in a flat update, shape (words * dimension,).
+        """
+        spam = prepend_words(batch.tokens[batch.labels == 1], trigger)
+        poisoned = ClientBatch(spam, np.zeros(len(spam), batch.labels.dtype)) if len(spam) else batch
+        update = train(batch)
+        update[rows] = self.boost * train_longer(poisoned)[rows]
+        return update
+
+
+def flip_labels(batch: ClientBatch) -> ClientBatch:
+    """Return a client's mails with ham labelled as spam and spam as ham."""
+    return ClientBatch(batch.tokens, 1 - batch.labels)
+
+
+def prepend_words(tokens: np.ndarray, words: np.ndarray) -> np.ndarray:
+    """Prepend words to mails of shape (n, length); words beyond this length are cut off at the end."""
+    front = np.broadcast_to(words.astype(tokens.dtype), (len(tokens), len(words)))
+    return np.concatenate([front, tokens], 1)[:, : tokens.shape[1]]
