@@ -86,7 +86,9 @@ class EvasionAttack(Attack[S, D]):
             if not control:
                 found.notes += self._doubts(name, task, success, bounds, device, rng)
             if not white and name == next(iter(self.labels)):
-                searches = "Gradients of a surrogate only" if "surrogate" in success else "Search without gradients only"
+                searches = (
+                    "Gradients of a surrogate only" if "surrogate" in success else "Search without gradients only"
+                )
                 found.notes.append(f"{searches}: {NO_GRADIENT.format(type(target).__name__)}.")
         if missing := list(self.labels.values())[len(tasks) :]:
             found.notes.append(f"There are no rows to attack for: {', '.join(missing)}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import numpy as np
@@ -12,9 +13,10 @@ from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.attack import Attack
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Control, Findings
-from veilbench.bench.limits import Count, PositiveShare, Steps, Width
+from veilbench.bench.limits import Count, PositiveShare
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.trained_model import TrainedModel
+from veilbench.families.autoencoders.attacks.shadow_models import ShadowModels
 from veilbench.families.autoencoders.data.rows import Rows
 from veilbench.families.autoencoders.schemes.base import Detector, Representation
 from veilbench.metrics import gaussian_ratio
@@ -27,8 +29,7 @@ class Membership(Attack[TrainedModel, Rows]):
 
     The attacker has the rows in question, equal numbers of training and test rows, without knowing which is which. They
     may run these through the model and see the reconstruction error (a detector's score, if there is no
-    reconstruction).
-    For LiRA they also have the auxiliary rows, which are of the same kind and were never trained on.
+    reconstruction). For LiRA they also have the auxiliary rows, which are of the same kind and were never trained on.
 
     There are two attacks: the loss itself, low for members (Yeom et al. 2018); and LiRA (Carlini et al. 2022), which
     compares it with the losses of shadow models, small autoencoders with codes as long as the model's. Online, each
@@ -37,8 +38,7 @@ class Membership(Attack[TrainedModel, Rows]):
     the shadows' median. A model without a code has no shadows, and only the loss is used.
 
     The gain is 2 AUROC - 1 of LiRA if it applies, and of the loss otherwise: fixed in advance, not the better of two.
-    If
-    no negative control is given, it is the attacked model with two halves of the test rows, neither of which it was
+    If no negative control is given, it is the attacked model with two halves of the test rows, neither of which it was
     trained on, repeated for each model.
 
     Args:
@@ -47,11 +47,7 @@ class Membership(Attack[TrainedModel, Rows]):
         negative: negative control: a model that must not reveal its members; None uses rows the attacked model never
             saw.
         mode: mode of LiRA, "online" or "offline".
-        shadows: number of shadow models; even, since each row is in half of them.
-        hidden: units of each of a shadow's two hidden layers.
-        code: length of a shadow's code; None takes the model's.
-        steps: training steps of the shadows.
-        batch_size: rows per training step of a shadow.
+        shadows: number, size and training of the shadow models.
         most_rows: maximum number of members, and of non-members.
         broken_threshold: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
@@ -67,19 +63,12 @@ class Membership(Attack[TrainedModel, Rows]):
         positive: TrainedModel,
         negative: TrainedModel | None = None,
         mode: Literal["online", "offline"] = "online",
-        shadows: Annotated[Count, Ge(2)] = 16,
-        hidden: Width = 64,
-        code: Width | None = None,
-        steps: Steps = 500,
-        batch_size: Count = 64,
+        shadows: ShadowModels = ShadowModels(),
         most_rows: Annotated[Count, Ge(10)] = 2000,
         broken_threshold: PositiveShare = 0.8,
     ) -> None:
         super().__init__(threat, positive, negative, broken_threshold)
-        if shadows % 2:
-            raise ValueError(f"shadows={shadows} must be even: each row is in half of them")
-        self.mode, self.shadows, self.hidden, self.code = mode, shadows, hidden, code
-        self.steps, self.batch_size, self.most_rows = steps, batch_size, most_rows
+        self.mode, self.shadows, self.most_rows = mode, shadows, most_rows
 
     def run(
         self, trained: TrainedModel, rows: Rows, accelerator: Accelerator, rng: np.random.Generator, control: bool
@@ -118,7 +107,7 @@ class Membership(Attack[TrainedModel, Rows]):
         losses, found = losses_of(trained, asked), Findings(self.title)
         scores = {"loss": -losses}
         if isinstance(trained, Representation) and self.threat.auxiliary_data:
-            code = self.code or trained.encode(asked[:1]).shape[1]
+            code = self.shadows.code or trained.encode(asked[:1]).shape[1]
             scores["lira"] = self._lira(losses, asked, auxiliary, code, accelerator, rng)
         else:
             found.notes.append("The loss alone: LiRA needs a model with a code, and auxiliary data.")
@@ -138,25 +127,16 @@ class Membership(Attack[TrainedModel, Rows]):
         from veilbench.families.autoencoders.attacks.shadows import shadow_losses
 
         pool, tiny = np.concatenate([asked, auxiliary]), TINY * float(asked.var())
-        inside = gaussian_ratio.halves(self.shadows, len(pool), rng)
+        inside = gaussian_ratio.halves(self.shadows.count, len(pool), rng)
         if self.mode == "offline":
             inside[:, : len(asked)] = False
-        made = shadow_losses(
-            pool,
-            inside,
-            len(asked),
-            self.hidden,
-            code,
-            self.steps,
-            self.batch_size,
-            accelerator.device(),
-            rng,
-        )
-        shadows, target = np.log(made + tiny), np.log(losses + tiny)
-        target = target - np.median(target) + np.median(shadows)
+        shadows, device = replace(self.shadows, code=code), accelerator.device()
+        shadow = np.log(shadow_losses(pool, inside, len(asked), shadows, device, rng) + tiny)
+        target = np.log(losses + tiny)
+        target = target - np.median(target) + np.median(shadow)
         if self.mode == "offline":
-            return gaussian_ratio.offline(target, shadows)
-        return gaussian_ratio.online(target, shadows, inside[:, : len(asked)])
+            return gaussian_ratio.offline(target, shadow)
+        return gaussian_ratio.online(target, shadow, inside[:, : len(asked)])
 
 
 def losses_of(trained: TrainedModel, rows: np.ndarray) -> np.ndarray:

@@ -33,8 +33,8 @@ class TemplateAttribute(TemplateAttack):
     """Trains attribute classifiers on templates of auxiliary identities and applies them to the victims' templates.
 
     If the threat model grants `key`, templates are first mapped to features under the victims' keys, by
-    `TemplateFeatures`. Held-out identities choose the classifier. The gain is the accuracy for the attribute `judged` on
-    one enrolled template of each victim, above the share of the victims' most common label, which is the best guess
+    `TemplateFeatures`. Held-out identities choose the classifier. The gain is the accuracy for the attribute `judged`
+    on one enrolled template of each victim, above the share of the victims' most common label, which is the best guess
     without templates. For comparison, the same attack runs on principal components of the images themselves: an upper
     limit of what hiding them can prevent.
 

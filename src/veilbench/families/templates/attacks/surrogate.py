@@ -49,7 +49,9 @@ def surrogate_score(
     return cosine_score(scheme, fit_features(system, own_images), device)
 
 
-def cosine_score(scheme: DifferentiableScheme, features: np.ndarray, device: torch.device) -> Callable[[Tensor], Tensor]:
+def cosine_score(
+    scheme: DifferentiableScheme, features: np.ndarray, device: torch.device
+) -> Callable[[Tensor], Tensor]:
     """Return a function for the cosine of images' features with `features`, shape (n, d), row by row."""
     import torch
 

@@ -107,7 +107,9 @@ def enrol_victims(
     return TemplateSystem(scheme, victims, others, keys[rows], templates, thresholds, reference, refused)
 
 
-def split_auxiliary(impressions: Impressions, share: float, rng: np.random.Generator) -> tuple[Impressions, Impressions]:
+def split_auxiliary(
+    impressions: Impressions, share: float, rng: np.random.Generator
+) -> tuple[Impressions, Impressions]:
     """Split the attacker's impressions by identity into a training part and a held-out part.
 
     Args:

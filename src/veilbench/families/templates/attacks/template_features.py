@@ -99,7 +99,9 @@ class TemplateFeatures:
         return rows
 
 
-def features_under_key(scheme: TemplateScheme, key: np.uint64, features: np.ndarray, templates: np.ndarray) -> np.ndarray:
+def features_under_key(
+    scheme: TemplateScheme, key: np.uint64, features: np.ndarray, templates: np.ndarray
+) -> np.ndarray:
     """Estimate features of length 1 from templates under one known key, by ridge regression; shape (n, d).
 
     Args:
