@@ -29,8 +29,6 @@ from veilbench.families.templates.schemes.random_projection import RandomProject
 
 PCA = Extractor("pixels", 20)
 THREAT = ThreatModel(auxiliary_data=True, score_queries=True, decision_queries=True)
-
-
 POINT = OperatingPoint([0.01], 0.01, 60)
 
 
@@ -83,7 +81,7 @@ def test_queries_are_counted_one_by_one(people: Identities) -> None:
     assert not np.isfinite(counter.first).any()
     np.testing.assert_array_equal(counter.decisions(np.concatenate([grey, own, own], 1)), [[0, 1, 1]] * 5)
     np.testing.assert_array_equal(counter.first, 4)
-    assert counter.asked == 5
+    assert counter.count == 5
     np.testing.assert_array_equal(counter.scores(own)[:, 0], system.scores(own[:, 0]))
     np.testing.assert_array_equal(counter.first, 4)
 

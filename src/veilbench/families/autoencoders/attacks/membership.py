@@ -103,12 +103,12 @@ class Membership(Attack[TrainedModel, Rows]):
         n = min(len(members), len(others), self.most_rows)
         if n < 10:
             raise UserError(f"membership needs 10 members and 10 unseen test rows, got {n}")
-        asked = np.concatenate([rng.permutation(members)[:n], rng.permutation(others)[:n]])
-        losses, found = losses_of(trained, asked), Findings(self.title)
+        questioned = np.concatenate([rng.permutation(members)[:n], rng.permutation(others)[:n]])
+        losses, found = losses_of(trained, questioned), Findings(self.title)
         scores = {"loss": -losses}
         if isinstance(trained, Representation) and self.threat.auxiliary_data:
-            code = self.shadows.code or trained.encode(asked[:1]).shape[1]
-            scores["lira"] = self._lira(losses, asked, auxiliary, code, accelerator, rng)
+            code = self.shadows.code or trained.encode(questioned[:1]).shape[1]
+            scores["lira"] = self._lira(losses, questioned, auxiliary, code, accelerator, rng)
         else:
             found.notes.append("The loss alone: LiRA needs a model with a code, and auxiliary data.")
         for name, score in scores.items():
@@ -118,7 +118,7 @@ class Membership(Attack[TrainedModel, Rows]):
     def _lira(
         self,
         losses: np.ndarray,
-        asked: np.ndarray,
+        questioned: np.ndarray,
         auxiliary: np.ndarray,
         code: int,
         accelerator: Accelerator,
@@ -126,17 +126,17 @@ class Membership(Attack[TrainedModel, Rows]):
     ) -> np.ndarray:
         from veilbench.families.autoencoders.attacks.shadows import shadow_losses
 
-        pool, tiny = np.concatenate([asked, auxiliary]), TINY * float(asked.var())
+        pool, tiny = np.concatenate([questioned, auxiliary]), TINY * float(questioned.var())
         inside = gaussian_ratio.halves(self.shadows.count, len(pool), rng)
         if self.mode == "offline":
-            inside[:, : len(asked)] = False
+            inside[:, : len(questioned)] = False
         shadows, device = replace(self.shadows, code=code), accelerator.device()
-        shadow = np.log(shadow_losses(pool, inside, len(asked), shadows, device, rng) + tiny)
+        shadow = np.log(shadow_losses(pool, inside, len(questioned), shadows, device, rng) + tiny)
         target = np.log(losses + tiny)
         target = target - np.median(target) + np.median(shadow)
         if self.mode == "offline":
             return gaussian_ratio.offline(target, shadow)
-        return gaussian_ratio.online(target, shadow, inside[:, : len(asked)])
+        return gaussian_ratio.online(target, shadow, inside[:, : len(questioned)])
 
 
 def losses_of(trained: TrainedModel, rows: np.ndarray) -> np.ndarray:

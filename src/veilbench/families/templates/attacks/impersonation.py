@@ -74,6 +74,7 @@ class TemplateImpersonation(EvasionAttack[TemplateScheme, Identities]):
     title = "Impersonation"
     labels: ClassVar = {"impersonated": "accepted as the victim", "evaded": "not recognised any more"}
     unit = "1 = from black to white"
+    search: ImpersonationSearch
 
     def __init__(
         self,
@@ -86,7 +87,7 @@ class TemplateImpersonation(EvasionAttack[TemplateScheme, Identities]):
         broken_threshold: PositiveShare = 0.5,
     ) -> None:
         super().__init__(threat, positive, negative, perturbations, search, broken_threshold)
-        self.search, self.operating_point = search, operating_point
+        self.operating_point = operating_point
 
     def tasks(self, target: TemplateScheme, data: Identities, rng: np.random.Generator) -> Sequence[EvasionTask]:
         """Return the attacker's images to be accepted as victims, and victims' images to be rejected.

@@ -94,7 +94,7 @@ class TemplateOracle(AcceptanceAttack):
         if self.answers == "decisions":
             start = self._start_from_dictionary(hill_climbing, space, dictionary, start)
         ask = hill_climbing.scores if self.answers == "scores" else hill_climbing.decisions
-        left = self.queries.most - hill_climbing.asked
+        left = self.queries.most - hill_climbing.count
         coordinates = evolution_strategy(ask, space, start, left, self.search.population, rng)
         self._report(found, system, space.images(coordinates), hill_climbing, by_dictionary, rng)
 

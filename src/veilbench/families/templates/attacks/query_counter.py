@@ -34,12 +34,12 @@ class QueryCounter:
     Attributes:
         system: recognition system that answers the queries, at its reference false match rate.
         first: index of the first accepted query of each victim, from 1, shape (n,); infinity if there was none yet.
-        asked: queries per victim so far.
+        count: number of queries per victim so far.
     """
 
     system: TemplateSystem
     first: np.ndarray = field(init=False)
-    asked: int = 0
+    count: int = 0
 
     def __post_init__(self) -> None:
         self.first = np.full(len(self.system.keys), np.inf)
@@ -57,8 +57,8 @@ class QueryCounter:
         templates = scheme.protect(features.reshape(n * p, -1), self.system.keys[rows])
         scores = scheme.compare(templates, self.system.templates[rows]).reshape(n, p)
         accepted = scores >= self.system.threshold
-        earliest = np.where(accepted.any(1), self.asked + 1 + accepted.argmax(1), np.inf)
-        self.first, self.asked = np.minimum(self.first, earliest), self.asked + p
+        earliest = np.where(accepted.any(1), self.count + 1 + accepted.argmax(1), np.inf)
+        self.first, self.count = np.minimum(self.first, earliest), self.count + p
         return np.asarray(scores)
 
     def decisions(self, images: np.ndarray) -> np.ndarray:
