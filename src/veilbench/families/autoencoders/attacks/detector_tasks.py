@@ -23,7 +23,7 @@ class DetectorTask(EvasionTask):
     `distance_to_boundary` is the distance from the nearest known row beyond the threshold.
 
     Attributes:
-        detector: detector to evade.
+        detector: detector whose threshold is to be crossed.
         goals: nearest row on the other side of the threshold for each row, shape (n, *shape).
         threshold: score above which an alarm is raised.
         spacing: median distance between two normal rows.

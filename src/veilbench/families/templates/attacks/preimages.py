@@ -57,7 +57,7 @@ def find_preimage(
         scheme: scheme that made the template.
         template: template to invert, shape (...).
         key: user key of the template.
-        prior: distribution of features.
+        prior: normal distribution fitted to auxiliary features.
         drawn: features drawn from the prior to learn from, shape (m, d).
     """
     rng = np.random.default_rng(int(key))

@@ -113,7 +113,7 @@ def split_auxiliary(
     """Split the attacker's impressions by identity into a training part and a held-out part.
 
     Args:
-        impressions: auxiliary impressions.
+        impressions: auxiliary impressions, the attacker's own.
         share: share of the identities to hold out, in (0, 1).
         rng: source of the split.
 
