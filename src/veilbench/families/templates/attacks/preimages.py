@@ -66,9 +66,8 @@ def find_preimage(
     if isinstance(scheme, LinearScheme):
         matrix = scheme.matrix(len(prior.mean), rng).astype(np.float64)
         if not scheme.binary:
-            return prior.posterior_mean(matrix, template[None].astype(np.float64))[0].astype(
-                np.float32
-            ), "least squares"
+            features = prior.posterior_mean(matrix, template[None].astype(np.float64))[0]
+            return features.astype(np.float32), "least squares"
         wanted = 2 * template.astype(np.float64) - 1 + float(getattr(scheme, "threshold", 0.0))
         return np.linalg.lstsq(matrix.T, wanted, rcond=None)[0].astype(np.float32), "least squares of signs"
     if isinstance(scheme, IomUrp) and scheme.order == 2:
