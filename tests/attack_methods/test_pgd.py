@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from veilbench.attack_methods.pgd import STEP, anywhere, best_noise, direction, on_the_edge, pgd
+from veilbench.attack_methods.pgd import STEP, best_noise, pgd, random_in_ball, random_on_sphere, steepest_step
 from veilbench.attack_methods.square import square
 from veilbench.metrics.nearest import Norm
 
@@ -52,28 +52,28 @@ def test_a_linear_score_falls_by_the_radius_times_the_dual_norm(rows: Tensor, ra
 
 
 @pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize("box", [None, (0.0, 1.0)])
+@pytest.mark.parametrize("bounds", [None, (0.0, 1.0)])
 def test_everything_stays_in_its_ball_and_in_the_box(
-    rows: Tensor, radii: Tensor, net: nn.Module, norm: Norm, box: tuple[float, float] | None
+    rows: Tensor, radii: Tensor, net: nn.Module, norm: Norm, bounds: tuple[float, float] | None
 ) -> None:
     searches: list[Callable[[], Tensor]] = [
-        lambda: pgd(net, rows, radii, norm, 5, 2, drawn(), box),
-        lambda: square(net, rows, radii, norm, 20, drawn(), box),
-        lambda: best_noise(net, rows, radii, norm, 2, drawn(), box),
+        lambda: pgd(net, rows, radii, norm, 5, 2, drawn(), bounds),
+        lambda: square(net, rows, radii, norm, 20, drawn(), bounds),
+        lambda: best_noise(net, rows, radii, norm, 2, drawn(), bounds),
     ]
     for search in searches:
         moved = search().detach()
         assert (sizes(moved - rows, norm) <= radii.numpy() * (1 + 1e-4) + 1e-6).all()
         assert not torch.equal(moved, rows)
-        if box:
+        if bounds:
             assert 0 <= float(moved.min()) <= float(moved.max()) <= 1
 
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_noise_is_as_large_as_allowed_and_starts_lie_within(norm: Norm) -> None:
     rows = torch.zeros(500, 6)
-    np.testing.assert_allclose(sizes(on_the_edge(rows, norm, drawn()), norm), 1, rtol=1e-5)
-    starts = sizes(anywhere(rows, norm, drawn()), norm)
+    np.testing.assert_allclose(sizes(random_on_sphere(rows, norm, drawn()), norm), 1, rtol=1e-5)
+    starts = sizes(random_in_ball(rows, norm, drawn()), norm)
     assert starts.max() <= 1
     assert starts.mean() == pytest.approx(6 / 7, abs=0.03)  # the mean size of a uniform place in six dimensions
 
@@ -114,7 +114,7 @@ def test_a_row_on_a_flat_top_is_moved_from_a_random_place() -> None:
 
 
 def test_no_slope_no_step() -> None:
-    torch.testing.assert_close(direction(torch.zeros(2, 3), "l2"), torch.zeros(2, 3))
+    torch.testing.assert_close(steepest_step(torch.zeros(2, 3), "l2"), torch.zeros(2, 3))
     rows = torch.ones(2, 3)
     moved = pgd(lambda x: torch.zeros(len(x)), rows, torch.ones(2), "l2", 3, 1, drawn())
     torch.testing.assert_close(moved, rows)

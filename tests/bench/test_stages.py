@@ -218,6 +218,15 @@ def test_a_control_is_remembered_for_the_largest_budget_of_a_ladder(
     assert len(others) == 3
 
 
+def test_the_budget_of_a_nested_part_is_reduced_to_its_largest_value() -> None:
+    node = {"decoders": {"_target_": "some.Decoders", "sizes": [20, 80, 40], "steps": 3}, "fmr": [0.1, 0.2]}
+    reduced = stages._at_largest_budget(node, "decoders.sizes")
+    assert reduced == {"decoders": {"_target_": "some.Decoders", "sizes": 80, "steps": 3}, "fmr": [0.1, 0.2]}
+    assert node["decoders"]["sizes"] == [20, 80, 40]  # the settings themselves are as they were
+    for absent in (None, "sizes", "decoders.kinds", "encoders.sizes"):
+        assert stages._at_largest_budget(node, absent) == node
+
+
 def test_each_stage_and_attack_has_random_numbers_of_its_own(ours: Config) -> None:
     drawn = {
         (seed, stage): tuple(stages._seeds({**ours, "seed": seed}, stage).generate_state(4))

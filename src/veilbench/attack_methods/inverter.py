@@ -22,8 +22,8 @@ class Inverter(pl.LightningModule):
     """Network trained with squared error; keeps the weights with the lowest error on held-out pairs.
 
     Args:
-        codes: length of a code.
-        numbers: length of a flat row.
+        codes: number of values in a code.
+        numbers: number of values in a flat row.
         net: network from codes of shape (n, codes) to rows of shape (n, numbers).
         held_out: standardised codes and rows side by side, shape (m, codes + numbers).
         learning_rate: learning rate of Adam.
@@ -61,7 +61,7 @@ class Inverter(pl.LightningModule):
             self.least, self.best = now, {k: v.detach().clone() for k, v in self.net.state_dict().items()}
 
 
-def perceptron(
+def fit_perceptron(
     codes: np.ndarray,
     rows: np.ndarray,
     held_out_codes: np.ndarray,
@@ -91,10 +91,10 @@ def perceptron(
         layers = (nn.Linear(codes.shape[1], hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU())
         return nn.Sequential(*layers, nn.Linear(hidden, rows.shape[1]))
 
-    return trained(build, (codes, rows, held_out_codes, held_out_rows), steps, accelerator, rng)
+    return fit_network(build, (codes, rows, held_out_codes, held_out_rows), steps, accelerator, rng)
 
 
-def trained(
+def fit_network(
     build: Callable[[], nn.Module],
     pairs: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     steps: int,
@@ -118,14 +118,14 @@ def trained(
     mean, spread = rows.mean(0), float(rows.std()) or 1.0
     scale = np.where(scale == 0, 1, scale)
 
-    def joined(x: np.ndarray, y: np.ndarray) -> Tensor:
+    def standardise(x: np.ndarray, y: np.ndarray) -> Tensor:
         return torch.from_numpy(np.hstack([(x - centre) / scale, (y - mean) / spread]).astype(np.float32))
 
-    held_out = joined(held_out_codes, held_out_rows)
+    held_out = standardise(held_out_codes, held_out_rows)
     with torch.random.fork_rng():
         torch.manual_seed(int(rng.integers(2**62)))
         inverter = Inverter(codes.shape[1], rows.shape[1], build(), held_out)
-    batches = Batches(joined(codes, rows), BATCH, STEPS_PER_CALL, int(rng.integers(2**31)), steps)
+    batches = Batches(standardise(codes, rows), BATCH, STEPS_PER_CALL, int(rng.integers(2**31)), steps)
     trainer = accelerator.lightning(bar=False, max_epochs=1)
     trainer.fit(inverter, DataLoader(batches, batch_size=None), weights_only=True)
     inverter.net.load_state_dict(inverter.best)
@@ -133,7 +133,7 @@ def trained(
 
     def inverse(seen: np.ndarray) -> np.ndarray:
         with torch.no_grad():
-            made = net(torch.from_numpy(((seen - centre) / scale).astype(np.float32))).numpy()
-        return np.asarray(made * spread + mean)
+            rows = net(torch.from_numpy(((seen - centre) / scale).astype(np.float32))).numpy()
+        return np.asarray(rows * spread + mean)
 
     return inverse, float(((inverse(held_out_codes) - held_out_rows) ** 2).mean())

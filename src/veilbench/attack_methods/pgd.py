@@ -10,7 +10,7 @@ from torch import Tensor
 from veilbench.metrics.nearest import Norm
 
 Score = Callable[[Tensor], Tensor]
-Box = tuple[float, float] | None
+Bounds = tuple[float, float] | None
 STEP = 2.5  # total length of the steps in radii: enough to reach every point of the ball
 
 
@@ -22,9 +22,9 @@ def pgd(
     steps: int,
     restarts: int,
     generator: torch.Generator,
-    box: Box = None,
+    bounds: Bounds = None,
 ) -> Tensor:
-    """Minimise a score by projected gradient descent, for all rows at once, each in its own ball.
+    """Minimise a score by project gradient descent, for all rows at once, each in its own ball.
 
     Args:
         score: score to minimise, shape (n, *shape) to (n,).
@@ -34,34 +34,34 @@ def pgd(
         steps: steps of each descent.
         restarts: descents per row: the first from the row itself, the others from random points in its ball.
         generator: source of the random starting points, on the CPU.
-        box: smallest and largest value allowed in a row; None allows all.
+        bounds: smallest and largest value allowed in a row; None allows all.
 
     Returns:
-            The points with the lowest score met on the way, shape (n, *shape).
+        The points with the lowest score met on the way, shape (n, *shape).
     """
     wide = column(radii, rows)
     best, lowest = rows.clone(), torch.full((len(rows),), torch.inf, device=rows.device)
     for restart in range(restarts):
-        moved = rows + wide * anywhere(rows, norm, generator) if restart else rows
-        moved = projected(moved, rows, wide, norm, box)
+        moved = rows + wide * random_in_ball(rows, norm, generator) if restart else rows
+        moved = project(moved, rows, wide, norm, bounds)
         for step in range(steps + 1):  # the last round only evaluates
             value, slope = value_and_gradient(score, moved)
             better = value < lowest
             best, lowest = torch.where(column(better, rows), moved, best), torch.where(better, value, lowest)
             if step < steps:
-                moved = moved - STEP / steps * wide * direction(slope, norm)
-                moved = projected(moved, rows, wide, norm, box)
+                moved = moved - STEP / steps * wide * steepest_step(slope, norm)
+                moved = project(moved, rows, wide, norm, bounds)
     return best
 
 
 def best_noise(
-    score: Score, rows: Tensor, radii: Tensor, norm: Norm, draws: int, generator: torch.Generator, box: Box = None
+    score: Score, rows: Tensor, radii: Tensor, norm: Norm, draws: int, generator: torch.Generator, bounds: Bounds = None
 ) -> Tensor:
     """Return the lowest-scoring of `draws` random perturbations on the surface of the ball: the noise control."""
     wide = column(radii, rows)
     best, lowest = rows, torch.full((len(rows),), torch.inf, device=rows.device)
     for _ in range(draws):
-        moved = projected(rows + wide * on_the_edge(rows, norm, generator), rows, wide, norm, box)
+        moved = project(rows + wide * random_on_sphere(rows, norm, generator), rows, wide, norm, bounds)
         value = score(moved).detach()
         better = value < lowest
         best, lowest = torch.where(column(better, rows), moved, best), torch.where(better, value, lowest)
@@ -79,38 +79,38 @@ def value_and_gradient(score: Score, rows: Tensor) -> tuple[Tensor, Tensor]:
     return value.detach(), torch.nan_to_num(slope)
 
 
-def direction(slope: Tensor, norm: Norm) -> Tensor:
+def steepest_step(slope: Tensor, norm: Norm) -> Tensor:
     """Return the step of length 1 that lowers a linear score most; zero if the gradient is zero."""
     if norm == "linf":
         return slope.sign()
     return slope / column(lengths(slope), slope).clamp_min(torch.finfo(slope.dtype).tiny)
 
 
-def projected(moved: Tensor, rows: Tensor, wide: Tensor, norm: Norm, box: Box) -> Tensor:
-    """Project points onto the balls, then clip them to the box.
+def project(moved: Tensor, rows: Tensor, wide: Tensor, norm: Norm, bounds: Bounds) -> Tensor:
+    """Project points onto the balls, then clip them to the bounds.
 
-    The box contains the rows themselves, so clipping never leaves a ball.
+    The bounds contains the rows themselves, so clipping never leaves a ball.
     """
     change = moved - rows
     if norm == "linf":
         change = change.clamp(-wide, wide)
     else:
         change = change * (wide / column(lengths(change), rows).clamp_min(torch.finfo(rows.dtype).tiny)).clamp_max(1)
-    return rows + change if box is None else (rows + change).clamp(*box)
+    return rows + change if bounds is None else (rows + change).clamp(*bounds)
 
 
-def anywhere(rows: Tensor, norm: Norm, generator: torch.Generator) -> Tensor:
+def random_in_ball(rows: Tensor, norm: Norm, generator: torch.Generator) -> Tensor:
     """Draw one point per row, uniform in the ball of radius 1."""
     if norm == "linf":
         return 2 * torch.rand(rows.shape, generator=generator).to(rows) - 1
     far = torch.rand(len(rows), generator=generator).to(rows) ** (1 / rows[0].numel())
-    return column(far, rows) * on_the_edge(rows, norm, generator)
+    return column(far, rows) * random_on_sphere(rows, norm, generator)
 
 
-def on_the_edge(rows: Tensor, norm: Norm, generator: torch.Generator) -> Tensor:
+def random_on_sphere(rows: Tensor, norm: Norm, generator: torch.Generator) -> Tensor:
     """Draw noise of norm 1 exactly: a random direction ("l2"), or a corner of the cube ("linf")."""
     noise = torch.randn(rows.shape, generator=generator).to(rows)
-    return direction(noise, norm)
+    return steepest_step(noise, norm)
 
 
 def lengths(rows: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from veilbench.attack_methods.pgd import Box, Score, column, direction, projected
+from veilbench.attack_methods.pgd import Bounds, Score, column, project, steepest_step
 from veilbench.metrics.nearest import Norm
 
 FIRST_SHARE = 0.5  # share of a row's numbers that a proposal changes at first
@@ -15,14 +15,19 @@ GROWTH = 1.5  # step growth after an accepted proposal; four rejected ones undo 
 
 @torch.no_grad()
 def square(
-    score: Score, rows: Tensor, radii: Tensor, norm: Norm, queries: int, generator: torch.Generator, box: Box = None
+    score: Score,
+    rows: Tensor,
+    radii: Tensor,
+    norm: Norm,
+    queries: int,
+    generator: torch.Generator,
+    bounds: Bounds = None,
 ) -> Tensor:
     """Minimise a score by random search, for all rows at once, each in its own ball.
 
     As in the paper, a proposal changes fewer and fewer numbers of a row, and is accepted if the score falls. There are
     two differences. The numbers are any of the row instead of a square of pixels, because the columns of a table have
-    no
-    neighbours. And the change need not reach the surface of the ball, because the target region may lie well inside:
+    no neighbours. And the change need not reach the surface of the ball, because the target region may lie well inside:
     each row's step grows when a proposal is accepted and shrinks when it is rejected, such that one in five is
     accepted (Rechenberg 1973).
 
@@ -33,10 +38,10 @@ def square(
         norm: norm of the balls, "l2" or "linf".
         queries: calls of `score`, not counting the one for the rows themselves.
         generator: source of all random numbers, on the CPU.
-        box: smallest and largest value allowed in a row; None allows all.
+        bounds: smallest and largest value allowed in a row; None allows all.
 
     Returns:
-            The points with the lowest score found, shape (n, *shape).
+        The points with the lowest score found, shape (n, *shape).
     """
     wide, size = column(radii, rows), rows[0].numel()
     best, lowest = rows, score(rows)
@@ -44,8 +49,8 @@ def square(
     for query in range(queries):
         share = FIRST_SHARE / 2 ** sum(query >= mark * queries for mark in HALVED_AT)
         chosen = _chosen(len(rows), size, max(1, round(share * size)), generator).to(rows.device).view(rows.shape)
-        change = chosen * direction(torch.randn(rows.shape, generator=generator).to(rows) * chosen, norm)
-        moved = projected(best + column(step, rows) * wide * change, rows, wide, norm, box)
+        change = chosen * steepest_step(torch.randn(rows.shape, generator=generator).to(rows) * chosen, norm)
+        moved = project(best + column(step, rows) * wide * change, rows, wide, norm, bounds)
         value = score(moved)
         better = value < lowest
         best, lowest = torch.where(column(better, rows), moved, best), torch.where(better, value, lowest)

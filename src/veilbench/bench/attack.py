@@ -35,9 +35,8 @@ class Attack(Examiner, Generic[S, D]):
     """
 
     title: str
-    budget_parameter: str | None = (
-        None  # the setting whose largest value is the budget; the others serve the curve alone
-    )
+    # Setting whose largest value is the budget; smaller values serve the curve alone. A dot leads into a nested part.
+    budget_parameter: str | None = None
 
     def __init__(self, threat: ThreatModel, positive: S, negative: S | None, broken_threshold: float = 0.8) -> None:
         if not 0 < broken_threshold <= 1:

@@ -102,15 +102,26 @@ def attack(config: Config, data: Path, trained: Path, folder: Path, controls: Pa
     contents = content_digest(data)  # a loader's settings do not say what is in the files that they name
 
     def memory(name: str, examiner: Any) -> tuple[ControlMemory]:
-        node = dict(config["attack"][name])
-        if examiner.budget_parameter in node:  # a control is run at the largest budget only
-            node[examiner.budget_parameter] = max(node[examiner.budget_parameter])
+        node = _at_largest_budget(config["attack"][name], examiner.budget_parameter)
         code = digest(Path(__file__), {"data": config["data"], "attack": node})
         parts = [code, node, config["data"], contents, config["trainer"], config["seed"]]
         key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
         return (ControlMemory(controls, f"{name}-{key}"),)
 
     _examine(config, "attack", "attack", data, trained, folder, memory)
+
+
+def _at_largest_budget(node: Config, parameter: str | None) -> Config:
+    """Return an attack's settings with the largest value of the budget alone: a control is run at no other.
+
+    Args:
+        node: settings of the attack, or of one of its parts.
+        parameter: name of the budget, with dots if it is a setting of a part, such as "decoders.sizes".
+    """
+    name, _, rest = (parameter or "").partition(".")
+    if name not in node:
+        return node
+    return {**node, name: _at_largest_budget(node[name], rest) if rest else max(node[name])}
 
 
 def _examine(

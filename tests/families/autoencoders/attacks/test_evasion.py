@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from veilbench.attack_methods.case import climb
+from veilbench.attack_methods.evasion_settings import EvasionSearch, Perturbations
+from veilbench.attack_methods.evasion_task import success_curve
 from veilbench.attack_methods.gradient_checks import zero_gradients
 from veilbench.attack_methods.pgd import Score
 from veilbench.bench.accelerator import Accelerator
@@ -19,14 +21,15 @@ from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings, Verdict
 from veilbench.bench.threat import ThreatModel
+from veilbench.families.autoencoders.attacks.detector_tasks import detector_tasks
 from veilbench.families.autoencoders.attacks.evasion import Evasion
-from veilbench.families.autoencoders.attacks.evasion_cases import cases
 from veilbench.families.autoencoders.baselines.input_norm import InputNorm
 from veilbench.families.autoencoders.baselines.known_anomalies import KnownAnomalies
 from veilbench.families.autoencoders.baselines.minor_component import MinorComponent
 from veilbench.families.autoencoders.baselines.pca import Pca
 from veilbench.families.autoencoders.data.rows import Part, Rows
 from veilbench.families.autoencoders.schemes.base import Detector
+from veilbench.metrics.nearest import Norm
 
 THREAT = ThreatModel(weights=True, score_queries=True)
 
@@ -93,9 +96,16 @@ def stairs(pca: Pca) -> Stairs:
     return Stairs.restore(pca.settings(), pca.arrays())
 
 
-def small(threat: ThreatModel = THREAT, **settings: Any) -> Evasion:
-    budget = {"budgets": [0.2, 0.95, 2.0], "reference_budget": 0.95, "steps": 40, "queries": 250, "most_rows": 100}
-    return Evasion(threat, InputNorm(), **budget | settings)
+def small(
+    threat: ThreatModel = THREAT,
+    budgets: Sequence[float] = (0.2, 0.95, 2.0),
+    reference: float = 0.95,
+    norm: Norm = "l2",
+    most_rows: int = 100,
+    **search: int,
+) -> Evasion:
+    moved, searched = Perturbations(norm, budgets, reference), EvasionSearch(**{"steps": 40, "queries": 250} | search)
+    return Evasion(threat, InputNorm(), None, moved, searched, most_rows=most_rows)
 
 
 def examined(attack: Evasion, target: Detector, rows: Rows, folder: Path, key: str | None = None) -> Findings:
@@ -143,10 +153,10 @@ def test_the_curves_rise_to_everything_and_the_gain_is_what_noise_does_not_do(fo
 def test_the_share_hidden_from_the_input_norm_is_the_closed_form(rows: Rows) -> None:
     """The nearest accepted place lies on the way to the mean, as far away as the score exceeds the threshold."""
     norm = InputNorm().fit(rows, np.random.default_rng(0))
-    attack = small(budgets=[0.3, 0.4, 0.5, 0.6], reference_budget=0.5, most_rows=1000)
-    case, _ = cases(norm, rows, attack.quantile, "l2", 1000, np.random.default_rng(0))
-    needed = (norm.score(case.rows) - case.threshold) / case.reach
-    wanted = [float((needed < budget).mean()) for budget in attack.budgets]
+    attack = small(budgets=[0.3, 0.4, 0.5, 0.6], reference=0.5, most_rows=1000)
+    task, _ = detector_tasks(norm, rows, attack.quantile, "l2", 1000, np.random.default_rng(0))
+    needed = (norm.score(task.rows) - task.threshold) / task.distance_to_boundary
+    wanted = [float((needed < budget).mean()) for budget in attack.perturbations.budgets]
     assert 0 < wanted[1] < wanted[2] < 1
     by_gradient = run(attack, norm, rows).figures[0].curves[0]
     np.testing.assert_allclose(by_gradient.y, wanted, atol=0.011)
@@ -154,10 +164,10 @@ def test_the_share_hidden_from_the_input_norm_is_the_closed_form(rows: Rows) -> 
 
 def test_the_share_hidden_from_principal_components_is_the_closed_form(pca: Pca, rows: Rows) -> None:
     """The score is a squared distance from a plane; the way to the threshold is straight towards the plane."""
-    attack = small(budgets=[0.8, 0.85, 0.9, 0.95], reference_budget=0.9, steps=100, queries=1, most_rows=1000)
-    case, _ = cases(pca, rows, attack.quantile, "l2", 1000, np.random.default_rng(0))
-    needed = (np.sqrt(12 * pca.score(case.rows)) - np.sqrt(12 * case.threshold)) / case.reach
-    wanted = [float((needed < budget).mean()) for budget in attack.budgets]
+    attack = small(budgets=[0.8, 0.85, 0.9, 0.95], reference=0.9, steps=100, queries=1, most_rows=1000)
+    task, _ = detector_tasks(pca, rows, attack.quantile, "l2", 1000, np.random.default_rng(0))
+    needed = (np.sqrt(12 * pca.score(task.rows)) - np.sqrt(12 * task.threshold)) / task.distance_to_boundary
+    wanted = [float((needed < budget).mean()) for budget in attack.perturbations.budgets]
     assert 0 < wanted[0] < wanted[2] <= 1
     by_gradient = run(attack, pca, rows).figures[0].curves[0]
     assert all(made <= most + 1e-9 for made, most in zip(by_gradient.y, wanted, strict=True))  # nobody can do better
@@ -176,8 +186,8 @@ def test_masked_gradients_are_flagged(stairs: Stairs, rows: Rows, pca: Pca) -> N
     assert "masked gradients: the gradient is zero at 100% of the rows" in notes
     assert "masked gradients: the search without gradients moved" in notes
     assert "more steps help no more" in notes
-    case, _ = cases(pca, rows, 0.95, "l2", 100, np.random.default_rng(0))
-    assert zero_gradients(case, torch.device("cpu")) == 0
+    task, _ = detector_tasks(pca, rows, 0.95, "l2", 100, np.random.default_rng(0))
+    assert zero_gradients(task, torch.device("cpu")) == 0
 
 
 def test_too_few_steps_are_flagged(pca: Pca, rows: Rows) -> None:
@@ -209,7 +219,7 @@ def test_the_own_control_is_made_for_each_subject_and_the_other_remembered(
 
 
 def test_a_control_that_cannot_be_broken_makes_it_inconclusive(pca: Pca, rows: Rows, tmp_path: Path) -> None:
-    found = examined(small(budgets=[0.01], reference_budget=0.01, steps=2, queries=2), pca, rows, tmp_path)
+    found = examined(small(budgets=[0.01], reference=0.01, steps=2, queries=2), pca, rows, tmp_path)
     assert found.verdict is Verdict.INCONCLUSIVE
 
 
@@ -229,25 +239,29 @@ def test_scores_and_one_class_data_are_needed(pca: Pca, rows: Rows) -> None:
         run(small(), pca, dealt(far=1e-3))
 
 
+def test_a_reference_off_the_curve_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"reference_budget=0.7 must be one of budgets=\[0.2, 0.95, 2.0\]"):
+        small(reference=0.7)
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"reference_budget": 0.7}, r"reference_budget=0.7 must be one of budgets=\[0.2, 0.95, 2.0\]"),
         ({"quantile": 1.0}, r"quantile=1.0 must be in \(0, 1\)"),
         ({"broken_threshold": 0.0}, "broken_threshold=0.0"),
     ],
 )
 def test_bad_settings_are_refused(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        small(**settings)
+        Evasion(THREAT, InputNorm(), **settings)
 
 
 @pytest.mark.parametrize("norm", ["l2", "linf"])
 def test_half_way_one_direction_falls_and_the_oracle_holds_and_at_the_end_it_falls_too(
-    rows: Rows, pca: Pca, norm: Literal["l2", "linf"], tmp_path: Path
+    rows: Rows, pca: Pca, norm: Norm, tmp_path: Path
 ) -> None:
-    controls = MinorComponent(), KnownAnomalies(norm)
-    attack = Evasion(THREAT, *controls, norm, [0.25, 0.5, 1.0], steps=40, restarts=1, queries=50, most_rows=80)
+    controls, moved = (MinorComponent(), KnownAnomalies(norm)), Perturbations(norm, [0.25, 0.5, 1.0])
+    attack = Evasion(THREAT, *controls, moved, EvasionSearch(40, restarts=1, queries=50), most_rows=80)
     found = examined(attack, pca, rows, tmp_path)
     positive, negative = found.controls
     assert positive.passed
@@ -261,24 +275,24 @@ def test_half_way_one_direction_falls_and_the_oracle_holds_and_at_the_end_it_fal
 
 
 def test_half_of_the_rows_need_what_the_plain_count_says(found: Findings, pca: Pca, rows: Rows) -> None:
-    case, _ = cases(pca, rows, 0.95, "l2", 100, np.random.default_rng(0))
+    task, _ = detector_tasks(pca, rows, 0.95, "l2", 100, np.random.default_rng(0))
     pairs = [float(np.linalg.norm(a - b)) for a, b in combinations(np.vstack([rows.train.x, rows.validation.x]), 2)]
-    assert case.spacing == pytest.approx(np.median(pairs), rel=1e-5)
+    assert task.spacing == pytest.approx(np.median(pairs), rel=1e-5)
     share, over = found.metrics["hidden_half_at"], found.metrics["hidden_half_over_spacing"]
     assert share.value in (0.2, 0.95)
-    nearest_first, farthest = np.sort(case.reach)[[0, -1]] / case.spacing
+    nearest_first, farthest = np.sort(task.distance_to_boundary)[[0, -1]] / task.spacing
     assert share.value * nearest_first < over.value < share.value * farthest
 
 
 def test_rows_that_are_across_are_not_moved_again(pca: Pca, rows: Rows) -> None:
-    case, _ = cases(pca, rows, 0.95, "l2", 100, np.random.default_rng(0))
+    task, _ = detector_tasks(pca, rows, 0.95, "l2", 100, np.random.default_rng(0))
     asked: list[int] = []
 
     def jump(score: Score, moved: Tensor, radii: Tensor, generator: torch.Generator) -> Tensor:
         asked.append(len(moved))
         return torch.zeros_like(moved) if len(asked) > 1 else torch.cat([torch.zeros_like(moved[:60]), moved[60:]])
 
-    across = climb(case, jump, [0.1, 0.2, 0.3], torch.device("cpu"), np.random.default_rng(0))
+    across = success_curve(task, jump, [0.1, 0.2, 0.3], torch.device("cpu"), np.random.default_rng(0))
     assert asked == [100, 40]
     assert across.sum(1).tolist() == [60, 100, 100]
     assert across[0, :60].all()
@@ -287,7 +301,7 @@ def test_rows_that_are_across_are_not_moved_again(pca: Pca, rows: Rows) -> None:
 def test_noise_that_moves_many_rows_is_no_gain_of_the_negative_control(rows: Rows, tmp_path: Path) -> None:
     """A detector that a large ball of noise often crosses: against its own chance noise wins nothing."""
     norm = InputNorm().fit(rows, np.random.default_rng(0))
-    attack = small(budgets=[0.5], reference_budget=0.5, steps=1, queries=1, restarts=60)
+    attack = small(budgets=[0.5], reference=0.5, steps=1, queries=1, restarts=60)
     found = examined(attack, norm, rows, tmp_path)
     by_noise = found.metrics["hidden_by_noise"].value
     assert 0.1 < by_noise < 0.9

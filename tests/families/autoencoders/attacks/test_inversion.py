@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from veilbench.attack_methods.inverter import perceptron
+from veilbench.attack_methods.inverter import fit_perceptron
 from veilbench.attack_methods.ridge import STRENGTHS, ridge
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.control_memory import ControlMemory
@@ -180,7 +180,7 @@ def test_the_perceptron_keeps_what_did_best_on_held_out_rows() -> None:
     rng = np.random.default_rng(0)
     codes, rows, place = rng.standard_normal((60, 4)), rng.standard_normal((60, 3)), Accelerator("cpu")
     pairs = (codes[:40], rows[:40], codes[40:], rows[40:])
-    short, long = (perceptron(*pairs, 32, steps, place, np.random.default_rng(1))[1] for steps in (25, 500))
+    short, long = (fit_perceptron(*pairs, 32, steps, place, np.random.default_rng(1))[1] for steps in (25, 500))
     assert long == pytest.approx(short)  # the first look was the best one
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from veilbench.bench.threat import ThreatModel
 from veilbench.bench.trained_model import TrainedModel, load_trained_model
 from veilbench.families.autoencoders.attacks import shadows
 from veilbench.families.autoencoders.attacks.membership import Membership, losses_of
+from veilbench.families.autoencoders.attacks.shadow_models import ShadowModels
 from veilbench.families.autoencoders.attacks.shadows import shadow_losses
 from veilbench.families.autoencoders.baselines.identity_code import IdentityCode
 from veilbench.families.autoencoders.baselines.input_norm import InputNorm
@@ -27,7 +29,7 @@ from veilbench.metrics.gaussian_ratio import halves
 from veilbench.nets.stacked_mlp import StackedMLP
 
 THREAT = ThreatModel(score_queries=True, auxiliary_data=True)
-BUDGET = {"shadows": 8, "steps": 300, "hidden": 32, "batch_size": 32}
+SHADOWS = ShadowModels(count=8, hidden=32, steps=300, batch_size=32)
 
 
 def dealt(n: int = 120, shape: tuple[int, ...] = (10,), one_class: bool = False) -> Rows:
@@ -75,8 +77,8 @@ def overfitted(rows: Rows) -> Overfitted:
     return Overfitted().fit(rows, np.random.default_rng(0))
 
 
-def small(threat: ThreatModel = THREAT, **settings: Any) -> Membership:
-    return Membership(threat, Memorised(), **BUDGET | settings)
+def small(threat: ThreatModel = THREAT, mode: Any = "online", **changed: Any) -> Membership:
+    return Membership(threat, Memorised(), None, mode, replace(SHADOWS, **changed))
 
 
 def run(attack: Membership, target: TrainedModel, rows: Rows, seed: int = 0) -> Findings:
@@ -167,8 +169,8 @@ def test_each_row_is_learnt_by_half_of_the_shadows() -> None:
 def test_a_shadow_learns_its_own_rows_only(rows: Rows) -> None:
     inside = np.zeros((2, 120), bool)
     inside[0, :20] = inside[1, 20:40] = True
-    args = (32, 4, 400, 20, torch.device("cpu"))
-    made = shadow_losses(rows.train.x, inside, 40, *args, np.random.default_rng(0))
+    models, rng = ShadowModels(2, 32, 4, 400, 20), np.random.default_rng(0)
+    made = shadow_losses(rows.train.x, inside, 40, models, torch.device("cpu"), rng)
     assert made.shape == (2, 40)
     assert np.log(made[0, :20] / made[1, :20]).mean() < -1
     assert np.log(made[1, 20:] / made[0, 20:]).mean() < -1
@@ -182,8 +184,8 @@ def test_too_few_rows_and_missing_queries_are_refused(rows: Rows, overfitted: Ov
 
 
 def test_an_odd_number_of_shadows_is_refused() -> None:
-    with pytest.raises(ValueError, match="shadows=7 must be even"):
-        small(shadows=7)
+    with pytest.raises(ValueError, match="count=7 must be even"):
+        small(count=7)
 
 
 def lira(attack: Membership, losses: np.ndarray, rows: Rows) -> np.ndarray:

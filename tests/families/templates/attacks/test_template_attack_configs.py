@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import json
+from dataclasses import asdict, is_dataclass
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from veilbench.families.templates.schemes.base import TemplateScheme
 NAMES = ["inversion", "impersonation", "oracle", "stolen_key", "attribute", "linkage"]
 VARIANTS = {
     "inversion_known_key": {"threat", "negative"},
-    "impersonation_l2": {"norm"},
+    "impersonation_l2": {"perturbations"},
     "impersonation_unknown_key": {"threat"},
     "oracle_decisions": {"threat", "answers"},
     "attribute_known_key": {"threat"},
@@ -39,8 +41,14 @@ def test_every_argument_is_written_out_with_its_default(name: str) -> None:
     parameters = inspect.signature(type(attack)).parameters
     assert node.keys() - {"_target_"} == parameters.keys()
     for key in parameters.keys() - {"threat", "positive", "negative"}:
-        default = parameters[key].default
-        assert node[key] == (list(default) if isinstance(default, tuple) else default)
+        assert plain_of(build(node[key])) == plain_of(parameters[key].default)
+        if isinstance(node[key], dict):
+            assert node[key].keys() - {"_target_"} == inspect.signature(type(parameters[key].default)).parameters.keys()
+
+
+def plain_of(value: Any) -> Any:
+    """The settings of a dataclass, and lists for tuples."""
+    return json.loads(json.dumps(asdict(value) if is_dataclass(value) and not isinstance(value, type) else value))
 
 
 @pytest.mark.parametrize("name", VARIANTS)

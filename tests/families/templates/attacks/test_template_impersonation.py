@@ -10,13 +10,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from veilbench.attack_methods.evasion_settings import Perturbations
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings, Verdict
 from veilbench.bench.threat import ThreatModel
-from veilbench.families.templates.attacks.case import TemplateCase
-from veilbench.families.templates.attacks.impersonation import TemplateImpersonation
+from veilbench.families.templates.attacks.impersonation import ImpersonationSearch, TemplateImpersonation
+from veilbench.families.templates.attacks.operating_point import OperatingPoint
+from veilbench.families.templates.attacks.template_task import TemplateTask
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.nets.print_encoder import PrintEncoder
 from veilbench.families.templates.schemes.base import TemplateScheme, cosines
@@ -47,9 +49,16 @@ class Noisy(RandomProjection):
         return made + 0.3 * torch.randn(made.shape, generator=torch.Generator().manual_seed(int(made.sum() * 1e6))) / 5
 
 
-def small(threat: ThreatModel = WHITE, **settings: Any) -> TemplateImpersonation:
-    budget = {"budgets": [0.02, 0.2, 1.0], "steps": 10, "restarts": 1, "queries": 40, "reference_budget": 0.2}
-    return TemplateImpersonation(threat, RawTemplate(PCA), **{"most_victims": 30} | budget | settings)
+def small(
+    threat: ThreatModel = WHITE,
+    norm: Any = "linf",
+    budgets: Any = (0.02, 0.2, 1.0),
+    reference: float = 0.2,
+    **search: int,
+) -> TemplateImpersonation:
+    moved = Perturbations(norm, budgets, reference)
+    searched = ImpersonationSearch(**{"steps": 10, "queries": 40} | search)
+    return TemplateImpersonation(threat, RawTemplate(PCA), None, moved, searched, OperatingPoint([0.01], 0.01, 30))
 
 
 def run(attack: TemplateImpersonation, scheme: TemplateScheme, people: Identities, seed: int = 1) -> Findings:
@@ -81,9 +90,9 @@ def test_budgets_are_shares_of_the_largest_change(people: Identities) -> None:
     for norm, far in (("linf", 1.0), ("l2", 16.0)):  # images of 16 x 16
         scheme = RawTemplate(PCA).fit(people, np.random.default_rng(0))
         assert isinstance(scheme, RawTemplate)
-        case = small(norm=norm).cases(scheme, people, np.random.default_rng(0))[0]
-        np.testing.assert_allclose(case.reach, far)
-        assert not case.across(case.rows).any()
+        task = small(norm=norm).tasks(scheme, people, np.random.default_rng(0))[0]
+        np.testing.assert_allclose(task.distance_to_boundary, far)
+        assert not task.succeeded(task.rows).any()
 
 
 @pytest.mark.parametrize("scheme", [IomGrp(PCA, 40, 8), RandomProjection(PCA, 10)], ids=["iom", "no key granted"])
@@ -125,7 +134,7 @@ def test_what_is_not_granted_is_refused(people: Identities, flag: str) -> None:
 
 def test_a_budget_that_is_not_on_the_curve_is_refused() -> None:
     with pytest.raises(ValueError, match=r"reference_budget=0.3 must be one of budgets=\[0.1\]"):
-        small(budgets=[0.1], reference_budget=0.3)
+        Perturbations("linf", [0.1], 0.3)
 
 
 UNKNOWN_KEY = ThreatModel(weights=True, auxiliary_data=True, score_queries=True)
@@ -140,25 +149,25 @@ def keyed(**settings: Any) -> HashmapScheme:
 def test_scores_of_own_images_give_the_code_away_whatever_the_key(
     people: Identities, binary: bool, least: float
 ) -> None:
-    case = small(UNKNOWN_KEY).cases(keyed(binary=binary), people, np.random.default_rng(0))[0]
-    assert isinstance(case, TemplateCase)
-    surrogate = case.surrogate()
+    task = small(UNKNOWN_KEY).tasks(keyed(binary=binary), people, np.random.default_rng(0))[0]
+    assert isinstance(task, TemplateTask)
+    surrogate = task.surrogate()
     assert surrogate is not None
-    assert surrogate.learned is not None
-    hidden = case.system.scheme.features(case.system.victims.images)
-    strangers = cosines(surrogate.learned, np.roll(hidden - hidden.mean(0), 1, 0))
-    assert cosines(surrogate.learned, hidden - hidden.mean(0)).mean() > max(least - 0.3, strangers.mean() + 0.3)
-    assert binary or cosines(surrogate.learned, hidden).mean() > least
+    assert surrogate.fitted is not None
+    hidden = task.system.scheme.features(task.system.victims.images)
+    strangers = cosines(surrogate.fitted, np.roll(hidden - hidden.mean(0), 1, 0))
+    assert cosines(surrogate.fitted, hidden - hidden.mean(0)).mean() > max(least - 0.3, strangers.mean() + 0.3)
+    assert binary or cosines(surrogate.fitted, hidden).mean() > least
 
 
 @pytest.mark.parametrize("threat", [BLACK, WHITE], ids=["no weights", "key known"])
 def test_no_surrogate_is_learned_where_it_cannot_be_or_need_not_be(threat: ThreatModel, people: Identities) -> None:
-    case = small(threat).cases(keyed(), people, np.random.default_rng(0))[0]
-    assert case.surrogate() is None
+    task = small(threat).tasks(keyed(), people, np.random.default_rng(0))[0]
+    assert task.surrogate() is None
 
 
 def test_a_surrogate_moves_more_than_the_search_without_gradients(people: Identities) -> None:
-    found = run_fitted(small(UNKNOWN_KEY, reference_budget=1.0), keyed(), people)
+    found = run_fitted(small(UNKNOWN_KEY, reference=1.0), keyed(), people)
     moved, searched = (found.metrics[f"impersonated_{how}"].value for how in ("by_surrogate", "without_gradient"))
     assert moved > searched
     assert any(note.startswith("Gradients of a surrogate only") for note in found.notes)

@@ -15,10 +15,13 @@ from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings, Verdict
 from veilbench.bench.threat import ThreatModel
-from veilbench.families.templates.attacks.decoders import decoder, principal, total_variation
+from veilbench.families.templates.attacks.decoders import Decoders, fit_decoder
+from veilbench.families.templates.attacks.gradient_search import GradientSearch, total_variation
 from veilbench.families.templates.attacks.inversion import TemplateInversion
-from veilbench.families.templates.attacks.reader import TemplateReader
-from veilbench.families.templates.attacks.system import TemplateSystem, deployed, divided
+from veilbench.families.templates.attacks.operating_point import OperatingPoint
+from veilbench.families.templates.attacks.principal_components import principal_components
+from veilbench.families.templates.attacks.system import TemplateSystem, enrol_victims, split_auxiliary
+from veilbench.families.templates.attacks.template_features import TemplateFeatures
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.evaluations.verification import scores
 from veilbench.families.templates.schemes.base import TemplateScheme
@@ -42,9 +45,13 @@ class Constant(TemplateScheme):
         return np.ones((len(features), 3), np.float32)
 
 
-def small(threat: ThreatModel = UNKNOWN, **settings: Any) -> TemplateInversion:
-    budget = {"attackers": ["linear"], "sizes": [20, 500], "components": 30, "hidden": 32, "steps": 100}
-    return TemplateInversion(threat, RawTemplate(PIXELS), NoiseTemplate(PIXELS), **budget | settings)
+SMALL = Decoders(["linear"], [20, 500], components=30, hidden=32, steps=100)
+
+
+def small(
+    threat: ThreatModel = UNKNOWN, decoders: Decoders = SMALL, search: GradientSearch = GradientSearch()
+) -> TemplateInversion:
+    return TemplateInversion(threat, RawTemplate(PIXELS), NoiseTemplate(PIXELS), decoders, search)
 
 
 def run(attack: TemplateInversion, scheme: TemplateScheme, people: Identities, seed: int = 1) -> Findings:
@@ -99,11 +106,11 @@ def test_a_known_key_is_learned_to_be_read_whatever_the_scheme(scheme: TemplateS
 
 def test_what_is_read_under_a_known_key_are_the_features(people: Identities) -> None:
     scheme = RandomProjection(PCA, 20).fit(people, np.random.default_rng(0))
-    reader = TemplateReader(scheme, people.auxiliary, True, np.random.default_rng(0))
+    features = TemplateFeatures(scheme, people.auxiliary, True, np.random.default_rng(0))
     keys = np.arange(len(people.enrolment)).astype(np.uint64) % 3
-    read = reader.read(scheme.enroll(people.enrolment.images, keys), keys)
-    np.testing.assert_allclose(read, scheme.features(people.enrolment.images), atol=0.01)
-    np.testing.assert_allclose(reader.own(), scheme.features(people.auxiliary.images), atol=0.01)
+    found = features.transform(scheme.enroll(people.enrolment.images, keys), keys)
+    np.testing.assert_allclose(found, scheme.features(people.enrolment.images), atol=0.01)
+    np.testing.assert_allclose(features.transform_own(), scheme.features(people.auxiliary.images), atol=0.01)
 
 
 def test_a_constant_template_gives_the_mean_image_and_is_never_accepted(people: Identities) -> None:
@@ -115,11 +122,11 @@ def test_a_constant_template_gives_the_mean_image_and_is_never_accepted(people: 
 
 def test_the_search_by_gradients_helps_and_needs_weights_and_keys(people: Identities) -> None:
     scheme = Biohash(PCA, 20)
-    white, without = (run(small(threat, sizes=[20]), scheme, people) for threat in (WHITE, KNOWN))
+    white, without = (run(small(threat, replace(SMALL, sizes=[20])), scheme, people) for threat in (WHITE, KNOWN))
     assert white.metrics["sar_at_0.01_white_box"].value > without.metrics["sar_at_0.01"].value
     assert "sar_at_0.01_white_box" not in without.metrics
     secret = ThreatModel(auxiliary_data=True, own_keys=True, weights=True)
-    notes = run(small(secret, sizes=[20]), scheme, people).notes
+    notes = run(small(secret, replace(SMALL, sizes=[20])), scheme, people).notes
     assert "No search by gradients: it needs the victims' keys, or the system's scores." in notes
 
 
@@ -127,13 +134,13 @@ def test_the_search_by_gradients_helps_and_needs_weights_and_keys(people: Identi
 def test_scores_give_away_what_a_secret_key_protects(scheme: TemplateScheme, people: Identities) -> None:
     secret = ThreatModel(auxiliary_data=True, own_keys=True, weights=True)
     asked = ThreatModel(auxiliary_data=True, own_keys=True, weights=True, score_queries=True)
-    silent, open_ = (run(small(threat, search_steps=100), scheme, people) for threat in (secret, asked))
+    silent, open_ = (run(small(threat, search=GradientSearch(100)), scheme, people) for threat in (secret, asked))
     assert silent.gain is not None
     assert open_.gain is not None
     assert silent.gain.low <= 0
     assert open_.gain.low > 0.5
     assert "sar_at_0.01_white_box" not in open_.metrics
-    few = run(small(asked, search_steps=100, asked=10), scheme, people)
+    few = run(small(asked, search=GradientSearch(100, surrogate_queries=10)), scheme, people)
     assert few.metrics["sar_at_0.01_surrogate"].value < open_.metrics["sar_at_0.01_surrogate"].value
 
 
@@ -145,7 +152,7 @@ def test_noise_that_answers_with_scores_gives_nothing(people: Identities) -> Non
 
 
 def test_more_data_helps_and_all_means_all(people: Identities) -> None:
-    found = run(small(sizes=[10, 9999]), RawTemplate(PIXELS), people)
+    found = run(small(decoders=replace(SMALL, sizes=[10, 9999])), RawTemplate(PIXELS), people)
     curve = found.figures[0].curves[0]
     assert list(curve.x) == [10, 120]
     assert curve.y[0] < curve.y[1]
@@ -155,10 +162,11 @@ def test_more_data_helps_and_all_means_all(people: Identities) -> None:
 @pytest.mark.parametrize("kind", ["linear", "mlp", "convolutional"])
 def test_every_decoder_learns_images_from_open_codes(kind: Any, people: Identities) -> None:
     images, held = people.auxiliary.images, people.train.images
-    basis = principal(images.reshape(len(images), -1), 25).T
+    basis = principal_components(images.reshape(len(images), -1), 25).T
     codes, held_codes = (x.reshape(len(x), -1) @ basis for x in (images, held))
     pairs = (codes, images, held_codes, held)
-    inverse = decoder(kind, pairs, 25, 64, 1200, Accelerator("cpu"), np.random.default_rng(0))
+    settings = Decoders([kind], components=25, hidden=64, steps=1200)
+    inverse = fit_decoder(kind, pairs, settings, Accelerator("cpu"), np.random.default_rng(0))
     wrong = ((inverse(held_codes) - held) ** 2).mean() / ((held - images.mean(0)) ** 2).mean()
     assert inverse(held_codes).shape == held.shape
     assert wrong < {"linear": 0.02, "mlp": 0.4, "convolutional": 0.8}[kind]
@@ -168,9 +176,12 @@ def test_principal_directions_are_those_of_scikit_learn(people: Identities) -> N
     from sklearn.decomposition import PCA as Reference
 
     flat = people.auxiliary.images.reshape(150, -1)
-    mine, theirs = principal(flat, 5), Reference(5, svd_solver="full").fit(flat).components_
+    mine, theirs = principal_components(flat, 5), Reference(5, svd_solver="full").fit(flat).components_
     np.testing.assert_allclose(np.abs(np.einsum("kp,kp->k", mine, theirs)), 1, atol=1e-3)
-    assert len(principal(np.ones((6, 30)), 4)) == 0 or np.isfinite(principal(np.ones((6, 30)), 4)).all()
+    assert (
+        len(principal_components(np.ones((6, 30)), 4)) == 0
+        or np.isfinite(principal_components(np.ones((6, 30)), 4)).all()
+    )
 
 
 def test_total_variation_is_that_of_a_loop() -> None:
@@ -182,23 +193,23 @@ def test_total_variation_is_that_of_a_loop() -> None:
 
 def test_strangers_are_accepted_at_the_false_match_rate(people: Identities) -> None:
     scheme = RandomProjection(PCA, 10).fit(people, np.random.default_rng(0))
-    system = deployed(scheme, people, [0.01, 0.001], 0.01, 1000, np.random.default_rng(3))
+    system = enrol_victims(scheme, people, OperatingPoint(most_victims=1000), np.random.default_rng(3))
     assert list(system.thresholds) == [0.01]
     assert "FMR 0.001 needs 10,000 comparisons" in system.refused[0]
     matrix = scores(scheme, people.probe, people.enrolment, system.keys, "stolen_token")
     strangers = people.probe.identities[:, None] != people.enrolment.identities[None]
     assert 0.008 <= (matrix[strangers] >= system.thresholds[0.01]).mean() <= 0.01
-    assert system.accepted(system.victims.images, 0.01).all()
+    assert system.accepted(system.victims.images).all()
     np.testing.assert_array_equal(system.others.identities, system.victims.identities)
-    renewed = system.enrolled_anew(system.victims, system.keys + np.uint64(1))
+    renewed = system.enrol(system.victims, system.keys + np.uint64(1))
     np.testing.assert_allclose(renewed.scores(system.victims.images), 1, atol=1e-5)
     assert (renewed.templates != system.templates).any(1).all()
-    mixed = system.enrolled_anew(system.others, system.keys).scores(system.victims.images)
+    mixed = system.enrol(system.others, system.keys).scores(system.victims.images)
     assert mixed.max() < 1
 
 
 def test_the_same_seed_gives_the_same_findings(people: Identities) -> None:
-    attack = small(WHITE, attackers=["mlp"], steps=25, sizes=[50], search_steps=3)
+    attack = small(WHITE, replace(SMALL, kinds=["mlp"], steps=25, sizes=[50]), GradientSearch(3))
     one, again, other = (run(attack, Biohash(PCA, 20), people, seed).as_dict() for seed in (1, 1, 2))
     assert one == again
     assert one != other
@@ -220,20 +231,20 @@ def test_too_few_impostors_and_too_few_impressions_are_refused(people: Identitie
     with pytest.raises(UserError, match=r"need a threshold: FMR 0.01 needs 1,000 comparisons .* 60 made"):
         run(small(), RawTemplate(PIXELS), tiny)
     with pytest.raises(UserError, match="got 5 and 5"):
-        divided(people.auxiliary.chosen(np.arange(10)), 0.5, np.random.default_rng(0))
-    with pytest.raises(ValueError, match=r"reference_budget=0.1 must be one of fmr=\[0.01\]"):
-        small(fmr=[0.01], reference_budget=0.1)
+        split_auxiliary(people.auxiliary.chosen(np.arange(10)), 0.5, np.random.default_rng(0))
+    with pytest.raises(ValueError, match=r"reference_fmr=0.1 must be one of fmr=\[0.01\]"):
+        OperatingPoint([0.01], 0.1)
 
 
 def test_the_attacker_whose_own_impressions_come_back_best_is_taken(people: Identities) -> None:
-    """Who chose by the victims would take the one that happens to know them."""
+    """A choice by the victims' scores would take the decoder that happens to know them."""
 
     class TwoDecoders(TemplateInversion):
-        def _decoded(self, reader: Any, known: Any, system: TemplateSystem, practice: TemplateSystem, *_: Any) -> Any:
+        def _decode(self, features: Any, known: Any, system: TemplateSystem, practice: TemplateSystem, *_: Any) -> Any:
             hit, miss = ((one.victims.images, 1 - one.victims.images) for one in (system, practice))
             return {"linear": (hit[0], miss[1]), "mlp": (hit[1], miss[0])}
 
-    attack = TwoDecoders(UNKNOWN, RawTemplate(PIXELS), NoiseTemplate(PIXELS), ["linear", "mlp"], [20])
+    attack = TwoDecoders(UNKNOWN, RawTemplate(PIXELS), NoiseTemplate(PIXELS), Decoders(["linear", "mlp"], [20]))
     found = run(attack, RawTemplate(PIXELS), people)
     assert found.metrics["sar_at_0.01_linear"].value == 1
     assert found.metrics["sar_at_0.01_mlp"].value == found.metrics["sar_at_0.01"].value == 0
@@ -243,12 +254,12 @@ def test_the_attacker_whose_own_impressions_come_back_best_is_taken(people: Iden
 
 
 def test_what_the_mean_image_gets_in_is_no_gain(people: Identities) -> None:
-    """A system that takes the mean image for half of its victims: who presents nothing better has gained nothing."""
+    """The system accepts the mean image as half of its victims: presenting nothing better gains nothing."""
     scheme = RawTemplate(PIXELS).fit(people, np.random.default_rng(0))
-    system = deployed(scheme, people, [0.01], 0.01, 40, np.random.default_rng(0))
+    system = enrol_victims(scheme, people, OperatingPoint([0.01], most_victims=40), np.random.default_rng(0))
     mean_image = np.broadcast_to(people.auxiliary.images.mean(0), system.victims.images.shape)
     lenient = replace(system, thresholds={0.01: float(np.median(system.scores(mean_image)))})
-    assert lenient.accepted(mean_image, 0.01).mean() == 0.5
+    assert lenient.accepted(mean_image).mean() == 0.5
     gains = {}
     for name, images in (("mean", mean_image), ("own", system.victims.images)):
         found = Findings("")

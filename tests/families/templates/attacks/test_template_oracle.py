@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings, Verdict
 from veilbench.bench.threat import ThreatModel
 from veilbench.families.templates.attacks import oracle
-from veilbench.families.templates.attacks.oracle import Counter, TemplateOracle
-from veilbench.families.templates.attacks.oracle_search import Subspace, evolved
-from veilbench.families.templates.attacks.system import deployed
+from veilbench.families.templates.attacks.operating_point import OperatingPoint
+from veilbench.families.templates.attacks.oracle import TemplateOracle
+from veilbench.families.templates.attacks.oracle_search import EvolutionSearch, Subspace, evolution_strategy
+from veilbench.families.templates.attacks.query_counter import Queries, QueryCounter
+from veilbench.families.templates.attacks.system import enrol_victims
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.schemes.extractor import Extractor
@@ -26,11 +29,14 @@ from veilbench.families.templates.schemes.random_projection import RandomProject
 
 PCA = Extractor("pixels", 20)
 THREAT = ThreatModel(auxiliary_data=True, score_queries=True, decision_queries=True)
+POINT = OperatingPoint([0.01], 0.01, 60)
 
 
-def attack(threat: ThreatModel = THREAT, **settings: Any) -> TemplateOracle:
-    budget = {"queries": 60, "limits": [1, 10, 60], "population": 10, "components": 20, "fmr": 0.01, "strict": []}
-    return TemplateOracle(threat, PcaTemplate(PCA), NoiseTemplate(PCA), **{"broken_threshold": 0.2} | budget | settings)
+def attack(
+    threat: ThreatModel = THREAT, answers: Any = "scores", queries: int = 60, population: int = 10
+) -> TemplateOracle:
+    controls, limits = (PcaTemplate(PCA), NoiseTemplate(PCA)), Queries(queries, [1, 10, 60])
+    return TemplateOracle(threat, *controls, answers, limits, EvolutionSearch(population, 20), POINT, 0.2)
 
 
 def run(tried: TemplateOracle, scheme: TemplateScheme, people: Identities, seed: int = 1) -> Findings:
@@ -47,9 +53,9 @@ def test_scores_lead_in_with_both_controls_passed(people: Identities, tmp_path: 
     assert [(c.kind, c.passed) for c in found.controls] == [("positive", True), ("negative", True)]
     assert found.verdict is Verdict.BROKEN
     assert found.metrics["chance"].value == pytest.approx(1 - 0.99**60)
-    climbing, listed, chance = found.figures[0].curves
-    assert list(climbing.y) == sorted(climbing.y)
-    assert climbing.y[-1] == found.metrics["accepted"].value
+    by_scores, listed, chance = found.figures[0].curves
+    assert list(by_scores.y) == sorted(by_scores.y)
+    assert by_scores.y[-1] == found.metrics["accepted"].value
     assert listed.y[-1] == found.metrics["accepted_by_dictionary"].value
     assert chance.y[0] == pytest.approx(0.01)
 
@@ -68,14 +74,14 @@ def test_decisions_get_nobody_in_faster_but_improve_what_got_in(people: Identiti
 def test_queries_are_counted_one_by_one(people: Identities) -> None:
     scheme = PcaTemplate(PCA).fit(people, np.random.default_rng(0))
     assert isinstance(scheme, PcaTemplate)
-    system = deployed(scheme, people, [0.01], 0.01, 5, np.random.default_rng(0))
-    counter, own = Counter(system, 0.01), system.victims.images[:, None]
+    system = enrol_victims(scheme, people, replace(POINT, most_victims=5), np.random.default_rng(0))
+    counter, own = QueryCounter(system), system.victims.images[:, None]
     grey = np.full_like(own, 0.5)
     assert counter.decisions(np.concatenate([grey, 1 - own], 1)).sum() == 0
     assert not np.isfinite(counter.first).any()
     np.testing.assert_array_equal(counter.decisions(np.concatenate([grey, own, own], 1)), [[0, 1, 1]] * 5)
     np.testing.assert_array_equal(counter.first, 4)
-    assert counter.asked == 5
+    assert counter.count == 5
     np.testing.assert_array_equal(counter.scores(own)[:, 0], system.scores(own[:, 0]))
     np.testing.assert_array_equal(counter.first, 4)
 
@@ -84,16 +90,16 @@ def test_the_strategy_climbs_and_stays_where_answers_say_nothing(people: Identit
     space = Subspace.of(people.auxiliary.images, 10)
     wanted = np.random.default_rng(3).standard_normal((4, 10)).astype(np.float32) / 2
     target = space.images(wanted)
-    np.testing.assert_allclose(space.places(target), wanted, atol=0.05)
-    assert space.places(people.auxiliary.images).std(0) == pytest.approx(1, abs=1e-3)
+    np.testing.assert_allclose(space.coordinates(target), wanted, atol=0.05)
+    assert space.coordinates(people.auxiliary.images).std(0) == pytest.approx(1, abs=1e-3)
 
     def nearness(images: np.ndarray) -> np.ndarray:
         return np.asarray(-((images - target[:, None]) ** 2).sum((2, 3, 4)))
 
     start, rng = np.zeros((4, 10), np.float32), np.random.default_rng(0)
-    made = evolved(nearness, space, start, 2000, 20, rng)
+    made = evolution_strategy(nearness, space, start, 2000, 20, rng)
     assert np.abs(made - wanted).max() < 0.1
-    still = evolved(lambda images: np.zeros(images.shape[:2]), space, start, 200, 20, rng)
+    still = evolution_strategy(lambda images: np.zeros(images.shape[:2]), space, start, 200, 20, rng)
     np.testing.assert_array_equal(still, start)
 
 
@@ -129,9 +135,9 @@ def test_half_of_the_queries_are_left_to_climb_where_a_dictionary_comes_first(
 
     def watched(ask: Any, space: Subspace, start: np.ndarray, queries: int, population: int, rng: Any) -> np.ndarray:
         asked.append(queries)
-        return evolved(ask, space, start, queries, population, rng)
+        return evolution_strategy(ask, space, start, queries, population, rng)
 
-    monkeypatch.setattr(oracle, "evolved", watched)
+    monkeypatch.setattr(oracle, "evolution_strategy", watched)
     found = run(attack(answers=answers), PcaTemplate(PCA), people)
     assert asked == [left]
     by_decisions, by_dictionary, _ = found.figures[0].curves
@@ -145,11 +151,11 @@ def test_the_gain_is_over_chance_and_over_the_dictionary(people: Identities, lis
     """18 of 40 victims is what blind guesses reach, 30 what the dictionary has reached: neither is a gain."""
     scheme = PcaTemplate(PCA).fit(people, np.random.default_rng(0))
     assert isinstance(scheme, PcaTemplate)
-    system = deployed(scheme, people, [0.01], 0.01, 40, np.random.default_rng(0))
-    climbing, dictionary = Counter(system, 0.01), Counter(system, 0.01)
-    climbing.first[: listed or 18], dictionary.first[:listed] = 5, 5
+    system = enrol_victims(scheme, people, replace(POINT, most_victims=40), np.random.default_rng(0))
+    hill_climbing, by_dictionary = QueryCounter(system), QueryCounter(system)
+    hill_climbing.first[: listed or 18], by_dictionary.first[:listed] = 5, 5
     found = Findings("")
-    attack()._report(found, system, system.victims.images, climbing, dictionary, np.random.default_rng(0))
+    attack()._report(found, system, system.victims.images, hill_climbing, by_dictionary, np.random.default_rng(0))
     assert found.metrics["accepted"].value == (listed or 18) / 40
     assert found.gain is not None
     assert found.gain.value == pytest.approx(0 if listed else (0.45 - (1 - 0.99**60)) / 0.99**60)

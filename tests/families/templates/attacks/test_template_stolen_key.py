@@ -13,7 +13,7 @@ from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings, Verdict
 from veilbench.bench.threat import ThreatModel
-from veilbench.families.templates.attacks.preimages import Prior, preimage
+from veilbench.families.templates.attacks.preimages import Prior, find_preimage
 from veilbench.families.templates.attacks.stolen_key import TemplateStolenKey
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.schemes.base import TemplateScheme
@@ -48,10 +48,10 @@ def solved(scheme: TemplateScheme, people: Identities) -> tuple[TemplateScheme, 
     assert isinstance(fitted, TemplateScheme)
     truth = fitted.features(people.enrolment.images)[: len(KEYS)]
     prior = Prior(fitted.features(people.auxiliary.images))
-    drawn = prior.drawn(300, np.random.default_rng(1))
+    drawn = prior.sample(300, np.random.default_rng(1))
     templates = fitted.protect(truth, KEYS)
     pairs = zip(templates, KEYS, strict=True)
-    made, methods = zip(*(preimage(fitted, template, key, prior, drawn) for template, key in pairs), strict=True)
+    made, methods = zip(*(find_preimage(fitted, template, key, prior, drawn) for template, key in pairs), strict=True)
     return fitted, truth, np.stack(made), set(methods)
 
 
@@ -78,8 +78,8 @@ def test_the_likeliest_features_are_those_of_the_normal_law() -> None:
     precision = np.linalg.inv(prior.covariance)
     kkt = np.block([[precision, matrix], [matrix.T, np.zeros((2, 2))]])
     wanted = np.linalg.solve(kkt, np.r_[precision @ prior.mean, products[0]])[:5]
-    np.testing.assert_allclose(prior.given(matrix, products)[0], wanted, atol=1e-8)
-    drawn = prior.drawn(50, rng)
+    np.testing.assert_allclose(prior.posterior_mean(matrix, products)[0], wanted, atol=1e-8)
+    drawn = prior.sample(50, rng)
     np.testing.assert_allclose(np.linalg.norm(drawn, axis=1), 1, atol=1e-5)
 
 

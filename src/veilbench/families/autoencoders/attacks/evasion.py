@@ -3,66 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
-from annotated_types import MinLen
+from annotated_types import Gt, Lt
 
 from veilbench.attack_methods.evasion_attack import EvasionAttack
+from veilbench.attack_methods.evasion_settings import EvasionSearch, Perturbations
 from veilbench.bench.findings import Findings
-from veilbench.bench.limits import Count, Positive, PositiveShare, Steps
+from veilbench.bench.limits import Count, PositiveShare
 from veilbench.bench.threat import ThreatModel
 from veilbench.families.autoencoders.data.rows import Rows
 from veilbench.families.autoencoders.schemes.base import Detector, DifferentiableDetector
 from veilbench.metrics.intervals import median
 
 if TYPE_CHECKING:
-    from veilbench.attack_methods.case import Case
-    from veilbench.attack_methods.pgd import Box
+    from veilbench.attack_methods.evasion_task import EvasionTask
+    from veilbench.attack_methods.pgd import Bounds
 
 
 class Evasion(EvasionAttack[Detector, Rows]):
     """Moves test rows across a detector's threshold, which is a quantile of the scores of held-out normal rows.
 
     A budget of 1 is a row's distance from the nearest row beyond the threshold: for an anomaly, the nearest normal row
-    (of
-    training or validation) that passes; for a normal row, the nearest test anomaly that is caught. From a budget of 1
-    on,
-    every row can be moved, because it may become that row: the curve `walk` moves there in a straight line and reaches
-    100 % at 1. It does not query the detector and does not count for the gain; a search that stays below it at that
-    budget has failed, and the notes say so. Only anomalies that are caught and normal rows that pass are attacked.
+    (of training or validation) that passes; for a normal row, the nearest test anomaly that is caught. From a budget of
+    1 on, every row can be moved, because it may become that row: the curve `straight path` moves there in a straight
+    line and reaches 100 % at 1. It does not query the detector and does not count for the gain; a search that stays
+    below it at that budget has failed, and the notes say so. Only anomalies that are caught and normal rows that pass
+    are attacked.
 
-    The gain is the share of anomalies hidden at the budget `reference_budget` by any search, above the share that
-    random noise hides with `restarts` draws; false alarms are reported too. Why 0.5: by the triangle inequality, an
-    anomaly moved by less than half the distance is still nearer to its origin than to any normal row that passes. If it
-    passes, it does so as the anomaly that it is; if it needs more, it may have had to become normal, which is no fault
-    of the detector. With `broken_threshold` = 0.5 a detector is broken if half of the anomalies are hidden like this.
-    At a budget of 1, where everything can be hidden, a verdict would be meaningless.
+    The gain is the share of anomalies hidden at the reference budget by any search, above the share that random noise
+    hides; false alarms are reported too. Why 0.5: by the triangle inequality, an anomaly moved by less than half the
+    distance is still nearer to its origin than to any normal row that passes. If it passes, it does so as the anomaly
+    that it is; if it needs more, it may have had to become normal, which is no fault of the detector. With
+    `broken_threshold` = 0.5 a detector is broken if half of the anomalies are hidden like this. At a budget of 1, where
+    everything can be hidden, a verdict would be meaningless.
 
     Two metrics summarise the curve: the budget that half of the anomalies need, `hidden_half_at`, and the same change
     relative to the median distance between two normal rows, `hidden_half_over_spacing`, which compares data sets. Both
-    use the smallest of `budgets` that suffices, so they are too large by up to one step; both are medians over rows.
+    use the smallest of the budgets that suffices, so they are too large by up to one step; both are medians over rows.
 
     Controls, both under the full attack: `MinorComponent` measures a single direction, so a small step hides the
     anomalies that it catches; the distance from the mean, `InputNorm`, is evaded at a budget of 1 only, and is robust
-    by
-    this measure. `KnownAnomalies` withstands every change up to 0.5 by the triangle inequality above; should one
-    succeed,
-    the attack exceeds its budget. If `negative` is None, the control is the attacked detector with random noise in
-    place
-    of the searches. For a detector without a gradient, or a threat model without `weights`, only the search without
-    gradients runs.
+    by this measure. `KnownAnomalies` withstands every change up to 0.5 by the triangle inequality above; should one
+    succeed, the attack exceeds its budget. If `negative` is None, the control is the attacked detector with random
+    noise in place of the searches. For a detector without a gradient, or a threat model without `weights`, only the
+    search without gradients runs.
 
     Args:
         threat: threat model; needs `score_queries`; `weights` adds the search by gradients.
         positive: positive control: a detector that this budget suffices to evade.
         negative: negative control: a detector that the attack must not evade; None compares noise with noise.
-        norm: norm of the perturbation, "l2" or "linf".
-        budgets: perturbation budgets of the success curve, in units of the distance described above.
-        steps: steps of each gradient descent.
-        restarts: gradient descents per row: the first from the row itself, the others from random points in its ball.
-        queries: score queries of the search without gradients.
-        reference_budget: budget at which the gain is measured, one of `budgets`.
+        perturbations: norm and radii of the balls, in units of the distance described above.
+        search: budgets of the searches with and without gradients.
         quantile: quantile of the validation rows' scores used as the threshold, in (0, 1).
         most_rows: maximum number of rows of each kind to attack.
         broken_threshold: gain from which the verdict is `broken`: the lower end of its interval must reach it.
@@ -80,57 +73,41 @@ class Evasion(EvasionAttack[Detector, Rows]):
         threat: ThreatModel,
         positive: Detector,
         negative: Detector | None = None,
-        norm: Literal["l2", "linf"] = "l2",
-        budgets: Annotated[Sequence[Positive], MinLen(1)] = (
-            0.05,
-            0.1,
-            0.2,
-            0.3,
-            0.4,
-            0.5,
-            0.7,
-            1.0,
-            2.0,
-        ),
-        steps: Steps = 100,
-        restarts: Steps = 2,
-        queries: Count = 300,
-        reference_budget: Positive = 0.5,
-        quantile: Positive = 0.95,
+        perturbations: Perturbations = Perturbations(),
+        search: EvasionSearch = EvasionSearch(),
+        quantile: Annotated[float, Gt(0), Lt(1)] = 0.95,
         most_rows: Count = 256,
         broken_threshold: PositiveShare = 0.5,
     ) -> None:
-        super().__init__(
-            threat, positive, negative, norm, budgets, steps, restarts, queries, reference_budget, broken_threshold
-        )
+        super().__init__(threat, positive, negative, perturbations, search, broken_threshold)
         if not 0 < quantile < 1:
             raise ValueError(f"quantile={quantile} must be in (0, 1)")
         self.quantile, self.most_rows = quantile, most_rows
 
-    def cases(self, target: Detector, data: Rows, rng: np.random.Generator) -> Sequence[Case]:
+    def tasks(self, target: Detector, data: Rows, rng: np.random.Generator) -> Sequence[EvasionTask]:
         """Return the anomalies to hide, and the normal rows to raise false alarms with."""
-        from veilbench.families.autoencoders.attacks.evasion_cases import cases
+        from veilbench.families.autoencoders.attacks.detector_tasks import detector_tasks
 
-        return cases(target, data, self.quantile, self.norm, self.most_rows, rng)
+        return detector_tasks(target, data, self.quantile, self.perturbations.norm, self.most_rows, rng)
 
-    def box(self, data: Rows) -> Box:
-        """Return the range of values allowed in a row, or None, as `box_of` finds it."""
-        from veilbench.families.autoencoders.attacks.evasion_cases import box_of
+    def bounds(self, data: Rows) -> Bounds:
+        """Return the range of values allowed in a row, or None, as `bounds_of` finds it."""
+        from veilbench.families.autoencoders.attacks.detector_tasks import bounds_of
 
-        return box_of(data)
+        return bounds_of(data)
 
     def white_box(self, target: Detector) -> bool:
         """Return whether the detector is differentiable and the threat model grants its weights."""
         return isinstance(target, DifferentiableDetector) and self.threat.weights
 
-    def _report(self, found: Findings, name: str, case: Case, crossed: dict[str, np.ndarray]) -> None:
+    def _report(self, found: Findings, name: str, task: EvasionTask, success: dict[str, np.ndarray]) -> None:
         """Add the budget that half of the rows need; rows that were never moved count as 1, where their target is."""
-        from veilbench.families.autoencoders.attacks.evasion_cases import DetectorCase
+        from veilbench.families.autoencoders.attacks.detector_tasks import DetectorTask
 
-        super()._report(found, name, case, crossed)
-        across = crossed["any"]
-        budgets = np.array(self.budgets[: len(across)])
-        needed = np.where(across.any(0), budgets[across.argmax(0)], 1.0).clip(max=1.0)
-        if isinstance(case, DetectorCase) and name == "hidden":
+        super()._report(found, name, task, success)
+        moved = success["any"]
+        budgets = np.array(self.perturbations.ascending()[: len(moved)])
+        needed = np.where(moved.any(0), budgets[moved.argmax(0)], 1.0).clip(max=1.0)
+        if isinstance(task, DetectorTask) and name == "hidden":
             found.metrics["hidden_half_at"] = median(needed)
-            found.metrics["hidden_half_over_spacing"] = median(needed * case.reach / case.spacing)
+            found.metrics["hidden_half_over_spacing"] = median(needed * task.distance_to_boundary / task.spacing)

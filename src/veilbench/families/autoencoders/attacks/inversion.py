@@ -19,7 +19,7 @@ from veilbench.families.autoencoders.schemes.base import Representation
 from veilbench.metrics.error_share import error_share
 from veilbench.metrics.grids import picture
 from veilbench.metrics.image import decibels, squared_errors
-from veilbench.metrics.intervals import mean
+from veilbench.metrics.intervals import ends, mean
 from veilbench.metrics.nearest import nearest
 
 if TYPE_CHECKING:
@@ -39,8 +39,7 @@ class Inversion(Attack[Representation, Rows]):
 
     Several baselines are reported with the attackers: the mean auxiliary row; the auxiliary row with the nearest code;
     the victim's own decoder; and for images the auxiliary image nearest to the hidden one, which no attacker could
-    know:
-    the best that a copy can do.
+    know: the best that a copy can do.
 
     Args:
         threat: threat model; needs `ciphertext`, `auxiliary_data` and `code_queries`.
@@ -92,13 +91,13 @@ class Inversion(Attack[Representation, Rows]):
         for size in sizes:
             for kind in self.attackers:
                 pairs = (known_codes[:size], _flat(known[:size]), *held_out)
-                inverse, error = self._learnt(kind, pairs, accelerator, rng)
+                inverse, error = self._fit_inverter(kind, pairs, accelerator, rng)
                 guesses[kind, size], errors[kind, size] = inverse(codes).reshape(hidden.shape), error
         baselines = self._baselines(target, codes, known_codes, known, hidden)
         self._report(found, rows, guesses, errors, baselines, sizes, rng)
         return found
 
-    def _learnt(
+    def _fit_inverter(
         self,
         kind: str,
         pairs: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
@@ -107,21 +106,21 @@ class Inversion(Attack[Representation, Rows]):
     ) -> tuple[Inverse, float]:
         if kind == "linear":
             return ridge(*pairs)
-        from veilbench.attack_methods.inverter import perceptron
+        from veilbench.attack_methods.inverter import fit_perceptron
 
-        return perceptron(*pairs, self.hidden, self.steps, accelerator, rng)
+        return fit_perceptron(*pairs, self.hidden, self.steps, accelerator, rng)
 
     def _baselines(
         self, target: Representation, codes: np.ndarray, known_codes: np.ndarray, known: np.ndarray, hidden: np.ndarray
     ) -> dict[str, np.ndarray]:
-        made = {
+        guesses = {
             "mean_row": np.broadcast_to(known.mean(0), hidden.shape),
             "nearest_code": known[nearest(codes, known_codes)[0]],
             "own_decoder": target.decode(codes),
         }
         if hidden.ndim == 4:
-            made["nearest_image"] = known[nearest(hidden, known)[0]]
-        return made
+            guesses["nearest_image"] = known[nearest(hidden, known)[0]]
+        return guesses
 
     def _report(
         self,
@@ -154,8 +153,8 @@ class Inversion(Attack[Representation, Rows]):
 
     def _draw(self, found: Findings, sizes: list[int]) -> None:
         def curve(name: str, keys: list[str]) -> Curve:
-            made = [found.metrics[f"variance_explained_{key}"] for key in keys]
-            return Curve(name, sizes, [m.value for m in made], [m.low for m in made], [m.high for m in made])
+            shares = [found.metrics[f"variance_explained_{key}"] for key in keys]
+            return Curve(name, sizes, *ends(shares))
 
         curves = [curve(f"{kind} inverter", [f"{kind}_{size}" for size in sizes]) for kind in self.attackers]
         flat = {"own decoder": "own_decoder", "mean row": "mean_row", "nearest code": "nearest_code"}

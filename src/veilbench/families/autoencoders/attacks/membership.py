@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import numpy as np
@@ -10,9 +11,10 @@ from annotated_types import Ge
 from veilbench.attack_methods.membership_attack import FEWEST, MembershipAttack
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.findings import Findings
-from veilbench.bench.limits import Count, PositiveShare, Steps, Width
+from veilbench.bench.limits import Count, PositiveShare
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.trained_model import TrainedModel
+from veilbench.families.autoencoders.attacks.shadow_models import ShadowModels
 from veilbench.families.autoencoders.data.rows import Rows
 from veilbench.families.autoencoders.schemes.base import Detector, Representation
 
@@ -24,8 +26,7 @@ class Membership(MembershipAttack[TrainedModel, Rows, np.ndarray]):
 
     The attacker has the rows in question, equal numbers of training and test rows, without knowing which is which. They
     may run these through the model and see the reconstruction error (a detector's score, if there is no
-    reconstruction).
-    For LiRA they also have the auxiliary rows, which are of the same kind and were never trained on.
+    reconstruction). For LiRA they also have the auxiliary rows, which are of the same kind and were never trained on.
 
     There are two attacks: the loss itself, low for members (Yeom et al. 2018); and LiRA (Carlini et al. 2022), which
     compares it with the losses of shadow models, small autoencoders with codes as long as the model's. Online, each
@@ -41,11 +42,7 @@ class Membership(MembershipAttack[TrainedModel, Rows, np.ndarray]):
         negative: negative control: a model that must not reveal its members; None uses rows the attacked model never
             saw.
         mode: mode of LiRA, "online" or "offline".
-        shadows: number of shadow models; even, since each row is in half of them.
-        hidden: units of each of a shadow's two hidden layers.
-        code: length of a shadow's code; None takes the model's.
-        steps: training steps of the shadows.
-        batch_size: rows per training step of a shadow.
+        shadows: number, size and training of the shadow models.
         most_rows: maximum number of members, and of non-members.
         broken_threshold: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
@@ -62,16 +59,12 @@ class Membership(MembershipAttack[TrainedModel, Rows, np.ndarray]):
         positive: TrainedModel,
         negative: TrainedModel | None = None,
         mode: Literal["online", "offline"] = "online",
-        shadows: Annotated[Count, Ge(2)] = 16,
-        hidden: Width = 64,
-        code: Width | None = None,
-        steps: Steps = 500,
-        batch_size: Count = 64,
+        shadows: ShadowModels = ShadowModels(),
         most_rows: Annotated[Count, Ge(FEWEST)] = 2000,
         broken_threshold: PositiveShare = 0.8,
     ) -> None:
-        super().__init__(threat, positive, negative, shadows, most_rows, mode, broken_threshold)
-        self.hidden, self.code, self.steps, self.batch_size = hidden, code, steps, batch_size
+        super().__init__(threat, positive, negative, shadows.count, most_rows, mode, broken_threshold)
+        self.shadows = shadows
 
     def members(self, data: Rows) -> np.ndarray:
         """Return the training rows."""
@@ -96,7 +89,7 @@ class Membership(MembershipAttack[TrainedModel, Rows, np.ndarray]):
         losses = losses_of(target, asked)
         scores = {"loss": -losses}
         if isinstance(target, Representation) and self.threat.auxiliary_data:
-            code = self.code or target.encode(asked[:1]).shape[1]
+            code = self.shadows.code or target.encode(asked[:1]).shape[1]
             scores["lira"] = self._lira(losses, asked, data.auxiliary.x, code, accelerator, rng)
         else:
             found.notes.append("The loss alone: LiRA needs a model with a code, and auxiliary data.")
@@ -105,7 +98,7 @@ class Membership(MembershipAttack[TrainedModel, Rows, np.ndarray]):
     def _lira(
         self,
         losses: np.ndarray,
-        asked: np.ndarray,
+        questioned: np.ndarray,
         auxiliary: np.ndarray,
         code: int,
         accelerator: Accelerator,
@@ -113,10 +106,9 @@ class Membership(MembershipAttack[TrainedModel, Rows, np.ndarray]):
     ) -> np.ndarray:
         from veilbench.families.autoencoders.attacks.shadows import shadow_losses
 
-        pool, tiny, n = np.concatenate([asked, auxiliary]), TINY * float(asked.var()), len(asked)
+        pool, tiny, n = np.concatenate([questioned, auxiliary]), TINY * float(questioned.var()), len(questioned)
         inside = self.draw_shadows(n, len(pool), rng)
-        settings = (self.hidden, code, self.steps, self.batch_size, accelerator.device(), rng)
-        shadows = shadow_losses(pool, inside, n, *settings)
+        shadows = shadow_losses(pool, inside, n, replace(self.shadows, code=code), accelerator.device(), rng)
         return self.likelihood_ratio(np.log(losses + tiny), np.log(shadows + tiny), inside[:, :n])
 
 

@@ -1,4 +1,4 @@
-"""Shadow models: small autoencoders that an attacker trains in parallel, each on rows of its own."""
+"""Shadow models: small autoencoders that an attacker trains in parallel, each on its own rows."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from veilbench.bench.limits import require_room
+from veilbench.families.autoencoders.attacks.shadow_models import ShadowModels
 from veilbench.nets.stacked_mlp import StackedMLP
 
 LEARNING_RATE = 2e-3
@@ -17,10 +18,7 @@ def shadow_losses(
     pool: np.ndarray,
     inside: np.ndarray,
     questioned: int,
-    hidden: int,
-    code: int,
-    steps: int,
-    batch_size: int,
+    shadows: ShadowModels,
     device: torch.device,
     rng: np.random.Generator,
 ) -> np.ndarray:
@@ -30,19 +28,22 @@ def shadow_losses(
         pool: all rows that the attacker has, the rows in question first, shape (n, ...).
         inside: which shadow is trained on which row, shape (shadows, n), bool; at least one row for every shadow.
         questioned: number of rows in question.
-        hidden: units of the layers before and after the code.
-        code: length of a code.
-        steps: number of Adam steps, taken for all shadows at once.
-        batch_size: rows per step, drawn separately for each shadow.
+        shadows: size and training of the shadow models; their code must have a length.
         device: torch device to compute on.
         rng: source of the initial weights and the batches.
+
+    Raises:
+        ValueError: the code of the shadow models has no length.
     """
+    if shadows.code is None:
+        raise ValueError("code=None must be a length: a shadow model cannot be built without it")
     flat = pool.reshape(len(pool), -1).astype(np.float32)
     centre, scale = flat.mean(0), float(flat.std()) or 1.0  # one scale for all columns: errors stay comparable
     rows = torch.from_numpy((flat - centre) / scale).to(device)
-    net = StackedMLP([flat.shape[1], hidden, code, hidden, flat.shape[1]], len(inside))
+    widths = [flat.shape[1], shadows.hidden, shadows.code, shadows.hidden, flat.shape[1]]
+    net = StackedMLP(widths, len(inside))
     net.reset_parameters(torch.Generator().manual_seed(int(rng.integers(2**62))))
-    _train(net.to(device), rows, inside, steps, batch_size, rng)
+    _train(net.to(device), rows, inside, shadows, rng)
     with torch.no_grad():
         errors = [
             ((net(block.expand(len(inside), *block.shape)) - block) ** 2).mean(2)
@@ -51,15 +52,15 @@ def shadow_losses(
     return np.asarray(torch.cat(errors, 1).cpu().numpy().astype(np.float64) * scale**2)
 
 
-def _train(
-    net: StackedMLP, rows: Tensor, inside: np.ndarray, steps: int, batch_size: int, rng: np.random.Generator
-) -> None:
+def _train(net: StackedMLP, rows: Tensor, inside: np.ndarray, shadows: ShadowModels, rng: np.random.Generator) -> None:
     own = [np.flatnonzero(row) for row in inside]
-    require_room(f"shadows={len(own)} with batch_size={batch_size}", len(own), batch_size, rows.shape[1])
+    require_room(
+        f"shadows.count={len(own)} with batch_size={shadows.batch_size}", len(own), shadows.batch_size, rows.shape[1]
+    )
     adam = torch.optim.Adam(net.parameters(), LEARNING_RATE, fused=True)
-    for _ in range(steps):
-        places = np.stack([mine[rng.integers(len(mine), size=batch_size)] for mine in own])
-        batch = rows[torch.from_numpy(places).to(rows.device)]
+    for _ in range(shadows.steps):
+        chosen = np.stack([mine[rng.integers(len(mine), size=shadows.batch_size)] for mine in own])
+        batch = rows[torch.from_numpy(chosen).to(rows.device)]
         adam.zero_grad(set_to_none=True)
         ((net(batch) - batch) ** 2).mean((1, 2)).sum().backward()
         adam.step()

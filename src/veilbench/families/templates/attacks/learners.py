@@ -14,7 +14,7 @@ Learner = Literal["linear", "knn", "mlp"]
 NEIGHBOURS, HIDDEN, EPOCHS, DECAY = 5, 64, 60, 1.0
 
 
-def learned(kind: Learner, rows: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> Pipeline:
+def fit_classifier(kind: Learner, rows: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> Pipeline:
     """Fit a classifier to standardised rows.
 
     Args:

@@ -9,14 +9,15 @@ import numpy as np
 from annotated_types import Ge, MinLen
 
 from veilbench.bench.accelerator import Accelerator
-from veilbench.bench.attack import CONFIDENCE, Attack
+from veilbench.bench.attack import CONFIDENCE
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Curve, Figure, Findings, Metric
 from veilbench.bench.limits import Count, PositiveShare
 from veilbench.bench.threat import ThreatModel
-from veilbench.families.templates.attacks.learners import Learner, learned
+from veilbench.families.templates.attacks.learners import Learner, fit_classifier
 from veilbench.families.templates.attacks.pair_features import Databases, PairFeatures
-from veilbench.families.templates.attacks.system import divided, first_of_each
+from veilbench.families.templates.attacks.system import first_of_each, split_auxiliary
+from veilbench.families.templates.attacks.template_attack import TemplateAttack
 from veilbench.families.templates.data.identities import Identities, Impressions
 from veilbench.families.templates.evaluations.verification import user_keys
 from veilbench.families.templates.schemes.base import TemplateScheme
@@ -31,16 +32,15 @@ if TYPE_CHECKING:
 HELD_OUT, MOST_PAIRS, CURVE_POINTS = 0.3, 6000, 60
 
 
-class TemplateLinkage(Attack[TemplateScheme, Identities]):
+class TemplateLinkage(TemplateAttack):
     """Trains a linker on pairs of auxiliary templates, and links the victims across two databases.
 
     In each database every person has a key of their own, unknown to the attacker; with `reuse` a person has the same
     key in both. The linker's inputs are the products and absolute differences of the numbers of two templates, reduced
     to at most 64 principal components, and the scheme's own comparison score. Held-out identities choose the
-    classifier,
-    with the plain comparison as one candidate. The gain is 2 AUROC - 1 over all pairs of the two databases, with an
-    interval over identities. D_sys of the linker's score and of the plain comparison is reported too, see
-    `metrics.linkability`.
+    classifier, with the plain comparison as one candidate. The gain is 2 AUROC - 1 over all pairs of the two databases,
+    with an interval over identities. D_sys (`metrics.linkability`) of the linker's score and of the plain comparison is
+    reported too.
 
     Args:
         threat: threat model; needs `ciphertext`, `auxiliary_data` and `own_keys`.
@@ -52,10 +52,8 @@ class TemplateLinkage(Attack[TemplateScheme, Identities]):
         broken_threshold: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
 
-    data_kind = Identities
-    target_kind = TemplateScheme
-
     title = "Linkage of templates"
+    threat_needs = ("ciphertext", "auxiliary_data", "own_keys")
 
     def __init__(
         self,
@@ -70,49 +68,56 @@ class TemplateLinkage(Attack[TemplateScheme, Identities]):
         super().__init__(threat, positive, negative, broken_threshold)
         self.learners, self.reuse, self.repeats = list(learners), reuse, repeats
 
-    def run(
+    def variant(self) -> str:
+        """Return whether people reuse their key."""
+        return "keys reused" if self.reuse == "person" else "two keys"
+
+    def attack(
         self,
+        found: Findings,
         target: TemplateScheme,
         data: Identities,
         accelerator: Accelerator,
         rng: np.random.Generator,
         control: bool,
-    ) -> Findings:
-        """Run the attack on a scheme and report its gain; a control leaves out D_sys and the figures."""
-        self.threat.require("ciphertext", "auxiliary_data", "own_keys")
-        found = Findings(f"{self.title} ({'keys reused' if self.reuse == 'person' else 'two keys'})")
-        known, held_out = divided(data.auxiliary, HELD_OUT, rng)
+    ) -> None:
+        """Link the victims' templates; a control leaves out D_sys and the figures.
+
+        Raises:
+            UserError: there are too few auxiliary identities to choose a classifier with.
+        """
+        known, held_out = split_auxiliary(data.auxiliary, HELD_OUT, rng)
         if len(few := np.unique(held_out.identities)) < 2:
             raise UserError(
                 f"linkage needs 2 held-out people to choose a classifier, and {len(few)} is held out: too few people"
             )
-        view = PairFeatures(target, self._databases(target, *_split(known, rng), rng))
-        scorers = {kind: self._linker(kind, view, rng) for kind in self.learners}
+        features = PairFeatures(target, self._databases(target, *_split(known, rng), rng))
+        linkers = {kind: self._fit_linker(kind, features, rng) for kind in self.learners}
         practice = self._databases(target, *_split(held_out, rng), rng)
         victims = data.enrolment.chosen(first_of_each(data.enrolment.identities))
         attacked = self._databases(target, victims, data.probe.chosen(first_of_each(data.probe.identities)), rng)
 
-        def scored(kind: str, base: Databases) -> Comparisons:
-            rows, likeness = view.pairs(base)
-            flat = scorers[kind].predict_proba(rows)[:, 1] if kind in scorers else likeness
-            return Comparisons(np.asarray(flat, np.float64), *base.people())
+        def compare(kind: str, base: Databases) -> Comparisons:
+            rows, similarity = features.pairs(base)
+            scores = linkers[kind].predict_proba(rows)[:, 1] if kind in linkers else similarity
+            return Comparisons(np.asarray(scores, np.float64), *base.people())
 
         def area(pairs: Comparisons) -> float:
             return auroc(pairs.scores[pairs.mated], pairs.scores[~pairs.mated])
 
-        held = {kind: area(scored(kind, practice)) for kind in ("comparison", *scorers)}
+        held = {kind: area(compare(kind, practice)) for kind in ("comparison", *linkers)}
         best = max(held, key=lambda kind: held[kind])
         found.notes.append(f"The gain is that of the linker {best}, the best one on held-out identities.")
         for kind in held:
-            pairs = scored(kind, attacked)
+            pairs = compare(kind, attacked)
             found.metrics[f"auroc_{kind}"] = self._interval(pairs, rng, 0.95)
             if kind == best:
-                own = self._interval(pairs, rng, CONFIDENCE)
-                found.gain = Metric(2 * own.value - 1, 2 * own.low - 1, 2 * own.high - 1, own.n, own.interval)
+                strict = self._interval(pairs, rng, CONFIDENCE)
+                value, low, high = (2 * end - 1 for end in (strict.value, strict.low, strict.high))
+                found.gain = Metric(value, low, high, strict.n, strict.interval)
             if not control:
                 found.metrics[f"d_sys_{kind}"] = linkability(pairs, rng, repeats=max(10, self.repeats // 3)).system
                 found.figures.append(_figure(kind, pairs))
-        return found
 
     def _databases(
         self, scheme: TemplateScheme, first: Impressions, second: Impressions, rng: np.random.Generator
@@ -124,14 +129,14 @@ class TemplateLinkage(Attack[TemplateScheme, Identities]):
         one, other = scheme.enroll(first.images, old[:n]), scheme.enroll(second.images, new[n:])
         return Databases(one, other, first.identities, second.identities)
 
-    def _linker(self, kind: Learner, view: PairFeatures, rng: np.random.Generator) -> Pipeline:
+    def _fit_linker(self, kind: Learner, features: PairFeatures, rng: np.random.Generator) -> Pipeline:
         """Train a linker on mated pairs and an equal number of non-mated ones, at most `MOST_PAIRS` in all."""
-        mated = np.equal(*view.base.people())
-        alike, different = np.flatnonzero(mated), np.flatnonzero(~mated)
-        alike = rng.permutation(alike)[: MOST_PAIRS // 2]
-        chosen = np.sort(np.r_[alike, rng.choice(different, min(len(alike), len(different)), replace=False)])
-        rows, _ = view.pairs(view.base)
-        return learned(kind, rows[chosen], mated[chosen], rng)
+        mated = np.equal(*features.base.people())
+        same, different = np.flatnonzero(mated), np.flatnonzero(~mated)
+        same = rng.permutation(same)[: MOST_PAIRS // 2]
+        chosen = np.sort(np.r_[same, rng.choice(different, min(len(same), len(different)), replace=False)])
+        rows, _ = features.pairs(features.base)
+        return fit_classifier(kind, rows[chosen], mated[chosen], rng)
 
     def _interval(self, pairs: Comparisons, rng: np.random.Generator, confidence: float) -> Metric:
         def area(scores: np.ndarray, mated: np.ndarray, weights: np.ndarray) -> list[float]:
@@ -148,13 +153,13 @@ def _split(impressions: Impressions, rng: np.random.Generator) -> tuple[Impressi
     """
     order = rng.permutation(len(impressions))
     people = impressions.identities[order]
-    place = np.empty(len(order), np.int64)
-    for who in np.unique(people):
-        rows = order[people == who]
-        place[rows] = np.arange(len(rows))
-    if not (place % 2).any():
+    number = np.empty(len(order), np.int64)  # of each impression among those of its identity
+    for identity in np.unique(people):
+        rows = order[people == identity]
+        number[rows] = np.arange(len(rows))
+    if not (number % 2).any():
         raise UserError("linkage needs auxiliary identities with two impressions or more")
-    return impressions.chosen(place % 2 == 0), impressions.chosen(place % 2 == 1)
+    return impressions.chosen(number % 2 == 0), impressions.chosen(number % 2 == 1)
 
 
 def _figure(kind: str, pairs: Comparisons) -> Figure:

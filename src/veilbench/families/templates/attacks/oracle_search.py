@@ -4,13 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Ge
 
-from veilbench.families.templates.attacks.decoders import principal
+from veilbench.bench.limits import Width
+from veilbench.families.templates.attacks.principal_components import principal_components
 
 Answers = Callable[[np.ndarray], np.ndarray]  # images, shape (n, p, c, h, w), p per victim -> (n, p)
 FIRST_STEP, SHRINK = 0.7, 0.97  # in standard deviations of the components; factor per generation
+
+
+@dataclass(frozen=True)
+class EvolutionSearch:
+    """Settings of the evolution strategy.
+
+    Attributes:
+        population: candidates per generation, each of which is a query; even, because they are tried in opposite pairs.
+        components: number of principal components of auxiliary images that candidate images are made of.
+
+    Raises:
+        ValueError: `population` is odd.
+    """
+
+    population: Annotated[Width, Ge(4)] = 20
+    components: Annotated[Width, Ge(2)] = 64
+
+    def __post_init__(self) -> None:
+        if self.population % 2:
+            raise ValueError(f"population={self.population} must be even: candidates are tried in opposite pairs")
 
 
 @dataclass(frozen=True)
@@ -29,30 +52,29 @@ class Subspace:
     def of(cls, images: np.ndarray, components: int) -> Subspace:
         """Fit a subspace to images of shape (n, c, h, w)."""
         flat = images.reshape(len(images), -1)
-        basis = principal(flat, components)
+        basis = principal_components(flat, components)
         spread = ((flat - flat.mean(0)) @ basis.T).std(0)
         return cls(images.mean(0), basis * spread[:, None])
 
-    def images(self, places: np.ndarray) -> np.ndarray:
+    def images(self, coordinates: np.ndarray) -> np.ndarray:
         """Return the images of coordinates, shape (..., coordinates) to (..., c, h, w), clipped to [0, 1]."""
-        made = (places @ self.basis).reshape(*places.shape[:-1], *self.mean.shape) + self.mean
-        return np.asarray(np.clip(made, 0, 1), np.float32)
+        images = (coordinates @ self.basis).reshape(*coordinates.shape[:-1], *self.mean.shape) + self.mean
+        return np.asarray(np.clip(images, 0, 1), np.float32)
 
-    def places(self, images: np.ndarray) -> np.ndarray:
+    def coordinates(self, images: np.ndarray) -> np.ndarray:
         """Return the coordinates nearest to images of shape (n, c, h, w), shape (n, coordinates)."""
         flat = (images - self.mean).reshape(len(images), -1)
         return np.asarray(flat @ self.basis.T / (self.basis**2).sum(1))
 
 
-def evolved(
+def evolution_strategy(
     answers: Answers, space: Subspace, start: np.ndarray, queries: int, population: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Maximise the answers by an evolution strategy, for all victims at once, and return its last coordinates.
 
     Each generation evaluates `population` points around the current one, in opposite pairs, and moves to the mean of
-    the
-    better half, weighted by rank (Hansen and Ostermeier 2001, equations 2 and 3, without their adaptation of the step
-    size, which shrinks by a fixed factor here).
+    the better half, weighted by rank (Hansen and Ostermeier 2001, equations 2 and 3, without their adaptation of the
+    step size, which shrinks by a fixed factor here).
 
     Args:
         answers: returns a score per image; the higher, the better.
@@ -63,19 +85,19 @@ def evolved(
         rng: source of the random points.
 
     Returns:
-            Coordinates, shape (n, coordinates), float32.
+        Coordinates, shape (n, coordinates), float32.
     """
-    places, step = start.astype(np.float64), FIRST_STEP
+    coordinates, step = start.astype(np.float64), FIRST_STEP
     better = population // 2
     weights = np.log(better + 0.5) - np.log(np.arange(1, better + 1))
     weights /= weights.sum()
     for _ in range(queries // population):
-        half = rng.standard_normal((len(places), better, places.shape[1]))
-        tried = places[:, None] + step * np.concatenate([half, -half], 1)
-        found = answers(space.images(tried.astype(np.float32)))
-        order = np.argsort(-found, axis=1, kind="stable")[:, :better]
-        chosen = np.take_along_axis(tried, order[:, :, None], 1)
-        informative = (found.max(1) > found.min(1))[:, None]  # if all answers are equal, nothing was learned
-        places = np.where(informative, (weights[None, :, None] * chosen).sum(1), places)
+        half = rng.standard_normal((len(coordinates), better, coordinates.shape[1]))
+        candidates = coordinates[:, None] + step * np.concatenate([half, -half], 1)
+        scores = answers(space.images(candidates.astype(np.float32)))
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :better]
+        best = np.take_along_axis(candidates, order[:, :, None], 1)
+        informative = (scores.max(1) > scores.min(1))[:, None]  # if all answers are equal, nothing was learned
+        coordinates = np.where(informative, (weights[None, :, None] * best).sum(1), coordinates)
         step *= SHRINK
-    return np.asarray(places, np.float32)
+    return np.asarray(coordinates, np.float32)

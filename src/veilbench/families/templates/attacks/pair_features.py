@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from veilbench.families.templates.attacks.decoders import principal
-from veilbench.families.templates.attacks.reader import numbers
+from veilbench.families.templates.attacks.principal_components import principal_components
+from veilbench.families.templates.attacks.template_features import as_vectors
 from veilbench.families.templates.schemes.base import TemplateScheme
 
 MOST_COMPONENTS = 64
@@ -35,7 +35,7 @@ class Databases:
 
 
 class PairFeatures:
-    """Represents pairs of templates as rows of numbers.
+    """Represents pairs of templates as feature vectors.
 
     Args:
         scheme: scheme that made the templates.
@@ -44,9 +44,9 @@ class PairFeatures:
 
     def __init__(self, scheme: TemplateScheme, base: Databases) -> None:
         self.scheme, self.base = scheme, base
-        seen = numbers(scheme, base.first, base.first)
-        self.centre = seen.mean(0)
-        self.basis = principal(seen, MOST_COMPONENTS).T if seen.shape[1] > MOST_COMPONENTS else None
+        vectors = as_vectors(scheme, base.first, base.first)
+        self.centre = vectors.mean(0)
+        self.basis = principal_components(vectors, MOST_COMPONENTS).T if vectors.shape[1] > MOST_COMPONENTS else None
 
     def pairs(self, base: Databases) -> tuple[np.ndarray, np.ndarray]:
         """Return the features of all pairs of two databases, and their comparison scores.
@@ -56,15 +56,14 @@ class PairFeatures:
 
         Returns:
             Products, absolute differences and comparison score of each pair, shape (n m, numbers); and the scores
-            alone,
-            shape (n m,).
+            alone, shape (n m,).
         """
         a, b = (self._rows(side) for side in (base.first, base.second))
-        likeness = self.scheme.compare_all(base.first, base.second).reshape(-1)
+        similarity = self.scheme.compare_all(base.first, base.second).reshape(-1)
         parts = [(a[:, None] * b[None]), np.abs(a[:, None] - b[None])]
-        flat = [part.reshape(len(likeness), -1) for part in parts]
-        return np.hstack([*flat, likeness[:, None]]), likeness
+        flat = [part.reshape(len(similarity), -1) for part in parts]
+        return np.hstack([*flat, similarity[:, None]]), similarity
 
     def _rows(self, templates: np.ndarray) -> np.ndarray:
-        rows = numbers(self.scheme, templates, self.base.first) - self.centre
+        rows = as_vectors(self.scheme, templates, self.base.first) - self.centre
         return np.asarray(rows if self.basis is None else rows @ self.basis, np.float32)

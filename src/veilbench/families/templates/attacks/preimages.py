@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from veilbench.families.templates.attacks.reader import read_under
+from veilbench.families.templates.attacks.template_features import features_under_key
 from veilbench.families.templates.schemes.base import IndexScheme, TemplateScheme, unit
 from veilbench.families.templates.schemes.iom_urp import IomUrp
 from veilbench.families.templates.schemes.linear_scheme import LinearScheme
@@ -27,12 +27,12 @@ class Prior:
         floor = max(TINY, 1e-3 / len(x)) * float(np.trace(covariance)) / x.shape[1] + 1e-300
         self.covariance = covariance + floor * np.eye(x.shape[1])
 
-    def drawn(self, n: int, rng: np.random.Generator) -> np.ndarray:
+    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Draw features from the distribution, scaled to length 1, shape (n, d)."""
         root = np.linalg.cholesky(self.covariance)
         return unit(self.mean + rng.standard_normal((n, len(self.mean))) @ root.T)
 
-    def given(self, matrix: np.ndarray, products: np.ndarray) -> np.ndarray:
+    def posterior_mean(self, matrix: np.ndarray, products: np.ndarray) -> np.ndarray:
         """Return the most likely features with given products `features @ matrix`, shape (n, numbers) to (n, d).
 
         If the products determine the features, these are returned whatever the prior.
@@ -42,7 +42,7 @@ class Prior:
         return np.asarray(self.mean + (products - self.mean @ matrix) @ gain)
 
 
-def preimage(
+def find_preimage(
     scheme: TemplateScheme, template: np.ndarray, key: np.uint64, prior: Prior, drawn: np.ndarray
 ) -> tuple[np.ndarray, str]:
     """Compute features for a template, shape (d,), float32, and name the method used.
@@ -51,13 +51,13 @@ def preimage(
     bits, products at distance 1 from the threshold on the right side are prescribed, and solved for without a prior.
     Other real-valued schemes are solved by Levenberg's iteration with a numerical Jacobian, from a learned start.
     Permutation hashing by pairs does not change with the sign of all features, so nothing linear can be learned about
-    it: `_paired` uses the winning pairs. Everything else is learned by `read_under`.
+    it: `_solve_pairs` uses the winning pairs. Everything else is learned by `features_under_key`.
 
     Args:
         scheme: scheme that made the template.
         template: template to invert, shape (...).
         key: user key of the template.
-        prior: distribution of features.
+        prior: normal distribution fitted to auxiliary features.
         drawn: features drawn from the prior to learn from, shape (m, d).
     """
     rng = np.random.default_rng(int(key))
@@ -66,18 +66,19 @@ def preimage(
     if isinstance(scheme, LinearScheme):
         matrix = scheme.matrix(len(prior.mean), rng).astype(np.float64)
         if not scheme.binary:
-            return prior.given(matrix, template[None].astype(np.float64))[0].astype(np.float32), "least squares"
+            features = prior.posterior_mean(matrix, template[None].astype(np.float64))[0]
+            return features.astype(np.float32), "least squares"
         wanted = 2 * template.astype(np.float64) - 1 + float(getattr(scheme, "threshold", 0.0))
         return np.linalg.lstsq(matrix.T, wanted, rcond=None)[0].astype(np.float32), "least squares of signs"
     if isinstance(scheme, IomUrp) and scheme.order == 2:
-        return _paired(scheme, template, key, prior), "winning pairs"
-    start = read_under(scheme, key, drawn, template[None])[0]
+        return _solve_pairs(scheme, template, key, prior), "winning pairs"
+    start = features_under_key(scheme, key, drawn, template[None])[0]
     if scheme.binary or isinstance(scheme, IndexScheme):
         return start, "learned"
-    return _solved(scheme, template, key, start.astype(np.float64)).astype(np.float32), "iteration"
+    return _refine(scheme, template, key, start.astype(np.float64)).astype(np.float32), "iteration"
 
 
-def _paired(scheme: IomUrp, template: np.ndarray, key: np.uint64, prior: Prior) -> np.ndarray:
+def _solve_pairs(scheme: IomUrp, template: np.ndarray, key: np.uint64, prior: Prior) -> np.ndarray:
     """Estimate features whose products win where they won in the template, up to a common sign.
 
     The start is the leading eigenvector of a matrix that counts which pairs won, minus the count expected by chance.
@@ -86,15 +87,15 @@ def _paired(scheme: IomUrp, template: np.ndarray, key: np.uint64, prior: Prior) 
     import torch
 
     width = len(prior.mean)
-    places = scheme.places(width, np.random.default_rng(int(key)))
+    indices = scheme.places(width, np.random.default_rng(int(key)))
     counts = np.zeros((width, width))
-    np.add.at(counts, tuple(places[np.arange(scheme.hashes), :, template].T), 1)
-    np.add.at(counts, (places[:, 0].ravel(), places[:, 1].ravel()), -1 / scheme.window)
+    np.add.at(counts, tuple(indices[np.arange(scheme.hashes), :, template].T), 1)
+    np.add.at(counts, (indices[:, 0].ravel(), indices[:, 1].ravel()), -1 / scheme.window)
     spread = np.sqrt(np.diag(prior.covariance))
     start = np.linalg.eigh(spread[:, None] * (counts + counts.T) * spread)[1][:, -1]
     x = torch.from_numpy(start * np.sqrt(width)).requires_grad_()
     optimizer, won = torch.optim.Adam([x], CLIMB), torch.from_numpy(template.astype(np.int64))
-    chosen, scale = torch.from_numpy(places), torch.from_numpy(spread / np.sqrt((spread**2).mean()))
+    chosen, scale = torch.from_numpy(indices), torch.from_numpy(spread / np.sqrt((spread**2).mean()))
     for _ in range(ROUNDS):
         optimizer.zero_grad()
         likelihood = -torch.nn.functional.cross_entropy((scale * x)[chosen].prod(1), won)
@@ -103,22 +104,22 @@ def _paired(scheme: IomUrp, template: np.ndarray, key: np.uint64, prior: Prior) 
     return np.asarray(unit((scale * x).detach().numpy()[None])[0])
 
 
-def _solved(scheme: TemplateScheme, template: np.ndarray, key: np.uint64, start: np.ndarray) -> np.ndarray:
+def _refine(scheme: TemplateScheme, template: np.ndarray, key: np.uint64, start: np.ndarray) -> np.ndarray:
     """Refine features by damped least squares (Levenberg 1944); a step is kept if it lowers the error."""
     width, wanted = len(start), template.reshape(-1).astype(np.float64)
 
-    def made(rows: np.ndarray) -> np.ndarray:
+    def protect(rows: np.ndarray) -> np.ndarray:
         templates = scheme.protect(rows.astype(np.float32), np.full(len(rows), key))
         return templates.reshape(len(rows), -1).astype(np.float64)
 
     best, damping = start, DAMPING
-    here = made(best[None])[0]
+    here = protect(best[None])[0]
     for _ in range(ROUNDS):
-        slopes = (made(best + NUDGE * np.eye(width)) - made(best - NUDGE * np.eye(width))) / (2 * NUDGE)
+        slopes = (protect(best + NUDGE * np.eye(width)) - protect(best - NUDGE * np.eye(width))) / (2 * NUDGE)
         square = slopes @ slopes.T
         level = damping * float(np.trace(square)) / width + 1e-300
         moved = best + np.linalg.solve(square + level * np.eye(width), slopes @ (wanted - here))
-        there = made(moved[None])[0]
+        there = protect(moved[None])[0]
         if np.sum((there - wanted) ** 2) < np.sum((here - wanted) ** 2):
             best, here, damping = moved, there, damping / 3
         else:

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge, MinLen
+from annotated_types import Ge
 
 from veilbench.bench.accelerator import Accelerator
-from veilbench.bench.attack import CONFIDENCE, Attack
 from veilbench.bench.findings import Findings, Metric, Table
-from veilbench.bench.limits import Count, Positive, PositiveShare
+from veilbench.bench.limits import Count, PositiveShare
 from veilbench.bench.threat import ThreatModel
-from veilbench.families.templates.attacks.preimages import TRIES, Prior, preimage
-from veilbench.families.templates.attacks.system import TemplateSystem, deployed
+from veilbench.families.templates.attacks.acceptance_attack import AcceptanceAttack
+from veilbench.families.templates.attacks.operating_point import OperatingPoint
+from veilbench.families.templates.attacks.preimages import TRIES, Prior, find_preimage
+from veilbench.families.templates.attacks.system import TemplateSystem
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.schemes.base import TemplateScheme, cosines
-from veilbench.metrics.intervals import above_chance, mean, proportion
+from veilbench.metrics.intervals import mean
 
 
-class TemplateStolenKey(Attack[TemplateScheme, Identities]):
+class TemplateStolenKey(AcceptanceAttack):
     """Solves for features with the victim's template, by the method that fits the scheme.
 
     The features are presented to the system in place of those of an image, as by an attacker who bypasses the sensor.
-    SAR is the share accepted with the stolen key, which any preimage achieves; PRAR is the share that a template of the
-    same impression under a new key accepts, which takes the person's own features; `likeness` is their cosine with the
-    true ones. The mean auxiliary features are reported for comparison. The gain is the SAR at the false match rate
-    `reference_budget`, above the larger of the rate of blind guessing and the mean features' SAR. An attacker with key
-    and template can test guesses offline and present the best one: a method that keeps the best of t features is
-    compared with 1 - (1 - FMR)^t.
+    Any preimage achieves the SAR `sar_at_<FMR>`; the PRAR `prar_at_<FMR>` takes the person's own features; `likeness`
+    is their cosine with the true ones. The mean auxiliary features are reported for comparison. The gain is the SAR
+    above the larger of the rate of blind guessing and the mean features' SAR. An attacker with key and template can
+    test guesses offline and present the best one: a method that keeps the best of t features is compared with
+    1 - (1 - FMR)^t.
 
     Args:
         threat: threat model; needs `ciphertext`, `key` and `auxiliary_data`.
@@ -37,16 +36,12 @@ class TemplateStolenKey(Attack[TemplateScheme, Identities]):
         negative: negative control: a scheme that the attack must not beat.
         drawn: number of features to learn from for each key, drawn from a normal distribution fitted to the auxiliary
             ones.
-        fmr: false match rates at which the system may operate, each in (0, 1).
-        reference_budget: false match rate at which the gain is measured, one of `fmr`.
-        most_victims: maximum number of victims to attack.
+        operating_point: false match rates of the system, and number of victims.
         broken_threshold: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
 
-    data_kind = Identities
-    target_kind = TemplateScheme
-
     title = "Stolen key and template"
+    threat_needs = ("ciphertext", "key", "auxiliary_data")
 
     def __init__(
         self,
@@ -54,42 +49,33 @@ class TemplateStolenKey(Attack[TemplateScheme, Identities]):
         positive: TemplateScheme,
         negative: TemplateScheme,
         drawn: Annotated[Count, Ge(20)] = 500,
-        fmr: Annotated[Sequence[Positive], MinLen(1)] = (0.01, 0.001),
-        reference_budget: Positive = 0.01,
-        most_victims: Annotated[Count, Ge(2)] = 40,
+        operating_point: OperatingPoint = OperatingPoint(most_victims=40),
         broken_threshold: PositiveShare = 0.5,
     ) -> None:
-        super().__init__(threat, positive, negative, broken_threshold)
-        if reference_budget not in fmr:
-            raise ValueError(f"reference_budget={reference_budget} must be one of fmr={list(fmr)}")
-        self.drawn, self.fmr, self.reference_budget, self.most_victims = (
-            drawn,
-            list(fmr),
-            reference_budget,
-            most_victims,
-        )
+        super().__init__(threat, positive, negative, operating_point, broken_threshold)
+        self.drawn = drawn
 
-    def run(
+    def attack(
         self,
+        found: Findings,
         target: TemplateScheme,
         data: Identities,
         accelerator: Accelerator,
         rng: np.random.Generator,
         control: bool,
-    ) -> Findings:
-        """Run the attack on a scheme and report its gain."""
-        self.threat.require("ciphertext", "key", "auxiliary_data")
-        found = Findings(self.title)
-        system = deployed(target, data, self.fmr, self.reference_budget, self.most_victims, rng)
-        found.notes += [f"Refused: {reason}." for reason in system.refused]
+    ) -> None:
+        """Find a preimage of each victim's template, and present it."""
+        system = self._enrol(found, target, data, rng)
         prior = Prior(target.features(data.auxiliary.images))
-        drawn = prior.drawn(self.drawn, rng)
+        drawn = prior.sample(self.drawn, rng)
         pairs = zip(system.templates, system.keys, strict=True)
-        made, methods = zip(*(preimage(target, template, key, prior, drawn) for template, key in pairs), strict=True)
-        found.notes.append(f"Preimages by: {methods[0]}.")
-        guesses = {"preimage": np.stack(made), "mean_features": np.tile(prior.mean, (len(made), 1)).astype(np.float32)}
-        self._report(found, system, guesses, rng, 1 - (1 - self.reference_budget) ** TRIES.get(methods[0], 1))
-        return found
+        solved = [find_preimage(target, template, key, prior, drawn) for template, key in pairs]
+        method = solved[0][1]
+        found.notes.append(f"Preimages by: {method}.")
+        mean_features = np.tile(prior.mean, (len(solved), 1)).astype(np.float32)
+        guesses = {"preimage": np.stack([features for features, _ in solved]), "mean_features": mean_features}
+        blind = self.operating_point.blind_success(TRIES.get(method, 1))
+        self._report(found, system, guesses, rng, blind)
 
     def _report(
         self,
@@ -99,22 +85,16 @@ class TemplateStolenKey(Attack[TemplateScheme, Identities]):
         rng: np.random.Generator,
         blind: float,
     ) -> None:
-        fresh = rng.integers(0, 2**64, len(system.keys), dtype=np.uint64)
-        renewed, truth = system.enrolled_anew(system.victims, fresh), system.scheme.features(system.victims.images)
+        systems = {"sar": system, "prar": system.renew_keys(rng)}
+        truth = system.scheme.features(system.victims.images)
         rows: list[list[str | float | Metric | None]] = []
         columns = ["features", "likeness"]
-        for name, made in guesses.items():
-            found.metrics[f"likeness_{name}"] = mean(cosines(made, truth), unit="", of="victims")
-            shares = {}
-            for fmr in system.thresholds:
-                for word, one in (("sar", system), ("prar", renewed)):
-                    accepted = one.accepted_features(made, fmr)
-                    shares[f"{word}_at_{fmr:g}"] = proportion(int(accepted.sum()), len(accepted))
-            found.metrics |= {f"{key}_{name}": share for key, share in shares.items()}
+        for name, features in guesses.items():
+            found.metrics[f"likeness_{name}"] = mean(cosines(features, truth), unit="", of="victims")
+            shares = self._acceptance(systems, features, TemplateSystem.accepted_features)
+            found.metrics |= {f"{key}_{name}": rate for key, rate in shares.items()}
             columns = [*columns[:2], *shares]
             rows.append([name, found.metrics[f"likeness_{name}"], *shares.values()])
         found.tables.append(Table("Features presented to the system", columns, rows))
-        accepted = system.accepted_features(guesses["preimage"], self.reference_budget)
-        chance = max(blind, found.metrics[f"sar_at_{self.reference_budget:g}_mean_features"].value)
-        measured = proportion(int(accepted.sum()), len(accepted), CONFIDENCE)
-        found.gain = above_chance(measured, min(chance, 0.999))
+        mean_features = found.metrics[f"sar_at_{system.reference_fmr:g}_mean_features"].value
+        found.gain = self._gain(system.accepted_features(guesses["preimage"]), blind, mean_features)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
 
 
-def learned_features(system: TemplateSystem, asked: np.ndarray) -> np.ndarray:
+def fit_features(system: TemplateSystem, own_images: np.ndarray) -> np.ndarray:
     """Fit features whose product with an image's features explains the image's score, for each victim.
 
     A user's rotation preserves cosines, so the score is linear in the features of the image presented, whatever the
@@ -27,41 +27,43 @@ def learned_features(system: TemplateSystem, asked: np.ndarray) -> np.ndarray:
 
     Args:
         system: system that returns a score for each image and victim.
-        asked: the attacker's own images, shape (m, c, h, w); the last fifth chooses the regularisation strength.
+        own_images: the attacker's own images, shape (m, c, h, w); the last fifth chooses the regularisation strength.
 
     Returns:
         The fitted features, shape (victims, d), float32.
     """
-    scheme, features = system.scheme, system.scheme.features(asked)
-    n, m = len(system.keys), len(asked)
-    made = scheme.protect(np.tile(features, (n, 1)), np.repeat(system.keys, m))
-    answers = scheme.compare(made, np.repeat(system.templates, m, 0)).reshape(n, m).T
+    scheme, features = system.scheme, system.scheme.features(own_images)
+    n, m = len(system.keys), len(own_images)
+    templates = scheme.protect(np.tile(features, (n, 1)), np.repeat(system.keys, m))
+    answers = scheme.compare(templates, np.repeat(system.templates, m, 0)).reshape(n, m).T
     cut, width = m * 4 // 5, features.shape[1]
     explained = ridge(features[:cut], answers[:cut], features[cut:], answers[cut:])[0]
     slopes = explained(np.eye(width, dtype=np.float32)) - explained(np.zeros((1, width), np.float32))
     return np.asarray(slopes.T, np.float32)
 
 
-def by_scores(
-    system: TemplateSystem, scheme: DifferentiableScheme, asked: np.ndarray, device: torch.device
+def surrogate_score(
+    system: TemplateSystem, scheme: DifferentiableScheme, own_images: np.ndarray, device: torch.device
 ) -> Callable[[Tensor], Tensor]:
     """Return a surrogate score: the cosine with fitted features. It needs the weights and score queries, but no key."""
-    return likeness_to(scheme, learned_features(system, asked), device)
+    return cosine_score(scheme, fit_features(system, own_images), device)
 
 
-def likeness_to(scheme: DifferentiableScheme, learned: np.ndarray, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """Return a function for the cosine of images' features with `learned`, shape (n, d), row by row."""
+def cosine_score(
+    scheme: DifferentiableScheme, features: np.ndarray, device: torch.device
+) -> Callable[[Tensor], Tensor]:
+    """Return a function for the cosine of images' features with `features`, shape (n, d), row by row."""
     import torch
 
-    target = torch.from_numpy(learned).to(device)
+    target = torch.from_numpy(features).to(device)
 
-    def likeness(images: Tensor) -> Tensor:
+    def score(images: Tensor) -> Tensor:
         return torch.cosine_similarity(scheme.features_tensor(images), target, dim=1)
 
-    return likeness
+    return score
 
 
-def by_template(
+def exact_score(
     system: TemplateSystem, scheme: DifferentiableScheme, device: torch.device
 ) -> Callable[[Tensor], Tensor]:
     """Return the system's own score, for an attacker with weights and keys; noise is redrawn in every call."""
@@ -69,7 +71,7 @@ def by_template(
 
     wanted = torch.from_numpy(np.asarray(system.templates, np.float32)).to(device)
 
-    def likeness(images: Tensor) -> Tensor:
+    def score(images: Tensor) -> Tensor:
         return scheme.similarity_tensor(scheme.protect_tensor(scheme.features_tensor(images), system.keys), wanted)
 
-    return likeness
+    return score

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from veilbench.bench.errors import UserError
+from veilbench.families.templates.attacks.operating_point import OperatingPoint
 from veilbench.families.templates.data.identities import Identities, Impressions
 from veilbench.families.templates.evaluations.verification import scores, user_keys
 from veilbench.families.templates.schemes.base import TemplateScheme
@@ -18,7 +18,7 @@ FEWEST = 10  # auxiliary impressions needed to learn from
 
 @dataclass(frozen=True)
 class TemplateSystem:
-    """A deployed scheme as seen by its attackers: one enrolled template of each victim.
+    """A deployed scheme as attackers see it: one enrolled template of each victim.
 
     Thresholds are calibrated in the stolen-token scenario: impostors present their own image with the victim's key, so
     an impostor is accepted with a probability equal to the false match rate. Reconstructions are presented likewise.
@@ -30,6 +30,7 @@ class TemplateSystem:
         keys: keys of the victims, shape (n,), uint64.
         templates: enrolled templates, the target of the attacks, shape (n, ...).
         thresholds: maps a false match rate to the score from which a probe is accepted.
+        reference_fmr: false match rate that decisions use if none is named, a key of `thresholds`.
         refused: why a requested false match rate has no threshold, one line each.
     """
 
@@ -39,69 +40,80 @@ class TemplateSystem:
     keys: np.ndarray
     templates: np.ndarray
     thresholds: dict[float, float]
+    reference_fmr: float
     refused: list[str]
+
+    @property
+    def threshold(self) -> float:
+        """Score from which a probe is accepted at the reference false match rate."""
+        return self.thresholds[self.reference_fmr]
 
     def scores(self, images: np.ndarray) -> np.ndarray:
         """Return the match score of one image per victim with the template, under the victim's key; shape (n,)."""
         return self.scheme.compare(self.scheme.enroll(images, self.keys), self.templates)
 
-    def accepted(self, images: np.ndarray, fmr: float) -> np.ndarray:
+    def accepted(self, images: np.ndarray, fmr: float | None = None) -> np.ndarray:
         """Return whether one image per victim is accepted as that victim's; shape (n,), bool."""
-        return np.asarray(self.scores(images) >= self.thresholds[fmr])
+        return np.asarray(self.scores(images) >= self.thresholds[fmr or self.reference_fmr])
 
-    def accepted_features(self, features: np.ndarray, fmr: float) -> np.ndarray:
+    def accepted_features(self, features: np.ndarray, fmr: float | None = None) -> np.ndarray:
         """Return whether one feature vector per victim is accepted, as `accepted` does for images; shape (n,), bool."""
-        return np.asarray(
-            self.scheme.compare(self.scheme.protect(features, self.keys), self.templates) >= self.thresholds[fmr]
-        )
+        scores = self.scheme.compare(self.scheme.protect(features, self.keys), self.templates)
+        return np.asarray(scores >= self.thresholds[fmr or self.reference_fmr])
 
-    def chosen(self, rows: np.ndarray) -> TemplateSystem:
+    def subset(self, rows: np.ndarray) -> TemplateSystem:
         """Return the system restricted to some of the victims, by their indices or by a mask."""
         victims, others = self.victims.chosen(rows), self.others.chosen(rows)
         return replace(self, victims=victims, others=others, keys=self.keys[rows], templates=self.templates[rows])
 
-    def enrolled_anew(self, victims: Impressions, keys: np.ndarray) -> TemplateSystem:
-        """Return the system with these impressions enrolled under these keys."""
+    def enrol(self, victims: Impressions, keys: np.ndarray) -> TemplateSystem:
+        """Return the system with other enrolled impressions, under these keys of shape (n,)."""
         return replace(self, victims=victims, keys=keys, templates=self.scheme.enroll(victims.images, keys))
 
+    def renew_keys(self, rng: np.random.Generator) -> TemplateSystem:
+        """Return the system with the same impressions enrolled under new random keys."""
+        return self.enrol(self.victims, rng.integers(0, 2**64, len(self.keys), dtype=np.uint64))
 
-def deployed(
-    scheme: TemplateScheme, data: Identities, fmrs: Sequence[float], judged: float, most: int, rng: np.random.Generator
+
+def enrol_victims(
+    scheme: TemplateScheme, data: Identities, operating_point: OperatingPoint, rng: np.random.Generator
 ) -> TemplateSystem:
     """Enrol the test identities, set the thresholds with their probes, and draw the victims.
 
     Args:
         scheme: scheme with trained weights, ready for use.
         data: identities, split into roles.
-        fmrs: false match rates at which the system may operate.
-        judged: false match rate that the comparisons must resolve.
-        most: maximum number of victims.
+        operating_point: false match rates of the system, and number of victims.
         rng: source of the keys and of the choice of victims.
 
     Raises:
-        UserError: too few comparisons of two identities for the false match rate `judged`.
+        UserError: too few comparisons of two identities for the reference false match rate.
     """
+    fmrs, reference = operating_point.fmr, operating_point.reference_fmr
     keys = user_keys(data.enrolment.identities, rng)
     matrix = scores(scheme, data.probe, data.enrolment, keys, "stolen_token")
     comparisons = Comparisons.of_all(matrix, data.probe.identities, data.enrolment.identities)
     impostors, rates = int((~comparisons.mated).sum()), error_rates(comparisons.scores, comparisons.mated)
     reasons = {fmr: reason for fmr in fmrs if (reason := refusal(impostors, fmr))}
-    if judged in reasons:
-        raise UserError(f"attacks on templates need a threshold: {reasons[judged]}")
+    if reference in reasons:
+        raise UserError(f"attacks on templates need a threshold: {reasons[reference]}")
     thresholds = {fmr: at_fmr(rates, fmr).threshold or 0.0 for fmr in fmrs if fmr not in reasons}
-    rows = np.sort(rng.permutation(first_of_each(data.enrolment.identities))[:most])
+    rows = np.sort(rng.permutation(first_of_each(data.enrolment.identities))[: operating_point.most_victims])
     victims = data.enrolment.chosen(rows)
     probes = data.probe.chosen(first_of_each(data.probe.identities))
     others = probes.chosen(np.searchsorted(probes.identities, victims.identities))
     templates = scheme.enroll(victims.images, keys[rows])
-    return TemplateSystem(scheme, victims, others, keys[rows], templates, thresholds, list(reasons.values()))
+    refused = list(reasons.values())
+    return TemplateSystem(scheme, victims, others, keys[rows], templates, thresholds, reference, refused)
 
 
-def divided(impressions: Impressions, share: float, rng: np.random.Generator) -> tuple[Impressions, Impressions]:
+def split_auxiliary(
+    impressions: Impressions, share: float, rng: np.random.Generator
+) -> tuple[Impressions, Impressions]:
     """Split the attacker's impressions by identity into a training part and a held-out part.
 
     Args:
-        impressions: auxiliary impressions.
+        impressions: auxiliary impressions, the attacker's own.
         share: share of the identities to hold out, in (0, 1).
         rng: source of the split.
 

@@ -8,8 +8,8 @@ from typing import Self
 import numpy as np
 import torch
 
-from veilbench.attack_methods.case import Case
-from veilbench.attack_methods.pgd import Box, Score
+from veilbench.attack_methods.evasion_task import EvasionTask
+from veilbench.attack_methods.pgd import Bounds, Score
 from veilbench.bench.errors import UserError
 from veilbench.families.autoencoders.data.rows import Rows
 from veilbench.families.autoencoders.schemes.base import Detector, DifferentiableDetector
@@ -17,11 +17,13 @@ from veilbench.metrics.nearest import Norm, nearest, spacing
 
 
 @dataclass(frozen=True)
-class DetectorCase(Case):
-    """Rows on one side of a detector's threshold; `reach` is their distance from the nearest known row beyond it.
+class DetectorTask(EvasionTask):
+    """Rows on one side of a detector's threshold.
+
+    `distance_to_boundary` is the distance from the nearest known row beyond the threshold.
 
     Attributes:
-        detector: detector to evade.
+        detector: detector whose threshold is to be crossed.
         goals: nearest row on the other side of the threshold for each row, shape (n, *shape).
         threshold: score above which an alarm is raised.
         spacing: median distance between two normal rows.
@@ -41,22 +43,23 @@ class DetectorCase(Case):
             return lambda rows: sign * detector.score_tensor(rows)
         return lambda rows: torch.from_numpy(sign * detector.score(rows.cpu().numpy())).to(device)
 
-    def walked(self, budget: float) -> np.ndarray:
+    def straight_path(self, budget: float) -> np.ndarray:
         """Return the success of moving straight towards the goals, as far as the budget allows, without any queries."""
-        return self.across(self.goals if budget >= 1 else self.rows + np.float32(budget) * (self.goals - self.rows))
+        return self.succeeded(self.goals if budget >= 1 else self.rows + np.float32(budget) * (self.goals - self.rows))
 
-    def of(self, rows: np.ndarray) -> Self:
+    def subset(self, rows: np.ndarray) -> Self:
         """Return the task restricted to some of the rows, selected by a mask of shape (n,)."""
-        return replace(self, rows=self.rows[rows], reach=self.reach[rows], goals=self.goals[rows])
+        distances = self.distance_to_boundary[rows]
+        return replace(self, rows=self.rows[rows], distance_to_boundary=distances, goals=self.goals[rows])
 
-    def across(self, moved: np.ndarray) -> np.ndarray:
+    def succeeded(self, moved: np.ndarray) -> np.ndarray:
         """Return whether the detector's decision is the one wanted; shape (n,), bool."""
         return np.asarray((self.detector.score(moved) > self.threshold) == (self.sign < 0))
 
 
-def cases(
+def detector_tasks(
     detector: Detector, rows: Rows, quantile: float, norm: Norm, most_rows: int, rng: np.random.Generator
-) -> tuple[DetectorCase, DetectorCase]:
+) -> tuple[DetectorTask, DetectorTask]:
     """Return the test anomalies that are caught, and the normal test rows that pass, each with its nearest goal.
 
     Raises:
@@ -72,27 +75,27 @@ def cases(
     for side, what in ((caught, "test anomaly is caught"), (accepted, "test row is let pass"), (known, "row passes")):
         if not len(side):
             raise UserError(f"evasion has nothing to work on: no {what} at the {quantile:g} quantile of the scores")
-    hide, alarm_rows = _some(caught, most_rows, rng), _some(accepted, most_rows, rng)
+    hide, alarm_rows = _sample(caught, most_rows, rng), _sample(accepted, most_rows, rng)
     apart = spacing(normal, norm)
     return (
-        _case(detector, hide, known, norm, threshold, apart, 1),
-        _case(detector, alarm_rows, caught, norm, threshold, apart, -1),
+        _task(detector, hide, known, norm, threshold, apart, 1),
+        _task(detector, alarm_rows, caught, norm, threshold, apart, -1),
     )
 
 
-def _case(
+def _task(
     detector: Detector, rows: np.ndarray, others: np.ndarray, norm: Norm, threshold: float, apart: float, sign: int
-) -> DetectorCase:
-    places, reach = nearest(rows, others, norm)
-    return DetectorCase(rows, reach, detector, others[places], threshold, apart, sign)
+) -> DetectorTask:
+    indices, distances = nearest(rows, others, norm)
+    return DetectorTask(rows, distances, detector, others[indices], threshold, apart, sign)
 
 
-def box_of(rows: Rows) -> Box:
+def bounds_of(rows: Rows) -> Bounds:
     """Return [0, 1] if the rows are images in this range; otherwise None, since table columns may take any value."""
     parts = (rows.train.x, rows.test.x)
     inside = min(part.min() for part in parts) >= 0 and max(part.max() for part in parts) <= 1
     return (0.0, 1.0) if len(rows.shape) == 3 and inside else None
 
 
-def _some(x: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
+def _sample(x: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
     return x[np.sort(rng.permutation(len(x))[:most])]

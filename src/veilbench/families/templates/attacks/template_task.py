@@ -9,75 +9,77 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from veilbench.attack_methods.case import Case
+from veilbench.attack_methods.evasion_task import EvasionTask
 from veilbench.attack_methods.pgd import Score
-from veilbench.families.templates.attacks.surrogate import by_template, learned_features, likeness_to
+from veilbench.families.templates.attacks.surrogate import cosine_score, exact_score, fit_features
 from veilbench.families.templates.attacks.system import TemplateSystem
 from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
 
 
 @dataclass(frozen=True)
-class TemplateCase(Case):
+class TemplateTask(EvasionTask):
     """One image for each victim of a system, on the wrong side of its threshold.
 
     Attributes:
         system: recognition system whose victims are in the order of the rows.
-        fmr: false match rate at which the system operates.
         sign: 1 to lower the match score (evade recognition), -1 to raise it (be accepted).
         draws: templates that the match score is averaged over: expectation over the scheme's noise (Athalye, Engstrom,
             Ilyas and Kwok 2018).
-        white: whether gradients exist and the threat model grants them.
-        asked: the attacker's own images, shape (m, c, h, w), whose match scores a surrogate is fitted to; None fits
-            none.
-        learned: victims' features fitted to those scores, shape (n, d); None if no surrogate was fitted yet.
+        white_box: whether gradients exist and the threat model grants them.
+        own_images: the attacker's own images, shape (m, c, h, w), whose match scores a surrogate is fitted to; None
+            fits none.
+        fitted: victims' features fitted to those scores, shape (n, d); None if no surrogate was fitted yet.
     """
 
     system: TemplateSystem
-    fmr: float
     sign: int
     draws: int
-    white: bool
-    asked: np.ndarray | None = None
-    learned: np.ndarray | None = None
+    white_box: bool
+    own_images: np.ndarray | None = None
+    fitted: np.ndarray | None = None
 
     def score(self, device: torch.device) -> Score:
         """Return the signed match score: of the surrogate, by gradients, or by queries, whichever is available."""
         scheme = self.system.scheme
-        if self.learned is not None:
-            return self._by_surrogate(device, self.learned)
-        if not self.white or not isinstance(scheme, DifferentiableScheme):
+        if self.fitted is not None:
+            return self._by_surrogate(device, self.fitted)
+        if not self.white_box or not isinstance(scheme, DifferentiableScheme):
             return self._by_queries(device)
-        alike = by_template(self.system, scheme, device)
-        return lambda rows: self.sign * torch.stack([alike(rows) for _ in range(self.draws)]).mean(0)
+        match_score = exact_score(self.system, scheme, device)
+        return lambda rows: self.sign * torch.stack([match_score(rows) for _ in range(self.draws)]).mean(0)
 
     def _by_queries(self, device: torch.device) -> Score:
         """Return the system's match scores, averaged over `draws` queries."""
 
-        def likeness(rows: Tensor) -> Tensor:
+        def match_score(rows: Tensor) -> Tensor:
             images = rows.detach().cpu().numpy()
             answers = np.mean([self.system.scores(images) for _ in range(self.draws)], axis=0, dtype=np.float32)
             return torch.from_numpy(self.sign * answers).to(device)
 
-        return likeness
+        return match_score
 
-    def of(self, rows: np.ndarray) -> Self:
+    def subset(self, rows: np.ndarray) -> Self:
         """Return the task restricted to some of the rows, selected by a mask of shape (n,)."""
-        learned = None if self.learned is None else self.learned[rows]
-        system = self.system.chosen(rows)
-        return replace(self, rows=self.rows[rows], reach=self.reach[rows], system=system, learned=learned)
+        return replace(
+            self,
+            rows=self.rows[rows],
+            distance_to_boundary=self.distance_to_boundary[rows],
+            system=self.system.subset(rows),
+            fitted=None if self.fitted is None else self.fitted[rows],
+        )
 
-    def _by_surrogate(self, device: torch.device, learned: np.ndarray) -> Score:
+    def _by_surrogate(self, device: torch.device, fitted: np.ndarray) -> Score:
         scheme = self.system.scheme
         assert isinstance(scheme, DifferentiableScheme)
-        likeness = likeness_to(scheme, learned, device)
-        return lambda rows: self.sign * likeness(rows)
+        match_score = cosine_score(scheme, fitted, device)
+        return lambda rows: self.sign * match_score(rows)
 
-    def surrogate(self) -> TemplateCase | None:
+    def surrogate(self) -> TemplateTask | None:
         """Return the same task with a surrogate score, fitted to the scores of the attacker's own images."""
-        if self.white or self.asked is None or not isinstance(self.system.scheme, DifferentiableScheme):
+        if self.white_box or self.own_images is None or not isinstance(self.system.scheme, DifferentiableScheme):
             return None
-        return replace(self, learned=learned_features(self.system, self.asked))
+        return replace(self, fitted=fit_features(self.system, self.own_images))
 
-    def across(self, moved: np.ndarray) -> np.ndarray:
+    def succeeded(self, moved: np.ndarray) -> np.ndarray:
         """Return whether the system's decision is the one wanted; shape (n,), bool."""
-        return np.asarray(self.system.accepted(moved, self.fmr) == (self.sign < 0))
+        return np.asarray(self.system.accepted(moved) == (self.sign < 0))

@@ -1,0 +1,75 @@
+"""Image search by gradients: images whose match score with a template is high."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.bench.limits import Count, Natural, NotNegative
+from veilbench.families.templates.attacks.system import FEWEST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+    from torch import Tensor
+
+LEARNING_RATE = 0.05  # of Adam on images, in grey levels of a range of 1
+
+
+@dataclass(frozen=True)
+class GradientSearch:
+    """Budget of a search for images by the gradients of their match score.
+
+    Attributes:
+        steps: number of gradient steps; 0 leaves the search out.
+        total_variation: weight of the images' total variation relative to the match score.
+        surrogate_queries: number of the attacker's own images whose match scores a surrogate is fitted to, if the key
+            is unknown and scores can be queried.
+    """
+
+    steps: Natural = 60
+    total_variation: NotNegative = 0.1
+    surrogate_queries: Annotated[Count, Ge(FEWEST)] = 300
+
+
+def optimise_images(
+    score: Callable[[Tensor], Tensor], start: np.ndarray, search: GradientSearch, device: torch.device
+) -> np.ndarray:
+    """Maximise the match score of images by Adam, with a penalty on their total variation.
+
+    After Mahendran and Vedaldi (2015).
+
+    Args:
+        score: differentiable match score of each image with its target, shape (n, c, h, w) to (n,).
+        start: initial images, shape (n, c, h, w), in [0, 1].
+        search: number of steps, and weight of the penalty.
+        device: torch device to compute on.
+
+    Returns:
+        The images after the last step, shape (n, c, h, w), in [0, 1].
+    """
+    import torch
+
+    images = torch.from_numpy(start.copy()).to(device).requires_grad_()
+    optimizer = torch.optim.Adam([images], LEARNING_RATE)
+    for _ in range(search.steps):
+        optimizer.zero_grad()
+        loss = search.total_variation * total_variation(images) - score(images)
+        loss.sum().backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        with torch.no_grad():
+            images.clamp_(0, 1)
+    return np.asarray(images.detach().cpu().numpy())
+
+
+def total_variation(images: Tensor) -> Tensor:
+    """Return the mean absolute difference of neighbouring pixels, shape (n,).
+
+    This is the anisotropic total variation (Rudin, Osher and Fatemi 1992).
+    """
+    down = (images[..., 1:, :] - images[..., :-1, :]).abs().flatten(1).mean(1)
+    return down + (images[..., 1:] - images[..., :-1]).abs().flatten(1).mean(1)

@@ -1,0 +1,70 @@
+"""Queries to a recognition system: how many are allowed, and how many were needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge, MinLen
+
+from veilbench.bench.limits import Count
+from veilbench.families.templates.attacks.system import TemplateSystem
+
+
+@dataclass(frozen=True)
+class Queries:
+    """Query limits of an attacker.
+
+    Attributes:
+        most: maximum number of queries per victim.
+        limits: query limits that are shown as points of the curve, as a rate limit might set them; larger ones than
+            `most` are left out.
+    """
+
+    most: Annotated[Count, Ge(4)] = 400
+    limits: Annotated[Sequence[Count], MinLen(1)] = (1, 10, 30, 100, 200, 400)
+
+
+@dataclass
+class QueryCounter:
+    """A system that counts queries, and records for each victim the first one that was accepted.
+
+    Attributes:
+        system: recognition system that answers the queries, at its reference false match rate.
+        first: index of the first accepted query of each victim, from 1, shape (n,); infinity if there was none yet.
+        count: number of queries per victim so far.
+    """
+
+    system: TemplateSystem
+    first: np.ndarray = field(init=False)
+    count: int = 0
+
+    def __post_init__(self) -> None:
+        self.first = np.full(len(self.system.keys), np.inf)
+
+    def scores(self, images: np.ndarray) -> np.ndarray:
+        """Return the match scores of images of shape (n, p, c, h, w) with the victims' templates, shape (n, p)."""
+        n, p = images.shape[:2]
+        features = self.system.scheme.features(images.reshape(n * p, *images.shape[2:]))
+        return self.scores_of_features(features.reshape(n, p, -1))
+
+    def scores_of_features(self, features: np.ndarray) -> np.ndarray:
+        """Return the match scores of features of shape (n, p, d), for images whose features are known; shape (n, p)."""
+        n, p = features.shape[:2]
+        scheme, rows = self.system.scheme, np.repeat(np.arange(n), p)
+        templates = scheme.protect(features.reshape(n * p, -1), self.system.keys[rows])
+        scores = scheme.compare(templates, self.system.templates[rows]).reshape(n, p)
+        accepted = scores >= self.system.threshold
+        earliest = np.where(accepted.any(1), self.count + 1 + accepted.argmax(1), np.inf)
+        self.first, self.count = np.minimum(self.first, earliest), self.count + p
+        return np.asarray(scores)
+
+    def decisions(self, images: np.ndarray) -> np.ndarray:
+        """Return whether images of shape (n, p, c, h, w) are accepted: 1 or 0, shape (n, p), float32."""
+        return np.asarray(self.scores(images) >= self.system.threshold, np.float32)
+
+    def accepted_within(self, queries: int) -> np.ndarray:
+        """Return for which victims an image was accepted within a number of queries; shape (n,), bool."""
+        return np.asarray(self.first <= queries)
