@@ -47,9 +47,9 @@ def main() -> int:
             judgements.append(judge.judge(mutant))
             last = judgements[-1]
             print(f"{last.outcome} after {last.seconds:.0f} s: {mutant.name} ({last.reason})", file=sys.stderr)
+            if chosen.json:
+                save(chosen.json, chosen.seed, judgements)
     print(table(" ".join(chosen.folder), judgements), listed(judgements), sep="\n\n")
-    if chosen.json:
-        save(chosen.json, chosen.seed, judgements)
     return int(any(judgement.outcome == SURVIVED for judgement in judgements))
 
 

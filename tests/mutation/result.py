@@ -26,7 +26,7 @@ def table(folder: str, judgements: Sequence[Judgement]) -> str:
 
 def listed(judgements: Sequence[Judgement]) -> str:
     """Return each mutant that was not killed, a line each."""
-    left = [judgement for judgement in judgements if judgement.outcome != KILLED]
+    left = sorted((each for each in judgements if each.outcome != KILLED), key=lambda each: each.mutant.name)
     return "\n".join(f"{each.outcome}: {each.mutant.name} ({each.reason})" for each in left)
 
 

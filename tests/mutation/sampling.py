@@ -77,20 +77,20 @@ def _offset(source: str, line: int, column: int) -> int:
 
 
 def drawn(root: Path, folders: Sequence[str], count: int, seed: int) -> list[Mutant]:
-    """Draw mutants of all Python files below some folders, no two of which are the same; in the order of files.
+    """Draw mutants of all Python files below some folders, no two of which are the same.
 
     Args:
         root: the repository.
         folders: below `src/veilbench`; `families/*/attacks` is several.
         count: how many; all where there are fewer.
-        seed: the same mutants come for the same seed and code.
+        seed: the same mutants come for the same seed and code; a greater `count` adds to them at the end.
     """
     base = root / "src" / "veilbench"
     found = sorted({file for folder in folders for place in base.glob(folder) for file in _files(place)})
     every = [mutant for file in found for mutant in mutants(file.relative_to(root).as_posix(), file.read_text("utf8"))]
     unique = list({mutant.source: mutant for mutant in every}.values())
-    chosen = random.Random(seed).sample(unique, min(count, len(unique)))
-    return sorted(chosen, key=lambda mutant: (mutant.path, mutant.line))
+    random.Random(seed).shuffle(unique)
+    return unique[:count]
 
 
 def _files(place: Path) -> list[Path]:
