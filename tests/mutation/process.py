@@ -78,13 +78,15 @@ def run(copy: Copied, arguments: Sequence[str], plugin: object, limit: float) ->
 
 def _wait(child: int, limit: float) -> int | None:
     """The exit code, or None; everything that the child started is ended too."""
-    ends = os.pidfd_open(child)
-    in_time = select.select([ends], [], [], limit)[0]
-    os.close(ends)
-    if not in_time:
-        os.kill(child, signal.SIGKILL)
-    with suppress(ProcessLookupError):
-        os.killpg(child, signal.SIGKILL)
+    ends, in_time = os.pidfd_open(child), []
+    try:
+        in_time = select.select([ends], [], [], limit)[0]
+    finally:  # also where this process is told to end
+        os.close(ends)
+        if not in_time:
+            os.kill(child, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)
     status = os.waitpid(child, 0)[1]
     return os.waitstatus_to_exitcode(status) if in_time else None
 
