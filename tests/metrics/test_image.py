@@ -8,7 +8,7 @@ import torch
 from skimage.metrics import peak_signal_noise_ratio
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from veilbench.metrics.image import psnr, squared_errors, ssim
+from veilbench.metrics.image import decibels, psnr, squared_errors, ssim
 
 
 def pair(side: int = 16, channels: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -22,6 +22,7 @@ def test_psnr_is_scikit_images_and_ends_at_a_hundred() -> None:
     wanted = [peak_signal_noise_ratio(c, n, data_range=1) for c, n in zip(clean, noisy, strict=True)]
     np.testing.assert_allclose(psnr(clean, noisy), wanted, rtol=1e-6)
     np.testing.assert_array_equal(psnr(clean, clean), np.full(5, 100.0))
+    assert decibels(np.array([0.01, 0.0001, 0.0])).tolist() == pytest.approx([20, 40, 100])
     assert psnr(np.zeros((1, 1, 4, 4)), np.full((1, 1, 4, 4), 0.1))[0] == pytest.approx(20)
 
 
