@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import compileall
 import importlib.util
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ class Copied:
     """
 
     def __init__(self, repository: Path, folder: Path) -> None:
-        self.root, self.scratch = folder / "repository", folder / "scratch"
+        self.root, self.scratch, self.compiled = folder / "repository", folder / "scratch", folder / "numba"
         self.scratch.mkdir()
         listed = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -35,17 +36,23 @@ class Copied:
     def changed(self, path: str, source: str) -> Iterator[None]:
         """Hold a file with another text, for as long as the context lasts.
 
+        What Numba compiles is kept for all runs, but not that of a changed file.
+
         Args:
             path: below the root.
             source: the text.
         """
         file = self.root / path
-        before = file.read_text("utf8")
+        before, times = file.read_text("utf8"), (file.stat().st_atime_ns, file.stat().st_mtime_ns)
         bytecode = Path(importlib.util.cache_from_source(file))
         try:
             bytecode.unlink(missing_ok=True)
+            if "numba" in source:
+                self.compiled = self.scratch / "numba"
             file.write_text(source, encoding="utf8")
             yield
         finally:
             file.write_text(before, encoding="utf8")
+            os.utime(file, ns=times)
+            self.compiled = self.root.parent / "numba"
             compileall.compile_file(file, quiet=2, force=True)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from .copied import Copied
-from .process import run
+from .process import Ended, run
 from .reach import Chosen, Reach
 from .related import related
 from .sampling import Mutant
 
 KILLED, SURVIVED, NOT_COUNTED = "killed", "survived", "not counted"
-LONGEST_BASELINE = 600.0  # seconds that the tests of one file may take unmutated, while every line is noted
+LONGEST_BASELINE = 300.0  # seconds that the tests of one file may take unmutated, while every line is noted
 SAME_CODE = "\n# the same code\n"  # a test that fails at this would notice any change of the text, not of what it does
 
 
@@ -66,16 +67,18 @@ class Judge:
 
     def __init__(self, copy: Copied, budget: float) -> None:
         self.copy, self.budget = copy, budget
-        self.baselines: dict[tuple[str, ...], Baseline] = {}
+        self.baselines: dict[str, Baseline] = {}
 
     def judge(self, mutant: Mutant) -> Judgement:
         """Return what came of a mutant."""
-        files = tuple(str(file.relative_to(self.copy.root)) for file in related(self.copy.root, mutant.path))
-        if files not in self.baselines:
-            self.baselines[files] = self.baseline(files, mutant.path)
-        baseline = self.baselines[files]
-        if baseline.failure:
-            return Judgement(mutant, NOT_COUNTED, baseline.failure, 0.0)
+        files = [str(file.relative_to(self.copy.root)) for file in related(self.copy.root, mutant.path)]
+        each = [self.baseline(file, mutant.path) for file in files]
+        if not (sound := [one for one in each if not one.failure]):
+            return Judgement(mutant, NOT_COUNTED, each[0].failure, 0.0)
+        baseline = Baseline()
+        for one in sound:
+            baseline.seconds |= one.seconds
+            baseline.reached |= one.reached
         tests = self.order(baseline, mutant)
         named = sorted({test.partition("::")[0] for test in tests})
         needed = sum(baseline.seconds[test] for test in tests)
@@ -87,17 +90,15 @@ class Judge:
             return Judgement(mutant, SURVIVED, f"{len(tests)} of {len(baseline.seconds)} tests", ended.seconds)
         return Judgement(mutant, KILLED, _last_failure(ended.text), ended.seconds)
 
-    def baseline(self, files: tuple[str, ...], path: str) -> Baseline:
-        """Run tests on the code as it is, but for a comment at the end of the file."""
-        report = self.copy.root.parent / "report.json"
-        report.unlink(missing_ok=True)
-        with self.copy.changed(path, (self.copy.root / path).read_text("utf8") + SAME_CODE):
-            ended = run(self.copy, files, Reach(self.copy.root, report), LONGEST_BASELINE)
-        if ended.code != 0:
-            why = "takes too long" if ended.code is None else f"fails: {_last_failure(ended.text)}"
-            return Baseline(f"the unmutated run of {' '.join(files)} {why}")
-        noted = json.loads(report.read_text(encoding="utf8"))
-        return Baseline("", noted["seconds"], noted["reached"])
+    def baseline(self, file: str, path: str) -> Baseline:
+        """Run the tests of a file once on the code as it is, but for a comment at the end of the file in question."""
+        if file not in self.baselines:
+            report = self.copy.root.parent / "report.json"
+            report.unlink(missing_ok=True)
+            with self.copy.changed(path, (self.copy.root / path).read_text("utf8") + SAME_CODE):
+                ended = run(self.copy, [file], Reach(self.copy.root, report), LONGEST_BASELINE)
+            self.baselines[file] = _baseline(file, ended, report)
+        return self.baselines[file]
 
     def order(self, baseline: Baseline, mutant: Mutant) -> list[str]:
         """Return the tests to run, at least one."""
@@ -108,6 +109,14 @@ class Judge:
                 chosen.append(test)
                 left -= baseline.seconds[test]
         return chosen
+
+
+def _baseline(file: str, ended: Ended, report: Path) -> Baseline:
+    if ended.code == 0:
+        noted = json.loads(report.read_text(encoding="utf8"))
+        return Baseline("", noted["seconds"], noted["reached"])
+    why = "takes too long" if ended.code is None else f"fails: {_last_failure(ended.text)}"
+    return Baseline(f"the unmutated run of {file} {why}")
 
 
 def _last_failure(text: str) -> str:

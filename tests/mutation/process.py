@@ -103,7 +103,7 @@ def _be_the_tests(copy: Copied, arguments: Sequence[str], plugin: object, out: i
         paths = [str(copy.root / "src"), str(copy.root)]
         scratch = str(copy.scratch)
         os.environ |= {"PYTHONPATH": os.pathsep.join(paths), "TMPDIR": scratch, "HOME": scratch}
-        os.environ["NUMBA_CACHE_DIR"] = str(copy.scratch / "numba")
+        os.environ["NUMBA_CACHE_DIR"] = str(copy.compiled)
         tempfile.tempdir = None
         sys.dont_write_bytecode = True
         sys.path[:0] = paths

@@ -7,10 +7,12 @@ from functools import cache
 from pathlib import Path
 
 LEFT_OUT = ("pipeline", "fuzz", "mutation")  # whole programs, which take minutes, and the tests of other tools
+MOST = 8  # test files for one module
+STEPS = 3  # from a module to those that import it
 
 
 def related(root: Path, path: str) -> list[Path]:
-    """Return the mirrored test file; or the test files that import the module; or those of the mirrored folder.
+    """Return the mirrored test file; or those that import the module, or else a module that does; or the folder's.
 
     Args:
         root: the repository.
@@ -21,21 +23,27 @@ def related(root: Path, path: str) -> list[Path]:
     mirrored = folder / f"test_{inner.stem}.py"
     if mirrored.exists():
         return [mirrored]
-    module = ".".join(Path(path).with_suffix("").parts[1:]).removesuffix(".__init__")
-    importing = [file for file in _test_files(root) if module in _imported(file)]
-    if importing:
-        return importing
+    modules = {_module(root, root / path)}
+    for _ in range(STEPS):
+        if importing := [file for file in _files(root, "tests") if modules & _imported(file)]:
+            return sorted(importing, key=lambda file: (not file.is_relative_to(folder), file))[:MOST]
+        modules |= {_module(root, file) for file in _files(root, "src") if modules & _imported(file)}
     while not (nearby := sorted(folder.rglob("test_*.py"))):
         folder = folder.parent
-    return nearby
+    return nearby[:MOST]
+
+
+def _module(root: Path, file: Path) -> str:
+    return ".".join(file.relative_to(root / "src").with_suffix("").parts).removesuffix(".__init__")
 
 
 @cache
-def _test_files(root: Path) -> list[Path]:
+def _files(root: Path, top: str) -> list[Path]:
+    """All modules, or the test files that are small."""
+    if top == "src":
+        return sorted((root / "src").rglob("*.py"))
     tests = root / "tests"
-    found = [file for name in ("bench", "metrics") for file in tests.glob(f"{name}/**/test_*.py")]
-    found += [file for file in tests.rglob("test_*.py") if file not in found]
-    return [file for file in found if file.relative_to(tests).parts[0] not in LEFT_OUT]
+    return [file for file in sorted(tests.rglob("test_*.py")) if file.relative_to(tests).parts[0] not in LEFT_OUT]
 
 
 @cache
