@@ -40,3 +40,7 @@ def test_the_share_is_one_without_errors_none_for_the_baselines_and_negative_bey
     for times, share in ((0.0, 1.0), (1.0, 0.0), (2.0, -1.0)):
         made = error_share(times * base, base, np.random.default_rng(0), 0.95)
         assert (made.low, made.value, made.high) == (share, share, share)
+
+
+def test_small_errors_are_errors() -> None:
+    assert error_share(np.array([1e-9, 0.0]), np.array([2e-9, 2e-9]), np.random.default_rng(0), 0.95).value == 0.75
