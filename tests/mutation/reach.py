@@ -15,15 +15,15 @@ import pytest
 
 
 class Reach:
-    """Notes how long each test takes, and which lines of which files it reaches.
+    """Notes how long each test takes, and which functions of which files it calls, by their first lines.
 
-    What is reached while a test is set up may serve the tests after it too, and is noted for all tests of its file.
+    What is called while a test is set up may serve the tests after it too, and is noted for all tests of its file.
     """
 
     def __init__(self, root: Path, report: Path) -> None:
         self.source, self.report = f"{root / 'src'}/", report
         self.seconds: dict[str, float] = {}
-        self.reached: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+        self.called: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
         self.current: dict[str, set[int]] = {}
 
     @pytest.hookimpl(wrapper=True)
@@ -40,13 +40,15 @@ class Reach:
         """Add the seconds of one phase."""
         self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0.0) + report.duration
 
-    def pytest_sessionfinish(self) -> None:
-        """Write down what was noted."""
-        reached = {test: {file: sorted(lines) for file, lines in files.items()} for test, files in self.reached.items()}
-        self.report.write_text(json.dumps({"seconds": self.seconds, "reached": reached}), encoding="utf8")
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """Write down what was noted so far: the run may be ended for its time."""
+        called = {test: {file: sorted(lines) for file, lines in files.items()} for test, files in self.called.items()}
+        partial = self.report.with_suffix(".partial")
+        partial.write_text(json.dumps({"seconds": self.seconds, "called": called}), encoding="utf8")
+        partial.replace(self.report)
 
     def _traced(self, name: str) -> Iterator[None]:
-        self.current = self.reached[name]
+        self.current = self.called[name]
         threading.settrace(self._trace)
         sys.settrace(self._trace)
         try:
@@ -55,18 +57,10 @@ class Reach:
             sys.settrace(None)
             threading.settrace(None)  # type: ignore[arg-type]
 
-    def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:
+    def _trace(self, frame: FrameType, event: str, argument: Any) -> None:
         file = frame.f_code.co_filename
-        if not file.startswith(self.source):
-            return None
-        lines = self.current[file[len(self.source) - 4 :]]
-
-        def line(frame: FrameType, event: str, argument: Any) -> Any:
-            lines.add(frame.f_lineno)
-            return line
-
-        lines.add(frame.f_lineno)
-        return line
+        if file.startswith(self.source):
+            self.current[file[len(self.source) - 4 :]].add(frame.f_code.co_firstlineno)
 
 
 class Chosen:

@@ -21,7 +21,7 @@ class Mutant:
     Attributes:
         path: the file, below the repository's root.
         line: of the changed text.
-        last: the last line of the statement that is changed.
+        function: the first line of the function that it is in, 0 where it is in none.
         kind: of the change.
         before: the text that is replaced.
         after: what takes its place.
@@ -30,7 +30,7 @@ class Mutant:
 
     path: str
     line: int
-    last: int
+    function: int
     kind: str
     before: str
     after: str
@@ -50,24 +50,18 @@ def mutants(path: str, source: str) -> Iterator[Mutant]:
         path: the file, for the mutants' names.
         source: its text.
     """
-    for node, statement in changeable(ast.parse(source)):
+    for node, function in changeable(ast.parse(source)):
         for kind, changed in changes(node):
             start, end = (_offset(source, *at) for at in _ends(node))
             after = ast.unparse(ast.fix_missing_locations(changed))
             if isinstance(node, ast.expr) and not isinstance(node, (ast.Constant, ast.Call)):
                 after = f"({after})"
             mutated = source[:start] + after + source[end:]
-            yield Mutant(path, node.lineno, _last(statement), kind, source[start:end], after, mutated)
+            yield Mutant(path, node.lineno, function, kind, source[start:end], after, mutated)
 
 
 def _ends(node: ast.AST) -> tuple[tuple[int, int], tuple[int, int]]:
     return (node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset)
-
-
-def _last(statement: ast.AST) -> int:
-    """The last line of a statement, or of its head where it has a body."""
-    body = getattr(statement, "body", None)
-    return max(statement.lineno, body[0].lineno - 1) if body else statement.end_lineno
 
 
 def _offset(source: str, line: int, column: int) -> int:

@@ -82,11 +82,11 @@ def test_the_tests_of_a_file_mirror_it_or_import_it_or_lie_near(tmp_path: Path) 
         assert related(tmp_path, f"src/veilbench/{file}") == [tmp_path / "tests" / test]
 
 
-def test_the_lines_of_a_mutant_are_those_of_its_statement_or_its_head() -> None:
-    source = "for a in b(\n    1\n):\n    c(\n        2\n    )\n"
-    lines = {mutant.before: (mutant.line, mutant.last) for mutant in mutants("file.py", source)}
-    assert lines == {"1": (2, 3), "2": (5, 6)}
-    assert Mutant("f.py", 1, 1, "constant", "a\n  b", "c", "").name == "f.py:1: a b -> c"
+def test_a_mutant_knows_its_function_from_its_decorator_on() -> None:
+    source = "a(0)\n@b(1)\ndef c():\n    return [d(2) for d in e]\n"
+    functions = {mutant.before: mutant.function for mutant in mutants("file.py", source) if mutant.before.isdigit()}
+    assert functions == {"0": 0, "1": 2, "2": 2}
+    assert Mutant("f.py", 1, 0, "constant", "a\n  b", "c", "").name == "f.py:1: a b -> c"
 
 
 @pytest.mark.skipif(not guard.available(), reason="this kernel has no Landlock")
