@@ -17,7 +17,7 @@ from veilbench.bench.findings import Findings, Verdict
 from veilbench.bench.threat import ThreatModel
 from veilbench.families.templates.attacks.decoders import decoder, principal, total_variation
 from veilbench.families.templates.attacks.inversion import TemplateInversion
-from veilbench.families.templates.attacks.reader import TemplateReader
+from veilbench.families.templates.attacks.reader import TemplateReader, numbers
 from veilbench.families.templates.attacks.system import TemplateSystem, deployed, divided
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.evaluations.verification import scores
@@ -256,3 +256,14 @@ def test_what_the_mean_image_gets_in_is_no_gain(people: Identities) -> None:
         assert found.gain is not None
         gains[name] = found.gain.value
     assert gains == pytest.approx({"mean": 0, "own": 1})
+
+
+def test_bits_are_read_as_minus_one_and_one_and_numbers_as_they_are(people: Identities) -> None:
+    bits = np.random.default_rng(0).integers(0, 2, (6, 2, 4)).astype(np.uint8)
+    binary = Biohash(PCA, 8)
+    assert binary.binary
+    found = numbers(binary, bits, bits)
+    assert (found.shape, found.dtype) == ((6, 8), np.float32)
+    np.testing.assert_array_equal(found, [[1 if bit else -1 for bit in row.ravel()] for row in bits])
+    real = np.random.default_rng(0).standard_normal((6, 2, 4))
+    np.testing.assert_array_equal(numbers(RawTemplate(PCA), real, real), real.reshape(6, 8).astype(np.float32))
