@@ -219,3 +219,19 @@ def test_words_name_both_ends_of_each_curve() -> None:
     said = figures.describe(Figure("t", "x", "y", curves, control_curves=["b"]))
     assert said == "y against x. a: 0.5 at 1, then 0.123 at 3; b: 2 at 4; c: no points. Controls: b."
     assert figures.describe(Figure("t", "x", "y", [])) == "y against x. no curves."
+
+
+@pytest.mark.parametrize("shown", GOOD, ids=lambda f: f.title)
+def test_nothing_invisible_is_left(shown: Figure) -> None:
+    drawn = draw(shown, "p")
+    assert 'style="fill:none"' not in drawn
+    assert "metadata" not in drawn
+    assert not re.search(r">\s+<", drawn), "no blanks between elements"
+
+
+def test_places_have_two_digits_and_colours_names() -> None:
+    drawn = draw(GOOD[0], "p")
+    assert re.search(r' d="[^"]*\d\.\d\d\b', drawn)
+    assert not re.search(r' (?:d|x|y|width|height|transform)="[^"]*\d\.\d{3}', drawn)
+    width = float(re.search(r'viewBox="0 0 ([\d.]+) ', drawn)[1])  # type: ignore[index]
+    assert f"max-width:{width * 4 / 3:.0f}px" in drawn, "points of 1/72 inch as pixels of 1/96"

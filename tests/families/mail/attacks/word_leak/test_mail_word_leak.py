@@ -12,12 +12,13 @@ from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.findings import Findings, Metric, Verdict
 from veilbench.bench.subject import load_subject
 from veilbench.bench.threat import ThreatModel
-from veilbench.families.mail.attacks.word_leak.attack import BEST, MEAN, MESSAGE, MailWordLeak
+from veilbench.families.mail.attacks.word_leak.attack import BEST, MEAN, MESSAGE, NOTHING, MailWordLeak
 from veilbench.families.mail.attacks.word_leak.cases import Case, one_round, silent_deviation
 from veilbench.families.mail.attacks.word_leak.shares import informedness
 from veilbench.families.mail.attacks.word_leak.update import counts_of_one_mail, phe_exponents
 from veilbench.families.mail.baselines.source_leak_test import SourceLeakTest
 from veilbench.families.mail.data.mail import Mails
+from veilbench.families.mail.data.vocabulary import FIRST_WORD
 from veilbench.families.mail.local_round import client_update
 from veilbench.families.mail.modules.mail_classifier import MailClassifier
 from veilbench.families.mail.schemes.filter import MailFilter
@@ -62,6 +63,10 @@ def test_a_plain_federation_is_broken_with_both_controls_passed(data: Mails, tmp
     table = {(row[0], row[1]): row for row in found.tables[0].rows}
     assert table["CKKS", "one client's message, to the aggregator"][3].value == 0  # type: ignore[union-attr]
     assert table["CKKS", "the mean, to every client"][3].value > 0.8  # type: ignore[union-attr]
+    named, unseen = table["CKKS", MESSAGE], table["none", NOTHING]
+    assert (unseen[2].n, unseen[3].n) == (data.vocabulary.size - FIRST_WORD, named[3].n)  # type: ignore[union-attr]
+    assert unseen[2].value == pytest.approx(named[3].n / unseen[2].n)  # type: ignore[union-attr]
+    assert unseen[3].value == 1  # type: ignore[union-attr]  # who names every word names all that the client used
     ways = {row[0]: row for row in found.tables[1].rows}
     assert ways["1 mail, one step of SGD, weights of zero"][-1].value == 1  # type: ignore[union-attr]
     assert ways["10 mails"][-1] is None  # counts are solved for one step alone
