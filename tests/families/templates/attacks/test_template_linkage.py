@@ -118,3 +118,14 @@ def test_each_impression_is_in_one_of_the_two_databases(people: Identities) -> N
     assert len(seen[0] | seen[1]) == len(people.auxiliary)
     for who in np.unique(people.auxiliary.identities):  # five impressions each
         assert ((first.identities == who).sum(), (second.identities == who).sum()) == (3, 2)
+
+
+def test_intervals_say_their_confidence_and_the_gain_is_twice_the_area_above_chance(people: Identities) -> None:
+    found = run(attack(), RandomProjection(PCA, 20), people)
+    areas = {kind: found.metrics[f"auroc_{kind}"] for kind in ("comparison", "linear", "mlp")}
+    assert {area.interval for area in areas.values()} == {"bootstrap over identities, 95 %"}
+    assert all(area.low < area.value < area.high for area in areas.values())
+    gain, best = found.gain, next(kind for kind in areas if f"the linker {kind}" in found.notes[0])
+    assert gain is not None
+    assert gain.interval == "bootstrap over identities, 99 %"
+    assert gain.value == pytest.approx(2 * areas[best].value - 1)
