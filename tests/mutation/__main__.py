@@ -26,7 +26,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=40, help="how many mutants")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--budget", type=float, default=60.0, help="seconds of tests for each mutant")
-    parser.add_argument("--again", type=Path, help="of the same draw, only those that this file says survived")
+    parser.add_argument("--again", type=Path, help="of the same draw, those that this file says were not killed")
     parser.add_argument("--json", type=Path, help="write all judgements to this file")
     return parser.parse_args()
 
