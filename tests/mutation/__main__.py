@@ -26,6 +26,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=40, help="how many mutants")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--budget", type=float, default=60.0, help="seconds of tests for each mutant")
+    parser.add_argument("--longest", type=float, default=90.0, help="seconds for the unmutated tests of one file")
     parser.add_argument("--again", type=Path, help="of the same draw, those that this file says were not killed")
     parser.add_argument("--json", type=Path, help="write all judgements to this file")
     return parser.parse_args()
@@ -41,7 +42,7 @@ def main() -> int:
         mutants = [mutant for mutant in mutants if mutant.name in wanted]
     judgements: list[Judgement] = []
     with tempfile.TemporaryDirectory(prefix="veilbench-mutation-") as folder:
-        judge = Judge(Copied(ROOT, Path(folder)), chosen.budget)
+        judge = Judge(Copied(ROOT, Path(folder)), chosen.budget, chosen.longest)
         preload(Path(folder))
         for mutant in mutants:
             judgements.append(judge.judge(mutant))

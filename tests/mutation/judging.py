@@ -13,7 +13,6 @@ from .related import related
 from .sampling import Mutant
 
 KILLED, SURVIVED, NOT_COUNTED = "killed", "survived", "not counted"
-LONGEST_BASELINE = 90.0  # seconds for the tests of one file, unmutated; those that do not end until then are left out
 SAME_CODE = "\n# the same code\n"  # a test that fails at this would notice any change of the text, not of what it does
 
 
@@ -63,10 +62,11 @@ class Judge:
     Args:
         copy: where they run.
         budget: seconds of tests, by the unmutated run, for one mutant; those that do not fit are left out.
+        longest: seconds for the unmutated run of one file's tests; those that have not ended until then are left out.
     """
 
-    def __init__(self, copy: Copied, budget: float) -> None:
-        self.copy, self.budget = copy, budget
+    def __init__(self, copy: Copied, budget: float, longest: float) -> None:
+        self.copy, self.budget, self.longest = copy, budget, longest
         self.baselines: dict[str, Baseline] = {}
 
     def judge(self, mutant: Mutant) -> Judgement:
@@ -96,7 +96,7 @@ class Judge:
             report = self.copy.root.parent / "report.json"
             report.unlink(missing_ok=True)
             with self.copy.changed(path, (self.copy.root / path).read_text("utf8") + SAME_CODE):
-                ended = run(self.copy, [file], Reach(self.copy.root, report), LONGEST_BASELINE)
+                ended = run(self.copy, [file], Reach(self.copy.root, report), self.longest)
             self.baselines[file] = _baseline(file, ended, report)
         return self.baselines[file]
 
