@@ -8,7 +8,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from veilbench.metrics.biometric import Comparisons
-from veilbench.metrics.linkability import Linkability, bins_for, chance, edges_of, linkability, local_measure
+from veilbench.metrics.linkability import CrossFit, Linkability, bins_for, chance, edges_of, linkability, local_measure
 
 
 def truth(apart: float, odds: float = 1.0) -> tuple[float, float]:
@@ -146,3 +146,42 @@ def test_five_people_are_enough() -> None:
     found = linkability(sample(50, 5, 0), np.random.default_rng(0), repeats=20)
     assert (found.system.n, found.maximal.n) == (5, 5)
     assert 0 < found.system.value <= 1
+
+
+def by_the_formula(places: np.ndarray, mated: np.ndarray, folds: list[np.ndarray], odds: float) -> tuple[float, float]:
+    """The estimator as it is described, score by score, with the delta method by finite differences."""
+    first, second = folds
+    bins = places.max() + 1
+    system = variation = 0.0
+    for fold in np.unique(first):
+        others = (first != fold) & (second != fold)
+        m, n = (np.bincount(places[others & kind], minlength=bins) + 0.5 for kind in (mated, ~mated))
+
+        def eta(mm: float, nn: float, w: float, totals: tuple[float, float] = (m.sum(), n.sum())) -> float:
+            return w * mm / totals[0] / (w * mm / totals[0] + nn / totals[1])
+
+        for place, kind in zip(places[first == fold], mated[first == fold], strict=True):
+            a, b, e = m[place], n[place], eta(m[place], n[place], odds)
+            slopes = (eta(a + 1e-5, b, odds) - e) / 1e-5, (eta(a, b + 1e-5, odds) - e) / 1e-5
+            variance = slopes[0] ** 2 * a + slopes[1] ** 2 * b
+            if e > 0.5 + 1e-9:
+                if kind:
+                    system += (4 * e - 1 - 2 * e**2 + 2 * variance) / mated.sum()
+                else:
+                    system -= (2 * e**2 - 2 * variance) / odds / (~mated).sum()
+            if eta(a, b, 1.0) > 0.5 + 1e-9:
+                variation += 1 / mated.sum() if kind else -1 / (~mated).sum()
+    return system, float(np.log2(1 + variation))
+
+
+@pytest.mark.parametrize("odds", [1.0, 0.5, 2.0])
+def test_the_estimate_is_the_formula_s_with_its_correction(odds: float) -> None:
+    rng = np.random.default_rng(6)
+    first, second = rng.integers(0, 5, 300), rng.integers(0, 5, 300)
+    mated = rng.random(300) < 0.4
+    places = np.minimum(rng.poisson(1 + mated), 4)
+    found = CrossFit(places, mated, first, second, 5, odds).measures(np.ones(300))
+    assert found == pytest.approx(by_the_formula(places, mated, [first, second], odds), rel=1e-4)
+    twice = CrossFit(np.tile(places, 2), np.tile(mated, 2), np.tile(first, 2), np.tile(second, 2), 5, odds)
+    halves = twice.measures(np.repeat([1.0, 0.0], 300))
+    assert halves == pytest.approx(found), "a weight of zero leaves a score out"
