@@ -193,3 +193,9 @@ def test_a_sample_without_a_kind_of_comparison_is_not_judged() -> None:
     bootstrap(some, watched, np.random.default_rng(0), 100)
     assert 20 < len(seen) < 101
     assert min(min(sums) for sums in seen) > 0
+
+
+def test_people_who_all_fail_have_the_mirrored_interval() -> None:
+    never = over_identities(np.zeros(40), np.repeat(np.arange(10), 4), RNG)
+    assert (never.low, never.value) == (0, 0)
+    assert never.high == pytest.approx(1 - 0.025 ** (1 / 10))  # Clopper-Pearson, none of 10
