@@ -99,4 +99,4 @@ def test_three_mutants_of_a_file_whose_tests_are_thorough(tmp_path: Path) -> Non
     )  # fmt: skip
     assert "| metrics/ledoit_wolf.py | 3 | 3 | 0 | 100.0% | 0 |" in done.stdout, f"{done.stdout}\n{done.stderr[-3000:]}"
     assert done.returncode == 0
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.glob("veilbench-mutation-*"))
