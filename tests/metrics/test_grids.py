@@ -61,9 +61,9 @@ def test_one_colour_is_enough_for_three_channels() -> None:
     image = np.full((1, 3, 50, 50), 0.5)
     image[0, 2, 7, 9] = 1  # only the third channel, of one pixel, differs
     shown = pixels(picture("colour", [("x", image)]).png)
-    assert shown.shape == (52, 52, 3)
+    assert shown.shape == (50 + GAP, 50 + GAP, 3)
     assert shown[7, 9].tolist() == [128, 128, 255]
-    assert (np.delete(shown[0], [50, 51], axis=0) == 128).all()
+    assert (shown[0, :50, :2] == 128).all()
 
 
 @pytest.mark.parametrize("other", [(3, 1, 4, 4), (2, 1, 4, 5)])
