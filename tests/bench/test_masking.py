@@ -84,3 +84,17 @@ def test_a_sweep_refuses_a_password_before_anything_is_written(
     assert "MLFLOW_TRACKING_URI" in line
     assert "pa55word" not in done.stderr + done.stdout
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("secret", "shown"),
+    [("sun", "*** sunday xsun"), ("sunny", "*** sunnyday xsunny"), ("sunday", "*** ***day x***")],
+)
+def test_a_short_secret_is_hidden_only_where_it_stands_alone(secret: str, shown: str) -> None:
+    assert masked(f"{secret} {secret}day x{secret}", f"http://name:{secret}@host") == shown
+
+
+@pytest.mark.parametrize(("value", "hidden"), [("abc", False), ("abcd", True), ("true", False), ("prefer", False)])
+def test_values_of_a_query_are_secrets_from_four_letters_on(value: str, hidden: bool) -> None:
+    assert masked(f"got {value}", f"http://host?q={value}") == ("got ***" if hidden else f"got {value}")
+    assert masked(f"got {value}", f"http://host?{value}") == ("got ***" if hidden else f"got {value}")

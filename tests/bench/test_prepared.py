@@ -293,3 +293,10 @@ def test_mails_without_a_label_and_a_topic_each_are_refused_before_they_are_writ
         MailData(Given(raw), Tokeniser(), EqualClients(1)).prepare(tmp_path)
     assert said in str(refused.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_of_several_wrong_entries_the_first_is_named() -> None:
+    with pytest.raises(ValueError, match=r"a in about\.json holds 'first'"):
+        field({"a": [1, "first", "second"]}, "a", list[int])
+    with pytest.raises(ValueError, match=r"a is missing in about\.json"):
+        field({"b": 1}, "a", int)

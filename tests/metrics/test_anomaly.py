@@ -106,3 +106,8 @@ def test_rank_correlation_is_scipys(decimals: int) -> None:
     wanted = stats.spearmanr(one, one**3 + noise).statistic
     assert rank_correlation(one, one**3 + noise) == pytest.approx(wanted, abs=1e-12)
     assert rank_correlation(one, np.ones(90)) == 0
+
+
+@pytest.mark.parametrize("odd", [[True, False, False], [True, True, False]])
+def test_one_row_of_a_kind_is_enough(odd: list[bool]) -> None:
+    assert Ranking(np.array([3.0, 2.0, 1.0]), np.array(odd)).auroc() == 1

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import beta
 
 from veilbench.metrics.audit import epsilon_at_least
 
@@ -59,3 +60,46 @@ def test_the_half_that_chose_the_threshold_proves_nothing() -> None:
     rng = InOrder(np.random.PCG64(0))
     assert epsilon_at_least(members, others, 0.0, rng).value == 0
     assert epsilon_at_least(members[::-1], others[::-1], 0.0, rng).value > 2
+
+
+def by_a_loop(members: np.ndarray, others: np.ndarray, delta: float, confidence: float) -> float:
+    """The best threshold on the first halves, and what it shows on the second ones, from quantiles of the beta law."""
+
+    def shown(inside: np.ndarray, outside: np.ndarray, level: float) -> float:
+        tail = (1 - confidence) / 2
+        hits, alarms = sum(inside > level), sum(outside > level)
+        tpr = beta.ppf(tail, hits, len(inside) - hits + 1) if hits else 0.0
+        fpr = beta.ppf(1 - tail, alarms + 1, len(outside) - alarms) if alarms < len(outside) else 1.0
+        return max(0.0, np.log((tpr - delta) / fpr)) if tpr > delta else 0.0
+
+    m, o = len(members) // 2, len(others) // 2
+    best = max(np.unique(others[:o]), key=lambda level: shown(members[:m], others[:o], level))
+    return shown(members[m:], others[o:], best)
+
+
+@pytest.mark.parametrize(("delta", "confidence"), [(0.0, 0.95), (0.05, 0.8), (0.2, 0.99)])
+def test_the_bound_is_that_of_a_plain_loop(delta: float, confidence: float) -> None:
+    rng = np.random.default_rng(4)
+    members, others = rng.normal(2, 1, 91), rng.normal(0, 1, 120)
+    found = epsilon_at_least(members, others, delta, InOrder(np.random.PCG64(0)), confidence)
+    assert found.value == pytest.approx(by_a_loop(members, others, delta, confidence))
+    assert (found.low, found.high, found.n) == (found.value, found.value, 46 + 60)
+    assert found.interval.startswith(f"lower end, Clopper-Pearson {100 * confidence:g} %")
+
+
+@pytest.mark.parametrize("delta", [-0.01, 1.0])
+def test_a_delta_that_is_no_probability_is_refused(delta: float) -> None:
+    with pytest.raises(ValueError, match=f"delta={delta} must be in"):
+        epsilon_at_least(np.zeros(4), np.zeros(4), delta, np.random.default_rng(0))
+
+
+def test_two_scores_of_each_kind_are_the_fewest_and_all_must_be_finite() -> None:
+    rng = np.random.default_rng(0)
+    assert epsilon_at_least(np.ones(2), np.zeros(2), 0.0, rng).value == 0
+    for members, others, said in (
+        (np.ones(1), np.zeros(2), "1 scores of members, 1 of them finite"),
+        (np.ones(2), np.zeros(1), "1 scores of others, 1 of them finite"),
+        (np.array([1.0, np.nan, 1.0]), np.zeros(2), "3 scores of members, 2 of them finite"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            epsilon_at_least(members, others, 0.0, rng)

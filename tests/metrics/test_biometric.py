@@ -170,6 +170,8 @@ def test_people_who_are_all_alike_still_have_an_interval() -> None:
         ([1.0, 2.0], [0, 1], [0], "scores for identities"),
         ([1.0, np.nan], [0, 1], [0, 0], "not finite"),
         ([1.0, 2.0], [0, 1], [0, 1], "both of one identity and of two"),
+        ([1.0, 2.0], [0, 1], [1, 0], "both of one identity and of two"),
+        ([], [], [], "both of one identity and of two"),
     ],
 )
 def test_comparisons_that_say_nothing_are_refused(
@@ -177,3 +179,23 @@ def test_comparisons_that_say_nothing_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=said):
         Comparisons(np.array(scores), np.array(first), np.array(second))
+
+
+def test_a_sample_without_a_kind_of_comparison_is_not_judged() -> None:
+    """Only the first of three people is compared with itself: many samples lack it, and some have nobody else."""
+    seen: list[tuple[float, float]] = []
+
+    def watched(scores: np.ndarray, mated: np.ndarray, weights: np.ndarray) -> list[float]:
+        seen.append((weights[mated].sum(), weights[~mated].sum()))
+        return [0.5]
+
+    some = Comparisons(np.array([1.0, 0.0, 0.5]), np.array([0, 1, 0]), np.array([0, 2, 1]))
+    bootstrap(some, watched, np.random.default_rng(0), 100)
+    assert 20 < len(seen) < 101
+    assert min(min(sums) for sums in seen) > 0
+
+
+def test_people_who_all_fail_have_the_mirrored_interval() -> None:
+    never = over_identities(np.zeros(40), np.repeat(np.arange(10), 4), RNG)
+    assert (never.low, never.value) == (0, 0)
+    assert never.high == pytest.approx(1 - 0.025 ** (1 / 10))  # Clopper-Pearson, none of 10

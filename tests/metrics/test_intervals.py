@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from veilbench.bench.findings import Metric
-from veilbench.metrics.intervals import above_chance, ends, mean, median, paired_gain, proportion
+from veilbench.metrics.intervals import above_chance, bootstrap, ends, mean, median, paired_gain, proportion
 
 
 def by_beta_quantiles(successes: int, n: int, confidence: float) -> tuple[float, float]:
@@ -165,3 +165,20 @@ def test_a_paired_gain_is_of_the_cases_that_changed() -> None:
     (won_low, won_high), (lost_low, lost_high) = (by_beta_quantiles(k, 10, 0.95) for k in (1, 3))
     assert metric.value == pytest.approx(-0.2)
     assert (metric.low, metric.high) == pytest.approx((won_low - lost_high, won_high - lost_low))
+
+
+@pytest.mark.parametrize("sizes", [(14,), (5, 9), (2, 3, 4)])
+def test_a_bootstrap_draws_within_each_stratum(sizes: tuple[int, ...]) -> None:
+    strata = np.repeat(np.arange(len(sizes)), sizes)
+    drawn: list[np.ndarray] = []
+
+    def watched(counts: np.ndarray) -> float:
+        drawn.append(counts.copy())
+        return float(counts @ np.arange(len(counts)))
+
+    made = bootstrap(watched, strata, np.random.default_rng(0), 40, 0.9)
+    assert (drawn[0] == 1).all()
+    assert {tuple(np.bincount(strata, counts).astype(int)) for counts in drawn} == {sizes}
+    values = [float(counts @ np.arange(len(counts))) for counts in drawn]
+    assert (made.low, made.high) == pytest.approx(np.percentile(values[1:], [5, 95]))
+    assert (made.value, made.n, made.interval) == (values[0], sum(sizes), "bootstrap of 40, 90 %")

@@ -26,3 +26,12 @@ def test_what_does_not_vary_has_no_inverse_and_no_nan() -> None:
     assert np.array_equal(mean, np.ones(3))
     assert not covariance.any()
     assert not precision.any()
+
+
+def test_rows_that_are_all_noise_are_shrunk_to_a_multiple_of_the_unit_matrix() -> None:
+    rows = np.array([[1.0, 0.1], [-0.9, 0.2], [0.1, 1.0], [0.0, -1.1], [0.05, 0.0]])  # about as wide in any direction
+    theirs = LedoitWolf().fit(rows)
+    assert theirs.shrinkage_ == 1
+    _, covariance, _ = ledoit_wolf(rows)
+    np.testing.assert_allclose(covariance, theirs.covariance_, atol=1e-12)
+    np.testing.assert_allclose(covariance, np.eye(2) * np.trace(np.cov(rows.T, ddof=0)) / 2, atol=1e-12)

@@ -6,11 +6,16 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.stats import entropy
 
 from veilbench.metrics.biometric import Comparisons
 from veilbench.metrics.uniqueness import collisions, degrees_of_freedom, effective_bits, nearest_strangers
 
 RNG = np.random.default_rng(0)
+
+
+def entropy_of(chance: float) -> float:
+    return float(entropy([chance, 1 - chance], base=2))
 
 
 def distances(codes: np.ndarray) -> np.ndarray:
@@ -36,10 +41,9 @@ def test_repeated_bits_do_not_count(copies: int) -> None:
 
 def test_unfair_bits_hold_less() -> None:
     codes = (RNG.random((600, 64)) < 0.1).astype(np.uint8)
-    entropy = -0.1 * np.log2(0.1) - 0.9 * np.log2(0.9)
     assert effective_bits(distances(codes)) < 64
     assert degrees_of_freedom(np.array([0.0, 1.0])) == 1
-    assert 0.3 * 64 * entropy < effective_bits(distances(codes)) < 1.1 * 64 * entropy
+    assert 0.3 * 64 * entropy_of(0.1) < effective_bits(distances(codes)) < 1.1 * 64 * entropy_of(0.1)
 
 
 def test_distances_without_sense_are_refused() -> None:
@@ -54,3 +58,24 @@ def test_the_nearest_stranger_is_the_best_of_the_others() -> None:
     found = nearest_strangers(Comparisons.of_all(scores, first, second), 5)
     for row in range(5):
         assert found[row] == max(scores[row, column] for column in range(9) if second[column] != row)
+
+
+@pytest.mark.parametrize("chance", [0.1, 0.25, 0.5])
+def test_effective_bits_are_tosses_times_the_entropy_of_a_bit(chance: float) -> None:
+    """Bits that are one with this chance differ in the share 2 q (1 - q) of strangers' pairs."""
+    apart = 2 * chance * (1 - chance)
+    found = np.array([apart - 0.05, apart + 0.05])
+    tosses = apart * (1 - apart) / 0.05**2
+    assert degrees_of_freedom(found) == pytest.approx(tosses)
+    assert effective_bits(found) == pytest.approx(tosses * entropy_of(chance))
+
+
+def test_codes_that_differ_in_more_than_half_of_their_bits_are_taken_for_fair_ones() -> None:
+    found = np.array([0.5, 0.7])
+    assert effective_bits(found) == pytest.approx(0.6 * 0.4 / 0.01)
+
+
+@pytest.mark.parametrize("wrong", [[-0.01, 0.5], [0.5, 1.01]])
+def test_a_distance_just_outside_is_refused(wrong: list[float]) -> None:
+    with pytest.raises(ValueError, match="are not shares of bits"):
+        degrees_of_freedom(np.array(wrong))

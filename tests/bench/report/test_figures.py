@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from made_bench import Bench
 
 from fake_records import advantage, figure, training
-from veilbench.bench.findings import Curve, Figure, Metric
-from veilbench.bench.report import numbers
+from veilbench.bench.findings import Curve, Figure
+from veilbench.bench.report import figures
 from veilbench.bench.report.figures import draw, looks
 from veilbench.bench.report.overview import overview, titles
 from veilbench.bench.report.svg import ROLES
@@ -132,26 +133,105 @@ def test_a_family_s_word_is_not_repeated_in_every_title() -> None:
     }
 
 
+@pytest.fixture
+def axes(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Draws a figure and returns its axes."""
+
+    def drawn(shown: Figure) -> Any:
+        seen: list[Any] = []
+        monkeypatch.setattr(figures, "inline", lambda canvas, *rest: seen.append(canvas))
+        draw(shown, "p")
+        return seen[0].axes[0]
+
+    return drawn
+
+
 @pytest.mark.parametrize(
-    ("metric", "text"),
-    [
-        (Metric(0.992, 0.985, 0.996, 20, "bootstrap, 95 %"), "0.992 [0.985, 0.996]"),
-        (Metric(1.0, 0.988, 1.0, 20, "bootstrap, 95 %"), "1.000 [0.988, 1.000]"),
-        (Metric(-0.004, -0.0161, 0.012, 20, "bootstrap, 95 %"), "−0.004 [−0.016, 0.012]"),
-        (Metric(1.0, 0.99982, 1.0, 20_000, "Clopper-Pearson 95 %", "share"), "100.00 % [99.98, 100.00]"),
-        (Metric(0.99996, 0.9998, 1.0, 20_000, "Clopper-Pearson 95 %", "share"), "99.996 % [99.980, 100.000]"),
-        (Metric(0.0, 0.0, 0.0013, 2912, "Clopper-Pearson 95 %", "share"), "0.00 % [0.00, 0.13]"),
-        (Metric(0.5, 0.4, 0.6, 91, "Clopper-Pearson 95 %", "share"), "50.0 % [40.0, 60.0]"),
-        (Metric.exact(10_000), "10\u202f000"),
-        (Metric.exact(0.011111642), "0.01111"),
-    ],
-)
-def test_numbers(metric: Metric, text: str) -> None:
-    assert numbers.with_interval(metric) == text
+    ("values", "whole"),
+    [([0.0, 0.3], True), ([0.5, 1.0], True), ([0.1, 0.2], False), ([0.0, 0.25], False), ([-0.1, 0.9], False),
+     ([0.5, 1.1], False)],
+)  # fmt: skip
+def test_shares_that_are_not_small_stand_between_zero_and_one(axes: Any, values: list[float], whole: bool) -> None:
+    low, high = axes(Figure("t", "x", "y", [Curve("a", [1, 2], values)])).get_ylim()
+    assert (low < 0 and 1 < high < 1.2 and low > -0.2) == whole
+    assert low < min(values) <= max(values) < high
+    low, high = axes(Figure("t", "x", "y", [Curve("a", [1, 2], values)], points=True)).get_ylim()
+    assert high - low < 1.2 * (max(values) - min(values)) + 1e-9, "points fill their axes"
 
 
-def test_rates_and_times() -> None:
-    assert [numbers.compact(x) for x in (0, 0.25, 100, 5000, 12_345, 2.2e7, -3e9)] == [
-        "0", "0.25", "100", "5000", "12.3 k", "22 M", "−3 G",
-    ]  # fmt: skip
-    assert [numbers.seconds(x) for x in (0.01, 2.36, 150, 7200)] == ["< 0.1 s", "2.4 s", "2.5 min", "2.0 h"]
+def test_curves_of_one_point_are_lines_of_text_and_points_are_not(axes: Any) -> None:
+    curves = [Curve("first", [5], [0.2], [0.1], [0.4]), Curve("second", [5], [0.3])]
+    shown = axes(Figure("t", "the x", "the y", curves))
+    assert shown.get_xlabel() == "the y"
+    assert [label.get_text() for label in shown.get_yticklabels()] == ["first", "second"]
+    assert shown.get_ylim() == (1.5, -0.5), "from above, each in the middle of its line"
+    marks = [(*line.get_xdata(), *line.get_ydata()) for line in shown.lines if line.get_marker() == "o"]
+    assert marks == [(0.2, 0), (0.3, 1)]
+    ends = [segment.tolist() for lines in shown.collections for segment in lines.get_segments()]
+    assert ends == [[[0.1, 0], [0.4, 0]], [[0.3, 1], [0.3, 1]]]
+    for other in (Figure("t", "the x", "the y", curves, points=True), Figure("t", "the x", "the y", [CURVE, *curves])):
+        assert (axes(other).get_xlabel(), axes(other).get_ylabel()) == ("the x", "the y")
+
+
+@pytest.mark.parametrize(("points", "bars"), [(3, True), (4, False)])
+def test_intervals_of_few_points_are_bars_and_of_more_a_band(axes: Any, points: int, bars: bool) -> None:
+    x = [float(place) for place in range(points)]
+    shown = axes(Figure("t", "x", "y", [Curve("a", x, [0.5] * points, [0.4] * points, [0.8] * points)]))
+    assert bool(shown.containers) == bars
+    if bars:
+        segments = shown.containers[0].lines[2][0].get_segments()
+        assert [segment.tolist() for segment in segments] == [[[place, 0.4], [place, 0.8]] for place in x]
+    else:
+        assert set(shown.collections[0].get_paths()[0].vertices[:, 1]) == {0.4, 0.8}
+
+
+@pytest.mark.parametrize(
+    ("x", "own"),
+    [([1, 2, 4], True), ([1, 1.9, 4], False), ([1, 4, 16, 64, 256, 1024], True), ([0, 30], False),
+     ([1, 4, 16, 64, 256, 1024, 4096], False), ([3, 300], True)],
+)  # fmt: skip
+def test_few_values_far_apart_are_the_ticks_of_a_logarithmic_axis(axes: Any, x: list[float], own: bool) -> None:
+    shown = axes(Figure("t", "x", "y", [Curve("a", x, [float(place) for place in range(len(x))])], log_x=True))
+    assert (shown.get_xticks().tolist() == x) == own
+
+
+@pytest.mark.parametrize(("y", "scale"), [([1, 10], "linear"), ([1, 10.5], "log"), ([0, 5], "symlog")])
+def test_an_axis_over_less_than_a_power_of_ten_is_linear(axes: Any, y: list[float], scale: str) -> None:
+    assert axes(Figure("t", "x", "y", [Curve("a", [1, 2], y)], log_y=True)).get_yscale() == scale
+
+
+def test_controls_and_ours_are_counted_apart_and_long_curves_have_no_markers() -> None:
+    names = ["a", "control", "b", "other"]
+    curves = [Curve(name, list(range(n)), [0.0] * n) for name, n in zip(names, (30, 3, 31, 3), strict=True)]
+    found = looks(Figure("t", "x", "y", curves, control_curves=["control", "other"]))
+    assert [look["marker"] for look in found] == ["o", "o", "", "s"]
+    assert [look["hollow"] for look in found] == [False, True, False, True]
+    assert [look["color"] for look in found] == [ROLES[role] for role in ("c1", "muted", "c2", "muted")]
+    assert found[1]["linestyle"] != found[3]["linestyle"]
+    assert {look["linestyle"] for look in looks(Figure("t", "x", "y", curves, points=True))} == {""}
+    many = looks(Figure("t", "x", "y", [Curve(str(n), [1], [1]) for n in range(7)]))
+    assert [look["color"] for look in many] == [ROLES[f"c{n}"] for n in (1, 2, 3, 4, 5, 6, 1)]
+    assert all(ours["zorder"] > theirs["zorder"] for ours, theirs in zip(found[::2], found[1::2], strict=True))
+
+
+def test_words_name_both_ends_of_each_curve() -> None:
+    curves = [Curve("a", [1, 2, 3], [0.5, 0.2, 0.12345]), Curve("b", [4], [2]), Curve("c", [], [])]
+    said = figures.describe(Figure("t", "x", "y", curves, control_curves=["b"]))
+    assert said == "y against x. a: 0.5 at 1, then 0.123 at 3; b: 2 at 4; c: no points. Controls: b."
+    assert figures.describe(Figure("t", "x", "y", [])) == "y against x. no curves."
+
+
+@pytest.mark.parametrize("shown", GOOD, ids=lambda f: f.title)
+def test_nothing_invisible_is_left(shown: Figure) -> None:
+    drawn = draw(shown, "p")
+    assert 'style="fill:none"' not in drawn
+    assert "metadata" not in drawn
+    assert not re.search(r">\s+<", drawn), "no blanks between elements"
+
+
+def test_places_have_two_digits_and_colours_names() -> None:
+    drawn = draw(GOOD[0], "p")
+    assert re.search(r' d="[^"]*\d\.\d\d\b', drawn)
+    assert not re.search(r' (?:d|x|y|width|height|transform)="[^"]*\d\.\d{3}', drawn)
+    width = float(re.search(r'viewBox="0 0 ([\d.]+) ', drawn)[1])  # type: ignore[index]
+    assert f"max-width:{width * 4 / 3:.0f}px" in drawn, "points of 1/72 inch as pixels of 1/96"

@@ -309,3 +309,22 @@ def test_noise_that_moves_many_rows_is_no_gain_of_the_negative_control(rows: Row
     assert negative.passed
     assert negative.gain.high > 0 > negative.gain.low
     assert abs(negative.gain.value) < 0.1
+
+
+def test_caught_anomalies_are_to_hide_and_accepted_normal_rows_to_raise_the_alarm() -> None:
+    rows = dealt(far=0.5)  # near enough that some anomalies are not caught
+    pca = Pca(3).fit(rows, np.random.default_rng(0))
+    hide, alarm = detector_tasks(pca, rows, 0.9, "l2", 10_000, np.random.default_rng(0))
+    threshold = np.quantile(pca.score(rows.validation.x), 0.9)
+    over = [float(score) > threshold for score in pca.score(rows.test.x)]
+    caught = [row for row, high, y in zip(rows.test.x, over, rows.test.y, strict=True) if high and y == 1]
+    passed = [row for row, high, y in zip(rows.test.x, over, rows.test.y, strict=True) if not high and y == 0]
+    assert 0 < len(caught) < 150
+    assert 0 < len(passed) < 100
+    np.testing.assert_array_equal(hide.rows, caught)
+    np.testing.assert_array_equal(alarm.rows, passed)
+    assert (hide.threshold, hide.sign, alarm.sign) == (pytest.approx(threshold), 1, -1)
+    assert hide.succeeded(hide.goals).all()
+    assert alarm.succeeded(alarm.goals).all()
+    few, _ = detector_tasks(pca, rows, 0.9, "l2", 7, np.random.default_rng(0))
+    assert len(few.rows) == 7

@@ -22,8 +22,7 @@ from veilbench.families.autoencoders.baselines.identity_code import IdentityCode
 from veilbench.families.autoencoders.baselines.pca import Pca
 from veilbench.families.autoencoders.baselines.random_code import RandomCode
 from veilbench.families.autoencoders.data.rows import Part, Rows
-from veilbench.metrics.error_share import error_share
-from veilbench.metrics.image import decibels, squared_errors
+from veilbench.metrics.image import squared_errors
 
 THREAT = ThreatModel(auxiliary_data=True, code_queries=True)
 
@@ -182,20 +181,6 @@ def test_the_perceptron_keeps_what_did_best_on_held_out_rows() -> None:
     pairs = (codes[:40], rows[:40], codes[40:], rows[40:])
     short, long = (fit_perceptron(*pairs, 32, steps, place, np.random.default_rng(1))[1] for steps in (25, 500))
     assert long == pytest.approx(short)  # the first look was the best one
-
-
-def test_the_share_of_errors_has_the_spread_of_resampled_rows() -> None:
-    rng = np.random.default_rng(0)
-    base = rng.exponential(size=400)
-    errors = base * rng.uniform(0, 0.5, 400)
-    made = error_share(errors, base, rng, 0.95)
-    assert made.value == pytest.approx(1 - errors.sum() / base.sum())
-    ratio = errors.sum() / base.sum()
-    deviation = np.std(errors - ratio * base) / base.mean() / np.sqrt(400)  # the delta method
-    assert (made.high - made.low) / 2 == pytest.approx(1.96 * deviation, rel=0.1)
-    with pytest.raises(ValueError, match="the rows are all the same"):
-        error_share(errors, np.zeros(400), rng, 0.95)
-    assert decibels(np.array([0.01, 0.0001, 0.0])).tolist() == pytest.approx([20, 40, 100])
 
 
 def test_the_gain_is_over_what_the_attacker_knows_without_a_code(rows: Rows) -> None:

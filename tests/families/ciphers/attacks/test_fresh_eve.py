@@ -105,3 +105,11 @@ def test_keys_of_ones_own_have_to_be_granted(examine: Examine) -> None:
 def test_a_scheme_without_blocks_is_none_for_this(examine: Examine) -> None:
     with pytest.raises(NotImplementedError, match="does not encrypt blocks of bits"):
         examine(small(), Substitution([16]))
+
+
+@pytest.mark.parametrize("steps", [1, 24, 25, 26, 60])
+def test_there_is_a_batch_of_rows_for_each_step(steps: int) -> None:
+    scheme: Any = OnlyBlocks()
+    sizes = [batch.shape[1] for batch in SealedBlocks(scheme, small(), 10, steps, 7)]
+    assert sum(sizes) == 10 * steps
+    assert all(size == 250 for size in sizes[:-1]), "25 steps at once"

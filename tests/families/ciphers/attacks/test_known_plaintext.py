@@ -167,6 +167,25 @@ def test_a_way_is_taken_by_what_it_gets_right_of_held_out_pairs(texts: Texts, co
     assert any("that of 'sound'" in note for note in found.notes)
 
 
+@pytest.mark.parametrize("known", [[50, 100], [100, 50]])
+def test_the_gain_is_that_of_the_most_known_characters(
+    texts: Texts, controls: dict[str, Any], known: list[int]
+) -> None:
+    class MoreIsBetter(KnownPlaintext):
+        def guesses(self, cases: Any, accelerator: Accelerator) -> Any:
+            right = [exposure._cipher.decrypt(exposure.ciphertext()) for _, exposure, _ in cases]
+            return [
+                {"way": (text if budget == 100 else np.zeros_like(text), 0.5)}
+                for text, (budget, _, _) in zip(right, cases, strict=True)
+            ]
+
+    attack = MoreIsBetter(THREAT, **controls, known=known, length=100, texts=3, decoder_known=[], broken_threshold=0.6)
+    found = attack.run(Substitution([16]), texts, Accelerator("cpu", workers=1), np.random.default_rng(0), False)
+    assert found.metrics["way_at_50"].value < 0.5
+    assert found.gain is not None
+    assert found.gain.value == 1
+
+
 def test_held_out_pairs_are_not_in_the_book_that_is_judged_by_them(texts: Texts, controls: dict[str, Any]) -> None:
     """The last fifth of what is known consists of a character that is not seen before, and is not the commonest."""
     told = np.r_[np.tile(np.arange(40, 80, dtype=np.uint8), 2), np.full(20, 7, np.uint8)]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -108,3 +109,15 @@ def test_rogue_clients_send_their_updates_in_place_of_honest_ones(data: Mails, m
     found = run(data, Plain(), clients=7, rogue=RogueClients(3))
     assert clients == [7] * 4  # nobody rogue, and each of three kinds
     assert found.tables[0].title == "3 rogue clients of 7"
+
+
+def test_every_unused_word_may_be_drawn_and_neither_padding_nor_the_unknown_word() -> None:
+    """Ten words of which mails of the four parts have 3, 5, 6 and 9; not one has padding or an unknown word."""
+    parts = {
+        name: SimpleNamespace(tokens=np.array([[word, 5]]))
+        for name, word in (("train", 3), ("validation", 6), ("auxiliary", 9), ("test", 3))
+    }
+    some: Any = SimpleNamespace(**parts, vocabulary=SimpleNamespace(size=12))
+    assert sorted(unused_words(some, 6, np.random.default_rng(0)).tolist()) == [2, 4, 7, 8, 10, 11]
+    with pytest.raises(UserError, match="trigger=7 words that no mail has cannot be chosen: the vocabulary has 6"):
+        unused_words(some, 7, np.random.default_rng(0))

@@ -21,7 +21,7 @@ from veilbench.families.templates.attacks.inversion import TemplateInversion
 from veilbench.families.templates.attacks.operating_point import OperatingPoint
 from veilbench.families.templates.attacks.principal_components import principal_components
 from veilbench.families.templates.attacks.system import TemplateSystem, enrol_victims, split_auxiliary
-from veilbench.families.templates.attacks.template_features import TemplateFeatures
+from veilbench.families.templates.attacks.template_features import TemplateFeatures, as_vectors
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.evaluations.verification import scores
 from veilbench.families.templates.schemes.base import TemplateScheme
@@ -267,3 +267,14 @@ def test_what_the_mean_image_gets_in_is_no_gain(people: Identities) -> None:
         assert found.gain is not None
         gains[name] = found.gain.value
     assert gains == pytest.approx({"mean": 0, "own": 1})
+
+
+def test_bits_are_read_as_minus_one_and_one_and_numbers_as_they_are(people: Identities) -> None:
+    bits = np.random.default_rng(0).integers(0, 2, (6, 2, 4)).astype(np.uint8)
+    binary = Biohash(PCA, 8)
+    assert binary.binary
+    found = as_vectors(binary, bits, bits)
+    assert (found.shape, found.dtype) == ((6, 8), np.float32)
+    np.testing.assert_array_equal(found, [[1 if bit else -1 for bit in row.ravel()] for row in bits])
+    real = np.random.default_rng(0).standard_normal((6, 2, 4))
+    np.testing.assert_array_equal(as_vectors(RawTemplate(PCA), real, real), real.reshape(6, 8).astype(np.float32))

@@ -17,7 +17,7 @@ from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings, Verdict
 from veilbench.bench.threat import ThreatModel
-from veilbench.families.templates.attacks.linkage import TemplateLinkage
+from veilbench.families.templates.attacks.linkage import TemplateLinkage, _split
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.schemes.extractor import Extractor
@@ -109,3 +109,23 @@ def test_too_few_held_out_people_are_told(people: Identities) -> None:
     few = people.auxiliary.chosen(people.auxiliary.identities < np.unique(people.auxiliary.identities)[4])
     with pytest.raises(UserError, match="1 is held out: too few people"):
         run(attack(), RawTemplate(PCA), replace(people, auxiliary=few))
+
+
+def test_each_impression_is_in_one_of_the_two_databases(people: Identities) -> None:
+    first, second = _split(people.auxiliary, np.random.default_rng(3))
+    seen = [{*zip(part.identities.tolist(), part.impressions.tolist(), strict=True)} for part in (first, second)]
+    assert not seen[0] & seen[1]
+    assert len(seen[0] | seen[1]) == len(people.auxiliary)
+    for who in np.unique(people.auxiliary.identities):  # five impressions each
+        assert ((first.identities == who).sum(), (second.identities == who).sum()) == (3, 2)
+
+
+def test_intervals_say_their_confidence_and_the_gain_is_twice_the_area_above_chance(people: Identities) -> None:
+    found = run(attack(), RandomProjection(PCA, 20), people)
+    areas = {kind: found.metrics[f"auroc_{kind}"] for kind in ("comparison", "linear", "mlp")}
+    assert {area.interval for area in areas.values()} == {"bootstrap over identities, 95 %"}
+    assert all(area.low < area.value < area.high for area in areas.values())
+    gain, best = found.gain, next(kind for kind in areas if f"the linker {kind}" in found.notes[0])
+    assert gain is not None
+    assert gain.interval == "bootstrap over identities, 99 %"
+    assert gain.value == pytest.approx(2 * areas[best].value - 1)

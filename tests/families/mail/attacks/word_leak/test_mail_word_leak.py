@@ -14,7 +14,6 @@ from veilbench.bench.threat import ThreatModel
 from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.mail.attacks.word_leak.attack import BEST, MEAN, MESSAGE, MailWordLeak
 from veilbench.families.mail.attacks.word_leak.clients import ClientBatch, estimate_noise_std, simulate_round
-from veilbench.families.mail.attacks.word_leak.shares import informedness
 from veilbench.families.mail.attacks.word_leak.unprotected import UnprotectedUpdates
 from veilbench.families.mail.attacks.word_leak.update import counts_of_one_mail, phe_exponents
 from veilbench.families.mail.baselines.source_leak_test import SourceLeakTest
@@ -287,15 +286,6 @@ def test_the_round_is_the_one_that_the_federation_would_run(data: Mails, tmp_pat
     assert np.abs(moved).max() > 1e-3
 
 
-def test_informedness_is_zero_for_naming_all_and_for_naming_nothing() -> None:
-    batch = ClientBatch(np.array([[2, 3, 4, 4, 0]]), np.array([1]))
-    everything, nothing, half = np.arange(2, 12), np.empty(0, np.int64), np.array([2, 3, 9])
-    assert informedness([everything], [batch], 12).value == 0
-    assert informedness([nothing], [batch], 12).value == 0
-    assert informedness([half], [batch], 12).value == pytest.approx(2 / 3 - 1 / 7)
-    assert informedness([batch.words], [batch], 12).value == 1
-
-
 def test_the_same_seed_gives_the_same_findings(data: Mails) -> None:
     one, again = (run(data, ClientLocalDp(), control=False).as_dict() for _ in range(2))
     assert one == again
@@ -310,14 +300,6 @@ def test_a_filter_without_a_federation_and_a_threat_without_messages_are_refused
     attack = MailWordLeak(ThreatModel(), SourceLeakTest(), **SMALL)
     with pytest.raises(Exception, match="does not grant client_messages"):
         attack.run(untrained(data), data, Accelerator("cpu"), np.random.default_rng(0), True)
-
-
-def test_both_shares_of_the_informedness_hold_together() -> None:
-    """All of 4 words named and none of the 10 others: each end has the closed form of a quarter of 1 %."""
-    batch = ClientBatch(np.array([[2, 3, 4, 5, 0]]), np.array([1]))
-    metric = informedness([batch.words], [batch], 16)
-    recall, false = 0.0025 ** (1 / 4), 1 - 0.0025 ** (1 / 10)
-    assert (metric.low, metric.value, metric.high) == pytest.approx((recall - false, 1, 1))
 
 
 def test_lists_of_words_count_for_the_federation_and_not_for_a_control(tmp_path: Path) -> None:
