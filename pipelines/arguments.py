@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from pipelines.compose import composed, plain
 from pipelines.explain import explained, parse
 from veilbench.bench.errors import UserError
-from veilbench.bench.masking import LOGIN, masked
+from veilbench.bench.masking import LOGIN, mask_secrets
 from veilbench.bench.tracking.address import REMEDY
 
 MOST_JOBS = 10_000
@@ -75,7 +75,7 @@ def _refuse_passwords(overrides: Sequence[str]) -> None:
     """
     for override in overrides:
         if (login := LOGIN.search(override)) and login[2]:
-            raise UserError(f"{masked(override)} holds a password, and overrides are written to disk; {REMEDY}")
+            raise UserError(f"{mask_secrets(override)} holds a password, and overrides are written to disk; {REMEDY}")
 
 
 def _check_search_path(overrides: Sequence[Override]) -> None:

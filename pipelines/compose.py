@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pipelines.explain import CONF, choices, explained, parse
 from veilbench.bench.compatibility import check_parts
-from veilbench.bench.errors import UserError, among, suggest
+from veilbench.bench.errors import UserError, list_known, suggest
 from veilbench.bench.experiment import MADE_BEFORE, SETTINGS, Config, build, check
 from veilbench.bench.limits import Seed, require_value
 from veilbench.bench.sources import digest
@@ -110,7 +110,7 @@ def _unknown_key(parsed: list[Override]) -> str | None:
         parent = OmegaConf.select(rest, above) if above else rest
         if isinstance(parent, DictConfig) and last not in parent:
             known = [str(name) for name in parent if name != "hydra"]
-            return f"{wrong.input_line}: there is no key {key}{among(last, known, f'{above}.' if above else '')}"
+            return f"{wrong.input_line}: there is no key {key}{list_known(last, known, f'{above}.' if above else '')}"
     return None
 
 
@@ -195,7 +195,7 @@ def _check_not_chosen(group: str, name: str, node: Any, overrides: Sequence[str]
         UserError: there is none of that name, or the user's own override sets it up.
     """
     if name not in (known := choices(group)):
-        raise UserError(f"{group}.{name}={node}: there is no {group} {name}{among(str(name), known)}")
+        raise UserError(f"{group}.{name}={node}: there is no {group} {name}{list_known(str(name), known)}")
     if not isinstance(node, dict):
         raise UserError(f"{group}.{name}={node} is not allowed: settings of {name} are keys with values")
     own = (f"{group}.{name}.", f"{group}.{name}=")  # and not those of a longer name

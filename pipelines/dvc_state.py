@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from veilbench.bench.beside import whole_file
+from veilbench.bench.beside import write_whole_file
 from veilbench.bench.errors import UserError
 
 LOCK, TEMPORARY = Path("dvc.lock"), Path(".dvc/tmp")
@@ -69,7 +69,7 @@ def _is_stage(stage: Any) -> bool:
 def _put(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as partial:
+        with write_whole_file(path) as partial:
             partial.write_bytes(content)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error

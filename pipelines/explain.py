@@ -14,7 +14,7 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import OmegaConfBaseException
 
 from veilbench.bench import yaml_file
-from veilbench.bench.errors import UserError, among
+from veilbench.bench.errors import UserError, list_known
 
 CONF = Path(__file__).parent.parent / "conf"
 COMPOSING = (  # what Hydra and its libraries raise over bad input
@@ -106,7 +106,7 @@ def _missing(error: MissingConfigException) -> str:
     inside = re.match(r"In '(.+?)':", f"{error}")
     place = f"in conf/{inside[1]}.yaml: " if inside and inside[1] != "config" else ""
     known = sorted(error.options or []) or choices(group)
-    return f"{place}there is no {group}={name}{among(name, known)}"
+    return f"{place}there is no {group}={name}{list_known(name, known)}"
 
 
 def choices(group: str) -> list[str]:

@@ -9,10 +9,10 @@ from typing import Any
 
 import yaml
 
-from veilbench.bench.beside import whole_file
+from veilbench.bench.beside import write_whole_file
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config, build
-from veilbench.bench.file_lock import locked
+from veilbench.bench.file_lock import lock_file
 
 RECORD = "experiment.yaml"  # what makes a folder a record: written last
 NOT_COMPARED = ("digests", "tracking", "objective")  # no number depends on them, or the code may have changed
@@ -32,7 +32,7 @@ def recorded(config: Config, folder: Path) -> Iterator[Callable[[], None]]:
     """
     marker = folder / RECORD
     _refuse_other(config, marker)
-    with locked(marker, wait=0):
+    with lock_file(marker, wait=0):
         _refuse_other(config, marker)
         yield lambda: marker.unlink(missing_ok=True)
         write_text(marker, yaml.safe_dump(config, sort_keys=False))
@@ -47,7 +47,7 @@ def write_text(path: Path, text: str) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as partial:
+        with write_whole_file(path) as partial:
             partial.write_text(text, encoding="utf8")
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error

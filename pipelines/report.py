@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipelines.listed import listed
 from veilbench.bench.errors import UserError, one_line_errors
-from veilbench.bench.folders import whole_folder
+from veilbench.bench.folders import write_whole_folder
 from veilbench.bench.lifeline import die_with_parent
 from veilbench.bench.report import leaderboard, page
 from veilbench.bench.report.records import read_all
@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> None:
         print(f"\nThe whole report: {REPORT / 'index.html'}. Every run with its curves: `make ui` opens MLflow.")
         return
     records = read_all(list(listed()[1]), PARAMS, RESULTS)
-    with whole_folder(REPORT, WRITTEN) as partial:
+    with write_whole_folder(REPORT, WRITTEN) as partial:
         leaderboard.write([leaderboard.row(record) for record in records], partial)
         page.write(records, partial)
 

@@ -11,7 +11,7 @@ from pipelines.compose import composed, plain, plain_data
 from pipelines.listed import listed
 from veilbench.bench.errors import UserError, one_line_errors
 from veilbench.bench.experiment import Config
-from veilbench.bench.folders import whole_folder
+from veilbench.bench.folders import write_whole_folder
 from veilbench.bench.lifeline import die_with_parent
 
 PARAMS = Path("params")
@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> None:
     datasets, names = listed()
     data = {name: plain_data(name) for name in datasets}
     experiments = {name: resolve_experiment(name, data) for name in names}
-    with whole_folder(PARAMS, resolved(PARAMS)) as partial:
+    with write_whole_folder(PARAMS, resolved(PARAMS)) as partial:
         (partial / "data").mkdir()
         for name, config in experiments.items():
             (partial / f"{name}.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf8")

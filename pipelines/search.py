@@ -22,7 +22,7 @@ from pipelines.sweep import objective
 from veilbench.bench import stages
 from veilbench.bench.errors import UserError, one_line_errors
 from veilbench.bench.experiment import Config
-from veilbench.bench.file_lock import locked
+from veilbench.bench.file_lock import lock_file
 from veilbench.bench.search import Range, Search, read_search
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def main(arguments: list[str]) -> None:
     settings = settings_of(search, plain(composed(overrides)))  # a wrong one is said before anything is written
     folder = FOLDER / name
     folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder / STUDY, wait=0):
+    with lock_file(folder / STUDY, wait=0):
         ran(opened(name, search, folder, settings), search, overrides, folder)
 
 

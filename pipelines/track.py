@@ -16,7 +16,7 @@ from pathlib import Path
 
 from veilbench.bench import stages
 from veilbench.bench.contracts import Tracker
-from veilbench.bench.errors import UserError, one_line, one_line_errors
+from veilbench.bench.errors import UserError, format_error, one_line_errors
 from veilbench.bench.experiment import load, part
 from veilbench.bench.lifeline import die_with_parent
 from veilbench.bench.tracking import NoTracking
@@ -80,7 +80,7 @@ def main() -> int:
         try:
             outcomes.append(published(path, folder, closed))
         except UserError as error:
-            print(f"tracking: {one_line(error)}", file=sys.stderr)
+            print(f"tracking: {format_error(error)}", file=sys.stderr)
             outcomes.append(False)
     asked = [outcome for outcome in outcomes if outcome is not None]
     print(f"{sum(asked)} of {len(asked)} records are in the tracking store")

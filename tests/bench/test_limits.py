@@ -21,7 +21,7 @@ from pipelines.compose import composed, plain
 from veilbench.bench import limits
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import Count, Delta, LearningRate, Seed, require_room, require_value
-from veilbench.bench.sources import targets
+from veilbench.bench.sources import find_targets
 
 ROOT = Path(__file__).parents[2]
 HUGE = (10**12, 10**15, 10**30, -(10**30))
@@ -30,7 +30,7 @@ HUGE = (10**12, 10**15, 10**30, -(10**30))
 def named() -> list[str]:
     """Every class that a file of conf/ names."""
     files = sorted((ROOT / "conf").rglob("*.yaml"))
-    return sorted({target for file in files for target in targets(yaml.safe_load(file.read_text()))})
+    return sorted({target for file in files for target in find_targets(yaml.safe_load(file.read_text()))})
 
 
 def leaves(annotation: Any, bounds: tuple[Any, ...] = ()) -> Iterator[tuple[type, tuple[Any, ...]]]:
@@ -174,7 +174,7 @@ def test_a_number_beyond_every_use_is_told_while_composing(overrides: list[str],
 
 
 def test_what_needs_more_than_the_memory_is_told_with_both(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "memory", lambda: 2**30)
+    monkeypatch.setattr(limits, "available_memory", lambda: 2**30)
     require_room("x=1 rows", 2**14, 2**14)
     with pytest.raises(UserError, match=r"^x=1 rows need 2 GiB, and this machine has 1 GiB of memory$"):
         require_room("x=1 rows", 2**14, 2**14, each=8)
@@ -186,9 +186,9 @@ def test_the_memory_is_that_of_the_control_group_where_it_is_lower(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "CGROUP", tmp_path / "none")
-    physical = limits.memory()
+    physical = limits.available_memory()
     assert physical > 2**26
     for text, wanted in (("max\n", physical), ("1048576\n", 2**20), (f"{2**60}\n", physical)):
         (tmp_path / "max").write_text(text)
         monkeypatch.setattr(limits, "CGROUP", tmp_path / "max")
-        assert limits.memory() == wanted
+        assert limits.available_memory() == wanted

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from veilbench.bench.errors import UserError, one_line_errors
-from veilbench.bench.masking import masked
+from veilbench.bench.masking import mask_secrets
 
 SECRET = "s3cr%40t/p@ss:w"
 
@@ -28,7 +28,7 @@ SECRET = "s3cr%40t/p@ss:w"
     ],
 )
 def test_what_is_hidden_and_what_is_not(text: str, shown: str) -> None:
-    assert masked(text) == shown
+    assert mask_secrets(text) == shown
 
 
 def test_parts_of_a_known_address_are_hidden_wherever_they_stand(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,9 +38,9 @@ def test_parts_of_a_known_address_are_hidden_wherever_they_stand(monkeypatch: py
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "tok-en-1")
     text = "p@ss-word p%40ss-word /api?q=longsecret true 7 ab absent Basic bWU6YWI= tok-en-1 other"
     shown = "*** *** /api?q=*** true 7 *** absent Basic *** *** other"
-    assert masked(text) == shown
+    assert mask_secrets(text) == shown
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    assert masked("of other-secret", "http://n:other-secret@h") == "of ***"
+    assert mask_secrets("of other-secret", "http://n:other-secret@h") == "of ***"
 
 
 def test_an_error_is_shown_without_its_password(capsys: pytest.CaptureFixture[str]) -> None:

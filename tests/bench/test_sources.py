@@ -30,7 +30,7 @@ CONFIG = {"model": {"_target_": "toy.model.Model", "size": 3}, "attack": [{"_tar
 
 
 def clear_caches() -> None:
-    sources.imports.cache_clear()
+    sources.find_imports.cache_clear()
     sources._parsed.cache_clear()
     sources._code.cache_clear()
 
@@ -159,15 +159,15 @@ def test_parameters_do_not_enter_a_digest(package: Path) -> None:
 
 
 def test_imports_are_followed_over_any_number_of_steps(package: Path) -> None:
-    names = {str(path.relative_to(package)) for path in sources.reached([package / "entry.py"])}
+    names = {str(path.relative_to(package)) for path in sources.find_reached([package / "entry.py"])}
     assert {"entry.py", "direct.py", "deep/nested.py", "leaf.py"} <= names
     assert not {"unrelated.py", "model.py", "cycle.py"} & names
 
 
 def test_circles_and_strangers_do_no_harm(package: Path) -> None:
-    direct = sources.imports(package / "cycle.py")
+    direct = sources.find_imports(package / "cycle.py")
     assert {path.name for path in direct} == {"entry.py", "cycle.py"}
-    assert package / "leaf.py" in sources.reached([package / "cycle.py"])
+    assert package / "leaf.py" in sources.find_reached([package / "cycle.py"])
 
 
 def test_nothing_is_executed(package: Path, digest: Digest) -> None:
@@ -185,7 +185,7 @@ def test_a_module_is_a_file_or_a_folder(package: Path) -> None:
 
 def test_targets_are_found_at_any_depth() -> None:
     node = {"_target_": "a.B", "x": [{"y": {"_target_": "c.D"}}, 3, "_target_"], "z": {"_target_": 5}}
-    assert list(sources.targets(node)) == ["a.B", "c.D"]
+    assert list(sources.find_targets(node)) == ["a.B", "c.D"]
 
 
 def test_the_package_itself_has_no_relative_imports_which_are_not_followed() -> None:

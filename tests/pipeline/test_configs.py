@@ -14,7 +14,7 @@ from pipelines.resolve import resolve_experiment
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import build
-from veilbench.bench.trained_model import lacking
+from veilbench.bench.trained_model import list_unsupported
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.one_time_pad import OneTimePad
 from veilbench.families.ciphers.baselines.plaintext import Plaintext
@@ -118,7 +118,7 @@ def test_methods_marked_as_unsupported_raise_and_others_do_not_say_so() -> None:
         for name in ("with_key_bit_flipped", "decrypt_under", "blocks"):
             source = inspect.getsource(getattr(kind, name))
             always = source.split('"""')[-1].strip().startswith("raise NotImplementedError")
-            assert always == (name in lacking(kind)), (kind, name)
+            assert always == (name in list_unsupported(kind)), (kind, name)
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (CONF / "aggregation").glob("*.yaml")))

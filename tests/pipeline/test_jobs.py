@@ -17,7 +17,7 @@ from pipelines.hydra_folders import Before
 from pipelines.job import RECORD, flat, recorded
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.file_lock import locked
+from veilbench.bench.file_lock import lock_file
 
 from .conftest import ROOT
 
@@ -102,7 +102,7 @@ def test_a_sweep_leaves_the_records_of_another_one_as_they_are(tmp_path: Path) -
     assert "mix/0 holds the record of other settings: seed=1 (there: 0), evaluation.fidelity" in said.splitlines()[-1]
     assert "hydra.sweep.dir" in said.splitlines()[-1]
     assert content(tmp_path) == before
-    with locked(tmp_path / "mix" / "0" / RECORD):
+    with lock_file(tmp_path / "mix" / "0" / RECORD):
         status, said = ended(started(tmp_path, *words, "seed=0"))
     assert status == 2
     assert said.splitlines()[-1].endswith("mix/0/experiment.yaml is being changed by another process")

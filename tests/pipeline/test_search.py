@@ -11,7 +11,7 @@ from pipelines import search as script
 from pipelines.explain import CONF
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.file_lock import locked
+from veilbench.bench.file_lock import lock_file
 from veilbench.bench.search import Range, Search, read_search
 
 SMALL = Search(3, "evaluate.x", "minimize", {"a": [1, 2], "b": Range(0.5, 1.0), "c": Range(1, 9, log=True)}, "loss")
@@ -114,7 +114,7 @@ def test_a_search_runs_ends_and_has_nothing_left_to_do(
     ] == before
     with pytest.raises(UserError, match=r"holds a search of other settings: seed=5 \(there: 0\)"):
         script.main(["small", *words, "seed=5"])
-    with locked(Path("multirun/search/small/study.db")), pytest.raises(UserError, match="by another process"):
+    with lock_file(Path("multirun/search/small/study.db")), pytest.raises(UserError, match="by another process"):
         script.main(["small", *words])
     with pytest.raises(UserError, match="usage"):
         script.main(["experiment=undercomplete"])

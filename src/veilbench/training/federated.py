@@ -19,7 +19,7 @@ from torch import Tensor
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.contracts import Trainable, Training
 from veilbench.bench.errors import UserError
-from veilbench.bench.file_lock import locked
+from veilbench.bench.file_lock import lock_file
 from veilbench.bench.findings import Findings
 from veilbench.bench.limits import Count, NotNegative, Positive, PositiveShare, Steps
 from veilbench.bench.trained_model import TrainedModel
@@ -130,7 +130,7 @@ class Federated(Training):
             self.state.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"cannot write training.state={self.state}: {error.strerror}") from error
-        return locked(self.state, wait=0)
+        return lock_file(self.state, wait=0)
 
     def _fit(
         self, module: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path

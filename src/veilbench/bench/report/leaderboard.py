@@ -12,7 +12,7 @@ from typing import Any
 from jsonschema import Draft202012Validator, ValidationError
 
 from veilbench.bench.csv_cells import escape
-from veilbench.bench.errors import UserError, one_line
+from veilbench.bench.errors import UserError, format_error
 from veilbench.bench.experiment import Config, identity
 from veilbench.bench.family import family_of
 from veilbench.bench.findings import Findings, Metric, Verdict
@@ -67,7 +67,7 @@ def load_rows(path: Path) -> list[Row]:
         wrong = f"{error.json_path}: {error.message[:LONGEST_SHOWN]}"
         raise UserError(f"cannot read {path}: {wrong}; run `dvc repro report`") from error
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"cannot read {path}: {one_line(error)}; run `dvc repro report`") from error
+        raise UserError(f"cannot read {path}: {format_error(error)}; run `dvc repro report`") from error
     return rows
 
 

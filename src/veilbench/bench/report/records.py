@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config, load
-from veilbench.bench.findings import CURVE_COLUMNS, Findings, curve_rows, headline
+from veilbench.bench.findings import CURVE_COLUMNS, Findings, curve_rows, headline_metrics
 from veilbench.bench.provenance import require
 
 T = TypeVar("T")
@@ -63,7 +63,7 @@ def _stage(name: str, stage: str, folder: Path, config: Config) -> dict[str, Fin
     remedy = f"run `dvc repro {stage}@{name}`"
     found = _checked(_FINDINGS, folder / "findings.json", remedy)
     costs = _checked(_COSTS, folder / "cost.json", remedy)
-    if _checked(_METRICS, folder / "metrics.json", remedy) != headline(found):
+    if _checked(_METRICS, folder / "metrics.json", remedy) != headline_metrics(found):
         raise UserError(f"{folder / 'metrics.json'} is damaged: it is not what findings.json says; {remedy}")
     if _rows(folder / "curves.csv", remedy) != len(list(curve_rows(found))):
         raise UserError(f"{folder / 'curves.csv'} is damaged: it has not the points of findings.json; {remedy}")

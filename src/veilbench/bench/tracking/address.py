@@ -6,7 +6,7 @@ import re
 from importlib.metadata import entry_points
 from urllib.parse import urlsplit
 
-from veilbench.bench.masking import ADDRESS, LOGIN, NAME, PASSWORD, SECRET_KEY, masked
+from veilbench.bench.masking import ADDRESS, LOGIN, NAME, PASSWORD, SECRET_KEY, mask_secrets
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 SERVERS = ("http", "https")
@@ -27,12 +27,12 @@ def check_address(address: str, where: str) -> None:
         ValueError: its scheme is unknown, it names no file or host, or signs in its password are not escaped. The
             text shows no password.
     """
-    shown = f"{where}={masked(address, address)}"
+    shown = f"{where}={mask_secrets(address, address)}"
     scheme = address.partition(":")[0].partition("+")[0].lower() if ":" in address else address
     if scheme == "databricks" or scheme in {found.name for found in entry_points(group=PLUGINS)}:
         return
     if "://" not in address or scheme not in (*DATABASES, *SERVERS):
-        raise ValueError(f"{shown} has the unknown scheme {masked(scheme, address)!r}; allowed: {ALLOWED}")
+        raise ValueError(f"{shown} has the unknown scheme {mask_secrets(scheme, address)!r}; allowed: {ALLOWED}")
     if scheme == "sqlite":
         if not re.match(r"sqlite(\+\w+)?:///(?!:memory:|file:)[^?]", address):
             raise ValueError(f"{shown} names no file; allowed: sqlite:///FILE")
@@ -42,7 +42,7 @@ def check_address(address: str, where: str) -> None:
     try:
         host, _ = urlsplit(address).hostname, urlsplit(address).port
     except ValueError as error:
-        raise ValueError(f"{shown}: {masked(str(error), address)}") from None
+        raise ValueError(f"{shown}: {mask_secrets(str(error), address)}") from None
     if scheme in SERVERS and not host:
         raise ValueError(f"{shown} names no host; allowed: {ALLOWED}")
 
@@ -58,6 +58,6 @@ def check_no_secret(address: str, where: str) -> None:
     in_query = "?" in address if is_server else SECRET_KEY.search(address)
     if in_login or in_query:
         raise ValueError(
-            f"{where}={masked(address, address)} holds a password or token, and a configuration is written to disk; "
-            f"{REMEDY}"
+            f"{where}={mask_secrets(address, address)} holds a password or token, and a configuration is written to "
+            f"disk; {REMEDY}"
         )

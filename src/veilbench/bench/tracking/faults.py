@@ -7,8 +7,8 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from veilbench.bench.errors import UserError, one_line
-from veilbench.bench.masking import ADDRESS, NAME, PASSWORD, TOKEN, masked
+from veilbench.bench.errors import UserError, format_error
+from veilbench.bench.masking import ADDRESS, NAME, PASSWORD, TOKEN, mask_secrets
 
 LATER = "the records are on disk, and `python pipelines/track.py` publishes them"
 LONGEST = 200  # characters of a library's own words
@@ -39,7 +39,7 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def reason(error: BaseException, address: str) -> str:
     """A library's own words, short, without passwords."""
-    return masked(one_line(error), address)[:LONGEST]
+    return mask_secrets(format_error(error), address)[:LONGEST]
 
 
 def broken(file: Path, why: str) -> StoreFault:
@@ -69,7 +69,7 @@ def explain(error: Exception, address: str, file: Path | None, records: Path) ->
     """
     causes = list(chain(error))
     said = " ".join(f"{cause}" for cause in causes).lower()
-    shown, why = masked(address, address), reason(error, address)
+    shown, why = mask_secrets(address, address), reason(error, address)
     code = getattr(error, "error_code", "")
     if any(getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT) for cause in causes) or _any(FULL, said):
         return full(f"the tracking store {shown}")
@@ -106,7 +106,7 @@ def sqlite_fault(causes: list[BaseException], said: str, file: Path) -> Exceptio
     if _any(CLOSED, said):
         return StoreFault(f"the tracking store {file} cannot be opened for writing: check who may write it; {LATER}")
     inner = next((cause for cause in reversed(causes) if isinstance(cause, sqlite3.Error)), causes[-1])
-    return broken(file, one_line(inner)[:LONGEST])
+    return broken(file, format_error(inner)[:LONGEST])
 
 
 def _any(words: tuple[str, ...], text: str) -> bool:

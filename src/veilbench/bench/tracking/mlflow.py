@@ -12,7 +12,7 @@ from pathlib import Path
 from veilbench.bench.contracts import Tracker
 from veilbench.bench.experiment import Config
 from veilbench.bench.limits import Positive
-from veilbench.bench.masking import ADDRESS, masked
+from veilbench.bench.masking import ADDRESS, mask_secrets
 from veilbench.bench.tracking.address import check_address, check_no_secret
 from veilbench.bench.tracking.faults import StoreFault, Unreachable
 from veilbench.bench.tracking.publisher_process import ask
@@ -73,8 +73,8 @@ class Mlflow(Tracker):
             return ask(job)
         except Unreachable as error:
             print(
-                f"tracking: {masked(address, address)} cannot be reached, the record is kept in {records} and can be "
-                f"published later with `python pipelines/track.py`: {error}",
+                f"tracking: {mask_secrets(address, address)} cannot be reached, the record is kept in {records} and "
+                f"can be published later with `python pipelines/track.py`: {error}",
                 file=sys.stderr,
             )
             return None

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from veilbench.bench.errors import TRACEBACK, UserError
-from veilbench.bench.masking import masked
+from veilbench.bench.masking import mask_secrets
 from veilbench.bench.tracking.faults import LATER, StoreFault, Unreachable
 from veilbench.bench.tracking.publishing import Job
 
@@ -67,7 +67,9 @@ class PublisherProcess:
             self.log.seek(0)
             said = self.log.read().decode("utf8", "replace").strip().splitlines() or ["it said nothing"]
             status = self.process.wait()
-            raise StoreFault(f"the process that publishes ended with status {status}: {masked(said[-1])}; {LATER}")
+            raise StoreFault(
+                f"the process that publishes ended with status {status}: {mask_secrets(said[-1])}; {LATER}"
+            )
         return json.loads(line)
 
     def do(self, job: Job) -> Any:

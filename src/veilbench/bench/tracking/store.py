@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.masking import masked
+from veilbench.bench.masking import mask_secrets
 from veilbench.bench.tracking.faults import StoreFault, Unreachable, broken
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _connect(address: str, experiment: str, artifacts: str | None) -> Store:
                 raise
             found = client.get_experiment_by_name(experiment)  # somebody else was quicker
     if found.lifecycle_stage != "active":
-        shown = masked(address, address)
+        shown = mask_secrets(address, address)
         raise StoreFault(
             f"the MLflow experiment {experiment!r} of {shown} is deleted; restore it with `MLFLOW_TRACKING_URI={shown} "
             f"mlflow experiments restore --experiment-id {found.experiment_id}`, or choose another name with "

@@ -15,8 +15,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from veilbench.bench.errors import UserError, one_line
-from veilbench.bench.masking import masked
+from veilbench.bench.errors import UserError, format_error
+from veilbench.bench.masking import mask_secrets
 from veilbench.bench.tracking.faults import StoreFault, Unreachable, explain
 from veilbench.bench.tracking.publishing import Job, publish
 from veilbench.bench.tracking.store import quieten, sqlite_file
@@ -27,12 +27,12 @@ def answer(job: Job) -> dict[str, str]:
     try:
         return {"run": publish(job)}
     except Exception as error:  # whatever the store, its driver or the network raise
-        shown = masked(traceback.format_exc(), job.address)
+        shown = mask_secrets(traceback.format_exc(), job.address)
         meant = error if isinstance(error, (UserError, Unreachable)) else _explained(error, job)
         kind = next((kind for kind in (StoreFault, UserError, Unreachable) if isinstance(meant, kind)), None)
         if kind is None:
             return {"error": "bug", "text": shown}
-        return {"error": kind.__name__, "text": masked(one_line(meant), job.address), "traceback": shown}
+        return {"error": kind.__name__, "text": mask_secrets(format_error(meant), job.address), "traceback": shown}
 
 
 def _explained(error: Exception, job: Job) -> Exception:

@@ -19,7 +19,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.folders import whole_folder
+from veilbench.bench.folders import write_whole_folder
 from veilbench.families.mail.data.mail import MailPart, Mails, load_mails
 from veilbench.families.mail.flower.accountant import flower_draws
 from veilbench.families.mail.flower.strategy import WEIGHT, protocol_of, strategy_of
@@ -98,7 +98,7 @@ def serve(grid: Any, context: Any, own: RunConfig | None = None) -> MailFilter:
         raise UserError("the federation ended without weights: no round had enough clients")
     made = filter_of(arrays)
     if settings["out"]:
-        with whole_folder(Path(settings["out"]), WRITTEN) as partial:
+        with write_whole_folder(Path(settings["out"]), WRITTEN) as partial:
             made.save(partial)
             (partial / HISTORY).write_text(json.dumps(history_of(result)), encoding="utf8")
     return made

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.file_lock import locked
+from veilbench.bench.file_lock import lock_file
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.store import image_files, store_file, user_key
 from veilbench.families.templates.store.answer import Answer, counted, named
@@ -37,7 +37,7 @@ def enroll(
         UserError: an input cannot be used; the store is unchanged.
     """
     recogniser, secret, person = load(model), user_key.read(key) if key else None, named(person)
-    with locked(path) as place:
+    with lock_file(path) as place:
         store = store_file.read(place) if place.exists() else None
         size = store.size if store else recogniser.size
         pixels = image_files.read(images, size, resize)
@@ -129,7 +129,7 @@ def revoke(path: Path, people: Sequence[str], forget: bool) -> Answer:
     """
     lines, notes = [], []
     store_file.read(path)  # fails early if there is no store to lock
-    with locked(path) as place:
+    with lock_file(path) as place:
         store = store_file.read(place)
         for person in map(named, people):
             gone = int(store.of(person).sum())

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.labels import classes, twins
+from veilbench.bench.labels import encode_classes, note_similar_names
 from veilbench.families.templates.data.identities import RawIdentities
 
 
@@ -46,8 +46,8 @@ class IdentityNpz:
         if who.ndim != 1 or len(who) != len(images):
             raise UserError(f"{self.path}: {self.identities} has shape {who.shape} for {len(images)} images")
         notes: list[str] = []
-        numbers, names = classes(who, f"{self.path}: {self.identities}", notes)
-        notes += twins(names, "the identities")
+        numbers, names = encode_classes(who, f"{self.path}: {self.identities}", notes)
+        notes += note_similar_names(names, "the identities")
         order = self._counts(rest[0]) if rest else counted(numbers)
         return RawIdentities(eight_bits(images, self.path), numbers, order, notes=notes)
 
