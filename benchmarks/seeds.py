@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from veilbench.bench.experiment import load
-from veilbench.bench.tracking import headline, verdicts
+from veilbench.bench.tracking import read_headline, read_verdicts
 
 
 def flat(node: Any, prefix: str = "") -> dict[str, Any]:
@@ -38,10 +38,10 @@ def main(folder: Path, prefixes: tuple[str, ...]) -> None:
     values: dict[tuple[str, str], list[float]] = defaultdict(list)
     words: dict[tuple[str, str], list[str]] = defaultdict(list)
     for record, name in labels(folder).items():
-        for metric, value in headline(record).items():
+        for metric, value in read_headline(record).items():
             if metric.startswith(prefixes or ("evaluate.", "attack.")):
                 values[name, metric].append(value)
-        for attack, verdict in verdicts(record).items():
+        for attack, verdict in read_verdicts(record).items():
             words[name, attack].append(verdict)
     for (name, metric), found in sorted(values.items()):
         mean = sum(found) / len(found)

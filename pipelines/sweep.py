@@ -24,7 +24,7 @@ from pipelines.hydra_folders import tidy, withdraw, write_composed
 from pipelines.job import recorded
 from veilbench.bench import stages
 from veilbench.bench.errors import UserError, one_line_errors
-from veilbench.bench.tracking import headline
+from veilbench.bench.tracking import read_headline
 
 
 @hydra.main(  # type: ignore[untyped-decorator]
@@ -69,7 +69,7 @@ def objective(name: str | None, folder: Path) -> float | None:
     Raises:
         UserError: there is no such metric.
     """
-    metrics = headline(folder)
+    metrics = read_headline(folder)
     if name is not None and name not in metrics:
         raise UserError(f"objective={name} is no metric of this experiment; there are: {', '.join(metrics)}")
     return None if name is None else metrics[name]

@@ -1,7 +1,7 @@
 """Writes to temporary names next to the target and renames at the end, and cleans up after killed processes.
 
-The name of a temporary file ends with the host's name. The process that works on it holds an operating-system lock, which
-is released when the process ends, however it ends. A process id would not do: ids are reused, and mean nothing on
+The name of a temporary file ends with the host's name. The process that works on it holds an operating-system lock,
+which is released when the process ends, however it ends. A process id would not do: ids are reused, and mean nothing on
 another host.
 """
 
@@ -28,7 +28,7 @@ def name_beside(place: Path, kind: str) -> Path:
 
 @contextmanager
 def create_beside(place: Path, kind: str, make: Callable[[Path], None]) -> Iterator[Path]:
-    """Create a temporary file or folder next to `place`, locked within the block and removed at its end if it still exists.
+    """Create a temporary file or folder next to `place`, locked within the block and removed at its end if still there.
 
     Args:
         place: the file or folder that it will replace.

@@ -1,6 +1,6 @@
-"""What a stage found: metrics with intervals, tables, figures, a verdict; and its record on disk.
+"""The findings of a stage: metrics with intervals, tables, figures and a verdict; and their record on disk.
 
-A stage writes one folder, whole or not at all (`bench.folders.whole_folder`):
+A stage writes one folder, completely or not at all (`bench.folders.write_whole_folder`):
 
     metrics.json    {"name": value}: the headline numbers, for `dvc metrics`
     findings.json   everything found: `Findings.as_dict`

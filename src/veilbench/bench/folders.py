@@ -86,7 +86,8 @@ def _refuse_others(place: Path, target: Path, ours: Collection[str]) -> None:
     for entry in sorted(place.iterdir()):
         if entry.name not in ours:
             raise UserError(
-                f"{target} holds {entry.name}, which this command has not written and will not delete; move it elsewhere"
+                f"{target} holds {entry.name}, which this command has not written and will not delete; "
+                "move it elsewhere"
             )
 
 

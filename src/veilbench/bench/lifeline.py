@@ -1,8 +1,8 @@
 """Ends a stage when the `dvc repro` that started it ends.
 
 Otherwise a killed `dvc repro` leaves its stage running, which would write into the folders of the next one. To run
-another program in this way: `python -m veilbench.bench.lifeline PARENT PROGRAM [ARGUMENT ...]`, where PARENT is the id of
-the process that starts it.
+another program in this way: `python -m veilbench.bench.lifeline PARENT PROGRAM [ARGUMENT ...]`, where PARENT is the id
+of the process that starts it.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from made_bench import Bench
 from fake_records import advantage, figure, training
 from veilbench.bench.findings import Curve, Figure, Metric
 from veilbench.bench.report import numbers
-from veilbench.bench.report.figures import draw, looks
+from veilbench.bench.report.figures import choose_looks, draw
 from veilbench.bench.report.overview import overview, titles
 from veilbench.bench.report.svg import ROLES
 
@@ -88,7 +88,7 @@ def test_legend_keeps_the_order_of_the_curves() -> None:
 
 def test_controls_are_dashed_and_curves_differ() -> None:
     shown = GOOD[0]
-    found = looks(shown)
+    found = choose_looks(shown)
     assert [look["linestyle"] == "-" for look in found] == [True, False, False]
     assert len({(look["color"], str(look["linestyle"]), look["marker"]) for look in found}) == 3
     assert draw(shown, "p").count("stroke-dasharray") >= 2

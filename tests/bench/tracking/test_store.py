@@ -1,4 +1,4 @@
-"""SQLite stores that are cut short while they are made, broken ones, and what is said of them."""
+"""SQLite stores whose creation is interrupted, broken stores, and their error messages."""
 
 from __future__ import annotations
 
