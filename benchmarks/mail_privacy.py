@@ -1,10 +1,10 @@
-"""Mail filters under differential privacy: accuracy against epsilon, by the noise and by the number of clients.
+"""Measure the accuracy of mail filters under differential privacy for several noise levels and numbers of clients.
 
     python benchmarks/mail_privacy.py [--seeds 3]
 
-The generated corpus `mail_small`, 3,000 training mails dealt to equal clients, 3 rounds of 3 local epochs. Prints a
-line per setting: accuracy on the test mails, mean and range over the seeds, and the accountant's epsilons at a delta of
-1e-5, of one client with all its mails and of one mail.
+Data is the generated corpus `mail_small`: 3,000 training mails split equally among the clients, 3 rounds of 3 local
+epochs. Prints one line per setting: accuracy on the test mails, mean and range over the seeds, and the accountant's
+epsilon for a client with all its mails and for one mail, at delta 1e-5.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ STEEP = {"optimizer": "sgd", "learning_rate": 4.0}  # for clipped gradients; cho
 
 
 def settings(clients: int) -> list[tuple[str, Aggregation, int, dict[str, object]]]:
-    """Title, aggregation, batch size, the model's settings."""
+    """Return the settings to compare: title, aggregation, batch size and settings of the model."""
     made: list[tuple[str, Aggregation, int, dict[str, object]]] = [("plain", Plain(), 128, {})]
     made += [(f"central_dp, noise {noise:g}", CentralDp(1.0, noise), 128, {}) for noise in NOISES]
     made += [("client_local_dp, noise 2", ClientLocalDp(1.0, 2.0), 128, {})]

@@ -16,14 +16,14 @@ from veilbench.bench.tracking import read_headline, read_verdicts
 
 
 def flat(node: Any, prefix: str = "") -> dict[str, Any]:
-    """Settings by their dotted names."""
+    """Flatten settings to dotted names."""
     if not isinstance(node, dict):
         return {prefix: node}
     return {k: v for key, child in node.items() for k, v in flat(child, f"{prefix}.{key}".lstrip(".")).items()}
 
 
 def labels(folder: Path) -> dict[Path, str]:
-    """For each record its experiment, and the settings besides seeds in which the sweep's records differ."""
+    """Label each record with its experiment and the settings, other than seeds, in which the sweep's records differ."""
     settings = {path.parent: flat(load(path)) for path in sorted(folder.rglob("experiment.yaml"))}
     names = {key for found in settings.values() for key in found if not key.startswith("digests.")}
     varied = [k for k in sorted(names) if len({str(found.get(k)) for found in settings.values()}) > 1]

@@ -1,4 +1,4 @@
-"""What dvc.yaml lists: the data sets and the experiments that `dvc repro` rebuilds. Others run by name."""
+"""Reads the data sets and experiments that dvc.yaml lists for `dvc repro`. Others are run by name."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ PIPELINE = Path("dvc.yaml")
 
 
 def listed() -> tuple[list[str], dict[str, str]]:
-    """Names of data sets, and names of experiments with their data sets.
+    """Return the names of the data sets, and the experiments with their data sets.
 
     Raises:
-        UserError: there is no dvc.yaml, it is damaged, no experiments are listed, or one with a data set that is not.
+        UserError: dvc.yaml is missing or damaged, lists no experiments, or one whose data set is not listed.
     """
     if not PIPELINE.is_file():
         raise UserError(f"there is no {PIPELINE} in {Path.cwd()}: run this in the folder of the project")

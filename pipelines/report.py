@@ -1,4 +1,4 @@
-"""Stage `report`: the leaderboard and the page; with `--table`, the leaderboard in this terminal."""
+"""Stage `report`: write the leaderboard and the page; with `--table`, print the leaderboard in the terminal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WRITTEN = ("index.html", "leaderboard.json", "leaderboard.csv")
 
 
 def main(arguments: list[str]) -> None:
-    """Write report/ whole or not at all, or print what it says.
+    """Write report/ completely or not at all, or print the leaderboard.
 
     Raises:
         UserError: an argument is unknown, or a record is missing or damaged.

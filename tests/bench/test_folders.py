@@ -134,7 +134,7 @@ def test_a_failure_in_the_moment_of_replacing_puts_the_old_folder_back(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from veilbench.bench.folders import whole_folder
+from veilbench.bench.folders import write_whole_folder
 rename, moment = Path.rename, sys.argv[2]
 def dying(self, other):
     if moment == "before" and ".partial-" not in self.name: os.kill(os.getpid(), signal.SIGKILL)
@@ -143,7 +143,7 @@ def dying(self, other):
     if moment == "after" and ".partial-" in self.name: os.kill(os.getpid(), signal.SIGKILL)
     return done
 Path.rename = dying
-with whole_folder(Path(sys.argv[1]), ["file"]) as partial:
+with write_whole_folder(Path(sys.argv[1]), ["file"]) as partial:
     (partial / "file").write_text("new")
     if moment == "within": os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -76,7 +76,7 @@ def normalise_label(label: str) -> str:
 
 
 def note_similar_names(names: Sequence[str], what: str) -> list[str]:
-    """Return a note for each name that `normalise_label` makes equal to an earlier one, and that is a separate class."""
+    """Return a note for each name that `normalise_label` makes equal to an earlier one, and that is its own class."""
     seen: dict[str, str] = {}
     pairs = [(name, first) for name in names if (first := seen.setdefault(normalise_label(name), name)) != name]
     return [f"{what} {first!r} and {name!r} count as different ones" for name, first in pairs]

@@ -93,7 +93,7 @@ def compare_experiments(
 
 
 def compare_tradeoffs(family: Family, spec: Tradeoff, rows: Sequence[Row]) -> dict[str, Any] | None:
-    """Build a figure and a table of utility against leakage of a family's methods; None if there is nothing to compare."""
+    """Build a figure and a table of utility against leakage of a family's methods; None if there are none."""
     found = tradeoff.points(spec, _own(family, rows))
     drawn = tradeoff.draw(spec, found, f"tradeoff-{_id(family)}-{family.tradeoffs.index(spec)}")
     if not drawn:
