@@ -58,7 +58,7 @@ Detect = Callable[[Rows, int], np.ndarray]  # maps data and seed to the scores o
 Results = dict[str, dict[str, list[tuple[float, float]]]]  # table, detector: AUROC and seconds of each seed
 
 
-def dealt(raw: Raw, normal: str, seed: int) -> Rows:
+def split_one_class(raw: Raw, normal: str, seed: int) -> Rows:
     """Split the rows for the one-class protocol."""
     raw, rng = checked(raw), np.random.default_rng(seed)
     x, y = distinct(raw.x.reshape(len(raw.x), -1), raw.y, [])
@@ -79,22 +79,22 @@ def tasks(group: str, tables: list[str], seed: int) -> Iterator[tuple[str, Rows]
         for path in sorted(folder.glob("*.npz"), key=lambda p: int(p.stem.partition("_")[0])):
             name = path.stem.partition("_")[2]
             if not tables or name in tables:
-                yield name, dealt(NpzFile(str(path), labels=["normal", "anomaly"]).read(rng), "normal", seed)
+                yield name, split_one_class(NpzFile(str(path), labels=["normal", "anomaly"]).read(rng), "normal", seed)
     elif group == "digits":
         raw = SklearnSet("digits").read(rng)
-        yield from ((f"digit {label}", dealt(raw, label, seed)) for label in raw.labels)
+        yield from ((f"digit {label}", split_one_class(raw, label, seed)) for label in raw.labels)
     elif group == "cancer":
-        yield "breast cancer", dealt(SklearnSet("breast_cancer").read(rng), "benign", seed)
+        yield "breast cancer", split_one_class(SklearnSet("breast_cancer").read(rng), "benign", seed)
     elif group == "held_out":
         raw = SklearnSet("wine").read(rng)
-        yield from ((f"wine {label}", dealt(raw, label, seed)) for label in raw.labels)
-        yield "fault signals", dealt(FaultSignals().read(rng), "normal", seed)
-        yield "card payments", dealt(CardTransactions().read(rng), "normal", seed)
+        yield from ((f"wine {label}", split_one_class(raw, label, seed)) for label in raw.labels)
+        yield "fault signals", split_one_class(FaultSignals().read(rng), "normal", seed)
+        yield "card payments", split_one_class(CardTransactions().read(rng), "normal", seed)
     else:
         raise SystemExit(f"--sets {group} is unknown; allowed: tables, digits, cancer, held_out")
 
 
-def configured() -> dict[str, Any]:
+def compose_config() -> dict[str, Any]:
     return plain(composed(["data=breast_cancer", "model=anomaly", "training=anomaly"]))
 
 
@@ -124,7 +124,7 @@ def baseline(model: Any) -> Detect:
 
 
 def detectors() -> dict[str, Detect]:
-    config = configured()
+    config = compose_config()
     found: dict[str, Detect] = {"veilbench": lambda rows, seed: autoencoder(config, rows, seed).score(rows.test.x)}
     if importlib.util.find_spec("pyod"):
         found["PyOD AE"] = pyod

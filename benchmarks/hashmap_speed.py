@@ -67,17 +67,17 @@ def search(templates: int) -> None:
     copied = 1000 * seconds(enrolled.copy)
     print(f"a copy of {templates:,} templates of {BYTES} bytes: {copied:.1f} ms")
     binary = Biohash(Extractor(), 8 * BYTES)
-    searched("bits, faiss", Gallery(binary, bits, enrolled), probes, wanted, copied)
+    measure_search("bits, faiss", Gallery(binary, bits, enrolled), probes, wanted, copied)
     by_numpy = Gallery(binary, bits, enrolled)
     by_numpy.index = None
-    searched("bits, numpy", by_numpy, probes, wanted, copied)
+    measure_search("bits, numpy", by_numpy, probes, wanted, copied)
     numbers = rng.standard_normal((templates, BYTES // 4), np.float32)
     near = numbers[wanted] + 0.1 * rng.standard_normal((100, BYTES // 4), np.float32)
     packing = Packing("float32", BYTES // 4, bits=False)
-    searched("numbers", Gallery(RandomProjection(Extractor()), packing, numbers), near, wanted, copied)
+    measure_search("numbers", Gallery(RandomProjection(Extractor()), packing, numbers), near, wanted, copied)
 
 
-def searched(name: str, gallery: Gallery, probes: np.ndarray, wanted: np.ndarray, copied: float) -> None:
+def measure_search(name: str, gallery: Gallery, probes: np.ndarray, wanted: np.ndarray, copied: float) -> None:
     for threads in (1, os.cpu_count() or 1):
         faiss.omp_set_num_threads(threads)
         with threadpool_limits(threads):
@@ -92,7 +92,7 @@ def searched(name: str, gallery: Gallery, probes: np.ndarray, wanted: np.ndarray
     exact(gallery, probes[:5])
 
 
-def stored(templates: int) -> None:
+def measure_store(templates: int) -> None:
     rows = np.random.default_rng(2).integers(0, 256, (templates, BYTES), dtype=np.uint8)
     store = TemplateStore.empty("", "Biohash", (96, 96), Packing("uint8", 8 * BYTES, True), "")
     owners = np.arange(templates, dtype=np.int32)
@@ -123,4 +123,4 @@ if __name__ == "__main__":
     encoding()
     many = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     search(many)
-    stored(many)
+    measure_store(many)

@@ -34,15 +34,15 @@ ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("VEILBENCH_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
 
-def configured(name: str) -> dict[str, Any]:
+def compose_config(name: str) -> dict[str, Any]:
     """Compose the experiment for this data."""
     own = f"mail_{name}" if (ROOT / f"conf/experiment/mail_{name}.yaml").is_file() else "mail_federated"
     return plain(composed([f"experiment={own}", f"data={name}"]))
 
 
-def prepared(name: str, seed: int) -> Mails:
+def prepare_data(name: str, seed: int) -> Mails:
     """Prepare the data as the stage `prepare` does."""
-    config = configured(name)["data"] | {"seed": seed}
+    config = compose_config(name)["data"] | {"seed": seed}
     if "path" in config["source"]:
         inner = config["source"]["path"].removeprefix("../shared/data/")
         config["source"] = config["source"] | {"path": str(SHARED / inner)}
@@ -68,7 +68,7 @@ def accuracy(trained: Any, mails: Mails) -> float:
 
 def one_seed(name: str, seed: int) -> dict[str, float]:
     """Run all trainings with one seed, and return the accuracy of each."""
-    mails, model = prepared(name, seed), configured(name)["model"]
+    mails, model = prepare_data(name, seed), compose_config(name)["model"]
     shares = {"logistic": accuracy(LogisticFilter().fit(mails, np.random.default_rng(seed)), mails)}
     for title, training in trainings():
         with tempfile.TemporaryDirectory() as folder:

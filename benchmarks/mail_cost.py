@@ -36,7 +36,7 @@ from veilbench.federated.aggregations.base import Aggregation
 from veilbench.federated.aggregations.ckks import Ckks
 from veilbench.federated.aggregations.paillier import Paillier
 from veilbench.federated.aggregations.plain import Plain
-from veilbench.federated.protocol import Protocol, described
+from veilbench.federated.protocol import Protocol, describe_aggregation
 from veilbench.training.federated import Federated
 from veilbench.training.whole_epochs import WholeEpochs
 
@@ -44,7 +44,7 @@ WORDS, LONGEST, CLIENTS, PAILLIER_WEIGHTS = 50_633, 500, 3, 1_000
 WEIGHTS = WORDS + FIRST_WORD + 1
 
 
-def made(count: int, rng: np.random.Generator) -> Mails:
+def make_mails(count: int, rng: np.random.Generator) -> Mails:
     """Generate mails of full length whose labels depend on their words."""
     tokens = (FIRST_WORD + (rng.zipf(1.2, (count, LONGEST)) - 1) % WORDS).astype(np.int32)
     leaning = rng.normal(0, 1, WORDS + FIRST_WORD)
@@ -83,9 +83,9 @@ def numpy_epoch(tokens: np.ndarray, labels: np.ndarray, batch_size: int, rate: f
     return weights
 
 
-def alone(mails: Mails) -> None:
+def train_alone(mails: Mails) -> None:
     """Run the clients' local training of three rounds without a federation."""
-    protocol = Protocol(described(Plain()))
+    protocol = Protocol(describe_aggregation(Plain()))
     first = {"embedding.weight": np.zeros((WORDS + FIRST_WORD, 1), np.float32), "bias.weight": np.zeros((1, 1), "f")}
     for who in range(CLIENTS):
         weights, own = first, mails.clients == who
@@ -126,8 +126,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--repeats", type=int, default=3)
     repeats, rng = parser.parse_args().repeats, np.random.default_rng(0)
-    fit(WholeEpochs(1), made(100, rng))  # imports
-    mails = made(42_000, rng)
+    fit(WholeEpochs(1), make_mails(100, rng))  # imports
+    mails = make_mails(42_000, rng)
     before = peak()
     started = time.perf_counter()
     taken = seconds(lambda: fit(WholeEpochs(3), mails))
@@ -138,11 +138,11 @@ def main() -> None:
     ratio(
         "SGDClassifier over central", lambda: sgd.fit(counts, mails.train.labels), lambda: fit(WholeEpochs(3), mails), 1
     )
-    few = made(1_600, rng)
+    few = make_mails(1_600, rng)
     tokens, labels = few.train.tokens, few.train.labels
     ratio("numpy loop over central", lambda: numpy_epoch(tokens, labels, 128, 0.1), lambda: fit(WholeEpochs(1), few), 1)
-    some = made(12_000, rng)
-    ratio("federation over its clients alone", lambda: fit(Federated(), some), lambda: alone(some), repeats)
+    some = make_mails(12_000, rng)
+    ratio("federation over its clients alone", lambda: fit(Federated(), some), lambda: train_alone(some), repeats)
     packed = min(one_round(Ckks(), WEIGHTS) for _ in range(repeats))
     single = one_round(Paillier(), PAILLIER_WEIGHTS) * WEIGHTS / PAILLIER_WEIGHTS
     print(f"Paillier at {WEIGHTS:,} weights, extrapolated: {single:,.0f} s a round, {single / packed:,.0f} x CKKS")

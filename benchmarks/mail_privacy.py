@@ -43,7 +43,7 @@ def settings(clients: int) -> list[tuple[str, Aggregation, int, dict[str, object
     return made
 
 
-def trained(
+def train(
     mails: Mails, aggregation: Aggregation, batch: int, model: dict[str, object], seed: int
 ) -> tuple[float, Findings]:
     training, module = Federated(aggregation, 3, 3, batch), MailClassifier(**model)  # type: ignore[arg-type]
@@ -69,7 +69,7 @@ def main() -> None:
             shares = []
             for seed, mails in zip(seeds, corpora, strict=True):
                 deal = EqualClients(clients).deal(mails.train.labels, mails.train.topics, np.random.default_rng(seed))
-                share, found = trained(replace(mails, clients=deal), aggregation, batch, model, seed)
+                share, found = train(replace(mails, clients=deal), aggregation, batch, model, seed)
                 shares.append(share)
             print(line(title, clients, shares, found), flush=True)
 

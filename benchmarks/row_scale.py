@@ -47,7 +47,7 @@ def memory(field: str) -> float:
     return int(re.findall(rf"{field}:\s+(\d+)", status)[0]) * 1024.0
 
 
-def measured(work: Callable[[], Any]) -> tuple[Any, float, float]:
+def measure(work: Callable[[], Any]) -> tuple[Any, float, float]:
     """Call a function, and return its result, the CPU seconds, and the increase at the peak of memory in bytes."""
     Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM
     before, started = memory("VmRSS"), time.process_time()
@@ -61,7 +61,7 @@ def steps(rows: int, epochs: int, batch: int, folder: Path) -> dict[str, tuple[f
     found: dict[str, tuple[float, float]] = {}
 
     def step(name: str, work: Callable[[], Any]) -> Any:
-        made, *found[name] = measured(work)  # type: ignore[misc]
+        made, *found[name] = measure(work)  # type: ignore[misc]
         return made
 
     data: RowsData = build(config["data"])

@@ -17,7 +17,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from pipelines.compose import composed, plain
-from pipelines.explain import explained, parse
+from pipelines.explain import one_line_hydra_errors, parse
 from veilbench.bench.errors import UserError
 from veilbench.bench.masking import LOGIN, mask_secrets
 from veilbench.bench.tracking.address import REMEDY
@@ -107,7 +107,7 @@ def jobs(overrides: Sequence[Override], master: DictConfig) -> Iterator[list[str
     Raises:
         UserError: there are none, or too many.
     """
-    with explained():
+    with one_line_hydra_errors():
         params = OmegaConf.to_container(master.hydra.sweeper.get("params") or OmegaConf.create({}), resolve=True)
     assert isinstance(params, dict)
     named = {o.get_key_element(): o for o in parse([f"{key!s}={value}" for key, value in params.items()])}
@@ -135,7 +135,7 @@ def _values(key: str, override: Override) -> list[str]:
         raise UserError(f"{override.input_line} is not allowed: a sweep is over listed values or a range")
     if isinstance(override.value(), Glob):
         raise UserError(f"{override.input_line} is not allowed: list the names, with commas between them")
-    with explained([str(override.input_line)]):
+    with one_line_hydra_errors([str(override.input_line)]):
         return [f"{key}={value}" for value in islice(override.sweep_string_iterator(), MOST_JOBS + 1)]
 
 
@@ -145,7 +145,7 @@ def check_hydra(config: DictConfig) -> None:
     Raises:
         UserError: a setting below `hydra` names another package.
     """
-    with explained():
+    with one_line_hydra_errors():
         node = OmegaConf.to_container(config.hydra, resolve=False)
     assert isinstance(node, dict)
     if (callbacks := node.pop("callbacks", None)) != CALLBACKS:

@@ -15,7 +15,7 @@ from hydra.errors import ConfigCompositionException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from pipelines.explain import CONF, choices, explained, parse
+from pipelines.explain import CONF, choices, one_line_hydra_errors, parse
 from veilbench.bench.compatibility import check_parts
 from veilbench.bench.errors import UserError, list_known, suggest
 from veilbench.bench.experiment import MADE_BEFORE, SETTINGS, Config, build, check
@@ -44,7 +44,7 @@ def composed(overrides: list[str], mode: RunMode = RunMode.RUN) -> DictConfig:
         _check_choice(override)
     check_files()
     try:
-        with explained(overrides):
+        with one_line_hydra_errors(overrides):
             return _compose(overrides, mode)
     except UserError as error:
         if isinstance(error.__cause__, ConfigCompositionException) and (unknown := _unknown_key(parsed)):
@@ -125,7 +125,7 @@ def plain(
     choices = config.hydra.runtime.choices if choices is None else choices
     overrides = config.hydra.overrides.task if overrides is None else overrides
     names = {key: choices.get(key) for key in ("experiment", "data", "model", "training")}
-    with explained():
+    with one_line_hydra_errors():
         content: dict[str, Any] = {
             key: OmegaConf.to_container(config[key], resolve=True, throw_on_missing=True)
             if OmegaConf.is_config(config[key])
@@ -150,7 +150,7 @@ def plain_data(name: str) -> Config:
         UserError: there is no such data set, or a value is not allowed.
     """
     config = composed([f"data={name}", "model=plaintext"])
-    with explained():
+    with one_line_hydra_errors():
         data = {"data": OmegaConf.to_container(config.data, resolve=True, throw_on_missing=True)}
     check(data)
     build(data)

@@ -51,7 +51,9 @@ def parse(overrides: list[str]) -> list[Override]:
 
 
 @contextmanager
-def explained(overrides: list[str] | None = None, errors: tuple[type[Exception], ...] = COMPOSING) -> Iterator[None]:
+def one_line_hydra_errors(
+    overrides: list[str] | None = None, errors: tuple[type[Exception], ...] = COMPOSING
+) -> Iterator[None]:
     """Convert errors that Hydra raises within the block to one-line errors.
 
     Args:

@@ -33,7 +33,7 @@ class Before(Callback):  # type: ignore[misc]
         self.kept: Path | None = None
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Hydra calls this before a single run. Hydra would turn an error here into a warning, so errors are ignored."""
+        """Hydra calls this before a single run. Errors here are only warnings; their consequences are reported later."""
         self._note(_place(config, "hydra.run.dir"))
         Before.current = self
 
@@ -93,7 +93,7 @@ def tidy() -> None:
 
 
 def write_composed(composed: DictConfig, folder: Path) -> None:
-    """Write the files that Hydra would write into `.hydra`: the composed configuration, Hydra's own and the overrides."""
+    """Write what Hydra would write into `.hydra`: the composed configuration, Hydra's own and the overrides."""
     own = HydraConfig.instance().cfg
     parts = {"config": composed, "hydra": own, "overrides": HydraConfig.get().overrides.task}
     for name, part in parts.items():

@@ -24,7 +24,7 @@ SHOWN = 3  # number of settings that an error message names
 
 
 @contextmanager
-def recorded(config: Config, folder: Path) -> Iterator[Callable[[], None]]:
+def record_job(config: Config, folder: Path) -> Iterator[Callable[[], None]]:
     """Lock a job's folder within the block; if the block succeeds, the folder becomes a record and is published.
 
     Yields:

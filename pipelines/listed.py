@@ -11,7 +11,7 @@ from veilbench.bench.yaml_file import read_mapping
 PIPELINE = Path("dvc.yaml")
 
 
-def listed() -> tuple[list[str], dict[str, str]]:
+def read_listed() -> tuple[list[str], dict[str, str]]:
     """Return the names of the data sets, and the experiments with their data sets.
 
     Raises:

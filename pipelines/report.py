@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pipelines.listed import listed
+from pipelines.listed import read_listed
 from veilbench.bench.errors import UserError, one_line_errors
 from veilbench.bench.folders import write_whole_folder
 from veilbench.bench.lifeline import die_with_parent
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> None:
         print_table(leaderboard.load_rows(REPORT / "leaderboard.json"))
         print(f"\nThe whole report: {REPORT / 'index.html'}. Every run with its curves: `make ui` opens MLflow.")
         return
-    records = read_all(list(listed()[1]), PARAMS, RESULTS)
+    records = read_all(list(read_listed()[1]), PARAMS, RESULTS)
     with write_whole_folder(REPORT, WRITTEN) as partial:
         leaderboard.write([leaderboard.row(record) for record in records], partial)
         page.write(records, partial)

@@ -15,7 +15,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from pipelines.dvc_state import keep, mend
-from pipelines.listed import listed
+from pipelines.listed import read_listed
 from veilbench.bench.errors import UserError, one_line_errors
 
 STAGES = ("train", "evaluate", "attack")
@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> int:
     jobs = arguments[0] if arguments else str(os.cpu_count() or 1)
     if not jobs.isdecimal() or not int(jobs) or len(arguments) > 1:
         raise UserError(f"jobs={' '.join(arguments)} is not allowed: one whole number, 1 or more")
-    datasets, experiments = listed()
+    datasets, experiments = read_listed()
     mend()
     keep()
     if not dvc(*(f"prepare@{name}" for name in datasets)):

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from pipelines.compose import composed, plain, plain_data
-from pipelines.listed import listed
+from pipelines.listed import read_listed
 from veilbench.bench.errors import UserError, one_line_errors
 from veilbench.bench.experiment import Config
 from veilbench.bench.folders import write_whole_folder
@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> None:
         raise UserError(
             f"{' '.join(arguments)} is not allowed: resolve.py takes no argument, dvc.yaml lists what it does"
         )
-    datasets, names = listed()
+    datasets, names = read_listed()
     data = {name: plain_data(name) for name in datasets}
     experiments = {name: resolve_experiment(name, data) for name in names}
     with write_whole_folder(PARAMS, resolved(PARAMS)) as partial:

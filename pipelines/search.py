@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.compose import composed, plain
 from pipelines.explain import CONF
-from pipelines.job import difference, flat, recorded
+from pipelines.job import difference, flat, record_job
 from pipelines.sweep import objective
 from veilbench.bench import stages
 from veilbench.bench.errors import UserError, one_line_errors
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 FOLDER, STUDY = Path("multirun/search"), "study.db"
 
 
-def suggested(trial: optuna.Trial, search: Search) -> list[str]:
+def suggest_overrides(trial: optuna.Trial, search: Search) -> list[str]:
     """Let the trial suggest settings, and return them as overrides."""
     chosen: dict[str, Any] = {}
     for name, values in search.space.items():
@@ -44,7 +44,7 @@ def suggested(trial: optuna.Trial, search: Search) -> list[str]:
     return [f"{name}={value}" for name, value in chosen.items()]
 
 
-def watcher(trial: optuna.Trial, search: Search) -> Callable[[int, dict[str, float]], None] | None:
+def make_watcher(trial: optuna.Trial, search: Search) -> Callable[[int, dict[str, float]], None] | None:
     """Return a function that reports the watched curve to the trial and prunes it if it is not promising."""
     import optuna
 
@@ -64,16 +64,16 @@ def watcher(trial: optuna.Trial, search: Search) -> Callable[[int, dict[str, flo
 
 def run(trial: optuna.Trial, search: Search, overrides: list[str], folder: Path) -> float:
     """Run all stages with the trial's settings and publish the record."""
-    own = suggested(trial, search)
+    own = suggest_overrides(trial, search)
     config = plain(composed([*overrides, *own]))
     root = folder / str(trial.number)
     root.mkdir(parents=True, exist_ok=True)
-    with recorded(config, root) as begun:
-        stages.run_all(config, root, watcher(trial, search), begun)
+    with record_job(config, root) as begun:
+        stages.run_all(config, root, make_watcher(trial, search), begun)
     return objective(search.objective, root) or 0.0
 
 
-def opened(name: str, search: Search, folder: Path, settings: dict[str, Any]) -> optuna.Study:
+def open_study(name: str, search: Search, folder: Path, settings: dict[str, Any]) -> optuna.Study:
     """Create or load the study; killed trials are queued again.
 
     Raises:
@@ -123,10 +123,10 @@ def main(arguments: list[str]) -> None:
     folder = FOLDER / name
     folder.mkdir(parents=True, exist_ok=True)
     with lock_file(folder / STUDY, wait=0):
-        ran(opened(name, search, folder, settings), search, overrides, folder)
+        run_remaining(open_study(name, search, folder, settings), search, overrides, folder)
 
 
-def ran(study: optuna.Study, search: Search, overrides: list[str], folder: Path) -> None:
+def run_remaining(study: optuna.Study, search: Search, overrides: list[str], folder: Path) -> None:
     """Run the remaining trials, and print the best settings of all trials."""
     ended = [trial for trial in study.trials if trial.state.name in ("COMPLETE", "PRUNED")]
     study.optimize(lambda trial: run(trial, search, overrides, folder), max(0, search.trials - len(ended)))

@@ -19,9 +19,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pipelines.arguments import check_arguments
 from pipelines.compose import plain
-from pipelines.explain import explained
+from pipelines.explain import one_line_hydra_errors
 from pipelines.hydra_folders import tidy, withdraw, write_composed
-from pipelines.job import recorded
+from pipelines.job import record_job
 from veilbench.bench import stages
 from veilbench.bench.errors import UserError, one_line_errors
 from veilbench.bench.tracking import read_headline
@@ -45,7 +45,7 @@ def run(composed: DictConfig, choices: dict[str, str], overrides: list[str], fol
         if helps_another_process():
             stages.run_all(config, folder)
             return None
-        with recorded(config, folder) as forget:
+        with record_job(config, folder) as forget:
 
             def begun() -> None:
                 forget()
@@ -79,7 +79,8 @@ if __name__ == "__main__":
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra's own handling would hide the cause
     with one_line_errors():
         check_arguments(sys.argv[1:])
-        with explained(errors=(HydraException, OmegaConfBaseException)):  # a fault of ours keeps its traceback
+        # Errors of our own code keep their traceback.
+        with one_line_hydra_errors(errors=(HydraException, OmegaConfBaseException)):
             try:
                 main()
             finally:

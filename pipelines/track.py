@@ -39,7 +39,7 @@ def records(folders: list[Path]) -> list[tuple[Path, Path]]:
     return [(Path("params") / f"{folder.name}.yaml", folder) for folder in done] + finished
 
 
-def published(path: Path, folder: Path, closed: set[str]) -> bool | None:
+def publish_record(path: Path, folder: Path, closed: set[str]) -> bool | None:
     """Publish one record.
 
     Args:
@@ -77,7 +77,7 @@ def main() -> int:
     closed: set[str] = set()
     for path, folder in records([Path(argument) for argument in sys.argv[1:]]):
         try:
-            outcomes.append(published(path, folder, closed))
+            outcomes.append(publish_record(path, folder, closed))
         except UserError as error:
             print(f"tracking: {format_error(error)}", file=sys.stderr)
             outcomes.append(False)

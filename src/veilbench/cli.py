@@ -134,7 +134,8 @@ def verify(
 
 
 @app.command(
-    help=f"Find the most similar people. Prints tab-separated lines: image, rank, person, similarity score and outcome.\n\n{_CODES}"
+    help="Find the most similar people. Prints tab-separated lines: image, rank, person, similarity score and outcome."
+    f"\n\n{_CODES}"
 )
 def identify(
     model: _Templates,

@@ -81,7 +81,7 @@ from veilbench.families.templates.schemes.polyprotect import Polyprotect
 from veilbench.families.templates.schemes.random_projection import RandomProjection
 from veilbench.families.templates.schemes.raw_template import RawTemplate
 from veilbench.federated.aggregations.plain import Plain
-from veilbench.federated.protocol import Protocol, described
+from veilbench.federated.protocol import Protocol, describe_aggregation
 from veilbench.nets.convolutional import Convolutional, FullyConvolutional
 from veilbench.nets.dense import Dense
 
@@ -143,7 +143,7 @@ def coded(architecture: Any, score: Any, **settings: Any) -> CodedRows:
 def spam_filter(dimension: int) -> MailFilter:
     torch.manual_seed(0)
     weights = {n: w.numpy() for n, w in MailClassifierNet(WORDS.size, dimension, 4).state_dict().items()}
-    return MailFilter(weights, WORDS, 5, Protocol(described(Plain())))
+    return MailFilter(weights, WORDS, 5, Protocol(describe_aggregation(Plain())))
 
 
 def encoder() -> PrintEncoder:

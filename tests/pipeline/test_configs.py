@@ -9,7 +9,7 @@ import pytest
 import yaml
 from pipelines.compose import composed, plain, plain_data
 from pipelines.explain import CONF
-from pipelines.listed import listed
+from pipelines.listed import read_listed
 from pipelines.resolve import resolve_experiment
 
 from veilbench.bench.errors import UserError
@@ -132,7 +132,7 @@ def test_every_aggregation_composes_with_a_federation(name: str) -> None:
 
 def test_the_pipeline_lists_experiments_that_exist_with_their_data(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    datasets, experiments = listed()
+    datasets, experiments = read_listed()
     for name, data in experiments.items():
         assert plain(composed([f"experiment={name}"]))["names"]["data"] == data
     assert set(datasets) == set(experiments.values())
@@ -141,7 +141,7 @@ def test_the_pipeline_lists_experiments_that_exist_with_their_data(monkeypatch: 
 
 def test_the_committed_params_are_what_conf_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    datasets, experiments = listed()
+    datasets, experiments = read_listed()
     data = {name: plain_data(name) for name in datasets}
     for name in experiments:
         committed = yaml.safe_load((ROOT / "params" / f"{name}.yaml").read_text())

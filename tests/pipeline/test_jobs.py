@@ -14,7 +14,7 @@ import yaml
 from omegaconf import OmegaConf
 from pipelines import hydra_folders
 from pipelines.hydra_folders import Before
-from pipelines.job import RECORD, flat, recorded
+from pipelines.job import RECORD, flat, record_job
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.file_lock import lock_file
@@ -114,7 +114,7 @@ def test_a_sweep_leaves_the_records_of_another_one_as_they_are(tmp_path: Path) -
 
 
 def work(config: dict[str, Any], folder: Path, failure: Exception | None = None) -> None:
-    with recorded(config, folder) as begun:
+    with record_job(config, folder) as begun:
         if isinstance(failure, UserError):
             raise failure
         begun()
@@ -168,7 +168,7 @@ def test_a_damaged_record_is_not_written_over(tmp_path: Path, text: str) -> None
 
 
 def test_two_jobs_never_share_a_folder(tmp_path: Path) -> None:
-    with recorded(CONFIG, tmp_path), pytest.raises(UserError, match="is being changed by another process"):
+    with record_job(CONFIG, tmp_path), pytest.raises(UserError, match="is being changed by another process"):
         work(CONFIG, tmp_path)
     assert (tmp_path / RECORD).is_file()
 

@@ -26,10 +26,10 @@ from veilbench.bench.trained_model import TrainedModel
 from veilbench.federated.aggregations.base import Aggregation, Client
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.descent import descend
-from veilbench.federated.flat import flat, shaped
+from veilbench.federated.flat import flatten, unflatten
 from veilbench.federated.message_validator import MessageValidator, RoundPolicy
 from veilbench.federated.private_steps import descend_privately
-from veilbench.federated.protocol import Protocol, described
+from veilbench.federated.protocol import Protocol, describe_aggregation
 from veilbench.federated.round_state import RoundState
 from veilbench.training.epoch_batches import EpochBatches
 from veilbench.training.round_history import record, record_privacy
@@ -174,13 +174,13 @@ class Federated(Training):
         return model, found
 
     def _protocol(self, module: Any) -> Protocol:
-        settings, local = described(self.aggregation), module.optimizer_settings()
+        settings, local = describe_aggregation(self.aggregation), module.optimizer_settings()
         return Protocol(settings, self.rounds, self.local_epochs, self.batch_size, self.proximal, **local)
 
     def _fingerprint(self, seed: int, rows: Tensor, first: list[np.ndarray]) -> str:
         """Hash the settings and data that a resumed training must share; the number of rounds may differ."""
         settings = [seed, self.local_epochs, self.batch_size, self.fraction, self.proximal, str(self.policy)]
-        hashed = hashlib.sha256(repr([*settings, str(described(self.aggregation))]).encode())
+        hashed = hashlib.sha256(repr([*settings, str(describe_aggregation(self.aggregation))]).encode())
         for array in (rows.cpu().numpy(), *first):
             hashed.update(np.ascontiguousarray(array).tobytes())
         return hashed.hexdigest()
@@ -205,7 +205,7 @@ class Federated(Training):
             batches, started = EpochBatches(own[who], self.batch_size, 1, seed + NEXT_CLIENT * who, epochs), monotonic()
             with timed(found, "training_seconds"):
                 loss = self._locally(module, batches, np.random.SeedSequence([seed, number, who]))
-            update = flat(weights_of(module)) - flat(begin)
+            update = flatten(weights_of(module)) - flatten(begin)
             try:
                 with timed(found, "protecting_seconds"):
                     message = clients[who].protect(update, validator.weights[who], number)
@@ -242,7 +242,7 @@ class Federated(Training):
         if not np.isfinite(length) or length > (self.policy.largest_norm or np.inf):
             found.notes.append(f"round {number + 1} changed nothing: the mean is {length:g} long")
             return begin
-        return shaped(flat(begin) + mean, begin)
+        return unflatten(flatten(begin) + mean, begin)
 
     def _locally(self, module: Any, batches: EpochBatches, drawn: np.random.SeedSequence) -> float:
         """Run one client's local training; return the mean loss of its steps."""

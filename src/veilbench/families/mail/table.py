@@ -10,7 +10,7 @@ from veilbench.bench.report.numbers import DASH, MINUS, compact, parts
 from veilbench.bench.report.records import Record
 from veilbench.bench.report.specs import Cell, Comparison, Entry
 from veilbench.families.mail.flower.strategy import aggregation_of
-from veilbench.federated.protocol import described
+from veilbench.federated.protocol import describe_aggregation
 
 STEPS = ("training_seconds", "protecting_seconds", "adding_seconds", "opening_seconds")  # of all clients, all rounds
 FEDERATED, FLOWER, PLAIN = "Federated", "Flower", "Plain"
@@ -68,7 +68,7 @@ def _aggregation(record: Record) -> dict[str, object] | None:
     training = record.config.get("training") or {}
     kind = _kind(str(training.get("_target_")))
     if kind == FLOWER:
-        return described(aggregation_of({"privacy": "none", **training}))
+        return describe_aggregation(aggregation_of({"privacy": "none", **training}))
     return dict(training.get("aggregation") or {"_target_": PLAIN}) if kind == FEDERATED else None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from veilbench.corruptions.base import spoiled
+from veilbench.corruptions.base import corrupt_array
 from veilbench.corruptions.blur import Blur
 from veilbench.families.autoencoders.baselines.corruption_restorer import CorruptionRestorer
 from veilbench.families.autoencoders.baselines.tuned_restorer import TunedRestorer
@@ -35,4 +35,4 @@ class LeastSquares(TunedRestorer, CorruptionRestorer):
     def _matrix(self, side: int) -> np.ndarray:
         """Return the blur's matrix along one side, shape (side, side), from its response to bright lines."""
         dots = np.eye(side, dtype=np.float32).reshape(side, 1, side, 1).repeat(side, 3)
-        return spoiled(self.corruption, dots, np.random.default_rng(0))[:, 0, :, 0].T.astype(np.float64)
+        return corrupt_array(self.corruption, dots, np.random.default_rng(0))[:, 0, :, 0].T.astype(np.float64)

@@ -25,7 +25,7 @@ from veilbench.families.mail.flower.accountant import flower_draws
 from veilbench.families.mail.flower.strategy import WEIGHT, protocol_of, strategy_of
 from veilbench.families.mail.local_round import ORDER, client_update, moved_weights
 from veilbench.families.mail.schemes.filter import MailFilter
-from veilbench.federated.flat import flat
+from veilbench.federated.flat import flatten
 from veilbench.federated.flower_library import flower
 
 RunConfig = dict[str, bool | float | int | str]
@@ -141,7 +141,7 @@ def train(message: Any, context: Any, own: RunConfig | None = None) -> Any:
     seed = settings["seed"] + 1_000_003 * int(config.get("server-round", 0))
     update = client_update(weights, tokens, labels, protocol, seed)
     moved = moved_weights(weights, update)
-    open_metrics = {WEIGHT: len(labels), "update-norm": float(np.linalg.norm(flat([update])))}
+    open_metrics = {WEIGHT: len(labels), "update-norm": float(np.linalg.norm(flatten([update])))}
     metrics = open_metrics if settings["privacy"] == "none" else {WEIGHT: 1}
     content = {"arrays": app.ArrayRecord(list(moved.values())), "metrics": app.MetricRecord(metrics)}
     return app.Message(content=app.RecordDict(content), reply_to=message)

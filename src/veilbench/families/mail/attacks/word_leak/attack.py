@@ -32,7 +32,7 @@ from veilbench.families.mail.data.mail import Mails
 from veilbench.families.mail.data.vocabulary import FIRST_WORD
 from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.federated.aggregations.base import Aggregation, ExampleNoise
-from veilbench.federated.protocol import Protocol, described
+from veilbench.federated.protocol import Protocol, describe_aggregation
 from veilbench.metrics.intervals import ends
 
 if TYPE_CHECKING:
@@ -306,4 +306,4 @@ def protocol_of(target: MailFilter) -> Protocol:
 
 def under(protocol: Protocol, aggregation: Aggregation) -> Protocol:
     """Return the same protocol with another aggregation."""
-    return replace(protocol, aggregation=described(aggregation))
+    return replace(protocol, aggregation=describe_aggregation(aggregation))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from veilbench.families.mail.attacks.word_leak.update import phe_exponents, zero_exponent
-from veilbench.federated.aggregations.base import Aggregation, Aggregator, opened
+from veilbench.federated.aggregations.base import Aggregation, Aggregator, parse_message
 from veilbench.federated.aggregations.paillier import Paillier
 from veilbench.federated.aggregations.plain import PlainAggregator, numbers
 from veilbench.federated.aggregations.secagg_aggregator import SecaggAggregator
@@ -115,7 +115,7 @@ class Wiretap:
 
 def _readable(aggregator: Aggregator, client: int, message: bytes) -> np.ndarray | None:
     """Return the values in a message that the aggregator can read; None if it can read nothing."""
-    _, size, payload = opened(message)
+    _, size, payload = parse_message(message)
     if isinstance(aggregator, SecaggAggregator):
         return _below_masks(aggregator, client, payload, size)
     return numbers(payload, aggregator.dtype, size) if isinstance(aggregator, PlainAggregator) else None
