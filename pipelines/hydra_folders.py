@@ -33,7 +33,7 @@ class Before(Callback):  # type: ignore[misc]
         self.kept: Path | None = None
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Hydra calls this before a single run. Errors here are only warnings; their consequences are reported later."""
+        """Hydra calls this before a single run, and turns errors into warnings; consequences are reported later."""
         self._note(_place(config, "hydra.run.dir"))
         Before.current = self
 

@@ -1,4 +1,4 @@
-"""A lock on a file: waited for where another process holds it, refused at once where none can be."""
+"""A lock on a file: waits if another process holds it, fails at once if no lock can be created."""
 
 from __future__ import annotations
 

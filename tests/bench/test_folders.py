@@ -1,4 +1,4 @@
-"""Folders that are whole or absent, whatever happens while they are written."""
+"""Folders are complete or absent, even if writing fails or is killed."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_after_a_kill_at_any_moment_the_old_or_the_new_folder_is_there_and_nothi
     done = subprocess.run([sys.executable, "-c", KILLED, str(target), moment], check=False)
     assert done.returncode == -signal.SIGKILL
     assert len(names(tmp_path)) == 2, "a leftover"
-    with pytest.raises(RuntimeError):  # the next one fails, too: only what the kill left is looked at
+    with pytest.raises(RuntimeError):  # this call fails as well, so that only the cleaning up after the kill is tested
         write_half(target, RuntimeError())
     assert names(tmp_path) == ["record"]
     assert (target / "file").read_text() == ("new" if moment == "after" else "old")
@@ -167,7 +167,7 @@ def test_what_a_running_process_writes_is_left_alone(tmp_path: Path) -> None:
     target = tmp_path / "record"
     with write_whole_folder(target) as first:
         (first / "file").write_text("first")
-        with write_whole_folder(target) as second:  # a lock of the system is one of the descriptor, not of the process
+        with write_whole_folder(target) as second:  # a lock belongs to the descriptor, not to the process
             assert first.is_dir()
             (second / "file").write_text("second")
         with pytest.raises(RuntimeError):

@@ -1,4 +1,4 @@
-"""Every number that a configuration can set has two ends, and what would not fit into the memory is told before."""
+"""Every numeric setting has two bounds, and arrays that would not fit into memory are refused beforehand."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ HUGE = (10**12, 10**15, 10**30, -(10**30))
 
 
 def named() -> list[str]:
-    """Every class that a file of conf/ names."""
+    """Return every class that a file of conf/ names."""
     files = sorted((ROOT / "conf").rglob("*.yaml"))
     return sorted({target for file in files for target in find_targets(yaml.safe_load(file.read_text()))})
 
 
 def leaves(annotation: Any, bounds: tuple[Any, ...] = ()) -> Iterator[tuple[type, tuple[Any, ...]]]:
-    """The numbers' types within an annotation, each with the bounds that hold for it."""
+    """Yield the numeric types within an annotation, each with its bounds."""
     origin = get_origin(annotation)
     if origin is Annotated:
         inner, *own = get_args(annotation)
@@ -49,7 +49,7 @@ def leaves(annotation: Any, bounds: tuple[Any, ...] = ()) -> Iterator[tuple[type
             yield from leaves(part, bounds)
     elif origin not in (None, Literal, collections.abc.Callable):
         for part in get_args(annotation):
-            yield from leaves(part)  # a list's own bounds are of its length
+            yield from leaves(part)  # the bounds of a list concern its length
 
 
 def arguments(target: str) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def test_the_search_for_numbers_without_ends_finds_them() -> None:
 
 
 def test_conf_names_classes_of_every_kind() -> None:
-    """The list above is not empty by mistake."""
+    """Guards against an empty list above."""
     kinds = {part for target in named() for part in target.split(".")}
     assert {"data", "modules", "training", "evaluations", "attacks", "federated", "baselines", "templates"} <= kinds
 

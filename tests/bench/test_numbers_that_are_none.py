@@ -1,4 +1,4 @@
-"""Infinite, NaN and constant numbers end a stage with one line that names what was computed; nothing is written."""
+"""Infinite, NaN and constant results end a stage with one line that names the result; nothing is written."""
 
 from __future__ import annotations
 

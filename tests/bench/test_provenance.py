@@ -1,4 +1,4 @@
-"""What is signed, and what is refused for another signature."""
+"""Signatures of stages: what is signed, and when a folder is refused."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_missing_or_damaged_signature_is_refused_by_name(tmp_path: Path, conte
 def test_it_names_what_the_stage_wrote(tmp_path: Path) -> None:
     (tmp_path / "weights").mkdir()
     (tmp_path / "about.json").write_text("{}")
-    sign(tmp_path, "prepare", {"digests": {"prepare": "p0"}})  # a data set on its own has no other digest
+    sign(tmp_path, "prepare", {"digests": {"prepare": "p0"}})  # the config of a data set has only this digest
     (tmp_path / "notes").write_text("not ours")
     assert set(list_written(tmp_path)) == {FILE, "weights", "about.json"}
     assert json.loads((tmp_path / FILE).read_text())["digests"] == {"prepare": "p0"}

@@ -1,4 +1,4 @@
-"""Digests of sources: what must change one, and what must not."""
+"""Digests of sources: which changes alter a digest, and which do not."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_the_same_code_under_another_name_changes_it(package: Path, digest: Dige
 
 
 def test_the_same_code_as_another_target_changes_it(package: Path) -> None:
-    """What a file is called is part of what it is, even where it stands at the same place among the others."""
+    """The digest depends on a file's name, even if the order of the files stays the same."""
     (package / "modest.py").write_text((package / "model.py").read_text())
     one, other = (
         sources.digest(package / "entry.py", {"_target_": f"toy.{name}.Model"}) for name in ("model", "modest")
@@ -131,7 +131,7 @@ print(digest(Path(sys.argv[1]) / "train.py", node), digest(Path(sys.argv[1]) / "
 
 @pytest.mark.parametrize("stages", ["a/pipelines", "z/pipelines", "veilbench/pipelines"])
 def test_it_does_not_matter_where_the_code_lies(tmp_path: Path, stages: str) -> None:
-    """The same files in places of which one comes before the package's, and one after it, by name."""
+    """The same files in two folders, whose names sort before and after the package's."""
     root = sources.PACKAGE.parent.parent
     package = tmp_path / "m" / "veilbench"
     shutil.copytree(sources.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))

@@ -1,4 +1,4 @@
-"""Membership metrics and the likelihood ratio, against scikit-learn, loops and laws whose truth is known."""
+"""Membership metrics and the likelihood ratio, against scikit-learn, loops and distributions with known values."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_rate_that_cannot_be_resolved_is_refused() -> None:
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
-    """Two normal laws one deviation apart: the truth is Phi(1 / sqrt 2)."""
+    """Two normal distributions one standard deviation apart: the true value is Phi(1 / sqrt 2)."""
     truth, covered = 0.7602, 0
     for seed in range(30):
         rng = np.random.default_rng(seed)
@@ -61,7 +61,7 @@ def test_the_online_ratio_is_the_best_possible_one_where_the_laws_are_known() ->
 
 
 def test_a_gap_that_is_noise_is_drawn_to_the_mean_gap() -> None:
-    """Without the shrinking a row's sign would be a matter of luck with four shadows."""
+    """Without shrinkage, a row's sign would be random with only four shadows."""
     rng = np.random.default_rng(1)
     n, inside = 3000, np.repeat([[True], [False]], 2, 0) & np.ones((4, 3000), bool)
     losses = rng.standard_normal((4, n)) - 0.3 * inside

@@ -1,4 +1,4 @@
-"""Every file of conf/ composes, is checked, and can be built; what is committed in params/ is what they say."""
+"""Every file of conf/ can be composed, checked and built; the committed params/ agree with them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_every_experiment_composes_and_can_be_built(name: str) -> None:
         assert all(not isinstance(built, dict) for built in build(config[group]).values())
 
 
-SETTINGS = [  # data, model and training of each kind that a choice may need around it
+SETTINGS = [  # for each kind: data, model and training with which a choice may have to be combined
     "text plaintext none",
     "text cipher_small central",
     "text cipher_keyed adversarial",
@@ -49,7 +49,7 @@ SETTINGS = [  # data, model and training of each kind that a choice may need aro
     "mail_small logistic_filter none",
     "mail_small mail_classifier federated",
 ]
-GUESSES = {  # where to look first, for speed alone
+GUESSES = {  # combinations to try first, only for speed
     "digits": ("evaluation=[a", "evaluation=[re", "evaluation=[p", "attack=[ev", "attack=[in", "attack=[mem"),
     "prints_small": ("attack=[t", "evaluation=[d", "evaluation=[u", "evaluation=[v", "data=f", "data=p"),
     "mail_small": ("attack=[mail", "evaluation=[filtering", "data=mail", "data=enron", "data=sms"),
@@ -136,7 +136,7 @@ def test_the_pipeline_lists_experiments_that_exist_with_their_data(monkeypatch: 
     for name, data in experiments.items():
         assert plain(composed([f"experiment={name}"]))["names"]["data"] == data
     assert set(datasets) == set(experiments.values())
-    assert set(experiments) <= set(EXPERIMENTS)  # the others are heavy, and run by name
+    assert set(experiments) <= set(EXPERIMENTS)  # the others are slow, and run by name
 
 
 def test_the_committed_params_are_what_conf_says(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What a kill leaves of DVC's own files, and what is made of it."""
+"""Repair of DVC's own files after a kill."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_damaged_lock_is_replaced_by_the_copy_and_kept(
     mend()
     assert capsys.readouterr().err == ""
     LOCK.write_bytes(damaged)
-    keep()  # not a copy of this
+    keep()  # must not keep a copy of this
     mend()
     assert LOCK.read_bytes() == GOOD.read_bytes() == WHOLE
     assert DAMAGED.read_bytes() == damaged
@@ -109,7 +109,7 @@ def test_without_a_lock_or_without_dvc_nothing_is_to_be_done(bench: Path) -> Non
 
 @pytest.fixture
 def others() -> tuple[int, int]:
-    """The numbers of a process that has ended, and of one that works and is not DVC."""
+    """Return the ids of a process that has ended, and of a running one that is not DVC."""
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     return ended.pid, os.getpid()

@@ -88,7 +88,7 @@ def test_a_hopeless_trial_is_cut_short_and_a_good_one_is_not(tmp_path: Path) -> 
 def test_a_search_runs_ends_and_has_nothing_left_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two real trials of a small autoencoder; the same command again runs none."""
+    """Two real trials of a small autoencoder; repeating the command runs no further trial."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "search").mkdir()
     plain = {
