@@ -23,7 +23,7 @@ from veilbench.families.autoencoders.data.rows import Rows
 class Bm3d(FittedRestorer):
     """Block-matching and 3-D filtering (Dabov et al. 2007) with the authors' settings, given the true noise level."""
 
-    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def fit_arrays(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Do nothing: BM3D is not trained."""
         return {}
 

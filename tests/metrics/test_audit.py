@@ -54,7 +54,7 @@ class InOrder(np.random.Generator):
 
 
 def test_the_half_that_chose_the_threshold_proves_nothing() -> None:
-    """Only the first halves of the scores are separated, so the threshold chosen on them shows nothing on the second."""
+    """Only the first halves of the scores are separated, so a threshold chosen on them shows nothing on the second."""
     members, others = np.r_[np.ones(200), np.tile([0.0, 1.0], 100)], np.r_[np.zeros(200), np.tile([0.0, 1.0], 100)]
     rng = InOrder(np.random.PCG64(0))
     assert epsilon_at_least(members, others, 0.0, rng).value == 0

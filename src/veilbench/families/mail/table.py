@@ -44,8 +44,8 @@ def _cells(record: Record, mails: Sequence[Record]) -> list[Cell]:
         _metric(record.found["evaluate"]["filtering"].metrics.get("accuracy")),
         _metric(words.gain if words else None, missing="no message" if alone else "not run", verdict=words),
         _metric(words.metrics.get("mean_gain") if words else None, missing="no mean" if alone else "not run"),
-        _found(record, "mail_membership", "lira_auroc", share=False),
-        _found(record, "mail_poison", "spam_passing_with_trigger", missing="no client" if alone else "not run"),
+        _metric_cell(record, "mail_membership", "lira_auroc", share=False),
+        _metric_cell(record, "mail_poison", "spam_passing_with_trigger", missing="no client" if alone else "not run"),
         *(_metric(trained.metrics.get(name), share=False, missing="none") for name in ("epsilon", "example_epsilon")),
         _number(trained.cost.get("bytes_up"), compact),
         _number(_ratio(record, mails), lambda ratio: f"{ratio:.2f} ×"),
@@ -80,7 +80,7 @@ def _attack(record: Record, name: str) -> Findings | None:
     return record.found["attack"].get(name)
 
 
-def _found(record: Record, attack: str, name: str, share: bool = True, missing: str = "not run") -> Cell:
+def _metric_cell(record: Record, attack: str, name: str, share: bool = True, missing: str = "not run") -> Cell:
     found = _attack(record, attack)
     return _metric(found.metrics.get(name) if found else None, share, missing, found)
 

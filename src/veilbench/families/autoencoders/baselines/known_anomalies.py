@@ -45,7 +45,7 @@ class KnownAnomalies(Fitted, DifferentiableDetector):
         """Return the constructor's argument."""
         return {"norm": self.norm}
 
-    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def fit_arrays(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Return training and validation rows, and the test anomalies.
 
         Raises:

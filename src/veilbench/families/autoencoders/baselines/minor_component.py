@@ -34,7 +34,7 @@ class MinorComponent(Fitted, DifferentiableDetector):
         """Return no settings."""
         return {}
 
-    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def fit_arrays(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Return the mean, shape (*shape), and the direction, shape (features,), of length 1.
 
         Raises:

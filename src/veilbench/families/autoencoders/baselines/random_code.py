@@ -38,7 +38,7 @@ class RandomCode(Fitted, Representation):
         """Return the constructor's arguments."""
         return {"code": self.code}
 
-    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def fit_arrays(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Return a key, shape (32,), uint8, and the mean training row, shape (*shape)."""
         return {"key": np.frombuffer(rng.bytes(KEY_BYTES), np.uint8), "mean": rows.train.x.mean(0)}
 
@@ -47,7 +47,7 @@ class RandomCode(Fitted, Representation):
         return {"mean": row}
 
     def check(self, row: tuple[int, ...]) -> None:
-        """Raise a `ValueError` if a restored array is not as `learned` makes it."""
+        """Raise a `ValueError` if a restored array is not as `fit_arrays` makes it."""
         require_array(self.kept, "key", np.uint8, (KEY_BYTES,))
         super().check(row)
 

@@ -16,7 +16,7 @@ from veilbench.bench.contracts import DataSet
 from veilbench.bench.errors import UserError
 from veilbench.bench.labels import normalise_label, note_similar_names
 from veilbench.bench.limits import Count, Seed, Share
-from veilbench.families.autoencoders.data.raw import Source, checked, distinct
+from veilbench.families.autoencoders.data.raw import Source, check_raw, distinct
 from veilbench.families.autoencoders.data.scaling import Scale, apart, scaled, shortened
 
 PARTS = ("train", "validation", "auxiliary", "test")
@@ -108,7 +108,7 @@ class RowsData(DataSet):
             UserError: the rows cannot be used; the message says which and why.
         """
         rng = np.random.default_rng(self.seed)
-        raw = checked(self.source.read(rng))
+        raw = check_raw(self.source.read(rng))
         notes, labels = list(raw.notes), list(raw.labels)
         kept = distinct(raw.x, raw.y, notes)
         x, y = raw.x[kept], raw.y[kept]
