@@ -16,7 +16,7 @@ from veilbench.families.autoencoders.data.rows import Rows
 
 
 class Fitted(TrainedModel):
-    """A baseline defined by its constructor's arguments and the arrays that `fit_arrays` computes; made ready by `fit`."""
+    """A baseline that consists of its constructor's arguments and the arrays that `fit_arrays` computes in `fit`."""
 
     data_kind = Rows
     names: tuple[str, ...] = ()  # names of the arrays

@@ -143,7 +143,7 @@ class IdentitiesData(DataSet):
         notes = list(raw.notes)
         images = raw.images if self.size is None else resized(raw.images, self.size)
         arrays: dict[str, np.ndarray] = {}
-        for name, rows in zip(PARTS, self._dealt(raw, notes), strict=True):
+        for name, rows in zip(PARTS, self._split_people(raw, notes), strict=True):
             own = {"images": images[rows], "identities": raw.identities[rows], "impressions": raw.impressions[rows]}
             own |= {f"attribute_{key}": labels[rows] for key, labels in raw.attributes.items()}
             arrays |= {f"{name}.{key}": np.ascontiguousarray(array) for key, array in own.items()}
