@@ -13,10 +13,9 @@ from veilbench.families.autoencoders.baselines.tuned_restorer import TunedRestor
 class LeastSquares(TunedRestorer, CorruptionRestorer):
     """Tikhonov-regularised least squares with the matrices of the blur, including its border.
 
-    The blur of an image X is A X B^T. With the singular values of A and B it is inverted element by element, y to
-    s y / (s^2 + w), where s is the product of two singular values (Hansen, Nagy and O'Leary 2006, chapter 6). The
-    weight
-    w is the strength. If the blur has added no noise, the only error left is that of rounding to float32.
+    The blur of an image X is A X B^T. With the singular values of A and B it is inverted element by element, y to s y /
+    (s^2 + w), where s is the product of two singular values (Hansen, Nagy and O'Leary 2006, chapter 6). The weight w is
+    the strength. If the blur has added no noise, the only error left is that of rounding to float32.
 
     Args:
         corruption: blur to undo.

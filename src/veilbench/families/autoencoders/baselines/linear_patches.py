@@ -15,9 +15,8 @@ class LinearPatches(CorruptionRestorer):
     """Linear least squares from the square around a pixel, with all channels, to the clean pixel.
 
     It is fitted to training images that it corrupts itself; the side of the square is the one of `SIDES` with the
-    lowest
-    error on validation images. At the border, images are padded with their outermost pixels. `Wiener` does the same for
-    noise, where the covariance of the corrupted patches is known.
+    lowest error on validation images. At the border, images are padded with their outermost pixels. `Wiener` does the
+    same for noise, where the covariance of the corrupted patches is known.
 
     Args:
         corruption: corruption to undo, of any class.

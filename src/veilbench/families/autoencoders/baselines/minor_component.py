@@ -24,8 +24,7 @@ class MinorComponent(Fitted, DifferentiableDetector):
 
     Constant directions are left out. The direction is the last of the minor components of Shyu et al. (2003), which
     detect rows that violate a correlation. An anomaly that it catches is hidden by a step along this one direction, of
-    a
-    size that is small among normal rows, whatever else is anomalous: this is the positive control of evasion.
+    a size that is small among normal rows, whatever else is anomalous: this is the positive control of evasion.
     """
 
     names = ("mean", "direction")

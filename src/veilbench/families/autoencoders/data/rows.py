@@ -68,8 +68,7 @@ class RowsData(DataSet):
     """Splits a source's distinct rows at random into four parts, and scales them by the training part.
 
     Rows are split individually: different rows that belong together (two images of a person, two payments of a card)
-    may
-    be in different parts.
+    may be in different parts.
 
     Args:
         source: loader or generator of the rows.

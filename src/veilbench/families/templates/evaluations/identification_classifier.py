@@ -27,10 +27,8 @@ class IdentificationClassifier(Evaluation):
     """Trains classifiers on some templates of each test person, and tests them on the others.
 
     People are split into groups of `classes` people; a classifier is trained for each group, and the answers are
-    counted
-    together. The Clopper-Pearson interval treats answers as independent, which those about one person are not quite.
-    The
-    same is done with raw pixels and with principal components fitted to the training people.
+    counted together. The Clopper-Pearson interval treats answers as independent, which those about one person are not
+    quite. The same is done with raw pixels and with principal components fitted to the training people.
 
     A user's own key, if the scheme has one, identifies users by itself. `own_token` (a key for each person) is
     therefore reported together with `stolen_token`, where the key carries no information because all people have the
