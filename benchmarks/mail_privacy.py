@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mail import accuracy, prepared
+from mail import accuracy, prepare_data
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.findings import Findings
 from veilbench.families.mail.data.clients import EqualClients
@@ -63,7 +63,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=3)
     seeds = range(parser.parse_args().seeds)
-    corpora = [prepared("mail_small", seed) for seed in seeds]
+    corpora = [prepare_data("mail_small", seed) for seed in seeds]
     for clients in CLIENTS:
         for title, aggregation, batch, model in settings(clients):
             shares = []

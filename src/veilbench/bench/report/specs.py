@@ -48,9 +48,8 @@ class Line:
     """One line of a card's table.
 
     Attributes:
-        label: its heading. Where it has a `*`, there is a line for each thing that the first key's `*` stands for.
-        keys: `metric name`, as in the leaderboard, for each column; a rate or a time of the leaderboard's cost; empty
-            for a cell that stays so.
+        label: heading of the line. If it has a `*`, there is one line for each match of the `*` in the first key.
+        keys: for each column the name of a metric, rate or time of the leaderboard; "" leaves the cell empty.
     """
 
     label: str
@@ -59,7 +58,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Block:
-    """A table: headings of its columns, the first of them over the lines' labels."""
+    """A table of a card: column headings, the first of which is above the labels, and lines."""
 
     columns: tuple[str, ...]
     lines: tuple[Line, ...]
