@@ -31,7 +31,7 @@ class CorruptionRestorer(ImageRestorer):
         """Return a description of the corruption, in plain types."""
         return {"corruption": describe_corruption(self.corruption)}
 
-    def corrupt_array(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def spoiled(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Corrupt clean images, shape (n, c, h, w), float32."""
         return corrupt_array(self.corruption, clean, rng)
 
