@@ -93,7 +93,7 @@ def test_a_damaged_lock_is_replaced_by_the_copy_and_kept(
 
 def test_a_damaged_lock_without_a_copy_is_one_line(bench: Path) -> None:
     LOCK.write_bytes(WHOLE[:100])
-    with pytest.raises(UserError, match=r"dvc.lock is damaged, and no copy was kept"):
+    with pytest.raises(UserError, match=r"dvc.lock is damaged, and there is no copy"):
         mend()
     assert LOCK.read_bytes() == WHOLE[:100]
 
