@@ -1,8 +1,8 @@
-"""BM3D beside a trained restorer on the very same noisy images: `python benchmarks/bm3d_set12.py FOLDER`.
+"""Compare BM3D with a trained restorer on the same noisy images: `python benchmarks/bm3d_set12.py FOLDER`.
 
-FOLDER is what `python pipelines/sweep.py experiment=set12_denoising hydra.run.dir=FOLDER` wrote. BM3D is the package
-`bm3d` of its authors (Makinen, Azzari and Foi 2020). Its licence allows use that is informational and non-commercial
-alone: it is no dependency of veilbench, nothing else here imports it, and whoever runs this sees to the licence.
+FOLDER is the output of `python pipelines/sweep.py experiment=set12_denoising hydra.run.dir=FOLDER`. BM3D is the package
+`bm3d` of its authors (Makinen, Azzari and Foi 2020). Its licence allows only informational and non-commercial use.
+Therefore it is not a dependency of veilbench, nothing else imports it, and you have to check the licence yourself.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from veilbench.families.autoencoders.data.rows import Rows
 
 
 class Bm3d(FittedRestorer):
-    """Block-matching and 3-D filtering (Dabov et al. 2007) with the authors' own settings, told the true noise."""
+    """Block-matching and 3-D filtering (Dabov et al. 2007) with the authors' settings, given the true noise level."""
 
-    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Nothing."""
+    def fit_arrays(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Do nothing: BM3D is not trained."""
         return {}
 
     def restored(self, rows: np.ndarray) -> np.ndarray:
-        """See `Restorer.restored`; one channel."""
+        """Denoise images of one channel."""
         from bm3d import bm3d
 
         return np.stack([bm3d(image[0], self.sigma)[None] for image in rows]).astype(np.float32)
@@ -39,7 +39,7 @@ def main(folder: Path) -> None:
     evaluation = build(config["evaluation"]["restoration"])
     evaluation.baselines = [Bm3d(evaluation.corruption.sigma)]
     rows = build(config["data"]).load(folder / "prepared")
-    seeds = np.random.SeedSequence([config["seed"], *b"restoration"])  # those of the stage `evaluate`
+    seeds = np.random.SeedSequence([config["seed"], *b"restoration"])  # the seeds of the stage `evaluate`
     found = evaluation.examine(load_trained_model(folder / "train"), rows, build(config["trainer"]), seeds)
     for table in found.tables:
         show(table)

@@ -1,8 +1,8 @@
-"""MB/s of text of the file tools, beside AES-CTR and beside copying the same bytes, and their peak memory.
+"""Measure the file tools' speed in MB/s of text, compared with AES-CTR and with copying bytes, and their peak memory.
 
-Run as `python benchmarks/file_speed.py [--megabytes 32] [--repeats 7]`. Containers go from memory to memory,
-so that no disk is measured; the peak memory is that of whole processes that encrypt and decrypt files. It
-needs no training: the code books are drawn.
+Run as `python benchmarks/file_speed.py [--megabytes 32] [--repeats 7]`. Containers stay in memory, so the disk is not
+measured. The peak memory is that of whole processes that encrypt and decrypt files. No training is needed: the code
+books are drawn at random.
 """
 
 from __future__ import annotations
@@ -49,27 +49,27 @@ def models() -> dict[str, TrainedModel]:
 
 
 def sample(megabytes: int) -> bytes:
-    """Letters as frequent as in English, roughly, so that the tables are met as a text meets them."""
+    """Draw letters with roughly the frequencies of English, so that table look-ups are as for a real text."""
     letters = np.frombuffer(b"      eeeeeeetttttaaaaoooooiiiinnnnssshhhrrrdddllcumwfgypbvk,.TI", np.uint8)
     return np.random.default_rng(1).choice(letters, megabytes * 1_000_000).tobytes()
 
 
 class Flow:
-    """One model's way from text to container and back, in memory that is taken once."""
+    """Encrypts and decrypts with one model, in memory that is allocated once."""
 
     def __init__(self, scheme: Scheme, text: bytes) -> None:
         self.scheme, self.text, self.sealed = scheme, io.BytesIO(text), io.BytesIO()
         self.back = io.BytesIO(bytes(len(text)))
 
     def encrypt(self) -> None:
-        """From the text to the container."""
+        """Encrypt the text into a container."""
         self.text.seek(0)
         self.sealed.seek(0)
         container.write(self.scheme, self.text, self.sealed, "text", False, lambda done: None)
         self.sealed.truncate()
 
     def decrypt(self) -> None:
-        """From the container to the text."""
+        """Decrypt the container to the text."""
         self.sealed.seek(0)
         self.back.seek(0)
         container.read(self.scheme, self.sealed, self.back, "sealed", "model", lambda done: None)
@@ -96,7 +96,7 @@ def speeds(megabytes: int, repeats: int) -> None:
     for repeat in range(repeats + 1):
         for key, job in jobs.items():
             seconds = timed(job)
-            if repeat:  # the first round compiles and takes the memory
+            if repeat:  # the first round compiles and allocates memory
                 taken[key].append(seconds)
     typical = {key: median(seconds) for key, seconds in taken.items()}
     print(f"{megabytes} MB of text, medians of {repeats} interleaved repeats, MB/s of text")
@@ -111,7 +111,7 @@ def speeds(megabytes: int, repeats: int) -> None:
 
 
 def peak(way: str, *files: Path) -> float:
-    """Peak memory in MB of a process of its own that does one thing."""
+    """Measure the peak memory in MB of one operation in a separate process."""
     command = [sys.executable, __file__, "--peak", way, *map(str, files)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
@@ -128,7 +128,7 @@ def memory() -> None:
         models()["ensemble (32, 40, 48, 56)"].save(folder)
         for megabytes in MEMORY_MEGABYTES:
             text, sealed, back = folder / "text", folder / "sealed", folder / "back"
-            with text.open("wb") as file:  # in parts: a process starts with its parent's peak
+            with text.open("wb") as file:  # in parts, because a process inherits its parent's peak memory
                 for _ in range(megabytes):
                     file.write(sample(1))
             made, read = peak("encrypt", folder, text, sealed), peak("decrypt", folder, sealed, back)

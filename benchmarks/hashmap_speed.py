@@ -1,11 +1,11 @@
-"""How fast are prints encoded, and one found among many? `python benchmarks/hashmap_speed.py [templates]`.
+"""Measure how fast prints are encoded and searched: `python benchmarks/hashmap_speed.py [templates]`.
 
-Prints rates of the plain encoder at 96 x 96 by threads, and milliseconds of the exact search that `veilbench identify`
-makes (the store's `Gallery`) among random templates of 64 bytes: 512 bits by faiss and by numpy, and 16 numbers by a
-matrix product; a probe at a time and 100 at once. Each search must find the probe's own template, changed a little,
-and on a part of the templates be that of a plain comparison of all. Ratios are to a copy of the templates in memory.
-The processor's own seconds, on one thread, stand beside the clock's: they say what a busy machine would do if it were
-not busy. The last line is what a command pays before it searches: reading so many templates from a store.
+Prints the rate of the plain encoder at 96 x 96 for several numbers of threads. Then it prints the milliseconds of the
+exact search of `veilbench identify` (the store's `Gallery`) among random templates of 64 bytes: 512 bits with faiss and
+with NumPy, and 16 numbers with a matrix product, for one probe and for 100 at once. Each search must find the probe's
+own slightly changed template, and must agree with a plain comparison on a part of the templates. Ratios are relative to
+copying the templates in memory. CPU seconds on one thread are printed with the wall time, because they depend less on
+the load of the machine. The last line is the time to read the templates from a store before a search.
 """
 
 from __future__ import annotations
@@ -67,17 +67,17 @@ def search(templates: int) -> None:
     copied = 1000 * seconds(enrolled.copy)
     print(f"a copy of {templates:,} templates of {BYTES} bytes: {copied:.1f} ms")
     binary = Biohash(Extractor(), 8 * BYTES)
-    searched("bits, faiss", Gallery(binary, bits, enrolled), probes, wanted, copied)
+    measure_search("bits, faiss", Gallery(binary, bits, enrolled), probes, wanted, copied)
     by_numpy = Gallery(binary, bits, enrolled)
     by_numpy.index = None
-    searched("bits, numpy", by_numpy, probes, wanted, copied)
+    measure_search("bits, numpy", by_numpy, probes, wanted, copied)
     numbers = rng.standard_normal((templates, BYTES // 4), np.float32)
     near = numbers[wanted] + 0.1 * rng.standard_normal((100, BYTES // 4), np.float32)
     packing = Packing("float32", BYTES // 4, bits=False)
-    searched("numbers", Gallery(RandomProjection(Extractor()), packing, numbers), near, wanted, copied)
+    measure_search("numbers", Gallery(RandomProjection(Extractor()), packing, numbers), near, wanted, copied)
 
 
-def searched(name: str, gallery: Gallery, probes: np.ndarray, wanted: np.ndarray, copied: float) -> None:
+def measure_search(name: str, gallery: Gallery, probes: np.ndarray, wanted: np.ndarray, copied: float) -> None:
     for threads in (1, os.cpu_count() or 1):
         faiss.omp_set_num_threads(threads)
         with threadpool_limits(threads):
@@ -92,7 +92,7 @@ def searched(name: str, gallery: Gallery, probes: np.ndarray, wanted: np.ndarray
     exact(gallery, probes[:5])
 
 
-def stored(templates: int) -> None:
+def measure_store(templates: int) -> None:
     rows = np.random.default_rng(2).integers(0, 256, (templates, BYTES), dtype=np.uint8)
     store = TemplateStore.empty("", "Biohash", (96, 96), Packing("uint8", 8 * BYTES, True), "")
     owners = np.arange(templates, dtype=np.int32)
@@ -109,7 +109,7 @@ def stored(templates: int) -> None:
 
 
 def exact(gallery: Gallery, probes: np.ndarray, most: int = 20_000) -> None:
-    """Compare with all of some, one by one."""
+    """Compare with each of some templates, one by one."""
     some = Gallery(gallery.scheme, gallery.packing, gallery.rows[:most])
     likeness, places = some.nearest(probes, 10)
     rows, own = (gallery.packing.unpacked(part) for part in (gallery.rows[:most], probes))
@@ -123,4 +123,4 @@ if __name__ == "__main__":
     encoding()
     many = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     search(many)
-    stored(many)
+    measure_store(many)

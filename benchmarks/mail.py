@@ -1,11 +1,11 @@
-"""Mail filters: accuracy of central, federated and encrypted training beside logistic regression on the same words.
+"""Compare the accuracy of central, federated and encrypted mail filters with logistic regression on the same words.
 
     python benchmarks/mail.py mail sms enron [--seeds 3]
 
-Each name is one of conf/data; real corpora are looked for in ../shared/data, or in VEILBENCH_SHARED_DATA. The model is
-that of the experiment `mail_federated`, or of `mail_<name>` where there is one. Prints a line per training: accuracy on
-the test mails over the seeds, mean and range, and the mean difference to logistic regression. What it costs:
-`python benchmarks/mail_cost.py`.
+Each name is one of conf/data; real corpora are expected in ../shared/data, or in VEILBENCH_SHARED_DATA. The model is
+that of the experiment `mail_<name>` if it exists, otherwise that of `mail_federated`. Prints one line per training:
+accuracy on the test mails, mean and range over the seeds, and the mean difference from logistic regression. For costs
+see mail_cost.py.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("VEILBENCH_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
 
-def configured(name: str) -> dict[str, Any]:
-    """The composed experiment on this data."""
+def compose_config(name: str) -> dict[str, Any]:
+    """Compose the experiment for this data."""
     own = f"mail_{name}" if (ROOT / f"conf/experiment/mail_{name}.yaml").is_file() else "mail_federated"
     return plain(composed([f"experiment={own}", f"data={name}"]))
 
 
-def prepared(name: str, seed: int) -> Mails:
-    """The data as the stage `prepare` makes it."""
-    config = configured(name)["data"] | {"seed": seed}
+def prepare_data(name: str, seed: int) -> Mails:
+    """Prepare the data as the stage `prepare` does."""
+    config = compose_config(name)["data"] | {"seed": seed}
     if "path" in config["source"]:
         inner = config["source"]["path"].removeprefix("../shared/data/")
         config["source"] = config["source"] | {"path": str(SHARED / inner)}
@@ -54,21 +54,21 @@ def prepared(name: str, seed: int) -> Mails:
 
 
 def trainings() -> Iterator[tuple[str, Any]]:
-    """Title and training."""
+    """Return the trainings to compare, with their titles."""
     yield "central", WholeEpochs(3)
     yield "federated", Federated(Plain(), 3)
     yield "ckks", Federated(Ckks(), 3)
 
 
 def accuracy(trained: Any, mails: Mails) -> float:
-    """On the test mails."""
+    """Compute the accuracy on the test mails."""
     assert isinstance(trained, SpamScorer)
     return float(((trained.logits(mails.test.tokens) > 0) == mails.test.labels).mean())
 
 
 def one_seed(name: str, seed: int) -> dict[str, float]:
-    """Accuracy by training."""
-    mails, model = prepared(name, seed), configured(name)["model"]
+    """Run all trainings with one seed, and return the accuracy of each."""
+    mails, model = prepare_data(name, seed), compose_config(name)["model"]
     shares = {"logistic": accuracy(LogisticFilter().fit(mails, np.random.default_rng(seed)), mails)}
     for title, training in trainings():
         with tempfile.TemporaryDirectory() as folder:

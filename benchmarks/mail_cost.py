@@ -1,16 +1,18 @@
-"""What mail filters cost: training, a federation, an encrypted round; as ratios where they can be.
+"""Measure the cost of mail filters: training, a federation and an encrypted round, as ratios if possible.
 
     python benchmarks/mail_cost.py [--repeats 3]
 
-CPU seconds of one process, so that another's load does not count, the clock's beside those of central training:
+Times are CPU seconds of one process, so that the load of other processes does not count; for central training the wall
+time is printed, too:
 
-- Central training, 3 epochs over 42,000 mails of 500 words each, beside scikit-learn's SGDClassifier on the same
-  counts, and peak memory; word numbers are drawn by Zipf's law, for only time and memory are asked for.
-- An epoch over 1,600 of these mails, beside a loop in plain numpy: a weight per word, summed over the words of a mail,
-  a sigmoid, stochastic gradient descent in batches; written for this comparison, after the source's description.
-- Three clients of 1,000, 1,000 and the rest of 12,000 mails, 3 rounds, beside the sum of what the same clients take to
-  train alone.
-- A round under CKKS for 3 clients and 50,636 weights, with its largest error, beside Paillier's on 1,000 of them.
+- Central training, 3 epochs over 42,000 mails of 500 words, compared with scikit-learn's SGDClassifier on the same
+  counts, and peak memory. Word ids are drawn from Zipf's law, because only time and memory matter here.
+- An epoch over 1,600 of these mails, compared with a plain NumPy loop: one weight per word, summed over the words of a
+  mail, a sigmoid, stochastic gradient descent in batches; written for this comparison after the source system's
+  description.
+- Three clients of 1,000, 1,000 and the rest of 12,000 mails, 3 rounds, compared with the sum of the clients' own
+  training times.
+- A round under CKKS for 3 clients and 50,636 weights, with its largest error, compared with Paillier on 1,000 weights.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from veilbench.federated.aggregations.base import Aggregation
 from veilbench.federated.aggregations.ckks import Ckks
 from veilbench.federated.aggregations.paillier import Paillier
 from veilbench.federated.aggregations.plain import Plain
-from veilbench.federated.protocol import Protocol, described
+from veilbench.federated.protocol import Protocol, describe_aggregation
 from veilbench.training.federated import Federated
 from veilbench.training.whole_epochs import WholeEpochs
 
@@ -42,8 +44,8 @@ WORDS, LONGEST, CLIENTS, PAILLIER_WEIGHTS = 50_633, 500, 3, 1_000
 WEIGHTS = WORDS + FIRST_WORD + 1
 
 
-def made(count: int, rng: np.random.Generator) -> Mails:
-    """Mails of full length, whose labels follow from their words."""
+def make_mails(count: int, rng: np.random.Generator) -> Mails:
+    """Generate mails of full length whose labels depend on their words."""
     tokens = (FIRST_WORD + (rng.zipf(1.2, (count, LONGEST)) - 1) % WORDS).astype(np.int32)
     leaning = rng.normal(0, 1, WORDS + FIRST_WORD)
     sums = leaning[tokens].sum(1)
@@ -54,7 +56,7 @@ def made(count: int, rng: np.random.Generator) -> Mails:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """CPU time."""
+    """Measure the CPU time of a call, in seconds."""
     started = time.process_time()
     work()
     return time.process_time() - started
@@ -66,7 +68,7 @@ def fit(training: Federated | WholeEpochs, mails: Mails) -> None:
 
 
 def numpy_epoch(tokens: np.ndarray, labels: np.ndarray, batch_size: int, rate: float) -> np.ndarray:
-    """The words' weights after one epoch, mail by mail within a batch."""
+    """Train for one epoch, mail by mail within a batch, and return the weights of the words."""
     weights, bias = np.zeros(WORDS + FIRST_WORD), 0.0
     for start in range(0, len(tokens), batch_size):
         gradient, wrong = np.zeros_like(weights), 0.0
@@ -81,9 +83,9 @@ def numpy_epoch(tokens: np.ndarray, labels: np.ndarray, batch_size: int, rate: f
     return weights
 
 
-def alone(mails: Mails) -> None:
-    """What three rounds' clients do, without a federation around them."""
-    protocol = Protocol(described(Plain()))
+def train_alone(mails: Mails) -> None:
+    """Run the clients' local training of three rounds without a federation."""
+    protocol = Protocol(describe_aggregation(Plain()))
     first = {"embedding.weight": np.zeros((WORDS + FIRST_WORD, 1), np.float32), "bias.weight": np.zeros((1, 1), "f")}
     for who in range(CLIENTS):
         weights, own = first, mails.clients == who
@@ -93,7 +95,7 @@ def alone(mails: Mails) -> None:
 
 
 def one_round(aggregation: Aggregation, size: int) -> float:
-    """Seconds of protecting, adding and opening, all clients together."""
+    """Measure the seconds to protect, add and open the updates, for all clients together."""
     clients, aggregator = aggregation.setup(CLIENTS, np.random.SeedSequence(0))
     updates = np.random.default_rng(0).normal(0, 0.01, (CLIENTS, size))
     started = time.process_time()
@@ -107,13 +109,13 @@ def one_round(aggregation: Aggregation, size: int) -> float:
 
 
 def peak() -> float:
-    """The process's largest memory so far, GiB."""
+    """Return the peak memory of this process so far, in GiB."""
     found = Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]
     return int(found) / 2**20
 
 
 def ratio(title: str, one: Callable[[], object], other: Callable[[], object], repeats: int) -> None:
-    """Taken in turns, so that both meet the same load."""
+    """Measure the ratio of two times, alternately, so that both run under the same load."""
     pairs = [(seconds(one), seconds(other)) for _ in range(repeats)]
     ratios = sorted(a / b for a, b in pairs)
     middle, first = ratios[len(ratios) // 2], sorted(a for a, _ in pairs)[len(pairs) // 2]
@@ -124,8 +126,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--repeats", type=int, default=3)
     repeats, rng = parser.parse_args().repeats, np.random.default_rng(0)
-    fit(WholeEpochs(1), made(100, rng))  # imports
-    mails = made(42_000, rng)
+    fit(WholeEpochs(1), make_mails(100, rng))  # imports
+    mails = make_mails(42_000, rng)
     before = peak()
     started = time.perf_counter()
     taken = seconds(lambda: fit(WholeEpochs(3), mails))
@@ -136,11 +138,11 @@ def main() -> None:
     ratio(
         "SGDClassifier over central", lambda: sgd.fit(counts, mails.train.labels), lambda: fit(WholeEpochs(3), mails), 1
     )
-    few = made(1_600, rng)
+    few = make_mails(1_600, rng)
     tokens, labels = few.train.tokens, few.train.labels
     ratio("numpy loop over central", lambda: numpy_epoch(tokens, labels, 128, 0.1), lambda: fit(WholeEpochs(1), few), 1)
-    some = made(12_000, rng)
-    ratio("federation over its clients alone", lambda: fit(Federated(), some), lambda: alone(some), repeats)
+    some = make_mails(12_000, rng)
+    ratio("federation over its clients alone", lambda: fit(Federated(), some), lambda: train_alone(some), repeats)
     packed = min(one_round(Ckks(), WEIGHTS) for _ in range(repeats))
     single = one_round(Paillier(), PAILLIER_WEIGHTS) * WEIGHTS / PAILLIER_WEIGHTS
     print(f"Paillier at {WEIGHTS:,} weights, extrapolated: {single:,.0f} s a round, {single / packed:,.0f} x CKKS")

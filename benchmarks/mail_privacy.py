@@ -1,10 +1,10 @@
-"""Mail filters under differential privacy: accuracy against epsilon, by the noise and by the number of clients.
+"""Measure the accuracy of mail filters under differential privacy for several noise levels and numbers of clients.
 
     python benchmarks/mail_privacy.py [--seeds 3]
 
-The generated corpus `mail_small`, 3,000 training mails dealt to equal clients, 3 rounds of 3 local epochs. Prints a
-line per setting: accuracy on the test mails, mean and range over the seeds, and the accountant's epsilons at a delta of
-1e-5, of one client with all its mails and of one mail.
+Data is the generated corpus `mail_small`: 3,000 training mails split equally among the clients, 3 rounds of 3 local
+epochs. Prints one line per setting: accuracy on the test mails, mean and range over the seeds, and the accountant's
+epsilon for a client with all its mails and for one mail, at delta 1e-5.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mail import accuracy, prepared
+from mail import accuracy, prepare_data
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.findings import Findings
 from veilbench.families.mail.data.clients import EqualClients
@@ -34,7 +34,7 @@ STEEP = {"optimizer": "sgd", "learning_rate": 4.0}  # for clipped gradients; cho
 
 
 def settings(clients: int) -> list[tuple[str, Aggregation, int, dict[str, object]]]:
-    """Title, aggregation, batch size, the model's settings."""
+    """Return the settings to compare: title, aggregation, batch size and settings of the model."""
     made: list[tuple[str, Aggregation, int, dict[str, object]]] = [("plain", Plain(), 128, {})]
     made += [(f"central_dp, noise {noise:g}", CentralDp(1.0, noise), 128, {}) for noise in NOISES]
     made += [("client_local_dp, noise 2", ClientLocalDp(1.0, 2.0), 128, {})]
@@ -43,7 +43,7 @@ def settings(clients: int) -> list[tuple[str, Aggregation, int, dict[str, object
     return made
 
 
-def trained(
+def train(
     mails: Mails, aggregation: Aggregation, batch: int, model: dict[str, object], seed: int
 ) -> tuple[float, Findings]:
     training, module = Federated(aggregation, 3, 3, batch), MailClassifier(**model)  # type: ignore[arg-type]
@@ -63,13 +63,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=3)
     seeds = range(parser.parse_args().seeds)
-    corpora = [prepared("mail_small", seed) for seed in seeds]
+    corpora = [prepare_data("mail_small", seed) for seed in seeds]
     for clients in CLIENTS:
         for title, aggregation, batch, model in settings(clients):
             shares = []
             for seed, mails in zip(seeds, corpora, strict=True):
                 deal = EqualClients(clients).deal(mails.train.labels, mails.train.topics, np.random.default_rng(seed))
-                share, found = trained(replace(mails, clients=deal), aggregation, batch, model, seed)
+                share, found = train(replace(mails, clients=deal), aggregation, batch, model, seed)
                 shares.append(share)
             print(line(title, clients, shares, found), flush=True)
 

@@ -1,8 +1,8 @@
-"""What does a stage cost beyond its own computing? Starting Python and imports, as a share of the whole stage.
+"""Measure the overhead of a stage: starting Python and imports, as a share of the whole stage.
 
 Usage: python benchmarks/pipeline_cost.py [EXPERIMENT ...], in a project where `dvc repro` has run.
-Each stage's script is run once more; its own seconds, as it records them, are taken off its whole time. The unit is
-the time that the same Python needs to start and import torch, measured in the same run.
+Each stage's script is run again; the seconds that it records itself are subtracted from its total time. The unit is the
+time that the same Python needs to start and import torch, measured in the same run.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def seconds(*command: str) -> float:
 
 
 def main(experiments: list[str]) -> None:
-    seconds("-c", "import torch")  # from a warm disk
+    seconds("-c", "import torch")  # fills the disk cache
     unit = seconds("-c", "import torch")
     print("experiment        stage      beyond its computing / importing torch   share of the stage")
     for name in experiments:

@@ -1,16 +1,16 @@
-"""How do time and memory grow with the rows?
+"""Measure how time and memory grow with the number of rows.
 
 Usage: python benchmarks/row_scale.py [--rows 1000,10000,100000,1000000] [--epochs 1] [--batch 1024]
 
-Generated card payments (conf/data/card_transactions.yaml) go through what an experiment does with them: `prepare`
-(generate, drop repeats, deal, scale, write), `load`, `train` (conf/model/anomaly.yaml for a fixed number of epochs: the
-shipped training stops at 600 steps, so that its time does not grow beyond 1,536 rows), `score` of all test rows, and
-fit and score of the baselines, the test rows cut to 2,000 for the neighbours alone, whose search is over all pairs.
+The steps of an experiment are run on generated card payments (conf/data/card_transactions.yaml): `prepare` (generate,
+drop duplicates, split, scale, write), `load`, `train` (conf/model/anomaly.yaml for a fixed number of epochs: the
+default training stops at 600 steps, so its time does not grow beyond 1,536 rows), `score` of all test rows, and fit and
+score of the baselines. For nearest neighbours, which search over all pairs, the test rows are cut to 2,000.
 
-Prints per step the seconds of CPU time (one thread; on a busy machine they say more than the clock does) over those of
-the smallest size, and the exponent of a straight line through their logarithms: 1 is linear, below 1 means that a fixed
-part counts. Then the peak of memory (VmHWM, Linux only) beyond what was there before the step, in units of the bytes
-of all rows in float32. The smallest size runs twice, and the first time does not count.
+Prints for each step the CPU time (one thread; less dependent on load than wall time) relative to the smallest size, and
+the slope of a line fitted to the logarithms: 1 is linear, and below 1 there are fixed costs. Then it prints the
+increase at the peak of memory (VmHWM, Linux only) during the step, in multiples of the bytes of all rows in float32.
+The smallest size runs twice, and the first run does not count.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ BASELINES = (InputNorm(), Pca(8), Mahalanobis(), IsolationForest(), NearestNeigh
 
 
 def memory(field: str) -> float:
-    """Bytes: VmRSS now, VmHWM at the most since it was reset."""
+    """Return the current memory (VmRSS) and its peak since the last reset (VmHWM), in bytes."""
     status = Path("/proc/self/status").read_text()
     return int(re.findall(rf"{field}:\s+(\d+)", status)[0]) * 1024.0
 
 
-def measured(work: Callable[[], Any]) -> tuple[Any, float, float]:
-    """What it gives, the seconds of CPU time, and the bytes at the peak beyond those before."""
+def measure(work: Callable[[], Any]) -> tuple[Any, float, float]:
+    """Call a function, and return its result, the CPU seconds, and the increase at the peak of memory in bytes."""
     Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM
     before, started = memory("VmRSS"), time.process_time()
     made = work()
@@ -56,12 +56,12 @@ def measured(work: Callable[[], Any]) -> tuple[Any, float, float]:
 
 
 def steps(rows: int, epochs: int, batch: int, folder: Path) -> dict[str, tuple[float, float]]:
-    """Seconds of CPU time and bytes at the peak, for each step, at so many rows."""
+    """Measure CPU seconds and peak bytes of each step for a number of rows."""
     config = plain(composed(["model=anomaly", "data=card_transactions", f"data.source.rows={rows}"]))
     found: dict[str, tuple[float, float]] = {}
 
     def step(name: str, work: Callable[[], Any]) -> Any:
-        made, *found[name] = measured(work)  # type: ignore[misc]
+        made, *found[name] = measure(work)  # type: ignore[misc]
         return made
 
     data: RowsData = build(config["data"])

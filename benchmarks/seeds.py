@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from veilbench.bench.experiment import load
-from veilbench.bench.tracking import headline, verdicts
+from veilbench.bench.tracking import read_headline, read_verdicts
 
 
 def flat(node: Any, prefix: str = "") -> dict[str, Any]:
-    """Settings by their dotted names."""
+    """Flatten settings to dotted names."""
     if not isinstance(node, dict):
         return {prefix: node}
     return {k: v for key, child in node.items() for k, v in flat(child, f"{prefix}.{key}".lstrip(".")).items()}
 
 
 def labels(folder: Path) -> dict[Path, str]:
-    """For each record its experiment, and the settings besides seeds in which the sweep's records differ."""
+    """Label each record with its experiment and the settings, other than seeds, in which the sweep's records differ."""
     settings = {path.parent: flat(load(path)) for path in sorted(folder.rglob("experiment.yaml"))}
     names = {key for found in settings.values() for key in found if not key.startswith("digests.")}
     varied = [k for k in sorted(names) if len({str(found.get(k)) for found in settings.values()}) > 1]
@@ -38,10 +38,10 @@ def main(folder: Path, prefixes: tuple[str, ...]) -> None:
     values: dict[tuple[str, str], list[float]] = defaultdict(list)
     words: dict[tuple[str, str], list[str]] = defaultdict(list)
     for record, name in labels(folder).items():
-        for metric, value in headline(record).items():
+        for metric, value in read_headline(record).items():
             if metric.startswith(prefixes or ("evaluate.", "attack.")):
                 values[name, metric].append(value)
-        for attack, verdict in verdicts(record).items():
+        for attack, verdict in read_verdicts(record).items():
             words[name, attack].append(verdict)
     for (name, metric), found in sorted(values.items()):
         mean = sum(found) / len(found)

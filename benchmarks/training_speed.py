@@ -1,4 +1,4 @@
-"""How near is training a cipher to the floor, and what does an ensemble cost? All ratios come from one process.
+"""Compare the speed of cipher training with a bare loop, and measure the cost of ensembles, all in one process.
 
 Usage: python benchmarks/training_speed.py [REPEATS]
 
@@ -37,7 +37,7 @@ EMPTY = np.empty(0, np.uint8)
 
 
 def texts() -> Texts:
-    """Training words as in the source system; no English is needed here."""
+    """Create training words as in the source system; no English is needed here."""
     words = alphabet.symbols(random_words(1500, 10, np.random.default_rng(0)))
     return Texts(words, EMPTY, EMPTY, EMPTY)
 
@@ -47,7 +47,7 @@ def pair(members: int = 1, margin: float = 0.1) -> CipherPair:
 
 
 def train(module: CipherPair, max_steps: int, threads: int = 1, seed: int = 0) -> int:
-    """Train with veilbench; the number of steps taken."""
+    """Train with veilbench, and return the number of steps."""
     with tempfile.TemporaryDirectory() as folder:
         trainer, seeds = Accelerator("cpu", threads=threads), np.random.SeedSequence(seed)
         found = Central(max_steps).fit(module, texts(), trainer, seeds, Path(folder))[1]
@@ -61,7 +61,7 @@ def layers(widths: list[int]) -> nn.Sequential:
 
 
 def bare_loop(steps: int) -> None:
-    """The same optimizer steps, full batches over the alphabet, in plain PyTorch."""
+    """Take the same optimizer steps in plain PyTorch, with full batches over the alphabet."""
     encrypter, decrypter = layers(ENCRYPTER), layers(DECRYPTER)
     one_hot, codes = torch.eye(91), torch.randint(0, 2, (91, 32)).float()
     optimizer = torch.optim.Adam([*encrypter.parameters(), *decrypter.parameters()], LEARNING_RATE, fused=True)
@@ -73,7 +73,7 @@ def bare_loop(steps: int) -> None:
 
 
 def source_loop(widths: list[int], steps: int) -> None:
-    """The source system's steps for one of its two networks: batches of 32 characters."""
+    """Take the source system's steps for one of its two networks, with batches of 32 characters."""
     network = layers(widths)
     optimizer = torch.optim.Adam(network.parameters(), 1e-3)
     inputs, wanted = torch.rand(8000, widths[0]), torch.rand(8000, widths[-1])

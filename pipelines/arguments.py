@@ -17,9 +17,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from pipelines.compose import adding, composed, plain
-from pipelines.explain import explained, parse
+from pipelines.explain import one_line_hydra_errors, parse
 from veilbench.bench.errors import UserError
-from veilbench.bench.masking import LOGIN, masked
+from veilbench.bench.masking import LOGIN, mask_secrets
 from veilbench.bench.tracking.address import REMEDY
 
 MOST_JOBS = 10_000
@@ -83,7 +83,7 @@ def _refuse_passwords(overrides: Sequence[str]) -> None:
     """
     for override in overrides:
         if (login := LOGIN.search(override)) and login[2]:
-            raise UserError(f"{masked(override)} holds a password, and overrides are written to disk; {REMEDY}")
+            raise UserError(f"{mask_secrets(override)} holds a password, and overrides are written to disk; {REMEDY}")
 
 
 def _check_search_path(overrides: Sequence[Override]) -> None:
@@ -112,7 +112,7 @@ def _swept_by_files(overrides: Sequence[Override], master: DictConfig) -> list[O
         overrides: of the command line.
         master: the configuration without what is swept over.
     """
-    with explained():
+    with one_line_hydra_errors():
         params = OmegaConf.to_container(master.hydra.sweeper.get("params") or OmegaConf.create({}), resolve=True)
     assert isinstance(params, dict)
     own = {override.get_key_element() for override in overrides}
@@ -150,7 +150,7 @@ def _values(key: str, override: Override) -> list[str]:
         raise UserError(f"{override.input_line} is not allowed: a sweep is over listed values or a range")
     if isinstance(override.value(), Glob):
         raise UserError(f"{override.input_line} is not allowed: list the names, with commas between them")
-    with explained([str(override.input_line)]):
+    with one_line_hydra_errors([str(override.input_line)]):
         return [f"{key}={value}" for value in islice(override.sweep_string_iterator(), MOST_JOBS + 1)]
 
 
@@ -160,7 +160,7 @@ def check_hydra(config: DictConfig) -> None:
     Raises:
         UserError: a setting below `hydra` names another package.
     """
-    with explained():
+    with one_line_hydra_errors():
         node = OmegaConf.to_container(config.hydra, resolve=False)
     assert isinstance(node, dict)
     if (callbacks := node.pop("callbacks", None)) != CALLBACKS:

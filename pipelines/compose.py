@@ -15,10 +15,10 @@ from hydra.errors import ConfigCompositionException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from pipelines.explain import CONF, choices, explained, parse
+from pipelines.explain import CONF, choices, one_line_hydra_errors, parse
 from veilbench.bench.compatibility import check_parts
 from veilbench.bench.defaults import fill
-from veilbench.bench.errors import UserError, among, suggest
+from veilbench.bench.errors import UserError, list_known, suggest
 from veilbench.bench.experiment import MADE_BEFORE, SETTINGS, Config, build, check
 from veilbench.bench.limits import Seed, require_value
 from veilbench.bench.sources import digest
@@ -45,7 +45,7 @@ def composed(overrides: list[str], mode: RunMode = RunMode.RUN) -> DictConfig:
         _check_choice(override)
     check_files()
     try:
-        with explained(overrides):
+        with one_line_hydra_errors(overrides):
             return _compose(adding(parsed), mode)
     except UserError as error:
         if isinstance(error.__cause__, ConfigCompositionException) and (unknown := _unknown_key(parsed)):
@@ -131,7 +131,7 @@ def _unknown_key(parsed: list[Override]) -> str | None:
                 return f"{wrong.input_line}: there is no key {key}: {above.rstrip('.')} has a value and no keys"
             if name not in node:
                 known = [str(other) for other in node if other != "hydra"]
-                return f"{wrong.input_line}: there is no key {above}{name}{among(name, known, above)}"
+                return f"{wrong.input_line}: there is no key {above}{name}{list_known(name, known, above)}"
             node, above = node._get_node(name), f"{above}{name}."
     return None
 
@@ -147,7 +147,7 @@ def plain(
     choices = config.hydra.runtime.choices if choices is None else choices
     overrides = config.hydra.overrides.task if overrides is None else overrides
     names = {key: choices.get(key) for key in ("experiment", "data", "model", "training")}
-    with explained():
+    with one_line_hydra_errors():
         content: dict[str, Any] = {
             key: OmegaConf.to_container(config[key], resolve=True, throw_on_missing=True)
             if OmegaConf.is_config(config[key])
@@ -173,7 +173,7 @@ def plain_data(name: str) -> Config:
         UserError: there is no such data set, or a value is not allowed.
     """
     config = composed([f"data={name}", "model=plaintext"])
-    with explained():
+    with one_line_hydra_errors():
         data = {"data": OmegaConf.to_container(config.data, resolve=True, throw_on_missing=True)}
     data = fill(data)
     check(data)
@@ -219,7 +219,7 @@ def _check_not_chosen(group: str, name: str, node: Any, overrides: Sequence[str]
         UserError: there is none of that name, or the user's own override sets it up.
     """
     if name not in (known := choices(group)):
-        raise UserError(f"{group}.{name}={node}: there is no {group} {name}{among(str(name), known)}")
+        raise UserError(f"{group}.{name}={node}: there is no {group} {name}{list_known(str(name), known)}")
     if not isinstance(node, dict):
         raise UserError(f"{group}.{name}={node} is not allowed: settings of {name} are keys with values")
     own = (f"{group}.{name}.", f"{group}.{name}=")  # and not those of a longer name

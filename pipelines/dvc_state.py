@@ -1,6 +1,6 @@
-"""What a killed DVC leaves: half a dvc.lock, and notes of processes that are gone. Made good before DVC starts again.
+"""Repairs what a killed DVC leaves behind, a truncated dvc.lock and stale process notes, before DVC starts again.
 
-DVC writes dvc.lock in place. A copy of the last whole one is kept in DVC's own folder for temporary files.
+DVC rewrites dvc.lock in place. A copy of its last complete version is kept in DVC's folder for temporary files.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import Any
 
 import yaml
 
-from veilbench.bench.beside import whole_file
+from veilbench.bench.beside import write_whole_file
 from veilbench.bench.errors import UserError
 
 LOCK, TEMPORARY = Path("dvc.lock"), Path(".dvc/tmp")
 GOOD, DAMAGED = TEMPORARY / "dvc.lock.good", TEMPORARY / "dvc.lock.damaged"
-NOTES = TEMPORARY / "rwlock"  # DVC's: which process reads and writes what
+NOTES = TEMPORARY / "rwlock"  # DVC's notes on which process reads and writes what
 
 
 def keep() -> None:
-    """Copy dvc.lock if it is whole."""
+    """Copy dvc.lock if it is complete."""
     if not LOCK.is_file() or not TEMPORARY.parent.is_dir():
         return
     content = LOCK.read_bytes()
@@ -30,14 +30,14 @@ def keep() -> None:
 
 
 def mend() -> None:
-    """Put the copy in the place of a damaged dvc.lock, and remove what stands in DVC's way.
+    """Restore a damaged dvc.lock from its copy, and remove stale notes that would block DVC.
 
     Raises:
         UserError: dvc.lock is damaged, and there is no copy.
     """
     if LOCK.is_file() and not is_whole(damaged := LOCK.read_bytes()):
         if not GOOD.is_file():
-            raise UserError(f"{LOCK} is damaged, and no copy was kept: take it from git, or remove it")
+            raise UserError(f"{LOCK} is damaged, and there is no copy: restore it from git, or remove it")
         _put(DAMAGED, damaged)
         _put(LOCK, GOOD.read_bytes())
         print(
@@ -48,7 +48,7 @@ def mend() -> None:
 
 
 def is_whole(content: bytes) -> bool:
-    """Whether this is all of a dvc.lock, as DVC reads and writes it."""
+    """Whether this is a complete dvc.lock, as DVC reads and writes it."""
     try:
         lock = yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (yaml.YAMLError, ValueError):
@@ -69,14 +69,14 @@ def _is_stage(stage: Any) -> bool:
 def _put(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as partial:
+        with write_whole_file(path) as partial:
             partial.write_bytes(content)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def _notes() -> dict[str, Any] | None:
-    """DVC's notes; None if they are damaged."""
+    """Read DVC's notes; None if they are damaged."""
     try:
         notes = json.loads(NOTES.read_text(encoding="utf8"))
         _processes(notes)
@@ -95,7 +95,7 @@ def _left_by_a_kill(notes: dict[str, Any] | None) -> bool:
 
 
 def _is_dvc(number: int) -> bool:
-    """Whether a process works, and is DVC: a number may have been given to another one since."""
+    """Whether a process is running and is DVC: its id may have been reused by another program."""
     import psutil
 
     try:
@@ -107,7 +107,7 @@ def _is_dvc(number: int) -> bool:
 
 
 def _mend_notes() -> None:
-    """Drop the notes of processes that are gone; under DVC's own lock on them."""
+    """Drop the notes of processes that are gone, while holding DVC's own lock on the notes."""
     from dvc.lock import LockError, make_lock
 
     try:
@@ -118,5 +118,5 @@ def _mend_notes() -> None:
             read = {path: [o for o in some if o["pid"] not in gone] for path, some in notes.get("read", {}).items()}
             kept = {"write": write, "read": {path: some for path, some in read.items() if some}}
             _put(NOTES, json.dumps(kept).encode())
-    except LockError:  # a DVC is at work on them
+    except LockError:  # a running DVC is using them
         return

@@ -1,4 +1,4 @@
-"""Stage `evaluate`: measure what one experiment's code is good for."""
+"""Stage `evaluate`: measure the utility of one experiment's code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One line for each way in which Hydra, OmegaConf and PyYAML refuse a configuration."""
+"""Translates the errors of Hydra, OmegaConf and PyYAML about a configuration to one line each."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import OmegaConfBaseException
 
 from veilbench.bench import yaml_file
-from veilbench.bench.errors import UserError, among
+from veilbench.bench.errors import UserError, list_known
 
 CONF = Path(__file__).parent.parent / "conf"
-COMPOSING = (  # what Hydra and its libraries raise over bad input
+COMPOSING = (  # exceptions of Hydra and its libraries on bad input
     HydraException,
     OmegaConfBaseException,
     yaml.YAMLError,
@@ -30,10 +30,10 @@ GRAMMAR = "Hydra's overrides are key=value, +key=value to add a key, ~key to del
 
 
 def parse(overrides: list[str]) -> list[Override]:
-    """Parse overrides, each by itself, so that an error names the one that is wrong.
+    """Parse overrides one by one, so that an error names the wrong one.
 
     Raises:
-        UserError: one is not in Hydra's grammar, or has no key.
+        UserError: an override does not follow Hydra's grammar, or has no key.
     """
     parser = OverridesParser.create()
     parsed = []
@@ -51,12 +51,14 @@ def parse(overrides: list[str]) -> list[Override]:
 
 
 @contextmanager
-def explained(overrides: list[str] | None = None, errors: tuple[type[Exception], ...] = COMPOSING) -> Iterator[None]:
-    """Turn what Hydra raises in this block into one line.
+def one_line_hydra_errors(
+    overrides: list[str] | None = None, errors: tuple[type[Exception], ...] = COMPOSING
+) -> Iterator[None]:
+    """Convert errors that Hydra raises within the block to one-line errors.
 
     Args:
-        overrides: the command line's, to stand before the line.
-        errors: the kinds of error to turn; a block that runs code of ours beside Hydra's turns fewer.
+        overrides: overrides of the command line, shown at the start of the message.
+        errors: exception classes to convert; pass fewer if the block also runs code of veilbench.
 
     Raises:
         UserError: a configuration or an override is wrong, or a folder cannot be written.
@@ -74,10 +76,10 @@ def explained(overrides: list[str] | None = None, errors: tuple[type[Exception],
 
 
 def explain(error: BaseException) -> str:
-    """What is wrong, in one line.
+    """Explain an error in one line.
 
     Args:
-        error: raised by Hydra, OmegaConf or PyYAML.
+        error: an exception raised by Hydra, OmegaConf or PyYAML.
     """
     cause = _innermost(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
@@ -94,21 +96,21 @@ def explain(error: BaseException) -> str:
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """The first reason: "Error merging override" and the like hide it."""
+    """Return the original cause, which Hydra wraps in messages such as "Error merging override"."""
     while inner := error.__cause__ or error.__context__:
         error = inner
     return error
 
 
 def _missing(error: MissingConfigException) -> str:
-    """A choice that does not exist, with those that do."""
+    """Explain that a choice does not exist, and list the existing ones."""
     group, _, name = str(error.missing_cfg_file).removesuffix(".yaml").rpartition("/")
     inside = re.match(r"In '(.+?)':", f"{error}")
     place = f"in conf/{inside[1]}.yaml: " if inside and inside[1] != "config" else ""
     known = sorted(error.options or []) or choices(group)
-    return f"{place}there is no {group}={name}{among(name, known)}"
+    return f"{place}there is no {group}={name}{list_known(name, known)}"
 
 
 def choices(group: str) -> list[str]:
-    """The choices of a group of conf/; empty where there is no such group."""
+    """Return the choices of a config group in conf/; empty if there is no such group."""
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))

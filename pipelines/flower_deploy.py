@@ -1,4 +1,4 @@
-"""Train over real sockets: a SuperLink and SuperNodes on loopback, started here, and ended here whatever happens.
+"""Train over real sockets: starts a SuperLink and SuperNodes on loopback, and always stops them at the end.
 
     python pipelines/flower_deploy.py prepared/mail_small OUT rounds=3 strategy="'fedavg'"
 
@@ -16,10 +16,10 @@ from veilbench.families.mail.flower.deployed import deploy
 
 
 def main() -> None:
-    """Read the arguments.
+    """Parse the arguments and run the deployment.
 
     Raises:
-        UserError: there are too few, or one is no setting.
+        UserError: there are too few arguments, or one is not a setting.
     """
     if len(sys.argv) < 3 or not all("=" in setting for setting in sys.argv[3:]):
         raise UserError("usage: flower_deploy.py PREPARED OUT [setting=value ...]")

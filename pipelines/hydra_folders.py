@@ -1,7 +1,7 @@
-"""What Hydra makes before a job begins, and how it is taken away again where the job never began.
+"""Removes what Hydra has created for a job that never began.
 
-`conf/config.yaml` has Hydra write no files of its own into a job's folder; `write_composed` writes them once the job
-has begun. What is left are empty folders, and `multirun.yaml` of a sweep. Only those of this very call are removed.
+`conf/config.yaml` stops Hydra from writing its own files into a job's folder; `write_composed` writes them once the job
+has begun. So Hydra only leaves empty folders, and a sweep's `multirun.yaml`. Only those of this call are removed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SWEEP = "multirun.yaml"
 
 
 class Before(Callback):  # type: ignore[misc]
-    """Notes which folders are there before Hydra makes one. It travels to a sweep's jobs, whatever launches them."""
+    """Records which folders exist before Hydra creates one. Any launcher passes this object to a sweep's jobs."""
 
     current: ClassVar[Before | None] = None
 
@@ -33,12 +33,12 @@ class Before(Callback):  # type: ignore[misc]
         self.kept: Path | None = None
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """See Hydra. An error in here would be a warning of Hydra's, and what follows from it is said elsewhere."""
+        """Hydra calls this before a single run, and turns errors into warnings; consequences are reported later."""
         self._note(_place(config, "hydra.run.dir"))
         Before.current = self
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """See Hydra: before any job, in the process that launches them."""
+        """Hydra calls this before all jobs of a sweep, in the process that launches them."""
         self.sweep = _place(config, "hydra.sweep.dir")
         self._note(self.sweep)
         if self.sweep and self.sweep.is_dir():
@@ -47,22 +47,22 @@ class Before(Callback):  # type: ignore[misc]
         Before.current = self
 
     def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """See Hydra: in the process of the job."""
+        """Hydra calls this in the process of each job."""
         Before.current = self
 
     def withdraw(self, folder: Path) -> None:
-        """Remove a folder and those above it, as far as they are empty and this call made them."""
+        """Remove a folder and its parents, as long as they are empty and were created by this call."""
         for made in (folder, *folder.parents):
             nearest = next((path for path in (made, *made.parents) if path in self.there), None)
             if nearest == made or nearest not in self.above:
                 return
             try:
                 made.rmdir()
-            except OSError:  # other jobs are in it
+            except OSError:  # other jobs use it
                 return
 
     def tidy(self) -> None:
-        """After a sweep of which no job began: its file goes, and an earlier sweep's is there again."""
+        """After a sweep in which no job began, remove its `multirun.yaml` and restore that of an earlier sweep."""
         if not self.sweep or not self.sweep.is_dir():
             return
         mine = self.sweep / SWEEP
@@ -81,19 +81,19 @@ class Before(Callback):  # type: ignore[misc]
 
 
 def withdraw(folder: Path) -> None:
-    """See `Before.withdraw`; where nothing was noted, nothing is removed."""
+    """Call `Before.withdraw` if folders were recorded; otherwise remove nothing."""
     if Before.current:
         Before.current.withdraw(folder)
 
 
 def tidy() -> None:
-    """See `Before.tidy`."""
+    """Call `Before.tidy` if folders were recorded."""
     if Before.current:
         Before.current.tidy()
 
 
 def write_composed(composed: DictConfig, folder: Path) -> None:
-    """Write what Hydra would: the composed configuration, Hydra's own and the overrides, into `.hydra`."""
+    """Write what Hydra would write into `.hydra`: the composed configuration, Hydra's own and the overrides."""
     own = HydraConfig.instance().cfg
     parts = {"config": composed, "hydra": own, "overrides": HydraConfig.get().overrides.task}
     for name, part in parts.items():
@@ -101,7 +101,7 @@ def write_composed(composed: DictConfig, folder: Path) -> None:
 
 
 def _place(config: DictConfig, key: str) -> Path | None:
-    """The folder that a setting of Hydra's names, as Hydra will find it; None where it cannot be known yet."""
+    """Return the folder that one of Hydra's settings names; None if it cannot be resolved yet."""
     try:
         return Path(os.path.abspath(str(OmegaConf.select(config, key))))  # noqa: PTH100 - links are not followed
     except OmegaConfBaseException:
@@ -109,14 +109,14 @@ def _place(config: DictConfig, key: str) -> Path | None:
 
 
 def _kept(path: Path, overrides: list[str]) -> Path | None:
-    """An earlier sweep's file under a new name, since Hydra writes over it; None where the same sweep wrote it."""
+    """Rename an earlier sweep's file, which Hydra would overwrite; None if the same sweep wrote it."""
     if not path.is_file():
         return None
     try:
         earlier = OmegaConf.select(OmegaConf.load(path), "hydra.overrides.task")
         if earlier is not None and list(earlier) == overrides:
             return None
-    except Exception:  # damaged: kept as it is
+    except Exception:  # damaged: keep it
         pass
     names = (path.with_name(f"multirun.{number}.yaml") for number in count(1))
     kept = next(name for name in names if not name.exists())

@@ -1,4 +1,4 @@
-"""One job in a folder of its own: no other job writes there, and no other job's record is overwritten or half kept."""
+"""Gives each job a folder of its own: only one job writes to it at a time, and no other job's record is overwritten."""
 
 from __future__ import annotations
 
@@ -9,30 +9,34 @@ from typing import Any
 
 import yaml
 
-from veilbench.bench.beside import whole_file
+from veilbench.bench.beside import write_whole_file
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config, build
-from veilbench.bench.file_lock import locked
+from veilbench.bench.file_lock import lock_file
 
-RECORD = "experiment.yaml"  # what makes a folder a record: written last
-NOT_COMPARED = ("digests", "tracking", "objective")  # no number depends on them, or the code may have changed
-SHOWN = 3  # settings that an error names
+RECORD = "experiment.yaml"  # its presence makes a folder a record; written last
+NOT_COMPARED = (
+    "digests",
+    "tracking",
+    "objective",
+)  # differences in these are allowed: they do not change results, or the code has changed
+SHOWN = 3  # number of settings that an error message names
 
 
 @contextmanager
-def recorded(config: Config, folder: Path) -> Iterator[Callable[[], None]]:
-    """Lock a job's folder while it works; when the block ends well the folder is a record, and published.
+def record_job(config: Config, folder: Path) -> Iterator[Callable[[], None]]:
+    """Lock a job's folder within the block; if the block succeeds, the folder becomes a record and is published.
 
     Yields:
-        A function to call before the first result changes. The folder may hold a record of the same settings, which
-        is then none until the job is done again.
+        A function to call before the first result changes. If the folder holds a record of the same settings, this
+        call makes it incomplete until the job has finished again.
 
     Raises:
         UserError: the folder holds the record of other settings, or another job is writing into it.
     """
     marker = folder / RECORD
     _refuse_other(config, marker)
-    with locked(marker, wait=0):
+    with lock_file(marker, wait=0):
         _refuse_other(config, marker)
         yield lambda: marker.unlink(missing_ok=True)
         write_text(marker, yaml.safe_dump(config, sort_keys=False))
@@ -40,14 +44,14 @@ def recorded(config: Config, folder: Path) -> Iterator[Callable[[], None]]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file of a job's folder, whole.
+    """Write a file of a job's folder atomically.
 
     Raises:
-        UserError: it cannot be written.
+        UserError: the file cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as partial:
+        with write_whole_file(path) as partial:
             partial.write_text(text, encoding="utf8")
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
@@ -61,20 +65,20 @@ def _refuse_other(config: Config, marker: Path) -> None:
         there = flat(yaml.safe_load(marker.read_text(encoding="utf8")))
     except (OSError, ValueError, yaml.YAMLError, AttributeError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"{marker} is damaged, so that its settings are not known: {reason}; {elsewhere}") from error
+        raise UserError(f"{marker} is damaged, so its settings are unknown: {reason}; {elsewhere}") from error
     if told := difference(flat(yaml.safe_load(yaml.safe_dump(config, sort_keys=False))), there):
         raise UserError(f"{marker.parent} holds the record of other settings: {told}; {elsewhere}")
 
 
 def difference(here: dict[str, Any], there: dict[str, Any]) -> str:
-    """In a few words, where settings differ; empty where they do not."""
+    """Describe briefly where settings differ; empty if they are equal."""
     differing = [key for key in {**here, **there} if here.get(key) != there.get(key)]
     told = ", ".join(f"{key}={here.get(key)} (there: {there.get(key)})" for key in differing[:SHOWN])
     return told + (f" and {len(differing) - SHOWN} more" if len(differing) > SHOWN else "")
 
 
 def flat(config: Config) -> dict[str, Any]:
-    """The settings that numbers depend on, by their dotted names."""
+    """Return the settings that results depend on, by their dotted names."""
 
     def leaves(node: Any, name: str) -> Iterator[tuple[str, Any]]:
         if isinstance(node, dict):

@@ -16,7 +16,7 @@ LISTED = CONF / "pipeline.yaml"
 STAGES = Path("params/stages/pipeline.yaml")
 
 
-def listed() -> list[str]:
+def read_listed() -> list[str]:
     """Read the names of the experiments in conf/pipeline.yaml.
 
     Raises:
@@ -30,7 +30,7 @@ def listed() -> list[str]:
     return names
 
 
-def staged() -> dict[str, str]:
+def read_staged() -> dict[str, str]:
     """Read the experiments that dvc.yaml has stages for, each with its data set.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Stage `prepare`: make or read one data set."""
+"""Stage `prepare`: generate or read one data set."""
 
 from __future__ import annotations
 

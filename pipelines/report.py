@@ -1,13 +1,13 @@
-"""Stage `report`: the leaderboard and the page; with `--table`, the leaderboard in this terminal."""
+"""Stage `report`: write the leaderboard and the page; with `--table`, print the leaderboard in the terminal."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from pipelines.listed import staged
+from pipelines.listed import read_staged
 from veilbench.bench.errors import UserError, one_line_errors
-from veilbench.bench.folders import whole_folder
+from veilbench.bench.folders import write_whole_folder
 from veilbench.bench.lifeline import die_with_parent
 from veilbench.bench.report import leaderboard, page
 from veilbench.bench.report.records import read_all
@@ -20,7 +20,7 @@ WRITTEN = ("index.html", "leaderboard.json", "leaderboard.csv")
 
 
 def main(arguments: list[str]) -> None:
-    """Write report/ whole or not at all, or print what it says.
+    """Write report/ completely or not at all, or print the leaderboard.
 
     Raises:
         UserError: an argument is unknown, or a record is missing or damaged.
@@ -32,8 +32,8 @@ def main(arguments: list[str]) -> None:
         print_table(leaderboard.load_rows(REPORT / "leaderboard.json"))
         print(f"\nThe whole report: {REPORT / 'index.html'}. Every run with its curves: `make ui` opens MLflow.")
         return
-    records = read_all(list(staged()), PARAMS, RESULTS)
-    with whole_folder(REPORT, WRITTEN) as partial:
+    records = read_all(list(read_staged()), PARAMS, RESULTS)
+    with write_whole_folder(REPORT, WRITTEN) as partial:
         leaderboard.write([leaderboard.row(record) for record in records], partial)
         page.write(records, partial)
 

@@ -1,7 +1,8 @@
-"""`dvc repro` on several processors: `python pipelines/repro.py [JOBS]`, by default as many jobs as there are cores.
+"""Runs `dvc repro` on several cores: `python pipelines/repro.py [JOBS]`, by default one job per core.
 
-DVC runs one stage after the other. Here several `dvc repro` run at once, each on a few experiments at a time, and a
-last one does what is left. What they write is what one `dvc repro` writes. After a kill the same command goes on.
+DVC runs one stage after the other. This script runs several `dvc repro` at once, each on a few experiments at a time,
+and a last one for what is left. The outputs equal those of a single `dvc repro`. After a kill, the same command
+continues.
 """
 
 from __future__ import annotations
@@ -14,18 +15,19 @@ from itertools import zip_longest
 from pathlib import Path
 
 from pipelines.dvc_state import keep, mend
-from pipelines.listed import staged
+from pipelines.listed import read_staged
 from pipelines.resolve import READ_LATER
 from veilbench.bench.errors import UserError, one_line_errors
 
 STAGES = ("train", "evaluate", "attack")
-AT_A_TIME = 4  # experiments: a start of DVC costs as much as one of its stages
+AT_A_TIME = 4  # experiments per `dvc repro`, because starting DVC costs as much as one of its stages
 
 
 def portions(experiments: dict[str, str]) -> list[list[str]]:
-    """The experiments in portions of one data set each, neighbours of different data sets where that can be.
+    """Split the experiments into portions of one data set each; adjacent portions have different data sets if possible.
 
-    Attacks on the same data share their controls: who comes second need not wait for them, nor make them again.
+    Attacks on the same data share cached controls. Portions that run at the same time should therefore use different
+    data, so that controls are not computed twice.
     """
     of: dict[str, list[str]] = {}
     for name, data in experiments.items():
@@ -35,7 +37,7 @@ def portions(experiments: dict[str, str]) -> list[list[str]]:
 
 
 def dvc(*arguments: str) -> bool:
-    """Run `dvc repro`, which ends when this process does; whether it succeeded."""
+    """Run `dvc repro` as a process that ends with this one, and return whether it succeeded."""
     command = [str(Path(sys.executable).parent / "dvc"), "--wait-for-lock", "repro", *arguments]
     tied = [sys.executable, "-m", "veilbench.bench.lifeline", str(os.getpid()), *command]
     done = subprocess.run(tied, check=False, env=os.environ | {READ_LATER: "1"}).returncode == 0
@@ -44,12 +46,12 @@ def dvc(*arguments: str) -> bool:
 
 
 def rebuild(portion: list[str]) -> bool:
-    """All stages of some experiments, once their data are there."""
+    """Run all stages of some experiments, once their data is prepared."""
     return dvc("--single-item", *(f"{stage}@{name}" for name in portion for stage in STAGES))
 
 
 def main(arguments: list[str]) -> int:
-    """The exit status: that of DVC, 1 for any failure.
+    """Rebuild all experiments, and return the exit status: DVC's own, or 1 for any failure.
 
     Raises:
         UserError: the number of jobs is none, params/ is damaged, or dvc.lock is damaged and has no copy.
@@ -61,7 +63,7 @@ def main(arguments: list[str]) -> int:
     keep()
     if not dvc("resolve"):
         return 1
-    experiments = staged()
+    experiments = read_staged()
     if not dvc(*(f"prepare@{name}" for name in dict.fromkeys(experiments.values()))):
         return 1
     with ThreadPoolExecutor(int(jobs)) as pool:

@@ -9,10 +9,10 @@ from pathlib import Path
 import yaml
 
 from pipelines.compose import composed, plain, plain_data
-from pipelines.listed import LISTED, STAGES, listed
+from pipelines.listed import LISTED, STAGES, read_listed
 from veilbench.bench.errors import UserError, one_line_errors
 from veilbench.bench.experiment import Config
-from veilbench.bench.folders import whole_folder
+from veilbench.bench.folders import write_whole_folder
 from veilbench.bench.lifeline import die_with_parent
 
 PARAMS = Path("params")
@@ -66,12 +66,12 @@ def main(arguments: list[str]) -> None:
         )
     before = STAGES.read_text(encoding="utf8") if STAGES.is_file() else None
     data: dict[str, Config] = {}
-    experiments = {name: resolve_experiment(name, data) for name in listed()}
+    experiments = {name: resolve_experiment(name, data) for name in read_listed()}
     stages = {
         "datasets": list(data),
         "experiments": {name: config["names"]["data"] for name, config in experiments.items()},
     }
-    with whole_folder(PARAMS, resolved(PARAMS)) as partial:
+    with write_whole_folder(PARAMS, resolved(PARAMS)) as partial:
         (partial / "data").mkdir()
         (partial / STAGES.parent.name).mkdir()
         for name, config in experiments.items():

@@ -1,7 +1,7 @@
-"""A search over settings with Optuna: TPE, hopeless trials cut short, continued from its file after a kill.
+"""Searches over settings with Optuna: TPE with pruning; continues from its file after a kill.
 
 Usage: search.py NAME OVERRIDE ..., where NAME is a file of conf/search. Each finished trial is a run in MLflow. The
-same command again continues; a trial that was cut off by a kill is tried again.
+same command continues an interrupted search; a trial that was killed is repeated.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.compose import composed, plain
 from pipelines.explain import CONF
-from pipelines.job import difference, flat, recorded
+from pipelines.job import difference, flat, record_job
 from pipelines.sweep import objective
 from veilbench.bench import stages
 from veilbench.bench.errors import UserError, one_line_errors
 from veilbench.bench.experiment import Config
-from veilbench.bench.file_lock import locked
+from veilbench.bench.file_lock import lock_file
 from veilbench.bench.search import Range, Search, read_search
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 FOLDER, STUDY = Path("multirun/search"), "study.db"
 
 
-def suggested(trial: optuna.Trial, search: Search) -> list[str]:
-    """The trial's settings as overrides."""
+def suggest_overrides(trial: optuna.Trial, search: Search) -> list[str]:
+    """Let the trial suggest settings, and return them as overrides."""
     chosen: dict[str, Any] = {}
     for name, values in search.space.items():
         if not isinstance(values, Range):
@@ -44,8 +44,8 @@ def suggested(trial: optuna.Trial, search: Search) -> list[str]:
     return [f"{name}={value}" for name, value in chosen.items()]
 
 
-def watcher(trial: optuna.Trial, search: Search) -> Callable[[int, dict[str, float]], None] | None:
-    """What the training tells the trial after each call; it ends a hopeless one."""
+def make_watcher(trial: optuna.Trial, search: Search) -> Callable[[int, dict[str, float]], None] | None:
+    """Return a function that reports the watched curve to the trial and prunes it if it is not promising."""
     import optuna
 
     watched = search.watched
@@ -54,7 +54,7 @@ def watcher(trial: optuna.Trial, search: Search) -> Callable[[int, dict[str, flo
 
     def watch(steps: int, values: dict[str, float]) -> None:
         if watched not in values:
-            raise UserError(f"watched={watched} is no curve of this training; there are: {', '.join(values)}")
+            raise UserError(f"watched={watched} is not a curve of this training; there are: {', '.join(values)}")
         trial.report(values[watched], steps)
         if trial.should_prune():
             raise optuna.TrialPruned
@@ -63,21 +63,21 @@ def watcher(trial: optuna.Trial, search: Search) -> Callable[[int, dict[str, flo
 
 
 def run(trial: optuna.Trial, search: Search, overrides: list[str], folder: Path) -> float:
-    """All stages with the trial's settings; its record is published."""
-    own = suggested(trial, search)
+    """Run all stages with the trial's settings and publish the record."""
+    own = suggest_overrides(trial, search)
     config = plain(composed([*overrides, *own]))
     root = folder / str(trial.number)
     root.mkdir(parents=True, exist_ok=True)
-    with recorded(config, root) as begun:
-        stages.run_all(config, root, watcher(trial, search), begun)
+    with record_job(config, root) as begun:
+        stages.run_all(config, root, make_watcher(trial, search), begun)
     return objective(search.objective, root) or 0.0
 
 
-def opened(name: str, search: Search, folder: Path, settings: dict[str, Any]) -> optuna.Study:
-    """The study, new or as it was left; trials that a kill cut off are queued again.
+def open_study(name: str, search: Search, folder: Path, settings: dict[str, Any]) -> optuna.Study:
+    """Create or load the study; killed trials are queued again.
 
     Raises:
-        UserError: it was begun with other settings.
+        UserError: the study was started with other settings.
     """
     import optuna
 
@@ -92,7 +92,7 @@ def opened(name: str, search: Search, folder: Path, settings: dict[str, Any]) ->
     )
     begun = study.user_attrs.get("settings", settings)
     if told := difference(settings, begun):
-        raise UserError(f"{folder} holds a search of other settings: {told}; move it away to begin anew")
+        raise UserError(f"{folder} holds a search of other settings: {told}; move it away to start a new one")
     study.set_user_attr("settings", settings)
     for left in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
         study.tell(left.number, state=optuna.trial.TrialState.FAIL)
@@ -102,16 +102,16 @@ def opened(name: str, search: Search, folder: Path, settings: dict[str, Any]) ->
 
 
 def settings_of(search: Search, config: Config) -> dict[str, Any]:
-    """What all trials of a study must share, by dotted names, in JSON's types; the number of trials may grow."""
+    """Return the settings that all trials of a study must share, by dotted names, in JSON's types."""
     own = {name: value for name, value in asdict(search).items() if name != "trials"}
     return dict(json.loads(json.dumps(flat({"search": own, **config}))))
 
 
 def main(arguments: list[str]) -> None:
-    """Search; print the best settings.
+    """Run the search and print the best settings.
 
     Raises:
-        UserError: no search was named, or a name or value is wrong.
+        UserError: no search was named, or a name or value is not allowed.
     """
     if not arguments or "=" in arguments[0]:
         raise UserError("usage: search.py NAME OVERRIDE ..., where NAME is a file of conf/search")
@@ -119,15 +119,15 @@ def main(arguments: list[str]) -> None:
     search = read_search(CONF / "search" / f"{name}.yaml")
     if find_spec("optuna") is None:
         raise UserError("a search needs Optuna: pip install 'veilbench[optuna]'")
-    settings = settings_of(search, plain(composed(overrides)))  # a wrong one is said before anything is written
+    settings = settings_of(search, plain(composed(overrides)))  # refuses wrong settings before anything is written
     folder = FOLDER / name
     folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder / STUDY, wait=0):
-        ran(opened(name, search, folder, settings), search, overrides, folder)
+    with lock_file(folder / STUDY, wait=0):
+        run_remaining(open_study(name, search, folder, settings), search, overrides, folder)
 
 
-def ran(study: optuna.Study, search: Search, overrides: list[str], folder: Path) -> None:
-    """The trials that are still to be run; print the best settings of all."""
+def run_remaining(study: optuna.Study, search: Search, overrides: list[str], folder: Path) -> None:
+    """Run the remaining trials, and print the best settings of all trials."""
     ended = [trial for trial in study.trials if trial.state.name in ("COMPLETE", "PRUNED")]
     study.optimize(lambda trial: run(trial, search, overrides, folder), max(0, search.trials - len(ended)))
     best, cut = study.best_trial, sum(trial.state.name == "PRUNED" for trial in study.trials)

@@ -19,12 +19,12 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pipelines.arguments import check_arguments
 from pipelines.compose import plain
-from pipelines.explain import explained
+from pipelines.explain import one_line_hydra_errors
 from pipelines.hydra_folders import tidy, withdraw, write_composed
-from pipelines.job import recorded
+from pipelines.job import record_job
 from veilbench.bench import stages
 from veilbench.bench.errors import UserError, one_line_errors
-from veilbench.bench.tracking import headline
+from veilbench.bench.tracking import read_headline
 
 
 @hydra.main(  # type: ignore[untyped-decorator]
@@ -45,7 +45,7 @@ def run(composed: DictConfig, choices: dict[str, str], overrides: list[str], fol
         if helps_another_process():
             stages.run_all(config, folder)
             return None
-        with recorded(config, folder) as forget:
+        with record_job(config, folder) as forget:
 
             def begun() -> None:
                 forget()
@@ -69,7 +69,7 @@ def objective(name: str | None, folder: Path) -> float | None:
     Raises:
         UserError: there is no such metric.
     """
-    metrics = headline(folder)
+    metrics = read_headline(folder)
     if name is not None and name not in metrics:
         raise UserError(f"objective={name} is no metric of this experiment; there are: {', '.join(metrics)}")
     return None if name is None else metrics[name]
@@ -79,7 +79,8 @@ if __name__ == "__main__":
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra's own handling would hide the cause
     with one_line_errors():
         sys.argv[1:] = check_arguments(sys.argv[1:])
-        with explained(errors=(HydraException, OmegaConfBaseException)):  # a fault of ours keeps its traceback
+        # Errors of our own code keep their traceback.
+        with one_line_hydra_errors(errors=(HydraException, OmegaConfBaseException)):
             try:
                 main()
             finally:

@@ -1,11 +1,10 @@
-"""Stage `track`: publish every record on disk. Records that are published already are left alone.
+"""Stage `track`: publish all records on disk that are not published yet.
 
 Usage: track.py [FOLDER ...]; without a folder all of `results/` and of the sweeps in `multirun/` and `outputs/`.
 
-A record that is damaged, or that was made with other parameters than those that it is published under, is said in one
-line, and so is a store that takes none; the other records are published all the same. The exit code is 0 where every
-record that asks to be published is in its store, and 2 where one is not, so that DVC does not take the stage for done.
-Records stay on disk whatever happens: run it again.
+A damaged record, a record made with other parameters, or a store that accepts no records is reported in one line; the
+other records are still published. The exit code is 0 if all records are in their stores and 2 otherwise, so that DVC
+does not consider the stage done. Records always stay on disk, so the command can be run again.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from veilbench.bench import stages
 from veilbench.bench.contracts import Tracker
-from veilbench.bench.errors import UserError, one_line, one_line_errors
+from veilbench.bench.errors import UserError, format_error, one_line_errors
 from veilbench.bench.experiment import load, part
 from veilbench.bench.lifeline import die_with_parent
 from veilbench.bench.tracking import NoTracking
@@ -24,10 +23,10 @@ from veilbench.bench.tracking.faults import StoreFault
 
 
 def records(folders: list[Path]) -> list[tuple[Path, Path]]:
-    """Pairs of a resolved experiment and the folder of its record.
+    """Yield pairs of a resolved experiment's file and the folder of its record.
 
     Raises:
-        UserError: a folder that was named holds no record.
+        UserError: a given folder holds no record.
     """
     for folder in folders:
         if not (folder / "experiment.yaml").is_file():
@@ -40,19 +39,19 @@ def records(folders: list[Path]) -> list[tuple[Path, Path]]:
     return [(Path("params") / f"{folder.name}.yaml", folder) for folder in done] + finished
 
 
-def published(path: Path, folder: Path, closed: set[str]) -> bool | None:
+def publish_record(path: Path, folder: Path, closed: set[str]) -> bool | None:
     """Publish one record.
 
     Args:
-        path: the resolved experiment.
-        folder: the record.
-        closed: the stores that take no record; what turns out to be one is added.
+        path: file of the resolved experiment.
+        folder: folder of the record.
+        closed: stores that accept no records; further ones are added to it.
 
     Returns:
-        Whether it is in its store; None where it asks not to be published.
+        Whether the record is in its store; None if its configuration asks not to publish it.
 
     Raises:
-        UserError: it cannot be published. Of a store that takes none this is said once.
+        UserError: the record cannot be published; raised only once for each store that accepts none.
     """
     config = load(path)
     tracker, store = part(config, "tracking"), json.dumps(config["tracking"], sort_keys=True)
@@ -73,14 +72,14 @@ def published(path: Path, folder: Path, closed: set[str]) -> bool | None:
 
 
 def main() -> int:
-    """Publish; the exit code."""
+    """Publish the records and return the exit code."""
     outcomes: list[bool | None] = []
     closed: set[str] = set()
     for path, folder in records([Path(argument) for argument in sys.argv[1:]]):
         try:
-            outcomes.append(published(path, folder, closed))
+            outcomes.append(publish_record(path, folder, closed))
         except UserError as error:
-            print(f"tracking: {one_line(error)}", file=sys.stderr)
+            print(f"tracking: {format_error(error)}", file=sys.stderr)
             outcomes.append(False)
     asked = [outcome for outcome in outcomes if outcome is not None]
     print(f"{sum(asked)} of {len(asked)} records are in the tracking store")

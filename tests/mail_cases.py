@@ -14,7 +14,7 @@ from veilbench.families.mail.data.tokeniser import Tokeniser
 from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.federated.aggregations.base import Aggregation
 from veilbench.federated.aggregations.plain import Plain
-from veilbench.federated.protocol import Protocol, described
+from veilbench.federated.protocol import Protocol, describe_aggregation
 
 
 def mails(
@@ -30,5 +30,5 @@ def untrained(data: Mails, aggregation: Aggregation | None = None, **settings: o
     """A filter of zeros with a protocol."""
     size = data.vocabulary.size
     zeros = {"embedding.weight": np.zeros((size, 1), np.float32), "bias.weight": np.zeros((1, 1), np.float32)}
-    protocol = Protocol(described(aggregation or Plain()), **settings)  # type: ignore[arg-type]
+    protocol = Protocol(describe_aggregation(aggregation or Plain()), **settings)  # type: ignore[arg-type]
     return MailFilter(zeros, data.vocabulary, data.train.tokens.shape[1], protocol)

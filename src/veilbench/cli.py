@@ -1,4 +1,4 @@
-"""The command `veilbench`. Each command imports what it needs when it runs, so that help comes at once."""
+"""The command `veilbench`. Each command imports what it needs only when it runs, so that help is fast."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def score(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="The folder of a trained filter: results/*/train.")],
     mails: Annotated[list[Path], typer.Argument(metavar="MAILFILE...", help="Mails as .eml files, or as plain text.")],
 ) -> None:
-    """Say how probably each mail is spam, a line each: the probability, a tab, the file."""
+    """Print the probability that each mail is spam: one line per mail with the probability, a tab and the file."""
     from veilbench.families.mail.score_files import scored
 
     for probability, path in zip(scored(model, mails), mails, strict=True):
@@ -94,7 +94,7 @@ def _say(answer: Answer) -> None:
 
 @app.command()
 def key(file: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
-    """Make a user's key for `enroll`, `verify` and `identify`; keep it apart from the templates."""
+    """Generate a user's key for `enroll`, `verify` and `identify`; keep it apart from the templates."""
     from veilbench.families.templates.store.user_key import create
 
     create(file)
@@ -110,7 +110,7 @@ def enroll(
     resize: _Resize = False,
     renew: Annotated[bool, typer.Option("--renew", help="Revoke the person's templates of before.")] = False,
 ) -> None:
-    """Put templates of a person's images into a store, and no image."""
+    """Add templates of a person's images to a store; the images themselves are not stored."""
     from veilbench.families.templates.store.enrolment import enroll
 
     _say(enroll(model, store, person, images, key, resize, renew))
@@ -133,7 +133,10 @@ def verify(
     _say(verify(Presented(model, store, key, resize, threshold, fmr), person, image))
 
 
-@app.command(help=f"Who is it? Lines of image, rank, person, likeness and outcome, between tabs.\n\n{_CODES}")
+@app.command(
+    help="Find the most similar people. Prints tab-separated lines: image, rank, person, similarity score and outcome."
+    f"\n\n{_CODES}"
+)
 def identify(
     model: _Templates,
     store: _Store,
@@ -156,7 +159,7 @@ def revoke(
     people: Annotated[list[str], typer.Argument(metavar="PERSON...")],
     forget: Annotated[bool, typer.Option("--forget", help="Leave nothing of them, not even which keys.")] = False,
 ) -> None:
-    """Take people's templates out of a store; under the same key they are not enrolled again."""
+    """Remove people's templates from a store; they cannot be enrolled again under the same key."""
     from veilbench.families.templates.store.enrolment import revoke
 
     _say(revoke(store, people, forget))
@@ -166,7 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; bad input ends with one line on stderr and exit code 2.
 
     Args:
-        arguments: what to run instead of the process's own arguments.
+        arguments: arguments to parse instead of the process's own.
     """
     with one_line_errors():
         app(arguments)

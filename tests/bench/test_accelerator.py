@@ -1,4 +1,4 @@
-"""Where a model computes, and what is said where it cannot."""
+"""Choice of device and threads, and the errors if a device is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is refused in an array from a file, and what is let through."""
+"""Checks of arrays from files: what is refused, and what is accepted."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Remembered controls: run once per key, and read back as they were."""
+"""Cached controls: run once per key, and read back unchanged."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_another_key_or_kind_is_run_on_its_own(tmp_path: Path, key: str, kind: s
         ('"gain"', '"gains"'),
         ("0.25", "NaN"),
         ("0.25", '"0.25"'),
-        ("0.25", "0.6"),  # the estimate lies outside its interval then
+        ("0.25", "0.6"),  # this puts the estimate outside its interval
         ('"positive"', '"negative"'),
         ("false", '"false"'),
         ("}", ""),

@@ -1,4 +1,4 @@
-"""Configurations against the constructors that they name: every mistake is one line that says what to do."""
+"""Configurations are checked against constructors: every mistake gives a one-line error."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def config() -> Config:
 
 
 def changed(path: str, value: Any) -> Config:
-    """The configuration with one value at a dotted path."""
+    """Return the configuration with one value replaced at a dotted path."""
     root = config()
     *above, last = path.split(".")
     node = root
@@ -49,7 +49,7 @@ def changed(path: str, value: Any) -> Config:
 
 
 def refusal(node: Any) -> str:
-    """The one line with which a configuration is refused."""
+    """Return the one-line error that refuses a configuration."""
     with pytest.raises(UserError) as refused:
         check(node)
     message = str(refused.value)
@@ -216,7 +216,7 @@ def test_build_makes_what_lists_hold() -> None:
     ],
 )
 def test_an_impossible_value_names_the_class_and_the_value(change: Config, said: str) -> None:
-    check(change)  # no type is wrong
+    check(change)  # all types are right
     with pytest.raises(UserError) as refused:
         build(change)
     assert said in str(refused.value)

@@ -1,4 +1,4 @@
-"""The registry of families: what a family is told by, and what two of them must not share."""
+"""The registry of families: how an experiment's family is found, and what two families must not share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KNOTS = Family("knots", "Tied knots", data=("ropes.data.Ropes",))
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A registry of its own, with one family."""
+    """A separate registry with one family."""
     monkeypatch.setattr(family, "_known", {})
     register(KNOTS)
 

@@ -60,7 +60,7 @@ def test_with_both_controls_the_lower_end_decides(
         (None, None),
         (SOME, BELOW),  # the attack does not work
         (WIDE, BELOW),  # the attack may not work
-        (WON, SOME),  # what it calls a gain is none
+        (WON, SOME),  # it also gains on the negative control
         (WON, WON),
         (AT_CHANCE, WON),
     ],

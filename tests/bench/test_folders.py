@@ -1,4 +1,4 @@
-"""Folders that are whole or absent, whatever happens while they are written."""
+"""Folders are complete or absent, even if writing fails or is killed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from veilbench.bench import beside, folders
-from veilbench.bench.beside import abandoned, whole_file
+from veilbench.bench.beside import lock_abandoned, write_whole_file
 from veilbench.bench.errors import UserError
-from veilbench.bench.folders import content_digest, no_room, whole_folder
+from veilbench.bench.folders import content_digest, find_full_disk, write_whole_folder
 
 
 def names(folder: Path) -> list[str]:
@@ -34,7 +34,7 @@ def earlier(target: Path, **files: str) -> Path:
 
 def test_a_folder_appears_when_its_block_ends(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "record"
-    with whole_folder(target) as partial:
+    with write_whole_folder(target) as partial:
         (partial / "file").write_text("new")
         assert not target.exists()
     assert (target / "file").read_text() == "new"
@@ -43,7 +43,7 @@ def test_a_folder_appears_when_its_block_ends(tmp_path: Path) -> None:
 
 def test_a_finished_folder_replaces_the_old_one_whole(tmp_path: Path) -> None:
     target = earlier(tmp_path / "record", stale="old", file="old")
-    with whole_folder(target, ["stale", "file"]) as partial:
+    with write_whole_folder(target, ["stale", "file"]) as partial:
         assert names(target) == ["file", "stale"]
         (partial / "file").write_text("new")
     assert names(target) == ["file"]
@@ -51,7 +51,7 @@ def test_a_finished_folder_replaces_the_old_one_whole(tmp_path: Path) -> None:
 
 
 def write_half(target: Path, failure: BaseException) -> None:
-    with whole_folder(target, ["file"]) as partial:
+    with write_whole_folder(target, ["file"]) as partial:
         (partial / "file").write_text("half")
         raise failure
 
@@ -77,7 +77,7 @@ def test_an_exception_leaves_no_new_folder_and_none_above_it(tmp_path: Path) -> 
 def test_a_folder_that_cannot_be_written_is_the_users_mistake(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     for target in (tmp_path / "file" / "record", tmp_path / "file"):
-        with pytest.raises(UserError, match="cannot write the folder"), whole_folder(target):
+        with pytest.raises(UserError, match="cannot write the folder"), write_whole_folder(target):
             pytest.fail("the block must not run")
     assert (tmp_path / "file").read_text() == "in the way"
 
@@ -85,8 +85,10 @@ def test_a_folder_that_cannot_be_written_is_the_users_mistake(tmp_path: Path) ->
 @pytest.mark.parametrize("ours", [[], ["file"]])
 def test_what_somebody_else_wrote_is_refused_before_the_work_begins(tmp_path: Path, ours: list[str]) -> None:
     target = earlier(tmp_path / "record", file="ours", notes="theirs")
-    said = pytest.raises(UserError, match=r"record holds (notes|file), which was not written by what would replace it")
-    with said, whole_folder(target, ours):
+    said = pytest.raises(
+        UserError, match=r"record holds (notes|file), which this command has not written and will not delete"
+    )
+    with said, write_whole_folder(target, ours):
         pytest.fail("the block must not run")
     assert names(target) == ["file", "notes"]
     assert names(tmp_path) == ["record"]
@@ -94,7 +96,7 @@ def test_what_somebody_else_wrote_is_refused_before_the_work_begins(tmp_path: Pa
 
 def test_what_somebody_writes_meanwhile_is_kept(tmp_path: Path) -> None:
     target = earlier(tmp_path / "record", file="old")
-    with pytest.raises(UserError, match="record holds notes"), whole_folder(target, ["file"]):
+    with pytest.raises(UserError, match="record holds notes"), write_whole_folder(target, ["file"]):
         (target / "notes").write_text("theirs")
     assert (target / "notes").read_text() == "theirs"
     assert (target / "file").read_text() == "old"
@@ -105,7 +107,7 @@ def test_the_target_of_a_link_is_replaced_and_not_the_link(tmp_path: Path) -> No
     target = earlier(tmp_path / "disk" / "record", file="old")
     link = tmp_path / "record"
     link.symlink_to(target)
-    with whole_folder(link, ["file"]) as partial:
+    with write_whole_folder(link, ["file"]) as partial:
         (partial / "file").write_text("new")
     assert link.is_symlink()
     assert (target / "file").read_text() == "new"
@@ -123,7 +125,7 @@ def test_a_failure_in_the_moment_of_replacing_puts_the_old_folder_back(
         return rename(self, other)
 
     monkeypatch.setattr(Path, "rename", failing)
-    with pytest.raises(UserError, match=r"cannot write the folder .*record"), whole_folder(target, ["file"]):
+    with pytest.raises(UserError, match=r"cannot write the folder .*record"), write_whole_folder(target, ["file"]):
         pass
     assert (target / "file").read_text() == "old"
     assert names(tmp_path) == ["record"]
@@ -132,7 +134,7 @@ def test_a_failure_in_the_moment_of_replacing_puts_the_old_folder_back(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from veilbench.bench.folders import whole_folder
+from veilbench.bench.folders import write_whole_folder
 rename, moment = Path.rename, sys.argv[2]
 def dying(self, other):
     if moment == "before" and ".partial-" not in self.name: os.kill(os.getpid(), signal.SIGKILL)
@@ -141,7 +143,7 @@ def dying(self, other):
     if moment == "after" and ".partial-" in self.name: os.kill(os.getpid(), signal.SIGKILL)
     return done
 Path.rename = dying
-with whole_folder(Path(sys.argv[1]), ["file"]) as partial:
+with write_whole_folder(Path(sys.argv[1]), ["file"]) as partial:
     (partial / "file").write_text("new")
     if moment == "within": os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -155,7 +157,7 @@ def test_after_a_kill_at_any_moment_the_old_or_the_new_folder_is_there_and_nothi
     done = subprocess.run([sys.executable, "-c", KILLED, str(target), moment], check=False)
     assert done.returncode == -signal.SIGKILL
     assert len(names(tmp_path)) == 2, "a leftover"
-    with pytest.raises(RuntimeError):  # the next one fails, too: only what the kill left is looked at
+    with pytest.raises(RuntimeError):  # this call fails as well, so that only the cleaning up after the kill is tested
         write_half(target, RuntimeError())
     assert names(tmp_path) == ["record"]
     assert (target / "file").read_text() == ("new" if moment == "after" else "old")
@@ -163,9 +165,9 @@ def test_after_a_kill_at_any_moment_the_old_or_the_new_folder_is_there_and_nothi
 
 def test_what_a_running_process_writes_is_left_alone(tmp_path: Path) -> None:
     target = tmp_path / "record"
-    with whole_folder(target) as first:
+    with write_whole_folder(target) as first:
         (first / "file").write_text("first")
-        with whole_folder(target) as second:  # a lock of the system is one of the descriptor, not of the process
+        with write_whole_folder(target) as second:  # a lock belongs to the descriptor, not to the process
             assert first.is_dir()
             (second / "file").write_text("second")
         with pytest.raises(RuntimeError):
@@ -180,11 +182,11 @@ def test_leftovers_of_another_host_and_of_other_folders_are_left_alone(
 ) -> None:
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr("socket.gethostname", lambda: "elsewhere")
-        beside.beside(tmp_path / "record", folders.PARTIAL).mkdir()
-    beside.beside(tmp_path / "record2", folders.PARTIAL).mkdir()
-    beside.beside(tmp_path / "record", folders.PARTIAL).mkdir()
+        beside.name_beside(tmp_path / "record", folders.PARTIAL).mkdir()
+    beside.name_beside(tmp_path / "record2", folders.PARTIAL).mkdir()
+    beside.name_beside(tmp_path / "record", folders.PARTIAL).mkdir()
     before = names(tmp_path)
-    with whole_folder(tmp_path / "record"):
+    with write_whole_folder(tmp_path / "record"):
         pass
     assert len(names(tmp_path)) == 3
     assert set(names(tmp_path)) - set(before) == {"record"}
@@ -192,11 +194,11 @@ def test_leftovers_of_another_host_and_of_other_folders_are_left_alone(
 
 def test_a_name_of_any_length_has_its_leftovers(tmp_path: Path) -> None:
     long = tmp_path / ("ä" * 120)
-    made = beside.beside(long, folders.PARTIAL)
+    made = beside.name_beside(long, folders.PARTIAL)
     made.mkdir()
-    with abandoned(long, folders.PARTIAL) as left:
+    with lock_abandoned(long, folders.PARTIAL) as left:
         assert left == [made]
-    with whole_folder(long) as partial:
+    with write_whole_folder(long) as partial:
         (partial / "file").write_text("new")
     assert names(tmp_path) == [long.name]
 
@@ -220,7 +222,7 @@ def test_a_full_disk_is_one_line_that_names_the_folder(tmp_path: Path, write: Ca
     said = pytest.raises(UserError, match=r"cannot write the folder .*record: (No space|File too)")
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
-        with said as told, whole_folder(target, ["file"]) as partial:
+        with said as told, write_whole_folder(target, ["file"]) as partial:
             write(partial)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -232,9 +234,9 @@ def test_a_full_disk_is_one_line_that_names_the_folder(tmp_path: Path, write: Ca
 def test_only_a_full_disk_is_no_room() -> None:
     within = RuntimeError("the writer failed")
     within.__context__ = OSError(errno.EDQUOT, "quota")
-    assert no_room(within) == os.strerror(errno.EDQUOT)
+    assert find_full_disk(within) == os.strerror(errno.EDQUOT)
     for other in (None, RuntimeError("x"), OSError(errno.EACCES, "denied"), ValueError("os error 28")):
-        assert no_room(other) is None
+        assert find_full_disk(other) is None
 
 
 def test_a_file_is_replaced_whole_and_keeps_its_permissions(tmp_path: Path) -> None:
@@ -242,15 +244,15 @@ def test_a_file_is_replaced_whole_and_keeps_its_permissions(tmp_path: Path) -> N
     path.write_text("old")
     path.chmod(0o640)
     link.symlink_to(path)
-    with whole_file(link) as partial:
+    with write_whole_file(link) as partial:
         partial.write_text("new")
         assert path.read_text() == "old"
     assert (path.read_text(), path.stat().st_mode & 0o777, link.is_symlink()) == ("new", 0o640, True)
-    with pytest.raises(LookupError), whole_file(path) as partial:
+    with pytest.raises(LookupError), write_whole_file(path) as partial:
         partial.write_text("half", encoding="nonesuch")
     assert path.read_text() == "new"
-    beside.beside(path, "part").write_text("left by a kill")
-    with whole_file(path) as partial:
+    beside.name_beside(path, "part").write_text("left by a kill")
+    with write_whole_file(path) as partial:
         partial.write_text("newer")
     assert names(tmp_path) == ["file", "link"]
 

@@ -1,4 +1,4 @@
-"""Every number that a configuration can set has two ends, and what would not fit into the memory is told before."""
+"""Every numeric setting has two bounds, and arrays that would not fit into memory are refused beforehand."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from pipelines.compose import composed, plain
 from veilbench.bench import limits
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import Count, Delta, LearningRate, Seed, require_room, require_value
-from veilbench.bench.sources import targets
+from veilbench.bench.sources import find_targets
 
 ROOT = Path(__file__).parents[2]
 HUGE = (10**12, 10**15, 10**30, -(10**30))
 
 
 def named() -> list[str]:
-    """Every class that a file of conf/ names."""
+    """Return every class that a file of conf/ names."""
     files = sorted((ROOT / "conf").rglob("*.yaml"))
-    return sorted({target for file in files for target in targets(yaml.safe_load(file.read_text()))})
+    return sorted({target for file in files for target in find_targets(yaml.safe_load(file.read_text()))})
 
 
 def leaves(annotation: Any, bounds: tuple[Any, ...] = ()) -> Iterator[tuple[type, tuple[Any, ...]]]:
-    """The numbers' types within an annotation, each with the bounds that hold for it."""
+    """Yield the numeric types within an annotation, each with its bounds."""
     origin = get_origin(annotation)
     if origin is Annotated:
         inner, *own = get_args(annotation)
@@ -49,7 +49,7 @@ def leaves(annotation: Any, bounds: tuple[Any, ...] = ()) -> Iterator[tuple[type
             yield from leaves(part, bounds)
     elif origin not in (None, Literal, collections.abc.Callable):
         for part in get_args(annotation):
-            yield from leaves(part)  # a list's own bounds are of its length
+            yield from leaves(part)  # the bounds of a list concern its length
 
 
 def arguments(target: str) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def test_the_search_for_numbers_without_ends_finds_them() -> None:
 
 
 def test_conf_names_classes_of_every_kind() -> None:
-    """The list above is not empty by mistake."""
+    """Guards against an empty list above."""
     kinds = {part for target in named() for part in target.split(".")}
     assert {"data", "modules", "training", "evaluations", "attacks", "federated", "baselines", "templates"} <= kinds
 
@@ -174,7 +174,7 @@ def test_a_number_beyond_every_use_is_told_while_composing(overrides: list[str],
 
 
 def test_what_needs_more_than_the_memory_is_told_with_both(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "memory", lambda: 2**30)
+    monkeypatch.setattr(limits, "available_memory", lambda: 2**30)
     require_room("x=1 rows", 2**14, 2**14)
     with pytest.raises(UserError, match=r"^x=1 rows need 2 GiB, and this machine has 1 GiB of memory$"):
         require_room("x=1 rows", 2**14, 2**14, each=8)
@@ -186,9 +186,9 @@ def test_the_memory_is_that_of_the_control_group_where_it_is_lower(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "CGROUP", tmp_path / "none")
-    physical = limits.memory()
+    physical = limits.available_memory()
     assert physical > 2**26
     for text, wanted in (("max\n", physical), ("1048576\n", 2**20), (f"{2**60}\n", physical)):
         (tmp_path / "max").write_text(text)
         monkeypatch.setattr(limits, "CGROUP", tmp_path / "max")
-        assert limits.memory() == wanted
+        assert limits.available_memory() == wanted

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from veilbench.bench.errors import UserError, one_line_errors
-from veilbench.bench.masking import masked
+from veilbench.bench.masking import mask_secrets
 
 SECRET = "s3cr%40t/p@ss:w"
 
@@ -28,7 +28,7 @@ SECRET = "s3cr%40t/p@ss:w"
     ],
 )
 def test_what_is_hidden_and_what_is_not(text: str, shown: str) -> None:
-    assert masked(text) == shown
+    assert mask_secrets(text) == shown
 
 
 def test_parts_of_a_known_address_are_hidden_wherever_they_stand(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,9 +38,9 @@ def test_parts_of_a_known_address_are_hidden_wherever_they_stand(monkeypatch: py
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "tok-en-1")
     text = "p@ss-word p%40ss-word /api?q=longsecret true 7 ab absent Basic bWU6YWI= tok-en-1 other"
     shown = "*** *** /api?q=*** true 7 *** absent Basic *** *** other"
-    assert masked(text) == shown
+    assert mask_secrets(text) == shown
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    assert masked("of other-secret", "http://n:other-secret@h") == "of ***"
+    assert mask_secrets("of other-secret", "http://n:other-secret@h") == "of ***"
 
 
 def test_an_error_is_shown_without_its_password(capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,10 +91,10 @@ def test_a_sweep_refuses_a_password_before_anything_is_written(
     [("sun", "*** sunday xsun"), ("sunny", "*** sunnyday xsunny"), ("sunday", "*** ***day x***")],
 )
 def test_a_short_secret_is_hidden_only_where_it_stands_alone(secret: str, shown: str) -> None:
-    assert masked(f"{secret} {secret}day x{secret}", f"http://name:{secret}@host") == shown
+    assert mask_secrets(f"{secret} {secret}day x{secret}", f"http://name:{secret}@host") == shown
 
 
 @pytest.mark.parametrize(("value", "hidden"), [("abc", False), ("abcd", True), ("true", False), ("prefer", False)])
 def test_values_of_a_query_are_secrets_from_four_letters_on(value: str, hidden: bool) -> None:
-    assert masked(f"got {value}", f"http://host?q={value}") == ("got ***" if hidden else f"got {value}")
-    assert masked(f"got {value}", f"http://host?{value}") == ("got ***" if hidden else f"got {value}")
+    assert mask_secrets(f"got {value}", f"http://host?q={value}") == ("got ***" if hidden else f"got {value}")
+    assert mask_secrets(f"got {value}", f"http://host?{value}") == ("got ***" if hidden else f"got {value}")

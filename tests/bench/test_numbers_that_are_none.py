@@ -1,4 +1,4 @@
-"""Infinite, NaN and constant numbers end a stage with one line that names what was computed; nothing is written."""
+"""Infinite, NaN and constant results end a stage with one line that names the result; nothing is written."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ CASES: list[tuple[Callable[..., Findings], str]] = [
     (lira_of_nothing, "evaluation.speed failed in {place}: 24 of 24 losses of the shadows are not finite"),
     (one_run, "evaluation.speed failed in {place}: an interval over runs needs at least 2 runs, got 1"),
     (divided, "evaluation.speed failed in {place}: float division by zero"),
-    (nan_curve, "speed.figures[0].curves[0].y[1] is nan, and a record holds finite numbers alone"),
+    (nan_curve, "speed.figures[0].curves[0].y[1] is nan, but a record may only hold finite numbers"),
 ]
 
 
@@ -135,5 +135,5 @@ def test_what_does_not_apply_is_said_as_before(data: Path, tmp_path: Path, monke
     ],
 )
 def test_a_record_names_the_number_that_is_none(found: Findings, said: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=f"^{said}, and a record holds finite numbers alone$"):
+    with pytest.raises(UserError, match=f"^{said}, but a record may only hold finite numbers$"):
         write_record(tmp_path, {"a": found})

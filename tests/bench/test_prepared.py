@@ -1,4 +1,4 @@
-"""Prepared folders that were damaged or edited by hand: each is told in one line that names what is wrong."""
+"""Prepared folders that were damaged or edited by hand: each gives a one-line error that names the problem."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Change = Callable[[Arrays], object]
 
 
 class Given:
-    """A source of what a test gives."""
+    """A source that returns given data."""
 
     def __init__(self, raw: Any) -> None:
         self.raw = raw
@@ -64,9 +64,9 @@ def mails(vocabulary: Any = "hashed") -> MailData:
 
 
 def spoilt(data: Any, folder: Path, change: Change | None = None, about: Change | None = None) -> str:
-    """The line with which a data set refuses what it has prepared, once that was changed."""
+    """Change a prepared folder, and return the error with which the data set refuses it."""
     data.prepare(folder)
-    data.load(folder)  # is good before
+    data.load(folder)  # valid before the change
     file = next(folder.glob("*.safetensors"))
     if change is not None:
         arrays = dict(load_file(file))
@@ -86,7 +86,7 @@ def spoilt(data: Any, folder: Path, change: Change | None = None, about: Change 
 
 
 def put(name: str, value: Any, *place: int) -> Change:
-    """Write one value of an array, or another array in its stead."""
+    """Change one value of an array, or replace the array."""
 
     def change(arrays: Arrays) -> None:
         if place:
@@ -99,7 +99,7 @@ def put(name: str, value: Any, *place: int) -> Change:
 
 
 def become(name: str, how: Callable[[np.ndarray], np.ndarray]) -> Change:
-    """Replace an array by what a function makes of it."""
+    """Replace an array by the result of a function."""
     return lambda arrays: arrays.__setitem__(name, how(arrays[name]))
 
 

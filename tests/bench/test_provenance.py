@@ -1,4 +1,4 @@
-"""What is signed, and what is refused for another signature."""
+"""Signatures of stages: what is signed, and when a folder is refused."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.provenance import BEFORE, FILE, require, sign, written
+from veilbench.bench.provenance import BEFORE, FILE, list_written, require, sign
 
 CONFIG: dict[str, Any] = {"digests": {"prepare": "p0", "train": "t0", "evaluate": "e0", "attack": "a0"}}
 
@@ -45,13 +45,13 @@ def test_a_missing_or_damaged_signature_is_refused_by_name(tmp_path: Path, conte
     (tmp_path / FILE).write_bytes(content)
     with pytest.raises(UserError, match=rf"{FILE} is damaged.*run the stage `train` again"):
         require(tmp_path, "train", CONFIG)
-    assert written(tmp_path) == [FILE]
+    assert list_written(tmp_path) == [FILE]
 
 
 def test_it_names_what_the_stage_wrote(tmp_path: Path) -> None:
     (tmp_path / "weights").mkdir()
     (tmp_path / "about.json").write_text("{}")
-    sign(tmp_path, "prepare", {"digests": {"prepare": "p0"}})  # a data set on its own has no other digest
+    sign(tmp_path, "prepare", {"digests": {"prepare": "p0"}})  # the config of a data set has only this digest
     (tmp_path / "notes").write_text("not ours")
-    assert set(written(tmp_path)) == {FILE, "weights", "about.json"}
+    assert set(list_written(tmp_path)) == {FILE, "weights", "about.json"}
     assert json.loads((tmp_path / FILE).read_text())["digests"] == {"prepare": "p0"}

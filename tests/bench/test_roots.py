@@ -1,4 +1,4 @@
-"""Names out of configurations and files lead to classes of registered packages, and to nothing else."""
+"""Names in configurations and files can only refer to classes of registered packages."""
 
 from __future__ import annotations
 

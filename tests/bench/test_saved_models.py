@@ -1,4 +1,4 @@
-"""Every kind of saved model against every small damage: it is refused in one line, or it works with finite numbers."""
+"""Every kind of saved model with every small damage is refused in one line, or works with finite results."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ from veilbench.families.templates.schemes.polyprotect import Polyprotect
 from veilbench.families.templates.schemes.random_projection import RandomProjection
 from veilbench.families.templates.schemes.raw_template import RawTemplate
 from veilbench.federated.aggregations.plain import Plain
-from veilbench.federated.protocol import Protocol, described
+from veilbench.federated.protocol import Protocol, describe_aggregation
 from veilbench.nets.convolutional import Convolutional, FullyConvolutional
 from veilbench.nets.dense import Dense
 
@@ -93,7 +93,7 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 
 def rows(*shape: int) -> Rows:
-    """Smooth rows in [0, 1], a few of them odd, the first part of each class alone."""
+    """Create smooth rows in [0, 1] with a few outliers; the first part has only one class."""
     made = rng(1)
 
     def part(n: int, odd: int) -> Part:
@@ -143,7 +143,7 @@ def coded(architecture: Any, score: Any, **settings: Any) -> CodedRows:
 def spam_filter(dimension: int) -> MailFilter:
     torch.manual_seed(0)
     weights = {n: w.numpy() for n, w in MailClassifierNet(WORDS.size, dimension, 4).state_dict().items()}
-    return MailFilter(weights, WORDS, 5, Protocol(described(Plain())))
+    return MailFilter(weights, WORDS, 5, Protocol(describe_aggregation(Plain())))
 
 
 def encoder() -> PrintEncoder:
@@ -187,7 +187,7 @@ subjectECTS: dict[str, Callable[[], TrainedModel]] = {
 
 
 def work(trained: TrainedModel) -> None:
-    """What the trained model is for; everything that it answers is finite."""
+    """Use the trained model as intended, and check that all its results are finite."""
     answers: list[Any] = []
     if isinstance(trained, Cipher):
         message = np.array([0, 5, 90, 7, 7, 33], np.uint8)
@@ -229,7 +229,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 def verdict(folder: Path) -> str:
-    """The line that refuses a model; empty where it works."""
+    """Return the error that refuses a model; empty if it works."""
     try:
         trained = load_trained_model(folder)
     except UserError as refused:
@@ -251,7 +251,7 @@ def test_what_was_saved_works(name: str, saved: Callable[[str], Path]) -> None:
 
 
 def damaged(array: np.ndarray) -> Iterator[tuple[str, np.ndarray | None]]:
-    """The array in many wrong ways, and which."""
+    """Yield the array with many kinds of damage, each with its description."""
     yield "dropped", None
     yield "flat", array.reshape(-1)[: max(array.size - 1, 0)]
     yield "one axis more", array[None]
@@ -285,7 +285,7 @@ REMOVED = object()
 
 
 def places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The path to every value in nested settings, inner nodes included."""
+    """Yield the path to every value in nested settings, including inner nodes."""
     if path:
         yield path
     items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
@@ -315,7 +315,7 @@ def test_a_damaged_array_is_named_or_harmless(name: str, saved: Callable[[str], 
             others = {key: value for key, value in arrays.items() if key != which}
             save_file(others if wrong is None else others | {which: wrong}, tmp_path / "model.safetensors")
             told = verdict(tmp_path)
-            optional = which == "key"  # a code book without a key is one whose networks agreed on a code
+            optional = which == "key"  # code books without a key come from networks that found their own code
             if how == "dropped" and not optional:
                 assert which.rpartition("network.")[2].removeprefix("net.") in told, (which, how, told)
             if how in ("all nan", "one nan", "all inf", "all 1e+37", "one -1e+37"):

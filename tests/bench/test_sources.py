@@ -1,4 +1,4 @@
-"""Digests of sources: what must change one, and what must not."""
+"""Digests of sources: which changes alter a digest, and which do not."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CONFIG = {"model": {"_target_": "toy.model.Model", "size": 3}, "attack": [{"_tar
 
 
 def clear_caches() -> None:
-    sources.imports.cache_clear()
+    sources.find_imports.cache_clear()
     sources._parsed.cache_clear()
     sources._code.cache_clear()
 
@@ -100,7 +100,7 @@ def test_the_same_code_under_another_name_changes_it(package: Path, digest: Dige
 
 
 def test_the_same_code_as_another_target_changes_it(package: Path) -> None:
-    """What a file is called is part of what it is, even where it stands at the same place among the others."""
+    """The digest depends on a file's name, even if the order of the files stays the same."""
     (package / "modest.py").write_text((package / "model.py").read_text())
     one, other = (
         sources.digest(package / "entry.py", {"_target_": f"toy.{name}.Model"}) for name in ("model", "modest")
@@ -131,7 +131,7 @@ print(digest(Path(sys.argv[1]) / "train.py", node), digest(Path(sys.argv[1]) / "
 
 @pytest.mark.parametrize("stages", ["a/pipelines", "z/pipelines", "veilbench/pipelines"])
 def test_it_does_not_matter_where_the_code_lies(tmp_path: Path, stages: str) -> None:
-    """The same files in places of which one comes before the package's, and one after it, by name."""
+    """The same files in two folders, whose names sort before and after the package's."""
     root = sources.PACKAGE.parent.parent
     package = tmp_path / "m" / "veilbench"
     shutil.copytree(sources.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
@@ -159,15 +159,15 @@ def test_parameters_do_not_enter_a_digest(package: Path) -> None:
 
 
 def test_imports_are_followed_over_any_number_of_steps(package: Path) -> None:
-    names = {str(path.relative_to(package)) for path in sources.reached([package / "entry.py"])}
+    names = {str(path.relative_to(package)) for path in sources.find_reached([package / "entry.py"])}
     assert {"entry.py", "direct.py", "deep/nested.py", "leaf.py"} <= names
     assert not {"unrelated.py", "model.py", "cycle.py"} & names
 
 
 def test_circles_and_strangers_do_no_harm(package: Path) -> None:
-    direct = sources.imports(package / "cycle.py")
+    direct = sources.find_imports(package / "cycle.py")
     assert {path.name for path in direct} == {"entry.py", "cycle.py"}
-    assert package / "leaf.py" in sources.reached([package / "cycle.py"])
+    assert package / "leaf.py" in sources.find_reached([package / "cycle.py"])
 
 
 def test_nothing_is_executed(package: Path, digest: Digest) -> None:
@@ -185,7 +185,7 @@ def test_a_module_is_a_file_or_a_folder(package: Path) -> None:
 
 def test_targets_are_found_at_any_depth() -> None:
     node = {"_target_": "a.B", "x": [{"y": {"_target_": "c.D"}}, 3, "_target_"], "z": {"_target_": 5}}
-    assert list(sources.targets(node)) == ["a.B", "c.D"]
+    assert list(sources.find_targets(node)) == ["a.B", "c.D"]
 
 
 def test_the_package_itself_has_no_relative_imports_which_are_not_followed() -> None:

@@ -1,4 +1,4 @@
-"""The stages of one small experiment: what they read must be made for it, what they leave is whole or as it was."""
+"""Stages of a small experiment: inputs must be made for it, and outputs are complete or unchanged."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def ours() -> Config:
 def record(tmp_path_factory: pytest.TempPathFactory, ours: Config) -> Path:
     root = tmp_path_factory.mktemp("record")
     before = Path.cwd()
-    os.chdir(root)  # the controls' results are remembered in a folder of the working folder
+    os.chdir(root)  # control results are cached in the working folder
     try:
         stages.run_all(ours, root)
     finally:
@@ -164,7 +164,7 @@ def test_a_full_disk_leaves_the_earlier_record(
 
 
 def keys(root: Path, config: Config, monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """The keys of the remembered controls that an attack asks for."""
+    """Return the keys of the cached controls that an attack requests."""
     asked: list[str | None] = []
 
     class Watched(ControlMemory):
@@ -184,7 +184,7 @@ def test_a_control_is_remembered_for_the_same_data_and_seed_alone(
     assert keys(root, ours, monkeypatch) == found
     assert len(found) == 1
     text = (root / "prepared" / "target.txt").read_text()
-    (root / "prepared" / "target.txt").write_text(text[::-1])  # as where a file that the settings only name has changed
+    (root / "prepared" / "target.txt").write_text(text[::-1])  # as if a file that the settings only name had changed
     found |= keys(root, ours, monkeypatch)
     assert len(found) == 2
     seeded = config("substitution", "seed=1")
@@ -193,13 +193,13 @@ def test_a_control_is_remembered_for_the_same_data_and_seed_alone(
 
 
 class Asked(Exception):
-    """Ends an attack when it asks for a remembered control."""
+    """Ends an attack when it requests a cached control."""
 
 
 def test_a_control_is_remembered_for_the_largest_budget_of_a_ladder(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Smaller budgets serve the curve alone: a longer budget_parameter with the same end asks for the same control."""
+    """Smaller budgets only add points to the curve: the same largest budget uses the same cached control."""
 
     def stop(folder: Path, key: str | None) -> None:
         raise Asked(key)
@@ -238,7 +238,7 @@ def test_each_stage_and_attack_has_random_numbers_of_its_own(ours: Config) -> No
 
 
 class Resumable(Training):
-    """A training that keeps something to go on from."""
+    """A training that keeps a checkpoint."""
 
     def __init__(self, inner: Any) -> None:
         self.inner, self.forgotten = inner, False

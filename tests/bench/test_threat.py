@@ -1,4 +1,4 @@
-"""Threat models: what is granted by default, what is refused, and how the refusal reads."""
+"""Threat models: what is granted by default, what is refused, and the error message."""
 
 from __future__ import annotations
 

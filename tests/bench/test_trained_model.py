@@ -1,4 +1,4 @@
-"""Saved models: the round trip, and every file that is none."""
+"""Saved models: the round trip, and files that are not valid models."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WEIGHTS = {name: np.ones(shape, np.float32) for name, shape in SHAPES.items()}
 
 @pytest.fixture(autouse=True)
 def nothing_is_unpickled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test here, good file or bad, may reach an unpickler."""
+    """Make every test fail that unpickles, with valid and with damaged files."""
 
     def refuse(*args: Any, **settings: Any) -> None:
         raise AssertionError("something was unpickled")
@@ -50,7 +50,7 @@ def edit_head(folder: Path, **changes: Any) -> None:
 
 
 def refusal(folder: Path) -> str:
-    """The one line that says why a folder is refused."""
+    """Return the one-line error that refuses a folder."""
     with pytest.raises(UserError) as refused:
         load_trained_model(folder)
     message = str(refused.value)

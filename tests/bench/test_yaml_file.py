@@ -1,4 +1,4 @@
-"""Damaged YAML is one line with the file and the line; sound YAML is what PyYAML's safe loader reads."""
+"""Damaged YAML gives a one-line error with file and line; valid YAML is read as by PyYAML's safe loader."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import torch
 from scipy import ndimage
 from skimage.color import rgb2gray
 
-from veilbench.corruptions.base import Corruption, described, from_description, spoiled
+from veilbench.corruptions.base import Corruption, corrupt_array, describe_corruption, from_description
 from veilbench.corruptions.blur import Blur
 from veilbench.corruptions.dropout import Dropout
 from veilbench.corruptions.gaussian import Gaussian
@@ -214,10 +214,10 @@ def test_turned_keeps_the_channels_together() -> None:
 
 @pytest.mark.parametrize("corruption", ALL, ids=by_name)
 def test_a_description_makes_the_same_corruption(corruption: Corruption) -> None:
-    back = from_description(described(corruption))
+    back = from_description(describe_corruption(corruption))
     assert type(back) is type(corruption)
     assert vars(back) == vars(corruption)
-    one, other = (spoiled(c, images().numpy(), np.random.default_rng(1)) for c in (corruption, back))
+    one, other = (corrupt_array(c, images().numpy(), np.random.default_rng(1)) for c in (corruption, back))
     assert np.array_equal(one, other)
 
 

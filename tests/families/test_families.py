@@ -9,7 +9,7 @@ from pipelines.explain import CONF
 
 from veilbench.bench.family import family_named, family_of
 from veilbench.bench.roots import find_class
-from veilbench.bench.sources import PACKAGE, imports, module_file
+from veilbench.bench.sources import PACKAGE, find_imports, module_file
 from veilbench.families import MODULES
 
 NAMES = [module.split(".")[-2] for module in MODULES]
@@ -44,7 +44,7 @@ def test_photographs_are_rows_and_transferred_prints_templates() -> None:
 def test_the_stage_report_runs_again_when_what_a_family_shows_changes() -> None:
     stage = yaml.safe_load((CONF.parent / "dvc.yaml").read_text("utf8"))["stages"]["report"]
     specs = {file for module in MODULES if (file := module_file(module))}
-    shown = {file for spec in specs for file in imports(spec) if file.is_relative_to(PACKAGE / "families")}
+    shown = {file for spec in specs for file in find_imports(spec) if file.is_relative_to(PACKAGE / "families")}
     needed = {file.relative_to(CONF.parent).as_posix() for file in specs | shown}
     assert len(needed) > len(NAMES)
     assert needed <= set(stage["deps"])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from veilbench.bench.errors import UserError
-from veilbench.federated.aggregations.base import Aggregation, Client, opened, stamp
+from veilbench.federated.aggregations.base import Aggregation, Client, parse_message, stamp
 from veilbench.federated.aggregations.central_dp import CentralDp
 from veilbench.federated.aggregations.ckks import Ckks
 from veilbench.federated.aggregations.client_local_dp import ClientLocalDp
@@ -102,7 +102,7 @@ def test_a_message_names_its_round_and_has_a_nonce_of_its_own() -> None:
     one, two = client.protect(SAME, 1.0, 5), client.protect(SAME, 1.0, 5)
     assert stamp(one)[0] == stamp(two)[0] == 5
     assert stamp(one)[1] != stamp(two)[1]
-    assert opened(one) == opened(two)
+    assert parse_message(one) == parse_message(two)
 
 
 def test_a_client_that_replays_is_told_from_one_that_repeats_itself() -> None:

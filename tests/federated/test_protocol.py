@@ -8,13 +8,13 @@ import pytest
 
 from veilbench.bench.errors import UserError
 from veilbench.federated.aggregations.robust import Robust
-from veilbench.federated.protocol import Protocol, described
+from veilbench.federated.protocol import Protocol, describe_aggregation
 
 
 def test_the_aggregation_is_built_from_its_description() -> None:
-    built = Protocol(described(Robust("krum"))).build_aggregation()
+    built = Protocol(describe_aggregation(Robust("krum"))).build_aggregation()
     assert isinstance(built, Robust)
-    assert described(built) == described(Robust("krum"))
+    assert describe_aggregation(built) == describe_aggregation(Robust("krum"))
 
 
 @pytest.mark.parametrize(

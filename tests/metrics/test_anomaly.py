@@ -1,4 +1,4 @@
-"""Detection measures: against scikit-learn, closed forms, and the coverage of their intervals on a known law."""
+"""Detection measures against scikit-learn and closed forms, and the coverage of intervals on a known distribution."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from veilbench.metrics.intervals import bootstrap
 def law(
     rng: np.random.Generator, normal: int = 120, odd: int = 40, shift: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Two normal laws of variance 1: the AUROC is Phi(shift / sqrt 2)."""
+    """Two normal distributions of variance 1: the AUROC is Phi(shift / sqrt 2)."""
     scores = np.concatenate([rng.normal(size=normal), rng.normal(shift, size=odd)])
     return scores, np.arange(normal + odd) >= normal
 

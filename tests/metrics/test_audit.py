@@ -40,22 +40,22 @@ def test_delta_is_taken_off() -> None:
 
 
 def test_scores_that_lie_apart_prove_what_their_number_allows() -> None:
-    """Of 50 judged members and 50 others all lie on the right side: both ends of the interval have a closed form."""
+    """All 50 members and 50 others are classified correctly: both ends of the interval have a closed form."""
     found = epsilon_at_least(np.ones(100), np.zeros(100), 0.0, np.random.default_rng(0))
-    end = 0.025 ** (1 / 50)  # one-sided, each with half of the 5 % that the confidence leaves
+    end = 0.025 ** (1 / 50)  # one-sided, each with half of the allowed error of 5 %
     assert found.value == pytest.approx(np.log(end / (1 - end)))
     assert found.n == 100
 
 
 class InOrder(np.random.Generator):
-    """Leaves everything where it is."""
+    """A generator that does not shuffle."""
 
     def permutation(self, x: Any, axis: int = 0) -> Any:
         return x
 
 
 def test_the_half_that_chose_the_threshold_proves_nothing() -> None:
-    """The first halves lie apart, the second ones are the same: a threshold that was only chosen well shows nothing."""
+    """Only the first halves of the scores are separated, so a threshold chosen on them shows nothing on the second."""
     members, others = np.r_[np.ones(200), np.tile([0.0, 1.0], 100)], np.r_[np.zeros(200), np.tile([0.0, 1.0], 100)]
     rng = InOrder(np.random.PCG64(0))
     assert epsilon_at_least(members, others, 0.0, rng).value == 0

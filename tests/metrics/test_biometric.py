@@ -1,4 +1,4 @@
-"""Error rates against scikit-learn and closed forms; intervals that hold the truth; refusals."""
+"""Error rates against scikit-learn and closed forms; coverage of intervals; refusals."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MATED = np.arange(3000) < 1000
 
 
 def of_normal_laws(apart: float, people: int, each: int, seed: int) -> Comparisons:
-    """Every template with every other one: scores around `apart` for the same person, around 0 for others."""
+    """Compare all pairs of templates: scores are around `apart` for the same person, and around 0 for others."""
     rng = np.random.default_rng(seed)
     who = np.repeat(np.arange(people), each)
     scores = rng.normal(0, 1, (len(who), people)) + apart * (who[:, None] == np.arange(people))
@@ -130,7 +130,7 @@ def test_the_interval_of_the_equal_error_rate_holds_the_truth() -> None:
 
 
 def test_a_pair_counts_as_often_as_both_of_its_people_were_drawn() -> None:
-    """Each person is compared once with itself, so that this weight says how often the person was drawn."""
+    """Each person is compared once with itself, so this weight is how often the person was drawn."""
     first, second = (places.ravel() for places in np.meshgrid(np.arange(6), np.arange(6), indexing="ij"))
     drawn: list[np.ndarray] = []
 

@@ -1,4 +1,4 @@
-"""Likeness of images: against scikit-image and torchmetrics, and on images that fit no usual window."""
+"""Similarity of images against scikit-image and torchmetrics, also for images smaller than the usual window."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_ssim_is_torchmetrics_inside_the_border(side: int, channels: int) -> Non
             *tensors, gaussian_kernel=False, kernel_size=7, data_range=1.0, return_full_image=True
         )
         wanted.append(float(full[..., 3 : side - 3, 3 : side - 3].mean()))
-    # Here variances are of the sample, over n - 1 of 49 pixels, and over n there.
+    # We use sample variances, divided by n - 1 = 48 for 49 pixels; torchmetrics divides by n.
     np.testing.assert_allclose(ssim(clean, noisy), wanted, atol=0.005)
 
 

@@ -13,7 +13,7 @@ from veilbench.metrics.intervals import above_chance, bootstrap, ends, mean, med
 
 
 def by_beta_quantiles(successes: int, n: int, confidence: float) -> tuple[float, float]:
-    """Clopper and Pearson's interval in its form with quantiles of the beta distribution."""
+    """Compute the Clopper-Pearson interval from quantiles of the beta distribution."""
     tail = (1 - confidence) / 2
     low = stats.beta.ppf(tail, successes, n - successes + 1) if successes else 0.0
     high = stats.beta.ppf(1 - tail, successes + 1, n - successes) if successes < n else 1.0
@@ -48,7 +48,7 @@ def test_a_proportion_covers_the_truth_as_often_as_it_says() -> None:
         chances = stats.binom.pmf(np.arange(n + 1), n, truth)
         coverages.append(sum(c for c, m in zip(chances, made, strict=True) if m.low <= truth <= m.high))
     assert min(coverages) >= 0.95
-    assert np.mean(coverages) < 0.985  # not so wide that it says nothing
+    assert np.mean(coverages) < 0.985  # the interval is not too wide
 
 
 def test_a_proportion_names_its_interval_and_unit() -> None:
@@ -152,14 +152,14 @@ def test_too_few_values_for_the_confidence_give_all_of_them_and_none_is_refused(
 
 
 def test_a_paired_gain_has_two_intervals_that_hold_together() -> None:
-    """All ten cases won, none lost: each end has the closed form of a quarter of what the confidence leaves."""
+    """Ten cases won and none lost: each end has a closed form, with a quarter of the allowed error."""
     metric = paired_gain(np.ones(10, bool), np.zeros(10, bool))
     end = 0.0125 ** (1 / 10)
     assert (metric.low, metric.value, metric.high) == pytest.approx((end - (1 - end), 1, 1))
 
 
 def test_a_paired_gain_is_of_the_cases_that_changed() -> None:
-    """What counts is that one was won and three were lost."""
+    """Only the one case won and the three cases lost count."""
     with_it, without = np.array([1] * 5 + [1] + [0] * 3 + [0], bool), np.array([1] * 5 + [0] + [1] * 3 + [0], bool)
     metric = paired_gain(with_it, without, 0.9)
     (won_low, won_high), (lost_low, lost_high) = (by_beta_quantiles(k, 10, 0.95) for k in (1, 3))

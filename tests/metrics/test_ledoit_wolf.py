@@ -13,7 +13,7 @@ def test_it_is_scikit_learns(n: int, p: int, monkeypatch: pytest.MonkeyPatch) ->
     rng = np.random.default_rng(n)
     rows = rng.standard_normal((n, p)) @ rng.standard_normal((p, p)) + 3
     theirs = LedoitWolf().fit(rows)
-    for block in (n, 7):  # whatever the blocks
+    for block in (n, 7):  # for several block sizes
         monkeypatch.setattr(module, "AT_ONCE", block)
         mean, covariance, precision = ledoit_wolf(rows)
         np.testing.assert_allclose(mean, theirs.location_)

@@ -1,4 +1,4 @@
-"""D_sys and maximal linkability on laws whose truth is found by numerical integration."""
+"""D_sys and maximal linkability on distributions whose true values come from numerical integration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from veilbench.metrics.linkability import CrossFit, Linkability, bins_for, chanc
 
 
 def truth(apart: float, odds: float = 1.0) -> tuple[float, float]:
-    """D_sys and maximal linkability of two normal laws of width 1, `apart` from each other."""
+    """Integrate D_sys and maximal linkability of two normal distributions of variance 1 with means `apart`."""
 
     def density(s: float) -> float:
         ratio = odds * norm.pdf(s, apart) / norm.pdf(s)
@@ -25,7 +25,7 @@ def truth(apart: float, odds: float = 1.0) -> tuple[float, float]:
 
 
 def sample(apart: float, people: int, seed: int) -> Comparisons:
-    """One mated score a person, and one with the next person."""
+    """Draw one mated score per person, and one with the next person."""
     rng = np.random.default_rng(seed)
     who = np.arange(people)
     scores = np.r_[rng.normal(apart, 1, people), rng.normal(0, 1, people)]
@@ -41,7 +41,7 @@ def test_identical_laws_are_not_linkable() -> None:
     assert all(one.system.low == 0 for one in found)
     assert all(one.maximal.low == 0 for one in found)
     assert np.mean([one.system.value for one in found]) < 0.02
-    assert np.mean([one.plug_in for one in found]) > 0.05  # the histogram in the formula sees what is not there
+    assert np.mean([one.plug_in for one in found]) > 0.05  # the plug-in estimate is biased upwards
 
 
 def test_separated_laws_are_fully_linkable() -> None:
@@ -88,7 +88,7 @@ def test_a_score_that_is_the_same_for_all_links_nobody() -> None:
 
 
 def test_scores_of_few_levels_and_many_strangers() -> None:
-    """All pairs of 60 people, whole numbers: a binary code's distances. The truth is a sum over the levels."""
+    """All pairs of 60 people with integer distances, as of a binary code; the true value is a sum over the levels."""
     rng = np.random.default_rng(5)
     scores = rng.binomial(8, 0.5, (60, 60)) + rng.binomial(2, 0.5, (60, 60)) * np.eye(60, dtype=int)
     from scipy.stats import binom

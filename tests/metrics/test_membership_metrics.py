@@ -1,4 +1,4 @@
-"""Membership metrics, against scikit-learn, loops and laws whose truth is known."""
+"""Membership metrics and the likelihood ratio, against scikit-learn, loops and distributions with known values."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_rate_that_cannot_be_resolved_is_refused() -> None:
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
-    """Two normal laws one deviation apart: the truth is Phi(1 / sqrt 2)."""
+    """Two normal distributions one standard deviation apart: the true value is Phi(1 / sqrt 2)."""
     truth, covered = 0.7602, 0
     for seed in range(30):
         rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""Real clones of the project, cut down to three quick experiments, in which real `dvc` and real scripts run."""
+"""Clones of the project with three quick experiments, in which the real `dvc` and the real scripts run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ seed: {seed}
 
 
 class Project:
-    """A clone and how to run things in it."""
+    """A clone of the project, with methods to run commands in it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -50,7 +50,7 @@ class Project:
         return done
 
     def repro(self, *targets: str) -> set[str]:
-        """Run `dvc repro`; the names of the stages that really ran."""
+        """Run `dvc repro`, and return the names of the stages that ran."""
         lines = self.run("dvc", "repro", *targets).stdout.splitlines()
         return {line.split("'")[1] for line in lines if line.startswith("Running stage '")}
 

@@ -1,4 +1,4 @@
-"""Every file of conf/ composes, is checked, and can be built; what is committed in params/ is what they say."""
+"""Every file of conf/ can be composed, checked and built; the committed params/ agree with them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 import yaml
 from pipelines.compose import composed, plain
 from pipelines.explain import CONF
-from pipelines.listed import listed, staged
+from pipelines.listed import read_listed, read_staged
 from pipelines.resolve import resolve_experiment
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config, build
-from veilbench.bench.trained_model import lacking
+from veilbench.bench.trained_model import list_unsupported
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.one_time_pad import OneTimePad
 from veilbench.families.ciphers.baselines.plaintext import Plaintext
@@ -38,7 +38,7 @@ def test_every_experiment_composes_and_can_be_built(name: str) -> None:
         assert all(not isinstance(built, dict) for built in build(config[group]).values())
 
 
-SETTINGS = [  # data, model and training of each kind that a choice may need around it
+SETTINGS = [  # for each kind: data, model and training with which a choice may have to be combined
     "text plaintext none",
     "text cipher_small central",
     "text cipher_keyed adversarial",
@@ -50,7 +50,7 @@ SETTINGS = [  # data, model and training of each kind that a choice may need aro
     "mail_small logistic_filter none",
     "mail_small mail_classifier federated",
 ]
-GUESSES = {  # where to look first, for speed alone
+GUESSES = {  # combinations to try first, only for speed
     "digits": ("evaluation=[a", "evaluation=[re", "evaluation=[p", "attack=[ev", "attack=[in", "attack=[mem"),
     "prints_small": ("attack=[t", "evaluation=[d", "evaluation=[u", "evaluation=[v", "data=f", "data=p"),
     "mail_small": ("attack=[mail", "evaluation=[filtering", "data=mail", "data=enron", "data=sms"),
@@ -119,7 +119,7 @@ def test_methods_marked_as_unsupported_raise_and_others_do_not_say_so() -> None:
         for name in ("with_key_bit_flipped", "decrypt_under", "blocks"):
             source = inspect.getsource(getattr(kind, name))
             always = source.split('"""')[-1].strip().startswith("raise NotImplementedError")
-            assert always == (name in lacking(kind)), (kind, name)
+            assert always == (name in list_unsupported(kind)), (kind, name)
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (CONF / "aggregation").glob("*.yaml")))
@@ -133,14 +133,14 @@ def test_every_aggregation_composes_with_a_federation(name: str) -> None:
 
 def test_the_committed_params_are_what_conf_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    names, data = listed(), dict[str, Config]()
+    names, data = read_listed(), dict[str, Config]()
     assert set(names) <= set(EXPERIMENTS)  # the others are heavy, and run by name
     for name in names:
         committed = yaml.safe_load((ROOT / "params" / f"{name}.yaml").read_text())
         assert committed == resolve_experiment(name, data), f"params/{name}.yaml is stale: run `dvc repro resolve`"
-        assert staged()[name] == committed["names"]["data"]
-    assert {path.stem for path in (ROOT / "params").glob("*.yaml")} == set(names) == set(staged())
-    assert {path.stem for path in (ROOT / "params" / "data").glob("*.yaml")} == set(staged().values())
+        assert read_staged()[name] == committed["names"]["data"]
+    assert {path.stem for path in (ROOT / "params").glob("*.yaml")} == set(names) == set(read_staged())
+    assert {path.stem for path in (ROOT / "params" / "data").glob("*.yaml")} == set(read_staged().values())
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_list_that_is_none_is_one_line(
     monkeypatch.setattr("pipelines.listed.LISTED", tmp_path / "pipeline.yaml")
     (tmp_path / "pipeline.yaml").write_text(content)
     with pytest.raises(UserError, match=re.escape(said)):
-        listed()
+        read_listed()
 
 
 def test_an_experiment_that_changes_shared_data_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What a kill leaves of DVC's own files, and what is made of it."""
+"""Repair of DVC's own files after a kill."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from pipelines.dvc_state import DAMAGED, GOOD, LOCK, NOTES, is_whole, keep, mend
-from pipelines.listed import STAGES, staged
+from pipelines.listed import STAGES, read_staged
 
 from veilbench.bench.errors import UserError
 
@@ -82,7 +82,7 @@ def test_a_damaged_lock_is_replaced_by_the_copy_and_kept(
     mend()
     assert capsys.readouterr().err == ""
     LOCK.write_bytes(damaged)
-    keep()  # not a copy of this
+    keep()  # must not keep a copy of this
     mend()
     assert LOCK.read_bytes() == GOOD.read_bytes() == WHOLE
     assert DAMAGED.read_bytes() == damaged
@@ -93,7 +93,7 @@ def test_a_damaged_lock_is_replaced_by_the_copy_and_kept(
 
 def test_a_damaged_lock_without_a_copy_is_one_line(bench: Path) -> None:
     LOCK.write_bytes(WHOLE[:100])
-    with pytest.raises(UserError, match=r"dvc.lock is damaged, and no copy was kept"):
+    with pytest.raises(UserError, match=r"dvc.lock is damaged, and there is no copy"):
         mend()
     assert LOCK.read_bytes() == WHOLE[:100]
 
@@ -109,7 +109,7 @@ def test_without_a_lock_or_without_dvc_nothing_is_to_be_done(bench: Path) -> Non
 
 @pytest.fixture
 def others() -> tuple[int, int]:
-    """The numbers of a process that has ended, and of one that works and is not DVC."""
+    """Return the ids of a process that has ended, and of a running one that is not DVC."""
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     return ended.pid, os.getpid()
@@ -156,7 +156,7 @@ def test_without_a_pipeline_there_is_one_line(
         STAGES.parent.mkdir(parents=True)
         STAGES.write_text(content)
     with pytest.raises(UserError, match=said):
-        staged()
+        read_staged()
 
 
 def test_after_a_kill_within_the_writing_of_the_lock_the_same_command_goes_on(project: Project) -> None:

@@ -1,4 +1,4 @@
-"""Jobs and their folders: one job at a time, no record of two jobs, nothing removed that a job did not make."""
+"""Jobs and their folders: one job at a time, no mixed records, and only a job's own files are removed."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import yaml
 from omegaconf import OmegaConf
 from pipelines import hydra_folders
 from pipelines.hydra_folders import Before
-from pipelines.job import RECORD, flat, recorded
+from pipelines.job import RECORD, flat, record_job
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.file_lock import locked
+from veilbench.bench.file_lock import lock_file
 
 from .conftest import ROOT
 
@@ -35,18 +35,18 @@ def started(folder: Path, *words: str) -> subprocess.Popen[str]:
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
-    """The exit status, and what was said on stderr."""
+    """Return the exit status and the text on stderr."""
     said = process.communicate()[1]
     return process.returncode, said
 
 
 def content(folder: Path) -> dict[str, bytes | None]:
-    """Everything in a folder; None for a folder."""
+    """Return the content of a folder; None as the content of a subfolder."""
     return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in sorted(folder.rglob("*"))}
 
 
 def fill(folder: Path) -> None:
-    """A checkout with work in it."""
+    """A checkout with uncommitted files."""
     for name in (".git/HEAD", "prepared/text/words.txt", "notes.md", "multirun.yaml", ".hydra/config.yaml"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(name)
@@ -102,19 +102,19 @@ def test_a_sweep_leaves_the_records_of_another_one_as_they_are(tmp_path: Path) -
     assert "mix/0 holds the record of other settings: seed=1 (there: 0), evaluation.fidelity" in said.splitlines()[-1]
     assert "hydra.sweep.dir" in said.splitlines()[-1]
     assert content(tmp_path) == before
-    with locked(tmp_path / "mix" / "0" / RECORD):
+    with lock_file(tmp_path / "mix" / "0" / RECORD):
         status, said = ended(started(tmp_path, *words, "seed=0"))
     assert status == 2
     assert said.splitlines()[-1].endswith("mix/0/experiment.yaml is being changed by another process")
     assert content(tmp_path) == before
-    assert ended(started(tmp_path, *words, "seed=0,1"))[0] == 0  # the same job again, and one more beside it
+    assert ended(started(tmp_path, *words, "seed=0,1"))[0] == 0  # the same job again, and another one
     assert {path.parent.name for path in tmp_path.glob("mix/*/experiment.yaml")} == {"0", "1"}
     first, second = (yaml.safe_load((tmp_path / "mix" / f"multirun{n}.yaml").read_text()) for n in (".1", ""))
     assert [sweep["hydra"]["overrides"]["task"][-1] for sweep in (first, second)] == ["seed=0", "seed=0,1"]
 
 
 def work(config: dict[str, Any], folder: Path, failure: Exception | None = None) -> None:
-    with recorded(config, folder) as begun:
+    with record_job(config, folder) as begun:
         if isinstance(failure, UserError):
             raise failure
         begun()
@@ -131,7 +131,7 @@ def test_a_folder_is_a_record_once_its_job_is_done(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         work(CONFIG, tmp_path, RuntimeError())
     assert not (tmp_path / RECORD).exists(), "half of it is of the job that failed"
-    work(CONFIG | {"seed": 1}, tmp_path)  # what is no record stands in nobody's way
+    work(CONFIG | {"seed": 1}, tmp_path)  # files that are not a record do not block a job
     assert yaml.safe_load((tmp_path / RECORD).read_text())["seed"] == 1
 
 
@@ -168,7 +168,7 @@ def test_a_damaged_record_is_not_written_over(tmp_path: Path, text: str) -> None
 
 
 def test_two_jobs_never_share_a_folder(tmp_path: Path) -> None:
-    with recorded(CONFIG, tmp_path), pytest.raises(UserError, match="is being changed by another process"):
+    with record_job(CONFIG, tmp_path), pytest.raises(UserError, match="is being changed by another process"):
         work(CONFIG, tmp_path)
     assert (tmp_path / RECORD).is_file()
 

@@ -19,10 +19,10 @@ SWEEP = ["pipelines/sweep.py", "-m", "experiment=plain_table", "seed=5,6", "hydr
 
 
 def kill(project: Project, command: list[str], count: int, longest: float, anew: Callable[[], None]) -> int:
-    """Start a command and kill it after at most some seconds, several times; begin anew whenever it has ended before.
+    """Start a command and kill it after a random time, several times; start over if it has ended before.
 
     Returns:
-        How often it was killed.
+        The number of kills.
     """
     rng, killed = random.Random(count), 0
     for _ in range(count):
@@ -45,9 +45,9 @@ def client_of(project: Project) -> MlflowClient:
 
 
 def new_store(project: Project) -> None:
-    """A store with all its tables, and without runs.
+    """A store with all its tables but without runs.
 
-    It is made at another place and copied: MLflow makes the tables of one address only once in a process.
+    It is created elsewhere and copied, because MLflow creates the tables of an address only once per process.
     """
     empty = project.folder.parent / "empty.db"
     if not empty.exists():
@@ -63,7 +63,7 @@ def no_store(project: Project) -> None:
 
 
 def published(project: Project) -> Counter[str]:
-    """How many rows the store has for each name of an experiment and its seed; all of them must be complete."""
+    """Count the runs in the store for each experiment and seed; all of them must be complete."""
     client = client_of(project)
     group = client.get_experiment_by_name("veilbench").experiment_id
     found = [run for run in client.search_runs([group]) if run.data.tags["veilbench.stage"] == "experiment"]

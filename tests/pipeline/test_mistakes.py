@@ -17,7 +17,7 @@ from .conftest import ROOT
 
 @pytest.fixture
 def conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of conf/ that may be spoiled."""
+    """A copy of conf/ that a test may damage."""
     folder = tmp_path / "conf"
     shutil.copytree(ROOT / "conf", folder)
     for module in ("compose", "explain"):

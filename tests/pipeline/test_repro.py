@@ -1,4 +1,4 @@
-"""Several `dvc repro` at once write what one writes."""
+"""Several `dvc repro` at once write the same as a single one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `dvc repro` runs again after a change, and what it leaves alone."""
+"""Which stages `dvc repro` runs again after a change, and which not."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_base_config_reruns_the_experiments_that_share_it(project: Project) ->
     changed = json.loads(project.run("dvc", "params", "diff", "--json").stdout)
     assert changed["params/plain_table.yaml"]["model.code_bits"] == {"old": "[32]", "new": "[40]"}
     assert "params/real_cipher.yaml" not in changed
-    # The evaluation and the attack rerun since what they examine changed.
+    # The evaluation and the attack rerun because their input has changed.
     assert ran == stages_of("plain_table", "other_table") | {"resolve"} | ENDS
     after = project.metrics()
     assert {path for path in after if after[path] != before[path]} >= {
@@ -89,7 +89,7 @@ def test_dvc_experiments_metrics_and_plots(project: Project) -> None:
 
 
 def working(pid: int) -> set[int]:
-    """The stages that a process has started and that still run, from Linux's /proc."""
+    """Return the running stages that a process has started, from Linux's /proc."""
     started = {int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in _read(task / "children").split()}
     return {child for child in started if b"pipelines/" in _read(Path(f"/proc/{child}/cmdline"))}
 
@@ -102,10 +102,10 @@ def _read(path: Path) -> bytes:
 
 
 def kill_during(project: Project, stage: str) -> None:
-    """Start `dvc repro`, and kill it as hard as one can when the stage's own process has just begun to work.
+    """Start `dvc repro`, and kill it with SIGKILL when the stage's process has just begun to work.
 
-    DVC rewrites dvc.lock in place between stages; a kill within those milliseconds is DVC's to survive, so that the
-    test waits for the stage's process and checks that it still runs.
+    DVC rewrites dvc.lock in place between stages. A kill in those milliseconds is not tested here, so the test waits
+    for the stage's process and checks that it is running.
     """
     dvc = subprocess.Popen(
         [str(Path(sys.executable).parent / "dvc"), "repro"],

@@ -11,7 +11,7 @@ from pipelines import search as script
 from pipelines.explain import CONF
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.file_lock import locked
+from veilbench.bench.file_lock import lock_file
 from veilbench.bench.search import Range, Search, read_search
 
 SMALL = Search(3, "evaluate.x", "minimize", {"a": [1, 2], "b": Range(0.5, 1.0), "c": Range(1, 9, log=True)}, "loss")
@@ -40,42 +40,42 @@ def test_a_wrong_search_is_one_clear_line(tmp_path: Path, change: dict[str, Any]
 
 
 def test_settings_are_drawn_from_the_space(tmp_path: Path) -> None:
-    study = script.opened("s", SMALL, tmp_path, {})
-    drawn = [dict(word.split("=") for word in script.suggested(study.ask(), SMALL)) for _ in range(20)]
+    study = script.open_study("s", SMALL, tmp_path, {})
+    drawn = [dict(word.split("=") for word in script.suggest_overrides(study.ask(), SMALL)) for _ in range(20)]
     assert {d["a"] for d in drawn} == {"1", "2"}
     assert all(0.5 <= float(d["b"]) <= 1 for d in drawn)
     assert all(d["c"].isdigit() and 1 <= int(d["c"]) <= 9 for d in drawn)
 
 
 def test_a_trial_that_a_kill_cut_off_is_tried_again(tmp_path: Path) -> None:
-    study = script.opened("s", SMALL, tmp_path, {})
+    study = script.open_study("s", SMALL, tmp_path, {})
     cut = study.ask()
-    settings = script.suggested(cut, SMALL)
-    again = script.opened("s", SMALL, tmp_path, {})
+    settings = script.suggest_overrides(cut, SMALL)
+    again = script.open_study("s", SMALL, tmp_path, {})
     assert again.trials[0].state.name == "FAIL"
-    assert script.suggested(again.ask(), SMALL) == settings
+    assert script.suggest_overrides(again.ask(), SMALL) == settings
 
 
 def test_a_search_goes_on_with_more_trials_and_with_nothing_else_changed(tmp_path: Path) -> None:
     config = {"seed": 0, "model": {"code": 4}, "digests": {}}
-    script.opened("s", SMALL, tmp_path, script.settings_of(SMALL, config))
-    script.opened("s", SMALL, tmp_path, script.settings_of(replace(SMALL, trials=9), config))
+    script.open_study("s", SMALL, tmp_path, script.settings_of(SMALL, config))
+    script.open_study("s", SMALL, tmp_path, script.settings_of(replace(SMALL, trials=9), config))
     for other in (
         script.settings_of(SMALL, config | {"seed": 1}),
         script.settings_of(replace(SMALL, direction="maximize"), config),
         script.settings_of(replace(SMALL, space={"a": [1, 2]}), config),
     ):
         with pytest.raises(UserError, match="holds a search of other settings"):
-            script.opened("s", SMALL, tmp_path, other)
+            script.open_study("s", SMALL, tmp_path, other)
 
 
 def test_a_hopeless_trial_is_cut_short_and_a_good_one_is_not(tmp_path: Path) -> None:
-    study = script.opened("s", SMALL, tmp_path, {})
+    study = script.open_study("s", SMALL, tmp_path, {})
     for value in (1.0, 1.1, 1.2, 1.3):
         trial = study.ask()
         trial.report(value, 10)
         study.tell(trial, value)
-    good, bad = (script.watcher(study.ask(), SMALL) for _ in range(2))
+    good, bad = (script.make_watcher(study.ask(), SMALL) for _ in range(2))
     assert good
     assert bad
     good(10, {"loss": 0.5})
@@ -88,7 +88,7 @@ def test_a_hopeless_trial_is_cut_short_and_a_good_one_is_not(tmp_path: Path) -> 
 def test_a_search_runs_ends_and_has_nothing_left_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two real trials of a small autoencoder; the same command again runs none."""
+    """Two real trials of a small autoencoder; repeating the command runs no further trial."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "search").mkdir()
     plain = {
@@ -114,7 +114,7 @@ def test_a_search_runs_ends_and_has_nothing_left_to_do(
     ] == before
     with pytest.raises(UserError, match=r"holds a search of other settings: seed=5 \(there: 0\)"):
         script.main(["small", *words, "seed=5"])
-    with locked(Path("multirun/search/small/study.db")), pytest.raises(UserError, match="by another process"):
+    with lock_file(Path("multirun/search/small/study.db")), pytest.raises(UserError, match="by another process"):
         script.main(["small", *words])
     with pytest.raises(UserError, match="usage"):
         script.main(["experiment=undercomplete"])

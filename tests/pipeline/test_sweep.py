@@ -1,4 +1,4 @@
-"""Sweeps: all stages of an experiment in one process, many jobs at once, tracked without loss."""
+"""Sweeps: all stages of an experiment in one process, parallel jobs, and complete tracking."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ def test_eight_jobs_at_once_lose_no_run_and_no_metric(project: Project) -> None:
         assert {child.data.tags["veilbench.stage"] for child in children} == {"train", "evaluate", "attack"}
         assert all(child.info.status == "FINISHED" for child in children)
     again = project.run("python", "pipelines/track.py")
-    assert len(runs(project.folder)) == len(found) + 4 * 3  # the three of `dvc repro` are new in this store
+    assert (
+        len(runs(project.folder)) == len(found) + 4 * 3
+    )  # the three experiments of `dvc repro` are also new in this store
     assert "11 of 11" in again.stdout
     project.run("python", "pipelines/track.py")
     assert len(runs(project.folder)) == len(found) + 4 * 3
@@ -132,7 +134,7 @@ def test_a_missing_record_or_data_file_is_named(project: Project) -> None:
     assert "target.txt" in done.stderr
     done = project.run("python", "pipelines/train.py", "nonesuch", ok=False)
     assert done.returncode == 2
-    assert "plain_table" in done.stderr  # what there is instead
+    assert "plain_table" in done.stderr  # the message lists the existing names
 
 
 def test_the_rest_search_api_of_a_served_store(project: Project) -> None:
@@ -208,4 +210,4 @@ def test_two_processes_train_one_model_and_one_of_them_keeps_the_record(tmp_path
         scores[trainer] = metrics["reconstruction.mse"]
         assert not list((tmp_path / trainer).glob(".*.partial*"))
     assert scores["cpu"] != scores["ddp"]
-    assert scores["ddp"] < 0.05  # the mean row has 0.074
+    assert scores["ddp"] < 0.05  # predicting the mean row gives 0.074

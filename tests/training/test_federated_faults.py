@@ -9,7 +9,7 @@ import pytest
 
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.errors import UserError
-from veilbench.bench.file_lock import locked
+from veilbench.bench.file_lock import lock_file
 from veilbench.bench.findings import Findings
 from veilbench.families.mail.data.clients import EqualClients, UnequalClients
 from veilbench.families.mail.data.corpus.mail_corpus import MailCorpus
@@ -262,7 +262,7 @@ def test_a_state_of_another_training_or_a_damaged_one_is_refused(data: Mails, tm
     with pytest.raises(UserError, match=r"training.rounds=1 is not allowed: .* is after 1 rounds"):
         fitted(data, tmp_path, Plain(), rounds=1, state=str(file))
     before = file.read_bytes()
-    with locked(file), pytest.raises(UserError, match="is being changed by another process"):
+    with lock_file(file), pytest.raises(UserError, match="is being changed by another process"):
         fitted(data, tmp_path, Plain(), rounds=2, state=str(file))
     assert file.read_bytes() == before
     file.write_bytes(file.read_bytes()[:100])

@@ -21,16 +21,16 @@ R = TypeVar("R")
 
 
 class Accelerator:
-    """What Lightning's Trainer is told, and what code without Lightning computes on.
+    """Settings for Lightning's Trainer, and the device and threads of code that does not use Lightning.
 
     Args:
-        accelerator: "auto" takes a GPU where there is one.
-        devices: how many; "auto" takes one process on the CPU and all GPUs otherwise.
-        strategy: Lightning's name, such as "auto" or "ddp".
-        precision: Lightning's name, such as "32-true".
+        accelerator: Lightning's name of the hardware; "auto" uses a GPU if there is one.
+        devices: number of devices; "auto" uses one process on the CPU, or all GPUs.
+        strategy: Lightning's strategy, such as "auto" or "ddp".
+        precision: Lightning's precision, such as "32-true".
         threads: CPU threads of torch. Small nets with batches below about 2,048 rows are fastest with one.
-        workers: texts that an attack works on at once, on the CPU; "auto" takes the cores there are. One where
-            several jobs run at once. The results do not depend on it.
+        workers: number of parallel CPU workers for attacks; "auto" uses all cores. Use 1 when several jobs share the
+            machine. Results do not depend on it.
     """
 
     def __init__(
@@ -46,13 +46,13 @@ class Accelerator:
         self.strategy, self.precision, self.threads = strategy, precision, threads
         self.workers = (os.cpu_count() or 1) if workers == "auto" else workers
 
-    def at_once(self, work: Callable[[T], R], items: Sequence[T]) -> list[R]:
-        """`work` on every item, in order, on as many threads as there are workers; for code that releases the GIL."""
+    def map_parallel(self, work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+        """Apply `work` to every item on `workers` threads, for code that releases the GIL; keeps the order."""
         with ThreadPoolExecutor(self.workers) as pool:
             return list(pool.map(work, items))
 
     def device(self) -> torch.device:
-        """The torch device for work outside Lightning; also sets the number of threads."""
+        """Return the torch device for work outside Lightning, and set torch's number of threads."""
         import torch
 
         torch.set_num_threads(self.threads)
@@ -60,13 +60,13 @@ class Accelerator:
         return torch.device("cuda" if wants_gpu else "cpu")
 
     def lightning(self, bar: bool = True, distributed: bool = False, **settings: Any) -> Any:
-        """A Lightning Trainer without logger and checkpoint callback: a stage keeps its own record.
+        """Create a Lightning Trainer without logger and checkpoint callback: stages keep their own record.
 
         Args:
-            bar: show progress, where progress is shown at all.
-            distributed: use the devices and the strategy that were asked for. Otherwise one process and one device:
-                an attacker's small net gains nothing from more.
-            settings: more of the Trainer's arguments.
+            bar: whether to show a progress bar, if `shows_progress`.
+            distributed: whether to use `devices` and `strategy`. Otherwise one process on one device, because an
+                attacker's small net gains nothing from more.
+            settings: further arguments of the Trainer.
 
         Raises:
             UserError: this machine has no such accelerator.
@@ -93,14 +93,14 @@ class Accelerator:
 
 
 def _quieten_lightning() -> None:
-    """No banners about devices, loggers and services; no advice on loaders that read from memory; no deprecation."""
+    """Silence Lightning's banners, its advice on loaders that read from memory, and a deprecation warning."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", "The 'train_dataloader' does not have many workers")
     warnings.filterwarnings("ignore", "`isinstance.treespec, LeafSpec", module=r"pytorch_lightning\.utilities\._pytree")
 
 
-def watched(items: Sequence[T], doing: str) -> Iterable[T]:
-    """The items, with a progress bar on stderr where progress is shown at all."""
+def show_progress_of(items: Sequence[T], doing: str) -> Iterable[T]:
+    """Return the items, wrapped in a progress bar on stderr if `shows_progress`."""
     if not shows_progress():
         return items
     from rich.console import Console
@@ -110,5 +110,5 @@ def watched(items: Sequence[T], doing: str) -> Iterable[T]:
 
 
 def shows_progress() -> bool:
-    """Progress bars are for people: a terminal, and not a CI run."""
+    """Whether to show progress bars: stderr is a terminal, and this is not a CI run."""
     return sys.stderr.isatty() and not os.environ.get("CI")

@@ -1,4 +1,4 @@
-"""What all attacks share: a threat model, a budget, two controls, and the rule that makes the verdict."""
+"""The base class of all attacks: a threat model, a budget, two controls, and the rule that gives the verdict."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from veilbench.bench.findings import Control, Findings, judge
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.trained_model import TrainedModel
 
-CONFIDENCE = 0.99  # of the intervals of gains: verdicts are many, and each must not be a matter of luck
+CONFIDENCE = 0.99  # confidence level of gain intervals: strict, because many verdicts are given
 
 
 S = TypeVar("S", bound=TrainedModel)
@@ -27,11 +27,11 @@ class Attack(Examiner, Generic[S, D]):
     """An attack on targets of one kind, with data of one kind.
 
     Args:
-        threat: what the attacker has.
-        positive: a scheme known to be broken by this attack.
-        negative: a scheme known to withstand it; None where the attack makes this control of its target: see
-            `_own_control`.
-        broken_threshold: the gain (0 chance, 1 everything) from which a scheme counts as broken.
+        threat: the threat model, which says what the attacker has.
+        positive: positive control, a scheme that this attack is known to break.
+        negative: negative control, a scheme known to withstand it; None if the attack derives this control from its
+            target, see `_own_control`.
+        broken_threshold: the gain from which a scheme counts as broken, in (0, 1]; 0 is chance, 1 is complete success.
     """
 
     title: str
@@ -48,17 +48,17 @@ class Attack(Examiner, Generic[S, D]):
         """Attack one scheme and report the gain.
 
         Args:
-            target: the scheme, with the attacked key.
-            data: prepared data.
-            accelerator: where to compute.
-            rng: draws everything.
-            control: only the largest budget matters: skip what serves the curves alone.
+            target: the scheme under attack, with its key.
+            data: prepared data of the kind that the attack declares.
+            accelerator: device, threads and workers to compute with.
+            rng: source of all randomness.
+            control: whether `target` is a control: then only the largest budget matters, and curves are skipped.
         """
 
     def examine(
         self, target: S, data: D, trainer: Accelerator, seeds: np.random.SeedSequence, memory: ControlMemory
     ) -> Findings:
-        """Attack the target and both controls at the same budget, and judge."""
+        """Attack the target and both controls at the same budget, and give a verdict."""
         own, *drawn = seeds.spawn(3)
         found = self.run(target, data, trainer, np.random.default_rng(own), control=False)
         if found.gain is None:
@@ -84,5 +84,5 @@ class Attack(Examiner, Generic[S, D]):
         return Control(kind, type(scheme).__name__, gain, passed)
 
     def _own_control(self, target: S, data: D, trainer: Accelerator, seed: np.random.SeedSequence) -> Control:
-        """The negative control that is made of the target itself, met in a way in which nothing can be won."""
+        """Run a negative control built from the target itself, under conditions where no attack can succeed."""
         raise UserError(f"the attack {self.title} needs a negative control: a scheme that is known to withstand it")

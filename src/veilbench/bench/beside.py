@@ -1,7 +1,8 @@
-"""What is written beside its place and put there whole: files, and the leftovers of processes that were killed.
+"""Writes to temporary names next to the target and renames at the end, and cleans up after killed processes.
 
-A leftover's name ends with its host's, and whoever works on it holds the operating system's lock on it, which ends with
-the process, however that ends: a number of a process would be given again, and says nothing on another host.
+The name of a temporary file ends with the host's name. The process that works on it holds an operating-system lock,
+which is released when the process ends, however it ends. A process id would not do: ids are reused, and mean nothing on
+another host.
 """
 
 from __future__ import annotations
@@ -17,35 +18,41 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-LONGEST = 100  # bytes of a name that stay readable; with what is added it must fit into 255
+LONGEST = 100  # bytes of the target's name that are kept; with the additions a name must fit into 255 bytes
 
 
-def beside(place: Path, kind: str) -> Path:
-    """A new name beside `place`, for a leftover of this kind."""
+def name_beside(place: Path, kind: str) -> Path:
+    """Return a new temporary name next to `place`; `kind` marks what it is for."""
     return place.with_name(f"{_begin(place, kind)}{secrets.token_hex(6)}@{_host()}")
 
 
 @contextmanager
-def fresh(place: Path, kind: str, make: Callable[[Path], None]) -> Iterator[Path]:
-    """Something new beside `place`, which is locked within the block and removed at its end, if it is there still."""
+def create_beside(place: Path, kind: str, make: Callable[[Path], None]) -> Iterator[Path]:
+    """Create a temporary file or folder next to `place`, locked within the block and removed at its end if still there.
+
+    Args:
+        place: the file or folder that it will replace.
+        kind: marks in the name what it is for.
+        make: creates it at the path that it is given.
+    """
     lock = None
-    while lock is None:  # whoever looks for leftovers may take it between the two calls
-        made = beside(place, kind)
-        make(made)
-        lock = hold(made)
+    while lock is None:  # a process that cleans up may remove it between the two calls
+        temporary = name_beside(place, kind)
+        make(temporary)
+        lock = try_lock(temporary)
     try:
-        yield made
+        yield temporary
     finally:
-        remove(made)
+        remove(temporary)
         os.close(lock)
 
 
 @contextmanager
-def abandoned(place: Path, kind: str) -> Iterator[list[Path]]:
-    """What killed processes of this host have left beside `place`; locked, so that nobody else takes it meanwhile."""
+def lock_abandoned(place: Path, kind: str) -> Iterator[list[Path]]:
+    """Lock and return what killed processes of this host have left next to `place`."""
     begin, end = _begin(place, kind), f"@{_host()}"
     there = [path for path in _entries(place.parent) if path.name.startswith(begin) and path.name.endswith(end)]
-    locks = {path: lock for path in there if (lock := hold(path, needed=True)) is not None}
+    locks = {path: lock for path in there if (lock := try_lock(path, needed=True)) is not None}
     try:
         yield sorted(locks)
     finally:
@@ -53,12 +60,12 @@ def abandoned(place: Path, kind: str) -> Iterator[list[Path]]:
             os.close(lock)
 
 
-def hold(path: Path, needed: bool = False) -> int | None:
-    """Lock a file or a folder until the descriptor is closed; None where it is gone, or another process holds it.
+def try_lock(path: Path, needed: bool = False) -> int | None:
+    """Lock a file or folder until the returned descriptor is closed; None if it is gone or another process holds it.
 
     Args:
-        path: to lock; its content can be read and written all the same.
-        needed: None, too, where the file system knows no locks. Otherwise the descriptor then holds none.
+        path: the file or folder to lock; other processes can still read and write it.
+        needed: what to do if the file system has no locks: return None if True, otherwise a descriptor without a lock.
     """
     try:
         lock = os.open(path, os.O_RDONLY)
@@ -78,7 +85,7 @@ def hold(path: Path, needed: bool = False) -> int | None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder that this project wrote; what cannot be removed is told."""
+    """Remove a file or folder that this project wrote; on failure print a message instead of raising."""
     try:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -89,19 +96,19 @@ def remove(path: Path) -> None:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A new, empty file to write to, which takes the place of `path` at the end of the block, or vanishes on any error.
+def write_whole_file(path: Path) -> Iterator[Path]:
+    """Give an empty temporary file that replaces `path` at the end of the block, or is removed on any error.
 
-    The target of a link is replaced, not the link, and keeps its permissions.
+    If `path` is a link, its target is replaced. Permissions are kept.
 
     Raises:
         OSError: the folder cannot be written to.
     """
     place = Path(os.path.realpath(path))
-    with abandoned(place, "part") as left:
-        for one in left:
-            remove(one)
-    with fresh(place, "part", lambda made: made.touch(exist_ok=False)) as partial:
+    with lock_abandoned(place, "part") as abandoned:
+        for path_left in abandoned:
+            remove(path_left)
+    with create_beside(place, "part", lambda new: new.touch(exist_ok=False)) as partial:
         yield partial
         if place.exists():
             shutil.copymode(place, partial)

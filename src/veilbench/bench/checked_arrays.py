@@ -1,4 +1,4 @@
-"""Checks of arrays that were read from a file: type, shape, finite values and range, each told in one line."""
+"""Checks of arrays that were read from a file: type, shape, finite values and range; each error is one line."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ def require_array(
     high: float | None = None,
     finite: bool = True,
 ) -> np.ndarray:
-    """The array of a name, if it is as it must be. It is read at most twice and never copied.
+    """Return the array `name` after checking it. It is read at most twice and never copied.
 
     Args:
-        arrays: by their names.
-        name: of the array.
+        arrays: the arrays of a file by their names.
+        name: name of the array to return.
         dtype: a type, such as `np.float32`, or a kind of types, such as `np.floating` or `np.integer`.
-        shape: the length along each axis, None for any; None instead of a shape allows every shape.
-        low: the least value allowed.
-        high: the largest value allowed.
-        finite: whether infinite values and NaN are refused; they are never within a range.
+        shape: the length along each axis, None for any length; None instead of a shape allows every shape.
+        low: smallest value allowed; None sets no limit.
+        high: largest value allowed; None sets no limit.
+        finite: whether to refuse infinite values and NaN. They are always refused if `low` or `high` is given.
 
     Raises:
-        ValueError: the array is missing or not as it must be. The line names the array, what it holds and what is
-            allowed; the caller knows the file and adds it.
+        ValueError: the array is missing or fails a check. The message names the array, what it holds and what is
+            allowed; the caller adds the file.
     """
     if name not in arrays:
         raise ValueError(f"the array {name} is missing; there are: {', '.join(sorted(arrays)) or 'none'}")
@@ -50,7 +50,7 @@ def require_dtype(array: np.ndarray, name: str, dtype: type) -> None:
     """Refuse an array of another type.
 
     Raises:
-        ValueError: the type is neither `dtype` nor one of its kind.
+        ValueError: the array's type is not `dtype`, or not of that kind.
     """
     if not np.issubdtype(array.dtype, dtype):
         raise ValueError(f"{name} is of type {array.dtype}, {dtype.__name__} is needed")
@@ -69,14 +69,14 @@ def require_shape(array: np.ndarray, name: str, shape: Shape) -> None:
 
 
 def require_range(array: np.ndarray, name: str, low: float | None = None, high: float | None = None) -> None:
-    """Refuse values that are not finite, or outside a range whose ends are allowed.
+    """Refuse values that are not finite, or outside the closed range [low, high].
 
     Raises:
-        ValueError: one is; the line names the value, its place and the range.
+        ValueError: the message names the value, its index and the range.
     """
     if not array.size or array.dtype.kind not in "fiub":
         return
-    least, most = array.min(), array.max()  # NaN comes through both
+    least, most = array.min(), array.max()  # both propagate NaN
     for value in (least, most):
         if not np.isfinite(value):
             place = _place(~np.isfinite(array))
@@ -87,9 +87,9 @@ def require_range(array: np.ndarray, name: str, low: float | None = None, high: 
         raise ValueError(f"{name} holds {most} {_at(_place(array == most))}, at most {high} is needed")
 
 
-def _place(found: np.ndarray) -> tuple[int, ...]:
-    """The place of the first True."""
-    return tuple(int(i) for i in np.unravel_index(int(np.argmax(found)), found.shape))
+def _place(mask: np.ndarray) -> tuple[int, ...]:
+    """Return the index of the first True."""
+    return tuple(int(i) for i in np.unravel_index(int(np.argmax(mask)), mask.shape))
 
 
 def _at(place: tuple[int, ...]) -> str:

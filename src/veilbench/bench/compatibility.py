@@ -1,4 +1,4 @@
-"""Which data, model, training, evaluations and attacks fit each other: checked while an experiment is composed."""
+"""Checks that data, model, training, evaluations and attacks fit each other, while an experiment is composed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.attack import Attack
 from veilbench.bench.contracts import DataSet, Evaluation, Examiner, Kinds, Tracker, Trainable, Training
 from veilbench.bench.errors import UserError
-from veilbench.bench.trained_model import TrainedModel, lacking
+from veilbench.bench.trained_model import TrainedModel, list_unsupported
 
 ROLES: dict[str, tuple[type, ...]] = {
     "data": (DataSet,),
@@ -24,16 +24,20 @@ LISTS: dict[str, type] = {"evaluation": Evaluation, "attack": Attack}
 
 
 def require_role(group: str, part: Any) -> None:
-    """Refuse a part, or a group of evaluations or attacks by their names, that is not what its group is for.
+    """Refuse an object of the wrong class for its config group.
+
+    Args:
+        group: name of the config group, such as "model" or "attack".
+        part: the constructed object; for "evaluation" and "attack" a mapping from names to objects.
 
     Raises:
-        UserError: it is not.
+        UserError: the object, or one of the mapping, is of a class that the group does not allow.
     """
     if group not in LISTS:
         _require_kind(group, part, ROLES[group])
         return
     if not isinstance(part, Mapping):
-        raise UserError(f"{group}={_name(part)} is not allowed: input should be names with what they stand for")
+        raise UserError(f"{group}={_name(part)} is not allowed: a mapping from names to objects is needed")
     for name, examiner in part.items():
         _require_kind(f"{group}.{name}", examiner, (LISTS[group],))
 
@@ -51,7 +55,7 @@ def check_parts(parts: Mapping[str, Any]) -> None:
             their names under `evaluation` and `attack`.
 
     Raises:
-        UserError: one is not what its group is for, or does not fit another one.
+        UserError: a part has the wrong class for its group, or does not fit another part.
     """
     for group in (*ROLES, *LISTS):
         require_role(group, parts[group])
@@ -66,7 +70,7 @@ def check_parts(parts: Mapping[str, Any]) -> None:
         raise UserError(f"training={_name(training)} does not fit model={_name(model)}: it trains a {trains}")
     if lacking_data := [need for need in training.data_needs if need not in data.data_kind.__dataclass_fields__]:
         raise UserError(f"training={_name(training)} does not fit data={_name(data)}: they have no {lacking_data[0]}")
-    if isinstance(model, TrainedModel) and (reason := lacking(type(model)).get("fit")):
+    if isinstance(model, TrainedModel) and (reason := list_unsupported(type(model)).get("fit")):
         raise UserError(f"training={_name(training)} does not fit model={_name(model)}: {reason}")
     for group in LISTS:
         for name, examiner in parts[group].items():
@@ -86,7 +90,7 @@ def _check_examiner(place: str, examiner: Examiner, parts: Mapping[str, Any]) ->
             f"{place} does not apply to model={_name(model)}: it examines a {_names(examiner.target_kind)}, and this "
             f"model becomes a {trained.__name__}"
         )
-    lacks = {**lacking(trained), **model.lacks()}
+    lacks = {**list_unsupported(trained), **model.lacks()}
     for need in examiner.target_needs:
         if need in lacks and need not in parts["training"].provides:
             raise UserError(f"{place} does not apply to model={_name(model)}: {lacks[need]}")

@@ -1,8 +1,8 @@
-"""What a data set, a model, a training and an evaluation are to the pipeline, and what they declare of each other.
+"""Base classes of data sets, models, trainings, evaluations and trackers.
 
-Each declares the kinds of objects that it takes and gives. `compatibility` compares them while an experiment is
-composed, before anything is prepared or trained. An attack's contract is `bench.attack.Attack`, and that of a trained
-model `bench.trained_model.TrainedModel`.
+Each class declares the kinds of objects that it takes and returns. `compatibility` compares these declarations while an
+experiment is composed, before anything is prepared or trained. The base class of attacks is `bench.attack.Attack`, that
+of trained models `bench.trained_model.TrainedModel`.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ Kinds = type | tuple[type, ...]
 
 
 class DataSet(ABC):
-    """Reads or makes data, and loads what it prepared.
+    """Reads or generates data, and loads the data that it prepared.
 
     Attributes:
-        data_kind: the class of what `load` returns.
+        data_kind: the class of the object that `load` returns.
     """
 
     data_kind: ClassVar[type]
@@ -42,11 +42,11 @@ class DataSet(ABC):
 
 
 class Trainable(ABC):
-    """A model that is trained by gradient steps; a LightningModule, except where its training says otherwise.
+    """A model that is trained by gradient steps: a LightningModule, unless its training expects something else.
 
     Attributes:
         data_kind: the class of the data that `start` takes.
-        trained_kind: the class of what `model` returns.
+        trained_kind: the class of the object that `trained_model` returns.
     """
 
     data_kind: ClassVar[type]
@@ -54,22 +54,22 @@ class Trainable(ABC):
 
     @abstractmethod
     def start(self, data: Any, seeds: np.random.SeedSequence) -> Any:
-        """Draw keys and first weights.
+        """Draw keys and initial weights.
 
         Args:
             data: prepared data of the class `data_kind`.
-            seeds: everything random is drawn from them.
+            seeds: source of all randomness.
 
         Returns:
-            The training rows, in the form that the training hands on in batches.
+            The training rows, in the form from which the training forms batches.
         """
 
     @abstractmethod
     def trained_model(self) -> TrainedModel:
-        """What the later stages examine: plain arrays and settings."""
+        """Return the model that the later stages examine: plain arrays and settings."""
 
     def lacks(self) -> Mapping[str, str]:
-        """Methods and other abilities that the trained model will not have with these settings, with the reasons."""
+        """Return the operations that the trained model will not have with these settings, each with the reason."""
         return {}
 
 
@@ -77,12 +77,12 @@ class Training(ABC):
     """Fits a model.
 
     Attributes:
-        model_kind: the models that it fits.
-        data_needs: attributes that the data must have.
-        provides: abilities that it gives the trained model, whatever the model says that it lacks.
-        watch: called while training with the steps done and the curves' latest values; what it raises ends the
-            training. None where nobody watches.
-        watchable: whether it calls `watch`.
+        model_kind: the class, or classes, of the models that it fits.
+        data_needs: names of the attributes that the data must have.
+        provides: operations that the trained model gets from this training, even if `Trainable.lacks` lists them.
+        watch: called during training with the step count and the latest values of the curves; an exception ends the
+            training. None to call nothing.
+        watchable: whether this training calls `watch`.
     """
 
     model_kind: ClassVar[Kinds]
@@ -100,8 +100,8 @@ class Training(ABC):
         Args:
             module: a model of the class `model_kind`.
             data: prepared data, as the model takes it.
-            trainer: where to compute.
-            seeds: everything random is drawn from them.
+            trainer: device, threads and workers to compute with.
+            seeds: source of all randomness.
             folder: an existing folder, for weights.
 
         Returns:
@@ -109,17 +109,17 @@ class Training(ABC):
         """
 
     def forget(self) -> None:
-        """Remove what an interrupted training would have gone on from; called once the record is written."""
+        """Remove the files from which an interrupted training would resume; called once the record is written."""
         return None
 
 
 class Examiner(ABC):
-    """What evaluations and attacks declare of the model and the data that they examine.
+    """The declarations of evaluations and attacks about the model and the data that they examine.
 
     Attributes:
         data_kind: the class of the data.
-        target_kind: the class, or the classes, of trained models; one of them is enough.
-        target_needs: methods and other abilities that a trained model must have: see `Trainable.lacks`.
+        target_kind: the class of trained models that it examines, or a tuple of alternatives.
+        target_needs: operations that the trained model must have, see `Trainable.lacks`.
     """
 
     data_kind: ClassVar[type]
@@ -132,16 +132,16 @@ class Evaluation(Examiner):
 
     @abstractmethod
     def examine(self, model: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
-        """Measure.
+        """Measure a trained model.
 
         Args:
-            model: the trained model.
-            data: prepared data.
-            trainer: where to compute.
-            seeds: everything random is drawn from them.
+            model: a trained model of the class `target_kind`.
+            data: prepared data of the class `data_kind`.
+            trainer: device, threads and workers to compute with.
+            seeds: source of all randomness.
 
         Raises:
-            NotImplementedError: the model or the data lack what is measured, which only these very data could show.
+            NotImplementedError: the model or this particular data lacks what the evaluation needs.
         """
 
 
@@ -153,9 +153,9 @@ class Tracker(ABC):
         """Publish the record of one experiment, or do nothing if it is there already.
 
         Args:
-            config: the resolved experiment.
-            records: the folder with one folder per stage.
+            config: the resolved configuration of the experiment.
+            records: the folder that holds one folder per stage.
 
         Returns:
-            An id of what was published; None where nothing was.
+            The id of the published run; None if nothing was published.
         """

@@ -20,7 +20,7 @@ from typing_extensions import get_protocol_members
 
 from veilbench.bench.annotations import members
 from veilbench.bench.errors import UserError, suggest
-from veilbench.bench.limits import require_value, shown
+from veilbench.bench.limits import format_value, require_value
 from veilbench.bench.roots import find_class
 from veilbench.bench.trained_model import TrainedModel
 from veilbench.bench.yaml_file import read_mapping
@@ -190,11 +190,11 @@ def load(path: Path) -> Config:
     config = _read(path, tuple(SETTINGS))
     names: Any = config.get("names")
     if not _texts(names) or not isinstance(names.get("data"), str):
-        raise UserError(f"{path} is damaged: names={shown(names)}; run `dvc repro -f resolve`")
+        raise UserError(f"{path} is damaged: names={format_value(names)}; run `dvc repro -f resolve`")
     seed = config.get("seed", 0)
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
         raise UserError(
-            f"{path} is damaged: seed={shown(seed)} is no whole number of 0 or more; run `dvc repro -f resolve`"
+            f"{path} is damaged: seed={format_value(seed)} is no whole number of 0 or more; run `dvc repro -f resolve`"
         )
     return config
 
@@ -213,7 +213,7 @@ def _read(path: Path, stages: Sequence[str]) -> Config:
     config = read_mapping(path)
     digests: Any = config.get("digests")
     if not _texts(digests) or not all(isinstance(digests.get(stage), str) for stage in stages):
-        raise UserError(f"{path} is damaged: digests={shown(digests)}; run `dvc repro -f resolve`")
+        raise UserError(f"{path} is damaged: digests={format_value(digests)}; run `dvc repro -f resolve`")
     return config
 
 

@@ -1,4 +1,4 @@
-"""Families of models, as the report knows them. The kernel names none: each family registers itself."""
+"""The registry of model families, with what the report shows of them. Each family registers itself."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ class Family:
     """Models of one kind, and what the report shows of them.
 
     Attributes:
-        name: as in records and in `veilbench.families`.
-        title: as the page writes it.
+        name: the family's name in records and in `veilbench.families`.
+        title: the family's name on the report's page.
         data: `_target_`s of the data sets that its models take.
-        columns: of the leaderboard, what its codes are good for; each appears where a row has it.
-        rates: of the leaderboard, how fast its models are.
-        card: what is said about each experiment, in order.
+        columns: columns of the leaderboard about the utility of its codes; each is shown if any row has a value.
+        rates: columns of the leaderboard about the speed of its models.
+        card: the card that the report shows for each experiment; None for no card.
         tradeoffs: figures that compare its methods.
-        tables: that compare its experiments.
+        tables: tables that compare its experiments.
     """
 
     name: str
@@ -38,7 +38,7 @@ _known: dict[str, Family] = {}
 
 
 def register(family: Family) -> None:
-    """Make a family known.
+    """Register a family.
 
     Raises:
         ValueError: another family has its name, or takes the same data.
@@ -54,10 +54,10 @@ def register(family: Family) -> None:
 
 
 def family_of(config: Config) -> str:
-    """The name of the family that an experiment belongs to.
+    """Return the name of the family that an experiment belongs to.
 
-    It is what the configuration says, else the family that takes the data. Data of no known family make one of their
-    own, called after their module.
+    It is the name in the configuration or, if there is none, the family that takes the data. Data that no registered
+    family takes gets a family named after its module.
     """
     if named := config["names"].get("family"):
         return str(named)
@@ -67,12 +67,12 @@ def family_of(config: Config) -> str:
 
 
 def family_named(name: str) -> Family:
-    """A family; one that is not known has a title and nothing else."""
+    """Return a family by name; one that is not registered has only a title."""
     return _known.get(name) or Family(name, name.capitalize())
 
 
 def in_order(names: Iterable[str]) -> list[Family]:
-    """The families of these names, each once: the known ones as they were registered, then the others by name."""
+    """Return the families of these names, each once: registered ones in their order, then the others by name."""
     wanted = set(names)
     known = [family for name, family in _known.items() if name in wanted]
     return known + [family_named(name) for name in sorted(wanted - _known.keys())]

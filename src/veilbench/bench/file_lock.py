@@ -1,4 +1,4 @@
-"""One writer at a time: a lock on a file, which ends with the process that holds it."""
+"""Lets one process at a time change a file, with a lock that is released when the process ends."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from filelock import FileLock, Timeout
 
 from veilbench.bench.errors import UserError
 
-WAIT = 60.0  # seconds for other writers
+WAIT = 60.0  # seconds to wait for other writers
 
 
 @contextmanager
-def locked(path: Path, wait: float = WAIT) -> Iterator[Path]:
-    """Nobody else changes the file meanwhile; gives the path with links followed.
+def lock_file(path: Path, wait: float = WAIT) -> Iterator[Path]:
+    """Exclude other writers within the block; gives the path with links resolved. Readers need no lock.
 
-    The lock is an empty file beside it, `.<name>.lock`, which stays where the file is there in the end. It is the
-    operating system's and ends with the process, however that ends. Readers need no lock.
+    The operating system locks an empty file next to it, `.<name>.lock`, and releases the lock when the process ends,
+    however it ends. The lock file stays if `path` exists at the end of the block.
 
     Args:
-        path: the file, which need not be there.
-        wait: seconds for other writers.
+        path: the file to change, which need not exist.
+        wait: seconds to wait for other writers.
 
     Raises:
         UserError: the folder cannot be written, or another process holds the lock for too long.
@@ -34,12 +34,12 @@ def locked(path: Path, wait: float = WAIT) -> Iterator[Path]:
     lock = path.with_name(f".{path.name}.lock")
     mine = not lock.exists()
     try:
-        os.close(os.open(lock, os.O_CREAT | os.O_RDWR, 0o644))  # FileLock waits where no file can ever be made
+        os.close(os.open(lock, os.O_CREAT | os.O_RDWR, 0o644))  # FileLock would wait if the file cannot be created
         with FileLock(lock, timeout=wait):
             try:
                 yield path
             finally:
-                if mine and not path.is_file():  # nothing was made; who waits for a lock that is gone takes a new one
+                if mine and not path.is_file():  # nothing was written; waiting processes create a new lock file
                     lock.unlink(missing_ok=True)
     except Timeout as error:
         waited = f"; waited {wait:.0f} seconds" if wait else ""

@@ -1,12 +1,12 @@
-"""What a stage found: metrics with intervals, tables, figures, a verdict; and its record on disk.
+"""The findings of a stage: metrics with intervals, tables, figures and a verdict; and their record on disk.
 
-A stage writes one folder, whole or not at all (`bench.folders.whole_folder`):
+A stage writes one folder, completely or not at all (`bench.folders.write_whole_folder`):
 
     metrics.json    {"name": value}: the headline numbers, for `dvc metrics`
     findings.json   everything found: `Findings.as_dict`
     curves.csv      long table `curve,x,y,low,high`, for `dvc plots`
-    cost.json       seconds and rates. Apart, because they differ from run to run and nothing may depend on them
-    *.safetensors   weights, where there are any
+    cost.json       seconds and rates, kept apart because they differ between runs and nothing may depend on them
+    *.safetensors   weights, if there are any
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CURVE_COLUMNS = ("curve", "x", "y", "low", "high")
 
 
 class Verdict(StrEnum):
-    """What an attack's outcome is called. There is no word for "secure": an attack can only fail so far."""
+    """The outcome of an attack. No verdict says "secure", because a failed attack does not show that."""
 
     BROKEN = "broken"
     LEAKS = "leaks"
@@ -37,7 +37,7 @@ class Verdict(StrEnum):
 
 
 class UnusableMetric(ValueError):
-    """A metric that is no number: infinite, NaN, or outside its own interval."""
+    """A metric that is infinite, NaN, or outside its own interval."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ class Metric:
     """A number with its interval.
 
     Attributes:
-        value: the estimate.
-        low: lower end of the interval, equal to `value` where the number is exact.
-        high: upper end.
-        n: how many independent observations the estimate rests on.
-        interval: how the interval was made, such as "Clopper-Pearson 95 %", or "exact".
-        unit: "share" for a part of a whole, which reads as a percentage; empty for other numbers.
+        value: the estimate, which must be finite.
+        low: lower end of the interval, equal to `value` if the number is exact.
+        high: upper end of the interval, equal to `value` if the number is exact.
+        n: number of independent observations that the estimate is based on.
+        interval: how the interval was computed, such as "Clopper-Pearson 95 %", or "exact".
+        unit: "share" for fractions, which are displayed as percentages; empty for other numbers.
     """
 
     value: float
@@ -75,7 +75,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Curve:
-    """One line of a figure; `low` and `high` are empty where there is no interval."""
+    """One line of a figure; `low` and `high` are empty if there is no interval."""
 
     name: str
     x: Sequence[float]
@@ -89,8 +89,8 @@ class Figure:
     """Curves on one pair of axes. The report draws it; the record keeps the numbers.
 
     Attributes:
-        control_curves: names of the curves that belong to a control rather than to the model under attack.
-        points: draw dots without lines between them: a cloud.
+        control_curves: names of the curves that belong to a control instead of the model under attack.
+        points: whether to draw a scatter plot, without lines between the points.
     """
 
     title: str
@@ -105,7 +105,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of words and numbers under headings; a number is a Metric, a plain number, or None where there is none."""
+    """Rows of texts and numbers under headings; a number is a Metric, a plain number, or None if missing."""
 
     title: str
     columns: Sequence[str]
@@ -114,11 +114,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """An image to be looked at, kept within the record.
+    """An image that is part of the record.
 
     Attributes:
-        title: what it shows.
-        description: the same for who cannot see it: what is in its rows and columns.
+        title: heading above the image.
+        description: alternative text for the image, which says what its rows and columns show.
         png: a PNG file in base64. `metrics.grids.picture` makes one from arrays.
     """
 
@@ -129,13 +129,13 @@ class Picture:
 
 @dataclass(frozen=True)
 class Control:
-    """A case whose answer was known before the run.
+    """The attack on a scheme for which the outcome was known before the run.
 
     Attributes:
-        kind: "positive" (must be broken) or "negative" (must do no better than chance).
-        name: the scheme that was attacked.
-        gain: 0 for chance, 1 for everything recovered, as for the attack itself.
-        passed: whether the attack did on it what it had to.
+        kind: "positive" (the attack must break it) or "negative" (the attack must do no better than chance).
+        name: class name of the scheme that was attacked.
+        gain: gain of the attack: 0 is chance, 1 is complete success.
+        passed: whether the outcome was the expected one.
     """
 
     kind: str
@@ -146,7 +146,7 @@ class Control:
 
 @dataclass
 class Findings:
-    """What one evaluation or attack found."""
+    """The results of one evaluation or attack."""
 
     title: str
     metrics: dict[str, Metric] = field(default_factory=dict)
@@ -162,20 +162,20 @@ class Findings:
     pictures: list[Picture] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain types, without the cost, which is recorded apart."""
+        """Convert to plain types, without `cost`, which is recorded separately."""
         plain = asdict(self)
         del plain["cost"]
         return plain
 
 
 def judge(gain: Metric, positive: Metric | None, negative: Metric | None, broken_threshold: float) -> Verdict:
-    """The verdict on an attack, by the gain on its target and on its two controls.
+    """Derive the verdict from an attack's gains on its target and on its two controls.
 
     Args:
-        gain: what the attack won on the target: 0 is chance, 1 is everything.
-        positive: its gain on a scheme known to be broken; None if no such run was made.
-        negative: its gain on a scheme known to be safe.
-        broken_threshold: the gain from which the interval's lower end counts as broken.
+        gain: gain on the target; 0 is chance, 1 is complete success.
+        positive: gain on a scheme known to be broken; None if this control was not run.
+        negative: gain on a scheme known to be safe; None if this control was not run.
+        broken_threshold: the target is broken if the lower end of the gain's interval is at least this.
     """
     if positive is None or negative is None or positive.low < broken_threshold or negative.low > 0:
         return Verdict.INCONCLUSIVE
@@ -188,23 +188,23 @@ def write_record(folder: Path, findings: Mapping[str, Findings]) -> None:
     """Write metrics.json, findings.json, curves.csv and cost.json into `folder`.
 
     Raises:
-        UserError: a number in a figure, a table or a cost is not finite; the line names it.
+        UserError: a number in a figure, a table or a cost is not finite; the message names it.
     """
-    _write_json(folder / "metrics.json", headline(findings))
+    _write_json(folder / "metrics.json", headline_metrics(findings))
     _write_json(folder / "findings.json", {key: f.as_dict() for key, f in findings.items()})
     _write_json(folder / "cost.json", {key: f.cost for key, f in findings.items()})
     with (folder / "curves.csv").open("w", newline="", encoding="utf8") as file:
         csv.writer(file).writerows([CURVE_COLUMNS, *curve_rows(findings)])
 
 
-def headline(findings: Mapping[str, Findings]) -> dict[str, float]:
-    """What metrics.json holds."""
+def headline_metrics(findings: Mapping[str, Findings]) -> dict[str, float]:
+    """Return the content of metrics.json: every metric and every gain by its name."""
     metrics = {f"{key}.{name}": metric.value for key, f in findings.items() for name, metric in f.metrics.items()}
     return metrics | {f"{key}.gain": f.gain.value for key, f in findings.items() if f.gain}
 
 
 def curve_rows(findings: Mapping[str, Findings]) -> Iterator[tuple[str | float, ...]]:
-    """What curves.csv holds, below its head."""
+    """Yield the rows of curves.csv, without its header."""
     for curve in (curve for f in findings.values() for figure in f.figures for curve in figure.curves):
         low, high = curve.low or curve.y, curve.high or curve.y
         yield from ((escape(curve.name), *point) for point in zip(curve.x, curve.y, low, high, strict=True))
@@ -213,12 +213,12 @@ def curve_rows(findings: Mapping[str, Findings]) -> Iterator[tuple[str | float, 
 def _write_json(path: Path, content: Any) -> None:
     for place, value in _numbers(content):
         if not math.isfinite(value):
-            raise UserError(f"{place} is {value}, and a record holds finite numbers alone")
+            raise UserError(f"{place} is {value}, but a record may only hold finite numbers")
     path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf8")
 
 
 def _numbers(content: Any, place: str = "") -> Iterator[tuple[str, float]]:
-    """Every float in plain types, with its place."""
+    """Yield every float in nested plain types, with its place."""
     if isinstance(content, float):
         yield place, content
     elif isinstance(content, dict):

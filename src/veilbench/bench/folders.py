@@ -1,4 +1,4 @@
-"""Folders that are written whole or not at all: a stage's record, prepared data, the report."""
+"""Writes folders completely or not at all: a stage's record, prepared data, the report."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from veilbench.bench.beside import abandoned, beside, fresh, hold, remove
+from veilbench.bench.beside import create_beside, lock_abandoned, name_beside, remove, try_lock
 from veilbench.bench.errors import UserError
 
-PARTIAL, EARLIER = "partial", "earlier"  # kinds of leftovers; .gitignore and .dvcignore name them
+PARTIAL, EARLIER = "partial", "earlier"  # kinds of temporary folders; .gitignore and .dvcignore name them
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
-def whole_folder(target: Path, ours: Collection[str] = ()) -> Iterator[Path]:
-    """A folder to write into that becomes `target` only when the block ends well.
+def write_whole_folder(target: Path, ours: Collection[str] = ()) -> Iterator[Path]:
+    """Give a temporary folder that replaces `target` if the block ends without an error.
 
-    An earlier `target` stays until then, is put aside, and removed when the new one is there. A kill between the two
-    is made good when `target` is next written. The target of a link is replaced, not the link.
+    An existing `target` is then renamed, and removed once the new one is in its place. After a kill between the two
+    renames, the next call for `target` restores it. If `target` is a link, its target is replaced.
 
     Args:
-        target: the folder.
-        ours: names of what may lie in an earlier `target` and goes with it.
+        target: the folder to write.
+        ours: names of the entries that an existing `target` may hold; they are removed with it.
 
     Raises:
-        UserError: `target` cannot be written, the disk is full, or `target` holds something that is not in `ours`.
+        UserError: `target` cannot be written, the disk is full, or `target` holds an entry that is not in `ours`.
     """
     place = Path(os.path.realpath(target))
     new = [folder for folder in place.parents if not folder.exists()]
     try:
         with ExitStack() as started:
-            with _told(target):
+            with _report_os_errors(target):
                 place.parent.mkdir(parents=True, exist_ok=True)
                 _recover(place)
                 _refuse_others(place, target, ours)
-                partial = started.enter_context(fresh(place, PARTIAL, Path.mkdir))
-            with _full_disk_told(target):
+                partial = started.enter_context(create_beside(place, PARTIAL, Path.mkdir))
+            with _report_full_disk(target):
                 yield partial
-            with _told(target):
-                _refuse_others(place, target, ours)  # the block may have taken its time
+            with _report_os_errors(target):
+                _refuse_others(place, target, ours)  # again: the block may have taken long
                 _take_place(partial, place)
     except BaseException:
         _remove_empty(new)
@@ -50,8 +50,8 @@ def whole_folder(target: Path, ours: Collection[str] = ()) -> Iterator[Path]:
 
 
 def _take_place(partial: Path, place: Path) -> None:
-    aside = beside(place, EARLIER)
-    lock = hold(place)  # so that nobody takes what is put aside for a killed process's
+    aside = name_beside(place, EARLIER)
+    lock = try_lock(place)  # so that no other process takes the renamed folder for a leftover of a killed one
     try:
         if lock is not None:
             place.rename(aside)
@@ -68,15 +68,15 @@ def _take_place(partial: Path, place: Path) -> None:
 
 
 def _recover(place: Path) -> None:
-    """Put back an earlier folder where a kill has left none, and remove what else killed processes have left."""
-    with abandoned(place, EARLIER) as left:
-        for aside in left:
+    """Restore an earlier folder if a kill left none at `place`, and remove other leftovers of killed processes."""
+    with lock_abandoned(place, EARLIER) as abandoned:
+        for aside in abandoned:
             if place.exists():
                 remove(aside)
             else:
                 aside.rename(place)
-    with abandoned(place, PARTIAL) as left:
-        for partial in left:
+    with lock_abandoned(place, PARTIAL) as abandoned:
+        for partial in abandoned:
             remove(partial)
 
 
@@ -86,12 +86,13 @@ def _refuse_others(place: Path, target: Path, ours: Collection[str]) -> None:
     for entry in sorted(place.iterdir()):
         if entry.name not in ours:
             raise UserError(
-                f"{target} holds {entry.name}, which was not written by what would replace it; move it elsewhere"
+                f"{target} holds {entry.name}, which this command has not written and will not delete; "
+                "move it elsewhere"
             )
 
 
 def _remove_empty(folders: list[Path]) -> None:
-    """Remove folders that this call made, as far as nothing is in them."""
+    """Remove the folders that this call created, as long as they are empty."""
     for folder in folders:
         try:
             folder.rmdir()
@@ -100,17 +101,17 @@ def _remove_empty(folders: list[Path]) -> None:
 
 
 def content_digest(folder: Path) -> str:
-    """16 hexadecimal digits for the names and the bytes of all files in a folder, at any depth."""
+    """Return 16 hexadecimal digits that depend on the names and bytes of all files in a folder, at any depth."""
     hashed = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         with path.open("rb") as file:
-            own = hashlib.file_digest(file, "sha256").hexdigest()
-        hashed.update(f"{path.relative_to(folder).as_posix()} {own}\n".encode())
+            file_digest = hashlib.file_digest(file, "sha256").hexdigest()
+        hashed.update(f"{path.relative_to(folder).as_posix()} {file_digest}\n".encode())
     return hashed.hexdigest()[:16]
 
 
 @contextmanager
-def _told(target: Path) -> Iterator[None]:
+def _report_os_errors(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -118,22 +119,22 @@ def _told(target: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _full_disk_told(target: Path) -> Iterator[None]:
-    """A full disk as the user's error, whoever met it; other errors within the block are not about the folder."""
+def _report_full_disk(target: Path) -> Iterator[None]:
+    """Turn an error that comes from a full disk into a UserError; other errors pass through."""
     try:
         yield
     except UserError:
         raise
     except Exception as error:
-        if reason := no_room(error):
+        if reason := find_full_disk(error):
             raise UserError(f"cannot write the folder {target}: {reason}; what was there before is kept") from error
         raise
 
 
-def no_room(error: BaseException | None) -> str | None:
-    """The system's words, where a full disk, a quota or a limit is behind an error."""
+def find_full_disk(error: BaseException | None) -> str | None:
+    """Return the system's message if a full disk, a quota or a file size limit caused an error; otherwise None."""
     while error is not None:
-        for code in NO_ROOM:  # Rust's libraries hand on the system's number within their own words
+        for code in NO_ROOM:  # libraries written in Rust put the system's error number into their message
             if getattr(error, "errno", None) == code or f"(os error {code})" in str(error):
                 return os.strerror(code)
         error = error.__cause__ or error.__context__

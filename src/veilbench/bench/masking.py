@@ -1,7 +1,7 @@
 """Hides passwords and tokens in text that is about to be shown.
 
-Libraries repeat the whole address of a server in their errors, and Hydra repeats overrides. `masked` is the one place
-that knows what must not be seen; every line that a user reads about a server goes through it.
+Libraries repeat the whole address of a server in their errors, and Hydra repeats overrides. `mask_secrets` alone knows
+what must be hidden; every message about a server goes through it.
 """
 
 from __future__ import annotations
@@ -14,34 +14,35 @@ from urllib.parse import quote, unquote
 
 HIDDEN = "***"
 ADDRESS, NAME, PASSWORD, TOKEN = (f"MLFLOW_TRACKING_{part}" for part in ("URI", "USERNAME", "PASSWORD", "TOKEN"))
-# The password of an address may hold any sign but a blank where somebody forgot to escape it: up to the last @.
+# An unescaped password may contain any character except whitespace, so it extends to the last @.
 LOGIN = re.compile(r"(?<=://)([^\s/?#@:]*)(:\S*)?@")
 SECRET_KEY = re.compile(
     r"(?i)((?:[?&;][\w.-]*(?:pass|pwd|token|secret|key|auth|sig|cred)[\w.-]*|\b(?:password|passwd|pwd))=)[^\s&;#'\"]+"
 )
-FEWEST, PLAIN = 4, ("true", "false", "require", "prefer", "disable")  # of a query: what is no secret
-SHORT = 6  # characters; what is shorter is hidden only where it stands alone, or words would lose letters
+# Values of a query that are not secrets: those shorter than FEWEST characters, and those in PLAIN.
+FEWEST, PLAIN = 4, ("true", "false", "require", "prefer", "disable")
+SHORT = 6  # characters; shorter secrets are hidden only as whole words, so that other words do not lose letters
 
 
-def masked(text: str, *addresses: str) -> str:
+def mask_secrets(text: str, *addresses: str) -> str:
     """Replace passwords and tokens by `***`.
 
     Args:
         text: any text, such as the message of a library's error.
-        addresses: addresses of servers whose passwords, tokens and query values are hidden wherever they stand, in
-            addition to those that the environment holds.
+        addresses: server addresses whose passwords, tokens and query values are hidden wherever they occur, in addition
+            to those in the environment.
     """
-    for secret in sorted(set(_known(addresses)), key=len, reverse=True):
+    for secret in sorted(set(_known_secrets(addresses)), key=len, reverse=True):
         alone = len(secret) < SHORT
         text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)" if alone else re.escape(secret), HIDDEN, text)
     text = LOGIN.sub(lambda found: f"{found[1]}:{HIDDEN}@" if found[2] else f"{HIDDEN}@", text)
     return SECRET_KEY.sub(rf"\1{HIDDEN}", text)
 
 
-def _known(addresses: tuple[str, ...]) -> Iterator[str]:
-    """Every secret of these addresses and of the environment, as it may be written."""
+def _known_secrets(addresses: tuple[str, ...]) -> Iterator[str]:
+    """Yield every secret of these addresses and of the environment, in each form in which it may be written."""
     for address in (*addresses, os.environ.get(ADDRESS, "")):
-        for secret in secrets_of(address):
+        for secret in find_secrets(address):
             yield from {secret, unquote(secret), quote(unquote(secret), safe="")}
     name, password = os.environ.get(NAME, ""), os.environ.get(PASSWORD, "")
     if password:
@@ -50,8 +51,8 @@ def _known(addresses: tuple[str, ...]) -> Iterator[str]:
         yield token
 
 
-def secrets_of(address: str) -> Iterator[str]:
-    """The password or token in front of an address's host, and the longer values of its query."""
+def find_secrets(address: str) -> Iterator[str]:
+    """Yield the password or token before an address's host, and the longer values of its query."""
     if login := LOGIN.search(address):
         secret = login[2][1:] if login[2] else login[1]
         if secret:

@@ -1,4 +1,4 @@
-"""Prepared data on disk: arrays, and what there is to say about them."""
+"""Reads and writes prepared data: arrays, and a description of them in about.json."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def write(folder: Path, name: str, arrays: Mapping[str, np.ndarray], about: Mapp
     """Write `<name>.safetensors` and about.json into an existing folder.
 
     Args:
-        folder: to write into.
-        name: of the arrays' file.
-        arrays: by their names.
-        about: plain types.
+        folder: an existing folder to write into.
+        name: name of the file of arrays, without its ending.
+        arrays: the arrays to save, by their names.
+        about: the description, in types that JSON can hold.
     """
     save_file({key: np.ascontiguousarray(array) for key, array in arrays.items()}, folder / f"{name}.safetensors")
     (folder / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf8")
@@ -32,7 +32,7 @@ def write(folder: Path, name: str, arrays: Mapping[str, np.ndarray], about: Mapp
 
 @contextmanager
 def read(folder: Path, name: str) -> Iterator[tuple[dict[str, np.ndarray], dict[str, Any]]]:
-    """The arrays and what was written about them; what cannot be made of them within the block is damage, too.
+    """Give the arrays and their description; errors within the block count as damaged data, too.
 
     Raises:
         UserError: a file is missing or damaged.
@@ -49,10 +49,10 @@ def read(folder: Path, name: str) -> Iterator[tuple[dict[str, np.ndarray], dict[
 
 @contextmanager
 def whole(folder: Path) -> Iterator[None]:
-    """Whatever goes wrong within the block is damage to the folder's files, told in one line.
+    """Report any error within the block as damage to the files of the folder.
 
     Raises:
-        UserError: something did.
+        UserError: the block raised an error.
     """
     try:
         yield
@@ -62,15 +62,15 @@ def whole(folder: Path) -> Iterator[None]:
 
 
 def field(about: Mapping[str, Any], name: str, kind: type[T]) -> T:
-    """What about.json says under a name.
+    """Return an entry of about.json.
 
     Args:
-        about: what it holds.
-        name: of the entry.
-        kind: its type, such as `list[str]`; nothing is converted to it.
+        about: the content of about.json.
+        name: name of the entry to return.
+        kind: required type, such as `list[str]`; values are not converted.
 
     Raises:
-        ValueError: it is missing, or of another type.
+        ValueError: the entry is missing, or has another type.
     """
     from pydantic import TypeAdapter, ValidationError
 

@@ -1,9 +1,9 @@
-"""Ties what a stage wrote to the settings and the code that it was made with.
+"""Records with which settings and code a stage wrote its outputs.
 
-Each stage leaves `made_by.json` in its folder: its own digest and those of the stages before it. The next stage, the
-report and the tracking compare them with the digests of the experiment that they work for, so that a model of one
-experiment is never measured, or published, under the name of another. The file also names what the stage wrote, so
-that nothing else is removed with it.
+Each stage writes `made_by.json` into its folder: its own digest and those of the stages before it. The next stage, the
+report and the tracking compare them with the digests of their experiment, so that a model of one experiment is never
+evaluated or published under the name of another. The file also lists what the stage wrote, so that only this is removed
+when the stage runs again.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ BEFORE = {
 
 
 def sign(folder: Path, stage: str, config: Config) -> None:
-    """Write the digests of a stage and of the stages before it into the stage's folder, once all else is in it."""
+    """Write the digests of a stage and of the stages before it into the stage's folder; call it last."""
     digests = {name: config["digests"][name] for name in (*BEFORE[stage], stage)}
     signed = {"stage": stage, "digests": digests, "files": sorted({FILE, *(path.name for path in folder.iterdir())})}
     (folder / FILE).write_text(json.dumps(signed, indent=1) + "\n", encoding="utf8")
 
 
-def written(folder: Path) -> list[str]:
-    """Names of what a stage wrote into a folder; none where no stage signed it."""
+def list_written(folder: Path) -> list[str]:
+    """Return the names of the entries that a stage wrote into a folder; only made_by.json if it is not signed."""
     try:
         signed = json.loads((folder / FILE).read_text(encoding="utf8"))
         return [FILE, *map(str, signed["files"])]
@@ -43,8 +43,8 @@ def require(folder: Path, stage: str, config: Config) -> None:
     """Check that a stage's folder was made with an experiment's settings and code.
 
     Args:
-        folder: what the stage wrote.
-        stage: prepare, train, evaluate or attack.
+        folder: the folder that the stage wrote.
+        stage: name of the stage: prepare, train, evaluate or attack.
         config: the resolved experiment that the folder is used for.
 
     Raises:
@@ -56,14 +56,14 @@ def require(folder: Path, stage: str, config: Config) -> None:
         raise UserError(f"{path} is missing, so it cannot be told what {folder} was made with; {remedy}")
     try:
         signed = json.loads(path.read_text(encoding="utf8"))
-        made, found = signed["stage"], dict(signed["digests"])
+        signed_stage, signed_digests = signed["stage"], dict(signed["digests"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is damaged: {error!r}; {remedy}") from error
-    if made != stage:
-        raise UserError(f"{folder} was written by the stage {made}, not by {stage}; {remedy}")
+    if signed_stage != stage:
+        raise UserError(f"{folder} was written by the stage {signed_stage}, not by {stage}; {remedy}")
     for name in (*BEFORE[stage], stage):
-        if found.get(name) != config["digests"][name]:
+        if signed_digests.get(name) != config["digests"][name]:
             raise UserError(
                 f"{folder} was made with other settings or code: its digest of the stage `{name}` is "
-                f"{found.get(name)}, and that of this experiment is {config['digests'][name]}; {remedy}"
+                f"{signed_digests.get(name)}, and that of this experiment is {config['digests'][name]}; {remedy}"
             )

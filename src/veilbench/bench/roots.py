@@ -1,7 +1,7 @@
-"""Which classes a configuration, an override or a saved file may name.
+"""Restricts the classes that a configuration, an override or a saved file may name.
 
-A `_target_` decides what is imported and called. So it may only name classes of registered packages, and this is
-checked before anything is imported: neither `os.system`, nor a module that one of ours happens to have imported.
+A `_target_` decides what is imported and called. It may therefore only name classes of registered packages, which is
+checked before anything is imported. Neither `os.system` nor a name that one of our modules has imported is allowed.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
 
 def find_class(target: object, kind: type[T], where: str = "") -> type[T]:
-    """Import the class that a dotted name stands for.
+    """Import a class by its dotted name.
 
     Args:
-        target: such as "veilbench.families.autoencoders.baselines.pca.Pca".
-        kind: the class must be this one or derived from it; `object` allows every class.
-        where: the place of the name in a configuration or a file, for the error.
+        target: dotted name, such as "veilbench.families.autoencoders.baselines.pca.Pca".
+        kind: required base class; `object` allows every class.
+        where: place of the name in a configuration or a file, for the error message.
 
     Raises:
-        UserError: the name is not one of a class of a registered package, or the class is of another kind.
+        UserError: the name is not that of a class of a registered package, or the class is not a `kind`.
     """
     said = f"{where}={target}" if where else f"{target}"
     allowed = f"only classes of {', '.join(PACKAGES)} may be named"
@@ -50,7 +50,7 @@ def find_class(target: object, kind: type[T], where: str = "") -> type[T]:
 
 
 def _exists(module: str) -> bool:
-    """Whether there is such a module; imports the packages that it lies in, which are ours, and nothing else."""
+    """Whether a module exists; imports only the packages that contain it, which are registered ones."""
     try:
         return find_spec(module) is not None
     except ModuleNotFoundError:  # a part before the last is a module or a class, not a package

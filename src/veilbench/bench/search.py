@@ -1,4 +1,4 @@
-"""What a search over settings looks for, and where."""
+"""Reads the definition of a search over settings: objective, search space and number of trials."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from veilbench.bench.yaml_file import read_yaml
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from `low` to `high`, evenly or by their logarithms; whole numbers if both ends are."""
+    """Numbers from `low` to `high`, uniform or log-uniform; integers if both ends are integers."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -25,20 +25,20 @@ class Range:
 
     def __post_init__(self) -> None:
         if not self.low < self.high or (self.log and self.low <= 0):
-            raise ValueError(f"low={self.low} must be below high={self.high}, and above 0 where log=true")
+            raise ValueError(f"low={self.low} must be below high={self.high}, and above 0 if log=true")
 
 
 @dataclass(frozen=True)
 class Search:
-    """A file of conf/search.
+    """The settings of a search, as in a file of conf/search.
 
     Attributes:
-        trials: finished or cut short, in all.
-        objective: the metric, as `objective` names it for sweeps.
-        direction: what is good.
-        watched: the training curve by which hopeless trials are cut short; None lets all run to their end.
-        space: settings by their dotted names: choices, or a range.
-        seed: of the sampler.
+        trials: total number of trials, finished or pruned.
+        objective: the metric to optimise, in the notation of `objective` for sweeps.
+        direction: whether to minimise or maximise the objective.
+        watched: the training curve by which trials are pruned; None prunes no trial.
+        space: settings by their dotted names, each with a list of choices or a range.
+        seed: random seed of the sampler.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -52,10 +52,10 @@ class Search:
 
 
 def read_search(path: Path) -> Search:
-    """Read and check a search.
+    """Read and check the definition of a search.
 
     Raises:
-        UserError: there is none, or a value is not allowed.
+        UserError: the file does not exist, or a value is not allowed.
     """
     if not path.is_file():
         known = ", ".join(sorted(other.stem for other in path.parent.glob("*.yaml"))) or "none"

@@ -1,7 +1,7 @@
-"""Which source files does an experiment reach, and have they changed?
+"""Finds the source files that an experiment uses, and computes a digest of their code.
 
-The imports of every file are read from its syntax tree, at any depth, so that an import inside a function
-counts too; nothing is executed. Comments and formatting do not enter a digest, code does.
+Imports are read from the syntax tree of each file, including imports inside functions; nothing is executed. The digest
+depends on the code, but not on comments and formatting.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ NAME = PACKAGE.name
 
 
 def module_file(module: str) -> Path | None:
-    """The file of a module of this package, or None if there is no such module."""
+    """Return the file of a module of this package, or None if there is no such module."""
     if module.partition(".")[0] != NAME:
         return None
     path = PACKAGE.parent.joinpath(*module.split("."))
@@ -36,8 +36,8 @@ def _code(path: Path) -> bytes:
 
 
 @cache
-def imports(path: Path) -> frozenset[Path]:
-    """The files of this package that the file at `path` imports, directly."""
+def find_imports(path: Path) -> frozenset[Path]:
+    """Return the files of this package that the file at `path` imports directly."""
     names: set[str] = set()
     for node in ast.walk(_parsed(path)):
         if isinstance(node, ast.Import):
@@ -48,50 +48,50 @@ def imports(path: Path) -> frozenset[Path]:
     return frozenset(file for name in names if (file := module_file(name)))
 
 
-def reached(roots: Iterable[Path]) -> list[Path]:
-    """`roots` and every file of this package that they import, over any number of steps."""
+def find_reached(roots: Iterable[Path]) -> list[Path]:
+    """Return `roots` and every file of this package that they import, directly or indirectly."""
     seen: set[Path] = set()
     todo = list(roots)
     while todo:
         path = todo.pop()
         if path not in seen:
             seen.add(path)
-            todo.extend(imports(path))
+            todo.extend(find_imports(path))
     return sorted(seen)
 
 
-def targets(node: object) -> Iterator[str]:
-    """Every `_target_` in a resolved config, at any depth."""
+def find_targets(node: object) -> Iterator[str]:
+    """Yield every `_target_` in a resolved config, at any depth."""
     if isinstance(node, dict):
         if isinstance(target := node.get("_target_"), str):
             yield target
         for child in node.values():
-            yield from targets(child)
+            yield from find_targets(child)
     elif isinstance(node, list):
         for child in node:
-            yield from targets(child)
+            yield from find_targets(child)
 
 
 def digest(entry: Path, node: object) -> str:
-    """A digest of the code behind one stage of one experiment.
+    """Compute a digest of the code that one stage of one experiment uses.
 
     Args:
-        entry: the stage's script.
+        entry: path of the stage's script.
         node: the part of the experiment's config that the stage reads.
 
     Returns:
         16 hexadecimal digits.
     """
-    target_files = (module_file(target.rpartition(".")[0]) for target in targets(node))
-    files = {_name(path): path for path in reached([entry, *(file for file in target_files if file)])}
+    target_files = (module_file(target.rpartition(".")[0]) for target in find_targets(node))
+    files = {_name(path): path for path in find_reached([entry, *(file for file in target_files if file)])}
     hashed = hashlib.sha256()
-    for name in sorted(files):  # and not by paths, so that it does not matter where the code lies
+    for name in sorted(files):  # by names instead of paths, so that the location of the code does not matter
         hashed.update(name.encode())
         hashed.update(_code(files[name]))
     return hashed.hexdigest()[:16]
 
 
 def _name(path: Path) -> str:
-    """A file's path below the folder that holds its package: `veilbench/data/text.py`, `pipelines/train.py`."""
+    """Return a file's path relative to the parent of its package: `veilbench/bench/roots.py`, `pipelines/train.py`."""
     root = PACKAGE.parent if path.is_relative_to(PACKAGE) else path.parent.parent
     return path.relative_to(root).as_posix()

@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from veilbench.bench.accelerator import watched
+from veilbench.bench.accelerator import show_progress_of
 from veilbench.bench.compatibility import require_role
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config, part
 from veilbench.bench.findings import RECORD, Findings, write_record
-from veilbench.bench.folders import content_digest, whole_folder
-from veilbench.bench.provenance import require, sign, written
+from veilbench.bench.folders import content_digest, write_whole_folder
+from veilbench.bench.provenance import list_written, require, sign
 from veilbench.bench.sources import PACKAGE, digest
 from veilbench.bench.trained_model import load_trained_model
 
@@ -45,7 +45,7 @@ def _part(config: Config, group: str) -> Any:
 
 def prepare(config: Config, folder: Path) -> None:
     """Make or read the data and write what the later stages read into `folder`."""
-    with whole_folder(folder, written(folder)) as partial:
+    with write_whole_folder(folder, list_written(folder)) as partial:
         _part(config, "data").prepare(partial)
         sign(partial, "prepare", config)
 
@@ -70,7 +70,7 @@ def train(config: Config, data: Path, folder: Path, watch: Watch | None = None) 
             raise UserError(f"{type(training).__name__} has no curves to watch while it trains: set watched to null")
         training.watch = watch
     prepared = _part(config, "data").load(data)
-    with whole_folder(folder, (*TRAINED, *written(folder))) as partial:
+    with write_whole_folder(folder, (*TRAINED, *list_written(folder))) as partial:
         started = time.perf_counter()
         weights = partial / "weights"
         weights.mkdir()
@@ -139,8 +139,8 @@ def _examine(
     trained_model = load_trained_model(trained)
     prepared = _part(config, "data").load(data)
     found: dict[str, Findings] = {}
-    with whole_folder(folder, (*RECORD, *written(folder))) as partial:
-        for name, examiner in watched(list(examiners.items()), group):
+    with write_whole_folder(folder, (*RECORD, *list_written(folder))) as partial:
+        for name, examiner in show_progress_of(list(examiners.items()), group):
             started = time.perf_counter()
             with _named(f"{group}.{name}"):
                 found[name] = examiner.examine(

@@ -1,4 +1,4 @@
-"""Threat models: typed flags that say what an attacker has. An attack is handed nothing else."""
+"""Threat models: typed flags that say what an attacker has. An attack gets access to nothing else."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ class ThreatModel:
     """What the attacker has. By Kerckhoffs' principle the scheme itself is always known.
 
     Attributes:
-        ciphertext: sees ciphertexts (codes, templates) of data that he does not know.
-        public_ids: sees what the scheme publishes beside the ciphertext (an ensemble's member ids).
+        ciphertext: sees ciphertexts (codes, templates) of unknown data.
+        public_ids: sees what the scheme publishes in addition to the ciphertext (an ensemble's member ids).
         known_pairs: has pairs of plain data and its ciphertext under the attacked key.
-        encryption_queries: may have data of his choice encrypted under the attacked key.
-        nonce_reuse: the victim repeats nonces.
-        weights: has the trained weights.
-        key: has the secret key.
+        encryption_queries: may have chosen data encrypted under the attacked key.
+        nonce_reuse: the victim uses nonces more than once.
+        weights: has the weights of the trained model.
+        key: has the secret key under attack.
         auxiliary_data: has data of the same kind as the hidden data, disjoint from it.
-        own_keys: may draw keys of his own and encrypt with them.
-        code_queries: may have rows of his choice coded.
-        score_queries: may run rows of his choice through the model and see their scores and reconstruction errors.
-        decision_queries: may present rows of his choice and is told whether they are accepted.
-        client_messages: is the aggregator of a federation, or sits at its wire: sees what each client sends.
-        aggregates: sees the common weights before and after a round, as every client does.
-        rogue_clients: controls some of a federation's clients, their data and their updates.
+        own_keys: may draw their own keys and encrypt with them.
+        code_queries: may have chosen rows encoded.
+        score_queries: may run chosen rows through the model and see their scores and reconstruction errors.
+        decision_queries: may present chosen rows and sees whether they are accepted.
+        client_messages: sees the message of each client of a federation, as its aggregator or on the network.
+        aggregates: sees the shared weights before and after a round, as every client does.
+        rogue_clients: controls some clients of a federation, with their data and updates.
     """
 
     ciphertext: bool = True

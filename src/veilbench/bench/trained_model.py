@@ -1,4 +1,4 @@
-"""What a training hands to the later stages: a trained model as plain files, with nothing pickled."""
+"""The result of a training for the later stages: a trained model in plain files, without pickle."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def unsupported(reason: str) -> Callable[[F], F]:
-    """Mark a method that only raises NotImplementedError, so that composing can tell before anything is trained.
+    """Mark a method that only raises NotImplementedError, so that this is known before anything is trained.
 
     Args:
-        reason: why there is no such operation; the method should raise with the same words.
+        reason: why the operation does not exist; the method should raise with the same text.
     """
 
     def mark(method: F) -> F:
@@ -33,20 +33,20 @@ def unsupported(reason: str) -> Callable[[F], F]:
     return mark
 
 
-def lacking(kind: type) -> dict[str, str]:
-    """The methods of a class that are marked as unsupported, each with the reason."""
+def list_unsupported(kind: type) -> dict[str, str]:
+    """Return the methods of a class that are marked as unsupported, each with the reason."""
     methods = {name: getattr(kind, name) for name in dir(kind)}
     return {name: m.unsupported for name, m in methods.items() if hasattr(m, "unsupported")}
 
 
 class TrainedModel(ABC):
-    """A trained model, or a baseline, as evaluations and attacks meet it.
+    """A trained model or a baseline, as evaluations and attacks use it.
 
-    Saved as `model.json` (which class, its plain settings) and `model.safetensors` (its arrays).
+    It is saved as `model.json` (its class and plain settings) and `model.safetensors` (its arrays).
 
     Attributes:
         data_kind: the class of the data that `fit` takes.
-        trained_kind: the class of what `fit` returns; None where it is this class.
+        trained_kind: the class of the object that `fit` returns; None if it is this class.
     """
 
     data_kind: ClassVar[type] = object
@@ -54,32 +54,32 @@ class TrainedModel(ABC):
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """Plain types that `restore` needs beside the arrays."""
+        """Return the settings, in plain types, that `restore` needs in addition to the arrays."""
 
     @abstractmethod
     def arrays(self) -> dict[str, np.ndarray]:
-        """Keys and weights."""
+        """Return keys and weights by their names."""
 
     @classmethod
     @abstractmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> TrainedModel:
-        """The inverse of `settings` and `arrays`, which a damaged or edited file may hold otherwise than they were.
+        """Invert `settings` and `arrays`. Both are checked, because a file may be damaged or edited.
 
         Raises:
-            ValueError: a setting or an array is not as this class must have it; the line names it.
+            ValueError: a setting or an array is not valid for this class; the message names it.
         """
 
     @unsupported("it is made by training")
     def fit(self, data: Any, rng: np.random.Generator) -> TrainedModel:
-        """A baseline made ready without gradient steps: its key drawn, or fitted to `data.train`.
+        """Prepare a baseline without gradient steps: draw its key, or fit it to `data.train`.
 
         Raises:
-            NotImplementedError: it is made by training.
+            NotImplementedError: the model needs training.
         """
         raise NotImplementedError(f"{type(self).__name__} is made by training")
 
     def lacks(self) -> Mapping[str, str]:
-        """Methods and other abilities that it does not have with these settings, with the reasons."""
+        """Return the operations that the model does not have with these settings, each with the reason."""
         return {}
 
     def save(self, folder: Path) -> None:
@@ -94,7 +94,7 @@ def load_trained_model(folder: Path) -> TrainedModel:
     """Read a saved model.
 
     Raises:
-        UserError: the folder holds none, or one that this version cannot read.
+        UserError: the folder holds no model, or one that this version cannot read.
     """
     for name in ("model.json", "model.safetensors"):
         if not (folder / name).is_file():
@@ -118,5 +118,10 @@ def load_trained_model(folder: Path) -> TrainedModel:
         return kind.restore(settings, arrays)
     except (UserError, ValueError) as error:
         raise UserError(f"{folder} holds a damaged model: {error}") from error
-    except (LookupError, TypeError, AttributeError, ArithmeticError) as error:  # their texts say too little
+    except (
+        LookupError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+    ) as error:  # repr, because their texts say too little
         raise UserError(f"{folder} holds a damaged model: {error!r}") from error

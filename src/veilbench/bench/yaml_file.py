@@ -1,4 +1,4 @@
-"""Reads YAML that people or other programs wrote: each mistake is one line with file, line and what is wrong."""
+"""Reads YAML from people or other programs: each error is one line with the file, the line and what is wrong."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from yaml.constructor import ConstructorError
 
 from veilbench.bench.errors import UserError
 
-MOST_NODES, DEEPEST = 100_000, 100  # after each alias is replaced by what it stands for
+MOST_NODES, DEEPEST = 100_000, 100  # limits after aliases are expanded
 
 
 class _Loader(yaml.CSafeLoader):
-    """Plain types only; a key that stands twice is a mistake, not the end of the first one."""
+    """Loads plain types only, and refuses duplicate keys instead of keeping the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -30,14 +30,14 @@ def read_yaml(path: Path) -> Any:
     """Read one file.
 
     Args:
-        path: of a YAML file in UTF-8.
+        path: path of a YAML file in UTF-8.
 
     Returns:
         Dicts, lists, strings, numbers, booleans and None; None for an empty file.
 
     Raises:
-        UserError: the file is missing, is no UTF-8, is no YAML, repeats a key, contains itself or grows without bounds
-            by its aliases.
+        UserError: the file is missing, not UTF-8 or not YAML, has a duplicate key, or its aliases are cyclic or expand
+            to too many values.
     """
     text = _text(path)
     try:
@@ -49,10 +49,10 @@ def read_yaml(path: Path) -> Any:
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
-    """Read one file that holds keys and values; see `read_yaml`.
+    """Read a file that holds a mapping with text keys.
 
     Raises:
-        UserError: also if it holds something else.
+        UserError: the file holds something else, or `read_yaml` refuses it.
     """
     content = read_yaml(path)
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
@@ -61,7 +61,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 
 def explain(error: BaseException) -> str:
-    """What PyYAML found wrong, with line and column: ", line 3, column 5: found a tab"."""
+    """Format PyYAML's error with line and column: ", line 3, column 5: found a tab"."""
     if isinstance(error, RecursionError):
         return ": nested too deeply"
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
@@ -81,10 +81,10 @@ def _text(path: Path) -> str:
 
 
 def _measure(path: Path, root: yaml.Node | None) -> None:
-    """Refuse what is small in the file and large in memory. A node that several aliases share counts each time.
+    """Refuse a document that expands to too much memory. A node counts once for each alias that refers to it.
 
     Raises:
-        UserError: there are too many nodes, they are too deep, or one contains itself.
+        UserError: there are too many nodes, they are nested too deeply, or a node contains itself.
     """
     sizes: dict[int, int] = {}
     open_nodes: set[int] = set()

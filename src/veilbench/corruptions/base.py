@@ -27,7 +27,7 @@ class Corruption(ABC):
         """
 
 
-def spoiled(corruption: Corruption, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def corrupt_array(corruption: Corruption, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Apply a corruption to an array.
 
     Args:
@@ -47,13 +47,13 @@ def spoiled(corruption: Corruption, images: np.ndarray, rng: np.random.Generator
         raise UserError(f"corruption: {error}") from error
 
 
-def described(corruption: Corruption) -> dict[str, Any]:
+def describe_corruption(corruption: Corruption) -> dict[str, Any]:
     """Describe a corruption by its class and constructor arguments, in plain types for `from_description`."""
     return {"class": f"{type(corruption).__module__}.{type(corruption).__qualname__}", **vars(corruption)}
 
 
 def from_description(description: dict[str, Any]) -> Corruption:
-    """Create a corruption from its description, the inverse of `described`.
+    """Create a corruption from its description, the inverse of `describe_corruption`.
 
     Raises:
         ValueError: the description is not that of a known corruption.

@@ -51,8 +51,7 @@ def stamp(text: str, height: int, width: int) -> np.ndarray:
     """Render text with Pillow's default font as ink per pixel, with maximum 1, for images of a given size.
 
     It is at most 0.8 of the image wide, and at least 3 pixels high if the image is: on small images the letters blur,
-    but
-    the mark stays visible.
+    but the mark stays visible.
     """
     from PIL import Image, ImageDraw, ImageFont
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def flat(arrays: Sequence[np.ndarray]) -> np.ndarray:
+def flatten(arrays: Sequence[np.ndarray]) -> np.ndarray:
     """Concatenate all values in one vector, shape (size,), float64."""
     return np.concatenate([np.ravel(array).astype(np.float64) for array in arrays]) if arrays else np.empty(0)
 
 
-def shaped(vector: np.ndarray, like: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Split a vector made by `flat` into arrays with the shapes and dtypes of `like`.
+def unflatten(vector: np.ndarray, like: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Split a vector made by `flatten` into arrays with the shapes and dtypes of `like`.
 
     Raises:
         ValueError: the vector's size differs from the total size of `like`.

@@ -53,7 +53,7 @@ class Protocol:
         return build_as(Aggregation, dict(self.aggregation), "protocol.aggregation")
 
 
-def described(aggregation: Aggregation) -> dict[str, Any]:
+def describe_aggregation(aggregation: Aggregation) -> dict[str, Any]:
     """Return an aggregation's configuration: its class, and its constructor's arguments as stored attributes."""
     kind = type(aggregation)
     arguments = {name: getattr(aggregation, name) for name in inspect.signature(kind).parameters}

@@ -10,7 +10,7 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save
 
-from veilbench.bench.beside import whole_file
+from veilbench.bench.beside import write_whole_file
 from veilbench.bench.errors import UserError
 
 
@@ -52,7 +52,7 @@ class RoundState:
         }
         arrays = {f"{place:04d}": np.ascontiguousarray(array) for place, array in enumerate(self.weights)}
         try:
-            with whole_file(path) as partial:
+            with write_whole_file(path) as partial:
                 partial.write_bytes(save(arrays, {"state": json.dumps(head)}))
         except OSError as error:
             raise UserError(f"cannot write training.state={path}: {error.strerror or error}") from error

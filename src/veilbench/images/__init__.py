@@ -1,1 +1,1 @@
-"""Images as files."""
+"""Reading of image files."""

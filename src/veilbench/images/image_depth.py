@@ -1,4 +1,4 @@
-"""How bright the numbers in an image file are: what Pillow would cut or mistake is refused, not guessed."""
+"""Converts the pixel values of image files to [0, 1]; refuses formats that Pillow would truncate or misread."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ EIGHT_BITS, SIXTEEN_BITS = 255, 65535
 
 
 def channels(opened: Image, grey: bool) -> list[np.ndarray]:
-    """The channels, one of grey or three of red, green and blue: shape (height, width), float32, in [0, 1].
+    """Return the channels, one of grey or three of red, green and blue: shape (height, width), float32, in [0, 1].
 
     Args:
-        opened: the image as its file has it; it is turned as its EXIF data says.
-        grey: one channel.
+        opened: the opened image; it is rotated according to its EXIF data.
+        grey: whether to return one channel of grey instead of three.
 
     Raises:
-        ValueError: its numbers have another meaning or more depth than can be read; the line names its mode.
+        ValueError: the pixel format is not supported; the message names its mode.
     """
     from PIL import ImageOps
 
     tags = dict(getattr(opened, "tag_v2", {})) if opened.format == "TIFF" else {}
-    _refuse_unknown(opened, tags)  # before anything is loaded: then Pillow forgets how the numbers are stored
+    _refuse_unknown(opened, tags)  # before the pixels are loaded, because Pillow then forgets how they are stored
     turned = ImageOps.exif_transpose(opened)
     if turned.mode.startswith("I"):
         return [_sixteen_bits(turned, tags)] * (1 if grey else 3)
@@ -40,8 +40,8 @@ def channels(opened: Image, grey: bool) -> list[np.ndarray]:
 
 def _refuse_unknown(opened: Image, tags: dict[int, Any]) -> None:
     if opened.mode == "F":
-        raise ValueError("its pixels are fractions (mode F), whose brightest value is not known; save it with 16 bits")
-    if opened.mode == "I" and opened.format != "PPM":  # a PPM's brightest value is in its head, and Pillow has seen it
+        raise ValueError("its pixels are floats (mode F), whose brightest value is not known; save it with 16 bits")
+    if opened.mode == "I" and opened.format != "PPM":  # the header of a PPM has the brightest value, which Pillow uses
         raise ValueError(
             "its pixels are integers of 32 bits, or with a sign (mode I), whose brightest value is not known; save it "
             "with 8 or 16 bits"
@@ -56,7 +56,7 @@ def _refuse_unknown(opened: Image, tags: dict[int, Any]) -> None:
 
 
 def _stored_bits(opened: Image) -> int:
-    """Bits of a channel in the file, as far as Pillow tells: 16 or 8."""
+    """Return the bits per channel in the file, as far as Pillow knows: 16 or 8."""
     for tile in getattr(opened, "tile", []):
         args = tile[3] if isinstance(tile[3], tuple) else (tile[3],)
         if any(isinstance(arg, str) and ";16" in arg for arg in args):
@@ -67,8 +67,8 @@ def _stored_bits(opened: Image) -> int:
 
 
 def _sixteen_bits(turned: Image, tags: dict[int, Any]) -> np.ndarray:
-    """Greyscale of 9 to 16 bits, whose depth Pillow keeps, as fractions of the brightest value."""
+    """Convert greyscale of 9 to 16 bits, whose depth Pillow keeps, to fractions of the brightest value."""
     brightest = np.float32(2 ** int(np.max(tags.get(BITS, 16))) - 1) if tags else np.float32(SIXTEEN_BITS)
     fractions = np.asarray(turned, np.float32) / brightest
-    inverted = tags.get(PHOTOMETRIC) == WHITE_IS_ZERO  # Pillow turns this round for 8 bits and fewer
+    inverted = tags.get(PHOTOMETRIC) == WHITE_IS_ZERO  # for 8 bits and fewer Pillow inverts it itself
     return 1 - fractions if inverted else fractions

@@ -1,4 +1,4 @@
-"""Images in files: which ones a folder holds, and their pixels. Every loader of images reads them here."""
+"""Lists the image files of a folder and reads their pixels; used by all loaders of images."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Fit = Literal["crop", "stretch"]
 
 
 def children(folder: Path) -> list[Path]:
-    """What lies in a folder, in the natural order of the names, without what begins with a dot.
+    """Return the entries of a folder in natural order of their names, without hidden ones.
 
     Raises:
-        UserError: there is no such folder, or it may not be read.
+        UserError: the folder does not exist or cannot be read.
     """
     if not folder.is_dir():
         raise UserError(f"the images {folder}: there is no such folder; put it there, or name another folder")
@@ -37,7 +37,7 @@ def children(folder: Path) -> list[Path]:
 
 
 def images_in(folder: Path, notes: list[str]) -> list[Path]:
-    """The images directly in a folder, see `children`; what other files are in it is noted."""
+    """Return the images directly in a folder, in the order of `children`; other files are mentioned in the notes."""
     files = [path for path in children(folder) if path.is_file()]
     images = [file for file in files if file.suffix.lower() in SUFFIXES]
     if len(images) < len(files):
@@ -50,7 +50,7 @@ def images_in(folder: Path, notes: list[str]) -> list[Path]:
 
 
 def _frames(path: Path) -> int:
-    """Images in a file; 1 where it cannot be read, which is told when its pixels are wanted."""
+    """Return the number of images in a file; 1 if it is unreadable, because `image` reports that."""
     from PIL import Image
 
     try:
@@ -61,26 +61,26 @@ def _frames(path: Path) -> int:
 
 
 def image(path: Path, grey: bool = False, size: Sequence[int] | None = None, fit: Fit = "crop") -> np.ndarray:
-    """The pixels of a file, shape (channels, height, width), float32 in [0, 1].
+    """Read the pixels of a file, shape (channels, height, width), float32 in [0, 1].
 
-    Images are turned as their EXIF data says. Transparency is dropped, and of a file with several images the first is
-    taken. Greyscale of 16 bits keeps its depth; what Pillow would cut is refused: colour of 16 bits, integers of 32,
-    and fractions. Cyan, magenta, yellow and black become colours as (1 - ink)(1 - black), without a colour profile.
-    Greyscale is the luma of ITU-R Recommendation BT.601.
+    Images are rotated according to their EXIF data. Transparency is dropped, and only the first of several images in a
+    file is read. 16-bit greyscale keeps its depth; formats that Pillow would truncate are refused: 16-bit colour,
+    32-bit integers and floats. CMYK is converted by (1 - ink)(1 - black), without a colour profile. Greyscale is the
+    luma of ITU-R Recommendation BT.601.
 
     Args:
-        path: the file.
-        grey: one channel instead of red, green and blue.
-        size: height and width to scale to (bilinear, averaging where it shrinks); None: the image stays as it is.
-        fit: whether what sticks out is cut off at both sides, or the image is stretched.
+        path: path of the image file.
+        grey: whether to return one channel instead of red, green and blue.
+        size: height and width to scale to (bilinear, with averaging when shrinking); None keeps the size.
+        fit: how to change the aspect ratio: by cropping both sides, or by stretching the image.
 
     Raises:
-        UserError: the file is no image that can be read.
+        UserError: the file is not a readable image.
     """
     from PIL import Image
 
     try:
-        # From memory: mapped from the disk, Pillow shears plain TIFF images that are to be turned by a quarter.
+        # Read from memory: memory-mapped by Pillow, plain TIFF images that need a quarter turn come out sheared.
         with _without_warnings(), Image.open(io.BytesIO(path.read_bytes())) as opened:
             pixels = [Image.fromarray(one) for one in channels(opened, grey)]
             if size is not None:
@@ -93,17 +93,17 @@ def image(path: Path, grey: bool = False, size: Sequence[int] | None = None, fit
 
 @contextmanager
 def _without_warnings() -> Iterator[None]:
-    """Keep Pillow's warnings off the terminal: what they foretell is told in an error's one line, or does no harm."""
+    """Silence Pillow's warnings: their causes are harmless or raise an error, which is reported in one line."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def of_one_size(files: Sequence[Path], images: Sequence[np.ndarray], remedy: str) -> np.ndarray:
-    """The images as one array, (n, channels, height, width).
+    """Stack images to one array of shape (n, channels, height, width).
 
     Raises:
-        UserError: one differs in size from the first; the line ends with the remedy.
+        UserError: the images differ in size; the message ends with the remedy.
     """
     for file, x in zip(files, images, strict=True):
         if x.shape != images[0].shape:
@@ -114,7 +114,7 @@ def of_one_size(files: Sequence[Path], images: Sequence[np.ndarray], remedy: str
 
 
 def _natural(path: Path) -> list[tuple[int, int | str]]:
-    """`s2` before `s10`."""
+    """Sort key for natural order: `s2` comes before `s10`."""
     parts = re.findall(r"\d+|\D+", path.name)
     return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts]
 

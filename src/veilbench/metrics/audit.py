@@ -14,8 +14,7 @@ def epsilon_at_least(
     """Return a lower confidence bound of epsilon; 0 if nothing was shown.
 
     (epsilon, delta) differential privacy limits every test to tpr <= exp(epsilon) * fpr + delta (Kairouz et al. 2015).
-    The
-    threshold is chosen on one half of the scores and evaluated on the other, with Clopper-Pearson bounds that hold
+    The threshold is chosen on one half of the scores and evaluated on the other, with Clopper-Pearson bounds that hold
     jointly (Bonferroni), so choosing costs no confidence. Scores are treated as independent, which those of one model
     are not quite: this is an indication from one training run, not a proof.
 

@@ -215,8 +215,7 @@ def interval(value: float, drawn: np.ndarray, people: int, confidence: float = 0
     """Return the percentile interval of a share, extended to contain the value.
 
     If all bootstrap samples agree, the interval has no width, however few people there are. If this happens at 0 or 1,
-    the
-    Clopper-Pearson interval for this number of people is used instead.
+    the Clopper-Pearson interval for this number of people is used instead.
     """
     if value in (0.0, 1.0) and (drawn == value).all():
         return proportion(round(value * people), people, confidence)

@@ -15,8 +15,8 @@ def online(target: np.ndarray, losses: np.ndarray, inside: np.ndarray) -> np.nda
     The normal distributions share one variance for all rows, as in the paper for few shadows. For the same reason, few
     shadows, the rows' gaps between their two means are shrunk towards the mean gap by the share of noise in their
     variance (James and Stein 1961): a row's own gap counts to the extent that the gaps vary more than noise explains.
-    No
-    gap counts for less than `LEAST`: if training on a row changes nothing, its loss relative to its usual one remains.
+    No gap counts for less than `LEAST`: if training on a row changes nothing, its loss relative to its usual one
+    remains.
 
     Args:
         target: log losses of the target model, shape (n,).

@@ -12,8 +12,7 @@ def ledoit_wolf(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     The shrinkage is the optimal one of Ledoit and Wolf (2004, lemmas 3.2 to 3.4). The result equals scikit-learn's
     `LedoitWolf`, in O(n p^2 + p^3), but with torch's linear algebra: a process with one torch thread uses one thread
-    here
-    too, while separate BLAS threads would compete on such small matrices.
+    here too, while separate BLAS threads would compete on such small matrices.
 
     Args:
         rows: data, shape (n, p), n > 0.

@@ -108,8 +108,7 @@ class FullyConvolutional:
 
     The network is trained on patches and applied to whole images. With `residual` in `Autoencoder` it predicts the
     corruption, as DnCNN does (Zhang et al. 2017); with `fold` it works at a reduced resolution, as FFDNet does (Zhang
-    et
-    al. 2018): at a given cost it has more layers and channels, and a larger receptive field.
+    et al. 2018): at a given cost it has more layers and channels, and a larger receptive field.
 
     Args:
         layers: number of convolutions, including the last one.

@@ -1,1 +1,1 @@
-"""English texts, and the alphabet that they are written in."""
+"""English texts, and their alphabet."""

@@ -13,10 +13,10 @@ LAST = FIRST + SIZE - 1
 
 
 def symbols(text: str) -> np.ndarray:
-    """Symbols of a text, shape (length,), uint8 in 0 to 90.
+    """Convert a text to symbols, shape (length,), uint8 in 0 to 90.
 
     Raises:
-        UserError: a character is outside the alphabet; names the first one and its place.
+        UserError: a character is outside the alphabet; the message names the first one and its position.
     """
     points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     outside = np.flatnonzero((points < FIRST) | (points > LAST))
@@ -27,10 +27,10 @@ def symbols(text: str) -> np.ndarray:
 
 
 def text(symbols: np.ndarray) -> str:
-    """The inverse of `symbols`; shape (length,), values 0 to 90."""
+    """Convert symbols, shape (length,), values 0 to 90, back to a text."""
     return (symbols.astype(np.uint8) + FIRST).tobytes().decode("ascii")
 
 
 def normalise(raw: str) -> str:
-    """English as this alphabet can hold it: white space becomes one space, other strangers are dropped."""
+    """Restrict a text to the alphabet: runs of whitespace become one space, other characters are dropped."""
     return re.sub(f"[^{chr(FIRST)}-{re.escape(chr(LAST))}]", "", re.sub(r"\s+", " ", raw)).strip()

@@ -1,4 +1,4 @@
-"""English prose that comes with Python: the help texts of `pydoc_data.topics`, and the library's docstrings."""
+"""English prose that is included in Python: the help texts of `pydoc_data.topics`, and docstrings."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ BREAK = "\n"
 
 
 def topics() -> list[str]:
-    """One normalised text per help topic, with every paragraph that an earlier topic had left out.
+    """Return one normalised text per help topic, without paragraphs that occur in an earlier topic.
 
-    The topics repeat each other: a fifth of their text stands in more than one. Without this, a split by topic
-    would put the same sentences on both sides.
+    A fifth of the topics' text occurs in more than one topic. With repeated paragraphs, a split by topic would put the
+    same sentences on both sides.
     """
     from pydoc_data.topics import topics as raw
 
@@ -26,10 +26,10 @@ def topics() -> list[str]:
 
 
 def docstrings(known: list[str]) -> str:
-    """All prose in the docstrings of the standard library's own modules, parsed and not imported.
+    """Return all prose in the docstrings of the standard library's modules, which are parsed but not imported.
 
     Args:
-        known: documents whose paragraphs are to be left out.
+        known: documents whose paragraphs are left out.
     """
     seen = {paragraph for document in known for paragraph in document.split(BREAK)}
     return " ".join(fresh_prose(_library(), seen)).replace(BREAK, " ")
@@ -40,28 +40,30 @@ def _library() -> list[str]:
     library = Path(sysconfig.get_path("stdlib"))
     paths = sorted([*library.glob("*.py"), *library.glob("*/*.py")])
     skipped = ("site-packages", "test", "idlelib", "lib2to3", "pydoc_data")
-    read = (path for path in paths if path.parent.name not in skipped and path.name != "pdb.py")  # in the topics, too
+    read = (
+        path for path in paths if path.parent.name not in skipped and path.name != "pdb.py"
+    )  # its docstring is also in the topics
     return [text for path in read for text in _docstrings_of(path)]
 
 
 def _docstrings_of(path: Path) -> list[str]:
     try:
         tree = ast.parse(path.read_bytes())
-    except SyntaxError:  # the library ships a few files that are broken on purpose
+    except SyntaxError:  # the library contains a few files that are broken on purpose
         return []
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     return [text for node in ast.walk(tree) if isinstance(node, documented) and (text := ast.get_docstring(node))]
 
 
 def fresh_prose(raw: list[str], seen: set[str]) -> list[str]:
-    """Normalised documents without the paragraphs that were seen before, and without tables and grammar.
+    """Normalise documents, and leave out paragraphs that were seen before, tables and grammar.
 
     Args:
-        raw: documents, their paragraphs apart by an empty line.
+        raw: documents whose paragraphs are separated by an empty line.
         seen: paragraphs to leave out; those of `raw` are added to it.
 
     Returns:
-        One text per document that has any prose, its paragraphs apart by `BREAK`.
+        One text per document that has any prose, with paragraphs separated by `BREAK`.
     """
     documents = []
     for document in raw:
@@ -81,12 +83,12 @@ def is_prose(paragraph: str) -> bool:
 
 
 def split(documents: list[str], shares: list[float], rng: np.random.Generator) -> list[str]:
-    """Deal whole documents to parts of about the given shares of the characters.
+    """Split documents into parts that have about the given shares of the characters; documents stay whole.
 
     Args:
-        documents: texts.
-        shares: one per part, summing to at most 1.
-        rng: decides the order in which the documents are dealt.
+        documents: the texts to split.
+        shares: share of the characters for each part; they sum to at most 1.
+        rng: source of the order in which the documents are assigned.
 
     Returns:
         One text per share, its documents joined by a space.

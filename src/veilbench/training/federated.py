@@ -19,17 +19,17 @@ from torch import Tensor
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.contracts import Trainable, Training
 from veilbench.bench.errors import UserError
-from veilbench.bench.file_lock import locked
+from veilbench.bench.file_lock import lock_file
 from veilbench.bench.findings import Findings
 from veilbench.bench.limits import Count, NotNegative, Positive, PositiveShare, Steps
 from veilbench.bench.trained_model import TrainedModel
 from veilbench.federated.aggregations.base import Aggregation, Client
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.descent import descend
-from veilbench.federated.flat import flat, shaped
+from veilbench.federated.flat import flatten, unflatten
 from veilbench.federated.message_validator import MessageValidator, RoundPolicy
 from veilbench.federated.private_steps import descend_privately
-from veilbench.federated.protocol import Protocol, described
+from veilbench.federated.protocol import Protocol, describe_aggregation
 from veilbench.federated.round_state import RoundState
 from veilbench.training.epoch_batches import EpochBatches
 from veilbench.training.round_history import record, record_privacy
@@ -130,7 +130,7 @@ class Federated(Training):
             self.state.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"cannot write training.state={self.state}: {error.strerror}") from error
-        return locked(self.state, wait=0)
+        return lock_file(self.state, wait=0)
 
     def _fit(
         self, module: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path
@@ -174,13 +174,13 @@ class Federated(Training):
         return model, found
 
     def _protocol(self, module: Any) -> Protocol:
-        settings, local = described(self.aggregation), module.optimizer_settings()
+        settings, local = describe_aggregation(self.aggregation), module.optimizer_settings()
         return Protocol(settings, self.rounds, self.local_epochs, self.batch_size, self.proximal, **local)
 
     def _fingerprint(self, seed: int, rows: Tensor, first: list[np.ndarray]) -> str:
         """Hash the settings and data that a resumed training must share; the number of rounds may differ."""
         settings = [seed, self.local_epochs, self.batch_size, self.fraction, self.proximal, str(self.policy)]
-        hashed = hashlib.sha256(repr([*settings, str(described(self.aggregation))]).encode())
+        hashed = hashlib.sha256(repr([*settings, str(describe_aggregation(self.aggregation))]).encode())
         for array in (rows.cpu().numpy(), *first):
             hashed.update(np.ascontiguousarray(array).tobytes())
         return hashed.hexdigest()
@@ -205,7 +205,7 @@ class Federated(Training):
             batches, started = EpochBatches(own[who], self.batch_size, 1, seed + NEXT_CLIENT * who, epochs), monotonic()
             with timed(found, "training_seconds"):
                 loss = self._locally(module, batches, np.random.SeedSequence([seed, number, who]))
-            update = flat(weights_of(module)) - flat(begin)
+            update = flatten(weights_of(module)) - flatten(begin)
             try:
                 with timed(found, "protecting_seconds"):
                     message = clients[who].protect(update, validator.weights[who], number)
@@ -242,7 +242,7 @@ class Federated(Training):
         if not np.isfinite(length) or length > (self.policy.largest_norm or np.inf):
             found.notes.append(f"round {number + 1} changed nothing: the mean is {length:g} long")
             return begin
-        return shaped(flat(begin) + mean, begin)
+        return unflatten(flatten(begin) + mean, begin)
 
     def _locally(self, module: Any, batches: EpochBatches, drawn: np.random.SeedSequence) -> float:
         """Run one client's local training; return the mean loss of its steps."""

@@ -10,7 +10,7 @@ from made_bench import Bench
 from fake_records import advantage, figure, training
 from veilbench.bench.findings import Curve, Figure
 from veilbench.bench.report import figures
-from veilbench.bench.report.figures import draw, looks
+from veilbench.bench.report.figures import choose_looks, draw
 from veilbench.bench.report.overview import overview, titles
 from veilbench.bench.report.svg import ROLES
 
@@ -89,7 +89,7 @@ def test_legend_keeps_the_order_of_the_curves() -> None:
 
 def test_controls_are_dashed_and_curves_differ() -> None:
     shown = GOOD[0]
-    found = looks(shown)
+    found = choose_looks(shown)
     assert [look["linestyle"] == "-" for look in found] == [True, False, False]
     assert len({(look["color"], str(look["linestyle"]), look["marker"]) for look in found}) == 3
     assert draw(shown, "p").count("stroke-dasharray") >= 2
@@ -203,13 +203,13 @@ def test_an_axis_over_less_than_a_power_of_ten_is_linear(axes: Any, y: list[floa
 def test_controls_and_ours_are_counted_apart_and_long_curves_have_no_markers() -> None:
     names = ["a", "control", "b", "other"]
     curves = [Curve(name, list(range(n)), [0.0] * n) for name, n in zip(names, (30, 3, 31, 3), strict=True)]
-    found = looks(Figure("t", "x", "y", curves, control_curves=["control", "other"]))
+    found = choose_looks(Figure("t", "x", "y", curves, control_curves=["control", "other"]))
     assert [look["marker"] for look in found] == ["o", "o", "", "s"]
     assert [look["hollow"] for look in found] == [False, True, False, True]
     assert [look["color"] for look in found] == [ROLES[role] for role in ("c1", "muted", "c2", "muted")]
     assert found[1]["linestyle"] != found[3]["linestyle"]
-    assert {look["linestyle"] for look in looks(Figure("t", "x", "y", curves, points=True))} == {""}
-    many = looks(Figure("t", "x", "y", [Curve(str(n), [1], [1]) for n in range(7)]))
+    assert {look["linestyle"] for look in choose_looks(Figure("t", "x", "y", curves, points=True))} == {""}
+    many = choose_looks(Figure("t", "x", "y", [Curve(str(n), [1], [1]) for n in range(7)]))
     assert [look["color"] for look in many] == [ROLES[f"c{n}"] for n in (1, 2, 3, 4, 5, 6, 1)]
     assert all(ours["zorder"] > theirs["zorder"] for ours, theirs in zip(found[::2], found[1::2], strict=True))
 

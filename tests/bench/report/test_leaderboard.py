@@ -130,7 +130,7 @@ def test_csv_equals_json(made: Bench, tmp_path: Path) -> None:
 
 
 def test_csv_holds_no_formula(made: Bench, tmp_path: Path) -> None:
-    """A cell or heading that a spreadsheet would calculate is marked as text; numbers below zero stay numbers."""
+    """A cell or heading that a spreadsheet would evaluate is escaped; negative numbers stay numbers."""
     rows = made.rows()
     rows[0]["name"] = rows[0]["family"] = '=HYPERLINK("http://h")'
     rows[0]["metrics"]["@SUM(1)"] = rows[0]["metrics"]["training.loss"] | {"unit": "-2+3", "low": -1.5e-3}
@@ -207,7 +207,7 @@ def test_a_damaged_record_is_named_with_the_remedy(made: Bench, file: str, old: 
 
 
 def test_the_record_of_another_experiment_is_refused(made: Bench) -> None:
-    """Folders that were moved, and params that have changed since."""
+    """Records that were moved or whose parameters have changed are refused."""
     params = made.root / "params" / "plaintext.yaml"
     settings = yaml.safe_load(params.read_text("utf8"))
     for stage in ("train", "evaluate", "attack"):

@@ -18,7 +18,7 @@ VOID = {"meta", "link", "br", "input", "img", "hr"}
 
 
 class Balance(HTMLParser):
-    """Collects tags that are closed in the wrong order, ids and links."""
+    """Collects ids, links, and tags that are closed in the wrong order."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What a record may hold beside metrics and curves: tables, pictures, clouds; and several families on one page."""
+"""Parts of a record other than metrics and curves: tables, pictures, scatter plots; several families on one page."""
 
 from __future__ import annotations
 

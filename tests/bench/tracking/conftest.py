@@ -10,7 +10,7 @@ from veilbench.bench.tracking import publisher_process
 
 @pytest.fixture(autouse=True)
 def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Each test has its own working folder and environment, and leaves no process behind."""
+    """Give each test its own working folder and environment, and stop processes afterwards."""
     monkeypatch.chdir(tmp_path)
     for name in ("URI", "USERNAME", "PASSWORD", "TOKEN"):
         monkeypatch.delenv(f"MLFLOW_TRACKING_{name}", raising=False)

@@ -1,4 +1,4 @@
-"""Records as the stages leave them, signed, for tests of publishing."""
+"""Creates signed records as stages write them, for tests of publishing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def found() -> Findings:
 
 
 def make(folder: Path, settings: dict[str, Any], findings: Mapping[str, Findings] | None = None) -> Path:
-    """Write a signed record, with its experiment.yaml, as a sweep leaves it."""
+    """Write a signed record with its experiment.yaml, as a sweep does."""
     for stage in ("train", "evaluate", "attack"):
         (folder / stage).mkdir(parents=True)
         write_record(folder / stage, {"leak": found()} if findings is None else findings)

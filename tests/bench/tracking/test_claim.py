@@ -1,4 +1,4 @@
-"""One row per record: publishers at once, in every order of their requests; dead, overdue and live ones."""
+"""One run per record: simultaneous publishers, in random orders of their requests; dead, overdue and live ones."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from veilbench.bench.tracking.store import Store
 
 @dataclass
 class Runs:
-    """A tracking server in memory, as MLflow's client shows one: every request is one step that nothing divides.
+    """A tracking server in memory with the interface of MLflow's client; every request is atomic.
 
     Attributes:
-        before: called before each request.
-        clocks: seconds by which the clock of each thread's host is wrong.
+        before: function that is called before each request.
+        clocks: error of the clock of each thread's host, in seconds.
     """
 
     runs: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -83,7 +83,7 @@ def queue(server: Runs, host: str = "", deadline: float = 30.0) -> Queue:
 
 
 def left(server: Runs, publisher: Publisher | None, age: float = 0.0, **tags: str) -> str:
-    """A run that a publisher has left behind."""
+    """Create a run that a publisher has left behind."""
     own = {DIGEST: "digest", STAGE: "experiment", **tags} | ({PUBLISHER: f"{publisher}"} if publisher else {})
     run_id: str = server.create_run("0", "left", own).info.run_id
     server.runs[run_id]["start"] -= int(age * 1000)
@@ -98,7 +98,7 @@ def fill(own: Queue) -> tuple[str, bool]:
 
 @pytest.mark.parametrize("seed", range(30))
 def test_one_of_several_hosts_fills_one_run(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Requests in random orders, clocks that are minutes apart, and now and then a publisher that fails."""
+    """Requests in random orders, clocks that differ by minutes, and sometimes a failing publisher."""
     monkeypatch.setattr(claim, "PAUSE", 0.001)
     rng = random.Random(seed)
     delays = [rng.random() ** 4 * 0.01 for _ in range(1000)]
@@ -111,7 +111,7 @@ def test_one_of_several_hosts_fills_one_run(seed: int, monkeypatch: pytest.Monke
             with queue(server, host).turn("e", {}) as (run_id, is_new):
                 if is_new:
                     inside.append(run_id)
-                    assert len(inside) == 1  # nobody else is at it
+                    assert len(inside) == 1  # no other publisher is inside
                     server.before()
                     inside.remove(run_id)
                     if fails:
@@ -143,7 +143,7 @@ def test_the_earliest_finished_run_counts() -> None:
 @pytest.mark.parametrize("status", ["RUNNING", "FAILED", "KILLED"])
 def test_what_a_dead_process_of_this_host_left_is_deleted_with_its_stages(status: str) -> None:
     server = Runs()
-    dead = replace(Publisher.here(), process=2**22 + 1, token="other")  # more than Linux ever gives
+    dead = replace(Publisher.here(), process=2**22 + 1, token="other")  # larger than any process id on Linux
     old = left(server, dead)
     server.runs[old]["status"] = status
     new, is_new = fill(queue(server))

@@ -1,4 +1,4 @@
-"""The address of a store, and publishing in a process of its own."""
+"""The address of a store, and publishing in a separate process."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_configurations_of_earlier_versions_are_read() -> None:
 
 @contextmanager
 def server(answer: bytes, drips: bool) -> Iterator[str]:
-    """A server that gives one answer to everything; or sends it byte by byte for as long as the client listens."""
+    """A server that gives the same answer to every request, at once or byte by byte without end."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
@@ -128,7 +128,7 @@ def server(answer: bytes, drips: bool) -> Iterator[str]:
 def test_a_server_that_drips_is_given_up_at_the_deadline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each byte comes in time; without the deadline this test would never end."""
+    """Each byte arrives in time; without the deadline this test would never end."""
     settings = config()
     record = make(tmp_path / "r", settings)
     with server(b"", drips=True) as uri:
@@ -138,7 +138,7 @@ def test_a_server_that_drips_is_given_up_at_the_deadline(
     assert "http://me:***@127.0.0.1" in line
     assert "not done within 1 seconds (tracking.deadline)" in line
     assert "the record is kept in" in line
-    assert publisher_process._process is None  # nothing is left that would hold up the exit
+    assert publisher_process._process is None  # nothing is left that would delay the exit
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert Mlflow().publish(settings, record)
 

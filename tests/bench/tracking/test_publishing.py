@@ -26,7 +26,7 @@ def rows(store: Path, experiment: str = "veilbench") -> list[Any]:
 
 
 def test_names_that_the_store_refuses_are_bent_and_pictures_are_files(tmp_path: Path) -> None:
-    """Commas and colons in the names of costs, metrics and curves, as tables of several cases have them."""
+    """Names of costs, metrics and curves may contain commas and colons."""
     made = Findings("Leak", {"CKKS, one: words": Metric.exact(0.5)}, cost={"CKKS, one: seconds": 2.0})
     made.figures.append(Figure("f", "x", "y", [Curve("a, b: c", [1, 2], [0.1, 0.2]), Curve("-5 dB", [3.5, 4], [7, 8])]))
     made.pictures.append(picture("p", [("x", np.zeros((1, 1, 4, 4), np.float32))]))
@@ -44,7 +44,7 @@ def test_names_that_the_store_refuses_are_bent_and_pictures_are_files(tmp_path: 
     )
     assert [m.value for m in client.get_metric_history(attack.info.run_id, "curve.a  b  c")] == [0.1, 0.2]
     points = client.get_metric_history(attack.info.run_id, "curve.-5 dB")
-    assert [(m.step, m.value) for m in points] == [(4, 8.0)]  # a step is a whole number
+    assert [(m.step, m.value) for m in points] == [(4, 8.0)]  # steps are integers
     assert [f.path for f in client.list_artifacts(attack.info.run_id, "pictures")] == ["pictures/leak-0.png"]
     assert json.loads((record / "attack" / "cost.json").read_text())["leak"] == {"CKKS, one: seconds": 2.0}
 
@@ -68,12 +68,12 @@ def test_a_record_is_published_once_and_a_run_cut_short_is_made_again(tmp_path: 
     first = publish(job(record, settings, store))
     assert publish(job(record, settings, store)) == first
     client = MlflowClient(f"sqlite:///{store}")
-    client.update_run(first, "RUNNING")  # as a publisher leaves it that was killed: this process began it earlier
+    client.update_run(first, "RUNNING")  # as if the publisher, an earlier call of this process, had been killed
     before = {run.info.run_id for run in client.search_runs([client.get_run(first).info.experiment_id])}
     second = publish(job(record, settings, store))
     assert [run.info.run_id for run in rows(store)] == [second]
     after = {run.info.run_id for run in client.search_runs([client.get_run(second).info.experiment_id])}
-    assert (len(before), len(after), before & after) == (4, 4, set())  # its stages were deleted, too
+    assert (len(before), len(after), before & after) == (4, 4, set())  # the runs of its stages were deleted, too
 
 
 def test_a_record_made_with_other_parameters_is_not_published(tmp_path: Path) -> None:

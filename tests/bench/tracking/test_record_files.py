@@ -11,7 +11,7 @@ from made_records import config, make
 from veilbench.bench.csv_cells import escape, unescape
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Curve, Figure, Findings, write_record
-from veilbench.bench.tracking.record import headline, read_points, read_record
+from veilbench.bench.tracking.record import read_headline, read_points, read_record
 
 STAGES = ("train", "evaluate", "attack")
 FILES = ("metrics.json", "findings.json", "cost.json", "curves.csv")
@@ -46,23 +46,23 @@ def test_a_number_that_is_none_is_refused_with_its_file_and_name(tmp_path: Path,
     text = path.read_text().replace("0.5", number).replace("2.0", number)
     assert text != json.dumps(before)
     path.write_text(text)
-    for read in (read_record, headline):
+    for read in (read_record, read_headline):
         with pytest.raises(UserError) as error:
             read(record)
         assert f"{path} is damaged: the metric {name} " in str(error.value)
     path.write_text(json.dumps(before))
-    assert headline(record)["cost.evaluate.leak.seconds"] == 2.0
+    assert read_headline(record)["cost.evaluate.leak.seconds"] == 2.0
 
 
 @pytest.mark.parametrize(
     ("rows", "line", "words"),
     [
-        ("loss,1,2\n", 2, "it has 3 cells, and not 5"),
+        ("loss,1,2\n", 2, "it has 3 cells instead of 5"),
         ("loss,1,2,2,2\nloss,1,2,2,2,2\n", 3, "it has 6 cells"),
         ("loss,1,2,2,2\nloss,one,2,2,2\n", 3, "'one'"),
-        ("loss,1,nan,2,2\n", 2, "nan is no finite number"),
-        ("loss,inf,1,2,2\n", 2, "inf is no finite number"),
-        ("loss,1,1,2,-inf\n", 2, "-inf is no finite number"),
+        ("loss,1,nan,2,2\n", 2, "nan is not a finite number"),
+        ("loss,inf,1,2,2\n", 2, "inf is not a finite number"),
+        ("loss,1,1,2,-inf\n", 2, "-inf is not a finite number"),
         ("loss,,1,2,2\n", 2, "''"),
         ("\n", 2, "not enough values"),
         ('loss,1,2,2,2\n"loss,1,2', 3, "unexpected end"),
@@ -91,7 +91,7 @@ def test_a_picture_that_is_none_is_named(tmp_path: Path, picture: object) -> Non
     found = json.loads(path.read_text())
     found["leak"]["pictures"] = [picture]
     path.write_text(json.dumps(found))
-    with pytest.raises(UserError, match=r"damaged at leak\.pictures\[0\]: it is no picture"):
+    with pytest.raises(UserError, match=r"damaged at leak\.pictures\[0\]: it is not an image"):
         read_record(record)
 
 

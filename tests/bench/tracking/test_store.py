@@ -1,4 +1,4 @@
-"""SQLite stores that are cut short while they are made, broken ones, and what is said of them."""
+"""SQLite stores whose creation is interrupted, broken stores, and their error messages."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def test_a_store_killed_while_it_is_made_is_made_again(tmp_path: Path) -> None:
-    """The kill comes while the tables are made: half of a store lies beside its place, and none in it."""
+    """A kill while the tables are created leaves an incomplete temporary file and no store."""
     file, beside = tmp_path / "mlflow.db", tmp_path / ".mlflow.db.new"
     child = subprocess.Popen([sys.executable, "-c", OPEN, str(file)], cwd=tmp_path)
     while not (beside.exists() and beside.stat().st_size > 100_000):
@@ -90,12 +90,12 @@ def foreign(content: bytes, file: Path) -> None:
 
 
 def scribble(content: bytes, file: Path) -> None:
-    """The header and the list of tables stay, the tables do not."""
+    """The header and the list of tables are kept, but the tables are lost."""
     file.write_bytes(content[: 4096 * 40] + b"\xa5" * (len(content) - 4096 * 40))
 
 
 def doubled(content: bytes, file: Path) -> None:
-    """As it is left where a table was made and the step that made it was not noted."""
+    """A table was created, but the migration that created it was not recorded."""
     file.write_bytes(content)
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("DROP TABLE webhook_events")
@@ -142,7 +142,7 @@ def test_a_store_that_is_there_keeps_what_it_holds(tmp_path: Path, whole: bytes)
 
 
 def test_a_store_that_was_moved_away_gets_no_more_runs(tmp_path: Path, whole: bytes) -> None:
-    """MLflow keeps connections, which go on writing into the file that they were made for, whatever its name is."""
+    """MLflow's pooled connections keep writing into their file after it was renamed."""
     settings, file = config(), tmp_path / "mlflow.db"
     record = make(tmp_path / "r", settings)
     file.write_bytes(whole)
@@ -165,5 +165,5 @@ def test_a_locked_store_is_not_called_broken(tmp_path: Path) -> None:
 
 def test_the_file_of_an_address(tmp_path: Path) -> None:
     assert sqlite_file("sqlite:////a/b.db?timeout=5") == Path("/a/b.db")
-    assert sqlite_file("sqlite+pysqlite:///b.db") == tmp_path / "b.db"  # the working folder
+    assert sqlite_file("sqlite+pysqlite:///b.db") == tmp_path / "b.db"  # relative to the working folder
     assert sqlite_file("postgresql://h/d") is None

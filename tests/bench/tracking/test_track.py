@@ -1,4 +1,4 @@
-"""The script, as users start it: several at once, with damaged records and stores."""
+"""The script `track.py`: several at once, with damaged records and stores."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def rows(folder: Path) -> list[Any]:
 
 def sweep(folder: Path, jobs: int, **tracking: Any) -> list[Path]:
     made = [folder / "multirun" / "m" / str(job) for job in range(jobs)]
-    settings = {"deadline": 600.0, **tracking}  # what is tested does not depend on how busy the machine is
+    settings = {"deadline": 600.0, **tracking}  # so that the test does not depend on the load of the machine
     return [make(path, config(seed=seed, **settings)) for seed, path in enumerate(made)]
 
 
@@ -60,7 +60,7 @@ def test_three_at_once_on_a_fresh_store_make_one_row_for_each_record(tmp_path: P
 
 @pytest.mark.parametrize("moment", [0.02, 0.4, 0.8])
 def test_a_killed_one_leaves_what_the_next_one_completes(tmp_path: Path, moment: float) -> None:
-    """The kill comes while the store is made, or while the records are published."""
+    """The kill happens while the store is created, or while the records are published."""
     sweep(tmp_path, 2)
     running = start(tmp_path)
     marks = {0.02: ".mlflow.db.new", 0.4: "mlflow.db", 0.8: "mlartifacts"}
@@ -115,7 +115,7 @@ def test_damaged_records_are_named_and_the_rest_is_published(
     assert {run.data.params["seed"] for run in rows(tmp_path) if run.data.params} == {"0"}
     assert sound.exists()
     assert asleep.exists()
-    for seed, folder in enumerate(broken, 1):  # mended
+    for seed, folder in enumerate(broken, 1):  # repaired
         shutil.rmtree(folder)
         make(folder, config(seed=seed, deadline=600.0))
     assert main(monkeypatch, capsys) == (0, "7 of 7 records are in the tracking store\n", [])

@@ -13,7 +13,7 @@ from pipelines.compose import CONF
 from fake_records import config, put
 from seen_page import Seen
 from veilbench.bench.findings import Curve, Figure, Findings, Metric, Picture
-from veilbench.bench.report.cards import MISSING, Filled, filled, lines, value
+from veilbench.bench.report.cards import MISSING, Filled, expand_line, fill_card, value
 from veilbench.bench.report.leaderboard import Row, row
 from veilbench.bench.report.page import render, write
 from veilbench.bench.report.records import Record, read_all
@@ -91,7 +91,7 @@ def rows(records: list[Record]) -> list[Row]:
 def test_the_order_is_the_same_whatever_was_measured(records: list[Record], rows: list[Row]) -> None:
     shapes = set()
     for record, entry in zip(records, rows, strict=True):
-        found = filled(CARD, record, entry)
+        found = fill_card(CARD, record, entry)
         assert [one.section.title for one in found] == ORDER
         shapes.add(tuple(columns for one in found for columns, _ in one.tables))
         for one in found:
@@ -101,10 +101,10 @@ def test_the_order_is_the_same_whatever_was_measured(records: list[Record], rows
 
 
 def test_what_was_not_measured_says_so(records: list[Record], rows: list[Row]) -> None:
-    empty = filled(CARD, records[-1], rows[-1])
+    empty = fill_card(CARD, records[-1], rows[-1])
     measured = {cell for one in empty for _, cells in one.tables for line in cells for cell in line[1:]}
     assert measured <= {MISSING, ""}
-    accuracy = filled(CARD, records[1], rows[1])[0]
+    accuracy = fill_card(CARD, records[1], rows[1])[0]
     assert accuracy.tables[0][1][0] == ["Equal error rate", "10.0 % [5.0, 15.0]", "10.0 % [5.0, 15.0]"]
     assert accuracy.tables[0][1][2] == ["TMR at FMR 0.1 %", MISSING, MISSING]
     assert accuracy.notes == ["Refused with key stolen: FMR 0.001 needs more."]
@@ -112,8 +112,8 @@ def test_what_was_not_measured_says_so(records: list[Record], rows: list[Row]) -
 
 def test_a_star_is_a_line_for_each_thing(rows: list[Row]) -> None:
     spec = Line("Linker: *", ("template_linkage.d_sys_*", "template_linkage.auroc_*"))
-    assert [cells[0] for cells in lines(spec, rows[0])] == ["Linker: linear", "Linker: mlp"]
-    assert lines(spec, rows[-1]) == [["Linker", MISSING, MISSING]]
+    assert [cells[0] for cells in expand_line(spec, rows[0])] == ["Linker: linear", "Linker: mlp"]
+    assert expand_line(spec, rows[-1]) == [["Linker", MISSING, MISSING]]
 
 
 def test_values_are_metrics_gains_rates_and_times(rows: list[Row]) -> None:
@@ -123,7 +123,7 @@ def test_values_are_metrics_gains_rates_and_times(rows: list[Row]) -> None:
     assert value(rows[0], "deployment.templates_per_second") == 2_500
     assert value(rows[0], "evaluate_seconds") == 1
     assert value(rows[0], "template_attribute.none") is None
-    assert lines(Line("", ("deployment.templates_per_second", "evaluate_seconds")), rows[0]) == [
+    assert expand_line(Line("", ("deployment.templates_per_second", "evaluate_seconds")), rows[0]) == [
         ["", "2500/s", "1.0 s"]
     ]
 

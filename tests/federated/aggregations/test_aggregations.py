@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from veilbench.bench.errors import UserError
-from veilbench.federated.aggregations.base import Aggregation, Client, message, opened
+from veilbench.federated.aggregations.base import Aggregation, Client, message, parse_message
 from veilbench.federated.aggregations.ckks import (
     LARGEST,
     NOISE,
@@ -18,12 +18,12 @@ from veilbench.federated.aggregations.ckks import (
     CkksAggregator,
     CkksClient,
     grid,
-    joined,
-    parted,
+    join_ciphertexts,
+    split_ciphertexts,
 )
-from veilbench.federated.aggregations.paillier import Paillier, PaillierAggregator, PaillierClient, packed, unpacked
+from veilbench.federated.aggregations.paillier import Paillier, PaillierAggregator, PaillierClient, pack, unpack
 from veilbench.federated.aggregations.plain import Plain
-from veilbench.federated.flat import flat, shaped
+from veilbench.federated.flat import flatten, unflatten
 
 SEEDS = np.random.SeedSequence(0)
 EXACT: dict[str, tuple[Aggregation, int]] = {
@@ -112,7 +112,7 @@ def test_the_grid_is_as_far_as_the_noise_of_ckks_asks_for() -> None:
     client = clients[0]
     assert isinstance(client, CkksClient)
     exact = np.rint(updates(4, 8_192) / grid(4)) * grid(4)
-    payload = opened(aggregator.combine(sent(clients, exact, [1.0] * 4)))[2]
+    payload = parse_message(aggregator.combine(sent(clients, exact, [1.0] * 4)))[2]
     raw = np.concatenate([vector.decrypt() for vector in client.ciphertexts.vectors(payload, 8_192)])
     largest = float(np.abs(raw - exact.sum(0)).max())
     assert NOISE * 2 / 10 < largest < NOISE * 2 * 2
@@ -216,7 +216,7 @@ def test_fixed_point_ciphertexts_are_phes_own() -> None:
 
     (client,), _ = Paillier().setup(1, SEEDS)
     assert isinstance(client, PaillierClient)
-    sealed, _ = client.keys.read(opened(client.protect(np.array([-1.25]), 1.0))[2], 1)
+    sealed, _ = client.keys.read(parse_message(client.protect(np.array([-1.25]), 1.0))[2], 1)
     number = paillier.EncryptedNumber(client.keys.public, sealed[0], 0)
     assert client.keys.private.decrypt(number) == -1.25 * 2**40
 
@@ -227,7 +227,7 @@ def test_fixed_exponents_are_all_the_same_and_those_of_floats_are_not() -> None:
     for encoding in ("fixed", "float"):
         (client,), _ = Paillier(encoding=encoding).setup(1, SEEDS)  # type: ignore[arg-type]
         assert isinstance(client, PaillierClient)
-        payload = opened(client.protect(np.array([0.0, 1e-3, -1e-5, 0.0]), 1.0))[2]
+        payload = parse_message(client.protect(np.array([0.0, 1e-3, -1e-5, 0.0]), 1.0))[2]
         exponents[encoding] = client.keys.read(payload, 4)[1].tolist()
     assert len(set(exponents["fixed"])) == 1
     assert exponents["float"][0] == exponents["float"][3] not in exponents["float"][1:3]
@@ -236,9 +236,9 @@ def test_fixed_exponents_are_all_the_same_and_those_of_floats_are_not() -> None:
 def test_packing_is_undone_also_for_sums() -> None:
     rng = np.random.default_rng(0)
     one, two = rng.integers(-(2**61), 2**61, (2, 100))
-    summed = [a + b for a, b in zip(packed(one, 31), packed(two, 31), strict=True)]
-    np.testing.assert_allclose(unpacked(summed, 31)[:100], (one + two).astype(float), rtol=0)
-    assert all(abs(number) < 2**2046 for number in packed(np.full(31, -(2**61)), 31))
+    summed = [a + b for a, b in zip(pack(one, 31), pack(two, 31), strict=True)]
+    np.testing.assert_allclose(unpack(summed, 31)[:100], (one + two).astype(float), rtol=0)
+    assert all(abs(number) < 2**2046 for number in pack(np.full(31, -(2**61)), 31))
 
 
 def test_ciphertexts_are_framed_by_their_lengths() -> None:
@@ -247,8 +247,8 @@ def test_ciphertexts_are_framed_by_their_lengths() -> None:
             return self
 
     pieces = [Piece(b"abc"), Piece(b""), Piece(b"x" * 300)]
-    assert parted(joined(pieces)) == pieces
-    assert parted(joined(pieces)[:-1]) == []
+    assert split_ciphertexts(join_ciphertexts(pieces)) == pieces
+    assert split_ciphertexts(join_ciphertexts(pieces)[:-1]) == []
 
 
 @pytest.mark.parametrize("name", EXACT)
@@ -303,7 +303,7 @@ def test_keys_that_are_too_short_and_slots_that_do_not_fit_are_refused(settings:
 
 def test_flat_and_shaped_are_inverse() -> None:
     arrays = [np.arange(6, dtype=np.float32).reshape(2, 3), np.array([7.0]), np.float32(8).reshape(())]
-    back = shaped(flat(arrays), arrays)
+    back = unflatten(flatten(arrays), arrays)
     assert all((a == b).all() and a.shape == b.shape and a.dtype == b.dtype for a, b in zip(arrays, back, strict=True))
     with pytest.raises(ValueError, match="a vector of 7 numbers does not fill arrays of 8"):
-        shaped(np.zeros(7), arrays)
+        unflatten(np.zeros(7), arrays)

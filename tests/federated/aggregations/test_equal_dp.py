@@ -9,7 +9,7 @@ from veilbench.bench.experiment import build
 from veilbench.federated.aggregations.central_dp import CentralDp
 from veilbench.federated.aggregations.equal_dp import EqualDp
 from veilbench.federated.aggregations.plain import numbers
-from veilbench.federated.protocol import described
+from veilbench.federated.protocol import describe_aggregation
 
 SEEDS = np.random.SeedSequence(0)
 WEIGHTS = [0.1, 0.2, 0.7]
@@ -52,6 +52,6 @@ def test_who_clips_decides_what_the_aggregator_sees_and_whom_it_must_trust(clips
 
 
 def test_what_is_described_can_be_built() -> None:
-    made = build(described(EqualDp(0.3, 0.7, 1e-6, "client")))
+    made = build(describe_aggregation(EqualDp(0.3, 0.7, 1e-6, "client")))
     assert isinstance(made, EqualDp)
     assert (made.clip, made.noise_multiplier, made.delta, made.clips) == (0.3, 0.7, 1e-6, "client")

@@ -8,7 +8,7 @@ from scipy.stats import norm
 from veilbench.federated.aggregations.base import Aggregation
 from veilbench.federated.aggregations.central_dp import CentralDp
 from veilbench.federated.aggregations.client_local_dp import ClientLocalDp
-from veilbench.federated.aggregations.noise import clipped, gaussian_epsilon
+from veilbench.federated.aggregations.noise import clip_update, gaussian_epsilon
 
 SEEDS = np.random.SeedSequence(0)
 DELTA = 1e-5
@@ -37,16 +37,16 @@ def test_noise_on_updates_counts_with_twice_the_clip_and_central_noise_with_once
 
 
 def test_clipping_shortens_and_keeps_the_direction() -> None:
-    assert clipped(np.array([3.0, 4.0]), 1.0) == pytest.approx([0.6, 0.8])
-    assert clipped(np.array([0.3, 0.4]), 1.0).tolist() == [0.3, 0.4]
-    assert clipped(np.zeros(3), 1.0).tolist() == [0, 0, 0]
+    assert clip_update(np.array([3.0, 4.0]), 1.0) == pytest.approx([0.6, 0.8])
+    assert clip_update(np.array([0.3, 0.4]), 1.0).tolist() == [0.3, 0.4]
+    assert clip_update(np.zeros(3), 1.0).tolist() == [0, 0, 0]
 
 
 def errors(aggregation: Aggregation, weights: list[float], size: int = 20_000) -> np.ndarray:
     """What was opened less the mean of the clipped updates, over the clip."""
     clients, aggregator = aggregation.setup(len(weights), SEEDS)
     values = np.random.default_rng(0).normal(0, 1, (len(weights), size))
-    short = [clipped(update, 0.5) for update in values]
+    short = [clip_update(update, 0.5) for update in values]
     combined = aggregator.combine([c.protect(u, w) for c, u, w in zip(clients, values, weights, strict=True)])
     return np.asarray((clients[0].open(combined) - np.average(short, axis=0, weights=weights)) / 0.5)
 
@@ -92,7 +92,7 @@ def test_with_equal_clients_clipping_and_noise_are_those_of_flowers_helpers() ->
     short = [row.copy() for row in values]
     for row in short:
         flower.clip_inputs_inplace([row], 0.5)
-    assert np.allclose(short, [clipped(row, 0.5) for row in values])
+    assert np.allclose(short, [clip_update(row, 0.5) for row in values])
     deviation = flower.compute_stdv(3.0, 0.5, 5)
     assert CentralDp(0.5, 3.0).noise([0.2] * 5)[1] == pytest.approx(deviation)
     assert 0.5 * errors(CentralDp(0.5, 3.0), [0.2] * 5).std() == pytest.approx(deviation, rel=0.03)

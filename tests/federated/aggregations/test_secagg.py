@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import chisquare
 
 from veilbench.bench.errors import UserError
-from veilbench.federated.aggregations.base import Client, opened
+from veilbench.federated.aggregations.base import Client, parse_message
 from veilbench.federated.aggregations.secagg import Secagg
 from veilbench.federated.aggregations.secagg_aggregator import SecaggAggregator, neighbourhoods
 from veilbench.federated.aggregations.secagg_client import SecaggClient
@@ -125,7 +125,7 @@ def test_what_the_aggregator_is_sent_looks_uniform_and_an_update_does_not() -> N
     clients, aggregator = parties(3)
     messages = sent(clients, values, WEIGHTS)
     plain = [aggregator.ring.numbers(w * u).astype(np.int64) for w, u in zip(WEIGHTS, values, strict=True)]
-    masked = [np.frombuffer(opened(m)[2], "<u4").astype(np.int64) for m in messages]
+    masked = [np.frombuffer(parse_message(m)[2], "<u4").astype(np.int64) for m in messages]
     aggregator.combine(messages)
     left = [(m - aggregator.ring.mask(aggregator.seeds[who], size)) % 2**32 for who, m in enumerate(masked)]
     assert min(uniform(m) for m in (*masked, *left)) > 1e-4
@@ -175,7 +175,7 @@ def test_a_late_update_stays_hidden_though_its_pairwise_masks_are_known() -> Non
     assert isinstance(clients[2], SecaggClient)
     key = clients[2].private["mask"]
     aggregator.combine(messages[:2])
-    left = np.frombuffer(opened(messages[2])[2], "<u4").astype(np.int64)
+    left = np.frombuffer(parse_message(messages[2])[2], "<u4").astype(np.int64)
     for who in (0, 1):
         left = left - aggregator.ring.mask(shared_seed(key, aggregator.keys[who]), size)
     assert uniform(left % 2**32) > 1e-4

@@ -1,6 +1,6 @@
-"""Cards: what is known about one experiment, in an order that does not depend on what was measured.
+"""Fills the cards that summarise one experiment, in an order that does not depend on what was measured.
 
-What a card holds is data (`specs.Card`); a number that nobody measured has its place, too, and says so.
+The content of a card is declared in `specs.Card`. A number that was not measured keeps its place and is marked so.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ MISSING = "not measured"
 
 @dataclass(frozen=True)
 class Filled:
-    """A section with what was found.
+    """A section of a card, filled with the numbers of an experiment.
 
     Attributes:
-        section: what it is of.
-        tables: columns and lines of cells.
-        notes: what was refused, and why.
-        parts: evaluations and attacks that are shown here, with their names.
+        section: the declaration of the section.
+        tables: for each table its column headings and lines of cells.
+        notes: notes of the findings that the card repeats.
+        parts: the evaluations and attacks shown here, as (stage, name, findings).
     """
 
     section: Section
@@ -38,7 +38,7 @@ class Filled:
 
     @property
     def figures(self) -> Iterator[tuple[str, Figure]]:
-        """Unique names and figures; their titles say whose they are where several parts have some."""
+        """Yield a unique name and each figure; titles name the part if several parts have figures."""
         several = sum(bool(found.figures) for _, _, found in self.parts) > 1
         for stage, key, found in self.parts:
             for index, figure in enumerate(found.figures):
@@ -46,7 +46,7 @@ class Filled:
 
     @property
     def pictures(self) -> list[Picture]:
-        """All of them, titled likewise."""
+        """Return the pictures of all parts; titles name the part if several parts have pictures."""
         several = sum(bool(found.pictures) for _, _, found in self.parts) > 1
         return [
             replace(picture, title=_titled(picture.title, key, several))
@@ -59,20 +59,22 @@ def _titled(title: str, key: str, several: bool) -> str:
     return f"{words(key).capitalize()}: {title}" if several else title
 
 
-def filled(card: Card, record: Record, row: Row) -> list[Filled]:
-    """The card's sections with one experiment's numbers."""
+def fill_card(card: Card, record: Record, row: Row) -> list[Filled]:
+    """Fill the sections of a card with the numbers of one experiment."""
     return [_section(section, card.notes, record, row) for section in card.sections]
 
 
 def _section(section: Section, repeated: tuple[str, ...], record: Record, row: Row) -> Filled:
     parts = [part for pattern in section.parts for part in record.items() if fnmatchcase(part[1], pattern)]
-    tables = [(block.columns, [line for spec in block.lines for line in lines(spec, row)]) for block in section.blocks]
-    said = [note for _, _, found in parts for note in found.notes if note.startswith(repeated)]
-    return Filled(section, tables, list(dict.fromkeys(said)), parts)
+    tables = [
+        (block.columns, [line for spec in block.lines for line in expand_line(spec, row)]) for block in section.blocks
+    ]
+    notes = [note for _, _, found in parts for note in found.notes if note.startswith(repeated)]
+    return Filled(section, tables, list(dict.fromkeys(notes)), parts)
 
 
-def lines(spec: Line, row: Row) -> list[list[str]]:
-    """The lines that a `Line` stands for, each with its label and cells."""
+def expand_line(spec: Line, row: Row) -> list[list[str]]:
+    """Expand a `Line` into lines, each with its label and cells; a star in the label matches any part of a key."""
     stars: Sequence[str] = [""]
     if "*" in spec.label:
         before, after = map(re.escape, spec.keys[0].split("*", 1))
@@ -82,12 +84,12 @@ def lines(spec: Line, row: Row) -> list[list[str]]:
 
 
 def _label(label: str, star: str) -> str:
-    """Without what a star stood for, nothing is left of what led to it."""
+    """Replace the star in a label; if it stands for nothing, the punctuation before it is removed, too."""
     return " ".join(label.replace("*", words(star)).split()).rstrip(" :,")
 
 
 def cell(row: Row, key: str) -> str:
-    """What a card says for a key."""
+    """Format the value of a key for a card."""
     if not key:
         return ""
     found: Any = value(row, key)
@@ -99,7 +101,7 @@ def cell(row: Row, key: str) -> str:
 
 
 def value(row: Row, key: str) -> Metric | float | None:
-    """A metric, an attack's gain (`<attack>.gain`), a rate or a time; None where there is none."""
+    """Look up a metric, an attack's gain (`<attack>.gain`), a rate or a time; None if it was not measured."""
     if key in row["metrics"]:
         return Metric(**row["metrics"][key])
     attack, _, last = key.rpartition(".")

@@ -1,4 +1,4 @@
-"""What the leaderboard shows of a row, on the page and in the terminal: utility, leakage, cost."""
+"""The columns of the leaderboard, on the page and in the terminal: utility, leakage, cost."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Column:
     cell: Callable[[Row], Cell]
 
 
-def measured(family: Family, rows: Sequence[Row]) -> list[Utility]:
-    """The family's metrics that a row has."""
+def measured_columns(family: Family, rows: Sequence[Row]) -> list[Utility]:
+    """Return the utility columns of a family that at least one row has a value for."""
     return [spec for spec in family.columns if any(spec.metric in row["metrics"] for row in rows)]
 
 
 def columns(family: Family, rows: Sequence[Row]) -> list[Column]:
-    """The columns that a family's rows fill, beside the experiment's name and its verdict."""
-    utility = [_utility(spec) for spec in measured(family, rows)]
+    """Return the columns for a family's rows, in addition to the experiment's name and its verdict."""
+    utility = [_utility(spec) for spec in measured_columns(family, rows)]
     leakage = [_leakage(*entry) for entry in titles(attack_names(rows)).items()]
     controls = [Column("Leakage", "Controls", "Controls that gave the known answer", controls_cell)]
     speed = [_speed(spec) for spec in family.rates if any(spec.there in row["cost"]["rates"] for row in rows)]
@@ -42,24 +42,24 @@ def columns(family: Family, rows: Sequence[Row]) -> list[Column]:
 
 
 def groups(shown: Sequence[Column]) -> list[tuple[str, int]]:
-    """The columns' groups in order, each with its number of columns."""
+    """Return the groups of the columns in order, each with its number of columns."""
     return [(name, len(list(members))) for name, members in groupby(column.group for column in shown)]
 
 
 def metric(plain: Row) -> Metric:
-    """A metric from its plain form."""
+    """Create a Metric from its plain form."""
     return Metric(**plain)
 
 
 def verdict_cell(row: Row) -> Cell:
-    """The overall verdict, sorted by how bad it is."""
+    """Return the cell of the overall verdict, sorted by severity."""
     if row["verdict"] is None:
         return Cell(NOT_ATTACKED, row["verdict_basis"])
     return Cell(row["verdict"], row["verdict_basis"], WORST_FIRST.index(row["verdict"]), row["verdict"])
 
 
 def controls_cell(row: Row) -> Cell:
-    """How many of a row's controls gave the answer that was known beforehand."""
+    """Return the cell with the number of controls that had the expected outcome."""
     passed = [control["passed"] for attack in row["attacks"].values() for control in attack["controls"]]
     if not passed:
         return Cell(DASH if not row["attacks"] else "none")
@@ -67,7 +67,7 @@ def controls_cell(row: Row) -> Cell:
 
 
 def strongest(row: Row) -> str | None:
-    """The attack that did worst to an experiment: by verdict, then by gain; None if nothing was attacked."""
+    """Return the name of the most successful attack, by verdict and then by gain; None if nothing was attacked."""
     judged = {key: attack for key, attack in row["attacks"].items() if attack["verdict"] and attack["gain"]}
     return min(
         judged,
@@ -86,7 +86,7 @@ def _utility(spec: Utility) -> Column:
     return Column("Utility", spec.label, spec.explanation, cell)
 
 
-def _leakage(name: str, told: str) -> Column:
+def _leakage(name: str, title: str) -> Column:
     def cell(row: Row) -> Cell:
         if name not in row["attacks"]:
             return Cell(DASH, "not run")
@@ -97,7 +97,7 @@ def _leakage(name: str, told: str) -> Column:
         return Cell(*parts(found, share=False, digits=3), found.value, attack["verdict"] or "")
 
     explanation = f"Gain of the attack {words(name)}: 0 is chance, 1 is everything recovered"
-    return Column("Leakage", told.capitalize(), explanation, cell)
+    return Column("Leakage", title.capitalize(), explanation, cell)
 
 
 def _speed(spec: Rate) -> Column:

@@ -1,4 +1,4 @@
-"""Drawing a figure of a record: lines with bands, controls dashed, a colour and a marker for each curve."""
+"""Draws the figures of a record: lines with bands, controls dashed, a colour and a marker for each curve."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ WIDTH, HEIGHT, LINE = 4.4, 2.75, 0.2
 MARKERS = "os^Dv*"
 DASHES = ((0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1)))
 MOST_MARKERS, FEWEST_FOR_BAND = 30, 4
-LABEL = 28  # characters that fit beside an axis
+LABEL = 28  # characters that fit along an axis
 Look = dict[str, Any]
 
 
 def draw(figure: Figure, prefix: str) -> str:
-    """A figure as an inline `<svg>` element; its title is left to the page's caption.
+    """Draw a figure as an inline `<svg>` element, without its title, which the page shows as a caption.
 
     Args:
-        figure: what to draw.
-        prefix: unique on the page.
+        figure: the figure to draw.
+        prefix: prefix of the element's ids, unique on the page.
     """
     single = not figure.points and bool(figure.curves) and all(len(curve.x) == 1 for curve in figure.curves)
     with style():
@@ -37,13 +37,13 @@ def draw(figure: Figure, prefix: str) -> str:
 
 
 def _lines(figure: Figure) -> Canvas:
-    """Curves on two axes, with a legend below where there is more than one."""
+    """Draw curves on two axes, with a legend below if there are several."""
     named = len(figure.curves) > 1 or any(c.name not in (figure.y_label, figure.title) for c in figure.curves)
     columns = 1 if any(len(curve.name) > 24 for curve in figure.curves) else 2
     legend = LINE * math.ceil(len(figure.curves) / columns) + 0.05 if named else 0
     canvas = Canvas(figsize=(WIDTH, HEIGHT + legend), layout="constrained")
     axes = canvas.add_subplot()
-    drawn = [_plot(axes, curve, look) for curve, look in zip(figure.curves, looks(figure), strict=True)]
+    drawn = [_plot(axes, curve, look) for curve, look in zip(figure.curves, choose_looks(figure), strict=True)]
     _scale(axes, figure)
     if named:
         names = [curve.name for curve in figure.curves]
@@ -52,10 +52,10 @@ def _lines(figure: Figure) -> Canvas:
 
 
 def _dots(figure: Figure) -> Canvas:
-    """Curves of a single point: one line each, its name beside it, its interval along it."""
+    """Draw curves of a single point: one line for each, with its name on the left and its interval as a bar."""
     canvas = Canvas(figsize=(WIDTH, 0.65 + 0.32 * len(figure.curves)), layout="constrained")
     axes = canvas.add_subplot()
-    for place, (curve, look) in enumerate(zip(figure.curves, looks(figure), strict=True)):
+    for place, (curve, look) in enumerate(zip(figure.curves, choose_looks(figure), strict=True)):
         face = ROLES["bg"] if look["hollow"] else look["color"]
         low, high = (curve.low or curve.y)[0], (curve.high or curve.y)[0]
         axes.hlines(place, low, high, color=look["color"], linewidth=1.6)
@@ -79,8 +79,8 @@ def _label(axis: Any) -> None:
     axis.set_minor_locator(NullLocator())
 
 
-def looks(figure: Figure) -> list[Look]:
-    """Colour, line and marker of each curve: controls grey and dashed, the others solid and coloured."""
+def choose_looks(figure: Figure) -> list[Look]:
+    """Choose colour, line and marker of each curve: controls are grey and dashed, the others solid and coloured."""
     ours, theirs = count(), count()
     found: list[Look] = []
     for curve in figure.curves:
@@ -96,7 +96,7 @@ def looks(figure: Figure) -> list[Look]:
 
 
 def _plot(axes: Any, curve: Curve, look: Look) -> Any:
-    """Draw a curve; what it returns stands for it in the legend."""
+    """Draw a curve, and return its handle for the legend."""
     face = ROLES["bg"] if look.pop("hollow") else look["color"]
     if curve.low and len(curve.x) < FEWEST_FOR_BAND:
         below = [y - low for y, low in zip(curve.y, curve.low, strict=True)]
@@ -126,14 +126,14 @@ def _scale(axes: Any, figure: Figure) -> None:
 
 
 def _sparse(values: Sequence[float]) -> list[float]:
-    """The values themselves as ticks of a logarithmic axis, if they are few and far between; else none."""
+    """Return the values as ticks of a logarithmic axis if they are few and far apart; otherwise none."""
     ticks = sorted(set(values))
     near = any(low <= 0 or high / low < 2 for low, high in pairwise(ticks))
     return ticks if 2 <= len(ticks) <= 6 and not near else []
 
 
 def _log(values: Sequence[float]) -> Look:
-    """A logarithmic scale, linear near zero where a value is not positive."""
+    """Return a logarithmic scale that is linear near zero if a value is not positive."""
     positive = [value for value in values if value > 0]
     if len(positive) == len(values):
         return {"value": "log"}
@@ -141,7 +141,7 @@ def _log(values: Sequence[float]) -> Look:
 
 
 def describe(figure: Figure) -> str:
-    """What a figure shows, in words, for readers who do not see it."""
+    """Describe a figure in words, for screen readers."""
     curves = "; ".join(map(_ends, figure.curves)) or "no curves"
     controls = f" Controls: {', '.join(figure.control_curves)}." if figure.control_curves else ""
     return f"{figure.y_label} against {figure.x_label}. {curves}.{controls}"

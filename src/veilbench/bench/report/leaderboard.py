@@ -12,7 +12,7 @@ from typing import Any
 from jsonschema import Draft202012Validator, ValidationError
 
 from veilbench.bench.csv_cells import escape
-from veilbench.bench.errors import UserError, one_line
+from veilbench.bench.errors import UserError, format_error
 from veilbench.bench.experiment import Config, identity
 from veilbench.bench.family import family_of
 from veilbench.bench.findings import Findings, Metric, Verdict
@@ -25,10 +25,10 @@ WORST_FIRST = (Verdict.BROKEN, Verdict.LEAKS, Verdict.INCONCLUSIVE, Verdict.HOLD
 
 
 def collect(names: Sequence[str], params: Path, results: Path) -> list[Row]:
-    """One row per experiment, in the order of `names`.
+    """Collect one row per experiment, in the order of `names`.
 
     Args:
-        names: experiments.
+        names: names of the experiments.
         params: the folder of resolved configurations.
         results: the folder of the stages' records.
 
@@ -39,7 +39,7 @@ def collect(names: Sequence[str], params: Path, results: Path) -> list[Row]:
 
 
 def write(rows: Sequence[Row], folder: Path) -> None:
-    """Write leaderboard.json and leaderboard.csv, which say the same, into an existing folder."""
+    """Write leaderboard.json and leaderboard.csv, with the same content, into an existing folder."""
     text = json.dumps(rows, indent=1, allow_nan=False, ensure_ascii=False)
     (folder / "leaderboard.json").write_text(text + "\n", encoding="utf8")
     flat = [flatten(row) for row in rows]
@@ -54,7 +54,7 @@ def load_rows(path: Path) -> list[Row]:
     """Read leaderboard.json.
 
     Raises:
-        UserError: there is none, or a damaged one.
+        UserError: the file is missing or damaged.
     """
     try:
         rows: list[Row] = json.loads(path.read_text(encoding="utf8"))
@@ -67,12 +67,12 @@ def load_rows(path: Path) -> list[Row]:
         wrong = f"{error.json_path}: {error.message[:LONGEST_SHOWN]}"
         raise UserError(f"cannot read {path}: {wrong}; run `dvc repro report`") from error
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"cannot read {path}: {one_line(error)}; run `dvc repro report`") from error
+        raise UserError(f"cannot read {path}: {format_error(error)}; run `dvc repro report`") from error
     return rows
 
 
 def row(record: Record) -> Row:
-    """What the leaderboard says about one experiment."""
+    """Build the leaderboard's row of one experiment."""
     config, attacks = record.config, record.found["attack"]
     digest = identity(config)
     verdict, basis = overall(attacks)
@@ -84,7 +84,7 @@ def row(record: Record) -> Row:
         "seed": config["seed"],
         "verdict": verdict,
         "verdict_basis": basis,
-        "threat_models": {key: granted(found) for key, found in attacks.items()},
+        "threat_models": {key: granted_flags(found) for key, found in attacks.items()},
         "metrics": _metrics(record),
         "attacks": {key: _attack(found) for key, found in attacks.items()},
         "cost": _cost(record),
@@ -98,12 +98,12 @@ def row(record: Record) -> Row:
 
 
 def worst(verdicts: Iterable[Verdict | None]) -> Verdict | None:
-    """The worst verdict: broken, then leaks, then inconclusive, then holds; None of none."""
+    """Return the worst verdict: broken, then leaks, then inconclusive, then holds; None if there is none."""
     return min((v for v in verdicts if v is not None), key=WORST_FIRST.index, default=None)
 
 
 def overall(attacks: dict[str, Findings]) -> tuple[Verdict | None, str]:
-    """The verdict on an experiment, and in a few words what it rests on."""
+    """Return the verdict on an experiment, and a short text that says which attacks it is based on."""
     judged = {key: found.verdict for key, found in attacks.items() if found.verdict}
     verdict = worst(judged.values())
     if verdict is None:
@@ -113,8 +113,8 @@ def overall(attacks: dict[str, Findings]) -> tuple[Verdict | None, str]:
     return verdict, f"all {attacked}" if by == list(judged) else f"worst of {attacked}: {', '.join(by)}"
 
 
-def granted(found: Findings) -> list[str]:
-    """The names of the threat model's flags that were set."""
+def granted_flags(found: Findings) -> list[str]:
+    """Return the names of the threat model's flags that were set."""
     return [flag for flag, given in found.threat.items() if given]
 
 
@@ -154,7 +154,7 @@ def _mlflow(name: str, config: Config, digest: str) -> Row | None:
 
 
 def flatten(node: Any, path: str = "") -> dict[str, Any]:
-    """Nested objects as one level with dotted names; lists of words joined with "; "; null left empty."""
+    """Flatten nested objects to dotted names; lists of plain values are joined with "; ", null becomes ""."""
     if isinstance(node, list) and not any(isinstance(child, dict) for child in node):
         return {path: "; ".join(map(str, node))}
     if isinstance(node, (dict, list)):

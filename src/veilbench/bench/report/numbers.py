@@ -1,4 +1,4 @@
-"""Numbers as the report writes them."""
+"""Formats numbers for the report."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def is_share(metric: Metric) -> bool:
 
 
 def number(value: float) -> str:
-    """Four significant digits; whole numbers in full; very small ones with an exponent."""
+    """Format with four significant digits; integers in full, very small numbers with an exponent."""
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}".replace("-", MINUS).replace(",", "\u202f")
     return f"{value:.4g}".replace("-", MINUS)
 
 
 def compact(value: float) -> str:
-    """About three significant digits, with k, M or G from ten thousand on, as for rates and axes."""
+    """Format with about three significant digits, with k, M or G from ten thousand on, for rates and axes."""
     for limit, unit, letter in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
         if abs(value) >= limit:
             return f"{value / unit:.3g} {letter}".replace("-", MINUS)
@@ -31,21 +31,21 @@ def compact(value: float) -> str:
 
 
 def seconds(value: float) -> str:
-    """A duration in seconds, minutes or hours."""
+    """Format a duration in seconds, minutes or hours."""
     if value < 100:
         return f"{value:.1f} s" if value >= 0.05 else "< 0.1 s"
     return f"{value / 60:.1f} min" if value < 6000 else f"{value / 3600:.1f} h"
 
 
 def _digits(width: float, fewest: int, most: int) -> int:
-    """Digits after the point that show about two digits of an interval's width."""
+    """Return the number of decimals that shows about two digits of an interval's width."""
     if width <= 0:
         return fewest
     return min(most, max(fewest, 1 - math.floor(math.log10(width))))
 
 
 def _share(metric: Metric) -> list[str]:
-    """Value and interval of a share in per cent, never 0 % or 100 % for what is not quite that."""
+    """Format value and interval of a share in per cent; only exact values are shown as 0 % or 100 %."""
     width = 100 * (metric.high - metric.low)
     fewest = _digits(width, 1, 2 if width > 0.01 else 4)
     extreme = metric.value in (0, 1)
@@ -55,12 +55,12 @@ def _share(metric: Metric) -> list[str]:
 
 
 def parts(metric: Metric, share: bool | None = None, digits: int | None = None) -> tuple[str, str]:
-    """A metric's value and its interval, apart; the interval is empty for an exact number.
+    """Format a metric's value and its interval separately; the interval is empty for an exact number.
 
     Args:
-        metric: the metric.
-        share: in per cent; None decides by the kind of interval.
-        digits: digits after the point of what is no share; None decides by the interval's width.
+        metric: the metric to format.
+        share: whether to write it in per cent; None decides by its unit.
+        digits: number of decimals, if it is not a share; None decides by the interval's width.
     """
     exact = metric.low == metric.high
     if is_share(metric) if share is None else share:
@@ -75,20 +75,20 @@ def parts(metric: Metric, share: bool | None = None, digits: int | None = None) 
 
 
 def _fixed(value: float, digits: int) -> str:
-    """A number with so many digits after the point, and no minus before a zero."""
+    """Format a number with `digits` decimals, without a minus before zero."""
     return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", MINUS)
 
 
 def with_interval(metric: Metric, share: bool | None = None, digits: int | None = None) -> str:
-    """A metric on one line, such as `0.992 [0.985, 0.996]`."""
+    """Format a metric on one line, such as `0.992 [0.985, 0.996]`."""
     return " ".join(part for part in parts(metric, share, digits) if part)
 
 
 def gain(metric: Metric, digits: int = 3) -> str:
-    """A gain on one line."""
+    """Format a gain on one line."""
     return with_interval(metric, share=False, digits=digits)
 
 
 def words(identifier: str) -> str:
-    """An identifier as words: `round_trip` becomes "round trip"."""
+    """Write an identifier as words: `round_trip` becomes "round trip"."""
     return identifier.replace("_", " ")

@@ -1,4 +1,4 @@
-"""The overview figure of a family: what every attack won on every experiment, with intervals, coloured by verdict."""
+"""Draws a family's overview: the gain of every attack on every experiment, with intervals, coloured by verdict."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from veilbench.bench.report.numbers import words
 from veilbench.bench.report.svg import ROLES, inline, style
 
 PANEL, ROW, LABELS, TOP, BOTTOM = 1.5, 0.28, 1.9, 0.5, 0.95
-NARROWEST = 7.0  # the key's width
-TITLE = 18  # characters of a panel's width
+NARROWEST = 7.0  # width of the legend
+TITLE = 18  # characters that fit into a panel's width
 LOOKS = {
     Verdict.BROKEN: ("broken", "o", True),
     Verdict.LEAKS: ("leaks", "D", True),
@@ -26,31 +26,31 @@ LOOKS = {
 
 
 def attack_names(rows: Sequence[Row]) -> list[str]:
-    """Every attack that a row has, in the order of their first appearance."""
+    """Return the names of all attacks of the rows, in the order of their first appearance."""
     return list(dict.fromkeys(key for row in rows for key in row["attacks"]))
 
 
 def titles(names: Sequence[str]) -> dict[str, str]:
-    """Attacks in words, without the word that all of them begin with: their family's."""
+    """Write the names of attacks as words, without the name of the family if all of them begin with it."""
     first = {name.partition("_")[0] for name in names}
     shared = f"{first.pop()}_" if len(names) > 1 and len(first) == 1 else ""
     return {name: words(name.removeprefix(shared)) for name in names}
 
 
 def overview(rows: Sequence[Row], prefix: str = "overview") -> str:
-    """One panel per attack, one line per experiment, as an `<svg>`; empty if nothing was attacked."""
+    """Draw one panel per attack with one line per experiment as an `<svg>`; empty if nothing was attacked."""
     names = attack_names(rows)
     if not names:
         return ""
     width, height = max(LABELS + PANEL * len(names), NARROWEST), TOP + ROW * len(rows) + BOTTOM
     with style():
         canvas = Canvas(figsize=(width, height))
-        low, told = _lowest(rows), titles(names)
+        low, title_of = _lowest(rows), titles(names)
         for index, name in enumerate(names):
             left, bottom = (LABELS + PANEL * index) / width, BOTTOM / height
             box = (left, bottom, (PANEL - 0.16) / width, ROW * len(rows) / height)
             axes = canvas.add_axes(box)
-            axes.set_title(fill(told[name], TITLE), fontsize=10, loc="left", color=ROLES["fg"])
+            axes.set_title(fill(title_of[name], TITLE), fontsize=10, loc="left", color=ROLES["fg"])
             _panel(axes, rows, name, low, first=index == 0)
         _key(canvas, LABELS / width)
         canvas.text(LABELS / width, (BOTTOM - 0.48) / height, "gain: 0 is chance, 1 is everything recovered")
@@ -58,7 +58,7 @@ def overview(rows: Sequence[Row], prefix: str = "overview") -> str:
 
 
 def _lowest(rows: Sequence[Row]) -> float:
-    """Where the axes begin: left of every gain, with some of its interval."""
+    """Return the left end of the axes: below every gain, with some room for its interval."""
     attacks = [attack for row in rows for attack in row["attacks"].values() if attack["gain"]]
     gains: list[float] = [attack["gain"]["value"] for attack in attacks]
     return max(-1.0, min([0.0, *gains]) - 0.12)
@@ -103,13 +103,13 @@ def _key(canvas: Any, left: float) -> None:
 
 
 def _words(rows: Sequence[Row], names: Sequence[str]) -> str:
-    told = []
+    sentences = []
     for row in rows:
-        found = [f"{words(n)} {_told(row['attacks'][n])}" for n in names if n in row["attacks"]]
-        told.append(f"{row['name']}: {', '.join(found) or 'not attacked'}")
-    return "; ".join(told)
+        gains = [f"{words(n)} {_describe_gain(row['attacks'][n])}" for n in names if n in row["attacks"]]
+        sentences.append(f"{row['name']}: {', '.join(gains) or 'not attacked'}")
+    return "; ".join(sentences)
 
 
-def _told(attack: Row) -> str:
+def _describe_gain(attack: Row) -> str:
     gain = f"{attack['gain']['value']:.2f} " if attack["gain"] else ""
     return f"{gain}({attack['verdict'] or 'no verdict'})"

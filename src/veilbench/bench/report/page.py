@@ -1,4 +1,4 @@
-"""The report as one HTML file that needs nothing else: no network, and no script except for sorting."""
+"""Renders the report as one self-contained HTML file: no network access, and no script except for sorting."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from veilbench.bench.findings import Figure, Findings, Metric, Table, Verdict
 from veilbench.bench.report import cards, numbers, tradeoff
 from veilbench.bench.report.columns import columns, groups, verdict_cell
 from veilbench.bench.report.figures import draw
-from veilbench.bench.report.leaderboard import Row, granted, row
+from veilbench.bench.report.leaderboard import Row, granted_flags, row
 from veilbench.bench.report.overview import overview
 from veilbench.bench.report.records import Record
 from veilbench.bench.report.specs import Comparison, Tradeoff
@@ -37,7 +37,7 @@ def write(records: Sequence[Record], folder: Path) -> None:
 
 
 def render(records: Sequence[Record]) -> str:
-    """The page; the same bytes for the same records."""
+    """Render the page; the same records give the same bytes."""
     rows = [row(record) for record in records]
     families = in_order(entry["family"] for entry in rows)
     return (
@@ -52,9 +52,11 @@ def render(records: Sequence[Record]) -> str:
             boards=[board(family, rows) for family in families],
             families=families,
             verdicts=list(dict.fromkeys(verdict_cell(entry).text for entry in rows)),
-            comparisons=[shown for f in families for spec in f.tables if (shown := compared(f, spec, records, rows))],
-            overviews=[(family, Markup(drawn)) for family in families if (drawn := seen_at_once(family, rows))],
-            tradeoffs=[shown for f in families for spec in f.tradeoffs if (shown := traded(f, spec, rows))],
+            comparisons=[
+                shown for f in families for spec in f.tables if (shown := compare_experiments(f, spec, records, rows))
+            ],
+            overviews=[(family, Markup(drawn)) for family in families if (drawn := draw_overview(family, rows))],
+            tradeoffs=[shown for f in families for spec in f.tradeoffs if (shown := compare_tradeoffs(f, spec, rows))],
             sections=[section(record, entry) for record, entry in zip(records, rows, strict=True)],
         )
     )
@@ -65,31 +67,33 @@ def _own(family: Family, rows: Sequence[Row]) -> list[Row]:
 
 
 def _id(family: Family) -> str:
-    """A family's name as a part of an element's id, which has no spaces."""
+    """Convert a family's name to a part of an element's id, which must not contain spaces."""
     return family.name.replace(" ", "-")
 
 
 def board(family: Family, rows: Sequence[Row]) -> dict[str, Any]:
-    """The leaderboard of one family: its rows, and the columns that they fill."""
+    """Collect the leaderboard of one family: its rows, and the columns that they fill."""
     own = _own(family, rows)
     shown = columns(family, own)
     return {"family": family, "rows": own, "columns": shown, "groups": groups(shown)}
 
 
-def seen_at_once(family: Family, rows: Sequence[Row]) -> str:
-    """The gain of every attack on every experiment of a family, drawn; empty if nothing was attacked."""
+def draw_overview(family: Family, rows: Sequence[Row]) -> str:
+    """Draw the gain of every attack on every experiment of a family; empty if nothing was attacked."""
     return overview(_own(family, rows), f"overview-{_id(family)}")
 
 
-def compared(family: Family, spec: Comparison, records: Sequence[Record], rows: Sequence[Row]) -> dict[str, Any] | None:
-    """A table of a family's experiments; None where there is nothing to compare."""
+def compare_experiments(
+    family: Family, spec: Comparison, records: Sequence[Record], rows: Sequence[Row]
+) -> dict[str, Any] | None:
+    """Build a table that compares a family's experiments; None if there is nothing to compare."""
     names = {entry["name"] for entry in _own(family, rows)}
     found = spec.entries([record for record in records if record.name in names])
     return {"family": family, "spec": spec, "entries": found} if found else None
 
 
-def traded(family: Family, spec: Tradeoff, rows: Sequence[Row]) -> dict[str, Any] | None:
-    """What a family's methods are worth against what they give away; None where there is nothing to compare."""
+def compare_tradeoffs(family: Family, spec: Tradeoff, rows: Sequence[Row]) -> dict[str, Any] | None:
+    """Build a figure and a table of utility against leakage of a family's methods; None if there are none."""
     found = tradeoff.points(spec, _own(family, rows))
     drawn = tradeoff.draw(spec, found, f"tradeoff-{_id(family)}-{family.tradeoffs.index(spec)}")
     if not drawn:
@@ -120,12 +124,12 @@ def _environment() -> Environment:
 
 
 def numeric(table: Table) -> set[int]:
-    """The places of a table's columns that are not words alone; the first one names the lines."""
+    """Return the indices of the columns that contain numbers; the first column holds the labels."""
     return {at for at in range(1, len(table.columns)) if not all(isinstance(line[at], str) for line in table.rows)}
 
 
 def summary(rows: Sequence[Row]) -> dict[str, str]:
-    """What was run, as label and value."""
+    """Summarise what was run, as pairs of label and value."""
     attacks = sum(len(row["attacks"]) for row in rows)
     kinds = len({key for row in rows for key in row["attacks"]})
     controls = sum(len(attack["controls"]) for row in rows for attack in row["attacks"].values())
@@ -144,9 +148,9 @@ def _listed(values: Any) -> str:
 
 
 def section(record: Record, entry: Row) -> dict[str, Any]:
-    """What the page says about one experiment."""
+    """Collect the content of one experiment's section."""
     card = family_named(entry["family"]).card
-    sections = cards.filled(card, record, entry) if card and entry["metrics"] else []
+    sections = cards.fill_card(card, record, entry) if card and entry["metrics"] else []
     on_card = {(stage, key) for one in sections for stage, key, _ in one.parts}
     stages: dict[str, list[dict[str, Any]]] = {}
     for stage, key, found in record.items():
@@ -162,22 +166,22 @@ def section(record: Record, entry: Row) -> dict[str, Any]:
 
 
 def _drawn(prefix: str, figures: Iterable[tuple[str, Figure]]) -> list[tuple[str, Markup]]:
-    """Titles and drawings."""
+    """Draw figures, and return each title with its drawing."""
     return [(figure.title, Markup(draw(figure, f"{prefix}-{name}"))) for name, figure in figures]
 
 
 def _part(prefix: str, key: str, found: Findings, drawn: bool = True) -> dict[str, Any] | None:
-    """One evaluation or attack; None if it left nothing to show. Without figures and pictures unless `drawn`."""
+    """Collect the content of one evaluation or attack; None if it is empty. Figures and pictures only if `drawn`."""
     shown = (found.metrics, found.figures, found.tables, found.pictures, found.notes, found.verdict, found.controls)
     if not any(shown):
         return None
     figures = _drawn(prefix, ((str(i), figure) for i, figure in enumerate(found.figures))) if drawn else []
     pictures = found.pictures if drawn else []
-    return {"key": key, "found": found, "granted": granted(found), "figures": figures, "pictures": pictures}
+    return {"key": key, "found": found, "granted": granted_flags(found), "figures": figures, "pictures": pictures}
 
 
 def cell(value: str | float | Metric | None) -> str:
-    """What a table's cell says."""
+    """Format the value of a table's cell."""
     if isinstance(value, Metric):
         return str(numbers.with_interval(value))
     if value is None:

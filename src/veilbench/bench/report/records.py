@@ -1,4 +1,4 @@
-"""Reading the records that the stages left, for the report."""
+"""Reads the records of the stages for the report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config, load
-from veilbench.bench.findings import CURVE_COLUMNS, Findings, curve_rows, headline
+from veilbench.bench.findings import CURVE_COLUMNS, Findings, curve_rows, headline_metrics
 from veilbench.bench.provenance import require
 
 T = TypeVar("T")
@@ -28,9 +28,9 @@ class Record:
     """Everything on disk about one experiment.
 
     Attributes:
-        name: the experiment's.
+        name: name of the experiment.
         config: its resolved configuration.
-        found: stage -> name of the evaluation or attack -> what it found, with its cost.
+        found: for each stage, the findings of its evaluations or attacks by their names, with their cost.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Record:
     found: dict[str, dict[str, Findings]]
 
     def items(self) -> Iterator[tuple[str, str, Findings]]:
-        """Stage, name and findings, in the order in which they were made."""
+        """Yield stage, name and findings, in the order of the stages."""
         for stage in STAGES:
             for name, findings in self.found[stage].items():
                 yield stage, name, findings
@@ -48,7 +48,7 @@ def read(name: str, params: Path, results: Path) -> Record:
     """Read one experiment's configuration and its three records.
 
     Raises:
-        UserError: a file is missing or damaged, or was made with other settings or code; the line names it.
+        UserError: a file is missing or damaged, or was made with other settings or code; the message names it.
     """
     config = load(params / f"{name}.yaml")
     return Record(name, config, {stage: _stage(name, stage, results / name / stage, config) for stage in STAGES})
@@ -63,10 +63,10 @@ def _stage(name: str, stage: str, folder: Path, config: Config) -> dict[str, Fin
     remedy = f"run `dvc repro {stage}@{name}`"
     found = _checked(_FINDINGS, folder / "findings.json", remedy)
     costs = _checked(_COSTS, folder / "cost.json", remedy)
-    if _checked(_METRICS, folder / "metrics.json", remedy) != headline(found):
-        raise UserError(f"{folder / 'metrics.json'} is damaged: it is not what findings.json says; {remedy}")
+    if _checked(_METRICS, folder / "metrics.json", remedy) != headline_metrics(found):
+        raise UserError(f"{folder / 'metrics.json'} is damaged: it does not agree with findings.json; {remedy}")
     if _rows(folder / "curves.csv", remedy) != len(list(curve_rows(found))):
-        raise UserError(f"{folder / 'curves.csv'} is damaged: it has not the points of findings.json; {remedy}")
+        raise UserError(f"{folder / 'curves.csv'} is damaged: it does not have the points of findings.json; {remedy}")
     require(folder, stage, config)
     for key, findings in found.items():
         findings.cost = costs.get(key, {})
@@ -89,7 +89,7 @@ def _checked(adapter: TypeAdapter[T], path: Path, remedy: str) -> T:
 
 
 def _no_number(word: str) -> None:
-    raise ValueError(f"{word} is no number")
+    raise ValueError(f"{word} is not a number")
 
 
 def _rows(path: Path, remedy: str) -> int:

@@ -48,9 +48,8 @@ class Line:
     """One line of a card's table.
 
     Attributes:
-        label: its heading. Where it has a `*`, there is a line for each thing that the first key's `*` stands for.
-        keys: `metric name`, as in the leaderboard, for each column; a rate or a time of the leaderboard's cost; empty
-            for a cell that stays so.
+        label: heading of the line. If it has a `*`, there is one line for each match of the `*` in the first key.
+        keys: for each column the name of a metric, rate or time of the leaderboard; "" leaves the cell empty.
     """
 
     label: str
@@ -59,7 +58,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Block:
-    """A table: headings of its columns, the first of them over the lines' labels."""
+    """A table of a card: column headings, the first of which is above the labels, and lines."""
 
     columns: tuple[str, ...]
     lines: tuple[Line, ...]
@@ -70,9 +69,9 @@ class Section:
     """One question that a card answers.
 
     Attributes:
-        title: the question's name.
-        about: what its numbers are.
-        blocks: its tables.
+        title: heading of the section.
+        about: explanation of its numbers.
+        blocks: the tables of the section.
         parts: names of evaluations and attacks, with `*`, whose figures and pictures belong here.
     """
 
@@ -84,12 +83,12 @@ class Section:
 
 @dataclass(frozen=True)
 class Card:
-    """What is said about one experiment.
+    """The declaration of a card, which summarises one experiment.
 
     Attributes:
-        title: of the card.
-        about: how to read it.
-        sections: in order.
+        title: heading of the card.
+        about: explanation of how to read it.
+        sections: the sections in order.
         notes: beginnings of the findings' notes that the card repeats.
     """
 
@@ -104,10 +103,10 @@ class Panel:
     """One kind of leakage.
 
     Attributes:
-        title: of the panel.
-        label: of its axis.
-        keys: metrics, or `<attack>.gain`; of several the highest counts, which is the strongest attacker's.
-        keyless: instead of `keys`, for methods without a key.
+        title: heading of the panel.
+        label: label of its axis.
+        keys: metrics, or `<attack>.gain`; the highest value counts, which is that of the strongest attacker.
+        keyless: keys to use instead of `keys` for methods without a key.
     """
 
     title: str
@@ -118,15 +117,15 @@ class Panel:
 
 @dataclass(frozen=True)
 class Tradeoff:
-    """What a family's methods are compared by, in a figure.
+    """The declaration of a figure that compares the utility of a family's methods with their leakage.
 
     Attributes:
-        title: of the figure.
-        about: how to read it.
-        utility: metric.
-        label: of its axis.
-        panels: what is given away.
-        key_bits: metric that is 0 for methods without a key.
+        title: title of the figure.
+        about: explanation of how to read it.
+        utility: the metric on the utility axis.
+        label: label of the utility axis.
+        panels: one panel for each kind of leakage.
+        key_bits: a metric that is 0 for methods without a key.
     """
 
     title: str
@@ -139,7 +138,7 @@ class Tradeoff:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: what it says, a second line, what it is sorted by (None comes last), and a verdict's word."""
+    """One cell of a table: its text, a second line, the sorting key (None comes last), and a verdict."""
 
     text: str = DASH
     detail: str = ""
@@ -157,13 +156,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a family's experiments are compared by, in a table.
+    """The declaration of a table that compares a family's experiments.
 
     Attributes:
-        title: of the table.
-        about: how to read it.
-        columns: headings with their explanations, beside the experiment's name; the first column holds words.
-        entries: made of all the records of a report; none for no table.
+        title: title of the table.
+        about: explanation of how to read it.
+        columns: headings with explanations, in addition to the experiment's name; the first column holds texts.
+        entries: builds the rows from all records of a report; no rows for no table.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""From a matplotlib canvas to a small inline SVG that takes its colours and fonts from the page."""
+"""Converts a matplotlib canvas to a small inline SVG that takes its colours and fonts from the page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure as Canvas
 
 SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
 SERIES = 6
-# A colour for each role, drawn by matplotlib and replaced afterwards by the page's variable of that name.
+# A placeholder colour for each role; it is replaced by the page's CSS variable of that name after drawing.
 ROLES = {
     "fg": "#000001",
     "muted": "#000002",
@@ -52,7 +52,7 @@ _STYLE = {
 
 
 def style() -> AbstractContextManager[None]:
-    """The settings under which every canvas is made and drawn, whatever the user's own are."""
+    """Apply the style for creating and drawing canvases, independent of the user's matplotlib settings."""
     return matplotlib.rc_context({**matplotlib.rcParamsDefault, "backend": "svg", **_STYLE})
 
 
@@ -60,10 +60,10 @@ def inline(canvas: Canvas, prefix: str, title: str, description: str) -> str:
     """Draw a canvas as an `<svg>` element, the same bytes for the same canvas.
 
     Args:
-        canvas: made under `style`.
-        prefix: unique on the page; the element's ids begin with it.
-        title: read aloud first.
-        description: what the drawing shows, in words.
+        canvas: the canvas to draw, created within `style`.
+        prefix: prefix of the element's ids, unique on the page.
+        title: title for screen readers.
+        description: description of the drawing for screen readers.
     """
     drawn = io.StringIO()
     canvas.savefig(drawn, format="svg", facecolor="none", metadata={"Date": None})
@@ -107,7 +107,7 @@ def _rename(root: Any, prefix: str) -> None:
 
 
 def _tidy(element: Any) -> None:
-    """Two digits after the point, the page's colours, the page's font."""
+    """Round to two decimals, and use the page's colours and font."""
     for key in ("d", "x", "y", "width", "height"):
         if value := element.get(key):
             element.set(key, " ".join(re.sub(r"-?\d+\.\d+", _rounded, value).split()))

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from veilbench.bench.family import Family, in_order
 from veilbench.bench.findings import Verdict
-from veilbench.bench.report.columns import controls_cell, measured, metric, strongest, verdict_cell
+from veilbench.bench.report.columns import controls_cell, measured_columns, metric, strongest, verdict_cell
 from veilbench.bench.report.leaderboard import Row
 from veilbench.bench.report.numbers import DASH, gain, parts, words
 from veilbench.bench.report.specs import Utility
@@ -39,7 +39,7 @@ def _table(family: Family, rows: Sequence[Row], title: str | None) -> Table:
     table.title_justify, table.title_style = "left", "bold"
     for label in ("Experiment", "Verdict", "Strongest attack"):
         table.add_column(label, overflow="fold")
-    shown = measured(family, rows)[:MOST_UTILITY]
+    shown = measured_columns(family, rows)[:MOST_UTILITY]
     for label in ("Its gain", "Con-\ntrols", *(spec.label.replace(" ", "\n") for spec in shown)):
         table.add_column(label, justify="right", overflow="fold")
     for row in rows:
@@ -48,7 +48,7 @@ def _table(family: Family, rows: Sequence[Row], title: str | None) -> Table:
 
 
 def _console() -> Console:
-    """The terminal, never used beyond `WIDTH`; where there is none, exactly as wide."""
+    """Return a console of at most `WIDTH` characters; exactly `WIDTH` if the output is not a terminal."""
     found = Console()
     return Console(width=min(WIDTH, found.width) if found.is_terminal else WIDTH)
 

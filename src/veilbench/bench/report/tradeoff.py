@@ -1,4 +1,4 @@
-"""What methods are worth against what they give away: a point for each, with its intervals, in several panels."""
+"""Draws utility against leakage: a point for each method, with its intervals, in a panel for each kind of leakage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from veilbench.bench.report.specs import Panel, Tradeoff
 from veilbench.bench.report.svg import ROLES, SERIES, inline, style
 
 PANEL, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 2.3, 2.6, 0.65, 0.12, 0.32, 0.5
-NEAR = (0.13, 0.06)  # along the axes: points so close share a label
+NEAR = (0.13, 0.06)  # distances along the axes within which points share a label
 LOWEST = -0.5
 
 
@@ -31,7 +31,7 @@ class Point:
 
 
 def points(spec: Tradeoff, rows: Sequence[Row]) -> list[Point]:
-    """The methods whose utility was measured, numbered in the rows' order."""
+    """Collect the methods whose utility was measured, numbered in the order of the rows."""
     found: list[Point] = []
     for row in rows:
         utility = value(row, spec.utility)
@@ -49,18 +49,20 @@ def _leakage(spec: Tradeoff, panel: Panel, row: Row) -> Metric | None:
 
 
 def table(spec: Tradeoff, found: Sequence[Point]) -> tuple[list[str], list[list[str]]]:
-    """The same as words: headings and lines."""
+    """Return the same points as a table: headings and lines."""
     columns = ["", "Method", spec.label, *(f"{panel.title}: {panel.label}" for panel in spec.panels)]
-    lines = [[str(p.number), p.name, with_interval(p.utility), *(_told(metric) for metric in p.leakage)] for p in found]
+    lines = [
+        [str(p.number), p.name, with_interval(p.utility), *(_format(metric) for metric in p.leakage)] for p in found
+    ]
     return columns, lines
 
 
-def _told(metric: Metric | None) -> str:
+def _format(metric: Metric | None) -> str:
     return MISSING if metric is None else with_interval(metric)
 
 
 def draw(spec: Tradeoff, found: Sequence[Point], prefix: str) -> str:
-    """The figure as an `<svg>`; empty if there is nothing to compare."""
+    """Draw the figure as an `<svg>`; empty if there is nothing to compare."""
     if len(found) < 2 or not any(metric for point in found for metric in point.leakage):
         return ""
     width, height = LEFT + PANEL * len(spec.panels), TOP + HEIGHT + BOTTOM
@@ -109,7 +111,7 @@ def _panel(axes: Any, panel: Panel, index: int, found: Sequence[Point]) -> None:
 
 
 def clusters(placed: Sequence[tuple[float, float, int]]) -> list[tuple[float, float, list[int]]]:
-    """Points that lie together, each group at its first point, with the numbers of all."""
+    """Group points that are close to each other: each group has the place of its first point, and all numbers."""
     groups: list[tuple[float, float, list[int]]] = []
     for x, y, number in placed:
         near = next((g for g in groups if abs(g[0] - x) < NEAR[0] and abs(g[1] - y) < NEAR[1]), None)
@@ -121,9 +123,9 @@ def clusters(placed: Sequence[tuple[float, float, int]]) -> list[tuple[float, fl
 
 
 def _words(spec: Tradeoff, found: Sequence[Point]) -> str:
-    told = []
+    sentences = []
     for point in found:
         panels = zip(spec.panels, point.leakage, strict=True)
         shown = ", ".join(f"{panel.title} {metric.value:.2f}" for panel, metric in panels if metric)
-        told.append(f"{point.number} {point.name}: {spec.label} {point.utility.value:.2f}, {shown or MISSING}")
-    return "; ".join(told)
+        sentences.append(f"{point.number} {point.name}: {spec.label} {point.utility.value:.2f}, {shown or MISSING}")
+    return "; ".join(sentences)

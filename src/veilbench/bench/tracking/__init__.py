@@ -1,7 +1,7 @@
-"""Publishing records to a tracking store. Configurations of earlier versions name the two classes here."""
+"""Publishes records to a tracking store. Configurations of earlier versions import the two classes from here."""
 
 from veilbench.bench.tracking.mlflow import Mlflow
 from veilbench.bench.tracking.none import NoTracking
-from veilbench.bench.tracking.record import headline, verdicts
+from veilbench.bench.tracking.record import read_headline, read_verdicts
 
-__all__ = ["Mlflow", "NoTracking", "headline", "verdicts"]
+__all__ = ["Mlflow", "NoTracking", "read_headline", "read_verdicts"]

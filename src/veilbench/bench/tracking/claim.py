@@ -1,10 +1,10 @@
-"""One row per record, however many publish it at once, on however many hosts.
+"""Ensures that a record is published as one run, even if several processes on several hosts publish it at once.
 
-A store offers nothing but tags of runs that all can read, so publishers queue up as in Lamport's bakery: each makes a
-run without a ticket, looks which tickets there are, takes the next number, and waits until nobody stands before it,
-with a smaller number or about to take one. The first publishes and marks its run as finished; the others see that,
-delete their own runs and return the finished one. A publisher that was killed would keep the others waiting: its run
-is deleted as soon as its process is proven to be gone, which can be seen on its own host, or once it is overdue.
+All that publishers share is the tags of runs, which all can read, so they queue up as in Lamport's bakery algorithm.
+Each creates a run without a ticket, reads the existing tickets, takes the next number, and waits until no other run has
+a smaller number or is about to take one. The first publishes and marks its run as finished; the others see this, delete
+their own runs and return the finished one. A killed publisher would block the others, so its run is deleted as soon as
+its process is known to be gone, which only processes on its own host can see, or once the run is overdue.
 
 Leslie Lamport: A New Solution of Dijkstra's Concurrent Programming Problem. Communications of the ACM 17(8), 1974.
 """
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 DIGEST, STAGE = "veilbench.digest", "veilbench.stage"
 PUBLISHER, TICKET, DEADLINE = "veilbench.publisher", "veilbench.ticket", "veilbench.deadline"
-GRACE = 600  # seconds beyond its own deadline after which a run counts as given up: clocks of hosts differ
-PAUSE = 0.2  # seconds between two looks
+GRACE = 600  # seconds after its deadline until a run counts as abandoned; long, because clocks of hosts differ
+PAUSE = 0.2  # seconds between two reads of the queue
 
 
 class Busy(UserError):
-    """Somebody else is publishing this record."""
+    """Another process is publishing this record."""
 
 
 @dataclass
@@ -39,9 +39,9 @@ class Queue:
     """The runs of one record in a store.
 
     Attributes:
-        store: where.
-        digest: the record's.
-        deadline: seconds after which this publisher is ended.
+        store: the store that holds the runs.
+        digest: digest that identifies the record.
+        deadline: seconds after which this publisher is stopped.
     """
 
     store: Store
@@ -56,15 +56,15 @@ class Queue:
         """Wait for this publisher's turn.
 
         Args:
-            name: of the run to be made.
-            tags: of the run to be made.
+            name: name of the run to create.
+            tags: tags of the run to create.
 
         Yields:
-            The run's id, and whether it is to be filled now; False where it is finished already. A run that is not
-            filled when the block ends is deleted.
+            The run's id, and whether the caller must fill it now; False if the run is already finished. If the block
+            raises an error, its run is deleted.
 
         Raises:
-            Busy: a live publisher was not done in time, or has taken this publisher for dead.
+            Busy: another live publisher did not finish in time, or considered this one dead.
         """
         if done := self._wait_for_living():
             yield done, False
@@ -79,14 +79,14 @@ class Queue:
                 self.store.client.set_terminated(mine, "FINISHED")
                 return
         except BaseException:
-            with suppress(Exception):  # the first error is the one to tell; who comes next finds this process gone
+            with suppress(Exception):  # report the first error; the next publisher will see that this process is gone
                 self.discard(mine)
             raise
         self.discard(mine)
         yield done, False
 
     def _wait_for_living(self) -> str | None:
-        """The finished run; None as soon as there is none, and nobody alive who makes one."""
+        """Return the finished run, or None as soon as there is neither a finished run nor a live publisher."""
         while True:
             done, living = self._look()
             if done or not living:
@@ -98,7 +98,7 @@ class Queue:
         self.store.client.set_tag(mine, TICKET, str(1 + max(tickets, default=0)))
 
     def _wait_before(self, mine: str) -> str | None:
-        """The finished run; None as soon as it is this publisher's turn."""
+        """Return the finished run, or None as soon as it is this publisher's turn."""
         while True:
             done, living = self._look()
             own = next((run for run in living if run.info.run_id == mine), None)
@@ -113,7 +113,7 @@ class Queue:
             self._pause(ahead[0])
 
     def _look(self) -> tuple[str | None, list[Run]]:
-        """The run that is finished, and those of living publishers; what others left is deleted."""
+        """Return the finished run and the runs of live publishers; delete abandoned runs."""
         runs = self._runs()
         if finished := [run for run in runs if run.info.status == "FINISHED"]:
             return str(min(finished, key=lambda run: (run.info.start_time, run.info.run_id)).info.run_id), []
@@ -137,7 +137,7 @@ class Queue:
         return time.time() > _overdue(run)
 
     def _pause(self, other: Run) -> None:
-        if time.monotonic() > self.ends - 2 * PAUSE:  # this process would be ended anyhow: better with a reason
+        if time.monotonic() > self.ends - 2 * PAUSE:  # this process is about to be stopped: better with a reason
             until = time.strftime("%H:%M", time.localtime(_overdue(other)))
             raise Busy(
                 f"another process ({other.data.tags.get(PUBLISHER, 'unknown')}) is publishing this record as run "
@@ -146,7 +146,7 @@ class Queue:
         time.sleep(PAUSE)
 
     def discard(self, run_id: str) -> None:
-        """Delete a run whose publishing was cut short, with its stages."""
+        """Delete a run that was not completely published, with the runs of its stages."""
         client, group = self.store.client, self.store.group
         for child in client.search_runs([group], f"tags.mlflow.parentRunId = '{run_id}'"):
             client.delete_run(child.info.run_id)
@@ -159,10 +159,10 @@ def _ticket(run: Run) -> int | None:
 
 
 def _overdue(run: Run) -> float:
-    """The time from which a run counts as given up, in seconds since 1970."""
+    """Return the time from which a run counts as abandoned, in seconds since 1970."""
     try:
         deadline = float(run.data.tags[DEADLINE])
-    except (KeyError, ValueError):  # made by an earlier version
+    except (KeyError, ValueError):  # created by an earlier version
         deadline = 0.0
     return float(run.info.start_time) / 1000 + deadline + GRACE
 

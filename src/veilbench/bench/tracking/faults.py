@@ -1,4 +1,4 @@
-"""What can be wrong with a store or with a record, each as one line that names the remedy."""
+"""Explains errors of a store or a record, each in one line that names the remedy."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from veilbench.bench.errors import UserError, one_line
-from veilbench.bench.masking import ADDRESS, NAME, PASSWORD, TOKEN, masked
+from veilbench.bench.errors import UserError, format_error
+from veilbench.bench.masking import ADDRESS, NAME, PASSWORD, TOKEN, mask_secrets
 
 LATER = "the records are on disk, and `python pipelines/track.py` publishes them"
-LONGEST = 200  # characters of a library's own words
+LONGEST = 200  # characters of a library's own message
 REFUSED = ("UNAUTHENTICATED", "PERMISSION_DENIED", "CUSTOMER_UNAUTHORIZED")
 REFUSING = ("password authentication failed", "access denied for user", "login failed for user", "error code 401",
             "error code 403")  # fmt: skip
@@ -21,15 +21,15 @@ CLOSED = ("unable to open database", "readonly database", "read-only")
 
 
 class StoreFault(UserError):
-    """The store takes no record at all, until somebody mends it."""
+    """The store accepts no record until the user has repaired it."""
 
 
 class Unreachable(Exception):
-    """The store does not answer now. Its text is the reason, in one line."""
+    """The store does not answer at the moment. The text is the reason, in one line."""
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and those that caused it."""
+    """Yield an error and the errors that caused it."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -37,42 +37,42 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def reason(error: BaseException, address: str) -> str:
-    """A library's own words, short, without passwords."""
-    return masked(one_line(error), address)[:LONGEST]
+def short_reason(error: BaseException, address: str) -> str:
+    """Return a library's error message, shortened and without passwords."""
+    return mask_secrets(format_error(error), address)[:LONGEST]
 
 
-def broken(file: Path, why: str) -> StoreFault:
-    """A SQLite file that holds no whole store."""
+def broken_store(file: Path, why: str) -> StoreFault:
+    """Return the error for a SQLite file that does not hold a complete store."""
     return StoreFault(
         f"the tracking store {file} is broken: {why}; move it away and run `python pipelines/track.py` again, which "
         "makes a new one: the records are on disk"
     )
 
 
-def full(where: str) -> StoreFault:
-    """There is no space for what is published."""
+def full_store(where: str) -> StoreFault:
+    """Return the error for a full disk."""
     return StoreFault(f"no space is left for {where}; free some: {LATER}")
 
 
 def explain(error: Exception, address: str, file: Path | None, records: Path) -> Exception:
-    """What an error of MLflow, its driver, the network or a file means to the user.
+    """Translate an error of MLflow, its driver, the network or a file for the user.
 
     Args:
-        error: what was raised while a record was published.
-        address: the store's.
-        file: the store's file, where it is SQLite.
+        error: the error that was raised while publishing a record.
+        address: address of the store.
+        file: file of the store if it is SQLite, otherwise None.
         records: the folder of the record.
 
     Returns:
-        A UserError about the record, a StoreFault, or Unreachable; the error itself where it is a fault of ours.
+        A UserError about the record, a StoreFault, or Unreachable; the error itself if it is a bug of veilbench.
     """
     causes = list(chain(error))
     said = " ".join(f"{cause}" for cause in causes).lower()
-    shown, why = masked(address, address), reason(error, address)
+    shown, why = mask_secrets(address, address), short_reason(error, address)
     code = getattr(error, "error_code", "")
     if any(getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT) for cause in causes) or _any(FULL, said):
-        return full(f"the tracking store {shown}")
+        return full_store(f"the tracking store {shown}")
     if code in REFUSED or _any(REFUSING, said):
         return StoreFault(
             f"the tracking store {shown} refuses access: check {NAME} and {PASSWORD}, {TOKEN} or {ADDRESS}; "
@@ -100,13 +100,13 @@ def explain(error: Exception, address: str, file: Path | None, records: Path) ->
 
 
 def sqlite_fault(causes: list[BaseException], said: str, file: Path) -> Exception:
-    """What an error of SQLite's means: it is never unreachable, but locked, closed to us or broken."""
+    """Translate an error of SQLite: the file is locked, not writable or broken."""
     if _any(BUSY, said):
         return Unreachable(f"another program keeps {file} locked")
     if _any(CLOSED, said):
         return StoreFault(f"the tracking store {file} cannot be opened for writing: check who may write it; {LATER}")
     inner = next((cause for cause in reversed(causes) if isinstance(cause, sqlite3.Error)), causes[-1])
-    return broken(file, one_line(inner)[:LONGEST])
+    return broken_store(file, format_error(inner)[:LONGEST])
 
 
 def _any(words: tuple[str, ...], text: str) -> bool:

@@ -1,6 +1,6 @@
-"""Publishing records to MLflow, as often as one likes: the same record is one run, however often it is published.
+"""Publishes records to MLflow. Publishing is idempotent: the same record is always the same run.
 
-What could not be published stays on disk and can be published later.
+Records that could not be published stay on disk and can be published later.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from veilbench.bench.contracts import Tracker
 from veilbench.bench.experiment import Config
 from veilbench.bench.limits import Positive
-from veilbench.bench.masking import ADDRESS, masked
+from veilbench.bench.masking import ADDRESS, mask_secrets
 from veilbench.bench.tracking.address import check_address, check_no_secret
 from veilbench.bench.tracking.faults import StoreFault, Unreachable
 from veilbench.bench.tracking.publisher_process import ask
@@ -23,9 +23,9 @@ class Mlflow(Tracker):
     """An MLflow tracking store.
 
     Args:
-        uri: None takes the environment's `MLFLOW_TRACKING_URI`, or a SQLite file in the working folder. It must hold
-            no password, since configurations are written to disk and shown in the report.
-        experiment: the name under which runs are grouped.
+        uri: address of the store; None uses the environment's `MLFLOW_TRACKING_URI`, or a SQLite file in the working
+            folder. It must not hold a password, since configurations are written to disk and shown in the report.
+        experiment: name of the MLflow experiment under which runs are grouped.
         deadline: seconds that publishing one record may take, from opening the store to the last file.
     """
 
@@ -38,10 +38,10 @@ class Mlflow(Tracker):
         self.uri, self.experiment, self.deadline = uri, experiment, deadline
 
     def address(self) -> str:
-        """The store that is used.
+        """Return the address of the store.
 
         Raises:
-            StoreFault: the environment's `MLFLOW_TRACKING_URI` is no address of a store.
+            StoreFault: the environment's `MLFLOW_TRACKING_URI` is not the address of a store.
         """
         if self.uri:
             return self.uri
@@ -57,14 +57,14 @@ class Mlflow(Tracker):
         """Publish the record of one experiment; does nothing if it is there already.
 
         Args:
-            config: the resolved experiment.
-            records: the folder with one folder per stage.
+            config: the resolved configuration of the experiment.
+            records: the folder that holds one folder per stage.
 
         Returns:
-            The run's id, or None, after one line on stderr, where the store cannot be reached.
+            The run's id. If the store cannot be reached: None, after printing one line to stderr.
 
         Raises:
-            StoreFault: the store is broken, full, deleted or closed to us.
+            StoreFault: the store is broken, full, deleted or refuses access.
             UserError: the record is damaged, or was made with other parameters.
         """
         address = self.address()
@@ -73,8 +73,8 @@ class Mlflow(Tracker):
             return ask(job)
         except Unreachable as error:
             print(
-                f"tracking: {masked(address, address)} cannot be reached, the record is kept in {records} and can be "
-                f"published later with `python pipelines/track.py`: {error}",
+                f"tracking: {mask_secrets(address, address)} cannot be reached, the record is kept in {records} and "
+                f"can be published later with `python pipelines/track.py`: {error}",
                 file=sys.stderr,
             )
             return None

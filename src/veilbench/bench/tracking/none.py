@@ -1,4 +1,4 @@
-"""No tracking store."""
+"""The tracker that publishes nothing."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ class NoTracking(Tracker):
     """Keeps records on disk only."""
 
     def publish(self, config: Config, records: Path) -> str | None:
-        """Nothing."""
+        """Do nothing and return None."""
         return None

@@ -1,4 +1,4 @@
-"""Who publishes a run, and whether that process is still there."""
+"""Identifies the process that publishes a run, and checks whether it is still running."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from uuid import uuid4
 
 @cache
 def _home() -> str:
-    """Where process numbers mean the same: this host, since it was started, within one container."""
+    """Identify the scope in which process ids are unique: this host, this boot, this container."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{socket.gethostname()}:{boot}:{Path('/proc/self/ns/pid').readlink()}"
@@ -21,10 +21,10 @@ def _home() -> str:
 
 
 def _started(process: int) -> str:
-    """When a process was started, in ticks since the host was; a number that is used again has another one.
+    """Return when a process was started, in ticks since boot; this tells apart processes that reuse an id.
 
     Raises:
-        ProcessLookupError: there is no such process, or it has ended and waits to be collected.
+        ProcessLookupError: there is no such process, or it is a zombie.
     """
     os.kill(process, 0)
     try:
@@ -40,7 +40,7 @@ def _started(process: int) -> str:
 
 @dataclass(frozen=True)
 class Publisher:
-    """One process that publishes one record, as a tag of its run says it."""
+    """A process that publishes one record; `str` gives the tag of its run."""
 
     home: str
     process: int
@@ -49,12 +49,12 @@ class Publisher:
 
     @classmethod
     def here(cls) -> Publisher:
-        """This process, for one more record."""
+        """Create a publisher for this process and one record."""
         return cls(_home(), os.getpid(), _started(os.getpid()), uuid4().hex)
 
     @classmethod
     def parse(cls, tag: str) -> Publisher | None:
-        """Read a tag; None where it is not one of ours."""
+        """Parse a tag; None if it does not have our format."""
         parts = tag.rsplit(" ", 3)
         return cls(parts[0], int(parts[1]), parts[2], parts[3]) if len(parts) == 4 and parts[1].isdecimal() else None
 
@@ -62,14 +62,14 @@ class Publisher:
         return f"{self.home} {self.process} {self.started or '-'} {self.token}"
 
     def is_dead(self, me: Publisher) -> bool:
-        """Whether this publisher is proven to be gone, as seen by another one; of other hosts nothing is proven."""
+        """Whether this publisher is known to be gone; always False for publishers on other hosts than `me`."""
         if self.home != me.home or self.token == me.token:
             return False
         if self.process == me.process:
-            return True  # a process publishes one record at a time: it has given this one up
+            return True  # a process publishes one record at a time, so it has abandoned this one
         try:
             return _started(self.process) not in (self.started, "")
         except ProcessLookupError:
             return True
-        except OSError:  # it runs as somebody else
+        except OSError:  # the process belongs to another user
             return False

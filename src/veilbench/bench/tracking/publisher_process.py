@@ -1,7 +1,7 @@
-"""Publishing in a process of its own, which is ended when the store takes too long.
+"""Publishes in a separate process, which is stopped when the store takes too long.
 
-A server that sends one byte now and then keeps MLflow waiting for as long as it likes: no limit of its client's counts
-the whole. A thread that waits so cannot be ended, and would hold up the exit of the program; a process can.
+MLflow's client has no limit on the total time, so a server that sends a byte now and then can keep it waiting for ever.
+A waiting thread cannot be stopped and would delay the exit of the program; a process can.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from pathlib import Path
 from typing import IO, Any
 
 from veilbench.bench.errors import TRACEBACK, UserError
-from veilbench.bench.masking import masked
+from veilbench.bench.masking import mask_secrets
 from veilbench.bench.tracking.faults import LATER, StoreFault, Unreachable
 from veilbench.bench.tracking.publishing import Job
 
 FROM_SOURCE = Path(__file__).parents[3]
-START = 300  # seconds for importing MLflow, which waits for no server
+START = 300  # seconds allowed for importing MLflow, which does not depend on a server
 ERRORS: dict[str, type[Exception]] = {"UserError": UserError, "StoreFault": StoreFault, "Unreachable": Unreachable}
 
 
 class PublisherProcess:
-    """The process, from its first job until it is ended or this one ends."""
+    """A worker process for any number of jobs, until it is stopped or this process ends."""
 
     def __init__(self) -> None:
         self.owner, self.log = os.getpid(), tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop
@@ -53,11 +53,11 @@ class PublisherProcess:
         self.lines.put("")
 
     def _answer(self, seconds: float) -> Any:
-        """The next line that the process says.
+        """Return the next line that the process prints, parsed as JSON.
 
         Raises:
-            TimeoutError: it says none in time.
-            StoreFault: it ended by itself, or something ended it.
+            TimeoutError: there is no line within `seconds`.
+            StoreFault: the process has ended or was killed.
         """
         try:
             line = self.lines.get(timeout=seconds)
@@ -67,27 +67,29 @@ class PublisherProcess:
             self.log.seek(0)
             said = self.log.read().decode("utf8", "replace").strip().splitlines() or ["it said nothing"]
             status = self.process.wait()
-            raise StoreFault(f"the process that publishes ended with status {status}: {masked(said[-1])}; {LATER}")
+            raise StoreFault(
+                f"the process that publishes ended with status {status}: {mask_secrets(said[-1])}; {LATER}"
+            )
         return json.loads(line)
 
     def do(self, job: Job) -> Any:
-        """Let the process do a job; its answer."""
+        """Let the process do a job, and return its answer."""
         words = json.dumps({"folder": str(Path.cwd()), "job": vars(job) | {"records": str(job.records)}})
-        with suppress(BrokenPipeError):  # it has ended, and the answer says so
+        with suppress(BrokenPipeError):  # the process has ended; `_answer` reports it
             print(words, file=self.process.stdin, flush=True)
         return self._answer(job.deadline)
 
     def is_usable(self) -> bool:
-        """Whether the process still runs, and was started by this one and not by the one that this was forked from."""
+        """Whether the process still runs and was started by this process, not by a parent that forked this one."""
         return self.owner == os.getpid() and self.process.poll() is None
 
     def stop(self) -> None:
-        """End the process."""
+        """Kill the process and close its pipes."""
         if self.owner == os.getpid():
             self.process.kill()
             self.process.wait()
         for stream in (self.process.stdin, self.process.stdout, self.log):
-            with suppress(BrokenPipeError):  # of a job that it has not taken
+            with suppress(BrokenPipeError):  # a job may not have been read
                 stream.close()  # type: ignore[union-attr]
 
 
@@ -96,11 +98,11 @@ _lock = threading.Lock()
 
 
 def ask(job: Job) -> str:
-    """Publish a record within its deadline; the run's id.
+    """Publish a record within its deadline, and return the run's id.
 
     Raises:
-        UserError: the record or the store is at fault.
-        Unreachable: the store does not answer, or not in time.
+        UserError: the record is damaged, or the store has a fault.
+        Unreachable: the store does not answer in time.
     """
     with _lock:
         publisher = _running()
@@ -110,7 +112,7 @@ def ask(job: Job) -> str:
             stop()
             raise Unreachable(f"not done within {job.deadline:g} seconds (tracking.deadline)") from None
         except BaseException:
-            stop()  # an answer that comes late is not to be taken for that to the next job
+            stop()  # otherwise a late answer would be taken for that to the next job
             raise
     if os.environ.get(TRACEBACK) and answer.get("traceback"):
         print(answer["traceback"], file=sys.stderr)
@@ -129,7 +131,7 @@ def _running() -> PublisherProcess:
 
 
 def stop() -> None:
-    """End the process, if there is one."""
+    """Stop the worker process, if there is one."""
     global _process
     publisher, _process = _process, None
     atexit.unregister(stop)

@@ -1,8 +1,8 @@
-"""Publishing the record of one experiment, in this process.
+"""Publishes the record of one experiment, in this process.
 
-An experiment is one run, found by the digest of its parameters and code: it holds the composed configuration and
-every headline metric of all stages, so that one row of the UI's comparison says it all. Its stages are nested runs
-with their curves and files.
+An experiment is one run, identified by the digest of its parameters and code. The run holds the composed configuration
+and the headline metrics of all stages, so that one row in MLflow's UI shows all of them. Stages are nested runs with
+their curves and files.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from veilbench.bench.tracking.store import Store, open_store
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Param
 
-LONGEST_PARAMETER = 250  # characters: older versions of MLflow cut, and a value is never changed
-PARAMETERS, POINTS = 100, 500  # at a time: a server takes no more
+LONGEST_PARAMETER = 250  # characters; older versions of MLflow truncate longer values, and parameters are immutable
+PARAMETERS, POINTS = 100, 500  # largest batches that a server accepts
 LAST_STEP = 2**63
 
 
 @dataclass(frozen=True)
 class Job:
-    """A record and where it is to be published.
+    """A record to publish.
 
     Attributes:
-        address: the store's.
-        experiment: the name of the group of runs.
-        deadline: seconds that all of it may take.
-        config: the resolved experiment.
-        records: the folder with one folder per stage.
+        address: address of the tracking store.
+        experiment: name of the MLflow experiment that groups the runs.
+        deadline: seconds that publishing the record may take.
+        config: the resolved configuration of the experiment.
+        records: the folder that holds one folder per stage.
     """
 
     address: str
@@ -59,7 +59,7 @@ def publish(job: Job) -> str:
 
     Raises:
         UserError: the record is damaged, or was made with other parameters.
-        StoreFault: the store takes no record.
+        StoreFault: the store accepts no record.
     """
     started = time.monotonic()
     record = read_record(job.records)
@@ -79,7 +79,7 @@ def check_origin(config: Config, records: Path) -> None:
     """Check that the records were made with this configuration.
 
     Raises:
-        UserError: they were not, or the configuration holds no name or no digests.
+        UserError: they were made with another one, or the configuration has no name or no digests.
     """
     if not isinstance(config.get("names"), dict) or "experiment" not in config["names"]:
         raise UserError(f"the configuration of {records} has no names.experiment")
@@ -121,12 +121,12 @@ def _metrics(values: dict[str, float]) -> list[Metric]:
 
 
 def _allowed(name: str) -> str:
-    """A name that MLflow takes: what it refuses, such as a comma, becomes a space."""
+    """Replace characters that MLflow refuses in names, such as a comma, with spaces."""
     return re.sub(r"[^-A-Za-z0-9_. /]", " ", name)
 
 
 def _curves(record: StageRecord) -> list[Metric]:
-    """The points of the curves; a step is a whole number, so that other curves stay in the record only."""
+    """Return the points of the curves. MLflow's steps are integers; points with other x are only in the record."""
     from mlflow.entities import Metric
 
     now = int(time.time() * 1000)
@@ -135,7 +135,7 @@ def _curves(record: StageRecord) -> list[Metric]:
 
 
 def _parameters(config: Config) -> list[Param]:
-    """The scalar settings, by their dotted names; the whole configuration is attached as a file."""
+    """Return the scalar settings by their dotted names; the whole configuration is attached as a file."""
     from mlflow.entities import Param
 
     flat = dict(_flat({key: config[key] for key in config if key not in ("digests", "tracking")}))

@@ -1,4 +1,4 @@
-"""Reading a record for publishing: every file is checked before anything reaches the store."""
+"""Reads a record for publishing. All files are checked before anything is sent to the store."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class Point:
 
 @dataclass(frozen=True)
 class StageRecord:
-    """What one stage found.
+    """The record of one stage.
 
     Attributes:
-        folder: where its files are.
-        metrics: name -> number.
-        pictures: file name -> picture.
-        points: of all curves.
+        folder: the folder of its files.
+        metrics: values of the metrics by their names.
+        pictures: images by their file names.
+        points: the points of all curves.
     """
 
     folder: Path
@@ -51,12 +51,12 @@ class StageRecord:
 
 @dataclass(frozen=True)
 class Record:
-    """Everything that is published of an experiment.
+    """Everything that is published about an experiment.
 
     Attributes:
-        stages: name of the stage -> what it found.
-        metrics: what `headline` returns.
-        verdicts: what `verdicts` returns.
+        stages: the records of the stages by their names.
+        metrics: the headline metrics of all stages, from `read_headline`.
+        verdicts: the verdict on each attack, from `read_verdicts`.
     """
 
     stages: dict[str, StageRecord]
@@ -65,13 +65,13 @@ class Record:
 
 
 def read_record(records: Path) -> Record:
-    """Read what all stages of an experiment left.
+    """Read the records of all stages of an experiment.
 
     Raises:
-        UserError: a file is missing or damaged, or a number in it is not finite; the line names the file.
+        UserError: a file is missing or damaged, or a number in it is not finite; the message names the file.
     """
     stages = {stage: read_stage(records / stage) for stage in STAGES}
-    return Record(stages, headline(records), verdicts(records))
+    return Record(stages, read_headline(records), read_verdicts(records))
 
 
 def read_stage(folder: Path) -> StageRecord:
@@ -85,8 +85,8 @@ def read_stage(folder: Path) -> StageRecord:
     )
 
 
-def headline(records: Path) -> dict[str, float]:
-    """Every headline metric of all stages, and their seconds: {"evaluate.fidelity.round_trip_english": 1.0, ...}."""
+def read_headline(records: Path) -> dict[str, float]:
+    """Read the headline metrics and costs of all stages: {"evaluate.fidelity.round_trip_english": 1.0, ...}."""
     found: dict[str, float] = {}
     for stage in STAGES:
         metrics, cost = _read_numbers(records / stage / "metrics.json"), _read_cost(records / stage / "cost.json")
@@ -95,24 +95,24 @@ def headline(records: Path) -> dict[str, float]:
     return found
 
 
-def verdicts(records: Path) -> dict[str, str]:
-    """The verdict on each attack, as tags."""
+def read_verdicts(records: Path) -> dict[str, str]:
+    """Read the verdict on each attack, in the form of tags."""
     attacks = _read_findings(records / "attack" / "findings.json")
     return {f"verdict.{name}": str(found.get("verdict")) for name, found in attacks.items()}
 
 
 def read_points(path: Path) -> Iterator[Point]:
-    """The points of a curves.csv.
+    """Yield the points of a curves.csv.
 
     Raises:
-        UserError: a row is malformed; the line names the file and the line in it.
+        UserError: a row is malformed; the message names the file and the row's line.
     """
     rows = csv.reader(io.StringIO(_read_text(path), newline=""), strict=True)
     try:
         for row in rows:
             if rows.line_num == 1:
                 if row != COLUMNS:
-                    raise ValueError(f"the columns are {', '.join(row)}, and not {', '.join(COLUMNS)}")
+                    raise ValueError(f"the columns are {', '.join(row)} instead of {', '.join(COLUMNS)}")
                 continue
             name, *cells = row
             x, y, *_ = _read_cells(cells)
@@ -124,12 +124,12 @@ def read_points(path: Path) -> Iterator[Point]:
 
 
 def _read_cells(cells: list[str]) -> list[float]:
-    """The four numbers of a row."""
+    """Parse the four numbers of a row."""
     if len(cells) != len(COLUMNS) - 1:
-        raise ValueError(f"it has {len(cells) + 1} cells, and not {len(COLUMNS)}")
+        raise ValueError(f"it has {len(cells) + 1} cells instead of {len(COLUMNS)}")
     numbers = [float(cell) for cell in cells]
     if odd := [cell for cell, number in zip(cells, numbers, strict=True) if not math.isfinite(number)]:
-        raise ValueError(f"{odd[0]} is no finite number")
+        raise ValueError(f"{odd[0]} is not a finite number")
     return numbers
 
 
@@ -141,14 +141,16 @@ def _read_cost(path: Path) -> dict[str, float]:
     parts = _read_object(path)
     for part, values in parts.items():
         if not isinstance(values, dict):
-            raise UserError(f"{path} is damaged at {part}: {values!r} is no object; {_remedy(path)}")
+            raise UserError(f"{path} is damaged at {part}: {values!r} is not an object; {_remedy(path)}")
     costs = {f"{part}.{name}": value for part, values in parts.items() for name, value in values.items()}
     return {name: _number(path, name, value) for name, value in costs.items()}
 
 
 def _number(path: Path, name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not -math.inf < value < math.inf:
-        raise UserError(f"{path} is damaged: the metric {name} is {value!r}, and no finite number; {_remedy(path)}")
+        raise UserError(
+            f"{path} is damaged: the metric {name} is {value!r}, which is not a finite number; {_remedy(path)}"
+        )
     try:
         return float(value)
     except OverflowError:
@@ -164,7 +166,7 @@ def _read_findings(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _read_pictures(path: Path, found: dict[str, dict[str, Any]]) -> Iterator[tuple[str, Image]]:
-    """The pictures within findings.json as files that MLflow shows."""
+    """Yield the pictures in findings.json as image files for MLflow."""
     for key, findings in found.items():
         for index, picture in enumerate(findings.get("pictures", [])):
             from PIL import Image
@@ -174,7 +176,7 @@ def _read_pictures(path: Path, found: dict[str, dict[str, Any]]) -> Iterator[tup
                 image.load()
             except (KeyError, TypeError, OSError, ValueError, SyntaxError, binascii.Error) as error:
                 at = f"{key}.pictures[{index}]"
-                raise UserError(f"{path} is damaged at {at}: it is no picture; {_remedy(path)}") from error
+                raise UserError(f"{path} is damaged at {at}: it is not an image; {_remedy(path)}") from error
             yield f"pictures/{key}-{index}.png", image
 
 
@@ -184,13 +186,13 @@ def _read_object(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged: {error}; {_remedy(path)}") from error
     if not isinstance(content, dict):
-        raise UserError(f"{path} is damaged: it holds {type(content).__name__}, and no object; {_remedy(path)}")
+        raise UserError(f"{path} is damaged: it holds {type(content).__name__} instead of an object; {_remedy(path)}")
     return content
 
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf8")  # a name in curves.csv may hold any sign that ends a line
+        return path.read_bytes().decode("utf8")  # not read_text: names in curves.csv may contain any line separator
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}; {_remedy(path)}") from error
     except ValueError as error:

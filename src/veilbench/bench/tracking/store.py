@@ -1,4 +1,4 @@
-"""Opening a tracking store. A SQLite file is made whole beside its place, or not at all."""
+"""Opens a tracking store. A new SQLite file is created under a temporary name and then renamed."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.masking import masked
-from veilbench.bench.tracking.faults import StoreFault, Unreachable, broken
+from veilbench.bench.masking import mask_secrets
+from veilbench.bench.tracking.faults import StoreFault, Unreachable, broken_store
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 ARTIFACTS = "mlartifacts"
-HALF = "_alembic_tmp_"  # a table that MLflow renames as soon as it is filled
+HALF = "_alembic_tmp_"  # prefix of tables that MLflow renames as soon as they are complete
 
 
 @dataclass(frozen=True)
 class Store:
-    """A store that is open.
+    """An open store.
 
     Attributes:
-        client: MLflow's.
+        client: MLflow's client for the store.
         group: the id of the MLflow experiment under which runs are grouped.
     """
 
@@ -36,7 +36,7 @@ class Store:
 
 
 def sqlite_file(address: str) -> Path | None:
-    """The file of a SQLite store."""
+    """Return the file of a SQLite store; None for other stores."""
     if not address.lower().startswith("sqlite"):
         return None
     from sqlalchemy.engine import make_url
@@ -45,12 +45,12 @@ def sqlite_file(address: str) -> Path | None:
 
 
 def open_store(address: str, experiment: str, patience: float) -> Store:
-    """Open a store; it and the group of runs are made if they are new.
+    """Open a store, and create it and its MLflow experiment if they do not exist.
 
     Args:
-        address: the store's.
-        experiment: the name of the group.
-        patience: seconds to wait for others who make the same store.
+        address: address of the store.
+        experiment: name of the MLflow experiment that groups the runs.
+        patience: seconds to wait for other processes that create or open the same store.
 
     Raises:
         StoreFault: the store is broken, or its group was deleted.
@@ -59,7 +59,7 @@ def open_store(address: str, experiment: str, patience: float) -> Store:
     file = sqlite_file(address)
     if file is None:
         return _connect(address, experiment, None)
-    # A connection that MLflow keeps would go on writing into a file that was moved away since.
+    # A pooled connection would keep writing into a file that has been moved away.
     os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
     with _alone(file, patience):
         if not _has_tables(file):
@@ -68,7 +68,7 @@ def open_store(address: str, experiment: str, patience: float) -> Store:
 
 
 def quieten() -> None:
-    """Short answers of servers, and no log lines of MLflow: its errors are said once, by us."""
+    """Set short timeouts, and silence the logs of MLflow and its libraries: errors are reported once, by us."""
     for variable, value in (("MAX_RETRIES", "1"), ("TIMEOUT", "10")):
         os.environ.setdefault(f"MLFLOW_HTTP_REQUEST_{variable}", value)
     for chatty in ("mlflow", "alembic", "sqlalchemy", "urllib3"):
@@ -87,9 +87,9 @@ def _connect(address: str, experiment: str, artifacts: str | None) -> Store:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-            found = client.get_experiment_by_name(experiment)  # somebody else was quicker
+            found = client.get_experiment_by_name(experiment)  # another process has created it meanwhile
     if found.lifecycle_stage != "active":
-        shown = masked(address, address)
+        shown = mask_secrets(address, address)
         raise StoreFault(
             f"the MLflow experiment {experiment!r} of {shown} is deleted; restore it with `MLFLOW_TRACKING_URI={shown} "
             f"mlflow experiments restore --experiment-id {found.experiment_id}`, or choose another name with "
@@ -100,7 +100,7 @@ def _connect(address: str, experiment: str, artifacts: str | None) -> Store:
 
 @contextmanager
 def _alone(file: Path, patience: float) -> Iterator[None]:
-    """One process at a time may make or open a SQLite store: several that make its tables at once break it."""
+    """Lock a SQLite store while it is created or opened: processes that create its tables at once break it."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(f"{file}.lock", timeout=patience)
@@ -118,33 +118,33 @@ def _alone(file: Path, patience: float) -> Iterator[None]:
 
 
 def _has_tables(file: Path) -> bool:
-    """Whether there is a store; one byte or more that is no store, or half of one, is said.
+    """Whether the file holds a store; False if it is missing or empty.
 
     Raises:
-        StoreFault: the file is broken.
+        StoreFault: the file holds something else, or an incomplete store.
     """
     if not file.exists() or not file.stat().st_size:
         return False
     if not file.is_file():
-        raise UserError(f"the tracking store {file} is no file")
+        raise UserError(f"the tracking store {file} is not a file")
     try:
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, timeout=20)) as connection:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     except sqlite3.OperationalError:
         raise
     except sqlite3.DatabaseError as error:
-        raise broken(file, f"{error}") from error
+        raise broken_store(file, f"{error}") from error
     if half := sorted(name for name in tables if name.startswith(HALF)):
-        raise broken(file, f"the table {half[0]} is left of a store that was cut short while it was made")
+        raise broken_store(file, f"the table {half[0]} shows that its creation was interrupted")
     if tables and "alembic_version" not in tables:
-        raise broken(file, "it holds other tables than MLflow's, or was cut short while it was made")
+        raise broken_store(file, "it does not hold MLflow's tables, or its creation was interrupted")
     return bool(tables)
 
 
 def _create(file: Path, address: str) -> None:
-    """Make a store beside its place, then move it there.
+    """Create a store under a temporary name, then rename it.
 
-    Who holds the lock is alone, so that what lies beside was left by a process that is dead.
+    The caller holds the lock, so an existing temporary file was left by a process that has died.
     """
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
     from sqlalchemy.engine import make_url
@@ -160,6 +160,6 @@ def _create(file: Path, address: str) -> None:
 
 
 def _remove(file: Path) -> None:
-    """Remove a database, and what SQLite may have put beside it."""
+    """Remove a database and the auxiliary files of SQLite."""
     for ending in ("", "-journal", "-wal", "-shm"):
         file.with_name(file.name + ending).unlink(missing_ok=True)

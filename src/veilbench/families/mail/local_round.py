@@ -11,7 +11,7 @@ from torch import Tensor
 from veilbench.families.mail.nets.mail_classifier import MailClassifierNet
 from veilbench.federated.aggregations.base import ExampleNoise
 from veilbench.federated.descent import descend, optimizer_of
-from veilbench.federated.flat import flat
+from veilbench.federated.flat import flatten
 from veilbench.federated.private_steps import descend_privately
 from veilbench.federated.protocol import Protocol
 from veilbench.training.epoch_batches import EpochBatches
@@ -70,7 +70,7 @@ def client_update(
     else:
         batches = EpochBatches(rows, protocol.batch_size, 1, seed, epochs)
         descend(loss, parameters, optimizer, batches, protocol.proximal)
-    moved: np.ndarray = flat([p.detach().numpy() for p in parameters]) - flat(begin)
+    moved: np.ndarray = flatten([p.detach().numpy() for p in parameters]) - flatten(begin)
     return moved
 
 

@@ -11,7 +11,7 @@ from veilbench.bench.report.records import Record
 from veilbench.bench.report.specs import Cell, Comparison, Entry
 from veilbench.families.mail.flower.settings import to_run_config
 from veilbench.families.mail.flower.strategy import aggregation_of
-from veilbench.federated.protocol import described
+from veilbench.federated.protocol import describe_aggregation
 
 STEPS = ("training_seconds", "protecting_seconds", "adding_seconds", "opening_seconds")  # of all clients, all rounds
 FEDERATED, FLOWER, PLAIN = "Federated", "Flower", "Plain"
@@ -76,7 +76,7 @@ def _aggregation(record: Record) -> dict[str, object] | None:
     training = record.config.get("training") or {}
     kind = _kind(str(training.get("_target_")))
     if kind == FLOWER:
-        return described(aggregation_of(to_run_config(training["strategy"], training["privacy"])))
+        return describe_aggregation(aggregation_of(to_run_config(training["strategy"], training["privacy"])))
     return dict(training.get("aggregation") or {"_target_": PLAIN}) if kind == FEDERATED else None
 
 

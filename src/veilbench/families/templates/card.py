@@ -18,7 +18,7 @@ def _both(label: str, key: str) -> Line:
     return Line(label, (f"{key}_own_token", f"{key}_stolen_token"))
 
 
-def _taken(label: str, attack: str, who: str = "") -> Line:
+def _success_line(label: str, attack: str, who: str = "") -> Line:
     keys = [f"{attack}.{share}{who}" for share in ("sar_at_0.01", "sar_at_0.001", "prar_at_0.01")]
     return Line(label, tuple(keys))
 
@@ -48,10 +48,10 @@ IRREVERSIBILITY = Section(
         Block(
             SAR,
             (
-                _taken("Standard model: images from templates", "template_inversion"),
-                _taken("Standard model, and the system’s scores: images", "template_inversion_by_scores"),
-                _taken("Full disclosure: images from templates and keys", "template_inversion_known_key"),
-                _taken("Full disclosure: features solved for", "template_stolen_key", "_preimage"),
+                _success_line("Standard model: images from templates", "template_inversion"),
+                _success_line("Standard model, and the system’s scores: images", "template_inversion_by_scores"),
+                _success_line("Full disclosure: images from templates and keys", "template_inversion_known_key"),
+                _success_line("Full disclosure: features solved for", "template_stolen_key", "_preimage"),
             ),
         ),
         Block(

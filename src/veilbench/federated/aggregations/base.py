@@ -63,7 +63,7 @@ class Client(ABC):
 
     def open(self, combined: bytes) -> np.ndarray:
         """Decode the aggregator's message into the weighted mean of all updates, shape (size,), float64."""
-        weight, size, payload = opened(combined)
+        weight, size, payload = parse_message(combined)
         return self._open(payload, size) / weight
 
     @abstractmethod
@@ -101,7 +101,7 @@ class Aggregator(ABC):
         """
         if not messages:
             raise UserError("no client has sent an update: there is nothing to combine")
-        weights, sizes, payloads = zip(*map(opened, messages), strict=True)
+        weights, sizes, payloads = zip(*map(parse_message, messages), strict=True)
         if len(set(sizes)) > 1:
             raise UserError(f"clients have sent updates of different sizes: {', '.join(map(str, sorted(set(sizes))))}")
         return message(sum(weights), sizes[0], self._combine(payloads, weights, sizes[0]))
@@ -118,7 +118,7 @@ class Aggregator(ABC):
         Raises:
             UserError: the message is damaged, its size or weight differs, or its values are not finite or too large.
         """
-        claimed, values, payload = opened(received)
+        claimed, values, payload = parse_message(received)
         if values != size:
             raise UserError(f"its update has {values} values in place of {size}")
         if not np.isclose(claimed, weight):
@@ -189,11 +189,11 @@ class Aggregation(ABC):
 
 
 def message(weight: float, size: int, payload: bytes, number: int = 0, nonce: bytes = NO_NONCE) -> bytes:
-    """Serialize a message; `opened` and `stamp` read it."""
+    """Serialize a message; `parse_message` and `stamp` read it."""
     return HEAD.pack(MARK, weight, size, number, nonce) + payload
 
 
-def opened(received: bytes) -> tuple[float, int, bytes]:
+def parse_message(received: bytes) -> tuple[float, int, bytes]:
     """Parse a message into its weight, number of values and payload.
 
     Raises:

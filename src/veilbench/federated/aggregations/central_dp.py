@@ -8,7 +8,7 @@ import numpy as np
 
 from veilbench.federated.aggregations.base import Aggregator, Client
 from veilbench.federated.aggregations.gaussian import Gaussian
-from veilbench.federated.aggregations.noise import clipped, gaussian_epsilon
+from veilbench.federated.aggregations.noise import clip_update, gaussian_epsilon
 from veilbench.federated.aggregations.plain import PlainAggregator, PlainClient, numbers
 
 
@@ -26,7 +26,7 @@ class NoisyAggregator(PlainAggregator):
         self.clip, self.noise_multiplier, self.rng = clip, noise_multiplier, rng
 
     def _combine(self, payloads: Sequence[bytes], weights: Sequence[float], size: int) -> bytes:
-        short = [clipped(numbers(payload, self.dtype, size), self.clip) for payload in payloads]
+        short = [clip_update(numbers(payload, self.dtype, size), self.clip) for payload in payloads]
         total = np.sum([w * u for w, u in zip(weights, short, strict=True)], axis=0)
         sensitivity = max(weights) * self.clip
         return bytes((total + self.rng.normal(0, self.noise_multiplier * sensitivity, size)).tobytes())

@@ -52,7 +52,7 @@ class Ciphertexts:
         """
         import tenseal
 
-        pieces = parted(payload)
+        pieces = split_ciphertexts(payload)
         if len(pieces) != -(-size // SLOTS):
             raise UserError(f"{len(payload)} bytes are not the {-(-size // SLOTS)} ciphertexts of {size} values")
         try:
@@ -84,7 +84,7 @@ class CkksClient(Client):
         filled = np.zeros(-(-len(scaled) // SLOTS) * SLOTS)
         filled[: len(scaled)] = scaled
         pieces = (tenseal.ckks_vector(self.ciphertexts.context, piece) for piece in filled.reshape(-1, SLOTS))
-        return joined(pieces)
+        return join_ciphertexts(pieces)
 
     def _open(self, payload: bytes, size: int) -> np.ndarray:
         pieces = [vector.decrypt() for vector in self.ciphertexts.vectors(payload, size)]
@@ -109,7 +109,7 @@ class CkksAggregator(Aggregator):
         sums, *others = (self.ciphertexts.vectors(payload, size) for payload in payloads)
         for other in others:
             sums = [a + b for a, b in zip(sums, other, strict=True)]
-        return joined(sums)
+        return join_ciphertexts(sums)
 
 
 class Ckks(Aggregation):
@@ -142,14 +142,14 @@ class Ckks(Aggregation):
         return 0.0, len(weights) * grid(len(weights)) / 2 / sum(weights)
 
 
-def joined(vectors: Iterable[Any]) -> bytes:
+def join_ciphertexts(vectors: Iterable[Any]) -> bytes:
     """Serialize ciphertexts, each preceded by its length in bytes."""
     pieces = (vector.serialize() for vector in vectors)
     return b"".join(LENGTH.pack(len(piece)) + piece for piece in pieces)
 
 
-def parted(payload: bytes) -> list[bytes]:
-    """Split a payload made by `joined`; empty if it is truncated."""
+def split_ciphertexts(payload: bytes) -> list[bytes]:
+    """Split a payload made by `join_ciphertexts`; empty if it is truncated."""
     pieces, at = [], 0
     while at + LENGTH.size <= len(payload):
         (length,) = LENGTH.unpack_from(payload, at)

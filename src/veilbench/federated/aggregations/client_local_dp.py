@@ -8,7 +8,7 @@ import numpy as np
 
 from veilbench.federated.aggregations.base import Aggregator, Client
 from veilbench.federated.aggregations.gaussian import Gaussian
-from veilbench.federated.aggregations.noise import clipped, gaussian_epsilon
+from veilbench.federated.aggregations.noise import clip_update, gaussian_epsilon
 from veilbench.federated.aggregations.plain import PlainAggregator, PlainClient
 
 
@@ -26,7 +26,7 @@ class NoisyClient(PlainClient):
         self.clip, self.deviation, self.rng = clip, deviation, rng
 
     def _protect(self, update: np.ndarray, weight: float) -> bytes:
-        noisy = clipped(update, self.clip) + self.rng.normal(0, self.deviation, len(update))
+        noisy = clip_update(update, self.clip) + self.rng.normal(0, self.deviation, len(update))
         return super()._protect(noisy, weight)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from veilbench.bench.limits import Delta, NoiseMultiplier, Positive
 from veilbench.federated.aggregations.base import Aggregator, Client
 from veilbench.federated.aggregations.central_dp import CentralDp, NoisyAggregator
-from veilbench.federated.aggregations.noise import clipped
+from veilbench.federated.aggregations.noise import clip_update
 from veilbench.federated.aggregations.plain import PlainClient, numbers
 
 
@@ -26,7 +26,7 @@ class ClippingClient(PlainClient):
         self.clip = clip
 
     def _protect(self, update: np.ndarray, weight: float) -> bytes:
-        return super()._protect(clipped(update, self.clip), weight)
+        return super()._protect(clip_update(update, self.clip), weight)
 
 
 class EqualAggregator(NoisyAggregator):
@@ -45,7 +45,7 @@ class EqualAggregator(NoisyAggregator):
 
     def _combine(self, payloads: Sequence[bytes], weights: Sequence[float], size: int) -> bytes:
         read = [numbers(payload, self.dtype, size) for payload in payloads]
-        mean = np.mean([clipped(update, self.clip) for update in read] if self.clips else read, axis=0)
+        mean = np.mean([clip_update(update, self.clip) for update in read] if self.clips else read, axis=0)
         noise = self.rng.normal(0, self.noise_multiplier * self.clip / len(read), size)
         return bytes(((mean + noise) * sum(weights)).tobytes())
 

@@ -11,7 +11,15 @@ import numpy as np
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import Natural, NotNegative
-from veilbench.federated.aggregations.base import Aggregation, Aggregator, Client, ExampleNoise, message, opened, stamp
+from veilbench.federated.aggregations.base import (
+    Aggregation,
+    Aggregator,
+    Client,
+    ExampleNoise,
+    message,
+    parse_message,
+    stamp,
+)
 
 Kind = Literal["dies", "late", "nan", "wrong shape", "huge", "poisoned", "claims more", "replays", "rubbish"]
 
@@ -70,10 +78,12 @@ class FaultyClient(Client):
             return self.inner.protect(update[:-1], weight, number)
         if "nan" in kinds:  # an honest client refuses NaNs, so the payload of a valid message is overwritten
             sent = self.inner.protect(update, weight, number)
-            return sent[: -len(opened(sent)[2])] + b"\xff" * len(opened(sent)[2])  # NaN in any float format
+            return sent[: -len(parse_message(sent)[2])] + b"\xff" * len(
+                parse_message(sent)[2]
+            )  # NaN in any float format
         if "claims more" in kinds:
             sent = self.inner.protect(update, weight, number)
-            return message(1.0, len(update), opened(sent)[2], *stamp(sent))
+            return message(1.0, len(update), parse_message(sent)[2], *stamp(sent))
         factor = 1e6 if "huge" in kinds else -10 if "poisoned" in kinds else 1
         return self.inner.protect(update * factor, weight, number)
 

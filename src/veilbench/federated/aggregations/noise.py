@@ -13,7 +13,7 @@ from veilbench.bench.limits import Delta, PositiveShare, require_value
 MOST_NOISE = 1e12  # the square of a larger value overflows
 
 
-def clipped(update: np.ndarray, norm: float) -> np.ndarray:
+def clip_update(update: np.ndarray, norm: float) -> np.ndarray:
     """Scale the update down to a maximum Euclidean norm."""
     length = float(np.linalg.norm(update))
     return update * (norm / length) if length > norm else update

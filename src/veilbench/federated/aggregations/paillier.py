@@ -94,7 +94,7 @@ class PaillierClient(Client):
         if self.keys.encoding == "float":
             numbers = [public.encrypt(float(value)) for value in scaled]
             return self.keys.write([n.ciphertext() for n in numbers], [n.exponent for n in numbers])
-        whole = packed(np.rint(scaled * 2.0**FRACTION_BITS).astype(np.int64), self.keys.slots)
+        whole = pack(np.rint(scaled * 2.0**FRACTION_BITS).astype(np.int64), self.keys.slots)
         sealed = [public.raw_encrypt(value % self.keys.modulus) for value in whole]
         return self.keys.write(sealed, [-FRACTION_BITS] * len(sealed))
 
@@ -106,7 +106,7 @@ class PaillierClient(Client):
             return np.array([private.decrypt(phe().EncryptedNumber(self.keys.public, c, e)) for c, e in pairs], float)
         n = self.keys.modulus
         plain = [value - n if value > n // 2 else value for value in map(private.raw_decrypt, sealed)]
-        return unpacked(plain, self.keys.slots)[:size] / 2.0**FRACTION_BITS
+        return unpack(plain, self.keys.slots)[:size] / 2.0**FRACTION_BITS
 
 
 class PaillierAggregator(Aggregator):
@@ -170,15 +170,15 @@ class Paillier(Aggregation):
         return [PaillierClient(both, clients) for _ in range(clients)], PaillierAggregator(modulus)
 
 
-def packed(values: np.ndarray, slots: int) -> list[int]:
+def pack(values: np.ndarray, slots: int) -> list[int]:
     """Pack integers below 2**62 in magnitude into larger ones, `slots` in each, the first in the lowest bits."""
     numbers = [int(value) for value in values]
     groups = (numbers[i : i + slots] for i in range(0, len(numbers), slots))
     return [sum(value << (SLOT_BITS * place) for place, value in enumerate(group)) for group in groups]
 
 
-def unpacked(numbers: Sequence[int], slots: int) -> np.ndarray:
-    """Unpack integers made by `packed`, or sums of them: signed values, shape (len(numbers) * slots,), float64."""
+def unpack(numbers: Sequence[int], slots: int) -> np.ndarray:
+    """Unpack integers made by `pack`, or sums of them: signed values, shape (len(numbers) * slots,), float64."""
     digits = []
     for number in numbers:
         for _ in range(slots):

@@ -15,7 +15,7 @@ from sklearn.linear_model import Ridge
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import build, check
 from veilbench.bench.trained_model import load_trained_model
-from veilbench.corruptions.base import spoiled
+from veilbench.corruptions.base import corrupt_array
 from veilbench.corruptions.blur import Blur
 from veilbench.corruptions.gaussian import Gaussian
 from veilbench.corruptions.greyscale import Greyscale
@@ -76,7 +76,7 @@ def test_each_undoes_its_corruption_saves_and_works_on_each_image_alone(
     trained: CorruptionRestorer, rows: Rows, tmp_path: Path
 ) -> None:
     clean = rows.test.x[:6]
-    given = spoiled(trained.corruption, clean, rng(3))
+    given = corrupt_array(trained.corruption, clean, rng(3))
     fitted = trained.fit(rows, rng())
     back = fitted.restored(given)
     assert (back.shape, back.dtype) == (given.shape, np.float32)
@@ -91,7 +91,7 @@ def test_each_undoes_its_corruption_saves_and_works_on_each_image_alone(
 
 def test_holes_are_found_and_nothing_else_is_touched(rows: Rows) -> None:
     clean = rows.test.x[:3]
-    given = spoiled(MissingBlocks(2, 5), clean, rng(1))
+    given = corrupt_array(MissingBlocks(2, 5), clean, rng(1))
     holes = given != clean
     back = Biharmonic(MissingBlocks(2, 5)).fit(rows, rng()).restored(given)
     np.testing.assert_array_equal(back[~holes], clean[~holes])
@@ -106,7 +106,7 @@ def test_holes_are_found_and_nothing_else_is_touched(rows: Rows) -> None:
 def test_the_median_is_scipys_with_the_window_that_errs_least(rows: Rows) -> None:
     fitted = Median(SaltAndPepper(0.3)).fit(rows, rng(4))
     clean = rows.validation.x[:24]
-    given = spoiled(SaltAndPepper(0.3), clean, rng(4))
+    given = corrupt_array(SaltAndPepper(0.3), clean, rng(4))
     errors = {}
     for side in Median.factors:
         planes = [[median_filter(plane, side, mode="nearest") for plane in image] for image in given]
@@ -126,7 +126,7 @@ def test_the_kernel_is_the_gaussian() -> None:
 
 def test_a_blur_without_noise_is_undone_to_its_rounding_and_one_with_noise_is_not(rows: Rows) -> None:
     clean = rows.test.x[:6]
-    given = spoiled(Blur(1.0), clean, rng())
+    given = corrupt_array(Blur(1.0), clean, rng())
     fitted = LeastSquares(Blur(1.0)).fit(rows, rng())
     assert error(fitted.restored(given), clean) < 1e-7
     with_noise = given + rng(1).normal(0, 0.01, given.shape).astype(np.float32)
@@ -137,7 +137,7 @@ def test_least_squares_is_the_normal_equations_answer(rows: Rows) -> None:
     image = rows.test.x[0, 0].astype(np.float64)
     high, wide = image.shape
     dots = np.eye(high * wide, dtype=np.float32).reshape(-1, 1, high, wide)
-    whole = spoiled(Blur(1.0), dots, rng()).reshape(high * wide, -1).T.astype(np.float64)
+    whole = corrupt_array(Blur(1.0), dots, rng()).reshape(high * wide, -1).T.astype(np.float64)
     wanted = np.linalg.solve(whole.T @ whole + 1e-2 * np.eye(len(whole)), whole.T @ image.ravel())
     made = LeastSquares(Blur(1.0)).one(rows.test.x[0, :1], 1e-2)
     np.testing.assert_allclose(made[0].ravel(), wanted, atol=1e-4)
@@ -145,7 +145,7 @@ def test_least_squares_is_the_normal_equations_answer(rows: Rows) -> None:
 
 def test_the_known_text_comes_off_but_another_does_not(rows: Rows) -> None:
     clean = rows.test.x
-    given = spoiled(Watermark("SAMPLE", 0.5), clean, rng(2))
+    given = corrupt_array(Watermark("SAMPLE", 0.5), clean, rng(2))
     found = ((Unstamped(Watermark("SAMPLE", 0.5)).fit(rows, rng()).restored(given) - clean) ** 2).mean((1, 2, 3))
     assert (found < 1e-10).mean() > 0.9  # back to rounding, wherever the place was found
     other = Unstamped(Watermark("MINE", 0.5)).fit(rows, rng()).restored(given)
@@ -157,13 +157,13 @@ def test_linear_patches_are_scikit_learns_ridge(rows: Rows, monkeypatch: pytest.
     fitted = LinearPatches(Blur(1.0)).fit(rows, rng(6))
     inner = slice(1, -1)
     draws = rng(6)
-    seen = spoiled(Blur(1.0), rows.train.x, draws)
+    seen = corrupt_array(Blur(1.0), rows.train.x, draws)
     every = [(n, y, x) for n in range(len(seen)) for y in range(seen.shape[2]) for x in range(seen.shape[3])]
     padded = np.pad(seen, ((0, 0), (0, 0), (1, 1), (1, 1)), "edge")
     squares = np.array([padded[n, :, y : y + 3, x : x + 3].ravel() for n, y, x in every], np.float64)
     colours = rows.train.x.transpose(0, 2, 3, 1).reshape(-1, seen.shape[1])
     model = Ridge(RIDGE * len(squares)).fit(squares, colours)
-    given = spoiled(Blur(1.0), rows.test.x[:1], rng())
+    given = corrupt_array(Blur(1.0), rows.test.x[:1], rng())
     windows = np.lib.stride_tricks.sliding_window_view(given[0], (3, 3), (1, 2)).transpose(1, 2, 0, 3, 4)
     wanted = model.predict(windows.reshape(-1, windows[0, 0].size)).reshape(*windows.shape[:2], -1)
     np.testing.assert_allclose(fitted.restored(given)[0, :, inner, inner], wanted.transpose(2, 0, 1), atol=1e-3)

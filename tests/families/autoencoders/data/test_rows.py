@@ -9,7 +9,7 @@ import pytest
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from veilbench.bench.errors import UserError
-from veilbench.families.autoencoders.data.raw import Raw, checked, distinct
+from veilbench.families.autoencoders.data.raw import Raw, check_raw, distinct
 from veilbench.families.autoencoders.data.rows import PARTS, Part, Rows, RowsData
 
 
@@ -373,7 +373,7 @@ def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
 
 def test_checked_leaves_good_rows_as_they_are() -> None:
     raw = given().raw
-    good = checked(raw)
+    good = check_raw(raw)
     assert good.x.dtype == np.float64
     assert np.array_equal(good.x, raw.x)
     assert np.array_equal(good.y, raw.y)

@@ -25,7 +25,7 @@ RNG = np.random.default_rng(0)
 
 
 class Untouched(FittedRestorer):
-    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def fit_arrays(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         return {}
 
     def restored(self, rows: np.ndarray) -> np.ndarray:
@@ -37,7 +37,7 @@ class Oracle(Untouched):
 
     names = ("clean",)
 
-    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def fit_arrays(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         return {"clean": rows.test.x}
 
     def restored(self, rows: np.ndarray) -> np.ndarray:

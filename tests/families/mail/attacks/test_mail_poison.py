@@ -22,7 +22,7 @@ from veilbench.federated.aggregations.base import Aggregation
 from veilbench.federated.aggregations.ckks import Ckks
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.aggregations.robust import Robust
-from veilbench.federated.protocol import Protocol, described
+from veilbench.federated.protocol import Protocol, describe_aggregation
 
 THREAT = ThreatModel(rogue_clients=True)
 
@@ -34,7 +34,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Mails:
 
 def filter_of(data: Mails, aggregation: Aggregation) -> MailFilter:
     made = PlainFederation().fit(data, np.random.default_rng(0))
-    made.protocol = Protocol(described(aggregation))
+    made.protocol = Protocol(describe_aggregation(aggregation))
     return made
 
 

@@ -23,9 +23,9 @@ from veilbench.families.templates.evaluations.distance_preservation import (
 from veilbench.families.templates.evaluations.identification_classifier import (
     IdentificationClassifier,
     classifier,
-    dealt,
     place_among_own,
     scaled,
+    split_people,
 )
 from veilbench.families.templates.schemes.base import BinaryScheme, TemplateScheme
 from veilbench.families.templates.schemes.extractor import Extractor
@@ -160,7 +160,7 @@ def test_each_classifier_learns_and_its_seed_decides(kind: str) -> None:
 
 
 def test_groups_are_disjoint_and_places_count_within_a_person() -> None:
-    groups = dealt(np.repeat(np.arange(11), 2), 4, np.random.default_rng(0))
+    groups = split_people(np.repeat(np.arange(11), 2), 4, np.random.default_rng(0))
     assert [len(group) for group in groups] == [4, 4]
     assert len(np.unique(np.concatenate(groups))) == 8
     assert place_among_own(np.array([3, 1, 3, 3, 1])).tolist() == [0, 0, 1, 2, 1]

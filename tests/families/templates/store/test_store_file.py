@@ -122,7 +122,7 @@ def test_a_link_keeps_pointing_to_what_is_replaced(tmp_path: Path) -> None:
     real.write_bytes(b"old")
     real.chmod(0o640)
     link.symlink_to("real")
-    with file_lock.locked(link) as place:
+    with file_lock.lock_file(link) as place:
         replacing.replace(place, b"new")
     assert (link.is_symlink(), real.read_bytes(), real.stat().st_mode & 0o777) == (True, b"new", 0o640)
 
@@ -132,12 +132,12 @@ def test_a_writer_that_waits_too_long_gives_up(tmp_path: Path) -> None:
 
     def second() -> None:
         try:
-            with file_lock.locked(tmp_path / "store", wait=0.2):
+            with file_lock.lock_file(tmp_path / "store", wait=0.2):
                 told.append("entered")
         except UserError as error:
             told.append(str(error))
 
-    with file_lock.locked(tmp_path / "store"):
+    with file_lock.lock_file(tmp_path / "store"):
         waiting = threading.Thread(target=second)
         waiting.start()
         waiting.join()
@@ -233,7 +233,7 @@ def test_killed_at_any_time_what_was_reported_is_there(at: Desk, models: Models)
 
 @pytest.mark.parametrize("there", [True, False])
 def test_a_lock_stays_beside_a_file_and_goes_where_none_was_made(tmp_path: Path, there: bool) -> None:
-    with file_lock.locked(tmp_path / "store") as place:
+    with file_lock.lock_file(tmp_path / "store") as place:
         if there:
             place.write_text("made")
     assert {path.name for path in tmp_path.iterdir()} == ({"store", ".store.lock"} if there else set())

@@ -22,7 +22,7 @@ class Biharmonic(CorruptionRestorer):
 
     undoes = (MissingBlocks, SaltAndPepper)
 
-    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def fit_arrays(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Return no arrays: there is nothing to fit."""
         return {}
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from veilbench.bench.limits import require_arguments, require_value
-from veilbench.corruptions.base import Corruption, described, from_description, spoiled
+from veilbench.corruptions.base import Corruption, corrupt_array, describe_corruption, from_description
 from veilbench.families.autoencoders.baselines.image_restorer import ImageRestorer
 
 
@@ -29,11 +29,11 @@ class CorruptionRestorer(ImageRestorer):
 
     def settings(self) -> dict[str, Any]:
         """Return a description of the corruption, in plain types."""
-        return {"corruption": described(self.corruption)}
+        return {"corruption": describe_corruption(self.corruption)}
 
     def spoiled(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Corrupt clean images, shape (n, c, h, w), float32."""
-        return spoiled(self.corruption, clean, rng)
+        return corrupt_array(self.corruption, clean, rng)
 
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:

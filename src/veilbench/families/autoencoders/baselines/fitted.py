@@ -16,7 +16,7 @@ from veilbench.families.autoencoders.data.rows import Rows
 
 
 class Fitted(TrainedModel):
-    """A baseline defined by its constructor's arguments and the arrays that `learned` computes; made ready by `fit`."""
+    """A baseline that consists of its constructor's arguments and the arrays that `fit_arrays` computes in `fit`."""
 
     data_kind = Rows
     names: tuple[str, ...] = ()  # names of the arrays
@@ -26,7 +26,7 @@ class Fitted(TrainedModel):
         self.row: tuple[int, ...] | None = None  # shape of a row, once fitted
 
     @abstractmethod
-    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def fit_arrays(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Compute the arrays called `names` from `rows.train`."""
 
     def fit(self, data: Rows, rng: np.random.Generator) -> Self:
@@ -38,7 +38,7 @@ class Fitted(TrainedModel):
         if not isinstance(data, Rows):
             raise UserError(f"{type(self).__name__} works on rows of numbers, not on {type(data).__name__}")
         made = copy(self)
-        made.kept, made.row = made.learned(data, rng), data.shape
+        made.kept, made.row = made.fit_arrays(data, rng), data.shape
         return made
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -64,7 +64,7 @@ class Fitted(TrainedModel):
         return made
 
     def check(self, row: tuple[int, ...]) -> None:
-        """Reject restored arrays that are not as `learned` makes them; by default, all must be finite floats.
+        """Reject restored arrays that are not as `fit_arrays` makes them; by default, all must be finite floats.
 
         Args:
             row: shape of a row.

@@ -21,12 +21,12 @@ class IdentityCode(Fitted, Representation):
         """Return no settings."""
         return {}
 
-    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def fit_arrays(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Return the shape of a row."""
         return {"shape": np.array(rows.shape, np.int64)}
 
     def check(self, row: tuple[int, ...]) -> None:
-        """Raise a `ValueError` if a restored array is not as `learned` makes it."""
+        """Raise a `ValueError` if a restored array is not as `fit_arrays` makes it."""
         require_array(self.kept, "shape", np.integer, (len(row),))
         if tuple(self["shape"].tolist()) != row:
             raise ValueError(f"shape holds {self['shape'].tolist()}, and a row has the shape {list(row)}")

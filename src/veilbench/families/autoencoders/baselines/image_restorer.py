@@ -31,7 +31,7 @@ class ImageRestorer(Fitted, Restorer):
         return super().fit(data, rng)
 
     def check(self, row: tuple[int, ...]) -> None:
-        """Raise a `ValueError` if a restored array is not as `learned` makes it."""
+        """Raise a `ValueError` if a restored array is not as `fit_arrays` makes it."""
         if len(row) != 3:
             raise ValueError(f"row holds {list(row)}, the shape of an image is needed: channels, height, width")
         super().check(row)

@@ -24,7 +24,7 @@ class InputNorm(Fitted, DifferentiableDetector):
         """Return no settings."""
         return {}
 
-    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def fit_arrays(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Return no arrays: there is nothing to fit."""
         return {}
 

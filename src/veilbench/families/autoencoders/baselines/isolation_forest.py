@@ -33,7 +33,7 @@ class IsolationForest(Fitted, Detector):
         """Return the constructor's arguments."""
         return {"trees": self.trees}
 
-    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def fit_arrays(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Return arrays of shape (trees, nodes): features, thresholds, child nodes, and depths at leaves.
 
         `usual`, shape (1,), is the depth of an unsuccessful search among as many rows as a tree is fitted to.

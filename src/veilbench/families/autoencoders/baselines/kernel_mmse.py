@@ -22,7 +22,7 @@ class KernelMmse(FittedRestorer):
 
     names = ("rows",)
 
-    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def fit_arrays(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Return the training images, shape (n, c, h, w)."""
         return {"rows": rows.train.x}
 

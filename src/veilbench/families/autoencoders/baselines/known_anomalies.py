@@ -25,11 +25,10 @@ class KnownAnomalies(Fitted, DifferentiableDetector):
     """Scores how much nearer a row is to a test anomaly than to any normal row, 0 if it is not: an oracle.
 
     The score is max(0, d(normal rows) - 0.9 d(anomalies)), with distances to the nearest ones. By the triangle
-    inequality,
-    an anomaly moved by up to half its distance from the nearest normal row stays nearer to its origin than to any
-    normal
-    row: its score stays positive, while that of normal rows is 0. Nothing can hide it within this distance, which makes
-    the detector the negative control of evasion. The factor 0.9 keeps the midpoint safe from rounding.
+    inequality, an anomaly moved by up to half its distance from the nearest normal row stays nearer to its origin than
+    to any normal row: its score stays positive, while that of normal rows is 0. Nothing can hide it within this
+    distance, which makes the detector the negative control of evasion. The factor 0.9 keeps the midpoint safe from
+    rounding.
 
     Args:
         norm: norm of the distances, the same as that of the perturbations.
@@ -45,7 +44,7 @@ class KnownAnomalies(Fitted, DifferentiableDetector):
         """Return the constructor's argument."""
         return {"norm": self.norm}
 
-    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def fit_arrays(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Return training and validation rows, and the test anomalies.
 
         Raises:

@@ -15,9 +15,8 @@ class LinearPatches(CorruptionRestorer):
     """Linear least squares from the square around a pixel, with all channels, to the clean pixel.
 
     It is fitted to training images that it corrupts itself; the side of the square is the one of `SIDES` with the
-    lowest
-    error on validation images. At the border, images are padded with their outermost pixels. `Wiener` does the same for
-    noise, where the covariance of the corrupted patches is known.
+    lowest error on validation images. At the border, images are padded with their outermost pixels. `Wiener` does the
+    same for noise, where the covariance of the corrupted patches is known.
 
     Args:
         corruption: corruption to undo, of any class.
@@ -25,7 +24,7 @@ class LinearPatches(CorruptionRestorer):
 
     names = ("map", "constant")
 
-    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def fit_arrays(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Return the map, shape (side, side, c, c), and the constant, shape (c,)."""
         train, check = ((part.x, self.spoiled(part.x, rng)) for part in (rows.train, rows.validation))
         pixels = rng.permutation(train[0][:, 0].size)[:MOST_PIXELS]
@@ -34,7 +33,7 @@ class LinearPatches(CorruptionRestorer):
         return found[int(np.argmin(errors))]
 
     def check(self, row: tuple[int, ...]) -> None:
-        """Raise a `ValueError` if a restored array is not as `learned` makes it."""
+        """Raise a `ValueError` if a restored array is not as `fit_arrays` makes it."""
         super().check(row)
         if self["map"].shape[0] not in SIDES or self["map"].shape[0] != self["map"].shape[1]:
             raise ValueError(f"map has shape {list(self['map'].shape)}, sides of one of {SIDES} are needed")

@@ -30,7 +30,7 @@ class Mahalanobis(Fitted, DifferentiableDetector):
         """Return no settings."""
         return {}
 
-    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def fit_arrays(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Return the mean, shape (*shape), and the inverse covariance, shape (features, features)."""
         mean, _, precision = ledoit_wolf(flat(rows.train.x))
         return {"mean": mean.reshape(rows.shape), "precision": precision}
@@ -40,7 +40,7 @@ class Mahalanobis(Fitted, DifferentiableDetector):
         return {"mean": row}
 
     def check(self, row: tuple[int, ...]) -> None:
-        """Raise a `ValueError` if a restored array is not as `learned` makes it."""
+        """Raise a `ValueError` if a restored array is not as `fit_arrays` makes it."""
         super().check(row)
         shape = (math.prod(row), math.prod(row))
         require_array(self.kept, "precision", np.floating, shape, low=-LARGEST_PRECISION, high=LARGEST_PRECISION)

@@ -25,7 +25,7 @@ class Memorised(Fitted, Representation):
         """Return no settings."""
         return {}
 
-    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def fit_arrays(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Return the training rows, shape (n, *shape)."""
         return {"train": rows.train.x}
 

@@ -24,8 +24,7 @@ class MinorComponent(Fitted, DifferentiableDetector):
 
     Constant directions are left out. The direction is the last of the minor components of Shyu et al. (2003), which
     detect rows that violate a correlation. An anomaly that it catches is hidden by a step along this one direction, of
-    a
-    size that is small among normal rows, whatever else is anomalous: this is the positive control of evasion.
+    a size that is small among normal rows, whatever else is anomalous: this is the positive control of evasion.
     """
 
     names = ("mean", "direction")
@@ -34,7 +33,7 @@ class MinorComponent(Fitted, DifferentiableDetector):
         """Return no settings."""
         return {}
 
-    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def fit_arrays(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Return the mean, shape (*shape), and the direction, shape (features,), of length 1.
 
         Raises:

@@ -33,7 +33,7 @@ class NearestNeighbours(Fitted, Detector):
         """Return the constructor's arguments."""
         return {"k": self.k}
 
-    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def fit_arrays(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Return the training rows, shape (n, *shape)."""
         if self.k > len(rows.train):
             raise UserError(
@@ -46,7 +46,7 @@ class NearestNeighbours(Fitted, Detector):
         return {"rows": (None, *row)}
 
     def check(self, row: tuple[int, ...]) -> None:
-        """Raise a `ValueError` if a restored array is not as `learned` makes it."""
+        """Raise a `ValueError` if a restored array is not as `fit_arrays` makes it."""
         super().check(row)
         if len(self["rows"]) < self.k:
             raise ValueError(f"rows has {len(self['rows'])} rows, and k={self.k} neighbours are asked for")

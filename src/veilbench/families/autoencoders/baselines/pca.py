@@ -37,7 +37,7 @@ class Pca(Fitted, Representation, DifferentiableDetector):
         """Return the constructor's arguments."""
         return {"code": self.code}
 
-    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def fit_arrays(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Return the mean, shape (*shape), and the components, shape (code, features)."""
         from sklearn.decomposition import PCA
 

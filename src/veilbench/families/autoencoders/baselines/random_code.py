@@ -21,8 +21,7 @@ class RandomCode(Fitted, Representation):
     """The code is standard normal noise, and every code decodes to the mean training row.
 
     The noise is a keyed hash of the row (SHAKE-256), so a row always has the same code, as with an encoder. Nothing
-    about
-    a new row can be learned from its code, except that two rows are equal.
+    about a new row can be learned from its code, except that two rows are equal.
 
     Args:
         code: length of the code.
@@ -38,7 +37,7 @@ class RandomCode(Fitted, Representation):
         """Return the constructor's arguments."""
         return {"code": self.code}
 
-    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def fit_arrays(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Return a key, shape (32,), uint8, and the mean training row, shape (*shape)."""
         return {"key": np.frombuffer(rng.bytes(KEY_BYTES), np.uint8), "mean": rows.train.x.mean(0)}
 
@@ -47,7 +46,7 @@ class RandomCode(Fitted, Representation):
         return {"mean": row}
 
     def check(self, row: tuple[int, ...]) -> None:
-        """Raise a `ValueError` if a restored array is not as `learned` makes it."""
+        """Raise a `ValueError` if a restored array is not as `fit_arrays` makes it."""
         require_array(self.kept, "key", np.uint8, (KEY_BYTES,))
         super().check(row)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from veilbench.corruptions.base import spoiled
+from veilbench.corruptions.base import corrupt_array
 from veilbench.corruptions.blur import REACH, Blur
 from veilbench.families.autoencoders.baselines.corruption_restorer import CorruptionRestorer
 from veilbench.families.autoencoders.baselines.tuned_restorer import TunedRestorer
@@ -46,4 +46,4 @@ def kernel(blur: object) -> np.ndarray:
     side = 2 * max(1, int(REACH * blur.sigma + 0.5)) + 1
     dot = np.zeros((1, 1, side, side), np.float32)
     dot[..., side // 2, side // 2] = 1
-    return np.asarray(spoiled(blur, dot, np.random.default_rng(0))[0, 0], np.float64)
+    return np.asarray(corrupt_array(blur, dot, np.random.default_rng(0))[0, 0], np.float64)

@@ -23,7 +23,7 @@ class TunedRestorer(ImageRestorer):
     def one(self, image: np.ndarray, strength: float) -> np.ndarray:
         """Restore one image, shape (c, h, w); the result may lack the axis of a single channel."""
 
-    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def fit_arrays(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Return the strength, shape (1,)."""
         clean = rows.validation.x[:TRIED_ON]
         seen = self.spoiled(clean, rng)
@@ -32,7 +32,7 @@ class TunedRestorer(ImageRestorer):
         return {"strength": np.array([tried[int(np.argmin(errors))]], np.float64)}
 
     def check(self, row: tuple[int, ...]) -> None:
-        """Raise a `ValueError` if a restored array is not as `learned` makes it."""
+        """Raise a `ValueError` if a restored array is not as `fit_arrays` makes it."""
         require_array(self.kept, "strength", np.floating, (1,), low=0)
         tried = [self.unit() * factor for factor in self.factors]
         if not np.isclose(tried, self["strength"][0]).any():

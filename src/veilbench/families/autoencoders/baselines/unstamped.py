@@ -23,7 +23,7 @@ class Unstamped(CorruptionRestorer):
 
     undoes = (Watermark,)
 
-    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def fit_arrays(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Return no arrays: there is nothing to fit."""
         return {}
 

@@ -46,7 +46,7 @@ class Wiener(FittedRestorer):
         side = self.patch or OTHERWISE
         return min(side, height), min(side, width)
 
-    def learned(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def fit_arrays(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Return the mean patch, shape (c, height, width), and the map, shape (values, values)."""
         high, wide = self._side(rows.train.x)
         windows = _windows(rows.train.x, high, wide)
@@ -67,7 +67,7 @@ class Wiener(FittedRestorer):
         return {"mean": (row[0], None, None), "map": (self["mean"].size, self["mean"].size)}
 
     def check(self, row: tuple[int, ...]) -> None:
-        """Raise a `ValueError` if a restored array is not as `learned` makes it."""
+        """Raise a `ValueError` if a restored array is not as `fit_arrays` makes it."""
         super().check(row)
         if not all(1 <= side <= most for side, most in zip(self["mean"].shape[1:], row[1:], strict=True)):
             raise ValueError(f"mean has shape {list(self['mean'].shape)}, a patch of {list(row)} is needed")

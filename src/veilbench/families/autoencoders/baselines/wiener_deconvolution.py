@@ -14,8 +14,7 @@ class WienerDeconvolution(TunedRestorer, CorruptionRestorer):
     """Wiener-Hunt deconvolution (Hunt 1971), from scikit-image, with the true kernel.
 
     The weight of the smoothness term is the strength. At the border the image is mirrored, which is not exactly what
-    the
-    blur assumes.
+    the blur assumes.
 
     Args:
         corruption: blur to undo.

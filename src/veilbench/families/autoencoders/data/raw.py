@@ -40,7 +40,7 @@ class Source(Protocol):
         ...
 
 
-def checked(raw: Raw) -> Raw:
+def check_raw(raw: Raw) -> Raw:
     """Check rows, and return them without negative zeros and with labels as int64.
 
     Images and float32 tables become or stay float32; other tables become float64.

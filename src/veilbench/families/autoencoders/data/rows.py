@@ -14,9 +14,9 @@ from veilbench.bench import prepared
 from veilbench.bench.checked_arrays import require_array, require_shape
 from veilbench.bench.contracts import DataSet
 from veilbench.bench.errors import UserError
-from veilbench.bench.labels import alike, twins
+from veilbench.bench.labels import normalise_label, note_similar_names
 from veilbench.bench.limits import Count, Seed, Share
-from veilbench.families.autoencoders.data.raw import Source, checked, distinct
+from veilbench.families.autoencoders.data.raw import Source, check_raw, distinct
 from veilbench.families.autoencoders.data.scaling import Scale, apart, scaled, shortened
 
 PARTS = ("train", "validation", "auxiliary", "test")
@@ -68,8 +68,7 @@ class RowsData(DataSet):
     """Splits a source's distinct rows at random into four parts, and scales them by the training part.
 
     Rows are split individually: different rows that belong together (two images of a person, two payments of a card)
-    may
-    be in different parts.
+    may be in different parts.
 
     Args:
         source: loader or generator of the rows.
@@ -108,11 +107,11 @@ class RowsData(DataSet):
             UserError: the rows cannot be used; the message says which and why.
         """
         rng = np.random.default_rng(self.seed)
-        raw = checked(self.source.read(rng))
+        raw = check_raw(self.source.read(rng))
         notes, labels = list(raw.notes), list(raw.labels)
         kept = distinct(raw.x, raw.y, notes)
         x, y = raw.x[kept], raw.y[kept]
-        notes += twins(labels, "the labels")
+        notes += note_similar_names(labels, "the labels")
         if self.most_rows and len(x) > self.most_rows:
             notes.append(f"{self.most_rows:,} of {len(x):,} distinct rows taken at random")
         order = rng.permutation(len(x))[: self.most_rows]
@@ -135,7 +134,9 @@ class RowsData(DataSet):
         if set(labels) <= set(self.normal):
             raise UserError(f"data.normal={self.normal} leaves no anomaly: the labels are {', '.join(labels)}")
         for name in labels:
-            twin = next((own for own in self.normal if own != name and alike(own) == alike(name)), None)
+            twin = next(
+                (own for own in self.normal if own != name and normalise_label(own) == normalise_label(name)), None
+            )
             if twin is not None and name not in self.normal:
                 raise UserError(
                     f"data.normal={twin} leaves {name!r} as an anomaly, which differs in case or blanks alone; make "

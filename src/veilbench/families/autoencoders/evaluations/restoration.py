@@ -14,7 +14,7 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings, Metric, Table
 from veilbench.bench.limits import Count
 from veilbench.bench.trained_model import TrainedModel
-from veilbench.corruptions.base import Corruption, spoiled
+from veilbench.corruptions.base import Corruption, corrupt_array
 from veilbench.families.autoencoders.data.photographs import Photographs
 from veilbench.families.autoencoders.data.rows import Rows
 from veilbench.families.autoencoders.evaluations.applicability import has_images, need_finite, need_rows
@@ -62,7 +62,7 @@ class Restoration(Evaluation):
         rng = np.random.default_rng(seeds)
         wholes = dict(list(rows.wholes.items())[: self.images]) if isinstance(rows, Photographs) else {}
         clean = [whole[None] for whole in wholes.values()] or [rows.test.x[: self.images]]
-        seen = [spoiled(self.corruption, group, rng) for group in clean]
+        seen = [corrupt_array(self.corruption, group, rng) for group in clean]
         answers = {"corrupted": seen, "this model": _restored(model, seen, "this model")}
         for baseline in self.baselines:
             name = type(baseline).__name__

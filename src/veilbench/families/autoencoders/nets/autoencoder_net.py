@@ -9,7 +9,7 @@ import torch
 from annotated_types import Ge, Le, MinLen
 from torch import Tensor, nn
 
-from veilbench.bench.limits import Count, require_arguments, require_value, shown
+from veilbench.bench.limits import Count, format_value, require_arguments, require_value
 from veilbench.nets.convolutional import Convolutional, FullyConvolutional
 from veilbench.nets.dense import Dense
 
@@ -83,7 +83,7 @@ class AutoencoderNet(nn.Module):
         named = dict(settings["architecture"])
         name = named.pop("name", None)
         if not isinstance(name, str) or name not in ARCHITECTURES:
-            raise ValueError(f"architecture.name={shown(name)} must be one of {', '.join(ARCHITECTURES)}")
+            raise ValueError(f"architecture.name={format_value(name)} must be one of {', '.join(ARCHITECTURES)}")
         require_arguments(ARCHITECTURES[name], named, "architecture")
         rest = {key: value for key, value in settings.items() if key != "architecture"}
         built = ARCHITECTURES[name](**named)

@@ -32,8 +32,7 @@ class KlSparsity(Regulariser):
     """Penalises the divergence of each unit's mean activation over the batch from a small target.
 
     After Ng's lecture notes CS294A, "Sparse autoencoder", section 3. The code must be in (0, 1), as with a logistic
-    code
-    activation.
+    code activation.
 
     Args:
         weight: weight of the penalty relative to the reconstruction loss.

@@ -30,14 +30,13 @@ class CodedRows(Representation, DifferentiableDetector, Restorer):
     The score of a row is computed from its residual r = row - reconstruction:
 
     `error`: the mean of r squared. `whitened`: the mean of r squared divided by each position's mean squared residual
-    on
-    the training rows, so that a position that is always reconstructed badly counts less. `mahalanobis`: the squared
+    on the training rows, so that a position that is always reconstructed badly counts less. `mahalanobis`: the squared
     Mahalanobis distance of code and residual, taken together, from the training rows (Ledoit-Wolf covariance), per
     position: a code far from those of the training rows is anomalous too, even if the row is reconstructed well;
     distances in the code are those of RaPP (Kim et al. 2020), but of the row's own code alone. `combined`: the
-    geometric
-    mean of `error` and `mahalanobis`, which ranks rows by the sum of their logarithms, so that units do not matter: the
-    product rule of Kittler et al. (1998). A row that is reconstructed exactly scores near 0 whatever its code.
+    geometric mean of `error` and `mahalanobis`, which ranks rows by the sum of their logarithms, so that units do not
+    matter: the product rule of Kittler et al. (1998). A row that is reconstructed exactly scores near 0 whatever its
+    code.
 
     Args:
         net: network with trained weights.

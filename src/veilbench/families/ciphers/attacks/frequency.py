@@ -75,7 +75,7 @@ class Frequency(CipherAttack):
                 (secret, CipherOracle(self.threat, cipher, secret, texts.statistics, own), own)
                 for secret, own in zip(secrets, rng.spawn(self.texts), strict=True)
             ]
-            guesses = accelerator.at_once(lambda case: self.guess(case[1], case[2]), cases)
+            guesses = accelerator.map_parallel(lambda case: self.guess(case[1], case[2]), cases)
             recovered[length] = [float((g == s).mean()) for g, s in zip(guesses, secrets, strict=True)]
         return self._findings(recovered, constant_guess(texts))
 

@@ -139,7 +139,7 @@ class KnownPlaintext(CipherAttack):
         """
         answers: list[dict[str, Answer]] = [{} for _ in cases]
         if cases[0][1].block == 1:
-            answers = accelerator.at_once(lambda case: self._by_codebook(case[1], case[2]), cases)
+            answers = accelerator.map_parallel(lambda case: self._by_codebook(case[1], case[2]), cases)
         for answer, (budget, oracle, rng) in zip(answers, cases, strict=True):
             if budget in self.decoder.known:
                 from veilbench.families.ciphers.attacks.learned_decoder import decode

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from veilbench.bench.beside import whole_file
+from veilbench.bench.beside import write_whole_file
 from veilbench.bench.errors import UserError
 from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.ciphers.files import container
@@ -127,7 +127,7 @@ def _replacing(target: Path) -> Iterator[_Sink]:
     """
     with ExitStack() as done:
         with _write_errors(target):
-            partial = done.enter_context(whole_file(target))
+            partial = done.enter_context(write_whole_file(target))
         with partial.open("wb") as file:
             yield _Sink(file, target)
             with _write_errors(target):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from veilbench.families.mail.baselines.logistic_filter import LogisticFilter
 from veilbench.federated.aggregations.plain import Plain
-from veilbench.federated.protocol import Protocol, described
+from veilbench.federated.protocol import Protocol, describe_aggregation
 
 
 class PlainFederation(LogisticFilter):
@@ -15,4 +15,4 @@ class PlainFederation(LogisticFilter):
 
     def protocol(self) -> Protocol:
         """Return a protocol with plain averaging and otherwise default settings."""
-        return Protocol(described(Plain()))
+        return Protocol(describe_aggregation(Plain()))

@@ -11,7 +11,7 @@ from veilbench.families.mail.data.mail import Mails
 from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.families.mail.schemes.spam_scorer import SpamScorer
 from veilbench.federated.aggregations.plain import Plain
-from veilbench.federated.protocol import Protocol, described
+from veilbench.federated.protocol import Protocol, describe_aggregation
 
 
 class SourceLeakTest(SpamScorer):
@@ -32,7 +32,14 @@ class SourceLeakTest(SpamScorer):
     def fit(self, data: Mails, rng: np.random.Generator) -> MailFilter:
         """Return a filter with zero weights and the federation's protocol."""
         protocol = Protocol(
-            described(Plain()), 1, 1, self.mails, optimizer="sgd", learning_rate=0.1, mails=self.mails, words=self.words
+            describe_aggregation(Plain()),
+            1,
+            1,
+            self.mails,
+            optimizer="sgd",
+            learning_rate=0.1,
+            mails=self.mails,
+            words=self.words,
         )
         size, longest = data.vocabulary.size, data.train.tokens.shape[1]
         zeros = {"embedding.weight": np.zeros((size, 1), np.float32), "bias.weight": np.zeros((1, 1), np.float32)}

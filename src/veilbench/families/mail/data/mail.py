@@ -18,7 +18,7 @@ from veilbench.bench.contracts import DataSet
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import Count, Seed, Share
 from veilbench.families.mail.data.clients import Deal
-from veilbench.families.mail.data.raw_mails import HAM, SPAM, MailSource, checked
+from veilbench.families.mail.data.raw_mails import HAM, SPAM, MailSource, check_raw
 from veilbench.families.mail.data.tokeniser import LONGEST_WORD, Tokeniser, runs_of, within_length
 from veilbench.families.mail.data.vocabulary import FIRST_WORD, Vocabulary, packed, unpacked
 
@@ -121,7 +121,7 @@ class MailData(DataSet):
             UserError: the mails cannot be used, for example because a label or a part is missing.
         """
         rng = np.random.default_rng(self.seed)
-        raw = checked(self.source.read(rng))
+        raw = check_raw(self.source.read(rng))
         notes = list(raw.notes)
         runs = [runs_of(text) for text in raw.texts]
         mails = [within_length(mail) for mail in runs]

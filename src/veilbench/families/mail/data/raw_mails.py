@@ -49,7 +49,7 @@ class MailSource(Protocol):
         ...
 
 
-def checked(raw: RawMails) -> RawMails:
+def check_raw(raw: RawMails) -> RawMails:
     """Check labels and topics, and convert them to int64.
 
     Raises:

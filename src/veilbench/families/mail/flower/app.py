@@ -19,13 +19,13 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.folders import whole_folder
+from veilbench.bench.folders import write_whole_folder
 from veilbench.families.mail.data.mail import MailPart, Mails, load_mails
 from veilbench.families.mail.flower.accountant import flower_draws
 from veilbench.families.mail.flower.strategy import WEIGHT, protocol_of, strategy_of
 from veilbench.families.mail.local_round import ORDER, client_update, moved_weights
 from veilbench.families.mail.schemes.filter import MailFilter
-from veilbench.federated.flat import flat
+from veilbench.federated.flat import flatten
 from veilbench.federated.flower_library import flower
 
 RunConfig = dict[str, bool | float | int | str]
@@ -98,7 +98,7 @@ def serve(grid: Any, context: Any, own: RunConfig | None = None) -> MailFilter:
         raise UserError("the federation ended without weights: no round had enough clients")
     made = filter_of(arrays)
     if settings["out"]:
-        with whole_folder(Path(settings["out"]), WRITTEN) as partial:
+        with write_whole_folder(Path(settings["out"]), WRITTEN) as partial:
             made.save(partial)
             (partial / HISTORY).write_text(json.dumps(history_of(result)), encoding="utf8")
     return made
@@ -141,7 +141,7 @@ def train(message: Any, context: Any, own: RunConfig | None = None) -> Any:
     seed = settings["seed"] + 1_000_003 * int(config.get("server-round", 0))
     update = client_update(weights, tokens, labels, protocol, seed)
     moved = moved_weights(weights, update)
-    open_metrics = {WEIGHT: len(labels), "update-norm": float(np.linalg.norm(flat([update])))}
+    open_metrics = {WEIGHT: len(labels), "update-norm": float(np.linalg.norm(flatten([update])))}
     metrics = open_metrics if settings["privacy"] == "none" else {WEIGHT: 1}
     content = {"arrays": app.ArrayRecord(list(moved.values())), "metrics": app.MetricRecord(metrics)}
     return app.Message(content=app.RecordDict(content), reply_to=message)

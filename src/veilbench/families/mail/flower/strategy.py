@@ -12,7 +12,7 @@ from veilbench.federated.aggregations.equal_dp import EqualDp
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.aggregations.robust import Robust
 from veilbench.federated.flower_library import flower
-from veilbench.federated.protocol import Protocol, described
+from veilbench.federated.protocol import Protocol, describe_aggregation
 
 STRATEGIES = {
     "fedavg": ("FedAvg", {}),
@@ -84,4 +84,4 @@ def protocol_of(settings: Mapping[str, Any], proximal: float) -> Protocol:
     """Return the protocol of the federation; `proximal` overrides the setting, since the server sends it."""
     names = ("rounds", "local_epochs", "batch_size", "optimizer", "learning_rate", "momentum")
     own = {name: settings[name] for name in names}
-    return Protocol(described(aggregation_of(settings)), proximal=proximal, **own)
+    return Protocol(describe_aggregation(aggregation_of(settings)), proximal=proximal, **own)

@@ -139,11 +139,11 @@ class IdentitiesData(DataSet):
             UserError: the images cannot be used; the message says which and why.
         """
         raw = self.read()
-        checked(raw)
+        check_raw(raw)
         notes = list(raw.notes)
         images = raw.images if self.size is None else resized(raw.images, self.size)
         arrays: dict[str, np.ndarray] = {}
-        for name, rows in zip(PARTS, self._dealt(raw, notes), strict=True):
+        for name, rows in zip(PARTS, self._split_people(raw, notes), strict=True):
             own = {"images": images[rows], "identities": raw.identities[rows], "impressions": raw.impressions[rows]}
             own |= {f"attribute_{key}": labels[rows] for key, labels in raw.attributes.items()}
             arrays |= {f"{name}.{key}": np.ascontiguousarray(array) for key, array in own.items()}
@@ -160,7 +160,7 @@ class IdentitiesData(DataSet):
         ends = np.round(np.cumsum(self.split) * len(people)).astype(int)
         return np.split(people, ends[:-1])
 
-    def _dealt(self, raw: RawIdentities, notes: list[str]) -> list[np.ndarray]:
+    def _split_people(self, raw: RawIdentities, notes: list[str]) -> list[np.ndarray]:
         """Return the row indices of each part."""
         rng = np.random.default_rng(self.seed)
         groups = self.groups(raw.identities, rng)
@@ -239,7 +239,7 @@ def _refuse_unfit(made: Identities) -> None:
         raise ValueError(f"probe.identities holds {stray[0]}, which is not enrolled")
 
 
-def checked(raw: RawIdentities) -> None:
+def check_raw(raw: RawIdentities) -> None:
     """Reject images that cannot be compared.
 
     Raises:

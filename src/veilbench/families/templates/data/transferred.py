@@ -10,7 +10,13 @@ from annotated_types import Ge
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import Count, NotNegative, Seed, Side
-from veilbench.families.templates.data.identities import IdentitiesData, IdentitySource, RawIdentities, checked, resized
+from veilbench.families.templates.data.identities import (
+    IdentitiesData,
+    IdentitySource,
+    RawIdentities,
+    check_raw,
+    resized,
+)
 
 
 class TransferredData(IdentitiesData):
@@ -51,7 +57,7 @@ class TransferredData(IdentitiesData):
         """Return the images of both sources, the second one's identities numbered after the first one's."""
         raw, other = self.source.read(), self.learned.read()
         for one in (raw, other):
-            checked(one)
+            check_raw(one)
         images = middle(raw.images, self.window) if self.window else raw.images
         size = self.size or images.shape[2:]
         self.first_learned = int(raw.identities.max()) + 1

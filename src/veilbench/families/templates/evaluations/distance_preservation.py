@@ -27,8 +27,7 @@ class DistancePreservation(Evaluation):
     correlations are Spearman's. Their intervals come from a bootstrap over identities that keeps the ranks.
 
     Effective bits are Daugman's, for bits; real-valued templates are first compared with their medians to get bits.
-    They
-    measure the spread of strangers' distances, not how hard a template is to guess.
+    They measure the spread of strangers' distances, not how hard a template is to guess.
 
     Args:
         images: maximum number of test images to compare with each other.

@@ -27,10 +27,8 @@ class IdentificationClassifier(Evaluation):
     """Trains classifiers on some templates of each test person, and tests them on the others.
 
     People are split into groups of `classes` people; a classifier is trained for each group, and the answers are
-    counted
-    together. The Clopper-Pearson interval treats answers as independent, which those about one person are not quite.
-    The
-    same is done with raw pixels and with principal components fitted to the training people.
+    counted together. The Clopper-Pearson interval treats answers as independent, which those about one person are not
+    quite. The same is done with raw pixels and with principal components fitted to the training people.
 
     A user's own key, if the scheme has one, identifies users by itself. `own_token` (a key for each person) is
     therefore reported together with `stolen_token`, where the key carries no information because all people have the
@@ -70,7 +68,7 @@ class IdentificationClassifier(Evaluation):
         order = rng.permutation(len(people))
         rows, people = {name: made[order] for name, made in rows.items()}, people[order]
         found, table = Findings("Server's classifier"), list[list[str | float | Metric | None]]()
-        groups = {count: dealt(people, count, rng) for count in self.classes}
+        groups = {count: split_people(people, count, rng) for count in self.classes}
         for count, samples in ((c, s) for c in self.classes for s in self.samples):
             if reason := refused(people, groups[count], count, samples):
                 found.notes.append(f"Refused: {reason}.")
@@ -181,7 +179,7 @@ def place_among_own(people: np.ndarray) -> np.ndarray:
     return places
 
 
-def dealt(people: np.ndarray, classes: int, rng: np.random.Generator) -> list[np.ndarray]:
+def split_people(people: np.ndarray, classes: int, rng: np.random.Generator) -> list[np.ndarray]:
     """Split people into groups of `classes` each; those left over are in none."""
     drawn = rng.permutation(np.unique(people))
     return [drawn[at : at + classes] for at in range(0, len(drawn) - classes + 1, classes)]

@@ -41,9 +41,8 @@ class PrintEncoder(nn.Module):
     """Encodes images as codes of any length; images are standardised first, so contrast and brightness do not matter.
 
     The first convolution is wide (8 x 8, about a ridge and a valley of a 96 x 96 print) and has stride 4, which makes
-    it
-    fast; the others are 3 x 3 and halve height and width. Their output is pooled to a grid and mapped linearly, so that
-    images may have any size.
+    it fast; the others are 3 x 3 and halve height and width. Their output is pooled to a grid and mapped linearly, so
+    that images may have any size.
 
     Args:
         code: length of the code.

@@ -17,9 +17,8 @@ class InversionAdversary:
     """Trains a small decoder from codes to images, and penalises the encoder for its success.
 
     The decoder's targets are standardised, downscaled images. The penalty is zero if the decoder does no better than
-    the
-    mean image, because a decoder that is worse than that would reveal just as much. It is one attacker, of one kind and
-    size: what hides from it need not hide from others, which are trained after the encoder is finished.
+    the mean image, because a decoder that is worse than that would reveal just as much. It is one attacker, of one kind
+    and size: what hides from it need not hide from others, which are trained after the encoder is finished.
 
     Args:
         weight: weight of the penalty, which is 1 minus the ratio of the decoder's squared error to the mean image's,

@@ -21,8 +21,7 @@ class ClientHashmaps(TrainedScheme):
     """A scheme in which a user's key determines the client that the user belongs to, whose encoder makes the template.
 
     The features are the codes of all encoders, of length 1 each, side by side; a template is one of them. An image has
-    no
-    more different templates than there are clients: the only way to renew a template is to move to another client.
+    no more different templates than there are clients: the only way to renew a template is to move to another client.
 
     Args:
         nets: encoders of the clients, with trained weights.

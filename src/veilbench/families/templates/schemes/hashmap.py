@@ -21,9 +21,8 @@ class HashmapScheme(TrainedScheme):
     """Templates are codes of length 1, or their signs; optionally rotated by a user's key, and with noise.
 
     The rotation preserves all distances between templates of one key: given the key, it hides nothing of the code.
-    Noise
-    is redrawn for each template, from a generator that starts with `noise_seed` when the scheme is created or restored:
-    the same calls in the same order give the same templates, but no two calls give the same noise.
+    Noise is redrawn for each template, from a generator that starts with `noise_seed` when the scheme is created or
+    restored: the same calls in the same order give the same templates, but no two calls give the same noise.
 
     Args:
         net: encoder with trained weights.

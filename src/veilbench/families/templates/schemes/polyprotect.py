@@ -20,9 +20,9 @@ class Polyprotect(TemplateScheme):
 
     With a user's coefficients c and exponents e (a permutation of 1 to m), p_i is the sum of c_j v_(i (m - o) + j)^e_j
     over j; the last set is padded with zeros. Coefficients are distinct non-zero integers with absolute values of at
-    most
-    50: `terms` and `largest` are the values of public reproductions of the paper's experiments (5 and 50); we had no
-    access to the paper to check the range. The smaller the features, the more the linear term dominates a polynomial.
+    most 50: `terms` and `largest` are the values of public reproductions of the paper's experiments (5 and 50); we had
+    no access to the paper to check the range. The smaller the features, the more the linear term dominates a
+    polynomial.
 
     Args:
         extractor: maps images to feature vectors.

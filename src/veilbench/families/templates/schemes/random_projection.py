@@ -14,8 +14,7 @@ class RandomProjection(LinearScheme):
     random projections").
 
     Entries have variance 1 / dimensions, so that lengths and angles are preserved on average. With as many dimensions
-    as
-    features or more, the features can be computed from template and key.
+    as features or more, the features can be computed from template and key.
 
     Args:
         extractor: maps images to feature vectors.

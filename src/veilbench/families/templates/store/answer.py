@@ -19,12 +19,12 @@ class Answer:
     match: bool = True
 
 
-def counted(templates: int) -> str:
+def format_count(templates: int) -> str:
     """Return a number of templates in words."""
     return f"{templates} template{'s' * (templates != 1)}"
 
 
-def named(person: str) -> str:
+def normalise_name(person: str) -> str:
     """Normalise a person's name (Unicode NFC).
 
     Raises:

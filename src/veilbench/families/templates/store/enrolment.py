@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.file_lock import locked
+from veilbench.bench.file_lock import lock_file
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.store import image_files, store_file, user_key
-from veilbench.families.templates.store.answer import Answer, counted, named
+from veilbench.families.templates.store.answer import Answer, format_count, normalise_name
 from veilbench.families.templates.store.gallery import Gallery
 from veilbench.families.templates.store.recogniser import load
 from veilbench.families.templates.store.template_store import NO_KEY, TemplateStore, fresh_name
@@ -36,8 +36,8 @@ def enroll(
     Raises:
         UserError: an input cannot be used; the store is unchanged.
     """
-    recogniser, secret, person = load(model), user_key.read(key) if key else None, named(person)
-    with locked(path) as place:
+    recogniser, secret, person = load(model), user_key.read(key) if key else None, normalise_name(person)
+    with lock_file(path) as place:
         store = store_file.read(place) if place.exists() else None
         size = store.size if store else recogniser.size
         pixels = image_files.read(images, size, resize)
@@ -54,8 +54,8 @@ def enroll(
         store, lines, added = _added(store, recogniser.scheme, person, name, images, rows)
         if added or gone:
             store_file.write(store, place)
-    old = f", {counted(gone)} of before revoked" if gone else ""
-    lines.append(f"{person}: {counted(added)} added{old}, {int(store.of(person).sum())} in all")
+    old = f", {format_count(gone)} of before revoked" if gone else ""
+    lines.append(f"{person}: {format_count(added)} added{old}, {int(store.of(person).sum())} in all")
     notes = [] if name else ["no key: these templates cannot be renewed, and the attacks of this bench can read them"]
     return Answer(lines, notes)
 
@@ -129,9 +129,9 @@ def revoke(path: Path, people: Sequence[str], forget: bool) -> Answer:
     """
     lines, notes = [], []
     store_file.read(path)  # fails early if there is no store to lock
-    with locked(path) as place:
+    with lock_file(path) as place:
         store = store_file.read(place)
-        for person in map(named, people):
+        for person in map(normalise_name, people):
             gone = int(store.of(person).sum())
             if not gone and not (forget and any(name == person for name, _ in store.revoked)):
                 raise UserError(f"{person} is not enrolled: nothing was revoked")
@@ -140,6 +140,6 @@ def revoke(path: Path, people: Sequence[str], forget: bool) -> Answer:
                     f"{store.scheme} has no key: a template of {person} that was stolen still matches the finger"
                 )
             store = store.without(person, remembered=not forget)
-            lines.append(f"{person}: {counted(gone)} {'forgotten' if forget else 'revoked'}")
+            lines.append(f"{person}: {format_count(gone)} {'forgotten' if forget else 'revoked'}")
         store_file.write(store, place)
     return Answer(lines, notes)

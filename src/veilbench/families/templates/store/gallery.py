@@ -16,8 +16,7 @@ class Gallery:
     """Searches templates without approximation, by the scheme's own similarity.
 
     Bits are compared by faiss (`IndexBinaryFlat`, the Hamming distance) if it is installed, and otherwise by numpy;
-    real
-    numbers by one matrix product; indices by the scheme itself.
+    real numbers by one matrix product; indices by the scheme itself.
 
     Args:
         scheme: scheme that made the templates.

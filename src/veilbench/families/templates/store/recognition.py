@@ -11,7 +11,7 @@ import numpy as np
 from veilbench.bench.errors import UserError
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.store import image_files, store_file, user_key
-from veilbench.families.templates.store.answer import Answer, named
+from veilbench.families.templates.store.answer import Answer, normalise_name
 from veilbench.families.templates.store.gallery import Gallery
 from veilbench.families.templates.store.recogniser import Threshold, load
 from veilbench.families.templates.store.template_store import TemplateStore
@@ -66,7 +66,7 @@ def verify(what: Presented, person: str, image: Path) -> Answer:
     Raises:
         UserError: an input cannot be used, or the person is not enrolled.
     """
-    opened, person = Opened(what), named(person)
+    opened, person = Opened(what), normalise_name(person)
     chosen = _comparable(opened.store, person, opened.key)
     gallery = Gallery(opened.recogniser.scheme, opened.store.packing, opened.store.templates[chosen])
     likeness = float(gallery.nearest(opened.probes([image]), 1)[0][0, 0])

@@ -10,12 +10,12 @@ from sklearn.metrics import roc_auc_score
 from veilbench.families.autoencoders.data.generators.card_frauds import KINDS, frauds
 from veilbench.families.autoencoders.data.generators.card_holders import CATEGORIES, Holders, Payments, joined
 from veilbench.families.autoencoders.data.generators.card_transactions import CardTransactions, columns
-from veilbench.families.autoencoders.data.raw import Raw, checked
+from veilbench.families.autoencoders.data.raw import Raw, check_raw
 
 
 @pytest.fixture(scope="module")
 def raw() -> Raw:
-    return checked(CardTransactions(20000, 0.02).read(np.random.default_rng(0)))
+    return check_raw(CardTransactions(20000, 0.02).read(np.random.default_rng(0)))
 
 
 def column(raw: Raw, name: str) -> np.ndarray:
@@ -24,7 +24,7 @@ def column(raw: Raw, name: str) -> np.ndarray:
 
 @pytest.mark.parametrize(("rows", "share", "count"), [(20000, 0.002, 40), (1000, 0.05, 50), (100, 0.0001, 1)])
 def test_there_are_exactly_as_many_rows_and_frauds_as_asked_for(rows: int, share: float, count: int) -> None:
-    raw = checked(CardTransactions(rows, share).read(np.random.default_rng(1)))
+    raw = check_raw(CardTransactions(rows, share).read(np.random.default_rng(1)))
     assert raw.x.shape == (rows, 10 + len(CATEGORIES))
     assert raw.labels == ["normal", "fraud"]
     assert raw.y.sum() == count

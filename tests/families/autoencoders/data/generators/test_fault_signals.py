@@ -18,7 +18,7 @@ from veilbench.families.autoencoders.data.generators.fault_signals import (
     rings,
     turning,
 )
-from veilbench.families.autoencoders.data.raw import Raw, checked
+from veilbench.families.autoencoders.data.raw import Raw, check_raw
 
 KINDS = ["imbalance", "misalignment", "looseness", "bearing_outer", "bearing_inner", "dropout"]
 
@@ -26,7 +26,7 @@ KINDS = ["imbalance", "misalignment", "looseness", "bearing_outer", "bearing_inn
 @pytest.fixture(scope="module")
 def raw() -> Raw:
     """2,048 samples are 32 turns: orders are told apart well."""
-    return checked(FaultSignals(1400, 2048, fault_share=0.5, noise=0.05).read(np.random.default_rng(0)))
+    return check_raw(FaultSignals(1400, 2048, fault_share=0.5, noise=0.05).read(np.random.default_rng(0)))
 
 
 def power(raw: Raw, kind: str, order: float, envelope: bool = False) -> float:
@@ -127,7 +127,7 @@ def test_faults_are_found_by_a_fitted_subspace_and_not_all_of_them() -> None:
 
 
 def test_chosen_faults_and_no_noise(raw: Raw) -> None:
-    raw = checked(FaultSignals(40, 200, ["dropout", "looseness"], 0.1, 0.0).read(np.random.default_rng(0)))
+    raw = check_raw(FaultSignals(40, 200, ["dropout", "looseness"], 0.1, 0.0).read(np.random.default_rng(0)))
     assert raw.labels == ["normal", "dropout", "looseness"]
     assert np.bincount(raw.y).tolist() == [36, 2, 2]
 

@@ -9,11 +9,11 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from veilbench.families.autoencoders.data.generators.ratings import Ratings
-from veilbench.families.autoencoders.data.raw import Raw, checked
+from veilbench.families.autoencoders.data.raw import Raw, check_raw
 
 
 def made(seed: int = 0, **settings: Any) -> Raw:
-    return checked(Ratings(**settings).read(np.random.default_rng(seed)))
+    return check_raw(Ratings(**settings).read(np.random.default_rng(seed)))
 
 
 def test_films_have_names_and_people_a_main_taste() -> None:

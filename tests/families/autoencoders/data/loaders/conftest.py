@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from veilbench.bench.errors import UserError
-from veilbench.families.autoencoders.data.raw import Raw, Source, checked
+from veilbench.families.autoencoders.data.raw import Raw, Source, check_raw
 
 
 def read(source: Source) -> Raw:
     """What a source reads, checked as `RowsData` checks it."""
-    return checked(source.read(np.random.default_rng(0)))
+    return check_raw(source.read(np.random.default_rng(0)))
 
 
 @pytest.fixture

@@ -197,13 +197,13 @@ def test_a_pgm_is_scaled_by_the_brightest_value_in_its_head(brightest: int, tmp_
         ("a.tif", tiff(DEEP.astype(np.int32) * 300, sample_format=2), "32 bits, or with a sign (mode I)"),
         ("a.tif", tiff(DEEP.astype(np.int16), sample_format=2), "32 bits, or with a sign (mode I)"),
         ("a.tif", tiff(DEEP.astype(np.int8), sample_format=2), "its pixels have a sign (mode L)"),
-        ("a.tif", tiff(DEEP / np.float32(9), sample_format=3), "its pixels are fractions (mode F)"),
+        ("a.tif", tiff(DEEP / np.float32(9), sample_format=3), "its pixels are floats (mode F)"),
         ("a.png", png(DEEP_COLOUR[..., :3], 2), "more than 8 bits in each of several channels (mode RGB)"),
         ("a.png", png(DEEP_COLOUR, 6), "more than 8 bits in each of several channels (mode RGBA)"),
         ("a.png", png(DEEP_COLOUR[..., :2], 4), "more than 8 bits in each of several channels (mode RGBA)"),
         ("a.ppm", b"P6\n4 5\n65535\n" + DEEP_COLOUR[..., :3].tobytes(), "more than 8 bits in each of several"),
         ("a.ppm", b"P6\n4 5\n1000\n" + bytes(120), "more than 8 bits in each of several channels (mode RGB)"),
-        ("a.ppm", b"Pf\n4 5\n-1.0\n" + DEEP.astype(np.float32).tobytes(), "its pixels are fractions (mode F)"),
+        ("a.ppm", b"Pf\n4 5\n-1.0\n" + DEEP.astype(np.float32).tobytes(), "its pixels are floats (mode F)"),
     ],
 )
 def test_depth_that_cannot_be_kept_is_refused_with_the_mode(

@@ -76,7 +76,7 @@ def test_channels_may_come_first_or_last(tmp_path: Path, reading: Reading) -> No
         ({"X": np.ones((3, 2)), "y": np.zeros(4, int)}, {}, "with y of shape (4,)"),
         ({"X": np.ones(3), "y": np.zeros(3)}, {}, "X of shape (3,) and type float64 holds no rows"),
         ({"X": np.array([["a", "b"]]), "y": np.zeros(1)}, {}, "holds no rows of numbers"),
-        ({"X": np.ones((3, 2)), "y": np.array([0.5, 1, 1])}, {}, "y holds no classes but numbers such as 0.5"),
+        ({"X": np.ones((3, 2)), "y": np.array([0.5, 1, 1])}, {}, "y does not hold classes but numbers such as 0.5"),
         ({"X": np.ones((3, 2)), "y": np.ones((3, 2))}, {}, "y of shape (3, 2) holds no labels"),
         ({"X": np.ones((3, 2)), "y": np.array([0, 1, 2])}, {"labels": ["a", "b"]}, "y holds 2; with labels=['a', 'b']"),
         ({"X": np.ones((3, 2)), "y": np.array([0, -1, 1])}, {"labels": ["a", "b"]}, "holds -1"),

@@ -7,13 +7,13 @@ import pytest
 from sklearn import datasets
 
 from veilbench.families.autoencoders.data.loaders.sklearn_set import SklearnSet
-from veilbench.families.autoencoders.data.raw import checked
+from veilbench.families.autoencoders.data.raw import check_raw
 
 RNG = np.random.default_rng(0)
 
 
 def test_digits_are_images_between_0_and_1() -> None:
-    raw = checked(SklearnSet("digits").read(RNG))
+    raw = check_raw(SklearnSet("digits").read(RNG))
     assert raw.x.shape == (1797, 1, 8, 8)
     assert (raw.x.min(), raw.x.max()) == (0, 1)
     assert np.array_equal(raw.x.reshape(1797, 64) * 16, datasets.load_digits().data)
@@ -29,7 +29,7 @@ def test_digits_are_images_between_0_and_1() -> None:
     ],
 )
 def test_tables_have_names(name: str, labels: list[str], counts: list[int]) -> None:
-    raw = checked(SklearnSet(name).read(RNG))  # type: ignore[arg-type]
+    raw = check_raw(SklearnSet(name).read(RNG))  # type: ignore[arg-type]
     assert raw.labels == labels
     assert np.bincount(raw.y).tolist() == counts
     assert len(raw.features) == raw.x.shape[1]
@@ -39,7 +39,7 @@ def test_tables_have_names(name: str, labels: list[str], counts: list[int]) -> N
 @pytest.mark.parametrize("name", ["breast_cancer", "wine"])
 def test_float32_tells_the_rows_and_values_of_tables_apart(name: str) -> None:
     whole = getattr(datasets, f"load_{name}")().data
-    read = checked(SklearnSet(name).read(RNG)).x  # type: ignore[arg-type]
+    read = check_raw(SklearnSet(name).read(RNG)).x  # type: ignore[arg-type]
     for column, rounded in zip(whole.T, read.T, strict=True):
         assert len(np.unique(column)) == len(np.unique(rounded))
 

@@ -149,7 +149,7 @@ def test_a_missing_label_column_names_those_that_there_are(tmp_path: Path, refus
 
 
 def test_a_label_with_fractions_is_no_class(tmp_path: Path, refusal: Refusal) -> None:
-    assert "column b holds no classes but numbers such as 2.5" in refusal(TableFile(written(tmp_path, PLAIN), "b"))
+    assert "column b does not hold classes but numbers such as 2.5" in refusal(TableFile(written(tmp_path, PLAIN), "b"))
 
 
 def test_files_that_are_not_what_their_name_says_are_refused(tmp_path: Path, refusal: Refusal) -> None:
@@ -249,8 +249,8 @@ def test_blanks_around_labels_texts_and_names_are_left_out_and_noted(tmp_path: P
     assert (raw.features, raw.labels, raw.y.tolist()) == (["a", "c=u", "c=v"], ["no", "yes"], [1, 1, 0, 0])
     assert raw.x.tolist() == [[1, 1, 0], [2, 0, 1], [3, 1, 0], [4, 0, 1]]
     assert raw.notes[:2] == [
-        "column c: blanks around 3 texts are left out",
-        "column y: blanks around 1 texts are left out",
+        "column c: whitespace around 3 texts was removed",
+        "column y: whitespace around 1 texts was removed",
     ]
 
 
@@ -297,7 +297,7 @@ def test_a_minus_sign_is_one_however_it_is_written(tmp_path: Path, reading: Read
 
 def test_a_single_label_is_noted(tmp_path: Path, reading: Reading) -> None:
     raw = reading(TableFile(written(tmp_path, "a,y\n1,k\n2,k\n"), "y"))
-    assert raw.notes[0].endswith("column y holds the label k alone: there is nothing to tell apart")
+    assert raw.notes[0].endswith("column y holds only the label k, so there is nothing to classify")
 
 
 def test_a_column_of_texts_that_is_not_there_is_named(tmp_path: Path, refusal: Refusal) -> None:

@@ -171,7 +171,7 @@ def test_zeros_exponent_is_phes() -> None:
 
 def test_public_exponents_name_the_words_and_one_fixed_exponent_names_none() -> None:
     pytest.importorskip("phe")
-    from veilbench.federated.aggregations.base import opened
+    from veilbench.federated.aggregations.base import parse_message
     from veilbench.federated.aggregations.paillier import Paillier, PaillierAggregator
 
     tokens, labels = mails(6, 12)
@@ -182,7 +182,7 @@ def test_public_exponents_name_the_words_and_one_fixed_exponent_names_none() -> 
     guesses = {}
     for encoding in ("float", "fixed"):
         (client,), aggregator = Paillier(encoding=encoding).setup(1, np.random.SeedSequence(0))  # type: ignore[arg-type]
-        _, size, payload = opened(client.protect(moved, 1.0))
+        _, size, payload = parse_message(client.protect(moved, 1.0))
         assert isinstance(aggregator, PaillierAggregator)
         _, exponents = aggregator.keys.read(payload, size)  # all of it without a private key
         zero = None if encoding == "float" else int(exponents[0])

@@ -127,16 +127,16 @@ def test_names_with_blanks_are_one_identity_and_those_that_differ_in_case_are_no
     raw = IdentityNpz(str(tmp_path / "f.npz")).read()
     assert raw.identities.tolist() == [1, 1, 0, 2]
     assert raw.impressions.tolist() == [0, 1, 0, 0]
-    assert "blanks around 1 texts are left out" in raw.notes[0]
+    assert "whitespace around 1 texts was removed" in raw.notes[0]
     assert raw.notes[1] == "the identities 'Ida' and 'ida' count as different ones"
 
 
 def test_identities_and_impressions_must_be_whole_numbers_or_words(tmp_path: Path) -> None:
     for identities, numbers, said in [
-        (np.array([1.0, np.nan, 2.0]), np.arange(3), "identities holds no classes but numbers such as nan"),
+        (np.array([1.0, np.nan, 2.0]), np.arange(3), "identities does not hold classes but numbers such as nan"),
         (np.array([1.5, 1.5, 2.0]), np.arange(3), "numbers such as 1.5"),
-        (np.arange(3), np.array([0.5, 1.0, 2.0]), "n of type float64 holds no whole numbers alone"),
-        (np.arange(3), np.array([np.nan, 1.0, 2.0]), "n of type float64 holds no whole numbers alone"),
+        (np.arange(3), np.array([0.5, 1.0, 2.0]), "n of type float64 must hold only integers"),
+        (np.arange(3), np.array([np.nan, 1.0, 2.0]), "n of type float64 must hold only integers"),
     ]:
         np.savez(tmp_path / "f.npz", images=some((3, 9, 9)), identities=identities, n=numbers)
         with pytest.raises(UserError, match=said):

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import roc_curve
 
 from veilbench.families.templates.data.identities import RawIdentities
-from veilbench.families.templates.data.prints.fields import PATTERNS, drawn, orientation
+from veilbench.families.templates.data.prints.fields import PATTERNS, draw_anatomy, orientation
 from veilbench.families.templates.data.prints.generator import Prints
 from veilbench.families.templates.data.prints.ridges import EXTENT, PERIODS, PIXELS, grid
 from veilbench.families.templates.data.prints.sensor import Sensor
@@ -110,7 +110,7 @@ def test_shares_of_patterns_and_densities_are_heeded() -> None:
 @pytest.mark.parametrize(("pattern", "turns"), [("arch", 0.0), ("loop", 0.5), ("whorl", 1.0)])
 def test_the_field_turns_around_cores_and_deltas_as_it_must(pattern: str, turns: float) -> None:
     """The Poincare index: the field's whole turn along a circle, half a turn for each core less each delta."""
-    finger = drawn(pattern, np.random.default_rng(2))
+    finger = draw_anatomy(pattern, np.random.default_rng(2))
 
     def index(centre: complex, radius: float) -> float:
         circle = centre + radius * np.exp(1j * np.linspace(0, 2 * np.pi, 2001))
@@ -120,14 +120,14 @@ def test_the_field_turns_around_cores_and_deltas_as_it_must(pattern: str, turns:
     assert sum(index(core, 0.02) for core in finger.cores) == pytest.approx(turns, abs=0.02)
     assert sum(index(delta, 0.02) for delta in finger.deltas) == pytest.approx(-turns, abs=0.02)
     assert index(0, 3.0) == pytest.approx(0, abs=0.02)
-    assert drawn(pattern, np.random.default_rng(2)).pattern in PATTERNS
+    assert draw_anatomy(pattern, np.random.default_rng(2)).pattern in PATTERNS
 
 
 def test_the_ridges_run_along_the_field() -> None:
     rng = np.random.default_rng(7)
     from veilbench.families.templates.data.prints.ridges import master
 
-    finger = drawn("loop", rng)
+    finger = draw_anatomy("loop", rng)
     ridges = master(finger, 1, rng)
     down, right = np.gradient(ridges.astype(float))
     x, y = grid()

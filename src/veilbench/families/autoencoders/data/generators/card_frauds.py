@@ -46,14 +46,14 @@ def _cloned(holders: Holders, who: int, rng: np.random.Generator) -> Payments:
     return Payments(np.full(n, who), time, amount, _places("cash travel", n, rng), distance, yes, ~yes, yes)
 
 
-def _taken_over(holders: Holders, who: int, rng: np.random.Generator) -> Payments:
+def _take_over(holders: Holders, who: int, rng: np.random.Generator) -> Payments:
     time = holders.usual_time(np.array([who]), rng)
     amount, yes = rng.normal(holders.amount[who] + 0.6, 0.7, 1), np.ones(1, bool)
     category = _places("clothing electronics travel", 1, rng)
     return Payments(np.array([who]), time, amount, category, np.zeros(1), rng.random(1) < 0.1, yes, yes)
 
 
-KINDS: dict[str, Draw] = {"stolen": _stolen, "tested": _tested, "cloned": _cloned, "taken over": _taken_over}
+KINDS: dict[str, Draw] = {"stolen": _stolen, "tested": _tested, "cloned": _cloned, "taken over": _take_over}
 
 
 def frauds(holders: Holders, n: int, rng: np.random.Generator) -> tuple[Payments, dict[str, int]]:

@@ -32,8 +32,8 @@ class CardTransactions:
     `hour_off_habit` (hours from the favourite one, 0 to 12), `distance` (log(1 + km from home), 0 online), `foreign`,
     `online`, `since_last` (log(1 + hours since the card's last payment), a month for the first one), `last_day` (the
     card's payments in the preceding 24 hours), and `category=...`, 0 or 1 each. The habits are the model's parameters,
-    as
-    a bank with a long history would know them. It is a sketch: no seasons, no merchants' names, no habits that change.
+    as a bank with a long history would know them. It is a sketch: no seasons, no merchants' names, no habits that
+    change.
 
     Args:
         rows: number of payments.

@@ -32,9 +32,8 @@ class FaultSignals:
     """Vibration windows, shape (rows, length), with 64 samples per turn of the shaft at its nominal speed.
 
     A healthy machine: the sum over k = 1 to 4 of A_k cos(k a(t) + p_k), and white noise. The angle a(t) has a speed
-    that
-    is drawn within 5 % of the nominal one and drifts by up to 2 % within the window; the phases p_k are uniform; the
-    amplitudes A_k are log-normal about 1, 0.5, 0.25 and 0.12. A fault of severity s, uniform in 0.5 to 1.5, adds:
+    that is drawn within 5 % of the nominal one and drifts by up to 2 % within the window; the phases p_k are uniform;
+    the amplitudes A_k are log-normal about 1, 0.5, 0.25 and 0.12. A fault of severity s, uniform in 0.5 to 1.5, adds:
 
     - imbalance: s (speed / nominal)^2 cos(a + p): the centrifugal force, once per turn, square in the speed;
     - misalignment: 0.9 s cos(2a + p) + 0.3 s cos(3a + p'): two and three times per turn;

@@ -21,9 +21,9 @@ class Ratings:
 
     The model: person p has weights w over the tastes, with `focus` for one main taste, drawn uniformly, and the rest
     divided among all tastes by a flat Dirichlet distribution. Film f belongs to one taste g and has an appeal c,
-    uniform
-    in 0.5 to 1. The person likes it with probability b + (1 - b) w_g c, independently of everything else, where b is
-    `background`. The classes are the main tastes: a useful code reveals these, and a leaky one reveals single films.
+    uniform in 0.5 to 1. The person likes it with probability b + (1 - b) w_g c, independently of everything else, where
+    b is `background`. The classes are the main tastes: a useful code reveals these, and a leaky one reveals single
+    films.
 
     Args:
         people: number of rows.

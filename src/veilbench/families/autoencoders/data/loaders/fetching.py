@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 
-from veilbench.bench.beside import whole_file
+from veilbench.bench.beside import write_whole_file
 from veilbench.bench.errors import UserError
 
 
@@ -46,14 +46,14 @@ def fetching(what: str, by_hand: str, seconds: float) -> Iterator[str]:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Write a file atomically, as `bench.beside.whole_file` does; its folder is created if needed.
+    """Write a file atomically, as `bench.beside.write_whole_file` does; its folder is created if needed.
 
     Raises:
         UserError: the file cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as partial:
+        with write_whole_file(path) as partial:
             yield partial
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error

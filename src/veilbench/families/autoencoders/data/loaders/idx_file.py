@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.labels import classes
+from veilbench.bench.labels import encode_classes
 from veilbench.families.autoencoders.data.loaders.files import existing
 from veilbench.families.autoencoders.data.raw import Raw
 
@@ -45,7 +45,7 @@ class IdxFiles:
         if len(values) != len(x):
             raise UserError(f"{self.images} holds {len(x):,} images, {self.labels} {len(values):,} labels")
         notes: list[str] = []
-        y, labels = classes(values, self.labels, notes)
+        y, labels = encode_classes(values, self.labels, notes)
         return Raw(x, y, [], labels, notes)
 
 

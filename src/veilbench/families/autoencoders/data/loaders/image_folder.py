@@ -16,8 +16,7 @@ class ImageFolder:
     """Reads `folder/label/image.png`, or `folder/image.png` without classes; png, jpg, bmp, tif, pgm or ppm.
 
     The function `images.image_file.image` reads the files. Other files are left out, and counted in the notes. All
-    images
-    are held in memory.
+    images are held in memory.
 
     Args:
         path: folder of the images.

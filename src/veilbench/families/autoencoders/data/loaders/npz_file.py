@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.labels import classes
+from veilbench.bench.labels import encode_classes
 from veilbench.families.autoencoders.data.loaders.files import existing
 from veilbench.families.autoencoders.data.raw import Raw
 
@@ -53,7 +53,7 @@ class NpzFile:
         if self.y is None:
             y, labels = np.zeros(len(x), np.int64), ["all"]
         else:
-            y, labels = classes(arrays[self.y], f"{self.path}: {self.y}", notes, self.labels)
+            y, labels = encode_classes(arrays[self.y], f"{self.path}: {self.y}", notes, self.labels)
         if x.ndim == 2:
             return Raw(x, y, [f"column_{i}" for i in range(x.shape[1])], labels, notes)
         return Raw(self._images(x), y, [], labels, notes)

@@ -19,9 +19,8 @@ class SamplePatches:
     """Cuts square patches, shape (n, 3, size, size), in [0, 1], from a grid over `china.jpg` and `flower.jpg`.
 
     Patches share no pixels. The grid's position in each photograph is drawn such that no patch is lost. Size 32 gives
-    520
-    patches, 16 gives 2,080, 8 gives 8,480. All parts of the data are from the same two photographs, so results measure
-    how well a model compresses such patches, not how well it does on other photographs. The classes are the
+    520 patches, 16 gives 2,080, 8 gives 8,480. All parts of the data are from the same two photographs, so results
+    measure how well a model compresses such patches, not how well it does on other photographs. The classes are the
     photographs.
 
     Args:

@@ -72,7 +72,7 @@ class Cells:
 
         cells = [str(cell).strip() if here else None for cell, here in zip(column, present, strict=True)]
         if blanks := sum(cell is not None and cell != was for cell, was in zip(cells, column, strict=True)):
-            notes.append(f"column {column.name}: blanks around {blanks:,} texts are left out")
+            notes.append(f"column {column.name}: whitespace around {blanks:,} texts was removed")
         gone = MISSING | {word.strip() for word in self.missing_words}
         cells = [None if cell in gone else cell for cell in cells]
         told = [cell for cell in cells if cell is not None]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.labels import classes, twins
+from veilbench.bench.labels import encode_classes, note_similar_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +95,7 @@ def _one_hot(column: pd.Series, most: int, where: str, notes: list[str]) -> dict
             "allows fewer: raise it, or take the column out"
         )
     notes.append(f"column {column.name} is a text: one column of 0 and 1 for each of its {len(values)} values")
-    notes += twins(values, f"column {column.name}: the texts")
+    notes += note_similar_names(values, f"column {column.name}: the texts")
     present = ~column.isna().to_numpy()
     return {f"{column.name}={value}": ((texts == value) & present).astype(np.float64) for value in values}
 
@@ -107,5 +107,5 @@ def coded_labels(column: pd.Series, where: str, notes: list[str]) -> tuple[np.nd
         UserError: the column holds fractions.
     """
     if _is_numeric(column):
-        return classes(column.to_numpy(), where, notes)
-    return classes(np.array([str(value) for value in column]), where, notes)
+        return encode_classes(column.to_numpy(), where, notes)
+    return encode_classes(np.array([str(value) for value in column]), where, notes)

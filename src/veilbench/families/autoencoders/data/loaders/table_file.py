@@ -31,9 +31,9 @@ class TableFile:
     """Reads a table with named columns; text in UTF-8, plain or gzipped, or Parquet.
 
     Numbers stay unchanged, true and false become 1 and 0, and a text column becomes one column of 0 and 1 for each of
-    its
-    values. Empty cells and the words that pandas treats as such (NA, NaN, null, None, ...) are missing values. Blanks
-    around names and texts are removed. A column that mixes numbers and texts is rejected; the error names a cell.
+    its values. Empty cells and the words that pandas treats as such (NA, NaN, null, None, ...) are missing values.
+    Blanks around names and texts are removed. A column that mixes numbers and texts is rejected; the error names a
+    cell.
 
     Args:
         path: path of the file, with the suffix .csv, .tsv, .csv.gz, .tsv.gz or .parquet.

@@ -33,7 +33,7 @@ from veilbench.families.mail.data.vocabulary import FIRST_WORD
 from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.federated.aggregations.base import Aggregation
 from veilbench.federated.aggregations.plain import Plain
-from veilbench.federated.protocol import Protocol, described
+from veilbench.federated.protocol import Protocol, describe_aggregation
 from veilbench.metrics.intervals import ends
 
 if TYPE_CHECKING:
@@ -271,4 +271,4 @@ def protocol_of(target: MailFilter) -> Protocol:
 
 def with_aggregation(protocol: Protocol, aggregation: Aggregation) -> Protocol:
     """Return the same protocol with another aggregation."""
-    return replace(protocol, aggregation=described(aggregation))
+    return replace(protocol, aggregation=describe_aggregation(aggregation))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from veilbench.families.mail.attacks.word_leak.update import phe_exponents, zero_exponent
-from veilbench.federated.aggregations.base import Aggregation, Aggregator, opened
+from veilbench.federated.aggregations.base import Aggregation, Aggregator, parse_message
 from veilbench.federated.aggregations.paillier import Paillier
 from veilbench.federated.aggregations.plain import PlainAggregator, numbers
 from veilbench.federated.aggregations.secagg_aggregator import SecaggAggregator
@@ -108,7 +108,7 @@ class RoundObserver:
 
 def _read_message(aggregator: Aggregator, client: int, message: bytes) -> np.ndarray | None:
     """Return the values in a message that the aggregator can read; None if it can read nothing."""
-    _, size, payload = opened(message)
+    _, size, payload = parse_message(message)
     if isinstance(aggregator, SecaggAggregator):
         return _unmask(aggregator, client, payload, size)
     return numbers(payload, aggregator.dtype, size) if isinstance(aggregator, PlainAggregator) else None

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.labels import classes, twins
+from veilbench.bench.labels import encode_classes, note_similar_names
 from veilbench.families.templates.data.identities import RawIdentities
 
 
@@ -46,19 +46,19 @@ class IdentityNpz:
         if who.ndim != 1 or len(who) != len(images):
             raise UserError(f"{self.path}: {self.identities} has shape {who.shape} for {len(images)} images")
         notes: list[str] = []
-        numbers, names = classes(who, f"{self.path}: {self.identities}", notes)
-        notes += twins(names, "the identities")
-        order = self._counts(rest[0]) if rest else counted(numbers)
+        numbers, names = encode_classes(who, f"{self.path}: {self.identities}", notes)
+        notes += note_similar_names(names, "the identities")
+        order = self._counts(rest[0]) if rest else number_impressions(numbers)
         return RawIdentities(eight_bits(images, self.path), numbers, order, notes=notes)
 
     def _counts(self, numbers: np.ndarray) -> np.ndarray:
         made = numbers.astype(np.int64) if numbers.dtype.kind in "iuf" and np.isfinite(numbers).all() else None
         if made is None or (made != numbers).any():
-            raise UserError(f"{self.path}: {self.impressions} of type {numbers.dtype} holds no whole numbers alone")
+            raise UserError(f"{self.path}: {self.impressions} of type {numbers.dtype} must hold only integers")
         return made
 
 
-def counted(identities: np.ndarray) -> np.ndarray:
+def number_impressions(identities: np.ndarray) -> np.ndarray:
     """Return the number of each image within its identity, in the order given; shape (n,), int64."""
     numbers = np.empty(len(identities), np.int64)
     for who in np.unique(identities):

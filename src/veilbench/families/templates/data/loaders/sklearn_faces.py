@@ -10,7 +10,7 @@ from annotated_types import Ge
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import Count, Positive
 from veilbench.families.templates.data.identities import RawIdentities
-from veilbench.families.templates.data.loaders.identity_npz import counted, eight_bits
+from veilbench.families.templates.data.loaders.identity_npz import eight_bits, number_impressions
 
 FILES = {"olivetti": "olivetti_py3.pkz", "lfw": "lfw_home/lfw-funneled.tgz"}
 
@@ -52,7 +52,7 @@ class SklearnFaces:
             ) from error
         images = eight_bits(np.asarray(found.images), self.name)
         people = np.asarray(found.target, np.int64)
-        return RawIdentities(images, people, counted(people))
+        return RawIdentities(images, people, number_impressions(people))
 
     def _fetcher(self) -> str:
         return {"olivetti": "fetch_olivetti_faces", "lfw": "fetch_lfw_people"}[self.name]

@@ -36,7 +36,7 @@ class Anatomy:
     waves: np.ndarray
 
 
-def drawn(pattern: str, rng: np.random.Generator) -> Anatomy:
+def draw_anatomy(pattern: str, rng: np.random.Generator) -> Anatomy:
     """Draw a random finger of one pattern type."""
     height = rng.uniform(0.55, 0.95) if pattern == "arch" else 0.0
     hill = (height, rng.uniform(0.4, 0.6), rng.normal(0, 0.08))

@@ -12,7 +12,7 @@ from annotated_types import Ge
 
 from veilbench.bench.limits import Count, NotNegative, Seed, Side, require_room
 from veilbench.families.templates.data.identities import RawIdentities
-from veilbench.families.templates.data.prints.fields import PATTERNS, drawn
+from veilbench.families.templates.data.prints.fields import PATTERNS, draw_anatomy
 from veilbench.families.templates.data.prints.ridges import DENSITIES, master
 from veilbench.families.templates.data.prints.sensor import Sensor
 
@@ -57,7 +57,7 @@ class Prints:
         """Return a finger's master print, shape (PIXELS, PIXELS), and the numbers of its pattern and its density."""
         rng = np.random.default_rng([self.seed, identity])
         pattern, density = int(rng.choice(3, p=self.patterns)), int(rng.choice(3, p=self.densities))
-        return master(drawn(PATTERNS[pattern], rng), density, rng), pattern, density
+        return master(draw_anatomy(PATTERNS[pattern], rng), density, rng), pattern, density
 
     def impression(self, ridges: np.ndarray, identity: int, number: int) -> np.ndarray:
         """Return one impression of a finger's master print, shape (size, size), uint8."""
