@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from veilbench.bench.findings import Metric, Verdict
-from veilbench.bench.report.columns import columns, controls_cell, groups, measured, strongest, verdict_cell
+from veilbench.bench.report.columns import columns, controls_cell, groups, measured_columns, strongest, verdict_cell
 from veilbench.bench.report.numbers import DASH
 from veilbench.bench.report.specs import Cell, Rate, Utility
 
@@ -50,7 +50,7 @@ def cells(rows: list[Row], label: str) -> list[Cell]:
 
 def test_a_column_is_there_where_a_row_fills_it() -> None:
     rows = [row(metrics={"e.size": plain(3)}), row({"p": attack(None)}, rates={"e.there": 5.0})]
-    assert [spec.label for spec in measured(FAMILY, rows)] == ["Size"]
+    assert [spec.label for spec in measured_columns(FAMILY, rows)] == ["Size"]
     shown = columns(FAMILY, rows)
     assert [column.label for column in shown] == ["Size", "P", "Controls", "Speed", "Train (attack)"]
     assert groups(shown) == [("Utility", 1), ("Leakage", 2), ("Cost", 2)]
