@@ -50,6 +50,10 @@ def check_arguments(arguments: Sequence[str]) -> list[str]:
     options = parser.parse_args(arguments)
     if given := [name for name in ("config_path", "config_name", "config_dir") if getattr(options, name)]:
         raise UserError(f"--{given[0].replace('_', '-')} is not allowed: experiments are read from conf/")
+    if options.experimental_rerun:
+        raise UserError("--experimental-rerun is not allowed: give the same overrides again")
+    if options.resolve and not (options.cfg or options.help):
+        raise UserError("--resolve is only allowed with --cfg or --help")
     overrides = parse(options.overrides)
     _check_search_path(overrides)
     single = [str(override.input_line) for override in overrides if not override.is_sweep_override()]

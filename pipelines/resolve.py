@@ -49,7 +49,8 @@ def resolved(folder: Path) -> list[str]:
 
 
 def _with_digests(folder: Path) -> set[str]:
-    texts = {path.name: path.read_text(encoding="utf8", errors="replace") for path in folder.glob("*.yaml")}
+    files = [path for path in folder.glob("*.yaml") if path.is_file()]
+    texts = {path.name: path.read_text(encoding="utf8", errors="replace") for path in files}
     return {name for name, text in texts.items() if "\ndigests:" in text}
 
 

@@ -212,7 +212,7 @@ def test_build_makes_what_lists_hold() -> None:
     [
         (TEXT | {"words": [9, 5]}, "TextData: words=[9, 5] must be two numbers"),
         (PAIR | {"code_bits": [8, 8]}, "CipherPair: code_bits=[8, 8] must be"),
-        (PAIR | {"encrypter": [90, 8]}, "CipherPair: encrypter must begin and decrypter end with"),
+        (PAIR | {"code_bits": 6}, "CipherPair: code_bits=6 cannot tell 91 characters apart"),
     ],
 )
 def test_an_impossible_value_names_the_class_and_the_value(change: Config, said: str) -> None:
@@ -267,11 +267,13 @@ def test_load_reads_what_was_written(tmp_path: Path) -> None:
         ({"digests": {"train": 3}}, "digests={'train': 3}"),
         ({"seed": -1}, "seed=-1"),
         ({"seed": True}, "seed=True"),
+        ({"data": None}, "data=None names no class"),
+        ({"data": {"words": 3}}, "data={'words': 3} names no class"),
     ],
 )
 def test_a_damaged_resolved_experiment_is_named(tmp_path: Path, change: Config, said: str) -> None:
     path = tmp_path / "one.yaml"
-    whole = {"names": {"data": "text"}, "digests": dict.fromkeys(SETTINGS, "0"), "seed": 0}
+    whole = {"names": {"data": "text"}, "digests": dict.fromkeys(SETTINGS, "0"), "seed": 0, "data": TEXT}
     path.write_text(yaml.safe_dump(whole | change))
     with pytest.raises(UserError) as refused:
         load(path)

@@ -29,6 +29,13 @@ def test_a_held_lock_is_refused_after_the_wait_and_free_afterwards(tmp_path: Pat
         assert path == tmp_path / "file"
 
 
+def test_no_lock_is_left_where_the_change_was_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="no template store"), lock_file(tmp_path / "file"):
+        raise UserError("file is no template store")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_no_lock_is_left_where_no_file_was_made(tmp_path: Path) -> None:
     with lock_file(tmp_path / "file"):
         pass

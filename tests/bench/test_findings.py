@@ -151,10 +151,10 @@ def test_curves_csv_is_one_long_table(tmp_path: Path) -> None:
     ]
 
 
-def test_a_curve_with_unequal_columns_is_refused(tmp_path: Path) -> None:
-    wrong = Findings("One", figures=[Figure("F", "x", "y", [Curve("c", [1, 2], [0.5])])])
-    with pytest.raises(ValueError, match="shorter"):
-        write_record(tmp_path, {"one": wrong})
+@pytest.mark.parametrize("columns", [([1, 2], [0.5]), ([1, 2], [0.5, 1], [0.5]), ([1], [0.5], (), [0.5, 1])])
+def test_a_curve_with_unequal_columns_is_refused(columns: tuple[list[float], ...]) -> None:
+    with pytest.raises(ValueError, match="the curve 'c' must have one length"):
+        Curve("c", *columns)
 
 
 def test_a_record_never_holds_nan(tmp_path: Path) -> None:

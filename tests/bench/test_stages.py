@@ -17,6 +17,7 @@ from veilbench.bench.contracts import Training
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config
+from veilbench.families.autoencoders.baselines.pca import Pca
 
 WORDS = ["tracking=none", "data.words=[400,600]", "evaluation=[fidelity]", "evaluation.fidelity.length=100"]
 WORDS += ["attack=[chosen_plaintext]", "attack.chosen_plaintext.games=20", "attack.chosen_plaintext.queries=24"]
@@ -82,6 +83,17 @@ def test_the_model_of_another_experiment_is_refused(root: Path, stage: str) -> N
     assert content(root) == before
 
 
+@pytest.mark.parametrize("stage", ["evaluate", "attack"])
+def test_a_model_of_a_kind_that_is_not_examined_is_refused(
+    root: Path, ours: Config, stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stages, "load_trained_model", lambda folder: Pca())
+    before = content(root)
+    with pytest.raises(UserError, match=r"train holds a Pca, and \w+\.\w+ examines a \w+: run the stage `train` again"):
+        run(stage, ours, root)
+    assert content(root) == before
+
+
 @pytest.mark.parametrize("stage", ["train", "evaluate", "attack"])
 def test_data_prepared_otherwise_are_refused(root: Path, stage: str) -> None:
     before = content(root)
@@ -143,7 +155,7 @@ def test_a_stage_again_writes_the_same_and_refuses_to_remove_what_it_did_not_wri
     assert {name for name in after if after[name] != before.get(name)} <= {f"{own}/cost.json"}
     (root / own / "notes.md").write_text("mine")
     before = content(root)
-    with pytest.raises(UserError, match=rf"{own} holds notes.md, which was not written"):
+    with pytest.raises(UserError, match=rf"{own} holds notes.md, which this command has not written"):
         run(stage, ours, root)
     assert content(root) == before
 

@@ -126,6 +126,8 @@ def test_a_wrong_override_is_one_line(overrides: list[str], said: str) -> None:
         (["-m", "experiment=aes_ctr,pca", "seed=0,-1"], "seed=-1 is not allowed"),
         (["-m", "experiment=pca", "model.code=interval(1, 3)"], "a sweep is over listed values or a range"),
         (["--frob"], "unrecognized arguments: --frob"),
+        (["--experimental-rerun", "x"], "--experimental-rerun is not allowed"),
+        (["--resolve", "experiment=pca"], "--resolve is only allowed with --cfg"),
         (["--config-name=other", "experiment=pca"], "--config-name is not allowed"),
         (["experiment=pca", "+hydra.callbacks.x._target_=os.getcwd"], "hydra.callbacks="),
         (["experiment=pca", "hydra.callbacks.before._target_=os.getcwd"], "hydra.callbacks="),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from veilbench.bench.accelerator import Accelerator
@@ -94,6 +95,19 @@ def _check_examiner(place: str, examiner: Examiner, parts: Mapping[str, Any]) ->
     for need in examiner.target_needs:
         if need in lacks and need not in parts["training"].provides:
             raise UserError(f"{place} does not apply to model={_name(model)}: {lacks[need]}")
+
+
+def check_trained(place: str, examiner: Examiner, trained: TrainedModel, folder: Path) -> None:
+    """Check that the model in a folder is of the kind that an evaluation or attack examines.
+
+    Raises:
+        UserError: it is not; another program has replaced it.
+    """
+    if not isinstance(trained, examiner.target_kind):
+        raise UserError(
+            f"{folder} holds a {_name(trained)}, and {place} examines a {_names(examiner.target_kind)}: run the stage "
+            "`train` again"
+        )
 
 
 def _name(part: object) -> str:

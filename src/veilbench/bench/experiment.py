@@ -196,6 +196,9 @@ def load(path: Path) -> Config:
         raise UserError(
             f"{path} is damaged: seed={format_value(seed)} is no whole number of 0 or more; run `dvc repro -f resolve`"
         )
+    data = config.get("data")
+    if not isinstance(data, dict) or not isinstance(data.get("_target_"), str):
+        raise UserError(f"{path} is damaged: data={format_value(data)} names no class; run `dvc repro -f resolve`")
     return config
 
 

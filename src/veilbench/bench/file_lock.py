@@ -19,7 +19,7 @@ def lock_file(path: Path, wait: float = WAIT) -> Iterator[Path]:
     """Exclude other writers within the block; gives the path with links resolved. Readers need no lock.
 
     The operating system locks an empty file next to it, `.<name>.lock`, and releases the lock when the process ends,
-    however it ends. The lock file stays if `path` exists at the end of the block.
+    however it ends. The lock file stays if the block ends without an error and `path` exists then.
 
     Args:
         path: the file to change, which need not exist.
@@ -36,10 +36,12 @@ def lock_file(path: Path, wait: float = WAIT) -> Iterator[Path]:
     try:
         os.close(os.open(lock, os.O_CREAT | os.O_RDWR, 0o644))  # FileLock would wait if the file cannot be created
         with FileLock(lock, timeout=wait):
+            done = False
             try:
                 yield path
+                done = True
             finally:
-                if mine and not path.is_file():  # nothing was written; waiting processes create a new lock file
+                if mine and not (done and path.is_file()):  # waiting processes create a new lock file
                     lock.unlink(missing_ok=True)
     except Timeout as error:
         waited = f"; waited {wait:.0f} seconds" if wait else ""

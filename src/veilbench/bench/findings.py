@@ -83,6 +83,11 @@ class Curve:
     low: Sequence[float] = ()
     high: Sequence[float] = ()
 
+    def __post_init__(self) -> None:
+        if {len(self.y), len(self.low or self.y), len(self.high or self.y)} != {len(self.x)}:
+            lengths = f"{len(self.x)}, {len(self.y)}, {len(self.low)} and {len(self.high)}"
+            raise ValueError(f"x, y, low and high of the curve {self.name!r} must have one length, got {lengths}")
+
 
 @dataclass(frozen=True)
 class Figure:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from veilbench.bench.accelerator import show_progress_of
-from veilbench.bench.compatibility import require_role
+from veilbench.bench.compatibility import check_trained, require_role
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config, part
@@ -142,6 +142,7 @@ def _examine(
     with write_whole_folder(folder, (*RECORD, *list_written(folder))) as partial:
         for name, examiner in show_progress_of(list(examiners.items()), group):
             started = time.perf_counter()
+            check_trained(f"{group}.{name}", examiner, trained_model, trained)
             with _named(f"{group}.{name}"):
                 found[name] = examiner.examine(
                     trained_model, prepared, trainer, _seeds(config, name), *more(name, examiner)

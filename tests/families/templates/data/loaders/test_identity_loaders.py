@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,11 @@ def test_an_npz_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no file"):
         IdentityNpz(str(path)).read()
     path.write_bytes(b"no zip")
+    with pytest.raises(UserError, match="cannot be read"):
+        IdentityNpz(str(path)).read()
+    with zipfile.ZipFile(path, "w") as file:  # a header that ends within a bracket
+        for name in ("images.npy", "identities.npy"):
+            file.writestr(name, b"\x93NUMPY\x01\x00" + (32).to_bytes(2, "little") + b"{'descr': ('<f8'".ljust(32))
     with pytest.raises(UserError, match="cannot be read"):
         IdentityNpz(str(path)).read()
     for arrays, said in [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +40,9 @@ class IdentityNpz:
                 if missing := [name for name in wanted if name not in file.files]:
                     raise UserError(f"{self.path} holds no array {missing[0]}; it has: {', '.join(file.files)}")
                 images, who, *rest = (file[name] for name in wanted)
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+        except UserError:
+            raise
+        except Exception as error:  # numpy, zipfile, zlib and tokenize raise errors of their own on a damaged file
             raise UserError(f"{self.path} cannot be read: {error}") from error
         if who.ndim != 1 or len(who) != len(images):
             raise UserError(f"{self.path}: {self.identities} has shape {who.shape} for {len(images)} images")
