@@ -53,8 +53,8 @@ def settings(default: Any, annotation: Any) -> dict[str, Any] | None:
     """Return the settings that a mapping without a `_target_` changes.
 
     Args:
-        default: of the argument.
-        annotation: of the argument.
+        default: default value of the argument, `inspect.Parameter.empty` if it has none.
+        annotation: type annotation of the argument, as `typing.get_type_hints` returns it.
 
     Returns:
         The default if it is a dataclass; otherwise the one dataclass that the argument takes, with its own defaults.

@@ -1,4 +1,4 @@
-"""The stages of one experiment. Each reads files, writes one folder whole or not at all, and returns nothing.
+"""Run the stages of one experiment. Each reads files and writes one folder, completely or not at all.
 
 `prepared/<data>` holds prepared data; `results/<experiment>/<stage>` holds a stage's record.
 """
@@ -54,10 +54,11 @@ def train(config: Config, data: Path, folder: Path, watch: Watch | None = None) 
     """Fit the model and save it as a trained_model, with its learning curves.
 
     Args:
-        config: the resolved experiment.
-        data: prepared data.
-        folder: for the record.
-        watch: told of the steps done and the curves' latest values while training, by trainings that have curves.
+        config: resolved experiment, as `experiment.load` returns it.
+        data: folder that the stage `prepare` has written.
+        folder: folder to write, which is replaced as a whole.
+        watch: called during training with the number of steps and the latest values of the curves, for trainings that
+            are watchable.
 
     Raises:
         UserError: the data was prepared for another experiment, or the training refuses something.
@@ -92,11 +93,11 @@ def attack(config: Config, data: Path, trained: Path, folder: Path, controls: Pa
     """Attack the trained model, each attack with its controls.
 
     Args:
-        config: the resolved experiment.
-        data: prepared data.
-        trained: what the stage `train` wrote.
-        folder: for the record.
-        controls: where the controls' results are remembered.
+        config: resolved experiment, as `experiment.load` returns it.
+        data: folder that the stage `prepare` has written.
+        trained: folder that the stage `train` has written.
+        folder: folder to write, which is replaced as a whole.
+        controls: folder in which the results of controls are cached.
     """
     require(data, "prepare", config)
     contents = content_digest(data)  # a loader's settings do not say what is in the files that they name
@@ -182,9 +183,9 @@ def run_all(config: Config, root: Path, watch: Watch | None = None, begun: Calla
     """Every stage of one experiment in this process, into a folder of its own (for sweeps).
 
     Args:
-        config: the resolved experiment.
-        root: the folder.
-        watch: see `train`.
+        config: resolved experiment, as `experiment.load` returns it.
+        root: folder of the job, with a subfolder for each stage.
+        watch: called during training; passed on to `train`.
         begun: called once the data is prepared. Whoever refuses the settings or the folder has refused them by then.
     """
     data, trained = root / "prepared", root / "train"

@@ -64,7 +64,8 @@ class Federated(Training):
     """Rounds of local training and averaging (McMahan et al. 2017).
 
     A client's optimizer state is reset in every round. A client's weight is its share of all training rows. Messages
-    that violate the `RoundPolicy` are dropped from their round and reported in the notes with the client's number.
+    that violate the `RoundPolicy` are dropped from their round and reported in the notes with the client's number. The
+    arguments are the settings of one protocol, named as in the literature on federated learning.
 
     Args:
         aggregation: how updates are protected and averaged; None is plain federated averaging.

@@ -14,9 +14,9 @@ class Utility:
     """A column for a metric.
 
     Attributes:
-        metric: `evaluation.metric`.
-        label: the column's heading.
-        explanation: of the heading.
+        metric: name of the metric, as `evaluation.metric`.
+        label: heading of the column in tables.
+        explanation: one sentence that explains the heading.
         digits: after the point; None for a share, in per cent.
     """
 
@@ -31,10 +31,10 @@ class Rate:
     """A column for two speeds, there and back.
 
     Attributes:
-        there: `evaluation.rate`, per second.
+        there: name of the rate, as `evaluation.rate`, in units per second.
         back: likewise, shown in brackets.
-        label: the column's heading.
-        explanation: of the heading.
+        label: heading of the column in tables.
+        explanation: one sentence that explains the heading.
     """
 
     there: str

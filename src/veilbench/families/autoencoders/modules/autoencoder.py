@@ -27,7 +27,8 @@ class Autoencoder(pl.LightningModule, Trainable):
     """Trains an autoencoder to reconstruct rows from a code.
 
     Undercomplete, linear, sparse, deep, denoising, contractive, variational and convolutional autoencoders are all this
-    class with different `net`, `regulariser`, `corruption` or `pretraining`.
+    class with different `net`, `regulariser`, `corruption` or `pretraining`. There are many arguments because each of
+    these variants in the literature changes one of them and leaves the others as they are.
 
     Args:
         net: architecture of encoder and decoder.

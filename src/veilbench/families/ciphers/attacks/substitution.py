@@ -107,7 +107,7 @@ def objective(
     Args:
         tokens: Shape ``(length,)``; token of every position.
         groups: Shape ``(T,)``; group of every token.
-        model: Language model.
+        model: character language model of the plaintext.
         key: Shape ``(T,)``; symbol of every token.
 
     Returns:

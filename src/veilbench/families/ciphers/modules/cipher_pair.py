@@ -26,6 +26,9 @@ class CipherPair(pl.LightningModule, Trainable):
     character, both by the mean squared error. Without one, the pair is trained end to end and learns its own code; the
     gradient of the threshold is estimated by the straight-through estimator (Bengio et al. 2013).
 
+    The arguments are the source system's settings, which are swept one by one; its networks have no smaller parts to
+    group them by.
+
     Args:
         encrypter: widths of the encrypter's hidden layers, from the 91 characters to the code.
         decrypter: widths of the decrypter's hidden layers, from the code to the 91 characters.

@@ -30,6 +30,9 @@ Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 class Hashmap(pl.LightningModule, FederatedModel):
     """Trains an encoder for hashmaps with a metric loss; the options add the hardened variants.
 
+    Each argument is a switch of the ablation in docs/templates_measured.md and can be swept on its own; switches with
+    settings of their own (`augmentation`, `inverter`, `impersonation`) are objects.
+
     Args:
         code: length of the code; in bits if it is binary.
         binary: whether codes are signs; gradients pass straight through them.

@@ -74,6 +74,8 @@ class Client:
 class HashmapClients(Trainable):
     """Trains one encoder per client, by the source system's protocol, which `training.clients` runs.
 
+    The arguments are those of `Hashmap` that the protocol has, under the same names, and the clients.
+
     Args:
         clients: number of clients, among which the training identities are split.
         code: length of the codes.
