@@ -72,8 +72,8 @@ def test_the_step_grows_with_success_up_to_two_radii_and_shrinks_so_that_four_fa
         steps.append(float(moved.abs().max()))
         return moved
 
-    monkeypatch.setattr(module, "projected", unbounded)
-    monkeypatch.setattr(module, "direction", lambda change, norm: torch.ones_like(change))
+    monkeypatch.setattr(module, "project", unbounded)
+    monkeypatch.setattr(module, "steepest_step", lambda change, norm: torch.ones_like(change))
     answers = iter([0.0, -1, 1, 1, 1, 1, -2, -3, -4, 1])
     square(lambda rows: torch.tensor([next(answers)]), torch.zeros(1, 1), torch.ones(1), "l2", 9, seeded())
     best, sizes = 0.0, []

@@ -36,7 +36,7 @@ def test_a_number_without_a_name_is_refused(values: list[object], strange: str) 
 @pytest.mark.parametrize("values", [[2.0**53, 1.0], [-(2.0**53), 0.0]])
 def test_floats_are_labels_as_long_as_they_are_exact(values: list[float]) -> None:
     assert set(encode_classes(np.array(values), "y", [])[1]) == {str(int(value)) for value in values}
-    with pytest.raises(UserError, match="holds no classes but numbers such as"):
+    with pytest.raises(UserError, match="does not hold classes but numbers such as"):
         encode_classes(np.array(values) * 2, "y", [])
 
 
@@ -45,13 +45,13 @@ def test_two_labels_are_something_to_tell_apart_and_one_is_not() -> None:
     encode_classes(np.array(["a", "b"]), "y", notes)
     assert notes == []
     encode_classes(np.array(["a", "a"]), "y", notes)
-    assert notes == ["y holds the label a alone: there is nothing to tell apart"]
+    assert notes == ["y holds only the label a, so there is nothing to classify"]
 
 
 def test_blanks_are_left_out_and_counted_and_empty_texts_are_refused() -> None:
     notes: list[str] = []
     assert strip_texts(np.array([" a", "b", "c "]), "y", notes).tolist() == ["a", "b", "c"]
-    assert notes == ["y: blanks around 2 texts are left out"]
+    assert notes == ["y: whitespace around 2 texts was removed"]
     with pytest.raises(UserError, match="y holds 2 empty texts; the first is in row 1"):
         strip_texts(np.array(["a", " ", ""]), "y", [])
     assert strip_texts(np.array(["ä".encode()]), "y", []).tolist() == ["ä"]

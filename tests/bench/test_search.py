@@ -17,7 +17,7 @@ SEARCH = "trials: 3\nobjective: a\ndirection: {direction}\nspace:\n  x: {space}\
     ("low", "high", "log"), [(1, 1, False), (2, 1, False), (0, 1, True), (-1, 1, True), (0.0, 1e-9, True)]
 )
 def test_a_range_that_is_none_is_refused(low: float, high: float, log: bool) -> None:
-    with pytest.raises(ValueError, match=f"low={low} must be below high={high}, and above 0 where log=true"):
+    with pytest.raises(ValueError, match=f"low={low} must be below high={high}, and above 0 if log=true"):
         Range(low, high, log)
 
 

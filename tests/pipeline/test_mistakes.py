@@ -94,7 +94,7 @@ def test_an_experiment_may_set_up_what_another_one_chooses(conf: Path) -> None:
         (["experiment=aes_ctr", "attack=[3]"], "attack takes a list of names"),
         (["experiment=aes_crt"], "there is no experiment=aes_crt; did you mean aes_ctr? There are: aes_ctr, "),
         (["experiment=aes_ctr", "attack=[frequncy]"], "there is no attack=frequncy; did you mean frequency?"),
-        (["experiment=cipher_small", "model.code_bitz=3"], "model.code_bitz; did you mean model.code_bits? There are:"),
+        (["experiment=cipher_small", "model.code_bitz=3"], "unknown key model.code_bitz=3; allowed: encrypter"),
         (["experiment=aes_ctr", "sede=3"], "there is no key sede; did you mean seed?"),
         (["experiment=aes_ctr", "~seed"], "the configuration has no seed"),
         (["experiment=aes_ctr", "~data"], "the configuration has no data"),

@@ -26,13 +26,13 @@ def test_nothing_changed_runs_nothing(project: Project) -> None:
 
 
 def test_a_comment_in_conf_reruns_only_resolve(project: Project) -> None:
-    project.edit("conf/model/substitution.yaml", "chunk: 1", "chunk: 1  # of characters")
+    project.edit("conf/model/substitution.yaml", "_target_", "# A comment.\n_target_")
     assert project.repro() == {"resolve"}
 
 
 def test_a_base_config_reruns_the_experiments_that_share_it(project: Project) -> None:
     before = project.metrics()
-    project.edit("conf/model/substitution.yaml", "code_bits: [32]", "code_bits: [40]")
+    project.edit("conf/model/substitution.yaml", "Substitution\n", "Substitution\ncode_bits: [40]\n")
     ran = project.repro()
     changed = json.loads(project.run("dvc", "params", "diff", "--json").stdout)
     assert changed["params/plain_table.yaml"]["model.code_bits"] == {"old": "[32]", "new": "[40]"}

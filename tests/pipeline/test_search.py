@@ -81,7 +81,7 @@ def test_a_hopeless_trial_is_cut_short_and_a_good_one_is_not(tmp_path: Path) -> 
     good(10, {"loss": 0.5})
     with pytest.raises(optuna.TrialPruned):
         bad(10, {"loss": 5.0})
-    with pytest.raises(UserError, match="no curve of this training; there are: other"):
+    with pytest.raises(UserError, match="is not a curve of this training; there are: other"):
         good(20, {"other": 1.0})
 
 

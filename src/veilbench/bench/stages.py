@@ -51,7 +51,7 @@ def prepare(config: Config, folder: Path) -> None:
 
 
 def train(config: Config, data: Path, folder: Path, watch: Watch | None = None) -> None:
-    """Fit the model and save it as a trained_model, with its learning curves.
+    """Train the model and save it, with its learning curves.
 
     Args:
         config: resolved experiment, as `experiment.load` returns it.

@@ -110,6 +110,6 @@ def test_a_scheme_without_blocks_is_none_for_this(examine: Examine) -> None:
 @pytest.mark.parametrize("steps", [1, 24, 25, 26, 60])
 def test_there_is_a_batch_of_rows_for_each_step(steps: int) -> None:
     scheme: Any = OnlyBlocks()
-    sizes = [batch.shape[1] for batch in SealedBlocks(scheme, small(), 10, steps, 7)]
+    sizes = [batch.shape[1] for batch in SealedBlocks(scheme, BUDGET, 10, steps, 7)]
     assert sum(sizes) == 10 * steps
     assert all(size == 250 for size in sizes[:-1]), "25 steps at once"

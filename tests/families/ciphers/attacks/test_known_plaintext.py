@@ -179,7 +179,7 @@ def test_the_gain_is_that_of_the_most_known_characters(
                 for text, (budget, _, _) in zip(right, cases, strict=True)
             ]
 
-    attack = MoreIsBetter(THREAT, **controls, known=known, length=100, texts=3, decoder_known=[], broken_threshold=0.6)
+    attack = MoreIsBetter(THREAT, **controls, known=known, texts=NewTexts(100, 3), decoder=DecoderTraining([]))
     found = attack.run(Substitution([16]), texts, Accelerator("cpu", workers=1), np.random.default_rng(0), False)
     assert found.metrics["way_at_50"].value < 0.5
     assert found.gain is not None

@@ -86,11 +86,11 @@ def test_easy_people_are_told_apart_and_noise_is_not() -> None:
         f"{name}_{c}_classes_{s}_samples" for name in ("own_token", "raw_pixels", "pca") for c, s in [(5, 1), (20, 3)]
     ]
     assert {found.metrics[name].value for name in names} == {1.0}
-    chance = noise.metrics["secret_20_classes_3_samples"]
+    chance = noise.metrics["own_token_20_classes_3_samples"]
     assert chance.low < 1.5 / 20
     assert noise.metrics["raw_pixels_20_classes_3_samples"].value == 1
     assert chance.n == 20 * 3  # one group of 20, three impressions left of each
-    assert noise.metrics["secret_5_classes_1_samples"].n == 4 * 5 * 5  # four groups of 5
+    assert noise.metrics["own_token_5_classes_1_samples"].n == 4 * 5 * 5  # four groups of 5
     assert not any("stolen_token" in name for name in found.metrics)
 
 
@@ -112,18 +112,18 @@ def test_the_numbers_are_those_of_a_plain_loop() -> None:
     answers = KNeighborsClassifier(1).fit(rows[chosen], people[order][chosen]).predict(rows[~chosen])
     right = int((answers == people[order][~chosen]).sum())
     assert 0.1 < right / len(answers) < 0.95
-    assert found.metrics["secret_24_classes_2_samples"] == proportion(right, 24 * 4)
+    assert found.metrics["own_token_24_classes_2_samples"] == proportion(right, 24 * 4)
 
 
 def test_a_key_of_ones_own_tells_people_apart_and_one_for_all_does_not() -> None:
     found = examined(IdentificationClassifier((3,), (20,), ("knn",)), KeyAlone(PIXELS), made(0.1)).metrics
-    assert found["secret_20_classes_3_samples"].value == 1
-    assert found["stolen_20_classes_3_samples"].value == pytest.approx(1 / 20)
+    assert found["own_token_20_classes_3_samples"].value == 1
+    assert found["stolen_token_20_classes_3_samples"].value == pytest.approx(1 / 20)
 
 
 def test_numbers_that_are_names_are_classified_by_their_similarities() -> None:
     found = examined(IdentificationClassifier((3,), (20,), ("knn",)), IomGrp(PIXELS, 100, 8), made(0.3)).metrics
-    assert found["stolen_20_classes_3_samples"].value > 0.9
+    assert found["stolen_token_20_classes_3_samples"].value > 0.9
 
 
 def test_what_cannot_be_measured_is_refused_with_its_reason() -> None:
@@ -206,9 +206,10 @@ def test_the_correlation_is_spearmans_and_weights_are_repetitions() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("identification_classifier", IdentificationClassifier), ("distance", DistancePreservation)]
+    ("name", "kind"),
+    [("identification_classifier", IdentificationClassifier), ("distance_preservation", DistancePreservation)],
 )
-def test_the_configs_write_out_the_defaults(name: str, kind: type) -> None:
+def test_the_resolved_settings_are_the_defaults(name: str, kind: type) -> None:
     node = plain(composed(["data=prints_small", "model=raw_template", "training=none", f"evaluation=[{name}]"]))[
         "evaluation"
     ][name]
