@@ -55,7 +55,7 @@ def test_blanks_are_left_out_and_counted_and_empty_texts_are_refused() -> None:
     with pytest.raises(UserError, match="y holds 2 empty texts; the first is in row 1"):
         strip_texts(np.array(["a", " ", ""]), "y", [])
     assert strip_texts(np.array(["ä".encode()]), "y", []).tolist() == ["ä"]
-    with pytest.raises(UserError, match="y holds bytes that are no UTF-8"):
+    with pytest.raises(UserError, match="y holds bytes that are not UTF-8"):
         strip_texts(np.array([b"\xff"]), "y", [])
 
 
