@@ -19,6 +19,7 @@ def config(name: str = "e", seed: int = 0, **tracking: Any) -> dict[str, Any]:
     return {
         "names": {"experiment": name, "data": "text"},
         "seed": seed,
+        "data": {"_target_": "veilbench.families.ciphers.data.text.TextData"},
         "digests": digests,
         "tracking": {**MLFLOW, **tracking},
     }

@@ -133,13 +133,13 @@ def test_a_trained_pair_is_an_exact_code_book(kind: str, tmp_path: Path) -> None
 )
 def test_the_full_models_are_exact_for_every_seed(model: str, seed: int, tmp_path: Path) -> None:
     small = {
-        "encrypter": [91, 91, 72, 64, 48, 36, 32, 32],
-        "decrypter": [32, 32, 40, 46, 54, 64, 91, 91, 91],
+        "encrypter": [91, 72, 64, 48, 36, 32],
+        "decrypter": [32, 40, 46, 54, 64, 91, 91],
         "code_bits": 32,
     }
     large = {
-        "encrypter": [91, 91, 82, 74, 68, 64, 56, 56],
-        "decrypter": [56, 56, 64, 72, 80, 85, 88, 91, 91],
+        "encrypter": [91, 82, 74, 68, 64, 56],
+        "decrypter": [56, 64, 72, 80, 85, 88, 91],
         "code_bits": 56,
     }
     settings = {
