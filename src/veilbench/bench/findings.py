@@ -84,7 +84,8 @@ class Curve:
     high: Sequence[float] = ()
 
     def __post_init__(self) -> None:
-        if {len(self.y), len(self.low or self.y), len(self.high or self.y)} != {len(self.x)}:
+        given = [part for part in (self.y, self.low, self.high) if len(part) or part is self.y]
+        if {len(part) for part in given} != {len(self.x)}:
             lengths = f"{len(self.x)}, {len(self.y)}, {len(self.low)} and {len(self.high)}"
             raise ValueError(f"x, y, low and high of the curve {self.name!r} must have one length, got {lengths}")
 
