@@ -8,8 +8,9 @@ from typing import Any
 
 import yaml
 
-from veilbench.bench.findings import Control, Curve, Figure, Findings, Metric, judge, write_record
+from veilbench.bench.findings import Control, Curve, Figure, Findings, Metric, write_record
 from veilbench.bench.provenance import sign
+from veilbench.bench.verdict import judge
 
 BOOTSTRAP = "bootstrap over texts, 95 %"
 FLAGS = ("ciphertext", "public_ids", "known_pairs", "encryption_queries", "weights", "key", "own_keys")
@@ -96,6 +97,11 @@ def advantage(gain: float) -> Figure:
 
 def attack(name: str, gain: float, failed_control: bool = False) -> Findings:
     ours, positive, negative = around(gain), around(0.4 if failed_control else 0.98), around(0.0)
+    controls = [
+        Control("positive", "plain substitution", positive, not failed_control),
+        Control("negative", "one-time pad", negative, True),
+    ]
+    ruling = judge(ours, controls, 0.9)
     by_size = name in ("frequency", "known_plaintext")
     drawn = figure(f"{name}: recovery", "ciphertext characters", gain) if by_size else advantage(gain)
     return Findings(
@@ -103,14 +109,12 @@ def attack(name: str, gain: float, failed_control: bool = False) -> Findings:
         {"recovery": around(0.03 + 0.97 * gain), "bits_left": Metric.exact(round(6.5 * (1 - gain), 3))},
         [drawn],
         ["20 texts of 10,000 characters, none of them seen in training."],
-        judge(ours, positive, negative, 0.9),
-        ours,
-        [
-            Control("positive", "plain substitution", positive, not failed_control),
-            Control("negative", "one-time pad", negative, True),
-        ],
-        {flag: flag in GRANTED[name] for flag in FLAGS},
-        {"seconds": 12.5, "keys_per_second": 41_000.0},
+        ruling.verdict,
+        ruling.reason,
+        gain=ours,
+        controls=controls,
+        threat={flag: flag in GRANTED[name] for flag in FLAGS},
+        cost={"seconds": 12.5, "keys_per_second": 41_000.0},
     )
 
 

@@ -10,16 +10,8 @@ from pathlib import Path
 import pytest
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.findings import (
-    Control,
-    Curve,
-    Figure,
-    Findings,
-    Metric,
-    Verdict,
-    judge,
-    write_record,
-)
+from veilbench.bench.findings import Control, Curve, Figure, Findings, Metric, write_record
+from veilbench.bench.verdict import Verdict
 
 BROKEN_AT = 0.8
 WON, AT_THE_LINE, SOME, AT_CHANCE, BELOW = (
@@ -30,49 +22,6 @@ WON, AT_THE_LINE, SOME, AT_CHANCE, BELOW = (
     Metric(-0.1, -0.4, 0.2, 3),
 )
 WIDE = Metric(0.9, -0.1, 1.0, 3)
-
-
-@pytest.mark.parametrize(
-    ("gain", "verdict"),
-    [
-        (WON, Verdict.BROKEN),
-        (AT_THE_LINE, Verdict.BROKEN),
-        (SOME, Verdict.LEAKS),
-        (AT_CHANCE, Verdict.HOLDS),
-        (BELOW, Verdict.HOLDS),
-        (WIDE, Verdict.HOLDS),
-    ],
-)
-@pytest.mark.parametrize("positive", [WON, AT_THE_LINE])
-@pytest.mark.parametrize("negative", [AT_CHANCE, BELOW, WIDE])
-def test_with_both_controls_the_lower_end_decides(
-    gain: Metric, verdict: Verdict, positive: Metric, negative: Metric
-) -> None:
-    assert judge(gain, positive, negative, BROKEN_AT) is verdict
-
-
-@pytest.mark.parametrize("gain", [WON, AT_THE_LINE, SOME, AT_CHANCE, BELOW, WIDE])
-@pytest.mark.parametrize(
-    ("positive", "negative"),
-    [
-        (None, BELOW),
-        (WON, None),
-        (None, None),
-        (SOME, BELOW),  # the attack does not work
-        (WIDE, BELOW),  # the attack may not work
-        (WON, SOME),  # it also gains on the negative control
-        (WON, WON),
-        (AT_CHANCE, WON),
-    ],
-)
-def test_without_both_controls_every_gain_is_inconclusive(
-    gain: Metric, positive: Metric | None, negative: Metric | None
-) -> None:
-    assert judge(gain, positive, negative, BROKEN_AT) is Verdict.INCONCLUSIVE
-
-
-def test_no_verdict_says_secure() -> None:
-    assert [str(verdict) for verdict in Verdict] == ["broken", "leaks", "holds at this budget", "inconclusive"]
 
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])

@@ -10,9 +10,10 @@ import numpy as np
 
 from veilbench.attack_methods.evasion_settings import EvasionSearch, Perturbations
 from veilbench.bench.accelerator import Accelerator
-from veilbench.bench.attack import CONFIDENCE, Attack, D, S
-from veilbench.bench.findings import Control, Curve, Figure, Findings, Metric
+from veilbench.bench.attack import Attack, D, S
+from veilbench.bench.findings import Curve, Figure, Findings, Metric
 from veilbench.bench.threat import ThreatModel
+from veilbench.bench.verdict import CONFIDENCE
 from veilbench.metrics.intervals import above_chance, ends, proportion
 
 if TYPE_CHECKING:
@@ -94,7 +95,9 @@ class EvasionAttack(Attack[S, D]):
             found.notes.append(f"There are no rows to attack for: {', '.join(missing)}.")
         return found
 
-    def _own_control(self, target: S, data: D, trainer: Accelerator, seed: np.random.SeedSequence) -> Control:
+    def _own_control(
+        self, target: S, data: D, trainer: Accelerator, seed: np.random.SeedSequence
+    ) -> tuple[str, Metric]:
         """Compare noise with noise on the attacked model itself."""
         from veilbench.attack_methods.evasion_task import success_curve
 
@@ -102,7 +105,7 @@ class EvasionAttack(Attack[S, D]):
         task, budgets = self.tasks(target, data, rng)[0], self.perturbations.ascending(to_reference=True)
         noise = success_curve(task, self._noise(bounds), budgets, device, rng)[-1]
         gain = _gain(noise, self._chance(task, bounds, device, rng, True)[-1])
-        return Control("negative", f"{type(target).__name__} met with noise", gain, gain.low <= 0)
+        return f"{type(target).__name__} met with noise", gain
 
     def _descent(self, steps: int, bounds: Bounds) -> Search:
         from veilbench.attack_methods.pgd import pgd

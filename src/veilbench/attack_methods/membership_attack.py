@@ -11,7 +11,7 @@ from veilbench.attack_methods.membership_report import report
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.attack import Attack
 from veilbench.bench.errors import UserError
-from veilbench.bench.findings import Control, Findings
+from veilbench.bench.findings import Findings, Metric
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.trained_model import TrainedModel
 from veilbench.metrics import gaussian_ratio
@@ -125,14 +125,16 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
         """Attack training records and unseen test records, and report the gain."""
         return self.distinguish(target, self.members(data), self.unseen(data), data, accelerator, rng)[0]
 
-    def _own_control(self, target: S, data: D, trainer: Accelerator, seed: np.random.SeedSequence) -> Control:
+    def _own_control(
+        self, target: S, data: D, trainer: Accelerator, seed: np.random.SeedSequence
+    ) -> tuple[str, Metric]:
         """Attack two halves of the unseen test records."""
         rng, unseen = np.random.default_rng(seed), self.unseen(data)
         one, other = (unseen[at] for at in np.array_split(rng.permutation(len(unseen)), 2))
         gain = self.distinguish(target, one, other, data, trainer, rng)[0].gain
         if gain is None:
             raise UserError(f"the attack {self.title} reported no gain on its negative control")
-        return Control("negative", f"{type(target).__name__}, {self.records} never seen", gain, gain.low <= 0)
+        return f"{type(target).__name__}, {self.records} never seen", gain
 
     def draw_shadows(self, asked: int, size: int, rng: np.random.Generator) -> np.ndarray:
         """Return whether each shadow model is trained on each of the attacker's records, shape (shadows, size), bool.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from veilbench.bench.attack import CONFIDENCE
 from veilbench.bench.findings import Curve, Figure, Findings, Metric
+from veilbench.bench.verdict import CONFIDENCE
 from veilbench.metrics.membership import advantage, auroc_interval, tpr_at_fpr
 
 RATES = {"0.1_percent": 0.001, "1_percent": 0.01}

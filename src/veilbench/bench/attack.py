@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar, cast
 
@@ -12,15 +14,31 @@ from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.contracts import Examiner
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
-from veilbench.bench.findings import Control, Findings, judge
+from veilbench.bench.findings import Control, Findings, Metric
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.trained_model import TrainedModel
-
-CONFIDENCE = 0.99  # confidence level of gain intervals: strict, because many verdicts are given
-
+from veilbench.bench.verdict import control_passes, doubt_budget, judge
 
 S = TypeVar("S", bound=TrainedModel)
 D = TypeVar("D")
+
+
+@dataclass(frozen=True)
+class ControlCase(Generic[S]):
+    """A scheme that an attack is run on because its outcome is known.
+
+    Attributes:
+        kind: "positive" (the attack must break it) or "negative" (the attack must do no better than chance).
+        scheme: the scheme; None if the attack derives it from its target, see `Attack._own_control`.
+        path: the path of the attack that is exercised; empty for all of them.
+        variant: what the scheme takes from the target, such as "blocks of 2"; empty if nothing. Cached results are kept
+            apart by it.
+    """
+
+    kind: str
+    scheme: S | None
+    path: str = ""
+    variant: str = ""
 
 
 class Attack(Examiner, Generic[S, D]):
@@ -55,34 +73,76 @@ class Attack(Examiner, Generic[S, D]):
             control: whether `target` is a control: then only the largest budget matters, and curves are skipped.
         """
 
+    def control_cases(self, target: S, data: D) -> Sequence[ControlCase[S]]:
+        """Return the controls to run for this target: by default, the positive and the negative one of the constructor.
+
+        An attack with several paths returns one positive control for each path that the target can be attacked by, with
+        the block, key and sample sizes of the target.
+        """
+        return [ControlCase("positive", self.positive), ControlCase("negative", self.negative)]
+
+    def run_control(
+        self, case: ControlCase[S], scheme: S, data: D, trainer: Accelerator, rng: np.random.Generator
+    ) -> Findings:
+        """Attack a control; an attack with several paths uses only `case.path`.
+
+        Args:
+            case: the control.
+            scheme: the control's scheme, fitted.
+            data: prepared data.
+            trainer: device, threads and workers to compute with.
+            rng: source of all randomness.
+        """
+        return self.run(scheme, data, trainer, rng, control=True)
+
     def examine(
         self, target: S, data: D, trainer: Accelerator, seeds: np.random.SeedSequence, memory: ControlMemory
     ) -> Findings:
-        """Attack the target and both controls at the same budget, and give a verdict."""
-        own, *drawn = seeds.spawn(3)
+        """Attack the target and the controls at the same budget, and give a verdict.
+
+        An attack that does not apply to the target reports no gain and a reason; it gets no controls and no verdict.
+        """
+        cases = self.control_cases(target, data)
+        own, *drawn = seeds.spawn(1 + len(cases))
         found = self.run(target, data, trainer, np.random.default_rng(own), control=False)
-        if found.gain is None:
-            raise UserError(f"the attack {self.title} reported no gain")
-        for kind, scheme, seed in (("positive", self.positive, drawn[0]), ("negative", self.negative, drawn[1])):
-            if scheme is None:  # depends on the target, so that it cannot be remembered for others
-                found.controls.append(self._own_control(target, data, trainer, seed))
-                continue
-            run = partial(self._control, kind, scheme, data, trainer, seed)
-            found.controls.append(memory.recall(kind, run))
-        found.verdict = judge(found.gain, found.controls[0].gain, found.controls[1].gain, self.broken_threshold)
-        found.broken_threshold = self.broken_threshold
         found.threat = dict.fromkeys(self.threat.granted(), True)
+        if found.gain is None:
+            if not found.reason:
+                raise UserError(f"the attack {self.title} reported no gain")
+            return found
+        for case, seed in zip(cases, drawn, strict=True):
+            if case.scheme is None:  # depends on the target, so that it cannot be remembered for others
+                name, gain = self._own_control(target, data, trainer, seed)
+                found.controls.append(self._check(case, name, gain))
+                continue
+            run = partial(self._control, case, case.scheme, data, trainer, seed)
+            found.controls.append(memory.recall(case.kind, run, case.path, case.variant))
+        ruling = judge(found.gain, found.controls, self.broken_threshold)
+        found.verdict, found.reason = ruling.verdict, ruling.reason
+        found.doubt = found.doubt or doubt_budget(found.budget)
+        found.broken_threshold = self.broken_threshold
         return found
 
-    def _control(self, kind: str, scheme: S, data: D, trainer: Accelerator, seed: np.random.SeedSequence) -> Control:
+    def _control(
+        self, case: ControlCase[S], scheme: S, data: D, trainer: Accelerator, seed: np.random.SeedSequence
+    ) -> Control:
         rng = np.random.default_rng(seed)
         fitted = cast(S, scheme.fit(data, rng))
-        gain = self.run(fitted, data, trainer, rng, control=True).gain
+        gain = self.run_control(case, fitted, data, trainer, rng).gain
         if gain is None:
-            raise UserError(f"the attack {self.title} reported no gain on its {kind} control")
-        passed = gain.low >= self.broken_threshold if kind == "positive" else gain.low <= 0
-        return Control(kind, type(scheme).__name__, gain, passed)
+            raise UserError(f"the attack {self.title} reported no gain on its {case.kind} control")
+        return self._check(case, type(scheme).__name__, gain)
 
-    def _own_control(self, target: S, data: D, trainer: Accelerator, seed: np.random.SeedSequence) -> Control:
-        """Run a negative control built from the target itself, under conditions where no attack can succeed."""
+    def _check(self, case: ControlCase[S], name: str, gain: Metric) -> Control:
+        passed = control_passes(case.kind, gain, self.broken_threshold)
+        return Control(case.kind, name, gain, passed, case.path)
+
+    def _own_control(
+        self, target: S, data: D, trainer: Accelerator, seed: np.random.SeedSequence
+    ) -> tuple[str, Metric]:
+        """Run a negative control built from the target itself, where no attack can succeed.
+
+        Returns:
+            The control's name, and the attack's gain on it.
+        """
         raise UserError(f"the attack {self.title} needs a negative control: a scheme that is known to withstand it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -27,11 +28,18 @@ class ControlMemory:
     def __init__(self, folder: Path, key: str | None) -> None:
         self.folder, self.key = folder, key
 
-    def recall(self, kind: str, run: Callable[[], Control]) -> Control:
-        """Return the cached control of this kind, or run it and cache the result; damaged files are replaced."""
+    def recall(self, kind: str, run: Callable[[], Control], *labels: str) -> Control:
+        """Return the cached control of this kind, or run it and cache the result; damaged files are replaced.
+
+        Args:
+            kind: "positive" or "negative".
+            run: function that runs the control.
+            labels: what else tells this control from others with the same key; empty labels are left out.
+        """
         if self.key is None:
             return run()
-        path = self.folder / f"{self.key}-{kind}.json"
+        name = "-".join([self.key, kind, *(re.sub(r"\W+", "_", label) for label in labels if label)])
+        path = self.folder / f"{name}.json"
         if remembered := _read(path, kind):
             return remembered
         control = run()

@@ -16,24 +16,16 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from veilbench.bench.csv_cells import escape
 from veilbench.bench.errors import UserError
+from veilbench.bench.verdict import Verdict
 
 RECORD = ("metrics.json", "findings.json", "curves.csv", "cost.json")
 CURVE_COLUMNS = ("curve", "x", "y", "low", "high")
-
-
-class Verdict(StrEnum):
-    """The outcome of an attack. No verdict says "secure", because a failed attack does not show that."""
-
-    BROKEN = "broken"
-    LEAKS = "leaks"
-    HOLDS = "holds at this budget"
-    INCONCLUSIVE = "inconclusive"
 
 
 class UnusableMetric(ValueError):
@@ -141,24 +133,63 @@ class Control:
         kind: "positive" (the attack must break it) or "negative" (the attack must do no better than chance).
         name: class name of the scheme that was attacked.
         gain: gain of the attack: 0 is chance, 1 is complete success.
-        passed: whether the outcome was the expected one.
+        passed: whether the outcome was the expected one, see `bench.verdict.control_passes`.
+        path: the attack's path that the control exercises; empty if the attack has only one.
     """
 
     kind: str
     name: str
     gain: Metric
     passed: bool
+    path: str = ""
+
+
+@dataclass(frozen=True)
+class BudgetCurve:
+    """The gain of an attack for increasing budgets.
+
+    Attributes:
+        setting: what the budget counts, such as "training steps".
+        budgets: the budgets, increasing.
+        gains: the gain at each budget, best measured on held-out data.
+    """
+
+    setting: str
+    budgets: Sequence[float]
+    gains: Sequence[float]
+
+    def __post_init__(self) -> None:
+        if len(self.budgets) != len(self.gains) or not len(self.budgets):
+            raise ValueError(f"{len(self.budgets)} budgets need as many gains, got {len(self.gains)}")
+        if any(one >= two for one, two in pairwise(self.budgets)):
+            raise ValueError(f"budgets={list(self.budgets)} must increase")
+
+    def last_rise(self) -> float | None:
+        """Return by how much the last doubling of the budget, or more, raised the gain; None if it was not doubled."""
+        halves = [gain for budget, gain in zip(self.budgets, self.gains, strict=True) if budget <= self.budgets[-1] / 2]
+        return float(self.gains[-1] - halves[-1]) if halves else None
 
 
 @dataclass
 class Findings:
-    """The results of one evaluation or attack."""
+    """The results of one evaluation or attack.
+
+    Attributes:
+        gain: an attack's gain on its target, with an interval at the level `bench.verdict.CONFIDENCE`; None if the
+            attack does not apply, which `reason` explains.
+        reason: why the verdict was given, or why there is none.
+        doubt: why a larger budget may raise the gain; empty if it has reached its plateau.
+        budget: the gain for increasing budgets; None if the attack has no budget that could be raised.
+    """
 
     title: str
     metrics: dict[str, Metric] = field(default_factory=dict)
     figures: list[Figure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     verdict: Verdict | None = None
+    reason: str = ""
+    doubt: str = ""
+    budget: BudgetCurve | None = None
     gain: Metric | None = None
     controls: list[Control] = field(default_factory=list)
     threat: dict[str, Any] = field(default_factory=dict)
@@ -172,22 +203,6 @@ class Findings:
         plain = asdict(self)
         del plain["cost"]
         return plain
-
-
-def judge(gain: Metric, positive: Metric | None, negative: Metric | None, broken_threshold: float) -> Verdict:
-    """Derive the verdict from an attack's gains on its target and on its two controls.
-
-    Args:
-        gain: gain on the target; 0 is chance, 1 is complete success.
-        positive: gain on a scheme known to be broken; None if this control was not run.
-        negative: gain on a scheme known to be safe; None if this control was not run.
-        broken_threshold: the target is broken if the lower end of the gain's interval is at least this.
-    """
-    if positive is None or negative is None or positive.low < broken_threshold or negative.low > 0:
-        return Verdict.INCONCLUSIVE
-    if gain.low >= broken_threshold:
-        return Verdict.BROKEN
-    return Verdict.LEAKS if gain.low > 0 else Verdict.HOLDS
 
 
 def write_record(folder: Path, findings: Mapping[str, Findings]) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from veilbench.bench.findings import Metric, Verdict
+from veilbench.bench.findings import Metric
 from veilbench.bench.report.columns import columns, controls_cell, groups, measured_columns, strongest, verdict_cell
 from veilbench.bench.report.numbers import DASH
 from veilbench.bench.report.specs import Cell, Rate, Utility
+from veilbench.bench.verdict import Verdict
 
 Row = dict[str, Any]
 
@@ -21,7 +22,8 @@ def plain(value: float, unit: str = "") -> Row:
 
 def attack(verdict: str | None, value: float | None = None, passed: tuple[bool, ...] = ()) -> Row:
     controls = [{"passed": one} for one in passed]
-    return {"verdict": verdict, "gain": None if value is None else plain(value), "controls": controls}
+    gain = None if value is None else plain(value)
+    return {"verdict": verdict, "reason": "", "doubt": "", "gain": gain, "controls": controls}
 
 
 def row(attacks: Row | None = None, metrics: Row | None = None, **cost: Any) -> Row:
@@ -66,14 +68,16 @@ def test_metrics_are_shares_or_have_the_digits_that_are_told() -> None:
 def test_a_gain_is_shown_with_its_verdict_and_what_is_missing_says_so() -> None:
     rows = [
         row({"p": attack(Verdict.LEAKS, 0.5)}),
-        row({"p": attack(Verdict.INCONCLUSIVE)}),
+        row({"p": {**attack(Verdict.HOLDS, 0.5), "doubt": "budget in doubt: steps was not doubled"}}),
+        row({"p": {**attack(None), "reason": "not applicable: no noise"}}),
         row({"p": attack(None)}),
         row(),
     ]
     assert cells(rows, "P") == [
         Cell("0.500", "[0.375, 0.625]", 0.5, Verdict.LEAKS),
-        Cell(DASH, Verdict.INCONCLUSIVE, None, Verdict.INCONCLUSIVE),
-        Cell(DASH, "no verdict"),
+        Cell("0.500", "[0.375, 0.625] budget in doubt", 0.5, Verdict.HOLDS),
+        Cell("n/a", "not applicable: no noise"),
+        Cell("n/a", "no verdict"),
         Cell(DASH, "not run"),
     ]
 

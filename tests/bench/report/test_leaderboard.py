@@ -17,9 +17,10 @@ from fake_records import attack, config, put
 from veilbench.bench.csv_cells import unescape
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import identity, load
-from veilbench.bench.findings import Findings, Metric, Verdict
+from veilbench.bench.findings import Findings, Metric
 from veilbench.bench.report.leaderboard import SCHEMA, collect, flatten, load_rows, overall, worst, write
 from veilbench.bench.report.table import print_table
+from veilbench.bench.verdict import Verdict
 
 CHECK = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text("utf8")))
 

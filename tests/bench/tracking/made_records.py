@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from veilbench.bench.findings import Curve, Figure, Findings, Metric, Verdict, write_record
+from veilbench.bench.findings import Curve, Figure, Findings, Metric, write_record
 from veilbench.bench.provenance import sign
 from veilbench.bench.tracking.publishing import Job
+from veilbench.bench.verdict import Verdict
 
 MLFLOW = {"_target_": "veilbench.bench.tracking.mlflow.Mlflow"}
 

@@ -13,9 +13,10 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, PERMISSION_DEN
 from mlflow.tracking import MlflowClient
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.findings import Curve, Figure, Findings, Metric, Verdict
+from veilbench.bench.findings import Curve, Figure, Findings, Metric
 from veilbench.bench.tracking.faults import StoreFault, Unreachable, explain
 from veilbench.bench.tracking.publishing import publish
+from veilbench.bench.verdict import Verdict
 from veilbench.metrics.grids import picture
 
 

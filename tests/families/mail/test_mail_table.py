@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from veilbench.bench.findings import Findings, Metric, Verdict
+from veilbench.bench.findings import Findings, Metric
 from veilbench.bench.report.page import render
 from veilbench.bench.report.records import Record
+from veilbench.bench.verdict import Verdict
 from veilbench.families.mail.attack_tables import NAMED_WORDS, POISONED
 from veilbench.families.mail.flower.settings import FlowerPrivacy, FlowerStrategy
 from veilbench.families.mail.table import COLUMNS, entries, protection

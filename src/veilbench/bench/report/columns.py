@@ -92,9 +92,12 @@ def _leakage(name: str, title: str) -> Column:
             return Cell(DASH, "not run")
         attack = row["attacks"][name]
         if attack["gain"] is None:
-            return Cell(DASH, attack["verdict"] or "no verdict", None, attack["verdict"] or "")
+            return Cell("n/a", attack["reason"] or "no verdict")
         found = metric(attack["gain"])
-        return Cell(*parts(found, share=False, digits=3), found.value, attack["verdict"] or "")
+        text, detail = parts(found, share=False, digits=3)
+        if attack["doubt"]:
+            detail = f"{detail} budget in doubt"
+        return Cell(text, detail, found.value, attack["verdict"] or "")
 
     explanation = f"Gain of the attack {words(name)}: 0 is chance, 1 is everything recovered"
     return Column("Leakage", title.capitalize(), explanation, cell)

@@ -15,8 +15,9 @@ from veilbench.bench.csv_cells import escape
 from veilbench.bench.errors import UserError, format_error
 from veilbench.bench.experiment import Config, identity
 from veilbench.bench.family import family_of
-from veilbench.bench.findings import Findings, Metric, Verdict
+from veilbench.bench.findings import Findings, Metric
 from veilbench.bench.report.records import STAGES, Record, read_all
+from veilbench.bench.verdict import Verdict
 
 Row = dict[str, Any]
 LONGEST_SHOWN = 200  # characters of what a damaged file holds
@@ -130,7 +131,8 @@ def _metrics(record: Record) -> dict[str, Row]:
 
 def _attack(found: Findings) -> Row:
     controls = [{**asdict(c), "gain": asdict(c.gain)} for c in found.controls]
-    return {"title": found.title, "verdict": found.verdict, "gain": _number(found.gain), "controls": controls}
+    head = {"title": found.title, "verdict": found.verdict, "reason": found.reason, "doubt": found.doubt}
+    return {**head, "gain": _number(found.gain), "controls": controls}
 
 
 def _number(metric: Metric | None) -> Row | None:

@@ -9,10 +9,10 @@ from typing import Any
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
-from veilbench.bench.findings import Verdict
 from veilbench.bench.report.leaderboard import Row
 from veilbench.bench.report.numbers import words
 from veilbench.bench.report.svg import ROLES, inline, style
+from veilbench.bench.verdict import Verdict
 
 PANEL, ROW, LABELS, TOP, BOTTOM = 1.5, 0.28, 1.9, 0.5, 0.95
 NARROWEST = 7.0  # width of the legend
@@ -77,8 +77,9 @@ def _panel(axes: Any, rows: Sequence[Row], name: str, low: float, first: bool) -
     for place, row in enumerate(rows):
         if name in row["attacks"]:
             _point(axes, place, row["attacks"][name], low)
-        else:
-            axes.text(0.5, place, "not run", ha="center", va="center", fontsize=8, color=ROLES["muted"])
+        if name not in row["attacks"] or not row["attacks"][name]["gain"]:
+            text = "not applicable" if name in row["attacks"] else "not run"
+            axes.text(0.5, place, text, ha="center", va="center", fontsize=8, color=ROLES["muted"])
 
 
 def _point(axes: Any, place: int, attack: Row, left: float) -> None:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from veilbench import __version__
 from veilbench.bench.family import Family, family_named, in_order
-from veilbench.bench.findings import Figure, Findings, Metric, Table, Verdict
+from veilbench.bench.findings import Figure, Findings, Metric, Table
 from veilbench.bench.report import cards, numbers, tradeoff
 from veilbench.bench.report.columns import columns, groups, verdict_cell
 from veilbench.bench.report.figures import draw
@@ -20,6 +20,7 @@ from veilbench.bench.report.leaderboard import Row, granted_flags, row
 from veilbench.bench.report.overview import overview
 from veilbench.bench.report.records import Record
 from veilbench.bench.report.specs import Comparison, Tradeoff
+from veilbench.bench.verdict import ATTACKS, CONFIDENCE, MARGIN, PLATEAU, Verdict
 
 HERE = Path(__file__).parent
 MARKS = {
@@ -49,6 +50,7 @@ def render(records: Sequence[Record]) -> str:
             css=Markup((HERE / "page.css").read_text(encoding="utf8")),  # ours, not data
             script=Markup((HERE / "page.js").read_text(encoding="utf8")),
             summary=summary(rows),
+            rule=describe_rule(rows),
             boards=[board(family, rows) for family in families],
             families=families,
             verdicts=list(dict.fromkeys(verdict_cell(entry).text for entry in rows)),
@@ -116,6 +118,7 @@ def _environment() -> Environment:
         "gain": numbers.gain,
         "metric": numbers.with_interval,
         "cell": cell,
+        "sentence": lambda text: text[:1].upper() + text[1:],
         "mark": lambda verdict: MARKS[Verdict(verdict)] if verdict else "none",
         "verdict": verdict_cell,
         "numeric": numeric,
@@ -140,6 +143,19 @@ def summary(rows: Sequence[Row]) -> dict[str, str]:
         "Data": _listed(row["data"] for row in rows),
         "Seeds": _listed(str(row["seed"]) for row in rows),
         "Version": f"veilbench {__version__}",
+    }
+
+
+def describe_rule(rows: Sequence[Row]) -> dict[str, str]:
+    """Return the numbers that the rule of verdicts depends on, and how many verdicts it is expected to get wrong."""
+    given = sum(bool(attack["verdict"]) for row in rows for attack in row["attacks"].values())
+    return {
+        "margin": f"{MARGIN:g}",
+        "plateau": f"{PLATEAU:g}",
+        "confidence": f"{100 * CONFIDENCE:g} %",
+        "attacks": str(ATTACKS),
+        "given": str(given),
+        "false": f"{given * (1 - CONFIDENCE) / 2:.1f}",
     }
 
 

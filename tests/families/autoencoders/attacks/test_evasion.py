@@ -19,8 +19,9 @@ from veilbench.attack_methods.pgd import Score
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
-from veilbench.bench.findings import Findings, Verdict
+from veilbench.bench.findings import Findings
 from veilbench.bench.threat import ThreatModel
+from veilbench.bench.verdict import Verdict
 from veilbench.families.autoencoders.attacks.detector_tasks import detector_tasks
 from veilbench.families.autoencoders.attacks.evasion import Evasion
 from veilbench.families.autoencoders.baselines.input_norm import InputNorm

@@ -15,8 +15,9 @@ from veilbench.attack_methods.ridge import STRENGTHS, ridge
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
-from veilbench.bench.findings import Findings, Verdict
+from veilbench.bench.findings import Findings
 from veilbench.bench.threat import ThreatModel
+from veilbench.bench.verdict import Verdict
 from veilbench.families.autoencoders.attacks.inversion import Inversion
 from veilbench.families.autoencoders.baselines.identity_code import IdentityCode
 from veilbench.families.autoencoders.baselines.pca import Pca

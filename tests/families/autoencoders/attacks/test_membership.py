@@ -13,9 +13,10 @@ import torch
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
-from veilbench.bench.findings import Findings, Verdict
+from veilbench.bench.findings import Findings
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.trained_model import TrainedModel, load_trained_model
+from veilbench.bench.verdict import Verdict
 from veilbench.families.autoencoders.attacks import shadows
 from veilbench.families.autoencoders.attacks.membership import Membership, losses_of
 from veilbench.families.autoencoders.attacks.shadow_models import ShadowModels

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.findings import Findings, Verdict
+from veilbench.bench.findings import Findings
 from veilbench.bench.threat import ThreatModel
+from veilbench.bench.verdict import Verdict
 from veilbench.families.ciphers.attacks.chosen_plaintext import ChosenPlaintext, advantage, clues
 from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr

@@ -13,8 +13,9 @@ import torch
 
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.errors import UserError
-from veilbench.bench.findings import Findings, Verdict
+from veilbench.bench.findings import Findings
 from veilbench.bench.threat import ThreatModel
+from veilbench.bench.verdict import Verdict
 from veilbench.families.ciphers.attacks.eve import SealedBlocks, examine_eves
 from veilbench.families.ciphers.attacks.eve_training import EveTraining
 from veilbench.families.ciphers.attacks.fresh_eve import FreshEve

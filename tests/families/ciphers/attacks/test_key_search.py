@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.findings import Verdict
 from veilbench.bench.threat import ThreatModel
+from veilbench.bench.verdict import Verdict
 from veilbench.families.ciphers.attacks.key_search import KeySearch
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.repeated_key import RepeatedKey

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.findings import Findings, Verdict
+from veilbench.bench.findings import Findings
 from veilbench.bench.threat import ThreatModel
+from veilbench.bench.verdict import Verdict
 from veilbench.families.ciphers.attacks.key_sensitivity import KeySensitivity
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.aes_gcm import AesGcm

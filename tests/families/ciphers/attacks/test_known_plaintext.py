@@ -11,8 +11,9 @@ import pytest
 
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.errors import UserError
-from veilbench.bench.findings import Findings, Verdict
+from veilbench.bench.findings import Findings
 from veilbench.bench.threat import ThreatModel
+from veilbench.bench.verdict import Verdict
 from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle
 from veilbench.families.ciphers.attacks.known_plaintext import (
     DecoderTraining,

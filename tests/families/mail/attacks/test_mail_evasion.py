@@ -10,9 +10,10 @@ from mail_cases import mails, untrained
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
-from veilbench.bench.findings import Findings, Verdict
+from veilbench.bench.findings import Findings
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.trained_model import load_trained_model
+from veilbench.bench.verdict import Verdict
 from veilbench.families.mail.attacks.evasion import MailEvasion, WordRanking, passed, swapped
 from veilbench.families.mail.attacks.word_leak.update import words_in
 from veilbench.families.mail.baselines.logistic_filter import LogisticFilter

@@ -11,8 +11,9 @@ from mail_cases import mails
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
-from veilbench.bench.findings import Findings, Verdict
+from veilbench.bench.findings import Findings
 from veilbench.bench.threat import ThreatModel
+from veilbench.bench.verdict import Verdict
 from veilbench.families.mail.attacks.poison import MailPoison, unused_words
 from veilbench.families.mail.attacks.rogue_clients import RogueClients, prepend_words
 from veilbench.families.mail.baselines.plain_federation import PlainFederation

@@ -12,8 +12,9 @@ from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import build
-from veilbench.bench.findings import Findings, Verdict
+from veilbench.bench.findings import Findings
 from veilbench.bench.threat import ThreatModel
+from veilbench.bench.verdict import Verdict
 from veilbench.families.mail.attacks.word_leak.attack import MailWordLeak
 from veilbench.families.mail.attacks.word_leak.unprotected import UnprotectedUpdates
 from veilbench.families.mail.baselines.source_leak_test import SourceLeakTest

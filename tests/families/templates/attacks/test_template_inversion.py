@@ -13,8 +13,9 @@ import torch
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
-from veilbench.bench.findings import Findings, Verdict
+from veilbench.bench.findings import Findings
 from veilbench.bench.threat import ThreatModel
+from veilbench.bench.verdict import Verdict
 from veilbench.families.templates.attacks.decoders import Decoders, fit_decoder
 from veilbench.families.templates.attacks.gradient_search import GradientSearch, total_variation
 from veilbench.families.templates.attacks.inversion import TemplateInversion

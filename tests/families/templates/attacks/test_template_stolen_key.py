@@ -11,8 +11,9 @@ import pytest
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
-from veilbench.bench.findings import Findings, Verdict
+from veilbench.bench.findings import Findings
 from veilbench.bench.threat import ThreatModel
+from veilbench.bench.verdict import Verdict
 from veilbench.families.templates.attacks.preimages import Prior, find_preimage
 from veilbench.families.templates.attacks.stolen_key import TemplateStolenKey
 from veilbench.families.templates.data.identities import Identities

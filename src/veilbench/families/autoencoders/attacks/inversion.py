@@ -10,10 +10,11 @@ from annotated_types import Ge, MinLen
 
 from veilbench.attack_methods.ridge import ridge
 from veilbench.bench.accelerator import Accelerator
-from veilbench.bench.attack import CONFIDENCE, Attack
+from veilbench.bench.attack import Attack
 from veilbench.bench.findings import Curve, Figure, Findings, Metric
 from veilbench.bench.limits import Count, PositiveShare, Steps, Width
 from veilbench.bench.threat import ThreatModel
+from veilbench.bench.verdict import CONFIDENCE
 from veilbench.families.autoencoders.data.rows import Rows
 from veilbench.families.autoencoders.schemes.base import Representation
 from veilbench.metrics.error_share import error_share

@@ -12,10 +12,10 @@ import numpy as np
 from annotated_types import Ge, MinLen
 
 from veilbench.bench.accelerator import Accelerator
-from veilbench.bench.attack import CONFIDENCE
 from veilbench.bench.findings import Curve, Figure, Findings, Metric
 from veilbench.bench.limits import Count, Depth, PositiveShare, Steps
 from veilbench.bench.threat import ThreatModel
+from veilbench.bench.verdict import CONFIDENCE
 from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack, constant_guess, pieces
 from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle, tokens
 from veilbench.families.ciphers.data.text import Texts

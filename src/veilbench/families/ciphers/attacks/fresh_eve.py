@@ -9,10 +9,10 @@ import numpy as np
 from annotated_types import MinLen
 
 from veilbench.bench.accelerator import Accelerator
-from veilbench.bench.attack import CONFIDENCE
 from veilbench.bench.findings import Curve, Figure, Findings, Metric
 from veilbench.bench.limits import PositiveShare, Width
 from veilbench.bench.threat import ThreatModel
+from veilbench.bench.verdict import CONFIDENCE
 from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack
 from veilbench.families.ciphers.attacks.eve_training import EveTraining
 from veilbench.families.ciphers.data.text import Texts

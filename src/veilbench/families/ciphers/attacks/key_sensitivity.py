@@ -8,10 +8,10 @@ import numpy as np
 from annotated_types import Ge
 
 from veilbench.bench.accelerator import Accelerator
-from veilbench.bench.attack import CONFIDENCE
 from veilbench.bench.findings import Findings, Metric
 from veilbench.bench.limits import Count, PositiveShare
 from veilbench.bench.threat import ThreatModel
+from veilbench.bench.verdict import CONFIDENCE
 from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack, pieces
 from veilbench.families.ciphers.data.text import Texts
 from veilbench.families.ciphers.schemes.base import Cipher

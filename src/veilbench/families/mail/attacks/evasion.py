@@ -10,11 +10,12 @@ import numpy as np
 from annotated_types import MinLen
 
 from veilbench.bench.accelerator import Accelerator
-from veilbench.bench.attack import CONFIDENCE, Attack
+from veilbench.bench.attack import Attack
 from veilbench.bench.errors import UserError
-from veilbench.bench.findings import Control, Curve, Figure, Findings, Metric
+from veilbench.bench.findings import Curve, Figure, Findings, Metric
 from veilbench.bench.limits import Count, PositiveShare
 from veilbench.bench.threat import ThreatModel
+from veilbench.bench.verdict import CONFIDENCE
 from veilbench.families.mail.attacks.word_leak.update import words_in
 from veilbench.families.mail.data.mail import Mails
 from veilbench.families.mail.data.vocabulary import PAD
@@ -171,13 +172,13 @@ class MailEvasion(Attack[SpamScorer, Mails]):
 
     def _own_control(
         self, target: SpamScorer, data: Mails, trainer: Accelerator, seed: np.random.SeedSequence
-    ) -> Control:
+    ) -> tuple[str, Metric]:
         """Compare random words to random words."""
         rng = np.random.default_rng(seed)
         spam = self._caught(target, data, rng)
         one, two = (passed(target, spam, self._random(data, len(spam), self.reference_budget, rng)) for _ in range(2))
         gain = paired_gain(one, two, CONFIDENCE)
-        return Control("negative", f"{type(target).__name__} met with random words", gain, gain.low <= 0)
+        return f"{type(target).__name__} met with random words", gain
 
     def _caught(self, target: SpamScorer, data: Mails, rng: np.random.Generator) -> np.ndarray:
         self.threat.require("score_queries", "auxiliary_data")

@@ -9,11 +9,12 @@ import numpy as np
 from annotated_types import Ge
 
 from veilbench.bench.accelerator import Accelerator
-from veilbench.bench.attack import CONFIDENCE, Attack
+from veilbench.bench.attack import Attack
 from veilbench.bench.errors import UserError
-from veilbench.bench.findings import Control, Findings, Metric, Table
+from veilbench.bench.findings import Findings, Metric, Table
 from veilbench.bench.limits import Count, PositiveShare
 from veilbench.bench.threat import ThreatModel
+from veilbench.bench.verdict import CONFIDENCE
 from veilbench.families.mail.attacks.rogue_clients import RogueClients, flip_labels, prepend_words
 from veilbench.families.mail.attacks.word_leak.attack import protocol_of
 from veilbench.families.mail.attacks.word_leak.clients import ClientBatch, draw_batches
@@ -123,13 +124,13 @@ class MailPoison(Attack[MailFilter, Mails]):
 
     def _own_control(
         self, target: MailFilter, data: Mails, trainer: Accelerator, seed: np.random.SeedSequence
-    ) -> Control:
+    ) -> tuple[str, Metric]:
         """Run the round without malicious clients."""
         trainer.device()
         aggregation = protocol_of(target).build_aggregation()
         attacked = self._train(target, data, np.random.default_rng(seed), aggregation.example_noise())
         gain = self._aggregate(target, aggregation, data, attacked, "none").gain
-        return Control("negative", "no rogue client", gain, gain.low <= 0)
+        return "no rogue client", gain
 
     def _train(
         self, target: MailFilter, data: Mails, rng: np.random.Generator, noise: ExampleNoise | None

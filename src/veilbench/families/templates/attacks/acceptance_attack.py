@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from veilbench.bench.attack import CONFIDENCE
 from veilbench.bench.findings import Findings, Metric
 from veilbench.bench.threat import ThreatModel
+from veilbench.bench.verdict import CONFIDENCE
 from veilbench.families.templates.attacks.operating_point import OperatingPoint
 from veilbench.families.templates.attacks.system import TemplateSystem, enrol_victims
 from veilbench.families.templates.attacks.template_attack import TemplateAttack

@@ -9,11 +9,11 @@ import numpy as np
 from annotated_types import MinLen
 
 from veilbench.bench.accelerator import Accelerator
-from veilbench.bench.attack import CONFIDENCE
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings, Metric, Table
 from veilbench.bench.limits import PositiveShare, Width
 from veilbench.bench.threat import ThreatModel
+from veilbench.bench.verdict import CONFIDENCE
 from veilbench.families.templates.attacks.learners import Learner, fit_classifier
 from veilbench.families.templates.attacks.principal_components import principal_components
 from veilbench.families.templates.attacks.system import first_of_each, split_auxiliary

@@ -9,11 +9,11 @@ import numpy as np
 from annotated_types import Ge, MinLen
 
 from veilbench.bench.accelerator import Accelerator
-from veilbench.bench.attack import CONFIDENCE
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Curve, Figure, Findings, Metric
 from veilbench.bench.limits import Count, PositiveShare
 from veilbench.bench.threat import ThreatModel
+from veilbench.bench.verdict import CONFIDENCE
 from veilbench.families.templates.attacks.learners import Learner, fit_classifier
 from veilbench.families.templates.attacks.pair_features import Databases, PairFeatures
 from veilbench.families.templates.attacks.system import first_of_each, split_auxiliary

@@ -9,9 +9,10 @@ import pytest
 from mail_cases import mails, untrained
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.control_memory import ControlMemory
-from veilbench.bench.findings import Findings, Metric, Verdict
+from veilbench.bench.findings import Findings, Metric
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.trained_model import load_trained_model
+from veilbench.bench.verdict import Verdict
 from veilbench.families.mail.attacks.word_leak.attack import BEST, MEAN, MESSAGE, MailWordLeak
 from veilbench.families.mail.attacks.word_leak.clients import ClientBatch, estimate_noise_std, simulate_round
 from veilbench.families.mail.attacks.word_leak.unprotected import UnprotectedUpdates

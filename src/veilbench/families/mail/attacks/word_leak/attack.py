@@ -12,7 +12,7 @@ from annotated_types import MinLen
 
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.attack import Attack
-from veilbench.bench.findings import Control, Curve, Figure, Findings, Metric, Table
+from veilbench.bench.findings import Curve, Figure, Findings, Metric, Table
 from veilbench.bench.limits import Count, Positive, PositiveShare, Steps
 from veilbench.bench.threat import ThreatModel
 from veilbench.families.mail.attacks.word_leak.clients import ClientBatch, Clients
@@ -128,7 +128,7 @@ class MailWordLeak(Attack[MailFilter, Mails]):
 
     def _own_control(
         self, target: MailFilter, data: Mails, trainer: Accelerator, seed: np.random.SeedSequence
-    ) -> Control:
+    ) -> tuple[str, Metric]:
         """Run the target's own rounds under CKKS."""
         from veilbench.federated.aggregations.ckks import Ckks
 
@@ -136,7 +136,7 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         protocol = with_aggregation(protocol_of(target), Ckks())
         known = self._observe(target, protocol, data, self._count_rounds(protocol), np.random.default_rng(seed))
         won = gain(known[-1], data, False)
-        return Control("negative", "messages under CKKS", won, won.low <= 0)
+        return "messages under CKKS", won
 
     def _count_rounds(self, protocol: Protocol) -> int:
         """Return the largest of `rounds` that does not exceed the rounds of the federation; at least 1."""

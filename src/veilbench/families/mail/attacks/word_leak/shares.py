@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from veilbench.bench.attack import CONFIDENCE
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Metric
+from veilbench.bench.verdict import CONFIDENCE
 from veilbench.families.mail.attacks.word_leak.clients import ClientBatch
 from veilbench.families.mail.attacks.word_leak.update import SHARES, common, label_recall, leak
 from veilbench.families.mail.data.mail import Mails
