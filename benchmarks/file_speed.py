@@ -26,8 +26,8 @@ from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.aes_gcm import AesGcm
 from veilbench.families.ciphers.files import container
 from veilbench.families.ciphers.files.file_tools import decrypt_file, encrypt_file
-from veilbench.families.ciphers.files.schemes import Scheme, scheme_of
-from veilbench.families.ciphers.schemes.codebook import CodebookCipher, random_mapping
+from veilbench.families.ciphers.files.schemes import Scheme, create_scheme
+from veilbench.families.ciphers.schemes.codebook import CodebookCipher, draw_mapping
 
 MEMORY_MEGABYTES = (64, 256)
 
@@ -36,7 +36,7 @@ def models() -> dict[str, TrainedModel]:
     rng = np.random.default_rng(0)
 
     def books(*bits: int) -> CodebookCipher:
-        return CodebookCipher.from_mappings([random_mapping(b, rng) for b in bits])
+        return CodebookCipher.from_mappings([draw_mapping(b, rng) for b in bits])
 
     return {
         "cipher_small (32 bits)": books(32),
@@ -85,7 +85,7 @@ def speeds(megabytes: int, repeats: int) -> None:
     text = sample(megabytes)
     jobs: dict[tuple[str, str], Callable[[], object]] = {}
     for name, model in models().items():
-        scheme = scheme_of(model, name)
+        scheme = create_scheme(model, name)
         scheme.compile()
         flow = Flow(scheme, text)
         jobs[name, "encrypt"], jobs[name, "decrypt"] = flow.encrypt, flow.decrypt

@@ -30,7 +30,7 @@ from veilbench.bench.accelerator import Accelerator
 from veilbench.families.mail.data.mail import MailPart, Mails
 from veilbench.families.mail.data.vocabulary import FIRST_WORD, Vocabulary
 from veilbench.families.mail.data.word_counts import word_counts
-from veilbench.families.mail.local_round import client_update, moved_weights
+from veilbench.families.mail.local_round import apply_update, train_client
 from veilbench.families.mail.modules.mail_classifier import MailClassifier
 from veilbench.federated.aggregations.base import Aggregation
 from veilbench.federated.aggregations.ckks import Ckks
@@ -91,7 +91,7 @@ def train_alone(mails: Mails) -> None:
         weights, own = first, mails.clients == who
         tokens, labels = mails.train.tokens[own], mails.train.labels[own]
         for number in range(3):
-            weights = moved_weights(weights, client_update(weights, tokens, labels, protocol, number))
+            weights = apply_update(weights, train_client(weights, tokens, labels, protocol, number))
 
 
 def one_round(aggregation: Aggregation, size: int) -> float:

@@ -26,7 +26,7 @@ import torch
 from torch import nn
 
 from veilbench.bench.accelerator import Accelerator
-from veilbench.families.ciphers.data.text import Texts, random_words
+from veilbench.families.ciphers.data.text import Texts, draw_words
 from veilbench.families.ciphers.modules.cipher_pair import CipherPair
 from veilbench.text import alphabet
 from veilbench.training.central import Central
@@ -38,7 +38,7 @@ EMPTY = np.empty(0, np.uint8)
 
 def texts() -> Texts:
     """Create training words as in the source system; no English is needed here."""
-    words = alphabet.symbols(random_words(1500, 10, np.random.default_rng(0)))
+    words = alphabet.encode(draw_words(1500, 10, np.random.default_rng(0)))
     return Texts(words, EMPTY, EMPTY, EMPTY)
 
 

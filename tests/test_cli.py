@@ -17,14 +17,14 @@ from veilbench.families.ciphers.baselines.aes_gcm import AesGcm
 from veilbench.families.ciphers.baselines.one_time_pad import OneTimePad
 from veilbench.families.ciphers.baselines.plaintext import Plaintext
 from veilbench.families.ciphers.files import container, file_tools
-from veilbench.families.ciphers.schemes.codebook import CodebookCipher, random_mapping
+from veilbench.families.ciphers.schemes.codebook import CodebookCipher, draw_mapping
 
 RUN = "from veilbench.cli import main; main()"
 
 
 def books(*bits: int, seed: int = 0) -> CodebookCipher:
     rng = np.random.default_rng(seed)
-    return CodebookCipher.from_mappings([random_mapping(b, rng) for b in bits])
+    return CodebookCipher.from_mappings([draw_mapping(b, rng) for b in bits])
 
 
 @pytest.fixture(scope="module")

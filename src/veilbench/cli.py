@@ -67,9 +67,9 @@ def score(
     mails: Annotated[list[Path], typer.Argument(metavar="MAILFILE...", help="Mails as .eml files, or as plain text.")],
 ) -> None:
     """Print the probability that each mail is spam: one line per mail with the probability, a tab and the file."""
-    from veilbench.families.mail.score_files import scored
+    from veilbench.families.mail.score_files import score_files
 
-    for probability, path in zip(scored(model, mails), mails, strict=True):
+    for probability, path in zip(score_files(model, mails), mails, strict=True):
         typer.echo(f"{probability:.6f}\t{path}")
 
 

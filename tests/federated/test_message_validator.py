@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from veilbench.bench.errors import UserError
-from veilbench.federated.aggregations.base import Aggregation, Client, parse_message, stamp
+from veilbench.federated.aggregations.base import Aggregation, Client, parse_message, parse_stamp
 from veilbench.federated.aggregations.central_dp import CentralDp
 from veilbench.federated.aggregations.ckks import Ckks
 from veilbench.federated.aggregations.client_local_dp import ClientLocalDp
@@ -56,7 +56,7 @@ def test_equal_updates_of_honest_clients_all_count(name: str) -> None:
         if number:
             validator.aggregator.begin(range(3))
         messages = [client.protect(SAME, 1 / 3, number) for client in clients]
-        taken = [validator.checked(who, number, made, 0.0) for who, made in enumerate(messages)]
+        taken = [validator.validate(who, number, made, 0.0) for who, made in enumerate(messages)]
         assert taken == messages
         mean = clients[0].open(validator.aggregator.combine(taken, range(3)))
         if name not in ("central_dp", "equal_dp", "client_local_dp"):  # which add noise
@@ -67,41 +67,41 @@ def test_equal_updates_of_honest_clients_all_count(name: str) -> None:
 def test_a_message_counts_once_whoever_sends_it(name: str) -> None:
     clients, validator = begun(name)
     sent = clients[0].protect(SAME, 1 / 3, 0)
-    validator.checked(0, 0, sent, 0.0)
+    validator.validate(0, 0, sent, 0.0)
     for who in range(3):
         with pytest.raises(UserError, match="this message has been sent before"):
-            validator.checked(who, 0, sent, 0.0)
+            validator.validate(who, 0, sent, 0.0)
     with pytest.raises(UserError, match=r"its update is of round 1$"):
-        validator.checked(0, 1, sent, 0.0)
-    validator.checked(1, 0, clients[1].protect(SAME, 1 / 3, 0), 0.0)
+        validator.validate(0, 1, sent, 0.0)
+    validator.validate(1, 0, clients[1].protect(SAME, 1 / 3, 0), 0.0)
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_server_that_goes_on_from_its_state_knows_what_was_sent_before(name: str, tmp_path: Path) -> None:
     clients, validator = begun(name)
     sent = clients[0].protect(SAME, 1 / 3, 0)
-    validator.checked(0, 0, sent, 0.0)
+    validator.validate(0, 0, sent, 0.0)
     RoundState("f", 1, 1, [SAME], [{"loss": 1.0}], [], sorted(validator.seen)).save(tmp_path / "state")
     state = RoundState.load(tmp_path / "state", "f")
     assert state is not None
     _, resumed = begun(name, state.seen)
     with pytest.raises(UserError, match=r"its update is of round 1$"):
-        resumed.checked(0, state.rounds, sent, 0.0)
+        resumed.validate(0, state.rounds, sent, 0.0)
     with pytest.raises(UserError, match="this message has been sent before"):
-        resumed.checked(0, 0, sent, 0.0)
+        resumed.validate(0, 0, sent, 0.0)
 
 
 def test_a_message_of_a_round_to_come_does_not_count() -> None:
     clients, validator = begun("plain")
     with pytest.raises(UserError, match=r"its update is of round 3$"):
-        validator.checked(0, 0, clients[0].protect(SAME, 1 / 3, 2), 0.0)
+        validator.validate(0, 0, clients[0].protect(SAME, 1 / 3, 2), 0.0)
 
 
 def test_a_message_names_its_round_and_has_a_nonce_of_its_own() -> None:
     client = begun("plain")[0][0]
     one, two = client.protect(SAME, 1.0, 5), client.protect(SAME, 1.0, 5)
-    assert stamp(one)[0] == stamp(two)[0] == 5
-    assert stamp(one)[1] != stamp(two)[1]
+    assert parse_stamp(one)[0] == parse_stamp(two)[0] == 5
+    assert parse_stamp(one)[1] != parse_stamp(two)[1]
     assert parse_message(one) == parse_message(two)
 
 
@@ -109,7 +109,7 @@ def test_a_client_that_replays_is_told_from_one_that_repeats_itself() -> None:
     clients, aggregator = Faulty(Plain(), [Fault(1, "replays", turn=1)]).setup(2, SEEDS)
     validator = MessageValidator(aggregator, RoundPolicy(), len(SAME), [0.5, 0.5])
     for who, client in enumerate(clients):
-        validator.checked(who, 0, client.protect(SAME, 0.5, 0), 0.0)
-    validator.checked(0, 1, clients[0].protect(SAME, 0.5, 1), 0.0)
+        validator.validate(who, 0, client.protect(SAME, 0.5, 0), 0.0)
+    validator.validate(0, 1, clients[0].protect(SAME, 0.5, 1), 0.0)
     with pytest.raises(UserError, match=r"its update is of round 1$"):
-        validator.checked(1, 1, clients[1].protect(SAME, 0.5, 1), 0.0)
+        validator.validate(1, 1, clients[1].protect(SAME, 0.5, 1), 0.0)

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from veilbench.families.mail.local_round import client_update, mail_loss
+from veilbench.families.mail.local_round import mail_loss, train_client
 from veilbench.families.mail.nets.mail_classifier import MailClassifierNet
 from veilbench.federated.aggregations.base import ExampleNoise
-from veilbench.federated.descent import optimizer_of
+from veilbench.federated.descent import create_optimizer
 from veilbench.federated.private_steps import descend_privately
 from veilbench.federated.protocol import Protocol
 
@@ -44,7 +44,7 @@ def learned(
     rate: float = 0.5,
 ) -> Tensor:
     """All weights in a row after training by SGD."""
-    optimizer = optimizer_of(made.parameters(), "sgd", rate, 0.0)
+    optimizer = create_optimizer(made.parameters(), "sgd", rate, 0.0)
     loss = loss or (lambda batch: mail_loss(made, batch))
     descend_privately(loss, made, optimizer, rows(count), batch, epochs, noise, mu, seed)
     return flat(made)
@@ -104,7 +104,7 @@ def test_an_empty_batch_is_a_step_of_noise_alone() -> None:
     moved = [learned(net(), noise, 1, 1, 1, seed=seed) - begin for seed in range(3)]
     assert all((way != 0).all() for way in moved)
     first = net()
-    optimizer = optimizer_of(first.parameters(), "sgd", 0.5, 0.0)
+    optimizer = create_optimizer(first.parameters(), "sgd", 0.5, 0.0)
     descend_privately(lambda _: pytest.fail("no example"), first, optimizer, rows()[:0], 4, 1, noise, 0.0, 0)
 
 
@@ -128,7 +128,7 @@ def test_an_attackers_copy_of_a_round_is_noisy_where_the_clients_are() -> None:
     weights = {"embedding.weight": np.zeros((WORDS, 1), np.float32), "bias.weight": np.zeros((1, 1), np.float32)}
     protocol = Protocol({}, batch_size=100, optimizer="sgd", learning_rate=0.5)
     data = rows().numpy()
-    plain = client_update(weights, data[:, :-1], data[:, -1], protocol, 0)
-    noisy = client_update(weights, data[:, :-1], data[:, -1], protocol, 0, ExampleNoise(10.0, 1.0))
+    plain = train_client(weights, data[:, :-1], data[:, -1], protocol, 0)
+    noisy = train_client(weights, data[:, :-1], data[:, -1], protocol, 0, ExampleNoise(10.0, 1.0))
     assert plain[0] == 0  # padding
     assert (noisy != 0).all()

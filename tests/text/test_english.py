@@ -16,7 +16,7 @@ LONG = 60  # characters from which a paragraph is a sentence rather than a headi
 
 @pytest.fixture(scope="module")
 def documents() -> list[str]:
-    return english.topics()
+    return english.load_topics()
 
 
 def paragraphs() -> set[str]:
@@ -40,7 +40,7 @@ def test_tables_are_no_prose_and_sentences_are() -> None:
 
 
 def test_the_docstrings_hold_no_paragraph_of_the_help_texts(documents: list[str]) -> None:
-    library = english.docstrings(documents)
+    library = english.load_docstrings(documents)
     assert len(library) > 500_000
     assert not [paragraph for paragraph in paragraphs() if paragraph in library]
 
@@ -59,7 +59,7 @@ def test_no_paragraph_stands_on_both_sides_of_a_split(documents: list[str]) -> N
 def test_no_paragraph_stands_in_two_documents(monkeypatch: pytest.MonkeyPatch) -> None:
     repeated = {"b": "second\n\nshared  text\n\nlast", "a": "first\n\nshared text", "c": "shared\ntext"}
     monkeypatch.setattr("pydoc_data.topics.topics", repeated)
-    assert english.topics() == ["first\nshared text", "second\nlast"]
+    assert english.load_topics() == ["first\nshared text", "second\nlast"]
 
 
 def test_a_split_deals_every_document_whole_and_once() -> None:

@@ -60,9 +60,9 @@ FAULTS: list[tuple[Kind, str, dict[str, Any]]] = [
     ("dies", "it has gone without an answer", {}),
     ("late", "the deadline was 2 s", {"deadline": 2.0}),
     ("nan", "values are not finite", {}),
-    ("wrong shape", "its update has 2002 values in place of 2003", {}),
+    ("wrong shape", "its update has 2002 values instead of 2003", {}),
     ("huge", "long, and at most 100 is allowed", {"largest_norm": 100.0}),
-    ("claims more", "it claims the weight 1 in place of 0.25", {}),
+    ("claims more", "it claims the weight 1 instead of 0.25", {}),
     ("rubbish", "a message of 100 bytes is not an update", {}),
 ]
 
@@ -120,9 +120,9 @@ def test_a_huge_encrypted_update_spoils_a_round_that_then_changes_nothing(data: 
 SECAGG_FAULTS: list[tuple[Kind, str, dict[str, Any]]] = [
     ("dies", "it has gone without an answer", {}),
     ("late", "the deadline was 2 s", {"deadline": 2.0}),
-    ("wrong shape", "its update has 2002 values in place of 2003", {}),
+    ("wrong shape", "its update has 2002 values instead of 2003", {}),
     ("huge", "is too large for secure aggregation: at most 8", {}),
-    ("claims more", "it claims the weight 1 in place of 0.25", {}),
+    ("claims more", "it claims the weight 1 instead of 0.25", {}),
     ("rubbish", "a message of 100 bytes is not an update", {}),
 ]
 

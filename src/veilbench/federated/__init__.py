@@ -1,1 +1,1 @@
-"""Training where the data lies: what clients and their server say to each other."""
+"""Federated learning: local training, aggregations, and the messages between clients and aggregator."""

@@ -20,7 +20,7 @@ def descend(
     Args:
         loss: maps a batch of shape (rows, ...) to a scalar.
         parameters: parameters to train, in place.
-        optimizer: optimizer of these parameters.
+        optimizer: optimizer that holds `parameters`.
         batches: tensors of shape (1, rows, ...).
         proximal: mu of FedProx (Li et al. 2020, equation 2), the strength of the pull towards the initial values; the
             returned loss does not include this term.
@@ -37,10 +37,17 @@ def descend(
     return float(torch.stack(losses).mean())
 
 
-def optimizer_of(
+def create_optimizer(
     parameters: Iterable[nn.Parameter], optimizer: str, learning_rate: float, momentum: float
 ) -> torch.optim.Optimizer:
-    """Return PyTorch's fused Adam or SGD; `momentum` applies to SGD only."""
+    """Create PyTorch's fused Adam or SGD.
+
+    Args:
+        parameters: parameters to train.
+        optimizer: `adam` or `sgd`.
+        learning_rate: learning rate of the optimizer.
+        momentum: momentum of `sgd`; `adam` ignores it.
+    """
     if optimizer == "adam":
         return torch.optim.Adam(parameters, lr=learning_rate, fused=True)
     return torch.optim.SGD(parameters, lr=learning_rate, momentum=momentum, fused=True)

@@ -9,7 +9,7 @@ from typing import Any
 from veilbench.bench.errors import UserError
 
 
-def flower(part: str) -> Any:
+def import_flower(part: str) -> Any:
     """Import the submodule `flwr.<part>` with telemetry disabled.
 
     Raises:

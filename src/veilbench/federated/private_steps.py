@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from veilbench.bench.errors import UserError
 from veilbench.federated.aggregations.base import ExampleNoise
-from veilbench.federated.aggregations.noise import steps_of
+from veilbench.federated.aggregations.noise import count_steps
 
 
 def descend_privately(
@@ -29,10 +29,10 @@ def descend_privately(
 
     Batches are Poisson samples: every step includes each example independently with the same probability, so a batch
     may be larger or smaller than `batch_size`, or empty. The sum of gradients is divided by the expected batch size.
-    The returned loss has no noise: it is not private.
+    The returned loss contains no noise, so it is not private and must not be published.
 
     Args:
-        loss: maps a batch to the mean of per-example losses that do not influence each other.
+        loss: maps a batch to the mean of its per-example losses, each of which depends on its own example only.
         net: network to train, in place; all its layers must be supported by Opacus.
         optimizer: optimizer of the network's parameters.
         rows: the client's examples, shape (n, ...).
@@ -42,8 +42,8 @@ def descend_privately(
         proximal: mu of FedProx (Li et al. 2020, equation 2), the strength of the pull towards the initial weights.
         seed: seed of the sampling and of the noise.
     """
-    opacus = _opacus()
-    parameters, steps = list(net.parameters()), steps_of(len(rows), batch_size)
+    opacus = _import_opacus()
+    parameters, steps = list(net.parameters()), count_steps(len(rows), batch_size)
     anchor = [p.detach().clone() for p in parameters]
     generator = torch.Generator(rows.device).manual_seed(seed)
     private = opacus.optimizers.DPOptimizer(
@@ -53,24 +53,24 @@ def descend_privately(
         expected_batch_size=len(rows) / steps,
         generator=generator,
     )
-    watched, losses = opacus.GradSampleModule(net, loss_reduction="mean"), list[Tensor]()
+    wrapped, losses = opacus.GradSampleModule(net, loss_reduction="mean"), list[Tensor]()
     try:
         for _ in range(epochs * steps):
             private.zero_grad(set_to_none=True)
             batch = rows[torch.rand(len(rows), generator=generator, device=rows.device) < 1 / steps]
-            losses += _gradients(loss, parameters, batch)
+            losses += _compute_gradients(loss, parameters, batch)
             private.pre_step()
-            for parameter, begin in zip(parameters, anchor, strict=True):
+            for parameter, initial in zip(parameters, anchor, strict=True):
                 assert parameter.grad is not None
-                parameter.grad += proximal * (parameter.detach() - begin)
+                parameter.grad += proximal * (parameter.detach() - initial)
             optimizer.step()
     finally:
-        watched.to_standard_module()
+        wrapped.to_standard_module()
     return float(torch.stack(losses).mean()) if losses else 0.0
 
 
-def _gradients(loss: Callable[[Tensor], Tensor], parameters: list[nn.Parameter], batch: Tensor) -> list[Tensor]:
-    """Store per-example gradients in `grad_sample`; return the loss, or nothing for an empty batch."""
+def _compute_gradients(loss: Callable[[Tensor], Tensor], parameters: list[nn.Parameter], batch: Tensor) -> list[Tensor]:
+    """Store per-example gradients in `grad_sample`; return a list with the loss, or an empty one for an empty batch."""
     if not len(batch):
         for parameter in parameters:
             parameter.grad_sample = parameter.new_zeros(0, *parameter.shape)  # type: ignore[attr-defined]
@@ -81,7 +81,7 @@ def _gradients(loss: Callable[[Tensor], Tensor], parameters: list[nn.Parameter],
     return [value.detach()]
 
 
-def _opacus() -> Any:
+def _import_opacus() -> Any:
     """Import Opacus, an optional dependency."""
     try:
         import opacus

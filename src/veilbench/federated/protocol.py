@@ -14,7 +14,7 @@ from veilbench.federated.aggregations.base import Aggregation
 
 @dataclass(frozen=True)
 class Protocol:
-    """Public settings of a federation; by Kerckhoffs's principle, the attacker knows them.
+    """Public settings of a federation, which the attacker knows (Kerckhoffs's principle).
 
     Attributes:
         aggregation: configuration of the aggregation: its class as `_target_`, and the constructor's arguments.
@@ -54,7 +54,10 @@ class Protocol:
 
 
 def describe_aggregation(aggregation: Aggregation) -> dict[str, Any]:
-    """Return an aggregation's configuration: its class, and its constructor's arguments as stored attributes."""
+    """Return the configuration of an aggregation: its class as `_target_`, and its constructor's arguments.
+
+    The arguments are read from attributes of the same names.
+    """
     kind = type(aggregation)
     arguments = {name: getattr(aggregation, name) for name in inspect.signature(kind).parameters}
     return {"_target_": f"{kind.__module__}.{kind.__qualname__}", **arguments}

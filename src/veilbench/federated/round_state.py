@@ -19,12 +19,13 @@ class RoundState:
     """State from which the next round starts.
 
     Attributes:
-        fingerprint: hash of the settings and data; only a training with the same one may resume from this state.
+        fingerprint: hash of the settings and data; only a training with the same hash may resume from this state.
         rounds: number of completed rounds.
-        begun: number of rounds begun, including those that a kill cut short: their noisy messages were sent.
+        begun: number of rounds that were started, including interrupted ones: their noisy messages were sent and count
+            towards epsilon.
         weights: arrays of the global model.
         history: one dict of logged values per completed round.
-        notes: which clients were left out, and why.
+        notes: notes about clients that were left out, with the reasons.
         seen: nonces of all accepted messages, as hexadecimal strings.
     """
 
@@ -37,7 +38,7 @@ class RoundState:
     seen: list[str]
 
     def save(self, path: Path) -> None:
-        """Write the file atomically: after a kill it holds either the old state or the new one.
+        """Write the file atomically: if the process is killed, the file holds either the old state or the new one.
 
         Raises:
             UserError: the file cannot be written.
@@ -59,7 +60,14 @@ class RoundState:
 
     @classmethod
     def load(cls, path: Path, fingerprint: str) -> RoundState | None:
-        """Read the state; None if the file does not exist.
+        """Read the state from a file.
+
+        Args:
+            path: path of the file.
+            fingerprint: fingerprint of the training that resumes.
+
+        Returns:
+            The state; None if the file does not exist.
 
         Raises:
             UserError: the file is damaged or belongs to another training.

@@ -1,4 +1,4 @@
-"""Robust aggregation rules for updates of which some may be poisoned. Pure functions of plain updates."""
+"""Aggregation rules as functions of unprotected updates: the mean, and rules that are robust to poisoned updates."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ def median(updates: np.ndarray) -> np.ndarray:
 
 
 def trimmed_mean(updates: np.ndarray, share: float) -> np.ndarray:
-    """Return the coordinate-wise mean without the `share` largest and smallest values (Yin et al. 2018).
+    """Return the coordinate-wise mean without the largest and smallest values (Yin et al. 2018), shape (size,).
+
+    Args:
+        updates: one update per client, shape (clients, size).
+        share: share of the clients whose values are dropped at each end, in [0, 0.5).
 
     Raises:
         ValueError: no value would remain, or `share` is not in [0, 0.5).
@@ -39,10 +43,14 @@ def trimmed_mean(updates: np.ndarray, share: float) -> np.ndarray:
 
 
 def krum(updates: np.ndarray, malicious: int) -> int:
-    """Return the index of the update closest to its nearest neighbours (Blanchard et al. 2017).
+    """Return the index of the update that is closest to its nearest neighbours (Blanchard et al. 2017).
 
-    A client's score is the sum of squared distances to its `clients - malicious - 2` nearest others; the lowest score
-    wins, and the first client in case of a tie.
+    The score of an update is the sum of squared distances to its `clients - malicious - 2` nearest neighbours. The
+    update with the lowest score is selected, the first one in case of a tie.
+
+    Args:
+        updates: one update per client, shape (clients, size).
+        malicious: assumed number of malicious clients.
 
     Raises:
         ValueError: there are fewer than `malicious + 3` clients, or `malicious` is negative.

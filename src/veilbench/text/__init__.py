@@ -1,1 +1,1 @@
-"""English texts, and their alphabet."""
+"""English texts, and the alphabet of the ciphers."""

@@ -12,7 +12,7 @@ FIRST, SIZE = 32, 91
 LAST = FIRST + SIZE - 1
 
 
-def symbols(text: str) -> np.ndarray:
+def encode(text: str) -> np.ndarray:
     """Convert a text to symbols, shape (length,), uint8 in 0 to 90.
 
     Raises:
@@ -26,7 +26,7 @@ def symbols(text: str) -> np.ndarray:
     return (points - FIRST).astype(np.uint8)
 
 
-def text(symbols: np.ndarray) -> str:
+def decode(symbols: np.ndarray) -> str:
     """Convert symbols, shape (length,), values 0 to 90, back to a text."""
     return (symbols.astype(np.uint8) + FIRST).tobytes().decode("ascii")
 

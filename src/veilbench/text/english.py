@@ -1,4 +1,4 @@
-"""English prose that is included in Python: the help texts of `pydoc_data.topics`, and docstrings."""
+"""English prose from the Python distribution: the help texts of `pydoc_data.topics`, and docstrings."""
 
 from __future__ import annotations
 
@@ -14,39 +14,42 @@ from veilbench.text.alphabet import normalise
 BREAK = "\n"
 
 
-def topics() -> list[str]:
-    """Return one normalised text per help topic, without paragraphs that occur in an earlier topic.
+def load_topics() -> list[str]:
+    """Load one normalised text per help topic, without paragraphs that occur in an earlier topic.
 
-    A fifth of the topics' text occurs in more than one topic. With repeated paragraphs, a split by topic would put the
-    same sentences on both sides.
+    A fifth of the text occurs in several topics. If repeated paragraphs were kept, a split by topic would put the same
+    sentences in several parts.
     """
     from pydoc_data.topics import topics as raw
 
-    return fresh_prose([raw[name] for name in sorted(raw)], set())
+    return select_prose([raw[name] for name in sorted(raw)], set())
 
 
-def docstrings(known: list[str]) -> str:
-    """Return all prose in the docstrings of the standard library's modules, which are parsed but not imported.
+def load_docstrings(known: list[str]) -> str:
+    """Load all prose in the docstrings of the standard library's modules, which are parsed but not imported.
 
     Args:
         known: documents whose paragraphs are left out.
+
+    Returns:
+        One text without line breaks.
     """
     seen = {paragraph for document in known for paragraph in document.split(BREAK)}
-    return " ".join(fresh_prose(_library(), seen)).replace(BREAK, " ")
+    return " ".join(select_prose(_read_library(), seen)).replace(BREAK, " ")
 
 
 @cache
-def _library() -> list[str]:
+def _read_library() -> list[str]:
     library = Path(sysconfig.get_path("stdlib"))
     paths = sorted([*library.glob("*.py"), *library.glob("*/*.py")])
     skipped = ("site-packages", "test", "idlelib", "lib2to3", "pydoc_data")
     read = (
         path for path in paths if path.parent.name not in skipped and path.name != "pdb.py"
     )  # its docstring is also in the topics
-    return [text for path in read for text in _docstrings_of(path)]
+    return [text for path in read for text in _extract_docstrings(path)]
 
 
-def _docstrings_of(path: Path) -> list[str]:
+def _extract_docstrings(path: Path) -> list[str]:
     try:
         tree = ast.parse(path.read_bytes())
     except SyntaxError:  # the library contains a few files that are broken on purpose
@@ -55,30 +58,30 @@ def _docstrings_of(path: Path) -> list[str]:
     return [text for node in ast.walk(tree) if isinstance(node, documented) and (text := ast.get_docstring(node))]
 
 
-def fresh_prose(raw: list[str], seen: set[str]) -> list[str]:
-    """Normalise documents, and leave out paragraphs that were seen before, tables and grammar.
+def select_prose(raw: list[str], seen: set[str]) -> list[str]:
+    """Normalise documents, and leave out tables, grammar, and paragraphs that were seen before.
 
     Args:
         raw: documents whose paragraphs are separated by an empty line.
-        seen: paragraphs to leave out; those of `raw` are added to it.
+        seen: paragraphs to leave out; the paragraphs of `raw` are added to it.
 
     Returns:
         One text per document that has any prose, with paragraphs separated by `BREAK`.
     """
     documents = []
     for document in raw:
-        fresh = []
+        selected = []
         for paragraph in document.split("\n\n"):
             plain = normalise(paragraph)
             if plain not in seen and is_prose(plain):
                 seen.add(plain)
-                fresh.append(plain)
-        documents.append(BREAK.join(fresh))
+                selected.append(plain)
+        documents.append(BREAK.join(selected))
     return [document for document in documents if document]
 
 
 def is_prose(paragraph: str) -> bool:
-    """Whether at least four fifths of a paragraph are letters and spaces."""
+    """Return whether more than four fifths of a paragraph are letters and spaces."""
     return sum(c.isalpha() or c == " " for c in paragraph) > 0.8 * len(paragraph)
 
 
@@ -88,7 +91,7 @@ def split(documents: list[str], shares: list[float], rng: np.random.Generator) -
     Args:
         documents: the texts to split.
         shares: share of the characters for each part; they sum to at most 1.
-        rng: source of the order in which the documents are assigned.
+        rng: generator that shuffles the documents.
 
     Returns:
         One text per share, its documents joined by a space.

@@ -1,1 +1,1 @@
-"""How a model is fitted."""
+"""Training procedures: central and federated training, and baselines without training."""

@@ -45,12 +45,12 @@ class Batches(IterableDataset[Tensor]):
         rank = torch.distributed.get_rank() if distributed else 0  # each process uses a different order
         generator = torch.Generator().manual_seed(self.seed + rank)
         order = torch.arange(0)
-        for done in range(0, self.steps, self.steps_per_call):
-            steps = min(self.steps_per_call, self.steps - done)
+        for step in range(0, self.steps, self.steps_per_call):
+            steps = min(self.steps_per_call, self.steps - step)
             while len(order) < steps * self.batch_size:
                 rows = len(self.rows)
-                more = torch.randperm(rows, generator=generator) if self.shuffles else torch.arange(rows)
-                order = torch.cat([order, more])
+                epoch = torch.randperm(rows, generator=generator) if self.shuffles else torch.arange(rows)
+                order = torch.cat([order, epoch])
             call, order = order[: steps * self.batch_size], order[steps * self.batch_size :]
             yield self.rows[call].view(steps, self.batch_size, *self.rows.shape[1:])
 
@@ -59,7 +59,8 @@ class Curves(pl.Callback):
     """Records the values that the module leaves in its `curves` after each call of `training_step`.
 
     Args:
-        watch: called with the number of steps done and the latest values; an exception it raises stops the training.
+        watch: function that is called with the number of steps so far and the latest values; an exception from it
+            stops the training. None to call nothing.
     """
 
     def __init__(self, watch: Callable[[int, dict[str, float]], None] | None = None) -> None:
@@ -68,7 +69,7 @@ class Curves(pl.Callback):
         self.points: dict[str, list[tuple[int, float]]] = {}
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Append the latest values.
+        """Append the latest values, and call `watch`.
 
         Raises:
             UserError: a value is not finite.
@@ -95,7 +96,7 @@ class Central(Training):
     Args:
         max_steps: maximum number of optimizer steps.
         batch_size: rows per optimizer step; None uses full batches of the distinct rows.
-        steps_per_call: optimizer steps per call of `training_step`; more reduces Lightning's overhead.
+        steps_per_call: optimizer steps per call of `training_step`; a larger number reduces Lightning's overhead.
     """
 
     model_kind = pl.LightningModule

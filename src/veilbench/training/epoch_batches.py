@@ -10,7 +10,13 @@ from torch.utils.data import IterableDataset
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> Tensor:
-    """Return the row order of one epoch, shape (count,); it depends on the arguments alone, not on earlier calls."""
+    """Return the order of the rows in one epoch, shape (count,); it depends on the arguments only.
+
+    Args:
+        count: number of rows.
+        seed: seed of the shuffling.
+        epoch: number of the epoch.
+    """
     generator = torch.Generator().manual_seed(seed + 1_000_003 * epoch)
     return torch.randperm(count, generator=generator)
 
@@ -21,7 +27,7 @@ class EpochBatches(IterableDataset[Tensor]):
     Args:
         rows: the training data, shape (n, ...).
         batch_size: rows per optimizer step; the last batch of an epoch may have fewer.
-        steps_per_call: maximum number of batches per call of `training_step`; they have one size and one epoch.
+        steps_per_call: maximum number of batches per item; the batches of an item have the same size and epoch.
         seed: seed of the shuffling.
         epochs: numbers of the epochs to iterate over; each number has its own order.
     """

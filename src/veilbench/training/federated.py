@@ -41,22 +41,22 @@ class FederatedModel(Trainable):
     """A LightningModule that clients of a federation can train.
 
     Attributes:
-        examples_apart: whether the loss is a mean of per-example losses that do not influence each other (no batch
-            normalisation, for example), so that per-example gradients are defined.
+        examples_apart: whether the loss is a mean of per-example losses, each of which depends on its own example only,
+            so that per-example gradients are defined. Batch normalisation, for example, violates this.
     """
 
     examples_apart: ClassVar[bool] = False
 
     @abstractmethod
-    def health(self) -> dict[str, float]:
-        """Return metrics on validation data, for the learning curves."""
+    def validate(self) -> dict[str, float]:
+        """Compute metrics on validation data, for the learning curves."""
 
     def optimizer_settings(self) -> dict[str, Any]:
-        """Return the clients' optimizer settings as keyword arguments of `Protocol`; empty if nothing needs them."""
+        """Return the clients' optimizer settings as keyword arguments of `Protocol`; empty for its defaults."""
         return {}
 
     def federated_model(self, protocol: Protocol) -> TrainedModel:
-        """Return the trained model; a model whose attacks replay rounds stores the protocol with it."""
+        """Return the trained model. Override this to store the protocol with models whose attacks simulate rounds."""
         return self.trained_model()
 
 
@@ -64,11 +64,10 @@ class Federated(Training):
     """Rounds of local training and averaging (McMahan et al. 2017).
 
     A client's optimizer state is reset in every round. A client's weight is its share of all training rows. Messages
-    that violate the `RoundPolicy` are dropped from their round and reported in the notes with the client's number. The
-    arguments are the settings of one protocol, named as in the literature on federated learning.
+    that violate the `RoundPolicy` are dropped from their round and reported in the notes with the client's number.
 
     Args:
-        aggregation: how updates are protected and averaged; None is plain federated averaging.
+        aggregation: protocol by which updates are protected and averaged; None is plain federated averaging.
         rounds: number of rounds of local training and averaging.
         local_epochs: epochs that each client trains per round.
         batch_size: rows per optimizer step.
@@ -78,11 +77,11 @@ class Federated(Training):
         deadline: seconds a client has for its part of a round; later messages are dropped. None waits indefinitely.
         largest_norm: maximum Euclidean norm of an update and of the mean; None allows any.
         least_clients: minimum number of accepted messages for a round to change the weights.
-        state: checkpoint file, written as every round begins and removed once the record is written; a killed
-            training resumes from it. Only one training at a time may use it. None keeps no checkpoint. Keys and noise
-            are redrawn on resume, so that no noise is used twice, and epsilon counts the round that was cut short:
-            its messages may have been sent. Without noise a resumed run is bit-identical to an uninterrupted one;
-            with noise it is a different sample.
+        state: checkpoint file from which an interrupted training resumes. It is written at the beginning of every
+            round, and removed once the record is written. Only one training at a time may use it. None keeps no
+            checkpoint. Without noise a resumed run is bit-identical to an uninterrupted one. Keys and noise are redrawn
+            on resume, so that no noise is used twice, and epsilon counts the interrupted round, whose messages may have
+            been sent.
     """
 
     model_kind = FederatedModel
@@ -116,15 +115,16 @@ class Federated(Training):
             UserError: no client sent a usable update in some round, too few clients answered for secure aggregation,
                 no weight changed, the state file belongs to another training, or another training is using it.
         """
-        with self._state_alone():
+        with self._lock_state():
             return self._fit(module, data, trainer, seeds, folder)
 
     def forget(self) -> None:
-        """Remove the state file, once the result of the training is stored elsewhere."""
+        """Remove the state file; called once the record is written."""
         if self.state:
             self.state.unlink(missing_ok=True)
 
-    def _state_alone(self) -> AbstractContextManager[object]:
+    def _lock_state(self) -> AbstractContextManager[object]:
+        """Lock the state file, so that no other training uses it."""
         if self.state is None:
             return nullcontext()
         try:
@@ -139,40 +139,48 @@ class Federated(Training):
         key, order, noise, draw = seeds.spawn(4)
         rows, device = module.start(data, key), trainer.device()
         module.to(device)
-        own = [rows[torch.from_numpy(data.clients == c)].to(device) for c in range(int(data.clients.max()) + 1)]
-        seed, first = int(order.generate_state(1)[0]), weights_of(module)
-        found, fingerprint = Findings("Training"), self._fingerprint(seed, rows, first)
-        before = RoundState.load(self.state, fingerprint) if self.state else None
-        if before and before.rounds >= self.rounds:
-            many = f"is after {before.rounds} rounds; raise training.rounds, or remove it to start over"
-            raise UserError(f"training.rounds={self.rounds} is not allowed: training.state={self.state} {many}")
-        start = before or RoundState(fingerprint, 0, 0, first, [], [], [])
+        client_rows = [rows[torch.from_numpy(data.clients == c)].to(device) for c in range(int(data.clients.max()) + 1)]
+        seed, first = int(order.generate_state(1)[0]), get_weights(module)
+        findings, fingerprint = Findings("Training"), self._fingerprint(seed, rows, first)
+        saved = RoundState.load(self.state, fingerprint) if self.state else None
+        if saved and saved.rounds >= self.rounds:
+            reason = f"is after {saved.rounds} rounds; raise training.rounds, or remove it to start over"
+            raise UserError(f"training.rounds={self.rounds} is not allowed: training.state={self.state} {reason}")
+        start = saved or RoundState(fingerprint, 0, 0, first, [], [], [])
         set_weights(module, start.weights)
-        found.notes += start.notes
+        findings.notes += start.notes
         history = list(start.history)
-        fresh = np.random.SeedSequence(noise.entropy, spawn_key=(*noise.spawn_key, start.begun))
-        clients, aggregator = self.aggregation.setup(len(own), fresh)
-        shares = [len(mails) / len(rows) for mails in own]
+        noise_seeds = np.random.SeedSequence(noise.entropy, spawn_key=(*noise.spawn_key, start.begun))
+        clients, aggregator = self.aggregation.setup(len(client_rows), noise_seeds)
+        shares = [len(part) / len(rows) for part in client_rows]
         validator = MessageValidator(aggregator, self.policy, sum(map(np.size, first)), shares, set(start.seen))
         repeated = start.begun - start.rounds
         for number in range(start.rounds, self.rounds):
             if self.state:
-                done = (number, number + repeated + 1, weights_of(module), history, found.notes, sorted(validator.seen))
-                RoundState(fingerprint, *done).save(self.state)
+                progress = (
+                    number,
+                    number + repeated + 1,
+                    get_weights(module),
+                    history,
+                    findings.notes,
+                    sorted(validator.seen),
+                )
+                RoundState(fingerprint, *progress).save(self.state)
             rng = np.random.default_rng([int(draw.generate_state(1)[0]), number])
-            taking_part = np.sort(rng.choice(len(own), max(1, round(self.fraction * len(own))), replace=False))
-            loss = self._round(module, own, (clients, validator), taking_part.tolist(), number, seed, found)
-            history.append({"loss": loss, **module.health()})
-        if all((a == b).all() for a, b in zip(first, weights_of(module), strict=True)):
+            sample_size = max(1, round(self.fraction * len(client_rows)))
+            sampled = np.sort(rng.choice(len(client_rows), sample_size, replace=False)).tolist()
+            loss = self._run_round(module, client_rows, (clients, validator), sampled, number, seed, findings)
+            history.append({"loss": loss, **module.validate()})
+        if all((a == b).all() for a, b in zip(first, get_weights(module), strict=True)):
             raise UserError("the training changed no weight; raise training.rounds or the learning rate")
         save_file({k: v.cpu().contiguous() for k, v in module.state_dict().items()}, folder / "weights.safetensors")
         model: TrainedModel = module.federated_model(self._protocol(module))
-        record(found, history)
+        record(findings, history)
         if repeated:
-            found.notes.append(f"{repeated} rounds were cut short and begun again; an epsilon counts them twice.")
-        how = (len(history) + repeated, self.local_epochs, self.batch_size)
-        record_privacy(found, self.aggregation, *how, list(map(len, own)))
-        return model, found
+            findings.notes.append(f"{repeated} rounds were cut short and begun again; an epsilon counts them twice.")
+        steps = (len(history) + repeated, self.local_epochs, self.batch_size)
+        record_privacy(findings, self.aggregation, *steps, list(map(len, client_rows)))
+        return model, findings
 
     def _protocol(self, module: Any) -> Protocol:
         settings, local = describe_aggregation(self.aggregation), module.optimizer_settings()
@@ -186,94 +194,95 @@ class Federated(Training):
             hashed.update(np.ascontiguousarray(array).tobytes())
         return hashed.hexdigest()
 
-    def _round(
+    def _run_round(
         self,
         module: Any,
-        own: list[Tensor],
+        client_rows: list[Tensor],
         parties: tuple[list[Client], MessageValidator],
-        taking_part: list[int],
+        sampled: list[int],
         number: int,
         seed: int,
-        found: Findings,
+        findings: Findings,
     ) -> float:
         """Run one round and set the new global weights; return the mean of the clients' losses."""
-        (clients, validator), begin = parties, weights_of(module)
+        (clients, validator), before = parties, get_weights(module)
         messages, losses = dict[int, bytes](), list[float]()
         epochs = range(number * self.local_epochs, (number + 1) * self.local_epochs)
-        validator.aggregator.begin(taking_part)
-        for who in taking_part:
-            set_weights(module, begin)
-            batches, started = EpochBatches(own[who], self.batch_size, 1, seed + NEXT_CLIENT * who, epochs), monotonic()
-            with timed(found, "training_seconds"):
-                loss = self._locally(module, batches, np.random.SeedSequence([seed, number, who]))
-            update = flatten(weights_of(module)) - flatten(begin)
+        validator.aggregator.begin(sampled)
+        for client in sampled:
+            set_weights(module, before)
+            started, order_seed = monotonic(), seed + NEXT_CLIENT * client
+            batches = EpochBatches(client_rows[client], self.batch_size, 1, order_seed, epochs)
+            with measure_seconds(findings, "training_seconds"):
+                loss = self._train_locally(module, batches, np.random.SeedSequence([seed, number, client]))
+            update = flatten(get_weights(module)) - flatten(before)
             try:
-                with timed(found, "protecting_seconds"):
-                    message = clients[who].protect(update, validator.weights[who], number)
-                messages[who] = validator.checked(who, number, message, monotonic() - started)
+                with measure_seconds(findings, "protecting_seconds"):
+                    message = clients[client].protect(update, validator.weights[client], number)
+                messages[client] = validator.validate(client, number, message, monotonic() - started)
                 losses.append(loss)
             except UserError as error:
-                found.notes.append(f"round {number + 1}: client {who} was left out: {error}")
+                findings.notes.append(f"round {number + 1}: client {client} was left out: {error}")
         if not messages:
-            raise UserError(f"no client sent a usable update in round {number + 1}: {found.notes[-1]}")
-        set_weights(module, self._after(begin, clients, validator, messages, number, found))
+            raise UserError(f"no client sent a usable update in round {number + 1}: {findings.notes[-1]}")
+        set_weights(module, self._aggregate(before, clients, validator, messages, number, findings))
         return float(np.mean(losses))
 
-    def _after(
+    def _aggregate(
         self,
-        begin: list[np.ndarray],
+        before: list[np.ndarray],
         clients: list[Client],
         validator: MessageValidator,
         messages: dict[int, bytes],
         number: int,
-        found: Findings,
+        findings: Findings,
     ) -> list[np.ndarray]:
-        """Return the global weights after a round; those from before it if the round is rejected."""
+        """Aggregate the messages and return the new global weights; `before` if the round is rejected."""
         if len(messages) < self.policy.least_clients:
             missing = f"{len(messages)} of at least {self.policy.least_clients} clients"
-            found.notes.append(f"round {number + 1} changed nothing: {missing} sent a usable update")
-            return begin
-        with timed(found, "adding_seconds"):
+            findings.notes.append(f"round {number + 1} changed nothing: {missing} sent a usable update")
+            return before
+        with measure_seconds(findings, "adding_seconds"):
             combined = validator.aggregator.combine(list(messages.values()), list(messages))
-        with timed(found, "opening_seconds"):
+        with measure_seconds(findings, "opening_seconds"):
             mean = clients[min(messages)].open(combined)
-        found.cost |= {"bytes_up": len(next(iter(messages.values()))), "bytes_down": len(combined)}
-        found.cost |= validator.aggregator.costs()
-        length = float(np.linalg.norm(mean))
-        if not np.isfinite(length) or length > (self.policy.largest_norm or np.inf):
-            found.notes.append(f"round {number + 1} changed nothing: the mean is {length:g} long")
-            return begin
-        return unflatten(flatten(begin) + mean, begin)
+        findings.cost |= {"bytes_up": len(next(iter(messages.values()))), "bytes_down": len(combined)}
+        findings.cost |= validator.aggregator.costs()
+        norm = float(np.linalg.norm(mean))
+        if not np.isfinite(norm) or norm > (self.policy.largest_norm or np.inf):
+            findings.notes.append(f"round {number + 1} changed nothing: the norm of the mean is {norm:g}")
+            return before
+        return unflatten(flatten(before) + mean, before)
 
-    def _locally(self, module: Any, batches: EpochBatches, drawn: np.random.SeedSequence) -> float:
+    def _train_locally(self, module: Any, batches: EpochBatches, seeds: np.random.SeedSequence) -> float:
         """Run one client's local training; return the mean loss of its steps."""
         if noise := self.aggregation.example_noise():
             if not module.examples_apart:
                 name = type(module).__name__
-                raise UserError(f"aggregation=example_dp needs a loss of examples that are apart; {name} has none")
-            how = (self.batch_size, self.local_epochs, noise, self.proximal, int(drawn.generate_state(1)[0]))
-            return descend_privately(module.loss, module.net, module.configure_optimizers(), batches.rows, *how)
+                raise UserError(f"aggregation=example_dp needs a loss of independent examples; {name} has none")
+            settings = (self.batch_size, self.local_epochs, noise, self.proximal, int(seeds.generate_state(1)[0]))
+            return descend_privately(module.loss, module.net, module.configure_optimizers(), batches.rows, *settings)
         parameters = list(module.parameters())
         return descend(module.loss, parameters, module.configure_optimizers(), batches, self.proximal)
 
 
-def weights_of(module: Any) -> list[np.ndarray]:
+def get_weights(module: Any) -> list[np.ndarray]:
     """Return copies of the module's parameters as arrays, in the order of `module.parameters()`."""
     return [p.detach().cpu().numpy().copy() for p in module.parameters()]
 
 
 @torch.no_grad()
 def set_weights(module: Any, arrays: list[np.ndarray]) -> None:
-    """Load arrays as returned by `weights_of` into the module's parameters."""
+    """Load arrays as returned by `get_weights` into the module's parameters."""
     for parameter, array in zip(module.parameters(), arrays, strict=True):
         parameter.copy_(torch.from_numpy(array))
 
 
 @contextmanager
-def timed(found: Findings, name: str) -> Iterator[None]:
+def measure_seconds(findings: Findings, name: str) -> Iterator[None]:
     """Add the wall-clock seconds of the block to the cost `name` of the findings."""
     started = time.perf_counter()
     try:
         yield
     finally:
-        found.cost[name] = found.cost.get(name, 0.0) + time.perf_counter() - started
+        findings.cost[name] = findings.cost.get(name, 0.0) + time.perf_counter() - started

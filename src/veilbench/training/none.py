@@ -1,4 +1,4 @@
-"""No gradient training, for baselines that only draw a key or are fitted in closed form or by their library."""
+"""No gradient training, for baselines that only draw a key or have their own method `fit`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from veilbench.bench.trained_model import TrainedModel
 
 
 class NoTraining(Training):
-    """Calls the baseline's own `fit`."""
+    """Calls the method `fit` of the baseline."""
 
     model_kind = TrainedModel
 

@@ -12,17 +12,16 @@ from veilbench.training.central import Batches, Central
 
 
 class Paced(Central):
-    """Trains a LightningModule for `epochs` epochs, converted to steps and clipped to a range.
+    """Trains a LightningModule for `epochs` epochs, but at least `least_steps` and at most `most_steps` steps.
 
-    A fixed number of epochs gives too few steps on small tables and more than needed on large ones. So small tables get
-    `least_steps`, large ones `most_steps`, and the others a number in between.
+    A fixed number of epochs would give too few steps on small data sets, and more than needed on large ones.
 
     Args:
-        epochs: passes over the data, if the bounds allow it.
+        epochs: passes over the data, if the number of steps is within the bounds.
         least_steps: minimum number of optimizer steps.
         most_steps: maximum number of optimizer steps; at least `least_steps`.
         batch_size: rows per optimizer step.
-        steps_per_call: optimizer steps per call of `training_step`; more reduces Lightning's overhead.
+        steps_per_call: optimizer steps per call of `training_step`; a larger number reduces Lightning's overhead.
     """
 
     def __init__(
@@ -40,8 +39,8 @@ class Paced(Central):
 
     def steps(self, rows: int) -> int:
         """Return the number of optimizer steps for a given number of training rows."""
-        wanted = round(self.epochs * rows / min(self.rows_per_step, rows))
-        return min(max(wanted, self.least_steps), self.most_steps)
+        steps = round(self.epochs * rows / min(self.rows_per_step, rows))
+        return min(max(steps, self.least_steps), self.most_steps)
 
     def planned_steps(self, data: Any) -> int:
         """Return the number of optimizer steps for the training rows of `data`."""

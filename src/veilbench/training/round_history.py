@@ -11,11 +11,11 @@ from veilbench.bench.findings import Curve, Figure, Findings, Metric
 from veilbench.federated.aggregations.base import Aggregation
 
 
-def record(found: Findings, history: list[dict[str, float]]) -> None:
+def record(findings: Findings, history: list[dict[str, float]]) -> None:
     """Add learning curves over the rounds, and their last values as metrics.
 
     Args:
-        found: findings to add to, in place.
+        findings: findings to add to, in place.
         history: one dict of values per round; all have the same keys.
 
     Raises:
@@ -23,38 +23,38 @@ def record(found: Findings, history: list[dict[str, float]]) -> None:
     """
     rounds = list(range(1, len(history) + 1))
     for name in history[0]:
-        values = [at[name] for at in history]
+        values = [entry[name] for entry in history]
         if not np.isfinite(values).all():
             raise UserError(f"training diverged: {name} is not finite after {len(rounds)} rounds")
-        found.metrics[name.replace(" ", "_")] = Metric.exact(values[-1])
-        found.figures.append(Figure(f"Training: {name}", "rounds", name, [Curve(name, rounds, values)]))
-    found.metrics["rounds"] = Metric.exact(len(rounds))
+        findings.metrics[name.replace(" ", "_")] = Metric.exact(values[-1])
+        findings.figures.append(Figure(f"Training: {name}", "rounds", name, [Curve(name, rounds, values)]))
+    findings.metrics["rounds"] = Metric.exact(len(rounds))
 
 
 def record_privacy(
-    found: Findings, aggregation: Aggregation, rounds: int, local_epochs: int, batch_size: int, sizes: Sequence[int]
+    findings: Findings, aggregation: Aggregation, rounds: int, local_epochs: int, batch_size: int, sizes: Sequence[int]
 ) -> None:
     """Add the epsilons of client-level and example-level differential privacy, where the aggregation has them.
 
     Args:
-        found: findings to add to, in place.
-        aggregation: aggregation of the federation; it computes the epsilons.
+        findings: findings to add to, in place.
+        aggregation: aggregation of the federation, which computes the epsilons.
         rounds: number of rounds of the training.
         local_epochs: epochs that each client trained per round.
         batch_size: examples per optimizer step of a client.
         sizes: number of examples of each client.
     """
     example = aggregation.example_epsilon(rounds, local_epochs, batch_size, sizes)
-    both = {"epsilon": (aggregation.epsilon(rounds), len(sizes)), "example_epsilon": (example, sum(sizes))}
-    for name, (value, hidden) in both.items():
+    epsilons = {"epsilon": (aggregation.epsilon(rounds), len(sizes)), "example_epsilon": (example, sum(sizes))}
+    for name, (value, units) in epsilons.items():  # units: clients or examples, one of which is protected
         if value is None:
             continue
         if not np.isfinite(value):
-            found.notes.append(f"{name} is infinite: there is no noise, and no privacy.")
+            findings.notes.append(f"{name} is infinite: there is no noise, and no privacy.")
             continue
-        found.metrics[name] = Metric.exact(value)
-        if aggregation.delta * hidden >= 1:  # such a delta allows publishing one record unchanged (Dwork and Roth 2014)
-            allowed = f"it promises nothing to one of the {hidden} that {name} is of"
-            found.notes.append(f"delta={aggregation.delta:g} is not below 1/{hidden}: {allowed}.")
+        findings.metrics[name] = Metric.exact(value)
+        if aggregation.delta * units >= 1:  # such a delta allows publishing one record unchanged (Dwork and Roth 2014)
+            allowed = f"it allows publishing the data of one of the {units} that {name} protects"
+            findings.notes.append(f"delta={aggregation.delta:g} is not below 1/{units}: {allowed}.")
     if example is not None:
-        found.notes.append(f"Epsilon by Opacus' Renyi accountant: {rounds} rounds, delta {aggregation.delta:g}.")
+        findings.notes.append(f"Epsilon by Opacus' Renyi accountant: {rounds} rounds, delta {aggregation.delta:g}.")

@@ -1,4 +1,4 @@
-"""Central training in whole epochs: each visits every row once; its last batch may be smaller."""
+"""Central training in whole epochs: each epoch visits every row once, and its last batch may be smaller."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class WholeEpochs(Central):
     Args:
         epochs: maximum number of passes over the data.
         batch_size: rows per optimizer step.
-        steps_per_call: optimizer steps per call of `training_step`; more reduces Lightning's overhead.
+        steps_per_call: optimizer steps per call of `training_step`; a larger number reduces Lightning's overhead.
     """
 
     def __init__(

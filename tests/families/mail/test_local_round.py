@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from veilbench.families.mail.local_round import ORDER, client_update, moved_weights
+from veilbench.families.mail.local_round import ORDER, apply_update, train_client
 from veilbench.families.mail.nets.mail_classifier import MailClassifierNet
 from veilbench.federated.protocol import Protocol
 
@@ -19,8 +19,8 @@ def test_an_update_lands_where_it_came_from_whatever_the_names_order(dimension: 
     tokens, labels = np.array([[2, 3, 3, 0], [4, 5, 0, 0], [2, 8, 8, 8]]), np.array([0, 1, 1])
     weights = {name: w.detach().numpy().copy() for name, w in net.named_parameters()}
     protocol = Protocol({}, batch_size=3, optimizer="sgd", learning_rate=0.5)
-    update = client_update(dict(sorted(weights.items())), tokens, labels, protocol, 0)
-    moved = moved_weights(dict(sorted(weights.items())), update)
+    update = train_client(dict(sorted(weights.items())), tokens, labels, protocol, 0)
+    moved = apply_update(dict(sorted(weights.items())), update)
     logits = net(torch.from_numpy(tokens))
     torch.nn.functional.binary_cross_entropy_with_logits(logits, torch.from_numpy(labels).float()).backward()
     for name, parameter in net.named_parameters():

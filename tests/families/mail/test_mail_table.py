@@ -10,7 +10,7 @@ from veilbench.bench.report.records import Record
 from veilbench.bench.verdict import Verdict
 from veilbench.families.mail.attack_tables import NAMED_WORDS, POISONED
 from veilbench.families.mail.flower.settings import FlowerPrivacy, FlowerStrategy
-from veilbench.families.mail.table import COLUMNS, entries, protection
+from veilbench.families.mail.table import COLUMNS, describe_protection, list_mail_experiments
 
 AGGREGATIONS = "veilbench.federated.aggregations"
 PLACES = {label: place for place, (label, _) in enumerate(COLUMNS)}
@@ -45,12 +45,12 @@ def ckks(seconds: float = 9.0, **more: Any) -> Record:
 
 
 def cell(of: Record, label: str, *others: Record) -> Any:
-    found = {entry.name: entry.cells for entry in entries([of, *others])}
+    found = {entry.name: entry.cells for entry in list_mail_experiments([of, *others])}
     return found[of.name][PLACES[label]]
 
 
 def test_a_row_says_what_its_record_says() -> None:
-    assert len(entries([plain()])[0].cells) == len(COLUMNS)
+    assert len(list_mail_experiments([plain()])[0].cells) == len(COLUMNS)
     assert [cell(plain(), label).text for label in PLACES] == [
         "plain", "98.6 %", "99.96 %", "50.0 %", "0.63", "not run", "none", "none", "65.6 k", "1.00 ×",
     ]  # fmt: skip
@@ -76,7 +76,7 @@ def test_a_filter_that_was_trained_in_one_place_sent_nothing() -> None:
         cell(central, label, plain()).text for label in ("Words, message", "Words, mean", "Poison", "Time a round")
     ]
     assert texts == ["no message", "no mean", "no client", "–"]
-    assert entries([central]) == []  # nothing to compare
+    assert list_mail_experiments([central]) == []  # nothing to compare
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_filter_that_was_trained_in_one_place_sent_nothing() -> None:
     ],
 )
 def test_protections_have_names(node: dict[str, Any], told: str) -> None:
-    assert protection(record("x", node)).text == told
+    assert describe_protection(record("x", node)).text == told
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_flowers_strategies_are_federations_and_no_base_for_times(
 ) -> None:
     made, nodes = record("mail_flower", {}), {"strategy": vars(settings[0]), "privacy": vars(settings[1])}
     made.config["training"] = {"_target_": "veilbench.families.mail.flower.training.Flower", **nodes}
-    assert protection(made).text == told
+    assert describe_protection(made).text == told
     assert cell(made, "Poison").text == "not run"
     assert cell(ckks(), "Time a round", made).text == "–"
 

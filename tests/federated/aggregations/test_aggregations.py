@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from veilbench.bench.errors import UserError
-from veilbench.federated.aggregations.base import Aggregation, Client, message, parse_message
+from veilbench.federated.aggregations.base import Aggregation, Client, parse_message, serialize_message
 from veilbench.federated.aggregations.ckks import (
     LARGEST,
     NOISE,
@@ -17,7 +17,7 @@ from veilbench.federated.aggregations.ckks import (
     Ckks,
     CkksAggregator,
     CkksClient,
-    grid,
+    compute_grid_step,
     join_ciphertexts,
     split_ciphertexts,
 )
@@ -97,7 +97,7 @@ def test_ckks_on_three_clients_of_the_sources_size() -> None:
 
 @pytest.mark.parametrize("clients", [1, 3, 30])
 def test_the_decrypted_mean_is_that_of_the_rounded_updates_to_the_last_digit_under_every_key(clients: int) -> None:
-    values, weights, step = updates(clients, 9_000), [1 / clients] * clients, grid(clients)
+    values, weights, step = updates(clients, 9_000), [1 / clients] * clients, compute_grid_step(clients)
     rounded = np.rint(values / clients / step).sum(0) * step / sum(weights)
     for _ in range(3):
         own, aggregator = Ckks().setup(clients, SEEDS)
@@ -111,12 +111,12 @@ def test_the_grid_is_as_far_as_the_noise_of_ckks_asks_for() -> None:
     clients, aggregator = Ckks().setup(4, SEEDS)
     client = clients[0]
     assert isinstance(client, CkksClient)
-    exact = np.rint(updates(4, 8_192) / grid(4)) * grid(4)
+    exact = np.rint(updates(4, 8_192) / compute_grid_step(4)) * compute_grid_step(4)
     payload = parse_message(aggregator.combine(sent(clients, exact, [1.0] * 4)))[2]
-    raw = np.concatenate([vector.decrypt() for vector in client.ciphertexts.vectors(payload, 8_192)])
+    raw = np.concatenate([vector.decrypt() for vector in client.ciphertexts.deserialize(payload, 8_192)])
     largest = float(np.abs(raw - exact.sum(0)).max())
     assert NOISE * 2 / 10 < largest < NOISE * 2 * 2
-    assert grid(4) >= 8 * NOISE * 2 > grid(4) / 2
+    assert compute_grid_step(4) >= 8 * NOISE * 2 > compute_grid_step(4) / 2
 
 
 def reached(thing: Any, depth: int = 6) -> Iterator[Any]:
@@ -216,7 +216,7 @@ def test_fixed_point_ciphertexts_are_phes_own() -> None:
 
     (client,), _ = Paillier().setup(1, SEEDS)
     assert isinstance(client, PaillierClient)
-    sealed, _ = client.keys.read(parse_message(client.protect(np.array([-1.25]), 1.0))[2], 1)
+    sealed, _ = client.keys.parse(parse_message(client.protect(np.array([-1.25]), 1.0))[2], 1)
     number = paillier.EncryptedNumber(client.keys.public, sealed[0], 0)
     assert client.keys.private.decrypt(number) == -1.25 * 2**40
 
@@ -228,7 +228,7 @@ def test_fixed_exponents_are_all_the_same_and_those_of_floats_are_not() -> None:
         (client,), _ = Paillier(encoding=encoding).setup(1, SEEDS)  # type: ignore[arg-type]
         assert isinstance(client, PaillierClient)
         payload = parse_message(client.protect(np.array([0.0, 1e-3, -1e-5, 0.0]), 1.0))[2]
-        exponents[encoding] = client.keys.read(payload, 4)[1].tolist()
+        exponents[encoding] = client.keys.parse(payload, 4)[1].tolist()
     assert len(set(exponents["fixed"])) == 1
     assert exponents["float"][0] == exponents["float"][3] not in exponents["float"][1:3]
 
@@ -256,11 +256,11 @@ def test_messages_that_are_none_are_refused(name: str) -> None:
     aggregation, _ = EXACT[name]
     clients, aggregator = aggregation.setup(2, SEEDS)
     good = clients[0].protect(np.ones(4), 1.0)
-    for bad in (b"", b"x" * 100, good[:-1], message(1.0, 4, b""), message(1.0, 4, good[20:30])):
+    for bad in (b"", b"x" * 100, good[:-1], serialize_message(1.0, 4, b""), serialize_message(1.0, 4, good[20:30])):
         with pytest.raises(UserError):
             aggregator.combine([good, bad])
     with pytest.raises(UserError, match="different sizes: 4, 5000"):
-        aggregator.combine([good, message(1.0, 5_000, b"")])
+        aggregator.combine([good, serialize_message(1.0, 5_000, b"")])
     with pytest.raises(UserError, match="no client has sent an update"):
         aggregator.combine([])
 
@@ -292,7 +292,7 @@ def test_values_that_would_run_over_are_refused_and_those_below_are_not() -> Non
 def test_a_plain_message_with_nan_is_refused_by_the_aggregator() -> None:
     _, aggregator = Plain().setup(1, SEEDS)
     with pytest.raises(UserError, match="not finite"):
-        aggregator.combine([message(1.0, 2, np.array([1, np.nan], np.float32).tobytes())])
+        aggregator.combine([serialize_message(1.0, 2, np.array([1, np.nan], np.float32).tobytes())])
 
 
 @pytest.mark.parametrize("settings", [{"key_bits": 1024}, {"slots": 32}, {"slots": 2, "encoding": "float"}])

@@ -147,7 +147,8 @@ def test_a_delta_that_allows_to_publish_somebody_is_told() -> None:
     record_privacy(found, CentralDp(1.0, 4.0, 1e-3), 3, 1, 100, [500, 499])
     assert not any("not below" in note for note in found.notes)
     record_privacy(found, CentralDp(1.0, 4.0, 1e-3), 3, 1, 100, SIZES)
-    promised = "delta=0.001 is not below 1/1550: it promises nothing to one of the 1550 that example_epsilon is of."
+    allowed = "it allows publishing the data of one of the 1550 that example_epsilon protects"
+    promised = f"delta=0.001 is not below 1/1550: {allowed}."
     assert [note for note in found.notes if "not below" in note] == [promised]
 
 

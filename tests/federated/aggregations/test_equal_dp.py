@@ -8,7 +8,7 @@ import pytest
 from veilbench.bench.experiment import build
 from veilbench.federated.aggregations.central_dp import CentralDp
 from veilbench.federated.aggregations.equal_dp import EqualDp
-from veilbench.federated.aggregations.plain import numbers
+from veilbench.federated.aggregations.plain import parse_values
 from veilbench.federated.protocol import describe_aggregation
 
 SEEDS = np.random.SeedSequence(0)
@@ -45,7 +45,7 @@ def test_who_clips_decides_what_the_aggregator_sees_and_whom_it_must_trust(clips
     clients, aggregator = EqualDp(1.0, 1e-9, clips=clips).setup(2, SEEDS)
     huge = np.full(4, 5.0)
     message = clients[0].protect(huge, 0.5)
-    assert np.linalg.norm(numbers(message[-16:], np.float32, 4)) == pytest.approx(length)
+    assert np.linalg.norm(parse_values(message[-16:], np.float32, 4)) == pytest.approx(length)
     unclipped = CentralDp().setup(1, SEEDS)[0][0].protect(huge, 0.5)  # of a client that does as it likes
     mean = clients[1].open(aggregator.combine([unclipped, clients[1].protect(np.zeros(4), 0.5)]))
     assert np.linalg.norm(mean) == pytest.approx(0.5 if clips == "server" else 5.0)

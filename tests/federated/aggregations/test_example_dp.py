@@ -20,7 +20,7 @@ from veilbench.families.mail.modules.mail_classifier import MailClassifier
 from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.federated.aggregations.example_dp import ExampleDp
 from veilbench.federated.aggregations.faulty import Fault, Faulty
-from veilbench.federated.aggregations.noise import gaussian_epsilon, steps_of
+from veilbench.federated.aggregations.noise import count_steps, gaussian_epsilon
 from veilbench.training.federated import Federated
 
 DELTA = 1e-5
@@ -59,7 +59,7 @@ def test_epsilon_is_above_what_another_accountant_finds_and_not_by_much(sigma: f
 def test_the_client_that_samples_its_mails_most_often_decides() -> None:
     aggregation = ExampleDp(1.0, 2.0)
     found = aggregation.example_epsilon(3, 2, 100, [1_000, 250, 400])
-    assert steps_of(250, 100) == 3
+    assert count_steps(250, 100) == 3
     assert found == gaussian_epsilon(2.0, 3 * 2 * 3, DELTA, 1 / 3)
     assert found > aggregation.example_epsilon(3, 2, 100, [1_000, 400])
     assert aggregation.epsilon(3) is None  # a whole client is not hidden
@@ -106,7 +106,7 @@ def test_the_accountant_counts_the_steps_that_are_taken(
 
     monkeypatch.setattr(torch.optim.SGD, "step", counted)
     _, found = fitted(Federated(ExampleDp(1.0, 2.0), 2, 3, 64), three, tmp_path)
-    assert len(taken) == 2 * 3 * (2 + 2 + steps_of(340, 64))
+    assert len(taken) == 2 * 3 * (2 + 2 + count_steps(340, 64))
     assert found.metrics["example_epsilon"].value == gaussian_epsilon(2.0, 2 * 3 * 2, DELTA, 1 / 2)
 
 
@@ -130,5 +130,5 @@ class Together(MailClassifier):
 
 
 def test_a_loss_that_is_no_mean_over_examples_is_refused(three: Mails, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="example_dp needs a loss of examples that are apart; Together has none"):
+    with pytest.raises(UserError, match="example_dp needs a loss of independent examples; Together has none"):
         Federated(ExampleDp()).fit(Together(), three, Accelerator("cpu"), np.random.SeedSequence(0), tmp_path)

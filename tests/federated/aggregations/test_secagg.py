@@ -13,9 +13,9 @@ from scipy.stats import chisquare
 from veilbench.bench.errors import UserError
 from veilbench.federated.aggregations.base import Client, parse_message
 from veilbench.federated.aggregations.secagg import Secagg
-from veilbench.federated.aggregations.secagg_aggregator import SecaggAggregator, neighbourhoods
+from veilbench.federated.aggregations.secagg_aggregator import SecaggAggregator, find_neighbourhoods
 from veilbench.federated.aggregations.secagg_client import SecaggClient
-from veilbench.federated.aggregations.secagg_masks import Ring, shared_seed
+from veilbench.federated.aggregations.secagg_masks import Ring, agree_seed
 
 pytest.importorskip("flwr")
 
@@ -124,10 +124,10 @@ def test_what_the_aggregator_is_sent_looks_uniform_and_an_update_does_not() -> N
     size, values = 50_000, updates(3, 50_000)
     clients, aggregator = parties(3)
     messages = sent(clients, values, WEIGHTS)
-    plain = [aggregator.ring.numbers(w * u).astype(np.int64) for w, u in zip(WEIGHTS, values, strict=True)]
+    plain = [aggregator.ring.quantise(w * u).astype(np.int64) for w, u in zip(WEIGHTS, values, strict=True)]
     masked = [np.frombuffer(parse_message(m)[2], "<u4").astype(np.int64) for m in messages]
     aggregator.combine(messages)
-    left = [(m - aggregator.ring.mask(aggregator.seeds[who], size)) % 2**32 for who, m in enumerate(masked)]
+    left = [(m - aggregator.ring.expand_mask(aggregator.seeds[who], size)) % 2**32 for who, m in enumerate(masked)]
     assert min(uniform(m) for m in (*masked, *left)) > 1e-4
     assert max(uniform(m) for m in plain) < 1e-12
     for other in (*masked, *left):
@@ -177,10 +177,10 @@ def test_a_late_update_stays_hidden_though_its_pairwise_masks_are_known() -> Non
     aggregator.combine(messages[:2])
     left = np.frombuffer(parse_message(messages[2])[2], "<u4").astype(np.int64)
     for who in (0, 1):
-        left = left - aggregator.ring.mask(shared_seed(key, aggregator.keys[who]), size)
+        left = left - aggregator.ring.expand_mask(agree_seed(key, aggregator.keys[who]), size)
     assert uniform(left % 2**32) > 1e-4
-    bare = left - aggregator.ring.mask(clients[2].seed, size)
-    assert (bare.astype("<u4") == aggregator.ring.numbers(WEIGHTS[2] * values[2])).all()
+    bare = left - aggregator.ring.expand_mask(clients[2].seed, size)
+    assert (bare.astype("<u4") == aggregator.ring.quantise(WEIGHTS[2] * values[2])).all()
 
 
 LIES: list[tuple[dict[str, Any], str]] = [
@@ -202,7 +202,7 @@ def test_a_client_refuses_messages_that_would_open_an_update(message: dict[str, 
 def test_a_client_unmasks_once_and_masks_once() -> None:
     clients, aggregator = parties(3)
     sent(clients, updates(3), WEIGHTS)
-    with pytest.raises(UserError, match="has sent its update already"):
+    with pytest.raises(UserError, match="has already sent its update"):
         clients[0].protect(updates(1)[0], 1.0)
     aggregator.post.ask(0, {"phase": "unmask", "alive": [0, 1, 2], "gone": []})
     with pytest.raises(UserError, match="unmask, and keys is due"):
@@ -246,11 +246,11 @@ def test_shares_that_were_tampered_with_leave_their_receiver_out(monkeypatch: py
 
 
 def test_neighbourhoods_are_mutual_and_of_the_size_that_was_asked_for() -> None:
-    near = neighbourhoods([4, 2, 0, 1, 3, 5, 6], 4)
+    near = find_neighbourhoods([4, 2, 0, 1, 3, 5, 6], 4)
     assert {len(around) for around in near.values()} == {5}
     assert all(who in near[other] for who, around in near.items() for other in around)
     assert near[2] == {4, 2, 0, 1, 6}
-    assert neighbourhoods([0, 1, 2], None)[1] == {0, 1, 2}
+    assert find_neighbourhoods([0, 1, 2], None)[1] == {0, 1, 2}
 
 
 def test_values_that_are_too_large_and_odd_neighbours_are_refused() -> None:
@@ -265,8 +265,8 @@ def test_values_that_are_too_large_and_odd_neighbours_are_refused() -> None:
 def test_a_ring_holds_the_sum_of_the_largest_values(bits: Any) -> None:
     ring = Ring(7, 2.0, bits)
     for value in (2.0, -2.0):
-        total = sum((ring.numbers(np.full(3, value)) for _ in range(7)), np.zeros(3, ring.dtype))
-        assert ring.values(total) == pytest.approx(np.full(3, 7 * value), rel=1e-6)
+        total = sum((ring.quantise(np.full(3, value)) for _ in range(7)), np.zeros(3, ring.dtype))
+        assert ring.dequantise(total) == pytest.approx(np.full(3, 7 * value), rel=1e-6)
 
 
 def test_masks_are_of_a_cipher_and_not_flowers_whose_seed_has_32_bits() -> None:
@@ -278,14 +278,14 @@ def test_masks_are_of_a_cipher_and_not_flowers_whose_seed_has_32_bits() -> None:
     theirs = [pseudo_rand_gen(seed, 2**32, [(100,)])[0] for seed in (one, other)]
     assert (theirs[0] == theirs[1]).all()
     ring = Ring(3, 8.0, 32)
-    assert (ring.mask(one, 100) != ring.mask(other, 100)).sum() > 90
+    assert (ring.expand_mask(one, 100) != ring.expand_mask(other, 100)).sum() > 90
     # AES-256 of the counter zero, NIST SP 800-38A F.5.5's key, by the block cipher alone
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
     key = bytes.fromhex("603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4")
     block = Cipher(algorithms.AES(key), modes.ECB()).encryptor()
     blocks = b"".join(block.update(number.to_bytes(16, "big")) for number in range(5))
-    assert ring.mask(key, 20).tobytes() == blocks
+    assert ring.expand_mask(key, 20).tobytes() == blocks
 
 
 @pytest.mark.parametrize("clients", [4, 6])

@@ -8,8 +8,8 @@ FAMILY = Family(
     "Text ciphers",
     data=("veilbench.families.ciphers.data.text.TextData",),
     columns=(
-        Utility("fidelity.round_trip_english", "Round trip", "Share of unseen English that comes back right"),
-        Utility("fidelity.bytes_per_character", "Bytes per character", "Size of what is sent", 2),
+        Utility("fidelity.round_trip_english", "Round trip", "Share of unseen English that is decrypted correctly"),
+        Utility("fidelity.bytes_per_character", "Bytes per character", "Bytes of ciphertext per character", 2),
     ),
     rates=(
         Rate(

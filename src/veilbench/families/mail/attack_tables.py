@@ -1,4 +1,4 @@
-"""The report's comparisons of attacks on mail federations across aggregations: words named, and poison."""
+"""The report's comparisons of attacks on mail federations across aggregations: word inference and poisoning."""
 
 from __future__ import annotations
 
@@ -6,55 +6,71 @@ from collections.abc import Callable, Sequence
 
 from veilbench.bench.report.records import Record
 from veilbench.bench.report.specs import Comparison, Entry
-from veilbench.families.mail.table import attack_cell, protection
+from veilbench.families.mail.table import describe_protection, format_attack_metric
 
 WORDS = {
-    "message_precision": ("Message, precision", "Share of the words that a client's messages name that are its own"),
-    "message_recall": ("Message, recall", "Share of a client's words that its messages name"),
-    "message_rare_precision": ("Message, rare precision", "The same precision, of names, numbers and other rare words"),
-    "message_rare_recall": ("Message, rare recall", "The same recall, of names, numbers and other rare words"),
-    "mean_precision": ("Mean, precision", "Share of the words that the means name that any client has used"),
-    "mean_recall": ("Mean, recall", "Share of all clients' words that the means name"),
+    "message_precision": ("Message, precision", "Share of correct words among those inferred from client messages"),
+    "message_recall": ("Message, recall", "Share of a client's words that are inferred from its messages"),
+    "message_rare_precision": ("Message, rare precision", "The same precision for names, numbers and other rare words"),
+    "message_rare_recall": ("Message, rare recall", "The same recall for names, numbers and other rare words"),
+    "mean_precision": (
+        "Mean, precision",
+        "Share of words that any client has used among those inferred from the means",
+    ),
+    "mean_recall": ("Mean, recall", "Share of all clients' words that are inferred from the means"),
     "mean_as_one_client_precision": (
         "Mean as one client’s, precision",
-        "Share of the words that the means name that the best fitting client has used",
+        "Share of words that the best fitting client has used among those inferred from the means",
     ),
     "mean_as_one_client_recall": (
         "Mean as one client’s, recall",
-        "Share of the best fitting client's words that the means name",
+        "Share of the best fitting client's words that are inferred from the means",
     ),
 }
 POISON = {
-    "accuracy_none": ("Accuracy, no rogue client", "Share of test mails filed rightly after an honest round"),
+    "accuracy_none": ("Accuracy, no rogue client", "Share of test mails classified correctly after an honest round"),
     "accuracy_flipped_labels": ("Flipped labels", "Accuracy if rogue clients train on flipped labels"),
-    "accuracy_flipped_labels_enlarged": ("Enlarged", "Accuracy if they enlarge these updates too"),
-    "accuracy_backdoor": ("Backdoor", "Accuracy if they implant a backdoor instead"),
+    "accuracy_flipped_labels_enlarged": ("Enlarged", "Accuracy if rogue clients also scale up these updates"),
+    "accuracy_backdoor": ("Backdoor", "Accuracy if rogue clients implant a backdoor instead"),
     "spam_passing_with_trigger": ("Spam passing", "Share of spam that passes with the backdoor's trigger"),
-    "spam_passing_without_trigger": ("Without trigger", "Share of spam that passes that filter without the trigger"),
+    "spam_passing_without_trigger": (
+        "Without trigger",
+        "Share of spam that passes the same filter without it",
+    ),
 }
 PROTECTION = ("Protection", "Who averages the clients' updates, and how they are protected")
 
 
-def entries(attack: str, metrics: Sequence[str]) -> Callable[[Sequence[Record]], Sequence[Entry]]:
-    """Return a function that lists the experiments with an attack, each with the attack's metrics as cells."""
+def list_attacked(attack: str, metrics: Sequence[str]) -> Callable[[Sequence[Record]], Sequence[Entry]]:
+    """Return a function that lists the experiments with an attack as table rows.
 
-    def listed(records: Sequence[Record]) -> Sequence[Entry]:
+    Args:
+        attack: name of the attack in the configuration.
+        metrics: names of the attack's metrics, one cell each.
+    """
+
+    def list_entries(records: Sequence[Record]) -> Sequence[Entry]:
         attacked = [record for record in records if attack in record.found["attack"]]
-        return [Entry(r.name, [protection(r), *(attack_cell(r, attack, name) for name in metrics)]) for r in attacked]
+        return [
+            Entry(r.name, [describe_protection(r), *(format_attack_metric(r, attack, name) for name in metrics)])
+            for r in attacked
+        ]
 
-    return listed
+    return list_entries
 
 
 NAMED_WORDS = Comparison(
     "Words named by what is sent, under each aggregation",
-    "What the honest-but-curious aggregator reads in one client's messages, and what every client reads in the means, "
-    "over as many rounds as the federation had. The means can name one client's words if they are one client's update.",
+    "Words that an honest-but-curious aggregator infers from one client's messages, and that every client infers from "
+    "the means, over as many rounds as the federation had. If a mean is the update of a single client, it reveals this "
+    "client's words.",
     (PROTECTION, *WORDS.values()),
-    entries("mail_word_leak", list(WORDS)),
+    list_attacked("mail_word_leak", list(WORDS)),
 )
 POISONED = Comparison(
     "Rogue clients, under each aggregation",
-    "One more round with rogue clients among equal ones. “Accuracy” is that of the filter after the round.",
+    "The federation continues for one more round, in which all clients have equally many mails and some are malicious. "
+    "“Accuracy” is that of the filter after this round.",
     (PROTECTION, *POISON.values()),
-    entries("mail_poison", list(POISON)),
+    list_attacked("mail_poison", list(POISON)),
 )

@@ -9,6 +9,6 @@ FAMILY = Family(
     "mail",
     "Mail filters",
     data=("veilbench.families.mail.data.mail.MailData",),
-    columns=(Utility("filtering.accuracy", "Accuracy", "Share of mails filed rightly"),),
+    columns=(Utility("filtering.accuracy", "Accuracy", "Share of test mails classified correctly"),),
     tables=(LEAKS, NAMED_WORDS, POISONED),
 )

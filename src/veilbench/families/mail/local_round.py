@@ -10,21 +10,22 @@ from torch import Tensor
 
 from veilbench.families.mail.nets.mail_classifier import MailClassifierNet
 from veilbench.federated.aggregations.base import ExampleNoise
-from veilbench.federated.descent import descend, optimizer_of
+from veilbench.federated.descent import create_optimizer, descend
 from veilbench.federated.flat import flatten
 from veilbench.federated.private_steps import descend_privately
 from veilbench.federated.protocol import Protocol
 from veilbench.training.epoch_batches import EpochBatches
 
-ORDER = ("embedding.weight", "bias.weight", "inner.weight", "inner.bias", "outer.weight")  # of an update
+ORDER = ("embedding.weight", "bias.weight", "inner.weight", "inner.bias", "outer.weight")  # parameters in an update
 
 
 def mail_loss(net: MailClassifierNet, rows: Tensor) -> Tensor:
-    """Return the mean binary cross-entropy of a batch.
+    """Compute the mean binary cross-entropy of a batch.
 
     Args:
         net: network to evaluate.
-        rows: word numbers followed by the label, shape (n, longest + 1); columns that contain only padding are skipped.
+        rows: mails, each as word numbers followed by the label, shape (n, longest + 1). Columns with only padding are
+            skipped.
     """
     tokens, labels = rows[:, :-1], rows[:, -1]
     width = int((tokens != 0).sum(1).max())
@@ -32,7 +33,7 @@ def mail_loss(net: MailClassifierNet, rows: Tensor) -> Tensor:
     return torch.nn.functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
 
 
-def client_update(
+def train_client(
     weights: Mapping[str, np.ndarray],
     tokens: np.ndarray,
     labels: np.ndarray,
@@ -40,9 +41,10 @@ def client_update(
     seed: int,
     noise: ExampleNoise | None = None,
 ) -> np.ndarray:
-    """Train a client for one round; return its update, weights after minus weights before, shape (size,), float64.
+    """Train a client for one round and return its update.
 
-    The embedding comes first, row by row, then the bias.
+    The update is the difference between the weights after and before training, as a vector of shape (size,), float64.
+    It starts with the embedding, row by row, followed by the bias and the other parameters in the order of `ORDER`.
 
     Args:
         weights: global weights at the start of the round, by parameter name.
@@ -56,8 +58,8 @@ def client_update(
     net = MailClassifierNet(words, dimension, len(weights.get("inner.bias", [0])))
     net.load_state_dict({name: torch.from_numpy(weight.copy()) for name, weight in weights.items()})
     parameters = list(net.parameters())
-    begin = [p.detach().numpy().copy() for p in parameters]
-    optimizer = optimizer_of(parameters, protocol.optimizer, protocol.learning_rate, protocol.momentum)
+    before = [p.detach().numpy().copy() for p in parameters]
+    optimizer = create_optimizer(parameters, protocol.optimizer, protocol.learning_rate, protocol.momentum)
     rows = torch.from_numpy(np.concatenate([tokens, labels[:, None]], 1).astype(np.int32))
     epochs = range(protocol.local_epochs)
 
@@ -70,15 +72,23 @@ def client_update(
     else:
         batches = EpochBatches(rows, protocol.batch_size, 1, seed, epochs)
         descend(loss, parameters, optimizer, batches, protocol.proximal)
-    moved: np.ndarray = flatten([p.detach().numpy() for p in parameters]) - flatten(begin)
-    return moved
+    update: np.ndarray = flatten([p.detach().numpy() for p in parameters]) - flatten(before)
+    return update
 
 
-def moved_weights(weights: Mapping[str, np.ndarray], update: np.ndarray) -> dict[str, np.ndarray]:
-    """Add a flat update to the weights; the result has the same dtypes, and the names in the order of the update."""
-    moved, at = {}, 0
+def apply_update(weights: Mapping[str, np.ndarray], update: np.ndarray) -> dict[str, np.ndarray]:
+    """Add an update to the weights.
+
+    Args:
+        weights: weights before the update, by parameter name.
+        update: update as returned by `train_client`, or a mean of updates, shape (size,).
+
+    Returns:
+        New weights by parameter name in the order of `ORDER`, with unchanged dtypes.
+    """
+    updated, start = {}, 0
     for name in ORDER[: len(weights)]:
         weight = weights[name]
-        moved[name] = (weight + update[at : at + weight.size].reshape(weight.shape)).astype(weight.dtype)
-        at += weight.size
-    return moved
+        updated[name] = (weight + update[start : start + weight.size].reshape(weight.shape)).astype(weight.dtype)
+        start += weight.size
+    return updated

@@ -10,16 +10,16 @@ import numpy as np
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.trained_model import load_trained_model
-from veilbench.families.mail.data.loaders.decoding import Decoder, no_text
-from veilbench.families.mail.data.loaders.mail_parts import text_of
-from veilbench.families.mail.data.tokeniser import words_of
+from veilbench.families.mail.data.loaders.decoding import Decoder, detect_binary
+from veilbench.families.mail.data.loaders.mail_parts import extract_text
+from veilbench.families.mail.data.tokeniser import split_words
 from veilbench.families.mail.schemes.filter import MailFilter
 
 HEADER = re.compile(rb"(?:From [^\n]*\n)?[!-9;-~]+:[ \t]")  # first line (RFC 5322, section 2.2)
 
 
-def scored(model: Path, paths: Sequence[Path]) -> np.ndarray:
-    """Return the probability of spam of each file, shape (n,).
+def score_files(model: Path, paths: Sequence[Path]) -> np.ndarray:
+    """Compute the probability that each file is spam, shape (n,).
 
     Args:
         model: folder of a trained filter.
@@ -32,20 +32,20 @@ def scored(model: Path, paths: Sequence[Path]) -> np.ndarray:
     trained = load_trained_model(model)
     if not isinstance(trained, MailFilter):
         raise UserError(f"{model} holds a {type(trained).__name__}, which scores no mails; a mail filter is needed")
-    return trained.score_texts([_text(path) for path in paths])
+    return trained.score_texts([_read_text(path) for path in paths])
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         raw = path.read_bytes()
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
-    if kind := no_text(raw):
+    if kind := detect_binary(raw):
         raise UserError(f"{path} is {kind}, which is no text; save the mail as .eml")
     decoder = Decoder()
-    raw, marked = decoder.utf8(raw)
+    raw, detected = decoder.to_utf8(raw)
     is_mail = path.suffix.lower() == ".eml" or HEADER.match(raw)
-    text = text_of(raw, decoder, marked) if is_mail else decoder.text(raw)
-    if not words_of(text):
+    text = extract_text(raw, decoder, detected) if is_mail else decoder.decode(raw)
+    if not split_words(text):
         raise UserError(f"{path} has no words: there is nothing to score")
     return text

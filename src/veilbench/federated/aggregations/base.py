@@ -1,11 +1,12 @@
 """Common interface of all aggregations, and the message format.
 
-In a round, the aggregator starts it; each client protects its update and sends it with its weight; the aggregator
-combines the messages and sends one back; each client decodes that into the weighted mean. Clients and aggregator are
-separate objects, created by `setup`, that share no secrets and exchange only serialized messages.
+A round has four steps: the aggregator starts the round; each client protects its update and sends it with its weight;
+the aggregator combines the messages and sends one message back; each client decodes this into the weighted mean. The
+clients and the aggregator are separate objects, created by `setup`. They share no secrets and exchange only serialized
+messages.
 
-Weights (numbers of mails, or shares of their sum) are always public. Shares keep encrypted numbers small. Every message
-carries its round number and a nonce, which distinguishes a replay from two identical updates.
+Weights (numbers of examples, or shares of their sum) are always public. Shares keep encrypted numbers small. Every
+message carries its round number and a nonce, which distinguishes a replay from two identical updates.
 """
 
 from __future__ import annotations
@@ -39,13 +40,13 @@ class ExampleNoise:
 
 
 class Client(ABC):
-    """The client's side of an aggregation: it holds the client's keys and randomness."""
+    """A client's side of an aggregation, with the client's keys and randomness."""
 
     def protect(self, update: np.ndarray, weight: float, number: int = 0) -> bytes:
         """Return the message for the aggregator.
 
         Args:
-            update: difference between the weights after and before local training, shape (size,).
+            update: weights after local training minus weights before, shape (size,).
             weight: weight of this update in the mean, positive; public.
             number: number of the round, from 0; public.
 
@@ -59,7 +60,9 @@ class Client(ABC):
             raise UserError(f"{int((~np.isfinite(values)).sum())} of the update's {len(values)} values are not finite")
         if not (np.isfinite(weight) and weight > 0):
             raise UserError(f"weight={weight} of an update must be a positive number")
-        return message(float(weight), len(values), self._protect(values, float(weight)), number, os.urandom(16))
+        return serialize_message(
+            float(weight), len(values), self._protect(values, float(weight)), number, os.urandom(16)
+        )
 
     def open(self, combined: bytes) -> np.ndarray:
         """Decode the aggregator's message into the weighted mean of all updates, shape (size,), float64."""
@@ -76,17 +79,20 @@ class Client(ABC):
 
 
 class Aggregator(ABC):
-    """The aggregator's side of an aggregation: it combines the clients' messages."""
+    """The aggregator's side of an aggregation, which combines the clients' messages."""
 
     def begin(self, members: Sequence[int]) -> None:  # noqa: B027 - most aggregations need no preparation
-        """Start a round with these clients and exchange what is needed before updates can be protected, such as keys.
+        """Start a round, and exchange keys or other data that clients need to protect their updates.
+
+        Args:
+            members: numbers of the clients that take part.
 
         Raises:
             UserError: too few clients answered.
         """
 
     def costs(self) -> dict[str, float]:
-        """Return costs other than the updates: total seconds of all parties, and bytes per client and round."""
+        """Return the costs of messages other than updates: seconds of all parties, and bytes per client and round."""
         return {}
 
     def combine(self, messages: Sequence[bytes], senders: Sequence[int] | None = None) -> bytes:
@@ -104,10 +110,10 @@ class Aggregator(ABC):
         weights, sizes, payloads = zip(*map(parse_message, messages), strict=True)
         if len(set(sizes)) > 1:
             raise UserError(f"clients have sent updates of different sizes: {', '.join(map(str, sorted(set(sizes))))}")
-        return message(sum(weights), sizes[0], self._combine(payloads, weights, sizes[0]))
+        return serialize_message(sum(weights), sizes[0], self._combine(payloads, weights, sizes[0]))
 
     def check(self, received: bytes, size: int, weight: float, largest_norm: float | None = None) -> None:
-        """Reject a message that would corrupt the sum, as far as the aggregator can tell.
+        """Check a message for errors that would corrupt the sum, as far as the aggregator can read it.
 
         Args:
             received: the message as sent by the client.
@@ -120,9 +126,9 @@ class Aggregator(ABC):
         """
         claimed, values, payload = parse_message(received)
         if values != size:
-            raise UserError(f"its update has {values} values in place of {size}")
+            raise UserError(f"its update has {values} values instead of {size}")
         if not np.isclose(claimed, weight):
-            raise UserError(f"it claims the weight {claimed:g} in place of {weight:g}")
+            raise UserError(f"it claims the weight {claimed:g} instead of {weight:g}")
         self._check(payload, size, largest_norm)
 
     @abstractmethod
@@ -138,8 +144,8 @@ class Aggregation(ABC):
     """A protocol by which clients average their updates.
 
     Attributes:
-        error: maximum error of the mean in tests, in units of the largest value; None if the result is not the exact
-            mean by design.
+        error: maximum error of the mean, as measured in tests, relative to the largest value; None if the result is
+            not the mean by design.
         delta: delta of (epsilon, delta)-differential privacy; 0 if the aggregation has none.
     """
 
@@ -178,18 +184,27 @@ class Aggregation(ABC):
         return None
 
     def noise(self, weights: Sequence[float]) -> tuple[float, float] | None:
-        """Return the standard deviation per value of the noise in one client's message and in the mean.
-
-        None if the noise is already part of the updates, or unknown.
+        """Return the standard deviation of the noise per value, in one client's message and in the mean.
 
         Args:
             weights: weights of the clients of a round.
+
+        Returns:
+            Both standard deviations; None if the noise is already part of the updates, or is unknown.
         """
         return 0.0, 0.0
 
 
-def message(weight: float, size: int, payload: bytes, number: int = 0, nonce: bytes = NO_NONCE) -> bytes:
-    """Serialize a message; `parse_message` and `stamp` read it."""
+def serialize_message(weight: float, size: int, payload: bytes, number: int = 0, nonce: bytes = NO_NONCE) -> bytes:
+    """Serialize a message; `parse_message` and `parse_stamp` are the inverse.
+
+    Args:
+        weight: weight of the update in the mean, or sum of the weights.
+        size: number of values in the update.
+        payload: encoded update.
+        number: number of the round, from 0.
+        nonce: 16 random bytes.
+    """
     return HEAD.pack(MARK, weight, size, number, nonce) + payload
 
 
@@ -199,23 +214,23 @@ def parse_message(received: bytes) -> tuple[float, int, bytes]:
     Raises:
         UserError: the bytes are not a valid message.
     """
-    _, weight, size, _, _ = _head(received)
+    _, weight, size, _, _ = _parse_head(received)
     if not (np.isfinite(weight) and weight > 0 and size > 0):
         raise UserError(f"a message claims the weight {weight} and {size} values")
     return weight, size, received[HEAD.size :]
 
 
-def stamp(received: bytes) -> tuple[int, bytes]:
+def parse_stamp(received: bytes) -> tuple[int, bytes]:
     """Parse the round number (from 0) and the nonce of a message.
 
     Raises:
         UserError: the bytes are not a valid message.
     """
-    *_, number, nonce = _head(received)
+    *_, number, nonce = _parse_head(received)
     return number, nonce
 
 
-def _head(received: bytes) -> tuple[bytes, float, int, int, bytes]:
+def _parse_head(received: bytes) -> tuple[bytes, float, int, int, bytes]:
     if len(received) < HEAD.size or received[:4] != MARK:
         raise UserError(f"a message of {len(received)} bytes is not an update")
     mark, weight, size, number, nonce = HEAD.unpack_from(received)

@@ -9,7 +9,7 @@ import numpy as np
 from veilbench.federated.aggregations.base import Aggregator, Client
 from veilbench.federated.aggregations.gaussian import Gaussian
 from veilbench.federated.aggregations.noise import clip_update, gaussian_epsilon
-from veilbench.federated.aggregations.plain import PlainAggregator, PlainClient, numbers
+from veilbench.federated.aggregations.plain import PlainAggregator, PlainClient, parse_values
 
 
 class NoisyAggregator(PlainAggregator):
@@ -26,8 +26,8 @@ class NoisyAggregator(PlainAggregator):
         self.clip, self.noise_multiplier, self.rng = clip, noise_multiplier, rng
 
     def _combine(self, payloads: Sequence[bytes], weights: Sequence[float], size: int) -> bytes:
-        short = [clip_update(numbers(payload, self.dtype, size), self.clip) for payload in payloads]
-        total = np.sum([w * u for w, u in zip(weights, short, strict=True)], axis=0)
+        clipped = [clip_update(parse_values(payload, self.dtype, size), self.clip) for payload in payloads]
+        total = np.sum([w * u for w, u in zip(weights, clipped, strict=True)], axis=0)
         sensitivity = max(weights) * self.clip
         return bytes((total + self.rng.normal(0, self.noise_multiplier * sensitivity, size)).tobytes())
 
@@ -36,9 +36,9 @@ class CentralDp(Gaussian):
     """Client-level differential privacy against all parties except the aggregator (McMahan et al. 2018).
 
     Two federations are neighbours if one client's update is replaced by zeros; the weights are public and unchanged.
-    The noise is scaled to the largest weight of the round; clients with smaller weights have more privacy than
-    `epsilon` states. Clipping is done by the aggregator, so a client that does not clip cannot harm the others'
-    privacy. The arguments are those of `Gaussian`; the noise is in units of the largest weighted norm.
+    The noise is scaled to the largest weight of the round, so clients with smaller weights have a lower epsilon than
+    `epsilon` returns. The aggregator does the clipping, so the guarantee does not depend on the clients. The arguments
+    are those of `Gaussian`; the noise is in units of the largest weight times `clip`.
     """
 
     def setup(self, clients: int, seeds: np.random.SeedSequence) -> tuple[list[Client], Aggregator]:
@@ -51,9 +51,9 @@ class CentralDp(Gaussian):
         return gaussian_epsilon(self.noise_multiplier, rounds, self.delta)
 
     def noise(self, weights: Sequence[float]) -> tuple[float, float]:
-        """Return the noise of a message, which is 0, and of the mean, as standard deviations per value."""
+        """Return the standard deviations of the noise in a message, which is 0, and in the mean."""
         return 0.0, self.noise_multiplier * self.clip * max(weights) / sum(weights)
 
     def example_epsilon(self, rounds: int, local_epochs: int, batch_size: int, sizes: Sequence[int]) -> float:
-        """Return the example-level epsilon: one example can flip a clipped update, a sensitivity of twice `clip`."""
+        """Return the example-level epsilon: one example can reverse a clipped update, a sensitivity of 2 * clip."""
         return gaussian_epsilon(self.noise_multiplier / 2, rounds, self.delta)

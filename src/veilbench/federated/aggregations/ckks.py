@@ -19,16 +19,20 @@ SCALE_BITS = 40
 LENGTH = struct.Struct("<I")
 LARGEST = 2.0 ** (MODULI[0] - SCALE_BITS - 2)  # largest magnitude of a sum: half of the modulus's range
 
-NOISE = 1e-8  # largest error of one encryption among 150,000 values; that of a sum grows with the root of its terms
+NOISE = 1e-8  # largest error among 150,000 encrypted values; a sum's error grows with the square root of its terms
 
 
-def grid(clients: int) -> float:
-    """Return the quantisation step, a power of two, so large that rounding removes four times the expected noise."""
+def compute_grid_step(clients: int) -> float:
+    """Compute the quantisation step: a power of two for which rounding removes four times the expected noise.
+
+    Args:
+        clients: number of terms in a sum.
+    """
     return float(2.0 ** np.ceil(np.log2(2 * 4 * NOISE * np.sqrt(clients))))
 
 
 class Ciphertexts:
-    """Deserializes vectors of CKKS ciphertexts in a given context.
+    """A CKKS context that deserializes vectors of ciphertexts.
 
     Args:
         context: serialized TenSEAL context, with or without the secret key.
@@ -44,7 +48,7 @@ class Ciphertexts:
 
         return tenseal.context_from(self.stored)
 
-    def vectors(self, payload: bytes, size: int) -> list[Any]:
+    def deserialize(self, payload: bytes, size: int) -> list[Any]:
         """Deserialize the ciphertexts of a payload.
 
         Raises:
@@ -75,20 +79,22 @@ class CkksClient(Client):
     def _protect(self, update: np.ndarray, weight: float) -> bytes:
         import tenseal
 
-        scaled = np.rint(weight * update / grid(self.clients)) * grid(self.clients)
+        scaled = np.rint(weight * update / compute_grid_step(self.clients)) * compute_grid_step(self.clients)
         if (largest := float(np.abs(scaled).max())) * self.clients > LARGEST:
             raise UserError(
                 f"a weighted value of {largest:g} is too large for CKKS with {self.clients} clients: at most "
                 f"{LARGEST / self.clients:g}; give weights as shares"
             )
-        filled = np.zeros(-(-len(scaled) // SLOTS) * SLOTS)
-        filled[: len(scaled)] = scaled
-        pieces = (tenseal.ckks_vector(self.ciphertexts.context, piece) for piece in filled.reshape(-1, SLOTS))
+        padded = np.zeros(-(-len(scaled) // SLOTS) * SLOTS)
+        padded[: len(scaled)] = scaled
+        pieces = (tenseal.ckks_vector(self.ciphertexts.context, piece) for piece in padded.reshape(-1, SLOTS))
         return join_ciphertexts(pieces)
 
     def _open(self, payload: bytes, size: int) -> np.ndarray:
-        pieces = [vector.decrypt() for vector in self.ciphertexts.vectors(payload, size)]
-        rounded: np.ndarray = np.rint(np.concatenate(pieces)[:size] / grid(self.clients)) * grid(self.clients)
+        pieces = [vector.decrypt() for vector in self.ciphertexts.deserialize(payload, size)]
+        rounded: np.ndarray = np.rint(
+            np.concatenate(pieces)[:size] / compute_grid_step(self.clients)
+        ) * compute_grid_step(self.clients)
         return rounded
 
 
@@ -103,10 +109,10 @@ class CkksAggregator(Aggregator):
         self.ciphertexts = ciphertexts
 
     def _check(self, payload: bytes, size: int, largest_norm: float | None) -> None:
-        self.ciphertexts.vectors(payload, size)
+        self.ciphertexts.deserialize(payload, size)
 
     def _combine(self, payloads: Sequence[bytes], weights: Sequence[float], size: int) -> bytes:
-        sums, *others = (self.ciphertexts.vectors(payload, size) for payload in payloads)
+        sums, *others = (self.ciphertexts.deserialize(payload, size) for payload in payloads)
         for other in others:
             sums = [a + b for a, b in zip(sums, other, strict=True)]
         return join_ciphertexts(sums)
@@ -115,12 +121,13 @@ class CkksAggregator(Aggregator):
 class Ckks(Aggregation):
     """CKKS with ring degree 8192, moduli of 60 and 60 bits and scale 2**40: 128 bits of security according to SEAL.
 
-    All clients share one secret key, so the aggregator colluding with any one client can read every update. Decrypted
-    sums carry an error of about 1e-8 that depends on the key, and an attacker who sees many such sums in full precision
-    can learn about the key (Li and Micciancio 2021). Clients therefore quantise their values to multiples of `grid`,
-    and round the decrypted sums to multiples of it, which removes that error: the result is exactly the mean of the
-    quantised updates, and is reproducible although the keys are not. The remaining error is the quantisation, half a
-    grid step per client: at most 4e-7 of the mean for three clients whose weights are shares.
+    All clients share one secret key, so an aggregator that colludes with one client can read every update.
+
+    Decrypted sums have an error of about 1e-8 that depends on the key, and many such sums in full precision would
+    reveal information about the key (Li and Micciancio 2021). So clients quantise their values to multiples of
+    `compute_grid_step`, and round the decrypted sums to multiples of it. This removes the error: the result is exactly
+    the mean of the quantised updates, and is reproducible although the keys are random. The quantisation error is half
+    a grid step per client: at most 4e-7 in the mean of three clients whose weights are shares.
     """
 
     error = 1e-6
@@ -131,15 +138,15 @@ class Ckks(Aggregation):
 
         context = tenseal.context(tenseal.SCHEME_TYPE.CKKS, DEGREE, coeff_mod_bit_sizes=MODULI)
         context.global_scale = 2.0**SCALE_BITS
-        needless = {"save_galois_keys": False, "save_relin_keys": False}
-        secret = context.serialize(save_public_key=True, save_secret_key=True, **needless)
-        public = context.serialize(save_public_key=True, save_secret_key=False, **needless)
-        own: list[Client] = [CkksClient(Ciphertexts(secret), clients) for _ in range(clients)]
-        return own, CkksAggregator(Ciphertexts(public))
+        unused = {"save_galois_keys": False, "save_relin_keys": False}
+        secret = context.serialize(save_public_key=True, save_secret_key=True, **unused)
+        public = context.serialize(save_public_key=True, save_secret_key=False, **unused)
+        parties: list[Client] = [CkksClient(Ciphertexts(secret), clients) for _ in range(clients)]
+        return parties, CkksAggregator(Ciphertexts(public))
 
     def noise(self, weights: Sequence[float]) -> tuple[float, float]:
         """Return 0 for a message, and an upper bound of the mean's error: half a grid step per client."""
-        return 0.0, len(weights) * grid(len(weights)) / 2 / sum(weights)
+        return 0.0, len(weights) * compute_grid_step(len(weights)) / 2 / sum(weights)
 
 
 def join_ciphertexts(vectors: Iterable[Any]) -> bytes:

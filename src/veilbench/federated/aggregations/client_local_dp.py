@@ -1,4 +1,4 @@
-"""Client-level local differential privacy: every client adds noise to its update before sending it."""
+"""Client-level local differential privacy: every client adds noise to its update before it sends it."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ class ClientLocalDp(Gaussian):
 
     def setup(self, clients: int, seeds: np.random.SeedSequence) -> tuple[list[Client], Aggregator]:
         """Create clients with independent noise and a plain aggregator; there are no keys."""
-        deviation, draws = self.noise_multiplier * self.clip, map(np.random.default_rng, seeds.spawn(clients))
-        return [NoisyClient(self.clip, deviation, rng) for rng in draws], PlainAggregator(np.float32)
+        deviation, generators = self.noise_multiplier * self.clip, map(np.random.default_rng, seeds.spawn(clients))
+        return [NoisyClient(self.clip, deviation, rng) for rng in generators], PlainAggregator(np.float32)
 
     def epsilon(self, rounds: int) -> float:
         """Return the epsilon of a client's updates over all rounds; it does not depend on the other clients."""
         return gaussian_epsilon(self.noise_multiplier / 2, rounds, self.delta)
 
     def noise(self, weights: Sequence[float]) -> tuple[float, float]:
-        """Return the noise of a message and of the mean, as standard deviations per value."""
+        """Return the standard deviations of the noise in a message and in the mean."""
         each, shares = self.noise_multiplier * self.clip, np.asarray(weights) / np.sum(weights)
         return each, each * float(np.sqrt((shares**2).sum()))
 

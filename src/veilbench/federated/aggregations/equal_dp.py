@@ -11,7 +11,7 @@ from veilbench.bench.limits import Delta, NoiseMultiplier, Positive
 from veilbench.federated.aggregations.base import Aggregator, Client
 from veilbench.federated.aggregations.central_dp import CentralDp, NoisyAggregator
 from veilbench.federated.aggregations.noise import clip_update
-from veilbench.federated.aggregations.plain import PlainClient, numbers
+from veilbench.federated.aggregations.plain import PlainClient, parse_values
 
 
 class ClippingClient(PlainClient):
@@ -44,25 +44,25 @@ class EqualAggregator(NoisyAggregator):
         self.clips = clips
 
     def _combine(self, payloads: Sequence[bytes], weights: Sequence[float], size: int) -> bytes:
-        read = [numbers(payload, self.dtype, size) for payload in payloads]
-        mean = np.mean([clip_update(update, self.clip) for update in read] if self.clips else read, axis=0)
-        noise = self.rng.normal(0, self.noise_multiplier * self.clip / len(read), size)
+        updates = [parse_values(payload, self.dtype, size) for payload in payloads]
+        mean = np.mean([clip_update(update, self.clip) for update in updates] if self.clips else updates, axis=0)
+        noise = self.rng.normal(0, self.noise_multiplier * self.clip / len(updates), size)
         return bytes(((mean + noise) * sum(weights)).tobytes())
 
 
 class EqualDp(CentralDp):
     """Client-level differential privacy against all parties except the aggregator, with an unweighted mean.
 
-    If one of n clipped updates becomes zero, their mean moves by at most clip / n, however many mails the client has;
-    the noise is in units of that. With clients of unequal size, less noise is needed than in `CentralDp` for the same
-    epsilon.
+    If one of n clipped updates becomes zero, their mean changes by at most clip / n, independently of the client's
+    number of examples. The noise is in units of this sensitivity. For clients of unequal size, `CentralDp` needs more
+    noise for the same epsilon.
 
     Args:
         clip: maximum Euclidean norm of an update; longer ones are scaled down.
         noise_multiplier: standard deviation of the noise per value of the mean, in units of clip / n.
         delta: delta of (epsilon, delta)-differential privacy, in (0, 1); below 1 / clients to be meaningful.
-        clips: which side clips: the `server`, or each `client`. With `client`, epsilon only holds if all clients clip,
-            and one that does not can corrupt the mean.
+        clips: side that clips: the `server`, or each `client`. With `client`, epsilon holds only if all clients clip,
+            and a client that does not clip can corrupt the mean.
     """
 
     def __init__(
@@ -78,9 +78,9 @@ class EqualDp(CentralDp):
     def setup(self, clients: int, seeds: np.random.SeedSequence) -> tuple[list[Client], Aggregator]:
         """Create the clients and an aggregator that adds the noise; there are no keys."""
         at_server, rng = self.clips == "server", np.random.default_rng(seeds)
-        own = [PlainClient(np.float32) if at_server else ClippingClient(self.clip) for _ in range(clients)]
-        return list(own), EqualAggregator(self.clip, self.noise_multiplier, rng, at_server)
+        parties = [PlainClient(np.float32) if at_server else ClippingClient(self.clip) for _ in range(clients)]
+        return list(parties), EqualAggregator(self.clip, self.noise_multiplier, rng, at_server)
 
     def noise(self, weights: Sequence[float]) -> tuple[float, float]:
-        """Return the noise of a message, which is 0, and of the mean, which does not depend on the weights."""
+        """Return the standard deviations of the noise in a message, which is 0, and in the mean."""
         return 0.0, self.noise_multiplier * self.clip / len(weights)

@@ -8,7 +8,7 @@ import numpy as np
 
 from veilbench.federated.aggregations.base import Aggregator, Client, ExampleNoise
 from veilbench.federated.aggregations.gaussian import Gaussian
-from veilbench.federated.aggregations.noise import gaussian_epsilon, steps_of
+from veilbench.federated.aggregations.noise import count_steps, gaussian_epsilon
 from veilbench.federated.aggregations.plain import PlainAggregator, PlainClient
 
 
@@ -16,9 +16,9 @@ class ExampleDp(Gaussian):
     """Example-level differential privacy against all other parties, including the aggregator, by local DP-SGD.
 
     DP-SGD is described in Abadi et al. 2016. Clients train by `federated.private_steps`, which uses Opacus, and send
-    their updates unprotected: these already contain the noise. Two federations are neighbours if one has one more
-    example; the clients' weights and sampling rates are public and the same. A client as a whole, with all its
-    examples, is not protected: `epsilon` is None.
+    their updates unprotected, since these already contain the noise. Two federations are neighbours if one has one more
+    example; the clients' weights and sampling rates are public and unchanged. There is no client-level privacy, so
+    `epsilon` is None.
 
     The arguments are those of `Gaussian`: `clip` limits the norm of each per-example gradient, and the noise, in units
     of `clip`, is added to the sum of a step's gradients.
@@ -34,7 +34,7 @@ class ExampleDp(Gaussian):
 
     def example_epsilon(self, rounds: int, local_epochs: int, batch_size: int, sizes: Sequence[int]) -> float:
         """Return the epsilon of the client with the fewest examples, whose sampling rate is the highest."""
-        steps = min(steps_of(size, batch_size) for size in sizes)
+        steps = min(count_steps(size, batch_size) for size in sizes)
         return gaussian_epsilon(self.noise_multiplier, rounds * local_epochs * steps, self.delta, 1 / steps)
 
     def noise(self, weights: Sequence[float]) -> None:

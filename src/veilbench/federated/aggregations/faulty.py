@@ -1,4 +1,4 @@
-"""Fault injection: wraps any aggregation with misbehaving clients, to test how a federation handles them."""
+"""Fault injection: wraps an aggregation with misbehaving clients, to test how a federation handles them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from veilbench.federated.aggregations.base import (
     Aggregator,
     Client,
     ExampleNoise,
-    message,
     parse_message,
-    stamp,
+    parse_stamp,
+    serialize_message,
 )
 
 Kind = Literal["dies", "late", "nan", "wrong shape", "huge", "poisoned", "claims more", "replays", "rubbish"]
@@ -68,22 +68,21 @@ class FaultyClient(Client):
             time.sleep(kinds["late"].seconds)
         if "replays" in kinds and self.last:
             return self.last
-        self.last = self._sent(update, weight, number, set(kinds))
+        self.last = self._build_faulty_message(update, weight, number, set(kinds))
         return self.last
 
-    def _sent(self, update: np.ndarray, weight: float, number: int, kinds: set[Kind]) -> bytes:
+    def _build_faulty_message(self, update: np.ndarray, weight: float, number: int, kinds: set[Kind]) -> bytes:
         if "rubbish" in kinds:
             return b"\x00" * 100
         if "wrong shape" in kinds:
             return self.inner.protect(update[:-1], weight, number)
         if "nan" in kinds:  # an honest client refuses NaNs, so the payload of a valid message is overwritten
-            sent = self.inner.protect(update, weight, number)
-            return sent[: -len(parse_message(sent)[2])] + b"\xff" * len(
-                parse_message(sent)[2]
-            )  # NaN in any float format
+            message = self.inner.protect(update, weight, number)
+            size = len(parse_message(message)[2])
+            return message[:-size] + b"\xff" * size  # NaN in any float format
         if "claims more" in kinds:
-            sent = self.inner.protect(update, weight, number)
-            return message(1.0, len(update), parse_message(sent)[2], *stamp(sent))
+            message = self.inner.protect(update, weight, number)
+            return serialize_message(1.0, len(update), parse_message(message)[2], *parse_stamp(message))
         factor = 1e6 if "huge" in kinds else -10 if "poisoned" in kinds else 1
         return self.inner.protect(update * factor, weight, number)
 
@@ -92,10 +91,10 @@ class FaultyClient(Client):
         return self.inner.open(combined)
 
     def _protect(self, update: np.ndarray, weight: float) -> bytes:
-        raise AssertionError("protect does it all")
+        raise AssertionError("`protect` is overridden")
 
     def _open(self, payload: bytes, size: int) -> np.ndarray:
-        raise AssertionError("open does it all")
+        raise AssertionError("`open` is overridden")
 
 
 class Faulty(Aggregation):
@@ -111,9 +110,9 @@ class Faulty(Aggregation):
 
     def setup(self, clients: int, seeds: np.random.SeedSequence) -> tuple[list[Client], Aggregator]:
         """Create the inner aggregation's parties and wrap the faulty clients."""
-        own, aggregator = self.inner.setup(clients, seeds)
-        faults = [[fault for fault in self.faults if fault.client == who] for who in range(clients)]
-        return [FaultyClient(c, f) if f else c for c, f in zip(own, faults, strict=True)], aggregator
+        parties, aggregator = self.inner.setup(clients, seeds)
+        faults = [[fault for fault in self.faults if fault.client == number] for number in range(clients)]
+        return [FaultyClient(c, f) if f else c for c, f in zip(parties, faults, strict=True)], aggregator
 
     def epsilon(self, rounds: int) -> float | None:
         """Return the inner aggregation's client-level epsilon."""

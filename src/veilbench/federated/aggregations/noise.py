@@ -19,13 +19,20 @@ def clip_update(update: np.ndarray, norm: float) -> np.ndarray:
     return update * (norm / length) if length > norm else update
 
 
-def steps_of(size: int, batch_size: int) -> int:
-    """Return the steps per epoch, ceil(size / batch_size); each samples every example with probability 1 / steps."""
+def count_steps(size: int, batch_size: int) -> int:
+    """Return the number of steps per epoch, ceil(size / batch_size), at least 1.
+
+    Every step samples each example with probability 1 / steps.
+
+    Args:
+        size: number of examples of the client.
+        batch_size: upper bound of the expected batch size.
+    """
     return max(1, -(-size // batch_size))
 
 
 def gaussian_epsilon(noise_multiplier: float, releases: int, delta: float, sample_rate: float = 1.0) -> float:
-    """Return the epsilon of a number of Gaussian releases, by Opacus' accountant of Renyi differential privacy.
+    """Compute the epsilon of composed Gaussian releases by Opacus' accountant for Renyi differential privacy.
 
     Renyi differential privacy is due to Mironov 2017; with subsampling, to Mironov, Talwar and Zhang 2019.
 

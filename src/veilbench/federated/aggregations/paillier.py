@@ -18,13 +18,13 @@ LARGEST = 2.0 ** (SLOT_BITS - FRACTION_BITS - 2)
 
 
 class PaillierKeys:
-    """The part of the key that a party holds, and the encoding of ciphertexts.
+    """A party's part of the key, and the serialization of ciphertexts.
 
     Args:
         modulus: the public modulus n.
         primes: the secret primes p and q, held by clients; None for the aggregator.
         slots: numbers per plaintext.
-        encoding: `fixed` for fixed-point numbers, `float` for phe's floats with a public exponent each.
+        encoding: `fixed` for fixed-point numbers, `float` for phe's floats, each of which has a public exponent.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class PaillierKeys:
     @property
     def public(self) -> Any:
         """The public key as an object of phe."""
-        return phe().PaillierPublicKey(self.modulus)
+        return import_phe().PaillierPublicKey(self.modulus)
 
     @property
     def private(self) -> Any:
@@ -47,19 +47,19 @@ class PaillierKeys:
         """
         if self.primes is None:
             raise UserError("this party holds no private key")
-        return phe().PaillierPrivateKey(self.public, *self.primes)
+        return import_phe().PaillierPrivateKey(self.public, *self.primes)
 
-    def count(self, size: int) -> int:
+    def count_ciphertexts(self, size: int) -> int:
         """Return the number of ciphertexts for `size` numbers."""
         return -(-size // self.slots)
 
-    def read(self, payload: bytes, size: int) -> tuple[list[int], np.ndarray]:
+    def parse(self, payload: bytes, size: int) -> tuple[list[int], np.ndarray]:
         """Parse a payload into its ciphertexts and their public exponents, shape (count,), int32.
 
         Raises:
             UserError: the payload has a wrong length, or a number is not a ciphertext under this key.
         """
-        count = self.count(size)
+        count = self.count_ciphertexts(size)
         if len(payload) != count * (self.width + 4):
             raise UserError(f"{len(payload)} bytes are not {count} Paillier ciphertexts of {self.width} bytes")
         split = count * self.width
@@ -68,8 +68,8 @@ class PaillierKeys:
             raise UserError("a message holds numbers that are no Paillier ciphertexts under this key")
         return sealed, np.frombuffer(payload[split:], np.int32)
 
-    def write(self, sealed: Sequence[int], exponents: Sequence[int] | np.ndarray) -> bytes:
-        """Serialize ciphertexts and exponents; `read` is the inverse."""
+    def serialize(self, sealed: Sequence[int], exponents: Sequence[int] | np.ndarray) -> bytes:
+        """Serialize ciphertexts and exponents; `parse` is the inverse."""
         return b"".join(c.to_bytes(self.width, "big") for c in sealed) + np.asarray(exponents, np.int32).tobytes()
 
 
@@ -93,17 +93,19 @@ class PaillierClient(Client):
             )
         if self.keys.encoding == "float":
             numbers = [public.encrypt(float(value)) for value in scaled]
-            return self.keys.write([n.ciphertext() for n in numbers], [n.exponent for n in numbers])
+            return self.keys.serialize([n.ciphertext() for n in numbers], [n.exponent for n in numbers])
         whole = pack(np.rint(scaled * 2.0**FRACTION_BITS).astype(np.int64), self.keys.slots)
         sealed = [public.raw_encrypt(value % self.keys.modulus) for value in whole]
-        return self.keys.write(sealed, [-FRACTION_BITS] * len(sealed))
+        return self.keys.serialize(sealed, [-FRACTION_BITS] * len(sealed))
 
     def _open(self, payload: bytes, size: int) -> np.ndarray:
-        sealed, exponents = self.keys.read(payload, size)
+        sealed, exponents = self.keys.parse(payload, size)
         private = self.keys.private
         if self.keys.encoding == "float":
             pairs = zip(sealed, exponents.tolist(), strict=True)
-            return np.array([private.decrypt(phe().EncryptedNumber(self.keys.public, c, e)) for c, e in pairs], float)
+            return np.array(
+                [private.decrypt(import_phe().EncryptedNumber(self.keys.public, c, e)) for c, e in pairs], float
+            )
         n = self.keys.modulus
         plain = [value - n if value > n // 2 else value for value in map(private.raw_decrypt, sealed)]
         return unpack(plain, self.keys.slots)[:size] / 2.0**FRACTION_BITS
@@ -120,21 +122,21 @@ class PaillierAggregator(Aggregator):
         self.keys = keys
 
     def _check(self, payload: bytes, size: int, largest_norm: float | None) -> None:
-        self.keys.read(payload, size)
+        self.keys.parse(payload, size)
 
     def _combine(self, payloads: Sequence[bytes], weights: Sequence[float], size: int) -> bytes:
-        read = [self.keys.read(payload, size) for payload in payloads]
+        read = [self.keys.parse(payload, size) for payload in payloads]
         if self.keys.encoding == "fixed":
             square = self.keys.modulus**2
             product = list(read[0][0])
             for sealed, _ in read[1:]:
                 product = [a * b % square for a, b in zip(product, sealed, strict=True)]
-            return self.keys.write(product, read[0][1])
+            return self.keys.serialize(product, read[0][1])
         public, sums = self.keys.public, []
         for place in range(size):
-            terms = (phe().EncryptedNumber(public, sealed[place], int(e[place])) for sealed, e in read)
+            terms = (import_phe().EncryptedNumber(public, sealed[place], int(e[place])) for sealed, e in read)
             sums.append(sum(terms, next(terms)))
-        return self.keys.write([number.ciphertext() for number in sums], [number.exponent for number in sums])
+        return self.keys.serialize([number.ciphertext() for number in sums], [number.exponent for number in sums])
 
 
 class Paillier(Aggregation):
@@ -164,7 +166,7 @@ class Paillier(Aggregation):
 
     def setup(self, clients: int, seeds: np.random.SeedSequence) -> tuple[list[Client], Aggregator]:
         """Generate a key pair; only the clients receive the primes."""
-        public, private = phe().generate_paillier_keypair(n_length=self.key_bits)
+        public, private = import_phe().generate_paillier_keypair(n_length=self.key_bits)
         both = PaillierKeys(int(public.n), (int(private.p), int(private.q)), self.slots, self.encoding)
         modulus = PaillierKeys(int(public.n), None, self.slots, self.encoding)
         return [PaillierClient(both, clients) for _ in range(clients)], PaillierAggregator(modulus)
@@ -178,7 +180,7 @@ def pack(values: np.ndarray, slots: int) -> list[int]:
 
 
 def unpack(numbers: Sequence[int], slots: int) -> np.ndarray:
-    """Unpack integers made by `pack`, or sums of them: signed values, shape (len(numbers) * slots,), float64."""
+    """Unpack integers made by `pack`, or their sums, to signed values, shape (len(numbers) * slots,), float64."""
     digits = []
     for number in numbers:
         for _ in range(slots):
@@ -189,7 +191,7 @@ def unpack(numbers: Sequence[int], slots: int) -> np.ndarray:
     return np.array(digits)
 
 
-def phe() -> Any:
+def import_phe() -> Any:
     """Import phe, an optional dependency.
 
     Raises:

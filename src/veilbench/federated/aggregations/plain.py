@@ -25,7 +25,7 @@ class PlainClient(Client):
         return update.astype(self.dtype).tobytes()
 
     def _open(self, payload: bytes, size: int) -> np.ndarray:
-        return numbers(payload, np.float64, size)
+        return parse_values(payload, np.float64, size)
 
 
 class PlainAggregator(Aggregator):
@@ -39,13 +39,13 @@ class PlainAggregator(Aggregator):
         self.dtype = dtype
 
     def _check(self, payload: bytes, size: int, largest_norm: float | None) -> None:
-        length = float(np.linalg.norm(numbers(payload, self.dtype, size)))
+        length = float(np.linalg.norm(parse_values(payload, self.dtype, size)))
         if largest_norm is not None and length > largest_norm:
             raise UserError(f"its update is {length:g} long, and at most {largest_norm:g} is allowed")
 
     def _combine(self, payloads: Sequence[bytes], weights: Sequence[float], size: int) -> bytes:
-        read = (numbers(payload, self.dtype, size) for payload in payloads)
-        total: np.ndarray = np.sum([w * u for w, u in zip(weights, read, strict=True)], axis=0)
+        updates = (parse_values(payload, self.dtype, size) for payload in payloads)
+        total: np.ndarray = np.sum([w * u for w, u in zip(weights, updates, strict=True)], axis=0)
         return total.tobytes()
 
 
@@ -53,7 +53,7 @@ class Plain(Aggregation):
     """Federated averaging (McMahan et al. 2017).
 
     Args:
-        bits: bits per value that a client sends. With 64 the mean is exact to the last digit of a float32 model.
+        bits: bits per value that a client sends. With 64, the mean is exact to the precision of a float32 model.
     """
 
     error = 1e-7
@@ -67,15 +67,20 @@ class Plain(Aggregation):
         return [PlainClient(dtype) for _ in range(clients)], PlainAggregator(dtype)
 
 
-def numbers(payload: bytes, dtype: type, size: int) -> np.ndarray:
-    """Parse a payload of unprotected values, shape (size,), float64.
+def parse_values(payload: bytes, dtype: type, size: int) -> np.ndarray:
+    """Parse a payload of unprotected values to an array of shape (size,), float64.
+
+    Args:
+        payload: the values as bytes.
+        dtype: NumPy type of the values in the payload.
+        size: expected number of values.
 
     Raises:
         UserError: the number of values is not `size`, or one is not finite.
     """
     if len(payload) != size * np.dtype(dtype).itemsize:
         raise UserError(f"{len(payload)} bytes do not hold {size} numbers of type {np.dtype(dtype).name}")
-    read = np.frombuffer(payload, dtype).astype(np.float64)
-    if not np.isfinite(read).all():
-        raise UserError(f"{int((~np.isfinite(read)).sum())} of an update's {size} values are not finite")
-    return read
+    values = np.frombuffer(payload, dtype).astype(np.float64)
+    if not np.isfinite(values).all():
+        raise UserError(f"{int((~np.isfinite(values)).sum())} of an update's {size} values are not finite")
+    return values

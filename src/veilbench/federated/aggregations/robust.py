@@ -1,4 +1,4 @@
-"""Robust aggregation rules instead of the mean; the aggregator must see every update to compare them."""
+"""Robust aggregation rules instead of the mean. The aggregator must see all updates to compare them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from annotated_types import Ge, Lt
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import Natural
 from veilbench.federated.aggregations.base import Aggregation, Aggregator, Client
-from veilbench.federated.aggregations.plain import PlainAggregator, PlainClient, numbers
+from veilbench.federated.aggregations.plain import PlainAggregator, PlainClient, parse_values
 from veilbench.federated.rules import krum, median, trimmed_mean
 
 Rule = Literal["median", "trimmed_mean", "krum"]
@@ -31,20 +31,21 @@ class RobustAggregator(PlainAggregator):
         self.rule, self.share, self.malicious = rule, share, malicious
 
     def _combine(self, payloads: Sequence[bytes], weights: Sequence[float], size: int) -> bytes:
-        updates = np.stack([numbers(payload, self.dtype, size) for payload in payloads])
+        updates = np.stack([parse_values(payload, self.dtype, size) for payload in payloads])
         try:
-            combined = self._ruled(updates)
+            combined = self._apply_rule(updates)
         except ValueError as error:
             raise UserError(f"aggregation.rule={self.rule}: {error}") from error
         return bytes((combined * sum(weights)).tobytes())
 
-    def _ruled(self, updates: np.ndarray) -> np.ndarray:
+    def _apply_rule(self, updates: np.ndarray) -> np.ndarray:
+        """Combine updates of shape (clients, size) into one of shape (size,)."""
         if self.rule == "median":
             return median(updates)
         if self.rule == "trimmed_mean":
             return trimmed_mean(updates, self.share)
-        chosen: np.ndarray = updates[krum(updates, self.malicious)]
-        return chosen
+        selected: np.ndarray = updates[krum(updates, self.malicious)]
+        return selected
 
 
 class Robust(Aggregation):

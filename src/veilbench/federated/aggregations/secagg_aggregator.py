@@ -12,9 +12,9 @@ import numpy as np
 
 from veilbench.bench.errors import UserError
 from veilbench.federated.aggregations.base import Aggregator
-from veilbench.federated.aggregations.secagg_masks import Ring, shared_seed, signed
+from veilbench.federated.aggregations.secagg_masks import Ring, agree_seed, apply_sign
 from veilbench.federated.aggregations.secagg_transport import Transport
-from veilbench.federated.flower_library import flower
+from veilbench.federated.flower_library import import_flower
 
 Answers = dict[int, dict[str, Any]]
 
@@ -23,7 +23,7 @@ class SecaggAggregator(Aggregator):
     """The aggregator's side of the protocol, for all rounds.
 
     Args:
-        post: transport to the clients and back.
+        post: transport that delivers messages to the clients and returns their answers.
         ring: integers in which updates and masks are added.
         threshold: share of a neighbourhood that must respond for unmasking.
         neighbours: number of neighbours of a client; None for all the others.
@@ -34,7 +34,7 @@ class SecaggAggregator(Aggregator):
         self, post: Transport, ring: Ring, threshold: float, neighbours: int | None, rng: np.random.Generator
     ) -> None:
         self.post, self.ring, self.threshold, self.neighbours, self.rng = post, ring, threshold, neighbours, rng
-        self.near: dict[int, set[int]] = {}  # per client of the round: its neighbours and itself
+        self.near: dict[int, set[int]] = {}  # for each client of the round, its neighbours and itself
         self.keys: dict[int, bytes] = {}
         self.seeds: dict[int, bytes] = {}  # reconstructed seeds of the last round's private masks
         self.shared: set[int] = set()  # clients that have shared their secrets in this round
@@ -49,22 +49,29 @@ class SecaggAggregator(Aggregator):
         """
         self.post.messages.clear()
         self.refused.clear()
-        self.near = neighbourhoods(self.rng.permutation(members).tolist(), self.neighbours)
-        answers = self._asked("keys", {who: {} for who in members})
+        self.near = find_neighbourhoods(self.rng.permutation(members).tolist(), self.neighbours)
+        answers = self._ask_all("keys", {who: {} for who in members})
         self.keys = {who: answer["mask"].encode() for who, answer in answers.items()}
-        self._enough(answers, "keys")
+        self._require_enough(answers, "keys")
         asked = {
-            who: {"threshold": self._least(who), "keys": {near: answers[near] for near in self._of(who, answers)}}
+            who: {
+                "threshold": self._get_threshold(who),
+                "keys": {near: answers[near] for near in self._find_neighbours(who, answers)},
+            }
             for who in answers
         }
-        sealed = {who: answer["ciphertexts"] for who, answer in self._asked("shares", asked).items()}
-        self._enough(sealed, "shares")
+        sealed = {who: answer["ciphertexts"] for who, answer in self._ask_all("shares", asked).items()}
+        self._require_enough(sealed, "shares")
         forwarded = {
-            who: {"ciphertexts": {near: sealed[near][str(who)] for near in self._of(who, sealed) if near != who}}
+            who: {
+                "ciphertexts": {
+                    near: sealed[near][str(who)] for near in self._find_neighbours(who, sealed) if near != who
+                }
+            }
             for who in sealed
         }
         self.shared = set(sealed)
-        self._enough(self._asked("forward", forwarded), "an answer to the shares")
+        self._require_enough(self._ask_all("forward", forwarded), "an answer to the shares")
 
     def combine(self, messages: Sequence[bytes], senders: Sequence[int] | None = None) -> bytes:
         """Sum the masked updates and remove the masks with the help of the clients that sent one.
@@ -76,7 +83,7 @@ class SecaggAggregator(Aggregator):
         return super().combine(messages, senders)
 
     def costs(self) -> dict[str, float]:
-        """Return the seconds of each phase, and the bytes of the protocol messages per client of the last round."""
+        """Return the seconds of each phase in all rounds, and the bytes of protocol messages per client in the last."""
         up = sum(len(message.content) for message in self.post.messages if message.up)
         down = sum(len(message.content) for message in self.post.messages if not message.up)
         return self.spent | {"messages_bytes_up": up / len(self.near), "messages_bytes_down": down / len(self.near)}
@@ -92,51 +99,55 @@ class SecaggAggregator(Aggregator):
             raise UserError(
                 f"masked updates of clients {self.senders} in a round that {sorted(self.shared)} have begun"
             )
-        self._enough(self.senders, "a masked update")
+        self._require_enough(self.senders, "a masked update")
         total = np.zeros(size, self.ring.dtype)
         for payload in payloads:
             total = total + np.frombuffer(payload, self.ring.dtype)
         alive, gone = set(self.senders), self.shared - set(self.senders)
         asked = {
-            who: {"alive": sorted(self._of(who, alive)), "gone": sorted(self._of(who, gone))} for who in sorted(alive)
+            who: {"alive": sorted(self._find_neighbours(who, alive)), "gone": sorted(self._find_neighbours(who, gone))}
+            for who in sorted(alive)
         }
-        answers = self._asked("unmask", asked)
-        with self._timed("rebuilding_seconds"):
-            self.seeds = {who: self._rebuilt(answers, "seeds", who) for who in sorted(alive)}
+        answers = self._ask_all("unmask", asked)
+        with self._measure_seconds("rebuilding_seconds"):
+            self.seeds = {who: self._reconstruct_secret(answers, "seeds", who) for who in sorted(alive)}
             for seed in self.seeds.values():
-                total = total - self.ring.mask(seed, size)
+                total = total - self.ring.expand_mask(seed, size)
             for who in sorted(gone):
-                total = total - self._left_by(who, self._rebuilt(answers, "keys", who), alive, size)
-        return self.ring.values(total).tobytes()
+                total = total - self._sum_pairwise_masks(
+                    who, self._reconstruct_secret(answers, "keys", who), alive, size
+                )
+        return self.ring.dequantise(total).tobytes()
 
-    def _left_by(self, who: int, private: bytes, alive: set[int], size: int) -> np.ndarray:
+    def _sum_pairwise_masks(self, who: int, private: bytes, alive: set[int], size: int) -> np.ndarray:
         """Return the sum of the pairwise masks that neighbours added for a client that dropped out."""
         total = np.zeros(size, self.ring.dtype)
-        for near in sorted(self._of(who, alive)):
-            total = total + signed(self.ring.mask(shared_seed(private, self.keys[near]), size), near, who)
+        for near in sorted(self._find_neighbours(who, alive)):
+            total = total + apply_sign(self.ring.expand_mask(agree_seed(private, self.keys[near]), size), near, who)
         return total
 
-    def _rebuilt(self, answers: Answers, name: str, who: int) -> bytes:
+    def _reconstruct_secret(self, answers: Answers, name: str, who: int) -> bytes:
         """Reconstruct a client's secret from its neighbours' shares.
 
         Raises:
             UserError: there are too few shares, or they are inconsistent.
         """
         shares = [bytes.fromhex(answer[name][str(who)]) for answer in answers.values() if str(who) in answer[name]]
-        if len(shares) < self._least(who):
+        if len(shares) < self._get_threshold(who):
             raise UserError(
-                f"secure aggregation has {len(shares)} shares of a secret of client {who}, and {self._least(who)} of "
-                f"{len(self.near[who])} are needed{self._why()}"
+                f"secure aggregation has {len(shares)} shares of a secret of client {who}, and "
+                f"{self._get_threshold(who)} of "
+                f"{len(self.near[who])} are needed{self._explain_refusals()}"
             )
         try:
-            return bytes(flower("common.secure_aggregation.crypto.shamir").combine_shares(shares))
+            return bytes(import_flower("common.secure_aggregation.crypto.shamir").combine_shares(shares))
         except ValueError as error:
             raise UserError(f"the shares of a secret of client {who} do not fit together") from error
 
-    def _asked(self, phase: str, messages: dict[int, dict[str, Any]]) -> Answers:
+    def _ask_all(self, phase: str, messages: dict[int, dict[str, Any]]) -> Answers:
         """Send one message to each client and return the answers of those that respond."""
         answers: Answers = {}
-        with self._timed(f"{phase}_seconds"):
+        with self._measure_seconds(f"{phase}_seconds"):
             for who, message in messages.items():
                 try:
                     answers[who] = self.post.ask(who, {"phase": phase, **message})
@@ -145,21 +156,21 @@ class SecaggAggregator(Aggregator):
         return answers
 
     @contextmanager
-    def _timed(self, name: str) -> Iterator[None]:
+    def _measure_seconds(self, name: str) -> Iterator[None]:
         started = time.perf_counter()
         yield
         self.spent[name] = self.spent.get(name, 0.0) + time.perf_counter() - started
 
-    def _of(self, who: int, there: Iterable[int]) -> set[int]:
+    def _find_neighbours(self, who: int, there: Iterable[int]) -> set[int]:
         return self.near[who] & set(there)
 
-    def _why(self) -> str:
+    def _explain_refusals(self) -> str:
         return f" ({'; '.join(self.refused)})" if self.refused else ""
 
-    def _least(self, who: int) -> int:
+    def _get_threshold(self, who: int) -> int:
         return max(2, math.ceil(self.threshold * len(self.near[who])))
 
-    def _enough(self, there: Iterable[int], what: str) -> None:
+    def _require_enough(self, there: Iterable[int], what: str) -> None:
         """Check that enough neighbours of every responding client have responded too.
 
         Raises:
@@ -167,15 +178,15 @@ class SecaggAggregator(Aggregator):
         """
         there = set(there)
         for who in sorted(there or self.near):
-            have, least = len(self._of(who, there)), self._least(who)
+            have, least = len(self._find_neighbours(who, there)), self._get_threshold(who)
             if have < least:
                 raise UserError(
                     f"secure aggregation needs {what} from {least} of the {len(self.near[who])} clients around client "
-                    f"{who}, and has {have}{self._why()}"
+                    f"{who}, and has {have}{self._explain_refusals()}"
                 )
 
 
-def neighbourhoods(ring: Sequence[int], neighbours: int | None) -> dict[int, set[int]]:
+def find_neighbourhoods(ring: Sequence[int], neighbours: int | None) -> dict[int, set[int]]:
     """Return each client's neighbours in a ring, half of them on each side, and itself (Bell et al. 2020).
 
     Args:

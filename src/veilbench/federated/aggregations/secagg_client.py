@@ -12,16 +12,16 @@ import numpy as np
 
 from veilbench.bench.errors import UserError
 from veilbench.federated.aggregations.base import Client
-from veilbench.federated.aggregations.plain import numbers
-from veilbench.federated.aggregations.secagg_masks import Ring, shared_seed, signed
-from veilbench.federated.flower_library import flower
+from veilbench.federated.aggregations.plain import parse_values
+from veilbench.federated.aggregations.secagg_masks import Ring, agree_seed, apply_sign
+from veilbench.federated.flower_library import import_flower
 
 Answer = dict[str, Any]
 NEXT = {"shares": "forward", "forward": "mask", "unmask": "keys"}  # phases of a round
 
 
 class SecaggClient(Client):
-    """Answers the aggregator's requests, one per phase and round, and refuses those that would reveal one update.
+    """Answers the aggregator's requests, one per phase and round; refuses requests that would reveal a single update.
 
     Args:
         number: the client's number.
@@ -41,34 +41,34 @@ class SecaggClient(Client):
         message = json.loads(content)
         phase = message.pop("phase")
         if phase == "keys":  # a new round discards the state of an unfinished one
-            return json.dumps(self._keys()).encode()
+            return json.dumps(self._generate_keys()).encode()
         if phase != self.due or phase not in ("shares", "forward", "unmask"):
             raise UserError(f"client {self.number} was sent a message on {phase}, and {self.due} is due")
         answers: dict[str, Callable[..., Answer]] = {
-            "shares": self._shares,
-            "forward": self._forwarded,
-            "unmask": self._unmasked,
+            "shares": self._share_secrets,
+            "forward": self._store_shares,
+            "unmask": self._reveal_shares,
         }
         answer = answers[phase](**message)
         self.due = NEXT[phase]
         return json.dumps(answer).encode()
 
-    def _keys(self) -> Answer:
+    def _generate_keys(self) -> Answer:
         """Generate two key pairs: one for masks, one to encrypt shares for other clients."""
-        keys = flower("supercore.primitives.asymmetric")
+        keys = import_flower("supercore.primitives.asymmetric")
         pairs = {name: keys.generate_key_pairs() for name in ("mask", "message")}
         self.private = {name: keys.private_key_to_bytes(private) for name, (private, _) in pairs.items()}
         self.public = {name: keys.public_key_to_bytes(public).decode() for name, (_, public) in pairs.items()}
         self.due = "shares"
         return self.public
 
-    def _shares(self, threshold: int, keys: dict[str, dict[str, str]]) -> Answer:
+    def _share_secrets(self, threshold: int, keys: dict[str, dict[str, str]]) -> Answer:
         """Split the client's two secrets into shares, encrypted for each neighbour."""
         self.roster = {int(who): {name: key.encode() for name, key in own.items()} for who, own in keys.items()}
         self.threshold = threshold
         self._check_roster()
-        shamir, secrets = flower("common.secure_aggregation.crypto.shamir"), flower_encryption()
-        pack = flower("common.secure_aggregation.secaggplus_utils").share_keys_plaintext_concat
+        shamir, secrets = import_flower("common.secure_aggregation.crypto.shamir"), import_encryption()
+        pack = import_flower("common.secure_aggregation.secaggplus_utils").share_keys_plaintext_concat
         self.seed = os.urandom(32)
         parts = [
             shamir.create_shares(secret, threshold, len(self.roster)) for secret in (self.seed, self.private["mask"])
@@ -99,19 +99,19 @@ class SecaggClient(Client):
             raise UserError(f"client {self.number} was shown the same key twice")
 
     def _fernet(self, who: int) -> bytes:
-        return base64.urlsafe_b64encode(shared_seed(self.private["message"], self.roster[who]["message"]))
+        return base64.urlsafe_b64encode(agree_seed(self.private["message"], self.roster[who]["message"]))
 
-    def _forwarded(self, ciphertexts: dict[str, str]) -> Answer:
+    def _store_shares(self, ciphertexts: dict[str, str]) -> Answer:
         """Store the shares of the neighbours that sent theirs; pairwise masks are added for these only."""
-        unpack = flower("common.secure_aggregation.secaggplus_utils").share_keys_plaintext_separate
-        secrets = flower_encryption()
+        unpack = import_flower("common.secure_aggregation.secaggplus_utils").share_keys_plaintext_separate
+        secrets = import_encryption()
         for who, sealed in ((int(name), token) for name, token in ciphertexts.items()):
             try:
                 source, to, *shares = unpack(secrets.decrypt(self._fernet(who), sealed.encode()))
             except Exception as error:  # the library's errors have an empty message
                 raise UserError(f"client {self.number} cannot open the shares of client {who}") from error
             if (source, to) != (who, self.number):
-                raise UserError(f"client {self.number} was sent shares of {source} for {to} as of {who}")
+                raise UserError(f"client {self.number} was sent shares of {source} for {to} as those of {who}")
             self.held[who] = (shares[0], shares[1])
         if len(self.held) < self.threshold:
             raise UserError(f"client {self.number} has shares of {len(self.held)} clients, and {self.threshold} needed")
@@ -119,16 +119,16 @@ class SecaggClient(Client):
 
     def _protect(self, update: np.ndarray, weight: float) -> bytes:
         if self.due != "mask":  # two updates with the same mask would reveal their difference
-            raise UserError("it takes no part in this round's secure aggregation, or has sent its update already")
-        masked = self.ring.numbers(weight * update)
+            raise UserError("it takes no part in this round's secure aggregation, or has already sent its update")
+        masked = self.ring.quantise(weight * update)
         self.due = "unmask"
-        masked = masked + self.ring.mask(self.seed, len(update))
+        masked = masked + self.ring.expand_mask(self.seed, len(update))
         for who in self.held.keys() - {self.number}:
-            seed = shared_seed(self.private["mask"], self.roster[who]["mask"])
-            masked = masked + signed(self.ring.mask(seed, len(update)), self.number, who)
+            seed = agree_seed(self.private["mask"], self.roster[who]["mask"])
+            masked = masked + apply_sign(self.ring.expand_mask(seed, len(update)), self.number, who)
         return bytes(masked.tobytes())
 
-    def _unmasked(self, alive: list[int], gone: list[int]) -> Answer:
+    def _reveal_shares(self, alive: list[int], gone: list[int]) -> Answer:
         """Return shares of the seeds of clients that sent an update and of the keys of those that did not.
 
         Raises:
@@ -146,9 +146,9 @@ class SecaggClient(Client):
         return answer
 
     def _open(self, payload: bytes, size: int) -> np.ndarray:
-        return numbers(payload, np.float64, size)
+        return parse_values(payload, np.float64, size)
 
 
-def flower_encryption() -> Any:
+def import_encryption() -> Any:
     """Import Flower's symmetric encryption: Fernet, which is AES-128 in CBC mode with an HMAC."""
-    return flower("common.secure_aggregation.crypto.symmetric_encryption")
+    return import_flower("common.secure_aggregation.crypto.symmetric_encryption")

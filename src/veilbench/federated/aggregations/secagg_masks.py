@@ -1,4 +1,4 @@
-"""Quantisation to integers modulo a power of two, and masks that are added to them."""
+"""Quantisation to integers modulo a power of two, and masks for these integers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from veilbench.bench.errors import UserError
-from veilbench.federated.flower_library import flower
+from veilbench.federated.flower_library import import_flower
 
 
 @dataclass(frozen=True)
@@ -37,26 +37,26 @@ class Ring:
         levels: int = 2 ** (self.bits - 1) - 1
         return self.largest / (levels // self.clients)
 
-    def numbers(self, values: np.ndarray) -> np.ndarray:
+    def quantise(self, values: np.ndarray) -> np.ndarray:
         """Quantise values to the nearest integers; unlike Flower's stochastic rounding this is reproducible.
 
         Raises:
             UserError: a value's magnitude exceeds `largest`.
         """
-        if (found := float(np.abs(values).max())) > self.largest:
+        if (largest := float(np.abs(values).max())) > self.largest:
             raise UserError(
-                f"a weighted value of {found:g} is too large for secure aggregation: at most {self.largest:g}; "
+                f"a weighted value of {largest:g} is too large for secure aggregation: at most {self.largest:g}; "
                 "give weights as shares, or raise aggregation.largest"
             )
         quantised: np.ndarray = np.rint(values / self.step).astype(np.int64).astype(self.dtype)
         return quantised
 
-    def values(self, numbers: np.ndarray) -> np.ndarray:
-        """Convert integers, or sums of them, back to values; the inverse of `numbers` up to the quantisation error."""
+    def dequantise(self, numbers: np.ndarray) -> np.ndarray:
+        """Convert integers, or sums of them, back to values; the inverse of `quantise` up to the quantisation error."""
         values: np.ndarray = numbers.view(f"<i{self.bits // 8}") * self.step
         return values
 
-    def mask(self, seed: bytes, size: int) -> np.ndarray:
+    def expand_mask(self, seed: bytes, size: int) -> np.ndarray:
         """Expand a 32-byte seed to `size` uniform integers by AES-256-CTR (Bonawitz et al. 2017, section 3.3)."""
         from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
@@ -64,15 +64,20 @@ class Ring:
         return np.frombuffer(stream.update(bytes(size * self.dtype.itemsize)), self.dtype)
 
 
-def shared_seed(private: bytes, public: bytes) -> bytes:
-    """Derive the 32-byte secret that two parties share, by Flower's ECDH over P-384 and HKDF."""
-    keys = flower("supercore.primitives.asymmetric")
-    secret = flower("common.secure_aggregation.crypto.symmetric_encryption").generate_shared_key(
+def agree_seed(private: bytes, public: bytes) -> bytes:
+    """Derive the 32-byte secret that two parties share, by Flower's key agreement (ECDH over P-384 and HKDF).
+
+    Args:
+        private: private key of one party.
+        public: public key of the other party.
+    """
+    keys = import_flower("supercore.primitives.asymmetric")
+    secret = import_flower("common.secure_aggregation.crypto.symmetric_encryption").generate_shared_key(
         keys.bytes_to_private_key(private), keys.bytes_to_public_key(public)
     )
     return base64.urlsafe_b64decode(secret)
 
 
-def signed(numbers: np.ndarray, first: int, second: int) -> np.ndarray:
-    """Return a pairwise mask with the sign with which `first` adds it; `second` adds the negative."""
+def apply_sign(numbers: np.ndarray, first: int, second: int) -> np.ndarray:
+    """Return a pairwise mask with the sign that client `first` uses; client `second` uses the opposite sign."""
     return numbers if first > second else -numbers

@@ -26,10 +26,10 @@ class Message:
 
 
 class Transport:
-    """Delivers protocol messages and records them: with the updates' messages, they are all the aggregator sees.
+    """Delivers and records protocol messages. The aggregator sees nothing but these messages and the masked updates.
 
     Args:
-        parties: for each client, the function that answers a message.
+        parties: function that answers a message, by the client's number.
     """
 
     def __init__(self, parties: dict[int, Callable[[bytes], bytes]]) -> None:
@@ -37,7 +37,7 @@ class Transport:
         self.gone: set[int] = set()  # clients that no longer answer
         self.messages: list[Message] = []
 
-    def ask(self, client: int, asked: dict[str, Any]) -> dict[str, Any]:
+    def ask(self, client: int, request: dict[str, Any]) -> dict[str, Any]:
         """Send a request to a client and return its answer.
 
         Raises:
@@ -45,7 +45,7 @@ class Transport:
         """
         if client in self.gone:
             raise UserError(f"client {client} has gone without an answer")
-        self.messages.append(Message(client, False, json.dumps(asked).encode()))
+        self.messages.append(Message(client, False, json.dumps(request).encode()))
         self.messages.append(Message(client, True, self.parties[client](self.messages[-1].content)))
         answer: dict[str, Any] = json.loads(self.messages[-1].content)
         return answer

@@ -35,8 +35,8 @@ class Sealed:
 @pytest.fixture(scope="session")
 def texts() -> Texts:
     """The help texts of Python, split by document."""
-    parts = english.split(english.topics(), [0.5, 0.35, 0.15], np.random.default_rng(0))
-    return Texts(alphabet.symbols("words to train on "), *map(alphabet.symbols, parts))
+    parts = english.split(english.load_topics(), [0.5, 0.35, 0.15], np.random.default_rng(0))
+    return Texts(alphabet.encode("words to train on "), *map(alphabet.encode, parts))
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import Verdict
-from veilbench.families.ciphers.attacks.chosen_plaintext import ChosenPlaintext, advantage, clues
+from veilbench.families.ciphers.attacks.chosen_plaintext import ChosenPlaintext, compute_advantage, compute_features
 from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.substitution import Substitution
@@ -61,7 +61,7 @@ def test_a_model_without_fresh_keys_plays_no_game_with_them(examine: Examine, co
     agreed = CodebookCipher(plain.codes, plain.bits, plain.decoded)
     found = examine(small(controls), agreed)
     assert set(found.metrics) == {"advantage_same_key"}
-    assert any("fresh training" in note for note in found.notes)
+    assert any("needs retraining" in note for note in found.notes)
 
 
 def test_questions_that_are_not_granted_are_refused(examine: Examine, controls: dict[str, Any]) -> None:
@@ -87,7 +87,7 @@ def test_the_adversary_touches_no_cipher_but_by_its_exposure(controls: dict[str,
             self.hidden = value
 
     attack, messages = small(controls), (np.full(16, 65, np.uint8), np.arange(16, dtype=np.uint8))
-    wins = attack._asked(Locked([16]), messages, THREAT, np.random.default_rng(0))
+    wins = attack._play_with_queries(Locked([16]), messages, THREAT, np.random.default_rng(0))
     assert wins == attack.games
 
 
@@ -102,16 +102,16 @@ def test_clues_are_agreement_distinct_blocks_and_features() -> None:
     )
     challenge = sealed([1, 1, 3, 255])
     bank = [[sealed([1, 2, 2, 2]), sealed([9, 1, 3, 9])], [sealed([7, 7, 7, 7])]]
-    made = clues(challenge, bank, oracle)
+    made = compute_features(challenge, bank, oracle)
     assert made[:3].tolist() == [0.5, 0.0, 0.75]
     assert made[3:12].tolist() == [-0.5] * 6 + [0.0, 1.0, 1.0]
     assert not made[12:].any()
-    assert clues(challenge, [], oracle)[:3].tolist() == [0.0, 0.0, 0.75]
+    assert compute_features(challenge, [], oracle)[:3].tolist() == [0.0, 0.0, 0.75]
 
 
 def test_the_advantage_is_twice_the_share_less_one() -> None:
-    metric, share = advantage(90, 120, 0.99), proportion(90, 120, 0.99)
+    metric, share = compute_advantage(90, 120, 0.99), proportion(90, 120, 0.99)
     assert metric.value == 0.5
     assert (metric.low, metric.high) == pytest.approx((2 * share.low - 1, 2 * share.high - 1))
-    assert advantage(0, 120).value == -1
+    assert compute_advantage(0, 120).value == -1
     assert metric.n == 120

@@ -11,7 +11,7 @@ import pytest
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.threat import ThreatModel
-from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle, tokens
+from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle, number_codes
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.substitution import Substitution
 from veilbench.families.ciphers.schemes.base import Ciphertext
@@ -71,7 +71,7 @@ def test_secret_ids_are_zeros_everywhere() -> None:
 
 def test_secret_ids_are_not_in_the_features_either() -> None:
     secret_one = exposed(replace(EVERYTHING, public_ids=False))
-    features = secret_one.features(secret_one.ciphertext())
+    features = secret_one.extract_features(secret_one.ciphertext())
     assert features.shape == (40, 8 + 1)
     assert set(features[:, 8]) == {1.0}
 
@@ -92,7 +92,7 @@ def test_without_known_messages_there_are_no_pairs() -> None:
 def test_equal_codes_of_one_member_are_one_token_across_ciphertexts() -> None:
     one = ciphertext([[1], [2], [1]], [0, 0, 0], [8, 8, 8])
     other = ciphertext([[2], [1], [3]], [0, 0, 0], [8, 8, 8])
-    (first, second), groups = tokens([one, other])
+    (first, second), groups = number_codes([one, other])
     assert first.tolist() == [first[0], first[1], first[0]]
     assert second[:2].tolist() == [first[1], first[0]]
     assert len({*first.tolist(), *second.tolist()}) == 3 == len(groups)
@@ -101,7 +101,7 @@ def test_equal_codes_of_one_member_are_one_token_across_ciphertexts() -> None:
 
 def test_members_and_lengths_make_tokens_and_groups_of_their_own() -> None:
     sealed = ciphertext([[1], [1], [1], [2], [2]], [0, 1, 0, 0, 1], [8, 8, 7, 8, 8])
-    (numbers,), groups = tokens([sealed])
+    (numbers,), groups = number_codes([sealed])
     assert len(set(numbers.tolist())) == 5
     group = groups[numbers]
     assert group[0] == group[3]
@@ -114,7 +114,7 @@ def test_members_and_lengths_make_tokens_and_groups_of_their_own() -> None:
 def test_a_group_of_more_codes_than_characters_is_none(distinct: int, grouped: bool) -> None:
     many = [[code] for code in range(distinct)]
     sealed = ciphertext([*many, [5]], [0] * distinct + [1], [8] * (distinct + 1))
-    (numbers,), groups = tokens([sealed])
+    (numbers,), groups = number_codes([sealed])
     assert len(set(numbers.tolist())) == distinct + 1
     assert (groups[numbers[:distinct]] >= 0).all() == grouped
     assert (groups[numbers[:distinct]] == -1).all() == (not grouped)

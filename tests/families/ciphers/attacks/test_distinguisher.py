@@ -29,11 +29,11 @@ def games(count: int, seed: int, signal: dict[int, float], clues: int = 40) -> l
 )
 def test_it_wins_where_a_clue_tells_the_coin(signal: dict[int, float]) -> None:
     trained = Distinguisher(games(64, 0, signal))
-    assert trained.wins(games(200, 1, signal)) >= 190
+    assert trained.count_wins(games(200, 1, signal)) >= 190
 
 
 def test_it_wins_half_where_none_does() -> None:
-    wins = Distinguisher(games(64, 0, {})).wins(games(1000, 1, {}))
+    wins = Distinguisher(games(64, 0, {})).count_wins(games(1000, 1, {}))
     assert wins == pytest.approx(500, abs=4 * np.sqrt(250))
 
 
@@ -41,9 +41,9 @@ def test_it_knows_the_coin_from_the_clues_and_not_from_the_game() -> None:
     trained = Distinguisher(games(64, 0, {0: 6.0}))
     asked = games(100, 1, {0: 6.0})
     turned = [(1 - coin, clue) for coin, clue in asked]
-    assert trained.wins(turned) == 100 - trained.wins(asked)
+    assert trained.count_wins(turned) == 100 - trained.count_wins(asked)
 
 
 def test_the_same_games_make_the_same_distinguisher() -> None:
     asked = games(300, 1, {1: 0.5})
-    assert len({Distinguisher(games(64, 0, {1: 0.5})).wins(asked) for _ in range(2)}) == 1
+    assert len({Distinguisher(games(64, 0, {1: 0.5})).count_wins(asked) for _ in range(2)}) == 1

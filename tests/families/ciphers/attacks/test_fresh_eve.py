@@ -38,7 +38,7 @@ class OnlyBlocks:
     def __init__(self) -> None:
         self.nonces: list[np.ndarray] = []
 
-    def blocks(self, plain: np.ndarray, keys: np.ndarray, nonces: np.ndarray) -> np.ndarray:
+    def encrypt_blocks(self, plain: np.ndarray, keys: np.ndarray, nonces: np.ndarray) -> np.ndarray:
         """The bits added to the nonce, which Eve sees."""
         self.nonces.append(nonces)
         return 2 * (plain ^ nonces).astype(np.float32) - 1

@@ -48,14 +48,14 @@ def test_one_bit_moves_one_bit_of_a_code_that_is_in_the_message(controls: dict[s
     message = np.arange(91, dtype=np.uint8)
     for seed in range(20):
         flipped = cipher.with_key_bit_flipped(np.random.default_rng(seed))
-        assert attack._moved(cipher, flipped, message, message, seed) == pytest.approx(1 / (91 * 16))
-    assert attack._moved(cipher, cipher, message, message, 0) == 0
+        assert attack._compare(cipher, flipped, message, message, seed) == pytest.approx(1 / (91 * 16))
+    assert attack._compare(cipher, cipher, message, message, 0) == 0
 
 
 def test_nonce_and_members_are_kept(controls: dict[str, Any]) -> None:
     message = np.full(200, 7, np.uint8)
     for cipher in (Substitution([32] * 4), AesCtr(), AesGcm()):
-        assert small(controls)._moved(cipher, cipher, message, message, 3) == 0
+        assert small(controls)._compare(cipher, cipher, message, message, 3) == 0
 
 
 def test_the_gain_is_one_less_twice_the_share(examine: Examine, controls: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ from veilbench.families.ciphers.attacks.known_plaintext import (
     GapFilling,
     KnownPlaintext,
     NewTexts,
-    codebook,
+    build_codebook,
 )
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.substitution import Substitution
@@ -50,13 +50,13 @@ def test_the_codebook_is_the_commonest_symbol_of_each_token(seed: int) -> None:
     rng = np.random.default_rng(seed)
     codes, symbols = rng.integers(0, 20, 150), rng.integers(0, 91, 150).astype(np.uint8) // 30
     codes[codes == 7] = 8  # a token that is never seen
-    book = codebook(codes, symbols, 22)
+    book = build_codebook(codes, symbols, 22)
     assert book.tolist() == by_a_loop(codes, symbols, 22)
     assert (book[[7, 20, 21]] == -1).all()
 
 
 def test_the_codebook_knows_the_last_symbol_and_symbol_zero() -> None:
-    assert codebook(np.array([0, 1]), np.array([90, 0], np.uint8), 3).tolist() == [90, 0, -1]
+    assert build_codebook(np.array([0, 1]), np.array([90, 0], np.uint8), 3).tolist() == [90, 0, -1]
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_a_complete_codebook_knows_every_character(texts: Texts, controls: dict[
     told = np.tile(np.arange(91, dtype=np.uint8), 20)
     secret = texts.target[:200]
     oracle = CipherOracle(THREAT, Substitution([40]), secret, texts.statistics, np.random.default_rng(0), [told])
-    for guess, held_out in small(controls)._by_codebook(oracle, np.random.default_rng(0)).values():
+    for guess, held_out in small(controls)._guess_by_codebook(oracle, np.random.default_rng(0)).values():
         np.testing.assert_array_equal(guess, secret)
         assert held_out == 1
 
@@ -123,7 +123,7 @@ def exposures(texts: Texts) -> tuple[CipherOracle, CipherOracle]:
 
 
 def guessed(attack: KnownPlaintext, oracle: CipherOracle, accelerator: Accelerator) -> dict[str, Any]:
-    (answers,) = attack.guesses([(400, oracle, np.random.default_rng(3))], accelerator)
+    (answers,) = attack.guess([(400, oracle, np.random.default_rng(3))], accelerator)
     return {way: (guess.tolist(), held_out) for way, (guess, held_out) in answers.items()}
 
 
@@ -194,5 +194,5 @@ def test_held_out_pairs_are_not_in_the_book_that_is_judged_by_them(texts: Texts,
     oracle = CipherOracle(
         THREAT, Substitution([40]), texts.target[:50], texts.statistics, np.random.default_rng(0), [told]
     )
-    answers = small(controls)._by_codebook(oracle, np.random.default_rng(0))
+    answers = small(controls)._guess_by_codebook(oracle, np.random.default_rng(0))
     assert {held_out for _, held_out in answers.values()} == {0.0}

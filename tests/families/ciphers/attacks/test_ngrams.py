@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from veilbench.families.ciphers.attacks.ngrams import NGramModel, with_capitals
+from veilbench.families.ciphers.attacks.ngrams import NGramModel, add_capitals
 
 SENTENCE = "the quick brown fox jumps over the lazy dog while the other dogs sleep in the shade of the old tree; "
 
@@ -69,7 +69,7 @@ def test_probabilities_match_the_slow_implementation(order: int, size: int) -> N
         np.log(slow_probability(counts, tuple(int(s) for s in other[max(0, i - order + 1) : i + 1]), order, size))
         for i in range(len(other))
     ]
-    np.testing.assert_allclose(model.log_probabilities(other), expected, atol=2e-5)
+    np.testing.assert_allclose(model.score_symbols(other), expected, atol=2e-5)
 
 
 @pytest.mark.parametrize("order", [1, 3, 4, 6])
@@ -81,7 +81,7 @@ def test_every_context_sums_to_one(order: int) -> None:
     contexts = [symbols[i : i + order - 1] for i in range(0, 380, 7)]
     contexts += [generator.integers(0, size, n).astype(np.uint8) for n in range(order + 2) for _ in range(5)]
     for context in contexts:
-        chances = model.distribution(context)
+        chances = model.predict_next(context)
         assert chances.sum() == pytest.approx(1.0, abs=1e-5)
         assert (chances > 0).all()
 
@@ -89,30 +89,30 @@ def test_every_context_sums_to_one(order: int) -> None:
 def test_longer_context_predicts_better() -> None:
     symbols = text(4000, 9, seed=5)
     low, high = (NGramModel.fit(symbols[:3000], order, 9) for order in (1, 3))
-    assert high.log_probabilities(symbols[3000:]).mean() > low.log_probabilities(symbols[3000:]).mean()
+    assert high.score_symbols(symbols[3000:]).mean() > low.score_symbols(symbols[3000:]).mean()
 
 
 def test_ninety_one_symbols_by_default_and_read_only() -> None:
     symbols = np.frombuffer((SENTENCE * 20).encode(), dtype=np.uint8) - np.uint8(32)
     model = NGramModel.fit(symbols, 5)
     assert model.trigram.shape == (91, 91, 91)
-    assert model.log_probabilities(symbols).mean() > -0.3
+    assert model.score_symbols(symbols).mean() > -0.3
     assert not any(a.flags.writeable for a in (model.unigram, model.trigram, model.keys, model.values))
     again = NGramModel.fit(symbols, 5)
-    np.testing.assert_array_equal(model.log_probabilities(symbols), again.log_probabilities(symbols))
+    np.testing.assert_array_equal(model.score_symbols(symbols), again.score_symbols(symbols))
 
 
 def test_short_texts_are_scored() -> None:
     model = NGramModel.fit(text(100, 5, seed=0), 5, 5)
     for length in range(6):
-        assert model.log_probabilities(text(100, 5, seed=1)[:length]).shape == (length,)
+        assert model.score_symbols(text(100, 5, seed=1)[:length]).shape == (length,)
 
 
 def test_capitals_are_appended() -> None:
     symbols = np.frombuffer(b"ab c dz.y", dtype=np.uint8) - np.uint8(32)
-    longer = with_capitals(symbols, 1.0)
+    longer = add_capitals(symbols, 1.0)
     assert (longer + np.uint8(32)).tobytes() == b"ab c dz.y" + b"AB C DZ.Y" + b"Ab C Dz.y"
-    np.testing.assert_array_equal(with_capitals(symbols, 0.0), symbols)
+    np.testing.assert_array_equal(add_capitals(symbols, 0.0), symbols)
 
 
 @pytest.mark.parametrize(
@@ -133,4 +133,4 @@ def test_bad_arguments_are_named(symbols: list[int], order: int, size: int, name
 
 def test_bad_share_is_named() -> None:
     with pytest.raises(ValueError, match="share is 2"):
-        with_capitals(text(10, 5, seed=0), 2.0)
+        add_capitals(text(10, 5, seed=0), 2.0)

@@ -13,8 +13,14 @@ from numpy.typing import NDArray
 from veilbench.families.ciphers.attacks import substitution
 from veilbench.families.ciphers.attacks import substitution_kernels as kernels
 from veilbench.families.ciphers.attacks.ngrams import NGramModel
-from veilbench.families.ciphers.attacks.substitution import objective, solve
-from veilbench.families.ciphers.attacks.substitution_state import Puzzle, Search, checked, first_key, search_of
+from veilbench.families.ciphers.attacks.substitution import compute_objective, solve
+from veilbench.families.ciphers.attacks.substitution_state import (
+    Puzzle,
+    Search,
+    build_puzzle,
+    initialise_key,
+    start_search,
+)
 
 SIZE = 91
 Tokens = NDArray[np.int64]
@@ -59,8 +65,8 @@ def small_case(order: int, loose: bool) -> tuple[Puzzle, Search, NGramModel]:
     small = NGramModel.fit(plain, order, 7)
     tokens, groups, _ = encipher(plain, 3, 7, seed=order)
     groups = np.where(groups == 2, -1, groups) if loose else groups
-    puzzle = checked(tokens, groups, small, None)
-    search = search_of(puzzle, first_key(puzzle, generator), tokens, generator)
+    puzzle = build_puzzle(tokens, groups, small, None)
+    search = start_search(puzzle, initialise_key(puzzle, generator), tokens, generator)
     kernels.rescore(puzzle.tables, search)
     return puzzle, search, small
 
@@ -70,19 +76,19 @@ def small_case(order: int, loose: bool) -> tuple[Puzzle, Search, NGramModel]:
 def test_increments_equal_full_recomputation(order: int, loose: bool) -> None:
     puzzle, search, small = small_case(order, loose)
     generator = np.random.default_rng(9)
-    score = objective(puzzle.tokens, puzzle.groups, small, search.key)
+    score = compute_objective(puzzle.tokens, puzzle.groups, small, search.key)
     for step in range(200):
         token, symbol = int(generator.integers(len(search.key))), int(generator.integers(7))
-        other = kernels.partner(search, token, symbol)
+        other = kernels.find_partner(search, token, symbol)
         if other == -2:
             continue
-        change, count = kernels.trial(puzzle.tables, search, token, symbol, other, -np.inf)
-        kernels.settle(search, token, symbol, other, count, step % 3 > 0)
-        after = objective(puzzle.tokens, puzzle.groups, small, search.key)
+        change, count = kernels.try_move(puzzle.tables, search, token, symbol, other, -np.inf)
+        kernels.settle_move(search, token, symbol, other, count, step % 3 > 0)
+        after = compute_objective(puzzle.tokens, puzzle.groups, small, search.key)
         assert after - score == pytest.approx(change if step % 3 else 0.0, abs=2e-3)
         score = after
         np.testing.assert_array_equal(search.text, search.key[puzzle.tokens])
-        np.testing.assert_allclose(search.scores, small.log_probabilities(search.text), atol=2e-5)
+        np.testing.assert_allclose(search.scores, small.score_symbols(search.text), atol=2e-5)
         assert is_bijective(search.key, puzzle.groups)
 
 
@@ -91,9 +97,9 @@ def test_joint_exchanges_report_their_gain_and_undo_themselves(loose: bool) -> N
     puzzle, search, small = small_case(4, loose)
     search.fixed[:2] = True
     for one, two in itertools.permutations(range(7), 2):
-        before, old = objective(puzzle.tokens, puzzle.groups, small, search.key), search.key.copy()
+        before, old = compute_objective(puzzle.tokens, puzzle.groups, small, search.key), search.key.copy()
         gain, _ = kernels.exchange(puzzle.tables, search, one, two, 1e-3, 40.0)
-        after = objective(puzzle.tokens, puzzle.groups, small, search.key)
+        after = compute_objective(puzzle.tokens, puzzle.groups, small, search.key)
         assert after - before == pytest.approx(gain, abs=2e-3)
         assert gain > 0 or (search.key == old).all()
         assert (search.key[:2] == old[:2]).all()
@@ -109,8 +115,8 @@ def test_other_case_keeps_known_tokens_and_bijections(model: NGramModel) -> None
     groups = np.array([0, 0, 0, 1, 1, -1, -1])
     key = np.array([ord(c) - 32 for c in "aAbcDef"])
     known = np.array([ord("a") - 32, -1, -1, -1, -1, -1, ord("f") - 32])
-    puzzle = checked(np.arange(7), groups, model, known)
-    twin = substitution._exchanged(puzzle, key, substitution._joint_moves(puzzle, key)[0])
+    puzzle = build_puzzle(np.arange(7), groups, model, known)
+    twin = substitution._exchange_symbols(puzzle, key, substitution._list_joint_moves(puzzle, key)[0])
     assert "".join(chr(32 + symbol) for symbol in twin) == "aABCdEf"
 
 
@@ -121,9 +127,9 @@ def test_finds_the_optimum_of_a_tiny_alphabet() -> None:
     small = NGramModel.fit(plain[200:], 3, 5)
     tokens, groups, _ = encipher(plain[:60], 1, 5, seed=1)
     keys = [np.array(key) for key in itertools.permutations(range(5), len(groups))]
-    best = max(objective(tokens, groups, small, key) for key in keys)
+    best = max(compute_objective(tokens, groups, small, key) for key in keys)
     found = solve(tokens, groups, small, restarts=2, effort=0.05)
-    assert objective(tokens, groups, small, found) == pytest.approx(best, abs=1e-6)
+    assert compute_objective(tokens, groups, small, found) == pytest.approx(best, abs=1e-6)
 
 
 def test_recovers_a_simple_substitution(model: NGramModel, target: NDArray[np.uint8]) -> None:
@@ -206,4 +212,4 @@ def test_bad_arguments_are_named(model: NGramModel, change: dict[str, object], n
 
 def test_objective_needs_a_complete_key(model: NGramModel) -> None:
     with pytest.raises(ValueError, match="leaves 1 tokens open"):
-        objective(np.array([0, 1]), np.array([0, 0]), model, np.array([3, -1]))
+        compute_objective(np.array([0, 1]), np.array([0, 0]), model, np.array([3, -1]))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from veilbench.bench.errors import UserError
-from veilbench.families.ciphers.data.text import PARTS, TextData, random_words
+from veilbench.families.ciphers.data.text import PARTS, TextData, draw_words
 from veilbench.text import alphabet, english
 
 
@@ -40,7 +40,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_words_are_distinct_letters_with_a_space_after_each() -> None:
     for seed in range(20):
-        assert lengths_of_words(random_words(15, 10, np.random.default_rng(seed)), 15, 10) is not None
+        assert lengths_of_words(draw_words(15, 10, np.random.default_rng(seed)), 15, 10) is not None
 
 
 def test_the_reader_of_words_refuses_what_is_none() -> None:
@@ -54,19 +54,19 @@ def test_words_have_every_length_about_equally_often() -> None:
     sizes = np.zeros(6)
     rng = np.random.default_rng(0)
     for _ in range(2000):
-        sizes[len(random_words(1, 5, rng)) - 1] += 1
+        sizes[len(draw_words(1, 5, rng)) - 1] += 1
     assert sizes[0] == 0
     assert sizes[1:] == pytest.approx(400, abs=4 * np.sqrt(320))  # four standard deviations
 
 
 def test_words_use_the_whole_alphabet_and_nothing_else() -> None:
-    text = random_words(1500, 10, np.random.default_rng(0))
+    text = draw_words(1500, 10, np.random.default_rng(0))
     assert set(text) == {chr(point) for point in range(32, 123)}
 
 
 def test_a_word_as_long_as_the_alphabet_is_a_permutation() -> None:
     rng = np.random.default_rng(0)
-    longest = max((random_words(1, alphabet.SIZE, rng) for _ in range(500)), key=len)
+    longest = max((draw_words(1, alphabet.SIZE, rng) for _ in range(500)), key=len)
     assert len(longest) == alphabet.SIZE + 1
     assert sorted(longest[:-1]) == [chr(point) for point in range(32, 123)]
 
@@ -74,9 +74,9 @@ def test_a_word_as_long_as_the_alphabet_is_a_permutation() -> None:
 def test_the_number_of_words_lies_between_its_bounds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: list[int] = []
     monkeypatch.setattr(
-        "veilbench.families.ciphers.data.text.random_words", lambda count, *rest: asked.append(count) or ""
+        "veilbench.families.ciphers.data.text.draw_words", lambda count, *rest: asked.append(count) or ""
     )
-    monkeypatch.setattr(english, "topics", lambda: ["text"] * 9)
+    monkeypatch.setattr(english, "load_topics", lambda: ["text"] * 9)
     for seed in range(60):
         TextData(words=[7, 9], seed=seed).prepare(tmp_path)
     assert set(asked) == {7, 8, 9}
@@ -87,7 +87,7 @@ def test_load_gives_back_what_prepare_wrote(prepared: Path) -> None:
     for part in PARTS:
         symbols = getattr(texts, part)
         assert symbols.dtype == np.uint8
-        assert alphabet.text(symbols) == (prepared / f"{part}.txt").read_text("ascii")
+        assert alphabet.decode(symbols) == (prepared / f"{part}.txt").read_text("ascii")
         assert len(symbols) > 20
 
 
@@ -105,7 +105,7 @@ def test_another_seed_changes_every_part(prepared: Path, tmp_path: Path) -> None
 
 def test_every_help_text_is_in_exactly_one_english_part(prepared: Path) -> None:
     parts = [(prepared / f"{part}.txt").read_text("ascii") for part in PARTS[1:]]
-    for document in english.topics():
+    for document in english.load_topics():
         assert sum(document.replace(english.BREAK, " ") in part for part in parts) == 1
 
 

@@ -13,9 +13,9 @@ from veilbench.families.ciphers.baselines.aes_gcm import AesGcm
 from veilbench.families.ciphers.files import container, frames
 from veilbench.families.ciphers.files.escaping import Unescaper, escape
 from veilbench.families.ciphers.files.member_ids import MemberIds
-from veilbench.families.ciphers.files.schemes import Scheme, scheme_of
+from veilbench.families.ciphers.files.schemes import Scheme, create_scheme
 from veilbench.families.ciphers.files.tables import CodeTables, UnknownCodeError
-from veilbench.families.ciphers.schemes.codebook import CodebookCipher, random_mapping
+from veilbench.families.ciphers.schemes.codebook import CodebookCipher, draw_mapping
 
 KINDS = {
     "small": ((32,), 1),
@@ -38,14 +38,14 @@ SAMPLE = bytes(range(32, 123))
 
 def books(bits: tuple[int, ...], chunk: int = 1, seed: int = 0) -> CodebookCipher:
     rng = np.random.default_rng(seed)
-    return CodebookCipher.from_mappings([random_mapping(b, rng) for b in bits], chunk)
+    return CodebookCipher.from_mappings([draw_mapping(b, rng) for b in bits], chunk)
 
 
 def scheme(kind: str, seed: int = 0) -> Scheme:
     if kind in ("aes_ctr", "aes_gcm"):
         drawn = {"aes_ctr": AesCtr, "aes_gcm": AesGcm}[kind]().with_fresh_key(np.random.default_rng(seed))
-        return scheme_of(drawn, kind)
-    return scheme_of(books(*KINDS[kind], seed), kind)
+        return create_scheme(drawn, kind)
+    return create_scheme(books(*KINDS[kind], seed), kind)
 
 
 def seal(model: Scheme, data: bytes, escaped: bool = False) -> bytes:
@@ -97,7 +97,7 @@ def test_reference_reads_it(kind: str, escaped: bool, small_frames: int) -> None
     cipher = books(bits, chunk)
     members = [(b, [c[: -(-b // 8)].tobytes() for c in cipher.codes[m]]) for m, b in enumerate(bits)]
     for data in (b"", b"a", text(203), *([bytes(range(256))] if escaped else [])):
-        assert read_container(seal(scheme_of(cipher, kind), data, escaped), members, chunk) == data
+        assert read_container(seal(create_scheme(cipher, kind), data, escaped), members, chunk) == data
 
 
 def test_reference_poly1305_against_rfc_8439() -> None:
@@ -179,15 +179,15 @@ def test_fingerprint_is_of_the_tables_not_of_their_layout() -> None:
     one = books((32, 32))
     wider = np.concatenate([one.codes, np.zeros((2, 91, 3), np.uint8)], axis=2)
     same = CodebookCipher(wider, one.bits, one.decoded, 1, None)
-    assert scheme_of(one, "").fingerprint == scheme_of(same, "").fingerprint
-    assert scheme_of(books((32, 32), 2), "").fingerprint != scheme_of(one, "").fingerprint
+    assert create_scheme(one, "").fingerprint == create_scheme(same, "").fingerprint
+    assert create_scheme(books((32, 32), 2), "").fingerprint != create_scheme(one, "").fingerprint
     changed = CodebookCipher(one.codes ^ (np.arange(4) == 3), one.bits, one.decoded)
-    assert scheme_of(changed, "").fingerprint != scheme_of(one, "").fingerprint
+    assert create_scheme(changed, "").fingerprint != create_scheme(one, "").fingerprint
 
 
 def test_tables_key_the_tag_where_there_is_no_mapping() -> None:
     drawn = books((32, 40))
-    model = scheme_of(CodebookCipher(drawn.codes, drawn.bits, drawn.decoded), "agreed")
+    model = create_scheme(CodebookCipher(drawn.codes, drawn.bits, drawn.decoded), "agreed")
     assert unseal(model, seal(model, SAMPLE)) == SAMPLE
 
 
@@ -260,13 +260,13 @@ def test_ciphers_that_lose_text_are_refused() -> None:
     wrong = good.decoded.copy()
     wrong[1, 5] = 6
     with pytest.raises(UserError, match="member 1 gets 1 of 91 characters wrong, the first is '%' read as '&'"):
-        scheme_of(CodebookCipher(good.codes, good.bits, wrong), "it")
+        create_scheme(CodebookCipher(good.codes, good.bits, wrong), "it")
     twice = good.codes.copy()
     twice[0, 1] = twice[0, 0]
     with pytest.raises(UserError, match="one code for two characters"):
-        scheme_of(CodebookCipher(twice, good.bits, good.decoded), "it")
+        create_scheme(CodebookCipher(twice, good.bits, good.decoded), "it")
     with pytest.raises(ValueError, match="257 members"):
-        scheme_of(books((7,) * 257), "it")
+        create_scheme(books((7,) * 257), "it")
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -298,7 +298,7 @@ def test_malformed_escapes_are_refused() -> None:
 
 def test_each_purpose_and_file_has_its_own_key() -> None:
     made = {
-        frames.derived(material, salt, purpose, 32)
+        frames.derive_key(material, salt, purpose, 32)
         for material in (b"a", b"b")
         for salt in (bytes(16), bytes(15) + b"1")
         for purpose in ("tag", "cipher")
@@ -311,7 +311,7 @@ def test_the_end_of_a_gcm_file_has_a_nonce_that_no_frame_has() -> None:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     material, salt, header = b"key", bytes(16), b"header"
-    made, cipher = frames.GcmFrames(header, material, salt), AESGCM(frames.derived(material, salt, "cipher", 32))
+    made, cipher = frames.GcmFrames(header, material, salt), AESGCM(frames.derive_key(material, salt, "cipher", 32))
     (first,), (second,), end = (
         made.seal(np.array([65], np.uint8)),
         made.seal(np.array([66], np.uint8)),

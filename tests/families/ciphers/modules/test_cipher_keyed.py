@@ -86,13 +86,13 @@ def test_the_errors_are_the_papers_distances_over_the_bits() -> None:
     for answer in (opened, guessed):
         distance = sum(abs(p - a) for p, a in zip(plain.ravel().tolist(), answer.ravel().tolist(), strict=True))
         wanted.append(distance / 2 / 8 / 50)  # bits wrong of one block, as a share, averaged
-    assert [error.item() for error in module.errors(plain)] == pytest.approx(wanted, rel=1e-5)
+    assert [error.item() for error in module.compute_errors(plain)] == pytest.approx(wanted, rel=1e-5)
 
 
 def test_alice_and_bob_minimise_bobs_errors_and_keep_eve_at_chance(monkeypatch: pytest.MonkeyPatch) -> None:
     module, plain = started(eve_steps=1), blocks(50)
     state = module.generator.get_state()
-    bob, eve = (error.item() for error in module.errors(plain))
+    bob, eve = (error.item() for error in module.compute_errors(plain))
     module.generator.set_state(state)
     turns = Turns(module, monkeypatch)
     module.training_step(plain[None])
@@ -120,7 +120,7 @@ def test_eves_loss_is_her_share_of_wrong_bits(monkeypatch: pytest.MonkeyPatch) -
     with torch.no_grad():
         sealed = module.net.seal(plain, key, nonce)
         wanted = (module.eve(torch.cat([sealed, nonce], 1)) - plain).abs().mean().item() / 2
-    module._teach_eve(like, turns.optimizers[1])
+    module._train_eve(like, turns.optimizers[1])
     assert turns.losses == pytest.approx([wanted], rel=1e-5)
     assert all(parameter.grad is None for parameter in module.net.parameters())
 
@@ -131,11 +131,11 @@ def test_eve_learns_from_an_open_cipher() -> None:
         module.net.seal = lambda plain, key, nonce: plain  # type: ignore[method-assign]
     optimizer = torch.optim.Adam(module.eve.parameters(), 0.03)
     module.manual_backward = lambda loss: loss.backward()  # type: ignore[method-assign]
-    before = module.wrong_bits(blocks(2000))[1]
+    before = module.measure_wrong_bits(blocks(2000))[1]
     for _ in range(150):
-        module._teach_eve(blocks(128), optimizer)
+        module._train_eve(blocks(128), optimizer)
     assert before > 0.3
-    assert module.wrong_bits(blocks(2000))[1] < 0.1
+    assert module.measure_wrong_bits(blocks(2000))[1] < 0.1
 
 
 def test_wrong_bits_are_counted_after_rounding() -> None:
@@ -145,12 +145,12 @@ def test_wrong_bits_are_counted_after_rounding() -> None:
         sealed = module.net.seal(plain, key, nonce)
         opened, guessed = module.net.open(sealed, key, nonce), module.eve(torch.cat([sealed, nonce], 1))
     wanted = [float(np.mean((answer.numpy() > 0) != (plain.numpy() > 0))) for answer in (opened, guessed)]
-    assert module.wrong_bits(plain) == pytest.approx(tuple(wanted))
+    assert module.measure_wrong_bits(plain) == pytest.approx(tuple(wanted))
 
 
 def test_keys_and_nonces_are_fair_and_never_the_same_twice() -> None:
     module = started()
-    one, other = module._random(blocks(2000)), module._random(blocks(2000))
+    one, other = module._draw_signs(blocks(2000)), module._draw_signs(blocks(2000))
     assert set(one.unique().tolist()) == {-1.0, 1.0}
     assert abs(one.mean().item()) < 4 / np.sqrt(16000)
     assert abs((one * other).mean().item()) < 4 / np.sqrt(16000)

@@ -94,11 +94,11 @@ def test_the_gradient_of_a_joint_pair_passes_the_threshold() -> None:
     module = started(mapping=False)
     symbols = torch.arange(91)
     module.loss(symbols).backward()
-    book = module.net.book().detach()
+    book = module.net.encode_alphabet().detach()
     sent = ((book > 0.5).float()).requires_grad_()
     wanted = ((module.net.decrypter(sent) - torch.eye(91)) ** 2).mean()
     wanted.backward()
-    module.net.book().backward(sent.grad)  # adds the same gradient once more
+    module.net.encode_alphabet().backward(sent.grad)  # adds the same gradient once more
     doubled = [parameter.grad.clone() for parameter in module.net.encrypter.parameters()]
     module.zero_grad()
     assert module.loss(symbols).item() == pytest.approx(wanted.item(), rel=1e-5)
@@ -211,7 +211,7 @@ def test_health_counts_characters_and_the_smallest_margin() -> None:
         answers = module.net.decrypter((made > 0.5).float()[None])[0]
         sides = torch.where(codes == 1, made - 0.5, 0.5 - made).amin(1)
         best = answers.sort(1).values
-    right, margin = module.health()
+    right, margin = module.measure_margin()
     wanted = (sides > 0) & (answers.argmax(1) == symbols)
     assert right == pytest.approx(wanted.float().mean().item())
     assert margin == pytest.approx(min((best[:, -1] - best[:, -2]).min().item(), sides.min().item()), abs=1e-5)
@@ -222,7 +222,7 @@ def test_the_checkpoint_is_weights_only_and_gives_the_same_outputs(tmp_path: Pat
     checkpoint = torch.load(tmp_path / "model.ckpt", weights_only=True)
     loaded = CipherPair(**SHRUNKEN)
     loaded.load_state_dict(checkpoint["state_dict"])
-    assert torch.equal(loaded.net.book(), module.net.book())
+    assert torch.equal(loaded.net.encode_alphabet(), module.net.encode_alphabet())
     np.testing.assert_array_equal(loaded.trained_model().codes, cipher.codes)
     for name, weight in load_file(tmp_path / "weights.safetensors").items():
         assert torch.equal(weight, checkpoint["state_dict"][name])

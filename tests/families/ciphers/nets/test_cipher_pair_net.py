@@ -38,25 +38,25 @@ def codes(net: CipherPairNet) -> Tensor:
 
 def test_the_book_is_what_the_encrypters_answer() -> None:
     net = pair(slope=0.1)
-    torch.testing.assert_close(net.book(), codes(net), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(net.encode_alphabet(), codes(net), rtol=1e-4, atol=1e-4)
 
 
 def test_a_centred_book_has_mean_one_half_and_deviation_one() -> None:
     net = pair(centred=True)
     raw = codes(net).numpy()
     wanted = (raw - raw.mean(1, keepdims=True)) / raw.std(1, ddof=1, keepdims=True) + 0.5
-    np.testing.assert_allclose(net.book().detach(), wanted, atol=1e-4)
+    np.testing.assert_allclose(net.encode_alphabet().detach(), wanted, atol=1e-4)
 
 
 def test_bits_travel_after_a_threshold_and_floats_as_they_are() -> None:
     code = torch.tensor([-1.0, 0.5, 0.500001, 3.0])
-    assert pair().sent(code).tolist() == [0.0, 0.0, 1.0, 1.0]
-    assert torch.equal(pair(travels="floats").sent(code), code)
+    assert pair().quantise(code).tolist() == [0.0, 0.0, 1.0, 1.0]
+    assert torch.equal(pair(travels="floats").quantise(code), code)
 
 
 def test_tables_of_bits_are_packed_and_cut_to_each_members_length() -> None:
     net = pair()
-    packed, _ = net.tables([5, 12])
+    packed, _ = net.tabulate([5, 12])
     wanted = (codes(net) > 0.5).numpy()
     wanted[0, :, 5:] = False
     assert packed.shape == (2, 91, 2)
@@ -67,7 +67,7 @@ def test_tables_of_bits_are_packed_and_cut_to_each_members_length() -> None:
 
 def test_tables_of_floats_are_big_endian_and_cut_to_each_members_length() -> None:
     net = pair(travels="floats")
-    packed, _ = net.tables([5, 12])
+    packed, _ = net.tabulate([5, 12])
     assert packed.shape == (2, 91, 48)
     read = np.frombuffer(packed.tobytes(), ">f4").reshape(2, 91, 12)
     wanted = codes(net).numpy()
@@ -78,7 +78,7 @@ def test_tables_of_floats_are_big_endian_and_cut_to_each_members_length() -> Non
 @pytest.mark.parametrize("travels", ["bits", "floats"])
 def test_the_decoded_table_is_the_decrypters_answer_to_what_travels(travels: str) -> None:
     net = pair(travels=travels)
-    packed, decoded = net.tables([5, 12])
+    packed, decoded = net.tabulate([5, 12])
     if travels == "bits":
         received = np.unpackbits(packed, axis=-1)[..., :12].astype(np.float32)
     else:
@@ -94,7 +94,7 @@ def test_settings_build_the_same_network() -> None:
     net = pair(slope=0.2, travels="floats", centred=True)
     other = CipherPairNet(**net.settings())
     other.load_state_dict(net.state_dict())
-    for one, same in zip(net.tables([12, 12]), other.tables([12, 12]), strict=True):
+    for one, same in zip(net.tabulate([12, 12]), other.tabulate([12, 12]), strict=True):
         np.testing.assert_array_equal(one, same)
 
 

@@ -10,7 +10,7 @@ from scipy import stats
 
 from veilbench.bench.errors import UserError
 from veilbench.families.ciphers.baselines.substitution import Substitution
-from veilbench.families.ciphers.schemes.codebook import CodebookCipher, random_mapping
+from veilbench.families.ciphers.schemes.codebook import CodebookCipher, draw_mapping
 
 ALPHABET = np.arange(91, dtype=np.uint8)
 
@@ -29,7 +29,7 @@ def as_strings(codes: np.ndarray, bits: int) -> list[str]:
 @pytest.mark.parametrize("bits", range(7, 65))
 def test_a_mapping_has_distinct_codes_of_zeros_and_ones(bits: int) -> None:
     for seed in range(3):
-        mapping = random_mapping(bits, np.random.default_rng(seed))
+        mapping = draw_mapping(bits, np.random.default_rng(seed))
         assert mapping.shape == (91, bits)
         assert set(np.unique(mapping)) == {0, 1}
         assert len({tuple(code) for code in mapping.tolist()}) == 91
@@ -38,18 +38,18 @@ def test_a_mapping_has_distinct_codes_of_zeros_and_ones(bits: int) -> None:
 @pytest.mark.parametrize("bits", [7, 9, 15, 16, 32])
 def test_every_bit_of_a_mapping_is_fair(bits: int) -> None:
     rng = np.random.default_rng(0)
-    ones = np.mean([random_mapping(bits, rng) for _ in range(100)], axis=(0, 1))
+    ones = np.mean([draw_mapping(bits, rng) for _ in range(100)], axis=(0, 1))
     assert ones == pytest.approx(0.5, abs=5 * 0.5 / np.sqrt(9100))
 
 
 @pytest.mark.parametrize("bits", [1, 6])
 def test_too_few_bits_are_refused(bits: int) -> None:
     with pytest.raises(ValueError, match=f"code_bits={bits} cannot tell 91 characters apart.*7"):
-        random_mapping(bits, np.random.default_rng(0))
+        draw_mapping(bits, np.random.default_rng(0))
 
 
 def test_as_many_codes_as_there_are_numbers_is_a_permutation() -> None:
-    mapping = random_mapping(3, np.random.default_rng(0), symbols=8)
+    mapping = draw_mapping(3, np.random.default_rng(0), symbols=8)
     assert sorted("".join(map(str, code)) for code in mapping) == [f"{n:03b}" for n in range(8)]
 
 
@@ -74,7 +74,7 @@ def test_the_empty_message_and_a_part_of_a_chunk_survive() -> None:
 
 def test_codes_are_those_of_the_drawn_member() -> None:
     rng = np.random.default_rng(0)
-    mappings = [random_mapping(bits, rng) for bits in (9, 20)]
+    mappings = [draw_mapping(bits, rng) for bits in (9, 20)]
     cipher = CodebookCipher.from_mappings(mappings)
     message = text(200)
     sealed = cipher.encrypt(message, np.random.default_rng(1))
@@ -186,7 +186,7 @@ def test_a_code_that_networks_agreed_on_has_no_key() -> None:
 def test_features_are_the_bits_and_the_members_id() -> None:
     cipher = Substitution([8, 16])
     sealed = cipher.encrypt(text(30), np.random.default_rng(0))
-    features = cipher.features(sealed)
+    features = cipher.extract_features(sealed)
     assert features.shape == (30, 16 + 2)
     for row, code, member in zip(features, sealed.codes, sealed.members, strict=True):
         bits = "".join(f"{byte:08b}" for byte in code)
@@ -199,8 +199,8 @@ def test_changed_bits_counts_meant_bits_only() -> None:
     sealed = cipher.encrypt(text(10), np.random.default_rng(0))
     codes = sealed.codes.copy()
     codes[2, 0] ^= 0b101
-    assert cipher.changed_bits(sealed, replace(sealed, codes=codes)) == pytest.approx(2 / 120)
-    assert cipher.changed_bits(sealed, sealed) == 0
+    assert cipher.measure_changed_bits(sealed, replace(sealed, codes=codes)) == pytest.approx(2 / 120)
+    assert cipher.measure_changed_bits(sealed, sealed) == 0
 
 
 def test_bytes_per_character_count_codes_and_published_ids() -> None:

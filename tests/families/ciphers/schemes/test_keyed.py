@@ -51,7 +51,7 @@ def test_shapes_follow_the_block(bits: int, length: int) -> None:
     back = cipher.decrypt(sealed)
     assert back.shape == (length,)
     assert back.max() <= 90
-    assert cipher.features(sealed).shape == (blocks, 2 * bits)
+    assert cipher.extract_features(sealed).shape == (blocks, 2 * bits)
 
 
 def test_one_nonce_gives_one_ciphertext() -> None:
@@ -77,8 +77,8 @@ def test_equal_blocks_of_one_message_differ() -> None:
 def test_the_nonces_of_blocks_are_shake_256() -> None:
     cipher, nonce = keyed(24), b"0123456789abcdef"
     digits = "".join(f"{byte:08b}" for byte in hashlib.shake_256(nonce).digest(15))
-    assert "".join(map(str, cipher.block_nonces(nonce, 5).ravel())) == digits
-    assert cipher.block_nonces(nonce, 5).shape == (5, 24)
+    assert "".join(map(str, cipher.expand_nonce(nonce, 5).ravel())) == digits
+    assert cipher.expand_nonce(nonce, 5).shape == (5, 24)
 
 
 def test_encryption_is_alices_answer_rounded_to_a_signed_byte() -> None:
@@ -86,18 +86,18 @@ def test_encryption_is_alices_answer_rounded_to_a_signed_byte() -> None:
     sealed = cipher.encrypt(message, rng(), b"n" * 16)
     plain = [[int(d) for pair in message[i : i + 2] for d in f"{pair:08b}"] for i in (0, 2, 4)]
     rows = [torch.tensor(plain), torch.from_numpy(np.tile(cipher.key, (3, 1)))]
-    rows.append(torch.from_numpy(cipher.block_nonces(b"n" * 16, 3)))
+    rows.append(torch.from_numpy(cipher.expand_nonce(b"n" * 16, 3)))
     answer = cipher.net.seal(*(row.float() * 2 - 1 for row in rows)).detach().numpy()
     np.testing.assert_array_equal(sealed.codes.view(np.int8), np.round(answer * 127))
-    np.testing.assert_allclose(cipher.visible(sealed), answer, atol=0.5 / 127 + 1e-6)
+    np.testing.assert_allclose(cipher.to_numbers(sealed), answer, atol=0.5 / 127 + 1e-6)
 
 
 def test_decryption_is_bobs_answer_under_key_and_nonce() -> None:
     cipher = keyed()
     sealed = cipher.encrypt(text(60), rng())
-    nonces = torch.from_numpy(cipher.block_nonces(sealed.nonce, 30)).float() * 2 - 1
+    nonces = torch.from_numpy(cipher.expand_nonce(sealed.nonce, 30)).float() * 2 - 1
     key = torch.from_numpy(cipher.key).float() * 2 - 1
-    answer = cipher.net.open(torch.from_numpy(cipher.visible(sealed)), key.expand(30, -1), nonces)
+    answer = cipher.net.open(torch.from_numpy(cipher.to_numbers(sealed)), key.expand(30, -1), nonces)
     bits = (answer > 0).int().numpy().reshape(-1, 8)
     wanted = [min(90, int("".join(map(str, byte)), 2)) for byte in bits]
     assert cipher.decrypt(sealed).tolist() == wanted
@@ -106,8 +106,10 @@ def test_decryption_is_bobs_answer_under_key_and_nonce() -> None:
 def test_a_block_is_sealed_the_same_alone_or_among_others() -> None:
     cipher = keyed()
     plain, keys, nonces = np.random.default_rng(0).integers(0, 2, (3, 20, 16), dtype=np.uint8)
-    together = cipher.blocks(plain, keys, nonces)
-    alone = np.concatenate([cipher.blocks(plain[i : i + 1], keys[i : i + 1], nonces[i : i + 1]) for i in range(20)])
+    together = cipher.encrypt_blocks(plain, keys, nonces)
+    alone = np.concatenate(
+        [cipher.encrypt_blocks(plain[i : i + 1], keys[i : i + 1], nonces[i : i + 1]) for i in range(20)]
+    )
     np.testing.assert_allclose(together, alone, atol=1.01 / 127)
     assert together.dtype == np.float32
     assert np.abs(together).max() <= 1
@@ -117,10 +119,10 @@ def test_features_are_the_ciphertext_and_the_nonce_and_nothing_secret() -> None:
     cipher = keyed()
     sealed = cipher.encrypt(text(20), rng())
     other = cipher.with_fresh_key(rng(5))
-    features = cipher.features(sealed)
-    np.testing.assert_array_equal(features, other.features(sealed))
+    features = cipher.extract_features(sealed)
+    np.testing.assert_array_equal(features, other.extract_features(sealed))
     np.testing.assert_allclose(features[:, :16] * 127, sealed.codes.view(np.int8), atol=1e-4)
-    np.testing.assert_array_equal(features[:, 16:] > 0, cipher.block_nonces(sealed.nonce, 10) == 1)
+    np.testing.assert_array_equal(features[:, 16:] > 0, cipher.expand_nonce(sealed.nonce, 10) == 1)
 
 
 def test_a_fresh_key_changes_the_ciphertext_and_not_the_networks() -> None:
@@ -145,8 +147,8 @@ def test_changed_bits_are_changed_signs() -> None:
     cipher = keyed(8)
     one, other = (cipher.encrypt(text(50), rng(s)) for s in (1, 2))
     wanted = np.mean((one.codes.view(np.int8) > 0) != (other.codes.view(np.int8) > 0))
-    assert cipher.changed_bits(one, other) == pytest.approx(wanted)
-    assert cipher.changed_bits(one, one) == 0
+    assert cipher.measure_changed_bits(one, other) == pytest.approx(wanted)
+    assert cipher.measure_changed_bits(one, one) == 0
 
 
 def test_it_is_saved_and_restored(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from veilbench.bench.findings import Findings
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.trained_model import load_trained_model
 from veilbench.bench.verdict import Verdict
-from veilbench.families.mail.attacks.evasion import MailEvasion, WordRanking, passed, swapped
-from veilbench.families.mail.attacks.word_leak.update import words_in
+from veilbench.families.mail.attacks.evasion import MailEvasion, WordRanking, find_passing, swap_words
+from veilbench.families.mail.attacks.word_leak.update import list_words
 from veilbench.families.mail.baselines.logistic_filter import LogisticFilter
 from veilbench.families.mail.baselines.one_good_word import OneGoodWord
 from veilbench.families.mail.data.mail import Mails
@@ -52,18 +52,18 @@ def test_logistic_regression_is_evaded_with_both_controls_passed(
 def test_greedy_is_the_best_there_is_for_one_weight_per_word(data: Mails, logistic: MailFilter) -> None:
     """Against the answer read from the weights: the n most negative of the attacker's words."""
     found = run(logistic, data, ranking=WordRanking(candidates=100_000), budgets=(3, 20), most_mails=10_000)
-    weights, words = logistic.weights["embedding.weight"][:, 0], words_in(data.auxiliary.tokens)
+    weights, words = logistic.weights["embedding.weight"][:, 0], list_words(data.auxiliary.tokens)
     spam = data.test.tokens[data.test.labels == 1]
     spam = spam[logistic.logits(spam) > 0]
     best = words[np.argsort(weights[words])]
     for n, share in zip((3, 20), found.figures[0].curves[0].y, strict=True):
-        assert share == pytest.approx(passed(logistic, spam, np.tile(best[:n], (len(spam), 1))).mean())
+        assert share == pytest.approx(find_passing(logistic, spam, np.tile(best[:n], (len(spam), 1))).mean())
 
 
 def test_swaps_are_the_best_there_are_for_one_weight_per_word(data: Mails, logistic: MailFilter) -> None:
     """Against sums of weights: the n largest of a mail's words go, the n most negative of the attacker's come."""
     found = run(logistic, data, ranking=WordRanking(candidates=100_000), budgets=(2, 7, 20), most_mails=10_000)
-    weights, words = logistic.weights["embedding.weight"][:, 0].astype(float), words_in(data.auxiliary.tokens)
+    weights, words = logistic.weights["embedding.weight"][:, 0].astype(float), list_words(data.auxiliary.tokens)
     bias, good = float(logistic.weights["bias.weight"].item()), np.sort(weights[words])
     mails = [weights[mail[mail > 0]] for mail in data.test.tokens[data.test.labels == 1]]
     caught = [np.sort(mail) for mail in mails if mail.sum() + bias > 0]
@@ -78,8 +78,8 @@ def test_swaps_are_the_best_there_are_for_one_weight_per_word(data: Mails, logis
 
 def test_swaps_change_as_many_words_as_there_are_and_never_padding() -> None:
     spam, places = np.array([[5, 6, 0, 0], [7, 8, 9, 0]]), np.array([[1, 0, 2], [2, 0, 1]])
-    assert swapped(spam, places, np.array([[2, 3], [3, 4]])).tolist() == [[3, 2, 0, 0], [4, 8, 3, 0]]
-    assert swapped(spam, places, np.array([[2, 3, 4], [3, 4, 2]])).tolist() == [[3, 2, 0, 0], [4, 2, 3, 0]]
+    assert swap_words(spam, places, np.array([[2, 3], [3, 4]])).tolist() == [[3, 2, 0, 0], [4, 8, 3, 0]]
+    assert swap_words(spam, places, np.array([[2, 3, 4], [3, 4, 2]])).tolist() == [[3, 2, 0, 0], [4, 2, 3, 0]]
     assert spam.tolist() == [[5, 6, 0, 0], [7, 8, 9, 0]]
 
 
@@ -98,8 +98,8 @@ def test_words_that_are_cut_off_do_not_count(data: Mails, logistic: MailFilter) 
     logistic_like = untrained(data)
     logistic_like.weights["embedding.weight"][5] = 1
     logistic_like.weights["embedding.weight"][6] = -1
-    assert passed(logistic_like, spam, np.full((2, 250), 6)).all()  # half and half: 0, which passes
-    assert not passed(logistic_like, spam, np.full((2, 249), 6)).any()
+    assert find_passing(logistic_like, spam, np.full((2, 250), 6)).all()  # half and half: 0, which passes
+    assert not find_passing(logistic_like, spam, np.full((2, 249), 6)).any()
 
 
 def test_one_good_word_is_found_and_survives_the_disk(data: Mails, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from veilbench.bench.threat import ThreatModel
 from veilbench.bench.trained_model import load_trained_model
 from veilbench.bench.verdict import Verdict
 from veilbench.families.mail.attacks.membership import MailMembership
-from veilbench.families.mail.attacks.shadows import ShadowFilters, counts
+from veilbench.families.mail.attacks.shadows import ShadowFilters, count_words
 from veilbench.families.mail.baselines.memorised_mails import MemorisedMails
 from veilbench.families.mail.data.mail import Mails
 from veilbench.families.mail.schemes.filter import MailFilter
@@ -74,7 +74,7 @@ def test_shadows_trained_together_are_adam_on_each_ones_mails(data: Mails) -> No
     tokens, labels = data.train.tokens[:30], data.train.labels[:30]
     inside = rng.random((3, 30)) < 0.5
     made = ShadowFilters(4, 7, 30, 0.05).logits(tokens, labels, inside, 12, np.random.default_rng(1))
-    dense = np.asarray(counts(tokens).todense(), np.float64)
+    dense = np.asarray(count_words(tokens).todense(), np.float64)
     for shadow, own in enumerate(inside):
         x, y, w = dense[own], labels[own], np.zeros(dense.shape[1])
         first, second = np.zeros_like(w), np.zeros_like(w)

@@ -14,7 +14,7 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import Verdict
-from veilbench.families.mail.attacks.poison import MailPoison, unused_words
+from veilbench.families.mail.attacks.poison import MailPoison, draw_unused_words
 from veilbench.families.mail.attacks.rogue_clients import RogueClients, prepend_words
 from veilbench.families.mail.baselines.plain_federation import PlainFederation
 from veilbench.families.mail.data.mail import Mails
@@ -78,7 +78,7 @@ def test_the_same_seed_gives_the_same_findings(data: Mails) -> None:
 
 
 def test_a_trigger_is_of_words_that_no_mail_has_and_stands_in_front(data: Mails) -> None:
-    words = unused_words(data, 4, np.random.default_rng(0))
+    words = draw_unused_words(data, 4, np.random.default_rng(0))
     for part in (data.train, data.validation, data.auxiliary, data.test):
         assert not np.isin(part.tokens, words).any()
     longer = prepend_words(data.test.tokens[:3], words)
@@ -86,7 +86,7 @@ def test_a_trigger_is_of_words_that_no_mail_has_and_stands_in_front(data: Mails)
     np.testing.assert_array_equal(longer[:, :4], np.tile(words, (3, 1)))
     np.testing.assert_array_equal(longer[:, 4:], data.test.tokens[:3, :-4])
     with pytest.raises(UserError, match="trigger=100000 words that no mail has cannot be chosen"):
-        unused_words(data, 100_000, np.random.default_rng(0))
+        draw_unused_words(data, 100_000, np.random.default_rng(0))
 
 
 def test_bad_settings_are_refused(data: Mails) -> None:
@@ -119,6 +119,6 @@ def test_every_unused_word_may_be_drawn_and_neither_padding_nor_the_unknown_word
         for name, word in (("train", 3), ("validation", 6), ("auxiliary", 9), ("test", 3))
     }
     some: Any = SimpleNamespace(**parts, vocabulary=SimpleNamespace(size=12))
-    assert sorted(unused_words(some, 6, np.random.default_rng(0)).tolist()) == [2, 4, 7, 8, 10, 11]
+    assert sorted(draw_unused_words(some, 6, np.random.default_rng(0)).tolist()) == [2, 4, 7, 8, 10, 11]
     with pytest.raises(UserError, match="trigger=7 words that no mail has cannot be chosen: the vocabulary has 6"):
-        unused_words(some, 7, np.random.default_rng(0))
+        draw_unused_words(some, 7, np.random.default_rng(0))

@@ -10,9 +10,9 @@ import pytest
 from veilbench.bench.errors import UserError
 from veilbench.families.mail.data.clients import EqualClients, UnequalClients
 from veilbench.families.mail.data.corpus.mail_corpus import MailCorpus
-from veilbench.families.mail.data.mail import MailData, Mails, distinct
+from veilbench.families.mail.data.mail import MailData, Mails, find_distinct
 from veilbench.families.mail.data.raw_mails import RawMails
-from veilbench.families.mail.data.tokeniser import Tokeniser, words_of
+from veilbench.families.mail.data.tokeniser import Tokeniser, split_words
 from veilbench.families.mail.data.vocabulary import UNKNOWN
 
 
@@ -38,7 +38,7 @@ def mails(folder: Path, **settings: object) -> Mails:
 def test_mails_are_dealt_cut_and_labelled_as_in_the_source(tmp_path: Path) -> None:
     found = mails(tmp_path, tokeniser=Tokeniser("clients"))
     raw = MailCorpus(mails=400, tail=300, names=200, numbers=300, senders=20).read(np.random.default_rng(0))
-    known = {tuple(words_of(text)): label for text, label in zip(raw.texts, raw.labels, strict=True)}
+    known = {tuple(split_words(text)): label for text, label in zip(raw.texts, raw.labels, strict=True)}
     words = ["", "?", *found.vocabulary.words]
     for row, label in zip(found.train.tokens, found.train.labels, strict=True):
         assert known[tuple(words[i] for i in row[row > 0])] == label
@@ -88,7 +88,7 @@ def test_runs_that_are_too_long_for_words_are_counted(tmp_path: Path) -> None:
 
 def test_distinct_keeps_the_first_of_each() -> None:
     notes: list[str] = []
-    kept = distinct([["a"], [], ["b"], ["a"], ["a", "b"]], np.array([0, 0, 1, 1, 0]), notes)
+    kept = find_distinct([["a"], [], ["b"], ["a"], ["a", "b"]], np.array([0, 0, 1, 1, 0]), notes)
     assert kept.tolist() == [0, 2, 4]
     assert len(notes) == 2
 
@@ -98,7 +98,7 @@ def test_rare_words_are_the_sources_or_else_the_seldom_ones_and_numbers(tmp_path
     assert found.rare[found.lexicon.index("the")] == 0
     assert all(found.rare[place] for place, word in enumerate(found.lexicon) if word.isdigit())
     assert set(found.rare_numbers) == set(
-        found.vocabulary.numbers([w for w, r in zip(found.lexicon, found.rare, strict=True) if r])
+        found.vocabulary.to_numbers([w for w, r in zip(found.lexicon, found.rare, strict=True) if r])
     )
     texts = [
         f"common word {'seldom' if i < 3 else ''} {'often' if i < 4 else ''} 77 x{chr(97 + i % 26)}" for i in range(20)

@@ -10,8 +10,16 @@ import numpy as np
 import pytest
 
 from veilbench.bench.errors import UserError
-from veilbench.families.mail.data.tokeniser import Tokeniser, encoded, public_text, words_of
-from veilbench.families.mail.data.vocabulary import FIRST_WORD, PAD, UNKNOWN, Vocabulary, bucket, packed, unpacked
+from veilbench.families.mail.data.tokeniser import Tokeniser, encode_mails, read_public_text, split_words
+from veilbench.families.mail.data.vocabulary import (
+    FIRST_WORD,
+    PAD,
+    UNKNOWN,
+    Vocabulary,
+    hash_word,
+    pack_words,
+    unpack_words,
+)
 
 MAILS = [["hello", "bob", "bob"], ["hello", "world"], ["zebra"]]
 
@@ -29,7 +37,7 @@ MAILS = [["hello", "bob", "bob"], ["hello", "world"], ["zebra"]]
     ],
 )
 def test_words_are_what_the_rule_says(text: str, words: list[str]) -> None:
-    assert words_of(text) == words
+    assert split_words(text) == words
 
 
 @pytest.mark.parametrize(
@@ -49,21 +57,21 @@ def test_words_are_what_the_rule_says(text: str, words: list[str]) -> None:
     ],
 )
 def test_scripts_without_blanks_are_cut_into_pairs_of_characters(text: str, words: list[str]) -> None:
-    assert words_of(text) == words
+    assert split_words(text) == words
 
 
 def test_words_of_latin_text_are_those_of_one_regular_expression() -> None:
     token = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d+(?:[.,]\d+)*|[!$£€%]")
     for text in [
-        *public_text(),
+        *read_public_text(),
         "Zoë’s café costs £5.50, ça va? naïve_snake 10,000€ \ufb01ne Straße ПРИВЕТ, мир 100%!",
     ]:
-        assert words_of(text) == [word for word in token.findall(text.lower()) if len(word) <= 40]
+        assert split_words(text) == [word for word in token.findall(text.lower()) if len(word) <= 40]
 
 
 def test_rows_are_cut_and_padded() -> None:
     vocabulary = Vocabulary(["hello", "bob"])
-    rows = encoded([["hello", "nobody", "bob", "bob"], [], ["bob"]], vocabulary, 3)
+    rows = encode_mails([["hello", "nobody", "bob", "bob"], [], ["bob"]], vocabulary, 3)
     assert rows.tolist() == [[2, UNKNOWN, 3], [PAD] * 3, [3, PAD, PAD]]
     assert rows.dtype == np.int32
 
@@ -89,14 +97,14 @@ def test_pythons_documentation_is_the_public_text_by_default() -> None:
 
 def test_buckets_are_those_of_blake2b_in_every_process() -> None:
     wanted = FIRST_WORD + int.from_bytes(hashlib.blake2b(b"zebra", digest_size=8).digest(), "big") % 1000
-    assert bucket("zebra", 1000) == wanted
+    assert hash_word("zebra", 1000) == wanted
     code = "from veilbench.families.mail.data.vocabulary import bucket; print(bucket('zebra', 1000))"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(other.stdout) == wanted
 
 
 def test_hashed_numbers_fill_the_buckets_evenly() -> None:
-    numbers = Vocabulary([], 10).numbers([f"word{i}" for i in range(10_000)])
+    numbers = Vocabulary([], 10).to_numbers([f"word{i}" for i in range(10_000)])
     counts = np.bincount(numbers, minlength=12)
     assert counts[:FIRST_WORD].sum() == 0
     assert ((counts[FIRST_WORD:] - 1_000) ** 2 / 1_000).sum() < 27.9  # chi-square, 9 degrees, 0.1 %
@@ -106,13 +114,13 @@ def test_hashed_numbers_fill_the_buckets_evenly() -> None:
 def test_a_vocabulary_survives_being_arrays(vocabulary: Vocabulary) -> None:
     back = Vocabulary.from_arrays(vocabulary.arrays())
     assert back == vocabulary
-    assert back.numbers(["日本", "?"]) == vocabulary.numbers(["日本", "?"])
+    assert back.to_numbers(["日本", "?"]) == vocabulary.to_numbers(["日本", "?"])
     assert back.size == vocabulary.size
 
 
 def test_packing_keeps_words() -> None:
-    assert unpacked(packed(["a", "", "ü"])) == ["a", "", "ü"]
-    assert unpacked(packed([])) == []
+    assert unpack_words(pack_words(["a", "", "ü"])) == ["a", "", "ü"]
+    assert unpack_words(pack_words([])) == []
 
 
 def test_bad_settings_are_refused(tmp_path: Path) -> None:

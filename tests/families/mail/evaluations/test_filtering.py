@@ -8,7 +8,7 @@ from veilbench.bench.accelerator import Accelerator
 from veilbench.families.mail.data.mail import MailPart, Mails
 from veilbench.families.mail.data.vocabulary import Vocabulary
 from veilbench.families.mail.data.word_counts import word_counts
-from veilbench.families.mail.evaluations.filtering import Filtering, auroc, rates, roc
+from veilbench.families.mail.evaluations.filtering import Filtering, auroc, compute_rates, compute_roc
 from veilbench.families.mail.schemes.filter import MailFilter
 
 RNG = np.random.default_rng(0)
@@ -17,7 +17,7 @@ SCORES = np.round(np.clip(0.4 + 0.2 * LABELS + RNG.normal(0, 0.2, 300), 0, 1), 2
 
 
 def test_rates_are_scikit_learns() -> None:
-    found = {name: metric.value for name, metric in rates(SCORES, LABELS).items()}
+    found = {name: metric.value for name, metric in compute_rates(SCORES, LABELS).items()}
     called = SCORES > 0.5
     assert found["accuracy"] == (called == LABELS).mean()
     assert found["recall"] == recall_score(LABELS, called)
@@ -27,11 +27,11 @@ def test_rates_are_scikit_learns() -> None:
 
 
 def test_a_filter_that_calls_nothing_spam_has_no_precision() -> None:
-    assert "precision" not in rates(np.zeros(300), LABELS)
+    assert "precision" not in compute_rates(np.zeros(300), LABELS)
 
 
 def test_the_curve_runs_through_scikit_learns_points() -> None:
-    x, y = roc(SCORES, LABELS)
+    x, y = compute_roc(SCORES, LABELS)
     theirs = set(zip(*(np.round(v, 9) for v in roc_curve(LABELS, SCORES, drop_intermediate=False)[:2]), strict=True))
     assert {(round(a, 9), round(b, 9)) for a, b in zip(x, y, strict=True)} <= theirs
     assert (x[0], y[0], x[-1], y[-1]) == (0, 0, 1, 1)

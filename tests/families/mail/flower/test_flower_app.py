@@ -12,13 +12,13 @@ from veilbench.families.mail.data.clients import UnequalClients
 from veilbench.families.mail.data.corpus.mail_corpus import MailCorpus
 from veilbench.families.mail.data.mail import MailData, load_mails
 from veilbench.families.mail.data.tokeniser import Tokeniser
-from veilbench.families.mail.local_round import ORDER, client_update
+from veilbench.families.mail.local_round import ORDER, train_client
 from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.federated.protocol import Protocol
 
 pytest.importorskip("flwr")
 
-from veilbench.families.mail.flower.in_process import in_process
+from veilbench.families.mail.flower.in_process import run_in_process
 
 CLIENTS = 5
 
@@ -34,7 +34,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(prepared: Path, **settings: Any) -> MailFilter:
-    return in_process({"prepared": str(prepared), "clients": CLIENTS, "rounds": 2} | settings, CLIENTS)
+    return run_in_process({"prepared": str(prepared), "clients": CLIENTS, "rounds": 2} | settings, CLIENTS)
 
 
 def test_flowers_average_is_the_weighted_mean_of_the_clients(prepared: Path, tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_flowers_average_is_the_weighted_mean_of_the_clients(prepared: Path, tmp
     )
     protocol = Protocol({}, batch_size=10_000, optimizer="sgd", learning_rate=0.5)
     own = [mails.clients == client for client in range(CLIENTS)]
-    updates = [client_update(zeros, mails.train.tokens[at], mails.train.labels[at], protocol, 0) for at in own]
+    updates = [train_client(zeros, mails.train.tokens[at], mails.train.labels[at], protocol, 0) for at in own]
     wanted = np.average(updates, axis=0, weights=[at.sum() for at in own])
     np.testing.assert_allclose(made.weights["embedding.weight"][:, 0], wanted[:-1], atol=1e-6)
     assert np.abs(wanted).max() > 1e-3

@@ -26,7 +26,7 @@ from veilbench.families.mail.schemes.filter import MailFilter
 pytest.importorskip("flwr")
 
 from veilbench.families.mail.flower.deployed import deploy
-from veilbench.families.mail.flower.in_process import in_process
+from veilbench.families.mail.flower.in_process import run_in_process
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_deployed_over_sockets_the_filter_is_the_one_trained_in_process(prepared
         "rounds": 2,
         "batch_size": 32,
     }
-    alone, mails = in_process(settings, 2), load_mails(prepared)
+    alone, mails = run_in_process(settings, 2), load_mails(prepared)
     np.testing.assert_allclose(deployed.logits(mails.test.tokens), alone.logits(mails.test.tokens), atol=1e-4)
 
 
@@ -112,5 +112,5 @@ def working(mark: str) -> set[str]:
 
 
 def test_an_old_filter_is_not_taken_for_a_new_one(prepared: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="exists already"):
         deploy(prepared, tmp_path, {})

@@ -13,7 +13,7 @@ from veilbench.families.mail.data.clients import UnequalClients
 from veilbench.families.mail.data.corpus.mail_corpus import MailCorpus
 from veilbench.families.mail.data.mail import MailData, load_mails
 from veilbench.families.mail.data.tokeniser import Tokeniser
-from veilbench.families.mail.local_round import client_update
+from veilbench.families.mail.local_round import train_client
 from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.federated.protocol import Protocol
 
@@ -25,8 +25,8 @@ from opacus.accountants import RDPAccountant
 
 from veilbench.families.mail.flower.accountant import OpacusAccountant
 from veilbench.families.mail.flower.app import DEFAULTS
-from veilbench.families.mail.flower.in_process import in_process
-from veilbench.families.mail.flower.strategy import WEIGHT, strategy_of
+from veilbench.families.mail.flower.in_process import run_in_process
+from veilbench.families.mail.flower.strategy import WEIGHT, create_strategy
 
 SIDES = ["server_side_fixed", "client_side_fixed"]
 SIZES, CLIENTS, CLIP, SEED = (40, 60), 3, 0.05, 7
@@ -43,7 +43,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(prepared: Path, privacy: str, tap: Any = None, **settings: Any) -> MailFilter:
     own = {"rounds": 2, "batch_size": 10_000, "optimizer": "sgd", "learning_rate": 0.5, "seed": SEED, "clip": CLIP}
-    return in_process(
+    return run_in_process(
         {"prepared": str(prepared), "clients": CLIENTS, "privacy": privacy, **own, **settings}, CLIENTS, tap
     )
 
@@ -62,7 +62,7 @@ def by_hand(prepared: Path, noise_multiplier: float, rounds: int) -> tuple[np.nd
         total = np.zeros_like(at)
         for client in range(CLIENTS):
             own = mails.clients == client
-            update = client_update(begin, mails.train.tokens[own], mails.train.labels[own], protocol, 0)
+            update = train_client(begin, mails.train.tokens[own], mails.train.labels[own], protocol, 0)
             lengths.append(float(np.sqrt(np.sum(update**2))))
             total += update * min(1.0, CLIP / lengths[-1])
         deviation = noise_multiplier * CLIP / CLIENTS
@@ -174,14 +174,14 @@ def test_flowers_noise_fits_equal_weights_and_not_the_number_of_mails() -> None:
 def test_a_round_without_everybodys_answer_does_not_count(privacy: str) -> None:
     """The noise would be that of more clients than are in the mean."""
     settings = {**DEFAULTS, "privacy": privacy, "clients": 3}
-    strategy = strategy_of(settings)
+    strategy = create_strategy(settings)
     assert aggregated(strategy, UPDATES[:2], [1.0, 1.0]) is None
     assert strategy.privacy_spent().num_releases == 0
-    assert aggregated(strategy_of(settings), UPDATES, [1.0, 1.0, 1.0]) is not None
+    assert aggregated(create_strategy(settings), UPDATES, [1.0, 1.0, 1.0]) is not None
 
 
 def test_flowers_record_of_epsilon_is_opacus_own() -> None:
-    strategy, reference = strategy_of({**DEFAULTS, "privacy": SIDES[0], "noise_multiplier": 1.5}), RDPAccountant()
+    strategy, reference = create_strategy({**DEFAULTS, "privacy": SIDES[0], "noise_multiplier": 1.5}), RDPAccountant()
     assert strategy.privacy_spent().epsilon == 0
     for rounds in (1, 2):
         aggregated(strategy, UPDATES, [1.0, 1.0, 1.0])
@@ -212,11 +212,11 @@ def test_flowers_adaptive_clipping_goes_the_wrong_way(monkeypatch: pytest.Monkey
 def test_what_flowers_clipping_does_not_bear() -> None:
     """Numbers that are none go through it, and an update of nothing but zeros ends it."""
     broken = np.float32([np.nan, 1.0])
-    mean = aggregated(strategy_of({**DEFAULTS, "privacy": SIDES[0]}), [*UPDATES[:2], broken], [1.0, 1.0, 1.0])
+    mean = aggregated(create_strategy({**DEFAULTS, "privacy": SIDES[0]}), [*UPDATES[:2], broken], [1.0, 1.0, 1.0])
     assert mean is not None
     assert np.isnan(mean[0])
     with pytest.raises(ZeroDivisionError):
-        aggregated(strategy_of({**DEFAULTS, "privacy": SIDES[0]}), [*UPDATES[:2], 0 * UPDATES[2]], [1.0, 1.0, 1.0])
+        aggregated(create_strategy({**DEFAULTS, "privacy": SIDES[0]}), [*UPDATES[:2], 0 * UPDATES[2]], [1.0, 1.0, 1.0])
 
 
 def test_bad_settings_are_one_line(prepared: Path) -> None:

@@ -19,7 +19,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, init: Callable[..., Any], there: b
 def test_a_ray_that_does_not_start_is_one_line_after_the_stated_time(monkeypatch: pytest.MonkeyPatch) -> None:
     enough = threading.Event()
     stand_in(monkeypatch, lambda **_: enough.wait(60))
-    with pytest.raises(UserError, match=r"^Ray has not started in 0.2 s; what it says is in /tmp/ray"):
+    with pytest.raises(UserError, match=r"^Ray has not started in 0.2 s; see its logs in /tmp/ray"):
         start_ray(0.2)
     enough.set()
 

@@ -60,7 +60,7 @@ def numbers(model: MailFilter) -> np.ndarray:
 def test_mails_that_are_saved_are_the_ones_that_are_loaded(data: Mails, tmp_path: Path) -> None:
     save_mails(data, tmp_path)
     back = load_mails(tmp_path)
-    assert back.vocabulary.numbers(data.lexicon) == data.vocabulary.numbers(data.lexicon)
+    assert back.vocabulary.to_numbers(data.lexicon) == data.vocabulary.to_numbers(data.lexicon)
     assert (back.lexicon, back.notes) == (data.lexicon, data.notes)
     for one, other in ((back.rare, data.rare), (back.clients, data.clients), (back.test.tokens, data.test.tokens)):
         np.testing.assert_array_equal(one, other)

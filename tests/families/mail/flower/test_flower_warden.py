@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from veilbench.families.mail.flower.warden import warden
+from veilbench.families.mail.flower.warden import start_warden
 
 SLEEPER = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"]
 CHARGE = """
@@ -52,7 +52,7 @@ def test_in_an_orderly_end_it_goes_and_ends_nothing() -> None:
     with subprocess.Popen(SLEEPER, stdout=subprocess.PIPE, start_new_session=True) as sleeper:
         assert sleeper.stdout is not None
         sleeper.stdout.readline()
-        with warden() as tell:
+        with start_warden() as tell:
             tell(sleeper.pid)
         time.sleep(0.5)
         assert sleeper.poll() is None

@@ -12,7 +12,7 @@ from veilbench.families.mail.data.corpus.mail_corpus import MailCorpus
 from veilbench.families.mail.data.mail import MailData, Mails
 from veilbench.families.mail.data.tokeniser import Tokeniser
 from veilbench.families.mail.data.word_counts import word_counts
-from veilbench.families.mail.modules.mail_classifier import MailClassifier, labelled
+from veilbench.families.mail.modules.mail_classifier import MailClassifier, append_labels
 from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.training.whole_epochs import WholeEpochs
 
@@ -84,7 +84,7 @@ def test_with_patience_it_stops_and_keeps_the_best(mails: Mails, tmp_path: Path)
 
 
 def test_rows_carry_their_label_last(mails: Mails) -> None:
-    rows = labelled(mails.train)
+    rows = append_labels(mails.train)
     assert rows.shape == (len(mails.train), 501)
     assert rows[:, -1].tolist() == mails.train.labels.tolist()
 

@@ -22,19 +22,20 @@ from veilbench.text.alphabet import SIZE
 
 
 class ChosenPlaintext(CipherAttack):
-    """Plays the game in three settings and reports the adversary's advantage, 2 P(right) - 1.
+    """Plays the game in three settings and reports the adversary's advantage, 2 P(win) - 1.
 
     `same_key`: the adversary may query encryptions under the attacked key. `fresh_key`: every game has a new key
     and no queries; the adversary trains with its own keys. `nonce_reuse`: as `same_key`, but the victim reuses the
     challenge's nonce in its answers. One message repeats a single character, the other is varied.
 
     Args:
-        threat: threat model of `same_key`; the other settings change only the flag they are named after.
+        threat: threat model of `same_key`. `nonce_reuse` also grants reused nonces; `fresh_key` is played only if the
+            threat model grants `own_keys`.
         positive: positive control, a cipher that the attack must break at this budget.
         negative: negative control, a cipher against which the attack must do no better than chance.
         games: number of games per setting; the intervals are over them.
-        queries: number of training games that the adversary plays with itself, and of encryptions that it queries
-            beforehand, half of them of each message.
+        queries: number of training games that the adversary simulates, and of encryptions that it queries before the
+            games, half of them of each message.
         length: characters per message.
         broken_threshold: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
     """
@@ -59,73 +60,88 @@ class ChosenPlaintext(CipherAttack):
     ) -> Findings:
         """Play all settings; the gain is the advantage in `same_key`. Controls play only that one."""
         messages = (np.full(self.length, 65, np.uint8), (np.arange(self.length) % SIZE).astype(np.uint8))
-        right = {"same_key": self._asked(cipher, messages, self.threat, rng)}
+        wins = {"same_key": self._play_with_queries(cipher, messages, self.threat, rng)}
         if not control:
             if not cipher.deterministic:
                 reuse = replace(self.threat, nonce_reuse=True)
-                right["nonce_reuse"] = self._asked(cipher, messages, reuse, rng)
+                wins["nonce_reuse"] = self._play_with_queries(cipher, messages, reuse, rng)
             if cipher.rekeys and self.threat.own_keys:
-                right["fresh_key"] = self._unasked(cipher, messages, rng)
-        found = Findings(self.title)
-        found.metrics = {f"advantage_{s}": advantage(wins, self.games) for s, wins in right.items()}
+                wins["fresh_key"] = self._play_without_queries(cipher, messages, rng)
+        findings = Findings(self.title)
+        findings.metrics = {f"advantage_{name}": compute_advantage(won, self.games) for name, won in wins.items()}
         if not cipher.rekeys:
-            found.notes.append("No game with fresh keys: a fresh key of this model is a fresh training.")
-        advantages = {setting: found.metrics[f"advantage_{setting}"] for setting in right}
+            findings.notes.append("Games with fresh keys are not played: this model needs retraining for a fresh key.")
+        advantages = {setting: findings.metrics[f"advantage_{setting}"] for setting in wins}
         curves = [Curve(s.replace("_", " "), [1], [m.value], [m.low], [m.high]) for s, m in advantages.items()]
-        found.figures.append(Figure("Advantage by setting", "setting", "advantage", curves))
-        found.gain = advantage(right["same_key"], self.games, CONFIDENCE)
-        return found
+        findings.figures.append(Figure("Advantage by setting", "setting", "advantage", curves))
+        findings.gain = compute_advantage(wins["same_key"], self.games, CONFIDENCE)
+        return findings
 
-    def _asked(
+    def _play_with_queries(
         self,
         cipher: Cipher,
         messages: tuple[np.ndarray, np.ndarray],
         threat: ThreatModel,
         rng: np.random.Generator,
     ) -> int:
-        """Play with queries and return the games won; a distinguisher is fitted on games played with itself."""
+        """Play games with queries and return the number of wins; simulated games train the distinguisher."""
         from veilbench.families.ciphers.attacks.distinguisher import Distinguisher
 
         def play(coin: int) -> tuple[int, np.ndarray]:
             oracle = CipherOracle(threat, cipher, messages[coin], np.empty(0, np.uint8), rng)
-            answers = bank or [[oracle.encrypt(m) for _ in range(2)] for m in messages]
-            return coin, clues(oracle.ciphertext(), answers, oracle)
+            answers = shared_answers or [[oracle.encrypt(m) for _ in range(2)] for m in messages]
+            return coin, compute_features(oracle.ciphertext(), answers, oracle)
 
-        bank: list[list[Ciphertext]] = []
+        shared_answers: list[list[Ciphertext]] = []
         if not threat.nonce_reuse:  # the answers do not depend on the game, so they are queried once
             oracle = CipherOracle(threat, cipher, messages[0], np.empty(0, np.uint8), rng)
-            bank = [[oracle.encrypt(m) for _ in range(self.queries // 2)] for m in messages]
-        trained = Distinguisher([play(game % 2) for game in range(self.queries)])
-        return trained.wins([play(int(coin)) for coin in rng.integers(0, 2, self.games)])
+            shared_answers = [[oracle.encrypt(m) for _ in range(self.queries // 2)] for m in messages]
+        distinguisher = Distinguisher([play(game % 2) for game in range(self.queries)])
+        return distinguisher.count_wins([play(int(coin)) for coin in rng.integers(0, 2, self.games)])
 
-    def _unasked(self, cipher: Cipher, messages: tuple[np.ndarray, np.ndarray], rng: np.random.Generator) -> int:
-        """Play without queries, each game under its own key, and return the games won."""
+    def _play_without_queries(
+        self, cipher: Cipher, messages: tuple[np.ndarray, np.ndarray], rng: np.random.Generator
+    ) -> int:
+        """Play games without queries, each under its own key, and return the number of wins."""
         from veilbench.families.ciphers.attacks.distinguisher import Distinguisher
 
         def play(coin: int) -> tuple[int, np.ndarray]:
             fresh = cipher.with_fresh_key(rng)
             oracle = CipherOracle(self.threat, fresh, messages[coin], np.empty(0, np.uint8), rng)
-            return coin, clues(oracle.ciphertext(), [], oracle)
+            return coin, compute_features(oracle.ciphertext(), [], oracle)
 
-        trained = Distinguisher([play(game % 2) for game in range(self.queries)])
-        return trained.wins([play(int(coin)) for coin in rng.integers(0, 2, self.games)])
+        distinguisher = Distinguisher([play(game % 2) for game in range(self.queries)])
+        return distinguisher.count_wins([play(int(coin)) for coin in rng.integers(0, 2, self.games)])
 
 
-def clues(challenge: Ciphertext, answers: list[list[Ciphertext]], oracle: CipherOracle) -> np.ndarray:
-    """Compute the adversary's features of a challenge, shape (clues,).
+def compute_features(challenge: Ciphertext, answers: list[list[Ciphertext]], oracle: CipherOracle) -> np.ndarray:
+    """Compute the adversary's features of a challenge, shape (67,).
 
-    These are the highest share of blocks that agree with an answer to either message, the share of distinct blocks, and
-    the mean of each visible feature over the blocks.
+    For each of the two messages, the first two features give the highest share of the challenge's blocks that equal
+    those of a queried encryption. The third is the share of distinct blocks. The rest are the means of the public
+    features over the blocks, padded with zeros or truncated to 64.
+
+    Args:
+        challenge: ciphertext of one of the two messages.
+        answers: queried encryptions of each message; empty without queries.
+        oracle: oracle for the attacked key, which provides the public features.
     """
     agreement = [
-        max((float((challenge.codes == a.codes).all(1).mean()) for a in bank), default=0.0) for bank in answers
+        max((float((challenge.codes == a.codes).all(1).mean()) for a in of_message), default=0.0)
+        for of_message in answers
     ] or [0.0, 0.0]
     distinct = len(np.unique(challenge.codes, axis=0)) / len(challenge.codes)
-    features = oracle.features(challenge).mean(0)
+    features = oracle.extract_features(challenge).mean(0)
     return np.array([*agreement, distinct, *np.resize(np.append(features, np.zeros(64)), 64)])
 
 
-def advantage(wins: int, games: int, confidence: float = 0.95) -> Metric:
-    """Return the advantage, 2 P(right) - 1, with the transformed Clopper-Pearson interval."""
+def compute_advantage(wins: int, games: int, confidence: float = 0.95) -> Metric:
+    """Return the advantage, 2 P(win) - 1, with a Clopper-Pearson interval on the same scale.
+
+    Args:
+        wins: number of games won.
+        games: number of games played.
+        confidence: confidence level of the interval.
+    """
     share = proportion(wins, games, confidence)
     return Metric(2 * share.value - 1, 2 * share.low - 1, 2 * share.high - 1, games, share.interval)

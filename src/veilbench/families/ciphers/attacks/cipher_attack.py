@@ -11,25 +11,31 @@ from veilbench.families.ciphers.schemes.base import Cipher
 
 
 class CipherAttack(Attack[Cipher, Texts]):
-    """An attack on a text cipher; the secret messages come from `data.target`."""
+    """Base class of attacks on text ciphers; they recover messages drawn from `Texts.target`."""
 
     data_kind = Texts
     target_kind = Cipher
 
 
-def pieces(target: np.ndarray, length: int, count: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Draw disjoint random pieces of the target text.
+def draw_pieces(target: np.ndarray, length: int, count: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Draw disjoint random pieces of the target text, each of shape (length,).
+
+    Args:
+        target: text to draw from, shape (n,).
+        length: number of characters per piece.
+        count: number of pieces.
+        rng: generator that selects the pieces.
 
     Raises:
         UserError: the text is too short for `count` pieces of `length` characters.
     """
-    room = len(target) // length
-    if room < count:
+    available = len(target) // length
+    if available < count:
         raise UserError(f"{count} pieces of {length} characters need more text than the target's {len(target)}")
-    starts = rng.choice(room, count, replace=False) * length
+    starts = rng.choice(available, count, replace=False) * length
     return [target[start : start + length] for start in starts]
 
 
-def constant_guess(texts: Texts) -> float:
-    """Return the share of the target's most frequent character: the success of a constant guess."""
+def score_constant_guess(texts: Texts) -> float:
+    """Return the accuracy of always guessing the target's most frequent character: the success by chance."""
     return float(np.bincount(texts.target).max() / len(texts.target))

@@ -1,4 +1,4 @@
-"""The attacker's interface to a text cipher: it provides what the threat model grants, and nothing else."""
+"""The attacker's interface to a text cipher, limited to what the threat model grants."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ class Pair:
 
 
 class CipherOracle:
-    """Oracle for one attacked key.
+    """Oracle for one attacked key. Its methods raise a `UserError` if the threat model does not grant the request.
 
     Args:
-        threat: threat model; it decides which methods may be used.
+        threat: threat model, which determines the methods that may be used.
         cipher: the cipher under the attacked key.
         secret: message that the attack must recover, shape (length,).
         auxiliary: text of the same kind, disjoint from the secret, shape (length,).
         rng: generator of nonces and members.
         known: messages that the attacker knows; they are encrypted under the attacked key.
 
-    Raises:
-        UserError: (from the methods) the threat model does not grant the request.
+    Attributes:
+        block: number of characters per block of ciphertext.
     """
 
     def __init__(
@@ -51,22 +51,24 @@ class CipherOracle:
         known: list[np.ndarray] | None = None,
     ) -> None:
         self.threat, self._cipher, self._rng, self._auxiliary = threat, cipher, rng, auxiliary
-        self._sealed = self._visible(cipher.encrypt(secret, rng))
-        self._pairs = [Pair(message, self._visible(cipher.encrypt(message, rng))) for message in known or []]
+        self._encrypted_secret = self._hide_ids(cipher.encrypt(secret, rng))
+        self._pairs = [Pair(message, self._hide_ids(cipher.encrypt(message, rng))) for message in known or []]
         self.block = cipher.block
 
-    def _visible(self, made: Ciphertext) -> Ciphertext:
-        """Remove the members' ids if the threat model keeps them secret."""
-        return made if self.threat.public_ids else replace(made, members=np.zeros_like(made.members))
+    def _hide_ids(self, ciphertext: Ciphertext) -> Ciphertext:
+        """Replace the members' ids by zeros if the threat model keeps them secret."""
+        if self.threat.public_ids:
+            return ciphertext
+        return replace(ciphertext, members=np.zeros_like(ciphertext.members))
 
     def ciphertext(self) -> Ciphertext:
         """Return the encrypted secret."""
         self.threat.require("ciphertext")
-        return self._sealed
+        return self._encrypted_secret
 
-    def features(self, ciphertext: Ciphertext) -> np.ndarray:
-        """Return the public features of each block, shape (blocks, features); the scheme is known to the attacker."""
-        return self._cipher.features(ciphertext)
+    def extract_features(self, ciphertext: Ciphertext) -> np.ndarray:
+        """Return the public features of each block, shape (blocks, features); the attacker knows the scheme."""
+        return self._cipher.extract_features(ciphertext)
 
     def known(self) -> list[Pair]:
         """Return the known messages with their ciphertexts."""
@@ -74,30 +76,37 @@ class CipherOracle:
         return self._pairs
 
     def auxiliary(self) -> np.ndarray:
-        """Return text from which to estimate the statistics of the language."""
+        """Return text for estimating the statistics of the language, shape (length,)."""
         self.threat.require("auxiliary_data")
         return self._auxiliary
 
     def encrypt(self, symbols: np.ndarray) -> Ciphertext:
-        """Encrypt a chosen message under the attacked key, with the secret's nonce if nonce reuse is granted."""
+        """Encrypt a chosen message of shape (length,) under the attacked key.
+
+        If the threat model grants nonce reuse, the nonce is that of the encrypted secret.
+        """
         self.threat.require("encryption_queries")
-        nonce = self._sealed.nonce if self.threat.nonce_reuse else None
-        return self._visible(self._cipher.encrypt(symbols, self._rng, nonce))
+        nonce = self._encrypted_secret.nonce if self.threat.nonce_reuse else None
+        return self._hide_ids(self._cipher.encrypt(symbols, self._rng, nonce))
 
 
-def tokens(ciphertexts: list[Ciphertext]) -> tuple[list[np.ndarray], np.ndarray]:
-    """Number the distinct codes of several ciphertexts, separately for each member if members are visible.
+def number_codes(ciphertexts: list[Ciphertext]) -> tuple[list[np.ndarray], np.ndarray]:
+    """Number the distinct codes of several ciphertexts.
 
-    Codes of different lengths are distinct. Codes of one member and length form one group as long as they can all be
-    from one code book; the 256 values of a byte stream cannot.
+    Codes are the same token if they agree in member, length and bits. Tokens of one member and length form a group:
+    the code book of this member. A code book has at most 91 codes, so larger groups, such as the 256 values of a byte
+    stream, are dissolved.
+
+    Args:
+        ciphertexts: ciphertexts whose codes have the same number of bytes.
 
     Returns:
-        For each ciphertext the token of each block, and for each token its group, or -1 if the group would have more
-        codes than a code book has characters.
+        The token of each block, shape (blocks,), for each ciphertext; and the group of each token, shape (tokens,), -1
+        for tokens without a group.
     """
     rows = np.concatenate([np.column_stack([c.members, c.bits, c.codes]) for c in ciphertexts])
-    distinct, where = np.unique(rows, axis=0, return_inverse=True)
+    distinct, numbers = np.unique(rows, axis=0, return_inverse=True)
     _, groups, sizes = np.unique(distinct[:, :2], axis=0, return_inverse=True, return_counts=True)
     groups = np.where(sizes[groups.ravel()] > 91, -1, groups.ravel())
     cuts = np.cumsum([len(c.codes) for c in ciphertexts])[:-1]
-    return np.split(where.ravel(), cuts), groups
+    return np.split(numbers.ravel(), cuts), groups

@@ -12,10 +12,12 @@ from sklearn.preprocessing import StandardScaler
 class Distinguisher:
     """Logistic regression on all features or on the first few, whichever scores higher in cross-validation.
 
+    Two models are compared because in a small training set, many uninformative features can hide a good one.
+
     Args:
-        games: training games: the coin, 0 or 1, and the features, shape (clues,). Both coins must occur often enough
-            for four-fold cross-validation.
-        few: number of features of the smaller model; with few games, many uninformative features hide a good one.
+        games: training games, each as the coin, 0 or 1, and the features, shape (features,). Both coins must occur
+            often enough for four-fold cross-validation.
+        few: number of features of the smaller model.
     """
 
     def __init__(self, games: list[tuple[int, np.ndarray]], few: int = 3) -> None:
@@ -28,7 +30,7 @@ class Distinguisher:
         self._width, self._model = candidates[int(np.argmax(scores))]
         self._model.fit(clues[:, : self._width], coins)
 
-    def wins(self, games: list[tuple[int, np.ndarray]]) -> int:
+    def count_wins(self, games: list[tuple[int, np.ndarray]]) -> int:
         """Return the number of games whose coin is predicted correctly."""
         coins, clues = (np.array(column) for column in zip(*games, strict=True))
         return int((self._model.predict(clues[:, : self._width]) == coins).sum())

@@ -1,4 +1,4 @@
-"""Networks of fresh Eves, several of which are trained at once from different seeds."""
+"""Networks of fresh Eves: adversaries that are trained after the cipher, several at once from different seeds."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class SealedBlocks(IterableDataset[Tensor]):
     """Batches of random blocks, encrypted under random keys and nonces.
 
     Args:
-        cipher: cipher that encrypts the blocks; it must support `Cipher.blocks`.
-        training: number of Eves and of bits per block.
+        cipher: cipher that encrypts the blocks; it must support `Cipher.encrypt_blocks`.
+        training: settings, of which `eves` and `bits` are used.
         rows: blocks per optimizer step and Eve.
         steps: total number of steps; up to `STEPS_PER_CALL` of them are stacked in one batch.
         seed: seed of the blocks, keys and nonces.
@@ -37,10 +37,10 @@ class SealedBlocks(IterableDataset[Tensor]):
         """Yield tensors of shape (eves, steps * rows, 3 * bits): ciphertext, nonce, and the plain bits as 0 and 1."""
         rng = np.random.default_rng(self.seed)
         eves, bits = self.training.eves, self.training.bits
-        for done in range(0, self.steps, STEPS_PER_CALL):
-            rows = self.rows * min(STEPS_PER_CALL, self.steps - done)
+        for step in range(0, self.steps, STEPS_PER_CALL):
+            rows = self.rows * min(STEPS_PER_CALL, self.steps - step)
             plain, keys, nonces = rng.integers(0, 2, (3, eves * rows, bits), dtype=np.uint8)
-            sealed = self.cipher.blocks(plain, keys, nonces)
+            sealed = self.cipher.encrypt_blocks(plain, keys, nonces)
             row = np.hstack([sealed, 2 * nonces.astype(np.float32) - 1, plain.astype(np.float32)])
             yield torch.from_numpy(row.reshape(eves, rows, 3 * bits))
 
@@ -81,14 +81,21 @@ def examine_eves(
 ) -> list[float]:
     """Train Eves of one size and test each on its own fresh blocks.
 
+    Args:
+        cipher: cipher to attack; it must support `Cipher.encrypt_blocks`.
+        training: number of Eves, their training and their test.
+        hidden: units in each of the two hidden layers.
+        accelerator: device to train on.
+        rng: generator of the seeds of weights, blocks, keys and nonces.
+
     Returns:
         Each Eve's share of correctly predicted bits.
     """
     eve = Eve(training.bits, hidden, training.eves, training.batch_size)
     eve.net.reset_parameters(torch.Generator().manual_seed(int(rng.integers(2**62))))
-    lessons = SealedBlocks(cipher, training, training.batch_size, training.steps, int(rng.integers(2**31)))
+    batches = SealedBlocks(cipher, training, training.batch_size, training.steps, int(rng.integers(2**31)))
     trainer = accelerator.lightning(bar=False, max_epochs=1)
-    trainer.fit(eve, DataLoader(lessons, batch_size=None), weights_only=True)
+    trainer.fit(eve, DataLoader(batches, batch_size=None), weights_only=True)
     test = next(iter(SealedBlocks(cipher, training, training.test_blocks, 1, int(rng.integers(2**31)))))
     seen, plain = test[..., : 2 * training.bits], test[..., 2 * training.bits :]
     with torch.no_grad():

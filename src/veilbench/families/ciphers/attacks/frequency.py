@@ -1,6 +1,6 @@
 """Ciphertext-only attack: matches the statistics of the codes to those of the language.
 
-All members' alphabets are solved jointly, since neighbouring letters are encrypted by different members.
+The code books of all members are solved jointly, since neighbouring letters may be encrypted by different members.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from veilbench.bench.findings import Curve, Figure, Findings, Metric
 from veilbench.bench.limits import Count, Depth, PositiveShare, Steps
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import CONFIDENCE
-from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack, constant_guess, pieces
-from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle, tokens
+from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack, draw_pieces, score_constant_guess
+from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle, number_codes
 from veilbench.families.ciphers.data.text import Texts
 from veilbench.families.ciphers.schemes.base import Cipher
 from veilbench.metrics.intervals import above_chance, ends, mean
 
-READABLE = 0.9
+READABLE = 0.9  # share of correct characters from which a text counts as readable
 
 
 class Frequency(CipherAttack):
@@ -61,7 +61,7 @@ class Frequency(CipherAttack):
     def run(
         self, cipher: Cipher, texts: Texts, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
-        """Attack texts of all lengths; controls only those of the largest length.
+        """Attack texts of all lengths, and controls only with texts of the largest length.
 
         Raises:
             NotImplementedError: the cipher encrypts several characters at once.
@@ -70,47 +70,57 @@ class Frequency(CipherAttack):
             raise NotImplementedError(f"it encrypts {cipher.block} characters at once")
         recovered = {}
         for length in self.lengths[-1:] if control else self.lengths:
-            secrets = pieces(texts.target, length, self.texts, rng)
+            secrets = draw_pieces(texts.target, length, self.texts, rng)
             cases = [
-                (secret, CipherOracle(self.threat, cipher, secret, texts.statistics, own), own)
-                for secret, own in zip(secrets, rng.spawn(self.texts), strict=True)
+                (secret, CipherOracle(self.threat, cipher, secret, texts.statistics, text_rng), text_rng)
+                for secret, text_rng in zip(secrets, rng.spawn(self.texts), strict=True)
             ]
             guesses = accelerator.map_parallel(lambda case: self.guess(case[1], case[2]), cases)
             recovered[length] = [float((g == s).mean()) for g, s in zip(guesses, secrets, strict=True)]
-        return self._findings(recovered, constant_guess(texts))
+        return self._findings(recovered, score_constant_guess(texts))
 
     def guess(self, oracle: CipherOracle, rng: np.random.Generator) -> np.ndarray:
-        """Recover the message, shape (length,), from what the oracle grants."""
-        from veilbench.families.ciphers.attacks.language import language
+        """Recover the secret message.
+
+        Args:
+            oracle: oracle for the attacked key.
+            rng: generator of the seed of the search.
+
+        Returns:
+            The guessed symbols, shape (length,).
+        """
+        from veilbench.families.ciphers.attacks.language import fit_language_model
         from veilbench.families.ciphers.attacks.substitution import solve
 
-        (sealed,), groups = tokens([oracle.ciphertext()])
-        model = language(oracle.auxiliary(), self.order)
-        answer = solve(sealed, groups, model, restarts=self.restarts, seed=int(rng.integers(2**31)))
-        return np.asarray(answer[sealed])
+        (sealed,), groups = number_codes([oracle.ciphertext()])
+        model = fit_language_model(oracle.auxiliary(), self.order)
+        key = solve(sealed, groups, model, restarts=self.restarts, seed=int(rng.integers(2**31)))
+        return np.asarray(key[sealed])
 
     def _findings(self, recovered: dict[int, list[float]], chance: float) -> Findings:
-        found = Findings(self.title)
+        findings = Findings(self.title)
         means = {length: mean(shares) for length, shares in recovered.items()}
-        found.metrics |= {f"recovered_at_{length}": metric for length, metric in means.items()}
-        found.metrics["recovered_for_nothing"] = Metric.exact(chance, unit="share")
+        findings.metrics |= {f"recovered_at_{length}": metric for length, metric in means.items()}
+        findings.metrics["recovered_for_nothing"] = Metric.exact(chance, unit="share")
         readable = [length for length, metric in means.items() if metric.value >= READABLE]
         if readable:
-            found.metrics["characters_needed"] = Metric.exact(readable[0])
-            found.notes.append(f"{READABLE:.0%} of the text is recovered from {readable[0]} characters of ciphertext.")
+            findings.metrics["characters_needed"] = Metric.exact(readable[0])
+            findings.notes.append(
+                f"{READABLE:.0%} of the text is recovered from {readable[0]} characters of ciphertext."
+            )
         values = list(means.values())
         curve = Curve("recovered", self.lengths[-len(values) :], *ends(values))
-        nothing = Curve("commonest character", curve.x, [chance] * len(values))
+        baseline = Curve("commonest character", curve.x, [chance] * len(values))
         label = "share of characters recovered"
-        found.figures.append(
+        findings.figures.append(
             Figure(
                 "Recovery against length",
                 "characters of ciphertext",
                 label,
-                [curve, nothing],
+                [curve, baseline],
                 log_x=True,
-                control_curves=[nothing.name],
+                control_curves=[baseline.name],
             )
         )
-        found.gain = above_chance(mean(recovered[max(recovered)], CONFIDENCE), chance)
-        return found
+        findings.gain = above_chance(mean(recovered[max(recovered)], CONFIDENCE), chance)
+        return findings

@@ -1,4 +1,4 @@
-"""New adversaries, trained after Alice and Bob (Abadi and Andersen 2016, section 2.6)."""
+"""Eves that are trained from scratch after Alice and Bob (Abadi and Andersen 2016, section 2.6)."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class FreshEve(CipherAttack):
     Args:
         threat: threat model; needs `own_keys`.
         positive: positive control, a cipher that the attack must break at this budget; like the target, it must support
-            `Cipher.blocks`.
+            `Cipher.encrypt_blocks`.
         negative: negative control, a cipher against which the attack must do no better than chance.
         hidden: units in each of the two hidden layers, one number per size; the gain is measured at the largest.
-        training: number of Eves per size, their training and their test; the intervals are over the Eves.
+        training: number of Eves per size, and the settings of their training and test; the intervals are over the Eves.
         broken_threshold: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
     """
 
-    target_needs = ("blocks",)
+    target_needs = ("encrypt_blocks",)
 
     title = "Fresh Eve"
     budget_parameter = "hidden"
@@ -55,28 +55,28 @@ class FreshEve(CipherAttack):
     def run(
         self, cipher: Cipher, texts: Texts, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
-        """Train and test Eves of all sizes; controls only those of the largest size."""
+        """Train and test Eves of all sizes, for controls only of the largest size."""
         from veilbench.families.ciphers.attacks.eve import examine_eves
 
         self.threat.require("own_keys")
-        found, bits = Findings(self.title), self.training.bits
+        findings, bits = Findings(self.title), self.training.bits
         shares: dict[int, Metric] = {}
         for size in self.hidden[-1:] if control else self.hidden:
             right = examine_eves(cipher, self.training, size, accelerator, rng)
             shares[size] = mean(right)
-            found.metrics[f"bits_recovered_of_{bits}_by_{size}"] = mean([bits * r for r in right], unit="")
-        found.gain = above_chance(mean(right, CONFIDENCE), 0.5)
+            findings.metrics[f"bits_recovered_of_{bits}_by_{size}"] = mean([bits * r for r in right], unit="")
+        findings.gain = above_chance(mean(right, CONFIDENCE), 0.5)
         values = list(shares.values())
         curve = Curve("Eve", list(shares), *ends(values))
-        nothing = Curve("coin flips", curve.x, [0.5] * len(values))
-        found.figures.append(
+        baseline = Curve("coin flips", curve.x, [0.5] * len(values))
+        findings.figures.append(
             Figure(
                 "Bits recovered by fresh Eves",
                 "hidden units",
                 "share of bits recovered",
-                [curve, nothing],
+                [curve, baseline],
                 True,
                 control_curves=["coin flips"],
             )
         )
-        return found
+        return findings

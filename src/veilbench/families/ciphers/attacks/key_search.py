@@ -12,7 +12,7 @@ from veilbench.bench.findings import Findings, Metric
 from veilbench.bench.limits import Count, PositiveShare
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import CONFIDENCE
-from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack, constant_guess, pieces
+from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack, draw_pieces, score_constant_guess
 from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle
 from veilbench.families.ciphers.data.text import Texts
 from veilbench.families.ciphers.schemes.base import Cipher
@@ -20,9 +20,9 @@ from veilbench.metrics.intervals import above_chance, mean
 
 
 class KeySearch(CipherAttack):
-    """Decrypts a few known characters under every key within the budget, and the secret under the best key.
+    """Decrypts a few known characters under every key of the budget, and the secret under the best of these keys.
 
-    The cipher and its weights are known, the key is not. Keys are tried in numerical order from 0.
+    The attacker knows the cipher and its weights, but not the key. Keys are tried in numerical order from 0.
 
     Args:
         threat: threat model; needs `weights`, `ciphertext` and `known_pairs`.
@@ -59,27 +59,27 @@ class KeySearch(CipherAttack):
         """Attack each text under a fresh key; the gain is the share of characters recovered, above chance."""
         self.threat.require("weights")
         shares = []
-        for piece in pieces(texts.target, self.known + self.length, self.texts, rng):
+        for piece in draw_pieces(texts.target, self.known + self.length, self.texts, rng):
             known, secret = piece[: self.known], piece[self.known :]
             oracle = CipherOracle(self.threat, cipher.with_fresh_key(rng), secret, texts.statistics, rng, [known])
             shares.append(float((self.guess(oracle, cipher) == secret).mean()))
-        found = Findings(self.title)
-        found.metrics["recovered"] = mean(shares)
-        found.metrics["keys_tried"] = Metric.exact(2 ** min(self.tried_bits, cipher.key_bits))
-        found.metrics["key_bits"] = Metric.exact(cipher.key_bits)
-        found.gain = above_chance(mean(shares, CONFIDENCE), constant_guess(texts))
-        return found
+        findings = Findings(self.title)
+        findings.metrics["recovered"] = mean(shares)
+        findings.metrics["keys_tried"] = Metric.exact(2 ** min(self.tried_bits, cipher.key_bits))
+        findings.metrics["key_bits"] = Metric.exact(cipher.key_bits)
+        findings.gain = above_chance(mean(shares, CONFIDENCE), score_constant_guess(texts))
+        return findings
 
     def guess(self, oracle: CipherOracle, scheme: Cipher) -> np.ndarray:
         """Decrypt the secret, shape (length,), with the key that decrypts the known text best.
 
         Args:
             oracle: oracle for the attacked key.
-            scheme: the same cipher under any key, as the attacker can run it.
+            scheme: the attacker's copy of the cipher; its own key is not used.
         """
         (pair,) = oracle.known()
         numbers = range(2 ** min(self.tried_bits, scheme.key_bits))
-        right = [int((read == pair.symbols).sum()) for read in scheme.decrypt_under(numbers, pair.ciphertext)]
-        best = int(np.argmax(right))
-        (read,) = scheme.decrypt_under(range(best, best + 1), oracle.ciphertext())
-        return read
+        matches = [int((text == pair.symbols).sum()) for text in scheme.decrypt_under(numbers, pair.ciphertext)]
+        best = int(np.argmax(matches))
+        (secret,) = scheme.decrypt_under(range(best, best + 1), oracle.ciphertext())
+        return secret

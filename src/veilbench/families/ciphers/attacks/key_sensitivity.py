@@ -12,18 +12,19 @@ from veilbench.bench.findings import Findings, Metric
 from veilbench.bench.limits import Count, PositiveShare
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import CONFIDENCE
-from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack, pieces
+from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack, draw_pieces
 from veilbench.families.ciphers.data.text import Texts
 from veilbench.families.ciphers.schemes.base import Cipher
 from veilbench.metrics.intervals import mean
 
 
 class KeySensitivity(CipherAttack):
-    """Measures the share of ciphertext bits that change, with the same nonce and members.
+    """Measures the share of ciphertext bits that change if one bit of the key or of the plaintext is flipped.
 
-    Half of the bits change if the key is mixed well. A much smaller share means that key bits act independently, so
-    that the key can be recovered piece by piece; the gain is 1 - 2 x share. The share for one changed bit of plaintext
-    is reported only: by design, a stream cipher changes that one bit alone.
+    The nonce and the members stay the same. In a good cipher, one key bit changes half of the ciphertext bits. A much
+    smaller share means that key bits act independently, so that the key can be recovered piece by piece; the gain is
+    1 - 2 x share. The share for a plaintext bit is reported but is not part of the gain, since a stream cipher changes
+    just one bit by design.
 
     Args:
         threat: threat model; needs `key`.
@@ -57,20 +58,22 @@ class KeySensitivity(CipherAttack):
         self.threat.require("key")
         shares: dict[str, list[float]] = {"key": [], "plaintext": []}
         for _ in range(self.trials):
-            (message,) = pieces(texts.target, self.length, 1, rng)
+            (message,) = draw_pieces(texts.target, self.length, 1, rng)
             seed = int(rng.integers(2**62))
             changed = message.copy()
-            place = rng.integers(len(message))
-            changed[place] = changed[place] ^ 1 if changed[place] < 90 else 88
-            shares["key"].append(self._moved(cipher, cipher.with_key_bit_flipped(rng), message, message, seed))
-            shares["plaintext"].append(self._moved(cipher, cipher, message, changed, seed))
-        found = Findings(self.title)
-        found.metrics = {f"{what}_avalanche": mean(values) for what, values in shares.items()}
+            position = rng.integers(len(message))
+            changed[position] = changed[position] ^ 1 if changed[position] < 90 else 88
+            flipped_key = cipher.with_key_bit_flipped(rng)
+            shares["key"].append(self._compare(cipher, flipped_key, message, message, seed))
+            shares["plaintext"].append(self._compare(cipher, cipher, message, changed, seed))
+        findings = Findings(self.title)
+        findings.metrics = {f"{what}_avalanche": mean(values) for what, values in shares.items()}
         key = mean(shares["key"], CONFIDENCE)
-        found.gain = Metric(1 - 2 * key.value, 1 - 2 * key.high, 1 - 2 * key.low, key.n, key.interval)
-        return found
+        findings.gain = Metric(1 - 2 * key.value, 1 - 2 * key.high, 1 - 2 * key.low, key.n, key.interval)
+        return findings
 
-    def _moved(self, one: Cipher, other: Cipher, message: np.ndarray, changed: np.ndarray, seed: int) -> float:
+    def _compare(self, one: Cipher, other: Cipher, message: np.ndarray, changed: np.ndarray, seed: int) -> float:
+        """Return the share of changed ciphertext bits between two ciphers and messages, with the same nonce."""
         first = one.encrypt(message, np.random.default_rng(seed))
         second = other.encrypt(changed, np.random.default_rng(seed), first.nonce or None)
-        return one.changed_bits(first, second)
+        return one.measure_changed_bits(first, second)

@@ -1,7 +1,7 @@
-"""Counts and discounts of interpolated Kneser-Ney smoothing, one n-gram order at a time.
+"""Counts and discounts of modified interpolated Kneser-Ney smoothing, one n-gram order at a time.
 
-The estimate is the modified, interpolated one of Chen and Goodman, "An Empirical Study of Smoothing
-Techniques for Language Modeling" (1998, technical report TR-10-98 of Harvard University, section 3).
+See Chen and Goodman, "An Empirical Study of Smoothing Techniques for Language Modeling" (1998, technical report
+TR-10-98 of Harvard University, section 3).
 """
 
 from __future__ import annotations
@@ -14,11 +14,15 @@ from veilbench.families.ciphers.attacks.ngram_table import Floats, Integers, Key
 DENSE = 3
 """Orders up to this one are kept as full tables."""
 UNSEEN = np.float32(1.0)
-"""Marks a context that never occurred; genuine back-off weights are logarithms of numbers below one."""
+"""Value in place of the back-off weight of a context that never occurred; real weights are logarithms, below 0."""
 
 
-def windows(text: Integers, width: int, alphabet_size: int) -> Integers:
-    """Number all windows of a text in base ``alphabet_size``; shape ``(max(0, length - width + 1),)``."""
+def number_windows(text: Integers, width: int, alphabet_size: int) -> Integers:
+    """Convert all n-grams of length ``width`` in a text to numbers in base ``alphabet_size``.
+
+    Returns:
+        Shape ``(max(0, length - width + 1),)``.
+    """
     count = max(0, len(text) - width + 1)
     result = np.zeros(count, dtype=np.int64)
     for offset in range(width):
@@ -26,21 +30,35 @@ def windows(text: Integers, width: int, alphabet_size: int) -> Integers:
     return result
 
 
-def levels_of(symbols: NDArray[np.uint8], top: int, order: int, alphabet_size: int) -> list[tuple[Integers, Integers]]:
-    """List, for widths 1 to ``top``, the distinct n-grams and their counts (none above ``order``)."""
+def count_ngrams(
+    symbols: NDArray[np.uint8], top: int, order: int, alphabet_size: int
+) -> list[tuple[Integers, Integers]]:
+    """Count the n-grams of a text.
+
+    The longest n-grams are counted as they occur. A shorter one counts the distinct symbols that precede it.
+
+    Args:
+        symbols: Shape ``(length,)``; the text, which is read as a ring.
+        top: Number of levels to return, at least ``order``.
+        order: Length of the longest n-gram; longer levels are empty.
+        alphabet_size: Number of symbols.
+
+    Returns:
+        For each length from 1 to ``top``, the distinct n-grams, sorted, and their counts.
+    """
     ring = np.concatenate([symbols, symbols[: order - 1]]).astype(np.int64)
-    none = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
-    levels = [none] * (top - order)
-    grams, counts = np.unique(windows(ring, order, alphabet_size), return_counts=True)
+    empty = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+    levels = [empty] * (top - order)
+    grams, counts = np.unique(number_windows(ring, order, alphabet_size), return_counts=True)
     levels.insert(0, (grams, counts))
     for width in range(order - 1, 0, -1):
-        # Each distinct longer n-gram counts once: this is the number of distinct predecessors.
+        # Each distinct longer n-gram counts once, which gives the number of distinct predecessors.
         grams, counts = np.unique(grams % alphabet_size**width, return_counts=True)
         levels.insert(0, (grams, counts))
     return levels
 
 
-def _discounts(counts: Integers) -> Reals:
+def _estimate_discounts(counts: Integers) -> Reals:
     """Return the discounts of counts 0, 1, 2 and 3-or-more (Chen and Goodman 1998, section 3)."""
     n1, n2, n3, n4 = (max(1, int((counts == c).sum())) for c in (1, 2, 3, 4))
     ratio = n1 / (n1 + 2 * n2)
@@ -50,26 +68,36 @@ def _discounts(counts: Integers) -> Reals:
     return clipped
 
 
-def _seen_shares(level: tuple[Integers, Integers], alphabet_size: int) -> tuple[Reals, Integers, Reals]:
-    """Return the discounted share of each n-gram, the distinct contexts, and the mass each passes down."""
+def _discount_counts(level: tuple[Integers, Integers], alphabet_size: int) -> tuple[Reals, Integers, Reals]:
+    """Return the discounted probability of each n-gram, the distinct contexts, and the back-off mass of each."""
     grams, counts = level
-    discount = _discounts(counts)[np.minimum(counts, 3)]
+    discount = _estimate_discounts(counts)[np.minimum(counts, 3)]
     contexts, index = np.unique(grams // alphabet_size, return_inverse=True)
     totals = np.bincount(index, weights=counts)
     weights = np.bincount(index, weights=discount) / totals
     return (counts - discount) / totals[index], contexts, weights
 
 
-def dense_tables(levels: list[tuple[Integers, Integers]], size: int) -> tuple[list[Reals], tuple[Integers, Reals]]:
-    """Return probability tables of widths 1 to 3, flat, and the seen trigrams with their probabilities."""
+def build_dense_tables(
+    levels: list[tuple[Integers, Integers]], size: int
+) -> tuple[list[Reals], tuple[Integers, Reals]]:
+    """Compute the probability tables of n-grams of length 1 to 3.
+
+    Args:
+        levels: N-grams and counts as returned by ``count_ngrams``.
+        size: Number of symbols.
+
+    Returns:
+        For each length ``n`` a flat table of shape ``(size**n,)``; the trigrams that occur, with their probabilities.
+    """
     tables: list[Reals] = []
     lower = np.full(size, 1.0 / size)
     for width in range(1, DENSE + 1):
         grams = levels[width - 1][0]
-        shares, contexts, passed = _seen_shares(levels[width - 1], size)
+        shares, contexts, passed = _discount_counts(levels[width - 1], size)
         weights = np.ones(size ** (width - 1))
         weights[contexts] = passed
-        # The lower table does not look at the first symbol, hence one copy of it for each.
+        # The lower order ignores the first symbol, so its table is repeated for each.
         table = np.repeat(weights, size) * (lower if width == 1 else np.tile(lower, size))
         table[grams] += shares
         tables.append(table)
@@ -77,7 +105,7 @@ def dense_tables(levels: list[tuple[Integers, Integers]], size: int) -> tuple[li
     return tables, (levels[DENSE - 1][0], lower[levels[DENSE - 1][0]])
 
 
-def extend(
+def add_order(
     level: tuple[Integers, Integers],
     width: int,
     size: int,
@@ -85,9 +113,21 @@ def extend(
     backoff: Floats,
     entries: list[tuple[Keys, Reals]],
 ) -> tuple[Integers, Reals]:
-    """Add one order to ``entries`` and the weights of its contexts to the order below."""
+    """Append the n-grams of one order to ``entries``, and set the back-off weights of their contexts in place.
+
+    Args:
+        level: Distinct n-grams of this order and their counts.
+        width: Length of the n-grams, at least 4.
+        size: Number of symbols.
+        previous: N-grams of the order below and their probabilities.
+        backoff: Shape ``(size**3,)``; back-off weights of trigram contexts.
+        entries: Keys and values of each order above 3 so far, for ``build_hash_table``.
+
+    Returns:
+        The n-grams of this order and their probabilities.
+    """
     grams = level[0]
-    shares, contexts, passed = _seen_shares(level, size)
+    shares, contexts, passed = _discount_counts(level, size)
     if width == DENSE + 1:
         backoff[contexts] = np.log(passed)
     else:

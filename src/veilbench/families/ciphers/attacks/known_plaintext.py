@@ -14,8 +14,8 @@ from veilbench.bench.findings import Curve, Figure, Findings, Metric
 from veilbench.bench.limits import Count, Depth, PositiveShare, Steps
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import CONFIDENCE
-from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack, constant_guess, pieces
-from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle, tokens
+from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack, draw_pieces, score_constant_guess
+from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle, number_codes
 from veilbench.families.ciphers.data.text import Texts
 from veilbench.families.ciphers.schemes.base import Cipher
 from veilbench.metrics.intervals import above_chance, ends, mean
@@ -78,8 +78,8 @@ class KnownPlaintext(CipherAttack):
         negative: negative control, a cipher against which the attack must do no better than chance.
         known: numbers of known characters; the gain is measured at the largest.
         texts: new texts to recover; the intervals are over them.
-        decoder: learned decoders; their numbers of known characters are among `known`.
-        filling: search that fills the gaps with a language model.
+        decoder: training of the learned decoders; its numbers of known characters must be among `known`.
+        filling: settings of the search that fills the gaps with a language model.
         broken_threshold: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
     """
 
@@ -98,34 +98,34 @@ class KnownPlaintext(CipherAttack):
         broken_threshold: PositiveShare = 0.8,
     ) -> None:
         super().__init__(threat, positive, negative, broken_threshold)
-        if strangers := set(decoder.known) - set(known):
-            raise ValueError(f"decoder.known={sorted(strangers)} must be among known={list(known)}")
+        if unknown := set(decoder.known) - set(known):
+            raise ValueError(f"decoder.known={sorted(unknown)} must be among known={list(known)}")
         self.known, self.texts, self.decoder, self.filling = sorted(known), texts, decoder, filling
 
     def run(
         self, cipher: Cipher, texts: Texts, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
-        """Attack with all numbers of known characters; controls only with the largest."""
+        """Attack with all numbers of known characters, and controls only with the largest."""
         most, length = self.known[-1], self.texts.length
         budgets = [most] if control else self.known
         cases = []
-        for piece in pieces(texts.target, most + length, self.texts.count, rng):
-            secret, told = piece[:length], piece[length:]
-            for budget, own in zip(budgets, rng.spawn(len(budgets)), strict=True):
-                oracle = CipherOracle(self.threat, cipher, secret, texts.statistics, own, [told[:budget]])
-                cases.append((secret, budget, oracle, own))
+        for piece in draw_pieces(texts.target, most + length, self.texts.count, rng):
+            secret, known = piece[:length], piece[length:]
+            for budget, case_rng in zip(budgets, rng.spawn(len(budgets)), strict=True):
+                oracle = CipherOracle(self.threat, cipher, secret, texts.statistics, case_rng, [known[:budget]])
+                cases.append((secret, budget, oracle, case_rng))
         shares: dict[tuple[str, int], list[float]] = {}
-        trust: dict[str, list[float]] = {}
-        answers = self.guesses([(budget, oracle, own) for _, budget, oracle, own in cases], accelerator)
+        validation: dict[str, list[float]] = {}
+        answers = self.guess([(budget, oracle, case_rng) for _, budget, oracle, case_rng in cases], accelerator)
         for (secret, budget, _, _), answer in zip(cases, answers, strict=True):
-            for way, (guess, held_out) in answer.items():
-                shares.setdefault((way, budget), []).append(float((guess == secret).mean()))
+            for method, (guess, held_out) in answer.items():
+                shares.setdefault((method, budget), []).append(float((guess == secret).mean()))
                 if budget == most:
-                    trust.setdefault(way, []).append(held_out)
-        best = max(trust, key=lambda way: np.mean(trust[way]))
-        return self._findings(shares, best, constant_guess(texts))
+                    validation.setdefault(method, []).append(held_out)
+        best = max(validation, key=lambda method: np.mean(validation[method]))
+        return self._findings(shares, best, score_constant_guess(texts))
 
-    def guesses(
+    def guess(
         self, cases: list[tuple[int, CipherOracle, np.random.Generator]], accelerator: Accelerator
     ) -> list[dict[str, Answer]]:
         """Recover the new text of each case by all methods that apply.
@@ -135,11 +135,12 @@ class KnownPlaintext(CipherAttack):
             accelerator: device and number of parallel workers.
 
         Returns:
-            For each case and method the new text, and the share of held-out known characters that it got right.
+            For each case a dict from each method to the recovered text, shape (length,), and the method's accuracy on
+            held-out known characters.
         """
         answers: list[dict[str, Answer]] = [{} for _ in cases]
         if cases[0][1].block == 1:
-            answers = accelerator.map_parallel(lambda case: self._by_codebook(case[1], case[2]), cases)
+            answers = accelerator.map_parallel(lambda case: self._guess_by_codebook(case[1], case[2]), cases)
         for answer, (budget, oracle, rng) in zip(answers, cases, strict=True):
             if budget in self.decoder.known:
                 from veilbench.families.ciphers.attacks.learned_decoder import decode
@@ -147,54 +148,54 @@ class KnownPlaintext(CipherAttack):
                 answer["learned"] = decode(oracle, self.decoder.steps, accelerator, rng)
         return answers
 
-    def _by_codebook(self, oracle: CipherOracle, rng: np.random.Generator) -> dict[str, Answer]:
-        from veilbench.families.ciphers.attacks.language import language
+    def _guess_by_codebook(self, oracle: CipherOracle, rng: np.random.Generator) -> dict[str, Answer]:
+        from veilbench.families.ciphers.attacks.language import fit_language_model
         from veilbench.families.ciphers.attacks.substitution import solve
 
         pairs = oracle.known()
-        (secret, *told), groups = tokens([oracle.ciphertext(), *(pair.ciphertext for pair in pairs)])
-        codes, symbols = np.concatenate(told), np.concatenate([pair.symbols for pair in pairs])
+        (secret, *known), groups = number_codes([oracle.ciphertext(), *(pair.ciphertext for pair in pairs)])
+        codes, symbols = np.concatenate(known), np.concatenate([pair.symbols for pair in pairs])
         commonest = np.bincount(oracle.auxiliary()).argmax()
-        book = codebook(codes, symbols, len(groups))
+        book = build_codebook(codes, symbols, len(groups))
         exact = np.where(book < 0, commonest, book)
         cut = len(codes) * 4 // 5
-        early = codebook(codes[:cut], symbols[:cut], len(groups))
+        early = build_codebook(codes[:cut], symbols[:cut], len(groups))
         held_out = float((np.where(early < 0, commonest, early)[codes[cut:]] == symbols[cut:]).mean())
-        model = language(oracle.auxiliary(), self.filling.order)
+        model = fit_language_model(oracle.auxiliary(), self.filling.order)
         filled = solve(secret, groups, model, known=book, restarts=self.filling.restarts, seed=int(rng.integers(2**31)))
         return {"codebook": (exact[secret], held_out), "language": (filled[secret], held_out)}
 
     def _findings(self, shares: dict[tuple[str, int], list[float]], best: str, chance: float) -> Findings:
-        found = Findings(self.title)
+        findings = Findings(self.title)
         curves: dict[str, list[tuple[int, Metric]]] = {}
-        for (way, budget), values in shares.items():
+        for (method, budget), values in shares.items():
             metric = mean(values)
-            found.metrics[f"{way}_at_{budget}"] = metric
-            curves.setdefault(way, []).append((budget, metric))
-        drawn = [Curve(way, [b for b, _ in at], *ends([m for _, m in at])) for way, at in curves.items()]
-        drawn.append(Curve("commonest character", drawn[0].x, [chance] * len(drawn[0].x)))
-        label = "share of new characters known"
-        found.figures.append(
+            findings.metrics[f"{method}_at_{budget}"] = metric
+            curves.setdefault(method, []).append((budget, metric))
+        plotted = [Curve(method, [b for b, _ in at], *ends([m for _, m in at])) for method, at in curves.items()]
+        plotted.append(Curve("commonest character", plotted[0].x, [chance] * len(plotted[0].x)))
+        label = "share of new characters recovered"
+        findings.figures.append(
             Figure(
                 "Recovery against known characters",
                 "known characters",
                 label,
-                drawn,
+                plotted,
                 log_x=True,
                 control_curves=["commonest character"],
             )
         )
-        found.notes.append(f"The gain is that of '{best}', which did best on known pairs held out from it.")
-        found.gain = above_chance(mean(shares[best, max(b for _, b in shares)], CONFIDENCE), chance)
-        return found
+        findings.notes.append(f"The gain is that of '{best}', the most accurate method on held-out known pairs.")
+        findings.gain = above_chance(mean(shares[best, max(b for _, b in shares)], CONFIDENCE), chance)
+        return findings
 
 
-def codebook(codes: np.ndarray, symbols: np.ndarray, size: int) -> np.ndarray:
-    """Return the most frequent symbol of each token, shape (size,), or -1 for a token that does not occur.
+def build_codebook(codes: np.ndarray, symbols: np.ndarray, size: int) -> np.ndarray:
+    """Estimate a code book: the most frequent symbol of each token, shape (size,), -1 for tokens that do not occur.
 
     Args:
         codes: observed tokens, shape (n,).
-        symbols: plaintext symbol of each, shape (n,), 0 to 90.
+        symbols: plaintext symbol of each observed token, shape (n,), 0 to 90.
         size: total number of tokens.
     """
     counts = np.zeros((size, 91), np.int64)

@@ -7,17 +7,22 @@ from threading import Lock
 
 import numpy as np
 
-from veilbench.families.ciphers.attacks.ngrams import NGramModel, with_capitals
+from veilbench.families.ciphers.attacks.ngrams import NGramModel, add_capitals
 
 _LOCK = Lock()  # texts are attacked in parallel: the first thread fits the model, the others wait
 
 
-def language(auxiliary: np.ndarray, order: int) -> NGramModel:
-    """Fit a model to the auxiliary text, shape (length,), uint8, with parts repeated in capitals; cached."""
+def fit_language_model(auxiliary: np.ndarray, order: int) -> NGramModel:
+    """Fit an n-gram model to a text, with parts of it repeated in capitals; the last two models are cached.
+
+    Args:
+        auxiliary: symbols of the text, shape (length,), uint8.
+        order: length of the longest n-gram in characters.
+    """
     with _LOCK:
-        return _fitted(auxiliary.tobytes(), order)
+        return _fit(auxiliary.tobytes(), order)
 
 
 @lru_cache(maxsize=2)
-def _fitted(auxiliary: bytes, order: int) -> NGramModel:
-    return NGramModel.fit(with_capitals(np.frombuffer(auxiliary, np.uint8)), order)
+def _fit(auxiliary: bytes, order: int) -> NGramModel:
+    return NGramModel.fit(add_capitals(np.frombuffer(auxiliary, np.uint8)), order)

@@ -17,10 +17,10 @@ from veilbench.training.central import Batches
 
 
 class LearnedDecoder(pl.LightningModule):
-    """Predicts a block's characters from its visible features: one hidden layer, trained by cross-entropy.
+    """Predicts a block's characters from its public features: one hidden layer, trained by cross-entropy.
 
     Args:
-        inputs: number of visible features per block.
+        inputs: number of public features per block.
         block: number of characters per block.
         hidden: units in the hidden layer.
         learning_rate: learning rate of AdamW.
@@ -60,13 +60,19 @@ def decode(
 ) -> tuple[np.ndarray, float]:
     """Train a decoder on four fifths of the known pairs and decode the secret.
 
+    Args:
+        oracle: oracle for the attacked key; it must grant known pairs.
+        steps: number of optimizer steps.
+        accelerator: device to train on.
+        rng: generator of the seeds of weights and batches.
+
     Returns:
         The secret message, shape (length,), and the share of correctly decoded characters in the held-out fifth.
     """
     block, pairs = oracle.block, oracle.known()
-    symbols = np.concatenate([_blocks(pair.symbols, block) for pair in pairs])
-    features = np.concatenate([oracle.features(pair.ciphertext) for pair in pairs])
-    secret = oracle.features(oracle.ciphertext())
+    symbols = np.concatenate([_split_blocks(pair.symbols, block) for pair in pairs])
+    features = np.concatenate([oracle.extract_features(pair.ciphertext) for pair in pairs])
+    secret = oracle.extract_features(oracle.ciphertext())
     width = max(features.shape[1], secret.shape[1])
     features, secret = (np.pad(f, ((0, 0), (0, width - f.shape[1]))) for f in (features, secret))
     rows = torch.from_numpy(np.hstack([features, symbols]).astype(np.float32))
@@ -80,11 +86,11 @@ def decode(
     with torch.no_grad():
         decoder = decoder.cpu().eval()
         held_out = decoder(rows[cut:, :width]).argmax(1).numpy() if cut < len(rows) else np.zeros((1, block))
-        answer = decoder(torch.from_numpy(secret.astype(np.float32))).argmax(1).numpy()
-    wanted = symbols[cut:] if cut < len(rows) else np.ones((1, block))
-    return answer.reshape(-1)[: oracle.ciphertext().length], float((held_out == wanted).mean())
+        decoded = decoder(torch.from_numpy(secret.astype(np.float32))).argmax(1).numpy()
+    targets = symbols[cut:] if cut < len(rows) else np.ones((1, block))
+    return decoded.reshape(-1)[: oracle.ciphertext().length], float((held_out == targets).mean())
 
 
-def _blocks(symbols: np.ndarray, block: int) -> np.ndarray:
+def _split_blocks(symbols: np.ndarray, block: int) -> np.ndarray:
     """Reshape symbols to (blocks, block), padding the last block with spaces."""
     return np.pad(symbols, (0, -len(symbols) % block)).reshape(-1, block)

@@ -1,14 +1,13 @@
 """Character n-gram language model with interpolated Kneser-Ney smoothing.
 
 The model is the modified, interpolated Kneser-Ney estimate of Chen and Goodman, "An Empirical Study of
-Smoothing Techniques for Language Modeling" (1998, technical report TR-10-98 of Harvard University, section
-3): the highest order uses raw counts, every lower order the number of distinct predecessors, and three
-discounts depend on the count.  The recursion ends in the uniform distribution, so every symbol has positive
-probability everywhere.
+Smoothing Techniques for Language Modeling" (1998, technical report TR-10-98 of Harvard University, section 3).
+The highest order uses raw counts, and every lower order uses the number of distinct predecessors. Counts of 1, 2,
+and 3 or more have their own discounts. The recursion ends in the uniform distribution, so every symbol has
+positive probability in every context.
 
-Orders up to three are dense tables; longer n-grams sit in one open-addressing hash table, because only a tiny
-share of the ``91**5`` cells ever occurs.  Both forms are plain arrays that a compiled search can read
-directly.
+N-grams of up to three symbols are stored in dense tables. Longer ones are stored in a hash table, because only a
+tiny share of the ``91**5`` possible ones occurs. Both are plain arrays that the compiled search reads directly.
 """
 
 from __future__ import annotations
@@ -18,8 +17,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from veilbench.families.ciphers.attacks.kneser_ney import DENSE, UNSEEN, dense_tables, extend, levels_of, windows
-from veilbench.families.ciphers.attacks.ngram_table import Floats, Integers, Keys, Reals, find_all, hash_table
+from veilbench.families.ciphers.attacks.kneser_ney import (
+    DENSE,
+    UNSEEN,
+    add_order,
+    build_dense_tables,
+    count_ngrams,
+    number_windows,
+)
+from veilbench.families.ciphers.attacks.ngram_table import Floats, Integers, Keys, Reals, build_hash_table, look_up
 
 MAX_ORDER = 8
 """Longest n-gram; ``2 * 91**8`` still fits the 63 bits of a hash key."""
@@ -54,8 +60,8 @@ class NGramModel:
     def fit(cls, symbols: NDArray[np.uint8], order: int, alphabet_size: int = 91) -> NGramModel:
         """Estimate the model from one text.
 
-        The text is read as a ring, so that every n-gram has a predecessor and a successor; this closes the
-        set of contexts at the price of a handful of n-grams that straddle the two ends.
+        The text is read as a ring, so that every n-gram has a predecessor and a successor, and every context
+        occurs as an n-gram of the order below. This adds a few n-grams that span the two ends.
 
         Args:
             symbols: Shape ``(length,)``; values below ``alphabet_size``; at least ``order`` of them.
@@ -69,13 +75,13 @@ class NGramModel:
             ValueError: If an argument lies outside the ranges above.
         """
         _check(symbols, order, alphabet_size)
-        levels = levels_of(symbols, max(order, DENSE), order, alphabet_size)
-        tables, previous = dense_tables(levels, alphabet_size)
+        levels = count_ngrams(symbols, max(order, DENSE), order, alphabet_size)
+        tables, previous = build_dense_tables(levels, alphabet_size)
         backoff = np.full(alphabet_size**DENSE, UNSEEN, dtype=np.float32)
         entries: list[tuple[Keys, Reals]] = []
         for width in range(DENSE + 1, order + 1):
-            previous = extend(levels[width - 1], width, alphabet_size, previous, backoff, entries)
-        keys, values = hash_table(entries)
+            previous = add_order(levels[width - 1], width, alphabet_size, previous, backoff, entries)
+        keys, values = build_hash_table(entries)
         shapes = [(alphabet_size,) * width for width in (1, 2, 3)]
         dense = [np.log(table).astype(np.float32).reshape(shape) for table, shape in zip(tables, shapes, strict=True)]
         arrays = (*dense, backoff.reshape(shapes[-1]), keys, values)
@@ -83,8 +89,8 @@ class NGramModel:
             array.setflags(write=False)
         return cls(order, alphabet_size, *arrays)
 
-    def log_probabilities(self, symbols: NDArray[np.uint8]) -> Reals:
-        """Score every symbol of a text given its predecessors (fewer than ``order - 1`` near the start).
+    def score_symbols(self, symbols: NDArray[np.uint8]) -> Reals:
+        """Compute the log-probability of every symbol of a text given up to ``order - 1`` predecessors.
 
         Args:
             symbols: Shape ``(length,)``; values below ``alphabet_size``.
@@ -102,18 +108,18 @@ class NGramModel:
         result[1:2] = self.bigram[text[:-1], text[1:]][:1]
         result[2:] = self.trigram[text[:-2], text[1:-1], text[2:]]
         for width in range(DENSE + 1, self.order + 1):
-            grams = windows(text, width, size)
-            scores, found = self._values(grams, width, 0)
-            weights, known = self._weights(grams // size, width - 1)
+            grams = number_windows(text, width, size)
+            scores, stored = self._look_up_values(grams, width, 0)
+            weights, known = self._look_up_weights(grams // size, width - 1)
             tail = result[width - 1 :]
-            tail[:] = np.where(found, scores, np.where(known, tail + weights, tail))
+            tail[:] = np.where(stored, scores, np.where(known, tail + weights, tail))
         return result
 
-    def distribution(self, context: NDArray[np.uint8]) -> Reals:
+    def predict_next(self, context: NDArray[np.uint8]) -> Reals:
         """Return the probability of every next symbol.
 
         Args:
-            context: Shape ``(n,)``; the symbols before; only the last ``order - 1`` count.
+            context: Shape ``(n,)``; preceding symbols, of which the last ``order - 1`` are used.
 
         Returns:
             Shape ``(alphabet_size,)``; probabilities that sum to one.
@@ -124,25 +130,26 @@ class NGramModel:
         _check(context, 1, self.alphabet_size, least=0)
         recent = context[max(0, len(context) - self.order + 1) :]
         nexts = np.arange(self.alphabet_size, dtype=np.uint8)
-        return np.array([np.exp(self.log_probabilities(np.append(recent, symbol))[-1]) for symbol in nexts])
+        return np.array([np.exp(self.score_symbols(np.append(recent, symbol))[-1]) for symbol in nexts])
 
-    def _weights(self, contexts: Integers, width: int) -> tuple[Reals, NDArray[np.bool_]]:
+    def _look_up_weights(self, contexts: Integers, width: int) -> tuple[Reals, NDArray[np.bool_]]:
+        """Return the back-off weight of each context of length ``width``, and whether the context occurred."""
         if width > DENSE:
-            return self._values(contexts, width, 1)
+            return self._look_up_values(contexts, width, 1)
         weights = self.backoff.ravel()[contexts]
         return weights.astype(np.float64), weights != UNSEEN
 
-    def _values(self, grams: Integers, width: int, column: int) -> tuple[Reals, NDArray[np.bool_]]:
-        slots, found = find_all(self.keys, (grams + self.alphabet_size**width).astype(np.uint64))
-        return self.values[slots, column].astype(np.float64), found
+    def _look_up_values(self, grams: Integers, width: int, column: int) -> tuple[Reals, NDArray[np.bool_]]:
+        """Return one column of ``values`` for each n-gram of length ``width``, and whether the n-gram is stored."""
+        slots, stored = look_up(self.keys, (grams + self.alphabet_size**width).astype(np.uint64))
+        return self.values[slots, column].astype(np.float64), stored
 
 
-def with_capitals(symbols: NDArray[np.uint8], share: float = 0.1) -> NDArray[np.uint8]:
-    """Append a copy in capitals and a copy with capital initials of the two ends of a text.
+def add_capitals(symbols: NDArray[np.uint8], share: float = 0.1) -> NDArray[np.uint8]:
+    """Append a copy of a text's beginning in capitals, and a copy of its end with capital initials.
 
-    Ordinary prose has few headings and paragraphs in capitals, so a model of it predicts them poorly; adding a small
-    share of rewritten prose improves this at a cost of about 0.02 bits per character elsewhere.  The symbols must
-    be character codes minus 32.
+    Ordinary prose has few headings and paragraphs in capitals, so a language model predicts them poorly. The copies
+    improve this, and cost about 0.02 bits per character elsewhere.
 
     Args:
         symbols: Shape ``(length,)``; character codes minus 32.
@@ -159,8 +166,8 @@ def with_capitals(symbols: NDArray[np.uint8], share: float = 0.1) -> NDArray[np.
     count = int(share * len(symbols))
     lower = (symbols >= ord("a") - 32) & (symbols <= ord("z") - 32)
     initial = lower & (np.concatenate([[0], symbols[:-1]]) == 0)
-    shouted, titled = symbols - 32 * lower, symbols - 32 * initial
-    parts = [symbols, shouted[:count], titled[len(symbols) - count :]]
+    upper_case, title_case = symbols - 32 * lower, symbols - 32 * initial
+    parts = [symbols, upper_case[:count], title_case[len(symbols) - count :]]
     return np.concatenate(parts).astype(np.uint8)
 
 

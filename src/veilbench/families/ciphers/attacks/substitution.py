@@ -1,15 +1,15 @@
-"""Ciphertext-only attack on substitution ciphers with one or many alphabets.
+"""Ciphertext-only attack on substitution ciphers with one or several code books.
 
-The attacker sees tokens; every token stands for one symbol everywhere, and two tokens of one group (one
-member's alphabet) never stand for the same symbol.  The key that makes the whole text most likely under an
-n-gram model is searched by simulated annealing over swaps inside a group; the context of the model runs
-across groups, so all alphabets are solved together.
+The attacker sees tokens. Each token represents the same symbol everywhere, and two tokens of one group (one code
+book) never represent the same symbol. Simulated annealing searches for the key that maximises the likelihood of
+the text under an n-gram model, by swapping symbols within groups. Since n-grams span tokens of several groups,
+all code books are solved together.
 
 The objective is the noisy-channel likelihood of Knight, Nair, Rathod and Yamada, "Unsupervised Analysis for
-Decipherment Problems" (2006).  For tokens without a group it keeps the emission term, at the estimate that
-makes it largest: without it, a key that maps everything to one symbol would win.  The short restarts follow
-Berg-Kirkpatrick and Klein, "Decipherment with a Million Random Restarts" (2013); each anneals low-order
-n-grams on a part of the text before high orders on all of it.
+Decipherment Problems" (2006). For tokens without a group, it includes the emission term at its maximum-likelihood
+estimate; otherwise a key that maps all tokens to one symbol would win. The short restarts follow Berg-Kirkpatrick
+and Klein, "Decipherment with a Million Random Restarts" (2013). Each restart anneals with low-order n-grams on a
+part of the text first, and then with all orders.
 """
 
 from __future__ import annotations
@@ -22,38 +22,42 @@ from veilbench.families.ciphers.attacks.ngrams import NGramModel
 from veilbench.families.ciphers.attacks.substitution_state import (
     Puzzle,
     Search,
-    checked,
-    first_key,
-    movable_of,
-    search_of,
-    usage_of,
+    build_puzzle,
+    count_usage,
+    initialise_key,
+    list_movable,
+    start_search,
 )
 
 _QUANTILES = 64
-"""Draws stored for each pair of neighbours."""
+"""Number of symbols stored for each pair of neighbours, from which proposals are drawn."""
 _FLATTEN = 0.7
-"""Exponent on the bigram probabilities that propose symbols; below one to keep rare symbols in play."""
+"""Exponent of the bigram probabilities by which symbols are proposed; below one, to propose rare symbols too."""
 _COARSE = {3: (20.0, 2.0), 4: (10.0, 2.0)}
-"""First and last temperature in nats of the coarse annealing, by n-gram order."""
+"""First and last temperature of the coarse annealing in nats, by n-gram order."""
 _SPARSE = 4
-"""Occurrences per token below which trigrams prefer wrong keys, so that the coarse order is four."""
+"""Mean occurrences per token below which the coarse order is four, since trigrams would prefer wrong keys."""
 _COARSE_WORK = 1_500_000
+"""Work of the coarse annealing; work is the number of steps and rescored positions."""
 _FINE, _FINE_SHARE = (4.0, 1.0), 4
+"""First and last temperature of the fine annealing in nats, and the divisor of the coarse work that gives its work."""
 _POLISH, _POLISH_WORK = (8.0, 1.0), 200_000
+"""First and last temperature in nats, and work, of the last annealing of each restart."""
 _SHAKES, _SHAKE_WORK = (2.0, 8.0, 15.0), 1_000_000
-"""Temperatures from which the best key is annealed again; work counts rescored positions."""
+"""First temperatures in nats, and work, with which the best key is annealed again."""
 _AGREEMENT, _AGREEING = 0.95, 3
-"""Share of positions on which this number of restarts must agree to be accepted as the solution."""
+"""A key is accepted as the solution if this number of restarts agree on this share of positions."""
 _JUDGED = 6000
 """Number of positions on which restarts are polished and compared; the best one is finished on the whole text."""
 _RUN, _RUN_SYMBOLS = 8, 8
-"""Minimum length of a run, and number of symbols that are tried in place of the one that forms most runs."""
+"""Minimum length of a run of one symbol, and number of symbols tried in place of the most frequent run symbol."""
 _ASCII = 91
 """Size of the alphabet of the characters 32 to 122, in which every letter has a counterpart in the other case."""
 _CANDIDATES, _SWEEPS = 12, 10
+"""Number of symbols tried for each token, and maximum number of sweeps, of the local search."""
 _TOKENS_PER_MEMBER, _PART, _PART_PER_MEMBER = 60, 300, 350
-"""Coarse annealing uses ``_PART`` positions plus ``_PART_PER_MEMBER`` for every 60 tokens: more text makes each
-step more expensive and the search no easier."""
+"""Coarse annealing uses ``_PART`` positions plus ``_PART_PER_MEMBER`` for every 60 tokens. More text would make
+each step more expensive, but the search no easier."""
 
 
 def solve(
@@ -66,13 +70,13 @@ def solve(
     seed: int = 0,
     effort: float = 1.0,
 ) -> NDArray[np.int64]:
-    """Guess the symbol behind every token.
+    """Find the most likely symbol of every token.
 
     Args:
         tokens: Shape ``(length,)``; token of every position, ``0 .. T - 1``.
         groups: Shape ``(T,)``; group of every token, -1 for a token that may share its symbol with any other.
         model: Language model of the plain text, fitted to other text.
-        known: Shape ``(T,)``; symbols that are known and never change, -1 elsewhere; ``None`` knows nothing.
+        known: Shape ``(T,)``; known symbols, which are kept, and -1 for unknown ones. ``None`` if all are unknown.
         restarts: Maximum number of annealing runs; the search stops early once three of them agree on nearly all
             of the text.
         seed: Seed of the search; the same arguments give the same answer.
@@ -84,13 +88,13 @@ def solve(
     Raises:
         ValueError: If a shape, a token, a group, a known symbol or a count is out of range.
     """
-    puzzle = checked(tokens, groups, model, known)
+    puzzle = build_puzzle(tokens, groups, model, known)
     if restarts < 1:
         raise ValueError(f"restarts is {restarts}; allowed are 1 and more")
     if not 0 < effort < float("inf"):
         raise ValueError(f"effort is {effort}; allowed are positive finite numbers")
     generator = np.random.default_rng(seed)
-    key = first_key(puzzle, generator)
+    key = initialise_key(puzzle, generator)
     if len(puzzle.tokens) and (puzzle.known < 0).any():
         quantiles = np.zeros((puzzle.size, puzzle.size, _QUANTILES), dtype=np.uint8)
         kernels.fill_quantiles(puzzle.tables.bigram, quantiles, _FLATTEN, np.zeros(puzzle.size))
@@ -99,10 +103,10 @@ def solve(
     return key
 
 
-def objective(
+def compute_objective(
     tokens: NDArray[np.integer], groups: NDArray[np.integer], model: NGramModel, key: NDArray[np.integer]
 ) -> float:
-    """Return what ``solve`` maximises for a complete key, in nats.
+    """Compute the objective of ``solve`` for a complete key, in nats.
 
     Args:
         tokens: Shape ``(length,)``; token of every position.
@@ -116,11 +120,11 @@ def objective(
     Raises:
         ValueError: As in ``solve``, or if the key is not complete.
     """
-    puzzle = checked(tokens, groups, model, key)
+    puzzle = build_puzzle(tokens, groups, model, key)
     if (puzzle.known < 0).any():
         raise ValueError(f"key leaves {int((puzzle.known < 0).sum())} tokens open; allowed is 0")
-    score = float(model.log_probabilities(puzzle.known[puzzle.tokens].astype(np.uint8)).sum())
-    usage = usage_of(puzzle, puzzle.tokens, puzzle.known)
+    score = float(model.score_symbols(puzzle.known[puzzle.tokens].astype(np.uint8)).sum())
+    usage = count_usage(puzzle, puzzle.tokens, puzzle.known)
     return score - float((usage * np.log(np.maximum(usage, 1))).sum())
 
 
@@ -132,18 +136,18 @@ def _best_restart(
     effort: float,
     generator: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """Anneal several times on different parts of the text; returns the most likely key."""
-    found: list[tuple[float, NDArray[np.int64]]] = []
+    """Anneal several times on different parts of the text, and return the key with the highest objective."""
+    finished: list[tuple[float, NDArray[np.int64]]] = []
     part = puzzle.tokens[:_JUDGED]
     for _ in range(restarts):
         key = _anneal_part(puzzle, start, quantiles, effort, generator)
         work = int(effort * _POLISH_WORK)
         score, key = _polish(puzzle, key, part, quantiles, _POLISH, work, generator)
-        found.append((score, key))
-        # Wrong keys rarely resemble each other, so a key that is found repeatedly is accepted as the solution.
-        if sum(np.mean((other == key)[part]) > _AGREEMENT for _, other in found) >= _AGREEING:
+        finished.append((score, key))
+        # Wrong keys rarely resemble each other, so a key that several restarts find is accepted as the solution.
+        if sum(np.mean((other == key)[part]) > _AGREEMENT for _, other in finished) >= _AGREEING:
             break
-    return max(found, key=lambda item: item[0])[1]
+    return max(finished, key=lambda item: item[0])[1]
 
 
 def _anneal_part(
@@ -153,12 +157,12 @@ def _anneal_part(
     effort: float,
     generator: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """Anneal on a random part of the text, first with low-order n-grams, then with all."""
+    """Anneal on a random part of the text, first with low-order n-grams, then with all orders; return the key."""
     members = max(1, len(start) // _TOKENS_PER_MEMBER)
     length = _PART + _PART_PER_MEMBER * members
     first = int(generator.integers(max(1, len(puzzle.tokens) - length + 1)))
-    search = search_of(puzzle, start, puzzle.tokens[first : first + length], generator)
-    movable = movable_of(puzzle, search)
+    search = start_search(puzzle, start, puzzle.tokens[first : first + length], generator)
+    movable = list_movable(puzzle, search)
     if not len(movable):
         return start
     work = int(effort * _COARSE_WORK * (1 + members / 2))
@@ -180,13 +184,13 @@ def _polish(
     work: int,
     generator: np.random.Generator,
 ) -> tuple[float, NDArray[np.int64]]:
-    """Anneal gently and climb to a local optimum on a part; returns its objective and the key."""
-    search = search_of(puzzle, key, part, generator)
-    movable = movable_of(puzzle, search)
+    """Anneal on a part of the text and improve the key to a local optimum; return the objective and the key."""
+    search = start_search(puzzle, key, part, generator)
+    movable = list_movable(puzzle, search)
     kernels.rescore(puzzle.tables, search)
     kernels.anneal(puzzle.tables, search, quantiles, movable, *temperatures, work)
     kernels.descend(puzzle.tables, search, movable, _SWEEPS, _CANDIDATES)
-    return _value(puzzle, search), search.key
+    return _score_search(puzzle, search), search.key
 
 
 def _finish(
@@ -196,26 +200,27 @@ def _finish(
     effort: float,
     generator: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """Re-anneal the best key from several temperatures and after joint moves; return the best result."""
+    """Anneal the best key again, from several temperatures and after each joint move; return the best key."""
     best, text = (-np.inf, key), puzzle.tokens
     work = int(effort * _SHAKE_WORK)
     for hot in _SHAKES:
-        again = _polish(puzzle, best[1], text, quantiles, (hot, 1.0), work, generator)
-        best = max(best, again, key=lambda item: item[0])
-    for twin in _joint_moves(puzzle, best[1]):
-        other = _exchanged(puzzle, best[1], twin)
-        again = _polish(puzzle, other, text, quantiles, (_SHAKES[0], 1.0), work // 8, generator)
-        best = max(best, again, key=lambda item: item[0])
+        candidate = _polish(puzzle, best[1], text, quantiles, (hot, 1.0), work, generator)
+        best = max(best, candidate, key=lambda item: item[0])
+    for partners in _list_joint_moves(puzzle, best[1]):
+        exchanged = _exchange_symbols(puzzle, best[1], partners)
+        candidate = _polish(puzzle, exchanged, text, quantiles, (_SHAKES[0], 1.0), work // 8, generator)
+        best = max(best, candidate, key=lambda item: item[0])
     return best[1]
 
 
-def _joint_moves(puzzle: Puzzle, key: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """List exchanges of symbols that local search does not find, because many symbols must change together.
+def _list_joint_moves(puzzle: Puzzle, key: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """List exchanges of symbols that local search misses, because many symbols must change together.
 
-    To a language model ``the`` and ``THE`` are mirror images, and so are ``----`` and ``****``.
+    A language model gives similar scores to ``the`` and ``THE``, and to ``----`` and ``****``. So all letters exchange
+    their case, and the most frequent run symbol is exchanged with other likely run symbols.
 
     Returns:
-        Arrays of shape ``(A,)``: the symbol that replaces each one.
+        Arrays of shape ``(A,)``: the symbol with which each symbol is exchanged.
     """
     symbols, moves = np.arange(puzzle.size), []
     if puzzle.size == _ASCII:
@@ -234,18 +239,18 @@ def _joint_moves(puzzle: Puzzle, key: NDArray[np.int64]) -> list[NDArray[np.int6
     return moves
 
 
-def _exchanged(puzzle: Puzzle, key: NDArray[np.int64], twin: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Exchange symbols in pairs wherever no known token of the group holds one of the two."""
-    held = puzzle.known >= 0
+def _exchange_symbols(puzzle: Puzzle, key: NDArray[np.int64], partners: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Replace each token's symbol by its partner, unless a known token of the same group has one of the two."""
+    known = puzzle.known >= 0
     blocked = np.zeros((puzzle.groups.max(initial=-1) + 2, puzzle.size), dtype=np.bool_)
-    blocked[puzzle.groups[held], puzzle.known[held]] = True
-    # The last row is that of the tokens without group, which never conflict.
+    blocked[puzzle.groups[known], puzzle.known[known]] = True
+    # The last row (index -1) belongs to tokens without a group, which never conflict.
     blocked[-1] = False
-    free = ~held & ~blocked[puzzle.groups, key] & ~blocked[puzzle.groups, twin[key]]
-    return np.where(free, twin[key], key)
+    free = ~known & ~blocked[puzzle.groups, key] & ~blocked[puzzle.groups, partners[key]]
+    return np.where(free, partners[key], key)
 
 
-def _value(puzzle: Puzzle, search: Search) -> float:
-    """Return the objective on the searched part with the full model; refreshes all scores."""
+def _score_search(puzzle: Puzzle, search: Search) -> float:
+    """Recompute all scores with the full model, and return the objective on the searched part."""
     usage = search.usage
     return kernels.rescore(puzzle.tables, search) - float((usage * np.log(np.maximum(usage, 1))).sum())

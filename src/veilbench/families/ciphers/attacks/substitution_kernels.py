@@ -1,7 +1,7 @@
-"""Compiled inner loops of the substitution solver: incremental n-gram scores, annealing and descent.
+"""Compiled inner loops of the substitution solver: incremental n-gram scores, annealing and local search.
 
-All state lives in arrays that the caller owns; nothing here allocates or touches a global random generator.
-The loops share one file because the compiler's cache only notices changes of the file a function stands in.
+All state is in the arrays of ``Search``; the functions do not allocate memory or use a global random generator.
+They share one file because numba's cache only detects changes in the file that defines a function.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from veilbench.families.ciphers.attacks.substitution_state import Search, Tables
 
 Integer = int | np.int64
 _SLACK = 40.0
-"""Nats by which a partly scored move may fall short before it is abandoned; most moves are hopeless."""
+"""Scoring of a move stops when its change is this many nats below the limit; most moves are far below."""
 _PATIENCE = 150.0
-"""The same for joint moves in the final descent: a good one may start with many positions against it."""
+"""The same for joint moves in the local search, which may lose at many positions before they gain."""
 _UNIFORM = 0.1
-"""Share of proposals that ignore the neighbours."""
+"""Probability that a proposed symbol ignores the neighbours."""
 _EXCHANGES = 0.002
-"""Share of annealing steps that exchange two symbols in all groups at once."""
+"""Probability that an annealing step exchanges two symbols in all groups at once."""
 _RUN = 8
-"""Shortest stretch of text that is tried as a run of one symbol."""
+"""Minimum length of a stretch of text that is tried as a run of one symbol."""
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def _compiled(function: _Function) -> _Function:
-    """Compile one function, keeping its declared type for the type checker.
+    """Compile a function with numba, keeping its declared type for the type checker.
 
-    Without ``_nrt=False`` every call counts references to every array it passes on, which costs more than the
-    scores themselves (about 60 against 2 ns per trigram); nothing here allocates, so nothing needs counting.
+    ``_nrt=False`` disables reference counting, which these functions do not need because they do not allocate. With it,
+    a trigram score would take about 60 ns instead of 2.
     """
     return cast(_Function, njit(cache=True, nogil=True, _nrt=False)(function))
 
@@ -41,18 +41,18 @@ def _compiled(function: _Function) -> _Function:
 @_compiled
 def _find(keys: NDArray[np.uint64], shift: np.uint64, wanted: Integer) -> Integer:
     """Return the slot of an n-gram in the model's hash table, or -1."""
-    name = np.uint64(wanted)
-    slot = np.int64((name * np.uint64(0x9E3779B97F4A7C15)) >> shift)
-    while keys[slot] != name and keys[slot] != 0:
+    key = np.uint64(wanted)
+    slot = np.int64((key * np.uint64(0x9E3779B97F4A7C15)) >> shift)
+    while keys[slot] != key and keys[slot] != 0:
         slot = (slot + 1) & (len(keys) - 1)
-    return slot if keys[slot] == name else -1
+    return slot if keys[slot] == key else -1
 
 
 @_compiled
-def _position_score(tables: Tables, text: NDArray[np.uint8], at: Integer) -> np.float32:
-    """Log-probability of the symbol at one position given its predecessors."""
+def _score_position(tables: Tables, text: NDArray[np.uint8], at: Integer) -> np.float32:
+    """Return the log-probability of the symbol at one position given its predecessors."""
     if at >= 3 and tables.order > 3:
-        score: np.float32 = _long_score(tables, text, at)
+        score: np.float32 = _score_long_context(tables, text, at)
     elif at >= 2:
         score = tables.trigram[text[at - 2], text[at - 1], text[at]]
     elif at == 1:
@@ -63,8 +63,8 @@ def _position_score(tables: Tables, text: NDArray[np.uint8], at: Integer) -> np.
 
 
 @_compiled
-def _long_score(tables: Tables, text: NDArray[np.uint8], at: Integer) -> np.float32:
-    """Extend a trigram score for as long as the context occurs in the statistics."""
+def _score_long_context(tables: Tables, text: NDArray[np.uint8], at: Integer) -> np.float32:
+    """Return the log-probability of the symbol at one position, using the longest context that is stored."""
     last, near = np.int64(text[at]), np.int64(text[at - 1])
     far, first = np.int64(text[at - 2]), np.int64(text[at - 3])
     size = np.int64(len(tables.unigram))
@@ -91,10 +91,10 @@ def _long_score(tables: Tables, text: NDArray[np.uint8], at: Integer) -> np.floa
 
 @_compiled
 def rescore(tables: Tables, search: Search) -> float:
-    """Recompute every score from the text; returns their sum in nats."""
+    """Recompute every score from the text, and return their sum in nats."""
     total = 0.0
     for at in range(len(search.text)):
-        search.scores[at] = _position_score(tables, search.text, at)
+        search.scores[at] = _score_position(tables, search.text, at)
         total += search.scores[at]
     return total
 
@@ -112,16 +112,17 @@ def _draw(random: NDArray[np.uint64]) -> float:
 
 @_compiled
 def _paint(search: Search, token: Integer, symbol: Integer) -> None:
-    """Write a token's symbol into the text, leaving key and scores alone."""
+    """Write a symbol to all positions of a token in the text, without changing the key and the scores."""
     for index in range(search.starts[token], search.starts[token + 1]):
         search.text[search.places[index]] = symbol
 
 
 @_compiled
 def _rescore_around(tables: Tables, search: Search, first: Integer, second: Integer, floor: float) -> tuple[float, int]:
-    """Rescore what depends on one or two tokens; returns the change and the number of positions.
+    """Rescore all positions that depend on one or two tokens, until the change falls below ``floor``.
 
-    Stops early, with a partial sum, once the change falls below ``floor``.
+    Returns:
+        The change of the scores' sum, which is partial below ``floor``, and the number of rescored positions.
     """
     one, one_end = search.starts[first], search.starts[first + 1]
     two, two_end = one_end, one_end
@@ -138,7 +139,7 @@ def _rescore_around(tables: Tables, search: Search, first: Integer, second: Inte
             two += 1
         end = min(place + tables.order, length)
         for at in range(max(place, begin), end):
-            score = np.float32(_position_score(tables, search.text, at))
+            score = np.float32(_score_position(tables, search.text, at))
             search.touched[count] = at
             search.fresh[count] = score
             change += score - search.scores[at]
@@ -154,14 +155,14 @@ def _entropy_term(count: Integer) -> float:
 
 @_compiled
 def _usage_change(search: Search, giver: Integer, taker: Integer, count: Integer) -> float:
-    """Change of the emission likelihood when ``count`` ungrouped positions move to another symbol."""
+    """Return the change of the emission term if ``count`` ungrouped positions change from ``giver`` to ``taker``."""
     old, new = search.usage[giver], search.usage[taker]
     return _entropy_term(old - count) - _entropy_term(old) + _entropy_term(new + count) - _entropy_term(new)
 
 
 @_compiled
-def partner(search: Search, token: Integer, symbol: Integer) -> Integer:
-    """Return the token that has to give up ``symbol``: -1 for none, -2 if the move is not allowed."""
+def find_partner(search: Search, token: Integer, symbol: Integer) -> Integer:
+    """Return the token of the same group that has ``symbol``; -1 if there is none, -2 if the move is not allowed."""
     if search.fixed[token] or search.key[token] == symbol:
         return -2
     if search.groups[token] < 0:
@@ -171,12 +172,16 @@ def partner(search: Search, token: Integer, symbol: Integer) -> Integer:
 
 
 @_compiled
-def trial(
+def try_move(
     tables: Tables, search: Search, token: Integer, symbol: Integer, other: Integer, floor: float
 ) -> tuple[float, int]:
-    """Paint a move and return the change of the objective; ``settle`` must follow.
+    """Write a move to the text and score it; ``settle_move`` must follow, to accept or to undo it.
 
-    A change below ``floor`` may be a partial sum, so such a move has to be rejected.
+    The move gives ``symbol`` to ``token``, whose old symbol goes to ``other`` if that is a token.
+
+    Returns:
+        The change of the objective, and the number of rescored positions. A change below ``floor`` may be partial, so
+        such a move must be rejected.
     """
     old, usage = search.key[token], 0.0
     _paint(search, token, symbol)
@@ -189,8 +194,8 @@ def trial(
 
 
 @_compiled
-def settle(search: Search, token: Integer, symbol: Integer, other: Integer, count: Integer, accept: bool) -> None:
-    """Make the move just tried permanent, or paint it away again."""
+def settle_move(search: Search, token: Integer, symbol: Integer, other: Integer, count: Integer, accept: bool) -> None:
+    """Accept the move of the last ``try_move``, or undo it in the text."""
     old, group = search.key[token], search.groups[token]
     if not accept:
         _paint(search, token, old)
@@ -213,10 +218,10 @@ def settle(search: Search, token: Integer, symbol: Integer, other: Integer, coun
 
 @_compiled
 def _plan_exchange(search: Search, one: Integer, two: Integer) -> int:
-    """Write to ``other_key`` the key after exchanging two symbols in every group that is free to do so.
+    """Exchange two symbols in ``other_key`` and in the text, in every group where neither is known.
 
     Returns:
-        Positions of ungrouped tokens that ``two`` loses to ``one``, net.
+        Net number of ungrouped positions that change from ``two`` to ``one``.
     """
     moved = 0
     for token in range(len(search.key)):
@@ -237,14 +242,14 @@ def _plan_exchange(search: Search, one: Integer, two: Integer) -> int:
 
 @_compiled
 def _settle_exchange(search: Search, count: Integer, accept: bool) -> None:
-    """Take over ``other_key``, or paint it away again."""
+    """Accept ``other_key`` as the key, or undo it in the text."""
     for token in range(len(search.key)):
         if search.other_key[token] == search.key[token]:
             continue
         if not accept:
             _paint(search, token, search.key[token])
         elif search.groups[token] >= 0:
-            # Where the group's other token moves here as well, the second loop restores this cell.
+            # If another token of the group takes this symbol, the second loop sets this cell again.
             search.holder[search.groups[token], search.key[token]] = -1
     if accept:
         for token in range(len(search.key)):
@@ -257,7 +262,11 @@ def _settle_exchange(search: Search, count: Integer, accept: bool) -> None:
 
 @_compiled
 def _score_other_key(tables: Tables, search: Search, change: float, floor: float) -> tuple[float, int]:
-    """Rescore the text painted with ``other_key``; adds to ``change``, gives up below ``floor``."""
+    """Rescore the text after ``other_key`` was written to it, until the change falls below ``floor``.
+
+    Returns:
+        ``change`` plus the change of the scores' sum, and the number of rescored positions.
+    """
     count, begin = 0, 0
     for place in range(len(search.text)):
         token = search.tokens[place]
@@ -265,7 +274,7 @@ def _score_other_key(tables: Tables, search: Search, change: float, floor: float
             continue
         end = min(place + tables.order, len(search.text))
         for at in range(max(place, begin), end):
-            score = np.float32(_position_score(tables, search.text, at))
+            score = np.float32(_score_position(tables, search.text, at))
             search.touched[count] = at
             search.fresh[count] = score
             change += score - search.scores[at]
@@ -282,10 +291,10 @@ def exchange(
 ) -> tuple[float, int]:
     """Exchange two symbols in all groups at once if the objective changes by ``least`` or more.
 
-    A symbol that is wrong in several groups at once cannot be put right by any single swap.
+    No single swap can correct two symbols that are confused in several groups.
 
     Returns:
-        The change made, 0 if none, and the number of positions rescored.
+        The change of the objective, 0 if the exchange is rejected, and the number of rescored positions.
     """
     moved = _plan_exchange(search, one, two)
     change, count = _score_other_key(tables, search, _usage_change(search, two, one, moved), least - slack)
@@ -299,12 +308,12 @@ def exchange(
 
 @_compiled
 def unify(tables: Tables, search: Search, first: Integer, end: Integer, symbol: Integer) -> float:
-    """Give all grouped tokens of a stretch one symbol if that helps; returns the gain, 0 if it does not."""
+    """Give one symbol to all grouped tokens of a stretch if this raises the objective; return the gain, otherwise 0."""
     for token in range(len(search.key)):
         search.other_key[token] = search.key[token]
     for place in range(first, end):
         token = search.tokens[place]
-        other = partner(search, token, symbol)
+        other = find_partner(search, token, symbol)
         if other == -2 or search.groups[token] < 0 or search.other_key[token] == symbol:
             continue
         search.other_key[token] = symbol
@@ -319,8 +328,11 @@ def unify(tables: Tables, search: Search, first: Integer, end: Integer, symbol: 
 
 
 @_compiled
-def stretch_end(search: Search, first: Integer) -> Integer:
-    """Return how far a text can go on from ``first`` with one symbol: each group shows only one token."""
+def find_stretch_end(search: Search, first: Integer) -> Integer:
+    """Return the end of the longest stretch from ``first`` that can be a run of one symbol.
+
+    In such a stretch all tokens have groups, and each group has only one token.
+    """
     end = first
     search.member[:] = -1
     while end < len(search.tokens):
@@ -335,15 +347,14 @@ def stretch_end(search: Search, first: Integer) -> Integer:
 
 @_compiled
 def _unify_runs(tables: Tables, search: Search) -> float:
-    """Try every symbol for every stretch that looks like a run such as ``-----``; returns the gain.
+    """Try every symbol for every stretch that can be a run such as ``-----``; return the total gain.
 
-    A run mixes one token of every group, and half a run is worth nothing to the model, so the tokens have to
-    move together.
+    The tokens of a run must change together, since the language model does not reward a part of a run.
     """
     gain, length = 0.0, len(search.tokens)
     first: Integer = np.int64(0)
     while first < length:
-        end = stretch_end(search, first)
+        end = find_stretch_end(search, first)
         if end - first >= max(_RUN, 2 * len(search.member)):
             for symbol in range(len(search.appeal)):
                 gain += unify(tables, search, first, end, symbol)
@@ -365,18 +376,18 @@ def _propose(search: Search, quantiles: NDArray[np.uint8], token: Integer) -> In
 
 @_compiled
 def _step(tables: Tables, search: Search, quantiles: NDArray[np.uint8], token: Integer, temperature: float) -> int:
-    """Try one random move under the Metropolis rule; returns the number of positions rescored."""
+    """Try one random move and accept it by the Metropolis rule; return the number of rescored positions."""
     symbol = _propose(search, quantiles, token)
     least = temperature * np.log(1.0 - _draw(search.random))
     if _draw(search.random) < _EXCHANGES:
         if symbol == search.key[token]:
             return 0
         return exchange(tables, search, search.key[token], symbol, least, _SLACK)[1]
-    other = partner(search, token, symbol)
+    other = find_partner(search, token, symbol)
     if other == -2:
         return 0
-    change, count = trial(tables, search, token, symbol, other, least - _SLACK)
-    settle(search, token, symbol, other, count, change >= least)
+    change, count = try_move(tables, search, token, symbol, other, least - _SLACK)
+    settle_move(search, token, symbol, other, count, change >= least)
     return count
 
 
@@ -390,9 +401,10 @@ def anneal(
     cold: float,
     work: int,
 ) -> None:
-    """Anneal with a geometric temperature until ``work`` steps and rescored positions are spent.
+    """Run simulated annealing (Kirkpatrick, Gelatt and Vecchi 1983), in place.
 
-    The temperatures ``hot`` and ``cold`` are in nats (Kirkpatrick, Gelatt and Vecchi 1983).
+    The temperature falls geometrically from ``hot`` to ``cold``, both in nats. Annealing ends when the number of steps
+    plus rescored positions reaches ``work``.
     """
     done, temperature = 0, hot
     while done < work:
@@ -404,10 +416,10 @@ def anneal(
 
 @_compiled
 def descend(tables: Tables, search: Search, movable: NDArray[np.int64], sweeps: int, candidates: int) -> None:
-    """Give each token in turn its best symbol, until nothing changes or ``sweeps`` have passed.
+    """Improve the key by local search, in place: give each token its best symbol, for up to ``sweeps`` sweeps.
 
-    Only the ``candidates`` symbols that look best to the trigrams around the token are scored in full.  Every
-    sweep ends with joint moves: exchanges of two symbols in all groups at once, and runs of one symbol.
+    Only the ``candidates`` symbols with the best trigram scores are scored in full. Every sweep ends with joint
+    moves: exchanges of two symbols in all groups, and runs of one symbol. The search ends when a sweep gains nothing.
     """
     for _ in range(sweeps):
         gain = 0.0
@@ -423,7 +435,7 @@ def descend(tables: Tables, search: Search, movable: NDArray[np.int64], sweeps: 
 
 @_compiled
 def _rate_symbols(tables: Tables, search: Search, token: Integer) -> None:
-    """Sum, for every symbol, the trigram scores it would get at the token's occurrences."""
+    """Write to ``appeal``, for every symbol, the sum of its trigram scores at the token's occurrences."""
     search.appeal[:] = 0.0
     for index in range(search.starts[token], search.starts[token + 1]):
         at = search.places[index]
@@ -440,20 +452,20 @@ def _rate_symbols(tables: Tables, search: Search, token: Integer) -> None:
 
 @_compiled
 def _improve(tables: Tables, search: Search, token: Integer, candidates: int) -> float:
-    """Move one token to the best of its candidate symbols; returns the gain, 0 if it stays."""
+    """Give one token the best of its candidate symbols; return the gain, 0 if its symbol stays."""
     old, best = search.key[token], 1e-3
     choice = old
     _rate_symbols(tables, search, token)
     for turn in range(candidates + 1):
-        # The last turn makes the best move; a token that stays has no partner and is passed over.
+        # The last turn makes the best move; it is skipped if the token keeps its symbol.
         last = turn == candidates
         symbol = choice if last else np.argmax(search.appeal)
         search.appeal[symbol] = -np.inf
-        other = partner(search, token, symbol)
+        other = find_partner(search, token, symbol)
         if other == -2:
             continue
-        change, count = trial(tables, search, token, symbol, other, -np.inf if last else best - _SLACK)
-        settle(search, token, symbol, other, count, last)
+        change, count = try_move(tables, search, token, symbol, other, -np.inf if last else best - _SLACK)
+        settle_move(search, token, symbol, other, count, last)
         if change > best and not last:
             best, choice = change, symbol
     return best if choice != old else 0.0
@@ -463,7 +475,14 @@ def _improve(tables: Tables, search: Search, token: Integer, candidates: int) ->
 def fill_quantiles(
     bigram: NDArray[np.float32], quantiles: NDArray[np.uint8], flatten: float, shares: NDArray[np.float64]
 ) -> None:
-    """Fill ``quantiles[before, after]`` with symbols in proportion to their probability between the two."""
+    """Fill ``quantiles[before, after]`` with symbols, each in proportion to its probability between the neighbours.
+
+    Args:
+        bigram: Shape ``(A, A)``; log-probability of the last index given the first.
+        quantiles: Shape ``(A, A, steps)``; output.
+        flatten: Exponent of the probabilities.
+        shares: Shape ``(A,)``; scratch.
+    """
     size, steps = len(bigram), quantiles.shape[2]
     for before in range(size):
         for after in range(size):

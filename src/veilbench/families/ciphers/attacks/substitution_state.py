@@ -12,7 +12,7 @@ from veilbench.families.ciphers.attacks.ngrams import NGramModel
 
 
 class Tables(NamedTuple):
-    """The arrays of an ``NGramModel``, the shift of its hash function and the order to use."""
+    """The arrays of an ``NGramModel``, the shift of its hash function, and the longest n-gram to use."""
 
     unigram: NDArray[np.float32]
     bigram: NDArray[np.float32]
@@ -25,24 +25,24 @@ class Tables(NamedTuple):
 
 
 class Search(NamedTuple):
-    """A guessed key, the text it implies and its scores; all arrays change in place.
+    """State of the search: a guessed key, the text it implies, and the scores. All arrays change in place.
 
     Attributes:
         tokens: Shape ``(length,)``; the token of every position.
         text: Shape ``(length,)``; the symbols the key implies.
         scores: Shape ``(length,)``; log-probability of each symbol given its predecessors, in nats.
-        starts: Shape ``(T + 1,)``; where each token's slice of ``places`` begins.
+        starts: Shape ``(T + 1,)``; start of each token's slice of ``places``.
         places: Shape ``(length,)``; positions sorted by token, ascending inside a token.
         key: Shape ``(T,)``; symbol of each token.
         groups: Shape ``(T,)``; group of each token, -1 for none.
-        holder: Shape ``(groups, A)``; the token of a group that holds a symbol, or -1.
-        fixed: Shape ``(T,)``; tokens whose symbol is known.
-        usage: Shape ``(A,)``; positions of ungrouped tokens that hold each symbol.
-        touched: Shape ``(length,)``; scratch: positions the last trial rescored.
-        fresh: Shape ``(length,)``; scratch: their new scores.
+        holder: Shape ``(groups, A)``; token of each group that has the symbol in ``key``, or -1.
+        fixed: Shape ``(T,)``; whether each token's symbol is known.
+        usage: Shape ``(A,)``; number of positions whose token has no group, by symbol.
+        touched: Shape ``(length,)``; scratch: positions rescored by the last move.
+        fresh: Shape ``(length,)``; scratch: new scores of the positions in ``touched``.
         appeal: Shape ``(A,)``; scratch: estimated score of every symbol for one token.
         other_key: Shape ``(T,)``; scratch: the key after a joint move.
-        member: Shape ``(groups,)``; scratch: the token of every group seen in a stretch of text.
+        member: Shape ``(groups,)``; scratch: the token of every group that occurs in a stretch of text.
         random: Shape ``(1,)``; state of the random generator.
     """
 
@@ -66,7 +66,14 @@ class Search(NamedTuple):
 
 @dataclass(frozen=True)
 class Puzzle:
-    """Checked input of one attack."""
+    """Validated input of one attack.
+
+    Attributes:
+        tokens: Shape ``(length,)``; token of every position.
+        groups: Shape ``(T,)``; group of every token from 0, -1 for none.
+        known: Shape ``(T,)``; known symbol of every token, -1 if unknown.
+        tables: Arrays of the language model.
+    """
 
     tokens: NDArray[np.int64]
     groups: NDArray[np.int64]
@@ -79,13 +86,17 @@ class Puzzle:
         return len(self.tables.unigram)
 
 
-def checked(
+def build_puzzle(
     tokens: NDArray[np.integer],
     groups: NDArray[np.integer],
     model: NGramModel,
     known: NDArray[np.integer] | None,
 ) -> Puzzle:
-    """Check the input of ``solve``, with the errors described there, and convert it to a common form."""
+    """Validate the input of ``solve`` and number the groups from 0.
+
+    Raises:
+        ValueError: A shape, a token, a group or a known symbol is out of range.
+    """
     count = len(groups)
     if tokens.ndim != 1 or groups.ndim != 1:
         raise ValueError(f"tokens and groups have {tokens.ndim} and {groups.ndim} axes; allowed is 1 each")
@@ -98,11 +109,11 @@ def checked(
         raise ValueError(f"known has shape {symbols.shape}; allowed is ({count},)")
     if count and not -1 <= int(symbols.min()) <= int(symbols.max()) < model.alphabet_size:
         raise ValueError(f"known reaches {symbols.max()}; allowed are -1 to {model.alphabet_size - 1}")
-    # Renumber the groups so that they can index rows, keeping -1.
-    names = np.unique(groups[groups >= 0])
-    rows = np.where(groups >= 0, np.searchsorted(names, groups), -1).astype(np.int64)
+    # Renumber the groups so that they can index rows; -1 stays.
+    distinct = np.unique(groups[groups >= 0])
+    rows = np.where(groups >= 0, np.searchsorted(distinct, groups), -1).astype(np.int64)
     _check_groups(rows, symbols, model.alphabet_size)
-    return Puzzle(tokens.astype(np.int64), rows, symbols.astype(np.int64), tables_of(model))
+    return Puzzle(tokens.astype(np.int64), rows, symbols.astype(np.int64), collect_tables(model))
 
 
 def _check_groups(rows: NDArray[np.int64], known: NDArray[np.integer], size: int) -> None:
@@ -115,8 +126,8 @@ def _check_groups(rows: NDArray[np.int64], known: NDArray[np.integer], size: int
         raise ValueError("known gives two tokens of one group the same symbol; allowed is one token per symbol")
 
 
-def tables_of(model: NGramModel) -> Tables:
-    """Return the model's arrays in the form that the compiled search uses."""
+def collect_tables(model: NGramModel) -> Tables:
+    """Collect the model's arrays for the compiled search."""
     shift = np.uint64(64 - (len(model.keys).bit_length() - 1))
     return Tables(
         model.unigram,
@@ -130,7 +141,7 @@ def tables_of(model: NGramModel) -> Tables:
     )
 
 
-def first_key(puzzle: Puzzle, generator: np.random.Generator) -> NDArray[np.int64]:
+def initialise_key(puzzle: Puzzle, generator: np.random.Generator) -> NDArray[np.int64]:
     """Assign the most frequent free symbols to the most frequent tokens of every group."""
     key = puzzle.known.copy()
     counts = np.bincount(puzzle.tokens, minlength=len(key))
@@ -147,16 +158,16 @@ def first_key(puzzle: Puzzle, generator: np.random.Generator) -> NDArray[np.int6
     return key
 
 
-def usage_of(puzzle: Puzzle, tokens: NDArray[np.int64], key: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Count, shape ``(A,)``, the positions of ungrouped tokens that hold each symbol."""
+def count_usage(puzzle: Puzzle, tokens: NDArray[np.int64], key: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Count the positions of ungrouped tokens by their symbol, shape ``(A,)``."""
     loose = tokens[puzzle.groups[tokens] < 0]
     return np.bincount(key[loose], minlength=puzzle.size).astype(np.int64)
 
 
-def search_of(
+def start_search(
     puzzle: Puzzle, key: NDArray[np.int64], tokens: NDArray[np.int64], generator: np.random.Generator
 ) -> Search:
-    """Create the state of a search over a part of the text."""
+    """Create the state of a search that starts from ``key`` on a part of the text, ``tokens``."""
     counts = np.bincount(tokens, minlength=len(key))
     rows = int(puzzle.groups.max(initial=-1)) + 1
     holder = np.full((rows, puzzle.size), -1, dtype=np.int64)
@@ -172,7 +183,7 @@ def search_of(
         groups=puzzle.groups,
         holder=holder,
         fixed=puzzle.known >= 0,
-        usage=usage_of(puzzle, tokens, key),
+        usage=count_usage(puzzle, tokens, key),
         touched=np.zeros(len(tokens), dtype=np.int64),
         fresh=np.zeros(len(tokens), dtype=np.float32),
         appeal=np.zeros(puzzle.size),
@@ -182,8 +193,8 @@ def search_of(
     )
 
 
-def movable_of(puzzle: Puzzle, search: Search) -> NDArray[np.int64]:
-    """List the tokens that occur and are not known, most frequent first."""
+def list_movable(puzzle: Puzzle, search: Search) -> NDArray[np.int64]:
+    """List the tokens that occur and whose symbol is unknown, most frequent first."""
     counts = np.diff(search.starts)
     ranking = np.argsort(-counts, kind="stable")
     return ranking[(counts[ranking] > 0) & ~search.fixed[ranking]].astype(np.int64)

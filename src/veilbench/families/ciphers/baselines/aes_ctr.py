@@ -19,5 +19,5 @@ class AesCtr(StreamCipher):
         return self._apply(plain, nonce)
 
     def unseal(self, sealed: bytes, nonce: bytes) -> bytes:
-        """Decrypt bytes, by adding the same keystream again."""
+        """Decrypt bytes by exclusive or with the same keystream."""
         return self._apply(sealed, nonce)

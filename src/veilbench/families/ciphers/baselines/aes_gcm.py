@@ -20,7 +20,7 @@ class AesGcm(StreamCipher):
         return AESGCM(self.key.tobytes()).encrypt(nonce, plain, None)
 
     def unseal(self, sealed: bytes, nonce: bytes) -> bytes:
-        """Verify the tag and decrypt the bytes before it.
+        """Verify the tag at the end and decrypt the rest.
 
         Raises:
             UserError: the message was changed, or encrypted under another key.

@@ -14,7 +14,8 @@ class OneTimePad(StreamCipher):
     """A one-time pad in which each message uses its own page.
 
     The pad is a long keystream expanded from a seed, so that runs are reproducible; the nonce of a message selects its
-    page. Using a page twice, that is, repeating a nonce, breaks the pad; the attack `nonce_reuse` demonstrates this.
+    page. A repeated nonce uses a page twice, which breaks the pad, as the setting `nonce_reuse` of `ChosenPlaintext`
+    shows.
     """
 
     def seal(self, plain: bytes, nonce: bytes) -> bytes:
@@ -26,13 +27,13 @@ class OneTimePad(StreamCipher):
         """Decrypt bytes by exclusive or with the page of the nonce."""
         return self.seal(sealed, nonce)
 
-    def blocks(self, plain: np.ndarray, keys: np.ndarray, nonces: np.ndarray) -> np.ndarray:
+    def encrypt_blocks(self, plain: np.ndarray, keys: np.ndarray, nonces: np.ndarray) -> np.ndarray:
         """Encrypt blocks of bits by exclusive or with their keys; the nonces are not used."""
         return np.asarray(2 * np.bitwise_xor(plain, keys).astype(np.float32) - 1)
 
     @unsupported("each bit of a one-time pad touches exactly one bit of ciphertext, by design")
     def with_key_bit_flipped(self, rng: np.random.Generator) -> StreamCipher:
-        """Raise an error: by design, each key bit of a pad affects exactly one bit of ciphertext.
+        """Raise an error: each key bit of a pad affects exactly one bit of ciphertext by design.
 
         Raises:
             NotImplementedError: always.

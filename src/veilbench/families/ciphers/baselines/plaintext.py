@@ -23,7 +23,7 @@ class Plaintext(Cipher):
         """Return the symbols of the ASCII codes."""
         return np.asarray(ciphertext.codes[:, 0] - FIRST)
 
-    def blocks(self, plain: np.ndarray, keys: np.ndarray, nonces: np.ndarray) -> np.ndarray:
+    def encrypt_blocks(self, plain: np.ndarray, keys: np.ndarray, nonces: np.ndarray) -> np.ndarray:
         """Return the plain bits as -1 and 1."""
         return 2 * plain.astype(np.float32) - 1
 

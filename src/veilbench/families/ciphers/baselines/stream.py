@@ -1,4 +1,4 @@
-"""Base class of standard stream ciphers under the bench's interface."""
+"""Base class of standard stream ciphers with the interface of `Cipher`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class StreamCipher(Cipher):
     """A cipher that encrypts each character to one byte of ciphertext.
 
     Args:
-        key: key of `key_bytes` bytes, shape (bytes,), uint8; None is all zeros, until `with_fresh_key` draws one.
+        key: the key, shape (key_bytes,), uint8; None uses zeros, until `with_fresh_key` draws a key.
 
     Attributes:
         key_bytes: length of the key in bytes.

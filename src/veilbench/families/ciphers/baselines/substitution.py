@@ -1,4 +1,4 @@
-"""A substitution cipher as a plain table: equivalent to the neural ciphers, but without a network."""
+"""A substitution cipher as a random table: equivalent to the neural code books, but without a network."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 from annotated_types import Ge, MinLen
 
 from veilbench.bench.limits import Depth, Seed, Width
-from veilbench.families.ciphers.schemes.codebook import CodebookCipher, random_mapping
+from veilbench.families.ciphers.schemes.codebook import CodebookCipher, draw_mapping
 
 
 class Substitution(CodebookCipher):
-    """A random code for each character, or several such tables among which each chunk draws one at random.
+    """A table with a random code for each character, or several such tables, one of which encrypts each chunk.
 
     Args:
         code_bits: bits per code, one number for each table; at least 7, to distinguish 91 characters.
@@ -28,5 +28,5 @@ class Substitution(CodebookCipher):
         seed: Seed = 0,
     ) -> None:
         rng = np.random.default_rng(seed)
-        drawn = CodebookCipher.from_mappings([random_mapping(bits, rng) for bits in code_bits])
-        super().__init__(drawn.codes, drawn.bits, drawn.decoded, chunk, drawn.key)
+        books = CodebookCipher.from_mappings([draw_mapping(bits, rng) for bits in code_bits])
+        super().__init__(books.codes, books.bits, books.decoded, chunk, books.key)

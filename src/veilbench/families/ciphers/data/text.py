@@ -1,4 +1,4 @@
-"""Text for the ciphers: random words for training, and English text that is held out."""
+"""Text for the ciphers: random words for training, and held-out English text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Texts:
 
     Attributes:
         words: random words for training.
-        statistics: English from which attackers estimate the statistics of the language.
+        statistics: English from which the attacker estimates the statistics of the language.
         target: English that is encrypted and attacked.
         unseen: English for the evaluations.
     """
@@ -34,20 +34,20 @@ class Texts:
     unseen: np.ndarray
 
 
-def random_words(count: int, longest: int, rng: np.random.Generator) -> str:
-    """Return `count` words of 1 to `longest` distinct characters of the alphabet, each followed by a space."""
+def draw_words(count: int, longest: int, rng: np.random.Generator) -> str:
+    """Draw `count` words of 1 to `longest` distinct characters of the alphabet, each followed by a space."""
     lengths = rng.integers(1, longest + 1, count)
     words = (rng.choice(alphabet.SIZE, length, replace=False).astype(np.uint8) for length in lengths)
-    return "".join(alphabet.text(word) + " " for word in words)
+    return "".join(alphabet.decode(word) + " " for word in words)
 
 
 class TextData(DataSet):
     """Random words as in the source system, and Python's help texts, split by document.
 
     Args:
-        words: minimum and maximum of the number of random words for training, which is drawn uniformly.
+        words: minimum and maximum number of random words for training; the number is drawn uniformly.
         longest_word: maximum length of a word in characters; at most 91, since a word's characters are distinct.
-        docstrings: whether the attackers' statistics also use the docstrings of Python's standard library.
+        docstrings: whether the part `statistics` includes the docstrings of Python's standard library.
         seed: seed of the words and of the split of the documents.
     """
 
@@ -72,11 +72,11 @@ class TextData(DataSet):
         """Write one text file per part."""
         rng = np.random.default_rng(self.seed)
         count = int(rng.integers(self.words[0], self.words[1] + 1))
-        parts = [random_words(count, self.longest_word, rng)]
-        topics = english.topics()
+        parts = [draw_words(count, self.longest_word, rng)]
+        topics = english.load_topics()
         parts += english.split(topics, [0.3, 0.55, 0.15], rng)
         if self.docstrings:
-            parts[1] += " " + english.docstrings(topics)
+            parts[1] += " " + english.load_docstrings(topics)
         for name, part in zip(PARTS, parts, strict=True):
             (folder / f"{name}.txt").write_text(part, encoding="ascii")
 
@@ -86,10 +86,10 @@ class TextData(DataSet):
         Raises:
             UserError: a file is missing, empty or damaged.
         """
-        return Texts(*(_symbols(folder, name) for name in PARTS))
+        return Texts(*(_read_symbols(folder, name) for name in PARTS))
 
 
-def _symbols(folder: Path, name: str) -> np.ndarray:
+def _read_symbols(folder: Path, name: str) -> np.ndarray:
     """Read the symbols of one part.
 
     Raises:
@@ -99,9 +99,9 @@ def _symbols(folder: Path, name: str) -> np.ndarray:
     if not path.is_file():
         raise UserError(f"the prepared data lacks {path}; run `dvc repro prepare`")
     with prepared.whole(folder):
-        content = path.read_text("ascii", errors="surrogateescape")  # the alphabet reports its place
+        content = path.read_text("ascii", errors="surrogateescape")  # `alphabet.encode` reports invalid bytes
         try:
-            symbols = alphabet.symbols(content)
+            symbols = alphabet.encode(content)
         except UserError as error:
             raise ValueError(f"{path.name}: {error}") from error
         if not len(symbols):

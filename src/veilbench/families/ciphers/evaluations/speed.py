@@ -17,11 +17,11 @@ from veilbench.families.ciphers.schemes.base import Cipher
 
 
 class Speed(Evaluation):
-    """Characters per second in memory. Rates depend on the machine, so they are recorded as costs, not as metrics.
+    """Measures characters per second in memory. Rates depend on the machine, so they are costs, not metrics.
 
     Args:
         length: characters per message; the text is repeated if it is shorter.
-        repeats: number of timed repetitions; the fastest counts, since other processes can only slow one down.
+        repeats: number of timed repetitions. The fastest one is reported, since other processes can only slow it down.
     """
 
     data_kind = Texts
@@ -38,12 +38,13 @@ class Speed(Evaluation):
         return Findings(
             "Speed",
             cost={
-                "encrypt_characters_per_second": self._rate(lambda: model.encrypt(message, rng)),
-                "decrypt_characters_per_second": self._rate(lambda: model.decrypt(sealed)),
+                "encrypt_characters_per_second": self._measure_rate(lambda: model.encrypt(message, rng)),
+                "decrypt_characters_per_second": self._measure_rate(lambda: model.decrypt(sealed)),
             },
         )
 
-    def _rate(self, work: Callable[[], Any]) -> float:
+    def _measure_rate(self, work: Callable[[], Any]) -> float:
+        """Return the characters per second of the fastest repetition."""
         seconds = []
         for _ in range(self.repeats):
             started = time.perf_counter()

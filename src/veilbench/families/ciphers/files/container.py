@@ -38,9 +38,9 @@ info "veilbench container 1: tag". For AES-GCM it is instead the tag of an empty
 (count of frames, 11 bytes big-endian, and a byte 1), the header and the end record's first 12 bytes as
 associated data.
 
-For code books the tag is only as secure as the tables, which are its key: all 91 codes of every member. An
-attacker who has recovered the codes of the frequent letters can read the text, but cannot forge a tag without
-those of the rare characters too. The model, the length and the members of a file are public.
+For code books the key of the tag is derived from the tables: all 91 codes of every member. An attacker who has
+recovered the codes of the frequent letters can read the text, but can forge a tag only if they know the codes of the
+rare characters too. The model, the length and the members of a file are public.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 import numpy as np
 
 from veilbench.bench.errors import UserError
-from veilbench.families.ciphers.files.escaping import Unescaper, escape, first_outside, outside_error
+from veilbench.families.ciphers.files.escaping import Unescaper, escape, find_outside, outside_error
 from veilbench.families.ciphers.files.schemes import FINGERPRINT_BYTES, SALT_BYTES, Scheme
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ Progress = Callable[[int], object]
 def _read_into(source: BinaryIO, view: memoryview) -> int:
     """Fill the view as far as the source allows; return the number of bytes read."""
     filled = 0
-    while filled < len(view) and (got := source.readinto(view[filled:])):  # type: ignore[attr-defined]
-        filled += got
+    while filled < len(view) and (read := source.readinto(view[filled:])):  # type: ignore[attr-defined]
+        filled += read
     return filled
 
 
@@ -93,18 +93,18 @@ def _refuse_outside(block: np.ndarray, source: BinaryIO, name: str, position: in
 
     Args:
         block: bytes of the file, shape (length,), uint8.
-        source: the file, positioned after the block; read only to complete a multi-byte character for the message.
-        name: name of the file in the message.
+        source: the file, positioned after the block; the error message may need the rest of a multi-byte character.
+        name: name of the file in the error message.
         position: number of bytes of the file before the block.
 
     Raises:
         UserError: a byte is outside the alphabet.
     """
-    place = first_outside(block)
-    if place >= 0:
-        behind = bytearray(3)
-        strange = block[place : place + 4].tobytes() + behind[: _read_into(source, memoryview(behind))]
-        raise outside_error(name, strange[:4], position + place)
+    index = find_outside(block)
+    if index >= 0:
+        following = bytearray(3)
+        invalid = block[index : index + 4].tobytes() + following[: _read_into(source, memoryview(following))]
+        raise outside_error(name, invalid[:4], position + index)
 
 
 def write(scheme: Scheme, source: BinaryIO, sink: Sink, name: str, escaped: bool, progress: Progress) -> None:
@@ -124,9 +124,9 @@ def write(scheme: Scheme, source: BinaryIO, sink: Sink, name: str, escaped: bool
     salt = os.urandom(SALT_BYTES)
     header = MAGIC + bytes([VERSION, ESCAPED if escaped else 0]) + scheme.fingerprint + salt
     sink.write(header)
-    frames, length, room = scheme.frames(header, salt), 0, np.empty(READ_BYTES, np.uint8)
-    while got := _read_into(source, room.data):
-        block = room[:got]
+    frames, length, buffer = scheme.frames(header, salt), 0, np.empty(READ_BYTES, np.uint8)
+    while read := _read_into(source, buffer.data):
+        block = buffer[:read]
         if escaped:
             text = escape(block)
         else:
@@ -135,8 +135,8 @@ def write(scheme: Scheme, source: BinaryIO, sink: Sink, name: str, escaped: bool
         sink.write(struct.pack("<I", len(text)))
         for part in frames.seal(text):
             sink.write(part)
-        length += got
-        progress(got)
+        length += read
+        progress(read)
     end = struct.pack("<IQ", 0, length)
     sink.write(end + frames.tag(end))
 
@@ -148,33 +148,33 @@ class _Reader:
         self._source, self._name, self._progress = source, name, progress
 
     def fill(self, view: memoryview) -> None:
-        """Fill the whole view.
+        """Fill the whole view with the next bytes.
 
         Raises:
-            UserError: the container ends before that.
+            UserError: the container ends before the view is full.
         """
         if _read_into(self._source, view) < len(view):
             raise UserError(f"{self._name} is cut short: it ends before its end record")
         self._progress(len(view))
 
     def take(self, size: int) -> bytes:
-        """Return exactly the next `size` bytes.
+        """Return the next `size` bytes.
 
         Raises:
-            UserError: the container ends before that.
+            UserError: fewer bytes are left.
         """
-        room = bytearray(size)
-        self.fill(memoryview(room))
-        return bytes(room)
+        buffer = bytearray(size)
+        self.fill(memoryview(buffer))
+        return bytes(buffer)
 
-    def start(self) -> bytes:
+    def read_header(self) -> bytes:
         """Return the header, or the whole file if it is shorter."""
-        room = bytearray(HEADER_BYTES)
-        got = _read_into(self._source, memoryview(room))
-        self._progress(got)
-        return bytes(room[:got])
+        buffer = bytearray(HEADER_BYTES)
+        read = _read_into(self._source, memoryview(buffer))
+        self._progress(read)
+        return bytes(buffer[:read])
 
-    def finish(self) -> None:
+    def check_end(self) -> None:
         """Check that the container ends here.
 
         Raises:
@@ -199,15 +199,15 @@ def _check_header(head: bytes, scheme: Scheme, name: str, model: str) -> bool:
         raise UserError(f"{name} has format version {version}; this program reads version {VERSION}")
     if flags & ~ESCAPED:
         raise UserError(f"{name} was changed: its flags are {flags}, version {VERSION} has 0 and {ESCAPED}")
-    made_with = head[len(MAGIC) + 2 :][:FINGERPRINT_BYTES]
-    if made_with != scheme.fingerprint:
-        ours = scheme.fingerprint.hex()
-        raise UserError(f"{name} is of another model: its fingerprint is {made_with.hex()}, {model} has {ours}")
+    fingerprint = head[len(MAGIC) + 2 :][:FINGERPRINT_BYTES]
+    if fingerprint != scheme.fingerprint:
+        expected = scheme.fingerprint.hex()
+        raise UserError(f"{name} is of another model: its fingerprint is {fingerprint.hex()}, {model} has {expected}")
     return bool(flags & ESCAPED)
 
 
 def read(scheme: Scheme, source: BinaryIO, sink: Sink, name: str, model: str, progress: Progress) -> None:
-    """Decrypt a container. The text in the sink is not authenticated until this returns; do not use it before.
+    """Decrypt a container. Do not use the text in the sink before this returns: it is not authenticated until then.
 
     Args:
         scheme: encryption scheme of the model.
@@ -221,7 +221,7 @@ def read(scheme: Scheme, source: BinaryIO, sink: Sink, name: str, model: str, pr
         UserError: the source is not a container, is of another model or version, or was truncated or modified.
     """
     reader = _Reader(source, name, progress)
-    head = reader.start()
+    head = reader.read_header()
     unescape = Unescaper() if _check_header(head, scheme, name, model) else None
     frames, length = scheme.frames(head, head[-SALT_BYTES:]), 0
     try:
@@ -241,4 +241,4 @@ def read(scheme: Scheme, source: BinaryIO, sink: Sink, name: str, model: str, pr
         raise UserError(f"{name} was changed after it was written: its tag does not fit")
     if int.from_bytes(size, "little") != length:
         raise UserError(f"{name} holds {length} bytes of text but says {int.from_bytes(size, 'little')}")
-    reader.finish()
+    reader.check_end()

@@ -14,7 +14,7 @@ from veilbench.bench.beside import write_whole_file
 from veilbench.bench.errors import UserError
 from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.ciphers.files import container
-from veilbench.families.ciphers.files.schemes import Scheme, scheme_of
+from veilbench.families.ciphers.files.schemes import Scheme, create_scheme
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -36,9 +36,9 @@ def encrypt_file(model: Path, source: Path, target: Path, escaped: bool = False)
 
     Raises:
         UserError: the model cannot encrypt files, a character is outside the alphabet, or a file cannot be
-            opened, read or written; `target` is unchanged then.
+            opened, read or written. In all of these cases `target` is unchanged.
     """
-    scheme = scheme_of(load_trained_model(model), str(model))
+    scheme = create_scheme(load_trained_model(model), str(model))
     with _files(scheme, source, target) as (reading, writing, progress):
         container.write(scheme, reading, writing, str(source), escaped, progress)
 
@@ -53,9 +53,9 @@ def decrypt_file(model: Path, source: Path, target: Path) -> None:
 
     Raises:
         UserError: the source is not a container, is of another model, or was truncated or modified, or a file
-            cannot be opened, read or written; `target` is unchanged then.
+            cannot be opened, read or written. In all of these cases `target` is unchanged.
     """
-    scheme = scheme_of(load_trained_model(model), str(model))
+    scheme = create_scheme(load_trained_model(model), str(model))
     with _files(scheme, source, target) as (reading, writing, progress):
         container.read(scheme, reading, writing, str(source), str(model), progress)
 
@@ -65,8 +65,8 @@ def _files(scheme: Scheme, source: Path, target: Path) -> Iterator[tuple[BinaryI
     """Open the source, a sink for the target, and a progress callback."""
     try:
         with source.open("rb", buffering=0) as reading:  # a buffered read of a pipe would delay Ctrl-C
-            about = os.fstat(reading.fileno())
-            size = about.st_size if stat.S_ISREG(about.st_mode) else None  # a pipe has no size
+            status = os.fstat(reading.fileno())
+            size = status.st_size if stat.S_ISREG(status.st_mode) else None  # a pipe has no size
             with _write_errors(target):
                 _check_target(source, target)
             if size is None or size >= COMPILED_FROM:
@@ -113,6 +113,7 @@ class _Sink:
 
 @contextmanager
 def _write_errors(target: Path) -> Iterator[None]:
+    """Convert an `OSError` to a `UserError` that names the target."""
     try:
         yield
     except OSError as error:
@@ -125,15 +126,15 @@ def _replacing(target: Path) -> Iterator[_Sink]:
 
     If the target is a symbolic link, the file it points to is replaced, not the link. Permissions are kept.
     """
-    with ExitStack() as done:
+    with ExitStack() as stack:
         with _write_errors(target):
-            partial = done.enter_context(write_whole_file(target))
+            partial = stack.enter_context(write_whole_file(target))
         with partial.open("wb") as file:
             yield _Sink(file, target)
             with _write_errors(target):
                 file.flush()
         with _write_errors(target):
-            done.close()
+            stack.close()
 
 
 @contextmanager

@@ -28,8 +28,15 @@ Fill = Callable[[memoryview], None]
 """Callback that fills the whole view with the next bytes of the container."""
 
 
-def derived(material: bytes, salt: bytes, purpose: str, length: int) -> bytes:
-    """Derive `length` bytes of key for one purpose."""
+def derive_key(material: bytes, salt: bytes, purpose: str, length: int) -> bytes:
+    """Derive a key for one purpose by HKDF-SHA256 (RFC 5869).
+
+    Args:
+        material: secret key material of the model.
+        salt: random salt of the file; may be empty.
+        purpose: name of the purpose; different purposes give independent keys.
+        length: length of the key in bytes.
+    """
     info = b"veilbench container 1: " + purpose.encode()
     return HKDF(SHA256(), length, salt or None, info).derive(material)
 
@@ -39,14 +46,14 @@ class Frames(ABC):
 
     @abstractmethod
     def seal(self, text: np.ndarray) -> list[memoryview | bytes]:
-        """Encrypt a text of shape (count,), uint8, to the next frame, returned in parts and without its count."""
+        """Encrypt a text of shape (count,), uint8; return the next frame in parts, without the leading count."""
 
     @abstractmethod
     def open(self, count: int, fill: Fill) -> np.ndarray:
         """Decrypt the next frame to a text of shape (count,), uint8.
 
         Raises:
-            ValueError: the frame is not a possible output of `seal`.
+            ValueError: the frame cannot be the output of `seal`.
         """
 
     @abstractmethod
@@ -58,10 +65,10 @@ class _TaggedFrames(Frames):
     """Frames that are authenticated by one Poly1305 tag over the whole file."""
 
     def __init__(self, header: bytes, material: bytes, salt: bytes) -> None:
-        self._mac = Poly1305(derived(material, salt, "tag", 32))
+        self._mac = Poly1305(derive_key(material, salt, "tag", 32))
         self._mac.update(header)
 
-    def _count(self, count: int) -> None:
+    def _authenticate_count(self, count: int) -> None:
         self._mac.update(struct.pack("<I", count))
 
     def tag(self, end: bytes) -> bytes:
@@ -75,13 +82,13 @@ class CodebookFrames(_TaggedFrames):
 
     def __init__(self, header: bytes, material: bytes, salt: bytes, tables: CodeTables, ids: MemberIds) -> None:
         super().__init__(header, material, salt)
-        self._tables, self._ids, self._room = tables, ids, np.empty(0, np.uint8)
+        self._tables, self._ids, self._buffer = tables, ids, np.empty(0, np.uint8)
 
     def seal(self, text: np.ndarray) -> list[memoryview | bytes]:
         """Encrypt a text to the next frame, with random members."""
         packed = self._ids.draw(len(text))
         codes = self._tables.encode(text, self._ids.unpack(packed, len(text)))
-        self._count(len(text))
+        self._authenticate_count(len(text))
         self._mac.update(packed.data)
         self._mac.update(codes.data)
         return [packed.data, codes.data]
@@ -92,18 +99,18 @@ class CodebookFrames(_TaggedFrames):
         Raises:
             ValueError: an id is out of range, or a code is not in its member's code book.
         """
-        packed = np.empty(self._ids.packed_size(count), np.uint8)
+        packed = np.empty(self._ids.count_bytes(count), np.uint8)
         fill(packed.data)
         members = self._ids.unpack(packed, count)
-        size, slack = self._tables.size(members), self._tables.slack
-        if len(self._room) < size + slack:
-            self._room = np.zeros(size + slack, np.uint8)
-        codes = self._room[:size]
+        size, slack = self._tables.count_bytes(members), self._tables.slack
+        if len(self._buffer) < size + slack:
+            self._buffer = np.zeros(size + slack, np.uint8)
+        codes = self._buffer[:size]
         fill(codes.data)
-        self._count(count)
+        self._authenticate_count(count)
         self._mac.update(packed.data)
         self._mac.update(codes.data)
-        return self._tables.decode(self._room[: size + slack], members)
+        return self._tables.decode(self._buffer[: size + slack], members)
 
 
 class CtrFrames(_TaggedFrames):
@@ -111,13 +118,13 @@ class CtrFrames(_TaggedFrames):
 
     def __init__(self, header: bytes, material: bytes, salt: bytes) -> None:
         super().__init__(header, material, salt)
-        key = derived(material, salt, "cipher", 32)
+        key = derive_key(material, salt, "cipher", 32)
         self._stream = BlockCipher(algorithms.AES(key), modes.CTR(bytes(16))).encryptor()
 
     def seal(self, text: np.ndarray) -> list[memoryview | bytes]:
         """Encrypt a text to the next frame."""
         sealed = self._stream.update(text.data)
-        self._count(len(text))
+        self._authenticate_count(len(text))
         self._mac.update(sealed)
         return [sealed]
 
@@ -125,7 +132,7 @@ class CtrFrames(_TaggedFrames):
         """Decrypt the next frame; changes are only detected by the tag at the end."""
         sealed = np.empty(count, np.uint8)
         fill(sealed.data)
-        self._count(count)
+        self._authenticate_count(count)
         self._mac.update(sealed.data)
         return np.frombuffer(self._stream.update(sealed.data), np.uint8)
 
@@ -139,7 +146,7 @@ class GcmFrames(Frames):
     """
 
     def __init__(self, header: bytes, material: bytes, salt: bytes) -> None:
-        self._aead, self._header = AESGCM(derived(material, salt, "cipher", 32)), header
+        self._aead, self._header = AESGCM(derive_key(material, salt, "cipher", 32)), header
         self._frame = 0
 
     def _nonce(self, last: bool = False) -> bytes:

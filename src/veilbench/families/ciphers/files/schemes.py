@@ -1,4 +1,4 @@
-"""Models that can encrypt files, and the key material of each."""
+"""File encryption schemes of the models that can encrypt files, and their key material."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.aes_gcm import AesGcm
 from veilbench.families.ciphers.baselines.one_time_pad import OneTimePad
 from veilbench.families.ciphers.baselines.plaintext import Plaintext
-from veilbench.families.ciphers.files.frames import CodebookFrames, CtrFrames, Frames, GcmFrames, derived
+from veilbench.families.ciphers.files.frames import CodebookFrames, CtrFrames, Frames, GcmFrames, derive_key
 from veilbench.families.ciphers.files.member_ids import MemberIds
-from veilbench.families.ciphers.files.tables import CodeTables, check_exact, code_bytes
+from veilbench.families.ciphers.files.tables import CodeTables, check_exact, count_code_bytes
 from veilbench.families.ciphers.schemes.codebook import CodebookCipher
 
 FINGERPRINT_BYTES = SALT_BYTES = 16
 
 
 class Scheme(ABC):
-    """The encryption of files by one model.
+    """Encrypts files with one model.
 
     Args:
         material: secret bytes that fully determine the encryption; all keys are derived from them.
@@ -33,15 +33,20 @@ class Scheme(ABC):
 
     def __init__(self, material: bytes) -> None:
         self._material = material
-        self.fingerprint = derived(material, b"", "fingerprint", FINGERPRINT_BYTES)
+        self.fingerprint = derive_key(material, b"", "fingerprint", FINGERPRINT_BYTES)
 
     @abstractmethod
     def frames(self, header: bytes, salt: bytes) -> Frames:
-        """Return the encryption or decryption of one file's frames."""
+        """Create the object that encrypts or decrypts the frames of one file.
+
+        Args:
+            header: header of the container, which is authenticated.
+            salt: random salt of the file.
+        """
 
     @abstractmethod
     def compile(self) -> None:
-        """Prepare for a large file, for example by compiling."""
+        """Prepare for a large file, for example by compiling loops."""
 
 
 class CodebookScheme(Scheme):
@@ -54,13 +59,13 @@ class CodebookScheme(Scheme):
     def __init__(self, cipher: CodebookCipher, name: str) -> None:
         check_exact(cipher, name)
         parts = [b"codebook", struct.pack("<QI", cipher.chunk, cipher.members)]
-        for codes, bits, length in zip(cipher.codes, cipher.bits, code_bytes(cipher), strict=True):
+        for codes, bits, length in zip(cipher.codes, cipher.bits, count_code_bytes(cipher), strict=True):
             parts += [struct.pack("<I", int(bits)), codes[:, :length].tobytes()]
         super().__init__(b"".join(parts))
         self._tables, self._members, self._chunk = CodeTables(cipher), cipher.members, cipher.chunk
 
     def frames(self, header: bytes, salt: bytes) -> Frames:
-        """Return the frames of one file, with ids starting at its first character."""
+        """Create the object that encrypts or decrypts the frames of one file, from its first character."""
         ids = MemberIds(self._members, self._chunk)
         return CodebookFrames(header, self._material, salt, self._tables, ids)
 
@@ -77,15 +82,15 @@ class AesScheme(Scheme):
         self._kind = kind
 
     def frames(self, header: bytes, salt: bytes) -> Frames:
-        """Return the frames of one file."""
+        """Create the object that encrypts or decrypts the frames of one file."""
         return self._kind(header, self._material, salt)
 
     def compile(self) -> None:
         """Do nothing: AES needs no preparation."""
 
 
-def scheme_of(model: TrainedModel, name: str) -> Scheme:
-    """Return the file encryption scheme of a model.
+def create_scheme(model: TrainedModel, name: str) -> Scheme:
+    """Create the file encryption scheme of a model.
 
     Args:
         model: trained model, as returned by `load_trained_model`.

@@ -1,6 +1,6 @@
 """Compiled inner loops of `veilbench.families.ciphers.files.tables`, for codes of at most eight bytes.
 
-Import this only for large files: importing numba takes longer than encrypting a small one.
+Import this module only for large files: importing numba takes longer than encrypting a small file.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit  # type: ignore[import-untyped, unused-ignore]
 
 U = np.uint64
-"""Type of all indices: for unsigned ones, numba omits the check for negative values, dearer than the look-up."""
+"""Type of all indices. For unsigned ones numba omits the check for negative values, which costs more than a look-up."""
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -67,27 +67,27 @@ def decode(
         lengths: bytes per code of each member, shape (M,), uint64.
         masks: bits of a word that belong to a member's code, shape (M,), uint64.
         multipliers: multiplier of each member's hash function, shape (M,), uint64.
-        slots: hash tables of the members, concatenated, shape (M * 2**slot_bits,), uint8: the byte whose code has that
-            hash.
-        slot_bits: length of a hash in bits: the highest bits of the product.
+        slots: hash tables of the members, concatenated, shape (M * 2**slot_bits,), uint8: for each hash, the byte whose
+            code has this hash.
+        slot_bits: length of a hash in bits. The hash is the highest bits of the product of code and multiplier.
         out: output, shape (length,), uint8.
 
     Returns:
-        0 if every code is in its member's code book.
+        0 if every code is in its member's code book, otherwise another number.
     """
-    place, strange = U(0), U(0)
+    place, mismatch = U(0), U(0)
     for i in range(U(len(members))):
         member = U(members[i])
         word = codes[place] & masks[member]
         byte = U(slots[(member << slot_bits) + ((word * multipliers[member]) >> (U(64) - slot_bits))])
-        strange |= words[(member << U(7)) + byte] ^ word
+        mismatch |= words[(member << U(7)) + byte] ^ word
         out[i] = byte
         place += lengths[member]
-    return strange
+    return mismatch
 
 
 @compiled
-def size(members: np.ndarray, lengths: np.ndarray) -> Any:
+def count_bytes(members: np.ndarray, lengths: np.ndarray) -> Any:
     """Return the total number of bytes of a text's codes.
 
     Args:

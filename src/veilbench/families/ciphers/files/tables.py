@@ -1,9 +1,9 @@
-"""Lookup tables of an ensemble of code books, and fast lookup of whole texts.
+"""Lookup tables of an ensemble of code books, for encrypting and decrypting whole texts.
 
-Encryption is one look-up per character. So is decryption: when the model is loaded, a multiplier is searched for every
-member, for which the 91 codes hash to 91 different slots of a table of 2048 (multiply-shift hashing, Dietzfelbinger et
-al. 1997, summed over the code's 8-byte words). The byte in the slot is then encrypted again: the code is in the book
-only if the result is the same.
+Encryption and decryption take one look-up per character. For decryption, each member has a hash table with 2048 slots.
+Its hash function multiplies each 8-byte word of a code by a constant and sums the products (multiply-shift hashing,
+Dietzfelbinger et al. 1997). When the model is loaded, constants are searched for which the 91 codes have different
+slots. To detect unknown codes, the decrypted character is encrypted again and compared with the code.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class UnknownCodeError(ValueError):
     """A code that is not in its member's code book."""
 
 
-def code_bytes(cipher: CodebookCipher) -> np.ndarray:
+def count_code_bytes(cipher: CodebookCipher) -> np.ndarray:
     """Return the number of bytes per code of each member, shape (M,), int64."""
     return np.asarray(-(-cipher.bits.astype(np.int64) // 8))
 
@@ -39,15 +39,15 @@ def check_exact(cipher: CodebookCipher, name: str) -> None:
     """
     if cipher.members > 256:
         raise UserError(f"{name} has {cipher.members} members; files take at most 256")
-    lengths = code_bytes(cipher)
+    lengths = count_code_bytes(cipher)
     for member, (codes, decoded) in enumerate(zip(cipher.codes, cipher.decoded, strict=True)):
         wrong = np.flatnonzero(decoded != np.arange(SIZE))
         if wrong.size:
-            asked, answer = chr(FIRST + int(wrong[0])), int(decoded[wrong[0]])
-            said = repr(chr(FIRST + answer)) if answer < SIZE else f"symbol {answer}"
+            character, symbol = chr(FIRST + int(wrong[0])), int(decoded[wrong[0]])
+            read_as = repr(chr(FIRST + symbol)) if symbol < SIZE else f"symbol {symbol}"
             raise UserError(
                 f"{name} does not decrypt what it encrypts: member {member} gets {wrong.size} of {SIZE} "
-                f"characters wrong, the first is {asked!r} read as {said}; files need all of them right"
+                f"characters wrong, the first is {character!r} read as {read_as}; files need all of them right"
             )
         if len(np.unique(codes[:, : lengths[member]], axis=0)) < SIZE:
             raise UserError(f"{name} has one code for two characters (member {member}); files need one for each")
@@ -66,13 +66,13 @@ class CodeTables:
 
     def __init__(self, cipher: CodebookCipher) -> None:
         members = cipher.members
-        self.lengths = code_bytes(cipher)
+        self.lengths = count_code_bytes(cipher)
         self._depth = -(-int(self.lengths.max()) // 8)  # 8-byte words of the longest code
         self.slack = 8 * self._depth
-        self._own = np.arange(self.slack) < self.lengths[:, None]  # which bytes of a row belong to the code
+        self._used = np.arange(self.slack) < self.lengths[:, None]  # which bytes of a row belong to the code
         rows = np.zeros((members, _ROW, self.slack), np.uint8)
         width = min(self.slack, cipher.codes.shape[2])
-        rows[:, FIRST : LAST + 1, :width] = cipher.codes[:, :, :width] * self._own[:, None, :width]
+        rows[:, FIRST : LAST + 1, :width] = cipher.codes[:, :, :width] * self._used[:, None, :width]
         self._rows = rows.reshape(members * _ROW, -1)
         self._words = self._rows.view("<u8")
         self._multipliers = np.zeros((members, self._depth), np.uint64)
@@ -80,23 +80,22 @@ class CodeTables:
         self._kernels: ModuleType | None = None
         rng = np.random.default_rng(0)
         for member in range(members):
-            self._search(member, rng)
+            self._find_multiplier(member, rng)
 
-    def _search(self, member: int, rng: np.random.Generator) -> None:
-        """Find a multiplier without collisions; about one in eight has none, so the search ends soon."""
+    def _find_multiplier(self, member: int, rng: np.random.Generator) -> None:
+        """Set a multiplier without collisions by random search; about one in eight has none."""
         words = self._words[member * _ROW + FIRST : member * _ROW + LAST + 1]
         while True:
-            tried = rng.integers(0, 1 << 64, self._depth, np.uint64) | np.uint64(1)
-            slots = (words * tried).sum(axis=1, dtype=np.uint64) >> _SHIFT
+            multiplier = rng.integers(0, 1 << 64, self._depth, np.uint64) | np.uint64(1)
+            slots = (words * multiplier).sum(axis=1, dtype=np.uint64) >> _SHIFT
             if len(np.unique(slots)) == SIZE:
-                self._multipliers[member], self._slots[member, slots] = tried, np.arange(FIRST, LAST + 1)
+                self._multipliers[member], self._slots[member, slots] = multiplier, np.arange(FIRST, LAST + 1)
                 return
 
     def compile(self) -> None:
-        """Switch to the compiled loops; they save more time than their import takes from some megabytes of text.
+        """Switch to the compiled loops; from a few megabytes of text, they save more time than their import takes.
 
-        They support codes of at most 8 bytes; longer ones are still looked up with NumPy, as is everything if numba has
-        no folder for its cache.
+        NumPy is still used for codes of more than 8 bytes, and if numba has no folder for its cache.
         """
         if self._depth > 1:
             return
@@ -105,7 +104,7 @@ class CodeTables:
         except RuntimeError:
             return
         self._kernels = table_kernels
-        self._masks = (self._own * np.uint8(255)).view("<u8").ravel()
+        self._masks = (self._used * np.uint8(255)).view("<u8").ravel()
 
     def encode(self, text: np.ndarray, members: np.ndarray) -> np.ndarray:
         """Encrypt a text; return its concatenated codes, uint8.
@@ -119,12 +118,16 @@ class CodeTables:
             sizes = self.lengths.astype(np.uint64)
             return out[: int(self._kernels.encode(text, members, self._words.ravel(), sizes, out))]
         rows = self._rows[members.astype(np.intp) * _ROW + text]
-        return np.asarray(rows[self._own[members]])
+        return np.asarray(rows[self._used[members]])
 
-    def size(self, members: np.ndarray) -> int:
-        """Return the total number of bytes of the codes of these members, shape (length,), uint8."""
+    def count_bytes(self, members: np.ndarray) -> int:
+        """Return the total number of bytes of the codes of a text.
+
+        Args:
+            members: member that encrypts each character, shape (length,), uint8.
+        """
         if self._kernels:
-            return int(self._kernels.size(members, self.lengths.astype(np.uint64)))
+            return int(self._kernels.count_bytes(members, self.lengths.astype(np.uint64)))
         return int(np.bincount(members, minlength=len(self.lengths)) @ self.lengths)
 
     def decode(self, codes: np.ndarray, members: np.ndarray) -> np.ndarray:
@@ -142,15 +145,15 @@ class CodeTables:
             windows = np.ndarray((len(codes) - 7,), "<u8", codes, strides=(1,))
             books = (self._words.ravel(), self.lengths.astype(np.uint64), self._masks)
             hashing = (self._multipliers.ravel(), self._slots.ravel(), np.uint64(SLOT_BITS))
-            strange = bool(self._kernels.decode(windows, members, *books, *hashing, text))
+            unknown = bool(self._kernels.decode(windows, members, *books, *hashing, text))
         else:
             ends = np.cumsum(self.lengths[members])
             starts = ends - self.lengths[members]
-            rows = np.lib.stride_tricks.sliding_window_view(codes, self.slack)[starts] * self._own[members]
+            rows = np.lib.stride_tricks.sliding_window_view(codes, self.slack)[starts] * self._used[members]
             words = rows.view("<u8")
             slots = (words * self._multipliers[members]).sum(axis=1, dtype=np.uint64) >> _SHIFT
             text = self._slots[members, slots]
-            strange = bool((self._words[members.astype(np.intp) * _ROW + text] != words).any())
-        if strange:
+            unknown = bool((self._words[members.astype(np.intp) * _ROW + text] != words).any())
+        if unknown:
             raise UnknownCodeError("the text holds a code that its member never makes")
         return text

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 
-def wrong_share(answer: Tensor, bits: Tensor) -> Tensor:
-    """Return the differentiable share of wrong bits: half the mean absolute difference.
+def bit_error_rate(answer: Tensor, bits: Tensor) -> Tensor:
+    """Compute the differentiable share of wrong bits: half the mean absolute difference.
 
     Args:
         answer: estimates of the bits, any shape, values in [-1, 1].
@@ -15,13 +15,13 @@ def wrong_share(answer: Tensor, bits: Tensor) -> Tensor:
     return (answer - bits).abs().mean() / 2
 
 
-def hiding(bob: Tensor, eve: Tensor) -> Tensor:
-    """Return Alice's and Bob's loss: Bob's share of wrong bits, plus a penalty for Eve's distance from chance.
+def alice_bob_loss(bob: Tensor, eve: Tensor) -> Tensor:
+    """Compute the loss of Alice and Bob: Bob's share of wrong bits, plus a penalty for Eve's distance from chance.
 
-    The penalty is squared and zero at one half: an Eve who is always wrong would only have to flip her answers.
+    The penalty is zero at one half, not at one: an Eve who is always wrong could simply invert her answers.
 
     Args:
-        bob: Bob's share of wrong bits, a scalar as returned by `wrong_share`.
-        eve: Eve's share of wrong bits.
+        bob: Bob's share of wrong bits, a scalar as returned by `bit_error_rate`.
+        eve: Eve's share of wrong bits, a scalar as returned by `bit_error_rate`.
     """
     return bob + ((0.5 - eve) / 0.5) ** 2

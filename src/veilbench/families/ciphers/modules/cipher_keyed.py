@@ -14,24 +14,25 @@ from torch import Tensor
 from veilbench.bench.contracts import Trainable
 from veilbench.bench.limits import LearningRate, NotNegative, Steps
 from veilbench.families.ciphers.data.text import Texts
-from veilbench.families.ciphers.losses.adversarial import hiding, wrong_share
+from veilbench.families.ciphers.losses.adversarial import alice_bob_loss, bit_error_rate
 from veilbench.families.ciphers.nets.mix_transform import AliceAndBob, MixTransform
 from veilbench.families.ciphers.schemes.keyed import CHARACTER_BITS, KeyedCipher
 
 
 class CipherKeyed(pl.LightningModule, Trainable):
-    """Alice and Bob share a key; Eve sees the ciphertext and the nonce. The two sides are trained alternately.
+    """Trains Alice and Bob, who share a key, alternately with Eve, who sees only the ciphertext and the nonce.
 
-    The losses are those of the paper's section 2.5: Eve's is her share of wrong bits; Alice's and Bob's is Bob's share
-    plus ((1/2 - Eve's share) / (1/2))^2, so that the optimum is an Eve at chance, not one who is always wrong. A nonce,
-    which the paper does not have, is an input of all three, so that a message has many ciphertexts under one key.
+    The losses are those of the paper's section 2.5. Eve's loss is her share of wrong bits. The loss of Alice and Bob is
+    Bob's share of wrong bits plus ((1/2 - Eve's share) / (1/2))^2, which is lowest if Eve is at chance, not if she is
+    always wrong. Unlike in the paper, all three networks also receive a nonce, so that a message has many ciphertexts
+    under one key.
 
     Args:
         bits: length of a block, of the key and of the nonce in bits; a multiple of 8, so that blocks hold whole
             characters.
         learning_rate: learning rate of Adam, for both sides.
         eve_steps: number of Eve's optimizer steps per step of Alice and Bob.
-        bob_errors: training stops when Bob's share of wrong bits is at most this and `eve_errors` is met too.
+        bob_errors: maximum of Bob's share of wrong bits for training to stop; `eve_errors` must be met too.
         eve_errors: minimum of Eve's share of wrong bits for training to stop; chance is 0.5.
     """
 
@@ -78,16 +79,20 @@ class CipherKeyed(pl.LightningModule, Trainable):
         """Create the generator of keys and nonces on the networks' device."""
         self.generator = torch.Generator(self.device).manual_seed(self.seed)
 
-    def _random(self, like: Tensor) -> Tensor:
-        drawn = torch.randint(0, 2, like.shape, generator=self.generator, device=self.device)
-        return drawn.to(like.dtype) * 2 - 1
+    def _draw_signs(self, like: Tensor) -> Tensor:
+        bits = torch.randint(0, 2, like.shape, generator=self.generator, device=self.device)
+        return bits.to(like.dtype) * 2 - 1
 
-    def errors(self, plain: Tensor) -> tuple[Tensor, Tensor]:
-        """Return Bob's and Eve's differentiable shares of wrong bits, under fresh keys and nonces."""
-        key, nonce = self._random(plain), self._random(plain)
+    def compute_errors(self, plain: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute Bob's and Eve's differentiable shares of wrong bits, under random keys and nonces.
+
+        Args:
+            plain: plain blocks, shape (batch, bits), values -1 and 1.
+        """
+        key, nonce = self._draw_signs(plain), self._draw_signs(plain)
         sealed = self.net.seal(plain, key, nonce)
         opened, guessed = self.net.open(sealed, key, nonce), self.eve(torch.cat([sealed, nonce], 1))
-        return wrong_share(opened, plain), wrong_share(guessed, plain)
+        return bit_error_rate(opened, plain), bit_error_rate(guessed, plain)
 
     def training_step(self, batches: Tensor) -> None:
         """Take one step of Alice and Bob, and `eve_steps` of Eve, per batch.
@@ -95,30 +100,35 @@ class CipherKeyed(pl.LightningModule, Trainable):
         Args:
             batches: plain blocks, shape (steps, batch, bits), values -1 and 1.
         """
-        ours, hers = cast(list[torch.optim.Optimizer], self.optimizers(use_pl_optimizer=False))
+        alice_bob_optimizer, eve_optimizer = cast(list[torch.optim.Optimizer], self.optimizers(use_pl_optimizer=False))
         for plain in batches:
-            bob, eve = self.errors(plain)
-            ours.zero_grad(set_to_none=True)
-            self.manual_backward(hiding(bob, eve))
-            ours.step()
+            bob, eve = self.compute_errors(plain)
+            alice_bob_optimizer.zero_grad(set_to_none=True)
+            self.manual_backward(alice_bob_loss(bob, eve))
+            alice_bob_optimizer.step()
             for _ in range(self.eve_steps):
-                self._teach_eve(plain, hers)
-        wrong = self.wrong_bits(batches.flatten(0, 1)[:8192])
+                self._train_eve(plain, eve_optimizer)
+        wrong = self.measure_wrong_bits(batches.flatten(0, 1)[:8192])
         self.curves = {"bob wrong bits": wrong[0], "eve wrong bits": wrong[1]}
         self.trainer.should_stop = wrong[0] <= self.bob_errors and wrong[1] >= self.eve_errors
 
-    def _teach_eve(self, plain: Tensor, optimizer: torch.optim.Optimizer) -> None:
-        plain, key, nonce = (self._random(plain) for _ in range(3))
+    def _train_eve(self, plain: Tensor, optimizer: torch.optim.Optimizer) -> None:
+        """Take one optimizer step of Eve on new random blocks of the same shape."""
+        plain, key, nonce = (self._draw_signs(plain) for _ in range(3))
         with torch.no_grad():
             sealed = self.net.seal(plain, key, nonce)
         optimizer.zero_grad(set_to_none=True)
-        self.manual_backward(wrong_share(self.eve(torch.cat([sealed, nonce], 1)), plain))
+        self.manual_backward(bit_error_rate(self.eve(torch.cat([sealed, nonce], 1)), plain))
         optimizer.step()
 
     @torch.no_grad()
-    def wrong_bits(self, plain: Tensor) -> tuple[float, float]:
-        """Return Bob's and Eve's shares of wrong bits after rounding, under fresh keys and nonces."""
-        key, nonce = self._random(plain), self._random(plain)
+    def measure_wrong_bits(self, plain: Tensor) -> tuple[float, float]:
+        """Measure Bob's and Eve's shares of wrong bits after rounding, under random keys and nonces.
+
+        Args:
+            plain: plain blocks, shape (batch, bits), values -1 and 1.
+        """
+        key, nonce = self._draw_signs(plain), self._draw_signs(plain)
         sealed = self.net.seal(plain, key, nonce)
         answers = self.net.open(sealed, key, nonce), self.eve(torch.cat([sealed, nonce], 1))
         bob, eve = (float(((answer > 0) != (plain > 0)).float().mean()) for answer in answers)
@@ -126,8 +136,8 @@ class CipherKeyed(pl.LightningModule, Trainable):
 
     def lacks(self) -> Mapping[str, str]:
         """Return the operations that the cipher does not support, with reasons."""
-        at_once = self.bits // CHARACTER_BITS
-        return {} if at_once == 1 else {"single_characters": f"it encrypts {at_once} characters at once"}
+        block = self.bits // CHARACTER_BITS
+        return {} if block == 1 else {"single_characters": f"it encrypts {block} characters at once"}
 
     def trained_model(self) -> KeyedCipher:
         """Return Alice and Bob with their key; Eve is discarded, since every attack trains its own."""

@@ -13,21 +13,21 @@ from torch import Tensor
 from veilbench.bench.contracts import Trainable
 from veilbench.bench.limits import Count, Depth, LearningRate, NotNegative, Real, Width, require_room
 from veilbench.families.ciphers.data.text import Texts
-from veilbench.families.ciphers.losses.squared import summed_over_members
+from veilbench.families.ciphers.losses.squared import ensemble_mse
 from veilbench.families.ciphers.nets.cipher_pair import THRESHOLD, CipherPairNet
-from veilbench.families.ciphers.schemes.codebook import NO_KEY_BITS, OWN_CODE, CodebookCipher, random_mapping
+from veilbench.families.ciphers.schemes.codebook import NO_KEY_BITS, OWN_CODE, CodebookCipher, draw_mapping
 from veilbench.text.alphabet import SIZE
 
 
 class CipherPair(pl.LightningModule, Trainable):
     """M encrypter/decrypter pairs, trained simultaneously.
 
-    With a mapping, the encrypter learns to map each character to its code and the decrypter to map each code to its
-    character, both by the mean squared error. Without one, the pair is trained end to end and learns its own code; the
-    gradient of the threshold is estimated by the straight-through estimator (Bengio et al. 2013).
+    With a mapping, random codes are drawn as the key. The encrypter learns to map each character to its code, and the
+    decrypter to map each code to its character, both by the mean squared error. Without a mapping, the pair is trained
+    end to end and learns its own code; the gradient of the threshold is estimated by the straight-through estimator
+    (Bengio et al. 2013).
 
-    The arguments are the source system's settings, which are swept one by one; its networks have no smaller parts to
-    group them by.
+    The arguments are settings of the source system, each of which can be varied on its own.
 
     Args:
         encrypter: widths of the encrypter's hidden layers, from the 91 characters to the code.
@@ -35,13 +35,14 @@ class CipherPair(pl.LightningModule, Trainable):
         code_bits: bits per code, one number for all members or one per member; at least 7.
         members: number of pairs, M.
         chunk: number of consecutive characters that one member encrypts.
-        mapping: whether the codes are drawn at random, as the key, or learned by the pair.
-        travels: content of the ciphertext: the code's `bits` after a threshold, or its raw `floats`, as in the source
-            system.
+        mapping: True to draw the codes at random as the key, False to let each pair learn its own.
+        travels: content of the ciphertext: `bits`, the thresholded outputs of the encrypter, or `floats`, its raw
+            outputs, as in the source system.
         learning_rate: learning rate of Adam.
         slope: negative slope of LeakyReLU.
-        margin: training stops when every character is correct and every output is at least this far on the correct side
-            of the threshold, or ahead of the second largest output.
+        margin: minimum margin of all outputs for training to stop; all characters must be correct too. For an encrypter
+            the margin is the distance of an output from the threshold, for a decrypter the difference between its
+            largest and second largest output.
     """
 
     data_kind = Texts
@@ -87,27 +88,27 @@ class CipherPair(pl.LightningModule, Trainable):
         """
         rng = np.random.default_rng(seeds)
         for member, bits in enumerate(self.bits):
-            self.codes[member, :, :bits] = torch.from_numpy(random_mapping(bits, rng).astype(np.float32))
+            self.codes[member, :, :bits] = torch.from_numpy(draw_mapping(bits, rng).astype(np.float32))
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         self.net.encrypter.reset_parameters(generator)
         self.net.decrypter.reset_parameters(generator)
         return torch.from_numpy(texts.words.astype(np.int64))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return Adam, fused: that halves the time per step of networks this small."""
+        """Return fused Adam, which halves the time per step of networks this small."""
         return torch.optim.Adam(self.net.parameters(), lr=self.learning_rate, fused=True)
 
     def loss(self, symbols: Tensor) -> Tensor:
         """Return the loss on a batch of symbols, shape (batch,), summed over the members."""
-        wanted = torch.nn.functional.one_hot(symbols, SIZE).to(self.codes.dtype)
+        targets = torch.nn.functional.one_hot(symbols, SIZE).to(self.codes.dtype)
         if not self.mapping:
-            raw = self.net.book().index_select(1, symbols)
-            sent = raw + (self.net.sent(raw) - raw).detach()
-            return summed_over_members(self.net.decrypter(sent * self.mask), wanted)
+            raw = self.net.encode_alphabet().index_select(1, symbols)
+            sent = raw + (self.net.quantise(raw) - raw).detach()  # straight-through estimator
+            return ensemble_mse(self.net.decrypter(sent * self.mask), targets)
         raw = self.net.encrypter.forward_one_hot(symbols)
         codes = self.codes.index_select(1, symbols)
-        encrypter = summed_over_members(raw, codes, self.mask)
-        return encrypter + summed_over_members(self.net.decrypter(codes), wanted)
+        encrypter_loss = ensemble_mse(raw, codes, self.mask)
+        return encrypter_loss + ensemble_mse(self.net.decrypter(codes), targets)
 
     def training_step(self, batches: Tensor) -> Tensor:
         """Take one optimizer step per batch; Lightning's overhead is paid once per call.
@@ -124,25 +125,25 @@ class CipherPair(pl.LightningModule, Trainable):
             loss = self.loss(batch)
             self.manual_backward(loss)
             optimizer.step()
-        right, margin = self.health()
+        right, margin = self.measure_margin()
         self.curves = {"loss": loss.item() / self.net.members, "characters right": right, "margin": margin}
         self.trainer.should_stop = right == 1 and margin >= self.margin
         return loss
 
     @torch.no_grad()
-    def health(self) -> tuple[float, float]:
-        """Return the share of characters that all networks get right, and the smallest margin of their outputs."""
+    def measure_margin(self) -> tuple[float, float]:
+        """Measure the share of characters that all networks map correctly, and the smallest margin of their outputs."""
         symbols = torch.arange(SIZE, device=self.device)
-        raw = self.net.book()
-        answers = self.net.decrypter(self.net.sent(raw) * self.mask)
+        raw = self.net.encode_alphabet()
+        answers = self.net.decrypter(self.net.quantise(raw) * self.mask)
         best = answers.topk(2, -1)
         margins = [best.values[..., 0] - best.values[..., 1]]
         right = best.indices[..., 0] == symbols
         if self.mapping:
-            sides = (raw - THRESHOLD) * torch.where(self.codes > THRESHOLD, 1.0, -1.0)
-            sides = sides.masked_fill(self.mask == 0, torch.inf).amin(-1)
-            margins.append(sides)
-            right = right & (sides > 0)
+            distances = (raw - THRESHOLD) * torch.where(self.codes > THRESHOLD, 1.0, -1.0)
+            distances = distances.masked_fill(self.mask == 0, torch.inf).amin(-1)
+            margins.append(distances)
+            right = right & (distances > 0)
         return right.float().mean().item(), min(m.min().item() for m in margins)
 
     def lacks(self) -> Mapping[str, str]:
@@ -153,7 +154,7 @@ class CipherPair(pl.LightningModule, Trainable):
 
     def trained_model(self) -> CodebookCipher:
         """Return the trained ensemble as code books, together with the networks."""
-        codes, decoded = self.net.tables(self.bits)
+        codes, decoded = self.net.tabulate(self.bits)
         key = np.packbits(self.codes.cpu().numpy().astype(np.uint8), axis=-1) if self.mapping else None
         weights = {name: w.cpu().numpy() for name, w in self.net.state_dict().items()}
         bits = np.array(self.bits) * (1 if self.net.travels == "bits" else 32)

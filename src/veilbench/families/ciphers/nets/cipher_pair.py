@@ -22,10 +22,11 @@ class CipherPairNet(nn.Module):
         decrypter: layer widths of the decrypter, from the code's width to the number of characters.
         members: number of pairs, M.
         slope: negative slope of LeakyReLU.
-        travels: what the encrypter passes on: the code's `bits` after a threshold at 0.5, or its raw `floats`.
+        travels: input of the decrypter: `bits`, the encrypter's outputs after a threshold at 0.5, or `floats`, its raw
+            outputs.
         centred: normalise every unit of the code to mean 0.5 and standard deviation 1 over the alphabet, so that the
-            threshold splits the alphabet. A pair that learns its own code needs it: the initial outputs of such a deep
-            network all lie on one side of the threshold, and training does not start.
+            threshold splits the alphabet. This is needed to learn a code from scratch: the initial outputs of such a
+            deep network all lie on one side of the threshold, so that training would not start.
     """
 
     def __init__(
@@ -57,8 +58,8 @@ class CipherPairNet(nn.Module):
         }
         return widths | rest
 
-    def book(self) -> Tensor:
-        """Return the encrypters' raw output for every character, shape (M, characters, bits)."""
+    def encode_alphabet(self) -> Tensor:
+        """Compute the encrypters' raw outputs for every character, shape (M, characters, bits)."""
         codes = self.encrypter.forward_one_hot(
             torch.arange(self.encrypter.widths[0], device=self.encrypter.biases[0].device)
         )
@@ -67,23 +68,23 @@ class CipherPairNet(nn.Module):
         deviation, mean = torch.std_mean(codes, 1, keepdim=True)
         return (codes - mean) / (deviation + 1e-6) + THRESHOLD
 
-    def sent(self, code: Tensor) -> Tensor:
-        """Convert raw codes to what is passed on: thresholded bits as floats, or the code unchanged."""
+    def quantise(self, code: Tensor) -> Tensor:
+        """Convert raw codes to the decrypter's input: thresholded bits as floats, or the codes unchanged."""
         return (code > THRESHOLD).to(code.dtype) if self.travels == "bits" else code
 
     @torch.no_grad()
-    def tables(self, bits: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        """Evaluate the networks on all characters, on the CPU: a complete description of their behaviour.
+    def tabulate(self, bits: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Evaluate the networks on all characters, on the CPU; the tables describe the networks completely.
 
         Args:
-            bits: number of used units in each member's code, shape (M,); the others are replaced by zeros.
+            bits: number of used units in each member's code, shape (M,); the other units are set to zero.
 
         Returns:
-            The packed codes, shape (M, characters, bytes), and the decrypters' answers to them, shape
-            (M, characters).
+            The packed codes, shape (M, characters, bytes), and the characters to which the decrypters decode them,
+            shape (M, characters).
         """
         cpu = self.to("cpu")
-        sent = cpu.sent(cpu.book())
+        sent = cpu.quantise(cpu.encode_alphabet())
         sent = sent * (torch.arange(sent.shape[-1]) < torch.tensor(list(bits))[:, None, None])
         decoded = cpu.decrypter(sent).argmax(-1).to(torch.uint8).numpy()
         if self.travels == "bits":

@@ -12,8 +12,8 @@ class MixTransform(nn.Module):
     """One fully connected layer and four convolutions (Abadi and Andersen 2016, section 2.4 and figure 2).
 
     The convolutions have kernel sizes 4, 2, 1, 1, strides 1, 2, 1, 1 and 2, 4, 4, 1 channels. All layers have sigmoid
-    activations, except the last, which has tanh. The convolutions are computed as matrix products with the gathered
-    windows: on a CPU that is many times faster than a convolution with few channels.
+    activations, except the last, which has tanh. Each convolution is computed as a matrix product with the gathered
+    windows, which on a CPU is many times faster than a convolution with few channels.
 
     Args:
         inputs: number of input values, for example plaintext, key and nonce bits as -1 and 1.

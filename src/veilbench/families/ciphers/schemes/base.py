@@ -20,10 +20,9 @@ class Ciphertext:
     Attributes:
         codes: code of each block, shape (blocks, bytes), uint8, most significant bit first, zero-padded.
         bits: number of used bits of each code, shape (blocks,).
-        members: published id of the ensemble member that encrypted each block, shape (blocks,); zeros for a single
+        members: public id of the ensemble member that encrypted each block, shape (blocks,); zeros if there is one
             member.
-        nonce: published nonce of the message, followed by an authentication tag if the cipher has one; empty if it has
-            neither.
+        nonce: public nonce of the message, followed by the authentication tag; empty for a cipher with neither.
         length: number of characters of the message.
     """
 
@@ -33,13 +32,13 @@ class Ciphertext:
     nonce: bytes
     length: int
 
-    def unpacked(self) -> np.ndarray:
+    def unpack(self) -> np.ndarray:
         """Return the codes as bits, shape (blocks, bytes * 8), values 0 and 1."""
         return np.unpackbits(self.codes, axis=1)
 
 
 class Cipher(TrainedModel):
-    """A cipher with a key. Symbols are those of `veilbench.text.alphabet`.
+    """A cipher with a key. Messages are symbols of `veilbench.text.alphabet`.
 
     Attributes:
         block: number of characters per block of ciphertext.
@@ -60,8 +59,8 @@ class Cipher(TrainedModel):
 
         Args:
             symbols: the message, values 0 to 90.
-            rng: generator of the nonce and the members; the bench passes a seeded one for reproducibility, while the
-                file tools use the operating system's randomness instead.
+            rng: generator of the nonce and the members. A seeded generator makes experiments reproducible; real files
+                are encrypted by `files`, which uses the operating system's randomness.
             nonce: nonce to use instead of a random one, for attacks with nonce reuse.
         """
 
@@ -89,12 +88,12 @@ class Cipher(TrainedModel):
             NotImplementedError: the cipher's key does not consist of bits.
         """
 
-    @unsupported("its keys cannot be tried by number")
+    @unsupported("its keys cannot be enumerated")
     def decrypt_under(self, numbers: range, ciphertext: Ciphertext) -> Iterator[np.ndarray]:
         """Decrypt a ciphertext under several keys.
 
         Args:
-            numbers: numbers of the keys, from 0 to 2**key_bits - 1.
+            numbers: numbers of the keys to try, from 0 to 2**key_bits - 1.
             ciphertext: the message to decrypt.
 
         Yields:
@@ -103,10 +102,10 @@ class Cipher(TrainedModel):
         Raises:
             NotImplementedError: the cipher's keys cannot be enumerated.
         """
-        raise NotImplementedError("its keys cannot be tried by number")
+        raise NotImplementedError("its keys cannot be enumerated")
 
     @unsupported("it does not encrypt blocks of bits")
-    def blocks(self, plain: np.ndarray, keys: np.ndarray, nonces: np.ndarray) -> np.ndarray:
+    def encrypt_blocks(self, plain: np.ndarray, keys: np.ndarray, nonces: np.ndarray) -> np.ndarray:
         """Encrypt blocks of bits, each under its own key and nonce.
 
         Args:
@@ -115,28 +114,33 @@ class Cipher(TrainedModel):
             nonces: one nonce per block, same shape.
 
         Returns:
-            The visible ciphertext of each block, shape (n, bits), float32 in [-1, 1].
+            The ciphertext of each block, shape (n, bits), float32 in [-1, 1].
 
         Raises:
             NotImplementedError: the cipher does not encrypt blocks of bits.
         """
         raise NotImplementedError("it does not encrypt blocks of bits")
 
-    def features(self, ciphertext: Ciphertext) -> np.ndarray:
-        """Return the public features of each block for learned attacks, shape (blocks, features), float32.
+    def extract_features(self, ciphertext: Ciphertext) -> np.ndarray:
+        """Compute the public features of each block for learned attacks, shape (blocks, features), float32.
 
         By default these are the bits of the code as -1 and 1, followed by the member's id as a one-hot vector.
         """
         members = np.eye(int(ciphertext.members.max(initial=0)) + 1, dtype=np.float32)[ciphertext.members]
-        return np.hstack([2 * ciphertext.unpacked().astype(np.float32) - 1, members])
+        return np.hstack([2 * ciphertext.unpack().astype(np.float32) - 1, members])
 
-    def changed_bits(self, one: Ciphertext, other: Ciphertext) -> float:
+    def measure_changed_bits(self, one: Ciphertext, other: Ciphertext) -> float:
         """Return the share of code bits in which two ciphertexts of the same length differ."""
-        differing = (one.unpacked() != other.unpacked()).sum()
+        differing = (one.unpack() != other.unpack()).sum()
         return float(differing / one.bits.sum())
 
     def bytes_per_character(self, symbols: np.ndarray, rng: np.random.Generator) -> float:
-        """Return the bytes of ciphertext per character, including the nonce and the published ids."""
+        """Return the bytes of ciphertext per character, including the nonce and the members' ids.
+
+        Args:
+            symbols: message to encrypt, shape (length,).
+            rng: generator of the nonce and the members.
+        """
         sealed = self.encrypt(symbols, rng)
         ids = len(sealed.members) if sealed.members.any() else 0
         return (float(np.ceil(sealed.bits / 8).sum()) + ids + len(sealed.nonce)) / sealed.length

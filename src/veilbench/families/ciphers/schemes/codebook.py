@@ -1,7 +1,8 @@
-"""Code books: a cipher that maps each character to its own code is equivalent to a lookup table.
+"""Code books: lookup tables from characters to codes.
 
-A network with 91 possible inputs has 91 possible outputs, so a trained encrypter and decrypter are evaluated once, into
-tables. The networks are stored with the tables, and an evaluation compares the two.
+A network that encrypts one character at a time has only 91 possible inputs. After training, it is evaluated once on all
+of them, and the resulting table is used in its place. The networks are stored with the tables, and the evaluation
+`Fidelity` checks that the two agree.
 """
 
 from __future__ import annotations
@@ -20,8 +21,13 @@ from veilbench.text.alphabet import SIZE
 MOST_MEMBERS = 256
 
 
-def random_mapping(bits: int, rng: np.random.Generator, symbols: int = SIZE) -> np.ndarray:
+def draw_mapping(bits: int, rng: np.random.Generator, symbols: int = SIZE) -> np.ndarray:
     """Draw distinct random codes ("hashmap" in the source system), shape (symbols, bits), values 0 and 1.
+
+    Args:
+        bits: bits per code.
+        rng: generator of the codes.
+        symbols: number of codes.
 
     Raises:
         ValueError: `bits` is too small for `symbols` distinct codes.
@@ -33,24 +39,28 @@ def random_mapping(bits: int, rng: np.random.Generator, symbols: int = SIZE) -> 
         if len(np.unique(codes, axis=0)) == symbols:
             return codes
         if bits < 16:  # collisions are likely with short codes: draw distinct numbers instead
-            drawn = rng.choice(2**bits, symbols, replace=False).astype(">u4")
-            return np.unpackbits(drawn.view(np.uint8).reshape(symbols, 4), axis=1)[:, -bits:]
+            numbers = rng.choice(2**bits, symbols, replace=False).astype(">u4")
+            return np.unpackbits(numbers.view(np.uint8).reshape(symbols, 4), axis=1)[:, -bits:]
 
 
-OWN_CODE = "these networks agreed on a code of their own: a fresh key is a fresh training"
-NO_KEY_BITS = "these networks send no key bits"
+OWN_CODE = "these networks learned their own code: a fresh key requires retraining"
+NO_KEY_BITS = "the code of these networks is not made of key bits"
 
 
 class CodebookCipher(Cipher):
-    """M code books; each chunk of the text is encrypted by a random member, whose id is published.
+    """An ensemble of M code books; each chunk of the text is encrypted by a random member, whose id is public.
 
     Args:
         codes: code of each symbol, shape (M, 91, bytes), uint8, packed, most significant bit first.
         bits: number of used bits in each member's codes, shape (M,).
-        decoded: symbol to which each member decrypts its own codes, shape (M, 91), uint8.
+        decoded: symbol to which each member decrypts each of its codes, shape (M, 91), uint8.
         chunk: number of consecutive characters that one member encrypts.
         key: codes that were drawn as the key, shape (M, 91, bytes), packed; None if the networks learned their own.
-        network: settings and weights of the networks behind the tables; None or empty for a plain table.
+        network: settings and weights of the networks from which the tables were computed; None or a pair of empty
+            dicts for tables without networks.
+
+    Attributes:
+        floats: whether the codes are the networks' raw outputs, big-endian float32, instead of bits.
     """
 
     def __init__(
@@ -67,11 +77,16 @@ class CodebookCipher(Cipher):
         self.floats = self.network[0].get("travels") == "floats"
         self.rekeys = key is not None and not self.floats
         if len(codes) > MOST_MEMBERS:
-            raise ValueError(f"{len(codes)} members are too many: ids are bytes, {MOST_MEMBERS} at most")
+            raise ValueError(f"{len(codes)} members are too many: an id is one byte, so at most {MOST_MEMBERS}")
 
     @classmethod
     def from_mappings(cls, mappings: list[np.ndarray], chunk: int = 1) -> CodebookCipher:
-        """Create code books without networks from one table of bits per member, each of shape (91, bits)."""
+        """Create code books without networks.
+
+        Args:
+            mappings: code of each symbol as bits, one array of shape (91, bits) per member.
+            chunk: number of consecutive characters that one member encrypts.
+        """
         width = max((m.shape[1] + 7) // 8 for m in mappings)
         codes = np.zeros((len(mappings), SIZE, width), np.uint8)
         for member, mapping in enumerate(mappings):
@@ -85,7 +100,7 @@ class CodebookCipher(Cipher):
         """Number of code books, M."""
         return len(self.codes)
 
-    def thresholded(self) -> np.ndarray:
+    def threshold_codes(self) -> np.ndarray:
         """Return the codes as bits, shape (M, 91, bits); codes of floats are thresholded at 0.5."""
         if self.floats:
             return (self.codes.view(">f4") > 0.5).astype(np.uint8)
@@ -94,8 +109,8 @@ class CodebookCipher(Cipher):
     def encrypt(self, symbols: np.ndarray, rng: np.random.Generator, nonce: bytes | None = None) -> Ciphertext:
         """Encrypt symbols, with a random member for each chunk; there is no nonce."""
         chunks = -(-len(symbols) // self.chunk)
-        drawn = rng.integers(0, self.members, chunks) if self.members > 1 else np.zeros(chunks, np.int64)
-        members = np.repeat(drawn, self.chunk)[: len(symbols)]
+        by_chunk = rng.integers(0, self.members, chunks) if self.members > 1 else np.zeros(chunks, np.int64)
+        members = np.repeat(by_chunk, self.chunk)[: len(symbols)]
         return Ciphertext(self.codes[members, symbols], self.bits[members], members, b"", len(symbols))
 
     def decrypt(self, ciphertext: Ciphertext) -> np.ndarray:
@@ -105,13 +120,13 @@ class CodebookCipher(Cipher):
             UserError: a code is not in its member's code book.
         """
         rows = np.column_stack([ciphertext.members.astype(np.uint8), ciphertext.codes])
-        distinct, where = np.unique(rows, axis=0, return_inverse=True)
+        distinct, indices = np.unique(rows, axis=0, return_inverse=True)
         book = {bytes([m]) + self.codes[m, s].tobytes(): self.decoded[m, s] for m, s in np.ndindex(self.members, SIZE)}
         try:
-            answers = np.array([book[row.tobytes()] for row in distinct], np.uint8)
+            symbols = np.array([book[row.tobytes()] for row in distinct], np.uint8)
         except KeyError:
             raise UserError("the ciphertext holds a code that this model never makes") from None
-        return np.asarray(answers[where.ravel()])
+        return np.asarray(symbols[indices.ravel()])
 
     def with_fresh_key(self, rng: np.random.Generator) -> CodebookCipher:
         """Return code books with new random codes.
@@ -123,7 +138,7 @@ class CodebookCipher(Cipher):
         """
         if self.key is None:
             raise NotImplementedError(OWN_CODE)
-        return CodebookCipher.from_mappings([random_mapping(int(b), rng) for b in self.bits], self.chunk)
+        return CodebookCipher.from_mappings([draw_mapping(int(b), rng) for b in self.bits], self.chunk)
 
     def with_key_bit_flipped(self, rng: np.random.Generator) -> CodebookCipher:
         """Return the same cipher with one random bit of one code flipped.
@@ -144,9 +159,9 @@ class CodebookCipher(Cipher):
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the tables, the key if there is one, and the networks' weights."""
-        own = {"codes": self.codes, "bits": self.bits, "decoded": self.decoded}
+        tables = {"codes": self.codes, "bits": self.bits, "decoded": self.decoded}
         key = {} if self.key is None else {"key": self.key}
-        return own | key | {f"network.{name}": weight for name, weight in self.network[1].items()}
+        return tables | key | {f"network.{name}": weight for name, weight in self.network[1].items()}
 
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> CodebookCipher:

@@ -1,4 +1,4 @@
-"""A trained Alice and Bob as a block cipher with a shared key and a nonce per message."""
+"""Trained networks Alice and Bob as a block cipher with a shared key and a nonce per message."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ KEYS_AT_ONCE = 4096
 
 
 class KeyedCipher(Cipher):
-    """Networks with the key as an input. Bob makes errors, so decryption is not exact.
+    """Encrypts by Alice's network and decrypts by Bob's, which take the key as an input. Bob makes errors.
 
-    The nonce of a message is expanded to public nonces of the blocks by SHAKE-256. Alice's output, a number in (-1, 1)
-    for each bit, is sent as a signed byte.
+    SHAKE-256 expands the nonce of a message to one public nonce per block. Alice's output is one number in (-1, 1) per
+    bit, and is sent as a signed byte.
 
     Args:
         weights: state dict of `veilbench.families.ciphers.nets.mix_transform.AliceAndBob`, as arrays.
@@ -55,12 +55,12 @@ class KeyedCipher(Cipher):
             self._net.load_state_dict({name: torch.from_numpy(w) for name, w in self.weights.items()})
         return self._net
 
-    def block_nonces(self, nonce: bytes, blocks: int) -> np.ndarray:
+    def expand_nonce(self, nonce: bytes, blocks: int) -> np.ndarray:
         """Expand a message's nonce to one per block, shape (blocks, bits), values 0 and 1."""
         stream = hashlib.shake_256(nonce).digest(blocks * self.bits // 8)
         return np.unpackbits(np.frombuffer(stream, np.uint8)).reshape(blocks, self.bits)
 
-    def blocks(self, plain: np.ndarray, keys: np.ndarray, nonces: np.ndarray) -> np.ndarray:
+    def encrypt_blocks(self, plain: np.ndarray, keys: np.ndarray, nonces: np.ndarray) -> np.ndarray:
         """Encrypt blocks of bits; the output is rounded to the precision in which it is sent.
 
         Raises:
@@ -71,7 +71,7 @@ class KeyedCipher(Cipher):
         if plain.shape[1] != self.bits:
             raise UserError(f"blocks of {plain.shape[1]} bits do not fit a cipher with blocks of {self.bits} bits")
         with torch.no_grad():
-            sealed = self.net.seal(*(_signs(x) for x in (plain, keys, nonces)))
+            sealed = self.net.seal(*(_to_signs(x) for x in (plain, keys, nonces)))
         return (sealed * 127).round().numpy().astype(np.int8) / np.float32(127)
 
     def encrypt(self, symbols: np.ndarray, rng: np.random.Generator, nonce: bytes | None = None) -> Ciphertext:
@@ -79,46 +79,46 @@ class KeyedCipher(Cipher):
         nonce = rng.bytes(NONCE_BYTES) if nonce is None else nonce
         padded = np.pad(symbols, (0, -len(symbols) % self.block))
         plain = np.unpackbits(padded.astype(np.uint8).reshape(-1, self.block), axis=1)
-        nonces = self.block_nonces(nonce, len(plain))
-        sealed = self.blocks(plain, np.tile(self.key, (len(plain), 1)), nonces)
+        nonces = self.expand_nonce(nonce, len(plain))
+        sealed = self.encrypt_blocks(plain, np.tile(self.key, (len(plain), 1)), nonces)
         codes = np.round(sealed * 127).astype(np.int8).view(np.uint8)
         n = len(plain)
         return Ciphertext(codes, np.full(n, 8 * self.bits), np.zeros(n, np.int64), nonce, len(symbols))
 
     def decrypt(self, ciphertext: Ciphertext) -> np.ndarray:
         """Decrypt a message, shape (length,); values above the largest symbol, 90, are clipped to it."""
-        return np.asarray(self._opened(ciphertext, self.key[None])[0])
+        return np.asarray(self._decrypt_under_keys(ciphertext, self.key[None])[0])
 
     def decrypt_under(self, numbers: range, ciphertext: Ciphertext) -> Iterator[np.ndarray]:
         """Yield the message decrypted under each key; keys are numbered as big-endian integers."""
         shifts = np.arange(self.bits - 1, -1, -1)
         for start in range(0, len(numbers), KEYS_AT_ONCE):
-            some = np.array(numbers[start : start + KEYS_AT_ONCE])
-            yield from self._opened(ciphertext, some[:, None] >> shifts & 1)
+            batch = np.array(numbers[start : start + KEYS_AT_ONCE])
+            yield from self._decrypt_under_keys(ciphertext, batch[:, None] >> shifts & 1)
 
-    def _opened(self, ciphertext: Ciphertext, keys: np.ndarray) -> np.ndarray:
+    def _decrypt_under_keys(self, ciphertext: Ciphertext, keys: np.ndarray) -> np.ndarray:
         """Decrypt under several keys of shape (keys, bits); return messages of shape (keys, length)."""
         import torch
 
         n, m = len(ciphertext.codes), len(keys)
-        sealed = torch.from_numpy(np.tile(self.visible(ciphertext), (m, 1)))
-        nonces = _signs(np.tile(self.block_nonces(ciphertext.nonce, n), (m, 1)))
+        sealed = torch.from_numpy(np.tile(self.to_numbers(ciphertext), (m, 1)))
+        nonces = _to_signs(np.tile(self.expand_nonce(ciphertext.nonce, n), (m, 1)))
         with torch.no_grad():
-            bits = (self.net.open(sealed, _signs(np.repeat(keys, n, axis=0)), nonces) > 0).numpy()
+            bits = (self.net.open(sealed, _to_signs(np.repeat(keys, n, axis=0)), nonces) > 0).numpy()
         return np.minimum(np.packbits(bits, axis=1).reshape(m, -1)[:, : ciphertext.length], 90)
 
-    def visible(self, ciphertext: Ciphertext) -> np.ndarray:
-        """Convert the codes to numbers in [-1, 1], shape (blocks, bits), float32."""
+    def to_numbers(self, ciphertext: Ciphertext) -> np.ndarray:
+        """Convert the codes to Alice's outputs, shape (blocks, bits), float32 in [-1, 1]."""
         return ciphertext.codes.view(np.int8).astype(np.float32) / 127
 
-    def features(self, ciphertext: Ciphertext) -> np.ndarray:
-        """Return the ciphertext and the nonce of each block, shape (blocks, 2 * bits), float32."""
-        nonces = self.block_nonces(ciphertext.nonce, len(ciphertext.codes))
-        return np.hstack([self.visible(ciphertext), 2 * nonces.astype(np.float32) - 1])
+    def extract_features(self, ciphertext: Ciphertext) -> np.ndarray:
+        """Return the ciphertext and the nonce of each block as features, shape (blocks, 2 * bits), float32."""
+        nonces = self.expand_nonce(ciphertext.nonce, len(ciphertext.codes))
+        return np.hstack([self.to_numbers(ciphertext), 2 * nonces.astype(np.float32) - 1])
 
-    def changed_bits(self, one: Ciphertext, other: Ciphertext) -> float:
-        """Return the share of numbers whose sign differs between two ciphertexts of the same length."""
-        return float(((self.visible(one) > 0) != (self.visible(other) > 0)).mean())
+    def measure_changed_bits(self, one: Ciphertext, other: Ciphertext) -> float:
+        """Return the share of bits whose sign differs between two ciphertexts of the same length."""
+        return float(((self.to_numbers(one) > 0) != (self.to_numbers(other) > 0)).mean())
 
     def with_fresh_key(self, rng: np.random.Generator) -> KeyedCipher:
         """Return the same networks under a new random key."""
@@ -162,7 +162,7 @@ class KeyedCipher(Cipher):
         return cipher
 
 
-def _signs(bits: np.ndarray) -> Any:
+def _to_signs(bits: np.ndarray) -> Any:
     """Convert bits 0 and 1 to a float tensor of -1 and 1."""
     import torch
 

@@ -1,4 +1,4 @@
-"""Checks of the networks stored with a code book. They do not import torch, which code books do not need."""
+"""Validates the networks that are stored with a code book, without importing torch."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ ALLOWED = {  # settings of `nets.cipher_pair.CipherPairNet` and their allowed va
 def check_network(
     settings: Mapping[str, Any], weights: Mapping[str, np.ndarray], codes: np.ndarray, bits: np.ndarray
 ) -> None:
-    """Check that stored networks fit a code book. A plain table has no networks: settings and weights are empty.
+    """Check that stored networks fit a code book. For a table without networks, settings and weights are empty.
 
     Args:
         settings: constructor arguments of `nets.cipher_pair.CipherPairNet`.
-        weights: its state dict, as arrays.
+        weights: state dict of `nets.cipher_pair.CipherPairNet`, as arrays.
         codes: packed codes of the code book, shape (members, symbols, bytes).
         bits: number of used bits in each member's codes, shape (members,).
 

@@ -1,1 +1,1 @@
-"""Ways to get back what mail filters hide, one file per kind of attack."""
+"""Attacks on mail filters and on the federations that train them, one file per kind of attack."""

@@ -25,20 +25,20 @@ SHADOWS = ShadowFilters()
 class MailMembership(MembershipAttack[SpamScorer, Mails, MailPart]):
     """Distinguishes training mails from test mails by the filter's confidence in their labels.
 
-    The attacker has the mails in question with their labels, of which an unknown half are training mails; they can
-    query the filter's scores; and they have the auxiliary mails, which were not used for training. There are two
-    attacks: the logit of the correct label, and online LiRA (Carlini et al. 2022), which compares it with the logits of
-    shadow filters, each trained on a random half of all the attacker's mails. The gain is 2 AUROC - 1 of LiRA.
+    The attacker has the mails in question with their labels; half of these are training mails. They also have the
+    auxiliary mails, which were not used for training, and can query the filter's scores. There are two attacks. The
+    first uses the logit of the correct label. The second is online LiRA (Carlini et al. 2022), which compares this
+    logit with those of shadow filters, each trained on a random half of all the attacker's mails. The gain is
+    2 AUROC - 1 of LiRA.
 
-    For a federation with differential privacy, the accountant's epsilon for one mail is reported too, with the true
-    positive rate that it allows at each false positive rate, and the empirical epsilon that the attack demonstrates,
-    which must be lower.
+    For a federation with differential privacy, the findings also give the accountant's epsilon for one mail, the true
+    positive rates that this epsilon allows, and a lower bound of epsilon from the attack's success.
 
     Args:
         threat: threat model; needs `score_queries` and `auxiliary_data`.
         positive: positive control, a filter that reveals its training mails.
         negative: negative control; None attacks the target with test mails only.
-        shadows: shadow filters and their training.
+        shadows: number and training of the shadow filters.
         most_mails: maximum number of training mails in question, and of test mails.
         broken_threshold: gain from which a filter counts as broken; 0 is chance and 1 is full success.
     """
@@ -72,11 +72,11 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, MailPart]):
     def run(
         self, target: SpamScorer, data: Mails, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
-        """Attack training mails and test mails; report the privacy guarantee too, except for controls."""
-        found, scores = self.distinguish(target, data.train, data.test, data, accelerator, rng)
+        """Attack training mails and test mails; the privacy guarantee is reported too, except for controls."""
+        findings, scores = self.distinguish(target, data.train, data.test, data, accelerator, rng)
         if not control:
-            self._report_privacy(found, target, np.bincount(data.clients).tolist(), scores["lira"], rng)
-        return found
+            self._report_privacy(findings, target, np.bincount(data.clients).tolist(), scores["lira"], rng)
+        return findings
 
     def score(
         self,
@@ -100,7 +100,7 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, MailPart]):
 
     def _report_privacy(
         self,
-        found: Findings,
+        findings: Findings,
         trained: SpamScorer,
         sizes: list[int],
         scores: np.ndarray,
@@ -114,12 +114,12 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, MailPart]):
         if epsilon is None:
             return
         delta = aggregation.delta
-        found.metrics["epsilon"] = Metric.exact(epsilon)
+        findings.metrics["epsilon"] = Metric.exact(epsilon)
         members, others = np.split(scores, 2)
-        found.metrics["epsilon_shown_at_least"] = epsilon_at_least(members, others, delta, rng)
+        findings.metrics["epsilon_shown_at_least"] = epsilon_at_least(members, others, delta, rng)
         for words, rate in RATES.items():
             allowed = 1.0 if epsilon > 700 else min(1.0, float(np.exp(epsilon)) * rate + delta)
-            found.metrics[f"tpr_allowed_at_{words}_fpr"] = Metric.exact(allowed, unit="share")
-        found.notes.append(
+            findings.metrics[f"tpr_allowed_at_{words}_fpr"] = Metric.exact(allowed, unit="share")
+        findings.notes.append(
             f"Epsilon is for one mail, all {protocol.rounds} rounds, delta {delta:g}, by the accountant."
         )

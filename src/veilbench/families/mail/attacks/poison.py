@@ -16,7 +16,7 @@ from veilbench.bench.limits import Count, PositiveShare
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import CONFIDENCE
 from veilbench.families.mail.attacks.rogue_clients import RogueClients, flip_labels, prepend_words
-from veilbench.families.mail.attacks.word_leak.attack import protocol_of
+from veilbench.families.mail.attacks.word_leak.attack import require_protocol
 from veilbench.families.mail.attacks.word_leak.clients import ClientBatch, draw_batches
 from veilbench.families.mail.data.mail import Mails
 from veilbench.families.mail.data.vocabulary import FIRST_WORD
@@ -53,7 +53,7 @@ class Outcome:
         accuracy: share of mails classified correctly, without the trigger.
         with_trigger: share of spam that passes with the trigger.
         without: share of spam that passes without the trigger.
-        gain: difference of the two shares.
+        gain: `with_trigger` minus `without`.
     """
 
     accuracy: Metric
@@ -63,23 +63,23 @@ class Outcome:
 
 
 class MailPoison(Attack[MailFilter, Mails]):
-    """Malicious clients flip their labels, scale the resulting updates, or implant a backdoor with a trigger.
+    """Malicious clients flip their labels, scale up the resulting updates, or implant a backdoor with a trigger.
 
     One more round is run from the trained filter's weights, under the target's aggregation. The training mails are
-    redistributed to equal clients, since Krum and trimming need more than three. The trigger consists of words that no
-    mail contains; all other rows of a backdoor update are honest. Other aggregations are other experiments; the report
-    compares them.
+    redistributed evenly to `clients` clients, since Krum and trimming need more than three. The trigger consists of
+    words that no mail contains; all other rows of a backdoor update are honest. To compare aggregations, run one
+    experiment with each; the report has a table of them.
 
-    The gain is the share of test spam that passes with the trigger minus the share that passes without it: 0 if the
-    trigger has no effect, whatever else the filter misses. The positive control is a federation with an unprotected
-    mean; the negative one is the target's federation without malicious clients.
+    The gain is the share of test spam that passes with the trigger minus the share that passes without it. It is 0 if
+    the trigger has no effect, however much spam the filter misses. The positive control is a federation with an
+    unprotected mean, and the negative control is the target's federation without malicious clients.
 
     Args:
         threat: threat model; needs `rogue_clients`.
         positive: positive control, a federation that can be poisoned.
         negative: negative control; None runs the target's federation without malicious clients.
         clients: number of clients in the attacked round.
-        rogue: the malicious ones among them; fewer than half of `clients`.
+        rogue: number and behaviour of the malicious clients; they are fewer than half of `clients`.
         broken_threshold: gain from which a federation counts as broken; 0 is chance and 1 is full success.
     """
 
@@ -106,28 +106,28 @@ class MailPoison(Attack[MailFilter, Mails]):
     def run(
         self, target: MailFilter, data: Mails, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
-        """Run the attacked round for every kind of attack; controls only with the backdoor."""
+        """Run the attacked round for every kind of attack, and for controls only with the backdoor."""
         accelerator.device()
-        found, aggregation = Findings(self.title), protocol_of(target).build_aggregation()
+        findings, aggregation = Findings(self.title), require_protocol(target).build_aggregation()
         attacked = self._train(target, data, rng, aggregation.example_noise())
         rows = list[list[str | float | Metric | None]]()
         for kind in KINDS[-1:] if control else KINDS:
             outcome = self._aggregate(target, aggregation, data, attacked, kind)
             rows.append([kind, outcome.accuracy, outcome.with_trigger, outcome.without])
-            found.metrics[f"accuracy_{kind.replace(',', '').replace(' ', '_')}"] = outcome.accuracy
-        found.gain = outcome.gain  # of the backdoor, the last kind
-        found.metrics["spam_passing_with_trigger"] = outcome.with_trigger
-        found.metrics["spam_passing_without_trigger"] = outcome.without
+            findings.metrics[f"accuracy_{kind.replace(',', '').replace(' ', '_')}"] = outcome.accuracy
+        findings.gain = outcome.gain  # the last kind is the backdoor
+        findings.metrics["spam_passing_with_trigger"] = outcome.with_trigger
+        findings.metrics["spam_passing_without_trigger"] = outcome.without
         columns = ["rogue clients", "accuracy", "spam passing with trigger", "spam passing without"]
-        found.tables.append(Table(f"{self.rogue.count} rogue clients of {self.clients}", columns, rows))
-        return found
+        findings.tables.append(Table(f"{self.rogue.count} rogue clients of {self.clients}", columns, rows))
+        return findings
 
     def _own_control(
         self, target: MailFilter, data: Mails, trainer: Accelerator, seed: np.random.SeedSequence
     ) -> tuple[str, Metric]:
         """Run the round without malicious clients."""
         trainer.device()
-        aggregation = protocol_of(target).build_aggregation()
+        aggregation = require_protocol(target).build_aggregation()
         attacked = self._train(target, data, np.random.default_rng(seed), aggregation.example_noise())
         gain = self._aggregate(target, aggregation, data, attacked, "none").gain
         return "no rogue client", gain
@@ -135,18 +135,18 @@ class MailPoison(Attack[MailFilter, Mails]):
     def _train(
         self, target: MailFilter, data: Mails, rng: np.random.Generator, noise: ExampleNoise | None
     ) -> PoisonedRound:
-        """Compute all clients' honest updates, with the given noise, and the malicious updates, without noise."""
-        from veilbench.families.mail.local_round import client_update
+        """Compute the honest updates of all clients, with the given noise, and the malicious ones, without noise."""
+        from veilbench.families.mail.local_round import train_client
 
         self.threat.require("rogue_clients")
-        protocol = replace(protocol_of(target), mails=None, words=None)
-        trigger = unused_words(data, self.rogue.trigger, rng)
+        protocol = replace(require_protocol(target), mails=None, words=None)
+        trigger = draw_unused_words(data, self.rogue.trigger, rng)
         batches = draw_batches(data, [len(data.train) // self.clients] * self.clients, rng)
         order, dimension = int(rng.integers(2**31)), target.weights["embedding.weight"].shape[1]
 
         def train(batch: ClientBatch, epochs: int = protocol.local_epochs) -> np.ndarray:
             settings = replace(protocol, local_epochs=epochs)
-            return client_update(target.weights, batch.tokens, batch.labels, settings, order)
+            return train_client(target.weights, batch.tokens, batch.labels, settings, order)
 
         def train_longer(batch: ClientBatch) -> np.ndarray:
             return train(batch, self.rogue.epochs)
@@ -155,7 +155,7 @@ class MailPoison(Attack[MailFilter, Mails]):
             if noise is None:
                 return train(batch)
             seed = order + 1 + client  # independent noise for each client
-            return client_update(target.weights, batch.tokens, batch.labels, protocol, seed, noise)
+            return train_client(target.weights, batch.tokens, batch.labels, protocol, seed, noise)
 
         rogue, rows = batches[: self.rogue.count], (trigger[:, None] * dimension + np.arange(dimension)).ravel()
         flipped = [train(flip_labels(batch)) for batch in rogue]
@@ -172,22 +172,23 @@ class MailPoison(Attack[MailFilter, Mails]):
         self, target: MailFilter, aggregation: Aggregation, data: Mails, attacked: PoisonedRound, kind: str
     ) -> Outcome:
         """Aggregate the attacked round and measure the resulting filter; the first clients are the malicious ones."""
-        from veilbench.families.mail.local_round import moved_weights
+        from veilbench.families.mail.local_round import apply_update
 
         sent = [*attacked.kinds[kind], *attacked.honest[len(attacked.kinds[kind]) :]]
         clients, aggregator = aggregation.setup(len(sent), np.random.SeedSequence(attacked.seed))
         aggregator.begin(range(len(sent)))
         messages = [client.protect(update, 1 / len(sent)) for client, update in zip(clients, sent, strict=True)]
-        weights = moved_weights(target.weights, clients[-1].open(aggregator.combine(messages)))
-        spoiled = MailFilter(weights, target.vocabulary, target.longest)
-        called, spam = spoiled.logits(data.test.tokens) > 0, data.test.labels == 1
-        before, after = ~called[spam], spoiled.logits(prepend_words(data.test.tokens[spam], attacked.trigger)) <= 0
-        accuracy = proportion(int((called == spam).sum()), len(spam))
-        shares = [proportion(int(passed.sum()), len(passed)) for passed in (after, before)]
-        return Outcome(accuracy, shares[0], shares[1], paired_gain(after, before, CONFIDENCE))
+        weights = apply_update(target.weights, clients[-1].open(aggregator.combine(messages)))
+        updated = MailFilter(weights, target.vocabulary, target.longest)
+        predicted, spam = updated.logits(data.test.tokens) > 0, data.test.labels == 1
+        with_trigger = updated.logits(prepend_words(data.test.tokens[spam], attacked.trigger)) <= 0
+        without = ~predicted[spam]
+        accuracy = proportion(int((predicted == spam).sum()), len(spam))
+        shares = [proportion(int(passes.sum()), len(passes)) for passes in (with_trigger, without)]
+        return Outcome(accuracy, shares[0], shares[1], paired_gain(with_trigger, without, CONFIDENCE))
 
 
-def unused_words(data: Mails, count: int, rng: np.random.Generator) -> np.ndarray:
+def draw_unused_words(data: Mails, count: int, rng: np.random.Generator) -> np.ndarray:
     """Draw numbers of words that no mail contains.
 
     Raises:

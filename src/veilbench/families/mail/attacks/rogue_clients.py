@@ -15,7 +15,7 @@ Train = Callable[[ClientBatch], np.ndarray]  # computes a client's update from i
 
 @dataclass(frozen=True)
 class RogueClients:
-    """Malicious clients that flip their labels, scale the resulting updates, or implant a backdoor with a trigger.
+    """Malicious clients that flip their labels, scale up the resulting updates, or implant a backdoor with a trigger.
 
     Attributes:
         count: number of malicious clients in a round.
@@ -32,17 +32,21 @@ class RogueClients:
     def backdoor(
         self, batch: ClientBatch, train: Train, train_longer: Train, trigger: np.ndarray, rows: np.ndarray
     ) -> np.ndarray:
-        """Return an honest update, except for the trigger's rows, which classify spam with the trigger as ham.
+        """Compute the update of a malicious client that implants a backdoor.
 
-        This is model replacement (Bagdasaryan et al. 2020) of rows that no other client changes: the trigger's rows are
-        scaled so that they outweigh the other clients' zeros in the mean.
+        The update is honest except for the embedding rows of the trigger, which make the filter classify spam with the
+        trigger as ham. This is model replacement (Bagdasaryan et al. 2020), restricted to rows that no other client
+        changes. The rows are scaled by `boost`, to outweigh the zeros of the other clients in the mean.
 
         Args:
             batch: mails of the malicious client.
-            train: computes an update by ordinary local training.
-            train_longer: computes an update by local training for `epochs` epochs.
+            train: function that computes an update by ordinary local training.
+            train_longer: function that computes an update by local training for `epochs` epochs.
             trigger: word numbers of the trigger, shape (words,).
             rows: indices of the trigger's rows in a flat update, shape (words * dimension,).
+
+        Returns:
+            The update, shape (size,).
         """
         spam = prepend_words(batch.tokens[batch.labels == 1], trigger)
         poisoned = ClientBatch(spam, np.zeros(len(spam), batch.labels.dtype)) if len(spam) else batch
@@ -57,6 +61,11 @@ def flip_labels(batch: ClientBatch) -> ClientBatch:
 
 
 def prepend_words(tokens: np.ndarray, words: np.ndarray) -> np.ndarray:
-    """Prepend words to mails of shape (n, length); words beyond this length are cut off at the end."""
+    """Prepend the same words to all mails, which are truncated to their previous length.
+
+    Args:
+        tokens: mails as word numbers, shape (n, length).
+        words: words to prepend, shape (words,).
+    """
     front = np.broadcast_to(words.astype(tokens.dtype), (len(tokens), len(words)))
     return np.concatenate([front, tokens], 1)[:, : tokens.shape[1]]

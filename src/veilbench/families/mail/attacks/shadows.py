@@ -20,7 +20,7 @@ class ShadowFilters:
     Attributes:
         count: number of shadow filters; even, since each mail is in half of them.
         epochs: passes over all mails.
-        batch_size: average number of a shadow's own mails per optimizer step.
+        batch_size: average number of training mails per shadow and optimizer step.
         learning_rate: learning rate of Adam.
     """
 
@@ -34,8 +34,8 @@ class ShadowFilters:
     ) -> np.ndarray:
         """Train the filters and return their logits of the mails in question, shape (shadows, questioned).
 
-        All shadows process the same batches, and each masks the mails that are not its own, so that one sparse matrix
-        product computes the logits of all shadows.
+        All shadows process the same batches, and the mails that a shadow is not trained on are masked. So one sparse
+        matrix product computes the logits of all shadows.
 
         Args:
             tokens: all mails of the attacker, those in question first, shape (n, length).
@@ -44,7 +44,7 @@ class ShadowFilters:
             questioned: number of mails in question.
             rng: generator that shuffles the mails.
         """
-        bags = counts(tokens)
+        bags = count_words(tokens)
         shares = inside.mean()
         require_room(f"shadows={len(inside)} with {bags.shape[1]} words each", *inside.shape, each=1)
         require_room(f"shadows={len(inside)} with {bags.shape[1]} words each", bags.shape[1], len(inside), each=16)
@@ -54,9 +54,9 @@ class ShadowFilters:
             order = rng.permutation(len(labels))
             for batch in np.array_split(order, max(1, round(len(order) * shares / self.batch_size))):
                 step += 1
-                rows, own = bags[batch], inside[:, batch].T
-                wrong = (1 / (1 + np.exp(-(rows @ weights))) - labels[batch, None]) * own
-                gradient = rows.T @ (wrong / np.maximum(own.sum(0), 1)).astype(np.float32)
+                rows, trained_on = bags[batch], inside[:, batch].T
+                errors = (1 / (1 + np.exp(-(rows @ weights))) - labels[batch, None]) * trained_on
+                gradient = rows.T @ (errors / np.maximum(trained_on.sum(0), 1)).astype(np.float32)
                 _adam(weights, gradient, moments, step, self.learning_rate)
         return np.asarray((bags[:questioned] @ weights).T, np.float64)
 
@@ -72,8 +72,15 @@ def _adam(
     weights -= (rate / (1 - FIRST**step)) * first / scale
 
 
-def counts(tokens: np.ndarray):  # type: ignore[no-untyped-def] # a scipy matrix, which has no stubs here
-    """Count each occurring word in each mail; sparse, float32, with a last column of ones for the bias."""
+def count_words(tokens: np.ndarray):  # type: ignore[no-untyped-def] # a scipy matrix, which has no stubs here
+    """Count the words of each mail.
+
+    Args:
+        tokens: word numbers of the mails, shape (n, length), 0 for padding.
+
+    Returns:
+        A sparse matrix with one column per word that occurs and a last column of ones for the bias, float32.
+    """
     from scipy.sparse import coo_matrix, csr_matrix, hstack
 
     rows, columns = np.nonzero(tokens)

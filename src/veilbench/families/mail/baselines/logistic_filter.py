@@ -1,4 +1,4 @@
-"""Logistic regression on word counts: the baseline of all filters."""
+"""Logistic regression on word counts, with which all filters are compared."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from veilbench.federated.protocol import Protocol
 
 
 class LogisticFilter(SpamScorer):
-    """Logistic regression, fitted to all training mails by scikit-learn's liblinear; `fit` returns a `MailFilter`.
+    """Logistic regression by scikit-learn's liblinear on all training mails; `fit` returns a `MailFilter`.
 
     Args:
         inverse_penalty: inverse regularisation strength, scikit-learn's C.
@@ -36,11 +36,11 @@ class LogisticFilter(SpamScorer):
         model = LogisticRegression(C=self.inverse_penalty, solver="liblinear", max_iter=self.iterations, random_state=0)
         model.fit(word_counts(data.train.tokens, size), data.train.labels)
         weights = {"embedding.weight": model.coef_.T, "bias.weight": model.intercept_[None]}
-        single = {name: np.ascontiguousarray(weight, np.float32) for name, weight in weights.items()}
-        return MailFilter(single, data.vocabulary, data.train.tokens.shape[1], self.protocol())
+        converted = {name: np.ascontiguousarray(weight, np.float32) for name, weight in weights.items()}
+        return MailFilter(converted, data.vocabulary, data.train.tokens.shape[1], self.protocol())
 
     def protocol(self) -> Protocol | None:
-        """Return the protocol of the federation that the filter belongs to; None for this class."""
+        """Return the protocol that is stored with the fitted filter; None unless a subclass defines a federation."""
         return None
 
     def lacks(self) -> Mapping[str, str]:
@@ -48,7 +48,7 @@ class LogisticFilter(SpamScorer):
         return {} if self.protocol() else NO_FEDERATION
 
     def logits(self, tokens: np.ndarray) -> np.ndarray:
-        """Return zeros: an unfitted filter is undecided."""
+        """Return zeros, shape (n,): the filter is not fitted."""
         return np.zeros(len(tokens))
 
     def settings(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Extreme overfitting: a filter that has memorised its training mails and nothing else."""
+"""Extreme overfitting: a filter that only memorises its training mails."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from veilbench.bench.checked_arrays import require_array
 from veilbench.families.mail.data.mail import Mails
 from veilbench.families.mail.schemes.spam_scorer import SpamScorer
 
-SURE = 20.0  # the logit of a mail that is known
+SURE = 20.0  # magnitude of a training mail's logit
 
 
 class MemorisedMails(SpamScorer):
-    """Returns the label of a training mail, and is undecided about all other mails.
+    """Classifies training mails by their labels, and gives a logit of 0 to all other mails.
 
     This is the positive control of membership inference.
     """
@@ -29,8 +29,8 @@ class MemorisedMails(SpamScorer):
     def logits(self, tokens: np.ndarray) -> np.ndarray:
         """Return the logits of spam, shape (n,): plus or minus `SURE` for training mails, 0 for others."""
         known = {mail.tobytes(): label for mail, label in zip(self.tokens, self.labels, strict=True)}
-        answers = (known.get(mail.astype(self.tokens.dtype).tobytes()) for mail in tokens)
-        return np.array([0.0 if label is None else SURE * (2 * label - 1) for label in answers])
+        labels = (known.get(mail.astype(self.tokens.dtype).tobytes()) for mail in tokens)
+        return np.array([0.0 if label is None else SURE * (2 * label - 1) for label in labels])
 
     def settings(self) -> dict[str, Any]:
         """Return an empty dict: there are no settings."""

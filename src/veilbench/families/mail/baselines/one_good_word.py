@@ -1,4 +1,4 @@
-"""A filter that a single word evades."""
+"""A filter that any mail evades by one word."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from veilbench.families.mail.schemes.spam_scorer import SpamScorer
 
 
 class OneGoodWord(SpamScorer):
-    """Passes the mails that contain a certain word and classifies all others as spam, like an allow list.
+    """Classifies mails that contain a certain word as ham, and all others as spam.
 
-    The word is the one of the training mails that separates ham from spam best. This is the positive control of evasion
+    The word is the one that separates ham from spam best in the training mails. This is the positive control of evasion
     attacks.
     """
 
@@ -47,7 +47,7 @@ class OneGoodWord(SpamScorer):
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> OneGoodWord:
         """Construct the filter from the word's number."""
-        made = cls()
+        restored = cls()
         require_value(Natural, settings.get("word"), "settings.word")
-        made.word = settings["word"]
-        return made
+        restored.word = settings["word"]
+        return restored

@@ -8,7 +8,7 @@ from veilbench.federated.protocol import Protocol, describe_aggregation
 
 
 class PlainFederation(LogisticFilter):
-    """Logistic regression that clients continue to train with Adam and plain averaging.
+    """Logistic regression that clients of a federation continue to train with Adam and plain averaging.
 
     This is the positive control of poisoning attacks.
     """

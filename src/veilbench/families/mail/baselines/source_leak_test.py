@@ -1,4 +1,4 @@
-"""The source system's own test of what an update leaks: the easiest case for an attacker."""
+"""The source system's test of the words that an update leaks: the easiest case for an attacker."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class SourceLeakTest(SpamScorer):
         return MailFilter(zeros, data.vocabulary, longest, protocol)
 
     def logits(self, tokens: np.ndarray) -> np.ndarray:
-        """Return zeros: the filter is untrained."""
+        """Return zeros, shape (n,): the filter is untrained."""
         return np.zeros(len(tokens))
 
     def settings(self) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class Deal(Protocol):
 
 
 class UnequalClients:
-    """Clients with given numbers of random mails, and a last client with all remaining ones.
+    """Gives random mails to clients of given sizes, and all remaining mails to a last client.
 
     Args:
         sizes: numbers of mails of all clients but the last; the source system has two of 1,000.
@@ -51,7 +51,7 @@ class UnequalClients:
 
 
 class EqualClients:
-    """Clients with equal numbers of random mails; the numbers differ by at most one.
+    """Gives equal numbers of random mails to all clients; the numbers differ by at most one.
 
     Args:
         count: number of clients.
@@ -72,11 +72,12 @@ class EqualClients:
 
 
 class DirichletClients:
-    """Clients with different shares of each label or topic, drawn from a Dirichlet distribution (Hsu et al. 2019).
+    """Gives clients different shares of each label or topic, drawn from a Dirichlet distribution (Hsu et al. 2019).
 
     Args:
         count: number of clients.
-        alpha: concentration; small values concentrate each label or topic on few clients, large ones are nearly equal.
+        alpha: concentration parameter. Small values give each label or topic to few clients; large values give all
+            clients nearly equal shares.
         by: whether the clients differ by `label` or by `topic`.
     """
 
@@ -91,18 +92,18 @@ class DirichletClients:
     def deal(self, labels: np.ndarray, topics: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return the client of each mail, shape (n,), int64.
 
-        A client without mails receives one of the client with the most.
+        A client that would have no mails gets one mail from the client with the most.
 
         Raises:
             UserError: there are fewer mails than clients.
         """
         if self.count > len(labels):
             raise UserError(f"clients.count={self.count} is more than the {len(labels)} training mails")
-        groups, dealt = labels if self.by == "label" else topics, np.empty(len(labels), np.int64)
+        groups, clients = labels if self.by == "label" else topics, np.empty(len(labels), np.int64)
         for group in np.unique(groups):
-            at = rng.permutation(np.flatnonzero(groups == group))
+            indices = rng.permutation(np.flatnonzero(groups == group))
             shares = np.cumsum(rng.dirichlet([self.alpha] * self.count))[:-1]
-            dealt[at] = np.searchsorted(shares, (np.arange(len(at)) + 0.5) / len(at))
-        for client in np.setdiff1d(np.arange(self.count), dealt):
-            dealt[np.flatnonzero(dealt == np.bincount(dealt).argmax())[0]] = client
-        return dealt
+            clients[indices] = np.searchsorted(shares, (np.arange(len(indices)) + 0.5) / len(indices))
+        for client in np.setdiff1d(np.arange(self.count), clients):
+            clients[np.flatnonzero(clients == np.bincount(clients).argmax())[0]] = client
+        return clients

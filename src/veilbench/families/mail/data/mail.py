@@ -19,12 +19,12 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.limits import Count, Seed, Share
 from veilbench.families.mail.data.clients import Deal
 from veilbench.families.mail.data.raw_mails import HAM, SPAM, MailSource, check_raw
-from veilbench.families.mail.data.tokeniser import LONGEST_WORD, Tokeniser, runs_of, within_length
-from veilbench.families.mail.data.vocabulary import FIRST_WORD, Vocabulary, packed, unpacked
+from veilbench.families.mail.data.tokeniser import LONGEST_WORD, Tokeniser, drop_long_runs, split_runs
+from veilbench.families.mail.data.vocabulary import FIRST_WORD, Vocabulary, pack_words, unpack_words
 
 PARTS = ("train", "validation", "auxiliary", "test")
 NAME = "mails"  # name of the file of arrays
-RARE_AT_MOST = 3  # a word in at most this many mails is rare, unless the source defines the rare words
+RARE_AT_MOST = 3  # maximum number of mails with a rare word, for sources that do not define their rare words
 
 
 @dataclass(frozen=True)
@@ -51,20 +51,18 @@ class MailPart:
 
 @dataclass(frozen=True)
 class Mails:
-    """A corpus, split into parts. No mail is in two parts.
-
-    The attributes are the arrays of one prepared file; they are not grouped further, since each is read by itself.
+    """A corpus, split into four disjoint parts.
 
     Attributes:
         train: mails for training the filter.
         validation: mails for early stopping and learning curves.
-        auxiliary: mails that attackers have.
-        test: mails on which everything is measured.
+        auxiliary: mails that the attacker has.
+        test: mails for evaluations and attacks.
         clients: client of each training mail, shape (len(train),), int64.
         vocabulary: mapping from words to numbers.
         lexicon: all words of the corpus, in any part.
-        rare: whether each word of the lexicon is sensitive, such as a name or a number, shape (len(lexicon),), bool.
-        notes: what was dropped or changed when the data was prepared.
+        rare: whether each word of the lexicon is rare, such as a name or a number, shape (len(lexicon),), bool.
+        notes: notes about mails and words that were dropped or changed when the data was prepared.
         vocabulary_from: source of the vocabulary: `public`, `hashed` or `clients`.
     """
 
@@ -81,8 +79,8 @@ class Mails:
 
     @cached_property
     def rare_numbers(self) -> np.ndarray:
-        """Sorted word numbers to which a rare word is mapped, without that of the unknown word."""
-        numbers = np.array(self.vocabulary.numbers(self.lexicon), np.int64)[self.rare]
+        """Sorted numbers of the rare words, except the number of the unknown word."""
+        numbers = np.array(self.vocabulary.to_numbers(self.lexicon), np.int64)[self.rare]
         return np.unique(numbers[numbers >= FIRST_WORD])
 
 
@@ -91,8 +89,8 @@ class MailData(DataSet):
 
     Args:
         source: loader or generator of the mails.
-        tokeniser: splits mails into words and numbers them.
-        clients: distributes the training mails to clients.
+        tokeniser: tokeniser that splits mails into words and numbers them.
+        clients: method that distributes the training mails to clients.
         split: shares of train, validation, auxiliary and test; they sum to 1.
         most_mails: maximum number of mails, drawn at random; None uses all.
         seed: seed of the generator, the shuffling and the distribution to clients.
@@ -110,7 +108,7 @@ class MailData(DataSet):
         seed: Seed = 0,
     ) -> None:
         if len(split) != 4 or min(split) <= 0 or abs(sum(split) - 1) > 1e-6:
-            raise ValueError(f"split={list(split)} must be four positive shares that make 1: {', '.join(PARTS)}")
+            raise ValueError(f"split={list(split)} must be four positive shares that sum to 1: {', '.join(PARTS)}")
         self.source, self.tokeniser, self.clients = source, tokeniser, clients
         self.split, self.most_mails, self.seed = list(split), most_mails, seed
 
@@ -123,18 +121,18 @@ class MailData(DataSet):
         rng = np.random.default_rng(self.seed)
         raw = check_raw(self.source.read(rng))
         notes = list(raw.notes)
-        runs = [runs_of(text) for text in raw.texts]
-        mails = [within_length(mail) for mail in runs]
+        runs = [split_runs(text) for text in raw.texts]
+        mails = [drop_long_runs(mail) for mail in runs]
         if long := sum(map(len, runs)) - sum(map(len, mails)):
             notes.append(
                 f"{long:,} runs of more than {LONGEST_WORD} letters left out: encoded attachments and the like"
             )
-        kept = distinct(mails, raw.labels, notes)
+        kept = find_distinct(mails, raw.labels, notes)
         order = rng.permutation(kept)[: self.most_mails]
         if len(order) < len(kept):
             notes.append(f"{len(order):,} of {len(kept):,} distinct mails taken at random")
-        _both_labels(raw.labels[order])
-        parts = self._deal(order)
+        _check_labels(raw.labels[order])
+        parts = self._split(order)
         vocabulary = self.tokeniser.fit(mails[i] for i in parts[0])
         tokens = [self.tokeniser.rows([mails[i] for i in part], vocabulary) for part in parts]
         cut = sum(len(mails[i]) > self.tokeniser.longest for i in order)
@@ -143,10 +141,10 @@ class MailData(DataSet):
         for name, part, rows in zip(PARTS, parts, tokens, strict=True):
             arrays |= {f"{name}_tokens": rows, f"{name}_labels": raw.labels[part], f"{name}_topics": raw.topics[part]}
         arrays["clients"] = self.clients.deal(raw.labels[parts[0]], raw.topics[parts[0]], rng)
-        arrays |= _lexicon([mails[i] for i in order], raw.rare)
+        arrays |= _build_lexicon([mails[i] for i in order], raw.rare)
         prepared.write(folder, NAME, arrays, {"notes": notes, "vocabulary_from": self.tokeniser.vocabulary})
 
-    def _deal(self, order: np.ndarray) -> list[np.ndarray]:
+    def _split(self, order: np.ndarray) -> list[np.ndarray]:
         ends = np.round(np.cumsum(self.split) * len(order)).astype(int)
         parts = np.split(order, ends[:-1])
         if empty := [name for name, part in zip(PARTS, parts, strict=True) if not len(part)]:
@@ -170,17 +168,17 @@ def load_mails(folder: Path) -> Mails:
     """
     with prepared.read(folder, NAME) as (arrays, about):
         vocabulary = Vocabulary.from_arrays(arrays)
-        train, validation, auxiliary, test = (_part(arrays, name, vocabulary.size) for name in PARTS)
+        train, validation, auxiliary, test = (_read_part(arrays, name, vocabulary.size) for name in PARTS)
         for name, part in zip(PARTS[1:], (validation, auxiliary, test), strict=True):
             require_shape(part.tokens, f"{name}_tokens", (None, train.tokens.shape[1]))
         clients = require_array(arrays, "clients", np.int64, (len(train),), low=0)
-        lexicon = unpacked(require_array(arrays, "lexicon", np.uint8, (None,)))
+        lexicon = unpack_words(require_array(arrays, "lexicon", np.uint8, (None,)))
         rare = require_array(arrays, "rare", np.uint8, (len(lexicon),), high=1).astype(bool)
-        told = (prepared.field(about, "notes", list[str]), prepared.field(about, "vocabulary_from", str))
-        return Mails(train, validation, auxiliary, test, clients, vocabulary, lexicon, rare, *told)
+        description = (prepared.field(about, "notes", list[str]), prepared.field(about, "vocabulary_from", str))
+        return Mails(train, validation, auxiliary, test, clients, vocabulary, lexicon, rare, *description)
 
 
-def _part(arrays: Mapping[str, np.ndarray], name: str, numbers: int) -> MailPart:
+def _read_part(arrays: Mapping[str, np.ndarray], name: str, numbers: int) -> MailPart:
     """Read one part, whose word numbers must be below `numbers`.
 
     Raises:
@@ -192,29 +190,37 @@ def _part(arrays: Mapping[str, np.ndarray], name: str, numbers: int) -> MailPart
 
 
 def save_mails(mails: Mails, folder: Path) -> None:
-    """Write mails to an existing folder, from which `load_mails` reads them."""
+    """Write mails to an existing folder; `load_mails` is the inverse."""
     arrays = dict(mails.vocabulary.arrays())
     for name in PARTS:
         part: MailPart = getattr(mails, name)
         arrays |= {f"{name}_tokens": part.tokens, f"{name}_labels": part.labels, f"{name}_topics": part.topics}
-    arrays |= {"clients": mails.clients, "lexicon": packed(mails.lexicon), "rare": mails.rare.astype(np.uint8)}
+    arrays |= {"clients": mails.clients, "lexicon": pack_words(mails.lexicon), "rare": mails.rare.astype(np.uint8)}
     prepared.write(folder, NAME, arrays, {"notes": mails.notes, "vocabulary_from": mails.vocabulary_from})
 
 
-def distinct(mails: Sequence[Sequence[str]], labels: np.ndarray, notes: list[str]) -> np.ndarray:
-    """Return the indices of the distinct, non-empty mails, in the order of their first appearance.
+def find_distinct(mails: Sequence[Sequence[str]], labels: np.ndarray, notes: list[str]) -> np.ndarray:
+    """Find the first copies of all distinct, non-empty mails.
 
-    Mails with the same words in the same order are duplicates, whatever is between the words. Empty mails and
-    duplicates are counted in the notes, as are duplicates whose label differs from that of the first.
+    Mails with the same words in the same order are duplicates.
+
+    Args:
+        mails: words of each mail.
+        labels: label of each mail, shape (n,).
+        notes: list to which notes are added with the numbers of empty mails, of duplicates, and of duplicates whose
+            label differs from that of the first copy.
+
+    Returns:
+        Indices of the mails, ascending, int64.
     """
     first: dict[tuple[str, ...], int] = {}
     empty = repeats = two_labels = 0
-    for place, mail in enumerate(mails):
+    for index, mail in enumerate(mails):
         if not mail:
             empty += 1
-        elif (seen := first.setdefault(tuple(mail), place)) != place:
+        elif (original := first.setdefault(tuple(mail), index)) != index:
             repeats += 1
-            two_labels += int(labels[seen] != labels[place])
+            two_labels += int(labels[original] != labels[index])
     if empty:
         notes.append(f"{empty:,} mails without a word dropped")
     if repeats:
@@ -222,14 +228,17 @@ def distinct(mails: Sequence[Sequence[str]], labels: np.ndarray, notes: list[str
     return np.array(list(first.values()), np.int64)
 
 
-def _both_labels(labels: np.ndarray) -> None:
+def _check_labels(labels: np.ndarray) -> None:
     counts = np.bincount(labels, minlength=2)
     if len(counts) > 2 or not counts.all():
         raise UserError(f"a filter needs ham and spam, labelled 0 and 1; there are, by label: {counts.tolist()}")
 
 
-def _lexicon(mails: Sequence[Sequence[str]], rare: frozenset[str] | None) -> dict[str, np.ndarray]:
-    counted = Counter(word for mail in mails for word in set(mail))
-    words = sorted(counted)
-    hurts = [word in rare if rare is not None else counted[word] <= RARE_AT_MOST or word[0].isdigit() for word in words]
-    return {"lexicon": packed(words), "rare": np.array(hurts, np.uint8)}
+def _build_lexicon(mails: Sequence[Sequence[str]], rare: frozenset[str] | None) -> dict[str, np.ndarray]:
+    """Return the arrays `lexicon` and `rare` of all words in the mails; None as `rare` uses the words' frequencies."""
+    counts = Counter(word for mail in mails for word in set(mail))
+    words = sorted(counts)
+    is_rare = [
+        word in rare if rare is not None else counts[word] <= RARE_AT_MOST or word[0].isdigit() for word in words
+    ]
+    return {"lexicon": pack_words(words), "rare": np.array(is_rare, np.uint8)}

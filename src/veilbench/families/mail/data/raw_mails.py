@@ -20,10 +20,10 @@ class RawMails:
     Attributes:
         texts: one string per mail, starting with its subject.
         labels: 0 for ham and 1 for spam, shape (n,), int64.
-        topics: topic, folder or set of each mail, shape (n,), int64, by which clients can differ; 0 for all if the
+        topics: topic, folder or set of each mail, by which clients can differ, shape (n,), int64; 0 for all if the
             source has none.
-        rare: sensitive words, such as names and numbers; None if the source does not define them.
-        notes: what was dropped, truncated or guessed, with counts.
+        rare: rare words, such as names and numbers; None if the source does not define them.
+        notes: notes about what was dropped, truncated or guessed, with counts.
     """
 
     texts: list[str]
@@ -59,7 +59,7 @@ def check_raw(raw: RawMails) -> RawMails:
     for name in ("labels", "topics"):
         numbers = np.asarray(getattr(raw, name))
         if numbers.shape != (len(raw.texts),) or numbers.dtype.kind not in "iub" or (numbers < 0).any():
-            said = f"{name} of shape {numbers.shape} and type {numbers.dtype}"
-            raise UserError(f"{said} for {len(raw.texts)} mails: a whole number from 0 for each is needed")
+            given = f"{name} of shape {numbers.shape} and type {numbers.dtype}"
+            raise UserError(f"{given} for {len(raw.texts)} mails: a whole number from 0 for each is needed")
         converted[name] = numbers.astype(np.int64)
     return replace(raw, labels=converted["labels"], topics=converted["topics"])

@@ -14,15 +14,20 @@ from veilbench.bench.limits import MOST
 PAD, UNKNOWN, FIRST_WORD = 0, 1, 2
 
 
-def bucket(word: str, buckets: int) -> int:
-    """Hash a word to its number; the result is the same on every machine and in every process."""
+def hash_word(word: str, buckets: int) -> int:
+    """Hash a word to its number by BLAKE2b; the result is the same on every machine and in every process.
+
+    Args:
+        word: word to hash.
+        buckets: number of buckets.
+    """
     digest = hashlib.blake2b(word.encode("utf8", "surrogatepass"), digest_size=8).digest()
     return FIRST_WORD + int.from_bytes(digest, "big") % buckets
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """A list of words, or a number of buckets that words are hashed to.
+    """A mapping from words to numbers, by a list of words or by hashing words to buckets.
 
     Attributes:
         words: the words in the order of their numbers; empty if words are hashed.
@@ -36,26 +41,26 @@ class Vocabulary:
     def __post_init__(self) -> None:
         if bool(self.words) == bool(self.buckets):
             raise ValueError(f"a vocabulary has words or buckets, got {len(self.words)} words, {self.buckets} buckets")
-        self._numbers.update({word: place for place, word in enumerate(self.words, FIRST_WORD)})
+        self._numbers.update({word: number for number, word in enumerate(self.words, FIRST_WORD)})
 
     @property
     def size(self) -> int:
         """Number of distinct numbers, including padding and the unknown word."""
         return FIRST_WORD + (self.buckets or len(self.words))
 
-    def numbers(self, words: Sequence[str]) -> list[int]:
+    def to_numbers(self, words: Sequence[str]) -> list[int]:
         """Return the number of each word; `UNKNOWN` for words that are not in the list."""
         if not self.buckets:
             return [self._numbers.get(word, UNKNOWN) for word in words]
         for word in words:
             if word not in self._numbers:
-                self._numbers[word] = bucket(word, self.buckets)
+                self._numbers[word] = hash_word(word, self.buckets)
         return [self._numbers[word] for word in words]
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the vocabulary as arrays: the words as UTF-8, one per line, and the number of buckets."""
         return {
-            "vocabulary_words": packed(self.words),
+            "vocabulary_words": pack_words(self.words),
             "vocabulary_buckets": np.array([self.buckets], np.int64),
         }
 
@@ -69,18 +74,18 @@ class Vocabulary:
         words = require_array(arrays, "vocabulary_words", np.uint8, (None,))
         buckets = require_array(arrays, "vocabulary_buckets", np.int64, (1,), low=0, high=MOST)
         try:
-            return cls(unpacked(words), int(buckets[0]))
+            return cls(unpack_words(words), int(buckets[0]))
         except UnicodeDecodeError as error:
             raise ValueError(f"vocabulary_words holds bytes that are no text at {error.start}") from error
 
 
-def packed(words: Sequence[str]) -> np.ndarray:
+def pack_words(words: Sequence[str]) -> np.ndarray:
     """Encode words without line breaks as UTF-8, one per line, shape (bytes,), uint8."""
     return np.frombuffer("".join(f"{word}\n" for word in words).encode("utf8", "surrogatepass"), np.uint8)
 
 
-def unpacked(array: np.ndarray) -> list[str]:
-    """Decode an array made by `packed`.
+def unpack_words(array: np.ndarray) -> list[str]:
+    """Decode an array made by `pack_words`.
 
     Raises:
         ValueError: the bytes are not UTF-8, or do not end with a line break.

@@ -1,4 +1,4 @@
-"""Classification quality of a filter, compared to logistic regression on the same words."""
+"""Classification metrics of a filter, and of logistic regression on the same words for comparison."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from veilbench.metrics.intervals import proportion
 
 
 class Filtering(Evaluation):
-    """Accuracy, recall, precision, false alarms and area under the ROC curve, on the test mails.
+    """Measures accuracy, recall, precision, false positive rate and area under the ROC curve on the test mails.
 
     Args:
         iterations: maximum number of solver iterations of the logistic regression.
@@ -33,25 +33,26 @@ class Filtering(Evaluation):
         self, trained: MailFilter, mails: Mails, trainer: Accelerator, seeds: np.random.SeedSequence
     ) -> Findings:
         """Measure the filter and the logistic regression on the test mails."""
-        found, labels = Findings("Filtering", notes=list(mails.notes)), mails.test.labels
+        findings, labels = Findings("Filtering", notes=list(mails.notes)), mails.test.labels
         scores = {"filter": trained.score(mails.test.tokens)}
-        scores["logistic_regression"] = self._logistic_regression(mails, mails.vocabulary.size)
-        measured = {name: rates(score, labels) for name, score in scores.items()}
-        found.metrics |= measured["filter"]
+        scores["logistic_regression"] = self._score_logistic_regression(mails, mails.vocabulary.size)
+        measured = {name: compute_rates(score, labels) for name, score in scores.items()}
+        findings.metrics |= measured["filter"]
         regression = measured["logistic_regression"]
-        found.metrics["logistic_regression_accuracy"] = regression["accuracy"]
-        found.metrics["majority_share"] = proportion(int(np.bincount(labels).max()), len(labels))
+        findings.metrics["logistic_regression_accuracy"] = regression["accuracy"]
+        findings.metrics["majority_share"] = proportion(int(np.bincount(labels).max()), len(labels))
         unknown = (mails.test.tokens == 1).sum(), (mails.test.tokens != 0).sum()
-        found.metrics["unknown_words"] = Metric.exact(unknown[0] / unknown[1], int(unknown[1]), "share")
+        findings.metrics["unknown_words"] = Metric.exact(unknown[0] / unknown[1], int(unknown[1]), "share")
         rows: list[list[str | Metric]] = [[name.replace("_", " "), *m.values()] for name, m in measured.items()]
         columns = ["", *(name.replace("_", " ") for name in regression)]
-        found.tables.append(Table("On the test mails", columns, rows))
-        curves = [Curve(name.replace("_", " "), *roc(score, labels)) for name, score in scores.items()]
+        findings.tables.append(Table("On the test mails", columns, rows))
+        curves = [Curve(name.replace("_", " "), *compute_roc(score, labels)) for name, score in scores.items()]
         axes = ("share of ham taken for spam", "share of spam caught")
-        found.figures.append(Figure("Receiver operating characteristic", *axes, curves))
-        return found
+        findings.figures.append(Figure("Receiver operating characteristic", *axes, curves))
+        return findings
 
-    def _logistic_regression(self, mails: Mails, size: int) -> np.ndarray:
+    def _score_logistic_regression(self, mails: Mails, size: int) -> np.ndarray:
+        """Fit logistic regression to the training mails; return the probabilities of spam of the test mails."""
         from sklearn.linear_model import LogisticRegression
 
         model = LogisticRegression(solver="liblinear", max_iter=self.iterations, random_state=0)
@@ -60,28 +61,34 @@ class Filtering(Evaluation):
         return scores
 
 
-def rates(score: np.ndarray, labels: np.ndarray) -> dict[str, Metric]:
-    """Compute classification metrics at the threshold 0.5; undefined ones are left out.
+def compute_rates(score: np.ndarray, labels: np.ndarray) -> dict[str, Metric]:
+    """Compute classification metrics at the threshold 0.5, by name; undefined ones are left out.
 
     Args:
         score: probability of spam, the positive class, shape (n,).
         labels: 0 for ham and 1 for spam, shape (n,).
     """
-    called, spam = score > 0.5, labels == 1
-    right = {
-        "accuracy": (called == spam, np.ones(len(spam), bool)),
-        "recall": (called, spam),
-        "precision": (spam, called),
-        "false_alarms": (called, ~spam),
+    predicted, spam = score > 0.5, labels == 1
+    hits = {  # for each metric, which mails are counted, among which mails
+        "accuracy": (predicted == spam, np.ones(len(spam), bool)),
+        "recall": (predicted, spam),
+        "precision": (spam, predicted),
+        "false_alarms": (predicted, ~spam),
     }
-    measured = {n: proportion(int(hit[of].sum()), int(of.sum())) for n, (hit, of) in right.items() if of.any()}
-    return measured | {"auroc": auroc(score, labels)}
+    metrics = {
+        n: proportion(int(hit[among].sum()), int(among.sum())) for n, (hit, among) in hits.items() if among.any()
+    }
+    return metrics | {"auroc": auroc(score, labels)}
 
 
 def auroc(score: np.ndarray, labels: np.ndarray) -> Metric:
     """Compute the area under the ROC curve, with the interval of Hanley and McNeil 1982, equation 1.
 
     It is the probability that a spam mail has a higher score than a ham mail; ties count one half.
+
+    Args:
+        score: score of each mail, higher for spam, shape (n,).
+        labels: 0 for ham and 1 for spam, shape (n,).
 
     Raises:
         ValueError: there are no mails of one label.
@@ -96,11 +103,19 @@ def auroc(score: np.ndarray, labels: np.ndarray) -> Metric:
     return Metric(area, min(float(low), area), max(float(high), area), spam + ham, "Hanley-McNeil 95 %", "share")
 
 
-def roc(score: np.ndarray, labels: np.ndarray) -> tuple[list[float], list[float]]:
-    """Return false alarms and recall at up to 200 thresholds, from the highest to the lowest."""
+def compute_roc(score: np.ndarray, labels: np.ndarray) -> tuple[list[float], list[float]]:
+    """Compute the ROC curve at up to 200 thresholds, from the highest to the lowest.
+
+    Args:
+        score: score of each mail, higher for spam, shape (n,).
+        labels: 0 for ham and 1 for spam, shape (n,).
+
+    Returns:
+        False positive rates and true positive rates, both starting with 0.
+    """
     order = np.argsort(-score, kind="stable")
     last = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)  # ties share a threshold
-    at = np.unique(last[np.linspace(0, len(last) - 1, 200).astype(int)])
-    spam = np.cumsum(labels[order] == 1)[at] / (labels == 1).sum()
-    ham = np.cumsum(labels[order] == 0)[at] / (labels == 0).sum()
-    return [0.0, *ham.tolist()], [0.0, *spam.tolist()]
+    thresholds = np.unique(last[np.linspace(0, len(last) - 1, 200).astype(int)])
+    recall = np.cumsum(labels[order] == 1)[thresholds] / (labels == 1).sum()
+    false_alarms = np.cumsum(labels[order] == 0)[thresholds] / (labels == 0).sum()
+    return [0.0, *false_alarms.tolist()], [0.0, *recall.tolist()]

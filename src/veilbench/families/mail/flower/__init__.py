@@ -1,1 +1,1 @@
-"""Federated training of mail filters with Flower: one app that runs in three ways."""
+"""Federated training of mail filters with Flower: one app that can run in three ways."""

@@ -1,4 +1,4 @@
-"""Additions to Flower's strategies for differential privacy: an accountant, and a seed of the noise."""
+"""Additions to Flower's strategies for differential privacy: an accountant, and seeding of the noise."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from veilbench.bench.limits import Delta, require_value
 from veilbench.federated.aggregations.noise import gaussian_epsilon
-from veilbench.federated.flower_library import flower
+from veilbench.federated.flower_library import import_flower
 
 
 class OpacusAccountant:
@@ -30,13 +30,14 @@ class OpacusAccountant:
 
     def __init__(self, delta: float, clients: int) -> None:
         require_value(Delta, delta, "delta")
-        known = flower("supercore.privacy_accounting")
-        sampling, neighbours = known.SamplingMethod.NO_AMPLIFICATION, known.NeighboringRelation.ADD_OR_REMOVE_ONE
-        self.config = known.PrivacyConfig(delta, clients, neighbours, sampling)
+        accounting = import_flower("supercore.privacy_accounting")
+        sampling = accounting.SamplingMethod.NO_AMPLIFICATION
+        neighbours = accounting.NeighboringRelation.ADD_OR_REMOVE_ONE
+        self.config = accounting.PrivacyConfig(delta, clients, neighbours, sampling)
         self.noise_multiplier, self.num_releases = math.inf, 0
 
     def compose(self, event: Any, count: int = 1) -> None:
-        """Add `count` releases; if their noise differs, the smallest noise multiplier is used for all."""
+        """Add `count` releases; if noise multipliers differ, the smallest one is used for all releases."""
         self.noise_multiplier = min(self.noise_multiplier, event.noise_multiplier)
         self.num_releases += count
 
@@ -46,17 +47,17 @@ class OpacusAccountant:
 
     def get_privacy_spent(self, delta: float | None = None) -> Any:
         """Return the privacy spent so far in Flower's format; `delta` defaults to that of the accountant."""
-        asked = self.config.target_delta if delta is None else delta
-        spent = flower("supercore.privacy_accounting").PrivacySpent
-        return spent(self.get_epsilon(asked), asked, self.num_releases, "rdp")
+        target_delta = self.config.target_delta if delta is None else delta
+        privacy_spent = import_flower("supercore.privacy_accounting").PrivacySpent
+        return privacy_spent(self.get_epsilon(target_delta), target_delta, self.num_releases, "rdp")
 
 
 @contextmanager
-def flower_draws(seed: int) -> Iterator[None]:
+def seed_flower(seed: int) -> Iterator[None]:
     """Seed the global generators of Python and NumPy, from which Flower draws clients and noise.
 
-    NumPy's generator is restored afterwards. A Mersenne Twister whose seed is known to all nodes is suitable for
-    experiments only: its noise gives no real protection.
+    NumPy's generator is restored at the end of the block. This is for experiments only: all nodes know the seed of the
+    Mersenne Twister, so that its noise gives no real protection.
     """
     before = np.random.get_state()
     random.seed(seed)

@@ -1,8 +1,7 @@
-"""Runs the Flower app over real sockets: a SuperLink and SuperNodes on loopback, which are always stopped at the end.
+"""Runs the Flower app over real sockets, with a SuperLink and SuperNodes on loopback.
 
-If this process is killed, the process of `flower.warden` stops them.
-
-Everything is local and without TLS: this is for testing the deployment, not for production.
+These processes are always stopped at the end; if this process is killed, a process started by `flower.warden` stops
+them. There is no TLS, since this is for testing a deployment, not for production.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from pathlib import Path
 from veilbench.bench.errors import UserError
 from veilbench.families.mail.data.mail import load_mails
 from veilbench.families.mail.flower.app import DEFAULTS
-from veilbench.families.mail.flower.warden import warden
+from veilbench.families.mail.flower.warden import start_warden
 
 PATIENCE = 300.0  # seconds for the training
 MODULE = """from veilbench.families.mail.flower.app import client_app, server_app
@@ -62,39 +61,43 @@ def deploy(prepared: Path, out: Path, settings: Mapping[str, str], patience: flo
         UserError: `out` exists, a process ended early, or the training did not finish in time.
     """
     if out.exists():
-        raise UserError(f"{out} is there already: name a folder that is not")
+        raise UserError(f"{out} exists already: name a new folder")
     clients = int(load_mails(prepared).clients.max()) + 1
     with tempfile.TemporaryDirectory(prefix="veilbench-flower-") as home, ExitStack() as started:
-        folder, port = Path(home), _free_port()
-        own = {"prepared": repr(str(prepared.resolve())), "out": repr(str(out.resolve())), "clients": str(clients)}
-        _project(folder, port, dict(settings) | own)
-        tell = started.enter_context(warden())
-        running = [started.enter_context(_process(folder, "link", _link(port), tell))]
-        _until(lambda: _answers(port), running, folder, 60)
+        folder, port = Path(home), _find_free_port()
+        overrides = {
+            "prepared": repr(str(prepared.resolve())),
+            "out": repr(str(out.resolve())),
+            "clients": str(clients),
+        }
+        _write_project(folder, port, dict(settings) | overrides)
+        register = started.enter_context(start_warden())
+        running = [started.enter_context(_start_process(folder, "link", _build_link_command(port), register))]
+        _wait_until(lambda: _is_listening(port), running, folder, 60)
         for client in range(clients):
-            node = _process(folder, f"node{client}", _node(port, client, clients), tell)
+            node = _start_process(folder, f"node{client}", _build_node_command(port, client, clients), register)
             running.append(started.enter_context(node))
-        submitted = _run(folder, ["flwr", "run", str(folder / "app"), "loopback"])
-        _until(lambda: (out / "model.safetensors").is_file(), running, folder, patience, submitted)
+        submitted = _run_command(folder, ["flwr", "run", str(folder / "app"), "loopback"])
+        _wait_until(lambda: (out / "model.safetensors").is_file(), running, folder, patience, submitted)
 
 
-def _link(port: int) -> list[str]:
+def _build_link_command(port: int) -> list[str]:
     return ["flower-superlink", "--insecure", "--port", str(port), "--disable-runtime-dependency-installation"]
 
 
-def _node(port: int, client: int, clients: int) -> list[str]:
+def _build_node_command(port: int, client: int, clients: int) -> list[str]:
     config = f"partition-id={client} num-partitions={clients}"
     address = f"127.0.0.1:{port}"
-    own = ["--port", str(_free_port())]
-    return ["flower-supernode", "--insecure", "--superlink", address, "--node-config", config, *own]
+    port_arguments = ["--port", str(_find_free_port())]
+    return ["flower-supernode", "--insecure", "--superlink", address, "--node-config", config, *port_arguments]
 
 
-def _project(folder: Path, port: int, config: dict[str, str]) -> None:
+def _write_project(folder: Path, port: int, config: dict[str, str]) -> None:
     """Write Flower's app folder and its list of servers."""
     from importlib.metadata import version
 
     (folder / "app").mkdir()
-    lines = [f"{name} = {config.get(name, _toml(value))}" for name, value in DEFAULTS.items()]
+    lines = [f"{name} = {config.get(name, _to_toml(value))}" for name, value in DEFAULTS.items()]
     text = PROJECT.format(version=version("flwr"), config="\n".join(lines))
     (folder / "app" / "pyproject.toml").write_text(text, encoding="utf8")
     (folder / "app" / "LICENSE").write_text("Apache-2.0\n", encoding="utf8")
@@ -105,29 +108,29 @@ def _project(folder: Path, port: int, config: dict[str, str]) -> None:
     (folder / "config.toml").write_text(servers, encoding="utf8")
 
 
-def _toml(value: object) -> str:
+def _to_toml(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def _build_environment(folder: Path) -> dict[str, str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     return os.environ | {"FLWR_HOME": str(folder), "FLWR_TELEMETRY_ENABLED": "0", "PATH": path, "OMP_NUM_THREADS": "1"}
 
 
 @contextmanager
-def _process(
-    folder: Path, name: str, command: Sequence[str], tell: Callable[[int], None]
+def _start_process(
+    folder: Path, name: str, command: Sequence[str], register: Callable[[int], None]
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a process in its own group, register it with the warden, and stop the whole group at the end."""
-    program = shutil.which(command[0], path=_environment(folder)["PATH"])
+    program = shutil.which(command[0], path=_build_environment(folder)["PATH"])
     if program is None:
-        raise UserError(f"{command[0]} is not there: pip install 'veilbench[federated]'")
+        raise UserError(f"{command[0]} is not installed: pip install 'veilbench[federated]'")
     with (folder / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(
-            [program, *command[1:]], stdout=log, stderr=log, env=_environment(folder), start_new_session=True
+            [program, *command[1:]], stdout=log, stderr=log, env=_build_environment(folder), start_new_session=True
         )
         try:
-            tell(process.pid)
+            register(process.pid)
             yield process
         finally:
             for signal in (15, 9):
@@ -138,38 +141,45 @@ def _process(
                     continue
 
 
-def _run(folder: Path, command: Sequence[str]) -> str:
-    program = shutil.which(command[0], path=_environment(folder)["PATH"]) or command[0]
-    done = subprocess.run(
-        [program, *command[1:]], capture_output=True, text=True, env=_environment(folder), timeout=120
+def _run_command(folder: Path, command: Sequence[str]) -> str:
+    program = shutil.which(command[0], path=_build_environment(folder)["PATH"]) or command[0]
+    result = subprocess.run(
+        [program, *command[1:]], capture_output=True, text=True, env=_build_environment(folder), timeout=120
     )
-    if done.returncode:
-        raise UserError(f"flwr run failed: {' '.join((done.stdout + done.stderr).split())[-400:]}")
-    return done.stdout
+    if result.returncode:
+        raise UserError(f"flwr run failed: {' '.join((result.stdout + result.stderr).split())[-400:]}")
+    return result.stdout
 
 
-def _until(
+def _wait_until(
     done: Callable[[], bool], running: Sequence[subprocess.Popen[bytes]], folder: Path, patience: float, said: str = ""
 ) -> None:
     """Wait until `done` returns true.
 
+    Args:
+        done: function that is called every 0.2 seconds.
+        running: processes that must keep running.
+        folder: folder with the logs of the processes.
+        patience: maximum time to wait, in seconds.
+        said: output of the submission, for the error message.
+
     Raises:
         UserError: a process ended, or the time is up; the message contains the ends of the logs.
     """
-    ends = time.monotonic() + patience
+    deadline = time.monotonic() + patience
     while not done():
-        if any(process.poll() is not None for process in running) or time.monotonic() > ends:
+        if any(process.poll() is not None for process in running) or time.monotonic() > deadline:
             tails = [f"{log.name}: {log.read_text(errors='replace')[-300:]!r}" for log in sorted(folder.glob("*.log"))]
-            raise UserError(f"the federation did not end well; {said[-200:]!r}; {'; '.join(tails)}")
+            raise UserError(f"the federation failed or timed out; {said[-200:]!r}; {'; '.join(tails)}")
         time.sleep(0.2)
 
 
-def _answers(port: int) -> bool:
+def _is_listening(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _free_port() -> int:
+def _find_free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from veilbench.federated.flower_library import flower
+from veilbench.federated.flower_library import import_flower
 
-Grid: Any = flower("serverapp").Grid
+Grid: Any = import_flower("serverapp").Grid
 
 
 class InProcessGrid(Grid):  # type: ignore[misc]
@@ -31,7 +31,7 @@ class InProcessGrid(Grid):  # type: ignore[misc]
 
     def create_message(self, content: Any, message_type: str, dst_node_id: int, group_id: str, ttl: Any = None) -> Any:
         """Create a message; `ttl` is ignored."""
-        message = flower("app").Message
+        message = import_flower("app").Message
         return message(content=content, message_type=message_type, dst_node_id=dst_node_id, group_id=group_id)
 
     def get_node_ids(self) -> list[int]:

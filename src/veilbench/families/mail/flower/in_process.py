@@ -8,10 +8,10 @@ from typing import Any
 
 from veilbench.families.mail.flower.app import RunConfig, client_app, serve
 from veilbench.families.mail.schemes.filter import MailFilter
-from veilbench.federated.flower_library import flower
+from veilbench.federated.flower_library import import_flower
 
 
-def in_process(run_config: RunConfig, clients: int, tap: Callable[[Any], None] | None = None) -> MailFilter:
+def run_in_process(run_config: RunConfig, clients: int, tap: Callable[[Any], None] | None = None) -> MailFilter:
     """Run all rounds of the app with separate contexts for the clients; return the trained filter.
 
     Args:
@@ -21,7 +21,7 @@ def in_process(run_config: RunConfig, clients: int, tap: Callable[[Any], None] |
     """
     from veilbench.families.mail.flower.grid import InProcessGrid
 
-    app, answering = flower("app"), client_app()
+    app, answering = import_flower("app"), client_app()
     empty = app.RecordDict
     contexts = {
         node: app.Context(1, node, {"partition-id": node - 1, "num-partitions": clients}, empty(), dict(run_config))
@@ -39,7 +39,7 @@ def in_process(run_config: RunConfig, clients: int, tap: Callable[[Any], None] |
         return reply
 
     logging.getLogger("flwr").setLevel(logging.WARNING)
-    identity = flower("supercore.task_identity").TaskIdentity  # normally set by SuperLink; messages need it
+    identity = import_flower("supercore.task_identity").TaskIdentity  # normally set by SuperLink; messages need it
     identity.run_id, identity.node_id, identity.task_id = 1, 0, 1
     server = app.Context(1, 0, {}, empty(), dict(run_config))
     return serve(InProcessGrid(answer, list(contexts)), server)

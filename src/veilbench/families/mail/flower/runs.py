@@ -9,7 +9,7 @@ from veilbench.families.mail.flower.app import RunConfig
 
 
 def run(runs: str, settings: RunConfig, clients: int) -> None:
-    """Train; write the filter and its history to the folder `out` of the settings.
+    """Run the app; the filter and its history are written to the folder `out` of the settings.
 
     Args:
         runs: how to run the app: `in_process`, `simulation` or `deployed`.
@@ -17,9 +17,9 @@ def run(runs: str, settings: RunConfig, clients: int) -> None:
         clients: number of clients.
     """
     if runs == "in_process":
-        from veilbench.families.mail.flower.in_process import in_process
+        from veilbench.families.mail.flower.in_process import run_in_process
 
-        in_process(settings, clients)
+        run_in_process(settings, clients)
     elif runs == "simulation":
         from veilbench.families.mail.flower.simulated import simulate
 

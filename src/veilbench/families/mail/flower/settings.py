@@ -1,4 +1,4 @@
-"""Settings of a Flower run that belong together: the strategy, and its wrapper for differential privacy."""
+"""Settings of a Flower run: the strategy, and its wrapper for differential privacy."""
 
 from __future__ import annotations
 

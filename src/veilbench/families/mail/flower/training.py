@@ -20,7 +20,7 @@ from veilbench.families.mail.data.mail import save_mails
 from veilbench.families.mail.flower.app import HISTORY, RunConfig
 from veilbench.families.mail.flower.runs import run
 from veilbench.families.mail.flower.settings import FlowerPrivacy, FlowerStrategy, to_run_config
-from veilbench.families.mail.flower.strategy import aggregation_of, refusal
+from veilbench.families.mail.flower.strategy import create_aggregation, explain_refusal
 from veilbench.families.mail.modules.mail_classifier import MailClassifier
 from veilbench.training.round_history import record, record_privacy
 
@@ -38,8 +38,8 @@ class Flower(Training):
     differently in every run.
 
     Args:
-        runs: `in_process` delivers messages directly; `simulation` is Flower's, on Ray; `deployed` starts a SuperLink
-            and a SuperNode per client on loopback and trains over real sockets.
+        runs: how the app runs: `in_process` delivers messages directly; `simulation` is Flower's simulation on Ray;
+            `deployed` starts a SuperLink and a SuperNode per client on loopback, connected by real sockets.
         strategy: Flower's strategy for averaging updates.
         privacy: Flower's wrapper for differential privacy around the strategy.
         rounds: number of rounds of local training and averaging.
@@ -61,8 +61,8 @@ class Flower(Training):
         batch_size: Count = 128,
         fraction: PositiveShare = 1.0,
     ) -> None:
-        if refused := refusal(strategy.name, privacy.wrapper):
-            raise ValueError(refused)
+        if reason := explain_refusal(strategy.name, privacy.wrapper):
+            raise ValueError(reason)
         self.runs, self.strategy, self.privacy = runs, strategy, privacy
         self.rounds, self.local_epochs, self.batch_size, self.fraction = rounds, local_epochs, batch_size, fraction
 
@@ -90,13 +90,19 @@ class Flower(Training):
         if all((model.weights[name] == weight).all() for name, weight in first.items()):  # type: ignore[attr-defined]
             raise UserError("the training changed no weight; raise training.rounds or the learning rate")
         save_file(model.weights, folder / "weights.safetensors")  # type: ignore[attr-defined]
-        found = Findings("Training")
-        record(found, history)
+        findings = Findings("Training")
+        record(findings, history)
         sizes = np.bincount(data.clients, minlength=clients).tolist()
-        record_privacy(found, aggregation_of(settings), len(history), self.local_epochs, self.batch_size, sizes)
-        return model, found
+        record_privacy(findings, create_aggregation(settings), len(history), self.local_epochs, self.batch_size, sizes)
+        return model, findings
 
     def _settings(self, module: Any, clients: int, seed: int) -> RunConfig:
-        own = {name: getattr(self, name) for name in ("rounds", "local_epochs", "batch_size", "fraction")}
-        own |= to_run_config(vars(self.strategy), vars(self.privacy))
-        return {**own, **module.optimizer_settings(), "clients": clients, "seed": seed, "first": "first.safetensors"}
+        settings = {name: getattr(self, name) for name in ("rounds", "local_epochs", "batch_size", "fraction")}
+        settings |= to_run_config(vars(self.strategy), vars(self.privacy))
+        return {
+            **settings,
+            **module.optimizer_settings(),
+            "clients": clients,
+            "seed": seed,
+            "first": "first.safetensors",
+        }

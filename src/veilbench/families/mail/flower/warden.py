@@ -14,52 +14,52 @@ GRACE = 5.0  # seconds between SIGTERM and SIGKILL; on SIGTERM, a SuperLink stop
 
 
 @contextmanager
-def warden() -> Iterator[Callable[[int], None]]:
-    """Start a process that stops registered process groups if this process is killed.
+def start_warden() -> Iterator[Callable[[int], None]]:
+    """Start a process, the warden, that stops registered process groups if this process is killed.
 
-    It waits on a pipe that only this process holds open, which the operating system closes however this process ends.
-    If the block is left normally, no process group is stopped: the block must do so itself.
+    The warden waits on a pipe that only this process holds open. The operating system closes it when this process ends
+    for any reason. If the block ends normally, no process group is stopped: the block must stop them itself.
 
     Yields:
         A function that registers a process group by its id.
     """
     command, pipe = [sys.executable, __file__], subprocess.PIPE
-    watching = subprocess.Popen(command, stdin=pipe, stdout=subprocess.DEVNULL, start_new_session=True)
-    assert watching.stdin is not None
-    told = watching.stdin
+    process = subprocess.Popen(command, stdin=pipe, stdout=subprocess.DEVNULL, start_new_session=True)
+    assert process.stdin is not None
+    groups = process.stdin
 
-    def tell(group: int) -> None:
-        told.write(b"%d\n" % group)
-        told.flush()
+    def register(group: int) -> None:
+        groups.write(b"%d\n" % group)
+        groups.flush()
 
     try:
-        yield tell
+        yield register
     finally:
-        watching.kill()
-        watching.wait()
-        told.close()
+        process.kill()
+        process.wait()
+        groups.close()
 
 
 def main() -> None:
     """Read process groups until the pipe is closed, then stop them."""
     groups = [int(line) for line in sys.stdin]
     _send(groups, signal.SIGTERM)
-    ends = time.monotonic() + GRACE
-    while time.monotonic() < ends and _send(groups, 0):
+    deadline = time.monotonic() + GRACE
+    while time.monotonic() < deadline and _send(groups, 0):
         time.sleep(0.2)
     _send(groups, signal.SIGKILL)
 
 
 def _send(groups: list[int], which: int) -> bool:
     """Send a signal to all groups; return whether any of them exists."""
-    there = False
+    exists = False
     for group in groups:
         try:
             os.killpg(group, which)
-            there = True
+            exists = True
         except (ProcessLookupError, PermissionError):
             continue
-    return there
+    return exists
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Training of a bag-of-words spam filter."""
+"""Trains a bag-of-words spam filter."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from veilbench.families.mail.data.mail import MailPart, Mails
 from veilbench.families.mail.local_round import mail_loss
 from veilbench.families.mail.nets.mail_classifier import MailClassifierNet
 from veilbench.families.mail.schemes.filter import NO_FEDERATION, MailFilter
-from veilbench.federated.descent import optimizer_of
+from veilbench.federated.descent import create_optimizer
 from veilbench.federated.protocol import Protocol
 from veilbench.training.federated import FederatedModel
 
 
 class MailClassifier(pl.LightningModule, FederatedModel):
-    """One weight per word, or word vectors with a small head, trained by the mean cross-entropy of a batch.
+    """A filter with one weight per word, or with word vectors and a small head, trained by binary cross-entropy.
 
     Args:
         dimension: length of a word vector; 1 is the source system's model, logistic regression.
@@ -29,8 +29,8 @@ class MailClassifier(pl.LightningModule, FederatedModel):
         optimizer: `adam` or `sgd`; a single step of plain `sgd` can be inverted by an attack on the update.
         learning_rate: learning rate of the optimizer.
         momentum: momentum of `sgd`, in [0, 1); must be 0 for `adam`.
-        patience: early stopping: number of epochs without a lower validation loss after which training ends with the
-            best weights. None trains to the end.
+        patience: number of epochs without a lower validation loss after which training stops; the best weights are
+            kept. None disables early stopping.
     """
 
     data_kind = Mails
@@ -64,21 +64,21 @@ class MailClassifier(pl.LightningModule, FederatedModel):
         self.net = MailClassifierNet(mails.vocabulary.size, self.dimension, self.hidden)
         self.net.reset_parameters(torch.Generator().manual_seed(int(seeds.generate_state(1)[0])))
         self.vocabulary, self.longest = mails.vocabulary, mails.train.tokens.shape[1]
-        self.validation = labelled(mails.validation)
+        self.validation = append_labels(mails.validation)
         self.per_epoch, self.seen, self.losses = len(mails.train), 0, list[float]()
         self.best: dict[str, Tensor] = {}
-        return labelled(mails.train)
+        return append_labels(mails.train)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return PyTorch's fused Adam or SGD."""
-        return optimizer_of(self.net.parameters(), **self.optimizer_settings())
+        return create_optimizer(self.net.parameters(), **self.optimizer_settings())
 
     def optimizer_settings(self) -> dict[str, Any]:
         """Return the optimizer settings, which are public in a federation."""
         return {"optimizer": self.optimizer_name, "learning_rate": self.learning_rate, "momentum": self.momentum}
 
     def loss(self, rows: Tensor) -> Tensor:
-        """Return the mean loss of mails of shape (n, longest + 1); columns with only padding are skipped."""
+        """Compute the mean loss of mails with their labels, shape (n, longest + 1)."""
         return mail_loss(self.net, rows)
 
     def training_step(self, batches: Tensor) -> Tensor:
@@ -102,12 +102,12 @@ class MailClassifier(pl.LightningModule, FederatedModel):
         self.seen += batches.shape[0] * batches.shape[1]
         if self.seen >= self.per_epoch:
             self.seen -= self.per_epoch
-            self._validate()
+            self._finish_epoch()
         return loss
 
     @torch.no_grad()
-    def health(self) -> dict[str, float]:
-        """Return the mean loss and the accuracy on the validation mails."""
+    def validate(self) -> dict[str, float]:
+        """Compute the mean loss and the accuracy on the validation mails."""
         loss = right = 0.0
         for piece in torch.split(self.validation.to(self.device), 1024):
             loss += self.loss(piece).item() * len(piece)
@@ -117,9 +117,9 @@ class MailClassifier(pl.LightningModule, FederatedModel):
             "validation accuracy": right / len(self.validation),
         }
 
-    def _validate(self) -> None:
+    def _finish_epoch(self) -> None:
         """Evaluate the validation mails at the end of an epoch, and decide on early stopping."""
-        self.curves |= self.health()
+        self.curves |= self.validate()
         self.losses.append(self.curves["validation loss"])
         if self.patience is None:
             return
@@ -139,12 +139,12 @@ class MailClassifier(pl.LightningModule, FederatedModel):
         return trained
 
     def trained_model(self) -> MailFilter:
-        """Return the filter as plain arrays: the best weights with early stopping, otherwise the last ones."""
+        """Return the filter as plain arrays, with the best weights after early stopping, otherwise the last ones."""
         state = self.best or self.net.state_dict()
         weights = {name: weight.cpu().numpy() for name, weight in state.items()}
         return MailFilter(weights, self.vocabulary, self.longest)
 
 
-def labelled(part: MailPart) -> Tensor:
-    """Return word numbers followed by the label, shape (n, longest + 1), int32."""
+def append_labels(part: MailPart) -> Tensor:
+    """Concatenate the word numbers and the label of each mail, shape (n, longest + 1), int32."""
     return torch.from_numpy(np.concatenate([part.tokens, part.labels[:, None].astype(np.int32)], 1))

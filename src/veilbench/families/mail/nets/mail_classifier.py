@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from veilbench.bench.limits import require_weights
 
-PAD = 0  # token of padding
+PAD = 0  # word number of padding
 
 
 class MailClassifierNet(nn.Module):

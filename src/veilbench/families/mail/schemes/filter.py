@@ -9,7 +9,7 @@ import numpy as np
 
 from veilbench.bench.checked_arrays import require_array
 from veilbench.bench.limits import LARGEST_VALUE, Count, require_arguments, require_value
-from veilbench.families.mail.data.tokeniser import encoded, words_of
+from veilbench.families.mail.data.tokeniser import encode_mails, split_words
 from veilbench.families.mail.data.vocabulary import PAD, Vocabulary
 from veilbench.families.mail.schemes.spam_scorer import SpamScorer
 from veilbench.federated.protocol import Protocol
@@ -19,7 +19,7 @@ AT_ONCE = 512  # mails per batch, to limit the memory of their word vectors
 
 
 class MailFilter(SpamScorer):
-    """A trained `nets.mail_classifier.MailClassifierNet` with its vocabulary.
+    """A trained `nets.mail_classifier.MailClassifierNet` with its vocabulary, evaluated by NumPy.
 
     Args:
         weights: state dict of the network, as arrays.
@@ -61,8 +61,8 @@ class MailFilter(SpamScorer):
         return probabilities
 
     def score_texts(self, texts: Sequence[str]) -> np.ndarray:
-        """Return the probabilities of spam of mails as text, shape (n,), float64."""
-        return self.score(encoded([words_of(text) for text in texts], self.vocabulary, self.longest))
+        """Compute the probability of spam of each text, shape (n,), float64."""
+        return self.score(encode_mails([split_words(text) for text in texts], self.vocabulary, self.longest))
 
     def settings(self) -> dict[str, Any]:
         """Return the number of words that are read, and the protocol if there is one."""
@@ -96,14 +96,14 @@ def _weights(arrays: Mapping[str, np.ndarray], words: int) -> dict[str, np.ndarr
         ValueError: a weight is missing, has a wrong shape or type, or is too large.
     """
 
-    def checked(name: str, *shape: int | None) -> np.ndarray:
+    def load(name: str, *shape: int | None) -> np.ndarray:
         return require_array(arrays, f"net.{name}", np.float32, shape, low=-LARGEST_VALUE, high=LARGEST_VALUE)
 
-    made = {"embedding.weight": checked("embedding.weight", words, None), "bias.weight": checked("bias.weight", 1, 1)}
-    if not (dimension := made["embedding.weight"].shape[1]):
+    weights = {"embedding.weight": load("embedding.weight", words, None), "bias.weight": load("bias.weight", 1, 1)}
+    if not (dimension := weights["embedding.weight"].shape[1]):
         raise ValueError("net.embedding.weight has vectors of length 0")
     if dimension > 1:
-        made["inner.weight"] = checked("inner.weight", None, dimension)
-        hidden = len(made["inner.weight"])
-        made |= {"inner.bias": checked("inner.bias", hidden), "outer.weight": checked("outer.weight", 1, hidden)}
-    return made
+        weights["inner.weight"] = load("inner.weight", None, dimension)
+        hidden = len(weights["inner.weight"])
+        weights |= {"inner.bias": load("inner.bias", hidden), "outer.weight": load("outer.weight", 1, hidden)}
+    return weights

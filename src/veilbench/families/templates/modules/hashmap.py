@@ -166,7 +166,7 @@ class Hashmap(pl.LightningModule, FederatedModel):
             losses.append(float(loss.detach()))
         self.curves["loss"] = float(np.mean(losses))
 
-    def health(self) -> dict[str, float]:
+    def validate(self) -> dict[str, float]:
         """Return what a federation logs after each round: nothing, because there is no validation part."""
         return {}
 

@@ -49,9 +49,9 @@ def test_without_noise_a_row_that_moved_once_is_named_even_when_it_moves_back() 
     evidence.add(None, 0.0)
     named = evidence.guess(2.0)
     assert named.words.tolist() == [2, 4, 5]
-    assert named.leanings is not None
-    assert named.leanings.tolist() == [0, 0, 0, 0, 0, 1]
-    assert evidence.guess(2.0, signed=False).leanings is None
+    assert named.labels is not None
+    assert named.labels.tolist() == [0, 0, 0, 0, 0, 1]
+    assert evidence.guess(2.0, signed=False).labels is None
 
 
 @pytest.mark.parametrize("rounds", [1, 4, 16])
@@ -84,7 +84,7 @@ def test_rows_of_several_numbers_are_named_by_any_of_them_and_lean_nowhere() -> 
     evidence = WordEvidence(4, 2)
     evidence.add(np.array([0, 0, 0, 0, 0, 1.5, 0.5, 0]), 0.5)
     assert evidence.guess(2.0).words.tolist() == [2]
-    assert evidence.guess(2.0).leanings is None
+    assert evidence.guess(2.0).labels is None
 
 
 def test_each_client_has_the_threshold_of_its_own_noise() -> None:
@@ -147,8 +147,8 @@ def test_nothing_read_stays_nothing_however_often(data: Mails) -> None:
 def test_the_exponents_of_floats_name_words_and_no_label(data: Mails) -> None:
     ((_, plain),) = rounds_of(data, Plain(), 1)
     ((_, exponents),) = rounds_of(data, Paillier(encoding="float"), 1)
-    assert exponents.messages[0].leanings is None
-    assert plain.messages[0].leanings is not None
+    assert exponents.messages[0].labels is None
+    assert plain.messages[0].labels is not None
     np.testing.assert_array_equal(exponents.messages[0].words, plain.messages[0].words)
     np.testing.assert_array_equal(exponents.mean.words, plain.mean.words)
 

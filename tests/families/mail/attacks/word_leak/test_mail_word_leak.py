@@ -16,10 +16,10 @@ from veilbench.bench.verdict import Verdict
 from veilbench.families.mail.attacks.word_leak.attack import BEST, MEAN, MESSAGE, MailWordLeak
 from veilbench.families.mail.attacks.word_leak.clients import ClientBatch, estimate_noise_std, simulate_round
 from veilbench.families.mail.attacks.word_leak.unprotected import UnprotectedUpdates
-from veilbench.families.mail.attacks.word_leak.update import counts_of_one_mail, phe_exponents
+from veilbench.families.mail.attacks.word_leak.update import compute_exponents, solve_one_mail
 from veilbench.families.mail.baselines.source_leak_test import SourceLeakTest
 from veilbench.families.mail.data.mail import Mails
-from veilbench.families.mail.local_round import client_update
+from veilbench.families.mail.local_round import train_client
 from veilbench.families.mail.modules.mail_classifier import MailClassifier
 from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.federated.aggregations.base import Aggregation, ExampleNoise
@@ -85,7 +85,7 @@ def test_the_sources_case_gives_counts_and_label_too(data: Mails) -> None:
     batch = ClientBatch(data.train.tokens[:1, :5], data.train.labels[:1])
     assert target.protocol is not None
     update = simulate_round(target.weights, target.protocol, [batch], np.random.default_rng(0)).updates[0]
-    counts, label = counts_of_one_mail(update[: data.vocabulary.size], update[data.vocabulary.size])
+    counts, label = solve_one_mail(update[: data.vocabulary.size], update[data.vocabulary.size])
     words, truth = np.unique(batch.tokens, return_counts=True)
     assert counts == dict(zip(words.tolist(), truth.tolist(), strict=True))
     assert label == batch.labels[0]
@@ -146,7 +146,7 @@ def test_noise_that_adam_has_bounded_has_the_false_alarms_of_normal_noise(data: 
     noise = ExampleNoise(1.0, 1.0)
     above = 2 * estimate_noise_std(target.weights, target.protocol, silent, noise)
     seed = 7
-    update = client_update(target.weights, silent.tokens, silent.labels, target.protocol, seed, noise)[:-1]
+    update = train_client(target.weights, silent.tokens, silent.labels, target.protocol, seed, noise)[:-1]
     assert (np.abs(update) > above).mean() == pytest.approx(0.0455, abs=0.015)
     assert (np.abs(update) > 2 * update.std()).mean() < 0.02
 
@@ -249,7 +249,7 @@ def test_secure_aggregation_hides_a_message_and_its_masks_are_what_does_it(
     assert found.metrics["mean_recall"].value > 0.8  # what the aggregate itself gives to everybody
     table = {row[0]: row for row in found.tables[0].rows}
     assert table[MESSAGE][2].value == 0  # type: ignore[union-attr]
-    name = "veilbench.federated.aggregations.secagg_client.signed"
+    name = "veilbench.federated.aggregations.secagg_client.apply_sign"
     monkeypatch.setattr(name, lambda numbers, first, second: 0 * numbers)
     bare = run(data, Secagg()).gain
     assert bare is not None
@@ -261,7 +261,7 @@ def test_the_exponents_are_phes() -> None:
     public, _ = phe.paillier.generate_paillier_keypair(n_length=256)
     values = np.concatenate([np.random.default_rng(0).normal(size=50) * 10.0 ** np.arange(-25, 25), [0.0, 1.0, -0.5]])
     wanted = [phe.EncodedNumber.encode(public, float(value)).exponent for value in values]
-    np.testing.assert_array_equal(phe_exponents(values), wanted)
+    np.testing.assert_array_equal(compute_exponents(values), wanted)
 
 
 def test_the_round_is_the_one_that_the_federation_would_run(data: Mails, tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from veilbench.families.mail.attacks.word_leak.shares import (
     HEADINGS,
     count_possible_words,
     dice_similarity,
-    gain,
     informedness,
-    shares_of,
+    measure_gain,
+    tabulate_shares,
     union,
 )
 
@@ -81,19 +81,19 @@ def test_a_row_has_precision_and_recall_of_all_and_of_rare_words_and_the_labels(
     data: Any = SimpleNamespace(rare_numbers=words(4, 5, 9))
     signs = np.zeros(10, np.int64)
     signs[[3, 4]], signs[6] = -1, 1
-    named: Any = SimpleNamespace(words=words(2, 3, 4, 9), leanings=signs)
-    row = shares_of(named, case, data)
+    named: Any = SimpleNamespace(words=words(2, 3, 4, 9), labels=signs)
+    row = tabulate_shares(named, case, data)
     assert len(row) == len(HEADINGS)
     assert [(cell.value, cell.n) for cell in row] == [  # type: ignore[union-attr]
         (3 / 4, 4), (3 / 5, 5), (1 / 2, 2), (1 / 2, 2), (3 / 4, 4),
     ]  # fmt: skip
-    named.leanings = None
-    assert shares_of(named, case, data)[-1] is None
+    named.labels = None
+    assert tabulate_shares(named, case, data)[-1] is None
 
 
 def test_lists_sent_for_the_vocabulary_name_every_word() -> None:
     case = ClientBatch(np.array([[2, 3, 4]]), np.array([1]))
     sight: Any = SimpleNamespace(clients=SimpleNamespace(batches=[case]), guesses=lambda: [words(3, 9)])
     data: Any = SimpleNamespace(vocabulary_from="hashed", vocabulary=SimpleNamespace(size=12))
-    assert gain(sight, data, lists=False).value == pytest.approx(1 / 3 - 1 / 7)
-    assert gain(sight, data, lists=True).value == pytest.approx(1 - 1 / 7)
+    assert measure_gain(sight, data, lists=False).value == pytest.approx(1 / 3 - 1 / 7)
+    assert measure_gain(sight, data, lists=True).value == pytest.approx(1 - 1 / 7)

@@ -5,18 +5,18 @@ import pytest
 import torch
 
 from veilbench.families.mail.attacks.word_leak.update import (
+    compute_zero_exponent,
     count_recall,
-    counts_of_one_mail,
+    find_changed_words,
+    find_one_sided_words,
+    infer_labels,
+    infer_words_from_exponents,
     label_recall,
-    leak,
-    leanings,
-    moved_words,
+    list_words,
+    measure_leak,
     net_count_recall,
-    net_counts,
-    one_sided,
-    words_by_exponent,
-    words_in,
-    zero_exponent,
+    solve_net_counts,
+    solve_one_mail,
 )
 from veilbench.families.mail.nets.mail_classifier import MailClassifierNet
 
@@ -60,31 +60,31 @@ def test_the_sources_case_one_mail_of_five_words_is_recovered_completely() -> No
     for label in (0, 1):
         for begin in (0.0, 0.5):  # whatever the weights were
             tokens = np.array([[7, 9, 9, 250, 7, 9, 0]])
-            guessed, guessed_label = counts_of_one_mail(*update(tokens, np.array([label]), begin=begin))
+            guessed, guessed_label = solve_one_mail(*update(tokens, np.array([label]), begin=begin))
             assert guessed == {7: 2, 9: 3, 250: 1}
             assert guessed_label == label
 
 
 def test_several_mails_are_not_mistaken_for_one() -> None:
     with pytest.raises(ValueError, match="not that of one mail"):
-        counts_of_one_mail(*update(*mails(3)))
+        solve_one_mail(*update(*mails(3)))
     with pytest.raises(ValueError, match="the bias has not moved"):
-        counts_of_one_mail(np.ones(WORDS), 0.0)
+        solve_one_mail(np.ones(WORDS), 0.0)
 
 
 @pytest.mark.parametrize("settings", [{"begin": 0.3}, {"begin": 0.3, "steps": 20, "momentum": 0.9}, {"dimension": 5}])
 def test_the_rows_that_moved_are_the_words_of_the_mails(settings: dict[str, float]) -> None:
     tokens, labels = mails(40)
     moved, _ = update(tokens, labels, **settings)  # type: ignore[arg-type]
-    assert moved_words(moved).tolist() == words_in(tokens).tolist()
-    assert 20 < len(words_in(tokens)) < WORDS - 20
+    assert find_changed_words(moved).tolist() == list_words(tokens).tolist()
+    assert 20 < len(list_words(tokens)) < WORDS - 20
 
 
 def test_noise_hides_the_rows_and_a_threshold_finds_what_stands_out() -> None:
     noisy = np.random.default_rng(0).normal(0, 1e-3, WORDS)
-    assert len(moved_words(noisy)) == WORDS - 2
+    assert len(find_changed_words(noisy)) == WORDS - 2
     noisy[[5, 90]] += 1
-    assert moved_words(noisy, above=0.1).tolist() == [5, 90]
+    assert find_changed_words(noisy, above=0.1).tolist() == [5, 90]
 
 
 def test_net_counts_are_spams_counts_less_hams() -> None:
@@ -94,22 +94,22 @@ def test_net_counts_are_spams_counts_less_hams() -> None:
         tokens[labels == 0].ravel(), minlength=WORDS
     )
     wanted[:2] = 0
-    found = {word: count for word, count in net_counts(moved, RATE, 40).items() if count}
+    found = {word: count for word, count in solve_net_counts(moved, RATE, 40).items() if count}
     assert found == {int(word): int(wanted[word]) for word in np.flatnonzero(wanted)}
     with pytest.raises(ValueError, match="not that of one step from zero weights"):
-        net_counts(update(tokens, labels, begin=0.3)[0], RATE, 40)
+        solve_net_counts(update(tokens, labels, begin=0.3)[0], RATE, 40)
 
 
-def test_leanings_tell_the_label_of_words_of_one_label_and_nothing_of_shuffled_ones() -> None:
+def test_labels_are_inferred_for_words_of_one_label_and_not_for_shuffled_ones() -> None:
     tokens, labels = mails(40)
     moved, _ = update(tokens, labels, steps=10, begin=0.05)
-    found = label_recall(leanings(moved), *one_sided(tokens, labels))
+    found = label_recall(infer_labels(moved), *find_one_sided_words(tokens, labels))
     assert found is not None
     assert found.value == 1
-    alone = np.setxor1d(words_in(tokens[labels == 0]), words_in(tokens[labels == 1]))
+    alone = np.setxor1d(list_words(tokens[labels == 0]), list_words(tokens[labels == 1]))
     assert found.n == len(alone) > 20
     shuffled = np.random.default_rng(0).permutation(labels)
-    control = label_recall(leanings(moved), *one_sided(tokens, shuffled))
+    control = label_recall(infer_labels(moved), *find_one_sided_words(tokens, shuffled))
     assert control is not None
     assert control.value < 0.8
 
@@ -117,7 +117,7 @@ def test_leanings_tell_the_label_of_words_of_one_label_and_nothing_of_shuffled_o
 def test_precision_and_recall_are_what_a_loop_counts() -> None:
     rng = np.random.default_rng(0)
     guessed, truth, rare = (np.unique(rng.integers(2, 100, 40)) for _ in range(3))
-    found = leak(guessed, truth, rare)
+    found = measure_leak(guessed, truth, rare)
     hits, rare_hits = set(guessed) & set(truth), set(guessed) & set(truth) & set(rare)
     assert found.precision is not None
     assert found.precision.value == len(hits) / len(guessed)
@@ -127,7 +127,7 @@ def test_precision_and_recall_are_what_a_loop_counts() -> None:
     assert found.rare_precision.value == len(rare_hits) / len(set(guessed) & set(rare))
     assert found.rare_recall is not None
     assert found.rare_recall.value == len(rare_hits) / len(set(truth) & set(rare))
-    nothing = leak(np.array([], int), truth, rare)
+    nothing = measure_leak(np.array([], int), truth, rare)
     assert nothing.precision is None
     assert nothing.recall is not None
     assert nothing.recall.value == 0
@@ -152,21 +152,21 @@ def test_net_counts_are_compared_exactly_and_silence_is_no_zero() -> None:
 def test_words_and_their_labels_are_what_sets_say() -> None:
     tokens, labels = mails(40)
     sets = [set(tokens[labels == label].ravel().tolist()) - {0, 1} for label in (0, 1)]
-    ham, spam = one_sided(tokens, labels)
+    ham, spam = find_one_sided_words(tokens, labels)
     assert ham.tolist() == sorted(sets[0] - sets[1])
     assert spam.tolist() == sorted(sets[1] - sets[0])
-    assert words_in(tokens).tolist() == sorted(sets[0] | sets[1])
-    assert len(words_in(np.zeros((0, 5), int))) == 0
+    assert list_words(tokens).tolist() == sorted(sets[0] | sets[1])
+    assert len(list_words(np.zeros((0, 5), int))) == 0
 
 
 def test_zeros_exponent_is_phes() -> None:
     paillier = pytest.importorskip("phe.paillier")
     key = paillier.PaillierPublicKey(2**255 - 19)
-    assert paillier.EncodedNumber.encode(key, 0.0).exponent == zero_exponent()
+    assert paillier.EncodedNumber.encode(key, 0.0).exponent == compute_zero_exponent()
     for value in (1e-9, 1e-3, 0.06):
-        assert paillier.EncodedNumber.encode(key, value).exponent < zero_exponent()
-        assert paillier.EncodedNumber.encode(key, -value).exponent < zero_exponent()
-    assert paillier.EncodedNumber.encode(key, 0.07).exponent == zero_exponent()
+        assert paillier.EncodedNumber.encode(key, value).exponent < compute_zero_exponent()
+        assert paillier.EncodedNumber.encode(key, -value).exponent < compute_zero_exponent()
+    assert paillier.EncodedNumber.encode(key, 0.07).exponent == compute_zero_exponent()
 
 
 def test_public_exponents_name_the_words_and_one_fixed_exponent_names_none() -> None:
@@ -177,16 +177,16 @@ def test_public_exponents_name_the_words_and_one_fixed_exponent_names_none() -> 
     tokens, labels = mails(6, 12)
     moved, _ = update(tokens, labels, begin=0.3)
     moved = moved[:80]
-    truth = words_in(tokens)
+    truth = list_words(tokens)
     truth = truth[truth < 80]
     guesses = {}
     for encoding in ("float", "fixed"):
         (client,), aggregator = Paillier(encoding=encoding).setup(1, np.random.SeedSequence(0))  # type: ignore[arg-type]
         _, size, payload = parse_message(client.protect(moved, 1.0))
         assert isinstance(aggregator, PaillierAggregator)
-        _, exponents = aggregator.keys.read(payload, size)  # all of it without a private key
+        _, exponents = aggregator.keys.parse(payload, size)  # all of it without a private key
         zero = None if encoding == "float" else int(exponents[0])
-        guesses[encoding] = words_by_exponent(exponents, zero)
+        guesses[encoding] = infer_words_from_exponents(exponents, zero)
     assert guesses["float"].tolist() == truth.tolist()
     assert 5 < len(truth) < 70
     assert len(guesses["fixed"]) == 0

@@ -5,10 +5,10 @@ from functools import cache
 import numpy as np
 import pytest
 
-from veilbench.families.mail.data.corpus.inventory import figures, invented, inventory
+from veilbench.families.mail.data.corpus.inventory import create_inventory, draw_figures, invent_words
 from veilbench.families.mail.data.corpus.mail_corpus import MailCorpus
 from veilbench.families.mail.data.raw_mails import RawMails
-from veilbench.families.mail.data.tokeniser import words_of
+from veilbench.families.mail.data.tokeniser import split_words
 
 
 @cache
@@ -20,7 +20,7 @@ def accuracy(raw: RawMails, train: int) -> float:
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.linear_model import LogisticRegression
 
-    counts = CountVectorizer(analyzer=words_of).fit(raw.texts[:train])
+    counts = CountVectorizer(analyzer=split_words).fit(raw.texts[:train])
     fitted = LogisticRegression(solver="liblinear").fit(counts.transform(raw.texts[:train]), raw.labels[:train])
     return float(fitted.score(counts.transform(raw.texts[train:]), raw.labels[train:]))
 
@@ -78,11 +78,11 @@ def test_topics_are_told_and_belong_to_one_label_each() -> None:
 
 def test_every_word_survives_the_tokeniser() -> None:
     raw = generated(500)
-    assert [words_of(text) for text in raw.texts] == [text.split() for text in raw.texts]
+    assert [split_words(text) for text in raw.texts] == [text.split() for text in raw.texts]
 
 
 def test_an_inventory_has_each_word_once_and_its_kinds_are_apart() -> None:
-    stock = inventory(500, 300, 200, np.random.default_rng(0))
+    stock = create_inventory(500, 300, 200, np.random.default_rng(0))
     assert len(set(stock.words)) == len(stock.words)
     kinds = [set(stock.tail), set(stock.names), set(stock.numbers)]
     assert sum(map(len, kinds)) == len(set.union(*kinds))
@@ -95,8 +95,8 @@ def test_an_inventory_has_each_word_once_and_its_kinds_are_apart() -> None:
 
 def test_invented_words_and_figures_are_distinct_and_as_many_as_asked() -> None:
     rng = np.random.default_rng(0)
-    assert len(set(invented(3_000, 2, rng))) == 3_000
-    assert len(set(figures(3_000, rng))) == 3_000
+    assert len(set(invent_words(3_000, 2, rng))) == 3_000
+    assert len(set(draw_figures(3_000, rng))) == 3_000
 
 
 @pytest.mark.parametrize("words", [(5,), (9, 5)])

@@ -6,7 +6,7 @@ import codecs
 
 import pytest
 
-from veilbench.families.mail.data.loaders.charsets import ALIASES, CODECS, SUPERSETS, codecs_of, marked
+from veilbench.families.mail.data.loaders.charsets import ALIASES, CODECS, SUPERSETS, detect_codec, find_codecs
 from veilbench.families.mail.data.loaders.decoding import Decoder
 
 # A few rows of the table at https://encoding.spec.whatwg.org/#names-and-labels, by hand.
@@ -48,13 +48,13 @@ BROWSERS = [
 @pytest.mark.parametrize(("charset", "codec", "text"), BROWSERS)
 def test_a_charset_is_read_as_browsers_read_it(charset: str, codec: str, text: str) -> None:
     decoder = Decoder()
-    assert decoder.text(text.encode(codec), charset) == text
+    assert decoder.decode(text.encode(codec), charset) == text
     assert decoder.notes() == []
 
 
 def test_every_alias_is_one_that_python_lacks_and_every_codec_one_that_it_has() -> None:
     for codec in (*ALIASES, *SUPERSETS, *(name for names in SUPERSETS.values() for name in names)):
-        assert codecs_of(codec)
+        assert find_codecs(codec)
         codecs.lookup(codec)
     assert len(CODECS) == sum(len(names.split()) for names in ALIASES.values())  # no name in two rows
     for name in CODECS:
@@ -79,7 +79,7 @@ def test_a_superset_reads_the_letters_that_the_charset_itself_reads(codec: str) 
 
 @pytest.mark.parametrize("charset", ["", "nonesuch", "rot13", "hex", "unicode_escape", "punycode", "idna", "a\0b", "é"])
 def test_what_is_no_charset_is_none(charset: str) -> None:
-    assert codecs_of(charset) == ()
+    assert find_codecs(charset) == ()
 
 
 @pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
@@ -87,31 +87,31 @@ def test_a_mark_says_more_than_the_charset_that_is_named(codec: str) -> None:
     text = "words, größer 中文"
     for charset in (None, "iso-8859-1", "us-ascii"):
         decoder = Decoder()
-        assert decoder.text(text.encode(codec), charset) == text
+        assert decoder.decode(text.encode(codec), charset) == text
         assert decoder.notes() == []
 
 
 def test_plain_bytes_have_no_mark() -> None:
     for raw in (b"", b"a", b"words", "größer".encode(), "中文".encode("gb18030"), b"\xff\xd8\xff"):
-        assert marked(raw) is None
+        assert detect_codec(raw) is None
 
 
 def test_one_odd_byte_does_not_make_another_language_of_a_text() -> None:
     for text, charset in (("안녕하세요 여러분 반갑습니다", "euc-kr"), ("привет всем, кто это читает", "utf-8")):
         raw = text.encode(charset)
         decoder = Decoder()
-        read = decoder.text(raw[:6] + b"\xff" + raw[6:], charset)
+        read = decoder.decode(raw[:6] + b"\xff" + raw[6:], charset)
         assert read.replace("\N{REPLACEMENT CHARACTER}", "") == text
         assert decoder.notes() == ["1 characters lost that their charset does not have"]
 
 
 def test_latin_letters_that_are_no_utf8_are_read_as_windows_1252() -> None:
     decoder = Decoder()
-    assert decoder.text("Grüße aus Köln – für 5 €".encode("cp1252"), "utf-8") == "Grüße aus Köln – für 5 €"
+    assert decoder.decode("Grüße aus Köln – für 5 €".encode("cp1252"), "utf-8") == "Grüße aus Köln – für 5 €"
     assert decoder.notes() == ["1 parts that are not what their charset says, read as Windows-1252"]
 
 
 def test_zeros_are_left_out_and_noted() -> None:
     decoder = Decoder()
-    assert decoder.text(b"cheap via\0gr\0a now") == "cheap viagra now"
+    assert decoder.decode(b"cheap via\0gr\0a now") == "cheap viagra now"
     assert decoder.notes() == ["2 zeros left out of texts"]

@@ -13,12 +13,12 @@ from veilbench.bench.errors import UserError
 from veilbench.families.mail.data.loaders.decoding import Decoder
 from veilbench.families.mail.data.loaders.enron_folders import EnronFolders
 from veilbench.families.mail.data.loaders.mail_csv import MailCsv
-from veilbench.families.mail.data.loaders.mail_folder import MailFolder, mails_in
+from veilbench.families.mail.data.loaders.mail_folder import MailFolder, split_mails
 from veilbench.families.mail.data.loaders.mail_jsonl import MailJsonl
-from veilbench.families.mail.data.loaders.mail_parts import text_of, without_tags
+from veilbench.families.mail.data.loaders.mail_parts import extract_text, strip_tags
 from veilbench.families.mail.data.loaders.sms_spam_collection import SmsSpamCollection
 from veilbench.families.mail.data.raw_mails import MailSource, RawMails
-from veilbench.families.mail.data.tokeniser import words_of
+from veilbench.families.mail.data.tokeniser import split_words
 
 SHARED = Path(os.environ.get("VEILBENCH_SHARED_DATA", Path(__file__).parents[5].parent / "shared" / "data"))
 
@@ -29,7 +29,7 @@ def read(source: MailSource) -> RawMails:
 
 def text(raw: bytes) -> tuple[str, list[str]]:
     decoder = Decoder()
-    return text_of(raw, decoder), decoder.notes()
+    return extract_text(raw, decoder), decoder.notes()
 
 
 def test_enron_folders_at_any_depth(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_mail_with_a_plain_and_an_html_alternative_and_an_attachment() -> None
     message.add_alternative("<p>html body</p>", subtype="html")
     message.add_attachment(b"secret", maintype="application", subtype="pdf", filename="x.pdf")
     found, notes = text(message.as_bytes())
-    assert words_of(found) == ["grüße", "aus", "köln", "plain", "ünïcode", "body"]
+    assert split_words(found) == ["grüße", "aus", "köln", "plain", "ünïcode", "body"]
     assert notes == ["1 attachments left out"]
 
 
@@ -127,14 +127,14 @@ def test_of_html_only_what_is_seen_is_left() -> None:
     html = """<html><head><title>no</title><style>p {color: red}</style></head><body>V<b>ia</b>gra&nbsp;&pound;5<br>now
     <!-- hidden --><script>var x = 1</script></body></html>"""
     message.set_content(html, subtype="html")
-    assert words_of(text(message.as_bytes())[0]) == ["hi", "viagra", "£", "5", "now"]
+    assert split_words(text(message.as_bytes())[0]) == ["hi", "viagra", "£", "5", "now"]
 
 
 @pytest.mark.parametrize(
     "html", ["<![foo bar]> text <b>here</b>", "text here <", "<p text='", "<!DOCTYPE [<!x", "<script>a"]
 )
 def test_malformed_html_never_stops_the_reading(html: str) -> None:
-    assert isinstance(without_tags(html), str)
+    assert isinstance(strip_tags(html), str)
 
 
 @pytest.mark.parametrize(
@@ -165,12 +165,12 @@ def test_malformed_html_never_stops_the_reading(html: str) -> None:
     ],
 )
 def test_broken_mails_are_read_as_far_as_they_go(raw: bytes, words: list[str]) -> None:
-    assert set(words) <= set(words_of(text(raw)[0]))
+    assert set(words) <= set(split_words(text(raw)[0]))
 
 
 def test_a_mail_without_the_boundary_of_its_parts_is_read_as_plain_text_and_noted() -> None:
     found, notes = text(b"Subject: offer\nContent-Type: multipart/mixed\n\ncheap watches today\n")
-    assert words_of(found) == ["offer", "cheap", "watches", "today"]
+    assert split_words(found) == ["offer", "cheap", "watches", "today"]
     assert "1 parts that should hold others, but have no boundary, read as plain text" in notes
 
 
@@ -192,7 +192,7 @@ def test_a_file_with_a_byte_order_mark_is_read_by_it(codec: str, mbox: bool, tmp
     content = "".join(f"From someone\n{MARKED}\n" for _ in range(2)) if mbox else MARKED
     (tmp_path / "spam" / "1.eml").write_bytes(content.encode(codec))
     raw = read(MailFolder(str(tmp_path)))
-    assert [words_of(text) for text in raw.texts] == [["größe", "wörter", "hier"]] * (2 if mbox else 1)
+    assert [split_words(text) for text in raw.texts] == [["größe", "wörter", "hier"]] * (2 if mbox else 1)
     assert raw.notes == ([] if codec == "utf-8-sig" else ["1 files in UTF-16 or UTF-32"])
 
 
@@ -200,7 +200,7 @@ def test_coded_parts_of_a_file_with_a_mark_keep_their_charset(tmp_path: Path) ->
     (tmp_path / "ham").mkdir()
     mail = MARKED.replace("\n\nwörter hier", "\nContent-Transfer-Encoding: quoted-printable\n\nw=F6rter hier")
     (tmp_path / "ham" / "1.eml").write_bytes(mail.encode("utf-16"))
-    assert words_of(read(MailFolder(str(tmp_path))).texts[0]) == ["größe", "wörter", "hier"]
+    assert split_words(read(MailFolder(str(tmp_path))).texts[0]) == ["größe", "wörter", "hier"]
 
 
 @pytest.mark.parametrize("source", [MailFolder, EnronFolders])
@@ -272,8 +272,8 @@ def test_a_mail_of_ten_megabytes_is_cut_and_counted() -> None:
 
 
 def test_a_cut_within_a_character_loses_that_character_alone() -> None:
-    assert Decoder(3).text("aéé".encode()) == "aé"
-    assert Decoder(4).text("aéé".encode()) == "aé"
+    assert Decoder(3).decode("aéé".encode()) == "aé"
+    assert Decoder(4).decode("aéé".encode()) == "aé"
 
 
 def test_folders_of_eml_and_mbox_files(tmp_path: Path) -> None:
@@ -283,7 +283,7 @@ def test_folders_of_eml_and_mbox_files(tmp_path: Path) -> None:
     box = b"From a@b Thu Jan 1\nSubject: two\n\nhi\n>From here\n\nFrom c@d Thu Jan 1\r\nSubject: three\r\n\r\nho\r\n"
     (tmp_path / "ham.mbox").write_bytes(box)
     raw = read(MailFolder(str(tmp_path)))
-    assert [words_of(t) for t in raw.texts] == [["two", "hi", "from", "here"], ["three", "ho"], ["one", "win"]]
+    assert [split_words(t) for t in raw.texts] == [["two", "hi", "from", "here"], ["three", "ho"], ["one", "win"]]
     assert raw.labels.tolist() == [0, 0, 1]
     assert raw.notes == ["1 files left out: neither ham nor spam is in their path"]
 
@@ -299,7 +299,7 @@ def test_an_mbox_is_split_as_pythons_own_reader_does(tmp_path: Path) -> None:
         box.add(message)
     box.close()
     wanted = [str(message["subject"]) for message in mailbox.mbox(path)]
-    found = [text(raw)[0].partition("\n")[0] for raw in mails_in(path.read_bytes())]
+    found = [text(raw)[0].partition("\n")[0] for raw in split_mails(path.read_bytes())]
     assert found == wanted
     assert len(found) == 5
 

@@ -1,1 +1,1 @@
-"""Words of mails, read from what a client sends and from what all clients get."""
+"""Word inference: recovers words of a client's mails from its messages and from the means."""

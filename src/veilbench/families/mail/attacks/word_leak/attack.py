@@ -1,4 +1,4 @@
-"""Word inference: which words occur in a client's mails, judged by the updates that it sends?"""
+"""Word inference: which words occur in a client's mails, according to the updates that it sends?"""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from veilbench.families.mail.attacks.word_leak.shares import (
     Row,
     count_possible_words,
     dice_similarity,
-    gain,
     informedness,
-    shares_of,
+    measure_gain,
+    tabulate_shares,
     union,
 )
 from veilbench.families.mail.attacks.word_leak.unprotected import UnprotectedUpdates
-from veilbench.families.mail.attacks.word_leak.update import SHARES, leak
+from veilbench.families.mail.attacks.word_leak.update import SHARES, measure_leak
 from veilbench.families.mail.data.mail import Mails
 from veilbench.families.mail.data.vocabulary import FIRST_WORD
 from veilbench.families.mail.schemes.filter import MailFilter
@@ -46,7 +46,7 @@ MESSAGE, MEAN, BEST = (
 )
 UNPROTECTED = UnprotectedUpdates()
 NOTHING = "nothing: every word is named"
-LISTS = "The clients have sent lists of their words for the vocabulary: the gain and the shares named count these."
+LISTS = "The clients sent lists of their words to build the vocabulary; the gain and the shares include these lists."
 
 
 class MailWordLeak(Attack[MailFilter, Mails]):
@@ -64,24 +64,26 @@ class MailWordLeak(Attack[MailFilter, Mails]):
     per client from that client's noise. Words of one mail are correlated but counted as independent, so the interval is
     too narrow. The words that the means reveal are reported separately and are not part of the gain, since every client
     receives the means under every aggregation.
+
     If the vocabulary was built from the clients' mails, each client has sent an unprotected list of its words before
     the first round. The list counts towards the gain, however the updates are protected.
 
-    Other aggregations are other experiments; the report compares them. If the target's own updates are sent unprotected
-    (the aggregation `Plain`), they are also examined by the number of mails and the settings of local training.
+    To compare aggregations, run one experiment with each; the report has a table of them. If the target's own updates
+    are sent unprotected (the aggregation `Plain`), the findings also show how the leak depends on the number of mails
+    and on the settings of local training.
 
-    The positive control is the source system's leak test. The negative one is the target's own rounds under CKKS, whose
-    aggregator has no key; it relies on the scheme and on clients that do not share their key. Both controls use updates
-    only, not lists of words.
+    The positive control is the source system's leak test. The negative control is the target's own rounds under CKKS,
+    where the aggregator has no key; it relies on the scheme and on clients that do not share their key. Both controls
+    use updates only, not lists of words.
 
     Args:
         threat: threat model; needs `client_messages`, and `aggregates` for the words that the means reveal.
         positive: positive control, a federation whose messages reveal all words.
         negative: negative control; None runs the target's rounds under CKKS.
-        rounds: numbers of rounds over which messages are accumulated; the largest is simulated, and the others are
-            its beginnings.
+        rounds: numbers of rounds over which messages are accumulated. As many rounds as the largest are simulated, and
+            the others use the first of these.
         z_threshold: detection threshold in standard deviations of the noise.
-        victims: number of attacked clients if the federation limits the mails of each; otherwise all clients are
+        victims: number of attacked clients if the federation limits the mails per client; otherwise all clients are
             attacked.
         unprotected: settings for which unprotected updates are examined.
         broken_threshold: gain from which a federation counts as broken; 0 is chance and 1 is full success.
@@ -111,20 +113,20 @@ class MailWordLeak(Attack[MailFilter, Mails]):
     def run(
         self, target: MailFilter, data: Mails, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
-        """Simulate and observe the rounds; controls report only the gain."""
+        """Simulate and observe the rounds; for controls only the gain is reported."""
         accelerator.device()
-        protocol, found = protocol_of(target), Findings(self.title)
-        had = self._count_rounds(protocol)
-        known = self._observe(target, protocol, data, had if control else max(had, self.rounds[-1]), rng)
+        protocol, findings = require_protocol(target), Findings(self.title)
+        rounds = self._count_rounds(protocol)
+        known = self._observe(target, protocol, data, rounds if control else max(rounds, self.rounds[-1]), rng)
         lists = not control and data.vocabulary_from == "clients"  # controls use updates only
-        found.gain = gain(known[had - 1], data, lists)
+        findings.gain = measure_gain(known[rounds - 1], data, lists)
         if not control:
-            self._report(found, known[had - 1], data, lists)
-            found.cost |= known[0].cost
-            found.tables.append(self._tabulate_one_round(known[0], data))
-            self._examine_unprotected(found, target, protocol, data, rng)
-            self._report_rounds(found, known, data)
-        return found
+            self._report(findings, known[rounds - 1], data, lists)
+            findings.cost |= known[0].cost
+            findings.tables.append(self._tabulate_one_round(known[0], data))
+            self._examine_unprotected(findings, target, protocol, data, rng)
+            self._report_rounds(findings, known, data)
+        return findings
 
     def _own_control(
         self, target: MailFilter, data: Mails, trainer: Accelerator, seed: np.random.SeedSequence
@@ -133,10 +135,10 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         from veilbench.federated.aggregations.ckks import Ckks
 
         trainer.device()
-        protocol = with_aggregation(protocol_of(target), Ckks())
+        protocol = replace_aggregation(require_protocol(target), Ckks())
         known = self._observe(target, protocol, data, self._count_rounds(protocol), np.random.default_rng(seed))
-        won = gain(known[-1], data, False)
-        return "messages under CKKS", won
+        gain = measure_gain(known[-1], data, False)
+        return "messages under CKKS", gain
 
     def _count_rounds(self, protocol: Protocol) -> int:
         """Return the largest of `rounds` that does not exceed the rounds of the federation; at least 1."""
@@ -150,7 +152,7 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         from veilbench.families.mail.attacks.word_leak.round_observer import RoundObserver
 
         self.threat.require("client_messages")
-        draw, aggregation = self._drawer(protocol, data, rng), protocol.build_aggregation()
+        draw, aggregation = self._create_drawer(protocol, data, rng), protocol.build_aggregation()
         seeds, count = np.random.SeedSequence(int(rng.integers(2**62))), self._count_clients(protocol, data)
         observer = RoundObserver(aggregation, count, seeds)
         seen = observe_rounds(target.weights, protocol, observer, draw, rng, self.z_threshold)
@@ -160,7 +162,7 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         """Return the number of attacked clients."""
         return int(data.clients.max()) + 1 if protocol.mails is None else self.victims
 
-    def _drawer(self, protocol: Protocol, data: Mails, rng: np.random.Generator) -> Callable[[], Clients]:
+    def _create_drawer(self, protocol: Protocol, data: Mails, rng: np.random.Generator) -> Callable[[], Clients]:
         """Return a function that draws the attacked clients' mails of one round."""
         mails = [np.flatnonzero(data.clients == client) for client in range(int(data.clients.max()) + 1)]
 
@@ -173,23 +175,23 @@ class MailWordLeak(Attack[MailFilter, Mails]):
 
         return draw
 
-    def _report(self, found: Findings, knowledge: Knowledge, data: Mails, lists: bool) -> None:
+    def _report(self, findings: Findings, knowledge: Knowledge, data: Mails, lists: bool) -> None:
         """Add the shares of reported words, for the first client's messages and for the means."""
         first, pooled = knowledge.clients.batches[0], knowledge.clients.pooled
         words = knowledge.messages[0].words
         guesses = {"message": (union([words, first.words]) if lists else words, first)}
         if lists:
-            found.notes.append(LISTS)
+            findings.notes.append(LISTS)
         if self.threat.aggregates:
-            shown = np.arange(FIRST_WORD, data.vocabulary.size) if lists else knowledge.mean.words
-            guesses |= {"mean": (shown, pooled), "mean_as_one_client": (shown, _best_fitting(knowledge))}
-            found.metrics["mean_gain"] = informedness([shown], [pooled], count_possible_words(data))
+            revealed = np.arange(FIRST_WORD, data.vocabulary.size) if lists else knowledge.mean.words
+            guesses |= {"mean": (revealed, pooled), "mean_as_one_client": (revealed, _find_best_fitting(knowledge))}
+            findings.metrics["mean_gain"] = informedness([revealed], [pooled], count_possible_words(data))
         for name, (guess, batch) in guesses.items():
-            measured = leak(guess, batch.words, data.rare_numbers)
-            shares = {f"{name}_{share}": getattr(measured, share) for share in SHARES}
-            found.metrics |= {share: metric for share, metric in shares.items() if metric is not None}
+            leak = measure_leak(guess, batch.words, data.rare_numbers)
+            shares = {f"{name}_{share}": getattr(leak, share) for share in SHARES}
+            findings.metrics |= {share: metric for share, metric in shares.items() if metric is not None}
 
-    def _report_rounds(self, found: Findings, known: Sequence[Knowledge], data: Mails) -> None:
+    def _report_rounds(self, findings: Findings, known: Sequence[Knowledge], data: Mails) -> None:
         """Add the shares of reported words by the number of accumulated rounds."""
         size, rows = count_possible_words(data), list[Row]()
         gains: dict[str, list[Metric]] = {"a client's messages": []}
@@ -199,55 +201,57 @@ class MailWordLeak(Attack[MailFilter, Mails]):
             knowledge = known[count - 1]
             batches, pooled = knowledge.clients.batches, knowledge.clients.pooled
             gains["a client's messages"].append(informedness(knowledge.guesses(), batches, size))
-            rows.append([f"{count}", "one client's messages", *shares_of(knowledge.messages[0], batches[0], data)])
+            rows.append(
+                [f"{count}", "one client's messages", *tabulate_shares(knowledge.messages[0], batches[0], data)]
+            )
             if self.threat.aggregates:
                 gains["the means"].append(informedness([knowledge.mean.words], [pooled], size))
-                rows.append([f"{count}", "the means", *shares_of(knowledge.mean, pooled, data)])
+                rows.append([f"{count}", "the means", *tabulate_shares(knowledge.mean, pooled, data)])
         title, label = "Words named by what is added up over rounds", "share of words named less share of others named"
         curves = [Curve(name, self.rounds, *ends(measures)) for name, measures in gains.items()]
-        found.figures.append(Figure(title, "rounds", label, curves, log_x=True))
-        found.tables.append(Table(title, ["rounds", "what is seen", *HEADINGS], rows))
+        findings.figures.append(Figure(title, "rounds", label, curves, log_x=True))
+        findings.tables.append(Table(title, ["rounds", "what is seen", *HEADINGS], rows))
 
     def _tabulate_one_round(self, knowledge: Knowledge, data: Mails) -> Table:
-        """Return a table of what each party learns from one round, and of what the vocabulary revealed before it."""
+        """Return a table of the words that each party learns from one round and from the vocabulary."""
         seen = [(MESSAGE, knowledge.messages[0], knowledge.clients.batches[0])]
         if self.threat.aggregates:
             seen.append((MEAN, knowledge.mean, knowledge.clients.pooled))
-            seen.append((BEST, knowledge.mean, _best_fitting(knowledge)))
-        rows: list[Row] = [[what, *shares_of(guess, batch, data)] for what, guess, batch in seen]
-        rows += self._before_the_rounds(knowledge.clients, data)
+            seen.append((BEST, knowledge.mean, _find_best_fitting(knowledge)))
+        rows: list[Row] = [[what, *tabulate_shares(guess, batch, data)] for what, guess, batch in seen]
+        rows += self._tabulate_vocabulary(knowledge.clients, data)
         everything = _guess_without_labels(np.arange(FIRST_WORD, data.vocabulary.size))
-        rows.append([NOTHING, *shares_of(everything, knowledge.clients.batches[0], data)])
+        rows.append([NOTHING, *tabulate_shares(everything, knowledge.clients.batches[0], data)])
         if self.threat.aggregates:
-            rows.append([f"{NOTHING}, of all clients", *shares_of(everything, knowledge.clients.pooled, data)])
+            rows.append([f"{NOTHING}, of all clients", *tabulate_shares(everything, knowledge.clients.pooled, data)])
         return Table("Words named, by what is seen of one round", ["what is seen", *HEADINGS], rows)
 
-    def _before_the_rounds(self, clients: Clients, data: Mails) -> list[Row]:
-        """Return the rows of what the vocabulary reveals before any update is sent."""
+    def _tabulate_vocabulary(self, clients: Clients, data: Mails) -> list[Row]:
+        """Return table rows with the words that the vocabulary reveals before any update is sent."""
         if data.vocabulary_from != "clients":
             return [[f"the vocabulary ({data.vocabulary_from}): nothing is sent to make it", *[None] * len(HEADINGS)]]
         first = clients.batches[0]
         rows: list[Row] = [["one client's word list, to the aggregator"]]
-        rows[0] += shares_of(_guess_without_labels(first.words), first, data)
+        rows[0] += tabulate_shares(_guess_without_labels(first.words), first, data)
         if self.threat.aggregates:
-            common = _guess_without_labels(np.arange(FIRST_WORD, data.vocabulary.size))
-            rows.append(["the common vocabulary, to every client", *shares_of(common, clients.pooled, data)])
+            everything = _guess_without_labels(np.arange(FIRST_WORD, data.vocabulary.size))
+            rows.append(["the common vocabulary, to every client", *tabulate_shares(everything, clients.pooled, data)])
         return rows
 
     def _examine_unprotected(
-        self, found: Findings, target: MailFilter, protocol: Protocol, data: Mails, rng: np.random.Generator
+        self, findings: Findings, target: MailFilter, protocol: Protocol, data: Mails, rng: np.random.Generator
     ) -> None:
-        """Add what unprotected updates and exact means reveal, if the federation sends its updates unprotected."""
+        """Add the shares that unprotected updates and exact means reveal, if the aggregation is `Plain`."""
         if not isinstance(protocol.build_aggregation(), Plain):
             return
         settings = (target.weights, replace(protocol, mails=None, words=None), data, rng)
-        found.tables.append(self.unprotected.tabulate(*settings))
+        findings.tables.append(self.unprotected.tabulate(*settings))
         if self.threat.aggregates:
-            found.figures += self.unprotected.plot_means(*settings)
+            findings.figures += self.unprotected.plot_means(*settings)
 
 
-def _best_fitting(knowledge: Knowledge) -> ClientBatch:
-    """Return the client whose words are the most similar to those that the means reveal."""
+def _find_best_fitting(knowledge: Knowledge) -> ClientBatch:
+    """Return the mails of the client whose words are most similar to those that the means reveal."""
     return max(knowledge.clients.batches, key=lambda batch: dice_similarity(knowledge.mean.words, batch.words))
 
 
@@ -257,7 +261,7 @@ def _guess_without_labels(words: np.ndarray) -> WordGuess:
     return WordGuess(words, None)
 
 
-def protocol_of(target: MailFilter) -> Protocol:
+def require_protocol(target: MailFilter) -> Protocol:
     """Return the protocol of the federation in which a filter was trained.
 
     Raises:
@@ -269,6 +273,6 @@ def protocol_of(target: MailFilter) -> Protocol:
     return target.protocol
 
 
-def with_aggregation(protocol: Protocol, aggregation: Aggregation) -> Protocol:
+def replace_aggregation(protocol: Protocol, aggregation: Aggregation) -> Protocol:
     """Return the same protocol with another aggregation."""
     return replace(protocol, aggregation=describe_aggregation(aggregation))

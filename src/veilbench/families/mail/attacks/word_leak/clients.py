@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from veilbench.bench.errors import UserError
-from veilbench.families.mail.attacks.word_leak.update import one_sided, words_in
+from veilbench.families.mail.attacks.word_leak.update import find_one_sided_words, list_words
 from veilbench.families.mail.data.mail import Mails
 from veilbench.families.mail.data.vocabulary import PAD
 from veilbench.federated.aggregations.base import ExampleNoise
@@ -19,7 +19,7 @@ from veilbench.federated.protocol import Protocol
 if TYPE_CHECKING:
     from veilbench.families.mail.attacks.word_leak.round_observer import Round
 
-WITHIN_TWO = 0.9545  # share of normal noise within two standard deviations
+WITHIN_TWO = 0.9545  # probability that normal noise is within two standard deviations
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,17 @@ class ClientBatch:
 
     @cached_property
     def words(self) -> np.ndarray:
-        """Numbers of the words in the mails, which the attacker wants to infer."""
-        return words_in(self.tokens)
+        """Numbers of the words in the mails, which the attacker tries to infer."""
+        return list_words(self.tokens)
 
     @cached_property
     def one_sided(self) -> tuple[np.ndarray, np.ndarray]:
         """Numbers of the words that occur only in ham, and of those that occur only in spam."""
-        return one_sided(self.tokens, self.labels)
+        return find_one_sided_words(self.tokens, self.labels)
 
 
 class Clients:
-    """The clients of a round with their mails.
+    """The clients of a federation with their mails.
 
     Args:
         batches: mails of each client.
@@ -57,11 +57,11 @@ class Clients:
 
     @cached_property
     def pooled(self) -> ClientBatch:
-        """All clients' mails as those of one client."""
+        """The mails of all clients, concatenated."""
         return _concatenate(self.batches)
 
     def extend(self, later: Clients) -> Clients:
-        """Return the same clients with their mails of both rounds."""
+        """Return the same clients with the mails of a later round added."""
         return Clients([_concatenate(pair) for pair in zip(self.batches, later.batches, strict=True)])
 
 
@@ -82,7 +82,7 @@ def draw_batches(data: Mails, sizes: Sequence[int], rng: np.random.Generator) ->
         UserError: there are fewer training mails than `sizes` require.
     """
     if sum(sizes) > len(data.train):
-        raise UserError(f"clients with {sum(sizes)} mails cannot be made of {len(data.train)} training mails")
+        raise UserError(f"clients with {sum(sizes)} mails cannot be formed from {len(data.train)} training mails")
     pieces = np.split(rng.permutation(len(data.train))[: sum(sizes)], np.cumsum(sizes)[:-1])
     return [ClientBatch(data.train.tokens[at], data.train.labels[at]) for at in pieces]
 
@@ -94,7 +94,7 @@ def simulate_round(
     rng: np.random.Generator,
     noise_std: np.ndarray | None = None,
 ) -> Round:
-    """Compute every client's update from these weights, with the noise that the aggregation adds in local steps.
+    """Compute every client's update in one round, with the noise that the aggregation adds in local steps.
 
     Args:
         weights: global weights at the start of the round, by parameter name.
@@ -105,10 +105,10 @@ def simulate_round(
             mails; it does not depend on the starting weights. None estimates it.
     """
     from veilbench.families.mail.attacks.word_leak.round_observer import Round
-    from veilbench.families.mail.local_round import client_update
+    from veilbench.families.mail.local_round import train_client
 
     noise = protocol.build_aggregation().example_noise()
-    updates = [client_update(weights, b.tokens, b.labels, protocol, int(rng.integers(2**31)), noise) for b in batches]
+    updates = [train_client(weights, b.tokens, b.labels, protocol, int(rng.integers(2**31)), noise) for b in batches]
     sizes = np.array([len(batch.labels) for batch in batches], float)
     if noise_std is None:
         noise_std = np.array([estimate_noise_std(weights, protocol, batch, noise) for batch in batches])
@@ -119,11 +119,11 @@ def simulate_round(
 def estimate_noise_std(
     weights: Mapping[str, np.ndarray], protocol: Protocol, batch: ClientBatch, noise: ExampleNoise | None
 ) -> float:
-    """Estimate the noise level of a word's weight after local training; it depends only on the public protocol.
+    """Estimate the noise level of a word's weight after local training from the public protocol.
 
-    The training of a client with the same number of mails, all without words, is simulated. The result is the standard
-    deviation of normal noise that exceeds two standard deviations equally often; Adam's steps make the noise
-    non-normal.
+    The attacker simulates the training of a client with the same number of mails, all without words. Since Adam's steps
+    make the noise non-normal, the result is half of the magnitude that 4.55 % of the weights exceed: two standard
+    deviations if the noise were normal.
 
     Args:
         weights: global weights at the start of the round, by parameter name.
@@ -131,10 +131,10 @@ def estimate_noise_std(
         batch: mails of the client, of which only the number and the labels are used.
         noise: clipping and noise of DP-SGD; the result is 0 if it is None.
     """
-    from veilbench.families.mail.local_round import client_update
+    from veilbench.families.mail.local_round import train_client
 
     if noise is None:
         return 0.0
-    silent = np.full((len(batch.labels), 1), PAD, batch.tokens.dtype)
-    update = client_update(weights, silent, batch.labels, protocol, 0, noise)
+    empty_mails = np.full((len(batch.labels), 1), PAD, batch.tokens.dtype)
+    update = train_client(weights, empty_mails, batch.labels, protocol, 0, noise)
     return float(np.quantile(np.abs(update[: weights["embedding.weight"].size]), WITHIN_TWO)) / 2

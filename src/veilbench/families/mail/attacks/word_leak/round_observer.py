@@ -1,6 +1,6 @@
-"""What the parties of a federation observe of a round: the aggregator sees messages, and all clients see the mean.
+"""Observations of a federation's rounds: the aggregator sees the messages, and all clients see the mean.
 
-Both are honest-but-curious: they follow the protocol and use everything that they receive.
+The observers are honest-but-curious: they follow the protocol and use everything that they receive.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from veilbench.families.mail.attacks.word_leak.update import phe_exponents, zero_exponent
+from veilbench.families.mail.attacks.word_leak.update import compute_exponents, compute_zero_exponent
 from veilbench.federated.aggregations.base import Aggregation, Aggregator, parse_message
 from veilbench.federated.aggregations.paillier import Paillier
-from veilbench.federated.aggregations.plain import PlainAggregator, numbers
+from veilbench.federated.aggregations.plain import PlainAggregator, parse_values
 from veilbench.federated.aggregations.secagg_aggregator import SecaggAggregator
 
 UNIFORM = 1e-6  # significance level below which values are taken to be unmasked
@@ -23,7 +23,7 @@ ROUNDING = 1e-10  # rounding error of a decrypted mean; smaller values count as 
 
 @dataclass(frozen=True)
 class Round:
-    """A simulated round whose updates are known, for generating messages and evaluating the attack.
+    """A simulated round with all updates, from which messages are generated and by which the attack is evaluated.
 
     Attributes:
         updates: update of each client, shape (clients, size).
@@ -47,16 +47,16 @@ class Round:
 
 @dataclass(frozen=True)
 class Observation:
-    """What the parties can read of a round.
+    """Values that the parties can read in a round.
 
     Attributes:
-        messages: for each client the values that the aggregator can read from its message, shape (size,); None if it
-            can read nothing.
+        messages: values that the aggregator can read in each client's message, shape (size,); None if the message is
+            unreadable.
         noise_std: standard deviation of the noise in each message, shape (clients,).
         mean: mean that every client receives, shape (size,).
         mean_noise_std: standard deviation of the noise in the mean.
-        signed: whether the values of messages have the sign of the update's.
-        cost: seconds for protecting, and for adding and opening; bytes of a message.
+        signed: whether the values in messages have the same signs as the update's.
+        cost: seconds for protecting the updates and for opening the mean, and bytes of a message.
     """
 
     messages: Sequence[np.ndarray | None]
@@ -81,58 +81,62 @@ class RoundObserver:
         # Paillier leaks through its exponents, which can be computed without encryption
         self.parties = None if isinstance(aggregation, Paillier) else aggregation.setup(clients, seeds)
 
-    def observe(self, played: Round) -> Observation:
-        """Aggregate the updates of a round and return what can be read of it."""
+    def observe(self, simulated: Round) -> Observation:
+        """Aggregate the updates of a round and return the values that the parties can read."""
         if isinstance(self.aggregation, Paillier):
-            return _observe_exponents(self.aggregation, played)
+            return _observe_exponents(self.aggregation, simulated)
         assert self.parties is not None
         clients, aggregator = self.parties
         started = time.perf_counter()
         aggregator.begin(range(len(clients)))
-        pairs = zip(clients, played.updates, played.weights, strict=True)
+        pairs = zip(clients, simulated.updates, simulated.weights, strict=True)
         messages = [client.protect(update, float(weight)) for client, update, weight in pairs]
-        sent = time.perf_counter()
+        protected = time.perf_counter()
         mean = clients[0].open(aggregator.combine(messages))
-        cost = {"protecting_seconds": sent - started, "opening_seconds": time.perf_counter() - sent}
+        cost = {"protecting_seconds": protected - started, "opening_seconds": time.perf_counter() - protected}
         read = [_read_message(aggregator, client, message) for client, message in enumerate(messages)]
-        noise_std, mean_noise_std = self._noise_stds(played)
+        noise_std, mean_noise_std = self._compute_noise_stds(simulated)
         return Observation(read, noise_std, mean, mean_noise_std, True, cost | {"message_bytes": len(messages[0])})
 
-    def _noise_stds(self, played: Round) -> tuple[np.ndarray, float]:
-        """Return the standard deviations in each message and in the mean; they follow from public settings."""
-        added = self.aggregation.noise(played.weights.tolist())
+    def _compute_noise_stds(self, simulated: Round) -> tuple[np.ndarray, float]:
+        """Return the standard deviations of the noise in each message and in the mean, which are public."""
+        added = self.aggregation.noise(simulated.weights.tolist())
         if added is None:
-            return played.noise_std, float(np.linalg.norm(played.weights * played.noise_std))
-        return np.full(len(played.updates), added[0]), added[1]
+            return simulated.noise_std, float(np.linalg.norm(simulated.weights * simulated.noise_std))
+        return np.full(len(simulated.updates), added[0]), added[1]
 
 
 def _read_message(aggregator: Aggregator, client: int, message: bytes) -> np.ndarray | None:
-    """Return the values in a message that the aggregator can read; None if it can read nothing."""
+    """Return the values in a message if the aggregator can read them, shape (size,); otherwise None."""
     _, size, payload = parse_message(message)
     if isinstance(aggregator, SecaggAggregator):
         return _unmask(aggregator, client, payload, size)
-    return numbers(payload, aggregator.dtype, size) if isinstance(aggregator, PlainAggregator) else None
+    return parse_values(payload, aggregator.dtype, size) if isinstance(aggregator, PlainAggregator) else None
 
 
 def _unmask(aggregator: SecaggAggregator, client: int, payload: bytes, size: int) -> np.ndarray | None:
-    """Remove the private mask, which the aggregator knows, from a masked update; None if the rest is uniform.
+    """Remove the private mask, which the aggregator knows, from a masked update.
 
-    An unmasked update is far from uniform, since most rows of the embedding do not change.
+    If the pairwise masks are missing, the result is the update, which is far from uniform because most rows of the
+    embedding do not change. If the result is uniform, it is still masked, and None is returned.
     """
     from scipy.stats import chisquare
 
-    left = np.frombuffer(payload, aggregator.ring.dtype) - aggregator.ring.mask(aggregator.seeds[client], size)
-    high = (left >> (aggregator.ring.bits - 4)).astype(np.int64)
+    mask = aggregator.ring.expand_mask(aggregator.seeds[client], size)
+    remainder = np.frombuffer(payload, aggregator.ring.dtype) - mask
+    high = (remainder >> (aggregator.ring.bits - 4)).astype(np.int64)
     uniform = chisquare(np.bincount(high, minlength=16)).pvalue > UNIFORM
-    return None if uniform else aggregator.ring.values(left)
+    return None if uniform else aggregator.ring.dequantise(remainder)
 
 
-def _observe_exponents(aggregation: Paillier, played: Round) -> Observation:
-    """Observe a round by its public exponents only: 1 where a value's exponent differs from zero's."""
-    read: list[np.ndarray | None] = [None for _ in played.updates]
+def _observe_exponents(aggregation: Paillier, simulated: Round) -> Observation:
+    """Observe a round by the public exponents only: a value is 1 if its exponent differs from that of zero, else 0."""
+    read: list[np.ndarray | None] = [None for _ in simulated.updates]
     if aggregation.encoding == "float":
-        zero = zero_exponent()
-        read = [(phe_exponents(row) != zero).astype(float) for row in played.updates * played.weights[:, None]]
-    mean = np.average(played.updates, 0, played.weights)
+        zero = compute_zero_exponent()
+        read = [
+            (compute_exponents(row) != zero).astype(float) for row in simulated.updates * simulated.weights[:, None]
+        ]
+    mean = np.average(simulated.updates, 0, simulated.weights)
     mean[np.abs(mean) <= ROUNDING] = 0
-    return Observation(read, np.zeros(len(played.updates)), mean, 0.0, signed=False)
+    return Observation(read, np.zeros(len(simulated.updates)), mean, 0.0, signed=False)

@@ -1,4 +1,4 @@
-"""Measures of word inference: shares of the clients' words that are reported, and the gain above chance."""
+"""Metrics of word inference: precision and recall of the reported words, and the gain above chance."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Metric
 from veilbench.bench.verdict import CONFIDENCE
 from veilbench.families.mail.attacks.word_leak.clients import ClientBatch
-from veilbench.families.mail.attacks.word_leak.update import SHARES, common, label_recall, leak
+from veilbench.families.mail.attacks.word_leak.update import SHARES, intersect, label_recall, measure_leak
 from veilbench.families.mail.data.mail import Mails
 from veilbench.families.mail.data.vocabulary import FIRST_WORD
 from veilbench.metrics.intervals import proportion
@@ -31,13 +31,20 @@ def union(words: Sequence[np.ndarray]) -> np.ndarray:
 def count_possible_words(data: Mails) -> int:
     """Return the number of possible words, including padding and the unknown word.
 
-    This is the size of the vocabulary or, if that was built from the clients' mails only, of the corpus's lexicon.
+    This is the size of the vocabulary. A vocabulary built from the clients' mails has only words that they use; then it
+    is the size of the corpus's lexicon.
     """
     return FIRST_WORD + len(data.lexicon) if data.vocabulary_from == "clients" else data.vocabulary.size
 
 
-def gain(knowledge: Knowledge, data: Mails, lists: bool) -> Metric:
-    """Return the gain of the clients' messages; `lists` adds the lists of words sent for the vocabulary."""
+def measure_gain(knowledge: Knowledge, data: Mails, lists: bool) -> Metric:
+    """Measure the gain of the attack on the clients' messages.
+
+    Args:
+        knowledge: the attacker's knowledge after some rounds.
+        data: mails, from which the number of possible words follows.
+        lists: whether the attacker also has the lists of words that the clients sent to build the vocabulary.
+    """
     batches, guesses = knowledge.clients.batches, knowledge.guesses()
     if lists:
         guesses = [union([guess, batch.words]) for guess, batch in zip(guesses, batches, strict=True)]
@@ -45,19 +52,21 @@ def gain(knowledge: Knowledge, data: Mails, lists: bool) -> Metric:
 
 
 def dice_similarity(guessed: np.ndarray, truth: np.ndarray) -> float:
-    """Return the similarity of two sets of words (Dice 1945): 1 if they are equal, 0 if they are disjoint."""
-    return 2 * len(common(guessed, truth)) / max(len(guessed) + len(truth), 1)
+    """Compute the Dice coefficient of two sets of words (Dice 1945): 1 if they are equal, 0 if they are disjoint."""
+    return 2 * len(intersect(guessed, truth)) / max(len(guessed) + len(truth), 1)
 
 
-def shares_of(guess: WordGuess, batch: ClientBatch, data: Mails) -> Row:
-    """Return the cells of a table row, one for each of `HEADINGS`."""
-    measured = leak(guess.words, batch.words, data.rare_numbers)
-    labels = None if guess.leanings is None else label_recall(guess.leanings, *batch.one_sided)
-    return [*(getattr(measured, share) for share in SHARES), labels]
+def tabulate_shares(guess: WordGuess, batch: ClientBatch, data: Mails) -> Row:
+    """Return the metrics of a guess as cells of a table row, one for each of `HEADINGS`."""
+    leak = measure_leak(guess.words, batch.words, data.rare_numbers)
+    labels = None if guess.labels is None else label_recall(guess.labels, *batch.one_sided)
+    return [*(getattr(leak, share) for share in SHARES), labels]
 
 
 def informedness(guessed: Sequence[np.ndarray], batches: Sequence[ClientBatch], size: int) -> Metric:
-    """Return Youden's J over all clients: the share of their words reported minus that of other words (Youden 1950).
+    """Compute Youden's J over all clients (Youden 1950): true positive rate minus false positive rate.
+
+    A word that a client has used is a positive of this client, and any other possible word is a negative.
 
     Args:
         guessed: numbers of the words reported for each client.
@@ -68,12 +77,12 @@ def informedness(guessed: Sequence[np.ndarray], batches: Sequence[ClientBatch], 
         UserError: the clients have used no known word, or all words.
     """
     truths = [batch.words for batch in batches]
-    right = sum(len(common(g, t)) for g, t in zip(guessed, truths, strict=True))
-    wrong, there = sum(map(len, guessed)) - right, sum(map(len, truths))
-    absent = len(batches) * (size - FIRST_WORD) - there
-    if not there or not absent:
+    true_positives = sum(len(intersect(g, t)) for g, t in zip(guessed, truths, strict=True))
+    false_positives, positives = sum(map(len, guessed)) - true_positives, sum(map(len, truths))
+    negatives = len(batches) * (size - FIRST_WORD) - positives
+    if not positives or not negatives:
         raise UserError("the attack on words needs words that clients have used, and others")
     each = 1 - (1 - CONFIDENCE) / 2  # Bonferroni: both intervals hold simultaneously
-    recall, false = proportion(right, there, each), proportion(wrong, absent, each)
+    tpr, fpr = proportion(true_positives, positives, each), proportion(false_positives, negatives, each)
     label = f"Clopper-Pearson on both shares, {100 * CONFIDENCE:g} %"
-    return Metric(recall.value - false.value, recall.low - false.high, recall.high - false.low, there, label)
+    return Metric(tpr.value - fpr.value, tpr.low - fpr.high, tpr.high - fpr.low, positives, label)

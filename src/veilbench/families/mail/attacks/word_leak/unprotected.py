@@ -15,13 +15,13 @@ from veilbench.families.mail.attacks.word_leak.clients import ClientBatch, draw_
 from veilbench.families.mail.attacks.word_leak.update import (
     SHARES,
     count_recall,
-    counts_of_one_mail,
+    find_changed_words,
+    infer_labels,
     label_recall,
-    leak,
-    leanings,
-    moved_words,
+    measure_leak,
     net_count_recall,
-    net_counts,
+    solve_net_counts,
+    solve_one_mail,
 )
 from veilbench.families.mail.data.mail import Mails
 from veilbench.federated.protocol import Protocol
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from veilbench.families.mail.attacks.word_leak.round_observer import Round
 
 Weights = Mapping[str, np.ndarray]
-SGD_RATE = 0.1
-MOST_MAILS_IN_A_MEAN = 30  # of one client, so that many clients can be made of the training mails
+SGD_RATE = 0.1  # learning rate
+MOST_MAILS_IN_A_MEAN = 30  # maximum mails per client, so that the training mails suffice for many clients
 
 
 @dataclass(frozen=True)
@@ -54,15 +54,16 @@ class Setting:
 
 @dataclass(frozen=True)
 class UnprotectedUpdates:
-    """Settings for which an unprotected update, and the exact mean of several, are examined.
+    """Settings with which an unprotected update, and the exact mean of several updates, are examined.
 
     Attributes:
-        mails: numbers of mails of one client; at most the training mails. All other rows use the largest.
+        mails: numbers of mails of one client, one row each; at most the number of training mails. All other rows use
+            the largest.
         local_epochs: numbers of local epochs, one row each.
         batch_sizes: mails per optimizer step, one row each.
         momenta: momenta of SGD, one row each.
-        clients: numbers of clients in one mean, for the curve; those that need more mails than there are, are left
-            out.
+        clients: numbers of clients in one mean, one point of the curve each. Numbers for which there are too few mails
+            are left out.
     """
 
     mails: Annotated[Sequence[Count], MinLen(1)] = (1, 10, 100)
@@ -72,7 +73,7 @@ class UnprotectedUpdates:
     clients: Annotated[Sequence[Count], MinLen(1)] = (1, 3, 10, 30)
 
     def tabulate(self, weights: Weights, protocol: Protocol, data: Mails, rng: np.random.Generator) -> Table:
-        """Return a table with one row per setting of one client's training, whose update is sent unprotected.
+        """Return a table of the words that one client's unprotected update reveals, one row per setting.
 
         Args:
             weights: weights of the trained filter, by parameter name.
@@ -82,14 +83,18 @@ class UnprotectedUpdates:
         """
         wide = weights["embedding.weight"].shape[1] > 1
         rows = [
-            [name, *_cells(setting, weights, data, rng)] for name, setting in self._settings(protocol, not wide).items()
+            [name, *_measure_setting(setting, weights, data, rng)]
+            for name, setting in self._settings(protocol, not wide).items()
         ]
         shares = [share.replace("_", " ") for share in SHARES]
         columns = ["", *shares, "label named", "count named", "count in spam less in ham named"]
         return Table("What an unprotected update names", columns, rows)
 
     def _settings(self, protocol: Protocol, one_weight_per_word: bool) -> dict[str, Setting]:
-        """Return the settings by the name of their row; only filters with one weight per word start from zero."""
+        """Return the settings by the name of their row.
+
+        Settings that recover word counts, or start from zero weights, need a filter with one weight per word.
+        """
         mails, sgd = sorted(self.mails), replace(protocol, optimizer="sgd", learning_rate=SGD_RATE, momentum=0.0)
         most = mails[-1]
         settings = {describe_count(count): Setting(count, protocol) for count in mails}
@@ -107,7 +112,7 @@ class UnprotectedUpdates:
         return settings
 
     def plot_means(self, weights: Weights, protocol: Protocol, data: Mails, rng: np.random.Generator) -> list[Figure]:
-        """Return a figure of how well the exact mean of many clients reveals one client's words.
+        """Plot how well the exact mean of several clients reveals one client's words.
 
         Args:
             weights: weights of the trained filter, by parameter name.
@@ -119,18 +124,21 @@ class UnprotectedUpdates:
             One figure, or none if there are too few mails for any number of clients.
         """
         each = min(max(self.mails), MOST_MAILS_IN_A_MEAN)
-        fits = [count for count in sorted(self.clients) if count * each <= len(data.train)]
+        possible = [count for count in sorted(self.clients) if count * each <= len(data.train)]
         shares: dict[str, list[Metric | None]] = {share: [] for share in (*SHARES, "label")}
-        for count in fits:
+        for count in possible:
             batches = draw_batches(data, [each] * count, rng)
-            played = simulate_round(weights, protocol, batches, rng)
-            mean = np.average(played.updates, 0, played.weights)[: played.words * played.dimension]
-            for name, share in _shares(mean.reshape(played.words, played.dimension), batches[0], data).items():
+            simulated = simulate_round(weights, protocol, batches, rng)
+            mean = np.average(simulated.updates, 0, simulated.weights)[: simulated.words * simulated.dimension]
+            rows = mean.reshape(simulated.words, simulated.dimension)
+            for name, share in _measure_shares(rows, batches[0], data).items():
                 shares[name].append(share)
         names = {name: f"{name.replace('_', ' ')} of one client's words" for name in shares}
-        curves = [_curve(names[name], fits, measures) for name, measures in shares.items()]
-        drawn = [curve for curve in curves if curve.x]
-        return [Figure("What the exact mean names", "clients in the mean", "share", drawn, log_x=True)] if drawn else []
+        curves = [_build_curve(names[name], possible, metrics) for name, metrics in shares.items()]
+        plotted = [curve for curve in curves if curve.x]
+        if not plotted:
+            return []
+        return [Figure("What the exact mean names", "clients in the mean", "share", plotted, log_x=True)]
 
 
 def describe_count(mails: int) -> str:
@@ -138,30 +146,39 @@ def describe_count(mails: int) -> str:
     return f"{mails} mail{'s' * (mails > 1)}"
 
 
-def _shares(rows: np.ndarray, batch: ClientBatch, data: Mails) -> dict[str, Metric | None]:
-    """Return the shares of a client's words, and of their labels, that changed rows reveal; by name."""
-    measured = leak(moved_words(rows), batch.words, data.rare_numbers)
-    labels = label_recall(leanings(rows[:, 0]), *batch.one_sided) if rows.shape[1] == 1 else None
-    return {share: getattr(measured, share) for share in SHARES} | {"label": labels}
+def _measure_shares(rows: np.ndarray, batch: ClientBatch, data: Mails) -> dict[str, Metric | None]:
+    """Measure the shares of a client's words, and of their labels, that changed rows reveal.
+
+    Args:
+        rows: update of the embedding, shape (words, dimension).
+        batch: mails of the client.
+        data: mails, for the numbers of rare words.
+
+    Returns:
+        The metrics by name: those of `SHARES`, and `label`.
+    """
+    leak = measure_leak(find_changed_words(rows), batch.words, data.rare_numbers)
+    labels = label_recall(infer_labels(rows[:, 0]), *batch.one_sided) if rows.shape[1] == 1 else None
+    return {share: getattr(leak, share) for share in SHARES} | {"label": labels}
 
 
-def _cells(setting: Setting, weights: Weights, data: Mails, rng: np.random.Generator) -> list[Metric | None]:
+def _measure_setting(setting: Setting, weights: Weights, data: Mails, rng: np.random.Generator) -> list[Metric | None]:
     batch = draw_batches(data, [setting.mails], rng)[0]
     begin = {key: np.zeros_like(weight) for key, weight in weights.items()} if setting.zero else weights
-    played = simulate_round(begin, setting.protocol, [batch], rng)
-    return [*_shares(played.embedding(0), batch, data).values(), *_counts(setting, played, batch)]
+    simulated = simulate_round(begin, setting.protocol, [batch], rng)
+    return [*_measure_shares(simulated.embedding(0), batch, data).values(), *_measure_counts(setting, simulated, batch)]
 
 
-def _counts(setting: Setting, played: Round, batch: ClientBatch) -> list[Metric | None]:
+def _measure_counts(setting: Setting, simulated: Round, batch: ClientBatch) -> list[Metric | None]:
     """Return the shares of words whose exact count, and whose count in spam minus that in ham, is recovered.
 
-    For a word that occurs only in mails of one label, the difference determines the count, so it is guessed for all.
+    The magnitude of the difference serves as the guess of the count. It is exact for words with one label only.
     """
     if not setting.solved:
         return [None, None]
-    words, bias = played.updates[0, : played.words], float(played.updates[0, played.words])
+    words, bias = simulated.updates[0, : simulated.words], float(simulated.updates[0, simulated.words])
     if setting.solved == "net":
-        net = net_counts(words, setting.protocol.learning_rate, setting.mails)
+        net = solve_net_counts(words, setting.protocol.learning_rate, setting.mails)
     else:
         net = _solve_by_ratio(words, bias)
     return [
@@ -171,15 +188,15 @@ def _counts(setting: Setting, played: Round, batch: ClientBatch) -> list[Metric 
 
 
 def _solve_by_ratio(words: np.ndarray, bias: float) -> dict[int, int]:
-    """Recover the signed word counts of one mail from a step; empty if float32 rounding prevents it."""
+    """Recover the word counts of one mail from one step, negative for ham; empty if float32 rounding prevents it."""
     try:
-        counts, label = counts_of_one_mail(words, bias)
+        counts, label = solve_one_mail(words, bias)
     except ValueError:
         return {}
     return {word: count if label else -count for word, count in counts.items()}
 
 
-def _curve(name: str, at: Sequence[int], measures: Sequence[Metric | None]) -> Curve:
-    """Return a curve of the points that have a value."""
-    there = [(x, measure) for x, measure in zip(at, measures, strict=True) if measure is not None]
-    return Curve(name, [x for x, _ in there], *ends([measure for _, measure in there]))
+def _build_curve(name: str, x: Sequence[int], metrics: Sequence[Metric | None]) -> Curve:
+    """Return a curve of the points whose metric is defined."""
+    points = [(position, metric) for position, metric in zip(x, metrics, strict=True) if metric is not None]
+    return Curve(name, [position for position, _ in points], *ends([metric for _, metric in points]))

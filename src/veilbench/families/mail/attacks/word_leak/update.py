@@ -1,10 +1,10 @@
-"""What a client's update reveals about the words of its mails.
+"""Recovers words, labels and counts of a client's mails from its update.
 
 An update changes exactly the embedding rows of the words in the client's mails: a word's gradient is the sum over mails
 of (p - y) times the word's count, where p is the predicted probability and y the label. The functions here need only
 the update, the weights that it started from, and the public settings of the training.
 
-They require a filter with one weight per word, except `moved_words`, which supports wider embeddings too.
+They require a filter with one weight per word, except `find_changed_words`, which also supports wider embeddings.
 """
 
 from __future__ import annotations
@@ -18,36 +18,39 @@ from veilbench.bench.findings import Metric
 from veilbench.families.mail.data.vocabulary import FIRST_WORD
 from veilbench.metrics.intervals import proportion
 
-SHARES = ("precision", "recall", "rare_precision", "rare_recall")  # of a `Leak`
+SHARES = ("precision", "recall", "rare_precision", "rare_recall")  # attributes of `Leak`
 
 
-def moved_words(update: np.ndarray, above: float = 0.0) -> np.ndarray:
+def find_changed_words(update: np.ndarray, above: float = 0.0) -> np.ndarray:
     """Return the sorted numbers of the words whose embedding row has changed.
 
     Args:
-        update: weights after training minus weights before, shape (words,) or (words, dimension).
-        above: magnitude that a value of the row must exceed; positive for noisy updates.
+        update: embedding after training minus before, shape (words,) or (words, dimension).
+        above: threshold on the largest magnitude in a row; positive for noisy updates.
     """
     rows = np.abs(update.reshape(len(update), -1)).max(1)
     words = np.flatnonzero(rows > above)
     return words[words >= FIRST_WORD]
 
 
-def leanings(update: np.ndarray) -> np.ndarray:
+def infer_labels(update: np.ndarray) -> np.ndarray:
     """Infer the label of each word's mails, shape (words,): 1 for spam, -1 for ham, 0 for unchanged words.
 
-    Gradient descent raises the weights of spam's words and lowers those of ham's. With momentum or many steps, the sum
-    of the steps is visible, and a word that occurs with both labels has the sign of the dominant one.
+    Gradient descent raises the weights of words in spam and lowers those of words in ham. An update of several steps
+    shows their sum, so a word that occurs with both labels gets the label that dominates.
+
+    Args:
+        update: update of the words' weights, shape (words,).
     """
     signs: np.ndarray = np.sign(update).astype(np.int64)
     return signs
 
 
-def counts_of_one_mail(update: np.ndarray, bias_update: float) -> tuple[dict[int, int], int]:
+def solve_one_mail(update: np.ndarray, bias_update: float) -> tuple[dict[int, int], int]:
     """Recover all words of a mail with their counts, and its label, from one step of plain SGD on this mail.
 
-    The bias changes by -rate * (p - y), and a word's weight by the same times its count, so their ratio is the count,
-    whatever the learning rate, the weights and the prediction are.
+    The bias changes by -rate * (p - y), and a word's weight by this times the word's count. So their ratio is the
+    count, independently of the learning rate, the weights and the prediction.
 
     Args:
         update: update of the words' weights, shape (words,).
@@ -57,11 +60,11 @@ def counts_of_one_mail(update: np.ndarray, bias_update: float) -> tuple[dict[int
         The count of each word, by its number, and the label: 0 for ham, 1 for spam.
 
     Raises:
-        ValueError: the bias is unchanged, or a ratio is not an integer: it was not one mail and one step.
+        ValueError: the bias is unchanged, or a ratio is not an integer, so the update is not from one mail and step.
     """
     if not bias_update:
         raise ValueError("the bias has not moved: nothing can be solved")
-    words = moved_words(update)
+    words = find_changed_words(update)
     ratios = update[words] / bias_update
     counts = np.rint(ratios).astype(np.int64)
     if (counts < 1).any() or (np.abs(ratios - counts) > 0.01 * counts).any():
@@ -71,15 +74,15 @@ def counts_of_one_mail(update: np.ndarray, bias_update: float) -> tuple[dict[int
     return dict(zip(words.tolist(), counts.tolist(), strict=True)), int(bias_update > 0)
 
 
-def net_counts(update: np.ndarray, learning_rate: float, mails: int) -> dict[int, int]:
+def solve_net_counts(update: np.ndarray, learning_rate: float, mails: int) -> dict[int, int]:
     """Recover each word's count in spam minus that in ham, from one full-batch step of plain SGD from zero weights.
 
     With zero weights every prediction is one half, and the step is rate / (2 * mails) times the difference of the
     counts. A word that is equally frequent in both is missed, or recovered as 0 if rounding errors remain.
 
-    From other weights, a word's step is the sum of its counts, each times its mail's p - y, and p is known only with
-    the mails. With one unknown factor per mail, this module solves no more than one mail, in `counts_of_one_mail`. It
-    has not been shown to be impossible: words of a single mail change by integer multiples of one number.
+    From other weights, a word's step is the sum over mails of its count times p - y, where p is unknown without the
+    mails. This module solves this case only for one mail, in `solve_one_mail`. Solving several is not shown to be
+    impossible: words that occur in only one mail change by integer multiples of the same number.
 
     Args:
         update: update of the words' weights, shape (words,).
@@ -90,56 +93,67 @@ def net_counts(update: np.ndarray, learning_rate: float, mails: int) -> dict[int
         The difference of the counts of each word, by its number.
 
     Raises:
-        ValueError: a difference is not an integer: it was not such a step.
+        ValueError: a difference is not an integer, so the update is not from such a step.
     """
-    words = moved_words(update)
+    words = find_changed_words(update)
     differences = update[words] * 2 * mails / learning_rate
-    whole = np.rint(differences).astype(np.int64)
-    if (np.abs(differences - whole) > 0.1).any():
+    rounded = np.rint(differences).astype(np.int64)
+    if (np.abs(differences - rounded) > 0.1).any():
         raise ValueError("the update is not that of one step from zero weights: its differences are not whole numbers")
-    return dict(zip(words.tolist(), whole.tolist(), strict=True))
+    return dict(zip(words.tolist(), rounded.tolist(), strict=True))
 
 
-def words_by_exponent(exponents: np.ndarray, zero: int | None = None) -> np.ndarray:
+def infer_words_from_exponents(exponents: np.ndarray, zero: int | None = None) -> np.ndarray:
     """Infer the words that a client has used from the public exponents of its Paillier ciphertexts.
 
     phe encodes a float with an exponent that depends on the float's magnitude, and zero with a fixed one. Unchanged
     weights are exactly zero. Values with a magnitude between 1/16 and 1 share zero's exponent and are missed.
 
     Args:
-        exponents: exponents of the embedding's ciphertexts, shape (words,).
-        zero: exponent of zero; None uses phe's rule.
+        exponents: exponents of the ciphertexts of the embedding, shape (words,).
+        zero: exponent that phe gives to zero; None computes it.
     """
-    words = np.flatnonzero(exponents != (zero_exponent() if zero is None else zero))
+    words = np.flatnonzero(exponents != (compute_zero_exponent() if zero is None else zero))
     return words[words >= FIRST_WORD]
 
 
-def zero_exponent(mantissa_bits: int = 53, base_bits: int = 4) -> int:
-    """Return phe's exponent of 0.0: that of the last bit of a float's mantissa, in base 16, rounded down."""
+def compute_zero_exponent(mantissa_bits: int = 53, base_bits: int = 4) -> int:
+    """Compute the exponent that phe gives to 0.0.
+
+    Args:
+        mantissa_bits: bits of a float's mantissa.
+        base_bits: base-2 logarithm of phe's base, 16.
+    """
     return -(mantissa_bits // base_bits + 1)
 
 
-def phe_exponents(values: np.ndarray, mantissa_bits: int = 53, base_bits: int = 4) -> np.ndarray:
-    """Return phe's public exponents of floats, shape (n,); they depend only on the magnitudes.
+def compute_exponents(values: np.ndarray, mantissa_bits: int = 53, base_bits: int = 4) -> np.ndarray:
+    """Compute the public exponents that phe gives to floats, shape (n,), int64.
 
-    An encrypted number carries its exponent in the clear, so the leak can be computed without encryption.
+    The exponents depend only on the magnitudes, and are sent in the clear. So the leak can be computed without
+    encryption.
+
+    Args:
+        values: floats to be encrypted, shape (n,).
+        mantissa_bits: bits of a float's mantissa.
+        base_bits: base-2 logarithm of phe's base, 16.
     """
     lowest = np.frexp(values)[1] - mantissa_bits
     exponents: np.ndarray = np.floor(lowest / base_bits).astype(np.int64)
     return exponents
 
 
-def words_in(tokens: np.ndarray) -> np.ndarray:
+def list_words(tokens: np.ndarray) -> np.ndarray:
     """Return the sorted numbers of the words in mails of shape (n, length), except padding and the unknown word."""
-    there = np.zeros(int(tokens.max(initial=0)) + 1, bool)
-    there[tokens] = True  # much faster than sorting
-    there[:FIRST_WORD] = False
-    return np.flatnonzero(there)
+    occurs = np.zeros(int(tokens.max(initial=0)) + 1, bool)
+    occurs[tokens] = True  # much faster than sorting
+    occurs[:FIRST_WORD] = False
+    return np.flatnonzero(occurs)
 
 
 @dataclass(frozen=True)
 class Leak:
-    """Precision and recall of guessed words. Undefined shares (no guessed word, no rare word) are None.
+    """Precision and recall of guessed words; undefined ones are None, for example if no word is guessed.
 
     Attributes:
         precision: share of the guessed words that are in the mails.
@@ -154,39 +168,44 @@ class Leak:
     rare_recall: Metric | None
 
 
-def leak(guessed: np.ndarray, truth: np.ndarray, rare: np.ndarray) -> Leak:
-    """Compare guessed words with the true ones.
+def measure_leak(guessed: np.ndarray, truth: np.ndarray, rare: np.ndarray) -> Leak:
+    """Measure precision and recall of guessed words.
 
     Args:
         guessed: distinct word numbers that were guessed.
         truth: distinct word numbers of the mails.
-        rare: distinct word numbers to which a rare word is mapped.
+        rare: distinct numbers of rare words.
     """
-    precision, recall = _shares(guessed, truth)
-    return Leak(precision, recall, *_shares(common(guessed, rare), common(truth, rare)))
+    precision, recall = _measure_shares(guessed, truth)
+    return Leak(precision, recall, *_measure_shares(intersect(guessed, rare), intersect(truth, rare)))
 
 
-def common(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def intersect(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Return the intersection of two arrays of distinct numbers, sorted."""
     return np.intersect1d(one, other, assume_unique=True)
 
 
-def _shares(guessed: np.ndarray, truth: np.ndarray) -> tuple[Metric | None, Metric | None]:
-    hits = len(common(guessed, truth))
-    return tuple(proportion(hits, len(of)) if len(of) else None for of in (guessed, truth))  # type: ignore[return-value]
+def _measure_shares(guessed: np.ndarray, truth: np.ndarray) -> tuple[Metric | None, Metric | None]:
+    hits = len(intersect(guessed, truth))
+    return tuple(proportion(hits, len(x)) if len(x) else None for x in (guessed, truth))  # type: ignore[return-value]
 
 
-def one_sided(tokens: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the numbers of the words that occur only in ham, and only in spam, of mails of shape (n, length)."""
-    ham, spam = words_in(tokens[labels == 0]), words_in(tokens[labels == 1])
+def find_one_sided_words(tokens: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sorted numbers of the words that occur only in ham, and of those that occur only in spam.
+
+    Args:
+        tokens: word numbers of the mails, shape (n, length).
+        labels: 0 for ham and 1 for spam, shape (n,).
+    """
+    ham, spam = list_words(tokens[labels == 0]), list_words(tokens[labels == 1])
     return np.setdiff1d(ham, spam, assume_unique=True), np.setdiff1d(spam, ham, assume_unique=True)
 
 
 def label_recall(guessed: np.ndarray, ham: np.ndarray, spam: np.ndarray) -> Metric | None:
-    """Return the share of words whose inferred label is correct, among those that occur with one label only.
+    """Compute the share of words with a correctly inferred label, among those that occur with one label only.
 
     Args:
-        guessed: inferred label of each word as returned by `leanings`, shape (words,).
+        guessed: inferred label of each word as returned by `infer_labels`, shape (words,).
         ham: numbers of the words that occur only in ham.
         spam: numbers of the words that occur only in spam.
     """
@@ -195,16 +214,27 @@ def label_recall(guessed: np.ndarray, ham: np.ndarray, spam: np.ndarray) -> Metr
 
 
 def count_recall(guessed: Mapping[int, int], tokens: np.ndarray) -> Metric | None:
-    """Return the share of the mails' words whose exact count was guessed."""
+    """Compute the share of the mails' words whose count was guessed exactly.
+
+    Args:
+        guessed: guessed count of each word, by its number.
+        tokens: word numbers of the mails, shape (n, length).
+    """
     words, counts = np.unique(tokens[tokens >= FIRST_WORD], return_counts=True)
     right = sum(guessed.get(int(word)) == count for word, count in zip(words, counts, strict=True))
     return proportion(right, len(words)) if len(words) else None
 
 
 def net_count_recall(guessed: Mapping[int, int], tokens: np.ndarray, labels: np.ndarray) -> Metric | None:
-    """Return the share of the mails' words whose exact count in spam minus that in ham was guessed."""
+    """Compute the share of the mails' words whose count in spam minus that in ham was guessed exactly.
+
+    Args:
+        guessed: guessed difference of the counts of each word, by its number.
+        tokens: word numbers of the mails, shape (n, length).
+        labels: 0 for ham and 1 for spam, shape (n,).
+    """
     spam, ham = (tokens[labels == label] for label in (1, 0))
-    words = words_in(tokens)
+    words = list_words(tokens)
     size = int(tokens.max(initial=0)) + 1
     net = np.bincount(spam.ravel(), minlength=size) - np.bincount(ham.ravel(), minlength=size)
     right = sum(guessed.get(int(word)) == net[word] for word in words)

@@ -12,18 +12,19 @@ from veilbench.families.mail.data.corpus.templates import HAM_CLOSINGS, HAM_OPEN
 ONSETS = "b c d f g h k l m n p r s t v w z br ch cl cr dr fl gr pl pr sh sl st th tr"
 VOWELS = "a e i o u ai ea ie oo ou"
 CODAS = "l m n r s t ck nd ng rt st"
-OPEN = 3  # number of empty codas, with which the syllable ends with its vowel
+OPEN = 3  # number of empty codas among `CODAS`, so that some syllables end with the vowel
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """The words of the corpus and pools of their numbers.
+    """The words of the corpus, and word numbers by kind.
 
     Attributes:
         words: the words in the order of their numbers, dtype object.
-        function, general: numbers of function words and of general words, most frequent first.
-        topics: word numbers of each topic, ham's topics first.
-        tail: numbers of invented words, most frequent first: the long tail of the language.
+        function: numbers of function words, most frequent first.
+        general: numbers of general words, most frequent first.
+        topics: word numbers of each topic, with the topics of ham first.
+        tail: numbers of invented words, the long tail of the language, most frequent first.
         names: word numbers of first names and invented surnames.
         numbers: word numbers of telephone numbers, amounts and references.
     """
@@ -38,11 +39,11 @@ class Inventory:
 
     @property
     def rare(self) -> frozenset[str]:
-        """Names and numbers: words that would identify a person."""
+        """Names and numbers, which would identify a person."""
         return frozenset(self.words[np.concatenate([self.names, self.numbers])])
 
 
-def invented(count: int, syllables: int, rng: np.random.Generator) -> list[str]:
+def invent_words(count: int, syllables: int, rng: np.random.Generator) -> list[str]:
     """Generate `count` distinct random words of at least `syllables` syllables."""
     syllable = (ONSETS.split(), VOWELS.split(), [""] * OPEN + CODAS.split())
     words: dict[str, None] = {}
@@ -52,7 +53,7 @@ def invented(count: int, syllables: int, rng: np.random.Generator) -> list[str]:
     return list(words)[:count]
 
 
-def figures(count: int, rng: np.random.Generator) -> list[str]:
+def draw_figures(count: int, rng: np.random.Generator) -> list[str]:
     """Generate `count` distinct numbers of 3 to 10 digits."""
     numbers: dict[str, None] = {}
     while len(numbers) < count:
@@ -61,33 +62,34 @@ def figures(count: int, rng: np.random.Generator) -> list[str]:
     return list(numbers)[:count]
 
 
-def inventory(tail: int, names: int, numbers: int, rng: np.random.Generator) -> Inventory:
+def create_inventory(tail: int, names: int, numbers: int, rng: np.random.Generator) -> Inventory:
     """Create the inventory of a corpus.
 
     Args:
         tail: number of invented words of the long tail.
         names: number of invented surnames.
         numbers: number of distinct figures.
-        rng: generator of the invented words and figures.
+        rng: generator that draws words and figures.
     """
     topics = [text.split() for text in (*HAM_TOPICS.values(), *SPAM_TOPICS.values())]
     lines = [*HAM_OPENINGS, *SPAM_OPENINGS, *HAM_CLOSINGS, *SPAM_CLOSINGS]
     function, general, first_names = FUNCTION.split(), GENERAL.split(), FIRST_NAMES.split()
-    written = [*function, *general, *(word for topic in topics for word in topic)]
-    written += [word for line in lines for word in line.split()]
-    invented_tail = invented(tail, 2, rng)
-    surnames = invented(names, 3, rng)
+    listed = [*function, *general, *(word for topic in topics for word in topic)]
+    listed += [word for line in lines for word in line.split()]
+    invented_tail = invent_words(tail, 2, rng)
+    surnames = invent_words(names, 3, rng)
     number_of: dict[str, int] = {}
-    for word in (*written, *first_names, *surnames, *invented_tail, *figures(numbers, rng)):
+    for word in (*listed, *first_names, *surnames, *invented_tail, *draw_figures(numbers, rng)):
         number_of.setdefault(word, len(number_of))
     words = np.array(list(number_of), dtype=object)
 
-    def places(chosen: list[str]) -> np.ndarray:
+    def look_up(chosen: list[str]) -> np.ndarray:
         return np.array([number_of[word] for word in dict.fromkeys(chosen)])
 
-    tail_places = np.setdiff1d(places(invented_tail), places([*written, *first_names, *surnames]))
-    numeric = np.arange(len(words) - numbers, len(words))
-    people = np.setdiff1d(places([*first_names, *surnames]), places(written))
+    tail_numbers = np.setdiff1d(look_up(invented_tail), look_up([*listed, *first_names, *surnames]))
+    figure_numbers = np.arange(len(words) - numbers, len(words))
+    name_numbers = np.setdiff1d(look_up([*first_names, *surnames]), look_up(listed))
+    topic_numbers = [look_up(topic) for topic in topics]
     return Inventory(
-        words, places(function), places(general), [places(t) for t in topics], tail_places, people, numeric
+        words, look_up(function), look_up(general), topic_numbers, tail_numbers, name_numbers, figure_numbers
     )

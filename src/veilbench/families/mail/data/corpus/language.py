@@ -15,8 +15,15 @@ KINDS = ("function", "general", "topic", "tail", "habit", "name", "number")
 SHARES = (0.43, 0.24, 0.13, 0.08, 0.06, 0.03, 0.03)  # expected shares of the kinds of words in a mail
 
 
-def zipf(words: np.ndarray, count: int, rng: np.random.Generator, shift: float = 3) -> np.ndarray:
-    """Draw `count` words, where the i-th has a weight of 1 / (i + shift) (Zipf 1949, Mandelbrot 1953)."""
+def draw_zipf(words: np.ndarray, count: int, rng: np.random.Generator, shift: float = 3) -> np.ndarray:
+    """Draw word numbers with Zipf-Mandelbrot probabilities (Zipf 1949, Mandelbrot 1953).
+
+    Args:
+        words: word numbers to draw from; the i-th has a weight of 1 / (i + shift).
+        count: number of draws.
+        rng: generator of the draws.
+        shift: shift of the ranks; larger values make the distribution more even.
+    """
     weights = 1 / (np.arange(len(words)) + shift)
     drawn: np.ndarray = words[np.searchsorted(np.cumsum(weights / weights.sum())[:-1], rng.random(count))]
     return drawn
@@ -41,7 +48,7 @@ class Mail:
     disguise: np.ndarray
 
 
-def outlines(
+def draw_outlines(
     count: int, spam: float, senders: int, disguise: float, lengths: tuple[int, int], rng: np.random.Generator
 ) -> Mail:
     """Draw the label, topic, length, sender and disguise of each mail.
@@ -60,11 +67,11 @@ def outlines(
         labels == 1, ham_topics + rng.integers(spam_topics, size=count), rng.integers(ham_topics, size=count)
     )
     sizes = np.clip(rng.lognormal(4.3, 1, count), *lengths).astype(np.int64)
-    who = zipf(np.arange(senders), count, rng) + labels * senders
+    who = draw_zipf(np.arange(senders), count, rng) + labels * senders
     return Mail(labels, topics, sizes, who, np.where(rng.random(count) < disguise, 0.85, 0.2))
 
 
-def body(mail: Mail, words: Inventory, rng: np.random.Generator) -> np.ndarray:
+def draw_bodies(mail: Mail, words: Inventory, rng: np.random.Generator) -> np.ndarray:
     """Draw the word numbers of all mails, concatenated, shape (sum of lengths,)."""
     owner = np.repeat(np.arange(len(mail.labels)), mail.lengths)
     kinds = np.searchsorted(np.cumsum(SHARES)[:-1], rng.random(len(owner)))
@@ -77,49 +84,49 @@ def body(mail: Mail, words: Inventory, rng: np.random.Generator) -> np.ndarray:
 
 def _draw(kind: str, mail: Mail, owner: np.ndarray, words: Inventory, rng: np.random.Generator) -> np.ndarray:
     if kind in ("function", "general", "tail"):
-        return zipf(getattr(words, kind), len(owner), rng)
+        return draw_zipf(getattr(words, kind), len(owner), rng)
     if kind == "topic":
-        return _topic_words(mail, owner, words, rng)
+        return _draw_topic_words(mail, owner, words, rng)
     if kind == "habit":
-        return _habits(mail, owner, words, rng)
+        return _draw_habits(mail, owner, words, rng)
     pool = words.names if kind == "name" else words.numbers
-    own = rng.integers(len(pool), size=(len(mail.labels), 3))  # a mail mentions three people and three figures
-    drawn: np.ndarray = pool[own[owner, rng.integers(3, size=len(owner))]]
+    mentioned = rng.integers(len(pool), size=(len(mail.labels), 3))  # a mail mentions three people and three figures
+    drawn: np.ndarray = pool[mentioned[owner, rng.integers(3, size=len(owner))]]
     return drawn
 
 
-def _topic_words(mail: Mail, owner: np.ndarray, words: Inventory, rng: np.random.Generator) -> np.ndarray:
+def _draw_topic_words(mail: Mail, owner: np.ndarray, words: Inventory, rng: np.random.Generator) -> np.ndarray:
     strays = rng.random(len(owner)) < mail.disguise[owner]
     topics = np.where(strays, rng.integers(len(words.topics), size=len(owner)), mail.topics[owner])
     numbers = np.empty(len(owner), np.int64)
     for topic, pool in enumerate(words.topics):
         at = np.flatnonzero(topics == topic)
-        numbers[at] = zipf(pool, len(at), rng, shift=10)
+        numbers[at] = draw_zipf(pool, len(at), rng, shift=10)
     return numbers
 
 
-def _habits(mail: Mail, owner: np.ndarray, words: Inventory, rng: np.random.Generator) -> np.ndarray:
-    """Draw from the ten favourite words of each sender, which belong to no topic."""
+def _draw_habits(mail: Mail, owner: np.ndarray, words: Inventory, rng: np.random.Generator) -> np.ndarray:
+    """Draw from ten favourite words of each sender, which do not depend on the topic."""
     pool = np.concatenate([words.general, words.tail[:2000]])
     favourites = rng.choice(pool, (int(mail.senders.max()) + 1, 10))
     drawn: np.ndarray = favourites[mail.senders[owner], rng.integers(10, size=len(owner))]
     return drawn
 
 
-def overlay(
-    made: np.ndarray,
+def overlay_templates(
+    numbers: np.ndarray,
     mail: Mail,
     lines: tuple[Sequence[str], Sequence[str]],
     at_end: bool,
     words: Inventory,
     rng: np.random.Generator,
 ) -> None:
-    """Overwrite the first or last words of three quarters of the mails by the sender's template, in place.
+    """Overwrite the first or last words of three quarters of the mails with the sender's template, in place.
 
-    A template is truncated to half of a mail's length.
+    A template is truncated to half of the mail's length.
 
     Args:
-        made: word numbers as drawn by `body`, shape (sum of lengths,).
+        numbers: word numbers as drawn by `draw_bodies`, shape (sum of lengths,).
         mail: properties of the mails.
         lines: templates of ham and of spam.
         at_end: True for closings, False for openings.
@@ -128,9 +135,9 @@ def overlay(
     """
     number_of = {word: place for place, word in enumerate(words.words)}
     coded = [[number_of.get(word, -1) for word in line.split()] for group in lines for line in group]
-    rows = _filled(coded)
+    rows = _pad_lines(coded)
     slots = [
-        _filled([[1 if word == slot else 0 for word in line.split()] for group in lines for line in group]) == 1
+        _pad_lines([[1 if word == slot else 0 for word in line.split()] for group in lines for line in group]) == 1
         for slot in (NAME, NUMBER)
     ]
     sizes = np.array([len(line) for line in coded])
@@ -143,10 +150,10 @@ def overlay(
         text = rows[choice[at], place]
         for slot, pool in zip(slots, (words.names, words.numbers), strict=True):
             text = np.where(slot[choice[at], place], rng.choice(pool, len(at)), text)
-        made[starts[at] + place] = text
+        numbers[starts[at] + place] = text
 
 
-def _filled(lines: list[list[int]]) -> np.ndarray:
+def _pad_lines(lines: list[list[int]]) -> np.ndarray:
     rows = np.full((len(lines), max(map(len, lines))), -1)
     for row, line in zip(rows, lines, strict=True):
         row[: len(line)] = line

@@ -9,8 +9,8 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt
 
 from veilbench.bench.limits import Count, require_room
-from veilbench.families.mail.data.corpus.inventory import inventory
-from veilbench.families.mail.data.corpus.language import body, outlines, overlay
+from veilbench.families.mail.data.corpus.inventory import create_inventory
+from veilbench.families.mail.data.corpus.language import draw_bodies, draw_outlines, overlay_templates
 from veilbench.families.mail.data.corpus.templates import HAM_CLOSINGS, HAM_OPENINGS, SPAM_CLOSINGS, SPAM_OPENINGS
 from veilbench.families.mail.data.raw_mails import RawMails
 
@@ -21,7 +21,7 @@ class MailCorpus:
     Each mail has a topic, a sender with favourite words, the sender's opening and closing, and mentions three people
     and three figures. Topic words reveal the label. Ordinary mails draw a fifth of their topic words from any topic,
     and disguised mails nearly all, so that no filter is perfect. There is no grammar: results on this corpus hold for
-    bag-of-words models, and say nothing about models that read sentences.
+    bag-of-words models only, not for models that read sentences.
 
     Args:
         mails: number of mails.
@@ -53,12 +53,13 @@ class MailCorpus:
 
     def read(self, rng: np.random.Generator) -> RawMails:
         """Generate all mails from `rng`."""
-        stock = inventory(self.tail, self.names, self.numbers, rng)
-        mail = outlines(self.mails, self.spam, self.senders, self.disguise, self.words, rng)
-        numbers = body(mail, stock, rng)
-        overlay(numbers, mail, (HAM_OPENINGS, SPAM_OPENINGS), False, stock, rng)
-        overlay(numbers, mail, (HAM_CLOSINGS, SPAM_CLOSINGS), True, stock, rng)
-        spelt = stock.words[numbers]
+        inventory = create_inventory(self.tail, self.names, self.numbers, rng)
+        mail = draw_outlines(self.mails, self.spam, self.senders, self.disguise, self.words, rng)
+        numbers = draw_bodies(mail, inventory, rng)
+        overlay_templates(numbers, mail, (HAM_OPENINGS, SPAM_OPENINGS), False, inventory, rng)
+        overlay_templates(numbers, mail, (HAM_CLOSINGS, SPAM_CLOSINGS), True, inventory, rng)
+        words = inventory.words[numbers]
         ends = np.cumsum(mail.lengths)
-        texts = [" ".join(spelt[end - size : end]) for end, size in zip(ends, mail.lengths, strict=True)]
-        return RawMails(texts, mail.labels, mail.topics, stock.rare, ["generated: no person wrote or is named in it"])
+        texts = [" ".join(words[end - size : end]) for end, size in zip(ends, mail.lengths, strict=True)]
+        notes = ["generated: no person wrote or is named in it"]
+        return RawMails(texts, mail.labels, mail.topics, inventory.rare, notes)

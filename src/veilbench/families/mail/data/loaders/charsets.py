@@ -1,8 +1,8 @@
-"""Mapping from charset names in mails to the Python codecs that decode what is meant.
+"""Mapping from charset names in mails to Python codecs.
 
-The mapping follows the Encoding Standard (https://encoding.spec.whatwg.org/#names-and-labels) that browsers implement:
-programs often declare a small charset but use characters of its superset. Python knows most names; this module adds
-the missing ones.
+The mapping follows the Encoding Standard of web browsers (https://encoding.spec.whatwg.org/#names-and-labels). Programs
+often declare a charset but use characters of a superset, so the superset's codec is used. Python knows most names; this
+module adds the missing ones.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ ALIASES = {
 }
 CODECS = {name: codec for codec, names in ALIASES.items() for name in names.split()}
 
-# Supersets of codecs: the first one that decodes a text without an error is used.
+# Supersets of charsets, by codec. The first one that decodes a text without an error is used.
 SUPERSETS = {
     "iso8859-1": ("cp1252",),
     "iso8859-9": ("cp1254",),
@@ -63,7 +63,8 @@ SUPERSETS = {
     "euc_jp": ("euc_jp", "euc_jis_2004"),
     "iso2022_jp": ("iso2022_jp", "iso2022_jp_ext", "iso2022_jp_2004"),
 }
-NONE = ("idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined", "unicode-escape")  # no charsets
+# Python codecs that are not charsets of mails.
+NONE = ("idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined", "unicode-escape")
 MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
@@ -73,12 +74,12 @@ MARKS = {
 }
 
 
-def codecs_of(charset: str) -> tuple[str, ...]:
+def find_codecs(charset: str) -> tuple[str, ...]:
     """Return the codecs to try for a charset, best first; empty if the charset is unknown."""
     name = charset.strip().strip("'\"").lower()
     try:
         codec = codecs.lookup(CODECS.get(name, name)).name
-        "".encode(codec)  # raises for codecs that do not convert text
+        "".encode(codec)  # raises a LookupError for codecs that do not convert text
     except (LookupError, UnicodeError, ValueError):  # a name with NUL raises ValueError
         return ()
     if codec.replace("_", "-") in NONE:
@@ -86,7 +87,7 @@ def codecs_of(charset: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*SUPERSETS.get(codec, ()), codec)))
 
 
-def marked(raw: bytes) -> str | None:
+def detect_codec(raw: bytes) -> str | None:
     """Detect the codec by a byte order mark, or by the zeros of ASCII text in UTF-16; None if there is neither."""
     for mark, codec in MARKS.items():
         if raw.startswith(mark) and (codec != "utf-32" or len(raw) % 4 == 0):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from veilbench.families.mail.data.loaders.decoding import Decoder, mail_files
+from veilbench.families.mail.data.loaders.decoding import Decoder, read_mail_files
 from veilbench.families.mail.data.loaders.labels import FOLDERS
 from veilbench.families.mail.data.loaders.mail_loader import LabelledMail, MailLoader
 
@@ -25,6 +25,6 @@ class EnronFolders(MailLoader):
         """Yield all mails in the order of their paths."""
         files = sorted(file for file in path.rglob("*") if file.parent.name.lower() in FOLDERS and file.is_file())
         topics = sorted({file.parent.parent for file in files})
-        for file, content, _ in mail_files(files, decoder):
+        for file, content, _ in read_mail_files(files, decoder):
             label = FOLDERS[file.parent.name.lower()]
-            yield LabelledMail(decoder.text(content), label, topics.index(file.parent.parent))
+            yield LabelledMail(decoder.decode(content), label, topics.index(file.parent.parent))

@@ -9,7 +9,7 @@ FOLDERS = {"ham": HAM, "spam": SPAM}
 NAMES = {"ham": HAM, "0": HAM, "0.0": HAM, "false": HAM, "spam": SPAM, "1": SPAM, "1.0": SPAM, "true": SPAM}
 
 
-def label_of(value: object, where: str) -> int:
+def parse_label(value: object, where: str) -> int:
     """Parse a label: 0 for ham, 1 for spam.
 
     Raises:

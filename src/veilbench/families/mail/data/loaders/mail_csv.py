@@ -10,10 +10,10 @@ from pathlib import Path
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import Count
 from veilbench.families.mail.data.loaders.decoding import MOST_BYTES, Decoder
-from veilbench.families.mail.data.loaders.labels import label_of
+from veilbench.families.mail.data.loaders.labels import parse_label
 from veilbench.families.mail.data.loaders.mail_loader import LabelledMail, MailLoader
 
-LONGEST_FIELD = 1 << 30  # Python's csv stops at 131,072 characters unless told otherwise
+LONGEST_FIELD = 1 << 30  # limit of characters per field; the default of Python's csv is 131,072
 
 
 class MailCsv(MailLoader):
@@ -46,8 +46,8 @@ class MailCsv(MailLoader):
         Raises:
             UserError: a column is missing, or a row is invalid; the message contains its line number.
         """
-        whole = Decoder(LONGEST_FIELD)  # of the file; `decoder` has the limit of one mail
-        content = whole.text(path.read_bytes()).removeprefix("\ufeff")
+        file_decoder = Decoder(LONGEST_FIELD)  # `decoder` has the limit of one mail
+        content = file_decoder.decode(path.read_bytes()).removeprefix("\ufeff")
         csv.field_size_limit(LONGEST_FIELD)
         rows = csv.DictReader(io.StringIO(content, newline=""), delimiter=self.delimiter)
         try:
@@ -59,12 +59,12 @@ class MailCsv(MailLoader):
                         f"{where} has more cells than the header; is a text with {self.delimiter} unquoted?"
                     )
                 if row.get("", "").strip():
-                    decoder.met["texts in columns without a name left out"] += 1
-                label = label_of(row[self.label], where)
-                yield LabelledMail(decoder.again(row[self.text] or ""), label)
+                    decoder.problems["texts in columns without a name left out"] += 1
+                label = parse_label(row[self.label], where)
+                yield LabelledMail(decoder.truncate_text(row[self.text] or ""), label)
         except csv.Error as error:
             raise UserError(f"{self.path}, line {rows.line_num} cannot be read: {error}") from error
-        decoder.met.update(whole.met)
+        decoder.problems.update(file_decoder.problems)
 
     def _refuse_header(self, names: list[str]) -> None:
         for name in (self.text, self.label):

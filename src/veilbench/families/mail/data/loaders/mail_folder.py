@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from veilbench.families.mail.data.loaders.decoding import Decoder, mail_files
+from veilbench.families.mail.data.loaders.decoding import Decoder, read_mail_files
 from veilbench.families.mail.data.loaders.labels import FOLDERS
 from veilbench.families.mail.data.loaders.mail_loader import LabelledMail, MailLoader
-from veilbench.families.mail.data.loaders.mail_parts import text_of
+from veilbench.families.mail.data.loaders.mail_parts import extract_text
 
 
 class MailFolder(MailLoader):
@@ -28,20 +28,20 @@ class MailFolder(MailLoader):
     def find(self, path: Path, decoder: Decoder) -> Iterator[LabelledMail]:
         """Yield all mails in the order of their paths."""
         files = sorted(file for file in path.rglob("*") if file.is_file())
-        for file, content, detected in mail_files(files, decoder):
-            if (label := _label(file.relative_to(path))) is None:
-                decoder.met["files left out: neither ham nor spam is in their path"] += 1
+        for file, content, detected in read_mail_files(files, decoder):
+            if (label := _find_label(file.relative_to(path))) is None:
+                decoder.problems["files left out: neither ham nor spam is in their path"] += 1
                 continue
-            for raw in mails_in(content):
-                yield LabelledMail(text_of(raw, decoder, detected), label)
+            for raw in split_mails(content):
+                yield LabelledMail(extract_text(raw, decoder, detected), label)
 
 
-def _label(path: Path) -> int | None:
+def _find_label(path: Path) -> int | None:
     names = [part.lower() for part in (*path.parts[:-1], path.stem)]
     return next((FOLDERS[name] for name in names if name in FOLDERS), None)
 
 
-def mails_in(content: bytes) -> Iterator[bytes]:
+def split_mails(content: bytes) -> Iterator[bytes]:
     """Yield the mails of an mbox file (RFC 4155: a mail starts after a line `From ...`), or any other file whole."""
     if not content.startswith(b"From "):
         yield content

@@ -12,9 +12,9 @@ from typing import Any
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import Count
-from veilbench.families.mail.data.loaders.charsets import marked
-from veilbench.families.mail.data.loaders.decoding import MOST_BYTES, Decoder, numbered
-from veilbench.families.mail.data.loaders.labels import label_of
+from veilbench.families.mail.data.loaders.charsets import detect_codec
+from veilbench.families.mail.data.loaders.decoding import MOST_BYTES, Decoder, number_lines
+from veilbench.families.mail.data.loaders.labels import parse_label
 from veilbench.families.mail.data.loaders.mail_loader import LabelledMail, MailLoader
 
 
@@ -47,11 +47,11 @@ class MailJsonl(MailLoader):
             UserError: a line is not an object or lacks a key; the message contains its number.
         """
         topics = dict[str, int]()
-        for number, line in numbered(_lines(path)):
+        for number, line in number_lines(_lines(path)):
             entry = self._entry(line, number)
-            label = label_of(entry[self.label], f"{self.path}, line {number}")
+            label = parse_label(entry[self.label], f"{self.path}, line {number}")
             topic = topics.setdefault(str(entry.get(self.topic, "")), len(topics))
-            yield LabelledMail(decoder.again(str(entry[self.text])), label, topic)
+            yield LabelledMail(decoder.truncate_text(str(entry[self.text])), label, topic)
 
     def _entry(self, line: bytes, number: int) -> dict[str, Any]:
         try:
@@ -67,7 +67,7 @@ def _lines(path: Path) -> Iterator[bytes]:
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             first = file.readline()
-            if marked(first) not in (None, "utf-8-sig"):
+            if detect_codec(first) not in (None, "utf-8-sig"):
                 raise UserError(f"{path} is in UTF-16 or UTF-32; save it in UTF-8")
             yield first.removeprefix(codecs.BOM_UTF8)
             yield from file

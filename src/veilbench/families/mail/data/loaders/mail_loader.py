@@ -1,4 +1,4 @@
-"""Base of the loaders of mails from files and folders."""
+"""Base class of the loaders of mails from files and folders."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from veilbench.families.mail.data.raw_mails import RawMails
 
 @dataclass(frozen=True)
 class LabelledMail:
-    """One mail as a loader finds it.
+    """One mail as a loader returns it.
 
     Attributes:
         text: decoded text, starting with the subject if there is one.
         label: 0 for ham and 1 for spam.
-        topic: number of its topic, such as a folder; 0 if the source has none.
+        topic: number of the mail's topic, such as its folder; 0 if the source has none.
     """
 
     text: str
@@ -32,15 +32,19 @@ class LabelledMail:
 
 
 class MailLoader(ABC):
-    """Reads mails from a file or a folder; a subclass says how to find them.
+    """Reads mails from a file or a folder; subclasses implement `find`.
 
     Args:
         path: path of the file, or of the folder that is searched recursively.
         most_bytes: maximum number of bytes per mail; the rest is dropped.
+
+    Attributes:
+        is_folder: whether the path must be a folder; otherwise it must be a file.
+        content: content of the path, for the error message if it has none.
     """
 
     is_folder: ClassVar[bool] = False
-    content: ClassVar[str] = "mails"  # what the path must hold, for the error
+    content: ClassVar[str] = "mails"
 
     def __init__(self, path: str, most_bytes: Count = MOST_BYTES) -> None:
         self.path, self.most_bytes = path, most_bytes
@@ -54,7 +58,7 @@ class MailLoader(ABC):
             decoder: decodes the mails, and counts what was dropped, truncated or guessed.
 
         Raises:
-            UserError: a mail cannot be read, or has no valid label; the message says where.
+            UserError: a mail cannot be read, or has no valid label; the message contains its location.
         """
 
     def read(self, rng: np.random.Generator) -> RawMails:

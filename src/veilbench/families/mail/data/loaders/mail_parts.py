@@ -21,7 +21,7 @@ HIDDEN = ("script", "style", "head", "title")
 BLOCKS = ("p", "br", "div", "td", "tr", "li", "h1", "h2", "h3", "table", "ul")
 
 
-class _Visible(HTMLParser):
+class _VisibleText(HTMLParser):
     """Collects the visible text of HTML; words are not split at inline tags."""
 
     def __init__(self) -> None:
@@ -49,9 +49,9 @@ class _Visible(HTMLParser):
             self.kept.append(data)
 
 
-def without_tags(html: str) -> str:
+def strip_tags(html: str) -> str:
     """Remove tags, comments, scripts and styles from HTML."""
-    parser = _Visible()
+    parser = _VisibleText()
     try:
         parser.feed(html)
         parser.close()
@@ -60,77 +60,77 @@ def without_tags(html: str) -> str:
     return "".join(parser.kept)
 
 
-def text_of(raw: bytes, decoder: Decoder, in_utf8: bool = False) -> str:
-    """Return a mail's subject and visible text; plain-text alternatives are preferred, and attachments skipped.
+def extract_text(raw: bytes, decoder: Decoder, in_utf8: bool = False) -> str:
+    """Extract a mail's subject and visible text; plain-text alternatives are preferred, and attachments are skipped.
 
-    The parser's policy is `compat32`, which never raises on a broken header.
+    The parser has the policy `compat32`, which does not raise errors on broken headers.
 
     Args:
         raw: the mail in internet message format.
-        decoder: decodes the parts and counts problems.
-        in_utf8: whether the file was converted to UTF-8, so that the charsets declared in it are no longer correct.
+        decoder: decoder of the parts, which counts problems.
+        in_utf8: whether the file was converted to UTF-8, so that its declared charsets are ignored.
     """
-    cut = decoder.cut(raw)
+    cut = decoder.truncate(raw)
     try:
         message = email.message_from_bytes(cut, policy=email.policy.compat32)
         if in_utf8:
-            _say_utf8(message)
-        text = "\n".join([_subject(message, decoder, in_utf8), *_bodies(message, decoder)])
+            _declare_utf8(message)
+        text = "\n".join([_decode_subject(message, decoder, in_utf8), *_extract_bodies(message, decoder)])
         broken = any(part.defects for part in message.walk())
     except RecursionError:
-        decoder.met["mails with parts nested too deep, taken as they are"] += 1
-        return decoder.text(cut)
+        decoder.problems["mails with parts nested too deep, taken as they are"] += 1
+        return decoder.decode(cut)
     if broken:
-        decoder.met["mails with broken headers or parts, read as far as they go"] += 1
+        decoder.problems["mails with broken headers or parts, read as far as they go"] += 1
     return text
 
 
-def _say_utf8(message: Message) -> None:
+def _declare_utf8(message: Message) -> None:
     for part in message.walk():
-        if part.get_content_maintype() != "multipart" and _transfer(part) not in CODED:
+        if part.get_content_maintype() != "multipart" and _get_transfer_encoding(part) not in CODED:
             part.set_param("charset", "utf-8")
 
 
-def _subject(message: Message, decoder: Decoder, in_utf8: bool) -> str:
+def _decode_subject(message: Message, decoder: Decoder, in_utf8: bool) -> str:
     try:
         parts = decode_header(message.get("subject", ""))
     except Exception:  # the exception for a broken header depends on Python's version
-        decoder.met["subjects that cannot be decoded, kept as they are"] += 1
+        decoder.problems["subjects that cannot be decoded, kept as they are"] += 1
         return str(message.get("subject", ""))
-    bare = "utf-8" if in_utf8 else _charset(message)  # charset of raw bytes in the header
-    named = ((part, bare if charset == "unknown-8bit" else charset) for part, charset in parts)
-    return "".join(part if isinstance(part, str) else decoder.text(part, charset) for part, charset in named)
+    raw_charset = "utf-8" if in_utf8 else _charset(message)  # for raw bytes in the header
+    resolved = ((part, raw_charset if charset == "unknown-8bit" else charset) for part, charset in parts)
+    return "".join(part if isinstance(part, str) else decoder.decode(part, charset) for part, charset in resolved)
 
 
-def _bodies(message: Message, decoder: Decoder) -> list[str]:
+def _extract_bodies(message: Message, decoder: Decoder) -> list[str]:
     if message.get_content_type() == "multipart/alternative" and message.is_multipart():
-        return _best(message, decoder)
+        return _extract_preferred(message, decoder)
     if message.is_multipart():
-        return [text for part in _parts(message) for text in _bodies(part, decoder)]
+        return [text for part in _parts(message) for text in _extract_bodies(part, decoder)]
     if message.get_content_maintype() == "multipart":
-        decoder.met["parts that should hold others, but have no boundary, read as plain text"] += 1
+        decoder.problems["parts that should hold others, but have no boundary, read as plain text"] += 1
     elif message.get_content_maintype() != "text" or message.get_filename():
-        decoder.met["attachments left out"] += 1
+        decoder.problems["attachments left out"] += 1
         return []
-    payload, charset = _payload(message, decoder), _charset(message)
+    payload, charset = _decode_payload(message, decoder), _charset(message)
     html = message.get_content_subtype() == "html"
-    if html and charset is None and (said := META.search(payload[:MOST_OF_HEAD])):
-        charset = said.group(1).decode("ascii")
-    text = decoder.text(payload, charset)
-    return [without_tags(text) if html else text]
+    if html and charset is None and (declaration := META.search(payload[:MOST_OF_HEAD])):
+        charset = declaration.group(1).decode("ascii")
+    text = decoder.decode(payload, charset)
+    return [strip_tags(text) if html else text]
 
 
-def _transfer(message: Message) -> str:
+def _get_transfer_encoding(message: Message) -> str:
     return str(message.get("content-transfer-encoding", "")).partition(";")[0].strip().lower()
 
 
-def _payload(message: Message, decoder: Decoder) -> bytes:
+def _decode_payload(message: Message, decoder: Decoder) -> bytes:
     """Return the content of a part, decoded from its transfer encoding."""
-    coding = _transfer(message)
+    coding = _get_transfer_encoding(message)
     if coding in CODED:
         message.replace_header("content-transfer-encoding", coding)  # Python does not accept trailing blanks
     elif coding not in PLAIN:
-        decoder.met["parts in an unknown transfer encoding, read as they are"] += 1
+        decoder.problems["parts in an unknown transfer encoding, read as they are"] += 1
     payload = message.get_payload(decode=True)
     if any(isinstance(defect, InvalidBase64LengthDefect) for defect in message.defects):
         letters = re.sub(rb"[^A-Za-z0-9+/]", b"", payload if isinstance(payload, bytes) else b"")
@@ -138,9 +138,9 @@ def _payload(message: Message, decoder: Decoder) -> bytes:
     return payload if isinstance(payload, bytes) else b""
 
 
-def _best(message: Message, decoder: Decoder) -> list[str]:
+def _extract_preferred(message: Message, decoder: Decoder) -> list[str]:
     ranked = sorted(_parts(message), key=lambda part: part.get_content_type() != "text/plain")
-    texts = (_bodies(part, decoder) for part in ranked)
+    texts = (_extract_bodies(part, decoder) for part in ranked)
     return next((text for text in texts if "".join(text).strip()), [])
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from veilbench.bench.errors import UserError
-from veilbench.families.mail.data.loaders.decoding import Decoder, numbered
-from veilbench.families.mail.data.loaders.labels import label_of
+from veilbench.families.mail.data.loaders.decoding import Decoder, number_lines
+from veilbench.families.mail.data.loaders.labels import parse_label
 from veilbench.families.mail.data.loaders.mail_loader import LabelledMail, MailLoader
 
 
@@ -29,10 +29,10 @@ class SmsSpamCollection(MailLoader):
         Raises:
             UserError: a line has no tab or no valid label; the error contains its number.
         """
-        content, _ = decoder.utf8(path.read_bytes())
-        for number, line in numbered(content.split(b"\n")):
+        content, _ = decoder.to_utf8(path.read_bytes())
+        for number, line in number_lines(content.split(b"\n")):
             name, tab, message = line.partition(b"\t")
             if not tab:
                 raise UserError(f"{self.path}, line {number} has no tab between label and message")
-            label = label_of(decoder.text(name), f"{self.path}, line {number}")
-            yield LabelledMail(decoder.text(message), label)
+            label = parse_label(decoder.decode(name), f"{self.path}, line {number}")
+            yield LabelledMail(decoder.decode(message), label)
