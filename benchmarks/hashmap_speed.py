@@ -112,7 +112,7 @@ def exact(gallery: Gallery, probes: np.ndarray, most: int = 20_000) -> None:
     """Compare with each of some templates, one by one."""
     some = Gallery(gallery.scheme, gallery.packing, gallery.rows[:most])
     likeness, places = some.nearest(probes, 10)
-    rows, own = (gallery.packing.unpacked(part) for part in (gallery.rows[:most], probes))
+    rows, own = (gallery.packing.unpack(part) for part in (gallery.rows[:most], probes))
     for probe, likest, found in zip(own, likeness, places, strict=True):
         loop = gallery.scheme.compare(np.broadcast_to(probe, rows.shape), rows)
         assert np.allclose(np.sort(loop)[::-1][:10], likest, atol=1e-6), "the search is not exact"

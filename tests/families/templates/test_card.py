@@ -191,7 +191,7 @@ def test_the_page_shows_every_figure_once_and_in_order(records: list[Record]) ->
         assert text.count(f"{title}</figcaption>") == 1
     assert places[0] < text.index("Error rates</figcaption>") < places[1] < text.index("Linkage by linear</figcaption>")
     assert text.count(f"base64,{PIXEL}") == 1
-    assert "What is recognised" not in text, "there is one method only"
+    assert "Recognition against leakage" not in text, "there is one method only"
     assert render(records[-1:]).count("Card of the method") == 0
 
 
@@ -206,7 +206,7 @@ def test_cards_in_a_browser(browser: Any, shots: Path, tmp_path: Path, records: 
         seen.page.evaluate("document.querySelectorAll('.experiment').forEach(d => (d.open = true))")
         assert seen.width() == context["viewport"]["width"]
         assert seen.page.locator("#keyed .card:visible").count() == len(ORDER)
-        assert seen.page.get_by_role("heading", name="What is recognised, and what is given away").is_visible()
+        assert seen.page.get_by_role("heading", name="Recognition against leakage").is_visible()
         assert seen.complaints == []
         assert [url for url in seen.requests if not url.startswith("data:")] == [(tmp_path / "index.html").as_uri()]
         seen.shot(name)

@@ -1,9 +1,9 @@
-"""The card of a template protection method, and how such methods are compared.
+"""Layout of the report's card for template protection methods, and of the figure that compares them.
 
-The order follows the scope of ISO/IEC 30136:2018: accuracy, the probability of a successful attack and what a
-compromised template reveals, diversity and unlinkability; renewability is from ISO/IEC 24745. Its threat models are
-named as follows: in the standard model the attacker knows everything but the users' keys, with full disclosure they
-know the keys too.
+The sections follow the scope of ISO/IEC 30136:2018: accuracy, probability of a successful attack, what a compromised
+template reveals, diversity and unlinkability. Renewability is from ISO/IEC 24745. The threat models are those of
+ISO/IEC 30136: in the standard model the attacker knows everything except the users' keys; with full disclosure they
+also know the keys.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ ACCURACY = Section(
 )
 IRREVERSIBILITY = Section(
     "Irreversibility",
-    "SAR is the share of reconstructions that the system accepts, PRAR of those that it still accepts under a new key. "
+    "SAR is the share of reconstructions that the system accepts; PRAR is the share that it accepts under a new key. "
     "A stranger’s image is accepted at the false match rate.",
     (
         Block(
@@ -57,9 +57,9 @@ IRREVERSIBILITY = Section(
         Block(
             ("", "accepted", "chance, or by noise"),
             (
-                Line("Answers alone: oracle *", ("template_oracle*.accepted", "template_oracle*.chance")),
+                Line("Only the system’s answers: oracle *", ("template_oracle*.accepted", "template_oracle*.chance")),
                 Line(
-                    "Small changes of another’s image: impersonation *",
+                    "Small perturbations of the attacker’s image: impersonation *",
                     ("template_impersonation*.impersonated", "template_impersonation*.impersonated_by_noise"),
                 ),
             ),
@@ -85,11 +85,11 @@ IRREVERSIBILITY = Section(
 )
 UNLINKABILITY = Section(
     "Unlinkability",
-    "How well two templates of one person under two keys can be told from those of two people: 0 % not at all, "
-    "100 % always. D_sys after Gomez-Barrero et al. 2018, corrected for bias; an AUROC of 50 % is chance.",
+    "How well templates of one person under two keys can be distinguished from templates of two people: 0 % not at "
+    "all, 100 % always. D_sys after Gomez-Barrero et al. 2018, corrected for bias; an AUROC of 50 % is chance.",
     (
         Block(
-            ("", "D_sys", "largest, of a score"),
+            ("", "D_sys", "maximum over scores"),
             (Line("The scheme’s own score", ("unlinkability.d_sys", "unlinkability.maximal_linkability")),),
         ),
         Block(
@@ -131,7 +131,7 @@ STORAGE = Section(
             ("", "value"),
             (
                 Line("Bytes of a template", ("deployment.template_bytes",)),
-                Line("Images made into templates", ("deployment.templates_per_second",)),
+                Line("Templates computed", ("deployment.templates_per_second",)),
                 Line("Comparisons in a search", ("deployment.comparisons_per_second",)),
                 Line("Training", ("train_seconds",)),
             ),
@@ -141,8 +141,8 @@ STORAGE = Section(
 )
 DIVERSITY = Section(
     "Diversity and key space",
-    "How many different templates one person can have, and how far apart people’s templates are under one key. "
-    "Effective bits are not a measure of how hard a template is to guess.",
+    "How many different templates one person can have, and how different people’s templates are under the same key. "
+    "Effective bits do not measure how hard a template is to guess.",
     (
         Block(
             ("", "value"),
@@ -151,7 +151,7 @@ DIVERSITY = Section(
                 Line("Different templates of one image under 200 keys", ("deployment.different_templates",)),
                 Line("Effective bits", ("distance_preservation.effective_bits",)),
                 Line("Degrees of freedom", ("distance_preservation.degrees_of_freedom",)),
-                Line("Pairs of strangers with one template", ("distance_preservation.collisions",)),
+                Line("Pairs of strangers with identical templates", ("distance_preservation.collisions",)),
                 Line("Pairs of strangers compared", ("distance_preservation.pairs_of_strangers",)),
                 Line("Likeness of the nearest stranger, on average", ("distance_preservation.nearest_stranger",)),
             ),
@@ -166,10 +166,9 @@ CARD = Card(
     notes=("Refused", "The templates have no key"),
 )
 TRADEOFF = Tradeoff(
-    "What is recognised, and what is given away",
-    "Each point is a method with its intervals (95 %; of a gain 99 %). Higher is more accurate, further left leaks "
-    "less: the upper left corner is best. Rank 1 is measured with stolen keys, so that the secrecy of keys does not "
-    "count.",
+    "Recognition against leakage",
+    "Each point is a method with its intervals (95 %; 99 % for a gain). Higher is more accurate, further left leaks "
+    "less: the upper left corner is best. Rank 1 is measured with stolen keys, so it does not depend on secret keys.",
     "verification.rank1_stolen_token",
     "rank 1, key stolen",
     (

@@ -18,7 +18,7 @@ FAMILY = Family(
         Utility(
             "identification_classifier.secret_50_classes_1_samples",
             "50 people, 1 sample",
-            "Accuracy of the server's classifier of 50 people, trained on one template each",
+            "Accuracy of the server's classifier among 50 people, trained on one template of each",
         ),
     ),
     card=CARD,

@@ -30,4 +30,4 @@ def people() -> Identities:
     ]
     test = parts[2]
     labels = {"pattern": ["one", "other"]}
-    return Identities(*parts[:2], test.chosen(test.impressions == 0), test.chosen(test.impressions > 0), labels, [])
+    return Identities(*parts[:2], test.subset(test.impressions == 0), test.subset(test.impressions > 0), labels, [])

@@ -42,23 +42,23 @@ def test_blind_guesses_are_accepted_as_a_simulation_says() -> None:
 def test_a_rate_is_reported_for_each_system_and_false_match_rate(system: TemplateSystem) -> None:
     systems = {"sar": system, "prar": system.renew_keys(np.random.default_rng(1))}
     images = np.where(np.arange(15).reshape(-1, 1, 1, 1) < 9, system.victims.images, 0.5).astype(np.float32)
-    rates = AcceptanceAttack._acceptance(systems, images)
+    rates = AcceptanceAttack._acceptance_rates(systems, images)
     assert list(rates) == ["sar_at_0.02", "prar_at_0.02", "sar_at_0.01", "prar_at_0.01"]
     for name, rate in rates.items():
         word, fmr = name.split("_at_")
-        assert rate.value == systems[word].accepted(images, float(fmr)).mean()
+        assert rate.value == systems[word].accepts(images, float(fmr)).mean()
     features = system.scheme.features(images)
-    assert AcceptanceAttack._acceptance(systems, features, TemplateSystem.accepted_features) == rates
+    assert AcceptanceAttack._acceptance_rates(systems, features, TemplateSystem.accepts_features) == rates
 
 
 def test_decisions_without_a_rate_are_those_at_the_reference_rate(system: TemplateSystem) -> None:
     images, features = system.others.images, system.scheme.features(system.others.images)
     strict = replace(system, thresholds={0.02: -1.0, 0.01: 2.0})
     assert strict.threshold == 2
-    assert not strict.accepted(images).any()
-    assert not strict.accepted_features(features).any()
-    assert strict.accepted(images, 0.02).all()
-    assert strict.accepted_features(features, 0.02).all()
+    assert not strict.accepts(images).any()
+    assert not strict.accepts_features(features).any()
+    assert strict.accepts(images, 0.02).all()
+    assert strict.accepts_features(features, 0.02).all()
 
 
 def test_new_keys_change_templates_and_nothing_else(system: TemplateSystem) -> None:

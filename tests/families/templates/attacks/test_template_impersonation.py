@@ -22,7 +22,7 @@ from veilbench.families.templates.attacks.operating_point import OperatingPoint
 from veilbench.families.templates.attacks.template_task import TemplateTask
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.nets.print_encoder import PrintEncoder
-from veilbench.families.templates.schemes.base import TemplateScheme, cosines
+from veilbench.families.templates.schemes.base import TemplateScheme, cosine_similarity
 from veilbench.families.templates.schemes.biohash import Biohash
 from veilbench.families.templates.schemes.extractor import Extractor
 from veilbench.families.templates.schemes.hashmap import HashmapScheme
@@ -154,11 +154,13 @@ def test_scores_of_own_images_give_the_code_away_whatever_the_key(
     assert isinstance(task, TemplateTask)
     surrogate = task.surrogate()
     assert surrogate is not None
-    assert surrogate.fitted is not None
+    assert surrogate.fitted_features is not None
     hidden = task.system.scheme.features(task.system.victims.images)
-    strangers = cosines(surrogate.fitted, np.roll(hidden - hidden.mean(0), 1, 0))
-    assert cosines(surrogate.fitted, hidden - hidden.mean(0)).mean() > max(least - 0.3, strangers.mean() + 0.3)
-    assert binary or cosines(surrogate.fitted, hidden).mean() > least
+    strangers = cosine_similarity(surrogate.fitted_features, np.roll(hidden - hidden.mean(0), 1, 0))
+    assert cosine_similarity(surrogate.fitted_features, hidden - hidden.mean(0)).mean() > max(
+        least - 0.3, strangers.mean() + 0.3
+    )
+    assert binary or cosine_similarity(surrogate.fitted_features, hidden).mean() > least
 
 
 @pytest.mark.parametrize("threat", [BLACK, WHITE], ids=["no weights", "key known"])

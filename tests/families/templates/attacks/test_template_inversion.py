@@ -24,7 +24,7 @@ from veilbench.families.templates.attacks.principal_components import principal_
 from veilbench.families.templates.attacks.system import TemplateSystem, enrol_victims, split_auxiliary
 from veilbench.families.templates.attacks.template_features import TemplateFeatures, as_vectors
 from veilbench.families.templates.data.identities import Identities
-from veilbench.families.templates.evaluations.verification import scores
+from veilbench.families.templates.evaluations.verification import compare_probes
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.schemes.biohash import Biohash
 from veilbench.families.templates.schemes.extractor import Extractor
@@ -42,7 +42,7 @@ WHITE = ThreatModel(auxiliary_data=True, own_keys=True, key=True, weights=True)
 class Constant(TemplateScheme):
     """One template for everybody."""
 
-    def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def transform(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return np.ones((len(features), 3), np.float32)
 
 
@@ -197,15 +197,15 @@ def test_strangers_are_accepted_at_the_false_match_rate(people: Identities) -> N
     system = enrol_victims(scheme, people, OperatingPoint(most_victims=1000), np.random.default_rng(3))
     assert list(system.thresholds) == [0.01]
     assert "FMR 0.001 needs 10,000 comparisons" in system.refused[0]
-    matrix = scores(scheme, people.probe, people.enrolment, system.keys, "stolen_token")
+    matrix = compare_probes(scheme, people.probe, people.enrolment, system.keys, "stolen_token")
     strangers = people.probe.identities[:, None] != people.enrolment.identities[None]
     assert 0.008 <= (matrix[strangers] >= system.thresholds[0.01]).mean() <= 0.01
-    assert system.accepted(system.victims.images).all()
+    assert system.accepts(system.victims.images).all()
     np.testing.assert_array_equal(system.others.identities, system.victims.identities)
     renewed = system.enrol(system.victims, system.keys + np.uint64(1))
-    np.testing.assert_allclose(renewed.scores(system.victims.images), 1, atol=1e-5)
+    np.testing.assert_allclose(renewed.score(system.victims.images), 1, atol=1e-5)
     assert (renewed.templates != system.templates).any(1).all()
-    mixed = system.enrol(system.others, system.keys).scores(system.victims.images)
+    mixed = system.enrol(system.others, system.keys).score(system.victims.images)
     assert mixed.max() < 1
 
 
@@ -227,12 +227,12 @@ def test_too_few_impostors_and_too_few_impressions_are_refused(people: Identitie
     few = np.isin(people.enrolment.identities, people.enrolment.identities[:5])
     probes = np.isin(people.probe.identities, people.enrolment.identities[:5])
     tiny = Identities(
-        people.train, people.auxiliary, people.enrolment.chosen(few), people.probe.chosen(probes), people.labels, []
+        people.train, people.auxiliary, people.enrolment.subset(few), people.probe.subset(probes), people.labels, []
     )
     with pytest.raises(UserError, match=r"need a threshold: FMR 0.01 needs 1,000 comparisons .* 60 made"):
         run(small(), RawTemplate(PIXELS), tiny)
     with pytest.raises(UserError, match="got 5 and 5"):
-        split_auxiliary(people.auxiliary.chosen(np.arange(10)), 0.5, np.random.default_rng(0))
+        split_auxiliary(people.auxiliary.subset(np.arange(10)), 0.5, np.random.default_rng(0))
     with pytest.raises(ValueError, match=r"reference_fmr=0.1 must be one of fmr=\[0.01\]"):
         OperatingPoint([0.01], 0.1)
 
@@ -241,8 +241,10 @@ def test_the_attacker_whose_own_impressions_come_back_best_is_taken(people: Iden
     """A choice by the victims' scores would take the decoder that happens to know them."""
 
     class TwoDecoders(TemplateInversion):
-        def _decode(self, features: Any, known: Any, system: TemplateSystem, practice: TemplateSystem, *_: Any) -> Any:
-            hit, miss = ((one.victims.images, 1 - one.victims.images) for one in (system, practice))
+        def _reconstruct(
+            self, features: Any, known: Any, system: TemplateSystem, validation: TemplateSystem, *_: Any
+        ) -> Any:
+            hit, miss = ((one.victims.images, 1 - one.victims.images) for one in (system, validation))
             return {"linear": (hit[0], miss[1]), "mlp": (hit[1], miss[0])}
 
     attack = TwoDecoders(UNKNOWN, RawTemplate(PIXELS), NoiseTemplate(PIXELS), Decoders(["linear", "mlp"], [20]))
@@ -259,8 +261,8 @@ def test_what_the_mean_image_gets_in_is_no_gain(people: Identities) -> None:
     scheme = RawTemplate(PIXELS).fit(people, np.random.default_rng(0))
     system = enrol_victims(scheme, people, OperatingPoint([0.01], most_victims=40), np.random.default_rng(0))
     mean_image = np.broadcast_to(people.auxiliary.images.mean(0), system.victims.images.shape)
-    lenient = replace(system, thresholds={0.01: float(np.median(system.scores(mean_image)))})
-    assert lenient.accepted(mean_image).mean() == 0.5
+    lenient = replace(system, thresholds={0.01: float(np.median(system.score(mean_image)))})
+    assert lenient.accepts(mean_image).mean() == 0.5
     gains = {}
     for name, images in (("mean", mean_image), ("own", system.victims.images)):
         found = Findings("")

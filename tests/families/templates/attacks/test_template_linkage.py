@@ -16,9 +16,9 @@ from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings
-from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import Verdict
-from veilbench.families.templates.attacks.linkage import TemplateLinkage, _split
+from veilbench.bench.threat import ThreatModel
+from veilbench.families.templates.attacks.linkage import TemplateLinkage, _split_impressions
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.schemes.extractor import Extractor
@@ -35,7 +35,7 @@ THREAT = ThreatModel(auxiliary_data=True, own_keys=True)
 class Flipped(TemplateScheme):
     """The key turns the sign of everything, so that likeness is 1 or -1 for one person; its size gives people away."""
 
-    def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def transform(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return np.asarray(features * (2 * rng.integers(2) - 1), np.float32)
 
 
@@ -93,7 +93,7 @@ def test_the_same_seed_gives_the_same_findings(people: Identities) -> None:
 
 
 def test_single_impressions_cannot_be_linked(people: Identities) -> None:
-    first = people.auxiliary.chosen(people.auxiliary.impressions == 0)
+    first = people.auxiliary.subset(people.auxiliary.impressions == 0)
     lonely = Identities(people.train, first, people.enrolment, people.probe, people.labels, [])
     with pytest.raises(UserError, match="needs auxiliary identities with two impressions"):
         run(attack(), RawTemplate(PCA), lonely)
@@ -107,13 +107,13 @@ def test_what_is_not_granted_is_refused(people: Identities, flag: str) -> None:
 
 
 def test_too_few_held_out_people_are_told(people: Identities) -> None:
-    few = people.auxiliary.chosen(people.auxiliary.identities < np.unique(people.auxiliary.identities)[4])
-    with pytest.raises(UserError, match="1 is held out: too few people"):
+    few = people.auxiliary.subset(people.auxiliary.identities < np.unique(people.auxiliary.identities)[4])
+    with pytest.raises(UserError, match="and 1 is held out"):
         run(attack(), RawTemplate(PCA), replace(people, auxiliary=few))
 
 
 def test_each_impression_is_in_one_of_the_two_databases(people: Identities) -> None:
-    first, second = _split(people.auxiliary, np.random.default_rng(3))
+    first, second = _split_impressions(people.auxiliary, np.random.default_rng(3))
     seen = [{*zip(part.identities.tolist(), part.impressions.tolist(), strict=True)} for part in (first, second)]
     assert not seen[0] & seen[1]
     assert len(seen[0] | seen[1]) == len(people.auxiliary)

@@ -78,17 +78,17 @@ def test_queries_are_counted_one_by_one(people: Identities) -> None:
     system = enrol_victims(scheme, people, replace(POINT, most_victims=5), np.random.default_rng(0))
     counter, own = QueryCounter(system), system.victims.images[:, None]
     grey = np.full_like(own, 0.5)
-    assert counter.decisions(np.concatenate([grey, 1 - own], 1)).sum() == 0
+    assert counter.decide(np.concatenate([grey, 1 - own], 1)).sum() == 0
     assert not np.isfinite(counter.first).any()
-    np.testing.assert_array_equal(counter.decisions(np.concatenate([grey, own, own], 1)), [[0, 1, 1]] * 5)
+    np.testing.assert_array_equal(counter.decide(np.concatenate([grey, own, own], 1)), [[0, 1, 1]] * 5)
     np.testing.assert_array_equal(counter.first, 4)
     assert counter.count == 5
-    np.testing.assert_array_equal(counter.scores(own)[:, 0], system.scores(own[:, 0]))
+    np.testing.assert_array_equal(counter.score(own)[:, 0], system.score(own[:, 0]))
     np.testing.assert_array_equal(counter.first, 4)
 
 
 def test_the_strategy_climbs_and_stays_where_answers_say_nothing(people: Identities) -> None:
-    space = Subspace.of(people.auxiliary.images, 10)
+    space = Subspace.fit(people.auxiliary.images, 10)
     wanted = np.random.default_rng(3).standard_normal((4, 10)).astype(np.float32) / 2
     target = space.images(wanted)
     np.testing.assert_allclose(space.coordinates(target), wanted, atol=0.05)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from veilbench.bench.errors import UserError
-from veilbench.families.templates.data.identities import PARTS, Identities, IdentitiesData, RawIdentities, resized
+from veilbench.families.templates.data.identities import PARTS, Identities, IdentitiesData, RawIdentities, resize_images
 
 
 class Given:
@@ -89,14 +89,14 @@ def test_people_without_a_probe_are_left_out_and_noted(tmp_path: Path) -> None:
 
 def test_some_rows_can_be_chosen(tmp_path: Path) -> None:
     part = through_files(IdentitiesData(Given(made([4] * 12))), tmp_path).train
-    few = part.chosen(part.impressions < 2)
+    few = part.subset(part.impressions < 2)
     assert len(few) == len(part) // 2
     assert (few.attributes["parity"] == few.identities // 10 % 2).all()
 
 
 def test_images_are_scaled_with_their_mean_kept() -> None:
     smooth = np.linspace(0, 255, 64).astype(np.uint8)[None, None, None].repeat(64, 2)
-    small = resized(smooth, (16, 32))
+    small = resize_images(smooth, (16, 32))
     assert small.shape == (1, 1, 16, 32)
     assert abs(float(small.mean()) - float(smooth.mean())) < 1
     assert (np.diff(small[0, 0, 0].astype(int)) >= 0).all()

@@ -19,7 +19,7 @@ def part(who: np.ndarray = WHO) -> Impressions:
 
 
 def drawn(sampler: ImpressionSampler, people: list[int], each: int, seed: int = 0) -> torch.Tensor:
-    return sampler.drawn(torch.tensor(people), each, torch.Generator().manual_seed(seed))
+    return sampler.draw(torch.tensor(people), each, torch.Generator().manual_seed(seed))
 
 
 def test_images_are_of_the_people_asked_for_and_each_once_before_any_again() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from veilbench.bench.errors import UserError
 from veilbench.families.templates.data.identities import RawIdentities
-from veilbench.families.templates.data.transferred import TransferredData, middle
+from veilbench.families.templates.data.transferred import TransferredData, crop_centre
 
 
 class Given:
@@ -34,9 +34,9 @@ def test_one_source_trains_and_the_other_is_tested(tmp_path: Path) -> None:
 
 def test_the_middle_is_kept() -> None:
     images = np.arange(2 * 7 * 6).reshape(2, 1, 7, 6)
-    np.testing.assert_array_equal(middle(images, (3, 2)), images[:, :, 2:5, 2:4])
+    np.testing.assert_array_equal(crop_centre(images, (3, 2)), images[:, :, 2:5, 2:4])
     with pytest.raises(UserError, match=r"window=\[8, 2\] is larger than the images, \[7, 6\]"):
-        middle(images, (8, 2))
+        crop_centre(images, (8, 2))
 
 
 @pytest.mark.parametrize(("settings", "said"), [({"split": (0.5, 0.2)}, "split="), ({"window": (9,)}, "window=")])

@@ -9,7 +9,7 @@ from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.findings import Findings
 from veilbench.families.templates.data.identities import Identities, Impressions
 from veilbench.families.templates.evaluations.deployment import Deployment
-from veilbench.families.templates.evaluations.verification import user_keys
+from veilbench.families.templates.evaluations.verification import draw_user_keys
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.schemes.biohash import Biohash
 from veilbench.families.templates.schemes.extractor import Extractor
@@ -32,7 +32,7 @@ def data() -> Identities:
     faces = rng.random((40, 1, 8, 10))
     images = np.clip(faces[who] + rng.normal(0, 0.2, (120, 1, 8, 10)), 0, 1).astype(np.float32)
     everyone = Impressions(images, who, np.tile(np.arange(3), 40), {})
-    enrolment, probe = everyone.chosen(everyone.impressions == 0), everyone.chosen(everyone.impressions > 0)
+    enrolment, probe = everyone.subset(everyone.impressions == 0), everyone.subset(everyone.impressions > 0)
     return Identities(everyone, everyone, enrolment, probe, {}, [])
 
 
@@ -46,7 +46,7 @@ def test_a_threshold_is_the_lowest_that_few_enough_strangers_reach(data: Identit
     threshold = found.metrics["threshold_at_0.01"]
     assert threshold.low <= threshold.value <= threshold.high
     assert threshold.unit == ""
-    keys = user_keys(data.enrolment.identities, np.random.default_rng(np.random.SeedSequence(7)))
+    keys = draw_user_keys(data.enrolment.identities, np.random.default_rng(np.random.SeedSequence(7)))
     strangers: list[float] = []
     for own, person, key in zip(data.enrolment.images, data.enrolment.identities, keys, strict=True):
         (template,) = scheme.enroll(own[None], key[None])

@@ -17,14 +17,14 @@ from veilbench.bench.findings import Findings
 from veilbench.families.templates.data.identities import Identities, Impressions
 from veilbench.families.templates.evaluations.distance_preservation import (
     DistancePreservation,
-    correlated,
+    rank_correlation,
     weighted_correlation,
 )
 from veilbench.families.templates.evaluations.identification_classifier import (
     IdentificationClassifier,
-    classifier,
-    place_among_own,
-    scaled,
+    count_earlier_rows,
+    make_classifier,
+    scale_rows,
     split_people,
 )
 from veilbench.families.templates.schemes.base import BinaryScheme, TemplateScheme
@@ -39,20 +39,20 @@ PIXELS = Extractor("pixels", None)
 class Noise(TemplateScheme):
     keyed = False
 
-    def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def transform(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         own = np.random.default_rng(np.frombuffer(features.tobytes(), np.uint8))
         return own.standard_normal((len(features), 64), np.float32)
 
 
 class KeyAlone(TemplateScheme):
-    def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def transform(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return np.tile(rng.standard_normal(16, np.float32), (len(features), 1))
 
 
 class Constant(BinaryScheme):
     keyed = False
 
-    def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def transform(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return np.ones((len(features), 8), np.uint8)
 
 
@@ -67,7 +67,7 @@ def made(noise: float, people: int = 24, each: int = 6) -> Identities:
     test = part(500, people, each, noise)
     first = test.impressions == 0
     train = part(0, 20, 4, noise)
-    return Identities(train, train, test.chosen(first), test.chosen(~first), {}, [])
+    return Identities(train, train, test.subset(first), test.subset(~first), {}, [])
 
 
 def examined(
@@ -100,7 +100,7 @@ def test_the_numbers_are_those_of_a_plain_loop() -> None:
     people = np.r_[data.enrolment.identities, data.probe.identities]
     rng = np.random.default_rng(np.random.SeedSequence(2))
     rng.integers(0, 2**64, 24, dtype=np.uint64)  # the keys are drawn first, then the components
-    Extractor("pixels", 80).fitted(data.train.images, rng)
+    Extractor("pixels", 80).fit(data.train.images, rng)
     order = rng.permutation(len(people))
     rows = PIXELS(np.concatenate([data.enrolment.images, data.probe.images]))[order]
     seen: dict[int, int] = {}
@@ -138,7 +138,7 @@ def test_the_span_of_the_training_rows_is_all_that_classifiers_see() -> None:
     labels = np.repeat(np.arange(4), 5)
     centres = rng.normal(size=(4, 60))
     train, test = (centres[labels] + rng.normal(0, 1.5, (20, 60)) for _ in range(2))
-    small = scaled(train, test)
+    small = scale_rows(train, test)
     assert small[0].shape == (20, 20)
     mean = train.mean(0)
     scale = 10 / np.sqrt(((train - mean) ** 2).sum(1).mean())
@@ -154,7 +154,7 @@ def test_each_classifier_learns_and_its_seed_decides(kind: str) -> None:
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(3), 10)
     rows = 3 * np.eye(3)[labels] + rng.normal(0, 1, (30, 3))
-    one, same = (classifier(kind, 16, np.random.default_rng(1)).fit(rows, labels).predict(rows) for _ in range(2))
+    one, same = (make_classifier(kind, 16, np.random.default_rng(1)).fit(rows, labels).predict(rows) for _ in range(2))
     np.testing.assert_array_equal(one, same)
     assert (one == labels).mean() > 0.9
 
@@ -163,7 +163,7 @@ def test_groups_are_disjoint_and_places_count_within_a_person() -> None:
     groups = split_people(np.repeat(np.arange(11), 2), 4, np.random.default_rng(0))
     assert [len(group) for group in groups] == [4, 4]
     assert len(np.unique(np.concatenate(groups))) == 8
-    assert place_among_own(np.array([3, 1, 3, 3, 1])).tolist() == [0, 0, 1, 2, 1]
+    assert count_earlier_rows(np.array([3, 1, 3, 3, 1])).tolist() == [0, 0, 1, 2, 1]
 
 
 def test_distances_that_are_kept_and_distances_that_are_not() -> None:
@@ -197,7 +197,7 @@ def test_the_correlation_is_spearmans_and_weights_are_repetitions() -> None:
     pairs = np.triu_indices(20, 1)
     x = rng.normal(size=190)
     y = np.round(x + rng.normal(size=190))  # with ties
-    metric = correlated(x, y, pairs, people, rng, 50)
+    metric = rank_correlation(x, y, pairs, people, rng, 50)
     assert metric.value == pytest.approx(spearmanr(x, y)[0])
     assert metric.low < metric.value < metric.high
     times = rng.integers(0, 4, 190)

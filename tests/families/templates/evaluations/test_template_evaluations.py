@@ -9,7 +9,7 @@ from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.findings import Findings
 from veilbench.families.templates.data.identities import Identities, Impressions
 from veilbench.families.templates.evaluations.unlinkability import Unlinkability
-from veilbench.families.templates.evaluations.verification import Verification, scores, user_keys
+from veilbench.families.templates.evaluations.verification import Verification, compare_probes, draw_user_keys
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.schemes.biohash import Biohash
 from veilbench.families.templates.schemes.extractor import Extractor
@@ -24,7 +24,7 @@ class Noise(TemplateScheme):
 
     keyed = False
 
-    def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def transform(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         own = np.random.default_rng(np.frombuffer(features.tobytes(), np.uint8))
         return own.standard_normal((len(features), 64), np.float32)
 
@@ -42,7 +42,7 @@ def made(noise: float) -> Identities:
     people, numbers = np.repeat(np.arange(PEOPLE), EACH), np.tile(np.arange(EACH), PEOPLE)
     test = part(people, numbers, noise)
     others = part(people[:80] + 1000, numbers[:80], noise)
-    return Identities(others, others, test.chosen(numbers == 0), test.chosen(numbers > 0), {}, [])
+    return Identities(others, others, test.subset(numbers == 0), test.subset(numbers > 0), {}, [])
 
 
 @pytest.fixture(scope="module")
@@ -91,9 +91,11 @@ def test_what_the_comparisons_cannot_resolve_is_refused_with_its_reason(easy: Id
 
 def test_the_two_scenarios_are_those_of_a_plain_loop(hard: Identities) -> None:
     probes, enrolled = hard.probe, hard.enrolment
-    keys = user_keys(enrolled.identities, np.random.default_rng(3))
+    keys = draw_user_keys(enrolled.identities, np.random.default_rng(3))
     templates = HASH.enroll(enrolled.images, keys)
-    secret, stolen = (scores(HASH, probes, enrolled, keys, scenario) for scenario in ("own_token", "stolen_token"))
+    secret, stolen = (
+        compare_probes(HASH, probes, enrolled, keys, scenario) for scenario in ("own_token", "stolen_token")
+    )
     for i in range(0, len(probes), 17):
         own = keys[enrolled.identities == probes.identities[i]]
         for j in range(len(enrolled)):
@@ -119,8 +121,8 @@ def test_the_figures_say_what_the_metrics_say(hard: Identities) -> None:
     for curve, name in zip(matches.curves, ("own_token", "stolen_token"), strict=True):
         assert curve.y[0] == found.metrics[f"rank1_{name}"].value
         assert list(curve.y) == sorted(curve.y)
-    keys = user_keys(hard.enrolment.identities, np.random.default_rng(np.random.SeedSequence(0)))
-    matrix = scores(HASH, hard.probe, hard.enrolment, keys, "stolen_token")
+    keys = draw_user_keys(hard.enrolment.identities, np.random.default_rng(np.random.SeedSequence(0)))
+    matrix = compare_probes(HASH, hard.probe, hard.enrolment, keys, "stolen_token")
     comparisons = Comparisons.of_all(matrix, hard.probe.identities, hard.enrolment.identities)
     rates = error_rates(comparisons.scores, comparisons.mated)
     assert found.metrics["eer_stolen_token"].value == equal_error_rate(rates)

@@ -45,7 +45,7 @@ def part(first: int, people: int, each: int = 4) -> Impressions:
 def data() -> Identities:
     test = part(5000, 30)
     first = np.arange(len(test)) % 4 == 0
-    return Identities(part(0, 60), part(1000, 5), test.chosen(first), test.chosen(~first), {}, [])
+    return Identities(part(0, 60), part(1000, 5), test.subset(first), test.subset(~first), {}, [])
 
 
 def fitted(data: Identities, folder: Path, steps: int = 60, seed: int = 0, **settings: Any) -> HashmapScheme:
@@ -111,7 +111,7 @@ def test_the_adversary_learns_and_the_penalty_hides_from_it() -> None:
     images = torch.einsum("np,pchw->nchw", share, patterns)
     torch.manual_seed(0)
     adversary = InversionAdversary(1.0, 32, 4, 0.01)
-    adversary.begin(4)
+    adversary.build_decoder(4)
     learned = [float(adversary.penalty(functional.normalize(share, dim=1), images)) for _ in range(150)]
     assert learned[0] < 0.1
     assert learned[-1] > 0.8
@@ -138,7 +138,7 @@ def test_an_attacked_image_stays_in_its_ball_and_is_nearer_to_its_target_than_wi
     images = torch.from_numpy(data.train.images[:40:4])
     targets = codes(images).detach().roll(1, 0)
     generator = torch.Generator().manual_seed(0)
-    moved = Impersonation(0.05, 3).attacked(codes, images, targets, generator)
+    moved = Impersonation(0.05, 3).perturb(codes, images, targets, generator)
     assert (moved - images).abs().max() <= 0.05 + 1e-6
     assert moved.min() >= 0
     assert moved.max() <= 1
@@ -152,7 +152,7 @@ def test_training_on_attacked_images_makes_impersonation_harder(data: Identities
         images = torch.from_numpy(data.probe.images)
         targets = scheme.features_tensor(images).roll(3, 0)
         generator = torch.Generator().manual_seed(0)
-        moved = Impersonation(0.03, 10).attacked(scheme.features_tensor, images, targets, generator)
+        moved = Impersonation(0.03, 10).perturb(scheme.features_tensor, images, targets, generator)
         rise = scheme.similarity_tensor(scheme.features_tensor(moved), targets)
         return float((rise - scheme.similarity_tensor(scheme.features_tensor(images), targets)).mean())
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from veilbench.families.templates.nets.print_encoder import FirstConvolution, PrintEncoder, standardised
+from veilbench.families.templates.nets.print_encoder import FirstConvolution, PrintEncoder, standardise
 
 
 def images(n: int, height: int, width: int) -> torch.Tensor:
@@ -23,7 +23,7 @@ def test_contrast_and_brightness_do_not_count() -> None:
     net, seen = PrintEncoder(20, (8, 16)).eval(), images(3, 40, 40)
     torch.testing.assert_close(net(0.3 * seen + 0.1), net(seen), rtol=1e-3, atol=1e-4)
     assert not torch.allclose(net(seen**2), net(seen), rtol=1e-3, atol=1e-4)
-    assert standardised(torch.full((1, 1, 9, 9), 0.4)).abs().max() < 1e-2
+    assert standardise(torch.full((1, 1, 9, 9), 0.4)).abs().max() < 1e-2
 
 
 @pytest.mark.parametrize(("norm", "alone"), [("batch", False), ("group", True)])

@@ -121,7 +121,7 @@ def test_noise_has_the_length_that_is_said_however_many_numbers_a_code_has(noise
     """Noise at a right angle to a code of length 1: the cosine between the two is that of the triangle."""
     code = torch.nn.functional.normalize(torch.randn(1, 20_000, generator=torch.Generator().manual_seed(0)), dim=1)
     wanted = 1 / (1 + noise**2) ** 0.5
-    tensors = hashmap.noisy(code, noise, np.random.default_rng(0))
+    tensors = hashmap.add_noise(code, noise, np.random.default_rng(0))
     arrays = scheme(noise=noise).protect(code.numpy(), KEYS[:1])
     for made in (tensors.numpy(), arrays):
         assert float((made[0] * code[0].numpy()).sum()) == pytest.approx(wanted, abs=0.02)

@@ -9,7 +9,7 @@ import torch
 from veilbench.families.templates.data.identities import Identities, Impressions
 from veilbench.families.templates.schemes.biohash import Biohash
 from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
-from veilbench.families.templates.schemes.extractor import Extractor, orientations, orientations_tensor
+from veilbench.families.templates.schemes.extractor import Extractor, compute_orientations, compute_orientations_tensor
 from veilbench.families.templates.schemes.noise_template import NoiseTemplate
 from veilbench.families.templates.schemes.random_projection import RandomProjection
 from veilbench.families.templates.schemes.raw_template import RawTemplate
@@ -35,17 +35,17 @@ def data(images: np.ndarray) -> Identities:
 
 @pytest.mark.parametrize("name", EXTRACTORS)
 def test_features_are_the_same_on_tensors_and_have_gradients(name: str, images: np.ndarray) -> None:
-    extractor = EXTRACTORS[name].fitted(images, np.random.default_rng(0))
+    extractor = EXTRACTORS[name].fit(images, np.random.default_rng(0))
     rows = torch.from_numpy(images).requires_grad_()
-    made = extractor.tensor(rows)
+    made = extractor.extract_tensor(rows)
     np.testing.assert_allclose(made.detach().numpy(), extractor(images), atol=2e-6)
     (slope,) = torch.autograd.grad(made[:, 0].sum(), rows)
     assert (slope.flatten(1).norm(dim=1) > 0).all()
 
 
 def test_orientations_are_the_same_where_cells_are_of_two_sizes(images: np.ndarray) -> None:
-    made = orientations_tensor(torch.from_numpy(images[:, 0]), 5).numpy()
-    np.testing.assert_allclose(made, orientations(images[:, 0], 5), atol=2e-6)
+    made = compute_orientations_tensor(torch.from_numpy(images[:, 0]), 5).numpy()
+    np.testing.assert_allclose(made, compute_orientations(images[:, 0], 5), atol=2e-6)
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import pytest
 from veilbench.bench.errors import UserError
 from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.templates.data.identities import Identities, Impressions
-from veilbench.families.templates.schemes.base import TemplateScheme, orthonormal
+from veilbench.families.templates.schemes.base import TemplateScheme, draw_orthonormal
 from veilbench.families.templates.schemes.biohash import Biohash
-from veilbench.families.templates.schemes.extractor import Extractor, orientations
+from veilbench.families.templates.schemes.extractor import Extractor, compute_orientations
 from veilbench.families.templates.schemes.iom_grp import IomGrp
 from veilbench.families.templates.schemes.iom_urp import IomUrp
 from veilbench.families.templates.schemes.mlp_hash import MlpHash
@@ -49,7 +49,7 @@ def part(people: int, each: int, seed: int) -> Impressions:
 @pytest.fixture(scope="module")
 def data() -> Identities:
     test = part(30, 2, 3)
-    parts = (part(40, 3, 1), part(10, 3, 2), test.chosen(test.impressions == 0), test.chosen(test.impressions == 1))
+    parts = (part(40, 3, 1), part(10, 3, 2), test.subset(test.impressions == 0), test.subset(test.impressions == 1))
     return Identities(*parts, {}, [])
 
 
@@ -100,7 +100,7 @@ def test_biohash_is_signs_on_an_orthonormal_basis(features: np.ndarray) -> None:
 
 @pytest.mark.parametrize("shape", [(30, 12), (12, 30), (20, 20)])
 def test_orthonormal_matrices_are_so(shape: tuple[int, int]) -> None:
-    q = orthonormal(*shape, np.random.default_rng(0))
+    q = draw_orthonormal(*shape, np.random.default_rng(0))
     short = q.T @ q if shape[0] >= shape[1] else q @ q.T
     assert q.shape == shape
     assert short == pytest.approx(np.eye(min(shape)), abs=1e-5)
@@ -132,7 +132,7 @@ def test_iom_urp_is_the_index_of_the_largest_product_of_permuted_features(order:
 
 def test_mlp_hash_is_a_perceptron_and_signs(features: np.ndarray) -> None:
     templates, rng = made(MlpHash(PCA, [48, 16], 64, gain=1.5, threshold=0.1), features)
-    weights = [orthonormal(a, b, rng) for a, b in ((32, 48), (48, 16), (16, 64))]
+    weights = [draw_orthonormal(a, b, rng) for a, b in ((32, 48), (48, 16), (16, 64))]
     for row, template in zip(features, templates, strict=True):
         for matrix in weights[:2]:
             row = row @ matrix
@@ -178,8 +178,8 @@ def test_pca_features_are_scikit_learns(schemes: dict[str, TemplateScheme], data
 
 def test_whitened_features_have_no_favourite_directions(data: Identities) -> None:
     flat = data.train.images.reshape(len(data.train), -1)
-    fitted = Extractor("pixels", 8, whiten=True).fitted(data.train.images, np.random.default_rng(0))
-    projected = (flat - fitted.learned["mean"]) @ fitted.learned["basis"]
+    fitted = Extractor("pixels", 8, whiten=True).fit(data.train.images, np.random.default_rng(0))
+    projected = (flat - fitted.fitted_arrays["mean"]) @ fitted.fitted_arrays["basis"]
     assert projected.std(0, ddof=1) == pytest.approx(1, rel=0.01)
 
 
@@ -243,7 +243,7 @@ def test_a_saved_scheme_makes_the_same_templates(
 def test_fitting_changes_nothing_of_the_scheme_that_is_fitted(data: Identities) -> None:
     scheme = Biohash(Extractor("pixels", 16), 16)
     fitted = scheme.fit(data, np.random.default_rng(0))
-    assert scheme.extractor.learned == {}
+    assert scheme.extractor.fitted_arrays == {}
     assert fitted is not scheme
     with pytest.raises(UserError, match="must be fitted"):
         scheme.features(data.probe.images)
@@ -290,13 +290,15 @@ def test_orientations_are_those_of_the_lines(degrees: float) -> None:
     x, y = np.meshgrid(np.arange(64), -np.arange(64))
     angle = np.deg2rad(degrees)
     lines = np.sin(x * np.cos(angle) + y * np.sin(angle))
-    cells = orientations(np.stack([lines, 1 - lines]), 4)  # whether lines are dark or bright makes no difference
+    cells = compute_orientations(
+        np.stack([lines, 1 - lines]), 4
+    )  # whether lines are dark or bright makes no difference
     expected = [np.cos(2 * angle), -np.sin(2 * angle)]  # rows are counted downwards
     assert cells.shape == (2, 2, 4, 4)
     assert cells[0] == pytest.approx(cells[1], abs=1e-5)
     assert cells[0, :, 1, 2] * 1.1 == pytest.approx(expected, abs=0.1)
     with pytest.raises(UserError, match="grid=65 must be at most 64"):
-        orientations(lines[None], 65)
+        compute_orientations(lines[None], 65)
 
 
 def test_orientations_bear_a_shift_that_pixels_do_not() -> None:

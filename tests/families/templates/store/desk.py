@@ -30,7 +30,7 @@ def part(people: int, each: int, seed: int) -> Impressions:
 
 def dataset() -> Identities:
     test = part(40, 2, 3)
-    parts = (part(40, 3, 1), part(10, 3, 2), test.chosen(test.impressions == 0), test.chosen(test.impressions == 1))
+    parts = (part(40, 3, 1), part(10, 3, 2), test.subset(test.impressions == 0), test.subset(test.impressions == 1))
     return Identities(*parts, {}, [])
 
 
@@ -63,7 +63,7 @@ class Desk:
     def key(self, name: str) -> Path:
         """A key that is the same in every run."""
         path, secret = self.root / f"{name}.key", hashlib.sha256(name.encode()).digest()
-        path.write_text(f"{user_key.MAGIC} {secret.hex()} {user_key.check(secret)}\n")
+        path.write_text(f"{user_key.MAGIC} {secret.hex()} {user_key.checksum(secret)}\n")
         return path
 
 

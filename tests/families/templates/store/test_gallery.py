@@ -21,7 +21,7 @@ from veilbench.families.templates.store import user_key
 from veilbench.families.templates.store.fingerprint import fingerprint
 from veilbench.families.templates.store.gallery import Gallery
 from veilbench.families.templates.store.packing import Packing
-from veilbench.families.templates.store.recognition import candidates
+from veilbench.families.templates.store.recognition import rank_people
 from veilbench.families.templates.store.template_store import TemplateStore
 
 PCA = Extractor("pixels", 32)
@@ -53,17 +53,17 @@ def test_search_is_that_of_a_loop(name: str, library: str, monkeypatch: pytest.M
     monkeypatch.setattr("veilbench.families.templates.store.gallery.AT_ONCE", 33)
     scheme, enrolled, probes = made(SCHEMES[name])
     packing = Packing.of(scheme, enrolled)
-    np.testing.assert_array_equal(packing.unpacked(packing.packed(enrolled)), enrolled)
-    gallery = Gallery(scheme, packing, packing.packed(enrolled))
+    np.testing.assert_array_equal(packing.unpack(packing.pack(enrolled)), enrolled)
+    gallery = Gallery(scheme, packing, packing.pack(enrolled))
     assert (gallery.index is not None) == (packing.bits and library == "faiss")
-    likeness, places = gallery.nearest(packing.packed(probes), 9)
+    likeness, places = gallery.nearest(packing.pack(probes), 9)
     assert likeness.shape == places.shape == (7, 9)
     for probe, likest, found in zip(probes, likeness, places, strict=True):
         loop = np.array([scheme.compare(probe[None], row[None])[0] for row in enrolled])
         np.testing.assert_allclose(likest, np.sort(loop)[::-1][:9], atol=1e-6)
         np.testing.assert_allclose(loop[found], likest, atol=1e-6)
         assert len(set(found.tolist())) == 9
-    assert gallery.nearest(packing.packed(probes), 1000)[1].shape == (7, 80)
+    assert gallery.nearest(packing.pack(probes), 1000)[1].shape == (7, 80)
 
 
 @pytest.mark.parametrize("top", [1, 3, 100])
@@ -83,7 +83,7 @@ def test_people_are_ranked_by_their_best_template(top: int) -> None:
             name, likeness = f"person {owners[row]}", float(scheme.compare(probe[None], enrolled[row][None])[0])
             best[name] = max(likeness, best.get(name, -1.0))
         loop.append(sorted(best.items(), key=lambda pair: -pair[1])[:top])
-    found = list(candidates(scheme, store, rows, probes, top))
+    found = list(rank_people(scheme, store, rows, probes, top))
     assert [[name for name, _ in people] for people in found] == [[name for name, _ in people] for people in loop]
     np.testing.assert_allclose(
         [likeness for people in found for _, likeness in people],

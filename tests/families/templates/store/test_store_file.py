@@ -21,7 +21,7 @@ from veilbench.bench import file_lock
 from veilbench.bench.errors import UserError
 from veilbench.families.templates.store import replacing, store_file
 from veilbench.families.templates.store.packing import Packing
-from veilbench.families.templates.store.template_store import TemplateStore, fresh_name
+from veilbench.families.templates.store.template_store import TemplateStore, draw_name
 
 Models = dict[str, Path]
 RUN = "import sys; from veilbench.cli import main; main(sys.argv[1:])"
@@ -29,7 +29,7 @@ RUN = "import sys; from veilbench.cli import main; main(sys.argv[1:])"
 
 def filled() -> TemplateStore:
     rows = np.random.default_rng(0).integers(0, 256, (6, 8), np.uint8)
-    store = TemplateStore.empty("00ff", "Biohash", (24, 30), Packing("uint8", 64, True), fresh_name())
+    store = TemplateStore.empty("00ff", "Biohash", (24, 30), Packing("uint8", 64, True), draw_name())
     for place, row in enumerate(rows):
         store = store.with_template(("Zoë", "bob", "eve")[place % 3], f"key {place // 3}", row)
     return store.without("eve", remembered=True)
@@ -49,14 +49,14 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 def test_taking_people_out_leaves_the_others_as_they_were() -> None:
     store = filled()
-    rows = {name: store.templates[store.of(name)] for name in store.people}
+    rows = {name: store.templates[store.belongs_to(name)] for name in store.people}
     assert [len(row) for row in rows.values()] == [2, 2]
     left = store.without("Zoë", remembered=False)
     assert left.people == ("bob",)
-    np.testing.assert_array_equal(left.templates[left.of("bob")], rows["bob"])
-    np.testing.assert_array_equal(left.made_under("key 1"), [False, True])
+    np.testing.assert_array_equal(left.templates[left.belongs_to("bob")], rows["bob"])
+    np.testing.assert_array_equal(left.has_key("key 1"), [False, True])
     assert left.without("bob", remembered=False).keys == ()
-    assert not left.of("Zoë").any()
+    assert not left.belongs_to("Zoë").any()
 
 
 def test_no_bit_can_flip_and_no_byte_be_missing_unseen(tmp_path: Path) -> None:

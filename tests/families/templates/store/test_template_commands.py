@@ -272,5 +272,5 @@ def test_noise_is_never_drawn_twice(tmp_path: Path) -> None:
     torch.manual_seed(0)
     HashmapScheme(PrintEncoder(16, [4, 8]), noise=0.5).save(tmp_path)
     image = np.random.default_rng(0).random((1, 1, SIDE, SIDE), np.float32)
-    first, again = (load(tmp_path).templates(image, None)[1] for _ in range(2))
+    first, again = (load(tmp_path).make_templates(image, None)[1] for _ in range(2))
     assert 0.3 < (first @ again.T).item() < 0.999, "two processes that draw the same noise let it be taken off again"

@@ -20,7 +20,7 @@ from veilbench.families.templates.data.identities import Identities, Impressions
 from veilbench.families.templates.modules.hashmap_clients import HashmapClients
 from veilbench.families.templates.schemes.client_hashmaps import ClientHashmaps
 from veilbench.families.templates.training.clients import Clients
-from veilbench.families.templates.training.hashmap_exchange import HashmapServer, packed, unpacked
+from veilbench.families.templates.training.hashmap_exchange import HashmapServer, pack_message, unpack_message
 
 CODE, PEOPLE, EACH = 8, 12, 3
 
@@ -52,18 +52,18 @@ def fitted(
 @pytest.fixture
 def recorded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, bytes]]:
     messages: list[tuple[str, int, bytes]] = []
-    receive, for_client = HashmapServer.receive, HashmapServer.for_client
+    receive, message_for = HashmapServer.receive, HashmapServer.message_for
 
     def received(self: HashmapServer, client: int, message: bytes) -> None:
         messages.append(("up", client, message))
         receive(self, client, message)
 
     def sent(self: HashmapServer, client: int) -> bytes:
-        messages.append(("down", client, message := for_client(self, client)))
+        messages.append(("down", client, message := message_for(self, client)))
         return message
 
     monkeypatch.setattr(HashmapServer, "receive", received)
-    monkeypatch.setattr(HashmapServer, "for_client", sent)
+    monkeypatch.setattr(HashmapServer, "message_for", sent)
     return messages
 
 
@@ -96,7 +96,7 @@ def test_the_others_images_count_by_their_hashmaps_alone(
     changed = replace(data, train=replace(data.train, images=images))
     two, _, _ = fitted(changed, tmp_path, rounds=1)
     monkeypatch.setattr(
-        HashmapServer, "for_client", lambda self, client: packed(np.eye(CODE, dtype=np.float32), np.arange(CODE))
+        HashmapServer, "message_for", lambda self, client: pack_message(np.eye(CODE, dtype=np.float32), np.arange(CODE))
     )
     three, _, _ = fitted(data, tmp_path, rounds=1)
     four, _, _ = fitted(changed, tmp_path, rounds=1)
@@ -136,16 +136,16 @@ def test_what_is_no_message_is_refused() -> None:
     with pytest.raises(UserError, match="holds no hashmaps"):
         server.receive(0, b"\x00" * 30)
     with pytest.raises(UserError, match="a message holds"):
-        unpacked(save({"hashmaps": rows, "identities": np.arange(2), "images": rows}))
+        unpack_message(save({"hashmaps": rows, "identities": np.arange(2), "images": rows}))
     with pytest.raises(UserError, match="not finite"):
-        packed(rows * np.nan, np.arange(2))
+        pack_message(rows * np.nan, np.arange(2))
     with pytest.raises(UserError, match="cannot be sent"):
-        packed(rows, np.arange(3))
-    server.receive(0, packed(rows, np.arange(2)))
+        pack_message(rows, np.arange(3))
+    server.receive(0, pack_message(rows, np.arange(2)))
     with pytest.raises(UserError, match="no strangers to learn from"):
-        server.for_client(0)
+        server.message_for(0)
     with pytest.raises(UserError, match="client 1 have 3 numbers, not 4"):
-        server.receive(1, packed(rows[:, :3].copy(), np.arange(2)))
+        server.receive(1, pack_message(rows[:, :3].copy(), np.arange(2)))
 
 
 def test_more_clients_than_people_are_refused(data: Identities, tmp_path: Path) -> None:

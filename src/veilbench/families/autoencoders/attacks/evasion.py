@@ -100,14 +100,14 @@ class Evasion(EvasionAttack[Detector, Rows]):
         """Return whether the detector is differentiable and the threat model grants its weights."""
         return isinstance(target, DifferentiableDetector) and self.threat.weights
 
-    def _report(self, found: Findings, name: str, task: EvasionTask, success: dict[str, np.ndarray]) -> None:
+    def _report(self, findings: Findings, name: str, task: EvasionTask, success: dict[str, np.ndarray]) -> None:
         """Add the budget that half of the rows need; rows that were never moved count as 1, where their target is."""
         from veilbench.families.autoencoders.attacks.detector_tasks import DetectorTask
 
-        super()._report(found, name, task, success)
+        super()._report(findings, name, task, success)
         moved = success["any"]
         budgets = np.array(self.perturbations.ascending()[: len(moved)])
         needed = np.where(moved.any(0), budgets[moved.argmax(0)], 1.0).clip(max=1.0)
         if isinstance(task, DetectorTask) and name == "hidden":
-            found.metrics["hidden_half_at"] = median(needed)
-            found.metrics["hidden_half_over_spacing"] = median(needed * task.distance_to_boundary / task.spacing)
+            findings.metrics["hidden_half_at"] = median(needed)
+            findings.metrics["hidden_half_over_spacing"] = median(needed * task.distance_to_boundary / task.spacing)

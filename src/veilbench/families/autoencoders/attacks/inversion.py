@@ -79,10 +79,10 @@ class Inversion(Attack[Representation, Rows]):
     ) -> Findings:
         """Run the attack on a representation and report its gain; a control uses the largest size only."""
         self.threat.require("ciphertext", "auxiliary_data", "code_queries")
-        found, n = Findings(self.title), len(rows.auxiliary)
+        findings, n = Findings(self.title), len(rows.auxiliary)
         sizes = sorted({min(size, n) for size in self.sizes})[-1 if control else 0 :]
         if self.sizes[-1] > n:
-            found.notes.append(f"The attacker has {n} auxiliary rows at most, not {self.sizes[-1]}.")
+            findings.notes.append(f"The attacker has {n} auxiliary rows at most, not {self.sizes[-1]}.")
         order = rng.permutation(n)
         known, hidden = rows.auxiliary.x[order], rows.test.x
         known_codes, codes = target.encode(known), target.encode(hidden)
@@ -95,8 +95,8 @@ class Inversion(Attack[Representation, Rows]):
                 inverse, error = self._fit_inverter(kind, pairs, accelerator, rng)
                 guesses[kind, size], errors[kind, size] = inverse(codes).reshape(hidden.shape), error
         baselines = self._baselines(target, codes, known_codes, known, hidden)
-        self._report(found, rows, guesses, errors, baselines, sizes, rng)
-        return found
+        self._report(findings, rows, guesses, errors, baselines, sizes, rng)
+        return findings
 
     def _fit_inverter(
         self,
@@ -125,7 +125,7 @@ class Inversion(Attack[Representation, Rows]):
 
     def _report(
         self,
-        found: Findings,
+        findings: Findings,
         rows: Rows,
         guesses: dict[tuple[str, int], np.ndarray],
         errors: dict[tuple[str, int], float],
@@ -138,30 +138,30 @@ class Inversion(Attack[Representation, Rows]):
         wrong = {name: squared_errors(guess, hidden) for name, guess in named.items()}
         spread = squared_errors(np.broadcast_to(hidden.mean(0), hidden.shape), hidden)
         for name in named:
-            found.metrics[f"mse_{name}"] = Metric.exact(float(wrong[name].mean()), len(hidden))
-            found.metrics[f"variance_explained_{name}"] = error_share(wrong[name], spread, rng, 0.95)
+            findings.metrics[f"mse_{name}"] = Metric.exact(float(wrong[name].mean()), len(hidden))
+            findings.metrics[f"variance_explained_{name}"] = error_share(wrong[name], spread, rng, 0.95)
             if hidden.ndim == 4:
-                found.metrics[f"psnr_{name}"] = mean(list(decibels(wrong[name])), unit="dB")
+                findings.metrics[f"psnr_{name}"] = mean(list(decibels(wrong[name])), unit="dB")
         best = min(self.attackers, key=lambda kind: errors[kind, largest])
-        found.gain = error_share(wrong[f"{best}_{largest}"], wrong["mean_row"], rng, CONFIDENCE)
-        found.notes.append(f"The gain is that of the {best} attacker, the best one on held-out rows.")
-        self._draw(found, sizes)
+        findings.gain = error_share(wrong[f"{best}_{largest}"], wrong["mean_row"], rng, CONFIDENCE)
+        findings.notes.append(f"The gain is that of the {best} attacker, the best one on held-out rows.")
+        self._draw(findings, sizes)
         if hidden.ndim == 4 and hidden.shape[1] in (1, 3):
             shown = {k: v for k, v in named.items() if k not in {f"{a}_{s}" for a, s in guesses if s != largest}}
             shown.pop("mean_row")
             pictures = [("input", hidden[:SHOWN]), *((name, guess[:SHOWN]) for name, guess in shown.items())]
-            found.pictures.append(picture("Test images and reconstructions from their codes", pictures))
+            findings.pictures.append(picture("Test images and reconstructions from their codes", pictures))
 
-    def _draw(self, found: Findings, sizes: list[int]) -> None:
+    def _draw(self, findings: Findings, sizes: list[int]) -> None:
         def curve(name: str, keys: list[str]) -> Curve:
-            shares = [found.metrics[f"variance_explained_{key}"] for key in keys]
+            shares = [findings.metrics[f"variance_explained_{key}"] for key in keys]
             return Curve(name, sizes, *ends(shares))
 
         curves = [curve(f"{kind} inverter", [f"{kind}_{size}" for size in sizes]) for kind in self.attackers]
         flat = {"own decoder": "own_decoder", "mean row": "mean_row", "nearest code": "nearest_code"}
         curves += [curve(name, [key] * len(sizes)) for name, key in flat.items()]
         title, y_label = "Inversion against the attacker's data", "share of the variance explained"
-        found.figures.append(
+        findings.figures.append(
             Figure(title, "auxiliary rows", y_label, curves, log_x=True, control_curves=list(flat)[1:])
         )
 

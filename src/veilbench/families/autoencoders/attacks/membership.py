@@ -82,7 +82,7 @@ class Membership(MembershipAttack[TrainedModel, Rows, np.ndarray]):
         data: Rows,
         accelerator: Accelerator,
         rng: np.random.Generator,
-        found: Findings,
+        findings: Findings,
     ) -> dict[str, np.ndarray]:
         """Score rows by their loss and, if the model has a code and there are auxiliary data, by LiRA."""
         asked = np.concatenate([members, others])
@@ -92,7 +92,7 @@ class Membership(MembershipAttack[TrainedModel, Rows, np.ndarray]):
             code = self.shadows.code or target.encode(asked[:1]).shape[1]
             scores["lira"] = self._lira(losses, asked, data.auxiliary.x, code, accelerator, rng)
         else:
-            found.notes.append("The loss alone: LiRA needs a model with a code, and auxiliary data.")
+            findings.notes.append("The loss alone: LiRA needs a model with a code, and auxiliary data.")
         return scores
 
     def _lira(

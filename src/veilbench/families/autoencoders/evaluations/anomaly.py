@@ -67,15 +67,17 @@ class Anomaly(Evaluation):
             raise NotImplementedError(
                 "the test rows are not normal rows and anomalies; say which labels are data.normal"
             )
-        rng, found = np.random.default_rng(seeds), Findings("Anomalies")
+        rng, findings = np.random.default_rng(seeds), Findings("Anomalies")
         scores = self._scores(trained, rows, "this model")
-        self._ranked(scores, odd, rng, found)
-        threshold = self._alarms(trained, scores, rows, found)
-        self._health(scores, rows, found)
-        found.tables.append(self._beside(scores, found, rows, rng))
+        self._ranked(scores, odd, rng, findings)
+        threshold = self._alarms(trained, scores, rows, findings)
+        self._health(scores, rows, findings)
+        findings.tables.append(self._beside(scores, findings, rows, rng))
         detected = np.flatnonzero(odd & (scores > threshold))
-        explain(trained, rows, detected[np.argsort(-scores[detected], kind="stable")][: self.examples], scores, found)
-        return found
+        explain(
+            trained, rows, detected[np.argsort(-scores[detected], kind="stable")][: self.examples], scores, findings
+        )
+        return findings
 
     def _scores(self, detector: Detector, rows: Rows, who: str) -> np.ndarray:
         scores = np.asarray(detector.score(rows.test.x), np.float64)
@@ -89,43 +91,43 @@ class Anomaly(Evaluation):
         auroc = bootstrap(ranking.auroc, odd, rng, self.repeats, unit="share")
         return auroc, bootstrap(ranking.average_precision, odd, rng, self.repeats, unit="share")
 
-    def _ranked(self, scores: np.ndarray, odd: np.ndarray, rng: np.random.Generator, found: Findings) -> None:
+    def _ranked(self, scores: np.ndarray, odd: np.ndarray, rng: np.random.Generator, findings: Findings) -> None:
         auroc, precision = self._measures(scores, odd, rng)
         prevalence = Metric.exact(odd.mean(), len(odd), "share")
-        found.metrics |= {"auroc": auroc, "average_precision": precision, "prevalence": prevalence}
-        found.notes.append("Average precision of a guess is the prevalence; AUROC of a guess is 50 %.")
+        findings.metrics |= {"auroc": auroc, "average_precision": precision, "prevalence": prevalence}
+        findings.notes.append("Average precision of a guess is the prevalence; AUROC of a guess is 50 %.")
         if auroc.value in (0, 1):
-            found.notes.append("The AUROC is at the end of its range: a bootstrap interval has no width there.")
+            findings.notes.append("The AUROC is at the end of its range: a bootstrap interval has no width there.")
 
-    def _alarms(self, trained: Detector, scores: np.ndarray, rows: Rows, found: Findings) -> float:
+    def _alarms(self, trained: Detector, scores: np.ndarray, rows: Rows, findings: Findings) -> float:
         """Set the threshold, and measure alarms on rows that did not set it."""
         held_out = np.asarray(trained.score(rows.validation.x), np.float64)
         if not np.isfinite(held_out).all():
             raise UserError("this model's scores of the validation rows are not all finite numbers")
         threshold, odd = float(np.quantile(held_out, self.quantile)), rows.test.y != 0
-        found.metrics["threshold"] = Metric.exact(threshold, len(held_out))
+        findings.metrics["threshold"] = Metric.exact(threshold, len(held_out))
         for name, kind in (("false_alarms", ~odd), ("detected", odd)):
-            found.metrics[name] = proportion(int((scores[kind] > threshold).sum()), int(kind.sum()))
-        found.notes.append(
+            findings.metrics[name] = proportion(int((scores[kind] > threshold).sum()), int(kind.sum()))
+        findings.notes.append(
             f"The threshold is the {self.quantile:g} quantile of {len(held_out):,} validation rows' scores: "
             f"{1 - self.quantile:.1%} false alarms were asked for. The intervals take it as given."
         )
         return threshold
 
-    def _health(self, scores: np.ndarray, rows: Rows, found: Findings) -> None:
-        found.metrics["distinct_scores"] = Metric.exact(len(np.unique(scores)), len(scores))
+    def _health(self, scores: np.ndarray, rows: Rows, findings: Findings) -> None:
+        findings.metrics["distinct_scores"] = Metric.exact(len(np.unique(scores)), len(scores))
         correlation = rank_correlation(scores, InputNorm().score(rows.test.x))
-        found.metrics["norm_correlation"] = Metric.exact(correlation, len(scores))
+        findings.metrics["norm_correlation"] = Metric.exact(correlation, len(scores))
         if abs(correlation) > IS_THE_NORM:
-            found.notes.append(
+            findings.notes.append(
                 f"This model is the norm: its scores rank the test rows as the Euclidean norm of the input does "
                 f"(Spearman {correlation:.3f})."
             )
 
-    def _beside(self, scores: np.ndarray, found: Findings, rows: Rows, rng: np.random.Generator) -> Table:
+    def _beside(self, scores: np.ndarray, findings: Findings, rows: Rows, rng: np.random.Generator) -> Table:
         """Compare with the baselines; for the best one, report the difference on the same bootstrap samples."""
         lines: list[list[str | float | Metric | None]] = [
-            ["this model", found.metrics["auroc"], found.metrics["average_precision"]]
+            ["this model", findings.metrics["auroc"], findings.metrics["average_precision"]]
         ]
         odd, others = rows.test.y != 0, {}
         for baseline in self.baselines:
@@ -136,6 +138,6 @@ class Anomaly(Evaluation):
         if others:
             own, best = Ranking(scores, odd), max(others, key=lambda name: others[name].auroc())
             over = bootstrap(lambda counts: own.auroc(counts) - others[best].auroc(counts), odd, rng, self.repeats)
-            found.metrics["auroc_over_best_baseline"] = over
-            found.notes.append(f"The baseline with the highest AUROC is {best}.")
+            findings.metrics["auroc_over_best_baseline"] = over
+            findings.notes.append(f"The baseline with the highest AUROC is {best}.")
         return Table("Comparison with other detectors", ["", "AUROC", "average precision"], lines)

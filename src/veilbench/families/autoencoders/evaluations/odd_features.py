@@ -13,7 +13,7 @@ from veilbench.metrics.grids import picture
 FEATURES, IMAGES = 3, 8
 
 
-def explain(model: Detector, rows: Rows, chosen: np.ndarray, scores: np.ndarray, found: Findings) -> None:
+def explain(model: Detector, rows: Rows, chosen: np.ndarray, scores: np.ndarray, findings: Findings) -> None:
     """Add a table of the most anomalous features, or a picture for images; a note if the score has no parts.
 
     Args:
@@ -21,21 +21,21 @@ def explain(model: Detector, rows: Rows, chosen: np.ndarray, scores: np.ndarray,
         rows: data that the rows are from.
         chosen: indices of test rows to explain, shape (k,).
         scores: scores of all test rows, shape (n,).
-        found: findings to extend.
+        findings: findings to extend.
     """
     if not len(chosen):
         return
     try:
         parts = np.asarray(model.feature_scores(rows.test.x[chosen]))
     except NotImplementedError as error:
-        found.notes.append(f"No features are named: {error}.")
+        findings.notes.append(f"No features are named: {error}.")
         return
     if has_images(rows):
-        found.pictures.append(_places(rows.test.x[chosen[:IMAGES]], parts[:IMAGES]))
+        findings.pictures.append(_places(rows.test.x[chosen[:IMAGES]], parts[:IMAGES]))
     elif rows.features:
         lines = [_line(int(one), scores, part, rows) for one, part in zip(chosen, parts, strict=True)]
         headings = ["test row", "score", *(f"oddest feature {i + 1}" for i in range(len(lines[0]) - 2))]
-        found.tables.append(Table("Which features made it odd", headings, lines))
+        findings.tables.append(Table("Which features made it odd", headings, lines))
 
 
 def _places(images: np.ndarray, parts: np.ndarray) -> Picture:

@@ -58,26 +58,26 @@ class Probe(Evaluation):
             raise NotImplementedError(f"all training rows have the label {rows.labels[present[0]]}")
         if self.neighbours > len(train):
             raise UserError(f"neighbours={self.neighbours} are more than the {len(train)} training rows")
-        found = Findings("Probe")
+        findings = Findings("Probe")
         lines: list[list[str | float | Metric | None]] = []
         codes = [need_finite(model.encode(part.x), "its encoder") for part in (train, rows.test)]
         for prefix, name, pair in (("", "code", codes), ("raw_", "raw rows", [train.x, rows.test.x])):
             flat = [array.reshape(len(array), -1) for array in pair]
-            measured = self._probes(name, flat, train.y, rows.test.y, found)
-            found.metrics |= {prefix + key: metric for key, metric in measured.items()}
+            measured = self._probes(name, flat, train.y, rows.test.y, findings)
+            findings.metrics |= {prefix + key: metric for key, metric in measured.items()}
             lines.append([name, flat[0].shape[1], *measured.values()])
         majority = proportion(int((rows.test.y == np.bincount(train.y).argmax()).sum()), len(rows.test))
-        found.metrics["majority"] = majority
+        findings.metrics["majority"] = majority
         headings = ["trained on", "values", "logistic regression", f"{self.neighbours} nearest neighbours"]
         table = Table(
             "Share of test rows classified correctly", headings, [*lines, ["most common label", 0, *[majority] * 2]]
         )
-        found.tables.append(table)
-        found.figures.append(self._cloud(codes[1], rows, np.random.default_rng(seeds), found))
-        return found
+        findings.tables.append(table)
+        findings.figures.append(self._cloud(codes[1], rows, np.random.default_rng(seeds), findings))
+        return findings
 
     def _probes(
-        self, name: str, pair: list[np.ndarray], y: np.ndarray, wanted: np.ndarray, found: Findings
+        self, name: str, pair: list[np.ndarray], y: np.ndarray, wanted: np.ndarray, findings: Findings
     ) -> dict[str, Metric]:
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression
@@ -91,18 +91,18 @@ class Probe(Evaluation):
             warnings.simplefilter("ignore", ConvergenceWarning)
             regression.fit(train, y)
         if regression.n_iter_.max() >= ROUNDS:
-            found.notes.append(f"The logistic regression on the {name} did not settle in {ROUNDS} rounds.")
+            findings.notes.append(f"The logistic regression on the {name} did not settle in {ROUNDS} rounds.")
         answers = {"logistic": regression, "neighbours": neighbours.fit(train, y)}
         return {
             key: proportion(int((probe.predict(test) == wanted).sum()), len(test)) for key, probe in answers.items()
         }
 
-    def _cloud(self, codes: np.ndarray, rows: Rows, rng: np.random.Generator, found: Findings) -> Figure:
+    def _cloud(self, codes: np.ndarray, rows: Rows, rng: np.random.Generator, findings: Findings) -> Figure:
         """Return a figure of the test codes in two dimensions, with a curve per class."""
         classes = np.sort(np.argsort(-np.bincount(rows.test.y), kind="stable")[:MOST_CLASSES])
         classes = classes[np.isin(classes, rows.test.y)]
         if len(classes) < len(np.unique(rows.test.y)):
-            found.notes.append(f"The figure shows the {MOST_CLASSES} most common classes.")
+            findings.notes.append(f"The figure shows the {MOST_CLASSES} most common classes.")
         chosen = np.flatnonzero(np.isin(rows.test.y, classes))
         chosen = np.sort(rng.permutation(chosen)[: self.points])
         x, y = _laid_out(codes.reshape(len(codes), -1), chosen, self.picture, rng).T

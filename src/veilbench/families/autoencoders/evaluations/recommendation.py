@@ -62,15 +62,15 @@ class Recommendation(Evaluation):
     def _findings(
         self, names: list[str], shown: np.ndarray, hidden: np.ndarray, ordered: dict[str, np.ndarray]
     ) -> Findings:
-        found = Findings("Recommendation")
+        findings = Findings("Recommendation")
         hits = {name: (order[:, : self.k] == hidden[:, None]).any(1) for name, order in ordered.items()}
         left = (~shown).sum(1)
-        found.metrics["hit_rate"] = proportion(int(hits["model"].sum()), len(hidden))
-        found.metrics["hit_rate_of_popularity"] = proportion(int(hits["popularity"].sum()), len(hidden))
-        found.metrics["hit_rate_of_chance"] = Metric.exact(np.minimum(1, self.k / left).mean(), len(hidden), "share")
+        findings.metrics["hit_rate"] = proportion(int(hits["model"].sum()), len(hidden))
+        findings.metrics["hit_rate_of_popularity"] = proportion(int(hits["popularity"].sum()), len(hidden))
+        findings.metrics["hit_rate_of_chance"] = Metric.exact(np.minimum(1, self.k / left).mean(), len(hidden), "share")
         gained = hits["model"].astype(float) - hits["popularity"]
-        found.metrics["over_popularity"] = mean(gained, unit="", of="persons")
-        found.notes.append(f"Hit rate: how often the one hidden thing is among the {self.k} put first.")
+        findings.metrics["over_popularity"] = mean(gained, unit="", of="persons")
+        findings.notes.append(f"Hit rate: how often the one hidden thing is among the {self.k} put first.")
         lines = []
         for one in range(min(self.examples, len(hidden))):
             liked = [names[i] for i in np.flatnonzero(shown[one])]
@@ -78,8 +78,8 @@ class Recommendation(Evaluation):
             listed = ", ".join(names[i] for i in ordered["model"][one, : min(self.k, int(left[one]))])
             hit = "yes" if hits["model"][one] else "no"
             lines.append([", ".join(liked[:SHOWN_LIKED]) + more, listed, names[hidden[one]], hit])
-        found.tables.append(Table("Persons of the test", ["liked", "shown", "hidden", "found"], lines))
-        return found
+        findings.tables.append(Table("Persons of the test", ["liked", "shown", "hidden", "found"], lines))
+        return findings
 
 
 def recommended(scores: np.ndarray, known: np.ndarray, ties: np.ndarray) -> np.ndarray:

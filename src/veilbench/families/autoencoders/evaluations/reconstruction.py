@@ -49,7 +49,7 @@ class Reconstruction(Evaluation):
         if not isinstance(model, Representation):
             raise NotImplementedError(f"{type(model).__name__} gives no rows back from a code")
         need_rows(rows)
-        x, found = rows.test.x, Findings("Reconstruction")
+        x, findings = rows.test.x, Findings("Reconstruction")
         codes = need_finite(model.encode(x), "its encoder")
         back = need_finite(model.decode(codes), "its decoder")
         size = codes[0].size
@@ -57,19 +57,19 @@ class Reconstruction(Evaluation):
         linear = Pca(components).fit(rows, np.random.default_rng(seeds)).reconstruct(x)
         average = np.broadcast_to(rows.train.x.mean(0), x.shape)
         named = {"this model": back, f"{components} principal components": linear, "mean training row": average}
-        found.tables.append(self._table(rows, named))
+        findings.tables.append(self._table(rows, named))
         for name, answer in zip(("mse", "mse_of_pca", "mse_of_mean"), named.values(), strict=True):
-            found.metrics[name] = mean(squared_errors(answer, x), unit="", of="rows")
-        found.metrics |= _activity(codes)
+            findings.metrics[name] = mean(squared_errors(answer, x), unit="", of="rows")
+        findings.metrics |= _activity(codes)
         if components < size:
-            found.notes.append(f"The code has {size} values; there are {components} principal components at most.")
+            findings.notes.append(f"The code has {size} values; there are {components} principal components at most.")
         if has_images(rows):
-            found.metrics |= self._likeness(back, x)
-            found.pictures.append(_grid(x[:SHOWN], back[:SHOWN]))
-            found.notes.append(
+            findings.metrics |= self._likeness(back, x)
+            findings.pictures.append(_grid(x[:SHOWN], back[:SHOWN]))
+            findings.notes.append(
                 "PSNR and SSIM are for values in [0, 1], not cut to it; 100 dB stands for no difference."
             )
-        return found
+        return findings
 
     def _likeness(self, back: np.ndarray, x: np.ndarray) -> dict[str, Metric]:
         back, x = back[: self.images], x[: self.images]

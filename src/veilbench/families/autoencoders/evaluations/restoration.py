@@ -72,30 +72,30 @@ class Restoration(Evaluation):
         return self._findings(clean, answers, list(wholes))
 
     def _findings(self, clean: Groups, answers: Mapping[str, Groups], names: Sequence[str]) -> Findings:
-        found = Findings("Restoration")
+        findings = Findings("Restoration")
         decibels = {who: _each(psnr, answer, clean) for who, answer in answers.items()}
         likeness = {who: _each(ssim, answer, clean) for who, answer in answers.items()}
         for when, who in (("before", "corrupted"), ("after", "this model")):
-            found.metrics[f"psnr_{when}"] = _mean(decibels[who])
-            found.metrics[f"ssim_{when}"] = _mean(likeness[who])
-        found.metrics["psnr_gain"] = _mean(decibels["this model"] - decibels["corrupted"])
+            findings.metrics[f"psnr_{when}"] = _mean(decibels[who])
+            findings.metrics[f"ssim_{when}"] = _mean(likeness[who])
+        findings.metrics["psnr_gain"] = _mean(decibels["this model"] - decibels["corrupted"])
         others = {who: float(values.mean()) for who, values in list(decibels.items())[2:]}
         if others:
             best = max(others, key=lambda who: others[who])
-            found.metrics["psnr_over_best_baseline"] = _mean(decibels["this model"] - decibels[best])
-            found.notes.append(f"The best baseline is {best}.")
+            findings.metrics["psnr_over_best_baseline"] = _mean(decibels["this model"] - decibels[best])
+            findings.notes.append(f"The best baseline is {best}.")
         lines: list[list[str | float | Metric | None]] = [
             [who, _mean(decibels[who]), _mean(likeness[who])] for who in answers
         ]
         settings = ", ".join(f"{key} {value}" for key, value in vars(self.corruption).items())
         title = f"Against the clean images, {type(self.corruption).__name__} {settings}".strip()
-        found.tables.append(Table(title, ["", "PSNR, dB", "SSIM"], lines))
+        findings.tables.append(Table(title, ["", "PSNR, dB", "SSIM"], lines))
         if names:
-            found.tables += [_one_by_one("PSNR, dB", names, decibels), _one_by_one("SSIM", names, likeness)]
+            findings.tables += [_one_by_one("PSNR, dB", names, decibels), _one_by_one("SSIM", names, likeness)]
         shown = [(who, _shown(group)) for who, group in (("clean", clean), *answers.items())]
-        found.pictures.append(picture("Restored images", shown))
-        found.notes.append("PSNR and SSIM are for values in [0, 1]; neither images nor answers are cut to it.")
-        return found
+        findings.pictures.append(picture("Restored images", shown))
+        findings.notes.append("PSNR and SSIM are for values in [0, 1]; neither images nor answers are cut to it.")
+        return findings
 
 
 def _restored(restorer: Restorer, seen: Groups, name: str) -> Groups:

@@ -16,15 +16,15 @@ from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import CONFIDENCE
 from veilbench.families.templates.attacks.learners import Learner, fit_classifier
 from veilbench.families.templates.attacks.principal_components import principal_components
-from veilbench.families.templates.attacks.system import first_of_each, split_auxiliary
+from veilbench.families.templates.attacks.system import first_row_of_each, split_auxiliary
 from veilbench.families.templates.attacks.template_attack import TemplateAttack
 from veilbench.families.templates.attacks.template_features import TemplateFeatures
 from veilbench.families.templates.data.identities import Identities, Impressions
-from veilbench.families.templates.evaluations.verification import user_keys
+from veilbench.families.templates.evaluations.verification import draw_user_keys
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.metrics.intervals import above_chance, proportion
 
-HELD_OUT = 0.2
+HELD_OUT = 0.2  # share of the auxiliary identities that choose the classifier
 Parts = tuple[Impressions, Impressions, Impressions]  # for training, held out, the victims'
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]  # one array for each part
 
@@ -35,17 +35,17 @@ class TemplateAttribute(TemplateAttack):
     If the threat model grants `key`, templates are first mapped to features under the victims' keys, by
     `TemplateFeatures`. Held-out identities choose the classifier. The gain is the accuracy for the attribute `judged`
     on one enrolled template of each victim, above the share of the victims' most common label, which is the best guess
-    without templates. For comparison, the same attack runs on principal components of the images themselves: an upper
-    limit of what hiding them can prevent.
+    without templates. For comparison, the same attack runs on principal components of the unprotected images: what a
+    template reveals without any protection.
 
     Args:
         threat: threat model; needs `ciphertext`, `auxiliary_data` and `own_keys`; `key` adds the victims' keys.
         positive: positive control: a scheme that the attack must break.
         negative: negative control: a scheme that the attack must not beat.
-        attributes: names of the attributes to infer; None means all that the data have.
+        attributes: names of the attributes to infer; None infers all attributes of the data.
         judged: attribute that the gain is measured on, one of `attributes`.
-        learners: kinds of classifiers; the best one on held-out identities counts.
-        components: principal components of the images in the comparison attack.
+        learners: kinds of classifiers to train; the one with the highest accuracy on held-out identities is used.
+        components: maximum number of principal components of the images in the comparison attack.
         broken_threshold: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
 
@@ -75,35 +75,35 @@ class TemplateAttribute(TemplateAttack):
 
     def attack(
         self,
-        found: Findings,
+        findings: Findings,
         target: TemplateScheme,
         data: Identities,
         accelerator: Accelerator,
         rng: np.random.Generator,
         control: bool,
     ) -> None:
-        """Infer the attributes of the victims; a control infers `judged` alone, and not from images."""
-        names = self._names(data)
-        known, held_out = split_auxiliary(data.auxiliary, HELD_OUT, rng)
-        parts = known, held_out, data.enrolment.chosen(first_of_each(data.enrolment.identities))
+        """Infer the victims' attributes. A control run infers `judged` only, and skips the comparison with images."""
+        names = self._attribute_names(data)
+        training, held_out = split_auxiliary(data.auxiliary, HELD_OUT, rng)
+        parts = training, held_out, data.enrolment.subset(first_row_of_each(data.enrolment.identities))
         sources = {"template": self._template_features(target, parts, rng)}
         if not control:
             sources["image"] = self._image_components(parts)
         rows: list[list[str | float | Metric | None]] = []
         for name in [self.judged] if control else names:
-            labels = known.attributes[name], held_out.attributes[name], parts[2].attributes[name]
+            labels = training.attributes[name], held_out.attributes[name], parts[2].attributes[name]
             prior = float(np.bincount(labels[2]).max() / len(labels[2]))
             results = {source: self._classify(features, labels, rng) for source, features in sources.items()}
             hits = [proportion(int(correct.sum()), len(correct)) for correct, _ in results.values()]
-            found.metrics |= {f"{name}_{source}": hit for source, hit in zip(results, hits, strict=True)}
-            found.metrics[f"{name}_prior"] = Metric.exact(prior, len(labels[2]), "share")
+            findings.metrics |= {f"{name}_{source}": hit for source, hit in zip(results, hits, strict=True)}
+            findings.metrics[f"{name}_prior"] = Metric.exact(prior, len(labels[2]), "share")
             rows.append([name, prior, *hits, results["template"][1]])
             if name == self.judged:
-                found.gain = _gain(results["template"][0], prior)
+                findings.gain = _gain(results["template"][0], prior)
         columns = ["attribute", "most common label", *(f"from the {source}" for source in sources), "learner"]
-        found.tables.append(Table("Attributes inferred correctly", columns, rows))
+        findings.tables.append(Table("Attributes inferred correctly", columns, rows))
 
-    def _names(self, data: Identities) -> list[str]:
+    def _attribute_names(self, data: Identities) -> list[str]:
         names = self.attributes or sorted(data.labels)
         if missing := [name for name in [*names, self.judged] if name not in data.labels]:
             raise UserError(f"the data have no attribute {missing[0]}; they have: {', '.join(data.labels) or 'none'}")
@@ -111,16 +111,17 @@ class TemplateAttribute(TemplateAttack):
 
     def _template_features(self, scheme: TemplateScheme, parts: Parts, rng: np.random.Generator) -> Arrays:
         features = TemplateFeatures(scheme, parts[0], self.threat.key, rng)
-        keys = [user_keys(part.identities, rng) for part in parts[1:]]
+        keys = [draw_user_keys(part.identities, rng) for part in parts[1:]]
         held_out, victims = (
-            features.transform(scheme.enroll(part.images, own), own) for part, own in zip(parts[1:], keys, strict=True)
+            features.transform(scheme.enroll(part.images, part_keys), part_keys)
+            for part, part_keys in zip(parts[1:], keys, strict=True)
         )
         return features.transform_own(), held_out, victims
 
     def _image_components(self, parts: Parts) -> Arrays:
-        known, held_out, victims = (part.images.reshape(len(part), -1) for part in parts)
-        basis = principal_components(known, self.components).T
-        return known @ basis, held_out @ basis, victims @ basis
+        training, held_out, victims = (part.images.reshape(len(part), -1) for part in parts)
+        basis = principal_components(training, self.components).T
+        return training @ basis, held_out @ basis, victims @ basis
 
     def _classify(self, features: Arrays, labels: Arrays, rng: np.random.Generator) -> tuple[np.ndarray, str]:
         """Return for which victims the best classifier is right, shape (n,), bool; and that classifier's name."""

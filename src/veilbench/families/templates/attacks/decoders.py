@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 DecoderKind = Literal["linear", "mlp", "convolutional"]
 Pairs = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # codes, images, held-out codes, held-out images
-CHANNELS = (8, 16, 32, 32)
+CHANNELS = (8, 16, 32, 32)  # of the convolutional decoder, from the image to the code
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Decoders:
     Attributes:
         kinds: "linear": ridge regression to pixels; "mlp": a perceptron to principal components of the training images;
             "convolutional": a linear layer followed by strided convolutions back to pixels.
-        sizes: numbers of auxiliary impressions to learn from; a larger number than there are means all.
+        sizes: numbers of auxiliary impressions to train on, one decoder each; capped at the available number.
         components: number of principal components that the perceptron predicts.
         hidden: units of each of the perceptron's two layers.
-        steps: training steps of the perceptron; the convolutional decoder makes a quarter of them, because its steps
-            cost more.
+        steps: training steps of the perceptron. The convolutional decoder takes a quarter of them, because each of its
+            steps costs more.
     """
 
     kinds: Annotated[Sequence[DecoderKind], MinLen(1)] = ("linear", "mlp", "convolutional")
@@ -51,11 +51,10 @@ def fit_decoder(
 
     Args:
         kind: kind of the decoder, one of `DecoderKind`.
-        pairs: training codes and images, held-out codes and images; shapes (n, code), (n, c, h, w), (m, code) and (m,
-            c, h, w).
+        pairs: training codes (n, code) and images (n, c, h, w); held-out codes (m, code) and images (m, c, h, w).
         decoders: sizes and training steps of the networks.
         accelerator: device and trainer settings.
-        rng: source of the first weights and of the batches.
+        rng: source of the initial weights and of the batches.
 
     Returns:
         The map from codes, shape (n, code), to images, shape (n, c, h, w).
@@ -69,7 +68,7 @@ def fit_decoder(
         inverse = _fit_perceptron(rows, decoders, accelerator, rng)
     else:
         inverse = _fit_convolutional(rows, shape, decoders, accelerator, rng)
-    return lambda seen: np.asarray(np.clip(inverse(seen), 0, 1).reshape(-1, *shape), np.float32)
+    return lambda new_codes: np.asarray(np.clip(inverse(new_codes), 0, 1).reshape(-1, *shape), np.float32)
 
 
 def _fit_perceptron(rows: Pairs, decoders: Decoders, accelerator: Accelerator, rng: np.random.Generator) -> Inverse:
@@ -78,10 +77,10 @@ def _fit_perceptron(rows: Pairs, decoders: Decoders, accelerator: Accelerator, r
     codes, flat, held_codes, held_flat = rows
     mean = flat.mean(0)
     basis = principal_components(flat, decoders.components)
-    components, held = ((x - mean) @ basis.T for x in (flat, held_flat))
-    pairs = codes, components, held_codes, held
+    components, held_components = ((x - mean) @ basis.T for x in (flat, held_flat))
+    pairs = codes, components, held_codes, held_components
     inverse = fit_perceptron(*pairs, decoders.hidden, decoders.steps, accelerator, rng)[0]
-    return lambda seen: np.asarray(inverse(seen) @ basis + mean)
+    return lambda new_codes: np.asarray(inverse(new_codes) @ basis + mean)
 
 
 def _fit_convolutional(

@@ -1,4 +1,4 @@
-"""Image search by gradients: images whose match score with a template is high."""
+"""Gradient search for images with a high match score."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-LEARNING_RATE = 0.05  # of Adam on images, in grey levels of a range of 1
+LEARNING_RATE = 0.05  # of Adam; pixels are in [0, 1]
 
 
 @dataclass(frozen=True)
 class GradientSearch:
-    """Budget of a search for images by the gradients of their match score.
+    """Budget of a gradient search for images with a high match score.
 
     Attributes:
-        steps: number of gradient steps; 0 leaves the search out.
+        steps: number of gradient steps; 0 skips the search.
         total_variation: weight of the images' total variation relative to the match score.
-        surrogate_queries: number of the attacker's own images whose match scores a surrogate is fitted to, if the key
-            is unknown and scores can be queried.
+        surrogate_queries: number of the attacker's own images, one query each, whose match scores a surrogate is fitted
+            to; used if the key is unknown and scores can be queried.
     """
 
     steps: Natural = 60
@@ -39,9 +39,7 @@ class GradientSearch:
 def optimise_images(
     score: Callable[[Tensor], Tensor], start: np.ndarray, search: GradientSearch, device: torch.device
 ) -> np.ndarray:
-    """Maximise the match score of images by Adam, with a penalty on their total variation.
-
-    After Mahendran and Vedaldi (2015).
+    """Maximise the match score of images by Adam, with a penalty on their total variation (Mahendran and Vedaldi 2015).
 
     Args:
         score: differentiable match score of each image with its target, shape (n, c, h, w) to (n,).

@@ -30,12 +30,12 @@ class ImpersonationSearch(EvasionSearch):
 
     Attributes:
         steps: steps of each gradient descent.
-        restarts: gradient descents per image: the first from the image itself, the others from random points in its
-            ball.
+        restarts: gradient descents per image. The first starts from the image itself, the others from random points
+            within the budget.
         queries: score queries per image of the search without gradients.
         surrogate_queries: number of the attacker's own images whose match scores a surrogate is fitted to, if one is
             needed; 0 fits none.
-        draws: templates of a noisy scheme that each evaluation of an image is averaged over.
+        draws: number of templates over which each match score is averaged, for schemes with random noise.
     """
 
     steps: Steps = 30
@@ -48,15 +48,14 @@ class ImpersonationSearch(EvasionSearch):
 class TemplateImpersonation(EvasionAttack[TemplateScheme, Identities]):
     """Perturbs images within a budget so that the system's decision about them changes.
 
-    Targeted: an auxiliary impression, the attacker's own, is to be accepted as a victim for whom it is rejected; the
-    gain is measured on these. Untargeted: another impression of a victim, which is accepted, is to be rejected. Budgets
-    are fractions of the largest possible change, from black to white: of one pixel in "linf", of the root mean square
-    over pixels in "l2". At a budget of 1 every image can be moved, because it may become the victim's.
+    Impersonation: one of the attacker's own images, so far rejected as a victim, should be accepted. The gain is
+    measured on these images. Evasion: a victim's image, so far accepted, should be rejected. Budgets are fractions of
+    the largest possible change, from black to white: per pixel in "linf", and as the root mean square over all pixels
+    in "l2". At a budget of 1 any image can become the victim's image, so every search can succeed.
 
-    The system applies the victim's key to every image presented. Gradients need the weights and, for keyed templates,
-    the victims' keys; without them the search queries the system for match scores. With the weights but without the
-    keys, the attacker also queries the scores of their own images and fits a surrogate for each victim, which has
-    gradients.
+    The system applies the victim's key to every image presented. Gradients require the weights and, for keyed
+    templates, the victims' keys; without these the search only queries match scores. With the weights but without the
+    keys, the attacker queries the scores of their own images, and fits a differentiable surrogate for each victim.
 
     Args:
         threat: threat model; needs `score_queries` and `auxiliary_data`; `weights` and `key` add gradients.
@@ -64,7 +63,7 @@ class TemplateImpersonation(EvasionAttack[TemplateScheme, Identities]):
         negative: negative control: a scheme that the attack must not beat; None compares noise with noise.
         perturbations: norm and radii of the balls; 1 is the change from black to white.
         search: budgets of the searches with and without gradients.
-        operating_point: the reference false match rate at which the system operates, and the number of victims.
+        operating_point: false match rate at which the system operates (`reference_fmr`), and number of victims.
         broken_threshold: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
 
@@ -90,28 +89,32 @@ class TemplateImpersonation(EvasionAttack[TemplateScheme, Identities]):
         self.operating_point = operating_point
 
     def tasks(self, target: TemplateScheme, data: Identities, rng: np.random.Generator) -> Sequence[EvasionTask]:
-        """Return the attacker's images to be accepted as victims, and victims' images to be rejected.
+        """Return the impersonation task and the evasion task; a task without images is left out.
 
         Raises:
-            UserError: every image is accepted as every victim already.
+            UserError: every image of the attacker is accepted already, without any change.
         """
         self.threat.require("auxiliary_data")
         system = enrol_victims(target, data, self.operating_point, rng)
-        mine = data.auxiliary.images[rng.integers(len(data.auxiliary), size=len(system.keys))]
-        sides = [(mine, ~system.accepted(mine), -1)]
-        sides.append((system.others.images, system.accepted(system.others.images), 1))
+        attacker_images = data.auxiliary.images[rng.integers(len(data.auxiliary), size=len(system.keys))]
+        sides = [(attacker_images, ~system.accepts(attacker_images), -1)]
+        sides.append((system.others.images, system.accepts(system.others.images), 1))
         if not sides[0][1].any():
             fmr = system.reference_fmr
             raise UserError(f"impersonation has no image to attack: all are accepted as any victim at FMR {fmr:g}")
-        own = data.auxiliary.images[rng.permutation(len(data.auxiliary))[: self.search.surrogate_queries]]
-        return [self._task(system.subset(rows), images[rows], sign, own) for images, rows, sign in sides if rows.any()]
+        surrogate_images = data.auxiliary.images[rng.permutation(len(data.auxiliary))[: self.search.surrogate_queries]]
+        return [
+            self._task(system.subset(rows), images[rows], sign, surrogate_images)
+            for images, rows, sign in sides
+            if rows.any()
+        ]
 
-    def _task(self, system: TemplateSystem, images: np.ndarray, sign: int, own: np.ndarray) -> EvasionTask:
+    def _task(self, system: TemplateSystem, images: np.ndarray, sign: int, surrogate_images: np.ndarray) -> EvasionTask:
         from veilbench.families.templates.attacks.template_task import TemplateTask
 
         largest = 1.0 if self.perturbations.norm == "linf" else float(np.sqrt(images[0].size))
         distances, white_box = np.full(len(images), largest, np.float32), self.white_box(system.scheme)
-        own_images = own if self.threat.weights and len(own) >= FEWEST else None
+        own_images = surrogate_images if self.threat.weights and len(surrogate_images) >= FEWEST else None
         return TemplateTask(images, distances, system, sign, self.search.draws, white_box, own_images)
 
     def bounds(self, data: Identities) -> Bounds:

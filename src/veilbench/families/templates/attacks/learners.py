@@ -1,4 +1,4 @@
-"""Classifiers that attackers train on features read from templates."""
+"""Classifiers that attackers train on template features."""
 
 from __future__ import annotations
 
@@ -11,17 +11,22 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 Learner = Literal["linear", "knn", "mlp"]
-NEIGHBOURS, HIDDEN, EPOCHS, DECAY = 5, 64, 60, 1.0
+NEIGHBOURS = 5
+HIDDEN, EPOCHS, DECAY = 64, 60, 1.0  # units, training epochs and L2 penalty of the perceptron
 
 
 def fit_classifier(kind: Learner, rows: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> Pipeline:
     """Fit a classifier to standardised rows.
 
     Args:
-        kind: "linear": logistic regression; "knn": nearest neighbours; "mlp": a perceptron with one hidden layer.
+        kind: "linear" for logistic regression, "knn" for nearest neighbours, "mlp" for a perceptron with one hidden
+            layer.
         rows: training rows, shape (n, numbers).
         labels: class of each row, shape (n,).
-        rng: source of the perceptron's first weights and of the order of its batches.
+        rng: source of the perceptron's initial weights and of its batches.
+
+    Returns:
+        The fitted pipeline of `StandardScaler` and classifier.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression

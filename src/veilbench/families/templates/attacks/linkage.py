@@ -1,4 +1,4 @@
-"""Linkage: do two templates, made under two keys, belong to one person?"""
+"""Linkage: decide whether two templates under different keys belong to the same person."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import CONFIDENCE
 from veilbench.families.templates.attacks.learners import Learner, fit_classifier
 from veilbench.families.templates.attacks.pair_features import Databases, PairFeatures
-from veilbench.families.templates.attacks.system import first_of_each, split_auxiliary
+from veilbench.families.templates.attacks.system import first_row_of_each, split_auxiliary
 from veilbench.families.templates.attacks.template_attack import TemplateAttack
 from veilbench.families.templates.data.identities import Identities, Impressions
-from veilbench.families.templates.evaluations.verification import user_keys
+from veilbench.families.templates.evaluations.verification import draw_user_keys
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.metrics.anomaly import Ranking
 from veilbench.metrics.biometric import Comparisons, bootstrap, error_rates
@@ -29,25 +29,26 @@ from veilbench.metrics.membership import auroc
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-HELD_OUT, MOST_PAIRS, CURVE_POINTS = 0.3, 6000, 60
+HELD_OUT = 0.3  # share of the auxiliary identities that choose the linker
+MOST_PAIRS, CURVE_POINTS = 6000, 60  # training pairs of a linker; points of the curve
 
 
 class TemplateLinkage(TemplateAttack):
     """Trains a linker on pairs of auxiliary templates, and links the victims across two databases.
 
-    In each database every person has a key of their own, unknown to the attacker; with `reuse` a person has the same
-    key in both. The linker's inputs are the products and absolute differences of the numbers of two templates, reduced
-    to at most 64 principal components, and the scheme's own comparison score. Held-out identities choose the
-    classifier, with the plain comparison as one candidate. The gain is 2 AUROC - 1 over all pairs of the two databases,
-    with an interval over identities. D_sys (`metrics.linkability`) of the linker's score and of the plain comparison is
+    In each database every person has their own key, unknown to the attacker; with `reuse="person"` a person has the
+    same key in both. The linker is a classifier of pairs. Its inputs are the products and absolute differences of the
+    two templates' values, reduced to at most 64 principal components, and the scheme's own comparison score. Held-out
+    identities choose between the classifiers and the comparison score alone. The gain is 2 AUROC - 1 over all pairs of
+    the two databases, with a bootstrap interval over identities. D_sys (`metrics.linkability`) of each linker is
     reported too.
 
     Args:
         threat: threat model; needs `ciphertext`, `auxiliary_data` and `own_keys`.
         positive: positive control: a scheme that the attack must break.
         negative: negative control: a scheme that the attack must not beat.
-        learners: kinds of classifiers; the best one on held-out identities counts.
-        reuse: which keys are the same in both databases: "none", or "person" for every person's.
+        learners: kinds of classifiers to train; the one with the highest AUROC on held-out identities is used.
+        reuse: "none" for different keys in the two databases, or "person" if each person has the same key in both.
         repeats: bootstrap samples over identities.
         broken_threshold: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
@@ -74,28 +75,29 @@ class TemplateLinkage(TemplateAttack):
 
     def attack(
         self,
-        found: Findings,
+        findings: Findings,
         target: TemplateScheme,
         data: Identities,
         accelerator: Accelerator,
         rng: np.random.Generator,
         control: bool,
     ) -> None:
-        """Link the victims' templates; a control leaves out D_sys and the figures.
+        """Link the victims' templates; a control run skips D_sys and the figures.
 
         Raises:
-            UserError: there are too few auxiliary identities to choose a classifier with.
+            UserError: there are too few auxiliary identities to choose a classifier on.
         """
-        known, held_out = split_auxiliary(data.auxiliary, HELD_OUT, rng)
-        if len(few := np.unique(held_out.identities)) < 2:
-            raise UserError(
-                f"linkage needs 2 held-out people to choose a classifier, and {len(few)} is held out: too few people"
-            )
-        features = PairFeatures(target, self._databases(target, *_split(known, rng), rng))
+        training, held_out = split_auxiliary(data.auxiliary, HELD_OUT, rng)
+        if len(held_out_people := np.unique(held_out.identities)) < 2:
+            count = len(held_out_people)
+            raise UserError(f"linkage needs 2 held-out people to choose a classifier, and {count} is held out")
+        features = PairFeatures(target, self._enrol_databases(target, *_split_impressions(training, rng), rng))
         linkers = {kind: self._fit_linker(kind, features, rng) for kind in self.learners}
-        practice = self._databases(target, *_split(held_out, rng), rng)
-        victims = data.enrolment.chosen(first_of_each(data.enrolment.identities))
-        attacked = self._databases(target, victims, data.probe.chosen(first_of_each(data.probe.identities)), rng)
+        held_out_databases = self._enrol_databases(target, *_split_impressions(held_out, rng), rng)
+        victims = data.enrolment.subset(first_row_of_each(data.enrolment.identities))
+        victim_databases = self._enrol_databases(
+            target, victims, data.probe.subset(first_row_of_each(data.probe.identities)), rng
+        )
 
         def compare(kind: str, base: Databases) -> Comparisons:
             rows, similarity = features.pairs(base)
@@ -105,47 +107,50 @@ class TemplateLinkage(TemplateAttack):
         def area(pairs: Comparisons) -> float:
             return auroc(pairs.scores[pairs.mated], pairs.scores[~pairs.mated])
 
-        held = {kind: area(compare(kind, practice)) for kind in ("comparison", *linkers)}
-        best = max(held, key=lambda kind: held[kind])
-        found.notes.append(f"The gain is that of the linker {best}, the best one on held-out identities.")
-        for kind in held:
-            pairs = compare(kind, attacked)
-            found.metrics[f"auroc_{kind}"] = self._interval(pairs, rng, 0.95)
+        held_out_auroc = {kind: area(compare(kind, held_out_databases)) for kind in ("comparison", *linkers)}
+        best = max(held_out_auroc, key=lambda kind: held_out_auroc[kind])
+        findings.notes.append(f"The gain is that of the linker {best}, the best one on held-out identities.")
+        for kind in held_out_auroc:
+            pairs = compare(kind, victim_databases)
+            findings.metrics[f"auroc_{kind}"] = self._auroc_with_interval(pairs, rng, 0.95)
             if kind == best:
-                strict = self._interval(pairs, rng, CONFIDENCE)
+                strict = self._auroc_with_interval(pairs, rng, CONFIDENCE)
                 value, low, high = (2 * end - 1 for end in (strict.value, strict.low, strict.high))
-                found.gain = Metric(value, low, high, strict.n, strict.interval)
+                findings.gain = Metric(value, low, high, strict.n, strict.interval)
             if not control:
-                found.metrics[f"d_sys_{kind}"] = linkability(pairs, rng, repeats=max(10, self.repeats // 3)).system
-                found.figures.append(_figure(kind, pairs))
+                findings.metrics[f"d_sys_{kind}"] = linkability(pairs, rng, repeats=max(10, self.repeats // 3)).system
+                findings.figures.append(_figure(kind, pairs))
 
-    def _databases(
+    def _enrol_databases(
         self, scheme: TemplateScheme, first: Impressions, second: Impressions, rng: np.random.Generator
     ) -> Databases:
         people = np.r_[first.identities, second.identities]
-        old, new = user_keys(people, rng), user_keys(people, rng)
-        new = old if self.reuse == "person" else new
+        first_keys, second_keys = draw_user_keys(people, rng), draw_user_keys(people, rng)
+        second_keys = first_keys if self.reuse == "person" else second_keys
         n = len(first)
-        one, other = scheme.enroll(first.images, old[:n]), scheme.enroll(second.images, new[n:])
-        return Databases(one, other, first.identities, second.identities)
+        first_templates, second_templates = (
+            scheme.enroll(first.images, first_keys[:n]),
+            scheme.enroll(second.images, second_keys[n:]),
+        )
+        return Databases(first_templates, second_templates, first.identities, second.identities)
 
     def _fit_linker(self, kind: Learner, features: PairFeatures, rng: np.random.Generator) -> Pipeline:
         """Train a linker on mated pairs and an equal number of non-mated ones, at most `MOST_PAIRS` in all."""
         mated = np.equal(*features.base.people())
         same, different = np.flatnonzero(mated), np.flatnonzero(~mated)
         same = rng.permutation(same)[: MOST_PAIRS // 2]
-        chosen = np.sort(np.r_[same, rng.choice(different, min(len(same), len(different)), replace=False)])
+        pairs = np.sort(np.r_[same, rng.choice(different, min(len(same), len(different)), replace=False)])
         rows, _ = features.pairs(features.base)
-        return fit_classifier(kind, rows[chosen], mated[chosen], rng)
+        return fit_classifier(kind, rows[pairs], mated[pairs], rng)
 
-    def _interval(self, pairs: Comparisons, rng: np.random.Generator, confidence: float) -> Metric:
+    def _auroc_with_interval(self, pairs: Comparisons, rng: np.random.Generator, confidence: float) -> Metric:
         def area(scores: np.ndarray, mated: np.ndarray, weights: np.ndarray) -> list[float]:
             return [Ranking(scores, mated).auroc(weights)]
 
         return bootstrap(pairs, area, rng, self.repeats, confidence)[0]
 
 
-def _split(impressions: Impressions, rng: np.random.Generator) -> tuple[Impressions, Impressions]:
+def _split_impressions(impressions: Impressions, rng: np.random.Generator) -> tuple[Impressions, Impressions]:
     """Split each identity's impressions between two databases.
 
     Raises:
@@ -153,13 +158,13 @@ def _split(impressions: Impressions, rng: np.random.Generator) -> tuple[Impressi
     """
     order = rng.permutation(len(impressions))
     people = impressions.identities[order]
-    number = np.empty(len(order), np.int64)  # of each impression among those of its identity
+    number = np.empty(len(order), np.int64)  # index of each impression within its identity, in random order
     for identity in np.unique(people):
         rows = order[people == identity]
         number[rows] = np.arange(len(rows))
     if not (number % 2).any():
         raise UserError("linkage needs auxiliary identities with two impressions or more")
-    return impressions.chosen(number % 2 == 0), impressions.chosen(number % 2 == 1)
+    return impressions.subset(number % 2 == 0), impressions.subset(number % 2 == 1)
 
 
 def _figure(kind: str, pairs: Comparisons) -> Figure:

@@ -1,4 +1,4 @@
-"""Where an attacked recognition system operates, and how many of its users are attacked."""
+"""False match rates of a recognition system under attack, and number of victims."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class OperatingPoint:
     Attributes:
         fmr: false match rates at which results are reported, each in (0, 1).
         reference_fmr: false match rate at which the gain is measured, one of `fmr`.
-        most_victims: maximum number of victims to attack; fewer if fewer are enrolled.
+        most_victims: maximum number of victims, drawn from the enrolled identities.
 
     Raises:
         ValueError: `reference_fmr` is not one of `fmr`.
@@ -35,5 +35,5 @@ class OperatingPoint:
             raise ValueError(f"reference_fmr={self.reference_fmr} must be one of fmr={list(self.fmr)}")
 
     def blind_success(self, tries: int) -> float:
-        """Return the probability that the best of some blind guesses is accepted: 1 - (1 - FMR)^tries."""
+        """Return the probability that at least one of `tries` blind guesses is accepted: 1 - (1 - FMR)^tries."""
         return 1 - (1 - self.reference_fmr) ** tries

@@ -1,4 +1,4 @@
-"""Image search by match scores alone: an evolution strategy in the space of a few principal components."""
+"""Image search by match scores without gradients: an evolution strategy on principal components."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from veilbench.bench.limits import Width
 from veilbench.families.templates.attacks.principal_components import principal_components
 
 Answers = Callable[[np.ndarray], np.ndarray]  # images, shape (n, p, c, h, w), p per victim -> (n, p)
-FIRST_STEP, SHRINK = 0.7, 0.97  # in standard deviations of the components; factor per generation
+FIRST_STEP, SHRINK = 0.7, 0.97  # initial step in standard deviations of the components; its factor per generation
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class EvolutionSearch:
     """Settings of the evolution strategy.
 
     Attributes:
-        population: candidates per generation, each of which is a query; even, because they are tried in opposite pairs.
-        components: number of principal components of auxiliary images that candidate images are made of.
+        population: number of candidates per generation, one query each; even, because they come in opposite pairs.
+        components: number of principal components of the auxiliary images; candidates are their linear combinations.
 
     Raises:
         ValueError: `population` is odd.
@@ -38,7 +38,7 @@ class EvolutionSearch:
 
 @dataclass(frozen=True)
 class Subspace:
-    """Images as coordinates in a linear subspace, in which the auxiliary images have variance 1.
+    """A linear subspace of images, with coordinates in which the auxiliary images have variance 1.
 
     Attributes:
         mean: mean image, shape (c, h, w).
@@ -49,7 +49,7 @@ class Subspace:
     basis: np.ndarray
 
     @classmethod
-    def of(cls, images: np.ndarray, components: int) -> Subspace:
+    def fit(cls, images: np.ndarray, components: int) -> Subspace:
         """Fit a subspace to images of shape (n, c, h, w)."""
         flat = images.reshape(len(images), -1)
         basis = principal_components(flat, components)
@@ -73,8 +73,8 @@ def evolution_strategy(
     """Maximise the answers by an evolution strategy, for all victims at once, and return its last coordinates.
 
     Each generation evaluates `population` points around the current one, in opposite pairs, and moves to the mean of
-    the better half, weighted by rank (Hansen and Ostermeier 2001, equations 2 and 3, without their adaptation of the
-    step size, which shrinks by a fixed factor here).
+    the better half, weighted by rank (Hansen and Ostermeier 2001, equations 2 and 3). The step size is not adapted as
+    in the paper, but shrinks by a fixed factor.
 
     Args:
         answers: returns a score per image; the higher, the better.
@@ -97,7 +97,7 @@ def evolution_strategy(
         scores = answers(space.images(candidates.astype(np.float32)))
         order = np.argsort(-scores, axis=1, kind="stable")[:, :better]
         best = np.take_along_axis(candidates, order[:, :, None], 1)
-        informative = (scores.max(1) > scores.min(1))[:, None]  # if all answers are equal, nothing was learned
+        informative = (scores.max(1) > scores.min(1))[:, None]  # equal answers carry no information
         coordinates = np.where(informative, (weights[None, :, None] * best).sum(1), coordinates)
         step *= SHRINK
     return np.asarray(coordinates, np.float32)

@@ -10,7 +10,7 @@ from veilbench.families.templates.attacks.principal_components import principal_
 from veilbench.families.templates.attacks.template_features import as_vectors
 from veilbench.families.templates.schemes.base import TemplateScheme
 
-MOST_COMPONENTS = 64
+MOST_COMPONENTS = 64  # principal components of a template
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Databases:
     others: np.ndarray
 
     def people(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return both identities of each pair, all of the first with all of the second; shape (n m,) each."""
+        """Return the two identities of each pair of a first and a second template; shape (n m,) each."""
         return np.repeat(self.owners, len(self.others)), np.tile(self.others, len(self.owners))
 
 
@@ -39,7 +39,7 @@ class PairFeatures:
 
     Args:
         scheme: scheme that made the templates.
-        base: the attacker's own templates, to which the principal components are fitted.
+        base: the attacker's own templates. Principal components are fitted to those of the first database.
     """
 
     def __init__(self, scheme: TemplateScheme, base: Databases) -> None:
@@ -48,18 +48,18 @@ class PairFeatures:
         self.centre = vectors.mean(0)
         self.basis = principal_components(vectors, MOST_COMPONENTS).T if vectors.shape[1] > MOST_COMPONENTS else None
 
-    def pairs(self, base: Databases) -> tuple[np.ndarray, np.ndarray]:
+    def pairs(self, databases: Databases) -> tuple[np.ndarray, np.ndarray]:
         """Return the features of all pairs of two databases, and their comparison scores.
 
         Args:
-            base: two databases with n and m templates.
+            databases: two databases with n and m templates.
 
         Returns:
             Products, absolute differences and comparison score of each pair, shape (n m, numbers); and the scores
             alone, shape (n m,).
         """
-        a, b = (self._rows(side) for side in (base.first, base.second))
-        similarity = self.scheme.compare_all(base.first, base.second).reshape(-1)
+        a, b = (self._rows(side) for side in (databases.first, databases.second))
+        similarity = self.scheme.compare_all(databases.first, databases.second).reshape(-1)
         parts = [(a[:, None] * b[None]), np.abs(a[:, None] - b[None])]
         flat = [part.reshape(len(similarity), -1) for part in parts]
         return np.hstack([*flat, similarity[:, None]]), similarity

@@ -19,8 +19,7 @@ class Queries:
 
     Attributes:
         most: maximum number of queries per victim.
-        limits: query limits that are shown as points of the curve, as a rate limit might set them; larger ones than
-            `most` are left out.
+        limits: query limits, such as a rate limit, at which the success rate is shown; those above `most` are left out.
     """
 
     most: Annotated[Count, Ge(4)] = 400
@@ -44,14 +43,14 @@ class QueryCounter:
     def __post_init__(self) -> None:
         self.first = np.full(len(self.system.keys), np.inf)
 
-    def scores(self, images: np.ndarray) -> np.ndarray:
+    def score(self, images: np.ndarray) -> np.ndarray:
         """Return the match scores of images of shape (n, p, c, h, w) with the victims' templates, shape (n, p)."""
         n, p = images.shape[:2]
         features = self.system.scheme.features(images.reshape(n * p, *images.shape[2:]))
-        return self.scores_of_features(features.reshape(n, p, -1))
+        return self.score_features(features.reshape(n, p, -1))
 
-    def scores_of_features(self, features: np.ndarray) -> np.ndarray:
-        """Return the match scores of features of shape (n, p, d), for images whose features are known; shape (n, p)."""
+    def score_features(self, features: np.ndarray) -> np.ndarray:
+        """Return the match scores of images with known features, shape (n, p, d) to (n, p)."""
         n, p = features.shape[:2]
         scheme, rows = self.system.scheme, np.repeat(np.arange(n), p)
         templates = scheme.protect(features.reshape(n * p, -1), self.system.keys[rows])
@@ -61,10 +60,10 @@ class QueryCounter:
         self.first, self.count = np.minimum(self.first, earliest), self.count + p
         return np.asarray(scores)
 
-    def decisions(self, images: np.ndarray) -> np.ndarray:
+    def decide(self, images: np.ndarray) -> np.ndarray:
         """Return whether images of shape (n, p, c, h, w) are accepted: 1 or 0, shape (n, p), float32."""
-        return np.asarray(self.scores(images) >= self.system.threshold, np.float32)
+        return np.asarray(self.score(images) >= self.system.threshold, np.float32)
 
     def accepted_within(self, queries: int) -> np.ndarray:
-        """Return for which victims an image was accepted within a number of queries; shape (n,), bool."""
+        """Return whether an image was accepted within a number of queries, for each victim; shape (n,), bool."""
         return np.asarray(self.first <= queries)

@@ -16,26 +16,26 @@ from veilbench.families.templates.attacks.operating_point import OperatingPoint
 from veilbench.families.templates.attacks.preimages import TRIES, Prior, find_preimage
 from veilbench.families.templates.attacks.system import TemplateSystem
 from veilbench.families.templates.data.identities import Identities
-from veilbench.families.templates.schemes.base import TemplateScheme, cosines
+from veilbench.families.templates.schemes.base import TemplateScheme, cosine_similarity
 from veilbench.metrics.intervals import mean
 
 
 class TemplateStolenKey(AcceptanceAttack):
-    """Solves for features with the victim's template, by the method that fits the scheme.
+    """Computes features whose template under the stolen key matches the victim's template.
 
-    The features are presented to the system in place of those of an image, as by an attacker who bypasses the sensor.
-    Any preimage achieves the SAR `sar_at_<FMR>`; the PRAR `prar_at_<FMR>` takes the person's own features; `likeness`
-    is their cosine with the true ones. The mean auxiliary features are reported for comparison. The gain is the SAR
-    above the larger of the rate of blind guessing and the mean features' SAR. An attacker with key and template can
-    test guesses offline and present the best one: a method that keeps the best of t features is compared with
-    1 - (1 - FMR)^t.
+    `find_preimage` chooses the method for the scheme. The features are presented directly to the matcher, as by an
+    attacker who bypasses the sensor. Any preimage raises the SAR `sar_at_<FMR>`, but the PRAR `prar_at_<FMR>`, under
+    a new key, requires features near the true ones. `likeness` is the cosine between both. The mean auxiliary features
+    are reported for comparison. The gain is the SAR above the larger of blind guessing and the mean features' SAR. An
+    attacker with key and template can test guesses offline and present the best one; a method that tests t guesses is
+    therefore compared with 1 - (1 - FMR)^t.
 
     Args:
         threat: threat model; needs `ciphertext`, `key` and `auxiliary_data`.
         positive: positive control: a scheme that the attack must break.
         negative: negative control: a scheme that the attack must not beat.
-        drawn: number of features to learn from for each key, drawn from a normal distribution fitted to the auxiliary
-            ones.
+        drawn: number of feature vectors that a regression is fitted to for each key; drawn from a normal distribution
+            fitted to the auxiliary features.
         operating_point: false match rates of the system, and number of victims.
         broken_threshold: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
@@ -57,7 +57,7 @@ class TemplateStolenKey(AcceptanceAttack):
 
     def attack(
         self,
-        found: Findings,
+        findings: Findings,
         target: TemplateScheme,
         data: Identities,
         accelerator: Accelerator,
@@ -65,21 +65,21 @@ class TemplateStolenKey(AcceptanceAttack):
         control: bool,
     ) -> None:
         """Find a preimage of each victim's template, and present it."""
-        system = self._enrol(found, target, data, rng)
+        system = self._enrol(findings, target, data, rng)
         prior = Prior(target.features(data.auxiliary.images))
-        drawn = prior.sample(self.drawn, rng)
+        samples = prior.sample(self.drawn, rng)
         pairs = zip(system.templates, system.keys, strict=True)
-        solved = [find_preimage(target, template, key, prior, drawn) for template, key in pairs]
-        method = solved[0][1]
-        found.notes.append(f"Preimages by: {method}.")
-        mean_features = np.tile(prior.mean, (len(solved), 1)).astype(np.float32)
-        guesses = {"preimage": np.stack([features for features, _ in solved]), "mean_features": mean_features}
+        preimages = [find_preimage(target, template, key, prior, samples) for template, key in pairs]
+        method = preimages[0][1]
+        findings.notes.append(f"Preimages by: {method}.")
+        mean_features = np.tile(prior.mean, (len(preimages), 1)).astype(np.float32)
+        guesses = {"preimage": np.stack([features for features, _ in preimages]), "mean_features": mean_features}
         blind = self.operating_point.blind_success(TRIES.get(method, 1))
-        self._report(found, system, guesses, rng, blind)
+        self._report(findings, system, guesses, rng, blind)
 
     def _report(
         self,
-        found: Findings,
+        findings: Findings,
         system: TemplateSystem,
         guesses: dict[str, np.ndarray],
         rng: np.random.Generator,
@@ -90,11 +90,11 @@ class TemplateStolenKey(AcceptanceAttack):
         rows: list[list[str | float | Metric | None]] = []
         columns = ["features", "likeness"]
         for name, features in guesses.items():
-            found.metrics[f"likeness_{name}"] = mean(cosines(features, truth), unit="", of="victims")
-            shares = self._acceptance(systems, features, TemplateSystem.accepted_features)
-            found.metrics |= {f"{key}_{name}": rate for key, rate in shares.items()}
+            findings.metrics[f"likeness_{name}"] = mean(cosine_similarity(features, truth), unit="", of="victims")
+            shares = self._acceptance_rates(systems, features, TemplateSystem.accepts_features)
+            findings.metrics |= {f"{key}_{name}": rate for key, rate in shares.items()}
             columns = [*columns[:2], *shares]
-            rows.append([name, found.metrics[f"likeness_{name}"], *shares.values()])
-        found.tables.append(Table("Features presented to the system", columns, rows))
-        mean_features = found.metrics[f"sar_at_{system.reference_fmr:g}_mean_features"].value
-        found.gain = self._gain(system.accepted_features(guesses["preimage"]), blind, mean_features)
+            rows.append([name, findings.metrics[f"likeness_{name}"], *shares.values()])
+        findings.tables.append(Table("Features presented to the system", columns, rows))
+        mean_features = findings.metrics[f"sar_at_{system.reference_fmr:g}_mean_features"].value
+        findings.gain = self._gain(system.accepts_features(guesses["preimage"]), blind, mean_features)

@@ -1,4 +1,4 @@
-"""Differentiable match scores: exact if the key is known, otherwise a surrogate fitted to the scores of own images."""
+"""Differentiable match scores: exact if the key is known, otherwise a surrogate fitted to queried scores."""
 
 from __future__ import annotations
 
@@ -19,14 +19,13 @@ if TYPE_CHECKING:
 
 
 def fit_features(system: TemplateSystem, own_images: np.ndarray) -> np.ndarray:
-    """Fit features whose product with an image's features explains the image's score, for each victim.
+    """Estimate each victim's features from the match scores of the attacker's own images, by ridge regression.
 
-    A user's rotation preserves cosines, so the score is linear in the features of the image presented, whatever the
-    key: as many answers as there are features determine the victim's features, up to noise and the coarseness of bits.
-    The fit is a ridge regression.
+    A key only rotates the features, which preserves cosines. For any key, the score is therefore linear in the features
+    of the presented image. As many scores as features determine the victim's features, up to noise and quantisation.
 
     Args:
-        system: system that returns a score for each image and victim.
+        system: recognition system that returns the match score of an image with a victim's template.
         own_images: the attacker's own images, shape (m, c, h, w); the last fifth chooses the regularisation strength.
 
     Returns:
@@ -42,17 +41,17 @@ def fit_features(system: TemplateSystem, own_images: np.ndarray) -> np.ndarray:
     return np.asarray(slopes.T, np.float32)
 
 
-def surrogate_score(
+def build_surrogate_score(
     system: TemplateSystem, scheme: DifferentiableScheme, own_images: np.ndarray, device: torch.device
 ) -> Callable[[Tensor], Tensor]:
-    """Return a surrogate score: the cosine with fitted features. It needs the weights and score queries, but no key."""
-    return cosine_score(scheme, fit_features(system, own_images), device)
+    """Return a surrogate match score: the cosine with fitted features. Needs weights and score queries, but no key."""
+    return build_cosine_score(scheme, fit_features(system, own_images), device)
 
 
-def cosine_score(
+def build_cosine_score(
     scheme: DifferentiableScheme, features: np.ndarray, device: torch.device
 ) -> Callable[[Tensor], Tensor]:
-    """Return a function for the cosine of images' features with `features`, shape (n, d), row by row."""
+    """Return a function of n images: the cosine of each image's features with its row of `features`, shape (n, d)."""
     import torch
 
     target = torch.from_numpy(features).to(device)
@@ -63,15 +62,18 @@ def cosine_score(
     return score
 
 
-def exact_score(
+def build_exact_score(
     system: TemplateSystem, scheme: DifferentiableScheme, device: torch.device
 ) -> Callable[[Tensor], Tensor]:
-    """Return the system's own score, for an attacker with weights and keys; noise is redrawn in every call."""
+    """Return the system's match score as a differentiable function; it draws new noise in every call.
+
+    The attacker needs the weights and the keys.
+    """
     import torch
 
-    wanted = torch.from_numpy(np.asarray(system.templates, np.float32)).to(device)
+    enrolled = torch.from_numpy(np.asarray(system.templates, np.float32)).to(device)
 
     def score(images: Tensor) -> Tensor:
-        return scheme.similarity_tensor(scheme.protect_tensor(scheme.features_tensor(images), system.keys), wanted)
+        return scheme.similarity_tensor(scheme.protect_tensor(scheme.features_tensor(images), system.keys), enrolled)
 
     return score

@@ -1,4 +1,4 @@
-"""The recognition system under attack: who is enrolled, and at which thresholds it accepts."""
+"""The recognition system under attack: enrolled victims, templates and thresholds."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import numpy as np
 from veilbench.bench.errors import UserError
 from veilbench.families.templates.attacks.operating_point import OperatingPoint
 from veilbench.families.templates.data.identities import Identities, Impressions
-from veilbench.families.templates.evaluations.verification import scores, user_keys
+from veilbench.families.templates.evaluations.verification import compare_probes, draw_user_keys
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.metrics.biometric import Comparisons, at_fmr, error_rates, refusal
 
-FEWEST = 10  # auxiliary impressions needed to learn from
+FEWEST = 10  # minimum number of auxiliary impressions to train on
 
 
 @dataclass(frozen=True)
 class TemplateSystem:
-    """A deployed scheme as attackers see it: one enrolled template of each victim.
+    """A deployed template scheme with one enrolled template per victim.
 
-    Thresholds are calibrated in the stolen-token scenario: impostors present their own image with the victim's key, so
-    an impostor is accepted with a probability equal to the false match rate. Reconstructions are presented likewise.
+    Thresholds are calibrated in the stolen-token scenario: impostors present their own image with the victim's key, and
+    are accepted with a probability equal to the false match rate. Attackers present their images in the same way.
 
     Attributes:
         scheme: scheme that makes and compares the templates.
@@ -31,7 +31,7 @@ class TemplateSystem:
         templates: enrolled templates, the target of the attacks, shape (n, ...).
         thresholds: maps a false match rate to the score from which a probe is accepted.
         reference_fmr: false match rate that decisions use if none is named, a key of `thresholds`.
-        refused: why a requested false match rate has no threshold, one line each.
+        refused: reason for each requested false match rate that has no threshold.
     """
 
     scheme: TemplateScheme
@@ -48,26 +48,26 @@ class TemplateSystem:
         """Score from which a probe is accepted at the reference false match rate."""
         return self.thresholds[self.reference_fmr]
 
-    def scores(self, images: np.ndarray) -> np.ndarray:
-        """Return the match score of one image per victim with the template, under the victim's key; shape (n,)."""
+    def score(self, images: np.ndarray) -> np.ndarray:
+        """Return the match score of one image per victim, shape (n, c, h, w), under the victim's key; shape (n,)."""
         return self.scheme.compare(self.scheme.enroll(images, self.keys), self.templates)
 
-    def accepted(self, images: np.ndarray, fmr: float | None = None) -> np.ndarray:
+    def accepts(self, images: np.ndarray, fmr: float | None = None) -> np.ndarray:
         """Return whether one image per victim is accepted as that victim's; shape (n,), bool."""
-        return np.asarray(self.scores(images) >= self.thresholds[fmr or self.reference_fmr])
+        return np.asarray(self.score(images) >= self.thresholds[fmr or self.reference_fmr])
 
-    def accepted_features(self, features: np.ndarray, fmr: float | None = None) -> np.ndarray:
-        """Return whether one feature vector per victim is accepted, as `accepted` does for images; shape (n,), bool."""
+    def accepts_features(self, features: np.ndarray, fmr: float | None = None) -> np.ndarray:
+        """Return whether one feature vector per victim is accepted, as `accepts` does for images; shape (n,), bool."""
         scores = self.scheme.compare(self.scheme.protect(features, self.keys), self.templates)
         return np.asarray(scores >= self.thresholds[fmr or self.reference_fmr])
 
     def subset(self, rows: np.ndarray) -> TemplateSystem:
         """Return the system restricted to some of the victims, by their indices or by a mask."""
-        victims, others = self.victims.chosen(rows), self.others.chosen(rows)
+        victims, others = self.victims.subset(rows), self.others.subset(rows)
         return replace(self, victims=victims, others=others, keys=self.keys[rows], templates=self.templates[rows])
 
     def enrol(self, victims: Impressions, keys: np.ndarray) -> TemplateSystem:
-        """Return the system with other enrolled impressions, under these keys of shape (n,)."""
+        """Return the system with other impressions enrolled under the given keys, shape (n,)."""
         return replace(self, victims=victims, keys=keys, templates=self.scheme.enroll(victims.images, keys))
 
     def renew_keys(self, rng: np.random.Generator) -> TemplateSystem:
@@ -78,7 +78,7 @@ class TemplateSystem:
 def enrol_victims(
     scheme: TemplateScheme, data: Identities, operating_point: OperatingPoint, rng: np.random.Generator
 ) -> TemplateSystem:
-    """Enrol the test identities, set the thresholds with their probes, and draw the victims.
+    """Enrol the test identities, calibrate the thresholds on their probes, and draw the victims.
 
     Args:
         scheme: scheme with trained weights, ready for use.
@@ -87,21 +87,21 @@ def enrol_victims(
         rng: source of the keys and of the choice of victims.
 
     Raises:
-        UserError: too few comparisons of two identities for the reference false match rate.
+        UserError: there are too few impostor comparisons for the reference false match rate.
     """
     fmrs, reference = operating_point.fmr, operating_point.reference_fmr
-    keys = user_keys(data.enrolment.identities, rng)
-    matrix = scores(scheme, data.probe, data.enrolment, keys, "stolen_token")
+    keys = draw_user_keys(data.enrolment.identities, rng)
+    matrix = compare_probes(scheme, data.probe, data.enrolment, keys, "stolen_token")
     comparisons = Comparisons.of_all(matrix, data.probe.identities, data.enrolment.identities)
     impostors, rates = int((~comparisons.mated).sum()), error_rates(comparisons.scores, comparisons.mated)
     reasons = {fmr: reason for fmr in fmrs if (reason := refusal(impostors, fmr))}
     if reference in reasons:
         raise UserError(f"attacks on templates need a threshold: {reasons[reference]}")
     thresholds = {fmr: at_fmr(rates, fmr).threshold or 0.0 for fmr in fmrs if fmr not in reasons}
-    rows = np.sort(rng.permutation(first_of_each(data.enrolment.identities))[: operating_point.most_victims])
-    victims = data.enrolment.chosen(rows)
-    probes = data.probe.chosen(first_of_each(data.probe.identities))
-    others = probes.chosen(np.searchsorted(probes.identities, victims.identities))
+    rows = np.sort(rng.permutation(first_row_of_each(data.enrolment.identities))[: operating_point.most_victims])
+    victims = data.enrolment.subset(rows)
+    probes = data.probe.subset(first_row_of_each(data.probe.identities))
+    others = probes.subset(np.searchsorted(probes.identities, victims.identities))
     templates = scheme.enroll(victims.images, keys[rows])
     refused = list(reasons.values())
     return TemplateSystem(scheme, victims, others, keys[rows], templates, thresholds, reference, refused)
@@ -115,22 +115,25 @@ def split_auxiliary(
     Args:
         impressions: auxiliary impressions, the attacker's own.
         share: share of the identities to hold out, in (0, 1).
-        rng: source of the split.
+        rng: source of the random split.
+
+    Returns:
+        The training part and the held-out part.
 
     Raises:
-        UserError: too few impressions in either part.
+        UserError: there are too few impressions in one of the parts.
     """
     people = rng.permutation(np.unique(impressions.identities))
-    held = np.isin(impressions.identities, people[: max(1, round(share * len(people)))])
-    known, held_out = impressions.chosen(~held), impressions.chosen(held)
-    if len(known) < FEWEST or len(held_out) < 2:
+    is_held_out = np.isin(impressions.identities, people[: max(1, round(share * len(people)))])
+    training, held_out = impressions.subset(~is_held_out), impressions.subset(is_held_out)
+    if len(training) < FEWEST or len(held_out) < 2:
         raise UserError(
             f"the attacker needs {FEWEST} auxiliary impressions to learn from and 2 of other identities to hold out, "
-            f"got {len(known)} and {len(held_out)}"
+            f"got {len(training)} and {len(held_out)}"
         )
-    return known, held_out
+    return training, held_out
 
 
-def first_of_each(identities: np.ndarray) -> np.ndarray:
-    """Return the index of each identity's first row, by ascending identity."""
+def first_row_of_each(identities: np.ndarray) -> np.ndarray:
+    """Return the index of the first row of each identity, in ascending order of identities."""
     return np.asarray(np.unique(identities, return_index=True)[1])

@@ -1,4 +1,4 @@
-"""What all attacks on biometric templates share: the kinds of target and data, and how a run starts."""
+"""Base class of attacks on biometric templates."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TemplateAttack(Attack[TemplateScheme, Identities]):
         broken_threshold: gain from which the verdict is `broken`: the lower end of its interval must reach it.
 
     Attributes:
-        threat_needs: flags that the threat model must grant; `run` refuses to start without them.
+        threat_needs: flags that the threat model must grant; otherwise `run` raises an error.
     """
 
     data_kind = Identities
@@ -47,31 +47,31 @@ class TemplateAttack(Attack[TemplateScheme, Identities]):
             UserError: the threat model does not grant what the attack needs.
         """
         self.threat.require(*self.threat_needs)
-        found = Findings(f"{self.title} ({variant})" if (variant := self.variant()) else self.title)
-        self.attack(found, target, data, accelerator, rng, control)
-        return found
+        findings = Findings(f"{self.title} ({variant})" if (variant := self.variant()) else self.title)
+        self.attack(findings, target, data, accelerator, rng, control)
+        return findings
 
     def variant(self) -> str | None:
-        """Return what distinguishes this configuration in the title of the findings; None if nothing does."""
+        """Return a text that distinguishes this configuration, for the title of the findings; None for no text."""
         return None
 
     @abstractmethod
     def attack(
         self,
-        found: Findings,
+        findings: Findings,
         target: TemplateScheme,
         data: Identities,
         accelerator: Accelerator,
         rng: np.random.Generator,
         control: bool,
     ) -> None:
-        """Attack one scheme, and add the gain and the metrics to the findings.
+        """Attack a scheme, and add the gain and the metrics to the findings.
 
         Args:
-            found: findings to extend, with the title set.
+            findings: findings to add to; the title is already set.
             target: scheme to attack, with trained weights.
             data: identities, split into roles.
             accelerator: device and trainer settings.
             rng: source of all random numbers.
-            control: whether only the gain is needed, so that curves and pictures can be left out.
+            control: whether this is a control run, which only needs the gain; figures and pictures can be skipped.
         """

@@ -1,4 +1,4 @@
-"""Templates as feature vectors that a learner can use."""
+"""Templates as feature vectors for machine learning."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ import numpy as np
 from veilbench.attack_methods.ridge import ridge
 from veilbench.families.templates.attacks.principal_components import principal_components
 from veilbench.families.templates.data.identities import Impressions
-from veilbench.families.templates.evaluations.verification import user_keys
-from veilbench.families.templates.schemes.base import IndexScheme, TemplateScheme, unit
+from veilbench.families.templates.evaluations.verification import draw_user_keys
+from veilbench.families.templates.schemes.base import IndexScheme, TemplateScheme, normalise
 
-OWN_KEYS, LEAST_ROWS, MOST_LANDMARKS = 6, 10, 300
+OWN_KEYS, LEAST_ROWS = 6, 10  # keys of the attacker's own templates; training rows of a regression
+MOST_LANDMARKS = 300  # templates that index templates are compared with
 
 
 def as_vectors(scheme: TemplateScheme, templates: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     """Convert templates to vectors, shape (n, numbers), float32.
 
-    Bits become -1 and 1. Indices, which have no order, become comparison scores with landmarks.
+    Bits become -1 and 1. Index templates are represented by their comparison scores with landmarks, because indices
+    have no order.
 
     Args:
         scheme: scheme that made the templates.
         templates: templates to convert, shape (n, ...).
-        landmarks: other templates to compare indices with, shape (m, ...), under the same key if the key is known.
+        landmarks: templates to compare index templates with, shape (m, ...); under the same key if the key is known.
     """
     if scheme.binary:
         return np.asarray(2 * templates.reshape(len(templates), -1).astype(np.float32) - 1)
@@ -33,53 +35,55 @@ def as_vectors(scheme: TemplateScheme, templates: np.ndarray, landmarks: np.ndar
 class TemplateFeatures:
     """Maps templates to feature vectors, given the attacker's own auxiliary images.
 
-    Without the key a template is its own vector. With the key the attacker fits, for each key separately, a ridge
-    regression from templates under that key to features, whose meaning does not depend on the key. Templates without a
-    key are used as they are. If there are more numbers than auxiliary rows, they are projected onto the span of these
-    rows, outside of which nothing linear can be learned.
+    If the key is unknown or the scheme has no keys, the vector is the template itself. If it has more values than there
+    are auxiliary rows, it is projected onto the span of these rows, because a linear model learns nothing outside of
+    it. If the key is known, the vector is an estimate of the features, which do not depend on the key: for each key, a
+    ridge regression is fitted from the attacker's own templates under this key to their features.
 
     Args:
-        scheme: scheme that is under attack.
+        scheme: scheme under attack.
         auxiliary: the attacker's own impressions.
-        known: whether the attacker has the victims' keys.
+        key_known: whether the attacker knows the victims' keys.
         rng: source of the attacker's own keys.
     """
 
-    def __init__(self, scheme: TemplateScheme, auxiliary: Impressions, known: bool, rng: np.random.Generator) -> None:
-        self.scheme, self.known = scheme, known and scheme.keyed
+    def __init__(
+        self, scheme: TemplateScheme, auxiliary: Impressions, key_known: bool, rng: np.random.Generator
+    ) -> None:
+        self.scheme, self.key_known = scheme, key_known and scheme.keyed
         self.features = scheme.features(auxiliary.images)
         self.keys = self._own_keys(auxiliary.identities, rng)
         self.templates = scheme.protect(self.features, self.keys)
         self.order = rng.permutation(len(self.features))
-        seen = as_vectors(scheme, self.templates, self.templates)
-        self.centre = seen.mean(0)
-        self.basis = self._basis(seen)
+        vectors = as_vectors(scheme, self.templates, self.templates)
+        self.centre = vectors.mean(0)
+        self.basis = self._basis(vectors)
 
     def _own_keys(self, people: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Draw a key for each identity; only a few keys in all if a regression is fitted for each key."""
-        if not self.known:
-            return user_keys(people, rng)
-        few = rng.integers(0, 2**64, OWN_KEYS, dtype=np.uint64)
-        return few[np.unique(people, return_inverse=True)[1] % OWN_KEYS]
+        """Draw a key for each identity; only `OWN_KEYS` keys in all if a regression is fitted for each key."""
+        if not self.key_known:
+            return draw_user_keys(people, rng)
+        keys = rng.integers(0, 2**64, OWN_KEYS, dtype=np.uint64)
+        return keys[np.unique(people, return_inverse=True)[1] % OWN_KEYS]
 
-    def _basis(self, seen: np.ndarray) -> np.ndarray | None:
-        if seen.shape[1] <= len(seen) or self.known:
+    def _basis(self, vectors: np.ndarray) -> np.ndarray | None:
+        if vectors.shape[1] <= len(vectors) or self.key_known:
             return None
-        return principal_components(seen, len(seen)).T
+        return principal_components(vectors, len(vectors)).T
 
     def transform(self, templates: np.ndarray, keys: np.ndarray) -> np.ndarray:
         """Map templates to vectors.
 
         Args:
-            templates: templates of any people, shape (n, ...).
+            templates: templates to map, of any people, shape (n, ...).
             keys: key of each template, shape (n,); used only if the attacker knows them.
 
         Returns:
             Vectors, shape (n, numbers), float32: features if the keys are known.
         """
-        if not self.known:
-            seen = as_vectors(self.scheme, templates, self.templates) - self.centre
-            return np.asarray(seen if self.basis is None else seen @ self.basis, np.float32)
+        if not self.key_known:
+            vectors = as_vectors(self.scheme, templates, self.templates) - self.centre
+            return np.asarray(vectors if self.basis is None else vectors @ self.basis, np.float32)
         rows = np.empty((len(templates), self.features.shape[1]), np.float32)
         for key in np.unique(keys):
             same = keys == key
@@ -87,8 +91,8 @@ class TemplateFeatures:
         return rows
 
     def transform_own(self) -> np.ndarray:
-        """Map the attacker's own templates to vectors, each by a regression that was fitted without its row."""
-        if not self.known:
+        """Map the attacker's own templates to vectors; each regression is fitted to the rows under other keys."""
+        if not self.key_known:
             return self.transform(self.templates, self.keys)
         rows = np.empty_like(self.features)
         for key in np.unique(self.keys):
@@ -102,7 +106,7 @@ class TemplateFeatures:
 def features_under_key(
     scheme: TemplateScheme, key: np.uint64, features: np.ndarray, templates: np.ndarray
 ) -> np.ndarray:
-    """Estimate features of length 1 from templates under one known key, by ridge regression; shape (n, d).
+    """Estimate features from templates under one known key, by ridge regression; shape (n, d), rows of length 1.
 
     Args:
         scheme: scheme that made the templates.
@@ -110,8 +114,8 @@ def features_under_key(
         features: training features in random order, shape (m, d); the last fifth chooses the regularisation strength.
         templates: templates under the key to map to features, shape (n, ...).
     """
-    seen = scheme.protect(features, np.full(len(features), key))
-    landmarks = seen[:MOST_LANDMARKS]
-    known, cut = as_vectors(scheme, seen, landmarks), max(1, len(features) * 4 // 5)
-    inverse = ridge(known[:cut], features[:cut], known[cut:], features[cut:])[0]
-    return unit(inverse(as_vectors(scheme, templates, landmarks)))
+    training_templates = scheme.protect(features, np.full(len(features), key))
+    landmarks = training_templates[:MOST_LANDMARKS]
+    vectors, cut = as_vectors(scheme, training_templates, landmarks), max(1, len(features) * 4 // 5)
+    inverse = ridge(vectors[:cut], features[:cut], vectors[cut:], features[cut:])[0]
+    return normalise(inverse(as_vectors(scheme, templates, landmarks)))

@@ -1,4 +1,4 @@
-"""Evasion tasks for recognition: images to be accepted as a victim, or no longer accepted."""
+"""Evasion tasks for recognition: impersonate a victim, or evade recognition."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from torch import Tensor
 
 from veilbench.attack_methods.evasion_task import EvasionTask
 from veilbench.attack_methods.pgd import Score
-from veilbench.families.templates.attacks.surrogate import cosine_score, exact_score, fit_features
+from veilbench.families.templates.attacks.surrogate import build_cosine_score, build_exact_score, fit_features
 from veilbench.families.templates.attacks.system import TemplateSystem
 from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
 
 
 @dataclass(frozen=True)
 class TemplateTask(EvasionTask):
-    """One image for each victim of a system, on the wrong side of its threshold.
+    """One image per victim, whose match score should cross the system's threshold.
 
     Attributes:
         system: recognition system whose victims are in the order of the rows.
         sign: 1 to lower the match score (evade recognition), -1 to raise it (be accepted).
-        draws: templates that the match score is averaged over: expectation over the scheme's noise (Athalye, Engstrom,
-            Ilyas and Kwok 2018).
-        white_box: whether gradients exist and the threat model grants them.
+        draws: number of templates over which the match score is averaged, to estimate the expectation over the scheme's
+            noise (expectation over transformation; Athalye, Engstrom, Ilyas and Kwok 2018).
+        white_box: whether the score is differentiable and the threat model grants what its gradients need.
         own_images: the attacker's own images, shape (m, c, h, w), whose match scores a surrogate is fitted to; None
-            fits none.
-        fitted: victims' features fitted to those scores, shape (n, d); None if no surrogate was fitted yet.
+            for no surrogate.
+        fitted_features: victims' features, fitted to those scores, shape (n, d); None without a fitted surrogate.
     """
 
     system: TemplateSystem
@@ -36,16 +36,16 @@ class TemplateTask(EvasionTask):
     draws: int
     white_box: bool
     own_images: np.ndarray | None = None
-    fitted: np.ndarray | None = None
+    fitted_features: np.ndarray | None = None
 
     def score(self, device: torch.device) -> Score:
-        """Return the signed match score: of the surrogate, by gradients, or by queries, whichever is available."""
+        """Return the signed match score: the fitted surrogate, the exact score, or queries, in this order."""
         scheme = self.system.scheme
-        if self.fitted is not None:
-            return self._by_surrogate(device, self.fitted)
+        if self.fitted_features is not None:
+            return self._by_surrogate(device, self.fitted_features)
         if not self.white_box or not isinstance(scheme, DifferentiableScheme):
             return self._by_queries(device)
-        match_score = exact_score(self.system, scheme, device)
+        match_score = build_exact_score(self.system, scheme, device)
         return lambda rows: self.sign * torch.stack([match_score(rows) for _ in range(self.draws)]).mean(0)
 
     def _by_queries(self, device: torch.device) -> Score:
@@ -53,7 +53,7 @@ class TemplateTask(EvasionTask):
 
         def match_score(rows: Tensor) -> Tensor:
             images = rows.detach().cpu().numpy()
-            answers = np.mean([self.system.scores(images) for _ in range(self.draws)], axis=0, dtype=np.float32)
+            answers = np.mean([self.system.score(images) for _ in range(self.draws)], axis=0, dtype=np.float32)
             return torch.from_numpy(self.sign * answers).to(device)
 
         return match_score
@@ -65,21 +65,21 @@ class TemplateTask(EvasionTask):
             rows=self.rows[rows],
             distance_to_boundary=self.distance_to_boundary[rows],
             system=self.system.subset(rows),
-            fitted=None if self.fitted is None else self.fitted[rows],
+            fitted_features=None if self.fitted_features is None else self.fitted_features[rows],
         )
 
     def _by_surrogate(self, device: torch.device, fitted: np.ndarray) -> Score:
         scheme = self.system.scheme
         assert isinstance(scheme, DifferentiableScheme)
-        match_score = cosine_score(scheme, fitted, device)
+        match_score = build_cosine_score(scheme, fitted, device)
         return lambda rows: self.sign * match_score(rows)
 
     def surrogate(self) -> TemplateTask | None:
         """Return the same task with a surrogate score, fitted to the scores of the attacker's own images."""
         if self.white_box or self.own_images is None or not isinstance(self.system.scheme, DifferentiableScheme):
             return None
-        return replace(self, fitted=fit_features(self.system, self.own_images))
+        return replace(self, fitted_features=fit_features(self.system, self.own_images))
 
     def succeeded(self, moved: np.ndarray) -> np.ndarray:
         """Return whether the system's decision is the one wanted; shape (n,), bool."""
-        return np.asarray(self.system.accepted(moved) == (self.sign < 0))
+        return np.asarray(self.system.accepts(moved) == (self.sign < 0))

@@ -1,4 +1,4 @@
-"""Images of identities: several impressions of each, split so that no identity is in two parts."""
+"""Images with identities, several impressions of each, split by identity into parts."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ class Impressions:
     def __len__(self) -> int:
         return len(self.images)
 
-    def chosen(self, rows: np.ndarray) -> Impressions:
-        """Return some of the images, selected by their indices or by a mask."""
+    def subset(self, rows: np.ndarray) -> Impressions:
+        """Return the impressions selected by indices or by a mask."""
         attributes = {name: labels[rows] for name, labels in self.attributes.items()}
         return Impressions(self.images[rows], self.identities[rows], self.impressions[rows], attributes)
 
@@ -107,11 +107,11 @@ class IdentitiesData(DataSet):
         source: loader or generator of the images.
         split: shares of the identities for the train, auxiliary and test parts; they sum to 1.
         enrolled: number of impressions of each test identity to enrol, drawn at random; the others are probes. Test
-            identities without a probe are left out, and noted.
+            identities without a probe are left out, with a note.
         size: height and width to scale the images to, in pixels; None keeps them.
         seed: seed of the split.
-        shuffled: whether to split the identities in random order; otherwise in the order of their numbers, the first
-            ones to train.
+        shuffled: whether to split the identities in random order; otherwise in the order of their numbers, with the
+            first ones in the train part.
     """
 
     data_kind = Identities
@@ -141,20 +141,20 @@ class IdentitiesData(DataSet):
         raw = self.read()
         check_raw(raw)
         notes = list(raw.notes)
-        images = raw.images if self.size is None else resized(raw.images, self.size)
+        images = raw.images if self.size is None else resize_images(raw.images, self.size)
         arrays: dict[str, np.ndarray] = {}
         for name, rows in zip(PARTS, self._split_people(raw, notes), strict=True):
-            own = {"images": images[rows], "identities": raw.identities[rows], "impressions": raw.impressions[rows]}
-            own |= {f"attribute_{key}": labels[rows] for key, labels in raw.attributes.items()}
-            arrays |= {f"{name}.{key}": np.ascontiguousarray(array) for key, array in own.items()}
+            part = {"images": images[rows], "identities": raw.identities[rows], "impressions": raw.impressions[rows]}
+            part |= {f"attribute_{key}": labels[rows] for key, labels in raw.attributes.items()}
+            arrays |= {f"{name}.{key}": np.ascontiguousarray(array) for key, array in part.items()}
         prepared.write(folder, NAME, arrays, {"labels": raw.labels, "notes": notes})
 
     def read(self) -> RawIdentities:
         """Return the images to split."""
         return self.source.read()
 
-    def groups(self, identities: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
-        """Return the identities of the train, auxiliary and test parts."""
+    def split_identities(self, identities: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+        """Split the identities into those of the train, auxiliary and test parts."""
         people = np.unique(identities)
         people = rng.permutation(people) if self.shuffled else people
         ends = np.round(np.cumsum(self.split) * len(people)).astype(int)
@@ -163,21 +163,21 @@ class IdentitiesData(DataSet):
     def _split_people(self, raw: RawIdentities, notes: list[str]) -> list[np.ndarray]:
         """Return the row indices of each part."""
         rng = np.random.default_rng(self.seed)
-        groups = self.groups(raw.identities, rng)
+        groups = self.split_identities(raw.identities, rng)
         for name, group in zip(("train", "auxiliary", "test"), groups, strict=True):
             if not len(group):
                 people = len(np.unique(raw.identities))
-                raise UserError(f"the part {name} has no identities: {people} dealt as {self.split}")
-        drawn = rng.permutation(len(raw.identities))
-        place = np.empty(len(drawn), np.int64)  # index of each row among its identity's rows, in random order
+                raise UserError(f"the part {name} has no identities: {people} were split as {self.split}")
+        shuffled = rng.permutation(len(raw.identities))
+        index = np.empty(len(shuffled), np.int64)  # index of each row among its identity's rows, in random order
         for person in groups[2]:
-            rows = drawn[raw.identities[drawn] == person]
-            place[rows] = np.arange(len(rows)) if len(rows) > self.enrolled else -1
+            rows = shuffled[raw.identities[shuffled] == person]
+            index[rows] = np.arange(len(rows)) if len(rows) > self.enrolled else -1
         test = np.isin(raw.identities, groups[2])
-        if left_out := len(np.unique(raw.identities[test & (place < 0)])):
+        if left_out := len(np.unique(raw.identities[test & (index < 0)])):
             notes.append(f"{left_out} test identities left out: they have no more than {self.enrolled} impressions")
         masks = [np.isin(raw.identities, group) for group in groups[:2]]
-        masks += [test & (place >= 0) & (place < self.enrolled), test & (place >= self.enrolled)]
+        masks += [test & (index >= 0) & (index < self.enrolled), test & (index >= self.enrolled)]
         if not masks[3].any():
             raise UserError(f"no identity of the test has more than enrolled={self.enrolled} impressions")
         return [np.flatnonzero(mask) for mask in masks]
@@ -191,9 +191,9 @@ class IdentitiesData(DataSet):
         with prepared.read(folder, NAME) as (arrays, about):
             labels = prepared.field(about, "labels", dict[str, list[str]])
             parts = {name: _part(arrays, name, labels) for name in PARTS}
-            made = Identities(**parts, labels=labels, notes=prepared.field(about, "notes", list[str]))
-            _refuse_unfit(made)
-            return made
+            identities = Identities(**parts, labels=labels, notes=prepared.field(about, "notes", list[str]))
+            _refuse_inconsistent(identities)
+            return identities
 
 
 def _part(arrays: Mapping[str, np.ndarray], name: str, words: Mapping[str, Sequence[str]]) -> Impressions:
@@ -212,8 +212,8 @@ def _part(arrays: Mapping[str, np.ndarray], name: str, words: Mapping[str, Seque
         raise ValueError(f"{name}.images is empty: its shape is {list(images.shape)}")
     n = (len(images),)
     attributes = {
-        key: require_array(arrays, f"{name}.attribute_{key}", np.int64, n, low=0, high=len(said) - 1)
-        for key, said in words.items()
+        key: require_array(arrays, f"{name}.attribute_{key}", np.int64, n, low=0, high=len(part_words) - 1)
+        for key, part_words in words.items()
     }
     stored = {key.removeprefix(f"{name}.attribute_") for key in arrays if key.startswith(f"{name}.attribute_")}
     if nameless := stored - words.keys():
@@ -224,18 +224,18 @@ def _part(arrays: Mapping[str, np.ndarray], name: str, words: Mapping[str, Seque
     return Impressions(images.astype(np.float32) / 255, identities, impressions, attributes)
 
 
-def _refuse_unfit(made: Identities) -> None:
-    """Reject parts with images of several sizes, or parts that share identities although they must not.
+def _refuse_inconsistent(data: Identities) -> None:
+    """Reject parts whose images differ in size, or parts that share identities although they must not.
 
     Raises:
         ValueError: the parts do not fit; the message says why.
     """
     for name in PARTS[1:]:
-        require_shape(getattr(made, name).images, f"{name}.images", (None, *made.shape))
-    for one, other in (("train", "auxiliary"), ("train", "enrolment"), ("auxiliary", "enrolment")):
-        if len(both := np.intersect1d(getattr(made, one).identities, getattr(made, other).identities)):
-            raise ValueError(f"identity {both[0]} is both in {one}.identities and in {other}.identities")
-    if len(stray := np.setdiff1d(made.probe.identities, made.enrolment.identities)):
+        require_shape(getattr(data, name).images, f"{name}.images", (None, *data.shape))
+    for first, second in (("train", "auxiliary"), ("train", "enrolment"), ("auxiliary", "enrolment")):
+        if len(shared := np.intersect1d(getattr(data, first).identities, getattr(data, second).identities)):
+            raise ValueError(f"identity {shared[0]} is both in {first}.identities and in {second}.identities")
+    if len(stray := np.setdiff1d(data.probe.identities, data.enrolment.identities)):
         raise ValueError(f"probe.identities holds {stray[0]}, which is not enrolled")
 
 
@@ -244,8 +244,7 @@ def check_raw(raw: RawIdentities) -> None:
 
     Raises:
         UserError: there are wrong shapes, identities or labels that are not integers from 0, attributes without words,
-        or blank images.
-            any contrast.
+            or blank images.
     """
     if raw.images.ndim != 4 or raw.images.shape[1] != 1 or raw.images.dtype != np.uint8 or not len(raw.images):
         raise UserError(f"images are {raw.images.dtype} of shape {raw.images.shape}: uint8 (n, 1, h, w) is needed")
@@ -259,11 +258,11 @@ def check_raw(raw: RawIdentities) -> None:
             raise UserError(f"{name} holds {labels.max()}, but there are the words {raw.labels.get(name, [])}")
     flat = raw.images.reshape(len(raw.images), -1)
     if len(blank := np.flatnonzero(flat.max(1) == flat.min(1))):
-        who = raw.identities[blank[0]], raw.impressions[blank[0]]
-        raise UserError(f"{len(blank)} images are blank; the first is impression {who[1]} of identity {who[0]}")
+        first = raw.identities[blank[0]], raw.impressions[blank[0]]
+        raise UserError(f"{len(blank)} images are blank; the first is impression {first[1]} of identity {first[0]}")
 
 
-def resized(images: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+def resize_images(images: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     """Scale images to a height and width with antialiasing; shape (n, 1, h, w), uint8."""
     from PIL import Image
 

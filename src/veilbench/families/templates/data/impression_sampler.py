@@ -1,4 +1,4 @@
-"""Random impressions of some identities, for batches of metric learning."""
+"""Random impressions of given identities, for batches in metric learning."""
 
 from __future__ import annotations
 
@@ -15,41 +15,41 @@ class ImpressionSampler:
 
     Args:
         part: images to draw from.
-        mirrored: whether to add mirror images as new identities, numbered after the others: a mirrored print is no
-            one's.
+        mirrored: whether to add mirror images as additional identities, numbered after the others; a mirrored print
+            belongs to no real finger.
 
     Raises:
         UserError: no identity has two impressions.
     """
 
     def __init__(self, part: Impressions, mirrored: bool = False) -> None:
-        self.people, where = np.unique(part.identities, return_inverse=True)
-        counts = np.bincount(where)
+        self.people, person = np.unique(part.identities, return_inverse=True)
+        counts = np.bincount(person)
         if counts.max() < 2:
             raise UserError(f"{len(counts)} identities have one impression each: nothing can be learned from pairs")
-        places = np.full((len(counts), counts.max()), -1)
-        order = np.argsort(where, kind="stable")
-        places[np.arange(counts.max()) < counts[:, None]] = order
-        self.images, self.places = torch.from_numpy(part.images), torch.from_numpy(places)
+        rows = np.full((len(counts), counts.max()), -1)
+        order = np.argsort(person, kind="stable")
+        rows[np.arange(counts.max()) < counts[:, None]] = order
+        self.images, self.rows = torch.from_numpy(part.images), torch.from_numpy(rows)
         self.counts = torch.from_numpy(counts)
         if mirrored:
-            self.places = torch.cat([self.places, self.places + len(part) * (self.places >= 0)])
+            self.rows = torch.cat([self.rows, self.rows + len(part) * (self.rows >= 0)])
             self.images, self.counts = torch.cat([self.images, self.images.flip(3)]), self.counts.repeat(2)
 
     def __len__(self) -> int:
         return len(self.counts)
 
-    def drawn(self, people: Tensor, each: int, generator: torch.Generator) -> Tensor:
+    def draw(self, people: Tensor, each: int, generator: torch.Generator) -> Tensor:
         """Draw images, shape (n * each, 1, h, w), grouped by identity.
 
-        All images of an identity are drawn once before any is drawn again.
+        Images of an identity repeat only after each of them was drawn.
 
         Args:
-            people: identities as indices into `self.people`, shape (n,), int64, on the CPU; mirrored ones follow.
+            people: identities as indices into `self.people`, shape (n,), int64, on the CPU; higher ones are mirrored.
             each: impressions per identity.
             generator: source of the draws, on the CPU.
         """
-        places, counts = self.places[people], self.counts[people]
-        lots = torch.rand(places.shape, generator=generator) + (places < 0)
-        shuffled = places.gather(1, lots.argsort(1))
+        rows, counts = self.rows[people], self.counts[people]
+        priorities = torch.rand(rows.shape, generator=generator) + (rows < 0)
+        shuffled = rows.gather(1, priorities.argsort(1))
         return self.images[shuffled.gather(1, torch.arange(each) % counts[:, None]).flatten()]

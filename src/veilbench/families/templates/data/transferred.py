@@ -1,4 +1,4 @@
-"""Identities of one source to attack and test with, and those of another to train on."""
+"""Transfer between data sets: identities of one source for training, and of another for attacks and tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from veilbench.families.templates.data.identities import (
     IdentitySource,
     RawIdentities,
     check_raw,
-    resized,
+    resize_images,
 )
 
 
@@ -25,9 +25,9 @@ class TransferredData(IdentitiesData):
     Attributes are left out, because the two sources need not have the same ones.
 
     Args:
-        source: loader or generator of the people to attack and test with.
-        learned: loader or generator of the people to train on.
-        window: height and width to keep around the centre of the source's images, in pixels; None keeps all.
+        source: loader or generator of the auxiliary and test identities.
+        learned: loader or generator of the training identities.
+        window: height and width of the central crop of the source's images, in pixels; None crops nothing.
         split: shares of the source's identities for the auxiliary and test parts; they sum to 1.
         enrolled: number of impressions of each test identity to enrol, drawn at random; the others are probes.
         size: height and width to scale all images to, in pixels.
@@ -55,30 +55,30 @@ class TransferredData(IdentitiesData):
 
     def read(self) -> RawIdentities:
         """Return the images of both sources, the second one's identities numbered after the first one's."""
-        raw, other = self.source.read(), self.learned.read()
-        for one in (raw, other):
-            check_raw(one)
-        images = middle(raw.images, self.window) if self.window else raw.images
+        raw, training = self.source.read(), self.learned.read()
+        for identities in (raw, training):
+            check_raw(identities)
+        images = crop_centre(raw.images, self.window) if self.window else raw.images
         size = self.size or images.shape[2:]
         self.first_learned = int(raw.identities.max()) + 1
         return RawIdentities(
-            np.concatenate([resized(images, size), resized(other.images, size)]),
-            np.r_[raw.identities, self.first_learned + other.identities - other.identities.min()],
-            np.r_[raw.impressions, other.impressions],
-            notes=[*raw.notes, *other.notes, "Trained on another source than tested on."],
+            np.concatenate([resize_images(images, size), resize_images(training.images, size)]),
+            np.r_[raw.identities, self.first_learned + training.identities - training.identities.min()],
+            np.r_[raw.impressions, training.impressions],
+            notes=[*raw.notes, *training.notes, "Training and test identities come from different sources."],
         )
 
-    def groups(self, identities: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
-        """Return the identities of the train, auxiliary and test parts."""
+    def split_identities(self, identities: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+        """Split the identities into those of the train, auxiliary and test parts."""
         people = np.unique(identities)
-        own = people[people < self.first_learned]
-        own = rng.permutation(own) if self.shuffled else own
-        cut = round(self.shares[0] * len(own))
-        return [people[people >= self.first_learned], own[:cut], own[cut:]]
+        of_source = people[people < self.first_learned]
+        of_source = rng.permutation(of_source) if self.shuffled else of_source
+        cut = round(self.shares[0] * len(of_source))
+        return [people[people >= self.first_learned], of_source[:cut], of_source[cut:]]
 
 
-def middle(images: np.ndarray, window: Sequence[int]) -> np.ndarray:
-    """Return a window around the centre of images of shape (n, 1, h, w).
+def crop_centre(images: np.ndarray, window: Sequence[int]) -> np.ndarray:
+    """Crop images of shape (n, 1, h, w) to a window around their centre.
 
     Raises:
         UserError: the images are smaller than the window.

@@ -1,4 +1,4 @@
-"""Which distances do templates preserve, and how many people can they distinguish?"""
+"""Measures which distances templates preserve, and how many people they can distinguish."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from veilbench.bench.contracts import Evaluation
 from veilbench.bench.findings import Curve, Figure, Findings, Metric
 from veilbench.bench.limits import Count
 from veilbench.families.templates.data.identities import Identities
-from veilbench.families.templates.evaluations.verification import user_keys
+from veilbench.families.templates.evaluations.verification import draw_user_keys
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.schemes.extractor import Extractor
 from veilbench.metrics.biometric import Comparisons
@@ -21,13 +21,13 @@ from veilbench.metrics.uniqueness import collisions, degrees_of_freedom, effecti
 
 
 class DistancePreservation(Evaluation):
-    """Measures rank correlations of image and template distances; collisions, effective bits and nearest strangers.
+    """Measures rank correlations of image and template distances, collisions, effective bits and nearest strangers.
 
-    All templates are made with one key, because only those can be compared: what a key adds is not measured here. The
-    correlations are Spearman's. Their intervals come from a bootstrap over identities that keeps the ranks.
+    All templates use the same key, because only those are comparable; what separate keys add is not measured here. The
+    correlations are Spearman's, with bootstrap intervals over identities that do not recompute the ranks.
 
-    Effective bits are Daugman's, for bits; real-valued templates are first compared with their medians to get bits.
-    They measure the spread of strangers' distances, not how hard a template is to guess.
+    Effective bits are Daugman's, computed from the distances between strangers' bits. Real-valued templates are
+    binarised at their medians first. Effective bits do not measure how hard a template is to guess.
 
     Args:
         images: maximum number of test images to compare with each other.
@@ -49,14 +49,16 @@ class DistancePreservation(Evaluation):
         people = np.r_[data.enrolment.identities, data.probe.identities]
         rows = np.sort(rng.permutation(len(people))[: self.images])
         images, people = images[rows], people[rows]
-        templates = model.enroll(images, np.full(len(images), user_keys(people[:1], rng)[0]))
-        alike = model.compare_all(templates, templates)
-        found = Findings("Distances and uniqueness")
-        self._kept(found, alike, images, people, rng)
-        self._unique(found, model, templates, alike, people)
-        return found
+        templates = model.enroll(images, np.full(len(images), draw_user_keys(people[:1], rng)[0]))
+        similarity = model.compare_all(templates, templates)
+        findings = Findings("Distances and uniqueness")
+        self._report_correlations(findings, similarity, images, people, rng)
+        self._report_uniqueness(findings, model, templates, similarity, people)
+        return findings
 
-    def _kept(self, found: Findings, alike: np.ndarray, images: np.ndarray, people: np.ndarray, rng: object) -> None:
+    def _report_correlations(
+        self, findings: Findings, similarity: np.ndarray, images: np.ndarray, people: np.ndarray, rng: object
+    ) -> None:
         assert isinstance(rng, np.random.Generator)
         first, second = np.triu_indices(len(people), 1)
         strangers = people[first] != people[second]
@@ -65,40 +67,49 @@ class DistancePreservation(Evaluation):
             inputs["orientation"] = Extractor("orientation", None)
         for name, extractor in inputs.items():
             rows = extractor(images)
-            similar = (rows @ rows.T)[first, second]
-            for whom, chosen in (("all", np.ones_like(strangers)), ("strangers", strangers)):
-                pairs = first[chosen], second[chosen]
-                metric = correlated(similar[chosen], alike[first, second][chosen], pairs, people, rng, self.repeats)
-                found.metrics[f"rank_correlation_{name}_{whom}"] = metric
+            input_similarity = (rows @ rows.T)[first, second]
+            for group, selected in (("all", np.ones_like(strangers)), ("strangers", strangers)):
+                pairs = first[selected], second[selected]
+                metric = rank_correlation(
+                    input_similarity[selected], similarity[first, second][selected], pairs, people, rng, self.repeats
+                )
+                findings.metrics[f"rank_correlation_{name}_{group}"] = metric
 
-    def _unique(
-        self, found: Findings, model: TemplateScheme, templates: np.ndarray, alike: np.ndarray, people: np.ndarray
+    def _report_uniqueness(
+        self,
+        findings: Findings,
+        model: TemplateScheme,
+        templates: np.ndarray,
+        similarity: np.ndarray,
+        people: np.ndarray,
     ) -> None:
         same, pairs = collisions(templates, people)
-        found.metrics |= {"collisions": Metric.exact(same), "pairs_of_strangers": Metric.exact(pairs)}
+        findings.metrics |= {"collisions": Metric.exact(same), "pairs_of_strangers": Metric.exact(pairs)}
         bits = templates if model.binary else templates > np.median(templates, 0)
         distances = (bits[:, None] != bits[None]).mean(2)[people[:, None] != people[None]]
         if distances.std() == 0:
-            found.notes.append("All strangers are equally far from each other: there are no effective bits to count.")
+            findings.notes.append(
+                "All strangers are equally far from each other: there are no effective bits to count."
+            )
         else:
-            found.metrics["degrees_of_freedom"] = Metric.exact(degrees_of_freedom(distances), len(people))
-            found.metrics["effective_bits"] = Metric.exact(effective_bits(distances), len(people))
-        comparisons = Comparisons.of_all(alike, people, people)
+            findings.metrics["degrees_of_freedom"] = Metric.exact(degrees_of_freedom(distances), len(people))
+            findings.metrics["effective_bits"] = Metric.exact(effective_bits(distances), len(people))
+        comparisons = Comparisons.of_all(similarity, people, people)
         nearest = np.sort(nearest_strangers(comparisons, len(people)))
-        found.metrics["nearest_stranger"] = mean(
-            [nearest_of.max() for nearest_of in of_each(alike, people)], unit="", of="people"
+        findings.metrics["nearest_stranger"] = mean(
+            [nearest_of.max() for nearest_of in similarities_to_strangers(similarity, people)], unit="", of="people"
         )
         shares = ((1 + np.arange(len(nearest))) / len(nearest)).tolist()
         curve = Curve("nearest stranger", nearest.tolist(), shares)
-        found.figures.append(Figure("Nearest strangers", "similarity", "share of templates", [curve]))
+        findings.figures.append(Figure("Nearest strangers", "similarity", "share of templates", [curve]))
 
 
-def of_each(alike: np.ndarray, people: np.ndarray) -> list[np.ndarray]:
-    """Return the similarities of each person's templates with all strangers' templates."""
-    return [alike[people == who][:, people != who].ravel() for who in np.unique(people)]
+def similarities_to_strangers(similarity: np.ndarray, people: np.ndarray) -> list[np.ndarray]:
+    """Return, for each person, the similarities of their templates with the templates of all other people."""
+    return [similarity[people == person][:, people != person].ravel() for person in np.unique(people)]
 
 
-def correlated(
+def rank_correlation(
     x: np.ndarray,
     y: np.ndarray,
     pairs: tuple[np.ndarray, np.ndarray],
@@ -106,7 +117,7 @@ def correlated(
     rng: np.random.Generator,
     repeats: int,
 ) -> Metric:
-    """Compute Spearman's correlation over pairs of images, with a bootstrap interval over people.
+    """Compute Spearman's rank correlation over pairs of images, with a bootstrap interval over people.
 
     Args:
         x: first measure of each pair, shape (pairs,).
@@ -119,13 +130,13 @@ def correlated(
     from scipy.stats import rankdata
 
     ranks = np.stack([rankdata(x), rankdata(y)])
-    distinct, where = np.unique(people, return_inverse=True)
-    first, second = where[pairs[0]], where[pairs[1]]
-    value, drawn = weighted_correlation(ranks, np.ones(len(x))), list[float]()
-    for times in rng.multinomial(len(distinct), np.full(len(distinct), 1 / len(distinct)), repeats):
-        weights = np.where(first == second, times[first], times[first] * times[second]).astype(float)
-        drawn.append(weighted_correlation(ranks, weights))
-    low, high = np.quantile(drawn, [0.025, 0.975])
+    distinct, person = np.unique(people, return_inverse=True)
+    first, second = person[pairs[0]], person[pairs[1]]
+    value, samples = weighted_correlation(ranks, np.ones(len(x))), list[float]()
+    for counts in rng.multinomial(len(distinct), np.full(len(distinct), 1 / len(distinct)), repeats):
+        weights = np.where(first == second, counts[first], counts[first] * counts[second]).astype(float)
+        samples.append(weighted_correlation(ranks, weights))
+    low, high = np.quantile(samples, [0.025, 0.975])
     label = "bootstrap over identities, 95 %"
     return Metric(value, min(float(low), value), max(float(high), value), len(distinct), label)
 

@@ -1,4 +1,4 @@
-"""How well does a server's classifier identify people by their templates, and from how few of each?"""
+"""Measures how well a server can identify people with a classifier trained on few templates of each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from veilbench.bench.contracts import Evaluation
 from veilbench.bench.findings import Curve, Figure, Findings, Metric, Table
 from veilbench.bench.limits import Count, Width
 from veilbench.families.templates.data.identities import Identities
-from veilbench.families.templates.evaluations.verification import user_keys
+from veilbench.families.templates.evaluations.verification import draw_user_keys
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.schemes.extractor import Extractor
 from veilbench.metrics.intervals import ends, proportion
@@ -24,19 +24,19 @@ SPREAD = 10.0  # mean length of training rows, so that regularisation does not d
 
 
 class IdentificationClassifier(Evaluation):
-    """Trains classifiers on some templates of each test person, and tests them on the others.
+    """Trains classifiers on some templates of each test person, and tests them on the other templates.
 
-    People are split into groups of `classes` people; a classifier is trained for each group, and the answers are
-    counted together. The Clopper-Pearson interval treats answers as independent, which those about one person are not
-    quite. The same is done with raw pixels and with principal components fitted to the training people.
+    People are split into groups of `classes` people. One classifier is trained per group, and the accuracy is that over
+    all groups. Its Clopper-Pearson interval treats predictions as independent, although those about one person are
+    slightly dependent. For comparison, the same classifiers are trained on raw pixels, and on principal components
+    fitted to the training people.
 
-    A user's own key, if the scheme has one, identifies users by itself. `own_token` (a key for each person) is
-    therefore reported together with `stolen_token`, where the key carries no information because all people have the
-    same one.
+    With a key for each person (`own_token`), the key alone may identify the person. Therefore `stolen_token` is
+    reported too: all people have the same key, which carries no information.
 
     Args:
-        samples: numbers of impressions of each person to learn from.
-        classes: numbers of people to tell apart.
+        samples: numbers of training impressions per person.
+        classes: numbers of people (classes) per group.
         classifiers: kinds of classifiers: logistic regression, the nearest neighbour, or a network with one hidden
             layer.
         hidden: units of the network's hidden layer.
@@ -64,74 +64,80 @@ class IdentificationClassifier(Evaluation):
         rng = np.random.default_rng(seeds)
         images = np.concatenate([data.enrolment.images, data.probe.images])
         people = np.r_[data.enrolment.identities, data.probe.identities]
-        rows = self._templates(model, data, images, people, rng)
+        rows = self._rows_to_classify(model, data, images, people, rng)
         order = rng.permutation(len(people))
-        rows, people = {name: made[order] for name, made in rows.items()}, people[order]
-        found, table = Findings("Server's classifier"), list[list[str | float | Metric | None]]()
+        rows, people = {name: templates[order] for name, templates in rows.items()}, people[order]
+        findings, table = Findings("Server's classifier"), list[list[str | float | Metric | None]]()
         groups = {count: split_people(people, count, rng) for count in self.classes}
         for count, samples in ((c, s) for c in self.classes for s in self.samples):
-            if reason := refused(people, groups[count], count, samples):
-                found.notes.append(f"Refused: {reason}.")
+            if reason := reason_to_refuse(people, groups[count], count, samples):
+                findings.notes.append(f"Refused: {reason}.")
                 continue
-            for name, made in rows.items():
-                table.append([name, count, samples, *self._shares(made, people, groups[count], samples, rng)])
-        self._write(found, table)
+            for name, templates in rows.items():
+                table.append([name, count, samples, *self._accuracies(templates, people, groups[count], samples, rng)])
+        self._report(findings, table)
         if not model.keyed:
-            found.notes.append("The templates have no key: there is one scenario.")
-        return found
+            findings.notes.append("The templates have no key: there is one scenario.")
+        return findings
 
-    def _templates(
+    def _rows_to_classify(
         self, model: TemplateScheme, data: Identities, images: np.ndarray, people: np.ndarray, rng: Any
     ) -> dict[str, np.ndarray]:
-        """Return the rows to classify, by name; each of shape (n, d), float64."""
-        features, keys = model.features(images), user_keys(people, rng)
-        made = {"own_token": model.protect(features, keys)}
+        """Return the rows to classify by the names of their kinds; each array has shape (n, d), float64."""
+        features, keys = model.features(images), draw_user_keys(people, rng)
+        rows_of = {"own_token": model.protect(features, keys)}
         if model.keyed:
-            made["stolen_token"] = model.protect(features, np.full(len(images), keys[0]))
+            rows_of["stolen_token"] = model.protect(features, np.full(len(images), keys[0]))
         raw = Extractor("pixels", None)
         most = min(self.components, len(data.train), raw(images[:1]).shape[1])
-        made |= {"raw pixels": raw(images), "pca": Extractor("pixels", most).fitted(data.train.images, rng)(images)}
-        if isinstance(made["own_token"][0, 0], np.integer) and not model.binary:
-            made |= {name: compared(model, made[name]) for name in ("own_token", "stolen_token") if name in made}
-        return {name: rows.reshape(len(rows), -1).astype(np.float64) for name, rows in made.items()}
+        rows_of |= {"raw pixels": raw(images), "pca": Extractor("pixels", most).fit(data.train.images, rng)(images)}
+        if isinstance(rows_of["own_token"][0, 0], np.integer) and not model.binary:
+            rows_of |= {
+                name: compare_with_all(model, rows_of[name])
+                for name in ("own_token", "stolen_token")
+                if name in rows_of
+            }
+        return {name: rows.reshape(len(rows), -1).astype(np.float64) for name, rows in rows_of.items()}
 
-    def _shares(
+    def _accuracies(
         self, rows: np.ndarray, people: np.ndarray, groups: list[np.ndarray], samples: int, rng: Any
     ) -> list[Metric]:
         """Return the accuracy of each kind of classifier over all groups."""
-        right, tested = dict.fromkeys(self.classifiers, 0), 0
+        correct, tested = dict.fromkeys(self.classifiers, 0), 0
         for group in groups:
-            own = np.flatnonzero(np.isin(people, group))
-            learned = place_among_own(people[own]) < samples
-            train, test = scaled(*(rows[own[part]] for part in (learned, ~learned)))
+            members = np.flatnonzero(np.isin(people, group))
+            is_training = count_earlier_rows(people[members]) < samples
+            train, test = scale_rows(*(rows[members[part]] for part in (is_training, ~is_training)))
             for kind in self.classifiers:
-                answers = classifier(kind, self.hidden, rng).fit(train, people[own[learned]]).predict(test)
-                right[kind] += int((answers == people[own[~learned]]).sum())
+                answers = make_classifier(kind, self.hidden, rng).fit(train, people[members[is_training]]).predict(test)
+                correct[kind] += int((answers == people[members[~is_training]]).sum())
             tested += len(test)
-        return [proportion(right[kind], tested) for kind in self.classifiers]
+        return [proportion(correct[kind], tested) for kind in self.classifiers]
 
-    def _write(self, found: Findings, table: list[list[Any]]) -> None:
-        found.tables = [
+    def _report(self, findings: Findings, table: list[list[Any]]) -> None:
+        findings.tables = [
             Table("Accuracy of the server's classifier", ["on", "classes", "samples", *self.classifiers], table)
         ]
         for name, count, samples, *shares in table:
             best = max(shares, key=lambda share: share.value)
-            found.metrics[f"{name.replace(' ', '_')}_{count}_classes_{samples}_samples"] = best
+            findings.metrics[f"{name.replace(' ', '_')}_{count}_classes_{samples}_samples"] = best
         for count in self.classes:
             curves = []
             for name in dict.fromkeys(row[0] for row in table):
-                own = [row for row in table if row[0] == name and row[1] == count]
-                curves.append(Curve(name, [r[2] for r in own], *ends([max(r[3:], key=lambda m: m.value) for r in own])))
+                lines = [row for row in table if row[0] == name and row[1] == count]
+                curves.append(
+                    Curve(name, [r[2] for r in lines], *ends([max(r[3:], key=lambda m: m.value) for r in lines]))
+                )
             if curves and curves[0].x:
                 title = f"Best classifier of {count} people"
-                found.figures.append(Figure(title, "samples of each", "accuracy", curves, log_x=True))
+                findings.figures.append(Figure(title, "samples of each", "accuracy", curves, log_x=True))
         if len(self.classifiers) > 1:
-            found.notes.append(
-                "The metrics are those of the best classifier, chosen on the test: see the table for all."
+            findings.notes.append(
+                "The metrics are those of the best classifier on the test data; the table lists all of them."
             )
 
 
-def classifier(kind: str, hidden: int, rng: np.random.Generator) -> Any:
+def make_classifier(kind: str, hidden: int, rng: np.random.Generator) -> Any:
     """Return a new scikit-learn classifier."""
     warnings.filterwarnings("ignore", module="sklearn", message=".*[Cc]onverge")
     warnings.filterwarnings("ignore", module="sklearn", message="The number of unique classes")
@@ -149,12 +155,12 @@ def classifier(kind: str, hidden: int, rng: np.random.Generator) -> Any:
     return LogisticRegression(max_iter=300, random_state=seed)
 
 
-def scaled(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Centre and scale both sets by the training set, in the space that the training rows span.
+def scale_rows(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Centre and scale both sets by the training set, after projection onto the span of the training rows.
 
-    A linear classifier with a squared penalty cannot leave that space, and what lies outside of it adds the same amount
-    to a row's squared distances from all training rows. So nothing is lost, and raw pixels cost as little as short
-    codes.
+    The projection makes long rows such as raw pixels cheap, and changes no result: the weights of a linear classifier
+    with L2 penalty lie in this span, and the component outside of it adds the same constant to a row's squared
+    distances from all training rows.
     """
     mean = train.mean(0)
     train, test = train - mean, test - mean
@@ -165,27 +171,27 @@ def scaled(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return train * scale, test * scale
 
 
-def compared(scheme: TemplateScheme, templates: np.ndarray) -> np.ndarray:
+def compare_with_all(scheme: TemplateScheme, templates: np.ndarray) -> np.ndarray:
     """Represent index templates by their similarities to all templates, shape (n, n), since indices have no order."""
     return scheme.compare_all(templates, templates)
 
 
-def place_among_own(people: np.ndarray) -> np.ndarray:
-    """Return how many rows of the same person precede each row, shape (n,)."""
-    places = np.empty(len(people), np.int64)
-    for who in np.unique(people):
-        own = people == who
-        places[own] = np.arange(own.sum())
-    return places
+def count_earlier_rows(people: np.ndarray) -> np.ndarray:
+    """Count the earlier rows of the same person, for each row; shape (n,)."""
+    counts = np.empty(len(people), np.int64)
+    for person in np.unique(people):
+        rows = people == person
+        counts[rows] = np.arange(rows.sum())
+    return counts
 
 
 def split_people(people: np.ndarray, classes: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Split people into groups of `classes` each; those left over are in none."""
-    drawn = rng.permutation(np.unique(people))
-    return [drawn[at : at + classes] for at in range(0, len(drawn) - classes + 1, classes)]
+    """Split the distinct people at random into groups of `classes`; the remainder is dropped."""
+    shuffled = rng.permutation(np.unique(people))
+    return [shuffled[start : start + classes] for start in range(0, len(shuffled) - classes + 1, classes)]
 
 
-def refused(people: np.ndarray, groups: list[np.ndarray], classes: int, samples: int) -> str:
+def reason_to_refuse(people: np.ndarray, groups: list[np.ndarray], classes: int, samples: int) -> str:
     """Return why a setting cannot be measured; empty if it can."""
     counts = np.unique(people, return_counts=True)[1]
     if not groups:

@@ -1,4 +1,4 @@
-"""Can templates be replaced, and are old and new ones unlinkable? (ISO/IEC 24745, ISO/IEC 30136)."""
+"""Measures unlinkability and renewability of templates (ISO/IEC 24745, ISO/IEC 30136)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from veilbench.bench.contracts import Evaluation
 from veilbench.bench.findings import Curve, Figure, Findings, Metric
 from veilbench.bench.limits import Count, Positive
 from veilbench.families.templates.data.identities import Identities
-from veilbench.families.templates.evaluations.verification import scores, user_keys
+from veilbench.families.templates.evaluations.verification import compare_probes, draw_user_keys
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.metrics.biometric import (
     Comparisons,
@@ -27,9 +27,9 @@ from veilbench.metrics.linkability import Linkability, linkability
 
 
 class Unlinkability(Evaluation):
-    """Measures the linkability of templates under two keys by the scheme's own score, and the cost of renewal.
+    """Measures the linkability of templates under two keys by the scheme's own score, and what a key renewal costs.
 
-    A trained linker may see more than this score does: that is an attack of its own.
+    A trained linker may link better than this score; it is evaluated by the attack `TemplateLinkage`.
 
     Args:
         odds: prior odds of a mated pair, p(mated) / p(non-mated).
@@ -54,48 +54,50 @@ class Unlinkability(Evaluation):
         """Run the evaluation and return its findings."""
         rng = np.random.default_rng(seeds)
         people = np.r_[data.enrolment.identities, data.probe.identities]
-        old, new = user_keys(people, rng), user_keys(people, rng)
+        old, new = draw_user_keys(people, rng), draw_user_keys(people, rng)
         enrolled = len(data.enrolment)
         before = model.enroll(data.enrolment.images, old[:enrolled])
         after = model.enroll(data.probe.images, new[enrolled:])
         matrix = model.compare_all(after, before)
         across = Comparisons.of_all(matrix, data.probe.identities, data.enrolment.identities)
-        found = Findings("Unlinkability and renewability")
+        findings = Findings("Unlinkability and renewability")
         if not model.keyed:
-            found.notes.append("The templates have no key and cannot be renewed: they are linked as they are matched.")
-        self._linked(found, linkability(across, rng, self.odds, self.repeats))
-        self._renewed(found, model, data, across, (old[:enrolled], new[:enrolled]), rng)
-        return found
+            findings.notes.append("The templates have no key and cannot be renewed: they link as well as they match.")
+        self._report_linkability(findings, linkability(across, rng, self.odds, self.repeats))
+        self._report_renewal(findings, model, data, across, (old[:enrolled], new[:enrolled]), rng)
+        return findings
 
-    def _linked(self, found: Findings, links: Linkability) -> None:
-        found.metrics["d_sys"], found.metrics["maximal_linkability"] = links.system, links.maximal
-        found.metrics["d_sys_histogram"] = Metric.exact(links.plug_in, unit="share")
-        found.notes.append("d_sys_histogram is the usual estimate; it sees linkability even where there is none.")
+    def _report_linkability(self, findings: Findings, links: Linkability) -> None:
+        findings.metrics["d_sys"], findings.metrics["maximal_linkability"] = links.system, links.maximal
+        findings.metrics["d_sys_histogram"] = Metric.exact(links.plug_in, unit="share")
+        findings.notes.append(
+            "d_sys_histogram is the usual estimate, which is biased: it is above 0 even without linkability."
+        )
         curve = Curve("D(s)", links.scores.tolist(), links.local.tolist())
-        found.figures.append(Figure("Linkability of a score", "score between two keys", "D(s)", [curve]))
+        findings.figures.append(Figure("Linkability of a score", "score between two keys", "D(s)", [curve]))
 
-    def _renewed(
+    def _report_renewal(
         self,
-        found: Findings,
+        findings: Findings,
         model: TemplateScheme,
         data: Identities,
         across: Comparisons,
         keys: tuple[np.ndarray, np.ndarray],
         rng: np.random.Generator,
     ) -> None:
-        """Report accuracy before and after renewal, and how often new templates match old ones at the old threshold."""
+        """Report error rates before and after renewal, and how often new templates match old ones."""
 
         def statistics(scores: np.ndarray, mated: np.ndarray, weights: np.ndarray) -> list[float]:
             return [equal_error_rate(error_rates(scores, mated, weights))]
 
         sides = []
-        for name, own in zip(("before", "after"), keys, strict=True):
-            matrix = scores(model, data.probe, data.enrolment, own, "own_token")
+        for name, side_keys in zip(("before", "after"), keys, strict=True):
+            matrix = compare_probes(model, data.probe, data.enrolment, side_keys, "own_token")
             sides.append(Comparisons.of_all(matrix, data.probe.identities, data.enrolment.identities))
-            (found.metrics[f"eer_{name}"],) = bootstrap(sides[-1], statistics, rng, self.repeats)
+            (findings.metrics[f"eer_{name}"],) = bootstrap(sides[-1], statistics, rng, self.repeats)
         if reason := refusal(int((~sides[0].mated).sum()), self.fmr):
-            found.notes.append(f"Whether old templates match new ones is refused: {reason}.")
+            findings.notes.append(f"Whether old templates match new ones is refused: {reason}.")
             return
         threshold = at_fmr(error_rates(sides[0].scores, sides[0].mated), self.fmr).threshold
         matched = (across.scores >= (np.inf if threshold is None else threshold))[across.mated]
-        found.metrics["old_matches_new"] = over_identities(matched.astype(float), across.first[across.mated], rng)
+        findings.metrics["old_matches_new"] = over_identities(matched.astype(float), across.first[across.mated], rng)

@@ -1,4 +1,4 @@
-"""Are people recognised by their templates? Error rates and ranks (ISO/IEC 19795-1), in both token scenarios."""
+"""Error rates and identification ranks of templates (ISO/IEC 19795-1), in both token scenarios."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ SCENARIOS = {"own_token": "each user's key secret", "stolen_token": "key stolen"
 POINTS = 200  # points of a curve
 
 
-def user_keys(people: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def draw_user_keys(people: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw a key for each row, the same for rows of one identity; shape (n,), uint64."""
-    distinct, where = np.unique(people, return_inverse=True)
-    return rng.integers(0, 2**64, len(distinct), dtype=np.uint64)[where]
+    distinct, person = np.unique(people, return_inverse=True)
+    return rng.integers(0, 2**64, len(distinct), dtype=np.uint64)[person]
 
 
-def scores(
+def compare_probes(
     scheme: TemplateScheme, probes: Impressions, enrolment: Impressions, keys: np.ndarray, scenario: str
 ) -> np.ndarray:
     """Compare every probe with every enrolled template, shape (probes, enrolled).
@@ -46,29 +46,29 @@ def scores(
         probes: impressions presented to the system.
         enrolment: enrolled impressions.
         keys: key of each enrolled impression, one per identity; shape (enrolled,), uint64.
-        scenario: `own_token`: every person presents probes with a key of their own; `stolen_token`: with the key of the
-            person they claim to be.
+        scenario: `own_token` if everyone presents probes with their own key; `stolen_token` if everyone presents them
+            with the key of the claimed identity.
     """
     enrolled = scheme.enroll(enrolment.images, keys)
     features = scheme.features(probes.images)
     if scenario == "own_token" or not scheme.keyed:
-        own = dict(zip(enrolment.identities.tolist(), keys, strict=True))
-        own_keys = np.array([own[who] for who in probes.identities.tolist()], np.uint64)
+        key_of = dict(zip(enrolment.identities.tolist(), keys, strict=True))
+        own_keys = np.array([key_of[person] for person in probes.identities.tolist()], np.uint64)
         return scheme.compare_all(scheme.protect(features, own_keys), enrolled)
-    found = np.empty((len(probes), len(enrolment)), np.float32)
+    scores = np.empty((len(probes), len(enrolment)), np.float32)
     for key in np.unique(keys):
         claimed = np.flatnonzero(keys == key)
         templates = scheme.protect(features, np.full(len(probes), key))
-        found[:, claimed] = scheme.compare_all(templates, enrolled[claimed])
-    return found
+        scores[:, claimed] = scheme.compare_all(templates, enrolled[claimed])
+    return scores
 
 
 class Verification(Evaluation):
     """Measures error rates and identification ranks of the test's probes against its enrolled templates.
 
     Args:
-        fmr: false match rates at which to report true match rates, as far as there are enough comparisons to resolve
-            them.
+        fmr: false match rates at which to report true match rates. Rates that the data cannot resolve are refused
+            with a note.
         ranks: number of ranks of the cumulative match curve.
         repeats: bootstrap samples over identities.
     """
@@ -88,49 +88,49 @@ class Verification(Evaluation):
         self, model: TemplateScheme, data: Identities, trainer: Accelerator, seeds: np.random.SeedSequence
     ) -> Findings:
         """Run the evaluation and return its findings."""
-        drawn = np.random.default_rng(seeds)
-        keys = user_keys(data.enrolment.identities, drawn)
-        found = Findings("Verification and identification")
+        rng = np.random.default_rng(seeds)
+        keys = draw_user_keys(data.enrolment.identities, rng)
+        findings = Findings("Verification and identification")
         people = len(np.unique(data.enrolment.identities))
         errors: list[Curve] = []
         matches: list[Curve] = []
-        for scenario, words in SCENARIOS.items():
-            matrix = scores(model, data.probe, data.enrolment, keys, scenario)
+        for scenario, label in SCENARIOS.items():
+            matrix = compare_probes(model, data.probe, data.enrolment, keys, scenario)
             comparisons = Comparisons.of_all(matrix, data.probe.identities, data.enrolment.identities)
-            resolved, refused = self._resolved(comparisons)
-            found.metrics |= self._verified(comparisons, resolved, scenario, drawn)
-            found.notes += [f"Refused with {words}: {reason}." for reason in refused]
-            errors.append(_error_curve(comparisons, words))
-            places = ranks(matrix, data.probe.identities, data.enrolment.identities)
-            first = (places == 1).astype(float)
-            found.metrics[f"rank1_{scenario}"] = over_identities(first, data.probe.identities, drawn)
+            resolved, refused = self._split_by_resolution(comparisons)
+            findings.metrics |= self._measure_rates(comparisons, resolved, scenario, rng)
+            findings.notes += [f"Refused with {label}: {reason}." for reason in refused]
+            errors.append(_error_curve(comparisons, label))
+            probe_ranks = ranks(matrix, data.probe.identities, data.enrolment.identities)
+            first = (probe_ranks == 1).astype(float)
+            findings.metrics[f"rank1_{scenario}"] = over_identities(first, data.probe.identities, rng)
             most = min(self.ranks, people)
-            matches.append(Curve(words, list(range(1, most + 1)), cmc(places, most).tolist()))
-        found.metrics["people"] = Metric.exact(people)
+            matches.append(Curve(label, list(range(1, most + 1)), cmc(probe_ranks, most).tolist()))
+        findings.metrics["people"] = Metric.exact(people)
         if not model.keyed:
-            found.notes.append("The templates have no key: both scenarios are the same.")
-        found.figures += [
+            findings.notes.append("The templates have no key: both scenarios are the same.")
+        findings.figures += [
             Figure("Error rates", "false match rate", "false non-match rate", errors, log_x=True),
             Figure("Identification", "rank", "share of probes found", matches),
         ]
-        return found
+        return findings
 
-    def _resolved(self, comparisons: Comparisons) -> tuple[list[float], list[str]]:
-        """Return the false match rates that these comparisons resolve, and why the others are not resolved."""
+    def _split_by_resolution(self, comparisons: Comparisons) -> tuple[list[float], list[str]]:
+        """Return the false match rates that the comparisons resolve, and the reasons to refuse the others."""
         impostors = int((~comparisons.mated).sum())
         reasons = {fmr: refusal(impostors, fmr) for fmr in self.fmr}
         return [fmr for fmr, reason in reasons.items() if not reason], [reason for reason in reasons.values() if reason]
 
-    def _verified(
+    def _measure_rates(
         self, comparisons: Comparisons, resolved: list[float], scenario: str, rng: np.random.Generator
     ) -> dict[str, Metric]:
         def statistics(scores: np.ndarray, mated: np.ndarray, weights: np.ndarray) -> list[float]:
             rates = error_rates(scores, mated, weights)
             return [equal_error_rate(rates), *(at_fmr(rates, fmr).tmr or 0.0 for fmr in resolved)]
 
-        equal, *true = bootstrap(comparisons, statistics, rng, self.repeats)
-        found = {f"eer_{scenario}": equal}
-        return found | {f"tmr_at_{fmr:g}_{scenario}": metric for fmr, metric in zip(resolved, true, strict=True)}
+        eer, *tmrs = bootstrap(comparisons, statistics, rng, self.repeats)
+        metrics = {f"eer_{scenario}": eer}
+        return metrics | {f"tmr_at_{fmr:g}_{scenario}": metric for fmr, metric in zip(resolved, tmrs, strict=True)}
 
 
 def _error_curve(comparisons: Comparisons, label: str) -> Curve:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 
-def contrastive(codes: Tensor, people: Tensor, margin: float) -> Tensor:
+def contrastive_loss(codes: Tensor, people: Tensor, margin: float) -> Tensor:
     """Compute the contrastive loss over all pairs of codes.
 
     Args:
@@ -21,35 +21,40 @@ def contrastive(codes: Tensor, people: Tensor, margin: float) -> Tensor:
     """
     same = people[:, None] == people[None]
     upper = torch.ones_like(same).triu(1)  # each pair once, none with itself
-    distances = distances_between(codes, codes)
-    return together(distances[same & upper]) + apart(distances[~same & upper], margin)
+    distances = pairwise_distances(codes, codes)
+    return mated_loss(distances[same & upper]) + non_mated_loss(distances[~same & upper], margin)
 
 
-def against(codes: Tensor, people: Tensor, strangers: Tensor, margin: float) -> Tensor:
-    """Compute the loss of own codes against given codes of strangers; own identities are not separated.
+def contrastive_loss_with_strangers(codes: Tensor, people: Tensor, strangers: Tensor, margin: float) -> Tensor:
+    """Compute the contrastive loss of own codes against fixed codes of strangers.
+
+    Mated pairs are pairs of own codes, and non-mated pairs consist of an own code and a stranger's code; own codes of
+    different identities form no pairs.
 
     Args:
         codes: own codes, shape (n, d).
         people: identity of each own code, shape (n,).
         strangers: codes of other people, shape (m, d).
-        margin: Euclidean distance from which strangers cost nothing.
+        margin: Euclidean distance from which non-mated pairs cost nothing.
     """
-    own = (people[:, None] == people[None]).triu(1)
-    return together(distances_between(codes, codes)[own]) + apart(distances_between(codes, strangers), margin)
+    mated = (people[:, None] == people[None]).triu(1)
+    return mated_loss(pairwise_distances(codes, codes)[mated]) + non_mated_loss(
+        pairwise_distances(codes, strangers), margin
+    )
 
 
-def distances_between(a: Tensor, b: Tensor) -> Tensor:
-    """Return all Euclidean distances, shape (n, m); the gradient is finite at 0."""
+def pairwise_distances(a: Tensor, b: Tensor) -> Tensor:
+    """Return the Euclidean distances of all pairs, shape (n, m), with a finite gradient at 0."""
     squares = a.square().sum(1)[:, None] + b.square().sum(1)[None] - 2 * a @ b.T
     return squares.clamp_min(1e-9).sqrt()
 
 
-def together(distances: Tensor) -> Tensor:
+def mated_loss(distances: Tensor) -> Tensor:
     """Return half the mean square of the distances; 0 if there are none."""
     return distances.square().sum() / 2 / max(1, distances.numel())
 
 
-def apart(distances: Tensor, margin: float) -> Tensor:
+def non_mated_loss(distances: Tensor, margin: float) -> Tensor:
     """Return half the mean squared shortfall from the margin, over the distances below it."""
-    missing = (margin - distances).clamp_min(0)
-    return missing.square().sum() / 2 / (missing > 0).sum().clamp_min(1)
+    shortfall = (margin - distances).clamp_min(0)
+    return shortfall.square().sum() / 2 / (shortfall > 0).sum().clamp_min(1)

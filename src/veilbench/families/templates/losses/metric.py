@@ -10,18 +10,18 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from veilbench.bench.errors import UserError
-from veilbench.families.templates.losses.contrastive import contrastive
+from veilbench.families.templates.losses.contrastive import contrastive_loss
 
 MetricLoss = Literal["contrastive", "triplet", "ntxent", "supcon", "arcface"]
 NAMES = ("contrastive", "triplet", "ntxent", "supcon", "arcface")
 
 
-def metric_loss(
+def build_metric_loss(
     name: MetricLoss, margin: float, temperature: float, people: int, code: int
 ) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return a loss of codes, shape (n, d), and their identities, shape (n,).
+    """Build a loss function of codes, shape (n, d), and their identities, shape (n,).
 
-    All except for `contrastive` are from pytorch-metric-learning. `arcface` is a module with weights of its own.
+    All losses except for `contrastive` are from pytorch-metric-learning. `arcface` has trainable weights.
 
     Args:
         name: name of the loss, one of `NAMES`.
@@ -34,16 +34,16 @@ def metric_loss(
         UserError: pytorch-metric-learning is not installed.
     """
     if name == "contrastive":
-        return partial(contrastive, margin=margin)
+        return partial(contrastive_loss, margin=margin)
     try:
         from pytorch_metric_learning import losses
     except ImportError as error:
         raise UserError(f"loss={name} needs pytorch-metric-learning: pip install veilbench[biometric]") from error
-    makers: dict[str, Callable[[], Any]] = {
+    builders: dict[str, Callable[[], Any]] = {
         "triplet": lambda: losses.TripletMarginLoss(margin),
         "ntxent": lambda: losses.NTXentLoss(temperature),
         "supcon": lambda: losses.SupConLoss(temperature),
         "arcface": lambda: losses.ArcFaceLoss(people, code, math.degrees(margin), 16),
     }
-    made: nn.Module = makers[name]()
-    return made
+    loss: nn.Module = builders[name]()
+    return loss

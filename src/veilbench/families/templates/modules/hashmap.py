@@ -1,4 +1,4 @@
-"""Neural hashmap: an encoder trained so that codes of one person are close and codes of different people far apart."""
+"""Training of a neural hashmap: an encoder whose codes are close for one person and far apart for different people."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from torch.nn import functional
 from veilbench.bench.limits import Count, LearningRate, NotNegative, Positive, Width
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.data.impression_sampler import ImpressionSampler
-from veilbench.families.templates.losses.metric import MetricLoss, metric_loss
+from veilbench.families.templates.losses.metric import MetricLoss, build_metric_loss
 from veilbench.families.templates.nets.print_encoder import Norm, PrintEncoder
 from veilbench.families.templates.regularisers.impersonation import Impersonation
 from veilbench.families.templates.regularisers.inversion_adversary import InversionAdversary
-from veilbench.families.templates.schemes.base import orthonormal
-from veilbench.families.templates.schemes.hashmap import HashmapScheme, bits_through
+from veilbench.families.templates.schemes.base import draw_orthonormal
+from veilbench.families.templates.schemes.hashmap import HashmapScheme, binarise
 from veilbench.training.federated import FederatedModel
 
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 
 
 class Hashmap(pl.LightningModule, FederatedModel):
-    """Trains an encoder for hashmaps with a metric loss; the options add the hardened variants.
+    """Trains an encoder for hashmaps with a metric loss; further arguments harden it against attacks.
 
-    Each argument is a switch of the ablation in docs/templates_measured.md and can be swept on its own; switches with
-    settings of their own (`augmentation`, `inverter`, `impersonation`) are objects.
+    Each argument can be swept separately, as in the ablation study in docs/templates_measured.md. `augmentation`,
+    `inverter` and `impersonation` are objects with their own settings.
 
     Args:
         code: length of the code; in bits if it is binary.
-        binary: whether codes are signs; gradients pass straight through them.
+        binary: whether codes are binarised, with straight-through gradients.
         loss: metric loss: "contrastive", "triplet", "ntxent", "supcon" or "arcface".
         margin: margin of the loss: a distance, or for "arcface" an angle in radians.
         temperature: temperature of the losses "ntxent" and "supcon".
         channels: output channels of each convolution of the encoder; multiples of 4.
         norm: normalisation of the channels: "batch", or "group", which does not mix images.
-        impressions: impressions of each identity in a batch; the training's batch size counts identities.
-        augmentation: random change of the training images; None leaves them as they are.
+        impressions: number of impressions per identity in a batch; the training's batch size counts identities.
+        augmentation: random transformation of the training images; None for none.
         mirrored: whether to train on mirror images too, as additional identities.
         keyed: whether templates are rotated by a user's key; binary codes are trained under a new key in every step.
         noise: length of the Gaussian noise added to codes of length 1, also in training; 0 adds none.
-        inverter: inversion attacker in the training loop; None leaves it out.
-        impersonation: adversarial training against impersonation; None leaves it out.
+        inverter: adversarial training against inversion; None for none.
+        impersonation: adversarial training against impersonation; None for none.
         learning_rate: initial learning rate of AdamW; it falls to zero along half a cosine.
         weight_decay: weight decay of AdamW.
     """
@@ -100,56 +100,56 @@ class Hashmap(pl.LightningModule, FederatedModel):
             torch.manual_seed(weights)
             self.net = PrintEncoder(self.code, self.channels, self.norm)
             people = len(self.sampler)
-            self.metric = metric_loss(self.loss_name, self.margin, self.temperature, people, self.code)
+            self.metric = build_metric_loss(self.loss_name, self.margin, self.temperature, people, self.code)
             if self.inverter:
-                self.inverter.begin(self.code)
+                self.inverter.build_decoder(self.code)
         return torch.arange(people)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return a fused AdamW optimizer."""
         return torch.optim.AdamW(self.parameters(), self.learning_rate, weight_decay=self.weight_decay, fused=True)
 
-    def unit_codes(self, images: Tensor) -> Tensor:
+    def encode(self, images: Tensor) -> Tensor:
         """Return the encoder's codes, scaled to length 1, shape (n, code)."""
         return torch.as_tensor(functional.normalize(self.net(images), dim=1))
 
-    def hidden(self, codes: Tensor) -> Tensor:
-        """Return codes as templates contain them: with noise, as signs if they are binary, and of length 1 again."""
+    def protect_codes(self, codes: Tensor) -> Tensor:
+        """Apply the scheme's noise, rotation and binarisation to codes; the results have length 1 again."""
         if self.noise:
-            drawn = torch.randn(codes.shape, generator=self.generator).to(codes)
-            codes = functional.normalize(codes + drawn * (self.noise / self.code**0.5), dim=1)
+            noise = torch.randn(codes.shape, generator=self.generator).to(codes)
+            codes = functional.normalize(codes + noise * (self.noise / self.code**0.5), dim=1)
         if not self.binary:
-            return codes  # a rotation would change no distance
+            return codes  # a rotation preserves all distances, so it would not change the loss
         if self.keyed:
-            codes = codes @ torch.from_numpy(orthonormal(self.code, self.code, self.keys)).to(codes)
-        return torch.as_tensor((2 * bits_through(codes) - 1) / self.code**0.5)
+            codes = codes @ torch.from_numpy(draw_orthonormal(self.code, self.code, self.keys)).to(codes)
+        return torch.as_tensor((2 * binarise(codes) - 1) / self.code**0.5)
 
     def loss(self, rows: Tensor) -> Tensor:
         """Compute the loss of a batch of identities, shape (n,), int64."""
-        images = self.sampler.drawn(rows.cpu(), self.impressions, self.generator)
+        images = self.sampler.draw(rows.cpu(), self.impressions, self.generator)
         images = self.augmentation(images, self.generator) if self.augmentation else images
         images, people = images.to(self.device), rows.to(self.device).repeat_interleave(self.impressions)
-        clean = len(images)
+        clean_count = len(images)
         if self.impersonation and self.impersonation.epsilon:
-            attacked = self._attacked(self.impersonation, images)
-            images, people = torch.cat([images, attacked]), torch.cat([people, people[: len(attacked)]])
-        codes = self.hidden(self.unit_codes(images))
-        lost = torch.as_tensor(self.metric(codes, people))
+            perturbed = self._perturb(self.impersonation, images)
+            images, people = torch.cat([images, perturbed]), torch.cat([people, people[: len(perturbed)]])
+        codes = self.protect_codes(self.encode(images))
+        loss = torch.as_tensor(self.metric(codes, people))
         if self.inverter and self.inverter.weight:
-            penalty = self.inverter.penalty(codes[:clean], images[:clean])
+            penalty = self.inverter.penalty(codes[:clean_count], images[:clean_count])
             self.curves["inversion penalty"] = float(penalty.detach())
-            lost = lost + penalty
-        return lost
+            loss = loss + penalty
+        return loss
 
-    def _attacked(self, impersonation: Impersonation, images: Tensor) -> Tensor:
-        """Return the first images of a batch, each perturbed towards an image of the next person."""
-        self.net.eval()  # attack the encoder in the mode it is used in, and leave its batch statistics unchanged
-        some = images[: impersonation.people * self.impressions]
+    def _perturb(self, impersonation: Impersonation, images: Tensor) -> Tensor:
+        """Return the batch's first images, each perturbed towards the code of an image of the next person."""
+        self.net.eval()  # attack the encoder in evaluation mode, without updating its batch statistics
+        selected = images[: impersonation.people * self.impressions]
         with torch.no_grad():
-            targets = self.unit_codes(images).roll(-self.impressions, 0)[: len(some)]
-        attacked = impersonation.attacked(self.unit_codes, some, targets, self.generator)
+            targets = self.encode(images).roll(-self.impressions, 0)[: len(selected)]
+        perturbed = impersonation.perturb(self.encode, selected, targets, self.generator)
         self.net.train()
-        return attacked
+        return perturbed
 
     def training_step(self, batches: Tensor) -> None:
         """Run one optimizer step per row of `batches`, shape (steps, identities)."""
@@ -166,8 +166,8 @@ class Hashmap(pl.LightningModule, FederatedModel):
             losses.append(float(loss.detach()))
         self.curves["loss"] = float(np.mean(losses))
 
-    def validate(self) -> dict[str, float]:
-        """Return what a federation logs after each round: nothing, because there is no validation part."""
+    def health(self) -> dict[str, float]:
+        """Return the metrics to log after a federated round: none, because there are no validation data."""
         return {}
 
     def trained_model(self) -> HashmapScheme:

@@ -1,4 +1,4 @@
-"""Clients that each train an encoder of their own, on their own images and on others' hashmaps."""
+"""Clients that each train their own encoder on their own images and on hashmaps of other clients."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.limits import Count, LearningRate, Positive, Width
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.data.impression_sampler import ImpressionSampler
-from veilbench.families.templates.losses.contrastive import against, contrastive
+from veilbench.families.templates.losses.contrastive import contrastive_loss, contrastive_loss_with_strangers
 from veilbench.families.templates.nets.print_encoder import Norm, PrintEncoder
 from veilbench.families.templates.schemes.client_hashmaps import ClientHashmaps
 
@@ -24,7 +24,7 @@ Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 
 
 class Client:
-    """One client: its images, encoder and optimizer. Only the result of `published` leaves it.
+    """One client: its images, encoder and optimizer. It sends nothing but the result of `encode_own`.
 
     Args:
         sampler: sampler of the client's own images.
@@ -39,31 +39,31 @@ class Client:
         self.sampler, self.net, self.settings, self.generator = sampler, net, settings, generator
         self.optimizer = torch.optim.AdamW(net.parameters(), settings.learning_rate, fused=True)
 
-    def published(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return hashmaps of `impressions` images of each own identity, and the identities' numbers."""
+    def encode_own(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return hashmaps of own images, `impressions` per identity, and the identity of each, shape (n,)."""
         people, each = torch.arange(len(self.sampler)), self.settings.impressions
         with torch.no_grad():
-            codes = functional.normalize(self.net.eval()(self.sampler.drawn(people, each, self.generator)), dim=1)
+            codes = functional.normalize(self.net.eval()(self.sampler.draw(people, each, self.generator)), dim=1)
         self.net.train()
         return codes.numpy(), np.repeat(self.sampler.people, each)
 
     def learn(self, strangers: np.ndarray, steps: int) -> float:
-        """Train on own images, pulled together and away from strangers' hashmaps; return the mean loss.
+        """Train with the contrastive loss on own images and strangers' hashmaps; return the mean loss.
 
         Args:
             strangers: hashmaps of other clients, shape (m, code), float32.
             steps: number of optimizer steps.
         """
-        theirs, losses, settings = torch.from_numpy(strangers), list[float](), self.settings
+        stranger_codes, losses, settings = torch.from_numpy(strangers), list[float](), self.settings
         for _ in range(steps):
             people = torch.randperm(len(self.sampler), generator=self.generator)[: settings.people]
-            images = self.sampler.drawn(people, settings.impressions, self.generator)
+            images = self.sampler.draw(people, settings.impressions, self.generator)
             images = settings.augmentation(images, self.generator) if settings.augmentation else images
-            whose = people.repeat_interleave(settings.impressions)
+            labels = people.repeat_interleave(settings.impressions)
             codes = functional.normalize(self.net(images), dim=1)
-            loss = against(codes, whose, theirs, settings.margin)
+            loss = contrastive_loss_with_strangers(codes, labels, stranger_codes, settings.margin)
             if settings.among_own:
-                loss = loss + contrastive(codes, whose, settings.margin)
+                loss = loss + contrastive_loss(codes, labels, settings.margin)
             self.optimizer.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
             self.optimizer.step()
@@ -72,20 +72,21 @@ class Client:
 
 
 class HashmapClients(Trainable):
-    """Trains one encoder per client, by the source system's protocol, which `training.clients` runs.
+    """Trains one encoder per client by the original hashmap protocol, which `training.clients` runs.
 
-    The arguments are those of `Hashmap` that the protocol has, under the same names, and the clients.
+    Arguments that `Hashmap` has too have the same meaning.
 
     Args:
         clients: number of clients, among which the training identities are split.
         code: length of the codes.
-        margin: Euclidean distance from which strangers cost nothing.
-        among_own: whether a client also separates its own identities from each other; no effect with one identity each.
+        margin: Euclidean distance from which pairs of different identities cost nothing.
+        among_own: whether a client also separates its own identities from each other; it has no effect on clients with
+            one identity.
         channels: output channels of each convolution of the encoder; multiples of 4.
         norm: normalisation of the channels: "batch", or "group", which does not mix images.
-        impressions: impressions of each identity in a batch and in a message.
+        impressions: number of impressions per identity in a batch and in a message.
         people: maximum number of identities in a batch.
-        augmentation: random change of the training images; None leaves them as they are.
+        augmentation: random transformation of the training images; None for none.
         learning_rate: learning rate of AdamW.
     """
 
@@ -120,17 +121,17 @@ class HashmapClients(Trainable):
         people = np.unique(data.train.identities)
         if self.clients > len(people):
             raise UserError(f"clients={self.clients} is more than the {len(people)} training identities")
-        deal, weights, *draws = (int(seed) for seed in seeds.generate_state(2 + self.clients))
-        groups = np.array_split(np.random.default_rng(deal).permutation(people), self.clients)
+        split_seed, weights_seed, *client_seeds = (int(seed) for seed in seeds.generate_state(2 + self.clients))
+        groups = np.array_split(np.random.default_rng(split_seed).permutation(people), self.clients)
         self.parties = []
-        for group, seed in zip(groups, draws, strict=True):
-            own = data.train.chosen(np.isin(data.train.identities, group))
+        for group, seed in zip(groups, client_seeds, strict=True):
+            part = data.train.subset(np.isin(data.train.identities, group))
             with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(weights)
+                torch.manual_seed(weights_seed)
                 net = PrintEncoder(self.code, self.channels, self.norm)
-            self.parties.append(Client(ImpressionSampler(own), net, self, torch.Generator().manual_seed(seed)))
+            self.parties.append(Client(ImpressionSampler(part), net, self, torch.Generator().manual_seed(seed)))
         return self.parties
 
     def trained_model(self) -> ClientHashmaps:
-        """Return the trained scheme, with the last weights of all encoders."""
+        """Return the trained scheme with the final weights of all encoders."""
         return ClientHashmaps([party.net for party in self.parties])

@@ -18,9 +18,9 @@ WINDOW, STRIDE, PADDING = 8, 4, 2  # of the first convolution, in pixels
 
 
 class FirstConvolution(nn.Conv2d):
-    """Convolves grey images with 8 x 8 kernels at stride 4, as one matrix product: four times faster than torch's.
+    """Convolves grey images with 8 x 8 kernels at stride 4, as one matrix product; four times faster than `Conv2d`.
 
-    The output is in channels-last memory format, which the following layers keep, and which is faster for them.
+    The output has channels-last memory format, which the following layers keep and which makes them faster.
 
     Args:
         channels: number of output channels.
@@ -33,16 +33,16 @@ class FirstConvolution(nn.Conv2d):
         """Compute the same as `Conv2d.forward`."""
         padded = functional.pad(images, [PADDING] * 4)[:, 0]
         windows = padded.unfold(1, WINDOW, STRIDE).unfold(2, WINDOW, STRIDE)
-        made = functional.linear(windows.flatten(3), self.weight.flatten(1), self.bias)
-        return made.permute(0, 3, 1, 2)
+        outputs = functional.linear(windows.flatten(3), self.weight.flatten(1), self.bias)
+        return outputs.permute(0, 3, 1, 2)
 
 
 class PrintEncoder(nn.Module):
-    """Encodes images as codes of any length; images are standardised first, so contrast and brightness do not matter.
+    """Encodes images of any size as codes; each image is standardised first, so contrast and brightness do not matter.
 
-    The first convolution is wide (8 x 8, about a ridge and a valley of a 96 x 96 print) and has stride 4, which makes
-    it fast; the others are 3 x 3 and halve height and width. Their output is pooled to a grid and mapped linearly, so
-    that images may have any size.
+    The first convolution has 8 x 8 kernels (about a ridge and a valley of a 96 x 96 print) and stride 4, which makes it
+    fast; the others have 3 x 3 kernels and stride 2. Their output is pooled to a grid of fixed size, and a linear layer
+    maps it to the code.
 
     Args:
         code: length of the code.
@@ -66,25 +66,25 @@ class PrintEncoder(nn.Module):
         self.code, self.channels, self.norm, self.grid = code, list(channels), norm, grid
         shapes = [*((*pair, 3, 3) for pair in itertools.pairwise(self.channels)), (self.channels[-1], grid, grid, code)]
         require_weights(f"nets of channels={self.channels}, code={code}", shapes)
-        layers: list[nn.Module] = [FirstConvolution(self.channels[0]), *self._after(self.channels[0])]
+        layers: list[nn.Module] = [FirstConvolution(self.channels[0]), *self._norm_and_activation(self.channels[0])]
         for before, after in itertools.pairwise(self.channels):
-            layers += [nn.Conv2d(before, after, 3, 2, 1), *self._after(after)]
+            layers += [nn.Conv2d(before, after, 3, 2, 1), *self._norm_and_activation(after)]
         self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(grid), nn.Flatten())
         self.last = nn.Linear(self.channels[-1] * grid**2, code)
 
-    def _after(self, width: int) -> list[nn.Module]:
+    def _norm_and_activation(self, width: int) -> list[nn.Module]:
         return [nn.BatchNorm2d(width) if self.norm == "batch" else nn.GroupNorm(GROUPS, width), nn.ReLU()]
 
     def forward(self, images: Tensor) -> Tensor:
         """Encode images, shape (n, 1, h, w) with at least 8 pixels a side, to shape (n, code)."""
-        return self.last(self.layers(standardised(images)))  # type: ignore[no-any-return]
+        return self.last(self.layers(standardise(images)))  # type: ignore[no-any-return]
 
     def settings(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         return {"code": self.code, "channels": self.channels, "norm": self.norm, "grid": self.grid}
 
 
-def standardised(images: Tensor) -> Tensor:
+def standardise(images: Tensor) -> Tensor:
     """Scale each image to mean 0 and standard deviation 1; blank images become 0."""
     centred = images - images.mean((1, 2, 3), keepdim=True)
     return centred / (centred.square().mean((1, 2, 3), keepdim=True) + 1e-8).sqrt()

@@ -14,9 +14,10 @@ class Impersonation:
     """Perturbs images within an Linf ball towards another person's code, by signed gradient steps.
 
     Args:
-        epsilon: radius of the ball, in grey levels of [0, 1], to which pixels are clipped. 0 leaves the attack out.
+        epsilon: radius of the ball; pixels are in [0, 1]. 0 disables the attack.
         steps: number of gradient steps, with a total length of 2.5 * epsilon, from a random point of the ball.
-        people: maximum number of identities in a batch whose images are attacked; each costs `steps` + 1 more passes.
+        people: maximum number of identities in a batch whose images are perturbed; each costs `steps` + 1 additional
+            forward passes.
     """
 
     def __init__(
@@ -27,7 +28,7 @@ class Impersonation:
     ) -> None:
         self.epsilon, self.steps, self.people = epsilon, steps, people
 
-    def attacked(
+    def perturb(
         self, codes: Callable[[Tensor], Tensor], images: Tensor, targets: Tensor, generator: torch.Generator
     ) -> Tensor:
         """Return the images, perturbed towards the targets.
@@ -40,10 +41,10 @@ class Impersonation:
         """
         change = self.epsilon * (2 * torch.rand(images.shape, generator=generator).to(images) - 1)
         for _ in range(self.steps):
-            moved = (images + change).clamp(0, 1).requires_grad_()
+            perturbed = (images + change).clamp(0, 1).requires_grad_()
             with torch.enable_grad():
-                alike = (codes(moved) * targets).sum()
-            (slope,) = torch.autograd.grad(alike, moved)
-            change = moved.detach() - images + 2.5 / self.steps * self.epsilon * slope.sign()
+                similarity = (codes(perturbed) * targets).sum()
+            (gradient,) = torch.autograd.grad(similarity, perturbed)
+            change = perturbed.detach() - images + 2.5 / self.steps * self.epsilon * gradient.sign()
             change = change.clamp(-self.epsilon, self.epsilon)
         return (images + change).clamp(0, 1)

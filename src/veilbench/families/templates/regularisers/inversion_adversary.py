@@ -1,4 +1,4 @@
-"""An inversion attacker in the training loop: encoder and attacker alternate (in the spirit of Ganin et al. 2016)."""
+"""Adversarial training against inversion: encoder and decoder train in turn (similar to Ganin et al. 2016)."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from veilbench.bench.limits import LearningRate, NotNegative, Side, Steps, Width, require_weights
-from veilbench.families.templates.nets.print_encoder import standardised
+from veilbench.families.templates.nets.print_encoder import standardise
 
 
 class InversionAdversary:
-    """Trains a small decoder from codes to images, and penalises the encoder for its success.
+    """Trains a small decoder from codes to images, and penalises the encoder for the decoder's success.
 
-    The decoder's targets are standardised, downscaled images. The penalty is zero if the decoder does no better than
-    the mean image, because a decoder that is worse than that would reveal just as much. It is one attacker, of one kind
-    and size: what hides from it need not hide from others, which are trained after the encoder is finished.
+    The decoder's targets are standardised, downscaled images. The penalty is clipped at zero, where the decoder is as
+    bad as the mean image: an even larger error would hide nothing more. Protection against this decoder does not imply
+    protection against other inverters, which attackers train on the finished encoder.
 
     Args:
         weight: weight of the penalty, which is 1 minus the ratio of the decoder's squared error to the mean image's,
-            clipped at 0. A weight of 0 leaves the attacker out.
+            clipped at 0. A weight of 0 disables the penalty.
         hidden: units of the decoder's one hidden layer.
         side: height and width of the decoder's images, in pixels.
         learning_rate: learning rate of the decoder's Adam.
@@ -40,7 +40,7 @@ class InversionAdversary:
         self.weight, self.hidden, self.side = weight, hidden, side
         self.learning_rate, self.steps = learning_rate, steps
 
-    def begin(self, code: int) -> None:
+    def build_decoder(self, code: int) -> None:
         """Create a decoder with initial weights from torch's global generator.
 
         Args:
@@ -59,17 +59,17 @@ class InversionAdversary:
             codes: codes of the images, shape (n, code).
             images: images of the batch, shape (n, 1, h, w).
         """
-        wanted = standardised(functional.adaptive_avg_pool2d(images.detach(), self.side)).flatten(1)
+        target = standardise(functional.adaptive_avg_pool2d(images.detach(), self.side)).flatten(1)
         self.decoder.to(codes.device)
-        usual = (wanted - wanted.mean(0)).square().mean()
+        baseline_error = (target - target.mean(0)).square().mean()
         for _ in range(self.steps):
             self.optimizer.zero_grad(set_to_none=True)
-            torch.autograd.backward(self._error(codes.detach(), wanted))
+            torch.autograd.backward(self._error(codes.detach(), target))
             self.optimizer.step()
         self.decoder.requires_grad_(False)
-        error = self._error(codes, wanted)
+        error = self._error(codes, target)
         self.decoder.requires_grad_(True)
-        return self.weight * (1 - error / usual.clamp_min(1e-8)).clamp_min(0)
+        return self.weight * (1 - error / baseline_error.clamp_min(1e-8)).clamp_min(0)
 
-    def _error(self, codes: Tensor, wanted: Tensor) -> Tensor:
-        return torch.as_tensor(self.decoder(codes * codes.shape[1] ** 0.5) - wanted).square().mean()
+    def _error(self, codes: Tensor, target: Tensor) -> Tensor:
+        return torch.as_tensor(self.decoder(codes * codes.shape[1] ** 0.5) - target).square().mean()

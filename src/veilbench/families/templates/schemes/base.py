@@ -1,8 +1,8 @@
-"""Interface of template schemes: from an image's features and a user's key to a template.
+"""Interface of template schemes, which map an image's features and a user's key to a template.
 
-A user's key is a 64-bit number, which seeds numpy's PCG64; everything random about a scheme is drawn from it. This
-generator is not cryptographic: we measure what the transformations hide, with keys that are either unknown or known,
-and never how hard a key is to guess.
+A user's key is a 64-bit seed of numpy's PCG64, from which everything random about a scheme is drawn. This generator is
+not cryptographic: the bench measures what a transformation hides if its key is unknown or known, and not how hard a key
+is to guess.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 @cache
-def blas() -> ThreadpoolController:
-    """Return the controller that limits the number of BLAS threads."""
+def blas_threads() -> ThreadpoolController:
+    """Return the cached controller of the number of BLAS threads."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
@@ -39,30 +39,30 @@ class TemplateScheme(TrainedModel):
     """
 
     data_kind = Identities
-    keyed = True  # whether templates depend on the user's key, and can be replaced by changing it
-    binary = False  # whether templates are rows of bits
-    own: tuple[str, ...] = ()  # names of the constructor's arguments after the extractor, which are attributes too
+    keyed = True  # whether templates depend on a user's key, so that a new key renews them
+    binary = False  # whether templates consist of bits
+    own_arguments: tuple[str, ...] = ()  # names of the constructor's arguments after the extractor; also attributes
 
     def __init__(self, extractor: Extractor) -> None:
         self.extractor = extractor
 
     def fit(self, data: Identities, rng: np.random.Generator) -> TemplateScheme:
-        """Return the scheme with its features fitted to the training images.
+        """Return a copy with the extractor fitted to the training images.
 
         Raises:
-            UserError: the scheme does not fit the features.
+            UserError: the scheme cannot be applied to features of this length.
         """
         fitted = copy.copy(self)
-        fitted.extractor = self.extractor.fitted(data.train.images, rng)
+        fitted.extractor = self.extractor.fit(data.train.images, rng)
         fitted.enroll(data.train.images[:1], np.zeros(1, np.uint64))
         return fitted
 
     def features(self, images: np.ndarray) -> np.ndarray:
-        """Return features of images of shape (n, c, h, w): shape (n, d), float32."""
+        """Extract features from images, shape (n, c, h, w) to (n, d), float32."""
         return self.extractor(images)
 
     @abstractmethod
-    def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def transform(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Transform features of one user into templates.
 
         Args:
@@ -74,25 +74,25 @@ class TemplateScheme(TrainedModel):
         """
 
     def protect(self, features: np.ndarray, keys: np.ndarray) -> np.ndarray:
-        """Make templates under the users' keys, shape (n, ...); rows with one key are transformed together.
+        """Make templates under the users' keys, shape (n, ...); rows with the same key are transformed together.
 
         Args:
             features: features to transform, shape (n, d), float32.
             keys: key of each row, shape (n,), uint64.
 
         Raises:
-            ValueError: there is not exactly one key per row.
+            ValueError: the number of keys differs from the number of rows.
         """
         if keys.shape != (len(features),):
             raise ValueError(f"keys of shape {keys.shape} for {len(features)} rows of features")
         if not self.keyed:
-            return self.transformed(features, np.random.default_rng(0))
+            return self.transform(features, np.random.default_rng(0))
         order = np.argsort(keys, kind="stable")
         distinct, starts = np.unique(keys[order], return_index=True)
         groups = np.split(order, starts[1:])
-        with blas().limit(limits=1, user_api="blas"):  # for many small products, threads cost more than they save
+        with blas_threads().limit(limits=1, user_api="blas"):  # threads slow down many small products
             parts = [
-                self.transformed(features[rows], np.random.default_rng(int(key)))
+                self.transform(features[rows], np.random.default_rng(int(key)))
                 for key, rows in zip(distinct, groups, strict=True)
             ]
         templates = np.empty((len(features), *parts[0].shape[1:]), parts[0].dtype)
@@ -105,22 +105,22 @@ class TemplateScheme(TrainedModel):
 
     def compare(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return the similarity of templates row by row, shape (n,), float32; higher is more similar."""
-        return cosines(a, b)
+        return cosine_similarity(a, b)
 
     def compare_all(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """Return the similarity of every template of `a` with every one of `b`, shape (n, m), float32."""
-        return np.asarray(unit(a) @ unit(b).T)
+        """Return the similarity of every template in `a` with every template in `b`, shape (n, m), float32."""
+        return np.asarray(normalise(a) @ normalise(b).T)
 
     def refresh(self, rng: np.random.Generator) -> None:
-        """Use another generator for any noise, so that no system in use draws the same noise twice."""
+        """Replace the generator of noise, so that a deployed system never repeats the noise of another run."""
 
     def settings(self) -> dict[str, Any]:
         """Return the extractor's settings and the constructor's other arguments."""
-        return {"extractor": self.extractor.settings()} | {name: getattr(self, name) for name in self.own}
+        return {"extractor": self.extractor.settings()} | {name: getattr(self, name) for name in self.own_arguments}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return the extractor's fitted arrays. Keys belong to the users, and are not saved."""
-        return self.extractor.learned
+        """Return the extractor's fitted arrays. Keys belong to the users and are not saved."""
+        return self.extractor.fitted_arrays
 
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> TemplateScheme:
@@ -128,23 +128,23 @@ class TemplateScheme(TrainedModel):
         require_arguments(Extractor, settings.get("extractor"), "settings.extractor")
         extractor = Extractor(**settings["extractor"])
         require_arguments(cls, settings | {"extractor": extractor}, "settings")
-        more = {name: settings[name] for name in cls.own}
-        return cls(extractor.with_saved(arrays), **more)
+        more = {name: settings[name] for name in cls.own_arguments}
+        return cls(extractor.with_saved_arrays(arrays), **more)
 
 
-def unit(rows: np.ndarray) -> np.ndarray:
+def normalise(rows: np.ndarray) -> np.ndarray:
     """Scale rows to length 1; rows of zeros stay zero."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.maximum(lengths, 1e-12), np.float32)
 
 
-def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return the cosines of rows, shape (n,), float32."""
-    return np.asarray(np.einsum("ij,ij->i", unit(a), unit(b)), np.float32)
+def cosine_similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return the cosine similarity of rows, shape (n,), float32."""
+    return np.asarray(np.einsum("ij,ij->i", normalise(a), normalise(b)), np.float32)
 
 
-def orthonormal(rows: int, columns: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw a random matrix with orthonormal columns (rows if there are fewer of them), by QR decomposition."""
+def draw_orthonormal(rows: int, columns: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw a random matrix with orthonormal columns, or orthonormal rows if it is wide, by QR decomposition."""
     require_room(f"a matrix of {rows} x {columns}", rows, columns, each=8)
     tall = rng.standard_normal((max(rows, columns), min(rows, columns)))
     q, r = np.linalg.qr(tall)
@@ -168,7 +168,7 @@ class BinaryScheme(TemplateScheme):
 
 
 class IndexScheme(TemplateScheme):
-    """A scheme whose templates are small unordered indices, shape (n, hashes), uint8 or uint16."""
+    """A scheme whose templates are indices without an order, shape (n, hashes), uint8 or uint16."""
 
     def compare(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return the share of equal indices, row by row, shape (n,)."""

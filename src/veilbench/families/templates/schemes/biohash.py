@@ -8,7 +8,7 @@ import numpy as np
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import Real, Width
-from veilbench.families.templates.schemes.base import BinaryScheme, orthonormal
+from veilbench.families.templates.schemes.base import BinaryScheme, draw_orthonormal
 from veilbench.families.templates.schemes.extractor import Extractor
 from veilbench.families.templates.schemes.linear_scheme import LinearScheme
 
@@ -28,7 +28,7 @@ class Biohash(BinaryScheme, LinearScheme):
         threshold: value of the inner product above which a bit is 1.
     """  # noqa: D205
 
-    own = ("bits", "threshold")
+    own_arguments = ("bits", "threshold")
 
     def __init__(self, extractor: Extractor, bits: Width = 128, threshold: Real = 0.0) -> None:
         super().__init__(extractor)
@@ -38,9 +38,9 @@ class Biohash(BinaryScheme, LinearScheme):
         """Draw the user's orthonormal vectors as columns, shape (features, bits)."""
         if self.bits > width:
             raise UserError(f"bits={self.bits} must be at most {width}, the number of features")
-        return orthonormal(width, self.bits, rng)
+        return draw_orthonormal(width, self.bits, rng)
 
-    def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def transform(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return the bits, shape (n, bits), uint8."""
         return np.asarray(features @ self.matrix(features.shape[1], rng) > self.threshold, np.uint8)
 

@@ -1,4 +1,4 @@
-"""Hashmaps of clients that have an encoder each."""
+"""Hashmaps from one encoder per client."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from veilbench.nets.saved_weights import load_weights
 
 
 class ClientHashmaps(TrainedScheme):
-    """A scheme in which a user's key determines the client that the user belongs to, whose encoder makes the template.
+    """A scheme in which a user's key selects a client, whose encoder makes the template.
 
-    The features are the codes of all encoders, of length 1 each, side by side; a template is one of them. An image has
-    no more different templates than there are clients: the only way to renew a template is to move to another client.
+    The features are the codes of all encoders, each of length 1, concatenated; a template is the code of one encoder.
+    An image has at most as many different templates as there are clients, and renewing a template means switching to
+    another client.
 
     Args:
         nets: encoders of the clients, with trained weights.
@@ -30,7 +31,7 @@ class ClientHashmaps(TrainedScheme):
     def __init__(self, nets: Sequence[PrintEncoder]) -> None:
         self.nets = nn.ModuleList(nets).eval().requires_grad_(False)
 
-    def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def transform(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return the code of the key's client, shape (n, code)."""
         client = int(rng.integers(len(self.nets)))
         return features.reshape(len(features), len(self.nets), -1)[:, client].copy()
@@ -62,10 +63,10 @@ class ClientHashmaps(TrainedScheme):
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> ClientHashmaps:
         """Rebuild the model from what `settings` and `arrays` returned."""
         require_value(Annotated[list[dict[str, Any]], MinLen(1)], settings.get("nets"), "settings.nets")
-        for place, net in enumerate(settings["nets"]):
-            require_arguments(PrintEncoder, net, f"settings.nets[{place}]")
+        for index, net in enumerate(settings["nets"]):
+            require_arguments(PrintEncoder, net, f"settings.nets[{index}]")
         if len({net["code"] for net in settings["nets"]}) > 1:
             raise ValueError("settings.nets have codes of different lengths")
-        made = cls([PrintEncoder(**net) for net in settings["nets"]])
-        load_weights(made.nets, arrays)
-        return made
+        scheme = cls([PrintEncoder(**net) for net in settings["nets"]])
+        load_weights(scheme.nets, arrays)
+        return scheme

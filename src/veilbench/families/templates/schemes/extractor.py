@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 class Extractor:
-    """Extracts feature vectors of length 1, so that their inner product is a correlation.
+    """Extracts feature vectors of length 1, so that their inner product is a cosine similarity.
 
     Args:
-        kind: `pixels`, each image minus its mean; or `orientation`, the direction of edges (ridges of a print) in each
-            cell of a grid, similar to FingerCode (Jain, Prabhakar, Hong and Pankanti 2000), which tolerates shifts that
-            pixels do not.
+        kind: `pixels` for each image minus its mean; `orientation` for the direction of edges (ridges of a print) in
+            each cell of a grid, which is more robust to shifts. The latter is similar to FingerCode (Jain, Prabhakar,
+            Hong and Pankanti 2000).
         components: number of principal components over the training images to keep; None keeps all values.
         whiten: whether to divide the components by their standard deviations over the training images.
         grid: cells along each side of the grid, for `orientation`.
@@ -37,42 +37,42 @@ class Extractor:
         if kind not in ("pixels", "orientation"):
             raise ValueError(f"kind={kind} must be pixels or orientation")
         self.kind, self.components, self.whiten, self.grid = kind, components, whiten, grid
-        self.learned: dict[str, np.ndarray] = {}  # mean, shape (d,), and basis, (d, components)
+        self.fitted_arrays: dict[str, np.ndarray] = {}  # mean, shape (d,), and basis, (d, components)
 
     def settings(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         return {"kind": self.kind, "components": self.components, "whiten": self.whiten, "grid": self.grid}
 
-    def with_learned(self, learned: dict[str, np.ndarray]) -> Extractor:
-        """Return a copy with arrays that `fitted` has computed before."""
-        other = Extractor(self.kind, self.components, self.whiten, self.grid)
-        other.learned = learned
-        return other
+    def with_arrays(self, fitted_arrays: dict[str, np.ndarray]) -> Extractor:
+        """Return a copy with arrays that `fit` has computed before."""
+        extractor = Extractor(self.kind, self.components, self.whiten, self.grid)
+        extractor.fitted_arrays = fitted_arrays
+        return extractor
 
-    def with_saved(self, arrays: dict[str, np.ndarray]) -> Extractor:
+    def with_saved_arrays(self, arrays: dict[str, np.ndarray]) -> Extractor:
         """Return a copy with fitted arrays from a file.
 
         Raises:
-            ValueError: an array is missing or not as `fitted` makes it.
+            ValueError: an array is missing, or its shape, type or values differ from those that `fit` computes.
         """
         if self.components is None:
-            return self.with_learned({})
+            return self.with_arrays({})
         mean = require_array(arrays, "mean", np.float32, (None,), low=-LARGEST_VALUE, high=LARGEST_VALUE)
         shape = (len(mean), self.components)
         basis = require_array(arrays, "basis", np.float32, shape, low=-LARGEST_VALUE, high=LARGEST_VALUE)
-        return self.with_learned({"mean": mean, "basis": basis})
+        return self.with_arrays({"mean": mean, "basis": basis})
 
-    def fitted(self, images: np.ndarray, rng: np.random.Generator) -> Extractor:
+    def fit(self, images: np.ndarray, rng: np.random.Generator) -> Extractor:
         """Return a copy fitted to training images, shape (n, c, h, w).
 
         Raises:
             UserError: there are fewer images, or fewer values in each, than components.
         """
         if self.components is None:
-            return self.with_learned({})
+            return self.with_arrays({})
         from sklearn.decomposition import PCA
 
-        flat = self._whole(images)
+        flat = self._unprojected_values(images)
         if self.components > min(flat.shape):
             raise UserError(
                 f"components={self.components} must be at most {min(flat.shape)}: there are {len(flat)} training "
@@ -80,7 +80,7 @@ class Extractor:
             )
         pca = PCA(self.components, svd_solver="randomized", random_state=int(rng.integers(2**31))).fit(flat)
         basis = pca.components_.T / (np.sqrt(pca.explained_variance_) if self.whiten else 1)
-        return self.with_learned({"mean": pca.mean_.astype(np.float32), "basis": basis.astype(np.float32)})
+        return self.with_arrays({"mean": pca.mean_.astype(np.float32), "basis": basis.astype(np.float32)})
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Return features of images of shape (n, c, h, w): shape (n, d), float32.
@@ -88,11 +88,11 @@ class Extractor:
         Raises:
             UserError: the extractor is not fitted, or the images have another size.
         """
-        features = self._whole(images)
+        features = self._unprojected_values(images)
         if self.components is not None:
-            if not self.learned:
-                raise UserError("the features are not ready: components must be fitted to training images first")
-            mean, basis = self.learned["mean"], self.learned["basis"]
+            if not self.fitted_arrays:
+                raise UserError("the extractor is not fitted: its components must be fitted to training images first")
+            mean, basis = self.fitted_arrays["mean"], self.fitted_arrays["basis"]
             if features.shape[1] != len(mean):
                 raise UserError(f"images of shape {images.shape[1:]} do not fit features made of {len(mean)} values")
             features = (features - mean) @ basis
@@ -101,37 +101,38 @@ class Extractor:
         lengths = np.linalg.norm(features, axis=1, keepdims=True)
         return np.asarray(features / np.maximum(lengths, 1e-12), np.float32)
 
-    def tensor(self, images: Tensor) -> Tensor:
+    def extract_tensor(self, images: Tensor) -> Tensor:
         """Return features as tensors with gradients, shape (n, c, h, w) to (n, d)."""
         import torch
 
         images = images.float()
-        values = images if self.kind == "pixels" else orientations_tensor(images.mean(1), self.grid)
+        values = images if self.kind == "pixels" else compute_orientations_tensor(images.mean(1), self.grid)
         features = values.flatten(1)
         if self.components is not None:
-            mean, basis = (torch.from_numpy(self.learned[name]).to(features) for name in ("mean", "basis"))
+            mean, basis = (torch.from_numpy(self.fitted_arrays[name]).to(features) for name in ("mean", "basis"))
             features = (features - mean) @ basis
         elif self.kind == "pixels":
             features = features - features.mean(1, keepdim=True)
         return torch.nn.functional.normalize(features, dim=1)
 
-    def _whole(self, images: np.ndarray) -> np.ndarray:
-        """Return the values before any projection, shape (n, d), float32."""
+    def _unprojected_values(self, images: np.ndarray) -> np.ndarray:
+        """Return the values before the projection onto principal components, shape (n, d), float32."""
         images = images.astype(np.float32, copy=False)
-        values = images if self.kind == "pixels" else orientations(images.mean(1), self.grid)
+        values = images if self.kind == "pixels" else compute_orientations(images.mean(1), self.grid)
         return values.reshape(len(images), -1)
 
 
-def orientations(images: np.ndarray, grid: int) -> np.ndarray:
-    """Compute edge orientations by cell, from the structure tensor; angles are doubled, so opposite ones are equal.
+def compute_orientations(images: np.ndarray, grid: int) -> np.ndarray:
+    """Compute edge orientations per cell from the structure tensor.
+
+    Angles are doubled, so that opposite directions are equal.
 
     Args:
         images: grey images, shape (n, h, w).
         grid: cells along each side.
 
     Returns:
-        Cosine and sine times the certainty of the direction, shape (n, 2, grid, grid), float32; vectors of length 0 to
-        1.
+        Cosine and sine of the doubled angle, times the coherence in [0, 1]; shape (n, 2, grid, grid), float32.
 
     Raises:
         UserError: the images have fewer pixels than cells along a side.
@@ -144,20 +145,20 @@ def orientations(images: np.ndarray, grid: int) -> np.ndarray:
         starts = np.arange(grid) * tensor.shape[axis] // grid
         tensor = np.add.reduceat(tensor, starts, axis)
     energy = tensor[:, 2:]
-    usual = energy.mean((2, 3), keepdims=True)
-    return np.asarray(tensor[:, :2] / (energy + 0.1 * usual + 1e-12), np.float32)
+    mean_energy = energy.mean((2, 3), keepdims=True)
+    return np.asarray(tensor[:, :2] / (energy + 0.1 * mean_energy + 1e-12), np.float32)
 
 
-def orientations_tensor(images: Tensor, grid: int) -> Tensor:
-    """Compute `orientations` on tensors, shape (n, h, w) to (n, 2, grid, grid)."""
+def compute_orientations_tensor(images: Tensor, grid: int) -> Tensor:
+    """Compute the same as `compute_orientations` on tensors, shape (n, h, w) to (n, 2, grid, grid)."""
     import torch
 
     down, right = torch.gradient(images, dim=(1, 2))
     tensor = torch.stack([right**2 - down**2, 2 * right * down, right**2 + down**2], 1)
     for axis in (2, 3):
         cells = torch.arange(grid) * tensor.shape[axis] // grid
-        places = torch.bucketize(torch.arange(tensor.shape[axis]), cells, right=True) - 1
-        inside = torch.nn.functional.one_hot(places, grid).to(tensor)  # (pixels, grid)
-        tensor = (tensor.movedim(axis, -1) @ inside).movedim(-1, axis)
+        cell_of_pixel = torch.bucketize(torch.arange(tensor.shape[axis]), cells, right=True) - 1
+        membership = torch.nn.functional.one_hot(cell_of_pixel, grid).to(tensor)  # (pixels, grid)
+        tensor = (tensor.movedim(axis, -1) @ membership).movedim(-1, axis)
     energy = tensor[:, 2:]
     return tensor[:, :2] / (energy + 0.1 * energy.mean((2, 3), keepdim=True) + 1e-12)

@@ -12,17 +12,17 @@ from torch.nn import functional
 
 from veilbench.bench.limits import NotNegative, Seed, require_arguments
 from veilbench.families.templates.nets.print_encoder import PrintEncoder
-from veilbench.families.templates.schemes.base import blas, cosines, orthonormal, unit
+from veilbench.families.templates.schemes.base import blas_threads, cosine_similarity, draw_orthonormal, normalise
 from veilbench.families.templates.schemes.trained import TrainedScheme
 from veilbench.nets.saved_weights import load_weights
 
 
 class HashmapScheme(TrainedScheme):
-    """Templates are codes of length 1, or their signs; optionally rotated by a user's key, and with noise.
+    """Templates are an encoder's codes of length 1, or their signs; optionally rotated by a user's key, and with noise.
 
-    The rotation preserves all distances between templates of one key: given the key, it hides nothing of the code.
-    Noise is redrawn for each template, from a generator that starts with `noise_seed` when the scheme is created or
-    restored: the same calls in the same order give the same templates, but no two calls give the same noise.
+    A rotation preserves all distances between templates under the same key, and an attacker with the key can invert it.
+    Each template has new noise, from a generator that is seeded with `noise_seed` when the scheme is created or
+    restored. The same sequence of calls therefore gives the same templates, but repeated calls give different noise.
 
     Args:
         net: encoder with trained weights.
@@ -46,22 +46,22 @@ class HashmapScheme(TrainedScheme):
         self.binary, self.keyed, self.noise, self.noise_seed = binary, keyed, noise, noise_seed
         self.rng = np.random.default_rng(noise_seed)
 
-    def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return the codes rotated by the key, shape (n, code), float32; `protect` adds noise and signs."""
+    def transform(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Rotate codes by the key, shape (n, code), float32; `protect` adds noise and takes signs."""
         width = features.shape[1]
-        return np.asarray(features @ orthonormal(width, width, rng) if self.keyed else features, np.float32)
+        return np.asarray(features @ draw_orthonormal(width, width, rng) if self.keyed else features, np.float32)
 
     def protect(self, features: np.ndarray, keys: np.ndarray) -> np.ndarray:
         """Make templates under the users' keys, with noise, as codes or bits; shape (n, code)."""
-        codes = super().protect(features, keys) if not self.keyed else turned_rows(features, keys)
+        codes = super().protect(features, keys) if not self.keyed else rotate_array(features, keys)
         if self.noise:
-            drawn = self.rng.standard_normal(codes.shape, np.float32)
-            codes = unit(codes + drawn * np.float32(self.noise / np.sqrt(codes.shape[1])))
+            noise = self.rng.standard_normal(codes.shape, np.float32)
+            codes = normalise(codes + noise * np.float32(self.noise / np.sqrt(codes.shape[1])))
         return np.asarray(codes > 0, np.uint8) if self.binary else codes
 
     def compare(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return the share of equal bits, or the cosine, row by row, shape (n,)."""
-        return np.asarray((a == b).mean(1), np.float32) if self.binary else cosines(a, b)
+        return np.asarray((a == b).mean(1), np.float32) if self.binary else cosine_similarity(a, b)
 
     def compare_all(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return the share of equal bits, or the cosine, of all pairs, shape (n, m)."""
@@ -75,11 +75,11 @@ class HashmapScheme(TrainedScheme):
         return torch.as_tensor(functional.normalize(self.net.to(images.device)(images), dim=1))
 
     def protect_tensor(self, features: Tensor, keys: np.ndarray) -> Tensor:
-        """Return differentiable templates; signs pass the gradient of the code itself, times its width."""
-        codes = turned(features, keys) if self.keyed else features
+        """Return templates as differentiable tensors; see `binarise` for the gradient of signs."""
+        codes = rotate(features, keys) if self.keyed else features
         if self.noise:
-            codes = noisy(codes, self.noise, self.rng)
-        return bits_through(codes) if self.binary else codes
+            codes = add_noise(codes, self.noise, self.rng)
+        return binarise(codes) if self.binary else codes
 
     def similarity_tensor(self, a: Tensor, b: Tensor) -> Tensor:
         """Return the similarity of templates row by row, shape (n,); differentiable."""
@@ -113,40 +113,41 @@ class HashmapScheme(TrainedScheme):
 
 
 @lru_cache(maxsize=256)
-def turn_of(width: int, key: int) -> np.ndarray:
-    """Return a user's orthogonal matrix; cached, because searches use the same ones repeatedly."""
-    return orthonormal(width, width, np.random.default_rng(key))
+def rotation_matrix(width: int, key: int) -> np.ndarray:
+    """Return a user's orthogonal matrix; cached, because searches use the same matrices repeatedly."""
+    return draw_orthonormal(width, width, np.random.default_rng(key))
 
 
-def turned_rows(codes: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """Apply `turned` to arrays."""
-    with blas().limit(limits=1, user_api="blas"):
-        return turned(torch.from_numpy(np.asarray(codes, np.float32)), keys).numpy()
+def rotate_array(codes: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """Apply `rotate` to an array, shape (n, d)."""
+    with blas_threads().limit(limits=1, user_api="blas"):
+        return rotate(torch.from_numpy(np.asarray(codes, np.float32)), keys).numpy()
 
 
-def turned(codes: Tensor, keys: np.ndarray) -> Tensor:
+def rotate(codes: Tensor, keys: np.ndarray) -> Tensor:
     """Multiply codes by the orthogonal matrices of their users' keys, shape (n, d)."""
     if keys.shape != (len(codes),):
         raise ValueError(f"keys of shape {keys.shape} for {len(codes)} rows of features")
     distinct, which = np.unique(keys, return_inverse=True)
-    width, made = codes.shape[1], torch.empty_like(codes)
-    for place, key in enumerate(distinct):
-        matrix = torch.from_numpy(turn_of(width, int(key))).to(codes)
-        rows = torch.from_numpy(np.flatnonzero(which == place)).to(codes.device)
-        made = made.index_copy(0, rows, codes[rows] @ matrix)
-    return made
+    width, rotated = codes.shape[1], torch.empty_like(codes)
+    for index, key in enumerate(distinct):
+        matrix = torch.from_numpy(rotation_matrix(width, int(key))).to(codes)
+        rows = torch.from_numpy(np.flatnonzero(which == index)).to(codes.device)
+        rotated = rotated.index_copy(0, rows, codes[rows] @ matrix)
+    return rotated
 
 
-def noisy(codes: Tensor, noise: float, rng: np.random.Generator) -> Tensor:
+def add_noise(codes: Tensor, noise: float, rng: np.random.Generator) -> Tensor:
     """Add Gaussian noise of a given mean length to codes, and scale them to length 1 again."""
-    drawn = torch.from_numpy(rng.standard_normal(codes.shape, np.float32)).to(codes)
-    return torch.as_tensor(functional.normalize(codes + drawn * (noise / codes.shape[1] ** 0.5), dim=1))
+    samples = torch.from_numpy(rng.standard_normal(codes.shape, np.float32)).to(codes)
+    return torch.as_tensor(functional.normalize(codes + samples * (noise / codes.shape[1] ** 0.5), dim=1))
 
 
-def bits_through(codes: Tensor) -> Tensor:
-    """Return whether codes are above 0, as the numbers 0 and 1, with the gradient of a line through 1/2, unclipped.
+def binarise(codes: Tensor) -> Tensor:
+    """Return 1 where codes are above 0 and 0 elsewhere, with a straight-through gradient.
 
-    Codes of length 1 with d entries have entries of about 1 / sqrt(d): the line maps this size to 0 and 1.
+    The gradient is that of (1 + sqrt(d) code) / 2, without clipping. The typical entry of a code of length 1 and
+    dimension d is +-1 / sqrt(d), which this line maps to 0 and 1.
     """
     line = (1 + codes * codes.shape[1] ** 0.5) / 2
     return torch.as_tensor(line + ((codes > 0).to(codes) - line).detach())

@@ -13,8 +13,8 @@ from veilbench.families.templates.schemes.extractor import Extractor
 
 
 class IomGrp(IndexScheme):
-    """The nearest of q random directions, for each hash (Jin, Hwang, Lai, Kim and Teoh 2018, "Ranking-based
-    locality sensitive hashing-enabled cancelable biometrics: index-of-max hashing").
+    """The index of the nearest of q random directions, for each hash (Jin, Hwang, Lai, Kim and Teoh 2018,
+    "Ranking-based locality sensitive hashing-enabled cancelable biometrics: index-of-max hashing").
 
     Args:
         extractor: maps images to feature vectors.
@@ -22,7 +22,7 @@ class IomGrp(IndexScheme):
         directions: number of random directions that each index chooses among (q of the paper).
     """  # noqa: D205
 
-    own = ("hashes", "directions")
+    own_arguments = ("hashes", "directions")
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class IomGrp(IndexScheme):
         super().__init__(extractor)
         self.hashes, self.directions = hashes, directions
 
-    def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def transform(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return the indices, shape (n, hashes), uint8."""
         width, numbers = features.shape[1], self.hashes * self.directions
         require_room(f"hashes={self.hashes} of directions={self.directions}", width + len(features), numbers)

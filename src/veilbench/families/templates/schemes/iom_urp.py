@@ -25,7 +25,7 @@ class IomUrp(IndexScheme):
         order: number of permutations multiplied element by element (p of the paper).
     """  # noqa: D205
 
-    own = ("hashes", "window", "order")
+    own_arguments = ("hashes", "window", "order")
 
     def __init__(
         self,
@@ -37,18 +37,18 @@ class IomUrp(IndexScheme):
         super().__init__(extractor)
         self.hashes, self.window, self.order = hashes, window, order
 
-    def places(self, width: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw which features are multiplied, shape (hashes, order, window)."""
+    def draw_indices(self, width: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw the indices of the features that are multiplied, shape (hashes, order, window)."""
         if self.window > width:
             raise UserError(f"window={self.window} must be at most {width}, the number of features")
         require_room(f"hashes={self.hashes} of order={self.order}", self.hashes, self.order, width, each=16)
-        everything = np.broadcast_to(np.arange(width), (self.hashes * self.order, width))
-        return rng.permuted(everything, axis=1)[:, : self.window].reshape(self.hashes, self.order, self.window)
+        all_indices = np.broadcast_to(np.arange(width), (self.hashes * self.order, width))
+        return rng.permuted(all_indices, axis=1)[:, : self.window].reshape(self.hashes, self.order, self.window)
 
-    def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def transform(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return the indices, shape (n, hashes), uint16."""
         numbers = (len(features), self.hashes, self.order, self.window)
         require_room(f"hashes={self.hashes} of order={self.order}, window={self.window}", *numbers)
         # (n, hashes, order, window) to (n, hashes, window)
-        products = features[:, self.places(features.shape[1], rng)].prod(2)
+        products = features[:, self.draw_indices(features.shape[1], rng)].prod(2)
         return np.asarray(products.argmax(2), np.uint16)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class LinearScheme(DifferentiableScheme):
-    """A scheme that multiplies features by a user's matrix; subclasses may add a simple step after it.
+    """A scheme that multiplies features by a user's matrix; subclasses may post-process the products.
 
     Args:
         extractor: maps images to feature vectors.
@@ -23,22 +23,27 @@ class LinearScheme(DifferentiableScheme):
 
     @abstractmethod
     def matrix(self, width: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw the user's matrix, shape (features, numbers), float32; everything random comes from `rng`."""
+        """Draw the user's matrix, shape (width, numbers), float32.
 
-    def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        Args:
+            width: number of features.
+            rng: source of all random numbers, seeded with the user's key.
+        """
+
+    def transform(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return the products, shape (n, numbers), float32."""
         return np.asarray(features @ self.matrix(features.shape[1], rng))
 
     def features_tensor(self, images: Tensor) -> Tensor:
         """Return features of images, shape (n, c, h, w) to (n, d); differentiable."""
-        return self.extractor.tensor(images)
+        return self.extractor.extract_tensor(images)
 
     def protect_tensor(self, features: Tensor, keys: np.ndarray) -> Tensor:
         """Return templates of features under the users' keys; differentiable."""
         import torch
 
-        drawn = np.stack([_matrix(self, features.shape[1], int(key)) for key in keys])
-        return torch.bmm(features[:, None], torch.from_numpy(drawn).to(features))[:, 0]
+        matrices = np.stack([_cached_matrix(self, features.shape[1], int(key)) for key in keys])
+        return torch.bmm(features[:, None], torch.from_numpy(matrices).to(features))[:, 0]
 
     def similarity_tensor(self, a: Tensor, b: Tensor) -> Tensor:
         """Return the cosine of templates row by row, shape (n,)."""
@@ -48,6 +53,6 @@ class LinearScheme(DifferentiableScheme):
 
 
 @lru_cache(maxsize=128)
-def _matrix(scheme: LinearScheme, width: int, key: int) -> np.ndarray:
-    """Return a user's matrix; cached, because gradient searches use the same ones repeatedly."""
+def _cached_matrix(scheme: LinearScheme, width: int, key: int) -> np.ndarray:
+    """Return a user's matrix; cached, because gradient searches use the same matrices repeatedly."""
     return scheme.matrix(width, np.random.default_rng(key))

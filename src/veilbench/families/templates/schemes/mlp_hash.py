@@ -7,19 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from veilbench.bench.limits import Positive, Real, Width
-from veilbench.families.templates.schemes.base import BinaryScheme, orthonormal
+from veilbench.families.templates.schemes.base import BinaryScheme, draw_orthonormal
 from veilbench.families.templates.schemes.extractor import Extractor
 
 
 class MlpHash(BinaryScheme):
-    """A user's random perceptron, and signs (Shahreza, Hahn and Marcel 2022, "MLP-Hash: protecting face templates via
-    hashing of randomized multi-layer perceptron").
+    """Binarised outputs of a user's random perceptron (Shahreza, Hahn and Marcel 2022, "MLP-Hash: protecting face
+    templates via hashing of randomized multi-layer perceptron").
 
-    Each layer is a random orthonormal matrix and an activation; the outputs of the last one are thresholded to bits. We
-    had no access to the paper to check which activation it uses. This implementation uses the hyperbolic tangent
-    (another
-    public one uses rectifiers in all layers and the mean of the last products as the threshold); around 0, where a unit
-    vector's products lie, it is nearly linear, so `gain` determines how far the layers are from linear.
+    Each layer is a random orthonormal matrix followed by an activation; the outputs of the last layer are thresholded
+    to bits. This implementation uses the hyperbolic tangent; the paper was not available to check its activation.
+    Another public implementation uses rectifiers in all layers, and the mean of the last products as the threshold. The
+    products of a unit vector are near 0, where the tangent is nearly linear; `gain` scales them, and thus determines
+    how nonlinear the layers are.
 
     Args:
         extractor: maps images to feature vectors.
@@ -29,7 +29,7 @@ class MlpHash(BinaryScheme):
         threshold: value of the last products above which a bit is 1.
     """  # noqa: D205
 
-    own = ("hidden", "bits", "gain", "threshold")
+    own_arguments = ("hidden", "bits", "gain", "threshold")
 
     def __init__(
         self,
@@ -44,11 +44,11 @@ class MlpHash(BinaryScheme):
         super().__init__(extractor)
         self.hidden, self.bits, self.gain, self.threshold = list(hidden), bits, gain, threshold
 
-    def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def transform(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return the bits, shape (n, bits), uint8."""
         rows = features
         for width in self.hidden:
-            rows = rows @ orthonormal(rows.shape[1], width, rng)
+            rows = rows @ draw_orthonormal(rows.shape[1], width, rng)
             spread = np.sqrt((rows**2).mean(1, keepdims=True))
             rows = np.tanh(np.float32(self.gain) * rows / np.maximum(spread, 1e-12))
-        return np.asarray(rows @ orthonormal(rows.shape[1], self.bits, rng) > self.threshold, np.uint8)
+        return np.asarray(rows @ draw_orthonormal(rows.shape[1], self.bits, rng) > self.threshold, np.uint8)

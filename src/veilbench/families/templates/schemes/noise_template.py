@@ -1,4 +1,4 @@
-"""Noise instead of templates, for negative controls."""
+"""Noise in place of templates, for negative controls."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from veilbench.families.templates.schemes.extractor import Extractor
 
 
 class NoiseTemplate(TemplateScheme):
-    """Templates are normal random numbers that depend on every bit of the features and the key.
+    """Templates are normal random numbers, seeded with a user's key and all bits of the features.
 
-    Only identical features under an identical key match; a template alone reveals nothing.
+    Only identical features under the same key match; a template alone reveals nothing.
 
     Args:
         extractor: maps images to feature vectors.
         dimensions: numbers in a template.
     """
 
-    own = ("dimensions",)
+    own_arguments = ("dimensions",)
 
     def __init__(self, extractor: Extractor, dimensions: Annotated[Width, Ge(2)] = 64) -> None:
         super().__init__(extractor)
         self.dimensions = dimensions
 
-    def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def transform(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return the noise, shape (n, dimensions), float32."""
         salt = rng.bytes(8)
         seeds = [np.frombuffer(salt + np.ascontiguousarray(row).tobytes(), np.uint32) for row in features]

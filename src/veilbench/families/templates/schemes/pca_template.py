@@ -1,4 +1,4 @@
-"""Unprotected principal components: the simplest case of a server that "only has an embedding"."""
+"""Unprotected principal components: the simplest example of a server that stores embeddings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from veilbench.families.templates.schemes.raw_template import RawTemplate
 
 
 class PcaTemplate(RawTemplate):
-    """Keeps principal components (Turk and Pentland 1991), from which most of the image can be reconstructed.
+    """Stores principal components (Turk and Pentland 1991), from which the image can be approximately reconstructed.
 
     Args:
         extractor: extractor whose `components` is a number.
@@ -15,5 +15,5 @@ class PcaTemplate(RawTemplate):
 
     def __init__(self, extractor: Extractor) -> None:
         if extractor.components is None:
-            raise ValueError("extractor.components=None must be a number, how many principal components are kept")
+            raise ValueError("extractor.components=None must be a number, that of the principal components")
         super().__init__(extractor)

@@ -18,11 +18,11 @@ class Polyprotect(TemplateScheme):
     """A user's polynomial of successive sets of features (Hahn and Marcel 2022, "Towards protecting face embeddings in
     mobile face verification scenarios").
 
-    With a user's coefficients c and exponents e (a permutation of 1 to m), p_i is the sum of c_j v_(i (m - o) + j)^e_j
-    over j; the last set is padded with zeros. Coefficients are distinct non-zero integers with absolute values of at
-    most 50: `terms` and `largest` are the values of public reproductions of the paper's experiments (5 and 50); we had
-    no access to the paper to check the range. The smaller the features, the more the linear term dominates a
-    polynomial.
+    With a user's coefficients c and exponents e (a permutation of 1 to m), value i of the template is the sum of
+    c_j v_(i (m - o) + j)^e_j over j; the last set is padded with zeros. Coefficients are distinct non-zero integers
+    with absolute values of at most `largest`. The defaults of `terms` and `largest` are those of public reproductions
+    of the paper's experiments; the paper was not available to check them. The smaller the features, the more the linear
+    term dominates.
 
     Args:
         extractor: maps images to feature vectors.
@@ -32,7 +32,7 @@ class Polyprotect(TemplateScheme):
         scale: length to which the feature vectors are scaled.
     """  # noqa: D205
 
-    own = ("terms", "overlap", "largest", "scale")
+    own_arguments = ("terms", "overlap", "largest", "scale")
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Polyprotect(TemplateScheme):
         super().__init__(extractor)
         self.terms, self.overlap, self.largest, self.scale = terms, overlap, largest, scale
 
-    def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def transform(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return the polynomials' values, shape (n, sets), float32."""
         allowed = np.r_[-self.largest : 0, 1 : self.largest + 1]
         coefficients = rng.choice(allowed, self.terms, replace=False)
@@ -59,6 +59,6 @@ class Polyprotect(TemplateScheme):
         step, width = self.terms - self.overlap, features.shape[1]
         sets = 1 + max(0, -(-(width - self.terms) // step))
         filled = np.pad(features * self.scale, ((0, 0), (0, max(0, (sets - 1) * step + self.terms - width))))
-        places = np.arange(sets)[:, None] * step + np.arange(self.terms)
-        powers = filled[:, places].astype(np.float64) ** exponents
+        indices = np.arange(sets)[:, None] * step + np.arange(self.terms)
+        powers = filled[:, indices].astype(np.float64) ** exponents
         return np.asarray(powers @ coefficients, np.float32)

@@ -13,15 +13,15 @@ class RandomProjection(LinearScheme):
     """Features times a user's Gaussian matrix (Teoh and Yuang 2007, "Cancelable biometrics realization with multispace
     random projections").
 
-    Entries have variance 1 / dimensions, so that lengths and angles are preserved on average. With as many dimensions
-    as features or more, the features can be computed from template and key.
+    Entries have variance 1 / dimensions, so that lengths and angles are preserved on average. If there are at
+    least as many dimensions as features, the features can be computed from template and key.
 
     Args:
         extractor: maps images to feature vectors.
         dimensions: numbers in a template.
     """  # noqa: D205
 
-    own = ("dimensions",)
+    own_arguments = ("dimensions",)
 
     def __init__(self, extractor: Extractor, dimensions: Width = 64) -> None:
         super().__init__(extractor)
@@ -30,5 +30,5 @@ class RandomProjection(LinearScheme):
     def matrix(self, width: int, rng: np.random.Generator) -> np.ndarray:
         """Draw the user's Gaussian matrix, shape (features, dimensions), float32."""
         require_room(f"projections to dimensions={self.dimensions}", width, self.dimensions)
-        drawn = rng.standard_normal((width, self.dimensions), np.float32)
-        return np.asarray(drawn / np.sqrt(np.float32(self.dimensions)))
+        normal = rng.standard_normal((width, self.dimensions), np.float32)
+        return np.asarray(normal / np.sqrt(np.float32(self.dimensions)))

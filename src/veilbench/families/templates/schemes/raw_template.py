@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 
 class RawTemplate(DifferentiableScheme):
-    """Keeps the features themselves. If these are pixels, the template is the image."""
+    """Stores the features unchanged. With the extractor `pixels`, the template is the image."""
 
     keyed = False
 
-    def transformed(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def transform(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return the features unchanged."""
         return features.copy()
 
     def features_tensor(self, images: Tensor) -> Tensor:
         """Return features of images, shape (n, c, h, w) to (n, d); differentiable."""
-        return self.extractor.tensor(images)
+        return self.extractor.extract_tensor(images)
 
     def protect_tensor(self, features: Tensor, keys: np.ndarray) -> Tensor:
         """Return the features unchanged."""

@@ -10,15 +10,15 @@ from veilbench.bench.trained_model import unsupported
 from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
 from veilbench.nets.in_parts import in_parts
 
-AT_ONCE = 64  # images per pass: their activations fit into the cache
+AT_ONCE = 64  # images per forward pass, whose activations fit into the cache
 
 
 class TrainedScheme(DifferentiableScheme):
-    """A scheme created by training, whose features are computed by its networks."""
+    """A scheme whose features are the outputs of trained networks."""
 
     @unsupported("it is made by training")
     def fit(self, data: Any, rng: np.random.Generator) -> NoReturn:
-        """Raise an error, because the scheme is created by training.
+        """Raise an error, because the scheme is made by training.
 
         Raises:
             NotImplementedError: always.

@@ -1,4 +1,4 @@
-"""Results of the commands for templates."""
+"""Output of the template commands, and normalisation of names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ LONGEST = 200  # maximum number of characters in a name
 
 @dataclass(frozen=True)
 class Answer:
-    """Lines for stdout and stderr, and whether there was a match (exit code 0, or 1 if not)."""
+    """The output of a command.
+
+    Attributes:
+        lines: lines for stdout.
+        notes: lines for stderr.
+        match: whether all probes match; determines the exit code, 0 or 1.
+    """
 
     lines: list[str]
     notes: list[str] = field(default_factory=list)
@@ -20,7 +26,7 @@ class Answer:
 
 
 def format_count(templates: int) -> str:
-    """Return a number of templates in words."""
+    """Format a number of templates, such as "1 template" or "3 templates"."""
     return f"{templates} template{'s' * (templates != 1)}"
 
 

@@ -1,4 +1,4 @@
-"""Enrolment and revocation of templates in a store; each change is complete or not made at all."""
+"""Enrolment and revocation of templates in a store; every change is atomic."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from veilbench.families.templates.store import image_files, store_file, user_key
 from veilbench.families.templates.store.answer import Answer, format_count, normalise_name
 from veilbench.families.templates.store.gallery import Gallery
 from veilbench.families.templates.store.recogniser import load
-from veilbench.families.templates.store.template_store import NO_KEY, TemplateStore, fresh_name
+from veilbench.families.templates.store.template_store import NO_KEY, TemplateStore, draw_name
 
-SAME = 1 - 1e-5  # similarity of templates of an identical image, up to rounding
+SAME = 1 - 1e-5  # similarity from which two templates are of the same image; below 1 because of rounding
 
 
 def enroll(
@@ -31,80 +31,86 @@ def enroll(
         images: image files, one template each.
         key: file of the user's key, for schemes that have keys.
         resize: whether to scale images of other sizes.
-        renew: whether to revoke the person's previous templates in the same change.
+        renew: whether to revoke the person's previous templates as part of the same change.
 
     Raises:
         UserError: an input cannot be used; the store is unchanged.
     """
     recogniser, secret, person = load(model), user_key.read(key) if key else None, normalise_name(person)
-    with lock_file(path) as place:
-        store = store_file.read(place) if place.exists() else None
+    with lock_file(path) as locked_path:
+        store = store_file.read(locked_path) if locked_path.exists() else None
         size = store.size if store else recogniser.size
         pixels = image_files.read(images, size, resize)
         if store:
-            store.must_be_of(recogniser.fingerprint, str(path))
-        own = store.name if store else fresh_name()
-        name = recogniser.key_name(secret, own)
-        packing, rows = recogniser.templates(pixels, secret)
+            store.require_model(recogniser.fingerprint, str(path))
+        store_name = store.name if store else draw_name()
+        key_name = recogniser.key_name(secret, store_name)
+        packing, rows = recogniser.make_templates(pixels, secret)
         height, width = pixels.shape[2:]
-        kind = type(recogniser.scheme).__name__
-        store = store or TemplateStore.empty(recogniser.fingerprint, kind, (height, width), packing, own)
-        store, gone = _renewed(store, person, name) if renew else (store, 0)
-        _must_not_be_revoked(store, person, name)
-        store, lines, added = _added(store, recogniser.scheme, person, name, images, rows)
-        if added or gone:
-            store_file.write(store, place)
-    old = f", {format_count(gone)} of before revoked" if gone else ""
-    lines.append(f"{person}: {format_count(added)} added{old}, {int(store.of(person).sum())} in all")
-    notes = [] if name else ["no key: these templates cannot be renewed, and the attacks of this bench can read them"]
+        scheme_name = type(recogniser.scheme).__name__
+        store = store or TemplateStore.empty(recogniser.fingerprint, scheme_name, (height, width), packing, store_name)
+        store, revoked = _revoke_previous(store, person, key_name) if renew else (store, 0)
+        _refuse_revoked(store, person, key_name)
+        store, lines, added = _add_templates(store, recogniser.scheme, person, key_name, images, rows)
+        if added or revoked:
+            store_file.write(store, locked_path)
+    revoked_text = f", {format_count(revoked)} of before revoked" if revoked else ""
+    lines.append(f"{person}: {format_count(added)} added{revoked_text}, {int(store.belongs_to(person).sum())} in all")
+    notes = (
+        [] if key_name else ["no key: these templates cannot be renewed, and the attacks of this bench can read them"]
+    )
     return Answer(lines, notes)
 
 
-def _added(
+def _add_templates(
     store: TemplateStore, scheme: TemplateScheme, person: str, key: str, images: Sequence[Path], rows: np.ndarray
 ) -> tuple[TemplateStore, list[str], int]:
     """Return the store with the new templates added, messages about the others, and the number of new ones."""
     lines: list[str] = []
-    under = np.flatnonzero(store.made_under(key))
-    before = _same(scheme, store, store.templates[under], rows)
-    own = _same(scheme, store, rows, rows)
-    for place, (image, row) in enumerate(zip(images, rows, strict=True)):
-        holder = store.people[store.owners[under[before[place].argmax()]]] if before[place].any() else None
+    candidates = np.flatnonzero(store.has_key(key))
+    is_enrolled = _find_same_images(scheme, store, store.templates[candidates], rows)
+    is_repeated = _find_same_images(scheme, store, rows, rows)
+    for index, (image, row) in enumerate(zip(images, rows, strict=True)):
+        holder = (
+            store.people[store.owners[candidates[is_enrolled[index].argmax()]]] if is_enrolled[index].any() else None
+        )
         if holder not in (None, person):
             raise UserError(f"{image}: its very template is enrolled as {holder}; {person} cannot have it too")
-        if holder == person or own[place, :place].any():
+        if holder == person or is_repeated[index, :index].any():
             lines.append(f"{image}: {person} has this very template already; nothing was added for it")
         else:
             store = store.with_template(person, key, row)
     return store, lines, len(rows) - len(lines)
 
 
-def _same(scheme: TemplateScheme, store: TemplateStore, enrolled: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Return which enrolled templates are of an identical image; shape (rows, enrolled), bool.
+def _find_same_images(
+    scheme: TemplateScheme, store: TemplateStore, enrolled: np.ndarray, rows: np.ndarray
+) -> np.ndarray:
+    """Return which enrolled templates were made from the same image; shape (rows, enrolled), bool.
 
-    Real-valued templates of the same image are equal up to rounding, which depends on the machine.
+    Real-valued templates of one image may differ by rounding errors between machines.
     """
     if not len(enrolled):
         return np.zeros((len(rows), 1), bool)
-    likeness, places = Gallery(scheme, store.packing, enrolled).nearest(rows, len(rows) + 1)
-    found = np.zeros((len(rows), len(enrolled)), bool)
-    np.put_along_axis(found, places, likeness >= SAME, 1)
-    return found
+    similarities, indices = Gallery(scheme, store.packing, enrolled).nearest(rows, len(rows) + 1)
+    same = np.zeros((len(rows), len(enrolled)), bool)
+    np.put_along_axis(same, indices, similarities >= SAME, 1)
+    return same
 
 
-def _renewed(store: TemplateStore, person: str, key: str) -> tuple[TemplateStore, int]:
-    """Return the store without the person's previous templates, and their number."""
-    before = int(store.of(person).sum())
+def _revoke_previous(store: TemplateStore, person: str, key: str) -> tuple[TemplateStore, int]:
+    """Return the store without the person's previous templates, and the number of revoked templates."""
+    before = int(store.belongs_to(person).sum())
     if not before:
         raise UserError(f"{person} is not enrolled: there is nothing to renew")
-    if key != NO_KEY and (store.of(person) & store.made_under(key)).any():
+    if key != NO_KEY and (store.belongs_to(person) & store.has_key(key)).any():
         raise UserError(
             f"{person} is enrolled under this very key: renewing takes a new one, from `veilbench key FILE`"
         )
     return store.without(person, remembered=key != NO_KEY), before
 
 
-def _must_not_be_revoked(store: TemplateStore, person: str, key: str) -> None:
+def _refuse_revoked(store: TemplateStore, person: str, key: str) -> None:
     if (person, key) not in store.revoked:
         return
     if key == NO_KEY:
@@ -121,25 +127,25 @@ def revoke(path: Path, people: Sequence[str], forget: bool) -> Answer:
     Args:
         path: store file.
         people: names of the people to revoke.
-        forget: whether to delete everything about them; otherwise the fingerprints of their keys are kept, so that they
-            cannot enrol under these again.
+        forget: whether to delete everything about these people; otherwise the fingerprints of their keys are kept, so
+            that they cannot be enrolled under the same keys again.
 
     Raises:
         UserError: a person is not enrolled; the store is unchanged.
     """
     lines, notes = [], []
-    store_file.read(path)  # fails early if there is no store to lock
-    with lock_file(path) as place:
-        store = store_file.read(place)
+    store_file.read(path)  # raises an error if there is no store, before a lock file is created
+    with lock_file(path) as locked_path:
+        store = store_file.read(locked_path)
         for person in map(normalise_name, people):
-            gone = int(store.of(person).sum())
-            if not gone and not (forget and any(name == person for name, _ in store.revoked)):
+            count = int(store.belongs_to(person).sum())
+            if not count and not (forget and any(name == person for name, _ in store.revoked)):
                 raise UserError(f"{person} is not enrolled: nothing was revoked")
-            if not forget and (store.of(person) & store.made_under(NO_KEY)).any():
+            if not forget and (store.belongs_to(person) & store.has_key(NO_KEY)).any():
                 notes.append(
                     f"{store.scheme} has no key: a template of {person} that was stolen still matches the finger"
                 )
             store = store.without(person, remembered=not forget)
-            lines.append(f"{person}: {format_count(gone)} {'forgotten' if forget else 'revoked'}")
-        store_file.write(store, place)
+            lines.append(f"{person}: {format_count(count)} {'forgotten' if forget else 'revoked'}")
+        store_file.write(store, locked_path)
     return Answer(lines, notes)

@@ -11,10 +11,10 @@ from veilbench.bench.trained_model import TrainedModel
 
 
 def fingerprint(model: TrainedModel) -> str:
-    """Return 32 hexadecimal digits (BLAKE2b) of everything that templates depend on, except for the user's key."""
+    """Return a hash (BLAKE2b, 32 hexadecimal digits) of all that templates depend on except for image and key."""
     kind = f"{type(model).__module__}.{type(model).__qualname__}"
-    found = hashlib.blake2b(json.dumps([kind, model.settings()], sort_keys=True).encode(), digest_size=16)
+    digest = hashlib.blake2b(json.dumps([kind, model.settings()], sort_keys=True).encode(), digest_size=16)
     for name, array in sorted(model.arrays().items()):
-        found.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        found.update(np.ascontiguousarray(array).tobytes())
-    return found.hexdigest()
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

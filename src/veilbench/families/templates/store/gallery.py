@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from veilbench.families.templates.schemes.base import IndexScheme, TemplateScheme, unit
+from veilbench.families.templates.schemes.base import IndexScheme, TemplateScheme, normalise
 from veilbench.families.templates.store.packing import Packing
 
 AT_ONCE = 100_000  # templates per block, to bound the memory
 
 
 class Gallery:
-    """Searches templates without approximation, by the scheme's own similarity.
+    """Searches for the most similar templates, exactly, by the scheme's own similarity.
 
-    Bits are compared by faiss (`IndexBinaryFlat`, the Hamming distance) if it is installed, and otherwise by numpy;
-    real numbers by one matrix product; indices by the scheme itself.
+    Binary templates are compared by faiss (`IndexBinaryFlat`, Hamming distance) if it is installed, and otherwise by
+    numpy; real-valued templates by a matrix product; index templates by the scheme.
 
     Args:
         scheme: scheme that made the templates.
@@ -27,7 +27,7 @@ class Gallery:
     def __init__(self, scheme: TemplateScheme, packing: Packing, rows: np.ndarray) -> None:
         self.scheme, self.packing = scheme, packing
         as_numbers = packing.bits or isinstance(scheme, IndexScheme)
-        self.rows = np.ascontiguousarray(rows if as_numbers else unit(rows))
+        self.rows = np.ascontiguousarray(rows if as_numbers else normalise(rows))
         self.index = _hamming_index(self.rows) if packing.bits else None
 
     def nearest(self, probes: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -42,41 +42,44 @@ class Gallery:
         """
         count = min(count, len(self.rows))
         if self.index is not None:
-            distances, places = self.index.search(np.ascontiguousarray(probes), count)
-            return self._shares(distances), np.asarray(places, np.int64)
-        likest, places = np.empty((len(probes), 0), np.float32), np.empty((len(probes), 0), np.int64)
+            distances, indices = self.index.search(np.ascontiguousarray(probes), count)
+            return self._to_similarities(distances), np.asarray(indices, np.int64)
+        best, indices = np.empty((len(probes), 0), np.float32), np.empty((len(probes), 0), np.int64)
         for start in range(0, len(self.rows), AT_ONCE):
-            alike = self._alike(probes, self.rows[start : start + AT_ONCE])
-            here = np.broadcast_to(np.arange(start, start + alike.shape[1]), alike.shape)
-            likest, places = _best(np.hstack([likest, alike]), np.hstack([places, here]), count)
-        return likest, places
+            similarities = self._compare(probes, self.rows[start : start + AT_ONCE])
+            block_indices = np.broadcast_to(np.arange(start, start + similarities.shape[1]), similarities.shape)
+            best, indices = _best(np.hstack([best, similarities]), np.hstack([indices, block_indices]), count)
+        return best, indices
 
-    def _alike(self, probes: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    def _compare(self, probes: np.ndarray, rows: np.ndarray) -> np.ndarray:
         if self.packing.bits:
             rows = _words(rows)
-            return self._shares(
+            return self._to_similarities(
                 np.stack([np.bitwise_count(rows ^ probe).sum(1, dtype=np.int32) for probe in _words(probes)])
             )
         if isinstance(self.scheme, IndexScheme):
             return self.scheme.compare_all(probes, rows)
-        return np.asarray(unit(probes) @ rows.T)
+        return np.asarray(normalise(probes) @ rows.T)
 
-    def _shares(self, distances: np.ndarray) -> np.ndarray:
+    def _to_similarities(self, distances: np.ndarray) -> np.ndarray:
         """Convert Hamming distances to shares of equal bits."""
         return np.asarray(1 - distances / self.packing.width, np.float32)
 
 
-def _best(likest: np.ndarray, places: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Select the best `count` of each row, best first."""
-    if likest.shape[1] > 4 * count:
-        some = np.argpartition(-likest, count - 1, axis=1)[:, :count]
-        likest, places = np.take_along_axis(likest, some, 1), np.take_along_axis(places, some, 1)
-    order = np.lexsort((places, -likest), axis=1)[:, :count]
-    return np.take_along_axis(likest, order, 1), np.take_along_axis(places, order, 1)
+def _best(similarities: np.ndarray, indices: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Select the `count` highest similarities of each row, in descending order, with their indices."""
+    if similarities.shape[1] > 4 * count:
+        candidates = np.argpartition(-similarities, count - 1, axis=1)[:, :count]
+        similarities, indices = (
+            np.take_along_axis(similarities, candidates, 1),
+            np.take_along_axis(indices, candidates, 1),
+        )
+    order = np.lexsort((indices, -similarities), axis=1)[:, :count]
+    return np.take_along_axis(similarities, order, 1), np.take_along_axis(indices, order, 1)
 
 
 def _words(rows: np.ndarray) -> np.ndarray:
-    """View bytes as 64-bit words if they fill them: shape (n, columns) to (n, words)."""
+    """View rows of bytes as 64-bit words if their length is a multiple of 8: shape (n, columns) to (n, words)."""
     return rows.view(np.uint64) if rows.shape[1] % 8 == 0 and rows.flags.c_contiguous else rows
 
 

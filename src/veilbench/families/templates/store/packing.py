@@ -1,4 +1,4 @@
-"""Storage format of templates: rows of bytes for bits, rows of numbers for others."""
+"""Storage format of templates: packed bytes for binary templates, plain numbers for all others."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from veilbench.families.templates.schemes.base import TemplateScheme
 
 @dataclass(frozen=True)
 class Packing:
-    """Describes the templates of a scheme.
+    """Storage format of a scheme's templates.
 
     Attributes:
-        dtype: type of the stored numbers; `uint8` for bits, eight in each.
+        dtype: type of the stored numbers; `uint8` for binary templates, with eight bits in each.
         width: length of a template, in numbers or bits.
         bits: whether templates consist of bits.
     """
@@ -38,11 +38,11 @@ class Packing:
         """Return the size of a stored template, in bytes."""
         return self.columns * np.dtype(self.dtype).itemsize
 
-    def packed(self, templates: np.ndarray) -> np.ndarray:
+    def pack(self, templates: np.ndarray) -> np.ndarray:
         """Convert templates to storage format, shape (n, ...) to (n, columns)."""
         rows = templates.reshape(len(templates), self.width)
         return np.packbits(rows.astype(np.uint8), axis=1) if self.bits else np.ascontiguousarray(rows)
 
-    def unpacked(self, rows: np.ndarray) -> np.ndarray:
+    def unpack(self, rows: np.ndarray) -> np.ndarray:
         """Convert stored rows to templates, shape (n, columns) to (n, width)."""
         return np.unpackbits(rows, axis=1, count=self.width) if self.bits else rows

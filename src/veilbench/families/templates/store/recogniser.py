@@ -1,4 +1,4 @@
-"""A deployed model: which images it takes, which templates it makes, and from which similarity it accepts."""
+"""A deployed model: its scheme, image size and decision thresholds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,13 @@ THRESHOLD = "threshold_at_"
 
 @dataclass(frozen=True)
 class Threshold:
-    """The similarity from which a probe is accepted, and the source of this value."""
+    """A decision threshold.
+
+    Attributes:
+        value: similarity from which a probe is accepted.
+        source: description of where the value comes from, for messages.
+        fmr: false match rate that the threshold was calibrated for; None if the user set the threshold.
+    """
 
     value: float
     source: str
@@ -32,7 +38,7 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Recogniser:
-    """A scheme with the results of its evaluation that its use needs.
+    """A trained scheme with the results of its evaluation `deployment`.
 
     Attributes:
         scheme: scheme that makes and compares templates.
@@ -40,7 +46,7 @@ class Recogniser:
         fingerprint: fingerprint of the scheme.
         size: height and width of its images; None if no evaluation reports them.
         thresholds: maps a false match rate to a similarity threshold.
-        unknown: reason why there are no thresholds.
+        unknown: reason why there are no thresholds; empty if there are.
     """
 
     scheme: TemplateScheme
@@ -51,7 +57,11 @@ class Recogniser:
     unknown: str = ""
 
     def key_name(self, key: UserKey | None, store: str) -> str:
-        """Return the key's fingerprint in a store.
+        """Return the fingerprint that identifies the key in a store; `NO_KEY` for a scheme without keys.
+
+        Args:
+            key: the user's key, or None.
+            store: name of the store.
 
         Raises:
             UserError: the scheme needs a key but none is given, or a key is given but the scheme has none.
@@ -63,15 +73,15 @@ class Recogniser:
             raise UserError(f"{kind} has no key, and its templates cannot be renewed: leave --key out")
         return NO_KEY if key is None else key.fingerprint(store)
 
-    def templates(self, images: np.ndarray, key: UserKey | None) -> tuple[Packing, np.ndarray]:
+    def make_templates(self, images: np.ndarray, key: UserKey | None) -> tuple[Packing, np.ndarray]:
         """Make templates of images, shape (n, 1, h, w); return their storage format and the stored rows."""
         number = np.uint64(0) if key is None else key.number()
-        made = self.scheme.enroll(images, np.full(len(images), number, np.uint64))
-        packing = Packing.of(self.scheme, made)
-        return packing, packing.packed(made)
+        templates = self.scheme.enroll(images, np.full(len(images), number, np.uint64))
+        packing = Packing.of(self.scheme, templates)
+        return packing, packing.pack(templates)
 
     def threshold(self, given: float | None, fmr: float) -> Threshold:
-        """Return the similarity from which to accept.
+        """Return the decision threshold.
 
         Args:
             given: threshold set by the user; None looks it up.
@@ -100,25 +110,32 @@ def load(folder: Path) -> Recogniser:
     if not isinstance(scheme, TemplateScheme):
         raise UserError(f"{folder} holds a {type(scheme).__name__}, which makes no templates")
     scheme.refresh(np.random.default_rng())
-    own = fingerprint(scheme)
-    record = Path(folder).resolve().parent / "evaluate" / "findings.json"
+    model_fingerprint = fingerprint(scheme)
+    findings_path = Path(folder).resolve().parent / "evaluate" / "findings.json"
     try:
-        found = json.loads(record.read_text(encoding="utf8"))[EVALUATION]
-        model = _rows(found)[MODEL]
-        metrics = {name: float(metric["value"]) for name, metric in found["metrics"].items()}
+        evaluation = json.loads(findings_path.read_text(encoding="utf8"))[EVALUATION]
+        evaluated = _rows(evaluation)[MODEL]
+        metrics = {name: float(metric["value"]) for name, metric in evaluation["metrics"].items()}
         size = int(metrics["image_height"]), int(metrics["image_width"])
     except OSError:
-        return Recogniser(scheme, folder, own, unknown=f"there is no {record}")
+        return Recogniser(scheme, folder, model_fingerprint, unknown=f"there is no {findings_path}")
     except (KeyError, TypeError, ValueError):
-        return Recogniser(scheme, folder, own, unknown=f"{record} has no whole evaluation `{EVALUATION}`")
-    if model != own:
-        return Recogniser(scheme, folder, own, unknown=f"{record} is of another model ({model}, this one is {own})")
-    marked = {name: value for name, value in metrics.items() if name.startswith(THRESHOLD)}
-    thresholds = {float(name.removeprefix(THRESHOLD)): value for name, value in marked.items()}
-    return Recogniser(scheme, folder, own, size, thresholds)
+        return Recogniser(
+            scheme, folder, model_fingerprint, unknown=f"{findings_path} has no whole evaluation `{EVALUATION}`"
+        )
+    if evaluated != model_fingerprint:
+        return Recogniser(
+            scheme,
+            folder,
+            model_fingerprint,
+            unknown=f"{findings_path} is of another model ({evaluated}, this one is {model_fingerprint})",
+        )
+    threshold_metrics = {name: value for name, value in metrics.items() if name.startswith(THRESHOLD)}
+    thresholds = {float(name.removeprefix(THRESHOLD)): value for name, value in threshold_metrics.items()}
+    return Recogniser(scheme, folder, model_fingerprint, size, thresholds)
 
 
-def _rows(found: dict[str, Any]) -> dict[str, Any]:
+def _rows(evaluation: dict[str, Any]) -> dict[str, Any]:
     """Return the evaluation's table as a mapping from names to values."""
-    rows = next(table["rows"] for table in found["tables"] if table["title"] == TABLE)
+    rows = next(table["rows"] for table in evaluation["tables"] if table["title"] == TABLE)
     return {row[0]: row[1] for row in rows}

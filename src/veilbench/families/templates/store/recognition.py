@@ -50,14 +50,16 @@ class Opened:
 
     def __init__(self, what: Presented) -> None:
         self.what, self.recogniser, self.store = what, load(what.model), store_file.read(what.store)
-        self.store.must_be_of(self.recogniser.fingerprint, str(what.store))
+        self.store.require_model(self.recogniser.fingerprint, str(what.store))
         self.secret = user_key.read(what.key) if what.key else None
         self.key = self.recogniser.key_name(self.secret, self.store.name)
         self.threshold = self.recogniser.threshold(what.threshold, what.fmr)
 
-    def probes(self, images: Sequence[Path]) -> np.ndarray:
-        """Return templates of image files, in storage format."""
-        return self.recogniser.templates(image_files.read(images, self.store.size, self.what.resize), self.secret)[1]
+    def read_probes(self, images: Sequence[Path]) -> np.ndarray:
+        """Read image files, and return their templates in storage format."""
+        return self.recogniser.make_templates(image_files.read(images, self.store.size, self.what.resize), self.secret)[
+            1
+        ]
 
 
 def verify(what: Presented, person: str, image: Path) -> Answer:
@@ -67,30 +69,30 @@ def verify(what: Presented, person: str, image: Path) -> Answer:
         UserError: an input cannot be used, or the person is not enrolled.
     """
     opened, person = Opened(what), normalise_name(person)
-    chosen = _comparable(opened.store, person, opened.key)
-    gallery = Gallery(opened.recogniser.scheme, opened.store.packing, opened.store.templates[chosen])
-    likeness = float(gallery.nearest(opened.probes([image]), 1)[0][0, 0])
+    comparable = _select_comparable(opened.store, person, opened.key)
+    gallery = Gallery(opened.recogniser.scheme, opened.store.packing, opened.store.templates[comparable])
+    similarity = float(gallery.nearest(opened.read_probes([image]), 1)[0][0, 0])
     threshold = opened.threshold
-    match = likeness >= threshold.value
+    match = similarity >= threshold.value
     relation = "is at or above" if match else "is below"
-    line = f"{'match' if match else 'no match'}: {likeness:.4f} {relation} {threshold.value:.4f} ({threshold.source})"
+    line = f"{'match' if match else 'no match'}: {similarity:.4f} {relation} {threshold.value:.4f} ({threshold.source})"
     return Answer([line], match=match)
 
 
-def _comparable(store: TemplateStore, person: str, key: str) -> np.ndarray:
-    """Return which templates of a person can be compared with a probe under this key; at least one."""
+def _select_comparable(store: TemplateStore, person: str, key: str) -> np.ndarray:
+    """Select the person's templates under this key, shape (n,), bool; raise an error if there are none."""
     if (person, key) in store.revoked:
         raise UserError(f"{person} was revoked" + (" under this key" if key else ""))
-    own = store.of(person)
-    if not own.any():
+    belongs = store.belongs_to(person)
+    if not belongs.any():
         raise UserError(f"{person} is not enrolled: the store has {len(store.people)} other people")
-    if not (own & store.made_under(key)).any():
+    if not (belongs & store.has_key(key)).any():
         raise UserError(f"{person} is enrolled under another key than this one")
-    return np.asarray(own & store.made_under(key))
+    return np.asarray(belongs & store.has_key(key))
 
 
 def identify(what: Presented, images: Sequence[Path], top: int = 1) -> Answer:
-    """Find the most similar people for each image, by the best template of each.
+    """Find the `top` most similar people for each image; a person's similarity is that of their best template.
 
     Raises:
         UserError: an input cannot be used, or the store is empty.
@@ -99,33 +101,35 @@ def identify(what: Presented, images: Sequence[Path], top: int = 1) -> Answer:
     store, threshold = opened.store, opened.threshold
     if not len(store):
         raise UserError(f"{what.store} is empty: no one is enrolled")
-    under = store.made_under(opened.key)
-    if not under.any():
+    has_key = store.has_key(opened.key)
+    if not has_key.any():
         raise UserError(f"{what.store} has no template under this key, but {len(store)} under others")
-    found = list(candidates(opened.recogniser.scheme, store, np.flatnonzero(under), opened.probes(images), top))
+    ranked = list(
+        rank_people(opened.recogniser.scheme, store, np.flatnonzero(has_key), opened.read_probes(images), top)
+    )
     lines = [
-        f"{image}\t{rank}\t{person}\t{likeness:.4f}\t{'match' if likeness >= threshold.value else 'no match'}"
-        for image, people in zip(images, found, strict=True)
-        for rank, (person, likeness) in enumerate(people, 1)
+        f"{image}\t{rank}\t{person}\t{similarity:.4f}\t{'match' if similarity >= threshold.value else 'no match'}"
+        for image, people in zip(images, ranked, strict=True)
+        for rank, (person, similarity) in enumerate(people, 1)
     ]
-    matched = all(people[0][1] >= threshold.value for people in found)
-    return Answer(lines, _notes(threshold, int(under.sum()), len(store)), matched)
+    matched = all(people[0][1] >= threshold.value for people in ranked)
+    return Answer(lines, _notes(threshold, int(has_key.sum()), len(store)), matched)
 
 
-def candidates(
+def rank_people(
     scheme: TemplateScheme, store: TemplateStore, rows: np.ndarray, probes: np.ndarray, top: int
 ) -> Iterator[list[tuple[str, float]]]:
-    """Yield the best people for each probe, each with the similarity of their best template.
+    """Yield the `top` most similar people for each probe, each with the similarity of their best template.
 
-    The best (top - 1) m + 1 templates include the best `top` people if no one has more than m templates.
+    If no one has more than m templates, the (top - 1) m + 1 most similar templates include these people.
     """
     owners = store.owners[rows]
     most = int(np.bincount(owners).max())
     gallery = Gallery(scheme, store.packing, store.templates[rows])
-    for likest, places in zip(*gallery.nearest(probes, (top - 1) * most + 1), strict=True):
+    for similarities, indices in zip(*gallery.nearest(probes, (top - 1) * most + 1), strict=True):
         best: dict[str, float] = {}
-        for likeness, place in zip(likest, places, strict=True):
-            best.setdefault(store.people[owners[place]], float(likeness))
+        for similarity, index in zip(similarities, indices, strict=True):
+            best.setdefault(store.people[owners[index]], float(similarity))
         yield list(best.items())[:top]
 
 
@@ -134,8 +138,8 @@ def _notes(threshold: Threshold, searched: int, stored: int) -> list[str]:
     if threshold.fmr is not None and searched > 1:
         chance = -np.expm1(searched * np.log1p(-threshold.fmr))
         notes.append(
-            f"a stranger matches one of the {searched:,} templates with probability {chance:.1%}, if false matches "
-            "were independent"
+            f"a stranger matches at least one of the {searched:,} templates with probability {chance:.1%}, assuming "
+            "independent false matches"
         )
     if searched < stored:
         notes.append(f"{stored - searched:,} templates under other keys were not searched")

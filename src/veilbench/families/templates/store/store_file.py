@@ -1,14 +1,14 @@
 """A template store on disk: one safetensors file, read without unpickling, and rejected if it is incomplete.
 
-The format is safetensors because templates are arrays: a million of 64 bytes each are read at once and searched as
-they are, any tool can open them, and nothing in the file is executed. The file's metadata has
+The format is safetensors because templates are arrays: a million templates of 64 bytes are read at once and need no
+conversion for a search, many tools can read them, and reading executes no code. The file's metadata are
 
     format    "veilbench templates"
     version   "1"
     about     JSON: name, model, scheme, size, packing, people, keys, revoked (see `TemplateStore`)
     digest    BLAKE2b of `about` and the arrays: detects damage, but not manipulation
 
-and its arrays are `templates`, `owners` and `under`.
+Its arrays are `templates`, `owners` and `under`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ARRAYS = ("templates", "owners", "under")
 
 @dataclass(frozen=True)
 class About:
-    """Metadata of a store, with the meaning of the attributes of `TemplateStore`."""
+    """Metadata of a store: the attributes of `TemplateStore` except for the arrays."""
 
     name: str
     model: str
@@ -76,9 +76,9 @@ def read(path: Path) -> TemplateStore:
     try:
         arrays = load(raw)
         if _digest(words["about"], arrays) != words["digest"]:
-            raise ValueError("its digest is another")
+            raise ValueError("its digest does not match its content")
         about = _ABOUT.validate_json(words["about"])
-        return _checked(TemplateStore(**vars(about), **{name: arrays[name] for name in ARRAYS}))
+        return _check_arrays(TemplateStore(**vars(about), **{name: arrays[name] for name in ARRAYS}))
     except Exception as error:  # safetensors, json and pydantic each raise errors of their own
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path} is damaged, or was cut short: {reason}") from error
@@ -98,23 +98,23 @@ def _metadata(raw: bytes, path: Path) -> dict[str, str]:
 
 
 def _digest(about: str, arrays: dict[str, np.ndarray]) -> str:
-    found = hashlib.blake2b(about.encode(), digest_size=32)
+    digest = hashlib.blake2b(about.encode(), digest_size=32)
     for name in ARRAYS:
-        found.update(f"{arrays[name].dtype.str} {arrays[name].shape}".encode())
-        found.update(arrays[name].tobytes())
-    return found.hexdigest()
+        digest.update(f"{arrays[name].dtype.str} {arrays[name].shape}".encode())
+        digest.update(arrays[name].tobytes())
+    return digest.hexdigest()
 
 
-def _checked(store: TemplateStore) -> TemplateStore:
+def _check_arrays(store: TemplateStore) -> TemplateStore:
     """Reject arrays that do not fit together."""
     n, packing = len(store.templates), store.packing
     if store.templates.shape != (n, packing.columns) or store.templates.dtype != np.dtype(packing.dtype):
         raise ValueError(f"templates are {store.templates.dtype} of shape {store.templates.shape}")
-    for places, names in ((store.owners, store.people), (store.under, store.keys)):
+    for indices, names in ((store.owners, store.people), (store.under, store.keys)):
         if (
-            places.shape != (n,)
-            or places.dtype != np.int32
-            or (n and not 0 <= places.min() <= places.max() < len(names))
+            indices.shape != (n,)
+            or indices.dtype != np.int32
+            or (n and not 0 <= indices.min() <= indices.max() < len(names))
         ):
             raise ValueError("owners or keys of templates are missing")
     return store

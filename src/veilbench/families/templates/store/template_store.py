@@ -1,4 +1,4 @@
-"""Enrolled templates, and nothing else about people except the names they were enrolled under."""
+"""Enrolled templates, with people's names but without images, features or keys."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from veilbench.bench.errors import UserError
 from veilbench.families.templates.store.packing import Packing
 
-NO_KEY = ""  # replaces the key's fingerprint for schemes without keys
+NO_KEY = ""  # key fingerprint for schemes without keys
 
 
 @dataclass(frozen=True)
 class TemplateStore:
-    """Templates of one model. The store is immutable: every change returns a new one.
+    """Templates made by one model. The store is immutable: every change returns a new store.
 
     Attributes:
         name: random name, from which fingerprints of keys are derived.
@@ -53,12 +53,12 @@ class TemplateStore:
     def __len__(self) -> int:
         return len(self.templates)
 
-    def of(self, person: str) -> np.ndarray:
-        """Return which templates belong to a person; shape (n,), bool."""
+    def belongs_to(self, person: str) -> np.ndarray:
+        """Return whether each template belongs to the person; shape (n,), bool."""
         return np.asarray(self.owners == self.people.index(person) if person in self.people else self.owners < 0)
 
-    def made_under(self, key: str) -> np.ndarray:
-        """Return which templates were made under a key; shape (n,), bool."""
+    def has_key(self, key: str) -> np.ndarray:
+        """Return whether each template was made under the key with this fingerprint; shape (n,), bool."""
         return np.asarray(self.under == self.keys.index(key) if key in self.keys else self.under < 0)
 
     def with_template(self, person: str, key: str, template: np.ndarray) -> TemplateStore:
@@ -79,19 +79,24 @@ class TemplateStore:
 
         Args:
             person: name of an enrolled person.
-            remembered: whether to revoke their keys for this person; otherwise nothing of the person is left.
+            remembered: whether to record the revoked keys, so that the person cannot be enrolled under them again;
+                otherwise everything about the person is deleted.
         """
-        gone = self.of(person)
-        pairs = {(person, self.keys[place]) for place in np.unique(self.under[gone])}
+        removed = self.belongs_to(person)
+        pairs = {(person, self.keys[index]) for index in np.unique(self.under[removed])}
         others = frozenset(pair for pair in self.revoked if pair[0] != person)
-        people, owners = _in_use(self.people, self.owners[~gone])
-        keys, under = _in_use(self.keys, self.under[~gone])
+        people, owners = _drop_unused(self.people, self.owners[~removed])
+        keys, under = _drop_unused(self.keys, self.under[~removed])
         revoked = self.revoked | pairs if remembered else others
-        rows = self.templates[~gone]
+        rows = self.templates[~removed]
         return replace(self, people=people, keys=keys, templates=rows, owners=owners, under=under, revoked=revoked)
 
-    def must_be_of(self, model: str, where: str) -> None:
-        """Reject a model that did not make the templates.
+    def require_model(self, model: str, where: str) -> None:
+        """Require that a model made the templates.
+
+        Args:
+            model: fingerprint of the model.
+            where: path of the store, for the error message.
 
         Raises:
             UserError: the fingerprints differ.
@@ -103,12 +108,12 @@ class TemplateStore:
             )
 
 
-def fresh_name() -> str:
+def draw_name() -> str:
     """Draw a random name for a store."""
     return secrets.token_hex(16)
 
 
-def _in_use(names: tuple[str, ...], places: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
+def _drop_unused(names: tuple[str, ...], indices: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
     """Return the names that are in use, and the indices renumbered to match."""
-    used, where = np.unique(places, return_inverse=True)
-    return tuple(names[place] for place in used), where.astype(np.int32)
+    used, renumbered = np.unique(indices, return_inverse=True)
+    return tuple(names[index] for index in used), renumbered.astype(np.int32)

@@ -20,8 +20,8 @@ MAGIC, BYTES = "veilbench-key-1", 32
 class UserKey:
     """A secret, and values derived from it with HMAC-SHA-256.
 
-    Schemes take 64-bit keys, so an attacker with a template under this key and an image of the same finger can try all
-    2^64; the 256-bit secret behind the fingerprint gives no shortcut.
+    Schemes take 64-bit keys, so an attacker with a template and an image of the same finger can try all 2^64 keys. The
+    fingerprint does not make this easier, because it is derived from the 256-bit secret.
 
     Attributes:
         secret: 32 random bytes.
@@ -31,13 +31,13 @@ class UserKey:
 
     def number(self) -> np.uint64:
         """Return the 64-bit key that schemes take."""
-        return np.uint64(int.from_bytes(self._derived("template key")[:8], "big"))
+        return np.uint64(int.from_bytes(self._derive("template key")[:8], "big"))
 
     def fingerprint(self, store: str) -> str:
-        """Return 32 hexadecimal digits that identify the key in one store, and differ in every store."""
-        return self._derived(f"fingerprint in {store}")[:16].hex()
+        """Return 32 hexadecimal digits that identify the key in a store; they differ between stores."""
+        return self._derive(f"fingerprint in {store}")[:16].hex()
 
-    def _derived(self, purpose: str) -> bytes:
+    def _derive(self, purpose: str) -> bytes:
         return hmac.digest(self.secret, f"veilbench {purpose}".encode(), "sha256")
 
 
@@ -56,7 +56,7 @@ def create(path: Path) -> None:
         raise UserError(f"cannot write {path}: {error.strerror}") from error
     try:
         with file:
-            file.write(f"{MAGIC} {secret.hex()} {check(secret)}\n")
+            file.write(f"{MAGIC} {secret.hex()} {checksum(secret)}\n")
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
@@ -80,7 +80,7 @@ def read(path: Path) -> UserKey:
         raise UserError(f"{path} is no key of the kind {MAGIC}: `veilbench key FILE` makes one")
     try:
         secret = bytes.fromhex(words[1])
-        damaged = len(words) != 3 or len(secret) != BYTES or words[2] != check(secret)
+        damaged = len(words) != 3 or len(secret) != BYTES or words[2] != checksum(secret)
     except (ValueError, IndexError):
         damaged = True
     if damaged:
@@ -88,6 +88,6 @@ def read(path: Path) -> UserKey:
     return UserKey(secret)
 
 
-def check(secret: bytes) -> str:
-    """Return a checksum that detects damaged keys; four bytes of a hash reveal nothing useful about 32 random ones."""
+def checksum(secret: bytes) -> str:
+    """Return a checksum that detects damaged keys: 4 bytes of a hash, which do not help to guess the 32-byte secret."""
     return hashlib.sha256(b"veilbench key check" + secret).hexdigest()[:8]

@@ -16,11 +16,11 @@ from veilbench.bench.findings import Curve, Figure, Findings, Metric
 from veilbench.bench.limits import Steps
 from veilbench.bench.trained_model import TrainedModel
 from veilbench.families.templates.modules.hashmap_clients import HashmapClients
-from veilbench.families.templates.training.hashmap_exchange import HashmapServer, packed, unpacked
+from veilbench.families.templates.training.hashmap_exchange import HashmapServer, pack_message, unpack_message
 
 
 class Clients(Training):
-    """Trains in rounds: every client sends its hashmaps, and learns from its own images and all others' hashmaps.
+    """Trains in rounds: every client sends its hashmaps, then trains on its own images and the others' hashmaps.
 
     Args:
         rounds: number of rounds of the exchange.
@@ -42,21 +42,21 @@ class Clients(Training):
         """
         torch.set_num_threads(trainer.threads)
         clients, server = module.start(data, seeds), HashmapServer()
-        found, losses, started = Findings("Training"), list[float](), time.perf_counter()
+        findings, losses, started = Findings("Training"), list[float](), time.perf_counter()
         for number in range(self.rounds):
-            for who, client in enumerate(clients):
-                server.receive(who, message := packed(*client.published()))
-                found.cost["bytes_up"] = len(message)
-            each = []
-            for who, client in enumerate(clients):
-                message = server.for_client(who)
-                found.cost["bytes_down"] = len(message)
-                each.append(client.learn(unpacked(message)[0], self.steps))
-            losses.append(float(np.mean(each)))
+            for index, client in enumerate(clients):
+                server.receive(index, message := pack_message(*client.encode_own()))
+                findings.cost["bytes_up"] = len(message)
+            client_losses = []
+            for index, client in enumerate(clients):
+                message = server.message_for(index)
+                findings.cost["bytes_down"] = len(message)
+                client_losses.append(client.learn(unpack_message(message)[0], self.steps))
+            losses.append(float(np.mean(client_losses)))
             if not np.isfinite(losses[-1]):
                 raise UserError(f"training diverged in round {number + 1}; lower the learning rate")
-        found.cost["training_seconds"] = time.perf_counter() - started
+        findings.cost["training_seconds"] = time.perf_counter() - started
         curve = Curve("loss", list(range(1, self.rounds + 1)), losses)
-        found.figures.append(Figure("Training: loss", "rounds", "mean of the clients' losses", [curve]))
-        found.metrics = {"loss": Metric.exact(losses[-1]), "rounds": Metric.exact(self.rounds)}
-        return module.trained_model(), found
+        findings.figures.append(Figure("Training: loss", "rounds", "mean of the clients' losses", [curve]))
+        findings.metrics = {"loss": Metric.exact(losses[-1]), "rounds": Metric.exact(self.rounds)}
+        return module.trained_model(), findings

@@ -50,15 +50,15 @@ class FederatedIdentities(Training):
         Raises:
             UserError: fewer identities than clients.
         """
-        deal, training = seeds.spawn(2)
+        split_seed, training_seed = seeds.spawn(2)
         people = len(np.unique(data.train.identities))
         if self.clients > people:
             raise UserError(f"clients={self.clients} is more than the {people} training identities")
-        clients = np.random.default_rng(deal).permutation(np.arange(people) % self.clients)
+        clients = np.random.default_rng(split_seed).permutation(np.arange(people) % self.clients)
         if module.mirrored:
             clients = np.tile(clients, 2)  # a mirrored print belongs to the same client as the print
-        dealt = DealtIdentities(**vars(data), clients=clients)
-        return self.federated.fit(module, dealt, trainer, training, folder)
+        split_data = DealtIdentities(**vars(data), clients=clients)
+        return self.federated.fit(module, split_data, trainer, training_seed, folder)
 
     def forget(self) -> None:
         """Delete the federated training's saved progress."""

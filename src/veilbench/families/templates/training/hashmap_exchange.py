@@ -14,7 +14,7 @@ from veilbench.bench.errors import UserError
 PARTS = {"hashmaps", "identities"}
 
 
-def packed(hashmaps: np.ndarray, identities: np.ndarray) -> bytes:
+def pack_message(hashmaps: np.ndarray, identities: np.ndarray) -> bytes:
     """Encode a message.
 
     Args:
@@ -31,8 +31,8 @@ def packed(hashmaps: np.ndarray, identities: np.ndarray) -> bytes:
     return bytes(save({"hashmaps": np.ascontiguousarray(hashmaps), "identities": identities.astype(np.int64)}))
 
 
-def unpacked(message: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """Decode a message of `packed` into hashmaps and identities.
+def unpack_message(message: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """Decode a message from `pack_message` into hashmaps and identities.
 
     Raises:
         UserError: the bytes are not such a message.
@@ -43,7 +43,7 @@ def unpacked(message: bytes) -> tuple[np.ndarray, np.ndarray]:
         raise UserError(f"a message of {len(message)} bytes holds no hashmaps: {error}") from error
     if parts.keys() != PARTS:
         raise UserError(f"a message holds {sorted(parts)}; allowed: {sorted(PARTS)}")
-    packed(parts["hashmaps"], parts["identities"])
+    pack_message(parts["hashmaps"], parts["identities"])  # checks shapes and values
     return parts["hashmaps"], parts["identities"]
 
 
@@ -59,13 +59,13 @@ class HashmapServer:
         Raises:
             UserError: the message is invalid, or its hashmaps have another length than the other clients'.
         """
-        hashmaps, identities = unpacked(message)
+        hashmaps, identities = unpack_message(message)
         for other, (theirs, _) in self.latest.items():
             if other != client and theirs.shape[1] != hashmaps.shape[1]:
                 raise UserError(f"hashmaps of client {client} have {hashmaps.shape[1]} numbers, not {theirs.shape[1]}")
         self.latest[client] = hashmaps, identities
 
-    def for_client(self, client: int) -> bytes:
+    def message_for(self, client: int) -> bytes:
         """Return a message with the hashmaps of all other clients.
 
         Raises:
@@ -74,4 +74,6 @@ class HashmapServer:
         others = [self.latest[other] for other in sorted(self.latest) if other != client]
         if not others:
             raise UserError(f"no client but {client} has sent hashmaps: there are no strangers to learn from")
-        return packed(np.concatenate([h for h, _ in others]), np.concatenate([who for _, who in others]))
+        return pack_message(
+            np.concatenate([h for h, _ in others]), np.concatenate([identities for _, identities in others])
+        )

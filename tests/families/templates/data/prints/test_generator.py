@@ -7,9 +7,9 @@ import pytest
 from sklearn.metrics import roc_curve
 
 from veilbench.families.templates.data.identities import RawIdentities
-from veilbench.families.templates.data.prints.fields import PATTERNS, draw_anatomy, orientation
+from veilbench.families.templates.data.prints.fields import PATTERNS, draw_anatomy, ridge_orientation
 from veilbench.families.templates.data.prints.generator import Prints
-from veilbench.families.templates.data.prints.ridges import EXTENT, PERIODS, PIXELS, grid
+from veilbench.families.templates.data.prints.ridges import EXTENT, PERIODS, PIXELS, pixel_coordinates
 from veilbench.families.templates.data.prints.sensor import Sensor
 
 STILL = Sensor(0, 0, 0, 0, 0, 0, 0)
@@ -89,7 +89,7 @@ def test_a_larger_sensor_shows_the_same_finger(size: int) -> None:
 @pytest.mark.parametrize("density", range(3))
 def test_the_ridges_have_the_distance_of_their_class(density: int) -> None:
     classes = np.eye(3)[density]
-    ridges = Prints(STILL, densities=classes.tolist()).finger(1)[0]
+    ridges = Prints(STILL, densities=classes.tolist()).generate_finger(1)[0]
     power = np.abs(np.fft.fftshift(np.fft.fft2(ridges))) ** 2
     frequency = np.hypot(*np.meshgrid(*[np.fft.fftshift(np.fft.fftfreq(PIXELS))] * 2))
     found = 1 / np.average(frequency[frequency < 0.3], weights=power[frequency < 0.3])
@@ -104,7 +104,7 @@ def test_shares_of_patterns_and_densities_are_heeded() -> None:
         drawn_patterns.append(int(rng.choice(3, p=many.patterns)))
     assert np.bincount(drawn_patterns, minlength=3)[0] == 0
     assert 100 < np.bincount(drawn_patterns)[2] < 190
-    assert many.finger(0)[2] == 2
+    assert many.generate_finger(0)[2] == 2
 
 
 @pytest.mark.parametrize(("pattern", "turns"), [("arch", 0.0), ("loop", 0.5), ("whorl", 1.0)])
@@ -114,7 +114,7 @@ def test_the_field_turns_around_cores_and_deltas_as_it_must(pattern: str, turns:
 
     def index(centre: complex, radius: float) -> float:
         circle = centre + radius * np.exp(1j * np.linspace(0, 2 * np.pi, 2001))
-        doubled = np.unwrap(2 * orientation(finger, circle.real[None], circle.imag[None])[0])
+        doubled = np.unwrap(2 * ridge_orientation(finger, circle.real[None], circle.imag[None])[0])
         return float((doubled[-1] - doubled[0]) / 2 / (2 * np.pi))
 
     assert sum(index(core, 0.02) for core in finger.cores) == pytest.approx(turns, abs=0.02)
@@ -125,13 +125,13 @@ def test_the_field_turns_around_cores_and_deltas_as_it_must(pattern: str, turns:
 
 def test_the_ridges_run_along_the_field() -> None:
     rng = np.random.default_rng(7)
-    from veilbench.families.templates.data.prints.ridges import master
+    from veilbench.families.templates.data.prints.ridges import grow_ridges
 
     finger = draw_anatomy("loop", rng)
-    ridges = master(finger, 1, rng)
+    ridges = grow_ridges(finger, 1, rng)
     down, right = np.gradient(ridges.astype(float))
-    x, y = grid()
-    along = orientation(finger, x, y)
+    x, y = pixel_coordinates()
+    along = ridge_orientation(finger, x, y)
     steepness = right * np.cos(along) - down * np.sin(along), right * np.sin(along) + down * np.cos(along)
     inner = np.hypot(x, y) < 1
     assert (steepness[0] ** 2)[inner].mean() < 0.2 * (steepness[1] ** 2)[inner].mean()

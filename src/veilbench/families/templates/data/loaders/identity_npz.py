@@ -12,7 +12,7 @@ from veilbench.families.templates.data.identities import RawIdentities
 
 
 class IdentityNpz:
-    """Reads named arrays of a .npz file. Nothing is unpickled.
+    """Reads named arrays of a .npz file; pickled objects are not loaded.
 
     Args:
         path: path of the file.
@@ -34,41 +34,41 @@ class IdentityNpz:
         """
         if not Path(self.path).is_file():
             raise UserError(f"no file {self.path}")
-        wanted = [name for name in (self.images, self.identities, self.impressions) if name]
+        names_in_file = [name for name in (self.images, self.identities, self.impressions) if name]
         try:
             with np.load(self.path, allow_pickle=False) as file:
-                if missing := [name for name in wanted if name not in file.files]:
+                if missing := [name for name in names_in_file if name not in file.files]:
                     raise UserError(f"{self.path} holds no array {missing[0]}; it has: {', '.join(file.files)}")
-                images, who, *rest = (file[name] for name in wanted)
+                images, labels, *rest = (file[name] for name in names_in_file)
         except UserError:
             raise
         except Exception as error:  # numpy, zipfile, zlib and tokenize raise errors of their own on a damaged file
             raise UserError(f"{self.path} cannot be read: {error}") from error
-        if who.ndim != 1 or len(who) != len(images):
-            raise UserError(f"{self.path}: {self.identities} has shape {who.shape} for {len(images)} images")
+        if labels.ndim != 1 or len(labels) != len(images):
+            raise UserError(f"{self.path}: {self.identities} has shape {labels.shape} for {len(images)} images")
         notes: list[str] = []
-        numbers, names = encode_classes(who, f"{self.path}: {self.identities}", notes)
+        numbers, names = encode_classes(labels, f"{self.path}: {self.identities}", notes)
         notes += note_similar_names(names, "the identities")
-        order = self._counts(rest[0]) if rest else number_impressions(numbers)
-        return RawIdentities(eight_bits(images, self.path), numbers, order, notes=notes)
+        order = self._to_integers(rest[0]) if rest else number_impressions(numbers)
+        return RawIdentities(to_uint8(images, self.path), numbers, order, notes=notes)
 
-    def _counts(self, numbers: np.ndarray) -> np.ndarray:
-        made = numbers.astype(np.int64) if numbers.dtype.kind in "iuf" and np.isfinite(numbers).all() else None
-        if made is None or (made != numbers).any():
+    def _to_integers(self, numbers: np.ndarray) -> np.ndarray:
+        integers = numbers.astype(np.int64) if numbers.dtype.kind in "iuf" and np.isfinite(numbers).all() else None
+        if integers is None or (integers != numbers).any():
             raise UserError(f"{self.path}: {self.impressions} of type {numbers.dtype} must hold only integers")
-        return made
+        return integers
 
 
 def number_impressions(identities: np.ndarray) -> np.ndarray:
     """Return the number of each image within its identity, in the order given; shape (n,), int64."""
     numbers = np.empty(len(identities), np.int64)
-    for who in np.unique(identities):
-        rows = np.flatnonzero(identities == who)
+    for identity in np.unique(identities):
+        rows = np.flatnonzero(identities == identity)
         numbers[rows] = np.arange(len(rows))
     return numbers
 
 
-def eight_bits(images: np.ndarray, name: str) -> np.ndarray:
+def to_uint8(images: np.ndarray, name: str) -> np.ndarray:
     """Convert images to the format of the data sets: shape (n, 1, h, w), uint8.
 
     Raises:

@@ -39,12 +39,12 @@ class ImageFolder:
         """
         notes: list[str] = []
         folders = [path for path in children(Path(self.folder)) if path.is_dir()]
-        people = [found for found in (images_in(path, notes) for path in folders) if found]
+        people = [images for images in (images_in(path, notes) for path in folders) if images]
         if not people:
             raise UserError(f"{self.folder} holds no images; it needs identity/impression{{{','.join(SUFFIXES)}}}")
         files = [path for person in people for path in person]
-        read = [image(path, True, self.size, "stretch") for path in files]
-        images = np.rint(255 * of_one_size(files, read, "set data.source.size, as [height, width]")).astype(np.uint8)
+        pixels = [image(path, True, self.size, "stretch") for path in files]
+        images = np.rint(255 * of_one_size(files, pixels, "set data.source.size, as [height, width]")).astype(np.uint8)
         identities = np.repeat(np.arange(len(people)), [len(person) for person in people])
         numbers = np.concatenate([np.arange(len(person)) for person in people])
         notes.append(f"read {len(files):,} images of {len(people):,} identities")

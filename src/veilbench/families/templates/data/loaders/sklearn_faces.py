@@ -10,7 +10,7 @@ from annotated_types import Ge
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import Count, Positive
 from veilbench.families.templates.data.identities import RawIdentities
-from veilbench.families.templates.data.loaders.identity_npz import eight_bits, number_impressions
+from veilbench.families.templates.data.loaders.identity_npz import number_impressions, to_uint8
 
 FILES = {"olivetti": "olivetti_py3.pkz", "lfw": "lfw_home/lfw-funneled.tgz"}
 
@@ -43,23 +43,23 @@ class SklearnFaces:
         from sklearn.datasets import get_data_home
 
         try:
-            found = self._fetched()
+            bunch = self._fetch()
         except OSError as error:  # urllib's errors are OSErrors
-            place = f"{get_data_home(self.folder)}/{FILES[self.name]}"
+            file = f"{get_data_home(self.folder)}/{FILES[self.name]}"
             raise UserError(
-                f"the faces {self.name} are not on this machine and cannot be fetched ({error}); where there is a "
-                f"network, run sklearn.datasets.{self._fetcher()}() and copy {place} here, or use data=prints"
+                f"the faces {self.name} are not on this machine and cannot be fetched ({error}); on a machine with a "
+                f"network, run sklearn.datasets.{self._fetch_function()}() and copy {file} here, or use data=prints"
             ) from error
-        images = eight_bits(np.asarray(found.images), self.name)
-        people = np.asarray(found.target, np.int64)
+        images = to_uint8(np.asarray(bunch.images), self.name)
+        people = np.asarray(bunch.target, np.int64)
         return RawIdentities(images, people, number_impressions(people))
 
-    def _fetcher(self) -> str:
+    def _fetch_function(self) -> str:
         return {"olivetti": "fetch_olivetti_faces", "lfw": "fetch_lfw_people"}[self.name]
 
-    def _fetched(self) -> Any:
+    def _fetch(self) -> Any:
         import sklearn.datasets
 
-        fetch = getattr(sklearn.datasets, self._fetcher())
+        fetch = getattr(sklearn.datasets, self._fetch_function())
         more = {"min_faces_per_person": self.fewest, "resize": self.shrink} if self.name == "lfw" else {}
         return fetch(data_home=self.folder, n_retries=1, delay=0.1, **more)

@@ -13,16 +13,15 @@ from annotated_types import Ge
 from veilbench.bench.limits import Count, NotNegative, Seed, Side, require_room
 from veilbench.families.templates.data.identities import RawIdentities
 from veilbench.families.templates.data.prints.fields import PATTERNS, draw_anatomy
-from veilbench.families.templates.data.prints.ridges import DENSITIES, master
+from veilbench.families.templates.data.prints.ridges import DENSITIES, grow_ridges
 from veilbench.families.templates.data.prints.sensor import Sensor
 
 
 class Prints:
     """Generates fingers and several sensor impressions of each.
 
-    Every finger and impression has a random generator of its own, so finger 17 does not depend on the number of
-    fingers,
-    nor its third impression on the number of impressions.
+    Every finger and every impression has its own random generator, so a finger does not depend on the number of
+    fingers, and an impression does not depend on the number of impressions.
 
     Args:
         sensor: model of the variation between impressions of a finger.
@@ -30,7 +29,8 @@ class Prints:
         impressions: number of impressions of each finger.
         size: width and height of the images, in pixels.
         patterns: shares of arches, loops and whorls; they sum to 1. In the population they are about 0.07, 0.65 and
-            0.28; the default has more of the rare ones, so that attribute inference has something to infer.
+            0.28. The default has more of the rare patterns, so that guessing the most common one is not already a
+            good attribute inference.
         densities: shares of fingers with few, medium and many ridges; they sum to 1.
         seed: seed of all random numbers.
     """
@@ -53,25 +53,27 @@ class Prints:
         self.sensor, self.identities, self.impressions, self.size = sensor, identities, impressions, size
         self.patterns, self.densities, self.seed = list(patterns), list(densities), seed
 
-    def finger(self, identity: int) -> tuple[np.ndarray, int, int]:
-        """Return a finger's master print, shape (PIXELS, PIXELS), and the numbers of its pattern and its density."""
+    def generate_finger(self, identity: int) -> tuple[np.ndarray, int, int]:
+        """Generate a finger; return its master print, shape (PIXELS, PIXELS), and its pattern's and density's index."""
         rng = np.random.default_rng([self.seed, identity])
         pattern, density = int(rng.choice(3, p=self.patterns)), int(rng.choice(3, p=self.densities))
-        return master(draw_anatomy(PATTERNS[pattern], rng), density, rng), pattern, density
+        return grow_ridges(draw_anatomy(PATTERNS[pattern], rng), density, rng), pattern, density
 
-    def impression(self, ridges: np.ndarray, identity: int, number: int) -> np.ndarray:
-        """Return one impression of a finger's master print, shape (size, size), uint8."""
-        return self.sensor.impression(ridges, self.size, np.random.default_rng([self.seed, identity, 1 + number]))
+    def generate_impression(self, ridges: np.ndarray, identity: int, number: int) -> np.ndarray:
+        """Generate one impression of a finger's master print, shape (size, size), uint8."""
+        return self.sensor.generate_impression(
+            ridges, self.size, np.random.default_rng([self.seed, identity, 1 + number])
+        )
 
-    def _pressed(self, identity: int) -> tuple[np.ndarray, int, int]:
-        ridges, pattern, density = self.finger(identity)
-        images = [self.impression(ridges, identity, number) for number in range(self.impressions)]
+    def _generate_impressions(self, identity: int) -> tuple[np.ndarray, int, int]:
+        ridges, pattern, density = self.generate_finger(identity)
+        images = [self.generate_impression(ridges, identity, number) for number in range(self.impressions)]
         return np.stack(images)[:, None], pattern, density
 
     def read(self) -> RawIdentities:
         """Generate all prints, with one thread per core; the result does not depend on the number of threads."""
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            images, pattern, density = zip(*pool.map(self._pressed, range(self.identities)), strict=True)
+            images, pattern, density = zip(*pool.map(self._generate_impressions, range(self.identities)), strict=True)
         labels = {"pattern": np.repeat(pattern, self.impressions), "density": np.repeat(density, self.impressions)}
         return RawIdentities(
             np.concatenate(images),

@@ -1,4 +1,4 @@
-"""Compiled inner loops of the print generator. Import this only where prints are made: numba is slow to import."""
+"""Compiled inner loops of the print generator. Import them only when they are called, because numba imports slowly."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from numba import njit  # type: ignore[import-untyped, unused-ignore]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-def compiled(function: _Function) -> _Function:
-    """Compile one function, keeping its declared type for the type checker."""
+def compile_function(function: _Function) -> _Function:
+    """Compile a function with numba, and keep its type for the type checker."""
     return cast(_Function, njit(cache=True, nogil=True, fastmath=True)(function))
 
 
-@compiled
-def filtered(image: np.ndarray, which: np.ndarray, bank: np.ndarray, out: np.ndarray) -> None:
-    """Filter each pixel with a kernel of its own, and squash: out = tanh(image * kernel).
+@compile_function
+def filter_pixels(image: np.ndarray, which: np.ndarray, bank: np.ndarray, out: np.ndarray) -> None:
+    """Filter each pixel with its own kernel, and apply tanh to the result.
 
     Args:
         image: image padded by half a kernel on each side, shape (n + k - 1, n + k - 1), float32.
@@ -36,8 +36,8 @@ def filtered(image: np.ndarray, which: np.ndarray, bank: np.ndarray, out: np.nda
             out[i, j] = np.tanh(total)
 
 
-@compiled
-def sampled(master: np.ndarray, rows: np.ndarray, columns: np.ndarray, out: np.ndarray) -> None:
+@compile_function
+def interpolate(master: np.ndarray, rows: np.ndarray, columns: np.ndarray, out: np.ndarray) -> None:
     """Interpolate `master` by Catmull-Rom splines; 0 outside of it.
 
     Args:

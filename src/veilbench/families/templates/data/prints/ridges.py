@@ -9,17 +9,19 @@ from functools import cache
 
 import numpy as np
 
-from veilbench.families.templates.data.prints.fields import Anatomy, orientation, period
+from veilbench.families.templates.data.prints.fields import Anatomy, ridge_orientation, ridge_period
 
-PIXELS, EXTENT = 128, 4 / 3  # of a master print: larger than the sensor, because fingers move
+# Side of a master print in pixels, and half its side in finger coordinates. It is larger than the sensor (1), because
+# fingers move between impressions.
+PIXELS, EXTENT = 128, 4 / 3
 DENSITIES = ("low", "medium", "high")
 PERIODS = (8.2, 6.7, 5.5)  # ridge distance in pixels of the master print, per density
-DIRECTIONS, WIDTHS, WIDEST = 36, np.arange(4.4, 10.8, 0.2), 10.6
-RADIUS, ROUNDS, GAIN = 8, 10, 3.0
+DIRECTIONS, WIDTHS = 36, np.arange(4.4, 10.8, 0.2)  # orientations and ridge distances of the kernels
+RADIUS, ROUNDS, GAIN = 8, 10, 3.0  # of a kernel in pixels; number of filter passes; sum of a kernel's absolute values
 
 
 @cache
-def bank() -> np.ndarray:
+def gabor_kernels() -> np.ndarray:
     """Return Gabor-like kernels with zero mean, shape (len(WIDTHS) * DIRECTIONS, k, k), float32."""
     offsets = np.arange(-RADIUS, RADIUS + 1)
     x, y = np.meshgrid(offsets, -offsets)
@@ -34,25 +36,25 @@ def bank() -> np.ndarray:
     return np.asarray(kernels, np.float32)
 
 
-def grid() -> tuple[np.ndarray, np.ndarray]:
+def pixel_coordinates() -> tuple[np.ndarray, np.ndarray]:
     """Return the finger coordinates x and y of a master print's pixels, shape (PIXELS, PIXELS) each."""
-    places = (np.arange(PIXELS) + 0.5) / PIXELS * 2 * EXTENT - EXTENT
-    x, y = np.meshgrid(places, -places)
+    coordinates = (np.arange(PIXELS) + 0.5) / PIXELS * 2 * EXTENT - EXTENT
+    x, y = np.meshgrid(coordinates, -coordinates)
     return x, y
 
 
-def master(finger: Anatomy, density: int, rng: np.random.Generator) -> np.ndarray:
+def grow_ridges(finger: Anatomy, density: int, rng: np.random.Generator) -> np.ndarray:
     """Grow the ridges of a finger, shape (PIXELS, PIXELS), float32: near 1 on a ridge, near -1 in a valley."""
-    from veilbench.families.templates.data.prints.kernels import filtered
+    from veilbench.families.templates.data.prints.kernels import filter_pixels
 
-    x, y = grid()
-    widths = PERIODS[density] * rng.uniform(0.97, 1.03) * period(finger, x, y)
+    x, y = pixel_coordinates()
+    widths = PERIODS[density] * rng.uniform(0.97, 1.03) * ridge_period(finger, x, y)
     width = np.clip(np.rint((widths - WIDTHS[0]) / 0.2).astype(int), 0, len(WIDTHS) - 1)
-    direction = np.rint(orientation(finger, x, y) * DIRECTIONS / np.pi).astype(int) % DIRECTIONS
+    direction = np.rint(ridge_orientation(finger, x, y) * DIRECTIONS / np.pi).astype(int) % DIRECTIONS
     which = width * DIRECTIONS + direction
     image = rng.standard_normal((PIXELS, PIXELS), np.float32)
     for _ in range(ROUNDS):
         out = np.empty_like(image)
-        filtered(np.pad(image, RADIUS, "reflect"), which, bank(), out)
+        filter_pixels(np.pad(image, RADIUS, "reflect"), which, gabor_kernels(), out)
         image = out
     return image

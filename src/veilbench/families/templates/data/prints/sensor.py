@@ -12,22 +12,25 @@ from veilbench.families.templates.data.prints.ridges import EXTENT, PIXELS
 
 Share = Annotated[float, Ge(0), Le(1)]
 Amount = NotNegative
-DARKEST, STEEPNESS, FADING = 0.12, 3.0, 0.06  # a ridge's grey; its edge; the width of the print's edge
-SCRATCH = 0.012  # half the width of a scratch, where the sensor is 2 wide
+DARKEST, STEEPNESS, FADING = 0.12, 3.0, 0.06  # grey level of a ridge; steepness of its edge; width of the print's edge
+SCRATCH = 0.012  # half the width of a scratch; the sensor is 2 units wide
 
 
 class Sensor:
-    """Draws impressions of a master print. With every amount at 0 all impressions of a finger are the same.
+    """Draws impressions of a master print. If all arguments are 0, all impressions of a finger are the same.
 
-    With the defaults, plain correlation of shifted images errs about as often as on FVC2000 DB1_B at 96 x 96 pixels.
+    With the defaults, matching by correlation of shifted images has about the same error rate as on FVC2000 DB1_B at
+    96 x 96 pixels.
 
     Args:
         rotation: standard deviation of the rotation, in degrees.
         translation: standard deviation of the shift along each axis, as a share of the sensor's width.
         distortion: standard deviation of the skin's stretching, as a share of the sensor's width.
-        pressure: standard deviation of the ridges' thickness between dry and wet, where a ridge's height is -1 to 1.
-        partial: the largest share of the print's width and height that may be missing.
-        noise: standard deviation of the grey levels' noise, and of the gaps and blots on the ridges.
+        pressure: standard deviation of the shift of the ridges' height, which is in -1 to 1: dry fingers have thin
+            ridges, wet fingers thick ones.
+        partial: maximum share of the print's width and height that is missing.
+        noise: standard deviation of the noise on the grey levels in [0, 1]; it also scales gaps and blots on the
+            ridges.
         scratches: mean number of scratches.
     """
 
@@ -46,7 +49,7 @@ class Sensor:
         self.rotation, self.translation, self.distortion = rotation, translation, distortion
         self.pressure, self.partial, self.noise, self.scratches = pressure, partial, noise, scratches
 
-    def impression(self, master: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    def generate_impression(self, master: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
         """Draw one impression.
 
         Args:
@@ -57,54 +60,56 @@ class Sensor:
         Returns:
             Dark ridges on white, shape (size, size), uint8.
         """
-        from veilbench.families.templates.data.prints.kernels import sampled
+        from veilbench.families.templates.data.prints.kernels import interpolate
 
-        places = (np.arange(size) + 0.5) / size * 2 - 1
-        x, y = self._on_the_finger(places, rng)
+        coordinates = (np.arange(size) + 0.5) / size * 2 - 1
+        x, y = self._draw_coordinates(coordinates, rng)
         ridges = np.empty((size, size), np.float32)
         scale = PIXELS / (2 * EXTENT)
-        sampled(master, (EXTENT - y) * scale - 0.5, (x + EXTENT) * scale - 0.5, ridges)
-        ridges += rng.normal(0, self.pressure) + self.pressure * smooth(places, 2, rng) / 2
-        ridges += 4 * self.noise * smooth(places, max(2, min(size // 6, 16)), rng)
-        inked = self._contact(x, y, places, rng) / (1 + np.exp(-STEEPNESS * ridges))
-        inked *= self._unscratched(x, y, rng)
+        interpolate(master, (EXTENT - y) * scale - 0.5, (x + EXTENT) * scale - 0.5, ridges)
+        ridges += rng.normal(0, self.pressure) + self.pressure * draw_smooth_function(coordinates, 2, rng) / 2
+        ridges += 4 * self.noise * draw_smooth_function(coordinates, max(2, min(size // 6, 16)), rng)
+        inked = self._draw_contact(x, y, coordinates, rng) / (1 + np.exp(-STEEPNESS * ridges))
+        inked *= self._draw_scratches(x, y, rng)
         grey = 1 - (1 - DARKEST) * inked + rng.normal(0, self.noise, (size, size))
         return np.asarray(np.rint(np.clip(grey, 0, 1) * 255), np.uint8)
 
-    def _on_the_finger(self, places: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Return the finger coordinates x and y of each sensor pixel, shape (size, size) each."""
-        x, y = np.meshgrid(places, -places)
+    def _draw_coordinates(self, coordinates: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draw the finger's position; return its coordinates x and y at each pixel, shape (size, size) each."""
+        x, y = np.meshgrid(coordinates, -coordinates)
         angle = np.deg2rad(rng.normal(0, self.rotation))
         shift = rng.normal(0, 2 * self.translation, 2)
-        stretch = [2 * self.distortion * smooth(places, 3, rng) for _ in range(2)]
+        stretch = [2 * self.distortion * draw_smooth_function(coordinates, 3, rng) for _ in range(2)]
         cosine, sine = np.cos(angle), np.sin(angle)
         return cosine * x - sine * y + shift[0] + stretch[0], sine * x + cosine * y + shift[1] + stretch[1]
 
-    def _contact(self, x: np.ndarray, y: np.ndarray, places: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return the contact of the skin with the sensor, shape (size, size): 1 for contact, 0 for none."""
-        lost, direction = rng.uniform(0, self.partial), rng.uniform(0, 2 * np.pi)
-        across, along = (x - lost * np.cos(direction)) / 0.98, (y - lost * np.sin(direction)) / 1.12
-        edge = np.sqrt(across**2 + along**2) + 0.5 * self.noise * smooth(places, 8, rng)
-        return np.asarray(1 / (1 + np.exp(np.clip((edge - (1 - lost)) / FADING, -50, 50))))
+    def _draw_contact(
+        self, x: np.ndarray, y: np.ndarray, coordinates: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Draw which part of the finger touches the sensor, shape (size, size): 1 for contact, 0 for none."""
+        missing, direction = rng.uniform(0, self.partial), rng.uniform(0, 2 * np.pi)
+        across, along = (x - missing * np.cos(direction)) / 0.98, (y - missing * np.sin(direction)) / 1.12
+        edge = np.sqrt(across**2 + along**2) + 0.5 * self.noise * draw_smooth_function(coordinates, 8, rng)
+        return np.asarray(1 / (1 + np.exp(np.clip((edge - (1 - missing)) / FADING, -50, 50))))
 
-    def _unscratched(self, x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return the intact skin, shape (size, size): 1, falling to near 0 on scratches."""
-        whole = np.ones_like(x)
+    def _draw_scratches(self, x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw scratches; return the share of intact skin, shape (size, size): 1, and near 0 on scratches."""
+        intact = np.ones_like(x)
         for _ in range(rng.poisson(self.scratches)):
             angle, middle, half = rng.uniform(0, np.pi), rng.uniform(-0.8, 0.8, 2), rng.uniform(0.1, 0.7)
             along = (x - middle[0]) * np.cos(angle) + (y - middle[1]) * np.sin(angle)
             across = (x - middle[0]) * np.sin(angle) - (y - middle[1]) * np.cos(angle)
-            whole *= 1 - 0.9 * np.exp(-((across / (2 * SCRATCH)) ** 2)) * (np.abs(along) < half)
-        return whole
+            intact *= 1 - 0.9 * np.exp(-((across / (2 * SCRATCH)) ** 2)) * (np.abs(along) < half)
+        return intact
 
 
-def smooth(places: np.ndarray, waves: int, rng: np.random.Generator) -> np.ndarray:
+def draw_smooth_function(coordinates: np.ndarray, waves: int, rng: np.random.Generator) -> np.ndarray:
     """Draw a random smooth function over a square, with standard deviation about 1.
 
     Args:
-        places: coordinates in [-1, 1], shape (size,): the square is `places` by `places`.
+        coordinates: coordinates in [-1, 1] along each axis of the square, shape (size,).
         waves: number of cosines along each axis; the more, the finer.
         rng: source of the cosines' weights.
     """
-    basis = np.cos(np.outer(places + 1, np.arange(1, waves + 1)) * np.pi / 2)
+    basis = np.cos(np.outer(coordinates + 1, np.arange(1, waves + 1)) * np.pi / 2)
     return np.asarray(basis @ rng.normal(0, 2 / waves, (waves, waves)) @ basis.T)
