@@ -39,6 +39,11 @@ def test_a_metric_outside_its_interval_is_refused(ends: tuple[float, float]) -> 
         Metric(0.5, *ends, 1)
 
 
+def test_a_metric_in_an_unknown_unit_is_refused() -> None:
+    with pytest.raises(ValueError, match="unit='db' must be one of '', 'share', 'dB'"):
+        Metric(0.5, 0.4, 0.6, 1, unit="db")
+
+
 def test_an_exact_metric_has_no_width() -> None:
     metric = Metric.exact(3, 91, "share")
     assert (metric.low, metric.value, metric.high, metric.n, metric.unit) == (3.0, 3.0, 3.0, 91, "share")

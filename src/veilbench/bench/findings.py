@@ -25,11 +25,12 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.verdict import Verdict
 
 RECORD = ("metrics.json", "findings.json", "curves.csv", "cost.json")
+UNITS = ("", "share", "dB")  # leaderboard.schema.json lists the same
 CURVE_COLUMNS = ("curve", "x", "y", "low", "high")
 
 
 class UnusableMetric(ValueError):
-    """A metric that is infinite, NaN, or outside its own interval."""
+    """A metric that is infinite, NaN, outside its own interval, or in an unknown unit."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Metric:
         high: upper end of the interval, equal to `value` if the number is exact.
         n: number of independent observations that the estimate is based on.
         interval: how the interval was computed, such as "Clopper-Pearson 95 %", or "exact".
-        unit: "share" for fractions, which are displayed as percentages; empty for other numbers.
+        unit: one of `UNITS`: "share" for fractions, which are displayed as percentages, "dB" for decibels, and empty for
+            other numbers.
     """
 
     value: float
@@ -53,6 +55,8 @@ class Metric:
     unit: str = ""
 
     def __post_init__(self) -> None:
+        if self.unit not in UNITS:
+            raise UnusableMetric(f"unit={self.unit!r} must be one of {', '.join(map(repr, UNITS))}")
         if not all(math.isfinite(x) for x in (self.value, self.low, self.high)):
             label = f" ({self.interval})" if self.interval != "exact" else ""
             raise UnusableMetric(f"metric {self.value} [{self.low}, {self.high}]{label} is not finite")

@@ -17,10 +17,16 @@ from fake_records import attack, config, put
 from veilbench.bench.csv_cells import unescape
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import identity, load
-from veilbench.bench.findings import Findings, Metric
+from veilbench.bench.findings import UNITS, Findings, Metric
 from veilbench.bench.report.leaderboard import SCHEMA, collect, flatten, load_rows, overall, worst, write
 from veilbench.bench.report.table import print_table
 from veilbench.bench.verdict import Verdict
+
+
+def test_schema_knows_all_units() -> None:
+    schema = json.loads(SCHEMA.read_text("utf8"))
+    assert schema["$defs"]["metric"]["properties"]["unit"]["enum"] == list(UNITS)
+
 
 CHECK = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text("utf8")))
 

@@ -15,20 +15,22 @@ from scipy.optimize import linear_sum_assignment
 
 from veilbench.families.ciphers.attacks.substitution_state import Puzzle
 
-_ITERATIONS, _LEAST_RISE = 100, 1e-5  # stop when the log-likelihood rises by less than this per position
+_ITERATIONS, _LEAST_RISE = 60, 1e-5  # stop when the log-likelihood rises by less than this per position
 _FLOOR = 1e-12  # least expected count, so that no token becomes impossible
 
 
-def estimate_key(puzzle: Puzzle) -> NDArray[np.int64]:
+def estimate_key(puzzle: Puzzle, bigrams: NDArray[np.floating], unigrams: NDArray[np.floating]) -> NDArray[np.int64]:
     """Estimate the symbol of every token from bigrams and token frequencies.
 
     Args:
-        puzzle: tokens, their groups, the known symbols and the language model.
+        puzzle: tokens, their groups and the known symbols.
+        bigrams: Shape ``(A, A)``; log-probability of the last index given the first.
+        unigrams: Shape ``(A,)``; log-probability of each symbol.
 
     Returns:
         Shape ``(T,)``; the most probable symbol of each token, distinct within every group except -1.
     """
-    bigram, unigram = (np.exp(table.astype(np.float64)) for table in (puzzle.tables.bigram, puzzle.tables.unigram))
+    bigram, unigram = (np.exp(table.astype(np.float64)) for table in (bigrams, unigrams))
     expected = _fixed(puzzle, _first_counts(puzzle, unigram))
     last = -np.inf
     for _ in range(_ITERATIONS):

@@ -23,6 +23,21 @@ def fit_language_model(auxiliary: np.ndarray, order: int) -> NGramModel:
         return _fit(auxiliary.tobytes(), order)
 
 
+def fit_bigrams(auxiliary: np.ndarray) -> NGramModel:
+    """Fit a bigram model to a text as it is; the last two models are cached.
+
+    Args:
+        auxiliary: symbols of the text, shape (length,), uint8.
+    """
+    with _LOCK:
+        return _fit_bigrams(auxiliary.tobytes())
+
+
+@lru_cache(maxsize=2)
+def _fit_bigrams(auxiliary: bytes) -> NGramModel:
+    return NGramModel.fit(np.frombuffer(auxiliary, np.uint8), 2)
+
+
 @lru_cache(maxsize=2)
 def _fit(auxiliary: bytes, order: int) -> NGramModel:
     return NGramModel.fit(add_capitals(np.frombuffer(auxiliary, np.uint8)), order)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veilbench.families.ciphers.attacks import substitution_kernels as kernels
+from veilbench.families.ciphers.attacks.hidden_markov import estimate_key
 from veilbench.families.ciphers.attacks.ngrams import NGramModel
 from veilbench.families.ciphers.attacks.substitution_state import (
     Puzzle,
@@ -43,6 +44,8 @@ _FINE, _FINE_SHARE = (4.0, 1.0), 4
 """First and last temperature of the fine annealing in nats, and the divisor of the coarse work that gives its work."""
 _POLISH, _POLISH_WORK = (8.0, 1.0), 200_000
 """First and last temperature in nats, and work, of the last annealing of each restart."""
+_REFINE, _REFINE_WORK = (2.0, 1.0), 1_000_000
+"""Temperatures and work for a key that expectation maximisation found: gentle, since most of it is right."""
 _SHAKES, _SHAKE_WORK = (2.0, 8.0, 15.0), 1_000_000
 """First temperatures in nats, and work, with which the best key is annealed again."""
 _AGREEMENT, _AGREEING = 0.95, 3
@@ -66,6 +69,7 @@ def solve(
     model: NGramModel,
     *,
     known: NDArray[np.integer] | None = None,
+    bigrams: NGramModel | None = None,
     restarts: int = 8,
     seed: int = 0,
     effort: float = 1.0,
@@ -77,8 +81,10 @@ def solve(
         groups: Shape ``(T,)``; group of every token, -1 for a token that may share its symbol with any other.
         model: Language model of the plain text, fitted to other text.
         known: Shape ``(T,)``; known symbols, which are kept, and -1 for unknown ones. ``None`` if all are unknown.
-        restarts: Maximum number of annealing runs; the search stops early once three of them agree on nearly all
-            of the text.
+        bigrams: Model whose bigrams expectation maximisation uses; ``model`` if it is ``None``. A model of text
+            without added capitals is sharper.
+        restarts: Maximum number of annealing runs; the search stops early once one of them agrees with
+            expectation maximisation on nearly all of the text, or three of them agree with each other.
         seed: Seed of the search; the same arguments give the same answer.
         effort: Factor on the work of each annealing run.
 
@@ -98,7 +104,8 @@ def solve(
     if len(puzzle.tokens) and (puzzle.known < 0).any():
         quantiles = np.zeros((puzzle.size, puzzle.size, _QUANTILES), dtype=np.uint8)
         kernels.fill_quantiles(puzzle.tables.bigram, quantiles, _FLATTEN, np.zeros(puzzle.size))
-        key = _best_restart(puzzle, key, quantiles, restarts, effort, generator)
+        estimate = estimate_key(puzzle, (bigrams or model).bigram, (bigrams or model).unigram)
+        key = _best_restart(puzzle, key, estimate, quantiles, restarts, effort, generator)
         key = _finish(puzzle, key, quantiles, effort, generator)
     return key
 
@@ -131,21 +138,23 @@ def compute_objective(
 def _best_restart(
     puzzle: Puzzle,
     start: NDArray[np.int64],
+    estimate: NDArray[np.int64],
     quantiles: NDArray[np.uint8],
     restarts: int,
     effort: float,
     generator: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """Anneal several times on different parts of the text, and return the key with the highest objective."""
-    finished: list[tuple[float, NDArray[np.int64]]] = []
+    """Polish the estimated key, anneal several times on different parts of the text, and return the best key found."""
     part = puzzle.tokens[:_JUDGED]
+    work = int(effort * _REFINE_WORK)
+    finished = [_polish(puzzle, estimate, part, quantiles, _REFINE, work, generator)]
     for _ in range(restarts):
         key = _anneal_part(puzzle, start, quantiles, effort, generator)
         work = int(effort * _POLISH_WORK)
-        score, key = _polish(puzzle, key, part, quantiles, _POLISH, work, generator)
-        finished.append((score, key))
-        # Wrong keys rarely resemble each other, so a key that several restarts find is accepted as the solution.
-        if sum(np.mean((other == key)[part]) > _AGREEMENT for _, other in finished) >= _AGREEING:
+        finished.append(_polish(puzzle, key, part, quantiles, _POLISH, work, generator))
+        # Wrong keys rarely resemble each other, so a key that is found in two ways, or by several restarts, is accepted.
+        agreeing = [np.mean((other == finished[-1][1])[part]) > _AGREEMENT for _, other in finished]
+        if agreeing[0] or sum(agreeing) >= _AGREEING:
             break
     return max(finished, key=lambda item: item[0])[1]
 
