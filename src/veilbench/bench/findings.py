@@ -43,7 +43,7 @@ class Metric:
         high: upper end of the interval, equal to `value` if the number is exact.
         n: number of independent observations that the estimate is based on.
         interval: how the interval was computed, such as "Clopper-Pearson 95 %", or "exact".
-        unit: one of `UNITS`: "share" for fractions, which are displayed as percentages, "dB" for decibels, and empty for
+        unit: one of `UNITS`: "share" for fractions, which are displayed as percentages, "dB" for decibels, empty for
             other numbers.
     """
 

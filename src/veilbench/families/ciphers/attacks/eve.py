@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -50,7 +51,7 @@ class Eve(pl.LightningModule):
 
     Args:
         bits: bits per block.
-        hidden: units in each of the two hidden layers.
+        hidden: units in the hidden layer.
         eves: number of independent networks, trained at once.
         rows: blocks per optimizer step.
     """
@@ -59,11 +60,13 @@ class Eve(pl.LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.bits, self.rows = bits, rows
-        self.net = StackedMLP([2 * bits, hidden, hidden, bits], eves)
+        self.adam: torch.optim.Optimizer | None = None
+        self.net = StackedMLP([2 * bits, hidden, bits], eves)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return Adam with learning rate 0.002."""
-        return torch.optim.Adam(self.parameters(), 2e-3, fused=True)
+        """Return Adam with learning rate 0.002: the same object each time, so that training can be continued."""
+        self.adam = self.adam or torch.optim.Adam(self.parameters(), 2e-3, fused=True)
+        return self.adam
 
     def training_step(self, batches: Tensor) -> None:
         """Take one optimizer step per `rows` rows of a batch of shape (eves, steps * rows, 3 * bits)."""
@@ -76,28 +79,50 @@ class Eve(pl.LightningModule):
             optimizer.step()
 
 
+class FreshBlocks:
+    """Fresh blocks for choosing the best Eve, and as many others for testing it.
+
+    Args:
+        cipher: cipher that encrypts the blocks.
+        training: settings, of which `test_blocks` and `bits` are used.
+        seed: seed of the blocks, keys and nonces.
+    """
+
+    def __init__(self, cipher: Cipher, training: EveTraining, seed: int) -> None:
+        one = replace(training, eves=1)
+        blocks = next(iter(SealedBlocks(cipher, one, 2 * training.test_blocks, 1, seed)))
+        self.seen, self.plain = blocks[..., : 2 * training.bits], blocks[..., 2 * training.bits :] > 0.5
+
+    @torch.no_grad()
+    def measure(self, net: StackedMLP) -> np.ndarray:
+        """Return the share of bits of each test block that the best Eve gets right, shape (test_blocks,)."""
+        eves = len(net.weights[0])
+        right = ((net(self.seen.expand(eves, -1, -1)) > 0) == self.plain).float().mean(2).numpy()
+        half = right.shape[1] // 2
+        return np.asarray(right[right[:, :half].mean(1).argmax(), half:])
+
+
 def examine_eves(
-    cipher: Cipher, training: EveTraining, hidden: int, accelerator: Accelerator, rng: np.random.Generator
-) -> list[float]:
-    """Train Eves of one size and test each on its own fresh blocks.
+    cipher: Cipher, training: EveTraining, steps: Sequence[int], accelerator: Accelerator, rng: np.random.Generator
+) -> dict[int, np.ndarray]:
+    """Train Eves, and test the best of them after each number of steps.
 
     Args:
         cipher: cipher to attack; it must support `Cipher.encrypt_blocks`.
-        training: number of Eves, their training and their test.
-        hidden: units in each of the two hidden layers.
+        training: number of Eves, their size, their training and their test.
+        steps: increasing numbers of optimizer steps.
         accelerator: device to train on.
         rng: generator of the seeds of weights, blocks, keys and nonces.
 
     Returns:
-        Each Eve's share of correctly predicted bits.
+        For each number of steps the share of bits of each test block that were predicted correctly.
     """
-    eve = Eve(training.bits, hidden, training.eves, training.batch_size)
+    eve = Eve(training.bits, training.hidden, training.eves, training.batch_size)
     eve.net.reset_parameters(torch.Generator().manual_seed(int(rng.integers(2**62))))
-    batches = SealedBlocks(cipher, training, training.batch_size, training.steps, int(rng.integers(2**31)))
-    trainer = accelerator.lightning(bar=False, max_epochs=1)
-    trainer.fit(eve, DataLoader(batches, batch_size=None), weights_only=True)
-    test = next(iter(SealedBlocks(cipher, training, training.test_blocks, 1, int(rng.integers(2**31)))))
-    seen, plain = test[..., : 2 * training.bits], test[..., 2 * training.bits :]
-    with torch.no_grad():
-        right = (eve.net.cpu()(seen) > 0) == (plain > 0.5)
-    return [float(share) for share in right.float().mean((1, 2))]
+    blocks, tested, done = FreshBlocks(cipher, training, int(rng.integers(2**31))), dict[int, np.ndarray](), 0
+    for count in steps:
+        batches = SealedBlocks(cipher, training, training.batch_size, count - done, int(rng.integers(2**31)))
+        trainer = accelerator.lightning(bar=False, max_epochs=1)
+        trainer.fit(eve, DataLoader(batches, batch_size=None), weights_only=True)
+        tested[count], done = blocks.measure(eve.net.cpu()), count
+    return tested

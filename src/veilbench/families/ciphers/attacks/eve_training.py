@@ -7,7 +7,7 @@ from typing import Annotated
 
 from annotated_types import Ge
 
-from veilbench.bench.limits import Count, Steps, Width
+from veilbench.bench.limits import Count, Width
 
 
 @dataclass(frozen=True)
@@ -15,15 +15,15 @@ class EveTraining:
     """How Eves are trained and tested.
 
     Attributes:
-        eves: number of Eves per size, trained at once from different seeds; the intervals are over them.
-        steps: optimizer steps of each Eve's training.
-        batch_size: blocks per optimizer step.
-        test_blocks: number of fresh blocks on which each Eve is tested.
+        eves: number of Eves, trained at once from different seeds.
+        hidden: units in each Eve's hidden layer.
+        batch_size: blocks per optimizer step and Eve.
+        test_blocks: number of fresh blocks on which the best Eve is tested; as many others choose it.
         bits: bits per block.
     """
 
-    eves: Annotated[Count, Ge(2)] = 5
-    steps: Steps = 500
-    batch_size: Count = 256
+    eves: Count = 2
+    hidden: Width = 512
+    batch_size: Count = 512
     test_blocks: Annotated[Count, Ge(100)] = 4_096
     bits: Width = 16

@@ -1,6 +1,6 @@
 """Ciphertext-only attack: matches the statistics of the codes to those of the language.
 
-The code books of all members are solved jointly, since neighbouring letters may be encrypted by different members.
+All members' alphabets are solved jointly, since neighbouring letters are encrypted by different members.
 """
 
 from __future__ import annotations
@@ -12,30 +12,36 @@ import numpy as np
 from annotated_types import Ge, MinLen
 
 from veilbench.bench.accelerator import Accelerator
-from veilbench.bench.findings import Curve, Figure, Findings, Metric
-from veilbench.bench.limits import Count, Depth, PositiveShare, Steps
+from veilbench.bench.findings import BudgetCurve, Curve, Figure, Findings, Metric
+from veilbench.bench.limits import Count, PositiveShare
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import CONFIDENCE
 from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack, draw_pieces, score_constant_guess
 from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle, number_codes
+from veilbench.families.ciphers.attacks.codebook_search import CodebookSearch
 from veilbench.families.ciphers.data.text import Texts
 from veilbench.families.ciphers.schemes.base import Cipher
-from veilbench.metrics.intervals import above_chance, ends, mean
+from veilbench.metrics.intervals import above_chance, bounded_mean, ends
 
 READABLE = 0.9  # share of correct characters from which a text counts as readable
+SEARCH = CodebookSearch()
 
 
 class Frequency(CipherAttack):
     """Recovers text with a character language model and a search over code books.
+
+    Chance is the share of characters in which a recovered text agrees with another text than its own: what the search
+    gets right if the ciphertext tells it nothing. So a leak is visible even where less is recovered than by guessing
+    the most frequent character everywhere; that constant guess is reported beside it.
 
     Args:
         threat: threat model; needs `ciphertext` and `auxiliary_data`.
         positive: positive control, a cipher that the attack must break at this budget.
         negative: negative control, a cipher against which the attack must do no better than chance.
         lengths: lengths of the attacked texts in characters; the gain is measured at the largest.
-        texts: number of different texts per length; the intervals are over them.
-        order: length of the language model's longest n-gram in characters.
-        restarts: maximum number of restarts of the search.
+        texts: number of different texts of the largest length; the gain's interval is over them.
+        curve_texts: number of different texts of each other length.
+        search: search for the code books.
         broken_threshold: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
     """
 
@@ -49,35 +55,37 @@ class Frequency(CipherAttack):
         threat: ThreatModel,
         positive: Cipher,
         negative: Cipher,
-        lengths: Annotated[Sequence[Count], MinLen(1)] = (500, 2_000, 5_000, 20_000),
-        texts: Annotated[Count, Ge(2)] = 3,
-        order: Annotated[Depth, Ge(2)] = 6,
-        restarts: Steps = 8,
+        lengths: Annotated[Sequence[Count], MinLen(1)] = (200, 500, 1_000, 2_000),
+        texts: Annotated[Count, Ge(2)] = 51,
+        curve_texts: Annotated[Count, Ge(2)] = 6,
+        search: CodebookSearch = SEARCH,
         broken_threshold: PositiveShare = 0.8,
     ) -> None:
         super().__init__(threat, positive, negative, broken_threshold)
-        self.lengths, self.texts, self.order, self.restarts = sorted(lengths), texts, order, restarts
+        self.lengths, self.texts, self.curve_texts, self.search = sorted(lengths), texts, curve_texts, search
 
     def run(
         self, cipher: Cipher, texts: Texts, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
-        """Attack texts of all lengths, and controls only with texts of the largest length.
+        """Attack texts of all lengths; controls only those of the largest length.
 
         Raises:
             NotImplementedError: the cipher encrypts several characters at once.
         """
         if cipher.block != 1:
             raise NotImplementedError(f"it encrypts {cipher.block} characters at once")
-        recovered = {}
+        recovered, chances = dict[int, list[float]](), dict[int, float]()
         for length in self.lengths[-1:] if control else self.lengths:
-            secrets = draw_pieces(texts.target, length, self.texts, rng)
+            count = self.texts if length == self.lengths[-1] else self.curve_texts
+            secrets = draw_pieces(texts.target, length, count, rng)
             cases = [
-                (secret, CipherOracle(self.threat, cipher, secret, texts.statistics, text_rng), text_rng)
-                for secret, text_rng in zip(secrets, rng.spawn(self.texts), strict=True)
+                (CipherOracle(self.threat, cipher, secret, texts.statistics, text_rng), text_rng)
+                for secret, text_rng in zip(secrets, rng.spawn(count), strict=True)
             ]
-            guesses = accelerator.map_parallel(lambda case: self.guess(case[1], case[2]), cases)
+            guesses = accelerator.map_parallel(lambda case: self.guess(*case), cases)
             recovered[length] = [float((g == s).mean()) for g, s in zip(guesses, secrets, strict=True)]
-        return self._findings(recovered, score_constant_guess(texts))
+            chances[length] = agree_with_others(guesses, secrets)
+        return self._findings(recovered, chances, score_constant_guess(texts))
 
     def guess(self, oracle: CipherOracle, rng: np.random.Generator) -> np.ndarray:
         """Recover the secret message.
@@ -89,38 +97,42 @@ class Frequency(CipherAttack):
         Returns:
             The guessed symbols, shape (length,).
         """
-        from veilbench.families.ciphers.attacks.language import fit_language_model
-        from veilbench.families.ciphers.attacks.substitution import solve
-
         (sealed,), groups = number_codes([oracle.ciphertext()])
-        model = fit_language_model(oracle.auxiliary(), self.order)
-        key = solve(sealed, groups, model, restarts=self.restarts, seed=int(rng.integers(2**31)))
+        key = self.search.find(sealed, groups, oracle.auxiliary(), rng)
         return np.asarray(key[sealed])
 
-    def _findings(self, recovered: dict[int, list[float]], chance: float) -> Findings:
-        findings = Findings(self.title)
-        means = {length: mean(shares) for length, shares in recovered.items()}
+    def _findings(self, recovered: dict[int, list[float]], chances: dict[int, float], constant: float) -> Findings:
+        findings, most = Findings(self.title), max(recovered)
+        means = {length: bounded_mean(shares, of="texts") for length, shares in recovered.items()}
         findings.metrics |= {f"recovered_at_{length}": metric for length, metric in means.items()}
-        findings.metrics["recovered_for_nothing"] = Metric.exact(chance, unit="share")
+        findings.metrics["recovered_by_chance"] = Metric.exact(chances[most], unit="share")
+        findings.metrics["recovered_by_constant"] = Metric.exact(constant, unit="share")
         readable = [length for length, metric in means.items() if metric.value >= READABLE]
         if readable:
             findings.metrics["characters_needed"] = Metric.exact(readable[0])
             findings.notes.append(
                 f"{READABLE:.0%} of the text is recovered from {readable[0]} characters of ciphertext."
             )
-        values = list(means.values())
-        curve = Curve("recovered", self.lengths[-len(values) :], *ends(values))
-        baseline = Curve("commonest character", curve.x, [chance] * len(values))
-        label = "share of characters recovered"
-        findings.figures.append(
-            Figure(
-                "Recovery against length",
-                "characters of ciphertext",
-                label,
-                [curve, baseline],
-                log_x=True,
-                control_curves=[baseline.name],
-            )
-        )
-        findings.gain = above_chance(mean(recovered[max(recovered)], CONFIDENCE), chance)
+        gains = {length: above_chance(metric, chances[length]).value for length, metric in means.items()}
+        findings.budget = BudgetCurve("characters of ciphertext", list(gains), list(gains.values()))
+        findings.figures.append(_draw(means, constant))
+        findings.gain = above_chance(bounded_mean(recovered[most], CONFIDENCE, of="texts"), chances[most])
         return findings
+
+
+def agree_with_others(guesses: Sequence[np.ndarray] | np.ndarray, secrets: Sequence[np.ndarray] | np.ndarray) -> float:
+    """Return the mean share of characters in which the guesses agree with the secrets of the other texts.
+
+    Args:
+        guesses: recovered texts of one length, at least two.
+        secrets: the secret of each.
+    """
+    agreement = np.array([[(guess == secret).mean() for secret in secrets] for guess in guesses])
+    return float(agreement[~np.eye(len(guesses), dtype=bool)].mean())
+
+
+def _draw(means: dict[int, Metric], constant: float) -> Figure:
+    curve = Curve("recovered", list(means), *ends(list(means.values())))
+    baseline = Curve("commonest character", curve.x, [constant] * len(means))
+    title, x_label, y_label = "Recovery against length", "characters of ciphertext", "share of characters recovered"
+    return Figure(title, x_label, y_label, [curve, baseline], log_x=True, control_curves=[baseline.name])

@@ -9,21 +9,21 @@ import numpy as np
 from annotated_types import MinLen
 
 from veilbench.bench.accelerator import Accelerator
-from veilbench.bench.findings import Curve, Figure, Findings, Metric
-from veilbench.bench.limits import PositiveShare, Width
+from veilbench.bench.findings import BudgetCurve, Curve, Figure, Findings, Metric
+from veilbench.bench.limits import PositiveShare, Steps
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import CONFIDENCE
 from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack
 from veilbench.families.ciphers.attacks.eve_training import EveTraining
 from veilbench.families.ciphers.data.text import Texts
 from veilbench.families.ciphers.schemes.base import Cipher
-from veilbench.metrics.intervals import above_chance, ends, mean
+from veilbench.metrics.intervals import above_chance, bounded_mean, ends
 
 TRAINING = EveTraining()
 
 
 class FreshEve(CipherAttack):
-    """Trains Eves of several sizes to decrypt random blocks without the random keys.
+    """Trains Eves to decrypt random blocks without the random keys; the best on validation blocks is tested on others.
 
     Args:
         threat: threat model; needs `own_keys`.
@@ -38,45 +38,42 @@ class FreshEve(CipherAttack):
     target_needs = ("encrypt_blocks",)
 
     title = "Fresh Eve"
-    budget_parameter = "hidden"
+    budget_parameter = "steps"
 
     def __init__(
         self,
         threat: ThreatModel,
         positive: Cipher,
         negative: Cipher,
-        hidden: Annotated[Sequence[Width], MinLen(1)] = (64, 256),
+        steps: Annotated[Sequence[Steps], MinLen(1)] = (500, 1_000, 2_000),
         training: EveTraining = TRAINING,
         broken_threshold: PositiveShare = 0.8,
     ) -> None:
         super().__init__(threat, positive, negative, broken_threshold)
-        self.hidden, self.training = sorted(hidden), training
+        self.steps, self.training = sorted({*steps}), training
 
     def run(
         self, cipher: Cipher, texts: Texts, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
-        """Train and test Eves of all sizes, for controls only of the largest size."""
+        """Train Eves and test them after each number of steps; controls are tested at the end only."""
         from veilbench.families.ciphers.attacks.eve import examine_eves
 
         self.threat.require("own_keys")
         findings, bits = Findings(self.title), self.training.bits
-        shares: dict[int, Metric] = {}
-        for size in self.hidden[-1:] if control else self.hidden:
-            right = examine_eves(cipher, self.training, size, accelerator, rng)
-            shares[size] = mean(right)
-            findings.metrics[f"bits_recovered_of_{bits}_by_{size}"] = mean([bits * r for r in right], unit="")
-        findings.gain = above_chance(mean(right, CONFIDENCE), 0.5)
-        values = list(shares.values())
-        curve = Curve("Eve", list(shares), *ends(values))
-        baseline = Curve("coin flips", curve.x, [0.5] * len(values))
+        tested = examine_eves(cipher, self.training, self.steps[-1:] if control else self.steps, accelerator, rng)
+        means = {steps: bounded_mean(shares, of="blocks") for steps, shares in tested.items()}
+        for steps, metric in means.items():
+            value, low, high = (bits * share for share in (metric.value, metric.low, metric.high))
+            name = f"bits_recovered_of_{bits}_after_{steps}"
+            findings.metrics[name] = Metric(value, low, high, metric.n, metric.interval)
+        gains = [above_chance(metric, 0.5).value for metric in means.values()]
+        findings.budget = BudgetCurve("training steps", list(means), gains)
+        curve = Curve("Eve", list(means), *ends(list(means.values())))
+        baseline = Curve("coin flips", curve.x, [0.5] * len(means))
+        title, y_label = "Bits recovered by fresh Eves", "share of bits recovered"
         findings.figures.append(
-            Figure(
-                "Bits recovered by fresh Eves",
-                "hidden units",
-                "share of bits recovered",
-                [curve, baseline],
-                True,
-                control_curves=["coin flips"],
-            )
+            Figure(title, "training steps", y_label, [curve, baseline], True, control_curves=[baseline.name])
         )
+        most = bounded_mean(tested[max(tested)], CONFIDENCE, of="blocks")
+        findings.gain = above_chance(most, 0.5)
         return findings

@@ -15,8 +15,8 @@ from scipy.optimize import linear_sum_assignment
 
 from veilbench.families.ciphers.attacks.substitution_state import Puzzle
 
-_ITERATIONS, _LEAST_RISE = 60, 1e-5  # stop when the log-likelihood rises by less than this per position
-_FLOOR = 1e-12  # least expected count, so that no token becomes impossible
+_ITERATIONS, _LEAST_RISE = 40, 1e-4  # stop when the log-likelihood rises by less than this per position
+_FLOOR = np.float32(1e-9)  # least expected count, so that no token becomes impossible
 
 
 def estimate_key(puzzle: Puzzle, bigrams: NDArray[np.floating], unigrams: NDArray[np.floating]) -> NDArray[np.int64]:
@@ -30,7 +30,7 @@ def estimate_key(puzzle: Puzzle, bigrams: NDArray[np.floating], unigrams: NDArra
     Returns:
         Shape ``(T,)``; the most probable symbol of each token, distinct within every group except -1.
     """
-    bigram, unigram = (np.exp(table.astype(np.float64)) for table in (bigrams, unigrams))
+    bigram, unigram = (np.exp(table).astype(np.float32) for table in (bigrams, unigrams))
     expected = _fixed(puzzle, _first_counts(puzzle, unigram))
     last = -np.inf
     for _ in range(_ITERATIONS):
@@ -44,7 +44,7 @@ def estimate_key(puzzle: Puzzle, bigrams: NDArray[np.floating], unigrams: NDArra
     return _assign(puzzle, expected)
 
 
-def _first_counts(puzzle: Puzzle, unigram: NDArray[np.float64]) -> NDArray[np.float64]:
+def _first_counts(puzzle: Puzzle, unigram: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the first expected counts, shape ``(A, T)``: large where a token is as frequent as its share of a symbol.
 
     The number of homophones per symbol is that of the groups, or for tokens without a group the number of tokens
@@ -55,10 +55,10 @@ def _first_counts(puzzle: Puzzle, unigram: NDArray[np.float64]) -> NDArray[np.fl
     groups = int(puzzle.groups.max(initial=-1)) + 1
     homophones = np.where(puzzle.groups >= 0, max(groups, 1), max(1.0, (puzzle.groups < 0).sum() / present))
     ratio = np.log(homophones * np.maximum(shares, _FLOOR))[None] - np.log(unigram)[:, None]
-    return np.asarray(shares[None] * np.exp(-(ratio**2)))
+    return np.asarray(shares[None] * np.exp(-(ratio**2)), np.float32)
 
 
-def _fixed(puzzle: Puzzle, counts: NDArray[np.float64]) -> NDArray[np.float64]:
+def _fixed(puzzle: Puzzle, counts: NDArray[np.float32]) -> NDArray[np.float32]:
     """Move all counts of each known token to its symbol, in place."""
     held = np.flatnonzero(puzzle.known >= 0)
     totals = counts[:, held].sum(0)
@@ -67,7 +67,7 @@ def _fixed(puzzle: Puzzle, counts: NDArray[np.float64]) -> NDArray[np.float64]:
     return counts
 
 
-def _assign(puzzle: Puzzle, expected: NDArray[np.float64]) -> NDArray[np.int64]:
+def _assign(puzzle: Puzzle, expected: NDArray[np.float32]) -> NDArray[np.int64]:
     """Choose the symbols with the largest expected counts: one to one within each group, freely without a group."""
     key = np.where(puzzle.known >= 0, puzzle.known, expected.argmax(0)).astype(np.int64)
     for group in range(int(puzzle.groups.max(initial=-1)) + 1):
@@ -82,10 +82,10 @@ def _assign(puzzle: Puzzle, expected: NDArray[np.float64]) -> NDArray[np.int64]:
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def expected_counts(
     tokens: NDArray[np.int64],
-    bigram: NDArray[np.float64],
-    first: NDArray[np.float64],
-    emission: NDArray[np.float64],
-    counts: NDArray[np.float64],
+    bigram: NDArray[np.float32],
+    first: NDArray[np.float32],
+    emission: NDArray[np.float32],
+    counts: NDArray[np.float32],
 ) -> float:
     """Run the forward and backward passes with scaling (Rabiner 1989, section V.A).
 
@@ -100,13 +100,13 @@ def expected_counts(
         The log-likelihood of the tokens in nats.
     """
     length, size = len(tokens), len(first)
-    forward, scale = np.empty((length, size)), np.empty(length)
+    forward, scale = np.empty((length, size), np.float32), np.empty(length, np.float32)
     onward = np.ascontiguousarray(bigram.T)
     state = first.copy()
     for place in range(length):
         if place:
             state = onward @ forward[place - 1]
-        total = 0.0
+        total = np.float32(0)
         for symbol in range(size):
             state[symbol] *= emission[symbol, tokens[place]]
             total += state[symbol]
@@ -114,7 +114,7 @@ def expected_counts(
         for symbol in range(size):
             forward[place, symbol] = state[symbol] / total
     counts[:] = 0
-    back = np.ones(size)
+    back = np.ones(size, np.float32)
     likelihood = 0.0
     for place in range(length - 1, -1, -1):
         token = tokens[place]

@@ -1,7 +1,8 @@
-"""Exhaustive key search."""
+"""Exhaustive key search over the bits of the key that have an effect."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
@@ -13,23 +14,30 @@ from veilbench.bench.limits import Count, PositiveShare
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import CONFIDENCE
 from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack, draw_pieces, score_constant_guess
-from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle
+from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle, Pair
 from veilbench.families.ciphers.data.text import Texts
 from veilbench.families.ciphers.schemes.base import Cipher
-from veilbench.metrics.intervals import above_chance, mean
+from veilbench.metrics.intervals import above_chance, bounded_mean
+
+FIRST = 4  # characters of the known message on which all keys are tried
+KEPT = 256  # keys that are tried on the other known message, too
+BASE_KEYS = 2  # random keys whose bits are flipped to find those with an effect
 
 
 class KeySearch(CipherAttack):
     """Decrypts a few known characters under every key of the budget, and the secret under the best of these keys.
 
-    The attacker knows the cipher and its weights, but not the key. Keys are tried in numerical order from 0.
+    The attacker knows the cipher and its weights, but not the key. They first decrypt with keys of their own and flip
+    one bit at a time, to find the bits that have an effect. Then they try all values of these bits, or of the first
+    `tried_bits` of them if there are more; all other bits are 0. So a cipher is broken whose key is long but has few
+    effective bits, wherever they are, or none at all.
 
     Args:
         threat: threat model; needs `weights`, `ciphertext` and `known_pairs`.
         positive: positive control, a cipher that the attack must break at this budget.
         negative: negative control, a cipher against which the attack must do no better than chance.
-        tried_bits: base-2 logarithm of the number of keys to try; all keys are tried if there are fewer.
-        known: number of known characters.
+        tried_bits: base-2 logarithm of the largest number of keys to try.
+        known: number of known characters, in two messages; all keys are tried on the first 4 characters.
         length: number of characters of the secret text.
         texts: number of different texts, each under a fresh key; the intervals are over them.
         broken_threshold: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
@@ -45,9 +53,9 @@ class KeySearch(CipherAttack):
         positive: Cipher,
         negative: Cipher,
         tried_bits: Annotated[int, Ge(1), Le(24)] = 16,
-        known: Annotated[Count, Ge(2)] = 16,
-        length: Count = 500,
-        texts: Annotated[Count, Ge(2)] = 3,
+        known: Annotated[Count, Ge(2 * FIRST)] = 16,
+        length: Count = 200,
+        texts: Annotated[Count, Ge(2)] = 51,
         broken_threshold: PositiveShare = 0.8,
     ) -> None:
         super().__init__(threat, positive, negative, broken_threshold)
@@ -58,28 +66,60 @@ class KeySearch(CipherAttack):
     ) -> Findings:
         """Attack each text under a fresh key; the gain is the share of characters recovered, above chance."""
         self.threat.require("weights")
-        shares = []
+        shares, effective = [], 0
         for piece in draw_pieces(texts.target, self.known + self.length, self.texts, rng):
-            known, secret = piece[: self.known], piece[self.known :]
-            oracle = CipherOracle(self.threat, cipher.with_fresh_key(rng), secret, texts.statistics, rng, [known])
-            shares.append(float((self.guess(oracle, cipher) == secret).mean()))
+            known, secret = [piece[:FIRST], piece[FIRST : self.known]], piece[self.known :]
+            oracle = CipherOracle(self.threat, cipher.with_fresh_key(rng), secret, texts.statistics, rng, known)
+            bits = find_effective_bits(cipher, oracle.known()[0], rng)
+            effective = max(effective, len(bits))
+            shares.append(float((self.guess(oracle, cipher, bits) == secret).mean()))
         findings = Findings(self.title)
-        findings.metrics["recovered"] = mean(shares)
-        findings.metrics["keys_tried"] = Metric.exact(2 ** min(self.tried_bits, cipher.key_bits))
+        findings.metrics["recovered"] = bounded_mean(shares, of="texts")
+        findings.metrics["keys_tried"] = Metric.exact(2 ** min(self.tried_bits, effective))
         findings.metrics["key_bits"] = Metric.exact(cipher.key_bits)
-        findings.gain = above_chance(mean(shares, CONFIDENCE), score_constant_guess(texts))
+        findings.metrics["effective_key_bits"] = Metric.exact(effective)
+        if effective > self.tried_bits:
+            findings.doubt = f"budget in doubt: 2^{self.tried_bits} of 2^{effective} keys were tried"
+        findings.gain = above_chance(bounded_mean(shares, CONFIDENCE, of="texts"), score_constant_guess(texts))
         return findings
 
-    def guess(self, oracle: CipherOracle, scheme: Cipher) -> np.ndarray:
-        """Decrypt the secret, shape (length,), with the key that decrypts the known text best.
+    def guess(self, oracle: CipherOracle, scheme: Cipher, bits: Sequence[int]) -> np.ndarray:
+        """Decrypt the secret, shape (length,), with the key that decrypts the known messages best.
 
         Args:
             oracle: oracle for the attacked key.
-            scheme: the attacker's copy of the cipher; its own key is not used.
+            scheme: the same cipher under any key, as the attacker can run it.
+            bits: positions of the effective bits of the key, 0 for the least significant.
         """
-        (pair,) = oracle.known()
-        numbers = range(2 ** min(self.tried_bits, scheme.key_bits))
-        matches = [int((text == pair.symbols).sum()) for text in scheme.decrypt_under(numbers, pair.ciphertext)]
-        best = int(np.argmax(matches))
-        (secret,) = scheme.decrypt_under(range(best, best + 1), oracle.ciphertext())
-        return secret
+        first, second = oracle.known()
+        tried = bits[: self.tried_bits]
+        keys = [0]
+        for bit in tried:
+            keys += [key | 1 << bit for key in keys]
+        right = count_right(scheme, keys, first)
+        kept = [keys[at] for at in np.argsort(-right, kind="stable")[:KEPT]]
+        best = kept[int(np.argmax(count_right(scheme, kept, second)))]
+        (decrypted,) = scheme.decrypt_under([best], oracle.ciphertext())
+        return decrypted
+
+
+def find_effective_bits(scheme: Cipher, pair: Pair, rng: np.random.Generator) -> list[int]:
+    """Return the positions of the key bits that change how a ciphertext is decrypted, most significant first.
+
+    Args:
+        scheme: the cipher under any key.
+        pair: a known message with its ciphertext.
+        rng: generator of the base keys.
+    """
+    effective: set[int] = set()
+    for _ in range(BASE_KEYS):
+        base = int.from_bytes(rng.bytes(-(-scheme.key_bits // 8)), "big") % (1 << scheme.key_bits)
+        keys = [base, *(base ^ 1 << bit for bit in range(scheme.key_bits))]
+        plain, *flipped = scheme.decrypt_under(keys, pair.ciphertext)
+        effective |= {bit for bit, other in enumerate(flipped) if (other != plain).any()}
+    return sorted(effective, reverse=True)
+
+
+def count_right(scheme: Cipher, keys: Sequence[int], pair: Pair) -> np.ndarray:
+    """Return how many characters of a known message each key decrypts correctly, shape (keys,)."""
+    return np.array([int((text == pair.symbols).sum()) for text in scheme.decrypt_under(keys, pair.ciphertext)])

@@ -10,30 +10,37 @@ import numpy as np
 from annotated_types import Ge, MinLen
 
 from veilbench.bench.accelerator import Accelerator
-from veilbench.bench.findings import Curve, Figure, Findings, Metric
-from veilbench.bench.limits import Count, Depth, PositiveShare, Steps
+from veilbench.bench.attack import ControlCase
+from veilbench.bench.findings import BudgetCurve, Curve, Figure, Findings, Metric
+from veilbench.bench.limits import Count, PositiveShare, Steps, Width
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import CONFIDENCE
 from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack, draw_pieces, score_constant_guess
 from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle, number_codes
+from veilbench.families.ciphers.attacks.codebook_search import CodebookSearch
+from veilbench.families.ciphers.attacks.frequency import agree_with_others
+from veilbench.families.ciphers.baselines.bit_transposition import BitTransposition
 from veilbench.families.ciphers.data.text import Texts
 from veilbench.families.ciphers.schemes.base import Cipher
-from veilbench.metrics.intervals import above_chance, ends, mean
+from veilbench.metrics.intervals import above_chance, bounded_mean, ends
 
 Answer = tuple[np.ndarray, float]
+CODE_BOOK, LEARNED = "code book", "learned decoder"  # paths; each has a positive control of its own
 
 
 @dataclass(frozen=True)
 class NewTexts:
-    """Texts that the attacker does not know.
+    """Texts that the attacker does not know, and the samples of known characters that they have for them.
 
     Attributes:
         length: number of characters of each text.
-        count: number of different texts, at least 2.
+        count: number of different texts; the gain's interval is over them.
+        samples: number of samples of known characters, among which the texts are divided.
     """
 
-    length: Count = 2_000
-    count: Annotated[Count, Ge(2)] = 3
+    length: Count = 300
+    count: Annotated[Count, Ge(2)] = 51
+    samples: Count = 3
 
 
 @dataclass(frozen=True)
@@ -43,26 +50,15 @@ class DecoderTraining:
     Attributes:
         known: numbers of known characters for which a decoder is trained; empty trains none.
         steps: optimizer steps of each decoder's training.
+        hidden: units in the decoder's hidden layer.
     """
 
-    known: Sequence[Count] = (300, 3_000)
-    steps: Steps = 150
+    known: Sequence[Count] = (1_500, 3_000)
+    steps: Steps = 1_500
+    hidden: Width = 256
 
 
-@dataclass(frozen=True)
-class GapFilling:
-    """Search that fills the gaps of a codebook with a language model.
-
-    Attributes:
-        order: length of the language model's longest n-gram in characters.
-        restarts: maximum number of restarts of the search.
-    """
-
-    order: Annotated[Depth, Ge(2)] = 6
-    restarts: Steps = 8
-
-
-TEXTS, DECODER, FILLING = NewTexts(), DecoderTraining(), GapFilling()
+TEXTS, DECODER, FILLING = NewTexts(), DecoderTraining(), CodebookSearch()
 
 
 class KnownPlaintext(CipherAttack):
@@ -70,16 +66,19 @@ class KnownPlaintext(CipherAttack):
 
     `codebook` looks up the character of each known code and guesses the most frequent one for the others. `language`
     fills these gaps with a language model. `learned` trains a decoder on the pairs, which does not require codes to
-    repeat. The gain is that of the method that does best on held-out pairs.
+    repeat. The gain is that of the method that does best on held-out pairs. Chance is the share of characters in which
+    its guesses agree with other texts than their own.
+
+    The first two need blocks of one character; the positive control for the third has blocks of the target's length.
 
     Args:
         threat: threat model; needs `ciphertext`, `known_pairs` and `auxiliary_data`.
-        positive: positive control, a cipher that the attack must break at this budget.
+        positive: positive control, a cipher with blocks of one character that the attack must break at this budget.
         negative: negative control, a cipher against which the attack must do no better than chance.
         known: numbers of known characters; the gain is measured at the largest.
-        texts: new texts to recover; the intervals are over them.
-        decoder: training of the learned decoders; its numbers of known characters must be among `known`.
-        filling: settings of the search that fills the gaps with a language model.
+        texts: new texts to recover.
+        decoder: learned decoders; their numbers of known characters are among `known`.
+        filling: search that fills the gaps with a language model.
         broken_threshold: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
     """
 
@@ -91,111 +90,139 @@ class KnownPlaintext(CipherAttack):
         threat: ThreatModel,
         positive: Cipher,
         negative: Cipher,
-        known: Annotated[Sequence[Annotated[Count, Ge(10)]], MinLen(1)] = (34, 100, 300, 1_000, 3_000),
+        known: Annotated[Sequence[Annotated[Count, Ge(10)]], MinLen(1)] = (34, 100, 300, 1_500, 3_000),
         texts: NewTexts = TEXTS,
         decoder: DecoderTraining = DECODER,
-        filling: GapFilling = FILLING,
+        filling: CodebookSearch = FILLING,
         broken_threshold: PositiveShare = 0.8,
     ) -> None:
         super().__init__(threat, positive, negative, broken_threshold)
-        if unknown := set(decoder.known) - set(known):
-            raise ValueError(f"decoder.known={sorted(unknown)} must be among known={list(known)}")
+        if strangers := set(decoder.known) - set(known):
+            raise ValueError(f"decoder.known={sorted(strangers)} must be among known={list(known)}")
         self.known, self.texts, self.decoder, self.filling = sorted(known), texts, decoder, filling
+
+    def control_cases(self, target: Cipher, data: Texts) -> Sequence[ControlCase[Cipher]]:
+        """Return a positive control for each path that the target can be attacked by, and the negative one."""
+        cases = [ControlCase[Cipher]("negative", self.negative)]
+        if target.block == 1:
+            cases.insert(0, ControlCase("positive", self.positive, CODE_BOOK))
+        if self.known[-1] in self.decoder.known:
+            weak = BitTransposition(target.block)
+            cases.append(ControlCase("positive", weak, LEARNED, f"blocks of {target.block}"))
+        return cases
+
+    def run_control(
+        self, case: ControlCase[Cipher], scheme: Cipher, data: Texts, trainer: Accelerator, rng: np.random.Generator
+    ) -> Findings:
+        """Attack a control with the largest number of known characters, and only by the path of the case."""
+        return self._attack(scheme, data, trainer, rng, [self.known[-1]], case.path)
 
     def run(
         self, cipher: Cipher, texts: Texts, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
-        """Attack with all numbers of known characters, and controls only with the largest."""
-        most, length = self.known[-1], self.texts.length
-        budgets = [most] if control else self.known
-        cases = []
-        for piece in draw_pieces(texts.target, most + length, self.texts.count, rng):
-            secret, known = piece[:length], piece[length:]
-            for budget, case_rng in zip(budgets, rng.spawn(len(budgets)), strict=True):
-                oracle = CipherOracle(self.threat, cipher, secret, texts.statistics, case_rng, [known[:budget]])
-                cases.append((secret, budget, oracle, case_rng))
-        shares: dict[tuple[str, int], list[float]] = {}
-        validation: dict[str, list[float]] = {}
-        answers = self.guess([(budget, oracle, case_rng) for _, budget, oracle, case_rng in cases], accelerator)
-        for (secret, budget, _, _), answer in zip(cases, answers, strict=True):
-            for method, (guess, held_out) in answer.items():
-                shares.setdefault((method, budget), []).append(float((guess == secret).mean()))
-                if budget == most:
-                    validation.setdefault(method, []).append(held_out)
-        best = max(validation, key=lambda method: np.mean(validation[method]))
-        return self._findings(shares, best, score_constant_guess(texts))
+        """Attack by all paths with all numbers of known characters; controls only with the largest."""
+        return self._attack(cipher, texts, accelerator, rng, [self.known[-1]] if control else self.known)
 
-    def guess(
-        self, cases: list[tuple[int, CipherOracle, np.random.Generator]], accelerator: Accelerator
+    def _attack(
+        self,
+        cipher: Cipher,
+        texts: Texts,
+        accelerator: Accelerator,
+        rng: np.random.Generator,
+        budgets: Sequence[int],
+        path: str = "",
+    ) -> Findings:
+        most, length, per_sample = budgets[-1], self.texts.length, -(-self.texts.count // self.texts.samples)
+        cases, secrets = [], []
+        for piece in draw_pieces(texts.target, most + per_sample * length, self.texts.samples, rng):
+            secret, told = piece[: per_sample * length], piece[per_sample * length :]
+            secrets.append(secret.reshape(per_sample, length))
+            for budget, case_rng in zip(budgets, rng.spawn(len(budgets)), strict=True):
+                oracle = CipherOracle(self.threat, cipher, secret, texts.statistics, case_rng, [told[:budget]])
+                cases.append((budget, oracle, case_rng))
+        guesses: dict[tuple[str, int], list[np.ndarray]] = {}
+        trust: dict[str, list[float]] = {}
+        for (budget, _, _), answer in zip(cases, self.guess_texts(cases, accelerator, path), strict=True):
+            for method, (guess, held_out) in answer.items():
+                guesses.setdefault((method, budget), []).append(guess.reshape(per_sample, length))
+                if budget == most:
+                    trust.setdefault(method, []).append(held_out)
+        best = max(trust, key=lambda method: np.mean(trust[method]))
+        truth = np.concatenate(secrets)[: self.texts.count]
+        read = {key: np.concatenate(parts)[: self.texts.count] for key, parts in guesses.items()}
+        return self._findings(truth, read, best, score_constant_guess(texts))
+
+    def guess_texts(
+        self, cases: list[tuple[int, CipherOracle, np.random.Generator]], accelerator: Accelerator, path: str = ""
     ) -> list[dict[str, Answer]]:
         """Recover the new text of each case by all methods that apply.
 
         Args:
             cases: for each case the number of known characters, the oracle, and a random generator.
             accelerator: device and number of parallel workers.
+            path: the only path to use; empty for all.
 
         Returns:
-            For each case a dict from each method to the recovered text, shape (length,), and the method's accuracy on
-            held-out known characters.
+            For each case and method the new text, and the share of held-out known characters that it got right.
         """
         answers: list[dict[str, Answer]] = [{} for _ in cases]
-        if cases[0][1].block == 1:
+        if cases[0][1].block == 1 and path in ("", CODE_BOOK):
             answers = accelerator.map_parallel(lambda case: self._guess_by_codebook(case[1], case[2]), cases)
         for answer, (budget, oracle, rng) in zip(answers, cases, strict=True):
-            if budget in self.decoder.known:
+            if budget in self.decoder.known and path in ("", LEARNED):
                 from veilbench.families.ciphers.attacks.learned_decoder import decode
 
-                answer["learned"] = decode(oracle, self.decoder.steps, accelerator, rng)
+                answer["learned"] = decode(oracle, self.decoder.steps, self.decoder.hidden, accelerator, rng)
         return answers
 
     def _guess_by_codebook(self, oracle: CipherOracle, rng: np.random.Generator) -> dict[str, Answer]:
-        from veilbench.families.ciphers.attacks.language import fit_language_model
-        from veilbench.families.ciphers.attacks.substitution import solve
-
+        """Recover the text with a codebook of the known pairs, without and with the language model."""
         pairs = oracle.known()
-        (secret, *known), groups = number_codes([oracle.ciphertext(), *(pair.ciphertext for pair in pairs)])
-        codes, symbols = np.concatenate(known), np.concatenate([pair.symbols for pair in pairs])
+        (secret, *told), groups = number_codes([oracle.ciphertext(), *(pair.ciphertext for pair in pairs)])
+        codes, symbols = np.concatenate(told), np.concatenate([pair.symbols for pair in pairs])
         commonest = np.bincount(oracle.auxiliary()).argmax()
         book = build_codebook(codes, symbols, len(groups))
         exact = np.where(book < 0, commonest, book)
         cut = len(codes) * 4 // 5
         early = build_codebook(codes[:cut], symbols[:cut], len(groups))
         held_out = float((np.where(early < 0, commonest, early)[codes[cut:]] == symbols[cut:]).mean())
-        model = fit_language_model(oracle.auxiliary(), self.filling.order)
-        filled = solve(secret, groups, model, known=book, restarts=self.filling.restarts, seed=int(rng.integers(2**31)))
+        filled = self.filling.find(secret, groups, oracle.auxiliary(), rng, book)
         return {"codebook": (exact[secret], held_out), "language": (filled[secret], held_out)}
 
-    def _findings(self, shares: dict[tuple[str, int], list[float]], best: str, chance: float) -> Findings:
-        findings = Findings(self.title)
-        curves: dict[str, list[tuple[int, Metric]]] = {}
-        for (method, budget), values in shares.items():
-            metric = mean(values)
-            findings.metrics[f"{method}_at_{budget}"] = metric
-            curves.setdefault(method, []).append((budget, metric))
-        plotted = [Curve(method, [b for b, _ in at], *ends([m for _, m in at])) for method, at in curves.items()]
-        plotted.append(Curve("commonest character", plotted[0].x, [chance] * len(plotted[0].x)))
-        label = "share of new characters recovered"
-        findings.figures.append(
-            Figure(
-                "Recovery against known characters",
-                "known characters",
-                label,
-                plotted,
-                log_x=True,
-                control_curves=["commonest character"],
-            )
-        )
-        findings.notes.append(f"The gain is that of '{best}', the most accurate method on held-out known pairs.")
-        findings.gain = above_chance(mean(shares[best, max(b for _, b in shares)], CONFIDENCE), chance)
+    def _findings(
+        self, truth: np.ndarray, read: dict[tuple[str, int], np.ndarray], best: str, constant: float
+    ) -> Findings:
+        findings, most = Findings(self.title), max(budget for _, budget in read)
+        shares = {key: (guesses == truth).mean(1) for key, guesses in read.items()}
+        chances = {key: agree_with_others(guesses, truth) for key, guesses in read.items() if key[0] == best}
+        means = {key: bounded_mean(values, of="texts") for key, values in shares.items()}
+        findings.metrics |= {f"{method}_at_{budget}": metric for (method, budget), metric in means.items()}
+        findings.metrics["recovered_by_chance"] = Metric.exact(chances[best, most], unit="share")
+        gains = {key[1]: above_chance(means[key], chance).value for key, chance in chances.items()}
+        findings.budget = BudgetCurve("known characters", list(gains), list(gains.values()))
+        findings.figures.append(_draw(means, constant))
+        findings.notes.append(f"The gain is that of '{best}', which did best on known pairs held out from it.")
+        gained = bounded_mean(shares[best, most], CONFIDENCE, of="texts")
+        findings.gain = above_chance(gained, chances[best, most])
         return findings
 
 
+def _draw(means: dict[tuple[str, int], Metric], constant: float) -> Figure:
+    curves = []
+    for method in dict.fromkeys(method for method, _ in means):
+        at = {budget: metric for (name, budget), metric in means.items() if name == method}
+        curves.append(Curve(method, list(at), *ends(list(at.values()))))
+    curves.append(Curve("commonest character", curves[0].x, [constant] * len(curves[0].x)))
+    title, x_label, y_label = "Recovery against known characters", "known characters", "share of new characters known"
+    return Figure(title, x_label, y_label, curves, log_x=True, control_curves=["commonest character"])
+
+
 def build_codebook(codes: np.ndarray, symbols: np.ndarray, size: int) -> np.ndarray:
-    """Estimate a code book: the most frequent symbol of each token, shape (size,), -1 for tokens that do not occur.
+    """Return the most frequent symbol of each token, shape (size,), or -1 for a token that does not occur.
 
     Args:
         codes: observed tokens, shape (n,).
-        symbols: plaintext symbol of each observed token, shape (n,), 0 to 90.
+        symbols: plaintext symbol of each, shape (n,), 0 to 90.
         size: total number of tokens.
     """
     counts = np.zeros((size, 91), np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -12,83 +13,115 @@ from torch.utils.data import DataLoader
 
 from veilbench.bench.accelerator import Accelerator
 from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle
-from veilbench.text.alphabet import SIZE
 from veilbench.training.central import Batches
+
+BITS = 7  # of a symbol, 0 to 90
+LEARNING_RATE, BATCH, STEPS_PER_CALL = 3e-3, 512, 50
 
 
 class LearnedDecoder(pl.LightningModule):
-    """Predicts a block's characters from its public features: one hidden layer, trained by cross-entropy.
+    """Predicts the bits of a block's characters from its public features, by binary cross-entropy.
+
+    Bits in and bits out need far fewer pairs than 91 classes for each character: the decoder of a block of several
+    characters learns from every pair about every bit.
 
     Args:
         inputs: number of public features per block.
         block: number of characters per block.
         hidden: units in the hidden layer.
-        learning_rate: learning rate of AdamW.
     """
 
-    def __init__(self, inputs: int, block: int, hidden: int = 128, learning_rate: float = 3e-3) -> None:
+    def __init__(self, inputs: int, block: int, hidden: int) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.inputs, self.block, self.learning_rate = inputs, block, learning_rate
-        self.net = nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, SIZE * block))
+        self.inputs, self.curves = inputs, dict[str, float]()
+        self.net = nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, BITS * block))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return AdamW with weight decay 0.01, since there are few pairs."""
-        return torch.optim.AdamW(self.parameters(), self.learning_rate, weight_decay=1e-2, fused=True)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Map features of shape (batch, inputs) to the symbols' logits, shape (batch, 91, block)."""
-        return torch.as_tensor(self.net(features).view(-1, SIZE, self.block))
+        return torch.optim.AdamW(self.parameters(), LEARNING_RATE, weight_decay=1e-2, fused=True)
 
     def training_step(self, batches: Tensor) -> None:
         """Take one optimizer step per batch.
 
         Args:
-            batches: features followed by symbols, shape (steps, batch, inputs + block).
+            batches: features followed by bits, shape (steps, batch, inputs + 7 * block).
         """
         optimizer = cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=False))
         for batch in batches:
-            features, symbols = batch.split([self.inputs, self.block], 1)
             optimizer.zero_grad(set_to_none=True)
-            self.manual_backward(nn.functional.cross_entropy(self(features), symbols.long()))
+            logits, bits = self.net(batch[:, : self.inputs]), batch[:, self.inputs :]
+            self.manual_backward(nn.functional.binary_cross_entropy_with_logits(logits, bits))
             optimizer.step()
-        self.curves: dict[str, float] = {}
+
+
+@dataclass(frozen=True)
+class KnownBlocks:
+    """The attacker's material for one key: public features of the known and the secret blocks, and the known symbols.
+
+    Attributes:
+        features: shape (blocks, features), float32.
+        symbols: shape (blocks, block), 0 to 90.
+        secret: features of the secret's blocks, shape (secret blocks, features), float32.
+        length: number of characters of the secret.
+    """
+
+    features: np.ndarray
+    symbols: np.ndarray
+    secret: np.ndarray
+    length: int
+
+    @classmethod
+    def ask(cls, oracle: CipherOracle) -> KnownBlocks:
+        """Collect the material from an oracle that grants known pairs."""
+        pairs, secret = oracle.known(), oracle.ciphertext()
+        symbols = np.concatenate([_split_blocks(pair.symbols, oracle.block) for pair in pairs])
+        parts = [oracle.extract_features(pair.ciphertext) for pair in pairs] + [oracle.extract_features(secret)]
+        width = max(part.shape[1] for part in parts)  # a text may not show all members
+        *known, sealed = [np.pad(part, ((0, 0), (0, width - part.shape[1]))).astype(np.float32) for part in parts]
+        return cls(np.concatenate(known), symbols, sealed, secret.length)
 
 
 def decode(
-    oracle: CipherOracle, steps: int, accelerator: Accelerator, rng: np.random.Generator
+    oracle: CipherOracle, steps: int, hidden: int, accelerator: Accelerator, rng: np.random.Generator
 ) -> tuple[np.ndarray, float]:
     """Train a decoder on four fifths of the known pairs and decode the secret.
 
     Args:
         oracle: oracle for the attacked key; it must grant known pairs.
         steps: number of optimizer steps.
+        hidden: units in the decoder's hidden layer.
         accelerator: device to train on.
         rng: generator of the seeds of weights and batches.
 
     Returns:
         The secret message, shape (length,), and the share of correctly decoded characters in the held-out fifth.
     """
-    block, pairs = oracle.block, oracle.known()
-    symbols = np.concatenate([_split_blocks(pair.symbols, block) for pair in pairs])
-    features = np.concatenate([oracle.extract_features(pair.ciphertext) for pair in pairs])
-    secret = oracle.extract_features(oracle.ciphertext())
-    width = max(features.shape[1], secret.shape[1])
-    features, secret = (np.pad(f, ((0, 0), (0, width - f.shape[1]))) for f in (features, secret))
-    rows = torch.from_numpy(np.hstack([features, symbols]).astype(np.float32))
+    known = KnownBlocks.ask(oracle)
+    rows = torch.from_numpy(np.hstack([known.features, _to_bits(known.symbols)]).astype(np.float32))
     cut = max(1, len(rows) * 4 // 5)
     with torch.random.fork_rng():
         torch.manual_seed(int(rng.integers(2**62)))
-        decoder = LearnedDecoder(width, block)
-    batches = Batches(rows[:cut], min(cut, 512), 50, int(rng.integers(2**31)), steps)
+        decoder = LearnedDecoder(known.features.shape[1], oracle.block, hidden)
+    batches = Batches(rows[:cut], min(cut, BATCH), STEPS_PER_CALL, int(rng.integers(2**31)), steps)
     trainer = accelerator.lightning(bar=False, max_epochs=1)
     trainer.fit(decoder, DataLoader(batches, batch_size=None), weights_only=True)
-    with torch.no_grad():
-        decoder = decoder.cpu().eval()
-        held_out = decoder(rows[cut:, :width]).argmax(1).numpy() if cut < len(rows) else np.zeros((1, block))
-        decoded = decoder(torch.from_numpy(secret.astype(np.float32))).argmax(1).numpy()
-    targets = symbols[cut:] if cut < len(rows) else np.ones((1, block))
-    return decoded.reshape(-1)[: oracle.ciphertext().length], float((held_out == targets).mean())
+    net = decoder.net.cpu().eval()
+    held_out = _predict(net, known.features[cut:], oracle.block) == known.symbols[cut:]
+    share = float(held_out.mean()) if held_out.size else 0.0
+    return _predict(net, known.secret, oracle.block).reshape(-1)[: known.length], share
+
+
+@torch.no_grad()
+def _predict(net: nn.Module, features: np.ndarray, block: int) -> np.ndarray:
+    """Return the most probable symbols, shape (blocks, block); values above the largest symbol, 90, are clipped."""
+    bits = (net(torch.from_numpy(features)) > 0).numpy().reshape(-1, block, BITS)
+    return np.asarray(np.minimum(np.packbits(bits, axis=2)[..., 0] >> (8 - BITS), 90))
+
+
+def _to_bits(symbols: np.ndarray) -> np.ndarray:
+    """Return the bits of symbols of shape (blocks, block), shape (blocks, 7 * block)."""
+    return np.unpackbits(symbols.astype(np.uint8)[..., None], axis=2)[..., 8 - BITS :].reshape(len(symbols), -1)
 
 
 def _split_blocks(symbols: np.ndarray, block: int) -> np.ndarray:

@@ -152,7 +152,7 @@ def _best_restart(
         key = _anneal_part(puzzle, start, quantiles, effort, generator)
         work = int(effort * _POLISH_WORK)
         finished.append(_polish(puzzle, key, part, quantiles, _POLISH, work, generator))
-        # Wrong keys rarely resemble each other, so a key that is found in two ways, or by several restarts, is accepted.
+        # Wrong keys rarely resemble each other, so a key that is found twice is accepted.
         agreeing = [np.mean((other == finished[-1][1])[part]) > _AGREEMENT for _, other in finished]
         if agreeing[0] or sum(agreeing) >= _AGREEING:
             break

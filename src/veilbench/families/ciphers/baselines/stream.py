@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -74,7 +74,7 @@ class StreamCipher(Cipher):
         """Length of the key in bits; all keys can be enumerated."""
         return 8 * self.key_bytes
 
-    def decrypt_under(self, numbers: range, ciphertext: Ciphertext) -> Iterator[np.ndarray]:
+    def decrypt_under(self, numbers: Sequence[int], ciphertext: Ciphertext) -> Iterator[np.ndarray]:
         """Yield the message decrypted under each key; keys are numbered as big-endian integers."""
         for number in numbers:
             key = np.frombuffer(number.to_bytes(self.key_bytes, "big"), np.uint8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -89,7 +89,7 @@ class KeyedCipher(Cipher):
         """Decrypt a message, shape (length,); values above the largest symbol, 90, are clipped to it."""
         return np.asarray(self._decrypt_under_keys(ciphertext, self.key[None])[0])
 
-    def decrypt_under(self, numbers: range, ciphertext: Ciphertext) -> Iterator[np.ndarray]:
+    def decrypt_under(self, numbers: Sequence[int], ciphertext: Ciphertext) -> Iterator[np.ndarray]:
         """Yield the message decrypted under each key; keys are numbered as big-endian integers."""
         shifts = np.arange(self.bits - 1, -1, -1)
         for start in range(0, len(numbers), KEYS_AT_ONCE):
