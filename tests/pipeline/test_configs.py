@@ -104,7 +104,7 @@ def test_every_choice_of_every_group_composes_with_what_it_fits(choice: str) -> 
         ),
         (
             "experiment=pca ++evaluation.probe._target_=veilbench.families.autoencoders.baselines.pca.Pca",
-            "evaluation.probe=Pca is not allowed: it is not a Evaluation",
+            "evaluation.probe=Pca is not allowed: it is not an Evaluation",
         ),
     ],
 )
