@@ -15,7 +15,7 @@ from veilbench.images.image_file import SUFFIXES, list_entries, list_images, rea
 class ImageFolder:
     """Reads `folder/label/image.png`, or `folder/image.png` without classes; png, jpg, bmp, tif, pgm or ppm.
 
-    The function `images.image_file.image` reads the files. Other files are left out, and counted in the notes. All
+    The function `images.image_file.read_image` reads the files. Other files are left out, and counted in the notes. All
     images are held in memory.
 
     Args:

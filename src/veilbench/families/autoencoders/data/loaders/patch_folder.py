@@ -22,7 +22,7 @@ class PatchFolder:
     Patches of one scale share no pixels. The classes are the images.
 
     Args:
-        path: folder of the images, which `images.image_file.image` reads.
+        path: folder of the images, which `images.image_file.read_image` reads.
         size: side of the patches, in pixels.
         scales: scales at which each image is cut. The same content may be in different parts of the data at different
             scales.

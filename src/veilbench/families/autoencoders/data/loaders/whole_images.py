@@ -11,7 +11,7 @@ from veilbench.images.image_file import SUFFIXES, list_images, read_image
 
 
 class WholeImages:
-    """Reads the images of `folder/image.png` with `images.image_file.image`.
+    """Reads the images of `folder/image.png` with `images.image_file.read_image`.
 
     Args:
         path: folder of the images.

@@ -18,8 +18,8 @@ from veilbench.images.image_file import SUFFIXES, list_entries, list_images, rea
 class ImageFolder:
     """Reads `folder/identity/impression.png`; also jpg, bmp, tif, pgm and ppm. Colour becomes grey.
 
-    The function `images.image_file.image` reads the files. Files next to the identities' folders are ignored; files in
-    these folders that are not images are left out, and counted in the notes.
+    The function `images.image_file.read_image` reads the files. Files next to the identities' folders are ignored;
+    files in these folders that are not images are left out, and counted in the notes.
 
     Args:
         folder: folder with one subfolder per identity; files and folders with a leading dot are ignored.
