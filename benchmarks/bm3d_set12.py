@@ -27,7 +27,7 @@ class Bm3d(FittedRestorer):
         """Do nothing: BM3D is not trained."""
         return {}
 
-    def restored(self, rows: np.ndarray) -> np.ndarray:
+    def restore_rows(self, rows: np.ndarray) -> np.ndarray:
         """Denoise images of one channel."""
         from bm3d import bm3d
 

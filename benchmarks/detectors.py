@@ -49,7 +49,7 @@ from veilbench.families.autoencoders.data.generators.card_transactions import Ca
 from veilbench.families.autoencoders.data.generators.fault_signals import FaultSignals
 from veilbench.families.autoencoders.data.loaders.npz_file import NpzFile
 from veilbench.families.autoencoders.data.loaders.sklearn_set import SklearnSet
-from veilbench.families.autoencoders.data.raw import Raw, check_raw, distinct
+from veilbench.families.autoencoders.data.raw import Raw, check_raw, find_distinct
 from veilbench.families.autoencoders.data.rows import Part, Rows
 from veilbench.metrics.anomaly import Ranking
 
@@ -61,7 +61,7 @@ Results = dict[str, dict[str, list[tuple[float, float]]]]  # table, detector: AU
 def split_one_class(raw: Raw, normal: str, seed: int) -> Rows:
     """Split the rows for the one-class protocol."""
     raw, rng = check_raw(raw), np.random.default_rng(seed)
-    x, y = distinct(raw.x.reshape(len(raw.x), -1), raw.y, [])
+    x, y = find_distinct(raw.x.reshape(len(raw.x), -1), raw.y, [])
     order = rng.permutation(len(x))[:MOST_ROWS]
     x, odd = x[order], y[order] != raw.labels.index(normal)
     train, validation, rest = np.split(np.flatnonzero(~odd), np.round(np.array([0.6, 0.7]) * (~odd).sum()).astype(int))

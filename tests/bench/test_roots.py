@@ -7,10 +7,33 @@ from pathlib import Path
 
 import pytest
 
+from veilbench.bench.attack import Attack
 from veilbench.bench.errors import UserError
-from veilbench.bench.roots import find_class
+from veilbench.bench.roots import find_class, with_article
 from veilbench.bench.trained_model import TrainedModel
 from veilbench.families.ciphers.data.text import TextData
+
+
+@pytest.mark.parametrize(
+    ("name", "phrase"),
+    [
+        ("Detector", "a Detector"),
+        ("Evaluation", "an Evaluation"),
+        ("Attack", "an Attack"),
+        ("IndexScheme", "an IndexScheme"),
+        ("Unlinkability", "an Unlinkability"),
+        ("Unstamped", "an Unstamped"),
+        ("UserKey", "a UserKey"),
+        ("UniformNoise", "a UniformNoise"),
+    ],
+)
+def test_class_names_get_the_article_of_their_first_sound(name: str, phrase: str) -> None:
+    assert with_article(name) == phrase
+
+
+def test_a_class_of_another_kind_is_refused_with_the_right_article() -> None:
+    with pytest.raises(UserError, match="TextData is not an Attack"):
+        find_class("veilbench.families.ciphers.data.text.TextData", Attack)
 
 
 def test_a_class_is_found_by_its_dotted_name() -> None:

@@ -118,9 +118,9 @@ TEXT = {"_target_": "veilbench.families.ciphers.data.text.TextData"}
             TEXT,
             "training=TextData .* not a Training",
         ),
-        ("train", "trainer", {"x": 1}, "trainer=dict .* not a Accelerator"),
+        ("train", "trainer", {"x": 1}, "trainer=dict .* not an Accelerator"),
         ("prepare", "data", {"_target_": "veilbench.bench.tracking.NoTracking"}, "data=NoTracking .* not a DataSet"),
-        ("evaluate", "evaluation", {"fidelity": "x"}, r"evaluation\.fidelity=str .* not a Evaluation"),
+        ("evaluate", "evaluation", {"fidelity": "x"}, r"evaluation\.fidelity=str .* not an Evaluation"),
         (
             "evaluate",
             "evaluation",

@@ -10,7 +10,7 @@ import torch
 from scipy import ndimage
 from skimage.color import rgb2gray
 
-from veilbench.corruptions.base import Corruption, corrupt_array, describe_corruption, from_description
+from veilbench.corruptions.base import Corruption, build_corruption, corrupt_array, describe_corruption
 from veilbench.corruptions.blur import Blur
 from veilbench.corruptions.dropout import Dropout
 from veilbench.corruptions.gaussian import Gaussian
@@ -214,7 +214,7 @@ def test_turned_keeps_the_channels_together() -> None:
 
 @pytest.mark.parametrize("corruption", ALL, ids=by_name)
 def test_a_description_makes_the_same_corruption(corruption: Corruption) -> None:
-    back = from_description(describe_corruption(corruption))
+    back = build_corruption(describe_corruption(corruption))
     assert type(back) is type(corruption)
     assert vars(back) == vars(corruption)
     one, other = (corrupt_array(c, images().numpy(), np.random.default_rng(1)) for c in (corruption, back))
@@ -226,4 +226,4 @@ def test_a_description_makes_the_same_corruption(corruption: Corruption) -> None
 )
 def test_a_description_of_something_else_is_refused(name: str) -> None:
     with pytest.raises((ValueError, TypeError)):
-        from_description({"class": name})
+        build_corruption({"class": name})

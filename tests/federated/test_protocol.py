@@ -21,7 +21,7 @@ def test_the_aggregation_is_built_from_its_description() -> None:
     ("aggregation", "said"),
     [
         ({"_target_": "os.getcwd"}, "only classes of veilbench may be named"),
-        ({"_target_": "veilbench.bench.threat.ThreatModel"}, "ThreatModel is not a Aggregation"),
+        ({"_target_": "veilbench.bench.threat.ThreatModel"}, "ThreatModel is not an Aggregation"),
         ({"_target_": "veilbench.federated.aggregations.robust.Robust", "rule": "mode"}, "rule='mode' is not allowed"),
         ({"rule": "krum"}, "names nothing that can be imported"),
         ({}, "names nothing that can be imported"),

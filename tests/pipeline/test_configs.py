@@ -100,11 +100,11 @@ def test_every_choice_of_every_group_composes_with_what_it_fits(choice: str) -> 
         ("experiment=denoising model=convolutional_denoising attack=[inversion]", "a net without bottleneck"),
         (
             "experiment=aes_ctr ++model._target_=veilbench.bench.threat.ThreatModel",
-            "it is not a Trainable or TrainedModel",
+            "it is not a Trainable or a TrainedModel",
         ),
         (
             "experiment=pca ++evaluation.probe._target_=veilbench.families.autoencoders.baselines.pca.Pca",
-            "evaluation.probe=Pca is not allowed: it is not a Evaluation",
+            "evaluation.probe=Pca is not allowed: it is not an Evaluation",
         ),
     ],
 )

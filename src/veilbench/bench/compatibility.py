@@ -10,6 +10,7 @@ from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.attack import Attack
 from veilbench.bench.contracts import DataSet, Evaluation, Examiner, Kinds, Tracker, Trainable, Training
 from veilbench.bench.errors import UserError
+from veilbench.bench.roots import with_article
 from veilbench.bench.trained_model import TrainedModel, list_unsupported
 
 ROLES: dict[str, tuple[type, ...]] = {
@@ -45,7 +46,7 @@ def require_role(group: str, part: Any) -> None:
 
 def _require_kind(place: str, part: Any, kinds: tuple[type, ...]) -> None:
     if not isinstance(part, kinds):
-        raise UserError(f"{place}={_name(part)} is not allowed: it is not a {_names(kinds)}")
+        raise UserError(f"{place}={_name(part)} is not allowed: it is not {_names(kinds)}")
 
 
 def check_parts(parts: Mapping[str, Any]) -> None:
@@ -68,7 +69,7 @@ def check_parts(parts: Mapping[str, Any]) -> None:
         )
     if not isinstance(model, training.model_kind):
         trains = _names(training.model_kind)
-        raise UserError(f"training={_name(training)} does not fit model={_name(model)}: it trains a {trains}")
+        raise UserError(f"training={_name(training)} does not fit model={_name(model)}: it trains {trains}")
     if lacking_data := [need for need in training.data_needs if need not in data.data_kind.__dataclass_fields__]:
         raise UserError(f"training={_name(training)} does not fit data={_name(data)}: they have no {lacking_data[0]}")
     if isinstance(model, TrainedModel) and (reason := list_unsupported(type(model)).get("fit")):
@@ -88,8 +89,8 @@ def _check_examiner(place: str, examiner: Examiner, parts: Mapping[str, Any]) ->
     trained = model.trained_kind or type(model)
     if not issubclass(trained, examiner.target_kind):
         raise UserError(
-            f"{place} does not apply to model={_name(model)}: it examines a {_names(examiner.target_kind)}, and this "
-            f"model becomes a {trained.__name__}"
+            f"{place} does not apply to model={_name(model)}: it examines {_names(examiner.target_kind)}, and this "
+            f"model becomes {with_article(trained.__name__)}"
         )
     lacks = {**list_unsupported(trained), **model.lacks()}
     for need in examiner.target_needs:
@@ -105,8 +106,8 @@ def check_trained(place: str, examiner: Examiner, trained: TrainedModel, folder:
     """
     if not isinstance(trained, examiner.target_kind):
         raise UserError(
-            f"{folder} holds a {_name(trained)}, and {place} examines a {_names(examiner.target_kind)}: run the stage "
-            "`train` again"
+            f"{folder} holds {with_article(_name(trained))}, and {place} examines {_names(examiner.target_kind)}: "
+            "run the stage `train` again"
         )
 
 
@@ -115,4 +116,5 @@ def _name(part: object) -> str:
 
 
 def _names(kinds: Kinds) -> str:
-    return " or ".join(kind.__name__ for kind in (kinds if isinstance(kinds, tuple) else (kinds,)))
+    """Join the names of classes with articles: "a Representation or a Detector"."""
+    return " or ".join(with_article(kind.__name__) for kind in (kinds if isinstance(kinds, tuple) else (kinds,)))

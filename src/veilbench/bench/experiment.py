@@ -21,7 +21,7 @@ from typing_extensions import get_protocol_members
 from veilbench.bench.annotations import members
 from veilbench.bench.errors import UserError, suggest
 from veilbench.bench.limits import format_value, require_value
-from veilbench.bench.roots import find_class
+from veilbench.bench.roots import find_class, with_article
 from veilbench.bench.trained_model import TrainedModel
 from veilbench.bench.yaml_file import read_mapping
 
@@ -100,8 +100,8 @@ def _check_part(annotation: Any, value: Any, where: str) -> None:
         return
     found = find_class(value["_target_"], object, f"{where}._target_")
     if not any(_fits(found, kind) for kind in kinds):
-        names = " or ".join(kind.__name__ for kind in kinds)
-        raise UserError(f"{where}._target_={value['_target_']} is not allowed: it is not a {names}")
+        names = " or ".join(with_article(kind.__name__) for kind in kinds)
+        raise UserError(f"{where}._target_={value['_target_']} is not allowed: it is not {names}")
 
 
 def _fits(found: type, kind: type) -> bool:

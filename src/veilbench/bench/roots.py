@@ -1,7 +1,8 @@
 """Restricts the classes that a configuration, an override or a saved file may name.
 
-A `_target_` decides what is imported and called. It may therefore only name classes of registered packages, which is
-checked before anything is imported. Neither `os.system` nor a name that one of our modules has imported is allowed.
+A `_target_` decides what is imported and called. Therefore it may only name classes that are defined in registered
+packages, and this is checked before anything is imported. `os.system` is refused, and so is a class that a registered
+module merely imports from elsewhere.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from veilbench.bench.errors import UserError
 
 T = TypeVar("T")
 PACKAGES = ("veilbench",)
+AN = re.compile(r"[AEIO]|U(?!ni[tfv]|se)")  # not before the sound of "unit" or "user"
 DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
 
@@ -45,8 +47,13 @@ def find_class(target: object, kind: type[T], where: str = "") -> type[T]:
     if not inspect.isclass(found) or found.__module__.partition(".")[0] not in PACKAGES:
         raise UserError(f"{said} names nothing that can be imported: {name} is no class of {', '.join(PACKAGES)}")
     if not issubclass(found, kind):
-        raise UserError(f"{said} is not allowed: {name} is not a {kind.__name__}")
+        raise UserError(f"{said} is not allowed: {name} is not {with_article(kind.__name__)}")
     return found
+
+
+def with_article(name: str) -> str:
+    """Prepend "a" or "an" to the name of a class, as its first sound requires: "a Detector", "an Evaluation"."""
+    return f"{'an' if AN.match(name) else 'a'} {name}"
 
 
 def _exists(module: str) -> bool:

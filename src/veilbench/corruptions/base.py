@@ -48,11 +48,11 @@ def corrupt_array(corruption: Corruption, images: np.ndarray, rng: np.random.Gen
 
 
 def describe_corruption(corruption: Corruption) -> dict[str, Any]:
-    """Describe a corruption by its class and constructor arguments, in plain types for `from_description`."""
+    """Describe a corruption by its class and constructor arguments, in plain types for `build_corruption`."""
     return {"class": f"{type(corruption).__module__}.{type(corruption).__qualname__}", **vars(corruption)}
 
 
-def from_description(description: dict[str, Any]) -> Corruption:
+def build_corruption(description: dict[str, Any]) -> Corruption:
     """Create a corruption from its description, the inverse of `describe_corruption`.
 
     Raises:

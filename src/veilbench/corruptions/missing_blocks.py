@@ -34,11 +34,11 @@ class MissingBlocks(Corruption):
         height, width = images.shape[2:]
         if self.size > min(height, width):
             raise ValueError(f"size={self.size} does not fit into images of {height} x {width} pixels")
-        inside = self._covered(len(images), height, generator)[..., :, None]
-        inside = inside & self._covered(len(images), width, generator)[..., None, :]
+        inside = self._draw_covered(len(images), height, generator)[..., :, None]
+        inside = inside & self._draw_covered(len(images), width, generator)[..., None, :]
         return images.masked_fill(inside.any(1, keepdim=True).to(images.device), 0)
 
-    def _covered(self, n: int, length: int, generator: Generator) -> Tensor:
+    def _draw_covered(self, n: int, length: int, generator: Generator) -> Tensor:
         """Draw which positions along one side each block covers, shape (n, blocks, length), bool."""
         import torch
 

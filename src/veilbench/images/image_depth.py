@@ -1,4 +1,4 @@
-"""Converts the pixel values of image files to [0, 1]; refuses formats that Pillow would truncate or misread."""
+"""Conversion of pixel values to [0, 1]. Formats that Pillow would truncate or misread are refused."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ WHITE_IS_ZERO, SIGNED = 0, 2
 EIGHT_BITS, SIXTEEN_BITS = 255, 65535
 
 
-def channels(opened: Image, grey: bool) -> list[np.ndarray]:
-    """Return the channels, one of grey or three of red, green and blue: shape (height, width), float32, in [0, 1].
+def read_channels(opened: Image, grey: bool) -> list[np.ndarray]:
+    """Read one grey channel, or red, green and blue: arrays of shape (height, width), float32, in [0, 1].
 
     Args:
-        opened: the opened image; it is rotated according to its EXIF data.
+        opened: image opened by Pillow; it is rotated according to its EXIF data.
         grey: whether to return one channel of grey instead of three.
 
     Raises:
@@ -28,13 +28,13 @@ def channels(opened: Image, grey: bool) -> list[np.ndarray]:
 
     tags = dict(getattr(opened, "tag_v2", {})) if opened.format == "TIFF" else {}
     _refuse_unknown(opened, tags)  # before the pixels are loaded, because Pillow then forgets how they are stored
-    turned = ImageOps.exif_transpose(opened)
-    if turned.mode.startswith("I"):
-        return [_sixteen_bits(turned, tags)] * (1 if grey else 3)
-    if turned.mode == "P" and "transparency" in turned.info:  # without this step Pillow warns
-        turned = turned.convert("RGBA")
+    rotated = ImageOps.exif_transpose(opened)
+    if rotated.mode.startswith("I"):
+        return [_read_sixteen_bits(rotated, tags)] * (1 if grey else 3)
+    if rotated.mode == "P" and "transparency" in rotated.info:  # without this step Pillow warns
+        rotated = rotated.convert("RGBA")
     return [
-        np.asarray(one, np.float32) / np.float32(EIGHT_BITS) for one in turned.convert("L" if grey else "RGB").split()
+        np.asarray(one, np.float32) / np.float32(EIGHT_BITS) for one in rotated.convert("L" if grey else "RGB").split()
     ]
 
 
@@ -66,9 +66,9 @@ def _stored_bits(opened: Image) -> int:
     return 8
 
 
-def _sixteen_bits(turned: Image, tags: dict[int, Any]) -> np.ndarray:
-    """Convert greyscale of 9 to 16 bits, whose depth Pillow keeps, to fractions of the brightest value."""
+def _read_sixteen_bits(rotated: Image, tags: dict[int, Any]) -> np.ndarray:
+    """Convert greyscale of 9 to 16 bits to fractions of the brightest value."""
     brightest = np.float32(2 ** int(np.max(tags.get(BITS, 16))) - 1) if tags else np.float32(SIXTEEN_BITS)
-    fractions = np.asarray(turned, np.float32) / brightest
+    fractions = np.asarray(rotated, np.float32) / brightest
     inverted = tags.get(PHOTOMETRIC) == WHITE_IS_ZERO  # for 8 bits and fewer Pillow inverts it itself
     return 1 - fractions if inverted else fractions

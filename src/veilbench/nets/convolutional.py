@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import Depth, Side, Width, require_weights
-from veilbench.nets.dense import Activation, activation
+from veilbench.nets.dense import Activation, make_activation
 
 
 class Crop(nn.Module):
@@ -73,16 +73,20 @@ class Convolutional:
         sizes = [tuple(shape[1:])]
         encoder: list[nn.Module] = []
         for before, after in itertools.pairwise(widths):
-            encoder += [nn.Conv2d(before, after, self.kernel, 2, self.kernel // 2), activation(self.activation)]
+            encoder += [nn.Conv2d(before, after, self.kernel, 2, self.kernel // 2), make_activation(self.activation)]
             sizes.append(tuple((s + 1) // 2 for s in sizes[-1]))
         inner = (widths[-1], *sizes[-1])
         flat = inner[0] * inner[1] * inner[2]
         require_weights(f"nets of channels={self.channels}, code={self.code}", [(flat, self.code, outputs + 1)])
         encoder += [nn.Flatten(), nn.Linear(flat, self.code * outputs)]
-        decoder: list[nn.Module] = [nn.Linear(self.code, flat), activation(self.activation), nn.Unflatten(1, inner)]
+        decoder: list[nn.Module] = [
+            nn.Linear(self.code, flat),
+            make_activation(self.activation),
+            nn.Unflatten(1, inner),
+        ]
         for before, after, size in zip(widths[:0:-1], widths[-2::-1], sizes[-2::-1], strict=True):
             up = nn.ConvTranspose2d(before, after, self.kernel, 2, self.kernel // 2, output_padding=1)
-            decoder += [up, Crop(size), activation(self.activation)]
+            decoder += [up, Crop(size), make_activation(self.activation)]
         return nn.Sequential(*encoder), nn.Sequential(*decoder[:-1])
 
 

@@ -16,7 +16,7 @@ ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "elu": nn.ELU, "tanh
 Activation = Literal["relu", "leaky_relu", "elu", "tanh", "sigmoid", "identity"]
 
 
-def activation(name: str) -> nn.Module:
+def make_activation(name: str) -> nn.Module:
     """Return the activation module with this name."""
     return nn.Identity() if name == "identity" else ACTIVATIONS[name]()
 
@@ -80,7 +80,7 @@ class Dense:
         down = [*widths[:-1], widths[-1] * outputs]
         shapes = [*itertools.pairwise(down), *itertools.pairwise(widths[::-1])]
         require_weights(f"nets of code={self.code}, layers={self.layers}, nodes={self.nodes}", shapes)
-        encoder = [nn.Flatten(), *self._stack(down), activation(self.code_activation)]
+        encoder = [nn.Flatten(), *self._stack(down), make_activation(self.code_activation)]
         decoder = [*self._stack(widths[::-1]), nn.Unflatten(1, tuple(shape))]
         return nn.Sequential(*encoder), nn.Sequential(*decoder)
 
@@ -88,5 +88,5 @@ class Dense:
         """Return linear layers with activations between them."""
         made: list[nn.Module] = []
         for before, after in itertools.pairwise(widths):
-            made += [nn.Linear(before, after), activation(self.activation)]
+            made += [nn.Linear(before, after), make_activation(self.activation)]
         return made[:-1]

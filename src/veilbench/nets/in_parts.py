@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 
-def in_parts(work: Callable[[Tensor], Tensor], rows: np.ndarray, at_once: int) -> np.ndarray:
+def apply_in_parts(work: Callable[[Tensor], Tensor], rows: np.ndarray, at_once: int) -> np.ndarray:
     """Apply `work` without gradients to at most `at_once` rows at a time, shape (n, ...) to (n, ...).
 
     Args:

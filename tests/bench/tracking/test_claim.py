@@ -158,10 +158,10 @@ def test_a_process_number_that_is_used_again_is_another_process() -> None:
 
 
 def _started_of(process: int) -> str:
-    from veilbench.bench.tracking.presence import _started
+    from veilbench.bench.tracking.presence import _start_time
 
     try:
-        return _started(process)
+        return _start_time(process)
     except PermissionError:
         pytest.skip("the first process is closed to us")
 

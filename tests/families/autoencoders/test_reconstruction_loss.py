@@ -6,22 +6,22 @@ import torch
 from sklearn.metrics import log_loss
 
 from veilbench.bench.errors import UserError
-from veilbench.families.autoencoders.losses import chosen, per_row
+from veilbench.families.autoencoders.losses import loss_per_row, resolve_loss
 
 UNIT = np.array([[0.0, 1.0], [0.5, 0.25]], np.float32)
 WIDE = np.array([[-1.0, 1.0], [2.0, 0.0]], np.float32)
 
 
 def test_auto_goes_by_the_range_of_the_rows() -> None:
-    assert chosen("auto", UNIT) == "bce"
-    assert chosen("auto", WIDE) == "mse"
-    assert chosen("mse", UNIT) == "mse"
+    assert resolve_loss("auto", UNIT) == "bce"
+    assert resolve_loss("auto", WIDE) == "mse"
+    assert resolve_loss("mse", UNIT) == "mse"
 
 
 @pytest.mark.parametrize(("loss", "named"), [("bce", "model.loss=bce"), ("multinomial", "model.loss=multinomial")])
 def test_a_loss_that_does_not_fit_the_range_is_refused(loss: str, named: str) -> None:
     with pytest.raises(UserError, match=rf"{named} needs .* \[-1, 2\]"):
-        chosen(loss, WIDE)  # type: ignore[arg-type]
+        resolve_loss(loss, WIDE)  # type: ignore[arg-type]
 
 
 def test_against_a_loop_and_scikit_learn() -> None:
@@ -31,8 +31,8 @@ def test_against_a_loop_and_scikit_learn() -> None:
     rows[:, 0, 0] = 1  # no row without a count
     flat, wanted = logits.flatten(1), rows.flatten(1)
     squared = [float(((z - x) ** 2).mean()) for z, x in zip(flat, wanted, strict=True)]
-    assert per_row("mse", logits, rows).tolist() == pytest.approx(squared)
+    assert loss_per_row("mse", logits, rows).tolist() == pytest.approx(squared)
     crossed = [log_loss(x.numpy(), z.sigmoid().numpy(), labels=[0, 1]) for z, x in zip(flat, wanted, strict=True)]
-    assert per_row("bce", logits, rows).tolist() == pytest.approx(crossed, rel=1e-5)
+    assert loss_per_row("bce", logits, rows).tolist() == pytest.approx(crossed, rel=1e-5)
     counted = [float(-(z.softmax(0).log() * x).sum() / x.sum()) for z, x in zip(flat, wanted, strict=True)]
-    assert per_row("multinomial", logits, rows).tolist() == pytest.approx(counted, rel=1e-5)
+    assert loss_per_row("multinomial", logits, rows).tolist() == pytest.approx(counted, rel=1e-5)

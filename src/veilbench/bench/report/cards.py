@@ -1,6 +1,6 @@
 """Fills the cards that summarise one experiment, in an order that does not depend on what was measured.
 
-The content of a card is declared in `specs.Card`. A number that was not measured keeps its place and is marked so.
+The content of a card is declared in `specs.Card`. A number that was not measured is shown as such in its cell.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The columns of the leaderboard, on the page and in the terminal: utility, leakage, cost."""
+"""The leaderboard's columns, on the page and in the terminal: utility, leakage, cost."""
 
 from __future__ import annotations
 

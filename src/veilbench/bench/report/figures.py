@@ -43,11 +43,11 @@ def _lines(figure: Figure) -> Canvas:
     legend = LINE * math.ceil(len(figure.curves) / columns) + 0.05 if named else 0
     canvas = Canvas(figsize=(WIDTH, HEIGHT + legend), layout="constrained")
     axes = canvas.add_subplot()
-    drawn = [_plot(axes, curve, look) for curve, look in zip(figure.curves, choose_looks(figure), strict=True)]
+    handles = [_plot(axes, curve, look) for curve, look in zip(figure.curves, choose_looks(figure), strict=True)]
     _scale(axes, figure)
     if named:
         names = [curve.name for curve in figure.curves]
-        canvas.legend(drawn, names, loc="outside lower left", ncols=columns, fontsize=9, borderpad=0.2)
+        canvas.legend(handles, names, loc="outside lower left", ncols=columns, fontsize=9, borderpad=0.2)
     return canvas
 
 
@@ -82,7 +82,7 @@ def _label(axis: Any) -> None:
 def choose_looks(figure: Figure) -> list[Look]:
     """Choose colour, line and marker of each curve: controls are grey and dashed, the others solid and coloured."""
     ours, theirs = count(), count()
-    found: list[Look] = []
+    looks: list[Look] = []
     for curve in figure.curves:
         control = curve.name in figure.control_curves
         index = next(theirs if control else ours)
@@ -91,8 +91,8 @@ def choose_looks(figure: Figure) -> list[Look]:
         marker = MARKERS[index % len(MARKERS)] if figure.points or len(curve.x) <= MOST_MARKERS else ""
         order = 2 if control else 3
         look = {"color": colour, "linestyle": line, "marker": marker, "zorder": order, "hollow": control}
-        found.append(look)
-    return found
+        looks.append(look)
+    return looks
 
 
 def _plot(axes: Any, curve: Curve, look: Look) -> Any:

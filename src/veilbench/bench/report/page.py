@@ -57,14 +57,14 @@ def render(records: Sequence[Record]) -> str:
             comparisons=[
                 shown for f in families for spec in f.tables if (shown := compare_experiments(f, spec, records, rows))
             ],
-            overviews=[(family, Markup(drawn)) for family in families if (drawn := draw_overview(family, rows))],
+            overviews=[(family, Markup(drawing)) for family in families if (drawing := draw_overview(family, rows))],
             tradeoffs=[shown for f in families for spec in f.tradeoffs if (shown := compare_tradeoffs(f, spec, rows))],
             sections=[section(record, entry) for record, entry in zip(records, rows, strict=True)],
         )
     )
 
 
-def _own(family: Family, rows: Sequence[Row]) -> list[Row]:
+def _rows_of(family: Family, rows: Sequence[Row]) -> list[Row]:
     return [entry for entry in rows if entry["family"] == family.name]
 
 
@@ -75,33 +75,33 @@ def _id(family: Family) -> str:
 
 def board(family: Family, rows: Sequence[Row]) -> dict[str, Any]:
     """Collect the leaderboard of one family: its rows, and the columns that they fill."""
-    own = _own(family, rows)
+    own = _rows_of(family, rows)
     shown = columns(family, own)
     return {"family": family, "rows": own, "columns": shown, "groups": groups(shown)}
 
 
 def draw_overview(family: Family, rows: Sequence[Row]) -> str:
     """Draw the gain of every attack on every experiment of a family; empty if nothing was attacked."""
-    return overview(_own(family, rows), f"overview-{_id(family)}")
+    return overview(_rows_of(family, rows), f"overview-{_id(family)}")
 
 
 def compare_experiments(
     family: Family, spec: Comparison, records: Sequence[Record], rows: Sequence[Row]
 ) -> dict[str, Any] | None:
     """Build a table that compares a family's experiments; None if there is nothing to compare."""
-    names = {entry["name"] for entry in _own(family, rows)}
+    names = {entry["name"] for entry in _rows_of(family, rows)}
     found = spec.entries([record for record in records if record.name in names])
     return {"family": family, "spec": spec, "entries": found} if found else None
 
 
 def compare_tradeoffs(family: Family, spec: Tradeoff, rows: Sequence[Row]) -> dict[str, Any] | None:
     """Build a figure and a table of utility against leakage of a family's methods; None if there are none."""
-    found = tradeoff.points(spec, _own(family, rows))
-    drawn = tradeoff.draw(spec, found, f"tradeoff-{_id(family)}-{family.tradeoffs.index(spec)}")
-    if not drawn:
+    found = tradeoff.points(spec, _rows_of(family, rows))
+    drawing = tradeoff.draw(spec, found, f"tradeoff-{_id(family)}-{family.tradeoffs.index(spec)}")
+    if not drawing:
         return None
     columns, lines = tradeoff.table(spec, found)
-    return {"family": family, "spec": spec, "drawn": Markup(drawn), "columns": columns, "lines": lines}
+    return {"family": family, "spec": spec, "drawn": Markup(drawing), "columns": columns, "lines": lines}
 
 
 def _environment() -> Environment:
@@ -140,8 +140,8 @@ def summary(rows: Sequence[Row]) -> dict[str, str]:
         "Experiments": str(len(rows)),
         "Attacks": f"{attacks} runs of {kinds} kinds" if attacks else "none yet",
         "Controls": str(controls),
-        "Data": _listed(row["data"] for row in rows),
-        "Seeds": _listed(str(row["seed"]) for row in rows),
+        "Data": _join_distinct(row["data"] for row in rows),
+        "Seeds": _join_distinct(str(row["seed"]) for row in rows),
         "Version": f"veilbench {__version__}",
     }
 
@@ -159,7 +159,7 @@ def describe_rule(rows: Sequence[Row]) -> dict[str, str]:
     }
 
 
-def _listed(values: Any) -> str:
+def _join_distinct(values: Any) -> str:
     return ", ".join(dict.fromkeys(values))
 
 
@@ -170,29 +170,29 @@ def section(record: Record, entry: Row) -> dict[str, Any]:
     on_card = {(stage, key) for one in sections for stage, key, _ in one.parts}
     stages: dict[str, list[dict[str, Any]]] = {}
     for stage, key, found in record.items():
-        if shown := _part(f"{record.name}-{stage}-{key}", key, found, (stage, key) not in on_card):
+        if shown := _collect_part(f"{record.name}-{stage}-{key}", key, found, (stage, key) not in on_card):
             stages.setdefault(STAGE_TITLES[stage], []).append(shown)
     return {
         "row": entry,
         "card": card,
-        "sections": [(one, _drawn(f"{record.name}-card", one.figures)) for one in sections],
+        "sections": [(one, _draw_all(f"{record.name}-card", one.figures)) for one in sections],
         "stages": {title: stages.get(title, []) for title in ("Attacks", "Utility", "Training")},
         "config": yaml.safe_dump(record.config, sort_keys=False, allow_unicode=True),
     }
 
 
-def _drawn(prefix: str, figures: Iterable[tuple[str, Figure]]) -> list[tuple[str, Markup]]:
+def _draw_all(prefix: str, figures: Iterable[tuple[str, Figure]]) -> list[tuple[str, Markup]]:
     """Draw figures, and return each title with its drawing."""
     return [(figure.title, Markup(draw(figure, f"{prefix}-{name}"))) for name, figure in figures]
 
 
-def _part(prefix: str, key: str, found: Findings, drawn: bool = True) -> dict[str, Any] | None:
-    """Collect the content of one evaluation or attack; None if it is empty. Figures and pictures only if `drawn`."""
+def _collect_part(prefix: str, key: str, found: Findings, with_figures: bool = True) -> dict[str, Any] | None:
+    """Collect the content of one evaluation or attack, optionally with figures and pictures; None if it is empty."""
     shown = (found.metrics, found.figures, found.tables, found.pictures, found.notes, found.verdict, found.controls)
     if not any(shown):
         return None
-    figures = _drawn(prefix, ((str(i), figure) for i, figure in enumerate(found.figures))) if drawn else []
-    pictures = found.pictures if drawn else []
+    figures = _draw_all(prefix, ((str(i), figure) for i, figure in enumerate(found.figures))) if with_figures else []
+    pictures = found.pictures if with_figures else []
     return {"key": key, "found": found, "granted": granted_flags(found), "figures": figures, "pictures": pictures}
 
 

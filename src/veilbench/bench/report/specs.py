@@ -1,4 +1,4 @@
-"""What a family tells the report, as data: columns of the leaderboard, cards, trade-offs, tables."""
+"""Declarations of what the report shows of a family: columns of the leaderboard, cards, trade-offs and tables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Utility:
         metric: name of the metric, as `evaluation.metric`.
         label: heading of the column in tables.
         explanation: one sentence that explains the heading.
-        digits: after the point; None for a share, in per cent.
+        digits: number of decimals; None for a share, shown in per cent.
     """
 
     metric: str
@@ -28,11 +28,11 @@ class Utility:
 
 @dataclass(frozen=True)
 class Rate:
-    """A column for two speeds, there and back.
+    """A column for the speeds of an operation and of its inverse, such as encryption and decryption.
 
     Attributes:
-        there: name of the rate, as `evaluation.rate`, in units per second.
-        back: likewise, shown in brackets.
+        there: name of the operation's rate, as `evaluation.rate`, in units per second.
+        back: name of the inverse operation's rate, shown in brackets.
         label: heading of the column in tables.
         explanation: one sentence that explains the heading.
     """
@@ -162,7 +162,7 @@ class Comparison:
         title: title of the table.
         about: explanation of how to read it.
         columns: headings with explanations, in addition to the experiment's name; the first column holds texts.
-        entries: builds the rows from all records of a report; no rows for no table.
+        entries: function that builds the rows from all records of a report; the table is left out without rows.
     """
 
     title: str

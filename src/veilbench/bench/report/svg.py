@@ -65,9 +65,9 @@ def inline(canvas: Canvas, prefix: str, title: str, description: str) -> str:
         title: title for screen readers.
         description: description of the drawing for screen readers.
     """
-    drawn = io.StringIO()
-    canvas.savefig(drawn, format="svg", facecolor="none", metadata={"Date": None})
-    root = ElementTree.fromstring(drawn.getvalue())
+    buffer = io.StringIO()
+    canvas.savefig(buffer, format="svg", facecolor="none", metadata={"Date": None})
+    root = ElementTree.fromstring(buffer.getvalue())
     _prune(root)
     _rename(root, prefix)
     for element in root.iter():

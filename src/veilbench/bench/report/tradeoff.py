@@ -32,13 +32,13 @@ class Point:
 
 def points(spec: Tradeoff, rows: Sequence[Row]) -> list[Point]:
     """Collect the methods whose utility was measured, numbered in the order of the rows."""
-    found: list[Point] = []
+    measured: list[Point] = []
     for row in rows:
         utility = value(row, spec.utility)
         if isinstance(utility, Metric):
             leakage = tuple(_leakage(spec, panel, row) for panel in spec.panels)
-            found.append(Point(len(found) + 1, row["name"], utility, leakage))
-    return found
+            measured.append(Point(len(measured) + 1, row["name"], utility, leakage))
+    return measured
 
 
 def _leakage(spec: Tradeoff, panel: Panel, row: Row) -> Metric | None:
@@ -48,11 +48,11 @@ def _leakage(spec: Tradeoff, panel: Panel, row: Row) -> Metric | None:
     return max(measured, key=lambda metric: metric.value, default=None)
 
 
-def table(spec: Tradeoff, found: Sequence[Point]) -> tuple[list[str], list[list[str]]]:
+def table(spec: Tradeoff, methods: Sequence[Point]) -> tuple[list[str], list[list[str]]]:
     """Return the same points as a table: headings and lines."""
     columns = ["", "Method", spec.label, *(f"{panel.title}: {panel.label}" for panel in spec.panels)]
     lines = [
-        [str(p.number), p.name, with_interval(p.utility), *(_format(metric) for metric in p.leakage)] for p in found
+        [str(p.number), p.name, with_interval(p.utility), *(_format(metric) for metric in p.leakage)] for p in methods
     ]
     return columns, lines
 
@@ -61,9 +61,9 @@ def _format(metric: Metric | None) -> str:
     return MISSING if metric is None else with_interval(metric)
 
 
-def draw(spec: Tradeoff, found: Sequence[Point], prefix: str) -> str:
+def draw(spec: Tradeoff, methods: Sequence[Point], prefix: str) -> str:
     """Draw the figure as an `<svg>`; empty if there is nothing to compare."""
-    if len(found) < 2 or not any(metric for point in found for metric in point.leakage):
+    if len(methods) < 2 or not any(metric for point in methods for metric in point.leakage):
         return ""
     width, height = LEFT + PANEL * len(spec.panels), TOP + HEIGHT + BOTTOM
     with style():
@@ -71,15 +71,15 @@ def draw(spec: Tradeoff, found: Sequence[Point], prefix: str) -> str:
         for index, panel in enumerate(spec.panels):
             box = ((LEFT + PANEL * index) / width, BOTTOM / height, (PANEL - RIGHT) / width, HEIGHT / height)
             axes = canvas.add_axes(box)
-            _panel(axes, panel, index, found)
+            _panel(axes, panel, index, methods)
             if index == 0:
                 axes.set_ylabel(spec.label)
                 axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
-        return inline(canvas, prefix, spec.title, _words(spec, found))
+        return inline(canvas, prefix, spec.title, _words(spec, methods))
 
 
-def _panel(axes: Any, panel: Panel, index: int, found: Sequence[Point]) -> None:
-    measured = [(point, metric) for point in found if (metric := point.leakage[index])]
+def _panel(axes: Any, panel: Panel, index: int, methods: Sequence[Point]) -> None:
+    measured = [(point, metric) for point in methods if (metric := point.leakage[index])]
     left = min(0.0, *(max(metric.value, LOWEST) for _, metric in measured)) if measured else 0.0
     axes.set_title(panel.title, fontsize=10, loc="left", color=ROLES["fg"])
     axes.set_xlim(left - 0.08, 1.1)
@@ -111,7 +111,7 @@ def _panel(axes: Any, panel: Panel, index: int, found: Sequence[Point]) -> None:
 
 
 def clusters(placed: Sequence[tuple[float, float, int]]) -> list[tuple[float, float, list[int]]]:
-    """Group points that are close to each other: each group has the place of its first point, and all numbers."""
+    """Group points that are close to each other; a group has the position of its first point and all numbers."""
     groups: list[tuple[float, float, list[int]]] = []
     for x, y, number in placed:
         near = next((g for g in groups if abs(g[0] - x) < NEAR[0] and abs(g[1] - y) < NEAR[1]), None)
@@ -122,9 +122,9 @@ def clusters(placed: Sequence[tuple[float, float, int]]) -> list[tuple[float, fl
     return groups
 
 
-def _words(spec: Tradeoff, found: Sequence[Point]) -> str:
+def _words(spec: Tradeoff, methods: Sequence[Point]) -> str:
     sentences = []
-    for point in found:
+    for point in methods:
         panels = zip(spec.panels, point.leakage, strict=True)
         shown = ", ".join(f"{panel.title} {metric.value:.2f}" for panel, metric in panels if metric)
         sentences.append(f"{point.number} {point.name}: {spec.label} {point.utility.value:.2f}, {shown or MISSING}")

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 
 @cache
-def _home() -> str:
+def _process_scope() -> str:
     """Identify the scope in which process ids are unique: this host, this boot, this container."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
@@ -20,7 +20,7 @@ def _home() -> str:
         return socket.gethostname()
 
 
-def _started(process: int) -> str:
+def _start_time(process: int) -> str:
     """Return when a process was started, in ticks since boot; this tells apart processes that reuse an id.
 
     Raises:
@@ -50,7 +50,7 @@ class Publisher:
     @classmethod
     def here(cls) -> Publisher:
         """Create a publisher for this process and one record."""
-        return cls(_home(), os.getpid(), _started(os.getpid()), uuid4().hex)
+        return cls(_process_scope(), os.getpid(), _start_time(os.getpid()), uuid4().hex)
 
     @classmethod
     def parse(cls, tag: str) -> Publisher | None:
@@ -68,7 +68,7 @@ class Publisher:
         if self.process == me.process:
             return True  # a process publishes one record at a time, so it has abandoned this one
         try:
-            return _started(self.process) not in (self.started, "")
+            return _start_time(self.process) not in (self.started, "")
         except ProcessLookupError:
             return True
         except OSError:  # the process belongs to another user

@@ -1,6 +1,6 @@
 """Publishes in a separate process, which is stopped when the store takes too long.
 
-MLflow's client has no limit on the total time, so a server that sends a byte now and then can keep it waiting for ever.
+MLflow's client has no limit on the total time, so a server that occasionally sends a byte can keep it waiting forever.
 A waiting thread cannot be stopped and would delay the exit of the program; a process can.
 """
 

@@ -91,9 +91,9 @@ def check_origin(config: Config, records: Path) -> None:
 
 
 def _fill(store: Store, run_id: str, config: Config, metrics: dict[str, float]) -> None:
-    for some in _portions(_parameters(config), PARAMETERS):
+    for some in _split_batches(_parameters(config), PARAMETERS):
         store.client.log_batch(run_id, params=some)
-    for points in _portions(_metrics(metrics), POINTS):
+    for points in _split_batches(_metrics(metrics), POINTS):
         store.client.log_batch(run_id, points)
     store.client.log_text(run_id, yaml.safe_dump(config, sort_keys=False), "config.yaml")
 
@@ -101,7 +101,7 @@ def _fill(store: Store, run_id: str, config: Config, metrics: dict[str, float]) 
 def _publish_stage(store: Store, parent: str, name: str, stage: str, record: StageRecord) -> None:
     client, tags = store.client, {STAGE: stage, "mlflow.parentRunId": parent}
     run_id = client.create_run(store.group, run_name=name, tags=tags).info.run_id
-    for points in _portions(_metrics(record.metrics) + _curves(record), POINTS):
+    for points in _split_batches(_metrics(record.metrics) + _curves(record), POINTS):
         client.log_batch(run_id, points)
     client.log_artifacts(run_id, str(record.folder))
     for file, image in record.pictures.items():
@@ -109,7 +109,7 @@ def _publish_stage(store: Store, parent: str, name: str, stage: str, record: Sta
     client.set_terminated(run_id, "FINISHED")
 
 
-def _portions(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+def _split_batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
@@ -117,10 +117,10 @@ def _metrics(values: dict[str, float]) -> list[Metric]:
     from mlflow.entities import Metric
 
     now = int(time.time() * 1000)
-    return [Metric(_allowed(name), value, now, 0) for name, value in values.items()]
+    return [Metric(_replace_forbidden(name), value, now, 0) for name, value in values.items()]
 
 
-def _allowed(name: str) -> str:
+def _replace_forbidden(name: str) -> str:
     """Replace characters that MLflow refuses in names, such as a comma, with spaces."""
     return re.sub(r"[^-A-Za-z0-9_. /]", " ", name)
 
@@ -131,20 +131,24 @@ def _curves(record: StageRecord) -> list[Metric]:
 
     now = int(time.time() * 1000)
     steps = [point for point in record.points if point.x.is_integer() and abs(point.x) < LAST_STEP]
-    return [Metric(_allowed(f"curve.{point.curve}"), point.y, now, int(point.x)) for point in steps]
+    return [Metric(_replace_forbidden(f"curve.{point.curve}"), point.y, now, int(point.x)) for point in steps]
 
 
 def _parameters(config: Config) -> list[Param]:
     """Return the scalar settings by their dotted names; the whole configuration is attached as a file."""
     from mlflow.entities import Param
 
-    flat = dict(_flat({key: config[key] for key in config if key not in ("digests", "tracking")}))
-    return [Param(_allowed(name), str(value)) for name, value in flat.items() if len(str(value)) <= LONGEST_PARAMETER]
+    flat = dict(_flatten({key: config[key] for key in config if key not in ("digests", "tracking")}))
+    return [
+        Param(_replace_forbidden(name), str(value))
+        for name, value in flat.items()
+        if len(str(value)) <= LONGEST_PARAMETER
+    ]
 
 
-def _flat(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flatten(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(node, dict):
         for key, child in node.items():
-            yield from _flat(child, f"{prefix}.{key}" if prefix else str(key))
+            yield from _flatten(child, f"{prefix}.{key}" if prefix else str(key))
     else:
         yield prefix, node

@@ -61,7 +61,7 @@ def open_store(address: str, experiment: str, patience: float) -> Store:
         return _connect(address, experiment, None)
     # A pooled connection would keep writing into a file that has been moved away.
     os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
-    with _alone(file, patience):
+    with _lock_store(file, patience):
         if not _has_tables(file):
             _create(file, address)
         return _connect(address, experiment, Path(ARTIFACTS).resolve().as_uri())
@@ -99,7 +99,7 @@ def _connect(address: str, experiment: str, artifacts: str | None) -> Store:
 
 
 @contextmanager
-def _alone(file: Path, patience: float) -> Iterator[None]:
+def _lock_store(file: Path, patience: float) -> Iterator[None]:
     """Lock a SQLite store while it is created or opened: processes that create its tables at once break it."""
     from filelock import FileLock, Timeout
 
@@ -149,14 +149,14 @@ def _create(file: Path, address: str) -> None:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
     from sqlalchemy.engine import make_url
 
-    beside = file.with_name(f".{file.name}.new")
-    _remove(beside)
+    temporary = file.with_name(f".{file.name}.new")
+    _remove(temporary)
     try:
-        url = make_url(address).set(database=str(beside)).render_as_string(hide_password=False)
+        url = make_url(address).set(database=str(temporary)).render_as_string(hide_password=False)
         SqlAlchemyStore(url, Path(ARTIFACTS).resolve().as_uri()).engine.dispose()
-        beside.replace(file)
+        temporary.replace(file)
     finally:
-        _remove(beside)
+        _remove(temporary)
 
 
 def _remove(file: Path) -> None:

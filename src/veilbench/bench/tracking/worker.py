@@ -28,14 +28,14 @@ def answer(job: Job) -> dict[str, str]:
         return {"run": publish(job)}
     except Exception as error:  # the store, its driver and the network raise errors of many classes
         shown = mask_secrets(traceback.format_exc(), job.address)
-        meant = error if isinstance(error, (UserError, Unreachable)) else _explained(error, job)
+        meant = error if isinstance(error, (UserError, Unreachable)) else _explain_error(error, job)
         kind = next((kind for kind in (StoreFault, UserError, Unreachable) if isinstance(meant, kind)), None)
         if kind is None:
             return {"error": "bug", "text": shown}
         return {"error": kind.__name__, "text": mask_secrets(format_error(meant), job.address), "traceback": shown}
 
 
-def _explained(error: Exception, job: Job) -> Exception:
+def _explain_error(error: Exception, job: Job) -> Exception:
     try:
         file = sqlite_file(job.address)
     except Exception:  # the address cannot be parsed, which `error` reports

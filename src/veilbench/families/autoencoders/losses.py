@@ -1,4 +1,4 @@
-"""Reconstruction losses: one number per row."""
+"""Reconstruction losses, computed per row."""
 
 from __future__ import annotations
 
@@ -15,10 +15,8 @@ Loss = Literal["auto", "mse", "bce", "multinomial"]
 OUTPUTS = {"mse": "identity", "bce": "sigmoid", "multinomial": "softmax"}
 
 
-def chosen(loss: Loss, rows: np.ndarray) -> Literal["mse", "bce", "multinomial"]:
-    """Return the name of the loss for these training rows.
-
-    `auto` selects the binary cross-entropy for rows within [0, 1] and the mean squared error otherwise.
+def resolve_loss(loss: Loss, rows: np.ndarray) -> Literal["mse", "bce", "multinomial"]:
+    """Return the name of the loss to use on these training rows; `auto` is `bce` within [0, 1], and `mse` otherwise.
 
     Raises:
         UserError: the loss cannot be used on rows of this range.
@@ -34,14 +32,13 @@ def chosen(loss: Loss, rows: np.ndarray) -> Literal["mse", "bce", "multinomial"]
     return loss
 
 
-def per_row(loss: str, logits: Tensor, rows: Tensor) -> Tensor:
+def loss_per_row(loss: str, logits: Tensor, rows: Tensor) -> Tensor:
     """Compute the loss of each row, shape (n,).
 
-    `mse`: mean squared error over the row's values. `bce`: mean binary cross-entropy of logistic outputs.
-    `multinomial`:
-    the negative log-likelihood of the row's counts under a softmax over its positions, per count (as in Liang et al.
-    2018,
-    eq. 2).
+    - `mse`: mean squared error over the row's values;
+    - `bce`: mean binary cross-entropy of logistic outputs;
+    - `multinomial`: negative log-likelihood of the row's counts under a softmax over its positions, divided by the
+      number of counts (Liang et al. 2018, eq. 2).
 
     Args:
         loss: name of the loss: `mse`, `bce` or `multinomial`.

@@ -16,7 +16,7 @@ FAMILY = Family(
         Utility("verification.eer_stolen_token", "EER, key stolen", "Equal error rate, keys known to impostors"),
         Utility("verification.rank1_own_token", "Rank 1", "Share of probes whose own identity is nearest"),
         Utility(
-            "identification_classifier.secret_50_classes_1_samples",
+            "identification_classifier.own_token_50_classes_1_samples",
             "50 people, 1 sample",
             "Accuracy of the server's classifier among 50 people, trained on one template of each",
         ),

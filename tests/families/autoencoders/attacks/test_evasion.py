@@ -22,7 +22,7 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import Verdict
-from veilbench.families.autoencoders.attacks.detector_tasks import detector_tasks
+from veilbench.families.autoencoders.attacks.detector_tasks import build_tasks
 from veilbench.families.autoencoders.attacks.evasion import Evasion
 from veilbench.families.autoencoders.baselines.input_norm import InputNorm
 from veilbench.families.autoencoders.baselines.known_anomalies import KnownAnomalies
@@ -155,7 +155,7 @@ def test_the_share_hidden_from_the_input_norm_is_the_closed_form(rows: Rows) -> 
     """The nearest accepted place lies on the way to the mean, as far away as the score exceeds the threshold."""
     norm = InputNorm().fit(rows, np.random.default_rng(0))
     attack = small(budgets=[0.3, 0.4, 0.5, 0.6], reference=0.5, most_rows=1000)
-    task, _ = detector_tasks(norm, rows, attack.quantile, "l2", 1000, np.random.default_rng(0))
+    task, _ = build_tasks(norm, rows, attack.quantile, "l2", 1000, np.random.default_rng(0))
     needed = (norm.score(task.rows) - task.threshold) / task.distance_to_boundary
     wanted = [float((needed < budget).mean()) for budget in attack.perturbations.budgets]
     assert 0 < wanted[1] < wanted[2] < 1
@@ -166,7 +166,7 @@ def test_the_share_hidden_from_the_input_norm_is_the_closed_form(rows: Rows) -> 
 def test_the_share_hidden_from_principal_components_is_the_closed_form(pca: Pca, rows: Rows) -> None:
     """The score is a squared distance from a plane; the way to the threshold is straight towards the plane."""
     attack = small(budgets=[0.8, 0.85, 0.9, 0.95], reference=0.9, steps=100, queries=1, most_rows=1000)
-    task, _ = detector_tasks(pca, rows, attack.quantile, "l2", 1000, np.random.default_rng(0))
+    task, _ = build_tasks(pca, rows, attack.quantile, "l2", 1000, np.random.default_rng(0))
     needed = (np.sqrt(12 * pca.score(task.rows)) - np.sqrt(12 * task.threshold)) / task.distance_to_boundary
     wanted = [float((needed < budget).mean()) for budget in attack.perturbations.budgets]
     assert 0 < wanted[0] < wanted[2] <= 1
@@ -187,7 +187,7 @@ def test_masked_gradients_are_flagged(stairs: Stairs, rows: Rows, pca: Pca) -> N
     assert "masked gradients: the gradient is zero at 100% of the rows" in notes
     assert "masked gradients: the search without gradients moved" in notes
     assert "more steps help no more" in notes
-    task, _ = detector_tasks(pca, rows, 0.95, "l2", 100, np.random.default_rng(0))
+    task, _ = build_tasks(pca, rows, 0.95, "l2", 100, np.random.default_rng(0))
     assert zero_gradients(task, torch.device("cpu")) == 0
 
 
@@ -276,7 +276,7 @@ def test_half_way_one_direction_falls_and_the_oracle_holds_and_at_the_end_it_fal
 
 
 def test_half_of_the_rows_need_what_the_plain_count_says(found: Findings, pca: Pca, rows: Rows) -> None:
-    task, _ = detector_tasks(pca, rows, 0.95, "l2", 100, np.random.default_rng(0))
+    task, _ = build_tasks(pca, rows, 0.95, "l2", 100, np.random.default_rng(0))
     pairs = [float(np.linalg.norm(a - b)) for a, b in combinations(np.vstack([rows.train.x, rows.validation.x]), 2)]
     assert task.spacing == pytest.approx(np.median(pairs), rel=1e-5)
     share, over = found.metrics["hidden_half_at"], found.metrics["hidden_half_over_spacing"]
@@ -286,7 +286,7 @@ def test_half_of_the_rows_need_what_the_plain_count_says(found: Findings, pca: P
 
 
 def test_rows_that_are_across_are_not_moved_again(pca: Pca, rows: Rows) -> None:
-    task, _ = detector_tasks(pca, rows, 0.95, "l2", 100, np.random.default_rng(0))
+    task, _ = build_tasks(pca, rows, 0.95, "l2", 100, np.random.default_rng(0))
     asked: list[int] = []
 
     def jump(score: Score, moved: Tensor, radii: Tensor, generator: torch.Generator) -> Tensor:
@@ -315,7 +315,7 @@ def test_noise_that_moves_many_rows_is_no_gain_of_the_negative_control(rows: Row
 def test_caught_anomalies_are_to_hide_and_accepted_normal_rows_to_raise_the_alarm() -> None:
     rows = dealt(far=0.5)  # near enough that some anomalies are not caught
     pca = Pca(3).fit(rows, np.random.default_rng(0))
-    hide, alarm = detector_tasks(pca, rows, 0.9, "l2", 10_000, np.random.default_rng(0))
+    hide, alarm = build_tasks(pca, rows, 0.9, "l2", 10_000, np.random.default_rng(0))
     threshold = np.quantile(pca.score(rows.validation.x), 0.9)
     over = [float(score) > threshold for score in pca.score(rows.test.x)]
     caught = [row for row, high, y in zip(rows.test.x, over, rows.test.y, strict=True) if high and y == 1]
@@ -327,5 +327,5 @@ def test_caught_anomalies_are_to_hide_and_accepted_normal_rows_to_raise_the_alar
     assert (hide.threshold, hide.sign, alarm.sign) == (pytest.approx(threshold), 1, -1)
     assert hide.succeeded(hide.goals).all()
     assert alarm.succeeded(alarm.goals).all()
-    few, _ = detector_tasks(pca, rows, 0.9, "l2", 7, np.random.default_rng(0))
+    few, _ = build_tasks(pca, rows, 0.9, "l2", 7, np.random.default_rng(0))
     assert len(few.rows) == 7

@@ -18,7 +18,7 @@ from veilbench.bench.threat import ThreatModel
 from veilbench.bench.trained_model import TrainedModel, load_trained_model
 from veilbench.bench.verdict import Verdict
 from veilbench.families.autoencoders.attacks import shadows
-from veilbench.families.autoencoders.attacks.membership import Membership, losses_of
+from veilbench.families.autoencoders.attacks.membership import Membership, compute_losses
 from veilbench.families.autoencoders.attacks.shadow_models import ShadowModels
 from veilbench.families.autoencoders.attacks.shadows import shadow_losses
 from veilbench.families.autoencoders.baselines.identity_code import IdentityCode
@@ -141,15 +141,15 @@ def test_without_a_code_or_auxiliary_rows_the_loss_remains(overfitted: Overfitte
         assert "lira_auroc" not in result.metrics
         assert result.gain is not None
         assert result.gain.value == pytest.approx(2 * result.metrics["loss_auroc"].value - 1)
-        assert "The loss alone" in result.notes[0]
+        assert "Only the loss is used" in result.notes[0]
 
 
 def test_members_come_back_from_memory_without_error_and_others_do_not(rows: Rows, tmp_path: Path) -> None:
     made = Memorised().fit(rows, np.random.default_rng(0))
     made.save(tmp_path)
     again = load_trained_model(tmp_path)
-    assert not losses_of(again, rows.train.x).any()
-    assert losses_of(again, rows.test.x).min() > 0
+    assert not compute_losses(again, rows.train.x).any()
+    assert compute_losses(again, rows.test.x).min() > 0
     distances = np.linalg.norm(rows.test.x[:, None] - rows.train.x[None], axis=2)
     np.testing.assert_array_equal(made.encode(rows.test.x)[:, 0], distances.argmin(1))
 

@@ -27,10 +27,10 @@ from veilbench.families.autoencoders.baselines.corruption_restorer import Corrup
 from veilbench.families.autoencoders.baselines.least_squares import LeastSquares
 from veilbench.families.autoencoders.baselines.linear_patches import RIDGE, LinearPatches
 from veilbench.families.autoencoders.baselines.median import Median
-from veilbench.families.autoencoders.baselines.richardson_lucy import RichardsonLucy, kernel
+from veilbench.families.autoencoders.baselines.richardson_lucy import RichardsonLucy, blur_kernel
 from veilbench.families.autoencoders.baselines.unstamped import Unstamped
 from veilbench.families.autoencoders.baselines.wiener_deconvolution import WienerDeconvolution
-from veilbench.families.autoencoders.data.loaders.sample_patches import patches
+from veilbench.families.autoencoders.data.loaders.sample_patches import cut_patches
 from veilbench.families.autoencoders.data.rows import Part, Rows
 
 CONF = Path(__file__).parents[4] / "conf" / "model"
@@ -63,7 +63,7 @@ def dealt(x: np.ndarray) -> Rows:
 @pytest.fixture(scope="module", params=[3, 1])
 def rows(request: pytest.FixtureRequest) -> Rows:
     """Real patches, 24 x 20, colour or grey, neither quite black nor quite white."""
-    squares = patches(load_sample_images().images[0] / 255, 24, rng())[::8, :, :, :20]
+    squares = cut_patches(load_sample_images().images[0] / 255, 24, rng())[::8, :, :, :20]
     return dealt(0.05 + 0.9 * squares[:, : request.param])
 
 
@@ -78,29 +78,29 @@ def test_each_undoes_its_corruption_saves_and_works_on_each_image_alone(
     clean = rows.test.x[:6]
     given = corrupt_array(trained.corruption, clean, rng(3))
     fitted = trained.fit(rows, rng())
-    back = fitted.restored(given)
+    back = fitted.restore_rows(given)
     assert (back.shape, back.dtype) == (given.shape, np.float32)
     assert error(back, clean) < 0.9 * error(given, clean)
-    np.testing.assert_allclose(fitted.restored(given[2:4]), back[2:4], atol=1e-5)
+    np.testing.assert_allclose(fitted.restore_rows(given[2:4]), back[2:4], atol=1e-5)
     fitted.save(tmp_path)
     again = load_trained_model(tmp_path)
     assert isinstance(again, type(trained))
     assert again.settings() == trained.settings()
-    np.testing.assert_array_equal(again.restored(given), back)
+    np.testing.assert_array_equal(again.restore_rows(given), back)
 
 
 def test_holes_are_found_and_nothing_else_is_touched(rows: Rows) -> None:
     clean = rows.test.x[:3]
     given = corrupt_array(MissingBlocks(2, 5), clean, rng(1))
     holes = given != clean
-    back = Biharmonic(MissingBlocks(2, 5)).fit(rows, rng()).restored(given)
+    back = Biharmonic(MissingBlocks(2, 5)).fit(rows, rng()).restore_rows(given)
     np.testing.assert_array_equal(back[~holes], clean[~holes])
     for one, spoilt, hole in zip(back, given, holes, strict=True):
         np.testing.assert_allclose(one, inpaint_biharmonic(spoilt, hole.all(0), channel_axis=0), atol=1e-5)
-    untouched = Biharmonic(MissingBlocks(1, 1)).restored(clean)
+    untouched = Biharmonic(MissingBlocks(1, 1)).restore_rows(clean)
     np.testing.assert_array_equal(untouched, clean)
     black = np.zeros_like(clean[:1])
-    np.testing.assert_array_equal(Biharmonic(MissingBlocks(1, 1)).restored(black), black)
+    np.testing.assert_array_equal(Biharmonic(MissingBlocks(1, 1)).restore_rows(black), black)
 
 
 def test_the_median_is_scipys_with_the_window_that_errs_least(rows: Rows) -> None:
@@ -116,21 +116,21 @@ def test_the_median_is_scipys_with_the_window_that_errs_least(rows: Rows) -> Non
 
 
 def test_the_kernel_is_the_gaussian() -> None:
-    psf = kernel(Blur(1.5))
+    psf = blur_kernel(Blur(1.5))
     places = np.arange(len(psf)) - len(psf) // 2
     gaussian = np.exp(-(places[:, None] ** 2 + places**2) / (2 * 1.5**2))
     np.testing.assert_allclose(psf, gaussian / gaussian.sum(), atol=1e-6)
     with pytest.raises(TypeError, match="Gaussian has no kernel"):
-        kernel(Gaussian())
+        blur_kernel(Gaussian())
 
 
 def test_a_blur_without_noise_is_undone_to_its_rounding_and_one_with_noise_is_not(rows: Rows) -> None:
     clean = rows.test.x[:6]
     given = corrupt_array(Blur(1.0), clean, rng())
     fitted = LeastSquares(Blur(1.0)).fit(rows, rng())
-    assert error(fitted.restored(given), clean) < 1e-7
+    assert error(fitted.restore_rows(given), clean) < 1e-7
     with_noise = given + rng(1).normal(0, 0.01, given.shape).astype(np.float32)
-    assert error(fitted.restored(with_noise), clean) > 100 * error(with_noise, clean)  # it was tuned without
+    assert error(fitted.restore_rows(with_noise), clean) > 100 * error(with_noise, clean)  # it was tuned without
 
 
 def test_least_squares_is_the_normal_equations_answer(rows: Rows) -> None:
@@ -139,16 +139,16 @@ def test_least_squares_is_the_normal_equations_answer(rows: Rows) -> None:
     dots = np.eye(high * wide, dtype=np.float32).reshape(-1, 1, high, wide)
     whole = corrupt_array(Blur(1.0), dots, rng()).reshape(high * wide, -1).T.astype(np.float64)
     wanted = np.linalg.solve(whole.T @ whole + 1e-2 * np.eye(len(whole)), whole.T @ image.ravel())
-    made = LeastSquares(Blur(1.0)).one(rows.test.x[0, :1], 1e-2)
+    made = LeastSquares(Blur(1.0)).restore_image(rows.test.x[0, :1], 1e-2)
     np.testing.assert_allclose(made[0].ravel(), wanted, atol=1e-4)
 
 
 def test_the_known_text_comes_off_but_another_does_not(rows: Rows) -> None:
     clean = rows.test.x
     given = corrupt_array(Watermark("SAMPLE", 0.5), clean, rng(2))
-    found = ((Unstamped(Watermark("SAMPLE", 0.5)).fit(rows, rng()).restored(given) - clean) ** 2).mean((1, 2, 3))
+    found = ((Unstamped(Watermark("SAMPLE", 0.5)).fit(rows, rng()).restore_rows(given) - clean) ** 2).mean((1, 2, 3))
     assert (found < 1e-10).mean() > 0.9  # back to rounding, wherever the place was found
-    other = Unstamped(Watermark("MINE", 0.5)).fit(rows, rng()).restored(given)
+    other = Unstamped(Watermark("MINE", 0.5)).fit(rows, rng()).restore_rows(given)
     assert error(other, clean) > 0.5 * error(given, clean)
 
 
@@ -166,7 +166,7 @@ def test_linear_patches_are_scikit_learns_ridge(rows: Rows, monkeypatch: pytest.
     given = corrupt_array(Blur(1.0), rows.test.x[:1], rng())
     windows = np.lib.stride_tricks.sliding_window_view(given[0], (3, 3), (1, 2)).transpose(1, 2, 0, 3, 4)
     wanted = model.predict(windows.reshape(-1, windows[0, 0].size)).reshape(*windows.shape[:2], -1)
-    np.testing.assert_allclose(fitted.restored(given)[0, :, inner, inner], wanted.transpose(2, 0, 1), atol=1e-3)
+    np.testing.assert_allclose(fitted.restore_rows(given)[0, :, inner, inner], wanted.transpose(2, 0, 1), atol=1e-3)
 
 
 def test_a_corruption_that_it_cannot_undo_is_refused() -> None:

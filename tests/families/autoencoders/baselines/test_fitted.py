@@ -21,7 +21,7 @@ from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.autoencoders.baselines.fitted import Fitted
 from veilbench.families.autoencoders.baselines.identity_code import IdentityCode
 from veilbench.families.autoencoders.baselines.input_norm import InputNorm
-from veilbench.families.autoencoders.baselines.isolation_forest import IsolationForest, unsuccessful
+from veilbench.families.autoencoders.baselines.isolation_forest import IsolationForest, mean_search_depth
 from veilbench.families.autoencoders.baselines.mahalanobis import Mahalanobis
 from veilbench.families.autoencoders.baselines.minor_component import MinorComponent
 from veilbench.families.autoencoders.baselines.nearest_neighbours import NearestNeighbours
@@ -78,8 +78,8 @@ def test_what_is_saved_answers_the_same(model: Fitted, rows: Rows, tmp_path: Pat
 @pytest.mark.parametrize("model", ALL, ids=by_name)
 def test_the_same_seed_fits_the_same_and_the_unfitted_one_stays_so(model: Fitted, rows: Rows) -> None:
     one, again = model.fit(rows, rng(1)), model.fit(rows, rng(1))
-    assert one.arrays().keys() == {*model.names, "row"}
-    for name in model.names:
+    assert one.arrays().keys() == {*model.array_names, "row"}
+    for name in model.array_names:
         np.testing.assert_array_equal(one[name], again[name])
         with pytest.raises(ValueError, match=f"{type(model).__name__} is not fitted"):
             model[name]
@@ -193,8 +193,8 @@ def test_the_isolation_forest_is_scikit_learns(rows: Rows) -> None:
 
 def test_the_depth_of_an_unsuccessful_search_is_its_harmonic_sum() -> None:
     exact = [2 * sum(1 / i for i in range(1, n)) - 2 * (n - 1) / n for n in (50, 256, 1000)]
-    np.testing.assert_allclose(unsuccessful(np.array([50, 256, 1000])), exact, rtol=5e-3)
-    np.testing.assert_array_equal(unsuccessful(np.array([1, 2])), [0, 1])
+    np.testing.assert_allclose(mean_search_depth(np.array([50, 256, 1000])), exact, rtol=5e-3)
+    np.testing.assert_array_equal(mean_search_depth(np.array([1, 2])), [0, 1])
 
 
 def test_a_forest_of_one_row_is_no_division_by_zero() -> None:

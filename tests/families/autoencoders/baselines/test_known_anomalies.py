@@ -38,5 +38,5 @@ def test_an_anomaly_is_known_up_to_half_the_way_to_a_normal_row_and_not_at_its_e
 
 
 def test_it_takes_anomalies_to_know_them() -> None:
-    with pytest.raises(UserError, match="to know the anomalies takes one-class data"):
+    with pytest.raises(UserError, match="KnownAnomalies needs one-class data"):
         KnownAnomalies().fit(dealt(one_class=False), np.random.default_rng(0))

@@ -61,13 +61,13 @@ def error(images: np.ndarray, rows: Rows) -> float:
 @pytest.mark.parametrize("model", ALL, ids=by_name)
 def test_each_takes_noise_away_and_restores_each_image_on_its_own(model: FittedRestorer, rows: Rows) -> None:
     fitted, given = model.fit(rows, rng()), noisy(rows)
-    back = fitted.restored(given)
+    back = fitted.restore_rows(given)
     assert (back.shape, back.dtype) == (given.shape, np.float32)
     if isinstance(model, KernelMmse) and rows.shape[0] == 3:  # none of these images is like another: it cannot
         assert error(back, rows) > error(given, rows)
     else:
         assert error(back, rows) < (0.5 if isinstance(model, Wiener) else 0.8) * error(given, rows)
-    np.testing.assert_allclose(fitted.restored(given[4:6]), back[4:6], atol=1e-5)
+    np.testing.assert_allclose(fitted.restore_rows(given[4:6]), back[4:6], atol=1e-5)
 
 
 @pytest.mark.parametrize("model", ALL, ids=by_name)
@@ -77,7 +77,7 @@ def test_what_is_saved_restores_the_same(model: FittedRestorer, rows: Rows, tmp_
     back = load_trained_model(tmp_path)
     assert isinstance(back, type(model))
     assert back.settings() == model.settings()
-    np.testing.assert_array_equal(back.restored(noisy(rows, 5)), fitted.restored(noisy(rows, 5)))
+    np.testing.assert_array_equal(back.restore_rows(noisy(rows, 5)), fitted.restore_rows(noisy(rows, 5)))
 
 
 def gaussian_law(n: int, sigma: float) -> tuple[Rows, np.ndarray, np.ndarray]:
@@ -92,7 +92,7 @@ def test_wiener_is_the_posterior_mean_of_a_normal_law() -> None:
     given = (data.test.x + rng(5).normal(0, 0.5, data.test.x.shape)).astype(np.float32)
     gain = covariance @ np.linalg.inv(covariance + 0.25 * np.eye(16))
     wanted = (given.reshape(-1, 16) - mean) @ gain.T + mean
-    back = Wiener(0.5).fit(data, rng()).restored(given)
+    back = Wiener(0.5).fit(data, rng()).restore_rows(given)
     assert np.abs(back.reshape(-1, 16) - wanted).max() < 0.15
     assert np.corrcoef(back.ravel(), wanted.ravel())[0, 1] > 0.9995
     best = np.trace(covariance - gain @ covariance) / 16  # the posterior's variance
@@ -104,7 +104,7 @@ def test_wiener_with_one_pixel_patches_shrinks_every_pixel_alike() -> None:
     given = data.test.x[:9] + 0.1
     m, v = data.train.x.astype(float).mean(), data.train.x.astype(float).var()
     wanted = m + v / (v + 0.01) * (given - m)
-    np.testing.assert_allclose(Wiener(0.1, patch=1).fit(data, rng()).restored(given), wanted, atol=1e-3)
+    np.testing.assert_allclose(Wiener(0.1, patch=1).fit(data, rng()).restore_rows(given), wanted, atol=1e-3)
 
 
 @pytest.mark.parametrize("strip", [1, 4, 64])
@@ -121,12 +121,12 @@ def test_wiener_averages_overlapping_patches_as_a_plain_loop_does(
             estimate = fitted["map"].T @ (cut - fitted["mean"]).ravel() + fitted["mean"].ravel()
             total[:, top : top + 3, left : left + 3] += estimate.reshape(channels, 3, 3)
             times[:, top : top + 3, left : left + 3] += 1
-    np.testing.assert_allclose(fitted.restored(image)[0], total / times, atol=1e-6)
+    np.testing.assert_allclose(fitted.restore_rows(image)[0], total / times, atol=1e-6)
 
 
 def test_kernel_mmse_is_the_plain_sum(rows: Rows) -> None:
     given = noisy(rows, 4)
-    for seen, back in zip(given, KernelMmse(SIGMA).fit(rows, rng()).restored(given), strict=True):
+    for seen, back in zip(given, KernelMmse(SIGMA).fit(rows, rng()).restore_rows(given), strict=True):
         distances = ((rows.train.x.astype(float) - seen) ** 2).sum((1, 2, 3))
         weights = np.exp(-(distances - distances.min()) / (2 * SIGMA**2))
         wanted = (weights[:, None, None, None] * rows.train.x).sum(0) / weights.sum()
@@ -135,14 +135,14 @@ def test_kernel_mmse_is_the_plain_sum(rows: Rows) -> None:
 
 def test_kernel_mmse_goes_from_the_nearest_image_to_the_mean(rows: Rows) -> None:
     given = rows.train.x[:3]
-    np.testing.assert_allclose(KernelMmse(0.01).fit(rows, rng()).restored(given), given, atol=1e-4)
-    blind = KernelMmse(1e4).fit(rows, rng()).restored(given)
+    np.testing.assert_allclose(KernelMmse(0.01).fit(rows, rng()).restore_rows(given), given, atol=1e-4)
+    blind = KernelMmse(1e4).fit(rows, rng()).restore_rows(given)
     np.testing.assert_allclose(blind[0], rows.train.x.mean(0), atol=1e-3)
 
 
 def test_kernel_mmse_is_the_best_of_all_where_the_prior_is_true() -> None:
     known = dealt(np.tile(load_digits().images[:40, None] / 16, (4, 1, 1, 1)).repeat(4, 0))  # every part holds all 40
-    errors = {by_name(s): error(s.fit(known, rng()).restored(noisy(known, 40)), known) for s in ALL}
+    errors = {by_name(s): error(s.fit(known, rng()).restore_rows(noisy(known, 40)), known) for s in ALL}
     assert min(errors, key=lambda name: errors[name]) == "KernelMmse"
 
 
@@ -199,4 +199,4 @@ def test_wieners_patches_are_as_large_as_said(
 ) -> None:
     data = dealt(rng().random((4 * n, *shape)))
     assert Wiener(SIGMA, patch).fit(data, rng())["mean"].shape == side
-    assert Wiener(SIGMA, patch).fit(data, rng()).restored(data.test.x[:3]).shape == (3, *shape)
+    assert Wiener(SIGMA, patch).fit(data, rng()).restore_rows(data.test.x[:3]).shape == (3, *shape)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from veilbench.bench.errors import UserError
-from veilbench.images.image_file import image, images_in
+from veilbench.images.image_file import list_images, read_image
 
 
 def test_a_cut_tiff_is_refused_without_a_warning(tmp_path: Path) -> None:
@@ -23,10 +23,10 @@ def test_a_cut_tiff_is_refused_without_a_warning(tmp_path: Path) -> None:
         opened.load()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        images_in(tmp_path, [])
-        image(path)
+        list_images(tmp_path, [])
+        read_image(path)
     path.write_bytes(path.read_bytes()[:60])
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a warning would be the text of the error
         with pytest.raises(UserError, match=r"a\.tif cannot be read: cannot identify"):
-            image(path)
+            read_image(path)

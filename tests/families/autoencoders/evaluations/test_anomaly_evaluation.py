@@ -84,7 +84,7 @@ def test_the_feature_that_was_moved_is_named(examine: Any, oddities: Rows) -> No
     found = examine(Anomaly(examples=4), Pca(1).fit(oddities, RNG), oddities)
     beside, explained = found.tables
     assert len(explained.rows) == 4
-    assert explained.columns[:3] == ["test row", "score", "oddest feature 1"]
+    assert explained.columns[:3] == ["test row", "score", "feature 1"]
     for line in explained.rows:
         assert oddities.test.y[int(line[0])] == 1
         assert str(line[2]).startswith("column 2 = ")

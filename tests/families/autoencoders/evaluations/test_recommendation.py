@@ -14,7 +14,7 @@ from veilbench.families.autoencoders.baselines.input_norm import InputNorm
 from veilbench.families.autoencoders.baselines.pca import Pca
 from veilbench.families.autoencoders.baselines.random_code import RandomCode
 from veilbench.families.autoencoders.data.rows import Part, Rows
-from veilbench.families.autoencoders.evaluations.recommendation import Recommendation, recommended
+from veilbench.families.autoencoders.evaluations.recommendation import Recommendation, rank_items
 
 RNG = np.random.default_rng(0)
 
@@ -62,8 +62,8 @@ def test_examples_never_recommend_what_is_known(examine: Any, ratings: Rows) -> 
 def test_the_order_is_a_plain_sort_with_ties_at_random() -> None:
     scores = np.array([[0.1, 0.9, 0.5, 0.7]])
     known = np.array([[False, True, False, False]])
-    assert recommended(scores, known, np.zeros((1, 4))).tolist() == [[3, 2, 0, 1]]
-    equal = recommended(np.zeros((4000, 4)), np.zeros((4000, 4), bool), RNG.random((4000, 4)))
+    assert rank_items(scores, known, np.zeros((1, 4))).tolist() == [[3, 2, 0, 1]]
+    equal = rank_items(np.zeros((4000, 4)), np.zeros((4000, 4), bool), RNG.random((4000, 4)))
     counts = np.bincount(equal[:, 0], minlength=4)
     assert counts.min() > 1000 - 5 * np.sqrt(750)
 
@@ -74,7 +74,7 @@ def test_persons_with_one_liked_thing_are_left_out(examine: Any, ratings: Rows) 
     rows = replace(ratings, test=Part(x, ratings.test.y))
     assert examine(Recommendation(), Pca(1).fit(ratings, RNG), rows).metrics["hit_rate"].n == 10
     x[:] = 0
-    with pytest.raises(UserError, match="0 of 300 test rows like two things"):
+    with pytest.raises(UserError, match="0 of 300 test rows like two items"):
         examine(Recommendation(), Pca(1).fit(ratings, RNG), rows)
 
 

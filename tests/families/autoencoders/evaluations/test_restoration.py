@@ -28,7 +28,7 @@ class Untouched(FittedRestorer):
     def fit_arrays(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         return {}
 
-    def restored(self, rows: np.ndarray) -> np.ndarray:
+    def restore_rows(self, rows: np.ndarray) -> np.ndarray:
         return rows
 
 
@@ -40,12 +40,12 @@ class Oracle(Untouched):
     def fit_arrays(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         return {"clean": rows.test.x}
 
-    def restored(self, rows: np.ndarray) -> np.ndarray:
+    def restore_rows(self, rows: np.ndarray) -> np.ndarray:
         return self["clean"][: len(rows)]
 
 
 class Broken(Untouched):
-    def restored(self, rows: np.ndarray) -> np.ndarray:
+    def restore_rows(self, rows: np.ndarray) -> np.ndarray:
         return rows * np.inf
 
 

@@ -109,7 +109,7 @@ def test_corruption_is_fresh_at_every_step_and_teaches_to_undo_it(tmp_path: Path
     model, _ = fitted(tmp_path, rows, 1000, net=Dense(32, 1, [128]), corruption=noise)
     assert not torch.equal(drawn[0], drawn[1])
     noisy = rows.test.x + 0.3 * np.random.default_rng(0).standard_normal(rows.test.x.shape).astype(np.float32)
-    assert ((model.restored(noisy) - rows.test.x) ** 2).mean() < 0.4 * ((noisy - rows.test.x) ** 2).mean()
+    assert ((model.restore_rows(noisy) - rows.test.x) ** 2).mean() < 0.4 * ((noisy - rows.test.x) ** 2).mean()
 
 
 def test_augmentation_is_of_training_rows_alone_and_comes_before_the_corruption(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_the_best_weights_are_kept_and_not_the_last_ones(tmp_path: Path) -> None
         for weight in module.net.parameters():
             weight.requires_grad_().add_(1.0)
     assert module._validate() > 10 * module.best
-    assert not np.allclose(CodedRows.fitted(module.net, "error", rows.train.x).score(rows.test.x), good)
+    assert not np.allclose(CodedRows.fit_score(module.net, "error", rows.train.x).score(rows.test.x), good)
     assert np.array_equal(module.trained_model().score(rows.test.x), good)
 
 

@@ -7,7 +7,12 @@ from torch.autograd.functional import jacobian
 from torch.distributions import Normal, kl_divergence
 
 from veilbench.bench.errors import UserError
-from veilbench.families.autoencoders.regularisers.contractive import Contractive, estimated, exact, one_layer
+from veilbench.families.autoencoders.regularisers.contractive import (
+    Contractive,
+    estimate_jacobian_norm,
+    jacobian_norm,
+    single_layer,
+)
 from veilbench.families.autoencoders.regularisers.sparsity import L1, KlSparsity
 from veilbench.families.autoencoders.regularisers.variational import Variational
 from veilbench.nets.dense import Dense
@@ -32,18 +37,18 @@ def frobenius(net: nn.Module) -> torch.Tensor:
 
 def test_the_exact_norm_of_one_layer_is_that_of_the_full_jacobian() -> None:
     net = encoder(0)
-    layer = one_layer(net)
+    layer = single_layer(net)
     assert layer
-    torch.testing.assert_close(exact(layer, ROWS, net(ROWS)), frobenius(net))
+    torch.testing.assert_close(jacobian_norm(layer, ROWS, net(ROWS)), frobenius(net))
 
 
 @pytest.mark.parametrize("layers", [0, 2])
 def test_hutchinson_s_estimate_meets_the_exact_norm(layers: int) -> None:
     """The mean over 4,000 probes lies within 5 % of the full Jacobian's norm, and one probe does not."""
     net = encoder(layers)
-    many = estimated(net, ROWS, 4000, generator()).detach()
+    many = estimate_jacobian_norm(net, ROWS, 4000, generator()).detach()
     torch.testing.assert_close(many, frobenius(net), rtol=0.05, atol=1e-4)
-    once = estimated(net, ROWS, 1, generator()).detach()
+    once = estimate_jacobian_norm(net, ROWS, 1, generator()).detach()
     assert float((once / frobenius(net) - 1).abs().max()) > 0.05
 
 

@@ -19,7 +19,7 @@ SCORES: list[Score] = ["error", "whitened", "mahalanobis", "combined"]
 
 def model(score: Score = "error") -> CodedRows:
     torch.manual_seed(0)
-    return CodedRows.fitted(AutoencoderNet(Dense(2, 1, [5]), (6,)), score, ROWS)
+    return CodedRows.fit_score(AutoencoderNet(Dense(2, 1, [5]), (6,)), score, ROWS)
 
 
 @pytest.mark.parametrize("score", SCORES)
@@ -82,7 +82,7 @@ def test_combined_of_a_row_given_back_exactly_is_finite_with_a_finite_gradient()
         for layer in (net.encoder[1], net.decoder[0]):
             layer.weight.copy_(torch.eye(6))
             layer.bias.zero_()
-    made, rows = CodedRows.fitted(net, "combined", ROWS), torch.from_numpy(ROWS[:4]).requires_grad_()
+    made, rows = CodedRows.fit_score(net, "combined", ROWS), torch.from_numpy(ROWS[:4]).requires_grad_()
     made.score_tensor(rows).sum().backward()
     assert np.isfinite(made.score(ROWS)).all()
     assert rows.grad is not None
@@ -99,14 +99,14 @@ def test_a_score_is_fitted_to_rows_from_all_over_when_there_are_many(monkeypatch
     monkeypatch.setattr("veilbench.families.autoencoders.schemes.autoencoder.FITTED_TO", 100)
     torch.manual_seed(0)
     net, thrice = AutoencoderNet(Dense(2, 1, [5]), (6,)), np.repeat(ROWS[:100], 3, axis=0)
-    few, many = (CodedRows.fitted(net, "mahalanobis", rows) for rows in (ROWS[:100], thrice))
+    few, many = (CodedRows.fit_score(net, "mahalanobis", rows) for rows in (ROWS[:100], thrice))
     np.testing.assert_allclose(few.score(ROWS), many.score(ROWS), rtol=1e-5)
 
 
 def test_a_net_without_bottleneck_restores_but_does_not_decode() -> None:
-    made = CodedRows.fitted(
+    made = CodedRows.fit_score(
         AutoencoderNet(FullyConvolutional(2, 3), (1, 8, 8), residual=True), "error", np.zeros((2, 1, 8, 8), np.float32)
     )
-    assert made.restored(np.zeros((1, 1, 30, 20), np.float32)).shape == (1, 1, 30, 20)
+    assert made.restore_rows(np.zeros((1, 1, 30, 20), np.float32)).shape == (1, 1, 30, 20)
     with pytest.raises(NotImplementedError, match="bottleneck"):
         made.decode(np.zeros((1, 192), np.float32))

@@ -1,4 +1,4 @@
-"""Evasion tasks for detectors: which rows to move across the threshold, and how far it is."""
+"""Evasion tasks for detectors: rows to move across the threshold, and their distances to it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class DetectorTask(EvasionTask):
     `distance_to_boundary` is the distance from the nearest known row beyond the threshold.
 
     Attributes:
-        detector: detector whose threshold is to be crossed.
-        goals: nearest row on the other side of the threshold for each row, shape (n, *shape).
+        detector: detector to evade.
+        goals: for each row the nearest known row on the other side of the threshold, shape (n, *shape).
         threshold: score above which an alarm is raised.
         spacing: median distance between two normal rows.
         sign: 1 to lower the score (hide an anomaly), -1 to raise it (raise a false alarm).
@@ -44,7 +44,7 @@ class DetectorTask(EvasionTask):
         return lambda rows: torch.from_numpy(sign * detector.score(rows.cpu().numpy())).to(device)
 
     def straight_path(self, budget: float) -> np.ndarray:
-        """Return the success of moving straight towards the goals, as far as the budget allows, without any queries."""
+        """Return the success of moving straight towards the goals, as far as the budget allows; shape (n,), bool."""
         return self.succeeded(self.goals if budget >= 1 else self.rows + np.float32(budget) * (self.goals - self.rows))
 
     def subset(self, rows: np.ndarray) -> Self:
@@ -57,10 +57,18 @@ class DetectorTask(EvasionTask):
         return np.asarray((self.detector.score(moved) > self.threshold) == (self.sign < 0))
 
 
-def detector_tasks(
+def build_tasks(
     detector: Detector, rows: Rows, quantile: float, norm: Norm, most_rows: int, rng: np.random.Generator
 ) -> tuple[DetectorTask, DetectorTask]:
-    """Return the test anomalies that are caught, and the normal test rows that pass, each with its nearest goal.
+    """Build two tasks: hide the test anomalies that are detected, and raise alarms with normal test rows that are not.
+
+    Args:
+        detector: detector to evade.
+        rows: one-class data.
+        quantile: quantile of the validation rows' scores used as the threshold, in (0, 1).
+        norm: norm of the distances between rows.
+        most_rows: maximum number of rows per task, drawn at random.
+        rng: source of the random choice of rows.
 
     Raises:
         UserError: the data has no anomalies, or one side of the threshold has no rows.
@@ -78,19 +86,19 @@ def detector_tasks(
     hide, alarm_rows = _sample(caught, most_rows, rng), _sample(accepted, most_rows, rng)
     apart = spacing(normal, norm)
     return (
-        _task(detector, hide, known, norm, threshold, apart, 1),
-        _task(detector, alarm_rows, caught, norm, threshold, apart, -1),
+        _build_task(detector, hide, known, norm, threshold, apart, 1),
+        _build_task(detector, alarm_rows, caught, norm, threshold, apart, -1),
     )
 
 
-def _task(
+def _build_task(
     detector: Detector, rows: np.ndarray, others: np.ndarray, norm: Norm, threshold: float, apart: float, sign: int
 ) -> DetectorTask:
     indices, distances = nearest(rows, others, norm)
     return DetectorTask(rows, distances, detector, others[indices], threshold, apart, sign)
 
 
-def bounds_of(rows: Rows) -> Bounds:
+def value_bounds(rows: Rows) -> Bounds:
     """Return [0, 1] if the rows are images in this range; otherwise None, since table columns may take any value."""
     parts = (rows.train.x, rows.test.x)
     inside = min(part.min() for part in parts) >= 0 and max(part.max() for part in parts) <= 1

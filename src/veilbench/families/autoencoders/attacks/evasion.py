@@ -25,34 +25,33 @@ if TYPE_CHECKING:
 class Evasion(EvasionAttack[Detector, Rows]):
     """Moves test rows across a detector's threshold, which is a quantile of the scores of held-out normal rows.
 
-    A budget of 1 is a row's distance from the nearest row beyond the threshold: for an anomaly, the nearest normal row
-    (of training or validation) that passes; for a normal row, the nearest test anomaly that is caught. From a budget of
-    1 on, every row can be moved, because it may become that row: the curve `straight path` moves there in a straight
-    line and reaches 100 % at 1. It does not query the detector and does not count for the gain; a search that stays
-    below it at that budget has failed, and the notes say so. Only anomalies that are caught and normal rows that pass
-    are attacked.
+    Only anomalies that are detected and normal rows that are not are attacked. A budget of 1 is a row's distance to the
+    nearest known row on the other side of the threshold: for an anomaly, the nearest undetected training or validation
+    row; for a normal row, the nearest detected test anomaly. From a budget of 1 on, the attack can always succeed,
+    because it may replace the row by that one. The curve `straight path` moves rows straight towards it and reaches
+    100 % at 1; it needs no queries and does not count for the gain. If a search is worse than this curve at the
+    reference budget, the notes say that it has failed.
 
     The gain is the share of anomalies hidden at the reference budget by any search, above the share that random noise
-    hides; false alarms are reported too. Why 0.5: by the triangle inequality, an anomaly moved by less than half the
-    distance is still nearer to its origin than to any normal row that passes. If it passes, it does so as the anomaly
-    that it is; if it needs more, it may have had to become normal, which is no fault of the detector. With
-    `broken_threshold` = 0.5 a detector is broken if half of the anomalies are hidden like this. At a budget of 1, where
-    everything can be hidden, a verdict would be meaningless.
+    hides; false alarms are reported too. The default reference budget is 0.5 because of the triangle inequality: an
+    anomaly moved by less than half the distance is still nearer to its origin than to any undetected normal row, so it
+    is still the same anomaly. Beyond that it may have become normal, which is no fault of the detector. With
+    `broken_threshold` = 0.5, a detector is broken if half of the anomalies are hidden within the reference budget.
 
-    Two metrics summarise the curve: the budget that half of the anomalies need, `hidden_half_at`, and the same change
-    relative to the median distance between two normal rows, `hidden_half_over_spacing`, which compares data sets. Both
-    use the smallest of the budgets that suffices, so they are too large by up to one step; both are medians over rows.
+    Two metrics summarise the curve. `hidden_half_at` is the budget at which half of the anomalies are hidden.
+    `hidden_half_over_spacing` is the same change relative to the median distance between two normal rows, for
+    comparisons of data sets. Both are medians over rows of the smallest tested budget that suffices, so they are too
+    large by up to one step.
 
-    Controls, both under the full attack: `MinorComponent` measures a single direction, so a small step hides the
-    anomalies that it catches; the distance from the mean, `InputNorm`, is evaded at a budget of 1 only, and is robust
-    by this measure. `KnownAnomalies` withstands every change up to 0.5 by the triangle inequality above; should one
-    succeed, the attack exceeds its budget. If `negative` is None, the control is the attacked detector with random
-    noise in place of the searches. For a detector without a gradient, or a threat model without `weights`, only the
-    search without gradients runs.
+    Useful controls: `MinorComponent` (positive) measures a single direction, so a small step hides any anomaly.
+    `KnownAnomalies` (negative) provably withstands every change up to 0.5, so a success shows that the attack exceeds
+    its budget. `InputNorm` is evaded at a budget of 1 only. If `negative` is None, the control is the attacked detector
+    with random noise in place of the searches. For a detector without gradients, or a threat model without `weights`,
+    only the search without gradients runs.
 
     Args:
         threat: threat model; needs `score_queries`; `weights` adds the search by gradients.
-        positive: positive control: a detector that this budget suffices to evade.
+        positive: positive control: a detector that can be evaded at the reference budget.
         negative: negative control: a detector that the attack must not evade; None compares noise with noise.
         perturbations: norm and radii of the balls, in units of the distance described above.
         search: budgets of the searches with and without gradients.
@@ -86,22 +85,22 @@ class Evasion(EvasionAttack[Detector, Rows]):
 
     def tasks(self, target: Detector, data: Rows, rng: np.random.Generator) -> Sequence[EvasionTask]:
         """Return the anomalies to hide, and the normal rows to raise false alarms with."""
-        from veilbench.families.autoencoders.attacks.detector_tasks import detector_tasks
+        from veilbench.families.autoencoders.attacks.detector_tasks import build_tasks
 
-        return detector_tasks(target, data, self.quantile, self.perturbations.norm, self.most_rows, rng)
+        return build_tasks(target, data, self.quantile, self.perturbations.norm, self.most_rows, rng)
 
     def bounds(self, data: Rows) -> Bounds:
-        """Return the range of values allowed in a row, or None, as `bounds_of` finds it."""
-        from veilbench.families.autoencoders.attacks.detector_tasks import bounds_of
+        """Return the range of allowed values, or None; see `value_bounds`."""
+        from veilbench.families.autoencoders.attacks.detector_tasks import value_bounds
 
-        return bounds_of(data)
+        return value_bounds(data)
 
     def white_box(self, target: Detector) -> bool:
         """Return whether the detector is differentiable and the threat model grants its weights."""
         return isinstance(target, DifferentiableDetector) and self.threat.weights
 
     def _report(self, findings: Findings, name: str, task: EvasionTask, success: dict[str, np.ndarray]) -> None:
-        """Add the budget that half of the rows need; rows that were never moved count as 1, where their target is."""
+        """Add the budget at which half of the rows succeed; rows without success count as 1."""
         from veilbench.families.autoencoders.attacks.detector_tasks import DetectorTask
 
         super()._report(findings, name, task, success)

@@ -32,15 +32,14 @@ SHOWN = 10  # images per row of the picture
 class Inversion(Attack[Representation, Rows]):
     """Trains inverters on auxiliary rows and their codes, and inverts the codes of test rows.
 
-    The attacker may encode rows of their own, and sees the codes of the rows that they want. The validation rows choose
-    the strength of a regression, the moment at which training of a perceptron stops, and the attacker whose result
-    counts. The gain is 1 - (the attacker's squared error) / (that of the mean auxiliary row), at the largest size: 0 is
-    what is known without any code, 1 is the row itself. It measures how much of the rows' variance is recovered, not
-    whether it is the part that matters.
+    The attacker can encode their own rows, and sees the codes of the test rows. Validation rows choose the strength of
+    the regression, the number of training steps of the perceptron, and the inverter that the gain is measured for. The
+    gain is 1 - (squared error of the inverter) / (squared error of the mean auxiliary row), with the largest number of
+    auxiliary rows: 0 for an attacker without codes, 1 for perfect reconstruction. It measures the share of the variance
+    that is recovered, whether or not this share is relevant.
 
-    Several baselines are reported with the attackers: the mean auxiliary row; the auxiliary row with the nearest code;
-    the victim's own decoder; and for images the auxiliary image nearest to the hidden one, which no attacker could
-    know: the best that a copy can do.
+    Baselines are reported too: the mean auxiliary row; the auxiliary row with the nearest code; the model's own
+    decoder; and for images the auxiliary image nearest to the original, an oracle that bounds what copying can achieve.
 
     Args:
         threat: threat model; needs `ciphertext`, `auxiliary_data` and `code_queries`.
@@ -49,7 +48,7 @@ class Inversion(Attack[Representation, Rows]):
         attackers: kinds of inverters: "linear" (ridge regression) or "mlp" (perceptron).
         hidden: units of each of the perceptron's two hidden layers.
         steps: training steps of the perceptron.
-        sizes: numbers of auxiliary rows that the attacker has; a larger number than there are means all.
+        sizes: numbers of auxiliary rows that the attacker has, capped at the available number.
         broken_threshold: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
 
@@ -77,7 +76,7 @@ class Inversion(Attack[Representation, Rows]):
     def run(
         self, target: Representation, rows: Rows, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
-        """Run the attack on a representation and report its gain; a control uses the largest size only."""
+        """Run the attack and report its gain; a control run uses the largest number of auxiliary rows only."""
         self.threat.require("ciphertext", "auxiliary_data", "code_queries")
         findings, n = Findings(self.title), len(rows.auxiliary)
         sizes = sorted({min(size, n) for size in self.sizes})[-1 if control else 0 :]
@@ -86,12 +85,12 @@ class Inversion(Attack[Representation, Rows]):
         order = rng.permutation(n)
         known, hidden = rows.auxiliary.x[order], rows.test.x
         known_codes, codes = target.encode(known), target.encode(hidden)
-        held_out = (target.encode(rows.validation.x), _flat(rows.validation.x))
+        held_out = (target.encode(rows.validation.x), _flatten(rows.validation.x))
         guesses: dict[tuple[str, int], np.ndarray] = {}
         errors: dict[tuple[str, int], float] = {}
         for size in sizes:
             for kind in self.attackers:
-                pairs = (known_codes[:size], _flat(known[:size]), *held_out)
+                pairs = (known_codes[:size], _flatten(known[:size]), *held_out)
                 inverse, error = self._fit_inverter(kind, pairs, accelerator, rng)
                 guesses[kind, size], errors[kind, size] = inverse(codes).reshape(hidden.shape), error
         baselines = self._baselines(target, codes, known_codes, known, hidden)
@@ -134,25 +133,30 @@ class Inversion(Attack[Representation, Rows]):
         rng: np.random.Generator,
     ) -> None:
         hidden, largest = rows.test.x, sizes[-1]
-        named = {f"{kind}_{size}": guess for (kind, size), guess in guesses.items()} | baselines
-        wrong = {name: squared_errors(guess, hidden) for name, guess in named.items()}
+        reconstructions = {f"{kind}_{size}": guess for (kind, size), guess in guesses.items()} | baselines
+        squared = {name: squared_errors(guess, hidden) for name, guess in reconstructions.items()}
         spread = squared_errors(np.broadcast_to(hidden.mean(0), hidden.shape), hidden)
-        for name in named:
-            findings.metrics[f"mse_{name}"] = Metric.exact(float(wrong[name].mean()), len(hidden))
-            findings.metrics[f"variance_explained_{name}"] = error_share(wrong[name], spread, rng, 0.95)
+        for name in reconstructions:
+            findings.metrics[f"mse_{name}"] = Metric.exact(float(squared[name].mean()), len(hidden))
+            findings.metrics[f"variance_explained_{name}"] = error_share(squared[name], spread, rng, 0.95)
             if hidden.ndim == 4:
-                findings.metrics[f"psnr_{name}"] = mean(list(decibels(wrong[name])), unit="dB")
+                findings.metrics[f"psnr_{name}"] = mean(list(decibels(squared[name])), unit="dB")
         best = min(self.attackers, key=lambda kind: errors[kind, largest])
-        findings.gain = error_share(wrong[f"{best}_{largest}"], wrong["mean_row"], rng, CONFIDENCE)
+        findings.gain = error_share(squared[f"{best}_{largest}"], squared["mean_row"], rng, CONFIDENCE)
         findings.notes.append(f"The gain is that of the {best} attacker, the best one on held-out rows.")
-        self._draw(findings, sizes)
+        self._draw_figure(findings, sizes)
         if hidden.ndim == 4 and hidden.shape[1] in (1, 3):
-            shown = {k: v for k, v in named.items() if k not in {f"{a}_{s}" for a, s in guesses if s != largest}}
-            shown.pop("mean_row")
-            pictures = [("input", hidden[:SHOWN]), *((name, guess[:SHOWN]) for name, guess in shown.items())]
+            reconstructions_shown = {
+                k: v for k, v in reconstructions.items() if k not in {f"{a}_{s}" for a, s in guesses if s != largest}
+            }
+            reconstructions_shown.pop("mean_row")
+            pictures = [
+                ("input", hidden[:SHOWN]),
+                *((name, guess[:SHOWN]) for name, guess in reconstructions_shown.items()),
+            ]
             findings.pictures.append(picture("Test images and reconstructions from their codes", pictures))
 
-    def _draw(self, findings: Findings, sizes: list[int]) -> None:
+    def _draw_figure(self, findings: Findings, sizes: list[int]) -> None:
         def curve(name: str, keys: list[str]) -> Curve:
             shares = [findings.metrics[f"variance_explained_{key}"] for key in keys]
             return Curve(name, sizes, *ends(shares))
@@ -166,5 +170,5 @@ class Inversion(Attack[Representation, Rows]):
         )
 
 
-def _flat(x: np.ndarray) -> np.ndarray:
+def _flatten(x: np.ndarray) -> np.ndarray:
     return x.reshape(len(x), -1)

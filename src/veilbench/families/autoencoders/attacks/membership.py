@@ -24,23 +24,23 @@ TINY = 1e-12  # share of the rows' variance added to losses, so that 0 has a log
 class Membership(MembershipAttack[TrainedModel, Rows, np.ndarray]):
     """Distinguishes training rows from test rows by how well the model reproduces them.
 
-    The attacker has the rows in question, equal numbers of training and test rows, without knowing which is which. They
-    may run these through the model and see the reconstruction error (a detector's score, if there is no
-    reconstruction). For LiRA they also have the auxiliary rows, which are of the same kind and were never trained on.
+    The attacker has equal numbers of training and test rows (the candidates), and does not know which is which. They
+    can query the model's reconstruction error of a row, or the score of a detector without reconstructions. For LiRA
+    they also have auxiliary rows, drawn from the same data and never trained on.
 
-    There are two attacks: the loss itself, low for members (Yeom et al. 2018); and LiRA (Carlini et al. 2022), which
-    compares it with the losses of shadow models, small autoencoders with codes as long as the model's. Online, each
-    shadow is trained on a random half of everything the attacker has, including the rows in question; offline, on
-    auxiliary rows only. The shadows are perceptrons whatever the model is, so the target's losses are first shifted to
-    the shadows' median. A model without a code has no shadows, and only the loss is used.
+    There are two attacks. The first uses the loss itself, which is low for members (Yeom et al. 2018). LiRA (Carlini et
+    al. 2022) compares the loss with those of shadow models, small autoencoders with codes of the same length. In online
+    mode, each shadow is trained on a random half of all the attacker's rows, including the candidates; in offline mode,
+    on auxiliary rows only. Shadows are perceptrons whatever the model's architecture, so the target's losses are first
+    shifted to the shadows' median. For a model without a code, only the loss is used.
 
-    The gain is 2 AUROC - 1 of LiRA if it applies, and of the loss otherwise: fixed in advance, not the better of two.
+    The gain is 2 AUROC - 1 of LiRA if it applies, and of the loss otherwise; it is not the better of the two.
 
     Args:
         threat: threat model; needs `score_queries`; `auxiliary_data` adds LiRA.
         positive: positive control: a model that reveals its members.
-        negative: negative control: a model that must not reveal its members; None uses rows the attacked model never
-            saw.
+        negative: negative control: a model that must not reveal its members; None replaces the members by rows that the
+            attacked model was not trained on.
         mode: mode of LiRA, "online" or "offline".
         shadows: number, size and training of the shadow models.
         most_rows: maximum number of members, and of non-members.
@@ -85,20 +85,20 @@ class Membership(MembershipAttack[TrainedModel, Rows, np.ndarray]):
         findings: Findings,
     ) -> dict[str, np.ndarray]:
         """Score rows by their loss and, if the model has a code and there are auxiliary data, by LiRA."""
-        asked = np.concatenate([members, others])
-        losses = losses_of(target, asked)
+        candidates = np.concatenate([members, others])
+        losses = compute_losses(target, candidates)
         scores = {"loss": -losses}
         if isinstance(target, Representation) and self.threat.auxiliary_data:
-            code = self.shadows.code or target.encode(asked[:1]).shape[1]
-            scores["lira"] = self._lira(losses, asked, data.auxiliary.x, code, accelerator, rng)
+            code = self.shadows.code or target.encode(candidates[:1]).shape[1]
+            scores["lira"] = self._lira(losses, candidates, data.auxiliary.x, code, accelerator, rng)
         else:
-            findings.notes.append("The loss alone: LiRA needs a model with a code, and auxiliary data.")
+            findings.notes.append("Only the loss is used: LiRA needs a model with a code, and auxiliary data.")
         return scores
 
     def _lira(
         self,
         losses: np.ndarray,
-        questioned: np.ndarray,
+        candidates: np.ndarray,
         auxiliary: np.ndarray,
         code: int,
         accelerator: Accelerator,
@@ -106,21 +106,21 @@ class Membership(MembershipAttack[TrainedModel, Rows, np.ndarray]):
     ) -> np.ndarray:
         from veilbench.families.autoencoders.attacks.shadows import shadow_losses
 
-        pool, tiny, n = np.concatenate([questioned, auxiliary]), TINY * float(questioned.var()), len(questioned)
+        pool, tiny, n = np.concatenate([candidates, auxiliary]), TINY * float(candidates.var()), len(candidates)
         inside = self.draw_shadows(n, len(pool), rng)
         shadows = shadow_losses(pool, inside, n, replace(self.shadows, code=code), accelerator.device(), rng)
         return self.likelihood_ratio(np.log(losses + tiny), np.log(shadows + tiny), inside[:, :n])
 
 
-def losses_of(trained: TrainedModel, rows: np.ndarray) -> np.ndarray:
-    """Return what a model reveals of each row: its reconstruction error, or else its score; shape (n,).
+def compute_losses(trained: TrainedModel, rows: np.ndarray) -> np.ndarray:
+    """Return each row's reconstruction error, or a detector's score if there is no reconstruction; shape (n,).
 
     Raises:
         NotImplementedError: the model has neither.
     """
     if isinstance(trained, Representation):
-        wrong = (trained.reconstruct(rows) - rows).reshape(len(rows), -1).astype(np.float64)
-        return np.asarray((wrong**2).mean(1))
+        errors = (trained.reconstruct(rows) - rows).reshape(len(rows), -1).astype(np.float64)
+        return np.asarray((errors**2).mean(1))
     if isinstance(trained, Detector):
         return trained.score(rows)
     raise NotImplementedError(f"{type(trained).__name__} neither codes nor scores rows")

@@ -17,23 +17,23 @@ BLOCK = 512  # rows per forward pass when losses are computed
 def shadow_losses(
     pool: np.ndarray,
     inside: np.ndarray,
-    questioned: int,
+    candidates: int,
     shadows: ShadowModels,
     device: torch.device,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Train shadow models and compute their mean squared errors of the rows in question, shape (shadows, questioned).
+    """Train shadow models and compute their mean squared errors on the candidates, shape (shadows, candidates).
 
     Args:
-        pool: all rows that the attacker has, the rows in question first, shape (n, ...).
-        inside: which shadow is trained on which row, shape (shadows, n), bool; at least one row for every shadow.
-        questioned: number of rows in question.
-        shadows: size and training of the shadow models; their code must have a length.
+        pool: all rows that the attacker has, the candidates first, shape (n, ...).
+        inside: whether each shadow is trained on each row, shape (shadows, n), bool; at least one row for every shadow.
+        candidates: number of candidates, rows whose membership is tested.
+        shadows: size and training of the shadow models; `code` must be set.
         device: torch device to compute on.
         rng: source of the initial weights and the batches.
 
     Raises:
-        ValueError: the code of the shadow models has no length.
+        ValueError: `shadows.code` is None.
     """
     if shadows.code is None:
         raise ValueError("code=None must be a length: a shadow model cannot be built without it")
@@ -47,20 +47,23 @@ def shadow_losses(
     with torch.no_grad():
         errors = [
             ((net(block.expand(len(inside), *block.shape)) - block) ** 2).mean(2)
-            for block in torch.split(rows[:questioned], BLOCK)
+            for block in torch.split(rows[:candidates], BLOCK)
         ]
     return np.asarray(torch.cat(errors, 1).cpu().numpy().astype(np.float64) * scale**2)
 
 
 def _train(net: StackedMLP, rows: Tensor, inside: np.ndarray, shadows: ShadowModels, rng: np.random.Generator) -> None:
-    own = [np.flatnonzero(row) for row in inside]
+    members_of = [np.flatnonzero(row) for row in inside]
     require_room(
-        f"shadows.count={len(own)} with batch_size={shadows.batch_size}", len(own), shadows.batch_size, rows.shape[1]
+        f"shadows.count={len(members_of)} with batch_size={shadows.batch_size}",
+        len(members_of),
+        shadows.batch_size,
+        rows.shape[1],
     )
     adam = torch.optim.Adam(net.parameters(), LEARNING_RATE, fused=True)
     for _ in range(shadows.steps):
-        chosen = np.stack([mine[rng.integers(len(mine), size=shadows.batch_size)] for mine in own])
-        batch = rows[torch.from_numpy(chosen).to(rows.device)]
+        batch_rows = np.stack([members[rng.integers(len(members), size=shadows.batch_size)] for members in members_of])
+        batch = rows[torch.from_numpy(batch_rows).to(rows.device)]
         adam.zero_grad(set_to_none=True)
         ((net(batch) - batch) ** 2).mean((1, 2)).sum().backward()
         adam.step()

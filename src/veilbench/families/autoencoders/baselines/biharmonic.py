@@ -13,8 +13,8 @@ from veilbench.families.autoencoders.data.rows import Rows
 class Biharmonic(CorruptionRestorer):
     """Biharmonic inpainting (Damelin and Hoang 2018), from scikit-image, of every pixel that looks corrupted.
 
-    The corrupted positions are not given: they are taken to be the pixels that are 0 in all channels and, for salt and
-    pepper, those that are 1. Pixels that were black or white in the original are inpainted too. Nothing is tuned.
+    Corrupted pixels are assumed to be those that are 0 in all channels and, for salt and pepper, also those that are 1.
+    Pixels that were black or white in the original are therefore inpainted too. There are no parameters to tune.
 
     Args:
         corruption: corruption to undo: missing blocks, or salt and pepper.
@@ -26,11 +26,11 @@ class Biharmonic(CorruptionRestorer):
         """Return no arrays: there is nothing to fit."""
         return {}
 
-    def restored(self, rows: np.ndarray) -> np.ndarray:
+    def restore_rows(self, rows: np.ndarray) -> np.ndarray:
         """Restore corrupted images, shape (n, c, h, w), float32."""
-        return np.stack([self._one(image) for image in rows]).astype(np.float32)
+        return np.stack([self._restore_image(image) for image in rows]).astype(np.float32)
 
-    def _one(self, image: np.ndarray) -> np.ndarray:
+    def _restore_image(self, image: np.ndarray) -> np.ndarray:
         """Restore one image, shape (c, h, w)."""
         from skimage.restoration import inpaint_biharmonic
 

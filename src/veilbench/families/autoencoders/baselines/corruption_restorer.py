@@ -7,12 +7,12 @@ from typing import Any, Self
 import numpy as np
 
 from veilbench.bench.limits import require_arguments, require_value
-from veilbench.corruptions.base import Corruption, corrupt_array, describe_corruption, from_description
+from veilbench.corruptions.base import Corruption, build_corruption, corrupt_array, describe_corruption
 from veilbench.families.autoencoders.baselines.image_restorer import ImageRestorer
 
 
 class CorruptionRestorer(ImageRestorer):
-    """A restorer that knows the corruption and its settings, but not its random numbers.
+    """A restorer that knows the corruption and its settings, but not the random numbers that it drew.
 
     Args:
         corruption: corruption to undo, of a class in `undoes`.
@@ -31,7 +31,7 @@ class CorruptionRestorer(ImageRestorer):
         """Return a description of the corruption, in plain types."""
         return {"corruption": describe_corruption(self.corruption)}
 
-    def spoiled(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def corrupt(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Corrupt clean images, shape (n, c, h, w), float32."""
         return corrupt_array(self.corruption, clean, rng)
 
@@ -39,7 +39,7 @@ class CorruptionRestorer(ImageRestorer):
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
         """Rebuild the model from what `settings` and `arrays` returned."""
         require_value(dict[str, Any], settings.get("corruption"), "settings.corruption")
-        corruption, arguments = from_description(settings["corruption"]), dict(settings["corruption"])
+        corruption, arguments = build_corruption(settings["corruption"]), dict(settings["corruption"])
         del arguments["class"]
         require_arguments(type(corruption), arguments, "settings.corruption")
         return super().restore(settings | {"corruption": corruption}, arrays)

@@ -27,10 +27,10 @@ class FittedRestorer(ImageRestorer):
         """Return the constructor's arguments."""
         return {"sigma": self.sigma}
 
-    def spoiled(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def corrupt(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Corrupt clean images, shape (n, c, h, w), float32."""
         return (clean + rng.normal(0, self.sigma, clean.shape)).astype(np.float32)
 
-    def unit(self) -> float:
+    def strength_unit(self) -> float:
         """Return the standard deviation of the noise, of which strengths are multiples."""
         return self.sigma

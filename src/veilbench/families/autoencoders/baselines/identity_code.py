@@ -13,9 +13,9 @@ from veilbench.families.autoencoders.schemes.base import Representation
 
 
 class IdentityCode(Fitted, Representation):
-    """The code is the row itself, flattened."""
+    """Encodes a row as itself, flattened."""
 
-    names = ("shape",)
+    array_names = ("shape",)
 
     def settings(self) -> dict[str, Any]:
         """Return no settings."""
@@ -25,9 +25,9 @@ class IdentityCode(Fitted, Representation):
         """Return the shape of a row."""
         return {"shape": np.array(rows.shape, np.int64)}
 
-    def check(self, row: tuple[int, ...]) -> None:
-        """Raise a `ValueError` if a restored array is not as `fit_arrays` makes it."""
-        require_array(self.kept, "shape", np.integer, (len(row),))
+    def check_arrays(self, row: tuple[int, ...]) -> None:
+        """Raise a `ValueError` if a restored array has another shape, type or range than those of `fit_arrays`."""
+        require_array(self.fitted_arrays, "shape", np.integer, (len(row),))
         if tuple(self["shape"].tolist()) != row:
             raise ValueError(f"shape holds {self['shape'].tolist()}, and a row has the shape {list(row)}")
 

@@ -14,13 +14,13 @@ from veilbench.families.autoencoders.schemes.base import Restorer
 
 
 class ImageRestorer(Fitted, Restorer):
-    """A restorer that knows the corruption, and can apply it to other images to learn from them."""
+    """A restorer that knows the corruption, and can apply it to clean images to obtain training pairs."""
 
     @abstractmethod
-    def spoiled(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def corrupt(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Apply the corruption that this restorer undoes to clean images, shape (n, c, h, w), float32."""
 
-    def unit(self) -> float:
+    def strength_unit(self) -> float:
         """Return the unit of the strengths of a `TunedRestorer`."""
         return 1.0
 
@@ -30,8 +30,8 @@ class ImageRestorer(Fitted, Restorer):
             raise UserError(f"{type(self).__name__} restores images; these rows have the shape {data.shape}")
         return super().fit(data, rng)
 
-    def check(self, row: tuple[int, ...]) -> None:
-        """Raise a `ValueError` if a restored array is not as `fit_arrays` makes it."""
+    def check_arrays(self, row: tuple[int, ...]) -> None:
+        """Raise a `ValueError` if a restored array has another shape, type or range than those of `fit_arrays`."""
         if len(row) != 3:
             raise ValueError(f"row holds {list(row)}, the shape of an image is needed: channels, height, width")
-        super().check(row)
+        super().check_arrays(row)

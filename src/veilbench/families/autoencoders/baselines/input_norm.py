@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from veilbench.families.autoencoders.baselines.fitted import Fitted, flat
+from veilbench.families.autoencoders.baselines.fitted import Fitted, flatten
 from veilbench.families.autoencoders.data.rows import Rows
 from veilbench.families.autoencoders.schemes.base import DifferentiableDetector
 
@@ -30,12 +30,12 @@ class InputNorm(Fitted, DifferentiableDetector):
 
     def score(self, rows: np.ndarray) -> np.ndarray:
         """Score rows, shape (n, *shape) to (n,), float64; higher is more anomalous."""
-        return np.asarray(np.sqrt((flat(rows) ** 2).sum(1)))
+        return np.asarray(np.sqrt((flatten(rows) ** 2).sum(1)))
 
     def feature_scores(self, rows: np.ndarray) -> np.ndarray:
         """Return squares divided by the norm, which add up to it; all 0 for a row of zeros."""
         norm = self.score(rows)[:, None]
-        return np.asarray(flat(rows) ** 2 / np.where(norm > 0, norm, 1)).reshape(rows.shape)
+        return np.asarray(flatten(rows) ** 2 / np.where(norm > 0, norm, 1)).reshape(rows.shape)
 
     def score_tensor(self, rows: Tensor) -> Tensor:
         """Score rows as tensors, shape (n, *shape) to (n,); differentiable, with gradient 0 at a row of zeros."""

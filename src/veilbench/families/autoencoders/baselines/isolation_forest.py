@@ -9,7 +9,7 @@ import numpy as np
 
 from veilbench.bench.checked_arrays import Shape, require_array
 from veilbench.bench.limits import Count
-from veilbench.families.autoencoders.baselines.fitted import Fitted, flat
+from veilbench.families.autoencoders.baselines.fitted import Fitted, flatten
 from veilbench.families.autoencoders.data.rows import Rows
 from veilbench.families.autoencoders.schemes.base import Detector
 
@@ -23,7 +23,7 @@ class IsolationForest(Fitted, Detector):
         trees: number of trees, each fitted to at most 256 training rows.
     """
 
-    names = ("feature", "threshold", "below", "above", "depth", "usual")
+    array_names = ("feature", "threshold", "below", "above", "depth", "usual")
 
     def __init__(self, trees: Count = 100) -> None:
         super().__init__()
@@ -41,34 +41,34 @@ class IsolationForest(Fitted, Detector):
         from sklearn import ensemble
 
         forest = ensemble.IsolationForest(n_estimators=self.trees, random_state=int(rng.integers(2**31)))
-        forest.fit(flat(rows.train.x))
+        forest.fit(flatten(rows.train.x))
         trees = [one.tree_ for one in forest.estimators_]
-        kept = {
-            "feature": _padded([tree.feature for tree in trees]),
-            "threshold": _padded([tree.threshold for tree in trees]),
-            "below": _padded([tree.children_left for tree in trees]),
-            "above": _padded([tree.children_right for tree in trees]),
-            "depth": _padded([_depths(tree) for tree in trees]),
+        arrays = {
+            "feature": _pad([tree.feature for tree in trees]),
+            "threshold": _pad([tree.threshold for tree in trees]),
+            "below": _pad([tree.children_left for tree in trees]),
+            "above": _pad([tree.children_right for tree in trees]),
+            "depth": _pad([_depths(tree) for tree in trees]),
         }
-        return kept | {"usual": unsuccessful(np.array([forest.max_samples_]))}
+        return arrays | {"usual": mean_search_depth(np.array([forest.max_samples_]))}
 
-    def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
+    def array_shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
         """Return the shapes of the fitted arrays, for rows of shape `row`."""
         return {"depth": (self.trees, None), "threshold": (self.trees, None), "usual": (1,)}
 
-    def check(self, row: tuple[int, ...]) -> None:
+    def check_arrays(self, row: tuple[int, ...]) -> None:
         """Raise a `ValueError` if a restored array is invalid; children must follow their node, so that paths end."""
-        super().check(row)
+        super().check_arrays(row)
         shape = (self.trees, nodes := self["depth"].shape[1])
-        require_array(self.kept, "depth", np.floating, shape, low=LEAF)
-        require_array(self.kept, "threshold", np.floating, shape)
-        require_array(self.kept, "usual", np.floating, (1,), low=0)
-        inner = require_array(self.kept, "below", np.integer, shape, low=LEAF, high=nodes - 1) != LEAF
-        features = require_array(self.kept, "feature", np.integer, shape, high=math.prod(row) - 1)
+        require_array(self.fitted_arrays, "depth", np.floating, shape, low=LEAF)
+        require_array(self.fitted_arrays, "threshold", np.floating, shape)
+        require_array(self.fitted_arrays, "usual", np.floating, (1,), low=0)
+        inner = require_array(self.fitted_arrays, "below", np.integer, shape, low=LEAF, high=nodes - 1) != LEAF
+        features = require_array(self.fitted_arrays, "feature", np.integer, shape, high=math.prod(row) - 1)
         if (features[inner] < 0).any():
             raise ValueError("feature holds numbers below 0 at nodes that are cut")
         for name in ("below", "above"):
-            children = require_array(self.kept, name, np.integer, shape, low=LEAF, high=nodes - 1)
+            children = require_array(self.fitted_arrays, name, np.integer, shape, low=LEAF, high=nodes - 1)
             if (children[inner] <= np.broadcast_to(np.arange(nodes), shape)[inner]).any():
                 raise ValueError(f"{name} holds a node that does not come after the one above it")
 
@@ -89,7 +89,7 @@ class IsolationForest(Fitted, Detector):
         return np.asarray(2.0 ** (-depths / max(float(self["usual"][0]), 1.0)))
 
 
-def _padded(arrays: list[np.ndarray]) -> np.ndarray:
+def _pad(arrays: list[np.ndarray]) -> np.ndarray:
     longest = max(map(len, arrays))
     return np.stack([np.pad(array, (0, longest - len(array)), constant_values=LEAF) for array in arrays])
 
@@ -100,10 +100,10 @@ def _depths(tree: Any) -> np.ndarray:
     for node in range(tree.node_count):  # a node's children come after it
         if tree.children_left[node] != LEAF:
             cuts[[tree.children_left[node], tree.children_right[node]]] = cuts[node] + 1
-    return np.asarray(cuts + unsuccessful(tree.n_node_samples))
+    return np.asarray(cuts + mean_search_depth(tree.n_node_samples))
 
 
-def unsuccessful(n: np.ndarray) -> np.ndarray:
+def mean_search_depth(n: np.ndarray) -> np.ndarray:
     """Return the mean depth of an unsuccessful search in a binary tree of n rows (equation 1 of Liu et al. 2008)."""
     more = np.maximum(n, 3).astype(np.float64)
     long = 2 * (np.log(more - 1) + np.euler_gamma) - 2 * (more - 1) / more

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from veilbench.bench.checked_arrays import Shape
-from veilbench.families.autoencoders.baselines.fitted import flat
+from veilbench.families.autoencoders.baselines.fitted import flatten
 from veilbench.families.autoencoders.baselines.fitted_restorer import FittedRestorer
 from veilbench.families.autoencoders.data.rows import Rows
 
@@ -20,24 +20,24 @@ class KernelMmse(FittedRestorer):
     training images unchanged, so the model reveals the data.
     """
 
-    names = ("rows",)
+    array_names = ("rows",)
 
     def fit_arrays(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Return the training images, shape (n, c, h, w)."""
         return {"rows": rows.train.x}
 
-    def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
+    def array_shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
         """Return the shapes of the fitted arrays, for rows of shape `row`."""
         return {"rows": (None, *row)}
 
-    def restored(self, rows: np.ndarray) -> np.ndarray:
+    def restore_rows(self, rows: np.ndarray) -> np.ndarray:
         """Restore corrupted images, shape (n, c, h, w), float32."""
         from scipy.special import softmax
 
-        known = flat(self["rows"])
+        known = flatten(self["rows"])
         half = (known**2).sum(1) / 2
         parts = []
         for start in range(0, len(rows), AT_ONCE):
-            seen = flat(rows[start : start + AT_ONCE])
+            seen = flatten(rows[start : start + AT_ONCE])
             parts.append(softmax((seen @ known.T - half) / self.sigma**2, axis=1) @ known)  # |y|^2 cancels
         return np.concatenate(parts).reshape(rows.shape).astype(np.float32)

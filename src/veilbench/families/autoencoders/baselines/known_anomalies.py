@@ -11,7 +11,7 @@ from veilbench.bench.errors import UserError
 from veilbench.families.autoencoders.baselines.fitted import Fitted
 from veilbench.families.autoencoders.data.rows import Rows
 from veilbench.families.autoencoders.schemes.base import DifferentiableDetector
-from veilbench.nets.in_parts import in_parts
+from veilbench.nets.in_parts import apply_in_parts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,7 +22,7 @@ AT_ONCE = 64  # rows scored at once, to bound the memory for their distances
 
 
 class KnownAnomalies(Fitted, DifferentiableDetector):
-    """Scores how much nearer a row is to a test anomaly than to any normal row, 0 if it is not: an oracle.
+    """An oracle: scores by how much a row is nearer to a test anomaly than to any normal row; 0 if it is not.
 
     The score is max(0, d(normal rows) - 0.9 d(anomalies)), with distances to the nearest ones. By the triangle
     inequality, an anomaly moved by up to half its distance from the nearest normal row stays nearer to its origin than
@@ -34,7 +34,7 @@ class KnownAnomalies(Fitted, DifferentiableDetector):
         norm: norm of the distances, the same as that of the perturbations.
     """
 
-    names = ("normal_rows", "anomalies")
+    array_names = ("normal_rows", "anomalies")
 
     def __init__(self, norm: Literal["l2", "linf"] = "l2") -> None:
         super().__init__()
@@ -52,17 +52,17 @@ class KnownAnomalies(Fitted, DifferentiableDetector):
         """
         anomalies = rows.test.x[rows.test.y != 0]
         if not rows.one_class or not len(anomalies):
-            raise UserError("to know the anomalies takes one-class data: set data.normal to the labels that are normal")
+            raise UserError("KnownAnomalies needs one-class data: set data.normal to the labels that are normal")
         train = rows.train.x[np.sort(rng.permutation(len(rows.train))[:NORMAL_ROWS])]
         return {"normal_rows": np.concatenate([train, rows.validation.x]), "anomalies": anomalies}
 
-    def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
+    def array_shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
         """Return the shapes of the fitted arrays, for rows of shape `row`."""
-        return dict.fromkeys(self.names, (None, *row))
+        return dict.fromkeys(self.array_names, (None, *row))
 
     def score(self, rows: np.ndarray) -> np.ndarray:
         """Score rows, shape (n, *shape) to (n,), float64; higher is more anomalous."""
-        return in_parts(self.score_tensor, rows, AT_ONCE).astype(np.float64)
+        return apply_in_parts(self.score_tensor, rows, AT_ONCE).astype(np.float64)
 
     def score_tensor(self, rows: Tensor) -> Tensor:
         """Score rows as tensors, shape (n, *shape) to (n,); differentiable."""
@@ -72,6 +72,6 @@ class KnownAnomalies(Fitted, DifferentiableDetector):
         exact = "donot_use_mm_for_euclid_dist"
         normal, odd = (
             torch.cdist(rows.flatten(1), torch.from_numpy(self[name]).to(rows).flatten(1), power, exact).amin(1)
-            for name in self.names
+            for name in self.array_names
         )
         return (normal - MARGIN * odd).clamp_min(0)

@@ -24,12 +24,12 @@ class LeastSquares(TunedRestorer, CorruptionRestorer):
     undoes = (Blur,)
     factors = (1e-2, 1e-4, 1e-6, 1e-8, 1e-10, 1e-12)
 
-    def one(self, image: np.ndarray, strength: float) -> np.ndarray:
+    def restore_image(self, image: np.ndarray, strength: float) -> np.ndarray:
         """Restore one image, shape (c, h, w), with a given strength."""
         (left, down, back), (up, across, right) = (np.linalg.svd(self._matrix(side)) for side in image.shape[1:])
         values = np.outer(down, across)
-        turned = left.T @ image.astype(np.float64) @ up
-        return np.asarray(back.T @ (turned * values / (values**2 + strength)) @ right)
+        rotated = left.T @ image.astype(np.float64) @ up
+        return np.asarray(back.T @ (rotated * values / (values**2 + strength)) @ right)
 
     def _matrix(self, side: int) -> np.ndarray:
         """Return the blur's matrix along one side, shape (side, side), from its response to bright lines."""

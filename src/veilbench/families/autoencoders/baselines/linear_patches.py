@@ -22,32 +22,32 @@ class LinearPatches(CorruptionRestorer):
         corruption: corruption to undo, of any class.
     """
 
-    names = ("map", "constant")
+    array_names = ("map", "constant")
 
     def fit_arrays(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Return the map, shape (side, side, c, c), and the constant, shape (c,)."""
-        train, check = ((part.x, self.spoiled(part.x, rng)) for part in (rows.train, rows.validation))
+        train, check = ((part.x, self.corrupt(part.x, rng)) for part in (rows.train, rows.validation))
         pixels = rng.permutation(train[0][:, 0].size)[:MOST_PIXELS]
-        found = [_regressed(*train, side, pixels) for side in SIDES if side <= min(rows.shape[1:])]
-        errors = [np.mean((_applied(check[1], **one) - check[0]) ** 2) for one in found]
-        return found[int(np.argmin(errors))]
+        candidates = [_fit_map(*train, side, pixels) for side in SIDES if side <= min(rows.shape[1:])]
+        errors = [np.mean((_apply_map(check[1], **candidate) - check[0]) ** 2) for candidate in candidates]
+        return candidates[int(np.argmin(errors))]
 
-    def check(self, row: tuple[int, ...]) -> None:
-        """Raise a `ValueError` if a restored array is not as `fit_arrays` makes it."""
-        super().check(row)
+    def check_arrays(self, row: tuple[int, ...]) -> None:
+        """Raise a `ValueError` if a restored array has another shape, type or range than those of `fit_arrays`."""
+        super().check_arrays(row)
         if self["map"].shape[0] not in SIDES or self["map"].shape[0] != self["map"].shape[1]:
             raise ValueError(f"map has shape {list(self['map'].shape)}, sides of one of {SIDES} are needed")
 
-    def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
+    def array_shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
         """Return the shapes of the fitted arrays, for rows of shape `row`."""
         return {"map": (None, None, row[0], row[0]), "constant": (row[0],)}
 
-    def restored(self, rows: np.ndarray) -> np.ndarray:
+    def restore_rows(self, rows: np.ndarray) -> np.ndarray:
         """Restore corrupted images, shape (n, c, h, w), float32."""
-        return np.concatenate([_applied(image[None], **self.kept) for image in rows])
+        return np.concatenate([_apply_map(image[None], **self.fitted_arrays) for image in rows])
 
 
-def _regressed(clean: np.ndarray, seen: np.ndarray, side: int, pixels: np.ndarray) -> dict[str, np.ndarray]:
+def _fit_map(clean: np.ndarray, seen: np.ndarray, side: int, pixels: np.ndarray) -> dict[str, np.ndarray]:
     """Fit map and constant to some pixels of all images; the ridge handles equal channels."""
     squares = _squares(seen, side)
     places = np.unravel_index(pixels, squares.shape[:3])
@@ -60,7 +60,7 @@ def _regressed(clean: np.ndarray, seen: np.ndarray, side: int, pixels: np.ndarra
     return {"map": solved.reshape(shape), "constant": y.mean(0) - x.mean(0) @ solved}
 
 
-def _applied(seen: np.ndarray, map: np.ndarray, constant: np.ndarray) -> np.ndarray:
+def _apply_map(seen: np.ndarray, map: np.ndarray, constant: np.ndarray) -> np.ndarray:
     answer = np.einsum("nhwijc,ijcd->ndhw", _squares(seen, len(map)), map, optimize=True)
     return np.asarray(answer + constant[:, None, None], np.float32)
 

@@ -19,7 +19,7 @@ class Median(TunedRestorer, CorruptionRestorer):
 
     factors = (3, 5, 7)
 
-    def one(self, image: np.ndarray, strength: float) -> np.ndarray:
+    def restore_image(self, image: np.ndarray, strength: float) -> np.ndarray:
         """Restore one image, shape (c, h, w), with a given strength."""
         from scipy.ndimage import median_filter
 

@@ -19,7 +19,7 @@ class Memorised(Fitted, Representation):
     The positive control of membership inference.
     """
 
-    names = ("train",)
+    array_names = ("train",)
 
     def settings(self) -> dict[str, Any]:
         """Return no settings."""
@@ -29,7 +29,7 @@ class Memorised(Fitted, Representation):
         """Return the training rows, shape (n, *shape)."""
         return {"train": rows.train.x}
 
-    def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
+    def array_shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
         """Return the shapes of the fitted arrays, for rows of shape `row`."""
         return {"train": (None, *row)}
 

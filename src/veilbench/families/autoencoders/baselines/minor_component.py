@@ -9,7 +9,7 @@ import numpy as np
 
 from veilbench.bench.checked_arrays import Shape
 from veilbench.bench.errors import UserError
-from veilbench.families.autoencoders.baselines.fitted import Fitted, flat
+from veilbench.families.autoencoders.baselines.fitted import Fitted, flatten
 from veilbench.families.autoencoders.data.rows import Rows
 from veilbench.families.autoencoders.schemes.base import DifferentiableDetector
 
@@ -27,7 +27,7 @@ class MinorComponent(Fitted, DifferentiableDetector):
     a size that is small among normal rows, whatever else is anomalous: this is the positive control of evasion.
     """
 
-    names = ("mean", "direction")
+    array_names = ("mean", "direction")
 
     def settings(self) -> dict[str, Any]:
         """Return no settings."""
@@ -40,24 +40,24 @@ class MinorComponent(Fitted, DifferentiableDetector):
             UserError: the training rows do not vary.
         """
         mean = rows.train.x.mean(0, dtype=np.float64)
-        centred = flat(rows.train.x - mean)
+        centred = flatten(rows.train.x - mean)
         variances, directions = np.linalg.eigh(centred.T @ centred)
         varying = np.flatnonzero(variances > STILL * variances[-1])
         if not len(varying):
             raise UserError("the training rows do not vary: there is no direction to look along")
         return {"mean": mean, "direction": directions[:, varying[0]].copy()}
 
-    def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
+    def array_shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
         """Return the shapes of the fitted arrays, for rows of shape `row`."""
         return {"mean": row, "direction": (math.prod(row),)}
 
     def score(self, rows: np.ndarray) -> np.ndarray:
         """Score rows, shape (n, *shape) to (n,), float64; higher is more anomalous."""
-        return np.asarray(np.abs(flat(rows - self["mean"]) @ self["direction"]))
+        return np.asarray(np.abs(flatten(rows - self["mean"]) @ self["direction"]))
 
     def score_tensor(self, rows: Tensor) -> Tensor:
         """Score rows as tensors, shape (n, *shape) to (n,); differentiable."""
         import torch
 
-        mean, direction = (torch.from_numpy(self[name]).to(rows) for name in self.names)
+        mean, direction = (torch.from_numpy(self[name]).to(rows) for name in self.array_names)
         return ((rows.flatten(1) - mean.flatten()) @ direction).abs()

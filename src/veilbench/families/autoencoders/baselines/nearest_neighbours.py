@@ -9,7 +9,7 @@ import numpy as np
 from veilbench.bench.checked_arrays import Shape
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import Count
-from veilbench.families.autoencoders.baselines.fitted import Fitted, flat
+from veilbench.families.autoencoders.baselines.fitted import Fitted, flatten
 from veilbench.families.autoencoders.data.rows import Rows
 from veilbench.families.autoencoders.schemes.base import Detector
 
@@ -23,7 +23,7 @@ class NearestNeighbours(Fitted, Detector):
         k: rank of the neighbour whose distance counts.
     """
 
-    names = ("rows",)
+    array_names = ("rows",)
 
     def __init__(self, k: Count = 5) -> None:
         super().__init__()
@@ -41,13 +41,13 @@ class NearestNeighbours(Fitted, Detector):
             )
         return {"rows": rows.train.x}
 
-    def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
+    def array_shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
         """Return the shapes of the fitted arrays, for rows of shape `row`."""
         return {"rows": (None, *row)}
 
-    def check(self, row: tuple[int, ...]) -> None:
-        """Raise a `ValueError` if a restored array is not as `fit_arrays` makes it."""
-        super().check(row)
+    def check_arrays(self, row: tuple[int, ...]) -> None:
+        """Raise a `ValueError` if a restored array has another shape, type or range than those of `fit_arrays`."""
+        super().check_arrays(row)
         if len(self["rows"]) < self.k:
             raise ValueError(f"rows has {len(self['rows'])} rows, and k={self.k} neighbours are asked for")
 
@@ -55,5 +55,5 @@ class NearestNeighbours(Fitted, Detector):
         """Score rows, shape (n, *shape) to (n,), float64; higher is more anomalous."""
         from sklearn.neighbors import NearestNeighbors
 
-        distances, _ = NearestNeighbors(n_neighbors=self.k).fit(flat(self["rows"])).kneighbors(flat(rows))
+        distances, _ = NearestNeighbors(n_neighbors=self.k).fit(flatten(self["rows"])).kneighbors(flatten(rows))
         return np.asarray(distances[:, -1])

@@ -15,7 +15,7 @@ class Nlm(TunedRestorer, FittedRestorer):
 
     factors = (0.4, 0.6, 0.8, 1.0, 1.3)
 
-    def one(self, image: np.ndarray, strength: float) -> np.ndarray:
+    def restore_image(self, image: np.ndarray, strength: float) -> np.ndarray:
         """Restore one image, shape (c, h, w), with a given strength."""
         from skimage.restoration import denoise_nl_means
 

@@ -10,7 +10,7 @@ import numpy as np
 from veilbench.bench.checked_arrays import Shape
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import Width
-from veilbench.families.autoencoders.baselines.fitted import Fitted, flat
+from veilbench.families.autoencoders.baselines.fitted import Fitted, flatten
 from veilbench.families.autoencoders.data.rows import Rows
 from veilbench.families.autoencoders.schemes.base import DifferentiableDetector, Representation
 
@@ -27,7 +27,7 @@ class Pca(Fitted, Representation, DifferentiableDetector):
         code: number of components.
     """
 
-    names = ("mean", "components")
+    array_names = ("mean", "components")
 
     def __init__(self, code: Width = 8) -> None:
         super().__init__()
@@ -41,42 +41,42 @@ class Pca(Fitted, Representation, DifferentiableDetector):
         """Return the mean, shape (*shape), and the components, shape (code, features)."""
         from sklearn.decomposition import PCA
 
-        x = flat(rows.train.x)
+        x = flatten(rows.train.x)
         if self.code > min(x.shape):
             raise UserError(f"code={self.code} is too large: {len(x)} training rows of {x.shape[1]} values")
-        found = PCA(self.code, random_state=int(rng.integers(2**31))).fit(x)
-        return {"mean": found.mean_.reshape(rows.shape), "components": found.components_}
+        pca = PCA(self.code, random_state=int(rng.integers(2**31))).fit(x)
+        return {"mean": pca.mean_.reshape(rows.shape), "components": pca.components_}
 
-    def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
+    def array_shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
         """Return the shapes of the fitted arrays, for rows of shape `row`."""
         return {"mean": row, "components": (self.code, math.prod(row))}
 
     def encode(self, rows: np.ndarray) -> np.ndarray:
         """Encode rows, shape (n, *shape) to (n, code), float32."""
-        return self._codes(rows).astype(np.float32)
+        return self._encode(rows).astype(np.float32)
 
-    def _codes(self, rows: np.ndarray) -> np.ndarray:
-        return np.asarray(flat(rows - self["mean"]) @ self["components"].T)
+    def _encode(self, rows: np.ndarray) -> np.ndarray:
+        return np.asarray(flatten(rows - self["mean"]) @ self["components"].T)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Decode codes, shape (n, code) to (n, *shape), float32."""
-        return self._decoded(codes).astype(np.float32)
+        return self._decode(codes).astype(np.float32)
 
-    def _decoded(self, codes: np.ndarray) -> np.ndarray:
+    def _decode(self, codes: np.ndarray) -> np.ndarray:
         return np.asarray((codes @ self["components"]).reshape(len(codes), *self["mean"].shape) + self["mean"])
 
     def score(self, rows: np.ndarray) -> np.ndarray:
         """Score rows, shape (n, *shape) to (n,), float64; higher is more anomalous."""
-        return np.asarray(flat(self.feature_scores(rows)).sum(1))
+        return np.asarray(flatten(self.feature_scores(rows)).sum(1))
 
     def feature_scores(self, rows: np.ndarray) -> np.ndarray:
         """Return squared errors divided by the number of values, which add up to the score."""
-        return np.asarray((rows - self._decoded(self._codes(rows))) ** 2 / self["mean"].size)
+        return np.asarray((rows - self._decode(self._encode(rows))) ** 2 / self["mean"].size)
 
     def score_tensor(self, rows: Tensor) -> Tensor:
         """Score rows as tensors, shape (n, *shape) to (n,); differentiable."""
         import torch
 
-        mean, components = (torch.from_numpy(self[name]).to(rows) for name in self.names)
+        mean, components = (torch.from_numpy(self[name]).to(rows) for name in self.array_names)
         centred = rows.flatten(1) - mean.flatten()
         return (centred - centred @ components.T @ components).square().mean(1)

@@ -27,7 +27,7 @@ class RandomCode(Fitted, Representation):
         code: length of the code.
     """
 
-    names = ("key", "mean")
+    array_names = ("key", "mean")
 
     def __init__(self, code: Width = 8) -> None:
         super().__init__()
@@ -41,20 +41,20 @@ class RandomCode(Fitted, Representation):
         """Return a key, shape (32,), uint8, and the mean training row, shape (*shape)."""
         return {"key": np.frombuffer(rng.bytes(KEY_BYTES), np.uint8), "mean": rows.train.x.mean(0)}
 
-    def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
+    def array_shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
         """Return the shapes of the fitted arrays, for rows of shape `row`."""
         return {"mean": row}
 
-    def check(self, row: tuple[int, ...]) -> None:
-        """Raise a `ValueError` if a restored array is not as `fit_arrays` makes it."""
-        require_array(self.kept, "key", np.uint8, (KEY_BYTES,))
-        super().check(row)
+    def check_arrays(self, row: tuple[int, ...]) -> None:
+        """Raise a `ValueError` if a restored array has another shape, type or range than those of `fit_arrays`."""
+        require_array(self.fitted_arrays, "key", np.uint8, (KEY_BYTES,))
+        super().check_arrays(row)
 
     def encode(self, rows: np.ndarray) -> np.ndarray:
         """Encode rows, shape (n, *shape) to (n, code), float32."""
         key, rows = self["key"].tobytes(), np.ascontiguousarray(rows, np.float32)
-        drawn = b"".join(hashlib.shake_256(key + row.tobytes()).digest(4 * self.code) for row in rows)
-        uniform = (np.frombuffer(drawn, np.uint32).reshape(len(rows), self.code) + 0.5) / 2**32
+        digests = b"".join(hashlib.shake_256(key + row.tobytes()).digest(4 * self.code) for row in rows)
+        uniform = (np.frombuffer(digests, np.uint32).reshape(len(rows), self.code) + 0.5) / 2**32
         return np.asarray(ndtri(uniform), np.float32)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:

@@ -25,17 +25,17 @@ class RichardsonLucy(TunedRestorer, CorruptionRestorer):
     undoes = (Blur,)
     factors = (5, 10, 20, 40, 80, 160)
 
-    def one(self, image: np.ndarray, strength: float) -> np.ndarray:
+    def restore_image(self, image: np.ndarray, strength: float) -> np.ndarray:
         """Restore one image, shape (c, h, w), with a given strength."""
         from skimage.restoration import richardson_lucy
 
-        psf = kernel(self.corruption)
+        psf = blur_kernel(self.corruption)
         pad, keep = len(psf), (slice(len(psf), -len(psf)),) * 2
         settings = {"num_iter": round(strength), "clip": False, "filter_epsilon": SMALLEST}
         return np.stack([richardson_lucy(np.pad(x, pad, "edge"), psf, **settings)[keep] for x in image])
 
 
-def kernel(blur: object) -> np.ndarray:
+def blur_kernel(blur: object) -> np.ndarray:
     """Return a blur's kernel, its response to a single bright pixel; shape (side, side), odd.
 
     Raises:

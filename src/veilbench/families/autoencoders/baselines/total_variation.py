@@ -13,7 +13,7 @@ class TotalVariation(TunedRestorer, FittedRestorer):
 
     factors = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 
-    def one(self, image: np.ndarray, strength: float) -> np.ndarray:
+    def restore_image(self, image: np.ndarray, strength: float) -> np.ndarray:
         """Restore one image, shape (c, h, w), with a given strength."""
         from skimage.restoration import denoise_tv_chambolle
 

@@ -15,7 +15,7 @@ class Unstamped(CorruptionRestorer):
     """Removes the known text at every possible position, and keeps the position with the smoothest result.
 
     The smoothest image is the one with the lowest total variation. If the position is right and no pixel is covered
-    completely, the image is restored up to rounding. Nothing is tuned.
+    completely, the image is restored up to rounding. There are no parameters to tune.
 
     Args:
         corruption: watermark to remove; its text and opacity are used.
@@ -27,10 +27,10 @@ class Unstamped(CorruptionRestorer):
         """Return no arrays: there is nothing to fit."""
         return {}
 
-    def restored(self, rows: np.ndarray) -> np.ndarray:
+    def restore_rows(self, rows: np.ndarray) -> np.ndarray:
         """Restore corrupted images, shape (n, c, h, w), float32."""
         ink = self._ink(rows.shape[2:])
-        return np.stack([self._one(image, ink) for image in rows]).astype(np.float32)
+        return np.stack([self._restore_image(image, ink) for image in rows]).astype(np.float32)
 
     def _ink(self, size: tuple[int, ...]) -> np.ndarray:
         """Return how much of each pixel the text covers, shape (h, w) of the text."""
@@ -38,15 +38,15 @@ class Unstamped(CorruptionRestorer):
         assert isinstance(mark, Watermark)  # ensured by the constructor
         return mark.opacity * stamp(mark.text, size[0], size[1])
 
-    def _one(self, image: np.ndarray, ink: np.ndarray) -> np.ndarray:
+    def _restore_image(self, image: np.ndarray, ink: np.ndarray) -> np.ndarray:
         """Restore one image, shape (c, h, w)."""
-        best, least = image, np.inf
+        best, lowest = image, np.inf
         for top in range(image.shape[1] - ink.shape[0] + 1):
             for left in range(image.shape[2] - ink.shape[1] + 1):
                 place = (..., slice(top, top + ink.shape[0]), slice(left, left + ink.shape[1]))
-                tried = image.copy()
-                tried[place] = (image[place] - ink) / np.maximum(1 - ink, OPAQUE)
-                variation = sum(float(np.abs(np.diff(tried, axis=axis)).sum()) for axis in (1, 2))
-                if variation < least:
-                    best, least = tried, variation
+                candidate = image.copy()
+                candidate[place] = (image[place] - ink) / np.maximum(1 - ink, OPAQUE)
+                variation = sum(float(np.abs(np.diff(candidate, axis=axis)).sum()) for axis in (1, 2))
+                if variation < lowest:
+                    best, lowest = candidate, variation
         return best

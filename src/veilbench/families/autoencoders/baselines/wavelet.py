@@ -16,7 +16,7 @@ class Wavelet(TunedRestorer, FittedRestorer):
 
     factors = (0.5, 0.75, 1.0, 1.25, 1.5)
 
-    def one(self, image: np.ndarray, strength: float) -> np.ndarray:
+    def restore_image(self, image: np.ndarray, strength: float) -> np.ndarray:
         """Restore one image, shape (c, h, w), with a given strength."""
         from skimage.restoration import denoise_wavelet
 

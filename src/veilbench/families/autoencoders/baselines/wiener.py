@@ -28,7 +28,7 @@ class Wiener(FittedRestorer):
             covariance; otherwise patches of 8 x 8 pixels.
     """
 
-    names = ("mean", "map")
+    array_names = ("mean", "map")
 
     def __init__(self, sigma: Positive = 0.1, patch: Count | None = None) -> None:
         super().__init__(sigma)
@@ -62,21 +62,21 @@ class Wiener(FittedRestorer):
             "map": np.linalg.solve(noisy, covariance),
         }
 
-    def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
+    def array_shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
         """Return the shapes of the fitted arrays, for rows of shape `row`."""
         return {"mean": (row[0], None, None), "map": (self["mean"].size, self["mean"].size)}
 
-    def check(self, row: tuple[int, ...]) -> None:
-        """Raise a `ValueError` if a restored array is not as `fit_arrays` makes it."""
-        super().check(row)
+    def check_arrays(self, row: tuple[int, ...]) -> None:
+        """Raise a `ValueError` if a restored array has another shape, type or range than those of `fit_arrays`."""
+        super().check_arrays(row)
         if not all(1 <= side <= most for side, most in zip(self["mean"].shape[1:], row[1:], strict=True)):
             raise ValueError(f"mean has shape {list(self['mean'].shape)}, a patch of {list(row)} is needed")
 
-    def restored(self, rows: np.ndarray) -> np.ndarray:
+    def restore_rows(self, rows: np.ndarray) -> np.ndarray:
         """Restore corrupted images, shape (n, c, h, w), float32."""
-        return np.concatenate([self._one(image[None]) for image in rows]).astype(np.float32)
+        return np.concatenate([self._restore_image(image[None]) for image in rows]).astype(np.float32)
 
-    def _one(self, image: np.ndarray) -> np.ndarray:
+    def _restore_image(self, image: np.ndarray) -> np.ndarray:
         """Restore one image, shape (1, c, h, w)."""
         total, times = np.zeros(image.shape), np.zeros(image.shape[2:])
         high = self["mean"].shape[1]

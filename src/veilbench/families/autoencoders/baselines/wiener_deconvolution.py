@@ -6,7 +6,7 @@ import numpy as np
 
 from veilbench.corruptions.blur import Blur
 from veilbench.families.autoencoders.baselines.corruption_restorer import CorruptionRestorer
-from veilbench.families.autoencoders.baselines.richardson_lucy import kernel
+from veilbench.families.autoencoders.baselines.richardson_lucy import blur_kernel
 from veilbench.families.autoencoders.baselines.tuned_restorer import TunedRestorer
 
 
@@ -23,10 +23,10 @@ class WienerDeconvolution(TunedRestorer, CorruptionRestorer):
     undoes = (Blur,)
     factors = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 
-    def one(self, image: np.ndarray, strength: float) -> np.ndarray:
+    def restore_image(self, image: np.ndarray, strength: float) -> np.ndarray:
         """Restore one image, shape (c, h, w), with a given strength."""
         from skimage.restoration import wiener
 
-        psf, (high, wide) = kernel(self.corruption), image.shape[1:]
+        psf, (high, wide) = blur_kernel(self.corruption), image.shape[1:]
         wider = [np.pad(x, ((0, high), (0, wide)), "symmetric").astype(np.float64) for x in image]  # no jumps
         return np.stack([wiener(x, psf, strength, clip=False)[:high, :wide] for x in wider])

@@ -64,7 +64,7 @@ def check_raw(raw: Raw) -> Raw:
     _refuse_inexact(x, raw.features)
     plain = np.dtype(np.float32 if x.ndim == 4 or x.dtype in (np.float32, np.float16) else np.float64)
     x = x.astype(plain) + plain.type(0)  # -0.0 + 0.0 is 0.0: otherwise equal rows would seem different
-    return replace(raw, x=x, y=_checked_labels(y, raw.labels))
+    return replace(raw, x=x, y=_check_labels(y, raw.labels))
 
 
 def _refuse_infinite(x: np.ndarray, features: Sequence[str]) -> None:
@@ -92,7 +92,7 @@ def _refuse_inexact(x: np.ndarray, features: Sequence[str]) -> None:
         )
 
 
-def _checked_labels(y: np.ndarray, labels: list[str]) -> np.ndarray:
+def _check_labels(y: np.ndarray, labels: list[str]) -> np.ndarray:
     if not np.issubdtype(y.dtype, np.integer):
         raise UserError(f"y of type {y.dtype} must hold whole numbers: each row's place in {labels}")
     if y.min() < 0 or y.max() >= len(labels):
@@ -104,7 +104,7 @@ def _checked_labels(y: np.ndarray, labels: list[str]) -> np.ndarray:
     return y.astype(np.int64)
 
 
-def distinct(x: np.ndarray, y: np.ndarray, notes: list[str]) -> np.ndarray:
+def find_distinct(x: np.ndarray, y: np.ndarray, notes: list[str]) -> np.ndarray:
     """Return the indices of distinct rows, in the order of their first appearance; notes count the duplicates.
 
     A row that appears with two labels is kept once, with its first label, and counted separately. Rows are compared as

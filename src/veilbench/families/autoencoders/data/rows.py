@@ -16,8 +16,8 @@ from veilbench.bench.contracts import DataSet
 from veilbench.bench.errors import UserError
 from veilbench.bench.labels import normalise_label, note_similar_names
 from veilbench.bench.limits import Count, Seed, Share
-from veilbench.families.autoencoders.data.raw import Source, check_raw, distinct
-from veilbench.families.autoencoders.data.scaling import Scale, apart, scaled, shortened
+from veilbench.families.autoencoders.data.raw import Source, check_raw, find_distinct
+from veilbench.families.autoencoders.data.scaling import Scale, drop_duplicates, scale_parts, shorten
 
 PARTS = ("train", "validation", "auxiliary", "test")
 NAME = "rows"  # name of the file with the arrays
@@ -109,7 +109,7 @@ class RowsData(DataSet):
         rng = np.random.default_rng(self.seed)
         raw = check_raw(self.source.read(rng))
         notes, labels = list(raw.notes), list(raw.labels)
-        kept = distinct(raw.x, raw.y, notes)
+        kept = find_distinct(raw.x, raw.y, notes)
         x, y = raw.x[kept], raw.y[kept]
         notes += note_similar_names(labels, "the labels")
         if self.most_rows and len(x) > self.most_rows:
@@ -117,18 +117,18 @@ class RowsData(DataSet):
         order = rng.permutation(len(x))[: self.most_rows]
         x, y = x[order], y[order]
         if self.normal:
-            y, labels = (~np.isin(y, self._normal_places(labels))).astype(np.int64), ["normal", "anomaly"]
-        dealt = self._deal(y)
-        rounded = scaled([x[rows] for rows in dealt], self.scale, raw.features, notes)
-        xs, ys = apart(rounded, [y[rows] for rows in dealt], notes)
+            y, labels = (~np.isin(y, self._normal_indices(labels))).astype(np.int64), ["normal", "anomaly"]
+        dealt = self._split_rows(y)
+        rounded = scale_parts([x[rows] for rows in dealt], self.scale, raw.features, notes)
+        xs, ys = drop_duplicates(rounded, [y[rows] for rows in dealt], notes)
         self._refuse_empty(ys)
-        notes += [] if self.normal else _without_class(ys, labels)
+        notes += [] if self.normal else _note_missing_classes(ys, labels)
         arrays = {f"{name}_x": part for name, part in zip(PARTS, xs, strict=True)}
         arrays |= {f"{name}_y": part for name, part in zip(PARTS, ys, strict=True)}
         about = {"features": raw.features, "labels": labels, "one_class": bool(self.normal), "notes": notes}
         prepared.write(folder, NAME, arrays, about)
 
-    def _normal_places(self, labels: list[str]) -> list[int]:
+    def _normal_indices(self, labels: list[str]) -> list[int]:
         if unknown := [name for name in self.normal if name not in labels]:
             raise UserError(f"data.normal={unknown[0]} is no label of this data; there are: {', '.join(labels)}")
         if set(labels) <= set(self.normal):
@@ -144,7 +144,7 @@ class RowsData(DataSet):
                 )
         return [labels.index(name) for name in self.normal]
 
-    def _deal(self, y: np.ndarray) -> list[np.ndarray]:
+    def _split_rows(self, y: np.ndarray) -> list[np.ndarray]:
         """Return the row indices of each part; with a one-class split all anomalies are in the test."""
         dealt = np.flatnonzero(y == 0) if self.normal else np.arange(len(y))
         ends = np.round(np.cumsum(self.split) * len(dealt)).astype(int)
@@ -180,7 +180,7 @@ class RowsData(DataSet):
             one_class = prepared.field(about, "one_class", bool)
             parts = {name: _part(arrays, name, len(labels)) for name in PARTS}
             rows = Rows(**parts, features=features, labels=labels, one_class=one_class, notes=notes)
-            _refuse_unfit(rows)
+            _refuse_inconsistent(rows)
             return rows
 
 
@@ -196,7 +196,7 @@ def _part(arrays: Mapping[str, np.ndarray], name: str, classes: int) -> Part:
     return Part(x, require_array(arrays, f"{name}_y", np.int64, (len(x),), low=0, high=classes - 1))
 
 
-def _refuse_unfit(rows: Rows) -> None:
+def _refuse_inconsistent(rows: Rows) -> None:
     """Reject parts that do not fit together or do not match their description.
 
     Raises:
@@ -214,11 +214,11 @@ def _refuse_unfit(rows: Rows) -> None:
         raise ValueError(f"{strays[0]}_y holds anomalies, which are for the test alone")
 
 
-def _without_class(parts: list[np.ndarray], labels: list[str]) -> list[str]:
+def _note_missing_classes(parts: list[np.ndarray], labels: list[str]) -> list[str]:
     """Return a note for each part that lacks classes."""
     notes = []
     for part, y in zip(PARTS, parts, strict=True):
         if lacking := [label for place, label in enumerate(labels) if place not in y]:
             count = f"{len(lacking)} of the {len(labels)} classes"
-            notes.append(f"the part {part} has no row of {count}: {shortened(lacking)}")
+            notes.append(f"the part {part} has no row of {count}: {shorten(lacking)}")
     return notes

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from veilbench.bench.errors import UserError
-from veilbench.families.autoencoders.data.raw import distinct
+from veilbench.families.autoencoders.data.raw import find_distinct
 
 Scale = Literal["none", "minmax", "standard"]
 NOISE = 8 * np.finfo(np.float64).eps  # relative; smaller differences are rounding errors of earlier sums
@@ -16,7 +16,9 @@ FEWEST_STEPS = 1000  # fewest steps of float32 within a column's range
 WHOLE = 2**24  # float32 holds every whole number up to here
 
 
-def scaled(parts: Sequence[np.ndarray], scale: Scale, features: Sequence[str], notes: list[str]) -> list[np.ndarray]:
+def scale_parts(
+    parts: Sequence[np.ndarray], scale: Scale, features: Sequence[str], notes: list[str]
+) -> list[np.ndarray]:
     """Scale all parts by the training part, and round them to float32.
 
     Args:
@@ -33,7 +35,7 @@ def scaled(parts: Sequence[np.ndarray], scale: Scale, features: Sequence[str], n
     still = high - low <= NOISE * np.maximum(np.abs(low), np.abs(high))
     if features and still.any():
         constant = [name for name, flat in zip(features, still, strict=True) if flat]
-        notes.append(f"{len(constant)} columns are constant in the training rows: {shortened(constant)}")
+        notes.append(f"{len(constant)} columns are constant in the training rows: {shorten(constant)}")
     if scale == "none":
         _refuse_coarse(parts, still, features)
         _note_rounded(parts, features, notes)
@@ -72,10 +74,10 @@ def _note_rounded(parts: Sequence[np.ndarray], features: Sequence[str], notes: l
     rounded = np.any([((part == np.rint(part)) & (part.astype(np.float32) != part)).any(0) for part in parts], axis=0)
     if rounded.any():
         named = [name for name, changed in zip(features, rounded, strict=True) if changed]
-        notes.append(f"whole numbers above {WHOLE:,} are rounded to float32: {shortened(named)}")
+        notes.append(f"whole numbers above {WHOLE:,} are rounded to float32: {shorten(named)}")
 
 
-def apart(
+def drop_duplicates(
     x: Sequence[np.ndarray], y: Sequence[np.ndarray], notes: list[str]
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Remove rows that rounding has made equal to another row; the row of the earliest part is kept.
@@ -87,7 +89,7 @@ def apart(
     """
     dropped: list[str] = []
     part = np.repeat(np.arange(len(x)), [len(rows) for rows in x])
-    kept = distinct(np.concatenate(x), np.concatenate(y), dropped)
+    kept = find_distinct(np.concatenate(x), np.concatenate(y), dropped)
     notes += [f"rounded to float32: {note}" for note in dropped]
     if len(kept) == len(part):
         return list(x), list(y)
@@ -98,6 +100,6 @@ def apart(
     ]
 
 
-def shortened(names: Sequence[str]) -> str:
+def shorten(names: Sequence[str]) -> str:
     """Return the first five names, separated by commas."""
     return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

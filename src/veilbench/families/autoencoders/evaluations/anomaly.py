@@ -1,4 +1,4 @@
-"""Does a model distinguish anomalies from normal rows, and does it know more than how large a row is?"""
+"""Measures how well a detector distinguishes anomalies, and whether it does more than compute a row's norm."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from veilbench.families.autoencoders.schemes.base import Detector
 from veilbench.metrics.anomaly import Ranking, need_scores, rank_correlation
 from veilbench.metrics.intervals import bootstrap, proportion
 
-IS_THE_NORM = 0.95  # rank correlation from which a score counts as the input norm
+IS_THE_NORM = 0.95  # rank correlation from which a score is considered equivalent to the input norm
 
 
 class Anomaly(Evaluation):
@@ -69,10 +69,10 @@ class Anomaly(Evaluation):
             )
         rng, findings = np.random.default_rng(seeds), Findings("Anomalies")
         scores = self._scores(trained, rows, "this model")
-        self._ranked(scores, odd, rng, findings)
-        threshold = self._alarms(trained, scores, rows, findings)
-        self._health(scores, rows, findings)
-        findings.tables.append(self._beside(scores, findings, rows, rng))
+        self._measure_ranking(scores, odd, rng, findings)
+        threshold = self._measure_alarms(trained, scores, rows, findings)
+        self._check_scores(scores, rows, findings)
+        findings.tables.append(self._compare_baselines(scores, findings, rows, rng))
         detected = np.flatnonzero(odd & (scores > threshold))
         explain(
             trained, rows, detected[np.argsort(-scores[detected], kind="stable")][: self.examples], scores, findings
@@ -86,21 +86,23 @@ class Anomaly(Evaluation):
         need_scores(scores, who)
         return scores
 
-    def _measures(self, scores: np.ndarray, odd: np.ndarray, rng: np.random.Generator) -> tuple[Metric, Metric]:
+    def _compute_measures(self, scores: np.ndarray, odd: np.ndarray, rng: np.random.Generator) -> tuple[Metric, Metric]:
         ranking = Ranking(scores, odd)
         auroc = bootstrap(ranking.auroc, odd, rng, self.repeats, unit="share")
         return auroc, bootstrap(ranking.average_precision, odd, rng, self.repeats, unit="share")
 
-    def _ranked(self, scores: np.ndarray, odd: np.ndarray, rng: np.random.Generator, findings: Findings) -> None:
-        auroc, precision = self._measures(scores, odd, rng)
+    def _measure_ranking(
+        self, scores: np.ndarray, odd: np.ndarray, rng: np.random.Generator, findings: Findings
+    ) -> None:
+        auroc, precision = self._compute_measures(scores, odd, rng)
         prevalence = Metric.exact(odd.mean(), len(odd), "share")
         findings.metrics |= {"auroc": auroc, "average_precision": precision, "prevalence": prevalence}
-        findings.notes.append("Average precision of a guess is the prevalence; AUROC of a guess is 50 %.")
+        findings.notes.append("For random scores the average precision is the prevalence, and the AUROC is 50 %.")
         if auroc.value in (0, 1):
             findings.notes.append("The AUROC is at the end of its range: a bootstrap interval has no width there.")
 
-    def _alarms(self, trained: Detector, scores: np.ndarray, rows: Rows, findings: Findings) -> float:
-        """Set the threshold, and measure alarms on rows that did not set it."""
+    def _measure_alarms(self, trained: Detector, scores: np.ndarray, rows: Rows, findings: Findings) -> float:
+        """Set the threshold on validation rows, measure alarms on test rows, and return the threshold."""
         held_out = np.asarray(trained.score(rows.validation.x), np.float64)
         if not np.isfinite(held_out).all():
             raise UserError("this model's scores of the validation rows are not all finite numbers")
@@ -110,22 +112,22 @@ class Anomaly(Evaluation):
             findings.metrics[name] = proportion(int((scores[kind] > threshold).sum()), int(kind.sum()))
         findings.notes.append(
             f"The threshold is the {self.quantile:g} quantile of {len(held_out):,} validation rows' scores: "
-            f"{1 - self.quantile:.1%} false alarms were asked for. The intervals take it as given."
+            f"{1 - self.quantile:.1%} false alarms are expected. The intervals treat it as fixed."
         )
         return threshold
 
-    def _health(self, scores: np.ndarray, rows: Rows, findings: Findings) -> None:
+    def _check_scores(self, scores: np.ndarray, rows: Rows, findings: Findings) -> None:
         findings.metrics["distinct_scores"] = Metric.exact(len(np.unique(scores)), len(scores))
         correlation = rank_correlation(scores, InputNorm().score(rows.test.x))
         findings.metrics["norm_correlation"] = Metric.exact(correlation, len(scores))
         if abs(correlation) > IS_THE_NORM:
             findings.notes.append(
-                f"This model is the norm: its scores rank the test rows as the Euclidean norm of the input does "
+                f"This model is the norm: its scores rank the test rows like the Euclidean norm of the input "
                 f"(Spearman {correlation:.3f})."
             )
 
-    def _beside(self, scores: np.ndarray, findings: Findings, rows: Rows, rng: np.random.Generator) -> Table:
-        """Compare with the baselines; for the best one, report the difference on the same bootstrap samples."""
+    def _compare_baselines(self, scores: np.ndarray, findings: Findings, rows: Rows, rng: np.random.Generator) -> Table:
+        """Compare with the baselines; report the difference to the best one on the same bootstrap samples."""
         lines: list[list[str | float | Metric | None]] = [
             ["this model", findings.metrics["auroc"], findings.metrics["average_precision"]]
         ]
@@ -133,11 +135,13 @@ class Anomaly(Evaluation):
         for baseline in self.baselines:
             name = type(baseline).__name__
             answers = self._scores(cast(Detector, baseline.fit(rows, rng)), rows, name)
-            lines.append([name, *self._measures(answers, odd, rng)])
+            lines.append([name, *self._compute_measures(answers, odd, rng)])
             others[name] = Ranking(answers, odd)
         if others:
-            own, best = Ranking(scores, odd), max(others, key=lambda name: others[name].auroc())
-            over = bootstrap(lambda counts: own.auroc(counts) - others[best].auroc(counts), odd, rng, self.repeats)
-            findings.metrics["auroc_over_best_baseline"] = over
+            ranking, best = Ranking(scores, odd), max(others, key=lambda name: others[name].auroc())
+            difference = bootstrap(
+                lambda counts: ranking.auroc(counts) - others[best].auroc(counts), odd, rng, self.repeats
+            )
+            findings.metrics["auroc_over_best_baseline"] = difference
             findings.notes.append(f"The baseline with the highest AUROC is {best}.")
         return Table("Comparison with other detectors", ["", "AUROC", "average precision"], lines)

@@ -14,7 +14,7 @@ FEATURES, IMAGES = 3, 8
 
 
 def explain(model: Detector, rows: Rows, chosen: np.ndarray, scores: np.ndarray, findings: Findings) -> None:
-    """Add a table of the most anomalous features, or a picture for images; a note if the score has no parts.
+    """Add a table of the most anomalous features, or a picture for images; a note if the score is no sum of features.
 
     Args:
         model: detector that scored the rows.
@@ -31,22 +31,22 @@ def explain(model: Detector, rows: Rows, chosen: np.ndarray, scores: np.ndarray,
         findings.notes.append(f"No features are named: {error}.")
         return
     if has_images(rows):
-        findings.pictures.append(_places(rows.test.x[chosen[:IMAGES]], parts[:IMAGES]))
+        findings.pictures.append(_draw_regions(rows.test.x[chosen[:IMAGES]], parts[:IMAGES]))
     elif rows.features:
-        lines = [_line(int(one), scores, part, rows) for one, part in zip(chosen, parts, strict=True)]
-        headings = ["test row", "score", *(f"oddest feature {i + 1}" for i in range(len(lines[0]) - 2))]
-        findings.tables.append(Table("Which features made it odd", headings, lines))
+        lines = [_describe_row(int(row), scores, part, rows) for row, part in zip(chosen, parts, strict=True)]
+        headings = ["test row", "score", *(f"feature {i + 1}" for i in range(len(lines[0]) - 2))]
+        findings.tables.append(Table("Most anomalous features", headings, lines))
 
 
-def _places(images: np.ndarray, parts: np.ndarray) -> Picture:
-    """Show images above their parts of the score, relative to each image's largest part."""
+def _draw_regions(images: np.ndarray, parts: np.ndarray) -> Picture:
+    """Draw images above the contributions of their pixels to the score, relative to each image's largest one."""
     shown = np.maximum(parts, 0)
     shown = shown / np.maximum(shown.max((1, 2, 3), keepdims=True), 1e-12)
-    return picture("What made them odd", [("detected anomaly", images), ("share in its score", shown)])
+    return picture("Most anomalous regions", [("detected anomaly", images), ("share of its score", shown)])
 
 
-def _line(row: int, scores: np.ndarray, part: np.ndarray, rows: Rows) -> list[str | float | Metric | None]:
+def _describe_row(row: int, scores: np.ndarray, part: np.ndarray, rows: Rows) -> list[str | float | Metric | None]:
     value, whole = rows.test.x[row], float(part.sum()) or 1.0
     oddest = np.argsort(-part, kind="stable")[:FEATURES]
-    named = [f"{rows.features[i]} = {value[i]:.3g} ({part[i] / whole:.0%})" for i in oddest]
-    return [str(row), float(scores[row]), *named]
+    features = [f"{rows.features[i]} = {value[i]:.3g} ({part[i] / whole:.0%})" for i in oddest]
+    return [str(row), float(scores[row]), *features]

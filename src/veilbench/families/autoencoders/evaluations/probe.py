@@ -1,4 +1,4 @@
-"""What is the code still good for? Simple classifiers on it, compared with the same on the raw rows."""
+"""Measures how useful a code is: simple classifiers on the code, compared with the same on the raw rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from veilbench.families.autoencoders.evaluations.applicability import need_finit
 from veilbench.families.autoencoders.schemes.base import Representation
 from veilbench.metrics.intervals import proportion
 
-ROUNDS, MOST_CLASSES = 500, 10  # iterations of the solver; classes in the figure
+ROUNDS, MOST_CLASSES = 500, 10  # maximum iterations of the solver; maximum number of classes in the figure
 
 
 class Probe(Evaluation):
@@ -63,7 +63,7 @@ class Probe(Evaluation):
         codes = [need_finite(model.encode(part.x), "its encoder") for part in (train, rows.test)]
         for prefix, name, pair in (("", "code", codes), ("raw_", "raw rows", [train.x, rows.test.x])):
             flat = [array.reshape(len(array), -1) for array in pair]
-            measured = self._probes(name, flat, train.y, rows.test.y, findings)
+            measured = self._fit_probes(name, flat, train.y, rows.test.y, findings)
             findings.metrics |= {prefix + key: metric for key, metric in measured.items()}
             lines.append([name, flat[0].shape[1], *measured.values()])
         majority = proportion(int((rows.test.y == np.bincount(train.y).argmax()).sum()), len(rows.test))
@@ -73,11 +73,11 @@ class Probe(Evaluation):
             "Share of test rows classified correctly", headings, [*lines, ["most common label", 0, *[majority] * 2]]
         )
         findings.tables.append(table)
-        findings.figures.append(self._cloud(codes[1], rows, np.random.default_rng(seeds), findings))
+        findings.figures.append(self._draw_codes(codes[1], rows, np.random.default_rng(seeds), findings))
         return findings
 
-    def _probes(
-        self, name: str, pair: list[np.ndarray], y: np.ndarray, wanted: np.ndarray, findings: Findings
+    def _fit_probes(
+        self, name: str, pair: list[np.ndarray], y: np.ndarray, test_labels: np.ndarray, findings: Findings
     ) -> dict[str, Metric]:
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression
@@ -91,13 +91,13 @@ class Probe(Evaluation):
             warnings.simplefilter("ignore", ConvergenceWarning)
             regression.fit(train, y)
         if regression.n_iter_.max() >= ROUNDS:
-            findings.notes.append(f"The logistic regression on the {name} did not settle in {ROUNDS} rounds.")
-        answers = {"logistic": regression, "neighbours": neighbours.fit(train, y)}
+            findings.notes.append(f"The logistic regression on the {name} did not converge in {ROUNDS} iterations.")
+        probes = {"logistic": regression, "neighbours": neighbours.fit(train, y)}
         return {
-            key: proportion(int((probe.predict(test) == wanted).sum()), len(test)) for key, probe in answers.items()
+            key: proportion(int((probe.predict(test) == test_labels).sum()), len(test)) for key, probe in probes.items()
         }
 
-    def _cloud(self, codes: np.ndarray, rows: Rows, rng: np.random.Generator, findings: Findings) -> Figure:
+    def _draw_codes(self, codes: np.ndarray, rows: Rows, rng: np.random.Generator, findings: Findings) -> Figure:
         """Return a figure of the test codes in two dimensions, with a curve per class."""
         classes = np.sort(np.argsort(-np.bincount(rows.test.y), kind="stable")[:MOST_CLASSES])
         classes = classes[np.isin(classes, rows.test.y)]
@@ -105,19 +105,19 @@ class Probe(Evaluation):
             findings.notes.append(f"The figure shows the {MOST_CLASSES} most common classes.")
         chosen = np.flatnonzero(np.isin(rows.test.y, classes))
         chosen = np.sort(rng.permutation(chosen)[: self.points])
-        x, y = _laid_out(codes.reshape(len(codes), -1), chosen, self.picture, rng).T
+        x, y = _project(codes.reshape(len(codes), -1), chosen, self.picture, rng).T
         label = rows.test.y[chosen]
         curves = [
-            Curve(rows.labels[one], x[label == one].round(4).tolist(), y[label == one].round(4).tolist())
-            for one in classes
-            if (label == one).any()
+            Curve(rows.labels[index], x[label == index].round(4).tolist(), y[label == index].round(4).tolist())
+            for index in classes
+            if (label == index).any()
         ]
         axes = ("first component", "second component") if self.picture == "pca" else ("t-SNE 1", "t-SNE 2")
         return Figure("The code in two dimensions", *axes, curves, points=True)
 
 
-def _laid_out(codes: np.ndarray, chosen: np.ndarray, how: str, rng: np.random.Generator) -> np.ndarray:
-    """Compute two coordinates of the chosen codes, shape (chosen, 2); principal components are those of all codes."""
+def _project(codes: np.ndarray, chosen: np.ndarray, how: str, rng: np.random.Generator) -> np.ndarray:
+    """Project the chosen codes to two dimensions, shape (chosen, 2); principal components are fitted to all codes."""
     seed = int(rng.integers(2**31))
     if how == "tsne" and codes.shape[1] > 1:
         from sklearn.manifold import TSNE

@@ -1,4 +1,4 @@
-"""Can a model predict which item a person would like?"""
+"""Measures how well a model recommends items that a person likes."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ SHOWN_LIKED = 4
 
 
 class Recommendation(Evaluation):
-    """Hides one liked item per test person and looks for it among the k that the model ranks first.
+    """Hides one liked item per test person, and measures how often it is among the k items that the model ranks first.
 
-    A row is a person, a column an item, 1 for liked. The person's other liked items are not recommended again.
+    Each row is a person and each column an item, with 1 for liked. The person's other liked items are ranked last.
 
     Args:
         k: number of items to recommend.
@@ -48,7 +48,7 @@ class Recommendation(Evaluation):
             raise NotImplementedError("it recommends from a table of 0 and 1; these rows hold something else")
         liked = rows.test.x[rows.test.x.sum(1) >= 2] == 1
         if len(liked) < 2:
-            raise UserError(f"{len(liked)} of {len(rows.test)} test rows like two things or more; 2 are needed")
+            raise UserError(f"{len(liked)} of {len(rows.test)} test rows like two items or more; 2 are needed")
         rng = np.random.default_rng(seeds)
         hidden = np.where(liked, rng.random(liked.shape), -1).argmax(1)
         shown = liked.copy()
@@ -56,37 +56,41 @@ class Recommendation(Evaluation):
         scores = need_finite(model.reconstruct(shown.astype(np.float32)), "this model")
         popular = np.broadcast_to(rows.train.x.mean(0), scores.shape)
         ties = rng.random(scores.shape)
-        ordered = {name: recommended(s, shown, ties) for name, s in (("model", scores), ("popularity", popular))}
-        return self._findings(rows.features, shown, hidden, ordered)
+        ordered = {name: rank_items(s, shown, ties) for name, s in (("model", scores), ("popularity", popular))}
+        return self._report(rows.features, shown, hidden, ordered)
 
-    def _findings(
+    def _report(
         self, names: list[str], shown: np.ndarray, hidden: np.ndarray, ordered: dict[str, np.ndarray]
     ) -> Findings:
         findings = Findings("Recommendation")
         hits = {name: (order[:, : self.k] == hidden[:, None]).any(1) for name, order in ordered.items()}
-        left = (~shown).sum(1)
+        unknown = (~shown).sum(1)
         findings.metrics["hit_rate"] = proportion(int(hits["model"].sum()), len(hidden))
         findings.metrics["hit_rate_of_popularity"] = proportion(int(hits["popularity"].sum()), len(hidden))
-        findings.metrics["hit_rate_of_chance"] = Metric.exact(np.minimum(1, self.k / left).mean(), len(hidden), "share")
+        findings.metrics["hit_rate_of_chance"] = Metric.exact(
+            np.minimum(1, self.k / unknown).mean(), len(hidden), "share"
+        )
         gained = hits["model"].astype(float) - hits["popularity"]
         findings.metrics["over_popularity"] = mean(gained, unit="", of="persons")
-        findings.notes.append(f"Hit rate: how often the one hidden thing is among the {self.k} put first.")
+        findings.notes.append(f"Hit rate: how often the hidden item is among the first {self.k} items.")
         lines = []
-        for one in range(min(self.examples, len(hidden))):
-            liked = [names[i] for i in np.flatnonzero(shown[one])]
+        for person in range(min(self.examples, len(hidden))):
+            liked = [names[i] for i in np.flatnonzero(shown[person])]
             more = ", ..." if len(liked) > SHOWN_LIKED else ""
-            listed = ", ".join(names[i] for i in ordered["model"][one, : min(self.k, int(left[one]))])
-            hit = "yes" if hits["model"][one] else "no"
-            lines.append([", ".join(liked[:SHOWN_LIKED]) + more, listed, names[hidden[one]], hit])
-        findings.tables.append(Table("Persons of the test", ["liked", "shown", "hidden", "found"], lines))
+            recommended = ", ".join(names[i] for i in ordered["model"][person, : min(self.k, int(unknown[person]))])
+            hit = "yes" if hits["model"][person] else "no"
+            lines.append([", ".join(liked[:SHOWN_LIKED]) + more, recommended, names[hidden[person]], hit])
+        findings.tables.append(
+            Table("Recommendations to test persons", ["liked", "recommended", "hidden", "hit"], lines)
+        )
         return findings
 
 
-def recommended(scores: np.ndarray, known: np.ndarray, ties: np.ndarray) -> np.ndarray:
+def rank_items(scores: np.ndarray, known: np.ndarray, ties: np.ndarray) -> np.ndarray:
     """Rank items from best to worst, those already known last.
 
     Args:
-        scores: score of each item, shape (persons, things).
+        scores: score of each item, shape (persons, items).
         known: which items are known already, of the same shape, bool.
         ties: order of items with equal scores, of the same shape, from low to high.
     """

@@ -1,4 +1,4 @@
-"""How well can rows be reconstructed from their codes?"""
+"""Measures how well rows can be reconstructed from their codes."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from veilbench.metrics.grids import picture
 from veilbench.metrics.image import psnr, squared_errors, ssim
 from veilbench.metrics.intervals import mean
 
-ACTIVE, SHOWN = 1e-3, 10  # share of the largest value in any code; images shown
+ACTIVE, SHOWN = 1e-3, 10  # share of the largest value in any code from which a unit is active; images shown
 
 
 class Reconstruction(Evaluation):
     """Measures reconstruction errors, compared with the same number of principal components and with the mean row.
 
-    All errors are on the test rows, in the units of the scaled data. A unit of the code is active if it ever exceeds a
-    thousandth of the largest value in any test row's code.
+    All errors are on the test rows, in the units of the scaled data. A unit of the code is active on a row if its
+    absolute value exceeds a thousandth of the largest one in the codes of all test rows.
 
     Args:
         images: maximum number of test images for PSNR and SSIM.
@@ -57,38 +57,38 @@ class Reconstruction(Evaluation):
         linear = Pca(components).fit(rows, np.random.default_rng(seeds)).reconstruct(x)
         average = np.broadcast_to(rows.train.x.mean(0), x.shape)
         named = {"this model": back, f"{components} principal components": linear, "mean training row": average}
-        findings.tables.append(self._table(rows, named))
+        findings.tables.append(self._compare(rows, named))
         for name, answer in zip(("mse", "mse_of_pca", "mse_of_mean"), named.values(), strict=True):
             findings.metrics[name] = mean(squared_errors(answer, x), unit="", of="rows")
-        findings.metrics |= _activity(codes)
+        findings.metrics |= _measure_activity(codes)
         if components < size:
             findings.notes.append(f"The code has {size} values; there are {components} principal components at most.")
         if has_images(rows):
-            findings.metrics |= self._likeness(back, x)
-            findings.pictures.append(_grid(x[:SHOWN], back[:SHOWN]))
+            findings.metrics |= self._image_quality(back, x)
+            findings.pictures.append(_draw_grid(x[:SHOWN], back[:SHOWN]))
             findings.notes.append(
-                "PSNR and SSIM are for values in [0, 1], not cut to it; 100 dB stands for no difference."
+                "PSNR and SSIM assume values in [0, 1]; outputs are not clipped. 100 dB stands for no difference."
             )
         return findings
 
-    def _likeness(self, back: np.ndarray, x: np.ndarray) -> dict[str, Metric]:
+    def _image_quality(self, back: np.ndarray, x: np.ndarray) -> dict[str, Metric]:
         back, x = back[: self.images], x[: self.images]
         return {
             "psnr": mean(psnr(back, x), unit="", of="images"),
             "ssim": mean(ssim(back, x), unit="", of="images"),
         }
 
-    def _table(self, rows: Rows, named: dict[str, np.ndarray]) -> Table:
+    def _compare(self, rows: Rows, named: dict[str, np.ndarray]) -> Table:
         """Return a table with one line per reconstruction."""
         x, lines = rows.test.x, []
         for name, answer in named.items():
-            more = self._likeness(answer, x).values() if has_images(rows) else ()
+            more = self._image_quality(answer, x).values() if has_images(rows) else ()
             lines.append([name, mean(squared_errors(answer, x), unit="", of="rows"), *more])
         columns = ["", "mean squared error", *(("PSNR, dB", "SSIM") if has_images(rows) else ())]
-        return Table("What comes back", columns, lines)
+        return Table("Reconstruction errors", columns, lines)
 
 
-def _activity(codes: np.ndarray) -> dict[str, Metric]:
+def _measure_activity(codes: np.ndarray) -> dict[str, Metric]:
     """Return the shares of the code's units that are active: in any row, and in a row on average."""
     flat = np.abs(codes.reshape(len(codes), -1))
     active = flat > ACTIVE * flat.max()
@@ -99,6 +99,8 @@ def _activity(codes: np.ndarray) -> dict[str, Metric]:
     }
 
 
-def _grid(x: np.ndarray, back: np.ndarray) -> Picture:
+def _draw_grid(x: np.ndarray, back: np.ndarray) -> Picture:
     difference = 0.5 + (back - x) / 2
-    return picture("Before and after", [("input", x), ("output", back), ("difference, grey for none", difference)])
+    return picture(
+        "Inputs and reconstructions", [("input", x), ("output", back), ("difference, grey for none", difference)]
+    )

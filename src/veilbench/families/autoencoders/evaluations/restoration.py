@@ -1,4 +1,4 @@
-"""How much of a corruption does a model undo?"""
+"""Measures how well a model restores corrupted images."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Groups = list[np.ndarray]  # groups of images of one size, each of shape (n, c, 
 class Restoration(Evaluation):
     """Measures PSNR and SSIM against the clean test images, before and after restoration, and for other restorers.
 
-    If the data has whole images (`data.photographs`), these are measured instead, and each is also listed separately.
+    If the data has whole images (`data.photographs`), they replace the test patches, and each is listed separately.
 
     Args:
         corruption: corruption to apply to the images.
@@ -62,19 +62,19 @@ class Restoration(Evaluation):
         rng = np.random.default_rng(seeds)
         wholes = dict(list(rows.wholes.items())[: self.images]) if isinstance(rows, Photographs) else {}
         clean = [whole[None] for whole in wholes.values()] or [rows.test.x[: self.images]]
-        seen = [corrupt_array(self.corruption, group, rng) for group in clean]
-        answers = {"corrupted": seen, "this model": _restored(model, seen, "this model")}
+        corrupted = [corrupt_array(self.corruption, group, rng) for group in clean]
+        answers = {"corrupted": corrupted, "this model": _restore_groups(model, corrupted, "this model")}
         for baseline in self.baselines:
             name = type(baseline).__name__
             if name in answers:
-                raise UserError(f"baselines hold {name} twice; each of them once")
-            answers[name] = _restored(cast(Restorer, baseline.fit(rows, rng)), seen, name)
-        return self._findings(clean, answers, list(wholes))
+                raise UserError(f"baselines hold {name} twice; each is allowed once")
+            answers[name] = _restore_groups(cast(Restorer, baseline.fit(rows, rng)), corrupted, name)
+        return self._report(clean, answers, list(wholes))
 
-    def _findings(self, clean: Groups, answers: Mapping[str, Groups], names: Sequence[str]) -> Findings:
+    def _report(self, clean: Groups, answers: Mapping[str, Groups], names: Sequence[str]) -> Findings:
         findings = Findings("Restoration")
-        decibels = {who: _each(psnr, answer, clean) for who, answer in answers.items()}
-        likeness = {who: _each(ssim, answer, clean) for who, answer in answers.items()}
+        decibels = {who: _measure_each(psnr, answer, clean) for who, answer in answers.items()}
+        likeness = {who: _measure_each(ssim, answer, clean) for who, answer in answers.items()}
         for when, who in (("before", "corrupted"), ("after", "this model")):
             findings.metrics[f"psnr_{when}"] = _mean(decibels[who])
             findings.metrics[f"ssim_{when}"] = _mean(likeness[who])
@@ -91,18 +91,23 @@ class Restoration(Evaluation):
         title = f"Against the clean images, {type(self.corruption).__name__} {settings}".strip()
         findings.tables.append(Table(title, ["", "PSNR, dB", "SSIM"], lines))
         if names:
-            findings.tables += [_one_by_one("PSNR, dB", names, decibels), _one_by_one("SSIM", names, likeness)]
-        shown = [(who, _shown(group)) for who, group in (("clean", clean), *answers.items())]
+            findings.tables += [
+                _table_per_image("PSNR, dB", names, decibels),
+                _table_per_image("SSIM", names, likeness),
+            ]
+        shown = [(who, _crop_shown(group)) for who, group in (("clean", clean), *answers.items())]
         findings.pictures.append(picture("Restored images", shown))
-        findings.notes.append("PSNR and SSIM are for values in [0, 1]; neither images nor answers are cut to it.")
+        findings.notes.append("PSNR and SSIM assume values in [0, 1]; neither inputs nor outputs are clipped.")
         return findings
 
 
-def _restored(restorer: Restorer, seen: Groups, name: str) -> Groups:
-    return [need_finite(restorer.restored(group), name) for group in seen]
+def _restore_groups(restorer: Restorer, corrupted: Groups, name: str) -> Groups:
+    return [need_finite(restorer.restore_rows(group), name) for group in corrupted]
 
 
-def _each(measure: Callable[[np.ndarray, np.ndarray], np.ndarray], answers: Groups, clean: Groups) -> np.ndarray:
+def _measure_each(
+    measure: Callable[[np.ndarray, np.ndarray], np.ndarray], answers: Groups, clean: Groups
+) -> np.ndarray:
     return np.concatenate([measure(one, other) for one, other in zip(answers, clean, strict=True)])
 
 
@@ -110,7 +115,7 @@ def _mean(values: np.ndarray) -> Metric:
     return mean(values, unit="", of="images")
 
 
-def _one_by_one(what: str, names: Sequence[str], values: Mapping[str, np.ndarray]) -> Table:
+def _table_per_image(what: str, names: Sequence[str], values: Mapping[str, np.ndarray]) -> Table:
     """Return a table with a line for each image and a column for each restorer."""
     lines: list[list[str | float | Metric | None]] = [
         [name, *(float(x[place]) for x in values.values())] for place, name in enumerate(names)
@@ -118,8 +123,8 @@ def _one_by_one(what: str, names: Sequence[str], values: Mapping[str, np.ndarray
     return Table(f"{what}, of each image", ["", *values], lines)
 
 
-def _shown(groups: Groups) -> np.ndarray:
-    """Return the first images, or the central square of large ones, shape (n, c, h, w)."""
+def _crop_shown(groups: Groups) -> np.ndarray:
+    """Return the first images, cropped to a common size around their centres, shape (n, c, h, w)."""
     images = [image for group in groups for image in group[:SHOWN]][:SHOWN]
     high, wide = (min([SQUARE, *(image.shape[axis] for image in images)]) for axis in (1, 2))
     cut = []

@@ -14,7 +14,7 @@ from torch import Tensor
 from veilbench.bench.contracts import Trainable
 from veilbench.bench.limits import LearningRate, NotNegative, Steps
 from veilbench.families.autoencoders.data.rows import Rows
-from veilbench.families.autoencoders.losses import OUTPUTS, Loss, chosen, per_row
+from veilbench.families.autoencoders.losses import OUTPUTS, Loss, loss_per_row, resolve_loss
 from veilbench.families.autoencoders.nets.autoencoder_net import Architecture, AutoencoderNet
 from veilbench.families.autoencoders.nets.boltzmann import BoltzmannPretraining
 from veilbench.families.autoencoders.regularisers.base import Regulariser
@@ -84,7 +84,7 @@ class Autoencoder(pl.LightningModule, Trainable):
             The training rows, shape (n, *shape).
         """
         self.rows = rows
-        self.loss_name = chosen(self.wanted_loss, rows.train.x)
+        self.loss_name = resolve_loss(self.wanted_loss, rows.train.x)
         train = torch.from_numpy(rows.train.x)
         seed = int(seeds.generate_state(1)[0])
         self.generator = torch.Generator().manual_seed(seed)
@@ -108,7 +108,7 @@ class Autoencoder(pl.LightningModule, Trainable):
         seen = self.corruption(rows, generator) if self.corruption else rows
         encoded = self.net.encoder(seen)
         code = self.regulariser.draw(encoded, generator) if self.regulariser else encoded
-        return per_row(self.loss_name, self.net.logits(code, seen), rows).mean(), seen, encoded
+        return loss_per_row(self.loss_name, self.net.logits(code, seen), rows).mean(), seen, encoded
 
     def training_step(self, batches: Tensor) -> None:
         """Run one optimizer step per row of `batches`, shape (steps, batch, *shape)."""
@@ -155,4 +155,4 @@ class Autoencoder(pl.LightningModule, Trainable):
     def trained_model(self) -> CodedRows:
         """Return the trained model with its best weights, and its anomaly score fitted to the training rows."""
         self.net.load_state_dict(self.best_state)
-        return CodedRows.fitted(self.net.cpu(), self.anomaly_score, self.rows.train.x)
+        return CodedRows.fit_score(self.net.cpu(), self.anomaly_score, self.rows.train.x)

@@ -17,9 +17,9 @@ class Contractive(Regulariser):
 
     Args:
         weight: weight of the penalty relative to the reconstruction loss.
-        jacobian: `exact` is the closed form for one linear layer with an elementwise activation (Rifai et al. 2011, eq.
-            4); `estimated` is Hutchinson's estimate by random projections, for any encoder; `auto` uses the exact form
-            if possible.
+        jacobian: `exact` for the closed form, which requires an encoder of one linear layer with an elementwise
+            activation (Rifai et al. 2011, eq. 4); `estimated` for Hutchinson's estimate by random projections, which
+            works for any encoder; `auto` for the exact form where it applies.
         probes: number of random projections of the estimate.
     """
 
@@ -35,21 +35,21 @@ class Contractive(Regulariser):
         """Return the weighted penalty of each row, shape (n,).
 
         Raises:
-            UserError: `exact` is set, but the encoder has more than one layer.
+            UserError: `jacobian` is "exact", but the encoder has more than one layer.
         """
-        layer = one_layer(encoder)
+        layer = single_layer(encoder)
         if self.jacobian == "exact" and layer is None:
             raise UserError(
                 "model.regulariser.jacobian=exact needs an encoder of one linear layer; use estimated, or layers=0"
             )
         if layer is not None and self.jacobian != "estimated":
-            norm = exact(layer, rows, encoded)
+            norm = jacobian_norm(layer, rows, encoded)
         else:
-            norm = estimated(encoder, rows, self.probes, generator)
+            norm = estimate_jacobian_norm(encoder, rows, self.probes, generator)
         return self.weight * norm / encoded.flatten(1).shape[1]
 
 
-def one_layer(encoder: nn.Module) -> tuple[nn.Linear, nn.Module] | None:
+def single_layer(encoder: nn.Module) -> tuple[nn.Linear, nn.Module] | None:
     """Return the linear layer and the activation of a one-layer encoder; None for any other encoder."""
     parts = [part for part in encoder.children() if not isinstance(part, nn.Flatten)]
     if len(parts) == 2 and isinstance(parts[0], nn.Linear):
@@ -57,7 +57,7 @@ def one_layer(encoder: nn.Module) -> tuple[nn.Linear, nn.Module] | None:
     return None
 
 
-def exact(layer: tuple[nn.Linear, nn.Module], rows: Tensor, encoded: Tensor) -> Tensor:
+def jacobian_norm(layer: tuple[nn.Linear, nn.Module], rows: Tensor, encoded: Tensor) -> Tensor:
     """Return the squared Frobenius norm of the Jacobian of one layer, shape (n,)."""
     linear, act = layer
     before = linear(rows.flatten(1))
@@ -65,8 +65,11 @@ def exact(layer: tuple[nn.Linear, nn.Module], rows: Tensor, encoded: Tensor) -> 
     return torch.as_tensor((slopes**2) @ (linear.weight**2).sum(1))
 
 
-def estimated(encoder: nn.Module, rows: Tensor, probes: int, generator: torch.Generator) -> Tensor:
-    """Estimate the same norm, shape (n,), as the mean of |v J|^2 over random signs v (Hutchinson 1990)."""
+def estimate_jacobian_norm(encoder: nn.Module, rows: Tensor, probes: int, generator: torch.Generator) -> Tensor:
+    """Estimate the squared Frobenius norm of the Jacobian, shape (n,).
+
+    The estimate is the mean of |v J|^2 over random signs v (Hutchinson 1990).
+    """
     rows = rows.detach().requires_grad_()
     encoded = encoder(rows).flatten(1)
     total = torch.zeros(len(rows), device=rows.device)

@@ -14,7 +14,7 @@ from veilbench.bench.limits import LARGEST_PRECISION, LARGEST_VALUE, require_val
 from veilbench.families.autoencoders.nets.autoencoder_net import AutoencoderNet
 from veilbench.families.autoencoders.schemes.base import DifferentiableDetector, Representation, Restorer
 from veilbench.metrics.ledoit_wolf import ledoit_wolf
-from veilbench.nets.in_parts import in_parts
+from veilbench.nets.in_parts import apply_in_parts
 from veilbench.nets.saved_weights import load_weights
 
 Score = Literal["error", "whitened", "mahalanobis", "combined"]
@@ -51,7 +51,7 @@ class CodedRows(Representation, DifferentiableDetector, Restorer):
         self.centre, self.shape_matrix = torch.from_numpy(centre), torch.from_numpy(shape_matrix)
 
     @classmethod
-    def fitted(cls, net: AutoencoderNet, score: Score, rows: np.ndarray) -> CodedRows:
+    def fit_score(cls, net: AutoencoderNet, score: Score, rows: np.ndarray) -> CodedRows:
         """Fit the score to training rows, shape (n, *shape), or to `FITTED_TO` evenly spaced ones of them."""
         places = int(np.prod(net.shape))
         plain = cls(net, "error", np.zeros(places, np.float32), np.full(places, 1 / places, np.float32))
@@ -71,7 +71,7 @@ class CodedRows(Representation, DifferentiableDetector, Restorer):
 
     def encode(self, rows: np.ndarray) -> np.ndarray:
         """Encode rows, shape (n, *shape) to (n, code); feature maps of a network without bottleneck are flattened."""
-        return in_parts(lambda part: self.net.code(part).flatten(1), rows, AT_ONCE)
+        return apply_in_parts(lambda part: self.net.code(part).flatten(1), rows, AT_ONCE)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Decode codes, shape (n, code) to (n, *shape), float32.
@@ -81,13 +81,13 @@ class CodedRows(Representation, DifferentiableDetector, Restorer):
         """
         if self.net.residual or not self.net.architecture.bottleneck:
             raise NotImplementedError(NO_BOTTLENECK)
-        return in_parts(lambda part: self.net.finish(self.net.decoder(part)), codes, AT_ONCE)
+        return apply_in_parts(lambda part: self.net.finish(self.net.decoder(part)), codes, AT_ONCE)
 
     def reconstruct(self, rows: np.ndarray) -> np.ndarray:
         """Reconstruct rows, shape (n, *shape); networks without bottleneck also take images of other sizes."""
-        return in_parts(self.net, rows, AT_ONCE)
+        return apply_in_parts(self.net, rows, AT_ONCE)
 
-    def restored(self, rows: np.ndarray) -> np.ndarray:
+    def restore_rows(self, rows: np.ndarray) -> np.ndarray:
         """Restore rows by reconstructing them, shape (n, *shape)."""
         return self.reconstruct(rows)
 
@@ -106,7 +106,7 @@ class CodedRows(Representation, DifferentiableDetector, Restorer):
 
     def score(self, rows: np.ndarray) -> np.ndarray:
         """Score rows, shape (n, *shape) to (n,), float64; higher is more anomalous."""
-        return in_parts(self.score_tensor, rows, AT_ONCE).astype(np.float64)
+        return apply_in_parts(self.score_tensor, rows, AT_ONCE).astype(np.float64)
 
     def feature_scores(self, rows: np.ndarray) -> np.ndarray:
         """Return each position's squared residual, weighted as in the score, shape (n, *shape).

@@ -61,5 +61,5 @@ class Restorer(TrainedModel):
     """Restores corrupted images."""
 
     @abstractmethod
-    def restored(self, rows: np.ndarray) -> np.ndarray:
+    def restore_rows(self, rows: np.ndarray) -> np.ndarray:
         """Restore corrupted rows, shape (n, *shape), float32."""

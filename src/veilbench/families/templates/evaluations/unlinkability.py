@@ -99,5 +99,5 @@ class Unlinkability(Evaluation):
             findings.notes.append(f"Whether old templates match new ones is refused: {reason}.")
             return
         threshold = at_fmr(error_rates(sides[0].scores, sides[0].mated), self.fmr).threshold
-        matched = (across.scores >= (np.inf if threshold is None else threshold))[across.mated]
+        matched = (across.scores >= threshold)[across.mated]
         findings.metrics["old_matches_new"] = over_identities(matched.astype(float), across.first[across.mated], rng)

@@ -8,7 +8,7 @@ import numpy as np
 
 from veilbench.bench.trained_model import unsupported
 from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
-from veilbench.nets.in_parts import in_parts
+from veilbench.nets.in_parts import apply_in_parts
 
 AT_ONCE = 64  # images per forward pass, whose activations fit into the cache
 
@@ -27,4 +27,4 @@ class TrainedScheme(DifferentiableScheme):
 
     def features(self, images: np.ndarray) -> np.ndarray:
         """Return features of images of shape (n, 1, h, w), shape (n, d), float32; computed in parts to save memory."""
-        return in_parts(self.features_tensor, images, AT_ONCE)
+        return apply_in_parts(self.features_tensor, images, AT_ONCE)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from veilbench.bench.errors import UserError
-from veilbench.images.image_file import image
+from veilbench.images.image_file import read_image
 
 SMALLEST = 8  # minimum number of pixels per side
 
@@ -29,7 +29,7 @@ def read(paths: Sequence[Path], size: tuple[int, int] | None, resize: bool) -> n
         if not path.is_file():
             raise UserError(f"cannot read {path}: there is no such file")
         # Round to 256 levels as the data sets' loaders do, so that a file gives the same template in both.
-        pixels = np.rint(255 * image(path, True, size if resize else None, "stretch")[0]) / np.float32(255)
+        pixels = np.rint(255 * read_image(path, True, size if resize else None, "stretch")[0]) / np.float32(255)
         height, width = pixels.shape
         size = size or (height, width)
         if (height, width) != size:

@@ -7,9 +7,14 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, IsolationForest
 from sklearn.metrics import roc_auc_score
 
-from veilbench.families.autoencoders.data.generators.card_frauds import KINDS, frauds
-from veilbench.families.autoencoders.data.generators.card_holders import CATEGORIES, Holders, Payments, joined
-from veilbench.families.autoencoders.data.generators.card_transactions import CardTransactions, columns
+from veilbench.families.autoencoders.data.generators.card_frauds import KINDS, draw_frauds
+from veilbench.families.autoencoders.data.generators.card_holders import (
+    CATEGORIES,
+    Holders,
+    Payments,
+    concatenate_payments,
+)
+from veilbench.families.autoencoders.data.generators.card_transactions import CardTransactions, compute_columns
 from veilbench.families.autoencoders.data.raw import Raw, check_raw
 
 
@@ -35,8 +40,8 @@ def test_there_are_exactly_as_many_rows_and_frauds_as_asked_for(rows: int, share
 def test_columns_are_what_plain_loops_make_of_the_payments() -> None:
     rng = np.random.default_rng(2)
     holders = Holders(6, rng)
-    payments = joined([holders.payments(200, rng), frauds(holders, 30, rng)[0]])
-    table = columns(holders, payments)
+    payments = concatenate_payments([holders.draw_payments(200, rng), draw_frauds(holders, 30, rng)[0]])
+    table = compute_columns(holders, payments)
     for i in range(230):
         who, now = payments.holder[i], payments.time[i]
         before = [t for t, h in zip(payments.time, payments.holder, strict=True) if h == who and t < now]
@@ -52,7 +57,7 @@ def test_columns_are_what_plain_loops_make_of_the_payments() -> None:
 
 def test_payments_are_in_the_order_of_holders_and_time() -> None:
     rng = np.random.default_rng(3)
-    payments = joined([Holders(9, rng).payments(300, rng)])
+    payments = concatenate_payments([Holders(9, rng).draw_payments(300, rng)])
     assert (np.diff(payments.holder) >= 0).all()
     assert (np.diff(payments.time)[np.diff(payments.holder) == 0] >= 0).all()
 
@@ -60,7 +65,7 @@ def test_payments_are_in_the_order_of_holders_and_time() -> None:
 def test_holders_keep_to_their_habits() -> None:
     rng = np.random.default_rng(4)
     holders = Holders(40, rng)
-    payments = holders.payments(40000, rng)
+    payments = holders.draw_payments(40000, rng)
     for who in range(40):
         mine = payments.holder == who
         clock = np.exp(2j * np.pi * payments.time[mine] / 24).mean()
@@ -108,7 +113,7 @@ def test_a_tested_card_sees_small_amounts_and_then_a_large_one() -> None:
 
 def test_kinds_are_about_equal_in_number() -> None:
     rng = np.random.default_rng(6)
-    counts = frauds(Holders(50, rng), 400, rng)[1]
+    counts = draw_frauds(Holders(50, rng), 400, rng)[1]
     assert sum(counts.values()) == 400
     assert max(counts.values()) - min(counts.values()) <= 8
 

@@ -15,8 +15,8 @@ from veilbench.families.autoencoders.data.generators.fault_signals import (
     OUTER,
     SAMPLES_PER_TURN,
     FaultSignals,
-    rings,
-    turning,
+    draw_shafts,
+    impact_response,
 )
 from veilbench.families.autoencoders.data.raw import Raw, check_raw
 
@@ -92,8 +92,8 @@ def test_only_the_inner_ring_is_modulated_once_per_turn(raw: Raw) -> None:
 
 
 def test_impacts_come_as_often_as_the_bearing_says() -> None:
-    shaft = turning(200, 4096, np.random.default_rng(1))
-    ring = rings(shaft, OUTER, np.random.default_rng(2))
+    shaft = draw_shafts(200, 4096, np.random.default_rng(1))
+    ring = impact_response(shaft, OUTER, np.random.default_rng(2))
     starts = (np.abs(ring[:, 1:]) > 0.4).astype(int)
     turns = (shaft.angle[:, -1] - shaft.angle[:, 0]) / (2 * np.pi)
     assert np.abs(np.ptp(turns) / turns.mean()) > 0.08  # the speeds do differ

@@ -16,7 +16,7 @@ from sklearn import datasets
 from sklearn.utils import Bunch
 
 from veilbench.bench.errors import UserError
-from veilbench.families.autoencoders.data.loaders.fetching import fetching, written_whole
+from veilbench.families.autoencoders.data.loaders.fetching import download_folder, write_atomically
 from veilbench.families.autoencoders.data.loaders.openml import OpenML
 from veilbench.families.autoencoders.data.loaders.sklearn_fetched import IMAGES, LABELS, SklearnFetched
 from veilbench.families.autoencoders.data.raw import Raw, Source
@@ -173,7 +173,7 @@ def test_what_comes_damaged_leaves_no_file(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     def interrupted() -> None:
-        with written_whole(tmp_path / "one") as partial:
+        with write_atomically(tmp_path / "one") as partial:
             partial.write_text("half")
             raise KeyboardInterrupt
 
@@ -181,13 +181,13 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         interrupted()
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot write"), written_whole(tmp_path / "file" / "one"):
+    with pytest.raises(UserError, match="cannot write"), write_atomically(tmp_path / "file" / "one"):
         pass
 
 
 def test_the_time_limit_holds_within_and_ends_after() -> None:
     before = socket.getdefaulttimeout()
-    with fetching("it", "there", 2.5) as folder:
+    with download_folder("it", "there", 2.5) as folder:
         assert socket.getdefaulttimeout() == 2.5
     assert socket.getdefaulttimeout() == before
     assert not Path(folder).exists()

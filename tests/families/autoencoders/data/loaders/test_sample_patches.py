@@ -10,7 +10,7 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.datasets import load_sample_images
 
-from veilbench.families.autoencoders.data.loaders.sample_patches import SamplePatches, patches
+from veilbench.families.autoencoders.data.loaders.sample_patches import SamplePatches, cut_patches
 from veilbench.families.autoencoders.data.raw import Raw, Source
 from veilbench.families.autoencoders.data.rows import PARTS, RowsData
 
@@ -31,7 +31,7 @@ def test_the_grid_is_as_large_as_the_photographs_allow(size: int, count: int, re
 @pytest.mark.parametrize("seed", range(5))
 def test_no_pixel_is_in_two_patches(seed: int) -> None:
     numbered = np.arange(427 * 640).reshape(427, 640, 1)
-    cut = patches(numbered, 32, np.random.default_rng(seed))
+    cut = cut_patches(numbered, 32, np.random.default_rng(seed))
     assert len(np.unique(cut)) == cut.size == 260 * 1024
 
 
@@ -41,7 +41,7 @@ def test_each_patch_is_a_window_of_the_image_at_a_place_that_is_drawn() -> None:
     places = {windows[i, j].tobytes(): (i, j) for i in range(18) for j in range(31)}
     offsets = set()
     for seed in range(20):
-        cut = patches(image, 4, np.random.default_rng(seed))
+        cut = cut_patches(image, 4, np.random.default_rng(seed))
         found = np.array([places[np.ascontiguousarray(patch).tobytes()] for patch in cut]).reshape(5, 8, 2)
         assert set(np.diff(found[..., 0], axis=0).ravel()) == set(np.diff(found[..., 1], axis=1).ravel()) == {4}
         offsets.add(tuple(found[0, 0].tolist()))
@@ -61,7 +61,7 @@ class Numbered:
     """Patches of an image whose pixels are all different."""
 
     def read(self, rng: np.random.Generator) -> Raw:
-        x = patches(np.arange(427 * 640).reshape(427, 640, 1), 32, rng)
+        x = cut_patches(np.arange(427 * 640).reshape(427, 640, 1), 32, rng)
         return Raw(x, np.zeros(len(x), int), [], ["all"])
 
 

@@ -38,7 +38,7 @@ class Payments:
     fraud: np.ndarray
 
 
-def joined(parts: list[Payments]) -> Payments:
+def concatenate_payments(parts: list[Payments]) -> Payments:
     """Concatenate payments, sorted by holder and then by time."""
     arrays = {f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Payments)}
     order = np.lexsort((arrays["time"], arrays["holder"]))
@@ -60,15 +60,15 @@ class Holders:
         self.returns = self.leaves + rng.uniform(48, 168, n)
         self.abroad = rng.random(n) < 0.5
 
-    def usual_time(self, holder: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def draw_time(self, holder: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw a time on a uniformly drawn day, at an hour of the holder's habit."""
         hour = rng.normal(self.hour[holder], self.hour_spread[holder]) % 24
         return np.asarray(24 * rng.integers(0, DAYS, len(holder)) + hour)
 
-    def payments(self, n: int, rng: np.random.Generator) -> Payments:
+    def draw_payments(self, n: int, rng: np.random.Generator) -> Payments:
         """Draw `n` genuine payments."""
         holder = rng.choice(self.n, n, p=self.activity / self.activity.sum())
-        time = self.usual_time(holder, rng)
+        time = self.draw_time(holder, rng)
         category = np.minimum((rng.random((n, 1)) > self.tastes[holder]).sum(1), len(CATEGORIES) - 1)
         online = rng.random(n) < ONLINE[category]
         away = self.travels[holder] & (time > self.leaves[holder]) & (time < self.returns[holder]) & ~online

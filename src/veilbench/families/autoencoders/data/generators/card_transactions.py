@@ -8,8 +8,14 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt
 
 from veilbench.bench.limits import Count
-from veilbench.families.autoencoders.data.generators.card_frauds import frauds
-from veilbench.families.autoencoders.data.generators.card_holders import CATEGORIES, DAYS, Holders, Payments, joined
+from veilbench.families.autoencoders.data.generators.card_frauds import draw_frauds
+from veilbench.families.autoencoders.data.generators.card_holders import (
+    CATEGORIES,
+    DAYS,
+    Holders,
+    Payments,
+    concatenate_payments,
+)
 from veilbench.families.autoencoders.data.raw import Raw
 
 
@@ -49,9 +55,9 @@ class CardTransactions:
         """Draw holders, their payments and the frauds; rows are in the order of holders and time."""
         holders = Holders(max(2, self.rows // 50), rng)
         wrong = max(1, round(self.rows * self.fraud_share))
-        others, kinds = frauds(holders, wrong, rng)
-        payments = joined([holders.payments(self.rows - wrong, rng), others])
-        table = columns(holders, payments)
+        others, kinds = draw_frauds(holders, wrong, rng)
+        payments = concatenate_payments([holders.draw_payments(self.rows - wrong, rng), others])
+        table = compute_columns(holders, payments)
         notes = [
             "frauds by kind: " + ", ".join(f"{kind} {count}" for kind, count in kinds.items()),
             f"{holders.n} card holders; payments of one holder are in several parts",
@@ -60,7 +66,7 @@ class CardTransactions:
         return Raw(x, payments.fraud.astype(np.int64), list(table), ["normal", "fraud"], notes)
 
 
-def columns(holders: Holders, payments: Payments) -> dict[str, np.ndarray]:
+def compute_columns(holders: Holders, payments: Payments) -> dict[str, np.ndarray]:
     """Compute the columns that the bank sees, from payments sorted by holder and time."""
     hour, habit = payments.time % 24, holders.hour[payments.holder]
     off = np.abs(hour - habit)

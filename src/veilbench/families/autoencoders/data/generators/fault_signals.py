@@ -78,15 +78,15 @@ class FaultSignals:
         """Generate the windows, healthy ones first."""
         faulty = round(self.rows * self.fault_share)
         y = np.concatenate([np.zeros(self.rows - faulty, np.int64), 1 + np.arange(faulty) % len(self.faults)])
-        shaft = turning(self.rows, self.length, rng)
-        x = sound(shaft, rng) + self.noise * rng.standard_normal((self.rows, self.length))
+        shaft = draw_shafts(self.rows, self.length, rng)
+        x = healthy_vibration(shaft, rng) + self.noise * rng.standard_normal((self.rows, self.length))
         for place, fault in enumerate(self.faults, 1):
             chosen = np.flatnonzero(y == place)
             x[chosen] = FAULTS[fault](x[chosen], Turning(shaft.angle[chosen], shaft.speed[chosen]), rng)
         return Raw(x.astype(np.float32), y, [f"sample_{i}" for i in range(self.length)], ["normal", *self.faults])
 
 
-def turning(rows: int, length: int, rng: np.random.Generator) -> Turning:
+def draw_shafts(rows: int, length: int, rng: np.random.Generator) -> Turning:
     """Draw shafts with a speed within 5 % of the nominal one, which drifts by up to 2 % within the window."""
     speed = (1 + rng.uniform(-0.05, 0.05, (rows, 1))) / SAMPLES_PER_TURN
     drift, start = rng.uniform(-0.02, 0.02, (rows, 1)), rng.uniform(0, 1, (rows, 1))
@@ -94,19 +94,21 @@ def turning(rows: int, length: int, rng: np.random.Generator) -> Turning:
     return Turning(2 * np.pi * (start + speed * (time + drift * time**2 / (2 * length))), speed)
 
 
-def wave(shaft: Turning, order: float, amplitude: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def draw_vibration(shaft: Turning, order: float, amplitude: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw a vibration of `order` cycles per turn with uniform phase; `amplitude` has shape (n, 1)."""
     return np.asarray(amplitude * np.cos(order * shaft.angle + rng.uniform(0, 2 * np.pi, amplitude.shape)))
 
 
-def sound(shaft: Turning, rng: np.random.Generator) -> np.ndarray:
+def healthy_vibration(shaft: Turning, rng: np.random.Generator) -> np.ndarray:
     """Generate the vibration of a healthy machine, without noise."""
     spread = rng.lognormal(0, 0.25, (len(HARMONICS), len(shaft.speed), 1))
-    waves = [wave(shaft, k, a * one, rng) for k, (a, one) in enumerate(zip(HARMONICS, spread, strict=True), 1)]
+    waves = [
+        draw_vibration(shaft, k, a * one, rng) for k, (a, one) in enumerate(zip(HARMONICS, spread, strict=True), 1)
+    ]
     return np.asarray(sum(waves))
 
 
-def rings(shaft: Turning, per_turn: float, rng: np.random.Generator) -> np.ndarray:
+def impact_response(shaft: Turning, per_turn: float, rng: np.random.Generator) -> np.ndarray:
     """Generate the housing's oscillation after each impact; an impact ends the previous oscillation."""
     rows = shaft.speed.shape
     order = per_turn * (1 + 0.01 * rng.standard_normal(rows))
@@ -115,37 +117,37 @@ def rings(shaft: Turning, per_turn: float, rng: np.random.Generator) -> np.ndarr
     return np.asarray(np.exp(-since / DECAY) * np.sin(2 * np.pi * pitch * since))
 
 
-def _severity(shaft: Turning, rng: np.random.Generator) -> np.ndarray:
+def _draw_severity(shaft: Turning, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(rng.uniform(0.5, 1.5, shaft.speed.shape))
 
 
-def _imbalance(x: np.ndarray, shaft: Turning, rng: np.random.Generator) -> np.ndarray:
-    force = _severity(shaft, rng) * (shaft.speed * SAMPLES_PER_TURN) ** 2
-    return np.asarray(x + wave(shaft, 1, force, rng))
+def _add_imbalance(x: np.ndarray, shaft: Turning, rng: np.random.Generator) -> np.ndarray:
+    force = _draw_severity(shaft, rng) * (shaft.speed * SAMPLES_PER_TURN) ** 2
+    return np.asarray(x + draw_vibration(shaft, 1, force, rng))
 
 
-def _misalignment(x: np.ndarray, shaft: Turning, rng: np.random.Generator) -> np.ndarray:
-    severity = _severity(shaft, rng)
-    return np.asarray(x + wave(shaft, 2, 0.9 * severity, rng) + wave(shaft, 3, 0.3 * severity, rng))
+def _add_misalignment(x: np.ndarray, shaft: Turning, rng: np.random.Generator) -> np.ndarray:
+    severity = _draw_severity(shaft, rng)
+    return np.asarray(x + draw_vibration(shaft, 2, 0.9 * severity, rng) + draw_vibration(shaft, 3, 0.3 * severity, rng))
 
 
-def _looseness(x: np.ndarray, shaft: Turning, rng: np.random.Generator) -> np.ndarray:
-    severity = _severity(shaft, rng)
+def _add_looseness(x: np.ndarray, shaft: Turning, rng: np.random.Generator) -> np.ndarray:
+    severity = _draw_severity(shaft, rng)
     orders = {0.5: 0.5, 1.5: 0.35, 2.5: 0.25, 5: 0.15, 6: 0.15, 7: 0.15, 8: 0.15}
-    return np.asarray(x + sum(wave(shaft, order, size * severity, rng) for order, size in orders.items()))
+    return np.asarray(x + sum(draw_vibration(shaft, order, size * severity, rng) for order, size in orders.items()))
 
 
-def _bearing_outer(x: np.ndarray, shaft: Turning, rng: np.random.Generator) -> np.ndarray:
-    return np.asarray(x + RING * _severity(shaft, rng) * rings(shaft, OUTER, rng))
+def _add_bearing_outer(x: np.ndarray, shaft: Turning, rng: np.random.Generator) -> np.ndarray:
+    return np.asarray(x + RING * _draw_severity(shaft, rng) * impact_response(shaft, OUTER, rng))
 
 
-def _bearing_inner(x: np.ndarray, shaft: Turning, rng: np.random.Generator) -> np.ndarray:
-    severity = _severity(shaft, rng)
-    load = (1 + wave(shaft, 1, np.ones_like(severity), rng)) / 2
-    return np.asarray(x + RING * severity * load * rings(shaft, INNER, rng))
+def _add_bearing_inner(x: np.ndarray, shaft: Turning, rng: np.random.Generator) -> np.ndarray:
+    severity = _draw_severity(shaft, rng)
+    load = (1 + draw_vibration(shaft, 1, np.ones_like(severity), rng)) / 2
+    return np.asarray(x + RING * severity * load * impact_response(shaft, INNER, rng))
 
 
-def _dropout(x: np.ndarray, shaft: Turning, rng: np.random.Generator) -> np.ndarray:
+def _add_dropout(x: np.ndarray, shaft: Turning, rng: np.random.Generator) -> np.ndarray:
     length = x.shape[1]
     for row in x:
         held = round(length * rng.uniform(0.15, 0.5))
@@ -155,10 +157,10 @@ def _dropout(x: np.ndarray, shaft: Turning, rng: np.random.Generator) -> np.ndar
 
 
 FAULTS: dict[str, Callable[[np.ndarray, Turning, np.random.Generator], np.ndarray]] = {
-    "imbalance": _imbalance,
-    "misalignment": _misalignment,
-    "looseness": _looseness,
-    "bearing_outer": _bearing_outer,
-    "bearing_inner": _bearing_inner,
-    "dropout": _dropout,
+    "imbalance": _add_imbalance,
+    "misalignment": _add_misalignment,
+    "looseness": _add_looseness,
+    "bearing_outer": _add_bearing_outer,
+    "bearing_inner": _add_bearing_inner,
+    "dropout": _add_dropout,
 }

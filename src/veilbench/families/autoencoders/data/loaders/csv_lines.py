@@ -10,16 +10,16 @@ from typing import IO
 from veilbench.bench.errors import UserError
 
 
-def opened(path: Path) -> IO[str]:
+def open_text(path: Path) -> IO[str]:
     """Open a text file in UTF-8, plain or gzipped, without byte-order mark and with line breaks unchanged."""
     if path.name.lower().endswith(".gz"):
         return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
     return path.open(encoding="utf-8-sig", newline="")
 
 
-def header_of(path: Path, separator: str) -> list[str]:
+def read_header(path: Path, separator: str) -> list[str]:
     """Return the cells of the first line."""
-    with opened(path) as file:
+    with open_text(path) as file:
         return next(csv.reader(file, delimiter=separator), [])
 
 
@@ -29,7 +29,7 @@ def refuse_ragged(path: Path, separator: str) -> None:
     Raises:
         UserError: the file has one of these faults; the message says which, and where.
     """
-    with opened(path) as file:
+    with open_text(path) as file:
         lines = csv.reader(file, delimiter=separator)
         header = next(lines, [])
         _refuse_header(path, header)
@@ -49,12 +49,12 @@ def _refuse_header(path: Path, header: list[str]) -> None:
         raise UserError(
             f"{path}: column {header.index('') + 1} has no name; a saved row number? Name it or take it out"
         )
-    refuse_twice(path, header)
+    refuse_duplicates(path, header)
     if all(map(_is_number, header)):
         raise UserError(f"{path} begins with numbers; a first line with the names of the columns is needed")
 
 
-def refuse_twice(path: Path, names: list[str]) -> None:
+def refuse_duplicates(path: Path, names: list[str]) -> None:
     """Reject duplicate column names.
 
     Raises:

@@ -15,7 +15,7 @@ from veilbench.bench.errors import UserError
 
 
 @contextmanager
-def fetching(what: str, by_hand: str, seconds: float) -> Iterator[str]:
+def download_folder(what: str, by_hand: str, seconds: float) -> Iterator[str]:
     """Provide a temporary folder for a download.
 
     Args:
@@ -45,7 +45,7 @@ def fetching(what: str, by_hand: str, seconds: float) -> Iterator[str]:
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def write_atomically(path: Path) -> Iterator[Path]:
     """Write a file atomically, as `bench.beside.write_whole_file` does; its folder is created if needed.
 
     Raises:

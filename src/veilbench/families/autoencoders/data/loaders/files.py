@@ -7,7 +7,7 @@ from pathlib import Path
 from veilbench.bench.errors import UserError
 
 
-def existing(path: str, kind: str) -> Path:
+def require_file(path: str, kind: str) -> Path:
     """Return the path of an existing file.
 
     Args:

@@ -10,7 +10,7 @@ import numpy as np
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.labels import encode_classes
-from veilbench.families.autoencoders.data.loaders.files import existing
+from veilbench.families.autoencoders.data.loaders.files import require_file
 from veilbench.families.autoencoders.data.raw import Raw
 
 GZIP = b"\x1f\x8b"
@@ -38,10 +38,10 @@ class IdxFiles:
         Raises:
             UserError: a file is missing, damaged, truncated or of another kind, or the two do not belong together.
         """
-        x = (idx_array(self.images, 3)[:, None] / np.float32(255)).astype(np.float32)
+        x = (read_idx(self.images, 3)[:, None] / np.float32(255)).astype(np.float32)
         if self.labels is None:
             return Raw(x, np.zeros(len(x), np.int64), [], ["all"])
-        values = idx_array(self.labels, 1)
+        values = read_idx(self.labels, 1)
         if len(values) != len(x):
             raise UserError(f"{self.images} holds {len(x):,} images, {self.labels} {len(values):,} labels")
         notes: list[str] = []
@@ -49,7 +49,7 @@ class IdxFiles:
         return Raw(x, y, [], labels, notes)
 
 
-def idx_array(path: str, axes: int) -> np.ndarray:
+def read_idx(path: str, axes: int) -> np.ndarray:
     """Read the array of unsigned bytes in an idx file.
 
     Args:
@@ -59,7 +59,7 @@ def idx_array(path: str, axes: int) -> np.ndarray:
     Raises:
         UserError: the file is missing, damaged, truncated, too long, or has another type or number of axes.
     """
-    content = existing(path, "the idx file").read_bytes()
+    content = require_file(path, "the idx file").read_bytes()
     if content[:2] == GZIP:
         try:
             content = gzip.decompress(content)

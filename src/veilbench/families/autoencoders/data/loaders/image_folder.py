@@ -9,13 +9,13 @@ import numpy as np
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import Side
 from veilbench.families.autoencoders.data.raw import Raw
-from veilbench.images.image_file import SUFFIXES, children, image, images_in, of_one_size
+from veilbench.images.image_file import SUFFIXES, list_entries, list_images, read_image, stack_images
 
 
 class ImageFolder:
     """Reads `folder/label/image.png`, or `folder/image.png` without classes; png, jpg, bmp, tif, pgm or ppm.
 
-    The function `images.image_file.image` reads the files. Other files are left out, and counted in the notes. All
+    The function `images.image_file.read_image` reads the files. Other files are left out, and counted in the notes. All
     images are held in memory.
 
     Args:
@@ -35,16 +35,16 @@ class ImageFolder:
             UserError: there are no images, one cannot be read, or their sizes differ.
         """
         notes: list[str] = []
-        files, y, labels = self._files(notes)
+        files, y, labels = self._list_files(notes)
         square = (self.size, self.size) if self.size else None
-        x = of_one_size(files, [image(file, self.grey, square) for file in files], "set data.source.size")
+        x = stack_images(files, [read_image(file, self.grey, square) for file in files], "set data.source.size")
         return Raw(x, np.array(y, np.int64), [], labels, notes)
 
-    def _files(self, notes: list[str]) -> tuple[list[Path], list[int], list[str]]:
+    def _list_files(self, notes: list[str]) -> tuple[list[Path], list[int], list[str]]:
         root = Path(self.path)
-        flat = images_in(root, notes)
-        folders = [child for child in children(root) if child.is_dir()]
-        by_label = {folder.name: found for folder in folders if (found := images_in(folder, notes))}
+        flat = list_images(root, notes)
+        folders = [child for child in list_entries(root) if child.is_dir()]
+        by_label = {folder.name: found for folder in folders if (found := list_images(folder, notes))}
         if flat and by_label:
             raise UserError(
                 f"{root} holds both images such as {flat[0].name} and folders of images; use one of the two"

@@ -9,7 +9,7 @@ from annotated_types import Ge, Le
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.labels import EXACT
-from veilbench.families.autoencoders.data.loaders.files import existing
+from veilbench.families.autoencoders.data.loaders.files import require_file
 from veilbench.families.autoencoders.data.raw import Raw
 
 HIGHEST = 5
@@ -36,7 +36,7 @@ class MovieLens:
         Raises:
             UserError: the file is missing, or its lines are not four numbers.
         """
-        path = existing(self.path, "the ratings")
+        path = require_file(self.path, "the ratings")
         if not path.stat().st_size:
             raise UserError(f"{path} is empty; lines of user, item, rating and time are needed")
         try:

@@ -9,7 +9,7 @@ import numpy as np
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.labels import encode_classes
-from veilbench.families.autoencoders.data.loaders.files import existing
+from veilbench.families.autoencoders.data.loaders.files import require_file
 from veilbench.families.autoencoders.data.raw import Raw
 
 
@@ -45,7 +45,7 @@ class NpzFile:
         Raises:
             UserError: the file is missing, damaged or of another kind, or its arrays are not rows and labels.
         """
-        arrays = self._arrays()
+        arrays = self._read_arrays()
         x = arrays[self.x]
         if x.dtype.kind not in "fiub" or x.ndim not in (2, 3, 4):
             raise UserError(f"{self.path}: {self.x} of shape {x.shape} and type {x.dtype} holds no rows of numbers")
@@ -56,11 +56,11 @@ class NpzFile:
             y, labels = encode_classes(arrays[self.y], f"{self.path}: {self.y}", notes, self.labels)
         if x.ndim == 2:
             return Raw(x, y, [f"column_{i}" for i in range(x.shape[1])], labels, notes)
-        return Raw(self._images(x), y, [], labels, notes)
+        return Raw(self._scale_images(x), y, [], labels, notes)
 
-    def _arrays(self) -> dict[str, np.ndarray]:
+    def _read_arrays(self) -> dict[str, np.ndarray]:
         wanted = [self.x] if self.y is None else [self.x, self.y]
-        path = existing(self.path, "the arrays")
+        path = require_file(self.path, "the arrays")
         try:
             file = np.load(path, allow_pickle=False)
         except Exception as error:  # numpy, zipfile and zlib each raise errors of their own on a damaged file
@@ -75,7 +75,7 @@ class NpzFile:
             except Exception as error:
                 raise UserError(f"{path} holds what cannot be read without unpickling: {error}") from error
 
-    def _images(self, x: np.ndarray) -> np.ndarray:
+    def _scale_images(self, x: np.ndarray) -> np.ndarray:
         x = x[:, None] if x.ndim == 3 else np.moveaxis(x, -1, 1) if self.channels == "last" else x
         if x.dtype.kind == "f":
             if x.size and not (x.min() >= 0 and x.max() <= 1):  # NaN is refused here too

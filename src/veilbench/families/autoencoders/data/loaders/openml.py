@@ -10,7 +10,7 @@ import numpy as np
 from annotated_types import Ge
 
 from veilbench.bench.limits import Count, Positive
-from veilbench.families.autoencoders.data.loaders.fetching import fetching, written_whole
+from veilbench.families.autoencoders.data.loaders.fetching import download_folder, write_atomically
 from veilbench.families.autoencoders.data.loaders.table_file import TableFile
 from veilbench.families.autoencoders.data.raw import Raw
 
@@ -54,10 +54,10 @@ class OpenML:
             from sklearn.datasets import fetch_openml
 
             what = f"table {self.data_id} of openml.org"
-            with fetching(what, f"{self.path}, the whole table", self.seconds) as folder:
+            with download_folder(what, f"{self.path}, the whole table", self.seconds) as folder:
                 bunch = fetch_openml(
                     data_id=self.data_id, data_home=folder, as_frame=True, parser="pandas", n_retries=2, delay=1.0
                 )
-            with written_whole(self.path) as partial:
+            with write_atomically(self.path) as partial:
                 bunch.frame.to_parquet(partial, index=False)
         return self.table.read(rng)

@@ -11,9 +11,9 @@ from annotated_types import Ge, MinLen
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import PositiveShare, Side
-from veilbench.families.autoencoders.data.loaders.sample_patches import patches
+from veilbench.families.autoencoders.data.loaders.sample_patches import cut_patches
 from veilbench.families.autoencoders.data.raw import Raw
-from veilbench.images.image_file import SUFFIXES, image, images_in
+from veilbench.images.image_file import SUFFIXES, list_images, read_image
 
 
 class PatchFolder:
@@ -22,7 +22,7 @@ class PatchFolder:
     Patches of one scale share no pixels. The classes are the images.
 
     Args:
-        path: folder of the images, which `images.image_file.image` reads.
+        path: folder of the images, which `images.image_file.read_image` reads.
         size: side of the patches, in pixels.
         scales: scales at which each image is cut. The same content may be in different parts of the data at different
             scales.
@@ -45,19 +45,19 @@ class PatchFolder:
             UserError: there are no images, or one cannot be read or is smaller than a patch.
         """
         notes: list[str] = []
-        files = images_in(Path(self.path), notes)
+        files = list_images(Path(self.path), notes)
         if not files:
             raise UserError(f"{self.path} holds no images; {', '.join(SUFFIXES)} are read")
-        cut = [np.concatenate([self._patches(file, scale, rng) for scale in self.scales]) for file in files]
+        cut = [np.concatenate([self._cut_file(file, scale, rng) for scale in self.scales]) for file in files]
         notes.append(f"patches of the same {len(files)} images are in every part")
         y = np.repeat(np.arange(len(files)), [len(part) for part in cut])
         return Raw(np.concatenate(cut), y, [], [file.name for file in files], notes)
 
-    def _patches(self, file: Path, scale: float, rng: np.random.Generator) -> np.ndarray:
-        whole = image(file, self.grey)
+    def _cut_file(self, file: Path, scale: float, rng: np.random.Generator) -> np.ndarray:
+        whole = read_image(file, self.grey)
         if scale != 1:
-            whole = image(file, self.grey, [round(scale * side) for side in whole.shape[1:]])
+            whole = read_image(file, self.grey, [round(scale * side) for side in whole.shape[1:]])
         if min(whole.shape[1:]) < self.size:
             seen = f"{whole.shape[2]} x {whole.shape[1]} pixels at scale {scale:g}"
             raise UserError(f"data.source.size={self.size}: the image {file} has {seen}")
-        return patches(whole.transpose(1, 2, 0), self.size, rng)
+        return cut_patches(whole.transpose(1, 2, 0), self.size, rng)

@@ -43,7 +43,7 @@ class SamplePatches:
         from sklearn.datasets import load_sample_images
 
         bunch = load_sample_images()
-        grids = [patches(image / 255, self.size, rng) for image in bunch.images]
+        grids = [cut_patches(image / 255, self.size, rng) for image in bunch.images]
         x = np.concatenate(grids)
         y = np.repeat(np.arange(len(grids)), [len(grid) for grid in grids])
         if self.count and self.count > len(x):
@@ -57,7 +57,7 @@ class SamplePatches:
         return Raw(x.astype(np.float32), y, [], labels, ["patches of the same two photographs are in every part"])
 
 
-def patches(image: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+def cut_patches(image: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
     """Cut all squares of a randomly placed grid, in reading order.
 
     Args:

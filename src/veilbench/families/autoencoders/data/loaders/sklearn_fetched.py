@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from veilbench.bench.limits import Positive
-from veilbench.families.autoencoders.data.loaders.fetching import fetching, written_whole
+from veilbench.families.autoencoders.data.loaders.fetching import download_folder, write_atomically
 from veilbench.families.autoencoders.data.loaders.npz_file import NpzFile
 from veilbench.families.autoencoders.data.loaders.table_file import TableFile
 from veilbench.families.autoencoders.data.raw import Raw
@@ -54,15 +54,15 @@ class SklearnFetched:
         path = Path(self.home) / f"{self.name}.{'npz' if self.name in IMAGES else 'parquet'}"
         if not path.is_file():
             holding = "arrays X (n, height, width) and y (n,)" if self.name in IMAGES else "a table"
-            with fetching(self.name, f"{path}, {holding}", self.seconds) as folder:
-                bunch = self._fetched(folder)
-            with written_whole(path) as partial:
+            with download_folder(self.name, f"{path}, {holding}", self.seconds) as folder:
+                bunch = self._fetch(folder)
+            with write_atomically(path) as partial:
                 _write(bunch, partial)
         if self.name in IMAGES:
             return NpzFile(str(path)).read(rng)
         return TableFile(str(path), LABELS[self.name], one_hot_most=ONE_HOT_MOST).read(rng)
 
-    def _fetched(self, folder: str) -> Any:
+    def _fetch(self, folder: str) -> Any:
         from sklearn import datasets
 
         options = IMAGES.get(self.name, {"as_frame": True})

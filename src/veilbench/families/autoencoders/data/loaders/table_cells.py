@@ -40,7 +40,7 @@ class Cells:
     texts: Collection[str] = ()
     decimal: str = "."
 
-    def cleaned(self, frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    def clean(self, frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
         """Convert columns to numbers if all their cells are numbers, and otherwise strip blanks from texts.
 
         Raises:
@@ -49,16 +49,16 @@ class Cells:
         made = frame.copy(deep=False)
         for name in frame:
             if frame[name].dtype == object or str(frame[name].dtype).startswith("str"):
-                made[name] = self._column(frame[name], notes)
+                made[name] = self._convert_column(frame[name], notes)
         return made
 
-    def _column(self, column: pd.Series, notes: list[str]) -> pd.Series:
+    def _convert_column(self, column: pd.Series, notes: list[str]) -> pd.Series:
         import pandas as pd
 
         present = ~column.isna().to_numpy()
         kinds = {type(cell) for cell in column[present]}
         if kinds == {str}:
-            return self._strings(column, present, notes)
+            return self._convert_texts(column, present, notes)
         if not kinds or kinds <= {bool, np.bool_, int, float, Decimal}:
             cells = [float(cell) if here else np.nan for cell, here in zip(column, present, strict=True)]
             for row in np.flatnonzero(present):
@@ -67,7 +67,7 @@ class Cells:
         strange = next(kind.__name__ for kind in kinds if kind is not str)
         raise UserError(f"{self.where}: column {column.name} holds {strange}; numbers or texts are needed: take it out")
 
-    def _strings(self, column: pd.Series, present: np.ndarray, notes: list[str]) -> pd.Series:
+    def _convert_texts(self, column: pd.Series, present: np.ndarray, notes: list[str]) -> pd.Series:
         import pandas as pd
 
         cells = [str(cell).strip() if here else None for cell, here in zip(column, present, strict=True)]
@@ -76,7 +76,7 @@ class Cells:
         gone = MISSING | {word.strip() for word in self.missing_words}
         cells = [None if cell in gone else cell for cell in cells]
         told = [cell for cell in cells if cell is not None]
-        values = [self._value(cell) for cell in told]
+        values = [self._parse(cell) for cell in told]
         if column.name in self.texts or all(value is None for value in values):
             self._refuse_commas(column.name, cells, told)
             return pd.Series(cells, column.index, dtype=object, name=column.name)
@@ -88,7 +88,7 @@ class Cells:
             self.refuse_rounded(column.name, int(row), str(cells[row]))
         return pd.Series(made, column.index, name=column.name)
 
-    def _value(self, cell: str) -> float | None:
+    def _parse(self, cell: str) -> float | None:
         """Return the number or truth value that a text stands for; None for any other text."""
         cell = cell.replace("\N{MINUS SIGN}", "-")
         if re.fullmatch(
@@ -98,7 +98,7 @@ class Cells:
         return TRUTH.get(cell.lower())
 
     def _refuse_mixed(self, name: object, cells: list[str | None], numbers: int) -> None:
-        row = next(i for i, cell in enumerate(cells) if cell is not None and self._value(cell) is None)
+        row = next(i for i, cell in enumerate(cells) if cell is not None and self._parse(cell) is None)
         raise UserError(
             f"{self.where}, {self.place(row)}: {cells[row]!r} in column {name} is no number, as {numbers:,} cells of "
             f"this column are; if it means that the value is missing, add it to data.source.missing_words; if the "

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def without_missing(
+def handle_missing(
     frame: pd.DataFrame, label: str | None, how: Literal["error", "drop", "median"], where: str, notes: list[str]
 ) -> pd.DataFrame:
     """Remove or fill missing values in numbers and labels.
@@ -61,7 +61,7 @@ def _is_text(column: pd.Series) -> bool:
     return bool(is_object_dtype(column) or is_string_dtype(column) or str(column.dtype) == "category")
 
 
-def coded(frame: pd.DataFrame, most: int, where: str, notes: list[str]) -> tuple[np.ndarray, list[str]]:
+def encode_columns(frame: pd.DataFrame, most: int, where: str, notes: list[str]) -> tuple[np.ndarray, list[str]]:
     """Convert columns to numbers, shape (n, features), float64, and return these and their names.
 
     A text column becomes a column `name=value` of 0 and 1 for each of its values, in alphabetical order.
@@ -100,7 +100,7 @@ def _one_hot(column: pd.Series, most: int, where: str, notes: list[str]) -> dict
     return {f"{column.name}={value}": ((texts == value) & present).astype(np.float64) for value in values}
 
 
-def coded_labels(column: pd.Series, where: str, notes: list[str]) -> tuple[np.ndarray, list[str]]:
+def encode_labels(column: pd.Series, where: str, notes: list[str]) -> tuple[np.ndarray, list[str]]:
     """Return class indices and names from a column without missing values.
 
     Raises:

@@ -15,10 +15,15 @@ from annotated_types import Ge
 from veilbench.bench.errors import UserError
 from veilbench.bench.labels import EXACT
 from veilbench.bench.limits import Count
-from veilbench.families.autoencoders.data.loaders.csv_lines import header_of, opened, refuse_ragged, refuse_twice
-from veilbench.families.autoencoders.data.loaders.files import existing
+from veilbench.families.autoencoders.data.loaders.csv_lines import (
+    open_text,
+    read_header,
+    refuse_duplicates,
+    refuse_ragged,
+)
+from veilbench.families.autoencoders.data.loaders.files import require_file
 from veilbench.families.autoencoders.data.loaders.table_cells import Cells
-from veilbench.families.autoencoders.data.loaders.table_columns import coded, coded_labels, without_missing
+from veilbench.families.autoencoders.data.loaders.table_columns import encode_columns, encode_labels, handle_missing
 from veilbench.families.autoencoders.data.raw import Raw
 
 if TYPE_CHECKING:
@@ -72,8 +77,8 @@ class TableFile:
         Raises:
             UserError: the file is missing, damaged or ragged, or a column cannot be converted to numbers.
         """
-        path = existing(self.path, "the table")
-        frame = self._frame(path)
+        path = require_file(self.path, "the table")
+        frame = self._read_frame(path)
         for name in [*([] if self.label is None else [self.label]), *self.texts]:
             if name not in frame.columns:
                 raise UserError(f"{self.path} has no column {name}; there are: {', '.join(frame.columns)}")
@@ -84,17 +89,17 @@ class TableFile:
                 "where that is not what the file's name says"
             )
         notes: list[str] = []
-        cells = Cells(self.path, partial(self._place, path), self.missing_words, self.texts, self.decimal)
+        cells = Cells(self.path, partial(self._locate, path), self.missing_words, self.texts, self.decimal)
         self._refuse_rounded(path, frame, cells)
-        frame = cells.cleaned(frame, notes)
-        frame = without_missing(frame, self.label, self.missing, self.path, notes)
+        frame = cells.clean(frame, notes)
+        frame = handle_missing(frame, self.label, self.missing, self.path, notes)
         y, labels = np.zeros(len(frame), np.int64), ["all"]
         if self.label is not None:
-            y, labels = coded_labels(frame.pop(self.label), f"{self.path}: column {self.label}", notes)
-        x, features = coded(frame, self.one_hot_most, self.path, notes)
+            y, labels = encode_labels(frame.pop(self.label), f"{self.path}: column {self.label}", notes)
+        x, features = encode_columns(frame, self.one_hot_most, self.path, notes)
         return Raw(x, y, features, labels, notes)
 
-    def _between(self, path: Path) -> str | None:
+    def _find_separator(self, path: Path) -> str | None:
         """Return the separator of cells in a text file; None for Parquet."""
         name = path.name.lower()
         if name.endswith(".parquet"):
@@ -104,10 +109,10 @@ class TableFile:
             raise UserError(f"{path}: the name must end in {', '.join(SEPARATORS)} or .parquet")
         return self.separator or usual
 
-    def _frame(self, path: Path) -> pd.DataFrame:
+    def _read_frame(self, path: Path) -> pd.DataFrame:
         import pandas as pd
 
-        separator = self._between(path)
+        separator = self._find_separator(path)
         try:
             if separator is None:
                 frame = pd.read_parquet(path).reset_index(drop=True)
@@ -117,13 +122,13 @@ class TableFile:
         except (OSError, EOFError, ValueError, csv.Error) as error:  # pandas' and pyarrow's errors are ValueErrors
             raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
         frame.columns = [str(column).strip() for column in frame.columns]
-        refuse_twice(path, list(frame.columns))
+        refuse_duplicates(path, list(frame.columns))
         return frame.astype({name: "str" for name in self.texts if separator is None and name in frame.columns})
 
     def _read_csv(self, path: Path, separator: str, **more: Any) -> pd.DataFrame:
         import pandas as pd
 
-        header = header_of(path, separator)
+        header = read_header(path, separator)
         more = {"dtype": {name: str for name in header if name.strip() in self.texts}, **more}
         return pd.read_csv(
             path,
@@ -141,7 +146,7 @@ class TableFile:
 
         numeric = (i for i, kind in enumerate(frame.dtypes) if is_numeric_dtype(kind) and not is_bool_dtype(kind))
         large = [i for i in numeric if (frame.iloc[:, i].abs() >= EXACT).any()]
-        separator = self._between(path)
+        separator = self._find_separator(path)
         if large and separator is not None:
             again = self._read_csv(path, separator, usecols=large, dtype=str)
             again.columns = frame.columns[large]
@@ -151,12 +156,12 @@ class TableFile:
             for row in np.flatnonzero((frame[name].abs() >= EXACT).to_numpy(bool, na_value=False)):
                 cells.refuse_rounded(name, int(row), str(again[name].iloc[row]).strip())
 
-    def _place(self, path: Path, row: int) -> str:
+    def _locate(self, path: Path, row: int) -> str:
         """Return the place of a row in its file."""
-        separator = self._between(path)
+        separator = self._find_separator(path)
         if separator is None:
             return f"row {row}"
-        with opened(path) as file:
+        with open_text(path) as file:
             lines = csv.reader(file, delimiter=separator)
             next(islice((line for line in lines if line), row + 1, None))  # the header is the first
             return f"line {lines.line_num}"

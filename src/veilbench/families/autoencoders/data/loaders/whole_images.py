@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from veilbench.bench.errors import UserError
-from veilbench.images.image_file import SUFFIXES, image, images_in
+from veilbench.images.image_file import SUFFIXES, list_images, read_image
 
 
 class WholeImages:
-    """Reads the images of `folder/image.png` with `images.image_file.image`.
+    """Reads the images of `folder/image.png` with `images.image_file.read_image`.
 
     Args:
         path: folder of the images.
@@ -29,7 +29,7 @@ class WholeImages:
         Raises:
             UserError: there are no images, or one cannot be read.
         """
-        files = images_in(Path(self.path), notes)
+        files = list_images(Path(self.path), notes)
         if not files:
             raise UserError(f"{self.path} holds no images; {', '.join(SUFFIXES)} are read")
-        return {file.name: image(file, self.grey) for file in files}
+        return {file.name: read_image(file, self.grey) for file in files}

@@ -12,14 +12,14 @@ from annotated_types import Ge
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import Side
 from veilbench.families.templates.data.identities import RawIdentities
-from veilbench.images.image_file import SUFFIXES, children, image, images_in, of_one_size
+from veilbench.images.image_file import SUFFIXES, list_entries, list_images, read_image, stack_images
 
 
 class ImageFolder:
     """Reads `folder/identity/impression.png`; also jpg, bmp, tif, pgm and ppm. Colour becomes grey.
 
-    The function `images.image_file.image` reads the files. Files next to the identities' folders are ignored; files in
-    these folders that are not images are left out, and counted in the notes.
+    The function `images.image_file.read_image` reads the files. Files next to the identities' folders are ignored;
+    files in these folders that are not images are left out, and counted in the notes.
 
     Args:
         folder: folder with one subfolder per identity; files and folders with a leading dot are ignored.
@@ -38,13 +38,13 @@ class ImageFolder:
             UserError: no images, an image that cannot be read, or images of several sizes.
         """
         notes: list[str] = []
-        folders = [path for path in children(Path(self.folder)) if path.is_dir()]
-        people = [images for images in (images_in(path, notes) for path in folders) if images]
+        folders = [path for path in list_entries(Path(self.folder)) if path.is_dir()]
+        people = [images for images in (list_images(path, notes) for path in folders) if images]
         if not people:
             raise UserError(f"{self.folder} holds no images; it needs identity/impression{{{','.join(SUFFIXES)}}}")
         files = [path for person in people for path in person]
-        pixels = [image(path, True, self.size, "stretch") for path in files]
-        images = np.rint(255 * of_one_size(files, pixels, "set data.source.size, as [height, width]")).astype(np.uint8)
+        pixels = [read_image(path, True, self.size, "stretch") for path in files]
+        images = np.rint(255 * stack_images(files, pixels, "set data.source.size, as [height, width]")).astype(np.uint8)
         identities = np.repeat(np.arange(len(people)), [len(person) for person in people])
         numbers = np.concatenate([np.arange(len(person)) for person in people])
         notes.append(f"read {len(files):,} images of {len(people):,} identities")
