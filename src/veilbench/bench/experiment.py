@@ -83,8 +83,8 @@ def _check_value(annotation: Any, value: Any, where: str) -> None:
         return
     protocol = getattr(annotation, "_is_protocol", False)
     if dataclasses.is_dataclass(annotation) or inspect.isabstract(annotation) or protocol:
-        name = getattr(annotation, "__name__", annotation)
-        raise UserError(f"{where}={value!r} is not allowed: a {name} is described by its _target_")
+        name = str(getattr(annotation, "__name__", annotation))
+        raise UserError(f"{where}={value!r} is not allowed: {with_article(name)} is described by its _target_")
     try:
         require_value(annotation, value, where)
     except ValueError as error:

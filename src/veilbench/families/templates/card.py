@@ -157,7 +157,7 @@ DIVERSITY = Section(
             ),
         ),
     ),
-    ("distance",),
+    ("distance_preservation",),
 )
 CARD = Card(
     "Card of the method",

@@ -9,13 +9,12 @@ from typing import cast
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from veilbench.bench.accelerator import Accelerator
 from veilbench.families.ciphers.attacks.eve_training import EveTraining
 from veilbench.families.ciphers.schemes.base import Cipher
-from veilbench.nets.stacked_mlp import StackedMLP
 
 STEPS_PER_CALL = 25
 
@@ -61,12 +60,17 @@ class Eve(pl.LightningModule):
         self.automatic_optimization = False
         self.bits, self.rows = bits, rows
         self.adam: torch.optim.Optimizer | None = None
-        self.net = StackedMLP([2 * bits, hidden, bits], eves)
+        layers = [(nn.Linear(2 * bits, hidden), nn.ReLU(), nn.Linear(hidden, bits)) for _ in range(eves)]
+        self.nets = nn.ModuleList(nn.Sequential(*net) for net in layers)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return Adam with learning rate 0.002: the same object each time, so that training can be continued."""
-        self.adam = self.adam or torch.optim.Adam(self.parameters(), 2e-3, fused=True)
+        """Return Adam with learning rate 0.005: the same object each time, so that training can be continued."""
+        self.adam = self.adam or torch.optim.Adam(self.parameters(), 5e-3, fused=True)
         return self.adam
+
+    def forward(self, seen: Tensor) -> Tensor:
+        """Map inputs of shape (eves, blocks, 2 * bits) to logits of the plain bits, shape (eves, blocks, bits)."""
+        return torch.stack([net(rows) for net, rows in zip(self.nets, seen, strict=True)])
 
     def training_step(self, batches: Tensor) -> None:
         """Take one optimizer step per `rows` rows of a batch of shape (eves, steps * rows, 3 * bits)."""
@@ -74,8 +78,8 @@ class Eve(pl.LightningModule):
         for batch in torch.split(batches, self.rows, 1):
             optimizer.zero_grad(set_to_none=True)
             seen, plain = batch[..., : 2 * self.bits], batch[..., 2 * self.bits :]
-            loss = torch.nn.functional.binary_cross_entropy_with_logits(self.net(seen), plain)
-            self.manual_backward(loss * len(self.net.weights[0]))
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(self(seen), plain)
+            self.manual_backward(loss * len(self.nets))
             optimizer.step()
 
 
@@ -94,10 +98,9 @@ class FreshBlocks:
         self.seen, self.plain = blocks[..., : 2 * training.bits], blocks[..., 2 * training.bits :] > 0.5
 
     @torch.no_grad()
-    def measure(self, net: StackedMLP) -> np.ndarray:
+    def measure(self, eve: Eve) -> np.ndarray:
         """Return the share of bits of each test block that the best Eve gets right, shape (test_blocks,)."""
-        eves = len(net.weights[0])
-        right = ((net(self.seen.expand(eves, -1, -1)) > 0) == self.plain).float().mean(2).numpy()
+        right = ((eve(self.seen.expand(len(eve.nets), -1, -1)) > 0) == self.plain).float().mean(2).numpy()
         half = right.shape[1] // 2
         return np.asarray(right[right[:, :half].mean(1).argmax(), half:])
 
@@ -117,12 +120,13 @@ def examine_eves(
     Returns:
         For each number of steps the share of bits of each test block that were predicted correctly.
     """
-    eve = Eve(training.bits, training.hidden, training.eves, training.batch_size)
-    eve.net.reset_parameters(torch.Generator().manual_seed(int(rng.integers(2**62))))
+    with torch.random.fork_rng():
+        torch.manual_seed(int(rng.integers(2**62)))
+        eve = Eve(training.bits, training.hidden, training.eves, training.batch_size)
     blocks, tested, done = FreshBlocks(cipher, training, int(rng.integers(2**31))), dict[int, np.ndarray](), 0
     for count in steps:
         batches = SealedBlocks(cipher, training, training.batch_size, count - done, int(rng.integers(2**31)))
         trainer = accelerator.lightning(bar=False, max_epochs=1)
         trainer.fit(eve, DataLoader(batches, batch_size=None), weights_only=True)
-        tested[count], done = blocks.measure(eve.net.cpu()), count
+        tested[count], done = blocks.measure(eve.cpu()), count
     return tested

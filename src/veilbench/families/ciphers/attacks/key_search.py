@@ -16,11 +16,11 @@ from veilbench.bench.verdict import CONFIDENCE
 from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack, draw_pieces, score_constant_guess
 from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle, Pair
 from veilbench.families.ciphers.data.text import Texts
-from veilbench.families.ciphers.schemes.base import Cipher
+from veilbench.families.ciphers.schemes.base import Cipher, Ciphertext
 from veilbench.metrics.intervals import above_chance, bounded_mean
 
 FIRST = 4  # characters of the known message on which all keys are tried
-KEPT = 256  # keys that are tried on the other known message, too
+KEPT = 1024  # keys that are tried on the other known message, too
 BASE_KEYS = 2  # random keys whose bits are flipped to find those with an effect
 
 
@@ -70,7 +70,7 @@ class KeySearch(CipherAttack):
         for piece in draw_pieces(texts.target, self.known + self.length, self.texts, rng):
             known, secret = [piece[:FIRST], piece[FIRST : self.known]], piece[self.known :]
             oracle = CipherOracle(self.threat, cipher.with_fresh_key(rng), secret, texts.statistics, rng, known)
-            bits = find_effective_bits(cipher, oracle.known()[0], rng)
+            bits = find_effective_bits(cipher, oracle.ciphertext(), rng)
             effective = max(effective, len(bits))
             shares.append(float((self.guess(oracle, cipher, bits) == secret).mean()))
         findings = Findings(self.title)
@@ -103,19 +103,19 @@ class KeySearch(CipherAttack):
         return decrypted
 
 
-def find_effective_bits(scheme: Cipher, pair: Pair, rng: np.random.Generator) -> list[int]:
+def find_effective_bits(scheme: Cipher, ciphertext: Ciphertext, rng: np.random.Generator) -> list[int]:
     """Return the positions of the key bits that change how a ciphertext is decrypted, most significant first.
 
     Args:
         scheme: the cipher under any key.
-        pair: a known message with its ciphertext.
+        ciphertext: a message long enough for each effective bit to change some character.
         rng: generator of the base keys.
     """
     effective: set[int] = set()
     for _ in range(BASE_KEYS):
         base = int.from_bytes(rng.bytes(-(-scheme.key_bits // 8)), "big") % (1 << scheme.key_bits)
         keys = [base, *(base ^ 1 << bit for bit in range(scheme.key_bits))]
-        plain, *flipped = scheme.decrypt_under(keys, pair.ciphertext)
+        plain, *flipped = scheme.decrypt_under(keys, ciphertext)
         effective |= {bit for bit, other in enumerate(flipped) if (other != plain).any()}
     return sorted(effective, reverse=True)
 
