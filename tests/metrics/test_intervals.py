@@ -9,7 +9,16 @@ import pytest
 from scipy import stats
 
 from veilbench.bench.findings import Metric
-from veilbench.metrics.intervals import above_chance, bootstrap, ends, mean, median, paired_gain, proportion
+from veilbench.metrics.intervals import (
+    above_chance,
+    bootstrap,
+    bounded_mean,
+    ends,
+    mean,
+    median,
+    paired_gain,
+    proportion,
+)
 
 
 def by_beta_quantiles(successes: int, n: int, confidence: float) -> tuple[float, float]:
@@ -182,3 +191,31 @@ def test_a_bootstrap_draws_within_each_stratum(sizes: tuple[int, ...]) -> None:
     values = [float(counts @ np.arange(len(counts))) for counts in drawn]
     assert (made.low, made.high) == pytest.approx(np.percentile(values[1:], [5, 95]))
     assert (made.value, made.n, made.interval) == (values[0], sum(sizes), "bootstrap of 40, 90 %")
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 3), (2, 3), (7, 7), (11, 60)])
+def test_a_bounded_mean_of_zeros_and_ones_is_a_proportion(successes: int, n: int) -> None:
+    values = [1.0] * successes + [0.0] * (n - successes)
+    assert bounded_mean(values, 0.99) == proportion(successes, n, 0.99)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 40])
+def test_a_bounded_mean_of_equal_values_has_the_closed_form(n: int) -> None:
+    """The weight of the added value is Beta(1, n), so that the rest has the quantile tail ** (1 / n)."""
+    metric, rest = bounded_mean([0.3] * n, 0.98, draws=400_000), 0.01 ** (1 / n)
+    assert metric.low == pytest.approx(0.3 * rest, abs=4e-3)
+    assert metric.high == pytest.approx(1 - 0.7 * rest, abs=4e-3)
+    assert metric.value == pytest.approx(0.3)
+    assert (metric.n, metric.unit, metric.interval) == (n, "share", f"Gaffke over {n} runs, 98 %")
+
+
+def test_a_bounded_mean_is_as_wide_as_students_t_where_there_are_many_values() -> None:
+    values = np.random.default_rng(0).beta(4, 4, 2_000)
+    wide, narrow = bounded_mean(values), mean(values)
+    assert (wide.low, wide.high) == pytest.approx((narrow.low, narrow.high), abs=2e-3)
+
+
+@pytest.mark.parametrize("values", [[], [-0.1, 0.5], [0.5, 1.1], [0.5, math.nan]])
+def test_a_bounded_mean_needs_shares(values: list[float]) -> None:
+    with pytest.raises(ValueError, match=r"at least one|must be in"):
+        bounded_mean(values)

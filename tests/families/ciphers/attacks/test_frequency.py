@@ -14,7 +14,8 @@ from veilbench.bench.findings import Findings
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import Verdict
 from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle
-from veilbench.families.ciphers.attacks.frequency import Frequency
+from veilbench.families.ciphers.attacks.codebook_search import CodebookSearch
+from veilbench.families.ciphers.attacks.frequency import Frequency, agree_with_others
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.plaintext import Plaintext
 from veilbench.families.ciphers.baselines.substitution import Substitution
@@ -24,10 +25,11 @@ from veilbench.families.ciphers.schemes.keyed import KeyedCipher
 
 Examine = Callable[..., Findings]
 THREAT = ThreatModel(auxiliary_data=True)
+SEARCH = CodebookSearch(order=5, restarts=1, effort=0.1)
 
 
 def small(controls: dict[str, Any], **settings: Any) -> Frequency:
-    budget = {"lengths": [200, 1500], "texts": 3, "order": 5, "restarts": 2, "broken_threshold": 0.6}
+    budget = {"lengths": [200, 600], "texts": 51, "curve_texts": 3, "search": SEARCH}
     return Frequency(THREAT, **controls, **budget | settings)
 
 
@@ -42,24 +44,26 @@ def test_substitution_is_broken_with_both_controls_passed(broken: Findings) -> N
         ("negative", "AesCtr", True),
     ]
     assert broken.verdict is Verdict.BROKEN
-    assert broken.metrics["recovered_at_1500"].value > 0.9
-    enough = [n for n in (200, 1500) if broken.metrics[f"recovered_at_{n}"].value >= 0.9]
+    assert broken.metrics["recovered_at_600"].value > 0.9
+    enough = [n for n in (200, 600) if broken.metrics[f"recovered_at_{n}"].value >= 0.9]
     assert broken.metrics["characters_needed"].value == min(enough)
     assert broken.threat == {"ciphertext": True, "public_ids": True, "auxiliary_data": True}
 
 
 def test_the_figure_has_a_point_for_each_length(broken: Findings) -> None:
     recovered, nothing = broken.figures[0].curves
-    assert list(recovered.x) == list(nothing.x) == [200, 1500]
-    assert recovered.y[1] == broken.metrics["recovered_at_1500"].value
-    assert set(nothing.y) == {broken.metrics["recovered_for_nothing"].value}
+    assert list(recovered.x) == list(nothing.x) == [200, 600]
+    assert recovered.y[1] == broken.metrics["recovered_at_600"].value
+    assert set(nothing.y) == {broken.metrics["recovered_by_constant"].value}
     assert broken.figures[0].control_curves == ["commonest character"]
 
 
 def test_aes_holds(examine: Examine, controls: dict[str, Any]) -> None:
-    found = examine(small(controls, lengths=[1500]), AesCtr(), key="both")
+    found = examine(small(controls), AesCtr(), key="both")
     assert found.verdict is Verdict.HOLDS
     assert "characters_needed" not in found.metrics
+    assert found.gain is not None
+    assert abs(found.gain.value) < 0.03, "chance is what the search gets right of other texts"
 
 
 def test_seed_decides_the_findings_and_the_workers_do_not(texts: Texts, controls: dict[str, Any]) -> None:
@@ -117,7 +121,7 @@ def test_an_attack_without_its_auxiliary_text_is_refused(examine: Examine, contr
 
 def test_more_text_than_there_is_is_refused(texts: Texts, examine: Examine, controls: dict[str, Any]) -> None:
     attack = small(controls, lengths=[len(texts.target)])
-    with pytest.raises(UserError, match=f"3 pieces of {len(texts.target)} characters need more text"):
+    with pytest.raises(UserError, match=f"51 pieces of {len(texts.target)} characters need more text"):
         examine(attack, Plaintext())
 
 
@@ -130,3 +134,37 @@ def test_a_cipher_of_several_characters_at_once_is_none_for_this(examine: Examin
 def test_an_impossible_line_is_refused(controls: dict[str, Any], broken_threshold: float) -> None:
     with pytest.raises(ValueError, match=rf"broken_threshold={broken_threshold} must be in \(0, 1\]"):
         small(controls, broken_threshold=broken_threshold)
+
+
+def test_agreement_with_others_leaves_out_the_own_text() -> None:
+    guesses, secrets = [np.array([1, 2]), np.array([1, 4])], [np.array([1, 2]), np.array([1, 3])]
+    assert agree_with_others(guesses, secrets) == 0.5
+    texts = [np.full(4, n) for n in range(3)]
+    assert agree_with_others(texts, texts) == 0
+
+
+def test_a_constant_guess_gains_nothing(texts: Texts, controls: dict[str, Any], examine: Examine) -> None:
+    class Constant(Frequency):
+        def guess(self, oracle: CipherOracle, rng: np.random.Generator) -> np.ndarray:
+            return np.full(oracle.ciphertext().length, np.bincount(texts.target).argmax())
+
+    attack = Constant(THREAT, **controls, lengths=[200], texts=51, search=SEARCH)
+    found = attack.run(Plaintext(), texts, Accelerator("cpu", workers=1), np.random.default_rng(0), control=False)
+    assert found.metrics["recovered_at_200"].value > 0.1
+    assert found.gain is not None
+    assert found.gain.value == pytest.approx(0, abs=1e-9)
+
+
+def test_a_small_leak_is_seen(texts: Texts, controls: dict[str, Any]) -> None:
+    """One character in nine is right: fewer than the commonest character alone would give."""
+
+    class Little(Frequency):
+        def guess(self, oracle: CipherOracle, rng: np.random.Generator) -> np.ndarray:
+            text = oracle._cipher.decrypt(oracle.ciphertext())
+            return np.where(np.arange(len(text)) % 9 == 0, text, 90)
+
+    attack = Little(THREAT, **controls, lengths=[200], texts=51, search=SEARCH)
+    found = attack.run(Plaintext(), texts, Accelerator("cpu", workers=1), np.random.default_rng(0), control=False)
+    assert found.gain is not None
+    assert found.gain.low > 0
+    assert found.metrics["recovered_at_200"].value < found.metrics["recovered_by_constant"].value

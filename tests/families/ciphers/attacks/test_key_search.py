@@ -18,17 +18,30 @@ from veilbench.families.ciphers.baselines.substitution import Substitution
 GRANTED = ThreatModel(known_pairs=True, weights=True)
 
 
+class OneByte(RepeatedKey):
+    """A repeated key of 8 bits."""
+
+    key_bytes = 1
+
+    def seal(self, plain: bytes, nonce: bytes) -> bytes:
+        """Encrypt bytes by exclusive or with the key."""
+        return bytes(byte ^ int(self.key[0]) for byte in plain)
+
+
 def small(threat: ThreatModel = GRANTED, **settings: Any) -> KeySearch:
-    own = {"known": 8, "length": 100, "texts": 2} | settings
-    return KeySearch(threat, RepeatedKey(), AesCtr(), **own)
+    own = {"known": 16, "length": 50, "texts": 51, "tried_bits": 8} | settings
+    return KeySearch(threat, OneByte(), AesCtr(), **own)
 
 
 def test_a_short_key_is_found_and_a_long_one_is_not(examine: Any) -> None:
-    short = examine(small(), RepeatedKey())
+    short = examine(small(), OneByte(), key="both")
     assert short.verdict is Verdict.BROKEN
     assert short.metrics["recovered"].value == 1
     assert [control.passed for control in short.controls] == [True, True]
-    assert examine(small(), AesCtr()).verdict is Verdict.HOLDS
+    long = examine(small(), AesCtr(), key="both")
+    assert long.verdict is Verdict.HOLDS
+    assert long.doubt == "budget in doubt: 2^8 of 2^256 keys were tried"
+    assert long.metrics["effective_key_bits"].value == 256
 
 
 def test_half_of_the_keys_are_not_all_keys(examine: Any) -> None:
@@ -38,8 +51,8 @@ def test_half_of_the_keys_are_not_all_keys(examine: Any) -> None:
         def with_fresh_key(self, rng: np.random.Generator) -> RepeatedKey:
             return RepeatedKey(key)
 
-    assert examine(small(tried_bits=15), Stubborn()).metrics["recovered"].value < 0.9
-    assert examine(small(), Stubborn()).metrics["recovered"].value == 1
+    assert examine(small(tried_bits=15, texts=2, length=20), Stubborn()).metrics["recovered"].value < 0.9
+    assert examine(small(tried_bits=16, texts=2, length=20), Stubborn()).metrics["recovered"].value == 1
 
 
 def test_keys_are_tried_in_the_order_of_their_numbers() -> None:

@@ -13,7 +13,7 @@ from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.errors import UserError
 from veilbench.bench.threat import ThreatModel
 from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle
-from veilbench.families.ciphers.attacks.learned_decoder import LearnedDecoder, decode
+from veilbench.families.ciphers.attacks.learned_decoder import _predict, _to_bits, decode
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.substitution import Substitution
 from veilbench.families.ciphers.data.text import Texts
@@ -45,8 +45,8 @@ def exposed(cipher: Cipher, texts: Texts, secret: np.ndarray, known: int = 800) 
     return CipherOracle(THREAT, cipher, secret, texts.statistics, np.random.default_rng(1), told)
 
 
-def guess(oracle: CipherOracle, accelerator: Accelerator, seed: int = 2, steps: int = 300) -> tuple[Any, float]:
-    return decode(oracle, steps, accelerator, np.random.default_rng(seed))
+def guess(oracle: CipherOracle, accelerator: Accelerator, seed: int = 2, steps: int = 600) -> tuple[Any, float]:
+    return decode(oracle, steps, 128, accelerator, np.random.default_rng(seed))
 
 
 def told(oracle: CipherOracle) -> np.ndarray:
@@ -108,6 +108,10 @@ def test_known_pairs_have_to_be_granted(texts: Texts, accelerator: Accelerator) 
         guess(oracle, accelerator)
 
 
-def test_scores_are_by_block_and_symbol() -> None:
-    decoder = LearnedDecoder(6, 2)
-    assert decoder(torch.zeros(5, 6)).shape == (5, 91, 2)
+def test_bits_of_symbols_and_back() -> None:
+    """A net that copies the bits returns the symbols; what exceeds the alphabet is clipped to its end."""
+    symbols = np.arange(0, 91, dtype=np.uint8)[: 2 * 45].reshape(-1, 2)
+    bits = _to_bits(symbols)
+    assert bits.shape == (45, 14)
+    np.testing.assert_array_equal(_predict(torch.nn.Identity(), 2 * bits.astype(np.float32) - 1, 2), symbols)
+    assert (_predict(torch.nn.Identity(), np.ones((3, 7), np.float32), 1) == 90).all()

@@ -31,13 +31,13 @@ def estimate_key(puzzle: Puzzle, bigrams: NDArray[np.floating], unigrams: NDArra
         Shape ``(T,)``; the most probable symbol of each token, distinct within every group except -1.
     """
     bigram, unigram = (np.exp(table).astype(np.float32) for table in (bigrams, unigrams))
-    expected = _fixed(puzzle, _first_counts(puzzle, unigram))
+    expected = _fix_known(puzzle, _first_counts(puzzle, unigram))
     last = -np.inf
     for _ in range(_ITERATIONS):
         emission = expected + _FLOOR
         emission /= emission.sum(1, keepdims=True)
-        likelihood = expected_counts(puzzle.tokens, bigram, unigram, emission, expected)
-        expected = _fixed(puzzle, expected)
+        likelihood = count_expected(puzzle.tokens, bigram, unigram, emission, expected)
+        expected = _fix_known(puzzle, expected)
         if likelihood - last < _LEAST_RISE * len(puzzle.tokens):
             break
         last = likelihood
@@ -58,7 +58,7 @@ def _first_counts(puzzle: Puzzle, unigram: NDArray[np.float32]) -> NDArray[np.fl
     return np.asarray(shares[None] * np.exp(-(ratio**2)), np.float32)
 
 
-def _fixed(puzzle: Puzzle, counts: NDArray[np.float32]) -> NDArray[np.float32]:
+def _fix_known(puzzle: Puzzle, counts: NDArray[np.float32]) -> NDArray[np.float32]:
     """Move all counts of each known token to its symbol, in place."""
     held = np.flatnonzero(puzzle.known >= 0)
     totals = counts[:, held].sum(0)
@@ -80,7 +80,7 @@ def _assign(puzzle: Puzzle, expected: NDArray[np.float32]) -> NDArray[np.int64]:
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def expected_counts(
+def count_expected(
     tokens: NDArray[np.int64],
     bigram: NDArray[np.float32],
     first: NDArray[np.float32],

@@ -19,9 +19,9 @@ from veilbench.families.ciphers.data.text import Texts
 from veilbench.families.ciphers.schemes.base import Cipher, Ciphertext
 from veilbench.metrics.intervals import above_chance, bounded_mean
 
-FIRST = 4  # characters of the known message on which all keys are tried
-KEPT = 1024  # keys that are tried on the other known message, too
-BASE_KEYS = 2  # random keys whose bits are flipped to find those with an effect
+FIRST = 8  # characters of the known message on which all keys are tried
+KEPT = 4096  # keys that are tried on the other known message, too
+BASE_KEYS = 4  # random keys whose bits are flipped to find those with an effect
 
 
 class KeySearch(CipherAttack):
@@ -37,7 +37,7 @@ class KeySearch(CipherAttack):
         positive: positive control, a cipher that the attack must break at this budget.
         negative: negative control, a cipher against which the attack must do no better than chance.
         tried_bits: base-2 logarithm of the largest number of keys to try.
-        known: number of known characters, in two messages; all keys are tried on the first 4 characters.
+        known: number of known characters, in two messages; all keys are tried on the first 8 characters.
         length: number of characters of the secret text.
         texts: number of different texts, each under a fresh key; the intervals are over them.
         broken_threshold: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
@@ -66,14 +66,13 @@ class KeySearch(CipherAttack):
     ) -> Findings:
         """Attack each text under a fresh key; the gain is the share of characters recovered, above chance."""
         self.threat.require("weights")
-        shares, effective = [], 0
+        shares, bits = [], list[int]()
         for piece in draw_pieces(texts.target, self.known + self.length, self.texts, rng):
             known, secret = [piece[:FIRST], piece[FIRST : self.known]], piece[self.known :]
             oracle = CipherOracle(self.threat, cipher.with_fresh_key(rng), secret, texts.statistics, rng, known)
-            bits = find_effective_bits(cipher, oracle.ciphertext(), rng)
-            effective = max(effective, len(bits))
+            bits = bits or find_effective_bits(cipher, oracle.ciphertext(), self.tried_bits, rng)
             shares.append(float((self.guess(oracle, cipher, bits) == secret).mean()))
-        findings = Findings(self.title)
+        findings, effective = Findings(self.title), len(bits)
         findings.metrics["recovered"] = bounded_mean(shares, of="texts")
         findings.metrics["keys_tried"] = Metric.exact(2 ** min(self.tried_bits, effective))
         findings.metrics["key_bits"] = Metric.exact(cipher.key_bits)
@@ -103,14 +102,19 @@ class KeySearch(CipherAttack):
         return decrypted
 
 
-def find_effective_bits(scheme: Cipher, ciphertext: Ciphertext, rng: np.random.Generator) -> list[int]:
+def find_effective_bits(scheme: Cipher, ciphertext: Ciphertext, few: int, rng: np.random.Generator) -> list[int]:
     """Return the positions of the key bits that change how a ciphertext is decrypted, most significant first.
+
+    Under some keys, a bit may have no effect on a short message. So all bits are returned if there are few enough.
 
     Args:
         scheme: the cipher under any key.
         ciphertext: a message long enough for each effective bit to change some character.
+        few: number of bits that are not worth a search.
         rng: generator of the base keys.
     """
+    if scheme.key_bits <= few:
+        return list(reversed(range(scheme.key_bits)))
     effective: set[int] = set()
     for _ in range(BASE_KEYS):
         base = int.from_bytes(rng.bytes(-(-scheme.key_bits // 8)), "big") % (1 << scheme.key_bits)
