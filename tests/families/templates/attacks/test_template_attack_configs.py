@@ -15,7 +15,7 @@ from veilbench.families.templates.schemes.base import TemplateScheme
 
 NAMES = ["inversion", "impersonation", "oracle", "stolen_key", "attribute", "linkage"]
 VARIANTS = {
-    "inversion_known_key": {"threat", "negative"},
+    "inversion_known_key": {"threat", "positive", "negative"},
     "impersonation_l2": {"perturbations"},
     "impersonation_unknown_key": {"threat"},
     "oracle_decisions": {"threat", "answers"},
