@@ -72,7 +72,7 @@ def test_new_keys_change_templates_and_nothing_else(system: TemplateSystem) -> N
     assert renewed.thresholds == system.thresholds
 
 
-@pytest.mark.parametrize(("chances", "gain"), [((0.1, 0.5), 0.6), ((0.3, 0.2), 5 / 7)])
+@pytest.mark.parametrize(("chances", "gain"), [((0.1, 0.25), 0.55 / 0.75), ((0.3, 0.2), 5 / 7)])
 def test_the_gain_is_above_the_largest_chance(
     chances: tuple[float, float], gain: float, system: TemplateSystem
 ) -> None:

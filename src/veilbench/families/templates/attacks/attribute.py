@@ -65,7 +65,7 @@ class TemplateAttribute(TemplateAttack):
         judged: str = "pattern",
         learners: Annotated[Sequence[Learner], MinLen(1)] = ("linear", "knn", "mlp"),
         components: Width = 128,
-        broken_threshold: PositiveShare = 0.25,
+        broken_threshold: PositiveShare = 0.4,
     ) -> None:
         super().__init__(threat, positive, negative, broken_threshold)
         if attributes is not None and judged not in attributes:
