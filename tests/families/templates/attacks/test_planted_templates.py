@@ -37,7 +37,10 @@ SECRET = ThreatModel(weights=True, auxiliary_data=True, own_keys=True, score_que
 STOLEN = ThreatModel(weights=True, key=True, auxiliary_data=True, own_keys=True, score_queries=True)
 DECODERS, POINT = Decoders(["linear"], [100], steps=20), OperatingPoint([0.01], 0.01, 40)
 ATTACKS = {
-    "attribute": TemplateAttribute(SECRET, RawTemplate(PIXELS), NoiseTemplate(PIXELS), learners=["linear"]),
+    "attribute": TemplateAttribute(
+        SECRET, RawTemplate(PIXELS), NoiseTemplate(PIXELS), learners=["linear"],
+        broken_threshold=0.7,  # with 40 victims, the interval of a guess reaches beyond 0.5
+    ),
     "linkage": TemplateLinkage(SECRET, RawTemplate(PIXELS), NoiseTemplate(PIXELS), ["linear"], repeats=60),
     "inversion": TemplateInversion(
         ThreatModel(weights=True, auxiliary_data=True, own_keys=True),

@@ -36,7 +36,7 @@ POINT = OperatingPoint([0.01], 0.01, 60)
 def attack(
     threat: ThreatModel = THREAT, answers: Any = "scores", queries: int = 60, population: int = 10
 ) -> TemplateOracle:
-    controls, limits = (PcaTemplate(PCA), NoiseTemplate(PCA)), Queries(queries, [1, 10, 60])
+    controls, limits = (PcaTemplate(PCA), NoiseTemplate(PCA)), Queries(queries, [1, 10, min(60, queries)])
     return TemplateOracle(threat, *controls, answers, limits, EvolutionSearch(population, 20), POINT)
 
 
@@ -50,10 +50,10 @@ def test_scores_lead_in_with_both_controls_passed(people: Identities, tmp_path: 
     fitted = RandomProjection(PCA, 20).fit(people, np.random.default_rng(0))
     assert isinstance(fitted, TemplateScheme)
     memory, seeds = ControlMemory(tmp_path, None), np.random.SeedSequence(1)
-    found = attack().examine(fitted, people, Accelerator("cpu"), seeds, memory)
+    found = attack(queries=50, population=6).examine(fitted, people, Accelerator("cpu"), seeds, memory)
     assert [(c.kind, c.passed) for c in found.controls] == [("positive", True), ("positive", True), ("negative", True)]
     assert found.verdict is Verdict.BROKEN
-    assert found.metrics["chance"].value == pytest.approx(1 - 0.99**60)
+    assert found.metrics["chance"].value == pytest.approx(1 - 0.99**50)
     by_scores, listed, chance = found.figures[0].curves
     assert list(by_scores.y) == sorted(by_scores.y)
     assert by_scores.y[-1] == found.metrics["accepted"].value
@@ -67,7 +67,7 @@ def test_decisions_get_nobody_in_faster_but_improve_what_got_in(people: Identiti
     )
     assert told.budget is not None
     assert scored.budget is not None
-    assert told.budget.gains[1] < scored.budget.gains[1]  # after a quarter of the queries
+    assert told.budget.gains[2] < scored.budget.gains[2]  # after half of the queries
     assert told.metrics["accepted"].value >= told.metrics["accepted_by_dictionary"].value - 0.3
     assert told.metrics["accepted_at_0.01_last_image"].value > 0
 

@@ -163,7 +163,7 @@ class TemplateInversion(AcceptanceAttack):
             findings.notes.append("No search by gradients: it needs the victims' keys, or the system's scores.")
         others = self._baselines(system, training)
         self._report(findings, system, made.of_victims() | others, best, rng)
-        findings.budget = made.budget(best, validation)
+        findings.budget = made.curves.get(best)
         if made.tested:
             chance = self.operating_point.blind_success(made.tested)
             findings.metrics["any_of_own_prints"] = Metric.exact(chance, made.tested, "share")

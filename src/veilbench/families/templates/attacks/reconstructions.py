@@ -95,10 +95,6 @@ class Reconstructions:
 
         return max(self.images, key=success)
 
-    def budget(self, best: str, validation: TemplateSystem) -> BudgetCurve | None:
-        """Return the best attacker's success on the held-out impressions for increasing budgets."""
-        return self.curves.get(best)
-
 
 def reconstruct(
     case: Case, decoders: Decoders, search: GradientSearch, accelerator: Accelerator, rng: np.random.Generator
