@@ -15,7 +15,7 @@ from veilbench.families.templates.schemes.base import TemplateScheme
 
 NAMES = ["inversion", "impersonation", "oracle", "stolen_key", "attribute", "linkage"]
 VARIANTS = {
-    "inversion_known_key": {"threat", "positive", "negative"},
+    "inversion_known_key": {"threat", "negative"},
     "impersonation_l2": {"perturbations"},
     "impersonation_unknown_key": {"threat"},
     "oracle_decisions": {"threat", "answers"},
@@ -40,7 +40,7 @@ def test_every_argument_is_written_out_with_its_default(name: str) -> None:
     assert isinstance(attack.positive, TemplateScheme)
     parameters = inspect.signature(type(attack)).parameters
     assert node.keys() - {"_target_"} == parameters.keys()
-    for key in parameters.keys() - {"threat", "positive", "negative"}:
+    for key in parameters.keys() - {"threat", "negative"}:
         assert plain_of(build(node[key])) == plain_of(parameters[key].default)
         if isinstance(node[key], dict):
             assert node[key].keys() - {"_target_"} == inspect.signature(type(parameters[key].default)).parameters.keys()
