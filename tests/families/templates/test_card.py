@@ -52,7 +52,7 @@ def method(rank: float, sar: float | None, key_bits: int, gain: float = 0.2) -> 
     deployment.cost = {"templates_per_second": 2_500.0, "seconds": 1.0}
     links = Findings("Linkage", {f"{m}_{k}": share(0.3) for m in ("d_sys", "auroc") for k in ("linear", "mlp")})
     links.figures = [line("Linkage by linear")]
-    attribute = Findings("Attributes", {f"pattern_{s}": share(0.5) for s in ("template", "image", "prior")})
+    attribute = Findings("Attributes", {f"pattern_{s}": share(0.5) for s in ("template", "image", "guess")})
     attribute.gain = Metric(gain, gain - 0.1, gain + 0.1, 60, "bootstrap")
     attacks = {"template_linkage": links, "template_attribute": attribute}
     if sar is not None:
@@ -138,7 +138,7 @@ def test_every_key_of_the_card_is_one_that_something_publishes() -> None:
     for part, _, name in (key.partition(".") for key in keys if "." in key):
         assert part.rstrip("*") in configs, part
         pieces = re.split(
-            r"\*|_own_token$|_stolen_token$|_before$|_after$|_preimage$|_template$|_prior$|_image$|_by_noise$|0\.0*1",
+            r"\*|_own_token$|_stolen_token$|_before$|_after$|_preimage$|_template$|_guess$|_image$|_by_noise$|0\.0*1",
             name,
         )
         for piece in pieces:

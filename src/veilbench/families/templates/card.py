@@ -65,9 +65,9 @@ IRREVERSIBILITY = Section(
             ),
         ),
         Block(
-            ("Inferred correctly", "from the template", "most common label", "from the image itself"),
+            ("Inferred, balanced accuracy", "from the template", "guessed", "from the image itself"),
             tuple(
-                Line(f"{label}: *", tuple(f"{attack}.*_{source}" for source in ("template", "prior", "image")))
+                Line(f"{label}: *", tuple(f"{attack}.*_{source}" for source in ("template", "guess", "image")))
                 for label, attack in (
                     ("Standard model", "template_attribute"),
                     ("Full disclosure", "template_attribute_known_key"),
@@ -185,7 +185,7 @@ TRADEOFF = Tradeoff(
             ("template_inversion_known_key.sar_at_0.01", "template_stolen_key.sar_at_0.01_preimage"),
             ("template_inversion.sar_at_0.01",),
         ),
-        Panel("Attributes, standard model", "gain: 0 is the most common label", ("template_attribute.gain",)),
+        Panel("Attributes, standard model", "gain: 0 is a guess", ("template_attribute.gain",)),
     ),
     "deployment.key_bits",
 )

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from veilbench.bench.findings import Findings
+from veilbench.bench.threat import ThreatModel
 from veilbench.families.templates.attacks.acceptance_attack import AcceptanceAttack
 from veilbench.families.templates.attacks.attribute import TemplateAttribute
 from veilbench.families.templates.attacks.inversion import TemplateInversion
@@ -22,6 +24,7 @@ from veilbench.families.templates.attacks.template_attack import TemplateAttack
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.schemes.extractor import Extractor
 from veilbench.families.templates.schemes.random_projection import RandomProjection
+from veilbench.families.templates.schemes.raw_template import RawTemplate
 
 ATTACKS = [TemplateAttribute, TemplateInversion, TemplateLinkage, TemplateOracle, TemplateStolenKey]
 
@@ -48,7 +51,7 @@ def test_a_rate_is_reported_for_each_system_and_false_match_rate(system: Templat
         word, fmr = name.split("_at_")
         assert rate.value == systems[word].accepts(images, float(fmr)).mean()
     features = system.scheme.features(images)
-    assert AcceptanceAttack._acceptance_rates(systems, features, TemplateSystem.accepts_features) == rates
+    assert AcceptanceAttack._acceptance_rates(systems, features, TemplateSystem.score_features) == rates
 
 
 def test_decisions_without_a_rate_are_those_at_the_reference_rate(system: TemplateSystem) -> None:
@@ -69,11 +72,26 @@ def test_new_keys_change_templates_and_nothing_else(system: TemplateSystem) -> N
     assert renewed.thresholds == system.thresholds
 
 
-@pytest.mark.parametrize(
-    ("chances", "gain"), [((0.1, 0.5), 0.5), ((0.75, 0.5), 0.0), ((1.0, 0.2), (0.75 - 0.999) / 0.001)]
-)
-def test_the_gain_is_above_the_largest_chance(chances: tuple[float, float], gain: float) -> None:
-    assert AcceptanceAttack._gain(np.array([True, True, True, False]), *chances).value == pytest.approx(gain)
+@pytest.mark.parametrize(("chances", "gain"), [((0.1, 0.25), 0.55 / 0.75), ((0.3, 0.2), 5 / 7)])
+def test_the_gain_is_above_the_largest_chance(
+    chances: tuple[float, float], gain: float, system: TemplateSystem
+) -> None:
+    scores = np.where(np.arange(15) < 12, np.inf, -np.inf)  # 80 % accepted
+    assert found_gain(system, scores, dict(zip("ab", chances, strict=True))).gain.value == pytest.approx(gain)
+
+
+@pytest.mark.parametrize("chance", [0.6, 1.0])
+def test_a_chance_that_success_cannot_exceed_decides_nothing(chance: float, system: TemplateSystem) -> None:
+    """15 of 15 victims show a share of at least 0.70 only: above a chance of 0.6 this is a gain of 0.26."""
+    found = found_gain(system, np.full(15, np.inf), {"the setting": chance})
+    assert (found.gain.low, found.gain.high) == (-1, 1)
+    assert f"Tried: nothing can be decided, because the setting leaves a chance of {chance:g}" in found.notes[0]
+
+
+def found_gain(system: TemplateSystem, scores: np.ndarray, chances: dict[str, float]) -> Any:
+    found, attack = Findings("Tried"), TemplateStolenKey(ThreatModel(), RawTemplate(Extractor()))
+    attack._set_gain(found, system, scores, chances)
+    return found
 
 
 @pytest.mark.parametrize("settings", [{"fmr": [0.01], "reference_fmr": 0.1}, {"fmr": [], "reference_fmr": 0.1}])

@@ -23,7 +23,6 @@ from veilbench.families.templates.schemes.extractor import Extractor
 from veilbench.families.templates.schemes.iom_grp import IomGrp
 from veilbench.families.templates.schemes.iom_urp import IomUrp
 from veilbench.families.templates.schemes.mlp_hash import MlpHash
-from veilbench.families.templates.schemes.noise_template import NoiseTemplate
 from veilbench.families.templates.schemes.polyprotect import Polyprotect
 from veilbench.families.templates.schemes.random_projection import RandomProjection
 from veilbench.families.templates.schemes.raw_template import RawTemplate
@@ -34,7 +33,7 @@ KEYS = np.arange(30).astype(np.uint64)
 
 
 def attack(threat: ThreatModel = THREAT, **settings: Any) -> TemplateStolenKey:
-    return TemplateStolenKey(threat, RandomProjection(PCA, 10), NoiseTemplate(PCA), **settings)
+    return TemplateStolenKey(threat, RandomProjection(PCA, 10), **settings)
 
 
 def run(tried: TemplateStolenKey, scheme: TemplateScheme, people: Identities, seed: int = 1) -> Findings:

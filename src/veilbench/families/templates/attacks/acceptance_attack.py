@@ -12,13 +12,12 @@ from veilbench.bench.verdict import CONFIDENCE
 from veilbench.families.templates.attacks.operating_point import OperatingPoint
 from veilbench.families.templates.attacks.system import TemplateSystem, enrol_victims
 from veilbench.families.templates.attacks.template_attack import TemplateAttack
+from veilbench.families.templates.attacks.undecided import Undecidable, leave_undecided, refuse_large_chance
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.schemes.base import TemplateScheme
-from veilbench.metrics.intervals import above_chance, proportion
+from veilbench.metrics.intervals import above_chance
 
-MOST_CHANCE = 0.999  # chance is capped, because the gain above a chance of 1 is undefined
-
-Accepts = Callable[[TemplateSystem, np.ndarray, float], np.ndarray]  # system, what is presented, FMR -> (n,), bool
+Score = Callable[[TemplateSystem, np.ndarray], np.ndarray]  # system, what is presented -> match scores, (n,)
 
 
 class AcceptanceAttack(TemplateAttack):
@@ -27,12 +26,14 @@ class AcceptanceAttack(TemplateAttack):
     Two rates are reported for each false match rate. SAR (successful attack rate) is the share of victims whose
     enrolled template accepts what is presented. PRAR is the same for a template of the same impression under a new key.
     A stranger's image is accepted at the false match rate. The gain is the SAR at the reference false match rate above
-    chance, which is the larger of blind guessing and a baseline that uses no template.
+    chance, which is the larger of blind guessing and a baseline that uses no template. Intervals include the
+    uncertainty of the threshold, see `RedrawnThresholds`.
 
     Args:
         threat: threat model; must grant `threat_needs`.
         positive: positive control: a scheme that the attack must break.
-        negative: negative control: a scheme that the attack must not beat.
+        negative: negative control: a scheme that the attack must not beat; None if the attack derives it from its
+            target.
         operating_point: false match rates of the system, and number of victims.
         broken_threshold: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
@@ -41,7 +42,7 @@ class AcceptanceAttack(TemplateAttack):
         self,
         threat: ThreatModel,
         positive: TemplateScheme,
-        negative: TemplateScheme,
+        negative: TemplateScheme | None,
         operating_point: OperatingPoint,
         broken_threshold: float,
     ) -> None:
@@ -58,27 +59,37 @@ class AcceptanceAttack(TemplateAttack):
 
     @staticmethod
     def _acceptance_rates(
-        systems: Mapping[str, TemplateSystem], presented: np.ndarray, accepts: Accepts = TemplateSystem.accepts
+        systems: Mapping[str, TemplateSystem], presented: np.ndarray, score: Score = TemplateSystem.score
     ) -> dict[str, Metric]:
         """Return the share accepted by each system at each false match rate, as `<name>_at_<FMR>`.
 
         Args:
             systems: maps the name of a rate, such as "sar", to the system that decides.
             presented: one image or feature vector per victim, shape (n, ...).
-            accepts: function of a system, `presented` and a false match rate that returns decisions, shape (n,), bool.
+            score: function of a system and `presented` that returns match scores, shape (n,).
         """
-        rates = {}
-        for fmr in next(iter(systems.values())).thresholds:
-            for name, system in systems.items():
-                rates[f"{name}_at_{fmr:g}"] = share_of_true(accepts(system, presented, fmr))
-        return rates
+        scores = {name: score(system, presented) for name, system in systems.items()}
+        fmrs = next(iter(systems.values())).thresholds
+        return {
+            f"{name}_at_{fmr:g}": systems[name].share_accepted(scores[name], fmr) for fmr in fmrs for name in systems
+        }
 
-    @staticmethod
-    def _gain(accepted: np.ndarray, *chances: float) -> Metric:
-        """Return the share of accepted attempts, shape (n,), bool, above the largest of the given chances."""
-        return above_chance(share_of_true(accepted, CONFIDENCE), min(max(chances), MOST_CHANCE))
+    def _set_gain(
+        self, findings: Findings, system: TemplateSystem, scores: np.ndarray, chances: Mapping[str, float]
+    ) -> None:
+        """Set the gain: the share of match scores, shape (n,), that are accepted, above the largest chance.
 
-
-def share_of_true(accepted: np.ndarray, confidence: float = 0.95) -> Metric:
-    """Return the share of true values in an array of shape (n,), bool, with its confidence interval."""
-    return proportion(int(accepted.sum()), len(accepted), confidence)
+        Args:
+            findings: findings to add to; a chance too close to 1 leaves them undecided, with a note.
+            system: the system that decides.
+            scores: the match score of what is presented as each victim, shape (n,).
+            chances: maps the name of a setting or a baseline to the chance that it gives, in [0, 1].
+        """
+        setting = max(chances, key=lambda name: chances[name])
+        try:
+            refuse_large_chance(chances[setting], len(scores), self.broken_threshold, setting)
+        except Undecidable as why:
+            leave_undecided(findings, why, len(scores))
+            return
+        share = system.share_accepted(scores, confidence=CONFIDENCE)
+        findings.gain = above_chance(share, chances[setting])

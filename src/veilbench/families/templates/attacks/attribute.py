@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
 from annotated_types import MinLen
 
 from veilbench.bench.accelerator import Accelerator
-from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings, Metric, Table
 from veilbench.bench.limits import PositiveShare, Width
 from veilbench.bench.threat import ThreatModel
@@ -19,10 +19,11 @@ from veilbench.families.templates.attacks.principal_components import principal_
 from veilbench.families.templates.attacks.system import first_row_of_each, split_auxiliary
 from veilbench.families.templates.attacks.template_attack import TemplateAttack
 from veilbench.families.templates.attacks.template_features import TemplateFeatures
+from veilbench.families.templates.attacks.undecided import NotApplicable, Undecidable
 from veilbench.families.templates.data.identities import Identities, Impressions
 from veilbench.families.templates.evaluations.verification import draw_user_keys
 from veilbench.families.templates.schemes.base import TemplateScheme
-from veilbench.metrics.intervals import above_chance, proportion
+from veilbench.metrics.intervals import above_chance, bounded_mean
 
 HELD_OUT = 0.2  # share of the auxiliary identities that choose the classifier
 Parts = tuple[Impressions, Impressions, Impressions]  # for training, held out, the victims'
@@ -33,9 +34,11 @@ class TemplateAttribute(TemplateAttack):
     """Trains attribute classifiers on templates of auxiliary identities and applies them to the victims' templates.
 
     If the threat model grants `key`, templates are first mapped to features under the victims' keys, by
-    `TemplateFeatures`. Held-out identities choose the classifier. The gain is the accuracy for the attribute `judged`
-    on one enrolled template of each victim, above the share of the victims' most common label, which is the best guess
-    without templates. For comparison, the same attack runs on principal components of the unprotected images: what a
+    `TemplateFeatures`. All labels have equal weight: classifiers are trained on as many rows of each, and the measure
+    is the balanced accuracy, the mean over labels of the share of victims with this label who are classified correctly.
+    Guessing without templates, by whatever rule, reaches 1 / labels. Held-out identities choose the
+    classifier. The gain is the balanced accuracy above that for the attribute `judged`, on one enrolled template of
+    each victim. For comparison, the same attack runs on principal components of the unprotected images: what a
     template reveals without any protection.
 
     Args:
@@ -44,7 +47,8 @@ class TemplateAttribute(TemplateAttack):
         negative: negative control: a scheme that the attack must not beat.
         attributes: names of the attributes to infer; None infers all attributes of the data.
         judged: attribute that the gain is measured on, one of `attributes`.
-        learners: kinds of classifiers to train; the one with the highest accuracy on held-out identities is used.
+        learners: kinds of classifiers to train; the one with the highest balanced accuracy on held-out
+            identities is used.
         components: maximum number of principal components of the images in the comparison attack.
         broken_threshold: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
@@ -61,7 +65,7 @@ class TemplateAttribute(TemplateAttack):
         judged: str = "pattern",
         learners: Annotated[Sequence[Learner], MinLen(1)] = ("linear", "knn", "mlp"),
         components: Width = 128,
-        broken_threshold: PositiveShare = 0.25,
+        broken_threshold: PositiveShare = 0.4,
     ) -> None:
         super().__init__(threat, positive, negative, broken_threshold)
         if attributes is not None and judged not in attributes:
@@ -92,21 +96,22 @@ class TemplateAttribute(TemplateAttack):
         rows: list[list[str | float | Metric | None]] = []
         for name in [self.judged] if control else names:
             labels = training.attributes[name], held_out.attributes[name], parts[2].attributes[name]
-            prior = float(np.bincount(labels[2]).max() / len(labels[2]))
             results = {source: self._classify(features, labels, rng) for source, features in sources.items()}
-            hits = [proportion(int(correct.sum()), len(correct)) for correct, _ in results.values()]
+            hits = [balanced_accuracy(correct, labels[2]) for correct, _ in results.values()]
+            guess = 1 / len(np.unique(labels[2]))
             findings.metrics |= {f"{name}_{source}": hit for source, hit in zip(results, hits, strict=True)}
-            findings.metrics[f"{name}_prior"] = Metric.exact(prior, len(labels[2]), "share")
-            rows.append([name, prior, *hits, results["template"][1]])
+            findings.metrics[f"{name}_guess"] = Metric.exact(guess, len(labels[2]), "share")
+            rows.append([name, guess, *hits, results["template"][1]])
             if name == self.judged:
-                findings.gain = _gain(results["template"][0], prior)
-        columns = ["attribute", "most common label", *(f"from the {source}" for source in sources), "learner"]
-        findings.tables.append(Table("Attributes inferred correctly", columns, rows))
+                findings.gain = _gain(results["template"][0], labels[2])
+        columns = ["attribute", "guess", *(f"from the {source}" for source in sources), "learner"]
+        findings.tables.append(Table("Balanced accuracy of inferred attributes", columns, rows))
 
     def _attribute_names(self, data: Identities) -> list[str]:
         names = self.attributes or sorted(data.labels)
         if missing := [name for name in [*names, self.judged] if name not in data.labels]:
-            raise UserError(f"the data have no attribute {missing[0]}; they have: {', '.join(data.labels) or 'none'}")
+            known = ", ".join(data.labels) or "none"
+            raise NotApplicable(f"judged or attributes names {missing[0]}, and the attributes of the data are: {known}")
         return names
 
     def _template_features(self, scheme: TemplateScheme, parts: Parts, rng: np.random.Generator) -> Arrays:
@@ -125,13 +130,50 @@ class TemplateAttribute(TemplateAttack):
 
     def _classify(self, features: Arrays, labels: Arrays, rng: np.random.Generator) -> tuple[np.ndarray, str]:
         """Return for which victims the best classifier is right, shape (n,), bool; and that classifier's name."""
-        models = {kind: fit_classifier(kind, features[0], labels[0], rng) for kind in self.learners}
-        best = max(models, key=lambda kind: float(np.mean(models[kind].predict(features[1]) == labels[1])))
+        rows = draw_balanced(labels[0], rng)
+        models = {kind: fit_classifier(kind, features[0][rows], labels[0][rows], rng) for kind in self.learners}
+        right = {kind: model.predict(features[1]) == labels[1] for kind, model in models.items()}
+        best = max(models, key=lambda kind: float(label_weights(labels[1]) @ right[kind]))
         return np.asarray(models[best].predict(features[2]) == labels[2]), best
 
 
-def _gain(correct: np.ndarray, prior: float) -> Metric:
-    """Return the accuracy above the share of the most common label; 0 if all labels are the same."""
-    if prior == 1:
-        return Metric.exact(0.0, len(correct))
-    return above_chance(proportion(int(correct.sum()), len(correct), CONFIDENCE), prior)
+def draw_balanced(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return row indices in which every label is as frequent as the commonest one; rarer ones are repeated."""
+    counts = np.bincount(labels)
+    rows = [np.resize(rng.permutation(np.flatnonzero(labels == label)), counts.max()) for label in np.unique(labels)]
+    return np.sort(np.concatenate(rows))
+
+
+def label_weights(labels: np.ndarray) -> np.ndarray:
+    """Return weights of rows that sum to 1, with equal sums for all labels; shape (n,)."""
+    _, where, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    return np.asarray(1 / (len(counts) * counts[where]))
+
+
+def balanced_accuracy(correct: np.ndarray, labels: np.ndarray, confidence: float = 0.95) -> Metric:
+    """Return the mean over labels of the share of correct rows.
+
+    Each row counts by its label's weight. Weighted hits are independent and bounded, and have the interval of
+    `bounded_mean`; it takes the shares of the labels as given.
+
+    Args:
+        correct: whether each row is classified correctly, shape (n,), bool.
+        labels: label of each row, shape (n,).
+        confidence: confidence level of the interval, in (0, 1).
+    """
+    weights = len(labels) * label_weights(labels)
+    largest = float(weights.max())
+    scaled = bounded_mean(correct * weights / largest, confidence, of="victims")
+    value, low, high = (largest * end for end in (scaled.value, scaled.low, scaled.high))
+    return replace(scaled, value=min(value, 1.0), low=low, high=max(min(high, 1.0), min(value, 1.0)))
+
+
+def _gain(correct: np.ndarray, labels: np.ndarray) -> Metric:
+    """Return the balanced accuracy above that of a guess.
+
+    Raises:
+        Undecidable: all victims have the same label.
+    """
+    if (count := len(np.unique(labels))) == 1:
+        raise Undecidable("all victims have the same label of the attribute `judged`")
+    return above_chance(balanced_accuracy(correct, labels, CONFIDENCE), 1 / count)

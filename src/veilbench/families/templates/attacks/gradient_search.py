@@ -12,7 +12,7 @@ from veilbench.bench.limits import Count, Natural, NotNegative
 from veilbench.families.templates.attacks.system import FEWEST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import torch
     from torch import Tensor
@@ -37,8 +37,12 @@ class GradientSearch:
 
 
 def optimise_images(
-    score: Callable[[Tensor], Tensor], start: np.ndarray, search: GradientSearch, device: torch.device
-) -> np.ndarray:
+    score: Callable[[Tensor], Tensor],
+    start: np.ndarray,
+    search: GradientSearch,
+    device: torch.device,
+    kept: Sequence[int] = (),
+) -> list[np.ndarray]:
     """Maximise the match score of images by Adam, with a penalty on their total variation (Mahendran and Vedaldi 2015).
 
     Args:
@@ -46,22 +50,25 @@ def optimise_images(
         start: initial images, shape (n, c, h, w), in [0, 1].
         search: number of steps, and weight of the penalty.
         device: torch device to compute on.
+        kept: numbers of steps after which to return the images; by default after the last one.
 
     Returns:
-        The images after the last step, shape (n, c, h, w), in [0, 1].
+        The images after each of these numbers of steps, shape (n, c, h, w), in [0, 1].
     """
     import torch
 
     images = torch.from_numpy(start.copy()).to(device).requires_grad_()
-    optimizer = torch.optim.Adam([images], LEARNING_RATE)
-    for _ in range(search.steps):
+    optimizer, found = torch.optim.Adam([images], LEARNING_RATE), dict[int, np.ndarray]()
+    for step in range(1, search.steps + 1):
         optimizer.zero_grad()
         loss = search.total_variation * total_variation(images) - score(images)
         loss.sum().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         with torch.no_grad():
             images.clamp_(0, 1)
-    return np.asarray(images.detach().cpu().numpy())
+        if step in (kept or [search.steps]):
+            found[step] = images.detach().cpu().numpy().copy()
+    return list(found.values())
 
 
 def total_variation(images: Tensor) -> Tensor:

@@ -10,11 +10,26 @@ import numpy as np
 
 from veilbench.attack_methods.evasion_attack import EvasionAttack
 from veilbench.attack_methods.evasion_settings import EvasionSearch, Perturbations
-from veilbench.bench.errors import UserError
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.control_memory import ControlMemory
+from veilbench.bench.findings import Findings, Metric
 from veilbench.bench.limits import Count, Natural, PositiveShare, Steps
 from veilbench.bench.threat import ThreatModel
 from veilbench.families.templates.attacks.operating_point import OperatingPoint
-from veilbench.families.templates.attacks.system import FEWEST, TemplateSystem, enrol_victims
+from veilbench.families.templates.attacks.system import (
+    FEWEST,
+    TemplateSystem,
+    enrol_victims,
+    first_row_of_each,
+    refuse_constant_scores,
+)
+from veilbench.families.templates.attacks.undecided import (
+    NO_INTERVAL,
+    Undecidable,
+    explain_undecided,
+    leave_undecided,
+    refuse_large_chance,
+)
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
@@ -82,17 +97,58 @@ class TemplateImpersonation(EvasionAttack[TemplateScheme, Identities]):
         negative: TemplateScheme | None = None,
         perturbations: Perturbations = Perturbations("linf", (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0), 0.2),
         search: ImpersonationSearch = ImpersonationSearch(),
-        operating_point: OperatingPoint = OperatingPoint(fmr=(0.01,), most_victims=40),
+        operating_point: OperatingPoint = OperatingPoint(fmr=(0.01,), most_victims=60),
         broken_threshold: PositiveShare = 0.5,
     ) -> None:
         super().__init__(threat, positive, negative, perturbations, search, broken_threshold)
         self.operating_point = operating_point
 
+    def run(
+        self,
+        target: TemplateScheme,
+        data: Identities,
+        accelerator: Accelerator,
+        rng: np.random.Generator,
+        control: bool,
+    ) -> Findings:
+        """Run the attack; without a threshold or an image to attack, nothing can be decided."""
+        found = Findings(f"{self.title} ({self.perturbations.norm})")
+        try:
+            refuse_constant_scores(target, data.enrolment.images[first_row_of_each(data.enrolment.identities)])
+            found = super().run(target, data, accelerator, rng, control)
+            noise, setting = found.metrics["impersonated_by_noise"], "perturbations.reference_budget, met with noise,"
+            refuse_large_chance(noise.value, noise.n, self.broken_threshold, setting)
+        except Undecidable as why:
+            leave_undecided(found, why)
+        return found
+
+    def _own_control(
+        self, target: TemplateScheme, data: Identities, trainer: Accelerator, seed: np.random.SeedSequence
+    ) -> tuple[str, Metric]:
+        """Compare noise with noise on the attacked model itself; without images to compare, nothing is shown."""
+        try:
+            return super()._own_control(target, data, trainer, seed)
+        except Undecidable:
+            return f"{type(target).__name__} met with noise", Metric(0.0, -1.0, 1.0, 0, NO_INTERVAL)
+
+    def examine(
+        self,
+        target: TemplateScheme,
+        data: Identities,
+        trainer: Accelerator,
+        seeds: np.random.SeedSequence,
+        memory: ControlMemory,
+    ) -> Findings:
+        """Attack the target and the controls, and give a verdict; say so if nothing can be decided."""
+        found = super().examine(target, data, trainer, seeds, memory)
+        explain_undecided(found)
+        return found
+
     def tasks(self, target: TemplateScheme, data: Identities, rng: np.random.Generator) -> Sequence[EvasionTask]:
         """Return the impersonation task and the evasion task; a task without images is left out.
 
         Raises:
-            UserError: every image of the attacker is accepted already, without any change.
+            Undecidable: there is no threshold, or every image of the attacker is accepted without any change.
         """
         self.threat.require("auxiliary_data")
         system = enrol_victims(target, data, self.operating_point, rng)
@@ -100,8 +156,8 @@ class TemplateImpersonation(EvasionAttack[TemplateScheme, Identities]):
         sides = [(attacker_images, ~system.accepts(attacker_images), -1)]
         sides.append((system.others.images, system.accepts(system.others.images), 1))
         if not sides[0][1].any():
-            fmr = system.reference_fmr
-            raise UserError(f"impersonation has no image to attack: all are accepted as any victim at FMR {fmr:g}")
+            rate = f"operating_point.reference_fmr={system.reference_fmr:g}"
+            raise Undecidable(f"at {rate} all of the attacker's images are accepted already")
         surrogate_images = data.auxiliary.images[rng.permutation(len(data.auxiliary))[: self.search.surrogate_queries]]
         return [
             self._task(system.subset(rows), images[rows], sign, surrogate_images)

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 
 import numpy as np
 
 from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.attack import ControlCase
 from veilbench.bench.findings import Curve, Figure, Findings, Metric, Table
 from veilbench.bench.limits import PositiveShare
 from veilbench.bench.threat import ThreatModel
-from veilbench.families.templates.attacks.acceptance_attack import AcceptanceAttack, share_of_true
-from veilbench.families.templates.attacks.decoders import Decoders, fit_decoder
-from veilbench.families.templates.attacks.gradient_search import GradientSearch, optimise_images
+from veilbench.families.templates.attacks.acceptance_attack import AcceptanceAttack
+from veilbench.families.templates.attacks.decoders import Decoders
+from veilbench.families.templates.attacks.gradient_search import GradientSearch
 from veilbench.families.templates.attacks.operating_point import OperatingPoint
-from veilbench.families.templates.attacks.surrogate import build_exact_score, build_surrogate_score
-from veilbench.families.templates.attacks.system import TemplateSystem, split_auxiliary
-from veilbench.families.templates.attacks.template_features import TemplateFeatures
+from veilbench.families.templates.attacks.reconstructions import Case, Knowledge, Reconstructions, reconstruct
+from veilbench.families.templates.attacks.system import TemplateSystem, held_out_system, split_auxiliary
 from veilbench.families.templates.data.identities import Identities, Impressions
-from veilbench.families.templates.evaluations.verification import draw_user_keys
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
+from veilbench.families.templates.schemes.open_features import OpenFeatures
 from veilbench.metrics.grids import picture
 from veilbench.metrics.image import psnr, ssim
 from veilbench.metrics.intervals import ends, mean
@@ -28,30 +28,39 @@ from veilbench.metrics.nearest import nearest
 
 SHOWN, HELD_OUT = 8, 0.2  # images in the picture; share of the auxiliary identities to choose the attacker on
 
-Reconstructions = dict[str, tuple[np.ndarray, np.ndarray]]  # attacker -> images of victims, of held-out impressions
-
 
 class TemplateInversion(AcceptanceAttack):
-    """Trains decoders from templates to images on auxiliary identities, and presents the reconstructions to the system.
+    """Reconstructs images from templates, and presents them to the system.
 
-    If the threat model grants `key`, the attacker knows each victim's key, and `TemplateFeatures` maps the template to
-    features under this key. Otherwise the decoders are trained on templates under many random keys. If the threat model
-    grants `weights` and the scheme is differentiable, the attacker also refines the best reconstruction by gradient
-    ascent on the match score. If this requires an unknown key but `score_queries` is granted, a surrogate replaces the
-    match score: a linear model fitted to the scores of the attacker's own images.
+    There are three paths:
+
+    - decoders: networks from templates to images, trained on auxiliary identities. If the threat model grants `key`,
+      the attacker knows each victim's key, and `TemplateFeatures` maps the template to features under this key.
+      Otherwise the decoders are trained on templates under many random keys.
+    - own prints: the attacker's own image that is most similar to the victim's template. With the victims' keys, or if
+      there are none, they compute the match scores; with `score_queries` they query them; without both they compare the
+      template with their own ones under other keys.
+    - search: gradient ascent on the match score, from the best reconstruction. It needs `weights` and a differentiable
+      scheme. If it requires an unknown key but `score_queries` is granted, a surrogate replaces the match score: a
+      linear model fitted to the scores of the attacker's own images.
 
     An attack succeeds if the system accepts the image. Besides SAR and PRAR (see `AcceptanceAttack`),
-    `sar_other_at_<FMR>` is the share accepted by a template of another impression under the same key. Three baselines
-    are reported: the mean auxiliary image; the auxiliary image with the nearest template; and the auxiliary image
-    nearest to the victim's image, an oracle that bounds what copying can achieve. The gain is the SAR `sar_at_<FMR>` of
-    the attacker with the highest mean match score on held-out impressions, above the larger of the false match rate and
-    the mean image's SAR. The PRAR of this attacker is `prar_at_<FMR>`.
+    `sar_other_at_<FMR>` is the share accepted by a template of another impression under the same key. Two baselines
+    are reported: the mean auxiliary image; and the auxiliary image nearest to the victim's image, an oracle that bounds
+    what copying can achieve. The gain is the SAR `sar_at_<FMR>` of the attacker who is accepted most often on held-out
+    impressions, above the larger of the false match rate and the mean image's SAR. The PRAR of this attacker is
+    `prar_at_<FMR>`. An attacker who may test many of their own images is accepted by every system to some degree:
+    `any_of_own_prints` is the probability if each image is accepted at the false match rate, independently.
+
+    The positive controls include the subject's own features without protection, once for the decoders and once for the
+    search if there is one: where these fail, the subject's resistance says nothing about its key.
 
     Args:
         threat: threat model; needs `ciphertext`, `auxiliary_data` and `own_keys`; `key`, `weights` and `score_queries`
             enable further steps, as described above.
         positive: positive control: a scheme that the attack must break.
-        negative: negative control: a scheme that the attack must not beat.
+        negative: negative control: a scheme that the attack must not beat; None shows the attacker a stranger's
+            template in place of each victim's, which is needed if the threat model lets them test their own images.
         decoders: kinds of decoders, sizes of their training sets, and training steps.
         search: budget of the gradient search that refines the best reconstruction.
         operating_point: false match rates of the system, and number of victims.
@@ -66,7 +75,7 @@ class TemplateInversion(AcceptanceAttack):
         self,
         threat: ThreatModel,
         positive: TemplateScheme,
-        negative: TemplateScheme,
+        negative: TemplateScheme | None = None,
         decoders: Decoders = Decoders(),
         search: GradientSearch = GradientSearch(),
         operating_point: OperatingPoint = OperatingPoint(most_victims=100),
@@ -74,10 +83,60 @@ class TemplateInversion(AcceptanceAttack):
     ) -> None:
         super().__init__(threat, positive, negative, operating_point, broken_threshold)
         self.decoders, self.search = decoders, search
+        self._path, self._strangers = "", False  # set while a control runs
 
     def variant(self) -> str:
-        """Return whether the victims' keys are known."""
-        return "key known" if self.threat.key else "key unknown"
+        """Return whether the victims' keys are known, and whether scores can be queried."""
+        words = "key known" if self.threat.key else "key unknown"
+        return f"{words}, by scores" if self.threat.score_queries and not self.threat.key else words
+
+    def control_cases(self, target: TemplateScheme, data: Identities) -> Sequence[ControlCase[TemplateScheme]]:
+        """Return the constructor's controls, and the target's open features for each path that can be attacked."""
+        openly = OpenFeatures.of(target)
+        variant = openly.variant(data.auxiliary.images[:4])
+        paths = ["decoders"]
+        if way := self._way_to_search(target):
+            paths.append(way)
+        return [
+            ControlCase("positive", self.positive),
+            *(ControlCase[TemplateScheme]("positive", openly, path, variant) for path in paths),
+            ControlCase("negative", self.negative),
+        ]
+
+    def run_control(
+        self,
+        case: ControlCase[TemplateScheme],
+        scheme: TemplateScheme,
+        data: Identities,
+        trainer: Accelerator,
+        rng: np.random.Generator,
+    ) -> Findings:
+        """Attack a control by the path of the case only."""
+        self._path = case.path
+        try:
+            return self.run(scheme, data, trainer, rng, control=True)
+        finally:
+            self._path = ""
+
+    def _own_control(
+        self, target: TemplateScheme, data: Identities, trainer: Accelerator, seed: np.random.SeedSequence
+    ) -> tuple[str, Metric]:
+        """Attack the target with a stranger's template shown in place of each victim's."""
+        self._strangers = True
+        try:
+            gain = self.run(target, data, trainer, np.random.default_rng(seed), control=True).gain
+        finally:
+            self._strangers = False
+        assert gain is not None
+        return f"{type(target).__name__} with strangers' templates", gain
+
+    def _way_to_search(self, target: TemplateScheme) -> str:
+        """Return the name of the search by gradients that the threat model allows; empty if it allows none."""
+        if not self.search.steps or not self.threat.weights or not isinstance(target, DifferentiableScheme):
+            return ""
+        if self.threat.key or not target.keyed:
+            return "white_box"
+        return "surrogate" if self.threat.score_queries else ""
 
     def attack(
         self,
@@ -95,28 +154,35 @@ class TemplateInversion(AcceptanceAttack):
         validation = held_out_system(system, held_out.subset(rng.permutation(len(held_out))[:most]), rng)
         training = training.subset(rng.permutation(len(training)))
         sizes = self._limit_sizes(findings, len(training))[-1 if control else 0 :]
-        curves: dict[str, list[Metric]] = {kind: [] for kind in self.decoders.kinds}
-        reconstructions: Reconstructions = {}
-        for size in sizes:
-            subset = training.subset(np.arange(size))
-            features = TemplateFeatures(target, subset, self.threat.key, rng)
-            reconstructions = self._reconstruct(features, subset, system, validation, accelerator, rng)
-            for kind, (images, _) in reconstructions.items():
-                curves[kind].append(share_of_true(system.accepts(images)))
-        own_images = training.images[: self.search.surrogate_queries]
-        reconstructions |= self._refine(findings, system, validation, own_images, reconstructions, accelerator)
-        guesses = {kind: images for kind, (images, _) in reconstructions.items()}
-        best = _best_attacker(reconstructions, validation)
-        findings.notes.append(f"The gain is that of the {best} attacker, whose held-out images score best.")
-        others = self._baselines(system, features, subset)
-        self._report(findings, system, guesses | others, best, rng)
-        findings.figures.append(_figure(curves, sizes, findings, system.reference_fmr))
-        if system.victims.images.shape[1] in (1, 3):
-            rows = [("enrolled impression", system.victims.images), *guesses.items(), *others.items()]
-            picture_rows = [(name, images[:SHOWN]) for name, images in rows]
-            findings.pictures.append(
-                picture("Enrolled impressions and reconstructions from their templates", picture_rows)
-            )
+        seen = system.show_strangers() if self._strangers else system
+        case = Case(seen, validation, training, sizes, self._knowledge(target))
+        made = reconstruct(case, self.decoders, self.search, accelerator, rng)
+        best = made.best_attacker(validation)
+        findings.notes.append(f"The gain is that of the {best} attacker, accepted most often on held-out images.")
+        if self.threat.weights and not self._way_to_search(target) and isinstance(target, DifferentiableScheme):
+            findings.notes.append("No search by gradients: it needs the victims' keys, or the system's scores.")
+        others = self._baselines(system, training)
+        self._report(findings, system, made.of_victims() | others, best, rng)
+        findings.budget = made.curves.get(best)
+        if made.tested:
+            chance = self.operating_point.blind_success(made.tested)
+            findings.metrics["any_of_own_prints"] = Metric.exact(chance, made.tested, "share")
+        if not control:
+            findings.figures.append(_figure(made, sizes, findings, system))
+            self._show(findings, system, made.of_victims() | others)
+
+    def _knowledge(self, target: TemplateScheme) -> Knowledge:
+        """Return what the attacker can do with the target."""
+        way = self._path if self._path in ("white_box", "surrogate") else self._way_to_search(target)
+        scores_known = self.threat.key or not target.keyed or self.threat.score_queries
+        by_queries = self.threat.score_queries and target.keyed and not self.threat.key
+        return Knowledge(
+            key=self.threat.key,
+            search="" if self._path == "decoders" else way,
+            own_prints=not self._path,
+            scores=scores_known,
+            most_tested=self.search.surrogate_queries if by_queries else None,
+        )
 
     def _limit_sizes(self, findings: Findings, available: int) -> list[int]:
         """Return the sizes of the training sets, ascending and capped at the available number of impressions."""
@@ -124,63 +190,10 @@ class TemplateInversion(AcceptanceAttack):
             findings.notes.append(f"The attacker learns from {available} auxiliary impressions at most, not {largest}.")
         return sorted({min(size, available) for size in self.decoders.sizes})
 
-    def _reconstruct(
-        self,
-        features: TemplateFeatures,
-        training: Impressions,
-        system: TemplateSystem,
-        validation: TemplateSystem,
-        accelerator: Accelerator,
-        rng: np.random.Generator,
-    ) -> Reconstructions:
-        """Fit each decoder, and reconstruct the victims' and the held-out impressions."""
-        codes = [features.transform(deployed.templates, deployed.keys) for deployed in (system, validation)]
-        pairs = (features.transform_own(), training.images, codes[1], validation.victims.images)
-        reconstructions: Reconstructions = {}
-        for kind in self.decoders.kinds:
-            inverse = fit_decoder(kind, pairs, self.decoders, accelerator, rng)
-            reconstructions[kind] = inverse(codes[0]), inverse(codes[1])
-        return reconstructions
-
-    def _refine(
-        self,
-        findings: Findings,
-        system: TemplateSystem,
-        validation: TemplateSystem,
-        own_images: np.ndarray,
-        reconstructions: Reconstructions,
-        accelerator: Accelerator,
-    ) -> Reconstructions:
-        """Refine the best reconstructions by gradient ascent; return {} if this is impossible or not granted."""
-        scheme = system.scheme
-        if not self.search.steps or not self.threat.weights or not isinstance(scheme, DifferentiableScheme):
-            return {}
-        white_box = self.threat.key or not scheme.keyed
-        if not white_box and not self.threat.score_queries:
-            findings.notes.append("No search by gradients: it needs the victims' keys, or the system's scores.")
-            return {}
-        starts, device = reconstructions[_best_attacker(reconstructions, validation)], accelerator.device()
-        first, second = (
-            optimise_images(
-                build_exact_score(deployed, scheme, device)
-                if white_box
-                else build_surrogate_score(deployed, scheme, own_images, device),
-                start,
-                self.search,
-                device,
-            )
-            for deployed, start in zip((system, validation), starts, strict=True)
-        )
-        return {"white_box" if white_box else "surrogate": (first, second)}
-
-    def _baselines(
-        self, system: TemplateSystem, features: TemplateFeatures, training: Impressions
-    ) -> dict[str, np.ndarray]:
+    def _baselines(self, system: TemplateSystem, training: Impressions) -> dict[str, np.ndarray]:
         victim_images = system.victims.images
-        codes = features.transform(system.templates, system.keys)
         return {
             "mean_image": np.broadcast_to(training.images.mean(0), victim_images.shape),
-            "nearest_template": training.images[nearest(codes, features.transform_own())[0]],
             "nearest_image": training.images[nearest(victim_images, training.images)[0]],
         }
 
@@ -210,21 +223,23 @@ class TemplateInversion(AcceptanceAttack):
         if not system.scheme.keyed:
             findings.notes.append("The templates have no key: PRAR is SAR.")
         mean_image = float(system.accepts(images["mean_image"]).mean())
-        findings.gain = self._gain(system.accepts(images[best]), system.reference_fmr, mean_image)
+        chances = {"operating_point.reference_fmr": system.reference_fmr, "the mean image": mean_image}
+        self._set_gain(findings, system, system.score(images[best]), chances)
+
+    def _show(self, findings: Findings, system: TemplateSystem, guesses: dict[str, np.ndarray]) -> None:
+        if system.victims.images.shape[1] not in (1, 3):
+            return
+        rows = [("enrolled impression", system.victims.images), *guesses.items()]
+        shown = [(name, images[:SHOWN]) for name, images in rows]
+        findings.pictures.append(picture("Enrolled impressions and reconstructions from their templates", shown))
 
 
-def held_out_system(system: TemplateSystem, impressions: Impressions, rng: np.random.Generator) -> TemplateSystem:
-    """Return the same system with the attacker's held-out impressions enrolled, under new random keys."""
-    return replace(system, others=impressions).enrol(impressions, draw_user_keys(impressions.identities, rng))
-
-
-def _best_attacker(reconstructions: Reconstructions, validation: TemplateSystem) -> str:
-    """Return the attacker whose reconstructions of the held-out impressions have the highest mean match score."""
-    return max(reconstructions, key=lambda kind: float(validation.score(reconstructions[kind][1]).mean()))
-
-
-def _figure(curves: dict[str, list[Metric]], sizes: list[int], findings: Findings, fmr: float) -> Figure:
-    lines = [Curve(f"{kind} decoder", sizes, *ends(shares)) for kind, shares in curves.items()]
+def _figure(made: Reconstructions, sizes: list[int], findings: Findings, system: TemplateSystem) -> Figure:
+    fmr = system.reference_fmr
+    lines = [
+        Curve(f"{kind} decoder", sizes, *ends([system.share_accepted(system.score(images)) for images in by_size]))
+        for kind, by_size in made.decoded_by_size.items()
+    ]
     flat = {"mean image": "mean_image", "nearest image": "nearest_image"}
     copies = [
         Curve(name, sizes, [findings.metrics[f"sar_at_{fmr:g}_{key}"].value] * len(sizes)) for name, key in flat.items()

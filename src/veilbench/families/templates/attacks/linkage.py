@@ -10,7 +10,7 @@ from annotated_types import Ge, MinLen
 
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.errors import UserError
-from veilbench.bench.findings import Curve, Figure, Findings, Metric
+from veilbench.bench.findings import BudgetCurve, Curve, Figure, Findings, Metric
 from veilbench.bench.limits import Count, PositiveShare
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import CONFIDENCE
@@ -109,6 +109,8 @@ class TemplateLinkage(TemplateAttack):
 
         held_out_auroc = {kind: area(compare(kind, held_out_databases)) for kind in ("comparison", *linkers)}
         best = max(held_out_auroc, key=lambda kind: held_out_auroc[kind])
+        if best in self.learners:
+            findings.budget = self._budget(best, features, held_out_databases, 2 * held_out_auroc[best] - 1, rng)
         findings.notes.append(f"The gain is that of the linker {best}, the best one on held-out identities.")
         for kind in held_out_auroc:
             pairs = compare(kind, victim_databases)
@@ -134,11 +136,31 @@ class TemplateLinkage(TemplateAttack):
         )
         return Databases(first_templates, second_templates, first.identities, second.identities)
 
-    def _fit_linker(self, kind: Learner, features: PairFeatures, rng: np.random.Generator) -> Pipeline:
-        """Train a linker on mated pairs and an equal number of non-mated ones, at most `MOST_PAIRS` in all."""
+    def _budget(
+        self, kind: Learner, features: PairFeatures, held_out: Databases, gain: float, rng: np.random.Generator
+    ) -> BudgetCurve:
+        """Return the gain on held-out identities of a linker trained on half of the pairs, and of the linker itself."""
+        half = self._fit_linker(kind, features, rng, share=0.5)
+        mated, rows = np.equal(*held_out.people()), features.pairs(held_out)[0]
+        scores = half.predict_proba(rows)[:, 1]
+        pairs = min(MOST_PAIRS, 2 * int(np.equal(*features.base.people()).sum()))
+        return BudgetCurve("training pairs", [pairs // 2, pairs], [2 * auroc(scores[mated], scores[~mated]) - 1, gain])
+
+    def _fit_linker(
+        self, kind: Learner, features: PairFeatures, rng: np.random.Generator, share: float = 1.0
+    ) -> Pipeline:
+        """Train a linker on mated pairs and an equal number of non-mated ones, at most `MOST_PAIRS` in all.
+
+        Args:
+            kind: kind of the classifier.
+            features: features of the attacker's own pairs.
+            rng: source of the choice of pairs, and of the training.
+            share: share of the pairs to train on.
+        """
         mated = np.equal(*features.base.people())
         same, different = np.flatnonzero(mated), np.flatnonzero(~mated)
         same = rng.permutation(same)[: MOST_PAIRS // 2]
+        same = same[: max(1, round(share * len(same)))]
         pairs = np.sort(np.r_[same, rng.choice(different, min(len(same), len(different)), replace=False)])
         rows, _ = features.pairs(features.base)
         return fit_classifier(kind, rows[pairs], mated[pairs], rng)

@@ -2,40 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
 from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.attack import ControlCase
 from veilbench.bench.findings import Curve, Figure, Findings, Metric
 from veilbench.bench.limits import PositiveShare
 from veilbench.bench.threat import ThreatModel
-from veilbench.families.templates.attacks.acceptance_attack import AcceptanceAttack, share_of_true
+from veilbench.families.templates.attacks.acceptance_attack import AcceptanceAttack
 from veilbench.families.templates.attacks.operating_point import OperatingPoint
 from veilbench.families.templates.attacks.oracle_search import EvolutionSearch, Subspace, evolution_strategy
-from veilbench.families.templates.attacks.query_counter import Queries, QueryCounter
+from veilbench.families.templates.attacks.query_counter import Queries, QueryCounter, present_dictionary
 from veilbench.families.templates.attacks.system import TemplateSystem
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.schemes.base import TemplateScheme
+from veilbench.families.templates.schemes.open_features import OpenFeatures
 from veilbench.metrics.grids import picture
 from veilbench.metrics.image import psnr
 from veilbench.metrics.intervals import ends, mean
 
 SHOWN = 8
+SHARE_LISTED = {"scores": 0.25, "decisions": 0.5}  # part of the queries that a search spends on the dictionary
 
 
 class TemplateOracle(AcceptanceAttack):
     """Queries the system with images, and uses its answers to find an image that it accepts.
 
-    With `scores` the system returns the match score of an image, and the attacker maximises it by an evolution
-    strategy. With `decisions` it only returns whether the image is accepted. The attacker then spends half of the
-    queries on a dictionary of auxiliary images, and the other half on moving from an accepted image to a region where
-    more images are accepted. This cannot succeed earlier than the dictionary, but it improves the image, as
-    `accepted_at_<FMR>_last_image` and PRAR show.
+    Two attackers have the same number of queries for each victim. One presents a dictionary: their own images. The
+    other spends a part of the queries on the dictionary, and moves on from its best image. With `scores` the system
+    returns the match score of an image, and the attacker maximises it by an evolution strategy. With `decisions` it
+    only returns whether the image is accepted; the attacker then moves from an accepted image to a region where more
+    images are accepted. This cannot succeed earlier than the dictionary, but it improves the image, as
+    `accepted_at_<FMR>_last_image` and PRAR show. The last query presents the final image.
 
     Any attacker with enough queries is accepted by chance: q images of strangers are accepted with probability
-    1 - (1 - FMR)^q. The gain is the share of victims for whom an image was accepted within the allowed queries, above
-    the larger of this probability and the share reached by the dictionary alone.
+    1 - (1 - FMR)^q. The gain is the share of victims for whom an image of the second attacker was accepted within the
+    allowed queries, above this probability.
+
+    The positive controls include the subject's own features without protection: if the search does not lead into these,
+    the subject's resistance says nothing about its transformation.
 
     Args:
         threat: threat model; needs `auxiliary_data`, and `score_queries` or `decision_queries`.
@@ -75,6 +83,16 @@ class TemplateOracle(AcceptanceAttack):
         """Return what the system answers."""
         return self.answers
 
+    def control_cases(self, target: TemplateScheme, data: Identities) -> Sequence[ControlCase[TemplateScheme]]:
+        """Return the constructor's controls, and the target's open features as a second positive control."""
+        openly = OpenFeatures.of(target)
+        variant = openly.variant(data.auxiliary.images[:4])
+        return [
+            ControlCase("positive", self.positive),
+            ControlCase("positive", openly, "the subject's features", variant),
+            ControlCase("negative", self.negative),
+        ]
+
     def attack(
         self,
         findings: Findings,
@@ -89,43 +107,18 @@ class TemplateOracle(AcceptanceAttack):
         space = Subspace.fit(data.auxiliary.images, self.search.components)
         by_dictionary, hill_climbing = QueryCounter(system), QueryCounter(system)
         dictionary = data.auxiliary.images[rng.permutation(len(data.auxiliary))[: self.queries.most]]
-        self._present_dictionary(by_dictionary, dictionary)
-        start = np.zeros((len(system.keys), len(space.basis)), np.float32)
-        if self.answers == "decisions":
-            start = self._start_from_dictionary(hill_climbing, space, dictionary, start)
+        present_dictionary(by_dictionary, dictionary, self.search.population)
+        listed = max(1, int(self.queries.most * SHARE_LISTED[self.answers]))
+        scores = present_dictionary(hill_climbing, dictionary[:listed], self.search.population)
+        best = (scores if self.answers == "scores" else scores >= system.threshold).argmax(1)
+        start = space.coordinates(dictionary[best]).astype(np.float32)
+        if self.answers == "decisions":  # where nothing was accepted, all images of the dictionary are equally good
+            start = np.where(np.isfinite(hill_climbing.first)[:, None], start, np.float32(0))
         query = hill_climbing.score if self.answers == "scores" else hill_climbing.decide
-        remaining = self.queries.most - hill_climbing.count
-        coordinates = evolution_strategy(query, space, start, remaining, self.search.population, rng)
-        self._report(findings, system, space.images(coordinates), hill_climbing, by_dictionary, rng)
-
-    def _present_dictionary(self, counter: QueryCounter, dictionary: np.ndarray) -> np.ndarray:
-        """Present every dictionary image as every victim; return each victim's first accepted image, shape (n,).
-
-        The result holds indices; it is 0 if no image is accepted. Images are presented in batches.
-        """
-        n = len(counter.system.keys)
-        highest, best = np.full(n, -np.inf), np.zeros(n, np.int64)
-        features = counter.system.scheme.features(dictionary)
-        for begin in range(0, len(dictionary), self.search.population):
-            batch = features[begin : begin + self.search.population]
-            scores = counter.score_features(np.broadcast_to(batch, (n, *batch.shape)))
-            accepted = scores >= counter.system.threshold
-            better = accepted.max(1) > highest
-            highest = np.maximum(highest, accepted.max(1))
-            best = np.where(better, begin + accepted.argmax(1), best)
-        return best
-
-    def _start_from_dictionary(
-        self, counter: QueryCounter, space: Subspace, dictionary: np.ndarray, start: np.ndarray
-    ) -> np.ndarray:
-        """Spend half of the queries on the dictionary; return the coordinates of each victim's first accepted image.
-
-        Victims for whom no image is accepted keep the coordinates in `start`, shape (n, coordinates).
-        """
-        presented = dictionary[: self.queries.most // 2]
-        best = self._present_dictionary(counter, presented)
-        accepted = np.isfinite(counter.first)
-        return np.where(accepted[:, None], space.coordinates(presented)[best], start)
+        remaining = self.queries.most - hill_climbing.count - 1
+        images = space.images(evolution_strategy(query, space, start, remaining, self.search.population, rng))
+        hill_climbing.score(images[:, None])
+        self._report(findings, system, images, hill_climbing, by_dictionary, rng)
 
     def _report(
         self,
@@ -138,15 +131,17 @@ class TemplateOracle(AcceptanceAttack):
     ) -> None:
         n, most = len(system.keys), self.queries.most
         systems = {"accepted": system, "prar": system.renew_keys(rng)}
-        accepted, listed = (counter.accepted_within(most) for counter in (hill_climbing, by_dictionary))
         chance = self.operating_point.blind_success(most)
-        findings.metrics |= {"accepted": share_of_true(accepted), "accepted_by_dictionary": share_of_true(listed)}
+        findings.metrics["accepted"] = system.share_accepted(hill_climbing.highest)
+        findings.metrics["accepted_by_dictionary"] = system.share_accepted(by_dictionary.highest)
         findings.metrics["chance"] = Metric.exact(chance, n, "share")
-        if accepted.sum() > n / 2:
+        if (hill_climbing.first <= most).sum() > n / 2:
             findings.metrics["queries_for_half"] = Metric.exact(float(np.median(hill_climbing.first)), n)
         findings.metrics |= {f"{key}_last_image": rate for key, rate in self._acceptance_rates(systems, images).items()}
         findings.metrics["psnr_last_image"] = mean(psnr(images, system.victims.images), unit="", of="victims")
-        findings.gain = self._gain(accepted, chance, float(listed.mean()))
+        setting = f"queries.most={most} at operating_point.reference_fmr"
+        self._set_gain(findings, system, hill_climbing.highest, {setting: chance})
+        findings.budget = hill_climbing.budget(most)
         findings.figures.append(self._figure(hill_climbing, by_dictionary))
         if images.shape[1] in (1, 3):
             rows = [("enrolled impression", system.victims.images[:SHOWN]), ("last image", images[:SHOWN])]
@@ -155,7 +150,7 @@ class TemplateOracle(AcceptanceAttack):
     def _figure(self, hill_climbing: QueryCounter, by_dictionary: QueryCounter) -> Figure:
         limits = [limit for limit in sorted(self.queries.limits) if limit <= self.queries.most]
         curves = [
-            Curve(name, limits, *ends([share_of_true(counter.accepted_within(limit)) for limit in limits]))
+            Curve(name, limits, *ends([counter.share_within(limit) for limit in limits]))
             for name, counter in ((f"by {self.answers}", hill_climbing), ("by dictionary", by_dictionary))
         ]
         blind = Curve("chance", limits, [self.operating_point.blind_success(limit) for limit in limits])

@@ -12,7 +12,6 @@ from veilbench.families.templates.schemes.linear_scheme import LinearScheme
 ROUNDS = 30  # iterations of a solver
 DAMPING, NUDGE = 1e-3, 1e-3  # initial damping; step of the numerical Jacobian
 LEARNING_RATE = 0.1
-TRIES = {"iteration": ROUNDS + 1}  # number of guesses that a method tests under the key; 1 for other methods
 TINY = 1e-9  # share of the prior's mean variance that is added to every direction
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Metric
 from veilbench.families.templates.attacks.operating_point import OperatingPoint
+from veilbench.families.templates.attacks.redrawn_thresholds import RedrawnThresholds
+from veilbench.families.templates.attacks.undecided import Undecidable
 from veilbench.families.templates.data.identities import Identities, Impressions
 from veilbench.families.templates.evaluations.verification import compare_probes, draw_user_keys
 from veilbench.families.templates.schemes.base import TemplateScheme
@@ -32,6 +36,7 @@ class TemplateSystem:
         thresholds: maps a false match rate to the score from which a probe is accepted.
         reference_fmr: false match rate that decisions use if none is named, a key of `thresholds`.
         refused: reason for each requested false match rate that has no threshold.
+        redrawn: the thresholds of bootstrap samples of the people.
     """
 
     scheme: TemplateScheme
@@ -42,6 +47,7 @@ class TemplateSystem:
     thresholds: dict[float, float]
     reference_fmr: float
     refused: list[str]
+    redrawn: RedrawnThresholds
 
     @property
     def threshold(self) -> float:
@@ -52,23 +58,39 @@ class TemplateSystem:
         """Return the match score of one image per victim, shape (n, c, h, w), under the victim's key; shape (n,)."""
         return self.scheme.compare(self.scheme.enroll(images, self.keys), self.templates)
 
+    def score_features(self, features: np.ndarray) -> np.ndarray:
+        """Return the match score of one feature vector per victim, shape (n, d), as `score` does for images."""
+        return self.scheme.compare(self.scheme.protect(features, self.keys), self.templates)
+
+    def share_accepted(self, scores: np.ndarray, fmr: float | None = None, confidence: float = 0.95) -> Metric:
+        """Return the share of match scores, shape (n,), that are accepted; the interval includes the threshold's."""
+        rate = fmr or self.reference_fmr
+        return self.redrawn.share_accepted(scores, rate, self.thresholds[rate], confidence)
+
     def accepts(self, images: np.ndarray, fmr: float | None = None) -> np.ndarray:
         """Return whether one image per victim is accepted as that victim's; shape (n,), bool."""
         return np.asarray(self.score(images) >= self.thresholds[fmr or self.reference_fmr])
 
     def accepts_features(self, features: np.ndarray, fmr: float | None = None) -> np.ndarray:
         """Return whether one feature vector per victim is accepted, as `accepts` does for images; shape (n,), bool."""
-        scores = self.scheme.compare(self.scheme.protect(features, self.keys), self.templates)
-        return np.asarray(scores >= self.thresholds[fmr or self.reference_fmr])
+        return np.asarray(self.score_features(features) >= self.thresholds[fmr or self.reference_fmr])
 
     def subset(self, rows: np.ndarray) -> TemplateSystem:
         """Return the system restricted to some of the victims, by their indices or by a mask."""
         victims, others = self.victims.subset(rows), self.others.subset(rows)
-        return replace(self, victims=victims, others=others, keys=self.keys[rows], templates=self.templates[rows])
+        keys, templates, redrawn = self.keys[rows], self.templates[rows], self.redrawn.subset(rows)
+        return replace(self, victims=victims, others=others, keys=keys, templates=templates, redrawn=redrawn)
 
     def enrol(self, victims: Impressions, keys: np.ndarray) -> TemplateSystem:
         """Return the system with other impressions enrolled under the given keys, shape (n,)."""
         return replace(self, victims=victims, keys=keys, templates=self.scheme.enroll(victims.images, keys))
+
+    def show_strangers(self) -> TemplateSystem:
+        """Return the system with each victim's template replaced by that of the next one under the victim's key.
+
+        An attacker who sees these templates learns nothing about the victim who is attacked.
+        """
+        return self.enrol(self.victims.subset(np.roll(np.arange(len(self.keys)), 1)), self.keys)
 
     def renew_keys(self, rng: np.random.Generator) -> TemplateSystem:
         """Return the system with the same impressions enrolled under new random keys."""
@@ -87,24 +109,40 @@ def enrol_victims(
         rng: source of the keys and of the choice of victims.
 
     Raises:
-        UserError: there are too few impostor comparisons for the reference false match rate.
+        Undecidable: there are too few impostor comparisons for the reference false match rate, or no score is that
+            rare among them.
     """
     fmrs, reference = operating_point.fmr, operating_point.reference_fmr
     keys = draw_user_keys(data.enrolment.identities, rng)
     matrix = compare_probes(scheme, data.probe, data.enrolment, keys, "stolen_token")
     comparisons = Comparisons.of_all(matrix, data.probe.identities, data.enrolment.identities)
-    impostors, rates = int((~comparisons.mated).sum()), error_rates(comparisons.scores, comparisons.mated)
-    reasons = {fmr: reason for fmr in fmrs if (reason := refusal(impostors, fmr))}
+    thresholds, reasons = find_thresholds(comparisons, fmrs)
     if reference in reasons:
-        raise UserError(f"attacks on templates need a threshold: {reasons[reference]}")
-    thresholds = {fmr: at_fmr(rates, fmr).threshold for fmr in fmrs if fmr not in reasons}
+        raise Undecidable(f"operating_point.reference_fmr={reference:g} has no threshold: {reasons[reference]}")
     rows = np.sort(rng.permutation(first_row_of_each(data.enrolment.identities))[: operating_point.most_victims])
     victims = data.enrolment.subset(rows)
     probes = data.probe.subset(first_row_of_each(data.probe.identities))
     others = probes.subset(np.searchsorted(probes.identities, victims.identities))
-    templates = scheme.enroll(victims.images, keys[rows])
-    refused = list(reasons.values())
-    return TemplateSystem(scheme, victims, others, keys[rows], templates, thresholds, reference, refused)
+    templates, refused = scheme.enroll(victims.images, keys[rows]), list(reasons.values())
+    redrawn = RedrawnThresholds.draw(comparisons, victims.identities, list(thresholds), rng)
+    return TemplateSystem(scheme, victims, others, keys[rows], templates, thresholds, reference, refused, redrawn)
+
+
+def find_thresholds(comparisons: Comparisons, fmrs: Sequence[float]) -> tuple[dict[float, float], dict[float, str]]:
+    """Return the threshold of each false match rate that has one, and the reason for each that has none."""
+    impostors, rates = int((~comparisons.mated).sum()), error_rates(comparisons.scores, comparisons.mated)
+    thresholds: dict[float, float] = {}
+    reasons: dict[float, str] = {}
+    for fmr in fmrs:
+        threshold = at_fmr(rates, fmr).threshold
+        if reason := refusal(impostors, fmr):
+            reasons[fmr] = reason
+        elif np.isfinite(threshold):
+            thresholds[fmr] = threshold
+        else:
+            highest = f"the highest of {len(rates.thresholds) - 1:,} distinct scores is that of {rates.fmr[-2]:.3g}"
+            reasons[fmr] = f"FMR {fmr:g} would reject everybody, because {highest} of the strangers"
+    return thresholds, reasons
 
 
 def split_auxiliary(
@@ -134,6 +172,27 @@ def split_auxiliary(
     return training, held_out
 
 
+def held_out_system(system: TemplateSystem, impressions: Impressions, rng: np.random.Generator) -> TemplateSystem:
+    """Return the same system with the attacker's held-out impressions enrolled, under new random keys."""
+    return replace(system, others=impressions).enrol(impressions, draw_user_keys(impressions.identities, rng))
+
+
 def first_row_of_each(identities: np.ndarray) -> np.ndarray:
     """Return the index of the first row of each identity, in ascending order of identities."""
     return np.asarray(np.unique(identities, return_index=True)[1])
+
+
+def refuse_constant_scores(scheme: TemplateScheme, images: np.ndarray) -> None:
+    """Reject a scheme that gives any two different images the same match score.
+
+    Args:
+        scheme: scheme that makes and compares the templates.
+        images: images of different people, shape (n, c, h, w).
+
+    Raises:
+        Undecidable: all scores are equal, so that the system recognises nobody.
+    """
+    templates = scheme.enroll(images, np.zeros(len(images), np.uint64))
+    scores = scheme.compare_all(templates, templates)[~np.eye(len(images), dtype=bool)]
+    if len(scores) and scores.max() - scores.min() <= 1e-6 * max(1.0, abs(float(scores.max()))):
+        raise Undecidable(f"all match scores of {len(images)} people are {scores.max():g}: nobody is recognised")

@@ -31,6 +31,7 @@ class RawIdentities:
         attributes: maps an attribute's name to labels, shape (n,), int64: indices into `labels[name]`.
         labels: maps an attribute's name to the words for its labels.
         notes: changes made to the data that a reader of the results should know.
+        files: path of each image's file, for error messages; empty if they are not in files of their own.
     """
 
     images: np.ndarray
@@ -39,6 +40,7 @@ class RawIdentities:
     attributes: dict[str, np.ndarray] = field(default_factory=dict)
     labels: dict[str, list[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
 
 
 class IdentitySource(Protocol):
@@ -258,8 +260,8 @@ def check_raw(raw: RawIdentities) -> None:
             raise UserError(f"{name} holds {labels.max()}, but there are the words {raw.labels.get(name, [])}")
     flat = raw.images.reshape(len(raw.images), -1)
     if len(blank := np.flatnonzero(flat.max(1) == flat.min(1))):
-        first = raw.identities[blank[0]], raw.impressions[blank[0]]
-        raise UserError(f"{len(blank)} images are blank; the first is impression {first[1]} of identity {first[0]}")
+        first = f"impression {raw.impressions[blank[0]]} of identity {raw.identities[blank[0]]}"
+        raise UserError(f"{len(blank)} images are blank; the first is {raw.files[blank[0]] if raw.files else first}")
 
 
 def resize_images(images: np.ndarray, size: tuple[int, ...]) -> np.ndarray:

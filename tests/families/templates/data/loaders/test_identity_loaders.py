@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from veilbench.bench.errors import UserError
+from veilbench.families.templates.data.identities import IdentitiesData
 from veilbench.families.templates.data.loaders.identity_npz import IdentityNpz
 from veilbench.families.templates.data.loaders.image_folder import ImageFolder
 from veilbench.families.templates.data.loaders.sklearn_faces import SklearnFaces
@@ -41,6 +42,21 @@ def test_a_folder_is_read_in_natural_order_and_what_is_no_image_is_passed_by(tmp
     assert (raw.images[0, 0] == some((12, 10), 0)).all()  # s2/a.bmp
     assert (raw.images[4, 0] == some((12, 10), 2)).all()  # s10/2.png comes before s10/10.png
     assert (raw.images[5, 0] == some((12, 10), 1)).all()
+
+
+def test_subfolders_and_a_file_under_two_people_are_noted(tmp_path: Path) -> None:
+    folder_of(tmp_path, {"a": ["1.png"], "b": ["x.png", "y.png"], "a/older": ["1.png"]})
+    notes = ImageFolder(str(tmp_path)).read().notes
+    assert "a: 1 subfolders such as older are not read" in notes
+    assert "a/1.png and b/x.png are the same image, under two people" in notes
+    assert not any("y.png" in note for note in notes)
+
+
+def test_a_blank_image_is_named_by_its_file(tmp_path: Path) -> None:
+    folder_of(tmp_path / "images", {"a": ["1.png", "2.png"], "b": ["1.png"]})
+    Image.fromarray(np.full((12, 10), 7, np.uint8)).save(tmp_path / "images" / "b" / "blank.png")
+    with pytest.raises(UserError, match=r"1 images are blank; the first is .*b.blank\.png"):
+        IdentitiesData(ImageFolder(str(tmp_path / "images"))).prepare(tmp_path)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -18,8 +19,9 @@ from veilbench.images.image_file import SUFFIXES, list_entries, list_images, rea
 class ImageFolder:
     """Reads `folder/identity/impression.png`; also jpg, bmp, tif, pgm and ppm. Colour becomes grey.
 
-    The function `images.image_file.read_image` reads the files. Files next to the identities' folders are ignored;
-    files in these folders that are not images are left out, and counted in the notes.
+    `images.image_file.read_image` reads the files. Files next to the identities' folders are ignored; files in
+    these folders that are not images are left out, and counted in the notes; so are subfolders. A file that lies under
+    two people is used and noted.
 
     Args:
         folder: folder with one subfolder per identity; files and folders with a leading dot are ignored.
@@ -40,12 +42,34 @@ class ImageFolder:
         notes: list[str] = []
         folders = [path for path in list_entries(Path(self.folder)) if path.is_dir()]
         people = [images for images in (list_images(path, notes) for path in folders) if images]
+        notes += _note_subfolders(folders)
         if not people:
             raise UserError(f"{self.folder} holds no images; it needs identity/impression{{{','.join(SUFFIXES)}}}")
         files = [path for person in people for path in person]
         pixels = [read_image(path, True, self.size, "stretch") for path in files]
         images = np.rint(255 * stack_images(files, pixels, "set data.source.size, as [height, width]")).astype(np.uint8)
+        notes += _note_shared_files(people)
         identities = np.repeat(np.arange(len(people)), [len(person) for person in people])
         numbers = np.concatenate([np.arange(len(person)) for person in people])
         notes.append(f"read {len(files):,} images of {len(people):,} identities")
-        return RawIdentities(images, identities, numbers, notes=notes)
+        return RawIdentities(images, identities, numbers, notes=notes, files=[str(file) for file in files])
+
+
+def _note_subfolders(folders: Sequence[Path]) -> list[str]:
+    """Return a note for each identity's folder that holds folders, which are not read."""
+    inner = {folder.name: [path.name for path in list_entries(folder) if path.is_dir()] for folder in folders}
+    return [
+        f"{name}: {len(found)} subfolders such as {found[0]} are not read" for name, found in inner.items() if found
+    ]
+
+
+def _note_shared_files(people: Sequence[Sequence[Path]]) -> list[str]:
+    """Return a note for each file with the same bytes as a file of another identity."""
+    seen: dict[str, Path] = {}
+    notes = []
+    for path in (path for images in people for path in images):
+        first = seen.setdefault(hashlib.sha256(path.read_bytes()).hexdigest(), path)
+        if first.parent != path.parent:
+            pair = " and ".join(f"{file.parent.name}/{file.name}" for file in (first, path))
+            notes.append(f"{pair} are the same image, under two people")
+    return notes

@@ -1,0 +1,80 @@
+"""A subject's own features without protection, for positive controls."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, NoReturn, Self
+
+import numpy as np
+
+from veilbench.families.templates.schemes.base import TemplateScheme
+from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class OpenFeatures(TemplateScheme):
+    """Stores the features of another scheme unchanged: what every attack on that scheme must break.
+
+    An attack that fails here has not shown that the other scheme's transformation or key protects anything.
+
+    Args:
+        subject: scheme that extracts the features, with trained weights.
+    """
+
+    keyed = False
+
+    def __init__(self, subject: TemplateScheme) -> None:
+        self.subject = subject
+
+    @classmethod
+    def of(cls, subject: TemplateScheme) -> OpenFeatures:
+        """Return the open features of a scheme, differentiable if the scheme is."""
+        differentiable = isinstance(subject, DifferentiableScheme)
+        return DifferentiableOpenFeatures(subject) if differentiable else OpenFeatures(subject)
+
+    def fit(self, data: Any, rng: np.random.Generator) -> Self:
+        """Return the scheme itself: the subject is trained already."""
+        return self
+
+    def features(self, images: np.ndarray) -> np.ndarray:
+        """Return the subject's features of images, shape (n, c, h, w) to (n, d), float32."""
+        return self.subject.features(images)
+
+    def transform(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return the features unchanged."""
+        return features.copy()
+
+    def variant(self, images: np.ndarray) -> str:
+        """Return a text that differs between subjects with different features of these images."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.features(images)).tobytes())
+        return f"features {digest.hexdigest()[:12]}"
+
+    def settings(self) -> NoReturn:
+        """Raise an error, because controls are not saved.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError("open features are a control, which is not saved")
+
+
+class DifferentiableOpenFeatures(OpenFeatures, DifferentiableScheme):
+    """The same for a differentiable scheme."""
+
+    subject: DifferentiableScheme
+
+    def features_tensor(self, images: Tensor) -> Tensor:
+        """Return features of images, shape (n, c, h, w) to (n, d); differentiable."""
+        return self.subject.features_tensor(images)
+
+    def protect_tensor(self, features: Tensor, keys: np.ndarray) -> Tensor:
+        """Return the features unchanged."""
+        return features
+
+    def similarity_tensor(self, a: Tensor, b: Tensor) -> Tensor:
+        """Return the cosine of templates row by row, shape (n,)."""
+        import torch
+
+        return torch.cosine_similarity(a, b, dim=1)
