@@ -147,14 +147,14 @@ def test_noise_holds_for_attackers_who_invert_nonlinear_codes_too(rows: Rows, tm
 @pytest.mark.parametrize("target", [IdentityCode(), Permuted(), Bent(depth=1), Bent(depth=3)])
 def test_no_invertible_map_of_the_pixels_holds(rows: Rows, target: Representation, tmp_path: Path) -> None:
     """The code tells everything; the linear maps are broken, and the others are never said to hold."""
-    found = examined(small(attackers=["linear", "mlp"]), target, rows, tmp_path)
+    found = examined(small(attackers=["linear", "mlp"], steps=400, sizes=[300]), target, rows, tmp_path)
     np.testing.assert_allclose(target.fit(rows, RNG).reconstruct(rows.test.x), rows.test.x, rtol=1e-3, atol=1e-3)
     assert found.verdict in ((Verdict.BROKEN, Verdict.LEAKS) if isinstance(target, Bent) else (Verdict.BROKEN,))
 
 
 def test_the_gain_is_a_share_of_what_the_models_own_decoder_recovers(rows: Rows) -> None:
-    """Two of six components: half of the variance is lost to everybody, and what is left is read as a whole."""
-    found = run(small(), Pca(3), rows)
+    """Two of six components: the other four are lost to everybody, and what is left is read as a whole."""
+    found = run(small(), Pca(2), rows)
     wrong = {name: found.metrics[f"mse_{name}"].value for name in ("linear_300", "own_decoder", "mean_row")}
     best = min(wrong["linear_300"], wrong["own_decoder"])
     assert found.gain is not None
@@ -213,7 +213,7 @@ def test_more_data_helps_and_more_than_there_is_means_all(rows: Rows) -> None:
     found = run(small(sizes=[5, 60, 9999]), Pca(6), rows)
     curve = found.figures[0].curves[0]
     assert list(curve.x) == [5, 60, 150, 300]  # half of the largest is added
-    assert curve.y[0] < curve.y[1] <= curve.y[2] <= curve.y[3]
+    assert curve.y[0] < curve.y[1] <= curve.y[2] <= curve.y[3] + 1e-9
     assert any("300 auxiliary rows at most, not 9999" in note for note in found.notes)
 
 
