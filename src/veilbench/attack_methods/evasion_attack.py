@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from veilbench.attack_methods.pgd import Bounds
 
 NO_GRADIENT = "{} has no gradient, or the threat model does not grant what it takes"
-PARTS = (4, 2)  # divisors of the steps and queries for the curve over the budget
+PARTS = (2,)  # divisors of the steps and queries for the curve over the budget
 NOISE_TRIALS = 8  # repetitions of the noise, so that chance is known more precisely than the gain
 CURVES = {
     "gradient": "gradient",
@@ -45,7 +45,7 @@ class EvasionAttack(Attack[S, D]):
     a budget of 1 on some point beyond the boundary is known. Such rows count as not moved for the lower end of the
     gain's interval, and as moved for its upper end, so a model with masked gradients is not said to hold.
 
-    The searches are repeated with a half and a quarter of their steps and queries, for the curve over the budget.
+    The searches are repeated with half of their steps and queries, which tells what their last doubling gained.
 
     Args:
         threat: threat model; needs `score_queries`.
@@ -151,8 +151,8 @@ class EvasionAttack(Attack[S, D]):
         device: torch.device,
         rng: np.random.Generator,
         white: bool,
-    ) -> BudgetCurve | None:
-        """Return the gain with a quarter, a half and all of the steps and queries; None if they cannot be divided."""
+    ) -> BudgetCurve:
+        """Return the gain with fewer and with all steps and queries; fewer, if possible, are a half (`PARTS`)."""
         most = min(self.search.steps, self.search.queries) if white else self.search.queries
         parts = [part for part in PARTS if most >= part]
         shorter = [self._found(task, self._searches(bounds, white, part), True, device, rng) for part in parts]

@@ -325,7 +325,7 @@ def test_a_target_without_gradients_wants_a_control_without_gradients(pca: Pca, 
     assert many.controls[0].passed
     assert any("lower bound" in note for note in many.notes)
     assert many.budget is not None
-    assert (many.budget.setting, list(many.budget.budgets)) == ("queries", [100, 200, 400])
+    assert (many.budget.setting, list(many.budget.budgets)) == ("queries", [200, 400])
 
 
 def test_too_few_steps_or_queries_are_in_doubt(pca: Pca, rows: Rows, tmp_path: Path) -> None:

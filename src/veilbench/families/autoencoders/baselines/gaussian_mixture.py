@@ -61,7 +61,10 @@ class GaussianMixture(Fitted, Detector):
         require_array(self.kept, "means", np.floating, (components, size))
         most = LARGEST_PRECISION
         require_array(self.kept, "factors", np.floating, (components, size, size), low=-most, high=most)
-        require_array(self.kept, "weights", np.floating, (components,), low=0, high=1)
+        tiny = float(np.finfo(float).tiny)
+        require_array(self.kept, "weights", np.floating, (components,), low=tiny, high=1)
+        if not (np.diagonal(self["factors"], axis1=1, axis2=2) > 0).all():
+            raise ValueError("factors has diagonal values that are not positive")
 
     def score(self, rows: np.ndarray) -> np.ndarray:
         """Score rows, shape (n, *shape) to (n,), float64; higher is more anomalous."""
