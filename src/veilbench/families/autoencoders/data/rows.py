@@ -78,10 +78,10 @@ class RowsData(DataSet):
             in the training part become 0 there and are not stretched elsewhere; the notes name them.
         normal: labels that count as normal. The first three parts then hold normal rows only, and the test holds its
             share of the normal rows and all other rows as anomalies. If empty, there is no one-class split.
-        contamination: share of anomalies in the training and in the validation part, in [0, 0.5). They are moved there
-            from the test part and count as normal, as with rows that nobody has labelled.
         most_rows: maximum number of rows, taken at random from the source; None takes all.
         seed: seed of the generation, shuffling and split.
+        contamination: share of anomalies in the training and in the validation part, in [0, 0.5). They are moved there
+            from the test part and count as normal, as with rows that nobody has labelled.
     """
 
     data_kind = Rows
@@ -92,14 +92,16 @@ class RowsData(DataSet):
         split: Sequence[Share] = (0.5, 0.1, 0.2, 0.2),
         scale: Scale = "none",
         normal: Sequence[str] = (),
-        contamination: Annotated[float, Ge(0), Lt(0.5)] = 0.0,
         most_rows: Annotated[Count, Ge(4)] | None = None,
         seed: Seed = 0,
+        contamination: Annotated[float, Ge(0), Lt(0.5)] = 0.0,
     ) -> None:
         if not callable(getattr(source, "read", None)):
             raise ValueError(f"source={source!r} must be a loader or generator, something with a method `read`")
         if len(split) != 4 or not all(share > 0 for share in split) or not abs(sum(split) - 1) <= 1e-6:
             raise ValueError(f"split={list(split)} must be four positive shares that make 1: {', '.join(PARTS)}")
+        if not 0 <= contamination < 0.5:
+            raise ValueError(f"contamination={contamination} must be in [0, 0.5)")
         if contamination and not normal:
             raise ValueError(f"contamination={contamination} needs to know what an anomaly is: set normal")
         self.source, self.split, self.scale, self.contamination = source, list(split), scale, contamination
