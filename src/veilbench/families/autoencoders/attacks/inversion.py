@@ -136,7 +136,8 @@ class Inversion(Attack[Representation, Rows]):
         rng: np.random.Generator,
     ) -> Inverters:
         """Train each kind of attacker on each number of rows."""
-        known_codes, held_out_codes, flat, trained = target.encode(known), target.encode(held_out), _flat(known), {}
+        known_codes, held_out_codes, flat = target.encode(known), target.encode(held_out), _flat(known)
+        trained: dict[tuple[str, int], Trained] = {}
         for size in sizes:
             pairs = known_codes[:size], flat[:size], held_out_codes, _flat(held_out)
             trained |= {(kind, size): self._fit_inverter(kind, pairs, accelerator, rng) for kind in self.attackers}
