@@ -279,8 +279,11 @@ def test_the_perceptron_keeps_what_did_best_on_held_out_rows() -> None:
     rng = np.random.default_rng(0)
     codes, rows, place = rng.standard_normal((60, 4)), rng.standard_normal((60, 3)), Accelerator("cpu")
     pairs = (codes[:40], rows[:40], codes[40:], rows[40:])
-    short, long = (fit_perceptron(*pairs, 32, steps, place, np.random.default_rng(1))[1] for steps in (25, 500))
-    assert long == pytest.approx(short)  # the first look was the best one
+    short, long = (fit_perceptron(*pairs, 32, steps, place, np.random.default_rng(1)) for steps in (25, 5000))
+    assert long.error == pytest.approx(short.error)  # the first look was the best one
+    assert short.errors == pytest.approx({25: short.error})
+    assert set(long.errors.values()) == {long.errors[25]}
+    assert max(long.errors) == 250  # it stops at 2 * 25 + 200 steps: doubling them has brought nothing
 
 
 def test_the_gain_is_over_what_the_attacker_knows_without_a_code(rows: Rows) -> None:
