@@ -83,7 +83,7 @@ class Inversion(Attack[Representation, Rows]):
         negative: Representation,
         attackers: Annotated[Sequence[Literal["linear", "mlp"]], MinLen(1)] = ("linear", "mlp"),
         hidden: Width = 256,
-        steps: Steps = 4000,
+        steps: Steps = 2000,
         sizes: Annotated[Sequence[Annotated[Count, Ge(2)]], MinLen(1)] = (100, 1000, 10_000),
         broken_threshold: PositiveShare = 0.8,
     ) -> None:
