@@ -1,10 +1,13 @@
 """Compare accuracy and speed of veilbench's anomaly detector with others on the same rows.
 
 Usage: python benchmarks/detectors.py [--tables cardio,thyroid] [--sets tables,digits,cancer,held_out] [--seeds 3]
+       [--contamination 0.05]
 
 One-class protocol with the same split for all methods: duplicate rows are dropped, and at most 20,000 rows are drawn at
 random. 60 % of the normal rows are for training, 10 % for validation, and the other normal rows and all anomalies for
-testing. Features are scaled to mean 0 and variance 1 over the training rows. All data sets use one configuration:
+testing. With `--contamination`, this share of the training and of the validation rows are anomalies, as in data that
+nobody has labelled; they are taken from the test rows, at most a quarter of the anomalies for each part. Features are
+scaled to mean 0 and variance 1 over the training rows. All data sets use one configuration:
 conf/model/anomaly.yaml, conf/training/anomaly.yaml.
 
   tables    tables of ADBench (Han et al. 2022) in $VEILBENCH_SHARED_DATA/adbench, or ../shared/data/adbench
@@ -31,6 +34,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +44,13 @@ from pipelines.compose import composed, plain
 
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.experiment import build
+from veilbench.families.autoencoders.baselines.gaussian_mixture import GaussianMixture
 from veilbench.families.autoencoders.baselines.input_norm import InputNorm
 from veilbench.families.autoencoders.baselines.isolation_forest import IsolationForest
 from veilbench.families.autoencoders.baselines.mahalanobis import Mahalanobis
 from veilbench.families.autoencoders.baselines.nearest_neighbours import NearestNeighbours
 from veilbench.families.autoencoders.baselines.pca import Pca
+from veilbench.families.autoencoders.baselines.probabilistic_pca import ProbabilisticPca
 from veilbench.families.autoencoders.data.generators.card_transactions import CardTransactions
 from veilbench.families.autoencoders.data.generators.fault_signals import FaultSignals
 from veilbench.families.autoencoders.data.loaders.npz_file import NpzFile
@@ -58,38 +64,48 @@ Detect = Callable[[Rows, int], np.ndarray]  # maps data and seed to the scores o
 Results = dict[str, dict[str, list[tuple[float, float]]]]  # table, detector: AUROC and seconds of each seed
 
 
-def split_one_class(raw: Raw, normal: str, seed: int) -> Rows:
+def contaminate(places: list[np.ndarray], anomalies: np.ndarray, share: float) -> list[np.ndarray]:
+    """Add anomalies to the places of training and validation rows; the last item holds those that remain."""
+    counts = [min(round(len(rows) * share / (1 - share)), len(anomalies) // 4) for rows in places]
+    *taken, rest = np.split(anomalies, np.cumsum(counts))
+    return [*(np.concatenate(both) for both in zip(places, taken, strict=True)), rest]
+
+
+def split_one_class(raw: Raw, normal: str, seed: int, contamination: float = 0.0) -> Rows:
     """Split the rows for the one-class protocol."""
     raw, rng = check_raw(raw), np.random.default_rng(seed)
     x, y = find_distinct(raw.x.reshape(len(raw.x), -1), raw.y, [])
     order = rng.permutation(len(x))[:MOST_ROWS]
     x, odd = x[order], y[order] != raw.labels.index(normal)
     train, validation, rest = np.split(np.flatnonzero(~odd), np.round(np.array([0.6, 0.7]) * (~odd).sum()).astype(int))
+    train, validation, anomalies = contaminate([train, validation], np.flatnonzero(odd), contamination)
     mean, deviation = x[train].mean(0, dtype=np.float64), x[train].std(0, dtype=np.float64)
     x = ((x - mean) / np.where(np.ptp(x[train], 0) > 0, deviation, 1)).astype(np.float32)
-    places = (train, validation, rest[:0], np.concatenate([rest, np.flatnonzero(odd)]))
-    return Rows(*(Part(x[p], odd[p].astype(np.int64)) for p in places), [], ["normal", "anomaly"], True, [])
+    places = (train, validation, rest[:0], np.concatenate([rest, anomalies]))
+    parts = [Part(x[p], odd[p].astype(np.int64)) for p in places]
+    parts[:2] = [Part(part.x, np.zeros_like(part.y)) for part in parts[:2]]  # nobody knows of anomalies there
+    return Rows(*parts, [], ["normal", "anomaly"], True, [])
 
 
-def tasks(group: str, tables: list[str], seed: int) -> Iterator[tuple[str, Rows]]:
-    rng = np.random.default_rng(seed)
+def tasks(group: str, tables: list[str], seed: int, contamination: float = 0.0) -> Iterator[tuple[str, Rows]]:
+    rng, split = np.random.default_rng(seed), partial(split_one_class, contamination=contamination)
     if group == "tables":
         beside = Path(__file__).parents[1].parent / "shared" / "data"
         folder = Path(os.environ.get("VEILBENCH_SHARED_DATA", beside)) / "adbench"
         for path in sorted(folder.glob("*.npz"), key=lambda p: int(p.stem.partition("_")[0])):
             name = path.stem.partition("_")[2]
             if not tables or name in tables:
-                yield name, split_one_class(NpzFile(str(path), labels=["normal", "anomaly"]).read(rng), "normal", seed)
+                yield name, split(NpzFile(str(path), labels=["normal", "anomaly"]).read(rng), "normal", seed)
     elif group == "digits":
         raw = SklearnSet("digits").read(rng)
-        yield from ((f"digit {label}", split_one_class(raw, label, seed)) for label in raw.labels)
+        yield from ((f"digit {label}", split(raw, label, seed)) for label in raw.labels)
     elif group == "cancer":
-        yield "breast cancer", split_one_class(SklearnSet("breast_cancer").read(rng), "benign", seed)
+        yield "breast cancer", split(SklearnSet("breast_cancer").read(rng), "benign", seed)
     elif group == "held_out":
         raw = SklearnSet("wine").read(rng)
-        yield from ((f"wine {label}", split_one_class(raw, label, seed)) for label in raw.labels)
-        yield "fault signals", split_one_class(FaultSignals().read(rng), "normal", seed)
-        yield "card payments", split_one_class(CardTransactions().read(rng), "normal", seed)
+        yield from ((f"wine {label}", split(raw, label, seed)) for label in raw.labels)
+        yield "fault signals", split(FaultSignals().read(rng), "normal", seed)
+        yield "card payments", split(CardTransactions().read(rng), "normal", seed)
     else:
         raise SystemExit(f"--sets {group} is unknown; allowed: tables, digits, cancer, held_out")
 
@@ -132,6 +148,9 @@ def detectors() -> dict[str, Detect]:
         print("PyOD is not installed: its column and the ratios of seconds are left out.")
     return found | {
         "kNN": baseline(NearestNeighbours(5)),
+        "kNN, k = 1": baseline(NearestNeighbours(1)),
+        "Gaussian mixture": baseline(GaussianMixture()),
+        "probabilistic PCA": baseline(ProbabilisticPca()),
         "forest": baseline(IsolationForest()),
         "Mahalanobis": baseline(Mahalanobis()),
         "PCA 90 %": pca,
@@ -140,10 +159,12 @@ def detectors() -> dict[str, Detect]:
     }
 
 
-def measure(group: str, tables: list[str], seeds: int, compared: dict[str, Detect]) -> Results:
+def measure(
+    group: str, tables: list[str], seeds: int, compared: dict[str, Detect], contamination: float = 0.0
+) -> Results:
     found: Results = defaultdict(lambda: defaultdict(list))
     for seed in range(seeds):
-        for name, rows in tasks(group, tables, seed):
+        for name, rows in tasks(group, tables, seed, contamination):
             for who, detect in compared.items():
                 started = time.perf_counter()
                 scores = detect(rows, seed)
@@ -182,13 +203,14 @@ def main() -> None:
         "--sets", default="", help="tables,digits,cancer,held_out; all, or tables where --tables is given"
     )
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--contamination", type=float, default=0.0, help="share of anomalies among the training rows")
     options = parser.parse_args()
     torch.set_num_threads(1)
     tables = [name for name in options.tables.split(",") if name]
     compared = detectors()
     warm_up(compared)
     for group in (options.sets or ("tables" if tables else "tables,digits,cancer,held_out")).split(","):
-        if found := measure(group, tables, options.seeds, compared):
+        if found := measure(group, tables, options.seeds, compared, options.contamination):
             report(group, found, list(compared))
         else:
             print(f"\n{group}: no such table; name the folder of adbench/ with VEILBENCH_SHARED_DATA")

@@ -22,6 +22,8 @@ from veilbench.corruptions.missing_blocks import MissingBlocks
 from veilbench.corruptions.salt_and_pepper import SaltAndPepper
 from veilbench.corruptions.watermark import Watermark
 from veilbench.families.autoencoders.baselines.biharmonic import Biharmonic
+from veilbench.families.autoencoders.baselines.folded_code import FoldedCode
+from veilbench.families.autoencoders.baselines.gaussian_mixture import GaussianMixture
 from veilbench.families.autoencoders.baselines.identity_code import IdentityCode
 from veilbench.families.autoencoders.baselines.input_norm import InputNorm
 from veilbench.families.autoencoders.baselines.isolation_forest import IsolationForest
@@ -35,6 +37,7 @@ from veilbench.families.autoencoders.baselines.memorised import Memorised
 from veilbench.families.autoencoders.baselines.minor_component import MinorComponent
 from veilbench.families.autoencoders.baselines.nearest_neighbours import NearestNeighbours
 from veilbench.families.autoencoders.baselines.pca import Pca
+from veilbench.families.autoencoders.baselines.probabilistic_pca import ProbabilisticPca
 from veilbench.families.autoencoders.baselines.random_code import RandomCode
 from veilbench.families.autoencoders.baselines.richardson_lucy import RichardsonLucy
 from veilbench.families.autoencoders.baselines.total_variation import TotalVariation
@@ -153,7 +156,8 @@ def encoder() -> PrintEncoder:
 
 BLUR, PCA = Blur(0.7), Extractor("pixels", 6)
 TABLE: list[Any] = [Pca(2), RandomCode(3), MinorComponent(), InputNorm(), Mahalanobis(), KnownAnomalies("linf")]
-TABLE += [IsolationForest(3), NearestNeighbours(3), IdentityCode(), Memorised()]
+TABLE += [IsolationForest(3), NearestNeighbours(3), IdentityCode(), Memorised(), FoldedCode(2)]
+TABLE += [ProbabilisticPca(), GaussianMixture()]
 IMAGES: list[Any] = [Wiener(0.1, 2), KernelMmse(0.1), TotalVariation(0.1), LinearPatches(Gaussian(0.1))]
 IMAGES += [Median(SaltAndPepper(0.1)), RichardsonLucy(BLUR), WienerDeconvolution(BLUR), LeastSquares(BLUR)]
 IMAGES += [Unstamped(Watermark("A", 0.5)), Biharmonic(MissingBlocks(1, 2))]

@@ -11,7 +11,7 @@ import numpy as np
 from veilbench.attack_methods.evasion_settings import EvasionSearch, Perturbations
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.attack import Attack, D, S
-from veilbench.bench.findings import Curve, Figure, Findings, Metric
+from veilbench.bench.findings import BudgetCurve, Curve, Figure, Findings, Metric
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import CONFIDENCE
 from veilbench.metrics.intervals import above_chance, ends, proportion
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from veilbench.attack_methods.pgd import Bounds
 
 NO_GRADIENT = "{} has no gradient, or the threat model does not grant what it takes"
+PARTS = (2,)  # divisors of the steps and queries for the curve over the budget
 NOISE_TRIALS = 8  # repetitions of the noise, so that chance is known more precisely than the gain
 CURVES = {
     "gradient": "gradient",
@@ -38,6 +39,13 @@ class EvasionAttack(Attack[S, D]):
     The gain is the share of rows of the first kind that any search moves across the boundary at the reference budget,
     above the share that random noise moves with as many draws as the search has restarts. If no negative control is
     given, it is the attacked model itself with random noise in place of the searches, repeated for each model.
+
+    A failed search says nothing about a row whose score gives it nothing to follow: the gradient is zero there (without
+    gradients: random changes do not change the score), or no search moves the row at the largest budget, although from
+    a budget of 1 on some point beyond the boundary is known. Such rows count as not moved for the lower end of the
+    gain's interval, and as moved for its upper end, so a model with masked gradients is not said to hold.
+
+    The searches are repeated with half of their steps and queries, which tells what their last doubling gained.
 
     Args:
         threat: threat model; needs `score_queries`.
@@ -84,16 +92,74 @@ class EvasionAttack(Attack[S, D]):
         for name, task in list(zip(self.labels, tasks, strict=False))[: 1 if control else None]:
             success = self._success(task, bounds, device, rng, control, white)
             self._report(found, name, task, success)
+            if name == next(iter(self.labels)):
+                self._judge(found, task, success, bounds, device, rng, control, white)
+                found.notes += [] if white else [self._bound(target, success)]
             if not control:
                 found.notes += self._doubts(name, task, success, bounds, device, rng)
-            if not white and name == next(iter(self.labels)):
-                searches = (
-                    "Gradients of a surrogate only" if "surrogate" in success else "Search without gradients only"
-                )
-                found.notes.append(f"{searches}: {NO_GRADIENT.format(type(target).__name__)}.")
         if missing := list(self.labels.values())[len(tasks) :]:
             found.notes.append(f"There are no rows to attack for: {', '.join(missing)}.")
         return found
+
+    def _bound(self, target: S, success: dict[str, np.ndarray]) -> str:
+        searches = "Gradients of a surrogate only" if "surrogate" in success else "Search without gradients only"
+        reason = NO_GRADIENT.format(type(target).__name__)
+        return f"{searches}: {reason}. The result is a lower bound: with gradients, many more rows may be moved."
+
+    def _judge(
+        self,
+        found: Findings,
+        task: EvasionTask,
+        success: dict[str, np.ndarray],
+        bounds: Bounds,
+        device: torch.device,
+        rng: np.random.Generator,
+        control: bool,
+        white: bool,
+    ) -> None:
+        """Report the gain; for the target, its curve over the budget and the rows that nothing is known about, too."""
+        reference = self.perturbations.ascending().index(self.perturbations.reference_budget)
+        moved, chances = success["any"][reference], success["noise"][reference]
+        blind = self._blind(task, bounds, device, rng, white) & ~moved
+        unreached = (
+            ~success["any"][-1] if self.perturbations.ascending()[-1] >= 1 and not control else np.zeros_like(blind)
+        )
+        found.gain = _gain(moved, chances, blind | unreached)
+        if blind.any():
+            what = "its gradient is zero" if white else "random changes do not change it"
+            found.notes.append(f"The score gives a search nothing to follow at {blind.mean():.0%} of the rows: {what}.")
+        if not control:
+            found.budget = self._budget(task, moved, chances, bounds, device, rng, white)
+
+    def _blind(
+        self, task: EvasionTask, bounds: Bounds, device: torch.device, rng: np.random.Generator, white: bool
+    ) -> np.ndarray:
+        """Return which rows give a search nothing to follow, shape (n,), bool."""
+        from veilbench.attack_methods.gradient_checks import without_gradient, without_response
+
+        if white:
+            return without_gradient(task, device)
+        budget = self.perturbations.reference_budget
+        return without_response(task, self.perturbations.norm, budget, bounds, device, rng)
+
+    def _budget(
+        self,
+        task: EvasionTask,
+        moved: np.ndarray,
+        chances: np.ndarray,
+        bounds: Bounds,
+        device: torch.device,
+        rng: np.random.Generator,
+        white: bool,
+    ) -> BudgetCurve:
+        """Return the gain with fewer and with all steps and queries; fewer, if possible, are a half (`PARTS`)."""
+        most = min(self.search.steps, self.search.queries) if white else self.search.queries
+        parts = [part for part in PARTS if most >= part]
+        shorter = [self._found(task, self._searches(bounds, white, part), True, device, rng) for part in parts]
+        gains = [_gain(np.any(list(found.values()), axis=0)[-1], chances).value for found in shorter]
+        whole = self.search.steps if white else self.search.queries
+        setting = "steps (and queries likewise)" if white else "queries"
+        return BudgetCurve(setting, [*(whole // part for part in parts), whole], [*gains, _gain(moved, chances).value])
 
     def _own_control(
         self, target: S, data: D, trainer: Accelerator, seed: np.random.SeedSequence
@@ -119,11 +185,34 @@ class EvasionAttack(Attack[S, D]):
         norm, draws = self.perturbations.norm, self.search.restarts
         return lambda score, rows, radii, draw: best_noise(score, rows, radii, norm, draws, draw, bounds)
 
-    def _random_search(self, bounds: Bounds) -> Search:
+    def _random_search(self, queries: int, bounds: Bounds) -> Search:
         from veilbench.attack_methods.square import square
 
-        norm, queries = self.perturbations.norm, self.search.queries
+        norm = self.perturbations.norm
         return lambda score, rows, radii, draw: square(score, rows, radii, norm, queries, draw, bounds)
+
+    def _searches(self, bounds: Bounds, white: bool, part: int = 1) -> dict[str, Search]:
+        """Return the searches by name, with one in `part` of their steps and queries."""
+        descent = self._descent(self.search.steps // part, bounds)
+        searches = {"gradient": descent} if white else {"surrogate": descent}
+        return searches | {"search": self._random_search(self.search.queries // part, bounds)}
+
+    def _found(
+        self,
+        task: EvasionTask,
+        searches: dict[str, Search],
+        to_reference: bool,
+        device: torch.device,
+        rng: np.random.Generator,
+    ) -> dict[str, np.ndarray]:
+        """Return the success of each search that applies, shape (budgets, rows), by its name."""
+        from veilbench.attack_methods.evasion_task import success_curve
+
+        budgets, success = self.perturbations.ascending(to_reference), {}
+        for key, search in searches.items():
+            if scored := task.surrogate() if key == "surrogate" else task:
+                success[key] = success_curve(scored, search, budgets, device, rng)
+        return success
 
     def _chance(
         self, task: EvasionTask, bounds: Bounds, device: torch.device, rng: np.random.Generator, control: bool
@@ -145,14 +234,8 @@ class EvasionAttack(Attack[S, D]):
         white: bool,
     ) -> dict[str, np.ndarray]:
         """Return the success of each search at each budget or a smaller one, shape (budgets, rows)."""
-        from veilbench.attack_methods.evasion_task import success_curve
-
         budgets = self.perturbations.ascending(to_reference=control)
-        descent = self._descent(self.search.steps, bounds)
-        searches = ({"gradient": descent} if white else {}) | {"search": self._random_search(bounds)}
-        success = {key: success_curve(task, search, budgets, device, rng) for key, search in searches.items()}
-        if surrogate := task.surrogate():
-            success["surrogate"] = success_curve(surrogate, descent, budgets, device, rng)
+        success = self._found(task, self._searches(bounds, white), control, device, rng)
         together = np.any(list(success.values()), axis=0)
         paths = [path for budget in budgets if (path := task.straight_path(budget)) is not None]
         if paths:
@@ -162,8 +245,6 @@ class EvasionAttack(Attack[S, D]):
     def _report(self, found: Findings, name: str, task: EvasionTask, success: dict[str, np.ndarray]) -> None:
         budgets, n = self.perturbations.ascending()[: len(success["any"])], len(task.rows)
         reference = budgets.index(self.perturbations.reference_budget)
-        if name == next(iter(self.labels)):
-            found.gain = _gain(success["any"][reference], success["noise"][reference])
         names = {"any": name, "gradient": f"{name}_by_gradient", "search": f"{name}_without_gradient"}
         names["surrogate"] = f"{name}_by_surrogate"
         for key in success.keys() & names.keys():
@@ -207,9 +288,23 @@ class EvasionAttack(Attack[S, D]):
         return checks.check_reach(success)
 
 
-def _gain(success: np.ndarray, chances: np.ndarray) -> Metric:
-    """Return the share of rows moved, shape (n,), bool, above the mean chance of noise, shape (n,)."""
-    measured, chance = proportion(int(success.sum()), len(success), CONFIDENCE), float(chances.mean())
+def _gain(success: np.ndarray, chances: np.ndarray, unknown: np.ndarray | None = None) -> Metric:
+    """Return the share of rows moved above the mean chance of noise.
+
+    Args:
+        success: which rows were moved, shape (n,), bool.
+        chances: each row's probability of being moved by noise, shape (n,).
+        unknown: rows that count as moved for the upper end of the interval, shape (n,), bool; None for no such rows.
+
+    Returns:
+        The gain with its interval; if noise moves all rows, nothing can be told, and the interval is [0, 1].
+    """
+    n, chance = len(success), float(chances.mean())
     if chance == 1:
-        return Metric(0.0, 0.0, 0.0, len(success), "noise reaches all rows")
-    return above_chance(measured, chance)
+        return Metric(0.0, 0.0, 1.0, n, "noise reaches all rows")
+    gain = above_chance(proportion(int(success.sum()), n, CONFIDENCE), chance)
+    if unknown is None or not unknown.any():
+        return gain
+    most = above_chance(proportion(int((success | unknown).sum()), n, CONFIDENCE), chance)
+    label = f"{gain.interval}, {int((unknown & ~success).sum())} rows unknown"
+    return Metric(gain.value, gain.low, most.high, n, label)

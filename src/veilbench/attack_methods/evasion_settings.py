@@ -45,9 +45,10 @@ class EvasionSearch:
     Attributes:
         steps: steps of each gradient descent.
         restarts: gradient descents per row: the first from the row itself, the others from random points in its ball.
-        queries: score queries per row of the search without gradients.
+        queries: score queries per row of the search without gradients. Its success is a lower bound of what gradients
+            reach: on the detector of `anomaly`, 300 queries hide .39 of the rows, 1,200 .48, 2,400 .51, gradients .55.
     """
 
     steps: Steps = 100
     restarts: Steps = 2
-    queries: Count = 300
+    queries: Count = 1200

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from veilbench.attack_methods.evasion_settings import Perturbations
-from veilbench.attack_methods.pgd import lengths, value_and_gradient
+from veilbench.attack_methods.pgd import column, lengths, project, random_on_sphere, value_and_gradient
 
 if TYPE_CHECKING:
     import torch
 
     from veilbench.attack_methods.evasion_task import EvasionTask, Search
+    from veilbench.attack_methods.pgd import Bounds
+    from veilbench.metrics.nearest import Norm
 
 NOTICEABLE = 0.05  # differences below this fraction of the rows are not reported
+DRAWS = 4  # random changes of each row that tell whether its score responds
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,41 @@ class GradientChecks:
 
 def zero_gradients(task: EvasionTask, device: torch.device) -> float:
     """Return the share of rows at which the gradient of the score is zero."""
+    return float(without_gradient(task, device).mean())
+
+
+def without_gradient(task: EvasionTask, device: torch.device) -> np.ndarray:
+    """Return at which rows the gradient of the score is zero, shape (n,), bool."""
     import torch
 
     _, slope = value_and_gradient(task.score(device), torch.from_numpy(task.rows).to(device))
-    return float((lengths(slope) == 0).float().mean())
+    return np.asarray((lengths(slope) == 0).cpu().numpy())
+
+
+def without_response(
+    task: EvasionTask, norm: Norm, budget: float, bounds: Bounds, device: torch.device, rng: np.random.Generator
+) -> np.ndarray:
+    """Return at which rows random changes do not change the score, so that a search has nothing to follow.
+
+    Args:
+        task: rows to move, and their score.
+        norm: norm of the changes.
+        budget: size of the changes, in units of `task.distance_to_boundary`.
+        bounds: smallest and largest value allowed in a row; None allows all.
+        device: torch device to compute on.
+        rng: source of the changes.
+
+    Returns:
+        Whether each row's score stays the same, shape (n,), bool.
+    """
+    import torch
+
+    generator, score = torch.Generator().manual_seed(int(rng.integers(2**62))), task.score(device)
+    rows = torch.from_numpy(task.rows).to(device)
+    wide = column(torch.from_numpy((budget * task.distance_to_boundary).astype(np.float32)).to(device), rows)
+    with torch.no_grad():
+        own, same = score(rows), np.ones(len(rows), bool)
+        for _ in range(DRAWS):
+            moved = project(rows + wide * random_on_sphere(rows, norm, generator), rows, wide, norm, bounds)
+            same &= (score(moved) == own).cpu().numpy()
+    return same

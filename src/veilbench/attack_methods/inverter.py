@@ -11,15 +11,19 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from veilbench.attack_methods.ridge import Inverse
+from veilbench.attack_methods.trained_inverse import Trained
 from veilbench.bench.accelerator import Accelerator
 from veilbench.training.central import Batches
 
 STEPS_PER_CALL, BATCH = 25, 64
+PATIENCE = 200  # steps without improvement that training goes on for, beyond the number that it had taken
 
 
 class Inverter(pl.LightningModule):
     """Network trained with squared error; keeps the weights with the lowest error on held-out pairs.
+
+    Training stops when the steps taken are twice those to the lowest error, and `PATIENCE` more: a doubling of the
+    budget has then brought nothing.
 
     Args:
         codes: number of values in a code.
@@ -38,6 +42,7 @@ class Inverter(pl.LightningModule):
         self.register_buffer("held_out", held_out)
         self.net = net
         self.least, self.best = float("inf"), {k: v.clone() for k, v in self.net.state_dict().items()}
+        self.taken, self.best_at, self.errors = 0, 0, dict[int, float]()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return Adam with the constructor's learning rate."""
@@ -57,8 +62,12 @@ class Inverter(pl.LightningModule):
             optimizer.step()
         with torch.no_grad():
             now = float(self.error(self.held_out))
+        self.taken += len(batches)
         if now < self.least:
-            self.least, self.best = now, {k: v.detach().clone() for k, v in self.net.state_dict().items()}
+            self.least, self.best_at = now, self.taken
+            self.best = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
+        self.errors[self.taken] = self.least
+        self.trainer.should_stop = self.taken >= 2 * self.best_at + PATIENCE
 
 
 def fit_perceptron(
@@ -70,7 +79,7 @@ def fit_perceptron(
     steps: int,
     accelerator: Accelerator,
     rng: np.random.Generator,
-) -> tuple[Inverse, float]:
+) -> Trained:
     """Train a perceptron with two hidden layers.
 
     Args:
@@ -79,12 +88,12 @@ def fit_perceptron(
         held_out_codes: codes that choose the best weights, shape (m, code).
         held_out_rows: rows of these codes, shape (m, numbers), flat.
         hidden: units of each hidden layer.
-        steps: number of optimizer steps.
+        steps: maximum number of optimizer steps.
         accelerator: device and trainer settings.
         rng: source of the first weights and of the batches.
 
     Returns:
-        The map from codes to rows, and its mean squared error on the held-out rows.
+        The map from codes to rows, with its errors on the held-out rows.
     """
 
     def build() -> nn.Module:
@@ -100,18 +109,18 @@ def fit_network(
     steps: int,
     accelerator: Accelerator,
     rng: np.random.Generator,
-) -> tuple[Inverse, float]:
+) -> Trained:
     """Train a network on standardised codes and rows.
 
     Args:
         build: returns a network with fresh weights, from shape (n, codes) to (n, numbers).
         pairs: training codes, training rows, held-out codes and held-out rows; shapes as in `ridge`.
-        steps: number of optimizer steps.
+        steps: maximum number of optimizer steps.
         accelerator: device and trainer settings.
         rng: source of the first weights and of the batches.
 
     Returns:
-        The map from codes to rows, and its mean squared error on the held-out rows.
+        The map from codes to rows, with its errors on the held-out rows.
     """
     codes, rows, held_out_codes, held_out_rows = pairs
     centre, scale = codes.mean(0), codes.std(0)
@@ -136,4 +145,5 @@ def fit_network(
             rows = net(torch.from_numpy(((seen - centre) / scale).astype(np.float32))).numpy()
         return np.asarray(rows * spread + mean)
 
-    return inverse, float(((inverse(held_out_codes) - held_out_rows) ** 2).mean())
+    error = float(((inverse(held_out_codes) - held_out_rows) ** 2).mean())
+    return Trained(inverse, error, {steps: least * spread**2 for steps, least in inverter.errors.items()})

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from veilbench.attack_methods.evasion_attack import _gain
 from veilbench.attack_methods.evasion_settings import EvasionSearch, Perturbations
 from veilbench.attack_methods.evasion_task import success_curve
 from veilbench.attack_methods.gradient_checks import zero_gradients
@@ -60,6 +61,23 @@ class Stairs(Pca):
 
     def score_tensor(self, rows: Tensor) -> Tensor:
         return torch.floor(20 * super().score_tensor(rows)) / 20
+
+
+class Decision(Pca):
+    """The score is the decision: it tells nobody which way to go."""
+
+    def score(self, rows: np.ndarray) -> np.ndarray:
+        return np.asarray(super().score(rows) > self["mean"].size * 0.02, np.float64)
+
+    def score_tensor(self, rows: Tensor) -> Tensor:
+        return (super().score_tensor(rows) > self["mean"].size * 0.02).to(rows.dtype)
+
+
+class Constant(InputNorm):
+    """All rows have one score."""
+
+    def score(self, rows: np.ndarray) -> np.ndarray:
+        return np.ones(len(rows))
 
 
 class Opaque(Detector):
@@ -216,7 +234,7 @@ def test_the_own_control_is_made_for_each_subject_and_the_other_remembered(
     attack = small(steps=2, queries=2)
     for target in (pca, Pca(2).fit(rows, np.random.default_rng(0))):
         examined(attack, target, rows, tmp_path, "key")
-    assert [path.name for path in tmp_path.iterdir()] == ["key-positive.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["key-positive-gradient.json"]
 
 
 def test_a_control_that_cannot_be_broken_makes_it_inconclusive(pca: Pca, rows: Rows, tmp_path: Path) -> None:
@@ -255,6 +273,80 @@ def test_a_reference_off_the_curve_is_refused() -> None:
 def test_bad_settings_are_refused(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Evasion(THREAT, InputNorm(), **settings)
+
+
+def half_way(threat: ThreatModel = THREAT, budgets: Sequence[float] = (0.25, 0.5, 2.0), **search: int) -> Evasion:
+    controls, searched = (MinorComponent(), KnownAnomalies()), EvasionSearch(**{"steps": 40, "queries": 200} | search)
+    return Evasion(threat, *controls, Perturbations("l2", budgets, 0.5), searched, most_rows=100)
+
+
+def test_the_oracle_holds(rows: Rows, tmp_path: Path) -> None:
+    found = examined(half_way(), KnownAnomalies().fit(rows, np.random.default_rng(0)), rows, tmp_path)
+    assert found.verdict is Verdict.HOLDS
+    assert found.doubt == ""
+    assert found.controls[0].path == "gradient"
+
+
+@pytest.mark.parametrize("threat", [THREAT, ThreatModel(score_queries=True)])
+@pytest.mark.parametrize("budgets", [(0.5,), (0.25, 0.5, 2.0)])
+def test_a_score_that_gives_a_search_nothing_to_follow_never_holds(
+    rows: Rows, pca: Pca, threat: ThreatModel, budgets: Sequence[float], tmp_path: Path
+) -> None:
+    """The score is the decision alone: nobody hides an anomaly, and nobody has shown that nobody can."""
+    target = Decision.restore(pca.settings(), pca.arrays())
+    found = examined(half_way(threat, budgets), target, rows, tmp_path)
+    assert found.gain is not None
+    assert found.gain.value < 0.1
+    assert found.gain.high == 1
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert any("nothing to follow" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("budgets", [(0.5,), (0.25, 0.5, 2.0)])
+def test_descent_alone_on_rounded_scores_never_holds(
+    rows: Rows, stairs: Stairs, budgets: Sequence[float], tmp_path: Path
+) -> None:
+    found = examined(half_way(budgets=budgets, queries=1), stairs, rows, tmp_path)
+    assert found.metrics["hidden"].value == 0
+    assert found.controls[0].passed
+    assert found.verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_constant_score_is_refused(rows: Rows, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no test anomaly is caught"):
+        examined(half_way(), Constant().fit(rows, np.random.default_rng(0)), rows, tmp_path)
+
+
+def test_a_target_without_gradients_wants_a_control_without_gradients(pca: Pca, rows: Rows, tmp_path: Path) -> None:
+    few = examined(half_way(queries=1, steps=40), Opaque(pca), rows, tmp_path)
+    assert (few.controls[0].path, few.controls[0].passed) == ("search without gradients", False)
+    assert few.verdict is Verdict.INCONCLUSIVE
+    many = examined(half_way(queries=400), Opaque(pca), rows, tmp_path)
+    assert many.controls[0].passed
+    assert any("lower bound" in note for note in many.notes)
+    assert many.budget is not None
+    assert (many.budget.setting, list(many.budget.budgets)) == ("queries", [200, 400])
+
+
+def test_too_few_steps_or_queries_are_in_doubt(pca: Pca, rows: Rows, tmp_path: Path) -> None:
+    found = examined(small(norm="linf", steps=20, restarts=1), pca, rows, tmp_path)
+    assert found.doubt.startswith("budget in doubt: the last doubling of steps")
+    assert found.budget is not None
+    assert found.gain is not None
+    assert found.budget.gains[-1] == found.gain.value > found.budget.gains[0]
+
+
+def test_a_noise_that_moves_everything_decides_nothing() -> None:
+    made = _gain(np.ones(200, bool), np.ones(200))
+    assert (made.low, made.value, made.high) == (0, 0, 1)
+
+
+def test_unknown_rows_count_for_the_upper_end_alone() -> None:
+    moved, unknown = np.arange(200) < 20, np.arange(200) >= 150
+    plain, wide = _gain(moved, np.zeros(200)), _gain(moved, np.zeros(200), unknown)
+    assert (wide.value, wide.low) == (plain.value, plain.low)
+    assert wide.high == pytest.approx(_gain(moved | unknown, np.zeros(200)).high)
+    assert "50 rows unknown" in wide.interval
 
 
 @pytest.mark.parametrize("norm", ["l2", "linf"])

@@ -19,6 +19,7 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import build, check
 from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.autoencoders.baselines.fitted import Fitted
+from veilbench.families.autoencoders.baselines.gaussian_mixture import GaussianMixture
 from veilbench.families.autoencoders.baselines.identity_code import IdentityCode
 from veilbench.families.autoencoders.baselines.input_norm import InputNorm
 from veilbench.families.autoencoders.baselines.isolation_forest import IsolationForest, mean_search_depth
@@ -26,12 +27,14 @@ from veilbench.families.autoencoders.baselines.mahalanobis import Mahalanobis
 from veilbench.families.autoencoders.baselines.minor_component import MinorComponent
 from veilbench.families.autoencoders.baselines.nearest_neighbours import NearestNeighbours
 from veilbench.families.autoencoders.baselines.pca import Pca
+from veilbench.families.autoencoders.baselines.probabilistic_pca import ProbabilisticPca
 from veilbench.families.autoencoders.baselines.random_code import RandomCode
 from veilbench.families.autoencoders.data.rows import Part, Rows
 from veilbench.families.autoencoders.schemes.base import Detector, DifferentiableDetector, Representation
 
 CODES = [Pca(5), RandomCode(5), IdentityCode()]
 DETECTORS = [Pca(5), InputNorm(), Mahalanobis(), MinorComponent(), NearestNeighbours(3), IsolationForest(20)]
+DETECTORS += [ProbabilisticPca(), GaussianMixture()]
 ALL: list[Fitted] = [*DETECTORS, *CODES[1:]]
 CONF = Path(__file__).parents[4] / "conf" / "model"
 
@@ -276,3 +279,35 @@ def test_the_minor_component_is_scikit_learns_last_that_varies(rows: Rows) -> No
 def test_rows_that_do_not_vary_have_no_minor_component() -> None:
     with pytest.raises(UserError, match="the training rows do not vary"):
         MinorComponent().fit(dealt(np.ones((8, 3), np.float32)), rng())
+
+
+def test_the_gaussian_mixture_is_the_likelihood_of_its_parts_and_finds_two_of_them() -> None:
+    """Two round clouds: the density of the held-out rows is highest for two components, and scipy gives its values."""
+    draw = rng(1)
+    x = draw.normal(size=(1200, 3)) + 8 * draw.integers(0, 2, (1200, 1))
+    rows = dealt(x.astype(np.float32))
+    fitted = GaussianMixture().fit(rows, rng())
+    assert len(fitted["weights"]) == 2
+    assert sorted(np.round(fitted["means"].mean(1) / 8)) == [0, 1]
+    parts = zip(fitted["weights"], fitted["means"], fitted["factors"], strict=True)
+    density = sum(w * stats.multivariate_normal(m, np.linalg.inv(f @ f.T)).pdf(rows.test.x) for w, m, f in parts)
+    np.testing.assert_allclose(fitted.score(rows.test.x), -np.log(density), rtol=1e-6)
+    between = fitted.score(np.full((1, 3), 4, np.float32))
+    assert between[0] > np.quantile(fitted.score(rows.test.x), 0.99)  # the middle of both is where nobody is
+
+
+def test_probabilistic_components_are_a_mahalanobis_distance_under_scikit_learns_covariance() -> None:
+    draw = rng(2)
+    x = draw.normal(size=(1600, 4)) @ draw.normal(size=(4, 9)) * 2 + 0.3 * draw.normal(size=(1600, 9)) + 1
+    rows = dealt(x.astype(np.float32))
+    fitted = ProbabilisticPca().fit(rows, rng())
+    assert len(fitted["components"]) == 4  # as many as were mixed
+    theirs = decomposition.PCA(4).fit(rows.train.x.astype(np.float64))
+    centred = rows.test.x - theirs.mean_
+    wanted = (centred * (centred @ np.linalg.inv(theirs.get_covariance()))).sum(1)
+    np.testing.assert_allclose(fitted.score(rows.test.x), wanted, rtol=1e-3)
+    far = (theirs.mean_ + 10 * np.sqrt(theirs.explained_variance_[0]) * theirs.components_[:1]).astype(np.float32)
+    assert fitted.score(far)[0] == pytest.approx(100, rel=0.01)  # along a component, where plain PCA sees no error
+    assert Pca(4).fit(rows, rng()).score(far)[0] < 1e-3
+    with pytest.raises(UserError, match="needs 2 features"):
+        ProbabilisticPca().fit(dealt(x[:, :1].astype(np.float32)), rng())

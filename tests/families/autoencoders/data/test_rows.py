@@ -378,3 +378,25 @@ def test_checked_leaves_good_rows_as_they_are() -> None:
     assert np.array_equal(good.x, raw.x)
     assert np.array_equal(good.y, raw.y)
     assert (good.features, good.labels, good.notes) == (raw.features, raw.labels, raw.notes)
+
+
+def test_contamination_moves_anomalies_into_the_rows_that_count_as_normal(tmp_path: Path) -> None:
+    x = np.arange(800.0).reshape(200, 4)
+    source, normal = Given(x, (np.arange(200) >= 120).astype(int), ["good", "bad"]), ["good"]
+    clean = prepared(RowsData(source, normal=normal), tmp_path / "clean")
+    mixed = prepared(RowsData(source, normal=normal, contamination=0.1), tmp_path / "mixed")
+    bad = as_set(x[120:].astype(np.float32))
+    for name, count in (("train", 7), ("validation", 1), ("auxiliary", 0)):
+        part = getattr(mixed, name)
+        assert len(as_set(part.x) & bad) == count == len(part) - len(getattr(clean, name))
+        assert not part.y.any()
+    assert (mixed.test.y == 1).sum() == 80 - 8
+    assert len(as_set(mixed.test.x) & bad) == 72
+    assert len(as_set(together(mixed))) == 200
+    assert any("7 of the training and 1 of the validation rows are anomalies" in note for note in mixed.notes)
+    few = Given(x[:130], (np.arange(130) >= 120).astype(int), ["good", "bad"])
+    assert "of the 10 anomalies; half may be taken" in refusal(
+        RowsData(few, normal=normal, contamination=0.1), tmp_path
+    )
+    with pytest.raises(ValueError, match="set normal"):
+        RowsData(source, contamination=0.1)

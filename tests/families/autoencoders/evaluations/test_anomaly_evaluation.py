@@ -164,3 +164,10 @@ def test_what_it_does_not_apply_to_says_so(examine: Any, oddities: Rows, table: 
         examine(Anomaly(), InputNorm(), table)
     with pytest.raises(ValueError, match="quantile=1 must be between"):
         Anomaly(quantile=1)
+
+
+def test_a_baseline_with_two_settings_has_two_lines(examine: Any, oddities: Rows) -> None:
+    both = [NearestNeighbours(1), NearestNeighbours(20), InputNorm()]
+    found = examine(Anomaly(baselines=both), InputNorm(), oddities)
+    names = [line[0] for line in found.tables[0].rows]
+    assert names == ["this model", "NearestNeighbours (k=1)", "NearestNeighbours (k=20)", "InputNorm"]

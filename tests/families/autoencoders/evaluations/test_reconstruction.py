@@ -105,3 +105,18 @@ def test_what_it_does_not_apply_to_says_so(examine: Any, digits: Rows) -> None:
         examine(Reconstruction(), Pca(), "text")
     with pytest.raises(UserError, match=r"64 of 19200 values that its decoder gives back are not finite"):
         examine(Reconstruction(), Broken().fit(digits, RNG), digits)
+
+
+def test_errors_of_normal_rows_and_of_anomalies_are_kept_apart(examine: Any, oddities: Rows) -> None:
+    trained = Pca(1).fit(oddities, RNG)
+    found = examine(Reconstruction(), trained, oddities)
+    errors = ((trained.reconstruct(oddities.test.x) - oddities.test.x) ** 2).mean(1)
+    odd = oddities.test.y == 1
+    metrics = found.metrics
+    assert metrics["mse"].value == pytest.approx(errors[~odd].mean(), rel=1e-5)
+    assert metrics["mse_anomalies"].value == pytest.approx(errors[odd].mean(), rel=1e-5)
+    assert (metrics["mse"].n, metrics["mse_anomalies"].n) == (500, 100)
+    assert metrics["mse_anomalies"].low > 5 * metrics["mse"].high
+    table = found.tables[0]
+    assert table.columns == ["", "mean squared error, normal rows", "mean squared error, anomalies"]
+    assert table.rows[0][1:] == [metrics["mse"], metrics["mse_anomalies"]]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
@@ -10,6 +12,8 @@ from annotated_types import Gt, Lt
 
 from veilbench.attack_methods.evasion_attack import EvasionAttack
 from veilbench.attack_methods.evasion_settings import EvasionSearch, Perturbations
+from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.attack import ControlCase
 from veilbench.bench.findings import Findings
 from veilbench.bench.limits import Count, PositiveShare
 from veilbench.bench.threat import ThreatModel
@@ -43,11 +47,12 @@ class Evasion(EvasionAttack[Detector, Rows]):
     comparisons of data sets. Both are medians over rows of the smallest tested budget that suffices, so they are too
     large by up to one step.
 
-    Useful controls: `MinorComponent` (positive) measures a single direction, so a small step hides any anomaly.
-    `KnownAnomalies` (negative) provably withstands every change up to 0.5, so a success shows that the attack exceeds
-    its budget. `InputNorm` is evaded at a budget of 1 only. If `negative` is None, the control is the attacked detector
-    with random noise in place of the searches. For a detector without gradients, or a threat model without `weights`,
-    only the search without gradients runs.
+    Controls, both under the full attack: `MinorComponent` measures a single direction, so a small step hides the
+    anomalies that it catches; the distance from the mean, `InputNorm`, is evaded at a budget of 1 only, and is robust
+    by this measure. `KnownAnomalies` withstands every change up to 0.5 by the triangle inequality above; should one
+    succeed, the attack exceeds its budget. If `negative` is None, the control is the attacked detector with random
+    noise in place of the searches. For a detector without a gradient, or a threat model without `weights`, only the
+    search without gradients runs, and the positive control is attacked by this search alone, too.
 
     Args:
         threat: threat model; needs `score_queries`; `weights` adds the search by gradients.
@@ -94,6 +99,21 @@ class Evasion(EvasionAttack[Detector, Rows]):
         from veilbench.families.autoencoders.attacks.detector_tasks import value_bounds
 
         return value_bounds(data)
+
+    def control_cases(self, target: Detector, data: Rows) -> Sequence[ControlCase[Detector]]:
+        """Return both controls; the positive one is attacked by the path that the target can be attacked by."""
+        path = "gradient" if self.white_box(target) else "search without gradients"
+        return [ControlCase("positive", self.positive, path), ControlCase("negative", self.negative)]
+
+    def run_control(
+        self, case: ControlCase[Detector], scheme: Detector, data: Rows, trainer: Accelerator, rng: np.random.Generator
+    ) -> Findings:
+        """Attack a control, without its gradients if the target is attacked without them."""
+        attack = self
+        if case.path and case.path != "gradient":
+            attack = copy(self)
+            attack.threat = replace(self.threat, weights=False)
+        return attack.run(scheme, data, trainer, rng, control=True)
 
     def white_box(self, target: Detector) -> bool:
         """Return whether the detector is differentiable and the threat model grants its weights."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Lt
 
 from veilbench.bench import prepared
 from veilbench.bench.checked_arrays import require_array, require_shape
@@ -80,6 +80,8 @@ class RowsData(DataSet):
             share of the normal rows and all other rows as anomalies. If empty, there is no one-class split.
         most_rows: maximum number of rows, taken at random from the source; None takes all.
         seed: seed of the generation, shuffling and split.
+        contamination: share of anomalies in the training and in the validation part, in [0, 0.5). They are moved there
+            from the test part and count as normal, as with rows that nobody has labelled.
     """
 
     data_kind = Rows
@@ -92,12 +94,17 @@ class RowsData(DataSet):
         normal: Sequence[str] = (),
         most_rows: Annotated[Count, Ge(4)] | None = None,
         seed: Seed = 0,
+        contamination: Annotated[float, Ge(0), Lt(0.5)] = 0.0,
     ) -> None:
         if not callable(getattr(source, "read", None)):
             raise ValueError(f"source={source!r} must be a loader or generator, something with a method `read`")
         if len(split) != 4 or not all(share > 0 for share in split) or not abs(sum(split) - 1) <= 1e-6:
             raise ValueError(f"split={list(split)} must be four positive shares that make 1: {', '.join(PARTS)}")
-        self.source, self.split, self.scale = source, list(split), scale
+        if not 0 <= contamination < 0.5:
+            raise ValueError(f"contamination={contamination} must be in [0, 0.5)")
+        if contamination and not normal:
+            raise ValueError(f"contamination={contamination} needs to know what an anomaly is: set normal")
+        self.source, self.split, self.scale, self.contamination = source, list(split), scale, contamination
         self.normal, self.most_rows, self.seed = list(normal), most_rows, seed
 
     def prepare(self, folder: Path) -> None:
@@ -118,9 +125,10 @@ class RowsData(DataSet):
         x, y = x[order], y[order]
         if self.normal:
             y, labels = (~np.isin(y, self._normal_indices(labels))).astype(np.int64), ["normal", "anomaly"]
-        dealt = self._split_rows(y)
+        dealt = self._contaminate(self._split_rows(y), y, notes)
         rounded = scale_parts([x[rows] for rows in dealt], self.scale, raw.features, notes)
-        xs, ys = drop_duplicates(rounded, [y[rows] for rows in dealt], notes)
+        given = [np.zeros_like(y[rows]) if name != "test" else y[rows] for name, rows in zip(PARTS, dealt, strict=True)]
+        xs, ys = drop_duplicates(rounded, given if self.normal else [y[rows] for rows in dealt], notes)
         self._refuse_empty(ys)
         notes += [] if self.normal else _note_missing_classes(ys, labels)
         arrays = {f"{name}_x": part for name, part in zip(PARTS, xs, strict=True)}
@@ -158,6 +166,29 @@ class RowsData(DataSet):
                 raise UserError(f"data.normal={self.normal} leaves no anomaly among the {len(y)} distinct rows taken")
             parts[3] = np.sort(np.concatenate([parts[3], anomalies]))
         return parts
+
+    def _contaminate(self, parts: list[np.ndarray], y: np.ndarray, notes: list[str]) -> list[np.ndarray]:
+        """Move anomalies from the test part to the training and the validation part, and note it.
+
+        Raises:
+            UserError: more than half of the anomalies would be moved.
+        """
+        share = self.contamination
+        counts = [round(len(part) * share / (1 - share)) for part in parts[:2]]
+        if not share:
+            return parts
+        anomalies = parts[3][y[parts[3]] != 0]
+        if sum(counts) > len(anomalies) // 2:
+            raise UserError(
+                f"data.contamination={share:g} takes {sum(counts)} of the {len(anomalies)} anomalies; half may be taken"
+            )
+        train, validation, rest = np.split(anomalies, np.cumsum(counts))
+        notes.append(
+            f"{counts[0]} of the training and {counts[1]} of the validation rows are anomalies, not known as such"
+        )
+        normal_test = parts[3][y[parts[3]] == 0]
+        moved = np.sort(np.concatenate([normal_test, rest]))
+        return [np.concatenate([parts[0], train]), np.concatenate([parts[1], validation]), parts[2], moved]
 
     def _refuse_empty(self, y: list[np.ndarray]) -> None:
         """Reject parts that rounding has left empty, or a test without both kinds of rows."""

@@ -132,8 +132,7 @@ class Anomaly(Evaluation):
             ["this model", findings.metrics["auroc"], findings.metrics["average_precision"]]
         ]
         odd, others = rows.test.y != 0, {}
-        for baseline in self.baselines:
-            name = type(baseline).__name__
+        for name, baseline in zip(self._names(), self.baselines, strict=True):
             answers = self._scores(cast(Detector, baseline.fit(rows, rng)), rows, name)
             lines.append([name, *self._compute_measures(answers, odd, rng)])
             others[name] = Ranking(answers, odd)
@@ -145,3 +144,12 @@ class Anomaly(Evaluation):
             findings.metrics["auroc_over_best_baseline"] = difference
             findings.notes.append(f"The baseline with the highest AUROC is {best}.")
         return Table("Comparison with other detectors", ["", "AUROC", "average precision"], lines)
+
+    def _names(self) -> list[str]:
+        """Return the baselines' names, with their settings where a name occurs twice."""
+        names = [type(baseline).__name__ for baseline in self.baselines]
+        settings = [", ".join(f"{k}={v}" for k, v in baseline.settings().items()) for baseline in self.baselines]
+        return [
+            f"{name} ({given})" if names.count(name) > 1 and given else name
+            for name, given in zip(names, settings, strict=True)
+        ]

@@ -26,8 +26,10 @@ ACTIVE, SHOWN = 1e-3, 10  # share of the largest value in any code from which a 
 class Reconstruction(Evaluation):
     """Measures reconstruction errors, compared with the same number of principal components and with the mean row.
 
-    All errors are on the test rows, in the units of the scaled data. A unit of the code is active on a row if its
-    absolute value exceeds a thousandth of the largest one in the codes of all test rows.
+    All errors are on the test rows, in units of the scaled data. If the test rows are normal rows and anomalies, the
+    errors are those of the normal rows, with those of the anomalies beside them, because a detector is meant to
+    reconstruct the former only. A unit of the code is active on a row if its absolute value exceeds a thousandth of the
+    largest one in the codes of all test rows.
 
     Args:
         images: maximum number of test images for PSNR and SSIM.
@@ -58,8 +60,11 @@ class Reconstruction(Evaluation):
         average = np.broadcast_to(rows.train.x.mean(0), x.shape)
         named = {"this model": back, f"{components} principal components": linear, "mean training row": average}
         findings.tables.append(self._compare(rows, named))
+        normal = rows.test.y == 0 if rows.one_class else np.ones(len(x), bool)
         for name, answer in zip(("mse", "mse_of_pca", "mse_of_mean"), named.values(), strict=True):
-            findings.metrics[name] = mean(squared_errors(answer, x), unit="", of="rows")
+            findings.metrics[name] = _mean_error(squared_errors(answer, x)[normal])
+            if rows.one_class:
+                findings.metrics[f"{name}_anomalies"] = _mean_error(squared_errors(answer, x)[~normal])
         findings.metrics |= _measure_activity(codes)
         if components < size:
             findings.notes.append(f"The code has {size} values; there are {components} principal components at most.")
@@ -81,11 +86,21 @@ class Reconstruction(Evaluation):
     def _compare(self, rows: Rows, named: dict[str, np.ndarray]) -> Table:
         """Return a table with one line per reconstruction."""
         x, lines = rows.test.x, []
+        kinds = (
+            {"normal rows": rows.test.y == 0, "anomalies": rows.test.y != 0} if rows.one_class else {"": slice(None)}
+        )
         for name, answer in named.items():
             more = self._image_quality(answer, x).values() if has_images(rows) else ()
-            lines.append([name, mean(squared_errors(answer, x), unit="", of="rows"), *more])
-        columns = ["", "mean squared error", *(("PSNR, dB", "SSIM") if has_images(rows) else ())]
+            errors = squared_errors(answer, x)
+            lines.append([name, *(_mean_error(errors[kind]) for kind in kinds.values()), *more])
+        errors_of = [f"mean squared error{', ' if kind else ''}{kind}" for kind in kinds]
+        columns = ["", *errors_of, *(("PSNR, dB", "SSIM") if has_images(rows) else ())]
         return Table("Reconstruction errors", columns, lines)
+
+
+def _mean_error(errors: np.ndarray) -> Metric:
+    """Return the mean of at least one row's errors; the error of a single row has no interval."""
+    return mean(errors, unit="", of="rows") if len(errors) > 1 else Metric.exact(float(errors[0]))
 
 
 def _measure_activity(codes: np.ndarray) -> dict[str, Metric]:
