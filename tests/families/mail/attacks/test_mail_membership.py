@@ -16,7 +16,7 @@ from veilbench.bench.threat import ThreatModel
 from veilbench.bench.trained_model import load_trained_model
 from veilbench.bench.verdict import Verdict
 from veilbench.families.mail.attacks.membership import MailMembership
-from veilbench.families.mail.attacks.shadows import ShadowFilters, count_words
+from veilbench.families.mail.shadows import ShadowFilters, count_words
 from veilbench.families.mail.baselines.memorised_mails import MemorisedMails
 from veilbench.families.mail.data.mail import Mails
 from veilbench.families.mail.schemes.filter import MailFilter
