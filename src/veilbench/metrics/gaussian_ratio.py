@@ -56,6 +56,16 @@ def halves(shadows: int, rows: int, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(rng.permuted(np.tile((np.arange(shadows) < shadows // 2)[:, None], rows), axis=0))
 
 
+def random_subsets(subsets: int, rows: int, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw subsets of about `size` rows, shape (subsets, rows), bool: each row with the same probability.
+
+    A subset that would be empty gets one row.
+    """
+    inside = rng.random((subsets, rows)) < size / rows
+    inside[~inside.any(1), 0] = True
+    return inside
+
+
 def _need_finite(target: np.ndarray, losses: np.ndarray) -> None:
     for name, values in (("the target", target), ("the shadows", losses)):
         if not np.isfinite(values).all():

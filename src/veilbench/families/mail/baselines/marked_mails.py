@@ -11,6 +11,7 @@ from veilbench.bench.limits import LARGEST_VALUE, Count, Share, require_argument
 from veilbench.families.mail.data.mail import Mails
 from veilbench.families.mail.schemes.spam_scorer import SpamScorer
 from veilbench.families.mail.shadows import ShadowFilters
+from veilbench.metrics.gaussian_ratio import random_subsets
 
 
 class MarkedMails(SpamScorer):
@@ -36,7 +37,7 @@ class MarkedMails(SpamScorer):
         parts = (data.train, data.test, data.auxiliary)
         tokens, labels = (np.concatenate([getattr(part, name) for part in parts]) for name in ("tokens", "labels"))
         stored, trained = len(data.train) + len(data.test), self.filters.trained_as(None)
-        inside = rng.random((trained.count, len(labels))) < self.mails / len(labels)
+        inside = random_subsets(trained.count, len(labels), self.mails, rng)
         usual = trained.logits(tokens, labels, inside, stored, rng).mean(0)
         signs = 2 * labels[:stored] - 1
         marks = np.where(np.arange(stored) < len(data.train), 0.5, -0.5) * self.offset * (usual * signs).std()
