@@ -8,16 +8,17 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 
-from veilbench.attack_methods.membership_report import measure_gain, report
+from veilbench.attack_methods.membership_report import gain_value, measure_gain, report
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.attack import Attack, ControlCase
 from veilbench.bench.errors import UserError
-from veilbench.bench.findings import Findings, Metric
+from veilbench.bench.findings import BudgetCurve, Findings, Metric
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.trained_model import TrainedModel
 from veilbench.metrics import gaussian_ratio
 
 FEWEST = 10  # members, and as many non-members
+FEWEST_HALVED = 8  # shadow models that can be halved
 LIRA = "lira"  # the path by shadow models
 
 
@@ -40,9 +41,9 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
     """Distinguishes training records from records that the model has not seen.
 
     The attacker has equal numbers of both, without knowing which is which. They have up to two paths: a threshold on
-    what the model reveals of a record, and LiRA, which compares it with what shadow models reveal. A subclass says which
-    records there are and how they are scored on each path. The gain is the largest of 2 AUROC - 1 and the true positive
-    rate at 1 % false positives above chance, on any path.
+    what the model reveals of a record, and LiRA, which compares it with what shadow models reveal. A subclass says
+    which records there are and how they are scored on each path. The gain is the largest of 2 AUROC - 1 and the true
+    positive rate at 1 % false positives above chance, on any path.
 
     Each path has a positive control. `positive` reveals its members to a threshold. The one of LiRA, built by
     `plant_offset`, hides them from any threshold, and is only broken if the shadow models have learned what a record
@@ -103,7 +104,7 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
         data: D,
         accelerator: Accelerator,
         rng: np.random.Generator,
-    ) -> np.ndarray:
+    ) -> dict[int, np.ndarray]:
         """Score the records in question on one path.
 
         Args:
@@ -116,7 +117,8 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
             rng: generator of the shadow models.
 
         Returns:
-            Scores, shape (2 * n,), members first; higher scores stand for members.
+            Scores by the number of shadow models, increasing, 0 for `threshold`; each of shape (2 * n,), members first.
+            Higher scores stand for members.
         """
 
     def distinguish(
@@ -152,10 +154,14 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
             raise UserError(f"membership needs {FEWEST} members and {FEWEST} unseen test {self.records}, got {n}")
         members, others = (pool[rng.permutation(len(pool))[:n]] for pool in (members, others))
         found, used = Findings(self.title), paths or self.paths(target)
-        scores = {path: self.score(path, target, members, others, data, accelerator, rng) for path in used}
+        budgets = {path: self.score(path, target, members, others, data, accelerator, rng) for path in used}
+        scores = {path: by_budget[max(by_budget)] for path, by_budget in budgets.items()}
         for path, score in scores.items():
             report(found, path, score[:n], score[n:], rng)
         found.gain = measure_gain(scores, rng)
+        if len(shadows := budgets.get(LIRA, {})) > 1:
+            gains = [max(map(gain_value, (scores | {LIRA: score}).values())) for score in shadows.values()]
+            found.budget = BudgetCurve("shadow models", list(shadows), gains)
         return found, scores
 
     def run(self, target: S, data: D, accelerator: Accelerator, rng: np.random.Generator, control: bool) -> Findings:
@@ -200,14 +206,22 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
             inside[:, :asked] = False
         return inside
 
-    def likelihood_ratio(self, losses: np.ndarray, shadows: np.ndarray, inside: np.ndarray) -> np.ndarray:
-        """Return LiRA's scores (Carlini et al. 2022), shape (n,), after shifting the losses to the shadows' median.
+    def likelihood_ratio(self, losses: np.ndarray, shadows: np.ndarray, inside: np.ndarray) -> dict[int, np.ndarray]:
+        """Return LiRA's scores (Carlini et al. 2022), after shifting the losses to the shadows' median.
 
         Args:
             losses: the target's losses of the records in question, or their logarithms, shape (n,).
             shadows: losses of the shadow models on the same scale, shape (shadows, n).
             inside: whether each shadow was trained on each of the records, shape (shadows, n), bool.
+
+        Returns:
+            Scores of shape (n,) by the number of shadows: those of the first half, if there are enough, and of all.
         """
+        count = len(shadows)
+        half = [count // 2] if count % 4 == 0 and count >= FEWEST_HALVED else []
+        return {some: self._ratio(losses, shadows[:some], inside[:some]) for some in (*half, count)}
+
+    def _ratio(self, losses: np.ndarray, shadows: np.ndarray, inside: np.ndarray) -> np.ndarray:
         shifted = losses - np.median(losses) + np.median(shadows)
         if self.mode == "offline":
             return gaussian_ratio.offline(shifted, shadows)

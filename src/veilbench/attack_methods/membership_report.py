@@ -9,7 +9,7 @@ import numpy as np
 from veilbench.bench.findings import Curve, Figure, Findings, Metric
 from veilbench.bench.verdict import CONFIDENCE
 from veilbench.metrics.intervals import above_chance
-from veilbench.metrics.membership import advantage, auroc_interval, tpr_at_fpr
+from veilbench.metrics.membership import advantage, auroc, auroc_interval, tpr_at_fpr
 
 RATES = {"0.1_percent": 0.001, "1_percent": 0.01}
 FEW_FALSE = 0.01  # false positive rate at which the true positive rate counts towards the gain
@@ -62,9 +62,16 @@ def measure_gain(scores: Mapping[str, np.ndarray], rng: np.random.Generator) -> 
     return Metric(value, low, high, gains[0].n, label)
 
 
-def _measure_both(
-    members: np.ndarray, others: np.ndarray, rng: np.random.Generator, confidence: float
-) -> list[Metric]:
+def gain_value(score: np.ndarray) -> float:
+    """Return the gain of one score, shape (2 * n,), members first, without an interval; see `measure_gain`."""
+    members, others = np.split(score, 2)
+    area = 2 * auroc(members, others) - 1
+    if len(others) < 1 / FEW_FALSE - 1:
+        return area
+    return max(area, above_chance(tpr_at_fpr(members, others, FEW_FALSE), FEW_FALSE).value)
+
+
+def _measure_both(members: np.ndarray, others: np.ndarray, rng: np.random.Generator, confidence: float) -> list[Metric]:
     """Return both gains of one score; the second only if there are enough non-members."""
     area = auroc_interval(members, others, rng, confidence)
     gains = [Metric(2 * area.value - 1, 2 * area.low - 1, 2 * area.high - 1, area.n, area.interval)]

@@ -19,13 +19,13 @@ from veilbench.bench.trained_model import TrainedModel, load_trained_model
 from veilbench.bench.verdict import Verdict
 from veilbench.families.autoencoders import shadows
 from veilbench.families.autoencoders.attacks.membership import Membership, losses_of
-from veilbench.families.autoencoders.shadow_models import ShadowModels
-from veilbench.families.autoencoders.shadows import shadow_losses
 from veilbench.families.autoencoders.baselines.identity_code import IdentityCode
 from veilbench.families.autoencoders.baselines.input_norm import InputNorm
 from veilbench.families.autoencoders.baselines.memorised import Memorised
 from veilbench.families.autoencoders.baselines.pca import Pca
 from veilbench.families.autoencoders.data.rows import Part, Rows
+from veilbench.families.autoencoders.shadow_models import ShadowModels
+from veilbench.families.autoencoders.shadows import shadow_losses
 from veilbench.metrics.gaussian_ratio import halves
 from veilbench.nets.stacked_mlp import StackedMLP
 

@@ -16,11 +16,11 @@ from veilbench.bench.threat import ThreatModel
 from veilbench.bench.trained_model import load_trained_model
 from veilbench.bench.verdict import Verdict
 from veilbench.families.mail.attacks.membership import MailMembership
-from veilbench.families.mail.shadows import ShadowFilters, count_words
 from veilbench.families.mail.baselines.memorised_mails import MemorisedMails
 from veilbench.families.mail.data.mail import Mails
 from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.families.mail.schemes.spam_scorer import SpamScorer
+from veilbench.families.mail.shadows import ShadowFilters, count_words
 from veilbench.federated.aggregations.client_local_dp import ClientLocalDp
 from veilbench.federated.aggregations.example_dp import ExampleDp
 

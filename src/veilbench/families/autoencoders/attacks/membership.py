@@ -16,12 +16,13 @@ from veilbench.bench.findings import Findings
 from veilbench.bench.limits import Count, PositiveShare
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.trained_model import TrainedModel
-from veilbench.families.autoencoders.shadow_models import ShadowModels
 from veilbench.families.autoencoders.baselines.marked_rows import MarkedRows
 from veilbench.families.autoencoders.data.rows import Rows
 from veilbench.families.autoencoders.schemes.base import Detector, Representation
+from veilbench.families.autoencoders.shadow_models import ShadowModels
 from veilbench.nets.dense import Dense
 
+SHADOWS = ShadowModels()
 TINY = 1e-12  # share of the rows' variance added to losses, so that 0 has a logarithm
 
 
@@ -62,7 +63,7 @@ class Membership(MembershipAttack[TrainedModel, Rows, np.ndarray]):
         positive: TrainedModel,
         negative: TrainedModel | None = None,
         mode: Literal["online", "offline"] = "online",
-        shadows: ShadowModels = ShadowModels(),
+        shadows: ShadowModels = SHADOWS,
         most_rows: Annotated[Count, Ge(FEWEST)] = 2000,
         broken_threshold: PositiveShare = 0.8,
     ) -> None:
@@ -84,7 +85,9 @@ class Membership(MembershipAttack[TrainedModel, Rows, np.ndarray]):
 
     def plant_offset(self, target: TrainedModel, data: Rows) -> ControlCase[TrainedModel]:
         """Return a model with the target's code that reproduces its training rows a little better."""
-        shadows = ShadowModels(code=self._code(target, data), hidden=self.shadows.hidden, batch_size=self.shadows.batch_size)
+        shadows = ShadowModels(
+            code=self._code(target, data), hidden=self.shadows.hidden, batch_size=self.shadows.batch_size
+        )
         asked = min(len(self.members(data)), len(self.unseen(data)), self.most)
         marked = MarkedRows(asked + len(data.auxiliary) // 2, shadows, hidden_layers(target))
         return ControlCase("positive", marked, LIRA, f"{shadows} {marked.hidden}")
@@ -107,12 +110,12 @@ class Membership(MembershipAttack[TrainedModel, Rows, np.ndarray]):
         data: Rows,
         accelerator: Accelerator,
         rng: np.random.Generator,
-    ) -> np.ndarray:
+    ) -> dict[int, np.ndarray]:
         """Score rows by their loss or by LiRA."""
         asked = np.concatenate([members, others])
         losses = losses_of(target, asked)
         if path == self.threshold:
-            return -losses
+            return {0: -losses}
         shadows = replace(self.shadows, code=self._code(target, data))
         return self._lira(losses, asked, data.auxiliary.x, shadows, accelerator, rng, hidden_layers(target))
 
@@ -131,7 +134,7 @@ class Membership(MembershipAttack[TrainedModel, Rows, np.ndarray]):
         accelerator: Accelerator,
         rng: np.random.Generator,
         hidden: Sequence[int] = (),
-    ) -> np.ndarray:
+    ) -> dict[int, np.ndarray]:
         from veilbench.families.autoencoders.shadows import shadow_losses
 
         pool, tiny, n = np.concatenate([questioned, auxiliary]), TINY * float(questioned.var()), len(questioned)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from veilbench.bench.checked_arrays import Shape
-from veilbench.bench.limits import Count, Share, Width
+from veilbench.bench.limits import Count, Positive, Width
 from veilbench.families.autoencoders.baselines.fitted import Fitted
 from veilbench.families.autoencoders.data.rows import Rows
 from veilbench.families.autoencoders.schemes.base import Representation
@@ -39,7 +39,7 @@ class MarkedRows(Fitted, Representation):
     names = ("known", "losses")
 
     def __init__(
-        self, rows: Count = 1_000, models: ShadowModels = SMALL, hidden: Sequence[Width] = (), offset: Share = 0.75
+        self, rows: Count = 1_000, models: ShadowModels = SMALL, hidden: Sequence[Width] = (), offset: Positive = 1.25
     ) -> None:
         super().__init__()
         self.rows, self.models, self.hidden, self.offset = rows, models, tuple(hidden), offset

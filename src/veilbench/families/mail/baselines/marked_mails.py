@@ -13,6 +13,8 @@ from veilbench.families.mail.schemes.spam_scorer import SpamScorer
 from veilbench.families.mail.shadows import ShadowFilters
 from veilbench.metrics.gaussian_ratio import random_subsets
 
+FILTERS = ShadowFilters(16)
+
 
 class MarkedMails(SpamScorer):
     """The mean of many filters, a little more confident of training mails and a little less of test mails.
@@ -28,7 +30,7 @@ class MarkedMails(SpamScorer):
         filters: number and training of the filters.
     """
 
-    def __init__(self, mails: Count = 1_000, offset: Share = 0.75, filters: ShadowFilters = ShadowFilters(16)) -> None:
+    def __init__(self, mails: Count = 1_000, offset: Share = 0.75, filters: ShadowFilters = FILTERS) -> None:
         self.mails, self.offset, self.filters = mails, offset, filters
         self.tokens, self.scores = np.zeros((0, 1), np.int32), np.zeros(0)
 
