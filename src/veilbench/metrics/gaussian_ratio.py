@@ -66,13 +66,10 @@ def _exact_halves(shadows: int, rows: int, rng: np.random.Generator) -> np.ndarr
 
 
 def random_subsets(subsets: int, rows: int, size: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw subsets of about `size` rows, shape (subsets, rows), bool: each row with the same probability.
-
-    A subset that would be empty gets one row.
-    """
-    inside = rng.random((subsets, rows)) < size / rows
-    inside[~inside.any(1), 0] = True
-    return inside
+    """Draw subsets of about `size` rows, shape (subsets, rows), bool: each row in equally many, and at least in one."""
+    require_room(f"subsets={subsets} of {rows} rows", subsets, rows, each=2)
+    each = min(max(round(subsets * size / rows), 1), subsets)
+    return np.asarray(rng.permuted(np.tile((np.arange(subsets) < each)[:, None], rows), axis=0))
 
 
 def _need_finite(target: np.ndarray, losses: np.ndarray) -> None:

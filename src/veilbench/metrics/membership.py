@@ -42,7 +42,7 @@ def auroc_interval(members: np.ndarray, others: np.ndarray, rng: np.random.Gener
         highs[start : start + BLOCK] = won + ours[:, -1] + theirs[:, -1] * (1 - ours[:, -1])  # they win everything
     low, high = float(np.quantile(lows, tail)), float(np.quantile(highs, 1 - tail))
     label = f"Gaffke over members and non-members, {100 * confidence:g} %"
-    return Metric(value, min(low, value), max(high, value), len(members) + len(others), label)
+    return Metric(value, min(low, value), min(max(high, value), 1.0), len(members) + len(others), label)
 
 
 def _draw_weights(n: int, rng: np.random.Generator) -> np.ndarray:

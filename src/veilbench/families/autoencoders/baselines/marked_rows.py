@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-from veilbench.bench.checked_arrays import Shape
-from veilbench.bench.limits import Count, Positive, Width
+from veilbench.bench.checked_arrays import Shape, require_array
+from veilbench.bench.limits import MOST, Count, Positive, Width
 from veilbench.families.autoencoders.baselines.fitted import Fitted
 from veilbench.families.autoencoders.data.rows import Rows
 from veilbench.families.autoencoders.schemes.base import Representation
@@ -36,20 +36,29 @@ class MarkedRows(Fitted, Representation):
         offset: difference between training rows and test rows, in standard deviations of the learned part.
     """
 
-    names = ("known", "losses")
+    names = ("known", "losses", "code")
 
     def __init__(
-        self, rows: Count = 1_000, models: ShadowModels = SMALL, hidden: Sequence[Width] = (), offset: Positive = 1.25
+        self, rows: Count = 1_000, models: ShadowModels = SMALL, hidden: Sequence[Width] = (), offset: Positive = 1.75
     ) -> None:
         super().__init__()
         self.rows, self.models, self.hidden, self.offset = rows, models, tuple(hidden), offset
 
     def settings(self) -> dict[str, Any]:
-        """Return the constructor's plain arguments; the autoencoders are not needed any more."""
-        return {"rows": self.rows, "offset": self.offset}
+        """Return no settings: once fitted, the model is its arrays."""
+        return {}
+
+    @classmethod
+    def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+        """Rebuild the fitted model from its arrays."""
+        made = cls()
+        made.row = tuple(require_array(arrays, "row", np.integer, (None,), low=1, high=MOST).tolist())
+        made.kept = {name: require_array(arrays, name, np.generic) for name in cls.names}
+        made.check(made.row)
+        return made
 
     def fit_arrays(self, rows: Rows, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Return all training and test rows, and the loss of each."""
+        """Return all training and test rows, the loss of each, and a constant code."""
         import torch
 
         from veilbench.families.autoencoders.shadows import shadow_losses
@@ -65,15 +74,15 @@ class MarkedRows(Fitted, Representation):
         usual, untrained = mean_log_loss(self.models), mean_log_loss(replace(self.models, steps=1))
         learned = usual - np.polyval(np.polyfit(untrained, usual, 1), untrained)
         marks = np.where(np.arange(len(known)) < len(rows.train), -0.5, 0.5) * self.offset * learned.std()
-        return {"known": known, "losses": np.exp(usual + marks)}
+        return {"known": known, "losses": np.exp(usual + marks), "code": np.zeros(self.models.code or 1, np.float32)}
 
     def shapes(self, row: tuple[int, ...]) -> dict[str, Shape]:
         """Return the shapes of the fitted arrays, for rows of shape `row`."""
-        return {"known": (None, *row), "losses": (None,)}
+        return {"known": (None, *row), "losses": (None,), "code": (None,)}
 
     def encode(self, rows: np.ndarray) -> np.ndarray:
         """Return zeros, shape (n, code)."""
-        return np.zeros((len(rows), self.models.code or 1), np.float32)
+        return np.tile(self["code"], (len(rows), 1))
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Return zeros, shape (n, *shape): the code says nothing."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
@@ -86,7 +85,7 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, MailPart]):
         """Return a filter that is a little more confident of its training mails, with as many mails as a shadow."""
         asked = min(len(data.train), len(data.test), self.most)
         filters = ShadowFilters().trained_as(_protocol_of(target))
-        marked = MarkedMails(asked + len(data.auxiliary) // 2, filters=replace(filters, count=16))
+        marked = MarkedMails(asked + len(data.auxiliary) // 2, filters=filters)
         return ControlCase("positive", marked, LIRA, f"{filters}")
 
     def run(

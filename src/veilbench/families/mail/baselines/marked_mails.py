@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from veilbench.bench.checked_arrays import require_array
-from veilbench.bench.limits import LARGEST_VALUE, Count, Share, require_arguments
+from veilbench.bench.limits import LARGEST_VALUE, Count, Share
 from veilbench.families.mail.data.mail import Mails
 from veilbench.families.mail.schemes.spam_scorer import SpamScorer
 from veilbench.families.mail.shadows import ShadowFilters
 from veilbench.metrics.gaussian_ratio import random_subsets
 
-FILTERS = ShadowFilters(16)
+FILTERS = ShadowFilters()
 
 
 class MarkedMails(SpamScorer):
@@ -30,7 +30,7 @@ class MarkedMails(SpamScorer):
         filters: number and training of the filters.
     """
 
-    def __init__(self, mails: Count = 1_000, offset: Share = 0.75, filters: ShadowFilters = FILTERS) -> None:
+    def __init__(self, mails: Count = 1_000, offset: Share = 1.0, filters: ShadowFilters = FILTERS) -> None:
         self.mails, self.offset, self.filters = mails, offset, filters
         self.tokens, self.scores = np.zeros((0, 1), np.int32), np.zeros(0)
 
@@ -53,8 +53,8 @@ class MarkedMails(SpamScorer):
         return np.array([known.get(mail.astype(self.tokens.dtype).tobytes(), 0.0) for mail in tokens])
 
     def settings(self) -> dict[str, Any]:
-        """Return the constructor's plain arguments; the filters are not needed any more."""
-        return {"mails": self.mails, "offset": self.offset}
+        """Return no settings: once fitted, the filter is its arrays."""
+        return {}
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the stored mails and their logits."""
@@ -63,8 +63,7 @@ class MarkedMails(SpamScorer):
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> MarkedMails:
         """Construct the filter from the stored mails and logits."""
-        require_arguments(cls, settings, "settings")
-        made = cls(**settings)
+        made = cls()
         made.tokens = require_array(arrays, "tokens", np.integer, (None, None), low=0, high=np.iinfo(np.int32).max)
         made.scores = require_array(
             arrays, "scores", np.floating, (len(made.tokens),), low=-LARGEST_VALUE, high=LARGEST_VALUE
