@@ -34,7 +34,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Mails:
 
 
 def small(threat: ThreatModel = THREAT, **settings: Any) -> MailMembership:
-    return MailMembership(threat, MemorisedMails(), shadows=ShadowFilters(**{"count": 16} | settings))
+    return MailMembership(threat, MemorisedMails(), shadows=ShadowFilters(**{"count": 32} | settings))
 
 
 def run(target: SpamScorer, data: Mails, attack: MailMembership | None = None, seed: int = 0) -> Findings:
@@ -64,7 +64,7 @@ def test_an_overfitted_filter_leaks_with_both_controls_passed(data: Mails, tmp_p
     assert found.gain is not None
     assert found.gain.value >= 2 * found.metrics["lira_auroc"].value - 1
     assert found.budget is not None
-    assert (found.budget.setting, list(found.budget.budgets)) == ("shadow models", [8, 16])
+    assert (found.budget.setting, list(found.budget.budgets)) == ("shadow models", [16, 32])
     assert found.budget.gains[1] == pytest.approx(found.gain.value)
     assert "lira_tpr_at_1_percent_fpr" in found.metrics
     assert any("0.1% false positives" in note for note in found.notes)  # too few mails for that

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from veilbench.bench.checked_arrays import require_array
-from veilbench.bench.limits import LARGEST_VALUE, Count, Share
+from veilbench.bench.limits import LARGEST_VALUE, Count, Positive
 from veilbench.families.mail.data.mail import Mails
 from veilbench.families.mail.schemes.spam_scorer import SpamScorer
 from veilbench.families.mail.shadows import ShadowFilters
@@ -30,7 +30,7 @@ class MarkedMails(SpamScorer):
         filters: number and training of the filters.
     """
 
-    def __init__(self, mails: Count = 1_000, offset: Share = 1.0, filters: ShadowFilters = FILTERS) -> None:
+    def __init__(self, mails: Count = 1_000, offset: Positive = 1.1, filters: ShadowFilters = FILTERS) -> None:
         self.mails, self.offset, self.filters = mails, offset, filters
         self.tokens, self.scores = np.zeros((0, 1), np.int32), np.zeros(0)
 
