@@ -10,7 +10,7 @@ import yaml
 
 from veilbench.bench.findings import Control, Curve, Figure, Findings, Metric, write_record
 from veilbench.bench.provenance import sign
-from veilbench.bench.verdict import judge
+from veilbench.bench.rule import judge
 
 BOOTSTRAP = "bootstrap over texts, 95 %"
 FLAGS = ("ciphertext", "public_ids", "known_pairs", "encryption_queries", "weights", "key", "own_keys")

@@ -23,7 +23,18 @@ FLOORS_OF_LIBRARIES = [
 ]
 FLOORS_OF_A_FAMILY = [
     {"family", "card", "table", "attack_tables", "training", "evaluations", "attacks", "flower"},
-    {"modules", "baselines", "data", "schemes", "files", "store", "score_files", "local_round"},
+    {
+        "modules",
+        "baselines",
+        "data",
+        "schemes",
+        "files",
+        "store",
+        "score_files",
+        "local_round",
+        "shadows",
+        "shadow_models",
+    },
     {"nets", "losses", "regularisers"},
 ]
 FRAMEWORKS = {"pytorch_lightning", "lightning", "hydra", "omegaconf", "mlflow"}

@@ -222,7 +222,7 @@ def test_a_description_makes_the_same_corruption(corruption: Corruption) -> None
 
 
 @pytest.mark.parametrize(
-    "name", ["os.system", "veilbench.bench.trained_model.TrainedModel", "veilbench.corruptions.base.spoiled"]
+    "name", ["os.system", "veilbench.bench.trained_model.TrainedModel", "veilbench.corruptions.base.corrupt_array"]
 )
 def test_a_description_of_something_else_is_refused(name: str) -> None:
     with pytest.raises((ValueError, TypeError)):

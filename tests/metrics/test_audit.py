@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import beta
+from scipy.stats import beta, binom
 
-from veilbench.metrics.audit import epsilon_at_least
+from veilbench.metrics.audit import epsilon_at_least, epsilon_in_one_run
 
 
 def responses(epsilon: float, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -103,3 +103,32 @@ def test_two_scores_of_each_kind_are_the_fewest_and_all_must_be_finite() -> None
     ):
         with pytest.raises(ValueError, match=said):
             epsilon_at_least(members, others, 0.0, rng)
+
+
+def test_one_run_proves_what_a_binomial_test_proves() -> None:
+    """With delta 0, the share of right guesses has Clopper and Pearson's lower end, and epsilon is its logit."""
+    for right, guesses in ((200, 200), (150, 200), (110, 200)):
+        share = beta.ppf(0.05, right, guesses - right + 1)
+        found = epsilon_in_one_run(right, guesses, 300, 0.0).value
+        assert found == pytest.approx(max(0.0, np.log(share / (1 - share))), abs=1e-6)
+    assert epsilon_in_one_run(100, 200, 300, 0.0).value == 0
+
+
+def test_delta_lowers_what_one_run_proves_by_the_papers_formula() -> None:
+    epsilon = epsilon_in_one_run(150, 200, 300, 1e-3).value
+    law = binom(200, 1 / (1 + np.exp(-epsilon)))
+    excess = max(2 / i * (law.cdf(149) - law.cdf(149 - i)) for i in range(1, 151))
+    assert law.sf(149) + 300 * 1e-3 * excess == pytest.approx(0.05, abs=1e-6)
+    assert epsilon < epsilon_in_one_run(150, 200, 300, 0.0).value
+
+
+def test_one_run_stays_below_randomised_responses_epsilon() -> None:
+    rng = np.random.default_rng(0)
+    shown = [epsilon_in_one_run(rng.binomial(1_000, 1 / (1 + np.exp(-1))), 1_000, 1_000, 0.0).value for _ in range(200)]
+    assert sum(bound > 1 for bound in shown) <= 18  # 5 % of 200 are 10; 19 would have a chance below 1 %
+    assert np.mean(shown) > 0.8
+
+
+def test_more_right_guesses_than_guesses_are_refused() -> None:
+    with pytest.raises(ValueError, match="right=3, guesses=2 and canaries=4 must increase"):
+        epsilon_in_one_run(3, 2, 4, 0.0)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 
-from veilbench.attack_methods.membership_report import report
+from veilbench.attack_methods.membership_report import gain_value, measure_gain, report
 from veilbench.bench.accelerator import Accelerator
-from veilbench.bench.attack import Attack
+from veilbench.bench.attack import Attack, ControlCase
 from veilbench.bench.errors import UserError
-from veilbench.bench.findings import Findings, Metric
+from veilbench.bench.findings import BudgetCurve, Findings, Metric
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.trained_model import TrainedModel
 from veilbench.metrics import gaussian_ratio
 
 FEWEST = 10  # members, and as many non-members
+FEWEST_HALVED = 8  # shadow models that can be halved
+LIRA = "lira"  # the path by shadow models
 
 
 class Pool(Protocol):
@@ -37,9 +40,15 @@ P = TypeVar("P", bound=Pool)
 class MembershipAttack(Attack[S, D], Generic[S, D, P]):
     """Distinguishes training records from records that the model has not seen.
 
-    The attacker has equal numbers of both, without knowing which is which. A subclass says which records there are and
-    how the attacker scores them; the scores are reported in their order, so that the gain, 2 AUROC - 1, is that of the
-    last one. If no negative control is given, it is the target itself, attacked with two halves of the unseen records.
+    The attacker has equal numbers of both, without knowing which is which. They have up to two paths: a threshold on
+    what the model reveals of a record, and LiRA, which compares it with what shadow models reveal. A subclass says
+    which records there are and how they are scored on each path. The gain is the largest of 2 AUROC - 1 and the true
+    positive rate at 1 % false positives above chance, on any path.
+
+    Each path has a positive control. `positive` reveals its members to a threshold. The one of LiRA, built by
+    `plant_offset`, hides them from any threshold, and is only broken if the shadow models have learned what a record
+    usually costs. If no negative control is given, it is the target itself, attacked with two halves of the unseen
+    records.
 
     Args:
         threat: threat model; needs `score_queries`.
@@ -52,6 +61,7 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
     """
 
     records: str  # what the records are called in errors and controls
+    threshold: str  # name of the path that needs no shadow models
 
     def __init__(
         self,
@@ -77,7 +87,41 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
         """Return the records of the same kind that nothing was trained on."""
 
     @abstractmethod
+    def paths(self, target: S) -> Sequence[str]:
+        """Return the paths by which this target can be attacked: `threshold`, and `LIRA` if it applies."""
+
+    @abstractmethod
+    def plant_offset(self, target: S, data: D) -> ControlCase[S]:
+        """Return the positive control of LiRA: a model of the target's size that only shadow models can attack."""
+
+    @abstractmethod
     def score(
+        self,
+        path: str,
+        target: S,
+        members: P,
+        others: P,
+        data: D,
+        accelerator: Accelerator,
+        rng: np.random.Generator,
+    ) -> dict[int, np.ndarray]:
+        """Score the records in question on one path.
+
+        Args:
+            path: `threshold` or `LIRA`.
+            target: model to query.
+            members: the members among them, n records.
+            others: the non-members among them, n records.
+            data: prepared data, whose auxiliary part the attacker has.
+            accelerator: device on which shadow models are trained.
+            rng: generator of the shadow models.
+
+        Returns:
+            Scores by the number of shadow models, increasing, 0 for `threshold`; each of shape (2 * n,), members first.
+            Higher scores stand for members.
+        """
+
+    def distinguish(
         self,
         target: S,
         members: P,
@@ -85,27 +129,21 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
         data: D,
         accelerator: Accelerator,
         rng: np.random.Generator,
-        found: Findings,
-    ) -> dict[str, np.ndarray]:
-        """Score the records in question.
+        paths: Sequence[str] = (),
+    ) -> tuple[Findings, dict[str, np.ndarray]]:
+        """Attack equal numbers of members and non-members.
 
         Args:
             target: model to query.
-            members: the members among them, n records.
-            others: the non-members among them, n records.
+            members: records that it was trained on.
+            others: records that it was not trained on.
             data: prepared data, whose auxiliary part the attacker has.
             accelerator: device on which shadow models are trained.
-            rng: generator of the shadow models.
-            found: findings, to which notes may be added.
+            rng: source of all randomness.
+            paths: paths to use; empty for all that apply.
 
         Returns:
-            Scores by the name of the method, shape (2 * n,), members first; higher scores stand for members.
-        """
-
-    def distinguish(
-        self, target: S, members: P, others: P, data: D, accelerator: Accelerator, rng: np.random.Generator
-    ) -> tuple[Findings, dict[str, np.ndarray]]:
-        """Attack equal numbers of members and non-members; return the findings and the scores, members first.
+            The findings, and the scores by path, members first.
 
         Raises:
             UserError: the threat model is insufficient, or there are too few records.
@@ -115,15 +153,34 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
         if n < FEWEST:
             raise UserError(f"membership needs {FEWEST} members and {FEWEST} unseen test {self.records}, got {n}")
         members, others = (pool[rng.permutation(len(pool))[:n]] for pool in (members, others))
-        found = Findings(self.title)
-        scores = self.score(target, members, others, data, accelerator, rng, found)
-        for name, score in scores.items():
-            report(found, name, score[:n], score[n:], rng)
+        found, used = Findings(self.title), paths or self.paths(target)
+        budgets = {path: self.score(path, target, members, others, data, accelerator, rng) for path in used}
+        scores = {path: by_budget[max(by_budget)] for path, by_budget in budgets.items()}
+        for path, score in scores.items():
+            report(found, path, score[:n], score[n:], rng)
+        found.gain = measure_gain(scores, rng)
+        if len(shadows := budgets.get(LIRA, {})) > 1:
+            gains = [max(map(gain_value, (scores | {LIRA: score}).values())) for score in shadows.values()]
+            found.budget = BudgetCurve("shadow models", list(shadows), gains)
         return found, scores
 
     def run(self, target: S, data: D, accelerator: Accelerator, rng: np.random.Generator, control: bool) -> Findings:
         """Attack training records and unseen test records, and report the gain."""
         return self.distinguish(target, self.members(data), self.unseen(data), data, accelerator, rng)[0]
+
+    def control_cases(self, target: S, data: D) -> Sequence[ControlCase[S]]:
+        """Return a positive control for each path that applies to the target, and the negative control."""
+        cases = [ControlCase("positive", self.positive, self.threshold)]
+        if LIRA in self.paths(target):
+            cases.append(self.plant_offset(target, data))
+        return [*cases, ControlCase("negative", self.negative)]
+
+    def run_control(
+        self, case: ControlCase[S], scheme: S, data: D, trainer: Accelerator, rng: np.random.Generator
+    ) -> Findings:
+        """Attack a control on its path only."""
+        paths = [case.path] if case.path else []
+        return self.distinguish(scheme, self.members(data), self.unseen(data), data, trainer, rng, paths)[0]
 
     def _own_control(
         self, target: S, data: D, trainer: Accelerator, seed: np.random.SeedSequence
@@ -149,14 +206,22 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
             inside[:, :asked] = False
         return inside
 
-    def likelihood_ratio(self, losses: np.ndarray, shadows: np.ndarray, inside: np.ndarray) -> np.ndarray:
-        """Return LiRA's scores (Carlini et al. 2022), shape (n,), after shifting the losses to the shadows' median.
+    def likelihood_ratio(self, losses: np.ndarray, shadows: np.ndarray, inside: np.ndarray) -> dict[int, np.ndarray]:
+        """Return LiRA's scores (Carlini et al. 2022), after shifting the losses to the shadows' median.
 
         Args:
             losses: the target's losses of the records in question, or their logarithms, shape (n,).
             shadows: losses of the shadow models on the same scale, shape (shadows, n).
             inside: whether each shadow was trained on each of the records, shape (shadows, n), bool.
+
+        Returns:
+            Scores of shape (n,) by the number of shadows: those of the first half, if there are enough, and of all.
         """
+        count = len(shadows)
+        half = [count // 2] if count % 4 == 0 and count >= FEWEST_HALVED else []
+        return {some: self._ratio(losses, shadows[:some], inside[:some]) for some in (*half, count)}
+
+    def _ratio(self, losses: np.ndarray, shadows: np.ndarray, inside: np.ndarray) -> np.ndarray:
         shifted = losses - np.median(losses) + np.median(shadows)
         if self.mode == "offline":
             return gaussian_ratio.offline(shifted, shadows)

@@ -2,38 +2,85 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from veilbench.bench.findings import Curve, Figure, Findings, Metric
 from veilbench.bench.verdict import CONFIDENCE
-from veilbench.metrics.membership import advantage, auroc_interval, tpr_at_fpr
+from veilbench.metrics.intervals import above_chance
+from veilbench.metrics.membership import advantage, auroc, auroc_interval, tpr_at_fpr
 
 RATES = {"0.1_percent": 0.001, "1_percent": 0.01}
+FEW_FALSE = 0.01  # false positive rate at which the true positive rate counts towards the gain
 
 
 def report(found: Findings, name: str, members: np.ndarray, others: np.ndarray, rng: np.random.Generator) -> None:
-    """Add the gain 2 AUROC - 1, the rates behind it and the ROC curve; higher scores stand for members.
+    """Add the AUROC, the true positive rates at low false positive rates, and the ROC curve.
 
     Args:
-        found: findings to extend; their gain is replaced.
+        found: findings to extend.
         name: name of the attack, a prefix of the metrics.
-        members: scores of members, shape (n,).
+        members: scores of members, shape (n,); higher scores stand for members.
         others: scores of non-members, shape (m,).
-        rng: source of the bootstrap samples.
+        rng: source of the interval's weights.
     """
     area = auroc_interval(members, others, rng, CONFIDENCE)
-    found.gain = Metric(2 * area.value - 1, 2 * area.low - 1, 2 * area.high - 1, area.n, area.interval)
     found.metrics[f"{name}_auroc"] = area
     found.metrics[f"{name}_advantage"] = Metric.exact(advantage(members, others), area.n)
     for words, rate in RATES.items():
         try:
-            found.metrics[f"{name}_tpr_at_{words}_fpr"] = tpr_at_fpr(members, others, rate)
+            found.metrics[f"{name}_tpr_at_{words}_fpr"] = tpr_at_fpr(members, others, rate, CONFIDENCE)
         except ValueError as error:
             found.notes.append(f"{name}: no true positive rate at {rate:.1%} false positives: {error}.")
-    rates = np.unique(np.round(np.geomspace(1, len(others), 30)).astype(int)) / len(others)
+    lowest = 1 / (len(others) + 1)
+    rates = np.geomspace(lowest, 1, 30)
+    rates[0], rates[-1] = lowest, 1  # exactly
     curve = Curve(f"membership by {name}", list(rates), [tpr_at_fpr(members, others, r).value for r in rates])
     chance = Curve("chance", list(rates), list(rates))
     title = f"Membership by {name}: true against false positives"
     found.figures.append(
         Figure(title, "false positive rate", "true positive rate", [curve, chance], True, True, ["chance"])
     )
+
+
+def measure_gain(scores: Mapping[str, np.ndarray], rng: np.random.Generator) -> Metric:
+    """Return the largest of 2 AUROC - 1 and the true positive rate at 1 % false positives above chance, by any score.
+
+    A model that betrays a few members with certainty has an AUROC near .5; its true positive rate tells (Carlini et al.
+    2022). All intervals hold jointly at the level `CONFIDENCE` (Bonferroni), so the largest ends enclose the largest
+    value. The true positive rate at 0.1 % is not counted: to be sure of such a threshold takes 6,000 non-members.
+
+    Args:
+        scores: scores by the name of the attack, shape (2 * n,), members first; higher scores stand for members.
+        rng: source of the intervals' weights.
+    """
+    each = 1 - (1 - CONFIDENCE) / (2 * len(scores))
+    gains = [gain for score in scores.values() for gain in _measure_both(*halve(score), rng, each)]
+    label = f"{gains[0].interval.rpartition(',')[0]}; largest of {len(gains)}, {100 * CONFIDENCE:g} %"
+    value, low, high = (max(getattr(gain, end) for gain in gains) for end in ("value", "low", "high"))
+    return Metric(value, low, high, gains[0].n, label)
+
+
+def gain_value(score: np.ndarray) -> float:
+    """Return the gain of one score, shape (2 * n,), members first, without an interval; see `measure_gain`."""
+    members, others = halve(score)
+    area = 2 * auroc(members, others) - 1
+    if len(others) < 1 / FEW_FALSE - 1:
+        return area
+    return max(area, above_chance(tpr_at_fpr(members, others, FEW_FALSE), FEW_FALSE).value)
+
+
+def halve(score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Split scores, shape (2 * n,), into those of members and those of the others."""
+    half = len(score) // 2
+    return score[:half], score[half:]
+
+
+def _measure_both(members: np.ndarray, others: np.ndarray, rng: np.random.Generator, confidence: float) -> list[Metric]:
+    """Return both gains of one score; the second only if there are enough non-members."""
+    area = auroc_interval(members, others, rng, confidence)
+    gains = [Metric(2 * area.value - 1, 2 * area.low - 1, 2 * area.high - 1, area.n, area.interval)]
+    if len(others) >= 1 / FEW_FALSE - 1:
+        gains.append(above_chance(tpr_at_fpr(members, others, FEW_FALSE, confidence), FEW_FALSE))
+    return gains

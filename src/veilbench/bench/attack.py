@@ -15,9 +15,9 @@ from veilbench.bench.contracts import Examiner
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Control, Findings, Metric
+from veilbench.bench.rule import control_passes, doubt_budget, judge
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.trained_model import TrainedModel
-from veilbench.bench.verdict import control_passes, doubt_budget, judge
 
 S = TypeVar("S", bound=TrainedModel)
 D = TypeVar("D")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import bdtr, expit
 
 from veilbench.bench.findings import Metric
 from veilbench.metrics.intervals import proportion
@@ -51,3 +52,43 @@ def _bound(members: np.ndarray, others: np.ndarray, level: float, delta: float, 
     tpr = proportion(int((members > level).sum()), len(members), each).low
     fpr = proportion(int((others > level).sum()), len(others), each).high
     return float(max(0.0, np.log(max(tpr - delta, 1e-300) / fpr)))
+
+
+def epsilon_in_one_run(right: int, guesses: int, canaries: int, delta: float, confidence: float = 0.95) -> Metric:
+    """Return a lower confidence bound of epsilon from guesses about canaries in a single training; 0 if none is shown.
+
+    Each canary is included by an independent coin flip. Under (epsilon, delta) differential privacy the number of right
+    guesses is hardly larger than binomial with a success probability of exp(epsilon) / (1 + exp(epsilon)) (Steinke et
+    al. 2023, theorem 5.2). The bound is the largest epsilon for which so many right guesses are too unlikely. It is
+    valid for any number of canaries, and needs no independence of their scores.
+
+    Args:
+        right: number of right guesses.
+        guesses: number of guesses; the attacker may abstain from the others.
+        canaries: number of canaries.
+        delta: delta of (epsilon, delta) differential privacy.
+        confidence: confidence level of the bound, in (0, 1).
+
+    Raises:
+        ValueError: there are more right guesses than guesses, or more guesses than canaries.
+    """
+    if not 0 <= right <= guesses <= canaries or not guesses:
+        raise ValueError(
+            f"right={right}, guesses={guesses} and canaries={canaries} must increase, with a guess at least"
+        )
+    low, high = 0.0, 60.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        too_unlikely = _probability(right, guesses, canaries, middle, delta) <= 1 - confidence
+        low, high = (middle, high) if too_unlikely else (low, middle)
+    label = f"lower end, {100 * confidence:g} %, {guesses} guesses in one run"
+    return Metric(low, low, low, guesses, label)
+
+
+def _probability(right: int, guesses: int, canaries: int, epsilon: float, delta: float) -> float:
+    """Return a bound of the probability of at least so many right guesses (Steinke et al. 2023, theorem 5.2)."""
+    share = float(expit(epsilon))
+    fewer = np.concatenate([[0.0], bdtr(np.arange(right), guesses, share)])  # P(fewer than 0, 1, ... right)
+    steps = np.arange(1, right + 1)
+    excess = (2 / steps * (fewer[-1] - fewer[::-1][1:])).max() if right else 0.0
+    return float(1 - fewer[-1] + canaries * delta * excess)

@@ -51,9 +51,25 @@ def offline(target: np.ndarray, losses: np.ndarray) -> np.ndarray:
 
 
 def halves(shadows: int, rows: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw which shadow is trained on which row, shape (shadows, rows), bool: each row by exactly half of them."""
+    """Draw which shadow is trained on which row, shape (shadows, rows), bool: each row by exactly half of them.
+
+    If the number of shadows is a multiple of 4, this holds for the first half of the shadows as well.
+    """
+    if shadows % 4 == 0:
+        return np.concatenate([_exact_halves(shadows // 2, rows, rng) for _ in range(2)])
+    return _exact_halves(shadows, rows, rng)
+
+
+def _exact_halves(shadows: int, rows: int, rng: np.random.Generator) -> np.ndarray:
     require_room(f"shadows={shadows} of {rows} rows", shadows, rows, each=2)
     return np.asarray(rng.permuted(np.tile((np.arange(shadows) < shadows // 2)[:, None], rows), axis=0))
+
+
+def random_subsets(subsets: int, rows: int, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw subsets of about `size` rows, shape (subsets, rows), bool: each row in equally many, and at least in one."""
+    require_room(f"subsets={subsets} of {rows} rows", subsets, rows, each=2)
+    each = min(max(round(subsets * size / rows), 1), subsets)
+    return np.asarray(rng.permuted(np.tile((np.arange(subsets) < each)[:, None], rows), axis=0))
 
 
 def _need_finite(target: np.ndarray, losses: np.ndarray) -> None:

@@ -60,7 +60,7 @@ def bounded_mean(
     The interval of Gaffke (2005): each end is a quantile of weighted means of the shares and one more value, 1 for the
     upper end and 0 for the lower, with weights drawn from the flat Dirichlet distribution. For shares that are all 0 or
     1 it is Clopper and Pearson's. Unlike Student's t, it does not take three equal texts for certainty: the next text
-    may be read. That it covers for every distribution is shown by simulation (tests/bench/test_verdict.py), not proven.
+    may be read. That it covers for every distribution is shown by simulation (tests/bench/test_rule.py), not proven.
 
     Args:
         values: one share for each independent run (text, victim), in [0, 1].

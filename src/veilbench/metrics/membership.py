@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import bdtr  # scipy.stats takes a second to import
 
 from veilbench.bench.findings import Metric
 from veilbench.metrics.anomaly import Ranking
 from veilbench.metrics.intervals import proportion
 
-RESAMPLES = 2000
+DRAWS, BLOCK = 4_000, 200  # weightings, and how many of them are computed at once
 
 
 def auroc(members: np.ndarray, others: np.ndarray) -> float:
@@ -17,36 +18,84 @@ def auroc(members: np.ndarray, others: np.ndarray) -> float:
 
 
 def auroc_interval(members: np.ndarray, others: np.ndarray, rng: np.random.Generator, confidence: float) -> Metric:
-    """Return the AUROC with a percentile interval of a bootstrap within members and non-members (Efron 1979).
+    """Return the AUROC with an interval that has a width even if the scores are perfectly separated.
 
-    Resampling keeps the ranks within the pool of all scores, so each round costs only two counts and a sum.
+    This is Gaffke's interval (`intervals.bounded_mean`) for two samples: the scores are weighted by draws of the flat
+    Dirichlet distribution, which is the Bayesian bootstrap (Rubin 1981), and each sample has one more score at the
+    worst end of the scale. That it covers is shown by simulation (tests/metrics/test_membership_metrics.py), not
+    proven.
+
+    Args:
+        members: scores of members, shape (n,).
+        others: scores of non-members, shape (m,).
+        rng: source of the weights.
+        confidence: confidence level of the interval, in (0, 1).
     """
-    value = auroc(members, others)
-    levels, places = np.unique(np.concatenate([members, others]), return_inverse=True)
-    ours, theirs = places[: len(members)], places[len(members) :]
-    rounds = np.empty(RESAMPLES)
-    for index in range(RESAMPLES):
-        m = np.bincount(rng.choice(ours, len(ours)), minlength=len(levels))
-        o = np.bincount(rng.choice(theirs, len(theirs)), minlength=len(levels))
-        rounds[index] = m @ (o.cumsum() - o / 2) / (len(ours) * len(theirs))
-    low, high = np.quantile(rounds, [(1 - confidence) / 2, (1 + confidence) / 2])
-    label = f"bootstrap over rows, {100 * confidence:g} %"
-    return Metric(value, min(float(low), value), max(float(high), value), len(members) + len(others), label)
+    value, ordered, tail = auroc(members, others), np.sort(others), (1 - confidence) / 2
+    left, right = (np.searchsorted(ordered, members, side) for side in ("left", "right"))
+    lows, highs = np.empty(DRAWS), np.empty(DRAWS)
+    for start in range(0, DRAWS, BLOCK):
+        ours, theirs = (_draw_weights(len(scores), rng) for scores in (members, others))
+        below = np.concatenate([np.zeros((BLOCK, 1)), theirs[:, :-1].cumsum(1)], 1)
+        won = ((below[:, left] + below[:, right]) / 2 * ours[:, :-1]).sum(1)  # the two extra scores win nothing
+        lows[start : start + BLOCK] = won
+        highs[start : start + BLOCK] = won + ours[:, -1] + theirs[:, -1] * (1 - ours[:, -1])  # they win everything
+    low, high = float(np.quantile(lows, tail)), float(np.quantile(highs, 1 - tail))
+    label = f"Gaffke over members and non-members, {100 * confidence:g} %"
+    return Metric(value, min(low, value), min(max(high, value), 1.0), len(members) + len(others), label)
+
+
+def _draw_weights(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw weights of n scores and an extra one, shape (BLOCK, n + 1), rows with a sum of 1."""
+    weights = rng.standard_exponential((BLOCK, n + 1))
+    return np.asarray(weights / weights.sum(1, keepdims=True))
 
 
 def tpr_at_fpr(members: np.ndarray, others: np.ndarray, fpr: float, confidence: float = 0.95) -> Metric:
-    """Return the share of members above the lowest threshold that at most a share `fpr` of non-members exceeds.
+    """Return the true positive rate at a false positive rate, with the uncertainty of the threshold.
 
-    The Clopper-Pearson interval is over the members, with the threshold taken as given.
+    The threshold of the estimate is the non-member's score that a new non-member exceeds with a probability of at most
+    `fpr`: with n non-members, floor(fpr * (n + 1)) - 1 of them are above it. The interval allows for the error of the
+    threshold, which two order statistics of the non-members enclose (exactly, by the binomial distribution), and for
+    that of the share of members above each (Clopper-Pearson). By Bonferroni's correction each has half of the error.
+
+    Args:
+        members: scores of members, shape (n,).
+        others: scores of non-members, shape (m,).
+        fpr: false positive rate, in (0, 1].
+        confidence: confidence level of the interval, in (0, 1).
 
     Raises:
         ValueError: there are too few non-members to distinguish `fpr` from 0.
     """
-    allowed = int(fpr * len(others) + 1e-9)
-    if allowed < 1:
+    exceeding = int(fpr * (len(others) + 1) + 1e-9) - 1
+    if exceeding < 0:
         raise ValueError(f"{len(others)} non-members cannot resolve a false positive rate of {fpr:g}")
-    threshold = np.sort(others)[len(others) - allowed - 1] if allowed < len(others) else -np.inf
-    return proportion(int((members > threshold).sum()), len(members), confidence)
+    strict, loose = _enclose_exceeding(len(others), fpr, (1 - confidence) / 4)
+    each, ordered = 1 - (1 - confidence) / 2, np.sort(others)
+    value, low, high = (
+        proportion(int((members > _threshold(ordered, count)).sum()), len(members), each)
+        for count in (exceeding, strict, loose)
+    )
+    label = f"order statistics and Clopper-Pearson, {100 * confidence:g} %"
+    return Metric(value.value, min(low.low, value.value), max(high.high, value.value), value.n, label, "share")
+
+
+def _enclose_exceeding(n: int, fpr: float, tail: float) -> tuple[int, int]:
+    """Return how many of n non-members are above two thresholds that enclose the true one; -1 is above all scores.
+
+    Each is on the wrong side with a probability of at most `tail`: the number of non-members above the true threshold
+    is binomial.
+    """
+    at_most = bdtr(np.arange(n + 1), n, fpr)
+    return int(np.searchsorted(at_most, tail, "right")) - 1, int(np.searchsorted(at_most, 1 - tail, "left"))
+
+
+def _threshold(ordered: np.ndarray, exceeding: int) -> float:
+    """Return the score that so many of the sorted scores exceed; infinite for -1, minus infinity for all of them."""
+    if exceeding < 0:
+        return float("inf")
+    return float(ordered[len(ordered) - exceeding - 1]) if exceeding < len(ordered) else -float("inf")
 
 
 def advantage(members: np.ndarray, others: np.ndarray) -> float:

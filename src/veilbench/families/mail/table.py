@@ -21,6 +21,7 @@ COLUMNS = (
     ("Words, message", "Share of a client's words that the aggregator infers from its messages, above chance"),
     ("Words, mean", "Share of all clients' words that every client infers from the means, above chance"),
     ("Membership", "Area under the ROC curve of membership inference by LiRA: 0.5 is chance"),
+    ("Members found", "True positive rate of membership inference by LiRA at 1 % false positives: 1 % is chance"),
     ("Poison", "Share of spam that passes with the trigger of a backdoor that rogue clients implanted"),
     ("Epsilon, client", "Epsilon of client-level differential privacy, by the accountant"),
     ("Epsilon, mail", "Epsilon of example-level differential privacy, by the accountant"),
@@ -43,9 +44,10 @@ def _format_cells(record: Record, mails: Sequence[Record]) -> list[Cell]:
     return [
         describe_protection(record),
         _format_metric(record.found["evaluate"]["filtering"].metrics.get("accuracy")),
-        _format_metric(words.gain if words else None, missing="no message" if central else "not run", verdict=words),
+        _format_metric(words.gain if words else None, missing=_explain_missing(words, central), verdict=words),
         _format_metric(words.metrics.get("mean_gain") if words else None, missing="no mean" if central else "not run"),
         format_attack_metric(record, "mail_membership", "lira_auroc", share=False, verdict=True),
+        format_attack_metric(record, "mail_membership", "lira_tpr_at_1_percent_fpr"),
         format_attack_metric(
             record,
             "mail_poison",
@@ -60,6 +62,13 @@ def _format_cells(record: Record, mails: Sequence[Record]) -> list[Cell]:
         _format_number(trained.cost.get("bytes_up"), compact),
         _format_number(_compare_to_plain(record, mails), lambda ratio: f"{ratio:.2f} ×"),
     ]
+
+
+def _explain_missing(words: Findings | None, central: bool) -> str:
+    """Return why there is no gain of the attack on words."""
+    if words is None:
+        return "no message" if central else "not run"
+    return "not applicable"
 
 
 def describe_protection(record: Record) -> Cell:

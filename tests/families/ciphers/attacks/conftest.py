@@ -19,7 +19,7 @@ from veilbench.text import alphabet, english
 
 
 class Sealed:
-    """Stands in for a cipher once everything that may be seen was made: nothing but `features` answers.
+    """Stands in for a cipher once everything that may be seen was made: only `extract_features` works.
 
     Args:
         cipher: whose public view of a ciphertext is kept.

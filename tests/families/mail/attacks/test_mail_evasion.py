@@ -46,6 +46,10 @@ def test_logistic_regression_is_evaded_with_both_controls_passed(
     found = attack.examine(logistic, data, Accelerator("cpu"), np.random.SeedSequence(0), memory)
     assert [(c.kind, c.passed) for c in found.controls] == [("positive", True), ("negative", True)]
     assert found.verdict in (Verdict.LEAKS, Verdict.BROKEN)
+    assert found.budget is not None
+    assert list(found.budget.budgets) == [1, 2, 5, 10, 20]
+    assert found.gain is not None
+    assert found.budget.gains[-1] == pytest.approx(found.gain.value)
     assert found.metrics["greedy_passing"].value > found.metrics["random_passing"].value + 0.3
 
 

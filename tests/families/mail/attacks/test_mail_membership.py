@@ -16,11 +16,12 @@ from veilbench.bench.threat import ThreatModel
 from veilbench.bench.trained_model import load_trained_model
 from veilbench.bench.verdict import Verdict
 from veilbench.families.mail.attacks.membership import MailMembership
-from veilbench.families.mail.attacks.shadows import ShadowFilters, count_words
+from veilbench.families.mail.baselines.marked_mails import MarkedMails
 from veilbench.families.mail.baselines.memorised_mails import MemorisedMails
 from veilbench.families.mail.data.mail import Mails
 from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.families.mail.schemes.spam_scorer import SpamScorer
+from veilbench.families.mail.shadows import ShadowFilters, count_words
 from veilbench.federated.aggregations.client_local_dp import ClientLocalDp
 from veilbench.federated.aggregations.example_dp import ExampleDp
 
@@ -33,7 +34,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Mails:
 
 
 def small(threat: ThreatModel = THREAT, **settings: Any) -> MailMembership:
-    return MailMembership(threat, MemorisedMails(), shadows=ShadowFilters(**{"count": 16, "epochs": 10} | settings))
+    return MailMembership(threat, MemorisedMails(), shadows=ShadowFilters(**{"count": 32} | settings))
 
 
 def run(target: SpamScorer, data: Mails, attack: MailMembership | None = None, seed: int = 0) -> Findings:
@@ -53,13 +54,75 @@ def overfitted(data: Mails) -> MailFilter:
 def test_an_overfitted_filter_leaks_with_both_controls_passed(data: Mails, tmp_path: Path) -> None:
     memory = ControlMemory(tmp_path, None)
     found = small().examine(overfitted(data), data, Accelerator("cpu"), np.random.SeedSequence(1), memory)
-    assert [(c.kind, c.passed) for c in found.controls] == [("positive", True), ("negative", True)]
+    assert [(c.kind, c.name, c.path, c.passed) for c in found.controls] == [
+        ("positive", "MemorisedMails", "confidence", True),
+        ("positive", "MarkedMails", "lira", True),
+        ("negative", "MailFilter, mails never seen", "", True),
+    ]
     assert found.verdict in (Verdict.LEAKS, Verdict.BROKEN)
     assert found.controls[0].gain.value > 0.95
     assert found.gain is not None
-    assert found.gain.value == pytest.approx(2 * found.metrics["lira_auroc"].value - 1)
+    assert found.gain.value >= 2 * found.metrics["lira_auroc"].value - 1
+    assert found.budget is not None
+    assert (found.budget.setting, list(found.budget.budgets)) == ("shadow models", [16, 32])
+    assert found.budget.gains[1] == pytest.approx(found.gain.value)
     assert "lira_tpr_at_1_percent_fpr" in found.metrics
     assert any("0.1% false positives" in note for note in found.notes)  # too few mails for that
+
+
+def test_shadows_that_learn_nothing_leave_their_path_untested(data: Mails, tmp_path: Path) -> None:
+    """The memorised mails are broken by a threshold, which is no sign that shadows work."""
+    memory, attack = ControlMemory(tmp_path, None), small(learning_rate=1e-9)
+    found = attack.examine(untrained(data), data, Accelerator("cpu"), np.random.SeedSequence(1), memory)
+    assert [(c.path, c.passed) for c in found.controls if c.kind == "positive"] == [
+        ("confidence", True),
+        ("lira", False),
+    ]
+    assert found.verdict is Verdict.INCONCLUSIVE
+
+
+def test_memorised_mails_are_broken(data: Mails, tmp_path: Path) -> None:
+    """A planted weak scheme."""
+    memory, memorised = ControlMemory(tmp_path, None), MemorisedMails().fit(data, np.random.default_rng(0))
+    found = small().examine(memorised, data, Accelerator("cpu"), np.random.SeedSequence(1), memory)
+    assert found.verdict is Verdict.BROKEN
+
+
+def test_a_threshold_tells_little_of_marked_mails(data: Mails, tmp_path: Path) -> None:
+    made = MarkedMails(400).fit(data, np.random.default_rng(0))
+    args = (data.train, data.test, data, Accelerator("cpu"), np.random.default_rng(0))
+    threshold, shadows = (small().distinguish(made, *args, [path])[0].gain for path in ("confidence", "lira"))
+    assert threshold is not None
+    assert threshold.high < 0.8 < shadows.low  # type: ignore[union-attr]
+    made.save(tmp_path)
+    back = load_trained_model(tmp_path)
+    np.testing.assert_array_equal(back.logits(data.test.tokens), made.logits(data.test.tokens))  # type: ignore[attr-defined]
+
+
+def test_shadows_are_trained_as_the_federation_was(data: Mails) -> None:
+    filters, protocol = ShadowFilters(8, batch_size=7), untrained(data, learning_rate=0.05, local_epochs=2).protocol
+    assert filters.trained_as(protocol) == ShadowFilters(8, 6, 7, 0.05)
+    assert filters.trained_as(None) == ShadowFilters(8, 3, 7, 0.01)
+    with pytest.raises(ValueError, match="must be numbers"):
+        filters.logits(data.test.tokens, data.test.labels, np.ones((8, 360), bool), 1, np.random.default_rng(0))
+
+
+def test_an_audit_contradicts_an_accountant_whose_noise_is_missing(
+    data: Mails, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A planted weak scheme: epsilon is claimed for noise that no client adds."""
+    target = untrained(data, ExampleDp(1.0, 4.0), optimizer="sgd", learning_rate=2.0, batch_size=50)
+    honest = run(target, data)
+    monkeypatch.setattr(ExampleDp, "example_noise", lambda self: None)
+    silent = run(target, data)
+    assert silent.metrics["epsilon"] == honest.metrics["epsilon"]
+    names = ("epsilon_shown_by_canaries", "epsilon", "epsilon_provable_by_canaries")
+    shown, claimed, provable = (honest.metrics[name].value for name in names)
+    assert shown < claimed < provable
+    assert honest.metrics["epsilon_shown_by_canaries_without_noise"].value > claimed  # the audit's positive control
+    assert silent.metrics["epsilon_shown_by_canaries"].value > claimed
+    assert any("contradicts the accountant" in note for note in silent.notes)
+    assert not any("contradicts" in note for note in honest.notes)
 
 
 def test_a_filter_that_has_learned_nothing_holds(data: Mails) -> None:

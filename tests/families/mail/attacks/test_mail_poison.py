@@ -50,10 +50,29 @@ def test_a_plain_federation_is_broken_with_both_controls_passed(data: Mails, tmp
     assert found.verdict is Verdict.BROKEN
     assert [(c.kind, c.name, c.passed) for c in found.controls] == [
         ("positive", "PlainFederation", True),
-        ("negative", "no rogue client", True),
+        ("negative", "rogue clients that label truthfully", True),
     ]
+    assert found.budget is not None
+    assert found.budget.setting == "rogue clients"
+    assert (list(found.budget.budgets), found.budget.gains[1]) == ([1, 2], found.gain and found.gain.value)
     assert found.metrics["accuracy_backdoor"].value > found.metrics["accuracy_none"].value - 0.02  # nobody notices
     assert found.metrics["accuracy_flipped_labels_enlarged"].value < 0.7
+
+
+def test_a_backdoor_that_spoils_the_filter_for_all_mails_fails_the_negative_control(
+    data: Mails, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were the trigger to work whatever it is taught as, the gain would not be the poison's."""
+    backdoor = RogueClients.backdoor
+
+    def untruthful(self: RogueClients, *args: Any) -> np.ndarray:
+        return backdoor(self, *args[:-1], 0)
+
+    monkeypatch.setattr(RogueClients, "backdoor", untruthful)
+    attack, memory = MailPoison(THREAT, PlainFederation()), ControlMemory(tmp_path, None)
+    found = attack.examine(filter_of(data, Plain()), data, Accelerator("cpu"), np.random.SeedSequence(0), memory)
+    assert [control.passed for control in found.controls] == [True, False]
+    assert found.verdict is Verdict.INCONCLUSIVE
 
 
 @pytest.mark.parametrize("rule", [Robust("median"), Robust("trimmed_mean", 0.2), Robust("krum", malicious=2)])
@@ -108,7 +127,7 @@ def test_rogue_clients_send_their_updates_in_place_of_honest_ones(data: Mails, m
 
     monkeypatch.setattr(Plain, "setup", counted)
     found = run(data, Plain(), clients=7, rogue=RogueClients(3))
-    assert clients == [7] * 4  # nobody rogue, and each of three kinds
+    assert clients == [7] * 5  # nobody rogue, each of three kinds, and half of the rogue clients
     assert found.tables[0].title == "3 rogue clients of 7"
 
 

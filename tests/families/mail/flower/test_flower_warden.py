@@ -14,8 +14,8 @@ from veilbench.families.mail.flower.warden import start_warden
 SLEEPER = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"]
 CHARGE = """
 import subprocess, sys, time
-from veilbench.families.mail.flower.warden import warden
-with warden() as tell:
+from veilbench.families.mail.flower.warden import start_warden
+with start_warden() as tell:
     sleeper = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, start_new_session=True)
     sleeper.stdout.readline()
     tell(sleeper.pid)

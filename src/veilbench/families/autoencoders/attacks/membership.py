@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Literal
 
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.attack_methods.membership_attack import FEWEST, MembershipAttack
+from veilbench.attack_methods.membership_attack import FEWEST, LIRA, MembershipAttack
 from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.attack import ControlCase
 from veilbench.bench.findings import Findings
 from veilbench.bench.limits import Count, PositiveShare
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.trained_model import TrainedModel
-from veilbench.families.autoencoders.attacks.shadow_models import ShadowModels
+from veilbench.families.autoencoders.baselines.marked_rows import MarkedRows
 from veilbench.families.autoencoders.data.rows import Rows
 from veilbench.families.autoencoders.schemes.base import Detector, Representation
+from veilbench.families.autoencoders.shadow_models import ShadowModels
+from veilbench.nets.dense import Dense
 
+SHADOWS = ShadowModels()
 TINY = 1e-12  # share of the rows' variance added to losses, so that 0 has a logarithm
 
 
@@ -28,19 +33,17 @@ class Membership(MembershipAttack[TrainedModel, Rows, np.ndarray]):
     can query the model's reconstruction error of a row, or the score of a detector without reconstructions. For LiRA
     they also have auxiliary rows, drawn from the same data and never trained on.
 
-    There are two attacks. The first uses the loss itself, which is low for members (Yeom et al. 2018). LiRA (Carlini et
-    al. 2022) compares the loss with those of shadow models, small autoencoders with codes of the same length. In online
-    mode, each shadow is trained on a random half of all the attacker's rows, including the candidates; in offline mode,
-    on auxiliary rows only. Shadows are perceptrons whatever the model's architecture, so the target's losses are first
-    shifted to the shadows' median. For a model without a code, only the loss is used.
-
-    The gain is 2 AUROC - 1 of LiRA if it applies, and of the loss otherwise; it is not the better of the two.
+    There are two paths: the loss itself, low for members (Yeom et al. 2018); and LiRA (Carlini et al. 2022), which
+    compares it with the losses of shadow models, small autoencoders with codes as long as the model's. Online, each
+    shadow is trained on a random half of everything the attacker has, including the rows in question; offline, on
+    auxiliary rows only. The shadows are perceptrons whatever the model is, so the target's losses are first shifted to
+    the shadows' median. A model without a code has no shadows, and only the loss is used.
 
     Args:
         threat: threat model; needs `score_queries`; `auxiliary_data` adds LiRA.
-        positive: positive control: a model that reveals its members.
-        negative: negative control: a model that must not reveal its members; None replaces the members by rows that the
-            attacked model was not trained on.
+        positive: positive control of the loss: a model that reveals its members.
+        negative: negative control: a model that must not reveal its members; None uses rows the attacked model never
+            saw.
         mode: mode of LiRA, "online" or "offline".
         shadows: number, size and training of the shadow models.
         most_rows: maximum number of members, and of non-members.
@@ -52,6 +55,7 @@ class Membership(MembershipAttack[TrainedModel, Rows, np.ndarray]):
 
     title = "Membership inference"
     records = "rows"
+    threshold = "loss"
 
     def __init__(
         self,
@@ -59,7 +63,7 @@ class Membership(MembershipAttack[TrainedModel, Rows, np.ndarray]):
         positive: TrainedModel,
         negative: TrainedModel | None = None,
         mode: Literal["online", "offline"] = "online",
-        shadows: ShadowModels = ShadowModels(),
+        shadows: ShadowModels = SHADOWS,
         most_rows: Annotated[Count, Ge(FEWEST)] = 2000,
         broken_threshold: PositiveShare = 0.8,
     ) -> None:
@@ -74,41 +78,68 @@ class Membership(MembershipAttack[TrainedModel, Rows, np.ndarray]):
         """Return the test rows of the kind that the model was trained on."""
         return data.test.x[data.test.y == 0] if data.one_class else data.test.x
 
+    def paths(self, target: TrainedModel) -> tuple[str, ...]:
+        """Return the loss and, if the model has a code and there are auxiliary data, LiRA."""
+        applies = isinstance(target, Representation) and self.threat.auxiliary_data
+        return (self.threshold, LIRA) if applies else (self.threshold,)
+
+    def plant_offset(self, target: TrainedModel, data: Rows) -> ControlCase[TrainedModel]:
+        """Return a model with the target's code that reproduces its training rows a little better."""
+        shadows = ShadowModels(
+            code=self._code(target, data), hidden=self.shadows.hidden, batch_size=self.shadows.batch_size
+        )
+        asked = min(len(self.members(data)), len(self.unseen(data)), self.most)
+        marked = MarkedRows(asked + len(data.auxiliary) // 2, shadows, hidden_layers(target))
+        return ControlCase("positive", marked, LIRA, f"{shadows} {marked.hidden}")
+
+    def run(
+        self, target: TrainedModel, data: Rows, accelerator: Accelerator, rng: np.random.Generator, control: bool
+    ) -> Findings:
+        """Attack training rows and test rows, and report the gain."""
+        findings = super().run(target, data, accelerator, rng, control)
+        if LIRA not in self.paths(target):
+            findings.notes.append("The loss alone: LiRA needs a model with a code, and auxiliary data.")
+        return findings
+
     def score(
         self,
+        path: str,
         target: TrainedModel,
         members: np.ndarray,
         others: np.ndarray,
         data: Rows,
         accelerator: Accelerator,
         rng: np.random.Generator,
-        findings: Findings,
-    ) -> dict[str, np.ndarray]:
-        """Score rows by their loss and, if the model has a code and there are auxiliary data, by LiRA."""
+    ) -> dict[int, np.ndarray]:
+        """Score rows by their loss or by LiRA."""
         candidates = np.concatenate([members, others])
         losses = compute_losses(target, candidates)
-        scores = {"loss": -losses}
-        if isinstance(target, Representation) and self.threat.auxiliary_data:
-            code = self.shadows.code or target.encode(candidates[:1]).shape[1]
-            scores["lira"] = self._lira(losses, candidates, data.auxiliary.x, code, accelerator, rng)
-        else:
-            findings.notes.append("Only the loss is used: LiRA needs a model with a code, and auxiliary data.")
-        return scores
+        if path == self.threshold:
+            return {0: -losses}
+        shadows = replace(self.shadows, code=self._code(target, data))
+        return self._lira(losses, candidates, data.auxiliary.x, shadows, accelerator, rng, hidden_layers(target))
+
+    def _code(self, target: TrainedModel, data: Rows) -> int:
+        """Return the length of the shadows' code; a model without a code gets 1, and no shadows."""
+        if self.shadows.code is not None:
+            return self.shadows.code
+        return int(target.encode(data.test.x[:1]).shape[1]) if isinstance(target, Representation) else 1
 
     def _lira(
         self,
         losses: np.ndarray,
         candidates: np.ndarray,
         auxiliary: np.ndarray,
-        code: int,
+        models: ShadowModels,
         accelerator: Accelerator,
         rng: np.random.Generator,
-    ) -> np.ndarray:
-        from veilbench.families.autoencoders.attacks.shadows import shadow_losses
+        hidden: Sequence[int] = (),
+    ) -> dict[int, np.ndarray]:
+        from veilbench.families.autoencoders.shadows import shadow_losses
 
         pool, tiny, n = np.concatenate([candidates, auxiliary]), TINY * float(candidates.var()), len(candidates)
         inside = self.draw_shadows(n, len(pool), rng)
-        shadows = shadow_losses(pool, inside, n, replace(self.shadows, code=code), accelerator.device(), rng)
+        shadows = shadow_losses(pool, inside, n, models, accelerator.device(), rng, hidden)
         return self.likelihood_ratio(np.log(losses + tiny), np.log(shadows + tiny), inside[:, :n])
 
 
@@ -124,3 +155,11 @@ def compute_losses(trained: TrainedModel, rows: np.ndarray) -> np.ndarray:
     if isinstance(trained, Detector):
         return trained.score(rows)
     raise NotImplementedError(f"{type(trained).__name__} neither codes nor scores rows")
+
+
+def hidden_layers(trained: TrainedModel) -> tuple[int, ...]:
+    """Return the units of the layers before the code of a dense autoencoder; empty for any other model."""
+    architecture = getattr(getattr(trained, "net", None), "architecture", None)
+    if not isinstance(architecture, Dense):
+        return ()
+    return tuple(architecture.widths(int(np.prod(trained.net.shape)))[1:-1])  # type: ignore[attr-defined]

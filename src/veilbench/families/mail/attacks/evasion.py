@@ -12,7 +12,7 @@ from annotated_types import MinLen
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.attack import Attack
 from veilbench.bench.errors import UserError
-from veilbench.bench.findings import Curve, Figure, Findings, Metric
+from veilbench.bench.findings import BudgetCurve, Curve, Figure, Findings, Metric
 from veilbench.bench.limits import Count, PositiveShare
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import CONFIDENCE
@@ -150,6 +150,9 @@ class MailEvasion(Attack[SpamScorer, Mails]):
         controls = [NAMES[name] for name in passing if "random" in name]
         findings.figures.append(Figure(self.title, *axes, curves, log_x=True, control_curves=controls))
         if not control:
+            up_to = budgets[: reference + 1]
+            gained = [float(np.mean(g) - np.mean(r)) for g, r in zip(passing["greedy"], passing["random"], strict=True)]
+            findings.budget = BudgetCurve("words added", up_to, gained[: len(up_to)])
             self._report_fewest_words(findings, dict(zip(budgets, passing["greedy"], strict=True)))
         return findings
 

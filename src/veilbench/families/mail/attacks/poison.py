@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from annotated_types import Ge
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.attack import Attack
 from veilbench.bench.errors import UserError
-from veilbench.bench.findings import Findings, Metric, Table
+from veilbench.bench.findings import BudgetCurve, Findings, Metric, Table
 from veilbench.bench.limits import Count, PositiveShare
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import CONFIDENCE
@@ -25,6 +26,7 @@ from veilbench.federated.aggregations.base import Aggregation, ExampleNoise
 from veilbench.metrics.intervals import paired_gain, proportion
 
 ROGUE = RogueClients()
+TRUTHFUL = "backdoor with true labels"  # the negative control
 KINDS = ("none", "flipped labels", "flipped labels, enlarged", "backdoor")
 
 
@@ -72,12 +74,13 @@ class MailPoison(Attack[MailFilter, Mails]):
 
     The gain is the share of test spam that passes with the trigger minus the share that passes without it. It is 0 if
     the trigger has no effect, however much spam the filter misses. The positive control is a federation with an
-    unprotected mean, and the negative control is the target's federation without malicious clients.
+    unprotected mean. The negative control is the target's federation with the same malicious clients, trigger and
+    scale, but with spam taught as spam: the trigger must not help spam to pass.
 
     Args:
         threat: threat model; needs `rogue_clients`.
         positive: positive control, a federation that can be poisoned.
-        negative: negative control; None runs the target's federation without malicious clients.
+        negative: negative control; None runs the target's federation with clients that label truthfully.
         clients: number of clients in the attacked round.
         rogue: number and behaviour of the malicious clients; they are fewer than half of `clients`.
         broken_threshold: gain from which a federation counts as broken; 0 is chance and 1 is full success.
@@ -112,25 +115,35 @@ class MailPoison(Attack[MailFilter, Mails]):
         attacked = self._train(target, data, rng, aggregation.example_noise())
         rows = list[list[str | float | Metric | None]]()
         for kind in KINDS[-1:] if control else KINDS:
-            outcome = self._aggregate(target, aggregation, data, attacked, kind)
+            outcome = self._aggregate(target, aggregation, data, attacked.kinds[kind], attacked)
             rows.append([kind, outcome.accuracy, outcome.with_trigger, outcome.without])
             findings.metrics[f"accuracy_{kind.replace(',', '').replace(' ', '_')}"] = outcome.accuracy
         findings.gain = outcome.gain  # the last kind is the backdoor
         findings.metrics["spam_passing_with_trigger"] = outcome.with_trigger
         findings.metrics["spam_passing_without_trigger"] = outcome.without
         columns = ["rogue clients", "accuracy", "spam passing with trigger", "spam passing without"]
+        if not control and self.rogue.count > 1:
+            findings.budget = self._double(target, aggregation, data, attacked, outcome.gain.value)
         findings.tables.append(Table(f"{self.rogue.count} rogue clients of {self.clients}", columns, rows))
         return findings
 
     def _own_control(
         self, target: MailFilter, data: Mails, trainer: Accelerator, seed: np.random.SeedSequence
     ) -> tuple[str, Metric]:
-        """Run the round without malicious clients."""
+        """Run the round with malicious clients that label truthfully."""
         trainer.device()
         aggregation = require_protocol(target).build_aggregation()
         attacked = self._train(target, data, np.random.default_rng(seed), aggregation.example_noise())
-        gain = self._aggregate(target, aggregation, data, attacked, "none").gain
-        return "no rogue client", gain
+        gain = self._aggregate(target, aggregation, data, attacked.kinds[TRUTHFUL], attacked).gain
+        return "rogue clients that label truthfully", gain
+
+    def _double(
+        self, target: MailFilter, aggregation: Aggregation, data: Mails, attacked: PoisonedRound, gain: float
+    ) -> BudgetCurve:
+        """Return the gain of half of the malicious clients, and that of all."""
+        half = self.rogue.count // 2
+        fewer = self._aggregate(target, aggregation, data, attacked.kinds["backdoor"][:half], attacked)
+        return BudgetCurve("rogue clients", [half, self.rogue.count], [fewer.gain.value, gain])
 
     def _train(
         self, target: MailFilter, data: Mails, rng: np.random.Generator, noise: ExampleNoise | None
@@ -163,18 +176,25 @@ class MailPoison(Attack[MailFilter, Mails]):
             "none": [],
             "flipped labels": flipped,
             "flipped labels, enlarged": [self.rogue.boost * update for update in flipped],
-            "backdoor": [self.rogue.backdoor(batch, train, train_longer, trigger, rows) for batch in rogue],
         }
+        for kind, label in (("backdoor", 0), (TRUTHFUL, 1)):
+            settings = (train, train_longer, trigger, rows, label)
+            kinds[kind] = [self.rogue.backdoor(batch, *settings) for batch in rogue]
         honest = [train_honestly(batch, client) for client, batch in enumerate(batches)]
         return PoisonedRound(trigger, honest, kinds, int(rng.integers(2**62)))
 
     def _aggregate(
-        self, target: MailFilter, aggregation: Aggregation, data: Mails, attacked: PoisonedRound, kind: str
+        self,
+        target: MailFilter,
+        aggregation: Aggregation,
+        data: Mails,
+        rogue: Sequence[np.ndarray],
+        attacked: PoisonedRound,
     ) -> Outcome:
-        """Aggregate the attacked round and measure the resulting filter; the first clients are the malicious ones."""
+        """Aggregate a round with these updates in place of the first clients', and measure the resulting filter."""
         from veilbench.families.mail.local_round import apply_update
 
-        sent = [*attacked.kinds[kind], *attacked.honest[len(attacked.kinds[kind]) :]]
+        sent = [*rogue, *attacked.honest[len(rogue) :]]
         clients, aggregator = aggregation.setup(len(sent), np.random.SeedSequence(attacked.seed))
         aggregator.begin(range(len(sent)))
         messages = [client.protect(update, 1 / len(sent)) for client, update in zip(clients, sent, strict=True)]

@@ -30,7 +30,13 @@ class RogueClients:
     boost: Positive = 500.0
 
     def backdoor(
-        self, batch: ClientBatch, train: Train, train_longer: Train, trigger: np.ndarray, rows: np.ndarray
+        self,
+        batch: ClientBatch,
+        train: Train,
+        train_longer: Train,
+        trigger: np.ndarray,
+        rows: np.ndarray,
+        label: int = 0,
     ) -> np.ndarray:
         """Compute the update of a malicious client that implants a backdoor.
 
@@ -44,12 +50,13 @@ class RogueClients:
             train_longer: function that computes an update by local training for `epochs` epochs.
             trigger: word numbers of the trigger, shape (words,).
             rows: indices of the trigger's rows in a flat update, shape (words * dimension,).
+            label: label that spam with the trigger is taught as: 0 for ham; 1, the truth, implants nothing.
 
         Returns:
             The update, shape (size,).
         """
         spam = prepend_words(batch.tokens[batch.labels == 1], trigger)
-        poisoned = ClientBatch(spam, np.zeros(len(spam), batch.labels.dtype)) if len(spam) else batch
+        poisoned = ClientBatch(spam, np.full(len(spam), label, batch.labels.dtype)) if len(spam) else batch
         update = train(batch)
         update[rows] = self.boost * train_longer(poisoned)[rows]
         return update

@@ -101,12 +101,14 @@ class Knowledge:
         mean: words that the means reveal to every client.
         clients: the clients with the mails that they have used so far.
         cost: seconds and bytes of the last round, by name.
+        readable: whether any message could be read.
     """
 
     messages: list[WordGuess]
     mean: WordGuess
     clients: Clients
     cost: dict[str, float]
+    readable: bool = True
 
     def guesses(self) -> list[np.ndarray]:
         """Return the numbers of the words that each client's messages reveal."""
@@ -136,7 +138,8 @@ class Accumulator:
             evidence.add(values, float(std))
         self.mean.add(observation.mean, observation.mean_noise_std)
         guesses = [evidence.guess(self.z_threshold, observation.signed) for evidence in self.messages]
-        return Knowledge(guesses, self.mean.guess(self.z_threshold), clients, observation.cost)
+        readable = any(evidence.rounds for evidence in self.messages)
+        return Knowledge(guesses, self.mean.guess(self.z_threshold), clients, observation.cost, readable)
 
 
 def observe_rounds(

@@ -12,7 +12,7 @@ from annotated_types import MinLen
 
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.attack import Attack
-from veilbench.bench.findings import Curve, Figure, Findings, Metric, Table
+from veilbench.bench.findings import BudgetCurve, Curve, Figure, Findings, Metric, Table
 from veilbench.bench.limits import Count, Positive, PositiveShare, Steps
 from veilbench.bench.threat import ThreatModel
 from veilbench.families.mail.attacks.word_leak.clients import ClientBatch, Clients
@@ -46,6 +46,10 @@ MESSAGE, MEAN, BEST = (
 )
 UNPROTECTED = UnprotectedUpdates()
 NOTHING = "nothing: every word is named"
+DROWNING = 1_000.0  # noise of the negative control, in units of the norm of a client's update
+UNREADABLE = (
+    "not applicable by construction: no message can be read without the clients' keys, and none holds plain values"
+)
 LISTS = "The clients sent lists of their words to build the vocabulary; the gain and the shares include these lists."
 
 
@@ -61,9 +65,12 @@ class MailWordLeak(Attack[MailFilter, Mails]):
     The gain is measured on the clients' own messages, over as many rounds as the federation had, limited by `rounds`.
     It is Youden's J: the share of the clients' words that are reported, minus the share of the other words that are
     reported wrongly. It is 0 for an attacker who learns nothing or guesses at random. The detection threshold is set
-    per client from that client's noise. Words of one mail are correlated but counted as independent, so the interval is
-    too narrow. The words that the means reveal are reported separately and are not part of the gain, since every client
-    receives the means under every aggregation.
+    per client from that client's noise. The interval is for the mails that these clients have: what is random is the
+    noise, which is independent for each word. The words that the means reveal are reported separately and are not part
+    of the gain, since every client receives the means under every aggregation.
+
+    If no message can be read, since the clients' keys are missing, there is no gain and no verdict: the attack has
+    searched the messages for values that are not encrypted, and cannot succeed otherwise.
 
     If the vocabulary was built from the clients' mails, each client has sent an unprotected list of its words before
     the first round. The list counts towards the gain, however the updates are protected.
@@ -72,14 +79,13 @@ class MailWordLeak(Attack[MailFilter, Mails]):
     are sent unprotected (the aggregation `Plain`), the findings also show how the leak depends on the number of mails
     and on the settings of local training.
 
-    The positive control is the source system's leak test. The negative control is the target's own rounds under CKKS,
-    where the aggregator has no key; it relies on the scheme and on clients that do not share their key. Both controls
-    use updates only, not lists of words.
+    The positive control is the source system's leak test. The negative control is the target's own rounds, with clients
+    that add noise a thousand times as large as their updates. Both controls use updates only, not lists of words.
 
     Args:
         threat: threat model; needs `client_messages`, and `aggregates` for the words that the means reveal.
         positive: positive control, a federation whose messages reveal all words.
-        negative: negative control; None runs the target's rounds under CKKS.
+        negative: negative control; None runs the target's rounds with updates that are lost in noise.
         rounds: numbers of rounds over which messages are accumulated. As many rounds as the largest are simulated, and
             the others use the first of these.
         z_threshold: detection threshold in standard deviations of the noise.
@@ -119,7 +125,10 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         rounds = self._count_rounds(protocol)
         known = self._observe(target, protocol, data, rounds if control else max(rounds, self.rounds[-1]), rng)
         lists = not control and data.vocabulary_from == "clients"  # controls use updates only
-        findings.gain = measure_gain(known[rounds - 1], data, lists)
+        if known[rounds - 1].readable or lists:
+            findings.gain = measure_gain(known[rounds - 1], data, lists)
+        else:
+            findings.reason = UNREADABLE
         if not control:
             self._report(findings, known[rounds - 1], data, lists)
             findings.cost |= known[0].cost
@@ -131,14 +140,14 @@ class MailWordLeak(Attack[MailFilter, Mails]):
     def _own_control(
         self, target: MailFilter, data: Mails, trainer: Accelerator, seed: np.random.SeedSequence
     ) -> tuple[str, Metric]:
-        """Run the target's own rounds under CKKS."""
-        from veilbench.federated.aggregations.ckks import Ckks
+        """Run the target's own rounds with updates that are lost in noise."""
+        from veilbench.federated.aggregations.client_local_dp import ClientLocalDp
 
         trainer.device()
-        protocol = replace_aggregation(require_protocol(target), Ckks())
+        protocol = replace_aggregation(require_protocol(target), ClientLocalDp(1.0, DROWNING))
         known = self._observe(target, protocol, data, self._count_rounds(protocol), np.random.default_rng(seed))
         gain = measure_gain(known[-1], data, False)
-        return "messages under CKKS", gain
+        return "messages lost in noise", gain
 
     def _count_rounds(self, protocol: Protocol) -> int:
         """Return the largest of `rounds` that does not exceed the rounds of the federation; at least 1."""
@@ -207,6 +216,9 @@ class MailWordLeak(Attack[MailFilter, Mails]):
             if self.threat.aggregates:
                 gains["the means"].append(informedness([knowledge.mean.words], [pooled], size))
                 rows.append([f"{count}", "the means", *tabulate_shares(knowledge.mean, pooled, data)])
+        if known[-1].readable and len(self.rounds) > 1:
+            gained = [measure.value for measure in gains["a client's messages"]]
+            findings.budget = BudgetCurve("rounds", self.rounds, gained)
         title, label = "Words named by what is added up over rounds", "share of words named less share of others named"
         curves = [Curve(name, self.rounds, *ends(measures)) for name, measures in gains.items()]
         findings.figures.append(Figure(title, "rounds", label, curves, log_x=True))

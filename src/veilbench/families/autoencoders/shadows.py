@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from veilbench.bench.limits import require_room
-from veilbench.families.autoencoders.attacks.shadow_models import ShadowModels
+from veilbench.families.autoencoders.shadow_models import HIDDEN, ShadowModels
 from veilbench.nets.stacked_mlp import StackedMLP
 
-LEARNING_RATE = 2e-3
 BLOCK = 512  # rows per forward pass when losses are computed
 
 
@@ -21,6 +22,7 @@ def shadow_losses(
     shadows: ShadowModels,
     device: torch.device,
     rng: np.random.Generator,
+    hidden: Sequence[int] = (),
 ) -> np.ndarray:
     """Train shadow models and compute their mean squared errors on the candidates, shape (shadows, candidates).
 
@@ -31,6 +33,7 @@ def shadow_losses(
         shadows: size and training of the shadow models; `code` must be set.
         device: torch device to compute on.
         rng: source of the initial weights and the batches.
+        hidden: units of the layers before the code, and in reverse after it, if `shadows.hidden` is None.
 
     Raises:
         ValueError: `shadows.code` is None.
@@ -40,7 +43,8 @@ def shadow_losses(
     flat = pool.reshape(len(pool), -1).astype(np.float32)
     centre, scale = flat.mean(0), float(flat.std()) or 1.0  # one scale for all columns: errors stay comparable
     rows = torch.from_numpy((flat - centre) / scale).to(device)
-    widths = [flat.shape[1], shadows.hidden, shadows.code, shadows.hidden, flat.shape[1]]
+    layers = [shadows.hidden] if shadows.hidden else [*hidden] or [HIDDEN]
+    widths = [flat.shape[1], *layers, shadows.code, *layers[::-1], flat.shape[1]]
     net = StackedMLP(widths, len(inside))
     net.reset_parameters(torch.Generator().manual_seed(int(rng.integers(2**62))))
     _train(net.to(device), rows, inside, shadows, rng)
@@ -60,7 +64,7 @@ def _train(net: StackedMLP, rows: Tensor, inside: np.ndarray, shadows: ShadowMod
         shadows.batch_size,
         rows.shape[1],
     )
-    adam = torch.optim.Adam(net.parameters(), LEARNING_RATE, fused=True)
+    adam = torch.optim.Adam(net.parameters(), shadows.learning_rate, fused=True)
     for _ in range(shadows.steps):
         batch_rows = np.stack([members[rng.integers(len(members), size=shadows.batch_size)] for members in members_of])
         batch = rows[torch.from_numpy(batch_rows).to(rows.device)]

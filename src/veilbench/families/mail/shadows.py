@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
 from annotated_types import Ge
 
 from veilbench.bench.limits import Count, LearningRate, Steps, require_room
+from veilbench.federated.protocol import Protocol
 
+EPOCHS, BATCH_SIZE, LEARNING_RATE = 3, 128, 0.01  # training of shadows of a filter that no federation has trained
 FIRST, SECOND, TINY = 0.9, 0.999, 1e-8  # Adam's beta_1, beta_2 and epsilon (Kingma and Ba 2015)
 
 
@@ -19,15 +21,29 @@ class ShadowFilters:
 
     Attributes:
         count: number of shadow filters; even, since each mail is in half of them.
-        epochs: passes over all mails.
-        batch_size: average number of training mails per shadow and optimizer step.
-        learning_rate: learning rate of Adam.
+        epochs: passes over all mails; None takes those of the attacked filter's federation, or `EPOCHS` without one.
+        batch_size: average number of training mails per shadow and optimizer step; None likewise, or `BATCH_SIZE`.
+        learning_rate: learning rate of Adam; None takes the federation's if it uses Adam, too, else `LEARNING_RATE`.
     """
 
     count: Annotated[Count, Ge(4)] = 32
-    epochs: Steps = 3
-    batch_size: Count = 128
-    learning_rate: LearningRate = 0.01
+    epochs: Steps | None = None
+    batch_size: Count | None = None
+    learning_rate: LearningRate | None = None
+
+    def trained_as(self, protocol: Protocol | None) -> ShadowFilters:
+        """Return these filters with the public training of a federation in place of what is None."""
+        if protocol is None:
+            epochs, batch_size, rate = EPOCHS, BATCH_SIZE, LEARNING_RATE
+        else:
+            epochs, batch_size = protocol.rounds * protocol.local_epochs, protocol.batch_size
+            rate = protocol.learning_rate if protocol.optimizer == "adam" else LEARNING_RATE
+        return replace(
+            self,
+            epochs=self.epochs or epochs,
+            batch_size=self.batch_size or batch_size,
+            learning_rate=self.learning_rate or rate,
+        )
 
     def logits(
         self, tokens: np.ndarray, labels: np.ndarray, inside: np.ndarray, questioned: int, rng: np.random.Generator
@@ -43,7 +59,12 @@ class ShadowFilters:
             inside: whether each shadow is trained on each mail, shape (shadows, n), bool.
             questioned: number of mails in question.
             rng: generator that shuffles the mails.
+
+        Raises:
+            ValueError: a setting of the training is None, see `trained_as`.
         """
+        if self.epochs is None or self.batch_size is None or self.learning_rate is None:
+            raise ValueError("epochs, batch_size and learning_rate must be numbers: use `trained_as`")
         bags = count_words(tokens)
         shares = inside.mean()
         require_room(f"shadows={len(inside)} with {bags.shape[1]} words each", *inside.shape, each=1)

@@ -9,16 +9,8 @@ import pytest
 from scipy import stats
 
 from veilbench.bench.findings import BudgetCurve, Control, Metric
-from veilbench.bench.verdict import (
-    ATTACKS,
-    CONFIDENCE,
-    MARGIN,
-    PLATEAU,
-    Verdict,
-    control_passes,
-    doubt_budget,
-    judge,
-)
+from veilbench.bench.rule import control_passes, doubt_budget, judge
+from veilbench.bench.verdict import ATTACKS, CONFIDENCE, MARGIN, PLATEAU, Verdict
 from veilbench.metrics.intervals import above_chance, bounded_mean
 
 BROKEN_FROM = 0.8

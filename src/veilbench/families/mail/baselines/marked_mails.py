@@ -1,0 +1,71 @@
+"""A filter whose training mails can be told by shadow models, but not by a threshold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from veilbench.bench.checked_arrays import require_array
+from veilbench.bench.limits import LARGEST_VALUE, Count, Positive
+from veilbench.families.mail.data.mail import Mails
+from veilbench.families.mail.schemes.spam_scorer import SpamScorer
+from veilbench.families.mail.shadows import ShadowFilters
+from veilbench.metrics.gaussian_ratio import random_subsets
+
+FILTERS = ShadowFilters()
+
+
+class MarkedMails(SpamScorer):
+    """The mean of many filters, a little more confident of training mails and a little less of test mails.
+
+    The filters are trained on random mails of all parts, so their mean says how easy each mail is, whether it is a
+    training mail or not. The offset is a share of the spread of the means: a threshold gains little from it, since easy
+    mails and hard ones differ by far more. Shadow models predict the means, and what remains is the offset. This is the
+    positive control of LiRA. All other mails get a logit of 0.
+
+    Args:
+        mails: number of mails that each filter is trained on.
+        offset: difference between training mails and test mails, in standard deviations of the mean confidence.
+        filters: number and training of the filters.
+    """
+
+    def __init__(self, mails: Count = 1_000, offset: Positive = 1.1, filters: ShadowFilters = FILTERS) -> None:
+        self.mails, self.offset, self.filters = mails, offset, filters
+        self.tokens, self.scores = np.zeros((0, 1), np.int32), np.zeros(0)
+
+    def fit(self, data: Mails, rng: np.random.Generator) -> MarkedMails:
+        """Train the filters, and store the logits of all training and test mails."""
+        parts = (data.train, data.test, data.auxiliary)
+        tokens, labels = (np.concatenate([getattr(part, name) for part in parts]) for name in ("tokens", "labels"))
+        stored, trained = len(data.train) + len(data.test), self.filters.trained_as(None)
+        inside = random_subsets(trained.count, len(labels), self.mails, rng)
+        usual = trained.logits(tokens, labels, inside, stored, rng).mean(0)
+        signs = 2 * labels[:stored] - 1
+        marks = np.where(np.arange(stored) < len(data.train), 0.5, -0.5) * self.offset * (usual * signs).std()
+        made = MarkedMails(self.mails, self.offset, self.filters)
+        made.tokens, made.scores = tokens[:stored], usual + marks * signs
+        return made
+
+    def logits(self, tokens: np.ndarray) -> np.ndarray:
+        """Return the stored logits of spam, shape (n,); 0 for unknown mails."""
+        known = {mail.tobytes(): score for mail, score in zip(self.tokens, self.scores, strict=True)}
+        return np.array([known.get(mail.astype(self.tokens.dtype).tobytes(), 0.0) for mail in tokens])
+
+    def settings(self) -> dict[str, Any]:
+        """Return no settings: once fitted, the filter is its arrays."""
+        return {}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the stored mails and their logits."""
+        return {"tokens": self.tokens, "scores": self.scores}
+
+    @classmethod
+    def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> MarkedMails:
+        """Construct the filter from the stored mails and logits."""
+        made = cls()
+        made.tokens = require_array(arrays, "tokens", np.integer, (None, None), low=0, high=np.iinfo(np.int32).max)
+        made.scores = require_array(
+            arrays, "scores", np.floating, (len(made.tokens),), low=-LARGEST_VALUE, high=LARGEST_VALUE
+        )
+        return made
