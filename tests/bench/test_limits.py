@@ -140,7 +140,7 @@ OVERRIDES = [
     ([SMALL, f"data.words=[{10**15},{10**15}]"], f"data.words[0]={10**15} is not allowed"),
     ([SMALL, f"data.longest_word={10**15}"], f"data.longest_word={10**15} is not allowed"),
     ([SMALL, f"seed={10**30}"], f"seed={10**30} is not allowed: input should be less than {2**63}"),
-    ([SMALL, f"attack.frequency.restarts={10**30}"], f"attack.frequency.restarts={10**30} is not allowed"),
+    ([SMALL, f"attack.frequency.search.restarts={10**30}"], f"attack.frequency.search.restarts={10**30} is not allowed"),
     ([SMALL, f"trainer.threads={10**6}"], f"trainer.threads={10**6} is not allowed"),
     (
         [FEDERATED, f"data.clients.sizes=[{10**12},1]"],

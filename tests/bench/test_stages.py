@@ -226,7 +226,7 @@ def test_a_control_is_remembered_for_the_largest_budget_of_a_ladder(
         return str(key.value)
 
     assert asked("[20,40,80]") == asked("[80]") == asked("[40,80]")
-    others = {asked("[80]"), asked("[40,90]"), asked("[80]", "attack.frequency.restarts=1")}
+    others = {asked("[80]"), asked("[40,90]"), asked("[80]", "attack.frequency.search.restarts=1")}
     assert len(others) == 3
 
 

@@ -78,6 +78,6 @@ def doubt_budget(budget: BudgetCurve | None) -> str:
     rise = budget.last_rise()
     if rise is None:
         return f"budget in doubt: {budget.setting} was not doubled"
-    if rise > PLATEAU:
+    if rise > PLATEAU + 1e-9:
         return f"budget in doubt: the last doubling of {budget.setting} raised the gain by {rise:.2f}"
     return ""

@@ -29,7 +29,7 @@ class OneByte(RepeatedKey):
 
 
 def small(threat: ThreatModel = GRANTED, **settings: Any) -> KeySearch:
-    own = {"known": 16, "length": 50, "texts": 51, "tried_bits": 8} | settings
+    own = {"known": 16, "length": 50, "texts": 60, "tried_bits": 8} | settings
     return KeySearch(threat, OneByte(), AesCtr(), **own)
 
 

@@ -33,8 +33,8 @@ THREAT = ThreatModel(known_pairs=True, auxiliary_data=True)
 
 
 def small(controls: dict[str, Any], threat: ThreatModel = THREAT, **settings: Any) -> KnownPlaintext:
-    budget = {"known": [1000, 50], "texts": NewTexts(100, 51), "decoder": DecoderTraining([])}
-    return KnownPlaintext(threat, **controls, filling=CodebookSearch(3, 1, 0.1), **budget | settings)
+    budget = {"known": [1000, 50], "texts": NewTexts(100, 60), "decoder": DecoderTraining([])}
+    return KnownPlaintext(threat, **controls, filling=CodebookSearch(3, 0, 0.1), **budget | settings)
 
 
 def by_a_loop(codes: np.ndarray, symbols: np.ndarray, size: int) -> list[int]:
@@ -220,13 +220,13 @@ def test_each_path_has_a_positive_control(controls: dict[str, Any]) -> None:
 
 def test_a_decoder_that_learns_nothing_is_an_untested_path(examine: Examine, controls: dict[str, Any]) -> None:
     """Against blocks of two characters there is no other path, so nothing is decided."""
-    attack = small(controls, known=[300], decoder=DecoderTraining([300], steps=1), texts=NewTexts(30, 51))
+    attack = small(controls, known=[300], decoder=DecoderTraining([300], steps=1), texts=NewTexts(30, 60))
     found = examine(attack, BitTransposition(2))
     assert found.verdict is Verdict.INCONCLUSIVE
     assert "positive control of the path learned decoder, BitTransposition" in found.reason
 
 
 def test_blocks_of_two_characters_are_broken_by_the_decoder(examine: Examine, controls: dict[str, Any]) -> None:
-    attack = small(controls, known=[2000], decoder=DecoderTraining([2000], steps=600), texts=NewTexts(30, 51))
+    attack = small(controls, known=[2000], decoder=DecoderTraining([2000], steps=600), texts=NewTexts(30, 60))
     found = examine(attack, BitTransposition(2).with_fresh_key(np.random.default_rng(3)))
     assert found.verdict is Verdict.BROKEN

@@ -76,7 +76,7 @@ class OneByte(RepeatedKey):
 
 def attacks() -> list[Any]:
     threat = ThreatModel(known_pairs=True, weights=True)
-    search = KeySearch(threat, OneByte(), AesCtr(), tried_bits=8, length=50, texts=51)
+    search = KeySearch(threat, OneByte(), AesCtr(), tried_bits=8, length=50, texts=60)
     return [search, Affine(ThreatModel(known_pairs=True), BitTransposition(), AesCtr())]
 
 

@@ -200,7 +200,7 @@ def test_empty_text_and_silent_tokens(model: NGramModel) -> None:
         ({"known": np.array([1, 1, -1])}, "same symbol"),
         ({"known": np.array([91, -1, -1])}, "known reaches"),
         ({"known": np.array([1, -1])}, "known has shape"),
-        ({"restarts": 0}, "restarts is 0"),
+        ({"restarts": -1}, "restarts is -1"),
         ({"effort": 0.0}, "effort is 0"),
     ],
 )

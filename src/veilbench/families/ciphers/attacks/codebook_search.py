@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.bench.limits import Depth, Positive, Steps
+from veilbench.bench.limits import Depth, Natural, Positive
 
 
 @dataclass(frozen=True)
@@ -18,12 +18,12 @@ class CodebookSearch:
     Attributes:
         order: length of the language model's longest n-gram in characters.
         restarts: maximum number of annealing runs; the search stops as soon as one of them finds the same key as
-            expectation maximisation.
+            expectation maximisation. 0 polishes the key of expectation maximisation only.
         effort: factor on the number of steps of each annealing run.
     """
 
     order: Annotated[Depth, Ge(2)] = 6
-    restarts: Steps = 4
+    restarts: Natural = 4
     effort: Positive = 1.0
 
     def find(

@@ -56,7 +56,7 @@ class Frequency(CipherAttack):
         positive: Cipher,
         negative: Cipher,
         lengths: Annotated[Sequence[Count], MinLen(1)] = (200, 500, 1_000, 2_000),
-        texts: Annotated[Count, Ge(2)] = 51,
+        texts: Annotated[Count, Ge(2)] = 60,
         curve_texts: Annotated[Count, Ge(2)] = 6,
         search: CodebookSearch = SEARCH,
         broken_threshold: PositiveShare = 0.8,

@@ -55,7 +55,7 @@ class KeySearch(CipherAttack):
         tried_bits: Annotated[int, Ge(1), Le(24)] = 16,
         known: Annotated[Count, Ge(2 * FIRST)] = 16,
         length: Count = 200,
-        texts: Annotated[Count, Ge(2)] = 51,
+        texts: Annotated[Count, Ge(2)] = 60,
         broken_threshold: PositiveShare = 0.8,
     ) -> None:
         super().__init__(threat, positive, negative, broken_threshold)

@@ -39,7 +39,7 @@ class NewTexts:
     """
 
     length: Count = 300
-    count: Annotated[Count, Ge(2)] = 51
+    count: Annotated[Count, Ge(2)] = 60
     samples: Count = 3
 
 

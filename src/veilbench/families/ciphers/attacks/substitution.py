@@ -95,8 +95,8 @@ def solve(
         ValueError: If a shape, a token, a group, a known symbol or a count is out of range.
     """
     puzzle = build_puzzle(tokens, groups, model, known)
-    if restarts < 1:
-        raise ValueError(f"restarts is {restarts}; allowed are 1 and more")
+    if restarts < 0:
+        raise ValueError(f"restarts is {restarts}; allowed are 0 and more")
     if not 0 < effort < float("inf"):
         raise ValueError(f"effort is {effort}; allowed are positive finite numbers")
     generator = np.random.default_rng(seed)

@@ -166,7 +166,7 @@ class Hashmap(pl.LightningModule, FederatedModel):
             losses.append(float(loss.detach()))
         self.curves["loss"] = float(np.mean(losses))
 
-    def health(self) -> dict[str, float]:
+    def validate(self) -> dict[str, float]:
         """Return the metrics to log after a federated round: none, because there are no validation data."""
         return {}
 
