@@ -17,7 +17,6 @@ from veilbench.metrics.biometric import (
     over_identities,
     ranks,
     refusal,
-    tmr_at_fmr,
 )
 
 RNG = np.random.default_rng(0)
@@ -68,7 +67,7 @@ def test_the_equal_error_rate_at_its_ends(scores: list[float], truth: float) -> 
     assert equal_error_rate(error_rates(np.array(scores, float), np.array([True, True, False, False]))) == truth
 
 
-def test_tmr_at_fmr_counts_by_hand() -> None:
+def test_the_true_match_rate_at_a_false_match_rate_counts_by_hand() -> None:
     impostors = np.arange(1000) / 1000.0
     genuine = np.array([0.9895, 0.9905, 2.0, 0.5])
     rates = error_rates(np.r_[genuine, impostors], np.arange(1004) < 4)
@@ -82,13 +81,8 @@ def test_tmr_at_fmr_counts_by_hand() -> None:
 def test_what_too_few_impostors_cannot_resolve_is_refused() -> None:
     some = of_normal_laws(2, people=20, each=3, seed=1)  # 20 * 3 * 19 = 1,140 impostor comparisons
     assert refusal(1140, 0.01) == ""
-    point = tmr_at_fmr(some, 0.01)
-    assert point.tmr is not None
-    assert point.tmr == pytest.approx(norm.sf(norm.isf(0.01) - 2), abs=0.2)
-    refused = tmr_at_fmr(some, 0.001)
-    assert refused.tmr is None
-    assert refused.threshold is None
-    assert refused.reason == "FMR 0.001 needs 10,000 comparisons of two identities for 10 errors; 1,140 made"
+    assert at_fmr(error_rates(some.scores, some.mated), 0.01).tmr == pytest.approx(norm.sf(norm.isf(0.01) - 2), abs=0.2)
+    assert refusal(1140, 0.001) == "FMR 0.001 needs 10,000 comparisons of two identities for 10 errors; 1,140 made"
 
 
 def test_exactly_as_many_impostors_as_are_needed_are_enough() -> None:

@@ -105,14 +105,12 @@ class OperatingPoint:
     """Performance of a system at a given false match rate.
 
     Attributes:
-        tmr: true match rate; None if it is refused.
-        threshold: score threshold; None if it is refused.
-        reason: why it is refused; empty if it is not.
+        tmr: true match rate.
+        threshold: score threshold.
     """
 
-    tmr: float | None
-    threshold: float | None
-    reason: str = ""
+    tmr: float
+    threshold: float
 
 
 def refusal(impostors: int, fmr: float) -> str:
@@ -127,13 +125,6 @@ def at_fmr(rates: ErrorRates, fmr: float) -> OperatingPoint:
     """Return the lowest threshold whose false match rate is at most `fmr`, whatever the number of comparisons."""
     place = int(np.argmax(rates.fmr <= fmr + 1e-12))
     return OperatingPoint(float(1 - rates.fnmr[place]), float(rates.thresholds[place]))
-
-
-def tmr_at_fmr(comparisons: Comparisons, fmr: float) -> OperatingPoint:
-    """Return the true match rate at a false match rate, or the reason why it is not resolved."""
-    if reason := refusal(int((~comparisons.mated).sum()), fmr):
-        return OperatingPoint(None, None, reason)
-    return at_fmr(error_rates(comparisons.scores, comparisons.mated), fmr)
 
 
 def ranks(similarities: np.ndarray, probes: np.ndarray, enrolled: np.ndarray) -> np.ndarray:

@@ -109,23 +109,6 @@ class NGramModel:
             tail[:] = np.where(found, scores, np.where(known, tail + weights, tail))
         return result
 
-    def distribution(self, context: NDArray[np.uint8]) -> Reals:
-        """Return the probability of every next symbol.
-
-        Args:
-            context: Shape ``(n,)``; the symbols before; only the last ``order - 1`` count.
-
-        Returns:
-            Shape ``(alphabet_size,)``; probabilities that sum to one.
-
-        Raises:
-            ValueError: If a symbol is not below ``alphabet_size`` or the array is not one-dimensional.
-        """
-        _check(context, 1, self.alphabet_size, least=0)
-        recent = context[max(0, len(context) - self.order + 1) :]
-        nexts = np.arange(self.alphabet_size, dtype=np.uint8)
-        return np.array([np.exp(self.log_probabilities(np.append(recent, symbol))[-1]) for symbol in nexts])
-
     def _weights(self, contexts: Integers, width: int) -> tuple[Reals, NDArray[np.bool_]]:
         if width > DENSE:
             return self._values(contexts, width, 1)

@@ -97,7 +97,7 @@ def enrol_victims(
     reasons = {fmr: reason for fmr in fmrs if (reason := refusal(impostors, fmr))}
     if reference in reasons:
         raise UserError(f"attacks on templates need a threshold: {reasons[reference]}")
-    thresholds = {fmr: at_fmr(rates, fmr).threshold or 0.0 for fmr in fmrs if fmr not in reasons}
+    thresholds = {fmr: at_fmr(rates, fmr).threshold for fmr in fmrs if fmr not in reasons}
     rows = np.sort(rng.permutation(first_of_each(data.enrolment.identities))[: operating_point.most_victims])
     victims = data.enrolment.chosen(rows)
     probes = data.probe.chosen(first_of_each(data.probe.identities))

@@ -78,7 +78,7 @@ class Deployment(Evaluation):
 
         def statistics(scores: np.ndarray, mated: np.ndarray, weights: np.ndarray) -> list[float]:
             rates = error_rates(scores, mated, weights)
-            return [min(at_fmr(rates, fmr).threshold or 0.0, above_all) for fmr in resolved]
+            return [min(at_fmr(rates, fmr).threshold, above_all) for fmr in resolved]
 
         for fmr, metric in zip(resolved, bootstrap(comparisons, statistics, rng, self.repeats), strict=True):
             found.metrics[f"{THRESHOLD}{fmr:g}"] = replace(metric, unit="")

@@ -97,5 +97,5 @@ class Unlinkability(Evaluation):
             found.notes.append(f"Whether old templates match new ones is refused: {reason}.")
             return
         threshold = at_fmr(error_rates(sides[0].scores, sides[0].mated), self.fmr).threshold
-        matched = (across.scores >= (np.inf if threshold is None else threshold))[across.mated]
+        matched = (across.scores >= threshold)[across.mated]
         found.metrics["old_matches_new"] = over_identities(matched.astype(float), across.first[across.mated], rng)

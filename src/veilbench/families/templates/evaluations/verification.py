@@ -126,7 +126,7 @@ class Verification(Evaluation):
     ) -> dict[str, Metric]:
         def statistics(scores: np.ndarray, mated: np.ndarray, weights: np.ndarray) -> list[float]:
             rates = error_rates(scores, mated, weights)
-            return [equal_error_rate(rates), *(at_fmr(rates, fmr).tmr or 0.0 for fmr in resolved)]
+            return [equal_error_rate(rates), *(at_fmr(rates, fmr).tmr for fmr in resolved)]
 
         equal, *true = bootstrap(comparisons, statistics, rng, self.repeats)
         found = {f"eer_{scenario}": equal}

@@ -100,20 +100,6 @@ def net_counts(update: np.ndarray, learning_rate: float, mails: int) -> dict[int
     return dict(zip(words.tolist(), whole.tolist(), strict=True))
 
 
-def words_by_exponent(exponents: np.ndarray, zero: int | None = None) -> np.ndarray:
-    """Infer the words that a client has used from the public exponents of its Paillier ciphertexts.
-
-    phe encodes a float with an exponent that depends on the float's magnitude, and zero with a fixed one. Unchanged
-    weights are exactly zero. Values with a magnitude between 1/16 and 1 share zero's exponent and are missed.
-
-    Args:
-        exponents: exponents of the embedding's ciphertexts, shape (words,).
-        zero: exponent of zero; None uses phe's rule.
-    """
-    words = np.flatnonzero(exponents != (zero_exponent() if zero is None else zero))
-    return words[words >= FIRST_WORD]
-
-
 def zero_exponent(mantissa_bits: int = 53, base_bits: int = 4) -> int:
     """Return phe's exponent of 0.0: that of the last bit of a float's mantissa, in base 16, rounded down."""
     return -(mantissa_bits // base_bits + 1)
