@@ -65,11 +65,10 @@ def decode(
     """
     block, pairs = oracle.block, oracle.known()
     symbols = np.concatenate([_blocks(pair.symbols, block) for pair in pairs])
-    features = np.concatenate([oracle.features(pair.ciphertext) for pair in pairs])
-    secret = oracle.features(oracle.ciphertext())
-    width = max(features.shape[1], secret.shape[1])
-    features, secret = (np.pad(f, ((0, 0), (0, width - f.shape[1]))) for f in (features, secret))
-    rows = torch.from_numpy(np.hstack([features, symbols]).astype(np.float32))
+    seen = [oracle.features(made) for made in (oracle.ciphertext(), *(pair.ciphertext for pair in pairs))]
+    width = max(features.shape[1] for features in seen)  # those of a message end with the last member that it uses
+    secret, *known = (np.pad(features, ((0, 0), (0, width - features.shape[1]))) for features in seen)
+    rows = torch.from_numpy(np.hstack([np.concatenate(known), symbols]).astype(np.float32))
     cut = max(1, len(rows) * 4 // 5)
     with torch.random.fork_rng():
         torch.manual_seed(int(rng.integers(2**62)))
