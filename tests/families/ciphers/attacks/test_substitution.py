@@ -193,6 +193,31 @@ def test_empty_text_and_silent_tokens(model: NGramModel) -> None:
         assert ((key >= 0) & (key < SIZE)).all()
 
 
+def test_tokens_of_other_groups_or_of_none_may_share_a_symbol(model: NGramModel) -> None:
+    groups = np.array([3, 3, 7, 7, -1, -1])
+    puzzle = checked(np.arange(6), groups, model, known=np.array([0, 5, 5, 0, 0, 0]))
+    assert puzzle.groups.tolist() == [0, 0, 1, 1, -1, -1]
+    checked(np.zeros(0, dtype=np.int64), np.zeros(SIZE, dtype=np.int64), model, known=np.arange(SIZE))
+
+
+def test_the_first_key_gives_frequent_tokens_the_most_frequent_free_symbols() -> None:
+    puzzle, _, small = small_case(3, loose=True)
+    counts = Counter(puzzle.tokens.tolist())
+    for seed in range(20):
+        known = np.full(len(puzzle.groups), -1)
+        shown = np.random.default_rng(seed).permutation(np.flatnonzero(puzzle.groups == seed % 2))[: seed % 4]
+        known[shown] = np.random.default_rng(seed).permutation(7)[: len(shown)]
+        key = first_key(checked(puzzle.tokens, puzzle.groups, small, known), np.random.default_rng(seed))
+        for group in (0, 1):
+            inside = np.flatnonzero(puzzle.groups == group).tolist()
+            held = {known[token] for token in inside} - {-1}
+            free = sorted(set(range(7)) - held, key=lambda symbol: (-small.unigram[symbol], symbol))
+            asked = sorted((t for t in inside if known[t] < 0), key=lambda token: (-counts[token], token))
+            assert [key[token] for token in asked] == free[: len(asked)]
+        np.testing.assert_array_equal(key[shown], known[shown])
+        assert set(key[puzzle.groups < 0].tolist()) <= set(range(7))
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [
@@ -200,7 +225,11 @@ def test_empty_text_and_silent_tokens(model: NGramModel) -> None:
         ({"tokens": np.zeros((2, 2), dtype=np.int64)}, "2 and 1 axes"),
         ({"groups": np.array([0, 0, -2])}, "groups contain -2"),
         ({"groups": np.zeros(92, dtype=np.int64)}, "a group has 92 tokens"),
+        ({"tokens": np.array([-1, 0])}, "tokens reach -1 to 0"),
         ({"known": np.array([1, 1, -1])}, "same symbol"),
+        ({"known": np.array([0, -1, 0])}, "same symbol"),
+        ({"known": np.array([2, 2, 2]), "groups": np.array([4, -1, 4])}, "same symbol"),
+        ({"known": np.array([-2, -1, -1])}, "known reaches -2 to -1"),
         ({"known": np.array([91, -1, -1])}, "known reaches"),
         ({"known": np.array([1, -1])}, "known has shape"),
         ({"restarts": 0}, "restarts is 0"),
