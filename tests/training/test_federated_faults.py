@@ -114,7 +114,7 @@ def test_a_huge_encrypted_update_spoils_a_round_that_then_changes_nothing(data: 
         fitted(data, tmp_path, Faulty(Ckks(), [Fault(2, "huge")]), largest_norm=100.0)
     _, found = fitted(data, tmp_path, Faulty(Ckks(), [Fault(2, "huge", turn=1)]), largest_norm=100.0)
     assert len(found.notes) == 1
-    assert found.notes[0].startswith("round 2 changed nothing: the mean is ")
+    assert found.notes[0].startswith("round 2 changed nothing: the norm of the mean is ")
 
 
 SECAGG_FAULTS: list[tuple[Kind, str, dict[str, Any]]] = [
@@ -147,7 +147,7 @@ def test_masked_numbers_that_are_none_spoil_a_round_that_then_changes_nothing(da
     faulty = Faulty(Secagg(), [Fault(1, "nan", turn=1)])
     model, found = fitted(data, tmp_path, faulty, largest_norm=100.0)
     assert len(found.notes) == 1
-    assert found.notes[0].startswith("round 2 changed nothing: the mean is ")
+    assert found.notes[0].startswith("round 2 changed nothing: the norm of the mean is ")
     one, _ = fitted(data, tmp_path, Plain(64), rounds=1)
     np.testing.assert_allclose(weights(model), weights(one), atol=1e-6)
 

@@ -26,7 +26,7 @@ class Sealed:
     """
 
     def __init__(self, cipher: Any) -> None:
-        self.features = cipher.features
+        self.extract_features = cipher.extract_features
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"the attack touched the cipher's {name}")

@@ -12,8 +12,9 @@ import torch
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.errors import UserError
 from veilbench.bench.threat import ThreatModel
+from veilbench.families.ciphers.attacks import learned_decoder
 from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle
-from veilbench.families.ciphers.attacks.learned_decoder import LearnedDecoder, decode
+from veilbench.families.ciphers.attacks.learned_decoder import _predict, _to_bits, decode
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.substitution import Substitution
 from veilbench.families.ciphers.data.text import Texts
@@ -45,8 +46,8 @@ def exposed(cipher: Cipher, texts: Texts, secret: np.ndarray, known: int = 800) 
     return CipherOracle(THREAT, cipher, secret, texts.statistics, np.random.default_rng(1), told)
 
 
-def guess(oracle: CipherOracle, accelerator: Accelerator, seed: int = 2, steps: int = 300) -> tuple[Any, float]:
-    return decode(oracle, steps, accelerator, np.random.default_rng(seed))
+def guess(oracle: CipherOracle, accelerator: Accelerator, seed: int = 2, steps: int = 600) -> tuple[Any, float]:
+    return decode(oracle, steps, 128, accelerator, np.random.default_rng(seed))
 
 
 def told(oracle: CipherOracle) -> np.ndarray:
@@ -75,6 +76,27 @@ def test_it_learns_blocks_of_several_characters(texts: Texts, accelerator: Accel
     assert known.sum() > 150
     assert (answer == secret)[known].mean() > 0.85
     assert held_out > 0.7
+
+
+def test_short_messages_that_use_other_members_are_learned_together(
+    texts: Texts, accelerator: Accelerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built, made = learned_decoder.LearnedDecoder, list[learned_decoder.LearnedDecoder]()
+
+    def noted(inputs: int, block: int, hidden: int) -> learned_decoder.LearnedDecoder:
+        made.append(built(inputs, block, hidden))
+        return made[-1]
+
+    monkeypatch.setattr(learned_decoder, "LearnedDecoder", noted)
+    known = [texts.target[at : at + 2] for at in range(1000, 1800, 2)]
+    threat = replace(THREAT, public_ids=True)
+    for secret in (texts.target[:301], texts.target[:1]):  # it may use more members than the known messages, or fewer
+        oracle = CipherOracle(threat, Substitution([16] * 6), secret, texts.statistics, np.random.default_rng(1), known)
+        assert len({oracle.extract_features(pair.ciphertext).shape[1] for pair in oracle.known()}) == 6
+        answer, held_out = guess(oracle, accelerator)
+        assert made[-1].inputs == 16 + 6
+        assert answer.shape == secret.shape
+        assert held_out > 0.3  # six code books of which each character was seen a few times
 
 
 def test_it_learns_nothing_of_aes(texts: Texts, accelerator: Accelerator) -> None:
@@ -108,6 +130,10 @@ def test_known_pairs_have_to_be_granted(texts: Texts, accelerator: Accelerator) 
         guess(oracle, accelerator)
 
 
-def test_scores_are_by_block_and_symbol() -> None:
-    decoder = LearnedDecoder(6, 2)
-    assert decoder(torch.zeros(5, 6)).shape == (5, 91, 2)
+def test_bits_of_symbols_and_back() -> None:
+    """A net that copies the bits returns the symbols; what exceeds the alphabet is clipped to its end."""
+    symbols = np.arange(0, 91, dtype=np.uint8)[: 2 * 45].reshape(-1, 2)
+    bits = _to_bits(symbols)
+    assert bits.shape == (45, 14)
+    np.testing.assert_array_equal(_predict(torch.nn.Identity(), 2 * bits.astype(np.float32) - 1, 2), symbols)
+    assert (_predict(torch.nn.Identity(), np.ones((3, 7), np.float32), 1) == 90).all()
