@@ -20,7 +20,16 @@ from pipelines.compose import composed, plain
 
 from veilbench.bench import limits
 from veilbench.bench.errors import UserError
-from veilbench.bench.limits import Count, Delta, LearningRate, Seed, require_room, require_value
+from veilbench.bench.limits import (
+    Count,
+    Delta,
+    LearningRate,
+    Seed,
+    require_arguments,
+    require_room,
+    require_value,
+    require_weights,
+)
 from veilbench.bench.sources import find_targets
 
 ROOT = Path(__file__).parents[2]
@@ -140,7 +149,7 @@ OVERRIDES = [
     ([SMALL, f"data.words=[{10**15},{10**15}]"], f"data.words[0]={10**15} is not allowed"),
     ([SMALL, f"data.longest_word={10**15}"], f"data.longest_word={10**15} is not allowed"),
     ([SMALL, f"seed={10**30}"], f"seed={10**30} is not allowed: input should be less than {2**63}"),
-    ([SMALL, f"attack.frequency.search.restarts={10**30}"], f"attack.frequency.search.restarts={10**30} is not allowed"),
+    ([SMALL, f"attack.frequency.search.restarts={10**30}"], f"frequency.search.restarts={10**30} is not allowed"),
     ([SMALL, f"trainer.threads={10**6}"], f"trainer.threads={10**6} is not allowed"),
     (
         [FEDERATED, f"data.clients.sizes=[{10**12},1]"],
@@ -180,6 +189,61 @@ def test_what_needs_more_than_the_memory_is_told_with_both(monkeypatch: pytest.M
         require_room("x=1 rows", 2**14, 2**14, each=8)
     with pytest.raises(UserError, match=r"^x=1 rows need 2\*\*\d+ GiB"):
         require_room("x=1 rows", 2**2000)
+
+
+def test_a_net_needs_its_weights_their_gradients_and_adams_two_moments(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    net = torch.nn.Sequential(torch.nn.Linear(30, 20, bias=False), torch.nn.Linear(20, 7, bias=False))
+    optimiser = torch.optim.Adam(net.parameters())
+    net(torch.ones(3, 30)).sum().backward()
+    optimiser.step()
+    moments = [kept[name] for kept in optimiser.state.values() for name in ("exp_avg", "exp_avg_sq")]
+    held = [part for weight in net.parameters() for part in (weight, weight.grad)] + moments
+    needed = sum(part.nbytes for part in held if part is not None)
+    shapes = [tuple(weight.shape) for weight in net.parameters()]
+    monkeypatch.setattr(limits, "available_memory", lambda: needed)
+    require_weights("x=1 nets", shapes)
+    monkeypatch.setattr(limits, "available_memory", lambda: needed - 1)
+    with pytest.raises(UserError, match=r"^x=1 nets need .* GiB, and this machine has"):
+        require_weights("x=1 nets", shapes)
+
+
+def with_settings(count: Count, rate: LearningRate = 0.1) -> None:
+    pass
+
+
+class WithSettings:
+    def __init__(self, count: Count, rate: LearningRate = 0.1) -> None:
+        pass
+
+
+class WithoutSettings:
+    pass
+
+
+@pytest.mark.parametrize("made", [with_settings, WithSettings])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"count": 1}, "file.rate is missing"),
+        ({"rate": 0.1}, "file.count is missing"),
+        ({"count": 1, "rate": 0.1, "more": 2}, "unknown key file.more; allowed: count, rate"),
+        ({"count": 1, "rate": -1.0}, "file.rate=-1.0 is not allowed: input should be greater than 0"),
+        ({"count": "1", "rate": 0.1}, "file.count='1' is not allowed: input should be a valid integer"),
+        ([1, 0.1], "file=[1, 0.1] is not allowed: an object is needed"),
+    ],
+)
+def test_saved_settings_are_exactly_the_arguments(made: Any, given: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
+        require_arguments(made, given, "file")
+    require_arguments(made, {"count": 1, "rate": 0.1}, "file")
+
+
+def test_a_class_without_arguments_allows_no_settings() -> None:
+    require_arguments(WithoutSettings, {}, "file")
+    with pytest.raises(ValueError, match=r"^unknown key file\.more; allowed: none$"):
+        require_arguments(WithoutSettings, {"more": 1}, "file")
 
 
 def test_the_memory_is_that_of_the_control_group_where_it_is_lower(

@@ -78,12 +78,13 @@ def by_a_loop(members: np.ndarray, others: np.ndarray, delta: float, confidence:
 
 
 @pytest.mark.parametrize(("delta", "confidence"), [(0.0, 0.95), (0.05, 0.8), (0.2, 0.99)])
-def test_the_bound_is_that_of_a_plain_loop(delta: float, confidence: float) -> None:
+@pytest.mark.parametrize("size", [91, 600])  # with fewer and more thresholds than are tried
+def test_the_bound_is_that_of_a_plain_loop(size: int, delta: float, confidence: float) -> None:
     rng = np.random.default_rng(4)
-    members, others = rng.normal(2, 1, 91), rng.normal(0, 1, 120)
+    members, others = rng.normal(2, 1, size), rng.normal(0, 1, size + 29)
     found = epsilon_at_least(members, others, delta, InOrder(np.random.PCG64(0)), confidence)
     assert found.value == pytest.approx(by_a_loop(members, others, delta, confidence))
-    assert (found.low, found.high, found.n) == (found.value, found.value, 46 + 60)
+    assert (found.low, found.high, found.n) == (found.value, found.value, size - size // 2 + (size + 30) // 2)
     assert found.interval.startswith(f"lower end, Clopper-Pearson {100 * confidence:g} %")
 
 

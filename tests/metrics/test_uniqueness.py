@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -44,6 +45,12 @@ def test_unfair_bits_hold_less() -> None:
     assert effective_bits(distances(codes)) < 64
     assert degrees_of_freedom(np.array([0.0, 1.0])) == 1
     assert 0.3 * 64 * entropy_of(0.1) < effective_bits(distances(codes)) < 1.1 * 64 * entropy_of(0.1)
+
+
+@pytest.mark.parametrize("equal", [0.0, 0.5, 1.0])
+def test_equal_distances_have_no_bits_and_give_no_warning(equal: float) -> None:
+    with warnings.catch_warnings(action="error"), pytest.raises(ValueError, match="no spread"):
+        effective_bits(np.full(5, equal))
 
 
 def test_distances_without_sense_are_refused() -> None:

@@ -5,19 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 
-def weighted_mean(updates: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Average the updates as in federated averaging (McMahan et al. 2017).
-
-    Args:
-        updates: one update per client, shape (clients, size).
-        weights: non-negative weights, shape (clients,).
-
-    Returns:
-        The weighted mean, shape (size,).
-    """
-    return np.average(updates, axis=0, weights=weights)
-
-
 def median(updates: np.ndarray) -> np.ndarray:
     """Return the coordinate-wise median over the clients (Yin et al. 2018, definition 1), shape (size,)."""
     medians: np.ndarray = np.median(updates, axis=0)

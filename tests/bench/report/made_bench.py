@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from veilbench.bench.report.leaderboard import Row, collect
+from veilbench.bench.report.leaderboard import Row, row
 from veilbench.bench.report.records import Record, read_all
 
 
@@ -15,7 +15,7 @@ class Bench:
     names: list[str]
 
     def rows(self) -> list[Row]:
-        return collect(self.names, self.root / "params", self.root / "results")
+        return [row(record) for record in self.records()]
 
     def records(self) -> list[Record]:
         return read_all(self.names, self.root / "params", self.root / "results")

@@ -25,6 +25,8 @@ ODD = [
     Figure("dollars $x_1$ & <b>", "$n$ <i>", "a & b", [Curve("<script>$", [1, 2], [1, 2]), CURVE]),
     Figure("many", "x", "y", [Curve(f"curve {i}", [1, 2], [i, i], [i, i], [9, 9]) for i in range(9)]),
     Figure("negative and large", "x", "y", [Curve("a", [-2e9, 0, 2e9], [-1e7, 0, 1e7])]),
+    Figure("no curve on log axes", "x", "y", [], log_x=True, log_y=True),
+    Figure("no points on log axes", "x", "y", [Curve("empty", [], [])], log_x=True, log_y=True),
 ]
 GOOD = [figure("Recovery", "characters", 0.7), advantage(0.3), *training(400).figures]
 

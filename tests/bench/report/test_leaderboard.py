@@ -18,7 +18,7 @@ from veilbench.bench.csv_cells import unescape
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import identity, load
 from veilbench.bench.findings import UNITS, Findings, Metric
-from veilbench.bench.report.leaderboard import SCHEMA, collect, flatten, load_rows, overall, worst, write
+from veilbench.bench.report.leaderboard import SCHEMA, flatten, load_rows, overall, worst, write
 from veilbench.bench.report.table import print_table
 from veilbench.bench.verdict import Verdict
 
@@ -164,7 +164,7 @@ def test_a_number_that_is_none_is_never_written(made: Bench, tmp_path: Path) -> 
 def test_no_tracking_no_mlflow(tmp_path: Path) -> None:
     settings = config("x") | {"tracking": {"_target_": "veilbench.bench.tracking.NoTracking"}}
     put(tmp_path, "x", {}, settings)
-    row = collect(["x"], tmp_path / "params", tmp_path / "results")[0]
+    row = Bench(tmp_path, ["x"]).rows()[0]
     assert row["mlflow"] is None
     CHECK.validate(json.loads(json.dumps([row])))
 
@@ -259,14 +259,14 @@ def test_a_wrong_value_in_a_leaderboard_is_named(
 
 def test_an_unknown_experiment_is_named(made: Bench) -> None:
     with pytest.raises(UserError, match="no resolved experiment nothing; there are: aes_ctr"):
-        collect(["nothing"], made.root / "params", made.root / "results")
+        Bench(made.root, ["nothing"]).rows()
 
 
 def test_two_metrics_of_one_name(made: Bench, tmp_path: Path) -> None:
     same = {"same": Findings("Same", {"x": Metric.exact(1)})}
     put(tmp_path, "twice", {"evaluate": same, "attack": same})
     with pytest.raises(UserError, match=r"two metrics are called same\.x"):
-        collect(["twice"], tmp_path / "params", tmp_path / "results")
+        Bench(tmp_path, ["twice"]).rows()
 
 
 def test_table_fits_a_hundred_columns(made: Bench, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from veilbench.bench.findings import Metric
@@ -43,6 +44,27 @@ def test_rates_and_times() -> None:
 )  # fmt: skip
 def test_letters_begin_at_their_limit(value: float, text: str) -> None:
     assert numbers.compact(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (999.49, "999"), (999.6, "1000"), (-999.6, "−1000"), (9999.4, "9999"), (9999.6, "10 k"), (999_499.5, "999 k"),
+        (999_500.5, "1 M"), (999_999, "1 M"), (999_499_999.5, "999 M"), (999_500_000.5, "1 G"), (-999_999_999, "−1 G"),
+    ],
+)  # fmt: skip
+def test_what_rounds_up_to_the_next_letter_has_it_and_no_exponent(value: float, text: str) -> None:
+    assert numbers.compact(value) == text
+
+
+@pytest.mark.parametrize("letter", ["", "k", "M", "G"])
+def test_a_compact_number_is_the_value_within_half_a_digit(letter: str) -> None:
+    unit = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[letter]
+    for value in unit * np.linspace(1, 999.4, 3000):
+        shown, _, own = numbers.compact(float(value)).partition(" ")
+        assert "e" not in shown
+        read = float(shown) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[own]
+        assert read == pytest.approx(value, rel=0.00501)
 
 
 @pytest.mark.parametrize(

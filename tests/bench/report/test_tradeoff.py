@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +13,7 @@ from veilbench.bench.report import tradeoff as module
 from veilbench.bench.report.cards import MISSING
 from veilbench.bench.report.specs import Panel, Tradeoff
 from veilbench.bench.report.svg import ROLES
-from veilbench.bench.report.tradeoff import Point, clusters, draw, table
+from veilbench.bench.report.tradeoff import Point, clusters, draw, points, table
 
 SPEC = Tradeoff("title", "", "u", "utility", (Panel("one", "gain", ("a",)), Panel("two", "gain", ("b",))), "bits")
 
@@ -26,6 +27,36 @@ POINTS = [
     Point(2, "second", metric(0.5, 0.4, 0.7), (metric(-0.9, -0.95, 0.1), None)),
     Point(7, "third", metric(0.1, 0.0, 0.3), (metric(0.75, 0.7, 0.8), None)),
 ]
+
+
+def row(name: str, gains: dict[str, float], **values: float) -> dict[str, Any]:
+    """A row of the leaderboard with these exact metrics and attacks' gains."""
+    metrics = {key: asdict(Metric.exact(number)) for key, number in values.items()}
+    attacks = {key: {"gain": asdict(Metric.exact(number))} for key, number in gains.items()}
+    return {"name": name, "metrics": metrics, "attacks": attacks, "cost": {"rates": {}}}
+
+
+def test_a_method_is_numbered_among_those_measured_and_stands_at_its_strongest_attacker() -> None:
+    panel = Panel("one", "gain", ("weak.gain", "strong.gain", "never.gain"), keyless=("bare.gain", "strong.gain"))
+    spec = replace(SPEC, panels=(panel, Panel("two", "gain", ("never.gain",))))
+    gains = {"weak": 0.1, "strong": 0.3, "bare": 0.9}
+    found = points(
+        spec,
+        [
+            row("with a key", gains, u=0.5, bits=64),
+            row("not measured", gains, bits=64),
+            row("without a key", gains, u=0.7, bits=0),
+            row("of unknown key", gains, u=0.2),
+            row("not attacked", {}, u=0.4, bits=64),
+        ],
+    )
+    seen = [(one.number, one.name, one.utility.value, *(leak and leak.value for leak in one.leakage)) for one in found]
+    assert seen == [
+        (1, "with a key", 0.5, 0.3, None),
+        (2, "without a key", 0.7, 0.9, None),
+        (3, "of unknown key", 0.2, 0.3, None),
+        (4, "not attacked", 0.4, None, None),
+    ]
 
 
 @pytest.fixture

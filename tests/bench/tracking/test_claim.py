@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+import os
 import random
 import threading
 import time
@@ -11,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
 from veilbench.bench.tracking import claim
@@ -155,6 +158,36 @@ def test_a_process_number_that_is_used_again_is_another_process() -> None:
     me = Publisher.here()
     assert not replace(me, process=1, started=_started_of(1), token="other").is_dead(me)
     assert replace(me, process=1, started="7", token="other").is_dead(me)
+
+
+@pytest.mark.parametrize(("error", "is_dead"), [(PermissionError, False), (ProcessLookupError, True)])
+def test_a_process_of_another_user_is_taken_to_be_alive(
+    error: type[OSError], is_dead: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill(process: int, signal: int) -> None:
+        assert signal == 0, "it is only asked for"
+        raise error
+
+    me = Publisher.here()
+    monkeypatch.setattr(os, "kill", kill)
+    assert replace(me, process=me.process + 1, token="other").is_dead(me) is is_dead
+
+
+def test_only_another_record_of_this_host_can_be_dead() -> None:
+    me = Publisher.here()
+    assert not me.is_dead(me)
+    assert replace(me, token="other").is_dead(me), "this process publishes one record at a time"
+    assert not replace(me, home="other host", token="other").is_dead(me)
+
+
+def test_a_start_is_what_psutil_reads_and_stays_as_the_process_grows() -> None:
+    me = Publisher.here()
+    if not me.started:
+        pytest.skip("only Linux says when a process was started")
+    since_boot = psutil.Process(me.process).create_time() - psutil.boot_time()
+    assert int(me.started) / os.sysconf("SC_CLK_TCK") == pytest.approx(since_boot, abs=1)
+    with mmap.mmap(-1, 2**24):
+        assert Publisher.here().started == me.started
 
 
 def _started_of(process: int) -> str:

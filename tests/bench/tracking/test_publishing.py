@@ -15,7 +15,8 @@ from mlflow.tracking import MlflowClient
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Curve, Figure, Findings, Metric
 from veilbench.bench.tracking.faults import StoreFault, Unreachable, explain
-from veilbench.bench.tracking.publishing import publish
+from veilbench.bench.tracking.publishing import _curves, publish
+from veilbench.bench.tracking.record import Point, StageRecord
 from veilbench.bench.verdict import Verdict
 from veilbench.metrics.grids import picture
 
@@ -61,6 +62,15 @@ def test_more_settings_and_points_than_one_request_may_hold(tmp_path: Path) -> N
     assert {run.data.params[f"model.setting {index}"] for index in range(250)} == set(map(str, range(250)))
     (train,) = client.search_runs([run.info.experiment_id], "tags.`veilbench.stage` = 'train'")
     assert [m.step for m in client.get_metric_history(train.info.run_id, "curve.long")] == steps
+
+
+def test_points_at_whole_steps_of_64_bits_are_curves() -> None:
+    most = float(2**63 - 1024)  # the largest float that an int64 holds
+    places = [0.0, 1.0, 1.5, -3.0, most, -most, 2.0**63, 1e300]
+    record = StageRecord(Path(), {}, {}, [Point("a", x, 0.5) for x in places])
+    steps = [point.step for point in _curves(record)]
+    assert steps == [0, 1, -3, int(most), -int(most)]
+    assert np.array(steps, np.int64).tolist() == steps
 
 
 def test_a_record_is_published_once_and_a_run_cut_short_is_made_again(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def _scale(axes: Any, figure: Figure) -> None:
         axes.set_xscale(**_log(x))
         if ticks := _sparse(x):
             axes.set_xticks(ticks)
-    if figure.log_y and max(y) > 10 * min(y):  # within less than a power of ten its axis would have no labels
+    if y and figure.log_y and max(y) > 10 * min(y):  # within less than a power of ten its axis would have no labels
         axes.set_yscale(**_log(y))
     elif y and not figure.points and min(y) >= 0 and 0.25 < max(y) <= 1:
         axes.set_ylim(-0.04, 1.04)

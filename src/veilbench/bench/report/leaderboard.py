@@ -16,27 +16,13 @@ from veilbench.bench.errors import UserError, format_error
 from veilbench.bench.experiment import Config, identity
 from veilbench.bench.family import family_of
 from veilbench.bench.findings import Findings, Metric
-from veilbench.bench.report.records import STAGES, Record, read_all
+from veilbench.bench.report.records import STAGES, Record
 from veilbench.bench.verdict import Verdict
 
 Row = dict[str, Any]
 LONGEST_SHOWN = 200  # characters of what a damaged file holds
 SCHEMA = Path(__file__).parent / "leaderboard.schema.json"
 WORST_FIRST = (Verdict.BROKEN, Verdict.LEAKS, Verdict.INCONCLUSIVE, Verdict.HOLDS)
-
-
-def collect(names: Sequence[str], params: Path, results: Path) -> list[Row]:
-    """Collect one row per experiment, in the order of `names`.
-
-    Args:
-        names: names of the experiments.
-        params: the folder of resolved configurations.
-        results: the folder of the stages' records.
-
-    Raises:
-        UserError: a configuration or a record is missing or damaged.
-    """
-    return [row(record) for record in read_all(names, params, results)]
 
 
 def write(rows: Sequence[Row], folder: Path) -> None:

@@ -24,10 +24,10 @@ def number(value: float) -> str:
 
 def compact(value: float) -> str:
     """Format with about three significant digits, with k, M or G from ten thousand on, for rates and axes."""
-    for limit, unit, letter in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
+    for limit, unit, letter in ((999.5e6, 1e9, "G"), (999.5e3, 1e6, "M"), (9999.5, 1e3, "k")):  # what rounds up to one
         if abs(value) >= limit:
             return f"{value / unit:.3g} {letter}".replace("-", MINUS)
-    return (f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}").replace("-", MINUS)
+    return (f"{value:.0f}" if abs(value) >= 999.5 else f"{value:.3g}").replace("-", MINUS)
 
 
 def seconds(value: float) -> str:

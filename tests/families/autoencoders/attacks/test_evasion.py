@@ -23,7 +23,7 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import Verdict
-from veilbench.families.autoencoders.attacks.detector_tasks import build_tasks
+from veilbench.families.autoencoders.attacks.detector_tasks import build_tasks, value_bounds
 from veilbench.families.autoencoders.attacks.evasion import Evasion
 from veilbench.families.autoencoders.baselines.input_norm import InputNorm
 from veilbench.families.autoencoders.baselines.known_anomalies import KnownAnomalies
@@ -421,3 +421,62 @@ def test_caught_anomalies_are_to_hide_and_accepted_normal_rows_to_raise_the_alar
     assert alarm.succeeded(alarm.goals).all()
     few, _ = build_tasks(pca, rows, 0.9, "l2", 7, np.random.default_rng(0))
     assert len(few.rows) == 7
+
+
+@pytest.mark.parametrize(
+    ("shape", "train", "test", "bounds"),
+    [
+        ((1, 2, 2), (0.0, 1.0), (0.0, 1.0), (0.0, 1.0)),
+        ((1, 2, 2), (0.3, 0.6), (0.2, 0.7), (0.0, 1.0)),
+        ((1, 2, 2), (-0.01, 1.0), (0.0, 1.0), None),
+        ((1, 2, 2), (0.0, 1.0), (-0.01, 1.0), None),
+        ((1, 2, 2), (0.0, 1.01), (0.0, 1.0), None),
+        ((1, 2, 2), (0.0, 1.0), (0.0, 1.01), None),
+        ((4,), (0.0, 1.0), (0.0, 1.0), None),
+    ],
+)
+def test_only_images_that_lie_between_zero_and_one_have_to_stay_there(
+    shape: tuple[int, ...],
+    train: tuple[float, float],
+    test: tuple[float, float],
+    bounds: tuple[float, float] | None,
+) -> None:
+    def part(ends: tuple[float, float]) -> Part:
+        values = np.full((3, *shape), np.mean(ends), np.float32)
+        values[0, ..., 0], values[1, ..., -1] = ends
+        return Part(values, np.zeros(3, np.int64))
+
+    inner = part((0.5, 0.5))
+    assert value_bounds(Rows(part(train), inner, inner, part(test), [], ["normal", "anomaly"], True, [])) == bounds
+
+
+def test_the_straight_path_goes_a_share_of_the_way_to_the_nearest_normal_row(rows: Rows, pca: Pca) -> None:
+    task, _ = build_tasks(pca, rows, 0.95, "l2", 30, np.random.default_rng(0))
+    normal = np.concatenate([rows.train.x, rows.validation.x])
+    passing = [row for row, score in zip(normal, pca.score(normal), strict=True) if score <= task.threshold]
+    for row, goal, far in zip(task.rows, task.goals, task.distance_to_boundary, strict=True):
+        distances = [float(np.linalg.norm(row.astype(float) - other)) for other in passing]
+        np.testing.assert_array_equal(goal, passing[int(np.argmin(distances))])
+        assert far == pytest.approx(min(distances))
+    for budget in (0.0, 0.4, 0.9, 1.0, 3.0):
+        there = [row + min(budget, 1) * (goal - row) for row, goal in zip(task.rows, task.goals, strict=True)]
+        np.testing.assert_array_equal(task.straight_path(budget), pca.score(np.array(there)) <= task.threshold)
+    assert not task.straight_path(0.0).any()
+    assert task.straight_path(1.0).all()
+
+
+class FirstColumn(Opaque):
+    def score(self, rows: np.ndarray) -> np.ndarray:
+        return rows[:, 0]
+
+
+@pytest.mark.parametrize(
+    ("normal", "odd", "said"),
+    [(0.0, 0.5, "no test anomaly is caught at the 0.5 quantile"), (3.0, 3.0, "no test row is let pass at the 0.5")],
+)
+def test_a_side_without_rows_is_named(normal: float, odd: float, said: str, pca: Pca) -> None:
+    passing = Part(np.linspace(0, 2, 10, dtype=np.float32)[:, None], np.zeros(10, np.int64))  # the threshold is 1
+    test = Part(np.array([[normal], [odd]], np.float32), np.array([0, 1]))
+    made = Rows(passing, passing, passing, test, ["f"], ["normal", "anomaly"], True, [])
+    with pytest.raises(UserError, match=said):
+        build_tasks(FirstColumn(pca), made, 0.5, "l2", 10, np.random.default_rng(0))

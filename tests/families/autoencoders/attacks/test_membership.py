@@ -182,6 +182,17 @@ def test_without_a_code_or_auxiliary_rows_the_loss_remains(overfitted: Overfitte
         assert "The loss alone" in result.notes[-1]
 
 
+@pytest.mark.parametrize("shape", [(10,), (1, 4, 3)])
+def test_a_loss_is_the_mean_squared_error_of_a_row_or_else_its_score(shape: tuple[int, ...]) -> None:
+    rows, rng = dealt(20, shape), np.random.default_rng(0)
+    made = Memorised().fit(rows, rng)
+    pairs = zip(rows.test.x, made.reconstruct(rows.test.x), strict=True)
+    wanted = [np.mean([(a - b) ** 2 for a, b in zip(x.flat, y.flat, strict=True)]) for x, y in pairs]
+    np.testing.assert_allclose(compute_losses(made, rows.test.x), wanted, rtol=1e-5)
+    norm = InputNorm().fit(rows, rng)
+    np.testing.assert_array_equal(compute_losses(norm, rows.test.x), norm.score(rows.test.x))
+
+
 def test_members_come_back_from_memory_without_error_and_others_do_not(rows: Rows, tmp_path: Path) -> None:
     made = Memorised().fit(rows, np.random.default_rng(0))
     made.save(tmp_path)

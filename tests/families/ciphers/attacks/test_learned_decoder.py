@@ -12,6 +12,7 @@ import torch
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.errors import UserError
 from veilbench.bench.threat import ThreatModel
+from veilbench.families.ciphers.attacks import learned_decoder
 from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle
 from veilbench.families.ciphers.attacks.learned_decoder import _predict, _to_bits, decode
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
@@ -75,6 +76,27 @@ def test_it_learns_blocks_of_several_characters(texts: Texts, accelerator: Accel
     assert known.sum() > 150
     assert (answer == secret)[known].mean() > 0.85
     assert held_out > 0.7
+
+
+def test_short_messages_that_use_other_members_are_learned_together(
+    texts: Texts, accelerator: Accelerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built, made = learned_decoder.LearnedDecoder, list[learned_decoder.LearnedDecoder]()
+
+    def noted(inputs: int, block: int, hidden: int) -> learned_decoder.LearnedDecoder:
+        made.append(built(inputs, block, hidden))
+        return made[-1]
+
+    monkeypatch.setattr(learned_decoder, "LearnedDecoder", noted)
+    known = [texts.target[at : at + 2] for at in range(1000, 1800, 2)]
+    threat = replace(THREAT, public_ids=True)
+    for secret in (texts.target[:301], texts.target[:1]):  # it may use more members than the known messages, or fewer
+        oracle = CipherOracle(threat, Substitution([16] * 6), secret, texts.statistics, np.random.default_rng(1), known)
+        assert len({oracle.extract_features(pair.ciphertext).shape[1] for pair in oracle.known()}) == 6
+        answer, held_out = guess(oracle, accelerator)
+        assert made[-1].inputs == 16 + 6
+        assert answer.shape == secret.shape
+        assert held_out > 0.3  # six code books of which each character was seen a few times
 
 
 def test_it_learns_nothing_of_aes(texts: Texts, accelerator: Accelerator) -> None:

@@ -81,7 +81,8 @@ def test_every_context_sums_to_one(order: int) -> None:
     contexts = [symbols[i : i + order - 1] for i in range(0, 380, 7)]
     contexts += [generator.integers(0, size, n).astype(np.uint8) for n in range(order + 2) for _ in range(5)]
     for context in contexts:
-        chances = model.predict_next(context)
+        texts = [np.append(context, symbol).astype(np.uint8) for symbol in range(size)]
+        chances = np.exp([model.score_symbols(each)[-1] for each in texts])
         assert chances.sum() == pytest.approx(1.0, abs=1e-5)
         assert (chances > 0).all()
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
+from collections import Counter
 from pydoc_data.topics import topics
 
 import numpy as np
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 from veilbench.families.ciphers.attacks import substitution
 from veilbench.families.ciphers.attacks import substitution_kernels as kernels
 from veilbench.families.ciphers.attacks.ngrams import NGramModel
-from veilbench.families.ciphers.attacks.substitution import compute_objective, solve
+from veilbench.families.ciphers.attacks.substitution import solve
 from veilbench.families.ciphers.attacks.substitution_state import (
     Puzzle,
     Search,
@@ -58,6 +60,13 @@ def is_bijective(key: Tokens, groups: Tokens) -> bool:
     return all(len(set(key[groups == g])) == int((groups == g).sum()) for g in set(groups.tolist()) - {-1})
 
 
+def objective(tokens: Tokens, groups: Tokens, model: NGramModel, key: Tokens) -> float:
+    """What the search maximises: the text's log-likelihood, plus that of the ungrouped tokens given their symbols."""
+    loose = Counter(key[tokens[groups[tokens] < 0]].tolist())
+    likelihood = float(model.score_symbols(key[tokens].astype(np.uint8)).sum())
+    return likelihood - sum(count * math.log(count) for count in loose.values())
+
+
 def small_case(order: int, loose: bool) -> tuple[Puzzle, Search, NGramModel]:
     """A random search state over seven symbols and three members, the last optionally without group."""
     generator = np.random.default_rng(order)
@@ -76,7 +85,7 @@ def small_case(order: int, loose: bool) -> tuple[Puzzle, Search, NGramModel]:
 def test_increments_equal_full_recomputation(order: int, loose: bool) -> None:
     puzzle, search, small = small_case(order, loose)
     generator = np.random.default_rng(9)
-    score = compute_objective(puzzle.tokens, puzzle.groups, small, search.key)
+    score = objective(puzzle.tokens, puzzle.groups, small, search.key)
     for step in range(200):
         token, symbol = int(generator.integers(len(search.key))), int(generator.integers(7))
         other = kernels.find_partner(search, token, symbol)
@@ -84,7 +93,7 @@ def test_increments_equal_full_recomputation(order: int, loose: bool) -> None:
             continue
         change, count = kernels.try_move(puzzle.tables, search, token, symbol, other, -np.inf)
         kernels.settle_move(search, token, symbol, other, count, step % 3 > 0)
-        after = compute_objective(puzzle.tokens, puzzle.groups, small, search.key)
+        after = objective(puzzle.tokens, puzzle.groups, small, search.key)
         assert after - score == pytest.approx(change if step % 3 else 0.0, abs=2e-3)
         score = after
         np.testing.assert_array_equal(search.text, search.key[puzzle.tokens])
@@ -97,9 +106,9 @@ def test_joint_exchanges_report_their_gain_and_undo_themselves(loose: bool) -> N
     puzzle, search, small = small_case(4, loose)
     search.fixed[:2] = True
     for one, two in itertools.permutations(range(7), 2):
-        before, old = compute_objective(puzzle.tokens, puzzle.groups, small, search.key), search.key.copy()
+        before, old = objective(puzzle.tokens, puzzle.groups, small, search.key), search.key.copy()
         gain, _ = kernels.exchange(puzzle.tables, search, one, two, 1e-3, 40.0)
-        after = compute_objective(puzzle.tokens, puzzle.groups, small, search.key)
+        after = objective(puzzle.tokens, puzzle.groups, small, search.key)
         assert after - before == pytest.approx(gain, abs=2e-3)
         assert gain > 0 or (search.key == old).all()
         assert (search.key[:2] == old[:2]).all()
@@ -127,9 +136,9 @@ def test_finds_the_optimum_of_a_tiny_alphabet() -> None:
     small = NGramModel.fit(plain[200:], 3, 5)
     tokens, groups, _ = encipher(plain[:60], 1, 5, seed=1)
     keys = [np.array(key) for key in itertools.permutations(range(5), len(groups))]
-    best = max(compute_objective(tokens, groups, small, key) for key in keys)
+    best = max(objective(tokens, groups, small, key) for key in keys)
     found = solve(tokens, groups, small, restarts=2, effort=0.05)
-    assert compute_objective(tokens, groups, small, found) == pytest.approx(best, abs=1e-6)
+    assert objective(tokens, groups, small, found) == pytest.approx(best, abs=1e-6)
 
 
 def test_recovers_a_simple_substitution(model: NGramModel, target: NDArray[np.uint8]) -> None:
@@ -190,6 +199,31 @@ def test_empty_text_and_silent_tokens(model: NGramModel) -> None:
         assert ((key >= 0) & (key < SIZE)).all()
 
 
+def test_tokens_of_other_groups_or_of_none_may_share_a_symbol(model: NGramModel) -> None:
+    groups = np.array([3, 3, 7, 7, -1, -1])
+    puzzle = build_puzzle(np.arange(6), groups, model, known=np.array([0, 5, 5, 0, 0, 0]))
+    assert puzzle.groups.tolist() == [0, 0, 1, 1, -1, -1]
+    build_puzzle(np.zeros(0, dtype=np.int64), np.zeros(SIZE, dtype=np.int64), model, known=np.arange(SIZE))
+
+
+def test_the_first_key_gives_frequent_tokens_the_most_frequent_free_symbols() -> None:
+    puzzle, _, small = small_case(3, loose=True)
+    counts = Counter(puzzle.tokens.tolist())
+    for seed in range(20):
+        known = np.full(len(puzzle.groups), -1)
+        shown = np.random.default_rng(seed).permutation(np.flatnonzero(puzzle.groups == seed % 2))[: seed % 4]
+        known[shown] = np.random.default_rng(seed).permutation(7)[: len(shown)]
+        key = initialise_key(build_puzzle(puzzle.tokens, puzzle.groups, small, known), np.random.default_rng(seed))
+        for group in (0, 1):
+            inside = np.flatnonzero(puzzle.groups == group).tolist()
+            held = {known[token] for token in inside} - {-1}
+            free = sorted(set(range(7)) - held, key=lambda symbol: (-small.unigram[symbol], symbol))
+            asked = sorted((t for t in inside if known[t] < 0), key=lambda token: (-counts[token], token))
+            assert [key[token] for token in asked] == free[: len(asked)]
+        np.testing.assert_array_equal(key[shown], known[shown])
+        assert set(key[puzzle.groups < 0].tolist()) <= set(range(7))
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [
@@ -197,7 +231,11 @@ def test_empty_text_and_silent_tokens(model: NGramModel) -> None:
         ({"tokens": np.zeros((2, 2), dtype=np.int64)}, "2 and 1 axes"),
         ({"groups": np.array([0, 0, -2])}, "groups contain -2"),
         ({"groups": np.zeros(92, dtype=np.int64)}, "a group has 92 tokens"),
+        ({"tokens": np.array([-1, 0])}, "tokens reach -1 to 0"),
         ({"known": np.array([1, 1, -1])}, "same symbol"),
+        ({"known": np.array([0, -1, 0])}, "same symbol"),
+        ({"known": np.array([2, 2, 2]), "groups": np.array([4, -1, 4])}, "same symbol"),
+        ({"known": np.array([-2, -1, -1])}, "known reaches -2 to -1"),
         ({"known": np.array([91, -1, -1])}, "known reaches"),
         ({"known": np.array([1, -1])}, "known has shape"),
         ({"restarts": -1}, "restarts is -1"),
@@ -208,8 +246,3 @@ def test_bad_arguments_are_named(model: NGramModel, change: dict[str, object], n
     arguments: dict[str, object] = {"tokens": np.array([0, 1, 2]), "groups": np.zeros(3, dtype=np.int64)}
     with pytest.raises(ValueError, match=named):
         solve(model=model, **{**arguments, **change})  # type: ignore[arg-type]
-
-
-def test_objective_needs_a_complete_key(model: NGramModel) -> None:
-    with pytest.raises(ValueError, match="leaves 1 tokens open"):
-        compute_objective(np.array([0, 1]), np.array([0, 0]), model, np.array([3, -1]))

@@ -59,6 +59,7 @@ def test_scores_lead_in_with_both_controls_passed(people: Identities, tmp_path: 
     assert by_scores.y[-1] == found.metrics["accepted"].value
     assert listed.y[-1] == found.metrics["accepted_by_dictionary"].value
     assert chance.y[0] == pytest.approx(0.01)
+    assert [shown.title for shown in found.pictures] == ["Enrolled impressions and the attack's last images"]
 
 
 def test_decisions_get_nobody_in_faster_but_improve_what_got_in(people: Identities) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import get_args
 
 import pytest
 import torch
 
 from veilbench.families.templates.losses.contrastive import contrastive_loss, contrastive_loss_with_strangers
-from veilbench.families.templates.losses.metric import NAMES, build_metric_loss
+from veilbench.families.templates.losses.metric import MetricLoss, build_metric_loss
 
 PEOPLE = torch.tensor([0, 0, 1, 1, 1, 2])
 
@@ -50,7 +51,7 @@ def test_it_has_a_gradient_where_codes_are_equal_and_none_where_all_is_well() ->
     assert loss.item() < 1e-8
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", get_args(MetricLoss))
 def test_every_loss_prefers_people_who_are_apart(name: str) -> None:
     torch.manual_seed(0)
     people = torch.arange(4).repeat_interleave(3)

@@ -48,11 +48,6 @@ class Boltzmann(nn.Module):
             return means + torch.randn(means.shape, generator=generator)
         return torch.bernoulli(means, generator=generator)
 
-    def free_energy(self, visible: Tensor) -> Tensor:
-        """Return the negative log of each row's unnormalised probability, shape (n,); for binary hidden units only."""
-        field = visible @ self.weight.T + self.hidden_bias
-        return -(visible @ self.visible_bias) - nn.functional.softplus(field).sum(1)
-
     def step(self, rows: Tensor, rate: float, generator: torch.Generator) -> Tensor:
         """Run one step of CD-1 on a batch, shape (n, visible).
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from veilbench.bench.threat import ThreatModel
 from veilbench.families.ciphers.schemes.base import Cipher, Ciphertext
-
-Encrypt = Callable[[np.ndarray], Ciphertext]
 
 
 @dataclass(frozen=True)

@@ -115,23 +115,6 @@ class NGramModel:
             tail[:] = np.where(stored, scores, np.where(known, tail + weights, tail))
         return result
 
-    def predict_next(self, context: NDArray[np.uint8]) -> Reals:
-        """Return the probability of every next symbol.
-
-        Args:
-            context: Shape ``(n,)``; preceding symbols, of which the last ``order - 1`` are used.
-
-        Returns:
-            Shape ``(alphabet_size,)``; probabilities that sum to one.
-
-        Raises:
-            ValueError: If a symbol is not below ``alphabet_size`` or the array is not one-dimensional.
-        """
-        _check(context, 1, self.alphabet_size, least=0)
-        recent = context[max(0, len(context) - self.order + 1) :]
-        nexts = np.arange(self.alphabet_size, dtype=np.uint8)
-        return np.array([np.exp(self.score_symbols(np.append(recent, symbol))[-1]) for symbol in nexts])
-
     def _look_up_weights(self, contexts: Integers, width: int) -> tuple[Reals, NDArray[np.bool_]]:
         """Return the back-off weight of each context of length ``width``, and whether the context occurred."""
         if width > DENSE:

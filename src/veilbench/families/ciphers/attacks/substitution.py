@@ -24,7 +24,6 @@ from veilbench.families.ciphers.attacks.substitution_state import (
     Puzzle,
     Search,
     build_puzzle,
-    count_usage,
     initialise_key,
     list_movable,
     start_search,
@@ -108,31 +107,6 @@ def solve(
         key = _best_restart(puzzle, key, estimate, quantiles, restarts, effort, generator)
         key = _finish(puzzle, key, quantiles, effort, generator)
     return key
-
-
-def compute_objective(
-    tokens: NDArray[np.integer], groups: NDArray[np.integer], model: NGramModel, key: NDArray[np.integer]
-) -> float:
-    """Compute the objective of ``solve`` for a complete key, in nats.
-
-    Args:
-        tokens: Shape ``(length,)``; token of every position.
-        groups: Shape ``(T,)``; group of every token.
-        model: character language model of the plaintext.
-        key: Shape ``(T,)``; symbol of every token.
-
-    Returns:
-        Log-likelihood of the text, plus that of the ungrouped tokens given their symbols.
-
-    Raises:
-        ValueError: As in ``solve``, or if the key is not complete.
-    """
-    puzzle = build_puzzle(tokens, groups, model, key)
-    if (puzzle.known < 0).any():
-        raise ValueError(f"key leaves {int((puzzle.known < 0).sum())} tokens open; allowed is 0")
-    score = float(model.score_symbols(puzzle.known[puzzle.tokens].astype(np.uint8)).sum())
-    usage = count_usage(puzzle, puzzle.tokens, puzzle.known)
-    return score - float((usage * np.log(np.maximum(usage, 1))).sum())
 
 
 def _best_restart(

@@ -107,8 +107,9 @@ def build_puzzle(
     symbols = np.full(count, -1) if known is None else known
     if symbols.shape != (count,):
         raise ValueError(f"known has shape {symbols.shape}; allowed is ({count},)")
-    if count and not -1 <= int(symbols.min()) <= int(symbols.max()) < model.alphabet_size:
-        raise ValueError(f"known reaches {symbols.max()}; allowed are -1 to {model.alphabet_size - 1}")
+    least, most = int(symbols.min(initial=-1)), int(symbols.max(initial=-1))
+    if not -1 <= least <= most < model.alphabet_size:
+        raise ValueError(f"known reaches {least} to {most}; allowed are -1 to {model.alphabet_size - 1}")
     # Renumber the groups so that they can index rows; -1 stays.
     distinct = np.unique(groups[groups >= 0])
     rows = np.where(groups >= 0, np.searchsorted(distinct, groups), -1).astype(np.int64)

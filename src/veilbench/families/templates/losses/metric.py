@@ -13,7 +13,6 @@ from veilbench.bench.errors import UserError
 from veilbench.families.templates.losses.contrastive import contrastive_loss
 
 MetricLoss = Literal["contrastive", "triplet", "ntxent", "supcon", "arcface"]
-NAMES = ("contrastive", "triplet", "ntxent", "supcon", "arcface")
 
 
 def build_metric_loss(
@@ -24,7 +23,7 @@ def build_metric_loss(
     All losses except for `contrastive` are from pytorch-metric-learning. `arcface` has trainable weights.
 
     Args:
-        name: name of the loss, one of `NAMES`.
+        name: name of the loss.
         margin: margin of `contrastive` and `triplet` as a distance, or of `arcface` as an angle in radians.
         temperature: temperature of `ntxent` and `supcon`.
         people: total number of identities, for `arcface`.

@@ -103,20 +103,6 @@ def solve_net_counts(update: np.ndarray, learning_rate: float, mails: int) -> di
     return dict(zip(words.tolist(), rounded.tolist(), strict=True))
 
 
-def infer_words_from_exponents(exponents: np.ndarray, zero: int | None = None) -> np.ndarray:
-    """Infer the words that a client has used from the public exponents of its Paillier ciphertexts.
-
-    phe encodes a float with an exponent that depends on the float's magnitude, and zero with a fixed one. Unchanged
-    weights are exactly zero. Values with a magnitude between 1/16 and 1 share zero's exponent and are missed.
-
-    Args:
-        exponents: exponents of the ciphertexts of the embedding, shape (words,).
-        zero: exponent that phe gives to zero; None computes it.
-    """
-    words = np.flatnonzero(exponents != (compute_zero_exponent() if zero is None else zero))
-    return words[words >= FIRST_WORD]
-
-
 def compute_zero_exponent(mantissa_bits: int = 53, base_bits: int = 4) -> int:
     """Compute the exponent that phe gives to 0.0.
 
