@@ -21,7 +21,7 @@ from pipelines.compose import composed, plain
 from veilbench.bench import experiment
 from veilbench.bench.accelerator import Accelerator
 
-small = ["data.source.identities=40", "data.source.impressions=3", "data.split=[0.5,0.25,0.25]"]
+small = ["data.source.identities=140", "data.source.impressions=3", "data.split=[0.5,0.25,0.25]"]
 config = plain(composed(["experiment=random_projection", "attack=[template_stolen_key]", *small]))
 folder = Path(sys.argv[1])
 data = experiment.build(config["data"])
