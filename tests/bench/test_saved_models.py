@@ -140,7 +140,7 @@ def keyed() -> KeyedCipher:
 def coded(architecture: Any, score: Any, **settings: Any) -> CodedRows:
     shape = (6,) if isinstance(architecture, Dense) else (1, 6, 6)
     torch.manual_seed(0)
-    return CodedRows.fitted(AutoencoderNet(architecture, shape, **settings), score, rows(*shape).train.x)
+    return CodedRows.fit_score(AutoencoderNet(architecture, shape, **settings), score, rows(*shape).train.x)
 
 
 def spam_filter(dimension: int) -> MailFilter:
@@ -164,7 +164,7 @@ IMAGES += [Unstamped(Watermark("A", 0.5)), Biharmonic(MissingBlocks(1, 2))]
 TEMPLATES: list[Any] = [RawTemplate(Extractor("orientation", None, grid=4)), PcaTemplate(PCA), RandomProjection(PCA, 5)]
 TEMPLATES += [Biohash(PCA, 5), IomGrp(PCA, 6, 4), IomUrp(PCA, 6, 4, 2), MlpHash(PCA, [5], 4), Polyprotect(PCA, 3, 1)]
 TEMPLATES += [NoiseTemplate(PCA, 5)]
-subjectECTS: dict[str, Callable[[], TrainedModel]] = {
+MODELS: dict[str, Callable[[], TrainedModel]] = {
     "Substitution": lambda: Substitution([8, 20], chunk=3, seed=1),
     "CipherPair": pair,
     "CipherPair, two members": lambda: pair(members=2, mapping=False),
@@ -211,7 +211,7 @@ def work(trained: TrainedModel) -> None:
     if isinstance(trained, Detector):
         answers.append(trained.score(given.test.x))
     if isinstance(trained, Restorer):
-        answers.append(trained.restored(given.test.x))
+        answers.append(trained.restore_rows(given.test.x))
     assert answers, f"{type(trained).__name__} is for something else"
     for answer in answers:
         assert np.isfinite(np.asarray(answer, np.float64)).all()
@@ -226,7 +226,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     @functools.cache
     def folder(name: str) -> Path:
         made = tmp_path_factory.mktemp("trained")
-        subjectECTS[name]().save(made)
+        MODELS[name]().save(made)
         return made
 
     return folder
@@ -249,7 +249,7 @@ def verdict(folder: Path) -> str:
     return ""
 
 
-@pytest.mark.parametrize("name", subjectECTS)
+@pytest.mark.parametrize("name", MODELS)
 def test_what_was_saved_works(name: str, saved: Callable[[str], Path]) -> None:
     assert verdict(saved(name)) == ""
 
@@ -309,7 +309,7 @@ def changed(node: Any, path: tuple[Any, ...], value: Any) -> Any:
     return made
 
 
-@pytest.mark.parametrize("name", subjectECTS)
+@pytest.mark.parametrize("name", MODELS)
 def test_a_damaged_array_is_named_or_harmless(name: str, saved: Callable[[str], Path], tmp_path: Path) -> None:
     source = saved(name)
     arrays = load_file(source / "model.safetensors")
@@ -326,7 +326,7 @@ def test_a_damaged_array_is_named_or_harmless(name: str, saved: Callable[[str], 
                 assert told, (which, how)
 
 
-@pytest.mark.parametrize("name", subjectECTS)
+@pytest.mark.parametrize("name", MODELS)
 def test_a_damaged_setting_is_named_or_harmless(name: str, saved: Callable[[str], Path], tmp_path: Path) -> None:
     source = saved(name)
     head = json.loads((source / "model.json").read_text())
@@ -344,7 +344,7 @@ def test_a_damaged_setting_is_named_or_harmless(name: str, saved: Callable[[str]
 
 @pytest.mark.parametrize("settings", [None, [], "x", 3])
 def test_settings_that_are_no_object_are_refused(settings: Any, saved: Callable[[str], Path], tmp_path: Path) -> None:
-    for name in subjectECTS:
+    for name in MODELS:
         head = json.loads((saved(name) / "model.json").read_text())
         (tmp_path / "model.json").write_text(json.dumps(head | {"settings": settings}))
         (tmp_path / "model.safetensors").write_bytes((saved(name) / "model.safetensors").read_bytes())

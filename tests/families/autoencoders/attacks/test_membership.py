@@ -143,7 +143,7 @@ def test_a_threshold_tells_little_of_marked_rows(rows: Rows, tmp_path: Path) -> 
 
 def test_shadows_have_the_layers_of_a_dense_target() -> None:
     net = AutoencoderNet(Dense(4, 2, [12, 6]), (10,))
-    dense = CodedRows.fitted(net, "error", np.zeros((3, 10), np.float32))
+    dense = CodedRows.fit_score(net, "error", np.zeros((3, 10), np.float32))
     assert hidden_layers(dense) == (12, 6)
     assert hidden_layers(Memorised()) == ()
 

@@ -25,7 +25,7 @@ THREAT = ThreatModel(encryption_queries=True, own_keys=True)
 
 
 def small(controls: dict[str, Any], threat: ThreatModel = THREAT, **settings: Any) -> ChosenPlaintext:
-    return ChosenPlaintext(threat, **controls, **{"games": 120, "queries": 32, "length": 16} | settings)
+    return ChosenPlaintext(threat, **controls, **{"games": 2_000, "queries": 32, "length": 16} | settings)
 
 
 @pytest.fixture(scope="module")
@@ -44,16 +44,15 @@ def test_a_deterministic_cipher_loses_every_game(examine: Examine, controls: dic
 
 def test_aes_holds_until_its_nonce_is_reused(against_aes: Findings) -> None:
     assert against_aes.verdict is Verdict.HOLDS
-    assert abs(against_aes.metrics["advantage_same_key"].value) < 0.35
-    assert abs(against_aes.metrics["advantage_fresh_key"].value) < 0.35
+    assert abs(against_aes.metrics["advantage_same_key"].value) < 0.1
+    assert abs(against_aes.metrics["advantage_fresh_key"].value) < 0.25
     assert against_aes.metrics["advantage_nonce_reuse"].value == 1
 
 
-def test_the_same_seed_gives_the_same_findings(
-    against_aes: Findings, examine: Examine, controls: dict[str, Any]
-) -> None:
-    assert examine(small(controls), AesCtr()).as_dict() == against_aes.as_dict()
-    assert examine(small(controls), AesCtr(), seed=2).as_dict() != against_aes.as_dict()
+def test_the_same_seed_gives_the_same_findings(examine: Examine, controls: dict[str, Any]) -> None:
+    one, again, other = (examine(small(controls, games=60), AesCtr(), seed=seed).as_dict() for seed in (1, 1, 2))
+    assert one == again
+    assert one != other
 
 
 def test_a_model_without_fresh_keys_plays_no_game_with_them(examine: Examine, controls: dict[str, Any]) -> None:
@@ -87,8 +86,8 @@ def test_the_adversary_touches_no_cipher_but_by_its_exposure(controls: dict[str,
             self.hidden = value
 
     attack, messages = small(controls), (np.full(16, 65, np.uint8), np.arange(16, dtype=np.uint8))
-    wins = attack._play_with_queries(Locked([16]), messages, THREAT, np.random.default_rng(0))
-    assert wins == attack.games
+    wins = attack._play_with_queries(Locked([16]), messages, THREAT, 40, np.random.default_rng(0))
+    assert wins == 40
 
 
 def sealed(codes: list[int]) -> Ciphertext:

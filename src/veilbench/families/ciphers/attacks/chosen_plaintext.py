@@ -33,7 +33,8 @@ class ChosenPlaintext(CipherAttack):
             threat model grants `own_keys`.
         positive: positive control, a cipher that the attack must break at this budget.
         negative: negative control, a cipher against which the attack must do no better than chance.
-        games: number of games per setting; the intervals are over them.
+        games: number of games in the setting `same_key`, which the gain's interval is over; the others have a fifth. An
+            advantage of 0 holds only with 1,000 games and more.
         queries: number of training games that the adversary simulates, and of encryptions that it queries before the
             games, half of them of each message.
         length: characters per message.
@@ -47,7 +48,7 @@ class ChosenPlaintext(CipherAttack):
         threat: ThreatModel,
         positive: Cipher,
         negative: Cipher,
-        games: Annotated[Count, Ge(20)] = 400,
+        games: Annotated[Count, Ge(20)] = 2_000,
         queries: Annotated[Count, Ge(8)] = 64,
         length: Annotated[Count, Ge(2)] = 32,
         broken_threshold: PositiveShare = 0.8,
@@ -60,15 +61,16 @@ class ChosenPlaintext(CipherAttack):
     ) -> Findings:
         """Play all settings; the gain is the advantage in `same_key`. Controls play only that one."""
         messages = (np.full(self.length, 65, np.uint8), (np.arange(self.length) % SIZE).astype(np.uint8))
-        wins = {"same_key": self._play_with_queries(cipher, messages, self.threat, rng)}
+        games = {"same_key": self.games, "nonce_reuse": max(20, self.games // 5), "fresh_key": max(20, self.games // 5)}
+        wins = {"same_key": self._play_with_queries(cipher, messages, self.threat, self.games, rng)}
         if not control:
             if not cipher.deterministic:
                 reuse = replace(self.threat, nonce_reuse=True)
-                wins["nonce_reuse"] = self._play_with_queries(cipher, messages, reuse, rng)
+                wins["nonce_reuse"] = self._play_with_queries(cipher, messages, reuse, games["nonce_reuse"], rng)
             if cipher.rekeys and self.threat.own_keys:
-                wins["fresh_key"] = self._play_without_queries(cipher, messages, rng)
+                wins["fresh_key"] = self._play_without_queries(cipher, messages, games["fresh_key"], rng)
         findings = Findings(self.title)
-        findings.metrics = {f"advantage_{name}": compute_advantage(won, self.games) for name, won in wins.items()}
+        findings.metrics = {f"advantage_{name}": compute_advantage(won, games[name]) for name, won in wins.items()}
         if not cipher.rekeys:
             findings.notes.append("Games with fresh keys are not played: this model needs retraining for a fresh key.")
         advantages = {setting: findings.metrics[f"advantage_{setting}"] for setting in wins}
@@ -82,6 +84,7 @@ class ChosenPlaintext(CipherAttack):
         cipher: Cipher,
         messages: tuple[np.ndarray, np.ndarray],
         threat: ThreatModel,
+        games: int,
         rng: np.random.Generator,
     ) -> int:
         """Play games with queries and return the number of wins; simulated games train the distinguisher."""
@@ -97,10 +100,10 @@ class ChosenPlaintext(CipherAttack):
             oracle = CipherOracle(threat, cipher, messages[0], np.empty(0, np.uint8), rng)
             shared_answers = [[oracle.encrypt(m) for _ in range(self.queries // 2)] for m in messages]
         distinguisher = Distinguisher([play(game % 2) for game in range(self.queries)])
-        return distinguisher.count_wins([play(int(coin)) for coin in rng.integers(0, 2, self.games)])
+        return distinguisher.count_wins([play(int(coin)) for coin in rng.integers(0, 2, games)])
 
     def _play_without_queries(
-        self, cipher: Cipher, messages: tuple[np.ndarray, np.ndarray], rng: np.random.Generator
+        self, cipher: Cipher, messages: tuple[np.ndarray, np.ndarray], games: int, rng: np.random.Generator
     ) -> int:
         """Play games without queries, each under its own key, and return the number of wins."""
         from veilbench.families.ciphers.attacks.distinguisher import Distinguisher
@@ -111,7 +114,7 @@ class ChosenPlaintext(CipherAttack):
             return coin, compute_features(oracle.ciphertext(), [], oracle)
 
         distinguisher = Distinguisher([play(game % 2) for game in range(self.queries)])
-        return distinguisher.count_wins([play(int(coin)) for coin in rng.integers(0, 2, self.games)])
+        return distinguisher.count_wins([play(int(coin)) for coin in rng.integers(0, 2, games)])
 
 
 def compute_features(challenge: Ciphertext, answers: list[list[Ciphertext]], oracle: CipherOracle) -> np.ndarray:

@@ -15,7 +15,7 @@ from veilbench.bench.verdict import CONFIDENCE
 from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack, draw_pieces
 from veilbench.families.ciphers.data.text import Texts
 from veilbench.families.ciphers.schemes.base import Cipher
-from veilbench.metrics.intervals import mean
+from veilbench.metrics.intervals import bounded_mean
 
 
 class KeySensitivity(CipherAttack):
@@ -67,8 +67,8 @@ class KeySensitivity(CipherAttack):
             shares["key"].append(self._compare(cipher, flipped_key, message, message, seed))
             shares["plaintext"].append(self._compare(cipher, cipher, message, changed, seed))
         findings = Findings(self.title)
-        findings.metrics = {f"{what}_avalanche": mean(values) for what, values in shares.items()}
-        key = mean(shares["key"], CONFIDENCE)
+        findings.metrics = {f"{what}_avalanche": bounded_mean(values, of="trials") for what, values in shares.items()}
+        key = bounded_mean(shares["key"], CONFIDENCE, of="trials")
         findings.gain = Metric(1 - 2 * key.value, 1 - 2 * key.high, 1 - 2 * key.low, key.n, key.interval)
         return findings
 
