@@ -76,7 +76,7 @@ def test_a_gain_is_shown_with_its_verdict_and_what_is_missing_says_so() -> None:
     assert cells(rows, "P") == [
         Cell("0.500", "[0.375, 0.625]", 0.5, Verdict.LEAKS),
         Cell("0.500", "[0.375, 0.625] budget in doubt", 0.5, Verdict.HOLDS),
-        Cell("n/a", "not applicable: no noise"),
+        Cell("n/a"),
         Cell("n/a", "no verdict"),
         Cell(DASH, "not run"),
     ]

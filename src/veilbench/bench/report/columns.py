@@ -92,7 +92,7 @@ def _leakage(name: str, title: str) -> Column:
             return Cell(DASH, "not run")
         attack = row["attacks"][name]
         if attack["gain"] is None:
-            return Cell("n/a", attack["reason"] or "no verdict")
+            return Cell("n/a", "" if attack["reason"] else "no verdict")  # the experiment's section says why
         found = metric(attack["gain"])
         text, detail = parts(found, share=False, digits=3)
         if attack["doubt"]:
