@@ -40,7 +40,7 @@ def test_every_argument_is_written_out_with_its_default(name: str) -> None:
     assert isinstance(attack.positive, TemplateScheme)
     parameters = inspect.signature(type(attack)).parameters
     assert node.keys() - {"_target_"} == parameters.keys()
-    for key in parameters.keys() - {"threat", "negative"}:
+    for key in parameters.keys() - {"threat", "positive", "negative"}:
         assert plain_of(build(node[key])) == plain_of(parameters[key].default)
         if isinstance(node[key], dict):
             assert node[key].keys() - {"_target_"} == inspect.signature(type(parameters[key].default)).parameters.keys()
