@@ -1,0 +1,33 @@
+"""Lightning is imported by trainings and by attacks that train a network, and by nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pipelines.listed import read_listed
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = """
+import sys
+from pathlib import Path
+from veilbench.bench.experiment import load, part
+
+for name in sys.argv[1:]:
+    config = load(Path("params") / f"{name}.yaml")
+    for key in ("trainer", "evaluation", "attack"):
+        part(config, key)
+for kind in ("ciphers.schemes.codebook", "ciphers.schemes.keyed", "autoencoders.schemes.autoencoder",
+             "templates.schemes.hashmap", "mail.schemes.filter"):
+    __import__(f"veilbench.families.{kind}")
+print("pytorch_lightning" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("start", range(4))
+def test_evaluations_attacks_and_trained_models_need_no_lightning(start: int) -> None:
+    names = list(read_listed())[start::4]
+    done = subprocess.run([sys.executable, "-c", PROGRAM, *names], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
