@@ -155,7 +155,7 @@ class EvasionAttack(Attack[S, D]):
         """Return the gain with fewer and with all steps and queries; fewer, if possible, are a half (`PARTS`)."""
         most = min(self.search.steps, self.search.queries) if white else self.search.queries
         parts = [part for part in PARTS if most >= part]
-        shorter = [self._found(task, self._searches(bounds, white, part), True, device, rng) for part in parts]
+        shorter = [self._search_all(task, self._searches(bounds, white, part), True, device, rng) for part in parts]
         gains = [_gain(np.any(list(found.values()), axis=0)[-1], chances).value for found in shorter]
         whole = self.search.steps if white else self.search.queries
         setting = "steps (and queries likewise)" if white else "queries"
@@ -197,7 +197,7 @@ class EvasionAttack(Attack[S, D]):
         searches = {"gradient": descent} if white else {"surrogate": descent}
         return searches | {"search": self._random_search(self.search.queries // part, bounds)}
 
-    def _found(
+    def _search_all(
         self,
         task: EvasionTask,
         searches: dict[str, Search],
@@ -235,7 +235,7 @@ class EvasionAttack(Attack[S, D]):
     ) -> dict[str, np.ndarray]:
         """Return the success of each search at each budget or a smaller one, shape (budgets, rows)."""
         budgets = self.perturbations.ascending(to_reference=control)
-        success = self._found(task, self._searches(bounds, white), control, device, rng)
+        success = self._search_all(task, self._searches(bounds, white), control, device, rng)
         together = np.any(list(success.values()), axis=0)
         paths = [path for budget in budgets if (path := task.straight_path(budget)) is not None]
         if paths:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.findings import Findings, Metric
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import CONFIDENCE
@@ -48,6 +49,7 @@ class AcceptanceAttack(TemplateAttack):
     ) -> None:
         super().__init__(threat, positive, negative, broken_threshold)
         self.operating_point = operating_point
+        self._strangers = False  # set while the negative control without a scheme of its own runs
 
     def _enrol(
         self, findings: Findings, target: TemplateScheme, data: Identities, rng: np.random.Generator
@@ -56,6 +58,18 @@ class AcceptanceAttack(TemplateAttack):
         system = enrol_victims(target, data, self.operating_point, rng)
         findings.notes += [f"Refused: {reason}." for reason in system.refused]
         return system
+
+    def _own_control(
+        self, target: TemplateScheme, data: Identities, trainer: Accelerator, seed: np.random.SeedSequence
+    ) -> tuple[str, Metric]:
+        """Attack the target with a stranger's template shown in place of each victim's."""
+        self._strangers = True
+        try:
+            gain = self.run(target, data, trainer, np.random.default_rng(seed), control=True).gain
+        finally:
+            self._strangers = False
+        assert gain is not None
+        return f"{type(target).__name__} with strangers' templates", gain
 
     @staticmethod
     def _acceptance_rates(

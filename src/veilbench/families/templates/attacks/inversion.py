@@ -83,7 +83,7 @@ class TemplateInversion(AcceptanceAttack):
     ) -> None:
         super().__init__(threat, positive, negative, operating_point, broken_threshold)
         self.decoders, self.search = decoders, search
-        self._path, self._strangers = "", False  # set while a control runs
+        self._path = ""  # set while a control runs
 
     def variant(self) -> str:
         """Return whether the victims' keys are known, and whether scores can be queried."""
@@ -117,18 +117,6 @@ class TemplateInversion(AcceptanceAttack):
             return self.run(scheme, data, trainer, rng, control=True)
         finally:
             self._path = ""
-
-    def _own_control(
-        self, target: TemplateScheme, data: Identities, trainer: Accelerator, seed: np.random.SeedSequence
-    ) -> tuple[str, Metric]:
-        """Attack the target with a stranger's template shown in place of each victim's."""
-        self._strangers = True
-        try:
-            gain = self.run(target, data, trainer, np.random.default_rng(seed), control=True).gain
-        finally:
-            self._strangers = False
-        assert gain is not None
-        return f"{type(target).__name__} with strangers' templates", gain
 
     def _way_to_search(self, target: TemplateScheme) -> str:
         """Return the name of the search by gradients that the threat model allows; empty if it allows none."""

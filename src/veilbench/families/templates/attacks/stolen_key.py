@@ -67,7 +67,6 @@ class TemplateStolenKey(AcceptanceAttack):
     ) -> None:
         super().__init__(threat, positive, negative, operating_point, broken_threshold)
         self.drawn = drawn
-        self._strangers = False  # set while the negative control runs
 
     def attack(
         self,
@@ -95,18 +94,6 @@ class TemplateStolenKey(AcceptanceAttack):
         )
         mean_features = np.tile(prior.mean, (len(system.keys), 1)).astype(np.float32)
         self._report(findings, system, found[0][0] | {"mean_features": mean_features}, best, rng)
-
-    def _own_control(
-        self, target: TemplateScheme, data: Identities, trainer: Accelerator, seed: np.random.SeedSequence
-    ) -> tuple[str, Metric]:
-        """Attack the target with a stranger's template shown in place of each victim's."""
-        self._strangers = True
-        try:
-            gain = self.run(target, data, trainer, np.random.default_rng(seed), control=True).gain
-        finally:
-            self._strangers = False
-        assert gain is not None
-        return f"{type(target).__name__} with strangers' templates", gain
 
     def _report(
         self,
