@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipelines.compose import composed, plain
 
 from veilbench.bench import stages
 from veilbench.bench.contracts import Training
@@ -18,6 +17,7 @@ from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config
 from veilbench.families.autoencoders.baselines.pca import Pca
+from veilbench.workflow.compose import composed, plain
 
 WORDS = ["tracking=none", "data.words=[400,600]", "evaluation=[fidelity]", "evaluation.fidelity.length=100"]
 WORDS += ["attack=[chosen_plaintext]", "attack.chosen_plaintext.games=20", "attack.chosen_plaintext.queries=24"]

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import yaml
 from omegaconf import OmegaConf
-from pipelines import hydra_folders
-from pipelines.hydra_folders import Before
-from pipelines.job import RECORD, flat, record_job
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.file_lock import lock_file
+from veilbench.workflow import hydra_folders
+from veilbench.workflow.hydra_folders import Before
+from veilbench.workflow.job import RECORD, flat, record_job
 
 from .conftest import ROOT
 

@@ -7,13 +7,14 @@ from typing import Any
 import optuna
 import pytest
 import yaml
-from pipelines import search as script
-from pipelines.explain import CONF
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.file_lock import lock_file
 from veilbench.bench.search import Range, Search, read_search
+from veilbench.workflow import search as script
+from veilbench.workflow.conf import conf_folders
 
+CONF = conf_folders()[-1]
 SMALL = Search(3, "evaluate.x", "minimize", {"a": [1, 2], "b": Range(0.5, 1.0), "c": Range(1, 9, log=True)}, "loss")
 
 

@@ -162,18 +162,18 @@ def part(config: Config, key: str) -> Any:
 
 
 def named(arguments: Sequence[str], what: str) -> str:
-    """The name that the script of a stage was given.
+    """Return the name that the command of a stage was given.
 
     Args:
-        arguments: of the process, the script's own path first.
-        what: the name stands for, in capitals.
+        arguments: arguments of the command.
+        what: what the name stands for, in capitals.
 
     Raises:
         UserError: there is none or more than one, or it is a path: results would be written elsewhere.
     """
-    if len(arguments) != 2 or arguments[1].startswith("-"):
-        raise UserError(f"usage: {Path(arguments[0]).name} {what}")
-    if (name := arguments[1]) in ("", ".", "..") or "/" in name:
+    if len(arguments) != 1 or arguments[0].startswith("-"):
+        raise UserError(f"this stage takes one argument, {what}, and not: {' '.join(arguments) or 'none'}")
+    if (name := arguments[0]) in ("", ".", "..") or "/" in name:
         raise UserError(f"{what}={name!r} is not allowed: input should be a name of params/, without a folder")
     return name
 

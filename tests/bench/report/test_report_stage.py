@@ -5,10 +5,10 @@ import json
 import pytest
 import yaml
 from made_bench import Bench
-from pipelines import report
-from pipelines.listed import STAGES
 
 from veilbench.bench.errors import UserError
+from veilbench.workflow import report
+from veilbench.workflow.listed import STAGES
 
 
 @pytest.fixture

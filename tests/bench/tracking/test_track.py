@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from made_records import config, make
 from mlflow.tracking import MlflowClient
-from pipelines import track
+
+from veilbench.workflow import track
 
 ROOT = Path(__file__).parents[3]
 
