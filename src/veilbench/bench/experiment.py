@@ -19,6 +19,7 @@ from typing import Any, TypeGuard, TypeVar, get_type_hints
 from typing_extensions import get_protocol_members
 
 from veilbench.bench.annotations import members
+from veilbench.bench.contracts import UserModel
 from veilbench.bench.errors import UserError, suggest
 from veilbench.bench.limits import format_value, require_value
 from veilbench.bench.roots import find_class, with_article
@@ -113,7 +114,7 @@ def _fits(found: type, kind: type) -> bool:
 
 
 def build(node: Any) -> Any:
-    """Construct the object that a config node describes, its parts first.
+    """Construct the object that a config node describes, its parts first; a `UserModel` becomes what it stands for.
 
     Raises:
         UserError: a constructor refused a value.
@@ -123,7 +124,10 @@ def build(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     parts = {key: build(child) for key, child in node.items() if key != "_target_"}
-    return _construct(find_class(node["_target_"], object, "_target_"), parts) if "_target_" in node else parts
+    if "_target_" not in node:
+        return parts
+    made = _construct(find_class(node["_target_"], object, "_target_"), parts)
+    return made.as_model() if isinstance(made, UserModel) else made
 
 
 def build_as(kind: type[T], node: Mapping[str, Any], where: str) -> T:

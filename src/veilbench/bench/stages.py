@@ -23,6 +23,7 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config, part
 from veilbench.bench.findings import RECORD, Findings, write_record
 from veilbench.bench.folders import content_digest, write_whole_folder
+from veilbench.bench.named_files import digest_named_files
 from veilbench.bench.provenance import list_written, require, sign
 from veilbench.bench.sources import PACKAGE, digest
 from veilbench.bench.trained_model import load_trained_model
@@ -105,7 +106,7 @@ def attack(config: Config, data: Path, trained: Path, folder: Path, controls: Pa
     def memory(name: str, examiner: Any) -> tuple[ControlMemory]:
         node = _at_largest_budget(config["attack"][name], examiner.budget_parameter)
         code = digest(Path(__file__), {"data": config["data"], "attack": node})
-        parts = [code, node, config["data"], contents, config["trainer"], config["seed"]]
+        parts = [code, digest_named_files(node), node, config["data"], contents, config["trainer"], config["seed"]]
         key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
         return (ControlMemory(controls, f"{name}-{key}"),)
 

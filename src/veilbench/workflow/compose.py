@@ -20,10 +20,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from veilbench.bench import stages
 from veilbench.bench.compatibility import check_parts
-from veilbench.bench.defaults import fill
+from veilbench.bench.defaults import fill, give_seed
 from veilbench.bench.errors import UserError, list_known, suggest
 from veilbench.bench.experiment import MADE_BEFORE, SETTINGS, Config, build, check
 from veilbench.bench.limits import Seed, require_value
+from veilbench.bench.named_files import digest_named_files
 from veilbench.bench.sources import digest
 from veilbench.bench.yaml_file import read_yaml
 from veilbench.workflow.conf import choices, conf_folders, is_group
@@ -174,14 +175,18 @@ def plain(
             f"unknown key {unknown[0]}={config[unknown[0]]}; allowed: {', '.join(KEYS)}{suggest(unknown[0], KEYS)}"
         )
     check_top(content, overrides)
-    content = fill(content)
+    content = fill(give_seed(content, content["seed"]))
     check(content)
     check_parts({key: build(content[key]) for key in (*PARTS, *LISTS)})
     return {"names": names, **content, "digests": {stage: stage_digest(stage, content) for stage in SETTINGS}}
 
 
-def plain_data(name: str) -> Config:
+def plain_data(name: str, seed: int | None = None) -> Config:
     """One data set on its own, as the stage `prepare` takes it.
+
+    Args:
+        name: name of a file of conf/data.
+        seed: seed of the experiment that uses it; None for that of conf/config.yaml.
 
     Raises:
         UserError: there is no such data set, or a value is not allowed.
@@ -189,7 +194,7 @@ def plain_data(name: str) -> Config:
     config = composed([f"data={name}", "model=plaintext"])
     with one_line_hydra_errors():
         data = {"data": OmegaConf.to_container(config.data, resolve=True, throw_on_missing=True)}
-    data = fill(data)
+    data = fill(give_seed(data, config.seed if seed is None else seed))
     check(data)
     build(data)
     return {**data, "digests": {"prepare": stage_digest("prepare", data)}}
@@ -242,7 +247,7 @@ def _check_not_chosen(group: str, name: str, node: Any, overrides: Sequence[str]
 
 
 def stage_digest(stage: str, content: Config) -> str:
-    """16 hexadecimal digits for a stage's settings and the code behind it: what DVC compares.
+    """16 hexadecimal digits for a stage's settings, the code behind it and the files named: what DVC compares.
 
     One digest in place of the settings themselves, which DVC would copy into dvc.lock and write again, in pure Python,
     at the end of every stage. `dvc params diff` reads the settings where they stand.
@@ -250,4 +255,6 @@ def stage_digest(stage: str, content: Config) -> str:
     settings = {key: content[key] for key in SETTINGS[stage]}
     reached = {key: content[key] for key in (*SETTINGS[stage], *MADE_BEFORE[stage])}
     code = digest(Path(stages.__file__), reached)
-    return hashlib.sha256(json.dumps([settings, code], sort_keys=True).encode()).hexdigest()[:16]
+    files = digest_named_files(settings)
+    parts = [settings, code, files] if files else [settings, code]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

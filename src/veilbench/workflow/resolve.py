@@ -21,6 +21,8 @@ READ_LATER = "VEILBENCH_STAGES_READ_LATER"  # set by who starts another DVC afte
 def resolve_experiment(name: str, data: dict[str, Config]) -> Config:
     """Resolve one experiment; its data must be the data set as it stands, since several experiments share it.
 
+    An experiment with a seed of its own draws its own data, under a name such as `text_seed_3`.
+
     Args:
         name: the experiment.
         data: resolved data sets by name; the experiment's own is added if it is missing.
@@ -33,7 +35,11 @@ def resolve_experiment(name: str, data: dict[str, Config]) -> Config:
     if chosen not in data:
         data[chosen] = plain_data(chosen)
     if config["data"] != data[chosen]["data"]:
-        raise UserError(f"experiment {name} changes data {chosen}; give the change a name: conf/data/<new>.yaml")
+        own = plain_data(chosen, config["seed"])
+        if config["data"] != own["data"]:
+            raise UserError(f"experiment {name} changes data {chosen}; give the change a name: conf/data/<new>.yaml")
+        config["names"]["data"] = f"{chosen}_seed_{config['seed']}"
+        data[config["names"]["data"]] = own
     return config
 
 
@@ -61,7 +67,7 @@ def main(arguments: list[str]) -> None:
     """
     if arguments:
         raise UserError(
-            f"{' '.join(arguments)} is not allowed: resolve.py takes no argument, {LISTED.name} lists what it does"
+            f"{' '.join(arguments)} is not allowed: resolve.py takes no argument, {LISTED} lists what it does"
         )
     before = STAGES.read_text(encoding="utf8") if STAGES.is_file() else None
     data: dict[str, Config] = {}
@@ -80,7 +86,7 @@ def main(arguments: list[str]) -> None:
         _write(partial / STAGES.parent.name / STAGES.name, stages)
     stale = WITHIN_DVC in os.environ and READ_LATER not in os.environ
     if stale and STAGES.read_text(encoding="utf8") != before:
-        raise UserError(f"the list in {LISTED.name} has changed: run `dvc repro` again, which then has all its stages")
+        raise UserError(f"the list in {LISTED} has changed: run `dvc repro` again, which then has all its stages")
 
 
 def _write(path: Path, content: Config) -> None:

@@ -78,8 +78,7 @@ def test_a_killed_one_leaves_what_the_next_one_completes(tmp_path: Path, moment:
 
 
 def main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, list[str]]:
-    monkeypatch.setattr("sys.argv", ["track.py"])
-    code = track.main()
+    code = track.main([])
     said = capsys.readouterr()
     return code, said.out, said.err.splitlines()
 
