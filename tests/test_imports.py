@@ -24,6 +24,7 @@ FLOORS_OF_LIBRARIES = [
 FLOORS_OF_A_FAMILY = [
     {"family", "card", "table", "attack_tables", "training", "evaluations", "attacks", "flower"},
     {
+        "encoder",
         "modules",
         "baselines",
         "data",
@@ -71,14 +72,15 @@ def house(module: str) -> str:
     """What has floors of its own: the kernel, all libraries together, each family; empty for what has none."""
     parts = module.split(".")
     if layer(module) == FAMILY:
-        return ".".join(parts[:3]) if len(parts) > 3 else ""
+        return ".".join(parts[:3]) if len(parts) > 2 else ""
     return {BENCH: "bench", LIBRARY: "libraries"}.get(layer(module), "") if len(parts) > 1 else ""
 
 
 def room(module: str) -> str:
     """The folder or file, directly in its house, that a module lies in."""
     parts = module.split(".")
-    return parts[{BENCH: 2, LIBRARY: 1, FAMILY: 3}[layer(module)] :][0] if module != "veilbench.bench" else ""
+    within = parts[{BENCH: 2, LIBRARY: 1, FAMILY: 3}[layer(module)] :]
+    return within[0] if within else ""
 
 
 def floor(module: str) -> int:
@@ -90,6 +92,8 @@ def floor(module: str) -> int:
     if house(module) == "bench":
         return int(room(module) not in HIGH_IN_BENCH)
     floors = FLOORS_OF_LIBRARIES if house(module) == "libraries" else FLOORS_OF_A_FAMILY
+    if not room(module):  # the package of a family, which offers names for plug-ins
+        return 0
     for height, rooms in enumerate(floors):
         if room(module) in rooms:
             return height

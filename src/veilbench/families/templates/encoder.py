@@ -37,6 +37,7 @@ class EncoderNet(nn.Module):
         self.encoder, self.image = encoder, list(image)
         with torch.no_grad():
             shape = tuple(self.eval()(torch.zeros(1, *image)).shape)
+        self.train()
         if len(shape) != 2 or shape[0] != 1:
             raise ValueError(
                 f"{type(encoder).__name__}.forward returned shape {shape} for images of shape {(1, *image)}: "
