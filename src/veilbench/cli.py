@@ -88,9 +88,12 @@ def plan(context: typer.Context) -> None:
 
 @app.command(context_settings={**_THROUGH, "help_option_names": []})
 def sweep(context: typer.Context) -> None:
-    """Run an experiment with many settings: -m experiment=NAME key=1,2,3. It takes the options of Hydra."""
+    """Run an experiment with many settings: experiment=NAME key=1,2,3 seed=range(3). It takes the options of Hydra."""
     from veilbench.workflow.sweep import main
 
+    many = not {"-m", "--multirun", "-h", "--help", "-c", "--cfg", "-i", "--info"} & set(context.args)
+    if many:
+        context.args.insert(0, "--multirun")
     _run(main, context)
 
 

@@ -115,7 +115,8 @@ def test_a_bench_hidden_by_an_installed_package_is_refused(bench: Path) -> None:
 @pytest.mark.parametrize(
     "target",
     [
-        "os.system", "subprocess.Popen", "builtins.eval", "shutil.rmtree", "mine.encoder.os.system", "mine.encoder.system",
+        "os.system", "subprocess.Popen", "builtins.eval", "shutil.rmtree", "mine.encoder.os.system",
+        "mine.encoder.system",
         "mine.encoder.torch.nn.Linear", "mine.encoder.Encoder.mro", "ridges.gratings.np.load",
         "ridges.coarse_image.Ridge", "mine.layers.WIDTH",
     ],
