@@ -241,12 +241,12 @@ def test_the_budget_of_a_nested_part_is_reduced_to_its_largest_value() -> None:
 
 def test_each_stage_and_attack_has_random_numbers_of_its_own(ours: Config) -> None:
     drawn = {
-        (seed, stage): tuple(stages._seeds({**ours, "seed": seed}, stage).generate_state(4))
+        (seed, stage): tuple(stages.seed_stage({**ours, "seed": seed}, stage).generate_state(4))
         for seed in (0, 1)
         for stage in ("train", "frequency", "fidelity")
     }
     assert len(set(drawn.values())) == len(drawn)
-    assert tuple(stages._seeds({**ours, "seed": 0}, "train").generate_state(4)) == drawn[0, "train"]
+    assert tuple(stages.seed_stage({**ours, "seed": 0}, "train").generate_state(4)) == drawn[0, "train"]
 
 
 class Resumable(Training):

@@ -59,11 +59,18 @@ def list_choices(group: str) -> Iterator[tuple[str, str, str]]:
     The family is that of the first class in the file, or of what its defaults list chooses; for classes of a bench or a
     plug-in it is the name of their package. It is empty for what serves all families.
     """
-    rows = [(name, _family(group, name), origin) for name, origin in origins(group).items()]
+    rows = [(name, find_family(group, name), origin) for name, origin in origins(group).items()]
     yield from sorted(rows, key=lambda row: (row[1], row[0]))
 
 
-def _family(group: str, name: str, depth: int = 0) -> str:
+def find_family(group: str, name: str, depth: int = 0) -> str:
+    """Return the family that a choice belongs to, see `list_choices`.
+
+    Args:
+        group: config group, such as "model".
+        name: name of a file of the group.
+        depth: number of files that led here.
+    """
     path = find_file(f"{group}/{name}.yaml")
     if path is None or depth > 8:
         return ""
@@ -73,7 +80,7 @@ def _family(group: str, name: str, depth: int = 0) -> str:
         if parts[:2] == ["veilbench", "families"] or parts[0] != "veilbench":
             return parts[2] if parts[0] == "veilbench" else parts[0]
     for of, chosen in _defaults(group, content):
-        if found := _family(of, chosen, depth + 1):
+        if found := find_family(of, chosen, depth + 1):
             return found
     return ""
 
