@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from pydantic import TypeAdapter
 
 import veilbench
 from veilbench.bench import stages
@@ -23,10 +25,11 @@ QUICK = ["attack.chosen_plaintext.games=60", "attack.chosen_plaintext.queries=24
 NAMED = {"attacks": ["chosen_plaintext"], "evaluations": ["fidelity"], "seed": 3, "settings": QUICK}
 
 
-def without_times(found: dict[str, Findings]) -> dict[str, Findings]:
+def without_times(found: dict[str, Findings]) -> object:
+    """The findings as they are written, without what differs from run to run."""
     for findings in found.values():
         findings.cost = {}
-    return found
+    return json.loads(TypeAdapter(dict[str, Findings]).dump_json(found))
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +47,7 @@ def test_the_numbers_are_those_of_the_pipeline(by_name: veilbench.Audit, tmp_pat
     piped = read_cell(tmp_path)
     assert without_times(by_name.attacks) == without_times(piped.found["attack"])
     assert by_name.attacks["chosen_plaintext"].gain is not None
-    mine, its = (without_times(found) for found in (by_name.evaluations, piped.found["evaluate"]))
-    assert mine["fidelity"].metrics == its["fidelity"].metrics
+    assert without_times(by_name.evaluations) == without_times(piped.found["evaluate"])
 
 
 def test_objects_give_the_same_as_names(by_name: veilbench.Audit) -> None:

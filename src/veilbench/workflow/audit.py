@@ -14,6 +14,7 @@ from veilbench.bench.contracts import DataSet, Trainable, UserModel
 from veilbench.bench.errors import UserError, format_error, list_known
 from veilbench.bench.experiment import Config, build, part
 from veilbench.bench.findings import Findings, write_record
+from veilbench.bench.provenance import sign
 from veilbench.bench.report import leaderboard, page
 from veilbench.bench.report.records import Record, label
 from veilbench.bench.trained_model import TrainedModel, list_unsupported, load_trained_model
@@ -83,6 +84,7 @@ class Audit:
             for stage, found in self.record.found.items():
                 (Path(folder) / stage).mkdir()
                 write_record(Path(folder) / stage, found)
+                sign(Path(folder) / stage, stage, self.record.config)
             published: str | None = tracker.publish(self.record.config, Path(folder))
             return published
 
@@ -183,12 +185,12 @@ def _find_family(model: Any) -> str | None:
 def _examine(config: Config, model: Any, data: Any, chosen: Mapping[str, bool], folder: Path) -> Record:
     """Prepare, train, evaluate and attack, with objects in place of the parts that are given as such."""
     parts = {key: part(config, key) for key in ("data", "model", "training", "trainer")}
-    names = dict(config["names"])
+    names = {**config["names"], "experiment": None}
     if not isinstance(data, str):
         parts["data"], names["data"] = data, type(data).__name__
     if not isinstance(model, str):
         parts["model"] = model.as_model() if isinstance(model, UserModel) else model
-        names |= {"model": type(model).__name__, "experiment": None}
+        names["model"] = type(model).__name__
     kinds = (("data", DataSet), ("model", (Trainable, TrainedModel)))
     for group, kind in kinds:
         if not isinstance(parts[group], kind):
