@@ -48,7 +48,7 @@ class ChosenPlaintext(CipherAttack):
         threat: ThreatModel,
         positive: Cipher,
         negative: Cipher,
-        games: Annotated[Count, Ge(20)] = 2_000,
+        games: Annotated[Count, Ge(20)] = 4_000,
         queries: Annotated[Count, Ge(8)] = 64,
         length: Annotated[Count, Ge(2)] = 32,
         broken_threshold: PositiveShare = 0.8,
