@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 
@@ -46,11 +47,23 @@ class TemplateAttack(TemplateExaminer):
         Raises:
             UserError: the threat model does not grant what the attack needs.
         """
+        return self._guard(
+            target, data, lambda findings: self.attack(findings, target, data, accelerator, rng, control)
+        )
+
+    def _guard(self, target: TemplateScheme, data: Identities, attack: Callable[[Findings], None]) -> Findings:
+        """Check the threat model and the scheme, and call an attack that adds to the findings; say so if it cannot tell.
+
+        Args:
+            target: scheme to attack, with trained weights.
+            data: identities, split into roles.
+            attack: function that adds the gain and the metrics to the findings that it is given.
+        """
         self.threat.require(*self.threat_needs)
         findings = Findings(f"{self.title} ({variant})" if (variant := self.variant()) else self.title)
         try:
             refuse_constant_scores(target, data.enrolment.images[first_row_of_each(data.enrolment.identities)])
-            self.attack(findings, target, data, accelerator, rng, control)
+            attack(findings)
         except Undecidable as why:
             leave_undecided(findings, why)
         except NotApplicable as why:
