@@ -63,8 +63,8 @@ class ImpersonationSearch(EvasionSearch):
             needed; 0 fits none.
         draws: number of templates over which each match score is averaged, for schemes with random noise.
         starts: number of the attacker's own images, one query each, of which the closest to each victim is a second
-            start. Too many leave nothing to attack: at an FMR of 1 %, one of 20 is accepted as it is by 18 % of victims,
-            one of 400 by 98 %.
+            start. Too many leave nothing to attack: at an FMR of 1 %, 18 % of the victims accept one of 20 images as it
+            is, and 98 % one of 400.
     """
 
     steps: Steps = 30
@@ -84,9 +84,9 @@ class TemplateImpersonation(TemplateExaminer, EvasionAttack[TemplateScheme, Iden
     can become the victim's image, so every search can succeed.
 
     Impersonation has two starts: a random image of the attacker, for the curves over the budget; and, at the reference
-    budget alone, the one of `search.starts` own images whose template scores highest with the victim's. Each is measured
-    on the victims who reject it as it is, above noise from the same start. The gain is that of the stronger start; the
-    intervals hold jointly, and include the uncertainty of the threshold, see `RedrawnThresholds`.
+    budget alone, the one of `search.starts` own images whose template scores highest with the victim's. Each is
+    measured on the victims who reject it as it is, above noise from the same start. The gain is that of the stronger
+    start; the intervals hold jointly, and include the uncertainty of the threshold, see `RedrawnThresholds`.
 
     The system applies the victim's key to every image presented. Gradients require the weights and, for keyed
     templates, the victims' keys; without these the search only queries match scores. With the weights but without the
