@@ -19,6 +19,7 @@ from veilbench.families.templates.attacks.stolen_key import TemplateStolenKey
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.schemes.biohash import Biohash
+from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
 from veilbench.families.templates.schemes.extractor import Extractor
 from veilbench.families.templates.schemes.iom_grp import IomGrp
 from veilbench.families.templates.schemes.iom_urp import IomUrp
@@ -29,7 +30,16 @@ from veilbench.families.templates.schemes.raw_template import RawTemplate
 
 PCA = Extractor("pixels", 20)
 THREAT = ThreatModel(key=True, auxiliary_data=True)
+OPEN = {True: "DifferentiableOpenFeatures", False: "OpenFeatures"}  # by whether the scheme is differentiable
 KEYS = np.arange(30).astype(np.uint64)
+
+
+class Unrecognisable(RandomProjection):
+    """Its features are the same for all images, up to a little noise."""
+
+    def features(self, images: np.ndarray) -> np.ndarray:
+        draw = np.random.default_rng(int(images.sum() * 1e3) % 2**32)
+        return np.asarray(np.eye(20)[0] + 1e-3 * draw.standard_normal((len(images), 20)), np.float32)
 
 
 def attack(threat: ThreatModel = THREAT, **settings: Any) -> TemplateStolenKey:
@@ -119,10 +129,25 @@ def test_hashes_are_accepted_with_both_controls_passed(
     assert isinstance(fitted, TemplateScheme)
     memory, seeds = ControlMemory(tmp_path, None), np.random.SeedSequence(1)
     found = attack().examine(fitted, people, Accelerator("cpu"), seeds, memory)
-    assert [(c.kind, c.passed) for c in found.controls] == [("positive", True), ("negative", True)]
+    assert [(c.kind, c.name, c.path, c.passed) for c in found.controls] == [
+        ("positive", "RandomProjection", "", True),
+        ("positive", OPEN[isinstance(scheme, DifferentiableScheme)], "the subject's features", True),
+        ("negative", f"{type(scheme).__name__} with strangers' templates", "", True),
+    ]
     assert found.verdict is Verdict.BROKEN
     assert found.metrics["sar_at_0.01_mean_features"].value < 0.2
     assert found.metrics["likeness_preimage"].value > 0.5
+
+
+def test_features_that_recognise_nobody_fail_their_control(people: Identities, tmp_path: Path) -> None:
+    """Its features are noise, so that not even the features themselves are accepted: nothing is said about the key."""
+    fitted = Unrecognisable(PCA, 20).fit(people, np.random.default_rng(0))
+    assert isinstance(fitted, TemplateScheme)
+    memory, seeds = ControlMemory(tmp_path, None), np.random.SeedSequence(1)
+    found = attack().examine(fitted, people, Accelerator("cpu"), seeds, memory)
+    openly = next(control for control in found.controls if control.path)
+    assert not openly.passed
+    assert found.verdict is not Verdict.HOLDS
 
 
 def test_the_same_seed_gives_the_same_findings(people: Identities) -> None:

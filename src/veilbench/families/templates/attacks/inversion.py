@@ -163,7 +163,7 @@ class TemplateInversion(DisclosedTemplateAttack):
             self._show(findings, system, made.of_victims() | others)
 
     def _knowledge(self, target: TemplateScheme, path: str) -> Knowledge:
-        """Return what the attacker can do with the target by a path; all that the threat model grants if it is empty."""
+        """Return what the attacker can do with the target by a path; all that is granted if it is empty."""
         way = path if path in ("white_box", "surrogate") else self._way_to_search(target)
         scores_known = self.threat.key or not target.keyed or self.threat.score_queries
         by_queries = self.threat.score_queries and target.keyed and not self.threat.key

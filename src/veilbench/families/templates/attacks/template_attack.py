@@ -52,7 +52,7 @@ class TemplateAttack(TemplateExaminer):
         )
 
     def _guard(self, target: TemplateScheme, data: Identities, attack: Callable[[Findings], None]) -> Findings:
-        """Check the threat model and the scheme, and call an attack that adds to the findings; say so if it cannot tell.
+        """Check the threat model and the scheme, and call an attack; say so if it can decide nothing.
 
         Args:
             target: scheme to attack, with trained weights.
