@@ -140,7 +140,7 @@ def test_hashes_are_accepted_with_both_controls_passed(
 
 
 def test_features_that_recognise_nobody_fail_their_control(people: Identities, tmp_path: Path) -> None:
-    """Its features are noise, so that not even the features themselves are accepted: nothing is said about the key."""
+    """The mean features are accepted as everybody's, so that stolen ones are worth nothing, with a key or without."""
     fitted = Unrecognisable(PCA, 20).fit(people, np.random.default_rng(0))
     assert isinstance(fitted, TemplateScheme)
     memory, seeds = ControlMemory(tmp_path, None), np.random.SeedSequence(1)

@@ -44,8 +44,8 @@ class TemplateStolenKey(DisclosedTemplateAttack):
     some degree: `any_of_own_prints` is the probability if each of their own prints is accepted at the false match rate,
     independently. The negative control therefore shows them a stranger's template in place of each victim's.
 
-    The positive controls include the subject's own features without protection: if the system does not accept even
-    these, the subject's resistance says nothing about its transformation.
+    The positive controls include the subject's own features without protection: if even these are not worth more than
+    the mean features, the subject's resistance says nothing about its transformation.
 
     Args:
         threat: threat model; needs `ciphertext`, `key` and `auxiliary_data`.
