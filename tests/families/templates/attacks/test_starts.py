@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from veilbench.attack_methods.evasion_task import Search
 from veilbench.bench.findings import BudgetCurve, Findings, Metric
 from veilbench.bench.verdict import CONFIDENCE
 from veilbench.families.templates.attacks.operating_point import OperatingPoint
@@ -78,7 +79,10 @@ def test_a_decision_counts_more_than_the_score_of_a_repeated_search(system: Temp
 
 def test_the_best_of_several_searches_counts(system: TemplateSystem, people: Identities) -> None:
     victims = torch.from_numpy(system.victims.images)
-    searches = {"nothing": lambda score, rows, radii, draw: rows, "copy": lambda score, rows, radii, draw: victims}
+    searches: dict[str, Search] = {
+        "nothing": lambda score, rows, radii, draw: rows,
+        "copy": lambda score, rows, radii, draw: victims,
+    }
     task, rng = make_task(system, people, 20), np.random.default_rng(0)
     np.testing.assert_allclose(reach_scores(task, searches, 0.1, torch.device("cpu"), rng), 1, atol=1e-5)
 

@@ -171,6 +171,7 @@ class TemplateImpersonation(TemplateExaminer, EvasionAttack[TemplateScheme, Iden
                 near, closest, from_closest, bounds, device, rng, control, white
             )
             starts.append(Start.of(f"the closest of {self.search.starts} own images", from_closest, -1, near))
+            found.notes += [f"From {starts[-1].label}: {note}" for note in near.notes]
         report_starts(found, starts, self.broken_threshold)
 
     def _at_reference_budget(self) -> TemplateImpersonation:

@@ -38,7 +38,7 @@ def reach_scores(
     """
     followed = {name: task.surrogate() if name == "surrogate" else task for name in searches}
     moved = [one.move(searches[name], budget, device, rng) for name, one in followed.items() if one is not None]
-    return np.max([task.system.score(images) for images in moved], axis=0)
+    return np.asarray(np.max([task.system.score(images) for images in moved], axis=0))
 
 
 def share_by_scores(system: TemplateSystem, scores: np.ndarray) -> Share:
@@ -50,10 +50,10 @@ def share_by_scores(system: TemplateSystem, scores: np.ndarray) -> Share:
         system: recognition system that decides.
         scores: match score reached for each victim, shape (n,).
     """
-    rejected = np.nextafter(np.float64(system.threshold), -np.inf)
+    reached, rejected = scores.astype(np.float64), np.nextafter(np.float64(system.threshold), -np.inf)
 
     def share(accepted: np.ndarray) -> Metric:
-        decided = np.where(accepted, np.maximum(scores, system.threshold), np.minimum(scores, rejected))
+        decided = np.where(accepted, np.maximum(reached, system.threshold), np.minimum(reached, rejected))
         return system.share_accepted(decided, confidence=EACH)
 
     return share
