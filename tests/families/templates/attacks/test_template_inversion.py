@@ -172,7 +172,7 @@ def test_every_decoder_learns_images_from_open_codes(kind: Any, people: Identiti
     codes, held_codes = (x.reshape(len(x), -1) @ basis for x in (images, held))
     pairs = (codes, images, held_codes, held)
     settings = Decoders([kind], components=25, hidden=64, steps=1200)
-    inverse = fit_decoder(kind, pairs, settings, Accelerator("cpu"), np.random.default_rng(0))
+    inverse = fit_decoder(kind, pairs, settings, Accelerator("cpu"), np.random.default_rng(0)).inverse
     wrong = ((inverse(held_codes) - held) ** 2).mean() / ((held - images.mean(0)) ** 2).mean()
     assert inverse(held_codes).shape == held.shape
     assert wrong < {"linear": 0.02, "mlp": 0.4, "convolutional": 0.8}[kind]
