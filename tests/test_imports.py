@@ -60,7 +60,7 @@ def layer(module: str) -> int:
             return LIBRARY
         case ["veilbench", "families", *_]:
             return FAMILY
-        case ["pipelines", *_] | ["veilbench", "cli"]:
+        case ["pipelines", *_] | ["veilbench", "cli" | "__main__"]:
             return TOP
     raise AssertionError(f"{module} is in no layer: it is neither kernel nor library nor of a family")
 
