@@ -11,7 +11,6 @@ import numpy as np
 from veilbench.attack_methods.evasion_attack import EvasionAttack
 from veilbench.attack_methods.evasion_settings import EvasionSearch, Perturbations
 from veilbench.bench.accelerator import Accelerator
-from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.findings import Findings, Metric
 from veilbench.bench.limits import Count, Natural, PositiveShare, Steps
 from veilbench.bench.threat import ThreatModel
@@ -26,7 +25,6 @@ from veilbench.families.templates.attacks.system import (
 from veilbench.families.templates.attacks.undecided import (
     NO_INTERVAL,
     Undecidable,
-    explain_undecided,
     leave_undecided,
     refuse_large_chance,
 )
@@ -130,19 +128,6 @@ class TemplateImpersonation(EvasionAttack[TemplateScheme, Identities]):
             return super()._own_control(target, data, trainer, seed)
         except Undecidable:
             return f"{type(target).__name__} met with noise", Metric(0.0, -1.0, 1.0, 0, NO_INTERVAL)
-
-    def examine(
-        self,
-        target: TemplateScheme,
-        data: Identities,
-        trainer: Accelerator,
-        seeds: np.random.SeedSequence,
-        memory: ControlMemory,
-    ) -> Findings:
-        """Attack the target and the controls, and give a verdict; say so if nothing can be decided."""
-        found = super().examine(target, data, trainer, seeds, memory)
-        explain_undecided(found)
-        return found
 
     def tasks(self, target: TemplateScheme, data: Identities, rng: np.random.Generator) -> Sequence[EvasionTask]:
         """Return the impersonation task and the evasion task; a task without images is left out.

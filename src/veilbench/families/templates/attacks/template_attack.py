@@ -8,15 +8,9 @@ import numpy as np
 
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.attack import Attack
-from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.findings import Findings
 from veilbench.families.templates.attacks.system import first_row_of_each, refuse_constant_scores
-from veilbench.families.templates.attacks.undecided import (
-    NotApplicable,
-    Undecidable,
-    explain_undecided,
-    leave_undecided,
-)
+from veilbench.families.templates.attacks.undecided import NotApplicable, Undecidable, leave_undecided
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.schemes.base import TemplateScheme
 
@@ -64,19 +58,6 @@ class TemplateAttack(Attack[TemplateScheme, Identities]):
         except NotApplicable as why:
             findings.reason = f"not applicable by construction: {why}"
         return findings
-
-    def examine(
-        self,
-        target: TemplateScheme,
-        data: Identities,
-        trainer: Accelerator,
-        seeds: np.random.SeedSequence,
-        memory: ControlMemory,
-    ) -> Findings:
-        """Attack the target and the controls, and give a verdict; say so if nothing can be decided."""
-        found = super().examine(target, data, trainer, seeds, memory)
-        explain_undecided(found)
-        return found
 
     def variant(self) -> str | None:
         """Return a text that distinguishes this configuration, for the title of the findings; None for no text."""
