@@ -45,10 +45,8 @@ def attack_control(
     rng, case = np.random.default_rng(seed), attack.plant_offset(target, data)
     case.scheme.offset = offset  # type: ignore[union-attr]
     made = case.scheme.fit(data, rng)  # type: ignore[union-attr]
-    records = attack.members(data), attack.unseen(data)
-    gains = [
-        attack.distinguish(made, *records, data, CPU, rng, [path])[0].gain for path in (LIRA, attack.threshold)
-    ]
+    game = attack.set_up(made, data, CPU, rng)
+    gains = [attack.distinguish(game, [path])[0].gain for path in (LIRA, attack.threshold)]
     return gains[0].low, gains[1].value  # type: ignore[union-attr]
 
 

@@ -152,7 +152,9 @@ def test_an_argument_that_is_a_dataclass_is_required_as_an_object() -> None:
     said = r"^x.schedule={'steps': 1} is not allowed: input should be an instance of Schedule$"
     with pytest.raises(ValueError, match=said):
         require_arguments(Scheduled, {"schedule": {"steps": 1}, "later": None}, "x")
-    with pytest.raises(ValueError, match=r"^x.later=3 is not allowed: input should be an instance of schedule$"):
+    with pytest.raises(
+        ValueError, match=r"^x.later=3 is not allowed: input should be an instance of schedule$"
+    ):  # pydantic's text
         require_arguments(Scheduled, {"schedule": Schedule(), "later": 3}, "x")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from veilbench.bench.checked_arrays import require_array
 from veilbench.bench.limits import LARGEST_VALUE, Count, Positive
-from veilbench.families.mail.data.mail import Mails
+from veilbench.families.mail.data.mail import MailPart, Mails
 from veilbench.families.mail.schemes.spam_scorer import SpamScorer
 from veilbench.families.mail.shadows import ShadowFilters
 from veilbench.metrics.gaussian_ratio import random_subsets
@@ -36,15 +36,14 @@ class MarkedMails(SpamScorer):
 
     def fit(self, data: Mails, rng: np.random.Generator) -> MarkedMails:
         """Train the filters, and store the logits of all training and test mails."""
-        parts = (data.train, data.test, data.auxiliary)
-        tokens, labels = (np.concatenate([getattr(part, name) for part in parts]) for name in ("tokens", "labels"))
+        pool = MailPart.join(data.train, data.test, data.auxiliary)
         stored, trained = len(data.train) + len(data.test), self.filters.trained_as(None)
-        inside = random_subsets(trained.count, len(labels), self.mails, rng)
-        usual = trained.logits(tokens, labels, inside, stored, rng).mean(0)
-        signs = 2 * labels[:stored] - 1
+        inside = random_subsets(trained.count, len(pool), self.mails, rng)
+        usual = trained.logits(pool.tokens, pool.labels, inside, stored, rng).mean(0)
+        signs = 2 * pool.labels[:stored] - 1
         marks = np.where(np.arange(stored) < len(data.train), 0.5, -0.5) * self.offset * (usual * signs).std()
         made = MarkedMails(self.mails, self.offset, self.filters)
-        made.tokens, made.scores = tokens[:stored], usual + marks * signs
+        made.tokens, made.scores = pool.tokens[:stored], usual + marks * signs
         return made
 
     def logits(self, tokens: np.ndarray) -> np.ndarray:
