@@ -131,6 +131,25 @@ def test_every_aggregation_composes_with_a_federation(name: str) -> None:
     assert made["_target_"].startswith("veilbench.federated.aggregations.")
 
 
+@pytest.mark.parametrize(
+    ("choice", "kind"),
+    [
+        ("data=mail_folder", "MailFolder"),
+        ("data=mail_csv", "MailCsv"),
+        ("data=enron_folders", "EnronFolders"),
+        ("data=mail_dirichlet", "DirichletClients"),
+        ("model=denoising_dropout", "Dropout"),
+        ("aggregation=faulty", "Faulty"),
+    ],
+)
+def test_what_no_experiment_uses_can_be_chosen(choice: str, kind: str) -> None:
+    experiment = "denoising" if choice.startswith("model") else "mail_federated"
+    config = plain(composed([f"experiment={experiment}", choice]))
+    group = "training" if choice.startswith("aggregation") else choice.partition("=")[0]
+    parts = vars(build(config[group])).values()
+    assert kind in {type(part).__name__ for part in parts}
+
+
 def test_the_committed_params_are_what_conf_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     names, data = read_listed(), dict[str, Config]()
