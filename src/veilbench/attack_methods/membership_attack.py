@@ -137,7 +137,7 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
         """Score the records in question on one path.
 
         Args:
-            path: `threshold` or `LIRA`.
+            path: name of the path, `threshold` or `LIRA`.
             game: the model and the records, n members and n others.
 
         Returns:

@@ -87,9 +87,9 @@ class Attack(Examiner, Generic[S, D]):
         """Attack a control; an attack with several paths uses only `case.path`.
 
         Args:
-            case: the control.
+            case: the control, with its path and variant.
             scheme: the control's scheme, fitted.
-            data: prepared data.
+            data: prepared data of the target.
             trainer: device, threads and workers to compute with.
             rng: source of all randomness.
         """

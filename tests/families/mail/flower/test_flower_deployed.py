@@ -124,7 +124,7 @@ def test_a_process_that_ends_is_told_long_before_the_deadline(tmp_path: Path) ->
     (tmp_path / "link.log").write_text("no port")
     with (
         subprocess.Popen(["false"]) as ended,
-        pytest.raises(UserError, match="failed or timed out.*link.log: 'no port'"),
+        pytest.raises(UserError, match=r"failed or timed out.*link\.log: 'no port'"),
     ):
         deployed._wait_until(lambda: False, [ended], tmp_path, time.monotonic() + GUARD)
 

@@ -1,4 +1,4 @@
-"""A model whose training rows can be told by shadow models, but not by a threshold on the loss."""
+"""A model whose training rows shadow models can recognise, but a threshold on the loss cannot."""
 
 from __future__ import annotations
 

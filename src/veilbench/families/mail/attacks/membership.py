@@ -36,8 +36,8 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, MailPart]):
 
     For a federation with differential privacy, the findings also give the accountant's epsilon for one mail, the true
     positive rates that this epsilon allows, and lower bounds of epsilon: from the attack's success, and from an audit
-    by canaries, which has the same federation without noise as its positive control. What the audit could show at most
-    stands beside: a larger epsilon can be neither confirmed nor refuted.
+    by canaries, which has the same federation without noise as its positive control. The findings also say
+    what the audit could show at most: it can neither confirm nor refute a larger epsilon.
 
     Args:
         threat: threat model; needs `score_queries` and `auxiliary_data`.
@@ -82,7 +82,7 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, MailPart]):
         return self.threshold, LIRA
 
     def plant_offset(self, target: SpamScorer, data: Mails) -> ControlCase[SpamScorer]:
-        """Return a filter that is a little more confident of its training mails, with as many mails as a shadow."""
+        """Return a filter, trained like a shadow, that is a little more confident of its training mails."""
         filters = ShadowFilters().trained_as(_protocol_of(target))
         marked = MarkedMails(self.count_shadow_records(data, len(data.auxiliary)), filters=filters)
         return ControlCase("positive", marked, LIRA, f"{filters}")

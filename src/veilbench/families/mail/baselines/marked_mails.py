@@ -1,4 +1,4 @@
-"""A filter whose training mails can be told by shadow models, but not by a threshold."""
+"""A filter whose training mails shadow models can recognise, but a threshold cannot."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def leave_undecided(findings: Findings, why: Undecidable | str, n: int = 0) -> N
     Args:
         findings: findings of the attack, with its title.
         why: the reason, which names the setting.
-        n: number of victims.
+        n: number of victims that were attacked.
     """
     findings.gain = Metric(0.0, -1.0, 1.0, n, NO_INTERVAL)
     findings.reason = f"{findings.title}: nothing can be decided, because {why}"
@@ -35,7 +35,7 @@ def refuse_large_chance(chance: float, n: int, broken_threshold: float, setting:
 
     Args:
         chance: probability that an attack without any information succeeds, in [0, 1].
-        n: number of victims.
+        n: number of victims that were attacked.
         broken_threshold: gain from which a scheme counts as broken.
         setting: name of the setting that the chance depends on.
 
