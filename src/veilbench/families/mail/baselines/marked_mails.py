@@ -26,9 +26,9 @@ class MarkedMails(SpamScorer):
 
     Args:
         mails: number of mails that each filter is trained on.
-        offset: difference between training mails and test mails, in standard deviations of the mean confidence. The
-            default is the largest of 1.1, 1.15, 1.2 and 1.3 at which, for ten fresh seeds, the upper end of a threshold's
-            gain stays below 0.8; LiRA's lower end is 0.87 or more in all of them.
+        offset: difference between training mails and test mails, in standard deviations of the mean confidence.
+            1.1 is the largest of 1.1, 1.15, 1.2 and 1.3 at which a threshold's gain stays below 0.8 for ten fresh
+            seeds, upper end of its interval; LiRA's lower end is 0.87 or more (benchmarks/membership_controls.py).
         filters: number and training of the filters.
     """
 
