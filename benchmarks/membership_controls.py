@@ -1,6 +1,6 @@
 """Measure LiRA's positive controls, `MarkedRows` and `MarkedMails`, for several offsets on fresh seeds.
 
-    python benchmarks/membership_controls.py [--rows 1.75,2.5,3] [--mails 1.1,1.2] [--first 100] [--seeds 10]
+    python benchmarks/membership_controls.py [--rows 1.75,2] [--mails 1.1,1.2] [--first 100] [--seeds 10]
 
 For each seed, small data is generated and attacked anew: 120 rows of very different spread, or 360 mails, for training
 and as many for the test. LiRA must break the control: the lower end of the gain's 99 % interval must reach 0.8. A
@@ -33,7 +33,7 @@ from veilbench.families.mail.data.mail import MailData, Mails
 from veilbench.families.mail.data.tokeniser import Tokeniser
 
 CPU, THREAT = Accelerator("cpu"), ThreatModel(score_queries=True, auxiliary_data=True)
-SHADOWS = ShadowModels(count=8, hidden=32, code=4, steps=300, batch_size=32)
+SHADOWS = ShadowModels(code=4)
 CORPUS = MailCorpus(mails=900, tail=500, names=200, numbers=200, senders=30)
 
 
@@ -73,7 +73,9 @@ def attack_control(
 def main() -> None:
     """Attack both controls with all offsets and seeds."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rows", default="3", help="offsets of MarkedRows to compare, such as 1.75,3; empty for none")
+    parser.add_argument(
+        "--rows", default="1.75", help="offsets of MarkedRows to compare, such as 1.75,2; empty for none"
+    )
     parser.add_argument("--mails", default="1.1", help="offsets of MarkedMails to compare; empty for none")
     parser.add_argument("--first", type=int, default=100, help="first seed; the tests use smaller ones")
     parser.add_argument("--seeds", type=int, default=10)
