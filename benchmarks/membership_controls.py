@@ -73,10 +73,8 @@ def attack_control(
 def main() -> None:
     """Attack both controls with all offsets and seeds."""
     parser = argparse.ArgumentParser()
-    parser.add_argument(
-        "--rows", default="1.75", help="offsets of MarkedRows to compare, such as 1.75,2; empty for none"
-    )
-    parser.add_argument("--mails", default="1.1", help="offsets of MarkedMails to compare; empty for none")
+    parser.add_argument("--rows", default="1.75", help="offsets of MarkedRows, such as 1.75,2; empty for none")
+    parser.add_argument("--mails", default="1.1", help="offsets of MarkedMails; empty for none")
     parser.add_argument("--first", type=int, default=100, help="first seed; the tests use smaller ones")
     parser.add_argument("--seeds", type=int, default=10)
     options = parser.parse_args()
