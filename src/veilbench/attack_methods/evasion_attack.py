@@ -32,7 +32,7 @@ class EvasionAttack(Attack[S, D]):
     """Searches for adversarial examples within a norm ball, with and without gradients, and reports the success rate.
 
     The gain is the share of rows of the first kind that any search moves across the boundary at the reference budget,
-    above the share that random noise moves with as many draws as the search has restarts. If no negative control is
+    above the share that random noise moves; noise is drawn as often as the search restarts. If no negative control is
     given, it is the attacked model itself with random noise in place of the searches, repeated for each model.
 
     A failed search says nothing about a row whose score gives it nothing to follow: the gradient is zero there (without

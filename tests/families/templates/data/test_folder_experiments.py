@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from pipelines.compose import composed, plain
-from pipelines.explain import CONF
+
+from veilbench.workflow.compose import composed, plain
+from veilbench.workflow.explain import CONF
 
 
 def is_template_experiment(path: Path) -> bool:

@@ -37,7 +37,7 @@ class ChosenPlaintext(CipherAttack):
             advantage of 0 holds only with 1,000 games and more.
         queries: number of training games that the adversary simulates, and of encryptions that it queries before the
             games, half of them of each message.
-        length: characters per message.
+        length: number of characters of both messages.
         broken_threshold: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
     """
 

@@ -94,7 +94,7 @@ class AcceptanceAttack(TemplateAttack):
         """Set the gain: the share of match scores, shape (n,), that are accepted, above the largest chance.
 
         Args:
-            findings: findings to add to; a chance too close to 1 leaves them undecided, with a note.
+            findings: findings to add to; a chance too close to 1 leaves them undecided, with the reason.
             system: the system that decides.
             scores: the match score of what is presented as each victim, shape (n,).
             chances: maps the name of a setting or a baseline to the chance that it gives, in [0, 1].

@@ -37,7 +37,7 @@ class TemplateAttribute(TemplateAttack):
     """Trains attribute classifiers on templates of auxiliary identities and applies them to the victims' templates.
 
     If the threat model grants `key`, templates are first mapped to features under the victims' keys, by
-    `TemplateFeatures`. All labels have equal weight: classifiers are trained on as many rows of each, and the measure
+    `TemplateFeatures`. All labels have equal weight: classifiers are trained on equal numbers of rows, and the measure
     is the balanced accuracy, the mean over labels of the share of victims with this label who are classified correctly.
     Guessing without templates, by whatever rule, reaches 1 / labels. Held-out identities choose the
     classifier. The gain is the balanced accuracy above that for the attribute `judged`, on one enrolled template of

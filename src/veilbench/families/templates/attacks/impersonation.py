@@ -31,7 +31,6 @@ from veilbench.families.templates.attacks.system import (
     first_row_of_each,
     refuse_constant_scores,
 )
-from veilbench.families.templates.attacks.template_examiner import TemplateExaminer
 from veilbench.families.templates.attacks.undecided import (
     NO_INTERVAL,
     Undecidable,
@@ -75,7 +74,7 @@ class ImpersonationSearch(EvasionSearch):
     starts: Count = 20
 
 
-class TemplateImpersonation(TemplateExaminer, EvasionAttack[TemplateScheme, Identities]):
+class TemplateImpersonation(EvasionAttack[TemplateScheme, Identities]):
     """Perturbs images within a budget so that the system's decision about them changes.
 
     Impersonation: one of the attacker's own images, so far rejected as a victim, should be accepted. Evasion: a
@@ -102,6 +101,8 @@ class TemplateImpersonation(TemplateExaminer, EvasionAttack[TemplateScheme, Iden
         broken_threshold: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
 
+    data_kind = Identities
+    target_kind = TemplateScheme
     title = "Impersonation"
     labels: ClassVar = {"impersonated": "accepted as the victim", "evaded": "not recognised any more"}
     unit = "1 = from black to white"

@@ -8,15 +8,15 @@ from collections.abc import Callable
 import numpy as np
 
 from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.attack import Attack
 from veilbench.bench.findings import Findings
 from veilbench.families.templates.attacks.system import first_row_of_each, refuse_constant_scores
-from veilbench.families.templates.attacks.template_examiner import TemplateExaminer
 from veilbench.families.templates.attacks.undecided import NotApplicable, Undecidable, leave_undecided
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.schemes.base import TemplateScheme
 
 
-class TemplateAttack(TemplateExaminer):
+class TemplateAttack(Attack[TemplateScheme, Identities]):
     """Attacks a template scheme whose victims are the enrolled test identities.
 
     Subclasses implement `attack`. Attacks that present something to the recognition system derive from
@@ -32,6 +32,8 @@ class TemplateAttack(TemplateExaminer):
         threat_needs: flags that the threat model must grant; otherwise `run` raises an error.
     """
 
+    data_kind = Identities
+    target_kind = TemplateScheme
     threat_needs: tuple[str, ...] = ()
 
     def run(
