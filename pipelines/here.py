@@ -1,6 +1,13 @@
-"""Finds the code beside this folder first: a copy of the project, as `dvc exp run --temp` makes it, runs itself."""
+"""Finds the code beside this folder first: a copy of the project, as `dvc exp run --temp` makes it, runs itself.
+
+If `repro` has started a server of forks, it runs the script.
+"""
 
 import sys
 from pathlib import Path
 
 sys.path[:0] = [str(path) for path in [Path(__file__).parents[1] / "src"] if path.is_dir()]
+
+from veilbench.workflow.forking import forward  # noqa: E402
+
+forward()

@@ -10,12 +10,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
 
 from veilbench.bench.errors import UserError
 from veilbench.workflow.dvc_state import keep, mend
+from veilbench.workflow.forking import SOCKET
 from veilbench.workflow.listed import read_staged
 from veilbench.workflow.resolve import READ_LATER
 
@@ -61,11 +65,32 @@ def main(arguments: list[str]) -> int:
         raise UserError(f"jobs={' '.join(arguments)} is not allowed: one whole number, 1 or more")
     mend()
     keep()
+    with start_server():
+        return _rebuild_all(int(jobs))
+
+
+def _rebuild_all(jobs: int) -> int:
     if not dvc("resolve"):
         return 1
     experiments = read_staged()
     if not dvc(*(f"prepare@{name}" for name in dict.fromkeys(experiments.values()))):
         return 1
-    with ThreadPoolExecutor(int(jobs)) as pool:
+    with ThreadPoolExecutor(jobs) as pool:
         done = list(pool.map(rebuild, portions(experiments)))
     return 0 if all(done) and dvc() else 1
+
+
+@contextmanager
+def start_server() -> Iterator[None]:
+    """Run a server of forks, see `forking`, within the block; stages started by then wait for nothing."""
+    with tempfile.TemporaryDirectory(prefix="veilbench-") as folder:
+        path = Path(folder) / "forks"
+        command = [sys.executable, "-m", "veilbench.workflow.forking", str(path), str(os.getpid())]
+        server = subprocess.Popen(command)
+        os.environ[SOCKET] = str(path)
+        try:
+            yield
+        finally:
+            del os.environ[SOCKET]
+            server.kill()
+            server.wait()
