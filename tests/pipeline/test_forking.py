@@ -14,9 +14,7 @@ import pytest
 from veilbench.workflow.forking import SOCKET
 
 ROOT = Path(__file__).parents[2]
-SERVE = (
-    "import sys; from pathlib import Path; from veilbench.workflow.forking import serve; serve(pathlib.Path(sys.argv[1]), [])"
-)
+SERVE = "import sys, pathlib; from veilbench.workflow import forking; forking.serve(pathlib.Path(sys.argv[1]), [])"
 SCRIPT = """
 import sys
 sys.path.insert(0, {src!r})

@@ -68,7 +68,7 @@ def test_says_what_it_must(report: Path) -> None:
         "not attacked",
         "No attack was run",
         "dvc repro evaluate@aes_ctr attack@aes_ctr",
-        "python pipelines/sweep.py experiment=aes_ctr",
+        "veilbench run experiment=aes_ctr",
         "0.440 [0.428, 0.452]",
         "100.00 %",
         "encryption queries",
