@@ -28,6 +28,7 @@ FLOORS_OF_A_FAMILY = [
         "baselines",
         "data",
         "schemes",
+        "wrapped",
         "files",
         "store",
         "score_files",

@@ -38,6 +38,7 @@ class Anomaly(Evaluation):
 
     data_kind = Rows
     target_kind = Detector
+    target_needs = ("score",)
 
     def __init__(
         self,
