@@ -1,7 +1,7 @@
 """Estimators of scikit-learn and PyOD that a configuration may name.
 
-They are named by plain texts, not by `_target_`. Only classes that these libraries define and that derive from their own
-base classes are allowed, besides classes of registered packages.
+They are named by plain texts, not by `_target_`. Only classes that these libraries define and that derive from their
+own base classes are allowed, besides classes of registered packages.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def build_estimator(name: str, arguments: Mapping[str, Any], where: str, seed: i
         name: dotted name of the class, see `find_estimator`.
         arguments: arguments of the constructor, plain values.
         where: place of the estimator in the configuration, for error messages.
-        seed: value of the argument `random_state`, if there is one that `arguments` do not set; None leaves its default.
+        seed: value of `random_state`, if there is such an argument and `arguments` do not set it; None for its default.
 
     Raises:
         UserError: the class is not allowed, or has no such argument, or refuses a value.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from annotated_types import MinLen
@@ -33,7 +34,7 @@ class Perceptron(nn.Sequential):
         last: Literal["relu", "tanh", "gelu", "sigmoid"] | None = None,
     ) -> None:
         layers: list[nn.Module] = []
-        for before, after in zip(widths, widths[1:], strict=False):
+        for before, after in pairwise(widths):
             layers += [nn.Linear(before, after), ACTIVATIONS[activation]()]
         layers[-1:] = [ACTIVATIONS[last]()] if last else []
         super().__init__(OrderedDict((str(place), layer) for place, layer in enumerate(layers)))

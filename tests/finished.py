@@ -1,0 +1,35 @@
+"""Runs all stages of an experiment on a finished model, as `python pipelines/sweep.py` does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pipelines.compose import composed, plain
+
+from veilbench.bench.stages import run_all
+from veilbench.bench.trained_model import TrainedModel, load_trained_model
+
+
+class Finished:
+    """The record of an experiment whose stages have all run in a folder of their own."""
+
+    def __init__(self, folder: Path, *overrides: str) -> None:
+        self.folder, self.config = folder, plain(composed([*overrides, "trainer=cpu", "tracking=none"]))
+        run_all(self.config, folder)
+
+    @property
+    def model(self) -> TrainedModel:
+        """The model as the later stages load it."""
+        return load_trained_model(self.folder / "train")
+
+    def found(self, stage: str) -> dict[str, Any]:
+        """The findings of `evaluate` or `attack`, by name."""
+        found: dict[str, Any] = json.loads((self.folder / stage / "findings.json").read_text(encoding="utf8"))
+        return found
+
+    def inapplicable(self) -> dict[str, str]:
+        """What does not apply to the model, by name, each with its reason."""
+        parts = {**self.found("evaluate"), **self.found("attack")}
+        return {name: one["reason"] for name, one in parts.items() if one["reason"].startswith("not applicable")}
