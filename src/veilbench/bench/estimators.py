@@ -8,32 +8,32 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, cast
 
 from veilbench.bench.errors import UserError, list_known
-from veilbench.bench.roots import DOTTED, PACKAGES, find_class
+from veilbench.bench.roots import DOTTED, PACKAGES, find_function
 
 BASES = {"sklearn": ("sklearn.base", "BaseEstimator"), "pyod": ("pyod.models.base", "BaseDetector")}
 
 
-def find_estimator(name: str, where: str) -> type:
-    """Import the class of an estimator by its dotted name.
+def find_estimator(name: str, where: str) -> Callable[..., Any]:
+    """Import an estimator's class, or a function that builds one, by its dotted name.
 
     Args:
         name: dotted name, such as "sklearn.ensemble.IsolationForest" or "pyod.models.ecod.ECOD".
         where: place of the name in the configuration, for error messages.
 
     Raises:
-        UserError: the name is not that of an estimator of these libraries or of a class of a registered package, or the
-            library is not installed.
+        UserError: the name is not that of an estimator of these libraries or of a class or function of a registered
+            package, or the library is not installed.
     """
     if not isinstance(name, str) or not DOTTED.fullmatch(name):
         raise UserError(f"{where}={name!r} must be a dotted name such as sklearn.ensemble.IsolationForest")
     module, _, last = name.rpartition(".")
     if (root := module.partition(".")[0]) not in BASES:
-        return find_class(name, object, where)
+        return find_function(name, where)
     if find_spec(root) is None:
         raise UserError(f"{where}={name} needs the package {root}: pip install 'veilbench[{root}]'")
     base = getattr(importlib.import_module(BASES[root][0]), BASES[root][1])
@@ -44,7 +44,7 @@ def find_estimator(name: str, where: str) -> type:
     if not inspect.isclass(found) or not issubclass(found, base) or found.__module__.partition(".")[0] != root:
         allowed = f"estimators of {', '.join(BASES)} and classes of {', '.join(PACKAGES)}"
         raise UserError(f"{where}={name} is not allowed: only {allowed} may be named")
-    return found
+    return cast(Callable[..., Any], found)
 
 
 def build_estimator(name: str, arguments: Mapping[str, Any], where: str, seed: int | None = None) -> Any:

@@ -10,6 +10,8 @@ import numpy as np
 
 from veilbench.bench.errors import UserError
 
+TOLERANCE = 1e-4  # relative difference between scores of two equal fits, for sums in another order
+
 
 @contextmanager
 def foreign_errors(what: str) -> Iterator[None]:
@@ -48,3 +50,18 @@ def seeded(seed: int) -> Iterator[None]:
         np.random.set_state(before[0])
         if torch:
             torch.set_rng_state(before[1])
+
+
+def require_repeated(again: np.ndarray, before: np.ndarray, who: str) -> None:
+    """Refuse a model that was fitted again and gives other scores than before.
+
+    Args:
+        again: its scores now, shape (n,).
+        before: the scores that were saved with it, shape (n,).
+        who: name of the model, for the error message.
+
+    Raises:
+        ValueError: a score differs by more than `TOLERANCE` of the largest one.
+    """
+    if not np.allclose(again, before, rtol=TOLERANCE, atol=TOLERANCE * np.abs(before).max()):
+        raise ValueError(f"{who}, fitted again, gives other scores: set its random_state, or one thread")

@@ -10,8 +10,9 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+from collections.abc import Callable
 from importlib.util import find_spec
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from veilbench.bench.errors import UserError
 
@@ -32,6 +33,28 @@ def find_class(target: object, kind: type[T], where: str = "") -> type[T]:
     Raises:
         UserError: the name is not that of a class of a registered package, or the class is not a `kind`.
     """
+    found = _find(target, where, "class")
+    if not issubclass(found, kind):
+        said = f"{where}={target}" if where else f"{target}"
+        raise UserError(f"{said} is not allowed: {found.__name__} is not {with_article(kind.__name__)}")
+    return found
+
+
+def find_function(target: object, where: str = "") -> Callable[..., Any]:
+    """Import a class or a function by its dotted name.
+
+    Args:
+        target: dotted name of a class or function of a registered package.
+        where: place of the name in a configuration or a file, for the error message.
+
+    Raises:
+        UserError: the name is not that of a class or function of a registered package.
+    """
+    found: Callable[..., Any] = _find(target, where, "class or function")
+    return found
+
+
+def _find(target: object, where: str, what: str) -> Any:
     said = f"{where}={target}" if where else f"{target}"
     allowed = f"only classes of {', '.join(PACKAGES)} may be named"
     if not isinstance(target, str) or not DOTTED.fullmatch(target):
@@ -44,10 +67,9 @@ def find_class(target: object, kind: type[T], where: str = "") -> type[T]:
     found = getattr(importlib.import_module(module), name, None)
     if found is None:
         raise UserError(f"{said} names nothing that can be imported: {module} has no {name}")
-    if not inspect.isclass(found) or found.__module__.partition(".")[0] not in PACKAGES:
-        raise UserError(f"{said} names nothing that can be imported: {name} is no class of {', '.join(PACKAGES)}")
-    if not issubclass(found, kind):
-        raise UserError(f"{said} is not allowed: {name} is not {with_article(kind.__name__)}")
+    kinds = (inspect.isclass,) if what == "class" else (inspect.isclass, inspect.isfunction)
+    if not any(is_kind(found) for is_kind in kinds) or found.__module__.partition(".")[0] not in PACKAGES:
+        raise UserError(f"{said} names nothing that can be imported: {name} is no {what} of {', '.join(PACKAGES)}")
     return found
 
 

@@ -87,6 +87,10 @@ class TrainedModel(ABC):
         """Return the operations that the model does not have with these settings, each with the reason."""
         return {}
 
+    def notes(self) -> list[str]:
+        """Return what a reader of the results should know about the fitted model, one line each."""
+        return []
+
     def save(self, folder: Path) -> None:
         """Write the model's two files into an existing folder."""
         kind = f"{type(self).__module__}.{type(self).__qualname__}"

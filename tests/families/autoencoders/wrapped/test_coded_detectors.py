@@ -8,12 +8,12 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from finished import Finished
 from onnx import TensorProto, helper, numpy_helper
 from pipelines.compose import composed, plain
 from safetensors.torch import save_file
 from torch import nn
 
+from finished import Finished
 from veilbench.bench.errors import UserError
 from veilbench.bench.stages import prepare, train
 from veilbench.families.autoencoders.data.rows import Part, Rows

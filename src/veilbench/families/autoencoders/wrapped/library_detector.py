@@ -10,15 +10,15 @@ import numpy as np
 
 from veilbench.bench.checked_arrays import require_array
 from veilbench.bench.estimators import build_estimator, find_estimator
-from veilbench.bench.foreign import foreign_errors, seeded
+from veilbench.bench.foreign import foreign_errors, require_repeated, seeded
 from veilbench.bench.limits import LARGEST_VALUE, Seed, require_value
 from veilbench.families.autoencoders.baselines.fitted import flatten
 from veilbench.families.autoencoders.data.rows import Rows
 from veilbench.families.autoencoders.schemes.base import Detector
 
 PYOD, SKLEARN = "decision_function", "score_samples"  # the first is higher for anomalies, the second lower
+KEPT = "The saved model holds the training rows, and is fitted again when it is loaded."
 COMPARED = 256  # training rows whose scores must be the same again after the model is restored
-TOLERANCE = 1e-4  # largest relative difference between them, for sums in another order
 
 
 class LibraryDetector(Detector):
@@ -75,6 +75,10 @@ class LibraryDetector(Detector):
             scores = np.asarray(getattr(self.estimator, self.scorer)(flatten(rows)), np.float64)
         return (scores if self.scorer == PYOD else -scores).reshape(len(rows))
 
+    def notes(self) -> list[str]:
+        """Return what the saved model reveals."""
+        return [KEPT]
+
     def settings(self) -> dict[str, Any]:
         """Return the constructor's arguments, and the seed of the fit."""
         return {"detector": self.detector, "arguments": self.arguments, "seed": self.seed}
@@ -96,6 +100,5 @@ class LibraryDetector(Detector):
         rows = require_array(arrays, "rows", np.float32, **limits)
         model = cls(settings["detector"], settings["arguments"])._fitted(rows, settings["seed"] % 2**32)
         scores = require_array(arrays, "scores", np.float64, (min(len(rows), COMPARED),))
-        if not np.allclose(model.score(rows[:COMPARED]), scores, rtol=TOLERANCE, atol=TOLERANCE * np.abs(scores).max()):
-            raise ValueError(f"{model.detector}, fitted again, gives other scores: set its random_state, or one thread")
+        require_repeated(model.score(rows[:COMPARED]), scores, model.detector)
         return model

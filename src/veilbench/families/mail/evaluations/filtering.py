@@ -10,7 +10,6 @@ from veilbench.bench.findings import Curve, Figure, Findings, Metric, Table
 from veilbench.bench.limits import Steps
 from veilbench.families.mail.data.mail import Mails
 from veilbench.families.mail.data.word_counts import word_counts
-from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.families.mail.schemes.spam_scorer import SpamScorer
 from veilbench.metrics import membership
 from veilbench.metrics.intervals import proportion
@@ -30,7 +29,7 @@ class Filtering(Evaluation):
         self.iterations = iterations
 
     def examine(
-        self, trained: MailFilter, mails: Mails, trainer: Accelerator, seeds: np.random.SeedSequence
+        self, trained: SpamScorer, mails: Mails, trainer: Accelerator, seeds: np.random.SeedSequence
     ) -> Findings:
         """Measure the filter and the logistic regression on the test mails."""
         findings, labels = Findings("Filtering", notes=list(mails.notes)), mails.test.labels
