@@ -176,7 +176,7 @@ def test_detection_uses_the_reconstruction_error_and_gradients(files: Path) -> N
 def test_what_does_not_fit_is_one_line(override: str, said: str, files: Path) -> None:
     config = plain(composed([*torch_overrides("both.safetensors"), override]))
     prepare(config, files / "prepared")
-    with pytest.raises(UserError, match=".") as refused:
+    with pytest.raises(UserError) as refused:
         train(config, files / "prepared", files / "train")
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)

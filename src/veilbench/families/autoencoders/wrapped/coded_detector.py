@@ -24,7 +24,7 @@ class CodedDetector(Representation, Detector):
     """An encoder, with a decoder or without. A row's score is its mean squared reconstruction error.
 
     Args:
-        flat: whether the encoder takes each row as a vector, and the decoder gives it as one; a table's rows are vectors.
+        flat: whether the encoder takes each row as a vector, and the decoder gives one back; a table's rows are.
     """
 
     data_kind = Rows

@@ -24,8 +24,8 @@ KEPT = "The saved model holds the training mails as word numbers, and is fitted 
 class FittedFilter(TextScorer):
     """Estimators in a pipeline, fitted to the training mails as texts, with the labels 0 for ham and 1 for spam.
 
-    The saved model holds the training mails and a seed, and is fitted again when it is loaded: nothing is unpickled, but
-    the file reveals the mails, and the stages `evaluate` and `attack` each take the time of a fit. Probabilities
+    The saved model holds the training mails and a seed, and is fitted again when it is loaded: nothing is unpickled,
+    but the file reveals the mails, and the stages `evaluate` and `attack` each take the time of a fit. Probabilities
     that differ then are an error.
 
     Args:

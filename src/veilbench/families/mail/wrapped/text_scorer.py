@@ -97,6 +97,6 @@ def note_lost_words(mails: Mails) -> list[str]:
     if known == len(numbers):
         return []
     return [
-        f"{len(numbers) - known:,} of the corpus' {len(numbers):,} words are unknown to the vocabulary or share a number "
-        "with another word: the filter does not see them; raise data.tokeniser.most_words"
+        f"{len(numbers) - known:,} of the corpus' {len(numbers):,} words are unknown to the vocabulary or share a "
+        "number with another word: the filter does not see them; raise data.tokeniser.most_words"
     ]
