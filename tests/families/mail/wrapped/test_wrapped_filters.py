@@ -186,7 +186,7 @@ def test_words_that_the_filter_cannot_see_are_counted(mails: Mails, tmp_path: Pa
     (tmp_path / "few").mkdir()
     data.prepare(tmp_path / "few")
     few = data.load(tmp_path / "few")
-    used = len({number for number in few.vocabulary.to_numbers(few.lexicon)})
+    used = len(set(few.vocabulary.to_numbers(few.lexicon)))
     (note,) = FittedFilter(STEPS).fit(few, RNG).notes()[1:]
     assert note.startswith(f"{len(few.lexicon) - used} of the corpus' {len(few.lexicon)} words are unknown")
 
