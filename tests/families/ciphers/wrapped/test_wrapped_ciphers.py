@@ -91,7 +91,7 @@ def test_all_stages_run_on_a_program_and_a_weak_one_is_broken(tmp_path: Path) ->
     tiny = [one for one in TINY if one.split(".")[1].split("=")[0] not in ("frequency", "affine", "chosen_plaintext")]
     job = Finished(tmp_path / "job", "experiment=command_cipher", *own, "model.key_bytes=1", attacks, *tiny)
     assert job.inapplicable() == {}
-    assert job.found("attack")["known_plaintext"]["gain"]["value"] > 0.8
+    assert job.found("attack")["known_plaintext"]["gain"]["value"] > 0.5  # 40 known characters
     assert job.found("attack")["key_sensitivity"]["gain"]["value"] > 0.7  # one bit of eight changes
 
 
