@@ -16,7 +16,7 @@ def test_an_error_is_one_line_with_its_class() -> None:
     with pytest.raises(UserError) as refused, foreign_errors("tool failed"):
         raise KeyError("a\nb")
     assert str(refused.value) == "tool failed: KeyError: 'a\\nb'"
-    with pytest.raises(UserError, match="^ours$"), foreign_errors("tool failed"):
+    with pytest.raises(UserError, match=r"^ours$"), foreign_errors("tool failed"):
         raise UserError("ours")
 
 

@@ -94,7 +94,7 @@ class TorchAutoencoder(CodedDetector, DifferentiableDetector):
         from veilbench.nets.in_parts import apply_in_parts
 
         try:
-            return apply_in_parts(self.nets[name], x, AT_ONCE)
+            return apply_in_parts(self.nets[name].cpu(), x, AT_ONCE)  # gradients may have moved it
         except RuntimeError as error:  # torch's error for shapes that do not fit
             said = " ".join(str(error).split())
             raise UserError(f"{name}={self.nodes[name]['_target_']} cannot take shape {x.shape[1:]}: {said}") from error
