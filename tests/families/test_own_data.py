@@ -53,7 +53,7 @@ def test_a_table_with_columns_of_different_units_says_so(tmp_path: Path) -> None
 
 
 def test_an_npz_and_a_text(tmp_path: Path) -> None:
-    np.savez(tmp_path / "a.npz", x=np.random.default_rng(0).random((40, 3)), y=np.arange(40) % 2)
+    np.savez(tmp_path / "a.npz", X=np.random.default_rng(0).random((40, 3)), y=np.arange(40) % 2)
     assert load("npz", tmp_path / "rows", f"data.source.path={tmp_path / 'a.npz'}").shape == (3,)
     (tmp_path / "t.txt").write_text("\n\n".join(f"paragraph {n}" for n in range(40)))
     assert len(load("text_file", tmp_path / "texts", f"data.path={tmp_path / 't.txt'}").target) > 100
