@@ -33,7 +33,7 @@ def find_class(target: object, kind: type[T], where: str = "") -> type[T]:
     Raises:
         UserError: the name is not that of a class of a registered package, or the class is not a `kind`.
     """
-    found = _find(target, where, "class")
+    found: type[T] = _find(target, where, "class")
     if not issubclass(found, kind):
         said = f"{where}={target}" if where else f"{target}"
         raise UserError(f"{said} is not allowed: {found.__name__} is not {with_article(kind.__name__)}")
