@@ -40,7 +40,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from pipelines.compose import composed, plain
 
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.experiment import build
@@ -58,6 +57,7 @@ from veilbench.families.autoencoders.data.loaders.sklearn_set import SklearnSet
 from veilbench.families.autoencoders.data.raw import Raw, check_raw, find_distinct
 from veilbench.families.autoencoders.data.rows import Part, Rows
 from veilbench.metrics.anomaly import Ranking
+from veilbench.workflow.compose import composed, plain
 
 MOST_ROWS = 20_000
 Detect = Callable[[Rows, int], np.ndarray]  # maps data and seed to the scores of the test rows

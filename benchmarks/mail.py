@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pipelines.compose import composed, plain
 
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.experiment import build
@@ -29,6 +28,7 @@ from veilbench.federated.aggregations.ckks import Ckks
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.training.federated import Federated
 from veilbench.training.whole_epochs import WholeEpochs
+from veilbench.workflow.compose import composed, plain
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("VEILBENCH_SHARED_DATA", ROOT.parent / "shared" / "data"))

@@ -25,7 +25,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from pipelines.compose import composed, plain
 
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.experiment import build
@@ -36,6 +35,7 @@ from veilbench.families.autoencoders.baselines.nearest_neighbours import Nearest
 from veilbench.families.autoencoders.baselines.pca import Pca
 from veilbench.families.autoencoders.data.rows import RowsData
 from veilbench.training.whole_epochs import WholeEpochs
+from veilbench.workflow.compose import composed, plain
 
 NEIGHBOURS_FOR = 2_000  # test rows
 BASELINES = (InputNorm(), Pca(8), Mahalanobis(), IsolationForest(), NearestNeighbours(5))

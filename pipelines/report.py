@@ -1,44 +1,8 @@
 """Stage `report`: write the leaderboard and the page; with `--table`, print the leaderboard in the terminal."""
 
-from __future__ import annotations
-
-import sys
-from pathlib import Path
-
-from pipelines.listed import read_staged
-from veilbench.bench.errors import UserError, one_line_errors
-from veilbench.bench.folders import write_whole_folder
-from veilbench.bench.lifeline import die_with_parent
-from veilbench.bench.report import leaderboard, page
-from veilbench.bench.report.records import read_all
-from veilbench.bench.report.table import print_table
-from veilbench.bench.stages import RESULTS
-from veilbench.families import register_all
-
-PARAMS, REPORT = Path("params"), Path("report")
-WRITTEN = ("index.html", "leaderboard.json", "leaderboard.csv")
-
-
-def main(arguments: list[str]) -> None:
-    """Write report/ completely or not at all, or print the leaderboard.
-
-    Raises:
-        UserError: an argument is unknown, or a record is missing or damaged.
-    """
-    if arguments not in ([], ["--table"]):
-        raise UserError(f"{' '.join(arguments)} is not allowed; usage: report.py [--table]")
-    register_all()
-    if arguments:
-        print_table(leaderboard.load_rows(REPORT / "leaderboard.json"))
-        print(f"\nThe whole report: {REPORT / 'index.html'}. Every run with its curves: `make ui` opens MLflow.")
-        return
-    records = read_all(list(read_staged()), PARAMS, RESULTS)
-    with write_whole_folder(REPORT, WRITTEN) as partial:
-        leaderboard.write([leaderboard.row(record) for record in records], partial)
-        page.write(records, partial)
-
+import here  # noqa: F401
+from veilbench.workflow import report
+from veilbench.workflow.command import run_as_stage
 
 if __name__ == "__main__":
-    die_with_parent()
-    with one_line_errors():
-        main(sys.argv[1:])
+    run_as_stage(report.main)

@@ -13,11 +13,13 @@ from veilbench.bench.errors import one_line_errors
 
 if TYPE_CHECKING:
     from veilbench.families.templates.store.answer import Answer
+    from veilbench.workflow.command import Main
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # brackets in help are brackets
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -43,6 +45,123 @@ def veilbench(version: _Version = False) -> None:
     if version:
         typer.echo(f"veilbench {__version__}")
         raise typer.Exit
+
+
+_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": ["-h", "--help"]}
+
+
+@app.command(context_settings=_THROUGH)
+def init(context: typer.Context) -> None:
+    """Make a new bench: FOLDER with configuration, an example model and the stages for DVC."""
+    from veilbench.workflow.init import main
+
+    _run(main, context)
+
+
+@app.command("list", context_settings=_THROUGH)
+def list_(context: typer.Context) -> None:
+    """List what can be chosen, and where it comes from: [models|data|attacks|experiments ...] [--family NAME]."""
+    from veilbench.workflow.listing import main
+
+    _run(main, context)
+
+
+@app.command(context_settings=_THROUGH)
+def run(context: typer.Context) -> None:
+    """Run all stages of one experiment: experiment=NAME and other overrides, in Hydra's grammar.
+
+    The record is written to outputs/, into a folder that is named by experiment, overrides and a digest of settings and
+    code. The same command finds a complete record; force=true computes it again.
+    """
+    from veilbench.workflow.run import main
+
+    _run(main, context)
+
+
+@app.command(context_settings=_THROUGH)
+def plan(context: typer.Context) -> None:
+    """Say what `veilbench run` with the same overrides would do, from which digests, and about how long."""
+    from veilbench.workflow.plan import main
+
+    _run(main, context)
+
+
+@app.command(context_settings={**_THROUGH, "help_option_names": []})
+def sweep(context: typer.Context) -> None:
+    """Run an experiment with many settings: experiment=NAME key=1,2,3 seed=range(3). It takes the options of Hydra."""
+    from veilbench.workflow.sweep import main
+
+    many = not {"-m", "--multirun", "-h", "--help", "-c", "--cfg", "-i", "--info"} & set(context.args)
+    if many:
+        context.args.insert(0, "--multirun")
+    _run(main, context)
+
+
+@app.command(context_settings=_THROUGH)
+def search(context: typer.Context) -> None:
+    """Search for good settings with Optuna: NAME of a file of conf/search, and overrides."""
+    from veilbench.workflow.search import main
+
+    _run(main, context)
+
+
+@app.command(context_settings=_THROUGH)
+def repro(context: typer.Context) -> None:
+    """Run `dvc repro` on several cores: [JOBS], by default one for each core."""
+    from veilbench.workflow.repro import main
+
+    _run(main, context)
+
+
+@app.command(context_settings=_THROUGH)
+def report(context: typer.Context) -> None:
+    """Write report/ from results/, or from the records in [FOLDER ...]; --table prints the leaderboard."""
+    from veilbench.workflow.report import main
+
+    _run_stage(main, context)
+
+
+@app.command(context_settings=_THROUGH)
+def track(context: typer.Context) -> None:
+    """Publish all records that the tracking store lacks, or those in [FOLDER ...]."""
+    from veilbench.workflow.track import main
+
+    _run_stage(main, context)
+
+
+@app.command(context_settings=_THROUGH)
+def resolve(context: typer.Context) -> None:
+    """Write the resolved settings of the experiments of conf/pipeline.yaml to params/."""
+    from veilbench.workflow.resolve import main
+
+    _run_stage(main, context)
+
+
+def _add_stage(name: str, what: str) -> None:
+    def stage(context: typer.Context) -> None:
+        from veilbench.workflow.command import run_stage
+
+        run_stage(name, context.args)
+
+    app.command(name, help=what, context_settings=_THROUGH)(stage)
+
+
+_add_stage("prepare", "Stage of DVC: generate or read the data set DATA of params/data.")
+_add_stage("train", "Stage of DVC: fit the model of EXPERIMENT of params/.")
+_add_stage("evaluate", "Stage of DVC: measure the utility of EXPERIMENT of params/.")
+_add_stage("attack", "Stage of DVC: attack EXPERIMENT of params/.")
+
+
+def _run(main: Main, context: typer.Context) -> None:
+    from veilbench.workflow.command import run
+
+    run(main, context.args)
+
+
+def _run_stage(main: Main, context: typer.Context) -> None:
+    from veilbench.workflow.command import run_as_stage
+
+    run_as_stage(main, context.args)
 
 
 @app.command(help=f"Encrypt a text of the characters chr(32) to chr(122).\n\n{_FILES}\n\n{_WARNING}")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from pipelines.compose import composed, plain
 
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import build
+from veilbench.workflow.compose import composed, plain
 
 
 def test_two_processes_are_for_what_is_trained_alone() -> None:

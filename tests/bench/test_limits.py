@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 import yaml
 from annotated_types import Ge, Gt, Le, Lt
-from pipelines.compose import composed, plain
 
 from veilbench.bench import limits
 from veilbench.bench.errors import UserError
@@ -31,6 +30,7 @@ from veilbench.bench.limits import (
     require_weights,
 )
 from veilbench.bench.sources import find_targets
+from veilbench.workflow.compose import composed, plain
 
 ROOT = Path(__file__).parents[2]
 HUGE = (10**12, 10**15, 10**30, -(10**30))

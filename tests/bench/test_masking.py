@@ -75,7 +75,7 @@ def test_a_sweep_refuses_a_password_before_anything_is_written(
 ) -> None:
     folder = tmp_path_factory.mktemp("sweep")
     done = subprocess.run(
-        [sys.executable, "-m", "pipelines.sweep", *more, "experiment=plaintext", override],
+        [sys.executable, "-m", "veilbench.workflow.sweep", *more, "experiment=plaintext", override],
         cwd=folder, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2

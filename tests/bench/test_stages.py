@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from pipelines.compose import composed, plain
 
 from veilbench.bench import stages
 from veilbench.bench.contracts import Training
@@ -19,6 +18,7 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config
 from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.autoencoders.baselines.pca import Pca
+from veilbench.workflow.compose import composed, plain
 
 WORDS = ["tracking=none", "data.words=[400,600]", "evaluation=[fidelity]", "evaluation.fidelity.length=100"]
 WORDS += ["attack=[chosen_plaintext]", "attack.chosen_plaintext.games=20", "attack.chosen_plaintext.queries=24"]
@@ -242,12 +242,12 @@ def test_the_budget_of_a_nested_part_is_reduced_to_its_largest_value() -> None:
 
 def test_each_stage_and_attack_has_random_numbers_of_its_own(ours: Config) -> None:
     drawn = {
-        (seed, stage): tuple(stages._seeds({**ours, "seed": seed}, stage).generate_state(4))
+        (seed, stage): tuple(stages.seed_stage({**ours, "seed": seed}, stage).generate_state(4))
         for seed in (0, 1)
         for stage in ("train", "frequency", "fidelity")
     }
     assert len(set(drawn.values())) == len(drawn)
-    assert tuple(stages._seeds({**ours, "seed": 0}, "train").generate_state(4)) == drawn[0, "train"]
+    assert tuple(stages.seed_stage({**ours, "seed": 0}, "train").generate_state(4)) == drawn[0, "train"]
 
 
 class Resumable(Training):

@@ -6,11 +6,11 @@ import inspect
 from typing import Any
 
 import pytest
-from pipelines.compose import composed, plain
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import build
 from veilbench.families.autoencoders.schemes.base import Detector, Restorer
+from veilbench.workflow.compose import composed, plain
 
 NAMES = ["reconstruction", "probe", "restoration", "anomaly", "recommendation"]
 

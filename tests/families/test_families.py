@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from pipelines.compose import plain_data
-from pipelines.explain import CONF
 
 from veilbench.bench.family import family_named, family_of
 from veilbench.bench.roots import find_class
 from veilbench.bench.sources import PACKAGE, find_imports, module_file
 from veilbench.families import MODULES
+from veilbench.workflow.compose import plain_data
+from veilbench.workflow.conf import conf_folders
 
+CONF = conf_folders()[-1]
 NAMES = [module.split(".")[-2] for module in MODULES]
 DATA = sorted(path.stem for path in (CONF / "data").glob("*.yaml"))
 

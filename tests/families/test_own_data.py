@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pipelines.compose import composed, plain
 
 from veilbench.bench.experiment import build
+from veilbench.workflow.compose import composed, plain
 
 TEXTS = [(f"meeting number {n}", "ham") for n in range(30)] + [(f"win prize {n}", "spam") for n in range(30)]
 

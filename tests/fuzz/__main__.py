@@ -50,7 +50,7 @@ def preload(cache: Path) -> None:
     for module in pkgutil.walk_packages(veilbench.__path__, "veilbench."):
         if "flower" not in module.name:
             importlib.import_module(module.name)
-    from pipelines import compose, report, search, sweep, track
+    from veilbench.workflow import compose, report, search, sweep, track
 
     assert all((report, search, sweep, track))
     compose.plain(compose.composed(["experiment=plaintext"]))

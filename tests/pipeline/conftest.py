@@ -22,6 +22,7 @@ defaults:
 
 attack: {{chosen_plaintext: {{games: 20, queries: 24, length: 8}}}}
 evaluation: {{fidelity: {{length: 500}}}}
+data: {{seed: 0}} # shared
 seed: {seed}
 """
 

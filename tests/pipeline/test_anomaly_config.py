@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pipelines.compose import composed, plain
 from sklearn.metrics import roc_auc_score
 
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.experiment import build
 from veilbench.families.autoencoders.baselines.input_norm import InputNorm
 from veilbench.families.autoencoders.baselines.pca import Pca
+from veilbench.workflow.compose import composed, plain
 
 
 def aurocs(tmp_path: Path, *overrides: str) -> tuple[float, float, float]:

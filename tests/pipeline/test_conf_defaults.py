@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 import yaml
-from pipelines.arguments import check_arguments
-from pipelines.compose import composed, plain
-from pipelines.explain import CONF
 
 from veilbench.bench.defaults import describe, fill
 from veilbench.bench.roots import find_class
+from veilbench.workflow.arguments import check_arguments
+from veilbench.workflow.compose import composed, plain
+from veilbench.workflow.conf import conf_folders
 
+CONF = conf_folders()[-1]
 GROUPS = ("aggregation", "attack", "data", "evaluation", "model", "tracking", "trainer", "training")
 FILES = [path for group in GROUPS for path in sorted((CONF / group).rglob("*.yaml"))]
 REFERRED_TO = set(re.findall(r"\$\{([\w.]+)\}", " ".join(path.read_text("utf8") for path in CONF.rglob("*.yaml"))))

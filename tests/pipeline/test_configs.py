@@ -8,10 +8,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from pipelines.compose import composed, plain
-from pipelines.explain import CONF
-from pipelines.listed import read_listed, read_staged
-from pipelines.resolve import resolve_experiment
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config, build
@@ -22,7 +18,12 @@ from veilbench.families.ciphers.baselines.plaintext import Plaintext
 from veilbench.families.ciphers.baselines.substitution import Substitution
 from veilbench.families.ciphers.schemes.codebook import CodebookCipher
 from veilbench.families.ciphers.schemes.keyed import KeyedCipher
+from veilbench.workflow.compose import composed, plain
+from veilbench.workflow.conf import conf_folders
+from veilbench.workflow.listed import read_listed, read_staged
+from veilbench.workflow.resolve import resolve_experiment
 
+CONF = conf_folders()[-1]
 ROOT = Path(__file__).parents[2]
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 
@@ -156,8 +157,9 @@ def test_the_committed_params_are_what_conf_says(monkeypatch: pytest.MonkeyPatch
 def test_a_list_that_is_none_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, said: str
 ) -> None:
-    monkeypatch.setattr("pipelines.listed.LISTED", tmp_path / "pipeline.yaml")
-    (tmp_path / "pipeline.yaml").write_text(content)
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "pipeline.yaml").write_text(content)
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=re.escape(said)):
         read_listed()
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from pipelines.dvc_state import DAMAGED, GOOD, LOCK, NOTES, is_whole, keep, mend
-from pipelines.listed import STAGES, read_staged
 
 from veilbench.bench.errors import UserError
+from veilbench.workflow.dvc_state import DAMAGED, GOOD, LOCK, NOTES, is_whole, keep, mend
+from veilbench.workflow.listed import STAGES, read_staged
 
 from .conftest import ROOT, Project
 

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import yaml
 from omegaconf import OmegaConf
-from pipelines import hydra_folders
-from pipelines.hydra_folders import Before
-from pipelines.job import RECORD, flat, record_job
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.file_lock import lock_file
+from veilbench.workflow import hydra_folders
+from veilbench.workflow.hydra_folders import Before
+from veilbench.workflow.job import RECORD, flat, record_job
 
 from .conftest import ROOT
 
@@ -99,7 +99,9 @@ def test_a_sweep_leaves_the_records_of_another_one_as_they_are(tmp_path: Path) -
     before = content(tmp_path)
     status, said = ended(started(tmp_path, *words, "seed=1", "evaluation=[fidelity]"))
     assert status == 2
-    assert "mix/0 holds the record of other settings: seed=1 (there: 0), evaluation.fidelity" in said.splitlines()[-1]
+    assert (
+        "mix/0 holds the record of other settings: seed=1 (there: 0), data.seed=1 (there: 0)" in said.splitlines()[-1]
+    )
     assert "hydra.sweep.dir" in said.splitlines()[-1]
     assert content(tmp_path) == before
     with lock_file(tmp_path / "mix" / "0" / RECORD):

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from pipelines.arguments import MOST_JOBS, check_arguments
-from pipelines.compose import composed, plain
 
 from veilbench.bench.errors import UserError
+from veilbench.workflow.arguments import MOST_JOBS, check_arguments
+from veilbench.workflow.compose import composed, plain
 
 from .conftest import ROOT
 
@@ -20,8 +20,7 @@ def conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of conf/ that a test may damage."""
     folder = tmp_path / "conf"
     shutil.copytree(ROOT / "conf", folder)
-    for module in ("compose", "explain"):
-        monkeypatch.setattr(f"pipelines.{module}.CONF", folder)
+    monkeypatch.chdir(tmp_path)
     return folder
 
 

@@ -17,7 +17,7 @@ PROGRAM = """
 import json, sys
 from pathlib import Path
 import numpy as np
-from pipelines.compose import composed, plain
+from veilbench.workflow.compose import composed, plain
 from veilbench.bench import experiment
 from veilbench.bench.accelerator import Accelerator
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from pipelines.repro import AT_A_TIME, main, portions
 
 from veilbench.bench.errors import UserError
+from veilbench.workflow.repro import AT_A_TIME, main, portions
 
 from .conftest import Project
 
@@ -31,7 +31,7 @@ def test_several_at_once_write_what_one_writes(project: Project, reproduced: Pro
     (project.folder / "dvc.lock").unlink()
     for made in ("results", "prepared", "report", ".dvc/cache"):
         shutil.rmtree(project.folder / made)
-    one_each = "import sys, pipelines.repro as repro; repro.AT_A_TIME = 1; sys.exit(repro.main(['3']))"
+    one_each = "import sys, veilbench.workflow.repro as repro; repro.AT_A_TIME = 1; sys.exit(repro.main(['3']))"
     done = project.run("python", "-c", one_each)
     assert {f"Running stage 'train@{name}'" for name in ("plain_table", "other_table", "real_cipher")} <= {
         line.rstrip(":") for line in done.stdout.splitlines()

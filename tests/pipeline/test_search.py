@@ -7,13 +7,14 @@ from typing import Any
 import optuna
 import pytest
 import yaml
-from pipelines import search as script
-from pipelines.explain import CONF
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.file_lock import lock_file
 from veilbench.bench.search import Range, Search, read_search
+from veilbench.workflow import search as script
+from veilbench.workflow.conf import conf_folders
 
+CONF = conf_folders()[-1]
 SMALL = Search(3, "evaluate.x", "minimize", {"a": [1, 2], "b": Range(0.5, 1.0), "c": Range(1, 9, log=True)}, "loss")
 
 
@@ -90,7 +91,7 @@ def test_a_search_runs_ends_and_has_nothing_left_to_do(
 ) -> None:
     """Two real trials of a small autoencoder; repeating the command runs no further trial."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "search").mkdir()
+    (tmp_path / "conf" / "search").mkdir(parents=True)
     plain = {
         "trials": 2,
         "objective": "evaluate.reconstruction.mse",
@@ -98,9 +99,7 @@ def test_a_search_runs_ends_and_has_nothing_left_to_do(
         "watched": "validation loss",
         "space": {"model.net.code": [2, 16]},
     }
-    (tmp_path / "search" / "small.yaml").write_text(yaml.safe_dump(plain))
-    read = script.read_search
-    monkeypatch.setattr(script, "read_search", lambda path: read(tmp_path / "search" / path.name))
+    (tmp_path / "conf" / "search" / "small.yaml").write_text(yaml.safe_dump(plain))
     words = ["experiment=undercomplete", "evaluation=[reconstruction]", "attack=[]", "tracking=none", "trainer=cpu"]
     words += ["training.max_steps=20", "training.steps_per_call=10", "data.most_rows=200"]
     script.main(["small", *words])

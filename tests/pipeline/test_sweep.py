@@ -86,7 +86,7 @@ def test_a_broken_store_is_named_and_loses_nothing(project: Project) -> None:
 def test_the_objective_is_what_a_sweeper_gets(project: Project) -> None:
     done = project.run(
         "python", "-c",
-        "import sys; from omegaconf import OmegaConf; from pathlib import Path; from pipelines.sweep import objective;"
+        "from pathlib import Path; from veilbench.workflow.sweep import objective;"
         "print(objective('evaluate.fidelity.bytes_per_character', Path('results/plain_table')))",
     )  # fmt: skip
     assert float(done.stdout) == 4.0

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from pipelines.listed import read_listed
+
+from veilbench.workflow.listed import read_listed
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """

@@ -76,10 +76,20 @@ def check_parts(parts: Mapping[str, Any]) -> None:
         raise UserError(f"training={_name(training)} does not fit model={_name(model)}: {reason}")
     for group in LISTS:
         for name, examiner in parts[group].items():
-            _check_examiner(f"{group}.{name}", examiner, parts)
+            check_examiner(f"{group}.{name}", examiner, parts)
 
 
-def _check_examiner(place: str, examiner: Examiner, parts: Mapping[str, Any]) -> None:
+def check_examiner(place: str, examiner: Examiner, parts: Mapping[str, Any]) -> None:
+    """Check that an evaluation or an attack applies to the data and to what the model becomes.
+
+    Args:
+        place: place of the evaluation or attack in the configuration, for the error message.
+        examiner: the evaluation or attack.
+        parts: the constructed `data`, `model` and `training`.
+
+    Raises:
+        UserError: it does not apply; the message says why.
+    """
     data, model = parts["data"], parts["model"]
     if not issubclass(data.data_kind, examiner.data_kind):
         raise UserError(

@@ -73,6 +73,14 @@ class Trainable(ABC):
         return {}
 
 
+class UserModel(ABC):
+    """A model in the form in which users write it: a short contract that a family turns into one of its own models."""
+
+    @abstractmethod
+    def as_model(self) -> Trainable | TrainedModel:
+        """Return the model that the stages work with."""
+
+
 class Training(ABC):
     """Fits a model.
 

@@ -49,6 +49,25 @@ def fill(node: Any, where: str = "", instead: Mapping[str, Any] | None = None) -
     return filled | {key: child for key, child in node.items() if key not in filled}
 
 
+def give_seed(node: Any, seed: int) -> Any:
+    """Return a copy of a composed configuration in which each class that takes a `seed` and has none gets one.
+
+    Args:
+        node: plain data; mappings with a `_target_` name a class and some of its arguments.
+        seed: seed of the experiment.
+
+    Raises:
+        UserError: a `_target_` is not a class that may be named.
+    """
+    if isinstance(node, list):
+        return [give_seed(child, seed) for child in node]
+    if not isinstance(node, dict):
+        return node
+    given = {key: give_seed(child, seed) for key, child in node.items()}
+    takes_seed = TARGET in node and "seed" in inspect.signature(find_class(node[TARGET], object)).parameters
+    return {**given, "seed": seed} if takes_seed and "seed" not in node else given
+
+
 def settings(default: Any, annotation: Any) -> dict[str, Any] | None:
     """Return the settings that a mapping without a `_target_` changes.
 

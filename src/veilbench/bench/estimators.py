@@ -13,7 +13,8 @@ from importlib.util import find_spec
 from typing import Any, cast
 
 from veilbench.bench.errors import UserError, list_known
-from veilbench.bench.roots import DOTTED, PACKAGES, find_function
+from veilbench.bench.homes import list_roots
+from veilbench.bench.roots import DOTTED, find_function
 
 BASES = {"sklearn": ("sklearn.base", "BaseEstimator"), "pyod": ("pyod.models.base", "BaseDetector")}
 
@@ -42,7 +43,7 @@ def find_estimator(name: str, where: str) -> Callable[..., Any]:
     except ImportError as error:
         raise UserError(f"{where}={name} cannot be imported: {error}") from error
     if not inspect.isclass(found) or not issubclass(found, base) or found.__module__.partition(".")[0] != root:
-        allowed = f"estimators of {', '.join(BASES)} and classes of {', '.join(PACKAGES)}"
+        allowed = f"estimators of {', '.join(BASES)} and classes of {', '.join(list_roots())}"
         raise UserError(f"{where}={name} is not allowed: only {allowed} may be named")
     return cast(Callable[..., Any], found)
 

@@ -19,6 +19,7 @@ from typing import Any, TypeGuard, TypeVar, get_type_hints
 from typing_extensions import get_protocol_members
 
 from veilbench.bench.annotations import members
+from veilbench.bench.contracts import UserModel
 from veilbench.bench.errors import UserError, suggest
 from veilbench.bench.limits import format_value, require_value
 from veilbench.bench.roots import find_class, with_article
@@ -113,7 +114,7 @@ def _fits(found: type, kind: type) -> bool:
 
 
 def build(node: Any) -> Any:
-    """Construct the object that a config node describes, its parts first.
+    """Construct the object that a config node describes, its parts first; a `UserModel` becomes what it stands for.
 
     Raises:
         UserError: a constructor refused a value.
@@ -125,7 +126,8 @@ def build(node: Any) -> Any:
     if "_target_" not in node:
         return {key: build(child) for key, child in node.items()}
     kind = find_class(node["_target_"], object, "_target_")
-    return _construct(kind, _arguments(kind, node))
+    made = _construct(kind, _arguments(kind, node))
+    return made.as_model() if isinstance(made, UserModel) else made
 
 
 def _arguments(kind: type, node: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,18 +172,18 @@ def part(config: Config, key: str) -> Any:
 
 
 def named(arguments: Sequence[str], what: str) -> str:
-    """The name that the script of a stage was given.
+    """Return the name that the command of a stage was given.
 
     Args:
-        arguments: of the process, the script's own path first.
-        what: the name stands for, in capitals.
+        arguments: arguments of the command.
+        what: what the name stands for, in capitals.
 
     Raises:
         UserError: there is none or more than one, or it is a path: results would be written elsewhere.
     """
-    if len(arguments) != 2 or arguments[1].startswith("-"):
-        raise UserError(f"usage: {Path(arguments[0]).name} {what}")
-    if (name := arguments[1]) in ("", ".", "..") or "/" in name:
+    if len(arguments) != 1 or arguments[0].startswith("-"):
+        raise UserError(f"this stage takes one argument, {what}, and not: {' '.join(arguments) or 'none'}")
+    if (name := arguments[0]) in ("", ".", "..") or "/" in name:
         raise UserError(f"{what}={name!r} is not allowed: input should be a name of params/, without a folder")
     return name
 

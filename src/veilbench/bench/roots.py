@@ -1,8 +1,8 @@
 """Restricts the classes that a configuration, an override or a saved file may name.
 
 A `_target_` decides what is imported and called. Therefore it may only name classes that are defined in registered
-packages, and this is checked before anything is imported. `os.system` is refused, and so is a class that a registered
-module merely imports from elsewhere.
+packages, those of `homes.list_homes`, and this is checked before anything is imported. `os.system` is refused, and so
+is a class that a registered module merely imports from elsewhere.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import inspect
 import re
 from collections.abc import Callable
 from importlib.util import find_spec
+from types import ModuleType
 from typing import Any, TypeVar
 
 from veilbench.bench.errors import UserError
+from veilbench.bench.homes import find_root, list_roots, make_importable
 
 T = TypeVar("T")
-PACKAGES = ("veilbench",)
 AN = re.compile(r"[AEIO]|U(?!ni[tfv]|se)")  # not before the sound of "unit" or "user"
 DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
@@ -56,21 +57,40 @@ def find_function(target: object, where: str = "") -> Callable[..., Any]:
 
 def _find(target: object, where: str, what: str) -> Any:
     said = f"{where}={target}" if where else f"{target}"
-    allowed = f"only classes of {', '.join(PACKAGES)} may be named"
+    nothing = f"{said} names nothing that can be imported"
     if not isinstance(target, str) or not DOTTED.fullmatch(target):
-        raise UserError(f"{said} names nothing that can be imported: {allowed}, by module and class")
+        raise UserError(f"{nothing}: only classes of {', '.join(list_roots())} may be named, by module and class")
     module, _, name = target.rpartition(".")
-    if module.partition(".")[0] not in PACKAGES:
-        raise UserError(f"{said} names nothing that can be imported: {allowed}")
+    if (root := find_root(module)) is None:
+        package = module.partition(".")[0]
+        raise UserError(
+            f"{nothing}: only classes of {', '.join(list_roots())} may be named; {package} is no package of this bench "
+            "and no installed plug-in"
+        )
+    make_importable(root[0])
     if not _exists(module):
-        raise UserError(f"{said} names nothing that can be imported: there is no module {module}")
-    found = getattr(importlib.import_module(module), name, None)
+        raise UserError(f"{nothing}: there is no module {module}")
+    found = getattr(_import(module, nothing), name, None)
     if found is None:
-        raise UserError(f"{said} names nothing that can be imported: {module} has no {name}")
+        raise UserError(f"{nothing}: {module} has no {name}")
     kinds = (inspect.isclass,) if what == "class" else (inspect.isclass, inspect.isfunction)
-    if not any(is_kind(found) for is_kind in kinds) or found.__module__.partition(".")[0] not in PACKAGES:
-        raise UserError(f"{said} names nothing that can be imported: {name} is no {what} of {', '.join(PACKAGES)}")
+    if not any(is_kind(found) for is_kind in kinds) or find_root(found.__module__) is None:
+        raise UserError(f"{nothing}: {name} is no {what} of {', '.join(list_roots())}")
     return found
+
+
+def _import(module: str, nothing: str) -> ModuleType:
+    """Import a module of a registered package.
+
+    Raises:
+        UserError: a library that it needs is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if str(error.name).partition(".")[0] == "veilbench":
+            raise
+        raise UserError(f"{nothing}: {module} needs {error.name}, which is not installed") from error
 
 
 def with_article(name: str) -> str:

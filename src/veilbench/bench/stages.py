@@ -24,16 +24,18 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config, part
 from veilbench.bench.findings import RECORD, Findings, write_record
 from veilbench.bench.folders import content_digest, write_whole_folder
+from veilbench.bench.named_files import digest_named_files
 from veilbench.bench.provenance import list_written, require, sign
 from veilbench.bench.sources import PACKAGE, digest
-from veilbench.bench.trained_model import load_trained_model
+from veilbench.bench.trained_model import TrainedModel, load_trained_model
 
 Watch = Callable[[int, dict[str, float]], None]
 PREPARED, RESULTS = Path("prepared"), Path("results")
 TRAINED = (*RECORD, "model.json", "model.safetensors", "weights")
 
 
-def _seeds(config: Config, stage: str) -> np.random.SeedSequence:
+def seed_stage(config: Config, stage: str) -> np.random.SeedSequence:
+    """Return the source of all randomness of a stage, or of one evaluation or attack."""
     return np.random.SeedSequence([config["seed"], *stage.encode()])
 
 
@@ -77,7 +79,7 @@ def train(config: Config, data: Path, folder: Path, watch: Watch | None = None) 
         weights = partial / "weights"
         weights.mkdir()
         with _named("training"):
-            trained_model, findings = training.fit(model, prepared, trainer, _seeds(config, "train"), weights)
+            trained_model, findings = training.fit(model, prepared, trainer, seed_stage(config, "train"), weights)
         findings.cost["seconds"] = time.perf_counter() - started
         trained_model.save(partial)
         write_record(partial, {"training": findings})
@@ -101,16 +103,27 @@ def attack(config: Config, data: Path, trained: Path, folder: Path, controls: Pa
         controls: folder in which the results of controls are cached.
     """
     require(data, "prepare", config)
+    _examine(config, "attack", "attack", data, trained, folder, remember_controls(config, data, controls))
+
+
+def remember_controls(config: Config, data: Path, controls: Path) -> Callable[[str, Any], tuple[ControlMemory]]:
+    """Return a function of an attack's name and the attack that returns the memory of its controls' results.
+
+    Args:
+        config: resolved experiment.
+        data: folder that the stage `prepare` has written.
+        controls: folder in which the results of controls are cached.
+    """
     contents = content_digest(data)  # a loader's settings do not say what is in the files that they name
 
     def memory(name: str, examiner: Any) -> tuple[ControlMemory]:
         node = _at_largest_budget(config["attack"][name], examiner.budget_parameter)
         code = digest(Path(__file__), {"data": config["data"], "attack": node})
-        parts = [code, node, config["data"], contents, config["trainer"], config["seed"]]
+        parts = [code, digest_named_files(node), node, config["data"], contents, config["trainer"], config["seed"]]
         key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
         return (ControlMemory(controls, f"{name}-{key}"),)
 
-    _examine(config, "attack", "attack", data, trained, folder, memory)
+    return memory
 
 
 def _at_largest_budget(node: Config, parameter: str | None) -> Config:
@@ -137,23 +150,47 @@ def _examine(
 ) -> None:
     require(data, "prepare", config)
     require(trained, "train", config)
-    trainer, examiners = _part(config, "trainer"), _part(config, group)
     trained_model = load_trained_model(trained)
     prepared = _part(config, "data").load(data)
-    found: dict[str, Findings] = {}
     with write_whole_folder(folder, (*RECORD, *list_written(folder))) as partial:
-        for name, examiner in show_progress_of(list(examiners.items()), group):
-            started = time.perf_counter()
-            inputs = (trained_model, prepared, trainer, _seeds(config, name), *more(name, examiner))
-            if trained_model.finished:
-                found[name] = _examine_finished(f"{group}.{name}", examiner, inputs)
-            else:
-                check_trained(f"{group}.{name}", examiner, trained_model, trained)
-                with _named(f"{group}.{name}"):
-                    found[name] = examiner.examine(*inputs)
-            found[name].cost["seconds"] = time.perf_counter() - started
-        write_record(partial, found)
+        write_record(partial, examine(config, group, trained_model, prepared, more, trained))
         sign(partial, stage, config)
+
+
+def examine(
+    config: Config,
+    group: str,
+    trained_model: TrainedModel,
+    prepared: Any,
+    more: Callable[[str, Any], tuple[Any, ...]],
+    place: Path,
+) -> dict[str, Findings]:
+    """Run all evaluations or all attacks of an experiment on a trained model, and return their findings by name.
+
+    Args:
+        config: resolved experiment.
+        group: "evaluation" or "attack".
+        trained_model: the model.
+        prepared: the prepared data.
+        more: function of a name and its evaluation or attack that returns further arguments for `examine`.
+        place: where the model comes from, for error messages.
+
+    Raises:
+        UserError: an evaluation or an attack does not apply to the model, unless that is `finished`, or failed.
+    """
+    trainer, examiners = _part(config, "trainer"), _part(config, group)
+    found: dict[str, Findings] = {}
+    for name, examiner in show_progress_of(list(examiners.items()), group):
+        started = time.perf_counter()
+        inputs = (trained_model, prepared, trainer, seed_stage(config, name), *more(name, examiner))
+        if trained_model.finished:
+            found[name] = _examine_finished(f"{group}.{name}", examiner, inputs)
+        else:
+            check_trained(f"{group}.{name}", examiner, trained_model, place)
+            with _named(f"{group}.{name}"):
+                found[name] = examiner.examine(*inputs)
+        found[name].cost["seconds"] = time.perf_counter() - started
+    return found
 
 
 def _examine_finished(place: str, examiner: Any, inputs: tuple[Any, ...]) -> Findings:

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 import yaml
 from made_bench import Bench
-from pipelines import report
-from pipelines.listed import STAGES
 
 from veilbench.bench.errors import UserError
+from veilbench.workflow import report
+from veilbench.workflow.listed import STAGES
 
 
 @pytest.fixture
@@ -31,13 +32,50 @@ def test_writes_the_whole_report_and_prints_it(project: Bench, capsys: pytest.Ca
         assert words in printed
 
 
-def test_keeps_the_old_report_when_a_record_is_missing(project: Bench) -> None:
+def test_a_missing_record_is_a_line_and_the_others_are_shown(
+    project: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project.root / "results" / project.names[1] / "attack" / "findings.json").unlink()
+    report.main([])
+    said = f"{project.names[1]}: cannot read results/{project.names[1]}/attack/findings.json"
+    assert f"not shown: {said}" in capsys.readouterr().err
+    assert said in (project.root / "report" / "index.html").read_text("utf8")
+    rows = json.loads((project.root / "report" / "leaderboard.json").read_text("utf8"))
+    assert [row["name"] for row in rows] == project.names[:1]
+
+
+def test_without_any_record_the_old_report_stays(project: Bench) -> None:
     report.main([])
     before = (project.root / "report" / "index.html").read_bytes()
-    (project.root / "results" / project.names[1] / "attack" / "findings.json").unlink()
-    with pytest.raises(UserError, match=r"findings\.json"):
+    for name in project.names[:2]:
+        (project.root / "results" / name / "attack" / "findings.json").unlink()
+    with pytest.raises(UserError, match=r"no whole record.*findings\.json"):
         report.main([])
     assert (project.root / "report" / "index.html").read_bytes() == before
+
+
+def test_records_of_a_sweep_are_rows_with_their_overrides(project: Bench) -> None:
+    for seed, name in enumerate(project.names[:2]):
+        cell = project.root / "multirun" / "mine" / str(seed)
+        shutil.copytree(project.root / "results" / name, cell)
+        shutil.copy(project.root / "params" / f"{name}.yaml", cell / "experiment.yaml")
+        (cell / ".hydra").mkdir()
+        (cell / ".hydra" / "overrides.yaml").write_text(f"- experiment=x\n- seed={seed}\n- tracking=none\n")
+    (project.root / "multirun" / "mine" / "multirun.yaml").write_text("{}\n")
+    report.main(["results", "multirun"])
+    rows = json.loads((project.root / "report" / "leaderboard.json").read_text("utf8"))
+    labels = [f"{name} seed={seed}" for seed, name in enumerate(project.names[:2])]
+    assert [row["name"] for row in rows][:2] == project.names[:2]
+    assert [row["name"].partition(" ")[2] for row in rows][2:] == [label.partition(" ")[2] for label in labels]
+    assert rows[2]["reproduce"] == ["veilbench run experiment=x seed=0 tracking=none"]
+
+
+def test_a_folder_without_records_is_named(project: Bench) -> None:
+    (project.root / "empty").mkdir()
+    with pytest.raises(UserError, match=r"empty holds no record: there is no experiment\.yaml"):
+        report.main(["empty"])
+    with pytest.raises(UserError, match=r"--tabel is not allowed; usage: veilbench report"):
+        report.main(["--tabel"])
 
 
 def test_no_report_yet(project: Bench) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from made_records import config, make
 from mlflow.tracking import MlflowClient
-from pipelines import track
+
+from veilbench.workflow import track
 
 ROOT = Path(__file__).parents[3]
 
@@ -77,8 +78,7 @@ def test_a_killed_one_leaves_what_the_next_one_completes(tmp_path: Path, moment:
 
 
 def main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, list[str]]:
-    monkeypatch.setattr("sys.argv", ["track.py"])
-    code = track.main()
+    code = track.main([])
     said = capsys.readouterr()
     return code, said.out, said.err.splitlines()
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipelines.compose import CONF
 
 from fake_records import config, put
 from seen_page import Seen
@@ -21,7 +20,9 @@ from veilbench.bench.report.specs import Line
 from veilbench.bench.report.tradeoff import clusters, draw, points, table
 from veilbench.bench.sources import PACKAGE
 from veilbench.families.templates.card import CARD, TRADEOFF
+from veilbench.workflow.conf import conf_folders
 
+CONF = conf_folders()[-1]
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
 ORDER = [
     "Accuracy",

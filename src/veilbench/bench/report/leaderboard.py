@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -77,11 +78,18 @@ def row(record: Record) -> Row:
         "cost": _cost(record),
         "digest": digest,
         "mlflow": _mlflow(record.name, config, digest),
-        "reproduce": [
-            f"dvc repro evaluate@{record.name} attack@{record.name}",
-            f"python pipelines/sweep.py experiment={record.name}",
-        ],
+        "reproduce": list_commands(record),
     }
+
+
+def list_commands(record: Record) -> list[str]:
+    """Return the commands that rebuild a record."""
+    if record.overrides is not None:
+        return [shlex.join(["veilbench", "run", *record.overrides])]
+    return [
+        f"dvc repro evaluate@{record.name} attack@{record.name}",
+        f"veilbench run experiment={record.name}",
+    ]
 
 
 def worst(verdicts: Iterable[Verdict | None]) -> Verdict | None:

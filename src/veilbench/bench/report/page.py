@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,18 @@ MARKS = {
 STAGE_TITLES = {"train": "Training", "evaluate": "Utility", "attack": "Attacks"}
 
 
-def write(records: Sequence[Record], folder: Path) -> None:
-    """Write index.html into an existing folder."""
-    (folder / "index.html").write_text(render(records), encoding="utf8")
+def write(records: Sequence[Record], folder: Path, absent: Sequence[str] = ()) -> None:
+    """Write index.html into an existing folder.
+
+    Args:
+        records: records to show.
+        folder: folder to write into.
+        absent: a line for each experiment that is not shown, with the reason.
+    """
+    (folder / "index.html").write_text(render(records, absent), encoding="utf8")
 
 
-def render(records: Sequence[Record]) -> str:
+def render(records: Sequence[Record], absent: Sequence[str] = ()) -> str:
     """Render the page; the same records give the same bytes."""
     rows = [row(record) for record in records]
     families = in_order(entry["family"] for entry in rows)
@@ -50,6 +57,7 @@ def render(records: Sequence[Record]) -> str:
             css=Markup((HERE / "page.css").read_text(encoding="utf8")),  # ours, not data
             script=Markup((HERE / "page.js").read_text(encoding="utf8")),
             summary=summary(rows),
+            absent=absent,
             rule=describe_rule(rows),
             boards=[board(family, rows) for family in families],
             families=families,
@@ -66,6 +74,11 @@ def render(records: Sequence[Record]) -> str:
 
 def _rows_of(family: Family, rows: Sequence[Row]) -> list[Row]:
     return [entry for entry in rows if entry["family"] == family.name]
+
+
+def anchor(name: str) -> str:
+    """Convert the name of a row to the id of its section."""
+    return re.sub(r"[^\w.-]+", "-", name)
 
 
 def _id(family: Family) -> str:
@@ -113,6 +126,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
+        "anchor": anchor,
         "words": numbers.words,
         "number": numbers.number,
         "gain": numbers.gain,
@@ -170,12 +184,12 @@ def section(record: Record, entry: Row) -> dict[str, Any]:
     on_card = {(stage, key) for one in sections for stage, key, _ in one.parts}
     stages: dict[str, list[dict[str, Any]]] = {}
     for stage, key, found in record.items():
-        if shown := _collect_part(f"{record.name}-{stage}-{key}", key, found, (stage, key) not in on_card):
+        if shown := _collect_part(f"{anchor(record.name)}-{stage}-{key}", key, found, (stage, key) not in on_card):
             stages.setdefault(STAGE_TITLES[stage], []).append(shown)
     return {
         "row": entry,
         "card": card,
-        "sections": [(one, _draw_all(f"{record.name}-card", one.figures)) for one in sections],
+        "sections": [(one, _draw_all(f"{anchor(record.name)}-card", one.figures)) for one in sections],
         "stages": {title: stages.get(title, []) for title in ("Attacks", "Utility", "Training")},
         "config": yaml.safe_dump(record.config, sort_keys=False, allow_unicode=True),
     }

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from veilbench.bench.errors import UserError
@@ -19,6 +20,7 @@ from veilbench.bench.provenance import require
 
 T = TypeVar("T")
 STAGES = ("train", "evaluate", "attack")
+CELL = "experiment.yaml"  # written last: its presence makes a folder a record
 _FINDINGS, _METRICS = TypeAdapter(dict[str, Findings]), TypeAdapter(dict[str, float])
 _COSTS = TypeAdapter(dict[str, dict[str, float]])
 
@@ -31,11 +33,13 @@ class Record:
         name: name of the experiment.
         config: its resolved configuration.
         found: for each stage, the findings of its evaluations or attacks by their names, with their cost.
+        overrides: Hydra's overrides that the experiment was composed with; None for an experiment of the pipeline.
     """
 
     name: str
     config: Config
     found: dict[str, dict[str, Findings]]
+    overrides: tuple[str, ...] | None = None
 
     def items(self) -> Iterator[tuple[str, str, Findings]]:
         """Yield stage, name and findings, in the order of the stages."""
@@ -51,16 +55,72 @@ def read(name: str, params: Path, results: Path) -> Record:
         UserError: a file is missing or damaged, or was made with other settings or code; the message names it.
     """
     config = load(params / f"{name}.yaml")
-    return Record(name, config, {stage: _stage(name, stage, results / name / stage, config) for stage in STAGES})
+    found = {
+        stage: _stage(results / name / stage, stage, config, f"run `dvc repro {stage}@{name}`") for stage in STAGES
+    }
+    return Record(name, config, found)
 
 
 def read_all(names: Sequence[str], params: Path, results: Path) -> list[Record]:
-    """Read several experiments, in the order of `names`."""
+    """Read several experiments, in the order of `names`.
+
+    Raises:
+        UserError: a record is missing or damaged.
+    """
     return [read(name, params, results) for name in names]
 
 
-def _stage(name: str, stage: str, folder: Path, config: Config) -> dict[str, Findings]:
-    remedy = f"run `dvc repro {stage}@{name}`"
+def read_cell(folder: Path) -> Record:
+    """Read the record of a run or of a job of a sweep.
+
+    Args:
+        folder: folder of the record, with `experiment.yaml`, `.hydra/overrides.yaml` and the folders of the stages.
+
+    Raises:
+        UserError: a file is missing or damaged; the message names it.
+    """
+    config = load(folder / CELL)
+    overrides = _read_overrides(folder)
+    found = {stage: _stage(folder / stage, stage, config, "run its command again") for stage in STAGES}
+    return Record(label(config, overrides), config, found, overrides)
+
+
+def label(config: Config, overrides: Sequence[str]) -> str:
+    """Return the name of a run: its experiment, else its model, and the other overrides."""
+    named = config["names"].get("experiment") or config["names"].get("model") or "experiment"
+    others = [one for one in overrides if not one.startswith(("experiment=", "tracking", "objective", "hydra"))]
+    return " ".join([str(named), *sorted(others)])
+
+
+def find_cells(folders: Sequence[Path]) -> list[Path]:
+    """Return the folders of all records below some folders, sorted.
+
+    Raises:
+        UserError: there is none below one of them.
+    """
+    found: set[Path] = set()
+    for folder in folders:
+        below = {path.parent for path in folder.rglob(CELL)}
+        if not below:
+            raise UserError(f"{folder} holds no record: there is no {CELL} in it or below it")
+        found |= below
+    return sorted(found)
+
+
+def _read_overrides(folder: Path) -> tuple[str, ...]:
+    path = folder / ".hydra" / "overrides.yaml"
+    if not path.is_file():
+        return ()
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{path} is damaged: {' '.join(str(error).split())}") from error
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        raise UserError(f"{path} is damaged: it holds no list of overrides")
+    return tuple(found)
+
+
+def _stage(folder: Path, stage: str, config: Config, remedy: str) -> dict[str, Findings]:
     found = _checked(_FINDINGS, folder / "findings.json", remedy)
     costs = _checked(_COSTS, folder / "cost.json", remedy)
     if _checked(_METRICS, folder / "metrics.json", remedy) != headline_metrics(found):

@@ -9,7 +9,6 @@ import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
-from pipelines.compose import composed, plain
 from safetensors.torch import save_file
 from torch import nn
 
@@ -20,6 +19,7 @@ from veilbench.families.autoencoders.data.rows import Part, Rows
 from veilbench.families.autoencoders.wrapped.onnx_autoencoder import OnnxAutoencoder
 from veilbench.families.autoencoders.wrapped.torch_autoencoder import TorchAutoencoder
 from veilbench.nets.perceptron import Perceptron
+from veilbench.workflow.compose import composed, plain
 
 TINY = [
     "data.most_rows=300",

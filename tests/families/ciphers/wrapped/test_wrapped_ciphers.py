@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from finished import Finished
-from veilbench.bench import roots
+from finished import Finished, register
 from veilbench.bench.errors import UserError
 from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.ciphers.data.text import Texts
@@ -36,8 +35,7 @@ TINY = [
 
 @pytest.fixture(autouse=True)
 def own_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.syspath_prepend(OWN.parent)
-    monkeypatch.setattr(roots, "PACKAGES", (*roots.PACKAGES, "own_ciphers"))
+    register(OWN, monkeypatch)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(ALLOWED, f"openssl:{sys.executable}")
 

@@ -15,9 +15,9 @@ from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
 from skops import io
 
-from finished import Finished
-from veilbench.bench import roots
+from finished import Finished, register
 from veilbench.bench.errors import UserError
+from veilbench.bench.roots import find_class
 from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.mail.data.clients import UnequalClients
 from veilbench.families.mail.data.mail import MailData, Mails
@@ -61,8 +61,7 @@ def mails(tmp_path: Path) -> Mails:
 
 @pytest.fixture(autouse=True)
 def own_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.syspath_prepend(Path(__file__).parent)
-    monkeypatch.setattr(roots, "PACKAGES", (*roots.PACKAGES, "own_filters"))
+    register(Path(__file__).with_name("own_filters.py"), monkeypatch)
     monkeypatch.chdir(tmp_path)
 
 
@@ -121,12 +120,10 @@ def test_a_pickle_is_read_only_if_it_is_trusted_and_never_from_a_saved_model(
 
 
 def test_types_of_registered_packages_alone_are_read(mails: Mails, monkeypatch: pytest.MonkeyPatch) -> None:
-    import own_filters  # type: ignore[import-not-found]
-
-    io.dump(own_filters.Shouting("prize"), "own.skops")
+    io.dump(find_class("own_filters.Shouting", object)("prize"), "own.skops")
     model = SavedFilter("own.skops", spam="spam").fit(mails, RNG)
     np.testing.assert_allclose(model.score(mails.test.tokens), np.where(mails.test.labels == 1, 0.9, 0.2))
-    monkeypatch.setattr(roots, "PACKAGES", ("veilbench",))
+    register(Path("other.py"), monkeypatch)
     with pytest.raises(UserError, match=r"own\.skops holds own_filters\.Shouting, which is neither"):
         SavedFilter("own.skops").fit(mails, RNG)
 

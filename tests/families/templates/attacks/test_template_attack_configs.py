@@ -8,10 +8,10 @@ from dataclasses import asdict, is_dataclass
 from typing import Any
 
 import pytest
-from pipelines.compose import composed, plain
 
 from veilbench.bench.experiment import build
 from veilbench.families.templates.schemes.base import TemplateScheme
+from veilbench.workflow.compose import composed, plain
 
 NAMES = ["inversion", "impersonation", "oracle", "stolen_key", "attribute", "linkage"]
 VARIANTS = {

@@ -6,7 +6,6 @@ import inspect
 
 import numpy as np
 import pytest
-from pipelines.compose import composed, plain
 from scipy.stats import spearmanr
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
@@ -32,6 +31,7 @@ from veilbench.families.templates.schemes.extractor import Extractor
 from veilbench.families.templates.schemes.iom_grp import IomGrp
 from veilbench.families.templates.schemes.raw_template import RawTemplate
 from veilbench.metrics.intervals import proportion
+from veilbench.workflow.compose import composed, plain
 
 PIXELS = Extractor("pixels", None)
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pipelines.compose import composed, plain
 from torch.nn import functional
 
 from veilbench.bench.accelerator import Accelerator
@@ -24,6 +23,7 @@ from veilbench.families.templates.training.federated_identities import Federated
 from veilbench.metrics.biometric import Comparisons, equal_error_rate, error_rates
 from veilbench.training.central import Central
 from veilbench.training.federated import Federated
+from veilbench.workflow.compose import composed, plain
 
 
 def part(first: int, people: int, each: int = 4) -> Impressions:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pipelines.compose import composed, plain
 from safetensors.numpy import load, save
 
 from veilbench.bench.accelerator import Accelerator
@@ -21,6 +20,7 @@ from veilbench.families.templates.modules.hashmap_clients import HashmapClients
 from veilbench.families.templates.schemes.client_hashmaps import ClientHashmaps
 from veilbench.families.templates.training.clients import Clients
 from veilbench.families.templates.training.hashmap_exchange import HashmapServer, pack_message, unpack_message
+from veilbench.workflow.compose import composed, plain
 
 CODE, PEOPLE, EACH = 8, 12, 3
 

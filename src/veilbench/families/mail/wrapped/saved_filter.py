@@ -7,10 +7,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from veilbench.bench import roots
 from veilbench.bench.checked_arrays import require_array
 from veilbench.bench.errors import UserError
 from veilbench.bench.foreign import foreign_errors
+from veilbench.bench.homes import find_root, make_importable
 from veilbench.bench.limits import require_value
 from veilbench.families.mail.data.mail import Mails
 from veilbench.families.mail.data.vocabulary import pack_words, unpack_words
@@ -111,8 +111,10 @@ def _load(content: bytes, where: str) -> Any:
     skops = _skops()
     with foreign_errors(f"{where} cannot be read"):
         strange = skops.get_untrusted_types(data=content)
-        own = [name for name in strange if name.partition(".")[0] in roots.PACKAGES]
+        own = {name: root[0] for name in strange if (root := find_root(name))}
     if refused := sorted(set(strange) - set(own)):
         raise UserError(f"{where} holds {refused[0]}, which is neither of scikit-learn nor of a registered package")
+    for root in own.values():
+        make_importable(root)
     with foreign_errors(f"{where} cannot be read"):
-        return skops.loads(content, trusted=own)
+        return skops.loads(content, trusted=list(own))

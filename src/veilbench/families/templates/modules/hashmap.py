@@ -10,7 +10,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from annotated_types import Ge, MinLen
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from veilbench.bench.limits import Count, LearningRate, NotNegative, Positive, Width
@@ -98,12 +98,20 @@ class Hashmap(pl.LightningModule, FederatedModel):
         self.noise_seed = noise
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(weights)
-            self.net = PrintEncoder(self.code, self.channels, self.norm)
+            self.net = self.build_net(data.train.images.shape[1:])
             people = len(self.sampler)
             self.metric = build_metric_loss(self.loss_name, self.margin, self.temperature, people, self.code)
             if self.inverter:
                 self.inverter.build_decoder(self.code)
         return torch.arange(people)
+
+    def build_net(self, image: Sequence[int]) -> nn.Module:
+        """Return an encoder with initial weights, drawn from torch's generator.
+
+        Args:
+            image: shape of an image, (channels, height, width).
+        """
+        return PrintEncoder(self.code, self.channels, self.norm)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return a fused AdamW optimizer."""

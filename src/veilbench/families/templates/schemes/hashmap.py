@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from veilbench.bench.limits import NotNegative, Seed, require_arguments
@@ -25,7 +25,7 @@ class HashmapScheme(TrainedScheme):
     restored. The same sequence of calls therefore gives the same templates, but repeated calls give different noise.
 
     Args:
-        net: encoder with trained weights.
+        net: encoder with trained weights, with a method `settings` that returns its constructor's arguments.
         binary: whether templates are the signs of the code, uint8 of 0 and 1.
         keyed: whether the code is multiplied by a user's orthogonal matrix.
         noise: mean length of the Gaussian noise added to the code of length 1, before signs are taken.
@@ -34,7 +34,7 @@ class HashmapScheme(TrainedScheme):
 
     def __init__(
         self,
-        net: PrintEncoder,
+        net: nn.Module,
         binary: bool = False,
         keyed: bool = False,
         noise: NotNegative = 0.0,

@@ -5,6 +5,7 @@ It also keeps Hydra from calling what a configuration names: callbacks, launcher
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from itertools import islice, product
 from math import prod
@@ -16,16 +17,18 @@ from hydra.core.override_parser.types import Glob, Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from pipelines.compose import adding, composed, plain
-from pipelines.explain import one_line_hydra_errors, parse
 from veilbench.bench.errors import UserError
 from veilbench.bench.masking import LOGIN, mask_secrets
 from veilbench.bench.tracking.address import REMEDY
+from veilbench.workflow.compose import adding, composed, plain
+from veilbench.workflow.conf import conf_folders
+from veilbench.workflow.explain import one_line_hydra_errors, parse
 
+SEARCH_PATH = "hydra.searchpath"
 MOST_JOBS = 10_000
 CHECKED = 100  # jobs that are composed one by one; of more, about as many, spread over all values
 TRUSTED = ("hydra.", "hydra_plugins.")
-CALLBACKS = {"before": {"_target_": "pipelines.hydra_folders.Before"}}  # those of conf/config.yaml
+CALLBACKS = {"before": {"_target_": "veilbench.workflow.hydra_folders.Before"}}  # those of conf/config.yaml
 LOGGERS = ("logging.", "colorlog.")
 STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
 INFORMS = ("help", "hydra_help", "info", "cfg", "shell_completion")
@@ -62,17 +65,17 @@ def check_arguments(arguments: Sequence[str]) -> list[str]:
     check_hydra(master)
     rest = [word for word in arguments if word not in options.overrides]
     if informs:
-        return [*rest, *adding(overrides)]
+        return [*rest, *_given(overrides)]
     if not options.multirun:
         plain(master)
-        return [*rest, *adding(overrides)]
+        return [*rest, *_given(overrides)]
     swept = _swept_by_files(overrides, master)
     overrides = [*overrides, *swept]
     for job in jobs(overrides):
         config = composed(job)
         check_hydra(config)
         plain(config)
-    return [*rest, *adding(overrides), *(["hydra.sweeper.params=null"] if swept else [])]
+    return [*rest, *_given(overrides), *(["hydra.sweeper.params=null"] if swept else [])]
 
 
 def _refuse(message: str) -> NoReturn:
@@ -99,7 +102,7 @@ def _check_search_path(overrides: Sequence[Override]) -> None:
         UserError: an entry is a package, or no folder.
     """
     for override in overrides:
-        if override.get_key_element().lstrip("+~") != "hydra.searchpath" or override.is_delete():
+        if not _is_search_path(override):
             continue
         entries = override.value()
         for entry in entries if isinstance(entries, list) else [entries]:
@@ -107,6 +110,23 @@ def _check_search_path(overrides: Sequence[Override]) -> None:
                 raise UserError(f"{override.input_line} is not allowed: a package would be imported")
             if entry is not None and not Path(str(entry).removeprefix("file://")).is_dir():
                 raise UserError(f"{override.input_line} is not allowed: there is no folder {entry}")
+
+
+def _given(overrides: Sequence[Override]) -> list[str]:
+    """Return the overrides for Hydra, with the search path of all homes."""
+    return [*_searched(overrides), *adding([override for override in overrides if not _is_search_path(override)])]
+
+
+def _searched(overrides: Sequence[Override]) -> list[str]:
+    """Return an override of Hydra's search path: the folders of all homes but the first, and the command line's own."""
+    folders = [f"file://{folder}" for folder in conf_folders()[1:]]
+    own = [override.value() for override in overrides if _is_search_path(override)]
+    searched = [*folders, *(entry for entries in own for entry in entries or [])]
+    return [f"{SEARCH_PATH}={json.dumps(searched)}"] if searched else []
+
+
+def _is_search_path(override: Override) -> bool:
+    return override.get_key_element().lstrip("+~") == SEARCH_PATH and not override.is_delete()
 
 
 def _swept_by_files(overrides: Sequence[Override], master: DictConfig) -> list[Override]:

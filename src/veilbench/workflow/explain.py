@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -15,8 +14,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from veilbench.bench import yaml_file
 from veilbench.bench.errors import UserError, list_known
+from veilbench.workflow.conf import choices
 
-CONF = Path(__file__).parent.parent / "conf"
 COMPOSING = (  # exceptions of Hydra and its libraries on bad input
     HydraException,
     OmegaConfBaseException,
@@ -109,8 +108,3 @@ def _missing(error: MissingConfigException) -> str:
     place = f"in conf/{inside[1]}.yaml: " if inside and inside[1] != "config" else ""
     known = sorted(error.options or []) or choices(group)
     return f"{place}there is no {group}={name}{list_known(name, known)}"
-
-
-def choices(group: str) -> list[str]:
-    """Return the choices of a config group in conf/; empty if there is no such group."""
-    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipelines.explain import CONF
 from veilbench.bench.errors import UserError
 from veilbench.bench.yaml_file import read_mapping
+from veilbench.workflow.conf import conf_folders
 
-LISTED = CONF / "pipeline.yaml"
+LISTED = "pipeline.yaml"
 STAGES = Path("params/stages/pipeline.yaml")
 
 
@@ -22,11 +22,14 @@ def read_listed() -> list[str]:
     Raises:
         UserError: the file is missing or damaged, or it lists none, or one twice.
     """
-    names = read_mapping(LISTED).get("experiments")
+    listed = conf_folders()[0] / LISTED
+    if not listed.is_file():
+        raise UserError(f"there is no {listed}: list the experiments of this bench in it, under the key experiments")
+    names = read_mapping(listed).get("experiments")
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-        raise UserError(f"{LISTED}: experiments={names} is not allowed: input should be a list of at least one name")
+        raise UserError(f"{listed}: experiments={names} is not allowed: input should be a list of at least one name")
     if repeated := {name for name in names if names.count(name) > 1}:
-        raise UserError(f"{LISTED} lists {min(repeated)} more than once")
+        raise UserError(f"{listed} lists {min(repeated)} more than once")
     return names
 
 
@@ -37,12 +40,12 @@ def read_staged() -> dict[str, str]:
         UserError: params/stages/pipeline.yaml is missing or damaged.
     """
     if not STAGES.is_file():
-        raise UserError(f"there is no {STAGES} in {Path.cwd()}: run `python pipelines/resolve.py` in the project")
+        raise UserError(f"there is no {STAGES} in {Path.cwd()}: run `veilbench resolve` in the folder of the bench")
     experiments = read_mapping(STAGES).get("experiments")
     if (
         not isinstance(experiments, dict)
         or not experiments
         or not all(isinstance(n, str) for pair in experiments.items() for n in pair)
     ):
-        raise UserError(f"{STAGES} is damaged: experiments={experiments}; run `python pipelines/resolve.py`")
+        raise UserError(f"{STAGES} is damaged: experiments={experiments}; run `veilbench resolve`")
     return experiments

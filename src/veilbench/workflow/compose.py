@@ -8,21 +8,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra import initialize_config_dir
+from hydra import version
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override
 from hydra.errors import ConfigCompositionException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from pipelines.explain import CONF, choices, one_line_hydra_errors, parse
+from veilbench.bench import stages
 from veilbench.bench.compatibility import check_parts
-from veilbench.bench.defaults import fill
+from veilbench.bench.defaults import fill, give_seed
 from veilbench.bench.errors import UserError, list_known, suggest
 from veilbench.bench.experiment import MADE_BEFORE, SETTINGS, Config, build, check
 from veilbench.bench.limits import Seed, require_value
+from veilbench.bench.named_files import digest_named_files
 from veilbench.bench.sources import digest
 from veilbench.bench.yaml_file import read_yaml
+from veilbench.workflow.conf import choices, conf_folders, is_group
+from veilbench.workflow.explain import one_line_hydra_errors, parse
 
 PARTS = ("data", "model", "training", "trainer", "tracking")  # one class each
 LISTS = ("evaluation", "attack")  # any number of classes, by their names
@@ -72,17 +78,26 @@ def _sets_argument(override: Override) -> bool:
 
 def _compose(overrides: list[str], mode: RunMode = RunMode.RUN) -> DictConfig:
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(CONF.resolve()), version_base="1.3"):
-        hydra = GlobalHydra.instance().hydra
-        assert hydra is not None
-        try:
-            config: DictConfig = hydra.compose_config("config", overrides, run_mode=mode, from_shell=False)
-        except LookupError as error:  # of `hydra.job.env_copy`
-            raise UserError(f"{' '.join(overrides)}: Hydra finds no {error} in the environment") from error
-        except AssertionError as error:
-            wrong = "an entry of a defaults list is neither a name nor a group with names"
-            raise UserError(f"{' '.join(overrides)}: {wrong}") from error
-        return config
+    version.setbase("1.3")
+    hydra = Hydra.create_main_hydra2("veilbench", search_path())
+    try:
+        config: DictConfig = hydra.compose_config("config", overrides, run_mode=mode, from_shell=False)
+    except LookupError as error:  # of `hydra.job.env_copy`
+        raise UserError(f"{' '.join(overrides)}: Hydra finds no {error} in the environment") from error
+    except AssertionError as error:
+        wrong = "an entry of a defaults list is neither a name nor a group with names"
+        raise UserError(f"{' '.join(overrides)}: {wrong}") from error
+    finally:
+        GlobalHydra.instance().clear()
+    return config
+
+
+def search_path() -> ConfigSearchPath:
+    """Return Hydra's search path: Hydra's own configuration, then the folders of all homes."""
+    path: ConfigSearchPath = create_config_search_path(None)
+    for folder in conf_folders():
+        path.prepend("veilbench", f"file://{folder}", anchor="schema")
+    return path
 
 
 def check_files() -> None:
@@ -91,7 +106,7 @@ def check_files() -> None:
     Raises:
         UserError: one is damaged, contains itself or grows without bounds.
     """
-    for path in CONF.rglob("*.yaml"):
+    for path in (path for folder in conf_folders() for path in folder.rglob("*.yaml")):
         content = path.read_bytes()
         if (b"*" in content and b"&" in content) or not content.isascii():
             read_yaml(path)
@@ -104,7 +119,7 @@ def _check_choice(override: Override) -> None:
         UserError: the value is not a name, or a list of names.
     """
     group, value = str(override.key_or_group), override.value()
-    if override.is_delete() or not (CONF / group).is_dir():
+    if override.is_delete() or not is_group(group):
         return
     names = value if isinstance(value, list) else [value]
     if override.is_sweep_override() or (value is None and group in OPTIONAL):
@@ -118,7 +133,7 @@ def _unknown_key(parsed: list[Override]) -> str | None:
     """What to say if an override changes a key that the rest of the configuration does not have."""
     for wrong in parsed:
         key = str(wrong.key_or_group)
-        if wrong.is_add() or (CONF / key).is_dir():
+        if wrong.is_add() or is_group(key):
             continue
         try:
             rest = _compose(adding([override for override in parsed if override is not wrong]))
@@ -160,14 +175,18 @@ def plain(
             f"unknown key {unknown[0]}={config[unknown[0]]}; allowed: {', '.join(KEYS)}{suggest(unknown[0], KEYS)}"
         )
     check_top(content, overrides)
-    content = fill(content)
+    content = fill(give_seed(content, content["seed"]))
     check(content)
     check_parts({key: build(content[key]) for key in (*PARTS, *LISTS)})
     return {"names": names, **content, "digests": {stage: stage_digest(stage, content) for stage in SETTINGS}}
 
 
-def plain_data(name: str) -> Config:
+def plain_data(name: str, seed: int | None = None) -> Config:
     """One data set on its own, as the stage `prepare` takes it.
+
+    Args:
+        name: name of a file of conf/data.
+        seed: seed of the experiment that uses it; None for that of conf/config.yaml.
 
     Raises:
         UserError: there is no such data set, or a value is not allowed.
@@ -175,7 +194,7 @@ def plain_data(name: str) -> Config:
     config = composed([f"data={name}", "model=plaintext"])
     with one_line_hydra_errors():
         data = {"data": OmegaConf.to_container(config.data, resolve=True, throw_on_missing=True)}
-    data = fill(data)
+    data = fill(give_seed(data, config.seed if seed is None else seed))
     check(data)
     build(data)
     return {**data, "digests": {"prepare": stage_digest("prepare", data)}}
@@ -228,12 +247,14 @@ def _check_not_chosen(group: str, name: str, node: Any, overrides: Sequence[str]
 
 
 def stage_digest(stage: str, content: Config) -> str:
-    """16 hexadecimal digits for a stage's settings and the code behind it: what DVC compares.
+    """16 hexadecimal digits for a stage's settings, the code behind it and the files named: what DVC compares.
 
     One digest in place of the settings themselves, which DVC would copy into dvc.lock and write again, in pure Python,
     at the end of every stage. `dvc params diff` reads the settings where they stand.
     """
     settings = {key: content[key] for key in SETTINGS[stage]}
     reached = {key: content[key] for key in (*SETTINGS[stage], *MADE_BEFORE[stage])}
-    code = digest(Path(__file__).parent / f"{stage}.py", reached)
-    return hashlib.sha256(json.dumps([settings, code], sort_keys=True).encode()).hexdigest()[:16]
+    code = digest(Path(stages.__file__), reached)
+    files = digest_named_files(settings)
+    parts = [settings, code, files] if files else [settings, code]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

@@ -16,7 +16,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from pipelines.job import write_text
+from veilbench.workflow.job import write_text
 
 SWEEP = "multirun.yaml"
 

@@ -1,0 +1,65 @@
+"""Runs a stage or another command as a process: bad input ends it with one line and exit code 2."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from veilbench.bench import stages
+from veilbench.bench.errors import one_line_errors
+from veilbench.bench.experiment import load, load_data, named
+from veilbench.bench.lifeline import die_with_parent
+
+Main = Callable[[list[str]], int | None]
+
+
+def run(main: Main, arguments: Sequence[str] | None = None) -> None:
+    """Run a command and end the process with its exit code.
+
+    Args:
+        main: the command; it takes the arguments and returns an exit code, None for success.
+        arguments: arguments of the command; None for those of the process.
+    """
+    with one_line_errors():
+        sys.exit(main(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def run_as_stage(main: Main, arguments: Sequence[str] | None = None) -> None:
+    """Run a command that ends when the `dvc repro` that started it ends; see `run`."""
+    die_with_parent()
+    run(main, arguments)
+
+
+def run_stage(stage: str, arguments: Sequence[str] | None = None) -> None:
+    """Run one stage of one experiment, or prepare one data set, in the folder of the bench.
+
+    Args:
+        stage: "prepare", "train", "evaluate" or "attack".
+        arguments: the name of the experiment or the data set; None for the arguments of the process.
+    """
+    run_as_stage(lambda given: STAGES[stage](named(given, "DATA" if stage == "prepare" else "EXPERIMENT")), arguments)
+
+
+def _prepare(name: str) -> None:
+    stages.prepare(load_data(Path("params/data") / f"{name}.yaml"), stages.PREPARED / name)
+
+
+def _train(name: str) -> None:
+    config = load(Path("params") / f"{name}.yaml")
+    stages.train(config, stages.PREPARED / config["names"]["data"], stages.RESULTS / name / "train")
+
+
+def _evaluate(name: str) -> None:
+    config = load(Path("params") / f"{name}.yaml")
+    root = stages.RESULTS / name
+    stages.evaluate(config, stages.PREPARED / config["names"]["data"], root / "train", root / "evaluate")
+
+
+def _attack(name: str) -> None:
+    config = load(Path("params") / f"{name}.yaml")
+    root = stages.RESULTS / name
+    stages.attack(config, stages.PREPARED / config["names"]["data"], root / "train", root / "attack")
+
+
+STAGES = {"prepare": _prepare, "train": _train, "evaluate": _evaluate, "attack": _attack}

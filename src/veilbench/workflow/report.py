@@ -1,0 +1,77 @@
+"""Stage `report`: write the leaderboard and the page; with `--table`, print the leaderboard in the terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from veilbench.bench.errors import UserError, format_error
+from veilbench.bench.folders import write_whole_folder
+from veilbench.bench.report import leaderboard, page
+from veilbench.bench.report.records import Record, find_cells, read, read_cell
+from veilbench.bench.report.table import print_table
+from veilbench.bench.stages import RESULTS
+from veilbench.families import register_all
+from veilbench.workflow.listed import STAGES, read_staged
+
+PARAMS, REPORT = Path("params"), Path("report")
+WRITTEN = ("index.html", "leaderboard.json", "leaderboard.csv")
+
+
+def main(arguments: list[str]) -> None:
+    """Write report/ completely or not at all, or print the leaderboard.
+
+    Args:
+        arguments: nothing for the experiments of the pipeline, `--table` to print the leaderboard that was written
+            last, or folders: `results` for the experiments of the pipeline, others with the records of sweeps and runs.
+
+    Raises:
+        UserError: an argument is unknown, a folder holds no record, or there is no whole record at all.
+    """
+    register_all()
+    if arguments == ["--table"]:
+        print_table(leaderboard.load_rows(REPORT / "leaderboard.json"))
+        print(f"\nThe whole report: {REPORT / 'index.html'}. Every run with its curves: `make ui` opens MLflow.")
+        return
+    if wrong := [word for word in arguments if word.startswith("-")]:
+        raise UserError(f"{wrong[0]} is not allowed; usage: veilbench report [--table | FOLDER ...]")
+    records, absent = read_records([Path(word) for word in arguments or [str(RESULTS)]])
+    for line in absent:
+        print(f"not shown: {line}", file=sys.stderr)
+    if not records:
+        raise UserError(f"there is no whole record to show; {absent[0]}")
+    with write_whole_folder(REPORT, WRITTEN) as folder:
+        leaderboard.write([leaderboard.row(record) for record in records], folder)
+        page.write(records, folder, absent)
+
+
+def read_records(folders: Sequence[Path]) -> tuple[list[Record], list[str]]:
+    """Read the records of some folders.
+
+    Returns:
+        The whole records, and a line for each one that is missing or damaged. Of records with the same name only the
+        last is shown.
+
+    Raises:
+        UserError: a folder holds no record.
+    """
+    readers: dict[str, Callable[[], Record]] = {}
+    for folder in folders:
+        if folder == RESULTS and STAGES.is_file():
+            readers |= {name: partial(read, name, PARAMS, RESULTS) for name in read_staged()}
+        else:
+            readers |= {str(cell): partial(read_cell, cell) for cell in find_cells([folder])}
+    records: dict[str, Record] = {}
+    absent = []
+    for name, reader in readers.items():
+        try:
+            record = reader()
+        except UserError as error:
+            absent.append(f"{name}: {format_error(error)}")
+            continue
+        if record.name in records:
+            absent.append(f"{name}: another record is called {record.name}")
+        records[record.name] = record
+    return list(records.values()), absent

@@ -1,0 +1,136 @@
+"""Searches over settings with Optuna: TPE with pruning; continues from its file after a kill.
+
+Usage: search.py NAME OVERRIDE ..., where NAME is a file of conf/search. Each finished trial is a run in MLflow. The
+same command continues an interrupted search; a trial that was killed is repeated.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from veilbench.bench import stages
+from veilbench.bench.errors import UserError, list_known
+from veilbench.bench.experiment import Config
+from veilbench.bench.file_lock import lock_file
+from veilbench.bench.search import Range, Search, read_search
+from veilbench.workflow.compose import composed, plain
+from veilbench.workflow.conf import choices, find_file
+from veilbench.workflow.job import difference, flat, record_job
+from veilbench.workflow.sweep import objective
+
+if TYPE_CHECKING:
+    import optuna
+
+FOLDER, STUDY = Path("multirun/search"), "study.db"
+
+
+def suggest_overrides(trial: optuna.Trial, search: Search) -> list[str]:
+    """Let the trial suggest settings, and return them as overrides."""
+    chosen: dict[str, Any] = {}
+    for name, values in search.space.items():
+        if not isinstance(values, Range):
+            chosen[name] = trial.suggest_categorical(name, list(values))
+        elif isinstance(values.low, int) and isinstance(values.high, int):
+            chosen[name] = trial.suggest_int(name, values.low, values.high, log=values.log)
+        else:
+            chosen[name] = trial.suggest_float(name, values.low, values.high, log=values.log)
+    return [f"{name}={value}" for name, value in chosen.items()]
+
+
+def make_watcher(trial: optuna.Trial, search: Search) -> Callable[[int, dict[str, float]], None] | None:
+    """Return a function that reports the watched curve to the trial and prunes it if it is not promising."""
+    import optuna
+
+    watched = search.watched
+    if watched is None:
+        return None
+
+    def watch(steps: int, values: dict[str, float]) -> None:
+        if watched not in values:
+            raise UserError(f"watched={watched} is not a curve of this training; there are: {', '.join(values)}")
+        trial.report(values[watched], steps)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+
+    return watch
+
+
+def run(trial: optuna.Trial, search: Search, overrides: list[str], folder: Path) -> float:
+    """Run all stages with the trial's settings and publish the record."""
+    own = suggest_overrides(trial, search)
+    config = plain(composed([*overrides, *own]))
+    root = folder / str(trial.number)
+    root.mkdir(parents=True, exist_ok=True)
+    with record_job(config, root) as begun:
+        stages.run_all(config, root, make_watcher(trial, search), begun)
+    return objective(search.objective, root) or 0.0
+
+
+def open_study(name: str, search: Search, folder: Path, settings: dict[str, Any]) -> optuna.Study:
+    """Create or load the study; killed trials are queued again.
+
+    Raises:
+        UserError: the study was started with other settings.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(logging.WARNING)
+    folder.mkdir(parents=True, exist_ok=True)
+    study = optuna.create_study(
+        storage=f"sqlite:///{folder / STUDY}",
+        study_name=name,
+        direction=search.direction,
+        load_if_exists=True,
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=0),
+    )
+    begun = study.user_attrs.get("settings", settings)
+    if told := difference(settings, begun):
+        raise UserError(f"{folder} holds a search of other settings: {told}; move it away to start a new one")
+    study.set_user_attr("settings", settings)
+    for left in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
+        study.tell(left.number, state=optuna.trial.TrialState.FAIL)
+        study.enqueue_trial(left.params)
+    study.sampler = optuna.samplers.TPESampler(seed=search.seed + len(study.trials))
+    return study
+
+
+def settings_of(search: Search, config: Config) -> dict[str, Any]:
+    """Return the settings that all trials of a study must share, by dotted names, in JSON's types."""
+    own = {name: value for name, value in asdict(search).items() if name != "trials"}
+    return dict(json.loads(json.dumps(flat({"search": own, **config}))))
+
+
+def main(arguments: list[str]) -> None:
+    """Run the search and print the best settings.
+
+    Raises:
+        UserError: no search was named, or a name or value is not allowed.
+    """
+    if not arguments or "=" in arguments[0]:
+        raise UserError("usage: search.py NAME OVERRIDE ..., where NAME is a file of conf/search")
+    name, overrides = arguments[0], arguments[1:]
+    if (file := find_file(f"search/{name}.yaml")) is None:
+        raise UserError(f"there is no search {name}{list_known(name, choices('search'))}")
+    search = read_search(file)
+    if find_spec("optuna") is None:
+        raise UserError("a search needs Optuna: pip install 'veilbench[optuna]'")
+    settings = settings_of(search, plain(composed(overrides)))  # refuses wrong settings before anything is written
+    folder = FOLDER / name
+    folder.mkdir(parents=True, exist_ok=True)
+    with lock_file(folder / STUDY, wait=0):
+        run_remaining(open_study(name, search, folder, settings), search, overrides, folder)
+
+
+def run_remaining(study: optuna.Study, search: Search, overrides: list[str], folder: Path) -> None:
+    """Run the remaining trials, and print the best settings of all trials."""
+    ended = [trial for trial in study.trials if trial.state.name in ("COMPLETE", "PRUNED")]
+    study.optimize(lambda trial: run(trial, search, overrides, folder), max(0, search.trials - len(ended)))
+    best, cut = study.best_trial, sum(trial.state.name == "PRUNED" for trial in study.trials)
+    settings = " ".join(f"{key}={value}" for key, value in best.params.items())
+    print(f"best of {search.trials} trials, {cut} cut short: {search.objective}={best.value:.6g} with {settings}")

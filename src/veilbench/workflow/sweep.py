@@ -1,0 +1,93 @@
+"""All stages of one experiment in one process: `python pipelines/sweep.py -m experiment=cipher_small seed=range(3)`.
+
+Returns the metric that `objective` names, so that a Hydra sweeper can optimise it.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import nullcontext
+from pathlib import Path
+
+from hydra import version
+from hydra._internal.utils import _run_hydra, get_args_parser
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from veilbench.bench import stages
+from veilbench.bench.errors import UserError, one_line_errors
+from veilbench.bench.tracking import read_headline
+from veilbench.workflow.arguments import check_arguments
+from veilbench.workflow.compose import plain
+from veilbench.workflow.conf import conf_folders
+from veilbench.workflow.explain import one_line_hydra_errors
+from veilbench.workflow.hydra_folders import tidy, withdraw, write_composed
+from veilbench.workflow.job import record_job
+
+
+def main(arguments: list[str]) -> None:
+    """Run one job, or with `--multirun` a sweep.
+
+    Args:
+        arguments: overrides and options, in Hydra's grammar.
+
+    Raises:
+        UserError: an override or an option is wrong; checked for all jobs before the first one begins.
+    """
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra's own handling would hide the cause
+    checked = check_arguments(arguments)
+    version.setbase("1.3")
+    with one_line_hydra_errors(errors=(HydraException, OmegaConfBaseException)):  # ours keep their traceback
+        parser = get_args_parser()
+        try:
+            _run_hydra(parser.parse_args(checked), parser, run_job, str(conf_folders()[0]), "config")
+        finally:
+            tidy()
+
+
+def run_job(composed: DictConfig) -> float | None:
+    """Run one job of a sweep; a single run ends the process here on bad input, a sweep after its last job."""
+    hydra_config = HydraConfig.get()
+    with one_line_errors() if hydra_config.mode == RunMode.RUN else nullcontext():
+        choices, overrides = dict(hydra_config.runtime.choices), list(hydra_config.overrides.task)
+        return run(composed, choices, overrides, Path(hydra_config.runtime.output_dir))
+
+
+def run(composed: DictConfig, choices: dict[str, str], overrides: list[str], folder: Path) -> float | None:
+    """Check the configuration, run all stages into `folder`, and publish the record."""
+    try:
+        config = plain(composed, choices, overrides)
+        if helps_another_process():
+            stages.run_all(config, folder)
+            return None
+        with record_job(config, folder) as forget:
+
+            def begun() -> None:
+                forget()
+                write_composed(composed, folder)
+
+            stages.run_all(config, folder, begun=begun)
+    except UserError:
+        withdraw(folder)
+        raise
+    return objective(config["objective"], folder)
+
+
+def helps_another_process() -> bool:
+    """Whether Lightning started this process to train with another one, which has the folder and keeps the record."""
+    return os.environ.get("LOCAL_RANK", "0") != "0"
+
+
+def objective(name: str | None, folder: Path) -> float | None:
+    """The metric that a sweeper optimises.
+
+    Raises:
+        UserError: there is no such metric.
+    """
+    metrics = read_headline(folder)
+    if name is not None and name not in metrics:
+        raise UserError(f"objective={name} is no metric of this experiment; there are: {', '.join(metrics)}")
+    return None if name is None else metrics[name]

@@ -1,0 +1,124 @@
+"""Audits from Python: the numbers of the pipeline, as objects, a table and a page."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from pydantic import TypeAdapter
+
+import veilbench
+from veilbench.bench import stages
+from veilbench.bench.errors import UserError
+from veilbench.bench.findings import Findings
+from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
+from veilbench.families.ciphers.baselines.substitution import Substitution
+from veilbench.families.ciphers.data.text import TextData
+from veilbench.workflow.compose import composed, plain
+
+QUICK = ["attack.chosen_plaintext.games=60", "attack.chosen_plaintext.queries=24", "evaluation.fidelity.length=500"]
+NAMED = {"attacks": ["chosen_plaintext"], "evaluations": ["fidelity"], "seed": 3, "settings": QUICK}
+
+
+def without_times(found: dict[str, Findings]) -> object:
+    """The findings as they are written, without what differs from run to run."""
+    for findings in found.values():
+        findings.cost = {}
+    return json.loads(TypeAdapter(dict[str, Findings]).dump_json(found))
+
+
+@pytest.fixture(scope="module")
+def by_name() -> veilbench.Audit:
+    return veilbench.audit("substitution", "text", **NAMED)
+
+
+def test_the_numbers_are_those_of_the_pipeline(by_name: veilbench.Audit, tmp_path: Path) -> None:
+    from veilbench.bench.report.records import read_cell
+
+    words = ["experiment=substitution", "attack=[chosen_plaintext]", "evaluation=[fidelity]", "seed=3", *QUICK]
+    config = plain(composed([*words, "tracking=none"]))
+    stages.run_all(config, tmp_path)
+    (tmp_path / "experiment.yaml").write_text(yaml.safe_dump(config))
+    piped = read_cell(tmp_path)
+    assert without_times(by_name.attacks) == without_times(piped.found["attack"])
+    assert by_name.attacks["chosen_plaintext"].gain is not None
+    assert without_times(by_name.evaluations) == without_times(piped.found["evaluate"])
+
+
+def test_objects_give_the_same_as_names(by_name: veilbench.Audit) -> None:
+    of_objects = veilbench.audit(Substitution(seed=3), TextData(seed=3), **NAMED)
+    assert without_times(of_objects.attacks) == without_times(by_name.attacks)
+    assert of_objects.record.config["names"]["model"] == "Substitution"
+
+
+def test_a_trained_model_is_not_fitted_again(tmp_path: Path) -> None:
+    cipher = AesCtr().with_fresh_key(np.random.default_rng(0))
+    cipher.save(tmp_path)
+    loaded = veilbench.load(tmp_path)
+    found = veilbench.audit(loaded, "text", **NAMED)
+    assert found.attacks["chosen_plaintext"].verdict != "broken"
+
+
+def test_the_table_and_the_page_show_the_attacks(by_name: veilbench.Audit, tmp_path: Path) -> None:
+    table = by_name.table()
+    assert list(table.index) == ["chosen_plaintext"]
+    row = table.loc["chosen_plaintext"]
+    assert row["low"] <= row["gain"] <= row["high"]
+    assert row["verdict"] == "broken"
+    assert row["controls_passed"] == row["controls"] == 2
+    assert "encryption_queries" in row["threat_model"]
+    assert "<table" in by_name._repr_html_()
+    by_name.save(tmp_path / "audit.html")
+    assert "chosen plaintext" in (tmp_path / "audit.html").read_text().lower()
+
+
+def test_findings_are_published_to_mlflow(
+    by_name: veilbench.Audit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.tracking import MlflowClient
+
+    monkeypatch.chdir(tmp_path)
+    uri = f"sqlite:///{tmp_path / 'store.db'}"
+    run = by_name.track(uri)
+    assert run is not None
+    metrics = MlflowClient(uri).get_run(run).data.metrics
+    assert any("chosen_plaintext" in name for name in metrics)
+
+
+def test_what_does_not_apply_is_said_and_the_rest_is_run() -> None:
+    settings = [*QUICK, "attack.key_sensitivity.messages=4"]
+    found = veilbench.audit(
+        Substitution(), "text", evaluations=[], settings=["attack=[chosen_plaintext,key_search]", *settings[:2]]
+    )
+    assert set(found.attacks) == {"chosen_plaintext", "key_search"}
+    assert found.attacks["key_search"].verdict is None
+    assert "not applicable" in found.attacks["key_search"].reason
+    assert found.attacks["chosen_plaintext"].verdict == "broken"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("substitutoin", "text"), "there is no model substitutoin; did you mean substitution?"),
+        (("substitution", "texxt"), "there is no data texxt; did you mean text?"),
+        (("substitution", "text", ["frequncy"]), "there is no attack frequncy; did you mean frequency?"),
+        ((object(), "text"), "model=object is of no family's class: give family"),
+        (("substitution", "digits"), "does not"),
+    ],
+)
+def test_mistakes_are_one_line(arguments: tuple[object, ...], said: str) -> None:
+    with pytest.raises(UserError) as refused:
+        veilbench.audit(*arguments)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_importing_veilbench_imports_no_library() -> None:
+    heavy = "{'torch', 'numpy', 'hydra', 'mlflow', 'pandas', 'pydantic', 'sklearn'}"
+    code = f"import sys, veilbench; print(sorted({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
