@@ -207,7 +207,7 @@ def test_a_pickle_in_a_weights_file_is_never_executed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("target", ["os.system", "torch.nn.Linear", "veilbench.bench.threat.ThreatModel"])
 def test_modules_of_registered_packages_alone_are_named(target: str) -> None:
     with pytest.raises(UserError, match=target.replace(".", r"\.")):
-        plain(composed([*torch_overrides("x.pt"), f"++model.encoder={{_target_:{target}}}"]))
+        TorchAutoencoder({"_target_": target}, "x.pt")
 
 
 def test_a_collapsed_encoder_is_refused(files: Path) -> None:
