@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from command_line import run
-from veilbench import __version__
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.aes_gcm import AesGcm
 from veilbench.families.ciphers.baselines.one_time_pad import OneTimePad
 from veilbench.families.ciphers.baselines.plaintext import Plaintext
 from veilbench.families.ciphers.files import container, file_tools
 from veilbench.families.ciphers.schemes.codebook import CodebookCipher, draw_mapping
+from veilbench.version import __version__
 
 RUN = "from veilbench.cli import main; main()"
 

@@ -54,9 +54,9 @@ MODULES = {dotted(path): path for path in FILES}
 
 
 def layer(module: str) -> int:
-    """The layer that a module is in; `veilbench` itself, which holds the version alone, is the lowest."""
+    """The layer that a module is in; `veilbench` itself, which offers the calls for Python, is the highest."""
     match module.split("."):
-        case ["veilbench"] | ["veilbench", "bench", *_]:
+        case ["veilbench", "version"] | ["veilbench", "bench", *_]:
             return BENCH
         case ["veilbench", name, *_] if name in LIBRARIES:
             return LIBRARY
@@ -64,7 +64,7 @@ def layer(module: str) -> int:
             return FAMILY
         case ["veilbench", "workflow", *_]:
             return WORKFLOW
-        case ["pipelines", *_] | ["veilbench", "cli"]:
+        case ["pipelines", *_] | ["veilbench"] | ["veilbench", "cli", *_] | ["veilbench", "__main__"]:
             return TOP
     raise AssertionError(f"{module} is in no layer: it is neither kernel nor library nor of a family")
 
@@ -74,7 +74,11 @@ def house(module: str) -> str:
     parts = module.split(".")
     if layer(module) == FAMILY:
         return ".".join(parts[:3]) if len(parts) > 2 else ""
-    return {BENCH: "bench", LIBRARY: "libraries"}.get(layer(module), "") if len(parts) > 1 else ""
+    return (
+        {BENCH: "bench", LIBRARY: "libraries"}.get(layer(module), "")
+        if len(parts) > 2 or layer(module) == LIBRARY
+        else ""
+    )
 
 
 def room(module: str) -> str:

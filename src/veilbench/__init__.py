@@ -6,10 +6,10 @@ From Python: `veilbench.audit(model, data)` evaluates and attacks a model; `veil
 from typing import TYPE_CHECKING
 
 from veilbench.bench.lazy_names import import_on_use
+from veilbench.version import __version__
 
 if TYPE_CHECKING:
     from veilbench.workflow.audit import Audit, audit, load
 
 __all__ = ["Audit", "__version__", "audit", "load"]
-__version__ = "0.1.0"
 __getattr__ = import_on_use(__name__, dict.fromkeys(["Audit", "audit", "load"], "workflow.audit"))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from veilbench import __version__
 from veilbench.bench.errors import one_line_errors
+from veilbench.version import __version__
 
 if TYPE_CHECKING:
     from veilbench.families.templates.store.answer import Answer

@@ -11,7 +11,6 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from veilbench import __version__
 from veilbench.bench.family import Family, family_named, in_order
 from veilbench.bench.findings import Figure, Findings, Metric, Table
 from veilbench.bench.report import cards, numbers, tradeoff
@@ -22,6 +21,7 @@ from veilbench.bench.report.overview import overview
 from veilbench.bench.report.records import Record
 from veilbench.bench.report.specs import Comparison, Tradeoff
 from veilbench.bench.verdict import ATTACKS, CONFIDENCE, MARGIN, PLATEAU, Verdict
+from veilbench.version import __version__
 
 HERE = Path(__file__).parent
 MARKS = {

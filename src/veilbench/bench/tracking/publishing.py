@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from veilbench import __version__
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config, identity
 from veilbench.bench.provenance import require
 from veilbench.bench.tracking.claim import STAGE, Queue
 from veilbench.bench.tracking.record import StageRecord, read_record
 from veilbench.bench.tracking.store import Store, open_store
+from veilbench.version import __version__
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Param

@@ -1,6 +1,6 @@
 """Templates: protected biometric templates of images, from trained encoders and from published schemes.
 
-The names below are for plug-ins: the contracts of encoders, template schemes, data and attacks.
+The names below are for plug-ins: the contracts of models, data and attacks.
 """
 
 from typing import TYPE_CHECKING

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from veilbench.bench.contracts import UserModel
 from veilbench.bench.experiment import build_as
+from veilbench.bench.simple_model import NotesArguments
 from veilbench.corruptions.random_affine import RandomAffine
 from veilbench.families.templates.losses.metric import MetricLoss
 from veilbench.families.templates.modules.hashmap import Augmentation, Hashmap
@@ -95,7 +95,7 @@ class EncoderTraining(Hashmap):
         return EncoderScheme(self.net.cpu(), self.binary, self.keyed, self.noise, self.noise_seed)
 
 
-class Encoder(nn.Module, UserModel):
+class Encoder(NotesArguments, nn.Module, UserModel):
     """An encoder of images. Write the constructor and `forward`; everything else has a default.
 
     The bench trains it with a metric loss so that codes of one person are similar, and codes of different people are
@@ -128,15 +128,6 @@ class Encoder(nn.Module, UserModel):
     noise: float = 0.0
     learning_rate: float = 4e-3
     weight_decay: float = 0.01
-    arguments: dict[str, Any]  # of the subclass's constructor
-
-    def __new__(cls, *arguments: Any, **named: Any) -> Encoder:
-        """Note the arguments, with which the encoder is constructed anew and saved."""
-        made = super().__new__(cls)
-        bound = inspect.signature(cls.__init__).bind(made, *arguments, **named)
-        bound.apply_defaults()
-        made.__dict__["arguments"] = dict(list(bound.arguments.items())[1:])
-        return made
 
     @abstractmethod
     def forward(self, images: Tensor) -> Tensor:

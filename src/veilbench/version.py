@@ -1,0 +1,3 @@
+"""The version of veilbench."""
+
+__version__ = "0.1.0"
