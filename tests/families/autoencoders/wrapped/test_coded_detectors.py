@@ -21,6 +21,7 @@ from veilbench.families.autoencoders.wrapped.torch_autoencoder import TorchAutoe
 from veilbench.nets.perceptron import Perceptron
 from veilbench.workflow.compose import composed, plain
 
+pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
 TINY = [
     "data.most_rows=300",
     "model.flat=true",

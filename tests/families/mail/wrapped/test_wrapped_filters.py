@@ -13,7 +13,6 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
-from skops import io
 
 from finished import Finished, register
 from veilbench.bench.errors import UserError
@@ -26,6 +25,7 @@ from veilbench.families.mail.data.tokeniser import Tokeniser
 from veilbench.families.mail.wrapped.fitted_filter import FittedFilter
 from veilbench.families.mail.wrapped.saved_filter import SavedFilter
 
+io = pytest.importorskip("skops.io", reason="skops is not installed")
 TINY = [
     "data.source={mails:300,senders:10,tail:200,names:50,numbers:50}",
     "data.tokeniser.longest=30",
