@@ -66,6 +66,12 @@ def test_scores_are_those_of_pyod() -> None:
     np.testing.assert_allclose(fit("pyod.models.ecod.ECOD").score(ROWS.test.x), detector.decision_function(test))
 
 
+def test_scores_that_depend_on_the_rows_beside_are_named() -> None:
+    pytest.importorskip("pyod", reason="PyOD is not installed")
+    assert any("depends on the rows" in note for note in fit("pyod.models.ecod.ECOD").notes())
+    assert not any("depends on the rows" in note for note in fit("pyod.models.hbos.HBOS").notes())
+
+
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [

@@ -18,6 +18,7 @@ from veilbench.families.autoencoders.schemes.base import Detector
 
 PYOD, SKLEARN = "decision_function", "score_samples"  # the first is higher for anomalies, the second lower
 KEPT = "The saved model holds the training rows, and is fitted again when it is loaded."
+TOGETHER = "A row's score depends on the rows that are scored with it: single queries give other scores than the test."
 COMPARED = 256  # training rows whose scores must be the same again after the model is restored
 
 
@@ -42,7 +43,8 @@ class LibraryDetector(Detector):
         if not hasattr(find_estimator(detector, "model.detector"), self.scorer):
             raise ValueError(f"detector={detector} must have the method {self.scorer}, which scores rows")
         build_estimator(detector, self.arguments, "model.detector")
-        self.seed, self.rows, self.estimator = 0, np.zeros((0, 1), np.float32), None
+        self.seed, self.rows = 0, np.zeros((0, 1), np.float32)
+        self.estimator: Any = None
 
     @property
     def scorer(self) -> str:
@@ -76,8 +78,9 @@ class LibraryDetector(Detector):
         return (scores if self.scorer == PYOD else -scores).reshape(len(rows))
 
     def notes(self) -> list[str]:
-        """Return what the saved model reveals."""
-        return [KEPT]
+        """Return what the saved model reveals, and whether a row's score depends on the rows beside it."""
+        half, whole = self.score(self.rows[: COMPARED // 2]), self.score(self.rows[:COMPARED])
+        return [KEPT] if np.allclose(half, whole[: len(half)]) else [KEPT, TOGETHER]
 
     def settings(self) -> dict[str, Any]:
         """Return the constructor's arguments, and the seed of the fit."""
@@ -96,8 +99,7 @@ class LibraryDetector(Detector):
         """
         for name, kind in (("detector", str), ("arguments", dict[str, Any]), ("seed", Seed)):
             require_value(kind, settings.get(name), f"settings.{name}")
-        limits = {"low": -LARGEST_VALUE, "high": LARGEST_VALUE}
-        rows = require_array(arrays, "rows", np.float32, **limits)
+        rows = require_array(arrays, "rows", np.float32, low=-LARGEST_VALUE, high=LARGEST_VALUE)
         model = cls(settings["detector"], settings["arguments"])._fitted(rows, settings["seed"] % 2**32)
         scores = require_array(arrays, "scores", np.float64, (min(len(rows), COMPARED),))
         require_repeated(model.score(rows[:COMPARED]), scores, model.detector)

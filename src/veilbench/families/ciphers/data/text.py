@@ -92,7 +92,8 @@ class TextData(DataSet):
         Raises:
             UserError: a file is missing, empty or damaged.
         """
-        return Texts(*(_read_symbols(folder, name) for name in PARTS))
+        words, statistics, target, unseen = (_read_symbols(folder, name) for name in PARTS)
+        return Texts(words, statistics, target, unseen)
 
 
 def _read_symbols(folder: Path, name: str) -> np.ndarray:

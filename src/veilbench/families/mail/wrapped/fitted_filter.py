@@ -38,7 +38,7 @@ class FittedFilter(TextScorer):
         for place, step in enumerate(steps):
             if len(step) != 1:
                 raise ValueError(f"steps[{place}]={step!r} must be one name with its arguments")
-        self.steps = [{name: dict(arguments or {}) for name, arguments in step.items()} for step in steps]
+        self.steps: Steps = [{name: dict(arguments or {}) for name, arguments in step.items()} for step in steps]
         self.seed, self.tokens, self.labels = 0, np.zeros((0, 1), np.int32), np.zeros(0, np.int64)
         self.lost: list[str] = []
         self._build(0)
@@ -46,7 +46,7 @@ class FittedFilter(TextScorer):
     def _build(self, seed: int) -> Any:
         from sklearn.pipeline import make_pipeline
 
-        named = [(name, arguments) for step in self.steps for name, arguments in step.items()]
+        named = [(name, arguments or {}) for step in self.steps for name, arguments in step.items()]
         built = [
             build_estimator(name, arguments, f"model.steps[{place}]", seed)
             for place, (name, arguments) in enumerate(named)

@@ -114,7 +114,7 @@ def _load(content: bytes, where: str) -> Any:
         own = {name: root[0] for name in strange if (root := find_root(name))}
     if refused := sorted(set(strange) - set(own)):
         raise UserError(f"{where} holds {refused[0]}, which is neither of scikit-learn nor of a registered package")
-    for root in own.values():
-        make_importable(root)
+    for package in own.values():
+        make_importable(package)
     with foreign_errors(f"{where} cannot be read"):
         return skops.loads(content, trusted=list(own))
