@@ -74,9 +74,8 @@ def contaminate(places: list[np.ndarray], anomalies: np.ndarray, share: float) -
 def split_one_class(raw: Raw, normal: str, seed: int, contamination: float = 0.0) -> Rows:
     """Split the rows for the one-class protocol."""
     raw, rng = check_raw(raw), np.random.default_rng(seed)
-    x, y = find_distinct(raw.x.reshape(len(raw.x), -1), raw.y, [])
-    order = rng.permutation(len(x))[:MOST_ROWS]
-    x, odd = x[order], y[order] != raw.labels.index(normal)
+    kept = rng.permutation(find_distinct(raw.x, raw.y, []))[:MOST_ROWS]
+    x, odd = raw.x[kept].reshape(len(kept), -1), raw.y[kept] != raw.labels.index(normal)
     train, validation, rest = np.split(np.flatnonzero(~odd), np.round(np.array([0.6, 0.7]) * (~odd).sum()).astype(int))
     train, validation, anomalies = contaminate([train, validation], np.flatnonzero(odd), contamination)
     mean, deviation = x[train].mean(0, dtype=np.float64), x[train].std(0, dtype=np.float64)

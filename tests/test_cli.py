@@ -257,6 +257,15 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
         assert "AES-GCM" in shown
 
 
+def test_the_package_runs_as_the_command() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "veilbench", "decrypt", "a", "b", "c"], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: ")
+    assert ended.stderr.count("\n") == 1
+
+
 def test_small_files_do_without_numba(models: Path, source: Path, tmp_path: Path) -> None:
     arguments = ["encrypt", str(models / "small"), str(source), str(tmp_path / "out")]
     code = (

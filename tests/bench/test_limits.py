@@ -137,6 +137,27 @@ def test_a_long_value_is_told_by_its_beginning() -> None:
     assert len(str(refused.value)) < 300
 
 
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    steps: Count = 1
+
+
+class Scheduled:
+    def __init__(self, schedule: Schedule, later: Schedule | None) -> None:
+        pass
+
+
+def test_an_argument_that_is_a_dataclass_is_required_as_an_object() -> None:
+    require_arguments(Scheduled, {"schedule": Schedule(), "later": None}, "x")
+    said = r"^x.schedule={'steps': 1} is not allowed: input should be an instance of Schedule$"
+    with pytest.raises(ValueError, match=said):
+        require_arguments(Scheduled, {"schedule": {"steps": 1}, "later": None}, "x")
+    with pytest.raises(
+        ValueError, match=r"^x.later=3 is not allowed: input should be an instance of schedule$"
+    ):  # pydantic's text
+        require_arguments(Scheduled, {"schedule": Schedule(), "later": 3}, "x")
+
+
 SMALL, FEDERATED = "experiment=cipher_small", "experiment=mail_federated"
 OVERRIDES = [
     ([SMALL, "model.members=1000000000000"], "model.members=1000000000000 is not allowed"),

@@ -53,6 +53,13 @@ def test_the_lower_end_breaks_and_the_upper_end_holds(
     assert judge(gain, controls, BROKEN_FROM).verdict is verdict
 
 
+@pytest.mark.parametrize("gain", [WON, SOME, SMALL])
+@pytest.mark.parametrize("controls", [GOOD, []])
+def test_an_attack_that_can_decide_nothing_gives_its_own_reason(gain: Metric, controls: list[Control]) -> None:
+    ruling = judge(gain, controls, BROKEN_FROM, undecided="all scores are equal")
+    assert (ruling.verdict, ruling.reason) == (Verdict.INCONCLUSIVE, "all scores are equal")
+
+
 @pytest.mark.parametrize("gain", [WON, AT_THE_LINE, SOME, SMALL, BELOW, WIDE])
 @pytest.mark.parametrize(
     ("controls", "reason"),

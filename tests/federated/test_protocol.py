@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from veilbench.bench.errors import UserError
+from veilbench.federated.aggregations.faulty import Fault, Faulty
 from veilbench.federated.aggregations.robust import Robust
 from veilbench.federated.protocol import Protocol, describe_aggregation
 
@@ -15,6 +17,15 @@ def test_the_aggregation_is_built_from_its_description() -> None:
     built = Protocol(describe_aggregation(Robust("krum"))).build_aggregation()
     assert isinstance(built, Robust)
     assert describe_aggregation(built) == describe_aggregation(Robust("krum"))
+
+
+def test_a_wrapped_aggregation_is_described_with_all_its_parts() -> None:
+    described = json.loads(json.dumps(describe_aggregation(Faulty(Robust("krum"), [Fault(2, "dies", turn=1)]))))
+    built = Protocol(described).build_aggregation()
+    assert isinstance(built, Faulty)
+    assert isinstance(built.inner, Robust)
+    assert built.inner.rule == "krum"
+    assert built.faults == [Fault(2, "dies", turn=1)]
 
 
 @pytest.mark.parametrize(

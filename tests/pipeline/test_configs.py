@@ -132,6 +132,34 @@ def test_every_aggregation_composes_with_a_federation(name: str) -> None:
     assert made["_target_"].startswith("veilbench.federated.aggregations.")
 
 
+@pytest.mark.parametrize(
+    ("choice", "kind"),
+    [
+        ("data=mail_folder", "MailFolder"),
+        ("data=mail_csv", "MailCsv"),
+        ("data=enron_folders", "EnronFolders"),
+        ("data=mail_dirichlet", "DirichletClients"),
+        ("model=denoising_dropout", "Dropout"),
+        ("aggregation=faulty", "Faulty"),
+    ],
+)
+def test_what_no_experiment_uses_can_be_chosen(choice: str, kind: str) -> None:
+    experiment = "denoising" if choice.startswith("model") else "mail_federated"
+    config = plain(composed([f"experiment={experiment}", choice]))
+    group = "training" if choice.startswith("aggregation") else choice.partition("=")[0]
+    parts = vars(build(config[group])).values()
+    assert kind in {type(part).__name__ for part in parts}
+
+
+def test_shadow_models_of_the_full_attack_are_trained_as_the_target() -> None:
+    changed = ["training.max_steps=700", "training.batch_size=48", "model.learning_rate=0.005"]
+    made = plain(composed(["experiment=undercomplete", "attack=[membership_full]", *changed]))
+    shadows = made["attack"]["membership"]["shadows"]
+    assert [shadows[name] for name in ("steps", "batch_size", "learning_rate")] == [700, 48, 0.005]
+    untrained = plain(composed(["experiment=pca", "attack=[membership_full]"]))["attack"]["membership"]["shadows"]
+    assert [untrained[name] for name in ("steps", "batch_size", "learning_rate")] == [2000, 64, 0.002]
+
+
 def test_the_committed_params_are_what_conf_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     names, data = read_listed(), dict[str, Config]()

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from veilbench.attack_methods.evasion_figure import draw_success
+from veilbench.attack_methods.evasion_gain import Share, gain_above_noise, share_moved
 from veilbench.attack_methods.evasion_settings import EvasionSearch, Perturbations
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.attack import Attack, D, S
-from veilbench.bench.findings import BudgetCurve, Curve, Figure, Findings, Metric
+from veilbench.bench.findings import BudgetCurve, Findings, Metric
 from veilbench.bench.threat import ThreatModel
-from veilbench.bench.verdict import CONFIDENCE
-from veilbench.metrics.intervals import above_chance, ends, proportion
+from veilbench.metrics.intervals import proportion
 
 if TYPE_CHECKING:
     import torch
@@ -25,19 +26,13 @@ if TYPE_CHECKING:
 NO_GRADIENT = "{} has no gradient, or the threat model does not grant what it takes"
 PARTS = (2,)  # divisors of the steps and queries for the curve over the budget
 NOISE_TRIALS = 8  # repetitions of the noise, so that chance is known more precisely than the gain
-CURVES = {
-    "gradient": "gradient",
-    "surrogate": "surrogate",
-    "search": "search",
-    "straight_path": "straight path",
-}
 
 
 class EvasionAttack(Attack[S, D]):
     """Searches for adversarial examples within a norm ball, with and without gradients, and reports the success rate.
 
     The gain is the share of rows of the first kind that any search moves across the boundary at the reference budget,
-    above the share that random noise moves with as many draws as the search has restarts. If no negative control is
+    above the share that random noise moves; noise is drawn as often as the search restarts. If no negative control is
     given, it is the attacked model itself with random noise in place of the searches, repeated for each model.
 
     A failed search says nothing about a row whose score gives it nothing to follow: the gradient is zero there (without
@@ -83,6 +78,19 @@ class EvasionAttack(Attack[S, D]):
     def white_box(self, target: S) -> bool:
         """Return whether the model is differentiable and the threat model grants access to its gradients."""
 
+    def share_of(
+        self, task: EvasionTask, searches: Mapping[str, Search], device: torch.device, rng: np.random.Generator
+    ) -> Share:
+        """Return the function that gives the share of moved rows an interval; by default Clopper and Pearson's.
+
+        Args:
+            task: rows that were moved.
+            searches: the searches that moved them, by name.
+            device: torch device to compute on.
+            rng: source of the random numbers of searches.
+        """
+        return share_moved
+
     def run(self, target: S, data: D, accelerator: Accelerator, rng: np.random.Generator, control: bool) -> Findings:
         """Run the attack; a control uses only the first kind of rows and the budgets up to the reference budget."""
         self.threat.require("score_queries")
@@ -120,11 +128,12 @@ class EvasionAttack(Attack[S, D]):
         """Report the gain; for the target, its curve over the budget and the rows that nothing is known about, too."""
         reference = self.perturbations.ascending().index(self.perturbations.reference_budget)
         moved, chances = success["any"][reference], success["noise"][reference]
+        share = self.share_of(task, self._searches(bounds, white), device, rng)
         blind = self._blind(task, bounds, device, rng, white) & ~moved
         unreached = (
             ~success["any"][-1] if self.perturbations.ascending()[-1] >= 1 and not control else np.zeros_like(blind)
         )
-        found.gain = _gain(moved, chances, blind | unreached)
+        found.gain = gain_above_noise(moved, chances, share, blind | unreached)
         if blind.any():
             what = "its gradient is zero" if white else "random changes do not change it"
             found.notes.append(f"The score gives a search nothing to follow at {blind.mean():.0%} of the rows: {what}.")
@@ -156,10 +165,11 @@ class EvasionAttack(Attack[S, D]):
         most = min(self.search.steps, self.search.queries) if white else self.search.queries
         parts = [part for part in PARTS if most >= part]
         shorter = [self._search_all(task, self._searches(bounds, white, part), True, device, rng) for part in parts]
-        gains = [_gain(np.any(list(found.values()), axis=0)[-1], chances).value for found in shorter]
+        gains = [gain_above_noise(np.any(list(found.values()), axis=0)[-1], chances).value for found in shorter]
         whole = self.search.steps if white else self.search.queries
         setting = "steps (and queries likewise)" if white else "queries"
-        return BudgetCurve(setting, [*(whole // part for part in parts), whole], [*gains, _gain(moved, chances).value])
+        gains.append(gain_above_noise(moved, chances).value)
+        return BudgetCurve(setting, [*(whole // part for part in parts), whole], gains)
 
     def _own_control(
         self, target: S, data: D, trainer: Accelerator, seed: np.random.SeedSequence
@@ -170,7 +180,7 @@ class EvasionAttack(Attack[S, D]):
         rng, device, bounds = np.random.default_rng(seed), trainer.device(), self.bounds(data)
         task, budgets = self.tasks(target, data, rng)[0], self.perturbations.ascending(to_reference=True)
         noise = success_curve(task, self._noise(bounds), budgets, device, rng)[-1]
-        gain = _gain(noise, self._chance(task, bounds, device, rng, True)[-1])
+        gain = gain_above_noise(noise, self._chance(task, bounds, device, rng, True)[-1])
         return f"{type(target).__name__} met with noise", gain
 
     def _descent(self, steps: int, bounds: Bounds) -> Search:
@@ -256,19 +266,8 @@ class EvasionAttack(Attack[S, D]):
         found.metrics[f"{name}_at_largest_budget"] = proportion(int(reached.sum()), n)
         if half := [b for b, moved in zip(budgets, success["any"], strict=True) if moved.mean() >= 0.5]:
             found.metrics[f"{name}_half_at"] = Metric.exact(half[0], n)
-        found.figures.append(self._figure(name, budgets, success))
-
-    def _figure(self, name: str, budgets: list[float], success: dict[str, np.ndarray]) -> Figure:
-        label = self.labels[name]
-        curves = [
-            Curve(f"{label}, {words}", budgets, *ends([proportion(int(row.sum()), len(row)) for row in success[key]]))
-            for key, words in CURVES.items()
-            if key in success
-        ]
-        noise = Curve(f"{label}, noise", budgets, list(success["noise"].mean(1)))
-        title, x_label = f"{self.title}: {label}", f"budget ({self.perturbations.norm}, {self.unit})"
-        curves.append(noise)
-        return Figure(title, x_label, "share of rows", curves, log_x=True, control_curves=[noise.name])
+        x_label = f"budget ({self.perturbations.norm}, {self.unit})"
+        found.figures.append(draw_success(self.title, self.labels[name], x_label, budgets, success))
 
     def _doubts(
         self,
@@ -286,25 +285,3 @@ class EvasionAttack(Attack[S, D]):
             short = self._descent(max(1, self.search.steps // 4), bounds)
             return checks.check_gradients(task, success, short, device, rng)
         return checks.check_reach(success)
-
-
-def _gain(success: np.ndarray, chances: np.ndarray, unknown: np.ndarray | None = None) -> Metric:
-    """Return the share of rows moved above the mean chance of noise.
-
-    Args:
-        success: which rows were moved, shape (n,), bool.
-        chances: each row's probability of being moved by noise, shape (n,).
-        unknown: rows that count as moved for the upper end of the interval, shape (n,), bool; None for no such rows.
-
-    Returns:
-        The gain with its interval; if noise moves all rows, nothing can be told, and the interval is [0, 1].
-    """
-    n, chance = len(success), float(chances.mean())
-    if chance == 1:
-        return Metric(0.0, 0.0, 1.0, n, "noise reaches all rows")
-    gain = above_chance(proportion(int(success.sum()), n, CONFIDENCE), chance)
-    if unknown is None or not unknown.any():
-        return gain
-    most = above_chance(proportion(int((success | unknown).sum()), n, CONFIDENCE), chance)
-    label = f"{gain.interval}, {int((unknown & ~success).sum())} rows unknown"
-    return Metric(gain.value, gain.low, most.high, n, label)

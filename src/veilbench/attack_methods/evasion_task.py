@@ -51,11 +51,14 @@ class EvasionTask(ABC):
 
     def success(self, search: Search, budget: float, device: torch.device, rng: np.random.Generator) -> np.ndarray:
         """Return which rows a search moves across the boundary within a budget; shape (n,), bool."""
+        return self.succeeded(self.move(search, budget, device, rng))
+
+    def move(self, search: Search, budget: float, device: torch.device, rng: np.random.Generator) -> np.ndarray:
+        """Return the rows moved by a search within a budget, across the boundary or not; shape (n, *shape)."""
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         rows = torch.from_numpy(self.rows).to(device)
         radii = torch.from_numpy((budget * self.distance_to_boundary).astype(np.float32)).to(device)
-        moved = search(self.score(device), rows, radii, generator).detach().cpu().numpy()
-        return self.succeeded(moved)
+        return np.asarray(search(self.score(device), rows, radii, generator).detach().cpu().numpy())
 
 
 def success_curve(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
@@ -35,6 +36,43 @@ class Pool(Protocol):
 S = TypeVar("S", bound=TrainedModel)
 D = TypeVar("D")
 P = TypeVar("P", bound=Pool)
+
+
+@dataclass(frozen=True)
+class Game(Generic[S, D, P]):
+    """The membership game (Yeom et al. 2018, section 2.3): which of these records was the model trained on?
+
+    Attributes:
+        target: model to query.
+        members: records that it was trained on.
+        others: records that it was not trained on.
+        data: prepared data, whose auxiliary part the attacker has.
+        accelerator: device on which shadow models are trained.
+        rng: source of all randomness.
+    """
+
+    target: S
+    members: P
+    others: P
+    data: D
+    accelerator: Accelerator
+    rng: np.random.Generator
+
+    def draw(self, most: int, records: str) -> Game[S, D, P]:
+        """Return the game with equal numbers of random members and others.
+
+        Args:
+            most: maximum number of members, and of others.
+            records: what the records are called in the error.
+
+        Raises:
+            UserError: there are too few records.
+        """
+        n = min(len(self.members), len(self.others), most)
+        if n < FEWEST:
+            raise UserError(f"membership needs {FEWEST} members and {FEWEST} unseen test {records}, got {n}")
+        members, others = (pool[self.rng.permutation(len(pool))[:n]] for pool in (self.members, self.others))
+        return replace(self, members=members, others=others)
 
 
 class MembershipAttack(Attack[S, D], Generic[S, D, P]):
@@ -95,51 +133,23 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
         """Return the positive control of LiRA: a model of the target's size that only shadow models can attack."""
 
     @abstractmethod
-    def score(
-        self,
-        path: str,
-        target: S,
-        members: P,
-        others: P,
-        data: D,
-        accelerator: Accelerator,
-        rng: np.random.Generator,
-    ) -> dict[int, np.ndarray]:
+    def score(self, path: str, game: Game[S, D, P]) -> dict[int, np.ndarray]:
         """Score the records in question on one path.
 
         Args:
-            path: `threshold` or `LIRA`.
-            target: model to query.
-            members: the members among them, n records.
-            others: the non-members among them, n records.
-            data: prepared data, whose auxiliary part the attacker has.
-            accelerator: device on which shadow models are trained.
-            rng: generator of the shadow models.
+            path: name of the path, `threshold` or `LIRA`.
+            game: the model and the records, n members and n others.
 
         Returns:
             Scores by the number of shadow models, increasing, 0 for `threshold`; each of shape (2 * n,), members first.
             Higher scores stand for members.
         """
 
-    def distinguish(
-        self,
-        target: S,
-        members: P,
-        others: P,
-        data: D,
-        accelerator: Accelerator,
-        rng: np.random.Generator,
-        paths: Sequence[str] = (),
-    ) -> tuple[Findings, dict[str, np.ndarray]]:
+    def distinguish(self, game: Game[S, D, P], paths: Sequence[str] = ()) -> tuple[Findings, dict[str, np.ndarray]]:
         """Attack equal numbers of members and non-members.
 
         Args:
-            target: model to query.
-            members: records that it was trained on.
-            others: records that it was not trained on.
-            data: prepared data, whose auxiliary part the attacker has.
-            accelerator: device on which shadow models are trained.
-            rng: source of all randomness.
+            game: the model and all records that may be drawn.
             paths: paths to use; empty for all that apply.
 
         Returns:
@@ -149,16 +159,13 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
             UserError: the threat model is insufficient, or there are too few records.
         """
         self.threat.require("score_queries")
-        n = min(len(members), len(others), self.most)
-        if n < FEWEST:
-            raise UserError(f"membership needs {FEWEST} members and {FEWEST} unseen test {self.records}, got {n}")
-        members, others = (pool[rng.permutation(len(pool))[:n]] for pool in (members, others))
-        found, used = Findings(self.title), paths or self.paths(target)
-        budgets = {path: self.score(path, target, members, others, data, accelerator, rng) for path in used}
+        game = game.draw(self.most, self.records)
+        found, n = Findings(self.title), len(game.members)
+        budgets = {path: self.score(path, game) for path in paths or self.paths(game.target)}
         scores = {path: by_budget[max(by_budget)] for path, by_budget in budgets.items()}
         for path, score in scores.items():
-            report(found, path, score[:n], score[n:], rng)
-        found.gain = measure_gain(scores, rng)
+            report(found, path, score[:n], score[n:], game.rng)
+        found.gain = measure_gain(scores, game.rng)
         if len(shadows := budgets.get(LIRA, {})) > 1:
             gains = [max(map(gain_value, (scores | {LIRA: score}).values())) for score in shadows.values()]
             found.budget = BudgetCurve("shadow models", list(shadows), gains)
@@ -166,7 +173,11 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
 
     def run(self, target: S, data: D, accelerator: Accelerator, rng: np.random.Generator, control: bool) -> Findings:
         """Attack training records and unseen test records, and report the gain."""
-        return self.distinguish(target, self.members(data), self.unseen(data), data, accelerator, rng)[0]
+        return self.distinguish(self.set_up(target, data, accelerator, rng))[0]
+
+    def set_up(self, target: S, data: D, accelerator: Accelerator, rng: np.random.Generator) -> Game[S, D, P]:
+        """Return the game of the training records against the unseen test records."""
+        return Game(target, self.members(data), self.unseen(data), data, accelerator, rng)
 
     def control_cases(self, target: S, data: D) -> Sequence[ControlCase[S]]:
         """Return a positive control for each path that applies to the target, and the negative control."""
@@ -180,7 +191,7 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
     ) -> Findings:
         """Attack a control on its path only."""
         paths = [case.path] if case.path else []
-        return self.distinguish(scheme, self.members(data), self.unseen(data), data, trainer, rng, paths)[0]
+        return self.distinguish(self.set_up(scheme, data, trainer, rng), paths)[0]
 
     def _own_control(
         self, target: S, data: D, trainer: Accelerator, seed: np.random.SeedSequence
@@ -188,10 +199,14 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
         """Attack two halves of the unseen test records."""
         rng, unseen = np.random.default_rng(seed), self.unseen(data)
         one, other = (unseen[at] for at in np.array_split(rng.permutation(len(unseen)), 2))
-        gain = self.distinguish(target, one, other, data, trainer, rng)[0].gain
+        gain = self.distinguish(Game(target, one, other, data, trainer, rng))[0].gain
         if gain is None:
             raise UserError(f"the attack {self.title} reported no gain on its negative control")
         return f"{type(target).__name__}, {self.records} never seen", gain
+
+    def count_shadow_records(self, data: D, auxiliary: int) -> int:
+        """Return how many records a shadow model is trained on: half of the game's and of the auxiliary ones."""
+        return min(len(self.members(data)), len(self.unseen(data)), self.most) + auxiliary // 2
 
     def draw_shadows(self, asked: int, size: int, rng: np.random.Generator) -> np.ndarray:
         """Return whether each shadow model is trained on each of the attacker's records, shape (shadows, size), bool.

@@ -19,7 +19,7 @@ def report(found: Findings, name: str, members: np.ndarray, others: np.ndarray, 
     """Add the AUROC, the true positive rates at low false positive rates, and the ROC curve.
 
     Args:
-        found: findings to extend.
+        found: findings that the metrics and figures are added to.
         name: name of the attack, a prefix of the metrics.
         members: scores of members, shape (n,); higher scores stand for members.
         others: scores of non-members, shape (m,).

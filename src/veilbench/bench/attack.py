@@ -87,9 +87,9 @@ class Attack(Examiner, Generic[S, D]):
         """Attack a control; an attack with several paths uses only `case.path`.
 
         Args:
-            case: the control.
+            case: the control, with its path and variant.
             scheme: the control's scheme, fitted.
-            data: prepared data.
+            data: prepared data of the target.
             trainer: device, threads and workers to compute with.
             rng: source of all randomness.
         """
@@ -101,6 +101,7 @@ class Attack(Examiner, Generic[S, D]):
         """Attack the target and the controls at the same budget, and give a verdict.
 
         An attack that does not apply to the target reports no gain and a reason; it gets no controls and no verdict.
+        An attack that reports both a gain and a reason is inconclusive, for this reason.
         """
         cases = self.control_cases(target, data)
         own, *drawn = seeds.spawn(1 + len(cases))
@@ -117,7 +118,7 @@ class Attack(Examiner, Generic[S, D]):
                 continue
             run = partial(self._control, case, case.scheme, data, trainer, seed)
             found.controls.append(memory.recall(case.kind, run, case.path, case.variant))
-        ruling = judge(found.gain, found.controls, self.broken_threshold)
+        ruling = judge(found.gain, found.controls, self.broken_threshold, undecided=found.reason)
         found.verdict, found.reason = ruling.verdict, ruling.reason
         found.doubt = found.doubt or doubt_budget(found.budget)
         found.broken_threshold = self.broken_threshold

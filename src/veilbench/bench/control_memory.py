@@ -32,7 +32,7 @@ class ControlMemory:
         """Return the cached control of this kind, or run it and cache the result; damaged files are replaced.
 
         Args:
-            kind: "positive" or "negative".
+            kind: kind of the control, "positive" or "negative".
             run: function that runs the control.
             labels: what else tells this control from others with the same key; empty labels are left out.
         """

@@ -181,7 +181,7 @@ class Findings:
     Attributes:
         gain: an attack's gain on its target, with an interval at the level `bench.verdict.CONFIDENCE`; None if the
             attack does not apply, which `reason` explains.
-        reason: why the verdict was given, or why there is none.
+        reason: why the verdict was given, or why there is none. An attack that can decide nothing sets it itself.
         doubt: why a larger budget may raise the gain; empty if it has reached its plateau.
         budget: the gain for increasing budgets; None if the attack has no budget that could be raised.
     """

@@ -11,6 +11,7 @@ import inspect
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -57,6 +58,11 @@ def require_value(annotation: Any, value: Any, where: str) -> None:
     """
     from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+    if isinstance(annotation, type) and is_dataclass(annotation):  # pydantic takes no configuration for one
+        if not isinstance(value, annotation):
+            needed = f"an instance of {annotation.__name__}"
+            raise ValueError(f"{where}={format_value(value)} is not allowed: input should be {needed}")
+        return
     strict = ConfigDict(arbitrary_types_allowed=True, allow_inf_nan=False)
     try:
         TypeAdapter(annotation, config=strict).validate_python(value, strict=True)

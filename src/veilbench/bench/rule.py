@@ -30,7 +30,7 @@ def control_passes(kind: str, gain: Metric, broken_threshold: float) -> bool:
     return gain.low <= 0 and gain.high < broken_threshold
 
 
-def judge(gain: Metric, controls: Sequence[Control], broken_threshold: float) -> Ruling:
+def judge(gain: Metric, controls: Sequence[Control], broken_threshold: float, undecided: str = "") -> Ruling:
     """Derive the verdict from an attack's gains on its target and on its controls.
 
     A target is broken or leaks by the lower end of the interval. It holds only if the upper end is below `MARGIN` and
@@ -40,7 +40,10 @@ def judge(gain: Metric, controls: Sequence[Control], broken_threshold: float) ->
         gain: gain on the target with its interval at the level `CONFIDENCE`; 0 is chance, 1 is complete success.
         controls: the controls that were run.
         broken_threshold: the gain from which a scheme counts as broken.
+        undecided: the attack's own reason why nothing can be decided; empty if the gain and the controls decide.
     """
+    if undecided:
+        return Ruling(Verdict.INCONCLUSIVE, undecided)
     if missing := [kind for kind in ("positive", "negative") if kind not in {control.kind for control in controls}]:
         return Ruling(Verdict.INCONCLUSIVE, f"there is no {missing[0]} control")
     failed = [control for control in controls if not control.passed]

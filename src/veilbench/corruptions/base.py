@@ -31,7 +31,7 @@ def corrupt_array(corruption: Corruption, images: np.ndarray, rng: np.random.Gen
     """Apply a corruption to an array.
 
     Args:
-        corruption: corruption to apply.
+        corruption: corruption to apply to all images.
         images: images to corrupt, shape (n, channels, height, width), float32.
         rng: source of the seed of the corruption's generator.
 

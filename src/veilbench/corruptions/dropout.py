@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from veilbench.bench.limits import Share
 from veilbench.corruptions.base import Corruption, need_share
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ class Dropout(Corruption):
         share: probability that a value is set to 0, in [0, 1].
     """
 
-    def __init__(self, share: float = 0.2) -> None:
+    def __init__(self, share: Share = 0.2) -> None:
         need_share(share)
         self.share = share
 

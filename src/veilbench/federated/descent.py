@@ -43,8 +43,8 @@ def create_optimizer(
     """Create PyTorch's fused Adam or SGD.
 
     Args:
-        parameters: parameters to train.
-        optimizer: `adam` or `sgd`.
+        parameters: parameters that the optimizer updates.
+        optimizer: name of the optimizer, `adam` or `sgd`.
         learning_rate: learning rate of the optimizer.
         momentum: momentum of `sgd`; `adam` ignores it.
     """

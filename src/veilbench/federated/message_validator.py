@@ -53,7 +53,7 @@ class MessageValidator:
         Args:
             client: number of the sender.
             number: number of the current round, from 0.
-            message: the received bytes.
+            message: bytes as received from the client.
             seconds: time that the client took for its part of the round, in seconds.
 
         Raises:

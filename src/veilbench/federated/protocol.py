@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any, Literal
 
 from veilbench.bench.experiment import build_as
@@ -56,8 +56,18 @@ class Protocol:
 def describe_aggregation(aggregation: Aggregation) -> dict[str, Any]:
     """Return the configuration of an aggregation: its class as `_target_`, and its constructor's arguments.
 
-    The arguments are read from attributes of the same names.
+    The arguments are read from attributes of the same names; objects among them are described likewise.
     """
-    kind = type(aggregation)
-    arguments = {name: getattr(aggregation, name) for name in inspect.signature(kind).parameters}
+    return _describe_object(aggregation)
+
+
+def _describe_object(made: Any) -> dict[str, Any]:
+    kind = type(made)
+    arguments = {name: _describe_argument(getattr(made, name)) for name in inspect.signature(kind).parameters}
     return {"_target_": f"{kind.__module__}.{kind.__qualname__}", **arguments}
+
+
+def _describe_argument(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_describe_argument(each) for each in value]
+    return _describe_object(value) if isinstance(value, Aggregation) or is_dataclass(value) else value

@@ -59,13 +59,13 @@ def epsilon_in_one_run(right: int, guesses: int, canaries: int, delta: float, co
 
     Each canary is included by an independent coin flip. Under (epsilon, delta) differential privacy the number of right
     guesses is hardly larger than binomial with a success probability of exp(epsilon) / (1 + exp(epsilon)) (Steinke et
-    al. 2023, theorem 5.2). The bound is the largest epsilon for which so many right guesses are too unlikely. It is
-    valid for any number of canaries, and needs no independence of their scores.
+    al. 2023, theorem 5.2). The bound is the largest epsilon under which the observed number of right guesses is too
+    unlikely. It is valid for any number of canaries, and needs no independence of their scores.
 
     Args:
         right: number of right guesses.
         guesses: number of guesses; the attacker may abstain from the others.
-        canaries: number of canaries.
+        canaries: number of canaries, guessed or not.
         delta: delta of (epsilon, delta) differential privacy.
         confidence: confidence level of the bound, in (0, 1).
 
@@ -86,7 +86,7 @@ def epsilon_in_one_run(right: int, guesses: int, canaries: int, delta: float, co
 
 
 def _probability(right: int, guesses: int, canaries: int, epsilon: float, delta: float) -> float:
-    """Return a bound of the probability of at least so many right guesses (Steinke et al. 2023, theorem 5.2)."""
+    """Return a bound of the probability of `right` or more right guesses (Steinke et al. 2023, theorem 5.2)."""
     share = float(expit(epsilon))
     fewer = np.concatenate([[0.0], bdtr(np.arange(right), guesses, share)])  # P(fewer than 0, 1, ... right)
     steps = np.arange(1, right + 1)

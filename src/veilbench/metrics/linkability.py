@@ -94,7 +94,7 @@ class CrossFit:
         mated: whether each score is of a mated pair, shape (n,), bool.
         first: fold of the first template's identity, shape (n,).
         second: fold of the second template's identity, shape (n,).
-        bins: number of bins.
+        bins: number of bins of both histograms.
         odds: prior odds of a mated pair, p(mated) / p(non-mated).
     """
 

@@ -92,7 +92,7 @@ def _enclose_exceeding(n: int, fpr: float, tail: float) -> tuple[int, int]:
 
 
 def _threshold(ordered: np.ndarray, exceeding: int) -> float:
-    """Return the score that so many of the sorted scores exceed; infinite for -1, minus infinity for all of them."""
+    """Return the score that `exceeding` of the sorted scores exceed: infinite for -1, minus infinity for all."""
     if exceeding < 0:
         return float("inf")
     return float(ordered[len(ordered) - exceeding - 1]) if exceeding < len(ordered) else -float("inf")

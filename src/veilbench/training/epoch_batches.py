@@ -13,7 +13,7 @@ def epoch_order(count: int, seed: int, epoch: int) -> Tensor:
     """Return the order of the rows in one epoch, shape (count,); it depends on the arguments only.
 
     Args:
-        count: number of rows.
+        count: number of rows of an epoch.
         seed: seed of the shuffling.
         epoch: number of the epoch.
     """

@@ -5,7 +5,6 @@ It also keeps Hydra from calling what a configuration names: callbacks, launcher
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from itertools import islice, product
 from math import prod
@@ -21,7 +20,6 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.masking import LOGIN, mask_secrets
 from veilbench.bench.tracking.address import REMEDY
 from veilbench.workflow.compose import adding, composed, plain
-from veilbench.workflow.conf import conf_folders
 from veilbench.workflow.explain import one_line_hydra_errors, parse
 
 SEARCH_PATH = "hydra.searchpath"
@@ -65,17 +63,17 @@ def check_arguments(arguments: Sequence[str]) -> list[str]:
     check_hydra(master)
     rest = [word for word in arguments if word not in options.overrides]
     if informs:
-        return [*rest, *_given(overrides)]
+        return [*rest, *adding(overrides)]
     if not options.multirun:
         plain(master)
-        return [*rest, *_given(overrides)]
+        return [*rest, *adding(overrides)]
     swept = _swept_by_files(overrides, master)
     overrides = [*overrides, *swept]
     for job in jobs(overrides):
         config = composed(job)
         check_hydra(config)
         plain(config)
-    return [*rest, *_given(overrides), *(["hydra.sweeper.params=null"] if swept else [])]
+    return [*rest, *adding(overrides), *(["hydra.sweeper.params=null"] if swept else [])]
 
 
 def _refuse(message: str) -> NoReturn:
@@ -110,19 +108,6 @@ def _check_search_path(overrides: Sequence[Override]) -> None:
                 raise UserError(f"{override.input_line} is not allowed: a package would be imported")
             if entry is not None and not Path(str(entry).removeprefix("file://")).is_dir():
                 raise UserError(f"{override.input_line} is not allowed: there is no folder {entry}")
-
-
-def _given(overrides: Sequence[Override]) -> list[str]:
-    """Return the overrides for Hydra, with the search path of all homes."""
-    return [*_searched(overrides), *adding([override for override in overrides if not _is_search_path(override)])]
-
-
-def _searched(overrides: Sequence[Override]) -> list[str]:
-    """Return an override of Hydra's search path: the folders of all homes but the first, and the command line's own."""
-    folders = [f"file://{folder}" for folder in conf_folders()[1:]]
-    own = [override.value() for override in overrides if _is_search_path(override)]
-    searched = [*folders, *(entry for entries in own for entry in entries or [])]
-    return [f"{SEARCH_PATH}={json.dumps(searched)}"] if searched else []
 
 
 def _is_search_path(override: Override) -> bool:

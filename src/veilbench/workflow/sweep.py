@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from hydra import version
-from hydra._internal.utils import _run_hydra, get_args_parser
+from hydra._internal import utils as hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -21,8 +21,7 @@ from veilbench.bench import stages
 from veilbench.bench.errors import UserError, one_line_errors
 from veilbench.bench.tracking import read_headline
 from veilbench.workflow.arguments import check_arguments
-from veilbench.workflow.compose import plain
-from veilbench.workflow.conf import conf_folders
+from veilbench.workflow.compose import plain, search_path
 from veilbench.workflow.explain import one_line_hydra_errors
 from veilbench.workflow.hydra_folders import tidy, withdraw, write_composed
 from veilbench.workflow.job import record_job
@@ -41,9 +40,10 @@ def main(arguments: list[str]) -> None:
     checked = check_arguments(arguments)
     version.setbase("1.3")
     with one_line_hydra_errors(errors=(HydraException, OmegaConfBaseException)):  # ours keep their traceback
-        parser = get_args_parser()
+        parser = hydra.get_args_parser()
+        hydra.create_automatic_config_search_path = lambda *_: search_path()  # the folders of all homes
         try:
-            _run_hydra(parser.parse_args(checked), parser, run_job, str(conf_folders()[0]), "config")
+            hydra._run_hydra(parser.parse_args(checked), parser, run_job, None, "config")
         finally:
             tidy()
 

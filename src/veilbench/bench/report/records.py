@@ -88,7 +88,8 @@ def read_cell(folder: Path) -> Record:
 def label(config: Config, overrides: Sequence[str]) -> str:
     """Return the name of a run: its experiment, else its model, and the other overrides."""
     named = config["names"].get("experiment") or config["names"].get("model") or "experiment"
-    others = [one for one in overrides if not one.startswith(("experiment=", "tracking", "objective", "hydra"))]
+    given = [one.lstrip("+") for one in overrides]
+    others = [one for one in given if not one.startswith(("experiment=", "tracking", "objective", "hydra"))]
     return " ".join([str(named), *sorted(others)])
 
 

@@ -23,7 +23,7 @@ def mail_loss(net: MailClassifierNet, rows: Tensor) -> Tensor:
     """Compute the mean binary cross-entropy of a batch.
 
     Args:
-        net: network to evaluate.
+        net: network whose loss is computed.
         rows: mails, each as word numbers followed by the label, shape (n, longest + 1). Columns with only padding are
             skipped.
     """

@@ -62,6 +62,13 @@ IRREVERSIBILITY = Section(
                     "Small perturbations of the attacker’s image: impersonation *",
                     ("template_impersonation*.impersonated", "template_impersonation*.impersonated_by_noise"),
                 ),
+                Line(
+                    "Small perturbations of the attacker’s closest image: impersonation *",
+                    (
+                        "template_impersonation*.impersonated_from_closest",
+                        "template_impersonation*.impersonated_from_closest_by_noise",
+                    ),
+                ),
             ),
         ),
         Block(

@@ -157,7 +157,7 @@ class Aggregation(ABC):
         """Generate the keys and create the parties.
 
         Args:
-            clients: number of clients.
+            clients: number of clients of the federation.
             seeds: seeds of the noise. Keys and encryption always use the operating system's randomness.
         """
 
@@ -201,9 +201,9 @@ def serialize_message(weight: float, size: int, payload: bytes, number: int = 0,
     Args:
         weight: weight of the update in the mean, or sum of the weights.
         size: number of values in the update.
-        payload: encoded update.
+        payload: encoded update, in the aggregation's own format.
         number: number of the round, from 0.
-        nonce: 16 random bytes.
+        nonce: 16 random bytes that identify the message.
     """
     return HEAD.pack(MARK, weight, size, number, nonce) + payload
 

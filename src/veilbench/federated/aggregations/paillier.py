@@ -23,7 +23,7 @@ class PaillierKeys:
     Args:
         modulus: the public modulus n.
         primes: the secret primes p and q, held by clients; None for the aggregator.
-        slots: numbers per plaintext.
+        slots: number of values packed into a plaintext.
         encoding: `fixed` for fixed-point numbers, `float` for phe's floats, each of which has a public exponent.
     """
 

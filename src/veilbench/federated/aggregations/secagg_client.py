@@ -24,7 +24,7 @@ class SecaggClient(Client):
     """Answers the aggregator's requests, one per phase and round; refuses requests that would reveal a single update.
 
     Args:
-        number: the client's number.
+        number: index of the client, from 0.
         ring: integers in which updates and masks are added.
     """
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from veilbench.attack_methods.membership_attack import Game
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
@@ -131,8 +132,8 @@ def test_shadows_that_learn_nothing_leave_their_path_untested(
 
 def test_a_threshold_tells_little_of_marked_rows(rows: Rows, tmp_path: Path) -> None:
     made = MarkedRows(200, ShadowModels(code=4, hidden=32)).fit(rows, np.random.default_rng(0))
-    args = (rows.train.x, rows.test.x, rows, Accelerator("cpu"), np.random.default_rng(0), ["loss"])
-    threshold = small().distinguish(made, *args)[0].gain
+    game = small().set_up(made, rows, Accelerator("cpu"), np.random.default_rng(0))
+    threshold = small().distinguish(game, ["loss"])[0].gain
     assert threshold is not None
     assert threshold.high < 0.8
     made.save(tmp_path)
@@ -239,9 +240,9 @@ def test_an_odd_number_of_shadows_is_refused() -> None:
 
 
 def lira(attack: Membership, losses: np.ndarray, rows: Rows) -> np.ndarray:
-    asked = np.concatenate([rows.train.x[:30], rows.test.x[:30]])
-    models = replace(attack.shadows, code=4)
-    scores = attack._lira(losses, asked, rows.auxiliary.x, models, Accelerator("cpu"), np.random.default_rng(0))
+    asked = rows.train.x[:30], rows.test.x[:30]
+    game = Game(Memorised(), *asked, rows, Accelerator("cpu"), np.random.default_rng(0))
+    scores = attack.compare_with_shadows(losses, game)
     assert list(scores) == [4, 8]
     return scores[8]
 
@@ -250,7 +251,7 @@ def lira(attack: Membership, losses: np.ndarray, rows: Rows) -> np.ndarray:
 def test_a_model_that_is_worse_at_everything_is_judged_the_same(mode: Any, rows: Rows) -> None:
     """The shadows are other models than the target: only how its losses differ among themselves may count."""
     losses = np.random.default_rng(1).exponential(size=60)
-    attack = small(mode=mode, steps=20)
+    attack = small(mode=mode, steps=20, code=4)
     scores = lira(attack, losses, rows)
     np.testing.assert_allclose(lira(attack, 50 * losses, rows), scores, rtol=1e-6, atol=1e-6)
     assert np.ptp(scores) > 1
@@ -265,7 +266,7 @@ def test_only_online_shadows_learn_the_rows_in_question(mode: Any, rows: Rows, m
         return np.random.default_rng(0).exponential(size=(len(inside), questioned))
 
     monkeypatch.setattr(shadows, "shadow_losses", watched)
-    lira(small(mode=mode), np.ones(60), rows)
+    lira(small(mode=mode, code=4), np.ones(60), rows)
     (inside,) = learnt
     assert inside.shape == (8, 60 + 240)
     assert set(inside[:, :60].sum(0)) == ({4} if mode == "online" else {0})

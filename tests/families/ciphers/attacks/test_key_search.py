@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +12,11 @@ import pytest
 from veilbench.bench.errors import UserError
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import Verdict
-from veilbench.families.ciphers.attacks.key_search import KeySearch
+from veilbench.families.ciphers.attacks.key_search import KeySearch, find_effective_bits
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.repeated_key import RepeatedKey
 from veilbench.families.ciphers.baselines.substitution import Substitution
+from veilbench.families.ciphers.schemes.base import Ciphertext
 
 GRANTED = ThreatModel(known_pairs=True, weights=True)
 
@@ -61,6 +64,20 @@ def test_keys_are_tried_in_the_order_of_their_numbers() -> None:
     sealed = RepeatedKey(np.array([3, 7], np.uint8)).encrypt(message, rng)
     (read,) = RepeatedKey().decrypt_under(range(3 * 256 + 7, 3 * 256 + 8), sealed)
     np.testing.assert_array_equal(read, message)
+
+
+def test_a_bit_that_shows_on_a_later_text_counts() -> None:
+    class ByNonce(RepeatedKey):
+        """The last byte of the nonce says which of 16 bits of the key has an effect."""
+
+        def decrypt_under(self, keys: Sequence[int], ciphertext: Ciphertext) -> list[np.ndarray]:
+            return [np.array([key >> ciphertext.nonce[-1] & 1]) for key in keys]
+
+    sealed = replace(RepeatedKey().encrypt(np.arange(5, dtype=np.uint8), np.random.default_rng(0)), nonce=b"\x03")
+    later = [replace(sealed, nonce=bytes([bit])) for bit in (3, 11, 3)]
+    assert find_effective_bits(ByNonce(), later, 8, np.random.default_rng(0)) == [11, 3]
+    assert find_effective_bits(ByNonce(), later[:1], 8, np.random.default_rng(0)) == [3]
+    assert len(find_effective_bits(ByNonce(), later, 16, np.random.default_rng(0))) == 16
 
 
 def test_what_it_needs_has_to_be_granted_and_numbered(examine: Any) -> None:

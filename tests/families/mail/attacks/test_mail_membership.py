@@ -90,8 +90,8 @@ def test_memorised_mails_are_broken(data: Mails, tmp_path: Path) -> None:
 
 def test_a_threshold_tells_little_of_marked_mails(data: Mails, tmp_path: Path) -> None:
     made = MarkedMails(400).fit(data, np.random.default_rng(0))
-    args = (data.train, data.test, data, Accelerator("cpu"), np.random.default_rng(0))
-    threshold, shadows = (small().distinguish(made, *args, [path])[0].gain for path in ("confidence", "lira"))
+    game = small().set_up(made, data, Accelerator("cpu"), np.random.default_rng(0))
+    threshold, shadows = (small().distinguish(game, [path])[0].gain for path in ("confidence", "lira"))
     assert threshold is not None
     assert threshold.high < 0.8 < shadows.low  # type: ignore[union-attr]
     made.save(tmp_path)

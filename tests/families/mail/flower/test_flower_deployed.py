@@ -25,8 +25,11 @@ from veilbench.families.mail.schemes.filter import MailFilter
 
 pytest.importorskip("flwr")
 
+from veilbench.families.mail.flower import deployed
 from veilbench.families.mail.flower.deployed import deploy
 from veilbench.families.mail.flower.in_process import run_in_process
+
+GUARD = 600.0  # seconds until a state counts as never reached
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +45,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.loopback
 def test_deployed_over_sockets_the_filter_is_the_one_trained_in_process(prepared: Path, tmp_path: Path) -> None:
     deploy(prepared, tmp_path / "out", {"rounds": "2", "batch_size": "32"})
-    deployed = load_trained_model(tmp_path / "out")
-    assert isinstance(deployed, MailFilter)
+    received = load_trained_model(tmp_path / "out")
+    assert isinstance(received, MailFilter)
     settings: dict[str, bool | float | int | str] = {
         "prepared": str(prepared),
         "clients": 2,
@@ -51,7 +54,7 @@ def test_deployed_over_sockets_the_filter_is_the_one_trained_in_process(prepared
         "batch_size": 32,
     }
     alone, mails = run_in_process(settings, 2), load_mails(prepared)
-    np.testing.assert_allclose(deployed.logits(mails.test.tokens), alone.logits(mails.test.tokens), atol=1e-4)
+    np.testing.assert_allclose(received.logits(mails.test.tokens), alone.logits(mails.test.tokens), atol=1e-4)
 
 
 def marked(mark: str) -> set[int]:
@@ -64,8 +67,8 @@ def marked(mark: str) -> set[int]:
     return found
 
 
-def until(done: Callable[[], bool], seconds: float) -> bool:
-    ends = time.monotonic() + seconds
+def until(done: Callable[[], bool]) -> bool:
+    ends = time.monotonic() + GUARD
     while not done() and time.monotonic() < ends:
         time.sleep(0.2)
     return done()
@@ -86,11 +89,11 @@ def test_of_a_killed_deployer_nothing_is_left(prepared: Path, tmp_path: Path, ho
             [sys.executable, "-c", code, str(prepared), str(tmp_path / "out")], env=environment, stdout=log, stderr=log
         )
     try:
-        assert until(lambda: working(mark) >= {"serverapp", "clientapp"}, 120), (tmp_path / "log").read_text()
-        assert len(marked(mark)) >= 7  # the deployer, its warden, SuperLink, two SuperNodes and the apps
+        assert until(lambda: all_run(mark) or deployer.poll() is not None)
+        assert deployer.poll() is None, (tmp_path / "log").read_text()
         deployer.send_signal(how)
-        assert deployer.wait(10) == -how
-        assert until(lambda: not marked(mark), 30), [command(pid) for pid in marked(mark)]
+        assert deployer.wait(GUARD) == -how
+        assert until(lambda: not marked(mark)), [command(pid) for pid in marked(mark)]
     finally:
         deployer.kill()
         for pid in marked(mark):
@@ -105,10 +108,25 @@ def command(pid: int) -> str:
         return ""
 
 
-def working(mark: str) -> set[str]:
-    """Which of the apps run."""
+def all_run(mark: str) -> bool:
+    """Whether the deployer, its warden, SuperLink, two SuperNodes and both apps run at once: a ClientApp ends often."""
     commands = [command(pid) for pid in marked(mark)]
-    return {name for name in ("serverapp", "clientapp") if any(f"flwr-{name} " in text for text in commands)}
+    apps = all(any(f"flwr-{name} " in text for text in commands) for name in ("serverapp", "clientapp"))
+    return apps and len(commands) >= 7
+
+
+def test_a_submission_that_does_not_end_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^flwr run has not ended in time$"):
+        deployed._run_command(tmp_path, ["sleep", "60"], time.monotonic() + 0.1)
+
+
+def test_a_process_that_ends_is_told_long_before_the_deadline(tmp_path: Path) -> None:
+    (tmp_path / "link.log").write_text("no port")
+    with (
+        subprocess.Popen(["false"]) as ended,
+        pytest.raises(UserError, match=r"failed or timed out.*link\.log: 'no port'"),
+    ):
+        deployed._wait_until(lambda: False, [ended], tmp_path, time.monotonic() + GUARD)
 
 
 def test_an_old_filter_is_not_taken_for_a_new_one(prepared: Path, tmp_path: Path) -> None:

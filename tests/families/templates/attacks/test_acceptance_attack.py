@@ -85,7 +85,7 @@ def test_a_chance_that_success_cannot_exceed_decides_nothing(chance: float, syst
     """15 of 15 victims show a share of at least 0.70 only: above a chance of 0.6 this is a gain of 0.26."""
     found = found_gain(system, np.full(15, np.inf), {"the setting": chance})
     assert (found.gain.low, found.gain.high) == (-1, 1)
-    assert f"Tried: nothing can be decided, because the setting leaves a chance of {chance:g}" in found.notes[0]
+    assert f"Tried: nothing can be decided, because the setting leaves a chance of {chance:g}" in found.reason
 
 
 def found_gain(system: TemplateSystem, scores: np.ndarray, chances: dict[str, float]) -> Any:

@@ -13,13 +13,15 @@ from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings
+from veilbench.bench.rule import doubt_budget
 from veilbench.bench.threat import ThreatModel
-from veilbench.bench.verdict import Verdict
+from veilbench.bench.verdict import PLATEAU, Verdict
 from veilbench.families.templates.attacks.attribute import (
     TemplateAttribute,
     _gain,
     balanced_accuracy,
     draw_balanced,
+    draw_half,
     label_weights,
 )
 from veilbench.families.templates.data.identities import Identities
@@ -106,6 +108,24 @@ def test_every_label_is_as_frequent_in_training_as_the_commonest() -> None:
     assert np.bincount(labels[rows]).tolist() == [7, 0, 7]
     assert set(rows) == set(range(10))
     assert label_weights(labels) == pytest.approx([1 / 14] * 7 + [1 / 6] * 3)
+
+
+def test_half_of_the_rows_keeps_every_label() -> None:
+    labels = np.repeat([0, 1, 2], [20, 9, 1])
+    drawn = [draw_half(labels, np.random.default_rng(seed)) for seed in range(20)]
+    assert all(len(set(rows)) == len(rows) == 15 for rows in drawn)
+    assert all(set(labels[rows]) == {0, 1, 2} for rows in drawn)
+    assert len(set(map(tuple, drawn))) == 20
+
+
+def test_more_rows_help_and_the_curve_tells(people: Identities) -> None:
+    found = run(attack(learners=["linear"]), RawTemplate(PCA), people)
+    assert found.budget is not None
+    assert (found.budget.setting, list(found.budget.budgets)) == ("auxiliary impressions", [60, 120])
+    assert 0 < found.budget.gains[1] <= 1
+    rise = found.budget.last_rise()
+    assert rise is not None
+    assert bool(doubt_budget(found.budget)) is (rise > PLATEAU)
 
 
 def test_the_same_seed_gives_the_same_findings(people: Identities) -> None:

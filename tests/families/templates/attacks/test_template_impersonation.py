@@ -14,7 +14,7 @@ from veilbench.attack_methods.evasion_settings import Perturbations
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
-from veilbench.bench.findings import Findings
+from veilbench.bench.findings import Findings, Metric
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import Verdict
 from veilbench.families.templates.attacks.impersonation import ImpersonationSearch, TemplateImpersonation
@@ -78,6 +78,13 @@ def test_bits_are_moved_straight_through_with_both_controls_passed(
     found = small(norm=norm).examine(fitted, people, Accelerator("cpu"), seeds, memory)
     assert [(c.kind, c.passed) for c in found.controls] == [("positive", True), ("negative", True)]
     assert found.verdict is Verdict.BROKEN
+    assert found.gain is not None
+    assert found.gain.interval.startswith("Clopper-Pearson, widened by a bootstrap of the threshold")
+    assert [row[0] for row in found.tables[0].rows] == ["a random image", "the closest of 20 own images"]
+    gains = [row[4] for row in found.tables[0].rows if isinstance(row[4], Metric)]
+    assert found.gain.low == max(gain.low for gain in gains)
+    assert found.budget is not None
+    assert list(found.budget.budgets) == [5, 10]
     assert found.metrics["impersonated_at_largest_budget"].value == 1
     assert found.metrics["impersonated_by_noise"].value < 0.1
     assert found.metrics["evaded"].value > 0.5
@@ -104,6 +111,13 @@ def test_without_gradients_the_search_asks_for_scores(scheme: TemplateScheme, pe
     assert any(note.startswith("Search without gradients only") for note in found.notes)
     noise = found.metrics["impersonated_by_noise"].value
     assert found.metrics["impersonated_at_largest_budget"].value > noise + 0.1
+
+
+def test_a_closer_start_is_as_good_as_a_random_one_at_a_small_budget(people: Identities) -> None:
+    found = run(small(budgets=[0.02], reference=0.02), RandomProjection(PCA, 10), people)
+    closest, random = (found.metrics[name].value for name in ("impersonated_from_closest", "impersonated"))
+    assert closest > random
+    assert any(note == "The gain is that from the closest of 20 own images." for note in found.notes)
 
 
 def test_zero_gradients_are_flagged(people: Identities) -> None:

@@ -172,7 +172,7 @@ def test_every_decoder_learns_images_from_open_codes(kind: Any, people: Identiti
     codes, held_codes = (x.reshape(len(x), -1) @ basis for x in (images, held))
     pairs = (codes, images, held_codes, held)
     settings = Decoders([kind], components=25, hidden=64, steps=1200)
-    inverse = fit_decoder(kind, pairs, settings, Accelerator("cpu"), np.random.default_rng(0))
+    inverse = fit_decoder(kind, pairs, settings, Accelerator("cpu"), np.random.default_rng(0)).inverse
     wrong = ((inverse(held_codes) - held) ** 2).mean() / ((held - images.mean(0)) ** 2).mean()
     assert inverse(held_codes).shape == held.shape
     assert wrong < {"linear": 0.02, "mlp": 0.4, "convolutional": 0.8}[kind]
@@ -238,7 +238,7 @@ def test_too_few_impostors_and_too_few_impressions_are_refused(people: Identitie
     assert found.gain is not None
     assert (found.gain.low, found.gain.high) == (-1, 1)
     said = "Inversion of templates (key unknown): nothing can be decided, because operating_point.reference_fmr=0.01"
-    assert said + " has no threshold: FMR 0.01 needs 1,000 comparisons" in found.notes[0]
+    assert said + " has no threshold: FMR 0.01 needs 1,000 comparisons" in found.reason
     with pytest.raises(UserError, match="got 5 and 5"):
         split_auxiliary(people.auxiliary.subset(np.arange(10)), 0.5, np.random.default_rng(0))
     with pytest.raises(ValueError, match=r"reference_fmr=0.1 must be one of fmr=\[0.01\]"):

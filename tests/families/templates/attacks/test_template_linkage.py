@@ -40,7 +40,7 @@ class Flipped(TemplateScheme):
 
 
 def attack(threat: ThreatModel = THREAT, **settings: Any) -> TemplateLinkage:
-    return TemplateLinkage(threat, RawTemplate(PIXELS), NoiseTemplate(PIXELS), **{"repeats": 60} | settings)
+    return TemplateLinkage(threat, RawTemplate(PIXELS), NoiseTemplate(PIXELS), **settings)
 
 
 def run(tried: TemplateLinkage, scheme: TemplateScheme, people: Identities, seed: int = 1) -> Findings:

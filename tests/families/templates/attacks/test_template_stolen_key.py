@@ -19,6 +19,7 @@ from veilbench.families.templates.attacks.stolen_key import TemplateStolenKey
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.schemes.biohash import Biohash
+from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
 from veilbench.families.templates.schemes.extractor import Extractor
 from veilbench.families.templates.schemes.iom_grp import IomGrp
 from veilbench.families.templates.schemes.iom_urp import IomUrp
@@ -29,6 +30,7 @@ from veilbench.families.templates.schemes.raw_template import RawTemplate
 
 PCA = Extractor("pixels", 20)
 THREAT = ThreatModel(key=True, auxiliary_data=True)
+OPEN = {True: "DifferentiableOpenFeatures", False: "OpenFeatures"}  # by whether the scheme is differentiable
 KEYS = np.arange(30).astype(np.uint64)
 
 
@@ -119,7 +121,11 @@ def test_hashes_are_accepted_with_both_controls_passed(
     assert isinstance(fitted, TemplateScheme)
     memory, seeds = ControlMemory(tmp_path, None), np.random.SeedSequence(1)
     found = attack().examine(fitted, people, Accelerator("cpu"), seeds, memory)
-    assert [(c.kind, c.passed) for c in found.controls] == [("positive", True), ("negative", True)]
+    assert [(c.kind, c.name, c.path, c.passed) for c in found.controls] == [
+        ("positive", "RandomProjection", "", True),
+        ("positive", OPEN[isinstance(scheme, DifferentiableScheme)], "the subject's features", True),
+        ("negative", f"{type(scheme).__name__} with strangers' templates", "", True),
+    ]
     assert found.verdict is Verdict.BROKEN
     assert found.metrics["sar_at_0.01_mean_features"].value < 0.2
     assert found.metrics["likeness_preimage"].value > 0.5

@@ -183,6 +183,20 @@ def test_whitened_features_have_no_favourite_directions(data: Identities) -> Non
     assert projected.std(0, ddof=1) == pytest.approx(1, rel=0.01)
 
 
+def test_whitened_templates_are_scikit_learns(data: Identities) -> None:
+    from sklearn.decomposition import PCA as Reference
+
+    flat = data.train.images.reshape(len(data.train), -1)
+    reference = Reference(8, whiten=True, svd_solver="full").fit(flat)
+    projected = reference.transform(data.probe.images.reshape(30, -1))
+    projected /= np.linalg.norm(projected, axis=1, keepdims=True)
+    scheme = PcaTemplate(Extractor("pixels", 8, whiten=True)).fit(data, np.random.default_rng(0))
+    templates = scheme.enroll(data.probe.images, np.zeros(30, np.uint64))
+    np.testing.assert_allclose(templates @ templates.T, projected @ projected.T, atol=0.02)
+    plain = PcaTemplate(Extractor("pixels", 8)).fit(data, np.random.default_rng(0))
+    assert np.abs(plain.enroll(data.probe.images, np.zeros(30, np.uint64)) - templates).max() > 0.05
+
+
 @pytest.mark.parametrize("name", SCHEMES)
 def test_people_are_told_apart(name: str, schemes: dict[str, TemplateScheme], data: Identities) -> None:
     """Each user with a key of the user's own, and all with the same key: the stolen one."""

@@ -23,7 +23,7 @@ class DetectorTask(EvasionTask):
     `distance_to_boundary` is the distance from the nearest known row beyond the threshold.
 
     Attributes:
-        detector: detector to evade.
+        detector: detector that the attack evades.
         goals: for each row the nearest known row on the other side of the threshold, shape (n, *shape).
         threshold: score above which an alarm is raised.
         spacing: median distance between two normal rows.
@@ -63,8 +63,8 @@ def build_tasks(
     """Build two tasks: hide the test anomalies that are detected, and raise alarms with normal test rows that are not.
 
     Args:
-        detector: detector to evade.
-        rows: one-class data.
+        detector: detector that the attack evades.
+        rows: prepared data with a one-class split.
         quantile: quantile of the validation rows' scores used as the threshold, in (0, 1).
         norm: norm of the distances between rows.
         most_rows: maximum number of rows per task, drawn at random.

@@ -43,7 +43,7 @@ class Inversion(Attack[Representation, Rows]):
 
     The gain is the share of what the best decoder recovers. A guess recovers 1 - (its squared error) / (that of the
     mean row that the attacker has), so 0 is what is known without any code. A code leaves out part of a row, which
-    nobody can recover: an attacker who reconstructs as well as the best decoder has read all that the code tells, and
+    cannot be recovered: an attacker who reconstructs as well as the best decoder has used all that the code holds, and
     has a gain of 1. The best decoder is the model's own or the best attacker, whichever has the lower error on the
     validation rows. It counts as recovering `LEAST_CEILING` at least. Otherwise, a code that hides nearly everything
     would be called broken, and for one that hides everything the gain would be a ratio of two small random numbers. The

@@ -58,7 +58,7 @@ class Inverters:
         return BudgetCurve("auxiliary rows", sizes, [self.gain(self.trained[self.best(size)].error) for size in sizes])
 
     def by_steps(self) -> BudgetCurve | None:
-        """Return the gain of the best attacker for increasing numbers of training steps; None if nobody takes steps."""
+        """Return the best attacker's gain for increasing numbers of training steps; None if no attacker takes steps."""
         last = [self.trained[key] for key in self.trained if key[1] == self.sizes()[-1]]
         if not (stepped := [one.errors for one in last if one.errors]):
             return None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Literal
 
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.attack_methods.membership_attack import FEWEST, LIRA, MembershipAttack
+from veilbench.attack_methods.membership_attack import FEWEST, LIRA, Game, MembershipAttack
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.attack import ControlCase
 from veilbench.bench.findings import Findings
@@ -89,8 +88,8 @@ class Membership(MembershipAttack[TrainedModel, Rows, np.ndarray]):
         shadows = ShadowModels(
             code=self._code(target, data), hidden=self.shadows.hidden, batch_size=self.shadows.batch_size
         )
-        asked = min(len(self.members(data)), len(self.unseen(data)), self.most)
-        marked = MarkedRows(asked + len(data.auxiliary) // 2, shadows, hidden_layers(target))
+        size = self.count_shadow_records(data, len(data.auxiliary))
+        marked = MarkedRows(size, shadows, hidden_layers(target))
         return ControlCase("positive", marked, LIRA, f"{shadows} {marked.hidden}")
 
     def run(
@@ -102,23 +101,10 @@ class Membership(MembershipAttack[TrainedModel, Rows, np.ndarray]):
             findings.notes.append("The loss alone: LiRA needs a model with a code, and auxiliary data.")
         return findings
 
-    def score(
-        self,
-        path: str,
-        target: TrainedModel,
-        members: np.ndarray,
-        others: np.ndarray,
-        data: Rows,
-        accelerator: Accelerator,
-        rng: np.random.Generator,
-    ) -> dict[int, np.ndarray]:
+    def score(self, path: str, game: Game[TrainedModel, Rows, np.ndarray]) -> dict[int, np.ndarray]:
         """Score rows by their loss or by LiRA."""
-        candidates = np.concatenate([members, others])
-        losses = compute_losses(target, candidates)
-        if path == self.threshold:
-            return {0: -losses}
-        shadows = replace(self.shadows, code=self._code(target, data))
-        return self._lira(losses, candidates, data.auxiliary.x, shadows, accelerator, rng, hidden_layers(target))
+        losses = compute_losses(game.target, np.concatenate([game.members, game.others]))
+        return {0: -losses} if path == self.threshold else self.compare_with_shadows(losses, game)
 
     def _code(self, target: TrainedModel, data: Rows) -> int:
         """Return the length of the shadows' code; a model without a code gets 1, and no shadows."""
@@ -126,21 +112,18 @@ class Membership(MembershipAttack[TrainedModel, Rows, np.ndarray]):
             return self.shadows.code
         return int(target.encode(data.test.x[:1]).shape[1]) if isinstance(target, Representation) else 1
 
-    def _lira(
-        self,
-        losses: np.ndarray,
-        candidates: np.ndarray,
-        auxiliary: np.ndarray,
-        models: ShadowModels,
-        accelerator: Accelerator,
-        rng: np.random.Generator,
-        hidden: Sequence[int] = (),
+    def compare_with_shadows(
+        self, losses: np.ndarray, game: Game[TrainedModel, Rows, np.ndarray]
     ) -> dict[int, np.ndarray]:
+        """Return LiRA's scores by the number of shadow models; `losses` has shape (2 * n,), members first."""
         from veilbench.families.autoencoders.shadows import shadow_losses
 
-        pool, tiny, n = np.concatenate([candidates, auxiliary]), TINY * float(candidates.var()), len(candidates)
-        inside = self.draw_shadows(n, len(pool), rng)
-        shadows = shadow_losses(pool, inside, n, models, accelerator.device(), rng, hidden)
+        asked = np.concatenate([game.members, game.others])
+        pool, n, tiny = np.concatenate([asked, game.data.auxiliary.x]), len(asked), TINY * float(asked.var())
+        models = replace(self.shadows, code=self._code(game.target, game.data))
+        inside = self.draw_shadows(n, len(pool), game.rng)
+        device, hidden = game.accelerator.device(), hidden_layers(game.target)
+        shadows = shadow_losses(pool, inside, n, models, device, game.rng, hidden)
         return self.likelihood_ratio(np.log(losses + tiny), np.log(shadows + tiny), inside[:, :n])
 
 

@@ -18,7 +18,7 @@ class LeastSquares(TunedRestorer, CorruptionRestorer):
     the strength. If the blur has added no noise, the only error left is that of rounding to float32.
 
     Args:
-        corruption: blur to undo.
+        corruption: blur that the filter undoes.
     """
 
     undoes = (Blur,)

@@ -24,7 +24,7 @@ class Pca(Fitted, Representation, DifferentiableDetector):
     No other linear code of the same size reconstructs the training rows with a lower squared error.
 
     Args:
-        code: number of components.
+        code: number of principal components, the length of a code.
     """
 
     array_names = ("mean", "components")

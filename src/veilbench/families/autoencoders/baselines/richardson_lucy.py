@@ -19,7 +19,7 @@ class RichardsonLucy(TunedRestorer, CorruptionRestorer):
     beyond that scikit-image assumes black, so a faint frame appears after many iterations.
 
     Args:
-        corruption: blur to undo.
+        corruption: blur that the iterations undo.
     """
 
     undoes = (Blur,)

@@ -17,7 +17,7 @@ class WienerDeconvolution(TunedRestorer, CorruptionRestorer):
     the blur assumes.
 
     Args:
-        corruption: blur to undo.
+        corruption: blur that the filter undoes.
     """
 
     undoes = (Blur,)

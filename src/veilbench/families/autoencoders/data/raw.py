@@ -47,8 +47,7 @@ def check_raw(raw: Raw) -> Raw:
 
     Raises:
         UserError: there are wrong shapes, duplicate names, values that are not finite in float32, whole numbers that
-        float64 cannot hold, or a label without a name or without rows.
-            that float64 cannot hold, a label without a name or without rows.
+            float64 cannot hold, or a label without a name or without rows.
     """
     x, y = np.asarray(raw.x), np.asarray(raw.y)
     if x.ndim not in (2, 4) or not x.size or y.shape != x.shape[:1]:

@@ -81,7 +81,7 @@ class RowsData(DataSet):
         most_rows: maximum number of rows, taken at random from the source; None takes all.
         seed: seed of the generation, shuffling and split.
         contamination: share of anomalies in the training and in the validation part, in [0, 0.5). They are moved there
-            from the test part and count as normal, as with rows that nobody has labelled.
+            from the test part and count as normal, as they would in unlabelled data.
     """
 
     data_kind = Rows

@@ -21,7 +21,7 @@ def explain(model: Detector, rows: Rows, chosen: np.ndarray, scores: np.ndarray,
         rows: data that the rows are from.
         chosen: indices of test rows to explain, shape (k,).
         scores: scores of all test rows, shape (n,).
-        findings: findings to extend.
+        findings: findings that the table is added to.
     """
     if not len(chosen):
         return

@@ -27,9 +27,9 @@ class Reconstruction(Evaluation):
     """Measures reconstruction errors, compared with the same number of principal components and with the mean row.
 
     All errors are on the test rows, in units of the scaled data. If the test rows are normal rows and anomalies, the
-    errors are those of the normal rows, with those of the anomalies beside them, because a detector is meant to
-    reconstruct the former only. A unit of the code is active on a row if its absolute value exceeds a thousandth of the
-    largest one in the codes of all test rows.
+    errors of the two are reported separately, because a detector is meant to reconstruct the normal rows only. A unit
+    of the code is active on a row if its absolute value exceeds a thousandth of the largest one in the codes of all
+    test rows.
 
     Args:
         images: maximum number of test images for PSNR and SSIM.

@@ -69,7 +69,7 @@ class BoltzmannPretraining:
 
     Args:
         epochs: number of epochs over the training rows, per layer.
-        batch_size: rows per step.
+        batch_size: number of rows per optimizer step.
         learning_rate: learning rate of contrastive divergence; layers with linear hidden units use a tenth of it.
     """
 

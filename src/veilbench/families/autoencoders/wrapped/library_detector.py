@@ -79,7 +79,8 @@ class LibraryDetector(Detector):
 
     def notes(self) -> list[str]:
         """Return what the saved model reveals, and whether a row's score depends on the rows beside it."""
-        half, whole = self.score(self.rows[: COMPARED // 2]), self.score(self.rows[:COMPARED])
+        whole = self.score(self.rows[:COMPARED])
+        half = self.score(self.rows[: len(whole) // 2])
         return [KEPT] if np.allclose(half, whole[: len(half)]) else [KEPT, TOGETHER]
 
     def settings(self) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class ChosenPlaintext(CipherAttack):
             advantage of 0 holds only with 1,000 games and more.
         queries: number of training games that the adversary simulates, and of encryptions that it queries before the
             games, half of them of each message.
-        length: characters per message.
+        length: number of characters of both messages.
         broken_threshold: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
     """
 
@@ -48,7 +48,7 @@ class ChosenPlaintext(CipherAttack):
         threat: ThreatModel,
         positive: Cipher,
         negative: Cipher,
-        games: Annotated[Count, Ge(20)] = 2_000,
+        games: Annotated[Count, Ge(20)] = 4_000,
         queries: Annotated[Count, Ge(8)] = 64,
         length: Annotated[Count, Ge(2)] = 32,
         broken_threshold: PositiveShare = 0.8,

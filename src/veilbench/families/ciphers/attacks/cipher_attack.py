@@ -23,7 +23,7 @@ def draw_pieces(target: np.ndarray, length: int, count: int, rng: np.random.Gene
     Args:
         target: text to draw from, shape (n,).
         length: number of characters per piece.
-        count: number of pieces.
+        count: number of pieces to draw.
         rng: generator that selects the pieces.
 
     Raises:

@@ -49,7 +49,7 @@ class Eve(pl.LightningModule):
     """Predicts the plain bits from ciphertext and nonce, without the key.
 
     Args:
-        bits: bits per block.
+        bits: number of plain bits per block.
         hidden: units in the hidden layer.
         eves: number of independent networks, trained at once.
         rows: blocks per optimizer step.
@@ -84,7 +84,7 @@ class Eve(pl.LightningModule):
 
 
 class FreshBlocks:
-    """Fresh blocks for choosing the best Eve, and as many others for testing it.
+    """Fresh blocks: one half for choosing the best Eve, the other for testing it.
 
     Args:
         cipher: cipher that encrypts the blocks.

@@ -18,8 +18,8 @@ class EveTraining:
         eves: number of Eves, trained at once from different seeds.
         hidden: units in each Eve's hidden layer.
         batch_size: blocks per optimizer step and Eve.
-        test_blocks: number of fresh blocks on which the best Eve is tested; as many others choose it.
-        bits: bits per block.
+        test_blocks: number of fresh blocks on which the best Eve is tested; she is chosen on the same number of others.
+        bits: number of plain bits per block.
     """
 
     eves: Count = 2

@@ -32,7 +32,7 @@ class Frequency(CipherAttack):
 
     Chance is the share of characters in which a recovered text agrees with another text than its own: what the search
     gets right if the ciphertext tells it nothing. So a leak is visible even where less is recovered than by guessing
-    the most frequent character everywhere; that constant guess is reported beside it.
+    the most frequent character everywhere; that constant guess is reported as well.
 
     Args:
         threat: threat model; needs `ciphertext` and `auxiliary_data`.

@@ -2,8 +2,8 @@
 
 The transitions are the language's bigrams and stay fixed; the emission probabilities of tokens are estimated by the
 algorithm of Baum, Petrie, Soules and Weiss (1970), as for substitution ciphers by Knight, Nair, Rathod and Yamada
-(2006). The start matters more than the number of iterations: it assumes that a character's homophones are used about
-equally often, so that a token stands for characters that are about as many times as frequent as it is.
+(2006). The start matters more than the number of iterations: it assumes that the homophones of a character are used
+about equally often, so that a character with k homophones is k times as frequent as each of them.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def count_expected(
     """Run the forward and backward passes with scaling (Rabiner 1989, section V.A).
 
     Args:
-        tokens: Shape ``(length,)``.
+        tokens: observed tokens, shape (length,).
         bigram: Shape ``(A, A)``; probability of the last index given the first.
         first: Shape ``(A,)``; probability of the first symbol.
         emission: Shape ``(A, T)``; probability of each token given the symbol.

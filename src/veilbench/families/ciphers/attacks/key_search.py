@@ -66,12 +66,14 @@ class KeySearch(CipherAttack):
     ) -> Findings:
         """Attack each text under a fresh key; the gain is the share of characters recovered, above chance."""
         self.threat.require("weights")
-        shares, bits = [], list[int]()
+        oracles, secrets = [], []
         for piece in draw_pieces(texts.target, self.known + self.length, self.texts, rng):
             known, secret = [piece[:FIRST], piece[FIRST : self.known]], piece[self.known :]
-            oracle = CipherOracle(self.threat, cipher.with_fresh_key(rng), secret, texts.statistics, rng, known)
-            bits = bits or find_effective_bits(cipher, oracle.ciphertext(), self.tried_bits, rng)
-            shares.append(float((self.guess(oracle, cipher, bits) == secret).mean()))
+            secrets.append(secret)
+            oracles.append(CipherOracle(self.threat, cipher.with_fresh_key(rng), secret, texts.statistics, rng, known))
+        bits = find_effective_bits(cipher, [oracle.ciphertext() for oracle in oracles], self.tried_bits, rng)
+        guesses = [self.guess(oracle, cipher, bits) for oracle in oracles]
+        shares = [float((guess == secret).mean()) for guess, secret in zip(guesses, secrets, strict=True)]
         findings, effective = Findings(self.title), len(bits)
         findings.metrics["recovered"] = bounded_mean(shares, of="texts")
         findings.metrics["keys_tried"] = Metric.exact(2 ** min(self.tried_bits, effective))
@@ -102,26 +104,31 @@ class KeySearch(CipherAttack):
         return decrypted
 
 
-def find_effective_bits(scheme: Cipher, ciphertext: Ciphertext, few: int, rng: np.random.Generator) -> list[int]:
-    """Return the positions of the key bits that change how a ciphertext is decrypted, most significant first.
+def find_effective_bits(
+    scheme: Cipher, ciphertexts: Sequence[Ciphertext], few: int, rng: np.random.Generator
+) -> list[int]:
+    """Return the positions of the key bits that change how any ciphertext is decrypted, most significant first.
 
-    Under some keys, a bit may have no effect on a short message. So all bits are returned if there are few enough.
+    Under some keys or nonces, a bit may have no effect on a short message. So each bit is flipped on all ciphertexts
+    until it has an effect, and all bits are returned if there are few enough.
 
     Args:
         scheme: the cipher under any key.
-        ciphertext: a message long enough for each effective bit to change some character.
+        ciphertexts: messages that are together long enough for each effective bit to change some character.
         few: number of bits that are not worth a search.
         rng: generator of the base keys.
     """
     if scheme.key_bits <= few:
         return list(reversed(range(scheme.key_bits)))
-    effective: set[int] = set()
-    for _ in range(BASE_KEYS):
-        base = int.from_bytes(rng.bytes(-(-scheme.key_bits // 8)), "big") % (1 << scheme.key_bits)
-        keys = [base, *(base ^ 1 << bit for bit in range(scheme.key_bits))]
-        plain, *flipped = scheme.decrypt_under(keys, ciphertext)
-        effective |= {bit for bit, other in enumerate(flipped) if (other != plain).any()}
-    return sorted(effective, reverse=True)
+    idle = list(range(scheme.key_bits))
+    for ciphertext in ciphertexts:
+        for _ in range(BASE_KEYS):
+            if not idle:
+                break
+            base = int.from_bytes(rng.bytes(-(-scheme.key_bits // 8)), "big") % (1 << scheme.key_bits)
+            plain, *flipped = scheme.decrypt_under([base, *(base ^ 1 << bit for bit in idle)], ciphertext)
+            idle = [bit for bit, other in zip(idle, flipped, strict=True) if (other == plain).all()]
+    return [bit for bit in reversed(range(scheme.key_bits)) if bit not in idle]
 
 
 def count_right(scheme: Cipher, keys: Sequence[int], pair: Pair) -> np.ndarray:

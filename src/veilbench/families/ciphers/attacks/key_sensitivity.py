@@ -31,7 +31,7 @@ class KeySensitivity(CipherAttack):
         positive: positive control, a cipher that the attack must break at this budget.
         negative: negative control, a cipher against which the attack must do no better than chance.
         trials: number of flipped key bits, and of changed characters; the intervals are over them.
-        length: characters per message.
+        length: number of characters of each message.
         broken_threshold: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
     """
 

@@ -41,7 +41,7 @@ def count_ngrams(
         symbols: Shape ``(length,)``; the text, which is read as a ring.
         top: Number of levels to return, at least ``order``.
         order: Length of the longest n-gram; longer levels are empty.
-        alphabet_size: Number of symbols.
+        alphabet_size: number of symbols of the alphabet.
 
     Returns:
         For each length from 1 to ``top``, the distinct n-grams, sorted, and their counts.
@@ -85,7 +85,7 @@ def build_dense_tables(
 
     Args:
         levels: N-grams and counts as returned by ``count_ngrams``.
-        size: Number of symbols.
+        size: number of symbols of the alphabet.
 
     Returns:
         For each length ``n`` a flat table of shape ``(size**n,)``; the trigrams that occur, with their probabilities.
@@ -118,7 +118,7 @@ def add_order(
     Args:
         level: Distinct n-grams of this order and their counts.
         width: Length of the n-grams, at least 4.
-        size: Number of symbols.
+        size: number of symbols of the alphabet.
         previous: N-grams of the order below and their probabilities.
         backoff: Shape ``(size**3,)``; back-off weights of trigram contexts.
         entries: Keys and values of each order above 3 so far, for ``build_hash_table``.

@@ -481,7 +481,7 @@ def fill_quantiles(
         bigram: Shape ``(A, A)``; log-probability of the last index given the first.
         quantiles: Shape ``(A, A, steps)``; output.
         flatten: Exponent of the probabilities.
-        shares: Shape ``(A,)``; scratch.
+        shares: memory to work in, shape (A,).
     """
     size, steps = len(bigram), quantiles.shape[2]
     for before in range(size):

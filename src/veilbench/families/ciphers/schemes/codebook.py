@@ -25,9 +25,9 @@ def draw_mapping(bits: int, rng: np.random.Generator, symbols: int = SIZE) -> np
     """Draw distinct random codes ("hashmap" in the source system), shape (symbols, bits), values 0 and 1.
 
     Args:
-        bits: bits per code.
+        bits: number of bits of each code.
         rng: generator of the codes.
-        symbols: number of codes.
+        symbols: number of symbols, one code each.
 
     Raises:
         ValueError: `bits` is too small for `symbols` distinct codes.

@@ -26,8 +26,8 @@ def audit(protocol: Protocol, data: Mails, canaries: int, delta: float, rng: np.
 
     Args:
         protocol: settings of the federation.
-        data: the clients' mails.
-        canaries: number of canaries.
+        data: prepared mails, dealt to the clients.
+        canaries: number of canary mails to plant.
         delta: delta of (epsilon, delta) differential privacy.
         rng: source of the words, the coin flips, the training and the noise.
 

@@ -211,7 +211,7 @@ def find_passing(target: SpamScorer, spam: np.ndarray, words: np.ndarray) -> np.
     """Find the mails that pass the filter with words prepended.
 
     Args:
-        target: the attacked filter.
+        target: filter that the mails evade.
         spam: mails as word numbers, shape (mails, length).
         words: words to prepend to each mail, shape (mails, count).
 
@@ -227,7 +227,7 @@ def rank_positions(target: SpamScorer, mail: np.ndarray) -> np.ndarray:
     """Rank the positions of a mail by how spam-like their words are.
 
     Args:
-        target: the attacked filter.
+        target: filter that the mails evade.
         mail: word numbers, shape (length,).
 
     Returns:

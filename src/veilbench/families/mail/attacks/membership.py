@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.attack_methods.membership_attack import FEWEST, LIRA, MembershipAttack
+from veilbench.attack_methods.membership_attack import FEWEST, LIRA, Game, MembershipAttack
 from veilbench.attack_methods.membership_report import RATES
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.attack import ControlCase
@@ -36,8 +36,8 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, MailPart]):
 
     For a federation with differential privacy, the findings also give the accountant's epsilon for one mail, the true
     positive rates that this epsilon allows, and lower bounds of epsilon: from the attack's success, and from an audit
-    by canaries, which has the same federation without noise as its positive control. What the audit could show at most
-    stands beside: a larger epsilon can be neither confirmed nor refuted.
+    by canaries, which has the same federation without noise as its positive control. The findings also say
+    what the audit could show at most: it can neither confirm nor refute a larger epsilon.
 
     Args:
         threat: threat model; needs `score_queries` and `auxiliary_data`.
@@ -82,42 +82,31 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, MailPart]):
         return self.threshold, LIRA
 
     def plant_offset(self, target: SpamScorer, data: Mails) -> ControlCase[SpamScorer]:
-        """Return a filter that is a little more confident of its training mails, with as many mails as a shadow."""
-        asked = min(len(data.train), len(data.test), self.most)
+        """Return a filter, trained like a shadow, that is a little more confident of its training mails."""
         filters = ShadowFilters().trained_as(_protocol_of(target))
-        marked = MarkedMails(asked + len(data.auxiliary) // 2, filters=filters)
+        marked = MarkedMails(self.count_shadow_records(data, len(data.auxiliary)), filters=filters)
         return ControlCase("positive", marked, LIRA, f"{filters}")
 
     def run(
         self, target: SpamScorer, data: Mails, accelerator: Accelerator, rng: np.random.Generator, control: bool
     ) -> Findings:
         """Attack training mails and test mails; the privacy guarantee is reported too, except for controls."""
-        findings, scores = self.distinguish(target, data.train, data.test, data, accelerator, rng)
+        findings, scores = self.distinguish(self.set_up(target, data, accelerator, rng))
         if not control:
             self._report_privacy(findings, target, data, scores[LIRA], rng)
         return findings
 
-    def score(
-        self,
-        path: str,
-        target: SpamScorer,
-        members: MailPart,
-        others: MailPart,
-        data: Mails,
-        accelerator: Accelerator,
-        rng: np.random.Generator,
-    ) -> dict[int, np.ndarray]:
+    def score(self, path: str, game: Game[SpamScorer, Mails, MailPart]) -> dict[int, np.ndarray]:
         """Score mails by the logit of their label, or by LiRA."""
         self.threat.require("auxiliary_data")
-        n, parts = len(members) + len(others), (members, others, data.auxiliary)
-        tokens, labels = (np.concatenate([getattr(part, name) for part in parts]) for name in ("tokens", "labels"))
-        signs = 2 * labels[:n] - 1
-        confidence: np.ndarray = target.logits(tokens[:n]) * signs
+        n, pool = 2 * len(game.members), MailPart.join(game.members, game.others, game.data.auxiliary)
+        signs = 2 * pool.labels[:n] - 1
+        confidence: np.ndarray = game.target.logits(pool.tokens[:n]) * signs
         if path == self.threshold:
             return {0: confidence}
-        inside, trained = self.draw_shadows(n, len(tokens), rng), self.shadows.trained_as(_protocol_of(target))
-        shadows = -trained.logits(tokens, labels, inside, n, rng) * signs  # like losses: low if confident
-        return self.likelihood_ratio(-confidence, shadows, inside[:, :n])
+        inside, filters = self.draw_shadows(n, len(pool), game.rng), self.shadows.trained_as(_protocol_of(game.target))
+        logits = filters.logits(pool.tokens, pool.labels, inside, n, game.rng)
+        return self.likelihood_ratio(-confidence, -logits * signs, inside[:, :n])  # like losses: low if confident
 
     def _report_privacy(
         self,

@@ -54,7 +54,7 @@ class EqualClients:
     """Gives equal numbers of random mails to all clients; the numbers differ by at most one.
 
     Args:
-        count: number of clients.
+        count: number of clients that share the mails.
     """
 
     def __init__(self, count: Count = 10) -> None:
@@ -75,7 +75,7 @@ class DirichletClients:
     """Gives clients different shares of each label or topic, drawn from a Dirichlet distribution (Hsu et al. 2019).
 
     Args:
-        count: number of clients.
+        count: number of clients that share the mails.
         alpha: concentration parameter. Small values give each label or topic to few clients; large values give all
             clients nearly equal shares.
         by: whether the clients differ by `label` or by `topic`.

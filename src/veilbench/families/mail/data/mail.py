@@ -48,6 +48,12 @@ class MailPart:
         """Return the mails with the given indices."""
         return MailPart(self.tokens[at], self.labels[at], self.topics[at])
 
+    @classmethod
+    def join(cls, *parts: MailPart) -> MailPart:
+        """Return the mails of all parts, in their order."""
+        tokens, labels, topics = zip(*((part.tokens, part.labels, part.topics) for part in parts), strict=True)
+        return cls(np.concatenate(tokens), np.concatenate(labels), np.concatenate(topics))
+
 
 @dataclass(frozen=True)
 class Mails:

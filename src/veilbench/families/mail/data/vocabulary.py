@@ -18,8 +18,8 @@ def hash_word(word: str, buckets: int) -> int:
     """Hash a word to its number by BLAKE2b; the result is the same on every machine and in every process.
 
     Args:
-        word: word to hash.
-        buckets: number of buckets.
+        word: word as the tokeniser returns it.
+        buckets: number of buckets that words are hashed to.
     """
     digest = hashlib.blake2b(word.encode("utf8", "surrogatepass"), digest_size=8).digest()
     return FIRST_WORD + int.from_bytes(digest, "big") % buckets

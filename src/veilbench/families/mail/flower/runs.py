@@ -14,7 +14,7 @@ def run(runs: str, settings: RunConfig, clients: int) -> None:
     Args:
         runs: how to run the app: `in_process`, `simulation` or `deployed`.
         settings: settings that override `app.DEFAULTS`.
-        clients: number of clients.
+        clients: number of clients that take part.
     """
     if runs == "in_process":
         from veilbench.families.mail.flower.in_process import run_in_process

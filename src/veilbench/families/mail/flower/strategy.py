@@ -69,7 +69,7 @@ def add_privacy(strategy: Any, settings: Mapping[str, Any], sampled: int) -> Any
     With an accountant, Flower requires equal weights and answers of all sampled clients.
 
     Args:
-        strategy: Flower's strategy.
+        strategy: Flower's strategy that averages the updates.
         settings: settings of the run.
         sampled: number of clients per round.
     """

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.attack import ControlCase
 from veilbench.bench.findings import Findings, Metric
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import CONFIDENCE
@@ -16,6 +16,7 @@ from veilbench.families.templates.attacks.template_attack import TemplateAttack
 from veilbench.families.templates.attacks.undecided import Undecidable, leave_undecided, refuse_large_chance
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.schemes.base import TemplateScheme
+from veilbench.families.templates.schemes.open_features import OpenFeatures
 from veilbench.metrics.intervals import above_chance
 
 Score = Callable[[TemplateSystem, np.ndarray], np.ndarray]  # system, what is presented -> match scores, (n,)
@@ -49,7 +50,6 @@ class AcceptanceAttack(TemplateAttack):
     ) -> None:
         super().__init__(threat, positive, negative, broken_threshold)
         self.operating_point = operating_point
-        self._strangers = False  # set while the negative control without a scheme of its own runs
 
     def _enrol(
         self, findings: Findings, target: TemplateScheme, data: Identities, rng: np.random.Generator
@@ -59,17 +59,17 @@ class AcceptanceAttack(TemplateAttack):
         findings.notes += [f"Refused: {reason}." for reason in system.refused]
         return system
 
-    def _own_control(
-        self, target: TemplateScheme, data: Identities, trainer: Accelerator, seed: np.random.SeedSequence
-    ) -> tuple[str, Metric]:
-        """Attack the target with a stranger's template shown in place of each victim's."""
-        self._strangers = True
-        try:
-            gain = self.run(target, data, trainer, np.random.default_rng(seed), control=True).gain
-        finally:
-            self._strangers = False
-        assert gain is not None
-        return f"{type(target).__name__} with strangers' templates", gain
+    def _controls_on_open_features(
+        self, target: TemplateScheme, data: Identities, paths: Sequence[str]
+    ) -> list[ControlCase[TemplateScheme]]:
+        """Return the constructor's controls, and the target's open features as a positive control of each path."""
+        openly = OpenFeatures.of(target)
+        variant = openly.variant(data.auxiliary.images[:4])
+        return [
+            ControlCase("positive", self.positive),
+            *(ControlCase[TemplateScheme]("positive", openly, path, variant) for path in paths),
+            ControlCase("negative", self.negative),
+        ]
 
     @staticmethod
     def _acceptance_rates(
@@ -94,7 +94,7 @@ class AcceptanceAttack(TemplateAttack):
         """Set the gain: the share of match scores, shape (n,), that are accepted, above the largest chance.
 
         Args:
-            findings: findings to add to; a chance too close to 1 leaves them undecided, with a note.
+            findings: findings to add to; a chance too close to 1 leaves them undecided, with the reason.
             system: the system that decides.
             scores: the match score of what is presented as each victim, shape (n,).
             chances: maps the name of a setting or a baseline to the chance that it gives, in [0, 1].

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Annotated
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from annotated_types import MinLen
 
 from veilbench.bench.accelerator import Accelerator
-from veilbench.bench.findings import Findings, Metric, Table
+from veilbench.bench.findings import BudgetCurve, Findings, Metric, Table
 from veilbench.bench.limits import PositiveShare, Width
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import CONFIDENCE
@@ -25,6 +25,9 @@ from veilbench.families.templates.evaluations.verification import draw_user_keys
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.metrics.intervals import above_chance, bounded_mean
 
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
 HELD_OUT = 0.2  # share of the auxiliary identities that choose the classifier
 Parts = tuple[Impressions, Impressions, Impressions]  # for training, held out, the victims'
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]  # one array for each part
@@ -34,7 +37,7 @@ class TemplateAttribute(TemplateAttack):
     """Trains attribute classifiers on templates of auxiliary identities and applies them to the victims' templates.
 
     If the threat model grants `key`, templates are first mapped to features under the victims' keys, by
-    `TemplateFeatures`. All labels have equal weight: classifiers are trained on as many rows of each, and the measure
+    `TemplateFeatures`. All labels have equal weight: classifiers are trained on equal numbers of rows, and the measure
     is the balanced accuracy, the mean over labels of the share of victims with this label who are classified correctly.
     Guessing without templates, by whatever rule, reaches 1 / labels. Held-out identities choose the
     classifier. The gain is the balanced accuracy above that for the attribute `judged`, on one enrolled template of
@@ -97,13 +100,14 @@ class TemplateAttribute(TemplateAttack):
         for name in [self.judged] if control else names:
             labels = training.attributes[name], held_out.attributes[name], parts[2].attributes[name]
             results = {source: self._classify(features, labels, rng) for source, features in sources.items()}
-            hits = [balanced_accuracy(correct, labels[2]) for correct, _ in results.values()]
+            hits = [balanced_accuracy(found.correct, labels[2]) for found in results.values()]
             guess = 1 / len(np.unique(labels[2]))
             findings.metrics |= {f"{name}_{source}": hit for source, hit in zip(results, hits, strict=True)}
             findings.metrics[f"{name}_guess"] = Metric.exact(guess, len(labels[2]), "share")
-            rows.append([name, guess, *hits, results["template"][1]])
+            rows.append([name, guess, *hits, results["template"].learner])
             if name == self.judged:
-                findings.gain = _gain(results["template"][0], labels[2])
+                findings.gain = _gain(results["template"].correct, labels[2])
+                findings.budget = None if control else _budget(results["template"], sources["template"], labels, rng)
         columns = ["attribute", "guess", *(f"from the {source}" for source in sources), "learner"]
         findings.tables.append(Table("Balanced accuracy of inferred attributes", columns, rows))
 
@@ -128,13 +132,56 @@ class TemplateAttribute(TemplateAttack):
         basis = principal_components(training, self.components).T
         return training @ basis, held_out @ basis, victims @ basis
 
-    def _classify(self, features: Arrays, labels: Arrays, rng: np.random.Generator) -> tuple[np.ndarray, str]:
-        """Return for which victims the best classifier is right, shape (n,), bool; and that classifier's name."""
-        rows = draw_balanced(labels[0], rng)
-        models = {kind: fit_classifier(kind, features[0][rows], labels[0][rows], rng) for kind in self.learners}
-        right = {kind: model.predict(features[1]) == labels[1] for kind, model in models.items()}
-        best = max(models, key=lambda kind: float(label_weights(labels[1]) @ right[kind]))
-        return np.asarray(models[best].predict(features[2]) == labels[2]), best
+    def _classify(self, features: Arrays, labels: Arrays, rng: np.random.Generator) -> Classified:
+        """Classify the victims by the learner that is best on held-out identities."""
+        models = {kind: _fit_balanced(kind, features[0], labels[0], rng) for kind in self.learners}
+        accuracy = {kind: _held_out_accuracy(model, features, labels) for kind, model in models.items()}
+        best = max(models, key=lambda kind: accuracy[kind])
+        return Classified(np.asarray(models[best].predict(features[2]) == labels[2]), best, accuracy[best])
+
+
+@dataclass(frozen=True)
+class Classified:
+    """What the best classifier found.
+
+    Attributes:
+        correct: whether each victim is classified correctly, shape (n,), bool.
+        learner: kind of the classifier.
+        accuracy: its balanced accuracy on the held-out identities, in [0, 1].
+    """
+
+    correct: np.ndarray
+    learner: Learner
+    accuracy: float
+
+
+def _fit_balanced(kind: Learner, rows: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> Pipeline:
+    """Fit a classifier to as many rows of each label."""
+    drawn = draw_balanced(labels, rng)
+    return fit_classifier(kind, rows[drawn], labels[drawn], rng)
+
+
+def _held_out_accuracy(model: Pipeline, features: Arrays, labels: Arrays) -> float:
+    """Return the balanced accuracy on the held-out identities."""
+    return float(label_weights(labels[1]) @ (model.predict(features[1]) == labels[1]))
+
+
+def _budget(found: Classified, features: Arrays, labels: Arrays, rng: np.random.Generator) -> BudgetCurve:
+    """Return the gain on held-out identities with half and with all of the training rows."""
+    half = draw_half(labels[0], rng)
+    model = _fit_balanced(found.learner, features[0][half], labels[0][half], rng)
+    guess = 1 / max(2, len(np.unique(labels[1])))
+    accuracies = {len(half): _held_out_accuracy(model, features, labels), len(labels[0]): found.accuracy}
+    gains = [(accuracy - guess) / (1 - guess) for accuracy in accuracies.values()]
+    return BudgetCurve("auxiliary impressions", list(accuracies), gains)
+
+
+def draw_half(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return indices of half of the rows in random order; every label keeps at least one row."""
+    order = rng.permutation(len(labels))
+    first = order[np.unique(labels[order], return_index=True)[1]]
+    rest = order[~np.isin(order, first)]
+    return np.concatenate([first, rest])[: max(len(first), len(labels) // 2)]
 
 
 def draw_balanced(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:

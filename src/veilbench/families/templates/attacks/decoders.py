@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, MinLen
 
 from veilbench.attack_methods.ridge import Inverse, ridge
 from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.findings import BudgetCurve
 from veilbench.bench.limits import Count, Steps, Width
+from veilbench.families.templates.attacks.decoder_curves import curve_over_rows, curve_over_steps
 from veilbench.families.templates.attacks.principal_components import principal_components
 from veilbench.families.templates.attacks.system import FEWEST
 
@@ -44,9 +46,21 @@ class Decoders:
     steps: Steps = 300
 
 
+class FittedDecoder(NamedTuple):
+    """A decoder, and what a larger training budget would bring.
+
+    Attributes:
+        inverse: the map from codes, shape (n, code), to images in [0, 1], shape (n, c, h, w).
+        curve: share of the held-out images' variance that it recovers, for increasing training budgets.
+    """
+
+    inverse: Inverse
+    curve: BudgetCurve
+
+
 def fit_decoder(
     kind: DecoderKind, pairs: Pairs, decoders: Decoders, accelerator: Accelerator, rng: np.random.Generator
-) -> Inverse:
+) -> FittedDecoder:
     """Train a decoder from codes to images in [0, 1].
 
     Args:
@@ -57,21 +71,34 @@ def fit_decoder(
         rng: source of the initial weights and of the batches.
 
     Returns:
-        The map from codes, shape (n, code), to images, shape (n, c, h, w).
+        The decoder, with its curve over the training budget: rows for "linear", steps for the networks.
     """
     codes, images, held_codes, held_images = pairs
     shape, (flat, held_flat) = images.shape[1:], (x.reshape(len(x), -1) for x in (images, held_images))
     rows = codes, flat, held_codes, held_flat
     if kind == "linear":
-        inverse = ridge(*rows)[0]
+        inverse, curve = _fit_linear(rows)
     elif kind == "mlp":
-        inverse = _fit_perceptron(rows, decoders, accelerator, rng)
+        inverse, curve = _fit_perceptron(rows, decoders, accelerator, rng)
     else:
-        inverse = _fit_convolutional(rows, shape, decoders, accelerator, rng)
-    return lambda new_codes: np.asarray(np.clip(inverse(new_codes), 0, 1).reshape(-1, *shape), np.float32)
+        inverse, curve = _fit_convolutional(rows, shape, decoders, accelerator, rng)
+    return FittedDecoder(
+        lambda new_codes: np.asarray(np.clip(inverse(new_codes), 0, 1).reshape(-1, *shape), np.float32), curve
+    )
 
 
-def _fit_perceptron(rows: Pairs, decoders: Decoders, accelerator: Accelerator, rng: np.random.Generator) -> Inverse:
+def _fit_linear(rows: Pairs) -> tuple[Inverse, BudgetCurve]:
+    """Fit a ridge regression, and another one to half of the rows for the curve."""
+    codes, flat, held_codes, held_flat = rows
+    n, half = len(codes), len(codes) // 2
+    inverse, error = ridge(*rows)
+    errors = {half: ridge(codes[:half], flat[:half], held_codes, held_flat)[1], n: error}
+    return inverse, curve_over_rows(errors, _mean_error(flat, held_flat))
+
+
+def _fit_perceptron(
+    rows: Pairs, decoders: Decoders, accelerator: Accelerator, rng: np.random.Generator
+) -> tuple[Inverse, BudgetCurve]:
     from veilbench.attack_methods.inverter import fit_perceptron
 
     codes, flat, held_codes, held_flat = rows
@@ -79,13 +106,14 @@ def _fit_perceptron(rows: Pairs, decoders: Decoders, accelerator: Accelerator, r
     basis = principal_components(flat, decoders.components)
     components, held_components = ((x - mean) @ basis.T for x in (flat, held_flat))
     pairs = codes, components, held_codes, held_components
-    inverse = fit_perceptron(*pairs, decoders.hidden, decoders.steps, accelerator, rng)[0]
-    return lambda new_codes: np.asarray(inverse(new_codes) @ basis + mean)
+    trained = fit_perceptron(*pairs, decoders.hidden, decoders.steps, accelerator, rng)
+    curve = curve_over_steps(trained.errors, _mean_error(components, held_components))
+    return lambda new_codes: np.asarray(trained.inverse(new_codes) @ basis + mean), curve
 
 
 def _fit_convolutional(
     rows: Pairs, shape: tuple[int, ...], decoders: Decoders, accelerator: Accelerator, rng: np.random.Generator
-) -> Inverse:
+) -> tuple[Inverse, BudgetCurve]:
     from torch import nn
 
     from veilbench.attack_methods.inverter import fit_network
@@ -94,4 +122,10 @@ def _fit_convolutional(
     def build() -> nn.Module:
         return nn.Sequential(Convolutional(rows[0].shape[1], CHANNELS).build(shape)[1], nn.Flatten())
 
-    return fit_network(build, rows, max(1, decoders.steps // 4), accelerator, rng)[0]
+    trained = fit_network(build, rows, max(1, decoders.steps // 4), accelerator, rng)
+    return trained.inverse, curve_over_steps(trained.errors, _mean_error(rows[1], rows[3]))
+
+
+def _mean_error(rows: np.ndarray, held_out: np.ndarray) -> float:
+    """Return the mean squared error of the mean training row on held-out rows, shape (m, numbers)."""
+    return float(((held_out - rows.mean(0)) ** 2).mean())

@@ -11,8 +11,8 @@ from veilbench.bench.attack import ControlCase
 from veilbench.bench.findings import Curve, Figure, Findings, Metric, Table
 from veilbench.bench.limits import PositiveShare
 from veilbench.bench.threat import ThreatModel
-from veilbench.families.templates.attacks.acceptance_attack import AcceptanceAttack
 from veilbench.families.templates.attacks.decoders import Decoders
+from veilbench.families.templates.attacks.disclosed_template import DisclosedTemplateAttack
 from veilbench.families.templates.attacks.gradient_search import GradientSearch
 from veilbench.families.templates.attacks.operating_point import OperatingPoint
 from veilbench.families.templates.attacks.reconstructions import Case, Knowledge, Reconstructions, reconstruct
@@ -20,7 +20,6 @@ from veilbench.families.templates.attacks.system import TemplateSystem, held_out
 from veilbench.families.templates.data.identities import Identities, Impressions
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
-from veilbench.families.templates.schemes.open_features import OpenFeatures
 from veilbench.metrics.grids import picture
 from veilbench.metrics.image import psnr, ssim
 from veilbench.metrics.intervals import ends, mean
@@ -29,7 +28,7 @@ from veilbench.metrics.nearest import nearest
 SHOWN, HELD_OUT = 8, 0.2  # images in the picture; share of the auxiliary identities to choose the attacker on
 
 
-class TemplateInversion(AcceptanceAttack):
+class TemplateInversion(DisclosedTemplateAttack):
     """Reconstructs images from templates, and presents them to the system.
 
     There are three paths:
@@ -83,7 +82,6 @@ class TemplateInversion(AcceptanceAttack):
     ) -> None:
         super().__init__(threat, positive, negative, operating_point, broken_threshold)
         self.decoders, self.search = decoders, search
-        self._path = ""  # set while a control runs
 
     def variant(self) -> str:
         """Return whether the victims' keys are known, and whether scores can be queried."""
@@ -92,16 +90,8 @@ class TemplateInversion(AcceptanceAttack):
 
     def control_cases(self, target: TemplateScheme, data: Identities) -> Sequence[ControlCase[TemplateScheme]]:
         """Return the constructor's controls, and the target's open features for each path that can be attacked."""
-        openly = OpenFeatures.of(target)
-        variant = openly.variant(data.auxiliary.images[:4])
-        paths = ["decoders"]
-        if way := self._way_to_search(target):
-            paths.append(way)
-        return [
-            ControlCase("positive", self.positive),
-            *(ControlCase[TemplateScheme]("positive", openly, path, variant) for path in paths),
-            ControlCase("negative", self.negative),
-        ]
+        way = self._way_to_search(target)
+        return self._controls_on_open_features(target, data, ["decoders", way] if way else ["decoders"])
 
     def run_control(
         self,
@@ -112,11 +102,11 @@ class TemplateInversion(AcceptanceAttack):
         rng: np.random.Generator,
     ) -> Findings:
         """Attack a control by the path of the case only."""
-        self._path = case.path
-        try:
-            return self.run(scheme, data, trainer, rng, control=True)
-        finally:
-            self._path = ""
+        return self._guard(
+            scheme,
+            data,
+            lambda findings: self.attack(findings, scheme, data, trainer, rng, control=True, path=case.path),
+        )
 
     def _way_to_search(self, target: TemplateScheme) -> str:
         """Return the name of the search by gradients that the threat model allows; empty if it allows none."""
@@ -134,16 +124,29 @@ class TemplateInversion(AcceptanceAttack):
         accelerator: Accelerator,
         rng: np.random.Generator,
         control: bool,
+        strangers: bool = False,
+        path: str = "",
     ) -> None:
-        """Reconstruct the victims' images; a control run uses the largest training set only."""
+        """Reconstruct the victims' images; a control run uses the largest training set only.
+
+        Args:
+            findings: findings to add to; the title is already set.
+            target: scheme to attack, with trained weights.
+            data: identities, split into roles.
+            accelerator: device and trainer settings.
+            rng: source of all random numbers.
+            control: whether this is a control run, without curves and pictures.
+            strangers: whether the attacker sees a stranger's template in place of each victim's.
+            path: the only path to take: "decoders", "white_box" or "surrogate"; empty for all of them.
+        """
         system = self._enrol(findings, target, data, rng)
         training, held_out = split_auxiliary(data.auxiliary, HELD_OUT, rng)
         most = self.operating_point.most_victims
         validation = held_out_system(system, held_out.subset(rng.permutation(len(held_out))[:most]), rng)
         training = training.subset(rng.permutation(len(training)))
         sizes = self._limit_sizes(findings, len(training))[-1 if control else 0 :]
-        seen = system.show_strangers() if self._strangers else system
-        case = Case(seen, validation, training, sizes, self._knowledge(target))
+        seen = system.show_strangers() if strangers else system
+        case = Case(seen, validation, training, sizes, self._knowledge(target, path))
         made = reconstruct(case, self.decoders, self.search, accelerator, rng)
         best = made.best_attacker(validation)
         findings.notes.append(f"The gain is that of the {best} attacker, accepted most often on held-out images.")
@@ -159,15 +162,15 @@ class TemplateInversion(AcceptanceAttack):
             findings.figures.append(_figure(made, sizes, findings, system))
             self._show(findings, system, made.of_victims() | others)
 
-    def _knowledge(self, target: TemplateScheme) -> Knowledge:
-        """Return what the attacker can do with the target."""
-        way = self._path if self._path in ("white_box", "surrogate") else self._way_to_search(target)
+    def _knowledge(self, target: TemplateScheme, path: str) -> Knowledge:
+        """Return what the attacker can do with the target by a path; all that is granted if it is empty."""
+        way = path if path in ("white_box", "surrogate") else self._way_to_search(target)
         scores_known = self.threat.key or not target.keyed or self.threat.score_queries
         by_queries = self.threat.score_queries and target.keyed and not self.threat.key
         return Knowledge(
             key=self.threat.key,
-            search="" if self._path == "decoders" else way,
-            own_prints=not self._path,
+            search="" if path == "decoders" else way,
+            own_prints=not path,
             scores=scores_known,
             most_tested=self.search.surrogate_queries if by_queries else None,
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
@@ -21,16 +22,18 @@ from veilbench.families.templates.attacks.template_attack import TemplateAttack
 from veilbench.families.templates.data.identities import Identities, Impressions
 from veilbench.families.templates.evaluations.verification import draw_user_keys
 from veilbench.families.templates.schemes.base import TemplateScheme
-from veilbench.metrics.anomaly import Ranking
-from veilbench.metrics.biometric import Comparisons, bootstrap, error_rates
+from veilbench.metrics.biometric import Comparisons, error_rates
 from veilbench.metrics.linkability import linkability
 from veilbench.metrics.membership import auroc
+from veilbench.metrics.resampled_auroc import ResampledAuroc
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 HELD_OUT = 0.3  # share of the auxiliary identities that choose the linker
 MOST_PAIRS, CURVE_POINTS = 6000, 60  # training pairs of a linker; points of the curve
+FEWEST_REPEATS = 1000  # the ends of a 99 % interval are then each beyond 5 of the bootstrap samples
+LINKABILITY_REPEATS = 100  # bootstrap samples of D_sys, which has a 95 % interval and no verdict
 
 
 class TemplateLinkage(TemplateAttack):
@@ -49,7 +52,7 @@ class TemplateLinkage(TemplateAttack):
         negative: negative control: a scheme that the attack must not beat.
         learners: kinds of classifiers to train; the one with the highest AUROC on held-out identities is used.
         reuse: "none" for different keys in the two databases, or "person" if each person has the same key in both.
-        repeats: bootstrap samples over identities.
+        repeats: number of bootstrap samples over identities for the AUROC, at least 1,000.
         broken_threshold: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
 
@@ -63,7 +66,7 @@ class TemplateLinkage(TemplateAttack):
         negative: TemplateScheme,
         learners: Annotated[Sequence[Learner], MinLen(1)] = ("linear", "mlp"),
         reuse: Literal["none", "person"] = "none",
-        repeats: Annotated[Count, Ge(10)] = 300,
+        repeats: Annotated[Count, Ge(FEWEST_REPEATS)] = FEWEST_REPEATS,
         broken_threshold: PositiveShare = 0.5,
     ) -> None:
         super().__init__(threat, positive, negative, broken_threshold)
@@ -87,41 +90,41 @@ class TemplateLinkage(TemplateAttack):
         Raises:
             UserError: there are too few auxiliary identities to choose a classifier on.
         """
-        training, held_out = split_auxiliary(data.auxiliary, HELD_OUT, rng)
-        if len(held_out_people := np.unique(held_out.identities)) < 2:
-            count = len(held_out_people)
-            raise UserError(f"linkage needs 2 held-out people to choose a classifier, and {count} is held out")
+        training, held_out = self._split_people(data.auxiliary, rng)
         features = PairFeatures(target, self._enrol_databases(target, *_split_impressions(training, rng), rng))
         linkers = {kind: self._fit_linker(kind, features, rng) for kind in self.learners}
-        held_out_databases = self._enrol_databases(target, *_split_impressions(held_out, rng), rng)
-        victims = data.enrolment.subset(first_row_of_each(data.enrolment.identities))
-        victim_databases = self._enrol_databases(
-            target, victims, data.probe.subset(first_row_of_each(data.probe.identities)), rng
-        )
-
-        def compare(kind: str, base: Databases) -> Comparisons:
-            rows, similarity = features.pairs(base)
-            scores = linkers[kind].predict_proba(rows)[:, 1] if kind in linkers else similarity
-            return Comparisons(np.asarray(scores, np.float64), *base.people())
-
-        def area(pairs: Comparisons) -> float:
-            return auroc(pairs.scores[pairs.mated], pairs.scores[~pairs.mated])
-
-        held_out_auroc = {kind: area(compare(kind, held_out_databases)) for kind in ("comparison", *linkers)}
-        best = max(held_out_auroc, key=lambda kind: held_out_auroc[kind])
-        if best in self.learners:
-            findings.budget = self._budget(best, features, held_out_databases, 2 * held_out_auroc[best] - 1, rng)
+        scorer = LinkScorer(features, linkers)
+        chosen_on = self._enrol_databases(target, *_split_impressions(held_out, rng), rng)
+        areas = {kind: scorer.auroc(kind, chosen_on) for kind in scorer.kinds}
+        best = max(areas, key=lambda kind: areas[kind])
         findings.notes.append(f"The gain is that of the linker {best}, the best one on held-out identities.")
-        for kind in held_out_auroc:
-            pairs = compare(kind, victim_databases)
-            findings.metrics[f"auroc_{kind}"] = self._auroc_with_interval(pairs, rng, 0.95)
-            if kind == best:
-                strict = self._auroc_with_interval(pairs, rng, CONFIDENCE)
-                value, low, high = (2 * end - 1 for end in (strict.value, strict.low, strict.high))
-                findings.gain = Metric(value, low, high, strict.n, strict.interval)
-            if not control:
-                findings.metrics[f"d_sys_{kind}"] = linkability(pairs, rng, repeats=max(10, self.repeats // 3)).system
-                findings.figures.append(_figure(kind, pairs))
+        if best in self.learners:
+            findings.budget = self._budget(best, features, chosen_on, 2 * areas[best] - 1, rng)
+        victims, again = (part.subset(first_row_of_each(part.identities)) for part in (data.enrolment, data.probe))
+        databases = self._enrol_databases(target, victims, again, rng)
+        for kind in scorer.kinds:
+            self._report(findings, kind, scorer.compare(kind, databases), kind == best, rng, control)
+
+    def _split_people(self, auxiliary: Impressions, rng: np.random.Generator) -> tuple[Impressions, Impressions]:
+        """Split the attacker's people into those that train the linkers and those that choose one."""
+        training, held_out = split_auxiliary(auxiliary, HELD_OUT, rng)
+        if (count := len(np.unique(held_out.identities))) < 2:
+            raise UserError(f"linkage needs 2 held-out people to choose a classifier, and {count} is held out")
+        return training, held_out
+
+    def _report(
+        self, findings: Findings, kind: str, pairs: Comparisons, best: bool, rng: np.random.Generator, control: bool
+    ) -> None:
+        """Report the AUROC of a linker, and the gain if it is the best one."""
+        area = ResampledAuroc.draw(pairs, rng, self.repeats)
+        findings.metrics[f"auroc_{kind}"] = area.metric(0.95)
+        if best:
+            strict = area.metric(CONFIDENCE)
+            value, low, high = (2 * end - 1 for end in (strict.value, strict.low, strict.high))
+            findings.gain = Metric(value, low, high, strict.n, strict.interval)
+        if not control:
+            findings.metrics[f"d_sys_{kind}"] = linkability(pairs, rng, repeats=LINKABILITY_REPEATS).system
+            findings.figures.append(_figure(kind, pairs))
 
     def _enrol_databases(
         self, scheme: TemplateScheme, first: Impressions, second: Impressions, rng: np.random.Generator
@@ -165,11 +168,34 @@ class TemplateLinkage(TemplateAttack):
         rows, _ = features.pairs(features.base)
         return fit_classifier(kind, rows[pairs], mated[pairs], rng)
 
-    def _auroc_with_interval(self, pairs: Comparisons, rng: np.random.Generator, confidence: float) -> Metric:
-        def area(scores: np.ndarray, mated: np.ndarray, weights: np.ndarray) -> list[float]:
-            return [Ranking(scores, mated).auroc(weights)]
 
-        return bootstrap(pairs, area, rng, self.repeats, confidence)[0]
+@dataclass(frozen=True)
+class LinkScorer:
+    """Scores pairs of templates by trained linkers, and by the scheme's own comparison.
+
+    Attributes:
+        features: features of pairs of templates.
+        linkers: trained classifiers of pairs by their kind.
+    """
+
+    features: PairFeatures
+    linkers: Mapping[str, Pipeline]
+
+    @property
+    def kinds(self) -> list[str]:
+        """Names of all ways to score a pair."""
+        return ["comparison", *self.linkers]
+
+    def compare(self, kind: str, databases: Databases) -> Comparisons:
+        """Return the scores of all pairs of two databases by one of `kinds`."""
+        rows, similarity = self.features.pairs(databases)
+        scores = self.linkers[kind].predict_proba(rows)[:, 1] if kind in self.linkers else similarity
+        return Comparisons(np.asarray(scores, np.float64), *databases.people())
+
+    def auroc(self, kind: str, databases: Databases) -> float:
+        """Return the AUROC of the pairs of one person against those of two."""
+        pairs = self.compare(kind, databases)
+        return auroc(pairs.scores[pairs.mated], pairs.scores[~pairs.mated])
 
 
 def _split_impressions(impressions: Impressions, rng: np.random.Generator) -> tuple[Impressions, Impressions]:

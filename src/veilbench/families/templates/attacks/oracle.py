@@ -19,7 +19,6 @@ from veilbench.families.templates.attacks.query_counter import Queries, QueryCou
 from veilbench.families.templates.attacks.system import TemplateSystem
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.schemes.base import TemplateScheme
-from veilbench.families.templates.schemes.open_features import OpenFeatures
 from veilbench.metrics.grids import picture
 from veilbench.metrics.image import psnr
 from veilbench.metrics.intervals import ends, mean
@@ -85,13 +84,7 @@ class TemplateOracle(AcceptanceAttack):
 
     def control_cases(self, target: TemplateScheme, data: Identities) -> Sequence[ControlCase[TemplateScheme]]:
         """Return the constructor's controls, and the target's open features as a second positive control."""
-        openly = OpenFeatures.of(target)
-        variant = openly.variant(data.auxiliary.images[:4])
-        return [
-            ControlCase("positive", self.positive),
-            ControlCase("positive", openly, "the subject's features", variant),
-            ControlCase("negative", self.negative),
-        ]
+        return self._controls_on_open_features(target, data, ["the subject's features"])
 
     def attack(
         self,

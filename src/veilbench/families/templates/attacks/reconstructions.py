@@ -71,7 +71,8 @@ class Reconstructions:
         images: attacker -> images of the victims, and of the held-out impressions.
         decoded_by_size: kind of decoder -> images of the victims for each size of the training set.
         tested: number of the attacker's own images whose scores were computed or queried for each victim.
-        curves: attacker -> its success on the held-out impressions for increasing budgets.
+        curves: attacker -> its success on the held-out impressions for increasing budgets; for a decoder, the share of
+            their variance that it recovers.
     """
 
     images: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
@@ -125,8 +126,9 @@ def _decode(
     codes = [features.transform(seen.templates, seen.keys) for seen in (case.system, case.validation)]
     pairs = (features.transform_own(), known.images, codes[1], case.validation.victims.images)
     for kind in decoders.kinds:
-        inverse = fit_decoder(kind, pairs, decoders, accelerator, rng)
-        made.images[kind] = inverse(codes[0]), inverse(codes[1])
+        decoder = fit_decoder(kind, pairs, decoders, accelerator, rng)
+        made.images[kind] = decoder.inverse(codes[0]), decoder.inverse(codes[1])
+        made.curves[kind] = decoder.curve
         made.decoded_by_size[kind].append(made.images[kind][0])
 
 

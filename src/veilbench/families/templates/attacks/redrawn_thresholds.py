@@ -40,7 +40,7 @@ class RedrawnThresholds:
         Args:
             comparisons: the comparisons that the system's thresholds are estimated from.
             victims: identities of the victims, shape (victims,).
-            fmrs: false match rates.
+            fmrs: false match rates, each in (0, 1).
             rng: source of the samples.
         """
         pairs = comparisons.ascending()
@@ -68,7 +68,7 @@ class RedrawnThresholds:
         Args:
             scores: one match score for each victim, shape (victims,).
             fmr: false match rate of the threshold.
-            threshold: the system's threshold.
+            threshold: match score from which the system accepts.
             confidence: confidence level of the interval, in (0, 1).
         """
         accepted = scores >= threshold

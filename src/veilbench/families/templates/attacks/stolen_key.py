@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
 from annotated_types import Ge
 
 from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.attack import ControlCase
 from veilbench.bench.findings import Findings, Metric, Table
 from veilbench.bench.limits import Count, PositiveShare
 from veilbench.bench.threat import ThreatModel
-from veilbench.families.templates.attacks.acceptance_attack import AcceptanceAttack
+from veilbench.families.templates.attacks.disclosed_template import DisclosedTemplateAttack
 from veilbench.families.templates.attacks.operating_point import OperatingPoint
 from veilbench.families.templates.attacks.own_prints import score_own_features
 from veilbench.families.templates.attacks.preimages import Prior, find_preimage
@@ -28,7 +30,7 @@ from veilbench.metrics.intervals import mean
 HELD_OUT = 0.2  # share of the auxiliary identities that choose the attacker
 
 
-class TemplateStolenKey(AcceptanceAttack):
+class TemplateStolenKey(DisclosedTemplateAttack):
     """Computes features whose template under the stolen key matches the victim's template.
 
     `find_preimage` chooses the method for the scheme. The features are presented directly to the matcher, as by an
@@ -41,6 +43,9 @@ class TemplateStolenKey(AcceptanceAttack):
     Whoever has key and template can test guesses offline and present the best one, which gets them into every system to
     some degree: `any_of_own_prints` is the probability if each of their own prints is accepted at the false match rate,
     independently. The negative control therefore shows them a stranger's template in place of each victim's.
+
+    The positive controls include the subject's own features without protection: if even these are not worth more than
+    the mean features, the subject's resistance says nothing about its transformation.
 
     Args:
         threat: threat model; needs `ciphertext`, `key` and `auxiliary_data`.
@@ -68,6 +73,10 @@ class TemplateStolenKey(AcceptanceAttack):
         super().__init__(threat, positive, negative, operating_point, broken_threshold)
         self.drawn = drawn
 
+    def control_cases(self, target: TemplateScheme, data: Identities) -> Sequence[ControlCase[TemplateScheme]]:
+        """Return the constructor's controls, and the target's open features as a second positive control."""
+        return self._controls_on_open_features(target, data, ["the subject's features"])
+
     def attack(
         self,
         findings: Findings,
@@ -76,6 +85,7 @@ class TemplateStolenKey(AcceptanceAttack):
         accelerator: Accelerator,
         rng: np.random.Generator,
         control: bool,
+        strangers: bool = False,
     ) -> None:
         """Find a preimage of each victim's template, and present it."""
         system = self._enrol(findings, target, data, rng)
@@ -83,7 +93,7 @@ class TemplateStolenKey(AcceptanceAttack):
         validation = held_out_system(system, held_out.subset(first_row_of_each(held_out.identities)), rng)
         own = target.features(training.images)
         prior = Prior(own)
-        seen = [system.show_strangers() if self._strangers else system, validation]
+        seen = [system.show_strangers() if strangers else system, validation]
         samples = prior.sample(self.drawn, rng)
         found = [_find_features(one, prior, samples, own) for one in seen]
         findings.notes.append(f"Preimages by: {found[0][1]}.")

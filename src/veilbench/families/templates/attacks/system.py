@@ -190,7 +190,7 @@ def refuse_constant_scores(scheme: TemplateScheme, images: np.ndarray) -> None:
         images: images of different people, shape (n, c, h, w).
 
     Raises:
-        Undecidable: all scores are equal, so that the system recognises nobody.
+        Undecidable: all scores are equal, so that the system recognises no one.
     """
     templates = scheme.enroll(images, np.zeros(len(images), np.uint64))
     scores = scheme.compare_all(templates, templates)[~np.eye(len(images), dtype=bool)]

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.attack import Attack
-from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.findings import Findings
 from veilbench.families.templates.attacks.system import first_row_of_each, refuse_constant_scores
-from veilbench.families.templates.attacks.undecided import (
-    NotApplicable,
-    Undecidable,
-    explain_undecided,
-    leave_undecided,
-)
+from veilbench.families.templates.attacks.undecided import NotApplicable, Undecidable, leave_undecided
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.schemes.base import TemplateScheme
 
@@ -54,29 +49,28 @@ class TemplateAttack(Attack[TemplateScheme, Identities]):
         Raises:
             UserError: the threat model does not grant what the attack needs.
         """
+        return self._guard(
+            target, data, lambda findings: self.attack(findings, target, data, accelerator, rng, control)
+        )
+
+    def _guard(self, target: TemplateScheme, data: Identities, attack: Callable[[Findings], None]) -> Findings:
+        """Check the threat model and the scheme, and call an attack; say so if it can decide nothing.
+
+        Args:
+            target: scheme to attack, with trained weights.
+            data: identities, split into roles.
+            attack: function that adds the gain and the metrics to the findings that it is given.
+        """
         self.threat.require(*self.threat_needs)
         findings = Findings(f"{self.title} ({variant})" if (variant := self.variant()) else self.title)
         try:
             refuse_constant_scores(target, data.enrolment.images[first_row_of_each(data.enrolment.identities)])
-            self.attack(findings, target, data, accelerator, rng, control)
+            attack(findings)
         except Undecidable as why:
             leave_undecided(findings, why)
         except NotApplicable as why:
             findings.reason = f"not applicable by construction: {why}"
         return findings
-
-    def examine(
-        self,
-        target: TemplateScheme,
-        data: Identities,
-        trainer: Accelerator,
-        seeds: np.random.SeedSequence,
-        memory: ControlMemory,
-    ) -> Findings:
-        """Attack the target and the controls, and give a verdict; say so if nothing can be decided."""
-        found = super().examine(target, data, trainer, seeds, memory)
-        explain_undecided(found)
-        return found
 
     def variant(self) -> str | None:
         """Return a text that distinguishes this configuration, for the title of the findings; None for no text."""

@@ -41,7 +41,7 @@ class TemplateFeatures:
     ridge regression is fitted from the attacker's own templates under this key to their features.
 
     Args:
-        scheme: scheme under attack.
+        scheme: template scheme that is attacked.
         auxiliary: the attacker's own impressions.
         key_known: whether the attacker knows the victims' keys.
         rng: source of the attacker's own keys.

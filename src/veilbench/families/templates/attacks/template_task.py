@@ -11,6 +11,7 @@ from torch import Tensor
 
 from veilbench.attack_methods.evasion_task import EvasionTask
 from veilbench.attack_methods.pgd import Score
+from veilbench.families.templates.attacks.own_prints import score_own_features
 from veilbench.families.templates.attacks.surrogate import build_cosine_score, build_exact_score, fit_features
 from veilbench.families.templates.attacks.system import TemplateSystem
 from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
@@ -29,6 +30,7 @@ class TemplateTask(EvasionTask):
         own_images: the attacker's own images, shape (m, c, h, w), whose match scores a surrogate is fitted to; None
             for no surrogate.
         fitted_features: victims' features, fitted to those scores, shape (n, d); None without a fitted surrogate.
+        starts: the attacker's own images to choose a closer start from, shape (k, c, h, w); None for no choice.
     """
 
     system: TemplateSystem
@@ -37,6 +39,7 @@ class TemplateTask(EvasionTask):
     white_box: bool
     own_images: np.ndarray | None = None
     fitted_features: np.ndarray | None = None
+    starts: np.ndarray | None = None
 
     def score(self, device: torch.device) -> Score:
         """Return the signed match score: the fitted surrogate, the exact score, or queries, in this order."""
@@ -79,6 +82,17 @@ class TemplateTask(EvasionTask):
         if self.white_box or self.own_images is None or not isinstance(self.system.scheme, DifferentiableScheme):
             return None
         return replace(self, fitted_features=fit_features(self.system, self.own_images))
+
+    def from_closest(self) -> TemplateTask | None:
+        """Return the task with each victim's row replaced by the start with the highest match score.
+
+        Victims who accept that image as it is are left out; None if all do, or if there is no choice.
+        """
+        if self.starts is None:
+            return None
+        scores = score_own_features(self.system, self.system.scheme.features(self.starts))
+        closest, rejecting = self.starts[scores.argmax(1)], scores.max(1) < self.system.threshold
+        return replace(self, rows=closest).subset(rejecting) if rejecting.any() else None
 
     def succeeded(self, moved: np.ndarray) -> np.ndarray:
         """Return whether the system's decision is the one wanted; shape (n,), bool."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings, Metric
-from veilbench.bench.verdict import CONFIDENCE, Verdict
+from veilbench.bench.verdict import CONFIDENCE
 from veilbench.metrics.intervals import above_chance, proportion
 
 NO_INTERVAL = "nothing can be decided"  # label of a gain about which nothing is known
@@ -19,22 +19,15 @@ class NotApplicable(UserError):
 
 
 def leave_undecided(findings: Findings, why: Undecidable | str, n: int = 0) -> None:
-    """Give the findings a gain that excludes nothing, and a note that names the attack.
+    """Give the findings a gain that excludes nothing, and a reason that names the attack.
 
     Args:
         findings: findings of the attack, with its title.
         why: the reason, which names the setting.
-        n: number of victims.
+        n: number of victims that were attacked.
     """
     findings.gain = Metric(0.0, -1.0, 1.0, n, NO_INTERVAL)
-    findings.notes.append(f"{findings.title}: nothing can be decided, because {why}.")
-
-
-def explain_undecided(findings: Findings) -> None:
-    """Replace the reason of the verdict by the note of `leave_undecided`, if there is one."""
-    if findings.gain is not None and findings.gain.interval == NO_INTERVAL:
-        findings.verdict = Verdict.INCONCLUSIVE
-        findings.reason = next(note for note in findings.notes if NO_INTERVAL in note).rstrip(".")
+    findings.reason = f"{findings.title}: nothing can be decided, because {why}"
 
 
 def refuse_large_chance(chance: float, n: int, broken_threshold: float, setting: str) -> None:
@@ -42,7 +35,7 @@ def refuse_large_chance(chance: float, n: int, broken_threshold: float, setting:
 
     Args:
         chance: probability that an attack without any information succeeds, in [0, 1].
-        n: number of victims.
+        n: number of victims that were attacked.
         broken_threshold: gain from which a scheme counts as broken.
         setting: name of the setting that the chance depends on.
 

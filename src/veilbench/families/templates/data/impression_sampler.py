@@ -46,7 +46,7 @@ class ImpressionSampler:
 
         Args:
             people: identities as indices into `self.people`, shape (n,), int64, on the CPU; higher ones are mirrored.
-            each: impressions per identity.
+            each: number of impressions per identity.
             generator: source of the draws, on the CPU.
         """
         rows, counts = self.rows[people], self.counts[people]

@@ -44,7 +44,7 @@ def compare_probes(
     Args:
         scheme: scheme that makes and compares the templates.
         probes: impressions presented to the system.
-        enrolment: enrolled impressions.
+        enrolment: impressions that are enrolled as templates.
         keys: key of each enrolled impression, one per identity; shape (enrolled,), uint64.
         scenario: `own_token` if everyone presents probes with their own key; `stolen_token` if everyone presents them
             with the key of the claimed identity.

@@ -26,7 +26,7 @@ class LinearScheme(DifferentiableScheme):
         """Draw the user's matrix, shape (width, numbers), float32.
 
         Args:
-            width: number of features.
+            width: number of features of an image.
             rng: source of all random numbers, seeded with the user's key.
         """
 

@@ -9,6 +9,9 @@ from veilbench.families.templates.schemes.raw_template import RawTemplate
 class PcaTemplate(RawTemplate):
     """Stores principal components (Turk and Pentland 1991), from which the image can be approximately reconstructed.
 
+    With `extractor.whiten` the components have variance 1 over the training images, as in scikit-learn's
+    `PCA(whiten=True)`: the leading ones, mostly lighting in faces, then weigh no more than the others.
+
     Args:
         extractor: extractor whose `components` is a number.
     """

@@ -125,7 +125,7 @@ def revoke(path: Path, people: Sequence[str], forget: bool) -> Answer:
     """Revoke all templates of some people.
 
     Args:
-        path: store file.
+        path: file of the store of templates.
         people: names of the people to revoke.
         forget: whether to delete everything about these people; otherwise the fingerprints of their keys are kept, so
             that they cannot be enrolled under the same keys again.

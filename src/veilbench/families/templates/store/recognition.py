@@ -42,7 +42,7 @@ class Opened:
     """The inputs of a comparison, read and checked.
 
     Args:
-        what: inputs to read.
+        what: model, store and key to read.
 
     Raises:
         UserError: a file cannot be used, the files do not belong together, or no threshold is known.

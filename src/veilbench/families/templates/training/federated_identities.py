@@ -34,7 +34,7 @@ class FederatedIdentities(Training):
 
     Args:
         federated: federated training that combines the clients' updates.
-        clients: number of clients.
+        clients: number of clients that the identities are dealt to.
     """
 
     model_kind = Hashmap

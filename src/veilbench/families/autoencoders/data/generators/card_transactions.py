@@ -42,7 +42,7 @@ class CardTransactions:
     change.
 
     Args:
-        rows: number of payments.
+        rows: number of generated payments, honest and fraudulent.
         fraud_share: share of fraudulent payments, in (0, 0.5); at least one payment is fraudulent.
     """
 

@@ -49,7 +49,7 @@ class FaultSignals:
     `faults`.
 
     Args:
-        rows: number of windows.
+        rows: number of generated windows, of all kinds together.
         length: samples per window; at least two turns.
         faults: kinds of faults, in equal numbers.
         fault_share: share of rows with a fault, in (0, 1).

@@ -26,7 +26,7 @@ class Ratings:
     films.
 
     Args:
-        people: number of rows.
+        people: number of people, one row each.
         films: number of columns, assigned to the tastes in turn: space_00, crime_00, ..., space_01, ...
         tastes: number of tastes, from space, crime, romance, western, horror, comedy, war, music, nature, sport,
             history, magic.

@@ -19,7 +19,7 @@ def handle_missing(
     """Remove or fill missing values in numbers and labels.
 
     Args:
-        frame: table to clean.
+        frame: table as it was read from the file.
         label: column of the classes; None if there are none.
         how: "error" rejects missing values, "drop" leaves out their rows, "median" fills them with the column's median.
         where: path of the file, for errors.

@@ -62,7 +62,7 @@ class MailWordLeak(Attack[MailFilter, Mails]):
     rounds. Without noise, every row that ever changes is reported. Under noise, a word is reported if its accumulated
     update exceeds the noise threshold, or if any single round does; docs/federated.md compares this rule to others.
 
-    The gain is measured on the clients' own messages, over as many rounds as the federation had, limited by `rounds`.
+    The gain is measured on the clients' own messages, over the rounds of the federation, limited by `rounds`.
     It is Youden's J: the share of the clients' words that are reported, minus the share of the other words that are
     reported wrongly. It is 0 for an attacker who learns nothing or guesses at random. The detection threshold is set
     per client from that client's noise. The interval is for the mails that these clients have: what is random is the

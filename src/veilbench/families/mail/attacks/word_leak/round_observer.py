@@ -74,7 +74,7 @@ class RoundObserver:
 
     Args:
         aggregation: how updates are protected and averaged.
-        clients: number of clients.
+        clients: number of clients in each round.
         seeds: seeds of the aggregation's noise.
     """
 

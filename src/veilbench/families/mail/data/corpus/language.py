@@ -20,7 +20,7 @@ def draw_zipf(words: np.ndarray, count: int, rng: np.random.Generator, shift: fl
 
     Args:
         words: word numbers to draw from; the i-th has a weight of 1 / (i + shift).
-        count: number of draws.
+        count: number of words to draw.
         rng: generator of the draws.
         shift: shift of the ranks; larger values make the distribution more even.
     """
@@ -54,8 +54,8 @@ def draw_outlines(
     """Draw the label, topic, length, sender and disguise of each mail.
 
     Args:
-        count: number of mails.
-        spam: probability of spam.
+        count: number of mails to generate.
+        spam: probability that a mail is spam.
         senders: number of authors of ham, and also of spam campaigns.
         disguise: share of disguised mails.
         lengths: minimum and maximum number of words per mail.

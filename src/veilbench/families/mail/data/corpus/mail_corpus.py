@@ -24,7 +24,7 @@ class MailCorpus:
     bag-of-words models only, not for models that read sentences.
 
     Args:
-        mails: number of mails.
+        mails: number of mails to generate.
         spam: probability that a mail is spam.
         words: minimum and maximum number of words per mail.
         senders: number of authors of ham, and also of spam campaigns.

@@ -46,7 +46,7 @@ class Decoder:
         decoded as Windows-1252 instead.
 
         Args:
-            raw: bytes to decode.
+            raw: bytes of the mail or file.
             charset: declared charset; None if there is none.
         """
         cut = self.truncate(raw)

@@ -25,7 +25,7 @@ class Prints:
 
     Args:
         sensor: model of the variation between impressions of a finger.
-        identities: number of fingers.
+        identities: number of different fingers, one identity each.
         impressions: number of impressions of each finger.
         size: width and height of the images, in pixels.
         patterns: shares of arches, loops and whorls; they sum to 1. In the population they are about 0.07, 0.65 and
