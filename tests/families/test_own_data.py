@@ -35,7 +35,7 @@ def test_mails_of_a_folder_and_of_a_csv(name: str, tmp_path: Path) -> None:
     else:
         with path.open("w", newline="") as file:
             csv.writer(file).writerows([("text", "label"), *TEXTS])
-    mails = load(name, tmp_path / "prepared", f"data.source.path={path}", "data.clients.sizes=[5,5]")
+    mails = load(name, tmp_path / "prepared", f"data.source.path={path}", "data.clients.count=2")
     labels = np.concatenate([getattr(mails, part).labels for part in ("train", "validation", "auxiliary", "test")])
     assert np.bincount(labels).tolist() == [30, 30]
     assert {"meeting", "prize"} <= set(mails.lexicon)
