@@ -29,6 +29,7 @@ FLOORS_OF_A_FAMILY = [
         "baselines",
         "data",
         "schemes",
+        "wrapped",
         "files",
         "store",
         "score_files",

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -16,6 +16,7 @@ from veilbench.bench.contracts import Training
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config
+from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.autoencoders.baselines.pca import Pca
 from veilbench.workflow.compose import composed, plain
 
@@ -284,3 +285,47 @@ def test_what_a_training_can_go_on_from_goes_when_its_record_is_there(
     else:
         run("train", ours, root)
     assert made[0].forgotten is not fails
+
+
+class Bare(Pca):
+    """A finished model: what does not apply to it is recorded."""
+
+    finished = True
+
+    def lacks(self) -> dict[str, str]:
+        return {"bottleneck": "it has no bottleneck"}
+
+
+class Blind(Bare):
+    def score(self, rows: Any) -> Any:
+        raise NotImplementedError("it is blind")
+
+
+@pytest.mark.parametrize("kind", [Bare, Blind])
+def test_what_does_not_apply_to_a_finished_model_is_recorded_and_the_rest_runs(
+    kind: type[Bare], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["experiment=pca", "data=digits_one", "data.most_rows=200", "evaluation=[anomaly,reconstruction]"]
+    resolved = plain(composed([*words, "model.code=3", "tracking=none", "attack=[inversion]"]))
+    stages.prepare(resolved, Path("prepared"))
+    stages.train(resolved, Path("prepared"), Path("train"))
+    monkeypatch.setattr(stages, "load_trained_model", lambda folder: _as(kind, load_trained_model(folder)))
+    stages.evaluate(resolved, Path("prepared"), Path("train"), Path("evaluate"))
+    stages.attack(resolved, Path("prepared"), Path("train"), Path("attack"))
+    found = {n: f for s in ("evaluate", "attack") for n, f in json.loads(Path(s, "findings.json").read_text()).items()}
+    assert found["reconstruction"]["metrics"]
+    assert found["inversion"]["reason"] == "not applicable by construction: it has no bottleneck"
+    assert found["inversion"]["threat"] == {
+        "ciphertext": True,
+        "public_ids": True,
+        "auxiliary_data": True,
+        "code_queries": True,
+    }
+    assert bool(found["anomaly"]["metrics"]) == (kind is Bare)
+    assert found["anomaly"]["reason"] == ("" if kind is Bare else "not applicable by construction: it is blind")
+
+
+def _as(kind: type[Bare], model: Any) -> Bare:
+    model.__class__ = kind
+    return cast(Bare, model)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,15 +97,26 @@ def check_examiner(place: str, examiner: Examiner, parts: Mapping[str, Any]) -> 
             f"{data.data_kind.__name__}"
         )
     trained = model.trained_kind or type(model)
-    if not issubclass(trained, examiner.target_kind):
-        raise UserError(
-            f"{place} does not apply to model={_name(model)}: it examines {_names(examiner.target_kind)}, and this "
-            f"model becomes {with_article(trained.__name__)}"
-        )
-    lacks = {**list_unsupported(trained), **model.lacks()}
-    for need in examiner.target_needs:
-        if need in lacks and need not in parts["training"].provides:
-            raise UserError(f"{place} does not apply to model={_name(model)}: {lacks[need]}")
+    obstacle = find_obstacle(examiner, trained, model.lacks(), parts["training"].provides)
+    if obstacle and not trained.finished:
+        raise UserError(f"{place} does not apply to model={_name(model)}: {obstacle}")
+
+
+def find_obstacle(
+    examiner: Examiner, kind: type[TrainedModel], lacks: Mapping[str, str], provided: Sequence[str] = ()
+) -> str:
+    """Return why an evaluation or attack cannot examine a trained model; empty if it can.
+
+    Args:
+        examiner: the evaluation or attack.
+        kind: class of the trained model.
+        lacks: operations that the model does not have, each with the reason, see `TrainedModel.lacks`.
+        provided: operations that the model gets from its training, even if it lacks them.
+    """
+    if not issubclass(kind, examiner.target_kind):
+        return f"it examines {_names(examiner.target_kind)}, and this model becomes {with_article(kind.__name__)}"
+    missing = {**list_unsupported(kind), **lacks}
+    return next((missing[need] for need in examiner.target_needs if need in missing and need not in provided), "")
 
 
 def check_trained(place: str, examiner: Examiner, trained: TrainedModel, folder: Path) -> None:

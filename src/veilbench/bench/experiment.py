@@ -123,11 +123,17 @@ def build(node: Any) -> Any:
         return [build(child) for child in node]
     if not isinstance(node, dict):
         return node
-    parts = {key: build(child) for key, child in node.items() if key != "_target_"}
     if "_target_" not in node:
-        return parts
-    made = _construct(find_class(node["_target_"], object, "_target_"), parts)
+        return {key: build(child) for key, child in node.items()}
+    kind = find_class(node["_target_"], object, "_target_")
+    made = _construct(kind, _arguments(kind, node))
     return made.as_model() if isinstance(made, UserModel) else made
+
+
+def _arguments(kind: type, node: Mapping[str, Any]) -> dict[str, Any]:
+    """Construct a node's arguments, except for those that the class takes as nodes, see `TrainedModel.takes_nodes`."""
+    kept = getattr(kind, "takes_nodes", ())
+    return {key: child if key in kept else build(child) for key, child in node.items() if key != "_target_"}
 
 
 def build_as(kind: type[T], node: Mapping[str, Any], where: str) -> T:
@@ -143,7 +149,7 @@ def build_as(kind: type[T], node: Mapping[str, Any], where: str) -> T:
     """
     found = find_class(node.get("_target_"), kind, f"{where}._target_")
     check(node, where)
-    return _construct(found, {key: build(child) for key, child in node.items() if key != "_target_"})
+    return _construct(found, _arguments(found, node))
 
 
 def _construct(kind: type[T], arguments: Mapping[str, Any]) -> T:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+from collections.abc import Callable
 from importlib.util import find_spec
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.homes import find_root, list_roots, make_importable
@@ -33,6 +34,28 @@ def find_class(target: object, kind: type[T], where: str = "") -> type[T]:
     Raises:
         UserError: the name is not that of a class of a registered package, or the class is not a `kind`.
     """
+    found: type[T] = _find(target, where, "class")
+    if not issubclass(found, kind):
+        said = f"{where}={target}" if where else f"{target}"
+        raise UserError(f"{said} is not allowed: {found.__name__} is not {with_article(kind.__name__)}")
+    return found
+
+
+def find_function(target: object, where: str = "") -> Callable[..., Any]:
+    """Import a class or a function by its dotted name.
+
+    Args:
+        target: dotted name of a class or function of a registered package.
+        where: place of the name in a configuration or a file, for the error message.
+
+    Raises:
+        UserError: the name is not that of a class or function of a registered package.
+    """
+    found: Callable[..., Any] = _find(target, where, "class or function")
+    return found
+
+
+def _find(target: object, where: str, what: str) -> Any:
     said = f"{where}={target}" if where else f"{target}"
     nothing = f"{said} names nothing that can be imported"
     if not isinstance(target, str) or not DOTTED.fullmatch(target):
@@ -50,10 +73,9 @@ def find_class(target: object, kind: type[T], where: str = "") -> type[T]:
     found = getattr(_import(module, nothing), name, None)
     if found is None:
         raise UserError(f"{nothing}: {module} has no {name}")
-    if not inspect.isclass(found) or find_root(found.__module__) is None:
-        raise UserError(f"{nothing}: {name} is no class of {', '.join(list_roots())}")
-    if not issubclass(found, kind):
-        raise UserError(f"{said} is not allowed: {name} is not {with_article(kind.__name__)}")
+    kinds = (inspect.isclass,) if what == "class" else (inspect.isclass, inspect.isfunction)
+    if not any(is_kind(found) for is_kind in kinds) or find_root(found.__module__) is None:
+        raise UserError(f"{nothing}: {name} is no {what} of {', '.join(list_roots())}")
     return found
 
 

@@ -12,12 +12,13 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from veilbench.bench.accelerator import show_progress_of
-from veilbench.bench.compatibility import check_trained, require_role
+from veilbench.bench.attack import Attack
+from veilbench.bench.compatibility import check_trained, find_obstacle, require_role
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config, part
@@ -175,19 +176,34 @@ def examine(
         place: where the model comes from, for error messages.
 
     Raises:
-        UserError: an evaluation or an attack does not apply to the model, or failed.
+        UserError: an evaluation or an attack does not apply to the model, unless that is `finished`, or failed.
     """
     trainer, examiners = _part(config, "trainer"), _part(config, group)
     found: dict[str, Findings] = {}
     for name, examiner in show_progress_of(list(examiners.items()), group):
         started = time.perf_counter()
-        check_trained(f"{group}.{name}", examiner, trained_model, place)
-        with _named(f"{group}.{name}"):
-            found[name] = examiner.examine(
-                trained_model, prepared, trainer, seed_stage(config, name), *more(name, examiner)
-            )
+        inputs = (trained_model, prepared, trainer, seed_stage(config, name), *more(name, examiner))
+        if trained_model.finished:
+            found[name] = _examine_finished(f"{group}.{name}", examiner, inputs)
+        else:
+            check_trained(f"{group}.{name}", examiner, trained_model, place)
+            with _named(f"{group}.{name}"):
+                found[name] = examiner.examine(*inputs)
         found[name].cost["seconds"] = time.perf_counter() - started
     return found
+
+
+def _examine_finished(place: str, examiner: Any, inputs: tuple[Any, ...]) -> Findings:
+    """Examine a model that the user brought; what does not apply to it is recorded, so that the others run."""
+    obstacle = find_obstacle(examiner, type(inputs[0]), inputs[0].lacks())
+    with _named(place):
+        try:
+            if not obstacle:
+                return cast(Findings, examiner.examine(*inputs))
+        except NotImplementedError as error:
+            obstacle = str(error)
+    granted = examiner.threat.granted() if isinstance(examiner, Attack) else []
+    return Findings.not_applicable(getattr(examiner, "title", type(examiner).__name__), obstacle, granted)
 
 
 @contextmanager

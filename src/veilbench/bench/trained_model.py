@@ -47,10 +47,15 @@ class TrainedModel(ABC):
     Attributes:
         data_kind: the class of the data that `fit` takes.
         trained_kind: the class of the object that `fit` returns; None if it is this class.
+        takes_nodes: arguments of the constructor that stay config nodes, because the model saves them as settings.
+        finished: whether the user brings the model as it is. An evaluation or attack that does not apply to it is
+            recorded with its reason, and the others run; for all other models it is refused.
     """
 
     data_kind: ClassVar[type] = object
     trained_kind: ClassVar[type[TrainedModel] | None] = None
+    takes_nodes: ClassVar[tuple[str, ...]] = ()
+    finished: ClassVar[bool] = False
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
@@ -81,6 +86,10 @@ class TrainedModel(ABC):
     def lacks(self) -> Mapping[str, str]:
         """Return the operations that the model does not have with these settings, each with the reason."""
         return {}
+
+    def notes(self) -> list[str]:
+        """Return what a reader of the results should know about the fitted model, one line each."""
+        return []
 
     def save(self, folder: Path) -> None:
         """Write the model's two files into an existing folder."""

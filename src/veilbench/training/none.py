@@ -21,5 +21,6 @@ class NoTraining(Training):
     def fit(
         self, model: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path
     ) -> tuple[TrainedModel, Findings]:
-        """Fit the baseline to the data and return it, with a note that nothing was trained."""
-        return model.fit(data, np.random.default_rng(seeds)), Findings("Training", notes=["nothing to train"])
+        """Fit the baseline to the data and return it, with its notes and one that nothing was trained."""
+        fitted: TrainedModel = model.fit(data, np.random.default_rng(seeds))
+        return fitted, Findings("Training", notes=["nothing to train", *fitted.notes()])

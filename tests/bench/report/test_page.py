@@ -98,6 +98,18 @@ def test_without_any_attack(tmp_path: Path) -> None:
     assert "Gain of every attack" not in text
 
 
+def test_what_does_not_apply_is_said_with_its_reason(tmp_path: Path) -> None:
+    found = {
+        "evaluate": {"probe": Findings.not_applicable("Probe", "it has no code")},
+        "attack": {"a": Findings.not_applicable("Inversion", "it has no weights", ["known_pairs"])},
+    }
+    put(tmp_path, "x", found)
+    text = render(read_all(["x"], tmp_path / "params", tmp_path / "results"))
+    assert "by construction: it has no code." in text
+    assert "not applicable by construction: it has no weights." in text
+    assert "known pairs" in text
+
+
 def test_without_any_result(tmp_path: Path) -> None:
     put(tmp_path, "x", {})
     assert "not attacked" in render(read_all(["x"], tmp_path / "params", tmp_path / "results"))

@@ -203,7 +203,7 @@ def _draw_all(prefix: str, figures: Iterable[tuple[str, Figure]]) -> list[tuple[
 def _collect_part(prefix: str, key: str, found: Findings, with_figures: bool = True) -> dict[str, Any] | None:
     """Collect the content of one evaluation or attack, optionally with figures and pictures; None if it is empty."""
     shown = (found.metrics, found.figures, found.tables, found.pictures, found.notes, found.verdict, found.controls)
-    if not any(shown):
+    if not any(shown) and not found.reason:
         return None
     figures = _draw_all(prefix, ((str(i), figure) for i, figure in enumerate(found.figures))) if with_figures else []
     pictures = found.pictures if with_figures else []

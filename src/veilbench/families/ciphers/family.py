@@ -6,7 +6,10 @@ from veilbench.bench.report.specs import Rate, Utility
 FAMILY = Family(
     "ciphers",
     "Text ciphers",
-    data=("veilbench.families.ciphers.data.text.TextData",),
+    data=(
+        "veilbench.families.ciphers.data.text.TextData",
+        "veilbench.families.ciphers.data.text_file.TextFileData",
+    ),
     columns=(
         Utility("fidelity.round_trip_english", "Round trip", "Share of unseen English that is decrypted correctly"),
         Utility("fidelity.bytes_per_character", "Bytes per character", "Bytes of ciphertext per character", 2),

@@ -60,7 +60,7 @@ def test_a_model_without_fresh_keys_plays_no_game_with_them(examine: Examine, co
     agreed = CodebookCipher(plain.codes, plain.bits, plain.decoded)
     found = examine(small(controls), agreed)
     assert set(found.metrics) == {"advantage_same_key"}
-    assert any("needs retraining" in note for note in found.notes)
+    assert any("no fresh key can be drawn" in note for note in found.notes)
 
 
 def test_questions_that_are_not_granted_are_refused(examine: Examine, controls: dict[str, Any]) -> None:

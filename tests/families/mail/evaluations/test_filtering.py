@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import precision_score, recall_score, roc_auc_score, roc_curve
 
 from veilbench.bench.accelerator import Accelerator
+from veilbench.bench.findings import Findings
 from veilbench.families.mail.data.mail import MailPart, Mails
 from veilbench.families.mail.data.vocabulary import Vocabulary
 from veilbench.families.mail.data.word_counts import word_counts
@@ -55,15 +56,19 @@ def part(n: int, rng: np.random.Generator) -> MailPart:
     return MailPart(tokens, labels, np.zeros(n, np.int64))
 
 
-def test_the_findings_hold_the_filter_beside_logistic_regression() -> None:
-    parts = [part(200, RNG) for _ in range(4)]
+def examine(parts: list[MailPart], bias: float) -> Findings:
     words = Vocabulary(["ham", "spam", "x", "y"])
     mails = Mails(*parts, np.zeros(200, np.int64), words, ["ham"], np.array([False]), ["a note"])
     weights = {
         "embedding.weight": np.array([[0], [0], [-1], [1], [0], [0]], np.float32),
-        "bias.weight": np.zeros((1, 1)),
+        "bias.weight": np.array([[bias]]),
     }
-    found = Filtering().examine(MailFilter(weights, words, 8), mails, Accelerator("cpu"), np.random.SeedSequence(0))
+    return Filtering().examine(MailFilter(weights, words, 8), mails, Accelerator("cpu"), np.random.SeedSequence(0))
+
+
+def test_the_findings_hold_the_filter_beside_logistic_regression() -> None:
+    parts = [part(200, RNG) for _ in range(4)]
+    found = examine(parts, 0)
     assert found.metrics["accuracy"].value > 0.9
     assert found.metrics["logistic_regression_accuracy"].value > 0.9
     assert 0.5 <= found.metrics["majority_share"].value < 0.6
@@ -77,3 +82,12 @@ def test_counts_leave_the_padding_out() -> None:
     tokens = np.array([[2, 2, 3, 0], [1, 0, 0, 0]], np.int32)
     found = word_counts(tokens, 4).toarray()
     assert found.tolist() == [[0, 0, 2, 1], [0, 1, 0, 0]]
+
+
+def test_a_filter_that_calls_everything_ham_is_named_although_its_scores_order_the_mails() -> None:
+    found = examine([part(200, RNG) for _ in range(4)], -50)
+    assert found.metrics["recall"].value == 0
+    assert found.metrics["auroc"].value > 0.9
+    (note,) = found.notes[1:]
+    assert note.startswith("All test mails are taken for ham")
+    assert f"AUROC {found.metrics['auroc'].value:.2f}" in note

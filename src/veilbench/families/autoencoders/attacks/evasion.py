@@ -67,6 +67,7 @@ class Evasion(EvasionAttack[Detector, Rows]):
 
     data_kind = Rows
     target_kind = Detector
+    target_needs = ("score",)
 
     title = "Evasion"
     labels: ClassVar = {"hidden": "anomalies hidden", "alarms": "false alarms raised"}

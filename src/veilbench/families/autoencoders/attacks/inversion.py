@@ -47,7 +47,8 @@ class Inversion(Attack[Representation, Rows]):
     has a gain of 1. The best decoder is the model's own or the best attacker, whichever has the lower error on the
     validation rows. It counts as recovering `LEAST_CEILING` at least. Otherwise, a code that hides nearly everything
     would be called broken, and for one that hides everything the gain would be a ratio of two small random numbers. The
-    metrics `recovered` and `recovered_by_best_decoder` are the shares themselves.
+    metrics `recovered` and `recovered_by_best_decoder` are the shares themselves. For an encoder without a decoder, the
+    best decoder is the best attacker.
 
     Several baselines are reported with the attackers: the mean row; the auxiliary row with the nearest code; the
     victim's own decoder, which is an upper bound unless an attacker does better; and for images the auxiliary image
@@ -71,7 +72,7 @@ class Inversion(Attack[Representation, Rows]):
 
     data_kind = Rows
     target_kind = Representation
-    target_needs = ("decode",)
+    target_needs = ("bottleneck",)
 
     title = "Inversion of codes"
     budget_parameter = "sizes"
@@ -141,9 +142,10 @@ class Inversion(Attack[Representation, Rows]):
         for size in sizes:
             pairs = known_codes[:size], flat[:size], held_out_codes, _flat(held_out)
             trained |= {(kind, size): self._fit_inverter(kind, pairs, accelerator, rng) for kind in self.attackers}
-        guesses = np.broadcast_to(_mean_row(known, held_out), held_out.shape), target.decode(held_out_codes)
-        mean_error, own_error = (float(squared_errors(guess, held_out).mean()) for guess in guesses)
-        return Inverters(trained, mean_error, own_error)
+        mean_row = np.broadcast_to(_mean_row(known, held_out), held_out.shape)
+        own = [target.decode(held_out_codes)] if _has_decoder(target) else []
+        mean_error, *own_error = (float(squared_errors(guess, held_out).mean()) for guess in (mean_row, *own))
+        return Inverters(trained, mean_error, *own_error)
 
     def _fit_inverter(
         self,
@@ -161,7 +163,9 @@ class Inversion(Attack[Representation, Rows]):
     def _baselines(
         self, target: Representation, codes: np.ndarray, known_codes: np.ndarray, known: np.ndarray, hidden: np.ndarray
     ) -> dict[str, np.ndarray]:
-        guesses = {"nearest_code": known[nearest(codes, known_codes)[0]], "own_decoder": target.decode(codes)}
+        guesses = {"nearest_code": known[nearest(codes, known_codes)[0]]}
+        if _has_decoder(target):
+            guesses["own_decoder"] = target.decode(codes)
         if hidden.ndim == 4:
             guesses["nearest_image"] = known[nearest(hidden, known)[0]]
         return guesses
@@ -221,12 +225,15 @@ class Inversion(Attack[Representation, Rows]):
             return Curve(name, sizes, *ends(shares))
 
         curves = [curve(f"{kind} inverter", [f"{kind}_{size}" for size in sizes]) for kind in self.attackers]
-        flat = {"own decoder": "own_decoder", "mean row": "mean_row", "nearest code": "nearest_code"}
-        curves += [curve(name, [key] * len(sizes)) for name, key in flat.items()]
+        flat = {"mean row": "mean_row", "nearest code": "nearest_code"}
+        own = {"own decoder": "own_decoder"} if "variance_explained_own_decoder" in findings.metrics else {}
+        curves += [curve(name, [key] * len(sizes)) for name, key in (own | flat).items()]
         title, y_label = "Inversion against the attacker's data", "share of the variance explained"
-        findings.figures.append(
-            Figure(title, "auxiliary rows", y_label, curves, log_x=True, control_curves=list(flat)[1:])
-        )
+        findings.figures.append(Figure(title, "auxiliary rows", y_label, curves, log_x=True, control_curves=list(flat)))
+
+
+def _has_decoder(target: Representation) -> bool:
+    return "decode" not in target.lacks()
 
 
 def _mean_row(known: np.ndarray, held_out: np.ndarray) -> np.ndarray:

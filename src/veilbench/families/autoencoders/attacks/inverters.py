@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -19,12 +20,12 @@ class Inverters:
     Attributes:
         trained: inverters by kind and number of rows.
         mean_error: mean squared error of the mean row.
-        own_error: mean squared error of the model's own decoder.
+        own_error: mean squared error of the model's own decoder; infinite if it has none.
     """
 
     trained: Mapping[tuple[str, int], Trained]
     mean_error: float
-    own_error: float
+    own_error: float = math.inf
 
     def sizes(self) -> list[int]:
         """Return the numbers of rows, increasing."""

@@ -51,6 +51,7 @@ class Membership(MembershipAttack[TrainedModel, Rows, np.ndarray]):
 
     data_kind = Rows
     target_kind = (Representation, Detector)
+    target_needs = ("reconstruct",)
 
     title = "Membership inference"
     records = "rows"

@@ -13,6 +13,7 @@ from veilbench.families.autoencoders.data.raw import find_distinct
 Scale = Literal["none", "minmax", "standard"]
 NOISE = 8 * np.finfo(np.float64).eps  # relative; smaller differences are rounding errors of earlier sums
 FEWEST_STEPS = 1000  # fewest steps of float32 within a column's range
+MIXED = 0.99  # share of the variance of all columns in one of them from which their units are called different
 WHOLE = 2**24  # float32 holds every whole number up to here
 
 
@@ -39,6 +40,7 @@ def scale_parts(
     if scale == "none":
         _refuse_coarse(parts, still, features)
         _note_rounded(parts, features, notes)
+        _note_mixed(parts[0], features, notes)
         return [np.asarray(part, np.float32) for part in parts]
     mean, deviation = train.mean(0, dtype=np.float64), train.std(0, dtype=np.float64)
     shift, width = (low, high - low) if scale == "minmax" else (mean, deviation)
@@ -75,6 +77,17 @@ def _note_rounded(parts: Sequence[np.ndarray], features: Sequence[str], notes: l
     if rounded.any():
         named = [name for name, changed in zip(features, rounded, strict=True) if changed]
         notes.append(f"whole numbers above {WHOLE:,} are rounded to float32: {shorten(named)}")
+
+
+def _note_mixed(train: np.ndarray, features: Sequence[str], notes: list[str]) -> None:
+    """Note columns of such different units that one of them makes up nearly all distances and errors."""
+    variances = train.var(0, dtype=np.float64)
+    if len(features) < 2 or not variances.sum() or (share := variances.max() / variances.sum()) < MIXED:
+        return
+    notes.append(
+        f"columns of different units: {features[int(variances.argmax())]} alone makes up {share:.1%} of the variance, "
+        "and so of distances and errors; data.scale=standard weighs all columns alike"
+    )
 
 
 def drop_duplicates(

@@ -21,6 +21,7 @@ from veilbench.families.autoencoders.evaluations.odd_features import explain
 from veilbench.families.autoencoders.schemes.base import Detector
 from veilbench.metrics.anomaly import Ranking, need_scores, rank_correlation
 from veilbench.metrics.intervals import bootstrap, proportion
+from veilbench.metrics.majority import note_constant, note_one_sided
 
 IS_THE_NORM = 0.95  # rank correlation from which a score is considered equivalent to the input norm
 
@@ -38,6 +39,7 @@ class Anomaly(Evaluation):
 
     data_kind = Rows
     target_kind = Detector
+    target_needs = ("score",)
 
     def __init__(
         self,
@@ -67,12 +69,15 @@ class Anomaly(Evaluation):
             raise NotImplementedError(
                 "the test rows are not normal rows and anomalies; say which labels are data.normal"
             )
-        rng, findings = np.random.default_rng(seeds), Findings("Anomalies")
+        rng, findings = np.random.default_rng(seeds), Findings("Anomalies", notes=list(rows.notes))
         scores = self._scores(trained, rows, "this model")
         self._measure_ranking(scores, odd, rng, findings)
         threshold = self._measure_alarms(trained, scores, rows, findings)
         self._check_scores(scores, rows, findings)
         findings.tables.append(self._compare_baselines(scores, findings, rows, rng))
+        alarms = (scores > threshold).astype(np.int64)
+        findings.notes += note_one_sided(rows.test.y, rows.labels, "test rows")
+        findings.notes += note_constant(alarms, rows.test.y, rows.labels, "test rows", findings.metrics["auroc"].value)
         detected = np.flatnonzero(odd & (scores > threshold))
         explain(
             trained, rows, detected[np.argsort(-scores[detected], kind="stable")][: self.examples], scores, findings

@@ -18,6 +18,7 @@ from veilbench.families.autoencoders.data.rows import Part, Rows
 from veilbench.families.autoencoders.evaluations.applicability import need_finite, need_rows
 from veilbench.families.autoencoders.schemes.base import Representation
 from veilbench.metrics.intervals import proportion
+from veilbench.metrics.majority import note_constant, note_one_sided
 
 ROUNDS, MOST_CLASSES = 500, 10  # maximum iterations of the solver; maximum number of classes in the figure
 
@@ -58,12 +59,12 @@ class Probe(Evaluation):
             raise NotImplementedError(f"all training rows have the label {rows.labels[present[0]]}")
         if self.neighbours > len(train):
             raise UserError(f"neighbours={self.neighbours} are more than the {len(train)} training rows")
-        findings = Findings("Probe")
+        findings = Findings("Probe", notes=[*rows.notes, *note_one_sided(rows.test.y, rows.labels, "test rows")])
         lines: list[list[str | float | Metric | None]] = []
         codes = [need_finite(model.encode(part.x), "its encoder") for part in (train, rows.test)]
         for prefix, name, pair in (("", "code", codes), ("raw_", "raw rows", [train.x, rows.test.x])):
             flat = [array.reshape(len(array), -1) for array in pair]
-            measured = self._fit_probes(name, flat, train.y, rows.test.y, findings)
+            measured = self._fit_probes(name, flat, train.y, rows, findings)
             findings.metrics |= {prefix + key: metric for key, metric in measured.items()}
             lines.append([name, flat[0].shape[1], *measured.values()])
         majority = proportion(int((rows.test.y == np.bincount(train.y).argmax()).sum()), len(rows.test))
@@ -77,7 +78,7 @@ class Probe(Evaluation):
         return findings
 
     def _fit_probes(
-        self, name: str, pair: list[np.ndarray], y: np.ndarray, test_labels: np.ndarray, findings: Findings
+        self, name: str, pair: list[np.ndarray], y: np.ndarray, rows: Rows, findings: Findings
     ) -> dict[str, Metric]:
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression
@@ -93,9 +94,9 @@ class Probe(Evaluation):
         if regression.n_iter_.max() >= ROUNDS:
             findings.notes.append(f"The logistic regression on the {name} did not converge in {ROUNDS} iterations.")
         probes = {"logistic": regression, "neighbours": neighbours.fit(train, y)}
-        return {
-            key: proportion(int((probe.predict(test) == test_labels).sum()), len(test)) for key, probe in probes.items()
-        }
+        answers = {key: probe.predict(test) for key, probe in probes.items()}
+        findings.notes += note_constant(answers["logistic"], rows.test.y, rows.labels, f"test rows, by the {name},")
+        return {key: proportion(int((answer == rows.test.y).sum()), len(test)) for key, answer in answers.items()}
 
     def _draw_codes(self, codes: np.ndarray, rows: Rows, rng: np.random.Generator, findings: Findings) -> Figure:
         """Return a figure of the test codes in two dimensions, with a curve per class."""

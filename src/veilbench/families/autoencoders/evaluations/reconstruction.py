@@ -51,7 +51,7 @@ class Reconstruction(Evaluation):
         if not isinstance(model, Representation):
             raise NotImplementedError(f"{type(model).__name__} gives no rows back from a code")
         need_rows(rows)
-        x, findings = rows.test.x, Findings("Reconstruction")
+        x, findings = rows.test.x, Findings("Reconstruction", notes=list(rows.notes))
         codes = need_finite(model.encode(x), "its encoder")
         back = need_finite(model.decode(codes), "its decoder")
         size = codes[0].size

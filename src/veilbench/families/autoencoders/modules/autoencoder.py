@@ -150,7 +150,11 @@ class Autoencoder(pl.LightningModule, Trainable):
 
     def lacks(self) -> Mapping[str, str]:
         """Return which methods the trained model will lack, and why."""
-        return {"decode": NO_BOTTLENECK} if self.residual or not self.architecture.bottleneck else {}
+        return (
+            dict.fromkeys(("decode", "bottleneck"), NO_BOTTLENECK)
+            if self.residual or not self.architecture.bottleneck
+            else {}
+        )
 
     def trained_model(self) -> CodedRows:
         """Return the trained model with its best weights, and its anomaly score fitted to the training rows."""

@@ -64,7 +64,7 @@ class ChosenPlaintext(CipherAttack):
         games = {"same_key": self.games, "nonce_reuse": max(20, self.games // 5), "fresh_key": max(20, self.games // 5)}
         wins = {"same_key": self._play_with_queries(cipher, messages, self.threat, self.games, rng)}
         if not control:
-            if not cipher.deterministic:
+            if not cipher.deterministic and "chosen_nonce" not in cipher.lacks():
                 reuse = replace(self.threat, nonce_reuse=True)
                 wins["nonce_reuse"] = self._play_with_queries(cipher, messages, reuse, games["nonce_reuse"], rng)
             if cipher.rekeys and self.threat.own_keys:
@@ -72,7 +72,9 @@ class ChosenPlaintext(CipherAttack):
         findings = Findings(self.title)
         findings.metrics = {f"advantage_{name}": compute_advantage(won, games[name]) for name, won in wins.items()}
         if not cipher.rekeys:
-            findings.notes.append("Games with fresh keys are not played: this model needs retraining for a fresh key.")
+            findings.notes.append("Games with fresh keys are not played: no fresh key can be drawn for this model.")
+        if reason := cipher.lacks().get("chosen_nonce"):
+            findings.notes.append(f"Games with repeated nonces are not played: {reason}.")
         advantages = {setting: findings.metrics[f"advantage_{setting}"] for setting in wins}
         curves = [Curve(s.replace("_", " "), [1], [m.value], [m.low], [m.high]) for s, m in advantages.items()]
         findings.figures.append(Figure("Advantage by setting", "setting", "advantage", curves))

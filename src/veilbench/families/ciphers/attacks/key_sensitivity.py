@@ -35,7 +35,7 @@ class KeySensitivity(CipherAttack):
         broken_threshold: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
     """
 
-    target_needs = ("with_key_bit_flipped",)
+    target_needs = ("with_key_bit_flipped", "chosen_nonce")
 
     title = "Key sensitivity (avalanche)"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +26,14 @@ class Texts:
         statistics: English from which the attacker estimates the statistics of the language.
         target: English that is encrypted and attacked.
         unseen: English for the evaluations.
+        notes: notes about what was dropped when the texts were prepared.
     """
 
     words: np.ndarray
     statistics: np.ndarray
     target: np.ndarray
     unseen: np.ndarray
+    notes: list[str] = field(default_factory=list)
 
 
 def draw_words(count: int, longest: int, rng: np.random.Generator) -> str:
@@ -73,12 +75,16 @@ class TextData(DataSet):
         rng = np.random.default_rng(self.seed)
         count = int(rng.integers(self.words[0], self.words[1] + 1))
         parts = [draw_words(count, self.longest_word, rng)]
-        topics = english.load_topics()
-        parts += english.split(topics, [0.3, 0.55, 0.15], rng)
+        documents = self.read_documents()
+        parts += english.split(documents, [0.3, 0.55, 0.15], rng)
         if self.docstrings:
-            parts[1] += " " + english.load_docstrings(topics)
+            parts[1] += " " + english.load_docstrings(documents)
         for name, part in zip(PARTS, parts, strict=True):
             (folder / f"{name}.txt").write_text(part, encoding="ascii")
+
+    def read_documents(self) -> list[str]:
+        """Return the documents to split into parts, normalised to the alphabet."""
+        return english.load_topics()
 
     def load(self, folder: Path) -> Texts:
         """Read the files that `prepare` wrote.
@@ -86,7 +92,8 @@ class TextData(DataSet):
         Raises:
             UserError: a file is missing, empty or damaged.
         """
-        return Texts(*(_read_symbols(folder, name) for name in PARTS))
+        words, statistics, target, unseen = (_read_symbols(folder, name) for name in PARTS)
+        return Texts(words, statistics, target, unseen)
 
 
 def _read_symbols(folder: Path, name: str) -> np.ndarray:

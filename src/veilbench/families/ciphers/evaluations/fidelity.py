@@ -32,7 +32,7 @@ class Fidelity(Evaluation):
         """Measure the round trip, the ciphertext's size and, for code books, the errors of the codes."""
         rng = np.random.default_rng(seeds)
         alphabet, english = np.arange(SIZE, dtype=np.uint8), texts.unseen[: self.length]
-        findings = Findings("Fidelity")
+        findings = Findings("Fidelity", notes=list(texts.notes))
         for name, message in (("alphabet", np.repeat(alphabet, 8)), ("english", english)):
             decrypted = model.decrypt(model.encrypt(message, rng))
             findings.metrics[f"round_trip_{name}"] = proportion(int((decrypted == message).sum()), len(message))

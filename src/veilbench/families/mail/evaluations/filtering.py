@@ -10,10 +10,12 @@ from veilbench.bench.findings import Curve, Figure, Findings, Metric, Table
 from veilbench.bench.limits import Steps
 from veilbench.families.mail.data.mail import Mails
 from veilbench.families.mail.data.word_counts import word_counts
-from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.families.mail.schemes.spam_scorer import SpamScorer
 from veilbench.metrics import membership
 from veilbench.metrics.intervals import proportion
+from veilbench.metrics.majority import note_constant, note_one_sided
+
+THRESHOLD, LABELS = 0.5, ("ham", "spam")  # probability from which a mail is called spam; names of the labels
 
 
 class Filtering(Evaluation):
@@ -30,7 +32,7 @@ class Filtering(Evaluation):
         self.iterations = iterations
 
     def examine(
-        self, trained: MailFilter, mails: Mails, trainer: Accelerator, seeds: np.random.SeedSequence
+        self, trained: SpamScorer, mails: Mails, trainer: Accelerator, seeds: np.random.SeedSequence
     ) -> Findings:
         """Measure the filter and the logistic regression on the test mails."""
         findings, labels = Findings("Filtering", notes=list(mails.notes)), mails.test.labels
@@ -38,6 +40,9 @@ class Filtering(Evaluation):
         scores["logistic_regression"] = self._score_logistic_regression(mails, mails.vocabulary.size)
         measured = {name: compute_rates(score, labels) for name, score in scores.items()}
         findings.metrics |= measured["filter"]
+        decided = (scores["filter"] > THRESHOLD).astype(np.int64)
+        findings.notes += note_one_sided(labels, LABELS, "test mails")
+        findings.notes += note_constant(decided, labels, LABELS, "test mails", measured["filter"]["auroc"].value)
         regression = measured["logistic_regression"]
         findings.metrics["logistic_regression_accuracy"] = regression["accuracy"]
         findings.metrics["majority_share"] = proportion(int(np.bincount(labels).max()), len(labels))
@@ -62,13 +67,13 @@ class Filtering(Evaluation):
 
 
 def compute_rates(score: np.ndarray, labels: np.ndarray) -> dict[str, Metric]:
-    """Compute classification metrics at the threshold 0.5, by name; undefined ones are left out.
+    """Compute classification metrics at `THRESHOLD`, by name; undefined ones are left out.
 
     Args:
         score: probability of spam, the positive class, shape (n,).
         labels: 0 for ham and 1 for spam, shape (n,).
     """
-    predicted, spam = score > 0.5, labels == 1
+    predicted, spam = score > THRESHOLD, labels == 1
     hits = {  # for each metric, which mails are counted, among which mails
         "accuracy": (predicted == spam, np.ones(len(spam), bool)),
         "recall": (predicted, spam),

@@ -53,13 +53,6 @@ class MailFilter(SpamScorer):
         deep: np.ndarray = (inner @ self.weights["outer.weight"].T)[:, 0] + bias
         return deep
 
-    def score(self, tokens: np.ndarray) -> np.ndarray:
-        """Map word numbers of shape (n, length) to probabilities of spam, shape (n,), float64."""
-        from scipy.special import expit
-
-        probabilities: np.ndarray = expit(self.logits(tokens))
-        return probabilities
-
     def score_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Compute the probability of spam of each text, shape (n,), float64."""
         return self.score(encode_mails([split_words(text) for text in texts], self.vocabulary, self.longest))

@@ -15,3 +15,10 @@ class SpamScorer(TrainedModel):
     @abstractmethod
     def logits(self, tokens: np.ndarray) -> np.ndarray:
         """Map word numbers of shape (n, length) to logits of spam, shape (n,), float64; above 0 is spam."""
+
+    def score(self, tokens: np.ndarray) -> np.ndarray:
+        """Map word numbers of shape (n, length) to probabilities of spam, shape (n,), float64."""
+        from scipy.special import expit
+
+        probabilities: np.ndarray = expit(self.logits(tokens))
+        return probabilities

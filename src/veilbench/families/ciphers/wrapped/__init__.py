@@ -1,0 +1,1 @@
+"""Ciphers that exist already: objects that encrypt bytes, and programs that encrypt files."""
