@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,8 @@ from veilbench.bench.errors import UserError, one_line_errors
 from veilbench.bench.masking import mask_secrets
 
 SECRET = "s3cr%40t/p@ss:w"
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +78,7 @@ def test_a_sweep_refuses_a_password_before_anything_is_written(
 ) -> None:
     folder = tmp_path_factory.mktemp("sweep")
     done = subprocess.run(
-        [sys.executable, "-m", "veilbench.workflow.sweep", *more, "experiment=plaintext", override],
+        [sys.executable, str(ROOT / "pipelines" / "sweep.py"), *more, "experiment=plaintext", override],
         cwd=folder, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2

@@ -8,7 +8,9 @@ import pytest
 import yaml
 
 from veilbench.workflow.compose import composed, plain
-from veilbench.workflow.explain import CONF
+from veilbench.workflow.conf import conf_folders
+
+CONF = conf_folders()[-1]
 
 
 def is_template_experiment(path: Path) -> bool:
