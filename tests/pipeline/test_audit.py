@@ -122,3 +122,53 @@ def test_importing_veilbench_imports_no_library() -> None:
     heavy = "{'torch', 'numpy', 'hydra', 'mlflow', 'pandas', 'pydantic', 'sklearn'}"
     code = f"import sys, veilbench; print(sorted({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+class Shift:
+    """A cipher of the caller: adds a number to each byte."""
+
+    def encrypt(self, plain: bytes) -> bytes:
+        return bytes((byte + 3) % 256 for byte in plain)
+
+    def decrypt(self, sealed: bytes) -> bytes:
+        return bytes((byte - 3) % 256 for byte in sealed)
+
+
+def test_any_object_that_encrypts_is_a_cipher() -> None:
+    found = veilbench.audit(Shift(), "text", family="ciphers", **NAMED)
+    assert found.attacks["chosen_plaintext"].verdict == "broken"
+    trips = [metric for name, metric in found.evaluations["fidelity"].metrics.items() if name.startswith("round_trip")]
+    assert trips
+    assert {metric.value for metric in trips} == {1.0}
+
+
+def test_a_fitted_detector_of_scikit_learn_is_examined_as_it_is() -> None:
+    from sklearn.datasets import load_breast_cancer
+    from sklearn.ensemble import IsolationForest
+    from sklearn.metrics import roc_auc_score
+
+    from veilbench.families.autoencoders.wrapped.live_rows import LiveDetector, adapt
+
+    rows, labels = load_breast_cancer(return_X_y=True)
+    detector = IsolationForest(random_state=0).fit(rows[labels == 1][:200])
+    live = adapt(detector)
+    assert isinstance(live, LiveDetector)
+    assert roc_auc_score(labels == 0, live.score(rows)) == roc_auc_score(labels == 0, -detector.score_samples(rows))
+    found = veilbench.audit(detector, "breast_cancer", family="autoencoders", attacks=[], evaluations=["anomaly"])
+    assert 0 <= found.evaluations["anomaly"].metrics["auroc"].value <= 1
+
+
+def test_a_folder_of_a_trained_model_and_a_file_of_text_are_paths(tmp_path: Path) -> None:
+    AesCtr().with_fresh_key(np.random.default_rng(0)).save(tmp_path)
+    words = np.random.default_rng(0).choice(["quick", "brown", "fox", "jumps", "over", "lazy", "dogs"], (60, 400))
+    (tmp_path / "own.txt").write_text("\n\n".join(" ".join(line) for line in words))
+    (tmp_path / "own.pdf").write_text("")
+    found = veilbench.audit(str(tmp_path), tmp_path / "own.txt", **NAMED)
+    assert found.attacks["chosen_plaintext"].verdict != "broken"
+    with pytest.raises(UserError, match=r"own.pdf is not read for ciphers, which take: .txt"):
+        veilbench.audit(str(tmp_path), tmp_path / "own.pdf", **NAMED)
+
+
+def test_an_object_without_the_methods_of_its_family_is_refused() -> None:
+    with pytest.raises(UserError, match="model=object has none of the methods that models of ciphers need"):
+        veilbench.audit(object(), "text", family="ciphers")

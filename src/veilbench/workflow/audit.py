@@ -21,6 +21,7 @@ from veilbench.bench.trained_model import TrainedModel, list_unsupported, load_t
 from veilbench.families import register_all
 from veilbench.workflow.compose import composed, plain
 from veilbench.workflow.conf import choices
+from veilbench.workflow.given import name_data, read_model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +34,7 @@ EXPERIMENTS = {  # whose evaluations and attacks are run, with small budgets and
     "templates": {"small": "raw_template", "default": "biohash_full"},
     "mail": {"small": "mail_logistic", "default": "mail_logistic"},
 }
+DETECTORS = "library_detector"  # for models that score rows and do not encode them
 TRAININGS = {"ciphers": "central", "autoencoders": "rows", "templates": "hashmap", "mail": "central"}
 
 
@@ -117,9 +119,12 @@ def audit(
     The numbers are those of the pipeline with the same settings and seed, to the last digit.
 
     Args:
-        model: a trained model (see `veilbench.load`), a model to be fitted to the data, or the name of a file of
-            conf/model.
-        data: a data set, its prepared data, or the name of a file of conf/data.
+        model: a trained model or its folder, a model to be fitted to the data, the name of a file of conf/model, or any
+            object with the methods of its family: `encrypt` and `decrypt` on bytes (ciphers); `encode`, with or without
+            `decode`, or a fitted detector of scikit-learn or PyOD (autoencoders); `predict_proba` on texts (mail).
+        data: a data set, the name of a file of conf/data, or the path of a file or a folder of your own: a text
+            (ciphers), .npz, .csv, .tsv or .parquet (autoencoders), a folder of images per person (templates), a folder
+            or a .csv of mails (mail).
         attacks: names of files of conf/attack; None for all that apply to models of the family.
         evaluations: names of files of conf/evaluation; None for all of the family.
         family: "ciphers", "autoencoders", "templates" or "mail"; None for the family of the model.
@@ -130,15 +135,15 @@ def audit(
     Raises:
         UserError: a name is unknown, or the model, the data and an attack do not fit each other.
     """
-    family = family or _find_family(model)
+    model, family = read_model(model, family)
     if family not in EXPERIMENTS:
         raise UserError(f"family={family}: there is no such family{list_known(str(family), EXPERIMENTS)}")
     if budget not in EXPERIMENTS[family]:
         raise UserError(f"budget={budget} is not allowed: one of {', '.join(EXPERIMENTS[family])}")
-    chosen = [f"experiment={EXPERIMENTS[family][budget]}", f"seed={seed}", "tracking=none"]
-    chosen += [
-        f"{group}={_name(part, group)}" for group, part in (("model", model), ("data", data)) if isinstance(part, str)
-    ]
+    experiment = DETECTORS if _only_scores(model) else EXPERIMENTS[family][budget]
+    chosen = [f"experiment={experiment}", f"seed={seed}", "tracking=none"]
+    chosen += [f"model={model}"] if isinstance(model, str) else []
+    chosen += name_data(data, family) if isinstance(data, str | Path) else []
     for group, names in (("attack", attacks), ("evaluation", evaluations)):
         chosen += [] if names is None else [f"{group}=[{','.join(_name(name, group) for name in names)}]"]
     if isinstance(model, UserModel | Trainable):
@@ -161,32 +166,23 @@ def load(folder: str | Path) -> TrainedModel:
     return load_trained_model(Path(folder))
 
 
+def _only_scores(model: Any) -> bool:
+    from veilbench.families.autoencoders.schemes.base import Detector, Representation
+
+    return isinstance(model, Detector) and not isinstance(model, Representation)
+
+
 def _name(given: Any, group: str) -> str:
     if not isinstance(given, str) or given not in choices(group):
         raise UserError(f"there is no {group} {given}{list_known(str(given), choices(group))}")
     return given
 
 
-def _find_family(model: Any) -> str | None:
-    """Return the family of a model: that of its class, or of the class that its configuration names."""
-    from veilbench.workflow.listing import find_family
-
-    if isinstance(model, str):
-        return find_family("model", _name(model, "model"))
-    for kind in type(model).__mro__:
-        parts = kind.__module__.split(".")
-        if parts[:2] == ["veilbench", "families"]:
-            return parts[2]
-    raise UserError(
-        f"model={type(model).__name__} is of no family's class: give family, one of {', '.join(EXPERIMENTS)}"
-    )
-
-
 def _examine(config: Config, model: Any, data: Any, chosen: Mapping[str, bool], folder: Path) -> Record:
     """Prepare, train, evaluate and attack, with objects in place of the parts that are given as such."""
     parts = {key: part(config, key) for key in ("data", "model", "training", "trainer")}
     names = {**config["names"], "experiment": None}
-    if not isinstance(data, str):
+    if not isinstance(data, str | Path):
         parts["data"], names["data"] = data, type(data).__name__
     if not isinstance(model, str):
         parts["model"] = model.as_model() if isinstance(model, UserModel) else model

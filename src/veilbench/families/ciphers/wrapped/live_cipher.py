@@ -1,0 +1,51 @@
+"""A cipher object of the caller, examined as it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from veilbench.bench.errors import UserError
+from veilbench.bench.foreign import foreign_errors
+from veilbench.bench.live_model import LiveModel
+from veilbench.families.ciphers.wrapped.byte_cipher import ByteCipher
+
+METHODS = ("encrypt", "decrypt")
+
+
+class LiveCipher(LiveModel, ByteCipher):
+    """An object with the methods `encrypt(bytes) -> bytes` and `decrypt(bytes) -> bytes`, under its own fixed key.
+
+    Args:
+        cipher: the object.
+        header: bytes of ciphertext in front of the first block.
+        block: number of characters per block.
+        code: number of bytes of ciphertext per block.
+    """
+
+    def __init__(self, cipher: Any, header: int = 0, block: int = 1, code: int = 1) -> None:
+        super().__init__(0, header, block, code)
+        self.cipher = cipher
+
+    def described(self) -> str:
+        """Return the name of the object's class."""
+        return type(self.cipher).__name__
+
+    def encrypt_bytes(self, plain: bytes) -> bytes:
+        """Encrypt bytes."""
+        return self._call("encrypt", plain)
+
+    def decrypt_bytes(self, sealed: bytes) -> bytes:
+        """Decrypt bytes as `encrypt_bytes` returned them."""
+        return self._call("decrypt", sealed)
+
+    def _call(self, method: str, given: bytes) -> bytes:
+        with foreign_errors(f"{self.described()}.{method} failed on {len(given)} bytes"):
+            made = getattr(self.cipher, method)(given)
+        if not isinstance(made, bytes | bytearray | memoryview):
+            raise UserError(f"{self.described()}.{method} returns {type(made).__name__}, and bytes are needed")
+        return bytes(made)
+
+
+def adapt(model: Any) -> LiveCipher | None:
+    """Return a live cipher for an object with the methods `encrypt` and `decrypt`; None for any other object."""
+    return LiveCipher(model) if all(callable(getattr(model, name, None)) for name in METHODS) else None
