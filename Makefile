@@ -1,11 +1,11 @@
-# The only commands that a new user needs: `make demo`, `make test`, `make ui`.
+# The only commands that a new user needs: `make demo`, `make bench`, `make test`, `make ui`.
 SHELL := /bin/sh
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-slow ui lint clean
+.PHONY: demo bench test test-slow ui lint clean
 
 # torch first: with it pinned, pip takes whatever build the machine offers, and nothing later replaces it.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -17,6 +17,12 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 # Each stage is a process of its own: bytecode that is there already saves each of them a second where none may be written.
 demo: $(VENV)/installed
+	python -m compileall -q src pipelines
+	python pipelines/repro.py --tour
+	python pipelines/report.py --table
+	@echo "Next: make bench runs all experiments; veilbench list shows them; docs/extend.md brings in your own."
+
+bench: $(VENV)/installed
 	python -m compileall -q src pipelines
 	python pipelines/repro.py
 	python pipelines/report.py --table

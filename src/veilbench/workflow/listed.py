@@ -16,13 +16,16 @@ LISTED = "pipeline.yaml"
 STAGES = Path("params/stages/pipeline.yaml")
 
 
-def read_listed() -> list[str]:
-    """Read the names of the experiments in conf/pipeline.yaml.
+def read_listed(file: str = LISTED) -> list[str]:
+    """Read the names of the experiments in a file of conf/, by default conf/pipeline.yaml.
+
+    Args:
+        file: name of the file, such as "tour.yaml".
 
     Raises:
         UserError: the file is missing or damaged, or it lists none, or one twice.
     """
-    listed = conf_folders()[0] / LISTED
+    listed = conf_folders()[0] / file
     if not listed.is_file():
         raise UserError(f"there is no {listed}: list the experiments of this bench in it, under the key experiments")
     names = read_mapping(listed).get("experiments")

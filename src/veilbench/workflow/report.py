@@ -47,6 +47,11 @@ def main(arguments: list[str]) -> None:
         page.write(records, folder, absent)
 
 
+def folders_are_missing(name: str) -> bool:
+    """Whether an experiment of the pipeline has no results at all."""
+    return name in (read_staged() if STAGES.is_file() else {}) and not (RESULTS / name).exists()
+
+
 def read_records(folders: Sequence[Path]) -> tuple[list[Record], list[str]]:
     """Read the records of some folders.
 
@@ -65,7 +70,11 @@ def read_records(folders: Sequence[Path]) -> tuple[list[Record], list[str]]:
             readers |= {str(cell): partial(read_cell, cell) for cell in find_cells([folder])}
     records: dict[str, Record] = {}
     absent = []
+    if not_run := [name for name in readers if folders_are_missing(name)]:
+        absent.append(f"not run yet: {', '.join(not_run)}")
     for name, reader in readers.items():
+        if name in not_run:
+            continue
         try:
             record = reader()
         except UserError as error:

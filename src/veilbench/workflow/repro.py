@@ -20,9 +20,10 @@ from pathlib import Path
 from veilbench.bench.errors import UserError
 from veilbench.workflow.dvc_state import keep, mend
 from veilbench.workflow.forking import SOCKET
-from veilbench.workflow.listed import read_staged
+from veilbench.workflow.listed import read_listed, read_staged
 from veilbench.workflow.resolve import READ_LATER
 
+TOUR = "--tour"
 STAGES = ("train", "evaluate", "attack")
 AT_A_TIME = 4  # experiments per `dvc repro`, because starting DVC costs as much as one of its stages
 
@@ -55,29 +56,49 @@ def rebuild(portion: list[str]) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """Rebuild all experiments, and return the exit status: DVC's own, or 1 for any failure.
+    """Rebuild experiments, and return the exit status: DVC's own, or 1 for any failure.
+
+    Args:
+        arguments: number of jobs, by default one for each core; and `--tour` for the experiments of conf/tour.yaml
+            alone.
 
     Raises:
-        UserError: the number of jobs is none, params/ is damaged, or dvc.lock is damaged and has no copy.
+        UserError: the number of jobs is none, the tour names no experiment of the pipeline, params/ is damaged, or
+            dvc.lock is damaged and has no copy.
     """
-    jobs = arguments[0] if arguments else str(os.cpu_count() or 1)
-    if not jobs.isdecimal() or not int(jobs) or len(arguments) > 1:
-        raise UserError(f"jobs={' '.join(arguments)} is not allowed: one whole number, 1 or more")
+    tour = TOUR in arguments
+    rest = [word for word in arguments if word != TOUR]
+    jobs = rest[0] if rest else str(os.cpu_count() or 1)
+    if not jobs.isdecimal() or not int(jobs) or len(rest) > 1:
+        raise UserError(f"jobs={' '.join(rest)} is not allowed: one whole number, 1 or more")
     mend()
     keep()
     with start_server():
-        return _rebuild_all(int(jobs))
+        return _rebuild_tour(int(jobs)) if tour else _rebuild_all(int(jobs))
 
 
 def _rebuild_all(jobs: int) -> int:
     if not dvc("resolve"):
         return 1
-    experiments = read_staged()
-    if not dvc(*(f"prepare@{name}" for name in dict.fromkeys(experiments.values()))):
+    return 0 if _rebuild(read_staged(), jobs) and dvc() else 1
+
+
+def _rebuild_tour(jobs: int) -> int:
+    """Rebuild the experiments of the tour, and the report and tracking of whatever results there are."""
+    if not dvc("resolve"):
         return 1
+    staged, names = read_staged(), read_listed("tour.yaml")
+    if unknown := [name for name in names if name not in staged]:
+        raise UserError(f"conf/tour.yaml: {unknown[0]} is not in conf/pipeline.yaml")
+    done = _rebuild({name: staged[name] for name in names}, jobs)
+    return 0 if done and dvc("--single-item", "report", "track") else 1
+
+
+def _rebuild(experiments: dict[str, str], jobs: int) -> bool:
+    if not dvc(*(f"prepare@{name}" for name in dict.fromkeys(experiments.values()))):
+        return False
     with ThreadPoolExecutor(jobs) as pool:
-        done = list(pool.map(rebuild, portions(experiments)))
-    return 0 if all(done) and dvc() else 1
+        return all(list(pool.map(rebuild, portions(experiments))))
 
 
 @contextmanager
