@@ -73,8 +73,8 @@ from veilbench.families.templates.nets.print_encoder import PrintEncoder
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.schemes.biohash import Biohash
 from veilbench.families.templates.schemes.client_hashmaps import ClientHashmaps
-from veilbench.families.templates.schemes.extractor import Extractor
 from veilbench.families.templates.schemes.hashmap import HashmapScheme
+from veilbench.families.templates.schemes.image_extractor import ImageExtractor
 from veilbench.families.templates.schemes.iom_grp import IomGrp
 from veilbench.families.templates.schemes.iom_urp import IomUrp
 from veilbench.families.templates.schemes.mlp_hash import MlpHash
@@ -154,14 +154,18 @@ def encoder() -> PrintEncoder:
     return PrintEncoder(4, [4, 8], "batch", 2)
 
 
-BLUR, PCA = Blur(0.7), Extractor("pixels", 6)
+BLUR, PCA = Blur(0.7), ImageExtractor("pixels", 6)
 TABLE: list[Any] = [Pca(2), RandomCode(3), MinorComponent(), InputNorm(), Mahalanobis(), KnownAnomalies("linf")]
 TABLE += [IsolationForest(3), NearestNeighbours(3), IdentityCode(), Memorised(), FoldedCode(2)]
 TABLE += [ProbabilisticPca(), GaussianMixture()]
 IMAGES: list[Any] = [Wiener(0.1, 2), KernelMmse(0.1), TotalVariation(0.1), LinearPatches(Gaussian(0.1))]
 IMAGES += [Median(SaltAndPepper(0.1)), RichardsonLucy(BLUR), WienerDeconvolution(BLUR), LeastSquares(BLUR)]
 IMAGES += [Unstamped(Watermark("A", 0.5)), Biharmonic(MissingBlocks(1, 2))]
-TEMPLATES: list[Any] = [RawTemplate(Extractor("orientation", None, grid=4)), PcaTemplate(PCA), RandomProjection(PCA, 5)]
+TEMPLATES: list[Any] = [
+    RawTemplate(ImageExtractor("orientation", None, grid=4)),
+    PcaTemplate(PCA),
+    RandomProjection(PCA, 5),
+]
 TEMPLATES += [Biohash(PCA, 5), IomGrp(PCA, 6, 4), IomUrp(PCA, 6, 4, 2), MlpHash(PCA, [5], 4), Polyprotect(PCA, 3, 1)]
 TEMPLATES += [NoiseTemplate(PCA, 5)]
 MODELS: dict[str, Callable[[], TrainedModel]] = {

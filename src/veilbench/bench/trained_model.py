@@ -49,7 +49,7 @@ class TrainedModel(ABC):
         trained_kind: the class of the object that `fit` returns; None if it is this class.
     """
 
-    data_kind: ClassVar[type] = object
+    data_kind: type = object
     trained_kind: ClassVar[type[TrainedModel] | None] = None
 
     @abstractmethod

@@ -30,9 +30,9 @@ from veilbench.families.templates.attacks.undecided import (
     leave_undecided,
     refuse_large_chance,
 )
-from veilbench.families.templates.data.identities import Identities
+from veilbench.families.templates.data.identities import Identities, ImageIdentities
 from veilbench.families.templates.schemes.base import TemplateScheme
-from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
+from veilbench.families.templates.schemes.differentiable import has_gradients
 
 if TYPE_CHECKING:
     from veilbench.attack_methods.evasion_task import EvasionTask
@@ -82,7 +82,7 @@ class TemplateImpersonation(EvasionAttack[TemplateScheme, Identities]):
         broken_threshold: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
 
-    data_kind = Identities
+    data_kind = ImageIdentities
     target_kind = TemplateScheme
 
     title = "Impersonation"
@@ -180,4 +180,4 @@ class TemplateImpersonation(EvasionAttack[TemplateScheme, Identities]):
     def white_box(self, target: TemplateScheme) -> bool:
         """Return whether the scheme is differentiable and the threat model grants the weights and any keys."""
         granted = self.threat.weights and (self.threat.key or not target.keyed)
-        return isinstance(target, DifferentiableScheme) and granted
+        return has_gradients(target) and granted

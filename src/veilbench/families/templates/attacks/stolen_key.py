@@ -81,7 +81,7 @@ class TemplateStolenKey(AcceptanceAttack):
         system = self._enrol(findings, target, data, rng)
         training, held_out = split_auxiliary(data.auxiliary, HELD_OUT, rng)
         validation = held_out_system(system, held_out.subset(first_row_of_each(held_out.identities)), rng)
-        own = target.features(training.images)
+        own = target.features(training.samples)
         prior = Prior(own)
         seen = [system.show_strangers() if self._strangers else system, validation]
         samples = prior.sample(self.drawn, rng)
@@ -104,7 +104,7 @@ class TemplateStolenKey(AcceptanceAttack):
         rng: np.random.Generator,
     ) -> None:
         systems = {"sar": system, "prar": system.renew_keys(rng)}
-        truth = system.scheme.features(system.victims.images)
+        truth = system.scheme.features(system.victims.samples)
         rows: list[list[str | float | Metric | None]] = []
         columns = ["features", "likeness"]
         for name, features in guesses.items():

@@ -57,7 +57,7 @@ class TemplateAttack(Attack[TemplateScheme, Identities]):
         self.threat.require(*self.threat_needs)
         findings = Findings(f"{self.title} ({variant})" if (variant := self.variant()) else self.title)
         try:
-            refuse_constant_scores(target, data.enrolment.images[first_row_of_each(data.enrolment.identities)])
+            refuse_constant_scores(target, data.enrolment.samples[first_row_of_each(data.enrolment.identities)])
             self.attack(findings, target, data, accelerator, rng, control)
         except Undecidable as why:
             leave_undecided(findings, why)

@@ -93,6 +93,11 @@ class ImageIdentities(Identities):
     """Identities whose samples are images."""
 
 
+@dataclass(frozen=True)
+class EmbeddedIdentities(Identities):
+    """Identities whose samples are embeddings, without images."""
+
+
 class IdentitiesData(DataSet):
     """Splits a source's images by identity.
 
