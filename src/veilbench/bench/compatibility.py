@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +49,16 @@ def _require_kind(place: str, part: Any, kinds: tuple[type, ...]) -> None:
         raise UserError(f"{place}={_name(part)} is not allowed: it is not {_names(kinds)}")
 
 
-def check_parts(parts: Mapping[str, Any]) -> None:
+def check_parts(parts: Mapping[str, Any], named: Container[str] | None = None) -> None:
     """Check that the parts of an experiment fit each other.
+
+    An experiment may list evaluations and attacks that do not apply to the data, such as those of images for data
+    without images: they become findings that say so. What the user named must apply.
 
     Args:
         parts: the constructed `data`, `model`, `training`, `trainer` and `tracking`, and the evaluations and attacks by
             their names under `evaluation` and `attack`.
+        named: evaluations and attacks that the user named, such as "attack.affine"; None for all of them.
 
     Raises:
         UserError: a part has the wrong class for its group, or does not fit another part.
@@ -76,16 +80,21 @@ def check_parts(parts: Mapping[str, Any]) -> None:
         raise UserError(f"training={_name(training)} does not fit model={_name(model)}: {reason}")
     for group in LISTS:
         for name, examiner in parts[group].items():
-            _check_examiner(f"{group}.{name}", examiner, parts)
+            place = f"{group}.{name}"
+            if (named is None or place in named) and (reason := explain_inapplicable(examiner, data)):
+                raise UserError(f"{place} does not apply to data={_name(data)}: {reason}")
+            _check_examiner(place, examiner, parts)
+
+
+def explain_inapplicable(examiner: Examiner, data: DataSet) -> str:
+    """Return why an evaluation or attack does not apply to a data set; empty if it applies."""
+    if issubclass(data.data_kind, examiner.data_kind):
+        return ""
+    return f"it examines {examiner.data_kind.__name__}, and these are {data.data_kind.__name__}"
 
 
 def _check_examiner(place: str, examiner: Examiner, parts: Mapping[str, Any]) -> None:
-    data, model = parts["data"], parts["model"]
-    if not issubclass(data.data_kind, examiner.data_kind):
-        raise UserError(
-            f"{place} does not apply to data={_name(data)}: it examines {examiner.data_kind.__name__}, and these are "
-            f"{data.data_kind.__name__}"
-        )
+    model = parts["model"]
     trained = model.trained_kind or type(model)
     if not issubclass(trained, examiner.target_kind):
         raise UserError(

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from veilbench.bench.accelerator import show_progress_of
-from veilbench.bench.compatibility import check_trained, require_role
+from veilbench.bench.compatibility import check_trained, explain_inapplicable, require_role
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config, part
@@ -138,12 +138,17 @@ def _examine(
     require(trained, "train", config)
     trainer, examiners = _part(config, "trainer"), _part(config, group)
     trained_model = load_trained_model(trained)
-    prepared = _part(config, "data").load(data)
+    data_set = _part(config, "data")
+    prepared = data_set.load(data)
     found: dict[str, Findings] = {}
     with write_whole_folder(folder, (*RECORD, *list_written(folder))) as partial:
         for name, examiner in show_progress_of(list(examiners.items()), group):
             started = time.perf_counter()
             check_trained(f"{group}.{name}", examiner, trained_model, trained)
+            if reason := explain_inapplicable(examiner, data_set):
+                title = getattr(examiner, "title", type(examiner).__name__)
+                found[name] = Findings(title, reason=f"not applicable by construction: {reason}")
+                continue
             with _named(f"{group}.{name}"):
                 found[name] = examiner.examine(
                     trained_model, prepared, trainer, _seeds(config, name), *more(name, examiner)

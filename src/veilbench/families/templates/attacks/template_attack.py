@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from veilbench.bench.accelerator import Accelerator
-from veilbench.bench.attack import Attack
+from veilbench.bench.attack import Attack, ControlCase
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.findings import Findings
 from veilbench.families.templates.attacks.system import first_row_of_each, refuse_constant_scores
@@ -19,6 +21,7 @@ from veilbench.families.templates.attacks.undecided import (
 )
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.schemes.base import TemplateScheme
+from veilbench.families.templates.wrapped.embedding_extractor import EmbeddingExtractor
 
 
 class TemplateAttack(Attack[TemplateScheme, Identities]):
@@ -78,6 +81,11 @@ class TemplateAttack(Attack[TemplateScheme, Identities]):
         explain_undecided(found)
         return found
 
+    def control_cases(self, target: TemplateScheme, data: Identities) -> Sequence[ControlCase[TemplateScheme]]:
+        """Return the constructor's controls; on data without images they protect the embeddings."""
+        cases = super().control_cases(target, data)
+        return cases if data.has_images else [_on_embeddings(case) for case in cases]
+
     def variant(self) -> str | None:
         """Return a text that distinguishes this configuration, for the title of the findings; None for no text."""
         return None
@@ -102,3 +110,8 @@ class TemplateAttack(Attack[TemplateScheme, Identities]):
             rng: source of all random numbers.
             control: whether this is a control run, which only needs the gain; figures and pictures can be skipped.
         """
+
+
+def _on_embeddings(case: ControlCase[TemplateScheme]) -> ControlCase[TemplateScheme]:
+    """Return a control whose scheme protects embeddings in place of features of images."""
+    return case if case.scheme is None else replace(case, scheme=case.scheme.with_extractor(EmbeddingExtractor()))

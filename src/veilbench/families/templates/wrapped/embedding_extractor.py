@@ -31,9 +31,7 @@ class EmbeddingExtractor(Extractor):
             UserError: the samples are images.
         """
         if samples.ndim != 2:
-            raise UserError(
-                f"samples of shape {samples.shape[1:]} are no embeddings: shape (numbers,) is needed"
-            )
+            raise UserError(f"samples of shape {samples.shape[1:]} are no embeddings: shape (numbers,) is needed")
         lengths = np.linalg.norm(samples, axis=1, keepdims=True)
         return np.asarray(samples / np.maximum(lengths, 1e-12), np.float32)
 
