@@ -1,0 +1,63 @@
+"""An ONNX graph as a torch module, for gradients.
+
+Converters from ONNX to torch exist, but those in use load torchvision, whose compiled operators must match the build of
+torch. The graphs of image encoders consist of few operators, which `onnx_operators` lists.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from veilbench.families.templates.wrapped.onnx_operators import OPERATORS
+
+
+class OnnxNetwork(nn.Module):
+    """Evaluates the nodes of an ONNX graph in order; differentiable in its input.
+
+    Args:
+        model: parsed file, an `onnx.ModelProto`, with one input and weights inside.
+
+    Raises:
+        NotImplementedError: an operator is not among `OPERATORS`.
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        graph = model.graph
+        names = [f"{node.domain}.{node.op_type}".lstrip(".") for node in graph.node]
+        if unknown := sorted(set(names) - OPERATORS.keys()):
+            raise NotImplementedError(f"the operator {unknown[0]} has no gradients here")
+        weights = {one.name: _to_tensor(one) for one in graph.initializer}
+        self.weights = nn.ParameterDict({str(i): nn.Parameter(t, False) for i, t in enumerate(weights.values())})
+        self.weight_names = list(weights)
+        self.nodes = [(node.op_type, list(node.input), list(node.output), _attributes(node)) for node in graph.node]
+        self.input = next(one.name for one in graph.input if one.name not in weights)
+        self.output = graph.output[0].name
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the graph's first output, shape (n, ...)."""
+        values: dict[str, Any] = {"": None, self.input: inputs}  # an empty name stands for an input left out
+        values |= dict(zip(self.weight_names, self.weights.values(), strict=True))
+        for operator, taken, made, attributes in self.nodes:
+            values[made[0]] = OPERATORS[operator](*(values[name] for name in taken), **attributes)
+        result: Tensor = values[self.output]
+        return result
+
+
+def _attributes(node: Any) -> dict[str, Any]:
+    """Return a node's attributes by their names; tensors become torch's."""
+    from onnx import TensorProto
+    from onnx.helper import get_attribute_value
+
+    values = {attribute.name: get_attribute_value(attribute) for attribute in node.attribute}
+    return {name: _to_tensor(value) if isinstance(value, TensorProto) else value for name, value in values.items()}
+
+
+def _to_tensor(proto: Any) -> Tensor:
+    from onnx.numpy_helper import to_array
+
+    return torch.from_numpy(np.array(to_array(proto)))
