@@ -39,9 +39,7 @@ class ImageInput:
             raise ValueError(f"size={list(self.size)} must be two numbers, height and width, or null")
         for name, values in (("mean", self.mean), ("std", self.std)):
             if len(values) not in (1, self.channels):
-                raise ValueError(
-                    f"{name}={list(values)} must be one number, or one for each of {self.channels} channels"
-                )
+                raise ValueError(f"{name}={list(values)} must be one number, or {self.channels}: one for each channel")
 
     def prepare(self, images: Tensor) -> Tensor:
         """Scale grey images in [0, 1], shape (n, 1, h, w), to the network's input; differentiable."""

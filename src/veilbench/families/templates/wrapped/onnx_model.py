@@ -54,7 +54,7 @@ class OnnxModel:
         """Return the same model as a torch module.
 
         Raises:
-            NotImplementedError: torch cannot evaluate the graph; the message says why.
+            ValueError: torch cannot evaluate the graph; the message says why.
         """
         onnx = import_onnx("onnx")
         return OnnxNetwork(onnx.load_model_from_string(self.content)).eval()

@@ -22,7 +22,7 @@ class OnnxNetwork(nn.Module):
         model: parsed file, an `onnx.ModelProto`, with one input and weights inside.
 
     Raises:
-        NotImplementedError: an operator is not among `OPERATORS`.
+        ValueError: an operator is not among `OPERATORS`.
     """
 
     def __init__(self, model: Any) -> None:
@@ -30,7 +30,7 @@ class OnnxNetwork(nn.Module):
         graph = model.graph
         names = [f"{node.domain}.{node.op_type}".lstrip(".") for node in graph.node]
         if unknown := sorted(set(names) - OPERATORS.keys()):
-            raise NotImplementedError(f"the operator {unknown[0]} has no gradients here")
+            raise ValueError(f"the operator {unknown[0]} has no gradients here")
         weights = {one.name: _to_tensor(one) for one in graph.initializer}
         self.weights = nn.ParameterDict({str(i): nn.Parameter(t, False) for i, t in enumerate(weights.values())})
         self.weight_names = list(weights)
