@@ -14,7 +14,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import NoneType
-from typing import Annotated, Any, TypeGuard, TypeVar, get_type_hints
+from typing import Any, TypeGuard, TypeVar, get_type_hints
 
 from typing_extensions import get_protocol_members
 
@@ -27,7 +27,6 @@ from veilbench.bench.yaml_file import read_mapping
 
 T = TypeVar("T")
 Config = dict[str, Any]
-Node = Annotated[Mapping[str, Any], "a part that the object itself constructs, with `build_as`"]
 SETTINGS = {  # what a stage reads of the configuration
     "prepare": ("data",),
     "train": ("seed", "model", "training", "trainer"),
@@ -79,10 +78,6 @@ def _is_built_later(value: Any) -> bool:
 
 
 def _check_value(annotation: Any, value: Any, where: str) -> None:
-    if annotation == Node:
-        if not isinstance(value, dict) or "_target_" not in value:
-            raise UserError(f"{where}={value!r} is not allowed: a part is described by its _target_")
-        return
     if _is_built_later(value):
         _check_part(annotation, value, where)
         return
@@ -129,7 +124,14 @@ def build(node: Any) -> Any:
         return node
     if "_target_" not in node:
         return {key: build(child) for key, child in node.items()}
-    return _construct(find_class(node["_target_"], object, "_target_"), node)
+    kind = find_class(node["_target_"], object, "_target_")
+    return _construct(kind, _arguments(kind, node))
+
+
+def _arguments(kind: type, node: Mapping[str, Any]) -> dict[str, Any]:
+    """Construct a node's arguments, except for those that the class takes as nodes, see `TrainedModel.takes_nodes`."""
+    kept = getattr(kind, "takes_nodes", ())
+    return {key: child if key in kept else build(child) for key, child in node.items() if key != "_target_"}
 
 
 def build_as(kind: type[T], node: Mapping[str, Any], where: str) -> T:
@@ -145,13 +147,10 @@ def build_as(kind: type[T], node: Mapping[str, Any], where: str) -> T:
     """
     found = find_class(node.get("_target_"), kind, f"{where}._target_")
     check(node, where)
-    return _construct(found, node)
+    return _construct(found, _arguments(found, node))
 
 
-def _construct(kind: type[T], node: Mapping[str, Any]) -> T:
-    hints = get_type_hints(kind.__init__, include_extras=True)
-    given = {key: child for key, child in node.items() if key != "_target_"}
-    arguments = {key: child if hints.get(key) == Node else build(child) for key, child in given.items()}
+def _construct(kind: type[T], arguments: Mapping[str, Any]) -> T:
     try:
         return kind(**arguments)
     except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:

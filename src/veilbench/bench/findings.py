@@ -202,6 +202,17 @@ class Findings:
     tables: list[Table] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
 
+    @classmethod
+    def not_applicable(cls, title: str, reason: str, granted: Sequence[str] = ()) -> Findings:
+        """Return the findings of an evaluation or attack that a model gives nothing to work on.
+
+        Args:
+            title: title of the evaluation or attack.
+            reason: what the model lacks, in one line.
+            granted: flags of the attack's threat model that are set; empty for an evaluation.
+        """
+        return cls(title, reason=f"not applicable by construction: {reason}", threat=dict.fromkeys(granted, True))
+
     def as_dict(self) -> dict[str, Any]:
         """Convert to plain types, without `cost`, which is recorded separately."""
         plain = asdict(self)

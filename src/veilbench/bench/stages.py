@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from veilbench.bench.accelerator import show_progress_of
+from veilbench.bench.attack import Attack
 from veilbench.bench.compatibility import check_trained, explain_inapplicable, require_role
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
@@ -146,8 +147,7 @@ def _examine(
             started = time.perf_counter()
             check_trained(f"{group}.{name}", examiner, trained_model, trained)
             if reason := explain_inapplicable(examiner, data_set):
-                title = getattr(examiner, "title", type(examiner).__name__)
-                found[name] = Findings(title, reason=f"not applicable by construction: {reason}")
+                found[name] = _skip(examiner, reason)
                 continue
             with _named(f"{group}.{name}"):
                 found[name] = examiner.examine(
@@ -156,6 +156,12 @@ def _examine(
             found[name].cost["seconds"] = time.perf_counter() - started
         write_record(partial, found)
         sign(partial, stage, config)
+
+
+def _skip(examiner: Any, reason: str) -> Findings:
+    """Return the findings of an evaluation or attack that does not apply."""
+    granted = examiner.threat.granted() if isinstance(examiner, Attack) else []
+    return Findings.not_applicable(getattr(examiner, "title", type(examiner).__name__), reason, granted)
 
 
 @contextmanager

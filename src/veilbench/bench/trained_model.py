@@ -47,10 +47,12 @@ class TrainedModel(ABC):
     Attributes:
         data_kind: the class of the data that `fit` takes.
         trained_kind: the class of the object that `fit` returns; None if it is this class.
+        takes_nodes: arguments of the constructor that stay config nodes, because the model saves them as settings.
     """
 
     data_kind: type = object
     trained_kind: ClassVar[type[TrainedModel] | None] = None
+    takes_nodes: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:

@@ -116,6 +116,8 @@ class TemplateImpersonation(EvasionAttack[TemplateScheme, Identities]):
         try:
             refuse_constant_scores(target, data.enrolment.images[first_row_of_each(data.enrolment.identities)])
             found = super().run(target, data, accelerator, rng, control)
+            if reason := target.lacks().get("gradients"):
+                found.notes.append(f"Score queries in place of gradients: {reason}.")
             noise, setting = found.metrics["impersonated_by_noise"], "perturbations.reference_budget, met with noise,"
             refuse_large_chance(noise.value, noise.n, self.broken_threshold, setting)
         except Undecidable as why:

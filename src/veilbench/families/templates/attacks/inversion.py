@@ -150,6 +150,8 @@ class TemplateInversion(AcceptanceAttack):
         findings.notes.append(f"The gain is that of the {best} attacker, accepted most often on held-out images.")
         if self.threat.weights and not self._way_to_search(target) and has_gradients(target):
             findings.notes.append("No search by gradients: it needs the victims' keys, or the system's scores.")
+        if reason := target.lacks().get("gradients"):
+            findings.notes.append(f"No search by gradients: {reason}.")
         others = self._baselines(system, training)
         self._report(findings, system, made.of_victims() | others, best, rng)
         findings.budget = made.curves.get(best)

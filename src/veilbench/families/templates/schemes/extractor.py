@@ -20,9 +20,11 @@ class Extractor(ABC):
 
     Attributes:
         data_kind: the class of the data whose samples it takes.
+        takes_nodes: arguments of the constructor that stay config nodes, because they are saved as settings.
     """
 
     data_kind: ClassVar[type[Identities]] = ImageIdentities
+    takes_nodes: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def fit(self, samples: np.ndarray, rng: np.random.Generator) -> Self:

@@ -16,8 +16,8 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.limits import require_arguments
 from veilbench.families.templates.wrapped.image_input import ImageInput
 from veilbench.families.templates.wrapped.network_extractor import NetworkExtractor, restore_images
-from veilbench.families.templates.wrapped.onnx_model import OnnxModel
-from veilbench.families.templates.wrapped.onnx_network import OnnxNetwork
+from veilbench.families.templates.wrapped.onnx_network import OnnxNetwork, why_without_gradients
+from veilbench.nets.onnx_graph import OnnxGraph
 
 PROBES = 2  # training images that the converted network is compared on
 
@@ -40,7 +40,7 @@ class OnnxExtractor(NetworkExtractor):
         if Path(file).suffix.lower() != ".onnx":
             raise ValueError(f"file={file} must end in .onnx")
         self.file, self.no_gradients = file, no_gradients
-        self.model: OnnxModel | None = None
+        self.graph: OnnxGraph | None = None
         self.network: OnnxNetwork | None = None
 
     def fit(self, samples: np.ndarray, rng: np.random.Generator) -> Self:
@@ -49,18 +49,16 @@ class OnnxExtractor(NetworkExtractor):
         Raises:
             UserError: the file cannot be read, or does not take the images.
         """
-        if not Path(self.file).is_file():
-            raise UserError(f"file={self.file}: there is no such file")
         made = copy.copy(self)
-        made.model = OnnxModel(Path(self.file).read_bytes())
+        made.graph = OnnxGraph.read(self.file)
         probes = self.images.prepare(torch.from_numpy(np.ascontiguousarray(samples[:PROBES], np.float32)))
-        made.no_gradients = self.no_gradients or made.model.why_without_gradients(probes.numpy())
-        made.network = None if made.no_gradients else made.model.convert()
+        made.no_gradients = self.no_gradients or why_without_gradients(made.graph, probes.numpy())
+        made.network = None if made.no_gradients else OnnxNetwork.of(made.graph.content)
         return made
 
     def compute(self, inputs: Tensor) -> Tensor:
         """Return the outputs of ONNX Runtime, shape (n, channels, height, width) to (n, ...)."""
-        return torch.from_numpy(self._read().run(inputs.cpu().numpy()))
+        return torch.from_numpy(self._read()(inputs.cpu().numpy()))
 
     def differentiate(self, inputs: Tensor) -> Tensor:
         """Return the outputs with gradients, from torch.
@@ -91,11 +89,11 @@ class OnnxExtractor(NetworkExtractor):
         complete = settings | {"images": restore_images(settings)}
         require_arguments(cls, complete, "settings.extractor")
         extractor = cls(**complete)
-        extractor.model = OnnxModel(require_array(arrays, "onnx", np.uint8, (None,)).tobytes())
-        extractor.network = None if extractor.no_gradients else extractor.model.convert()
+        extractor.graph = OnnxGraph(require_array(arrays, "onnx", np.uint8, (None,)).tobytes(), extractor.file)
+        extractor.network = None if extractor.no_gradients else OnnxNetwork.of(extractor.graph.content)
         return extractor
 
-    def _read(self) -> OnnxModel:
-        if self.model is None:
+    def _read(self) -> OnnxGraph:
+        if self.graph is None:
             raise UserError(f"file={self.file} has not been read")
-        return self.model
+        return self.graph

@@ -10,13 +10,13 @@ import numpy as np
 from torch import Tensor, nn
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.experiment import Node, build_as
+from veilbench.bench.experiment import build_as
 from veilbench.bench.limits import require_arguments
 from veilbench.bench.roots import find_class
 from veilbench.families.templates.wrapped.image_input import ImageInput
 from veilbench.families.templates.wrapped.network_extractor import NetworkExtractor, restore_images
-from veilbench.families.templates.wrapped.weights_file import SUFFIXES, convert_weights, read_weights
 from veilbench.nets.saved_weights import load_weights
+from veilbench.nets.weights_file import SUFFIXES, read_weights
 
 
 class TorchExtractor(NetworkExtractor):
@@ -29,12 +29,16 @@ class TorchExtractor(NetworkExtractor):
         images: size and scaling of the images that the module expects.
     """
 
-    def __init__(self, module: Node, weights: str, images: ImageInput = ImageInput()) -> None:
+    takes_nodes = ("module",)
+
+    def __init__(self, module: Any, weights: str, images: ImageInput = ImageInput()) -> None:
         super().__init__(images)
+        if not isinstance(module, dict):
+            raise ValueError(f"module={module!r} must be the class as _target_, and its arguments")
         find_class(module.get("_target_"), nn.Module, "module._target_")
         if Path(weights).suffix.lower() not in SUFFIXES:
             raise ValueError(f"weights={weights} must end in {', '.join(SUFFIXES)}")
-        self.module, self.weights, self.net = dict(module), weights, nn.Module()
+        self.module, self.weights, self.net = module, weights, nn.Module()
 
     def fit(self, samples: np.ndarray, rng: np.random.Generator) -> Self:
         """Return a copy with the weights of the file; nothing is fitted to the samples.
@@ -44,7 +48,7 @@ class TorchExtractor(NetworkExtractor):
         """
         net = build_as(nn.Module, self.module, "module")
         try:
-            load_weights(net, convert_weights(read_weights(self.weights), net))
+            load_weights(net, read_weights(self.weights))
         except ValueError as error:
             raise UserError(f"weights={self.weights} do not fit {type(net).__name__}: {error}") from error
         return self._with_net(net)
