@@ -12,7 +12,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -qq --upgrade pip
 	$(BIN)/python -m pip install -qq -c constraints.txt torch
-	$(BIN)/python -m pip install -qq -c constraints.txt -e '.[test,biometric,federated,optuna]'
+	$(BIN)/python -m pip install -qq -c constraints.txt -e '.[test,biometric,federated,onnx,optuna]'
 	touch $@
 
 # Each stage is a process of its own: bytecode that is there already saves each of them a second where none may be written.
