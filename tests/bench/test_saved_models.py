@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import json
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file, save_file
+from safetensors.torch import save_file as save_torch
 
 from veilbench.bench.errors import UserError
+from veilbench.bench.experiment import build
 from veilbench.bench.trained_model import TrainedModel, load_trained_model
 from veilbench.corruptions.blur import Blur
 from veilbench.corruptions.gaussian import Gaussian
@@ -83,6 +86,8 @@ from veilbench.families.templates.schemes.pca_template import PcaTemplate
 from veilbench.families.templates.schemes.polyprotect import Polyprotect
 from veilbench.families.templates.schemes.random_projection import RandomProjection
 from veilbench.families.templates.schemes.raw_template import RawTemplate
+from veilbench.families.templates.wrapped.image_input import ImageInput
+from veilbench.families.templates.wrapped.torch_extractor import TorchExtractor
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.protocol import Protocol, describe_aggregation
 from veilbench.nets.convolutional import Convolutional, FullyConvolutional
@@ -154,6 +159,16 @@ def encoder() -> PrintEncoder:
     return PrintEncoder(4, [4, 8], "batch", 2)
 
 
+def torch_encoder() -> TrainedModel:
+    net = {"_target_": "veilbench.families.templates.nets.print_encoder.PrintEncoder", "code": 4, "channels": [4, 8]}
+    with tempfile.TemporaryDirectory() as folder:
+        save_torch(build(net | {"grid": 2}).state_dict(), f"{folder}/net.safetensors")
+        extractor = TorchExtractor(
+            net | {"grid": 2}, f"{folder}/net.safetensors", ImageInput([16, 16], 1, [0.5], [0.5])
+        )
+        return RawTemplate(extractor).fit(people(), rng())
+
+
 BLUR, PCA = Blur(0.7), ImageExtractor("pixels", 6)
 TABLE: list[Any] = [Pca(2), RandomCode(3), MinorComponent(), InputNorm(), Mahalanobis(), KnownAnomalies("linf")]
 TABLE += [IsolationForest(3), NearestNeighbours(3), IdentityCode(), Memorised(), FoldedCode(2)]
@@ -184,6 +199,7 @@ MODELS: dict[str, Callable[[], TrainedModel]] = {
     "CodedRows, combined": lambda: coded(Dense(2, 1, [4]), "combined", outputs=2),
     "CodedRows, whitened": lambda: coded(Convolutional(2, [2], 3), "whitened"),
     "CodedRows, mahalanobis": lambda: coded(FullyConvolutional(2, 2, 3), "mahalanobis", residual=True),
+    "RawTemplate, torch": torch_encoder,
     "HashmapScheme": lambda: HashmapScheme(encoder(), True, True, 0.1, 3),
     "ClientHashmaps": lambda: ClientHashmaps([encoder(), encoder()]),
     "MailFilter": lambda: spam_filter(1),

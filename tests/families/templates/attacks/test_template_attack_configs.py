@@ -13,7 +13,7 @@ from pipelines.compose import composed, plain
 from veilbench.bench.experiment import build
 from veilbench.families.templates.schemes.base import TemplateScheme
 
-NAMES = ["inversion", "impersonation", "oracle", "stolen_key", "attribute", "linkage"]
+NAMES = ["inversion", "impersonation", "oracle", "stolen_key", "attribute", "linkage", "feature_inversion"]
 VARIANTS = {
     "inversion_known_key": {"threat", "negative"},
     "impersonation_l2": {"perturbations"},
