@@ -7,6 +7,7 @@ settings calls `require_room` before it allocates. Floats are finite: `require_v
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import math
 import os
@@ -57,6 +58,10 @@ def require_value(annotation: Any, value: Any, where: str) -> None:
     """
     from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+    if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):  # it has checked its own values
+        if not isinstance(value, annotation):
+            raise ValueError(f"{where}={format_value(value)} is not allowed: it is not a {annotation.__name__}")
+        return
     strict = ConfigDict(arbitrary_types_allowed=True, allow_inf_nan=False)
     try:
         TypeAdapter(annotation, config=strict).validate_python(value, strict=True)

@@ -127,9 +127,8 @@ class TemplateScheme(TrainedModel):
 
     def settings(self) -> dict[str, Any]:
         """Return the extractor's settings and the constructor's other arguments."""
-        return {"extractor": describe_extractor(self.extractor)} | {
-            name: getattr(self, name) for name in self.own_arguments
-        }
+        own = {name: getattr(self, name) for name in self.own_arguments}
+        return {"extractor": describe_extractor(self.extractor)} | own
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the extractor's fitted arrays. Keys belong to the users and are not saved."""
