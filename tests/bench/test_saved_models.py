@@ -163,9 +163,8 @@ def torch_encoder() -> TrainedModel:
     net = {"_target_": "veilbench.families.templates.nets.print_encoder.PrintEncoder", "code": 4, "channels": [4, 8]}
     with tempfile.TemporaryDirectory() as folder:
         save_torch(build(net | {"grid": 2}).state_dict(), f"{folder}/net.safetensors")
-        extractor = TorchExtractor(
-            net | {"grid": 2}, f"{folder}/net.safetensors", ImageInput([16, 16], 1, [0.5], [0.5])
-        )
+        images = ImageInput([16, 16], 1, [0.5], [0.5])
+        extractor = TorchExtractor(net | {"grid": 2}, f"{folder}/net.safetensors", images)
         return RawTemplate(extractor).fit(people(), rng())
 
 

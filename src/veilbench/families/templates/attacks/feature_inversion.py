@@ -32,7 +32,8 @@ class TemplateFeatureInversion(FeatureAttack):
     The regression is fitted to templates of auxiliary people and their features. If the threat model grants `key`, it
     is fitted for each victim's key, see `TemplateFeatures`; otherwise to templates under many random keys. A second
     attacker presents the features of their own sample whose template is most similar to the victim's. Held-out people
-    choose between both.
+    choose between both. A regression to d features needs more than d auxiliary samples: with fewer, the positive
+    control fails, and nothing is decided.
 
     Args:
         threat: threat model; needs `ciphertext`, `auxiliary_data` and `own_keys`; `key` adds the victims' keys.
