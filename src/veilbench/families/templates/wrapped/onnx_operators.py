@@ -45,8 +45,8 @@ def pool_maximum(
     """Return the maximum of each window, shape (n, c, h, w)."""
     _require_pads(auto_pad)
     padded = _pad(x, pads, float("-inf"))
-    windows = [tuple(part) for part in (kernel_shape, strides)]
-    return functional.max_pool2d(padded, *windows, 0, tuple(dilations), bool(ceil_mode))
+    pooled = functional.max_pool2d(padded, tuple(kernel_shape), tuple(strides), 0, tuple(dilations), bool(ceil_mode))
+    return torch.as_tensor(pooled)
 
 
 def pool_average(
@@ -63,8 +63,8 @@ def pool_average(
     _require_pads(auto_pad)
     if tuple(pads[:2]) != tuple(pads[2:]):
         raise NotImplementedError(f"AveragePool with pads={list(pads)}")
-    windows = [tuple(part) for part in (kernel_shape, strides, pads[:2])]
-    return functional.avg_pool2d(x, *windows, bool(ceil_mode), bool(count_include_pad))
+    kernel, stride, padding = (tuple(part) for part in (kernel_shape, strides, pads[:2]))
+    return functional.avg_pool2d(x, kernel, stride, padding, bool(ceil_mode), bool(count_include_pad))
 
 
 def normalise_batch(
