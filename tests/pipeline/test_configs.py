@@ -94,7 +94,7 @@ def test_every_choice_of_every_group_composes_with_what_it_fits(choice: str) -> 
         ("experiment=torch_encoder data=embeddings", "model=RawTemplate does not fit data=EmbeddingsData"),
         (
             "experiment=torch_encoder model.extractor.module._target_=veilbench.bench.threat.ThreatModel",
-            "model.extractor.module._target_",
+            "ThreatModel is not allowed: ThreatModel is not a Module",
         ),
         ("experiment=cipher_small training=none", "training=NoTraining does not fit model=CipherPair"),
         ("experiment=cipher_small model=aes_ctr", "training=Central does not fit model=AesCtr"),
