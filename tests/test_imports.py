@@ -34,6 +34,7 @@ FLOORS_OF_A_FAMILY = [
         "local_round",
         "shadows",
         "shadow_models",
+        "wrapped",
     },
     {"nets", "losses", "regularisers"},
 ]

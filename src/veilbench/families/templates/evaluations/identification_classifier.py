@@ -62,9 +62,9 @@ class IdentificationClassifier(Evaluation):
     ) -> Findings:
         """Run the evaluation and return its findings."""
         rng = np.random.default_rng(seeds)
-        samples = np.concatenate([data.enrolment.samples, data.probe.samples])
+        inputs = np.concatenate([data.enrolment.samples, data.probe.samples])
         people = np.r_[data.enrolment.identities, data.probe.identities]
-        rows = self._rows_to_classify(model, data, samples, people, rng)
+        rows = self._rows_to_classify(model, data, inputs, people, rng)
         order = rng.permutation(len(people))
         rows, people = {name: templates[order] for name, templates in rows.items()}, people[order]
         findings, table = Findings("Server's classifier"), list[list[str | float | Metric | None]]()
