@@ -11,6 +11,8 @@ from finished_net import Finished
 from pipelines.compose import composed, plain
 
 from veilbench.bench import stages
+from veilbench.bench.errors import UserError
+from veilbench.families.templates.store.recogniser import load
 
 ATTACKS = ("template_attribute", "template_linkage", "template_feature_inversion", "template_oracle")
 
@@ -40,6 +42,11 @@ def test_every_evaluation_takes_embeddings(root: Path) -> None:
     assert "rank_correlation_embeddings_all" in evaluated["distance_preservation"]["metrics"]
     assert "image_height" not in evaluated["deployment"]["metrics"]
     assert len(evaluated) == 5
+
+
+def test_a_store_takes_images_alone(root: Path) -> None:
+    with pytest.raises(UserError, match="holds a model of embeddings, and a store takes images"):
+        load(root / "train")
 
 
 def test_attacks_without_images_give_verdicts_and_the_others_their_reason(root: Path) -> None:
