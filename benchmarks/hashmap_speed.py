@@ -25,8 +25,8 @@ from threadpoolctl import threadpool_limits
 
 from veilbench.families.templates.nets.print_encoder import PrintEncoder
 from veilbench.families.templates.schemes.biohash import Biohash
-from veilbench.families.templates.schemes.extractor import Extractor
 from veilbench.families.templates.schemes.hashmap import HashmapScheme
+from veilbench.families.templates.schemes.image_extractor import ImageExtractor
 from veilbench.families.templates.schemes.random_projection import RandomProjection
 from veilbench.families.templates.store import store_file
 from veilbench.families.templates.store.gallery import Gallery
@@ -66,7 +66,7 @@ def search(templates: int) -> None:
     probes = enrolled[wanted] ^ np.packbits(rng.random((100, 8 * BYTES)) < 0.1, axis=1)
     copied = 1000 * seconds(enrolled.copy)
     print(f"a copy of {templates:,} templates of {BYTES} bytes: {copied:.1f} ms")
-    binary = Biohash(Extractor(), 8 * BYTES)
+    binary = Biohash(ImageExtractor(), 8 * BYTES)
     measure_search("bits, faiss", Gallery(binary, bits, enrolled), probes, wanted, copied)
     by_numpy = Gallery(binary, bits, enrolled)
     by_numpy.index = None
@@ -74,7 +74,7 @@ def search(templates: int) -> None:
     numbers = rng.standard_normal((templates, BYTES // 4), np.float32)
     near = numbers[wanted] + 0.1 * rng.standard_normal((100, BYTES // 4), np.float32)
     packing = Packing("float32", BYTES // 4, bits=False)
-    measure_search("numbers", Gallery(RandomProjection(Extractor()), packing, numbers), near, wanted, copied)
+    measure_search("numbers", Gallery(RandomProjection(ImageExtractor()), packing, numbers), near, wanted, copied)
 
 
 def measure_search(name: str, gallery: Gallery, probes: np.ndarray, wanted: np.ndarray, copied: float) -> None:

@@ -24,7 +24,8 @@ from veilbench.families.mail.data.clients import EqualClients
 from veilbench.families.mail.data.mail import MailData
 from veilbench.families.mail.data.raw_mails import RawMails
 from veilbench.families.mail.data.tokeniser import Tokeniser
-from veilbench.families.templates.data.identities import IdentitiesData, RawIdentities
+from veilbench.families.templates.data.identities import IdentitiesData
+from veilbench.families.templates.data.raw_identities import RawIdentities
 
 Arrays = dict[str, np.ndarray]
 Change = Callable[[Arrays], object]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import json
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file, save_file
+from safetensors.torch import save_file as save_torch
 
 from veilbench.bench.errors import UserError
+from veilbench.bench.experiment import build
 from veilbench.bench.trained_model import TrainedModel, load_trained_model
 from veilbench.corruptions.blur import Blur
 from veilbench.corruptions.gaussian import Gaussian
@@ -73,8 +76,8 @@ from veilbench.families.templates.nets.print_encoder import PrintEncoder
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.schemes.biohash import Biohash
 from veilbench.families.templates.schemes.client_hashmaps import ClientHashmaps
-from veilbench.families.templates.schemes.extractor import Extractor
 from veilbench.families.templates.schemes.hashmap import HashmapScheme
+from veilbench.families.templates.schemes.image_extractor import ImageExtractor
 from veilbench.families.templates.schemes.iom_grp import IomGrp
 from veilbench.families.templates.schemes.iom_urp import IomUrp
 from veilbench.families.templates.schemes.mlp_hash import MlpHash
@@ -83,6 +86,8 @@ from veilbench.families.templates.schemes.pca_template import PcaTemplate
 from veilbench.families.templates.schemes.polyprotect import Polyprotect
 from veilbench.families.templates.schemes.random_projection import RandomProjection
 from veilbench.families.templates.schemes.raw_template import RawTemplate
+from veilbench.families.templates.wrapped.image_input import ImageInput
+from veilbench.families.templates.wrapped.torch_extractor import TorchExtractor
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.protocol import Protocol, describe_aggregation
 from veilbench.nets.convolutional import Convolutional, FullyConvolutional
@@ -154,14 +159,27 @@ def encoder() -> PrintEncoder:
     return PrintEncoder(4, [4, 8], "batch", 2)
 
 
-BLUR, PCA = Blur(0.7), Extractor("pixels", 6)
+def torch_encoder() -> TrainedModel:
+    net = {"_target_": "veilbench.families.templates.nets.print_encoder.PrintEncoder", "code": 4, "channels": [4, 8]}
+    with tempfile.TemporaryDirectory() as folder:
+        save_torch(build(net | {"grid": 2}).state_dict(), f"{folder}/net.safetensors")
+        images = ImageInput([16, 16], 1, [0.5], [0.5])
+        extractor = TorchExtractor(net | {"grid": 2}, f"{folder}/net.safetensors", images)
+        return RawTemplate(extractor).fit(people(), rng())
+
+
+BLUR, PCA = Blur(0.7), ImageExtractor("pixels", 6)
 TABLE: list[Any] = [Pca(2), RandomCode(3), MinorComponent(), InputNorm(), Mahalanobis(), KnownAnomalies("linf")]
 TABLE += [IsolationForest(3), NearestNeighbours(3), IdentityCode(), Memorised(), FoldedCode(2)]
 TABLE += [ProbabilisticPca(), GaussianMixture()]
 IMAGES: list[Any] = [Wiener(0.1, 2), KernelMmse(0.1), TotalVariation(0.1), LinearPatches(Gaussian(0.1))]
 IMAGES += [Median(SaltAndPepper(0.1)), RichardsonLucy(BLUR), WienerDeconvolution(BLUR), LeastSquares(BLUR)]
 IMAGES += [Unstamped(Watermark("A", 0.5)), Biharmonic(MissingBlocks(1, 2))]
-TEMPLATES: list[Any] = [RawTemplate(Extractor("orientation", None, grid=4)), PcaTemplate(PCA), RandomProjection(PCA, 5)]
+TEMPLATES: list[Any] = [
+    RawTemplate(ImageExtractor("orientation", None, grid=4)),
+    PcaTemplate(PCA),
+    RandomProjection(PCA, 5),
+]
 TEMPLATES += [Biohash(PCA, 5), IomGrp(PCA, 6, 4), IomUrp(PCA, 6, 4, 2), MlpHash(PCA, [5], 4), Polyprotect(PCA, 3, 1)]
 TEMPLATES += [NoiseTemplate(PCA, 5)]
 MODELS: dict[str, Callable[[], TrainedModel]] = {
@@ -180,6 +198,7 @@ MODELS: dict[str, Callable[[], TrainedModel]] = {
     "CodedRows, combined": lambda: coded(Dense(2, 1, [4]), "combined", outputs=2),
     "CodedRows, whitened": lambda: coded(Convolutional(2, [2], 3), "whitened"),
     "CodedRows, mahalanobis": lambda: coded(FullyConvolutional(2, 2, 3), "mahalanobis", residual=True),
+    "RawTemplate, torch": torch_encoder,
     "HashmapScheme": lambda: HashmapScheme(encoder(), True, True, 0.1, 3),
     "ClientHashmaps": lambda: ClientHashmaps([encoder(), encoder()]),
     "MailFilter": lambda: spam_filter(1),

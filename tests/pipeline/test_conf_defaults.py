@@ -33,7 +33,9 @@ def inherited(path: Path) -> dict[str, Any]:
     """What the files that a file inherits from state, merged."""
     merged: dict[str, Any] = {}
     for entry in stated(path).get("defaults", []):
-        if entry != "_self_":
+        if isinstance(entry, dict):  # a group within the group
+            merged |= {group: stated(path.parent / group / f"{name}.yaml") for group, name in entry.items()}
+        elif entry != "_self_":
             above = path.parent / f"{entry.partition('@')[0]}.yaml"
             merged = merge(merge(merged, inherited(above)), stated(above))
     merged.pop("defaults", None)

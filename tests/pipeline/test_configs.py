@@ -47,6 +47,7 @@ SETTINGS = [  # for each kind: data, model and training with which a choice may 
     "digits undercomplete rows",
     "prints_small raw_template none",
     "prints_small hashmap hashmap",
+    "embeddings embeddings none",
     "prints_small hashmap_clients hashmap_clients",
     "mail_small logistic_filter none",
     "mail_small mail_classifier federated",
@@ -86,6 +87,16 @@ def test_every_choice_of_every_group_composes_with_what_it_fits(choice: str) -> 
         ("experiment=undercomplete evaluation=[fidelity]", "evaluation.fidelity does not apply to data=RowsData"),
         ("experiment=cipher_small data=digits", "model=CipherPair does not fit data=RowsData: it takes Texts"),
         ("experiment=hashmap data=mail_small", "model=Hashmap does not fit data=MailData"),
+        (
+            "experiment=embeddings attack=[template_oracle]",
+            "attack.template_oracle does not apply to data=EmbeddingsData",
+        ),
+        ("experiment=biohash data=embeddings", "it takes ImageIdentities, and the data are EmbeddedIdentities"),
+        ("experiment=torch_encoder data=embeddings", "model=RawTemplate does not fit data=EmbeddingsData"),
+        (
+            "experiment=torch_encoder model.extractor.module._target_=veilbench.bench.threat.ThreatModel",
+            "ThreatModel is not allowed: ThreatModel is not a Module",
+        ),
         ("experiment=cipher_small training=none", "training=NoTraining does not fit model=CipherPair"),
         ("experiment=cipher_small model=aes_ctr", "training=Central does not fit model=AesCtr"),
         ("experiment=undercomplete training=federated", "it trains a FederatedModel"),
@@ -113,6 +124,11 @@ def test_what_does_not_fit_is_refused_while_composing(overrides: str, said: str)
     with pytest.raises(UserError) as refused:
         plain(composed(overrides.split()))
     assert said in str(refused.value)
+
+
+def test_what_an_experiment_lists_may_need_images_that_the_data_lack() -> None:
+    config = plain(composed(["experiment=embeddings_biohash"]))
+    assert {"template_linkage", "template_oracle"} < config["attack"].keys()
 
 
 def test_methods_marked_as_unsupported_raise_and_others_do_not_say_so() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +49,16 @@ def _require_kind(place: str, part: Any, kinds: tuple[type, ...]) -> None:
         raise UserError(f"{place}={_name(part)} is not allowed: it is not {_names(kinds)}")
 
 
-def check_parts(parts: Mapping[str, Any]) -> None:
+def check_parts(parts: Mapping[str, Any], named: Container[str] | None = None) -> None:
     """Check that the parts of an experiment fit each other.
+
+    An experiment may list evaluations and attacks that do not apply to the data, such as those of images for data
+    without images: they become findings that say so. What the user named must apply.
 
     Args:
         parts: the constructed `data`, `model`, `training`, `trainer` and `tracking`, and the evaluations and attacks by
             their names under `evaluation` and `attack`.
+        named: evaluations and attacks that the user named, such as "attack.affine"; None for all of them.
 
     Raises:
         UserError: a part has the wrong class for its group, or does not fit another part.
@@ -76,7 +80,16 @@ def check_parts(parts: Mapping[str, Any]) -> None:
         raise UserError(f"training={_name(training)} does not fit model={_name(model)}: {reason}")
     for group in LISTS:
         for name, examiner in parts[group].items():
-            check_examiner(f"{group}.{name}", examiner, parts)
+            place = f"{group}.{name}"
+            if named is None or place in named or not explain_inapplicable(examiner, data.data_kind):
+                check_examiner(place, examiner, parts)
+
+
+def explain_inapplicable(examiner: Examiner, kind: type) -> str:
+    """Return why an evaluation or attack does not apply to prepared data of a kind; empty if it applies."""
+    if issubclass(kind, examiner.data_kind):
+        return ""
+    return f"it examines {examiner.data_kind.__name__}, and these are {kind.__name__}"
 
 
 def check_examiner(place: str, examiner: Examiner, parts: Mapping[str, Any]) -> None:
@@ -91,11 +104,8 @@ def check_examiner(place: str, examiner: Examiner, parts: Mapping[str, Any]) -> 
         UserError: it does not apply; the message says why.
     """
     data, model = parts["data"], parts["model"]
-    if not issubclass(data.data_kind, examiner.data_kind):
-        raise UserError(
-            f"{place} does not apply to data={_name(data)}: it examines {examiner.data_kind.__name__}, and these are "
-            f"{data.data_kind.__name__}"
-        )
+    if reason := explain_inapplicable(examiner, data.data_kind):
+        raise UserError(f"{place} does not apply to data={_name(data)}: {reason}")
     trained = model.trained_kind or type(model)
     obstacle = find_obstacle(examiner, trained, model.lacks(), parts["training"].provides)
     if obstacle and not trained.finished:

@@ -18,7 +18,7 @@ import numpy as np
 
 from veilbench.bench.accelerator import show_progress_of
 from veilbench.bench.attack import Attack
-from veilbench.bench.compatibility import check_trained, find_obstacle, require_role
+from veilbench.bench.compatibility import check_trained, explain_inapplicable, find_obstacle, require_role
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config, part
@@ -183,7 +183,9 @@ def examine(
     for name, examiner in show_progress_of(list(examiners.items()), group):
         started = time.perf_counter()
         inputs = (trained_model, prepared, trainer, seed_stage(config, name), *more(name, examiner))
-        if trained_model.finished:
+        if reason := explain_inapplicable(examiner, type(prepared)):
+            found[name] = _skip(examiner, reason)
+        elif trained_model.finished:
             found[name] = _examine_finished(f"{group}.{name}", examiner, inputs)
         else:
             check_trained(f"{group}.{name}", examiner, trained_model, place)
@@ -202,8 +204,13 @@ def _examine_finished(place: str, examiner: Any, inputs: tuple[Any, ...]) -> Fin
                 return cast(Findings, examiner.examine(*inputs))
         except NotImplementedError as error:
             obstacle = str(error)
+    return _skip(examiner, obstacle)
+
+
+def _skip(examiner: Any, reason: str) -> Findings:
+    """Return the findings of an evaluation or attack that does not apply."""
     granted = examiner.threat.granted() if isinstance(examiner, Attack) else []
-    return Findings.not_applicable(getattr(examiner, "title", type(examiner).__name__), obstacle, granted)
+    return Findings.not_applicable(getattr(examiner, "title", type(examiner).__name__), reason, granted)
 
 
 @contextmanager

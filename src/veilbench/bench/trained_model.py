@@ -52,7 +52,7 @@ class TrainedModel(ABC):
             recorded with its reason, and the others run; for all other models it is refused.
     """
 
-    data_kind: ClassVar[type] = object
+    data_kind: type = object
     trained_kind: ClassVar[type[TrainedModel] | None] = None
     takes_nodes: ClassVar[tuple[str, ...]] = ()
     finished: ClassVar[bool] = False

@@ -177,8 +177,15 @@ def plain(
     check_top(content, overrides)
     content = fill(give_seed(content, content["seed"]))
     check(content)
-    check_parts({key: build(content[key]) for key in (*PARTS, *LISTS)})
+    check_parts({key: build(content[key]) for key in (*PARTS, *LISTS)}, _named_places(overrides))
     return {"names": names, **content, "digests": {stage: stage_digest(stage, content) for stage in SETTINGS}}
+
+
+def _named_places(overrides: Sequence[str]) -> set[str]:
+    """Return the evaluations and attacks that overrides name, such as "attack.affine"."""
+    chosen = [override for override in parse(list(overrides)) if override.key_or_group in LISTS]
+    values = [(override.key_or_group, override.value()) for override in chosen]
+    return {f"{group}.{name}" for group, names in values for name in (names if isinstance(names, list) else [names])}
 
 
 def plain_data(name: str, seed: int | None = None) -> Config:

@@ -10,6 +10,7 @@ FAMILY = Family(
     data=(
         "veilbench.families.templates.data.identities.IdentitiesData",
         "veilbench.families.templates.data.transferred.TransferredData",
+        "veilbench.families.templates.data.embeddings.EmbeddingsData",
     ),
     columns=(
         Utility("verification.eer_own_token", "EER, key secret", "Equal error rate, each user's key secret"),

@@ -22,7 +22,7 @@ from veilbench.families.templates.attacks.stolen_key import TemplateStolenKey
 from veilbench.families.templates.attacks.system import TemplateSystem, enrol_victims
 from veilbench.families.templates.attacks.template_attack import TemplateAttack
 from veilbench.families.templates.data.identities import Identities
-from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.image_extractor import ImageExtractor
 from veilbench.families.templates.schemes.random_projection import RandomProjection
 from veilbench.families.templates.schemes.raw_template import RawTemplate
 
@@ -31,7 +31,7 @@ ATTACKS = [TemplateAttribute, TemplateInversion, TemplateLinkage, TemplateOracle
 
 @pytest.fixture
 def system(people: Identities) -> TemplateSystem:
-    scheme = RandomProjection(Extractor("pixels", 20), 20).fit(people, np.random.default_rng(0))
+    scheme = RandomProjection(ImageExtractor("pixels", 20), 20).fit(people, np.random.default_rng(0))
     return enrol_victims(scheme, people, OperatingPoint([0.02, 0.01], 0.01, 15), np.random.default_rng(0))
 
 
@@ -89,7 +89,7 @@ def test_a_chance_that_success_cannot_exceed_decides_nothing(chance: float, syst
 
 
 def found_gain(system: TemplateSystem, scores: np.ndarray, chances: dict[str, float]) -> Any:
-    found, attack = Findings("Tried"), TemplateStolenKey(ThreatModel(), RawTemplate(Extractor()))
+    found, attack = Findings("Tried"), TemplateStolenKey(ThreatModel(), RawTemplate(ImageExtractor()))
     attack._set_gain(found, system, scores, chances)
     return found
 

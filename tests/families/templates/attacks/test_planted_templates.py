@@ -26,13 +26,13 @@ from veilbench.families.templates.attacks.stolen_key import TemplateStolenKey
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.schemes.biohash import Biohash
-from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.image_extractor import ImageExtractor
 from veilbench.families.templates.schemes.noise_template import NoiseTemplate
 from veilbench.families.templates.schemes.pca_template import PcaTemplate
 from veilbench.families.templates.schemes.random_projection import RandomProjection
 from veilbench.families.templates.schemes.raw_template import RawTemplate
 
-PIXELS, PCA = Extractor("pixels", None), Extractor("pixels", 20)
+PIXELS, PCA = ImageExtractor("pixels", None), ImageExtractor("pixels", 20)
 SECRET = ThreatModel(weights=True, auxiliary_data=True, own_keys=True, score_queries=True)
 STOLEN = ThreatModel(weights=True, key=True, auxiliary_data=True, own_keys=True, score_queries=True)
 DECODERS, POINT = Decoders(["linear"], [100], steps=20), OperatingPoint([0.01], 0.01, 40)

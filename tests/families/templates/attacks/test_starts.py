@@ -23,14 +23,14 @@ from veilbench.families.templates.attacks.starts import (
 from veilbench.families.templates.attacks.system import TemplateSystem, enrol_victims
 from veilbench.families.templates.attacks.template_task import TemplateTask
 from veilbench.families.templates.data.identities import Identities
-from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.image_extractor import ImageExtractor
 from veilbench.families.templates.schemes.random_projection import RandomProjection
 from veilbench.metrics.intervals import proportion
 
 
 @pytest.fixture
 def system(people: Identities) -> TemplateSystem:
-    scheme = RandomProjection(Extractor("pixels", 20), 20).fit(people, np.random.default_rng(0))
+    scheme = RandomProjection(ImageExtractor("pixels", 20), 20).fit(people, np.random.default_rng(0))
     return enrol_victims(scheme, people, OperatingPoint([0.01], 0.01, 30), np.random.default_rng(0))
 
 

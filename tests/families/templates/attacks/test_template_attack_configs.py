@@ -13,7 +13,7 @@ from veilbench.bench.experiment import build
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.workflow.compose import composed, plain
 
-NAMES = ["inversion", "impersonation", "oracle", "stolen_key", "attribute", "linkage"]
+NAMES = ["inversion", "impersonation", "oracle", "stolen_key", "attribute", "linkage", "feature_inversion"]
 VARIANTS = {
     "inversion_known_key": {"threat", "negative"},
     "impersonation_l2": {"perturbations"},

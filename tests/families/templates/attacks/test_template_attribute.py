@@ -26,12 +26,12 @@ from veilbench.families.templates.attacks.attribute import (
 )
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.schemes.base import TemplateScheme
-from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.image_extractor import ImageExtractor
 from veilbench.families.templates.schemes.noise_template import NoiseTemplate
 from veilbench.families.templates.schemes.random_projection import RandomProjection
 from veilbench.families.templates.schemes.raw_template import RawTemplate
 
-PIXELS, PCA = Extractor("pixels", None), Extractor("pixels", 20)
+PIXELS, PCA = ImageExtractor("pixels", None), ImageExtractor("pixels", 20)
 THREAT = ThreatModel(auxiliary_data=True, own_keys=True)
 KNOWN = ThreatModel(auxiliary_data=True, own_keys=True, key=True)
 

@@ -24,13 +24,13 @@ from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.nets.print_encoder import PrintEncoder
 from veilbench.families.templates.schemes.base import TemplateScheme, cosine_similarity
 from veilbench.families.templates.schemes.biohash import Biohash
-from veilbench.families.templates.schemes.extractor import Extractor
 from veilbench.families.templates.schemes.hashmap import HashmapScheme
+from veilbench.families.templates.schemes.image_extractor import ImageExtractor
 from veilbench.families.templates.schemes.iom_grp import IomGrp
 from veilbench.families.templates.schemes.random_projection import RandomProjection
 from veilbench.families.templates.schemes.raw_template import RawTemplate
 
-PCA = Extractor("pixels", 20)
+PCA = ImageExtractor("pixels", 20)
 WHITE = ThreatModel(weights=True, key=True, auxiliary_data=True, score_queries=True)
 BLACK = ThreatModel(auxiliary_data=True, score_queries=True)
 

@@ -29,13 +29,13 @@ from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.evaluations.verification import compare_probes
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.schemes.biohash import Biohash
-from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.image_extractor import ImageExtractor
 from veilbench.families.templates.schemes.iom_grp import IomGrp
 from veilbench.families.templates.schemes.noise_template import NoiseTemplate
 from veilbench.families.templates.schemes.random_projection import RandomProjection
 from veilbench.families.templates.schemes.raw_template import RawTemplate
 
-PIXELS, PCA = Extractor("pixels", None), Extractor("pixels", 20)
+PIXELS, PCA = ImageExtractor("pixels", None), ImageExtractor("pixels", 20)
 UNKNOWN = ThreatModel(auxiliary_data=True, own_keys=True)
 KNOWN = ThreatModel(auxiliary_data=True, own_keys=True, key=True)
 WHITE = ThreatModel(auxiliary_data=True, own_keys=True, key=True, weights=True)

@@ -21,14 +21,14 @@ from veilbench.bench.verdict import Verdict
 from veilbench.families.templates.attacks.linkage import TemplateLinkage, _split_impressions
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.schemes.base import TemplateScheme
-from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.image_extractor import ImageExtractor
 from veilbench.families.templates.schemes.iom_grp import IomGrp
 from veilbench.families.templates.schemes.noise_template import NoiseTemplate
 from veilbench.families.templates.schemes.random_projection import RandomProjection
 from veilbench.families.templates.schemes.raw_template import RawTemplate
 from veilbench.metrics.anomaly import Ranking
 
-PIXELS, PCA = Extractor("pixels", None), Extractor("pixels", 20)
+PIXELS, PCA = ImageExtractor("pixels", None), ImageExtractor("pixels", 20)
 THREAT = ThreatModel(auxiliary_data=True, own_keys=True)
 
 

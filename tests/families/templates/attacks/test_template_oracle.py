@@ -23,12 +23,12 @@ from veilbench.families.templates.attacks.query_counter import Queries, QueryCou
 from veilbench.families.templates.attacks.system import enrol_victims
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.schemes.base import TemplateScheme
-from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.image_extractor import ImageExtractor
 from veilbench.families.templates.schemes.noise_template import NoiseTemplate
 from veilbench.families.templates.schemes.pca_template import PcaTemplate
 from veilbench.families.templates.schemes.random_projection import RandomProjection
 
-PCA = Extractor("pixels", 20)
+PCA = ImageExtractor("pixels", 20)
 THREAT = ThreatModel(auxiliary_data=True, score_queries=True, decision_queries=True)
 POINT = OperatingPoint([0.01], 0.01, 60)
 

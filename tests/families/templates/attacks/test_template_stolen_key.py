@@ -20,7 +20,7 @@ from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.schemes.biohash import Biohash
 from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
-from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.image_extractor import ImageExtractor
 from veilbench.families.templates.schemes.iom_grp import IomGrp
 from veilbench.families.templates.schemes.iom_urp import IomUrp
 from veilbench.families.templates.schemes.mlp_hash import MlpHash
@@ -28,7 +28,7 @@ from veilbench.families.templates.schemes.polyprotect import Polyprotect
 from veilbench.families.templates.schemes.random_projection import RandomProjection
 from veilbench.families.templates.schemes.raw_template import RawTemplate
 
-PCA = Extractor("pixels", 20)
+PCA = ImageExtractor("pixels", 20)
 THREAT = ThreatModel(key=True, auxiliary_data=True)
 OPEN = {True: "DifferentiableOpenFeatures", False: "OpenFeatures"}  # by whether the scheme is differentiable
 KEYS = np.arange(30).astype(np.uint64)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from veilbench.bench.errors import UserError
-from veilbench.families.templates.data.identities import PARTS, Identities, IdentitiesData, RawIdentities, resize_images
+from veilbench.families.templates.data.identities import PARTS, Identities, IdentitiesData, resize_images
+from veilbench.families.templates.data.raw_identities import RawIdentities
 
 
 class Given:
@@ -60,7 +61,7 @@ def test_every_image_is_dealt_once_and_nobody_is_in_two_parts(tmp_path: Path, en
             part.images, part.identities, part.impressions, part.attributes["parity"], strict=True
         ):
             (place,) = np.flatnonzero((raw.identities == who) & (raw.impressions == number))
-            assert (np.rint(image * 255) == raw.images[place]).all()
+            assert (np.rint(image * 255) == raw.samples[place]).all()
             assert parity == who // 10 % 2
     assert found.train.images.dtype == np.float32
     assert found.labels == {"parity": ["even", "odd"]}
@@ -105,15 +106,15 @@ def test_images_are_scaled_with_their_mean_kept() -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        ({"images": np.zeros((4, 1, 8, 8), np.uint8)}, "4 images are blank"),
-        ({"images": np.zeros((4, 3, 8, 8), np.uint8)}, r"\(n, 1, h, w\) is needed"),
-        ({"images": np.zeros((4, 1, 8, 8))}, "are float64"),
+        ({"samples": np.zeros((4, 1, 8, 8), np.uint8)}, "4 images are blank"),
+        ({"samples": np.zeros((4, 3, 8, 8), np.uint8)}, r"\(n, 1, h, w\) is needed"),
+        ({"samples": np.zeros((4, 1, 8, 8))}, "are float64"),
         ({"identities": np.zeros(3, int)}, "identities have shape"),
     ],
 )
 def test_unusable_images_are_refused(tmp_path: Path, spoil: dict[str, np.ndarray], said: str) -> None:
     usual = made([2, 2], (8, 8))
-    fields = {"images": usual.images, "identities": usual.identities, "impressions": usual.impressions}
+    fields = {"samples": usual.samples, "identities": usual.identities, "impressions": usual.impressions}
     with pytest.raises(UserError, match=said):
         IdentitiesData(Given(RawIdentities(**fields | spoil))).prepare(tmp_path)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from veilbench.bench.errors import UserError
-from veilbench.families.templates.data.identities import RawIdentities
+from veilbench.families.templates.data.raw_identities import RawIdentities
 from veilbench.families.templates.data.transferred import TransferredData, crop_centre
 
 

@@ -12,7 +12,7 @@ from veilbench.families.templates.evaluations.deployment import Deployment
 from veilbench.families.templates.evaluations.verification import draw_user_keys
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.schemes.biohash import Biohash
-from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.image_extractor import ImageExtractor
 from veilbench.families.templates.schemes.iom_grp import IomGrp
 from veilbench.families.templates.schemes.raw_template import RawTemplate
 from veilbench.families.templates.store.fingerprint import fingerprint
@@ -41,7 +41,7 @@ def examined(scheme: TemplateScheme, data: Identities) -> Findings:
 
 
 def test_a_threshold_is_the_lowest_that_few_enough_strangers_reach(data: Identities) -> None:
-    scheme = Biohash(Extractor("pixels", None), 40).fit(data, np.random.default_rng(0))
+    scheme = Biohash(ImageExtractor("pixels", None), 40).fit(data, np.random.default_rng(0))
     found = examined(scheme, data)
     threshold = found.metrics["threshold_at_0.01"]
     assert threshold.low <= threshold.value <= threshold.high
@@ -64,10 +64,10 @@ def test_a_threshold_is_the_lowest_that_few_enough_strangers_reach(data: Identit
 @pytest.mark.parametrize(
     ("scheme", "size", "key_bits", "different"),
     [
-        (RawTemplate(Extractor("pixels", None)), 4 * 80, 0, 1),
-        (Biohash(Extractor("pixels", None), 60), 8, 64, 50),
-        (IomGrp(Extractor("pixels", None), 30, 8), 30, 64, 50),
-        (FewKeys(Extractor("pixels", None), 60), 8, 64, 3),
+        (RawTemplate(ImageExtractor("pixels", None)), 4 * 80, 0, 1),
+        (Biohash(ImageExtractor("pixels", None), 60), 8, 64, 50),
+        (IomGrp(ImageExtractor("pixels", None), 30, 8), 30, 64, 50),
+        (FewKeys(ImageExtractor("pixels", None), 60), 8, 64, 3),
     ],
 )
 def test_what_is_stored(scheme: TemplateScheme, size: int, key_bits: int, different: int, data: Identities) -> None:
@@ -83,5 +83,5 @@ def test_what_is_stored(scheme: TemplateScheme, size: int, key_bits: int, differ
 
 
 def test_the_same_seed_gives_the_same_metrics(data: Identities) -> None:
-    scheme = RawTemplate(Extractor("pixels", None)).fit(data, np.random.default_rng(0))
+    scheme = RawTemplate(ImageExtractor("pixels", None)).fit(data, np.random.default_rng(0))
     assert examined(scheme, data).as_dict() == examined(scheme, data).as_dict()

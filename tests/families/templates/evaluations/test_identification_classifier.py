@@ -27,13 +27,13 @@ from veilbench.families.templates.evaluations.identification_classifier import (
     split_people,
 )
 from veilbench.families.templates.schemes.base import BinaryScheme, TemplateScheme
-from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.image_extractor import ImageExtractor
 from veilbench.families.templates.schemes.iom_grp import IomGrp
 from veilbench.families.templates.schemes.raw_template import RawTemplate
 from veilbench.metrics.intervals import proportion
 from veilbench.workflow.compose import composed, plain
 
-PIXELS = Extractor("pixels", None)
+PIXELS = ImageExtractor("pixels", None)
 
 
 class Noise(TemplateScheme):
@@ -100,7 +100,7 @@ def test_the_numbers_are_those_of_a_plain_loop() -> None:
     people = np.r_[data.enrolment.identities, data.probe.identities]
     rng = np.random.default_rng(np.random.SeedSequence(2))
     rng.integers(0, 2**64, 24, dtype=np.uint64)  # the keys are drawn first, then the components
-    Extractor("pixels", 80).fit(data.train.images, rng)
+    ImageExtractor("pixels", 80).fit(data.train.images, rng)
     order = rng.permutation(len(people))
     rows = PIXELS(np.concatenate([data.enrolment.images, data.probe.images]))[order]
     seen: dict[int, int] = {}

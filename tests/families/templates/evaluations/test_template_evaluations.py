@@ -12,7 +12,7 @@ from veilbench.families.templates.evaluations.unlinkability import Unlinkability
 from veilbench.families.templates.evaluations.verification import Verification, compare_probes, draw_user_keys
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.schemes.biohash import Biohash
-from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.image_extractor import ImageExtractor
 from veilbench.families.templates.schemes.raw_template import RawTemplate
 from veilbench.metrics.biometric import Comparisons, equal_error_rate, error_rates
 
@@ -63,8 +63,8 @@ def unlinked(scheme: TemplateScheme, data: Identities, repeats: int = 60) -> Fin
     return Unlinkability(repeats=repeats).examine(scheme, data, Accelerator("cpu"), np.random.SeedSequence(0))
 
 
-RAW = RawTemplate(Extractor("pixels", None))
-HASH = Biohash(Extractor("pixels", None), 100)
+RAW = RawTemplate(ImageExtractor("pixels", None))
+HASH = Biohash(ImageExtractor("pixels", None), 100)
 
 
 def test_what_is_easy_is_recognised_without_error(easy: Identities) -> None:
@@ -76,11 +76,11 @@ def test_what_is_easy_is_recognised_without_error(easy: Identities) -> None:
 
 
 def test_noise_is_recognised_by_chance(easy: Identities) -> None:
-    found = verified(Noise(Extractor("pixels", None)), easy)
+    found = verified(Noise(ImageExtractor("pixels", None)), easy)
     equal, first = found.metrics["eer_own_token"], found.metrics["rank1_own_token"]
     assert equal.low < 0.5 < equal.high
     assert first.low <= 1 / PEOPLE <= first.high
-    assert unlinked(Noise(Extractor("pixels", None)), easy).metrics["d_sys"].low == 0
+    assert unlinked(Noise(ImageExtractor("pixels", None)), easy).metrics["d_sys"].low == 0
 
 
 def test_what_the_comparisons_cannot_resolve_is_refused_with_its_reason(easy: Identities) -> None:

@@ -9,16 +9,20 @@ import torch
 from veilbench.families.templates.data.identities import Identities, Impressions
 from veilbench.families.templates.schemes.biohash import Biohash
 from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
-from veilbench.families.templates.schemes.extractor import Extractor, compute_orientations, compute_orientations_tensor
+from veilbench.families.templates.schemes.image_extractor import (
+    ImageExtractor,
+    compute_orientations,
+    compute_orientations_tensor,
+)
 from veilbench.families.templates.schemes.noise_template import NoiseTemplate
 from veilbench.families.templates.schemes.random_projection import RandomProjection
 from veilbench.families.templates.schemes.raw_template import RawTemplate
 
 EXTRACTORS = {
-    "pixels": Extractor("pixels", None),
-    "components": Extractor("pixels", 12),
-    "orientation": Extractor("orientation", None, grid=5),
-    "whitened orientation": Extractor("orientation", 8, True, 4),
+    "pixels": ImageExtractor("pixels", None),
+    "components": ImageExtractor("pixels", 12),
+    "orientation": ImageExtractor("orientation", None, grid=5),
+    "whitened orientation": ImageExtractor("orientation", 8, True, 4),
 }
 
 

@@ -13,7 +13,7 @@ from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.templates.data.identities import Identities, Impressions
 from veilbench.families.templates.schemes.base import TemplateScheme, draw_orthonormal
 from veilbench.families.templates.schemes.biohash import Biohash
-from veilbench.families.templates.schemes.extractor import Extractor, compute_orientations
+from veilbench.families.templates.schemes.image_extractor import ImageExtractor, compute_orientations
 from veilbench.families.templates.schemes.iom_grp import IomGrp
 from veilbench.families.templates.schemes.iom_urp import IomUrp
 from veilbench.families.templates.schemes.mlp_hash import MlpHash
@@ -22,9 +22,9 @@ from veilbench.families.templates.schemes.polyprotect import Polyprotect
 from veilbench.families.templates.schemes.random_projection import RandomProjection
 from veilbench.families.templates.schemes.raw_template import RawTemplate
 
-PCA = Extractor("pixels", 32)
+PCA = ImageExtractor("pixels", 32)
 SCHEMES: dict[str, TemplateScheme] = {
-    "raw": RawTemplate(Extractor("pixels", None)),
+    "raw": RawTemplate(ImageExtractor("pixels", None)),
     "pca": PcaTemplate(PCA),
     "random_projection": RandomProjection(PCA, 24),
     "biohash": Biohash(PCA, 32),
@@ -178,7 +178,7 @@ def test_pca_features_are_scikit_learns(schemes: dict[str, TemplateScheme], data
 
 def test_whitened_features_have_no_favourite_directions(data: Identities) -> None:
     flat = data.train.images.reshape(len(data.train), -1)
-    fitted = Extractor("pixels", 8, whiten=True).fit(data.train.images, np.random.default_rng(0))
+    fitted = ImageExtractor("pixels", 8, whiten=True).fit(data.train.images, np.random.default_rng(0))
     projected = (flat - fitted.fitted_arrays["mean"]) @ fitted.fitted_arrays["basis"]
     assert projected.std(0, ddof=1) == pytest.approx(1, rel=0.01)
 
@@ -190,10 +190,10 @@ def test_whitened_templates_are_scikit_learns(data: Identities) -> None:
     reference = Reference(8, whiten=True, svd_solver="full").fit(flat)
     projected = reference.transform(data.probe.images.reshape(30, -1))
     projected /= np.linalg.norm(projected, axis=1, keepdims=True)
-    scheme = PcaTemplate(Extractor("pixels", 8, whiten=True)).fit(data, np.random.default_rng(0))
+    scheme = PcaTemplate(ImageExtractor("pixels", 8, whiten=True)).fit(data, np.random.default_rng(0))
     templates = scheme.enroll(data.probe.images, np.zeros(30, np.uint64))
     np.testing.assert_allclose(templates @ templates.T, projected @ projected.T, atol=0.02)
-    plain = PcaTemplate(Extractor("pixels", 8)).fit(data, np.random.default_rng(0))
+    plain = PcaTemplate(ImageExtractor("pixels", 8)).fit(data, np.random.default_rng(0))
     assert np.abs(plain.enroll(data.probe.images, np.zeros(30, np.uint64)) - templates).max() > 0.05
 
 
@@ -255,7 +255,7 @@ def test_a_saved_scheme_makes_the_same_templates(
 
 
 def test_fitting_changes_nothing_of_the_scheme_that_is_fitted(data: Identities) -> None:
-    scheme = Biohash(Extractor("pixels", 16), 16)
+    scheme = Biohash(ImageExtractor("pixels", 16), 16)
     fitted = scheme.fit(data, np.random.default_rng(0))
     assert scheme.extractor.fitted_arrays == {}
     assert fitted is not scheme
@@ -270,7 +270,7 @@ def test_fitting_changes_nothing_of_the_scheme_that_is_fitted(data: Identities) 
     [
         (Biohash(PCA, 33), "bits=33 must be at most 32"),
         (IomUrp(PCA, 10, 33), "window=33 must be at most 32"),
-        (Biohash(Extractor("pixels", 400), 10), "components=400 must be at most 120"),
+        (Biohash(ImageExtractor("pixels", 400), 10), "components=400 must be at most 120"),
     ],
 )
 def test_what_does_not_fit_the_features_is_said_when_fitting(
@@ -295,7 +295,7 @@ def test_bad_settings_are_refused(kind: type[Any], settings: dict[str, Any], sai
 
 def test_principal_components_are_needed() -> None:
     with pytest.raises(ValueError, match=r"extractor\.components=None"):
-        PcaTemplate(Extractor("pixels", None))
+        PcaTemplate(ImageExtractor("pixels", None))
 
 
 @pytest.mark.parametrize("degrees", [0, 30, 45, 90, 150])
@@ -320,7 +320,7 @@ def test_orientations_bear_a_shift_that_pixels_do_not() -> None:
     shifted = np.roll(lines, 3, 2)
     correlations = {}
     for kind in ("pixels", "orientation"):
-        extractor = Extractor(kind, None)  # type: ignore[arg-type]
+        extractor = ImageExtractor(kind, None)  # type: ignore[arg-type]
         correlations[kind] = float(extractor(lines)[0] @ extractor(shifted)[0])
     assert correlations["pixels"] < 0 < 0.95 < correlations["orientation"]
 

@@ -6,11 +6,11 @@ import pytest
 from desk import Desk, dataset, desk, trained
 
 from veilbench.families.templates.schemes.biohash import Biohash
-from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.image_extractor import ImageExtractor
 from veilbench.families.templates.schemes.iom_grp import IomGrp
 from veilbench.families.templates.schemes.pca_template import PcaTemplate
 
-PCA = Extractor("pixels", 32)
+PCA = ImageExtractor("pixels", 32)
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "biohash": trained(root / "biohash", Biohash(PCA, 29), data),
         "other": trained(root / "other", Biohash(PCA, 24), data),
         "iom": trained(root / "iom", IomGrp(PCA, 60, 8), data),
-        "unmeasured": trained(root / "unmeasured", PcaTemplate(Extractor("pixels", 30)), data, None),
+        "unmeasured": trained(root / "unmeasured", PcaTemplate(ImageExtractor("pixels", 30)), data, None),
     }
 
 

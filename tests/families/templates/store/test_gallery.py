@@ -13,7 +13,7 @@ from desk import dataset
 from veilbench.bench.errors import UserError
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.schemes.biohash import Biohash
-from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.image_extractor import ImageExtractor
 from veilbench.families.templates.schemes.iom_grp import IomGrp
 from veilbench.families.templates.schemes.polyprotect import Polyprotect
 from veilbench.families.templates.schemes.random_projection import RandomProjection
@@ -24,10 +24,10 @@ from veilbench.families.templates.store.packing import Packing
 from veilbench.families.templates.store.recognition import rank_people
 from veilbench.families.templates.store.template_store import TemplateStore
 
-PCA = Extractor("pixels", 32)
+PCA = ImageExtractor("pixels", 32)
 SCHEMES: dict[str, TemplateScheme] = {
     "biohash": Biohash(PCA, 29),
-    "biohash_words": Biohash(Extractor("pixels", 64), 64),
+    "biohash_words": Biohash(ImageExtractor("pixels", 64), 64),
     "iom": IomGrp(PCA, 50, 8),
     "random_projection": RandomProjection(PCA, 24),
     "polyprotect": Polyprotect(PCA),

@@ -93,7 +93,7 @@ def test_the_others_images_count_by_their_hashmaps_alone(
     others = np.isin(data.train.identities, clients.parties[0].sampler.people, invert=True)
     images = data.train.images.copy()
     images[others] = np.random.default_rng(5).random(images[others].shape)
-    changed = replace(data, train=replace(data.train, images=images))
+    changed = replace(data, train=replace(data.train, samples=images))
     two, _, _ = fitted(changed, tmp_path, rounds=1)
     monkeypatch.setattr(
         HashmapServer, "message_for", lambda self, client: pack_message(np.eye(CODE, dtype=np.float32), np.arange(CODE))

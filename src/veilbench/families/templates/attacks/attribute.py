@@ -41,8 +41,8 @@ class TemplateAttribute(TemplateAttack):
     is the balanced accuracy, the mean over labels of the share of victims with this label who are classified correctly.
     Guessing without templates, by whatever rule, reaches 1 / labels. Held-out identities choose the
     classifier. The gain is the balanced accuracy above that for the attribute `judged`, on one enrolled template of
-    each victim. For comparison, the same attack runs on principal components of the unprotected images: what a
-    template reveals without any protection.
+    each victim. For comparison, the same attack runs on principal components of the unprotected images, if the
+    data are images: what a template reveals without any protection.
 
     Args:
         threat: threat model; needs `ciphertext`, `auxiliary_data` and `own_keys`; `key` adds the victims' keys.
@@ -94,7 +94,7 @@ class TemplateAttribute(TemplateAttack):
         training, held_out = split_auxiliary(data.auxiliary, HELD_OUT, rng)
         parts = training, held_out, data.enrolment.subset(first_row_of_each(data.enrolment.identities))
         sources = {"template": self._template_features(target, parts, rng)}
-        if not control:
+        if data.has_images and not control:
             sources["image"] = self._image_components(parts)
         rows: list[list[str | float | Metric | None]] = []
         for name in [self.judged] if control else names:
@@ -122,7 +122,7 @@ class TemplateAttribute(TemplateAttack):
         features = TemplateFeatures(scheme, parts[0], self.threat.key, rng)
         keys = [draw_user_keys(part.identities, rng) for part in parts[1:]]
         held_out, victims = (
-            features.transform(scheme.enroll(part.images, part_keys), part_keys)
+            features.transform(scheme.enroll(part.samples, part_keys), part_keys)
             for part, part_keys in zip(parts[1:], keys, strict=True)
         )
         return features.transform_own(), held_out, victims

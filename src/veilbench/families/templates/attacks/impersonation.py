@@ -37,9 +37,9 @@ from veilbench.families.templates.attacks.undecided import (
     leave_undecided,
     refuse_large_chance,
 )
-from veilbench.families.templates.data.identities import Identities
+from veilbench.families.templates.data.identities import Identities, ImageIdentities
 from veilbench.families.templates.schemes.base import TemplateScheme
-from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
+from veilbench.families.templates.schemes.differentiable import has_gradients
 
 if TYPE_CHECKING:
     import torch
@@ -101,7 +101,7 @@ class TemplateImpersonation(EvasionAttack[TemplateScheme, Identities]):
         broken_threshold: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
 
-    data_kind = Identities
+    data_kind = ImageIdentities
     target_kind = TemplateScheme
     title = "Impersonation"
     labels: ClassVar = {"impersonated": "accepted as the victim", "evaded": "not recognised any more"}
@@ -134,6 +134,8 @@ class TemplateImpersonation(EvasionAttack[TemplateScheme, Identities]):
         try:
             refuse_constant_scores(target, data.enrolment.images[first_row_of_each(data.enrolment.identities)])
             found = super().run(target, data, accelerator, rng, control)
+            if reason := target.lacks().get("gradients"):
+                found.notes.append(f"Score queries in place of gradients: {reason}.")
             noise, setting = found.metrics["impersonated_by_noise"], "perturbations.reference_budget, met with noise,"
             refuse_large_chance(noise.value, noise.n, self.broken_threshold, setting)
         except Undecidable as why:
@@ -246,7 +248,7 @@ class TemplateImpersonation(EvasionAttack[TemplateScheme, Identities]):
     def white_box(self, target: TemplateScheme) -> bool:
         """Return whether the scheme is differentiable and the threat model grants the weights and any keys."""
         granted = self.threat.weights and (self.threat.key or not target.keyed)
-        return isinstance(target, DifferentiableScheme) and granted
+        return has_gradients(target) and granted
 
 
 def _as_impersonation(task: EvasionTask) -> TemplateTask:

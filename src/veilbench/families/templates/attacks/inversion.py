@@ -17,9 +17,9 @@ from veilbench.families.templates.attacks.gradient_search import GradientSearch
 from veilbench.families.templates.attacks.operating_point import OperatingPoint
 from veilbench.families.templates.attacks.reconstructions import Case, Knowledge, Reconstructions, reconstruct
 from veilbench.families.templates.attacks.system import TemplateSystem, held_out_system, split_auxiliary
-from veilbench.families.templates.data.identities import Identities, Impressions
+from veilbench.families.templates.data.identities import Identities, ImageIdentities, Impressions
 from veilbench.families.templates.schemes.base import TemplateScheme
-from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
+from veilbench.families.templates.schemes.differentiable import has_gradients
 from veilbench.metrics.grids import picture
 from veilbench.metrics.image import psnr, ssim
 from veilbench.metrics.intervals import ends, mean
@@ -66,6 +66,7 @@ class TemplateInversion(DisclosedTemplateAttack):
         broken_threshold: gain from which the verdict is `broken`: the lower end of its interval must reach it.
     """
 
+    data_kind = ImageIdentities
     title = "Inversion of templates"
     budget_parameter = "decoders.sizes"
     threat_needs = ("ciphertext", "auxiliary_data", "own_keys")
@@ -110,7 +111,7 @@ class TemplateInversion(DisclosedTemplateAttack):
 
     def _way_to_search(self, target: TemplateScheme) -> str:
         """Return the name of the search by gradients that the threat model allows; empty if it allows none."""
-        if not self.search.steps or not self.threat.weights or not isinstance(target, DifferentiableScheme):
+        if not self.search.steps or not self.threat.weights or not has_gradients(target):
             return ""
         if self.threat.key or not target.keyed:
             return "white_box"
@@ -150,8 +151,10 @@ class TemplateInversion(DisclosedTemplateAttack):
         made = reconstruct(case, self.decoders, self.search, accelerator, rng)
         best = made.best_attacker(validation)
         findings.notes.append(f"The gain is that of the {best} attacker, accepted most often on held-out images.")
-        if self.threat.weights and not self._way_to_search(target) and isinstance(target, DifferentiableScheme):
+        if self.threat.weights and not self._way_to_search(target) and has_gradients(target):
             findings.notes.append("No search by gradients: it needs the victims' keys, or the system's scores.")
+        if reason := target.lacks().get("gradients"):
+            findings.notes.append(f"No search by gradients: {reason}.")
         others = self._baselines(system, training)
         self._report(findings, system, made.of_victims() | others, best, rng)
         findings.budget = made.curves.get(best)

@@ -134,8 +134,8 @@ class TemplateLinkage(TemplateAttack):
         second_keys = first_keys if self.reuse == "person" else second_keys
         n = len(first)
         first_templates, second_templates = (
-            scheme.enroll(first.images, first_keys[:n]),
-            scheme.enroll(second.images, second_keys[n:]),
+            scheme.enroll(first.samples, first_keys[:n]),
+            scheme.enroll(second.samples, second_keys[n:]),
         )
         return Databases(first_templates, second_templates, first.identities, second.identities)
 

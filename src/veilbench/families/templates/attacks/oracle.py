@@ -17,7 +17,7 @@ from veilbench.families.templates.attacks.operating_point import OperatingPoint
 from veilbench.families.templates.attacks.oracle_search import EvolutionSearch, Subspace, evolution_strategy
 from veilbench.families.templates.attacks.query_counter import Queries, QueryCounter, present_dictionary
 from veilbench.families.templates.attacks.system import TemplateSystem
-from veilbench.families.templates.data.identities import Identities
+from veilbench.families.templates.data.identities import Identities, ImageIdentities
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.metrics.grids import picture
 from veilbench.metrics.image import psnr
@@ -59,6 +59,7 @@ class TemplateOracle(AcceptanceAttack):
         ValueError: one generation takes more queries than are allowed.
     """
 
+    data_kind = ImageIdentities
     title = "Oracle"
 
     def __init__(

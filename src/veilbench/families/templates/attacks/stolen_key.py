@@ -10,10 +10,10 @@ from annotated_types import Ge
 
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.attack import ControlCase
-from veilbench.bench.findings import Findings, Metric, Table
+from veilbench.bench.findings import Findings, Metric
 from veilbench.bench.limits import Count, PositiveShare
 from veilbench.bench.threat import ThreatModel
-from veilbench.families.templates.attacks.disclosed_template import DisclosedTemplateAttack
+from veilbench.families.templates.attacks.feature_attack import FeatureAttack
 from veilbench.families.templates.attacks.operating_point import OperatingPoint
 from veilbench.families.templates.attacks.own_prints import score_own_features
 from veilbench.families.templates.attacks.preimages import Prior, find_preimage
@@ -24,13 +24,12 @@ from veilbench.families.templates.attacks.system import (
     split_auxiliary,
 )
 from veilbench.families.templates.data.identities import Identities
-from veilbench.families.templates.schemes.base import TemplateScheme, cosine_similarity
-from veilbench.metrics.intervals import mean
+from veilbench.families.templates.schemes.base import TemplateScheme
 
 HELD_OUT = 0.2  # share of the auxiliary identities that choose the attacker
 
 
-class TemplateStolenKey(DisclosedTemplateAttack):
+class TemplateStolenKey(FeatureAttack):
     """Computes features whose template under the stolen key matches the victim's template.
 
     `find_preimage` chooses the method for the scheme. The features are presented directly to the matcher, as by an
@@ -91,7 +90,7 @@ class TemplateStolenKey(DisclosedTemplateAttack):
         system = self._enrol(findings, target, data, rng)
         training, held_out = split_auxiliary(data.auxiliary, HELD_OUT, rng)
         validation = held_out_system(system, held_out.subset(first_row_of_each(held_out.identities)), rng)
-        own = target.features(training.images)
+        own = target.features(training.samples)
         prior = Prior(own)
         seen = [system.show_strangers() if strangers else system, validation]
         samples = prior.sample(self.drawn, rng)
@@ -102,31 +101,7 @@ class TemplateStolenKey(DisclosedTemplateAttack):
         findings.metrics["any_of_own_prints"] = Metric.exact(
             self.operating_point.blind_success(len(own)), len(own), "share"
         )
-        mean_features = np.tile(prior.mean, (len(system.keys), 1)).astype(np.float32)
-        self._report(findings, system, found[0][0] | {"mean_features": mean_features}, best, rng)
-
-    def _report(
-        self,
-        findings: Findings,
-        system: TemplateSystem,
-        guesses: dict[str, np.ndarray],
-        best: str,
-        rng: np.random.Generator,
-    ) -> None:
-        systems = {"sar": system, "prar": system.renew_keys(rng)}
-        truth = system.scheme.features(system.victims.images)
-        rows: list[list[str | float | Metric | None]] = []
-        columns = ["features", "likeness"]
-        for name, features in guesses.items():
-            findings.metrics[f"likeness_{name}"] = mean(cosine_similarity(features, truth), unit="", of="victims")
-            shares = self._acceptance_rates(systems, features, TemplateSystem.score_features)
-            findings.metrics |= {f"{key}_{name}": rate for key, rate in shares.items()}
-            columns = [*columns[:2], *shares]
-            rows.append([name, findings.metrics[f"likeness_{name}"], *shares.values()])
-        findings.tables.append(Table("Features presented to the system", columns, rows))
-        mean_features = findings.metrics[f"sar_at_{system.reference_fmr:g}_mean_features"].value
-        chances = {"operating_point.reference_fmr": system.reference_fmr, "the mean features": mean_features}
-        self._set_gain(findings, system, system.score_features(guesses[best]), chances)
+        self._report(findings, system, found[0][0], prior.mean, best, rng)
 
 
 def _find_features(

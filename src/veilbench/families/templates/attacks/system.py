@@ -83,7 +83,7 @@ class TemplateSystem:
 
     def enrol(self, victims: Impressions, keys: np.ndarray) -> TemplateSystem:
         """Return the system with other impressions enrolled under the given keys, shape (n,)."""
-        return replace(self, victims=victims, keys=keys, templates=self.scheme.enroll(victims.images, keys))
+        return replace(self, victims=victims, keys=keys, templates=self.scheme.enroll(victims.samples, keys))
 
     def show_strangers(self) -> TemplateSystem:
         """Return the system with each victim's template replaced by that of the next one under the victim's key.
@@ -123,7 +123,7 @@ def enrol_victims(
     victims = data.enrolment.subset(rows)
     probes = data.probe.subset(first_row_of_each(data.probe.identities))
     others = probes.subset(np.searchsorted(probes.identities, victims.identities))
-    templates, refused = scheme.enroll(victims.images, keys[rows]), list(reasons.values())
+    templates, refused = scheme.enroll(victims.samples, keys[rows]), list(reasons.values())
     redrawn = RedrawnThresholds.draw(comparisons, victims.identities, list(thresholds), rng)
     return TemplateSystem(scheme, victims, others, keys[rows], templates, thresholds, reference, refused, redrawn)
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from veilbench.bench.accelerator import Accelerator
-from veilbench.bench.attack import Attack
+from veilbench.bench.attack import Attack, ControlCase
 from veilbench.bench.findings import Findings
 from veilbench.families.templates.attacks.system import first_row_of_each, refuse_constant_scores
 from veilbench.families.templates.attacks.undecided import NotApplicable, Undecidable, leave_undecided
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.schemes.base import TemplateScheme
+from veilbench.families.templates.wrapped.embedding_extractor import EmbeddingExtractor
 
 
 class TemplateAttack(Attack[TemplateScheme, Identities]):
@@ -64,13 +66,18 @@ class TemplateAttack(Attack[TemplateScheme, Identities]):
         self.threat.require(*self.threat_needs)
         findings = Findings(f"{self.title} ({variant})" if (variant := self.variant()) else self.title)
         try:
-            refuse_constant_scores(target, data.enrolment.images[first_row_of_each(data.enrolment.identities)])
+            refuse_constant_scores(target, data.enrolment.samples[first_row_of_each(data.enrolment.identities)])
             attack(findings)
         except Undecidable as why:
             leave_undecided(findings, why)
         except NotApplicable as why:
             findings.reason = f"not applicable by construction: {why}"
         return findings
+
+    def control_cases(self, target: TemplateScheme, data: Identities) -> Sequence[ControlCase[TemplateScheme]]:
+        """Return the constructor's controls; on data without images they protect the embeddings."""
+        cases = super().control_cases(target, data)
+        return cases if data.has_images else [_on_embeddings(case) for case in cases]
 
     def variant(self) -> str | None:
         """Return a text that distinguishes this configuration, for the title of the findings; None for no text."""
@@ -96,3 +103,8 @@ class TemplateAttack(Attack[TemplateScheme, Identities]):
             rng: source of all random numbers.
             control: whether this is a control run, which only needs the gain; figures and pictures can be skipped.
         """
+
+
+def _on_embeddings(case: ControlCase[TemplateScheme]) -> ControlCase[TemplateScheme]:
+    """Return a control whose scheme protects embeddings in place of features of images."""
+    return case if case.scheme is None else replace(case, scheme=case.scheme.with_extractor(EmbeddingExtractor()))

@@ -51,7 +51,7 @@ class TemplateFeatures:
         self, scheme: TemplateScheme, auxiliary: Impressions, key_known: bool, rng: np.random.Generator
     ) -> None:
         self.scheme, self.key_known = scheme, key_known and scheme.keyed
-        self.features = scheme.features(auxiliary.images)
+        self.features = scheme.features(auxiliary.samples)
         self.keys = self._own_keys(auxiliary.identities, rng)
         self.templates = scheme.protect(self.features, self.keys)
         self.order = rng.permutation(len(self.features))

@@ -14,7 +14,7 @@ from veilbench.attack_methods.pgd import Score
 from veilbench.families.templates.attacks.own_prints import score_own_features
 from veilbench.families.templates.attacks.surrogate import build_cosine_score, build_exact_score, fit_features
 from veilbench.families.templates.attacks.system import TemplateSystem
-from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
+from veilbench.families.templates.schemes.differentiable import DifferentiableScheme, has_gradients
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class TemplateTask(EvasionTask):
         scheme = self.system.scheme
         if self.fitted_features is not None:
             return self._by_surrogate(device, self.fitted_features)
-        if not self.white_box or not isinstance(scheme, DifferentiableScheme):
+        if not self.white_box or not has_gradients(scheme):
             return self._by_queries(device)
         match_score = build_exact_score(self.system, scheme, device)
         return lambda rows: self.sign * torch.stack([match_score(rows) for _ in range(self.draws)]).mean(0)
@@ -79,7 +79,7 @@ class TemplateTask(EvasionTask):
 
     def surrogate(self) -> TemplateTask | None:
         """Return the same task with a surrogate score, fitted to the scores of the attacker's own images."""
-        if self.white_box or self.own_images is None or not isinstance(self.system.scheme, DifferentiableScheme):
+        if self.white_box or self.own_images is None or not has_gradients(self.system.scheme):
             return None
         return replace(self, fitted_features=fit_features(self.system, self.own_images))
 

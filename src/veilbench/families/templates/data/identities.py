@@ -1,11 +1,11 @@
-"""Images with identities, several impressions of each, split by identity into parts."""
+"""Samples with identities, several impressions of each, split by identity into parts; and data sets of images."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Ge
@@ -15,65 +15,46 @@ from veilbench.bench.checked_arrays import require_array, require_shape
 from veilbench.bench.contracts import DataSet
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import Count, NotNegative, Seed, Side
+from veilbench.families.templates.data.raw_identities import IdentitySource, RawIdentities, check_images
 
 PARTS = ("train", "auxiliary", "enrolment", "probe")
 NAME = "identities"  # name of the file with the arrays
 
 
 @dataclass(frozen=True)
-class RawIdentities:
-    """Images as returned by a loader or generator.
-
-    Attributes:
-        images: grey images, shape (n, 1, h, w), uint8.
-        identities: identity of each image, shape (n,), int64.
-        impressions: number of each image within its identity, shape (n,), int64.
-        attributes: maps an attribute's name to labels, shape (n,), int64: indices into `labels[name]`.
-        labels: maps an attribute's name to the words for its labels.
-        notes: changes made to the data that a reader of the results should know.
-        files: path of each image's file, for error messages; empty if they are not in files of their own.
-    """
-
-    images: np.ndarray
-    identities: np.ndarray
-    impressions: np.ndarray
-    attributes: dict[str, np.ndarray] = field(default_factory=dict)
-    labels: dict[str, list[str]] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    files: list[str] = field(default_factory=list)
-
-
-class IdentitySource(Protocol):
-    """Interface of a loader or generator of images."""
-
-    def read(self) -> RawIdentities:
-        """Read or generate all images."""
-        ...
-
-
-@dataclass(frozen=True)
 class Impressions:
-    """Images of one part of the data.
+    """Samples of one part of the data.
 
     Attributes:
-        images: grey images, shape (n, 1, h, w), float32 in [0, 1].
-        identities: identity of each image, shape (n,), int64; the numbers mean the same in all parts.
-        impressions: number of each image within its identity, shape (n,), int64.
+        samples: grey images, shape (n, 1, h, w), float32 in [0, 1]; or embeddings, shape (n, d), float32.
+        identities: identity of each sample, shape (n,), int64; the numbers mean the same in all parts.
+        impressions: number of each sample within its identity, shape (n,), int64.
         attributes: maps an attribute's name to labels, shape (n,), int64.
     """
 
-    images: np.ndarray
+    samples: np.ndarray
     identities: np.ndarray
     impressions: np.ndarray
     attributes: dict[str, np.ndarray]
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.samples)
+
+    @property
+    def images(self) -> np.ndarray:
+        """Return the samples of a data set of images, shape (n, 1, h, w).
+
+        Raises:
+            UserError: the samples are embeddings.
+        """
+        if self.samples.ndim == 2:
+            raise UserError(f"there are no images: the samples are embeddings of {self.samples.shape[1]} numbers")
+        return self.samples
 
     def subset(self, rows: np.ndarray) -> Impressions:
         """Return the impressions selected by indices or by a mask."""
         attributes = {name: labels[rows] for name, labels in self.attributes.items()}
-        return Impressions(self.images[rows], self.identities[rows], self.impressions[rows], attributes)
+        return Impressions(self.samples[rows], self.identities[rows], self.impressions[rows], attributes)
 
 
 @dataclass(frozen=True)
@@ -81,8 +62,8 @@ class Identities:
     """A data set, split into parts. Training, auxiliary and test parts share no identity.
 
     Attributes:
-        train: images that the encoder is trained on.
-        auxiliary: images that the attackers have.
+        train: samples that the encoder is trained on.
+        auxiliary: samples that the attackers have.
         enrolment: impressions of the test identities that are enrolled.
         probe: other impressions of the same identities, compared with the enrolled ones.
         labels: maps an attribute's name to the words for its labels.
@@ -98,8 +79,23 @@ class Identities:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Return the shape of one image."""
-        return tuple(self.train.images.shape[1:])
+        """Return the shape of one sample: (1, height, width) for images, (numbers,) for embeddings."""
+        return tuple(self.train.samples.shape[1:])
+
+    @property
+    def has_images(self) -> bool:
+        """Return whether the samples are images, not embeddings."""
+        return len(self.shape) == 3
+
+
+@dataclass(frozen=True)
+class ImageIdentities(Identities):
+    """Identities whose samples are images."""
+
+
+@dataclass(frozen=True)
+class EmbeddedIdentities(Identities):
+    """Identities whose samples are embeddings, without images."""
 
 
 class IdentitiesData(DataSet):
@@ -116,7 +112,8 @@ class IdentitiesData(DataSet):
             first ones in the train part.
     """
 
-    data_kind = Identities
+    data_kind: ClassVar[type[Identities]] = ImageIdentities
+    samples: ClassVar[str] = "images"  # name of the samples' arrays in the prepared file
 
     def __init__(
         self,
@@ -135,25 +132,37 @@ class IdentitiesData(DataSet):
         self.size, self.seed, self.shuffled = size if size is None else tuple(size), seed, shuffled
 
     def prepare(self, folder: Path) -> None:
-        """Read or generate the images, and write identities.safetensors and about.json.
+        """Read or generate the samples, and write identities.safetensors and about.json.
 
         Raises:
-            UserError: the images cannot be used; the message says which and why.
+            UserError: the samples cannot be used; the message says which and why.
         """
         raw = self.read()
-        check_raw(raw)
+        self.check(raw)
         notes = list(raw.notes)
-        images = raw.images if self.size is None else resize_images(raw.images, self.size)
+        samples = self.scale(raw.samples)
         arrays: dict[str, np.ndarray] = {}
         for name, rows in zip(PARTS, self._split_people(raw, notes), strict=True):
-            part = {"images": images[rows], "identities": raw.identities[rows], "impressions": raw.impressions[rows]}
+            part = {
+                self.samples: samples[rows],
+                "identities": raw.identities[rows],
+                "impressions": raw.impressions[rows],
+            }
             part |= {f"attribute_{key}": labels[rows] for key, labels in raw.attributes.items()}
             arrays |= {f"{name}.{key}": np.ascontiguousarray(array) for key, array in part.items()}
         prepared.write(folder, NAME, arrays, {"labels": raw.labels, "notes": notes})
 
     def read(self) -> RawIdentities:
-        """Return the images to split."""
+        """Return the samples to split."""
         return self.source.read()
+
+    def check(self, raw: RawIdentities) -> None:
+        """Reject samples that cannot be compared; see `check_images`."""
+        check_images(raw)
+
+    def scale(self, samples: np.ndarray) -> np.ndarray:
+        """Return the samples as they are stored: images scaled to `size`."""
+        return samples if self.size is None else resize_images(samples, self.size)
 
     def split_identities(self, identities: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
         """Split the identities into those of the train, auxiliary and test parts."""
@@ -192,27 +201,39 @@ class IdentitiesData(DataSet):
         """
         with prepared.read(folder, NAME) as (arrays, about):
             labels = prepared.field(about, "labels", dict[str, list[str]])
-            parts = {name: _part(arrays, name, labels) for name in PARTS}
-            identities = Identities(**parts, labels=labels, notes=prepared.field(about, "notes", list[str]))
-            _refuse_inconsistent(identities)
+            parts = {name: _part(arrays, name, self.load_samples(arrays, name), labels) for name in PARTS}
+            notes = prepared.field(about, "notes", list[str])
+            identities = self.data_kind(**parts, labels=labels, notes=notes)
+            _refuse_inconsistent(identities, self.samples)
             return identities
 
+    def load_samples(self, arrays: Mapping[str, np.ndarray], part: str) -> np.ndarray:
+        """Return a part's images from the stored arrays, shape (n, 1, h, w), float32 in [0, 1].
 
-def _part(arrays: Mapping[str, np.ndarray], name: str, words: Mapping[str, Sequence[str]]) -> Impressions:
+        Raises:
+            ValueError: the array is not as `prepare` writes it.
+        """
+        images = require_array(arrays, f"{part}.images", np.uint8, (None, 1, None, None))
+        if not images.size:
+            raise ValueError(f"{part}.images is empty: its shape is {list(images.shape)}")
+        return images.astype(np.float32) / 255
+
+
+def _part(
+    arrays: Mapping[str, np.ndarray], name: str, samples: np.ndarray, words: Mapping[str, Sequence[str]]
+) -> Impressions:
     """Build one part from stored arrays.
 
     Args:
         arrays: arrays of all parts, by name.
         name: name of the part.
+        samples: samples of the part, shape (n, ...).
         words: maps an attribute's name to the words for its labels.
 
     Raises:
         ValueError: the arrays are not as `prepare` writes them.
     """
-    images = require_array(arrays, f"{name}.images", np.uint8, (None, 1, None, None))
-    if not images.size:
-        raise ValueError(f"{name}.images is empty: its shape is {list(images.shape)}")
-    n = (len(images),)
+    n = (len(samples),)
     attributes = {
         key: require_array(arrays, f"{name}.attribute_{key}", np.int64, n, low=0, high=len(part_words) - 1)
         for key, part_words in words.items()
@@ -223,45 +244,22 @@ def _part(arrays: Mapping[str, np.ndarray], name: str, words: Mapping[str, Seque
     identities, impressions = (
         require_array(arrays, f"{name}.{key}", np.int64, n, low=0) for key in ("identities", "impressions")
     )
-    return Impressions(images.astype(np.float32) / 255, identities, impressions, attributes)
+    return Impressions(samples, identities, impressions, attributes)
 
 
-def _refuse_inconsistent(data: Identities) -> None:
-    """Reject parts whose images differ in size, or parts that share identities although they must not.
+def _refuse_inconsistent(data: Identities, samples: str) -> None:
+    """Reject parts whose samples differ in shape, or parts that share identities although they must not.
 
     Raises:
         ValueError: the parts do not fit; the message says why.
     """
     for name in PARTS[1:]:
-        require_shape(getattr(data, name).images, f"{name}.images", (None, *data.shape))
+        require_shape(getattr(data, name).samples, f"{name}.{samples}", (None, *data.shape))
     for first, second in (("train", "auxiliary"), ("train", "enrolment"), ("auxiliary", "enrolment")):
         if len(shared := np.intersect1d(getattr(data, first).identities, getattr(data, second).identities)):
             raise ValueError(f"identity {shared[0]} is both in {first}.identities and in {second}.identities")
     if len(stray := np.setdiff1d(data.probe.identities, data.enrolment.identities)):
         raise ValueError(f"probe.identities holds {stray[0]}, which is not enrolled")
-
-
-def check_raw(raw: RawIdentities) -> None:
-    """Reject images that cannot be compared.
-
-    Raises:
-        UserError: there are wrong shapes, identities or labels that are not integers from 0, attributes without words,
-            or blank images.
-    """
-    if raw.images.ndim != 4 or raw.images.shape[1] != 1 or raw.images.dtype != np.uint8 or not len(raw.images):
-        raise UserError(f"images are {raw.images.dtype} of shape {raw.images.shape}: uint8 (n, 1, h, w) is needed")
-    for name, labels in {"identities": raw.identities, "impressions": raw.impressions, **raw.attributes}.items():
-        if labels.shape != (len(raw.images),):
-            raise UserError(f"{name} have shape {labels.shape} for {len(raw.images)} images")
-        if labels.dtype != np.int64 or labels.min() < 0:
-            raise UserError(f"{name} are {labels.dtype} from {labels.min()}; int64 from 0 is needed")
-    for name, labels in raw.attributes.items():
-        if labels.max() >= len(raw.labels.get(name, ())):
-            raise UserError(f"{name} holds {labels.max()}, but there are the words {raw.labels.get(name, [])}")
-    flat = raw.images.reshape(len(raw.images), -1)
-    if len(blank := np.flatnonzero(flat.max(1) == flat.min(1))):
-        first = f"impression {raw.impressions[blank[0]]} of identity {raw.identities[blank[0]]}"
-        raise UserError(f"{len(blank)} images are blank; the first is {raw.files[blank[0]] if raw.files else first}")
 
 
 def resize_images(images: np.ndarray, size: tuple[int, ...]) -> np.ndarray:

@@ -10,13 +10,8 @@ from annotated_types import Ge
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import Count, NotNegative, Seed, Side
-from veilbench.families.templates.data.identities import (
-    IdentitiesData,
-    IdentitySource,
-    RawIdentities,
-    check_raw,
-    resize_images,
-)
+from veilbench.families.templates.data.identities import IdentitiesData, resize_images
+from veilbench.families.templates.data.raw_identities import IdentitySource, RawIdentities, check_images
 
 
 class TransferredData(IdentitiesData):
@@ -57,12 +52,12 @@ class TransferredData(IdentitiesData):
         """Return the images of both sources, the second one's identities numbered after the first one's."""
         raw, training = self.source.read(), self.learned.read()
         for identities in (raw, training):
-            check_raw(identities)
-        images = crop_centre(raw.images, self.window) if self.window else raw.images
+            check_images(identities)
+        images = crop_centre(raw.samples, self.window) if self.window else raw.samples
         size = self.size or images.shape[2:]
         self.first_learned = int(raw.identities.max()) + 1
         return RawIdentities(
-            np.concatenate([resize_images(images, size), resize_images(training.images, size)]),
+            np.concatenate([resize_images(images, size), resize_images(training.samples, size)]),
             np.r_[raw.identities, self.first_learned + training.identities - training.identities.min()],
             np.r_[raw.impressions, training.impressions],
             notes=[*raw.notes, *training.notes, "Training and test identities come from different sources."],

@@ -33,8 +33,8 @@ class Deployment(Evaluation):
     the key of the person whom they claim to be. Their intervals are a bootstrap over identities. The templates and
     comparisons per second depend on the machine, and are recorded with the costs.
 
-    `different_templates` is the number of distinct templates of one image under `keys` random keys. It equals `keys` if
-    the key space is large, and is smaller if a key only selects one of a few templates.
+    `different_templates` is the number of distinct templates of one sample under `keys` random keys. It equals `keys`
+    if the key space is large, and is smaller if a key only selects one of a few templates.
 
     Args:
         fmr: false match rates to find thresholds for. Rates that the data cannot resolve are refused with a note.
@@ -60,8 +60,9 @@ class Deployment(Evaluation):
         rng = np.random.default_rng(seeds)
         findings = Findings("Deployment")
         findings.tables.append(Table(TABLE, ["", "fingerprint"], [[MODEL, fingerprint(model)]]))
-        height, width = data.shape[1:]
-        findings.metrics |= {"image_height": Metric.exact(height), "image_width": Metric.exact(width)}
+        if data.has_images:
+            height, width = data.shape[1:]
+            findings.metrics |= {"image_height": Metric.exact(height), "image_width": Metric.exact(width)}
         self._report_thresholds(findings, model, data, rng)
         self._report_storage(findings, model, data, rng)
         return findings
@@ -88,18 +89,18 @@ class Deployment(Evaluation):
     def _report_storage(
         self, findings: Findings, model: TemplateScheme, data: Identities, rng: np.random.Generator
     ) -> None:
-        images = data.probe.images
-        keys = np.full(len(images), rng.integers(0, 2**64, dtype=np.uint64))
-        templates = model.enroll(images, keys)
+        samples = data.probe.samples
+        keys = np.full(len(samples), rng.integers(0, 2**64, dtype=np.uint64))
+        templates = model.enroll(samples, keys)
         packing = Packing.of(model, templates)
         rows = packing.pack(templates)
         findings.metrics["template_bytes"] = Metric.exact(packing.row_bytes)
         findings.metrics["key_bits"] = Metric.exact(KEY_BITS if model.keyed else 0)
         random_keys = rng.integers(0, 2**64, self.keys, dtype=np.uint64)
-        renewed_rows = packing.pack(model.protect(np.repeat(model.features(images[:1]), self.keys, 0), random_keys))
+        renewed_rows = packing.pack(model.protect(np.repeat(model.features(samples[:1]), self.keys, 0), random_keys))
         findings.metrics["different_templates"] = Metric.exact(len(np.unique(renewed_rows, axis=0)), self.keys)
         gallery = Gallery(model, packing, rows)
-        findings.cost["templates_per_second"] = len(images) / _measure_seconds(lambda: model.enroll(images, keys))
+        findings.cost["templates_per_second"] = len(samples) / _measure_seconds(lambda: model.enroll(samples, keys))
         findings.cost["comparisons_per_second"] = len(rows) ** 2 / _measure_seconds(lambda: gallery.nearest(rows, 1))
 
 

@@ -15,6 +15,8 @@ from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.evaluations.verification import draw_user_keys
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.image_extractor import ImageExtractor
+from veilbench.families.templates.wrapped.embedding_extractor import EmbeddingExtractor
 from veilbench.metrics.biometric import Comparisons
 from veilbench.metrics.intervals import mean
 from veilbench.metrics.uniqueness import collisions, degrees_of_freedom, effective_bits, nearest_strangers
@@ -45,28 +47,25 @@ class DistancePreservation(Evaluation):
     ) -> Findings:
         """Run the evaluation and return its findings."""
         rng = np.random.default_rng(seeds)
-        images = np.concatenate([data.enrolment.images, data.probe.images])
+        samples = np.concatenate([data.enrolment.samples, data.probe.samples])
         people = np.r_[data.enrolment.identities, data.probe.identities]
         rows = np.sort(rng.permutation(len(people))[: self.images])
-        images, people = images[rows], people[rows]
-        templates = model.enroll(images, np.full(len(images), draw_user_keys(people[:1], rng)[0]))
+        samples, people = samples[rows], people[rows]
+        templates = model.enroll(samples, np.full(len(samples), draw_user_keys(people[:1], rng)[0]))
         similarity = model.compare_all(templates, templates)
         findings = Findings("Distances and uniqueness")
-        self._report_correlations(findings, similarity, images, people, rng)
+        self._report_correlations(findings, similarity, samples, people, rng)
         self._report_uniqueness(findings, model, templates, similarity, people)
         return findings
 
     def _report_correlations(
-        self, findings: Findings, similarity: np.ndarray, images: np.ndarray, people: np.ndarray, rng: object
+        self, findings: Findings, similarity: np.ndarray, samples: np.ndarray, people: np.ndarray, rng: object
     ) -> None:
         assert isinstance(rng, np.random.Generator)
         first, second = np.triu_indices(len(people), 1)
         strangers = people[first] != people[second]
-        inputs = {"pixels": Extractor("pixels", None)}
-        if min(images.shape[2:]) >= 12:
-            inputs["orientation"] = Extractor("orientation", None)
-        for name, extractor in inputs.items():
-            rows = extractor(images)
+        for name, extractor in _input_extractors(samples.shape[1:]).items():
+            rows = extractor(samples)
             input_similarity = (rows @ rows.T)[first, second]
             for group, selected in (("all", np.ones_like(strangers)), ("strangers", strangers)):
                 pairs = first[selected], second[selected]
@@ -102,6 +101,14 @@ class DistancePreservation(Evaluation):
         shares = ((1 + np.arange(len(nearest))) / len(nearest)).tolist()
         curve = Curve("nearest stranger", nearest.tolist(), shares)
         findings.figures.append(Figure("Nearest strangers", "similarity", "share of templates", [curve]))
+
+
+def _input_extractors(shape: tuple[int, ...]) -> dict[str, Extractor]:
+    """Return extractors of the inputs that templates are compared with, for samples of one shape."""
+    if len(shape) == 1:
+        return {"embeddings": EmbeddingExtractor()}
+    inputs: dict[str, Extractor] = {"pixels": ImageExtractor("pixels", None)}
+    return inputs | ({"orientation": ImageExtractor("orientation", None)} if min(shape[1:]) >= 12 else {})
 
 
 def similarities_to_strangers(similarity: np.ndarray, people: np.ndarray) -> list[np.ndarray]:

@@ -16,7 +16,7 @@ from veilbench.bench.limits import Count, Width
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.evaluations.verification import draw_user_keys
 from veilbench.families.templates.schemes.base import TemplateScheme
-from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.image_extractor import ImageExtractor
 from veilbench.metrics.intervals import ends, proportion
 
 Classifier = Literal["logistic", "knn", "mlp"]
@@ -29,7 +29,7 @@ class IdentificationClassifier(Evaluation):
     People are split into groups of `classes` people. One classifier is trained per group, and the accuracy is that over
     all groups. Its Clopper-Pearson interval treats predictions as independent, although those about one person are
     slightly dependent. For comparison, the same classifiers are trained on raw pixels, and on principal components
-    fitted to the training people.
+    fitted to the training people, if the data are images.
 
     With a key for each person (`own_token`), the key alone may identify the person. Therefore `stolen_token` is
     reported too: all people have the same key, which carries no information.
@@ -62,9 +62,9 @@ class IdentificationClassifier(Evaluation):
     ) -> Findings:
         """Run the evaluation and return its findings."""
         rng = np.random.default_rng(seeds)
-        images = np.concatenate([data.enrolment.images, data.probe.images])
+        inputs = np.concatenate([data.enrolment.samples, data.probe.samples])
         people = np.r_[data.enrolment.identities, data.probe.identities]
-        rows = self._rows_to_classify(model, data, images, people, rng)
+        rows = self._rows_to_classify(model, data, inputs, people, rng)
         order = rng.permutation(len(people))
         rows, people = {name: templates[order] for name, templates in rows.items()}, people[order]
         findings, table = Findings("Server's classifier"), list[list[str | float | Metric | None]]()
@@ -81,16 +81,15 @@ class IdentificationClassifier(Evaluation):
         return findings
 
     def _rows_to_classify(
-        self, model: TemplateScheme, data: Identities, images: np.ndarray, people: np.ndarray, rng: Any
+        self, model: TemplateScheme, data: Identities, samples: np.ndarray, people: np.ndarray, rng: Any
     ) -> dict[str, np.ndarray]:
         """Return the rows to classify by the names of their kinds; each array has shape (n, d), float64."""
-        features, keys = model.features(images), draw_user_keys(people, rng)
+        features, keys = model.features(samples), draw_user_keys(people, rng)
         rows_of = {"own_token": model.protect(features, keys)}
         if model.keyed:
-            rows_of["stolen_token"] = model.protect(features, np.full(len(images), keys[0]))
-        raw = Extractor("pixels", None)
-        most = min(self.components, len(data.train), raw(images[:1]).shape[1])
-        rows_of |= {"raw pixels": raw(images), "pca": Extractor("pixels", most).fit(data.train.images, rng)(images)}
+            rows_of["stolen_token"] = model.protect(features, np.full(len(samples), keys[0]))
+        if data.has_images:
+            rows_of |= self._rows_of_images(data, samples, rng)
         if isinstance(rows_of["own_token"][0, 0], np.integer) and not model.binary:
             rows_of |= {
                 name: compare_with_all(model, rows_of[name])
@@ -98,6 +97,12 @@ class IdentificationClassifier(Evaluation):
                 if name in rows_of
             }
         return {name: rows.reshape(len(rows), -1).astype(np.float64) for name, rows in rows_of.items()}
+
+    def _rows_of_images(self, data: Identities, images: np.ndarray, rng: Any) -> dict[str, np.ndarray]:
+        """Return the pixels of images, and their principal components; each array has shape (n, d)."""
+        raw = ImageExtractor("pixels", None)
+        most = min(self.components, len(data.train), raw(images[:1]).shape[1])
+        return {"raw pixels": raw(images), "pca": ImageExtractor("pixels", most).fit(data.train.images, rng)(images)}
 
     def _accuracies(
         self, rows: np.ndarray, people: np.ndarray, groups: list[np.ndarray], samples: int, rng: Any

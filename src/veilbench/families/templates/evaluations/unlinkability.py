@@ -56,8 +56,8 @@ class Unlinkability(Evaluation):
         people = np.r_[data.enrolment.identities, data.probe.identities]
         old, new = draw_user_keys(people, rng), draw_user_keys(people, rng)
         enrolled = len(data.enrolment)
-        before = model.enroll(data.enrolment.images, old[:enrolled])
-        after = model.enroll(data.probe.images, new[enrolled:])
+        before = model.enroll(data.enrolment.samples, old[:enrolled])
+        after = model.enroll(data.probe.samples, new[enrolled:])
         matrix = model.compare_all(after, before)
         across = Comparisons.of_all(matrix, data.probe.identities, data.enrolment.identities)
         findings = Findings("Unlinkability and renewability")

@@ -49,8 +49,8 @@ def compare_probes(
         scenario: `own_token` if everyone presents probes with their own key; `stolen_token` if everyone presents them
             with the key of the claimed identity.
     """
-    enrolled = scheme.enroll(enrolment.images, keys)
-    features = scheme.features(probes.images)
+    enrolled = scheme.enroll(enrolment.samples, keys)
+    features = scheme.features(probes.samples)
     if scenario == "own_token" or not scheme.keyed:
         key_of = dict(zip(enrolment.identities.tolist(), keys, strict=True))
         own_keys = np.array([key_of[person] for person in probes.identities.tolist()], np.uint64)

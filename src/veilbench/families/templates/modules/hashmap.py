@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from veilbench.bench.limits import Count, LearningRate, NotNegative, Positive, Width
-from veilbench.families.templates.data.identities import Identities
+from veilbench.families.templates.data.identities import ImageIdentities
 from veilbench.families.templates.data.impression_sampler import ImpressionSampler
 from veilbench.families.templates.losses.metric import MetricLoss, build_metric_loss
 from veilbench.families.templates.nets.print_encoder import Norm, PrintEncoder
@@ -52,7 +52,7 @@ class Hashmap(pl.LightningModule, FederatedModel):
         weight_decay: weight decay of AdamW.
     """
 
-    data_kind = Identities
+    data_kind = ImageIdentities
     trained_kind = HashmapScheme
 
     def __init__(
@@ -85,7 +85,7 @@ class Hashmap(pl.LightningModule, FederatedModel):
         self.planned_steps, self.steps = 1, 0  # set by the training before `start`
         self.curves: dict[str, float] = {}
 
-    def start(self, data: Identities, seeds: np.random.SeedSequence) -> Tensor:
+    def start(self, data: ImageIdentities, seeds: np.random.SeedSequence) -> Tensor:
         """Initialise the weights.
 
         Returns:

@@ -14,7 +14,7 @@ from torch.nn import functional
 from veilbench.bench.contracts import Trainable
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import Count, LearningRate, Positive, Width
-from veilbench.families.templates.data.identities import Identities
+from veilbench.families.templates.data.identities import ImageIdentities
 from veilbench.families.templates.data.impression_sampler import ImpressionSampler
 from veilbench.families.templates.losses.contrastive import contrastive_loss, contrastive_loss_with_strangers
 from veilbench.families.templates.nets.print_encoder import Norm, PrintEncoder
@@ -90,7 +90,7 @@ class HashmapClients(Trainable):
         learning_rate: learning rate of AdamW.
     """
 
-    data_kind = Identities
+    data_kind = ImageIdentities
     trained_kind = ClientHashmaps
 
     def __init__(
@@ -110,7 +110,7 @@ class HashmapClients(Trainable):
         self.channels, self.norm, self.impressions = list(channels), norm, impressions
         self.people, self.augmentation, self.learning_rate = people, augmentation, learning_rate
 
-    def start(self, data: Identities, seeds: np.random.SeedSequence) -> list[Client]:
+    def start(self, data: ImageIdentities, seeds: np.random.SeedSequence) -> list[Client]:
         """Split the training identities among the clients, and initialise their encoders.
 
         All encoders start from the same random weights, because codes of different encoders are compared.

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
+from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from veilbench.bench.limits import require_arguments, require_room
 from veilbench.bench.trained_model import TrainedModel
 from veilbench.families.templates.data.identities import Identities
-from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.extractor import Extractor, describe_extractor, restore_extractor
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
@@ -35,31 +36,41 @@ class TemplateScheme(TrainedModel):
     """A template protection scheme: makes templates and compares them.
 
     Args:
-        extractor: maps images to feature vectors.
+        extractor: maps samples (images or embeddings) to feature vectors.
     """
 
-    data_kind = Identities
+    data_kind: type[Identities] = Identities
     keyed = True  # whether templates depend on a user's key, so that a new key renews them
     binary = False  # whether templates consist of bits
     own_arguments: tuple[str, ...] = ()  # names of the constructor's arguments after the extractor; also attributes
 
     def __init__(self, extractor: Extractor) -> None:
         self.extractor = extractor
+        self.data_kind = extractor.data_kind
+
+    def with_extractor(self, extractor: Extractor) -> Self:
+        """Return a copy that protects the features of another extractor."""
+        made = copy.copy(self)
+        made.extractor, made.data_kind = extractor, extractor.data_kind
+        return made
+
+    def lacks(self) -> Mapping[str, str]:
+        """Return {"gradients": reason} if the extractor's features have no gradients."""
+        return self.extractor.lacks()
 
     def fit(self, data: Identities, rng: np.random.Generator) -> TemplateScheme:
-        """Return a copy with the extractor fitted to the training images.
+        """Return a copy with the extractor fitted to the training samples.
 
         Raises:
             UserError: the scheme cannot be applied to features of this length.
         """
-        fitted = copy.copy(self)
-        fitted.extractor = self.extractor.fit(data.train.images, rng)
-        fitted.enroll(data.train.images[:1], np.zeros(1, np.uint64))
+        fitted = self.with_extractor(self.extractor.fit(data.train.samples, rng))
+        fitted.enroll(data.train.samples[:1], np.zeros(1, np.uint64))
         return fitted
 
-    def features(self, images: np.ndarray) -> np.ndarray:
-        """Extract features from images, shape (n, c, h, w) to (n, d), float32."""
-        return self.extractor(images)
+    def features(self, samples: np.ndarray) -> np.ndarray:
+        """Extract features from samples, shape (n, ...) to (n, d), float32."""
+        return self.extractor(samples)
 
     @abstractmethod
     def transform(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -99,9 +110,9 @@ class TemplateScheme(TrainedModel):
         templates[order] = np.concatenate(parts)
         return templates
 
-    def enroll(self, images: np.ndarray, keys: np.ndarray) -> np.ndarray:
-        """Make templates of images of shape (n, c, h, w) under the users' keys, shape (n,)."""
-        return self.protect(self.features(images), keys)
+    def enroll(self, samples: np.ndarray, keys: np.ndarray) -> np.ndarray:
+        """Make templates of samples of shape (n, ...) under the users' keys, shape (n,)."""
+        return self.protect(self.features(samples), keys)
 
     def compare(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return the similarity of templates row by row, shape (n,), float32; higher is more similar."""
@@ -116,20 +127,22 @@ class TemplateScheme(TrainedModel):
 
     def settings(self) -> dict[str, Any]:
         """Return the extractor's settings and the constructor's other arguments."""
-        return {"extractor": self.extractor.settings()} | {name: getattr(self, name) for name in self.own_arguments}
+        own = {name: getattr(self, name) for name in self.own_arguments}
+        return {"extractor": describe_extractor(self.extractor)} | own
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the extractor's fitted arrays. Keys belong to the users and are not saved."""
-        return self.extractor.fitted_arrays
+        return self.extractor.arrays()
 
     @classmethod
     def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> TemplateScheme:
         """Rebuild the model from what `settings` and `arrays` returned."""
-        require_arguments(Extractor, settings.get("extractor"), "settings.extractor")
-        extractor = Extractor(**settings["extractor"])
+        if "extractor" not in settings:
+            raise ValueError("settings.extractor is missing")
+        extractor = restore_extractor(settings["extractor"], arrays)
         require_arguments(cls, settings | {"extractor": extractor}, "settings")
         more = {name: settings[name] for name in cls.own_arguments}
-        return cls(extractor.with_saved_arrays(arrays), **more)
+        return cls(extractor, **more)
 
 
 def normalise(rows: np.ndarray) -> np.ndarray:

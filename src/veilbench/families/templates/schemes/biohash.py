@@ -23,7 +23,7 @@ class Biohash(BinaryScheme, LinearScheme):
     A bit is 1 if the product is above the threshold.
 
     Args:
-        extractor: maps images to feature vectors.
+        extractor: maps samples to feature vectors.
         bits: number of bits of a template; at most the number of features, because the vectors are orthonormal.
         threshold: value of the inner product above which a bit is 1.
     """  # noqa: D205

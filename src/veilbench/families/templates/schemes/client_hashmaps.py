@@ -36,10 +36,10 @@ class ClientHashmaps(TrainedScheme):
         client = int(rng.integers(len(self.nets)))
         return features.reshape(len(features), len(self.nets), -1)[:, client].copy()
 
-    def features_tensor(self, images: Tensor) -> Tensor:
-        """Return features of images, shape (n, c, h, w) to (n, d); differentiable."""
-        self.nets.to(images.device)
-        return torch.cat([functional.normalize(net(images), dim=1) for net in self.nets], 1)
+    def features_tensor(self, samples: Tensor) -> Tensor:
+        """Return features of samples, shape (n, ...) to (n, d); differentiable."""
+        self.nets.to(samples.device)
+        return torch.cat([functional.normalize(net(samples), dim=1) for net in self.nets], 1)
 
     def protect_tensor(self, features: Tensor, keys: np.ndarray) -> Tensor:
         """Return templates of features under the users' keys; differentiable."""

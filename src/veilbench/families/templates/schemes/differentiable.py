@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class DifferentiableScheme(TemplateScheme):
-    """A scheme whose templates and similarities are differentiable in the image.
+    """A scheme whose templates and similarities are differentiable in the sample.
 
     The tensors hold the same values as `features`, `protect` and `compare`; bits are the numbers 0 and 1. A binary code
     passes gradients straight through its threshold (Bengio, Leonard and Courville 2013), and a noisy scheme draws fresh
@@ -22,8 +22,8 @@ class DifferentiableScheme(TemplateScheme):
     """
 
     @abstractmethod
-    def features_tensor(self, images: Tensor) -> Tensor:
-        """Return `features` on tensors, shape (n, c, h, w) to (n, d); differentiable in `images`."""
+    def features_tensor(self, samples: Tensor) -> Tensor:
+        """Return `features` on tensors, shape (n, ...) to (n, d); differentiable in `samples`."""
 
     @abstractmethod
     def protect_tensor(self, features: Tensor, keys: np.ndarray) -> Tensor:
@@ -32,3 +32,8 @@ class DifferentiableScheme(TemplateScheme):
     @abstractmethod
     def similarity_tensor(self, a: Tensor, b: Tensor) -> Tensor:
         """Return `compare` on tensors, row by row, shape (n,); differentiable in both."""
+
+
+def has_gradients(scheme: TemplateScheme) -> TypeGuard[DifferentiableScheme]:
+    """Return whether a scheme is differentiable, and its extractor too."""
+    return isinstance(scheme, DifferentiableScheme) and "gradients" not in scheme.lacks()

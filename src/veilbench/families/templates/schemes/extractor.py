@@ -1,164 +1,100 @@
-"""Feature extraction: from images to the features that template schemes protect."""
+"""Interface of feature extractors, whose features template schemes protect."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from annotated_types import Ge
 
-from veilbench.bench.checked_arrays import require_array
-from veilbench.bench.errors import UserError
-from veilbench.bench.limits import LARGEST_VALUE, Side, Width
+from veilbench.bench.roots import find_class
+from veilbench.families.templates.data.identities import Identities, ImageIdentities
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Extractor:
-    """Extracts feature vectors of length 1, so that their inner product is a cosine similarity.
+class Extractor(ABC):
+    """Maps samples to feature vectors of length 1, so that their inner product is a cosine similarity.
 
-    Args:
-        kind: `pixels` for each image minus its mean; `orientation` for the direction of edges (ridges of a print) in
-            each cell of a grid, which is more robust to shifts. The latter is similar to FingerCode (Jain, Prabhakar,
-            Hong and Pankanti 2000).
-        components: number of principal components over the training images to keep; None keeps all values.
-        whiten: whether to divide the components by their standard deviations over the training images.
-        grid: cells along each side of the grid, for `orientation`.
+    Attributes:
+        data_kind: the class of the data whose samples it takes.
+        takes_nodes: arguments of the constructor that stay config nodes, because they are saved as settings.
     """
 
-    def __init__(
-        self,
-        kind: Literal["pixels", "orientation"] = "pixels",
-        components: Width | None = 128,
-        whiten: bool = False,
-        grid: Annotated[Side, Ge(2)] = 12,
-    ) -> None:
-        if kind not in ("pixels", "orientation"):
-            raise ValueError(f"kind={kind} must be pixels or orientation")
-        self.kind, self.components, self.whiten, self.grid = kind, components, whiten, grid
-        self.fitted_arrays: dict[str, np.ndarray] = {}  # mean, shape (d,), and basis, (d, components)
+    data_kind: ClassVar[type[Identities]] = ImageIdentities
+    takes_nodes: ClassVar[tuple[str, ...]] = ()
 
+    @abstractmethod
+    def fit(self, samples: np.ndarray, rng: np.random.Generator) -> Self:
+        """Return a copy that is ready for use: fitted to the training samples, or with weights from a file.
+
+        Args:
+            samples: training samples, shape (n, ...).
+            rng: source of all random numbers.
+
+        Raises:
+            UserError: the samples or the file cannot be used.
+        """
+
+    @abstractmethod
+    def __call__(self, samples: np.ndarray) -> np.ndarray:
+        """Return the features of samples, shape (n, ...) to (n, d), float32.
+
+        Raises:
+            UserError: the extractor is not fitted, or the samples have another shape.
+        """
+
+    @abstractmethod
+    def extract_tensor(self, samples: Tensor) -> Tensor:
+        """Return the features as tensors with gradients, shape (n, ...) to (n, d).
+
+        Raises:
+            UserError: there are no gradients, see `lacks`.
+        """
+
+    def lacks(self) -> Mapping[str, str]:
+        """Return {"gradients": reason} if features have no gradients; empty if they have."""
+        return {}
+
+    @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {"kind": self.kind, "components": self.components, "whiten": self.whiten, "grid": self.grid}
+        """Return the settings, in plain types, that `restore` needs in addition to the arrays."""
 
-    def with_arrays(self, fitted_arrays: dict[str, np.ndarray]) -> Extractor:
-        """Return a copy with arrays that `fit` has computed before."""
-        extractor = Extractor(self.kind, self.components, self.whiten, self.grid)
-        extractor.fitted_arrays = fitted_arrays
-        return extractor
+    @abstractmethod
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the fitted arrays or weights by their names."""
 
-    def with_saved_arrays(self, arrays: dict[str, np.ndarray]) -> Extractor:
-        """Return a copy with fitted arrays from a file.
-
-        Raises:
-            ValueError: an array is missing, or its shape, type or values differ from those that `fit` computes.
-        """
-        if self.components is None:
-            return self.with_arrays({})
-        mean = require_array(arrays, "mean", np.float32, (None,), low=-LARGEST_VALUE, high=LARGEST_VALUE)
-        shape = (len(mean), self.components)
-        basis = require_array(arrays, "basis", np.float32, shape, low=-LARGEST_VALUE, high=LARGEST_VALUE)
-        return self.with_arrays({"mean": mean, "basis": basis})
-
-    def fit(self, images: np.ndarray, rng: np.random.Generator) -> Extractor:
-        """Return a copy fitted to training images, shape (n, c, h, w).
+    @classmethod
+    @abstractmethod
+    def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+        """Rebuild the extractor from what `settings` and `arrays` returned.
 
         Raises:
-            UserError: there are fewer images, or fewer values in each, than components.
+            ValueError: a setting or an array is not valid; the message names it.
         """
-        if self.components is None:
-            return self.with_arrays({})
-        from sklearn.decomposition import PCA
-
-        flat = self._unprojected_values(images)
-        if self.components > min(flat.shape):
-            raise UserError(
-                f"components={self.components} must be at most {min(flat.shape)}: there are {len(flat)} training "
-                f"images of {flat.shape[1]} values"
-            )
-        pca = PCA(self.components, svd_solver="randomized", random_state=int(rng.integers(2**31))).fit(flat)
-        basis = pca.components_.T / (np.sqrt(pca.explained_variance_) if self.whiten else 1)
-        return self.with_arrays({"mean": pca.mean_.astype(np.float32), "basis": basis.astype(np.float32)})
-
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Return features of images of shape (n, c, h, w): shape (n, d), float32.
-
-        Raises:
-            UserError: the extractor is not fitted, or the images have another size.
-        """
-        features = self._unprojected_values(images)
-        if self.components is not None:
-            if not self.fitted_arrays:
-                raise UserError("the extractor is not fitted: its components must be fitted to training images first")
-            mean, basis = self.fitted_arrays["mean"], self.fitted_arrays["basis"]
-            if features.shape[1] != len(mean):
-                raise UserError(f"images of shape {images.shape[1:]} do not fit features made of {len(mean)} values")
-            features = (features - mean) @ basis
-        elif self.kind == "pixels":
-            features = features - features.mean(1, keepdims=True)
-        lengths = np.linalg.norm(features, axis=1, keepdims=True)
-        return np.asarray(features / np.maximum(lengths, 1e-12), np.float32)
-
-    def extract_tensor(self, images: Tensor) -> Tensor:
-        """Return features as tensors with gradients, shape (n, c, h, w) to (n, d)."""
-        import torch
-
-        images = images.float()
-        values = images if self.kind == "pixels" else compute_orientations_tensor(images.mean(1), self.grid)
-        features = values.flatten(1)
-        if self.components is not None:
-            mean, basis = (torch.from_numpy(self.fitted_arrays[name]).to(features) for name in ("mean", "basis"))
-            features = (features - mean) @ basis
-        elif self.kind == "pixels":
-            features = features - features.mean(1, keepdim=True)
-        return torch.nn.functional.normalize(features, dim=1)
-
-    def _unprojected_values(self, images: np.ndarray) -> np.ndarray:
-        """Return the values before the projection onto principal components, shape (n, d), float32."""
-        images = images.astype(np.float32, copy=False)
-        values = images if self.kind == "pixels" else compute_orientations(images.mean(1), self.grid)
-        return values.reshape(len(images), -1)
 
 
-def compute_orientations(images: np.ndarray, grid: int) -> np.ndarray:
-    """Compute edge orientations per cell from the structure tensor.
+def describe_extractor(extractor: Extractor) -> dict[str, Any]:
+    """Return an extractor's settings with the name of its class, for a saved model."""
+    kind = type(extractor)
+    return {"class": f"{kind.__module__}.{kind.__qualname__}"} | extractor.settings()
 
-    Angles are doubled, so that opposite directions are equal.
+
+def restore_extractor(description: Any, arrays: dict[str, np.ndarray]) -> Extractor:
+    """Rebuild an extractor from a saved model.
 
     Args:
-        images: grey images, shape (n, h, w).
-        grid: cells along each side.
-
-    Returns:
-        Cosine and sine of the doubled angle, times the coherence in [0, 1]; shape (n, 2, grid, grid), float32.
+        description: what `describe_extractor` returned.
+        arrays: the arrays of the saved model.
 
     Raises:
-        UserError: the images have fewer pixels than cells along a side.
+        UserError: the class is not that of an extractor.
+        ValueError: a setting or an array is not valid; the message names it.
     """
-    if grid > min(images.shape[1:]):
-        raise UserError(f"grid={grid} must be at most {min(images.shape[1:])}, the images' smaller side")
-    down, right = np.gradient(images, axis=(1, 2))
-    tensor = np.stack([right**2 - down**2, 2 * right * down, right**2 + down**2], 1)
-    for axis in (2, 3):
-        starts = np.arange(grid) * tensor.shape[axis] // grid
-        tensor = np.add.reduceat(tensor, starts, axis)
-    energy = tensor[:, 2:]
-    mean_energy = energy.mean((2, 3), keepdims=True)
-    return np.asarray(tensor[:, :2] / (energy + 0.1 * mean_energy + 1e-12), np.float32)
-
-
-def compute_orientations_tensor(images: Tensor, grid: int) -> Tensor:
-    """Compute the same as `compute_orientations` on tensors, shape (n, h, w) to (n, 2, grid, grid)."""
-    import torch
-
-    down, right = torch.gradient(images, dim=(1, 2))
-    tensor = torch.stack([right**2 - down**2, 2 * right * down, right**2 + down**2], 1)
-    for axis in (2, 3):
-        cells = torch.arange(grid) * tensor.shape[axis] // grid
-        cell_of_pixel = torch.bucketize(torch.arange(tensor.shape[axis]), cells, right=True) - 1
-        membership = torch.nn.functional.one_hot(cell_of_pixel, grid).to(tensor)  # (pixels, grid)
-        tensor = (tensor.movedim(axis, -1) @ membership).movedim(-1, axis)
-    energy = tensor[:, 2:]
-    return tensor[:, :2] / (energy + 0.1 * energy.mean((2, 3), keepdim=True) + 1e-12)
+    if not isinstance(description, dict):
+        raise ValueError(f"settings.extractor={description!r:.40} is not allowed: an object is needed")
+    settings = dict(description)
+    kind = find_class(settings.pop("class", None), Extractor, "settings.extractor.class")
+    return kind.restore(settings, arrays)

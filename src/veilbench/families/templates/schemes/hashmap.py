@@ -70,9 +70,9 @@ class HashmapScheme(TrainedScheme):
         signs = [2 * bits.astype(np.float32) - 1 for bits in (a, b)]
         return np.asarray((1 + signs[0] @ signs[1].T / a.shape[1]) / 2, np.float32)
 
-    def features_tensor(self, images: Tensor) -> Tensor:
-        """Return features of images, shape (n, c, h, w) to (n, d); differentiable."""
-        return torch.as_tensor(functional.normalize(self.net.to(images.device)(images), dim=1))
+    def features_tensor(self, samples: Tensor) -> Tensor:
+        """Return features of samples, shape (n, ...) to (n, d); differentiable."""
+        return torch.as_tensor(functional.normalize(self.net.to(samples.device)(samples), dim=1))
 
     def protect_tensor(self, features: Tensor, keys: np.ndarray) -> Tensor:
         """Return templates as differentiable tensors; see `binarise` for the gradient of signs."""

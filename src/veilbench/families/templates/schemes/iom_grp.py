@@ -17,7 +17,7 @@ class IomGrp(IndexScheme):
     "Ranking-based locality sensitive hashing-enabled cancelable biometrics: index-of-max hashing").
 
     Args:
-        extractor: maps images to feature vectors.
+        extractor: maps samples to feature vectors.
         hashes: number of indices in a template (m of the paper).
         directions: number of random directions that each index chooses among (q of the paper).
     """  # noqa: D205

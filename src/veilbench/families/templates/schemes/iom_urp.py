@@ -19,7 +19,7 @@ class IomUrp(IndexScheme):
     hashing").
 
     Args:
-        extractor: maps images to feature vectors.
+        extractor: maps samples to feature vectors.
         hashes: number of indices in a template (m of the paper).
         window: number of products that each index chooses among (k of the paper); at most the number of features.
         order: number of permutations multiplied element by element (p of the paper).

@@ -18,7 +18,7 @@ class LinearScheme(DifferentiableScheme):
     """A scheme that multiplies features by a user's matrix; subclasses may post-process the products.
 
     Args:
-        extractor: maps images to feature vectors.
+        extractor: maps samples to feature vectors.
     """
 
     @abstractmethod
@@ -34,9 +34,9 @@ class LinearScheme(DifferentiableScheme):
         """Return the products, shape (n, numbers), float32."""
         return np.asarray(features @ self.matrix(features.shape[1], rng))
 
-    def features_tensor(self, images: Tensor) -> Tensor:
-        """Return features of images, shape (n, c, h, w) to (n, d); differentiable."""
-        return self.extractor.extract_tensor(images)
+    def features_tensor(self, samples: Tensor) -> Tensor:
+        """Return features of samples, shape (n, ...) to (n, d); differentiable."""
+        return self.extractor.extract_tensor(samples)
 
     def protect_tensor(self, features: Tensor, keys: np.ndarray) -> Tensor:
         """Return templates of features under the users' keys; differentiable."""

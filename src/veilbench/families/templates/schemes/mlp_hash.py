@@ -22,7 +22,7 @@ class MlpHash(BinaryScheme):
     how nonlinear the layers are.
 
     Args:
-        extractor: maps images to feature vectors.
+        extractor: maps samples to feature vectors.
         hidden: units of each hidden layer.
         bits: number of bits of a template.
         gain: root mean square of the products before an activation; small values keep the layers nearly linear.

@@ -18,7 +18,7 @@ class NoiseTemplate(TemplateScheme):
     Only identical features under the same key match; a template alone reveals nothing.
 
     Args:
-        extractor: maps images to feature vectors.
+        extractor: maps samples to feature vectors.
         dimensions: numbers in a template.
     """
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
 
 from veilbench.families.templates.schemes.base import TemplateScheme
-from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
+from veilbench.families.templates.schemes.differentiable import DifferentiableScheme, has_gradients
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,16 +32,19 @@ class OpenFeatures(TemplateScheme):
     @classmethod
     def of(cls, subject: TemplateScheme) -> OpenFeatures:
         """Return the open features of a scheme, differentiable if the scheme is."""
-        differentiable = isinstance(subject, DifferentiableScheme)
-        return DifferentiableOpenFeatures(subject) if differentiable else OpenFeatures(subject)
+        return DifferentiableOpenFeatures(subject) if has_gradients(subject) else OpenFeatures(subject)
 
     def fit(self, data: Any, rng: np.random.Generator) -> Self:
         """Return the scheme itself: the subject is trained already."""
         return self
 
-    def features(self, images: np.ndarray) -> np.ndarray:
-        """Return the subject's features of images, shape (n, c, h, w) to (n, d), float32."""
-        return self.subject.features(images)
+    def lacks(self) -> Mapping[str, str]:
+        """Return what the subject lacks."""
+        return self.subject.lacks()
+
+    def features(self, samples: np.ndarray) -> np.ndarray:
+        """Return the subject's features of samples, shape (n, ...) to (n, d), float32."""
+        return self.subject.features(samples)
 
     def transform(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return the features unchanged."""
@@ -65,9 +69,9 @@ class DifferentiableOpenFeatures(OpenFeatures, DifferentiableScheme):
 
     subject: DifferentiableScheme
 
-    def features_tensor(self, images: Tensor) -> Tensor:
-        """Return features of images, shape (n, c, h, w) to (n, d); differentiable."""
-        return self.subject.features_tensor(images)
+    def features_tensor(self, samples: Tensor) -> Tensor:
+        """Return features of samples, shape (n, ...) to (n, d); differentiable."""
+        return self.subject.features_tensor(samples)
 
     def protect_tensor(self, features: Tensor, keys: np.ndarray) -> Tensor:
         """Return the features unchanged."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.image_extractor import ImageExtractor
 from veilbench.families.templates.schemes.raw_template import RawTemplate
 
 
@@ -16,7 +16,7 @@ class PcaTemplate(RawTemplate):
         extractor: extractor whose `components` is a number.
     """
 
-    def __init__(self, extractor: Extractor) -> None:
+    def __init__(self, extractor: ImageExtractor) -> None:
         if extractor.components is None:
             raise ValueError("extractor.components=None must be a number, that of the principal components")
         super().__init__(extractor)

@@ -25,7 +25,7 @@ class Polyprotect(TemplateScheme):
     term dominates.
 
     Args:
-        extractor: maps images to feature vectors.
+        extractor: maps samples to feature vectors.
         terms: number of terms of the polynomial (m of the paper).
         overlap: number of features that neighbouring sets share (o of the paper), 0 to terms - 1.
         largest: largest absolute value of the coefficients, which are non-zero and all different.

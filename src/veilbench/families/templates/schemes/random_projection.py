@@ -17,7 +17,7 @@ class RandomProjection(LinearScheme):
     least as many dimensions as features, the features can be computed from template and key.
 
     Args:
-        extractor: maps images to feature vectors.
+        extractor: maps samples to feature vectors.
         dimensions: numbers in a template.
     """  # noqa: D205
 

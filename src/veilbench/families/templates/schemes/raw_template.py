@@ -21,9 +21,9 @@ class RawTemplate(DifferentiableScheme):
         """Return the features unchanged."""
         return features.copy()
 
-    def features_tensor(self, images: Tensor) -> Tensor:
-        """Return features of images, shape (n, c, h, w) to (n, d); differentiable."""
-        return self.extractor.extract_tensor(images)
+    def features_tensor(self, samples: Tensor) -> Tensor:
+        """Return features of samples, shape (n, ...) to (n, d); differentiable."""
+        return self.extractor.extract_tensor(samples)
 
     def protect_tensor(self, features: Tensor, keys: np.ndarray) -> Tensor:
         """Return the features unchanged."""

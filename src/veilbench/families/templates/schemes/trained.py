@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import numpy as np
@@ -25,6 +26,10 @@ class TrainedScheme(DifferentiableScheme):
         """
         raise NotImplementedError(f"{type(self).__name__} is made by training")
 
-    def features(self, images: np.ndarray) -> np.ndarray:
+    def lacks(self) -> Mapping[str, str]:
+        """Return nothing, because trained networks have gradients."""
+        return {}
+
+    def features(self, samples: np.ndarray) -> np.ndarray:
         """Return features of images of shape (n, 1, h, w), shape (n, d), float32; computed in parts to save memory."""
-        return apply_in_parts(self.features_tensor, images, AT_ONCE)
+        return apply_in_parts(self.features_tensor, samples, AT_ONCE)

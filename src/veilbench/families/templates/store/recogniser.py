@@ -11,6 +11,7 @@ import numpy as np
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.trained_model import load_trained_model
+from veilbench.families.templates.data.identities import EmbeddedIdentities
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.store.fingerprint import fingerprint
 from veilbench.families.templates.store.packing import Packing
@@ -104,11 +105,13 @@ def load(folder: Path) -> Recogniser:
     """Read the model in a folder, and its evaluation in the neighbouring folder `evaluate`.
 
     Raises:
-        UserError: the folder holds no model that makes templates.
+        UserError: the folder holds no model that makes templates of images.
     """
     scheme = load_trained_model(folder)
     if not isinstance(scheme, TemplateScheme):
         raise UserError(f"{folder} holds a {type(scheme).__name__}, which makes no templates")
+    if issubclass(scheme.data_kind, EmbeddedIdentities):
+        raise UserError(f"{folder} holds a model of embeddings, and a store takes images: bring the encoder as well")
     scheme.refresh(np.random.default_rng())
     model_fingerprint = fingerprint(scheme)
     findings_path = Path(folder).resolve().parent / "evaluate" / "findings.json"

@@ -13,13 +13,13 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings
 from veilbench.bench.limits import Count
 from veilbench.bench.trained_model import TrainedModel
-from veilbench.families.templates.data.identities import Identities
+from veilbench.families.templates.data.identities import Identities, ImageIdentities
 from veilbench.families.templates.modules.hashmap import Hashmap
 from veilbench.training.federated import Federated
 
 
 @dataclass(frozen=True)
-class DealtIdentities(Identities):
+class DealtIdentities(ImageIdentities):
     """Identities, together with the client that each training row belongs to.
 
     Attributes:

@@ -39,9 +39,9 @@ def test_a_folder_is_read_in_natural_order_and_what_is_no_image_is_passed_by(tmp
     raw = ImageFolder(str(tmp_path)).read()
     assert raw.identities.tolist() == [0, 0, 0, 1, 1, 1]
     assert raw.impressions.tolist() == [0, 1, 2] * 2
-    assert (raw.images[0, 0] == some((12, 10), 0)).all()  # s2/a.bmp
-    assert (raw.images[4, 0] == some((12, 10), 2)).all()  # s10/2.png comes before s10/10.png
-    assert (raw.images[5, 0] == some((12, 10), 1)).all()
+    assert (raw.samples[0, 0] == some((12, 10), 0)).all()  # s2/a.bmp
+    assert (raw.samples[4, 0] == some((12, 10), 2)).all()  # s10/2.png comes before s10/10.png
+    assert (raw.samples[5, 0] == some((12, 10), 1)).all()
 
 
 def test_subfolders_and_a_file_under_two_people_are_noted(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_every_format_is_read(tmp_path: Path, suffix: str) -> None:
     smooth = np.add.outer(np.arange(32), np.arange(24)).astype(np.uint8) * 3
     (tmp_path / "who").mkdir()
     Image.fromarray(smooth).save(tmp_path / "who" / f"one{suffix}")
-    read = ImageFolder(str(tmp_path)).read().images[0, 0]
+    read = ImageFolder(str(tmp_path)).read().samples[0, 0]
     assert np.abs(read.astype(int) - smooth).max() <= (4 if "jp" in suffix else 0)
 
 
@@ -72,7 +72,7 @@ def test_colour_and_sixteen_bits_become_grey(tmp_path: Path) -> None:
     (tmp_path / "who").mkdir()
     Image.fromarray(np.full((9, 9, 3), (255, 0, 0), np.uint8)).save(tmp_path / "who" / "1_red.png")
     Image.fromarray(np.full((9, 9), 65535, np.uint16)).save(tmp_path / "who" / "2_deep.png")
-    red, deep = ImageFolder(str(tmp_path)).read().images
+    red, deep = ImageFolder(str(tmp_path)).read().samples
     assert (red == 76).all()  # 0.299 * 255, ITU-R BT.601
     assert (deep == 255).all()
 
@@ -82,7 +82,7 @@ def test_images_of_several_sizes_need_a_size(tmp_path: Path) -> None:
     folder_of(tmp_path, {"b": ["1.png"]}, (20, 20))
     with pytest.raises(UserError, match=r"set data\.source\.size, as \[height"):
         ImageFolder(str(tmp_path)).read()
-    assert ImageFolder(str(tmp_path), (16, 14)).read().images.shape == (2, 1, 16, 14)
+    assert ImageFolder(str(tmp_path), (16, 14)).read().samples.shape == (2, 1, 16, 14)
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\nbroken"])
@@ -112,12 +112,12 @@ def test_an_npz_file_is_read_by_the_names_of_its_arrays(tmp_path: Path) -> None:
     images, who = some((6, 9, 8)), np.array(["b", "a", "b", "a", "c", "c"])
     np.savez(tmp_path / "x.npz", X=images, y=who, n=np.arange(6))
     raw = IdentityNpz(str(tmp_path / "x.npz"), "X", "y").read()
-    assert (raw.images[:, 0] == images).all()
+    assert (raw.samples[:, 0] == images).all()
     assert raw.identities.tolist() == [1, 0, 1, 0, 2, 2]
     assert raw.impressions.tolist() == [0, 0, 1, 1, 0, 1]
     assert IdentityNpz(str(tmp_path / "x.npz"), "X", "y", "n").read().impressions.tolist() == list(range(6))
     np.savez(tmp_path / "floats.npz", X=images[:, None] / 255, y=who)
-    assert (IdentityNpz(str(tmp_path / "floats.npz"), "X", "y").read().images == raw.images).all()
+    assert (IdentityNpz(str(tmp_path / "floats.npz"), "X", "y").read().samples == raw.samples).all()
 
 
 def test_an_npz_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_the_real_sets_are_read_whole(
     if not (SHARED / file).is_file():
         pytest.skip(f"{SHARED / file} is absent")
     raw = IdentityNpz(str(SHARED / file), *names).read()
-    assert raw.images.shape == (people * each, 1, *size)
+    assert raw.samples.shape == (people * each, 1, *size)
     assert np.bincount(raw.identities).tolist() == [each] * people
     assert len(set(zip(raw.identities.tolist(), raw.impressions.tolist(), strict=True))) == people * each
 
@@ -209,7 +209,7 @@ def test_fetched_faces_become_identities(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr("sklearn.datasets.fetch_lfw_people", fetched)
     raw = SklearnFaces("lfw", fewest=7, shrink=0.4).read()
-    assert (raw.images[:, 0] == some((4, 64, 64))).all()
+    assert (raw.samples[:, 0] == some((4, 64, 64))).all()
     assert raw.impressions.tolist() == [0, 1, 0, 1]
     assert asked["min_faces_per_person"] == 7
     assert asked["resize"] == 0.4

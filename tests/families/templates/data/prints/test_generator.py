@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_curve
 
-from veilbench.families.templates.data.identities import RawIdentities
 from veilbench.families.templates.data.prints.fields import PATTERNS, draw_anatomy, ridge_orientation
 from veilbench.families.templates.data.prints.generator import Prints
 from veilbench.families.templates.data.prints.ridges import EXTENT, PERIODS, PIXELS, pixel_coordinates
 from veilbench.families.templates.data.prints.sensor import Sensor
+from veilbench.families.templates.data.raw_identities import RawIdentities
 
 STILL = Sensor(0, 0, 0, 0, 0, 0, 0)
 
@@ -40,7 +40,7 @@ def equal_error_rate(scores: np.ndarray, genuine: np.ndarray) -> float:
 
 
 def test_a_plain_correlation_tells_fingers_apart_but_not_perfectly(prints: RawIdentities) -> None:
-    scores = best_correlations(prints.images, 8)
+    scores = best_correlations(prints.samples, 8)
     first, second = np.triu_indices(len(scores), 1)
     genuine = prints.identities[first] == prints.identities[second]
     eer = equal_error_rate(scores[first, second], genuine)
@@ -50,17 +50,17 @@ def test_a_plain_correlation_tells_fingers_apart_but_not_perfectly(prints: RawId
 
 def test_a_finger_does_not_depend_on_the_others(prints: RawIdentities) -> None:
     fewer = Prints(Sensor(), identities=3, impressions=2, seed=3).read()
-    for place in range(len(fewer.images)):
+    for place in range(len(fewer.samples)):
         same = (prints.identities == fewer.identities[place]) & (prints.impressions == fewer.impressions[place])
         assert same.sum() == 1
-        assert (prints.images[same][0] == fewer.images[place]).all()
+        assert (prints.samples[same][0] == fewer.samples[place]).all()
         assert (prints.attributes["pattern"][same] == fewer.attributes["pattern"][place]).all()
     other = Prints(Sensor(), identities=3, impressions=2, seed=4).read()
-    assert (other.images != fewer.images).any((1, 2, 3)).all()
+    assert (other.samples != fewer.samples).any((1, 2, 3)).all()
 
 
 def test_no_two_images_are_the_same(prints: RawIdentities) -> None:
-    assert len({image.tobytes() for image in prints.images}) == len(prints.images)
+    assert len({image.tobytes() for image in prints.samples}) == len(prints.samples)
 
 
 @pytest.mark.parametrize(
@@ -68,10 +68,10 @@ def test_no_two_images_are_the_same(prints: RawIdentities) -> None:
 )
 def test_each_amount_moves_the_impressions_and_nothing_else_does(amount: str) -> None:
     fixed = dict.fromkeys(("rotation", "translation", "distortion", "pressure", "partial", "noise", "scratches"), 0.0)
-    still = Prints(Sensor(**fixed), identities=1, impressions=3).read().images.astype(float)
+    still = Prints(Sensor(**fixed), identities=1, impressions=3).read().samples.astype(float)
     assert (still[0] == still[1:]).all()
     moved = Prints(Sensor(**fixed | {amount: getattr(Sensor(), amount)}), identities=1, impressions=3)
-    changes = np.abs(moved.read().images.astype(float) - still)
+    changes = np.abs(moved.read().samples.astype(float) - still)
     assert changes.mean((1, 2, 3)).max() > 0.5
 
 
@@ -79,8 +79,8 @@ def test_each_amount_moves_the_impressions_and_nothing_else_does(amount: str) ->
 def test_a_larger_sensor_shows_the_same_finger(size: int) -> None:
     from skimage.transform import resize
 
-    (image,) = Prints(STILL, identities=1, impressions=1, size=size, seed=5).read().images
-    (usual,) = Prints(STILL, identities=1, impressions=1, seed=5).read().images
+    (image,) = Prints(STILL, identities=1, impressions=1, size=size, seed=5).read().samples
+    (usual,) = Prints(STILL, identities=1, impressions=1, seed=5).read().samples
     assert image.shape == (1, size, size)
     scaled = resize(usual[0].astype(float), (size, size), anti_aliasing=True)
     assert np.corrcoef(scaled.ravel(), image[0].ravel())[0, 1] > 0.9

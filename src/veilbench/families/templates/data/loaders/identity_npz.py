@@ -8,7 +8,7 @@ import numpy as np
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.labels import encode_classes, note_similar_names
-from veilbench.families.templates.data.identities import RawIdentities
+from veilbench.families.templates.data.raw_identities import RawIdentities
 
 
 class IdentityNpz:

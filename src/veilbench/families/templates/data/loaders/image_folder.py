@@ -12,7 +12,7 @@ from annotated_types import Ge
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import Side
-from veilbench.families.templates.data.identities import RawIdentities
+from veilbench.families.templates.data.raw_identities import RawIdentities
 from veilbench.images.image_file import SUFFIXES, list_entries, list_images, read_image, stack_images
 
 

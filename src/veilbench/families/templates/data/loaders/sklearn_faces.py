@@ -9,8 +9,8 @@ from annotated_types import Ge
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import Count, Positive
-from veilbench.families.templates.data.identities import RawIdentities
 from veilbench.families.templates.data.loaders.identity_npz import number_impressions, to_uint8
+from veilbench.families.templates.data.raw_identities import RawIdentities
 
 FILES = {"olivetti": "olivetti_py3.pkz", "lfw": "lfw_home/lfw-funneled.tgz"}
 

@@ -11,10 +11,10 @@ import numpy as np
 from annotated_types import Ge
 
 from veilbench.bench.limits import Count, NotNegative, Seed, Side, require_room
-from veilbench.families.templates.data.identities import RawIdentities
 from veilbench.families.templates.data.prints.fields import PATTERNS, draw_anatomy
 from veilbench.families.templates.data.prints.ridges import DENSITIES, grow_ridges
 from veilbench.families.templates.data.prints.sensor import Sensor
+from veilbench.families.templates.data.raw_identities import RawIdentities
 
 
 class Prints:

@@ -1,0 +1,1 @@
+"""Extractors that are finished: torch modules and ONNX files with trained weights, and precomputed embeddings."""
