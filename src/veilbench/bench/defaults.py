@@ -49,22 +49,24 @@ def fill(node: Any, where: str = "", instead: Mapping[str, Any] | None = None) -
     return filled | {key: child for key, child in node.items() if key not in filled}
 
 
-def give_seed(node: Any, seed: int) -> Any:
+def give_seed(node: Any, seed: int, where: str = "") -> Any:
     """Return a copy of a composed configuration in which each class that takes a `seed` and has none gets one.
 
     Args:
         node: plain data; mappings with a `_target_` name a class and some of its arguments.
         seed: seed of the experiment.
+        where: dotted name of the node, for error messages.
 
     Raises:
         UserError: a `_target_` is not a class that may be named.
     """
     if isinstance(node, list):
-        return [give_seed(child, seed) for child in node]
+        return [give_seed(child, seed, f"{where}[{index}]") for index, child in enumerate(node)]
     if not isinstance(node, dict):
         return node
-    given = {key: give_seed(child, seed) for key, child in node.items()}
-    takes_seed = TARGET in node and "seed" in inspect.signature(find_class(node[TARGET], object)).parameters
+    given = {key: give_seed(child, seed, f"{where}.{key}" if where else str(key)) for key, child in node.items()}
+    kind = find_class(node[TARGET], object, f"{where}.{TARGET}") if TARGET in node else None
+    takes_seed = kind is not None and "seed" in inspect.signature(kind).parameters
     return {**given, "seed": seed} if takes_seed and "seed" not in node else given
 
 

@@ -14,6 +14,11 @@ from veilbench.bench.folders import write_whole_folder
 
 TEMPLATE = Path(__file__).parent / "new_bench"
 CODE = "encoder.py"
+RENAMED = {  # under their own names they would take effect within the template
+    "gitignore": ".gitignore",
+    "dvcignore": ".dvcignore",
+    "dvc_stages.yaml": "dvc.yaml",
+}
 
 
 def main(arguments: list[str]) -> None:
@@ -63,8 +68,8 @@ def write_bench(folder: Path, package: str) -> None:
     (folder / package).mkdir()
     (folder / package / "__init__.py").write_text(f'"""The code of the bench {package}."""\n', encoding="utf8")
     (folder / CODE).rename(folder / package / CODE)
-    (folder / "gitignore").rename(folder / ".gitignore")
-    (folder / "dvcignore").rename(folder / ".dvcignore")
+    for name, final in RENAMED.items():
+        (folder / name).rename(folder / final)
     for name in ("README.md", "conf/model/gabor.yaml"):
         text = (folder / name).read_text(encoding="utf8")
         (folder / name).write_text(text.replace("{package}", package), encoding="utf8")
