@@ -24,9 +24,10 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config, part
 from veilbench.bench.findings import RECORD, Findings, write_record
 from veilbench.bench.folders import content_digest, write_whole_folder
+from veilbench.bench.homes import PACKAGE
 from veilbench.bench.named_files import digest_named_files
 from veilbench.bench.provenance import list_written, require, sign
-from veilbench.bench.sources import PACKAGE, digest
+from veilbench.bench.sources import digest
 from veilbench.bench.trained_model import TrainedModel, load_trained_model
 
 Watch = Callable[[int, dict[str, float]], None]

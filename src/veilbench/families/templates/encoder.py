@@ -15,6 +15,7 @@ from veilbench.bench.simple_model import NotesArguments
 from veilbench.corruptions.random_affine import RandomAffine
 from veilbench.families.templates.losses.metric import MetricLoss
 from veilbench.families.templates.modules.hashmap import Augmentation, Hashmap
+from veilbench.families.templates.nets.saved_net import SavedNet
 from veilbench.families.templates.schemes.hashmap import HashmapScheme
 from veilbench.nets.saved_weights import load_weights
 
@@ -24,7 +25,7 @@ SETTINGS = (
 )  # fmt: skip
 
 
-class EncoderNet(nn.Module):
+class EncoderNet(SavedNet):
     """The network of an `Encoder`, apart from its training, as it is saved and restored.
 
     Args:
@@ -84,7 +85,7 @@ class EncoderTraining(Hashmap):
         super().__init__(**{name: getattr(encoder, name) for name in SETTINGS})
         self.kind, self.encoder_arguments = type(encoder), encoder.arguments
 
-    def build_net(self, image: Sequence[int]) -> nn.Module:
+    def build_net(self, image: Sequence[int]) -> SavedNet:
         """Construct the encoder anew, so that its initial weights depend on the seed alone."""
         net = EncoderNet(self.kind(**self.encoder_arguments), image)
         self.code = net.code

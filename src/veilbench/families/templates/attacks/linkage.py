@@ -92,7 +92,7 @@ class TemplateLinkage(TemplateAttack):
         """
         training, held_out = self._split_people(data.auxiliary, rng)
         features = PairFeatures(target, self._enrol_databases(target, *_split_impressions(training, rng), rng))
-        linkers = {kind: self._fit_linker(kind, features, rng) for kind in self.learners}
+        linkers: dict[str, Pipeline] = {kind: self._fit_linker(kind, features, rng) for kind in self.learners}
         scorer = LinkScorer(features, linkers)
         chosen_on = self._enrol_databases(target, *_split_impressions(held_out, rng), rng)
         areas = {kind: scorer.auroc(kind, chosen_on) for kind in scorer.kinds}

@@ -117,7 +117,7 @@ def report_starts(found: Findings, starts: Sequence[Start], broken_threshold: fl
     best, found.gain = strongest(starts, broken_threshold)
     found.budget = best.budget
     found.notes.append(f"The gain is that from {best.label}.")
-    rows = [
+    rows: list[list[str | float | Metric | None]] = [
         [start.label, len(start.moved), start.accepted(), start.accepted_by_noise(), start.gain] for start in starts
     ]
     found.tables.append(Table("Starts of the impersonation", ["start", "victims", "accepted", "noise", "gain"], rows))

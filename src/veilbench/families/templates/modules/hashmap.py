@@ -10,7 +10,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from annotated_types import Ge, MinLen
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from veilbench.bench.limits import Count, LearningRate, NotNegative, Positive, Width
@@ -18,6 +18,7 @@ from veilbench.families.templates.data.identities import ImageIdentities
 from veilbench.families.templates.data.impression_sampler import ImpressionSampler
 from veilbench.families.templates.losses.metric import MetricLoss, build_metric_loss
 from veilbench.families.templates.nets.print_encoder import Norm, PrintEncoder
+from veilbench.families.templates.nets.saved_net import SavedNet
 from veilbench.families.templates.regularisers.impersonation import Impersonation
 from veilbench.families.templates.regularisers.inversion_adversary import InversionAdversary
 from veilbench.families.templates.schemes.base import draw_orthonormal
@@ -105,7 +106,7 @@ class Hashmap(pl.LightningModule, FederatedModel):
                 self.inverter.build_decoder(self.code)
         return torch.arange(people)
 
-    def build_net(self, image: Sequence[int]) -> nn.Module:
+    def build_net(self, image: Sequence[int]) -> SavedNet:
         """Return an encoder with initial weights, drawn from torch's generator.
 
         Args:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from veilbench.bench.limits import Side, Width, require_weights
+from veilbench.families.templates.nets.saved_net import SavedNet
 
 Norm = Literal["batch", "group"]
 GROUPS = 4
@@ -37,7 +38,7 @@ class FirstConvolution(nn.Conv2d):
         return outputs.permute(0, 3, 1, 2)
 
 
-class PrintEncoder(nn.Module):
+class PrintEncoder(SavedNet):
     """Encodes images of any size as codes; each image is standardised first, so contrast and brightness do not matter.
 
     The first convolution has 8 x 8 kernels (about a ridge and a valley of a 96 x 96 print) and stride 4, which makes it

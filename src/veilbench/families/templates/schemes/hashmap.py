@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from veilbench.bench.limits import NotNegative, Seed, require_arguments
 from veilbench.families.templates.nets.print_encoder import PrintEncoder
+from veilbench.families.templates.nets.saved_net import SavedNet
 from veilbench.families.templates.schemes.base import blas_threads, cosine_similarity, draw_orthonormal, normalise
 from veilbench.families.templates.schemes.trained import TrainedScheme
 from veilbench.nets.saved_weights import load_weights
@@ -25,7 +26,7 @@ class HashmapScheme(TrainedScheme):
     restored. The same sequence of calls therefore gives the same templates, but repeated calls give different noise.
 
     Args:
-        net: encoder with trained weights, with a method `settings` that returns its constructor's arguments.
+        net: encoder with trained weights.
         binary: whether templates are the signs of the code, uint8 of 0 and 1.
         keyed: whether the code is multiplied by a user's orthogonal matrix.
         noise: mean length of the Gaussian noise added to the code of length 1, before signs are taken.
@@ -34,7 +35,7 @@ class HashmapScheme(TrainedScheme):
 
     def __init__(
         self,
-        net: nn.Module,
+        net: SavedNet,
         binary: bool = False,
         keyed: bool = False,
         noise: NotNegative = 0.0,
@@ -42,7 +43,7 @@ class HashmapScheme(TrainedScheme):
     ) -> None:
         if noise < 0:
             raise ValueError(f"noise={noise} must be 0 or more")
-        self.net = net.eval().requires_grad_(False)
+        self.net: SavedNet = net.eval().requires_grad_(False)
         self.binary, self.keyed, self.noise, self.noise_seed = binary, keyed, noise, noise_seed
         self.rng = np.random.default_rng(noise_seed)
 
