@@ -47,6 +47,17 @@ function reveal() {
   details.open = true;
   details.scrollIntoView();
 }
+async function unpack(packed) {
+  const bytes = Uint8Array.from(atob(packed.dataset.svg), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  packed.outerHTML = await new Response(stream).text();
+}
+
+// A section's figures when it is opened; the rest once the page is shown, so that it can be printed and searched.
+const unpackAll = (root) => Promise.all([...root.querySelectorAll(".packed")].map(unpack));
+for (const section of document.querySelectorAll(".experiment"))
+  section.addEventListener("toggle", () => unpackAll(section));
+addEventListener("load", () => setTimeout(() => unpackAll(document), 500));
 addEventListener("hashchange", reveal);
 reveal();
 addEventListener("beforeprint", () => document.querySelectorAll(".experiment").forEach((d) => (d.open = true)));

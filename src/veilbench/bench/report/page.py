@@ -18,6 +18,7 @@ from veilbench.bench.report.columns import columns, groups, verdict_cell
 from veilbench.bench.report.figures import draw
 from veilbench.bench.report.leaderboard import Row, granted_flags, row
 from veilbench.bench.report.overview import overview
+from veilbench.bench.report.packing import pack_picture, pack_svg
 from veilbench.bench.report.records import Record
 from veilbench.bench.report.specs import Comparison, Tradeoff
 from veilbench.bench.verdict import ATTACKS, CONFIDENCE, MARGIN, PLATEAU, Verdict
@@ -134,6 +135,7 @@ def _environment() -> Environment:
         "cell": cell,
         "sentence": lambda text: text[:1].upper() + text[1:],
         "mark": lambda verdict: MARKS[Verdict(verdict)] if verdict else "none",
+        "webp": pack_picture,
         "verdict": verdict_cell,
         "numeric": numeric,
     }
@@ -197,7 +199,7 @@ def section(record: Record, entry: Row) -> dict[str, Any]:
 
 def _draw_all(prefix: str, figures: Iterable[tuple[str, Figure]]) -> list[tuple[str, Markup]]:
     """Draw figures, and return each title with its drawing."""
-    return [(figure.title, Markup(draw(figure, f"{prefix}-{name}"))) for name, figure in figures]
+    return [(figure.title, pack_svg(draw(figure, f"{prefix}-{name}"))) for name, figure in figures]
 
 
 def _collect_part(prefix: str, key: str, found: Findings, with_figures: bool = True) -> dict[str, Any] | None:
