@@ -63,7 +63,7 @@ def layer(module: str) -> int:
             return FAMILY
         case ["veilbench", "workflow", *_]:
             return WORKFLOW
-        case ["pipelines", *_] | ["veilbench", "cli"]:
+        case ["pipelines", *_] | ["veilbench", "cli", *_]:
             return TOP
     raise AssertionError(f"{module} is in no layer: it is neither kernel nor library nor of a family")
 

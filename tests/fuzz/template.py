@@ -131,15 +131,15 @@ def _run_stages(bench: Path, run: Run) -> None:
     run("pipelines/report.py")
     run("pipelines/track.py")
     run("pipelines/sweep.py", "experiment=tiny_table", "seed=5", "tracking=none", "hydra.run.dir=outputs/mine/earlier")
-    run("veilbench", "key", "alice.key")
+    run("veilbench", "template", "key", "alice.key")
     people = ("alice", "bob", "carol")
     for place, person in enumerate(people):
         for number in range(2):
             _print(bench / f"{person}_{number}.png", place, number)
     for person in people[:2]:
-        run("veilbench", "enroll", "results/tiny_prints/train", "people.store", person, f"{person}_0.png",
+        run("veilbench", "template", "enroll", "results/tiny_prints/train", "people.store", person, f"{person}_0.png",
             "--key", "alice.key")  # fmt: skip
-    run("veilbench", "encrypt", "results/tiny_table/train", "letter.txt", "letter.veil")
+    run("veilbench", "cipher", "encrypt", "results/tiny_table/train", "letter.txt", "letter.veil")
 
 
 def _write_conf(bench: Path) -> None:
