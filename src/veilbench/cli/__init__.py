@@ -77,7 +77,7 @@ def _refuse_old_name(name: str, group: str) -> None:
 for _usage in USAGES.values():
     _add(_usage)
 for _name, _group in GROUPS.items():
-    app.add_typer(_group, name=_name, no_args_is_help=True, rich_markup_mode=None, context_settings=HELP)
+    app.add_typer(_group, name=_name, no_args_is_help=True, context_settings=HELP)
 for _name, _home in MOVED.items():
     _refuse_old_name(_name, _home)
 

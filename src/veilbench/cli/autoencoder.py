@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Score the rows of a table with a trained detector, and restore images with a trained restorer.")
+app = typer.Typer(
+    rich_markup_mode=None,
+    help="Score the rows of a table, and restore images.",
+)
 
 _Model = Annotated[Path, typer.Argument(metavar="MODEL", help="The folder of a trained model: results/*/train.")]
 
@@ -16,9 +19,7 @@ _Model = Annotated[Path, typer.Argument(metavar="MODEL", help="The folder of a t
 def score(
     model: _Model,
     table: Annotated[Path, typer.Argument(metavar="TABLE", help="A .csv, .tsv or .parquet file; text may be gzipped.")],
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Write to this file instead of the standard output.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="File to write, instead of standard output.")] = None,
     top: Annotated[int, typer.Option("--top", min=0, help="Features to name for each row.")] = 3,
 ) -> None:
     """Print an anomaly score for each row of a table, as CSV.

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Encrypt and decrypt files with a trained cipher, to study the result.")
+app = typer.Typer(rich_markup_mode=None, help="Encrypt and decrypt files with a trained cipher, to study the result.")
 
 _FILES = (
     "MODEL is the folder of a trained model, results/<experiment>/train. OUT is replaced only once all of it "

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Score mails with a trained filter.")
+app = typer.Typer(rich_markup_mode=None, help="Score mails with a trained filter.")
 
 
 @app.callback()

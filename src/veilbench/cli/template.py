@@ -10,7 +10,10 @@ import typer
 if TYPE_CHECKING:
     from veilbench.families.templates.store.answer import Answer
 
-app = typer.Typer(help="Enrol people in a store of templates, verify and identify them, and revoke their templates.")
+app = typer.Typer(
+    rich_markup_mode=None,
+    help="Enrol, verify and identify people from images, against a store of templates.",
+)
 
 _People = Annotated[str, typer.Argument(metavar="PERSON", help="The name to enrol under.")]
 _Store = Annotated[Path, typer.Argument(metavar="STORE", help="The file of templates.")]

@@ -42,9 +42,9 @@ USAGES = {
         Usage(
             "run",
             "experiment=NAME [OVERRIDE ...] [force=true]",
-            "Run all stages of one experiment, with overrides in Hydra's grammar. The record is written to outputs/, into "
-            "a folder that is named by experiment, overrides and a digest of settings and code. The same command finds a "
-            f"complete record; force=true computes it again. {SETTINGS}.",
+            "Run all stages of one experiment, with overrides in Hydra's grammar. The record is written to outputs/, "
+            "into a folder that is named by experiment, overrides and a digest of settings and code. The same command "
+            f"finds a complete record; force=true computes it again. {SETTINGS}.",
             True,
         ),
         Usage(
