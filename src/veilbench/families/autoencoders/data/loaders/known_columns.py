@@ -34,8 +34,8 @@ class KnownColumns:
         """Convert a table to features, shape (n, features), float64; a column of labels is left out.
 
         Raises:
-            UserError: a column is missing or unknown, a value is missing, a text is unknown, or a column of numbers holds
-                texts.
+            UserError: a column is missing or unknown, a value is missing, a text is unknown, or texts stand where
+                numbers are needed.
         """
         if self.table.label is not None and self.table.label in frame.columns:
             frame = frame.drop(columns=self.table.label)
