@@ -234,7 +234,7 @@ def test_thresholds(at: Desk, models: Models, capsys: pytest.CaptureFixture[str]
     assert run(*verify, "--threshold", 0.999) == 1
     shutil.copytree(models["pca"].parent / "evaluate", tmp_path / "else" / "evaluate")
     shutil.copytree(model, tmp_path / "else" / "train")
-    beside = ("template", "verify", tmp_path / "else" / "train", *verify[2:])
+    beside = ("template", "verify", tmp_path / "else" / "train", *verify[3:])
     capsys.readouterr()
     assert run(*beside) == 2
     assert "is of another model" in capsys.readouterr().err
