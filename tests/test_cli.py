@@ -12,6 +12,7 @@ import pytest
 
 from command_line import run
 from veilbench import __version__
+from veilbench.cli import GROUPS, MOVED
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.aes_gcm import AesGcm
 from veilbench.families.ciphers.baselines.one_time_pad import OneTimePad
@@ -255,6 +256,39 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
         assert "not cryptography" in shown
         assert "letter-frequency" in shown
         assert "AES-GCM" in shown
+
+
+@pytest.mark.parametrize(("name", "group"), MOVED.items())
+def test_an_old_name_says_the_new_one(name: str, group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in ((), ("--help",), ("model", "file", "--key", "x")):
+        assert run(name, *arguments) == 2
+        captured = capsys.readouterr()
+        assert (captured.out, captured.err) == ("", f"error: veilbench {name} is now veilbench {group} {name}\n")
+    assert run(group, name, "--help") == 0
+    assert capsys.readouterr().out.startswith(f"Usage: veilbench {group} {name} ")
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_group_lists_its_commands_and_the_old_names_are_hidden(
+    group: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(group)
+    captured = capsys.readouterr()
+    commands = [command.name or command.callback.__name__ for command in GROUPS[group].registered_commands]
+    assert all(f"  {name} " in captured.out + captured.err for name in commands)
+    assert run("--help") == 0
+    shown = [line.split()[0] for line in capsys.readouterr().out.partition("Commands:")[2].splitlines() if line]
+    assert {group} <= set(shown)
+    assert not set(MOVED) & set(shown)
+
+
+def test_help_imports_no_heavy_library() -> None:
+    code = (
+        "import sys\nfrom veilbench.cli import main\ntry: main([sys.argv[1], '--help'])\nexcept SystemExit: pass\n"
+        "assert not {'numpy', 'torch', 'hydra', 'pandas'} & set(sys.modules), set(sys.modules)"
+    )
+    for name in ("sweep", "template", "autoencoder"):
+        subprocess.run([sys.executable, "-c", code, name], check=True, capture_output=True)
 
 
 def test_small_files_do_without_numba(models: Path, source: Path, tmp_path: Path) -> None:

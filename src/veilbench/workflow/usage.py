@@ -57,8 +57,8 @@ USAGES = {
         Usage(
             "sweep",
             "experiment=NAME [KEY=1,2,3 ...] [seed=range(3)]",
-            f"Run an experiment with many settings. {SETTINGS}; --hydra-help lists Hydra's other options. The script "
-            "pipelines/sweep.py runs a single job, and a sweep with -m.",
+            "Run an experiment with many settings. --cfg job prints those of the first job instead; --hydra-help lists "
+            "Hydra's other options. The script pipelines/sweep.py runs a single job, and a sweep with -m.",
             True,
         ),
         Usage(
