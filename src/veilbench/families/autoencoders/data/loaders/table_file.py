@@ -106,9 +106,10 @@ class TableFile:
             if name not in frame.columns:
                 raise UserError(f"{self.path} has no column {name}; there are: {', '.join(frame.columns)}")
         if len(frame.columns) < fewest or not len(frame):
+            needed = "two columns" if fewest > 1 else "one column"
             size = f"{len(frame):,} rows and {len(frame.columns)} columns: {', '.join(frame.columns)[:80]}"
             raise UserError(
-                f"{self.path} has {size}; at least one row and {fewest} columns are needed, and data.source.separator, "
+                f"{self.path} has {size}; at least one row and {needed} are needed, and data.source.separator, "
                 "where that is not what the file's name says"
             )
         cells = Cells(self.path, self.locate, self.missing_words, self.texts, self.decimal)
