@@ -74,7 +74,7 @@ def test_bad_input_is_one_line_and_leaves_no_folder(tmp_path: Path, train: Train
     (tmp_path / "mine" / "letter.txt").write_text("precious")
     for words, said in {
         ("images/0.png", "large.png", "--out", "new"): "large.png has 14 x 10 pixels, and the model takes 12 x 12",
-        ("nothing.png", "--out", "new"): "the image nothing.png cannot be read",
+        ("nothing.png", "--out", "new"): "cannot read nothing.png: there is no such file",
         ("train/model.json", "--out", "new"): "the image train/model.json cannot be read",
         ("images/0.png", "others/0.png", "--out", "new"): "2 images would be written to new/0.png; rename one",
         ("images/0.png", "--out", "images"): "images/0.png lies in images, which is replaced as a whole",

@@ -50,6 +50,8 @@ def restore_image(restorer: Restorer, form: RowFormat, path: Path) -> np.ndarray
     Raises:
         UserError: the image cannot be read, or is of another size than the restorer takes.
     """
+    if not path.is_file():
+        raise UserError(f"cannot read {path}: there is no such file")
     image = read_image(path, form.shape[0] == 1)
     height, width = image.shape[1:]
     if list(image.shape) != form.shape and not form.any_size:
