@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
@@ -60,7 +60,7 @@ class KnownColumns:
     def _read_numbers(self, column: pd.Series) -> np.ndarray:
         if not is_numeric(column):
             raise UserError(f"{self.where}: column {column.name} holds {column.dtype}; numbers are needed")
-        values = column.to_numpy(np.float64, na_value=np.nan)
+        values = np.asarray(column.to_numpy(np.float64, na_value=np.nan))
         missing = np.isnan(values)
         if not missing.any():
             return values
@@ -81,7 +81,7 @@ class KnownColumns:
                 raise UserError(f"{self.where}, {self.place(row)}: {said}")
         return np.array(texts, dtype=object)
 
-    def _refuse_missing(self, column: pd.Series, row: int) -> None:
+    def _refuse_missing(self, column: pd.Series, row: int) -> NoReturn:
         raise UserError(
             f"{self.where}, {self.place(row)}: the value of column {column.name} is missing; the model needs all values"
         )
