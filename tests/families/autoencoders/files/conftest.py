@@ -1,27 +1,14 @@
-"""Models that the real stages trained, for the commands to use."""
+"""How the commands are run on a model of the test."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
+from fitting import Refusal, Train, fit
 
 from command_line import run
-from veilbench.bench import stages
-from veilbench.workflow.compose import composed, plain
-
-Train = Callable[..., Path]
-Refusal = Callable[..., str]
-
-
-def fit(folder: Path, *overrides: str) -> Path:
-    """Prepare data and fit a model without training; give back the folder of the model."""
-    config = plain(composed(["training=none", "tracking=none", *overrides]))
-    stages.prepare(config, folder / "prepared")
-    stages.train(config, folder / "prepared", folder / "train")
-    return folder / "train"
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from typing import cast
 
 import numpy as np
 import pytest
+from fitting import Refusal, Train
 from PIL import Image
 
 from command_line import run
-from conftest import Refusal, Train
 from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.autoencoders.data.row_format import load_row_format
 from veilbench.families.autoencoders.schemes.base import Restorer

@@ -11,10 +11,10 @@ from typing import cast
 import numpy as np
 import pandas as pd
 import pytest
+from fitting import Refusal, Train, fit
 from scipy.stats import rankdata
 
 from command_line import run
-from conftest import Refusal, Train, fit
 from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.autoencoders.data.row_format import load_row_format
 from veilbench.families.autoencoders.data.rows import PARTS, RowsData
