@@ -1,7 +1,7 @@
 """Measure how fast prints are encoded and searched: `python benchmarks/hashmap_speed.py [templates]`.
 
 Prints the rate of the plain encoder at 96 x 96 for several numbers of threads. Then it prints the milliseconds of the
-exact search of `veilbench identify` (the store's `Gallery`) among random templates of 64 bytes: 512 bits with faiss and
+exact search of `template identify` (the store's `Gallery`) among random templates of 64 bytes: 512 bits with faiss and
 with NumPy, and 16 numbers with a matrix product, for one probe and for 100 at once. Each search must find the probe's
 own slightly changed template, and must agree with a plain comparison on a part of the templates. Ratios are relative to
 copying the templates in memory. CPU seconds on one thread are printed with the wall time, because they depend less on

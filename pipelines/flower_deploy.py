@@ -16,11 +16,14 @@ from veilbench.families.mail.flower.deployed import deploy
 
 
 def main() -> None:
-    """Parse the arguments and run the deployment.
+    """Parse the arguments and run the deployment; `--help` prints how to call it.
 
     Raises:
         UserError: there are too few arguments, or one is not a setting.
     """
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print(__doc__)
+        return
     if len(sys.argv) < 3 or not all("=" in setting for setting in sys.argv[3:]):
         raise UserError("usage: flower_deploy.py PREPARED OUT [setting=value ...]")
     deploy(Path(sys.argv[1]), Path(sys.argv[2]), dict(setting.split("=", 1) for setting in sys.argv[3:]))

@@ -5,4 +5,4 @@ from veilbench.workflow import repro
 from veilbench.workflow.command import run
 
 if __name__ == "__main__":
-    run(repro.main)
+    run("repro", repro.main)

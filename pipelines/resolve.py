@@ -5,4 +5,4 @@ from veilbench.workflow import resolve
 from veilbench.workflow.command import run_as_stage
 
 if __name__ == "__main__":
-    run_as_stage(resolve.main)
+    run_as_stage("resolve", resolve.main)

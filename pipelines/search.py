@@ -5,4 +5,4 @@ from veilbench.workflow import search
 from veilbench.workflow.command import run
 
 if __name__ == "__main__":
-    run(search.main)
+    run("search", search.main)

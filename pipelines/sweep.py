@@ -5,4 +5,4 @@ from veilbench.workflow import sweep
 from veilbench.workflow.command import run
 
 if __name__ == "__main__":
-    run(sweep.main)
+    run("sweep", sweep.main)

@@ -5,4 +5,4 @@ from veilbench.workflow import track
 from veilbench.workflow.command import run_as_stage
 
 if __name__ == "__main__":
-    run_as_stage(track.main)
+    run_as_stage("track", track.main)

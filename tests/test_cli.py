@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from command_line import run
+from veilbench.cli import GROUPS, MOVED
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.aes_gcm import AesGcm
 from veilbench.families.ciphers.baselines.one_time_pad import OneTimePad
@@ -71,8 +72,8 @@ def test_round_trip(model: str, models: Path, source: Path, tmp_path: Path) -> N
     sealed, back = tmp_path / "sealed", tmp_path / "back"
     back.write_text("to be replaced")
     back.chmod(0o600)
-    assert run("encrypt", models / model, source, sealed) == 0
-    assert run("decrypt", models / model, sealed, back) == 0
+    assert run("cipher", "encrypt", models / model, source, sealed) == 0
+    assert run("cipher", "decrypt", models / model, sealed, back) == 0
     assert back.read_bytes() == source.read_bytes()
     assert back.stat().st_mode & 0o777 == 0o600
     assert sorted(file.name for file in tmp_path.iterdir()) == ["back", "in.txt", "sealed"]
@@ -82,8 +83,8 @@ def test_escape_keeps_every_byte_and_needs_no_flag_back(models: Path, source: Pa
     data = bytes(range(256)) * 2 + "line\r\nné {|}~ €\U0001f600\n".encode() + os.urandom(5000)
     source.write_bytes(data)
     sealed, back = tmp_path / "sealed", tmp_path / "back"
-    assert run("encrypt", "--escape", models / "mixed", source, sealed) == 0
-    assert run("decrypt", models / "mixed", sealed, back) == 0
+    assert run("cipher", "encrypt", "--escape", models / "mixed", source, sealed) == 0
+    assert run("cipher", "decrypt", models / "mixed", sealed, back) == 0
     assert back.read_bytes() == data
 
 
@@ -111,7 +112,7 @@ def test_characters_outside_are_named(
 ) -> None:
     monkeypatch.setattr(container, "READ_BYTES", 64)
     source.write_bytes(data)
-    error = failing(capsys, tmp_path, "encrypt", models / "small", source, tmp_path / "out")
+    error = failing(capsys, tmp_path, "cipher", "encrypt", models / "small", source, tmp_path / "out")
     assert said in error
     assert "--escape" in error
 
@@ -129,24 +130,24 @@ def test_models_that_take_no_files(
     model: str, said: str, models: Path, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for way in ("encrypt", "decrypt"):
-        assert said in failing(capsys, tmp_path, way, models / model, source, tmp_path / "out")
+        assert said in failing(capsys, tmp_path, "cipher", way, models / model, source, tmp_path / "out")
 
 
 def test_containers_that_do_not_fit(
     models: Path, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sealed, out, small = tmp_path / "sealed", tmp_path / "out", models / "small"
-    assert run("encrypt", small, source, sealed) == 0
+    assert run("cipher", "encrypt", small, source, sealed) == 0
     good = sealed.read_bytes()
     out.write_bytes(b"precious")
-    assert "another model" in failing(capsys, tmp_path, "decrypt", models / "other", sealed, out)
-    assert "not made by" in failing(capsys, tmp_path, "decrypt", small, source, out)
+    assert "another model" in failing(capsys, tmp_path, "cipher", "decrypt", models / "other", sealed, out)
+    assert "not made by" in failing(capsys, tmp_path, "cipher", "decrypt", small, source, out)
     sealed.write_bytes(good[:-1])
-    assert "cut short" in failing(capsys, tmp_path, "decrypt", small, sealed, out)
+    assert "cut short" in failing(capsys, tmp_path, "cipher", "decrypt", small, sealed, out)
     sealed.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
-    assert "changed" in failing(capsys, tmp_path, "decrypt", small, sealed, out)
+    assert "changed" in failing(capsys, tmp_path, "cipher", "decrypt", small, sealed, out)
     sealed.write_bytes(good + b"!")
-    assert "changed" in failing(capsys, tmp_path, "decrypt", small, sealed, out)
+    assert "changed" in failing(capsys, tmp_path, "cipher", "decrypt", small, sealed, out)
 
 
 def test_paths_that_do_not_work(models: Path, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -156,35 +157,35 @@ def test_paths_that_do_not_work(models: Path, source: Path, tmp_path: Path, caps
     os.link(source, tmp_path / "hard")
     out = tmp_path / "out"
     for same in (source, tmp_path / "link", tmp_path / "hard", tmp_path / "folder" / ".." / "in.txt"):
-        assert "is the input itself" in failing(capsys, tmp_path, "encrypt", small, source, same)
+        assert "is the input itself" in failing(capsys, tmp_path, "cipher", "encrypt", small, source, same)
     for absent, said in ((tmp_path / "no", "No such file"), (tmp_path / "folder", "directory")):
-        error = failing(capsys, tmp_path, "encrypt", small, absent, out)
+        error = failing(capsys, tmp_path, "cipher", "encrypt", small, absent, out)
         assert "cannot read" in error
         assert said in error
-    assert "does not exist" in failing(capsys, tmp_path, "encrypt", small, source, tmp_path / "no" / "out")
-    assert "not a regular file" in failing(capsys, tmp_path, "encrypt", small, source, tmp_path / "folder")
-    assert "not a regular file" in failing(capsys, tmp_path, "encrypt", small, source, os.devnull)
+    assert "does not exist" in failing(capsys, tmp_path, "cipher", "encrypt", small, source, tmp_path / "no" / "out")
+    assert "not a regular file" in failing(capsys, tmp_path, "cipher", "encrypt", small, source, tmp_path / "folder")
+    assert "not a regular file" in failing(capsys, tmp_path, "cipher", "encrypt", small, source, os.devnull)
     unwritable = tmp_path / "folder"
     unwritable.chmod(0o500)
     if os.geteuid():
-        error = failing(capsys, tmp_path, "encrypt", small, source, unwritable / "out")
+        error = failing(capsys, tmp_path, "cipher", "encrypt", small, source, unwritable / "out")
         assert "Permission denied" in error
         source.chmod(0)
-        assert "Permission denied" in failing(capsys, tmp_path, "encrypt", small, source, out)
+        assert "Permission denied" in failing(capsys, tmp_path, "cipher", "encrypt", small, source, out)
 
 
 def test_a_target_that_cannot_be_looked_at_is_named_itself(
     models: Path, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / ("x" * 300)
-    error = failing(capsys, tmp_path, "encrypt", models / "small", source, out)
+    error = failing(capsys, tmp_path, "cipher", "encrypt", models / "small", source, out)
     assert error == f"error: cannot write {out}: File name too long\n"
 
 
 def test_a_link_keeps_pointing_to_what_is_replaced(models: Path, source: Path, tmp_path: Path) -> None:
     (tmp_path / "real").write_text("old")
     (tmp_path / "link").symlink_to("real")
-    assert run("encrypt", models / "small", source, tmp_path / "link") == 0
+    assert run("cipher", "encrypt", models / "small", source, tmp_path / "link") == 0
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "real").read_bytes().startswith(container.MAGIC)
 
@@ -194,7 +195,7 @@ def test_a_full_disk_leaves_the_target_alone(models: Path, tmp_path: Path) -> No
     source.write_bytes(b"a" * 100_000)
     out.write_text("precious")
     limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)); {RUN}"
-    command = [sys.executable, "-c", limited, "encrypt", str(models / "small"), str(source), str(out)]
+    command = [sys.executable, "-c", limited, "cipher", "encrypt", str(models / "small"), str(source), str(out)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert ended.stderr == f"error: cannot write {out}: File too large\n"
@@ -208,7 +209,7 @@ def test_an_interrupt_leaves_the_target_alone(models: Path, tmp_path: Path) -> N
     out.write_text("precious")
     heeding = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {RUN}"
     process = subprocess.Popen(
-        [sys.executable, "-c", heeding, "encrypt", str(models / "small"), str(pipe), str(out)],
+        [sys.executable, "-c", heeding, "cipher", "encrypt", str(models / "small"), str(pipe), str(out)],
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -235,7 +236,7 @@ def test_progress_is_shown_on_a_terminal_only(
 ) -> None:
     monkeypatch.setattr(file_tools, "PROGRESS_FROM", 1)
     monkeypatch.delenv("CI", raising=False)
-    arguments = ("encrypt", models / "small", source, tmp_path / "out")
+    arguments = ("cipher", "encrypt", models / "small", source, tmp_path / "out")
     assert run(*arguments) == 0
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
@@ -250,7 +251,7 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--version") == 0
     assert capsys.readouterr().out == f"veilbench {__version__}\n"
     for command in ("encrypt", "decrypt"):
-        assert run(command, "--help") == 0
+        assert run("cipher", command, "--help") == 0
         shown = " ".join(capsys.readouterr().out.split())
         assert "not cryptography" in shown
         assert "letter-frequency" in shown
@@ -259,15 +260,51 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_package_runs_as_the_command() -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "veilbench", "decrypt", "a", "b", "c"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "veilbench", "cipher", "decrypt", "a", "b", "c"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert ended.returncode == 2
     assert ended.stderr.startswith("error: ")
     assert ended.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(("name", "group"), MOVED.items())
+def test_an_old_name_says_the_new_one(name: str, group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in ((), ("--help",), ("model", "file", "--key", "x")):
+        assert run(name, *arguments) == 2
+        captured = capsys.readouterr()
+        assert (captured.out, captured.err) == ("", f"error: veilbench {name} is now veilbench {group} {name}\n")
+    assert run(group, name, "--help") == 0
+    assert capsys.readouterr().out.startswith(f"Usage: veilbench {group} {name} ")
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_group_lists_its_commands_and_the_old_names_are_hidden(
+    group: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(group)
+    captured = capsys.readouterr()
+    commands = [command.name or command.callback.__name__ for command in GROUPS[group].registered_commands]
+    assert all(f"  {name} " in captured.out + captured.err for name in commands)
+    assert run("--help") == 0
+    shown = [line.split()[0] for line in capsys.readouterr().out.partition("Commands:")[2].splitlines() if line]
+    assert {group} <= set(shown)
+    assert not set(MOVED) & set(shown)
+
+
+def test_help_imports_no_heavy_library() -> None:
+    code = (
+        "import sys\nfrom veilbench.cli import main\ntry: main([sys.argv[1], '--help'])\nexcept SystemExit: pass\n"
+        "assert not {'numpy', 'torch', 'hydra', 'pandas'} & set(sys.modules), set(sys.modules)"
+    )
+    for name in ("sweep", "template", "autoencoder"):
+        subprocess.run([sys.executable, "-c", code, name], check=True, capture_output=True)
+
+
 def test_small_files_do_without_numba(models: Path, source: Path, tmp_path: Path) -> None:
-    arguments = ["encrypt", str(models / "small"), str(source), str(tmp_path / "out")]
+    arguments = ["cipher", "encrypt", str(models / "small"), str(source), str(tmp_path / "out")]
     code = (
         f"import sys; from veilbench.cli import app; app({arguments!r}, standalone_mode=False); "
         "assert not {'numba', 'torch'} & set(sys.modules)"

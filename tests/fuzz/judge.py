@@ -85,7 +85,7 @@ def judge(case: Case, ended: Ended, before: Snapshot, after: Snapshot) -> Judgem
 def _refusal(case: Case, ended: Ended, added: list[str]) -> Judgement:
     lines = [line for line in ended.err.splitlines() if line.strip()]
     head = f"{ended.err}\n{ended.out}".lstrip().lower()
-    shown = head.startswith(("usage:", "╭─ error ─"))  # the second: Typer's, of an option without its value
+    shown = head.startswith(("usage:", "error: option "))  # the second: Typer's, of an option without its value
     if ended.code == 2 and shown and not added:
         return Judgement(Outcome.USAGE)
     said = [line for line in lines if line.startswith("error:")]

@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 DATA = {
     "tiny_text": "defaults: [text, _self_]\nwords: [60, 80]\ndocstrings: false\n",
     "tiny_digits": "defaults: [digits, _self_]\nmost_rows: 120\n",
+    "tiny_rows": "defaults: [table, _self_]\nsource: {label: colour}\nnormal: [red]\n",
     "tiny_prints": "defaults: [prints_small, _self_]\nsource: {identities: 24, impressions: 3, size: 48}\n",
     "tiny_mail": (
         "defaults: [mail_small, _self_]\nsource: {mails: 150, words: [5, 60]}\n"
@@ -53,6 +54,16 @@ defaults:
   - override /trainer: cpu
 
 training: {max_steps: 5, batch_size: 16, steps_per_call: 5}
+""",
+    ),
+    "tiny_rows": (
+        "tiny_rows",
+        """# @package _global_
+defaults:
+  - override /data: tiny_rows
+  - override /model: mahalanobis
+  - override /training: none
+  - override /evaluation: [anomaly]
 """,
     ),
     "tiny_prints": (
@@ -131,15 +142,15 @@ def _run_stages(bench: Path, run: Run) -> None:
     run("pipelines/report.py")
     run("pipelines/track.py")
     run("pipelines/sweep.py", "experiment=tiny_table", "seed=5", "tracking=none", "hydra.run.dir=outputs/mine/earlier")
-    run("veilbench", "key", "alice.key")
+    run("veilbench", "template", "key", "alice.key")
     people = ("alice", "bob", "carol")
     for place, person in enumerate(people):
         for number in range(2):
             _print(bench / f"{person}_{number}.png", place, number)
     for person in people[:2]:
-        run("veilbench", "enroll", "results/tiny_prints/train", "people.store", person, f"{person}_0.png",
+        run("veilbench", "template", "enroll", "results/tiny_prints/train", "people.store", person, f"{person}_0.png",
             "--key", "alice.key")  # fmt: skip
-    run("veilbench", "encrypt", "results/tiny_table/train", "letter.txt", "letter.veil")
+    run("veilbench", "cipher", "encrypt", "results/tiny_table/train", "letter.txt", "letter.veil")
 
 
 def _write_conf(bench: Path) -> None:
@@ -216,6 +227,7 @@ def _write_data(folder: Path) -> None:
     np.savez(folder / "arrays.npz", X=rng.normal(size=(40, 3)), y=np.arange(40) % 2)
     pixels = rng.integers(0, 256, (30, 6, 6), np.uint8)
     (folder / "images.gz").write_bytes(gzip.compress(b"\0\0\x08\x03" + _lengths(30, 6, 6) + pixels.tobytes(), mtime=0))
+    Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8)).save(folder.parent / "digit.png")
     (folder / "labels.idx").write_bytes(b"\0\0\x08\x01" + _lengths(30) + bytes(i % 3 for i in range(30)))
     for colour in ("red", "blue"):
         (folder / "pictures" / colour).mkdir(parents=True)

@@ -40,6 +40,17 @@ class DataSet(ABC):
     def load(self, folder: Path) -> Any:
         """Read what `prepare` wrote."""
 
+    def describe_inputs(self, folder: Path) -> Mapping[str, Any]:
+        """Return how new inputs become what a model of this data takes; the stage `train` keeps it beside the model.
+
+        Args:
+            folder: the folder that `prepare` wrote.
+
+        Returns:
+            Columns, scaling and the like, in types that JSON can hold; empty if there is nothing to know.
+        """
+        return {}
+
 
 class Trainable(ABC):
     """A model that is trained by gradient steps: a LightningModule, unless its training expects something else.

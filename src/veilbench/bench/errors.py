@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 from veilbench.bench.masking import mask_secrets
 
+MOST_SIMILAR = 5  # similar names that a list of known names begins with
 TRACEBACK = "VEILBENCH_TRACEBACK"
 OF_THE_MACHINE = (
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EMFILE, errno.ENAMETOOLONG,
@@ -62,7 +63,9 @@ def suggest(name: object, known: Iterable[str], prefix: str = "") -> str:
 
 
 def list_known(name: object, known: Iterable[str], prefix: str = "") -> str:
-    """Return the same with all known names: "; did you mean a? There are: a, b"."""
+    """Return the same with all known names, the most similar ones first: "; did you mean b? There are: b, a"."""
     names = list(known)
+    close = difflib.get_close_matches(str(name), names, MOST_SIMILAR)
+    names = [*close, *(other for other in names if other not in close)]
     hint = suggest(name, names, prefix)
     return f"{hint or ';'} {'There' if hint else 'there'} are: {', '.join(names) or 'none'}"

@@ -28,11 +28,11 @@ from veilbench.bench.homes import PACKAGE
 from veilbench.bench.named_files import digest_named_files
 from veilbench.bench.provenance import list_written, require, sign
 from veilbench.bench.sources import digest
-from veilbench.bench.trained_model import TrainedModel, load_trained_model
+from veilbench.bench.trained_model import INPUTS, TrainedModel, load_trained_model
 
 Watch = Callable[[int, dict[str, float]], None]
 PREPARED, RESULTS = Path("prepared"), Path("results")
-TRAINED = (*RECORD, "model.json", "model.safetensors", "weights")
+TRAINED = (*RECORD, "model.json", "model.safetensors", INPUTS, "weights")
 
 
 def seed_stage(config: Config, stage: str) -> np.random.SeedSequence:
@@ -74,7 +74,8 @@ def train(config: Config, data: Path, folder: Path, watch: Watch | None = None) 
         if not training.watchable:
             raise UserError(f"{type(training).__name__} has no curves to watch while it trains: set watched to null")
         training.watch = watch
-    prepared = _part(config, "data").load(data)
+    data_set = _part(config, "data")
+    prepared = data_set.load(data)
     with write_whole_folder(folder, (*TRAINED, *list_written(folder))) as partial:
         started = time.perf_counter()
         weights = partial / "weights"
@@ -83,6 +84,7 @@ def train(config: Config, data: Path, folder: Path, watch: Watch | None = None) 
             trained_model, findings = training.fit(model, prepared, trainer, seed_stage(config, "train"), weights)
         findings.cost["seconds"] = time.perf_counter() - started
         trained_model.save(partial)
+        (partial / INPUTS).write_text(json.dumps(data_set.describe_inputs(data)) + "\n", encoding="utf8")
         write_record(partial, {"training": findings})
         sign(partial, "train", config)
     training.forget()  # what it could have gone on from is needed until the record is there

@@ -16,6 +16,7 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.roots import find_class
 
 FORMAT = 1
+INPUTS = "inputs.json"  # what `DataSet.describe_inputs` returned, beside the model
 F = TypeVar("F", bound=Callable[..., Any])
 
 

@@ -57,8 +57,10 @@ def check_arguments(arguments: Sequence[str]) -> list[str]:
         raise UserError("--resolve is only allowed with --cfg or --help")
     overrides = parse(options.overrides)
     _check_search_path(overrides)
-    single = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
     informs = any(getattr(options, name) for name in INFORMS)
+    if informs:
+        overrides = parse(next(jobs(overrides)))  # Hydra shows the settings of one job
+    single = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
     master = composed(single, RunMode.MULTIRUN) if options.multirun or informs else composed(options.overrides)
     check_hydra(master)
     rest = [word for word in arguments if word not in options.overrides]

@@ -7,28 +7,36 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from veilbench.bench import stages
-from veilbench.bench.errors import one_line_errors
+from veilbench.bench.errors import UserError, one_line_errors
 from veilbench.bench.experiment import load, load_data, named
 from veilbench.bench.lifeline import die_with_parent
+from veilbench.workflow.usage import USAGES
 
 Main = Callable[[list[str]], int | None]
 
 
-def run(main: Main, arguments: Sequence[str] | None = None) -> None:
+def run(name: str, main: Main, arguments: Sequence[str] | None = None) -> None:
     """Run a command and end the process with its exit code.
 
     Args:
+        name: name of the command in `usage.USAGES`.
         main: the command; it takes the arguments and returns an exit code, None for success.
         arguments: arguments of the command; None for those of the process.
     """
+    given, usage = list(sys.argv[1:] if arguments is None else arguments), USAGES[name]
+    if {"-h", "--help"} & set(given):
+        print(f"{usage.line}\n\n{usage.purpose}")
+        sys.exit(0)
     with one_line_errors():
-        sys.exit(main(list(sys.argv[1:] if arguments is None else arguments)))
+        if usage.required and not given:
+            raise UserError(usage.line)
+        sys.exit(main(given))
 
 
-def run_as_stage(main: Main, arguments: Sequence[str] | None = None) -> None:
+def run_as_stage(name: str, main: Main, arguments: Sequence[str] | None = None) -> None:
     """Run a command that ends when the `dvc repro` that started it ends; see `run`."""
     die_with_parent()
-    run(main, arguments)
+    run(name, main, arguments)
 
 
 def run_stage(stage: str, arguments: Sequence[str] | None = None) -> None:
@@ -38,7 +46,11 @@ def run_stage(stage: str, arguments: Sequence[str] | None = None) -> None:
         stage: "prepare", "train", "evaluate" or "attack".
         arguments: the name of the experiment or the data set; None for the arguments of the process.
     """
-    run_as_stage(lambda given: STAGES[stage](named(given, "DATA" if stage == "prepare" else "EXPERIMENT")), arguments)
+
+    def main(given: list[str]) -> None:
+        STAGES[stage](named(given, "DATA" if stage == "prepare" else "EXPERIMENT"))
+
+    run_as_stage(stage, main, arguments)
 
 
 def _prepare(name: str) -> None:

@@ -13,6 +13,7 @@ from veilbench.bench.report.records import CELL
 from veilbench.bench.stages import RESULTS
 from veilbench.workflow.compose import composed, plain
 from veilbench.workflow.run import OUTPUTS, find_folder
+from veilbench.workflow.sweep import show_settings
 
 GROUPS = {"train": "training", "evaluate": "evaluation", "attack": "attack"}
 
@@ -36,11 +37,13 @@ def main(arguments: list[str]) -> None:
     """Print a line for each stage; see `veilbench plan --help`.
 
     Args:
-        arguments: overrides in Hydra's grammar.
+        arguments: overrides in Hydra's grammar, and `--cfg job` to print the settings alone.
 
     Raises:
         UserError: an override is wrong.
     """
+    if show_settings(arguments):
+        return
     config = plain(composed(arguments), overrides=arguments)
     folder = find_folder(config, arguments)
     timings = sorted(find_timings([RESULTS, OUTPUTS, Path("multirun")]), key=lambda timing: timing.written)

@@ -22,6 +22,7 @@ from veilbench.bench.report.table import print_table
 from veilbench.families import register_all
 from veilbench.workflow.compose import composed, plain
 from veilbench.workflow.job import record_job, write_text
+from veilbench.workflow.sweep import show_settings
 
 FORCE = "force=true"
 OUTPUTS = Path("outputs")
@@ -32,12 +33,15 @@ def main(arguments: list[str]) -> None:
     """Run an experiment, or show its record if it is complete; see `veilbench run --help`.
 
     Args:
-        arguments: overrides in Hydra's grammar, and `force=true` to compute a complete record again.
+        arguments: overrides in Hydra's grammar, `force=true` to compute a complete record again, and `--cfg job` to
+            print the settings alone.
 
     Raises:
         UserError: an override is wrong, or a stage refuses something.
     """
     overrides = [word for word in arguments if word != FORCE]
+    if show_settings(overrides):
+        return
     config = plain(composed(overrides), overrides=overrides)
     folder = find_folder(config, overrides)
     if FORCE in arguments or not (folder / CELL).is_file():

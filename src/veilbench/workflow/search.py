@@ -1,7 +1,7 @@
 """Searches over settings with Optuna: TPE with pruning; continues from its file after a kill.
 
-Usage: search.py NAME OVERRIDE ..., where NAME is a file of conf/search. Each finished trial is a run in MLflow. The
-same command continues an interrupted search; a trial that was killed is repeated.
+Each finished trial is a run in MLflow. The same command continues an interrupted search; a trial that was killed is
+repeated.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from veilbench.bench.search import Range, Search, read_search
 from veilbench.workflow.compose import composed, plain
 from veilbench.workflow.conf import choices, find_file
 from veilbench.workflow.job import difference, flat, record_job
-from veilbench.workflow.sweep import objective
+from veilbench.workflow.sweep import objective, show_settings
+from veilbench.workflow.usage import USAGES
 
 if TYPE_CHECKING:
     import optuna
@@ -107,17 +108,23 @@ def settings_of(search: Search, config: Config) -> dict[str, Any]:
 
 
 def main(arguments: list[str]) -> None:
-    """Run the search and print the best settings.
+    """Run the search and print the best settings; see `veilbench search --help`.
+
+    Args:
+        arguments: name of a file of conf/search, overrides in Hydra's grammar, and `--cfg job` to print the settings
+            that all trials share.
 
     Raises:
         UserError: no search was named, or a name or value is not allowed.
     """
-    if not arguments or "=" in arguments[0]:
-        raise UserError("usage: search.py NAME OVERRIDE ..., where NAME is a file of conf/search")
+    if not arguments or "=" in arguments[0] or arguments[0].startswith("-"):
+        raise UserError(f"{USAGES['search'].line}, where NAME is a file of conf/search")
     name, overrides = arguments[0], arguments[1:]
     if (file := find_file(f"search/{name}.yaml")) is None:
         raise UserError(f"there is no search {name}{list_known(name, choices('search'))}")
     search = read_search(file)
+    if show_settings(overrides):
+        return
     if find_spec("optuna") is None:
         raise UserError("a search needs Optuna: pip install 'veilbench[optuna]'")
     settings = settings_of(search, plain(composed(overrides)))  # refuses wrong settings before anything is written

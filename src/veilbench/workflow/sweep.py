@@ -48,6 +48,14 @@ def main(arguments: list[str]) -> None:
             tidy()
 
 
+def show_settings(arguments: list[str]) -> bool:
+    """Print the composed settings if `--cfg` or `-c` asks for them, and return whether it does."""
+    asked = any(word.partition("=")[0] in ("-c", "--cfg") for word in arguments)
+    if asked:
+        main(arguments)
+    return asked
+
+
 def run_job(composed: DictConfig) -> float | None:
     """Run one job of a sweep; a single run ends the process here on bad input, a sweep after its last job."""
     hydra_config = HydraConfig.get()

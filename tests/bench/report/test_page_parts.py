@@ -10,6 +10,7 @@ from fake_records import around, config, evaluation, put, training
 from veilbench.bench.family import family_named
 from veilbench.bench.findings import Curve, Figure, Findings, Metric, Table
 from veilbench.bench.report.leaderboard import row
+from veilbench.bench.report.packing import pack_picture
 from veilbench.bench.report.page import board, numeric, render
 from veilbench.bench.report.records import Record, read_all
 from veilbench.metrics.grids import picture
@@ -40,7 +41,7 @@ def test_tables_pictures_and_clouds_survive_the_record_and_are_shown(tmp_path: P
     assert "<caption>Beside others</caption>" in page
     assert "this &lt;one&gt;" in page
     assert "0.5" in page
-    assert f"data:image/png;base64,{kept.pictures[0].png}" in page
+    assert pack_picture(kept.pictures[0].png) in page
     assert 'alt="Before &amp; after; rows from above: input"' in page
 
 

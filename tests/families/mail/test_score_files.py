@@ -29,7 +29,7 @@ def test_mails_and_texts_are_scored_in_order(model: Path, tmp_path: Path, capsys
     eml.write_text("From: win@money.example\nSubject: hello\n\nhello there\n")  # senders do not count
     html.write_text("Subject: win\nContent-Type: text/html\n\n<p>money<script>hello hello</script></p>")
     text.write_bytes("hello, win é".encode("latin1"))
-    assert run("score", model, eml, html, text) == 0
+    assert run("mail", "score", model, eml, html, text) == 0
     lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert [path for _, path in lines] == [str(eml), str(html), str(text)]
     expected = [1 / (1 + np.exp(-logit)) for logit in (-2, 5, 1)]
@@ -41,13 +41,13 @@ def test_a_file_in_utf16_is_scored_as_in_utf8(model: Path, tmp_path: Path, capsy
     scores = []
     for codec in ("utf-8", "utf-8-sig", "utf-16"):
         (tmp_path / "a.mail").write_bytes(mail.encode(codec))
-        assert run("score", model, tmp_path / "a.mail") == 0
+        assert run("mail", "score", model, tmp_path / "a.mail") == 0
         scores.append(capsys.readouterr().out)
     assert scores[0] == scores[1] == scores[2]
 
 
 def failing(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    assert run("score", *arguments) == 2
+    assert run("mail", "score", *arguments) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.count("\n") == 1

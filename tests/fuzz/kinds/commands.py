@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
+from pathlib import Path
 
 from ..case import Case, Edit, Odd
 from ..mutate import misspelt, of_bytes
@@ -28,16 +30,21 @@ OPTIONS = (
 )  # fmt: skip
 PRINTS = "results/tiny_prints/train"
 STARTS = {
-    "encrypt": ("results/tiny_table/train", "letter.txt", "out.veil"),
-    "decrypt": ("results/tiny_table/train", "letter.veil", "out.txt"),
-    "score": ("results/tiny_mail/train", "mail.eml"), "key": ("new.key",),
-    "enroll": (PRINTS, "people.store", "carol", "carol_0.png", "--key", "alice.key"),
-    "verify": (PRINTS, "people.store", "alice", "alice_1.png", "--key", "alice.key", "--fmr", "0.1"),
-    "identify": (PRINTS, "people.store", "alice_1.png", "--key", "alice.key", "--fmr", "0.1"),
-    "revoke": ("people.store", "alice"),
+    "cipher encrypt": ("results/tiny_table/train", "letter.txt", "out.veil"),
+    "cipher decrypt": ("results/tiny_table/train", "letter.veil", "out.txt"),
+    "mail score": ("results/tiny_mail/train", "mail.eml"), "template key": ("new.key",),
+    "autoencoder score": ("results/tiny_rows/train", "data/table.csv", "--out", "scores.csv"),
+    "autoencoder restore": ("results/tiny_net/train", "digit.png", "--out", "restored"),
+    "template enroll": (PRINTS, "people.store", "carol", "carol_0.png", "--key", "alice.key"),
+    "template verify": (PRINTS, "people.store", "alice", "alice_1.png", "--key", "alice.key", "--fmr", "0.1"),
+    "template identify": (PRINTS, "people.store", "alice_1.png", "--key", "alice.key", "--fmr", "0.1"),
+    "template revoke": ("people.store", "alice"),
 }  # fmt: skip
+MATCHES = ("verify", "identify", "enroll", "revoke")  # commands that end with 1 if there is no match
+CODES = {f"template {name}": (0, 1) for name in MATCHES}
 FILES = (
     "letter.txt", "letter.veil", "mail.eml", "people.store", "alice.key", "alice_0.png", "alice_1.png", "carol_0.png",
+    "data/table.csv", "digit.png",
 )  # fmt: skip
 NAMES = ("", "..", "/etc/passwd", "é", "\udcff", "a" * 300, "data/tiny_text", "-h", "--nope", "NAME", "DATA", "NAME~")
 LINES: dict[str, tuple[str, ...]] = {  # what stands behind each script, words apart by blanks; ODD is one of NAMES
@@ -70,19 +77,23 @@ def _veilbench(rng: random.Random, bench: Bench) -> Case:
         return Case(("veilbench",), files)
     writes = tuple(word for word in words if not word.startswith("-") and word not in ("", ".", ".."))
     allowed = {
-        "encrypt": writes[2:3],
-        "decrypt": writes[2:3],
-        "key": writes[:1],
-        "revoke": writes[:1],
-        "enroll": writes[1:2],
+        "cipher encrypt": writes[2:3],
+        "cipher decrypt": writes[2:3],
+        "template key": writes[:1],
+        "template revoke": writes[:1],
+        "template enroll": writes[1:2],
+        "autoencoder score": _behind(words, "--out"),
+        "autoencoder restore": _behind(words, "--out"),
     }
-    own = tuple(pattern for path in allowed.get(name, ()) for pattern in (literal(path), f"{literal(path)}.lock"))
-    return Case(
-        ("veilbench", called, *words),
-        files,
-        own,
-        (0, 1) if name in ("verify", "identify", "enroll", "revoke") else (0,),
-    )
+    paths = allowed.get(name, ())
+    own = tuple(pattern for path in paths for pattern in (literal(path), f"{literal(path)}.lock", f"{literal(path)}/*"))
+    return Case(("veilbench", *called.split(" "), *words), files, own, CODES.get(name, (0,)))
+
+
+def _behind(words: list[str], option: str) -> tuple[str, ...]:
+    """Return the paths that stand right behind an option, and their folders, which may be made."""
+    paths = [Path(word) for before, word in pairwise(words) if before == option and word not in ("", ".", "..")]
+    return tuple(str(place) for path in paths for place in (path, *path.parents) if str(place) not in (".", "/"))
 
 
 def literal(path: str) -> str:

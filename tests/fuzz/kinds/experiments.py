@@ -59,6 +59,7 @@ def _parts(bench: Bench, name: str) -> list[str]:
     model = {
         "tiny_table": "substitution",
         "tiny_net": "undercomplete",
+        "tiny_rows": "mahalanobis",
         "tiny_prints": "biohash",
         "tiny_mail": "logistic_filter",
     }

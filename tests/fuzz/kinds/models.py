@@ -8,7 +8,7 @@ import random
 from ..case import Case, Edit, Odd
 from ..mutate import of_json, of_safetensors
 from ..template import Bench
-from .commands import STARTS, writes_of
+from .commands import CODES, STARTS, writes_of
 from .words import EVIL, EXPERIMENTS, INJECTED
 
 FOREIGN = (
@@ -31,9 +31,18 @@ FOREIGN = (
     "\ud800",
 )
 COMMANDS = {
-    "tiny_table": ("encrypt", "decrypt"),
-    "tiny_mail": ("score",),
-    "tiny_prints": ("verify", "enroll", "identify"),
+    "tiny_table": ("cipher encrypt", "cipher decrypt"),
+    "tiny_mail": ("mail score",),
+    "tiny_rows": ("autoencoder score",),
+    "tiny_net": ("autoencoder restore",),
+    "tiny_prints": ("template verify", "template enroll", "template identify"),
+}
+WRITES = {
+    "cipher encrypt": ("out.veil",),
+    "cipher decrypt": ("out.txt",),
+    "template enroll": ("people.store", "people.store.lock"),
+    "autoencoder score": ("scores.csv",),
+    "autoencoder restore": ("restored", "restored/*"),
 }
 
 
@@ -41,7 +50,7 @@ def make(rng: random.Random, bench: Bench) -> Case:
     """A trained model with one file changed, then what reads it."""
     name = rng.choice(list(EXPERIMENTS))
     folder = f"results/{name}/train"
-    head, arrays = f"{folder}/model.json", f"{folder}/model.safetensors"
+    head, arrays, inputs = (f"{folder}/{file}" for file in ("model.json", "model.safetensors", "inputs.json"))
     files: dict[str, Edit] = {"evil.py": EVIL}
     way = rng.random()
     if way < 0.1:
@@ -51,8 +60,10 @@ def make(rng: random.Random, bench: Bench) -> Case:
     elif way < 0.36:
         other = rng.choice(list(EXPERIMENTS))
         files[arrays] = bench.read(f"results/{other}/train/model.safetensors")
-    elif way < 0.65:
+    elif way < 0.6:
         files[head] = of_json(rng, bench.read(head))
+    elif way < 0.7:
+        files[inputs] = of_json(rng, bench.read(inputs))
     else:
         files[arrays] = of_safetensors(rng, bench.read(arrays))
     return _reader(rng, name, files)
@@ -63,9 +74,6 @@ def _reader(rng: random.Random, name: str, files: dict[str, Edit]) -> Case:
     if commands and rng.random() < 0.5:
         command = rng.choice(commands)
         words = STARTS[command]
-        own = {"encrypt": words[2:3], "decrypt": words[2:3], "enroll": ("people.store", "people.store.lock")}.get(
-            command, ()
-        )
-        return Case(("veilbench", command, *words), files, own, (0, 1) if name == "tiny_prints" else (0,))
+        return Case(("veilbench", *command.split(), *words), files, WRITES.get(command, ()), CODES.get(command, (0,)))
     stage = rng.choice(("evaluate", "evaluate", "attack"))
     return Case((f"pipelines/{stage}.py", name), files, writes_of(stage, name))

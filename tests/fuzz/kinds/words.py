@@ -11,6 +11,7 @@ STAGES = ("train", "evaluate", "attack")
 EXPERIMENTS = {
     "tiny_table": "tiny_text",
     "tiny_net": "tiny_digits",
+    "tiny_rows": "tiny_rows",
     "tiny_prints": "tiny_prints",
     "tiny_mail": "tiny_mail",
 }

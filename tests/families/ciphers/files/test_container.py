@@ -164,7 +164,7 @@ def test_changed_frame_length_takes_no_memory() -> None:
 def test_foreign_files_models_and_versions() -> None:
     model = scheme("small")
     sealed = seal(model, b"Hello")
-    with pytest.raises(UserError, match="not made by `veilbench encrypt`"):
+    with pytest.raises(UserError, match="not made by `veilbench cipher encrypt`"):
         unseal(model, b"Just some text, long enough to be a header of a container")
     for other in (scheme("small", seed=1), scheme("mixed"), scheme("aes_ctr"), scheme("aes_gcm")):
         with pytest.raises(UserError, match="another model"):

@@ -146,7 +146,7 @@ def test_a_writer_that_waits_too_long_gives_up(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written(at: Desk, models: Models, capsys: pytest.CaptureFixture[str]) -> None:
     store = at.root / "absent" / "people.store"
-    assert run("enroll", models["pca"], store, "alice", at.image("alice")) == 2
+    assert run("template", "enroll", models["pca"], store, "alice", at.image("alice")) == 2
     assert capsys.readouterr().err == f"error: cannot write {store}: the folder {store.parent} does not exist\n"
     assert not store.parent.exists()
 
@@ -197,9 +197,9 @@ main(sys.argv[1:])
 
 @pytest.mark.parametrize("moment", ["half written", "written", "about to be moved"])
 def test_a_kill_leaves_the_store_as_it_was(moment: str, at: Desk, models: Models) -> None:
-    assert run("enroll", models["pca"], at.store, "alice", at.image("alice")) == 0
+    assert run("template", "enroll", models["pca"], at.store, "alice", at.image("alice")) == 0
     before = at.store.read_bytes()
-    command = ["enroll", models["pca"], at.store, "bob", at.image("bob")]
+    command = ["template", "enroll", models["pca"], at.store, "bob", at.image("bob")]
     ended = subprocess.run([sys.executable, "-c", KILLED, moment, *command], check=False, timeout=60)
     assert ended.returncode == -signal.SIGKILL
     assert at.store.read_bytes() == before

@@ -51,6 +51,7 @@ class PhotographsData(RowsData):
     """
 
     data_kind = Photographs
+    any_size = True
 
     def __init__(
         self,

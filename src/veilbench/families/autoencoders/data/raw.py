@@ -10,6 +10,7 @@ import numpy as np
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.labels import EXACT
+from veilbench.families.autoencoders.data.table_format import TableFormat
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Raw:
         features: names of a table's columns; empty for images.
         labels: names of the classes; a single name if there are no classes.
         notes: changes made to the data that a reader of the results should know.
+        table: how a table's cells became features, for new rows of it.
     """
 
     x: np.ndarray
@@ -30,6 +32,7 @@ class Raw:
     features: list[str]
     labels: list[str]
     notes: list[str] = field(default_factory=list)
+    table: TableFormat = field(default_factory=TableFormat)
 
 
 class Source(Protocol):

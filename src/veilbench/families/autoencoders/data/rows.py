@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge, Lt
@@ -16,8 +17,9 @@ from veilbench.bench.contracts import DataSet
 from veilbench.bench.errors import UserError
 from veilbench.bench.labels import normalise_label, note_similar_names
 from veilbench.bench.limits import Count, Seed, Share
-from veilbench.families.autoencoders.data.raw import Source, check_raw, find_distinct
-from veilbench.families.autoencoders.data.scaling import Scale, drop_duplicates, scale_parts, shorten
+from veilbench.families.autoencoders.data.raw import Raw, Source, check_raw, find_distinct
+from veilbench.families.autoencoders.data.row_format import RowFormat
+from veilbench.families.autoencoders.data.scaling import Scale, Scaling, drop_duplicates, scale_parts, shorten
 
 PARTS = ("train", "validation", "auxiliary", "test")
 NAME = "rows"  # name of the file with the arrays
@@ -85,6 +87,7 @@ class RowsData(DataSet):
     """
 
     data_kind = Rows
+    any_size: ClassVar[bool] = False  # whether models of this data take images of any height and width
 
     def __init__(
         self,
@@ -126,7 +129,7 @@ class RowsData(DataSet):
         if self.normal:
             y, labels = (~np.isin(y, self._normal_indices(labels))).astype(np.int64), ["normal", "anomaly"]
         dealt = self._contaminate(self._split_rows(y), y, notes)
-        rounded = scale_parts([x[rows] for rows in dealt], self.scale, raw.features, notes)
+        rounded, scaling = scale_parts([x[rows] for rows in dealt], self.scale, raw.features, notes)
         given = [np.zeros_like(y[rows]) if name != "test" else y[rows] for name, rows in zip(PARTS, dealt, strict=True)]
         xs, ys = drop_duplicates(rounded, given if self.normal else [y[rows] for rows in dealt], notes)
         self._refuse_empty(ys)
@@ -134,7 +137,19 @@ class RowsData(DataSet):
         arrays = {f"{name}_x": part for name, part in zip(PARTS, xs, strict=True)}
         arrays |= {f"{name}_y": part for name, part in zip(PARTS, ys, strict=True)}
         about = {"features": raw.features, "labels": labels, "one_class": bool(self.normal), "notes": notes}
-        prepared.write(folder, NAME, arrays, about)
+        inputs = asdict(self._describe_format(x, raw, scaling))
+        prepared.write(folder, NAME, arrays, about | {"inputs": inputs})
+
+    def _describe_format(self, x: np.ndarray, raw: Raw, scaling: Scaling) -> RowFormat:
+        shift, width = scaling.shift.ravel().tolist(), scaling.width.ravel().tolist()
+        precision: Literal["float32", "float64"] = "float32" if x.dtype == np.float32 else "float64"
+        return RowFormat(list(x.shape[1:]), raw.features, precision, shift, width, raw.table, self.any_size)
+
+    def describe_inputs(self, folder: Path) -> dict[str, Any]:
+        """Return the columns and the scaling of the prepared rows, a `RowFormat` as plain types."""
+        with prepared.whole(folder):
+            about = json.loads((folder / prepared.ABOUT).read_text(encoding="utf8"))
+            return prepared.field(about, "inputs", dict[str, Any])
 
     def _normal_indices(self, labels: list[str]) -> list[int]:
         if unknown := [name for name in self.normal if name not in labels]:

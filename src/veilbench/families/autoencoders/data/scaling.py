@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -17,10 +18,35 @@ MIXED = 0.99  # share of the variance of all columns in one of them from which t
 WHOLE = 2**24  # float32 holds every whole number up to here
 
 
+@dataclass(frozen=True)
+class Scaling:
+    """A linear scaling of rows: (row - shift) / width.
+
+    Attributes:
+        shift: what is subtracted, float64, of the shape of one row or ().
+        width: what the difference is divided by, of the same shape.
+    """
+
+    shift: np.ndarray
+    width: np.ndarray
+
+    def apply(self, rows: np.ndarray) -> np.ndarray:
+        """Scale rows in float64, shape (n, ...), and round them to float32; they may become infinite."""
+        with np.errstate(over="ignore"):
+            return np.asarray(((rows - self.shift) / self.width).astype(np.float32))
+
+    def invert(self, rows: np.ndarray) -> np.ndarray:
+        """Return rows before they were scaled, shape (n, ...), float64."""
+        return np.asarray(rows * self.width + self.shift)
+
+
+NO_SCALING = Scaling(np.zeros(()), np.ones(()))
+
+
 def scale_parts(
     parts: Sequence[np.ndarray], scale: Scale, features: Sequence[str], notes: list[str]
-) -> list[np.ndarray]:
-    """Scale all parts by the training part, and round them to float32.
+) -> tuple[list[np.ndarray], Scaling]:
+    """Scale all parts by the training part, and round them to float32; return them and the scaling.
 
     Args:
         parts: rows of each part, shape (n, ...), float32 or float64; the training part first.
@@ -41,15 +67,14 @@ def scale_parts(
         _refuse_coarse(parts, still, features)
         _note_rounded(parts, features, notes)
         _note_mixed(parts[0], features, notes)
-        return [np.asarray(part, np.float32) for part in parts]
+        return [np.asarray(part, np.float32) for part in parts], NO_SCALING
     mean, deviation = train.mean(0, dtype=np.float64), train.std(0, dtype=np.float64)
     shift, width = (low, high - low) if scale == "minmax" else (mean, deviation)
-    shift, width = np.where(still, low, shift), np.where(still, 1, width)
-    with np.errstate(over="ignore"):
-        made = [((part - shift) / width).astype(np.float32) for part in parts]
+    scaling = Scaling(np.where(still, low, shift), np.where(still, 1, width))
+    made = [scaling.apply(part) for part in parts]
     if not all(np.isfinite(part).all() for part in made):
         raise UserError(f"data.scale={scale} makes values infinite: a column barely varies in the training rows")
-    return made
+    return made, scaling
 
 
 def _refuse_coarse(parts: Sequence[np.ndarray], still: np.ndarray, features: Sequence[str]) -> None:

@@ -191,7 +191,7 @@ def _check_header(head: bytes, scheme: Scheme, name: str, model: str) -> bool:
         UserError: the file is not a container, is truncated, or is of another version or model.
     """
     if not head or head[: len(MAGIC)] != MAGIC[: len(head)]:
-        raise UserError(f"{name} was not made by `veilbench encrypt`: it does not start with {MAGIC!r}")
+        raise UserError(f"{name} was not made by `veilbench cipher encrypt`: it does not start with {MAGIC!r}")
     if len(head) < HEADER_BYTES:
         raise UserError(f"{name} is cut short: it has {len(head)} of the {HEADER_BYTES} bytes of a header")
     version, flags = head[len(MAGIC)], head[len(MAGIC) + 1]

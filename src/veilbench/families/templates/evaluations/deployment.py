@@ -27,7 +27,7 @@ KEY_BITS = 64
 
 
 class Deployment(Evaluation):
-    """Measures what `veilbench verify` and `identify` need, and what ISO/IEC 30136 requires besides error rates.
+    """Measures what `template verify` and `identify` need, and what ISO/IEC 30136 requires besides error rates.
 
     Thresholds are calibrated on the test's probes and enrolled impressions in the stolen-token scenario: impostors use
     the key of the person whom they claim to be. Their intervals are a bootstrap over identities. The templates and

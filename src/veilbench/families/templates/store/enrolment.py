@@ -105,7 +105,7 @@ def _revoke_previous(store: TemplateStore, person: str, key: str) -> tuple[Templ
         raise UserError(f"{person} is not enrolled: there is nothing to renew")
     if key != NO_KEY and (store.belongs_to(person) & store.has_key(key)).any():
         raise UserError(
-            f"{person} is enrolled under this very key: renewing takes a new one, from `veilbench key FILE`"
+            f"{person} is enrolled under this very key: renewing takes a new one, from `veilbench template key FILE`"
         )
     return store.without(person, remembered=key != NO_KEY), before
 
@@ -116,9 +116,9 @@ def _refuse_revoked(store: TemplateStore, person: str, key: str) -> None:
     if key == NO_KEY:
         raise UserError(
             f"{person} was revoked, and {store.scheme} has no key: a new template would match the old one; "
-            "`veilbench revoke --forget` drops the revocation, too"
+            "`veilbench template revoke --forget` drops the revocation, too"
         )
-    raise UserError(f"{person} was revoked under this key: enrol under a new one, from `veilbench key FILE`")
+    raise UserError(f"{person} was revoked under this key: enrol under a new one, from `veilbench template key FILE`")
 
 
 def revoke(path: Path, people: Sequence[str], forget: bool) -> Answer:

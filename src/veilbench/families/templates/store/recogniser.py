@@ -69,7 +69,7 @@ class Recogniser:
         """
         kind = type(self.scheme).__name__
         if self.scheme.keyed and key is None:
-            raise UserError(f"{kind} needs the user's key: --key FILE, which `veilbench key FILE` makes")
+            raise UserError(f"{kind} needs the user's key: --key FILE, which `veilbench template key FILE` makes")
         if not self.scheme.keyed and key is not None:
             raise UserError(f"{kind} has no key, and its templates cannot be renewed: leave --key out")
         return NO_KEY if key is None else key.fingerprint(store)

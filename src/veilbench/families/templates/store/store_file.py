@@ -67,7 +67,7 @@ def read(path: Path) -> TemplateStore:
     try:
         raw = path.read_bytes()
     except FileNotFoundError as error:
-        raise UserError(f"there is no template store {path}; `veilbench enroll` makes one") from error
+        raise UserError(f"there is no template store {path}; `veilbench template enroll` makes one") from error
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
     words = _metadata(raw, path)
@@ -94,7 +94,7 @@ def _metadata(raw: bytes, path: Path) -> dict[str, str]:
     except (ValueError, KeyError, TypeError):
         if f'"{FORMAT}"'.encode() in raw[: 8 + length]:
             raise UserError(f"{path} is damaged, or was cut short: its head cannot be read") from None
-    raise UserError(f"{path} is no template store: `veilbench enroll` makes one")
+    raise UserError(f"{path} is no template store: `veilbench template enroll` makes one")
 
 
 def _digest(about: str, arrays: dict[str, np.ndarray]) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 
 from veilbench.bench.errors import UserError
 
+REMEDY = "`veilbench template key FILE` makes one"
 MAGIC, BYTES = "veilbench-key-1", 32
 
 
@@ -73,11 +74,11 @@ def read(path: Path) -> UserKey:
     try:
         words = path.read_text("ascii").split()
     except OSError as error:
-        raise UserError(f"cannot read the key {path}: {error.strerror}; `veilbench key FILE` makes one") from error
+        raise UserError(f"cannot read the key {path}: {error.strerror}; {REMEDY}") from error
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is no key: `veilbench key FILE` makes one") from error
+        raise UserError(f"{path} is no key: {REMEDY}") from error
     if not words or words[0] != MAGIC:
-        raise UserError(f"{path} is no key of the kind {MAGIC}: `veilbench key FILE` makes one")
+        raise UserError(f"{path} is no key of the kind {MAGIC}: {REMEDY}")
     try:
         secret = bytes.fromhex(words[1])
         damaged = len(words) != 3 or len(secret) != BYTES or words[2] != checksum(secret)

@@ -46,10 +46,11 @@ def handle_missing(
     if empty.all().any():
         raise UserError(f"{where}: column {empty.all().idxmax()} is empty and has no median; take it out")
     notes.append(f"{said}: each is its column's median over all rows, the test's too; a missing text is no category")
-    return frame.fillna({name: frame[name].median() for name in frame if _is_numeric(frame[name])})
+    return frame.fillna({name: frame[name].median() for name in frame if is_numeric(frame[name])})
 
 
-def _is_numeric(column: pd.Series) -> bool:
+def is_numeric(column: pd.Series) -> bool:
+    """Return whether a column holds real numbers or truth values."""
     from pandas.api.types import is_complex_dtype, is_numeric_dtype
 
     return bool(is_numeric_dtype(column) and not is_complex_dtype(column))  # true and false are numbers here
@@ -61,29 +62,35 @@ def _is_text(column: pd.Series) -> bool:
     return bool(is_object_dtype(column) or is_string_dtype(column) or str(column.dtype) == "category")
 
 
-def encode_columns(frame: pd.DataFrame, most: int, where: str, notes: list[str]) -> tuple[np.ndarray, list[str]]:
-    """Convert columns to numbers, shape (n, features), float64, and return these and their names.
+def encode_columns(
+    frame: pd.DataFrame, most: int, where: str, notes: list[str]
+) -> tuple[np.ndarray, list[str], dict[str, list[str]]]:
+    """Convert columns to numbers, shape (n, features), float64.
 
     A text column becomes a column `name=value` of 0 and 1 for each of its values, in alphabetical order.
 
+    Returns:
+        The numbers, the names of their columns, and the values of each text column.
+
     Raises:
         UserError: a text column has more values than `most`, a column holds neither numbers nor texts, or two columns
-        would have the same name.
-            would have one name.
+            would have the same name.
     """
     columns: dict[str, np.ndarray] = {}
+    texts: dict[str, list[str]] = {}
     for name in frame:
         column = frame[name]
-        if _is_numeric(column):
+        if is_numeric(column):
             made = {str(name): column.to_numpy(np.float64)}
         elif _is_text(column):
             made = _one_hot(column, most, f"{where}: column {name}", notes)
+            texts[str(name)] = [feature.removeprefix(f"{name}=") for feature in made]
         else:
             raise UserError(f"{where}: column {name} holds {column.dtype}; numbers or texts are needed: take it out")
         if clash := [one for one in made if one in columns or (one != name and one in frame.columns)]:
             raise UserError(f"{where}: a value of the text column {name} makes a second column {clash[0]}; rename one")
         columns |= made
-    return np.stack(list(columns.values()), axis=1), list(columns)
+    return np.stack(list(columns.values()), axis=1), list(columns), texts
 
 
 def _one_hot(column: pd.Series, most: int, where: str, notes: list[str]) -> dict[str, np.ndarray]:
@@ -106,6 +113,6 @@ def encode_labels(column: pd.Series, where: str, notes: list[str]) -> tuple[np.n
     Raises:
         UserError: the column holds fractions.
     """
-    if _is_numeric(column):
+    if is_numeric(column):
         return encode_classes(column.to_numpy(), where, notes)
     return encode_classes(np.array([str(value) for value in column]), where, notes)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -25,6 +24,7 @@ from veilbench.families.autoencoders.data.loaders.files import require_file
 from veilbench.families.autoencoders.data.loaders.table_cells import Cells
 from veilbench.families.autoencoders.data.loaders.table_columns import encode_columns, encode_labels, handle_missing
 from veilbench.families.autoencoders.data.raw import Raw
+from veilbench.families.autoencoders.data.table_format import TableFormat
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,27 +77,44 @@ class TableFile:
         Raises:
             UserError: the file is missing, damaged or ragged, or a column cannot be converted to numbers.
         """
+        notes: list[str] = []
+        frame = handle_missing(self.read_frame(notes), self.label, self.missing, self.path, notes)
+        y, labels = np.zeros(len(frame), np.int64), ["all"]
+        if self.label is not None:
+            y, labels = encode_labels(frame.pop(self.label), f"{self.path}: column {self.label}", notes)
+        x, features, texts = encode_columns(frame, self.one_hot_most, self.path, notes)
+        return Raw(x, y, features, labels, notes, self._describe(frame, texts))
+
+    def _describe(self, frame: pd.DataFrame, texts: dict[str, list[str]]) -> TableFormat:
+        numbers = [name for name in frame if name not in texts]
+        medians = {str(name): float(frame[name].median()) for name in numbers} if self.missing == "median" else None
+        return TableFormat(texts, medians, self.label, self.missing_words, self.separator, self.decimal)
+
+    def read_frame(self, notes: list[str], fewest: int = 2) -> pd.DataFrame:
+        """Read the cells of all columns: numbers, and texts without blanks around them.
+
+        Args:
+            notes: notes to extend by what was changed.
+            fewest: smallest number of columns; a file with fewer has another separator than expected.
+
+        Raises:
+            UserError: the file is missing, damaged or ragged, or a column mixes numbers and texts.
+        """
         path = require_file(self.path, "the table")
         frame = self._read_frame(path)
         for name in [*([] if self.label is None else [self.label]), *self.texts]:
             if name not in frame.columns:
                 raise UserError(f"{self.path} has no column {name}; there are: {', '.join(frame.columns)}")
-        if len(frame.columns) < 2 or not len(frame):
+        if len(frame.columns) < fewest or not len(frame):
+            needed = "two columns" if fewest > 1 else "one column"
             size = f"{len(frame):,} rows and {len(frame.columns)} columns: {', '.join(frame.columns)[:80]}"
             raise UserError(
-                f"{self.path} has {size}; at least one row and two columns are needed, and data.source.separator, "
+                f"{self.path} has {size}; at least one row and {needed} are needed, and data.source.separator, "
                 "where that is not what the file's name says"
             )
-        notes: list[str] = []
-        cells = Cells(self.path, partial(self._locate, path), self.missing_words, self.texts, self.decimal)
+        cells = Cells(self.path, self.locate, self.missing_words, self.texts, self.decimal)
         self._refuse_rounded(path, frame, cells)
-        frame = cells.clean(frame, notes)
-        frame = handle_missing(frame, self.label, self.missing, self.path, notes)
-        y, labels = np.zeros(len(frame), np.int64), ["all"]
-        if self.label is not None:
-            y, labels = encode_labels(frame.pop(self.label), f"{self.path}: column {self.label}", notes)
-        x, features = encode_columns(frame, self.one_hot_most, self.path, notes)
-        return Raw(x, y, features, labels, notes)
+        return cells.clean(frame, notes)
 
     def _find_separator(self, path: Path) -> str | None:
         """Return the separator of cells in a text file; None for Parquet."""
@@ -156,8 +173,9 @@ class TableFile:
             for row in np.flatnonzero((frame[name].abs() >= EXACT).to_numpy(bool, na_value=False)):
                 cells.refuse_rounded(name, int(row), str(again[name].iloc[row]).strip())
 
-    def _locate(self, path: Path, row: int) -> str:
-        """Return the place of a row in its file."""
+    def locate(self, row: int) -> str:
+        """Return the place of a row in the file, such as "line 52", given its index from 0."""
+        path = Path(self.path)
         separator = self._find_separator(path)
         if separator is None:
             return f"row {row}"

@@ -8,30 +8,27 @@ from typing import Annotated
 import typer
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.report import leaderboard
-from veilbench.bench.report.table import print_table
-from veilbench.families import register_all
-from veilbench.workflow.audit import audit
 
 
-def main(
-    model: Annotated[str, typer.Argument(help="A name of conf/model, or the folder of a trained model.")],
-    data: Annotated[str, typer.Argument(help="A name of conf/data, or the path of a file or a folder of your own.")],
+def audit(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A name of conf/model, or a trained model's folder.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A name of conf/data, or a path of your own.")],
     family: Annotated[str | None, typer.Option(help="ciphers, autoencoders, templates or mail.")] = None,
     attacks: Annotated[str | None, typer.Option(help="Names of conf/attack, with commas; else all that apply.")] = None,
     budget: Annotated[str, typer.Option(help="small, or default for the budgets of conf/attack.")] = "small",
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Write the page to this file.")] = None,
 ) -> None:
-    """Evaluate and attack a model, and print what its attacks say.
+    """Evaluate and attack a model, and print the verdict of each attack with its reason."""
+    from veilbench.bench.report import leaderboard
+    from veilbench.bench.report.table import print_table
+    from veilbench.families import register_all
+    from veilbench.workflow.audit import audit as run
 
-    Raises:
-        UserError: a name is unknown, or the parts do not fit each other.
-    """
     if out is not None and not out.absolute().parent.is_dir():
         raise UserError(f"--out={out}: there is no folder {out.parent}")
     named = None if attacks is None else [name for name in attacks.split(",") if name]
-    found = audit(model, data, named, family=family, budget=budget, seed=seed)  # type: ignore[arg-type]
+    found = run(model, data, named, family=family, budget=budget, seed=seed)  # type: ignore[arg-type]
     register_all()
     print_table([leaderboard.row(found.record)])
     for name, findings in found.attacks.items():

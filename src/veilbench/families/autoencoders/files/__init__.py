@@ -1,0 +1,1 @@
+"""Anomaly scores of table files, and restoration of image files."""
