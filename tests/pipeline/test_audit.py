@@ -172,3 +172,50 @@ def test_a_folder_of_a_trained_model_and_a_file_of_text_are_paths(tmp_path: Path
 def test_an_object_without_the_methods_of_its_family_is_refused() -> None:
     with pytest.raises(UserError, match="model=object has none of the methods that models of ciphers need"):
         veilbench.audit(object(), "text", family="ciphers")
+
+
+SMALL_PRINTS = ["data.source.identities=60", "data.source.size=32"]
+
+
+def test_a_function_and_a_torch_module_are_encoders_of_templates() -> None:
+    import torch
+
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(32 * 32, 16))
+    named = {"attacks": ["template_linkage"], "evaluations": ["verification"], "settings": SMALL_PRINTS}
+
+    def function(images: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return net(torch.from_numpy(images)).numpy()
+
+    of_net, of_function = (veilbench.audit(one, "prints_small", family="templates", **named) for one in (net, function))
+    ranks = [one.evaluations["verification"].metrics["rank1_own_token"].value for one in (of_net, of_function)]
+    assert ranks[0] == ranks[1] > 1 / 60
+    assert of_net.attacks["template_linkage"].gain is not None
+
+
+def test_an_onnx_file_is_audited_on_a_folder_of_images(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    from onnx import TensorProto, helper, numpy_helper
+    from PIL import Image
+
+    weights = np.random.default_rng(0).standard_normal((32 * 32, 8), np.float32)
+    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 1, 32, 32])
+    codes = helper.make_tensor_value_info("codes", TensorProto.FLOAT, ["n", 8])
+    nodes = [helper.make_node("Flatten", ["images"], ["flat"]), helper.make_node("MatMul", ["flat", "w"], ["codes"])]
+    graph = helper.make_graph(nodes, "encoder", [images], [codes], [numpy_helper.from_array(weights, "w")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, tmp_path / "encoder.onnx")
+    rng = np.random.default_rng(1)
+    for person in range(30):
+        (tmp_path / "faces" / f"p{person}").mkdir(parents=True)
+        look = rng.integers(0, 255, (32, 32))
+        for number in range(4):
+            pixels = np.uint8(np.clip(look + rng.normal(0, 20, look.shape), 0, 255))
+            Image.fromarray(pixels).save(tmp_path / "faces" / f"p{person}" / f"{number}.png")
+    found = veilbench.audit(
+        tmp_path / "encoder.onnx", tmp_path / "faces", family="templates", attacks=[], evaluations=["verification"],
+        settings=["data.source.size=[32,32]"],
+    )  # fmt: skip
+    assert found.evaluations["verification"].metrics["rank1_own_token"].value > 0.9

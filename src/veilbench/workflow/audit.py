@@ -21,7 +21,7 @@ from veilbench.bench.trained_model import TrainedModel, list_unsupported, load_t
 from veilbench.families import register_all
 from veilbench.workflow.compose import composed, plain
 from veilbench.workflow.conf import choices
-from veilbench.workflow.given import name_data, read_model
+from veilbench.workflow.given import name_data, name_model, read_model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,10 +121,12 @@ def audit(
     Args:
         model: a trained model or its folder, a model to be fitted to the data, the name of a file of conf/model, or any
             object with the methods of its family: `encrypt` and `decrypt` on bytes (ciphers); `encode`, with or without
-            `decode`, or a fitted detector of scikit-learn or PyOD (autoencoders); `predict_proba` on texts (mail).
+            `decode`, or a fitted detector of scikit-learn or PyOD (autoencoders); a torch module or a function from
+            images to codes (templates); `predict_proba` on texts (mail). With a family also the path of an .onnx file
+            (templates, autoencoders) or a .skops file (mail).
         data: a data set, the name of a file of conf/data, or the path of a file or a folder of your own: a text
-            (ciphers), .npz, .csv, .tsv or .parquet (autoencoders), a folder of images per person (templates), a folder
-            or a .csv of mails (mail).
+            (ciphers), .npz, .csv, .tsv or .parquet (autoencoders), a folder of images per person or a table of
+            embeddings (templates), a folder or a .csv of mails (mail).
         attacks: names of files of conf/attack; None for all that apply to models of the family.
         evaluations: names of files of conf/evaluation; None for all of the family.
         family: "ciphers", "autoencoders", "templates" or "mail"; None for the family of the model.
@@ -141,8 +143,8 @@ def audit(
     if budget not in EXPERIMENTS[family]:
         raise UserError(f"budget={budget} is not allowed: one of {', '.join(EXPERIMENTS[family])}")
     experiment = DETECTORS if _only_scores(model) else EXPERIMENTS[family][budget]
-    chosen = [f"experiment={experiment}", f"seed={seed}", "tracking=none"]
-    chosen += [f"model={model}"] if isinstance(model, str) else []
+    chosen = name_model(model, family, experiment) if isinstance(model, str) else [f"experiment={experiment}"]
+    chosen += [f"seed={seed}", "tracking=none"]
     chosen += name_data(data, family) if isinstance(data, str | Path) else []
     for group, names in (("attack", attacks), ("evaluation", evaluations)):
         chosen += [] if names is None else [f"{group}=[{','.join(_name(name, group) for name in names)}]"]

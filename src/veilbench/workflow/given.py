@@ -15,7 +15,13 @@ from veilbench.workflow.listing import find_family
 LIVE = {  # modules with a function `adapt` for objects of the caller
     "ciphers": "veilbench.families.ciphers.wrapped.live_cipher",
     "autoencoders": "veilbench.families.autoencoders.wrapped.live_rows",
+    "templates": "veilbench.families.templates.wrapped.live_extractor",
     "mail": "veilbench.families.mail.wrapped.live_filter",
+}
+FILES = {  # for each family and ending of a model's file, the experiment that reads it, and overrides; {} is the path
+    ("autoencoders", ".onnx"): ("onnx_autoencoder", "model.encoder='{}'", "model.decoder=null"),
+    ("templates", ".onnx"): ("onnx_encoder", "model.extractor.file='{}'"),
+    ("mail", ".skops"): ("saved_filter", "model.path='{}'"),
 }
 DATA = {  # for each family, the data set that reads files of an ending ("" for a folder), and its setting for the path
     "ciphers": {".txt": ("text_file", "path")},
@@ -25,7 +31,12 @@ DATA = {  # for each family, the data set that reads files of an ending ("" for 
         ".tsv": ("table", "source.path"),
         ".parquet": ("table", "source.path"),
     },
-    "templates": {"": ("image_folder", "source.folder")},
+    "templates": {
+        "": ("image_folder", "source.folder"),
+        ".npz": ("embeddings", "source.path"),
+        ".csv": ("embeddings", "source.path"),
+        ".parquet": ("embeddings", "source.path"),
+    },
     "mail": {"": ("mail_folder", "source.path"), ".csv": ("mail_csv", "source.path")},
 }
 
@@ -34,7 +45,8 @@ def read_model(model: Any, family: str | None) -> tuple[Any, str]:
     """Return a model as the bench works with it, and its family.
 
     Args:
-        model: name of a file of conf/model; folder of a trained model; or an object: a model of veilbench's contracts,
+        model: name of a file of conf/model; folder of a trained model; an .onnx or .skops file; or an object: a model
+            of veilbench's contracts,
             or any object with the methods that its family needs.
         family: name of the family; None to find it out.
 
@@ -49,6 +61,8 @@ def read_model(model: Any, family: str | None) -> tuple[Any, str]:
     if isinstance(model, str | Path):
         if not Path(model).exists():
             raise UserError(f"there is no model {model}{list_known(str(model), choices('model'))}")
+        if (family, Path(model).suffix.lower()) in FILES:
+            return str(model), str(family)
         model = load_trained_model(Path(model))
     if isinstance(model, UserModel | Trainable | TrainedModel):
         return model, family or _family_of(model)
@@ -58,6 +72,19 @@ def read_model(model: Any, family: str | None) -> tuple[Any, str]:
     if family in LIVE and (adapted := import_module(LIVE[family]).adapt(model)) is not None:
         return adapted, family
     raise UserError(f"model={type(model).__name__} has none of the methods that models of {family} need")
+
+
+def name_model(model: str, family: str, experiment: str) -> list[str]:
+    """Return the overrides that choose a model by its name, or by the path of its file, and an experiment.
+
+    Args:
+        model: name of a file of conf/model, or path of a model's file.
+        family: name of the family.
+        experiment: experiment whose evaluations and attacks a named model gets.
+    """
+    if given := FILES.get((family, Path(model).suffix.lower())):
+        return [f"experiment={given[0]}", *(override.format(model) for override in given[1:])]
+    return [f"experiment={experiment}", f"model={model}"]
 
 
 def _family_of(model: object) -> str:

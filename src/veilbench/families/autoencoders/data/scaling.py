@@ -107,7 +107,7 @@ def _note_rounded(parts: Sequence[np.ndarray], features: Sequence[str], notes: l
 def _note_mixed(train: np.ndarray, features: Sequence[str], notes: list[str]) -> None:
     """Note columns of such different units that one of them makes up nearly all distances and errors."""
     variances = train.var(0, dtype=np.float64)
-    if len(features) < 2 or not variances.sum() or (share := variances.max() / variances.sum()) < MIXED:
+    if not features or (variances > 0).sum() < 2 or (share := variances.max() / variances.sum()) < MIXED:
         return
     notes.append(
         f"columns of different units: {features[int(variances.argmax())]} alone makes up {share:.1%} of the variance, "
