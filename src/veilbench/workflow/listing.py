@@ -37,8 +37,10 @@ def main(arguments: list[str]) -> None:
     for kind in arguments or GROUPS:
         rows = [row for row in list_choices(GROUPS[kind]) if family is None or row[1] == family]
         width = max((len(name) for name, _, _ in rows), default=0)
+        if rows and not arguments:
+            print(f"{kind}:")
         for name, of, origin in rows:
-            print(f"{kind if not arguments else ''}{'  ' if not arguments else ''}{name:<{width}}  {of:<12}  {origin}")
+            print(f"{'' if arguments else '  '}{name:<{width}}  {of:<12}  {origin}")
 
 
 def _take_family(arguments: list[str]) -> str | None:
@@ -91,7 +93,7 @@ def _defaults(group: str, content: dict[str, object]) -> Iterator[tuple[str, str
     pairs = []
     for entry in defaults if isinstance(defaults, list) else []:
         if isinstance(entry, str):
-            pairs.append((group, entry))
+            pairs.append((group, entry.partition("@")[0]))
         elif isinstance(entry, dict):
             for key, value in entry.items():
                 if isinstance(value, str):
