@@ -20,7 +20,9 @@ def is_template_experiment(path: Path) -> bool:
     return path.stem == "templates" or any(is_template_experiment(base) for base in bases)
 
 
-EXPERIMENTS = [path.stem for path in sorted((CONF / "experiment").glob("*.yaml")) if is_template_experiment(path)]
+NO_IMAGES = ("embeddings", "embeddings_biohash")  # for data without images
+FILES = sorted((CONF / "experiment").glob("*.yaml"))
+EXPERIMENTS = [path.stem for path in FILES if is_template_experiment(path) and path.stem not in NO_IMAGES]
 
 
 def test_the_template_experiments_are_found() -> None:

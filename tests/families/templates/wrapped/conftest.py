@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
+import small_face_net
 import torch
 from finished_net import FORMS, Finished, data_of, through_files, write
 from small_face_net import SmallFaceNet
 
-from veilbench.bench import roots
+from finished import register
 from veilbench.families.templates.data.identities import Identities
 
 PEOPLE, EACH = 70, 4
 
 
-@pytest.fixture(autouse=True, scope="session")
-def registered() -> Iterator[None]:
-    """Register the package of the user's module."""
-    before = roots.PACKAGES
-    roots.PACKAGES = (*before, "small_face_net")
-    yield
-    roots.PACKAGES = before
+@pytest.fixture(autouse=True)
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the user's module one of the bench."""
+    register(Path(str(small_face_net.__file__)), monkeypatch)
 
 
 @pytest.fixture(scope="session")

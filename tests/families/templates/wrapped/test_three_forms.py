@@ -102,8 +102,10 @@ def test_verdicts_do_not_depend_on_the_form(
     gains = [one.gain.value for one in found if one.gain]
     assert len(gains) == 3
     assert max(gains) - min(gains) <= 0.03
-    assert [control.kind for control in found[2].controls] == ["positive", "negative"]
-    assert [control.passed for control in found[2].controls] == [True, True]
+    kinds = [control.kind for control in found[2].controls]
+    assert [*dict.fromkeys(kinds)] == ["positive", "negative"]
+    assert len(kinds) == (3 if isinstance(attack, TemplateStolenKey) else 2)
+    assert all(control.passed for control in found[2].controls)
     if type(scheme) is RawTemplate and not isinstance(attack, TemplateLinkage):
         assert [one.verdict for one in found] == [Verdict.BROKEN] * 3
 

@@ -64,11 +64,12 @@ class AcceptanceAttack(TemplateAttack):
     ) -> list[ControlCase[TemplateScheme]]:
         """Return the constructor's controls, and the target's open features as a positive control of each path."""
         openly = OpenFeatures.of(target)
-        variant = openly.variant(data.auxiliary.images[:4])
+        variant = openly.variant(data.auxiliary.samples[:4])
+        positive, negative = super().control_cases(target, data)
         return [
-            ControlCase("positive", self.positive),
+            positive,
             *(ControlCase[TemplateScheme]("positive", openly, path, variant) for path in paths),
-            ControlCase("negative", self.negative),
+            negative,
         ]
 
     @staticmethod

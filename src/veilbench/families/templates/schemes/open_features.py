@@ -50,9 +50,9 @@ class OpenFeatures(TemplateScheme):
         """Return the features unchanged."""
         return features.copy()
 
-    def variant(self, images: np.ndarray) -> str:
-        """Return a text that differs between subjects with different features of these images."""
-        digest = hashlib.sha256(np.ascontiguousarray(self.features(images)).tobytes())
+    def variant(self, samples: np.ndarray) -> str:
+        """Return a text that differs between subjects with different features of these samples."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.features(samples)).tobytes())
         return f"features {digest.hexdigest()[:12]}"
 
     def settings(self) -> NoReturn:
