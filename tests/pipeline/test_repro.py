@@ -42,8 +42,8 @@ def test_several_at_once_write_what_one_writes(project: Project, reproduced: Pro
 
 
 def test_a_failing_stage_is_told_and_the_others_are_done(project: Project) -> None:
-    stop = "        if sys.argv[1] == 'real_cipher':\n            sys.exit(5)\n        name = named("
-    project.edit("pipelines/evaluate.py", "        name = named(", stop)
+    stop = "    if sys.argv[1] == 'real_cipher':\n        sys.exit(5)\n    run_stage("
+    project.edit("pipelines/evaluate.py", "    run_stage(", f"    import sys\n\n{stop}")
     done = project.run("python", "pipelines/repro.py", "2", ok=False)
     assert done.returncode == 1
     assert "evaluate@real_cipher" in done.stderr

@@ -49,7 +49,7 @@ def _part(config: Config, group: str) -> Any:
 
 def prepare(config: Config, folder: Path) -> None:
     """Make or read the data and write what the later stages read into `folder`."""
-    with write_whole_folder(folder, list_written(folder)) as partial:
+    with write_whole_folder(folder, list_written(folder)) as partial, _named("data"):
         _part(config, "data").prepare(partial)
         sign(partial, "prepare", config)
 
@@ -230,7 +230,7 @@ def _named(what: str) -> Iterator[None]:
         yield
     except NotImplementedError as error:
         raise UserError(f"{what} does not apply to this model: {error}") from error
-    except (ValueError, ArithmeticError) as error:
+    except (ValueError, ArithmeticError, FileNotFoundError) as error:
         raise UserError(f"{what} failed in {_place(error)}: {error or type(error).__name__}") from error
 
 

@@ -24,6 +24,7 @@ def audit(
     from veilbench.bench.report.table import print_table
     from veilbench.families import register_all
     from veilbench.workflow.audit import audit as run
+    from veilbench.workflow.run import print_reasons
 
     if out is not None and not out.absolute().parent.is_dir():
         raise UserError(f"--out={out}: there is no folder {out.parent}")
@@ -31,8 +32,7 @@ def audit(
     found = run(model, data, named, family=family, budget=budget, seed=seed)  # type: ignore[arg-type]
     register_all()
     print_table([leaderboard.row(found.record)])
-    for name, findings in found.attacks.items():
-        print(f"{name}: {findings.verdict or 'no verdict'}; {findings.reason}")
+    print_reasons(found.record)
     if out is not None:
         found.save(out)
         print(f"\nthe page: {out}")

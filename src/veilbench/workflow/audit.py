@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +14,7 @@ from veilbench.bench.contracts import DataSet, Trainable, UserModel
 from veilbench.bench.errors import UserError, format_error, list_known
 from veilbench.bench.experiment import Config, build, part
 from veilbench.bench.findings import Findings, write_record
+from veilbench.bench.live_model import LiveModel
 from veilbench.bench.provenance import sign
 from veilbench.bench.report import leaderboard, page
 from veilbench.bench.report.records import Record, label
@@ -38,7 +39,7 @@ DETECTORS = "library_detector"  # for models that score rows and do not encode t
 TRAININGS = {"ciphers": "central", "autoencoders": "rows", "templates": "hashmap", "mail": "central"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Audit:
     """The findings about one model.
 
@@ -69,7 +70,7 @@ class Audit:
     def page(self) -> str:
         """Return the page of the report with this model alone, as HTML."""
         register_all()
-        return page.render([self.record])
+        return page.render([self.record], files=False)
 
     def save(self, path: str | Path) -> None:
         """Write the page to a file."""
@@ -89,6 +90,11 @@ class Audit:
                 sign(Path(folder) / stage, stage, self.record.config)
             published: str | None = tracker.publish(self.record.config, Path(folder))
             return published
+
+    def __repr__(self) -> str:
+        """Return the verdict of each attack in one line."""
+        verdicts = ", ".join(f"{name}: {found.verdict or 'no verdict'}" for name, found in self.attacks.items())
+        return f"Audit({self.record.name}; {verdicts or 'no attack'})"
 
     def _repr_html_(self) -> str:
         """Return the table of attacks, for notebooks."""
@@ -137,6 +143,7 @@ def audit(
     Raises:
         UserError: a name is unknown, or the model, the data and an attack do not fit each other.
     """
+    named = str(model) if isinstance(model, str | Path) else type(model).__name__
     model, family = read_model(model, family)
     if family not in EXPERIMENTS:
         raise UserError(f"family={family}: there is no such family{list_known(str(family), EXPERIMENTS)}")
@@ -148,12 +155,17 @@ def audit(
     chosen += name_data(data, family) if isinstance(data, str | Path) else []
     for group, names in (("attack", attacks), ("evaluation", evaluations)):
         chosen += [] if names is None else [f"{group}=[{','.join(_name(name, group) for name in names)}]"]
+    if isinstance(model, LiveModel) and family == "autoencoders" and isinstance(data, str | Path):
+        chosen.append("data.scale=none")  # a fitted object gets the rows as they are; `settings` may change that
     if isinstance(model, UserModel | Trainable):
         chosen.append(f"training={TRAININGS[family]}")
+    given = {word.partition("=")[0].lstrip("+") for word in settings}
+    chosen = [word for word in chosen if word.partition("=")[0] not in given]
     config = plain(composed([*chosen, *settings]), overrides=[*chosen, *settings])
-    named = {"attack": attacks is not None, "evaluation": evaluations is not None}
+    config["names"] = {**config["names"], "experiment": None, "model": named}
+    chosen_groups = {"attack": attacks is not None, "evaluation": evaluations is not None}
     with tempfile.TemporaryDirectory(prefix="veilbench-") as folder:
-        return Audit(_examine(config, model, data, named, Path(folder)))
+        return Audit(_examine(config, model, data, chosen_groups, Path(folder)))
 
 
 def load(folder: str | Path) -> TrainedModel:
@@ -183,12 +195,12 @@ def _name(given: Any, group: str) -> str:
 def _examine(config: Config, model: Any, data: Any, chosen: Mapping[str, bool], folder: Path) -> Record:
     """Prepare, train, evaluate and attack, with objects in place of the parts that are given as such."""
     parts = {key: part(config, key) for key in ("data", "model", "training", "trainer")}
-    names = {**config["names"], "experiment": None}
+    names = dict(config["names"])
     if not isinstance(data, str | Path):
         parts["data"], names["data"] = data, type(data).__name__
     if not isinstance(model, str):
         parts["model"] = model.as_model() if isinstance(model, UserModel) else model
-        names["model"] = type(model).__name__
+        config = {**config, "model": {"object": names["model"]}}
     kinds = (("data", DataSet), ("model", (Trainable, TrainedModel)))
     for group, kind in kinds:
         if not isinstance(parts[group], kind):
@@ -204,10 +216,35 @@ def _examine(config: Config, model: Any, data: Any, chosen: Mapping[str, bool], 
     memory = stages.remember_controls(config, prepared_in, folder / "controls")
     found = {
         "train": training,
-        "evaluate": stages.examine(config, "evaluation", trained, prepared, lambda name, examiner: (), place),
-        "attack": stages.examine(config, "attack", trained, prepared, memory, place) | absent["attack"],
+        "evaluate": _examine_each(
+            config, "evaluation", trained, prepared, lambda name, examiner: (), place, chosen["evaluation"]
+        ),
+        "attack": _examine_each(config, "attack", trained, prepared, memory, place, chosen["attack"])
+        | absent["attack"],
     }
     return Record(label(config, []), config, found, ())
+
+
+def _examine_each(
+    config: Config,
+    group: str,
+    trained: TrainedModel,
+    prepared: Any,
+    more: Callable[[str, Any], tuple[Any, ...]],
+    place: Path,
+    chosen: bool,
+) -> dict[str, Findings]:
+    """Run evaluations or attacks one by one; of those that the caller has not chosen, one that fails says why."""
+    found: dict[str, Findings] = {}
+    for name, node in config[group].items():
+        try:
+            found |= stages.examine({**config, group: {name: node}}, group, trained, prepared, more, place)
+        except UserError as error:
+            if chosen:
+                raise
+            title = str(getattr(part({group: {name: node}}, group)[name], "title", name))
+            found[name] = Findings(title, reason=f"not applicable: {format_error(error)}")
+    return found
 
 
 def _drop_inapplicable(config: Config, group: str, parts: Mapping[str, Any], chosen: bool) -> dict[str, Findings]:

@@ -58,7 +58,8 @@ def main(arguments: list[str]) -> None:
     if there:
         print(f"{folder} is complete: nothing runs, unless with force=true")
     else:
-        print(f"{folder}: about {total:.0f} s{'' if known else ', and what no record here tells'}")
+        time = f"about {total:.0f} s" if known else f"at least {total:.0f} s" if total else "time unknown"
+        print(f"{folder}: {time}{'' if known else '; what was never run on this machine has no estimate'}")
 
 
 def estimate(config: Config, stage: str, timings: list[Timing]) -> float | None:

@@ -16,6 +16,7 @@ from veilbench.bench.stages import RESULTS
 from veilbench.families import register_all
 from veilbench.workflow.listed import STAGES, read_staged
 
+UI = "mlflow ui --backend-store-uri sqlite:///mlflow.db"
 PARAMS, REPORT = Path("params"), Path("report")
 WRITTEN = ("index.html", "leaderboard.json", "leaderboard.csv")
 
@@ -33,7 +34,7 @@ def main(arguments: list[str]) -> None:
     register_all()
     if arguments == ["--table"]:
         print_table(leaderboard.load_rows(REPORT / "leaderboard.json"))
-        print(f"\nThe whole report: {REPORT / 'index.html'}. Every run with its curves: `make ui` opens MLflow.")
+        print(f"\nThe whole report: {REPORT / 'index.html'}. Every run with its curves: `{UI}`.")
         return
     if wrong := [word for word in arguments if word.startswith("-")]:
         raise UserError(f"{wrong[0]} is not allowed; usage: veilbench report [--table | FOLDER ...]")
@@ -45,6 +46,7 @@ def main(arguments: list[str]) -> None:
     with write_whole_folder(REPORT, WRITTEN) as folder:
         leaderboard.write([leaderboard.row(record) for record in records], folder)
         page.write(records, folder, absent)
+    print(f"{REPORT / 'index.html'}: {len(records)} rows")
 
 
 def folders_are_missing(name: str) -> bool:

@@ -17,7 +17,7 @@ from veilbench.bench import stages
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config, identity
 from veilbench.bench.report import leaderboard
-from veilbench.bench.report.records import CELL, label, read_cell
+from veilbench.bench.report.records import CELL, Record, label, read_cell
 from veilbench.bench.report.table import print_table
 from veilbench.families import register_all
 from veilbench.workflow.compose import composed, plain
@@ -49,8 +49,16 @@ def main(arguments: list[str]) -> None:
     else:
         print(f"{folder} is complete; {FORCE} computes it again", file=sys.stderr)
     register_all()
-    print_table([leaderboard.row(read_cell(folder))])
+    record = read_cell(folder)
+    print_table([leaderboard.row(record)])
+    print_reasons(record)
     print(f"\n{folder}    the page: veilbench report {folder}")
+
+
+def print_reasons(record: Record) -> None:
+    """Print a line for each attack: its verdict, and why."""
+    for name, found in record.found["attack"].items():
+        print(f"{name}: {found.verdict or 'no verdict'}; {found.reason}")
 
 
 def find_folder(config: Config, overrides: list[str]) -> Path:

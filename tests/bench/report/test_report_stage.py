@@ -28,7 +28,7 @@ def test_writes_the_whole_report_and_prints_it(project: Bench, capsys: pytest.Ca
     assert [row["name"] for row in json.loads((folder / "leaderboard.json").read_text("utf8"))] == project.names[:2]
     report.main(["--table"])
     printed = capsys.readouterr().out
-    for words in (*project.names[:2], "report/index.html", "make ui"):
+    for words in (*project.names[:2], "report/index.html", "mlflow ui"):
         assert words in printed
 
 

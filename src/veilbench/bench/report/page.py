@@ -45,8 +45,14 @@ def write(records: Sequence[Record], folder: Path, absent: Sequence[str] = ()) -
     (folder / "index.html").write_text(render(records, absent), encoding="utf8")
 
 
-def render(records: Sequence[Record], absent: Sequence[str] = ()) -> str:
-    """Render the page; the same records give the same bytes."""
+def render(records: Sequence[Record], absent: Sequence[str] = (), files: bool = True) -> str:
+    """Render the page; the same records give the same bytes.
+
+    Args:
+        records: records to show.
+        absent: a line for each experiment that is not shown, with the reason.
+        files: whether leaderboard.json and leaderboard.csv lie beside the page.
+    """
     rows = [row(record) for record in records]
     families = in_order(entry["family"] for entry in rows)
     return (
@@ -59,6 +65,7 @@ def render(records: Sequence[Record], absent: Sequence[str] = ()) -> str:
             script=Markup((HERE / "page.js").read_text(encoding="utf8")),
             summary=summary(rows),
             absent=absent,
+            files=files,
             rule=describe_rule(rows),
             boards=[board(family, rows) for family in families],
             families=families,
