@@ -42,8 +42,12 @@ def test_several_at_once_write_what_one_writes(project: Project, reproduced: Pro
 
 
 def test_a_failing_stage_is_told_and_the_others_are_done(project: Project) -> None:
-    stop = "    if sys.argv[1] == 'real_cipher':\n        sys.exit(5)\n    run_stage("
-    project.edit("pipelines/evaluate.py", "    run_stage(", f"    import sys\n\n{stop}")
+    first = "        rng = np.random.default_rng(seeds)\n        alphabet"
+    stop = first.replace(
+        "        alphabet",
+        '        if type(model).__name__ == "AesCtr":\n            raise SystemExit(5)\n        alphabet',
+    )
+    project.edit("src/veilbench/families/ciphers/evaluations/fidelity.py", first, stop)
     done = project.run("python", "pipelines/repro.py", "2", ok=False)
     assert done.returncode == 1
     assert "evaluate@real_cipher" in done.stderr
