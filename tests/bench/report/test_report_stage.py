@@ -76,6 +76,8 @@ def test_a_folder_without_records_is_named(project: Bench) -> None:
         report.main(["empty"])
     with pytest.raises(UserError, match=r"--tabel is not allowed; usage: veilbench report"):
         report.main(["--tabel"])
+    with pytest.raises(UserError, match="there is no folder outptus"):
+        report.main(["outptus"])
 
 
 def test_no_report_yet(project: Bench) -> None:

@@ -178,7 +178,7 @@ def describe_rule(rows: Sequence[Row]) -> dict[str, str]:
         "confidence": f"{100 * CONFIDENCE:g} %",
         "attacks": str(ATTACKS),
         "given": str(given),
-        "false": f"{given * (1 - CONFIDENCE) / 2:.1f}",
+        "false": f"{given * (1 - CONFIDENCE) / 2:.1f}" if given >= 10 else "0.1",
     }
 
 

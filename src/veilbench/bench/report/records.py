@@ -101,6 +101,8 @@ def find_cells(folders: Sequence[Path]) -> list[Path]:
     """
     found: set[Path] = set()
     for folder in folders:
+        if not folder.is_dir():
+            raise UserError(f"there is no folder {folder}")
         below = {path.parent for path in folder.rglob(CELL)}
         if not below:
             raise UserError(f"{folder} holds no record: there is no {CELL} in it or below it")
