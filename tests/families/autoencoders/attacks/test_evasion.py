@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from veilbench.attack_methods.evasion_attack import _gain
+from veilbench.attack_methods.evasion_gain import gain_above_noise
 from veilbench.attack_methods.evasion_settings import EvasionSearch, Perturbations
 from veilbench.attack_methods.evasion_task import success_curve
 from veilbench.attack_methods.gradient_checks import zero_gradients
@@ -337,15 +337,15 @@ def test_too_few_steps_or_queries_are_in_doubt(pca: Pca, rows: Rows, tmp_path: P
 
 
 def test_a_noise_that_moves_everything_decides_nothing() -> None:
-    made = _gain(np.ones(200, bool), np.ones(200))
+    made = gain_above_noise(np.ones(200, bool), np.ones(200))
     assert (made.low, made.value, made.high) == (0, 0, 1)
 
 
 def test_unknown_rows_count_for_the_upper_end_alone() -> None:
     moved, unknown = np.arange(200) < 20, np.arange(200) >= 150
-    plain, wide = _gain(moved, np.zeros(200)), _gain(moved, np.zeros(200), unknown)
+    plain, wide = gain_above_noise(moved, np.zeros(200)), gain_above_noise(moved, np.zeros(200), unknown=unknown)
     assert (wide.value, wide.low) == (plain.value, plain.low)
-    assert wide.high == pytest.approx(_gain(moved | unknown, np.zeros(200)).high)
+    assert wide.high == pytest.approx(gain_above_noise(moved | unknown, np.zeros(200)).high)
     assert "50 rows unknown" in wide.interval
 
 
