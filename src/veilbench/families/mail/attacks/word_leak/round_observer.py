@@ -137,7 +137,8 @@ def find_plain_values(payload: bytes, size: int) -> np.ndarray | None:
     for dtype in (np.dtype("<f8"), np.dtype("<f4")):
         width = size * dtype.itemsize
         for start in {0, len(payload) - width} if len(payload) >= width else ():
-            magnitudes = np.abs(np.frombuffer(payload, dtype, size, start).astype(np.float64))
+            with np.errstate(invalid="ignore"):  # encrypted bytes are often no numbers
+                magnitudes = np.abs(np.frombuffer(payload, dtype, size, start).astype(np.float64))
             usual = (magnitudes == 0) | ((magnitudes > SMALLEST) & (magnitudes < LARGEST))
             if usual.mean() > PLAIN:
                 return np.frombuffer(payload, dtype, size, start).astype(np.float64)
