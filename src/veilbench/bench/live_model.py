@@ -13,10 +13,8 @@ NOT_SAVED = (
 )
 
 
-class LiveModel(TrainedModel):
-    """An object of the caller. It has no settings and arrays, so it cannot be saved."""
-
-    finished = True
+class NotSaved:
+    """What wraps an object of the caller, and has no settings and arrays to save."""
 
     def settings(self) -> NoReturn:
         """Raise an error.
@@ -42,3 +40,9 @@ class LiveModel(TrainedModel):
             NotImplementedError: always.
         """
         raise NotImplementedError(NOT_SAVED)
+
+
+class LiveModel(NotSaved, TrainedModel):
+    """An object of the caller, examined as a trained model."""
+
+    finished = True

@@ -21,6 +21,7 @@ from veilbench.families.ciphers.attacks.known_plaintext import (
     KnownPlaintext,
     NewTexts,
     build_codebook,
+    drop_contradictions,
 )
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.bit_transposition import BitTransposition
@@ -230,3 +231,11 @@ def test_blocks_of_two_characters_are_broken_by_the_decoder(examine: Examine, co
     attack = small(controls, known=[2000], decoder=DecoderTraining([2000], steps=600), texts=NewTexts(30, 60))
     found = examine(attack, BitTransposition(2).with_fresh_key(np.random.default_rng(3)))
     assert found.verdict is Verdict.BROKEN
+
+
+def test_tokens_of_one_group_that_share_a_symbol_are_dropped() -> None:
+    book, groups = np.array([3, 3, 5, -1, 3, 3, 7]), np.array([0, 0, 0, 0, 1, -1, -1])
+    assert drop_contradictions(book, groups).tolist() == [-1, -1, 5, -1, 3, 3, 7]
+    whole = np.array([1, 2, -1, 2])
+    assert drop_contradictions(whole, np.array([0, 0, 0, 1])).tolist() == whole.tolist()
+    assert drop_contradictions(np.array([-1, -1]), np.array([0, 0])).tolist() == [-1, -1]

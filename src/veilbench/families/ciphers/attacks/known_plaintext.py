@@ -186,7 +186,8 @@ class KnownPlaintext(CipherAttack):
         cut = len(codes) * 4 // 5
         early = build_codebook(codes[:cut], symbols[:cut], len(groups))
         held_out = float((np.where(early < 0, commonest, early)[codes[cut:]] == symbols[cut:]).mean())
-        filled = self.filling.find(secret, groups, oracle.auxiliary(), rng, book)
+        known = drop_contradictions(book, groups)
+        filled = self.filling.find(secret, groups, oracle.auxiliary(), rng, known)
         return {"codebook": (exact[secret], held_out), "language": (filled[secret], held_out)}
 
     def _findings(
@@ -228,3 +229,17 @@ def build_codebook(codes: np.ndarray, symbols: np.ndarray, size: int) -> np.ndar
     counts = np.zeros((size, 91), np.int64)
     np.add.at(counts, (codes, symbols), 1)
     return np.where(counts.any(1), counts.argmax(1), -1)
+
+
+def drop_contradictions(book: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Return a code book without tokens of one group that stand for the same symbol: they come from no code book.
+
+    Args:
+        book: symbol of each token, shape (n,), -1 for unknown ones.
+        groups: group of each token, shape (n,), -1 for tokens without a group, which may share a symbol.
+    """
+    held = (book >= 0) & (groups >= 0)
+    _, where, counts = np.unique(np.stack([groups, book], 1)[held], axis=0, return_inverse=True, return_counts=True)
+    kept = book.copy()
+    kept[np.flatnonzero(held)[counts[where.ravel()] > 1]] = -1
+    return kept

@@ -12,6 +12,7 @@ from annotated_types import Ge, Le
 
 from veilbench.bench.checked_arrays import require_array
 from veilbench.bench.errors import UserError
+from veilbench.bench.foreign import foreign_errors
 from veilbench.bench.limits import require_arguments
 from veilbench.families.ciphers.data.text import Texts
 from veilbench.families.ciphers.schemes.base import Cipher, Ciphertext
@@ -167,3 +168,22 @@ class ByteCipher(Cipher):
         model = cls(**settings)
         model.deterministic = bool(require_array(arrays, "deterministic", np.uint8, (1,), high=1)[0])
         return model._under(require_array(arrays, "key", np.uint8, (model.key_bytes,)))
+
+
+def call_cipher(cipher: Any, method: str, given: bytes, described: str) -> bytes:
+    """Call a method of a foreign cipher, from bytes to bytes.
+
+    Args:
+        cipher: the object.
+        method: "encrypt" or "decrypt".
+        given: bytes to pass.
+        described: how error messages call the cipher.
+
+    Raises:
+        UserError: the method failed, or returned something else than bytes.
+    """
+    with foreign_errors(f"{described}.{method} failed on {len(given)} bytes"):
+        made = getattr(cipher, method)(given)
+    if not isinstance(made, bytes | bytearray | memoryview):
+        raise UserError(f"{described}.{method} returns {type(made).__name__}, and bytes are needed")
+    return bytes(made)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from veilbench.bench.errors import UserError
-from veilbench.bench.foreign import foreign_errors
 from veilbench.bench.live_model import LiveModel
-from veilbench.families.ciphers.wrapped.byte_cipher import ByteCipher
+from veilbench.families.ciphers.wrapped.byte_cipher import ByteCipher, call_cipher
 
 METHODS = ("encrypt", "decrypt")
 
@@ -32,18 +30,11 @@ class LiveCipher(LiveModel, ByteCipher):
 
     def encrypt_bytes(self, plain: bytes) -> bytes:
         """Encrypt bytes."""
-        return self._call("encrypt", plain)
+        return call_cipher(self.cipher, "encrypt", plain, self.described())
 
     def decrypt_bytes(self, sealed: bytes) -> bytes:
         """Decrypt bytes as `encrypt_bytes` returned them."""
-        return self._call("decrypt", sealed)
-
-    def _call(self, method: str, given: bytes) -> bytes:
-        with foreign_errors(f"{self.described()}.{method} failed on {len(given)} bytes"):
-            made = getattr(self.cipher, method)(given)
-        if not isinstance(made, bytes | bytearray | memoryview):
-            raise UserError(f"{self.described()}.{method} returns {type(made).__name__}, and bytes are needed")
-        return bytes(made)
+        return call_cipher(self.cipher, "decrypt", sealed, self.described())
 
 
 def adapt(model: Any) -> LiveCipher | None:

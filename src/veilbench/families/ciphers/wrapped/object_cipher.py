@@ -8,13 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import build_as
 from veilbench.bench.foreign import foreign_errors
 from veilbench.bench.limits import Depth
 from veilbench.bench.roots import find_class
 from veilbench.families.ciphers.schemes.base import Ciphertext
-from veilbench.families.ciphers.wrapped.byte_cipher import ByteCipher, HeaderBytes, KeyBytes
+from veilbench.families.ciphers.wrapped.byte_cipher import ByteCipher, HeaderBytes, KeyBytes, call_cipher
 
 METHODS = ("encrypt", "decrypt")
 
@@ -62,18 +61,11 @@ class ObjectCipher(ByteCipher):
 
     def encrypt_bytes(self, plain: bytes) -> bytes:
         """Encrypt bytes under the key."""
-        return self._call("encrypt", plain)
+        return call_cipher(self._object, "encrypt", plain, self.described())
 
     def decrypt_bytes(self, sealed: bytes) -> bytes:
         """Decrypt bytes as `encrypt_bytes` returned them."""
-        return self._call("decrypt", sealed)
-
-    def _call(self, method: str, given: bytes) -> bytes:
-        with foreign_errors(f"{self.described()}.{method} failed on {len(given)} bytes"):
-            made = getattr(self._object, method)(given)
-        if not isinstance(made, bytes | bytearray | memoryview):
-            raise UserError(f"{self.described()}.{method} returns {type(made).__name__}, and bytes are needed")
-        return bytes(made)
+        return call_cipher(self._object, "decrypt", sealed, self.described())
 
     def decrypt_under(self, numbers: Sequence[int], ciphertext: Ciphertext) -> Iterator[np.ndarray]:
         """Yield the message decrypted under each key; keys are numbered as big-endian integers."""

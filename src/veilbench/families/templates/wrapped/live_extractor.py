@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.foreign import foreign_errors
-from veilbench.bench.live_model import NOT_SAVED
+from veilbench.bench.live_model import NotSaved
 from veilbench.families.templates.schemes.raw_template import RawTemplate
 from veilbench.families.templates.wrapped.image_input import ImageInput
 from veilbench.families.templates.wrapped.network_extractor import NetworkExtractor
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NO_GRADIENTS = "the encoder is a function of arrays, which has no gradients"
 
 
-class LiveExtractor(NetworkExtractor):
+class LiveExtractor(NotSaved, NetworkExtractor):
     """A torch module, or a function of arrays, from grey images in [0, 1] to codes.
 
     Args:
@@ -66,31 +66,6 @@ class LiveExtractor(NetworkExtractor):
     def lacks(self) -> Mapping[str, str]:
         """Return that there are no gradients, unless the encoder is a torch module."""
         return {} if self.is_module else {"gradients": NO_GRADIENTS}
-
-    def settings(self) -> NoReturn:
-        """Raise an error.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError(NOT_SAVED)
-
-    def arrays(self) -> NoReturn:
-        """Raise an error.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError(NOT_SAVED)
-
-    @classmethod
-    def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> NoReturn:
-        """Raise an error.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError(NOT_SAVED)
 
 
 def adapt(model: Any) -> RawTemplate | None:
