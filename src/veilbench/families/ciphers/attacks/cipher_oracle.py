@@ -29,7 +29,7 @@ class CipherOracle:
     Args:
         threat: threat model, which determines the methods that may be used.
         cipher: the cipher under the attacked key.
-        secret: message that the attack must recover, shape (length,).
+        secret: messages that the attack must recover, shape (messages, length), or one of shape (length,).
         auxiliary: text of the same kind, disjoint from the secret, shape (length,).
         rng: generator of nonces and members.
         known: messages that the attacker knows; they are encrypted under the attacked key.
@@ -48,7 +48,7 @@ class CipherOracle:
         known: list[np.ndarray] | None = None,
     ) -> None:
         self.threat, self._cipher, self._rng, self._auxiliary = threat, cipher, rng, auxiliary
-        self._encrypted_secret = self._hide_ids(cipher.encrypt(secret, rng))
+        self._secrets = [self._hide_ids(cipher.encrypt(message, rng)) for message in np.atleast_2d(secret)]
         self._pairs = [Pair(message, self._hide_ids(cipher.encrypt(message, rng))) for message in known or []]
         self.block = cipher.block
 
@@ -59,9 +59,13 @@ class CipherOracle:
         return replace(ciphertext, members=np.zeros_like(ciphertext.members))
 
     def ciphertext(self) -> Ciphertext:
-        """Return the encrypted secret."""
+        """Return the encrypted secret; the first one of several."""
+        return self.ciphertexts()[0]
+
+    def ciphertexts(self) -> list[Ciphertext]:
+        """Return all encrypted secrets."""
         self.threat.require("ciphertext")
-        return self._encrypted_secret
+        return self._secrets
 
     def extract_features(self, ciphertext: Ciphertext) -> np.ndarray:
         """Return the public features of each block, shape (blocks, features); the attacker knows the scheme."""
@@ -80,10 +84,10 @@ class CipherOracle:
     def encrypt(self, symbols: np.ndarray) -> Ciphertext:
         """Encrypt a chosen message of shape (length,) under the attacked key.
 
-        If the threat model grants nonce reuse, the nonce is that of the encrypted secret.
+        If the threat model grants nonce reuse, the nonce is that of the first encrypted secret.
         """
         self.threat.require("encryption_queries")
-        nonce = self._encrypted_secret.nonce if self.threat.nonce_reuse else None
+        nonce = self._secrets[0].nonce if self.threat.nonce_reuse else None
         return self._hide_ids(self._cipher.encrypt(symbols, self._rng, nonce))
 
 

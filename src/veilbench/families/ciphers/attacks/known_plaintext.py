@@ -19,13 +19,16 @@ from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack, draw_
 from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle, number_codes
 from veilbench.families.ciphers.attacks.codebook_search import CodebookSearch
 from veilbench.families.ciphers.attacks.frequency import agree_with_others
+from veilbench.families.ciphers.attacks.keystream import applies, guess_by_keystream
 from veilbench.families.ciphers.baselines.bit_transposition import BitTransposition
+from veilbench.families.ciphers.baselines.repeated_key import RepeatedKey
 from veilbench.families.ciphers.data.text import Texts
 from veilbench.families.ciphers.schemes.base import Cipher
 from veilbench.metrics.intervals import above_chance, bounded_mean, ends
 
 Answer = tuple[np.ndarray, float]
-CODE_BOOK, LEARNED = "code book", "learned decoder"  # paths; each has a positive control of its own
+# The paths of the attack; each has a positive control.
+CODE_BOOK, LEARNED, KEYSTREAM = "code book", "learned decoder", "keystream"
 
 
 @dataclass(frozen=True)
@@ -62,14 +65,16 @@ TEXTS, DECODER, FILLING = NewTexts(), DecoderTraining(), CodebookSearch()
 
 
 class KnownPlaintext(CipherAttack):
-    """Attacks with known pairs in three ways.
+    """Attacks with known pairs in four ways.
 
     `codebook` looks up the character of each known code and guesses the most frequent one for the others. `language`
     fills these gaps with a language model. `learned` trains a decoder on the pairs, which does not require codes to
-    repeat. The gain is that of the method that does best on held-out pairs. Chance is the share of characters in which
-    its guesses agree with other texts than their own.
+    repeat. `keystream` finds what known messages were combined with, and undoes it at the same places of new ones. The
+    gain is that of the method that does best on held-out pairs. Chance is the share of characters in which its guesses
+    agree with other texts than their own.
 
-    The first two need blocks of one character; the positive control for the third has blocks of the target's length.
+    All but `learned` need blocks of one character; its positive control has blocks of the target's length. Known texts
+    are messages as long as the new ones.
 
     Args:
         threat: threat model; needs `ciphertext`, `known_pairs` and `auxiliary_data`.
@@ -109,6 +114,8 @@ class KnownPlaintext(CipherAttack):
         if self.known[-1] in self.decoder.known:
             weak = BitTransposition(target.block)
             cases.append(ControlCase("positive", weak, LEARNED, f"blocks of {target.block}"))
+        if target.block == 1 and self.known[-1] >= self.texts.length:  # else the keystream ends before the texts
+            cases.append(ControlCase("positive", RepeatedKey(), KEYSTREAM))
         return cases
 
     def run_control(
@@ -135,16 +142,17 @@ class KnownPlaintext(CipherAttack):
         most, length, per_sample = budgets[-1], self.texts.length, -(-self.texts.count // self.texts.samples)
         cases, secrets = [], []
         for piece in draw_pieces(texts.target, most + per_sample * length, self.texts.samples, rng):
-            secret, told = piece[: per_sample * length], piece[per_sample * length :]
-            secrets.append(secret.reshape(per_sample, length))
+            secret, told = piece[: per_sample * length].reshape(per_sample, length), piece[per_sample * length :]
+            secrets.append(secret)
             for budget, case_rng in zip(budgets, rng.spawn(len(budgets)), strict=True):
-                oracle = CipherOracle(self.threat, cipher, secret, texts.statistics, case_rng, [told[:budget]])
+                known = np.split(told[:budget], range(length, budget, length))
+                oracle = CipherOracle(self.threat, cipher, secret, texts.statistics, case_rng, known)
                 cases.append((budget, oracle, case_rng))
         guesses: dict[tuple[str, int], list[np.ndarray]] = {}
         trust: dict[str, list[float]] = {}
         for (budget, _, _), answer in zip(cases, self.guess_texts(cases, accelerator, path), strict=True):
             for method, (guess, held_out) in answer.items():
-                guesses.setdefault((method, budget), []).append(guess.reshape(per_sample, length))
+                guesses.setdefault((method, budget), []).append(guess)
                 if budget == most:
                     trust.setdefault(method, []).append(held_out)
         best = max(trust, key=lambda method: np.mean(trust[method]))
@@ -163,7 +171,8 @@ class KnownPlaintext(CipherAttack):
             path: the only path to use; empty for all.
 
         Returns:
-            For each case and method the new text, and the share of held-out known characters that it got right.
+            For each case and method the new texts, shape (texts, length), and the share of held-out known characters
+            that it got right.
         """
         answers: list[dict[str, Answer]] = [{} for _ in cases]
         if cases[0][1].block == 1 and path in ("", CODE_BOOK):
@@ -173,13 +182,16 @@ class KnownPlaintext(CipherAttack):
                 from veilbench.families.ciphers.attacks.learned_decoder import decode
 
                 answer["learned"] = decode(oracle, self.decoder.steps, self.decoder.hidden, accelerator, rng)
+            if path in ("", KEYSTREAM) and applies(oracle):
+                answer["keystream"] = guess_by_keystream(oracle)
         return answers
 
     def _guess_by_codebook(self, oracle: CipherOracle, rng: np.random.Generator) -> dict[str, Answer]:
-        """Recover the text with a codebook of the known pairs, without and with the language model."""
-        pairs = oracle.known()
-        (secret, *told), groups = number_codes([oracle.ciphertext(), *(pair.ciphertext for pair in pairs)])
-        codes, symbols = np.concatenate(told), np.concatenate([pair.symbols for pair in pairs])
+        """Recover the texts with a codebook of the known pairs, without and with the language model."""
+        pairs, sealed = oracle.known(), oracle.ciphertexts()
+        tokens, groups = number_codes([*sealed, *(pair.ciphertext for pair in pairs)])
+        secret = np.concatenate(tokens[: len(sealed)])
+        codes, symbols = np.concatenate(tokens[len(sealed) :]), np.concatenate([pair.symbols for pair in pairs])
         commonest = np.bincount(oracle.auxiliary()).argmax()
         book = build_codebook(codes, symbols, len(groups))
         exact = np.where(book < 0, commonest, book)
@@ -187,8 +199,8 @@ class KnownPlaintext(CipherAttack):
         early = build_codebook(codes[:cut], symbols[:cut], len(groups))
         held_out = float((np.where(early < 0, commonest, early)[codes[cut:]] == symbols[cut:]).mean())
         known = drop_contradictions(book, groups)
-        filled = self.filling.find(secret, groups, oracle.auxiliary(), rng, known)
-        return {"codebook": (exact[secret], held_out), "language": (filled[secret], held_out)}
+        ways = {"codebook": exact, "language": self.filling.find(secret, groups, oracle.auxiliary(), rng, known)}
+        return {way: (found[secret].reshape(len(sealed), -1), held_out) for way, found in ways.items()}
 
     def _findings(
         self, truth: np.ndarray, read: dict[tuple[str, int], np.ndarray], best: str, constant: float

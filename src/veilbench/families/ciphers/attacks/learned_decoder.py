@@ -62,8 +62,8 @@ class KnownBlocks:
     Attributes:
         features: shape (blocks, features), float32.
         symbols: shape (blocks, block), 0 to 90.
-        secret: features of the secret's blocks, shape (secret blocks, features), float32.
-        length: number of characters of the secret.
+        secret: features of the secrets' blocks, shape (secret blocks, features), float32.
+        length: number of characters of each secret.
     """
 
     features: np.ndarray
@@ -74,12 +74,13 @@ class KnownBlocks:
     @classmethod
     def ask(cls, oracle: CipherOracle) -> KnownBlocks:
         """Collect the material from an oracle that grants known pairs."""
-        pairs, secret = oracle.known(), oracle.ciphertext()
+        pairs, secrets = oracle.known(), oracle.ciphertexts()
         symbols = np.concatenate([_split_blocks(pair.symbols, oracle.block) for pair in pairs])
-        parts = [oracle.extract_features(pair.ciphertext) for pair in pairs] + [oracle.extract_features(secret)]
+        parts = [oracle.extract_features(each) for each in (*(pair.ciphertext for pair in pairs), *secrets)]
         width = max(part.shape[1] for part in parts)  # a text may not show all members
-        *known, sealed = [np.pad(part, ((0, 0), (0, width - part.shape[1]))).astype(np.float32) for part in parts]
-        return cls(np.concatenate(known), symbols, sealed, secret.length)
+        wide = [np.pad(part, ((0, 0), (0, width - part.shape[1]))).astype(np.float32) for part in parts]
+        known, sealed = np.concatenate(wide[: len(pairs)]), np.concatenate(wide[len(pairs) :])
+        return cls(known, symbols, sealed, secrets[0].length)
 
 
 def decode(
@@ -95,7 +96,8 @@ def decode(
         rng: generator of the seeds of weights and batches.
 
     Returns:
-        The secret message, shape (length,), and the share of correctly decoded characters in the held-out fifth.
+        The secret messages, shape (messages, length), and the share of correctly decoded characters in the held-out
+        fifth.
     """
     known = KnownBlocks.ask(oracle)
     rows = torch.from_numpy(np.hstack([known.features, _to_bits(known.symbols)]).astype(np.float32))
@@ -109,7 +111,8 @@ def decode(
     net = decoder.net.cpu().eval()
     held_out = _predict(net, known.features[cut:], oracle.block) == known.symbols[cut:]
     share = float(held_out.mean()) if held_out.size else 0.0
-    return _predict(net, known.secret, oracle.block).reshape(-1)[: known.length], share
+    secrets = _predict(net, known.secret, oracle.block).reshape(len(oracle.ciphertexts()), -1)
+    return secrets[:, : known.length], share
 
 
 @torch.no_grad()
