@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -15,9 +17,19 @@ from veilbench.bench.roots import find_function
 def test_an_error_is_one_line_with_its_class() -> None:
     with pytest.raises(UserError) as refused, foreign_errors("tool failed"):
         raise KeyError("a\nb")
-    assert str(refused.value) == "tool failed: KeyError: 'a\\nb'"
+    assert re.fullmatch(r"tool failed: KeyError: 'a\\nb' \(test_foreign.py, line \d+\)", str(refused.value))
     with pytest.raises(UserError, match=r"^ours$"), foreign_errors("tool failed"):
         raise UserError("ours")
+
+
+def test_the_last_line_of_the_callers_own_code_is_named() -> None:
+    def pass_on() -> None:
+        np.zeros(3) @ np.zeros(4)
+
+    with pytest.raises(UserError) as refused, foreign_errors("tool failed"):
+        pass_on()
+    line = pass_on.__code__.co_firstlineno + 1
+    assert str(refused.value).endswith(f" (test_foreign.py, line {line})")
 
 
 def test_global_generators_are_seeded_and_restored() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from veilbench.bench.errors import UserError
 from veilbench.bench.simple_model import SimpleModel
 from veilbench.bench.sources import find_imports
 
@@ -34,6 +35,13 @@ def test_a_model_is_restored_from_its_arguments_and_arrays() -> None:
     again = Centre.restore(fitted.settings(), fitted.arrays())
     np.testing.assert_array_equal(again.score(rows), fitted.score(rows))
     assert fitted.arrays()["mean"] == pytest.approx(rows.mean(0) + 0.5)
+
+
+def test_an_argument_that_cannot_be_saved_is_named(tmp_path: Path) -> None:
+    fitted = Centre(2, shift=np.float32(1)).fit(np.ones((2, 2)), np.random.default_rng(0))  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"^Centre\.shift is a float32, which is not saved: numbers, strings"):
+        fitted.save(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

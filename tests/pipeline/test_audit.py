@@ -50,8 +50,14 @@ def test_the_numbers_are_those_of_the_pipeline(by_name: veilbench.Audit, tmp_pat
     assert without_times(by_name.evaluations) == without_times(piped.found["evaluate"])
 
 
-def test_objects_give_the_same_as_names(by_name: veilbench.Audit) -> None:
+def test_objects_give_the_same_as_names(by_name: veilbench.Audit, capsys: pytest.CaptureFixture[str]) -> None:
     of_objects = veilbench.audit(Substitution(seed=3), TextData(seed=3), **NAMED)
+    steps = [line.rpartition("  ")[0] for line in capsys.readouterr().err.splitlines()]
+    assert steps == [
+        "prepare  TextData", "train  Substitution", "evaluate  fidelity", "attack  chosen_plaintext",
+    ]  # fmt: skip
+    veilbench.audit(Substitution(seed=3), TextData(seed=3), **NAMED, progress=False)
+    assert capsys.readouterr().err == ""
     assert without_times(of_objects.attacks) == without_times(by_name.attacks)
     assert of_objects.record.config["names"]["model"] == "Substitution"
 
@@ -109,6 +115,9 @@ def test_what_does_not_apply_is_said_and_the_rest_is_run() -> None:
         (("substitution", "text", ["frequncy"]), "there is no attack frequncy; did you mean frequency?"),
         ((object(), "text"), "model=object is of no family's class: give family"),
         (("substitution", "digits"), "does not"),
+        (("substitution", "missing.txt"), "there is no file or folder missing.txt"),
+        (("results/none/train", "text"), "there is no file or folder results/none/train"),
+        ((Substitution, "text"), "model=Substitution is a class; an object of it is needed: Substitution(...)"),
     ],
 )
 def test_mistakes_are_one_line(arguments: tuple[object, ...], said: str) -> None:

@@ -20,6 +20,7 @@ from veilbench.bench.sources import find_reached, module_file
 from veilbench.bench.trained_model import TrainedModel, load_trained_model
 from veilbench.workflow.compose import composed, plain
 from veilbench.workflow.conf import conf_folders, origins
+from veilbench.workflow.listing import list_choices
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "ridges"
@@ -242,6 +243,27 @@ def test_a_wrong_shape_of_codes_is_one_line(bench: Path, tmp_path: Path) -> None
     config = plain(composed(["experiment=ridges", "model=mine", "data.source.people=40", "attack=[]"]))
     stages.prepare(config, tmp_path / "prepared")
     with pytest.raises(UserError, match=r"Mine\.forward returned shape .*\(images, code\) is needed"):
+        stages.train(config, tmp_path / "prepared", tmp_path / "one")
+
+
+def test_own_classes_are_listed_under_the_family_that_they_import_from(bench: Path) -> None:
+    families = {(group, name): family for group in ("model", "attack") for name, family, _ in list_choices(group)}
+    assert families["model", "mine"] == "templates"
+    assert families["model", "ridge_encoder"] == "templates"
+    assert families["attack", "coarse_image"] == "templates"
+
+
+def test_an_encoder_that_fails_is_one_line(bench: Path, tmp_path: Path) -> None:
+    from veilbench.bench import stages
+
+    source = (bench / "mine" / "encoder.py").read_text()
+    broken = source.replace("return self.head(", "return self.haed(")
+    (bench / "mine" / "encoder.py").write_text(broken)
+    line = broken[: broken.index("haed")].count("\n") + 1
+    config = plain(composed(["experiment=ridges", "model=mine", "data.source.people=40", "attack=[]"]))
+    stages.prepare(config, tmp_path / "prepared")
+    said = rf"^Mine failed on images of shape \(1, 1, .*'haed'.* \(encoder.py, line {line}\)$"
+    with pytest.raises(UserError, match=said):
         stages.train(config, tmp_path / "prepared", tmp_path / "one")
 
 

@@ -32,10 +32,14 @@ def parents(found: list[Any]) -> list[Any]:
 def test_eight_jobs_at_once_lose_no_run_and_no_metric(project: Project) -> None:
     for path in project.folder.glob("mlflow.db*"):
         path.unlink()  # a fresh store: the hardest case
-    project.run(
+    done = project.run(
         "python", "pipelines/sweep.py", "-m", "sweep=joblib", "hydra.launcher.n_jobs=8",
         "experiment=plain_table", "seed=range(8)", "model.code_bits=[16]", "tracking.deadline=600",
     )  # fmt: skip
+    for seed in range(8):
+        assert f"job {seed}: plain_table model.code_bits=[16] seed={seed}  " in done.stderr
+    (sweep,) = Path(project.folder / "multirun").glob("*/*")
+    assert done.stdout.endswith(f"the page: veilbench report {sweep.relative_to(project.folder)}\n")
     found = runs(project.folder)
     own = parents(found)
     assert sorted(run.data.params["seed"] for run in own) == [str(seed) for seed in range(8)]

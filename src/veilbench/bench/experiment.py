@@ -67,7 +67,8 @@ def _check_arguments(node: Config, where: str) -> None:
             raise UserError(f"unknown key {where}.{key}={value}; allowed: {allowed}{hint}")
         if key in hints:
             _check_value(hints[key], value, f"{where}.{key}")
-    missing = [k for k, p in parameters.items() if p.default is p.empty and p.kind != p.VAR_KEYWORD]
+    named = {k: p for k, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+    missing = [key for key, parameter in named.items() if parameter.default is parameter.empty]
     if lacking := [key for key in missing if key not in given]:
         raise UserError(f"missing key {where}.{lacking[0]} for {node['_target_']}")
 

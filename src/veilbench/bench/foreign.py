@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import sys
+import sysconfig
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 
 from veilbench.bench.errors import UserError
+from veilbench.bench.homes import PACKAGE
 
 TOLERANCE = 1e-4  # relative difference between scores of two equal fits, for sums in another order
 
 
 @contextmanager
 def foreign_errors(what: str) -> Iterator[None]:
-    """Turn every error within the block into one line.
+    """Turn every error within the block into one line, which names the file and the line of the caller's code.
 
     Args:
         what: beginning of the line, such as "sklearn.svm.OneClassSVM cannot be fitted".
@@ -29,7 +33,14 @@ def foreign_errors(what: str) -> Iterator[None]:
         raise
     except Exception as error:  # code that we do not know raises anything
         said = " ".join(str(error).split()) or "no message"
-        raise UserError(f"{what}: {type(error).__name__}: {said}") from error
+        raise UserError(f"{what}: {type(error).__name__}: {said}{_find_place(error)}") from error
+
+
+def _find_place(error: Exception) -> str:
+    """Return " (FILE, line N)" of the caller's own code that an error passed last; empty if it passed none."""
+    ours = (str(PACKAGE), *sysconfig.get_paths().values())
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith((*ours, "<"))]
+    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.roots import find_class
+from veilbench.bench.roots import find_class, with_article
 
 FORMAT = 1
 INPUTS = "inputs.json"  # what `DataSet.describe_inputs` returned, beside the model
@@ -93,11 +93,29 @@ class TrainedModel(ABC):
         return []
 
     def save(self, folder: Path) -> None:
-        """Write the model's two files into an existing folder."""
+        """Write the model's two files into an existing folder.
+
+        Raises:
+            UserError: a setting is no plain value, so that it cannot be saved.
+        """
         kind = f"{type(self).__module__}.{type(self).__qualname__}"
         head = {"format": FORMAT, "class": kind, "settings": self.settings()}
+        _require_plain(head["settings"], type(self).__name__)
         (folder / "model.json").write_text(json.dumps(head, indent=1) + "\n", encoding="utf8")
         save_file({k: np.ascontiguousarray(v) for k, v in self.arrays().items()}, folder / "model.safetensors")
+
+
+def _require_plain(node: Any, where: str) -> None:
+    """Refuse settings that JSON cannot hold; `where` names them."""
+    if isinstance(node, Mapping):
+        for key, child in node.items():
+            _require_plain(child, f"{where}.{key}")
+    elif isinstance(node, list | tuple):
+        for index, child in enumerate(node):
+            _require_plain(child, f"{where}[{index}]")
+    elif not isinstance(node, str | int | float | None):
+        kind = type(node).__name__
+        raise UserError(f"{where} is {with_article(kind)}, which is not saved: numbers, strings, lists and dicts are")
 
 
 def load_trained_model(folder: Path) -> TrainedModel:

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Annotated
 
 import typer
+import typer.core
 
 from veilbench.bench.errors import UserError, one_line_errors
 from veilbench.cli import audit, autoencoder, cipher, mail, template
@@ -14,6 +15,7 @@ from veilbench.version import __version__
 from veilbench.workflow.forking import forward
 from veilbench.workflow.usage import USAGES, Usage
 
+typer.core.HAS_RICH = False  # with rich, typer prints a backslash before [required]
 HELP = {"help_option_names": ["-h", "--help"]}
 GROUPS = {"cipher": cipher.app, "template": template.app, "mail": mail.app, "autoencoder": autoencoder.app}
 MOVED = {

@@ -11,7 +11,7 @@ from veilbench.bench.errors import UserError
 
 
 def audit(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A name of conf/model, or a trained model's folder.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A name of conf/model, a folder, .onnx or .skops.")],
     data: Annotated[str, typer.Argument(metavar="DATA", help="A name of conf/data, or a path of your own.")],
     family: Annotated[str | None, typer.Option(help="ciphers, autoencoders, templates or mail.")] = None,
     attacks: Annotated[str | None, typer.Option(help="Names of conf/attack, with commas; else all that apply.")] = None,

@@ -15,7 +15,7 @@ app = typer.Typer(
     help="Enrol, verify and identify people from images, against a store of templates.",
 )
 
-_People = Annotated[str, typer.Argument(metavar="PERSON", help="The name to enrol under.")]
+_People = Annotated[str, typer.Argument(metavar="PERSON", help="The name that the templates are stored under.")]
 _Store = Annotated[Path, typer.Argument(metavar="STORE", help="The file of templates.")]
 _Templates = Annotated[Path, typer.Argument(metavar="MODEL", help="A model that makes templates: results/*/train.")]
 _Images = Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="png, tif, bmp, jpg or pgm.")]
@@ -35,7 +35,7 @@ def _say(answer: Answer) -> None:
 
 
 @app.command()
-def key(file: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
+def key(file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")]) -> None:
     """Generate a user's key for `enroll`, `verify` and `identify`; keep it apart from the templates."""
     from veilbench.families.templates.store.user_key import create
 
@@ -63,7 +63,7 @@ def verify(
     model: _Templates,
     store: _Store,
     person: _People,
-    image: Annotated[Path, typer.Argument(metavar="IMAGE")],
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="png, tif, bmp, jpg or pgm.")],
     key: _Key = None,
     resize: _Resize = False,
     threshold: _Threshold = None,

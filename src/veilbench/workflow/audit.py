@@ -23,6 +23,7 @@ from veilbench.families import register_all
 from veilbench.workflow.compose import composed, plain
 from veilbench.workflow.conf import choices
 from veilbench.workflow.given import name_data, name_model, read_model
+from veilbench.workflow.steps import Steps
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +37,7 @@ EXPERIMENTS = {  # whose evaluations and attacks are run, with small budgets and
     "mail": {"small": "mail_logistic", "default": "mail_logistic"},
 }
 DETECTORS = "library_detector"  # for models that score rows and do not encode them
+STEPS = {"evaluation": "evaluate", "attack": "attack"}  # names of the stages
 TRAININGS = {"ciphers": "central", "autoencoders": "rows", "templates": "hashmap", "mail": "central"}
 
 
@@ -119,6 +121,7 @@ def audit(
     budget: Budget = "small",
     seed: int = 0,
     settings: Sequence[str] = (),
+    progress: bool = True,
 ) -> Audit:
     """Evaluate and attack a model, each attack with its controls.
 
@@ -139,6 +142,7 @@ def audit(
         budget: "small" for the budgets of the pipeline, "default" for those of the attacks' own configs.
         seed: seed of everything random.
         settings: further settings, as overrides in Hydra's grammar, such as "attack.evasion.steps=20".
+        progress: whether to print a line to stderr for each step, with its seconds.
 
     Raises:
         UserError: a name is unknown, or the model, the data and an attack do not fit each other.
@@ -165,7 +169,8 @@ def audit(
     config["names"] = {**config["names"], "experiment": None, "model": named}
     chosen_groups = {"attack": attacks is not None, "evaluation": evaluations is not None}
     with tempfile.TemporaryDirectory(prefix="veilbench-") as folder:
-        return Audit(_examine(config, model, data, chosen_groups, Path(folder)))
+        steps = Steps(progress)
+        return Audit(_examine(config, model, data, chosen_groups, Path(folder), steps))
 
 
 def load(folder: str | Path) -> TrainedModel:
@@ -192,7 +197,7 @@ def _name(given: Any, group: str) -> str:
     return given
 
 
-def _examine(config: Config, model: Any, data: Any, chosen: Mapping[str, bool], folder: Path) -> Record:
+def _examine(config: Config, model: Any, data: Any, chosen: Mapping[str, bool], folder: Path, steps: Steps) -> Record:
     """Prepare, train, evaluate and attack, with objects in place of the parts that are given as such."""
     parts = {key: part(config, key) for key in ("data", "model", "training", "trainer")}
     names = dict(config["names"])
@@ -209,17 +214,19 @@ def _examine(config: Config, model: Any, data: Any, chosen: Mapping[str, bool], 
     absent = {group: _drop_inapplicable(config, group, parts, chosen[group]) for group in ("evaluation", "attack")}
     prepared_in = folder / "prepared"
     prepared_in.mkdir()
-    parts["data"].prepare(prepared_in)
+    with steps.show(f"prepare  {names['data']}"):
+        parts["data"].prepare(prepared_in)
     prepared = parts["data"].load(prepared_in)
-    trained, training = _fit(config, parts, prepared, folder)
+    with steps.show(f"train  {names['model']}"):
+        trained, training = _fit(config, parts, prepared, folder)
     place = Path(type(trained).__name__)
     memory = stages.remember_controls(config, prepared_in, folder / "controls")
     found = {
         "train": training,
         "evaluate": _examine_each(
-            config, "evaluation", trained, prepared, lambda name, examiner: (), place, chosen["evaluation"]
+            config, "evaluation", trained, prepared, lambda name, examiner: (), place, chosen["evaluation"], steps
         ),
-        "attack": _examine_each(config, "attack", trained, prepared, memory, place, chosen["attack"])
+        "attack": _examine_each(config, "attack", trained, prepared, memory, place, chosen["attack"], steps)
         | absent["attack"],
     }
     return Record(label(config, []), config, found, ())
@@ -233,12 +240,14 @@ def _examine_each(
     more: Callable[[str, Any], tuple[Any, ...]],
     place: Path,
     chosen: bool,
+    steps: Steps,
 ) -> dict[str, Findings]:
     """Run evaluations or attacks one by one; of those that the caller has not chosen, one that fails says why."""
     found: dict[str, Findings] = {}
     for name, node in config[group].items():
         try:
-            found |= stages.examine({**config, group: {name: node}}, group, trained, prepared, more, place)
+            with steps.show(f"{STEPS[group]}  {name}"):
+                found |= stages.examine({**config, group: {name: node}}, group, trained, prepared, more, place)
         except UserError as error:
             if chosen:
                 raise

@@ -46,8 +46,7 @@ def read_model(model: Any, family: str | None) -> tuple[Any, str]:
 
     Args:
         model: name of a file of conf/model; folder of a trained model; an .onnx or .skops file; or an object: a model
-            of veilbench's contracts,
-            or any object with the methods that its family needs.
+            of veilbench's contracts, or any object with the methods that its family needs.
         family: name of the family; None to find it out.
 
     Returns:
@@ -58,8 +57,11 @@ def read_model(model: Any, family: str | None) -> tuple[Any, str]:
     """
     if isinstance(model, str) and model in choices("model"):
         return model, family or find_family("model", model)
+    if isinstance(model, type):
+        raise UserError(f"model={model.__name__} is a class; an object of it is needed: {model.__name__}(...)")
     if isinstance(model, str | Path):
         if not Path(model).exists():
+            _refuse_missing_path(str(model))
             raise UserError(f"there is no model {model}{list_known(str(model), choices('model'))}")
         if (family, Path(model).suffix.lower()) in FILES:
             return str(model), str(family)
@@ -87,6 +89,12 @@ def name_model(model: str, family: str, experiment: str) -> list[str]:
     return [f"experiment={experiment}", f"model={model}"]
 
 
+def _refuse_missing_path(given: str) -> None:
+    """Refuse what can only be the path of a file or a folder, and not a name."""
+    if Path(given).suffix or len(Path(given).parts) > 1:
+        raise UserError(f"there is no file or folder {given}")
+
+
 def _family_of(model: object) -> str:
     for kind in type(model).__mro__:
         parts = kind.__module__.split(".")
@@ -109,6 +117,7 @@ def name_data(data: str | Path, family: str) -> list[str]:
         return [f"data={data}"]
     path = Path(data)
     if not path.exists():
+        _refuse_missing_path(str(data))
         raise UserError(f"there is no data {data}{list_known(str(data), choices('data'))}")
     kinds = DATA[family]
     ending = "" if path.is_dir() else path.suffix.lower()

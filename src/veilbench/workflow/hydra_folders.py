@@ -92,6 +92,12 @@ def tidy() -> None:
         Before.current.tidy()
 
 
+def swept_folder() -> Path | None:
+    """Return the folder of the sweep that this call has launched; None if it launched none, or no job began."""
+    folder = Before.current.sweep if Before.current else None
+    return folder if folder and folder.is_dir() else None
+
+
 def write_composed(composed: DictConfig, folder: Path) -> None:
     """Write what Hydra would write into `.hydra`: the composed configuration, Hydra's own and the overrides."""
     own = HydraConfig.instance().cfg

@@ -8,7 +8,8 @@ from pathlib import Path
 import yaml
 
 from veilbench.bench.errors import UserError, list_known
-from veilbench.bench.sources import find_targets
+from veilbench.bench.homes import PACKAGE
+from veilbench.bench.sources import find_imports, find_reached, find_targets, module_file
 from veilbench.workflow.conf import find_file, origins
 
 GROUPS = {
@@ -59,7 +60,8 @@ def list_choices(group: str) -> Iterator[tuple[str, str, str]]:
     """Yield name, family and origin of each choice of a group, sorted by family and name.
 
     The family is that of the first class in the file, or of what its defaults list chooses; for classes of a bench or a
-    plug-in it is the name of their package. It is empty for what serves all families.
+    plug-in, that of the family from which their module imports, else the name of their package. It is empty for what
+    serves all families.
     """
     rows = [(name, find_family(group, name), origin) for name, origin in origins(group).items()]
     yield from sorted(rows, key=lambda row: (row[1], row[0]))
@@ -79,11 +81,29 @@ def find_family(group: str, name: str, depth: int = 0) -> str:
     content = _read(path)
     for target in find_targets(content):
         parts = target.split(".")
-        if parts[:2] == ["veilbench", "families"] or parts[0] != "veilbench":
-            return parts[2] if parts[0] == "veilbench" else parts[0]
+        if parts[:2] == ["veilbench", "families"]:
+            return parts[2]
+        if parts[0] != "veilbench":
+            return _find_imported_family(target.rpartition(".")[0]) or parts[0]
     for of, chosen in _defaults(group, content):
         if found := find_family(of, chosen, depth + 1):
             return found
+    return ""
+
+
+def _find_imported_family(module: str) -> str:
+    """Return the family from which a module of a bench or a plug-in imports, itself or by others; empty if none."""
+    if (file := module_file(module)) is None:
+        return ""
+    try:
+        near, far = find_imports(file), find_reached([file])
+    except (OSError, ValueError, SyntaxError):
+        return ""
+    families = PACKAGE / "families"
+    for found in (near, far):
+        names = {path.relative_to(families).parts[0] for path in found if path.is_relative_to(families)}
+        if known := [name for name in FAMILIES if name in names]:
+            return known[0]
     return ""
 
 

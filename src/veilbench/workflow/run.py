@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import re
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import yaml
 
 from veilbench.bench import stages
-from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config, identity
 from veilbench.bench.report import leaderboard
 from veilbench.bench.report.records import CELL, Record, label, read_cell
@@ -22,6 +20,7 @@ from veilbench.bench.report.table import print_table
 from veilbench.families import register_all
 from veilbench.workflow.compose import composed, plain
 from veilbench.workflow.job import record_job, write_text
+from veilbench.workflow.steps import Steps
 from veilbench.workflow.sweep import show_settings
 
 FORCE = "force=true"
@@ -87,14 +86,8 @@ def run(config: Config, overrides: list[str], folder: Path) -> None:
     with record_job(config, folder) as forget:
         forget()
         for stage, (what, step) in steps.items():
-            started = time.perf_counter()
-            print(f"{stage:<9}{what}", end="", flush=True, file=sys.stderr)
-            try:
+            with Steps().show(f"{stage:<9}{what}"):
                 step()
-            except UserError:
-                print("  failed", file=sys.stderr)
-                raise
-            print(f"  {time.perf_counter() - started:.0f} s", flush=True, file=sys.stderr)
         write_text(folder / ".hydra" / "overrides.yaml", yaml.safe_dump(overrides))
 
 

@@ -6,7 +6,8 @@ Returns the metric that `objective` names, so that a Hydra sweeper can optimise 
 from __future__ import annotations
 
 import os
-from contextlib import nullcontext
+import sys
+import time
 from pathlib import Path
 
 from hydra import version
@@ -19,11 +20,15 @@ from omegaconf.errors import OmegaConfBaseException
 
 from veilbench.bench import stages
 from veilbench.bench.errors import UserError, one_line_errors
+from veilbench.bench.report import leaderboard
+from veilbench.bench.report.records import find_cells, label, read_cell
+from veilbench.bench.report.table import print_table
 from veilbench.bench.tracking import read_headline
+from veilbench.families import register_all
 from veilbench.workflow.arguments import check_arguments
 from veilbench.workflow.compose import plain, search_path
 from veilbench.workflow.explain import one_line_hydra_errors
-from veilbench.workflow.hydra_folders import tidy, withdraw, write_composed
+from veilbench.workflow.hydra_folders import swept_folder, tidy, withdraw, write_composed
 from veilbench.workflow.job import record_job
 
 
@@ -46,6 +51,8 @@ def main(arguments: list[str]) -> None:
             hydra._run_hydra(parser.parse_args(checked), parser, run_job, None, "config")
         finally:
             tidy()
+    if (folder := swept_folder()) and not helps_another_process():
+        print_rows(folder)
 
 
 def show_settings(arguments: list[str]) -> bool:
@@ -59,9 +66,28 @@ def show_settings(arguments: list[str]) -> bool:
 def run_job(composed: DictConfig) -> float | None:
     """Run one job of a sweep; a single run ends the process here on bad input, a sweep after its last job."""
     hydra_config = HydraConfig.get()
-    with one_line_errors() if hydra_config.mode == RunMode.RUN else nullcontext():
-        choices, overrides = dict(hydra_config.runtime.choices), list(hydra_config.overrides.task)
-        return run(composed, choices, overrides, Path(hydra_config.runtime.output_dir))
+    choices, overrides = dict(hydra_config.runtime.choices), list(hydra_config.overrides.task)
+    folder, started = Path(hydra_config.runtime.output_dir), time.perf_counter()
+    if hydra_config.mode == RunMode.RUN:
+        with one_line_errors():
+            return run(composed, choices, overrides, folder)
+    value = run(composed, choices, overrides, folder)
+    name = label({"names": choices}, overrides)
+    print(f"job {hydra_config.job.num}: {name}  {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
+    return value
+
+
+def print_rows(folder: Path) -> None:
+    """Print the leaderboard of a sweep, where its records are, and the command that makes their page."""
+    register_all()
+    try:
+        records = [read_cell(cell) for cell in find_cells([folder])]
+    except UserError as error:
+        print(f"no table: {error}", file=sys.stderr)
+        return
+    print_table([leaderboard.row(record) for record in records])
+    place = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    print(f"\n{place}    the page: veilbench report {place}")
 
 
 def run(composed: DictConfig, choices: dict[str, str], overrides: list[str], folder: Path) -> float | None:

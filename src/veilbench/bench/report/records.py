@@ -89,7 +89,7 @@ def label(config: Config, overrides: Sequence[str]) -> str:
     """Return the name of a run: its experiment, else its model, and the other overrides."""
     named = config["names"].get("experiment") or config["names"].get("model") or "experiment"
     given = [one.lstrip("+") for one in overrides]
-    others = [one for one in given if not one.startswith(("experiment=", "tracking", "objective", "hydra"))]
+    others = [one for one in given if not one.startswith(("experiment=", "sweep", "tracking", "objective", "hydra"))]
     return " ".join([str(named), *sorted(others)])
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from veilbench.bench.contracts import UserModel
 from veilbench.bench.experiment import build_as
+from veilbench.bench.foreign import foreign_errors
 from veilbench.bench.simple_model import NotesArguments
 from veilbench.corruptions.random_affine import RandomAffine
 from veilbench.families.templates.losses.metric import MetricLoss
@@ -47,8 +48,13 @@ class EncoderNet(SavedNet):
         self.code = int(shape[1])
 
     def forward(self, images: Tensor) -> Tensor:
-        """Encode images, shape (n, channels, height, width), to shape (n, code)."""
-        return torch.as_tensor(self.encoder(images))
+        """Encode images, shape (n, channels, height, width), to shape (n, code).
+
+        Raises:
+            UserError: the encoder raised an error.
+        """
+        with foreign_errors(f"{type(self.encoder).__name__} failed on images of shape {tuple(images.shape)}"):
+            return torch.as_tensor(self.encoder(images))
 
     def settings(self) -> dict[str, Any]:
         """Return the encoder's class and arguments, and the shape of its images."""

@@ -37,7 +37,7 @@ class Biohash(BinaryScheme, LinearScheme):
     def matrix(self, width: int, rng: np.random.Generator) -> np.ndarray:
         """Draw the user's orthonormal vectors as columns, shape (features, bits)."""
         if self.bits > width:
-            raise UserError(f"bits={self.bits} must be at most {width}, the number of features")
+            raise UserError(f"model.bits={self.bits} must be at most {width}, the number of features")
         return draw_orthonormal(width, self.bits, rng)
 
     def transform(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:

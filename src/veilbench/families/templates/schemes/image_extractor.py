@@ -83,8 +83,8 @@ class ImageExtractor(Extractor):
         flat = self._unprojected_values(images)
         if self.components > min(flat.shape):
             raise UserError(
-                f"components={self.components} must be at most {min(flat.shape)}: there are {len(flat)} training "
-                f"images of {flat.shape[1]} values"
+                f"model.extractor.components={self.components} must be at most {min(flat.shape)}: "
+                f"there are {len(flat)} training images of {flat.shape[1]} values"
             )
         pca = PCA(self.components, svd_solver="randomized", random_state=int(rng.integers(2**31))).fit(flat)
         basis = pca.components_.T / (np.sqrt(pca.explained_variance_) if self.whiten else 1)

@@ -18,5 +18,5 @@ class PcaTemplate(RawTemplate):
 
     def __init__(self, extractor: ImageExtractor) -> None:
         if extractor.components is None:
-            raise ValueError("extractor.components=None must be a number, that of the principal components")
+            raise ValueError("model.extractor.components=None must be a number, that of the principal components")
         super().__init__(extractor)
