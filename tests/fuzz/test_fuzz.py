@@ -14,6 +14,7 @@ from .kinds import KINDS, shares
 from .template import ROOT
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not guard.available(), reason="this kernel has no Landlock")
 def test_forty_hostile_inputs(tmp_path: Path) -> None:
     paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])

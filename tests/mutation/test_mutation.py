@@ -61,6 +61,7 @@ def test_what_is_left_alone(source: str) -> None:
     assert afters(source) == set()
 
 
+@pytest.mark.slow
 def test_every_mutant_of_a_folder_is_a_program_and_differs_from_the_file() -> None:
     for mutant in drawn(ROOT, ["metrics"], 10**6, 0):
         assert ast.dump(ast.parse(mutant.source)) != ast.dump(ast.parse((ROOT / mutant.path).read_text("utf8")))
@@ -89,6 +90,7 @@ def test_a_mutant_knows_its_function_from_its_decorator_on() -> None:
     assert Mutant("f.py", 1, 0, "constant", "a\n  b", "c", "").name == "f.py:1: a b -> c"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not guard.available(), reason="this kernel has no Landlock")
 def test_three_mutants_of_a_file_whose_tests_are_thorough(tmp_path: Path) -> None:
     paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])

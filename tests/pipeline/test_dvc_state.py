@@ -159,6 +159,7 @@ def test_without_a_pipeline_there_is_one_line(
         read_staged()
 
 
+@pytest.mark.slow
 def test_after_a_kill_within_the_writing_of_the_lock_the_same_command_goes_on(project: Project) -> None:
     first = project.run("python", "pipelines/repro.py", "1")
     assert "damaged" not in first.stderr
@@ -169,5 +170,5 @@ def test_after_a_kill_within_the_writing_of_the_lock_the_same_command_goes_on(pr
     assert project.run("dvc", "status", ok=False).returncode != 0
     again = project.run("python", "pipelines/repro.py", "1")
     assert "dvc.lock was damaged" in again.stderr
-    assert "Running stage" not in again.stdout
+    assert again.stdout == ""  # no stage ran
     assert lock.read_bytes() == whole

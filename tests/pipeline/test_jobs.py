@@ -83,6 +83,7 @@ def test_a_call_that_is_refused_while_it_prepares_changes_nothing(tmp_path: Path
     assert content(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_jobs_of_the_same_second_have_folders_of_their_own(tmp_path: Path) -> None:
     processes = [started(tmp_path, *QUICK, f"seed={seed}") for seed in range(4)]
     assert [ended(process)[0] for process in processes] == [0, 0, 0, 0]
@@ -93,6 +94,7 @@ def test_jobs_of_the_same_second_have_folders_of_their_own(tmp_path: Path) -> No
         assert f"seed={yaml.safe_load(path.read_text())['seed']}" in overrides
 
 
+@pytest.mark.slow
 def test_a_sweep_leaves_the_records_of_another_one_as_they_are(tmp_path: Path) -> None:
     words = ["-m", *QUICK, "hydra.sweep.dir=mix"]
     assert ended(started(tmp_path, *words, "seed=0"))[0] == 0

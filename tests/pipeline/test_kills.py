@@ -14,7 +14,7 @@ from mlflow.tracking import MlflowClient
 
 from .conftest import Project
 
-FEW_AND_MANY = [2, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.kills])]
+FEW_AND_MANY = [pytest.param(2, marks=pytest.mark.slow), pytest.param(20, marks=[pytest.mark.slow, pytest.mark.kills])]
 SWEEP = ["pipelines/sweep.py", "-m", "experiment=plain_table", "seed=5,6", "hydra.sweep.dir=multirun/killed"]
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import pytest
 
 from veilbench.bench.errors import UserError
-from veilbench.workflow.repro import AT_A_TIME, main, portions
+from veilbench.workflow.repro import AT_A_TIME, STAGES, main, portions
 
 from .conftest import Project
 
@@ -27,20 +28,25 @@ def test_jobs_that_are_no_number_are_refused(arguments: list[str]) -> None:
         main(arguments)
 
 
+@pytest.mark.slow
 def test_several_at_once_write_what_one_writes(project: Project, reproduced: Project) -> None:
     (project.folder / "dvc.lock").unlink()
     for made in ("results", "prepared", "report", ".dvc/cache"):
         shutil.rmtree(project.folder / made)
     one_each = "import sys, veilbench.workflow.repro as repro; repro.AT_A_TIME = 1; sys.exit(repro.main(['3']))"
     done = project.run("python", "-c", one_each)
-    assert {f"Running stage 'train@{name}'" for name in ("plain_table", "other_table", "real_cipher")} <= {
-        line.rstrip(":") for line in done.stdout.splitlines()
-    }
+    lines = {line.split()[0]: line for line in done.stdout.splitlines()}
+    names = ("plain_table", "other_table", "real_cipher")
+    assert set(lines) == {
+        "prepare@text", "report", "track", *(f"{stage}@{name}" for name in names for stage in STAGES),
+    }  # fmt: skip
+    assert re.search(r" \d+ s  \d (broken|leaks|holds|inconclusive)", lines["attack@plain_table"])
     assert project.metrics() == reproduced.metrics()
     assert (project.folder / "report" / "index.html").is_file()
     assert project.repro() == set()
 
 
+@pytest.mark.slow
 def test_a_failing_stage_is_told_and_the_others_are_done(project: Project) -> None:
     first = "        rng = np.random.default_rng(seeds)\n        alphabet"
     stop = first.replace(
@@ -51,5 +57,6 @@ def test_a_failing_stage_is_told_and_the_others_are_done(project: Project) -> No
     done = project.run("python", "pipelines/repro.py", "2", ok=False)
     assert done.returncode == 1
     assert "evaluate@real_cipher" in done.stderr
+    assert re.search(r"^evaluate@real_cipher +failed$", done.stdout, re.MULTILINE)
     assert project.repro("evaluate@plain_table", "evaluate@other_table") == set()
     assert "evaluate@real_cipher" in project.run("dvc", "status").stdout

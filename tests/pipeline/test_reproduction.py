@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from .conftest import Project
 
 
@@ -30,6 +32,7 @@ def test_a_comment_in_conf_reruns_only_resolve(project: Project) -> None:
     assert project.repro() == {"resolve"}
 
 
+@pytest.mark.slow
 def test_a_base_config_reruns_the_experiments_that_share_it(project: Project) -> None:
     before = project.metrics()
     project.edit("conf/model/substitution.yaml", "Substitution\n", "Substitution\ncode_bits: [40]\n")
@@ -46,6 +49,7 @@ def test_a_base_config_reruns_the_experiments_that_share_it(project: Project) ->
     assert after["results/real_cipher/attack/metrics.json"] == before["results/real_cipher/attack/metrics.json"]
 
 
+@pytest.mark.slow
 def test_a_module_reruns_the_experiments_that_use_it(project: Project) -> None:
     project.edit(
         "src/veilbench/families/ciphers/baselines/substitution.py",
@@ -63,6 +67,7 @@ def test_a_comment_in_code_reruns_only_resolve(project: Project) -> None:
     assert project.repro() == {"resolve"}
 
 
+@pytest.mark.slow
 def test_one_attack_setting_reruns_one_attack(project: Project) -> None:
     project.edit("conf/experiment/real_cipher.yaml", "games: 20", "games: 22")
     assert project.repro() == {"resolve", "attack@real_cipher"} | ENDS
@@ -126,6 +131,7 @@ def kill_during(project: Project, stage: str) -> None:
     dvc.stdout.close()
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_every_stage_ends_like_an_undisturbed_one(project: Project, reproduced: Project) -> None:
     (project.folder / "dvc.lock").unlink()
     for made in ("results", "prepared", "report", ".dvc/cache"):

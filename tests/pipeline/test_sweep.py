@@ -29,6 +29,7 @@ def parents(found: list[Any]) -> list[Any]:
     return [run for run in found if run.data.tags["veilbench.stage"] == "experiment"]
 
 
+@pytest.mark.slow
 def test_eight_jobs_at_once_lose_no_run_and_no_metric(project: Project) -> None:
     for path in project.folder.glob("mlflow.db*"):
         path.unlink()  # a fresh store: the hardest case

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 
@@ -22,9 +23,10 @@ from veilbench.workflow.dvc_state import keep, mend
 from veilbench.workflow.forking import SOCKET
 from veilbench.workflow.listed import read_listed, read_staged
 from veilbench.workflow.resolve import READ_LATER
+from veilbench.workflow.stage_log import DvcOutput, StageLog
 
 TOUR = "--tour"
-STAGES = ("train", "evaluate", "attack")
+FIRST, STAGES, LAST = ("resolve",), ("train", "evaluate", "attack"), ("report", "track")
 AT_A_TIME = 4  # experiments per `dvc repro`, because starting DVC costs as much as one of its stages
 
 
@@ -41,18 +43,22 @@ def portions(experiments: dict[str, str]) -> list[list[str]]:
     return [portion for row in zip_longest(*cut) for portion in row if portion]
 
 
-def dvc(*arguments: str) -> bool:
+def dvc(log: StageLog, *arguments: str) -> bool:
     """Run `dvc repro` as a process that ends with this one, and return whether it succeeded."""
     command = [str(Path(sys.executable).parent / "dvc"), "--wait-for-lock", "repro", *arguments]
     tied = [sys.executable, "-m", "veilbench.bench.lifeline", str(os.getpid()), *command]
-    done = subprocess.run(tied, check=False, env=os.environ | {READ_LATER: "1"}).returncode == 0
+    environment, output = os.environ | {READ_LATER: "1"}, DvcOutput(log)
+    with subprocess.Popen(tied, env=environment, stdout=subprocess.PIPE, text=True, errors="replace") as process:
+        for line in process.stdout or ():
+            output.read(line)
+    output.end(failed=process.returncode != 0)
     keep()
-    return done
+    return process.returncode == 0
 
 
-def rebuild(portion: list[str]) -> bool:
+def rebuild(log: StageLog, portion: list[str]) -> bool:
     """Run all stages of some experiments, once their data is prepared."""
-    return dvc("--single-item", *(f"{stage}@{name}" for name in portion for stage in STAGES))
+    return dvc(log, "--single-item", *(f"{stage}@{name}" for name in portion for stage in STAGES))
 
 
 def main(arguments: list[str]) -> int:
@@ -78,27 +84,31 @@ def main(arguments: list[str]) -> int:
 
 
 def _rebuild_all(jobs: int) -> int:
-    if not dvc("resolve"):
-        return 1
-    return 0 if _rebuild(read_staged(), jobs) and dvc() else 1
+    return _rebuild(read_listed(), jobs, ())
 
 
 def _rebuild_tour(jobs: int) -> int:
     """Rebuild the experiments of the tour, and the report and tracking of whatever results there are."""
-    if not dvc("resolve"):
-        return 1
-    staged, names = read_staged(), read_listed("tour.yaml")
-    if unknown := [name for name in names if name not in staged]:
+    names, listed = read_listed("tour.yaml"), read_listed()
+    if unknown := [name for name in names if name not in listed]:
         raise UserError(f"conf/tour.yaml: {unknown[0]} is not in conf/pipeline.yaml")
-    done = _rebuild({name: staged[name] for name in names}, jobs)
-    return 0 if done and dvc("--single-item", "report", "track") else 1
+    return _rebuild(names, jobs, ("--single-item", *LAST))
 
 
-def _rebuild(experiments: dict[str, str], jobs: int) -> bool:
-    if not dvc(*(f"prepare@{name}" for name in dict.fromkeys(experiments.values()))):
-        return False
-    with ThreadPoolExecutor(jobs) as pool:
-        return all(list(pool.map(rebuild, portions(experiments))))
+def _rebuild(names: list[str], jobs: int, last: tuple[str, ...]) -> int:
+    """Rebuild some experiments, then what `last` names, and return the exit status."""
+    with StageLog() as log:
+        if not dvc(log, "resolve"):
+            return 1
+        staged = read_staged()
+        experiments = {name: staged[name] for name in names}
+        data = dict.fromkeys(experiments.values())
+        log.expect(len(FIRST) + len(data) + len(STAGES) * len(names) + len(LAST))
+        if not dvc(log, *(f"prepare@{name}" for name in data)):
+            return 1
+        with ThreadPoolExecutor(jobs) as pool:
+            done = list(pool.map(partial(rebuild, log), portions(experiments)))
+        return 0 if all(done) and dvc(log, *last) else 1
 
 
 @contextmanager
