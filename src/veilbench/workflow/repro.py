@@ -24,6 +24,7 @@ from veilbench.workflow.forking import SOCKET
 from veilbench.workflow.listed import read_listed, read_staged
 from veilbench.workflow.resolve import READ_LATER
 from veilbench.workflow.stage_log import DvcOutput, StageLog
+from veilbench.workflow.unchanged import CompleteRun
 
 TOUR = "--tour"
 FIRST, STAGES, LAST = ("resolve",), ("train", "evaluate", "attack"), ("report", "track")
@@ -79,8 +80,16 @@ def main(arguments: list[str]) -> int:
         raise UserError(f"jobs={' '.join(rest)} is not allowed: one whole number, 1 or more")
     mend()
     keep()
+    run = CompleteRun("tour" if tour else "all")
+    if run.is_current():
+        print("Nothing has changed since the last complete run.")
+        return 0
+    run.forget()
     with start_server():
-        return _rebuild_tour(int(jobs)) if tour else _rebuild_all(int(jobs))
+        status = _rebuild_tour(int(jobs)) if tour else _rebuild_all(int(jobs))
+    if status == 0:
+        run.write()
+    return status
 
 
 def _rebuild_all(jobs: int) -> int:
