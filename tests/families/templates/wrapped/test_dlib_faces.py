@@ -81,7 +81,9 @@ def test_biohash_on_descriptors_is_attacked_and_what_needs_images_says_so(table:
     for name in ("rank1_own_token", "eer_own_token", "rank1_stolen_token", "eer_stolen_token"):
         print(name, *(metrics[name][end] for end in ("value", "low", "high")))
     for name, one in attacked.items():
-        print(name, one["verdict"], one["gain"] and [one["gain"][end] for end in ("value", "low", "high")], one["reason"])
+        print(
+            name, one["verdict"], one["gain"] and [one["gain"][end] for end in ("value", "low", "high")], one["reason"]
+        )
     assert metrics["eer_own_token"]["value"] < metrics["eer_stolen_token"]["value"]
     for name in NEED_IMAGES:
         assert attacked[name]["verdict"] is None
