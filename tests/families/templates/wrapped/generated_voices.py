@@ -1,4 +1,4 @@
-"""Voices that are generated: harmonics of a pitch through the resonances of a vocal tract, different for each speaker."""
+"""Generated voices: harmonics of a pitch through the resonances of a vocal tract, different for each speaker."""
 
 from __future__ import annotations
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
-from finished import Finished
 from PIL import Image
 
+from finished import Finished
 from veilbench.bench.experiment import part
 
 dlib = pytest.importorskip("dlib", reason="dlib is not installed: pip install dlib-bin")

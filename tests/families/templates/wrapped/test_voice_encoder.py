@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from finished import Finished
 from generated_voices import FRAMES, draw_speaker, speak
 from safetensors.torch import save_file
 
+from finished import Finished
 from veilbench.bench.homes import forget_homes
 
 resemblyzer = pytest.importorskip("resemblyzer", reason="resemblyzer is not installed: pip install resemblyzer")
@@ -87,7 +87,7 @@ def test_embeddings_are_those_of_the_encoder_itself(run: Finished, mels: np.ndar
     found = extractor_of(run)(pixels)
     assert found.shape == (20, 256)
     low, high = voices.POWERS
-    np.testing.assert_allclose(found, own_embeddings((low * (high / low) ** pixels[:, 0])), atol=1e-5)
+    np.testing.assert_allclose(found, own_embeddings(low * (high / low) ** pixels[:, 0]), atol=1e-5)
     assert (found * own_embeddings(mels[::9])).sum(1).min() > 0.999  # 256 grey values lose next to nothing
 
 
