@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import lfilter
 
-RATE, SECONDS, FRAMES = 16_000, 0.7, 64
+RATE, SECONDS, FRAMES = 16_000, 0.45, 40
 VOWELS = np.array(  # four formants in Hz; the first three after Peterson and Barney (1952), Table II
     [[730, 1090, 2440, 3400], [270, 2290, 3010, 3600], [300, 870, 2240, 3300], [530, 1840, 2480, 3500]]
 )

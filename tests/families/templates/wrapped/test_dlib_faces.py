@@ -72,11 +72,11 @@ def test_error_rates_of_open_descriptors_are_those_of_a_loop(table: Path) -> Non
     assert len(first) == 20 * (EACH - 1)
     assert found["rank1_own_token"]["value"] == pytest.approx(np.mean(first))
     assert found["eer_own_token"]["value"] == pytest.approx(min(max(pair) for pair in rates), abs=0.01)
-    assert np.mean(first) > 0.9
+    assert np.mean(first) > 0.8  # chance is 1 in 20
 
 
 def test_biohash_on_descriptors_is_attacked_and_what_needs_images_says_so(table: Path) -> None:
-    protected = run(table, "embeddings_biohash", "attack.template_linkage.repeats=200")
+    protected = run(table, "embeddings_biohash")
     metrics, attacked = protected.found("evaluate")["verification"]["metrics"], protected.found("attack")
     for name in ("rank1_own_token", "eer_own_token", "rank1_stolen_token", "eer_stolen_token"):
         print(name, *(metrics[name][end] for end in ("value", "low", "high")))
