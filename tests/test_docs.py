@@ -16,7 +16,15 @@ from veilbench.workflow.conf import choices
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-OWN = ("veilbench templates", "my_bench", "model=mine", "experiment=mine", "ridges", "gabor")  # of a reader's bench
+OWN = (
+    "veilbench templates",
+    "my_bench",
+    "model=mine",
+    "experiment=mine",
+    "ridges",
+    "gabor",
+    "data=voices",
+)  # of a reader's bench
 PROGRAMS = ("veilbench", "python", "dvc", "make", "pytest")
 
 
