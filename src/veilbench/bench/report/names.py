@@ -1,7 +1,8 @@
-"""Shortens the names of runs, which hold all their overrides, for tables."""
+"""Shortens the names of runs, which hold all their overrides, for tables, and makes ids of them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 ELLIPSIS = "…"
@@ -44,3 +45,8 @@ def shorten_all(names: Iterable[str], width: int) -> dict[str, str]:
             shown = shorten(name, width - len(suffix)) + suffix
         short[name] = shown
     return short
+
+
+def anchor(name: str) -> str:
+    """Convert the name of a row to the id of its section."""
+    return re.sub(r"[^\w.-]+", "-", name)
