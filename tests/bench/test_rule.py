@@ -67,9 +67,15 @@ def test_an_attack_that_can_decide_nothing_gives_its_own_reason(gain: Metric, co
         ([], "no positive control"),
         ([control("negative", BELOW)], "no positive control"),
         ([control("positive", WON)], "no negative control"),
-        ([control("positive", SOME), control("negative", BELOW)], "it must be broken, with a gain of 0.8 or more, but the gain may be as low as 0.01"),
+        (
+            [control("positive", SOME), control("negative", BELOW)],
+            "it must be broken, with a gain of 0.8 or more, but the gain may be as low as 0.01",
+        ),
         ([control("positive", WIDE), control("negative", BELOW)], "may be as low as -0.10"),
-        ([control("positive", WON), control("negative", SOME)], "it must give nothing away, but the gain is at least 0.01"),
+        (
+            [control("positive", WON), control("negative", SOME)],
+            "it must give nothing away, but the gain is at least 0.01",
+        ),
         ([control("positive", WON), control("negative", WIDE)], "the gain may be 0.90, as the interval is too wide"),
         ([control("positive", WON), control("negative", BELOW), control("negative", SOME)], "must give nothing away"),
     ],

@@ -270,7 +270,7 @@ def test_two_metrics_of_one_name(made: Bench, tmp_path: Path) -> None:
         Bench(tmp_path, ["twice"]).rows()
 
 
-def printed(rows: list[Row], width: int, colour: bool = False) -> str:
+def printed(rows: list[dict[str, Any]], width: int, colour: bool = False) -> str:
     written = io.StringIO()
     print_table(rows, Console(width=width, file=written, force_terminal=colour, color_system="standard"))
     return written.getvalue()
