@@ -14,13 +14,25 @@ function settingsOf(section) {
   return found;
 }
 
+// A group that only one of them has, such as an attack, is one line.
+function settingsApart(ours, theirs) {
+  const lines = new Map();
+  for (const key of new Set([...ours.keys(), ...theirs.keys()])) {
+    if (ours.get(key) === theirs.get(key) || key.startsWith("digests")) continue;
+    const steps = key.split("."), upTo = steps.map((_, at) => steps.slice(0, at + 1).join("."));
+    const group = upTo.find((name) => !ours.has(name) || !theirs.has(name)) ?? key;
+    lines.set(group, [group, ...[ours, theirs].map((one) => (one.has(group) ? one.get(group) || "…" : "–")), ""]);
+  }
+  return [...lines.values()];
+}
+
 function numbersOf(section) {
   const found = new Map(), id = section.querySelector(".body").id;
   for (const row of section.querySelectorAll("tr[id]")) {
-    const key = row.id.slice(id.length + 1), verdict = key.startsWith("verdict.");
-    const part = row.closest("article")?.querySelector("h5, h4")?.textContent ?? "";
-    const label = verdict ? `Gain: ${row.cells[0].textContent}` : `${row.closest("article").dataset.part.replaceAll("_", " ")}: ${row.cells[0].textContent}`;
-    found.set(key, { label, nodes: verdict ? [...copy(row.cells[1]), " ", ...copy(row.cells[2])] : copy(row.cells[1]), text: read(row.cells[verdict ? 2 : 1]) });
+    const [name, value, gain] = row.cells, article = row.closest("article");
+    found.set(row.id.slice(id.length + 1), article
+      ? { label: `${article.dataset.part.replaceAll("_", " ")}: ${name.textContent}`, nodes: copy(value), text: read(value) }
+      : { label: `Gain: ${name.textContent}`, nodes: [...copy(value), " ", ...copy(gain)], text: read(gain) });
   }
   return found;
 }
@@ -51,10 +63,9 @@ async function compare() {
     const [first, second] = [one.get(key) ?? none, other.get(key) ?? none];
     return [(first.label ?? second.label), first.nodes, second.nodes, apart(first, second) ? "≠" : ""];
   });
-  const differing = [...new Set([...ours.keys(), ...theirs.keys()])].filter((key) => ours.get(key) !== theirs.get(key));
   const result = comparison.querySelector(".result");
   result.replaceChildren(tableOf("Numbers", titles, lines),
-    tableOf("Settings that differ", titles, differing.map((key) => [key, ours.get(key) ?? "–", theirs.get(key) ?? "–", ""])));
+    tableOf("Settings that differ; … for a group that only one of them has", titles, settingsApart(ours, theirs)));
   prepare(result);
 }
 
