@@ -43,7 +43,7 @@ function apart(one, other) {
 }
 
 function tableOf(title, names, lines) {
-  const table = element("table", element("caption", title)), head = element("tr", ["", ...names, ""].map((name) => element("th", name)));
+  const table = element("table", element("caption", title)), head = element("tr", ["", ...names, ""].map((name) => element(name ? "th" : "td", name)));
   head.querySelectorAll("th").forEach((cell) => (cell.scope = "col"));
   table.append(element("thead", head), element("tbody", lines.map(([label, one, other, mark]) => {
     const first = element("th", label);
