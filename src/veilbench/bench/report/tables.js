@@ -2,7 +2,9 @@
 const INTERVAL = /^(-?[\d.]+)( %)?(?: \[(-?[\d.]+), (-?[\d.]+)\])?$/;
 
 function read(cell) {
-  const parts = [...cell.childNodes].map((node) => node.textContent);
+  const shown = cell.cloneNode(true);
+  shown.querySelectorAll(".hear").forEach((node) => node.remove());
+  const parts = [...shown.childNodes].map((node) => node.textContent);
   return parts.join(" ").replace(/\u2212/g, "-").replace(/\u202f/g, "").replace(/\s+/g, " ").trim();
 }
 

@@ -26,15 +26,15 @@ function unpackAll(root) {
 
 // What scrolls sideways can be reached by keyboard, and only that.
 const watcher = new ResizeObserver((entries) => {
-  for (const { target } of entries) {
-    if (target.scrollWidth > target.clientWidth + 1) target.tabIndex = 0;
-    else target.removeAttribute("tabindex");
+  for (const scroll of new Set(entries.map(({ target }) => target.closest(".scroll, pre")))) {
+    if (scroll.scrollWidth > scroll.clientWidth) scroll.tabIndex = 0;
+    else scroll.removeAttribute("tabindex");
   }
 });
 
 function prepare(root) {
   for (const scroll of root.querySelectorAll(".scroll, pre")) {
-    watcher.observe(scroll);
+    for (const one of [scroll, ...scroll.children]) watcher.observe(one);
     if (scroll.hasAttribute("role")) continue;
     scroll.setAttribute("role", "group");
     scroll.setAttribute("aria-label", scroll.querySelector("caption")?.textContent || "Scrolls sideways");

@@ -21,6 +21,7 @@ function explain(link) {
   const answer = dialog.querySelector(".answer");
   const title = element("h2", name);
   title.id = "answer";
+  title.tabIndex = -1;
   answer.replaceChildren(title);
   if (found.matches("tr")) {
     const [attack, verdict, gain, reason] = found.cells;
@@ -32,6 +33,7 @@ function explain(link) {
   answer.append(element("p", more));
   answer.querySelectorAll(".csv").forEach((button) => button.remove());
   dialog.showModal();
+  title.focus();
 }
 
 document.addEventListener("click", (event) => {
