@@ -272,7 +272,9 @@ def test_two_metrics_of_one_name(made: Bench, tmp_path: Path) -> None:
 
 def printed(rows: list[dict[str, Any]], width: int, colour: bool = False) -> str:
     written = io.StringIO()
-    print_table(rows, Console(width=width, file=written, force_terminal=colour, color_system="standard"))
+    print_table(
+        rows, Console(width=width, file=written, force_terminal=colour, color_system="standard" if colour else None)
+    )
     return written.getvalue()
 
 
