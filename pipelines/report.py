@@ -1,4 +1,4 @@
-"""Stage `report`: write the leaderboard and the page; with `--table`, print the leaderboard in the terminal."""
+"""Stage `report`: write the leaderboard and the page; with `--table`, print them as a table in the terminal."""
 
 import here  # noqa: F401
 from veilbench.workflow import report

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from veilbench.bench.findings import BudgetCurve, Control, Metric
-from veilbench.bench.rule import control_passes, doubt_budget, judge
+from veilbench.bench.rule import control_passes, describe_failure, doubt_budget, judge
 from veilbench.bench.verdict import ATTACKS, CONFIDENCE, MARGIN, PLATEAU, Verdict
 from veilbench.metrics.intervals import above_chance, bounded_mean
 
@@ -67,11 +67,17 @@ def test_an_attack_that_can_decide_nothing_gives_its_own_reason(gain: Metric, co
         ([], "no positive control"),
         ([control("negative", BELOW)], "no positive control"),
         ([control("positive", WON)], "no negative control"),
-        ([control("positive", SOME), control("negative", BELOW)], "only known to gain 0.01, and 0.8 is needed"),
-        ([control("positive", WIDE), control("negative", BELOW)], "only known to gain -0.10"),
-        ([control("positive", WON), control("negative", SOME)], "gains at least 0.01, where there is nothing"),
-        ([control("positive", WON), control("negative", WIDE)], "may gain 0.90: its interval is too wide"),
-        ([control("positive", WON), control("negative", BELOW), control("negative", SOME)], "where there is nothing"),
+        (
+            [control("positive", SOME), control("negative", BELOW)],
+            "it must be broken, with a gain of 0.8 or more, but the gain may be as low as 0.01",
+        ),
+        ([control("positive", WIDE), control("negative", BELOW)], "may be as low as -0.10"),
+        (
+            [control("positive", WON), control("negative", SOME)],
+            "it must give nothing away, but the gain is at least 0.01",
+        ),
+        ([control("positive", WON), control("negative", WIDE)], "the gain may be 0.90, as the interval is too wide"),
+        ([control("positive", WON), control("negative", BELOW), control("negative", SOME)], "must give nothing away"),
     ],
 )
 def test_a_failed_or_missing_control_makes_every_gain_inconclusive(
@@ -90,8 +96,17 @@ def test_an_untested_path_rules_out_holds_only(gain: Metric, verdict: Verdict) -
     controls = [control("positive", WON, "code book"), control("positive", SOME, "learned"), control("negative", BELOW)]
     ruling = judge(gain, controls, BROKEN_FROM)
     assert ruling.verdict is verdict
-    if gain is SMALL:
-        assert "of the path learned" in ruling.reason
+    assert "the positive control of the path learned, " in ruling.reason
+    assert "failed: it must be broken, with a gain of 0.8 or more, but the gain may be as low as 0.01" in ruling.reason
+
+
+def test_every_control_that_failed_is_named() -> None:
+    controls = [control("positive", SOME, "one"), control("positive", WIDE, "two"), control("negative", BELOW)]
+    reason = judge(BELOW, controls, BROKEN_FROM).reason
+    assert "of the path one" in reason
+    assert "of the path two" in reason
+    assert "negative" not in reason
+    assert "be broken, but" in describe_failure(controls[0], None)
 
 
 def test_no_verdict_says_secure() -> None:

@@ -47,31 +47,44 @@ def judge(gain: Metric, controls: Sequence[Control], broken_threshold: float, un
     if missing := [kind for kind in ("positive", "negative") if kind not in {control.kind for control in controls}]:
         return Ruling(Verdict.INCONCLUSIVE, f"there is no {missing[0]} control")
     failed = [control for control in controls if not control.passed]
-    if negative := [control for control in failed if control.kind == "negative"]:
-        return Ruling(Verdict.INCONCLUSIVE, _failure(negative[0], broken_threshold))
+    failures = "; ".join(describe_failure(control, broken_threshold) for control in failed)
     positives = [control for control in controls if control.kind == "positive"]
-    if all(control in failed for control in positives):
-        return Ruling(Verdict.INCONCLUSIVE, _failure(failed[0], broken_threshold))
+    if any(control.kind == "negative" for control in failed) or all(control in failed for control in positives):
+        return Ruling(Verdict.INCONCLUSIVE, failures)
+    untested = f"; untested: {failures}" if failed else ""
     if gain.low >= broken_threshold:
-        return Ruling(Verdict.BROKEN, f"the gain is at least {gain.low:.2f}; broken begins at {broken_threshold:g}")
+        reason = f"the gain is at least {gain.low:.2f}; broken begins at {broken_threshold:g}{untested}"
+        return Ruling(Verdict.BROKEN, reason)
     if gain.low > 0:
-        return Ruling(Verdict.LEAKS, f"the gain is at least {gain.low:.2g}, above chance")
+        return Ruling(Verdict.LEAKS, f"the gain is at least {gain.low:.2g}, above chance{untested}")
     if gain.high >= MARGIN:
-        return Ruling(Verdict.INCONCLUSIVE, f"the gain may be {gain.high:.2f}; {MARGIN:g} or more is not ruled out")
+        reason = f"the gain may be {gain.high:.2f}; {MARGIN:g} or more is not ruled out{untested}"
+        return Ruling(Verdict.INCONCLUSIVE, reason)
     if failed:
-        return Ruling(Verdict.INCONCLUSIVE, _failure(failed[0], broken_threshold))
+        return Ruling(Verdict.INCONCLUSIVE, failures)
     return Ruling(Verdict.HOLDS, f"the gain is at most {gain.high:.2g}, below the margin of {MARGIN:g}")
 
 
-def _failure(control: Control, broken_threshold: float) -> str:
+def describe_failure(control: Control, broken_threshold: float | None) -> str:
+    """Name a control that failed, what was expected of it, and what happened, as a sentence without a full stop.
+
+    Args:
+        control: the control, which did not pass.
+        broken_threshold: the gain from which a scheme counts as broken; None if the record does not hold it.
+    """
     path = f" of the path {control.path}" if control.path else ""
+    from_gain = "" if broken_threshold is None else f", with a gain of {broken_threshold:g} or more"
     if control.kind == "positive":
-        outcome = f"is only known to gain {control.gain.low:.2f}, and {broken_threshold:g} is needed"
-    elif control.gain.low > 0:
-        outcome = f"gains at least {control.gain.low:.2g}, where there is nothing to gain"
+        expected = f"must be broken{from_gain}"
+        outcome = f"the gain may be as low as {control.gain.low:.2f}"
     else:
-        outcome = f"may gain {control.gain.high:.2f}: its interval is too wide to tell"
-    return f"the {control.kind} control{path}, {control.name}, {outcome}"
+        expected = "must give nothing away"
+        outcome = (
+            f"the gain is at least {control.gain.low:.2g}"
+            if control.gain.low > 0
+            else f"the gain may be {control.gain.high:.2f}, as the interval is too wide to tell"
+        )
+    return f"the {control.kind} control{path}, {control.name}, failed: it {expected}, but {outcome}"
 
 
 def doubt_budget(budget: BudgetCurve | None) -> str:

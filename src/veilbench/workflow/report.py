@@ -1,4 +1,4 @@
-"""Stage `report`: write the leaderboard and the page; with `--table`, print the leaderboard in the terminal."""
+"""Stage `report`: write the leaderboard and the page; with `--table`, print them as a table in the terminal."""
 
 from __future__ import annotations
 
@@ -25,26 +25,32 @@ def main(arguments: list[str]) -> None:
     """Write report/ completely or not at all, or print the leaderboard.
 
     Args:
-        arguments: nothing for the experiments of the pipeline, `--table` to print the leaderboard that was written
-            last, or folders: `results` for the experiments of the pipeline, others with the records of sweeps and runs.
+        arguments: nothing for the experiments of the pipeline, or folders: `results` for the experiments of the
+            pipeline, others with the records of sweeps and runs. With `--table` before them, their leaderboard is
+            printed and nothing is written; `--table` alone prints the leaderboard that was written last.
 
     Raises:
         UserError: an argument is unknown, a folder holds no record, or there is no whole record at all.
     """
     register_all()
+    given = [word for word in arguments if word != "--table"]
+    if wrong := [word for word in given if word.startswith("-")]:
+        raise UserError(f"{wrong[0]} is not allowed; usage: veilbench report [--table] [FOLDER ...]")
     if arguments == ["--table"]:
         print_table(leaderboard.load_rows(REPORT / "leaderboard.json"))
         print(f"\nThe whole report: {REPORT / 'index.html'}. Every run with its curves: `{UI}`.")
         return
-    if wrong := [word for word in arguments if word.startswith("-")]:
-        raise UserError(f"{wrong[0]} is not allowed; usage: veilbench report [--table | FOLDER ...]")
-    records, absent = read_records([Path(word) for word in arguments or [str(RESULTS)]])
+    records, absent = read_records([Path(word) for word in given or [str(RESULTS)]])
     for line in absent:
         print(f"not shown: {line}", file=sys.stderr)
     if not records:
         raise UserError(f"there is no whole record to show; {absent[0]}")
+    rows = [leaderboard.row(record) for record in records]
+    if "--table" in arguments:
+        print_table(rows)
+        return
     with write_whole_folder(REPORT, WRITTEN) as folder:
-        leaderboard.write([leaderboard.row(record) for record in records], folder)
+        leaderboard.write(rows, folder)
         page.write(records, folder, absent)
     print(f"{REPORT / 'index.html'}: {len(records)} rows")
 

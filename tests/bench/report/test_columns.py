@@ -61,8 +61,8 @@ def test_a_column_is_there_where_a_row_fills_it() -> None:
 
 def test_metrics_are_shares_or_have_the_digits_that_are_told() -> None:
     rows = [row(metrics={"e.size": plain(3), "e.share": plain(0.5, "share")}), row()]
-    assert cells(rows, "Size") == [Cell("3.0", "[2.9, 3.1]", 3), Cell()]
-    assert cells(rows, "Share") == [Cell("50.0 %", "[37.5, 62.5]", 0.5), Cell()]
+    assert cells(rows, "Size") == [Cell("3.0", "[2.9, 3.1]", 3, source="e.size"), Cell()]
+    assert cells(rows, "Share") == [Cell("50.0 %", "[37.5, 62.5]", 0.5, source="e.share"), Cell()]
 
 
 def test_a_gain_is_shown_with_its_verdict_and_what_is_missing_says_so() -> None:
@@ -74,8 +74,8 @@ def test_a_gain_is_shown_with_its_verdict_and_what_is_missing_says_so() -> None:
         row(),
     ]
     assert cells(rows, "P") == [
-        Cell("0.500", "[0.375, 0.625]", 0.5, Verdict.LEAKS),
-        Cell("0.500", "[0.375, 0.625] budget in doubt", 0.5, Verdict.HOLDS),
+        Cell("0.500", "[0.375, 0.625]", 0.5, Verdict.LEAKS, "p.gain"),
+        Cell("0.500", "[0.375, 0.625] budget in doubt", 0.5, Verdict.HOLDS, "p.gain"),
         Cell("n/a"),
         Cell("n/a", "no verdict"),
         Cell(DASH, "not run"),
@@ -88,8 +88,13 @@ def test_rates_and_times() -> None:
         row(rates={"e.there": 5.0}, train_seconds=0.0),
         row(attack_seconds=0.0),
     ]
-    assert cells(rows, "Speed") == [Cell("20 k/s", "(500/s)", 20_000.0), Cell("5/s", "", 5.0), Cell()]
-    times = [Cell("2.5 min", "(2.0 s)", 150.0), Cell("< 0.1 s", "", 0.0), Cell(DASH, "(< 0.1 s)", None)]
+    speeds = [Cell("20 k/s", "(500/s)", 20_000.0, source="e.there"), Cell("5/s", "", 5.0, source="e.there"), Cell()]
+    assert cells(rows, "Speed") == speeds
+    times = [
+        Cell("2.5 min", "(2.0 s)", 150.0, source="train_seconds"),
+        Cell("< 0.1 s", "", 0.0, source="train_seconds"),
+        Cell(DASH, "(< 0.1 s)", None),
+    ]
     assert cells(rows, "Train (attack)") == times
 
 
@@ -98,8 +103,11 @@ def test_rates_and_times() -> None:
     [
         ({}, Cell(DASH)),
         ({"p": attack(None)}, Cell("none")),
-        ({"p": attack(None, 0.5, (True, False)), "q": attack(None, 0.5, (True, True))}, Cell("3/4", "passed", 0.75)),
-        ({"p": attack(None, 0.5, (False,))}, Cell("0/1", "passed", 0.0)),
+        (
+            {"p": attack(None, 0.5, (True, False)), "q": attack(None, 0.5, (True, True))},
+            Cell("3/4", "passed", 0.75, source="verdict"),
+        ),
+        ({"p": attack(None, 0.5, (False,))}, Cell("0/1", "passed", 0.0, source="verdict")),
     ],
 )
 def test_controls_are_counted_over_all_attacks(attacks: Row, cell: Cell) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import csv
+import io
 import json
 import math
 from pathlib import Path
@@ -269,17 +270,50 @@ def test_two_metrics_of_one_name(made: Bench, tmp_path: Path) -> None:
         Bench(tmp_path, ["twice"]).rows()
 
 
-def test_table_fits_a_hundred_columns(made: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+def printed(rows: list[dict[str, Any]], width: int, colour: bool = False) -> str:
+    written = io.StringIO()
+    print_table(
+        rows, Console(width=width, file=written, force_terminal=colour, color_system="standard" if colour else None)
+    )
+    return written.getvalue()
+
+
+def test_table_fits_eighty_columns(made: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     print_table(made.rows())
     lines = capsys.readouterr().out.splitlines()
-    assert max(map(len, lines)) <= 100
-    assert all(sum(line.startswith(name) for line in lines) == 1 for name in made.names)
+    assert max(map(len, lines)) <= 80
+    assert all(sum(line.startswith(f"{name} ") for line in lines) == 1 for name in made.names)
     line = next(line for line in lines if line.startswith("aes_ctr"))
-    for word in ("inconclusive", "fresh eve", "0.00 [−0.01, 0.01]", "9/10", "100.00%"):
+    for word in ("inconclusive", "fresh eve", "0.00", "9/10", "100.00%"):
         assert word in line
+    assert "[−0.01, 0.01]" in lines[lines.index(line) + 1]
     assert "not attacked" in next(line for line in lines if line.startswith("cipher_joint"))
 
 
-def test_table_in_a_narrow_terminal(made: Bench, capsys: pytest.CaptureFixture[str]) -> None:
-    print_table(made.rows(), Console(width=60))
-    assert max(map(len, capsys.readouterr().out.splitlines())) <= 60
+def test_table_names_the_control_that_failed(made: Bench) -> None:
+    text = " ".join(printed(made.rows(), 80).split())
+    expected = "failed: it must be broken, but the gain may be as low as 0.39"
+    assert f"aes_ctr, fresh eve: the positive control, plain substitution, {expected}" in text
+
+
+def test_long_names_are_shortened_in_the_middle_and_stay_whole_below(made: Bench) -> None:
+    rows = made.rows()[:3]
+    for row, seed in zip(rows, (0, 1, 10), strict=True):
+        row["name"] = f"hashmap model.epochs=3 attack.template_linkage.pairs=500 seed={seed} data=prints_small"
+    for width in (60, 80, 100):
+        text = printed(rows, width)
+        assert max(map(len, text.splitlines())) <= width
+        assert " ".join(text.split()).count("is hashmap model.epochs=3 attack.template_linkage.pairs=500 seed=") == 3
+        in_rows = [line[:20] for line in text.splitlines() if "…" in line[:20] and " is " not in line]
+        assert ["#2" in name for name in in_rows] == [False, True, False]
+        assert ["#3" in name for name in in_rows] == [False, False, True]
+
+
+def test_table_has_verdicts_in_colour(made: Bench) -> None:
+    text = printed(made.rows(), 80, colour=True)
+    assert "\x1b[1;31mbroken" in text
+    assert "\x1b[34mholds at" in text
+
+
+def test_table_in_a_narrow_terminal(made: Bench) -> None:
+    assert max(map(len, printed(made.rows(), 60).splitlines())) <= 60

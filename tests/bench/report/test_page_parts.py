@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from fake_records import around, config, evaluation, put, training
+from unpacked import unpack
 from veilbench.bench.family import family_named
 from veilbench.bench.findings import Curve, Figure, Findings, Metric, Table
 from veilbench.bench.report.leaderboard import row
-from veilbench.bench.report.packing import pack_picture
+from veilbench.bench.report.packing import Pictures
 from veilbench.bench.report.page import board, numeric, render
 from veilbench.bench.report.records import Record, read_all
 from veilbench.metrics.grids import picture
@@ -37,12 +38,14 @@ def test_tables_pictures_and_clouds_survive_the_record_and_are_shown(tmp_path: P
     kept = read[1].found["evaluate"]["reconstruction"]
     assert kept.pictures == found().pictures
     assert kept.figures[0].points
-    page = render(read)
+    page = unpack(render(read))
     assert "<caption>Beside others</caption>" in page
     assert "this &lt;one&gt;" in page
     assert "0.5" in page
-    assert pack_picture(kept.pictures[0].png) in page
-    assert 'alt="Before &amp; after; rows from above: input"' in page
+    pictures = Pictures()
+    assert [f'data-picture="{strip.place}"' in page for strip in pictures.add(kept.pictures[0].png)] == [True]
+    assert pictures.as_json() in page
+    assert 'aria-label="Before &amp; after; rows from above: input"' in page
 
 
 def test_each_family_has_its_own_columns(tmp_path: Path) -> None:

@@ -70,6 +70,22 @@ def test_records_of_a_sweep_are_rows_with_their_overrides(project: Bench) -> Non
     assert rows[2]["reproduce"] == ["veilbench run experiment=x seed=0 tracking=none"]
 
 
+def test_a_table_of_folders_shows_what_lies_in_them_and_writes_nothing(
+    project: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cell = project.root / "multirun" / "mine" / "0"
+    shutil.copytree(project.root / "results" / project.names[2], cell)
+    shutil.copy(project.root / "params" / f"{project.names[2]}.yaml", cell / "experiment.yaml")
+    report.main(["--table", "multirun"])
+    printed = capsys.readouterr().out
+    assert project.names[2] in printed
+    assert not any(line.startswith(project.names[0]) for line in printed.splitlines())
+    report.main(["--table", "results", "multirun/mine"])
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in project.names[:3])
+    assert not (project.root / "report").exists()
+
+
 def test_a_folder_without_records_is_named(project: Bench) -> None:
     (project.root / "empty").mkdir()
     with pytest.raises(UserError, match=r"empty holds no record: there is no experiment\.yaml"):

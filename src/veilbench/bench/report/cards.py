@@ -27,6 +27,7 @@ class Filled:
     Attributes:
         section: the declaration of the section.
         tables: for each table its column headings and lines of cells.
+        sources: for each line of each table the names of the numbers in its cells.
         notes: notes of the findings that the card repeats.
         parts: the evaluations and attacks shown here, as (stage, name, findings).
     """
@@ -35,6 +36,7 @@ class Filled:
     tables: list[tuple[tuple[str, ...], list[list[str]]]]
     notes: list[str]
     parts: list[tuple[str, str, Findings]] = field(default_factory=list)
+    sources: list[list[list[str]]] = field(default_factory=list)
 
     @property
     def figures(self) -> Iterator[tuple[str, Figure]]:
@@ -70,17 +72,23 @@ def _section(section: Section, repeated: tuple[str, ...], record: Record, row: R
         (block.columns, [line for spec in block.lines for line in expand_line(spec, row)]) for block in section.blocks
     ]
     notes = [note for _, _, found in parts for note in found.notes if note.startswith(repeated)]
-    return Filled(section, tables, list(dict.fromkeys(notes)), parts)
+    sources = [[keys for spec in block.lines for _, keys in expand_keys(spec, row)] for block in section.blocks]
+    return Filled(section, tables, list(dict.fromkeys(notes)), parts, sources)
 
 
 def expand_line(spec: Line, row: Row) -> list[list[str]]:
     """Expand a `Line` into lines, each with its label and cells; a star in the label matches any part of a key."""
+    return [[label, *(cell(row, key) for key in keys)] for label, keys in expand_keys(spec, row)]
+
+
+def expand_keys(spec: Line, row: Row) -> list[tuple[str, list[str]]]:
+    """Expand a `Line` into the label of each line with the names of the numbers in its cells."""
     stars: Sequence[str] = [""]
     if "*" in spec.label:
         before, after = map(re.escape, spec.keys[0].split("*", 1))
         known = (re.fullmatch(f"{before}(.*){after}", key) for key in [*row["metrics"], *row["cost"]["rates"]])
         stars = [match[1] for match in known if match] or [""]
-    return [[_label(spec.label, star), *(cell(row, key.replace("*", star)) for key in spec.keys)] for star in stars]
+    return [(_label(spec.label, star), [key.replace("*", star) for key in spec.keys]) for star in stars]
 
 
 def _label(label: str, star: str) -> str:

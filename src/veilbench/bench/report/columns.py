@@ -63,7 +63,7 @@ def controls_cell(row: Row) -> Cell:
     passed = [control["passed"] for attack in row["attacks"].values() for control in attack["controls"]]
     if not passed:
         return Cell(DASH if not row["attacks"] else "none")
-    return Cell(f"{sum(passed)}/{len(passed)}", "passed", sum(passed) / len(passed))
+    return Cell(f"{sum(passed)}/{len(passed)}", "passed", sum(passed) / len(passed), source="verdict")
 
 
 def strongest(row: Row) -> str | None:
@@ -81,7 +81,7 @@ def _utility(spec: Utility) -> Column:
         if spec.metric not in row["metrics"]:
             return Cell()
         found = metric(row["metrics"][spec.metric])
-        return Cell(*parts(found, spec.digits is None, spec.digits), found.value)
+        return Cell(*parts(found, spec.digits is None, spec.digits), found.value, source=spec.metric)
 
     return Column("Utility", spec.label, spec.explanation, cell)
 
@@ -97,7 +97,7 @@ def _leakage(name: str, title: str) -> Column:
         text, detail = parts(found, share=False, digits=3)
         if attack["doubt"]:
             detail = f"{detail} budget in doubt"
-        return Cell(text, detail, found.value, attack["verdict"] or "")
+        return Cell(text, detail, found.value, attack["verdict"] or "", f"{name}.gain")
 
     explanation = f"Gain of the attack {words(name)}: 0 is chance, 1 is everything recovered"
     return Column("Leakage", title.capitalize(), explanation, cell)
@@ -109,7 +109,7 @@ def _speed(spec: Rate) -> Column:
         if spec.there not in rates:
             return Cell()
         back = f"({compact(rates[spec.back])}/s)" if spec.back in rates else ""
-        return Cell(f"{compact(rates[spec.there])}/s", back, rates[spec.there])
+        return Cell(f"{compact(rates[spec.there])}/s", back, rates[spec.there], source=spec.there)
 
     return Column("Cost", spec.label, spec.explanation, cell)
 
@@ -117,4 +117,6 @@ def _speed(spec: Rate) -> Column:
 def _time(row: Row) -> Cell:
     train, attack = row["cost"]["train_seconds"], row["cost"]["attack_seconds"]
     attacked = "" if attack is None else f"({seconds(attack)})"
-    return Cell(DASH if train is None else seconds(train), attacked, train)
+    if train is None:
+        return Cell(DASH, attacked)
+    return Cell(seconds(train), attacked, train, source="train_seconds")

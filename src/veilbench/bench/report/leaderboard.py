@@ -16,8 +16,9 @@ from veilbench.bench.csv_cells import escape
 from veilbench.bench.errors import UserError, format_error
 from veilbench.bench.experiment import Config, identity
 from veilbench.bench.family import family_of
-from veilbench.bench.findings import Findings, Metric
+from veilbench.bench.findings import Control, Findings, Metric
 from veilbench.bench.report.records import STAGES, Record
+from veilbench.bench.rule import describe_failure
 from veilbench.bench.verdict import Verdict
 
 Row = dict[str, Any]
@@ -126,9 +127,13 @@ def _metrics(record: Record) -> dict[str, Row]:
 
 
 def _attack(found: Findings) -> Row:
-    controls = [{**asdict(c), "gain": asdict(c.gain)} for c in found.controls]
+    controls = [asdict(c) | {"failure": _describe(c, found.broken_threshold)} for c in found.controls]
     head = {"title": found.title, "verdict": found.verdict, "reason": found.reason, "doubt": found.doubt}
     return {**head, "gain": _number(found.gain), "controls": controls}
+
+
+def _describe(control: Control, broken_threshold: float | None) -> str:
+    return "" if control.passed else describe_failure(control, broken_threshold)
 
 
 def _number(metric: Metric | None) -> Row | None:

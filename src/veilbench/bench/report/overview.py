@@ -10,13 +10,14 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
 from veilbench.bench.report.leaderboard import Row
+from veilbench.bench.report.names import shorten_all
 from veilbench.bench.report.numbers import words
 from veilbench.bench.report.svg import ROLES, inline, style
 from veilbench.bench.verdict import Verdict
 
 PANEL, ROW, LABELS, TOP, BOTTOM = 1.5, 0.28, 1.9, 0.5, 0.95
 NARROWEST = 7.0  # width of the legend
-TITLE = 18  # characters that fit into a panel's width
+NAME, TITLE = 22, 18  # characters that fit before the panels, and into one's width
 LOOKS = {
     Verdict.BROKEN: ("broken", "o", True),
     Verdict.LEAKS: ("leaks", "D", True),
@@ -65,11 +66,11 @@ def _lowest(rows: Sequence[Row]) -> float:
 
 
 def _panel(axes: Any, rows: Sequence[Row], name: str, low: float, first: bool) -> None:
-    places = range(len(rows))
+    places, short = range(len(rows)), shorten_all(dict.fromkeys(row["name"] for row in rows), NAME)
     axes.set_xlim(low, 1.12)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
-    axes.set_yticks(places, [row["name"] for row in rows] if first else [])
+    axes.set_yticks(places, [short[row["name"]] for row in rows] if first else [])
     axes.tick_params("y", length=0, labelcolor=ROLES["fg"])
     axes.spines[:].set_visible(False)
     axes.hlines(places, low, 1.12, color=ROLES["grid"], linewidth=0.7, zorder=0)

@@ -1,24 +1,26 @@
-"""Renders the report as one self-contained HTML file: no network access, and no script except for sorting."""
+"""Renders the report as one self-contained HTML file, which needs no network.
+
+Leaderboards, verdicts with their reasons, and commands are plain HTML. Figures and the details of each experiment are
+packed; the scripts unpack a section when it is opened, sort and compare rows, and export tables.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from veilbench.bench.family import Family, family_named, in_order
-from veilbench.bench.findings import Figure, Findings, Metric, Table
-from veilbench.bench.report import cards, numbers, tradeoff
+from veilbench.bench.family import Family, in_order
+from veilbench.bench.findings import Metric, Table
+from veilbench.bench.report import cards, numbers, sections, tradeoff
 from veilbench.bench.report.columns import columns, groups, verdict_cell
-from veilbench.bench.report.figures import draw
-from veilbench.bench.report.leaderboard import Row, granted_flags, row
+from veilbench.bench.report.leaderboard import Row, row
+from veilbench.bench.report.names import anchor, shorten_all
 from veilbench.bench.report.overview import overview
-from veilbench.bench.report.packing import pack_picture, pack_svg
+from veilbench.bench.report.packing import Pictures, pack
 from veilbench.bench.report.records import Record
 from veilbench.bench.report.specs import Comparison, Tradeoff
 from veilbench.bench.verdict import ATTACKS, CONFIDENCE, MARGIN, PLATEAU, Verdict
@@ -31,7 +33,8 @@ MARKS = {
     Verdict.INCONCLUSIVE: "inconclusive",
     Verdict.HOLDS: "holds",
 }
-STAGE_TITLES = {"train": "Training", "evaluate": "Utility", "attack": "Attacks"}
+SCRIPTS = ("unpack", "sort", "tables", "why", "compare")
+NAME = 28  # characters of a name in a table; the whole name is its tooltip
 
 
 def write(records: Sequence[Record], folder: Path, absent: Sequence[str] = ()) -> None:
@@ -55,38 +58,48 @@ def render(records: Sequence[Record], absent: Sequence[str] = (), files: bool = 
     """
     rows = [row(record) for record in records]
     families = in_order(entry["family"] for entry in rows)
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(
-            version=__version__,
-            missing=cards.MISSING,
-            css=Markup((HERE / "page.css").read_text(encoding="utf8")),  # ours, not data
-            script=Markup((HERE / "page.js").read_text(encoding="utf8")),
-            summary=summary(rows),
-            absent=absent,
-            files=files,
-            rule=describe_rule(rows),
-            boards=[board(family, rows) for family in families],
-            families=families,
-            verdicts=list(dict.fromkeys(verdict_cell(entry).text for entry in rows)),
-            comparisons=[
-                shown for f in families for spec in f.tables if (shown := compare_experiments(f, spec, records, rows))
-            ],
-            overviews=[(family, Markup(drawing)) for family in families if (drawing := draw_overview(family, rows))],
-            tradeoffs=[shown for f in families for spec in f.tradeoffs if (shown := compare_tradeoffs(f, spec, rows))],
-            sections=[section(record, entry) for record, entry in zip(records, rows, strict=True)],
-        )
+    environment, pictures = _environment(), Pictures()
+    packed = [
+        {"row": entry, "details": render_details(environment, record, entry, pictures)}
+        for record, entry in zip(records, rows, strict=True)
+    ]
+    return environment.get_template("page.html").render(
+        version=__version__,
+        missing=cards.MISSING,
+        css=_read("page.css"),
+        script=Markup("\n").join(_read(f"{name}.js") for name in SCRIPTS),
+        pictures=pictures.as_json(),
+        summary=summary(rows),
+        absent=absent,
+        files=files,
+        rule=describe_rule(rows),
+        rows=rows,
+        short=shorten_all(dict.fromkeys(entry["name"] for entry in rows), NAME),
+        boards=[board(family, rows) for family in families],
+        families=families,
+        verdicts=list(dict.fromkeys(verdict_cell(entry).text for entry in rows)),
+        comparisons=[
+            shown for f in families for spec in f.tables if (shown := compare_experiments(f, spec, records, rows))
+        ],
+        overviews=[(family, pack(drawing)) for family in families if (drawing := draw_overview(family, rows))],
+        tradeoffs=[shown for f in families for spec in f.tradeoffs if (shown := compare_tradeoffs(f, spec, rows))],
+        sections=packed,
     )
+
+
+def _read(name: str) -> Markup:
+    """Read a part of the page; it is ours, not data."""
+    return Markup((HERE / name).read_text(encoding="utf8"))
+
+
+def render_details(environment: Environment, record: Record, entry: Row, pictures: Pictures) -> Markup:
+    """Render what the section of an experiment shows below its verdict, packed."""
+    template, shown = environment.get_template("details.html"), sections.collect(record, entry, pictures)
+    return pack(template.render(section=shown, missing=cards.MISSING, stages=sections.STAGES_BY_TITLE))
 
 
 def _rows_of(family: Family, rows: Sequence[Row]) -> list[Row]:
     return [entry for entry in rows if entry["family"] == family.name]
-
-
-def anchor(name: str) -> str:
-    """Convert the name of a row to the id of its section."""
-    return re.sub(r"[^\w.-]+", "-", name)
 
 
 def _id(family: Family) -> str:
@@ -122,7 +135,7 @@ def compare_tradeoffs(family: Family, spec: Tradeoff, rows: Sequence[Row]) -> di
     if not drawing:
         return None
     columns, lines = tradeoff.table(spec, found)
-    return {"family": family, "spec": spec, "drawn": Markup(drawing), "columns": columns, "lines": lines}
+    return {"family": family, "spec": spec, "drawn": pack(drawing), "columns": columns, "lines": lines}
 
 
 def _environment() -> Environment:
@@ -142,7 +155,8 @@ def _environment() -> Environment:
         "cell": cell,
         "sentence": lambda text: text[:1].upper() + text[1:],
         "mark": lambda verdict: MARKS[Verdict(verdict)] if verdict else "none",
-        "webp": pack_picture,
+        "part": lambda source: source.partition(".")[0],
+        "plain_gain": lambda plain: numbers.gain(Metric(**plain)),
         "verdict": verdict_cell,
         "numeric": numeric,
     }
@@ -184,39 +198,6 @@ def describe_rule(rows: Sequence[Row]) -> dict[str, str]:
 
 def _join_distinct(values: Any) -> str:
     return ", ".join(dict.fromkeys(values))
-
-
-def section(record: Record, entry: Row) -> dict[str, Any]:
-    """Collect the content of one experiment's section."""
-    card = family_named(entry["family"]).card
-    sections = cards.fill_card(card, record, entry) if card and entry["metrics"] else []
-    on_card = {(stage, key) for one in sections for stage, key, _ in one.parts}
-    stages: dict[str, list[dict[str, Any]]] = {}
-    for stage, key, found in record.items():
-        if shown := _collect_part(f"{anchor(record.name)}-{stage}-{key}", key, found, (stage, key) not in on_card):
-            stages.setdefault(STAGE_TITLES[stage], []).append(shown)
-    return {
-        "row": entry,
-        "card": card,
-        "sections": [(one, _draw_all(f"{anchor(record.name)}-card", one.figures)) for one in sections],
-        "stages": {title: stages.get(title, []) for title in ("Attacks", "Utility", "Training")},
-        "config": yaml.safe_dump(record.config, sort_keys=False, allow_unicode=True),
-    }
-
-
-def _draw_all(prefix: str, figures: Iterable[tuple[str, Figure]]) -> list[tuple[str, Markup]]:
-    """Draw figures, and return each title with its drawing."""
-    return [(figure.title, pack_svg(draw(figure, f"{prefix}-{name}"))) for name, figure in figures]
-
-
-def _collect_part(prefix: str, key: str, found: Findings, with_figures: bool = True) -> dict[str, Any] | None:
-    """Collect the content of one evaluation or attack, optionally with figures and pictures; None if it is empty."""
-    shown = (found.metrics, found.figures, found.tables, found.pictures, found.notes, found.verdict, found.controls)
-    if not any(shown) and not found.reason:
-        return None
-    figures = _draw_all(prefix, ((str(i), figure) for i, figure in enumerate(found.figures))) if with_figures else []
-    pictures = found.pictures if with_figures else []
-    return {"key": key, "found": found, "granted": granted_flags(found), "figures": figures, "pictures": pictures}
 
 
 def cell(value: str | float | Metric | None) -> str:

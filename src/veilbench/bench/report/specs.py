@@ -138,12 +138,22 @@ class Tradeoff:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a table: its text, a second line, the sorting key (None comes last), and a verdict."""
+    """One cell of a table.
+
+    Attributes:
+        text: what the cell says.
+        detail: a second line.
+        key: the number by which the table is sorted; None comes last.
+        verdict: the verdict on the number, or the verdict that the cell prints.
+        source: name of the metric, gain, rate or time that the cell shows, such as `fidelity.round_trip`; the page
+            links the number to the part of the experiment's section where it stands with its command.
+    """
 
     text: str = DASH
     detail: str = ""
     key: float | None = None
     verdict: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True)

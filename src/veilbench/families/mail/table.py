@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from veilbench.bench.findings import Findings, Metric
 from veilbench.bench.report.numbers import DASH, MINUS, compact, parts
@@ -44,7 +45,10 @@ def _format_cells(record: Record, mails: Sequence[Record]) -> list[Cell]:
     return [
         describe_protection(record),
         _format_metric(record.found["evaluate"]["filtering"].metrics.get("accuracy")),
-        _format_metric(words.gain if words else None, missing=_explain_missing(words, central), verdict=words),
+        replace(
+            _format_metric(words.gain if words else None, missing=_explain_missing(words, central), verdict=words),
+            source="mail_word_leak.gain" if words and words.gain else "",
+        ),
         _format_metric(words.metrics.get("mean_gain") if words else None, missing="no mean" if central else "not run"),
         format_attack_metric(record, "mail_membership", "lira_auroc", share=False, verdict=True),
         format_attack_metric(record, "mail_membership", "lira_tpr_at_1_percent_fpr"),
@@ -116,7 +120,8 @@ def format_attack_metric(
     attack_result = _get_attack(record, attack)
     if attack_result is None:
         return Cell(missing)
-    return _format_metric(attack_result.metrics.get(name), share, DASH, attack_result if verdict else None)
+    shown = _format_metric(attack_result.metrics.get(name), share, DASH, attack_result if verdict else None)
+    return replace(shown, source=f"{attack}.{name}" if name in attack_result.metrics else "")
 
 
 def _format_metric(

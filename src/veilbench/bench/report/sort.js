@@ -1,8 +1,8 @@
-"use strict";
+// Sorts the leaderboards by a column, and filters them by family and verdict.
 const boards = [...document.querySelectorAll(".board")];
 const collator = new Intl.Collator("en", { numeric: true });
 
-function compare(a, b) {
+function compareKeys(a, b) {
   if (a === "" || b === "") return (a === "") - (b === "") || 0;
   return isNaN(a) || isNaN(b) ? collator.compare(a, b) : a - b;
 }
@@ -12,7 +12,7 @@ function sort(board, heads, column) {
   heads.forEach((head) => head.setAttribute("aria-sort", "none"));
   heads[column].setAttribute("aria-sort", up ? "ascending" : "descending");
   const keyed = [...board.tBodies[0].rows].map((row) => [row.cells[column].dataset.key, row]);
-  keyed.sort(([a], [b]) => (up || a === "" || b === "" ? compare(a, b) : compare(b, a)));
+  keyed.sort(([a], [b]) => (up || a === "" || b === "" ? compareKeys(a, b) : compareKeys(b, a)));
   board.tBodies[0].append(...keyed.map(([, row]) => row));
 }
 
@@ -39,25 +39,3 @@ function choose() {
 filter.hidden = false;
 filter.addEventListener("change", choose);
 choose();
-
-function reveal() {
-  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  const details = target?.closest("details");
-  if (!details) return;
-  details.open = true;
-  details.scrollIntoView();
-}
-async function unpack(packed) {
-  const bytes = Uint8Array.from(atob(packed.dataset.svg), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  packed.outerHTML = await new Response(stream).text();
-}
-
-// A section's figures when it is opened; the rest once the page is shown, so that it can be printed and searched.
-const unpackAll = (root) => Promise.all([...root.querySelectorAll(".packed")].map(unpack));
-for (const section of document.querySelectorAll(".experiment"))
-  section.addEventListener("toggle", () => unpackAll(section));
-addEventListener("load", () => setTimeout(() => unpackAll(document), 500));
-addEventListener("hashchange", reveal);
-reveal();
-addEventListener("beforeprint", () => document.querySelectorAll(".experiment").forEach((d) => (d.open = true)));
