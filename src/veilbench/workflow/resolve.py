@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from veilbench.workflow.compose import composed, plain, plain_data
 from veilbench.workflow.listed import LISTED, STAGES, read_listed
 
 PARAMS = Path("params")
+DIGESTS = "digests"  # what DVC compares, in files of its own: it reads JSON much faster than YAML
 WITHIN_DVC = "DVC_STAGE"  # the variable that DVC sets for a stage's command
 READ_LATER = "VEILBENCH_STAGES_READ_LATER"  # set by who starts another DVC afterwards, which reads the new list
 
@@ -46,7 +48,11 @@ def resolve_experiment(name: str, data: dict[str, Config]) -> Config:
 def resolved(folder: Path) -> list[str]:
     """Names in a folder of params that this stage wrote: files with digests, and folders that hold nothing else."""
     whole = []
-    for inner, known in (("data", _with_digests(folder / "data")), (STAGES.parent.name, {STAGES.name})):
+    for inner, known in (
+        ("data", _with_digests(folder / "data")),
+        (DIGESTS, {path.name for path in (folder / DIGESTS).glob("*.json")}),
+        (STAGES.parent.name, {STAGES.name}),
+    ):
         if not {path.name for path in (folder / inner).glob("*")} - known:
             whole.append(inner)
     return [*_with_digests(folder), *whole]
@@ -59,7 +65,7 @@ def _with_digests(folder: Path) -> set[str]:
 
 
 def main(arguments: list[str]) -> None:
-    """Write params/<experiment>.yaml, params/data/<data>.yaml and the list of stages, all or none.
+    """Write params/<experiment>.yaml, params/data/<data>.yaml, their digests and the list of stages, all or none.
 
     Raises:
         UserError: there is an argument, or a file of conf/ or a value is wrong; or, within `dvc repro`, the list of
@@ -78,11 +84,14 @@ def main(arguments: list[str]) -> None:
     }
     with write_whole_folder(PARAMS, resolved(PARAMS)) as partial:
         (partial / "data").mkdir()
+        (partial / DIGESTS).mkdir()
         (partial / STAGES.parent.name).mkdir()
         for name, config in experiments.items():
             _write(partial / f"{name}.yaml", config)
+            _write_digests(partial / DIGESTS / f"{name}.json", config)
         for name, config in data.items():
             _write(partial / "data" / f"{name}.yaml", config)
+            _write_digests(partial / DIGESTS / f"{name}.data.json", config)
         _write(partial / STAGES.parent.name / STAGES.name, stages)
     stale = WITHIN_DVC in os.environ and READ_LATER not in os.environ
     if stale and STAGES.read_text(encoding="utf8") != before:
@@ -91,3 +100,7 @@ def main(arguments: list[str]) -> None:
 
 def _write(path: Path, content: Config) -> None:
     path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf8")
+
+
+def _write_digests(path: Path, config: Config) -> None:
+    path.write_text(json.dumps(config["digests"], indent=1) + "\n", encoding="utf8")
