@@ -99,6 +99,16 @@ def worst(verdicts: Iterable[Verdict | None]) -> Verdict | None:
     return min((v for v in verdicts if v is not None), key=WORST_FIRST.index, default=None)
 
 
+def strongest(row: Row) -> str | None:
+    """Return the name of the most successful attack, by verdict and then by gain; None if nothing was attacked."""
+    judged = {key: attack for key, attack in row["attacks"].items() if attack["verdict"] and attack["gain"]}
+    return min(
+        judged,
+        key=lambda key: (WORST_FIRST.index(judged[key]["verdict"]), -judged[key]["gain"]["value"]),
+        default=None,
+    )
+
+
 def overall(attacks: dict[str, Findings]) -> tuple[Verdict | None, str]:
     """Return the verdict on an experiment, and a short text that says which attacks it is based on."""
     judged = {key: found.verdict for key, found in attacks.items() if found.verdict}
