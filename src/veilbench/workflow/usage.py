@@ -75,8 +75,9 @@ USAGES = {
         ),
         Usage(
             "report",
-            "[--table | FOLDER ...]",
-            "Write report/ from results/, or from the records in the folders; --table prints the leaderboard.",
+            "[--table | [--record FILE] [FOLDER ...]]",
+            "Write report/ from results/, or from the records in the folders; --table prints the leaderboard, and "
+            "--record writes the rows to FILE instead, for others to compare.",
         ),
         Usage("track", "[FOLDER ...]", "Publish all records that the tracking store lacks, or those in the folders."),
         Usage("resolve", "", "Write the resolved settings of the experiments of conf/pipeline.yaml to params/."),

@@ -21,6 +21,7 @@ from veilbench.bench.report.records import STAGES, Record
 from veilbench.bench.verdict import Verdict
 
 Row = dict[str, Any]
+REMEDY = "run `dvc repro report`"
 LONGEST_SHOWN = 200  # characters of what a damaged file holds
 SCHEMA = Path(__file__).parent / "leaderboard.schema.json"
 WORST_FIRST = (Verdict.BROKEN, Verdict.LEAKS, Verdict.INCONCLUSIVE, Verdict.HOLDS)
@@ -46,6 +47,24 @@ def load_rows(path: Path) -> list[Row]:
     """
     try:
         rows: list[Row] = json.loads(path.read_text(encoding="utf8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"cannot read {path}: {format_error(error)}; {REMEDY}") from error
+    check_rows(rows, path, REMEDY)
+    return rows
+
+
+def check_rows(rows: Sequence[Row], path: Path, remedy: str = "write it again") -> None:
+    """Compare rows with the schema.
+
+    Args:
+        rows: rows of the leaderboard, read from a file.
+        path: the file, for the message.
+        remedy: what to do about a damaged file.
+
+    Raises:
+        UserError: a row does not have the schema, or a number lies outside its interval.
+    """
+    try:
         Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf8"))).validate(rows)
         for found in (found for row in rows for found in (row, *row["attacks"].values())):
             for metric in (*found.get("metrics", {}).values(), found.get("gain")):
@@ -53,10 +72,9 @@ def load_rows(path: Path) -> list[Row]:
                     Metric(**metric)
     except ValidationError as error:
         wrong = f"{error.json_path}: {error.message[:LONGEST_SHOWN]}"
-        raise UserError(f"cannot read {path}: {wrong}; run `dvc repro report`") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"cannot read {path}: {format_error(error)}; run `dvc repro report`") from error
-    return rows
+        raise UserError(f"cannot read {path}: {wrong}; {remedy}") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"cannot read {path}: {format_error(error)}; {remedy}") from error
 
 
 def row(record: Record) -> Row:
