@@ -73,8 +73,10 @@ def describe_threats() -> str:
 
 
 def _describe_class(one: Class, files: list[str]) -> str:
-    rows = [[_anchored(name), _listed(granted(name)), *_controls(name), read_comment(_path(name))] for name in files]
-    head = ["file", "granted", "must be broken", "must withstand", "note"]
+    rows = [[_anchored(name), _listed(granted(name)), *_controls(name)] for name in files]
+    head = ["file", "granted", "must be broken", "must withstand"]
+    if any(notes := [read_comment(_path(name)) for name in files]):
+        head, rows = [*head, "note"], [[*row, note] for row, note in zip(rows, notes, strict=True)]
     return f"### {one.title}\n\n{one.about}\n\n{table(head, rows)}"
 
 

@@ -61,7 +61,7 @@ def read_class(name: str) -> Class:
     module, _, own = name.rpartition(".")
     tree = ast.parse((ROOT / "src" / Path(*module.split("."))).with_suffix(".py").read_text("utf8"))
     node = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == own)
-    about, _, sections = inspect.cleandoc(ast.get_docstring(node) or "").partition("\nArgs:")
+    about, _, _ = inspect.cleandoc(ast.get_docstring(node) or "").partition("\nArgs:")
     about, _, attributes = about.partition("\nAttributes:")
     return Class(name, _find_title(node), about.strip(), _read_section(attributes))
 

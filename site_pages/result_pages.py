@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from repository import ROOT, table
-
 from veilbench.bench.family import in_order
 from veilbench.bench.report.columns import controls_cell, measured_columns, metric
 from veilbench.bench.report.leaderboard import Row, strongest
-from veilbench.bench.report.numbers import gain, with_interval
+from veilbench.bench.report.numbers import parts
 from veilbench.bench.report.published import Published, load_published
 from veilbench.families import register_all
 
 RESULTS = ROOT / "docs" / "results.json"
 HEAD = """# Results
 
-One row per experiment and seed. Intervals of gains have a confidence level of 99 %; [verdicts](verdicts.md) explains them.
-The strongest attack counts, by verdict and then by gain. There is no verdict "secure": an attack that failed shows only
-that it failed at its budget.
+One row per experiment and seed. Gains have intervals at a confidence level of 99 % ([verdicts](verdicts.md)). The strongest
+attack counts, by verdict and then by gain. There is no verdict "secure": an attack that failed shows only that it failed
+at its budget.
 
-This page is made from `docs/results.json`: {rows} rows of veilbench {version} at commit `{commit}`. The same rows again:
+This page is made from `docs/results.json`: {rows} rows of veilbench {version} at commit `{commit}`. To compute them again:
 
 ```
 make bench
@@ -61,22 +58,29 @@ def _leaderboards(rows: list[Row]) -> list[str]:
 
 def _lead(row: Row) -> list[str]:
     name = strongest(row)
-    attack = f"{name} {gain(metric(row['attacks'][name]['gain']))}" if name else "–"
+    attack = f"{name} {_gain(row['attacks'][name]['gain'])}" if name else "–"
     link = f"[`{row['name']}`](#{_anchor(row)})"
     return [link, str(row["seed"]), row["verdict"] or "not attacked", attack, controls_cell(row).text]
 
 
 def _value(row: Row, name: str, digits: int | None) -> str:
     found = row["metrics"].get(name)
-    return with_interval(metric(found), digits is None, digits) if found else "–"
+    return _two_lines(*parts(metric(found), digits is None, digits)) if found else "–"
+
+
+def _gain(found: Row | None) -> str:
+    return _two_lines(*parts(metric(found), share=False, digits=3)) if found else "–"
+
+
+def _two_lines(value: str, interval: str) -> str:
+    return f"{value}<br><small>{interval}</small>" if interval else value
 
 
 def _attacks(row: Row) -> str:
     lines = []
     for name, attack in row["attacks"].items():
-        size = gain(metric(attack["gain"])) if attack["gain"] else "–"
         why = "; ".join(part for part in (attack["reason"], attack["doubt"]) if part)
-        lines.append([f"[{name}](attacks.md#{name})", size, attack["verdict"] or "no verdict", why])
+        lines.append([f"[{name}](attacks.md#{name})", _gain(attack["gain"]), attack["verdict"] or "no verdict", why])
     heading = f"### {row['name']}, seed {row['seed']} {{ #{_anchor(row)} }}"
     commands = "\n".join(row["reproduce"])
     return f"{heading}\n\n{table(['attack', 'gain', 'verdict', 'why'], lines)}\n```\n{commands}\n```\n"
@@ -84,8 +88,3 @@ def _attacks(row: Row) -> str:
 
 def _anchor(row: Row) -> str:
     return f"row-{row['digest']}"
-
-
-def files() -> list[Path]:
-    """Return the files that the page is made from."""
-    return [RESULTS, *sorted((ROOT / "docs" / "rows").glob("*.json"))]

@@ -8,6 +8,7 @@ import yaml
 from made_bench import Bench
 
 from veilbench.bench.errors import UserError
+from veilbench.bench.report.published import load_published
 from veilbench.workflow import report
 from veilbench.workflow.listed import STAGES
 
@@ -68,6 +69,12 @@ def test_records_of_a_sweep_are_rows_with_their_overrides(project: Bench) -> Non
     assert [row["name"] for row in rows][:2] == project.names[:2]
     assert [row["name"].partition(" ")[2] for row in rows][2:] == [label.partition(" ")[2] for label in labels]
     assert rows[2]["reproduce"] == ["veilbench run experiment=x seed=0 tracking=none"]
+
+
+def test_rows_are_written_for_others(project: Bench) -> None:
+    report.main(["--record", "rows.json"])
+    assert [row["name"] for row in load_published(project.root / "rows.json").rows] == project.names
+    assert not (project.root / "report").exists()
 
 
 def test_a_folder_without_records_is_named(project: Bench) -> None:

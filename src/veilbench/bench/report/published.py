@@ -1,4 +1,4 @@
-"""Writes and reads rows to publish: the leaderboard's rows with their headline metrics alone, and the code's version."""
+"""Writes and reads rows to publish: those of the leaderboard with its metrics alone, and the version of the code."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def load_published(path: Path) -> Published:
 
 
 def find_commit() -> str:
-    """Return the commit of the working folder, with "+" if tracked files were changed; empty outside of a repository."""
+    """Return the commit of the working folder, with "+" if tracked files were changed; empty if there is none."""
     commit = _git("rev-parse", "HEAD")
     return commit + "+" if commit and _git("status", "--porcelain", "--untracked-files=no") else commit
 
