@@ -18,9 +18,9 @@ what its threat model grants and nothing else. The `..._full` files have larger 
 """
 THREATS = """# Threat models
 
-A threat model says what an attacker has. It is a set of flags, and an attack gets access to nothing else: an attack whose
-threat model lacks a flag that it needs is refused while the experiment is composed. By Kerckhoffs' principle the scheme
-itself is always known. `{default}` are granted unless an attack's file says otherwise.
+A threat model says what an attacker has. It is a set of flags, and an attack gets access to nothing else: an attack
+whose threat model lacks a flag that it needs is refused while the experiment is composed. By Kerckhoffs' principle the
+scheme itself is always known. `{default}` are granted unless an attack's file says otherwise.
 
 To change a threat model, set its flags, such as `attack.template_linkage.threat.weights=true`.
 

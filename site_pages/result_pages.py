@@ -13,11 +13,11 @@ from veilbench.families import register_all
 RESULTS = ROOT / "docs" / "results.json"
 HEAD = """# Results
 
-One row per experiment and seed. Gains have intervals at a confidence level of 99 % ([verdicts](verdicts.md)). The strongest
-attack counts, by verdict and then by gain. There is no verdict "secure": an attack that failed shows only that it failed
-at its budget.
+One row per experiment and seed. Gains have 99 % intervals ([verdicts](verdicts.md)). The strongest attack counts, by
+verdict and then by gain. There is no verdict "secure": an attack that failed shows only that it failed at its budget.
 
-This page is made from `docs/results.json`: {rows} rows of veilbench {version} at commit `{commit}`. To compute them again:
+This page is made from `docs/results.json`: {rows} rows of veilbench {version} at commit `{commit}`. To compute them
+again:
 
 ```
 make bench

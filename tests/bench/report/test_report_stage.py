@@ -73,7 +73,7 @@ def test_records_of_a_sweep_are_rows_with_their_overrides(project: Bench) -> Non
 
 def test_rows_are_written_for_others(project: Bench) -> None:
     report.main(["--record", "rows.json"])
-    assert [row["name"] for row in load_published(project.root / "rows.json").rows] == project.names
+    assert [row["name"] for row in load_published(project.root / "rows.json").rows] == project.names[:2]
     assert not (project.root / "report").exists()
 
 
