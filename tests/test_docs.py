@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from pages import MADE
 from veilbench.cli import app
 from veilbench.workflow.arguments import check_arguments
-from veilbench.workflow.compose import composed
+from veilbench.workflow.compose import composed, plain
 from veilbench.workflow.conf import choices
 
 ROOT = Path(__file__).parents[1]
@@ -147,14 +147,18 @@ def test_a_command_of_dvc_is_understood(command: str, tmp_path: Path, monkeypatc
         stage, _, name = target.partition("@")
         assert stage in stages
         assert not name or name in {*choices("experiment"), *choices("data")}
-    for change in getattr(found, "set_param", None) or []:
-        file, _, override = change.partition(":")
-        shutil.copytree(ROOT / "conf", tmp_path / "conf")
-        (tmp_path / "src").symlink_to(ROOT / "src")
-        monkeypatch.chdir(tmp_path)
+    changes = [change.partition(":") for change in getattr(found, "set_param", None) or []]
+    if not changes:
+        return
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    (tmp_path / "src").symlink_to(ROOT / "src")
+    monkeypatch.chdir(tmp_path)
+    for file, _, override in changes:
         apply_overrides(tmp_path / file, [override])
+    config = plain(composed([f"experiment={Path(changes[0][0]).stem}"]))
+    for _, _, override in changes:
         key, value = override.lstrip("+").split("=")
-        assert str(select(composed([f"experiment={Path(file).stem}"]), key)) == value
+        assert str(select(config, key)) == value
 
 
 def select(node: Any, key: str) -> Any:
