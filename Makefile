@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo bench test test-slow ui lint clean
+.PHONY: demo bench test test-slow ui lint docs clean
 
 # torch first: with it pinned, pip takes whatever build the machine offers, and nothing later replaces it.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -47,9 +47,17 @@ lint: $(VENV)/installed
 	ruff format --check .
 	mypy
 
+# The site as files in site/; a warning is an error.
+docs: $(VENV)/documented
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
+
+$(VENV)/documented: $(VENV)/installed
+	$(BIN)/python -m pip install -qq -c constraints.txt -e '.[docs]'
+	touch $@
+
 ui: $(VENV)/installed
 	-python pipelines/track.py
 	mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" --port $${PORT:-5000}
 
 clean:
-	rm -rf $(VENV) prepared results report multirun outputs mlflow.db* mlartifacts
+	rm -rf $(VENV) prepared results report site dvc_plots multirun outputs mlflow.db* mlartifacts

@@ -161,6 +161,20 @@ def test_a_stage_again_writes_the_same_and_refuses_to_remove_what_it_did_not_wri
     assert content(root) == before
 
 
+@pytest.mark.parametrize("stage", ["evaluate", "attack"])
+def test_the_headline_is_part_of_a_record_that_is_written_again(root: Path, ours: Config, stage: str) -> None:
+    def summarize(config: Config, found: Any) -> dict[str, str | float]:
+        return {"metric": " ".join(found), "value": float(config["seed"])}
+
+    write = getattr(stages, stage)
+    for seed in (ours["seed"], ours["seed"], 7):
+        write(ours | {"seed": seed}, root / "prepared", root / "train", root / stage, summarize=summarize)
+    name = "fidelity" if stage == "evaluate" else "chosen_plaintext"
+    assert json.loads((root / stage / "headline.json").read_text()) == {"metric": name, "value": 7.0}
+    write(ours, root / "prepared", root / "train", root / stage)
+    assert not (root / stage / "headline.json").exists()
+
+
 @pytest.mark.parametrize("stage", ["prepare", "train", "evaluate", "attack"])
 def test_a_full_disk_leaves_the_earlier_record(
     root: Path, ours: Config, stage: str, monkeypatch: pytest.MonkeyPatch

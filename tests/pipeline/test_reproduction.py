@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Project
+from .conftest import EXPERIMENTS, Project
 
 
 def stages_of(*names: str, only: tuple[str, ...] = ("train", "evaluate", "attack")) -> set[str]:
@@ -84,13 +84,19 @@ def test_dvc_experiments_metrics_and_plots(project: Project) -> None:
     assert "Running stage 'train@real_cipher'" not in done.stdout
     shown = json.loads(project.run("dvc", "metrics", "show", "--json").stdout)
     files = shown[""]["data"]
-    own = files[str(Path("results/plain_table/evaluate/metrics.json"))]["data"]
-    assert own["fidelity.round_trip_english"] == 1.0
+    assert len(files) == 2 * len(EXPERIMENTS), "the utility and the strongest attack of each experiment"
+    assert {key for file in files.values() for key in file["data"]} == {"metric", "value", "low", "high", "verdict"}
+    own = files[str(Path("results/plain_table/evaluate/headline.json"))]["data"]
+    assert (own["metric"], own["value"]) == ("fidelity.round_trip_english", 1.0)
+    table = project.run("dvc", "metrics", "show").stdout.splitlines()
+    assert max(map(len, table)) <= 120
     changed = json.loads(project.run("dvc", "metrics", "diff", "--all", "--json").stdout)
-    assert "results/plain_table/attack/metrics.json" in str(changed)
-    plots = project.run("dvc", "plots", "show", "-o", "plots")
-    assert (project.folder / "plots" / "index.html").is_file(), plots.stdout
-    assert "curves.csv" in (project.folder / "plots" / "index.html").read_text()
+    assert "results/plain_table/attack/headline.json" in str(changed)
+    plots = project.run("dvc", "plots", "show")
+    page = project.folder / "dvc_plots" / "index.html"
+    assert page.is_file(), plots.stdout
+    assert "curves.csv" in page.read_text()
+    assert "dvc_plots" not in project.run("git", "status", "--short").stdout
 
 
 def working(pid: int) -> set[int]:

@@ -2,7 +2,8 @@
 
 A stage writes one folder, completely or not at all (`bench.folders.write_whole_folder`):
 
-    metrics.json    {"name": value}: the headline numbers, for `dvc metrics`
+    metrics.json    {"name": value}: every metric and every gain
+    headline.json   the main number of an evaluated or attacked experiment of the pipeline, for `dvc metrics`
     findings.json   everything found: `Findings.as_dict`
     curves.csv      long table `curve,x,y,low,high`, for `dvc plots`
     cost.json       seconds and rates, kept apart because they differ between runs and nothing may depend on them
@@ -25,6 +26,7 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.verdict import Verdict
 
 RECORD = ("metrics.json", "findings.json", "curves.csv", "cost.json")
+HEADLINE = "headline.json"
 UNITS = ("", "share", "dB")  # leaderboard.schema.json lists the same
 CURVE_COLUMNS = ("curve", "x", "y", "low", "high")
 
@@ -226,14 +228,14 @@ def write_record(folder: Path, findings: Mapping[str, Findings]) -> None:
     Raises:
         UserError: a number in a figure, a table or a cost is not finite; the message names it.
     """
-    _write_json(folder / "metrics.json", headline_metrics(findings))
-    _write_json(folder / "findings.json", {key: f.as_dict() for key, f in findings.items()})
-    _write_json(folder / "cost.json", {key: f.cost for key, f in findings.items()})
+    write_json(folder / "metrics.json", collect_metrics(findings))
+    write_json(folder / "findings.json", {key: f.as_dict() for key, f in findings.items()})
+    write_json(folder / "cost.json", {key: f.cost for key, f in findings.items()})
     with (folder / "curves.csv").open("w", newline="", encoding="utf8") as file:
         csv.writer(file).writerows([CURVE_COLUMNS, *curve_rows(findings)])
 
 
-def headline_metrics(findings: Mapping[str, Findings]) -> dict[str, float]:
+def collect_metrics(findings: Mapping[str, Findings]) -> dict[str, float]:
     """Return the content of metrics.json: every metric and every gain by its name."""
     metrics = {f"{key}.{name}": metric.value for key, f in findings.items() for name, metric in f.metrics.items()}
     return metrics | {f"{key}.gain": f.gain.value for key, f in findings.items() if f.gain}
@@ -246,7 +248,12 @@ def curve_rows(findings: Mapping[str, Findings]) -> Iterator[tuple[str | float, 
         yield from ((escape(curve.name), *point) for point in zip(curve.x, curve.y, low, high, strict=True))
 
 
-def _write_json(path: Path, content: Any) -> None:
+def write_json(path: Path, content: Any) -> None:
+    """Write a file of a record.
+
+    Raises:
+        UserError: a number is not finite; the message names its place.
+    """
     for place, value in _numbers(content):
         if not math.isfinite(value):
             raise UserError(f"{place} is {value}, but a record may only hold finite numbers")

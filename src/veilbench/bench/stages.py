@@ -9,7 +9,7 @@ import hashlib
 import json
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -22,7 +22,7 @@ from veilbench.bench.compatibility import check_trained, explain_inapplicable, f
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config, part
-from veilbench.bench.findings import RECORD, Findings, write_record
+from veilbench.bench.findings import HEADLINE, RECORD, Findings, write_json, write_record
 from veilbench.bench.folders import content_digest, write_whole_folder
 from veilbench.bench.homes import PACKAGE
 from veilbench.bench.named_files import digest_named_files
@@ -31,7 +31,9 @@ from veilbench.bench.sources import digest
 from veilbench.bench.trained_model import INPUTS, TrainedModel, load_trained_model
 
 Watch = Callable[[int, dict[str, float]], None]
+Summarize = Callable[[Config, Mapping[str, Findings]], Mapping[str, str | float]]
 PREPARED, RESULTS = Path("prepared"), Path("results")
+EXAMINERS = {"evaluate": "evaluation", "attack": "attack"}  # the group of the configuration that a stage runs
 TRAINED = (*RECORD, "model.json", "model.safetensors", INPUTS, "weights")
 
 
@@ -90,12 +92,28 @@ def train(config: Config, data: Path, folder: Path, watch: Watch | None = None) 
     training.forget()  # what it could have gone on from is needed until the record is there
 
 
-def evaluate(config: Config, data: Path, trained: Path, folder: Path) -> None:
-    """Measure what the trained model's code is good for."""
-    _examine(config, "evaluate", "evaluation", data, trained, folder, lambda name, examiner: ())
+def evaluate(config: Config, data: Path, trained: Path, folder: Path, summarize: Summarize | None = None) -> None:
+    """Measure what the trained model's code is good for.
+
+    Args:
+        config: resolved experiment, as `experiment.load` returns it.
+        data: folder that the stage `prepare` has written.
+        trained: folder that the stage `train` has written.
+        folder: folder to write, which is replaced as a whole.
+        summarize: function of the experiment and its findings that returns the content of headline.json; None writes no
+            such file.
+    """
+    _examine(config, "evaluate", data, trained, folder, lambda name, examiner: (), summarize)
 
 
-def attack(config: Config, data: Path, trained: Path, folder: Path, controls: Path = RESULTS / ".controls") -> None:
+def attack(
+    config: Config,
+    data: Path,
+    trained: Path,
+    folder: Path,
+    controls: Path = RESULTS / ".controls",
+    summarize: Summarize | None = None,
+) -> None:
     """Attack the trained model, each attack with its controls.
 
     Args:
@@ -104,9 +122,10 @@ def attack(config: Config, data: Path, trained: Path, folder: Path, controls: Pa
         trained: folder that the stage `train` has written.
         folder: folder to write, which is replaced as a whole.
         controls: folder in which the results of controls are cached.
+        summarize: as for `evaluate`.
     """
     require(data, "prepare", config)
-    _examine(config, "attack", "attack", data, trained, folder, remember_controls(config, data, controls))
+    _examine(config, "attack", data, trained, folder, remember_controls(config, data, controls), summarize)
 
 
 def remember_controls(config: Config, data: Path, controls: Path) -> Callable[[str, Any], tuple[ControlMemory]]:
@@ -145,18 +164,21 @@ def _at_largest_budget(node: Config, parameter: str | None) -> Config:
 def _examine(
     config: Config,
     stage: str,
-    group: str,
     data: Path,
     trained: Path,
     folder: Path,
     more: Callable[[str, Any], tuple[Any, ...]],
+    summarize: Summarize | None,
 ) -> None:
     require(data, "prepare", config)
     require(trained, "train", config)
     trained_model = load_trained_model(trained)
     prepared = _part(config, "data").load(data)
-    with write_whole_folder(folder, (*RECORD, *list_written(folder))) as partial:
-        write_record(partial, examine(config, group, trained_model, prepared, more, trained))
+    with write_whole_folder(folder, (*RECORD, HEADLINE, *list_written(folder))) as partial:
+        found = examine(config, EXAMINERS[stage], trained_model, prepared, more, trained)
+        write_record(partial, found)
+        if summarize:
+            write_json(partial / HEADLINE, summarize(config, found))
         sign(partial, stage, config)
 
 

@@ -63,15 +63,21 @@ def _train(name: str) -> None:
 
 
 def _evaluate(name: str) -> None:
+    from veilbench.bench.report.headline import summarize_utility
+    from veilbench.families import register_all
+
     config = load(Path("params") / f"{name}.yaml")
-    root = stages.RESULTS / name
-    stages.evaluate(config, stages.PREPARED / config["names"]["data"], root / "train", root / "evaluate")
+    root, data = stages.RESULTS / name, stages.PREPARED / config["names"]["data"]
+    register_all()
+    stages.evaluate(config, data, root / "train", root / "evaluate", summarize=summarize_utility)
 
 
 def _attack(name: str) -> None:
+    from veilbench.bench.report.headline import summarize_attacks
+
     config = load(Path("params") / f"{name}.yaml")
-    root = stages.RESULTS / name
-    stages.attack(config, stages.PREPARED / config["names"]["data"], root / "train", root / "attack")
+    root, data = stages.RESULTS / name, stages.PREPARED / config["names"]["data"]
+    stages.attack(config, data, root / "train", root / "attack", summarize=summarize_attacks)
 
 
 STAGES = {"prepare": _prepare, "train": _train, "evaluate": _evaluate, "attack": _attack}

@@ -10,11 +10,13 @@ from pathlib import Path
 from veilbench.bench.errors import UserError, format_error
 from veilbench.bench.folders import write_whole_folder
 from veilbench.bench.report import leaderboard, page
+from veilbench.bench.report.published import publish
 from veilbench.bench.report.records import Record, find_cells, read, read_cell
 from veilbench.bench.report.table import print_table
 from veilbench.bench.stages import RESULTS
 from veilbench.families import register_all
 from veilbench.workflow.listed import STAGES, read_staged
+from veilbench.workflow.usage import USAGES
 
 UI = "mlflow ui --backend-store-uri sqlite:///mlflow.db"
 PARAMS, REPORT = Path("params"), Path("report")
@@ -27,32 +29,42 @@ def main(arguments: list[str]) -> None:
     Args:
         arguments: nothing for the experiments of the pipeline, or folders: `results` for the experiments of the
             pipeline, others with the records of sweeps and runs. With `--table` before them, their leaderboard is
-            printed and nothing is written; `--table` alone prints the leaderboard that was written last.
+            printed instead; `--table` alone prints the leaderboard that was written last. With `--record FILE` before
+            them, their rows are written to a file instead, for others to compare.
 
     Raises:
         UserError: an argument is unknown, a folder holds no record, or there is no whole record at all.
     """
     register_all()
-    given = [word for word in arguments if word != "--table"]
-    if wrong := [word for word in given if word.startswith("-")]:
-        raise UserError(f"{wrong[0]} is not allowed; usage: veilbench report [--table] [FOLDER ...]")
-    if arguments == ["--table"]:
+    shown, file = arguments[:1] == ["--table"], _find_file(arguments)
+    folders = arguments[1:] if shown else arguments[2:] if file else arguments
+    if wrong := [word for word in folders if word.startswith("-")]:
+        raise UserError(f"{wrong[0]} is not allowed; {USAGES['report'].line}")
+    if shown and not folders:
         print_table(leaderboard.load_rows(REPORT / "leaderboard.json"))
         print(f"\nThe whole report: {REPORT / 'index.html'}. Every run with its curves: `{UI}`.")
         return
-    records, absent = read_records([Path(word) for word in given or [str(RESULTS)]])
+    records, absent = read_records([Path(word) for word in folders or [str(RESULTS)]])
     for line in absent:
         print(f"not shown: {line}", file=sys.stderr)
     if not records:
         raise UserError(f"there is no whole record to show; {absent[0]}")
     rows = [leaderboard.row(record) for record in records]
-    if "--table" in arguments:
+    if shown:
         print_table(rows)
-        return
-    with write_whole_folder(REPORT, WRITTEN) as folder:
-        leaderboard.write(rows, folder)
-        page.write(records, folder, absent)
-    print(f"{REPORT / 'index.html'}: {len(records)} rows")
+    elif file:
+        publish(rows, file)
+        print(f"{file}: {len(records)} rows")
+    else:
+        with write_whole_folder(REPORT, WRITTEN) as folder:
+            leaderboard.write(rows, folder)
+            page.write(records, folder, absent)
+        print(f"{REPORT / 'index.html'}: {len(records)} rows")
+
+
+def _find_file(arguments: list[str]) -> Path | None:
+    """Return the file that `--record` names, if it is given."""
+    return Path(arguments[1]) if arguments[:1] == ["--record"] and len(arguments) > 1 else None
 
 
 def folders_are_missing(name: str) -> bool:

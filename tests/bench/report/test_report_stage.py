@@ -8,6 +8,7 @@ import yaml
 from made_bench import Bench
 
 from veilbench.bench.errors import UserError
+from veilbench.bench.report.published import load_published
 from veilbench.workflow import report
 from veilbench.workflow.listed import STAGES
 
@@ -83,6 +84,12 @@ def test_a_table_of_folders_shows_what_lies_in_them_and_writes_nothing(
     report.main(["--table", "results", "multirun/mine"])
     printed = capsys.readouterr().out
     assert all(name in printed for name in project.names[:3])
+    assert not (project.root / "report").exists()
+
+
+def test_rows_are_written_for_others(project: Bench) -> None:
+    report.main(["--record", "rows.json"])
+    assert [row["name"] for row in load_published(project.root / "rows.json").rows] == project.names[:2]
     assert not (project.root / "report").exists()
 
 

@@ -22,6 +22,7 @@ from veilbench.bench.rule import describe_failure
 from veilbench.bench.verdict import Verdict
 
 Row = dict[str, Any]
+REMEDY = "run `dvc repro report`"
 LONGEST_SHOWN = 200  # characters of what a damaged file holds
 SCHEMA = Path(__file__).parent / "leaderboard.schema.json"
 WORST_FIRST = (Verdict.BROKEN, Verdict.LEAKS, Verdict.INCONCLUSIVE, Verdict.HOLDS)
@@ -47,6 +48,24 @@ def load_rows(path: Path) -> list[Row]:
     """
     try:
         rows: list[Row] = json.loads(path.read_text(encoding="utf8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"cannot read {path}: {format_error(error)}; {REMEDY}") from error
+    check_rows(rows, path, REMEDY)
+    return rows
+
+
+def check_rows(rows: Sequence[Row], path: Path, remedy: str = "write it again") -> None:
+    """Compare rows with the schema.
+
+    Args:
+        rows: rows of the leaderboard, read from a file.
+        path: the file, for the message.
+        remedy: what to do about a damaged file.
+
+    Raises:
+        UserError: a row does not have the schema, or a number lies outside its interval.
+    """
+    try:
         Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf8"))).validate(rows)
         for found in (found for row in rows for found in (row, *row["attacks"].values())):
             for metric in (*found.get("metrics", {}).values(), found.get("gain")):
@@ -54,10 +73,9 @@ def load_rows(path: Path) -> list[Row]:
                     Metric(**metric)
     except ValidationError as error:
         wrong = f"{error.json_path}: {error.message[:LONGEST_SHOWN]}"
-        raise UserError(f"cannot read {path}: {wrong}; run `dvc repro report`") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"cannot read {path}: {format_error(error)}; run `dvc repro report`") from error
-    return rows
+        raise UserError(f"cannot read {path}: {wrong}; {remedy}") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"cannot read {path}: {format_error(error)}; {remedy}") from error
 
 
 def row(record: Record) -> Row:
@@ -98,6 +116,16 @@ def list_commands(record: Record) -> list[str]:
 def worst(verdicts: Iterable[Verdict | None]) -> Verdict | None:
     """Return the worst verdict: broken, then leaks, then inconclusive, then holds; None if there is none."""
     return min((v for v in verdicts if v is not None), key=WORST_FIRST.index, default=None)
+
+
+def strongest(row: Row) -> str | None:
+    """Return the name of the most successful attack, by verdict and then by gain; None if nothing was attacked."""
+    judged = {key: attack for key, attack in row["attacks"].items() if attack["verdict"] and attack["gain"]}
+    return min(
+        judged,
+        key=lambda key: (WORST_FIRST.index(judged[key]["verdict"]), -judged[key]["gain"]["value"]),
+        default=None,
+    )
 
 
 def overall(attacks: dict[str, Findings]) -> tuple[Verdict | None, str]:

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config, load
-from veilbench.bench.findings import CURVE_COLUMNS, Findings, curve_rows, headline_metrics
+from veilbench.bench.findings import CURVE_COLUMNS, Findings, collect_metrics, curve_rows
 from veilbench.bench.provenance import require
 
 T = TypeVar("T")
@@ -126,7 +126,7 @@ def _read_overrides(folder: Path) -> tuple[str, ...]:
 def _stage(folder: Path, stage: str, config: Config, remedy: str) -> dict[str, Findings]:
     found = _checked(_FINDINGS, folder / "findings.json", remedy)
     costs = _checked(_COSTS, folder / "cost.json", remedy)
-    if _checked(_METRICS, folder / "metrics.json", remedy) != headline_metrics(found):
+    if _checked(_METRICS, folder / "metrics.json", remedy) != collect_metrics(found):
         raise UserError(f"{folder / 'metrics.json'} is damaged: it does not agree with findings.json; {remedy}")
     if _rows(folder / "curves.csv", remedy) != len(list(curve_rows(found))):
         raise UserError(f"{folder / 'curves.csv'} is damaged: it does not have the points of findings.json; {remedy}")
