@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from veilbench.bench.findings import Metric
-from veilbench.bench.report.columns import columns, controls_cell, groups, measured_columns, strongest, verdict_cell
+from veilbench.bench.report.columns import columns, controls_cell, groups, measured_columns, verdict_cell
+from veilbench.bench.report.leaderboard import strongest
 from veilbench.bench.report.numbers import DASH
 from veilbench.bench.report.specs import Cell, Rate, Utility
 from veilbench.bench.verdict import Verdict

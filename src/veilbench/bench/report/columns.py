@@ -66,16 +66,6 @@ def controls_cell(row: Row) -> Cell:
     return Cell(f"{sum(passed)}/{len(passed)}", "passed", sum(passed) / len(passed))
 
 
-def strongest(row: Row) -> str | None:
-    """Return the name of the most successful attack, by verdict and then by gain; None if nothing was attacked."""
-    judged = {key: attack for key, attack in row["attacks"].items() if attack["verdict"] and attack["gain"]}
-    return min(
-        judged,
-        key=lambda key: (WORST_FIRST.index(judged[key]["verdict"]), -judged[key]["gain"]["value"]),
-        default=None,
-    )
-
-
 def _utility(spec: Utility) -> Column:
     def cell(row: Row) -> Cell:
         if spec.metric not in row["metrics"]:

@@ -17,7 +17,7 @@ from veilbench.bench.errors import UserError, format_error
 from veilbench.bench.experiment import Config, identity
 from veilbench.bench.family import family_of
 from veilbench.bench.findings import Findings, Metric
-from veilbench.bench.report.records import STAGES, Record
+from veilbench.bench.report.records import STAGES, Record, run_name
 from veilbench.bench.verdict import Verdict
 
 Row = dict[str, Any]
@@ -77,7 +77,7 @@ def row(record: Record) -> Row:
         "attacks": {key: _attack(found) for key, found in attacks.items()},
         "cost": _cost(record),
         "digest": digest,
-        "mlflow": _mlflow(record.name, config, digest),
+        "mlflow": _mlflow(run_name(record), config, digest),
         "reproduce": list_commands(record),
     }
 
@@ -97,6 +97,16 @@ def list_commands(record: Record) -> list[str]:
 def worst(verdicts: Iterable[Verdict | None]) -> Verdict | None:
     """Return the worst verdict: broken, then leaks, then inconclusive, then holds; None if there is none."""
     return min((v for v in verdicts if v is not None), key=WORST_FIRST.index, default=None)
+
+
+def strongest(row: Row) -> str | None:
+    """Return the name of the most successful attack, by verdict and then by gain; None if nothing was attacked."""
+    judged = {key: attack for key, attack in row["attacks"].items() if attack["verdict"] and attack["gain"]}
+    return min(
+        judged,
+        key=lambda key: (WORST_FIRST.index(judged[key]["verdict"]), -judged[key]["gain"]["value"]),
+        default=None,
+    )
 
 
 def overall(attacks: dict[str, Findings]) -> tuple[Verdict | None, str]:

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from veilbench.bench.family import Family, in_order
-from veilbench.bench.report.columns import controls_cell, measured_columns, metric, strongest, verdict_cell
-from veilbench.bench.report.leaderboard import Row
+from veilbench.bench.report.columns import controls_cell, measured_columns, metric, verdict_cell
+from veilbench.bench.report.leaderboard import Row, strongest
 from veilbench.bench.report.numbers import DASH, gain, parts, words
 from veilbench.bench.report.specs import Utility
 from veilbench.bench.verdict import Verdict
