@@ -8,17 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from veilbench.bench.findings import Curve, Figure, Findings, Metric, write_record
+from veilbench.bench.family import Family
 from veilbench.bench.provenance import sign
+from veilbench.bench.report.specs import Utility
 from veilbench.bench.tracking.publishing import Job
 from veilbench.bench.verdict import Verdict
 
+FAMILY = Family("ciphers", "Text ciphers", columns=(Utility("leak.share", "Share", "Share of the text"),))
 MLFLOW = {"_target_": "veilbench.bench.tracking.mlflow.Mlflow"}
 
 
 def config(name: str = "e", seed: int = 0, **tracking: Any) -> dict[str, Any]:
     digests = {stage: f"{name}{seed}{stage}" for stage in ("prepare", "train", "evaluate", "attack")}
     return {
-        "names": {"experiment": name, "data": "text"},
+        "names": {"experiment": name, "data": "text", "model": "codebook"},
         "seed": seed,
         "data": {"_target_": "veilbench.families.ciphers.data.text.TextData"},
         "digests": digests,
@@ -43,4 +46,4 @@ def make(folder: Path, settings: dict[str, Any], findings: Mapping[str, Findings
 
 
 def job(folder: Path, settings: dict[str, Any], store: Path, deadline: float = 60.0) -> Job:
-    return Job(f"sqlite:///{store}", "veilbench", deadline, settings, folder)
+    return Job(f"sqlite:///{store}", "veilbench", deadline, settings, folder, FAMILY)

@@ -16,7 +16,7 @@ from veilbench.bench.stage_run import StageRun
 from veilbench.bench.verdict import Verdict
 
 DIRTY = "-dirty"
-GAIN, LOW = "privacy/strongest_gain", "privacy/strongest_gain_low"
+GAIN, LOW = "privacy/gain", "privacy/gain_low"
 COUNTED = {Verdict.BROKEN: "privacy/broken", Verdict.LEAKS: "privacy/leaks"}
 CONTROLS = "privacy/controls_passed"
 COSTS = {"cost/train_seconds": "train_seconds", "cost/attack_seconds": "attack_seconds"}
