@@ -65,5 +65,7 @@ def test_a_default_without_plain_form_counts_as_none() -> None:
 
 
 def test_parts_by_name_are_listed_by_their_classes() -> None:
-    assert list_changed_settings({"one": node(Search, steps=10, kinds=["a", "b"])}, "attack") == {"attack.one": "Search"}
+    assert list_changed_settings({"one": node(Search, steps=10, kinds=["a", "b"])}, "attack") == {
+        "attack.one": "Search"
+    }
     assert changed_settings.list_changed_settings({}, "attack") == {}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from veilbench.bench.findings import Curve, Figure, Findings, Metric, write_record
 from veilbench.bench.family import Family
+from veilbench.bench.findings import Curve, Figure, Findings, Metric, write_record
 from veilbench.bench.provenance import sign
 from veilbench.bench.report.specs import Utility
 from veilbench.bench.tracking.publishing import Job
@@ -36,10 +37,13 @@ def found() -> Findings:
 
 
 def make(folder: Path, settings: dict[str, Any], findings: Mapping[str, Findings] | None = None) -> Path:
-    """Write a signed record with its experiment.yaml, as a sweep does."""
+    """Write a signed record with its experiment.yaml, as a sweep does; one stage alone has the metrics."""
+    measured = "evaluate" if findings is None else "attack"
     for stage in ("train", "evaluate", "attack"):
         (folder / stage).mkdir(parents=True)
-        write_record(folder / stage, {"leak": found()} if findings is None else findings)
+        given = findings or {"leak": found()}
+        without = {name: replace(one, metrics={}) for name, one in given.items()}
+        write_record(folder / stage, given if stage == measured else without)
         sign(folder / stage, stage, settings)
     (folder / "experiment.yaml").write_text(json.dumps(settings), encoding="utf8")
     return folder
