@@ -15,10 +15,10 @@ from mlflow import pyfunc
 from mlflow.tracking import MlflowClient
 from mlflow.utils.model_utils import _get_flavor_configuration
 
-from veilbench.bench.trained_model import TrainedModel
 from veilbench.bench.tracking.logged_model import requirements, write_model_folder
 from veilbench.bench.tracking.publishing import publish
 from veilbench.bench.tracking.pyfunc import to_array
+from veilbench.bench.trained_model import TrainedModel
 from veilbench.families.autoencoders.baselines.pca import Pca
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.mail.data.vocabulary import Vocabulary
@@ -115,12 +115,12 @@ def test_a_published_record_has_its_model_and_a_run_cut_short_leaves_none(tmp_pa
 def test_a_published_run_has_its_data_set_and_its_times(tmp_path: Path) -> None:
     record, store = make(tmp_path / "r", config()), tmp_path / "store.db"
     for at, stage in enumerate(("train", "evaluate", "attack")):
-        run = {"started": 100.0 * at, "ended": 100.0 * at + 5, "commit": "abc", "changed": {}}
+        run = {"started": 100.0 + at * 50, "ended": 105.0 + at * 50, "commit": "abc", "changed": {}}
         (record / stage / "run.json").write_text(json.dumps(run))
     run_id = publish(job(record, config(), store))
     client = MlflowClient(f"sqlite:///{store}")
     run = client.get_run(run_id)
-    assert (run.info.start_time, run.info.end_time) == (0, 205_000)
+    assert (run.info.start_time, run.info.end_time) == (100_000, 205_000)
     assert run.data.tags["mlflow.source.git.commit"] == "abc"
     (data,) = run.inputs.dataset_inputs
     assert (data.dataset.name, data.dataset.digest) == ("text", "e0prepare")
