@@ -57,6 +57,7 @@ $(VENV)/documented: $(VENV)/installed
 
 ui: $(VENV)/installed
 	-python pipelines/track.py
+	@echo "docs/tracking.md has a link for each family: privacy against utility"
 	mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" --port $${PORT:-5000}
 
 clean:

@@ -153,7 +153,7 @@ def test_a_stage_again_writes_the_same_and_refuses_to_remove_what_it_did_not_wri
     run(stage, ours, root)
     after = content(root)
     own = "prepared" if stage == "prepare" else stage
-    assert {name for name in after if after[name] != before.get(name)} <= {f"{own}/cost.json"}
+    assert {name for name in after if after[name] != before.get(name)} <= {f"{own}/cost.json", f"{own}/run.json"}
     (root / own / "notes.md").write_text("mine")
     before = content(root)
     with pytest.raises(UserError, match=rf"{own} holds notes.md, which this command has not written"):

@@ -92,8 +92,9 @@ def test_findings_are_published_to_mlflow(
     uri = f"sqlite:///{tmp_path / 'store.db'}"
     run = by_name.track(uri)
     assert run is not None
-    metrics = MlflowClient(uri).get_run(run).data.metrics
-    assert any("chosen_plaintext" in name for name in metrics)
+    row = MlflowClient(uri).get_run(run)
+    assert row.data.tags["verdict.chosen_plaintext"] == by_name.attacks["chosen_plaintext"].verdict
+    assert "privacy/gain" in row.data.metrics
 
 
 def test_what_does_not_apply_is_said_and_the_rest_is_run() -> None:

@@ -74,7 +74,7 @@ def published(project: Project) -> Counter[str]:
         assert run.info.status == "FINISHED"
         own = client.search_runs([group], f"tags.mlflow.parentRunId = '{run.info.run_id}'")
         assert [one.info.status for one in own] == ["FINISHED"] * 3
-    return Counter(f"{run.info.run_name} {run.data.params['seed']}" for run in found)
+    return Counter(f"{run.data.params['experiment']} {run.data.params['seed']}" for run in found)
 
 
 def nothing_is_left(project: Project) -> bool:

@@ -159,10 +159,12 @@ def test_the_rest_search_api_of_a_served_store(project: Project) -> None:
         group = ask("experiments/get-by-name?experiment_name=veilbench")["experiment"]["experiment_id"]
         query = {"experiment_ids": [group], "filter": "tags.`veilbench.stage` = 'experiment'"}
         found = ask("runs/search", query)["runs"]
-        assert {run["info"]["run_name"] for run in found} == {"plain_table", "other_table", "real_cipher"}
+        assert {run["info"]["run_name"] for run in found} == {
+            "plain_table seed=0", "other_table seed=1", "real_cipher seed=2",
+        }  # fmt: skip
         for run in found:
-            assert {p["key"] for p in run["data"]["params"]} >= {"seed", "model._target_", "names.model"}
-            assert {m["key"] for m in run["data"]["metrics"]} >= {"attack.chosen_plaintext.gain"}
+            assert {p["key"] for p in run["data"]["params"]} >= {"seed", "model", "data"}
+            assert {m["key"] for m in run["data"]["metrics"]} >= {"privacy/gain", "privacy/broken"}
             run_id = run["info"]["run_id"]
             files = {f["path"] for f in ask(f"artifacts/list?run_id={run_id}")["files"]}
             assert files == {"config.yaml"}

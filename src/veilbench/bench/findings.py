@@ -7,6 +7,7 @@ A stage writes one folder, completely or not at all (`bench.folders.write_whole_
     findings.json   everything found: `Findings.as_dict`
     curves.csv      long table `curve,x,y,low,high`, for `dvc plots`
     cost.json       seconds and rates, kept apart because they differ between runs and nothing may depend on them
+    run.json        when and from which commit the stage ran, written by `bench.stage_run`
     *.safetensors   weights, if there are any
 """
 

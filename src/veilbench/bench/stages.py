@@ -28,6 +28,7 @@ from veilbench.bench.homes import PACKAGE
 from veilbench.bench.named_files import digest_named_files
 from veilbench.bench.provenance import list_written, require, sign
 from veilbench.bench.sources import digest
+from veilbench.bench.stage_run import write_stage_run
 from veilbench.bench.trained_model import INPUTS, TrainedModel, load_trained_model
 
 Watch = Callable[[int, dict[str, float]], None]
@@ -70,6 +71,7 @@ def train(config: Config, data: Path, folder: Path, watch: Watch | None = None) 
         UserError: the data was prepared for another experiment, or the training refuses something.
     """
     require(data, "prepare", config)
+    began = time.time()
     trainer = _part(config, "trainer")
     model, training = _part(config, "model"), _part(config, "training")
     if watch:
@@ -88,6 +90,7 @@ def train(config: Config, data: Path, folder: Path, watch: Watch | None = None) 
         trained_model.save(partial)
         (partial / INPUTS).write_text(json.dumps(data_set.describe_inputs(data)) + "\n", encoding="utf8")
         write_record(partial, {"training": findings})
+        write_stage_run(partial, "train", config, began, time.time())
         sign(partial, "train", config)
     training.forget()  # what it could have gone on from is needed until the record is there
 
@@ -172,6 +175,7 @@ def _examine(
 ) -> None:
     require(data, "prepare", config)
     require(trained, "train", config)
+    began = time.time()
     trained_model = load_trained_model(trained)
     prepared = _part(config, "data").load(data)
     with write_whole_folder(folder, (*RECORD, HEADLINE, *list_written(folder))) as partial:
@@ -179,6 +183,7 @@ def _examine(
         write_record(partial, found)
         if summarize:
             write_json(partial / HEADLINE, summarize(config, found))
+        write_stage_run(partial, stage, config, began, time.time())
         sign(partial, stage, config)
 
 

@@ -84,6 +84,21 @@ class TrainedModel(ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} is made by training")
 
+    @unsupported("it answers nothing")
+    def infer(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Do what the model is made for, as a model server offers it: families say what that is.
+
+        Args:
+            inputs: one entry for each input, shape (n, ...): numbers as float32, or texts.
+
+        Returns:
+            Arrays with one entry for each input, by name.
+
+        Raises:
+            NotImplementedError: models of this kind answer nothing.
+        """
+        raise NotImplementedError(f"{type(self).__name__} answers nothing")
+
     def lacks(self) -> Mapping[str, str]:
         """Return the operations that the model does not have with these settings, each with the reason."""
         return {}

@@ -84,6 +84,7 @@ class Audit:
         Args:
             uri: address of the tracking store; None for that of `MLFLOW_TRACKING_URI`, or mlflow.db in this folder.
         """
+        register_all()
         tracker = build({"_target_": TRACKER, **({"uri": uri} if uri else {})})
         with tempfile.TemporaryDirectory(prefix="veilbench-") as folder:
             for stage, found in self.record.found.items():

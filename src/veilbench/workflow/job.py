@@ -13,6 +13,7 @@ from veilbench.bench.beside import write_whole_file
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config, build
 from veilbench.bench.file_lock import lock_file
+from veilbench.families import register_all
 
 RECORD = "experiment.yaml"  # its presence makes a folder a record; written last
 NOT_COMPARED = (
@@ -40,6 +41,7 @@ def record_job(config: Config, folder: Path) -> Iterator[Callable[[], None]]:
         _refuse_other(config, marker)
         yield lambda: marker.unlink(missing_ok=True)
         write_text(marker, yaml.safe_dump(config, sort_keys=False))
+        register_all()
         build(config["tracking"]).publish(config, folder)
 
 

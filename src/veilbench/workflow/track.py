@@ -19,6 +19,7 @@ from veilbench.bench.errors import UserError, format_error
 from veilbench.bench.experiment import load, part
 from veilbench.bench.tracking import NoTracking
 from veilbench.bench.tracking.faults import StoreFault
+from veilbench.families import register_all
 
 
 def records(folders: list[Path]) -> list[tuple[Path, Path]]:
@@ -76,6 +77,7 @@ def main(arguments: list[str]) -> int:
     Args:
         arguments: folders of records; none for all of results/, multirun/ and outputs/.
     """
+    register_all()
     outcomes: list[bool | None] = []
     closed: set[str] = set()
     for path, folder in records([Path(argument) for argument in arguments]):

@@ -76,9 +76,9 @@ USAGES = {
         Usage(
             "report",
             "[--table | --record FILE] [FOLDER ...]",
-            "Write report/ from results/, or from the records in the folders. --table prints their leaderboard instead, "
-            "without a folder the one that was written last; --record writes their rows to FILE instead, for others to "
-            "compare.",
+            "Write report/ from results/, or from the records in the folders. --table prints their leaderboard "
+            "instead, without a folder the one that was written last; --record writes their rows to FILE instead, "
+            "for others to compare.",
         ),
         Usage("track", "[FOLDER ...]", "Publish all records that the tracking store lacks, or those in the folders."),
         Usage("resolve", "", "Write the resolved settings of the experiments of conf/pipeline.yaml to params/."),

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from veilbench.bench.family import Family
 from veilbench.bench.findings import Curve, Figure, Findings, Metric, write_record
 from veilbench.bench.provenance import sign
+from veilbench.bench.report.specs import Utility
 from veilbench.bench.tracking.publishing import Job
 from veilbench.bench.verdict import Verdict
 
+FAMILY = Family("ciphers", "Text ciphers", columns=(Utility("leak.share", "Share", "Share of the text"),))
 MLFLOW = {"_target_": "veilbench.bench.tracking.mlflow.Mlflow"}
 
 
 def config(name: str = "e", seed: int = 0, **tracking: Any) -> dict[str, Any]:
     digests = {stage: f"{name}{seed}{stage}" for stage in ("prepare", "train", "evaluate", "attack")}
     return {
-        "names": {"experiment": name, "data": "text"},
+        "names": {"experiment": name, "data": "text", "model": "codebook"},
         "seed": seed,
         "data": {"_target_": "veilbench.families.ciphers.data.text.TextData"},
         "digests": digests,
@@ -33,14 +37,17 @@ def found() -> Findings:
 
 
 def make(folder: Path, settings: dict[str, Any], findings: Mapping[str, Findings] | None = None) -> Path:
-    """Write a signed record with its experiment.yaml, as a sweep does."""
+    """Write a signed record with its experiment.yaml, as a sweep does; one stage alone has the metrics."""
+    measured = "evaluate" if findings is None else "attack"
     for stage in ("train", "evaluate", "attack"):
         (folder / stage).mkdir(parents=True)
-        write_record(folder / stage, {"leak": found()} if findings is None else findings)
+        given = findings or {"leak": found()}
+        without = {name: replace(one, metrics={}) for name, one in given.items()}
+        write_record(folder / stage, given if stage == measured else without)
         sign(folder / stage, stage, settings)
     (folder / "experiment.yaml").write_text(json.dumps(settings), encoding="utf8")
     return folder
 
 
 def job(folder: Path, settings: dict[str, Any], store: Path, deadline: float = 60.0) -> Job:
-    return Job(f"sqlite:///{store}", "veilbench", deadline, settings, folder)
+    return Job(f"sqlite:///{store}", "veilbench", deadline, settings, folder, FAMILY)

@@ -17,8 +17,9 @@ import psutil
 import pytest
 
 from veilbench.bench.tracking import claim
-from veilbench.bench.tracking.claim import DEADLINE, DIGEST, GRACE, PUBLISHER, STAGE, TICKET, Busy, Queue
+from veilbench.bench.tracking.claim import DEADLINE, DIGEST, GRACE, PUBLISHED, PUBLISHER, STAGE, TICKET, Busy, Queue
 from veilbench.bench.tracking.presence import Publisher
+from veilbench.bench.tracking.stage_times import Span
 from veilbench.bench.tracking.store import Store
 
 
@@ -27,11 +28,13 @@ class Runs:
     """A tracking server in memory with the interface of MLflow's client; every request is atomic.
 
     Attributes:
+        models: the run that each logged model belongs to.
         before: function that is called before each request.
         clocks: error of the clock of each thread's host, in seconds.
     """
 
     runs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    models: dict[str, str] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
     before: Any = lambda: None
     clocks: dict[int, float] = field(default_factory=dict)
@@ -42,24 +45,34 @@ class Runs:
         with self.lock:
             yield
 
-    def create_run(self, group: str, run_name: str, tags: dict[str, str]) -> Any:
+    def create_run(self, group: str, start_time: int | None, tags: dict[str, str], run_name: str) -> Any:
         with self.request():
             run_id = f"{random.random()}"
-            now = time.time() + self.clocks.get(threading.get_ident(), 0.0)
-            self.runs[run_id] = {"status": "RUNNING", "start": int(now * 1000), "tags": dict(tags)}
+            now = int((time.time() + self.clocks.get(threading.get_ident(), 0.0)) * 1000)
+            self.runs[run_id] = {"status": "RUNNING", "start": start_time or now, "tags": dict(tags)}
+            if PUBLISHED in tags:
+                self.runs[run_id]["tags"][PUBLISHED] = f"{now}"  # by the clock of the publisher's host
             return self._shown(run_id)
 
     def set_tag(self, run_id: str, key: str, value: str) -> None:
         with self.request():
             self._active(run_id)["tags"][key] = value
 
-    def set_terminated(self, run_id: str, status: str) -> None:
+    def set_terminated(self, run_id: str, status: str, end_time: int | None = None) -> None:
         with self.request():
-            self._active(run_id)["status"] = status
+            self._active(run_id).update(status=status, end=end_time)
 
     def delete_run(self, run_id: str) -> None:
         with self.request():
             self.runs.pop(run_id, None)
+
+    def search_logged_models(self, groups: list[str], query: str) -> list[Any]:
+        with self.request():
+            return [SimpleNamespace(model_id=model) for model, run_id in self.models.items() if run_id in query]
+
+    def delete_logged_model(self, model_id: str) -> None:
+        with self.request():
+            del self.models[model_id]
 
     def search_runs(self, groups: list[str], query: str) -> list[Any]:
         with self.request():
@@ -88,7 +101,7 @@ def queue(server: Runs, host: str = "", deadline: float = 30.0) -> Queue:
 def left(server: Runs, publisher: Publisher | None, age: float = 0.0, **tags: str) -> str:
     """Create a run that a publisher has left behind."""
     own = {DIGEST: "digest", STAGE: "experiment", **tags} | ({PUBLISHER: f"{publisher}"} if publisher else {})
-    run_id: str = server.create_run("0", "left", own).info.run_id
+    run_id: str = server.create_run("0", None, own, "left").info.run_id
     server.runs[run_id]["start"] -= int(age * 1000)
     server.runs[f"{run_id}-stage"] = {"status": "RUNNING", "start": 0, "tags": {"parent": run_id}}
     return run_id
@@ -149,9 +162,11 @@ def test_what_a_dead_process_of_this_host_left_is_deleted_with_its_stages(status
     dead = replace(Publisher.here(), process=2**22 + 1, token="other")  # larger than any process id on Linux
     old = left(server, dead)
     server.runs[old]["status"] = status
+    server.models |= {"of the dead": old, "of another": "another run"}
     new, is_new = fill(queue(server))
     assert is_new
     assert set(server.runs) == {new}
+    assert set(server.models) == {"of another"}
 
 
 def test_a_process_number_that_is_used_again_is_another_process() -> None:
@@ -256,3 +271,23 @@ def test_a_publisher_that_was_taken_for_dead_finishes_nothing() -> None:
     with pytest.raises(ValueError, match="active"), own.turn("e", {}) as (run_id, _):
         server.delete_run(run_id)
     assert server.runs == {}
+
+
+def test_a_run_has_the_times_of_its_record_and_is_given_up_by_the_time_of_publishing() -> None:
+    """A record of last year must not look like a publisher that has been busy since last year."""
+    server, year = Runs(), 365 * 86400 * 1000
+    now = int(time.time() * 1000)
+    with queue(server, "other host").turn("e", {}, Span(now - year, now - year + 5)) as (run_id, _):
+        assert not queue(server)._is_given_up(server._shown(run_id))
+        server.runs[run_id]["tags"][PUBLISHED] = f"{now - year}"
+        assert queue(server)._is_given_up(server._shown(run_id))
+    assert (server.runs[run_id]["start"], server.runs[run_id]["end"]) == (now - year, now - year + 5)
+
+
+def test_the_earliest_finished_run_is_the_one_published_first() -> None:
+    server = Runs()
+    late, early = left(server, None, 90), left(server, None, 10)
+    for run, published in ((late, "2000"), (early, "1000")):
+        server.set_tag(run, PUBLISHED, published)
+        server.set_terminated(run, "FINISHED")
+    assert fill(queue(server)) == (early, False)

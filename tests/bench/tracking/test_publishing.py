@@ -38,13 +38,13 @@ def test_names_that_the_store_refuses_are_bent_and_pictures_are_files(tmp_path: 
     run_id = publish(job(record, settings, tmp_path / "store.db"))
     client = MlflowClient(f"sqlite:///{tmp_path / 'store.db'}")
     run = client.get_run(run_id)
-    assert run.data.metrics["attack.leak.CKKS  one  words"] == 0.5
-    assert run.data.metrics["cost.attack.leak.CKKS  one  seconds"] == 2.0
     assert run.data.tags["verdict.leak"] == "holds at this budget"
     (attack,) = client.search_runs(
         [run.info.experiment_id], f"tags.mlflow.parentRunId = '{run_id}' AND tags.`veilbench.stage` = 'attack'"
     )
     assert [m.value for m in client.get_metric_history(attack.info.run_id, "curve.a  b  c")] == [0.1, 0.2]
+    assert attack.data.metrics["leak.CKKS  one  words"] == 0.5
+    assert attack.data.metrics["cost.leak.CKKS  one  seconds"] == 2.0
     points = client.get_metric_history(attack.info.run_id, "curve.-5 dB")
     assert [(m.step, m.value) for m in points] == [(4, 8.0)]  # steps are integers
     assert [f.path for f in client.list_artifacts(attack.info.run_id, "pictures")] == ["pictures/leak-0.png"]
@@ -55,19 +55,22 @@ def test_more_settings_and_points_than_one_request_may_hold(tmp_path: Path) -> N
     steps = list(range(1201))
     made = found()
     made.figures.append(Figure("long", "x", "y", [Curve("long", steps, steps)]))
-    settings = config() | {"model": {f"setting {index}": index for index in range(250)}}
-    run_id = publish(job(make(tmp_path / "r", settings, {"leak": made}), settings, tmp_path / "store.db"))
+    changed = {f"model.setting {index}": index for index in range(250)}
+    record = make(tmp_path / "r", config(), {"leak": made})
+    (record / "train" / "run.json").write_text(json.dumps({"started": 5, "ended": 7, "commit": "", "changed": changed}))
+    run_id = publish(job(record, config(), tmp_path / "store.db"))
     client = MlflowClient(f"sqlite:///{tmp_path / 'store.db'}")
     run = client.get_run(run_id)
-    assert {run.data.params[f"model.setting {index}"] for index in range(250)} == set(map(str, range(250)))
     (train,) = client.search_runs([run.info.experiment_id], "tags.`veilbench.stage` = 'train'")
+    for one in (run, train):
+        assert {one.data.params[name] for name in changed} == set(map(str, range(250)))
     assert [m.step for m in client.get_metric_history(train.info.run_id, "curve.long")] == steps
 
 
 def test_points_at_whole_steps_of_64_bits_are_curves() -> None:
     most = float(2**63 - 1024)  # the largest float that an int64 holds
     places = [0.0, 1.0, 1.5, -3.0, most, -most, 2.0**63, 1e300]
-    record = StageRecord(Path(), {}, {}, [Point("a", x, 0.5) for x in places])
+    record = StageRecord(Path(), {}, 0.0, {}, [Point("a", x, 0.5) for x in places], None)
     steps = [point.step for point in _curves(record)]
     assert steps == [0, 1, -3, int(most), -int(most)]
     assert np.array(steps, np.int64).tolist() == steps
@@ -112,7 +115,7 @@ def test_a_failure_half_way_leaves_no_row(tmp_path: Path, monkeypatch: pytest.Mo
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(MlflowClient, "log_artifacts", is_full)
+        patch.setattr(MlflowClient, "log_artifact", is_full)
         with pytest.raises(OSError, match="No space") as error:
             publish(job(record, settings, store))
     meant = explain(error.value, f"sqlite:///{store}", store, record)

@@ -11,10 +11,11 @@ from made_records import config, make
 from veilbench.bench.csv_cells import escape, unescape
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Curve, Figure, Findings, write_record
-from veilbench.bench.tracking.record import read_headline, read_points, read_record
+from veilbench.bench.tracking.record import read_headline, read_points, read_stages
 
 STAGES = ("train", "evaluate", "attack")
 FILES = ("metrics.json", "findings.json", "cost.json", "curves.csv")
+RUN = {"started": 5.0, "ended": 7.5, "commit": "abc", "changed": {"model.bits": 8, "model.kinds": ["a"]}}
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -22,7 +23,7 @@ FILES = ("metrics.json", "findings.json", "cost.json", "curves.csv")
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "no text", "folder"])
 def test_a_damaged_file_is_named(tmp_path: Path, stage: str, file: str, damage: str) -> None:
     record = make(tmp_path / "r", config())
-    assert set(read_record(record).stages) == set(STAGES)
+    assert set(read_stages(record)) == set(STAGES)
     path = record / stage / file
     whole = path.read_bytes()
     path.unlink()
@@ -31,9 +32,22 @@ def test_a_damaged_file_is_named(tmp_path: Path, stage: str, file: str, damage: 
     elif damage != "missing":
         path.write_bytes({"empty": b"", "cut": whole[: len(whole) - 12], "no text": b"\xff\xfe\x00"}[damage])
     with pytest.raises(UserError) as error:
-        read_record(record)
+        read_stages(record)
     assert str(path) in str(error.value)
     assert f"run the stage `{stage}` again" in str(error.value)
+
+
+def test_a_stage_may_say_when_it_ran(tmp_path: Path) -> None:
+    record = make(tmp_path / "r", config())
+    assert read_stages(record)["train"].run is None
+    (record / "train" / "run.json").write_text(json.dumps(RUN))
+    found = read_stages(record)["train"].run
+    assert found is not None
+    assert vars(found) == RUN
+    for damage in ("{", json.dumps(RUN | {"started": "soon"}), json.dumps({"started": 5.0})):
+        (record / "train" / "run.json").write_text(damage)
+        with pytest.raises(UserError, match=r"train/run\.json is damaged: .*run the stage `train` again"):
+            read_stages(record)
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", '"0.5"', "true", "null", "[]", "9" * 400])
@@ -46,7 +60,7 @@ def test_a_number_that_is_none_is_refused_with_its_file_and_name(tmp_path: Path,
     text = path.read_text().replace("0.5", number).replace("2.0", number)
     assert text != json.dumps(before)
     path.write_text(text)
-    for read in (read_record, read_headline):
+    for read in (read_stages, read_headline):
         with pytest.raises(UserError) as error:
             read(record)
         assert f"{path} is damaged: the metric {name} " in str(error.value)
@@ -92,7 +106,7 @@ def test_a_picture_that_is_none_is_named(tmp_path: Path, picture: object) -> Non
     found["leak"]["pictures"] = [picture]
     path.write_text(json.dumps(found))
     with pytest.raises(UserError, match=r"damaged at leak\.pictures\[0\]: it is not an image"):
-        read_record(record)
+        read_stages(record)
 
 
 CELLS = [

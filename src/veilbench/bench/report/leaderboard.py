@@ -17,7 +17,7 @@ from veilbench.bench.errors import UserError, format_error
 from veilbench.bench.experiment import Config, identity
 from veilbench.bench.family import family_of
 from veilbench.bench.findings import Control, Findings, Metric
-from veilbench.bench.report.records import STAGES, Record
+from veilbench.bench.report.records import STAGES, Record, run_name
 from veilbench.bench.rule import describe_failure
 from veilbench.bench.verdict import Verdict
 
@@ -96,7 +96,7 @@ def row(record: Record) -> Row:
         "attacks": {key: _attack(found) for key, found in attacks.items()},
         "cost": _cost(record),
         "digest": digest,
-        "mlflow": _mlflow(record.name, config, digest),
+        "mlflow": _mlflow(run_name(record), config, digest),
         "reproduce": list_commands(record),
     }
 

@@ -79,10 +79,23 @@ def read_cell(folder: Path) -> Record:
     Raises:
         UserError: a file is missing or damaged; the message names it.
     """
-    config = load(folder / CELL)
-    overrides = _read_overrides(folder)
+    return read_folder(folder, load(folder / CELL))
+
+
+def read_folder(folder: Path, config: Config) -> Record:
+    """Read a record from anywhere: an experiment of the pipeline, a run, a job of a sweep, or an audit.
+
+    Args:
+        folder: folder of the record, with the folders of the stages.
+        config: the resolved configuration of the record.
+
+    Raises:
+        UserError: a file is missing or damaged; the message names it.
+    """
+    of_pipeline = config["names"].get("experiment") and not (folder / CELL).is_file()
+    overrides = None if of_pipeline else _read_overrides(folder)
     found = {stage: _stage(folder / stage, stage, config, "run its command again") for stage in STAGES}
-    return Record(label(config, overrides), config, found, overrides)
+    return Record(label(config, overrides or ()), config, found, overrides)
 
 
 def label(config: Config, overrides: Sequence[str]) -> str:
@@ -91,6 +104,12 @@ def label(config: Config, overrides: Sequence[str]) -> str:
     given = [one.lstrip("+") for one in overrides]
     others = [one for one in given if not one.startswith(("experiment=", "sweep", "tracking", "objective", "hydra"))]
     return " ".join([str(named), *sorted(others)])
+
+
+def run_name(record: Record) -> str:
+    """Return the name of a record's run in a tracking store: the record's name, always with the seed."""
+    seeded = any(word.startswith("seed=") for word in record.name.split())
+    return record.name if seeded else f"{record.name} seed={record.config['seed']}"
 
 
 def find_cells(folders: Sequence[Path]) -> list[Path]:

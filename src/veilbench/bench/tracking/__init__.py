@@ -2,6 +2,6 @@
 
 from veilbench.bench.tracking.mlflow import Mlflow
 from veilbench.bench.tracking.none import NoTracking
-from veilbench.bench.tracking.record import read_headline, read_verdicts
+from veilbench.bench.tracking.record import read_headline
 
-__all__ = ["Mlflow", "NoTracking", "read_headline", "read_verdicts"]
+__all__ = ["Mlflow", "NoTracking", "read_headline"]

@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from veilbench.bench.errors import UserError
+from veilbench.bench.tracking.logged_model import delete_logged_models
 from veilbench.bench.tracking.presence import Publisher
+from veilbench.bench.tracking.stage_times import Span
 from veilbench.bench.tracking.store import Store
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 DIGEST, STAGE = "veilbench.digest", "veilbench.stage"
 PUBLISHER, TICKET, DEADLINE = "veilbench.publisher", "veilbench.ticket", "veilbench.deadline"
+PUBLISHED = "veilbench.published"  # when the publisher created the run, in ms since 1970; its start is the record's
 GRACE = 600  # seconds after its deadline until a run counts as abandoned; long, because clocks of hosts differ
 PAUSE = 0.2  # seconds between two reads of the queue
 
@@ -52,12 +55,13 @@ class Queue:
         self.me, self.ends = Publisher.here(), time.monotonic() + self.deadline
 
     @contextmanager
-    def turn(self, name: str, tags: dict[str, str]) -> Iterator[tuple[str, bool]]:
+    def turn(self, name: str, tags: dict[str, str], ran: Span | None = None) -> Iterator[tuple[str, bool]]:
         """Wait for this publisher's turn.
 
         Args:
             name: name of the run to create.
             tags: tags of the run to create.
+            ran: start and end of what the run records; None for the time of publishing.
 
         Yields:
             The run's id, and whether the caller must fill it now; False if the run is already finished. If the block
@@ -69,14 +73,13 @@ class Queue:
         if done := self._wait_for_living():
             yield done, False
             return
-        own = {DIGEST: self.digest, STAGE: "experiment", PUBLISHER: f"{self.me}", DEADLINE: f"{self.deadline:g}"}
-        mine = str(self.store.client.create_run(self.store.group, run_name=name, tags={**tags, **own}).info.run_id)
+        mine = self._create(name, tags, ran)
         try:
             self._take_ticket(mine)
             done = self._wait_before(mine)
             if not done:
                 yield mine, True
-                self.store.client.set_terminated(mine, "FINISHED")
+                self.store.client.set_terminated(mine, "FINISHED", ran.end if ran else None)
                 return
         except BaseException:
             with suppress(Exception):  # report the first error; the next publisher will see that this process is gone
@@ -84,6 +87,17 @@ class Queue:
             raise
         self.discard(mine)
         yield done, False
+
+    def _create(self, name: str, tags: dict[str, str], ran: Span | None) -> str:
+        own = {
+            DIGEST: self.digest,
+            STAGE: "experiment",
+            PUBLISHER: f"{self.me}",
+            DEADLINE: f"{self.deadline:g}",
+            PUBLISHED: f"{int(time.time() * 1000)}",
+        }
+        made = self.store.client.create_run(self.store.group, ran.start if ran else None, {**tags, **own}, name)
+        return str(made.info.run_id)
 
     def _wait_for_living(self) -> str | None:
         """Return the finished run, or None as soon as there is neither a finished run nor a live publisher."""
@@ -116,7 +130,7 @@ class Queue:
         """Return the finished run and the runs of live publishers; delete abandoned runs."""
         runs = self._runs()
         if finished := [run for run in runs if run.info.status == "FINISHED"]:
-            return str(min(finished, key=lambda run: (run.info.start_time, run.info.run_id)).info.run_id), []
+            return str(min(finished, key=lambda run: (_published(run), run.info.run_id)).info.run_id), []
         given_up = [run for run in runs if self._is_given_up(run)]
         for run in given_up:
             self.discard(run.info.run_id)
@@ -146,8 +160,9 @@ class Queue:
         time.sleep(PAUSE)
 
     def discard(self, run_id: str) -> None:
-        """Delete a run that was not completely published, with the runs of its stages."""
+        """Delete a run that was not completely published, with the runs of its stages and its model."""
         client, group = self.store.client, self.store.group
+        delete_logged_models(self.store, run_id)
         for child in client.search_runs([group], f"tags.mlflow.parentRunId = '{run_id}'"):
             client.delete_run(child.info.run_id)
         client.delete_run(run_id)
@@ -164,7 +179,13 @@ def _overdue(run: Run) -> float:
         deadline = float(run.data.tags[DEADLINE])
     except (KeyError, ValueError):  # created by an earlier version
         deadline = 0.0
-    return float(run.info.start_time) / 1000 + deadline + GRACE
+    return _published(run) / 1000 + deadline + GRACE
+
+
+def _published(run: Run) -> float:
+    """Return when a run was created, in milliseconds since 1970."""
+    tag = run.data.tags.get(PUBLISHED, "")
+    return float(tag) if tag.isdecimal() else float(run.info.start_time)  # of an earlier version
 
 
 def _stands_before(run: Any, place: tuple[int, str]) -> bool:

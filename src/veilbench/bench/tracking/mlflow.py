@@ -11,6 +11,7 @@ from pathlib import Path
 
 from veilbench.bench.contracts import Tracker
 from veilbench.bench.experiment import Config
+from veilbench.bench.family import family_named, family_of
 from veilbench.bench.limits import Positive
 from veilbench.bench.masking import ADDRESS, mask_secrets
 from veilbench.bench.tracking.address import check_address, check_no_secret
@@ -68,7 +69,8 @@ class Mlflow(Tracker):
             UserError: the record is damaged, or was made with other parameters.
         """
         address = self.address()
-        job = Job(address, self.experiment, self.deadline, config, records.resolve())
+        family = family_named(family_of(config))
+        job = Job(address, self.experiment, self.deadline, config, records.resolve(), family)
         try:
             return ask(job)
         except Unreachable as error:

@@ -74,7 +74,7 @@ class PublisherProcess:
 
     def do(self, job: Job) -> Any:
         """Let the process do a job, and return its answer."""
-        words = json.dumps({"folder": str(Path.cwd()), "job": vars(job) | {"records": str(job.records)}})
+        words = json.dumps({"folder": str(Path.cwd()), "job": job.to_plain()})
         with suppress(BrokenPipeError):  # the process has ended; `_answer` reports it
             print(words, file=self.process.stdin, flush=True)
         return self._answer(job.deadline)

@@ -1,8 +1,8 @@
 """Publishes the record of one experiment, in this process.
 
-An experiment is one run, identified by the digest of its parameters and code. The run holds the composed configuration
-and the headline metrics of all stages, so that one row in MLflow's UI shows all of them. Stages are nested runs with
-their curves and files.
+An experiment is one run, identified by the digest of its parameters and code: a row of MLflow's UI with headline
+metrics, the settings that are not defaults, the data set and the model. The composed configuration is attached as a
+file. Stages are nested runs with all metrics, curves and files.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +18,18 @@ import yaml
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config, identity
+from veilbench.bench.family import Family
 from veilbench.bench.provenance import require
+from veilbench.bench.report.records import read_folder
+from veilbench.bench.report.specs import Utility
 from veilbench.bench.tracking.claim import STAGE, Queue
-from veilbench.bench.tracking.record import StageRecord, read_record
+from veilbench.bench.tracking.data_set import describe_data_set
+from veilbench.bench.tracking.logged_model import FILES as MODEL
+from veilbench.bench.tracking.logged_model import ModelOwner, log_trained_model
+from veilbench.bench.tracking.record import StageRecord, read_stages
+from veilbench.bench.tracking.row import Row, summarise
+from veilbench.bench.tracking.saved_views import save_view
+from veilbench.bench.tracking.stage_times import Span, find_times, span
 from veilbench.bench.tracking.store import Store, open_store
 from veilbench.version import __version__
 
@@ -42,6 +51,7 @@ class Job:
         deadline: seconds that publishing the record may take.
         config: the resolved configuration of the experiment.
         records: the folder that holds one folder per stage.
+        family: the family of its model; its name, title and columns are used.
     """
 
     address: str
@@ -49,6 +59,19 @@ class Job:
     deadline: float
     config: Config
     records: Path
+    family: Family
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return plain types for `from_plain`, since the worker process knows no family."""
+        family = {"name": self.family.name, "title": self.family.title, "columns": [*map(asdict, self.family.columns)]}
+        return {**vars(self), "records": str(self.records), "family": family}
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> Job:
+        """Invert `to_plain`."""
+        columns = tuple(Utility(**column) for column in plain["family"]["columns"])
+        family = Family(**{**plain["family"], "columns": columns})
+        return cls(**{**plain, "records": Path(plain["records"]), "family": family})
 
 
 def publish(job: Job) -> str:
@@ -62,16 +85,18 @@ def publish(job: Job) -> str:
         StoreFault: the store accepts no record.
     """
     started = time.monotonic()
-    record = read_record(job.records)
+    stages = read_stages(job.records)
     check_origin(job.config, job.records)
+    row = summarise(read_folder(job.records, job.config), job.family, stages["train"].run)
     store = open_store(job.address, job.experiment, job.deadline)
+    save_view(store, job.family)
     queue = Queue(store, identity(job.config), job.deadline - (time.monotonic() - started))
-    name = str(job.config["names"]["experiment"])
-    with queue.turn(name, {"veilbench.version": __version__, **record.verdicts}) as (run_id, is_new):
+    times = find_times(stages)
+    with queue.turn(row.name, {"veilbench.version": __version__, **row.tags}, span(times)) as (run_id, is_new):
         if is_new:
-            _fill(store, run_id, job.config, record.metrics)
-            for stage, found in record.stages.items():
-                _publish_stage(store, run_id, f"{name}/{stage}", stage, found)
+            _fill(store, run_id, job, row)
+            for stage, found in stages.items():
+                _publish_stage(store, run_id, f"{row.name}/{stage}", found, times[stage])
     return run_id
 
 
@@ -90,23 +115,30 @@ def check_origin(config: Config, records: Path) -> None:
         raise UserError(f"the configuration of {records} holds no digest of the stage {error}") from error
 
 
-def _fill(store: Store, run_id: str, config: Config, metrics: dict[str, float]) -> None:
-    for some in _split_batches(_parameters(config), PARAMETERS):
-        store.client.log_batch(run_id, params=some)
-    for points in _split_batches(_metrics(metrics), POINTS):
-        store.client.log_batch(run_id, points)
-    store.client.log_text(run_id, yaml.safe_dump(config, sort_keys=False), "config.yaml")
+def _fill(store: Store, run_id: str, job: Job, row: Row) -> None:
+    _log_values(store, run_id, _metrics(row.metrics), row.parameters)
+    store.client.log_inputs(run_id, [describe_data_set(job.config)])
+    store.client.log_text(run_id, yaml.safe_dump(job.config, sort_keys=False), "config.yaml")
+    log_trained_model(store, ModelOwner(run_id, job.family.name, job.config), job.records / "train")
 
 
-def _publish_stage(store: Store, parent: str, name: str, stage: str, record: StageRecord) -> None:
-    client, tags = store.client, {STAGE: stage, "mlflow.parentRunId": parent}
-    run_id = client.create_run(store.group, run_name=name, tags=tags).info.run_id
-    for points in _split_batches(_metrics(record.metrics) + _curves(record), POINTS):
-        client.log_batch(run_id, points)
-    client.log_artifacts(run_id, str(record.folder))
+def _publish_stage(store: Store, parent: str, name: str, record: StageRecord, ran: Span) -> None:
+    client, tags = store.client, {STAGE: record.folder.name, "mlflow.parentRunId": parent}
+    run_id = client.create_run(store.group, ran.start, tags, name).info.run_id
+    settings = record.run.changed if record.run else {}
+    _log_values(store, run_id, _metrics(record.metrics) + _curves(record), settings)
+    for file in sorted(path for path in record.folder.iterdir() if path.is_file() and path.name not in MODEL):
+        client.log_artifact(run_id, str(file))
     for file, image in record.pictures.items():
         client.log_image(run_id, image, file)
-    client.set_terminated(run_id, "FINISHED")
+    client.set_terminated(run_id, "FINISHED", ran.end)
+
+
+def _log_values(store: Store, run_id: str, metrics: list[Metric], settings: dict[str, Any]) -> None:
+    for some in _split_batches(_parameters(settings), PARAMETERS):
+        store.client.log_batch(run_id, params=some)
+    for points in _split_batches(metrics, POINTS):
+        store.client.log_batch(run_id, points)
 
 
 def _split_batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
@@ -134,21 +166,9 @@ def _curves(record: StageRecord) -> list[Metric]:
     return [Metric(_replace_forbidden(f"curve.{point.curve}"), point.y, now, int(point.x)) for point in steps]
 
 
-def _parameters(config: Config) -> list[Param]:
-    """Return the scalar settings by their dotted names; the whole configuration is attached as a file."""
+def _parameters(settings: dict[str, Any]) -> list[Param]:
+    """Return settings by their dotted names without overlong ones; the whole configuration is attached as a file."""
     from mlflow.entities import Param
 
-    flat = dict(_flatten({key: config[key] for key in config if key not in ("digests", "tracking")}))
-    return [
-        Param(_replace_forbidden(name), str(value))
-        for name, value in flat.items()
-        if len(str(value)) <= LONGEST_PARAMETER
-    ]
-
-
-def _flatten(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(node, dict):
-        for key, child in node.items():
-            yield from _flatten(child, f"{prefix}.{key}" if prefix else str(key))
-    else:
-        yield prefix, node
+    texts = {name: str(value) for name, value in settings.items()}
+    return [Param(_replace_forbidden(name), text) for name, text in texts.items() if len(text) <= LONGEST_PARAMETER]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from veilbench.bench.csv_cells import unescape
 from veilbench.bench.errors import UserError
+from veilbench.bench.stage_run import StageRun, read_stage_run
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -38,50 +39,41 @@ class StageRecord:
 
     Attributes:
         folder: the folder of its files.
-        metrics: values of the metrics by their names.
+        metrics: values of the metrics and costs by their names.
+        seconds: time that the stage took.
         pictures: images by their file names.
         points: the points of all curves.
+        run: when and from which commit the stage ran; None if it was not recorded.
     """
 
     folder: Path
     metrics: dict[str, float]
+    seconds: float
     pictures: dict[str, Image]
     points: list[Point]
+    run: StageRun | None
 
 
-@dataclass(frozen=True)
-class Record:
-    """Everything that is published about an experiment.
-
-    Attributes:
-        stages: the records of the stages by their names.
-        metrics: the headline metrics of all stages, from `read_headline`.
-        verdicts: the verdict on each attack, from `read_verdicts`.
-    """
-
-    stages: dict[str, StageRecord]
-    metrics: dict[str, float]
-    verdicts: dict[str, str]
-
-
-def read_record(records: Path) -> Record:
+def read_stages(records: Path) -> dict[str, StageRecord]:
     """Read the records of all stages of an experiment.
 
     Raises:
         UserError: a file is missing or damaged, or a number in it is not finite; the message names the file.
     """
-    stages = {stage: read_stage(records / stage) for stage in STAGES}
-    return Record(stages, read_headline(records), read_verdicts(records))
+    return {stage: read_stage(records / stage) for stage in STAGES}
 
 
 def read_stage(folder: Path) -> StageRecord:
     """Read the record of one stage."""
     found = _read_findings(folder / "findings.json")
+    metrics, cost = _read_numbers(folder / "metrics.json"), _read_cost(folder / "cost.json")
     return StageRecord(
         folder=folder,
-        metrics=_read_numbers(folder / "metrics.json"),
+        metrics=metrics | {f"cost.{name}": value for name, value in cost.items()},
+        seconds=sum(value for name, value in cost.items() if name.rpartition(".")[2] == "seconds"),
         pictures=dict(_read_pictures(folder / "findings.json", found)),
         points=list(read_points(folder / "curves.csv")),
+        run=read_stage_run(folder),
     )
 
 
@@ -93,12 +85,6 @@ def read_headline(records: Path) -> dict[str, float]:
         found |= {f"{stage}.{name}": value for name, value in metrics.items()}
         found |= {f"cost.{stage}.{name}": value for name, value in cost.items()}
     return found
-
-
-def read_verdicts(records: Path) -> dict[str, str]:
-    """Read the verdict on each attack, in the form of tags."""
-    attacks = _read_findings(records / "attack" / "findings.json")
-    return {f"verdict.{name}": str(found.get("verdict")) for name, found in attacks.items()}
 
 
 def read_points(path: Path) -> Iterator[Point]:

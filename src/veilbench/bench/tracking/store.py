@@ -7,7 +7,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 ARTIFACTS = "mlartifacts"
+TAGS = {  # of the MLflow experiment; without a kind, MLflow's page opens for GenAI, with traces
+    "mlflow.experimentKind": "custom_model_development",
+    "mlflow.note.content": "Each row is one experiment with one seed and one set of overrides. "
+    "Open the menu **Views** and choose a family to compare its models: privacy against utility.",
+}
 HALF = "_alembic_tmp_"  # prefix of tables that MLflow renames as soon as they are complete
 
 
@@ -29,10 +34,12 @@ class Store:
     Attributes:
         client: MLflow's client for the store.
         group: the id of the MLflow experiment under which runs are grouped.
+        tags: the tags of that experiment when the store was opened.
     """
 
     client: MlflowClient
     group: str
+    tags: dict[str, str] = field(default_factory=dict)
 
 
 def sqlite_file(address: str) -> Path | None:
@@ -83,7 +90,7 @@ def _connect(address: str, experiment: str, artifacts: str | None) -> Store:
     found = client.get_experiment_by_name(experiment)
     if found is None:
         try:
-            return Store(client, client.create_experiment(experiment, artifacts))
+            return Store(client, client.create_experiment(experiment, artifacts, dict(TAGS)), dict(TAGS))
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
@@ -95,7 +102,10 @@ def _connect(address: str, experiment: str, artifacts: str | None) -> Store:
             f"mlflow experiments restore --experiment-id {found.experiment_id}`, or choose another name with "
             "tracking.experiment=NAME"
         )
-    return Store(client, found.experiment_id)
+    for key, value in TAGS.items():
+        if key not in found.tags:  # of an earlier version; what the user has set stays
+            client.set_experiment_tag(found.experiment_id, key, value)
+    return Store(client, found.experiment_id, dict(found.tags))
 
 
 @contextmanager

@@ -12,7 +12,6 @@ import signal
 import sys
 import threading
 import traceback
-from pathlib import Path
 from typing import Any
 
 from veilbench.bench.errors import UserError, format_error
@@ -64,7 +63,7 @@ def main() -> None:
         while True:
             words = jobs.get()
             os.chdir(words["folder"])
-            job = Job(**words["job"] | {"records": Path(words["job"]["records"])})
+            job = Job.from_plain(words["job"])
             print(json.dumps(answer(job)), file=out, flush=True)
 
 

@@ -32,6 +32,11 @@ class Representation(TrainedModel):
         """Encode rows and decode them again, shape (n, *shape), float32."""
         return self.decode(self.encode(rows))
 
+    def infer(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Reconstruct rows, shape (n, *shape), as `reconstruction`; a detector also gives each row's `score`."""
+        scored = {"score": self.score(inputs)} if isinstance(self, Detector) else {}
+        return {"reconstruction": self.reconstruct(inputs), **scored}
+
 
 class Detector(TrainedModel):
     """Scores rows: the higher, the more anomalous."""
@@ -39,6 +44,10 @@ class Detector(TrainedModel):
     @abstractmethod
     def score(self, rows: np.ndarray) -> np.ndarray:
         """Score rows, shape (n, *shape) to (n,), float64."""
+
+    def infer(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Score rows, shape (n, *shape), as `score`, shape (n,); the higher, the more anomalous."""
+        return {"score": self.score(inputs)}
 
     def feature_scores(self, rows: np.ndarray) -> np.ndarray:
         """Return the contribution of each feature to the score, shape (n, *shape).
@@ -63,3 +72,7 @@ class Restorer(TrainedModel):
     @abstractmethod
     def restore_rows(self, rows: np.ndarray) -> np.ndarray:
         """Restore corrupted rows, shape (n, *shape), float32."""
+
+    def infer(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Restore corrupted rows, shape (n, *shape), as `restored`, same shape."""
+        return {"restored": self.restore_rows(inputs)}

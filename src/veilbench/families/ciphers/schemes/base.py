@@ -11,6 +11,7 @@ import numpy as np
 
 from veilbench.bench.trained_model import TrainedModel, unsupported
 from veilbench.families.ciphers.data.text import Texts
+from veilbench.text.alphabet import decode, encode
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,24 @@ class Cipher(TrainedModel):
     @abstractmethod
     def decrypt(self, ciphertext: Ciphertext) -> np.ndarray:
         """Decrypt a message, shape (length,), uint8."""
+
+    def infer(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Encrypt texts with fresh randomness.
+
+        Args:
+            inputs: texts of the characters chr(32) to chr(122), shape (n,).
+
+        Returns:
+            `ciphertext`: nonce and codes of each text in hexadecimal, shape (n,); `decrypted`: the text that comes
+            back, shape (n,).
+
+        Raises:
+            UserError: a text has another character.
+        """
+        rng = np.random.default_rng()
+        sealed = [self.encrypt(encode(str(text)), rng) for text in inputs]
+        texts = [f"{one.nonce.hex()}{one.codes.tobytes().hex()}" for one in sealed]
+        return {"ciphertext": np.array(texts), "decrypted": np.array([decode(self.decrypt(one)) for one in sealed])}
 
     @abstractmethod
     def with_fresh_key(self, rng: np.random.Generator) -> Cipher:

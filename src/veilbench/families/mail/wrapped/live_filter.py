@@ -41,7 +41,7 @@ class LiveFilter(LiveModel, TextScorer):
         """
         model = copy(self)
         model.words, model.lost = list_words_by_number(data), note_lost_words(data)
-        model.predict(model.texts(data.train.tokens[:1]))
+        model.score_texts(model.texts(data.train.tokens[:1]))
         return model
 
 

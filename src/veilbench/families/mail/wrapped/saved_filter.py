@@ -61,7 +61,7 @@ class SavedFilter(TextScorer):
         content = self._convert() if self.path.endswith(PICKLED) else Path(self.path).read_bytes()
         model = self._with(content, list_words_by_number(data))
         model.lost = note_lost_words(data)
-        model.predict(model.texts(data.train.tokens[:1]))
+        model.score_texts(model.texts(data.train.tokens[:1]))
         return model
 
     def _convert(self) -> bytes:

@@ -61,11 +61,11 @@ class TextScorer(SpamScorer):
         from scipy.special import logit
 
         starts = range(0, len(tokens), AT_ONCE)
-        parts = [self.predict(self.texts(tokens[start : start + AT_ONCE])) for start in starts]
+        parts = [self.score_texts(self.texts(tokens[start : start + AT_ONCE])) for start in starts]
         made: np.ndarray = logit(np.clip(np.concatenate(parts) if parts else np.empty(0), SMALLEST, 1 - SMALLEST))
         return made
 
-    def predict(self, texts: Sequence[str]) -> np.ndarray:
+    def score_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Return the filter's own probability of spam of each text, shape (n,), float64.
 
         Raises:

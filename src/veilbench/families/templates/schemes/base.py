@@ -114,6 +114,17 @@ class TemplateScheme(TrainedModel):
         """Make templates of samples of shape (n, ...) under the users' keys, shape (n,)."""
         return self.protect(self.features(samples), keys)
 
+    def infer(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Make templates of samples under key 0; `enroll` takes a key for each user.
+
+        Args:
+            inputs: images, shape (n, channels, height, width), in [0, 1], or embeddings, shape (n, d).
+
+        Returns:
+            `template`: the templates, shape (n, ...).
+        """
+        return {"template": self.enroll(inputs, np.zeros(len(inputs), np.uint64))}
+
     def compare(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return the similarity of templates row by row, shape (n,), float32; higher is more similar."""
         return cosine_similarity(a, b)
