@@ -129,8 +129,8 @@ def _publish_stage(store: Store, parent: str, name: str, record: StageRecord, ra
     _log_values(store, run_id, _metrics(record.metrics) + _curves(record), settings)
     for file in sorted(path for path in record.folder.iterdir() if path.is_file() and path.name not in MODEL):
         client.log_artifact(run_id, str(file))
-    for file, image in record.pictures.items():
-        client.log_image(run_id, image, file)
+    for picture, image in record.pictures.items():
+        client.log_image(run_id, image, picture)
     client.set_terminated(run_id, "FINISHED", ran.end)
 
 
