@@ -12,6 +12,11 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -qq --upgrade pip
 	$(BIN)/python -m pip install -qq -c constraints.txt torch
+	$(BIN)/python -m pip install -qq -c constraints.txt -e '.[biometric,federated,optuna]'
+	touch $@
+
+# What tests need beyond the experiments of the pipeline.
+$(VENV)/tested: $(VENV)/installed
 	$(BIN)/python -m pip install -qq -c constraints.txt -e '.[test,biometric,federated,onnx,optuna,pyod,skops]'
 	touch $@
 
@@ -35,14 +40,14 @@ bench: $(VENV)/installed
 # A process for each core, each with one thread.
 PYTEST := OMP_NUM_THREADS=1 python -m pytest -n logical --maxprocesses 4
 
-test: $(VENV)/installed lint
+test: $(VENV)/tested lint
 	$(PYTEST) -m 'not slow'
 
 SLOW := slow
-test-slow: $(VENV)/installed
+test-slow: $(VENV)/tested
 	$(PYTEST) -m '$(SLOW)'
 
-lint: $(VENV)/installed
+lint: $(VENV)/tested
 	ruff check .
 	ruff format --check .
 	mypy

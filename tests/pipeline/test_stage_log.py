@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from veilbench.workflow.stage_log import DvcOutput, StageLog
+from veilbench.workflow.stage_log import DvcOutput, StageLog, pass_errors_on
 
 OUTPUT = """\
 Stage 'resolve' didn't change, skipping
@@ -68,3 +68,8 @@ def test_the_stage_that_was_running_has_failed(capsys: pytest.CaptureFixture[str
     lines, log = show("Running stage 'train@pca':\n> exec python\n", True, capsys)
     assert re.fullmatch(r"train@pca +failed", lines[0])
     assert log.done == set()
+
+
+def test_errors_are_passed_on_and_empty_folders_are_not(capsys: pytest.CaptureFixture[str]) -> None:
+    pass_errors_on(["WARNING: 'results/pca/train/weights' is empty.\n", "ERROR: no\n", "WARNING: it is empty\n"])
+    assert capsys.readouterr().err == "ERROR: no\nWARNING: it is empty\n"

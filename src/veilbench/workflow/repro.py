@@ -17,13 +17,14 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 from veilbench.bench.errors import UserError
 from veilbench.workflow.dvc_state import keep, mend
 from veilbench.workflow.forking import SOCKET
 from veilbench.workflow.listed import read_listed, read_staged
 from veilbench.workflow.resolve import READ_LATER
-from veilbench.workflow.stage_log import DvcOutput, StageLog
+from veilbench.workflow.stage_log import DvcOutput, StageLog, pass_errors_on
 from veilbench.workflow.unchanged import CompleteRun
 
 TOUR = "--tour"
@@ -49,7 +50,9 @@ def dvc(log: StageLog, *arguments: str) -> bool:
     command = [str(Path(sys.executable).parent / "dvc"), "--wait-for-lock", "repro", *arguments]
     tied = [sys.executable, "-m", "veilbench.bench.lifeline", str(os.getpid()), *command]
     environment, output = os.environ | {READ_LATER: "1"}, DvcOutput(log)
-    with subprocess.Popen(tied, env=environment, stdout=subprocess.PIPE, text=True, errors="replace") as process:
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "errors": "replace"}
+    with subprocess.Popen(tied, env=environment, **pipes) as process, ThreadPoolExecutor(1) as aside:
+        aside.submit(pass_errors_on, process.stderr or ())
         for line in process.stdout or ():
             output.read(line)
     output.end(failed=process.returncode != 0)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
@@ -18,6 +20,7 @@ OF_DVC = (  # lines about DVC's own files, which the user need not act on
     "> ", "Updating lock file", "Generating lock file", "To track the changes", "git add", "To enable auto staging",
     "dvc config core.autostage", "Use `dvc push`", "Data and pipelines are up to date", "Verifying data sources",
 )  # fmt: skip
+EMPTY = re.compile(r"WARNING: '.*' is empty\.$")  # a model without gradient steps has no weights
 
 
 class StageLog:
@@ -99,6 +102,14 @@ class DvcOutput:
         elif self.stage:
             self.log.finish(self.stage, time.perf_counter() - self.since)
         self.stage = ""
+
+
+def pass_errors_on(lines: Iterable[str]) -> None:
+    """Write lines to stderr, except DVC's warning about folders that may be empty."""
+    for line in lines:
+        if not EMPTY.match(line.strip()):
+            sys.stderr.write(line)
+            sys.stderr.flush()
 
 
 def _count_verdicts(stage: str) -> str:
