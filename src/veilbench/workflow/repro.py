@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from veilbench.bench.errors import UserError
+from veilbench.workflow import dvc_quick
 from veilbench.workflow.dvc_state import keep, mend
 from veilbench.workflow.forking import SOCKET
 from veilbench.workflow.listed import read_listed, read_staged
@@ -47,7 +48,7 @@ def portions(experiments: dict[str, str]) -> list[list[str]]:
 
 def dvc(log: StageLog, *arguments: str) -> bool:
     """Run `dvc repro` as a process that ends with this one, and return whether it succeeded."""
-    command = [str(Path(sys.executable).parent / "dvc"), "--wait-for-lock", "repro", *arguments]
+    command = [sys.executable, "-P", dvc_quick.__file__, "--wait-for-lock", "repro", *arguments]
     tied = [sys.executable, "-m", "veilbench.bench.lifeline", str(os.getpid()), *command]
     environment, output = os.environ | {READ_LATER: "1"}, DvcOutput(log)
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "errors": "replace"}

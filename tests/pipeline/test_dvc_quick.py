@@ -1,0 +1,84 @@
+"""dvc.lock is written to the byte as DVC writes it, and whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import OrderedDict
+from pathlib import Path
+
+import pytest
+from dvc import dvcfile
+from dvc.utils.serialize import load_yaml, modify_yaml
+
+from veilbench.workflow.dvc_quick import main, modify_lock
+
+REAL = [
+    "0123456789abcdef", "12345678e9012345", "9e99", "1e5", "1234567890123456", "exec python pipelines/train.py pca",
+    "0123456789abcdef0123456789abcdef.dir", "cipher_small",
+]  # fmt: skip
+ODD = [
+    "true",
+    "null",
+    "no",
+    "~",
+    "0x1f",
+    "1_000",
+    "2026-01-01",
+    ".5",
+    "1.",
+    "+12e03",
+    "a: b",
+    "#c",
+    " x",
+    "",
+    "1:30",
+    "é",
+]
+
+
+def stage(text: str) -> OrderedDict[str, object]:
+    outs = [{"path": f"results/{text}/{name}.json", "hash": "md5", "md5": text, "size": 9} for name in "ab"]
+    params = OrderedDict([("params/digests/pca.json", OrderedDict([("train", text)]))])
+    return OrderedDict([("cmd", text), ("params", params), ("outs", outs)])
+
+
+def test_the_file_is_that_of_dvc(tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    for text in REAL:
+        for path, modify in ((ours, modify_lock), (theirs, modify_yaml)):
+            with modify(str(path)) as content:
+                content["schema"] = "2.0"
+                content.setdefault("stages", {})[f"train@{text}"] = stage(text)
+        assert ours.read_bytes() == theirs.read_bytes(), text
+
+
+@pytest.mark.parametrize("text", [*REAL, *ODD])
+def test_every_text_is_a_text_when_dvc_reads_it(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "dvc.lock"
+    with modify_lock(str(path)) as content:
+        content["stages"] = {"train": stage(text)}
+    read = load_yaml(str(path))["stages"]["train"]
+    assert read == json.loads(json.dumps(stage(text)))
+
+
+def test_a_failure_leaves_the_file_of_before(tmp_path: Path) -> None:
+    path = tmp_path / "dvc.lock"
+    path.write_text("schema: '2.0'\nstages: {}\n")
+
+    def fail() -> None:
+        with modify_lock(str(path)) as content:
+            content["stages"] = {"a": 1}
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert path.read_text() == "schema: '2.0'\nstages: {}\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_dvc_writes_by_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(dvcfile, "modify_yaml", dvcfile.modify_yaml)  # restored afterwards
+    monkeypatch.setattr(sys, "argv", ["dvc", "version"])
+    assert main() == 0
+    assert dvcfile.modify_yaml is modify_lock
