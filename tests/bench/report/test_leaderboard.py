@@ -18,10 +18,13 @@ from fake_records import attack, config, put
 from veilbench.bench.csv_cells import unescape
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import identity, load
+from veilbench.bench.family import family_named
 from veilbench.bench.findings import UNITS, Findings, Metric
 from veilbench.bench.report.leaderboard import SCHEMA, flatten, load_rows, overall, worst, write
 from veilbench.bench.report.table import print_table
 from veilbench.bench.verdict import Verdict
+
+ROUND_TRIP = "fidelity.round_trip_english"
 
 
 def test_schema_knows_all_units() -> None:
@@ -291,9 +294,24 @@ def test_table_fits_eighty_columns(made: Bench, capsys: pytest.CaptureFixture[st
 
 
 def test_table_names_the_control_that_failed(made: Bench) -> None:
-    text = " ".join(printed(made.rows(), 80).split())
+    rows = made.rows()
+    text = " ".join(printed([row for row in rows if row["name"] == "aes_ctr"], 80).split())
     expected = "failed: it must be broken, but the gain may be as low as 0.39"
     assert f"aes_ctr, fresh eve: the positive control, plain substitution, {expected}" in text
+    assert "Controls that failed, which the page explains: aes_ctr 1." in " ".join(printed(rows, 80).split())
+
+
+@pytest.mark.parametrize("width", range(64, 101))
+def test_table_cuts_nothing_off(made: Bench, width: int) -> None:
+    """Rich narrows columns of unbroken text to their longest word unless they have a least width."""
+    lines = printed(made.rows(), width).splitlines()
+    rule = next(at for at, line in enumerate(lines) if line.startswith("──"))
+    labels = ["Experiment", "Verdict", "Strongest", "attack", "Its", "gain", "Con-", "trols"]
+    labels += [word for spec in family_named("ciphers").columns for word in spec.label.split()]
+    assert set(" ".join(lines[:rule]).split()) <= set(labels)
+    shares = [word for line in lines[rule:] for word in line.split() if "%" in word]
+    assert set(shares) <= {f"{row['metrics'][ROUND_TRIP]['value']:.2%}" for row in made.rows()}
+    assert not any("…" in line for line in lines[rule:] if line.startswith("aes"))
 
 
 def test_long_names_are_shortened_in_the_middle_and_stay_whole_below(made: Bench) -> None:

@@ -30,7 +30,16 @@ def test_rows_keep_attacks_and_the_leaderboards_metrics(made: Bench, tmp_path: P
     assert len(load_published(tmp_path / "rows.json").rows) == 1
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"rows": [{}], "commit": "", "version": "1"}', '{"secret": 1}'])
+def test_rows_of_an_earlier_version_are_replaced(made: Bench, tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    path.write_text('{"rows": [{}], "commit": "", "version": "0"}')
+    with pytest.raises(UserError, match="write it again"):
+        load_published(path)
+    publish(made.rows()[:1], path)
+    assert len(load_published(path).rows) == 1
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"secret": 1}'])
 def test_a_file_that_is_something_else_is_refused_and_kept(made: Bench, tmp_path: Path, text: str) -> None:
     path = tmp_path / "mine.json"
     path.write_text(text)

@@ -41,7 +41,7 @@ def publish(rows: Sequence[Row], path: Path) -> None:
         UserError: the file holds something else, or cannot be written.
     """
     if path.exists():
-        load_published(path)
+        _read(path)
     found = Published([_shorten(row) for row in rows], find_commit())
     try:
         path.write_text(json.dumps(asdict(found), indent=1, ensure_ascii=False) + "\n", encoding="utf8")
@@ -55,12 +55,17 @@ def load_published(path: Path) -> Published:
     Raises:
         UserError: the file is missing or damaged, or holds something else.
     """
-    try:
-        found = Published(**json.loads(path.read_text(encoding="utf8")))
-    except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise UserError(f"{path} is no file of published rows: {format_error(error)}") from error
+    found = _read(path)
     check_rows(found.rows, path)
     return found
+
+
+def _read(path: Path) -> Published:
+    """Read a file without comparing its rows with the schema: an earlier version may have written them."""
+    try:
+        return Published(**json.loads(path.read_text(encoding="utf8")))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise UserError(f"{path} is no file of published rows: {format_error(error)}") from error
 
 
 def find_commit() -> str:

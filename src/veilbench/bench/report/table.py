@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from rich import box
 from rich.console import Console
@@ -19,6 +21,8 @@ from veilbench.bench.verdict import Verdict
 
 NARROW, WIDTH, MOST_UTILITY = 80, 100, 4
 NAME, SHORTEST_NAME = 20, 10
+EXPLAINED = 3  # rows
+GAP = 2  # between columns: a padding, and the box's divider
 OTHERS = 46  # width of the columns of verdict, attack, gain and controls
 STYLES = {
     Verdict.BROKEN: "bold red",
@@ -31,7 +35,8 @@ STYLES = {
 def print_table(rows: Sequence[Row], console: Console | None = None) -> None:
     """Print a table per family: a line per experiment with verdict, strongest attack, controls and utility.
 
-    Below stand the whole names of the rows whose names were shortened, and the controls that failed.
+    Below stand the whole names of the rows whose names were shortened, and the controls that failed; of more than
+    `EXPLAINED` rows, their number.
 
     Args:
         rows: rows of the leaderboard.
@@ -54,35 +59,77 @@ def _whole_names(names: dict[str, str]) -> Iterator[Text]:
 
 
 def _failures(rows: Sequence[Row], names: dict[str, str]) -> Iterator[Text]:
-    for row in rows:
-        for key, attack in row["attacks"].items():
-            for control in attack["controls"]:
-                if control["failure"]:
-                    yield Text(f"{names[row['name']]}, {words(key)}: {control['failure']}", "dim")
+    failed = [
+        (names[row["name"]], f"{words(key)}: {control['failure']}")
+        for row in rows
+        for key, attack in row["attacks"].items()
+        for control in attack["controls"]
+        if control["failure"]
+    ]
+    if len(rows) <= EXPLAINED:
+        yield from (Text(f"{name}, {why}", "dim") for name, why in failed)
+    elif failed:
+        counts = ", ".join(f"{name} {count}" for name, count in Counter(name for name, _ in failed).items())
+        yield Text(f"Controls that failed, which the page explains: {counts}.", "dim")
 
 
 def _fit(family: Family, rows: Sequence[Row], names: dict[str, str], console: Console, title: str | None) -> Table:
     """Build the table with as many columns of utility as the console has room for."""
-    measured, unlimited = measured_columns(family, rows), console.options.update(width=10 * WIDTH)
+    measured = measured_columns(family, rows)
     for most in range(MOST_UTILITY, -1, -1):
-        table = _table(rows, names, measured[:most], title)
-        if console.measure(table, options=unlimited).minimum <= console.width:
+        columns = _columns(rows, names, measured[:most])
+        if sum(column.least for column in columns) + GAP * (len(columns) - 1) <= console.width:
             break
-    return table
+    return _table(columns, console.width, title)
 
 
-def _table(rows: Sequence[Row], names: dict[str, str], shown: Sequence[Utility], title: str | None) -> Table:
+@dataclass(frozen=True)
+class _Column:
+    """A column: its label and cells, and whether its words may stand below each other."""
+
+    label: str
+    cells: Sequence[Text]
+    wraps: bool = False
+    right: bool = False
+
+    @property
+    def most(self) -> int:
+        """Width of the longest line."""
+        return max(len(line) for text in self._texts() for line in text.split("\n"))
+
+    @property
+    def least(self) -> int:
+        """Width below which something would be cut off."""
+        return max(len(word) for text in self._texts() for word in text.split()) if self.wraps else self.most
+
+    def _texts(self) -> list[str]:
+        return [self.label, *(cell.plain for cell in self.cells)]
+
+
+def _columns(rows: Sequence[Row], names: dict[str, str], shown: Sequence[Utility]) -> list[_Column]:
+    cells = [_cells(row) for row in rows]
+    verdicts, attacks, gains, controls = (list(column) for column in zip(*cells, strict=True))
+    return [
+        _Column("Experiment", [Text(names[row["name"]]) for row in rows]),
+        _Column("Verdict", verdicts, wraps=True),
+        _Column("Strongest attack", attacks, wraps=True),
+        _Column("Its gain", gains, right=True),
+        _Column("Con-\ntrols", controls, right=True),
+        *(_Column(one.label.replace(" ", "\n"), [_utility(row, one) for row in rows], right=True) for one in shown),
+    ]
+
+
+def _table(columns: Sequence[_Column], width: int, title: str | None) -> Table:
+    """Build a table whose columns all have a width: rich alone would cut numbers off to fit it."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), title=title)
     table.title_justify, table.title_style = "left", "bold"
-    table.add_column("Experiment", no_wrap=True)
-    cells = [_cells(row) for row in rows]
-    for at, label in enumerate(("Verdict", "Strongest attack")):
-        whole = [label, *(line[at].plain for line in cells)]
-        table.add_column(label, min_width=max(len(word) for text in whole for word in text.split()))
-    for label in ("Its gain", "Con-\ntrols", *(spec.label.replace(" ", "\n") for spec in shown)):
-        table.add_column(label, justify="right", no_wrap=True)
-    for row, line in zip(rows, cells, strict=True):
-        table.add_row(names[row["name"]], *line, *(_utility(row, spec) for spec in shown))
+    room = width - sum(column.least for column in columns) - GAP * (len(columns) - 1)
+    for column in columns:
+        more = max(0, min(room, column.most - column.least))
+        room -= more
+        table.add_column(column.label, justify="right" if column.right else "left", width=column.least + more)
+    for line in zip(*(column.cells for column in columns), strict=True):
+        table.add_row(*line)
     return table
 
 
