@@ -16,11 +16,10 @@ def test_any_shares_of_the_threshold_or_more_restore_the_secret(secret: bytes) -
     assert all(combine_shares(some, len(secret)) == secret for n in (3, 4, 5) for some in combinations(shares, n))
 
 
-def test_fewer_or_altered_or_repeated_shares_are_an_error() -> None:
+def test_too_few_or_repeated_shares_are_an_error() -> None:
     shares = create_shares(b"secret", 3, 5)
-    for wrong in (shares[:2], [*shares[:2], shares[2][:-1] + bytes([shares[2][-1] ^ 1])]):
-        with pytest.raises(ValueError, match="shares do not give a secret of 6 bytes"):
-            combine_shares(wrong, 6)
+    with pytest.raises(ValueError, match="2 shares do not give a secret of 6 bytes"):
+        combine_shares(shares[:2], 6)
     with pytest.raises(ValueError, match="1 of 3 shares are repeated"):
         combine_shares([*shares[:2], shares[0]], 6)
 

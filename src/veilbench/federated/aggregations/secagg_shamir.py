@@ -42,7 +42,7 @@ def combine_shares(shares: Sequence[bytes], size: int) -> bytes:
         size: number of bytes of the secret.
 
     Raises:
-        ValueError: the shares are repeated, or, being too few or altered, give no secret of this size.
+        ValueError: shares are repeated, or too few to give a secret of this size.
     """
     points = {int.from_bytes(share[:2], "big"): int.from_bytes(share[2:], "big") for share in shares}
     if len(points) < len(shares):
