@@ -96,7 +96,7 @@ class DeviatingAggregator:
 
 
 def plan_lists(aggregator: SecaggAggregator, victim: int, colluder: int) -> dict[int, set[int]]:
-    """Return for each honest client the survivors to tell it of, such that all neighbours of the victim seem to be gone.
+    """Return the survivors to tell each honest client of, such that all neighbours of the victim seem to be gone.
 
     Which client is told of whose absence is a flow: source, clients that are told, neighbours that seem gone, sink. A
     client accepts at most as many absences as leave it the threshold of survivors.

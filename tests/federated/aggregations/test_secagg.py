@@ -220,13 +220,12 @@ def test_a_client_signs_no_list_without_itself_and_reveals_no_other_shares_than_
     sent(clients, updates(4), [0.25] * 4)
     with pytest.raises(UserError, match="client 0 is missing among the survivors"):
         aggregator.post.ask(0, {"phase": "survivors", "survivors": [1, 2, 3]})
-    signed = {
-        who: aggregator.post.ask(who, {"phase": "survivors", "survivors": [3, 2, 1, 0]})["signature"] for who in range(4)
-    }
+    listed = {"phase": "survivors", "survivors": [3, 2, 1, 0]}
+    signed = {who: aggregator.post.ask(who, listed)["signature"] for who in range(4)}
     request = {"phase": "unmask", "alive": [0, 1, 2], "gone": [3], "signatures": signed}
     with pytest.raises(UserError, match="other shares than its list of survivors says"):
         aggregator.post.ask(0, request)
-    forged = {who: signed[0] for who in range(4)} | {1: "no signature"}
+    forged = dict.fromkeys(range(4), signed[0]) | {1: "no signature"}
     with pytest.raises(UserError, match="1 of 4 clients signed its list of survivors, and 3 are needed"):
         aggregator.post.ask(0, request | {"alive": [0, 1, 2, 3], "gone": [], "signatures": forged})
     assert aggregator.post.ask(0, request | {"alive": [0, 1, 2, 3], "gone": []})["keys"] == {}

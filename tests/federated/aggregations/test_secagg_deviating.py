@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from tests.federated.aggregations.deviating_aggregator import DeviatingAggregator, plan_lists
+
 from veilbench.federated.aggregations.secagg import Secagg
 from veilbench.federated.aggregations.secagg_aggregator import SecaggAggregator
 from veilbench.federated.aggregations.secagg_bound import Assumptions
