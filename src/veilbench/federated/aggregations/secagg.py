@@ -31,8 +31,8 @@ class Secagg(Aggregation):
       mode.
     - Flower's quantisation is stochastic. Here, values are rounded to the nearest integer, so that the mean does not
       depend on the random keys.
-    - Flower's Shamir shares take seconds for a long secret and many clients. Here, secrets are shared in one prime
-      field.
+    - Flower's Shamir shares take 0.2 s for each client with 34 neighbours. Here, a secret is one number in a prime
+      field, and is shared in less than a millisecond.
 
     The aggregator learns the sum and which clients took part. Before clients reveal shares, they sign the list of
     survivors and require the signatures of a threshold of their neighbours on the same list (Bonawitz et al. 2017,
@@ -42,7 +42,7 @@ class Secagg(Aggregation):
 
     Args:
         threshold: share of a neighbourhood, including the client itself, that must respond for unmasking; in (0.5, 1].
-            None is just above 1/2, or just above 2/3 if `adversary` is `active` (Bonawitz et al. 2017, figure 2).
+            None is just above 1/2, or just above 2/3 if `adversary` is `active` (Bonawitz et al. 2017, section 6).
         neighbours: number of clients with which each client shares secrets, half of them on each side in a ring that is
             redrawn in every round; even. `all` uses all other clients. None takes the smallest number for which a round
             leaks with a probability of at most 2**-security and fails with at most 2**-correctness (Bell et al. 2020).

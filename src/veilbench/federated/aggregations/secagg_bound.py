@@ -44,7 +44,7 @@ class Assumptions:
         return math.ceil(self.dropped * clients - ROUNDING)
 
     def choose_threshold(self, size: int) -> int:
-        """Return the least number of shares that reveal a secret (Bonawitz et al. 2017, figure 2).
+        """Return the least number of shares that reveal a secret (Bonawitz et al. 2017, section 6).
 
         Args:
             size: number of clients in a neighbourhood, including the client itself.
@@ -117,7 +117,7 @@ def compute_tail(least: int, clients: int, marked: int, drawn: int) -> float:
 
     if marked < 0 or least > min(marked, drawn):
         return 0.0
-    return float(hypergeom.sf(least - 1, clients, marked, drawn))
+    return float(hypergeom.sf(least - 1, clients, min(marked, clients), drawn))
 
 
 def bound_gaps(clients: int, missing: int, size: int) -> float:
