@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import comb
+from typing import Any
 
 import numpy as np
 import pytest
@@ -101,7 +102,7 @@ TRUST = [
 
 @pytest.mark.parametrize(("settings", "clients", "said", "missed"), TRUST, ids=[str(case[:2]) for case in TRUST])
 def test_the_trust_that_is_left_is_said_and_what_is_below_the_bound(
-    settings: dict, clients: int, said: str, missed: list[str]
+    settings: dict[str, Any], clients: int, said: str, missed: list[str]
 ) -> None:
     trust = Secagg(**settings).describe_trust(clients)
     assert said in trust

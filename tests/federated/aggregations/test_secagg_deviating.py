@@ -23,8 +23,9 @@ class Round:
     """A round in which every client has sent a masked update, and the aggregator deviates from then on."""
 
     def __init__(self, clients: int, **settings: Any) -> None:
-        self.parties, self.honest = Secagg(**settings).setup(clients, np.random.SeedSequence(0))
-        assert isinstance(self.honest, SecaggAggregator)
+        self.parties, aggregator = Secagg(**settings).setup(clients, np.random.SeedSequence(0))
+        assert isinstance(aggregator, SecaggAggregator)
+        self.honest = aggregator
         self.honest.begin(range(clients))
         self.updates = np.random.default_rng(0).normal(0, 1, (clients, SIZE))
         self.messages = [party.protect(update, 0.5) for party, update in zip(self.parties, self.updates, strict=True)]
@@ -76,7 +77,9 @@ def test_a_colluding_client_that_signs_two_lists_reads_an_update_unless_the_thre
     assert played.reads(played.attack(4).read(0, played.messages[0], lists)) is read
 
 
-@pytest.mark.parametrize(("clients", "corrupt"), list(product(range(2, 12), range(4))))
+@pytest.mark.parametrize(
+    ("clients", "corrupt"), [pair for pair in product(range(2, 12), range(4)) if pair[1] < pair[0]]
+)
 def test_two_lists_find_enough_signatures_exactly_if_the_threshold_is_below_the_bound(
     clients: int, corrupt: int
 ) -> None:
