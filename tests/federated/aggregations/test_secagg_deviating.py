@@ -77,9 +77,7 @@ def test_a_colluding_client_that_signs_two_lists_reads_an_update_unless_the_thre
     assert played.reads(played.attack(4).read(0, played.messages[0], lists)) is read
 
 
-@pytest.mark.parametrize(
-    ("clients", "corrupt"), [pair for pair in product(range(2, 12), range(4)) if pair[1] < pair[0]]
-)
+@pytest.mark.parametrize(("clients", "corrupt"), [(n, c) for n, c in product(range(2, 12), range(4)) if c < n])
 def test_two_lists_find_enough_signatures_exactly_if_the_threshold_is_below_the_bound(
     clients: int, corrupt: int
 ) -> None:
