@@ -102,6 +102,7 @@ def test_secure_aggregation_gives_the_plain_filter_twice_the_same(
         "keys_seconds",
         "shares_seconds",
         "forward_seconds",
+        "survivors_seconds",
         "unmask_seconds",
         "rebuilding_seconds",
     } <= found.cost.keys()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from typing import Any
 
@@ -15,7 +14,8 @@ from veilbench.federated.aggregations.base import Client, parse_message
 from veilbench.federated.aggregations.secagg import Secagg
 from veilbench.federated.aggregations.secagg_aggregator import SecaggAggregator, find_neighbourhoods
 from veilbench.federated.aggregations.secagg_client import SecaggClient
-from veilbench.federated.aggregations.secagg_masks import Ring, agree_seed
+from veilbench.federated.aggregations.secagg_masks import SEED_BYTES, Ring, agree_seed
+from veilbench.federated.aggregations.secagg_shamir import combine_shares
 
 pytest.importorskip("flwr")
 
@@ -106,10 +106,18 @@ def test_too_few_clients_are_an_error_that_names_the_numbers() -> None:
 
 
 def test_clients_that_go_before_unmasking_are_an_error_and_no_mean() -> None:
-    clients, aggregator = parties(5)
+    clients, aggregator = parties(5, consistency=False)
     messages = sent(clients, updates(5), [0.2] * 5)
     aggregator.post.gone = {1, 2, 3}
     with pytest.raises(UserError, match="has 2 shares of a secret of client 0, and 3 of 5 are needed"):
+        aggregator.combine(messages)
+
+
+def test_clients_that_go_before_they_sign_the_survivors_are_an_error_and_no_mean() -> None:
+    clients, aggregator = parties(5)
+    messages = sent(clients, updates(5), [0.2] * 5)
+    aggregator.post.gone = {1, 2, 3}
+    with pytest.raises(UserError, match="needs a signature on the survivors from 3 of the 5 clients"):
         aggregator.combine(messages)
 
 
@@ -155,16 +163,14 @@ def test_no_message_holds_an_update_or_an_open_secret() -> None:
 
 
 def test_fewer_shares_than_the_threshold_give_no_secret_and_as_many_do() -> None:
-    from flwr.common.secure_aggregation.crypto.shamir import combine_shares
-
     clients, _ = parties(5)
     own = [client for client in clients if isinstance(client, SecaggClient)]
     shares = [client.held[0][0] for client in own]
     assert own[0].threshold == 3
-    assert combine_shares(shares[1:4]) == own[0].seed
+    assert combine_shares(shares[1:4], SEED_BYTES) == own[0].seed
     for few in (shares[1:3], shares[3:5]):
-        with contextlib.suppress(ValueError):  # mostly they do not even give something of the right form
-            assert combine_shares(few) != own[0].seed
+        with pytest.raises(ValueError, match="do not give a secret"):
+            combine_shares(few, SEED_BYTES)
 
 
 def test_a_late_update_stays_hidden_though_its_pairwise_masks_are_known() -> None:
@@ -193,20 +199,36 @@ LIES: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("message", "said"), LIES, ids=[said for _, said in LIES])
 def test_a_client_refuses_messages_that_would_open_an_update(message: dict[str, Any], said: str) -> None:
-    clients, aggregator = parties(5)
+    clients, aggregator = parties(5, consistency=False)
     sent(clients, updates(5), [0.2] * 5)
     with pytest.raises(UserError, match=said):
         aggregator.post.ask(0, message)
 
 
 def test_a_client_unmasks_once_and_masks_once() -> None:
-    clients, aggregator = parties(3)
+    clients, aggregator = parties(3, consistency=False)
     sent(clients, updates(3), WEIGHTS)
     with pytest.raises(UserError, match="has already sent its update"):
         clients[0].protect(updates(1)[0], 1.0)
     aggregator.post.ask(0, {"phase": "unmask", "alive": [0, 1, 2], "gone": []})
     with pytest.raises(UserError, match="unmask, and keys is due"):
         aggregator.post.ask(0, {"phase": "unmask", "alive": [0, 1], "gone": [2]})
+
+
+def test_a_client_signs_no_list_without_itself_and_reveals_no_other_shares_than_it_signed_for() -> None:
+    clients, aggregator = parties(4)
+    sent(clients, updates(4), [0.25] * 4)
+    with pytest.raises(UserError, match="client 0 is missing among the survivors"):
+        aggregator.post.ask(0, {"phase": "survivors", "survivors": [1, 2, 3]})
+    listed = {"phase": "survivors", "survivors": [3, 2, 1, 0]}
+    signed = {who: aggregator.post.ask(who, listed)["signature"] for who in range(4)}
+    request = {"phase": "unmask", "alive": [0, 1, 2], "gone": [3], "signatures": signed}
+    with pytest.raises(UserError, match="other shares than its list of survivors says"):
+        aggregator.post.ask(0, request)
+    forged = dict.fromkeys(range(4), signed[0]) | {1: "no signature"}
+    with pytest.raises(UserError, match="1 of 4 clients signed its list of survivors, and 3 are needed"):
+        aggregator.post.ask(0, request | {"alive": [0, 1, 2, 3], "gone": [], "signatures": forged})
+    assert aggregator.post.ask(0, request | {"alive": [0, 1, 2, 3], "gone": []})["keys"] == {}
 
 
 ROSTERS = [

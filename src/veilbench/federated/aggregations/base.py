@@ -183,6 +183,17 @@ class Aggregation(ABC):
         """Return the clipping and noise of the local steps; None for ordinary local training."""
         return None
 
+    def describe_trust(self, clients: int) -> str | None:
+        """Return one or more sentences on what the clients must trust for their updates to stay hidden.
+
+        Args:
+            clients: number of clients in a round.
+
+        Returns:
+            The sentences; None if the aggregation's documentation says all.
+        """
+        return None
+
     def noise(self, weights: Sequence[float]) -> tuple[float, float] | None:
         """Return the standard deviation of the noise per value, in one client's message and in the mean.
 

@@ -126,6 +126,10 @@ class Faulty(Aggregation):
         """Return the inner aggregation's noise in the local steps."""
         return self.inner.example_noise()
 
+    def describe_trust(self, clients: int) -> str | None:
+        """Return what the inner aggregation's clients must trust."""
+        return self.inner.describe_trust(clients)
+
     def noise(self, weights: Sequence[float]) -> tuple[float, float] | None:
         """Return the inner aggregation's noise in a message and in the mean."""
         return self.inner.noise(weights)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,9 +11,17 @@ import numpy as np
 
 from veilbench.bench.errors import UserError
 from veilbench.federated.aggregations.base import Aggregator
-from veilbench.federated.aggregations.secagg_masks import Ring, agree_seed, apply_sign
+from veilbench.federated.aggregations.secagg_masks import (
+    SCALAR_BYTES,
+    SEED_BYTES,
+    Ring,
+    agree_seed,
+    apply_sign,
+    restore_private_key,
+)
+from veilbench.federated.aggregations.secagg_policy import SharingPolicy
+from veilbench.federated.aggregations.secagg_shamir import combine_shares
 from veilbench.federated.aggregations.secagg_transport import Transport
-from veilbench.federated.flower_library import import_flower
 
 Answers = dict[int, dict[str, Any]]
 
@@ -25,15 +32,12 @@ class SecaggAggregator(Aggregator):
     Args:
         post: transport that delivers messages to the clients and returns their answers.
         ring: integers in which updates and masks are added.
-        threshold: share of a neighbourhood that must respond for unmasking.
-        neighbours: number of neighbours of a client; None for all the others.
+        policy: neighbourhoods and thresholds by the number of clients in a round.
         rng: generator that draws the order of the clients in the ring of neighbours.
     """
 
-    def __init__(
-        self, post: Transport, ring: Ring, threshold: float, neighbours: int | None, rng: np.random.Generator
-    ) -> None:
-        self.post, self.ring, self.threshold, self.neighbours, self.rng = post, ring, threshold, neighbours, rng
+    def __init__(self, post: Transport, ring: Ring, policy: SharingPolicy, rng: np.random.Generator) -> None:
+        self.post, self.ring, self.policy, self.rng = post, ring, policy, rng
         self.near: dict[int, set[int]] = {}  # for each client of the round, its neighbours and itself
         self.keys: dict[int, bytes] = {}
         self.seeds: dict[int, bytes] = {}  # reconstructed seeds of the last round's private masks
@@ -49,7 +53,8 @@ class SecaggAggregator(Aggregator):
         """
         self.post.messages.clear()
         self.refused.clear()
-        self.near = find_neighbourhoods(self.rng.permutation(members).tolist(), self.neighbours)
+        neighbours = self.policy.choose_neighbours(len(members))
+        self.near = find_neighbourhoods(self.rng.permutation(members).tolist(), neighbours)
         answers = self._ask_all("keys", {who: {} for who in members})
         self.keys = {who: answer["mask"].encode() for who, answer in answers.items()}
         self._require_enough(answers, "keys")
@@ -104,20 +109,29 @@ class SecaggAggregator(Aggregator):
         for payload in payloads:
             total = total + np.frombuffer(payload, self.ring.dtype)
         alive, gone = set(self.senders), self.shared - set(self.senders)
-        asked = {
-            who: {"alive": sorted(self._find_neighbours(who, alive)), "gone": sorted(self._find_neighbours(who, gone))}
-            for who in sorted(alive)
-        }
-        answers = self._ask_all("unmask", asked)
+        answers = self._collect_shares(alive, gone)
         with self._measure_seconds("rebuilding_seconds"):
-            self.seeds = {who: self._reconstruct_secret(answers, "seeds", who) for who in sorted(alive)}
+            self.seeds = {who: self._reconstruct_secret(answers, "seeds", who, SEED_BYTES) for who in sorted(alive)}
             for seed in self.seeds.values():
                 total = total - self.ring.expand_mask(seed, size)
             for who in sorted(gone):
-                total = total - self._sum_pairwise_masks(
-                    who, self._reconstruct_secret(answers, "keys", who), alive, size
-                )
+                scalar = self._reconstruct_secret(answers, "keys", who, SCALAR_BYTES)
+                total = total - self._sum_pairwise_masks(who, restore_private_key(scalar), alive, size)
         return self.ring.dequantise(total).tobytes()
+
+    def _collect_shares(self, alive: set[int], gone: set[int]) -> Answers:
+        """Ask the clients that sent an update for shares, after they have signed the list of these clients."""
+        asked: dict[int, dict[str, Any]] = {
+            who: {"alive": sorted(self._find_neighbours(who, alive)), "gone": sorted(self._find_neighbours(who, gone))}
+            for who in sorted(alive)
+        }
+        if self.policy.consistency:
+            signed = self._ask_all("survivors", {who: {"survivors": sorted(alive)} for who in sorted(alive)})
+            self._require_enough(signed, "a signature on the survivors")
+            for who, request in asked.items():
+                near = self._find_neighbours(who, signed)
+                request["signatures"] = {other: signed[other]["signature"] for other in sorted(near)}
+        return self._ask_all("unmask", asked)
 
     def _sum_pairwise_masks(self, who: int, private: bytes, alive: set[int], size: int) -> np.ndarray:
         """Return the sum of the pairwise masks that neighbours added for a client that dropped out."""
@@ -126,13 +140,14 @@ class SecaggAggregator(Aggregator):
             total = total + apply_sign(self.ring.expand_mask(agree_seed(private, self.keys[near]), size), near, who)
         return total
 
-    def _reconstruct_secret(self, answers: Answers, name: str, who: int) -> bytes:
-        """Reconstruct a client's secret from its neighbours' shares.
+    def _reconstruct_secret(self, answers: Answers, name: str, who: int, size: int) -> bytes:
+        """Reconstruct a client's secret of `size` bytes from its neighbours' shares.
 
         Raises:
             UserError: there are too few shares, or they are inconsistent.
         """
-        shares = [bytes.fromhex(answer[name][str(who)]) for answer in answers.values() if str(who) in answer[name]]
+        near = (answers[other][name] for other in sorted(self._find_neighbours(who, answers)))
+        shares = [bytes.fromhex(held[str(who)]) for held in near if str(who) in held]
         if len(shares) < self._get_threshold(who):
             raise UserError(
                 f"secure aggregation has {len(shares)} shares of a secret of client {who}, and "
@@ -140,7 +155,7 @@ class SecaggAggregator(Aggregator):
                 f"{len(self.near[who])} are needed{self._explain_refusals()}"
             )
         try:
-            return bytes(import_flower("common.secure_aggregation.crypto.shamir").combine_shares(shares))
+            return combine_shares(shares[: self._get_threshold(who)], size)
         except ValueError as error:
             raise UserError(f"the shares of a secret of client {who} do not fit together") from error
 
@@ -168,7 +183,7 @@ class SecaggAggregator(Aggregator):
         return f" ({'; '.join(self.refused)})" if self.refused else ""
 
     def _get_threshold(self, who: int) -> int:
-        return max(2, math.ceil(self.threshold * len(self.near[who])))
+        return self.policy.choose_threshold(len(self.near[who]))
 
     def _require_enough(self, there: Iterable[int], what: str) -> None:
         """Check that enough neighbours of every responding client have responded too.

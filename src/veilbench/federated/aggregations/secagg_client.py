@@ -13,11 +13,13 @@ import numpy as np
 from veilbench.bench.errors import UserError
 from veilbench.federated.aggregations.base import Client
 from veilbench.federated.aggregations.plain import parse_values
-from veilbench.federated.aggregations.secagg_masks import Ring, agree_seed, apply_sign
+from veilbench.federated.aggregations.secagg_masks import SEED_BYTES, Ring, agree_seed, apply_sign, export_scalar
+from veilbench.federated.aggregations.secagg_shamir import create_shares
+from veilbench.federated.aggregations.secagg_survivors import find_signers, generate_signing_keys, sign_survivors
 from veilbench.federated.flower_library import import_flower
 
 Answer = dict[str, Any]
-NEXT = {"shares": "forward", "forward": "mask", "unmask": "keys"}  # phases of a round
+NEXT = {"shares": "forward", "forward": "mask", "survivors": "unmask", "unmask": "keys"}  # phases of a round
 
 
 class SecaggClient(Client):
@@ -26,10 +28,11 @@ class SecaggClient(Client):
     Args:
         number: index of the client, from 0.
         ring: integers in which updates and masks are added.
+        consistency: whether the client reveals shares only if enough neighbours have signed its list of survivors.
     """
 
-    def __init__(self, number: int, ring: Ring) -> None:
-        self.number, self.ring = number, ring
+    def __init__(self, number: int, ring: Ring, consistency: bool = True) -> None:
+        self.number, self.ring, self.consistency = number, ring, consistency
         self.due = "keys"
 
     def answer(self, content: bytes) -> bytes:
@@ -42,11 +45,12 @@ class SecaggClient(Client):
         phase = message.pop("phase")
         if phase == "keys":  # a new round discards the state of an unfinished one
             return json.dumps(self._generate_keys()).encode()
-        if phase != self.due or phase not in ("shares", "forward", "unmask"):
+        if phase != self.due or phase not in NEXT:
             raise UserError(f"client {self.number} was sent a message on {phase}, and {self.due} is due")
         answers: dict[str, Callable[..., Answer]] = {
             "shares": self._share_secrets,
             "forward": self._store_shares,
+            "survivors": self._sign_survivors,
             "unmask": self._reveal_shares,
         }
         answer = answers[phase](**message)
@@ -54,11 +58,13 @@ class SecaggClient(Client):
         return json.dumps(answer).encode()
 
     def _generate_keys(self) -> Answer:
-        """Generate two key pairs: one for masks, one to encrypt shares for other clients."""
+        """Generate three key pairs: for masks, to encrypt shares for other clients, to sign the list of survivors."""
         keys = import_flower("supercore.primitives.asymmetric")
         pairs = {name: keys.generate_key_pairs() for name in ("mask", "message")}
         self.private = {name: keys.private_key_to_bytes(private) for name, (private, _) in pairs.items()}
         self.public = {name: keys.public_key_to_bytes(public).decode() for name, (_, public) in pairs.items()}
+        self.private["sign"], self.public["sign"] = generate_signing_keys()
+        self.agreed = dict[int, bytes]()
         self.due = "shares"
         return self.public
 
@@ -67,12 +73,11 @@ class SecaggClient(Client):
         self.roster = {int(who): {name: key.encode() for name, key in own.items()} for who, own in keys.items()}
         self.threshold = threshold
         self._check_roster()
-        shamir, secrets = import_flower("common.secure_aggregation.crypto.shamir"), import_encryption()
+        secrets = import_encryption()
         pack = import_flower("common.secure_aggregation.secaggplus_utils").share_keys_plaintext_concat
-        self.seed = os.urandom(32)
-        parts = [
-            shamir.create_shares(secret, threshold, len(self.roster)) for secret in (self.seed, self.private["mask"])
-        ]
+        self.seed = os.urandom(SEED_BYTES)
+        opened = (self.seed, export_scalar(self.private["mask"]))
+        parts = [create_shares(secret, threshold, len(self.roster)) for secret in opened]
         self.held, sealed = dict[int, tuple[bytes, bytes]](), dict[int, str]()
         for who, seed_share, key_share in zip(self.roster, *parts, strict=True):
             if who == self.number:
@@ -95,11 +100,13 @@ class SecaggClient(Client):
             raise UserError(f"client {self.number} refuses a threshold of {self.threshold} of {len(self.roster)}")
         if self.roster.get(self.number) != {name: key.encode() for name, key in self.public.items()}:
             raise UserError(f"client {self.number} was shown other keys than its own as its own")
-        if len({key for own in self.roster.values() for key in own.values()}) < 2 * len(self.roster):
+        if len({key for own in self.roster.values() for key in own.values()}) < sum(map(len, self.roster.values())):
             raise UserError(f"client {self.number} was shown the same key twice")
 
     def _fernet(self, who: int) -> bytes:
-        return base64.urlsafe_b64encode(agree_seed(self.private["message"], self.roster[who]["message"]))
+        if who not in self.agreed:
+            self.agreed[who] = agree_seed(self.private["message"], self.roster[who]["message"])
+        return base64.urlsafe_b64encode(self.agreed[who])
 
     def _store_shares(self, ciphertexts: dict[str, str]) -> Answer:
         """Store the shares of the neighbours that sent theirs; pairwise masks are added for these only."""
@@ -121,28 +128,58 @@ class SecaggClient(Client):
         if self.due != "mask":  # two updates with the same mask would reveal their difference
             raise UserError("it takes no part in this round's secure aggregation, or has already sent its update")
         masked = self.ring.quantise(weight * update)
-        self.due = "unmask"
+        self.due = "survivors" if self.consistency else "unmask"
         masked = masked + self.ring.expand_mask(self.seed, len(update))
         for who in self.held.keys() - {self.number}:
             seed = agree_seed(self.private["mask"], self.roster[who]["mask"])
             masked = masked + apply_sign(self.ring.expand_mask(seed, len(update)), self.number, who)
         return bytes(masked.tobytes())
 
-    def _reveal_shares(self, alive: list[int], gone: list[int]) -> Answer:
+    def _sign_survivors(self, survivors: list[int]) -> Answer:
+        """Sign the list of all clients whose updates are added (Bonawitz et al. 2017, round 3).
+
+        Raises:
+            UserError: the client itself is missing in the list, although it has sent an update.
+        """
+        if self.number not in survivors:
+            raise UserError(f"client {self.number} is missing among the survivors, and has sent its update")
+        self.survivors = set(survivors)
+        return {"signature": sign_survivors(self.private["sign"], survivors)}
+
+    def _check_consistency(self, alive: set[int], gone: set[int], signatures: dict[str, str]) -> None:
+        """Check that the request follows from the signed list, and that enough neighbours signed the same list.
+
+        Raises:
+            UserError: the request differs from the list, or fewer neighbours than the threshold signed it.
+        """
+        if alive != self.held.keys() & self.survivors or gone != self.held.keys() - self.survivors:
+            raise UserError(f"client {self.number} was asked for other shares than its list of survivors says")
+        keys = {who: own["sign"].decode() for who, own in self.roster.items()}
+        signers = find_signers(self.survivors, {int(who): signed for who, signed in signatures.items()}, keys)
+        if len(signers) < self.threshold:
+            raise UserError(
+                f"client {self.number} refuses to unmask: {len(signers)} of {len(self.roster)} clients signed its list "
+                f"of survivors, and {self.threshold} are needed"
+            )
+
+    def _reveal_shares(self, alive: list[int], gone: list[int], signatures: dict[str, str] | None = None) -> Answer:
         """Return shares of the seeds of clients that sent an update and of the keys of those that did not.
 
         Raises:
-            UserError: both secrets of one client are requested, or too few clients sent an update.
+            UserError: both secrets of one client are requested, too few clients sent an update, or the neighbours were
+                sent other lists of survivors.
         """
         if set(alive) & set(gone):
             raise UserError(f"client {self.number} was asked for both secrets of a client")
         if len(set(alive)) < self.threshold or not set(alive) | set(gone) <= self.held.keys():
             raise UserError(f"client {self.number} refuses to unmask {len(set(alive))} of {len(self.held)} clients")
+        if self.consistency:
+            self._check_consistency(set(alive), set(gone), signatures or {})
         answer = {
             "seeds": {who: self.held[who][0].hex() for who in alive},
             "keys": {who: self.held[who][1].hex() for who in gone},
         }
-        del self.seed, self.private, self.held
+        del self.seed, self.private, self.held, self.agreed
         return answer
 
     def _open(self, payload: bytes, size: int) -> np.ndarray:

@@ -11,6 +11,9 @@ import numpy as np
 from veilbench.bench.errors import UserError
 from veilbench.federated.flower_library import import_flower
 
+SEED_BYTES = 32  # a key of AES-256
+SCALAR_BYTES = 48  # the secret number of a private key on the curve P-384
+
 
 @dataclass(frozen=True)
 class Ring:
@@ -76,6 +79,24 @@ def agree_seed(private: bytes, public: bytes) -> bytes:
         keys.bytes_to_private_key(private), keys.bytes_to_public_key(public)
     )
     return base64.urlsafe_b64decode(secret)
+
+
+def export_scalar(private: bytes) -> bytes:
+    """Return the secret number of a private key, 48 bytes: it is shorter than the key's serialized form."""
+    key = import_flower("supercore.primitives.asymmetric").bytes_to_private_key(private)
+    return bytes(key.private_numbers().private_value.to_bytes(SCALAR_BYTES, "big"))
+
+
+def restore_private_key(scalar: bytes) -> bytes:
+    """Return the serialized private key of a secret number; the inverse of `export_scalar`.
+
+    Raises:
+        ValueError: the number is not one of a key.
+    """
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.derive_private_key(int.from_bytes(scalar, "big"), ec.SECP384R1())
+    return bytes(import_flower("supercore.primitives.asymmetric").private_key_to_bytes(key))
 
 
 def apply_sign(numbers: np.ndarray, first: int, second: int) -> np.ndarray:

@@ -289,6 +289,7 @@ def test_secure_aggregation_hides_a_message_and_its_masks_are_what_does_it(
     found = run(data, Secagg(), control=False)
     assert found.gain is None
     assert found.reason.startswith("not applicable by construction")
+    assert "The clients trust in an aggregator that follows the protocol" in found.notes[0]
     assert found.metrics["mean_recall"].value > 0.8  # what the aggregate itself gives to everybody
     table = {row[0]: row for row in found.tables[0].rows}
     assert table[MESSAGE][2].value == 0  # type: ignore[union-attr]

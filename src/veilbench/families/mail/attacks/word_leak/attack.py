@@ -130,6 +130,8 @@ class MailWordLeak(Attack[MailFilter, Mails]):
         else:
             findings.reason = UNREADABLE
         if not control:
+            if trust := protocol.build_aggregation().describe_trust(self._count_clients(protocol, data)):
+                findings.notes.append(trust)
             self._report(findings, known[rounds - 1], data, lists)
             findings.cost |= known[0].cost
             findings.tables.append(self._tabulate_one_round(known[0], data))
