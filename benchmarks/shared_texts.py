@@ -1,17 +1,19 @@
-"""Texts of several authors from $VEILBENCH_SHARED_DATA or ../shared/data, in alphabets of 91 or 27 symbols."""
+"""Texts of several authors from $VEILBENCH_SHARED_DATA or ../shared/data, in alphabets of 91, 27 or 26 symbols."""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 
 from veilbench.families.ciphers.attacks.language import fit_bigrams, fit_language_model
 from veilbench.families.ciphers.attacks.ngrams import NGramModel
-from veilbench.text import alphabet
+from veilbench.text import alphabet, english
 
-AUTHORS = {"doyle": "text/pg1661.txt", "shakespeare": "text/tinyshakespeare_input.txt"}  # of 1892 and of about 1600
+PLAYS = "text/tinyshakespeare_input.txt"
+FILES = {"doyle": "text/pg1661.txt", "shakespeare": PLAYS, "plays": PLAYS}  # of 1892 and of about 1600
 BESIDE = Path(__file__).parents[1].parent / "shared" / "data"
 SPACED, LETTERS = "abcdefghijklmnopqrstuvwxyz ", "abcdefghijklmnopqrstuvwxyz"
 
@@ -29,9 +31,27 @@ def require_file(name: str) -> Path:
     return path
 
 
-def read_author(name: str) -> str:
-    """Read all text of one author, restricted to the characters 32 to 122."""
-    return alphabet.normalise(require_file(AUTHORS[name]).read_text(encoding="utf8"))
+def read_text(name: str) -> str:
+    """Read all text of one source, restricted to the characters 32 to 122.
+
+    Args:
+        name: "doyle"; "plays" of Shakespeare, in which each speech begins with its speaker, as in "KING RICHARD II:";
+            "shakespeare", which is the same without the speakers; or "python", the prose of Python's help topics.
+            Several, joined by "+", are read one after the other.
+    """
+    if "+" in name:
+        return " ".join(read_text(part) for part in name.split("+"))
+    if name == "python":
+        return alphabet.normalise(" ".join(english.load_topics()))
+    if name not in FILES:
+        raise SystemExit(f"{name} is no source of text; allowed are {', '.join([*FILES, 'python'])}")
+    raw = require_file(FILES[name]).read_text(encoding="utf8")
+    return alphabet.normalise(strip_speakers(raw) if name == "shakespeare" else raw)
+
+
+def strip_speakers(plays: str) -> str:
+    """Remove the line with the speaker from each speech; speeches are separated by empty lines."""
+    return re.sub(r"(?m)(\A|(?<=\n\n))[^\n]*:\n", "", plays)
 
 
 def encode(text: str, symbols: str = "") -> np.ndarray:
