@@ -1,15 +1,15 @@
 """Measure the share of a text that the search for code books reads, against the length of the text.
 
 Usage: python benchmarks/substitution_lengths.py [--members 4] [--lengths 2000,5000] [--alphabets 91] [--ids hidden]
-       [--pairs doyle+python:shakespeare] [--seeds 3] [--restarts 0]
+       [--pairs doyle+python:shakespeare] [--seeds 3] [--restarts 0] [--unknown-members]
 
 A pair names the sources of the statistics and the attacked text. The default pairs are authors of different centuries,
-in both directions: Doyle (1892) and the speeches of Shakespeare's plays (about 1600), from $VEILBENCH_SHARED_DATA/text or
+in both directions: Doyle (1892) and the speeches of Shakespeare (about 1600), from $VEILBENCH_SHARED_DATA/text or
 ../shared/data/text. Python's help topics are added to the statistics, since neither author uses all punctuation. The
 text "plays" has the speaker before each speech.
 
 Each character is encrypted by a random member of an ensemble of random code books. The attacker sees the members' ids
-(published), or not (hidden). The alphabet of 27 symbols is that of the small letters and the space: capitals become
+(published), or not (hidden), and knows the number of members, unless `--unknown-members` is given. The alphabet of 27 symbols is that of the small letters and the space: capitals become
 small letters, apostrophes are dropped, and all other characters become a space. Seeds below 100 are for measuring, and
 attack the text's first half; those from 100 on are for choosing settings, and attack its second half.
 
@@ -64,11 +64,13 @@ def draw_piece(text: np.ndarray, length: int, seed: int, rng: np.random.Generato
     return text[first : first + length]
 
 
-def read(sealed: Sealed, hidden: bool, models: tuple, seed: int, restarts: int) -> tuple[float, float]:
+def read(
+    sealed: Sealed, models: tuple, seed: int, restarts: int, hidden: bool, copies: int | None
+) -> tuple[float, float]:
     """Attack a text, and return the share of characters read and the CPU seconds."""
     groups = np.full(len(sealed.members), -1) if hidden else sealed.members
     started = time.process_time()
-    key = solve(sealed.tokens, groups, models[0], bigrams=models[1], restarts=restarts, seed=seed)
+    key = solve(sealed.tokens, groups, models[0], bigrams=models[1], restarts=restarts, seed=seed, copies=copies)
     return float((key[sealed.tokens] == sealed.text).mean()), time.process_time() - started
 
 
@@ -76,17 +78,17 @@ def warm_up(models: tuple, size: int) -> None:
     """Compile the search, so that no text's time includes it."""
     sealed = encrypt(np.arange(300, dtype=np.uint8) % size, 2, size, np.random.default_rng(0))
     for hidden in (False, True):
-        read(sealed, hidden, models, 0, 1)
+        read(sealed, models, 0, 1, hidden, 2)
 
 
 def measure(victim: np.ndarray, models: tuple, cell: tuple, options: argparse.Namespace) -> list[tuple[float, float]]:
     """Attack one text per seed; return the share read and the CPU seconds of each."""
     size, ids, members, length = cell
-    found = []
+    copies, found = None if options.unknown_members else members, []
     for seed in range(options.first_seed, options.first_seed + options.seeds):
         rng = np.random.default_rng([seed, members, length])
         sealed = encrypt(draw_piece(victim, length, seed, rng), members, size, rng)
-        found.append(read(sealed, ids == "hidden", models, seed, options.restarts))
+        found.append(read(sealed, models, seed, options.restarts, ids == "hidden", copies))
     return found
 
 
@@ -128,6 +130,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=3, help="number of texts of each kind")
     parser.add_argument("--first-seed", type=int, default=0, help="100 and more attack the validation half")
     parser.add_argument("--restarts", type=int, default=0, help="annealing runs; the pipeline's attack takes 0")
+    parser.add_argument("--unknown-members", action="store_true", help="the attacker does not know their number")
     return parser.parse_args()
 
 

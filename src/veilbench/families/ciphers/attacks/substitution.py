@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veilbench.families.ciphers.attacks import substitution_kernels as kernels
+from veilbench.families.ciphers.attacks.copies import check_copies, deal_groups, share_out
 from veilbench.families.ciphers.attacks.hidden_markov import estimate_key
 from veilbench.families.ciphers.attacks.ngrams import NGramModel
 from veilbench.families.ciphers.attacks.substitution_state import (
@@ -47,6 +48,8 @@ _REFINE, _REFINE_WORK = (2.0, 1.0), 1_000_000
 """Temperatures and work for a key that expectation maximisation found: gentle, since most of it is right."""
 _SHAKES, _SHAKE_WORK = (2.0, 8.0, 15.0), 1_000_000
 """First temperatures in nats, and work, with which the best key is annealed again."""
+_DEALS, _DEAL_WORK = (2.0, 4.0, 8.0, 4.0, 2.0), 500_000
+"""First temperatures in nats, and work, of the annealing after each time that tokens are dealt into code books."""
 _AGREEMENT, _AGREEING = 0.95, 3
 """A key is accepted as the solution if this number of restarts agree on this share of positions."""
 _JUDGED = 6000
@@ -72,6 +75,7 @@ def solve(
     restarts: int = 8,
     seed: int = 0,
     effort: float = 1.0,
+    copies: int | None = None,
 ) -> NDArray[np.int64]:
     """Find the most likely symbol of every token.
 
@@ -86,6 +90,8 @@ def solve(
             expectation maximisation on nearly all of the text, or three of them agree with each other.
         seed: Seed of the search; the same arguments give the same answer.
         effort: Factor on the work of each annealing run.
+        copies: Largest number of tokens without a group that represent one symbol, such as the number of members whose
+            ids are hidden; ``None`` if it is unknown.
 
     Returns:
         Shape ``(T,)``; the symbol guessed for each token, distinct within every group except -1.
@@ -98,6 +104,8 @@ def solve(
         raise ValueError(f"restarts is {restarts}; allowed are 0 and more")
     if not 0 < effort < float("inf"):
         raise ValueError(f"effort is {effort}; allowed are positive finite numbers")
+    if copies is not None:
+        check_copies(puzzle, copies)
     generator = np.random.default_rng(seed)
     key = initialise_key(puzzle, generator)
     if len(puzzle.tokens) and (puzzle.known < 0).any():
@@ -106,6 +114,8 @@ def solve(
         estimate = estimate_key(puzzle, (bigrams or model).bigram, (bigrams or model).unigram)
         key = _best_restart(puzzle, key, estimate, quantiles, restarts, effort, generator)
         key = _finish(puzzle, key, quantiles, effort, generator)
+        if copies is not None and (puzzle.groups < 0).any():
+            key = _deal_and_polish(puzzle, key, copies, quantiles, effort, generator)
     return key
 
 
@@ -192,6 +202,24 @@ def _finish(
     for partners in _list_joint_moves(puzzle, best[1]):
         exchanged = _exchange_symbols(puzzle, best[1], partners)
         candidate = _polish(puzzle, exchanged, text, quantiles, (_SHAKES[0], 1.0), work // 8, generator)
+        best = max(best, candidate, key=lambda item: item[0])
+    return best[1]
+
+
+def _deal_and_polish(
+    puzzle: Puzzle,
+    key: NDArray[np.int64],
+    copies: int,
+    quantiles: NDArray[np.uint8],
+    effort: float,
+    generator: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Deal the tokens without a group into possible code books and anneal, several times; return the best key."""
+    best = (-np.inf, share_out(puzzle, key, copies))
+    for hot in _DEALS:
+        dealt = deal_groups(puzzle, best[1], copies, generator)
+        work = int(effort * _DEAL_WORK)
+        candidate = _polish(dealt, best[1], puzzle.tokens, quantiles, (hot, 1.0), work, generator)
         best = max(best, candidate, key=lambda item: item[0])
     return best[1]
 
