@@ -8,8 +8,9 @@ in both directions: Doyle (1892) and the speeches of Shakespeare (about 1600), f
 ../shared/data/text. Python's help topics are added to the statistics, since neither author uses all punctuation. The
 text "plays" has the speaker before each speech.
 
-Each character is encrypted by a random member of an ensemble of random code books. The attacker sees the members' ids
-(published), or not (hidden), and knows the number of members, unless `--unknown-members` is given. The alphabet of 27 symbols is that of the small letters and the space: capitals become
+Each character is encrypted by a random member of an ensemble of random code books. The attacker knows the number of
+members, unless `--unknown-members` is given, and sees the id of each character's member (published) or not (hidden).
+The alphabet of 27 symbols is that of the small letters and the space: capitals become
 small letters, apostrophes are dropped, and all other characters become a space. Seeds below 100 are for measuring, and
 attack the text's first half; those from 100 on are for choosing settings, and attack its second half.
 
