@@ -172,6 +172,16 @@ def test_known_entries_stay_and_help(model: NGramModel, target: NDArray[np.uint8
     np.testing.assert_array_equal(solve(tokens, groups, model, known=truth), truth)
 
 
+def test_annealing_with_all_orders_solves_a_short_homophonic_cipher() -> None:
+    generator = np.random.default_rng(5)
+    words = [generator.integers(0, 12, 5) for _ in range(20)]
+    text = np.concatenate([words[i] for i in generator.integers(0, 20, 2_000)]).astype(np.uint8)
+    small, plain = NGramModel.fit(text[300:], 6, 12), text[:300]
+    tokens, groups, truth = encipher(plain, 3, 12, seed=7)
+    key = solve(tokens, np.full_like(groups, -1), small, restarts=1, effort=0.05, coarse=False)
+    assert (key[tokens] == truth[tokens]).mean() > 0.95
+
+
 def test_tokens_without_group_may_exceed_the_alphabet(model: NGramModel, target: NDArray[np.uint8]) -> None:
     tokens, groups, truth = encipher(target[:2000], 2, SIZE, seed=6)
     assert len(groups) > SIZE
