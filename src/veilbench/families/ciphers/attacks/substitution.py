@@ -171,9 +171,9 @@ def _anneal_part(
         return search.key
     work = int(effort * _COARSE_WORK * (1 + members / 2))
     order = 4 if len(search.tokens) < _SPARSE * len(movable) else 3
-    coarse = puzzle.tables._replace(order=min(order, puzzle.tables.order))
-    kernels.rescore(coarse, search)
-    kernels.anneal(coarse, search, quantiles, movable, *_COARSE[order], work)
+    low = puzzle.tables._replace(order=min(order, puzzle.tables.order))
+    kernels.rescore(low, search)
+    kernels.anneal(low, search, quantiles, movable, *_COARSE[order], work)
     kernels.rescore(puzzle.tables, search)
     kernels.anneal(puzzle.tables, search, quantiles, movable, *_FINE, work // _FINE_SHARE)
     return search.key
