@@ -172,6 +172,25 @@ def test_known_entries_stay_and_help(model: NGramModel, target: NDArray[np.uint8
     np.testing.assert_array_equal(solve(tokens, groups, model, known=truth), truth)
 
 
+@pytest.mark.parametrize("coarse", [True, False])
+def test_annealing_starts_with_low_orders_only_if_it_is_coarse(coarse: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    puzzle, _, small = small_case(6, loose=True)
+    orders, anneal = [], kernels.anneal
+    monkeypatch.setattr(kernels, "anneal", lambda tables, *rest: (orders.append(tables.order), anneal(tables, *rest)))
+    solve(puzzle.tokens, puzzle.groups, small, restarts=1, effort=0.001, coarse=coarse)
+    assert (min(orders) < 6) == coarse
+
+
+def test_annealing_with_all_orders_solves_a_homophonic_cipher() -> None:
+    generator = np.random.default_rng(5)
+    words = [generator.integers(0, 12, 5) for _ in range(20)]
+    text = np.concatenate([words[i] for i in generator.integers(0, 20, 2_000)]).astype(np.uint8)
+    small, plain = NGramModel.fit(text[300:], 6, 12), text[:300]
+    tokens, groups, truth = encipher(plain, 3, 12, seed=7)
+    key = solve(tokens, np.full_like(groups, -1), small, restarts=1, effort=0.05, coarse=False)
+    assert (key[tokens] == truth[tokens]).mean() > 0.95
+
+
 def test_tokens_without_group_may_exceed_the_alphabet(model: NGramModel, target: NDArray[np.uint8]) -> None:
     tokens, groups, truth = encipher(target[:2000], 2, SIZE, seed=6)
     assert len(groups) > SIZE

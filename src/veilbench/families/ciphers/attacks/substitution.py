@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veilbench.families.ciphers.attacks import substitution_kernels as kernels
+from veilbench.families.ciphers.attacks.copies import check_copies, deal_groups, share_out
 from veilbench.families.ciphers.attacks.hidden_markov import estimate_key
 from veilbench.families.ciphers.attacks.ngrams import NGramModel
 from veilbench.families.ciphers.attacks.substitution_state import (
@@ -41,12 +42,16 @@ _COARSE_WORK = 1_500_000
 """Work of the coarse annealing; work is the number of steps and rescored positions."""
 _FINE, _FINE_SHARE = (4.0, 1.0), 4
 """First and last temperature of the fine annealing in nats, and the divisor of the coarse work that gives its work."""
+_DIRECT, _DIRECT_WORK = (10.0, 1.0), 20_000_000
+"""Temperatures in nats, and work, of annealing with all orders from the start."""
 _POLISH, _POLISH_WORK = (8.0, 1.0), 200_000
 """First and last temperature in nats, and work, of the last annealing of each restart."""
 _REFINE, _REFINE_WORK = (2.0, 1.0), 1_000_000
 """Temperatures and work for a key that expectation maximisation found: gentle, since most of it is right."""
 _SHAKES, _SHAKE_WORK = (2.0, 8.0, 15.0), 1_000_000
 """First temperatures in nats, and work, with which the best key is annealed again."""
+_DEALS, _DEAL_WORK = (2.0, 4.0, 8.0, 4.0, 2.0), 500_000
+"""First temperatures in nats, and work, of the annealing after each time that tokens are dealt into code books."""
 _AGREEMENT, _AGREEING = 0.95, 3
 """A key is accepted as the solution if this number of restarts agree on this share of positions."""
 _JUDGED = 6000
@@ -72,6 +77,8 @@ def solve(
     restarts: int = 8,
     seed: int = 0,
     effort: float = 1.0,
+    copies: int | None = None,
+    coarse: bool = True,
 ) -> NDArray[np.int64]:
     """Find the most likely symbol of every token.
 
@@ -86,6 +93,10 @@ def solve(
             expectation maximisation on nearly all of the text, or three of them agree with each other.
         seed: Seed of the search; the same arguments give the same answer.
         effort: Factor on the work of each annealing run.
+        copies: Largest number of tokens without a group that represent one symbol, such as the number of members whose
+            ids are hidden; ``None`` if it is unknown.
+        coarse: Whether each annealing run starts with low-order n-grams. With all orders from the start it takes about
+            eight times as long, and solves short homophonic ciphers.
 
     Returns:
         Shape ``(T,)``; the symbol guessed for each token, distinct within every group except -1.
@@ -98,14 +109,18 @@ def solve(
         raise ValueError(f"restarts is {restarts}; allowed are 0 and more")
     if not 0 < effort < float("inf"):
         raise ValueError(f"effort is {effort}; allowed are positive finite numbers")
+    if copies is not None:
+        check_copies(puzzle, copies)
     generator = np.random.default_rng(seed)
     key = initialise_key(puzzle, generator)
     if len(puzzle.tokens) and (puzzle.known < 0).any():
         quantiles = np.zeros((puzzle.size, puzzle.size, _QUANTILES), dtype=np.uint8)
         kernels.fill_quantiles(puzzle.tables.bigram, quantiles, _FLATTEN, np.zeros(puzzle.size))
         estimate = estimate_key(puzzle, (bigrams or model).bigram, (bigrams or model).unigram)
-        key = _best_restart(puzzle, key, estimate, quantiles, restarts, effort, generator)
+        key = _best_restart(puzzle, key, estimate, quantiles, restarts, effort, generator, coarse)
         key = _finish(puzzle, key, quantiles, effort, generator)
+        if copies is not None and (puzzle.groups < 0).any():
+            key = _deal_and_polish(puzzle, key, copies, quantiles, effort, generator)
     return key
 
 
@@ -117,13 +132,14 @@ def _best_restart(
     restarts: int,
     effort: float,
     generator: np.random.Generator,
+    coarse: bool,
 ) -> NDArray[np.int64]:
     """Polish the estimated key, anneal several times on different parts of the text, and return the best key found."""
     part = puzzle.tokens[:_JUDGED]
     work = int(effort * _REFINE_WORK)
     finished = [_polish(puzzle, estimate, part, quantiles, _REFINE, work, generator)]
     for _ in range(restarts):
-        key = _anneal_part(puzzle, start, quantiles, effort, generator)
+        key = _anneal_part(puzzle, start, quantiles, effort, generator, coarse)
         work = int(effort * _POLISH_WORK)
         finished.append(_polish(puzzle, key, part, quantiles, _POLISH, work, generator))
         # Wrong keys rarely resemble each other, so a key that is found twice is accepted.
@@ -139,8 +155,9 @@ def _anneal_part(
     quantiles: NDArray[np.uint8],
     effort: float,
     generator: np.random.Generator,
+    coarse: bool,
 ) -> NDArray[np.int64]:
-    """Anneal on a random part of the text, first with low-order n-grams, then with all orders; return the key."""
+    """Anneal on a random part of the text, with low-order n-grams first if ``coarse``; return the key."""
     members = max(1, len(start) // _TOKENS_PER_MEMBER)
     length = _PART + _PART_PER_MEMBER * members
     first = int(generator.integers(max(1, len(puzzle.tokens) - length + 1)))
@@ -148,11 +165,15 @@ def _anneal_part(
     movable = list_movable(puzzle, search)
     if not len(movable):
         return start
+    if not coarse:
+        kernels.rescore(puzzle.tables, search)
+        kernels.anneal(puzzle.tables, search, quantiles, movable, *_DIRECT, int(effort * _DIRECT_WORK))
+        return search.key
     work = int(effort * _COARSE_WORK * (1 + members / 2))
     order = 4 if len(search.tokens) < _SPARSE * len(movable) else 3
-    coarse = puzzle.tables._replace(order=min(order, puzzle.tables.order))
-    kernels.rescore(coarse, search)
-    kernels.anneal(coarse, search, quantiles, movable, *_COARSE[order], work)
+    low = puzzle.tables._replace(order=min(order, puzzle.tables.order))
+    kernels.rescore(low, search)
+    kernels.anneal(low, search, quantiles, movable, *_COARSE[order], work)
     kernels.rescore(puzzle.tables, search)
     kernels.anneal(puzzle.tables, search, quantiles, movable, *_FINE, work // _FINE_SHARE)
     return search.key
@@ -192,6 +213,24 @@ def _finish(
     for partners in _list_joint_moves(puzzle, best[1]):
         exchanged = _exchange_symbols(puzzle, best[1], partners)
         candidate = _polish(puzzle, exchanged, text, quantiles, (_SHAKES[0], 1.0), work // 8, generator)
+        best = max(best, candidate, key=lambda item: item[0])
+    return best[1]
+
+
+def _deal_and_polish(
+    puzzle: Puzzle,
+    key: NDArray[np.int64],
+    copies: int,
+    quantiles: NDArray[np.uint8],
+    effort: float,
+    generator: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Deal the tokens without a group into possible code books and anneal, several times; return the best key."""
+    best = (-np.inf, share_out(puzzle, key, copies))
+    for hot in _DEALS:
+        dealt = deal_groups(puzzle, best[1], copies, generator)
+        work = int(effort * _DEAL_WORK)
+        candidate = _polish(dealt, best[1], puzzle.tokens, quantiles, (hot, 1.0), work, generator)
         best = max(best, candidate, key=lambda item: item[0])
     return best[1]
 
