@@ -138,8 +138,12 @@ def test_a_bad_value_is_named(settings: dict[str, int], said: str) -> None:
 
 @pytest.mark.parametrize(
     ("answers", "path", "queries"),
-    [("scores", "recombination", 61), ("scores", "evolution", 61), ("decisions", "evolution", 61)]
-    + [("scores", "recombination", 10)],
+    [
+        ("scores", "recombination", 61),
+        ("scores", "evolution", 61),
+        ("decisions", "evolution", 61),
+        ("scores", "recombination", 10),
+    ],
 )
 def test_no_path_exceeds_the_budget(people: Identities, answers: str, path: str, queries: int) -> None:
     """Queries are counted where features are computed, not by the counter under test."""
@@ -174,7 +178,9 @@ def test_the_path_is_chosen_on_people_of_the_attacker(people: Identities, monkey
     known = {image.tobytes() for image in people.auxiliary.images}
     for victims, own in zip(enrolled, used, strict=True):
         theirs, listed = ({image.tobytes() for image in images} for images in (victims, own))
-        assert theirs < known and listed < known and not theirs & listed
+        assert theirs < known
+        assert listed < known
+        assert not theirs & listed
     assert len(enrolled) == 2
 
 
