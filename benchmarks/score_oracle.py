@@ -2,9 +2,9 @@
 
     python benchmarks/score_oracle.py [raw_template random_projection biohash hashmap hashmap_hardened] [--seeds 1]
 
-Each name is one of conf/experiment with the data `prints_small`. Prints one line per method, seed and path: the share of
-victims for whom an image was accepted within the queries, with a 95 % interval, and the gain above chance with a 99 %
-interval, the verdict's. `chosen` marks the path that is better on people of the attacker's own, which the attack
+Each name is one of conf/experiment with the data `prints_small`. Prints one line per method, seed and path: the share
+of victims for whom an image was accepted within the queries, with a 95 % interval, and the gain above chance with a
+99 % interval, the verdict's. `chosen` marks the path that is better on people of the attacker's own, which the attack
 reports. `noise` is its negative control. Without `--validation` the victims are those of the attack; with it they are
 the auxiliary people, attacked with the images of the training people: settings are chosen there.
 """
