@@ -42,7 +42,7 @@ def attack(
     population: int = 10,
     point: OperatingPoint = POINT,
 ) -> TemplateOracle:
-    controls, limits = (PcaTemplate(PCA), NoiseTemplate(PCA)), Queries(queries, [1, 10, min(60, queries)])
+    controls, limits = (PcaTemplate(PCA), NoiseTemplate(PCA)), Queries(queries, [1, 10, queries])
     searches = EvolutionSearch(population, 20), RecombinationSearch(population)
     return TemplateOracle(threat, *controls, answers, limits, *searches, point)
 

@@ -140,7 +140,10 @@ class TemplateOracle(AcceptanceAttack):
         by_dictionary = QueryCounter(system)
         present_dictionary(by_dictionary, own[: self.queries.most], self.evolution.population)
         chosen = path or self.paths.choose(system, data.auxiliary, rng)
-        findings.notes.append(f"The gain is that of the path {chosen}, chosen on people of the attacker's own.")
+        if len(self.paths.names()) > 1:
+            findings.notes.append(
+                f"The gain is that of the path {chosen}, the better one on the attacker's own people."
+            )
         hill_climbing, images = self.paths.take(chosen, system, own, rng)
         self._report(findings, system, images, hill_climbing, by_dictionary, rng)
 

@@ -44,7 +44,7 @@ class OraclePaths:
         return ["evolution", "recombination"] if self.answers == "scores" else ["evolution"]
 
     def choose(self, system: TemplateSystem, auxiliary: Impressions, rng: np.random.Generator) -> str:
-        """Return the path that is accepted most often as held-out people of the attacker, at equal rates by score.
+        """Return the path that is accepted most often as held-out people of the attacker; at equal rates by mean score.
 
         Args:
             system: recognition system, in which the attacker enrols these people.
