@@ -40,7 +40,7 @@ class TemplateOracle(AcceptanceAttack):
       to a region where more images are accepted. This cannot succeed earlier than the dictionary, but it improves the
       image, as `accepted_at_<FMR>_last_image` and PRAR show.
 
-    The attacker takes the path that is accepted more often as people of their own, whom they enrol and leave out of the
+    The attacker takes the path that reaches higher scores as people of their own, whom they enrol and leave out of the
     dictionary. The last query presents the final image. Both paths are hill climbing on the match score (Adler 2003,
     "Sample images can be independently restored from face recognition templates").
 
