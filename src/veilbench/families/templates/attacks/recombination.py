@@ -51,7 +51,8 @@ def draw_masks(
     Returns:
         Masks, shape (*shape, height, width), float32 in [0, 1].
     """
-    spread = rng.uniform(*widths, shape)[..., None]
+    narrow, wide = widths
+    spread = rng.uniform(narrow, wide, shape)[..., None]
     down, right = (
         np.exp(-(((np.arange(side) + 0.5) / side - rng.random(shape)[..., None]) ** 2) / (2 * spread**2))
         for side in size
