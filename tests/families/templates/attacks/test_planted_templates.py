@@ -22,7 +22,7 @@ from veilbench.families.templates.attacks.operating_point import OperatingPoint
 from veilbench.families.templates.attacks.oracle import TemplateOracle
 from veilbench.families.templates.attacks.oracle_search import EvolutionSearch
 from veilbench.families.templates.attacks.query_counter import Queries
-from veilbench.families.templates.attacks.recombination import RecombinationSearch
+from veilbench.families.templates.attacks.recombination import OracleSearches, RecombinationSearch
 from veilbench.families.templates.attacks.stolen_key import TemplateStolenKey
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.schemes.base import TemplateScheme
@@ -54,7 +54,7 @@ ATTACKS = {
     ),
     "oracle": TemplateOracle(
         SECRET, PcaTemplate(PCA), NoiseTemplate(PCA), "scores", Queries(60),
-        EvolutionSearch(10, 20), RecombinationSearch(10), POINT,
+        OracleSearches(EvolutionSearch(10, 20), RecombinationSearch(10)), POINT,
     ),
     "stolen_key": TemplateStolenKey(STOLEN, RandomProjection(PCA, 20), None, 40, POINT),
 }  # fmt: skip

@@ -20,7 +20,7 @@ from veilbench.families.templates.attacks.operating_point import OperatingPoint
 from veilbench.families.templates.attacks.oracle import TemplateOracle
 from veilbench.families.templates.attacks.oracle_search import EvolutionSearch, Subspace, evolution_strategy
 from veilbench.families.templates.attacks.query_counter import Queries, QueryCounter, present_dictionary
-from veilbench.families.templates.attacks.recombination import RecombinationSearch
+from veilbench.families.templates.attacks.recombination import OracleSearches, RecombinationSearch
 from veilbench.families.templates.attacks.system import enrol_victims
 from veilbench.families.templates.data.identities import Identities, Impressions
 from veilbench.families.templates.schemes.base import TemplateScheme
@@ -43,8 +43,8 @@ def attack(
     point: OperatingPoint = POINT,
 ) -> TemplateOracle:
     controls, limits = (PcaTemplate(PCA), NoiseTemplate(PCA)), Queries(queries, [1, 10, queries])
-    searches = EvolutionSearch(population, 20), RecombinationSearch(population)
-    return TemplateOracle(threat, *controls, answers, limits, *searches, point)
+    searches = OracleSearches(EvolutionSearch(population, 20), RecombinationSearch(population))
+    return TemplateOracle(threat, *controls, answers, limits, searches, point)
 
 
 def run(tried: TemplateOracle, scheme: TemplateScheme, people: Identities, seed: int = 1) -> Findings:

@@ -15,9 +15,8 @@ from veilbench.bench.threat import ThreatModel
 from veilbench.families.templates.attacks.acceptance_attack import AcceptanceAttack
 from veilbench.families.templates.attacks.operating_point import OperatingPoint
 from veilbench.families.templates.attacks.oracle_paths import OraclePaths
-from veilbench.families.templates.attacks.oracle_search import EvolutionSearch
 from veilbench.families.templates.attacks.query_counter import Queries, QueryCounter, present_dictionary
-from veilbench.families.templates.attacks.recombination import RecombinationSearch
+from veilbench.families.templates.attacks.recombination import OracleSearches
 from veilbench.families.templates.attacks.system import TemplateSystem
 from veilbench.families.templates.data.identities import Identities, ImageIdentities
 from veilbench.families.templates.schemes.base import TemplateScheme
@@ -57,8 +56,7 @@ class TemplateOracle(AcceptanceAttack):
         negative: negative control: a scheme that the attack must not beat.
         answers: what the system returns: match "scores", or "decisions" to accept or reject.
         queries: maximum number of queries per victim, and the query limits shown in the figure.
-        evolution: settings of the evolution strategy.
-        recombination: settings of the recombination search.
+        searches: settings of the evolution strategy and of the recombination search.
         operating_point: false match rates and number of victims. The system decides at the reference rate; the last
             image is evaluated at every rate.
         broken_threshold: gain from which the verdict is `broken`: the lower end of its interval must reach it.
@@ -77,18 +75,16 @@ class TemplateOracle(AcceptanceAttack):
         negative: TemplateScheme,
         answers: Literal["scores", "decisions"] = "scores",
         queries: Queries = Queries(),
-        evolution: EvolutionSearch = EvolutionSearch(),
-        recombination: RecombinationSearch = RecombinationSearch(),
+        searches: OracleSearches = OracleSearches(),
         operating_point: OperatingPoint = OperatingPoint(fmr=(0.001, 0.01), reference_fmr=0.001, most_victims=60),
         broken_threshold: PositiveShare = 0.5,
     ) -> None:
         super().__init__(threat, positive, negative, operating_point, broken_threshold)
-        for name, search in (("evolution", evolution), ("recombination", recombination)):
+        for name, search in (("evolution", searches.evolution), ("recombination", searches.recombination)):
             if search.population > queries.most:
                 raise ValueError(f"{name}.population={search.population} must be at most queries.most={queries.most}")
-        self.answers, self.queries = answers, queries
-        self.evolution, self.recombination = evolution, recombination
-        self.paths = OraclePaths(answers, queries.most, evolution, recombination)
+        self.answers, self.queries, self.searches = answers, queries, searches
+        self.paths = OraclePaths(answers, queries.most, searches)
         self.threat_needs = ("auxiliary_data", "score_queries" if answers == "scores" else "decision_queries")
 
     def variant(self) -> str:
@@ -138,7 +134,7 @@ class TemplateOracle(AcceptanceAttack):
         system = self._enrol(findings, target, data, rng)
         own = data.auxiliary.images[rng.permutation(len(data.auxiliary))]
         by_dictionary = QueryCounter(system)
-        present_dictionary(by_dictionary, own[: self.queries.most], self.evolution.population)
+        present_dictionary(by_dictionary, own[: self.queries.most], self.searches.evolution.population)
         chosen = path or self.paths.choose(system, data.auxiliary, rng)
         if len(self.paths.names()) > 1:
             findings.notes.append(

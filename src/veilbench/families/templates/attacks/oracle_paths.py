@@ -7,9 +7,9 @@ from typing import Literal
 
 import numpy as np
 
-from veilbench.families.templates.attacks.oracle_search import EvolutionSearch, Subspace, evolution_strategy
+from veilbench.families.templates.attacks.oracle_search import Subspace, evolution_strategy
 from veilbench.families.templates.attacks.query_counter import QueryCounter, present_dictionary
-from veilbench.families.templates.attacks.recombination import RecombinationSearch, blend_best
+from veilbench.families.templates.attacks.recombination import OracleSearches, blend_best
 from veilbench.families.templates.attacks.system import (
     TemplateSystem,
     first_row_of_each,
@@ -30,14 +30,12 @@ class OraclePaths:
     Attributes:
         answers: what the system returns: match "scores", or "decisions" to accept or reject.
         queries: maximum number of queries per victim.
-        evolution: settings of the evolution strategy.
-        recombination: settings of the recombination search.
+        searches: settings of the searches.
     """
 
     answers: Literal["scores", "decisions"]
     queries: int
-    evolution: EvolutionSearch
-    recombination: RecombinationSearch
+    searches: OracleSearches
 
     def names(self) -> list[str]:
         """Return the paths that the answers allow; blending the best images needs scores to rank them."""
@@ -86,12 +84,12 @@ class OraclePaths:
 
     def _recombine(self, counter: QueryCounter, own: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         dictionary = own[: max(1, int(self.queries * LISTED))]
-        scores = present_dictionary(counter, dictionary, self.recombination.population)
-        return blend_best(counter.score, dictionary, scores, self._left(counter), self.recombination, rng)
+        scores = present_dictionary(counter, dictionary, self.searches.recombination.population)
+        return blend_best(counter.score, dictionary, scores, self._left(counter), self.searches.recombination, rng)
 
     def _evolve(self, counter: QueryCounter, own: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        by_scores, population = self.answers == "scores", self.evolution.population
-        space = Subspace.fit(own, self.evolution.components)
+        by_scores, population = self.answers == "scores", self.searches.evolution.population
+        space = Subspace.fit(own, self.searches.evolution.components)
         dictionary = own[: max(1, int(self.queries * (LISTED_BY_EVOLUTION if by_scores else LISTED)))]
         scores = present_dictionary(counter, dictionary, population)
         best = (scores if by_scores else scores >= counter.system.threshold).argmax(1)

@@ -10,7 +10,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt
 
 from veilbench.bench.limits import Width
-from veilbench.families.templates.attacks.oracle_search import Answers
+from veilbench.families.templates.attacks.oracle_search import Answers, EvolutionSearch
 
 MaskWidth = Annotated[float, Gt(0), Lt(10)]
 
@@ -35,6 +35,19 @@ class RecombinationSearch:
     def __post_init__(self) -> None:
         if len(self.widths) != 2 or self.widths[0] > self.widths[1]:
             raise ValueError(f"widths={list(self.widths)} must be two numbers, the smaller one first")
+
+
+@dataclass(frozen=True)
+class OracleSearches:
+    """Settings of the searches that an attacker with an oracle can choose from.
+
+    Attributes:
+        evolution: settings of the evolution strategy.
+        recombination: settings of the recombination search.
+    """
+
+    evolution: EvolutionSearch = EvolutionSearch()
+    recombination: RecombinationSearch = RecombinationSearch()
 
 
 def draw_masks(
