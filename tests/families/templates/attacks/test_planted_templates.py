@@ -22,6 +22,7 @@ from veilbench.families.templates.attacks.operating_point import OperatingPoint
 from veilbench.families.templates.attacks.oracle import TemplateOracle
 from veilbench.families.templates.attacks.oracle_search import EvolutionSearch
 from veilbench.families.templates.attacks.query_counter import Queries
+from veilbench.families.templates.attacks.recombination import OracleSearches, RecombinationSearch
 from veilbench.families.templates.attacks.stolen_key import TemplateStolenKey
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.schemes.base import TemplateScheme
@@ -52,7 +53,8 @@ ATTACKS = {
         STOLEN, RawTemplate(PCA), search=ImpersonationSearch(steps=5, queries=5), operating_point=POINT
     ),
     "oracle": TemplateOracle(
-        SECRET, PcaTemplate(PCA), NoiseTemplate(PCA), "scores", Queries(60), EvolutionSearch(10, 20), POINT
+        SECRET, PcaTemplate(PCA), NoiseTemplate(PCA), "scores", Queries(60),
+        OracleSearches(EvolutionSearch(10, 20), RecombinationSearch(10)), POINT,
     ),
     "stolen_key": TemplateStolenKey(STOLEN, RandomProjection(PCA, 20), None, 40, POINT),
 }  # fmt: skip

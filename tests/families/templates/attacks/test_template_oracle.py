@@ -15,18 +15,20 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import Verdict
-from veilbench.families.templates.attacks import oracle
+from veilbench.families.templates.attacks import oracle_paths
 from veilbench.families.templates.attacks.operating_point import OperatingPoint
 from veilbench.families.templates.attacks.oracle import TemplateOracle
 from veilbench.families.templates.attacks.oracle_search import EvolutionSearch, Subspace, evolution_strategy
-from veilbench.families.templates.attacks.query_counter import Queries, QueryCounter
+from veilbench.families.templates.attacks.query_counter import Queries, QueryCounter, present_dictionary
+from veilbench.families.templates.attacks.recombination import OracleSearches, RecombinationSearch
 from veilbench.families.templates.attacks.system import enrol_victims
-from veilbench.families.templates.data.identities import Identities
+from veilbench.families.templates.data.identities import Identities, Impressions
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.schemes.image_extractor import ImageExtractor
 from veilbench.families.templates.schemes.noise_template import NoiseTemplate
 from veilbench.families.templates.schemes.pca_template import PcaTemplate
 from veilbench.families.templates.schemes.random_projection import RandomProjection
+from veilbench.families.templates.schemes.raw_template import RawTemplate
 
 PCA = ImageExtractor("pixels", 20)
 THREAT = ThreatModel(auxiliary_data=True, score_queries=True, decision_queries=True)
@@ -34,10 +36,15 @@ POINT = OperatingPoint([0.01], 0.01, 60)
 
 
 def attack(
-    threat: ThreatModel = THREAT, answers: Any = "scores", queries: int = 60, population: int = 10
+    threat: ThreatModel = THREAT,
+    answers: Any = "scores",
+    queries: int = 60,
+    population: int = 10,
+    point: OperatingPoint = POINT,
 ) -> TemplateOracle:
-    controls, limits = (PcaTemplate(PCA), NoiseTemplate(PCA)), Queries(queries, [1, 10, min(60, queries)])
-    return TemplateOracle(threat, *controls, answers, limits, EvolutionSearch(population, 20), POINT)
+    controls, limits = (PcaTemplate(PCA), NoiseTemplate(PCA)), Queries(queries, [1, 10, queries])
+    searches = OracleSearches(EvolutionSearch(population, 20), RecombinationSearch(population))
+    return TemplateOracle(threat, *controls, answers, limits, searches, point)
 
 
 def run(tried: TemplateOracle, scheme: TemplateScheme, people: Identities, seed: int = 1) -> Findings:
@@ -50,15 +57,20 @@ def test_scores_lead_in_with_both_controls_passed(people: Identities, tmp_path: 
     fitted = RandomProjection(PCA, 20).fit(people, np.random.default_rng(0))
     assert isinstance(fitted, TemplateScheme)
     memory, seeds = ControlMemory(tmp_path, None), np.random.SeedSequence(1)
-    found = attack(queries=50, population=6).examine(fitted, people, Accelerator("cpu"), seeds, memory)
-    assert [(c.kind, c.passed) for c in found.controls] == [("positive", True), ("positive", True), ("negative", True)]
+    strict = OperatingPoint([0.005], 0.005, 60)
+    found = attack(queries=70, population=6, point=strict).examine(fitted, people, Accelerator("cpu"), seeds, memory)
+    paths = {(control.kind, control.path): control.passed for control in found.controls}
+    assert list(paths) == [("positive", ""), ("positive", "evolution"), ("positive", "recombination"), ("negative", "")]
+    assert paths[("positive", "")]
+    assert paths[("positive", "evolution")]
+    assert paths[("negative", "")]
     assert found.verdict is Verdict.BROKEN
-    assert found.metrics["chance"].value == pytest.approx(1 - 0.99**50)
+    assert found.metrics["chance"].value == pytest.approx(1 - 0.995**70)
     by_scores, listed, chance = found.figures[0].curves
     assert list(by_scores.y) == sorted(by_scores.y)
     assert by_scores.y[-1] == found.metrics["accepted"].value
     assert listed.y[-1] == found.metrics["accepted_by_dictionary"].value
-    assert chance.y[0] == pytest.approx(0.01)
+    assert chance.y[0] == pytest.approx(0.005)
     assert [shown.title for shown in found.pictures] == ["Enrolled impressions and the attack's last images"]
 
 
@@ -122,11 +134,107 @@ def test_what_is_not_granted_is_refused(people: Identities, answers: str, flag: 
 
 @pytest.mark.parametrize(
     ("settings", "said"),
-    [({"population": 5}, "population=5 must be even"), ({"queries": 8}, "population=10 must be at most queries=8")],
+    [
+        ({"population": 5}, "population=5 must be even"),
+        ({"queries": 8}, "evolution.population=10 must be at most queries.most=8"),
+    ],
 )
 def test_a_bad_value_is_named(settings: dict[str, int], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         attack(**settings)
+
+
+@pytest.mark.parametrize(
+    ("answers", "path", "queries"),
+    [
+        ("scores", "recombination", 61),
+        ("scores", "evolution", 61),
+        ("decisions", "evolution", 61),
+        ("scores", "recombination", 10),
+    ],
+)
+def test_no_path_exceeds_the_budget(people: Identities, answers: str, path: str, queries: int) -> None:
+    """Queries are counted where features are computed, not by the counter under test."""
+    scheme = PcaTemplate(PCA).fit(people, np.random.default_rng(0))
+    assert isinstance(scheme, PcaTemplate)
+    system = enrol_victims(scheme, people, replace(POINT, most_victims=5), np.random.default_rng(0))
+    asked: list[int] = []
+    protect = scheme.protect
+    scheme.protect = lambda *a: asked.append(len(a[0])) or protect(*a)  # type: ignore[assignment,func-returns-value]
+    own = people.auxiliary.images
+    counter, images = attack(answers=answers, queries=queries).paths.take(path, system, own, np.random.default_rng(1))
+    assert sum(asked) == 5 * counter.count
+    assert queries - 10 < counter.count <= queries
+    np.testing.assert_array_equal(images.shape, system.victims.images.shape)
+
+
+def test_the_path_is_chosen_on_people_of_the_attacker(people: Identities, monkeypatch: pytest.MonkeyPatch) -> None:
+    enrolled: list[np.ndarray] = []
+    used: list[np.ndarray] = []
+    take = oracle_paths.OraclePaths.take
+
+    def watched(self: Any, path: str, system: Any, own: np.ndarray, rng: Any) -> Any:
+        enrolled.append(system.victims.images)
+        used.append(own)
+        return take(self, path, system, own, rng)
+
+    scheme = PcaTemplate(PCA).fit(people, np.random.default_rng(0))
+    assert isinstance(scheme, PcaTemplate)
+    system = enrol_victims(scheme, people, POINT, np.random.default_rng(0))
+    monkeypatch.setattr(oracle_paths.OraclePaths, "take", watched)
+    assert attack().paths.choose(system, people.auxiliary, np.random.default_rng(1)) in ("evolution", "recombination")
+    known = {image.tobytes() for image in people.auxiliary.images}
+    for victims, own in zip(enrolled, used, strict=True):
+        theirs, listed = ({image.tobytes() for image in images} for images in (victims, own))
+        assert theirs < known
+        assert listed < known
+        assert not theirs & listed
+    assert len(enrolled) == 2
+
+
+def quilts(first: int, n: int, each: int) -> Impressions:
+    """Images of n people, of 4 x 4 cells that say nothing about each other."""
+    who, numbers = np.repeat(np.arange(n), each) + first, np.tile(np.arange(each), n)
+    cells = [np.random.default_rng([7, one]).standard_normal((4, 4)) for one in who]
+    noise = [np.random.default_rng([8, a, b]).standard_normal((4, 4)) for a, b in zip(who, numbers, strict=True)]
+    images = 0.5 + 0.1 * np.kron(np.stack(cells) + 0.6 * np.stack(noise), np.ones((1, 4, 4)))
+    return Impressions(np.clip(images, 0, 1)[:, None].astype(np.float32), who, numbers, {})
+
+
+@pytest.mark.parametrize(("scheme", "informative"), [(RawTemplate, True), (NoiseTemplate, False)])
+def test_recombination_leads_in_where_scores_say_something_about_regions(scheme: Any, informative: bool) -> None:
+    """The positive and the negative control of the path."""
+    test = quilts(2000, 40, 4)
+    parts = quilts(0, 40, 4), quilts(1000, 30, 5), test.subset(test.impressions == 0), test.subset(test.impressions > 0)
+    people = Identities(*parts, {}, [])
+    fitted = scheme(ImageExtractor("pixels", None)).fit(people, np.random.default_rng(0))
+    strict = OperatingPoint([0.005], 0.005, 60)
+    system = enrol_victims(fitted, people, strict, np.random.default_rng(1))
+    own = people.auxiliary.images[np.random.default_rng(2).permutation(150)]
+    tried = attack(queries=100, population=6, point=strict)
+    counter, _ = tried.paths.take("recombination", system, own, np.random.default_rng(3))
+    dictionary = QueryCounter(system)
+    present_dictionary(dictionary, own[:100], 10)
+    low, high = (dictionary.share_within(100).value + 0.3, 1.0) if informative else (0.15, 0.65)  # chance is 0.39
+    assert low <= counter.share_within(100).value <= high
+
+
+@pytest.mark.parametrize("better", ["evolution", "recombination"])
+def test_the_path_that_reaches_higher_scores_is_chosen(
+    people: Identities, monkeypatch: pytest.MonkeyPatch, better: str
+) -> None:
+    scheme = PcaTemplate(PCA).fit(people, np.random.default_rng(0))
+    assert isinstance(scheme, PcaTemplate)
+    system = enrol_victims(scheme, people, POINT, np.random.default_rng(0))
+
+    def planned(self: Any, path: str, system: Any, own: np.ndarray, rng: Any) -> Any:
+        counter = QueryCounter(system)
+        counter.highest[:] = path == better
+        return counter, system.victims.images
+
+    monkeypatch.setattr(oracle_paths.OraclePaths, "take", planned)
+    assert attack().paths.choose(system, people.auxiliary, np.random.default_rng(1)) == better
+    assert attack(answers="decisions").paths.choose(system, people.auxiliary, np.random.default_rng(1)) == "evolution"
 
 
 @pytest.mark.parametrize(("answers", "left"), [("scores", 44), ("decisions", 29)])
@@ -139,8 +247,10 @@ def test_the_dictionary_takes_a_part_of_the_queries_and_the_final_image_one(
         asked.append(queries)
         return evolution_strategy(ask, space, start, queries, population, rng)
 
-    monkeypatch.setattr(oracle, "evolution_strategy", watched)
-    found = run(attack(answers=answers), PcaTemplate(PCA), people)
+    monkeypatch.setattr(oracle_paths, "evolution_strategy", watched)
+    scheme = PcaTemplate(PCA).fit(people, np.random.default_rng(0))
+    found, tried = Findings(""), attack(answers=answers)
+    tried.attack(found, scheme, people, Accelerator("cpu"), np.random.default_rng(1), control=True, path="evolution")
     assert asked == [left]
     by_decisions, by_dictionary, _ = found.figures[0].curves
     early = [place for place, limit in enumerate(by_decisions.x) if limit < 60 - left]

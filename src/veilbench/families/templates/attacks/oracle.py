@@ -14,8 +14,9 @@ from veilbench.bench.limits import PositiveShare
 from veilbench.bench.threat import ThreatModel
 from veilbench.families.templates.attacks.acceptance_attack import AcceptanceAttack
 from veilbench.families.templates.attacks.operating_point import OperatingPoint
-from veilbench.families.templates.attacks.oracle_search import EvolutionSearch, Subspace, evolution_strategy
+from veilbench.families.templates.attacks.oracle_paths import OraclePaths
 from veilbench.families.templates.attacks.query_counter import Queries, QueryCounter, present_dictionary
+from veilbench.families.templates.attacks.recombination import OracleSearches
 from veilbench.families.templates.attacks.system import TemplateSystem
 from veilbench.families.templates.data.identities import Identities, ImageIdentities
 from veilbench.families.templates.schemes.base import TemplateScheme
@@ -24,25 +25,30 @@ from veilbench.metrics.image import psnr
 from veilbench.metrics.intervals import ends, mean
 
 SHOWN = 8
-SHARE_LISTED = {"scores": 0.25, "decisions": 0.5}  # part of the queries that a search spends on the dictionary
 
 
 class TemplateOracle(AcceptanceAttack):
     """Queries the system with images, and uses its answers to find an image that it accepts.
 
     Two attackers have the same number of queries for each victim. One presents a dictionary: their own images. The
-    other spends a part of the queries on the dictionary, and moves on from its best image. With `scores` the system
-    returns the match score of an image, and the attacker maximises it by an evolution strategy. With `decisions` it
-    only returns whether the image is accepted; the attacker then moves from an accepted image to a region where more
-    images are accepted. This cannot succeed earlier than the dictionary, but it improves the image, as
-    `accepted_at_<FMR>_last_image` and PRAR show. The last query presents the final image.
+    other spends a part of the queries on the dictionary, and moves on from its best images. There are two paths:
+
+    - recombination: blends the best images so far. It needs `scores`, the match score of each image.
+    - evolution: moves the best image through the principal components of the own images by an evolution strategy. With
+      `decisions` the system only returns whether the image is accepted; the attacker then moves from an accepted image
+      to a region where more images are accepted. This cannot succeed earlier than the dictionary, but it improves the
+      image, as `accepted_at_<FMR>_last_image` and PRAR show.
+
+    The attacker takes the path that reaches higher scores as people of their own, whom they enrol and leave out of the
+    dictionary. The last query presents the final image. Both paths are hill climbing on the match score (Adler 2003,
+    "Sample images can be independently restored from face recognition templates").
 
     Any attacker with enough queries is accepted by chance: q images of strangers are accepted with probability
     1 - (1 - FMR)^q. The gain is the share of victims for whom an image of the second attacker was accepted within the
     allowed queries, above this probability.
 
-    The positive controls include the subject's own features without protection: if the search does not lead into these,
-    the subject's resistance says nothing about its transformation.
+    The positive controls include the subject's own features without protection, once for each path: if a path does not
+    lead into these, the subject's resistance to it says nothing about its transformation.
 
     Args:
         threat: threat model; needs `auxiliary_data`, and `score_queries` or `decision_queries`.
@@ -50,13 +56,13 @@ class TemplateOracle(AcceptanceAttack):
         negative: negative control: a scheme that the attack must not beat.
         answers: what the system returns: match "scores", or "decisions" to accept or reject.
         queries: maximum number of queries per victim, and the query limits shown in the figure.
-        search: settings of the evolution strategy.
+        searches: settings of the evolution strategy and of the recombination search.
         operating_point: false match rates and number of victims. The system decides at the reference rate; the last
             image is evaluated at every rate.
         broken_threshold: gain from which the verdict is `broken`: the lower end of its interval must reach it.
 
     Raises:
-        ValueError: one generation takes more queries than are allowed.
+        ValueError: one generation of a search takes more queries than are allowed.
     """
 
     data_kind = ImageIdentities
@@ -69,14 +75,16 @@ class TemplateOracle(AcceptanceAttack):
         negative: TemplateScheme,
         answers: Literal["scores", "decisions"] = "scores",
         queries: Queries = Queries(),
-        search: EvolutionSearch = EvolutionSearch(),
+        searches: OracleSearches = OracleSearches(),
         operating_point: OperatingPoint = OperatingPoint(fmr=(0.001, 0.01), reference_fmr=0.001, most_victims=60),
         broken_threshold: PositiveShare = 0.5,
     ) -> None:
         super().__init__(threat, positive, negative, operating_point, broken_threshold)
-        if search.population > queries.most:
-            raise ValueError(f"population={search.population} must be at most queries={queries.most}")
-        self.answers, self.queries, self.search = answers, queries, search
+        for name, search in (("evolution", searches.evolution), ("recombination", searches.recombination)):
+            if search.population > queries.most:
+                raise ValueError(f"{name}.population={search.population} must be at most queries.most={queries.most}")
+        self.answers, self.queries, self.searches = answers, queries, searches
+        self.paths = OraclePaths(answers, queries.most, searches)
         self.threat_needs = ("auxiliary_data", "score_queries" if answers == "scores" else "decision_queries")
 
     def variant(self) -> str:
@@ -84,8 +92,23 @@ class TemplateOracle(AcceptanceAttack):
         return self.answers
 
     def control_cases(self, target: TemplateScheme, data: Identities) -> Sequence[ControlCase[TemplateScheme]]:
-        """Return the constructor's controls, and the target's open features as a second positive control."""
-        return self._controls_on_open_features(target, data, ["the subject's features"])
+        """Return the constructor's controls, and the target's open features for each path."""
+        return self._controls_on_open_features(target, data, self.paths.names())
+
+    def run_control(
+        self,
+        case: ControlCase[TemplateScheme],
+        scheme: TemplateScheme,
+        data: Identities,
+        trainer: Accelerator,
+        rng: np.random.Generator,
+    ) -> Findings:
+        """Attack a control by the path of the case only."""
+        return self._guard(
+            scheme,
+            data,
+            lambda findings: self.attack(findings, scheme, data, trainer, rng, control=True, path=case.path),
+        )
 
     def attack(
         self,
@@ -95,23 +118,29 @@ class TemplateOracle(AcceptanceAttack):
         accelerator: Accelerator,
         rng: np.random.Generator,
         control: bool,
+        path: str = "",
     ) -> None:
-        """Query the system with a dictionary of auxiliary images, and by hill climbing."""
+        """Query the system with a dictionary of auxiliary images, and by hill climbing.
+
+        Args:
+            findings: findings to add to; the title is already set.
+            target: scheme to attack, with trained weights.
+            data: identities, split into roles.
+            accelerator: device and trainer settings.
+            rng: source of all random numbers.
+            control: whether this is a control run.
+            path: path to take, "evolution" or "recombination"; empty for the better one on the attacker's own people.
+        """
         system = self._enrol(findings, target, data, rng)
-        space = Subspace.fit(data.auxiliary.images, self.search.components)
-        by_dictionary, hill_climbing = QueryCounter(system), QueryCounter(system)
-        dictionary = data.auxiliary.images[rng.permutation(len(data.auxiliary))[: self.queries.most]]
-        present_dictionary(by_dictionary, dictionary, self.search.population)
-        listed = max(1, int(self.queries.most * SHARE_LISTED[self.answers]))
-        scores = present_dictionary(hill_climbing, dictionary[:listed], self.search.population)
-        best = (scores if self.answers == "scores" else scores >= system.threshold).argmax(1)
-        start = space.coordinates(dictionary[best]).astype(np.float32)
-        if self.answers == "decisions":  # where nothing was accepted, all images of the dictionary are equally good
-            start = np.where(np.isfinite(hill_climbing.first)[:, None], start, np.float32(0))
-        query = hill_climbing.score if self.answers == "scores" else hill_climbing.decide
-        remaining = self.queries.most - hill_climbing.count - 1
-        images = space.images(evolution_strategy(query, space, start, remaining, self.search.population, rng))
-        hill_climbing.score(images[:, None])
+        own = data.auxiliary.images[rng.permutation(len(data.auxiliary))]
+        by_dictionary = QueryCounter(system)
+        present_dictionary(by_dictionary, own[: self.queries.most], self.searches.evolution.population)
+        chosen = path or self.paths.choose(system, data.auxiliary, rng)
+        if len(self.paths.names()) > 1:
+            findings.notes.append(
+                f"The gain is that of the path {chosen}, the better one on the attacker's own people."
+            )
+        hill_climbing, images = self.paths.take(chosen, system, own, rng)
         self._report(findings, system, images, hill_climbing, by_dictionary, rng)
 
     def _report(

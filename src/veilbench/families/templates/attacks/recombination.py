@@ -1,0 +1,119 @@
+"""Image search by match scores without gradients: blends of the best images so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge, Gt, Lt
+
+from veilbench.bench.limits import Width
+from veilbench.families.templates.attacks.oracle_search import Answers, EvolutionSearch
+
+MaskWidth = Annotated[float, Gt(0), Lt(10)]
+
+
+@dataclass(frozen=True)
+class RecombinationSearch:
+    """Settings of the recombination search.
+
+    Attributes:
+        population: number of blends per generation, one query each.
+        parents: number of best images so far that are blended.
+        widths: smallest and largest standard deviation of a mask, as a share of the image's side.
+
+    Raises:
+        ValueError: `widths` is not a smaller and a larger number.
+    """
+
+    population: Annotated[Width, Ge(2)] = 20
+    parents: Annotated[Width, Ge(2)] = 20
+    widths: Sequence[MaskWidth] = (0.1, 0.35)
+
+    def __post_init__(self) -> None:
+        if len(self.widths) != 2 or self.widths[0] > self.widths[1]:
+            raise ValueError(f"widths={list(self.widths)} must be two numbers, the smaller one first")
+
+
+@dataclass(frozen=True)
+class OracleSearches:
+    """Settings of the searches that an attacker with an oracle can choose from.
+
+    Attributes:
+        evolution: settings of the evolution strategy.
+        recombination: settings of the recombination search.
+    """
+
+    evolution: EvolutionSearch = EvolutionSearch()
+    recombination: RecombinationSearch = RecombinationSearch()
+
+
+def draw_masks(
+    shape: tuple[int, ...], size: tuple[int, int], widths: Sequence[float], rng: np.random.Generator
+) -> np.ndarray:
+    """Draw masks that are 1 at a random point and fall to 0 around it, as a Gaussian function does.
+
+    Args:
+        shape: shape of the array of masks.
+        size: height and width of a mask, in pixels.
+        widths: smallest and largest standard deviation, as a share of the side.
+        rng: source of the centres and the widths, both uniform.
+
+    Returns:
+        Masks, shape (*shape, height, width), float32 in [0, 1].
+    """
+    narrow, wide = widths
+    spread = rng.uniform(narrow, wide, shape)[..., None]
+    down, right = (
+        np.exp(-(((np.arange(side) + 0.5) / side - rng.random(shape)[..., None]) ** 2) / (2 * spread**2))
+        for side in size
+    )
+    return np.asarray(down[..., :, None] * right[..., None, :], np.float32)
+
+
+def blend_best(
+    answers: Answers,
+    dictionary: np.ndarray,
+    scores: np.ndarray,
+    queries: int,
+    search: RecombinationSearch,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Maximise the answers by blending the best images so far, for all victims at once; return each one's best image.
+
+    A blend is one image with a region replaced by that of another: `(1 - mask) a + mask b`. If a template depends on
+    an image region by region, a blend inherits what fits from both. Images that score higher than the worst of the
+    best replace it. This is hill climbing (Adler 2003; Galbally et al. 2010) whose moves come from a dictionary.
+
+    Args:
+        answers: returns a score per image; the higher, the better.
+        dictionary: the attacker's images, shape (m, c, h, w).
+        scores: match scores of the dictionary, shape (n, m).
+        queries: maximum number of further queries per victim.
+        search: number of parents and of blends, and the masks.
+        rng: source of the pairs and of the masks.
+
+    Returns:
+        Images, shape (n, c, h, w), float32.
+    """
+    rows = np.arange(len(scores))[:, None]
+    best = np.argsort(-scores, axis=1, kind="stable")[:, : search.parents]
+    images, values = dictionary[best], scores[rows, best]
+    for _ in range(queries // search.population):
+        blends = _blend_pairs(images, search, rng)
+        images, values = np.concatenate([images, blends], 1), np.concatenate([values, answers(blends)], 1)
+        best = np.argsort(-values, axis=1, kind="stable")[:, : search.parents]
+        images, values = images[rows, best], values[rows, best]
+    return np.asarray(images[:, 0])
+
+
+def _blend_pairs(images: np.ndarray, search: RecombinationSearch, rng: np.random.Generator) -> np.ndarray:
+    """Blend random pairs of different images of each victim, (n, parents, c, h, w) to (n, population, c, h, w)."""
+    n, parents = images.shape[:2]
+    shape, rows = (n, search.population), np.arange(n)[:, None]
+    first = rng.integers(parents, size=shape)
+    second = (first + rng.integers(1, max(parents, 2), size=shape)) % parents
+    masks = draw_masks(shape, images.shape[-2:], search.widths, rng)[:, :, None]
+    return np.asarray((1 - masks) * images[rows, first] + masks * images[rows, second])
