@@ -121,7 +121,7 @@ def test_flowers_strategies_are_federations_and_no_base_for_times(
 
 def test_the_page_has_the_table_where_there_are_federations_and_not_where_there_are_none() -> None:
     page = render([plain(), ckks()])
-    assert page.count("What leaks, under which protection, at which cost") == 1
+    assert page.count(">What leaks, under which protection, at which cost</h2>") == 1
     assert "1.50 ×" in page
     assert "What leaks, under which" not in render([record("mail_central", None)])
 

@@ -124,9 +124,6 @@ def test_who_clips_is_seen_in_what_leaves_a_client(prepared: Path) -> None:
 
 def replies(updates: list[np.ndarray], weights: list[float]) -> list[Any]:
     """What clients would answer, who began from zeros."""
-    from flwr.supercore.task_identity import TaskIdentity
-
-    TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 0, 1
     made = []
     for who, (update, weight) in enumerate(zip(updates, weights, strict=True), 1):
         asked = flwr.app.Message(flwr.app.RecordDict(), who, "train")
@@ -144,6 +141,9 @@ class EverybodyIsThere:
 
 
 def aggregated(strategy: Any, updates: list[np.ndarray], weights: list[float]) -> np.ndarray | None:
+    from flwr.supercore.task_identity import TaskIdentity
+
+    TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 0, 1  # Flower's messages need one
     config, begin = flwr.app.ConfigRecord(), flwr.app.ArrayRecord([np.zeros(2, np.float32)])
     list(strategy.configure_train(1, begin, config, EverybodyIsThere()))
     arrays, _ = strategy.aggregate_train(1, replies(updates, weights))
