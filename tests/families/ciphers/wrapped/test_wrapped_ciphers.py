@@ -148,7 +148,10 @@ def test_there_is_no_shell(tmp_path: Path) -> None:
     ("name", "said"),
     [
         ("Lossy", "own_ciphers.Lossy decrypts b'The quick brown fox '... to b'The quick brown fox '..."),
-        ("Failing", "own_ciphers.Failing.encrypt failed on 56 bytes: RuntimeError: no entropy (own_ciphers.py, line 28)"),
+        (
+            "Failing",
+            "own_ciphers.Failing.encrypt failed on 56 bytes: RuntimeError: no entropy (own_ciphers.py, line 28)",
+        ),
         ("Wordy", "own_ciphers.Wordy.encrypt returns str, and bytes are needed"),
     ],
 )
