@@ -120,6 +120,20 @@ def test_joint_exchanges_report_their_gain_and_undo_themselves(loose: bool) -> N
         np.testing.assert_array_equal(search.holder, expected)
 
 
+def test_joint_moves_correct_symbols_that_are_exchanged_in_all_groups(
+    model: NGramModel, target: NDArray[np.uint8]
+) -> None:
+    tokens, groups, truth = encipher(target[:1500], 4, SIZE, seed=8)
+    puzzle = build_puzzle(tokens, groups, model, None)
+    one, two = (ord(c) - 32 for c in "eo")
+    exchanged = np.where(truth == one, two, np.where(truth == two, one, truth))
+    search = start_search(puzzle, exchanged, puzzle.tokens, np.random.default_rng(0))
+    before = kernels.rescore(puzzle.tables, search)
+    gain = kernels._exchange_all(puzzle.tables, search, 12)
+    assert kernels.rescore(puzzle.tables, search) - before == pytest.approx(gain, rel=1e-4)
+    assert (search.key[tokens] == truth[tokens]).mean() > 0.98 > (exchanged[tokens] == truth[tokens]).mean()
+
+
 def test_other_case_keeps_known_tokens_and_bijections(model: NGramModel) -> None:
     groups = np.array([0, 0, 0, 1, 1, -1, -1])
     key = np.array([ord(c) - 32 for c in "aAbcDef"])

@@ -133,4 +133,5 @@ def find_effective_bits(
 
 def count_right(scheme: Cipher, keys: Sequence[int], pair: Pair) -> np.ndarray:
     """Return how many characters of a known message each key decrypts correctly, shape (keys,)."""
-    return np.array([int((text == pair.symbols).sum()) for text in scheme.decrypt_under(keys, pair.ciphertext)])
+    texts = np.stack(list(scheme.decrypt_under(keys, pair.ciphertext)))
+    return np.asarray((texts == pair.symbols).sum(1))

@@ -26,6 +26,8 @@ _EXCHANGES = 0.002
 """Probability that an annealing step exchanges two symbols in all groups at once."""
 _RUN = 8
 """Minimum length of a stretch of text that is tried as a run of one symbol."""
+_LEAST_GAIN = 0.5
+"""Gain of a sweep in nats below which the local search passes to joint moves, or ends."""
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -418,19 +420,37 @@ def anneal(
 def descend(tables: Tables, search: Search, movable: NDArray[np.int64], sweeps: int, candidates: int) -> None:
     """Improve the key by local search, in place: give each token its best symbol, for up to ``sweeps`` sweeps.
 
-    Only the ``candidates`` symbols with the best trigram scores are scored in full. Every sweep ends with joint
-    moves: exchanges of two symbols in all groups, and runs of one symbol. The search ends when a sweep gains nothing.
+    Only the ``candidates`` symbols with the best trigram scores are scored in full. Once this gains next to nothing,
+    joint moves follow: exchanges of two symbols in all groups, and runs of one symbol. The search ends when they, too,
+    gain next to nothing.
     """
     for _ in range(sweeps):
         gain = 0.0
         for token in movable:
             gain += _improve(tables, search, token, candidates)
-        for one in range(len(search.appeal)):
-            for two in range(one):
-                gain += exchange(tables, search, one, two, 1e-3, _PATIENCE)[0]
-        gain += _unify_runs(tables, search)
-        if gain < 1e-3:
+        if gain < _LEAST_GAIN:
+            gain += _exchange_all(tables, search, candidates) + _unify_runs(tables, search)
+        if gain < _LEAST_GAIN:
             break
+
+
+@_compiled
+def _exchange_all(tables: Tables, search: Search, candidates: int) -> float:
+    """Try to exchange each symbol of the text with its best candidates in all groups; return the total gain."""
+    gain = 0.0
+    for one in range(len(search.appeal)):
+        search.appeal[:] = 0.0
+        for at in range(len(search.text)):
+            if search.text[at] == one:
+                _add_appeal(tables, search, at)
+        for _ in range(candidates):
+            two = np.argmax(search.appeal)
+            if search.appeal[two] == 0.0:  # the text does not have the symbol
+                break
+            search.appeal[two] = -np.inf
+            if two != one:
+                gain += exchange(tables, search, one, two, 1e-3, _PATIENCE)[0]
+    return gain
 
 
 @_compiled
@@ -438,16 +458,21 @@ def _rate_symbols(tables: Tables, search: Search, token: Integer) -> None:
     """Write to ``appeal``, for every symbol, the sum of its trigram scores at the token's occurrences."""
     search.appeal[:] = 0.0
     for index in range(search.starts[token], search.starts[token + 1]):
-        at = search.places[index]
-        if 2 <= at < len(search.text) - 2:
-            far, near = search.text[at - 2], search.text[at - 1]
-            after, later = search.text[at + 1], search.text[at + 2]
-            for symbol in range(len(search.appeal)):
-                search.appeal[symbol] += (
-                    tables.trigram[far, near, symbol]
-                    + tables.trigram[near, symbol, after]
-                    + tables.trigram[symbol, after, later]
-                )
+        _add_appeal(tables, search, search.places[index])
+
+
+@_compiled
+def _add_appeal(tables: Tables, search: Search, at: Integer) -> None:
+    """Add the trigram scores of every symbol at one position to ``appeal``; the ends of the text add nothing."""
+    if 2 <= at < len(search.text) - 2:
+        far, near = search.text[at - 2], search.text[at - 1]
+        after, later = search.text[at + 1], search.text[at + 2]
+        for symbol in range(len(search.appeal)):
+            search.appeal[symbol] += (
+                tables.trigram[far, near, symbol]
+                + tables.trigram[near, symbol, after]
+                + tables.trigram[symbol, after, later]
+            )
 
 
 @_compiled
