@@ -5,16 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from repository import CONF, Class, read_class, read_comment, read_yaml, table
+from repository import CONF, ROOT, Class, read_class, read_comment, read_yaml, table
+from veilbench.bench.report.published import load_published
 
 THREAT_MODEL = "veilbench.bench.threat.ThreatModel"
 GRANTED_BY_DEFAULT = ("ciphertext", "public_ids")  # a test compares it with the class
+RESULTS = ROOT / "docs" / "results.json"
+EVIDENCE = Path(__file__).with_name("attack_evidence.yaml")
+EVIDENCE_ROWS = {
+    "reference": "**after**",
+    "budget": "**budget**",
+    "published": "**published**",
+    "ours": "**here, on the same**",
+    "command": "**by**",
+}
 FAMILIES = ("ciphers", "autoencoders", "templates", "mail")
 HEAD = """# Attacks
 
 Every attack is a file of `conf/attack/`: a class, a [threat model](threat_models.md), and two controls. An attack sees
 what its threat model grants and nothing else. The `..._full` files have larger budgets. This page is made from
-`conf/attack/` and the docstrings of the classes.
+`conf/attack/` and the docstrings of the classes. "Growth with the budget" is from the [results](results.md), where the
+attack has a budget that can be raised.
 """
 THREATS = """# Threat models
 
@@ -77,7 +88,31 @@ def _describe_class(one: Class, files: list[str]) -> str:
     head = ["file", "granted", "must be broken", "must withstand"]
     if any(notes := [read_comment(_path(name)) for name in files]):
         head, rows = [*head, "note"], [[*row, note] for row, note in zip(rows, notes, strict=True)]
-    return f"### {one.title}\n\n{one.about}\n\n{table(head, rows)}"
+    return "\n".join([f"### {one.title}\n\n{one.about}\n", table(head, rows), *_growth(files), *_evidence(files[0])])
+
+
+def _growth(files: list[str]) -> list[str]:
+    """Return a table of the gain against the budget, for the experiments of the published results."""
+    rows = [
+        [f"`{row['name']}`", f"`{name}`", *_describe_curve(attack["budget"])]
+        for row in load_published(RESULTS).rows
+        for name, attack in row["attacks"].items()
+        if name in files and attack.get("budget") and len(attack["budget"]["budgets"]) > 1
+    ]
+    head = ["experiment", "attack", "budget", "gain at each budget"]
+    return ["Growth with the budget:\n", table(head, rows)] if rows else []
+
+
+def _describe_curve(curve: dict[str, Any]) -> tuple[str, str]:
+    points = zip(curve["budgets"], curve["gains"], strict=True)
+    return curve["setting"], "; ".join(f"{budget:,g}: {gain:.2f}" for budget, gain in points)
+
+
+def _evidence(name: str) -> list[str]:
+    """Return where the attack is from, and how it compares with published runs and other programs."""
+    found = read_yaml(EVIDENCE).get(name, {})
+    rows = [[label, str(found[key])] for key, label in EVIDENCE_ROWS.items() if key in found]
+    return [table(["", ""], rows)] if rows else []
 
 
 def _path(name: str) -> Path:

@@ -8,12 +8,21 @@ from pathlib import Path
 import pytest
 import yaml
 
-from attack_pages import GRANTED_BY_DEFAULT, describe_attacks, describe_threats, granted, names
+from attack_pages import (
+    EVIDENCE,
+    EVIDENCE_ROWS,
+    GRANTED_BY_DEFAULT,
+    describe_attacks,
+    describe_threats,
+    granted,
+    merged,
+    names,
+)
 from experiment_pages import describe_experiments, family_of, read_experiment
 from pages import MADE, copy_from_root, drop_links_out
-from repository import read_comment
+from repository import CONF, read_comment, read_yaml
 from result_pages import describe_results
-from veilbench.bench.report.published import load_published
+from veilbench.bench.report.published import Published, load_published
 from veilbench.bench.threat import ThreatModel
 from veilbench.workflow.conf import choices
 
@@ -52,6 +61,24 @@ def test_every_attack_and_experiment_is_on_its_page() -> None:
     assert all(f'<a id="{name}"></a>' in attacks for name in choices("attack"))
     assert all(f"| `{name}`" in experiments for name in choices("experiment"))
     assert "| `pca` • | Principal components" in experiments
+
+
+def test_every_attack_says_where_it_is_from_and_what_it_costs() -> None:
+    evidence = yaml.safe_load(EVIDENCE.read_text("utf8"))
+    own = {name for name in names() if "_target_" in read_yaml(CONF / "attack" / f"{name}.yaml")}
+    first = {merged(name)["_target_"]: name for name in sorted(own, reverse=True)}
+    assert set(evidence) == set(first.values())
+    assert all({"reference", "budget"} <= set(found) <= set(EVIDENCE_ROWS) for found in evidence.values())
+    assert all(("ours" in found) == ("command" in found) for found in evidence.values())
+
+
+def test_the_growth_of_an_attack_is_that_of_the_published_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    curve = {"setting": "training steps", "budgets": [500.0, 2000.0], "gains": [0.25, 0.5]}
+    attacks = {"fresh_eve": {"budget": curve}, "key_search": {"budget": None}, "affine": {}}
+    rows = [{"name": "cipher_keyed", "attacks": attacks}]
+    monkeypatch.setattr("attack_pages.load_published", lambda path: Published(rows))
+    line = "| `cipher_keyed` | `fresh_eve` | training steps | 500: 0.25; 2,000: 0.50 |"
+    assert describe_attacks().count(line) == describe_attacks().count("Growth with the budget:") == 1
 
 
 @pytest.mark.parametrize("name", choices("experiment"))

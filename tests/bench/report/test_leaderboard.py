@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pytest
 import yaml
 from made_bench import Bench
@@ -19,7 +20,8 @@ from veilbench.bench.csv_cells import unescape
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import identity, load
 from veilbench.bench.family import family_named
-from veilbench.bench.findings import UNITS, Findings, Metric
+from veilbench.bench.findings import UNITS, BudgetCurve, Findings, Metric
+from veilbench.bench.report import leaderboard
 from veilbench.bench.report.leaderboard import SCHEMA, flatten, load_rows, overall, worst, write
 from veilbench.bench.report.table import print_table
 from veilbench.bench.verdict import Verdict
@@ -59,6 +61,8 @@ def test_schema_holds_and_is_a_schema(made: Bench) -> None:
         (("attacks", "frequency", "verdict"), "safe"),
         (("attacks", "frequency", "gain", "value"), math.inf),
         (("attacks", "frequency", "gain", "n"), 0),
+        (("attacks", "frequency", "budget"), {"setting": "training steps"}),
+        (("attacks", "frequency", "budget"), {"setting": "", "budgets": [1.0], "gains": [0.5]}),
         (("attacks", "frequency", "controls", 0, "kind"), "neutral"),
         (("metrics", "fidelity.bit_error_rate", "value"), "0.1"),
         (("cost", "train_seconds"), -1.0),
@@ -120,6 +124,17 @@ def test_a_row_says_what_the_record_says(made: Bench) -> None:
     assert rows["aes_ctr"]["verdict"] == "inconclusive"
     assert rows["one_time_pad"]["verdict"] == "holds at this budget"
     assert (alone["verdict"], alone["attacks"], alone["cost"]["attack_seconds"]) == (None, {}, None)
+
+
+def test_a_row_has_the_growth_with_the_budget(made: Bench) -> None:
+    record = next(record for record in made.records() if record.name == "cipher_small")
+    found = record.found["attack"]["frequency"]
+    assert leaderboard.row(record)["attacks"]["frequency"]["budget"] is found.budget is None
+    found.budget = BudgetCurve("characters", [200, np.float32(400)], np.array([0.25, 0.5]))
+    changed = leaderboard.row(record)
+    expected = {"setting": "characters", "budgets": [200, 400], "gains": [0.25, 0.5]}
+    assert changed["attacks"]["frequency"]["budget"] == expected
+    CHECK.validate(json.loads(json.dumps([changed])))
 
 
 def test_no_time_outside_cost(made: Bench) -> None:

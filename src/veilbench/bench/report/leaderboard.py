@@ -16,7 +16,7 @@ from veilbench.bench.csv_cells import escape
 from veilbench.bench.errors import UserError, format_error
 from veilbench.bench.experiment import Config, identity
 from veilbench.bench.family import family_of
-from veilbench.bench.findings import Control, Findings, Metric
+from veilbench.bench.findings import BudgetCurve, Control, Findings, Metric
 from veilbench.bench.report.records import STAGES, Record, run_name
 from veilbench.bench.rule import describe_failure
 from veilbench.bench.verdict import Verdict
@@ -157,7 +157,7 @@ def _metrics(record: Record) -> dict[str, Row]:
 def _attack(found: Findings) -> Row:
     controls = [asdict(c) | {"failure": _describe(c, found.broken_threshold)} for c in found.controls]
     head = {"title": found.title, "verdict": found.verdict, "reason": found.reason, "doubt": found.doubt}
-    return {**head, "gain": _number(found.gain), "controls": controls}
+    return {**head, "gain": _number(found.gain), "budget": _budget(found.budget), "controls": controls}
 
 
 def _describe(control: Control, broken_threshold: float | None) -> str:
@@ -166,6 +166,16 @@ def _describe(control: Control, broken_threshold: float | None) -> str:
 
 def _number(metric: Metric | None) -> Row | None:
     return asdict(metric) if metric else None
+
+
+def _budget(curve: BudgetCurve | None) -> Row | None:
+    if curve is None:
+        return None
+    return {
+        "setting": curve.setting,
+        "budgets": list(map(float, curve.budgets)),
+        "gains": list(map(float, curve.gains)),
+    }
 
 
 def _cost(record: Record) -> Row:
