@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo bench test test-slow ui lint docs clean
+.PHONY: demo bench test test-slow test-newest ui lint docs clean
 
 # torch first: with it pinned, pip takes whatever build the machine offers, and nothing later replaces it.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -47,6 +47,17 @@ SLOW := slow
 test-slow: $(VENV)/tested
 	$(PYTEST) -m '$(SLOW)'
 
+# Another Python, such as the newest here, on the tests that need neither torch nor a trained model.
+NEWEST ?= python3.13
+LIGHT := annotated-types cryptography filelock jinja2 jsonschema numba numpy pandas pillow psutil pydantic pytest pyyaml \
+	pywavelets rich safetensors scikit-learn scipy typer typing-extensions
+test-newest:
+	$(NEWEST) -m venv $(VENV)-newest
+	$(VENV)-newest/bin/python -m pip install -qq -c constraints.txt $(LIGHT)
+	PYTHONPATH=src:. OMP_NUM_THREADS=1 $(VENV)-newest/bin/python -m pytest tests/text tests/metrics \
+		tests/families/ciphers/baselines tests/families/ciphers/data tests/families/mail/data \
+		--ignore tests/metrics/test_image.py --ignore tests/metrics/test_ledoit_wolf.py -m 'not slow'
+
 lint: $(VENV)/tested
 	ruff check .
 	ruff format --check .
@@ -66,4 +77,4 @@ ui: $(VENV)/installed
 	mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" --port $${PORT:-5000}
 
 clean:
-	rm -rf $(VENV) prepared results report site dvc_plots multirun outputs mlflow.db* mlartifacts
+	rm -rf $(VENV) $(VENV)-newest prepared results report site dvc_plots multirun outputs mlflow.db* mlartifacts

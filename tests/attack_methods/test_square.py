@@ -81,3 +81,16 @@ def test_the_step_grows_with_success_up_to_two_radii_and_shrinks_so_that_four_fa
         sizes.append(moved - best)
         best = moved if place in (0, 5, 6, 7) else best  # where the answer was a lower one
     assert sizes == pytest.approx([1, 1.5, 1.5**0.75, 1.5**0.5, 1.5**0.25, 1, 1.5, 2, 2])
+
+
+def test_most_proposals_in_linf_jump_to_the_faces_of_the_cube(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Tensor] = []
+
+    def rejecting(rows: Tensor) -> Tensor:
+        asked.append(rows)
+        return torch.full((len(rows),), float(len(asked)))
+
+    square(rejecting, torch.zeros(1, 8), torch.full((1,), 0.5), "linf", 40, seeded())
+    far = torch.stack(asked[1:]).abs().amax((1, 2))
+    assert (far[torch.arange(40) % 4 > 0] == 0.5).all()
+    assert (far[0::4][3:] < 0.5).all()

@@ -11,6 +11,8 @@ from veilbench.metrics.nearest import Norm
 FIRST_SHARE = 0.5  # share of a row's numbers that a proposal changes at first
 HALVED_AT = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)  # shares of the queries, from section 3.2 of the paper
 GROWTH = 1.5  # step growth after an accepted proposal; four rejected ones undo it
+ACROSS = 2.0  # radii from one face of the cube to the opposite one
+JUMPS = 4  # of so many proposals in "linf", all but one jump
 
 
 @torch.no_grad()
@@ -29,7 +31,7 @@ def square(
     two differences. The numbers are any of the row instead of a square of pixels, because the columns of a table have
     no neighbours. And the change need not reach the surface of the ball, because the target region may lie well inside:
     each row's step grows when a proposal is accepted and shrinks when it is rejected, such that one in five is
-    accepted (Rechenberg 1973).
+    accepted (Rechenberg 1973). In "linf" three of four proposals jump to a face of the cube, as all of the paper's do.
 
     Args:
         score: score to minimise, shape (n, *shape) to (n,); only its values are used.
@@ -50,11 +52,14 @@ def square(
         share = FIRST_SHARE / 2 ** sum(query >= mark * queries for mark in HALVED_AT)
         chosen = _chosen(len(rows), size, max(1, round(share * size)), generator).to(rows.device).view(rows.shape)
         change = chosen * steepest_step(torch.randn(rows.shape, generator=generator).to(rows) * chosen, norm)
-        moved = project(best + column(step, rows) * wide * change, rows, wide, norm, bounds)
+        jump = norm == "linf" and bool(query % JUMPS)
+        length = torch.full_like(step, ACROSS) if jump else step
+        moved = project(best + column(length, rows) * wide * change, rows, wide, norm, bounds)
         value = score(moved)
         better = value < lowest
         best, lowest = torch.where(column(better, rows), moved, best), torch.where(better, value, lowest)
-        step = torch.where(better, step * GROWTH, step * GROWTH**-0.25).clamp_max(2)
+        if not jump:
+            step = torch.where(better, step * GROWTH, step * GROWTH**-0.25).clamp_max(ACROSS)
     return best
 
 
