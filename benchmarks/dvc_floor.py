@@ -1,7 +1,7 @@
 """Measure what `dvc repro` costs at least when there is nothing to do: stages with one dependency and no output.
 
-Usage: python benchmarks/dvc_floor.py [STAGES], by default 102, as many as the pipeline has for its experiments. Prints CPU
-seconds, the best of five: importing DVC, then DVC's run.
+Usage: python benchmarks/dvc_floor.py [STAGES], by default 102, three for each experiment of the pipeline.
+Prints CPU seconds, the best of five: importing DVC, then DVC's run.
 """
 
 from __future__ import annotations
