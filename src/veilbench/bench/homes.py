@@ -56,7 +56,7 @@ def list_homes(folder: Path | None = None) -> tuple[Home, ...]:
     Raises:
         UserError: an entry point names no installed package, or two homes have a package of the same name.
     """
-    return _list_homes((folder or Path.cwd()).resolve())
+    return _list_homes(folder.resolve() if folder else Path.cwd())  # the current folder's path has no links
 
 
 @cache

@@ -116,6 +116,7 @@ def digest(entry: Path, node: object) -> str:
     return hashed.hexdigest()[:16]
 
 
+@cache
 def _module(path: Path) -> str:
     """Return the dotted name of the module that a file is: `veilbench.bench.roots`.
 
