@@ -33,7 +33,7 @@ def test_blends_beat_the_best_image_of_the_dictionary(dictionary: np.ndarray) ->
 
     scores = nearness(np.broadcast_to(dictionary, (5, *dictionary.shape)))
     asked.clear()
-    made = blend_best(nearness, dictionary, scores, 405, RecombinationSearch(20), np.random.default_rng(0))
+    made = blend_best(nearness, dictionary, scores, 405, RecombinationSearch(20, assembled=0), np.random.default_rng(0))
     assert asked == [20] * 20
     assert made.shape == targets.shape
     reached, start = nearness(made[:, None])[:, 0], scores.max(1)

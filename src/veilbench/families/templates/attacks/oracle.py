@@ -33,7 +33,8 @@ class TemplateOracle(AcceptanceAttack):
     Two attackers have the same number of queries for each victim. One presents a dictionary: their own images. The
     other spends a part of the queries on the dictionary, and moves on from its best images. There are two paths:
 
-    - recombination: blends the best images so far. It needs `scores`, the match score of each image.
+    - recombination: blends the best images so far, and assembles images from pieces of its own by a regression of the
+      scores (linear recovery from scores). It needs `scores`, the match score of each image.
     - evolution: moves the best image through the principal components of the own images by an evolution strategy. With
       `decisions` the system only returns whether the image is accepted; the attacker then moves from an accepted image
       to a region where more images are accepted. This cannot succeed earlier than the dictionary, but it improves the

@@ -19,8 +19,7 @@ from veilbench.families.templates.attacks.system import (
 from veilbench.families.templates.data.identities import Impressions
 
 HELD_OUT = 0.2  # share of the attacker's own identities that they enrol to choose a path
-LISTED = 0.5  # part of the queries that is spent on the dictionary, but for the evolution strategy by scores:
-LISTED_BY_EVOLUTION = 0.25  # it needs one start only
+LISTED = {"scores": 0.25, "decisions": 0.5}  # part of the queries that is spent on the dictionary, by the answers
 
 
 @dataclass(frozen=True)
@@ -82,15 +81,19 @@ class OraclePaths:
         """Return the number of queries that a search may take, with one kept for the final image."""
         return self.queries - counter.count - 1
 
+    def _listed(self) -> int:
+        """Return the number of queries that are spent on the dictionary."""
+        return max(1, int(self.queries * LISTED[self.answers]))
+
     def _recombine(self, counter: QueryCounter, own: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        dictionary = own[: max(1, int(self.queries * LISTED))]
-        scores = present_dictionary(counter, dictionary, self.searches.recombination.population)
-        return blend_best(counter.score, dictionary, scores, self._left(counter), self.searches.recombination, rng)
+        search = self.searches.recombination
+        scores = present_dictionary(counter, own[: self._listed()], search.population)
+        return blend_best(counter.score, own, scores, self._left(counter), search, rng)
 
     def _evolve(self, counter: QueryCounter, own: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         by_scores, population = self.answers == "scores", self.searches.evolution.population
         space = Subspace.fit(own, self.searches.evolution.components)
-        dictionary = own[: max(1, int(self.queries * (LISTED_BY_EVOLUTION if by_scores else LISTED)))]
+        dictionary = own[: self._listed()]
         scores = present_dictionary(counter, dictionary, population)
         best = (scores if by_scores else scores >= counter.system.threshold).argmax(1)
         start = space.coordinates(dictionary[best]).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Image search by match scores without gradients: blends of the best images so far."""
+"""Image search by match scores without gradients: assembled images, and blends of the best images so far."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt
 
 from veilbench.bench.limits import Width
+from veilbench.families.templates.attacks.assembly import Assembler
 from veilbench.families.templates.attacks.oracle_search import Answers, EvolutionSearch
 
 MaskWidth = Annotated[float, Gt(0), Lt(10)]
@@ -20,9 +21,12 @@ class RecombinationSearch:
     """Settings of the recombination search.
 
     Attributes:
-        population: number of blends per generation, one query each.
+        population: number of new images per generation, one query each.
         parents: number of best images so far that are blended.
         widths: smallest and largest standard deviation of a mask, as a share of the image's side.
+        assembled: share of each generation that is assembled from pieces of the own images, see `Assembler`, instead of
+            blended; 0 only blends.
+        cells: number of pieces along each side of an assembled image, or fewer if the image has fewer pixels.
 
     Raises:
         ValueError: `widths` is not a smaller and a larger number.
@@ -31,6 +35,8 @@ class RecombinationSearch:
     population: Annotated[Width, Ge(2)] = 20
     parents: Annotated[Width, Ge(2)] = 20
     widths: Sequence[MaskWidth] = (0.1, 0.35)
+    assembled: Annotated[float, Ge(0), Lt(1)] = 0.25
+    cells: Annotated[Width, Ge(2)] = 8
 
     def __post_init__(self) -> None:
         if len(self.widths) != 2 or self.widths[0] > self.widths[1]:
@@ -75,44 +81,53 @@ def draw_masks(
 
 def blend_best(
     answers: Answers,
-    dictionary: np.ndarray,
+    own: np.ndarray,
     scores: np.ndarray,
     queries: int,
     search: RecombinationSearch,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Maximise the answers by blending the best images so far, for all victims at once; return each one's best image.
+    """Maximise the answers by recombining own images, for all victims at once; return each one's best image.
 
-    A blend is one image with a region replaced by that of another: `(1 - mask) a + mask b`. If a template depends on
-    an image region by region, a blend inherits what fits from both. Images that score higher than the worst of the
-    best replace it. This is hill climbing (Adler 2003; Galbally et al. 2010) whose moves come from a dictionary.
+    A part of each generation is assembled by what the scores so far tell about the victim's image. The rest are blends
+    of the best images so far, one image with a region replaced by that of another: `(1 - mask) a + mask b`. If a
+    template depends on an image region by region, a blend inherits what fits from both. Images that score higher than
+    the worst of the best replace it. This is hill climbing (Adler 2003; Galbally et al. 2010) whose moves come from a
+    dictionary.
 
     Args:
         answers: returns a score per image; the higher, the better.
-        dictionary: the attacker's images, shape (m, c, h, w).
-        scores: match scores of the dictionary, shape (n, m).
+        own: the attacker's images, shape (m, c, h, w).
+        scores: match scores of the first q of them, shape (n, q).
         queries: maximum number of further queries per victim.
-        search: number of parents and of blends, and the masks.
-        rng: source of the pairs and of the masks.
+        search: number of parents and of new images, their pieces and masks.
+        rng: source of the pairs, of the masks and of the assembled images.
 
     Returns:
         Images, shape (n, c, h, w), float32.
     """
     rows = np.arange(len(scores))[:, None]
     best = np.argsort(-scores, axis=1, kind="stable")[:, : search.parents]
-    images, values = dictionary[best], scores[rows, best]
+    images, values = own[best], scores[rows, best]
+    assembled = int(search.population * search.assembled)
+    assembler = Assembler(own, scores, min(search.cells, *own.shape[-2:])) if assembled else None
     for _ in range(queries // search.population):
-        blends = _blend_pairs(images, search, rng)
-        images, values = np.concatenate([images, blends], 1), np.concatenate([values, answers(blends)], 1)
+        made = _blend_pairs(images, search, search.population - assembled, rng)
+        if assembler:
+            made = np.concatenate([made, assembler.draw(assembled, rng)], 1)
+        replies = answers(made)
+        if assembler:
+            assembler.learn(made, replies)
+        images, values = np.concatenate([images, made], 1), np.concatenate([values, replies], 1)
         best = np.argsort(-values, axis=1, kind="stable")[:, : search.parents]
         images, values = images[rows, best], values[rows, best]
     return np.asarray(images[:, 0])
 
 
-def _blend_pairs(images: np.ndarray, search: RecombinationSearch, rng: np.random.Generator) -> np.ndarray:
-    """Blend random pairs of different images of each victim, (n, parents, c, h, w) to (n, population, c, h, w)."""
+def _blend_pairs(images: np.ndarray, search: RecombinationSearch, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Blend random pairs of different images of each victim, (n, parents, c, h, w) to (n, count, c, h, w)."""
     n, parents = images.shape[:2]
-    shape, rows = (n, search.population), np.arange(n)[:, None]
+    shape, rows = (n, count), np.arange(n)[:, None]
     first = rng.integers(parents, size=shape)
     second = (first + rng.integers(1, max(parents, 2), size=shape)) % parents
     masks = draw_masks(shape, images.shape[-2:], search.widths, rng)[:, :, None]

@@ -1,0 +1,124 @@
+"""Assembled images: the properties of cells, the regression against scikit-learn's, and what the search gains."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+
+from veilbench.families.templates.attacks import assembly
+from veilbench.families.templates.attacks.assembly import Assembler, assemble, describe_cells, draw_weights
+from veilbench.families.templates.attacks.recombination import RecombinationSearch, blend_best
+
+
+def stripes(angle: float, size: tuple[int, int] = (36, 48)) -> np.ndarray:
+    """An image of waves whose gradient points in a direction, shape (1, h, w)."""
+    down, right = np.mgrid[: size[0], : size[1]]
+    return np.asarray(0.5 + 0.5 * np.sin(0.8 * (np.cos(angle) * right + np.sin(angle) * down)), np.float32)[None]
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.4, 1.2, 2.5])
+def test_the_direction_of_a_cell_is_that_of_its_edges(angle: float) -> None:
+    found = describe_cells(stripes(angle)[None], 3)[0, 1, 1]
+    assert np.arctan2(found[1], found[0]) % (2 * np.pi) == pytest.approx(2 * angle % (2 * np.pi), abs=0.1)
+    assert np.hypot(found[0], found[1]) == pytest.approx(1, abs=0.1)
+
+
+def test_a_flat_image_has_a_brightness_and_no_direction() -> None:
+    flat = np.full((1, 2, 7, 9), 0.75, np.float32)
+    np.testing.assert_allclose(describe_cells(flat, 3), np.broadcast_to([0, 0, 0.25], (1, 3, 3, 3)), atol=1e-6)
+
+
+def test_cells_average_all_pixels_where_sides_do_not_divide() -> None:
+    images = np.random.default_rng(0).random((2, 1, 7, 10), np.float32)
+    found = describe_cells(images, 3)[..., 2] + 0.5
+    rows = [[place * 3 // 7 == cell for place in range(7)] for cell in range(3)]
+    columns = [[place * 3 // 10 == cell for place in range(10)] for cell in range(3)]
+    for image in range(2):
+        for down, row in enumerate(rows):
+            for right, column in enumerate(columns):
+                assert found[image, down, right] == pytest.approx(
+                    images[image, 0][np.ix_(row, column)].mean(), abs=1e-5
+                )
+
+
+def test_the_estimate_is_the_ridge_regression_with_the_best_leave_one_out_error() -> None:
+    rng = np.random.default_rng(0)
+    described = rng.normal(size=(60, 20))
+    scores = described @ rng.normal(size=20) + rng.normal(size=60)
+    squares = np.linalg.svd(described - described.mean(0), compute_uv=False) ** 2
+
+    def error(penalty: float) -> float:
+        left_out = [
+            scores[one] - Ridge(penalty).fit(*(np.delete(part, one, 0) for part in (described, scores))).predict(
+                described[[one]]
+            )[0]
+            for one in range(60)
+        ]  # fmt: skip
+        return float(np.mean(np.square(left_out)))
+
+    penalty = min(assembly.PENALTIES * squares.mean(), key=error)
+    (found,) = draw_weights(described, scores, 1, rng)
+    np.testing.assert_allclose(found, Ridge(penalty).fit(described, scores).coef_, rtol=1e-6)
+
+
+def test_weights_are_drawn_around_the_estimate_and_closer_with_more_scores() -> None:
+    rng, truth = np.random.default_rng(0), np.linspace(-1, 1, 8)
+    spreads = []
+    for count in (30, 3000):
+        described = rng.normal(size=(count, 8))
+        drawn = draw_weights(described, described @ truth + rng.normal(size=count), 4000, rng)
+        np.testing.assert_allclose(drawn[1:].mean(0), drawn[0], atol=0.01)
+        spreads.append(drawn[1:].std(0).mean())
+    assert spreads[1] == pytest.approx(assembly.SPREAD / np.sqrt(3000), rel=0.1)  # sigma / sqrt(n) for unit variances
+    assert spreads[0] > 5 * spreads[1]
+
+
+def test_equal_scores_say_nothing() -> None:
+    drawn = draw_weights(np.random.default_rng(0).normal(size=(9, 4)), np.ones(9), 3, np.random.default_rng(1))
+    np.testing.assert_array_equal(drawn, 0)
+
+
+def test_an_image_is_assembled_from_the_pieces_that_are_worth_most() -> None:
+    own = np.stack([np.full((1, 32, 32), shade, np.float32) for shade in (0.0, 0.5, 1.0)])
+    weights = np.zeros((1, 2, 2, 3))
+    weights[0, :, 0, 2], weights[0, :, 1, 2] = 1, -1  # bright on the left, dark on the right
+    (image,) = assemble(weights, describe_cells(own, 2), own)
+    assert image.dtype == np.float32
+    assert image[0, :, 2].min() > 0.9
+    assert image[0, :, -3].max() < 0.1
+    assert (np.diff(image[0, 16]) <= 1e-6).all()
+
+
+def test_assembled_images_reach_scores_that_blends_alone_do_not() -> None:
+    rng = np.random.default_rng(0)
+    fields = rng.uniform(0, np.pi, (140, 4))
+    quarters = [[stripes(angle, (16, 16)) for angle in field] for field in fields]
+    images = np.stack([np.block([[a, b], [c, d]]) for a, b, c, d in quarters])
+    own, victims = images[:132], describe_cells(images[132:], 2)
+
+    def score(presented: np.ndarray) -> np.ndarray:
+        n, p = presented.shape[:2]
+        described = describe_cells(presented.reshape(n * p, *presented.shape[2:]), 2).reshape(n, p, -1)
+        return np.einsum("npd,nd->np", described, victims.reshape(n, -1))
+
+    start = score(np.broadcast_to(own[:30], (8, 30, *own.shape[1:])))
+    reached = {
+        share: score(
+            blend_best(score, own, start, 40, RecombinationSearch(8, 8, assembled=share, cells=2), rng)[:, None]
+        )
+        for share in (0, 0.5)
+    }
+    assert (reached[0.5] > reached[0]).mean() > 0.8
+    assert (reached[0.5] >= start.max(1)[:, None]).all()
+
+
+def test_what_was_asked_is_learned() -> None:
+    rng = np.random.default_rng(0)
+    own = rng.random((12, 1, 8, 8), np.float32)
+    assembler = Assembler(own, rng.random((3, 5)), 2)
+    images, scores = rng.random((3, 4, 1, 8, 8), np.float32), rng.random((3, 4))
+    assembler.learn(images, scores)
+    assert assembler.draw(6, rng).shape == (3, 6, 1, 8, 8)
+    np.testing.assert_array_equal(assembler._scores[:, 5:], scores)
+    np.testing.assert_allclose(assembler._asked[1, 5:], describe_cells(images[1], 2), rtol=1e-4, atol=1e-5)
