@@ -119,5 +119,5 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory, forks: dict[str, str]) 
 @pytest.fixture
 def project(reproduced: Project, tmp_path: Path) -> Project:
     copy = tmp_path / "project"
-    shutil.copytree(reproduced.folder, copy, symlinks=True)
+    subprocess.run(["cp", "-a", str(reproduced.folder), str(copy)], check=True)
     return Project(copy, reproduced.forks)
