@@ -90,8 +90,8 @@ def test_a_record_is_published_once_and_a_run_cut_short_is_made_again(tmp_path: 
     assert (len(before), len(after), before & after) == (4, 4, set())  # the runs of its stages were deleted, too
 
 
-def test_a_record_made_with_other_parameters_is_not_published(tmp_path: Path, store: Path) -> None:
-    settings = config()
+def test_a_record_made_with_other_parameters_is_not_published(tmp_path: Path) -> None:
+    settings, store = config(), tmp_path / "store.db"
     record = make(tmp_path / "r", settings)
     for stage in ("train", "evaluate", "attack"):
         other = settings | {"digests": settings["digests"] | {stage: "0123"}}
