@@ -107,9 +107,7 @@ def test_a_record_made_with_other_parameters_is_not_published(tmp_path: Path) ->
         publish(job(record, without, store))
 
 
-def test_a_failure_half_way_leaves_no_row(
-    tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_half_way_leaves_no_row(tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = config()
     record = make(tmp_path / "r", settings)
 
