@@ -81,8 +81,10 @@ def test_commands_are_found() -> None:
 
 
 def composes(words: list[str]) -> None:
-    """Check overrides as the command would, without running anything."""
-    check_arguments([word for word in words if word not in ("-m", "--multirun")] + ["--multirun"])
+    """Check overrides as the command would, without running anything; of a grid, jobs that hold all its values."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("veilbench.workflow.arguments.CHECKED", 8)
+        check_arguments([word for word in words if word not in ("-m", "--multirun")] + ["--multirun"])
 
 
 @pytest.mark.parametrize("command", [one for one in NAMED if one.startswith("veilbench ")])

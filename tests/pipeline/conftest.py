@@ -28,10 +28,15 @@ seed: {seed}
 
 
 class Project:
-    """A clone of the project, with methods to run commands in it."""
+    """A clone of the project, with methods to run commands in it.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Attributes:
+        folder: folder of the clone.
+        forks: environment variables with which `run` lets scripts of pipelines/ be forks; empty for processes.
+    """
+
+    def __init__(self, folder: Path, forks: dict[str, str]) -> None:
+        self.folder, self.forks = folder, forks
 
     def environment(self) -> dict[str, str]:
         binaries = str(Path(sys.executable).parent)
@@ -45,7 +50,12 @@ class Project:
         if command[0] in ("git",):
             program = list(command)
         done = subprocess.run(
-            program, cwd=self.folder, env=self.environment() | more, capture_output=True, text=True, check=False
+            program,
+            cwd=self.folder,
+            env=self.environment() | self.forks | more,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert not ok or done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
         return done
@@ -66,7 +76,7 @@ class Project:
         return {str(path.relative_to(self.folder)): path.read_text() for path in found}
 
 
-def make_project(folder: Path) -> Project:
+def make_project(folder: Path, forks: dict[str, str]) -> Project:
     shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("conf", "pipelines"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -84,7 +94,7 @@ def make_project(folder: Path) -> Project:
     stages.write_text(
         yaml.safe_dump({"datasets": ["text"], "experiments": dict.fromkeys(EXPERIMENTS, "text")}, sort_keys=False)
     )
-    return Project(folder)
+    return Project(folder, forks)
 
 
 def commit(project: Project, message: str) -> None:
@@ -93,9 +103,9 @@ def commit(project: Project, message: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def reproduced(tmp_path_factory: pytest.TempPathFactory, forks: dict[str, str]) -> Project:
     """A project after its first `dvc repro`, committed; tests work on copies of it."""
-    project = make_project(tmp_path_factory.mktemp("reproduced"))
+    project = make_project(tmp_path_factory.mktemp("reproduced"), forks)
     project.run("git", "init", "-q")
     project.run("dvc", "init", "-q")
     project.run("dvc", "config", "core.analytics", "false")
@@ -109,5 +119,5 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture
 def project(reproduced: Project, tmp_path: Path) -> Project:
     copy = tmp_path / "project"
-    shutil.copytree(reproduced.folder, copy, symlinks=True)
-    return Project(copy)
+    subprocess.run(["cp", "-a", str(reproduced.folder), str(copy)], check=True)
+    return Project(copy, reproduced.forks)

@@ -85,7 +85,8 @@ def test_a_value_that_no_file_names_can_be_overridden() -> None:
     assert config["model"]["slope"] == 0.3
 
 
-def test_a_sweep_over_values_that_no_file_names_is_written_for_hydra() -> None:
+def test_a_sweep_over_values_that_no_file_names_is_written_for_hydra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("veilbench.workflow.arguments.CHECKED", 4)  # of its 24 jobs
     words = ["-m", "experiment=undercomplete", "sweep=autoencoder_grid", "model.loss=mse", "seed=0,1", "attack=[]"]
     rewritten = check_arguments(words)
     assert rewritten == [

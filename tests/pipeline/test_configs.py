@@ -28,9 +28,26 @@ ROOT = Path(__file__).parents[2]
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 
 
+@pytest.fixture(scope="module")
+def data() -> dict[str, Config]:
+    """Resolved data sets by name, which experiments share; empty at first."""
+    return {}
+
+
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_every_experiment_composes_and_can_be_built(name: str) -> None:
-    config = plain(composed([f"experiment={name}"]))
+def test_every_experiment_composes_can_be_built_and_has_its_params(
+    name: str, data: dict[str, Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    if name in read_listed():
+        config = resolve_experiment(name, data)
+        used = config["names"]["data"]
+        for params, resolved in ((f"{name}.yaml", config), (f"data/{used}.yaml", data[used])):
+            committed = yaml.safe_load((ROOT / "params" / params).read_text())
+            assert committed == resolved, f"params/{params} is stale: run `dvc repro resolve`"
+        assert read_staged()[name] == used
+    else:  # it is heavy, and run by name
+        config = plain(composed([f"experiment={name}"]))
     assert config["names"]["experiment"] == name
     for group in ("data", "model", "training", "trainer", "tracking"):
         assert not isinstance(build(config[group]), dict), f"{group} describes no object"
@@ -59,15 +76,26 @@ GUESSES = {  # combinations to try first, only for speed
 }
 
 
-@pytest.mark.parametrize(
-    "choice",
-    [
-        f"{group}={path.stem}" if group not in ("attack", "evaluation") else f"{group}=[{path.stem}]"
-        for group in ("data", "model", "training", "trainer", "evaluation", "attack", "tracking")
-        for path in sorted((CONF / group).glob("*.yaml"))
-    ],
-)
-def test_every_choice_of_every_group_composes_with_what_it_fits(choice: str) -> None:
+def chosen_by(experiment: str) -> set[str]:
+    """Return what an experiment's own defaults list chooses, as "group=name"."""
+    entries = yaml.safe_load((CONF / "experiment" / f"{experiment}.yaml").read_text()).get("defaults", [])
+    chosen = [pair for entry in entries if isinstance(entry, dict) for pair in entry.items()]
+    lists = [(key.removeprefix("override /"), value if isinstance(value, list) else [value]) for key, value in chosen]
+    return {f"{group}={name}" for group, names in lists for name in names}
+
+
+CHOSEN = set().union(*map(chosen_by, EXPERIMENTS))  # each experiment is composed above
+OTHERS = [
+    (group, path.stem)
+    for group in ("data", "model", "training", "trainer", "evaluation", "attack", "tracking")
+    for path in sorted((CONF / group).glob("*.yaml"))
+    if f"{group}={path.stem}" not in CHOSEN
+]
+
+
+@pytest.mark.parametrize(("group", "name"), OTHERS)
+def test_every_choice_that_no_experiment_makes_composes_with_what_it_fits(group: str, name: str) -> None:
+    choice = f"{group}=[{name}]" if group in ("attack", "evaluation") else f"{group}={name}"
     refusals = []
     for setting in sorted(SETTINGS, key=lambda setting: not choice.startswith(GUESSES.get(setting.split()[0], ("-",)))):
         words = [f"{key}={name}" for key, name in zip(("data", "model", "training"), setting.split(), strict=True)]
@@ -176,14 +204,10 @@ def test_shadow_models_of_the_full_attack_are_trained_as_the_target() -> None:
     assert [untrained[name] for name in ("steps", "batch_size", "learning_rate")] == [2000, 64, 0.002]
 
 
-def test_the_committed_params_are_what_conf_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_committed_params_are_of_the_listed_experiments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    names, data = read_listed(), dict[str, Config]()
-    assert set(names) <= set(EXPERIMENTS)  # the others are heavy, and run by name
-    for name in names:
-        committed = yaml.safe_load((ROOT / "params" / f"{name}.yaml").read_text())
-        assert committed == resolve_experiment(name, data), f"params/{name}.yaml is stale: run `dvc repro resolve`"
-        assert read_staged()[name] == committed["names"]["data"]
+    names = read_listed()
+    assert set(names) <= set(EXPERIMENTS)
     assert {path.stem for path in (ROOT / "params").glob("*.yaml")} == set(names) == set(read_staged())
     assert {path.stem for path in (ROOT / "params" / "data").glob("*.yaml")} == set(read_staged().values())
 

@@ -26,12 +26,12 @@ TRACKING = {"_target_": "veilbench.bench.tracking.NoTracking"}
 CONFIG = {"seed": 0, "model": {"net": {"code": 4}, "parts": [1, 2]}, "attack": {}, "tracking": TRACKING, "digests": {}}
 
 
-def started(folder: Path, *words: str) -> subprocess.Popen[str]:
+def started(folder: Path, *words: str, forks: dict[str, str] | None = None) -> subprocess.Popen[str]:
     paths = {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "CI": "true"}
     kept = {name: value for name, value in os.environ.items() if name != "VEILBENCH_TRACEBACK"}
     command = [sys.executable, str(ROOT / "pipelines" / "sweep.py"), *words]
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=folder, env=kept | paths, stdout=pipe, stderr=pipe, text=True)
+    return subprocess.Popen(command, cwd=folder, env=kept | paths | (forks or {}), stdout=pipe, stderr=pipe, text=True)
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
@@ -63,22 +63,24 @@ def fill(folder: Path) -> None:
     ],
     ids=" ".join,
 )
-def test_a_refused_call_changes_nothing(tmp_path: Path, words: list[str]) -> None:
+def test_a_refused_call_changes_nothing(tmp_path: Path, words: list[str], forks: dict[str, str]) -> None:
     fill(tmp_path)
     before = content(tmp_path)
-    status, said = ended(started(tmp_path, *words, *QUICK, "seed=-1"))
+    status, said = ended(started(tmp_path, *words, *QUICK, "seed=-1", forks=forks))
     assert (status, said.splitlines()[-1][:27]) == (2, "error: seed=-1 is not allow")
     assert content(tmp_path) == before
 
 
 @pytest.mark.parametrize("words", [["hydra.run.dir=."], ["hydra.run.dir=new/er"]], ids=" ".join)
-def test_a_call_that_is_refused_while_it_prepares_changes_nothing(tmp_path: Path, words: list[str]) -> None:
+def test_a_call_that_is_refused_while_it_prepares_changes_nothing(
+    tmp_path: Path, words: list[str], forks: dict[str, str]
+) -> None:
     """The folder holds other data, or there is no file of data."""
     fill(tmp_path)
     lacking = ["experiment=pca", "data=npz", "data.source.path=no.npz", "evaluation=[]", "attack=[]", "tracking=none"]
     more = QUICK if words == ["hydra.run.dir=."] else lacking
     before = content(tmp_path)
-    status, said = ended(started(tmp_path, *words, *more))
+    status, said = ended(started(tmp_path, *words, *more, forks=forks))
     assert (status, len(said.splitlines())) == (2, 1)
     assert content(tmp_path) == before
 
@@ -95,11 +97,11 @@ def test_jobs_of_the_same_second_have_folders_of_their_own(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_a_sweep_leaves_the_records_of_another_one_as_they_are(tmp_path: Path) -> None:
+def test_a_sweep_leaves_the_records_of_another_one_as_they_are(tmp_path: Path, forks: dict[str, str]) -> None:
     words = ["-m", *QUICK, "hydra.sweep.dir=mix"]
-    assert ended(started(tmp_path, *words, "seed=0"))[0] == 0
+    assert ended(started(tmp_path, *words, "seed=0", forks=forks))[0] == 0
     before = content(tmp_path)
-    status, said = ended(started(tmp_path, *words, "seed=1", "evaluation=[fidelity]"))
+    status, said = ended(started(tmp_path, *words, "seed=1", "evaluation=[fidelity]", forks=forks))
     assert status == 2
     assert (
         "mix/0 holds the record of other settings: seed=1 (there: 0), data.seed=1 (there: 0)" in said.splitlines()[-1]
@@ -107,11 +109,11 @@ def test_a_sweep_leaves_the_records_of_another_one_as_they_are(tmp_path: Path) -
     assert "hydra.sweep.dir" in said.splitlines()[-1]
     assert content(tmp_path) == before
     with lock_file(tmp_path / "mix" / "0" / RECORD):
-        status, said = ended(started(tmp_path, *words, "seed=0"))
+        status, said = ended(started(tmp_path, *words, "seed=0", forks=forks))
     assert status == 2
     assert said.splitlines()[-1].endswith("mix/0/experiment.yaml is being changed by another process")
     assert content(tmp_path) == before
-    assert ended(started(tmp_path, *words, "seed=0,1"))[0] == 0  # the same job again, and another one
+    assert ended(started(tmp_path, *words, "seed=0,1", forks=forks))[0] == 0  # the same job again, and another one
     assert {path.parent.name for path in tmp_path.glob("mix/*/experiment.yaml")} == {"0", "1"}
     first, second = (yaml.safe_load((tmp_path / "mix" / f"multirun{n}.yaml").read_text()) for n in (".1", ""))
     assert [sweep["hydra"]["overrides"]["task"][-1] for sweep in (first, second)] == ["seed=0", "seed=0,1"]

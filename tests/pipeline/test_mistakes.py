@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from veilbench.bench.errors import UserError
-from veilbench.workflow.arguments import MOST_JOBS, check_arguments
+from veilbench.workflow.arguments import MOST_JOBS, check_arguments, jobs
 from veilbench.workflow.compose import composed, plain
+from veilbench.workflow.explain import parse
 
 from .conftest import ROOT
 
@@ -158,8 +159,17 @@ def test_a_sweep_is_checked_before_it_begins(arguments: list[str], said: str) ->
         ["--help"],
     ],
 )
-def test_a_sound_sweep_passes(arguments: list[str]) -> None:
+def test_a_sound_sweep_passes(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("veilbench.workflow.arguments.CHECKED", 4)  # composing a job takes a third of a second
     check_arguments(arguments)
+
+
+def test_of_many_jobs_some_are_composed_and_every_value_is_among_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("veilbench.workflow.arguments.CHECKED", 4)
+    spread = list(jobs(parse(["model=a,b", "seed=range(3000)", "data=text"])))
+    assert [job[1] for job in spread] == ["seed=0", "seed=750", "seed=1500", "seed=2249", "seed=2999"]
+    assert {job[0] for job in spread} == {"model=a", "model=b"}
+    assert len(list(jobs(parse(["model=a,b", "seed=0,1"])))) == 4
 
 
 def test_a_logger_made_by_a_function_is_refused(conf: Path) -> None:

@@ -73,7 +73,8 @@ def test_one_attack_setting_reruns_one_attack(project: Project) -> None:
     assert project.repro() == {"resolve", "attack@real_cipher"} | ENDS
 
 
-def test_one_stage_of_one_experiment(project: Project) -> None:
+def test_one_stage_of_one_experiment_as_processes(project: Project) -> None:
+    project.forks = {}
     project.edit("conf/experiment/real_cipher.yaml", "seed: 2", "seed: 7")
     assert project.repro("train@real_cipher") == {"resolve", "train@real_cipher"}
 
@@ -139,6 +140,7 @@ def kill_during(project: Project, stage: str) -> None:
 
 @pytest.mark.slow
 def test_a_run_killed_in_every_stage_ends_like_an_undisturbed_one(project: Project, reproduced: Project) -> None:
+    project.forks = {}
     (project.folder / "dvc.lock").unlink()
     for made in ("results", "prepared", "report", ".dvc/cache"):
         shutil.rmtree(project.folder / made)

@@ -6,13 +6,19 @@ import json
 import os
 import subprocess
 import sys
+import time
 import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
 import yaml
 from PIL import Image
+
+from veilbench.workflow.forking import SOCKET
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
@@ -22,14 +28,14 @@ class Installed:
     """An environment with the wheel of veilbench and of the example; libraries come from this environment."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.bin = folder, folder / "bin"
+        self.folder, self.bin, self.forks = folder, folder / "bin", dict[str, str]()
         venv.create(folder, with_pip=False)
         wheels = folder / "wheels"
         for project in (ROOT, ROOT / "examples" / "ridges"):
             self._run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(wheels), str(project))
         site = next(folder.glob("lib/python*/site-packages"))
         for wheel in wheels.glob("*.whl"):
-            self._run(sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(site), str(wheel))
+            ZipFile(wheel).extractall(site)
         here = next(Path(path) for path in sys.path if path.endswith("site-packages"))
         (site / "libraries.pth").write_text(f"{here}\n")
         self.write_program("veilbench", "from veilbench.cli import main")
@@ -43,10 +49,28 @@ class Installed:
     def _run(self, *command: str, cwd: Path | None = None) -> str:
         dropped = ("PYTHONPATH", "MLFLOW_TRACKING_URI", "DVC_ROOT")
         environment = {k: v for k, v in os.environ.items() if k not in dropped}
-        environment |= {"PATH": f"{self.bin}{os.pathsep}{os.environ['PATH']}", "CI": "true"}
+        environment |= {"PATH": f"{self.bin}{os.pathsep}{os.environ['PATH']}", "CI": "true"} | self.forks
         done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
         return done.stdout
+
+    @contextmanager
+    def forking(self) -> Iterator[None]:
+        """Run `veilbench` as forks of one process within the block, as `veilbench repro` runs its stages."""
+        socket = self.folder / "forks"
+        command = [str(self.bin / "python"), "-m", "veilbench.workflow.forking", str(socket), str(os.getpid())]
+        kept = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        server = subprocess.Popen(command, cwd=self.folder, env=kept)
+        while not socket.exists():
+            assert server.poll() is None
+            time.sleep(0.05)
+        self.forks = {SOCKET: str(socket)}
+        try:
+            yield
+        finally:
+            self.forks = {}
+            server.kill()
+            server.wait()
 
     def veilbench(self, cwd: Path, *arguments: str) -> str:
         return self._run(str(self.bin / "veilbench"), *arguments, cwd=cwd)
@@ -111,22 +135,22 @@ def test_a_bench_goes_through_every_stage_and_reruns_exactly_what_changed(instal
         f"{stage}@{name}" for name in ("small", "faces", "ridges") for stage in ("train", "evaluate", "attack")
     }
     prepared = {"prepare@gratings", "prepare@faces"}
-    assert installed.repro(demo) == everything | prepared | {"resolve", "report", "track"}
-    assert names(demo) == {"small", "faces", "ridges"}
-    assert installed.repro(demo) == {"resolve"}
+    with installed.forking():
+        assert installed.repro(demo) == everything | prepared | {"resolve", "report", "track"}
+        assert names(demo) == {"small", "faces", "ridges"}
+        assert installed.repro(demo) == {"resolve"}
 
-    encoder = demo / "demo" / "encoder.py"
-    encoder.write_text(
-        encoder.read_text().replace("adaptive_avg_pool2d(responses, 12)", "adaptive_avg_pool2d(responses, 8)")
-    )
-    after = {"resolve", "report", "track"}
-    assert installed.repro(demo) == after | {"train@small", "evaluate@small", "attack@small"}
+        encoder = demo / "demo" / "encoder.py"
+        encoder.write_text(
+            encoder.read_text().replace("adaptive_avg_pool2d(responses, 12)", "adaptive_avg_pool2d(responses, 8)")
+        )
+        after = {"resolve", "report", "track"}
+        assert installed.repro(demo) == after | {"train@small", "evaluate@small", "attack@small"}
 
-    (demo / "faces" / "p3" / "1.png").unlink()
-    assert installed.repro(demo) == after | {"prepare@faces", "train@faces", "evaluate@faces", "attack@faces"}
-
+        (demo / "faces" / "p3" / "1.png").unlink()
+        assert installed.repro(demo) == after | {"prepare@faces", "train@faces", "evaluate@faces", "attack@faces"}
+        installed.veilbench(demo, "sweep", "-m", "experiment=small", "seed=2,3", "attack=[]")
     installed.veilbench(demo, "run", "experiment=small", "seed=1")
-    installed.veilbench(demo, "sweep", "-m", "experiment=small", "seed=2,3", "attack=[]")
     installed.veilbench(demo, "report", "results", "outputs", "multirun")
     assert {"small", "small seed=1", "small attack=[] seed=2", "small attack=[] seed=3"} <= names(demo)
 

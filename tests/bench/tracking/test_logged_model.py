@@ -96,8 +96,8 @@ def test_no_file_of_a_model_is_a_pickle_and_its_requirements_are_given(tmp_path:
     assert _get_flavor_configuration(str(tmp_path / "logged"), "python_function")["loader_module"].startswith("veil")
 
 
-def test_a_published_record_has_its_model_and_a_run_cut_short_leaves_none(tmp_path: Path) -> None:
-    record, store = make(tmp_path / "r", config()), tmp_path / "store.db"
+def test_a_published_record_has_its_model_and_a_run_cut_short_leaves_none(tmp_path: Path, store: Path) -> None:
+    record = make(tmp_path / "r", config())
     pca().save(record / "train")
     first = publish(job(record, config(), store))
     client = MlflowClient(f"sqlite:///{store}")
@@ -112,8 +112,8 @@ def test_a_published_record_has_its_model_and_a_run_cut_short_leaves_none(tmp_pa
     assert [one.source_run_id for one in client.search_logged_models([group])] == [second]
 
 
-def test_a_published_run_has_its_data_set_and_its_times(tmp_path: Path) -> None:
-    record, store = make(tmp_path / "r", config()), tmp_path / "store.db"
+def test_a_published_run_has_its_data_set_and_its_times(tmp_path: Path, store: Path) -> None:
+    record = make(tmp_path / "r", config())
     for at, stage in enumerate(("train", "evaluate", "attack")):
         run = {"started": 100.0 + at * 50, "ended": 105.0 + at * 50, "commit": "abc", "changed": {}}
         (record / stage / "run.json").write_text(json.dumps(run))

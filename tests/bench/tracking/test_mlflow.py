@@ -125,6 +125,7 @@ def server(answer: bytes, drips: bool) -> Iterator[str]:
         listening.shutdown(socket.SHUT_RDWR)
 
 
+@pytest.mark.usefixtures("own_store")
 def test_a_server_that_drips_is_given_up_at_the_deadline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

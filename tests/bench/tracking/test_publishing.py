@@ -27,7 +27,7 @@ def rows(store: Path, experiment: str = "veilbench") -> list[Any]:
     return list(client.search_runs([group.experiment_id], "tags.`veilbench.stage` = 'experiment'"))
 
 
-def test_names_that_the_store_refuses_are_bent_and_pictures_are_files(tmp_path: Path) -> None:
+def test_names_that_the_store_refuses_are_bent_and_pictures_are_files(tmp_path: Path, store: Path) -> None:
     """Names of costs, metrics and curves may contain commas and colons."""
     made = Findings("Leak", {"CKKS, one: words": Metric.exact(0.5)}, cost={"CKKS, one: seconds": 2.0})
     made.figures.append(Figure("f", "x", "y", [Curve("a, b: c", [1, 2], [0.1, 0.2]), Curve("-5 dB", [3.5, 4], [7, 8])]))
@@ -35,8 +35,8 @@ def test_names_that_the_store_refuses_are_bent_and_pictures_are_files(tmp_path: 
     made.verdict = Verdict.HOLDS
     settings = config()
     record = make(tmp_path / "r", settings, {"leak": made})
-    run_id = publish(job(record, settings, tmp_path / "store.db"))
-    client = MlflowClient(f"sqlite:///{tmp_path / 'store.db'}")
+    run_id = publish(job(record, settings, store))
+    client = MlflowClient(f"sqlite:///{store}")
     run = client.get_run(run_id)
     assert run.data.tags["verdict.leak"] == "holds at this budget"
     (attack,) = client.search_runs(
@@ -51,15 +51,15 @@ def test_names_that_the_store_refuses_are_bent_and_pictures_are_files(tmp_path: 
     assert json.loads((record / "attack" / "cost.json").read_text())["leak"] == {"CKKS, one: seconds": 2.0}
 
 
-def test_more_settings_and_points_than_one_request_may_hold(tmp_path: Path) -> None:
+def test_more_settings_and_points_than_one_request_may_hold(tmp_path: Path, store: Path) -> None:
     steps = list(range(1201))
     made = found()
     made.figures.append(Figure("long", "x", "y", [Curve("long", steps, steps)]))
     changed = {f"model.setting {index}": index for index in range(250)}
     record = make(tmp_path / "r", config(), {"leak": made})
     (record / "train" / "run.json").write_text(json.dumps({"started": 5, "ended": 7, "commit": "", "changed": changed}))
-    run_id = publish(job(record, config(), tmp_path / "store.db"))
-    client = MlflowClient(f"sqlite:///{tmp_path / 'store.db'}")
+    run_id = publish(job(record, config(), store))
+    client = MlflowClient(f"sqlite:///{store}")
     run = client.get_run(run_id)
     (train,) = client.search_runs([run.info.experiment_id], "tags.`veilbench.stage` = 'train'")
     for one in (run, train):
@@ -76,8 +76,8 @@ def test_points_at_whole_steps_of_64_bits_are_curves() -> None:
     assert np.array(steps, np.int64).tolist() == steps
 
 
-def test_a_record_is_published_once_and_a_run_cut_short_is_made_again(tmp_path: Path) -> None:
-    settings, store = config(), tmp_path / "store.db"
+def test_a_record_is_published_once_and_a_run_cut_short_is_made_again(tmp_path: Path, store: Path) -> None:
+    settings = config()
     record = make(tmp_path / "r", settings)
     first = publish(job(record, settings, store))
     assert publish(job(record, settings, store)) == first
@@ -107,8 +107,8 @@ def test_a_record_made_with_other_parameters_is_not_published(tmp_path: Path) ->
         publish(job(record, without, store))
 
 
-def test_a_failure_half_way_leaves_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings, store = config(), tmp_path / "store.db"
+def test_a_failure_half_way_leaves_no_row(tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = config()
     record = make(tmp_path / "r", settings)
 
     def is_full(*_: Any) -> None:
@@ -126,8 +126,8 @@ def test_a_failure_half_way_leaves_no_row(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(rows(store)) == 1
 
 
-def test_a_deleted_experiment_is_said_with_its_remedy(tmp_path: Path) -> None:
-    settings, store = config(), tmp_path / "store.db"
+def test_a_deleted_experiment_is_said_with_its_remedy(tmp_path: Path, store: Path) -> None:
+    settings = config()
     record = make(tmp_path / "r", settings)
     first = publish(job(record, settings, store))
     client = MlflowClient(f"sqlite:///{store}")

@@ -22,14 +22,14 @@ def tags(store: Path) -> dict[str, str]:
     return dict(client.get_experiment_by_name("veilbench").tags)
 
 
-def test_the_experiment_is_of_model_training_and_has_the_view(tmp_path: Path) -> None:
-    publish(job(make(tmp_path / "r", config()), config(), tmp_path / "store.db"))
-    found = tags(tmp_path / "store.db")
+def test_the_experiment_is_of_model_training_and_has_the_view(tmp_path: Path, store: Path) -> None:
+    publish(job(make(tmp_path / "r", config()), config(), store))
+    found = tags(store)
     assert found["mlflow.experimentKind"] == "custom_model_development"
     view = json.loads(found["mlflow.sharedViewState.ciphers"])
     assert view["name"] == "Text ciphers"
     assert json.loads(view["state"]) == describe_view(FAMILY)
-    client = MlflowClient(f"sqlite:///{tmp_path / 'store.db'}")
+    client = MlflowClient(f"sqlite:///{store}")
     group = client.get_experiment_by_name("veilbench").experiment_id
     shown = client.search_runs([group], json.loads(view["state"])["searchFilter"])
     assert [run.data.tags["veilbench.stage"] for run in shown] == ["experiment"]
@@ -39,11 +39,11 @@ def test_the_experiment_is_of_model_training_and_has_the_view(tmp_path: Path) ->
     assert set(described["compareRunCharts"][-1]["selectedMetrics"]) == {"utility/leak.share", "privacy/gain"}
 
 
-def test_an_earlier_store_gets_a_kind_and_what_the_user_has_set_stays(tmp_path: Path) -> None:
-    client = MlflowClient(address := f"sqlite:///{tmp_path / 'store.db'}")
+def test_an_earlier_store_gets_a_kind_and_what_the_user_has_set_stays(tmp_path: Path, store: Path) -> None:
+    client = MlflowClient(address := f"sqlite:///{store}")
     client.create_experiment("veilbench", tags={"mlflow.note.content": "mine"})
     open_store(address, "veilbench", 60)
-    found = tags(tmp_path / "store.db")
+    found = tags(store)
     assert (found["mlflow.experimentKind"], found["mlflow.note.content"]) == ("custom_model_development", "mine")
 
 

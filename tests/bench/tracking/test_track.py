@@ -83,6 +83,7 @@ def main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     return code, said.out, said.err.splitlines()
 
 
+@pytest.mark.usefixtures("own_store")
 def test_damaged_records_are_named_and_the_rest_is_published(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -29,7 +29,7 @@ SEARCH = CodebookSearch(order=5, restarts=0, effort=0.1)
 
 
 def small(controls: dict[str, Any], **settings: Any) -> Frequency:
-    budget = {"lengths": [100, 300], "texts": 60, "curve_texts": 3, "search": SEARCH}
+    budget = {"lengths": [100, 250], "texts": 60, "curve_texts": 3, "search": SEARCH}
     return Frequency(THREAT, **controls, **budget | settings)
 
 
@@ -44,16 +44,16 @@ def test_substitution_is_broken_with_both_controls_passed(broken: Findings) -> N
         ("negative", "AesCtr", True),
     ]
     assert broken.verdict is Verdict.BROKEN
-    assert broken.metrics["recovered_at_300"].value > 0.9
-    enough = [n for n in (100, 300) if broken.metrics[f"recovered_at_{n}"].value >= 0.9]
+    assert broken.metrics["recovered_at_250"].value > 0.9
+    enough = [n for n in (100, 250) if broken.metrics[f"recovered_at_{n}"].value >= 0.9]
     assert broken.metrics["characters_needed"].value == min(enough)
     assert broken.threat == {"ciphertext": True, "public_ids": True, "auxiliary_data": True}
 
 
 def test_the_figure_has_a_point_for_each_length(broken: Findings) -> None:
     recovered, nothing = broken.figures[0].curves
-    assert list(recovered.x) == list(nothing.x) == [100, 300]
-    assert recovered.y[1] == broken.metrics["recovered_at_300"].value
+    assert list(recovered.x) == list(nothing.x) == [100, 250]
+    assert recovered.y[1] == broken.metrics["recovered_at_250"].value
     assert set(nothing.y) == {broken.metrics["recovered_by_constant"].value}
     assert broken.figures[0].control_curves == ["commonest character"]
 
