@@ -43,7 +43,7 @@ class Assembler:
         """Assemble images for each victim, shape (n, count, c, h, w): the first by the estimate itself."""
         shape = (count, *self.described.shape[1:])
         weights = (
-            draw_weights(asked.reshape(len(asked), -1), scores, count, rng).reshape(shape)
+            draw_weights(asked.reshape(len(asked), -1), scores, count, rng).reshape(shape).astype(np.float32)
             for asked, scores in zip(self._asked, self._scores, strict=True)
         )
         return np.stack([assemble(drawn, self.described, self.own) for drawn in weights])
@@ -125,11 +125,12 @@ def assemble(weights: np.ndarray, described: np.ndarray, own: np.ndarray) -> np.
     Returns:
         Images, shape (p, c, h, w), float32.
     """
-    chosen = np.einsum("pijk,mijk->pmij", weights, described).argmax(1)
+    worth = weights.transpose(1, 2, 0, 3) @ described.transpose(1, 2, 3, 0)  # (cells, cells, p, m)
+    chosen = worth.argmax(-1)
     down, right = (_smooth_cells(side, weights.shape[1]) for side in own.shape[-2:])
     images = np.zeros((len(weights), *own.shape[1:]), np.float32)
-    for row, column in np.ndindex(chosen.shape[1:]):
-        images += down[row][:, None] * right[column] * own[chosen[:, row, column]]
+    for row, column in np.ndindex(chosen.shape[:2]):
+        images += down[row][:, None] * right[column] * own[chosen[row, column]]
     return images
 
 
