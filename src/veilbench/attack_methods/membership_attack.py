@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 
-from veilbench.attack_methods.membership_report import gain_value, measure_gain, report
+from veilbench.attack_methods.membership_report import PathGains, gain_value, measure_gains, report
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.attack import Attack, ControlCase
 from veilbench.bench.errors import UserError
@@ -78,8 +78,8 @@ class Game(Generic[S, D, P]):
 class MembershipAttack(Attack[S, D], Generic[S, D, P]):
     """Distinguishes training records from records that the model has not seen.
 
-    The attacker has equal numbers of both, without knowing which is which. They have up to two paths: a threshold on
-    what the model reveals of a record, and LiRA, which compares it with what shadow models reveal. A subclass says
+    The attacker has equal numbers of both, without knowing which is which. They have several paths: a threshold on what
+    the model reveals of a record, LiRA, which compares it with what shadow models reveal, and others. A subclass says
     which records there are and how they are scored on each path. The gain is the largest of 2 AUROC - 1 and the true
     positive rate at 1 % false positives above chance, on any path.
 
@@ -125,8 +125,8 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
         """Return the records of the same kind that nothing was trained on."""
 
     @abstractmethod
-    def paths(self, target: S) -> Sequence[str]:
-        """Return the paths by which this target can be attacked: `threshold`, and `LIRA` if it applies."""
+    def paths(self, target: S, data: D) -> Sequence[str]:
+        """Return the paths by which this target can be attacked: `threshold`, and others that apply, such as `LIRA`."""
 
     @abstractmethod
     def plant_offset(self, target: S, data: D) -> ControlCase[S]:
@@ -137,7 +137,7 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
         """Score the records in question on one path.
 
         Args:
-            path: name of the path, `threshold` or `LIRA`.
+            path: name of the path, one of `paths`.
             game: the model and the records, n members and n others.
 
         Returns:
@@ -145,7 +145,7 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
             Higher scores stand for members.
         """
 
-    def distinguish(self, game: Game[S, D, P], paths: Sequence[str] = ()) -> tuple[Findings, dict[str, np.ndarray]]:
+    def distinguish(self, game: Game[S, D, P], paths: Sequence[str] = ()) -> Findings:
         """Attack equal numbers of members and non-members.
 
         Args:
@@ -153,7 +153,7 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
             paths: paths to use; empty for all that apply.
 
         Returns:
-            The findings, and the scores by path, members first.
+            The findings, with the gain.
 
         Raises:
             UserError: the threat model is insufficient, or there are too few records.
@@ -161,19 +161,30 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
         self.threat.require("score_queries")
         game = game.draw(self.most, self.records)
         found, n = Findings(self.title), len(game.members)
-        budgets = {path: self.score(path, game) for path in paths or self.paths(game.target)}
+        budgets = {path: self.score(path, game) for path in paths or self.paths(game.target, game.data)}
         scores = {path: by_budget[max(by_budget)] for path, by_budget in budgets.items()}
+        gains = measure_gains(scores, game.rng)
         for path, score in scores.items():
-            report(found, path, score[:n], score[n:], game.rng)
-        found.gain = measure_gain(scores, game.rng)
-        if len(shadows := budgets.get(LIRA, {})) > 1:
-            gains = [max(map(gain_value, (scores | {LIRA: score}).values())) for score in shadows.values()]
-            found.budget = BudgetCurve("shadow models", list(shadows), gains)
-        return found, scores
+            report(found, path, score[:n], score[n:], gains.areas[path])
+        found.gain, found.budget = gains.largest(), plot_budget(budgets)
+        self.add(found, gains, scores, game)
+        return found
+
+    def add(  # noqa: B027 - most attacks have nothing to add
+        self, found: Findings, gains: PathGains, scores: Mapping[str, np.ndarray], game: Game[S, D, P]
+    ) -> None:
+        """Add what else an attack finds; nothing by default.
+
+        Args:
+            found: findings with the gain, to which this adds metrics, tables and notes.
+            gains: gains of each path, whose intervals hold jointly.
+            scores: scores of the records in question by path, shape (2 * n,), members first.
+            game: the model, and the records in question.
+        """
 
     def run(self, target: S, data: D, accelerator: Accelerator, rng: np.random.Generator, control: bool) -> Findings:
         """Attack training records and unseen test records, and report the gain."""
-        return self.distinguish(self.set_up(target, data, accelerator, rng))[0]
+        return self.distinguish(self.set_up(target, data, accelerator, rng))
 
     def set_up(self, target: S, data: D, accelerator: Accelerator, rng: np.random.Generator) -> Game[S, D, P]:
         """Return the game of the training records against the unseen test records."""
@@ -182,7 +193,7 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
     def control_cases(self, target: S, data: D) -> Sequence[ControlCase[S]]:
         """Return a positive control for each path that applies to the target, and the negative control."""
         cases = [ControlCase("positive", self.positive, self.threshold)]
-        if LIRA in self.paths(target):
+        if LIRA in self.paths(target, data):
             cases.append(self.plant_offset(target, data))
         return [*cases, ControlCase("negative", self.negative)]
 
@@ -191,15 +202,16 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
     ) -> Findings:
         """Attack a control on its path only."""
         paths = [case.path] if case.path else []
-        return self.distinguish(self.set_up(scheme, data, trainer, rng), paths)[0]
+        return self.distinguish(self.set_up(scheme, data, trainer, rng), paths)
 
     def _own_control(
         self, target: S, data: D, trainer: Accelerator, seed: np.random.SeedSequence
     ) -> tuple[str, Metric]:
         """Attack two halves of the unseen test records."""
         rng, unseen = np.random.default_rng(seed), self.unseen(data)
+        game = self.set_up(target, data, trainer, rng)
         one, other = (unseen[at] for at in np.array_split(rng.permutation(len(unseen)), 2))
-        gain = self.distinguish(Game(target, one, other, data, trainer, rng))[0].gain
+        gain = self.distinguish(replace(game, members=one, others=other)).gain
         if gain is None:
             raise UserError(f"the attack {self.title} reported no gain on its negative control")
         return f"{type(target).__name__}, {self.records} never seen", gain
@@ -241,3 +253,16 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
         if self.mode == "offline":
             return gaussian_ratio.offline(shifted, shadows)
         return gaussian_ratio.online(shifted, shadows, inside)
+
+
+def plot_budget(budgets: Mapping[str, Mapping[int, np.ndarray]]) -> BudgetCurve | None:
+    """Return the gain by the number of shadow models; None if there is only one number.
+
+    Args:
+        budgets: for each path, scores by the number of shadow models, 0 for a path without any.
+    """
+    counts = sorted({count for by_budget in budgets.values() for count in by_budget} - {0})
+    if len(counts) < 2:
+        return None
+    gains = [max(gain_value(by.get(count, by[max(by)])) for by in budgets.values()) for count in counts]
+    return BudgetCurve("shadow models", counts, gains)
