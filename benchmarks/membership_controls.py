@@ -64,7 +64,7 @@ def attack_control(
     assert control is not None
     control.offset = offset
     game = attack.set_up(control.fit(data, rng), data, CPU, rng)
-    reached, simple = (attack.distinguish(game, [path]).gain for path in (LIRA, attack.threshold))
+    reached, simple = (attack.distinguish(game, [path]).findings.gain for path in (LIRA, attack.threshold))
     assert reached is not None
     assert simple is not None
     return reached.low, simple.high

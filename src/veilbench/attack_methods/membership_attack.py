@@ -75,6 +75,21 @@ class Game(Generic[S, D, P]):
         return replace(self, members=members, others=others)
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """The outcome of a game.
+
+    Attributes:
+        findings: findings with the gain of the strongest path.
+        gains: gain of each path, with intervals that hold jointly.
+        scores: scores of the records in question by path, shape (2 * n,), members first.
+    """
+
+    findings: Findings
+    gains: PathGains
+    scores: Mapping[str, np.ndarray]
+
+
 class MembershipAttack(Attack[S, D], Generic[S, D, P]):
     """Distinguishes training records from records that the model has not seen.
 
@@ -145,7 +160,7 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
             Higher scores stand for members.
         """
 
-    def distinguish(self, game: Game[S, D, P], paths: Sequence[str] = ()) -> Findings:
+    def distinguish(self, game: Game[S, D, P], paths: Sequence[str] = ()) -> Outcome:
         """Attack equal numbers of members and non-members.
 
         Args:
@@ -153,7 +168,7 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
             paths: paths to use; empty for all that apply.
 
         Returns:
-            The findings, with the gain.
+            The findings with the gain, and what they rest on.
 
         Raises:
             UserError: the threat model is insufficient, or there are too few records.
@@ -167,24 +182,11 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
         for path, score in scores.items():
             report(found, path, score[:n], score[n:], gains.areas[path])
         found.gain, found.budget = gains.largest(), plot_budget(budgets)
-        self.add(found, gains, scores, game)
-        return found
-
-    def add(  # noqa: B027 - most attacks have nothing to add
-        self, found: Findings, gains: PathGains, scores: Mapping[str, np.ndarray], game: Game[S, D, P]
-    ) -> None:
-        """Add what else an attack finds; nothing by default.
-
-        Args:
-            found: findings with the gain, to which this adds metrics, tables and notes.
-            gains: gains of each path, whose intervals hold jointly.
-            scores: scores of the records in question by path, shape (2 * n,), members first.
-            game: the model, and the records in question.
-        """
+        return Outcome(found, gains, scores)
 
     def run(self, target: S, data: D, accelerator: Accelerator, rng: np.random.Generator, control: bool) -> Findings:
         """Attack training records and unseen test records, and report the gain."""
-        return self.distinguish(self.set_up(target, data, accelerator, rng))
+        return self.distinguish(self.set_up(target, data, accelerator, rng)).findings
 
     def set_up(self, target: S, data: D, accelerator: Accelerator, rng: np.random.Generator) -> Game[S, D, P]:
         """Return the game of the training records against the unseen test records."""
@@ -202,7 +204,7 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
     ) -> Findings:
         """Attack a control on its path only."""
         paths = [case.path] if case.path else []
-        return self.distinguish(self.set_up(scheme, data, trainer, rng), paths)
+        return self.distinguish(self.set_up(scheme, data, trainer, rng), paths).findings
 
     def _own_control(
         self, target: S, data: D, trainer: Accelerator, seed: np.random.SeedSequence
@@ -211,7 +213,7 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
         rng, unseen = np.random.default_rng(seed), self.unseen(data)
         game = self.set_up(target, data, trainer, rng)
         one, other = (unseen[at] for at in np.array_split(rng.permutation(len(unseen)), 2))
-        gain = self.distinguish(replace(game, members=one, others=other)).gain
+        gain = self.distinguish(replace(game, members=one, others=other)).findings.gain
         if gain is None:
             raise UserError(f"the attack {self.title} reported no gain on its negative control")
         return f"{type(target).__name__}, {self.records} never seen", gain

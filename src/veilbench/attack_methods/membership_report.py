@@ -60,7 +60,7 @@ class PathGains:
     def largest(self, paths: Collection[str] = ()) -> Metric:
         """Return the largest gain of some paths; of all, if none is named.
 
-        All intervals hold jointly at the level `CONFIDENCE` (Bonferroni), so the largest ends enclose the largest value.
+        All intervals hold jointly at the level `CONFIDENCE` (Bonferroni): the largest ends enclose the largest value.
         """
         gains = [gain for path, both in self.gains.items() if not paths or path in paths for gain in both]
         label = f"{gains[0].interval.rpartition(',')[0]}; largest of {len(gains)}, {100 * CONFIDENCE:g} %"

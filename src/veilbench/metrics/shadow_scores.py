@@ -1,7 +1,7 @@
 """Membership scores from one pool of shadow models: LiRA, BaVarIA and RMIA. Higher scores stand for members.
 
-All take the target's confidences of n records, the shadows' confidences, and which shadow was trained on which record.
-A confidence is the logit of the correct label, which is close to normal over shadows (Carlini et al. 2022, section V.B).
+All take the target's confidences of n records, those of the shadows, and which shadow was trained on which record. A
+confidence is the logit of the correct label, which is close to normal over shadows (Carlini et al. 2022, section V.B).
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def lira_online(target: np.ndarray, shadows: np.ndarray, inside: np.ndarray) -> 
 
 
 def lira_offline(target: np.ndarray, shadows: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Return offline LiRA: how improbable it is that a non-member has less confidence (Carlini et al. 2022, section V.C).
+    """Return offline LiRA: how improbable so much confidence is of a non-member (Carlini et al. 2022, section V.C).
 
     It uses only shadows that were not trained on the record. The arguments are those of `lira_online`.
 

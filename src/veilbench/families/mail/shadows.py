@@ -104,7 +104,9 @@ class ShadowFilters:
         rng: np.random.Generator,
     ) -> np.ndarray:
         """Return the weights of all shadows, shape (words, shadows), after one client's training on its mails `own`."""
-        assert self.epochs and self.batch_size and self.learning_rate
+        assert self.epochs is not None
+        assert self.batch_size is not None
+        assert self.learning_rate is not None
         weights, moments, step = start.copy(), (np.zeros_like(start), np.zeros_like(start)), 0
         for _ in range(self.epochs):
             order = rng.permutation(own)

@@ -10,7 +10,9 @@ from veilbench.bench.checked_arrays import require_array
 from veilbench.bench.limits import LARGEST_VALUE, Count, Positive
 from veilbench.families.mail.data.mail import MailPart, Mails
 from veilbench.families.mail.schemes.spam_scorer import SpamScorer
+from veilbench.families.mail.shadow_pool import join_mails
 from veilbench.families.mail.shadows import ShadowFilters
+from veilbench.families.mail.shared import Shared
 from veilbench.metrics.gaussian_ratio import random_subsets
 
 FILTERS = ShadowFilters()
@@ -30,23 +32,34 @@ class MarkedMails(SpamScorer):
             1.1 is the largest of 1.1, 1.15, 1.2 and 1.3 at which a threshold's gain stays below 0.8 for ten fresh
             seeds, upper end of its interval; LiRA's lower end is 0.87 or more (benchmarks/membership_controls.py).
         filters: number and training of the filters.
+        shared: memory of the trained filters, by which all paths of an attack have one control; None for a new one.
     """
 
-    def __init__(self, mails: Count = 1_000, offset: Positive = 1.1, filters: ShadowFilters = FILTERS) -> None:
-        self.mails, self.offset, self.filters = mails, offset, filters
+    def __init__(
+        self,
+        mails: Count = 1_000,
+        offset: Positive = 1.1,
+        filters: ShadowFilters = FILTERS,
+        shared: Shared | None = None,
+    ) -> None:
+        self.mails, self.offset, self.filters, self.shared = mails, offset, filters, shared or Shared()
         self.tokens, self.scores = np.zeros((0, 1), np.int32), np.zeros(0)
 
     def fit(self, data: Mails, rng: np.random.Generator) -> MarkedMails:
         """Train the filters, and store the logits of all training and test mails."""
-        pool = MailPart.join(data.train, data.test, data.auxiliary)
-        stored, trained = len(data.train) + len(data.test), self.filters.trained_as(None)
-        inside = random_subsets(trained.count, len(pool), self.mails, rng)
-        usual = trained.logits(pool.tokens, pool.labels, inside, stored, rng).mean(0)
+        pool, stored = join_mails(data), len(data.train) + len(data.test)
+        usual = self.shared.recall(data, ("usual", self.mails, self.filters), lambda: self._train(pool, rng))[:stored]
         signs = 2 * pool.labels[:stored] - 1
         marks = np.where(np.arange(stored) < len(data.train), 0.5, -0.5) * self.offset * (usual * signs).std()
         made = MarkedMails(self.mails, self.offset, self.filters)
         made.tokens, made.scores = pool.tokens[:stored], usual + marks * signs
         return made
+
+    def _train(self, pool: MailPart, rng: np.random.Generator) -> np.ndarray:
+        """Return the mean logit of each mail over the filters, shape (n,)."""
+        trained = self.filters.trained_as(None)
+        inside = random_subsets(trained.count, len(pool), self.mails, rng)
+        return np.asarray(trained.logits(pool.tokens, pool.labels, inside, rng).mean(0))
 
     def logits(self, tokens: np.ndarray) -> np.ndarray:
         """Return the stored logits of spam, shape (n,); 0 for unknown mails."""

@@ -1,0 +1,78 @@
+"""The membership game about mails, and the mails' scores on each path."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from veilbench.attack_methods.membership_attack import Game
+from veilbench.families.mail.attacks.membership.observers import (
+    BAVARIA,
+    FEDMIA,
+    LIRA,
+    LIRA_OFFLINE,
+    RMIA,
+    ZERO_ROWS,
+)
+from veilbench.families.mail.attacks.membership.updates import ReadUpdates, score_fedmia, score_moved_rows
+from veilbench.families.mail.attacks.membership.words import query_words, score_words
+from veilbench.families.mail.data.mail import MailPart, Mails
+from veilbench.families.mail.schemes.filter import MailFilter
+from veilbench.families.mail.schemes.spam_scorer import SpamScorer
+from veilbench.families.mail.shadow_pool import ShadowPool, join_mails
+from veilbench.metrics.shadow_scores import bavaria, lira_offline, lira_online, rmia
+
+RATIOS = {LIRA: lira_online, LIRA_OFFLINE: lira_offline, BAVARIA: bavaria}
+
+
+@dataclass(frozen=True)
+class MailGame(Game[SpamScorer, Mails, np.ndarray]):
+    """The membership game about mails; records are indices into `shadow_pool.join_mails`."""
+
+    @cached_property
+    def mails(self) -> MailPart:
+        """All mails of the pool: training, test and auxiliary mails."""
+        return join_mails(self.data)
+
+    @cached_property
+    def asked(self) -> np.ndarray:
+        """Indices of the mails in question, members first, shape (2 * n,)."""
+        return np.concatenate([self.members, self.others])
+
+    @cached_property
+    def confidences(self) -> np.ndarray:
+        """The target's logits of the labels of all mails of the pool, shape (size,)."""
+        logits: np.ndarray = self.target.logits(self.mails.tokens) * (2 * self.mails.labels - 1)
+        return logits
+
+    def score_words(self, path: str) -> np.ndarray:
+        """Score the mails in question by the words that moved: by one-word queries, or by the rows of the weights."""
+        tokens, size = self.mails.tokens[self.asked], self.data.vocabulary.size
+        if path == ZERO_ROWS:
+            assert isinstance(self.target, MailFilter)
+            moved = (self.target.weights["embedding.weight"] != 0).any(1)
+        else:
+            moved = query_words(self.target, tokens, size)
+        return score_words(tokens, moved, self.data.auxiliary.tokens, len(self.data.train))
+
+    def compare(self, path: str, pool: ShadowPool) -> np.ndarray:
+        """Score the mails in question by a pool of shadow filters.
+
+        The target's confidences are first shifted to the shadows' median: the training of a filter that the user brings
+        may be unknown, and then all its logits may be larger.
+        """
+        shifted = self.confidences - np.median(self.confidences) + np.median(pool.confidences)
+        known = slice(len(self.mails) - len(self.data.auxiliary), None)
+        compared = (shifted[self.asked], pool.confidences[:, self.asked], pool.inside[:, self.asked])
+        if path == RMIA:
+            return rmia(*compared, (shifted[known], pool.confidences[:, known]))
+        return RATIOS[path](*compared)
+
+    def score_clients(self, path: str, read: ReadUpdates) -> np.ndarray:
+        """Score whether each mail in question is each client's, shape (clients, 2 * n)."""
+        mails = self.mails[self.asked]
+        if path == FEDMIA:
+            return score_fedmia(read, mails)
+        return score_moved_rows(read, mails, self.data.auxiliary.tokens)

@@ -1,0 +1,59 @@
+"""A filter of a few training mails, which reveals them by its words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Ge
+
+from veilbench.bench.limits import Count, require_arguments
+from veilbench.families.mail.baselines.plain_federation import PlainFederation
+from veilbench.families.mail.data.mail import Mails
+from veilbench.families.mail.schemes.filter import MailFilter
+from veilbench.families.mail.schemes.spam_scorer import SpamScorer
+
+
+class FewMails(SpamScorer):
+    """Logistic regression on the first training mails only, in a federation that sends its updates unprotected.
+
+    Nearly every other mail has a word that none of these mails has. This is the positive control of membership
+    inference by words, from queries, from weights and from updates. `fit` returns a `MailFilter`.
+
+    Args:
+        mails: number of training mails, dealt to the clients in turn.
+        clients: number of clients.
+    """
+
+    trained_kind = MailFilter
+
+    def __init__(self, mails: Count = 240, clients: Annotated[Count, Ge(3)] = 24) -> None:
+        self.mails, self.clients = mails, clients
+
+    def keep(self, data: Mails) -> Mails:
+        """Return the data with these training mails only."""
+        first = np.arange(min(self.mails, len(data.train)))
+        return replace(data, train=data.train[first], clients=first % self.clients)
+
+    def fit(self, data: Mails, rng: np.random.Generator) -> MailFilter:
+        """Fit the filter to the first training mails."""
+        return PlainFederation().fit(self.keep(data), rng)
+
+    def logits(self, tokens: np.ndarray) -> np.ndarray:
+        """Return zeros, shape (n,): the filter is not fitted."""
+        return np.zeros(len(tokens))
+
+    def settings(self) -> dict[str, Any]:
+        """Return the numbers of mails and clients."""
+        return {"mails": self.mails, "clients": self.clients}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return an empty dict: there are no arrays."""
+        return {}
+
+    @classmethod
+    def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> FewMails:
+        """Construct the unfitted filter from its settings."""
+        require_arguments(cls, settings, "settings")
+        return cls(**settings)
