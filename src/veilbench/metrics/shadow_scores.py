@@ -13,6 +13,7 @@ from scipy.special import gammaln, log_expit, log_ndtr  # scipy.stats takes a se
 
 MANY = 64  # shadows from which LiRA estimates a variance for each record (Carlini et al. 2022, section VI.B)
 SMALLEST = 1e-12  # smallest variance
+LEAST = 0.1  # smallest gap that BaVarIA counts, in standard deviations
 HALF_LOG_TAU = 0.5 * float(np.log(2 * np.pi))
 
 
@@ -91,26 +92,37 @@ def lira_offline(target: np.ndarray, shadows: np.ndarray, inside: np.ndarray) ->
 def bavaria(target: np.ndarray, shadows: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Return BaVarIA-t: the log ratio of two Student laws (Brännvall 2026, arXiv:2603.11799).
 
-    Mean and variance of a record's confidences have a conjugate prior, normal-inverse-gamma, so the predictive law is
-    Student's t. The parameters of the prior are ours: those that match the moments over all records, so that nothing is
-    tuned. The prior mean of a member is its mean as a non-member plus the usual gap, and both have one variance: with
-    few shadows on one side, the other side says more about a record than the average record does. The arguments are
-    those of `lira_online`.
+    The mean and the variance of a record's confidences have a conjugate prior, normal-inverse-gamma, so the predictive
+    law is Student's t. The parameters of the prior are ours: they match the moments over all records, so that nothing
+    is tuned. A member's prior mean is its mean as a non-member plus the usual gap, and both laws have one variance, since
+    with few shadows on one side the other side says more about a record than the average record does. No gap counts for
+    less than `LEAST` standard deviations: training on a record does not lower its confidence. The arguments are those of
+    `lira_online`.
     """
     member, other = (Moments.of(shadows, side) for side in (inside, ~inside))
     shape, scale = fit_variances(member, other)
     freedom, squares = member.counts + other.counts - 2, member.squares + other.squares
-    shape_n, scale_n = shape + freedom / 2, scale + squares / 2
-    gaps, noise = member.means - other.means, float(squares.sum() / max(freedom.sum(), 1))
-    spread = gaps.var() - noise * float((1 / member.counts + 1 / other.counts).mean())
-    trust = noise / max(float(spread), SMALLEST * max(noise, SMALLEST) + SMALLEST)  # prior observations of the gap
-    counts = trust + member.counts
-    means = (trust * (other.means + gaps.mean()) + member.counts * member.means) / counts
+    shape, scale = shape + freedom / 2, scale + squares / 2
+    gap, counts = fit_gaps(member, other)
+    gap = np.maximum(gap, LEAST * np.sqrt(scale / shape))
 
     def law(mean: np.ndarray, seen: np.ndarray) -> np.ndarray:
-        return _log_student(target, mean, scale_n * (seen + 1) / (shape_n * seen), 2 * shape_n)
+        return log_student(target, mean, scale * (seen + 1) / (shape * seen), 2 * shape)
 
-    return np.asarray(law(means, counts) - law(other.means, other.counts))
+    return np.asarray(law(other.means + gap, counts) - law(other.means, other.counts))
+
+
+def fit_gaps(member: Moments, other: Moments) -> tuple[np.ndarray, np.ndarray]:
+    """Return each record's gap between member and non-member, drawn to the mean gap, and the observations behind it.
+
+    The prior counts for as many observations as the variance of one observation exceeds that of the true gaps.
+    """
+    noise = float((member.squares + other.squares).sum() / max((member.counts + other.counts - 2).sum(), 1))
+    gaps = member.means - other.means
+    spread = gaps.var() - noise * float((1 / member.counts + 1 / other.counts).mean())
+    prior = noise / max(float(spread), SMALLEST * max(noise, 1.0))
+    counts = prior + member.counts
+    return (prior * gaps.mean() + member.counts * gaps) / counts, counts
 
 
 def fit_variances(member: Moments, other: Moments) -> tuple[float, float]:
@@ -161,7 +173,7 @@ def _log_normal(x: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> np.nda
     return np.asarray(-((x - mean) ** 2) / (2 * variance) - np.log(variance) / 2 - HALF_LOG_TAU)
 
 
-def _log_student(x: np.ndarray, mean: np.ndarray, scale: np.ndarray, freedom: np.ndarray) -> np.ndarray:
+def log_student(x: np.ndarray, mean: np.ndarray, scale: np.ndarray, freedom: np.ndarray) -> np.ndarray:
     """Return the log density of Student's t with a location and a squared scale."""
     constant = gammaln((freedom + 1) / 2) - gammaln(freedom / 2) - np.log(freedom * np.pi * scale) / 2
     return np.asarray(constant - (freedom + 1) / 2 * np.log1p((x - mean) ** 2 / (freedom * scale)))

@@ -16,10 +16,11 @@ from veilbench.families.mail.schemes.spam_scorer import SpamScorer
 
 
 class FewMails(SpamScorer):
-    """Logistic regression on the first training mails only, in a federation that sends its updates unprotected.
+    """Logistic regression on the first training mails only, in a federation whose clients have one mail each.
 
-    Nearly every other mail has a word that none of these mails has. This is the positive control of membership
-    inference by words, from queries, from weights and from updates. `fit` returns a `MailFilter`.
+    Nearly every other mail has a word that none of these mails has, and the updates are sent unprotected, in one round.
+    This is the positive control of membership inference by words, by the optimum and by updates. `fit` returns a
+    `MailFilter`.
 
     Args:
         mails: number of training mails, dealt to the clients in turn.
@@ -28,7 +29,7 @@ class FewMails(SpamScorer):
 
     trained_kind = MailFilter
 
-    def __init__(self, mails: Count = 240, clients: Annotated[Count, Ge(3)] = 24) -> None:
+    def __init__(self, mails: Count = 120, clients: Annotated[Count, Ge(3)] = 120) -> None:
         self.mails, self.clients = mails, clients
 
     def keep(self, data: Mails) -> Mails:
@@ -38,7 +39,9 @@ class FewMails(SpamScorer):
 
     def fit(self, data: Mails, rng: np.random.Generator) -> MailFilter:
         """Fit the filter to the first training mails."""
-        return PlainFederation().fit(self.keep(data), rng)
+        fitted = PlainFederation().fit(self.keep(data), rng)
+        fitted.protocol = replace(fitted.protocol, rounds=1) if fitted.protocol else None
+        return fitted
 
     def logits(self, tokens: np.ndarray) -> np.ndarray:
         """Return zeros, shape (n,): the filter is not fitted."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -21,6 +20,8 @@ from veilbench.families.mail.attacks.membership.observers import (
     FEDMIA,
     LIRA,
     MOVED_ROWS,
+    OPTIMUM,
+    RMIA,
     SHADOWED,
     explain_missing,
 )
@@ -53,7 +54,8 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, np.ndarray]):
       `lira_offline` (Carlini et al. 2022), `rmia` (Zarifzadeh et al. 2024) and `bavaria` (Brännvall 2026) compare the
       logit with those of one pool of shadow filters. These are trained as the target was, each on as many mails of
       the pool, which has all training, test and auxiliary mails: the attacker has them without knowing which were used.
-    - `weights` sees the trained filter. `zero_rows` finds the words that never moved.
+    - `weights` sees the trained filter. `zero_rows` finds the words that never moved. `optimum` solves for the mails of
+      which the weights of a penalised fit are the sum.
     - `aggregator` sees the updates of each client. `moved_rows` finds the words that each client's updates moved, and
       `fedmia` (arXiv:2402.06289) compares the updates with the mail's gradient, with the other clients as shadows.
       It does not apply if no update can be read.
@@ -115,8 +117,9 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, np.ndarray]):
 
     def _explain(self, target: SpamScorer, data: Mails) -> dict[str, str]:
         """Return why each path is not used against a target; empty for a path that is."""
+        settings = (self.threat, target, count_clients(data), self.shadows.inverse_penalty is not None)
         key = ("paths", type(target), repr(find_protocol(target)))
-        return self.shared.recall(data, key, partial(explain_missing, self.threat, target, count_clients(data)))
+        return self.shared.recall(data, key, lambda: explain_missing(*settings))
 
     def control_cases(self, target: SpamScorer, data: Mails) -> Sequence[ControlCase[SpamScorer]]:
         """Return a positive control for each path that applies to the target, and the negative control."""
@@ -124,7 +127,7 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, np.ndarray]):
         return [*cases, ControlCase("negative", self.negative)]
 
     def _plant(self, path: str, target: SpamScorer, data: Mails) -> ControlCase[SpamScorer]:
-        if path == CONFIDENCE:
+        if path in (CONFIDENCE, RMIA):
             return ControlCase("positive", self.positive, path)
         return self.plant_offset(target, data, path) if path in SHADOWED else ControlCase("positive", FewMails(), path)
 
@@ -169,6 +172,9 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, np.ndarray]):
             return {count: game.compare(path, pool.first(count)) for count in pool.counts()}
         if path in (MOVED_ROWS, FEDMIA):
             return {0: game.score_clients(path, self._read(game)).max(0)}
+        if path == OPTIMUM:
+            assert self.shadows.inverse_penalty is not None
+            return {0: game.score_optimum(self.shadows.inverse_penalty)}
         return {0: game.confidences[game.asked] if path == CONFIDENCE else game.score_words(path)}
 
     def _pool(self, game: MailGame) -> ShadowPool:

@@ -16,6 +16,7 @@ from veilbench.families.mail.attacks.membership.observers import (
     RMIA,
     ZERO_ROWS,
 )
+from veilbench.families.mail.attacks.membership.optimum import score_optimum
 from veilbench.families.mail.attacks.membership.updates import ReadUpdates, score_fedmia, score_moved_rows
 from veilbench.families.mail.attacks.membership.words import query_words, score_words
 from veilbench.families.mail.data.mail import MailPart, Mails
@@ -56,6 +57,12 @@ class MailGame(Game[SpamScorer, Mails, np.ndarray]):
         else:
             moved = query_words(self.target, tokens, size)
         return score_words(tokens, moved, self.data.auxiliary.tokens, len(self.data.train))
+
+    def score_optimum(self, inverse_penalty: float) -> np.ndarray:
+        """Score the mails in question by how much of the weights they explain."""
+        assert isinstance(self.target, MailFilter)
+        scores = score_optimum(self.target, self.mails, len(self.data.train), inverse_penalty)
+        return np.asarray(scores[self.asked])
 
     def compare(self, path: str, pool: ShadowPool) -> np.ndarray:
         """Score the mails in question by a pool of shadow filters.

@@ -14,12 +14,14 @@ from veilbench.federated.protocol import Protocol
 
 CONFIDENCE, UNUSED_WORDS = "confidence", "unused_words"
 LIRA, LIRA_OFFLINE, RMIA, BAVARIA = "lira", "lira_offline", "rmia", "bavaria"
-ZERO_ROWS, MOVED_ROWS, FEDMIA = "zero_rows", "moved_rows", "fedmia"
+ZERO_ROWS, OPTIMUM = "zero_rows", "optimum"
+MOVED_ROWS, FEDMIA = "moved_rows", "fedmia"
 SHADOWED = (LIRA, LIRA_OFFLINE, RMIA, BAVARIA)  # paths that use the pool of shadow filters
 FEWEST_CLIENTS = 3  # one in question, and two others from which a variance follows
 PROBED = 2_000  # values of the update by which it is found out what an aggregator can read
 UNREADABLE = "not applicable by construction: no client's update can be read without the clients' keys"
 NO_ROUNDS = "not applicable by construction: no client sends an update"
+NO_OPTIMUM = "not applicable by construction: the filter is not fitted to convergence with a penalty"
 NO_ROWS = "not applicable by construction: the filter has no row per word that starts from zero"
 
 
@@ -42,22 +44,25 @@ class Observer:
 
 OBSERVERS = (
     Observer("queries", "scores of chosen mails", "score_queries", (CONFIDENCE, UNUSED_WORDS, *SHADOWED)),
-    Observer("weights", "the weights of the trained filter", "weights", (ZERO_ROWS,)),
+    Observer("weights", "the weights of the trained filter", "weights", (ZERO_ROWS, OPTIMUM)),
     Observer("aggregator", "each client's update in each round", "client_messages", (MOVED_ROWS, FEDMIA)),
 )
 
 
-def explain_missing(threat: ThreatModel, target: SpamScorer, clients: int) -> dict[str, str]:
+def explain_missing(threat: ThreatModel, target: SpamScorer, clients: int, penalised: bool) -> dict[str, str]:
     """Return why each path is not used against a target; an empty text for a path that is.
 
     Args:
         threat: what the attacker has.
         target: filter under attack.
         clients: number of clients of its federation.
+        penalised: whether it was fitted to convergence with an L2 penalty.
     """
     reasons = dict.fromkeys((path for observer in OBSERVERS for path in observer.paths), "")
+    if not penalised:
+        reasons[OPTIMUM] = NO_OPTIMUM
     if not isinstance(target, MailFilter) or target.weights["embedding.weight"].shape[1] > 1:
-        reasons |= dict.fromkeys((ZERO_ROWS, MOVED_ROWS, FEDMIA), NO_ROWS)
+        reasons |= dict.fromkeys((ZERO_ROWS, OPTIMUM, MOVED_ROWS, FEDMIA), NO_ROWS)
     elif target.protocol is None:
         reasons |= dict.fromkeys((MOVED_ROWS, FEDMIA), NO_ROUNDS)
     elif threat.client_messages:
