@@ -94,10 +94,10 @@ def bavaria(target: np.ndarray, shadows: np.ndarray, inside: np.ndarray) -> np.n
 
     The mean and the variance of a record's confidences have a conjugate prior, normal-inverse-gamma, so the predictive
     law is Student's t. The parameters of the prior are ours: they match the moments over all records, so that nothing
-    is tuned. A member's prior mean is its mean as a non-member plus the usual gap, and both laws have one variance, since
-    with few shadows on one side the other side says more about a record than the average record does. No gap counts for
-    less than `LEAST` standard deviations: training on a record does not lower its confidence. The arguments are those of
-    `lira_online`.
+    is tuned. A member's prior mean is its mean as a non-member plus the usual gap, and both laws have one variance:
+    with few shadows on one side, the other side says more about a record than the average record does. No gap counts
+    for less than `LEAST` standard deviations, since training on a record does not lower its confidence. The arguments
+    are those of `lira_online`.
     """
     member, other = (Moments.of(shadows, side) for side in (inside, ~inside))
     shape, scale = fit_variances(member, other)
