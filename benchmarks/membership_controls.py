@@ -25,7 +25,7 @@ from veilbench.families.autoencoders.attacks.membership import Membership
 from veilbench.families.autoencoders.baselines.memorised import Memorised
 from veilbench.families.autoencoders.data.rows import Part, Rows
 from veilbench.families.autoencoders.shadow_models import ShadowModels
-from veilbench.families.mail.attacks.membership import MailMembership
+from veilbench.families.mail.attacks.membership.attack import MailMembership
 from veilbench.families.mail.baselines.memorised_mails import MemorisedMails
 from veilbench.families.mail.data.clients import EqualClients
 from veilbench.families.mail.data.corpus.mail_corpus import MailCorpus
