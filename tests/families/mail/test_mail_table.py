@@ -53,7 +53,8 @@ def cell(of: Record, label: str, *others: Record) -> Any:
 def test_a_row_says_what_its_record_says() -> None:
     assert len(list_mail_experiments([plain()])[0].cells) == len(COLUMNS)
     assert [cell(plain(), label).text for label in PLACES] == [
-        "plain", "98.6 %", "99.96 %", "50.0 %", "0.63", "–", "not applicable", "not run", "none", "none", "65.6 k", "1.00 ×",
+        "plain", "98.6 %", "99.96 %", "50.0 %", "0.63", "–", "not applicable", "not run",
+        "none", "none", "65.6 k", "1.00 ×",
     ]  # fmt: skip
     words = cell(plain(), "Words, message")
     assert (words.verdict, words.detail, words.key) == ("broken", "[99.0, 100.0]", 0.9996)

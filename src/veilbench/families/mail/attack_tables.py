@@ -91,10 +91,10 @@ NAMED_WORDS = Comparison(
 )
 MEMBERS = Comparison(
     "Members found, by who observes what",
-    "Was a mail among the training mails? Whoever queries scores compares them with those of one pool of shadow filters, "
-    "or asks for single words; whoever has the weights sees which words never moved; and the aggregator reads each "
-    "client's updates, unless these are encrypted. All numbers are areas under the ROC curve, 0.5 is chance, but for "
-    "“found”.",
+    "Was a mail among the training mails? Whoever queries scores compares them with those of one pool of shadow "
+    "filters, or asks for single words; whoever has the weights sees which words never moved; and the aggregator reads "
+    "each client’s updates, unless these are encrypted. All numbers are areas under the ROC curve, and 0.5 is chance, "
+    "except “found”.",
     (PROTECTION, *MEMBERSHIP.values()),
     list_attacked("mail_membership", list(MEMBERSHIP), share=False),
 )

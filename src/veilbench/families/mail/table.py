@@ -188,8 +188,8 @@ LEAKS = Comparison(
     "“mean” is what every client receives under every protection. Words are measured above chance: the share of the "
     "used words that are inferred, minus the share of the unused words that are inferred wrongly. Encryption hides "
     "updates from the aggregator and does not change the filter, so mean, poison and membership for all others are the "
-    "same as without encryption. Epsilon is computed by the accountant, at the delta of the experiment’s configuration, for a "
-    "client with all its mails (“client”) or for one mail (“mail”).",
+    "same as without encryption. Epsilon is computed by the accountant, at the delta of the experiment’s "
+    "configuration, for a client with all its mails (“client”) or for one mail (“mail”).",
     COLUMNS,
     list_mail_experiments,
 )
