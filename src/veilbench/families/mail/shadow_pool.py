@@ -8,7 +8,6 @@ import numpy as np
 
 from veilbench.families.mail.data.mail import MailPart, Mails
 from veilbench.families.mail.shadows import ShadowFilters
-from veilbench.federated.protocol import Protocol
 from veilbench.metrics.gaussian_ratio import random_subsets
 
 FEWEST = 8  # shadow filters that can be halved
@@ -44,23 +43,23 @@ class ShadowPool:
         return [*half, len(self)]
 
 
-def train_pool(filters: ShadowFilters, protocol: Protocol | None, data: Mails, rng: np.random.Generator) -> ShadowPool:
+def train_pool(filters: ShadowFilters, federated: bool, data: Mails, rng: np.random.Generator) -> ShadowPool:
     """Train a pool of shadow filters as the target was: as many mails, the same training, clients of the same sizes.
 
     Args:
-        filters: number and training of the filters.
-        protocol: public settings of the target's federation; None if there was none.
+        filters: number and training of the filters, see `ShadowFilters.trained_as`.
+        federated: whether the mails are dealt to clients.
         data: prepared mails; the pool has training, test and auxiliary mails, see `join_mails`.
         rng: source of the subsets, the clients of each mail, and the order of the mails.
     """
-    mails, trained = join_mails(data), filters.trained_as(protocol)
+    mails = join_mails(data)
     halves = [filters.count // 2] * 2 if filters.count % 4 == 0 and filters.count >= FEWEST else [filters.count]
     inside = np.concatenate([draw_subsets(count, len(mails), len(data.train), rng) for count in halves])
     clients = None
-    if protocol is not None:
+    if federated:
         sizes = np.bincount(data.clients) / len(data.clients)
         clients = rng.choice(len(sizes), len(mails), p=sizes)
-    logits = trained.logits(mails.tokens, mails.labels, inside, rng, clients)
+    logits = filters.logits(mails.tokens, mails.labels, inside, rng, clients)
     return ShadowPool(logits * (2 * mails.labels - 1), inside)
 
 

@@ -28,7 +28,7 @@ class ShadowFilters:
         epochs: passes over the mails per round; None takes the federation's, or `EPOCHS` without one.
         batch_size: average number of training mails per shadow and optimizer step; None likewise, or `BATCH_SIZE`.
         learning_rate: learning rate of Adam; None takes the federation's if it uses Adam, too, else `LEARNING_RATE`.
-        inverse_penalty: inverse strength of an L2 penalty, scikit-learn's C; None trains by Adam.
+        inverse_penalty: inverse strength of an L2 penalty, scikit-learn's C; None takes the filter's, or trains by Adam.
     """
 
     count: Annotated[Count, Ge(4)] = 32
@@ -38,8 +38,13 @@ class ShadowFilters:
     learning_rate: LearningRate | None = None
     inverse_penalty: Positive | None = None
 
-    def trained_as(self, protocol: Protocol | None) -> ShadowFilters:
-        """Return these filters with the public training of a federation in place of what is None."""
+    def trained_as(self, protocol: Protocol | None, inverse_penalty: float | None = None) -> ShadowFilters:
+        """Return these filters with the public training of the attacked filter in place of what is None.
+
+        Args:
+            protocol: public settings of its federation; None if there was none.
+            inverse_penalty: inverse strength of its penalty; None if it was not fitted to convergence.
+        """
         if protocol is None:
             rounds, epochs, batch_size, rate = 1, EPOCHS, BATCH_SIZE, LEARNING_RATE
         else:
@@ -51,6 +56,7 @@ class ShadowFilters:
             epochs=self.epochs or epochs,
             batch_size=self.batch_size or batch_size,
             learning_rate=self.learning_rate or rate,
+            inverse_penalty=self.inverse_penalty or inverse_penalty,
         )
 
     def logits(

@@ -117,7 +117,7 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, np.ndarray]):
 
     def _explain(self, target: SpamScorer, data: Mails) -> dict[str, str]:
         """Return why each path is not used against a target; empty for a path that is."""
-        settings = (self.threat, target, count_clients(data), self.shadows.inverse_penalty is not None)
+        settings = (self.threat, target, count_clients(data))
         key = ("paths", type(target), repr(find_protocol(target)))
         return self.shared.recall(data, key, lambda: explain_missing(*settings))
 
@@ -133,8 +133,7 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, np.ndarray]):
 
     def plant_offset(self, target: SpamScorer, data: Mails, path: str = LIRA) -> ControlCase[SpamScorer]:
         """Return a filter, trained like a shadow, that is a little more confident of its training mails."""
-        penalty = None if self.shadows.inverse_penalty is None else 1.0
-        filters = ShadowFilters(FEW, inverse_penalty=penalty).trained_as(find_protocol(target))
+        filters = ShadowFilters(FEW).trained_as(*find_training(target))
         marked = MarkedMails(len(data.train), filters=filters, shared=self.shared)
         return ControlCase("positive", marked, path, f"{filters}")
 
@@ -173,16 +172,14 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, np.ndarray]):
         if path in (MOVED_ROWS, FEDMIA):
             return {0: game.score_clients(path, self._read(game)).max(0)}
         if path == OPTIMUM:
-            assert self.shadows.inverse_penalty is not None
-            return {0: game.score_optimum(self.shadows.inverse_penalty)}
+            return {0: game.score_optimum()}
         return {0: game.confidences[game.asked] if path == CONFIDENCE else game.score_words(path)}
 
     def _pool(self, game: MailGame) -> ShadowPool:
         """Return the pool of shadow filters, trained once for the target and all controls."""
-        filters = self.shadows.trained_as(find_protocol(game.target))
-        key = (filters, find_protocol(game.target) is None)
+        filters, federated = self.shadows.trained_as(*find_training(game.target)), bool(find_protocol(game.target))
         return self.shared.recall(
-            game.data, key, lambda: train_pool(self.shadows, find_protocol(game.target), game.data, game.rng)
+            game.data, (filters, federated), lambda: train_pool(filters, federated, game.data, game.rng)
         )
 
     def _read(self, game: MailGame) -> ReadUpdates:
@@ -203,6 +200,11 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, np.ndarray]):
 def find_protocol(trained: SpamScorer) -> Protocol | None:
     """Return the protocol of the federation in which a filter was trained; None if there was none."""
     return trained.protocol if isinstance(trained, MailFilter) else None
+
+
+def find_training(trained: SpamScorer) -> tuple[Protocol | None, float | None]:
+    """Return what is public of a filter's training: its federation's protocol, and the inverse penalty of its fit."""
+    return find_protocol(trained), trained.inverse_penalty if isinstance(trained, MailFilter) else None
 
 
 def count_clients(data: Mails) -> int:

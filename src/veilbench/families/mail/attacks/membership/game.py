@@ -58,10 +58,10 @@ class MailGame(Game[SpamScorer, Mails, np.ndarray]):
             moved = query_words(self.target, tokens, size)
         return score_words(tokens, moved, self.data.auxiliary.tokens, len(self.data.train))
 
-    def score_optimum(self, inverse_penalty: float) -> np.ndarray:
+    def score_optimum(self) -> np.ndarray:
         """Score the mails in question by how much of the weights they explain."""
         assert isinstance(self.target, MailFilter)
-        scores = score_optimum(self.target, self.mails, len(self.data.train), inverse_penalty)
+        scores = score_optimum(self.target, self.mails, len(self.data.train))
         return np.asarray(scores[self.asked])
 
     def compare(self, path: str, pool: ShadowPool) -> np.ndarray:

@@ -49,37 +49,48 @@ OBSERVERS = (
 )
 
 
-def explain_missing(threat: ThreatModel, target: SpamScorer, clients: int, penalised: bool) -> dict[str, str]:
+def explain_missing(threat: ThreatModel, target: SpamScorer, clients: int) -> dict[str, str]:
     """Return why each path is not used against a target; an empty text for a path that is.
 
     Args:
         threat: what the attacker has.
         target: filter under attack.
         clients: number of clients of its federation.
-        penalised: whether it was fitted to convergence with an L2 penalty.
     """
     reasons = dict.fromkeys((path for observer in OBSERVERS for path in observer.paths), "")
-    if not penalised:
-        reasons[OPTIMUM] = NO_OPTIMUM
-    if not isinstance(target, MailFilter) or target.weights["embedding.weight"].shape[1] > 1:
-        reasons |= dict.fromkeys((ZERO_ROWS, OPTIMUM, MOVED_ROWS, FEDMIA), NO_ROWS)
-    elif target.protocol is None:
-        reasons |= dict.fromkeys((MOVED_ROWS, FEDMIA), NO_ROUNDS)
-    elif threat.client_messages:
-        reasons |= _explain_unread(probe(target.protocol, clients), clients)
+    reasons |= _explain_weights(target)
+    if threat.client_messages:
+        reasons |= _explain_updates(target, clients)
     for observer in OBSERVERS:
         if not getattr(threat, observer.flag):
             reasons |= dict.fromkeys(observer.paths, f"the threat model does not grant {observer.flag}")
     return reasons
 
 
-def _explain_unread(seen: Observation, clients: int) -> dict[str, str]:
-    """Return why the aggregator cannot take its paths, by what it reads of a round."""
+def _explain_weights(target: SpamScorer) -> dict[str, str]:
+    """Return why the paths of who has the weights are not used."""
+    if not _has_rows(target):
+        return dict.fromkeys((ZERO_ROWS, OPTIMUM), NO_ROWS)
+    fitted = isinstance(target, MailFilter) and target.inverse_penalty is not None
+    return {} if fitted else {OPTIMUM: NO_OPTIMUM}
+
+
+def _explain_updates(target: SpamScorer, clients: int) -> dict[str, str]:
+    """Return why the paths of the aggregator are not used, by what it reads of a round."""
+    if not isinstance(target, MailFilter) or target.protocol is None:
+        return dict.fromkeys((MOVED_ROWS, FEDMIA), NO_ROUNDS)
+    if not _has_rows(target):
+        return dict.fromkeys((MOVED_ROWS, FEDMIA), NO_ROWS)
+    seen = probe(target.protocol, clients)
     if all(message is None for message in seen.messages):
         return dict.fromkeys((MOVED_ROWS, FEDMIA), UNREADABLE)
-    if clients < FEWEST_CLIENTS or not seen.signed:
-        return {FEDMIA: f"it needs the values of the updates of {FEWEST_CLIENTS} clients"}
-    return {}
+    few = clients < FEWEST_CLIENTS or not seen.signed
+    return {FEDMIA: f"it needs the values of the updates of {FEWEST_CLIENTS} clients"} if few else {}
+
+
+def _has_rows(target: SpamScorer) -> bool:
+    """Return whether a filter has one weight per word, which starts from zero."""
+    return isinstance(target, MailFilter) and target.weights["embedding.weight"].shape[1] == 1
 
 
 def probe(protocol: Protocol, clients: int) -> Observation:
