@@ -72,10 +72,8 @@ def test_bavaria_is_the_ratio_of_two_student_densities() -> None:
         a = shape + (len(ins) + len(outs) - 2) / 2
         b = scale + (((ins - ins.mean()) ** 2).sum() + ((outs - outs.mean()) ** 2).sum()) / 2
         gap = max(gaps[record], shadow_scores.LEAST * np.sqrt(b / a))
-        laws = [
-            t.logpdf(seen, 2 * a, mean, np.sqrt(b * (k + 1) / (a * k)))
-            for mean, k in ((outs.mean() + gap, counts[record]), (outs.mean(), len(outs)))
-        ]
+        width = np.sqrt(b / a * (1 + (1 / counts[record] + 1 / len(outs)) / 2))
+        laws = [t.logpdf(seen, 2 * a, mean, width) for mean in (outs.mean() + gap, outs.mean())]
         expected.append(laws[0] - laws[1])
     np.testing.assert_allclose(bavaria(target, shadows, inside), expected)
 

@@ -96,8 +96,9 @@ def bavaria(target: np.ndarray, shadows: np.ndarray, inside: np.ndarray) -> np.n
     law is Student's t. The parameters of the prior are ours: they match the moments over all records, so that nothing
     is tuned. A member's prior mean is its mean as a non-member plus the usual gap, and both laws have one variance:
     with few shadows on one side, the other side says more about a record than the average record does. No gap counts
-    for less than `LEAST` standard deviations, since training on a record does not lower its confidence. The arguments
-    are those of `lira_online`.
+    for less than `LEAST` standard deviations, since training on a record does not lower its confidence. Both laws have
+    the mean of their two scales, so that far out no law is the likelier one by its width alone. The arguments are those
+    of `lira_online`.
     """
     member, other = (Moments.of(shadows, side) for side in (inside, ~inside))
     shape, scale = fit_variances(member, other)
@@ -105,11 +106,9 @@ def bavaria(target: np.ndarray, shadows: np.ndarray, inside: np.ndarray) -> np.n
     shape, scale = shape + freedom / 2, scale + squares / 2
     gap, counts = fit_gaps(member, other)
     gap = np.maximum(gap, LEAST * np.sqrt(scale / shape))
-
-    def law(mean: np.ndarray, seen: np.ndarray) -> np.ndarray:
-        return log_student(target, mean, scale * (seen + 1) / (shape * seen), 2 * shape)
-
-    return np.asarray(law(other.means + gap, counts) - law(other.means, other.counts))
+    width = scale / shape * (1 + (1 / counts + 1 / other.counts) / 2)
+    member_law, other_law = (log_student(target, mean, width, 2 * shape) for mean in (other.means + gap, other.means))
+    return np.asarray(member_law - other_law)
 
 
 def fit_gaps(member: Moments, other: Moments) -> tuple[np.ndarray, np.ndarray]:

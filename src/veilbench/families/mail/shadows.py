@@ -28,7 +28,7 @@ class ShadowFilters:
         epochs: passes over the mails per round; None takes the federation's, or `EPOCHS` without one.
         batch_size: average number of training mails per shadow and optimizer step; None likewise, or `BATCH_SIZE`.
         learning_rate: learning rate of Adam; None takes the federation's if it uses Adam, too, else `LEARNING_RATE`.
-        inverse_penalty: scikit-learn's C, the inverse strength of a penalty; None takes the filter's, or trains by Adam.
+        inverse_penalty: scikit-learn's C, inverse strength of a penalty; None takes the filter's, or trains by Adam.
     """
 
     count: Annotated[Count, Ge(4)] = 32

@@ -10,20 +10,20 @@ from annotated_types import Ge
 
 from veilbench.bench.limits import Count, require_arguments
 from veilbench.families.mail.baselines.plain_federation import PlainFederation
-from veilbench.families.mail.data.mail import Mails
+from veilbench.families.mail.data.mail import MailPart, Mails
 from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.families.mail.schemes.spam_scorer import SpamScorer
 
 
 class FewMails(SpamScorer):
-    """Logistic regression on the first training mails only, in a federation whose clients have one mail each.
+    """Logistic regression on a few training mails, in a federation whose clients have one mail each.
 
-    Nearly every other mail has a word that none of these mails has, and the updates are sent unprotected, in one round.
-    This is the positive control of membership inference by words, by the optimum and by updates. `fit` returns a
-    `MailFilter`.
+    Each training mail and each test mail begins with a word that no other mail has, as far as the vocabulary has so
+    many unused words. The updates are sent unprotected, in one round. This is the positive control of membership inference
+    by words, by the optimum and by updates. `fit` returns a `MailFilter`.
 
     Args:
-        mails: number of training mails, dealt to the clients in turn.
+        mails: number of training mails, dealt to the clients in turn, and of test mails.
         clients: number of clients.
     """
 
@@ -33,9 +33,11 @@ class FewMails(SpamScorer):
         self.mails, self.clients = mails, clients
 
     def keep(self, data: Mails) -> Mails:
-        """Return the data with these training mails only."""
-        first = np.arange(min(self.mails, len(data.train)))
-        return replace(data, train=data.train[first], clients=first % self.clients)
+        """Return the data with the first training mails and as many test mails, each with a word of its own."""
+        first = np.arange(min(self.mails, len(data.train), len(data.test)))
+        ours, theirs = np.array_split(data.unused_numbers[: 2 * len(first)], 2)
+        train, test = _begin_with(data.train[first], ours), _begin_with(data.test[first], theirs)
+        return replace(data, train=train, test=test, clients=first % self.clients)
 
     def fit(self, data: Mails, rng: np.random.Generator) -> MailFilter:
         """Fit the filter to the first training mails."""
@@ -60,3 +62,10 @@ class FewMails(SpamScorer):
         """Construct the unfitted filter from its settings."""
         require_arguments(cls, settings, "settings")
         return cls(**settings)
+
+
+def _begin_with(mails: MailPart, words: np.ndarray) -> MailPart:
+    """Return the mails with these as their first words, one each, as far as they go."""
+    tokens = mails.tokens.copy()
+    tokens[: len(words), 0] = words
+    return replace(mails, tokens=tokens)

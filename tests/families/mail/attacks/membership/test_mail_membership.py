@@ -114,7 +114,7 @@ def test_memorised_mails_are_broken(data: Mails, tmp_path: Path) -> None:
 
 
 def test_a_threshold_tells_little_of_marked_mails(data: Mails, tmp_path: Path) -> None:
-    made = MarkedMails(400).fit(data, np.random.default_rng(0))
+    made = MarkedMails().fit(data, np.random.default_rng(0))
     game = small().set_up(made, data, Accelerator("cpu"), np.random.default_rng(0))
     threshold, *shadows = (
         small().distinguish(game, [path]).findings.gain for path in ("confidence", "lira", "bavaria")

@@ -151,7 +151,8 @@ def test_the_optimum_breaks_a_penalised_fit_with_its_control_passed(data: Mails,
     threat = replace(ALL, client_messages=False)
     memory, seeds = ControlMemory(tmp_path, None), np.random.SeedSequence(0)
     found = attack(threat).examine(fitted(data), data, CPU, seeds, memory)
-    assert found.gain == found.metrics["weights_gain"]
+    assert found.gain is not None
+    assert found.gain.low == found.metrics["weights_gain"].low
     assert found.metrics["weights_gain"].low > found.metrics["queries_gain"].value
     assert {c.path: c.passed for c in found.controls if c.path in ("zero_rows", "optimum")} == {
         "zero_rows": True,
@@ -170,7 +171,7 @@ def test_the_aggregator_tells_whose_mail_it_is(data: Mails) -> None:
     scores = updates.score_moved_rows(seen, asked, data.auxiliary.tokens)
     for client in range(3):
         own = np.append(data.clients == client, np.zeros(len(asked) - n, bool))
-        assert auroc(scores[client][own], scores[client][~own]) > 0.95
+        assert auroc(scores[client][own], scores[client][~own]) > 0.9
     words = [np.unique(mail[mail > 0]) for mail in data.train.tokens[data.clients == 1]]
     assert (seen.values[:, 1, np.concatenate(words)] != 0).any(0).mean() > 0.99
 
@@ -219,4 +220,7 @@ def test_few_mails_are_saved_as_their_settings(data: Mails) -> None:
     assert not made.logits(data.test.tokens).any()
     kept = made.keep(data)
     assert (len(kept.train), kept.clients.tolist()) == (30, [*range(10)] * 3)
-    assert len(kept.test) == len(data.test)
+    assert len(kept.test) == 30
+    own = np.concatenate([kept.train.tokens[:, 0], kept.test.tokens[:, 0]])
+    assert len(np.unique(own)) == 60
+    assert np.isin(own, data.unused_numbers).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
@@ -14,11 +15,13 @@ from veilbench.bench.attack import ControlCase
 from veilbench.bench.findings import Findings
 from veilbench.bench.limits import Count, PositiveShare
 from veilbench.bench.threat import ThreatModel
-from veilbench.families.mail.attacks.membership.game import MailGame
+from veilbench.families.mail.attacks.membership.game import MailGame, PublicTraining
 from veilbench.families.mail.attacks.membership.observers import (
+    BAVARIA,
     CONFIDENCE,
     FEDMIA,
     LIRA,
+    LIRA_OFFLINE,
     MOVED_ROWS,
     OPTIMUM,
     RMIA,
@@ -31,15 +34,23 @@ from veilbench.families.mail.attacks.membership.updates import ReadUpdates, read
 from veilbench.families.mail.baselines.few_mails import FewMails
 from veilbench.families.mail.baselines.marked_mails import MarkedMails
 from veilbench.families.mail.data.mail import Mails
-from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.families.mail.schemes.spam_scorer import SpamScorer
 from veilbench.families.mail.shadow_pool import ShadowPool, train_pool
 from veilbench.families.mail.shadows import ShadowFilters
 from veilbench.families.mail.shared import Shared
-from veilbench.federated.protocol import Protocol
 
-SHADOWS = ShadowFilters()
-FEW = 8  # filters of the control `MarkedMails`
+SHADOWS, NOTHING = ShadowFilters(), PublicTraining()
+
+
+@dataclass(frozen=True)
+class PlantedCase(ControlCase[SpamScorer]):
+    """A control that is attacked with the target's shadow filters.
+
+    Attributes:
+        training: how the target was trained.
+    """
+
+    training: PublicTraining = NOTHING
 
 
 class MailMembership(MembershipAttack[SpamScorer, Mails, np.ndarray]):
@@ -109,7 +120,8 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, np.ndarray]):
     def set_up(self, target: SpamScorer, data: Mails, accelerator: Accelerator, rng: np.random.Generator) -> MailGame:
         """Return the game of the training mails against the test mails."""
         self.threat.require("auxiliary_data")
-        return MailGame(target, self.members(data), self.unseen(data), data, accelerator, rng)
+        training = PublicTraining.of(target)
+        return MailGame(target, self.members(data), self.unseen(data), data, accelerator, rng, training)
 
     def paths(self, target: SpamScorer, data: Mails) -> tuple[str, ...]:
         """Return the paths of all observers that the threat model grants and that apply to the target."""
@@ -118,7 +130,7 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, np.ndarray]):
     def _explain(self, target: SpamScorer, data: Mails) -> dict[str, str]:
         """Return why each path is not used against a target; empty for a path that is."""
         settings = (self.threat, target, count_clients(data))
-        key = ("paths", type(target), repr(find_protocol(target)))
+        key = ("paths", type(target), repr(PublicTraining.of(target)))
         return self.shared.recall(data, key, lambda: explain_missing(*settings))
 
     def control_cases(self, target: SpamScorer, data: Mails) -> Sequence[ControlCase[SpamScorer]]:
@@ -127,15 +139,19 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, np.ndarray]):
         return [*cases, ControlCase("negative", self.negative)]
 
     def _plant(self, path: str, target: SpamScorer, data: Mails) -> ControlCase[SpamScorer]:
-        if path in (CONFIDENCE, RMIA):
-            return ControlCase("positive", self.positive, path)
-        return self.plant_offset(target, data, path) if path in SHADOWED else ControlCase("positive", FewMails(), path)
+        if path in (LIRA, LIRA_OFFLINE, BAVARIA):
+            return self.plant_offset(target, data, path)
+        training = PublicTraining.of(target)
+        variant = f"{self.shadows.trained_as(training.protocol, training.inverse_penalty)}" if path == RMIA else ""
+        scheme = self.positive if path in (CONFIDENCE, RMIA) else FewMails()
+        return PlantedCase("positive", scheme, path, variant, training)
 
-    def plant_offset(self, target: SpamScorer, data: Mails, path: str = LIRA) -> ControlCase[SpamScorer]:
+    def plant_offset(self, target: SpamScorer, data: Mails, path: str = LIRA) -> PlantedCase:
         """Return a filter, trained like a shadow, that is a little more confident of its training mails."""
-        filters = ShadowFilters(FEW).trained_as(*find_training(target))
-        marked = MarkedMails(len(data.train), filters=filters, shared=self.shared)
-        return ControlCase("positive", marked, path, f"{filters}")
+        training = PublicTraining.of(target)
+        settings = {"protocol": training.protocol, "inverse_penalty": training.inverse_penalty}
+        marked = MarkedMails(shared=self.shared, **settings)
+        return PlantedCase("positive", marked, path, f"{self.shadows.trained_as(**settings)}", training)
 
     def run_control(
         self,
@@ -145,9 +161,11 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, np.ndarray]):
         trainer: Accelerator,
         rng: np.random.Generator,
     ) -> Findings:
-        """Attack a control on its path only; `FewMails` has training mails of its own."""
-        used = case.scheme.keep(data) if isinstance(case.scheme, FewMails) else data
-        return super().run_control(case, scheme, used, trainer, rng)
+        """Attack a control on its path only, with the target's shadow filters; `FewMails` has mails of its own."""
+        game = self.set_up(scheme, case.scheme.keep(data) if isinstance(case.scheme, FewMails) else data, trainer, rng)
+        if isinstance(case, PlantedCase) and not isinstance(case.scheme, FewMails):
+            game = replace(game, training=case.training)
+        return self.distinguish(game, [case.path] if case.path else []).findings
 
     def run(
         self, target: SpamScorer, data: Mails, accelerator: Accelerator, rng: np.random.Generator, control: bool
@@ -158,7 +176,7 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, np.ndarray]):
         if control:
             return outcome.findings
         report_observers(outcome, self._explain(target, data))
-        if (protocol := find_protocol(target)) is not None:
+        if (protocol := game.training.protocol) is not None:
             self._report_owner(outcome.findings, game)
             report_privacy(outcome.findings, protocol, data, outcome.scores[LIRA], self.canaries, rng)
         return outcome.findings
@@ -177,14 +195,14 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, np.ndarray]):
 
     def _pool(self, game: MailGame) -> ShadowPool:
         """Return the pool of shadow filters, trained once for the target and all controls."""
-        filters, federated = self.shadows.trained_as(*find_training(game.target)), bool(find_protocol(game.target))
-        return self.shared.recall(
-            game.data, (filters, federated), lambda: train_pool(filters, federated, game.data, game.rng)
-        )
+        protocol, federated = game.training.protocol, game.training.protocol is not None
+        filters = self.shadows.trained_as(protocol, game.training.inverse_penalty)
+        key = (filters, federated)
+        return self.shared.recall(game.data, key, lambda: train_pool(filters, federated, game.data, game.rng))
 
     def _read(self, game: MailGame) -> ReadUpdates:
         """Return what the aggregator reads in the rounds of the target's federation."""
-        protocol = find_protocol(game.target)
+        protocol = game.training.protocol
         assert protocol is not None
         return self.shared.recall(game.data, repr(protocol), lambda: read_updates(protocol, game.data, game.rng))
 
@@ -195,16 +213,6 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, np.ndarray]):
             if f"{path}_auroc" in findings.metrics and (owners == 0).any():
                 scores = game.score_clients(path, self._read(game))[0]
                 findings.metrics[f"{path}_first_client_auroc"] = measure_owner(scores, owners, game.rng)
-
-
-def find_protocol(trained: SpamScorer) -> Protocol | None:
-    """Return the protocol of the federation in which a filter was trained; None if there was none."""
-    return trained.protocol if isinstance(trained, MailFilter) else None
-
-
-def find_training(trained: SpamScorer) -> tuple[Protocol | None, float | None]:
-    """Return what is public of a filter's training: its federation's protocol, and the inverse penalty of its fit."""
-    return find_protocol(trained), trained.inverse_penalty if isinstance(trained, MailFilter) else None
 
 
 def count_clients(data: Mails) -> int:

@@ -23,14 +23,39 @@ from veilbench.families.mail.data.mail import MailPart, Mails
 from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.families.mail.schemes.spam_scorer import SpamScorer
 from veilbench.families.mail.shadow_pool import ShadowPool, join_mails
+from veilbench.federated.protocol import Protocol
 from veilbench.metrics.shadow_scores import bavaria, lira_offline, lira_online, rmia
 
 RATIOS = {LIRA: lira_online, LIRA_OFFLINE: lira_offline, BAVARIA: bavaria}
 
 
 @dataclass(frozen=True)
+class PublicTraining:
+    """What is public of a filter's training.
+
+    Attributes:
+        protocol: public settings of its federation; None if there was none.
+        inverse_penalty: inverse strength of the penalty of its fit; None if it was not fitted to convergence.
+    """
+
+    protocol: Protocol | None = None
+    inverse_penalty: float | None = None
+
+    @classmethod
+    def of(cls, trained: SpamScorer) -> PublicTraining:
+        """Return what is public of this filter's training; nothing of a filter that the user brings."""
+        return cls(trained.protocol, trained.inverse_penalty) if isinstance(trained, MailFilter) else cls()
+
+
+@dataclass(frozen=True)
 class MailGame(Game[SpamScorer, Mails, np.ndarray]):
-    """The membership game about mails; records are indices into `shadow_pool.join_mails`."""
+    """The membership game about mails; records are indices into `shadow_pool.join_mails`.
+
+    Attributes:
+        training: how the shadow filters are trained: as the target was, also where the game is about a control.
+    """
+
+    training: PublicTraining
 
     @cached_property
     def mails(self) -> MailPart:
