@@ -19,8 +19,8 @@ class FewMails(SpamScorer):
     """Logistic regression on a few training mails, in a federation whose clients have one mail each.
 
     Each training mail and each test mail begins with a word that no other mail has, as far as the vocabulary has so
-    many unused words. The updates are sent unprotected, in one round. This is the positive control of membership inference
-    by words, by the optimum and by updates. `fit` returns a `MailFilter`.
+    many unused words. The updates are sent unprotected, in one round. This is the positive control of membership
+    inference by words, by the optimum and by updates. `fit` returns a `MailFilter`.
 
     Args:
         mails: number of training mails, dealt to the clients in turn, and of test mails.

@@ -92,15 +92,17 @@ class MailGame(Game[SpamScorer, Mails, np.ndarray]):
     def compare(self, path: str, pool: ShadowPool) -> np.ndarray:
         """Score the mails in question by a pool of shadow filters.
 
-        The target's confidences are first shifted to the shadows' median: the training of a filter that the user brings
-        may be unknown, and then all its logits may be larger.
+        For LiRA and BaVarIA the target's confidences are first shifted to the shadows' median: the training of a filter
+        that the user brings may be unknown, and then all its logits may be larger. RMIA compares with the population
+        instead, which are the auxiliary mails.
         """
-        shifted = self.confidences - np.median(self.confidences) + np.median(pool.confidences)
-        known = slice(len(self.mails) - len(self.data.auxiliary), None)
-        compared = (shifted[self.asked], pool.confidences[:, self.asked], pool.inside[:, self.asked])
+        shadows, inside = pool.confidences[:, self.asked], pool.inside[:, self.asked]
         if path == RMIA:
-            return rmia(*compared, (shifted[known], pool.confidences[:, known]))
-        return RATIOS[path](*compared)
+            known = slice(len(self.mails) - len(self.data.auxiliary), None)
+            population = self.confidences[known], pool.confidences[:, known]
+            return rmia(self.confidences[self.asked], shadows, inside, population)
+        shift = np.median(pool.confidences) - np.median(self.confidences)
+        return RATIOS[path](self.confidences[self.asked] + shift, shadows, inside)
 
     def score_clients(self, path: str, read: ReadUpdates) -> np.ndarray:
         """Score whether each mail in question is each client's, shape (clients, 2 * n)."""
