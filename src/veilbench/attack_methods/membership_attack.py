@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -58,7 +58,7 @@ class Game(Generic[S, D, P]):
     accelerator: Accelerator
     rng: np.random.Generator
 
-    def draw(self, most: int, records: str) -> Game[S, D, P]:
+    def draw(self, most: int, records: str) -> Self:
         """Return the game with equal numbers of random members and others.
 
         Args:

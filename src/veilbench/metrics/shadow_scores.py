@@ -58,7 +58,7 @@ class Moments:
         """Return each record's own variance, shape (n,), or the common one if there are fewer than `MANY` shadows."""
         if shadows < MANY:
             return np.full(len(self.means), self.variance())
-        return np.maximum(self.squares / np.maximum(self.counts - 1, 1), SMALLEST)
+        return np.asarray(np.maximum(self.squares / np.maximum(self.counts - 1, 1), SMALLEST))
 
 
 def lira_online(target: np.ndarray, shadows: np.ndarray, inside: np.ndarray) -> np.ndarray:

@@ -142,16 +142,19 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, np.ndarray]):
         if path in (LIRA, LIRA_OFFLINE, BAVARIA):
             return self.plant_offset(target, data, path)
         training = PublicTraining.of(target)
-        variant = f"{self.shadows.trained_as(training.protocol, training.inverse_penalty)}" if path == RMIA else ""
+        variant = f"{self._train_as(training)}" if path == RMIA else ""
         scheme = self.positive if path in (CONFIDENCE, RMIA) else FewMails()
         return PlantedCase("positive", scheme, path, variant, training)
 
     def plant_offset(self, target: SpamScorer, data: Mails, path: str = LIRA) -> PlantedCase:
         """Return a filter, trained like a shadow, that is a little more confident of its training mails."""
         training = PublicTraining.of(target)
-        settings = {"protocol": training.protocol, "inverse_penalty": training.inverse_penalty}
-        marked = MarkedMails(shared=self.shared, **settings)
-        return PlantedCase("positive", marked, path, f"{self.shadows.trained_as(**settings)}", training)
+        marked = MarkedMails(protocol=training.protocol, inverse_penalty=training.inverse_penalty, shared=self.shared)
+        return PlantedCase("positive", marked, path, f"{self._train_as(training)}", training)
+
+    def _train_as(self, training: PublicTraining) -> ShadowFilters:
+        """Return the shadow filters with this training in place of what is not set."""
+        return self.shadows.trained_as(training.protocol, training.inverse_penalty)
 
     def run_control(
         self,
@@ -195,8 +198,7 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, np.ndarray]):
 
     def _pool(self, game: MailGame) -> ShadowPool:
         """Return the pool of shadow filters, trained once for the target and all controls."""
-        protocol, federated = game.training.protocol, game.training.protocol is not None
-        filters = self.shadows.trained_as(protocol, game.training.inverse_penalty)
+        filters, federated = self._train_as(game.training), game.training.protocol is not None
         key = (filters, federated)
         return self.shared.recall(game.data, key, lambda: train_pool(filters, federated, game.data, game.rng))
 
