@@ -193,7 +193,8 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, np.ndarray]):
         if path in (MOVED_ROWS, FEDMIA):
             return {0: game.score_clients(path, self._read(game)).max(0)}
         if path == OPTIMUM:
-            return {0: game.score_optimum()}
+            key = ("optimum", id(game.target))  # the negative control asks the same filter about other mails
+            return {0: self.shared.recall(game.data, key, game.score_optimum)[game.asked]}
         return {0: game.confidences[game.asked] if path == CONFIDENCE else game.score_words(path)}
 
     def _pool(self, game: MailGame) -> ShadowPool:

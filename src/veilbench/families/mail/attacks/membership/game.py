@@ -84,10 +84,9 @@ class MailGame(Game[SpamScorer, Mails, np.ndarray]):
         return score_words(tokens, moved, self.data.auxiliary.tokens, len(self.data.train))
 
     def score_optimum(self) -> np.ndarray:
-        """Score the mails in question by how much of the weights they explain."""
+        """Score all mails of the pool by how much of the weights they explain, shape (size,)."""
         assert isinstance(self.target, MailFilter)
-        scores = score_optimum(self.target, self.mails, len(self.data.train))
-        return np.asarray(scores[self.asked])
+        return score_optimum(self.target, self.mails, len(self.data.train))
 
     def compare(self, path: str, pool: ShadowPool) -> np.ndarray:
         """Score the mails in question by a pool of shadow filters.
