@@ -25,7 +25,7 @@ from veilbench.families.autoencoders.attacks.membership import Membership
 from veilbench.families.autoencoders.baselines.memorised import Memorised
 from veilbench.families.autoencoders.data.rows import Part, Rows
 from veilbench.families.autoencoders.shadow_models import ShadowModels
-from veilbench.families.mail.attacks.membership import MailMembership
+from veilbench.families.mail.attacks.membership.attack import MailMembership
 from veilbench.families.mail.baselines.memorised_mails import MemorisedMails
 from veilbench.families.mail.data.clients import EqualClients
 from veilbench.families.mail.data.corpus.mail_corpus import MailCorpus
@@ -64,7 +64,7 @@ def attack_control(
     assert control is not None
     control.offset = offset
     game = attack.set_up(control.fit(data, rng), data, CPU, rng)
-    reached, simple = (attack.distinguish(game, [path])[0].gain for path in (LIRA, attack.threshold))
+    reached, simple = (attack.distinguish(game, [path]).findings.gain for path in (LIRA, attack.threshold))
     assert reached is not None
     assert simple is not None
     return reached.low, simple.high

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, Self, TypeVar
 
 import numpy as np
 
-from veilbench.attack_methods.membership_report import gain_value, measure_gain, report
+from veilbench.attack_methods.membership_report import PathGains, gain_value, measure_gains, report
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.attack import Attack, ControlCase
 from veilbench.bench.errors import UserError
@@ -58,7 +58,7 @@ class Game(Generic[S, D, P]):
     accelerator: Accelerator
     rng: np.random.Generator
 
-    def draw(self, most: int, records: str) -> Game[S, D, P]:
+    def draw(self, most: int, records: str) -> Self:
         """Return the game with equal numbers of random members and others.
 
         Args:
@@ -75,11 +75,26 @@ class Game(Generic[S, D, P]):
         return replace(self, members=members, others=others)
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """The outcome of a game.
+
+    Attributes:
+        findings: findings with the gain of the strongest path.
+        gains: gain of each path, with intervals that hold jointly.
+        scores: scores of the records in question by path, shape (2 * n,), members first.
+    """
+
+    findings: Findings
+    gains: PathGains
+    scores: Mapping[str, np.ndarray]
+
+
 class MembershipAttack(Attack[S, D], Generic[S, D, P]):
     """Distinguishes training records from records that the model has not seen.
 
-    The attacker has equal numbers of both, without knowing which is which. They have up to two paths: a threshold on
-    what the model reveals of a record, and LiRA, which compares it with what shadow models reveal. A subclass says
+    The attacker has equal numbers of both, without knowing which is which. They have several paths: a threshold on what
+    the model reveals of a record, LiRA, which compares it with what shadow models reveal, and others. A subclass says
     which records there are and how they are scored on each path. The gain is the largest of 2 AUROC - 1 and the true
     positive rate at 1 % false positives above chance, on any path.
 
@@ -125,8 +140,8 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
         """Return the records of the same kind that nothing was trained on."""
 
     @abstractmethod
-    def paths(self, target: S) -> Sequence[str]:
-        """Return the paths by which this target can be attacked: `threshold`, and `LIRA` if it applies."""
+    def paths(self, target: S, data: D) -> Sequence[str]:
+        """Return the paths by which this target can be attacked: `threshold`, and others that apply, such as `LIRA`."""
 
     @abstractmethod
     def plant_offset(self, target: S, data: D) -> ControlCase[S]:
@@ -137,7 +152,7 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
         """Score the records in question on one path.
 
         Args:
-            path: name of the path, `threshold` or `LIRA`.
+            path: name of the path, one of `paths`.
             game: the model and the records, n members and n others.
 
         Returns:
@@ -145,7 +160,7 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
             Higher scores stand for members.
         """
 
-    def distinguish(self, game: Game[S, D, P], paths: Sequence[str] = ()) -> tuple[Findings, dict[str, np.ndarray]]:
+    def distinguish(self, game: Game[S, D, P], paths: Sequence[str] = ()) -> Outcome:
         """Attack equal numbers of members and non-members.
 
         Args:
@@ -153,7 +168,7 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
             paths: paths to use; empty for all that apply.
 
         Returns:
-            The findings, and the scores by path, members first.
+            The findings with the gain, and what they rest on.
 
         Raises:
             UserError: the threat model is insufficient, or there are too few records.
@@ -161,19 +176,17 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
         self.threat.require("score_queries")
         game = game.draw(self.most, self.records)
         found, n = Findings(self.title), len(game.members)
-        budgets = {path: self.score(path, game) for path in paths or self.paths(game.target)}
+        budgets = {path: self.score(path, game) for path in paths or self.paths(game.target, game.data)}
         scores = {path: by_budget[max(by_budget)] for path, by_budget in budgets.items()}
+        gains = measure_gains(scores, game.rng)
         for path, score in scores.items():
-            report(found, path, score[:n], score[n:], game.rng)
-        found.gain = measure_gain(scores, game.rng)
-        if len(shadows := budgets.get(LIRA, {})) > 1:
-            gains = [max(map(gain_value, (scores | {LIRA: score}).values())) for score in shadows.values()]
-            found.budget = BudgetCurve("shadow models", list(shadows), gains)
-        return found, scores
+            report(found, path, score[:n], score[n:], gains.areas[path])
+        found.gain, found.budget = gains.largest(), plot_budget(budgets)
+        return Outcome(found, gains, scores)
 
     def run(self, target: S, data: D, accelerator: Accelerator, rng: np.random.Generator, control: bool) -> Findings:
         """Attack training records and unseen test records, and report the gain."""
-        return self.distinguish(self.set_up(target, data, accelerator, rng))[0]
+        return self.distinguish(self.set_up(target, data, accelerator, rng)).findings
 
     def set_up(self, target: S, data: D, accelerator: Accelerator, rng: np.random.Generator) -> Game[S, D, P]:
         """Return the game of the training records against the unseen test records."""
@@ -182,7 +195,7 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
     def control_cases(self, target: S, data: D) -> Sequence[ControlCase[S]]:
         """Return a positive control for each path that applies to the target, and the negative control."""
         cases = [ControlCase("positive", self.positive, self.threshold)]
-        if LIRA in self.paths(target):
+        if LIRA in self.paths(target, data):
             cases.append(self.plant_offset(target, data))
         return [*cases, ControlCase("negative", self.negative)]
 
@@ -191,15 +204,16 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
     ) -> Findings:
         """Attack a control on its path only."""
         paths = [case.path] if case.path else []
-        return self.distinguish(self.set_up(scheme, data, trainer, rng), paths)[0]
+        return self.distinguish(self.set_up(scheme, data, trainer, rng), paths).findings
 
     def _own_control(
         self, target: S, data: D, trainer: Accelerator, seed: np.random.SeedSequence
     ) -> tuple[str, Metric]:
         """Attack two halves of the unseen test records."""
         rng, unseen = np.random.default_rng(seed), self.unseen(data)
+        game = self.set_up(target, data, trainer, rng)
         one, other = (unseen[at] for at in np.array_split(rng.permutation(len(unseen)), 2))
-        gain = self.distinguish(Game(target, one, other, data, trainer, rng))[0].gain
+        gain = self.distinguish(replace(game, members=one, others=other)).findings.gain
         if gain is None:
             raise UserError(f"the attack {self.title} reported no gain on its negative control")
         return f"{type(target).__name__}, {self.records} never seen", gain
@@ -241,3 +255,16 @@ class MembershipAttack(Attack[S, D], Generic[S, D, P]):
         if self.mode == "offline":
             return gaussian_ratio.offline(shifted, shadows)
         return gaussian_ratio.online(shifted, shadows, inside)
+
+
+def plot_budget(budgets: Mapping[str, Mapping[int, np.ndarray]]) -> BudgetCurve | None:
+    """Return the gain by the number of shadow models; None if there is only one number.
+
+    Args:
+        budgets: for each path, scores by the number of shadow models, 0 for a path without any.
+    """
+    counts = sorted({count for by_budget in budgets.values() for count in by_budget} - {0})
+    if len(counts) < 2:
+        return None
+    gains = [max(gain_value(by.get(count, by[max(by)])) for by in budgets.values()) for count in counts]
+    return BudgetCurve("shadow models", counts, gains)

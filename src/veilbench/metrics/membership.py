@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.special import bdtr  # scipy.stats takes a second to import
 
@@ -18,12 +20,7 @@ def auroc(members: np.ndarray, others: np.ndarray) -> float:
 
 
 def auroc_interval(members: np.ndarray, others: np.ndarray, rng: np.random.Generator, confidence: float) -> Metric:
-    """Return the AUROC with an interval that has a width even if the scores are perfectly separated.
-
-    This is Gaffke's interval (`intervals.bounded_mean`) for two samples: the scores are weighted by draws of the flat
-    Dirichlet distribution, which is the Bayesian bootstrap (Rubin 1981), and each sample has one more score at the
-    worst end of the scale. That it covers is shown by simulation (tests/metrics/test_membership_metrics.py), not
-    proven.
+    """Return the AUROC of one score with its interval; see `auroc_intervals`.
 
     Args:
         members: scores of members, shape (n,).
@@ -31,18 +28,54 @@ def auroc_interval(members: np.ndarray, others: np.ndarray, rng: np.random.Gener
         rng: source of the weights.
         confidence: confidence level of the interval, in (0, 1).
     """
-    value, ordered, tail = auroc(members, others), np.sort(others), (1 - confidence) / 2
-    left, right = (np.searchsorted(ordered, members, side) for side in ("left", "right"))
-    lows, highs = np.empty(DRAWS), np.empty(DRAWS)
+    return auroc_intervals([(members, others)], rng, [confidence])[0][0]
+
+
+def auroc_intervals(
+    scores: Sequence[tuple[np.ndarray, np.ndarray]], rng: np.random.Generator, confidences: Sequence[float]
+) -> list[list[Metric]]:
+    """Return the AUROC of several scores, with intervals that have a width even if the scores separate perfectly.
+
+    This is Gaffke's interval (`intervals.bounded_mean`) for two samples: the scores are weighted by draws of the flat
+    Dirichlet distribution, which is the Bayesian bootstrap (Rubin 1981), and each sample has one more score at the
+    worst end of the scale. That it covers is shown by simulation (tests/metrics/test_membership_metrics.py), not
+    proven. All scores use the same draws, which take most of the time.
+
+    Args:
+        scores: several scores of the same records: pairs of those of n members, shape (n,), and of m non-members.
+        rng: source of the weights.
+        confidences: confidence levels of the intervals, each in (0, 1).
+
+    Returns:
+        For each score, one metric per confidence level.
+    """
+    ranks = [_rank(members, others) for members, others in scores]
+    lows, highs = np.empty((len(scores), DRAWS)), np.empty((len(scores), DRAWS))
     for start in range(0, DRAWS, BLOCK):
-        ours, theirs = (_draw_weights(len(scores), rng) for scores in (members, others))
+        ours, theirs = (_draw_weights(len(side), rng) for side in scores[0])
         below = np.concatenate([np.zeros((BLOCK, 1)), theirs[:, :-1].cumsum(1)], 1)
-        won = ((below[:, left] + below[:, right]) / 2 * ours[:, :-1]).sum(1)  # the two extra scores win nothing
-        lows[start : start + BLOCK] = won
-        highs[start : start + BLOCK] = won + ours[:, -1] + theirs[:, -1] * (1 - ours[:, -1])  # they win everything
+        extra = ours[:, -1] + theirs[:, -1] * (1 - ours[:, -1])  # the two extra scores win everything, or nothing
+        for row, (left, right) in enumerate(ranks):
+            won = ((below[:, left] + below[:, right]) / 2 * ours[:, :-1]).sum(1)
+            lows[row, start : start + BLOCK], highs[row, start : start + BLOCK] = won, won + extra
+    return [
+        [_enclose(auroc(*pair), low, high, sum(map(len, pair)), confidence) for confidence in confidences]
+        for pair, low, high in zip(scores, lows, highs, strict=True)
+    ]
+
+
+def _rank(members: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return how many non-members score less than each member, and how many no more, both of shape (n,)."""
+    ordered = np.sort(others)
+    return np.searchsorted(ordered, members, "left"), np.searchsorted(ordered, members, "right")
+
+
+def _enclose(value: float, lows: np.ndarray, highs: np.ndarray, n: int, confidence: float) -> Metric:
+    """Return an AUROC with the interval between two quantiles of its weighted values."""
+    tail = (1 - confidence) / 2
     low, high = float(np.quantile(lows, tail)), float(np.quantile(highs, 1 - tail))
     label = f"Gaffke over members and non-members, {100 * confidence:g} %"
-    return Metric(value, min(low, value), min(max(high, value), 1.0), len(members) + len(others), label)
+    return Metric(value, min(low, value), min(max(high, value), 1.0), n, label)
 
 
 def _draw_weights(n: int, rng: np.random.Generator) -> np.ndarray:

@@ -8,7 +8,7 @@ from veilbench.bench.findings import Findings, Metric
 from veilbench.bench.report.page import render
 from veilbench.bench.report.records import Record
 from veilbench.bench.verdict import Verdict
-from veilbench.families.mail.attack_tables import NAMED_WORDS, POISONED
+from veilbench.families.mail.attack_tables import MEMBERS, NAMED_WORDS, POISONED
 from veilbench.families.mail.flower.settings import FlowerPrivacy, FlowerStrategy
 from veilbench.families.mail.table import COLUMNS, describe_protection, list_mail_experiments
 
@@ -31,7 +31,8 @@ def record(
     words.metrics["message_recall"] = Metric(0.98, 0.97, 0.99, 9)
     words.gain = Metric(0.9996, 0.99, 1.0, 9)
     attacks = {"mail_word_leak": words} if aggregation is not None else {}
-    attacks["mail_membership"] = Findings("Members", {"lira_auroc": Metric(0.63, 0.59, 0.66, 9)}, verdict=Verdict.LEAKS)
+    found = {"queries_gain": Metric(0.63, 0.59, 0.66, 9), "unused_words_auroc": Metric(0.77, 0.74, 0.8, 9)}
+    attacks["mail_membership"] = Findings("Members", found, verdict=Verdict.LEAKS)
     used = {"filtering": Findings("Filtering", {"accuracy": Metric(0.986, 0.977, 0.992, 1000)})}
     return Record(name, config, {"train": {"training": trained}, "evaluate": used, "attack": attacks})
 
@@ -52,7 +53,8 @@ def cell(of: Record, label: str, *others: Record) -> Any:
 def test_a_row_says_what_its_record_says() -> None:
     assert len(list_mail_experiments([plain()])[0].cells) == len(COLUMNS)
     assert [cell(plain(), label).text for label in PLACES] == [
-        "plain", "98.6 %", "99.96 %", "50.0 %", "0.63", "–", "not run", "none", "none", "65.6 k", "1.00 ×",
+        "plain", "98.6 %", "99.96 %", "50.0 %", "0.63", "–", "not applicable", "not run",
+        "none", "none", "65.6 k", "1.00 ×",
     ]  # fmt: skip
     words = cell(plain(), "Words, message")
     assert (words.verdict, words.detail, words.key) == ("broken", "[99.0, 100.0]", 0.9996)
@@ -134,6 +136,13 @@ def test_words_named_are_compared_across_the_federations_that_were_attacked() ->
     assert rows["mail_ckks"]["Protection"].text == "ckks"
     assert rows["mail_ckks"]["Message, recall"].text == "98.0 %"
     assert rows["mail_ckks"]["Mean, recall"].text == "–"
+
+
+def test_paths_to_membership_are_compared() -> None:
+    labels = [label for label, _ in MEMBERS.columns]
+    (entry,) = MEMBERS.entries([plain()])
+    row = dict(zip(labels, (cell.text for cell in entry.cells), strict=True))
+    assert (row["Protection"], row["Queries, unused words"], row["Updates, moved rows"]) == ("plain", "0.77", "–")
 
 
 def test_rogue_clients_are_compared_where_there_were_any() -> None:

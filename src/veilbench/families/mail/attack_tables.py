@@ -1,4 +1,4 @@
-"""The report's comparisons of attacks on mail federations across aggregations: word inference and poisoning."""
+"""The report's comparisons of attacks on mail filters across aggregations: words, membership and poisoning."""
 
 from __future__ import annotations
 
@@ -38,21 +38,43 @@ POISON = {
         "Share of spam that passes the same filter without it",
     ),
 }
+MEMBERSHIP = {
+    "confidence_auroc": (
+        "Queries, confidence",
+        "AUROC of a threshold on the logit of the correct label: 0.5 is chance",
+    ),
+    "unused_words_auroc": (
+        "Queries, unused words",
+        "AUROC of one-word queries: a word that moves no score was not used",
+    ),
+    "lira_auroc": ("Queries, LiRA", "AUROC of online LiRA with the pool of shadow filters"),
+    "rmia_auroc": ("Queries, RMIA", "AUROC of RMIA with the same pool"),
+    "bavaria_auroc": ("Queries, BaVarIA", "AUROC of BaVarIA with the same pool"),
+    "bavaria_tpr_at_1_percent_fpr": ("BaVarIA, found", "True positive rate of BaVarIA at 1 % false positives"),
+    "zero_rows_auroc": ("Weights, zero rows", "AUROC of the rows that are zero in the trained filter"),
+    "optimum_auroc": ("Weights, optimum", "AUROC of the mails of which the weights of a penalised fit are the sum"),
+    "moved_rows_auroc": ("Updates, moved rows", "AUROC of the rows that the clients' updates moved"),
+    "moved_rows_first_client_auroc": ("Whose mail", "AUROC of the same for the question whether a mail is client 0's"),
+    "fedmia_auroc": ("Updates, FedMIA", "AUROC of FedMIA: cosines of the updates and the mail's gradient"),
+}
 PROTECTION = ("Protection", "Who averages the clients' updates, and how they are protected")
 
 
-def list_attacked(attack: str, metrics: Sequence[str]) -> Callable[[Sequence[Record]], Sequence[Entry]]:
+def list_attacked(
+    attack: str, metrics: Sequence[str], share: bool = True
+) -> Callable[[Sequence[Record]], Sequence[Entry]]:
     """Return a function that lists the experiments with an attack as table rows.
 
     Args:
         attack: name of the attack in the configuration.
         metrics: names of the attack's metrics, one cell each.
+        share: whether the metrics are shares, shown in per cent.
     """
 
     def list_entries(records: Sequence[Record]) -> Sequence[Entry]:
         attacked = [record for record in records if attack in record.found["attack"]]
         return [
-            Entry(r.name, [describe_protection(r), *(format_attack_metric(r, attack, name) for name in metrics)])
+            Entry(r.name, [describe_protection(r), *(format_attack_metric(r, attack, name, share) for name in metrics)])
             for r in attacked
         ]
 
@@ -66,6 +88,15 @@ NAMED_WORDS = Comparison(
     "client's words.",
     (PROTECTION, *WORDS.values()),
     list_attacked("mail_word_leak", list(WORDS)),
+)
+MEMBERS = Comparison(
+    "Members found, by who observes what",
+    "Was a mail among the training mails? Whoever queries scores compares them with those of one pool of shadow "
+    "filters, or asks for single words; whoever has the weights sees which words never moved; and the aggregator reads "
+    "each client’s updates, unless these are encrypted. All numbers are areas under the ROC curve, and 0.5 is chance, "
+    "except “found”.",
+    (PROTECTION, *MEMBERSHIP.values()),
+    list_attacked("mail_membership", list(MEMBERSHIP), share=False),
 )
 POISONED = Comparison(
     "Rogue clients, under each aggregation",

@@ -21,8 +21,9 @@ COLUMNS = (
     ("Accuracy", "Share of test mails classified correctly"),
     ("Words, message", "Share of a client's words that the aggregator infers from its messages, above chance"),
     ("Words, mean", "Share of all clients' words that every client infers from the means, above chance"),
-    ("Membership", "Area under the ROC curve of membership inference by LiRA: 0.5 is chance"),
-    ("Members found", "True positive rate of membership inference by LiRA at 1 % false positives: 1 % is chance"),
+    ("Membership, queries", "Gain of membership inference for who queries the filter's scores: 0 is chance"),
+    ("Membership, weights", "Gain of membership inference for who has the trained filter: 0 is chance"),
+    ("Membership, updates", "Gain of membership inference for the aggregator, who reads the clients' updates"),
     ("Poison", "Share of spam that passes with the trigger of a backdoor that rogue clients implanted"),
     ("Epsilon, client", "Epsilon of client-level differential privacy, by the accountant"),
     ("Epsilon, mail", "Epsilon of example-level differential privacy, by the accountant"),
@@ -50,8 +51,9 @@ def _format_cells(record: Record, mails: Sequence[Record]) -> list[Cell]:
             source="mail_word_leak.gain" if words and words.gain else "",
         ),
         _format_metric(words.metrics.get("mean_gain") if words else None, missing="no mean" if central else "not run"),
-        format_attack_metric(record, "mail_membership", "lira_auroc", share=False, verdict=True),
-        format_attack_metric(record, "mail_membership", "lira_tpr_at_1_percent_fpr"),
+        format_attack_metric(record, "mail_membership", "queries_gain", share=False, verdict=True),
+        format_attack_metric(record, "mail_membership", "weights_gain", share=False),
+        format_attack_metric(record, "mail_membership", "aggregator_gain", share=False, absent="not applicable"),
         format_attack_metric(
             record,
             "mail_poison",
@@ -105,7 +107,13 @@ def _get_attack(record: Record, name: str) -> Findings | None:
 
 
 def format_attack_metric(
-    record: Record, attack: str, name: str, share: bool = True, missing: str = "not run", verdict: bool = False
+    record: Record,
+    attack: str,
+    name: str,
+    share: bool = True,
+    missing: str = "not run",
+    verdict: bool = False,
+    absent: str = DASH,
 ) -> Cell:
     """Format one metric of an attack as a table cell.
 
@@ -116,11 +124,12 @@ def format_attack_metric(
         share: whether the metric is a share, shown in per cent.
         missing: text of the cell if the attack was not run.
         verdict: whether the cell shows the attack's verdict too.
+        absent: text of the cell if the attack was run, but has no such metric.
     """
     attack_result = _get_attack(record, attack)
     if attack_result is None:
         return Cell(missing)
-    shown = _format_metric(attack_result.metrics.get(name), share, DASH, attack_result if verdict else None)
+    shown = _format_metric(attack_result.metrics.get(name), share, absent, attack_result if verdict else None)
     return replace(shown, source=f"{attack}.{name}" if name in attack_result.metrics else "")
 
 
@@ -178,9 +187,9 @@ LEAKS = Comparison(
     "Mail filters trained by a federation. The “message” is what one client sends to the aggregator in a round; the "
     "“mean” is what every client receives under every protection. Words are measured above chance: the share of the "
     "used words that are inferred, minus the share of the unused words that are inferred wrongly. Encryption hides "
-    "updates from the aggregator and does not change the filter, so mean, membership and poison are the same as "
-    "without encryption. Epsilon is computed by the accountant, at the delta of the experiment’s configuration, for a "
-    "client with all its mails (“client”) or for one mail (“mail”).",
+    "updates from the aggregator and does not change the filter, so mean, poison and membership for all others are the "
+    "same as without encryption. Epsilon is computed by the accountant, at the delta of the experiment’s "
+    "configuration, for a client with all its mails (“client”) or for one mail (“mail”).",
     COLUMNS,
     list_mail_experiments,
 )

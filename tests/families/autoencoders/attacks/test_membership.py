@@ -133,7 +133,7 @@ def test_shadows_that_learn_nothing_leave_their_path_untested(
 def test_a_threshold_tells_little_of_marked_rows(rows: Rows, tmp_path: Path) -> None:
     made = MarkedRows(200, ShadowModels(code=4, hidden=32)).fit(rows, np.random.default_rng(0))
     game = small().set_up(made, rows, Accelerator("cpu"), np.random.default_rng(0))
-    threshold = small().distinguish(game, ["loss"])[0].gain
+    threshold = small().distinguish(game, ["loss"]).findings.gain
     assert threshold is not None
     assert threshold.high < 0.8
     made.save(tmp_path)

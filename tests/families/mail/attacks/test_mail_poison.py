@@ -137,7 +137,7 @@ def test_every_unused_word_may_be_drawn_and_neither_padding_nor_the_unknown_word
         name: SimpleNamespace(tokens=np.array([[word, 5]]))
         for name, word in (("train", 3), ("validation", 6), ("auxiliary", 9), ("test", 3))
     }
-    some: Any = SimpleNamespace(**parts, vocabulary=SimpleNamespace(size=12))
+    some = Mails(**parts, clients=np.zeros(1), vocabulary=SimpleNamespace(size=12), lexicon=[], rare=np.zeros(0))  # type: ignore[arg-type]
     assert sorted(draw_unused_words(some, 6, np.random.default_rng(0)).tolist()) == [2, 4, 7, 8, 10, 11]
     with pytest.raises(UserError, match="trigger=7 words that no mail has cannot be chosen: the vocabulary has 6"):
         draw_unused_words(some, 7, np.random.default_rng(0))

@@ -78,7 +78,7 @@ class Membership(MembershipAttack[TrainedModel, Rows, np.ndarray]):
         """Return the test rows of the kind that the model was trained on."""
         return data.test.x[data.test.y == 0] if data.one_class else data.test.x
 
-    def paths(self, target: TrainedModel) -> tuple[str, ...]:
+    def paths(self, target: TrainedModel, data: Rows) -> tuple[str, ...]:
         """Return the loss and, if the model has a code and there are auxiliary data, LiRA."""
         applies = isinstance(target, Representation) and self.threat.auxiliary_data
         return (self.threshold, LIRA) if applies else (self.threshold,)
@@ -97,7 +97,7 @@ class Membership(MembershipAttack[TrainedModel, Rows, np.ndarray]):
     ) -> Findings:
         """Attack training rows and test rows, and report the gain."""
         findings = super().run(target, data, accelerator, rng, control)
-        if LIRA not in self.paths(target):
+        if LIRA not in self.paths(target, data):
             findings.notes.append("The loss alone: LiRA needs a model with a code, and auxiliary data.")
         return findings
 

@@ -20,7 +20,6 @@ from veilbench.families.mail.attacks.rogue_clients import RogueClients, flip_lab
 from veilbench.families.mail.attacks.word_leak.attack import require_protocol
 from veilbench.families.mail.attacks.word_leak.clients import ClientBatch, draw_batches
 from veilbench.families.mail.data.mail import Mails
-from veilbench.families.mail.data.vocabulary import FIRST_WORD
 from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.federated.aggregations.base import Aggregation, ExampleNoise
 from veilbench.metrics.intervals import paired_gain, proportion
@@ -214,12 +213,7 @@ def draw_unused_words(data: Mails, count: int, rng: np.random.Generator) -> np.n
     Raises:
         UserError: there are fewer than `count` such words.
     """
-    parts = (data.train, data.validation, data.auxiliary, data.test)
-    used = np.zeros(data.vocabulary.size, bool)
-    for part in parts:
-        used[part.tokens] = True
-    free = np.flatnonzero(~used)
-    free = free[free >= FIRST_WORD]
+    free = data.unused_numbers
     if len(free) < count:
         raise UserError(f"trigger={count} words that no mail has cannot be chosen: the vocabulary has {len(free)}")
     return rng.choice(free, count, replace=False)

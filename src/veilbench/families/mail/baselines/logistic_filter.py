@@ -37,7 +37,8 @@ class LogisticFilter(SpamScorer):
         model.fit(word_counts(data.train.tokens, size), data.train.labels)
         weights = {"embedding.weight": model.coef_.T, "bias.weight": model.intercept_[None]}
         converted = {name: np.ascontiguousarray(weight, np.float32) for name, weight in weights.items()}
-        return MailFilter(converted, data.vocabulary, data.train.tokens.shape[1], self.protocol())
+        longest = data.train.tokens.shape[1]
+        return MailFilter(converted, data.vocabulary, longest, self.protocol(), self.inverse_penalty)
 
     def protocol(self) -> Protocol | None:
         """Return the protocol that is stored with the fitted filter; None unless a subclass defines a federation."""

@@ -89,6 +89,15 @@ class Mails:
         numbers = np.array(self.vocabulary.to_numbers(self.lexicon), np.int64)[self.rare]
         return np.unique(numbers[numbers >= FIRST_WORD])
 
+    @cached_property
+    def unused_numbers(self) -> np.ndarray:
+        """Sorted numbers of words that no mail has, except padding and the unknown word."""
+        used = np.zeros(self.vocabulary.size, bool)
+        for name in PARTS:
+            used[getattr(self, name).tokens] = True
+        used[:FIRST_WORD] = True
+        return np.flatnonzero(~used)
+
 
 class MailData(DataSet):
     """Deduplicates and shuffles a source's mails, splits them into four parts, and distributes the training part.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from veilbench.bench.checked_arrays import require_array
-from veilbench.bench.limits import LARGEST_VALUE, Count, require_arguments, require_value
+from veilbench.bench.limits import LARGEST_VALUE, Count, Positive, require_arguments, require_value
 from veilbench.families.mail.data.tokeniser import encode_mails, split_words
 from veilbench.families.mail.data.vocabulary import PAD, Vocabulary
 from veilbench.families.mail.schemes.spam_scorer import SpamScorer
@@ -26,15 +26,23 @@ class MailFilter(SpamScorer):
         vocabulary: mapping from words to numbers.
         longest: number of words per mail that the filter reads.
         protocol: public settings of the federation in which the filter was trained; None if there was none.
+        inverse_penalty: inverse strength of the L2 penalty with which it was fitted to convergence, scikit-learn's C,
+            also public; None if it was trained otherwise.
     """
 
     def __init__(
-        self, weights: dict[str, np.ndarray], vocabulary: Vocabulary, longest: int, protocol: Protocol | None = None
+        self,
+        weights: dict[str, np.ndarray],
+        vocabulary: Vocabulary,
+        longest: int,
+        protocol: Protocol | None = None,
+        inverse_penalty: Positive | None = None,
     ) -> None:
         rows = len(weights["embedding.weight"])
         if rows != vocabulary.size:
             raise ValueError(f"the filter has weights for {rows} words, but its vocabulary has {vocabulary.size}")
         self.weights, self.vocabulary, self.longest, self.protocol = weights, vocabulary, longest, protocol
+        self.inverse_penalty = inverse_penalty
 
     def logits(self, tokens: np.ndarray) -> np.ndarray:
         """Map word numbers of shape (n, length) to logits of spam, shape (n,), float64."""
@@ -58,9 +66,10 @@ class MailFilter(SpamScorer):
         return self.score(encode_mails([split_words(text) for text in texts], self.vocabulary, self.longest))
 
     def settings(self) -> dict[str, Any]:
-        """Return the number of words that are read, and the protocol if there is one."""
+        """Return the number of words that are read, and the protocol and the penalty if there are any."""
         protocol = {"protocol": self.protocol.settings()} if self.protocol else {}
-        return {"longest": self.longest, **protocol}
+        penalty = {"inverse_penalty": self.inverse_penalty} if self.inverse_penalty is not None else {}
+        return {"longest": self.longest, **protocol, **penalty}
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the weights and the vocabulary."""
@@ -79,7 +88,9 @@ class MailFilter(SpamScorer):
         if "protocol" in settings:
             require_arguments(Protocol, settings["protocol"], "settings.protocol")
             protocol = Protocol(**settings["protocol"])
-        return cls(_weights(arrays, vocabulary.size), vocabulary, settings["longest"], protocol)
+        penalty = settings.get("inverse_penalty")
+        require_value(Positive | None, penalty, "settings.inverse_penalty")
+        return cls(_weights(arrays, vocabulary.size), vocabulary, settings["longest"], protocol, penalty)
 
 
 def _weights(arrays: Mapping[str, np.ndarray], words: int) -> dict[str, np.ndarray]:

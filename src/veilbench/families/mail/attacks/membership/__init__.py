@@ -1,0 +1,1 @@
+"""Membership inference: was a mail in the training set of a filter?"""
