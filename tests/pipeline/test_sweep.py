@@ -94,7 +94,7 @@ def test_a_broken_store_is_named_and_loses_nothing(project: Project) -> None:
 def test_the_objective_is_what_a_sweeper_gets(project: Project) -> None:
     done = project.run(
         "python", "-c",
-        "from pathlib import Path; from veilbench.workflow.sweep import objective;"
+        "from pathlib import Path; from veilbench.workflow.job import objective;"
         "print(objective('evaluate.fidelity.bytes_per_character', Path('results/plain_table')))",
     )  # fmt: skip
     assert float(done.stdout) == 4.0
