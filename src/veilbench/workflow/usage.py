@@ -57,7 +57,7 @@ USAGES = {
         Usage(
             "sweep",
             "experiment=NAME [KEY=1,2,3 ...] [seed=range(3)] [--timeout SECONDS] [--retries N] [force=true]",
-            "Run an experiment with many settings. Cells that are complete are skipped; force=true computes them again. "
+            "Run an experiment with many settings. Complete cells are skipped; force=true computes them again. "
             "A cell may take --timeout seconds, and is started again up to --retries times if it crashes. --cfg job "
             "prints the settings of the first cell instead; --hydra-help lists Hydra's other options. The script "
             "pipelines/sweep.py runs a single job, and a sweep with -m.",
