@@ -115,6 +115,10 @@ def test_stages_are_shared_and_force_computes_again(bench: CellBench) -> None:
     assert same[0].stat().st_ino == same[1].stat().st_ino
     assert before["number=1 seed=0"] == before["number=2 seed=0"] != before["number=1 seed=1"]
 
+    assert bench.run("run", *SETTINGS, "evaluation.trouble.number=1", "seed=1")[0] == 0
+    (alone,) = (bench.folder / "outputs").iterdir()
+    assert metrics(alone) == before["number=1 seed=1"], "a cell has the numbers of a run by itself"
+
     status, out, err = bench.run("collect", "multirun/plain")
     assert status == 0, err
     assert "2 seeds: 2 not attacked" in out
