@@ -16,7 +16,8 @@ import pytest
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.sources import PACKAGE
-from veilbench.workflow import status
+from veilbench.workflow import plan, status, sweep
+from veilbench.workflow.cells.asked import list_cells, name_sweep
 from veilbench.workflow.cells.cell import Cell, Computed, Failure
 from veilbench.workflow.cells.claim import FRESH, Claims
 from veilbench.workflow.cells.costs import describe_time, estimate_cells, format_seconds
@@ -303,3 +304,67 @@ def test_rows_of_one_setting_are_summarised_over_seeds(tmp_path: Path) -> None:
         "setting,metric,mean,lowest,highest,seeds", "e,m,2.0,1.0,3.0,2", "e,w: gain of the verdict,1.0,0.5,1.5,2",
         "e x=1,m,5.0,5.0,5.0,1",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["-m", "hydra.sweep.subdir=x"],
+            "hydra.sweep.subdir=x is not allowed: cells are named by",
+        ),
+        (["-m", "hydra.sweep.dir=/proc/veilbench"], "cannot use /proc/veilbench"),
+        (["-m", "--retries", "few"], "--retries few is not allowed"),
+        (["hydra.mode=MULTIRUN"], "hydra.mode=MULTIRUN is not allowed"),
+        (["--timeout=5"], "are for sweeps"),
+    ],
+)
+def test_a_refused_sweep_writes_nothing(
+    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as refused:
+        sweep.main([*words, "experiment=plaintext", "attack=[]", "evaluation=[]", "tracking=none"])
+    assert said in str(refused.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plan_of_a_sweep_lists_its_cells_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["experiment=plaintext", "attack=[]", "evaluation=[]", "tracking=none", "seed=0,1"]
+    plan.main(words)
+    first, second, last = capsys.readouterr().out.splitlines()
+    assert first.endswith("  runs  plaintext attack=[] evaluation=[] seed=0")
+    assert last == "2 cells in multirun/plaintext: 0 there already, 2 to compute; time unknown"
+    assert list(tmp_path.iterdir()) == []
+    name = second.split()[0]
+    (tmp_path / "multirun" / "plaintext" / name).mkdir(parents=True)
+    (tmp_path / "multirun" / "plaintext" / name / "experiment.yaml").touch()
+    plan.main(words)
+    assert capsys.readouterr().out.splitlines()[1] == f"{name}  is there  plaintext attack=[] evaluation=[] seed=1"
+    plan.main([*words, "force=true"])
+    assert "0 there already, 2 to compute" in capsys.readouterr().out
+
+
+def test_equal_settings_are_one_cell_and_stores_and_folders_do_not_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["experiment=plaintext", "attack=[]", "evaluation=[]"]
+    asked = list_cells([*words, "seed=0,0,1", "tracking=none"], {})
+    assert len(asked.cells) == 2
+    other = list_cells([*words, "seed=0", "data=text", "objective=x", "hydra.sweep.dir=elsewhere"], {})
+    assert other.cells[0].name == asked.cells[0].name
+    assert other.folder == tmp_path / "elsewhere"
+    assert other.cells[0].overrides == (*words, "seed=0", "data=text", "objective=x")
+
+
+def test_a_sweep_over_experiments_is_named_by_them() -> None:
+    names = [{"names": {"experiment": name, "model": "m"}} for name in ("b", "a", "b")]
+    assert name_sweep(names) == "b-a"
+    assert name_sweep([{"names": {"experiment": None, "model": "m"}}]) == "m"
+    many = [{"names": {"experiment": f"experiment_{number}"}} for number in range(20)]
+    assert len(name_sweep(many)) < 80
+    assert name_sweep(many) != name_sweep(many[:-1])

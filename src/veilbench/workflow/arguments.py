@@ -69,6 +69,7 @@ def check_arguments(arguments: Sequence[str], resolved: dict[tuple[str, ...], Co
     if informs:
         return [*rest, *adding(overrides)]
     if not options.multirun:
+        _refuse_sweep_mode(master)
         plain(master)
         return [*rest, *adding(overrides)]
     swept = _swept_by_files(overrides, master)
@@ -106,6 +107,16 @@ def list_jobs(overrides: Sequence[str]) -> list[list[str]]:
 
 def _refuse(message: str) -> NoReturn:
     raise UserError(message)
+
+
+def _refuse_sweep_mode(master: DictConfig) -> None:
+    """Refuse a setting by which Hydra would run several jobs into one folder.
+
+    Raises:
+        UserError: `hydra.mode` asks for a sweep.
+    """
+    if master.hydra.mode == RunMode.MULTIRUN:
+        raise UserError("hydra.mode=MULTIRUN is not allowed: `veilbench sweep`, or the option -m, runs a sweep")
 
 
 def _refuse_passwords(overrides: Sequence[str]) -> None:

@@ -30,6 +30,7 @@ from veilbench.workflow.job import MULTIRUN, OUTPUTS
 from veilbench.workflow.timing import read_timings
 
 LONGEST_NAME = 60  # characters of a sweep's folder
+SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"  # Hydra's own
 SUBFOLDER = "."  # Hydra makes no folder for a job: the folder of a cell is named by its digest
 
 
@@ -75,17 +76,31 @@ def list_cells(overrides: Sequence[str], resolved: dict[tuple[str, ...], Config]
     jobs = list_jobs(overrides)
     configs = [resolved.get(tuple(job)) or resolve_job(job) for job in jobs]
     _, master = compose_sweep(overrides)
-    with one_line_hydra_errors():
-        subfolder = master.hydra.sweep.subdir
-        given = Path(str(master.hydra.sweep.dir))
-    if subfolder != SUBFOLDER:
-        raise UserError(f"hydra.sweep.subdir={subfolder} is not allowed: cells are named by experiment and digest")
+    given = _read_folder(master)
     named = MULTIRUN / name_sweep(configs) if given == MULTIRUN else given
     folder = Path(os.path.abspath(named))  # noqa: PTH100 - links are not followed
     cells = [make_cell(folder, config, _own(job)) for job, config in zip(jobs, configs, strict=True)]
     words = [*overrides, *([f"hydra.sweep.dir='{folder}'"] if given == MULTIRUN else [])]
     by_name = dict(zip((cell.name for cell in cells), configs, strict=True))
     return Asked(folder, list({cell.name: cell for cell in cells}.values()), by_name, words)
+
+
+def _read_folder(master: DictConfig) -> Path:
+    """Return the folder that Hydra's settings name.
+
+    Raises:
+        UserError: they name a folder for each job, or a sweeper of their own.
+    """
+    with one_line_hydra_errors():
+        folder, subfolder = Path(str(master.hydra.sweep.dir)), master.hydra.sweep.subdir
+        sweeper = master.hydra.sweeper._target_
+    if subfolder != SUBFOLDER:
+        raise UserError(f"hydra.sweep.subdir={subfolder} is not allowed: cells are named by experiment and digest")
+    if sweeper != SWEEPER:
+        raise UserError(
+            f"hydra/sweeper is not allowed to be {sweeper}: a sweep computes all combinations of its values"
+        )
+    return folder
 
 
 def name_sweep(configs: Sequence[Config]) -> str:

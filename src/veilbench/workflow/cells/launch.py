@@ -66,9 +66,13 @@ def _serve(launcher: Any, cells: int) -> AbstractContextManager[None]:
 
 def _wait(cells: Sequence[Cell], claims: Claims, since: float, began: float) -> list[Cell]:
     """Return the cells that have not ended and that no other process computes; wait until there are some."""
+    said = False
     while left := [cell for cell in cells if not _has_ended(cell, since, began)]:
         if free := [cell for cell in left if not claims.find(cell.name)]:
             return free
+        if not said:
+            print(f"waiting for {len(left)} cells that other processes compute", file=sys.stderr, flush=True)
+        said = True
         time.sleep(POLL)
     return []
 
