@@ -17,6 +17,7 @@ import pytest
 from veilbench.bench.errors import UserError
 from veilbench.bench.sources import PACKAGE
 from veilbench.workflow import plan, status, sweep
+from veilbench.workflow.cells import work
 from veilbench.workflow.cells.asked import list_cells, name_sweep
 from veilbench.workflow.cells.cell import Cell, Computed, Failure
 from veilbench.workflow.cells.claim import FRESH, Claims
@@ -272,6 +273,36 @@ def test_status_counts_each_cell_once(tmp_path: Path, capsys: pytest.CaptureFixt
         f"running: seed=running; on {socket.gethostname()} for 0 s",
         f"failed: seed=failed: no memory (3 attempts); log: {tmp_path / 'failed' / 'log.txt'}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("published", "stays"), [("run 1", False), (None, True), (UserError("the store is broken"), True)]
+)
+def test_a_record_is_published_until_it_is_in_its_store(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    published: str | UserError | None,
+    stays: bool,
+) -> None:
+    """A process may be killed after the record is complete; then the next call publishes it."""
+
+    class Store:
+        def publish(self, config: dict[str, Any], records: Path) -> str | None:
+            if isinstance(published, UserError):
+                raise published
+            return published
+
+    monkeypatch.setattr(work, "build", lambda node: Store())
+    one = cell(tmp_path, "x", "seed=0")
+    one.folder.mkdir()
+    (one.folder / "unpublished").touch()
+    work.publish(one, {"tracking": {}})
+    assert (one.folder / "unpublished").exists() == stays
+    assert ("tracking: the store is broken" in capsys.readouterr().err) == isinstance(published, UserError)
+    monkeypatch.setattr(work, "build", lambda node: pytest.fail("it is in its store"))
+    (one.folder / "unpublished").unlink(missing_ok=True)
+    work.publish(one, {"tracking": {}})
 
 
 def test_a_failure_is_that_of_this_sweep_only_if_it_is_newer(tmp_path: Path) -> None:

@@ -129,6 +129,15 @@ def test_stages_are_shared_and_force_computes_again(bench: CellBench) -> None:
     told = [float(word) for word in line.split(",")[-4:]]
     assert told == pytest.approx([sum(values) / 2, min(values), max(values), 2])
 
+    records = {
+        name: {path: one for path, one in content(cell).items() if path != "log.txt"} for name, cell in cells.items()
+    }
+    (bench.folder / "stop").touch()
+    status, _, err = bench.sweep(*words, "force=true")
+    assert (status, "4 of 4 cells failed:" in err) == (2, True)
+    assert all(records[name].items() <= content(cell).items() for name, cell in cells.items()), "records stay"
+    assert bench.run("status", "multirun/plain")[1] == "done 4, running 0, failed 0, missing 0\n"
+
 
 def test_after_a_kill_the_same_command_completes_the_sweep(bench: CellBench) -> None:
     words = ["evaluation.trouble.kind=fine,wait", "seed=0,1"]
