@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import replace
@@ -59,9 +58,10 @@ def main(arguments: list[str]) -> int:
     checked = check_arguments(words, resolved)
     parser = hydra.get_args_parser()
     options = parser.parse_args(checked)
-    if options.multirun and not any(getattr(options, name) for name in INFORMS):
+    informs = any(getattr(options, name) for name in INFORMS)
+    if options.multirun and not informs:
         return sweep(list_cells(options.overrides, resolved), limits)
-    if words != list(arguments):
+    if words != list(arguments) and not informs:
         raise UserError(f"{OPTIONS} are for sweeps")
     _run_single(parser, options)
     return 0
@@ -91,8 +91,8 @@ def sweep(asked: Asked, limits: Limits) -> int:
     folder.add([names.get(cell.name, cell) for cell in asked.cells])
     for cell in asked.cells:
         publish(cell, asked.configs[cell.name])  # a process may have been killed before it did
-    began = time.time()
-    run_cells(asked, missing, limits, launcher)
+    began = folder.written()
+    run_cells(asked, missing, limits, launcher, began)
     failed = [(cell, failure) for cell in missing if (failure := cell.failure(began))]
     print_rows(asked.folder, [cell.folder for cell in asked.cells if cell.is_complete()])
     print_failures(failed, len(asked.cells))

@@ -29,7 +29,7 @@ POLL = 1.0  # seconds between two looks at cells that other processes compute
 LOCAL = ("hydra._internal.core_plugins.basic_launcher.", "hydra_plugins.hydra_joblib_launcher.")
 
 
-def run_cells(asked: Asked, cells: Sequence[Cell], limits: Limits, launcher: Any) -> None:
+def run_cells(asked: Asked, cells: Sequence[Cell], limits: Limits, launcher: Any, began: float) -> None:
     """Compute cells, each once; returns when each is complete or has failed.
 
     Args:
@@ -37,8 +37,9 @@ def run_cells(asked: Asked, cells: Sequence[Cell], limits: Limits, launcher: Any
         cells: its cells that are missing.
         limits: how they are computed.
         launcher: settings of Hydra's launcher.
+        began: time of the sweep's start by the clock of its file system; earlier failures do not count.
     """
-    began, claims, todo = time.time(), Claims(asked.folder), list(cells)
+    claims, todo = Claims(asked.folder), list(cells)
     with _serve(launcher, len(todo)):
         while todo:
             outcomes, lost = _launch(asked, todo, limits)

@@ -56,6 +56,10 @@ class SweepFolder:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{self.file} is damaged: {error!r}; run the sweep again without this file") from error
 
+    def written(self) -> float:
+        """Return when the list was written, in seconds since 1970 by the clock of its file system."""
+        return self.file.stat().st_mtime
+
     def find(self, overrides: Iterable[str]) -> tuple[int, Cell]:
         """Return the cell that some overrides describe, with its position in the list.
 
