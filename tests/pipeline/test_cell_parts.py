@@ -17,7 +17,7 @@ import pytest
 from veilbench.bench.errors import UserError
 from veilbench.bench.sources import PACKAGE
 from veilbench.workflow import plan, status, sweep
-from veilbench.workflow.cells import work
+from veilbench.workflow.cells import launch, work
 from veilbench.workflow.cells.asked import list_cells, name_sweep
 from veilbench.workflow.cells.cell import Cell, Computed, Failure
 from veilbench.workflow.cells.claim import FRESH, Claims
@@ -253,6 +253,24 @@ def test_jobs_at_a_time_are_those_of_joblib() -> None:
     found = [count_jobs(launcher, 100) for launcher in ({}, {"n_jobs": 3}, {"n_jobs": -1}, {"n_jobs": None})]
     assert found == [1, 3, cores, 1]
     assert count_jobs({"n_jobs": 8}, 2) == 2
+
+
+@pytest.mark.parametrize(
+    ("target", "strategies", "served"),
+    [
+        ("hydra._internal.core_plugins.basic_launcher.BasicLauncher", ["auto", "auto"], True),
+        ("hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher", ["auto", "auto"], True),
+        ("hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher", ["auto", "auto"], False),
+        ("hydra._internal.core_plugins.basic_launcher.BasicLauncher", ["auto", "ddp"], False),
+        ("hydra._internal.core_plugins.basic_launcher.BasicLauncher", ["auto"], False),
+    ],
+)
+def test_cells_on_this_machine_are_forks_unless_they_start_processes(
+    target: str, strategies: list[str], served: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "start_server", lambda: "served")
+    configs = [{"trainer": {"strategy": strategy}} for strategy in strategies]
+    assert (launch._serve({"_target_": target}, configs) == "served") == served
 
 
 def test_status_counts_each_cell_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from veilbench.bench.errors import UserError, format_error
+from veilbench.bench.experiment import Config
 from veilbench.workflow.cells.asked import Asked, make_launcher
 from veilbench.workflow.cells.attempt import Limits
 from veilbench.workflow.cells.cell import Cell, Failure, make_cell
@@ -40,7 +41,7 @@ def run_cells(asked: Asked, cells: Sequence[Cell], limits: Limits, launcher: Any
         began: time of the sweep's start by the clock of its file system; earlier failures do not count.
     """
     claims, todo = Claims(asked.folder), list(cells)
-    with _serve(launcher, len(todo)):
+    with _serve(launcher, [asked.configs[cell.name] for cell in todo]):
         while todo:
             outcomes, lost = _launch(asked, todo, limits)
             for cell, outcome in zip(todo, outcomes, strict=True):
@@ -60,9 +61,14 @@ def count_jobs(launcher: Any, cells: int) -> int:
     return max(1, min(cells, asked if asked > 0 else (os.cpu_count() or 1) + 1 + asked))
 
 
-def _serve(launcher: Any, cells: int) -> AbstractContextManager[None]:
-    """Serve forks for cells on this machine: each saves the seconds in which libraries are imported."""
-    return start_server() if cells > 1 and launcher["_target_"].startswith(LOCAL) else nullcontext()
+def _serve(launcher: Any, configs: Sequence[Config]) -> AbstractContextManager[None]:
+    """Serve forks for cells on this machine: each saves the seconds in which libraries are imported.
+
+    Cells that train in several processes get none: Lightning starts the script of the process again.
+    """
+    local = launcher["_target_"].startswith(LOCAL)
+    alone = all(config["trainer"].get("strategy", "auto") == "auto" for config in configs)
+    return start_server() if local and alone and len(configs) > 1 else nullcontext()
 
 
 def _wait(cells: Sequence[Cell], claims: Claims, since: float, began: float) -> list[Cell]:
