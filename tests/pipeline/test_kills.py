@@ -105,7 +105,8 @@ def test_killed_reproductions(project: Project, reproduced: Project, count: int)
 def test_killed_sweeps(project: Project, count: int) -> None:
     def records(name: str) -> dict[str, str]:
         folder = project.folder / "multirun" / name
-        return {str(path.relative_to(folder)): path.read_text() for path in sorted(folder.rglob("metrics.json"))}
+        found = sorted(folder.glob("plain_table-*/*/metrics.json"))
+        return {str(path.relative_to(folder)): path.read_text() for path in found}
 
     def anew() -> None:
         shutil.rmtree(project.folder / "multirun" / "killed")

@@ -76,7 +76,7 @@ def test_without_arguments_there_is_one_line_with_the_usage(
     [
         ("sweep", "--cfg", "job", "experiment=pca", "seed=7"),
         ("sweep", "experiment=pca", "seed=7,8", "-c", "job"),
-        ("sweep", "--cfg=job", "experiment=pca,denoising", "seed=7"),
+        ("sweep", "--cfg=job", "experiment=pca,denoising", "seed=7", "force=true", "--timeout", "5"),
         ("run", "--cfg", "job", "experiment=pca", "seed=7", "force=true"),
         ("plan", "experiment=pca", "seed=7", "--cfg", "job"),
         ("search", "autoencoder", "experiment=pca", "seed=7", "--cfg", "job"),

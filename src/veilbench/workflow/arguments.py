@@ -17,6 +17,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from veilbench.bench.errors import UserError
+from veilbench.bench.experiment import Config
 from veilbench.bench.masking import LOGIN, mask_secrets
 from veilbench.bench.tracking.address import REMEDY
 from veilbench.workflow.compose import adding, composed, plain
@@ -32,11 +33,12 @@ STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
 INFORMS = ("help", "hydra_help", "info", "cfg", "shell_completion")
 
 
-def check_arguments(arguments: Sequence[str]) -> list[str]:
+def check_arguments(arguments: Sequence[str], resolved: dict[tuple[str, ...], Config] | None = None) -> list[str]:
     """Check the command line of `sweep.py`.
 
     Args:
         arguments: without the program's name.
+        resolved: takes the experiments of the jobs that are checked, by their overrides; None keeps none.
 
     Returns:
         The command line for Hydra: overrides of arguments that no file of conf/ states are `++key=value` (see
@@ -67,19 +69,54 @@ def check_arguments(arguments: Sequence[str]) -> list[str]:
     if informs:
         return [*rest, *adding(overrides)]
     if not options.multirun:
+        _refuse_sweep_mode(master)
         plain(master)
         return [*rest, *adding(overrides)]
     swept = _swept_by_files(overrides, master)
     overrides = [*overrides, *swept]
     for job in jobs(overrides):
-        config = composed(job)
-        check_hydra(config)
-        plain(config)
+        config = resolve_job(job)
+        if resolved is not None:
+            resolved[tuple(job)] = config
     return [*rest, *adding(overrides), *(["hydra.sweeper.params=null"] if swept else [])]
+
+
+def resolve_job(job: list[str]) -> Config:
+    """Compose and check one job of a sweep.
+
+    Args:
+        job: its overrides.
+
+    Raises:
+        UserError: an override is wrong.
+    """
+    config = composed(job)
+    check_hydra(config)
+    return plain(config)
+
+
+def list_jobs(overrides: Sequence[str]) -> list[list[str]]:
+    """Return all jobs of a sweep, each as its overrides.
+
+    Args:
+        overrides: as `check_arguments` returns them, without options.
+    """
+    named = {override.get_key_element(): override for override in parse(list(overrides))}
+    return [list(job) for job in product(*(_values(key, override) for key, override in named.items()))]
 
 
 def _refuse(message: str) -> NoReturn:
     raise UserError(message)
+
+
+def _refuse_sweep_mode(master: DictConfig) -> None:
+    """Refuse a setting by which Hydra would run several jobs into one folder.
+
+    Raises:
+        UserError: `hydra.mode` asks for a sweep.
+    """
+    if master.hydra.mode == RunMode.MULTIRUN:
+        raise UserError("hydra.mode=MULTIRUN is not allowed: `veilbench sweep`, or the option -m, runs a sweep")
 
 
 def _refuse_passwords(overrides: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +14,10 @@ from veilbench.bench.beside import write_whole_file
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config, build
 from veilbench.bench.file_lock import lock_file
+from veilbench.bench.tracking import read_headline
 from veilbench.families import register_all
 
+OUTPUTS, MULTIRUN = Path("outputs"), Path("multirun")  # folders of runs and of sweeps
 RECORD = "experiment.yaml"  # its presence makes a folder a record; written last
 NOT_COMPARED = (
     "digests",
@@ -90,3 +93,20 @@ def flat(config: Config) -> dict[str, Any]:
             yield name, node
 
     return dict(leaves({key: value for key, value in config.items() if key not in NOT_COMPARED}, ""))
+
+
+def helps_another_process() -> bool:
+    """Whether Lightning started this process to train with another one, which has the folder and keeps the record."""
+    return os.environ.get("LOCAL_RANK", "0") != "0"
+
+
+def objective(name: str | None, folder: Path) -> float | None:
+    """The metric that a sweeper optimises.
+
+    Raises:
+        UserError: there is no such metric.
+    """
+    metrics = read_headline(folder)
+    if name is not None and name not in metrics:
+        raise UserError(f"objective={name} is no metric of this experiment; there are: {', '.join(metrics)}")
+    return None if name is None else metrics[name]

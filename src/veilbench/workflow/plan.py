@@ -1,40 +1,25 @@
-"""Says what a run would compute, from which digests, and about how long it would take on this machine."""
+"""Says what a run or a sweep would compute, from which digests, and about how long it would take on this machine."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-
-from veilbench.bench.errors import UserError
-from veilbench.bench.experiment import Config, load
 from veilbench.bench.report.records import CELL
 from veilbench.bench.stages import RESULTS
+from veilbench.workflow.arguments import check_arguments
+from veilbench.workflow.cells.asked import compose_sweep, list_cells
+from veilbench.workflow.cells.costs import format_seconds
+from veilbench.workflow.cells.launch import count_jobs
+from veilbench.workflow.cells.options import take_limits
+from veilbench.workflow.cells.said import announce
 from veilbench.workflow.compose import composed, plain
-from veilbench.workflow.run import OUTPUTS, find_folder
+from veilbench.workflow.explain import parse
+from veilbench.workflow.job import MULTIRUN, OUTPUTS
+from veilbench.workflow.run import find_folder
 from veilbench.workflow.sweep import show_settings
-
-GROUPS = {"train": "training", "evaluate": "evaluation", "attack": "attack"}
-
-
-@dataclass(frozen=True)
-class Timing:
-    """How long one part of a stage took in a record of this machine.
-
-    Attributes:
-        key: stage, part (the name of an evaluation or attack, or "training"), model and data.
-        seconds: time that it took.
-        written: time at which the record was written, in seconds since the epoch.
-    """
-
-    key: tuple[str, str, str, str]
-    seconds: float
-    written: float
+from veilbench.workflow.timing import estimate, read_timings
 
 
 def main(arguments: list[str]) -> None:
-    """Print a line for each stage; see `veilbench plan --help`.
+    """Print a line for each stage of a run, or for each cell of a sweep; see `veilbench plan --help`.
 
     Args:
         arguments: overrides in Hydra's grammar, and `--cfg job` to print the settings alone.
@@ -44,9 +29,31 @@ def main(arguments: list[str]) -> None:
     """
     if show_settings(arguments):
         return
-    config = plain(composed(arguments), overrides=arguments)
-    folder = find_folder(config, arguments)
-    timings = sorted(find_timings([RESULTS, OUTPUTS, Path("multirun")]), key=lambda timing: timing.written)
+    words, _ = take_limits(arguments)
+    if any(override.is_sweep_override() or override.key_or_group == "sweep" for override in parse(words)):
+        plan_sweep(arguments)
+    else:
+        plan_run(words)
+
+
+def plan_sweep(arguments: list[str]) -> None:
+    """Print a line for each cell of a sweep, and how many are there already."""
+    words, limits = take_limits(arguments)
+    checked = check_arguments(["--multirun", *words])
+    asked = list_cells([word for word in checked if word != "--multirun"], {})
+    missing = asked.estimated(limits.since)
+    seconds = {cell.name: cell.seconds for cell in missing}
+    for cell in asked.cells:
+        time = "" if (known := seconds.get(cell.name)) is None else f"  about {format_seconds(known)}"
+        print(f"{cell.name}  {f'runs{time}' if cell.name in seconds else 'is there'}  {cell.label}")
+    print(announce(asked, missing, count_jobs(compose_sweep(asked.words)[1].hydra.launcher, len(missing))))
+
+
+def plan_run(overrides: list[str]) -> None:
+    """Print a line for each stage of a run, and where its record is."""
+    config = plain(composed(overrides), overrides=overrides)
+    folder = find_folder(config, overrides)
+    timings = read_timings([RESULTS, OUTPUTS, MULTIRUN])
     there = (folder / CELL).is_file()
     total, known = 0.0, True
     for stage, digest in config["digests"].items():
@@ -60,49 +67,3 @@ def main(arguments: list[str]) -> None:
     else:
         time = f"about {total:.0f} s" if known else f"at least {total:.0f} s" if total else "time unknown"
         print(f"{folder}: {time}{'' if known else '; what was never run on this machine has no estimate'}")
-
-
-def estimate(config: Config, stage: str, timings: list[Timing]) -> float | None:
-    """Return the seconds that a stage takes, as the last records on this machine say.
-
-    For each part the latest record of the same model and data counts, else of the same data, else of any.
-
-    Args:
-        config: resolved experiment.
-        stage: "train", "evaluate" or "attack".
-        timings: times of earlier records, the latest last.
-
-    Returns:
-        Seconds; None if some part has never been run.
-    """
-    parts = ["training"] if stage == "train" else list(config[GROUPS[stage]])
-    found = [_estimate_part(config, stage, part, timings) for part in parts]
-    return None if None in found else float(sum(seconds or 0.0 for seconds in found))
-
-
-def _estimate_part(config: Config, stage: str, part: str, timings: list[Timing]) -> float | None:
-    model, data = str(config["names"]["model"]), str(config["names"]["data"])
-    same = [timing for timing in timings if timing.key[:2] == (stage, part)]
-    if stage == "train":  # a training's time says nothing about another model's
-        same = [timing for timing in same if timing.key[2] == model]
-    for wanted in ((model, data), (None, data), (None, None)):
-        fitting = [t for t in same if wanted[0] in (None, t.key[2]) and wanted[1] in (None, t.key[3])]
-        if fitting:
-            return fitting[-1].seconds
-    return None
-
-
-def find_timings(roots: list[Path]) -> Iterator[Timing]:
-    """Yield the times in all records below some folders; damaged records are left out."""
-    for path in (path for root in roots for path in root.rglob("cost.json")):
-        stage, record = path.parent.name, path.parent.parent
-        described = Path("params") / f"{record.name}.yaml" if record.parent == RESULTS else record / CELL
-        try:
-            names = load(described)["names"]
-            costs = json.loads(path.read_text(encoding="utf8"))
-            for part, cost in costs.items():
-                if stage in GROUPS and "seconds" in cost:
-                    key = (stage, str(part), str(names["model"]), str(names["data"]))
-                    yield Timing(key, float(cost["seconds"]), path.stat().st_mtime)
-        except (UserError, OSError, ValueError, KeyError, TypeError, AttributeError):
-            continue

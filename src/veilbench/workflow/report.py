@@ -11,7 +11,7 @@ from veilbench.bench.errors import UserError, format_error
 from veilbench.bench.folders import write_whole_folder
 from veilbench.bench.report import leaderboard, page
 from veilbench.bench.report.published import publish
-from veilbench.bench.report.records import Record, find_cells, read, read_cell
+from veilbench.bench.report.records import CELL, Record, find_cells, read, read_cell
 from veilbench.bench.report.table import print_table
 from veilbench.bench.stages import RESULTS
 from veilbench.families import register_all
@@ -67,6 +67,12 @@ def _find_file(arguments: list[str]) -> Path | None:
     return Path(arguments[1]) if arguments[:1] == ["--record"] and len(arguments) > 1 else None
 
 
+def _find_time(folder: Path) -> float:
+    """Return when a record was written; 0 for an experiment of the pipeline."""
+    marker = folder / CELL
+    return marker.stat().st_mtime if marker.is_file() else 0.0
+
+
 def folders_are_missing(name: str) -> bool:
     """Whether an experiment of the pipeline has no results at all."""
     return name in (read_staged() if STAGES.is_file() else {}) and not (RESULTS / name).exists()
@@ -77,7 +83,7 @@ def read_records(folders: Sequence[Path]) -> tuple[list[Record], list[str]]:
 
     Returns:
         The whole records, and a line for each one that is missing or damaged. Of records with the same name only the
-        last is shown.
+        one that was written last is shown: code has changed since the others.
 
     Raises:
         UserError: a folder holds no record.
@@ -89,6 +95,7 @@ def read_records(folders: Sequence[Path]) -> tuple[list[Record], list[str]]:
         else:
             readers |= {str(cell): partial(read_cell, cell) for cell in find_cells([folder])}
     records: dict[str, Record] = {}
+    written: dict[str, float] = {}
     absent = []
     if not_run := [name for name in readers if folders_are_missing(name)]:
         absent.append(f"not run yet: {', '.join(not_run)}")
@@ -102,5 +109,6 @@ def read_records(folders: Sequence[Path]) -> tuple[list[Record], list[str]]:
             continue
         if record.name in records:
             absent.append(f"{name}: another record is called {record.name}")
-        records[record.name] = record
+        if (time := _find_time(Path(name))) >= written.get(record.name, 0.0):
+            records[record.name], written[record.name] = record, time
     return list(records.values()), absent

@@ -10,19 +10,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from itertools import zip_longest
-from pathlib import Path
 from typing import Any
 
 from veilbench.bench.errors import UserError
 from veilbench.workflow import dvc_quick
 from veilbench.workflow.dvc_state import keep, mend
-from veilbench.workflow.forking import SOCKET
+from veilbench.workflow.fork_server import start_server
 from veilbench.workflow.listed import read_listed, read_staged
 from veilbench.workflow.resolve import READ_LATER
 from veilbench.workflow.stage_log import DvcOutput, StageLog, pass_errors_on
@@ -122,19 +118,3 @@ def _rebuild(names: list[str], jobs: int, last: tuple[str, ...]) -> int:
         with ThreadPoolExecutor(jobs) as pool:
             done = list(pool.map(partial(rebuild, log), portions(experiments)))
         return 0 if all(done) and dvc(log, *last) else 1
-
-
-@contextmanager
-def start_server() -> Iterator[None]:
-    """Run a server of forks, see `forking`, within the block; stages started by then wait for nothing."""
-    with tempfile.TemporaryDirectory(prefix="veilbench-") as folder:
-        path = Path(folder) / "forks"
-        command = [sys.executable, "-m", "veilbench.workflow.forking", str(path), str(os.getpid())]
-        server = subprocess.Popen(command)
-        os.environ[SOCKET] = str(path)
-        try:
-            yield
-        finally:
-            del os.environ[SOCKET]
-            server.kill()
-            server.wait()

@@ -19,12 +19,11 @@ from veilbench.bench.report.records import CELL, Record, label, read_cell
 from veilbench.bench.report.table import print_table
 from veilbench.families import register_all
 from veilbench.workflow.compose import composed, plain
-from veilbench.workflow.job import record_job, write_text
+from veilbench.workflow.job import OUTPUTS, record_job, write_text
 from veilbench.workflow.steps import Steps
 from veilbench.workflow.sweep import show_settings
 
 FORCE = "force=true"
-OUTPUTS = Path("outputs")
 LONGEST_NAME = 80  # characters of a folder's name before its digest
 
 

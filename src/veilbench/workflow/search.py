@@ -21,8 +21,8 @@ from veilbench.bench.file_lock import lock_file
 from veilbench.bench.search import Range, Search, read_search
 from veilbench.workflow.compose import composed, plain
 from veilbench.workflow.conf import choices, find_file
-from veilbench.workflow.job import difference, flat, record_job
-from veilbench.workflow.sweep import objective, show_settings
+from veilbench.workflow.job import difference, flat, objective, record_job
+from veilbench.workflow.sweep import show_settings
 from veilbench.workflow.usage import USAGES
 
 if TYPE_CHECKING:

@@ -1,58 +1,102 @@
-"""All stages of one experiment in one process: `python pipelines/sweep.py -m experiment=cipher_small seed=range(3)`.
+"""Sweeps: `veilbench sweep experiment=cipher_small seed=range(3)`, and single jobs by `python pipelines/sweep.py`.
 
-Returns the metric that `objective` names, so that a Hydra sweeper can optimise it.
+A sweep computes the cells that its folder lacks; a single job runs all stages of one experiment in this process.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hydra import version
 from hydra._internal import utils as hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from veilbench.bench import stages
 from veilbench.bench.errors import UserError, one_line_errors
+from veilbench.bench.experiment import Config
 from veilbench.bench.report import leaderboard
-from veilbench.bench.report.records import find_cells, label, read_cell
+from veilbench.bench.report.records import read_cell
 from veilbench.bench.report.table import print_table
-from veilbench.bench.tracking import read_headline
 from veilbench.families import register_all
-from veilbench.workflow.arguments import check_arguments
+from veilbench.workflow.arguments import INFORMS, check_arguments
+from veilbench.workflow.cells.asked import Asked, compose_sweep, list_cells
+from veilbench.workflow.cells.attempt import Limits
+from veilbench.workflow.cells.launch import count_jobs, run_cells
+from veilbench.workflow.cells.options import OPTIONS, take_limits
+from veilbench.workflow.cells.said import announce, print_failures, shorten
+from veilbench.workflow.cells.sweep_folder import SweepFolder
+from veilbench.workflow.cells.work import publish
 from veilbench.workflow.compose import plain, search_path
 from veilbench.workflow.explain import one_line_hydra_errors
-from veilbench.workflow.hydra_folders import swept_folder, tidy, withdraw, write_composed
-from veilbench.workflow.job import record_job
+from veilbench.workflow.hydra_folders import withdraw, write_composed
+from veilbench.workflow.job import helps_another_process, objective, record_job
 
 
-def main(arguments: list[str]) -> None:
-    """Run one job, or with `--multirun` a sweep.
+def main(arguments: list[str]) -> int:
+    """Run one job, or with `--multirun` a sweep; see `veilbench sweep --help`.
 
     Args:
-        arguments: overrides and options, in Hydra's grammar.
+        arguments: overrides and options, in Hydra's grammar, and those of `take_limits`.
+
+    Returns:
+        The exit code: 2 if a cell of a sweep has failed.
 
     Raises:
         UserError: an override or an option is wrong; checked for all jobs before the first one begins.
     """
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra's own handling would hide the cause
-    checked = check_arguments(arguments)
+    words, limits = take_limits(arguments)
+    resolved: dict[tuple[str, ...], Config] = {}
+    checked = check_arguments(words, resolved)
+    parser = hydra.get_args_parser()
+    options = parser.parse_args(checked)
+    informs = any(getattr(options, name) for name in INFORMS)
+    if options.multirun and not informs:
+        return sweep(list_cells(options.overrides, resolved), limits)
+    if words != list(arguments) and not informs:
+        raise UserError(f"{OPTIONS} are for sweeps")
+    _run_single(parser, options)
+    return 0
+
+
+def _run_single(parser: ArgumentParser, options: Namespace) -> None:
+    """Let Hydra run one job, or show what its options ask for."""
     version.setbase("1.3")
     with one_line_hydra_errors(errors=(HydraException, OmegaConfBaseException)):  # ours keep their traceback
-        parser = hydra.get_args_parser()
         hydra.create_automatic_config_search_path = lambda *_: search_path()  # the folders of all homes
-        try:
-            hydra._run_hydra(parser.parse_args(checked), parser, run_job, None, "config")
-        finally:
-            tidy()
-    if (folder := swept_folder()) and not helps_another_process():
-        print_rows(folder)
+        hydra._run_hydra(options, parser, run_job, None, "config")
+
+
+def sweep(asked: Asked, limits: Limits) -> int:
+    """Compute the cells that are missing, and print the table of all and what failed; return the exit code.
+
+    Args:
+        asked: the cells.
+        limits: how they are computed.
+    """
+    missing = asked.estimated(limits.since)
+    launcher = compose_sweep(asked.words)[1].hydra.launcher
+    limits = replace(limits, jobs=count_jobs(launcher, len(missing)))
+    print(announce(asked, missing, limits.jobs), file=sys.stderr)
+    names = {cell.name: cell for cell in missing}
+    folder = SweepFolder(asked.folder)
+    folder.add([names.get(cell.name, cell) for cell in asked.cells])
+    for cell in asked.cells:
+        publish(cell, asked.configs[cell.name])  # a process may have been killed before it did
+    began = folder.written()
+    run_cells(asked, missing, limits, launcher, began)
+    failed = [(cell, failure) for cell in missing if (failure := cell.failure(began))]
+    print_rows(asked.folder, [cell.folder for cell in asked.cells if cell.is_complete()])
+    print_failures(failed, len(asked.cells))
+    return 2 if failed else 0
 
 
 def show_settings(arguments: list[str]) -> bool:
@@ -64,30 +108,29 @@ def show_settings(arguments: list[str]) -> bool:
 
 
 def run_job(composed: DictConfig) -> float | None:
-    """Run one job of a sweep; a single run ends the process here on bad input, a sweep after its last job."""
-    hydra_config = HydraConfig.get()
-    choices, overrides = dict(hydra_config.runtime.choices), list(hydra_config.overrides.task)
-    folder, started = Path(hydra_config.runtime.output_dir), time.perf_counter()
-    if hydra_config.mode == RunMode.RUN:
-        with one_line_errors():
-            return run(composed, choices, overrides, folder)
-    value = run(composed, choices, overrides, folder)
-    name = label({"names": choices}, overrides)
-    print(f"job {hydra_config.job.num}: {name}  {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
-    return value
+    """Run a single job; bad input ends the process."""
+    settings = HydraConfig.get()
+    choices, overrides = dict(settings.runtime.choices), list(settings.overrides.task)
+    with one_line_errors():
+        return run(composed, choices, overrides, Path(settings.runtime.output_dir))
 
 
-def print_rows(folder: Path) -> None:
-    """Print the leaderboard of a sweep, where its records are, and the command that makes their page."""
+def print_rows(folder: Path, cells: Sequence[Path]) -> None:
+    """Print the leaderboard of a sweep, and the command that makes its page.
+
+    Args:
+        folder: folder of the sweep.
+        cells: folders of its records, in the order of the rows.
+    """
     register_all()
     try:
-        records = [read_cell(cell) for cell in find_cells([folder])]
+        records = [read_cell(cell) for cell in cells]
     except UserError as error:
         print(f"no table: {error}", file=sys.stderr)
         return
-    print_table([leaderboard.row(record) for record in records])
-    place = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
-    print(f"\n{place}    the page: veilbench report {place}")
+    if records:
+        print_table([leaderboard.row(record) for record in records])
+        print(f"\n{shorten(folder)}    the page: veilbench report {shorten(folder)}")
 
 
 def run(composed: DictConfig, choices: dict[str, str], overrides: list[str], folder: Path) -> float | None:
@@ -108,20 +151,3 @@ def run(composed: DictConfig, choices: dict[str, str], overrides: list[str], fol
         withdraw(folder)
         raise
     return objective(config["objective"], folder)
-
-
-def helps_another_process() -> bool:
-    """Whether Lightning started this process to train with another one, which has the folder and keeps the record."""
-    return os.environ.get("LOCAL_RANK", "0") != "0"
-
-
-def objective(name: str | None, folder: Path) -> float | None:
-    """The metric that a sweeper optimises.
-
-    Raises:
-        UserError: there is no such metric.
-    """
-    metrics = read_headline(folder)
-    if name is not None and name not in metrics:
-        raise UserError(f"objective={name} is no metric of this experiment; there are: {', '.join(metrics)}")
-    return None if name is None else metrics[name]

@@ -17,6 +17,7 @@ from veilbench.bench import stages
 from veilbench.bench.contracts import Tracker
 from veilbench.bench.errors import UserError, format_error
 from veilbench.bench.experiment import load, part
+from veilbench.bench.report.records import CELL, walk_cells
 from veilbench.bench.tracking import NoTracking
 from veilbench.bench.tracking.faults import StoreFault
 from veilbench.families import register_all
@@ -29,13 +30,13 @@ def records(folders: list[Path]) -> list[tuple[Path, Path]]:
         UserError: a given folder holds no record.
     """
     for folder in folders:
-        if not (folder / "experiment.yaml").is_file():
-            raise UserError(f"{folder} holds no record: there is no experiment.yaml in it")
+        if not (folder / CELL).is_file():
+            raise UserError(f"{folder} holds no record: there is no {CELL} in it")
     if folders:
-        return [(folder / "experiment.yaml", folder) for folder in folders]
+        return [(folder / CELL, folder) for folder in folders]
     done = sorted(path.parent.parent for path in stages.RESULTS.glob("*/attack/metrics.json"))
-    swept = [p for root in ("multirun", "outputs") for p in sorted(Path(root).rglob("experiment.yaml"))]
-    finished = [(p, p.parent) for p in swept if (p.parent / "attack" / "metrics.json").is_file()]
+    swept = [cell for root in ("multirun", "outputs") for cell in sorted(walk_cells(Path(root)))]
+    finished = [(cell / CELL, cell) for cell in swept if (cell / "attack" / "metrics.json").is_file()]
     return [(Path("params") / f"{folder.name}.yaml", folder) for folder in done] + finished
 
 

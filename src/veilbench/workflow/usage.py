@@ -50,15 +50,31 @@ USAGES = {
         Usage(
             "plan",
             "experiment=NAME [OVERRIDE ...]",
-            "Say what `veilbench run` with the same overrides would do, from which digests, and about how long. "
-            f"{SETTINGS}.",
+            "Say what `veilbench run` with the same overrides would do, from which digests, and about how long; where "
+            f"they list values, what `veilbench sweep` would do. {SETTINGS}.",
             True,
         ),
         Usage(
             "sweep",
-            "experiment=NAME [KEY=1,2,3 ...] [seed=range(3)]",
-            "Run an experiment with many settings. --cfg job prints those of the first job instead; --hydra-help lists "
-            "Hydra's other options. The script pipelines/sweep.py runs a single job, and a sweep with -m.",
+            "experiment=NAME [KEY=1,2,3 ...] [seed=range(3)] [--timeout SECONDS] [--retries N] [force=true]",
+            "Run an experiment with many settings. Complete cells are skipped; force=true computes them again. "
+            "A cell may take --timeout seconds, and is started again up to --retries times if it crashes. --cfg job "
+            "prints the settings of the first cell instead; --hydra-help lists Hydra's other options. The script "
+            "pipelines/sweep.py runs a single job, and a sweep with -m.",
+            True,
+        ),
+        Usage(
+            "status",
+            "SWEEP",
+            "Say how many cells of the sweep in the folder SWEEP are done, running, failed and missing, and about how "
+            "long the rest takes.",
+            True,
+        ),
+        Usage(
+            "collect",
+            "SWEEP",
+            "Write the leaderboard and the page of the sweep in the folder SWEEP into SWEEP/report, with the mean and "
+            "the range over seeds for each setting, and publish the records that the tracking store lacks.",
             True,
         ),
         Usage(

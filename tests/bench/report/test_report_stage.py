@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import pytest
@@ -69,6 +70,22 @@ def test_records_of_a_sweep_are_rows_with_their_overrides(project: Bench) -> Non
     assert [row["name"] for row in rows][:2] == project.names[:2]
     assert [row["name"].partition(" ")[2] for row in rows][2:] == [label.partition(" ")[2] for label in labels]
     assert rows[2]["reproduce"] == ["veilbench run experiment=x seed=0 tracking=none"]
+
+
+def test_of_equal_names_the_newest_record_is_shown_and_no_unfinished_one(
+    project: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = project.names[2]
+    for place, age, seed in (("new", 0, 5), ("old", 100, 6), (".cell.partial-x", -100, 7)):
+        cell = project.root / "multirun" / "mine" / place
+        shutil.copytree(project.root / "results" / name, cell)
+        config = yaml.safe_load((project.root / "params" / f"{name}.yaml").read_text("utf8")) | {"seed": seed}
+        (cell / "experiment.yaml").write_text(yaml.safe_dump(config), "utf8")
+        os.utime(cell / "experiment.yaml", (1e9 - age, 1e9 - age))
+    report.main(["multirun"])
+    rows = json.loads((project.root / "report" / "leaderboard.json").read_text("utf8"))
+    assert [row["seed"] for row in rows] == [5]
+    assert "another record is called" in capsys.readouterr().err
 
 
 def test_a_table_of_folders_shows_what_lies_in_them_and_writes_nothing(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,11 +123,19 @@ def find_cells(folders: Sequence[Path]) -> list[Path]:
     for folder in folders:
         if not folder.is_dir():
             raise UserError(f"there is no folder {folder}")
-        below = {path.parent for path in folder.rglob(CELL)}
+        below = set(walk_cells(folder))
         if not below:
             raise UserError(f"{folder} holds no record: there is no {CELL} in it or below it")
         found |= below
     return sorted(found)
+
+
+def walk_cells(folder: Path) -> Iterator[Path]:
+    """Yield the folders of all records in and below a folder, except in hidden ones: those are not complete."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if CELL in files:
+            yield Path(place)
 
 
 def _read_overrides(folder: Path) -> tuple[str, ...]:

@@ -1,0 +1,139 @@
+"""Computes the missing cells of a sweep by one of Hydra's launchers, and waits for those that others compute."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from veilbench.bench.errors import UserError, format_error
+from veilbench.bench.experiment import Config
+from veilbench.workflow.cells.asked import Asked, make_launcher
+from veilbench.workflow.cells.attempt import Limits
+from veilbench.workflow.cells.cell import Cell, Failure, make_cell
+from veilbench.workflow.cells.claim import Claims
+from veilbench.workflow.cells.sweep_folder import SweepFolder
+from veilbench.workflow.cells.work import Outcome, note_failure, work
+from veilbench.workflow.compose import plain
+from veilbench.workflow.fork_server import start_server
+
+POLL = 1.0  # seconds between two looks at cells that other processes compute
+LOCAL = ("hydra._internal.core_plugins.basic_launcher.", "hydra_plugins.hydra_joblib_launcher.")
+
+
+def run_cells(asked: Asked, cells: Sequence[Cell], limits: Limits, launcher: Any, began: float) -> None:
+    """Compute cells, each once; returns when each is complete or has failed.
+
+    Args:
+        asked: the sweep.
+        cells: its cells that are missing.
+        limits: how they are computed.
+        launcher: settings of Hydra's launcher.
+        began: time of the sweep's start by the clock of its file system; earlier failures do not count.
+    """
+    claims, todo = Claims(asked.folder), list(cells)
+    with _serve(launcher, [asked.configs[cell.name] for cell in todo]):
+        while todo:
+            outcomes, lost = _launch(asked, todo, limits)
+            for cell, outcome in zip(todo, outcomes, strict=True):
+                if outcome is None and not _has_ended(cell, limits.since, began) and not claims.find(cell.name):
+                    note_failure(cell, Failure(lost, time.time(), socket.gethostname()))
+            todo = _wait(cells, claims, limits.since, began)
+
+
+def count_jobs(launcher: Any, cells: int) -> int:
+    """Return the number of cells that this machine computes at the same time.
+
+    Args:
+        launcher: settings of Hydra's launcher; joblib's `n_jobs` counts, where -1 is one for each core.
+        cells: number of cells that are to be computed.
+    """
+    asked = int(launcher.get("n_jobs") or 1)
+    return max(1, min(cells, asked if asked > 0 else (os.cpu_count() or 1) + 1 + asked))
+
+
+def _serve(launcher: Any, configs: Sequence[Config]) -> AbstractContextManager[None]:
+    """Serve forks for cells on this machine: each saves the seconds in which libraries are imported.
+
+    Cells that train in several processes get none: Lightning starts the script of the process again.
+    """
+    local = launcher["_target_"].startswith(LOCAL)
+    alone = all(config["trainer"].get("strategy", "auto") == "auto" for config in configs)
+    return start_server() if local and alone and len(configs) > 1 else nullcontext()
+
+
+def _wait(cells: Sequence[Cell], claims: Claims, since: float, began: float) -> list[Cell]:
+    """Return the cells that have not ended and that no other process computes; wait until there are some."""
+    said = False
+    while left := [cell for cell in cells if not _has_ended(cell, since, began)]:
+        if free := [cell for cell in left if not claims.find(cell.name)]:
+            return free
+        if not said:
+            print(f"waiting for {len(left)} cells that other processes compute", file=sys.stderr, flush=True)
+        said = True
+        time.sleep(POLL)
+    return []
+
+
+def _has_ended(cell: Cell, since: float, began: float) -> bool:
+    return cell.is_complete(since) or cell.failure(began) is not None
+
+
+def _launch(asked: Asked, cells: Sequence[Cell], limits: Limits) -> tuple[list[Outcome | None], str]:
+    """Send cells to the launcher; returns what became of each, None if that is unknown, and why it is."""
+    launcher = make_launcher(asked.words, partial(run_job, asked.folder, limits))
+    try:
+        returns = launcher.launch([list(cell.overrides) for cell in cells], initial_job_idx=0)
+        return [Outcome(one.return_value) for one in returns], ""
+    except Exception as error:  # the worker was killed, or the queue refuses the job
+        return [None] * len(cells), f"the launcher lost it: {format_error(error) or type(error).__name__}"
+
+
+def run_job(sweep: Path, limits: Limits, composed: DictConfig) -> str:
+    """Compute the cell of one of Hydra's jobs; whatever goes wrong is the failure of this cell alone.
+
+    Args:
+        sweep: folder of the sweep.
+        limits: how the cell is computed.
+        composed: composed configuration of the job.
+
+    Returns:
+        The value of an `Outcome`.
+    """
+    hydra, started = HydraConfig.get(), time.perf_counter()
+    number, cell = SweepFolder(sweep).find(hydra.overrides.task)
+    try:
+        outcome = _run_listed(cell, composed, dict(hydra.runtime.choices), limits)
+    except Exception as error:
+        note_failure(cell, Failure(format_error(error) or type(error).__name__, time.time(), socket.gethostname()))
+        outcome = Outcome.FAILED
+    if outcome is Outcome.DONE:
+        _print_line(number, cell, f"{time.perf_counter() - started:.0f} s")
+    elif outcome is Outcome.FAILED and (failure := cell.failure()):
+        _print_line(number, cell, f"failed: {failure.reason}")
+    return outcome.value
+
+
+def _print_line(number: int, cell: Cell, text: str) -> None:
+    print(f"job {number}: {cell.label}  {text}", file=sys.stderr, flush=True)
+
+
+def _run_listed(cell: Cell, composed: DictConfig, choices: dict[str, Any], limits: Limits) -> Outcome:
+    """Compute a cell of the list.
+
+    Raises:
+        UserError: this machine has other code or other files than the one that made the list.
+    """
+    config = plain(composed, choices, cell.overrides)
+    if (here := make_cell(cell.sweep, config, cell.overrides).name) != cell.name:
+        raise UserError(f"its code, settings or files on {socket.gethostname()} differ: {here} instead of {cell.name}")
+    return work(cell, config, limits)

@@ -1,0 +1,99 @@
+"""A bench with one evaluation that fails on request, and sweeps in it as processes of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from .conftest import ROOT
+
+TROUBLE = '''
+import os, signal, time
+from pathlib import Path
+from veilbench.bench.contracts import Evaluation
+from veilbench.bench.findings import Findings, Metric
+from veilbench.families.ciphers import Cipher, Texts
+
+
+class Trouble(Evaluation):
+    """Notes each run in runs.txt, and does what it is asked for."""
+
+    data_kind, target_kind = Texts, Cipher
+
+    def __init__(self, kind: str = "fine", number: int = 0) -> None:
+        self.kind, self.number = kind, number
+
+    def examine(self, model, texts, trainer, seeds):
+        with Path("runs.txt").open("a") as file:
+            file.write(f"{self.kind}{self.number} {os.getpid()}\\\\n")
+        if Path("stop").exists():
+            raise ValueError("stopped")
+        if self.kind == "raise":
+            raise ValueError("no such thing")
+        if self.kind == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.kind == "slow" or (self.kind == "wait" and not Path("go").exists()):
+            time.sleep(600)
+        rng = __import__("numpy").random.default_rng(seeds)
+        return Findings("Trouble", {"drawn": Metric.exact(float(rng.random()))})
+'''
+SETTINGS = [
+    "experiment=plain", "tracking=none", "data.words=[400,600]",
+]  # fmt: skip
+EXPERIMENT = """# @package _global_
+defaults:
+  - override /model: plaintext
+  - override /training: none
+  - override /evaluation: [trouble]
+"""
+
+
+class CellBench:
+    """A folder with configuration and code of its own, in which sweeps run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name, text in {
+            "trouble.py": TROUBLE.replace("\\\\n", "\\n"),
+            "conf/evaluation/trouble.yaml": "# @package evaluation.trouble\n_target_: trouble.Trouble\n",
+            "conf/experiment/plain.yaml": EXPERIMENT,
+        }.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text)
+
+    def start(self, *words: str, source: Path = ROOT / "src") -> subprocess.Popen[str]:
+        """Start a command of veilbench in the bench."""
+        dropped = ("VEILBENCH_TRACEBACK", "MLFLOW_TRACKING_URI", "DVC_ROOT")
+        environment = {key: value for key, value in os.environ.items() if key not in dropped}
+        environment["PYTHONPATH"] = os.pathsep.join([str(source), *extra_paths()])
+        command = [sys.executable, "-P", "-m", "veilbench", *words]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, cwd=self.folder, env=environment, stdout=pipe, stderr=pipe, text=True)
+
+    def run(self, *words: str) -> tuple[int, str, str]:
+        """Run a command, and return its exit code, stdout and stderr."""
+        process = self.start(*words)
+        out, err = process.communicate(timeout=600)
+        return process.returncode, out, err
+
+    def sweep(self, *words: str) -> tuple[int, str, str]:
+        """Run a sweep of the quick experiment."""
+        return self.run("sweep", *SETTINGS, *words)
+
+    @property
+    def cells(self) -> Path:
+        """The folder of the sweep."""
+        return self.folder / "multirun" / "plain"
+
+    def ran(self) -> list[str]:
+        """Return what the evaluation noted, sorted: its kind and number for each run."""
+        path = self.folder / "runs.txt"
+        return sorted(line.split()[0] for line in path.read_text().splitlines()) if path.exists() else []
+
+
+def extra_paths() -> list[str]:
+    """Return folders of PYTHONPATH that hold plug-ins of Hydra, such as the launcher for Slurm."""
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return [path for path in paths if path and (Path(path) / "hydra_plugins").is_dir()]
