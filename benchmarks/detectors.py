@@ -34,7 +34,7 @@ import os
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -91,15 +91,20 @@ def split_one_class(raw: Raw, normal: str, seed: int, contamination: float = 0.0
     return Rows(*parts, [], ["normal", "anomaly"], True, [])
 
 
+def find_tables(names: Sequence[str]) -> dict[str, Path]:
+    """Return the files of ADBench's tables by name, in the order of ADBench's numbers; no names mean all."""
+    beside = Path(__file__).parents[1].parent / "shared" / "data"
+    folder = Path(os.environ.get("VEILBENCH_SHARED_DATA", beside)) / "adbench"
+    paths = sorted(folder.glob("*.npz"), key=lambda path: int(path.stem.partition("_")[0]))
+    found = {path.stem.partition("_")[2]: path for path in paths}
+    return {name: path for name, path in found.items() if not names or name in names}
+
+
 def tasks(group: str, tables: list[str], seed: int, contamination: float = 0.0) -> Iterator[tuple[str, Rows]]:
     rng, split = np.random.default_rng(seed), partial(split_one_class, contamination=contamination)
     if group == "tables":
-        beside = Path(__file__).parents[1].parent / "shared" / "data"
-        folder = Path(os.environ.get("VEILBENCH_SHARED_DATA", beside)) / "adbench"
-        for path in sorted(folder.glob("*.npz"), key=lambda p: int(p.stem.partition("_")[0])):
-            name = path.stem.partition("_")[2]
-            if not tables or name in tables:
-                yield name, split(NpzFile(str(path), labels=["normal", "anomaly"]).read(rng), "normal", seed)
+        for name, path in find_tables(tables).items():
+            yield name, split(NpzFile(str(path), labels=["normal", "anomaly"]).read(rng), "normal", seed)
     elif group == "digits":
         raw = SklearnSet("digits").read(rng)
         yield from ((f"digit {label}", split(raw, label, seed)) for label in raw.labels)
