@@ -200,7 +200,7 @@ MODELS: dict[str, Callable[[], TrainedModel]] = {
     "CodedRows, combined": lambda: coded(Dense(2, 1, [4]), "combined", outputs=2),
     "CodedRows, whitened": lambda: coded(Convolutional(2, [2], 3), "whitened"),
     "CodedRows, mahalanobis": lambda: coded(FullyConvolutional(2, 2, 3), "mahalanobis", residual=True),
-    "NeighbourDetector": lambda: NeighbourDetector.fit(coded(Dense(2, 1, [4]), "error"), rows(6).train.x, 3),
+    "NeighbourDetector": lambda: NeighbourDetector.keep_rows(coded(Dense(2, 1, [4]), "error"), rows(6).train.x, 3),
     "RawTemplate, torch": torch_encoder,
     "HashmapScheme": lambda: HashmapScheme(encoder(), True, True, 0.1, 3),
     "ClientHashmaps": lambda: ClientHashmaps([encoder(), encoder()]),

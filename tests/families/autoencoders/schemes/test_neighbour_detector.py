@@ -23,7 +23,7 @@ TEST = np.random.default_rng(1).normal(size=(40, 6)).astype(np.float32)
 def model(neighbours: int = 5, train: np.ndarray = TRAIN) -> NeighbourDetector:
     torch.manual_seed(0)
     net = AutoencoderNet(Dense(2, 1, [5]), (6,))
-    return NeighbourDetector.fit(CodedRows.fit_score(net, "error", train), train, neighbours)
+    return NeighbourDetector.keep_rows(CodedRows.fit_score(net, "error", train), train, neighbours)
 
 
 @pytest.mark.parametrize("neighbours", [1, 5])
@@ -64,7 +64,7 @@ def test_parts_add_up_to_the_score_and_name_the_feature_that_was_moved() -> None
 def test_images_are_scored_as_rows() -> None:
     images = np.random.default_rng(2).random((20, 1, 6, 6)).astype(np.float32)
     coded = CodedRows.fit_score(AutoencoderNet(Convolutional(2, [2], 3), (1, 6, 6)), "error", images)
-    made = NeighbourDetector.fit(coded, images, 2)
+    made = NeighbourDetector.keep_rows(coded, images, 2)
     assert made.score(images).shape == (20,)
     np.testing.assert_allclose(made.feature_scores(images).sum((1, 2, 3)), made.score(images), rtol=1e-4)
 

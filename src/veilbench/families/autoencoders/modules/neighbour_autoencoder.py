@@ -50,4 +50,4 @@ class NeighbourAutoencoder(Autoencoder):
         """Return the trained model with its best weights and the training rows."""
         self.net.load_state_dict(self.best_state)
         coded = CodedRows.fit_score(self.net.cpu(), "error", self.rows.train.x)
-        return NeighbourDetector.fit(coded, self.rows.train.x, self.neighbours)
+        return NeighbourDetector.keep_rows(coded, self.rows.train.x, self.neighbours)

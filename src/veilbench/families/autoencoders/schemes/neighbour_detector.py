@@ -48,8 +48,8 @@ class NeighbourDetector(DifferentiableDetector):
         self.coded, self.rows, self.neighbours = coded, rows, neighbours
 
     @classmethod
-    def fit(cls, coded: CodedRows, rows: np.ndarray, neighbours: int) -> NeighbourDetector:
-        """Keep the training rows, shape (n, *shape), or `FITTED_TO` evenly spaced ones of them."""
+    def keep_rows(cls, coded: CodedRows, rows: np.ndarray, neighbours: int) -> NeighbourDetector:
+        """Build the detector from training rows, shape (n, *shape); of many, `FITTED_TO` evenly spaced ones are kept."""
         kept = np.linspace(0, len(rows) - 1, min(len(rows), FITTED_TO)).astype(int)
         return cls(coded, rows[kept], neighbours)
 
