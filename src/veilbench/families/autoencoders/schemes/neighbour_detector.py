@@ -49,7 +49,7 @@ class NeighbourDetector(DifferentiableDetector):
 
     @classmethod
     def keep_rows(cls, coded: CodedRows, rows: np.ndarray, neighbours: int) -> NeighbourDetector:
-        """Build the detector from training rows, shape (n, *shape); of many, `FITTED_TO` evenly spaced ones are kept."""
+        """Keep the training rows, shape (n, *shape); of more than `FITTED_TO`, that many evenly spaced ones."""
         kept = np.linspace(0, len(rows) - 1, min(len(rows), FITTED_TO)).astype(int)
         return cls(coded, rows[kept], neighbours)
 
