@@ -25,6 +25,7 @@ from veilbench.corruptions.missing_blocks import MissingBlocks
 from veilbench.corruptions.salt_and_pepper import SaltAndPepper
 from veilbench.corruptions.watermark import Watermark
 from veilbench.families.autoencoders.baselines.biharmonic import Biharmonic
+from veilbench.families.autoencoders.baselines.diffusion_time import DiffusionTime
 from veilbench.families.autoencoders.baselines.folded_code import FoldedCode
 from veilbench.families.autoencoders.baselines.gaussian_mixture import GaussianMixture
 from veilbench.families.autoencoders.baselines.identity_code import IdentityCode
@@ -51,6 +52,7 @@ from veilbench.families.autoencoders.data.rows import Part, Rows
 from veilbench.families.autoencoders.nets.autoencoder_net import AutoencoderNet
 from veilbench.families.autoencoders.schemes.autoencoder import CodedRows
 from veilbench.families.autoencoders.schemes.base import Detector, Representation, Restorer
+from veilbench.families.autoencoders.schemes.neighbour_detector import NeighbourDetector
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.aes_gcm import AesGcm
 from veilbench.families.ciphers.baselines.one_time_pad import OneTimePad
@@ -171,7 +173,7 @@ def torch_encoder() -> TrainedModel:
 BLUR, PCA = Blur(0.7), ImageExtractor("pixels", 6)
 TABLE: list[Any] = [Pca(2), RandomCode(3), MinorComponent(), InputNorm(), Mahalanobis(), KnownAnomalies("linf")]
 TABLE += [IsolationForest(3), NearestNeighbours(3), IdentityCode(), Memorised(), FoldedCode(2)]
-TABLE += [ProbabilisticPca(), GaussianMixture()]
+TABLE += [ProbabilisticPca(), GaussianMixture(), DiffusionTime(3)]
 IMAGES: list[Any] = [Wiener(0.1, 2), KernelMmse(0.1), TotalVariation(0.1), LinearPatches(Gaussian(0.1))]
 IMAGES += [Median(SaltAndPepper(0.1)), RichardsonLucy(BLUR), WienerDeconvolution(BLUR), LeastSquares(BLUR)]
 IMAGES += [Unstamped(Watermark("A", 0.5)), Biharmonic(MissingBlocks(1, 2))]
@@ -198,6 +200,7 @@ MODELS: dict[str, Callable[[], TrainedModel]] = {
     "CodedRows, combined": lambda: coded(Dense(2, 1, [4]), "combined", outputs=2),
     "CodedRows, whitened": lambda: coded(Convolutional(2, [2], 3), "whitened"),
     "CodedRows, mahalanobis": lambda: coded(FullyConvolutional(2, 2, 3), "mahalanobis", residual=True),
+    "NeighbourDetector": lambda: NeighbourDetector.keep_rows(coded(Dense(2, 1, [4]), "error"), rows(6).train.x, 3),
     "RawTemplate, torch": torch_encoder,
     "HashmapScheme": lambda: HashmapScheme(encoder(), True, True, 0.1, 3),
     "ClientHashmaps": lambda: ClientHashmaps([encoder(), encoder()]),

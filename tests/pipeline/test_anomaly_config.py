@@ -14,9 +14,9 @@ from veilbench.families.autoencoders.baselines.pca import Pca
 from veilbench.workflow.compose import composed, plain
 
 
-def aurocs(tmp_path: Path, *overrides: str) -> tuple[float, float, float]:
+def aurocs(tmp_path: Path, model: str, *overrides: str) -> tuple[float, float, float]:
     """Of the configured autoencoder, PCA and the input norm."""
-    config = plain(composed(["model=anomaly", "training=anomaly", *overrides]))
+    config = plain(composed([f"model={model}", "training=anomaly", *overrides]))
     data = build(config["data"])
     data.prepare(tmp_path)
     rows, rng = data.load(tmp_path), np.random.default_rng(0)
@@ -29,8 +29,9 @@ def aurocs(tmp_path: Path, *overrides: str) -> tuple[float, float, float]:
     return a, b, c
 
 
-def test_it_tells_a_digit_from_the_others_better_than_its_norm_does(tmp_path: Path) -> None:
-    ours, _, norm = aurocs(tmp_path, "data=digits_one", "data.normal=['8']", "data.scale=standard")
+@pytest.mark.parametrize("model", ["anomaly", "anomaly_neighbours"])
+def test_it_tells_a_digit_from_the_others_better_than_its_norm_does(tmp_path: Path, model: str) -> None:
+    ours, _, norm = aurocs(tmp_path, model, "data=digits_one", "data.normal=['8']", "data.scale=standard")
     assert ours > 0.95
     assert ours > norm
 
@@ -42,6 +43,13 @@ def test_it_beats_pca_and_the_norm_on_tables_of_adbench(tmp_path: Path, table: s
     path = Path(os.environ.get("VEILBENCH_SHARED_DATA", beside)) / "adbench" / f"{table}.npz"
     if not path.is_file():
         pytest.skip(f"no {path}; name the folder of adbench/ with VEILBENCH_SHARED_DATA")
-    ours, pca, norm = aurocs(tmp_path, "data=adbench", f"data.source.path={path}")
+    ours, pca, norm = aurocs(tmp_path, "anomaly", "data=adbench", f"data.source.path={path}")
     assert ours > pca + 0.01
     assert ours > norm + 0.01
+
+
+def test_anomalies_among_the_training_rows_cost_the_neighbours_less(tmp_path: Path) -> None:
+    config = ["data=breast_cancer_contaminated", "data.contamination=0.1"]
+    plain_score, _, _ = aurocs(tmp_path, "anomaly", *config)
+    neighbours, _, _ = aurocs(tmp_path, "anomaly_neighbours", *config)
+    assert neighbours > max(plain_score, 0.85)

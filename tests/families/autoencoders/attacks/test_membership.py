@@ -28,6 +28,7 @@ from veilbench.families.autoencoders.baselines.pca import Pca
 from veilbench.families.autoencoders.data.rows import Part, Rows
 from veilbench.families.autoencoders.nets.autoencoder_net import AutoencoderNet
 from veilbench.families.autoencoders.schemes.autoencoder import CodedRows
+from veilbench.families.autoencoders.schemes.neighbour_detector import NeighbourDetector
 from veilbench.families.autoencoders.shadow_models import ShadowModels
 from veilbench.families.autoencoders.shadows import shadow_losses
 from veilbench.metrics.gaussian_ratio import halves
@@ -140,6 +141,16 @@ def test_a_threshold_tells_little_of_marked_rows(rows: Rows, tmp_path: Path) -> 
     back = load_trained_model(tmp_path)
     np.testing.assert_allclose(compute_losses(back, rows.test.x), compute_losses(made, rows.test.x))
     np.testing.assert_allclose(compute_losses(made, rows.test.x), made["losses"][120:], rtol=1e-3)
+
+
+def test_kept_rows_are_told_by_their_score_and_less_clearly_among_five_neighbours(rows: Rows) -> None:
+    coded = CodedRows.fit_score(AutoencoderNet(Dense(4), (10,)), "error", rows.train.x)
+    one, five = (
+        run(small(), NeighbourDetector.keep_rows(coded, rows.train.x, count), rows).metrics["loss_auroc"].value
+        for count in (1, 5)
+    )
+    assert one > 0.99
+    assert 0.55 < five < one
 
 
 def test_shadows_have_the_layers_of_a_dense_target() -> None:

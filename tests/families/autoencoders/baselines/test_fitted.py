@@ -18,6 +18,7 @@ from veilbench.bench.defaults import fill
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import build, check
 from veilbench.bench.trained_model import load_trained_model
+from veilbench.families.autoencoders.baselines.diffusion_time import DiffusionTime
 from veilbench.families.autoencoders.baselines.fitted import Fitted
 from veilbench.families.autoencoders.baselines.gaussian_mixture import GaussianMixture
 from veilbench.families.autoencoders.baselines.identity_code import IdentityCode
@@ -34,7 +35,7 @@ from veilbench.families.autoencoders.schemes.base import Detector, Differentiabl
 
 CODES = [Pca(5), RandomCode(5), IdentityCode()]
 DETECTORS = [Pca(5), InputNorm(), Mahalanobis(), MinorComponent(), NearestNeighbours(3), IsolationForest(20)]
-DETECTORS += [ProbabilisticPca(), GaussianMixture()]
+DETECTORS += [ProbabilisticPca(), GaussianMixture(), DiffusionTime(3)]
 ALL: list[Fitted] = [*DETECTORS, *CODES[1:]]
 CONF = Path(__file__).parents[4] / "conf" / "model"
 
@@ -184,6 +185,15 @@ def test_nearest_neighbours_are_a_plain_loops(rows: Rows) -> None:
     own = NearestNeighbours(1).fit(rows, rng()).score(rows.train.x)
     np.testing.assert_allclose(own, 0, atol=1e-5)  # a training row is its own neighbour
     np.testing.assert_array_equal(fitted["rows"], rows.train.x)  # and can be read from the model
+
+
+def test_diffusion_time_is_the_mode_of_the_posterior_of_the_noise_s_variance(rows: Rows) -> None:
+    flat, train = (part.x.reshape(len(part), -1).astype(float) for part in (rows.test, rows.train))
+    variances, scores = np.geomspace(1e-4, 1e3, 20_000), DiffusionTime(3).fit(rows, rng()).score(rows.test.x[:20])
+    for one, score in zip(flat, scores, strict=False):
+        scale = np.sort(np.linalg.norm(train - one, axis=1))[:3].mean() ** 2 / 2
+        posterior = stats.invgamma.logpdf(variances, train.shape[1] / 2 - 1, scale=scale)
+        np.testing.assert_allclose(score, variances[posterior.argmax()], rtol=2e-3)
 
 
 def test_the_isolation_forest_is_scikit_learns(rows: Rows) -> None:

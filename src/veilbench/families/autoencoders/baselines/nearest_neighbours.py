@@ -53,7 +53,11 @@ class NearestNeighbours(Fitted, Detector):
 
     def score(self, rows: np.ndarray) -> np.ndarray:
         """Score rows, shape (n, *shape) to (n,), float64; higher is more anomalous."""
+        return np.asarray(self.measure_distances(rows)[:, -1])
+
+    def measure_distances(self, rows: np.ndarray) -> np.ndarray:
+        """Return the Euclidean distances to the k nearest training rows, ascending, shape (n, *shape) to (n, k)."""
         from sklearn.neighbors import NearestNeighbors
 
         distances, _ = NearestNeighbors(n_neighbors=self.k).fit(flatten(self["rows"])).kneighbors(flatten(rows))
-        return np.asarray(distances[:, -1])
+        return np.asarray(distances)

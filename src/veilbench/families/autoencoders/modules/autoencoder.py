@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import cast
+from typing import ClassVar, cast
 
 import numpy as np
 import pytorch_lightning as pl
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from veilbench.bench.contracts import Trainable
 from veilbench.bench.limits import LearningRate, NotNegative, Steps
+from veilbench.bench.trained_model import TrainedModel
 from veilbench.families.autoencoders.data.rows import Rows
 from veilbench.families.autoencoders.losses import OUTPUTS, Loss, loss_per_row, resolve_loss
 from veilbench.families.autoencoders.nets.autoencoder_net import Architecture, AutoencoderNet
@@ -49,7 +50,7 @@ class Autoencoder(pl.LightningModule, Trainable):
     """
 
     data_kind = Rows
-    trained_kind = CodedRows
+    trained_kind: ClassVar[type[TrainedModel]] = CodedRows
 
     net: AutoencoderNet
 
