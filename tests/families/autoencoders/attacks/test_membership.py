@@ -143,14 +143,14 @@ def test_a_threshold_tells_little_of_marked_rows(rows: Rows, tmp_path: Path) -> 
     np.testing.assert_allclose(compute_losses(made, rows.test.x), made["losses"][120:], rtol=1e-3)
 
 
-def test_kept_rows_are_told_by_their_score_and_less_clearly_among_five_neighbours(rows: Rows) -> None:
+def test_kept_rows_are_told_by_their_score_and_hardly_among_five_neighbours(rows: Rows) -> None:
     coded = CodedRows.fit_score(AutoencoderNet(Dense(4), (10,)), "error", rows.train.x)
     one, five = (
         run(small(), NeighbourDetector.keep_rows(coded, rows.train.x, count), rows).metrics["loss_auroc"].value
         for count in (1, 5)
     )
     assert one > 0.99
-    assert 0.55 < five < one
+    assert 0.5 < five < 0.9
 
 
 def test_shadows_have_the_layers_of_a_dense_target() -> None:
