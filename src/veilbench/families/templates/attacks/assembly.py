@@ -93,25 +93,25 @@ def draw_weights(described: np.ndarray, scores: np.ndarray, count: int, rng: np.
     Returns:
         Weights, shape (count, d): the estimate, then draws around it from the posterior, narrowed by `SPREAD`.
     """
-    centred, target = described - described.mean(0), scores - scores.mean()
-    left, singular, right = np.linalg.svd(centred, full_matrices=False)
-    seen, squares = left.T @ target, singular**2
-    penalties = PENALTIES * max(float(squares.mean()), np.finfo(float).tiny)
-    errors = [_leave_one_out(left, squares, seen, target, penalty) for penalty in penalties]
+    centred, target = (part - part.mean(0) for part in (described.astype(float), scores.astype(float)))
+    squares, axes = np.linalg.eigh(centred.T @ centred)
+    squares, turned = squares.clip(min=0), centred @ axes
+    seen = turned.T @ target
+    penalties = PENALTIES * max(float(squares.sum() / min(centred.shape)), np.finfo(float).tiny)
+    errors = [_leave_one_out(turned, squares, seen, target, penalty) for penalty in penalties]
     penalty, error = penalties[int(np.argmin(errors))], min(errors)
-    mean = right.T @ (singular / (squares + penalty) * seen)
-    noise = rng.standard_normal((count, len(singular))) * np.sqrt(error / (squares + penalty))
+    spread = np.sqrt(error / (squares + penalty)) * (squares > np.finfo(np.float32).eps * squares.max())
+    noise = rng.standard_normal((count, len(squares))) * spread
     noise[0] = 0
-    return np.asarray(mean + SPREAD * noise @ right)
+    return np.asarray((seen / (squares + penalty) + SPREAD * noise) @ axes.T)
 
 
 def _leave_one_out(
-    left: np.ndarray, squares: np.ndarray, seen: np.ndarray, target: np.ndarray, penalty: float
+    turned: np.ndarray, squares: np.ndarray, seen: np.ndarray, target: np.ndarray, penalty: float
 ) -> float:
-    """Return the mean squared leave-one-out error of a ridge regression from its singular vectors."""
-    kept = squares / (squares + penalty)
-    influence = (left**2 @ kept + 1 / len(target)).clip(max=0.99)
-    return float((((target - left @ (kept * seen)) / (1 - influence)) ** 2).mean())
+    """Return the mean squared leave-one-out error of a ridge regression from its principal axes."""
+    influence = (turned**2 @ (1 / (squares + penalty)) + 1 / len(target)).clip(max=0.99)
+    return float((((target - turned @ (seen / (squares + penalty))) / (1 - influence)) ** 2).mean())
 
 
 def assemble(weights: np.ndarray, described: np.ndarray, own: np.ndarray) -> np.ndarray:
