@@ -32,7 +32,7 @@ class RecombinationSearch:
         ValueError: `widths` is not a smaller and a larger number.
     """
 
-    population: Annotated[Width, Ge(2)] = 20
+    population: Annotated[Width, Ge(2)] = 40
     parents: Annotated[Width, Ge(2)] = 20
     widths: Sequence[MaskWidth] = (0.1, 0.35)
     assembled: Annotated[float, Ge(0), Lt(1)] = 0.25
