@@ -97,7 +97,7 @@ def draw_weights(described: np.ndarray, scores: np.ndarray, count: int, rng: np.
     squares, axes = np.linalg.eigh(centred.T @ centred)
     squares, turned = squares.clip(min=0), centred @ axes
     seen = turned.T @ target
-    penalties = PENALTIES * max(float(squares.sum() / min(centred.shape)), np.finfo(float).tiny)
+    penalties = PENALTIES * (float(squares.sum() / min(centred.shape)) or 1.0)  # equal images say nothing
     errors = [_leave_one_out(turned, squares, seen, target, penalty) for penalty in penalties]
     penalty, error = penalties[int(np.argmin(errors))], min(errors)
     spread = np.sqrt(error / (squares + penalty)) * (squares > np.finfo(np.float32).eps * squares.max())
