@@ -83,7 +83,7 @@ def test_the_step_grows_with_success_up_to_two_radii_and_shrinks_so_that_four_fa
     assert sizes == pytest.approx([1, 1.5, 1.5**0.75, 1.5**0.5, 1.5**0.25, 1, 1.5, 2, 2])
 
 
-def test_most_proposals_in_linf_jump_to_the_faces_of_the_cube(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_linf_a_row_jumps_to_the_faces_of_the_cube_until_a_shorter_step_is_accepted() -> None:
     asked: list[Tensor] = []
 
     def rejecting(rows: Tensor) -> Tensor:
@@ -92,5 +92,17 @@ def test_most_proposals_in_linf_jump_to_the_faces_of_the_cube(monkeypatch: pytes
 
     square(rejecting, torch.zeros(1, 8), torch.full((1,), 0.5), "linf", 40, seeded())
     far = torch.stack(asked[1:]).abs().amax((1, 2))
-    assert (far[torch.arange(40) % 4 > 0] == 0.5).all()
-    assert (far[0::4][3:] < 0.5).all()
+    steps = torch.arange(40) % 4 == 3
+    assert (far[~steps] == 0.5).all()
+    assert (far[steps][3:] < 0.5).all()
+
+
+@pytest.mark.parametrize("share", [0.2, 1.0])
+def test_in_linf_it_finds_points_inside_the_ball_and_corners(share: float) -> None:
+    """Jumps alone cannot reach a point inside, and steps alone take long to the corner."""
+    target = share * torch.randn(20, 16, generator=seeded()).sign()
+    best = square(
+        lambda rows: ((rows - target) ** 2).sum(1), torch.zeros(20, 16), torch.ones(20), "linf", 400, seeded()
+    )
+    left = ((best - target) ** 2).sum(1) / (target**2).sum(1)
+    assert left.median() < 0.15

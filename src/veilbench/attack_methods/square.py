@@ -12,7 +12,7 @@ FIRST_SHARE = 0.5  # share of a row's numbers that a proposal changes at first
 HALVED_AT = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)  # shares of the queries, from section 3.2 of the paper
 GROWTH = 1.5  # step growth after an accepted proposal; four rejected ones undo it
 ACROSS = 2.0  # radii from one face of the cube to the opposite one
-JUMPS = 4  # of so many proposals in "linf", all but one jump
+OTHER = 4  # every so many proposals in "linf", a row tries the kind that it does not prefer
 
 
 @torch.no_grad()
@@ -31,7 +31,8 @@ def square(
     two differences. The numbers are any of the row instead of a square of pixels, because the columns of a table have
     no neighbours. And the change need not reach the surface of the ball, because the target region may lie well inside:
     each row's step grows when a proposal is accepted and shrinks when it is rejected, such that one in five is
-    accepted (Rechenberg 1973). In "linf" three of four proposals jump to a face of the cube, as all of the paper's do.
+    accepted (Rechenberg 1973). In "linf" a proposal may also jump to a face of the cube, as all of the paper's do: each
+    row prefers the kind that it accepted last, and jumps at first.
 
     Args:
         score: score to minimise, shape (n, *shape) to (n,); only its values are used.
@@ -48,18 +49,19 @@ def square(
     wide, size = column(radii, rows), rows[0].numel()
     best, lowest = rows, score(rows)
     step = torch.ones_like(radii)  # in units of the radius
+    prefers_jumps = torch.full(radii.shape, norm == "linf", device=radii.device)
     for query in range(queries):
         share = FIRST_SHARE / 2 ** sum(query >= mark * queries for mark in HALVED_AT)
         chosen = _chosen(len(rows), size, max(1, round(share * size)), generator).to(rows.device).view(rows.shape)
         change = chosen * steepest_step(torch.randn(rows.shape, generator=generator).to(rows) * chosen, norm)
-        jump = norm == "linf" and bool(query % JUMPS)
-        length = torch.full_like(step, ACROSS) if jump else step
+        jump = prefers_jumps ^ (query % OTHER == OTHER - 1) if norm == "linf" else prefers_jumps
+        length = torch.where(jump, ACROSS, step)
         moved = project(best + column(length, rows) * wide * change, rows, wide, norm, bounds)
         value = score(moved)
         better = value < lowest
         best, lowest = torch.where(column(better, rows), moved, best), torch.where(better, value, lowest)
-        if not jump:
-            step = torch.where(better, step * GROWTH, step * GROWTH**-0.25).clamp_max(ACROSS)
+        adapted = torch.where(better, step * GROWTH, step * GROWTH**-0.25).clamp_max(ACROSS)
+        step, prefers_jumps = torch.where(jump, step, adapted), torch.where(better, jump, prefers_jumps)
     return best
 
 
