@@ -38,7 +38,7 @@ def resolve_experiment(name: str, data: dict[str, Config]) -> Config:
         data[chosen] = plain_data(chosen)
     if config["data"] != data[chosen]["data"]:
         own = plain_data(chosen, config["seed"])
-        if config["data"] != own["data"] or own["data"] == data[chosen]["data"]:  # not by the seed
+        if config["data"] != own["data"] or own["data"] == plain_data(chosen)["data"]:  # not by the seed
             raise UserError(f"experiment {name} changes data {chosen}; give the change a name: conf/data/<new>.yaml")
         config["names"]["data"] = f"{chosen}_seed_{config['seed']}"
         data[config["names"]["data"]] = own
