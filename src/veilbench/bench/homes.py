@@ -73,7 +73,7 @@ def _list_homes(folder: Path) -> tuple[Home, ...]:
 
 
 def forget_homes() -> None:
-    """Look anew at the next call: plug-ins were installed, or modules were added to the bench."""
+    """List them again at the next call: plug-ins were installed, or modules were added to the bench."""
     _list_homes.cache_clear()
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from veilbench.bench.experiment import Config
 from veilbench.bench.report.records import CELL
 from veilbench.bench.stages import RESULTS
 from veilbench.workflow.arguments import check_arguments
 from veilbench.workflow.cells.asked import compose_sweep, list_cells
+from veilbench.workflow.cells.attempt import Limits
 from veilbench.workflow.cells.costs import format_seconds
 from veilbench.workflow.cells.launch import count_jobs
 from veilbench.workflow.cells.options import take_limits
@@ -29,18 +31,18 @@ def main(arguments: list[str]) -> None:
     """
     if show_settings(arguments):
         return
-    words, _ = take_limits(arguments)
+    words, limits = take_limits(arguments)
     if any(override.is_sweep_override() or override.key_or_group == "sweep" for override in parse(words)):
-        plan_sweep(arguments)
+        plan_sweep(words, limits)
     else:
         plan_run(words)
 
 
-def plan_sweep(arguments: list[str]) -> None:
+def plan_sweep(words: list[str], limits: Limits) -> None:
     """Print a line for each cell of a sweep, and how many are there already."""
-    words, limits = take_limits(arguments)
-    checked = check_arguments(["--multirun", *words])
-    asked = list_cells([word for word in checked if word != "--multirun"], {})
+    resolved: dict[tuple[str, ...], Config] = {}
+    checked = check_arguments(["--multirun", *words], resolved)
+    asked = list_cells([word for word in checked if word != "--multirun"], resolved)
     missing = asked.estimated(limits.since)
     seconds = {cell.name: cell.seconds for cell in missing}
     for cell in asked.cells:

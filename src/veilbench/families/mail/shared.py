@@ -22,7 +22,7 @@ class Shared:
 
         Args:
             data: data set from which the value is computed.
-            key: what else the value depends on.
+            key: what else the value depends on; an object that it holds, such as a filter, is kept as well.
             compute: function that computes it.
         """
         if (id(data), key) not in self.values:

@@ -31,7 +31,7 @@ class Failure:
 
     def write(self, folder: Path) -> None:
         """Write `failure.json` into an existing folder."""
-        (folder / FAILURE).write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf8")
+        _write(self, folder / FAILURE)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Computed:
 
     def write(self, folder: Path) -> None:
         """Write `computed.json` into an existing folder."""
-        (folder / COMPUTED).write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf8")
+        _write(self, folder / COMPUTED)
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,10 @@ def make_cell(sweep: Path, config: Config, overrides: Sequence[str], seconds: fl
     """
     named = config["names"].get("experiment") or config["names"].get("model") or "cell"
     return Cell(sweep, f"{named}-{identity(config)}", tuple(overrides), label(config, overrides), seconds)
+
+
+def _write(note: Failure | Computed, path: Path) -> None:
+    path.write_text(json.dumps(asdict(note), indent=1) + "\n", encoding="utf8")
 
 
 def _time_of(path: Path) -> float:

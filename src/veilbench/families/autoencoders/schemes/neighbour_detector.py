@@ -27,7 +27,7 @@ class NeighbourDetector(DifferentiableDetector):
     has the unit of a reconstruction error. The geometric mean ranks rows by the sum of both logarithms and needs no
     weights: the product rule of Kittler et al. (1998).
 
-    The model stores training rows unchanged: whoever has its file has the data, and a training row that is scored is
+    The model stores training rows unchanged, so that its file contains the data, and a training row that is scored is
     its own first neighbour.
 
     Args:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -96,6 +98,25 @@ def test_paths_that_do_not_apply_or_are_not_granted_have_reasons(data: Mails) ->
     granted = replace(ALL, weights=False)
     assert explain_missing(granted, central, 3)["zero_rows"] == "the threat model does not grant weights"
     assert "fedmia" in {p for p, reason in explain_missing(ALL, untrained(data), 2).items() if reason}  # two clients
+
+
+def test_one_attack_decides_on_each_filter_by_itself(data: Mails) -> None:
+    one_weight = fitted(data)
+    wide = {name: np.repeat(values, 2, 1) for name, values in one_weight.weights.items()}
+    tried, several = attack(), MailFilter(wide, one_weight.vocabulary, one_weight.longest)
+    one_weight.inverse_penalty = None
+    assert "zero_rows" in tried.paths(one_weight, data)
+    assert "zero_rows" not in tried.paths(several, data)
+
+
+def test_a_filter_whose_optimum_is_known_is_kept_so_that_no_other_takes_its_place(data: Mails) -> None:
+    tried = attack()
+    game = tried.set_up(fitted(data), data, CPU, np.random.default_rng(0))
+    target = weakref.ref(game.target)
+    tried.score("optimum", game)
+    del game
+    gc.collect()
+    assert target() is not None
 
 
 def replace_protocol(target: MailFilter) -> MailFilter:

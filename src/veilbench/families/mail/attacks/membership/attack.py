@@ -63,8 +63,9 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, np.ndarray]):
     - `queries` sees the scores of chosen mails. `confidence` is a threshold on the logit of the correct label.
       `unused_words` asks for each word alone: a word that moves no score was in no training mail. `lira`,
       `lira_offline` (Carlini et al. 2022), `rmia` (Zarifzadeh et al. 2024) and `bavaria` (Brännvall 2026) compare the
-      logit with those of one pool of shadow filters. These are trained as the target was, each on as many mails of
-      the pool, which has all training, test and auxiliary mails: the attacker has them without knowing which were used.
+      logit with those of one pool of shadow filters. Each is trained as the target was, on a random
+      selection of the same size from all training, test and auxiliary mails. The attacker has these mails, and does not
+      know which were used.
     - `weights` sees the trained filter. `zero_rows` finds the words that never moved. `optimum` solves for the mails of
       which the weights of a penalised fit are the sum.
     - `aggregator` sees the updates of each client. `moved_rows` finds the words that each client's updates moved, and
@@ -130,8 +131,7 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, np.ndarray]):
     def _explain(self, target: SpamScorer, data: Mails) -> dict[str, str]:
         """Return why each path is not used against a target; empty for a path that is."""
         settings = (self.threat, target, count_clients(data))
-        key = ("paths", type(target), repr(PublicTraining.of(target)))
-        return self.shared.recall(data, key, lambda: explain_missing(*settings))
+        return self.shared.recall(data, ("paths", target), lambda: explain_missing(*settings))
 
     def control_cases(self, target: SpamScorer, data: Mails) -> Sequence[ControlCase[SpamScorer]]:
         """Return a positive control for each path that applies to the target, and the negative control."""
@@ -193,7 +193,7 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, np.ndarray]):
         if path in (MOVED_ROWS, FEDMIA):
             return {0: game.score_clients(path, self._read(game)).max(0)}
         if path == OPTIMUM:
-            key = ("optimum", id(game.target))  # the negative control asks the same filter about other mails
+            key = ("optimum", game.target)  # the negative control asks the same filter about other mails
             return {0: self.shared.recall(game.data, key, game.score_optimum)[game.asked]}
         return {0: game.confidences[game.asked] if path == CONFIDENCE else game.score_words(path)}
 

@@ -27,7 +27,7 @@ NO_ROWS = "not applicable by construction: the filter has no row per word that s
 
 @dataclass(frozen=True)
 class Observer:
-    """What somebody sees of a filter.
+    """An attacker, by what they can see of a filter.
 
     Attributes:
         name: name in findings and metrics.
@@ -54,7 +54,7 @@ def explain_missing(threat: ThreatModel, target: SpamScorer, clients: int) -> di
 
     Args:
         threat: what the attacker has.
-        target: filter under attack.
+        target: attacked filter; its class and weights decide.
         clients: number of clients of its federation.
     """
     reasons = dict.fromkeys((path for observer in OBSERVERS for path in observer.paths), "")

@@ -1,4 +1,4 @@
-"""What differential privacy promises of a mail's membership, beside what the attack has shown."""
+"""Compares the epsilon of the accountant with the lower bounds that the attack and the audit have shown."""
 
 from __future__ import annotations
 

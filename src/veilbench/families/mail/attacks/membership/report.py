@@ -1,4 +1,4 @@
-"""What the attack on membership reports beside its gain: the observers, and whose mail it is."""
+"""Reports each observer's gain, and how well a mail is assigned to its client."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def _name_rate(words: str) -> str:
 
 
 def measure_owner(scores: np.ndarray, owners: np.ndarray, rng: np.random.Generator) -> Metric:
-    """Return the AUROC of "this mail is the first client's", against the mails of all others and of nobody.
+    """Return the AUROC with which the first client's mails are told from other clients' mails and from test mails.
 
     Args:
         scores: scores of the mails for the first client, shape (n,).
-        owners: client of each mail, shape (n,); -1 for a mail that nobody trained on.
+        owners: client of each mail, shape (n,); -1 for a test mail.
         rng: source of the interval's weights.
     """
     return auroc_interval(scores[owners == 0], scores[owners != 0], rng, CONFIDENCE)

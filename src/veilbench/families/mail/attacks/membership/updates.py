@@ -58,7 +58,7 @@ def score_moved_rows(read: ReadUpdates, mails: MailPart, known: np.ndarray) -> n
 
     Args:
         read: updates that the aggregator reads.
-        mails: mails in question.
+        mails: members and other mails to be scored.
         known: word numbers of other mails that the attacker has, shape (m, length).
     """
     moved = (read.values[:, :, :-1] != 0).any(0)
@@ -75,7 +75,7 @@ def score_fedmia(read: ReadUpdates, mails: MailPart) -> np.ndarray:
 
     Args:
         read: updates that the aggregator reads, of at least three clients.
-        mails: mails in question.
+        mails: members and other mails to be scored.
     """
     cosines = measure_cosines(read, mails)
     others = (cosines.sum(1, keepdims=True) - cosines) / (cosines.shape[1] - 1)

@@ -32,8 +32,8 @@ def query_words(target: SpamScorer, tokens: np.ndarray, size: int) -> np.ndarray
 def score_words(tokens: np.ndarray, moved: np.ndarray, known: np.ndarray, mails: int) -> np.ndarray:
     """Score mails by which of their words moved, shape (n,); higher for members.
 
-    A word that did not move is evidence that nobody trained on the mail. A word that did is evidence that somebody did,
-    and the more so the rarer it is: it counts as minus the logarithm of the probability that another training mail
+    A word that did not move shows that the mail was not used for training. A word that moved suggests that it was, more
+    so if the word is rare: it counts as minus the logarithm of the probability that another training mail
     moved it. The share of mails with the word is estimated from mails that the attacker has.
 
     Args:
