@@ -86,7 +86,7 @@ def test_the_adversary_touches_no_cipher_but_by_its_exposure(controls: dict[str,
             self.hidden = value
 
     attack, messages = small(controls), (np.full(16, 65, np.uint8), np.arange(16, dtype=np.uint8))
-    wins = attack._play_with_queries(Locked([16]), messages, THREAT, 40, np.random.default_rng(0))
+    wins = attack._sit_down(Locked([16]), messages, THREAT, np.random.default_rng(0))(40)
     assert wins == 40
 
 

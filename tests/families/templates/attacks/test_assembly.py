@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from veilbench.families.templates.attacks import assembly
-from veilbench.families.templates.attacks.assembly import Assembler, assemble, describe_cells, draw_weights
+from veilbench.families.templates.attacks.assembly import Assembler, Pieces, describe_cells, draw_weights
 from veilbench.families.templates.attacks.recombination import RecombinationSearch, blend_best
 
 
@@ -32,8 +32,7 @@ def test_a_flat_image_has_a_brightness_and_no_direction() -> None:
 def test_cells_average_all_pixels_where_sides_do_not_divide() -> None:
     images = np.random.default_rng(0).random((2, 1, 7, 10), np.float32)
     found = describe_cells(images, 3)[..., 2] + 0.5
-    rows = [[place * 3 // 7 == cell for place in range(7)] for cell in range(3)]
-    columns = [[place * 3 // 10 == cell for place in range(10)] for cell in range(3)]
+    rows, columns = ([range(side * cell // 3, side * (cell + 1) // 3) for cell in range(3)] for side in (7, 10))
     for image in range(2):
         for down, row in enumerate(rows):
             for right, column in enumerate(columns):
@@ -83,7 +82,7 @@ def test_an_image_is_assembled_from_the_pieces_that_are_worth_most() -> None:
     own = np.stack([np.full((1, 32, 32), shade, np.float32) for shade in (0.0, 0.5, 1.0)])
     weights = np.zeros((1, 2, 2, 3))
     weights[0, :, 0, 2], weights[0, :, 1, 2] = 1, -1  # bright on the left, dark on the right
-    (image,) = assemble(weights, describe_cells(own, 2), own)
+    (image,) = Pieces(own, 2).assemble(weights)
     assert image.dtype == np.float32
     assert image[0, :, 2].min() > 0.9
     assert image[0, :, -3].max() < 0.1
@@ -92,7 +91,7 @@ def test_an_image_is_assembled_from_the_pieces_that_are_worth_most() -> None:
 
 def test_assembled_images_reach_scores_that_blends_alone_do_not() -> None:
     rng = np.random.default_rng(0)
-    fields = rng.uniform(0, np.pi, (140, 4))
+    fields = rng.uniform(0, np.pi, (162, 4))
     quarters = [[stripes(angle, (16, 16)) for angle in field] for field in fields]
     images = np.stack([np.block([[a, b], [c, d]]) for a, b, c, d in quarters])
     own, victims = images[:132], describe_cells(images[132:], 2)
@@ -102,14 +101,14 @@ def test_assembled_images_reach_scores_that_blends_alone_do_not() -> None:
         described = describe_cells(presented.reshape(n * p, *presented.shape[2:]), 2).reshape(n, p, -1)
         return np.einsum("npd,nd->np", described, victims.reshape(n, -1))
 
-    start = score(np.broadcast_to(own[:30], (8, 30, *own.shape[1:])))
+    start = score(np.broadcast_to(own[:30], (30, 30, *own.shape[1:])))
     reached = {
         share: score(
             blend_best(score, own, start, 40, RecombinationSearch(8, 8, assembled=share, cells=2), rng)[:, None]
         )
         for share in (0, 0.5)
     }
-    assert (reached[0.5] > reached[0]).mean() > 0.8
+    assert (reached[0.5] > reached[0]).mean() > 0.7
     assert (reached[0.5] >= start.max(1)[:, None]).all()
 
 
@@ -119,6 +118,15 @@ def test_what_was_asked_is_learned() -> None:
     assembler = Assembler(own, rng.random((3, 5)), 2)
     images, scores = rng.random((3, 4, 1, 8, 8), np.float32), rng.random((3, 4))
     assembler.learn(images, scores)
-    assert assembler.draw(6, rng).shape == (3, 6, 1, 8, 8)
     np.testing.assert_array_equal(assembler._scores[:, 5:], scores)
     np.testing.assert_allclose(assembler._asked[1, 5:], describe_cells(images[1], 2), rtol=1e-4, atol=1e-5)
+    drawn = np.full((3, 6, 1, 8, 8), np.nan, np.float32)
+    assembler.draw(drawn, rng)
+    assert ((drawn >= 0) & (drawn <= 1)).all()
+
+
+def test_pieces_overlap_smoothly_and_add_up() -> None:
+    """Pieces of one image give that image, where sides do not divide and where cells end inside it."""
+    own = np.random.default_rng(0).random((1, 2, 21, 50), np.float32)
+    (image,) = Pieces(own, 8).assemble(np.zeros((1, 8, 8, 3)))
+    np.testing.assert_allclose(image, own[0], atol=1e-6)

@@ -60,9 +60,10 @@ def test_scores_lead_in_with_both_controls_passed(people: Identities, tmp_path: 
     strict = OperatingPoint([0.005], 0.005, 60)
     found = attack(queries=70, population=6, point=strict).examine(fitted, people, Accelerator("cpu"), seeds, memory)
     paths = {(control.kind, control.path): control.passed for control in found.controls}
-    assert list(paths) == [("positive", ""), ("positive", "evolution"), ("positive", "recombination"), ("negative", "")]
-    assert paths[("positive", "")]
+    positive = [("positive", path) for path in ("evolution", "recombination", "the subject's features")]
+    assert list(paths) == [*positive, ("negative", "")]
     assert paths[("positive", "evolution")]
+    assert paths[("positive", "the subject's features")]
     assert paths[("negative", "")]
     assert found.verdict is Verdict.BROKEN
     assert found.metrics["chance"].value == pytest.approx(1 - 0.995**70)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated
 
@@ -11,14 +12,16 @@ from annotated_types import Ge
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.findings import Curve, Figure, Findings, Metric
 from veilbench.bench.limits import Count, PositiveShare
+from veilbench.bench.looks import Look, look_until_certain, plan_looks
 from veilbench.bench.threat import ThreatModel
-from veilbench.bench.verdict import CONFIDENCE
 from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack
 from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle
 from veilbench.families.ciphers.data.text import Texts
 from veilbench.families.ciphers.schemes.base import Cipher, Ciphertext
 from veilbench.metrics.intervals import proportion
 from veilbench.text.alphabet import SIZE
+
+LOOKS = (0.05, 0.25, 1.0)  # share of the games at each look: 200 tell a break, 1,000 that only luck is left
 
 
 class ChosenPlaintext(CipherAttack):
@@ -33,8 +36,8 @@ class ChosenPlaintext(CipherAttack):
             threat model grants `own_keys`.
         positive: positive control, a cipher that the attack must break at this budget.
         negative: negative control, a cipher against which the attack must do no better than chance.
-        games: number of games in the setting `same_key`, which the gain's interval is over; the others have a fifth. An
-            advantage of 0 holds only with 1,000 games and more.
+        games: largest number of games in the setting `same_key`, which the gain's interval is over; the others have a
+            fifth. The attack stops when its verdict is certain. An advantage of 0 holds only with 1,000 games and more.
         queries: number of training games that the adversary simulates, and of encryptions that it queries before the
             games, half of them of each message.
         length: number of characters of both messages.
@@ -61,35 +64,53 @@ class ChosenPlaintext(CipherAttack):
     ) -> Findings:
         """Play all settings; the gain is the advantage in `same_key`. Controls play only that one."""
         messages = (np.full(self.length, 65, np.uint8), (np.arange(self.length) % SIZE).astype(np.uint8))
-        games = {"same_key": self.games, "nonce_reuse": max(20, self.games // 5), "fresh_key": max(20, self.games // 5)}
-        wins = {"same_key": self._play_with_queries(cipher, messages, self.threat, self.games, rng)}
+        played, advantages = max(20, self.games // 5), dict[str, Metric]()
+        gain, advantages["same_key"] = self._play_until_certain(cipher, messages, rng, control)
         if not control:
             if not cipher.deterministic and "chosen_nonce" not in cipher.lacks():
-                reuse = replace(self.threat, nonce_reuse=True)
-                wins["nonce_reuse"] = self._play_with_queries(cipher, messages, reuse, games["nonce_reuse"], rng)
+                won = self._sit_down(cipher, messages, replace(self.threat, nonce_reuse=True), rng)(played)
+                advantages["nonce_reuse"] = compute_advantage(won, played)
             if cipher.rekeys and self.threat.own_keys:
-                wins["fresh_key"] = self._play_without_queries(cipher, messages, games["fresh_key"], rng)
+                won = self._play_without_queries(cipher, messages, played, rng)
+                advantages["fresh_key"] = compute_advantage(won, played)
         findings = Findings(self.title)
-        findings.metrics = {f"advantage_{name}": compute_advantage(won, games[name]) for name, won in wins.items()}
+        findings.metrics = {f"advantage_{name}": advantage for name, advantage in advantages.items()}
         if not cipher.rekeys:
             findings.notes.append("Games with fresh keys are not played: no fresh key can be drawn for this model.")
         if reason := cipher.lacks().get("chosen_nonce"):
             findings.notes.append(f"Games with repeated nonces are not played: {reason}.")
-        advantages = {setting: findings.metrics[f"advantage_{setting}"] for setting in wins}
         curves = [Curve(s.replace("_", " "), [1], [m.value], [m.low], [m.high]) for s, m in advantages.items()]
         findings.figures.append(Figure("Advantage by setting", "setting", "advantage", curves))
-        findings.gain = compute_advantage(wins["same_key"], self.games, CONFIDENCE)
+        findings.gain = gain
         return findings
 
-    def _play_with_queries(
+    def _play_until_certain(
+        self, cipher: Cipher, messages: tuple[np.ndarray, np.ndarray], rng: np.random.Generator, control: bool
+    ) -> tuple[Metric, Metric]:
+        """Play `same_key` until the verdict is certain; return the gain, and the advantage with a 95 % interval."""
+        play, won, advantage = self._sit_down(cipher, messages, self.threat, rng), [0, 0], Metric.exact(0.0)
+
+        def play_more(look: Look) -> Metric:
+            nonlocal advantage
+            won[:] = won[0] + play(look.units - won[1]), look.units
+            advantage = compute_advantage(*won)
+            return compute_advantage(*won, look.confidence)
+
+        gain = look_until_certain(plan_looks(self.games, LOOKS), play_more, self.broken_threshold, control)
+        return gain, advantage
+
+    def _sit_down(
         self,
         cipher: Cipher,
         messages: tuple[np.ndarray, np.ndarray],
         threat: ThreatModel,
-        games: int,
         rng: np.random.Generator,
-    ) -> int:
-        """Play games with queries and return the number of wins; simulated games train the distinguisher."""
+    ) -> Callable[[int], int]:
+        """Train the distinguisher by simulated games with queries.
+
+        Returns:
+            A function that plays a number of games and returns the number of wins.
+        """
         from veilbench.families.ciphers.attacks.distinguisher import Distinguisher
 
         def play(coin: int) -> tuple[int, np.ndarray]:
@@ -102,7 +123,7 @@ class ChosenPlaintext(CipherAttack):
             oracle = CipherOracle(threat, cipher, messages[0], np.empty(0, np.uint8), rng)
             shared_answers = [[oracle.encrypt(m) for _ in range(self.queries // 2)] for m in messages]
         distinguisher = Distinguisher([play(game % 2) for game in range(self.queries)])
-        return distinguisher.count_wins([play(int(coin)) for coin in rng.integers(0, 2, games)])
+        return lambda games: distinguisher.count_wins([play(int(coin)) for coin in rng.integers(0, 2, games)])
 
     def _play_without_queries(
         self, cipher: Cipher, messages: tuple[np.ndarray, np.ndarray], games: int, rng: np.random.Generator

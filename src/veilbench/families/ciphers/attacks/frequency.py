@@ -14,8 +14,8 @@ from annotated_types import Ge, MinLen
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.findings import BudgetCurve, Curve, Figure, Findings, Metric
 from veilbench.bench.limits import Count, PositiveShare
+from veilbench.bench.looks import Look, look_until_certain, plan_looks
 from veilbench.bench.threat import ThreatModel
-from veilbench.bench.verdict import CONFIDENCE
 from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack, draw_pieces, score_constant_guess
 from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle, number_codes
 from veilbench.families.ciphers.attacks.codebook_search import CodebookSearch
@@ -23,6 +23,8 @@ from veilbench.families.ciphers.data.text import Texts
 from veilbench.families.ciphers.schemes.base import Cipher
 from veilbench.metrics.intervals import above_chance, bounded_mean, ends
 
+LOOKS = (0.2, 0.6, 1.0)  # share of the texts at each look: 12 tell a control, 36 a break, 60 that it holds
+DRAWS = 100_000  # of the interval: its smallest tail is 0.0003
 READABLE = 0.9  # share of correct characters from which a text counts as readable
 SEARCH = CodebookSearch()
 
@@ -34,12 +36,14 @@ class Frequency(CipherAttack):
     gets right if the ciphertext tells it nothing. So a leak is visible even where less is recovered than by guessing
     the most frequent character everywhere; that constant guess is reported as well.
 
+    The attack looks at the texts of the largest length three times, and stops when the verdict is certain.
+
     Args:
         threat: threat model; needs `ciphertext` and `auxiliary_data`.
         positive: positive control, a cipher that the attack must break at this budget.
         negative: negative control, a cipher against which the attack must do no better than chance.
         lengths: lengths of the attacked texts in characters; the gain is measured at the largest.
-        texts: number of different texts of the largest length; the gain's interval is over them.
+        texts: largest number of different texts of the largest length; the gain's interval is over those attacked.
         curve_texts: number of different texts of each other length.
         search: search for the code books.
         broken_threshold: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
@@ -74,18 +78,30 @@ class Frequency(CipherAttack):
         """
         if cipher.block != 1:
             raise NotImplementedError(f"it encrypts {cipher.block} characters at once")
-        recovered, chances = dict[int, list[float]](), dict[int, float]()
-        for length in self.lengths[-1:] if control else self.lengths:
-            count = self.texts if length == self.lengths[-1] else self.curve_texts
-            secrets = draw_pieces(texts.target, length, count, rng)
+        recovered, chances, most = dict[int, list[float]](), dict[int, float](), self.lengths[-1]
+
+        def attack(secrets: Sequence[np.ndarray], rngs: Sequence[np.random.Generator]) -> list[np.ndarray]:
             cases = [
                 (CipherOracle(self.threat, cipher, secret, texts.statistics, text_rng), text_rng)
-                for secret, text_rng in zip(secrets, rng.spawn(count), strict=True)
+                for secret, text_rng in zip(secrets, rngs, strict=True)
             ]
-            guesses = accelerator.map_parallel(lambda case: self.guess(*case), cases)
-            recovered[length] = [float((g == s).mean()) for g, s in zip(guesses, secrets, strict=True)]
-            chances[length] = agree_with_others(guesses, secrets)
-        return self._findings(recovered, chances, score_constant_guess(texts))
+            return accelerator.map_parallel(lambda case: self.guess(*case), cases)
+
+        for length in [] if control else self.lengths[:-1]:
+            secrets = draw_pieces(texts.target, length, self.curve_texts, rng)
+            guesses = attack(secrets, rng.spawn(self.curve_texts))
+            recovered[length], chances[length] = share_equal(guesses, secrets), agree_with_others(guesses, secrets)
+        secrets, rngs, guesses = draw_pieces(texts.target, most, self.texts, rng), rng.spawn(self.texts), []
+
+        def attack_more(look: Look) -> Metric:
+            left = slice(len(guesses), look.units)
+            guesses.extend(attack(secrets[left], rngs[left]))
+            recovered[most] = share_equal(guesses, secrets[: look.units])
+            chances[most] = agree_with_others(guesses, secrets[: look.units])
+            return above_chance(bounded_mean(recovered[most], look.confidence, "texts", DRAWS), chances[most])
+
+        gain = look_until_certain(plan_looks(self.texts, LOOKS), attack_more, self.broken_threshold, control)
+        return self._findings(recovered, chances, score_constant_guess(texts), gain)
 
     def guess(self, oracle: CipherOracle, rng: np.random.Generator) -> np.ndarray:
         """Recover the secret message.
@@ -101,7 +117,9 @@ class Frequency(CipherAttack):
         key = self.search.find(sealed, groups, oracle.auxiliary(), rng)
         return np.asarray(key[sealed])
 
-    def _findings(self, recovered: dict[int, list[float]], chances: dict[int, float], constant: float) -> Findings:
+    def _findings(
+        self, recovered: dict[int, list[float]], chances: dict[int, float], constant: float, gain: Metric
+    ) -> Findings:
         findings, most = Findings(self.title), max(recovered)
         means = {length: bounded_mean(shares, of="texts") for length, shares in recovered.items()}
         findings.metrics |= {f"recovered_at_{length}": metric for length, metric in means.items()}
@@ -116,8 +134,13 @@ class Frequency(CipherAttack):
         gains = {length: above_chance(metric, chances[length]).value for length, metric in means.items()}
         findings.budget = BudgetCurve("characters of ciphertext", list(gains), list(gains.values()))
         findings.figures.append(_draw(means, constant))
-        findings.gain = above_chance(bounded_mean(recovered[most], CONFIDENCE, of="texts"), chances[most])
+        findings.gain = gain
         return findings
+
+
+def share_equal(guesses: Sequence[np.ndarray], secrets: Sequence[np.ndarray]) -> list[float]:
+    """Return the share of characters in which each guess equals its secret."""
+    return [float((guess == secret).mean()) for guess, secret in zip(guesses, secrets, strict=True)]
 
 
 def agree_with_others(guesses: Sequence[np.ndarray] | np.ndarray, secrets: Sequence[np.ndarray] | np.ndarray) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -20,11 +21,15 @@ from veilbench.families.templates.attacks.recombination import OracleSearches
 from veilbench.families.templates.attacks.system import TemplateSystem
 from veilbench.families.templates.data.identities import Identities, ImageIdentities
 from veilbench.families.templates.schemes.base import TemplateScheme
+from veilbench.families.templates.schemes.image_extractor import ImageExtractor
+from veilbench.families.templates.schemes.raw_template import RawTemplate
 from veilbench.metrics.grids import picture
 from veilbench.metrics.image import psnr
 from veilbench.metrics.intervals import ends, mean
 
 SHOWN = 8
+# The positive control of recombination.
+FEATURES_OF_REGIONS = RawTemplate(ImageExtractor("orientation", components=None, grid=6))
 
 
 class TemplateOracle(AcceptanceAttack):
@@ -48,12 +53,14 @@ class TemplateOracle(AcceptanceAttack):
     1 - (1 - FMR)^q. The gain is the share of victims for whom an image of the second attacker was accepted within the
     allowed queries, above this probability.
 
-    The positive controls include the subject's own features without protection, once for each path: if a path does not
-    lead into these, the subject's resistance to it says nothing about its transformation.
+    Each path has a positive control of the kind that it is good at: evolution finds images for features that depend on
+    the whole image, recombination for those that depend on it region by region. The third one is the subject's own
+    features without protection, attacked as the subject is: if the search does not lead into these, the subject's
+    resistance says nothing about its transformation.
 
     Args:
         threat: threat model; needs `auxiliary_data`, and `score_queries` or `decision_queries`.
-        positive: positive control: a scheme that the attack must break.
+        positive: positive control of evolution: a scheme that the path must break, with features of the whole image.
         negative: negative control: a scheme that the attack must not beat.
         answers: what the system returns: match "scores", or "decisions" to accept or reject.
         queries: maximum number of queries per victim, and the query limits shown in the figure.
@@ -93,8 +100,11 @@ class TemplateOracle(AcceptanceAttack):
         return self.answers
 
     def control_cases(self, target: TemplateScheme, data: Identities) -> Sequence[ControlCase[TemplateScheme]]:
-        """Return the constructor's controls, and the target's open features for each path."""
-        return self._controls_on_open_features(target, data, self.paths.names())
+        """Return one positive control for each path, the target's open features, and the negative control."""
+        positive, opened, negative = self._controls_on_open_features(target, data, ["the subject's features"])
+        schemes = {"evolution": self.positive, "recombination": FEATURES_OF_REGIONS}
+        of_paths = [replace(positive, scheme=schemes[path], path=path) for path in self.paths.names()]
+        return [*of_paths, opened, negative]
 
     def run_control(
         self,
@@ -104,11 +114,12 @@ class TemplateOracle(AcceptanceAttack):
         trainer: Accelerator,
         rng: np.random.Generator,
     ) -> Findings:
-        """Attack a control by the path of the case only."""
+        """Attack a control by the path of the case only, or as the target is attacked if it is not that of a path."""
+        path = case.path if case.path in self.paths.names() else ""
         return self._guard(
             scheme,
             data,
-            lambda findings: self.attack(findings, scheme, data, trainer, rng, control=True, path=case.path),
+            lambda findings: self.attack(findings, scheme, data, trainer, rng, control=True, path=path),
         )
 
     def attack(

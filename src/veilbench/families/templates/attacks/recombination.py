@@ -73,10 +73,12 @@ def draw_masks(
     narrow, wide = widths
     spread = rng.uniform(narrow, wide, shape)[..., None]
     down, right = (
-        np.exp(-(((np.arange(side) + 0.5) / side - rng.random(shape)[..., None]) ** 2) / (2 * spread**2))
+        np.exp(-(((np.arange(side) + 0.5) / side - rng.random(shape)[..., None]) ** 2) / (2 * spread**2)).astype(
+            np.float32
+        )
         for side in size
     )
-    return np.asarray(down[..., :, None] * right[..., None, :], np.float32)
+    return np.asarray(down[..., :, None] * right[..., None, :])
 
 
 def blend_best(
@@ -109,26 +111,38 @@ def blend_best(
     rows = np.arange(len(scores))[:, None]
     best = np.argsort(-scores, axis=1, kind="stable")[:, : search.parents]
     images, values = own[best], scores[rows, best]
-    assembled = int(search.population * search.assembled)
-    assembler = Assembler(own, scores, min(search.cells, *own.shape[-2:])) if assembled else None
+    blended = search.population - int(search.population * search.assembled)
+    made = np.empty((len(scores), search.population, *own.shape[1:]), np.float32)
+    assembler = Assembler(own, scores, min(search.cells, *own.shape[-2:])) if blended < search.population else None
     for _ in range(queries // search.population):
-        made = _blend_pairs(images, search, search.population - assembled, rng)
+        _blend_pairs(images, made[:, :blended], search, rng)
         if assembler:
-            made = np.concatenate([made, assembler.draw(assembled, rng)], 1)
+            assembler.draw(made[:, blended:], rng)
         replies = answers(made)
         if assembler:
             assembler.learn(made, replies)
-        images, values = np.concatenate([images, made], 1), np.concatenate([values, replies], 1)
-        best = np.argsort(-values, axis=1, kind="stable")[:, : search.parents]
-        images, values = images[rows, best], values[rows, best]
+        images, values = _keep_best(images, values, made, replies)
     return np.asarray(images[:, 0])
 
 
-def _blend_pairs(images: np.ndarray, search: RecombinationSearch, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Blend random pairs of different images of each victim, (n, parents, c, h, w) to (n, count, c, h, w)."""
-    n, parents = images.shape[:2]
-    shape, rows = (n, count), np.arange(n)[:, None]
-    first = rng.integers(parents, size=shape)
-    second = (first + rng.integers(1, max(parents, 2), size=shape)) % parents
-    masks = draw_masks(shape, images.shape[-2:], search.widths, rng)[:, :, None]
-    return np.asarray((1 - masks) * images[rows, first] + masks * images[rows, second])
+def _keep_best(
+    images: np.ndarray, values: np.ndarray, made: np.ndarray, replies: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return as many images of each victim as before, the best of old and new ones, and their scores."""
+    rows, parents = np.arange(len(values))[:, None], values.shape[1]
+    values = np.concatenate([values, replies], 1)
+    best = np.argsort(-values, axis=1, kind="stable")[:, :parents]
+    kept = images[rows, best % parents]
+    is_new = best >= parents
+    kept[is_new] = made[np.nonzero(is_new)[0], best[is_new] - parents]
+    return kept, values[rows, best]
+
+
+def _blend_pairs(images: np.ndarray, made: np.ndarray, search: RecombinationSearch, rng: np.random.Generator) -> None:
+    """Blend random pairs of different images of each victim, (n, parents, c, h, w), into (n, count, c, h, w)."""
+    parents, count = images.shape[1], made.shape[1]
+    for own, blends in zip(images, made, strict=True):  # one victim at a time: what is computed stays in the cache
+        first = rng.integers(parents, size=count)
+        second = (first + rng.integers(1, max(parents, 2), size=count)) % parents
+        masks = draw_masks((count,), images.shape[-2:], search.widths, rng)[:, None]
+        blends[:] = own[first] + masks * (own[second] - own[first])

@@ -11,6 +11,7 @@ from veilbench.bench.checked_arrays import require_array
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import LARGEST_VALUE, Side, Width, require_arguments
 from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.structure_tensor import mean_channel, sum_structure_tensor
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -126,7 +127,7 @@ class ImageExtractor(Extractor):
     def _unprojected_values(self, images: np.ndarray) -> np.ndarray:
         """Return the values before the projection onto principal components, shape (n, d), float32."""
         images = images.astype(np.float32, copy=False)
-        values = images if self.kind == "pixels" else compute_orientations(images.mean(1), self.grid)
+        values = images if self.kind == "pixels" else compute_orientations(mean_channel(images), self.grid)
         return values.reshape(len(images), -1)
 
 
@@ -147,11 +148,7 @@ def compute_orientations(images: np.ndarray, grid: int) -> np.ndarray:
     """
     if grid > min(images.shape[1:]):
         raise UserError(f"grid={grid} must be at most {min(images.shape[1:])}, the images' smaller side")
-    down, right = np.gradient(images, axis=(1, 2))
-    tensor = np.stack([right**2 - down**2, 2 * right * down, right**2 + down**2], 1)
-    for axis in (2, 3):
-        starts = np.arange(grid) * tensor.shape[axis] // grid
-        tensor = np.add.reduceat(tensor, starts, axis)
+    tensor = sum_structure_tensor(images, grid)
     energy = tensor[:, 2:]
     mean_energy = energy.mean((2, 3), keepdims=True)
     return np.asarray(tensor[:, :2] / (energy + 0.1 * mean_energy + 1e-12), np.float32)
