@@ -14,7 +14,7 @@ from annotated_types import Ge, MinLen
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.findings import BudgetCurve, Curve, Figure, Findings, Metric
 from veilbench.bench.limits import Count, PositiveShare
-from veilbench.bench.looks import Look, look_until_certain, plan_looks
+from veilbench.bench.looks import DRAWS, LOOKS_AT_TEXTS, Look, look_until_certain, plan_looks
 from veilbench.bench.threat import ThreatModel
 from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack, draw_pieces, score_constant_guess
 from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle, number_codes
@@ -23,8 +23,6 @@ from veilbench.families.ciphers.data.text import Texts
 from veilbench.families.ciphers.schemes.base import Cipher
 from veilbench.metrics.intervals import above_chance, bounded_mean, ends
 
-LOOKS = (0.2, 0.6, 1.0)  # share of the texts at each look: 12 tell a control, 36 a break, 60 that it holds
-DRAWS = 100_000  # of the interval: its smallest tail is 0.0003
 READABLE = 0.9  # share of correct characters from which a text counts as readable
 SEARCH = CodebookSearch()
 
@@ -100,7 +98,7 @@ class Frequency(CipherAttack):
             chances[most] = agree_with_others(guesses, secrets[: look.units])
             return above_chance(bounded_mean(recovered[most], look.confidence, "texts", DRAWS), chances[most])
 
-        gain = look_until_certain(plan_looks(self.texts, LOOKS), attack_more, self.broken_threshold, control)
+        gain = look_until_certain(plan_looks(self.texts, LOOKS_AT_TEXTS), attack_more, self.broken_threshold, control)
         return self._findings(recovered, chances, score_constant_guess(texts), gain)
 
     def guess(self, oracle: CipherOracle, rng: np.random.Generator) -> np.ndarray:

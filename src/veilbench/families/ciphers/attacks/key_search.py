@@ -11,15 +11,15 @@ from annotated_types import Ge, Le
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.findings import Findings, Metric
 from veilbench.bench.limits import Count, PositiveShare
+from veilbench.bench.looks import DRAWS, LOOKS_AT_TEXTS, Look, look_until_certain, plan_looks
 from veilbench.bench.threat import ThreatModel
-from veilbench.bench.verdict import CONFIDENCE
 from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack, draw_pieces, score_constant_guess
 from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle, Pair
 from veilbench.families.ciphers.data.text import Texts
 from veilbench.families.ciphers.schemes.base import Cipher, Ciphertext
 from veilbench.metrics.intervals import above_chance, bounded_mean
 
-FIRST = 8  # characters of the known message on which all keys are tried
+FIRST = 4  # characters of the known message on which all keys are tried
 KEPT = 4096  # keys that are tried on the other known message, too
 BASE_KEYS = 4  # random keys whose bits are flipped to find those with an effect
 
@@ -37,9 +37,10 @@ class KeySearch(CipherAttack):
         positive: positive control, a cipher that the attack must break at this budget.
         negative: negative control, a cipher against which the attack must do no better than chance.
         tried_bits: base-2 logarithm of the largest number of keys to try.
-        known: number of known characters, in two messages; all keys are tried on the first 8 characters.
+        known: number of known characters, in two messages; all keys are tried on the first 4 characters.
         length: number of characters of the secret text.
-        texts: number of different texts, each under a fresh key; the intervals are over them.
+        texts: largest number of different texts, each under a fresh key; the intervals are over those attacked. The
+            attack stops when its verdict is certain.
         broken_threshold: gain from which a cipher counts as broken; 0 is chance and 1 is full success.
     """
 
@@ -72,8 +73,16 @@ class KeySearch(CipherAttack):
             secrets.append(secret)
             oracles.append(CipherOracle(self.threat, cipher.with_fresh_key(rng), secret, texts.statistics, rng, known))
         bits = find_effective_bits(cipher, [oracle.ciphertext() for oracle in oracles], self.tried_bits, rng)
-        guesses = [self.guess(oracle, cipher, bits) for oracle in oracles]
-        shares = [float((guess == secret).mean()) for guess, secret in zip(guesses, secrets, strict=True)]
+        chance, shares = score_constant_guess(texts), list[float]()
+
+        def attack_more(look: Look) -> Metric:
+            for oracle, secret in zip(
+                oracles[len(shares) : look.units], secrets[len(shares) : look.units], strict=True
+            ):
+                shares.append(float((self.guess(oracle, cipher, bits) == secret).mean()))
+            return above_chance(bounded_mean(shares, look.confidence, "texts", DRAWS), chance)
+
+        gain = look_until_certain(plan_looks(self.texts, LOOKS_AT_TEXTS), attack_more, self.broken_threshold, control)
         findings, effective = Findings(self.title), len(bits)
         findings.metrics["recovered"] = bounded_mean(shares, of="texts")
         findings.metrics["keys_tried"] = Metric.exact(2 ** min(self.tried_bits, effective))
@@ -81,7 +90,7 @@ class KeySearch(CipherAttack):
         findings.metrics["effective_key_bits"] = Metric.exact(effective)
         if effective > self.tried_bits:
             findings.doubt = f"budget in doubt: 2^{self.tried_bits} of 2^{effective} keys were tried"
-        findings.gain = above_chance(bounded_mean(shares, CONFIDENCE, of="texts"), score_constant_guess(texts))
+        findings.gain = gain
         return findings
 
     def guess(self, oracle: CipherOracle, scheme: Cipher, bits: Sequence[int]) -> np.ndarray:
