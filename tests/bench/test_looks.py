@@ -6,24 +6,24 @@ import numpy as np
 import pytest
 
 from veilbench.bench.findings import Metric
-from veilbench.bench.looks import Look, is_certain, look_until_certain, plan_looks
+from veilbench.bench.looks import LOOKS_AT_TEXTS, Look, is_certain, look_until_certain, plan_looks
 from veilbench.bench.verdict import CONFIDENCE, MARGIN
 from veilbench.metrics.intervals import proportion
 
 BROKEN_FROM = 0.8
-SHARES = (0.2, 0.6, 1.0)
+SHARES = LOOKS_AT_TEXTS
 
 
 def test_looks_spend_the_error_probability_once() -> None:
     looks = plan_looks(60, SHARES)
-    assert [look.units for look in looks] == [12, 36, 60]
+    assert [look.units for look in looks] == [12, 42, 60]
     assert sum(1 - look.confidence for look in looks) == pytest.approx(1 - CONFIDENCE)
 
 
-def test_sixty_units_still_tell_that_a_scheme_holds_and_36_that_it_is_broken() -> None:
+def test_sixty_units_still_tell_that_a_scheme_holds_and_42_that_it_is_broken() -> None:
     (_, second, last) = plan_looks(60, SHARES)
     assert proportion(0, last.units, last.confidence).high < MARGIN
-    assert proportion(36, second.units, second.confidence).low > BROKEN_FROM
+    assert proportion(42, second.units, second.confidence).low > BROKEN_FROM
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,8 @@ def test_no_look_is_taken_after_a_certain_one() -> None:
         seen.append(look.units)
         return proportion(look.units, look.units, look.confidence)
 
-    assert look_until_certain(plan_looks(60, SHARES), measure, BROKEN_FROM, control=False).n == 36
-    assert seen == [12, 36]
+    assert look_until_certain(plan_looks(60, SHARES), measure, BROKEN_FROM, control=False).n == 42
+    assert seen == [12, 42]
 
 
 @pytest.mark.parametrize("truth", [0.0, MARGIN, 0.5, BROKEN_FROM, 1.0])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from veilbench.bench.findings import Metric
 from veilbench.bench.verdict import CONFIDENCE, MARGIN
 
-LOOKS_AT_TEXTS = (0.2, 0.6, 1.0)  # of 60 texts: 12 tell a control, 36 that a scheme is broken, 60 that it holds
+LOOKS_AT_TEXTS = (0.2, 0.7, 1.0)  # of 60 texts: 12 tell a control, 42 that a scheme is broken, 60 that it holds
 DRAWS = 100_000  # of `bounded_mean`: the smallest tail is 0.0003
 SPENT = (0.06, 0.24, 0.7)  # share of the error probability that each look spends: the last one needs most of it
 
