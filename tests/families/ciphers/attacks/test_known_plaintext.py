@@ -14,6 +14,7 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import Verdict
+from veilbench.families.ciphers.attacks import learned_decoder
 from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle
 from veilbench.families.ciphers.attacks.codebook_search import CodebookSearch
 from veilbench.families.ciphers.attacks.known_plaintext import (
@@ -240,3 +241,20 @@ def test_tokens_of_one_group_that_share_a_symbol_are_dropped() -> None:
     whole = np.array([1, 2, -1, 2])
     assert drop_contradictions(whole, np.array([0, 0, 0, 1])).tolist() == whole.tolist()
     assert drop_contradictions(np.array([-1, -1]), np.array([0, 0])).tolist() == [-1, -1]
+
+
+@pytest.mark.parametrize(("cipher", "trained"), [(Substitution([16]), False), (AesCtr(), True)])
+def test_a_decoder_is_trained_only_where_no_cheaper_path_reads_nearly_all(
+    texts: Texts, accelerator: Accelerator, monkeypatch: pytest.MonkeyPatch, cipher: Any, trained: bool
+) -> None:
+    asked = list[int]()
+
+    def decoded(oracle: Any, *_: Any) -> Any:
+        asked.append(1)
+        return np.stack([np.zeros(each.length, np.uint8) for each in oracle.ciphertexts()]), 0.0
+
+    monkeypatch.setattr(learned_decoder, "decode", decoded)
+    rng = np.random.default_rng(0)
+    attack = KnownPlaintext(THREAT, Substitution([8]), AesCtr(), [1_500], NewTexts(100, 2, 1), DecoderTraining([1_500]))
+    attack.run(cipher.with_fresh_key(rng), texts, accelerator, rng, control=False)
+    assert bool(asked) is trained

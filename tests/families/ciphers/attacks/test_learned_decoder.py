@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -90,8 +91,8 @@ def test_short_messages_that_use_other_members_are_learned_together(
 ) -> None:
     built, made = learned_decoder.LearnedDecoder, list[learned_decoder.LearnedDecoder]()
 
-    def noted(inputs: int, block: int, hidden: int) -> learned_decoder.LearnedDecoder:
-        made.append(built(inputs, block, hidden))
+    def noted(inputs: int, block: int, hidden: int, held_out: torch.Tensor) -> learned_decoder.LearnedDecoder:
+        made.append(built(inputs, block, hidden, held_out))
         return made[-1]
 
     monkeypatch.setattr(learned_decoder, "LearnedDecoder", noted)
@@ -104,6 +105,30 @@ def test_short_messages_that_use_other_members_are_learned_together(
         assert made[-1].inputs == 16 + 6
         assert answer.shape == (1, len(secret))
         assert held_out > 0.3  # six code books of which each character was seen a few times
+
+
+@pytest.mark.parametrize(("cipher", "fewest", "most"), [(Substitution([32]), 50, 700), (AesCtr(), 500, 1_500)])
+def test_training_stops_when_there_is_nothing_more_to_gain(
+    texts: Texts, accelerator: Accelerator, monkeypatch: pytest.MonkeyPatch, cipher: Any, fewest: int, most: int
+) -> None:
+    taken = list[float]()
+    step = torch.optim.AdamW.step
+    monkeypatch.setattr(torch.optim.AdamW, "step", lambda self, *a, **k: taken.append(1) or step(self, *a, **k))
+    keyed = cipher.with_fresh_key(np.random.default_rng(0))
+    guess(exposed(keyed, texts, texts.target[:301], 3_000), accelerator, steps=5_000)
+    assert fewest <= len(taken) <= most
+
+
+def test_the_weights_are_those_that_read_most_of_the_held_out_blocks() -> None:
+    """Worse weights after the best ones are forgotten."""
+    decoder = learned_decoder.LearnedDecoder(2, 1, 4, torch.tensor([[1.0, -1.0, *[1.0] * 7]]))
+    decoder.trainer = SimpleNamespace(should_stop=False)  # type: ignore[assignment]
+    for weight, better in ((-1.0, True), (1.0, True), (-1.0, False)):
+        with torch.no_grad():
+            decoder.net[-1].bias.fill_(1e3 * weight)
+        decoder._check()
+        assert (float(decoder.best["2.bias"][0]) == 1e3 * weight) is better
+    assert decoder.trainer.should_stop
 
 
 def test_it_learns_nothing_of_aes(texts: Texts, accelerator: Accelerator) -> None:

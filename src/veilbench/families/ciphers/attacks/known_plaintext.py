@@ -29,6 +29,7 @@ from veilbench.metrics.intervals import above_chance, bounded_mean, ends
 Answer = tuple[np.ndarray, float]
 # The paths of the attack; each has a positive control.
 CODE_BOOK, LEARNED, KEYSTREAM = "code book", "learned decoder", "keystream"
+NEARLY_ALL = 0.95  # share of held-out characters from which no decoder is trained
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,10 @@ class KnownPlaintext(CipherAttack):
 
     `codebook` looks up the character of each known code and guesses the most frequent one for the others. `language`
     fills these gaps with a language model. `learned` trains a decoder on the pairs, which does not require codes to
-    repeat. `keystream` finds what known messages were combined with, and undoes it at the same places of new ones. The
-    gain is that of the method that does best on held-out pairs. Chance is the share of characters in which its guesses
-    agree with other texts than their own.
+    repeat; it is trained only where the others read less than 95 % of held-out characters. `keystream` finds what
+    known messages were combined with, and undoes it at the same places of new ones. The gain is that of the method that
+    does best on held-out pairs. Chance is the share of characters in which its guesses agree with other texts than
+    their own.
 
     All but `learned` need blocks of one character; its positive control has blocks of the target's length. Known texts
     are messages as long as the new ones.
@@ -177,14 +179,33 @@ class KnownPlaintext(CipherAttack):
         answers: list[dict[str, Answer]] = [{} for _ in cases]
         if cases[0][1].block == 1 and path in ("", CODE_BOOK):
             answers = accelerator.map_parallel(lambda case: self._guess_by_codebook(case[1], case[2]), cases)
-        for answer, (budget, oracle, rng) in zip(answers, cases, strict=True):
-            if budget in self.decoder.known and path in ("", LEARNED):
-                from veilbench.families.ciphers.attacks.learned_decoder import decode
-
-                answer["learned"] = decode(oracle, self.decoder.steps, self.decoder.hidden, accelerator, rng)
+        for answer, (_, oracle, _) in zip(answers, cases, strict=True):
             if path in ("", KEYSTREAM) and applies(oracle):
                 answer["keystream"] = guess_by_keystream(oracle)
+        if path in ("", LEARNED) and not self._reads_nearly_all(cases, answers):
+            self._decode(cases, answers, accelerator)
         return answers
+
+    def _reads_nearly_all(
+        self, cases: list[tuple[int, CipherOracle, np.random.Generator]], answers: list[dict[str, Answer]]
+    ) -> bool:
+        """Return whether a path without training reads nearly all held-out characters, with the most known ones."""
+        at_most = [answer for answer, (budget, _, _) in zip(answers, cases, strict=True) if budget == self.known[-1]]
+        ways = {way for answer in at_most for way in answer}
+        return any(np.mean([answer[way][1] for answer in at_most]) >= NEARLY_ALL for way in ways)
+
+    def _decode(
+        self,
+        cases: list[tuple[int, CipherOracle, np.random.Generator]],
+        answers: list[dict[str, Answer]],
+        accelerator: Accelerator,
+    ) -> None:
+        """Add what trained decoders recover to the answers."""
+        from veilbench.families.ciphers.attacks.learned_decoder import decode
+
+        for answer, (budget, oracle, rng) in zip(answers, cases, strict=True):
+            if budget in self.decoder.known:
+                answer["learned"] = decode(oracle, self.decoder.steps, self.decoder.hidden, accelerator, rng)
 
     def _guess_by_codebook(self, oracle: CipherOracle, rng: np.random.Generator) -> dict[str, Answer]:
         """Recover the texts with a codebook of the known pairs, without and with the language model."""

@@ -17,24 +17,34 @@ from veilbench.training.central import Batches
 
 BITS = 7  # of a symbol, 0 to 90
 LEARNING_RATE, BATCH, STEPS_PER_CALL = 3e-3, 512, 50
+PATIENCE = 10  # calls without an improvement on the held-out blocks, after which training stops
 
 
 class LearnedDecoder(pl.LightningModule):
     """Predicts the bits of a block's characters from its public features, by binary cross-entropy.
 
     Bits in and bits out need far fewer pairs than 91 classes for each character: the decoder of a block of several
-    characters learns from every pair about every bit.
+    characters learns from every pair about every bit. Training stops early when all bits of held-out blocks are right,
+    or when their share has not risen for `PATIENCE` calls.
 
     Args:
         inputs: number of public features per block.
         block: number of characters per block.
         hidden: units in the hidden layer.
+        held_out: features and bits of the held-out blocks, shape (blocks, inputs + 7 * block).
+
+    Attributes:
+        best: weights with the largest share of right bits so far.
     """
 
-    def __init__(self, inputs: int, block: int, hidden: int) -> None:
+    held_out: Tensor
+
+    def __init__(self, inputs: int, block: int, hidden: int, held_out: Tensor) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.inputs, self.curves = inputs, dict[str, float]()
+        self.best, self._highest, self._waited = dict[str, Tensor](), -1.0, 0
+        self.register_buffer("held_out", held_out, persistent=False)
         self.net = nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, BITS * block))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -53,6 +63,19 @@ class LearnedDecoder(pl.LightningModule):
             logits, bits = self.net(batch[:, : self.inputs]), batch[:, self.inputs :]
             self.manual_backward(nn.functional.binary_cross_entropy_with_logits(logits, bits))
             optimizer.step()
+        self._check()
+
+    @torch.no_grad()
+    def _check(self) -> None:
+        """Keep the best weights, and stop the training if there is nothing more to gain."""
+        right = (self.net(self.held_out[:, : self.inputs]) > 0) == (self.held_out[:, self.inputs :] > 0)
+        share = float(right.float().mean())
+        self._waited += 1
+        if share > self._highest:
+            self._highest, self._waited = share, 0
+            self.best = {name: value.clone() for name, value in self.net.state_dict().items()}
+        if share == 1 or self._waited == PATIENCE:
+            self.trainer.should_stop = True
 
 
 @dataclass(frozen=True)
@@ -86,11 +109,11 @@ class KnownBlocks:
 def decode(
     oracle: CipherOracle, steps: int, hidden: int, accelerator: Accelerator, rng: np.random.Generator
 ) -> tuple[np.ndarray, float]:
-    """Train a decoder on four fifths of the known pairs and decode the secret.
+    """Train a decoder on four fifths of the known pairs, stop by the held-out fifth, and decode the secret.
 
     Args:
         oracle: oracle for the attacked key; it must grant known pairs.
-        steps: number of optimizer steps.
+        steps: largest number of optimizer steps.
         hidden: units in the decoder's hidden layer.
         accelerator: device to train on.
         rng: generator of the seeds of weights and batches.
@@ -104,10 +127,11 @@ def decode(
     cut = max(1, len(rows) * 4 // 5)
     with torch.random.fork_rng():
         torch.manual_seed(int(rng.integers(2**62)))
-        decoder = LearnedDecoder(known.features.shape[1], oracle.block, hidden)
+        decoder = LearnedDecoder(known.features.shape[1], oracle.block, hidden, rows[cut:] if cut < len(rows) else rows)
     batches = Batches(rows[:cut], min(cut, BATCH), STEPS_PER_CALL, int(rng.integers(2**31)), steps)
     trainer = accelerator.lightning(bar=False, max_epochs=1)
     trainer.fit(decoder, DataLoader(batches, batch_size=None), weights_only=True)
+    decoder.net.load_state_dict(decoder.best)
     net = decoder.net.cpu().eval()
     held_out = _predict(net, known.features[cut:], oracle.block) == known.symbols[cut:]
     share = float(held_out.mean()) if held_out.size else 0.0
