@@ -11,7 +11,11 @@ from veilbench.bench.checked_arrays import require_array
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import LARGEST_VALUE, Side, Width, require_arguments
 from veilbench.families.templates.schemes.extractor import Extractor
-from veilbench.families.templates.schemes.structure_tensor import mean_channel, sum_structure_tensor
+from veilbench.families.templates.schemes.structure_tensor import (
+    mean_channel,
+    sum_structure_tensor,
+    sum_structure_tensor_of,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -156,14 +160,6 @@ def compute_orientations(images: np.ndarray, grid: int) -> np.ndarray:
 
 def compute_orientations_tensor(images: Tensor, grid: int) -> Tensor:
     """Compute the same as `compute_orientations` on tensors, shape (n, h, w) to (n, 2, grid, grid)."""
-    import torch
-
-    down, right = torch.gradient(images, dim=(1, 2))
-    tensor = torch.stack([right**2 - down**2, 2 * right * down, right**2 + down**2], 1)
-    for axis in (2, 3):
-        cells = torch.arange(grid) * tensor.shape[axis] // grid
-        cell_of_pixel = torch.bucketize(torch.arange(tensor.shape[axis]), cells, right=True) - 1
-        membership = torch.nn.functional.one_hot(cell_of_pixel, grid).to(tensor)  # (pixels, grid)
-        tensor = (tensor.movedim(axis, -1) @ membership).movedim(-1, axis)
+    tensor = sum_structure_tensor_of(images, grid)
     energy = tensor[:, 2:]
     return tensor[:, :2] / (energy + 0.1 * energy.mean((2, 3), keepdim=True) + 1e-12)

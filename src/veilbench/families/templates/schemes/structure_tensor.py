@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 AT_ONCE = 16  # images per step: their gradients stay in the processor's cache, which is twenty times as fast
 
@@ -36,6 +41,20 @@ def sum_structure_tensor(images: np.ndarray, grid: int) -> np.ndarray:
     return tensor
 
 
+def sum_structure_tensor_of(images: Tensor, grid: int) -> Tensor:
+    """Compute the same as `sum_structure_tensor` on tensors, with gradients."""
+    import torch
+
+    down, right = (torch.from_numpy(cell_of_pixels(side, grid)).to(images) for side in images.shape[1:])
+    parts = []
+    for some in images.split(AT_ONCE):
+        slopes = _differentiate_tensor(some, 1), _differentiate_tensor(some, 2)
+        products = (slopes[1] ** 2, slopes[0] ** 2, slopes[0] * slopes[1])
+        along, across, mixed = (down @ (product @ right.T) for product in products)
+        parts.append(torch.stack([along - across, 2 * mixed, along + across], 1))
+    return torch.cat(parts)
+
+
 def cell_of_pixels(side: int, grid: int) -> np.ndarray:
     """Return which pixels of a side are in which cell, as 0 and 1; shape (grid, side), float32."""
     starts = np.arange(grid) * side // grid
@@ -65,3 +84,13 @@ def _differentiate(images: np.ndarray) -> np.ndarray:
     slopes[..., 0] = images[..., 1] - images[..., 0]
     slopes[..., -1] = images[..., -1] - images[..., -2]
     return slopes
+
+
+def _differentiate_tensor(images: Tensor, axis: int) -> Tensor:
+    """Return the differences along an axis, per pixel."""
+    import torch
+
+    steps = images.narrow(axis, 1, images.shape[axis] - 1) - images.narrow(axis, 0, images.shape[axis] - 1)
+    inner = steps.shape[axis] - 1
+    central = (steps.narrow(axis, 0, inner) + steps.narrow(axis, 1, inner)) / 2
+    return torch.cat([steps.narrow(axis, 0, 1), central, steps.narrow(axis, inner, 1)], axis)
