@@ -17,7 +17,6 @@ from veilbench.families.ciphers.attacks import learned_decoder
 from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle
 from veilbench.families.ciphers.attacks.learned_decoder import _predict, _to_bits, decode
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
-from veilbench.families.ciphers.baselines.bit_transposition import BitTransposition
 from veilbench.families.ciphers.baselines.substitution import Substitution
 from veilbench.families.ciphers.data.text import Texts
 from veilbench.families.ciphers.schemes.base import Cipher, Ciphertext
@@ -108,15 +107,15 @@ def test_short_messages_that_use_other_members_are_learned_together(
         assert held_out > 0.3  # six code books of which each character was seen a few times
 
 
-@pytest.mark.parametrize(("cipher", "fewest", "most"), [(BitTransposition(1), 50, 550), (AesCtr(), 600, 600)])
-def test_training_stops_when_all_held_out_bits_are_right(
+@pytest.mark.parametrize(("cipher", "fewest", "most"), [(Substitution([32]), 50, 700), (AesCtr(), 500, 1_500)])
+def test_training_stops_when_there_is_nothing_more_to_gain(
     texts: Texts, accelerator: Accelerator, monkeypatch: pytest.MonkeyPatch, cipher: Any, fewest: int, most: int
 ) -> None:
     taken = list[float]()
     step = torch.optim.AdamW.step
     monkeypatch.setattr(torch.optim.AdamW, "step", lambda self, *a, **k: taken.append(1) or step(self, *a, **k))
     keyed = cipher.with_fresh_key(np.random.default_rng(0))
-    guess(exposed(keyed, texts, texts.target[:301], 3_000), accelerator, steps=600)
+    guess(exposed(keyed, texts, texts.target[:301], 3_000), accelerator, steps=5_000)
     assert fewest <= len(taken) <= most
 
 
@@ -124,7 +123,6 @@ def test_the_weights_are_those_that_read_most_of_the_held_out_blocks() -> None:
     """Worse weights after the best ones are forgotten."""
     decoder = learned_decoder.LearnedDecoder(2, 1, 4, torch.tensor([[1.0, -1.0, *[1.0] * 7]]))
     decoder.trainer = SimpleNamespace(should_stop=False)  # type: ignore[assignment]
-    assert not decoder.trainer.should_stop
     for weight, better in ((-1.0, True), (1.0, True), (-1.0, False)):
         with torch.no_grad():
             decoder.net[-1].bias.fill_(1e3 * weight)

@@ -17,6 +17,7 @@ from veilbench.training.central import Batches
 
 BITS = 7  # of a symbol, 0 to 90
 LEARNING_RATE, BATCH, STEPS_PER_CALL = 3e-3, 512, 50
+PATIENCE = 10  # calls without an improvement on the held-out blocks, after which training stops
 
 
 class LearnedDecoder(pl.LightningModule):
@@ -24,7 +25,7 @@ class LearnedDecoder(pl.LightningModule):
 
     Bits in and bits out need far fewer pairs than 91 classes for each character: the decoder of a block of several
     characters learns from every pair about every bit. Training stops early when all bits of held-out blocks are right,
-    but not where their share no longer rises: against a neural cipher it may rest for 500 steps and then rise.
+    or when their share has not risen for `PATIENCE` calls.
 
     Args:
         inputs: number of public features per block.
@@ -42,7 +43,7 @@ class LearnedDecoder(pl.LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.inputs, self.curves = inputs, dict[str, float]()
-        self.best, self._highest = dict[str, Tensor](), -1.0
+        self.best, self._highest, self._waited = dict[str, Tensor](), -1.0, 0
         self.register_buffer("held_out", held_out, persistent=False)
         self.net = nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, BITS * block))
 
@@ -69,10 +70,11 @@ class LearnedDecoder(pl.LightningModule):
         """Keep the best weights, and stop the training if there is nothing more to gain."""
         right = (self.net(self.held_out[:, : self.inputs]) > 0) == (self.held_out[:, self.inputs :] > 0)
         share = float(right.float().mean())
+        self._waited += 1
         if share > self._highest:
-            self._highest = share
+            self._highest, self._waited = share, 0
             self.best = {name: value.clone() for name, value in self.net.state_dict().items()}
-        if share == 1:
+        if share == 1 or self._waited == PATIENCE:
             self.trainer.should_stop = True
 
 
