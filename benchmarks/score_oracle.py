@@ -5,7 +5,8 @@
 Each name is one of conf/experiment with the data `prints_small`. Prints one line per method, seed and path: the share
 of victims for whom an image was accepted within the queries, with a 95 % interval, and the gain above chance with a
 99 % interval, the verdict's. `chosen` marks the path that is better on people of the attacker's own, which the attack
-reports. `noise` is its negative control. Without `--validation` the victims are those of the attack; with it they are
+reports. `noise` is its negative
+control, `pca_template` the positive control of evolution, and `regions` that of recombination. Without `--validation` the victims are those of the attack; with it they are
 the auxiliary people, attacked with the images of the training people: settings are chosen there.
 """
 
@@ -23,7 +24,7 @@ from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.experiment import build
 from veilbench.bench.findings import Metric
 from veilbench.bench.verdict import CONFIDENCE
-from veilbench.families.templates.attacks.oracle import TemplateOracle
+from veilbench.families.templates.attacks.oracle import FEATURES_OF_REGIONS, TemplateOracle
 from veilbench.families.templates.attacks.system import TemplateSystem, enrol_victims, first_row_of_each
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.schemes.base import TemplateScheme
@@ -73,7 +74,10 @@ def measure(name: str, attack: TemplateOracle, scheme: TemplateScheme, data: Ide
         share = system.share_accepted(counter.highest, confidence=CONFIDENCE)
         gain = above_chance(share, attack.operating_point.blind_success(queries))
         accepted = show(system.share_accepted(counter.highest))
-        print(f"{name}, seed {seed}, {path}: accepted {accepted}, gain {show(gain)}{', chosen' * (path == chosen)}")
+        print(
+            f"{name}, seed {seed}, {path}: accepted {accepted}, gain {show(gain)}{', chosen' * (path == chosen)}",
+            flush=True,
+        )
 
 
 def main() -> None:
@@ -89,8 +93,9 @@ def main() -> None:
             config = plain(composed([f"experiment={name}"]))
             attack = build(config["attack"]["template_oracle"])
             measure(name, attack, train(config, data, seed), victims, seed)
-        noise = attack.negative.fit(data, np.random.default_rng(seed))
-        measure("noise", attack, noise, victims, seed)
+        controls = {"noise": attack.negative, "pca_template": attack.positive, "regions": FEATURES_OF_REGIONS}
+        for name, control in controls.items():
+            measure(name, attack, control.fit(data, np.random.default_rng(seed)), victims, seed)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from made_records import FAMILY, config
 from veilbench.bench.findings import Control, Findings, Metric
 from veilbench.bench.report.records import Record, run_name
 from veilbench.bench.stage_run import StageRun
-from veilbench.bench.tracking.row import Row, summarise
+from veilbench.bench.tracking.row import Row, round_for_table, summarise
 from veilbench.bench.verdict import Verdict
 
 
@@ -106,3 +106,10 @@ def test_parameters_are_choices_and_changed_settings() -> None:
 )
 def test_a_run_is_named_by_what_differs_and_always_by_its_seed(name: str, shown: str) -> None:
     assert run_name(Record(name, config("e", 3), {})) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(136.124808, 136.1), (0.99735259, 0.9974), (-4.5911e-4, -4.591e-4), (1.0, 1.0)]
+)
+def test_metrics_of_a_row_have_four_significant_digits(value: float, shown: float) -> None:
+    assert round_for_table(value) == shown

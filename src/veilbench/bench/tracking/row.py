@@ -34,7 +34,7 @@ class Row:
 
     Attributes:
         name: name of the run: experiment, overrides and seed.
-        metrics: the headline metrics.
+        metrics: the headline metrics, rounded to four significant digits.
         parameters: choices, seed, and the settings that differ from the defaults.
         tags: the verdicts, and what MLflow shows of a run: description, source, user, git commit.
     """
@@ -70,7 +70,12 @@ def _metrics(row: leaderboard.Row, family: Family) -> dict[str, float]:
     if passed := [control["passed"] for attack in attacks for control in attack["controls"]]:
         privacy[CONTROLS] = sum(passed) / len(passed)
     costs = {name: row["cost"][key] for name, key in COSTS.items() if row["cost"][key] is not None}
-    return utility | privacy | costs
+    return {name: round_for_table(value) for name, value in (utility | privacy | costs).items()}
+
+
+def round_for_table(value: float) -> float:
+    """Round to four significant digits: MLflow shows all that there are, and the nested runs have them."""
+    return float(f"{value:.4g}")
 
 
 def _parameters(record: Record, run: StageRun | None) -> dict[str, Any]:
