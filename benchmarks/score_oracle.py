@@ -5,9 +5,9 @@
 Each name is one of conf/experiment with the data `prints_small`. Prints one line per method, seed and path: the share
 of victims for whom an image was accepted within the queries, with a 95 % interval, and the gain above chance with a
 99 % interval, the verdict's. `chosen` marks the path that is better on people of the attacker's own, which the attack
-reports. `noise` is its negative
-control, `pca_template` the positive control of evolution, and `regions` that of recombination. Without `--validation` the victims are those of the attack; with it they are
-the auxiliary people, attacked with the images of the training people: settings are chosen there.
+reports. `noise` is its negative control, `pca_template` the positive control of evolution, and `regions` that of
+recombination. Without `--validation` the victims are those of the attack; with it they are the auxiliary people,
+attacked with the images of the training people: settings are chosen there.
 """
 
 from __future__ import annotations

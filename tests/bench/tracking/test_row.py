@@ -108,8 +108,6 @@ def test_a_run_is_named_by_what_differs_and_always_by_its_seed(name: str, shown:
     assert run_name(Record(name, config("e", 3), {})) == shown
 
 
-@pytest.mark.parametrize(
-    ("value", "shown"), [(136.124808, 136.1), (0.99735259, 0.9974), (-4.5911e-4, -4.591e-4), (1.0, 1.0)]
-)
+@pytest.mark.parametrize(("value", "shown"), [(136.124808, 136.1), (0.99735259, 0.9974), (-4.5911e-4, -4.591e-4)])
 def test_metrics_of_a_row_have_four_significant_digits(value: float, shown: float) -> None:
     assert round_for_table(value) == shown
