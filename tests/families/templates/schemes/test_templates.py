@@ -11,12 +11,13 @@ import pytest
 from veilbench.bench.errors import UserError
 from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.templates.data.identities import Identities, Impressions
-from veilbench.families.templates.schemes.base import TemplateScheme, draw_orthonormal
+from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.schemes.biohash import Biohash
 from veilbench.families.templates.schemes.image_extractor import ImageExtractor, compute_orientations
 from veilbench.families.templates.schemes.iom_grp import IomGrp
 from veilbench.families.templates.schemes.iom_urp import IomUrp
 from veilbench.families.templates.schemes.mlp_hash import MlpHash
+from veilbench.families.templates.schemes.orthonormal import draw_orthonormal
 from veilbench.families.templates.schemes.pca_template import PcaTemplate
 from veilbench.families.templates.schemes.polyprotect import Polyprotect
 from veilbench.families.templates.schemes.random_projection import RandomProjection

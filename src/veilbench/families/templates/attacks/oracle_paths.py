@@ -18,8 +18,7 @@ from veilbench.families.templates.attacks.system import (
 )
 from veilbench.families.templates.data.identities import Impressions
 
-HELD_OUT = 0.2  # share of the attacker's own identities that they hold out to choose a path
-TRIED = 12  # number of these that they enrol; their mean score tells two paths apart
+HELD_OUT = 0.2  # share of the attacker's own identities that they enrol to choose a path
 LISTED = {"scores": 0.25, "decisions": 0.5}  # part of the queries that is spent on the dictionary, by the answers
 
 
@@ -54,8 +53,7 @@ class OraclePaths:
         if len(names := self.names()) == 1:
             return names[0]
         training, held_out = split_auxiliary(auxiliary, HELD_OUT, rng)
-        enrolled = held_out.subset(first_row_of_each(held_out.identities)[:TRIED])
-        validation = held_out_system(system, enrolled, rng)
+        validation = held_out_system(system, held_out.subset(first_row_of_each(held_out.identities)), rng)
         own = training.images[rng.permutation(len(training))]
         reached = {name: self.take(name, validation, own, rng)[0].highest.mean() for name in names}
         return max(names, key=lambda name: float(reached[name]))

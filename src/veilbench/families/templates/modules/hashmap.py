@@ -21,8 +21,8 @@ from veilbench.families.templates.nets.print_encoder import Norm, PrintEncoder
 from veilbench.families.templates.nets.saved_net import SavedNet
 from veilbench.families.templates.regularisers.impersonation import Impersonation
 from veilbench.families.templates.regularisers.inversion_adversary import InversionAdversary
-from veilbench.families.templates.schemes.base import draw_orthonormal
 from veilbench.families.templates.schemes.hashmap import HashmapScheme, binarise
+from veilbench.families.templates.schemes.orthonormal import draw_orthonormal
 from veilbench.training.federated import FederatedModel
 
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]

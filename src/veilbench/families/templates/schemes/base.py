@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from veilbench.bench.limits import require_arguments, require_room
+from veilbench.bench.limits import require_arguments
 from veilbench.bench.trained_model import TrainedModel
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.schemes.extractor import Extractor, describe_extractor, restore_extractor
@@ -165,15 +165,6 @@ def normalise(rows: np.ndarray) -> np.ndarray:
 def cosine_similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return the cosine similarity of rows, shape (n,), float32."""
     return np.asarray(np.einsum("ij,ij->i", normalise(a), normalise(b)), np.float32)
-
-
-def draw_orthonormal(rows: int, columns: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw a random matrix with orthonormal columns, or orthonormal rows if it is wide, by QR decomposition."""
-    require_room(f"a matrix of {rows} x {columns}", rows, columns, each=8)
-    tall = rng.standard_normal((max(rows, columns), min(rows, columns)))
-    q, r = np.linalg.qr(tall)
-    q = (q * np.sign(np.diag(r))).astype(np.float32)
-    return q if rows >= columns else np.ascontiguousarray(q.T)
 
 
 class BinaryScheme(TemplateScheme):

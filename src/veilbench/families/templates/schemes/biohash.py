@@ -8,9 +8,10 @@ import numpy as np
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import Real, Width
-from veilbench.families.templates.schemes.base import BinaryScheme, draw_orthonormal
+from veilbench.families.templates.schemes.base import BinaryScheme
 from veilbench.families.templates.schemes.extractor import Extractor
 from veilbench.families.templates.schemes.linear_scheme import LinearScheme
+from veilbench.families.templates.schemes.orthonormal import draw_orthonormal
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -13,7 +13,8 @@ from torch.nn import functional
 from veilbench.bench.limits import NotNegative, Seed, require_arguments
 from veilbench.families.templates.nets.print_encoder import PrintEncoder
 from veilbench.families.templates.nets.saved_net import SavedNet
-from veilbench.families.templates.schemes.base import blas_threads, cosine_similarity, draw_orthonormal, normalise
+from veilbench.families.templates.schemes.base import blas_threads, cosine_similarity, normalise
+from veilbench.families.templates.schemes.orthonormal import draw_orthonormal
 from veilbench.families.templates.schemes.trained import TrainedScheme
 from veilbench.nets.saved_weights import load_weights
 

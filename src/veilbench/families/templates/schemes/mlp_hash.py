@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from veilbench.bench.limits import Positive, Real, Width
-from veilbench.families.templates.schemes.base import BinaryScheme, draw_orthonormal
+from veilbench.families.templates.schemes.base import BinaryScheme
 from veilbench.families.templates.schemes.extractor import Extractor
+from veilbench.families.templates.schemes.orthonormal import draw_orthonormal
 
 
 class MlpHash(BinaryScheme):
