@@ -29,7 +29,7 @@ from veilbench.metrics.intervals import ends, mean
 
 SHOWN = 8
 # The positive control of recombination.
-FEATURES_OF_REGIONS = RawTemplate(ImageExtractor("orientation", components=None, grid=6))
+FEATURES_OF_REGIONS = RawTemplate(ImageExtractor("orientation", components=None, grid=4))
 
 
 class TemplateOracle(AcceptanceAttack):
