@@ -3,8 +3,11 @@
 All that publishers share is the tags of runs, which all can read, so they queue up as in Lamport's bakery algorithm.
 Each creates a run without a ticket, reads the existing tickets, takes the next number, and waits until no other run has
 a smaller number or is about to take one. The first publishes and marks its run as finished; the others see this, delete
-their own runs and return the finished one. A killed publisher would block the others, so its run is deleted as soon as
-its process is known to be gone, which only processes on its own host can see, or once the run is overdue.
+their own runs and return the finished one. The smallest start would not do instead of a ticket: a run that is created
+late, or by a clock that is slow, could be smaller than one whose publisher has already begun.
+
+A killed publisher would block the others, so its run is deleted as soon as its process is known to be gone, which only
+processes on its own host can see, or once its lease has expired. The run of a live publisher is deleted by nobody else.
 
 Leslie Lamport: A New Solution of Dijkstra's Concurrent Programming Problem. Communications of the ACM 17(8), 1974.
 """
@@ -17,24 +20,18 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from veilbench.bench.errors import UserError
+from veilbench.bench.tracking.lease import DEFAULT_LEASE, claim_tags, expires, published, renewing
 from veilbench.bench.tracking.logged_model import delete_logged_models
 from veilbench.bench.tracking.presence import Publisher
 from veilbench.bench.tracking.stage_times import Span
-from veilbench.bench.tracking.store import Store
+from veilbench.bench.tracking.store import Busy, Store
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
 DIGEST, STAGE = "veilbench.digest", "veilbench.stage"
-PUBLISHER, TICKET, DEADLINE = "veilbench.publisher", "veilbench.ticket", "veilbench.deadline"
-PUBLISHED = "veilbench.published"  # when the publisher created the run, in ms since 1970; its start is the record's
-GRACE = 600  # seconds after its deadline until a run counts as abandoned; long, because clocks of hosts differ
+PUBLISHER, TICKET = "veilbench.publisher", "veilbench.ticket"
 PAUSE = 0.2  # seconds between two reads of the queue
-
-
-class Busy(UserError):
-    """Another process is publishing this record."""
 
 
 @dataclass
@@ -45,14 +42,17 @@ class Queue:
         store: the store that holds the runs.
         digest: digest that identifies the record.
         deadline: seconds after which this publisher is stopped.
+        lease: seconds without a sign of life after which others may take over this publisher's run.
     """
 
     store: Store
     digest: str
     deadline: float
+    lease: float = DEFAULT_LEASE * 60
 
     def __post_init__(self) -> None:
         self.me, self.ends = Publisher.here(), time.monotonic() + self.deadline
+        self.mine = ""  # id of the run that this publisher has created
 
     @contextmanager
     def turn(self, name: str, tags: dict[str, str], ran: Span | None = None) -> Iterator[tuple[str, bool]]:
@@ -73,18 +73,21 @@ class Queue:
         if done := self._wait_for_living():
             yield done, False
             return
-        mine = self._create(name, tags, ran)
+        mine = self.mine = self._create(name, tags, ran)
         try:
-            self._take_ticket(mine)
-            done = self._wait_before(mine)
-            if not done:
-                yield mine, True
-                self.store.client.set_terminated(mine, "FINISHED", ran.end if ran else None)
-                return
+            with renewing(self.store, mine, self.lease):
+                self._take_ticket(mine)
+                done = self._wait_before(mine)
+                if not done:
+                    yield mine, True
+                    self.store.client.set_terminated(mine, "FINISHED", ran.end if ran else None)
         except BaseException:
             with suppress(Exception):  # report the first error; the next publisher will see that this process is gone
                 self.discard(mine)
             raise
+        if not done:
+            self._look()  # deletes what a repeated request has created
+            return
         self.discard(mine)
         yield done, False
 
@@ -93,8 +96,7 @@ class Queue:
             DIGEST: self.digest,
             STAGE: "experiment",
             PUBLISHER: f"{self.me}",
-            DEADLINE: f"{self.deadline:g}",
-            PUBLISHED: f"{int(time.time() * 1000)}",
+            **claim_tags(self.lease),
         }
         made = self.store.client.create_run(self.store.group, ran.start if ran else None, {**tags, **own}, name)
         return str(made.info.run_id)
@@ -129,11 +131,12 @@ class Queue:
     def _look(self) -> tuple[str | None, list[Run]]:
         """Return the finished run and the runs of live publishers; delete abandoned runs."""
         runs = self._runs()
-        if finished := [run for run in runs if run.info.status == "FINISHED"]:
-            return str(min(finished, key=lambda run: (_published(run), run.info.run_id)).info.run_id), []
-        given_up = [run for run in runs if self._is_given_up(run)]
+        finished = [run for run in runs if run.info.status == "FINISHED"]
+        given_up = [run for run in runs if run not in finished and self._is_given_up(run)]
         for run in given_up:
             self.discard(run.info.run_id)
+        if finished:
+            return str(min(finished, key=lambda run: (published(run), run.info.run_id)).info.run_id), []
         return None, [run for run in runs if run not in given_up]
 
     def _runs(self) -> list[Run]:
@@ -145,14 +148,14 @@ class Queue:
     def _is_given_up(self, run: Run) -> bool:
         publisher = Publisher.parse(run.data.tags.get(PUBLISHER, ""))
         if publisher and publisher.token == self.me.token:
-            return False
+            return bool(run.info.run_id != self.mine)  # MLflow repeats a request that a slow server did not answer
         if run.info.status not in ("RUNNING", "SCHEDULED") or (publisher and publisher.is_dead(self.me)):
             return True
-        return time.time() > _overdue(run)
+        return time.time() > expires(run)
 
     def _pause(self, other: Run) -> None:
         if time.monotonic() > self.ends - 2 * PAUSE:  # this process is about to be stopped: better with a reason
-            until = time.strftime("%H:%M", time.localtime(_overdue(other)))
+            until = time.strftime("%H:%M", time.localtime(expires(other)))
             raise Busy(
                 f"another process ({other.data.tags.get(PUBLISHER, 'unknown')}) is publishing this record as run "
                 f"{other.info.run_id}; if it is gone, run `python pipelines/track.py` after {until}"
@@ -171,21 +174,6 @@ class Queue:
 def _ticket(run: Run) -> int | None:
     tag = run.data.tags.get(TICKET, "")
     return int(tag) if tag.isdecimal() else None
-
-
-def _overdue(run: Run) -> float:
-    """Return the time from which a run counts as abandoned, in seconds since 1970."""
-    try:
-        deadline = float(run.data.tags[DEADLINE])
-    except (KeyError, ValueError):  # created by an earlier version
-        deadline = 0.0
-    return _published(run) / 1000 + deadline + GRACE
-
-
-def _published(run: Run) -> float:
-    """Return when a run was created, in milliseconds since 1970."""
-    tag = run.data.tags.get(PUBLISHED, "")
-    return float(tag) if tag.isdecimal() else float(run.info.start_time)  # of an earlier version
 
 
 def _stands_before(run: Any, place: tuple[int, str]) -> bool:
