@@ -1,7 +1,7 @@
 """Keeps a publisher's claim on a run alive, and tells when a claim has expired.
 
-A claim is the tags of a run: who publishes it, since when, the last sign of life, and for how long that sign counts. The
-publisher renews it from a thread, because uploading one large file may take longer than a lease.
+A claim is the tags of a run: who publishes it, since when, the last sign of life, and for how long that sign counts.
+The publisher renews it from a thread, because uploading one large file may take longer than a lease.
 """
 
 from __future__ import annotations
