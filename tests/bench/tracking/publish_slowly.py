@@ -1,6 +1,6 @@
 """A process that publishes one record and takes its time: arguments HOST ADDRESS LEASE SECONDS.
 
-Prints "ready", waits for the file `go`, prints "inside" with each artifact that it uploads, and the run's id at the end.
+Prints "ready", waits for the file `go`, prints "inside" with each artifact that it uploads, and then the id of the run.
 """
 
 from __future__ import annotations

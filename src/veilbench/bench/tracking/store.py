@@ -16,11 +16,11 @@ from filelock import BaseFileLock, FileLock, Timeout
 from veilbench.bench.errors import UserError
 from veilbench.bench.masking import mask_secrets
 from veilbench.bench.tracking.faults import StoreFault, Unreachable, broken_store
+from veilbench.bench.tracking.moved_store import artifact_uri, correct_locations
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-ARTIFACTS = "mlartifacts"
 TAGS = {  # of the MLflow experiment; without a kind, MLflow's page opens for GenAI, with traces
     "mlflow.experimentKind": "custom_model_development",
     "mlflow.note.content": "Each row is one experiment with one seed and one set of overrides. "
@@ -106,7 +106,9 @@ def open_store(address: str, experiment: str, patience: float) -> Store:
     with _lock_store(file, patience):
         if not _has_tables(file):
             _create(file, address)
-        return replace(_connect(address, experiment, Path(ARTIFACTS).resolve().as_uri()), file=file)
+        else:
+            correct_locations(file)
+        return replace(_connect(address, experiment, artifact_uri(file)), file=file)
 
 
 def quieten() -> None:
@@ -205,7 +207,7 @@ def _create(file: Path, address: str) -> None:
     _remove(temporary)
     try:
         url = make_url(address).set(database=str(temporary)).render_as_string(hide_password=False)
-        SqlAlchemyStore(url, Path(ARTIFACTS).resolve().as_uri()).engine.dispose()
+        SqlAlchemyStore(url, artifact_uri(file)).engine.dispose()
         temporary.replace(file)
     finally:
         _remove(temporary)
