@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
 from made_records import config, job, make
@@ -20,7 +22,9 @@ def published(folder: Path, seed: int) -> str:
 
 def config_file(folder: Path, run_id: str) -> Path:
     client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
-    return Path(client.download_artifacts(run_id, "config.yaml"))
+    folder = Path(url2pathname(urlsplit(client.get_run(run_id).info.artifact_uri).path))
+    assert (folder / "config.yaml").is_file()
+    return folder / "config.yaml"
 
 
 @pytest.fixture
