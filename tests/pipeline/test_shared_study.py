@@ -12,12 +12,13 @@ from typing import Any
 
 import optuna
 import pytest
-from pipeline.search_slowly import search, value_of
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.tracking.presence import Publisher
 from veilbench.workflow.shared_study import SIGN, SLOT, WORKER, SharedStudy
 from veilbench.workflow.study import open_storage, open_study
+
+from .search_slowly import search, value_of
 
 TRIALS = 8
 
