@@ -1,7 +1,11 @@
-"""Several processes and one study: its trials are run once, killed ones again, with the settings of a serial search."""
+"""Several processes and one study: its trials are run once, killed ones again, with the settings of a serial search.
+
+VEILBENCH_TEST_STORAGE names the address of an empty database on a server, for the test that kills.
+"""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -21,6 +25,7 @@ from veilbench.workflow.study import open_storage, open_study
 from .search_slowly import search, value_of
 
 TRIALS = 8
+ADDRESSES = ["sqlite:///{}/study.db", "{}/study.journal"]
 
 
 def start(storage: str, seconds: float = 0.3) -> subprocess.Popen[str]:
@@ -57,7 +62,7 @@ def test_more_trials_do_not_change_the_first_ones(tmp_path: Path, serial: Any) -
     assert len({str(params) for params, _ in serial.values()}) == TRIALS
 
 
-@pytest.mark.parametrize("address", ["sqlite:///{}/study.db", "{}/study.journal"])
+@pytest.mark.parametrize("address", ADDRESSES)
 def test_two_processes_share_the_trials(tmp_path: Path, serial: Any, address: str) -> None:
     storage = address.format(tmp_path)
     opened(storage)
@@ -72,7 +77,7 @@ def test_two_processes_share_the_trials(tmp_path: Path, serial: Any, address: st
 
 @pytest.mark.slow
 @pytest.mark.kills
-@pytest.mark.parametrize("address", ["sqlite:///{}/study.db", "{}/study.journal"])
+@pytest.mark.parametrize("address", [*ADDRESSES, *filter(None, [os.environ.get("VEILBENCH_TEST_STORAGE")])])
 def test_a_killed_process_costs_one_trial(tmp_path: Path, serial: Any, address: str) -> None:
     storage = address.format(tmp_path)
     opened(storage)

@@ -75,7 +75,7 @@ def test_publishers_on_a_server(address: str, tmp_path: Path) -> None:
     ((run, _),) = rows(address)
     client = MlflowClient(address)
     assert client.get_run(run).info.artifact_uri.startswith("mlflow-artifacts:/")
-    assert [path.name for path in (tmp_path / "stored").rglob("config.yaml")] == ["config.yaml"] * 2
+    assert len([*(tmp_path / "stored").rglob("config.yaml")]) == 1  # the first publisher was killed before it
     assert not (tmp_path / "mlartifacts").exists()
     client.delete_run(run)
     (tmp_path / "go").unlink()
