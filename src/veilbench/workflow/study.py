@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DATABASES = ("sqlite", "postgresql", "mysql")
 JOURNAL = ".journal"
-ALLOWED = f"sqlite:///FILE, postgresql://, mysql:// or a file that ends with {JOURNAL}"
+ALLOWED = f"sqlite:///FILE, postgresql+psycopg://, mysql+pymysql:// or a file that ends with {JOURNAL}"
 PATIENCE = 60.0  # seconds to wait for other processes that write into SQLite
 
 
