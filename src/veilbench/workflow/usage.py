@@ -81,8 +81,8 @@ USAGES = {
             "search",
             "NAME [storage=ADDRESS] [OVERRIDE ...]",
             "Search for good settings with Optuna; NAME is a file of conf/search. Several processes and machines work "
-            "on one study if they are given the address of the same database, such as postgresql+psycopg://host/name, or "
-            f"journal file. {SETTINGS}.",
+            "on one study if they name the same database or journal file, such as "
+            f"storage=postgresql+psycopg://host/name. {SETTINGS}.",
             True,
         ),
         Usage(
