@@ -339,3 +339,16 @@ def test_a_request_that_the_server_got_twice_makes_one_run(monkeypatch: pytest.M
     run_id, is_new = fill(queue(server, deadline=2.0))
     assert is_new
     assert set(server.runs) == {run_id}
+
+
+def test_a_publisher_that_waits_for_another_has_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Runs()
+    second = queue(server, "other host", deadline=1.0)
+    look = second._look
+    found = [(None, [])]  # both begin before either has created a run
+    monkeypatch.setattr(second, "_look", lambda: found.pop() if found else look())
+    with queue(server, "host").turn("e", {}) as (run_id, _):
+        with pytest.raises(Busy, match="is publishing this record"):
+            fill(second)
+        assert set(server.runs) == {run_id}
+    assert fill(queue(server)) == (run_id, False)

@@ -78,10 +78,11 @@ def rows(address: str) -> list[tuple[str, str]]:
 
 
 def check_killed_waiter(address: str) -> None:
-    started = [Process(f"host{n}", address, 5.0, 1.5) for n in range(3)]
+    started = [Process(f"host{n}", address, 5.0, 3.0) for n in range(3)]
     go(started)
     wait_until(lambda: any(one.has_said("inside") for one in started))
     holder, waiter, other = sorted(started, key=lambda one: not one.has_said("inside"))
+    time.sleep(1.0)  # until both have seen that the holder comes first
     waiter.kill()
     run = holder.end()
     assert other.end() == run

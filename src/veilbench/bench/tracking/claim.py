@@ -1,10 +1,11 @@
 """Ensures that a record is published as one run, even if several processes on several hosts publish it at once.
 
 All that publishers share is the tags of runs, which all can read, so they queue up as in Lamport's bakery algorithm.
-Each creates a run without a ticket, reads the existing tickets, takes the next number, and waits until no other run has
-a smaller number or is about to take one. The first publishes and marks its run as finished; the others see this, delete
-their own runs and return the finished one. The smallest start would not do instead of a ticket: a run that is created
-late, or by a clock that is slow, could be smaller than one whose publisher has already begun.
+Each creates a run without a ticket, reads the existing tickets, takes the next number, and waits until no other run is
+about to take one. The run with the smallest number is published and marked as finished. The others delete their own
+runs, so that a kill leaves no row of theirs, and wait until the first has finished or is gone. The smallest start would
+not do instead of a ticket: a run that is created late, or by a clock that is slow, could be smaller than one whose
+publisher has already begun.
 
 A killed publisher would block the others, so its run is deleted as soon as its process is known to be gone, which only
 processes on its own host can see, or once its lease has expired. The run of a live publisher is deleted by nobody else.
@@ -18,7 +19,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from veilbench.bench.tracking.lease import DEFAULT_LEASE, claim_tags, expires, published, renewing
 from veilbench.bench.tracking.logged_model import delete_logged_models
@@ -70,26 +71,37 @@ class Queue:
         Raises:
             Busy: another live publisher did not finish in time, or considered this one dead.
         """
-        if done := self._wait_for_living():
+        done = self._wait_for_living()
+        while not done and not self._claim(name, tags, ran):
+            done = self._wait_for_living()
+        if done:
             yield done, False
             return
-        mine = self.mine = self._create(name, tags, ran)
         try:
-            with renewing(self.store, mine, self.lease):
-                self._take_ticket(mine)
-                done = self._wait_before(mine)
-                if not done:
-                    yield mine, True
-                    self.store.client.set_terminated(mine, "FINISHED", ran.end if ran else None)
+            with renewing(self.store, self.mine, self.lease):
+                yield self.mine, True
+                self.store.client.set_terminated(self.mine, "FINISHED", ran.end if ran else None)
         except BaseException:
-            with suppress(Exception):  # report the first error; the next publisher will see that this process is gone
-                self.discard(mine)
+            self._discard_mine()
             raise
-        if not done:
-            self._look()  # deletes what a repeated request has created
-            return
-        self.discard(mine)
-        yield done, False
+        self._look()  # deletes what a repeated request has created
+
+    def _claim(self, name: str, tags: dict[str, str], ran: Span | None) -> bool:
+        """Create a run; if another publisher comes first, delete it again and return False."""
+        self.mine = self._create(name, tags, ran)
+        try:
+            self._take_ticket()
+            is_first = self._is_first()
+        except BaseException:
+            self._discard_mine()
+            raise
+        if not is_first:
+            self.discard(self.mine)
+        return is_first
+
+    def _discard_mine(self) -> None:
+        with suppress(Exception):  # report the first error; the next publisher will see that this process is gone
+            self.discard(self.mine)
 
     def _create(self, name: str, tags: dict[str, str], ran: Span | None) -> str:
         own = {
@@ -109,24 +121,25 @@ class Queue:
                 return done
             self._pause(living[0])
 
-    def _take_ticket(self, mine: str) -> None:
+    def _take_ticket(self) -> None:
         tickets = [_ticket(run) or 0 for run in self._runs()]
-        self.store.client.set_tag(mine, TICKET, str(1 + max(tickets, default=0)))
+        self.store.client.set_tag(self.mine, TICKET, str(1 + max(tickets, default=0)))
 
-    def _wait_before(self, mine: str) -> str | None:
-        """Return the finished run, or None as soon as it is this publisher's turn."""
+    def _is_first(self) -> bool:
+        """Whether this publisher comes first; waits until all others have taken their tickets."""
         while True:
             done, living = self._look()
-            own = next((run for run in living if run.info.run_id == mine), None)
+            own = next((run for run in living if run.info.run_id == self.mine), None)
             if done:
-                return done
+                return False
             if own is None:
-                raise Busy("another process took over: it found this one overdue, and deleted its run")
-            place = (_ticket(own) or 0, mine)
-            ahead = [run for run in living if run is not own and _stands_before(run, place)]
-            if not ahead:
-                return None
-            self._pause(ahead[0])
+                raise Busy("another process took over: it found the claim of this one expired, and deleted its run")
+            if any(_place(run) < _place(own) for run in living if _ticket(run)):
+                return False
+            choosing = [run for run in living if not _ticket(run)]
+            if not choosing:
+                return True
+            self._pause(choosing[0])
 
     def _look(self) -> tuple[str | None, list[Run]]:
         """Return the finished run and the runs of live publishers; delete abandoned runs."""
@@ -176,6 +189,5 @@ def _ticket(run: Run) -> int | None:
     return int(tag) if tag.isdecimal() else None
 
 
-def _stands_before(run: Any, place: tuple[int, str]) -> bool:
-    ticket = _ticket(run)
-    return ticket is None or (ticket, run.info.run_id) < place
+def _place(run: Run) -> tuple[int, str]:
+    return _ticket(run) or 0, run.info.run_id
