@@ -85,4 +85,4 @@ server: $(VENV)/installed
 		--host "$${HOST:-127.0.0.1}" --port "$${PORT:-5000}" $(SERVER_OPTIONS)
 
 clean:
-	rm -rf $(VENV) $(VENV)-newest prepared results report site dvc_plots multirun outputs mlflow.db* mlartifacts
+	rm -rf $(VENV) $(VENV)-newest prepared results report site dvc_plots multirun outputs mlflow.db* .mlflow.db* mlartifacts

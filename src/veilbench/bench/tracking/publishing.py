@@ -95,8 +95,8 @@ def publish(job: Job) -> str:
     save_view(store, job.family)
     digest, left = identity(job.config), job.deadline - (time.monotonic() - started)
     tags, times = {"veilbench.version": __version__, **row.tags}, find_times(stages)
-    queue = Queue(store, digest, left, job.lease * 60)
-    with store.lock_record(digest, left - MARGIN), queue.turn(row.name, tags, span(times)) as (run_id, is_new):
+    queue, patience = Queue(store, digest, left, job.lease * 60), max(0.0, left - MARGIN)
+    with store.lock_record(digest, patience), queue.turn(row.name, tags, span(times)) as (run_id, is_new):
         if is_new:
             _fill(store, run_id, job, row)
             for stage, found in stages.items():
