@@ -173,9 +173,13 @@ def test_a_record_is_published_by_one_process_at_a_time(tmp_path: Path, whole: b
     file = tmp_path / "mlflow.db"
     file.write_bytes(whole)
     store = open_store(f"sqlite:///{file}", "veilbench", 60)
-    with store.lock_record("one", 0.0), store.lock_record("another", 0.0):
-        with pytest.raises(Busy, match=r"another process is publishing this record"), store.lock_record("one", 0.0):
-            pass
+    with (
+        store.lock_record("one", 0.0),
+        store.lock_record("another", 0.0),
+        pytest.raises(Busy, match="another process is publishing this record"),
+        store.lock_record("one", 0.0),
+    ):
+        pass
     with store.lock_record("one", 0.0):
         pass
     assert [path.name for path in tmp_path.glob(".mlflow.db*")] == []
