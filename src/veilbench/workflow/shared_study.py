@@ -156,5 +156,7 @@ def make_sampler(search: Search, slot: int) -> optuna.samplers.BaseSampler:
     """
     import optuna
 
-    kinds = {"random": optuna.samplers.RandomSampler, "tpe": optuna.samplers.TPESampler}
-    return kinds[search.sampler](seed=int(np.random.SeedSequence((search.seed, slot)).generate_state(1)[0]))
+    kinds: dict[str, type[Any]] = {"random": optuna.samplers.RandomSampler, "tpe": optuna.samplers.TPESampler}
+    seed = int(np.random.SeedSequence((search.seed, slot)).generate_state(1)[0])
+    sampler: optuna.samplers.BaseSampler = kinds[search.sampler](seed=seed)
+    return sampler
