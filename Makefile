@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo bench test test-slow test-newest ui lint docs clean
+.PHONY: demo bench test test-slow test-newest ui server lint docs clean
 
 # torch first: with it pinned, pip takes whatever build the machine offers, and nothing later replaces it.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -76,5 +76,13 @@ ui: $(VENV)/installed
 	@echo "docs/tracking.md has a link for each family: privacy against utility"
 	mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" --port $${PORT:-5000}
 
+# A tracking server for several machines; on the network with HOST=0.0.0.0, see docs/tracking.md.
+# It has a store of its own: the artifacts of mlflow.db lie in a folder, which other machines cannot reach.
+SERVER_OPTIONS ?=
+server: $(VENV)/installed
+	mlflow server --backend-store-uri "$${VEILBENCH_STORE:-sqlite:///$(CURDIR)/server.db}" --serve-artifacts \
+		--artifacts-destination "$${VEILBENCH_ARTIFACTS:-$(CURDIR)/server_artifacts}" \
+		--host "$${HOST:-127.0.0.1}" --port "$${PORT:-5000}" $(SERVER_OPTIONS)
+
 clean:
-	rm -rf $(VENV) $(VENV)-newest prepared results report site dvc_plots multirun outputs mlflow.db* mlartifacts
+	rm -rf $(VENV) $(VENV)-newest prepared results report site dvc_plots multirun outputs mlflow.db* .mlflow.db* mlartifacts

@@ -9,10 +9,11 @@ import pytest
 import yaml
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.file_lock import lock_file
 from veilbench.bench.search import Range, Search, read_search
 from veilbench.workflow import search as script
 from veilbench.workflow.conf import conf_folders
+from veilbench.workflow.shared_study import SharedStudy
+from veilbench.workflow.study import open_study
 
 CONF = conf_folders()[-1]
 SMALL = Search(3, "evaluate.x", "minimize", {"a": [1, 2], "b": Range(0.5, 1.0), "c": Range(1, 9, log=True)}, "loss")
@@ -28,6 +29,8 @@ def test_every_search_of_conf_can_be_read(path: Path) -> None:
     [
         ({"direction": "up"}, "direction='up' is not allowed"),
         ({"space": {"a": {"low": 2, "high": 1}}}, "must be below"),
+        ({"sampler": "grid"}, "sampler='grid' is not allowed"),
+        ({"lease": 0}, "lease=0 is not allowed"),
         ({"colour": 1}, "colour=1 is not allowed"),
     ],
 )
@@ -40,8 +43,14 @@ def test_a_wrong_search_is_one_clear_line(tmp_path: Path, change: dict[str, Any]
         read_search(tmp_path / "other.yaml")
 
 
+def opened(folder: Path, settings: dict[str, Any] | None = None, search: Search = SMALL) -> SharedStudy:
+    shared = SharedStudy(open_study("s", search, f"sqlite:///{folder}/study.db", settings or {}), search)
+    shared.queue_missing()
+    return shared
+
+
 def test_settings_are_drawn_from_the_space(tmp_path: Path) -> None:
-    study = script.open_study("s", SMALL, tmp_path, {})
+    study = opened(tmp_path).study
     drawn = [dict(word.split("=") for word in script.suggest_overrides(study.ask(), SMALL)) for _ in range(20)]
     assert {d["a"] for d in drawn} == {"1", "2"}
     assert all(0.5 <= float(d["b"]) <= 1 for d in drawn)
@@ -49,29 +58,33 @@ def test_settings_are_drawn_from_the_space(tmp_path: Path) -> None:
 
 
 def test_a_trial_that_a_kill_cut_off_is_tried_again(tmp_path: Path) -> None:
-    study = script.open_study("s", SMALL, tmp_path, {})
-    cut = study.ask()
+    cut = opened(tmp_path).take()
+    assert cut
     settings = script.suggest_overrides(cut, SMALL)
-    again = script.open_study("s", SMALL, tmp_path, {})
-    assert again.trials[0].state.name == "FAIL"
-    assert script.suggest_overrides(again.ask(), SMALL) == settings
+    after = opened(tmp_path)
+    after.queue_dead()
+    assert [trial.state.name for trial in after.study.trials] == ["FAIL", "WAITING", "WAITING", "WAITING"]
+    again = [trial for _ in range(3) if (trial := after.take())]
+    assert settings in [script.suggest_overrides(trial, SMALL) for trial in again]
+    assert sorted(trial.user_attrs["slot"] for trial in again) == [0, 1, 2]
 
 
 def test_a_search_goes_on_with_more_trials_and_with_nothing_else_changed(tmp_path: Path) -> None:
     config = {"seed": 0, "model": {"code": 4}, "digests": {}}
-    script.open_study("s", SMALL, tmp_path, script.settings_of(SMALL, config))
-    script.open_study("s", SMALL, tmp_path, script.settings_of(replace(SMALL, trials=9), config))
+    opened(tmp_path, script.settings_of(SMALL, config))
+    more = replace(SMALL, trials=9, lease=1.0)
+    assert len(opened(tmp_path, script.settings_of(more, config), more).study.trials) == 9
     for other in (
         script.settings_of(SMALL, config | {"seed": 1}),
         script.settings_of(replace(SMALL, direction="maximize"), config),
         script.settings_of(replace(SMALL, space={"a": [1, 2]}), config),
     ):
         with pytest.raises(UserError, match="holds a search of other settings"):
-            script.open_study("s", SMALL, tmp_path, other)
+            opened(tmp_path, other)
 
 
 def test_a_hopeless_trial_is_cut_short_and_a_good_one_is_not(tmp_path: Path) -> None:
-    study = script.open_study("s", SMALL, tmp_path, {})
+    study = opened(tmp_path).study
     for value in (1.0, 1.1, 1.2, 1.3):
         trial = study.ask()
         trial.report(value, 10)
@@ -113,7 +126,5 @@ def test_a_search_runs_ends_and_has_nothing_left_to_do(
     ] == before
     with pytest.raises(UserError, match=r"holds a search of other settings: seed=5 \(there: 0\)"):
         script.main(["small", *words, "seed=5"])
-    with lock_file(Path("multirun/search/small/study.db")), pytest.raises(UserError, match="by another process"):
-        script.main(["small", *words])
     with pytest.raises(UserError, match="usage"):
         script.main(["experiment=undercomplete"])

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from veilbench.bench.errors import UserError
+from veilbench.bench.limits import Positive
 from veilbench.bench.yaml_file import read_yaml
 
 
@@ -33,12 +34,14 @@ class Search:
     """The settings of a search, as in a file of conf/search.
 
     Attributes:
-        trials: total number of trials, finished or pruned.
+        trials: total number of trials, finished or pruned, of all processes that work on the study.
         objective: the metric to optimise, in the notation of `objective` for sweeps.
         direction: whether to minimise or maximise the objective.
         watched: the training curve by which trials are pruned; None prunes no trial.
         space: settings by their dotted names, each with a list of choices or a range.
-        seed: random seed of the sampler.
+        seed: random seed of the sampler; a trial's number among those of the study is mixed in.
+        sampler: "tpe" learns from the finished trials; "random" draws each trial independently of the others.
+        lease: minutes without a sign of life after which another process repeats a trial.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -49,6 +52,8 @@ class Search:
     space: Mapping[str, Range | Sequence[float | int | str | bool]]
     watched: str | None = None
     seed: int = 0
+    sampler: Literal["tpe", "random"] = "tpe"
+    lease: Positive = 5.0
 
 
 def read_search(path: Path) -> Search:

@@ -1,13 +1,12 @@
-"""Searches over settings with Optuna: TPE with pruning; continues from its file after a kill.
+"""Searches over settings with Optuna: TPE or random, with pruning; several processes may work on one study.
 
-Each finished trial is a run in MLflow. The same command continues an interrupted search; a trial that was killed is
-repeated.
+Each finished trial is a run in MLflow. The same command continues an interrupted search or joins a running one; a trial
+that was killed is repeated.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib.util import find_spec
@@ -21,7 +20,9 @@ from veilbench.bench.file_lock import lock_file
 from veilbench.bench.search import Range, Search, read_search
 from veilbench.workflow.compose import composed, plain
 from veilbench.workflow.conf import choices, find_file
-from veilbench.workflow.job import difference, flat, objective, record_job
+from veilbench.workflow.job import flat, objective, record_job
+from veilbench.workflow.shared_study import SharedStudy
+from veilbench.workflow.study import open_study
 from veilbench.workflow.sweep import show_settings
 from veilbench.workflow.usage import USAGES
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     import optuna
 
 FOLDER, STUDY = Path("multirun/search"), "study.db"
+STORAGE = "storage="
+OWN = ("trials", "lease")  # settings that may change while a study goes on
 
 
 def suggest_overrides(trial: optuna.Trial, search: Search) -> list[str]:
@@ -73,37 +76,9 @@ def run(trial: optuna.Trial, search: Search, overrides: list[str], folder: Path)
     return objective(search.objective, root) or 0.0
 
 
-def open_study(name: str, search: Search, folder: Path, settings: dict[str, Any]) -> optuna.Study:
-    """Create or load the study; killed trials are queued again.
-
-    Raises:
-        UserError: the study was started with other settings.
-    """
-    import optuna
-
-    optuna.logging.set_verbosity(logging.WARNING)
-    folder.mkdir(parents=True, exist_ok=True)
-    study = optuna.create_study(
-        storage=f"sqlite:///{folder / STUDY}",
-        study_name=name,
-        direction=search.direction,
-        load_if_exists=True,
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=0),
-    )
-    begun = study.user_attrs.get("settings", settings)
-    if told := difference(settings, begun):
-        raise UserError(f"{folder} holds a search of other settings: {told}; move it away to start a new one")
-    study.set_user_attr("settings", settings)
-    for left in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
-        study.tell(left.number, state=optuna.trial.TrialState.FAIL)
-        study.enqueue_trial(left.params)
-    study.sampler = optuna.samplers.TPESampler(seed=search.seed + len(study.trials))
-    return study
-
-
 def settings_of(search: Search, config: Config) -> dict[str, Any]:
     """Return the settings that all trials of a study must share, by dotted names, in JSON's types."""
-    own = {name: value for name, value in asdict(search).items() if name != "trials"}
+    own = {name: value for name, value in asdict(search).items() if name not in OWN}
     return dict(json.loads(json.dumps(flat({"search": own, **config}))))
 
 
@@ -111,15 +86,16 @@ def main(arguments: list[str]) -> None:
     """Run the search and print the best settings; see `veilbench search --help`.
 
     Args:
-        arguments: name of a file of conf/search, overrides in Hydra's grammar, and `--cfg job` to print the settings
-            that all trials share.
+        arguments: name of a file of conf/search, `storage=ADDRESS` of the study, overrides in Hydra's grammar, and
+            `--cfg job` to print the settings that all trials share.
 
     Raises:
         UserError: no search was named, or a name or value is not allowed.
     """
     if not arguments or "=" in arguments[0] or arguments[0].startswith("-"):
         raise UserError(f"{USAGES['search'].line}, where NAME is a file of conf/search")
-    name, overrides = arguments[0], arguments[1:]
+    name, given = arguments[0], [one.removeprefix(STORAGE) for one in arguments[1:] if one.startswith(STORAGE)]
+    overrides = [one for one in arguments[1:] if not one.startswith(STORAGE)]
     if (file := find_file(f"search/{name}.yaml")) is None:
         raise UserError(f"there is no search {name}{list_known(name, choices('search'))}")
     search = read_search(file)
@@ -129,15 +105,25 @@ def main(arguments: list[str]) -> None:
         raise UserError("a search needs Optuna: pip install 'veilbench[optuna]'")
     settings = settings_of(search, plain(composed(overrides)))  # refuses wrong settings before anything is written
     folder = FOLDER / name
+    storage = given[-1] if given else f"sqlite:///{folder / STUDY}"
     folder.mkdir(parents=True, exist_ok=True)
-    with lock_file(folder / STUDY, wait=0):
-        run_remaining(open_study(name, search, folder, settings), search, overrides, folder)
+    with lock_file(folder / STUDY):
+        shared = SharedStudy(open_study(name, search, storage, settings), search)
+        shared.queue_missing()
+    shared.optimize(lambda trial: run(trial, search, overrides, folder))
+    print(summarise(shared.study, search))
 
 
-def run_remaining(study: optuna.Study, search: Search, overrides: list[str], folder: Path) -> None:
-    """Run the remaining trials, and print the best settings of all trials."""
-    ended = [trial for trial in study.trials if trial.state.name in ("COMPLETE", "PRUNED")]
-    study.optimize(lambda trial: run(trial, search, overrides, folder), max(0, search.trials - len(ended)))
-    best, cut = study.best_trial, sum(trial.state.name == "PRUNED" for trial in study.trials)
+def summarise(study: optuna.Study, search: Search) -> str:
+    """Describe the best trial of a study in one line.
+
+    Raises:
+        UserError: no trial was completed.
+    """
+    states = [trial.state.name for trial in study.trials]
+    cut, done = states.count("PRUNED"), states.count("COMPLETE")
+    if not done:
+        raise UserError(f"none of {search.trials} trials was completed; {cut} were cut short")
+    best = study.best_trial
     settings = " ".join(f"{key}={value}" for key, value in best.params.items())
-    print(f"best of {search.trials} trials, {cut} cut short: {search.objective}={best.value:.6g} with {settings}")
+    return f"best of {done + cut} trials, {cut} cut short: {search.objective}={best.value:.6g} with {settings}"

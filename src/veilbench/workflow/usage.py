@@ -79,8 +79,10 @@ USAGES = {
         ),
         Usage(
             "search",
-            "NAME [OVERRIDE ...]",
-            f"Search for good settings with Optuna; NAME is a file of conf/search. {SETTINGS}.",
+            "NAME [storage=ADDRESS] [OVERRIDE ...]",
+            "Search for good settings with Optuna; NAME is a file of conf/search. Several processes and machines work "
+            "on one study if they name the same database or journal file, such as "
+            f"storage=postgresql+psycopg://host/name. {SETTINGS}.",
             True,
         ),
         Usage(

@@ -50,4 +50,4 @@ def make(folder: Path, settings: dict[str, Any], findings: Mapping[str, Findings
 
 
 def job(folder: Path, settings: dict[str, Any], store: Path, deadline: float = 60.0) -> Job:
-    return Job(f"sqlite:///{store}", "veilbench", deadline, settings, folder, FAMILY)
+    return Job(f"sqlite:///{store}", "veilbench", deadline, 10.0, settings, folder, FAMILY)

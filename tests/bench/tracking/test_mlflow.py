@@ -167,6 +167,18 @@ def test_what_a_server_answers_is_one_line_without_password(
     assert "pa55word" not in said
 
 
+def test_a_process_that_does_not_start_in_time_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a busy machine, importing MLflow takes minutes."""
+    settings = config()
+    monkeypatch.setattr(publisher_process, "START", 0.01)
+    assert Mlflow().publish(settings, make(tmp_path / "r", settings)) is None
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "did not start within 0.01 seconds" in line
+    assert publisher_process._process is None
+
+
 def test_the_process_ends_when_the_one_that_started_it_is_killed(tmp_path: Path) -> None:
     settings = config()
     make(tmp_path / "r", settings)

@@ -18,7 +18,7 @@ from made_records import config, job, make
 
 from veilbench.bench.tracking.faults import StoreFault, Unreachable, explain
 from veilbench.bench.tracking.publishing import publish
-from veilbench.bench.tracking.store import open_store, sqlite_file
+from veilbench.bench.tracking.store import Busy, open_store, sqlite_file
 
 OPEN = (
     "import sys; from veilbench.bench.tracking.store import open_store; open_store(f'sqlite:///{sys.argv[1]}', 'g', 60)"
@@ -167,3 +167,19 @@ def test_the_file_of_an_address(tmp_path: Path) -> None:
     assert sqlite_file("sqlite:////a/b.db?timeout=5") == Path("/a/b.db")
     assert sqlite_file("sqlite+pysqlite:///b.db") == tmp_path / "b.db"  # relative to the working folder
     assert sqlite_file("postgresql://h/d") is None
+
+
+def test_a_record_is_published_by_one_process_at_a_time(tmp_path: Path, whole: bytes) -> None:
+    file = tmp_path / "mlflow.db"
+    file.write_bytes(whole)
+    store = open_store(f"sqlite:///{file}", "veilbench", 60)
+    with (
+        store.lock_record("one", 0.0),
+        store.lock_record("another", 0.0),
+        pytest.raises(Busy, match="another process is publishing this record"),
+        store.lock_record("one", 0.0),
+    ):
+        pass
+    with store.lock_record("one", 0.0):
+        pass
+    assert [path.name for path in tmp_path.glob(".mlflow.db*")] == []

@@ -1,10 +1,14 @@
 """Ensures that a record is published as one run, even if several processes on several hosts publish it at once.
 
 All that publishers share is the tags of runs, which all can read, so they queue up as in Lamport's bakery algorithm.
-Each creates a run without a ticket, reads the existing tickets, takes the next number, and waits until no other run has
-a smaller number or is about to take one. The first publishes and marks its run as finished; the others see this, delete
-their own runs and return the finished one. A killed publisher would block the others, so its run is deleted as soon as
-its process is known to be gone, which only processes on its own host can see, or once the run is overdue.
+Each creates a run without a ticket, reads the existing tickets, takes the next number, and waits until no other run is
+about to take one. The run with the smallest number is published and marked as finished. The others delete their own
+runs, so that a kill leaves no row of theirs, and wait until the first has finished or is gone. The smallest start would
+not do instead of a ticket: a run that is created late, or by a clock that is slow, could be smaller than one whose
+publisher has already begun.
+
+A killed publisher would block the others, so its run is deleted as soon as its process is known to be gone, which only
+processes on its own host can see, or once its lease has expired. The run of a live publisher is deleted by nobody else.
 
 Leslie Lamport: A New Solution of Dijkstra's Concurrent Programming Problem. Communications of the ACM 17(8), 1974.
 """
@@ -15,26 +19,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from veilbench.bench.errors import UserError
+from veilbench.bench.tracking.lease import DEFAULT_LEASE, claim_tags, expires, published, renewing
 from veilbench.bench.tracking.logged_model import delete_logged_models
 from veilbench.bench.tracking.presence import Publisher
 from veilbench.bench.tracking.stage_times import Span
-from veilbench.bench.tracking.store import Store
+from veilbench.bench.tracking.store import Busy, Store
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
 DIGEST, STAGE = "veilbench.digest", "veilbench.stage"
-PUBLISHER, TICKET, DEADLINE = "veilbench.publisher", "veilbench.ticket", "veilbench.deadline"
-PUBLISHED = "veilbench.published"  # when the publisher created the run, in ms since 1970; its start is the record's
-GRACE = 600  # seconds after its deadline until a run counts as abandoned; long, because clocks of hosts differ
+PUBLISHER, TICKET = "veilbench.publisher", "veilbench.ticket"
 PAUSE = 0.2  # seconds between two reads of the queue
-
-
-class Busy(UserError):
-    """Another process is publishing this record."""
 
 
 @dataclass
@@ -45,14 +43,17 @@ class Queue:
         store: the store that holds the runs.
         digest: digest that identifies the record.
         deadline: seconds after which this publisher is stopped.
+        lease: seconds without a sign of life after which others may take over this publisher's run.
     """
 
     store: Store
     digest: str
     deadline: float
+    lease: float = DEFAULT_LEASE * 60
 
     def __post_init__(self) -> None:
         self.me, self.ends = Publisher.here(), time.monotonic() + self.deadline
+        self.mine = ""  # id of the run that this publisher has created
 
     @contextmanager
     def turn(self, name: str, tags: dict[str, str], ran: Span | None = None) -> Iterator[tuple[str, bool]]:
@@ -70,31 +71,44 @@ class Queue:
         Raises:
             Busy: another live publisher did not finish in time, or considered this one dead.
         """
-        if done := self._wait_for_living():
+        done = self._wait_for_living()
+        while not done and not self._claim(name, tags, ran):
+            done = self._wait_for_living()
+        if done:
             yield done, False
             return
-        mine = self._create(name, tags, ran)
         try:
-            self._take_ticket(mine)
-            done = self._wait_before(mine)
-            if not done:
-                yield mine, True
-                self.store.client.set_terminated(mine, "FINISHED", ran.end if ran else None)
-                return
+            with renewing(self.store, self.mine, self.lease):
+                yield self.mine, True
+                self.store.client.set_terminated(self.mine, "FINISHED", ran.end if ran else None)
         except BaseException:
-            with suppress(Exception):  # report the first error; the next publisher will see that this process is gone
-                self.discard(mine)
+            self._discard_mine()
             raise
-        self.discard(mine)
-        yield done, False
+        self._look()  # deletes what a repeated request has created
+
+    def _claim(self, name: str, tags: dict[str, str], ran: Span | None) -> bool:
+        """Create a run; if another publisher comes first, delete it again and return False."""
+        self.mine = self._create(name, tags, ran)
+        try:
+            self._take_ticket()
+            is_first = self._is_first()
+        except BaseException:
+            self._discard_mine()
+            raise
+        if not is_first:
+            self.discard(self.mine)
+        return is_first
+
+    def _discard_mine(self) -> None:
+        with suppress(Exception):  # report the first error; the next publisher will see that this process is gone
+            self.discard(self.mine)
 
     def _create(self, name: str, tags: dict[str, str], ran: Span | None) -> str:
         own = {
             DIGEST: self.digest,
             STAGE: "experiment",
             PUBLISHER: f"{self.me}",
-            DEADLINE: f"{self.deadline:g}",
-            PUBLISHED: f"{int(time.time() * 1000)}",
+            **claim_tags(self.lease),
         }
         made = self.store.client.create_run(self.store.group, ran.start if ran else None, {**tags, **own}, name)
         return str(made.info.run_id)
@@ -107,33 +121,35 @@ class Queue:
                 return done
             self._pause(living[0])
 
-    def _take_ticket(self, mine: str) -> None:
+    def _take_ticket(self) -> None:
         tickets = [_ticket(run) or 0 for run in self._runs()]
-        self.store.client.set_tag(mine, TICKET, str(1 + max(tickets, default=0)))
+        self.store.client.set_tag(self.mine, TICKET, str(1 + max(tickets, default=0)))
 
-    def _wait_before(self, mine: str) -> str | None:
-        """Return the finished run, or None as soon as it is this publisher's turn."""
+    def _is_first(self) -> bool:
+        """Whether this publisher comes first; waits until all others have taken their tickets."""
         while True:
             done, living = self._look()
-            own = next((run for run in living if run.info.run_id == mine), None)
+            own = next((run for run in living if run.info.run_id == self.mine), None)
             if done:
-                return done
+                return False
             if own is None:
-                raise Busy("another process took over: it found this one overdue, and deleted its run")
-            place = (_ticket(own) or 0, mine)
-            ahead = [run for run in living if run is not own and _stands_before(run, place)]
-            if not ahead:
-                return None
-            self._pause(ahead[0])
+                raise Busy("another process took over: it found the claim of this one expired, and deleted its run")
+            if any(_place(run) < _place(own) for run in living if _ticket(run)):
+                return False
+            choosing = [run for run in living if not _ticket(run)]
+            if not choosing:
+                return True
+            self._pause(choosing[0])
 
     def _look(self) -> tuple[str | None, list[Run]]:
         """Return the finished run and the runs of live publishers; delete abandoned runs."""
         runs = self._runs()
-        if finished := [run for run in runs if run.info.status == "FINISHED"]:
-            return str(min(finished, key=lambda run: (_published(run), run.info.run_id)).info.run_id), []
-        given_up = [run for run in runs if self._is_given_up(run)]
+        finished = [run for run in runs if run.info.status == "FINISHED"]
+        given_up = [run for run in runs if run not in finished and self._is_given_up(run)]
         for run in given_up:
             self.discard(run.info.run_id)
+        if finished:
+            return str(min(finished, key=lambda run: (published(run), run.info.run_id)).info.run_id), []
         return None, [run for run in runs if run not in given_up]
 
     def _runs(self) -> list[Run]:
@@ -145,14 +161,14 @@ class Queue:
     def _is_given_up(self, run: Run) -> bool:
         publisher = Publisher.parse(run.data.tags.get(PUBLISHER, ""))
         if publisher and publisher.token == self.me.token:
-            return False
+            return bool(run.info.run_id != self.mine)  # MLflow repeats a request that a slow server did not answer
         if run.info.status not in ("RUNNING", "SCHEDULED") or (publisher and publisher.is_dead(self.me)):
             return True
-        return time.time() > _overdue(run)
+        return time.time() > expires(run)
 
     def _pause(self, other: Run) -> None:
         if time.monotonic() > self.ends - 2 * PAUSE:  # this process is about to be stopped: better with a reason
-            until = time.strftime("%H:%M", time.localtime(_overdue(other)))
+            until = time.strftime("%H:%M", time.localtime(expires(other)))
             raise Busy(
                 f"another process ({other.data.tags.get(PUBLISHER, 'unknown')}) is publishing this record as run "
                 f"{other.info.run_id}; if it is gone, run `python pipelines/track.py` after {until}"
@@ -173,21 +189,5 @@ def _ticket(run: Run) -> int | None:
     return int(tag) if tag.isdecimal() else None
 
 
-def _overdue(run: Run) -> float:
-    """Return the time from which a run counts as abandoned, in seconds since 1970."""
-    try:
-        deadline = float(run.data.tags[DEADLINE])
-    except (KeyError, ValueError):  # created by an earlier version
-        deadline = 0.0
-    return _published(run) / 1000 + deadline + GRACE
-
-
-def _published(run: Run) -> float:
-    """Return when a run was created, in milliseconds since 1970."""
-    tag = run.data.tags.get(PUBLISHED, "")
-    return float(tag) if tag.isdecimal() else float(run.info.start_time)  # of an earlier version
-
-
-def _stands_before(run: Any, place: tuple[int, str]) -> bool:
-    ticket = _ticket(run)
-    return ticket is None or (ticket, run.info.run_id) < place
+def _place(run: Run) -> tuple[int, str]:
+    return _ticket(run) or 0, run.info.run_id

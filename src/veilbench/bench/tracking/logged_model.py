@@ -109,6 +109,10 @@ def requirements() -> list[str]:
 
 
 def delete_logged_models(store: Store, run_id: str) -> None:
-    """Delete the models of a run."""
+    """Delete the models of a run, which another process may be doing at the same time."""
     for model in store.client.search_logged_models([store.group], f"source_run_id = '{run_id}'"):
-        store.client.delete_logged_model(model.model_id)
+        try:
+            store.client.delete_logged_model(model.model_id)
+        except Exception as error:  # not by its class, which takes seconds to import
+            if getattr(error, "error_code", "") != "RESOURCE_DOES_NOT_EXIST":
+                raise

@@ -16,6 +16,7 @@ from veilbench.bench.limits import Positive
 from veilbench.bench.masking import ADDRESS, mask_secrets
 from veilbench.bench.tracking.address import check_address, check_no_secret
 from veilbench.bench.tracking.faults import StoreFault, Unreachable
+from veilbench.bench.tracking.lease import DEFAULT_LEASE
 from veilbench.bench.tracking.publisher_process import ask
 from veilbench.bench.tracking.publishing import Job
 
@@ -28,15 +29,23 @@ class Mlflow(Tracker):
             folder. It must not hold a password, since configurations are written to disk and shown in the report.
         experiment: name of the MLflow experiment under which runs are grouped.
         deadline: seconds that publishing one record may take, from opening the store to the last file.
+        lease: minutes without a sign of life after which others may take over what this process was publishing. It
+            should exceed the difference between the clocks of the publishing hosts.
     """
 
-    def __init__(self, uri: str | None = None, experiment: str = "veilbench", deadline: Positive = 60.0) -> None:
+    def __init__(
+        self,
+        uri: str | None = None,
+        experiment: str = "veilbench",
+        deadline: Positive = 60.0,
+        lease: Positive = DEFAULT_LEASE,
+    ) -> None:
         if uri is not None:
             check_no_secret(uri, "tracking.uri")
             check_address(uri, "tracking.uri")
         if not experiment.strip():
             raise ValueError(f"tracking.experiment={experiment!r} is not allowed: it should be a name")
-        self.uri, self.experiment, self.deadline = uri, experiment, deadline
+        self.uri, self.experiment, self.deadline, self.lease = uri, experiment, deadline, lease
 
     def address(self) -> str:
         """Return the address of the store.
@@ -70,7 +79,7 @@ class Mlflow(Tracker):
         """
         address = self.address()
         family = family_named(family_of(config))
-        job = Job(address, self.experiment, self.deadline, config, records.resolve(), family)
+        job = Job(address, self.experiment, self.deadline, self.lease, config, records.resolve(), family)
         try:
             return ask(job)
         except Unreachable as error:

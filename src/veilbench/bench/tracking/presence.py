@@ -1,4 +1,4 @@
-"""Identifies the process that publishes a run, and checks whether it is still running."""
+"""Identifies the process that publishes a record or runs a trial, and checks whether it is still running."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _start_time(process: int) -> str:
 
 @dataclass(frozen=True)
 class Publisher:
-    """A process that publishes one record; `str` gives the tag of its run."""
+    """A process that publishes one record, or runs one trial of a search; `str` gives the tag of its run or trial."""
 
     home: str
     process: int
@@ -66,7 +66,7 @@ class Publisher:
         if self.home != me.home or self.token == me.token:
             return False
         if self.process == me.process:
-            return True  # a process publishes one record at a time, so it has abandoned this one
+            return True  # a process works on one record or trial at a time, so it has abandoned this one
         try:
             return _start_time(self.process) not in (self.started, "")
         except ProcessLookupError:

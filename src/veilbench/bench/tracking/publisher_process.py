@@ -43,6 +43,9 @@ class PublisherProcess:
         threading.Thread(target=self._listen, args=(self.process.stdout,), daemon=True).start()
         try:
             self._answer(START)
+        except TimeoutError:
+            self.stop()
+            raise Unreachable(f"the process that publishes did not start within {START} seconds") from None
         except BaseException:
             self.stop()
             raise

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 LONGEST_PARAMETER = 250  # characters; older versions of MLflow truncate longer values, and parameters are immutable
 PARAMETERS, POINTS = 100, 500  # largest batches that a server accepts
 LAST_STEP = 2**63
+MARGIN = 1.0  # seconds before the deadline at which to stop waiting: better with a reason than killed
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Job:
         address: address of the tracking store.
         experiment: name of the MLflow experiment that groups the runs.
         deadline: seconds that publishing the record may take.
+        lease: minutes without a sign of life after which others may take over.
         config: the resolved configuration of the experiment.
         records: the folder that holds one folder per stage.
         family: the family of its model; its name, title and columns are used.
@@ -57,6 +59,7 @@ class Job:
     address: str
     experiment: str
     deadline: float
+    lease: float
     config: Config
     records: Path
     family: Family
@@ -90,9 +93,10 @@ def publish(job: Job) -> str:
     row = summarise(read_folder(job.records, job.config), job.family, stages["train"].run)
     store = open_store(job.address, job.experiment, job.deadline)
     save_view(store, job.family)
-    queue = Queue(store, identity(job.config), job.deadline - (time.monotonic() - started))
-    times = find_times(stages)
-    with queue.turn(row.name, {"veilbench.version": __version__, **row.tags}, span(times)) as (run_id, is_new):
+    digest, left = identity(job.config), job.deadline - (time.monotonic() - started)
+    tags, times = {"veilbench.version": __version__, **row.tags}, find_times(stages)
+    queue, patience = Queue(store, digest, left, job.lease * 60), max(0.0, left - MARGIN)
+    with store.lock_record(digest, patience), queue.turn(row.name, tags, span(times)) as (run_id, is_new):
         if is_new:
             _fill(store, run_id, job, row)
             for stage, found in stages.items():

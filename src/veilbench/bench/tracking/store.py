@@ -7,24 +7,30 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from filelock import BaseFileLock, FileLock, Timeout
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.masking import mask_secrets
 from veilbench.bench.tracking.faults import StoreFault, Unreachable, broken_store
+from veilbench.bench.tracking.moved_store import artifact_uri, correct_locations
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-ARTIFACTS = "mlartifacts"
 TAGS = {  # of the MLflow experiment; without a kind, MLflow's page opens for GenAI, with traces
     "mlflow.experimentKind": "custom_model_development",
     "mlflow.note.content": "Each row is one experiment with one seed and one set of overrides. "
     "Open the menu **Views** and choose a family to compare its models: privacy against utility.",
 }
 HALF = "_alembic_tmp_"  # prefix of tables that MLflow renames as soon as they are complete
+
+
+class Busy(UserError):
+    """Another process is publishing this record."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +41,40 @@ class Store:
         client: MLflow's client for the store.
         group: the id of the MLflow experiment under which runs are grouped.
         tags: the tags of that experiment when the store was opened.
+        file: file of the store if it is SQLite, otherwise None.
     """
 
     client: MlflowClient
     group: str
     tags: dict[str, str] = field(default_factory=dict)
+    file: Path | None = None
+
+    @contextmanager
+    def lock_record(self, digest: str, patience: float) -> Iterator[None]:
+        """Let one process at a time publish a record within the block; a server has no lock and lets all in.
+
+        The operating system releases the lock when the process ends, however it ends.
+
+        Args:
+            digest: digest that identifies the record.
+            patience: seconds to wait for another process that publishes the record.
+
+        Raises:
+            Busy: another process still publishes the record after `patience`.
+        """
+        if self.file is None:
+            yield
+            return
+        path = self.file.with_name(f".{self.file.name}.{digest}.lock")
+        try:
+            lock = _acquire(path, patience)
+        except Timeout:
+            raise Busy(f"another process is publishing this record: it keeps {path} locked") from None
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)  # waiting processes see that it is gone, and create a new one
+            lock.release()
 
 
 def sqlite_file(address: str) -> Path | None:
@@ -71,7 +106,9 @@ def open_store(address: str, experiment: str, patience: float) -> Store:
     with _lock_store(file, patience):
         if not _has_tables(file):
             _create(file, address)
-        return _connect(address, experiment, Path(ARTIFACTS).resolve().as_uri())
+        else:
+            correct_locations(file)
+        return replace(_connect(address, experiment, artifact_uri(file)), file=file)
 
 
 def quieten() -> None:
@@ -111,20 +148,27 @@ def _connect(address: str, experiment: str, artifacts: str | None) -> Store:
 @contextmanager
 def _lock_store(file: Path, patience: float) -> Iterator[None]:
     """Lock a SQLite store while it is created or opened: processes that create its tables at once break it."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(f"{file}.lock", timeout=patience)
+    path = Path(f"{file}.lock")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
+        lock = _acquire(path, patience)
     except Timeout:
-        raise Unreachable(f"another program keeps {lock.lock_file} locked") from None
-    except OSError as error:
-        raise StoreFault(f"cannot write the tracking store {file}: {error.strerror}: {error.filename}") from error
+        raise Unreachable(f"another program keeps {path} locked") from None
     try:
         yield
     finally:
         lock.release()
+
+
+def _acquire(path: Path, patience: float) -> BaseFileLock:
+    lock = FileLock(path, timeout=patience)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        if isinstance(error, Timeout):
+            raise
+        raise StoreFault(f"cannot write {path} beside the tracking store: {error.strerror}") from error
+    return lock
 
 
 def _has_tables(file: Path) -> bool:
@@ -163,7 +207,7 @@ def _create(file: Path, address: str) -> None:
     _remove(temporary)
     try:
         url = make_url(address).set(database=str(temporary)).render_as_string(hide_password=False)
-        SqlAlchemyStore(url, Path(ARTIFACTS).resolve().as_uri()).engine.dispose()
+        SqlAlchemyStore(url, artifact_uri(file)).engine.dispose()
         temporary.replace(file)
     finally:
         _remove(temporary)
