@@ -74,7 +74,7 @@ class MailPoison(Attack[MailFilter, Mails]):
         rounds: Steps = 2,
         clients: Annotated[Count, Ge(3)] = 10,
         rogue: RogueClients = RogueClients(),  # noqa: B008 - frozen
-        rogues: Sequence[Rogue] = (Boosted(), Tailored()),  # noqa: B008 - frozen
+        rogues: Sequence[Rogue] = (Boosted(), Tailored()),
         enlarge: Positive = 500.0,
         broken_threshold: PositiveShare = 0.8,
     ) -> None:
@@ -164,7 +164,7 @@ class MailPoison(Attack[MailFilter, Mails]):
         return [_list_cells(path, self.rounds, outcome) for path, outcome in after[-1].items()]
 
     def _flip(self, found: Findings, federation: AttackedFederation, data: Mails) -> list[Row]:
-        """Run one round without malicious clients, and with ones that flip their labels; return a table row for each."""
+        """Run one honest round, and two in which clients flip their labels; return a table row for each."""
         start, mine = federation.target.weights, federation.batches[: self.rogue.count]
         flipped = [federation.train_client(start, flip_labels(batch), 0) for batch in mine]
         enlarged = [self.enlarge * update for update in flipped]

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from veilbench.bench.findings import Metric
 from veilbench.bench.verdict import CONFIDENCE
 from veilbench.families.mail.attacks.poison.federation import AttackedFederation, Weights
@@ -62,4 +60,4 @@ def find_strongest(outcomes: Mapping[str, Outcome]) -> tuple[str, Metric]:
     best = max(gains, key=lambda path: gains[path].value)
     value, low, high = (max(getattr(gain, end) for gain in gains.values()) for end in ("value", "low", "high"))
     label = f"Clopper-Pearson on both shares; largest of {len(gains)}, {100 * CONFIDENCE:g} %"
-    return best, Metric(float(np.float64(value)), low, high, gains[best].n, label)
+    return best, Metric(value, low, high, gains[best].n, label)
