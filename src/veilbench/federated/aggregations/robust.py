@@ -56,7 +56,7 @@ class RobustAggregator(PlainAggregator):
 class Robust(Aggregation):
     """A rule of `federated.rules` in place of the mean; the clients' weights are ignored.
 
-    `krum` and `trimmed_mean` assume a number of malicious clients; `median`, `geometric_median` and `clipped_mean` do not.
+    `krum` and `trimmed_mean` assume a number of malicious clients; the other rules do not.
 
     Args:
         rule: rule that replaces the mean: `median`, `trimmed_mean`, `krum`, `geometric_median` or `clipped_mean`.
