@@ -1,12 +1,12 @@
 """Measure what passes a federation with malicious clients: rule x number of malicious clients x behaviour.
 
-    python benchmarks/poisoning.py [--rounds 10] [--mails 60] [--seeds 0,1,2] [--rogues 1,2,3] [--rules plain,median]
+    python benchmarks/poisoning.py [--rounds 10] [--seeds 0,1,2] [--rogues 1,2,3] [--rules plain,median]
 
-Data is the generated corpus `mail_small`; ten clients have `--mails` mails on average. The filter is logistic
-regression on all training mails, which the clients then train further. `krum_1` expects one malicious client and `trimmed_mean_1`
-drops one value at each end; `dirichlet` deals the mails unequally by label (alpha 0.5). Prints one row of a table for
-each rule and number of malicious clients: the share of spam with the trigger that passes and, after the semicolon, the
-accuracy on mails without it, both in per cent, as mean and range of the seeds.
+Data is the generated corpus `mail_small`; ten clients have `--mails` mails on average, of which `--words` words are
+read. The filter is logistic regression on all training mails, which the clients then train further. `krum_1` expects one
+malicious client, and `trimmed_mean_1` drops one value at each end. `dirichlet` deals the mails unequally by label (alpha
+0.5). Prints one row of a table for each rule and number of malicious clients: the share of spam with the trigger that
+passes and, after the semicolon, the accuracy on mails without it, both in per cent, as mean and range of the seeds.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from veilbench.families.mail.attacks.poison.rogues.tailored import Tailored
 from veilbench.families.mail.attacks.word_leak.clients import ClientBatch
 from veilbench.families.mail.baselines.plain_federation import PlainFederation
 from veilbench.families.mail.data.clients import Deal, DirichletClients, EqualClients
-from veilbench.families.mail.data.mail import Mails
+from veilbench.families.mail.data.mail import PARTS, Mails
 from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.federated.aggregations.base import Aggregation
 from veilbench.federated.aggregations.plain import Plain
@@ -64,9 +64,9 @@ class Case:
     seed: int
 
     @classmethod
-    def draw(cls, deal: Deal, each: int, seed: int) -> Case:
-        """Prepare the data, fit the filter, and deal `each` mails per client."""
-        mails, rng = prepare_data("mail_small", seed), np.random.default_rng(seed)
+    def draw(cls, deal: Deal, each: int, words: int, seed: int) -> Case:
+        """Prepare the data, fit the filter, and deal `each` mails per client, of which the first `words` are read."""
+        mails, rng = shorten(prepare_data("mail_small", seed), words), np.random.default_rng(seed)
         some = rng.permutation(len(mails.train))[: each * CLIENTS]
         tokens, labels = mails.train.tokens[some], mails.train.labels[some]
         owners = deal.deal(labels, mails.train.topics[some], rng)
@@ -83,6 +83,12 @@ class Case:
         return outcome.with_trigger.value, outcome.accuracy.value
 
 
+def shorten(mails: Mails, words: int) -> Mails:
+    """Return the mails with only their first words, which saves time."""
+    parts = {name: getattr(mails, name) for name in PARTS}
+    return replace(mails, **{name: replace(part, tokens=part.tokens[:, :words]) for name, part in parts.items()})
+
+
 def describe(values: Sequence[float]) -> str:
     """Format shares as mean and range in per cent."""
     shares = 100 * np.array(values)
@@ -94,7 +100,8 @@ def main() -> None:
     """Attack all rules with all behaviours."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=10, help="attacked rounds")
-    parser.add_argument("--mails", type=int, default=60, help="mails per client, on average")
+    parser.add_argument("--mails", type=int, default=290, help="mails per client, on average")
+    parser.add_argument("--words", type=int, default=128, help="words of each mail that are read")
     parser.add_argument("--seeds", default="0,1,2", help="seeds of data, filter and attack")
     parser.add_argument("--rogues", default="1,2,3", help="numbers of malicious clients of ten")
     parser.add_argument("--rules", default=",".join(RULES), help=f"rules to compare, of {', '.join(RULES)}")
@@ -103,7 +110,7 @@ def main() -> None:
     print("| clients | rule | malicious | " + " | ".join(rogue.name for rogue in ROGUES) + " |")
     print("|---|---|---|" + "---|" * len(ROGUES))
     for deal in options.deals.split(","):
-        cases = [Case.draw(DEALS[deal], options.mails, int(seed)) for seed in options.seeds.split(",")]
+        cases = [Case.draw(DEALS[deal], options.mails, options.words, int(seed)) for seed in options.seeds.split(",")]
         for rule in options.rules.split(","):
             for count in map(int, options.rogues.split(",")):
                 cells = []

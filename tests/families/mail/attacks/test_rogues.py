@@ -88,7 +88,7 @@ def test_the_tailored_scale_is_the_largest_that_krum_accepts() -> None:
 def test_the_tailored_scale_is_the_largest_of_all_under_a_mean() -> None:
     seen = view(mean)
     sent = Tailored().craft(seen)
-    assert np.linalg.norm(sent[0, ROWS]) == pytest.approx(SCALES[-1] * np.linalg.norm(seen.deviations))
+    assert np.linalg.norm(sent[0, ROWS]) == pytest.approx(2 * SCALES[-1] * np.linalg.norm(seen.deviations))
 
 
 def test_the_tailored_clients_need_no_rule_that_knows_their_number() -> None:

@@ -22,10 +22,11 @@ class Colluding(Rogue):
     positive control is a federation with Krum.
 
     Attributes:
-        scale: norm of the trigger's rows, in units of the norm of all values' standard deviations.
+        scale: norm of the trigger's rows, in units of the norm of all values' standard deviations; 1 is about where
+            Krum begins to reject it.
     """
 
-    scale: Positive = 0.5
+    scale: Positive = 0.85
     name: ClassVar[str] = "colluding"
 
     def craft(self, view: RogueView) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,7 +11,8 @@ import numpy as np
 from veilbench.bench.limits import Count
 from veilbench.families.mail.attacks.poison.rogues.base import Rogue, RogueView
 
-SCALES = np.geomspace(1 / 8, 4096, 31)  # steps of the square root of 2
+SCALES = 2.0 ** np.arange(-3, 13)  # norms of the trigger's rows that are tried first, in units of the deviations' norm
+NEAR = 2.0 ** np.linspace(-1, 1, 9)  # factors by which the best of them is refined
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,8 @@ class Tailored(Rogue):
         """Return the same update for each client, shape (rogues, size)."""
         unit = float(np.linalg.norm(view.deviations))
         honest = [self._draw_honest(view) for _ in range(self.draws)]
-        moved = [np.mean([_move(view, unit * scale, drawn) for drawn in honest]) for scale in SCALES]
-        return view.collude(unit * float(SCALES[int(np.argmax(moved))]))
+        best = _choose(view, unit * SCALES, honest)
+        return view.collude(_choose(view, best * NEAR, honest))
 
     def _draw_honest(self, view: RogueView) -> np.ndarray:
         """Draw updates of the honest clients, shape (clients - rogues, size); honest clients move no trigger."""
@@ -42,6 +44,12 @@ class Tailored(Rogue):
         honest: np.ndarray = centre + view.deviations * view.rng.standard_normal((view.clients - rogues, size))
         honest[:, view.rows] = 0
         return honest
+
+
+def _choose(view: RogueView, scales: np.ndarray, rounds: Sequence[np.ndarray]) -> float:
+    """Return the scale that moves the trigger most, on average over simulated rounds."""
+    moved = [np.mean([_move(view, float(scale), honest) for honest in rounds]) for scale in scales]
+    return float(scales[int(np.argmax(moved))])
 
 
 def _move(view: RogueView, scale: float, honest: np.ndarray) -> float:
