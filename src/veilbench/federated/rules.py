@@ -54,19 +54,20 @@ def krum(updates: np.ndarray, malicious: int) -> int:
 def geometric_median(updates: np.ndarray, iterations: int = 100, smoothing: float = 1e-6) -> np.ndarray:
     """Return the point with the smallest sum of distances to the updates, shape (size,).
 
-    RFA, the smoothed Weiszfeld algorithm (Pillutla, Kakade and Harchaoui 2022, algorithm 2). It ends early once a step
-    is shorter than `smoothing` times the largest distance. No number of malicious clients is assumed.
+    RFA, the smoothed Weiszfeld algorithm (Pillutla, Kakade and Harchaoui 2022, algorithm 2). It starts from the
+    coordinate-wise median, and ends early once a step is shorter than the smallest distance that counts. No number of
+    malicious clients is assumed.
 
     Args:
         updates: one update per client, shape (clients, size).
         iterations: maximum number of reweighted means.
-        smoothing: smallest distance that counts, as a share of the largest one.
+        smoothing: smallest distance that counts, as a share of the median distance, which a minority cannot enlarge.
     """
-    centre: np.ndarray = updates.mean(0)
+    centre = median(updates)
     for _ in range(iterations):
         distances = np.linalg.norm(updates - centre, axis=1)
-        least = smoothing * distances.max()
-        if not least:
+        least = smoothing * float(np.median(distances))
+        if not least:  # most updates are equal
             break
         weights = 1 / np.maximum(distances, least)
         moved = weights @ updates / weights.sum()
@@ -87,6 +88,6 @@ def clipped_mean(updates: np.ndarray, largest_norm: float | None = None) -> np.n
     """
     norms = np.linalg.norm(updates, axis=1)
     bound = float(np.median(norms)) if largest_norm is None else largest_norm
-    factors = np.minimum(1, bound / np.maximum(norms, np.finfo(float).tiny))
+    factors = bound / np.maximum(norms, bound or 1.0)
     clipped: np.ndarray = (factors[:, None] * updates).mean(0)
     return clipped
