@@ -55,7 +55,7 @@ def examine(data: Mails, folder: Path, aggregation: Aggregation, **settings: Any
 
 
 def test_a_plain_federation_is_broken_with_the_controls_of_each_path_passed(data: Mails, tmp_path: Path) -> None:
-    found = examine(data, tmp_path, Plain())
+    found = examine(data, tmp_path, Plain(), broken_threshold=0.75)  # 141 spam mails: wide intervals
     assert found.verdict is Verdict.BROKEN
     assert [(c.kind, c.name, c.path, c.passed) for c in found.controls] == [
         ("positive", "PlainFederation", "boosted", True),
@@ -108,7 +108,7 @@ def test_equal_updates_pass_krum_and_not_the_median_within_ten_rounds(data: Mail
 
 
 def test_encryption_is_no_help_against_poison(data: Mails) -> None:
-    found = run(data, Ckks(), rounds=1)
+    found = run(data, Ckks(), rounds=1, rogues=[Boosted()])
     assert found.gain is not None
     assert found.gain.low > 0.8
 
