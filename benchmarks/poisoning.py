@@ -6,7 +6,7 @@ Data is the generated corpus `mail_small`; ten clients have `--mails` mails on a
 read. The filter is logistic regression on all training mails, which the clients then train further. `krum_1` expects
 one malicious client, and `trimmed_mean_1` drops one value at each end. `dirichlet` deals the mails unequally by label
 (alpha 0.5). Prints one row of a table for each rule and number of malicious clients: the share of spam with the trigger
-that passes and, after the semicolon, the accuracy on mails without it. Both are in per cent, mean and range of the seeds.
+that passes and, after the semicolon, the accuracy on mails without it, in per cent: mean and range of the seeds.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ RULES: dict[str, Aggregation] = {
     "clipped_mean": Robust("clipped_mean"),
 }
 DEALS: dict[str, Deal] = {"equal": EqualClients(CLIENTS), "dirichlet": DirichletClients(CLIENTS)}
-ROGUES: tuple[Rogue, ...] = (Boosted(), Tailored(), Colluding(), LittleIsEnough())
+ROGUES: tuple[Rogue, ...] = (Boosted(), Tailored(), Colluding(), LittleIsEnough(least=1.0))
 
 
 @dataclass(frozen=True)

@@ -102,12 +102,16 @@ def test_z_follows_from_the_numbers_of_clients() -> None:
     assert largest_z(50, 24) == pytest.approx(1.426, abs=0.001)
     assert largest_z(10, 2) == 0
     spread = np.linalg.norm(view().deviations)
-    assert np.linalg.norm(LittleIsEnough().craft(view())[0, ROWS]) == pytest.approx(spread)
+    assert np.linalg.norm(LittleIsEnough().craft(view())[0, ROWS]) == pytest.approx(0.5 * spread)
     assert np.linalg.norm(LittleIsEnough(z=0.3).craft(view())[0, ROWS]) == pytest.approx(0.3 * spread)
 
 
-def test_the_control_of_colluding_clients_is_krum_that_expects_them() -> None:
-    plain = PlainFederation()
-    protocol = Colluding().choose_control(plain, 3).protocol()  # type: ignore[attr-defined]
+@pytest.mark.parametrize("rogue", [Colluding(), LittleIsEnough()])
+def test_the_control_of_small_deviations_is_krum_that_expects_the_clients(rogue: Rogue) -> None:
+    protocol = rogue.choose_control(PlainFederation(), 3).protocol()  # type: ignore[attr-defined]
     assert (protocol.aggregation["rule"], protocol.aggregation["malicious"]) == ("krum", 3)
+
+
+def test_the_control_of_large_updates_is_an_unprotected_mean() -> None:
+    plain = PlainFederation()
     assert Boosted().choose_control(plain, 3) is Tailored().choose_control(plain, 3) is plain

@@ -10,13 +10,16 @@ import numpy as np
 
 from veilbench.bench.limits import NotNegative
 from veilbench.families.mail.attacks.poison.rogues.base import Rogue, RogueView
+from veilbench.families.mail.baselines.robust_federation import RobustFederation
+from veilbench.families.mail.schemes.spam_scorer import SpamScorer
 
 
 @dataclass(frozen=True)
 class LittleIsEnough(Rogue):
     """All clients send the mean plus z standard deviations of their own updates (Baruch et al. 2019, algorithm 3).
 
-    The deviation has the norm that the paper's has, but lies in the trigger's direction.
+    The deviation has the norm that the paper's has, but lies in the trigger's direction. The positive control is a
+    federation with Krum, which small deviations pass.
 
     Attributes:
         z: standard deviations by which the update differs from the mean. None takes the paper's value, which follows
@@ -25,13 +28,17 @@ class LittleIsEnough(Rogue):
     """
 
     z: NotNegative | None = None
-    least: NotNegative = 1.0
+    least: NotNegative = 0.5
     name: ClassVar[str] = "little_is_enough"
 
     def craft(self, view: RogueView) -> np.ndarray:
         """Return the same update for each client, shape (rogues, size)."""
         z = max(self.least, largest_z(view.clients, len(view.own))) if self.z is None else self.z
         return view.collude(z * float(np.linalg.norm(view.deviations)))
+
+    def choose_control(self, plain: SpamScorer, count: int) -> SpamScorer:
+        """Return a federation with Krum, which expects as many malicious clients as there are."""
+        return RobustFederation("krum", malicious=count)
 
 
 def largest_z(clients: int, rogues: int) -> float:
