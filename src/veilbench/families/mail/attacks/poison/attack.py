@@ -44,8 +44,8 @@ class MailPoison(Attack[MailFilter, Mails]):
     The gain is the share of test spam that passes with the trigger minus the share that passes without it, after the
     last round. It is 0 if the trigger has no effect, however much spam the filter misses. The verdict is that of the
     strongest path; the intervals hold jointly. The positive control of a path is a federation with an unprotected mean,
-    and for `colluding` and `little_is_enough` one with Krum. The negative control is the target's federation with the same malicious clients,
-    trigger and scale, but with spam taught as spam: on no path may the trigger help spam to pass.
+    and for `colluding` and `little_is_enough` one with Krum. The negative control is the target's federation with the
+    same malicious clients and trigger, but with spam taught as spam: on no path may the trigger help spam to pass.
 
     Args:
         threat: threat model; needs `rogue_clients`.
