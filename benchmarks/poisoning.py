@@ -73,14 +73,13 @@ class Case:
         batches = [ClientBatch(tokens[owners == c], labels[owners == c]) for c in range(CLIENTS)]
         return cls(mails, PlainFederation().fit(mails, rng), batches, seed)
 
-    def attack(self, rule: Aggregation, rogues: int, rogue: Rogue, rounds: int) -> tuple[float, float]:
-        """Return the share of spam that passes with the trigger, and the accuracy without it."""
+    def attack(self, rule: Aggregation, rogues: int, rounds: int) -> list[Outcome]:
+        """Return what each behaviour reaches under a rule with a number of malicious clients."""
         self.target.protocol = Protocol(describe_aggregation(rule))
         attack = MailPoison(ThreatModel(rogue_clients=True), self.target, rogue=RogueClients(rogues))
         drawn = attack.set_up(self.target, self.mails, np.random.default_rng(self.seed))
         federation: AttackedFederation = replace(drawn, batches=self.batches)
-        outcome = Outcome.measure(federation, federation.run(rogue, rounds)[-1], self.mails)
-        return outcome.with_trigger.value, outcome.accuracy.value
+        return [Outcome.measure(federation, federation.run(rogue, rounds)[-1], self.mails) for rogue in ROGUES]
 
 
 def shorten(mails: Mails, words: int) -> Mails:
@@ -94,6 +93,13 @@ def describe(values: Sequence[float]) -> str:
     shares = 100 * np.array(values)
     spread = f" [{shares.min():.0f}, {shares.max():.0f}]" if len(shares) > 1 else ""
     return f"{shares.mean():.0f}{spread}"
+
+
+def describe_cell(outcomes: Sequence[Outcome]) -> str:
+    """Format what one behaviour reaches with each seed."""
+    return "; ".join(
+        describe([getattr(each, name).value for each in outcomes]) for name in ("with_trigger", "accuracy")
+    )
 
 
 def main() -> None:
@@ -113,12 +119,8 @@ def main() -> None:
         cases = [Case.draw(DEALS[deal], options.mails, options.words, int(seed)) for seed in options.seeds.split(",")]
         for rule in options.rules.split(","):
             for count in map(int, options.rogues.split(",")):
-                cells = []
-                for rogue in ROGUES:
-                    passed, right = zip(
-                        *(case.attack(RULES[rule], count, rogue, options.rounds) for case in cases), strict=True
-                    )
-                    cells.append(f"{describe(passed)}; {describe(right)}")
+                by_seed = [case.attack(RULES[rule], count, options.rounds) for case in cases]
+                cells = [describe_cell(outcomes) for outcomes in zip(*by_seed, strict=True)]
                 print(f"| {deal} | `{rule}` | {count} | " + " | ".join(cells) + " |", flush=True)
 
 

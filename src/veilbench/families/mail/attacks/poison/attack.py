@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, cast
 
 import numpy as np
 from annotated_types import Ge
@@ -88,11 +88,10 @@ class MailPoison(Attack[MailFilter, Mails]):
 
     def control_cases(self, target: MailFilter, data: Mails) -> Sequence[ControlCase[MailFilter]]:
         """Return a positive control for each behaviour, and the negative control of all."""
-        chosen = {name: each.choose_control(self.positive, self.rogue.count) for name, each in self.rogues.items()}
-        return [
-            *(ControlCase("positive", scheme, name) for name, scheme in chosen.items()),
-            ControlCase("negative", self.negative),
-        ]
+        chosen = [each.choose_control(self.positive, self.rogue.count) for each in self.rogues.values()]
+        schemes = [cast(MailFilter, scheme) for scheme in chosen]  # which it is once it is fitted
+        positives = [ControlCase("positive", *pair) for pair in zip(schemes, self.rogues, strict=True)]
+        return [*positives, ControlCase("negative", self.negative)]
 
     def run_control(
         self,

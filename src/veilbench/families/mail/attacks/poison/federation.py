@@ -85,7 +85,7 @@ class AttackedFederation:
         """
         from veilbench.families.mail.local_round import apply_update
 
-        parties, weights = self._set_up(), [self.target.weights]
+        parties, weights = self._set_up(), list[Weights]([self.target.weights])
         rng = np.random.default_rng([self.seed, 1])
         for number in range(rounds):
             local = self._train(weights[-1], number) if number else self.first

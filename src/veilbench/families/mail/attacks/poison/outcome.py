@@ -46,8 +46,8 @@ class Outcome:
         passes = updated.logits(prepend_words(data.test.tokens[spam], federation.trigger.words)) <= 0
         without = ~predicted[spam]
         accuracy = proportion(int((predicted == spam).sum()), len(spam))
-        shares = [proportion(int(each.sum()), len(each)) for each in (passes, without)]
-        return cls(accuracy, *shares, paired_gain(passes, without, 1 - (1 - CONFIDENCE) / paths))
+        with_trigger, without_it = (proportion(int(each.sum()), len(each)) for each in (passes, without))
+        return cls(accuracy, with_trigger, without_it, paired_gain(passes, without, 1 - (1 - CONFIDENCE) / paths))
 
 
 def find_strongest(outcomes: Mapping[str, Outcome]) -> tuple[str, Metric]:
