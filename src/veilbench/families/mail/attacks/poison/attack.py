@@ -64,7 +64,6 @@ class MailPoison(Attack[MailFilter, Mails]):
     target_needs = ("protocol",)
 
     title = "Poisoned clients"
-    budget_parameter = "rounds"
 
     def __init__(
         self,
