@@ -102,7 +102,7 @@ def test_z_follows_from_the_numbers_of_clients() -> None:
     assert largest_z(50, 24) == pytest.approx(1.426, abs=0.001)
     assert largest_z(10, 2) == 0
     spread = np.linalg.norm(view().deviations)
-    assert np.linalg.norm(LittleIsEnough().craft(view())[0, ROWS]) == pytest.approx(0.5 * spread)
+    assert np.linalg.norm(LittleIsEnough().craft(view())[0, ROWS]) == pytest.approx(0.8 * spread)
     assert np.linalg.norm(LittleIsEnough(z=0.3).craft(view())[0, ROWS]) == pytest.approx(0.3 * spread)
 
 

@@ -28,7 +28,7 @@ class LittleIsEnough(Rogue):
     """
 
     z: NotNegative | None = None
-    least: NotNegative = 0.5
+    least: NotNegative = 0.8
     name: ClassVar[str] = "little_is_enough"
 
     def craft(self, view: RogueView) -> np.ndarray:
