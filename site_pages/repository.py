@@ -20,7 +20,7 @@ class Class:
     """A class as its file shows it.
 
     Attributes:
-        name: dotted name, such as `veilbench.families.mail.attacks.poison.MailPoison`.
+        name: dotted name, such as `veilbench.families.mail.attacks.poison.attack.MailPoison`.
         title: value of its attribute `title`; empty if it has none.
         about: the docstring up to its first section, such as `Args:`.
         values: names and descriptions in the docstring's section `Attributes:`.

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import optimize
 
 from veilbench.bench.errors import UserError
 from veilbench.federated.aggregations.robust import Robust
-from veilbench.federated.rules import krum, median, trimmed_mean
+from veilbench.federated.rules import clipped_mean, geometric_median, krum, median, trimmed_mean
 
 RNG = np.random.default_rng(0)
 UPDATES = RNG.normal(0, 1, (7, 40))
@@ -43,7 +44,34 @@ def test_krum_chooses_as_flowers_does() -> None:
     assert int(chosen[0]["metrics"]["who"]) == krum(UPDATES, 1)
 
 
-@pytest.mark.parametrize("rule", ["median", "trimmed_mean", "krum"])
+def test_the_geometric_median_is_what_a_minimiser_of_the_summed_distances_finds() -> None:
+    for seed in range(5):
+        updates = np.random.default_rng(seed).normal(0, 1, (7, 4)) + 5 * (np.arange(7) == 0)[:, None]
+
+        def sum_distances(at: np.ndarray, updates: np.ndarray = updates) -> float:
+            return float(np.sqrt(((updates - at) ** 2).sum(1)).sum())
+
+        found = optimize.minimize(sum_distances, np.median(updates, 0), tol=1e-12)
+        np.testing.assert_allclose(geometric_median(updates, 1_000, 1e-9), found.x, atol=1e-4)
+        assert sum_distances(geometric_median(updates)) <= found.fun * (1 + 1e-5)
+
+
+def test_the_geometric_median_of_equal_updates_is_that_update() -> None:
+    np.testing.assert_array_equal(geometric_median(np.ones((4, 3))), np.ones(3))
+
+
+@pytest.mark.parametrize("largest_norm", [None, 0.5, 1e9])
+def test_the_clipped_mean_is_what_a_plain_loop_gives(largest_norm: float | None) -> None:
+    lengths = [float((update**2).sum() ** 0.5) for update in UPDATES]
+    bound = sorted(lengths)[3] if largest_norm is None else largest_norm
+    clipped = [
+        update * (bound / length if length > bound else 1) for update, length in zip(UPDATES, lengths, strict=True)
+    ]
+    np.testing.assert_allclose(clipped_mean(UPDATES, largest_norm), sum(clipped) / 7)
+    np.testing.assert_array_equal(clipped_mean(np.zeros((3, 2)), largest_norm), np.zeros(2))
+
+
+@pytest.mark.parametrize("rule", ["median", "trimmed_mean", "krum", "geometric_median"])
 def test_one_poisoned_client_moves_the_mean_and_not_the_robust_rules(rule: str) -> None:
     updates = 1 + RNG.normal(0, 0.01, (6, 30))
     updates[2] = -1e6

@@ -49,3 +49,45 @@ def krum(updates: np.ndarray, malicious: int) -> int:
     distances = squares[:, None] + squares - 2 * updates @ updates.T
     np.fill_diagonal(distances, np.inf)
     return int(np.sort(distances, axis=1)[:, :nearest].sum(1).argmin())
+
+
+def geometric_median(updates: np.ndarray, iterations: int = 100, smoothing: float = 1e-6) -> np.ndarray:
+    """Return the point with the smallest sum of distances to the updates, shape (size,).
+
+    RFA, the smoothed Weiszfeld algorithm (Pillutla, Kakade and Harchaoui 2022, algorithm 2). It starts from the
+    coordinate-wise median, and ends early once a step is shorter than the smallest distance that counts. No number of
+    malicious clients is assumed.
+
+    Args:
+        updates: one update per client, shape (clients, size).
+        iterations: maximum number of reweighted means.
+        smoothing: smallest distance that counts, as a share of the median distance, which a minority cannot enlarge.
+    """
+    centre = median(updates)
+    for _ in range(iterations):
+        distances = np.linalg.norm(updates - centre, axis=1)
+        least = smoothing * float(np.median(distances))
+        if not least:  # most updates are equal
+            break
+        weights = 1 / np.maximum(distances, least)
+        moved = weights @ updates / weights.sum()
+        step, centre = float(np.linalg.norm(moved - centre)), moved
+        if step < least:
+            break
+    return centre
+
+
+def clipped_mean(updates: np.ndarray, largest_norm: float | None = None) -> np.ndarray:
+    """Return the mean of updates that are shortened to a largest norm (Sun et al. 2019, section 4), shape (size,).
+
+    No number of malicious clients is assumed.
+
+    Args:
+        updates: one update per client, shape (clients, size).
+        largest_norm: maximum Euclidean norm of an update; None takes the median of the norms.
+    """
+    norms = np.linalg.norm(updates, axis=1)
+    bound = float(np.median(norms)) if largest_norm is None else largest_norm
+    factors = bound / np.maximum(norms, bound or 1.0)
+    clipped: np.ndarray = (factors[:, None] * updates).mean(0)
+    return clipped

@@ -150,4 +150,4 @@ def test_rogue_clients_are_compared_where_there_were_any() -> None:
     attacked = plain()
     attacked.found["attack"]["mail_poison"] = Findings("Poison", {"accuracy_backdoor": Metric(0.99, 0.98, 1.0, 9)})
     (entry,) = POISONED.entries([attacked, ckks()])
-    assert [cell.text for cell in entry.cells] == ["plain", *["–"] * 3, "99.0 %", "–", "–"]
+    assert [cell.text for cell in entry.cells] == ["plain", *["–"] * 3, "99.0 %", *["–"] * 6]

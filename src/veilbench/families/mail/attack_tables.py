@@ -31,8 +31,12 @@ POISON = {
     "accuracy_none": ("Accuracy, no rogue client", "Share of test mails classified correctly after an honest round"),
     "accuracy_flipped_labels": ("Flipped labels", "Accuracy if rogue clients train on flipped labels"),
     "accuracy_flipped_labels_enlarged": ("Enlarged", "Accuracy if rogue clients also scale up these updates"),
-    "accuracy_backdoor": ("Backdoor", "Accuracy if rogue clients implant a backdoor instead"),
-    "spam_passing_with_trigger": ("Spam passing", "Share of spam that passes with the backdoor's trigger"),
+    "accuracy_backdoor": ("Backdoor", "Accuracy if rogue clients implant a backdoor instead, by the strongest path"),
+    "boosted_gain": ("Boosted", "Gain of rogue clients that enlarge the trigger's rows"),
+    "tailored_gain": ("Tailored", "Gain of rogue clients that look for the largest scale that the rule accepts"),
+    "colluding_gain": ("Colluding", "Gain of rogue clients that send equal updates, of which Krum selects one"),
+    "little_is_enough_gain": ("Little is enough", "Gain of rogue clients within the spread of the honest updates"),
+    "spam_passing_with_trigger": ("Spam passing", "Share of spam that passes with the trigger of the strongest path"),
     "spam_passing_without_trigger": (
         "Without trigger",
         "Share of spam that passes the same filter without it",
@@ -100,8 +104,8 @@ MEMBERS = Comparison(
 )
 POISONED = Comparison(
     "Rogue clients, under each aggregation",
-    "The federation continues for one more round, in which all clients have equally many mails and some are malicious. "
-    "“Accuracy” is that of the filter after this round.",
+    "The federation continues for some rounds, in which all clients have equally many mails and some are malicious. "
+    "Labels are flipped for one round. Each gain is the share of spam that passes with the trigger and not without it.",
     (PROTECTION, *POISON.values()),
     list_attacked("mail_poison", list(POISON)),
 )

@@ -11,11 +11,16 @@ from mail_cases import mails
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
-from veilbench.bench.findings import Findings
+from veilbench.bench.findings import Findings, Metric
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import Verdict
-from veilbench.families.mail.attacks.poison import MailPoison, draw_unused_words
-from veilbench.families.mail.attacks.rogue_clients import RogueClients, prepend_words
+from veilbench.families.mail.attacks.poison.attack import MailPoison
+from veilbench.families.mail.attacks.poison.federation import RogueClients
+from veilbench.families.mail.attacks.poison.outcome import Outcome, find_strongest
+from veilbench.families.mail.attacks.poison.rogues.boosted import Boosted
+from veilbench.families.mail.attacks.poison.rogues.colluding import Colluding
+from veilbench.families.mail.attacks.poison.rogues.tailored import Tailored
+from veilbench.families.mail.attacks.poison.trigger import Trigger, draw_unused_words, prepend_words
 from veilbench.families.mail.baselines.plain_federation import PlainFederation
 from veilbench.families.mail.data.mail import Mails
 from veilbench.families.mail.schemes.filter import MailFilter
@@ -44,16 +49,21 @@ def run(data: Mails, aggregation: Aggregation, **settings: Any) -> Findings:
     return attack.run(filter_of(data, aggregation), data, Accelerator("cpu"), np.random.default_rng(0), False)
 
 
-def test_a_plain_federation_is_broken_with_both_controls_passed(data: Mails, tmp_path: Path) -> None:
-    attack, memory = MailPoison(THREAT, PlainFederation()), ControlMemory(tmp_path, None)
-    found = attack.examine(filter_of(data, Plain()), data, Accelerator("cpu"), np.random.SeedSequence(0), memory)
+def examine(data: Mails, folder: Path, aggregation: Aggregation, **settings: Any) -> Findings:
+    attack, memory = MailPoison(THREAT, PlainFederation(), **settings), ControlMemory(folder, None)
+    return attack.examine(filter_of(data, aggregation), data, Accelerator("cpu"), np.random.SeedSequence(0), memory)
+
+
+def test_a_plain_federation_is_broken_with_the_controls_of_each_path_passed(data: Mails, tmp_path: Path) -> None:
+    found = examine(data, tmp_path, Plain(), broken_threshold=0.75)  # 141 spam mails: wide intervals
     assert found.verdict is Verdict.BROKEN
-    assert [(c.kind, c.name, c.passed) for c in found.controls] == [
-        ("positive", "PlainFederation", True),
-        ("negative", "rogue clients that label truthfully", True),
+    assert [(c.kind, c.name, c.path, c.passed) for c in found.controls] == [
+        ("positive", "PlainFederation", "boosted", True),
+        ("positive", "PlainFederation", "tailored", True),
+        ("negative", "rogue clients that label truthfully", "", True),
     ]
     assert found.budget is not None
-    assert found.budget.setting == "rogue clients"
+    assert found.budget.setting == "rounds"
     assert (list(found.budget.budgets), found.budget.gains[1]) == ([1, 2], found.gain and found.gain.value)
     assert found.metrics["accuracy_backdoor"].value > found.metrics["accuracy_none"].value - 0.02  # nobody notices
     assert found.metrics["accuracy_flipped_labels_enlarged"].value < 0.7
@@ -63,30 +73,48 @@ def test_a_backdoor_that_spoils_the_filter_for_all_mails_fails_the_negative_cont
     data: Mails, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Were the trigger to work whatever it is taught as, the gain would not be the poison's."""
-    backdoor = RogueClients.backdoor
+    set_up = MailPoison.set_up
 
-    def untruthful(self: RogueClients, *args: Any) -> np.ndarray:
-        return backdoor(self, *args[:-1], 0)
+    def untruthful(self: MailPoison, target: MailFilter, data: Mails, rng: Any, label: int = 0) -> Any:
+        return set_up(self, target, data, rng, 0)
 
-    monkeypatch.setattr(RogueClients, "backdoor", untruthful)
-    attack, memory = MailPoison(THREAT, PlainFederation()), ControlMemory(tmp_path, None)
-    found = attack.examine(filter_of(data, Plain()), data, Accelerator("cpu"), np.random.SeedSequence(0), memory)
+    monkeypatch.setattr(MailPoison, "set_up", untruthful)
+    found = examine(data, tmp_path, Plain(), rogues=[Boosted()], rounds=1)
     assert [control.passed for control in found.controls] == [True, False]
     assert found.verdict is Verdict.INCONCLUSIVE
 
 
 @pytest.mark.parametrize("rule", [Robust("median"), Robust("trimmed_mean", 0.2), Robust("krum", malicious=2)])
-def test_robust_rules_hold_where_the_mean_falls(data: Mails, rule: Robust) -> None:
-    found = run(data, rule)
+def test_robust_rules_hold_against_one_boosted_round(data: Mails, rule: Robust) -> None:
+    found = run(data, rule, rounds=1, rogues=[Boosted()])
     assert found.gain is not None
     assert abs(found.gain.value) < 0.05
     assert found.metrics["accuracy_flipped_labels_enlarged"].value > 0.9
     rows = {row[0]: row for row in found.tables[0].rows}
-    assert rows["backdoor"][2] == found.metrics["spam_passing_with_trigger"]
+    assert rows["boosted"][3] == found.metrics["spam_passing_with_trigger"]
+
+
+def test_equal_updates_pass_krum_and_not_the_median_within_ten_rounds(data: Mails) -> None:
+    krum, median = (
+        run(data, rule, rounds=10, rogues=[Boosted(), Colluding()])
+        for rule in (Robust("krum", malicious=2), Robust("median"))
+    )
+    assert krum.gain is not None
+    assert krum.gain.low > 0.1
+    assert krum.metrics["colluding_gain"].value == krum.gain.value > krum.metrics["boosted_gain"].value + 0.1
+    assert "The gain is that of the path colluding." in krum.notes
+    assert krum.metrics["accuracy_colluding"].value > krum.metrics["accuracy_none"].value - 0.03
+    assert abs(median.metrics["colluding_gain"].value) < 0.05
 
 
 def test_encryption_is_no_help_against_poison(data: Mails) -> None:
-    found = run(data, Ckks())
+    found = run(data, Ckks(), rounds=1, rogues=[Boosted()])
+    assert found.gain is not None
+    assert found.gain.low > 0.8
+
+
+def test_a_trimmed_mean_that_expects_too_few_is_broken(data: Mails) -> None:
+    found = run(data, Robust("trimmed_mean", 0.1), rounds=1, rogues=[Boosted()])
     assert found.gain is not None
     assert found.gain.low > 0.8
 
@@ -94,6 +122,31 @@ def test_encryption_is_no_help_against_poison(data: Mails) -> None:
 def test_the_same_seed_gives_the_same_findings(data: Mails) -> None:
     one, again = (run(data, Plain()).as_dict() for _ in range(2))
     assert one == again
+
+
+def test_the_first_of_two_rounds_is_one_round(data: Mails) -> None:
+    one, two = (run(data, Plain(), rogues=[Tailored()], rounds=rounds).budget for rounds in (1, 2))
+    assert one is not None
+    assert two is not None
+    assert (list(one.budgets), one.gains[0]) == ([1], two.gains[0])
+
+
+def test_largest_ends_enclose_the_largest_gain() -> None:
+    def outcome(value: float, low: float, high: float) -> Outcome:
+        gain = Metric(value, low, high, 50, "Clopper-Pearson on both shares, 99.5 %")
+        return Outcome(gain, gain, gain, gain)
+
+    best, gain = find_strongest({"one": outcome(0.3, 0.0, 0.4), "other": outcome(0.2, 0.1, 0.6)})
+    assert (best, gain.value, gain.low, gain.high) == ("one", 0.3, 0.1, 0.6)
+    assert gain.interval == "Clopper-Pearson on both shares; largest of 2, 99 %"
+
+
+def test_intervals_of_more_paths_are_wider(data: Mails) -> None:
+    """Each of two paths has an interval at 99.5 %, so that both hold jointly at 99 %."""
+    alone, beside = (run(data, Plain(), rogues=rogues, rounds=1) for rogues in ([Boosted()], [Boosted(), Tailored()]))
+    one, other = alone.metrics["boosted_gain"], beside.metrics["boosted_gain"]
+    assert one.value == other.value
+    assert other.low < one.low
 
 
 def test_a_trigger_is_of_words_that_no_mail_has_and_stands_in_front(data: Mails) -> None:
@@ -108,9 +161,18 @@ def test_a_trigger_is_of_words_that_no_mail_has_and_stands_in_front(data: Mails)
         draw_unused_words(data, 100_000, np.random.default_rng(0))
 
 
+def test_the_rows_of_a_trigger_are_those_of_its_words_in_a_flat_update() -> None:
+    weights = np.zeros((6, 3))
+    weights[[1, 4]] = 1
+    np.testing.assert_array_equal(Trigger(np.array([4, 1]), 3).rows, [12, 13, 14, 3, 4, 5])
+    assert weights.ravel()[Trigger(np.array([4, 1]), 3).rows].all()
+
+
 def test_bad_settings_are_refused(data: Mails) -> None:
     with pytest.raises(ValueError, match=r"rogue\.count=5 must be fewer than half of clients=10"):
         MailPoison(THREAT, PlainFederation(), rogue=RogueClients(5))
+    with pytest.raises(ValueError, match=r"rogues=\['boosted', 'boosted'\] must be one or more different behaviours"):
+        MailPoison(THREAT, PlainFederation(), rogues=[Boosted(), Boosted(2.0)])
     with pytest.raises(UserError, match="does not grant rogue_clients"):
         MailPoison(ThreatModel(), PlainFederation()).run(
             filter_of(data, Plain()), data, Accelerator("cpu"), np.random.default_rng(0), True
@@ -127,7 +189,7 @@ def test_rogue_clients_send_their_updates_in_place_of_honest_ones(data: Mails, m
 
     monkeypatch.setattr(Plain, "setup", counted)
     found = run(data, Plain(), clients=7, rogue=RogueClients(3))
-    assert clients == [7] * 5  # nobody rogue, each of three kinds, and half of the rogue clients
+    assert clients == [7] * 5  # two paths, nobody rogue, and two kinds of flipped labels
     assert found.tables[0].title == "3 rogue clients of 7"
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from veilbench.bench.findings import Metric
-from veilbench.families.mail.attacks.poison import draw_unused_words
+from veilbench.families.mail.attacks.poison.trigger import draw_unused_words
 from veilbench.families.mail.attacks.word_leak.clients import ClientBatch
 from veilbench.families.mail.data.mail import Mails
 from veilbench.federated.aggregations.plain import Plain

@@ -1,0 +1,1 @@
+"""Malicious clients of a federation degrade the filter or implant a backdoor."""

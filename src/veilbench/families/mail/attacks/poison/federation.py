@@ -1,0 +1,167 @@
+"""A federation that goes on for some rounds with malicious clients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from veilbench.bench.limits import Count, Steps
+from veilbench.families.mail.attacks.poison.rogues.base import Rogue, RogueView
+from veilbench.families.mail.attacks.poison.trigger import Trigger
+from veilbench.families.mail.attacks.word_leak.clients import ClientBatch
+from veilbench.families.mail.schemes.filter import MailFilter
+from veilbench.federated.aggregations.base import Aggregation, Aggregator, Client
+from veilbench.federated.protocol import Protocol
+
+Weights = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class RogueClients:
+    """How many clients are malicious, and how they learn the trigger.
+
+    Attributes:
+        count: number of malicious clients in a round.
+        trigger: number of words in the trigger of the backdoor.
+        epochs: local epochs in which a malicious client learns the trigger.
+    """
+
+    count: Count = 2
+    trigger: Count = 5
+    epochs: Steps = 2
+
+
+@dataclass(frozen=True)
+class LocalUpdates:
+    """Updates that the clients compute from the same weights.
+
+    Attributes:
+        honest: every client's update with the noise of the aggregation, shape (clients, size).
+        own: the malicious clients' updates of ordinary training without noise, shape (rogues, size).
+        taught: rows of the trigger after training on spam with the trigger, shape (rogues, trigger's size).
+    """
+
+    honest: np.ndarray
+    own: np.ndarray
+    taught: np.ndarray
+
+
+@dataclass(frozen=True)
+class AttackedFederation:
+    """Rounds of a trained filter's federation, in which the first clients are malicious.
+
+    Attributes:
+        target: filter from whose weights the rounds start.
+        protocol: settings of local training.
+        aggregation: how updates are combined.
+        batches: mails of each client.
+        rogue: number of malicious clients, and how they learn the trigger.
+        trigger: words that the malicious clients teach, with their label.
+        seed: seed of the order of the mails and of all noise.
+    """
+
+    target: MailFilter
+    protocol: Protocol
+    aggregation: Aggregation
+    batches: Sequence[ClientBatch]
+    rogue: RogueClients
+    trigger: Trigger
+    seed: int
+
+    @cached_property
+    def first(self) -> LocalUpdates:
+        """The updates of the first round, which are the same for all behaviours."""
+        return self._train(self.target.weights, 0)
+
+    def run(self, rogue: Rogue, rounds: int) -> list[Weights]:
+        """Return the weights after each round with malicious clients.
+
+        Args:
+            rogue: behaviour of the malicious clients.
+            rounds: number of rounds.
+        """
+        from veilbench.families.mail.local_round import apply_update
+
+        parties, weights = self._set_up(), list[Weights]([self.target.weights])
+        rng = np.random.default_rng([self.seed, 1])
+        for number in range(rounds):
+            local = self._train(weights[-1], number) if number else self.first
+            rows, clients = self.trigger.rows, len(self.batches)
+            view = RogueView(local.own, local.taught, rows, clients, self._simulate, rng)
+            sent = [*rogue.craft(view), *local.honest[self.rogue.count :]]
+            weights.append(apply_update(weights[-1], combine(parties, sent, number)))
+        return weights[1:]
+
+    def replace_first(self, updates: Sequence[np.ndarray]) -> Weights:
+        """Return the weights after one round in which the first clients send these updates."""
+        from veilbench.families.mail.local_round import apply_update
+
+        sent = [*updates, *self.first.honest[len(updates) :]]
+        return apply_update(self.target.weights, combine(self._set_up(), sent, 0))
+
+    def train_client(self, weights: Weights, batch: ClientBatch, number: int, epochs: int | None = None) -> np.ndarray:
+        """Compute a client's update without noise, shape (size,).
+
+        Args:
+            weights: weights at the start of the round.
+            batch: mails of the client.
+            number: number of the round, from 0.
+            epochs: local epochs; None takes those of the protocol.
+        """
+        from veilbench.families.mail.local_round import train_client
+
+        settings = replace(self.protocol, local_epochs=epochs or self.protocol.local_epochs)
+        return train_client(weights, batch.tokens, batch.labels, settings, self.seed + number)
+
+    def _train(self, weights: Weights, number: int) -> LocalUpdates:
+        """Train all clients from the weights."""
+        mine = self.batches[: self.rogue.count]
+        own = np.stack([self.train_client(weights, batch, number) for batch in mine])
+        poisoned = [self.trigger.poison(batch) for batch in mine]
+        taught = np.stack([self.train_client(weights, batch, number, self.rogue.epochs) for batch in poisoned])
+        honest = self._train_honestly(weights, number, own)
+        return LocalUpdates(honest, own, taught[:, self.trigger.rows])
+
+    def _train_honestly(self, weights: Weights, number: int, own: np.ndarray) -> np.ndarray:
+        """Return every client's honest update; without noise those of the malicious clients are `own`."""
+        from veilbench.families.mail.local_round import train_client
+
+        if (noise := self.aggregation.example_noise()) is None:
+            others = self.batches[len(own) :]
+            return np.stack([*own, *(self.train_client(weights, batch, number) for batch in others)])
+        seeds = [self.seed + (number + 1) * len(self.batches) + client for client in range(len(self.batches))]
+        settings = (self.protocol, noise)
+        return np.stack(
+            [
+                train_client(weights, batch.tokens, batch.labels, settings[0], seed, settings[1])
+                for batch, seed in zip(self.batches, seeds, strict=True)
+            ]
+        )
+
+    def _set_up(self) -> tuple[list[Client], Aggregator]:
+        return self.aggregation.setup(len(self.batches), np.random.SeedSequence(self.seed))
+
+    def _simulate(self, updates: np.ndarray) -> np.ndarray:
+        """Combine updates as the federation does, without encryption, which changes no mean."""
+        if self.aggregation.error is not None:
+            return np.asarray(updates.mean(0))
+        return combine(self._set_up(), updates, 0)
+
+
+def combine(
+    parties: tuple[Sequence[Client], Aggregator], updates: Sequence[np.ndarray] | np.ndarray, number: int
+) -> np.ndarray:
+    """Return the combined update of a round in which all clients have equal weights, shape (size,).
+
+    Args:
+        parties: clients and aggregator.
+        updates: one update for each client.
+        number: number of the round, from 0.
+    """
+    clients, aggregator = parties
+    aggregator.begin(range(len(clients)))
+    sent = zip(clients, updates, strict=True)
+    return clients[-1].open(aggregator.combine([c.protect(u, 1 / len(clients), number) for c, u in sent]))
