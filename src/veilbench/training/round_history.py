@@ -59,5 +59,8 @@ def record_privacy(
         if aggregation.delta * units >= 1:  # such a delta allows publishing one record unchanged (Dwork and Roth 2014)
             allowed = f"it allows publishing the data of one of the {units} that {name} protects"
             findings.notes.append(f"delta={aggregation.delta:g} is not below 1/{units}: {allowed}.")
+    if aggregation.example_noise():
+        declared = "the numbers of examples that the clients declare, which are public"
+        findings.notes.append(f"Sampling rates and divisors follow from {declared}.")
     if example is not None:
         findings.notes.append(f"Epsilon by Opacus' Renyi accountant: {rounds} rounds, delta {aggregation.delta:g}.")
