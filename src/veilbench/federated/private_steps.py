@@ -31,7 +31,8 @@ def descend_privately(
     Batches are Poisson samples: every step includes each example independently with the same probability, so a batch
     may be larger or smaller than `batch_size`, or empty. The sum of gradients is divided by the expected batch size.
     Probability and divisor follow from the declared number of examples, not from `rows`: they must not change with the
-    example that is hidden (Ponomareva et al. 2023, section 5.3.3). The returned loss contains no noise, so it is not private and must not be published.
+    example that is hidden (Ponomareva et al. 2023, "How to DP-fy ML"). The returned loss contains no noise, so it is
+    not private and must not be published.
 
     Args:
         loss: maps a batch to the mean of its per-example losses, each of which depends on its own example only.

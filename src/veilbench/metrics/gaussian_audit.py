@@ -78,9 +78,9 @@ def epsilon_of_guesses(right: int, guesses: int, canaries: int, delta: float, co
 def _is_too_unlikely(right: int, guesses: int, canaries: int, separation: float, level: float) -> bool:
     """Return whether at least `right` right guesses have a probability of at most `level` at a separation.
 
-    `wrong` and `hits` are the paper's h and r: bounds of the probabilities, weighted by the shares of wrong and of right
-    guesses, that at least i guesses are right. From i + 1 to i they grow as slowly as the trade-off allows. If at i = 0
-    they exceed 1, the assumed probability is too large for the mechanism.
+    `wrong` and `hits` are the paper's h and r: bounds of the probabilities, weighted by the shares of wrong and of
+    right guesses, that at least i guesses are right. From i + 1 to i they grow as slowly as the trade-off allows. If at
+    i = 0 they exceed the share of guesses, the mechanism does not allow the assumed probability.
     """
     share = guesses / canaries
     hits, wrong = level * share * right / guesses, level * share * (guesses - right) / guesses
@@ -95,8 +95,9 @@ def _is_too_unlikely(right: int, guesses: int, canaries: int, separation: float,
 def epsilon_of_scores(inside: np.ndarray, outside: np.ndarray, delta: float, quantile: float = 1.645) -> Metric:
     """Estimate epsilon from the scores of canaries in one run, by fitting Gaussians (Andrew et al. 2024, algorithm 2).
 
-    Both kinds of scores get one standard deviation. The interval follows from the asymptotic variance of their
-    standardised distance. It holds if the scores are independent and normal: an estimate, not a proof.
+    The separation is the distance of the means in standard deviations of the scores outside, which hold the noise alone
+    (Glass 1976): the presence of a canary may be of varying strength. The interval follows from its asymptotic variance.
+    It holds if the scores are independent, and normal outside: an estimate, not a proof.
 
     Args:
         inside: scores of canaries that took part, shape (n,).
@@ -109,11 +110,11 @@ def epsilon_of_scores(inside: np.ndarray, outside: np.ndarray, delta: float, qua
     """
     for name, scores in (("inside", inside), ("outside", outside)):
         if len(scores) < 2 or not np.isfinite(scores).all():
-            raise ValueError(f"{len(scores)} scores {name}, {np.isfinite(scores).sum()} of them finite: at least 2, all")
-    n, m, distance = len(inside), len(outside), float(inside.mean() - outside.mean())
-    squares = ((inside - inside.mean()) ** 2).sum() + ((outside - outside.mean()) ** 2).sum()
-    width = max(float(np.sqrt(squares / (n + m - 2))), abs(distance) / FARTHEST, 1e-300)
-    separation = distance / width
-    error = quantile * np.sqrt(1 / n + 1 / m + separation**2 / (2 * (n + m - 2)))
+            finite = f"{np.isfinite(scores).sum()} of them finite"
+            raise ValueError(f"{len(scores)} scores {name}, {finite}: at least 2, all")
+    distance = float(inside.mean() - outside.mean())
+    width = max(float(outside.std(ddof=1)), abs(distance) / FARTHEST, 1e-300)
+    separation, ratio = distance / width, float(inside.var(ddof=1)) / width**2
+    error = quantile * np.sqrt(ratio / len(inside) + 1 / len(outside) + separation**2 / (2 * (len(outside) - 1)))
     ends = [gaussian_mechanism_epsilon(separation + shift, delta) for shift in (-error, 0.0, error)]
-    return Metric(ends[1], ends[0], ends[2], n + m, "normal fit, each end 95 %")
+    return Metric(ends[1], ends[0], ends[2], len(inside) + len(outside), "normal fit, each end 95 %")

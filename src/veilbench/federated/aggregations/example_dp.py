@@ -17,8 +17,8 @@ class ExampleDp(Gaussian):
     """Example-level differential privacy against all other parties, including the aggregator, by local DP-SGD.
 
     DP-SGD is described in Abadi et al. 2016. Clients train by `federated.private_steps`, which uses Opacus, and send
-    their updates unprotected, since these already contain the noise. Every client declares its number of examples, which
-    is public: its weight, its sampling rate and the divisor of its gradients follow from it. Two federations are
+    their updates unprotected, since these already contain the noise. Every client declares its number of examples,
+    which is public: its weight, its sampling rate and the divisor of its gradients follow from it. Two federations are
     neighbours if one lacks an example of the other, and their declared numbers are the same. There is no client-level
     privacy, so `epsilon` is None.
 

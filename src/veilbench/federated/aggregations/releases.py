@@ -87,8 +87,10 @@ class Releases:
             return None
         if bound <= EPSILON_ERROR:
             return bound
+        import numpy as np
         from opacus.accountants import PRVAccountant
 
         accountant = PRVAccountant()
         accountant.history = [(self.noise_multiplier, self.sample_rate, self.count)]
-        return min(bound, max(0.0, float(accountant.get_epsilon(delta=delta, eps_error=EPSILON_ERROR))))
+        with np.errstate(divide="ignore"):  # log(0) where everything is sampled
+            return min(bound, max(0.0, float(accountant.get_epsilon(delta=delta, eps_error=EPSILON_ERROR))))

@@ -67,9 +67,7 @@ class Claim:
         return found | private.bound(self.delta)
 
 
-def report_audit(
-    findings: Findings, protocol: Protocol, data: Mails, canaries: int, rng: np.random.Generator
-) -> None:
+def report_audit(findings: Findings, protocol: Protocol, data: Mails, canaries: int, rng: np.random.Generator) -> None:
     """Audit a federation's claim, and add the metrics, a table of one row and notes; nothing without a claim.
 
     Args:

@@ -25,8 +25,8 @@ class CanaryClients:
     """Clients that send the same random direction in every round (Andrew et al. 2024, algorithm 2).
 
     Directions are nearly orthogonal, so that each is one independent test of the noise. A canary has the weight of the
-    largest client, for which the noise is scaled. Who may read single messages, as `local` says, sees canaries that take
-    the opposite direction instead of being absent: their privacy is that of any update in place of any other.
+    largest client, for which the noise is scaled. Where privacy is promised against who reads single messages, a canary
+    takes the opposite direction instead of being absent: any update may stand in place of any other.
 
     Attributes:
         directions: update of each canary, longer than the clip, shape (canaries, size), float32.

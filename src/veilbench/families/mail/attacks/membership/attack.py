@@ -76,9 +76,9 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, np.ndarray]):
     by taking its flag from the threat model: `score_queries`, `weights` or `client_messages`.
 
     For a federation with differential privacy, the findings also give the accountant's epsilon for one mail, the true
-    positive rates that this epsilon allows, and a lower bound of epsilon from the attack's success. An audit by canaries
-    follows, of single mails or, where whole clients are protected, of clients. It has the same federation without noise
-    as its positive control, and says what it could prove at most.
+    positive rates that this epsilon allows, and a lower bound of epsilon from the attack's success. An audit by
+    canaries follows, of single mails or, where whole clients are protected, of clients. It has the same federation
+    without noise as its positive control, and says what it could prove at most.
 
     Args:
         threat: threat model; needs `score_queries` and `auxiliary_data`; `weights` and `client_messages` add observers.
