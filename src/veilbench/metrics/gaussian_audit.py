@@ -96,8 +96,8 @@ def epsilon_of_scores(inside: np.ndarray, outside: np.ndarray, delta: float, qua
     """Estimate epsilon from the scores of canaries in one run, by fitting Gaussians (Andrew et al. 2024, algorithm 2).
 
     The separation is the distance of the means in standard deviations of the scores outside, which hold the noise alone
-    (Glass 1976): the presence of a canary may be of varying strength. The interval follows from its asymptotic variance.
-    It holds if the scores are independent, and normal outside: an estimate, not a proof.
+    (Glass 1976): the presence of a canary may be of varying strength. The interval follows from the asymptotic
+    variance. It holds if the scores are independent, and normal outside: an estimate, not a proof.
 
     Args:
         inside: scores of canaries that took part, shape (n,).
@@ -114,7 +114,7 @@ def epsilon_of_scores(inside: np.ndarray, outside: np.ndarray, delta: float, qua
             raise ValueError(f"{len(scores)} scores {name}, {finite}: at least 2, all")
     distance = float(inside.mean() - outside.mean())
     width = max(float(outside.std(ddof=1)), abs(distance) / FARTHEST, 1e-300)
-    separation, ratio = distance / width, float(inside.var(ddof=1)) / width**2
+    separation, ratio = distance / width, (float(inside.std(ddof=1)) / width) ** 2
     error = quantile * np.sqrt(ratio / len(inside) + 1 / len(outside) + separation**2 / (2 * (len(outside) - 1)))
     ends = [gaussian_mechanism_epsilon(separation + shift, delta) for shift in (-error, 0.0, error)]
     return Metric(ends[1], ends[0], ends[2], len(inside) + len(outside), "normal fit, each end 95 %")
