@@ -157,8 +157,8 @@ def test_without_noise_epsilon_is_infinite_and_said_so() -> None:
     ],
 )
 def test_arguments_out_of_range_are_named(arguments: tuple[Any, ...], named: str) -> None:
+    noise, releases, delta, *rate = arguments
     with pytest.raises(ValueError, match=f"^{named} is not allowed: input should"):
-        noise, releases, delta, *rate = arguments
         Releases(noise, releases, *rate).epsilon(delta)
 
 

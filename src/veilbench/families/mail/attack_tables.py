@@ -121,9 +121,9 @@ POISONED = Comparison(
 AUDITS = Comparison(
     "Differential privacy, claimed and audited",
     "Canaries take part in a training of the federation, or do not, by coin flips: clients that send random directions "
-    "where clients are protected, otherwise mails of one unused word. If an audited epsilon exceeds the claimed one, the "
-    "claim is false. One that is lower shows what this attacker achieves, not what privacy there is. A claim above the "
-    "control without noise cannot be contradicted.",
+    "where clients are protected, otherwise mails of one unused word. If an audited epsilon exceeds the claimed one, "
+    "the claim is false. One that is lower shows what this attacker achieves, not what privacy there is. A claim above "
+    "the control without noise cannot be contradicted.",
     (PROTECTION, *AUDITED.values()),
     list_attacked("mail_membership", list(AUDITED), share=False, needed="epsilon_claimed"),
 )
