@@ -133,7 +133,6 @@ def test_of_single_mails_the_audit_is_by_mails(data: Mails) -> None:
     assert Claim.of(Protocol(describe_aggregation(Plain())), data) is None
 
 
-@pytest.mark.parametrize(("mechanism", "unit"), [("central_dp", "client"), ("client_local_dp", "client")])
 def test_one_row_says_what_is_protected_and_how_much(data: Mails) -> None:
     found = audited("central_dp", data)
     (table,) = found.tables
