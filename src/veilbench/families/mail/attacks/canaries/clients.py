@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -48,7 +49,7 @@ class CanaryClients:
         noise = aggregation.noise([1.0])
         return cls(directions, rng.random(canaries) < 0.5, noise is not None and noise[0] > 0)
 
-    @property
+    @cached_property
     def sent(self) -> np.ndarray:
         """Updates of the canaries that take part, shape (participants, size)."""
         if self.local:
@@ -81,7 +82,7 @@ def score_clients(
         rng: source of the directions, the coin flips, the training and the noise.
 
     Returns:
-        Scores in the federation, and without clipping and noise: projections, summed over the rounds.
+        Scores in the federation, projections summed over the rounds; and without clipping and noise, of the first round.
     """
     batches, weights = deal_mails(data), create_weights(data.vocabulary.size)
     size = sum(weight.size for weight in weights.values())
@@ -92,10 +93,11 @@ def score_clients(
         for aggregation in (protocol.build_aggregation(), Plain())
     )
     seen, unprotected = np.zeros(canaries), np.zeros(canaries)
-    for _ in range(protocol.rounds):
+    for number in range(protocol.rounds):
         joined = planted.join(simulate_round(weights, protocol, batches, rng, silent))
         observed = private.observe(joined)
         seen += planted.project(observed)
-        unprotected += planted.project(plain.observe(joined))
+        if number == 0:  # without noise, all rounds show the same directions
+            unprotected = planted.project(plain.observe(joined))
         weights = apply_update(weights, observed.mean)
     return CanaryScores(seen, planted.included), CanaryScores(unprotected, planted.included)
