@@ -42,11 +42,12 @@ def learned(
     seed: int = 0,
     loss: Callable[[Tensor], Tensor] | None = None,
     rate: float = 0.5,
+    declared: int | None = None,
 ) -> Tensor:
     """All weights in a row after training by SGD."""
     optimizer = create_optimizer(made.parameters(), "sgd", rate, 0.0)
     loss = loss or (lambda batch: mail_loss(made, batch))
-    descend_privately(loss, made, optimizer, rows(count), batch, epochs, noise, mu, seed)
+    descend_privately(loss, made, optimizer, rows(count), batch, epochs, noise, mu, seed, declared)
     return flat(made)
 
 
@@ -97,6 +98,38 @@ def test_every_step_draws_each_mail_with_the_same_chance() -> None:
     assert sum(sizes) / steps == pytest.approx(20 * chance, abs=4 * (20 * chance * (1 - chance) / steps) ** 0.5)
     assert np.var([*sizes, *[0] * (steps - len(sizes))]) == pytest.approx(20 * chance * (1 - chance), rel=0.15)
     assert len(sizes) / steps == pytest.approx(1 - 0.9**20, abs=0.03)  # of an empty batch no loss is taken
+
+
+def test_one_mail_less_changes_neither_the_divisor_nor_the_sampling_of_the_others() -> None:
+    """Neighbours declare the same number: without its last mail, only that mail's clipped gradient is missing."""
+
+    def moved(mails: Tensor, declared: int | None) -> Tensor:
+        made = net()
+        optimizer = create_optimizer(made.parameters(), "sgd", 0.5, 0.0)
+        noise = ExampleNoise(0.3, TINY)
+        descend_privately(lambda batch: mail_loss(made, batch), made, optimizer, mails, 100, 1, noise, 0, 0, declared)
+        return flat(made) - flat(net())
+
+    alone = net()
+    mail_loss(alone, rows()[-1:]).backward()  # type: ignore[no-untyped-call]
+    gradient = torch.cat([w.grad.flatten() for w in alone.parameters() if w.grad is not None])
+    missing = gradient * min(1.0, 0.3 / float(gradient.norm()))
+    less = moved(rows()[:-1], 20)
+    assert torch.allclose(moved(rows(), 20) - less, -0.5 * missing / 20, atol=1e-5)
+    assert torch.allclose(moved(rows()[:-1], None), less * 20 / 19, atol=1e-5)  # undeclared, its own number divides
+
+
+@pytest.mark.parametrize("count", [15, 20, 30])
+def test_the_number_of_steps_and_the_chance_follow_from_the_declared_number(count: int) -> None:
+    made, sizes = net(), list[int]()
+
+    def loss(batch: Tensor) -> Tensor:
+        sizes.append(len(batch))
+        return mail_loss(made, batch)
+
+    learned(made, ExampleNoise(1.0, 1.0), count, batch=5, epochs=100, loss=loss, rate=1e-3, declared=20)
+    mean = count / 4  # 20 declared mails and batches of 5 are 4 steps, whatever the number of mails
+    assert sum(sizes) / 400 == pytest.approx(mean, abs=4 * (0.75 * mean / 400) ** 0.5)
 
 
 def test_an_empty_batch_is_a_step_of_noise_alone() -> None:

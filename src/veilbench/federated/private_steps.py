@@ -24,12 +24,15 @@ def descend_privately(
     noise: ExampleNoise,
     proximal: float,
     seed: int,
+    declared: int | None = None,
 ) -> float:
     """Train by DP-SGD (Abadi et al. 2016, algorithm 1), with any optimizer, and return the mean loss.
 
     Batches are Poisson samples: every step includes each example independently with the same probability, so a batch
     may be larger or smaller than `batch_size`, or empty. The sum of gradients is divided by the expected batch size.
-    The returned loss contains no noise, so it is not private and must not be published.
+    Probability and divisor follow from the declared number of examples, not from `rows`: they must not change with the
+    example that is hidden (Ponomareva et al. 2023, "How to DP-fy ML"). The returned loss contains no noise, so it is
+    not private and must not be published.
 
     Args:
         loss: maps a batch to the mean of its per-example losses, each of which depends on its own example only.
@@ -37,20 +40,22 @@ def descend_privately(
         optimizer: optimizer of the network's parameters.
         rows: the client's examples, shape (n, ...).
         batch_size: upper bound of the expected batch size.
-        epochs: number of epochs, of ceil(n / batch_size) steps each.
+        epochs: number of epochs, of ceil(declared / batch_size) steps each.
         noise: clipping norm and noise multiplier of the per-example gradients.
         proximal: mu of FedProx (Li et al. 2020, equation 2), the strength of the pull towards the initial weights.
         seed: seed of the sampling and of the noise.
+        declared: number of examples that the client declares, which is public; None declares len(rows).
     """
     opacus = _import_opacus()
-    parameters, steps = list(net.parameters()), count_steps(len(rows), batch_size)
+    size = len(rows) if declared is None else declared
+    parameters, steps = list(net.parameters()), count_steps(size, batch_size)
     anchor = [p.detach().clone() for p in parameters]
     generator = torch.Generator(rows.device).manual_seed(seed)
     private = opacus.optimizers.DPOptimizer(
         optimizer,
         noise_multiplier=noise.noise_multiplier,
         max_grad_norm=noise.clip,
-        expected_batch_size=len(rows) / steps,
+        expected_batch_size=size / steps,
         generator=generator,
     )
     wrapped, losses = opacus.GradSampleModule(net, loss_reduction="mean"), list[Tensor]()

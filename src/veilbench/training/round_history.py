@@ -42,19 +42,25 @@ def record_privacy(
         rounds: number of rounds of the training.
         local_epochs: epochs that each client trained per round.
         batch_size: examples per optimizer step of a client.
-        sizes: number of examples of each client.
+        sizes: number of examples that each client declares, which is public.
     """
-    example = aggregation.example_epsilon(rounds, local_epochs, batch_size, sizes)
-    epsilons = {"epsilon": (aggregation.epsilon(rounds), len(sizes)), "example_epsilon": (example, sum(sizes))}
-    for name, (value, units) in epsilons.items():  # units: clients or examples, one of which is protected
-        if value is None:
+    example = aggregation.example_releases(rounds, local_epochs, batch_size, sizes)
+    spent = {"epsilon": (aggregation.client_releases(rounds), len(sizes)), "example_epsilon": (example, sum(sizes))}
+    for name, (releases, units) in spent.items():  # units: clients or examples, one of which is protected
+        if releases is None:
             continue
+        value, composed = releases.epsilon(aggregation.delta), releases.epsilon_prv(aggregation.delta)
         if not np.isfinite(value):
             findings.notes.append(f"{name} is infinite: there is no noise, and no privacy.")
             continue
         findings.metrics[name] = Metric.exact(value)
+        if composed is not None:
+            findings.metrics[f"{name}_prv"] = Metric.exact(composed)
         if aggregation.delta * units >= 1:  # such a delta allows publishing one record unchanged (Dwork and Roth 2014)
             allowed = f"it allows publishing the data of one of the {units} that {name} protects"
             findings.notes.append(f"delta={aggregation.delta:g} is not below 1/{units}: {allowed}.")
+    if aggregation.example_noise():
+        declared = "the numbers of examples that the clients declare, which are public"
+        findings.notes.append(f"Sampling rates and divisors follow from {declared}.")
     if example is not None:
         findings.notes.append(f"Epsilon by Opacus' Renyi accountant: {rounds} rounds, delta {aggregation.delta:g}.")

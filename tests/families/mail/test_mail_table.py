@@ -8,7 +8,7 @@ from veilbench.bench.findings import Findings, Metric
 from veilbench.bench.report.page import render
 from veilbench.bench.report.records import Record
 from veilbench.bench.verdict import Verdict
-from veilbench.families.mail.attack_tables import MEMBERS, NAMED_WORDS, POISONED
+from veilbench.families.mail.attack_tables import AUDITS, MEMBERS, NAMED_WORDS, POISONED
 from veilbench.families.mail.flower.settings import FlowerPrivacy, FlowerStrategy
 from veilbench.families.mail.table import COLUMNS, describe_protection, list_mail_experiments
 
@@ -143,6 +143,17 @@ def test_paths_to_membership_are_compared() -> None:
     (entry,) = MEMBERS.entries([plain()])
     row = dict(zip(labels, (cell.text for cell in entry.cells), strict=True))
     assert (row["Protection"], row["Queries, unused words"], row["Updates, moved rows"]) == ("plain", "0.77", "–")
+
+
+def test_audits_stand_where_privacy_is_claimed() -> None:
+    assert AUDITS.entries([plain(), record("mail_central", None)]) == []
+    private = record("mail_private", {"_target_": f"{AGGREGATIONS}.central_dp.CentralDp", "noise_multiplier": 1.0})
+    audited = {"epsilon_claimed": Metric.exact(9.01), "epsilon_audited": Metric(7.5, 6.6, 8.4, 600)}
+    private.found["attack"]["mail_membership"].metrics.update(audited)
+    (entry,) = AUDITS.entries([plain(), private])
+    row = dict(zip([label for label, _ in AUDITS.columns], entry.cells, strict=True))
+    assert (row["Protection"].text, row["Claimed"].text, row["Provable"].text) == ("central dp, noise 1", "9.01", "–")
+    assert (row["Audited"].text, row["Audited"].detail) == ("7.50", "[6.60, 8.40]")
 
 
 def test_rogue_clients_are_compared_where_there_were_any() -> None:

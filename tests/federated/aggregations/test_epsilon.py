@@ -20,8 +20,8 @@ from veilbench.federated.aggregations.client_local_dp import ClientLocalDp
 from veilbench.federated.aggregations.equal_dp import EqualDp
 from veilbench.federated.aggregations.example_dp import ExampleDp
 from veilbench.federated.aggregations.faulty import Faulty
-from veilbench.federated.aggregations.noise import gaussian_epsilon
 from veilbench.federated.aggregations.plain import Plain
+from veilbench.federated.aggregations.releases import Releases
 from veilbench.metrics.audit import epsilon_at_least
 from veilbench.training.round_history import record_privacy
 
@@ -76,7 +76,36 @@ def test_epsilon_grows_with_the_rounds_and_falls_with_delta(kind: str) -> None:
 @pytest.mark.parametrize("releases", [1, 3, 100])
 def test_what_is_promised_holds_by_the_exact_formula(sigma: float, delta: float, releases: int) -> None:
     """At the epsilon that is told the exact delta is not above the one that was asked for, at 0 too."""
-    assert exact_delta(gaussian_epsilon(sigma, releases, delta), sigma, releases) <= delta * (1 + 1e-9)
+    assert exact_delta(Releases(sigma, releases).epsilon(delta), sigma, releases) <= delta * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("delta", [1e-5, 0.01])
+@pytest.mark.parametrize(("sigma", "releases"), [(0.5, 3), (1.0, 3), (4.0, 3), (50.0, 1_000)])
+def test_numerical_composition_lies_a_hundredth_above_the_exact_formula(
+    sigma: float, releases: int, delta: float
+) -> None:
+    """Without sampling the exact epsilon has a closed form (Balle and Wang 2018, theorem 8)."""
+    found, renyi = Releases(sigma, releases).epsilon_prv(delta), Releases(sigma, releases).epsilon(delta)
+    assert found is not None
+    assert exact_delta(found, sigma, releases) <= delta
+    assert exact_delta(found - 0.02, sigma, releases) >= delta
+    assert found <= renyi
+
+
+def test_numerical_composition_is_left_out_where_its_grid_would_fill_the_memory() -> None:
+    assert Releases(0.01, 3).epsilon_prv(1e-5) is None
+    assert Releases(0.0, 3).epsilon_prv(1e-5) is None
+    assert Releases(0.0, 0).epsilon_prv(1e-5) == 0
+    assert Releases(1e6, 3).epsilon_prv(0.1) == 0
+
+
+@pytest.mark.parametrize(("sigma", "rate", "steps"), [(2.0, 0.5, 18), (1.0, 0.01, 1_000)])
+def test_numerical_composition_of_sampled_steps_is_below_renyi_and_not_far(
+    sigma: float, rate: float, steps: int
+) -> None:
+    renyi, found = Releases(sigma, steps, rate).epsilon(1e-5), Releases(sigma, steps, rate).epsilon_prv(1e-5)
+    assert found is not None
+    assert 0.8 * renyi < found < renyi
 
 
 def test_a_large_delta_is_enough_by_itself_where_opacus_goes_below_zero() -> None:
@@ -85,7 +114,7 @@ def test_a_large_delta_is_enough_by_itself_where_opacus_goes_below_zero() -> Non
     accountant = RDPAccountant()
     accountant.history = [(50.0, 1.0, 3)]
     assert accountant.get_epsilon(delta=0.4) < 0
-    assert gaussian_epsilon(50.0, 3, 0.4) == 0
+    assert Releases(50.0, 3).epsilon(0.4) == 0
     assert ClientLocalDp(1.0, 100.0, 0.4).epsilon(3) == 0
 
 
@@ -98,12 +127,12 @@ def test_the_client_with_the_fewest_examples_has_the_largest_epsilon() -> None:
 
 @pytest.mark.parametrize("rate", [1.0, 0.5, 0.1, 0.01])
 def test_samples_never_cost_privacy(rate: float) -> None:
-    assert gaussian_epsilon(1.0, 10, 1e-5, rate) <= gaussian_epsilon(1.0, 10, 1e-5)
+    assert Releases(1.0, 10, rate).epsilon(1e-5) <= Releases(1.0, 10).epsilon(1e-5)
 
 
 def test_without_noise_epsilon_is_infinite_and_said_so() -> None:
-    assert gaussian_epsilon(0.0, 1, 1e-5) == math.inf
-    assert gaussian_epsilon(0.0, 0, 1e-5) == 0
+    assert Releases(0.0, 1).epsilon(1e-5) == math.inf
+    assert Releases(0.0, 0).epsilon(1e-5) == 0
     found = Findings("Training")
     record_privacy(found, CentralDp(1.0, 0.0), 3, 1, 100, SIZES)
     assert found.metrics == {}
@@ -128,8 +157,9 @@ def test_without_noise_epsilon_is_infinite_and_said_so() -> None:
     ],
 )
 def test_arguments_out_of_range_are_named(arguments: tuple[Any, ...], named: str) -> None:
+    noise, releases, delta, *rate = arguments
     with pytest.raises(ValueError, match=f"^{named} is not allowed: input should"):
-        gaussian_epsilon(*arguments)
+        Releases(noise, releases, *rate).epsilon(delta)
 
 
 @pytest.mark.parametrize(
@@ -145,6 +175,8 @@ def test_settings_that_promise_nothing_are_refused_by_name(kind: str, key: str, 
 def test_a_delta_that_allows_to_publish_somebody_is_told() -> None:
     found = Findings("Training")
     record_privacy(found, CentralDp(1.0, 4.0, 1e-3), 3, 1, 100, [500, 499])
+    assert found.metrics["epsilon_prv"].value < found.metrics["epsilon"].value
+    assert found.metrics["example_epsilon_prv"].value < found.metrics["example_epsilon"].value
     assert not any("not below" in note for note in found.notes)
     record_privacy(found, CentralDp(1.0, 4.0, 1e-3), 3, 1, 100, SIZES)
     allowed = "it allows publishing the data of one of the 1550 that example_epsilon protects"
@@ -171,11 +203,11 @@ def test_flowers_accountant_counts_every_release_with_the_least_noise() -> None:
     accountant = OpacusAccountant(1e-5, 3)
     assert accountant.get_epsilon(1e-5) == 0
     accountant.compose(Release(2.0))
-    assert accountant.get_epsilon(1e-5) == gaussian_epsilon(2.0, 1, 1e-5)
+    assert accountant.get_epsilon(1e-5) == Releases(2.0, 1).epsilon(1e-5)
     accountant.compose(Release(1.0), 2)
     accountant.compose(Release(4.0))
-    assert accountant.get_epsilon(1e-5) == gaussian_epsilon(1.0, 4, 1e-5)
-    assert accountant.get_privacy_spent().epsilon == gaussian_epsilon(1.0, 4, 1e-5)
+    assert accountant.get_epsilon(1e-5) == Releases(1.0, 4).epsilon(1e-5)
+    assert accountant.get_privacy_spent().epsilon == Releases(1.0, 4).epsilon(1e-5)
     with pytest.raises(ValueError, match=r"delta=0\.9 is not allowed"):
         OpacusAccountant(0.9, 3)
 

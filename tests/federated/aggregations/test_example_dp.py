@@ -20,7 +20,8 @@ from veilbench.families.mail.modules.mail_classifier import MailClassifier
 from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.federated.aggregations.example_dp import ExampleDp
 from veilbench.federated.aggregations.faulty import Fault, Faulty
-from veilbench.federated.aggregations.noise import count_steps, gaussian_epsilon
+from veilbench.federated.aggregations.noise import count_steps
+from veilbench.federated.aggregations.releases import Releases
 from veilbench.training.federated import Federated
 
 DELTA = 1e-5
@@ -42,9 +43,9 @@ def by_whole_orders(sigma: float, rate: float, steps: int) -> float:
 
 @pytest.mark.parametrize(("sigma", "rate", "steps"), CASES)
 def test_epsilon_of_sampled_steps_is_the_published_formulas(sigma: float, rate: float, steps: int) -> None:
-    found, wanted = gaussian_epsilon(sigma, steps, DELTA, rate), by_whole_orders(sigma, rate, steps)
+    found, wanted = Releases(sigma, steps, rate).epsilon(DELTA), by_whole_orders(sigma, rate, steps)
     assert 0.9 * wanted <= found <= 1.001 * wanted  # Opacus tries fractional orders too
-    assert found < gaussian_epsilon(sigma, steps, DELTA)  # samples help
+    assert found < Releases(sigma, steps).epsilon(DELTA)  # samples help
 
 
 @pytest.mark.parametrize(("sigma", "rate", "steps"), CASES)
@@ -53,14 +54,14 @@ def test_epsilon_is_above_what_another_accountant_finds_and_not_by_much(sigma: f
     other = PRVAccountant()
     other.history = [(sigma, rate, steps)]
     tight = other.get_epsilon(delta=DELTA, eps_error=0.01)
-    assert tight - 0.01 <= gaussian_epsilon(sigma, steps, DELTA, rate) <= 1.4 * tight
+    assert tight - 0.01 <= Releases(sigma, steps, rate).epsilon(DELTA) <= 1.4 * tight
 
 
 def test_the_client_that_samples_its_mails_most_often_decides() -> None:
     aggregation = ExampleDp(1.0, 2.0)
     found = aggregation.example_epsilon(3, 2, 100, [1_000, 250, 400])
     assert count_steps(250, 100) == 3
-    assert found == gaussian_epsilon(2.0, 3 * 2 * 3, DELTA, 1 / 3)
+    assert found == Releases(2.0, 3 * 2 * 3, 1 / 3).epsilon(DELTA)
     assert found > aggregation.example_epsilon(3, 2, 100, [1_000, 400])
     assert aggregation.epsilon(3) is None  # a whole client is not hidden
 
@@ -107,7 +108,7 @@ def test_the_accountant_counts_the_steps_that_are_taken(
     monkeypatch.setattr(torch.optim.SGD, "step", counted)
     _, found = fitted(Federated(ExampleDp(1.0, 2.0), 2, 3, 64), three, tmp_path)
     assert len(taken) == 2 * 3 * (2 + 2 + count_steps(340, 64))
-    assert found.metrics["example_epsilon"].value == gaussian_epsilon(2.0, 2 * 3 * 2, DELTA, 1 / 2)
+    assert found.metrics["example_epsilon"].value == Releases(2.0, 2 * 3 * 2, 1 / 2).epsilon(DELTA)
 
 
 def test_the_same_seed_gives_the_same_noise_and_rounds_and_clients_have_their_own(three: Mails, tmp_path: Path) -> None:

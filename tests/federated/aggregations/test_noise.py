@@ -8,7 +8,8 @@ from scipy.stats import norm
 from veilbench.federated.aggregations.base import Aggregation
 from veilbench.federated.aggregations.central_dp import CentralDp
 from veilbench.federated.aggregations.client_local_dp import ClientLocalDp
-from veilbench.federated.aggregations.noise import clip_update, gaussian_epsilon
+from veilbench.federated.aggregations.noise import clip_update
+from veilbench.federated.aggregations.releases import Releases
 
 SEEDS = np.random.SeedSequence(0)
 DELTA = 1e-5
@@ -27,13 +28,13 @@ def exact_epsilon(sigma: float, rounds: int) -> float:
 @pytest.mark.parametrize(("sigma", "rounds"), [(0.8, 1), (1, 1), (1, 10), (5, 3), (20, 100)])
 def test_epsilon_lies_between_the_exact_one_and_the_simple_bound(sigma: float, rounds: int) -> None:
     rho = rounds / (2 * sigma**2)
-    found = gaussian_epsilon(sigma, rounds, DELTA)
+    found = Releases(sigma, rounds).epsilon(DELTA)
     assert exact_epsilon(sigma, rounds) < found <= rho + 2 * np.sqrt(rho * np.log(1 / DELTA)) + 0.05
 
 
 def test_noise_on_updates_counts_with_twice_the_clip_and_central_noise_with_once() -> None:
     assert ClientLocalDp(noise_multiplier=4).epsilon(3) == CentralDp(noise_multiplier=2).epsilon(3)
-    assert ClientLocalDp(noise_multiplier=4).epsilon(3) == gaussian_epsilon(2, 3, DELTA)
+    assert ClientLocalDp(noise_multiplier=4).epsilon(3) == Releases(2, 3).epsilon(DELTA)
 
 
 def test_clipping_shortens_and_keeps_the_direction() -> None:

@@ -61,11 +61,22 @@ MEMBERSHIP = {
     "moved_rows_first_client_auroc": ("Whose mail", "AUROC of the same for the question whether a mail is client 0's"),
     "fedmia_auroc": ("Updates, FedMIA", "AUROC of FedMIA: cosines of the updates and the mail's gradient"),
 }
+AUDITED = {
+    "epsilon_claimed": (
+        "Claimed",
+        "Epsilon by the Renyi accountant: of a client, where clients are protected, or of a mail",
+    ),
+    "epsilon_prv": ("Claimed, PRV", "The same by numerical composition of privacy losses, which is tighter"),
+    "epsilon_audited": ("Audited", "Epsilon that fits the scores of the canaries; the lower end has 95 % confidence"),
+    "epsilon_audited_without_noise": ("Without noise", "Positive control: the same federation without noise"),
+    "epsilon_proved": ("Proved", "Lower bound from guesses about canaries, 95 %, for a Gaussian trade-off"),
+    "epsilon_provable": ("Provable", "The same if all guesses were right"),
+}
 PROTECTION = ("Protection", "Who averages the clients' updates, and how they are protected")
 
 
 def list_attacked(
-    attack: str, metrics: Sequence[str], share: bool = True
+    attack: str, metrics: Sequence[str], share: bool = True, needed: str = ""
 ) -> Callable[[Sequence[Record]], Sequence[Entry]]:
     """Return a function that lists the experiments with an attack as table rows.
 
@@ -73,10 +84,12 @@ def list_attacked(
         attack: name of the attack in the configuration.
         metrics: names of the attack's metrics, one cell each.
         share: whether the metrics are shares, shown in per cent.
+        needed: metric without which an experiment is left out; empty lists all that were attacked.
     """
 
     def list_entries(records: Sequence[Record]) -> Sequence[Entry]:
-        attacked = [record for record in records if attack in record.found["attack"]]
+        found = [(record, record.found["attack"].get(attack)) for record in records]
+        attacked = [record for record, one in found if one and (not needed or needed in one.metrics)]
         return [
             Entry(r.name, [describe_protection(r), *(format_attack_metric(r, attack, name, share) for name in metrics)])
             for r in attacked
@@ -108,4 +121,13 @@ POISONED = Comparison(
     "Labels are flipped for one round. Each gain is the share of spam that passes with the trigger and not without it.",
     (PROTECTION, *POISON.values()),
     list_attacked("mail_poison", list(POISON)),
+)
+AUDITS = Comparison(
+    "Differential privacy, claimed and audited",
+    "Canaries take part in a training of the federation, or do not, by coin flips: clients that send random directions "
+    "where clients are protected, otherwise mails of one unused word. If an audited epsilon exceeds the claimed one, "
+    "the claim is false. One that is lower shows what this attacker achieves, not what privacy there is. A claim above "
+    "the control without noise cannot be contradicted.",
+    (PROTECTION, *AUDITED.values()),
+    list_attacked("mail_membership", list(AUDITED), share=False, needed="epsilon_claimed"),
 )

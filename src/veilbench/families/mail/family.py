@@ -2,7 +2,7 @@
 
 from veilbench.bench.family import Family
 from veilbench.bench.report.specs import Utility
-from veilbench.families.mail.attack_tables import MEMBERS, NAMED_WORDS, POISONED
+from veilbench.families.mail.attack_tables import AUDITS, MEMBERS, NAMED_WORDS, POISONED
 from veilbench.families.mail.table import LEAKS
 
 FAMILY = Family(
@@ -10,5 +10,5 @@ FAMILY = Family(
     "Mail filters",
     data=("veilbench.families.mail.data.mail.MailData",),
     columns=(Utility("filtering.accuracy", "Accuracy", "Share of test mails classified correctly"),),
-    tables=(LEAKS, NAMED_WORDS, MEMBERS, POISONED),
+    tables=(LEAKS, NAMED_WORDS, MEMBERS, AUDITS, POISONED),
 )

@@ -40,6 +40,7 @@ def train_client(
     protocol: Protocol,
     seed: int,
     noise: ExampleNoise | None = None,
+    declared: int | None = None,
 ) -> np.ndarray:
     """Train a client for one round and return its update.
 
@@ -53,6 +54,7 @@ def train_client(
         protocol: settings of local training.
         seed: seed of the order of the mails, and of the noise.
         noise: clipping and noise of DP-SGD; None for ordinary training.
+        declared: number of mails that the client declares for DP-SGD, which is public; None declares n.
     """
     words, dimension = weights["embedding.weight"].shape
     net = MailClassifierNet(words, dimension, len(weights.get("inner.bias", [0])))
@@ -68,7 +70,7 @@ def train_client(
 
     if noise:
         settings = (protocol.batch_size, len(epochs), noise, protocol.proximal, seed)
-        descend_privately(loss, net, optimizer, rows, *settings)
+        descend_privately(loss, net, optimizer, rows, *settings, declared)
     else:
         batches = EpochBatches(rows, protocol.batch_size, 1, seed, epochs)
         descend(loss, parameters, optimizer, batches, protocol.proximal)

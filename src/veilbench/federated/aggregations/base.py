@@ -11,6 +11,7 @@ message carries its round number and a nonce, which distinguishes a replay from 
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 from abc import ABC, abstractmethod
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from veilbench.bench.errors import UserError
+from veilbench.federated.aggregations.releases import Releases
 
 HEAD = struct.Struct("<4sdqq16s")  # magic bytes, weight, number of values, round, nonce
 MARK = b"vbu2"
@@ -147,10 +149,12 @@ class Aggregation(ABC):
         error: maximum error of the mean, as measured in tests, relative to the largest value; None if the result is
             not the mean by design.
         delta: delta of (epsilon, delta)-differential privacy; 0 if the aggregation has none.
+        clip: maximum Euclidean norm of what the noise hides, an update or a gradient; infinite without clipping.
     """
 
     error: float | None
     delta: float = 0.0
+    clip: float = math.inf
 
     @abstractmethod
     def setup(self, clients: int, seeds: np.random.SeedSequence) -> tuple[list[Client], Aggregator]:
@@ -161,9 +165,20 @@ class Aggregation(ABC):
             seeds: seeds of the noise. Keys and encryption always use the operating system's randomness.
         """
 
+    def client_releases(self, rounds: int) -> Releases | None:
+        """Return the noisy releases that client-level privacy is spent on; None without client-level privacy."""
+        return None
+
+    def example_releases(
+        self, rounds: int, local_epochs: int, batch_size: int, sizes: Sequence[int]
+    ) -> Releases | None:
+        """Return the noisy releases that example-level privacy is spent on; the arguments of `example_epsilon`."""
+        return None
+
     def epsilon(self, rounds: int) -> float | None:
         """Return the client-level epsilon after a number of rounds; None without differential privacy."""
-        return None
+        releases = self.client_releases(rounds)
+        return None if releases is None else releases.epsilon(self.delta)
 
     def example_epsilon(self, rounds: int, local_epochs: int, batch_size: int, sizes: Sequence[int]) -> float | None:
         """Return the example-level epsilon, against an attacker who sees only the means.
@@ -172,12 +187,13 @@ class Aggregation(ABC):
             rounds: number of rounds of the federation.
             local_epochs: epochs that each client trains per round.
             batch_size: examples per optimizer step of a client.
-            sizes: number of examples of each client.
+            sizes: number of examples that each client declares.
 
         Returns:
             Epsilon, at the aggregation's `delta`; None without differential privacy.
         """
-        return None
+        releases = self.example_releases(rounds, local_epochs, batch_size, sizes)
+        return None if releases is None else releases.epsilon(self.delta)
 
     def example_noise(self) -> ExampleNoise | None:
         """Return the clipping and noise of the local steps; None for ordinary local training."""

@@ -8,8 +8,9 @@ import numpy as np
 
 from veilbench.federated.aggregations.base import Aggregator, Client
 from veilbench.federated.aggregations.gaussian import Gaussian
-from veilbench.federated.aggregations.noise import clip_update, gaussian_epsilon
+from veilbench.federated.aggregations.noise import clip_update
 from veilbench.federated.aggregations.plain import PlainAggregator, PlainClient, parse_values
+from veilbench.federated.aggregations.releases import Releases
 
 
 class NoisyAggregator(PlainAggregator):
@@ -46,14 +47,14 @@ class CentralDp(Gaussian):
         aggregator = NoisyAggregator(self.clip, self.noise_multiplier, np.random.default_rng(seeds))
         return [PlainClient(np.float32) for _ in range(clients)], aggregator
 
-    def epsilon(self, rounds: int) -> float:
-        """Return the client-level epsilon after a number of rounds."""
-        return gaussian_epsilon(self.noise_multiplier, rounds, self.delta)
+    def client_releases(self, rounds: int) -> Releases:
+        """Return the means of all rounds."""
+        return Releases(self.noise_multiplier, rounds)
 
     def noise(self, weights: Sequence[float]) -> tuple[float, float]:
         """Return the standard deviations of the noise in a message, which is 0, and in the mean."""
         return 0.0, self.noise_multiplier * self.clip * max(weights) / sum(weights)
 
-    def example_epsilon(self, rounds: int, local_epochs: int, batch_size: int, sizes: Sequence[int]) -> float:
-        """Return the example-level epsilon: one example can reverse a clipped update, a sensitivity of 2 * clip."""
-        return gaussian_epsilon(self.noise_multiplier / 2, rounds, self.delta)
+    def example_releases(self, rounds: int, local_epochs: int, batch_size: int, sizes: Sequence[int]) -> Releases:
+        """Return the means; one example can reverse a clipped update, a sensitivity of 2 * clip."""
+        return Releases(self.noise_multiplier / 2, rounds)

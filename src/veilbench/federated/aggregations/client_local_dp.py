@@ -8,8 +8,9 @@ import numpy as np
 
 from veilbench.federated.aggregations.base import Aggregator, Client
 from veilbench.federated.aggregations.gaussian import Gaussian
-from veilbench.federated.aggregations.noise import clip_update, gaussian_epsilon
+from veilbench.federated.aggregations.noise import clip_update
 from veilbench.federated.aggregations.plain import PlainAggregator, PlainClient
+from veilbench.federated.aggregations.releases import Releases
 
 
 class NoisyClient(PlainClient):
@@ -42,15 +43,15 @@ class ClientLocalDp(Gaussian):
         deviation, generators = self.noise_multiplier * self.clip, map(np.random.default_rng, seeds.spawn(clients))
         return [NoisyClient(self.clip, deviation, rng) for rng in generators], PlainAggregator(np.float32)
 
-    def epsilon(self, rounds: int) -> float:
-        """Return the epsilon of a client's updates over all rounds; it does not depend on the other clients."""
-        return gaussian_epsilon(self.noise_multiplier / 2, rounds, self.delta)
+    def client_releases(self, rounds: int) -> Releases:
+        """Return a client's updates of all rounds, which do not depend on the other clients."""
+        return Releases(self.noise_multiplier / 2, rounds)
 
     def noise(self, weights: Sequence[float]) -> tuple[float, float]:
         """Return the standard deviations of the noise in a message and in the mean."""
         each, shares = self.noise_multiplier * self.clip, np.asarray(weights) / np.sum(weights)
         return each, each * float(np.sqrt((shares**2).sum()))
 
-    def example_epsilon(self, rounds: int, local_epochs: int, batch_size: int, sizes: Sequence[int]) -> float:
-        """Return the client-level epsilon, which also bounds that of one example."""
-        return self.epsilon(rounds)
+    def example_releases(self, rounds: int, local_epochs: int, batch_size: int, sizes: Sequence[int]) -> Releases:
+        """Return the client's releases, whose epsilon also bounds that of one example."""
+        return self.client_releases(rounds)

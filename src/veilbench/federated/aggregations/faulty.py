@@ -20,6 +20,7 @@ from veilbench.federated.aggregations.base import (
     parse_stamp,
     serialize_message,
 )
+from veilbench.federated.aggregations.releases import Releases
 
 Kind = Literal["dies", "late", "nan", "wrong shape", "huge", "poisoned", "claims more", "replays", "rubbish"]
 
@@ -106,7 +107,8 @@ class Faulty(Aggregation):
     """
 
     def __init__(self, inner: Aggregation, faults: Sequence[Fault]) -> None:
-        self.inner, self.faults, self.error, self.delta = inner, list(faults), inner.error, inner.delta
+        self.inner, self.faults, self.error = inner, list(faults), inner.error
+        self.delta, self.clip = inner.delta, inner.clip
 
     def setup(self, clients: int, seeds: np.random.SeedSequence) -> tuple[list[Client], Aggregator]:
         """Create the inner aggregation's parties and wrap the faulty clients."""
@@ -114,13 +116,15 @@ class Faulty(Aggregation):
         faults = [[fault for fault in self.faults if fault.client == number] for number in range(clients)]
         return [FaultyClient(c, f) if f else c for c, f in zip(parties, faults, strict=True)], aggregator
 
-    def epsilon(self, rounds: int) -> float | None:
-        """Return the inner aggregation's client-level epsilon."""
-        return self.inner.epsilon(rounds)
+    def client_releases(self, rounds: int) -> Releases | None:
+        """Return the inner aggregation's releases of clients."""
+        return self.inner.client_releases(rounds)
 
-    def example_epsilon(self, rounds: int, local_epochs: int, batch_size: int, sizes: Sequence[int]) -> float | None:
-        """Return the inner aggregation's example-level epsilon."""
-        return self.inner.example_epsilon(rounds, local_epochs, batch_size, sizes)
+    def example_releases(
+        self, rounds: int, local_epochs: int, batch_size: int, sizes: Sequence[int]
+    ) -> Releases | None:
+        """Return the inner aggregation's releases of examples."""
+        return self.inner.example_releases(rounds, local_epochs, batch_size, sizes)
 
     def example_noise(self) -> ExampleNoise | None:
         """Return the inner aggregation's noise in the local steps."""

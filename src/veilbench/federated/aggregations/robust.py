@@ -24,12 +24,12 @@ class RobustAggregator(PlainAggregator):
         rule: rule to apply, one of those of `Robust`.
         share: share of the clients that `trimmed_mean` drops at each end.
         malicious: number of malicious clients that `krum` assumes.
-        clip: maximum norm of an update in `clipped_mean`; None takes the median of the norms.
+        largest_norm: maximum norm of an update in `clipped_mean`; None takes the median of the norms.
     """
 
-    def __init__(self, rule: Rule, share: float, malicious: int, clip: float | None) -> None:
+    def __init__(self, rule: Rule, share: float, malicious: int, largest_norm: float | None) -> None:
         super().__init__(np.float32)
-        self.rule, self.share, self.malicious, self.clip = rule, share, malicious, clip
+        self.rule, self.share, self.malicious, self.largest_norm = rule, share, malicious, largest_norm
 
     def _combine(self, payloads: Sequence[bytes], weights: Sequence[float], size: int) -> bytes:
         updates = np.stack([parse_values(payload, self.dtype, size) for payload in payloads])
@@ -48,7 +48,7 @@ class RobustAggregator(PlainAggregator):
         if self.rule == "geometric_median":
             return geometric_median(updates)
         if self.rule == "clipped_mean":
-            return clipped_mean(updates, self.clip)
+            return clipped_mean(updates, self.largest_norm)
         selected: np.ndarray = updates[krum(updates, self.malicious)]
         return selected
 
@@ -62,7 +62,7 @@ class Robust(Aggregation):
         rule: rule that replaces the mean: `median`, `trimmed_mean`, `krum`, `geometric_median` or `clipped_mean`.
         share: share of the clients that `trimmed_mean` drops at each end, in [0, 0.5).
         malicious: number of malicious clients that `krum` assumes; it needs at least `malicious + 3` clients.
-        clip: maximum Euclidean norm of an update in `clipped_mean`; None takes the median of the norms of a round.
+        largest_norm: maximum Euclidean norm of an update in `clipped_mean`; None takes the median of the norms of a round.
     """
 
     error = None
@@ -72,11 +72,11 @@ class Robust(Aggregation):
         rule: Rule = "median",
         share: Annotated[float, Ge(0), Lt(0.5)] = 0.2,
         malicious: Natural = 0,
-        clip: Positive | None = None,
+        largest_norm: Positive | None = None,
     ) -> None:
-        self.rule, self.share, self.malicious, self.clip = rule, share, malicious, clip
+        self.rule, self.share, self.malicious, self.largest_norm = rule, share, malicious, largest_norm
 
     def setup(self, clients: int, seeds: np.random.SeedSequence) -> tuple[list[Client], Aggregator]:
         """Create the clients and the aggregator; there are no keys."""
-        aggregator = RobustAggregator(self.rule, self.share, self.malicious, self.clip)
+        aggregator = RobustAggregator(self.rule, self.share, self.malicious, self.largest_norm)
         return [PlainClient(np.float32) for _ in range(clients)], aggregator

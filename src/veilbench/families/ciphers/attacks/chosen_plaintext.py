@@ -88,16 +88,15 @@ class ChosenPlaintext(CipherAttack):
         self, cipher: Cipher, messages: tuple[np.ndarray, np.ndarray], rng: np.random.Generator, control: bool
     ) -> tuple[Metric, Metric]:
         """Play `same_key` until the verdict is certain; return the gain, and the advantage with a 95 % interval."""
-        play, won, advantage = self._sit_down(cipher, messages, self.threat, rng), [0, 0], Metric.exact(0.0)
+        play, won, played = self._sit_down(cipher, messages, self.threat, rng), 0, 0
 
         def play_more(look: Look) -> Metric:
-            nonlocal advantage
-            won[:] = won[0] + play(look.units - won[1]), look.units
-            advantage = compute_advantage(*won)
-            return compute_advantage(*won, look.confidence)
+            nonlocal won, played
+            won, played = won + play(look.units - played), look.units
+            return compute_advantage(won, played, look.confidence)
 
         gain = look_until_certain(plan_looks(self.games, LOOKS), play_more, self.broken_threshold, control)
-        return gain, advantage
+        return gain, compute_advantage(won, played)
 
     def _sit_down(
         self,

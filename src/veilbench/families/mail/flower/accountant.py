@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from veilbench.bench.limits import Delta, require_value
-from veilbench.federated.aggregations.noise import gaussian_epsilon
+from veilbench.federated.aggregations.releases import Releases
 from veilbench.federated.flower_library import import_flower
 
 
@@ -43,7 +43,7 @@ class OpacusAccountant:
 
     def get_epsilon(self, delta: float) -> float:
         """Return the epsilon of all releases so far."""
-        return gaussian_epsilon(self.noise_multiplier, self.num_releases, delta) if self.num_releases else 0.0
+        return Releases(self.noise_multiplier, self.num_releases).epsilon(delta) if self.num_releases else 0.0
 
     def get_privacy_spent(self, delta: float | None = None) -> Any:
         """Return the privacy spent so far in Flower's format; `delta` defaults to that of the accountant."""

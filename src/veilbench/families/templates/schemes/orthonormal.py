@@ -41,8 +41,12 @@ def _draw_once(
 ) -> tuple[np.ndarray, dict[str, object]]:
     """Return the matrix that a generator in this state draws, and the generator's state afterwards."""
     bits = np.random.PCG64()
-    inner = {"state": state, "inc": increment}
-    bits.state = {"bit_generator": "PCG64", "state": inner, "has_uint32": has_uint32, "uinteger": uinteger}
+    bits.state = {
+        "bit_generator": "PCG64",
+        "state": {"state": state, "inc": increment},
+        "has_uint32": has_uint32,
+        "uinteger": uinteger,
+    }
     matrix = _decompose(rows, columns, np.random.Generator(bits))
     return matrix, dict(bits.state)
 

@@ -47,7 +47,7 @@ def sum_structure_tensor_of(images: Tensor, grid: int) -> Tensor:
 
     down, right = (torch.from_numpy(cell_of_pixels(side, grid)).to(images) for side in images.shape[1:])
     parts = []
-    for some in images.split(AT_ONCE):
+    for some in torch.split(images, AT_ONCE):
         slopes = _differentiate_tensor(some, 1), _differentiate_tensor(some, 2)
         products = (slopes[1] ** 2, slopes[0] ** 2, slopes[0] * slopes[1])
         along, across, mixed = (down @ (product @ right.T) for product in products)

@@ -76,9 +76,9 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, np.ndarray]):
     by taking its flag from the threat model: `score_queries`, `weights` or `client_messages`.
 
     For a federation with differential privacy, the findings also give the accountant's epsilon for one mail, the true
-    positive rates that this epsilon allows, and lower bounds of epsilon: from the attack's success, and from an audit
-    by canaries, which has the same federation without noise as its positive control. The findings also say
-    what the audit could show at most: it can neither confirm nor refute a larger epsilon.
+    positive rates that this epsilon allows, and a lower bound of epsilon from the attack's success. An audit by
+    canaries follows, of single mails or, where whole clients are protected, of clients. It has the same federation
+    without noise as its positive control, and says what it could prove at most.
 
     Args:
         threat: threat model; needs `score_queries` and `auxiliary_data`; `weights` and `client_messages` add observers.
@@ -86,7 +86,7 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, np.ndarray]):
         negative: negative control; None attacks the target with test mails only.
         shadows: number and training of the shadow filters.
         most_mails: maximum number of training mails in question, and of test mails.
-        canaries: number of canary mails in the audit of a federation with differential privacy.
+        canaries: number of canaries, mails or clients, in the audit of a federation with differential privacy.
         broken_threshold: gain from which a filter counts as broken; 0 is chance and 1 is full success.
     """
 

@@ -29,10 +29,17 @@ class ClientBatch:
     Attributes:
         tokens: word numbers, shape (n, length), 0 for padding.
         labels: 0 for ham and 1 for spam, shape (n,).
+        declared: number of mails that the client declares, which is public; None declares n.
     """
 
     tokens: np.ndarray
     labels: np.ndarray
+    declared: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Declared number of mails, from which the client's weight follows."""
+        return len(self.labels) if self.declared is None else self.declared
 
     @cached_property
     def words(self) -> np.ndarray:
@@ -108,8 +115,11 @@ def simulate_round(
     from veilbench.families.mail.local_round import train_client
 
     noise = protocol.build_aggregation().example_noise()
-    updates = [train_client(weights, b.tokens, b.labels, protocol, int(rng.integers(2**31)), noise) for b in batches]
-    sizes = np.array([len(batch.labels) for batch in batches], float)
+    updates = [
+        train_client(weights, b.tokens, b.labels, protocol, int(rng.integers(2**31)), noise, b.declared)
+        for b in batches
+    ]
+    sizes = np.array([batch.size for batch in batches], float)
     if noise_std is None:
         noise_std = np.array([estimate_noise_std(weights, protocol, batch, noise) for batch in batches])
     words, dimension = weights["embedding.weight"].shape

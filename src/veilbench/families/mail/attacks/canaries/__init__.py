@@ -1,0 +1,1 @@
+"""Privacy audit of a federation by canaries: mails or clients whose presence is decided by coin flips."""
