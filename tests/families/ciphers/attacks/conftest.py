@@ -37,7 +37,7 @@ class Sealed:
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Compile the search once: other processes of a run wait, and load it from numba's cache. It takes half a minute."""
+    """Compile the search once, for half a minute: other processes of a run wait, and load it from the cache."""
     text = np.arange(400).astype(np.uint8) % 5
     with FileLock(tmp_path_factory.getbasetemp().parent / "compiled.lock"):
         solve(text, np.full(5, -1), NGramModel.fit(text, 4, 5), restarts=0, effort=0.05)
