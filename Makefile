@@ -37,8 +37,8 @@ bench: $(VENV)/installed
 	python pipelines/repro.py
 	python pipelines/report.py --table
 
-# A process for each core, each with one thread.
-PYTEST := OMP_NUM_THREADS=1 python -m pytest -n logical --maxprocesses 4
+# A process for each core, each with one thread. A file's tests stay together, and so share what its fixtures train.
+PYTEST := OMP_NUM_THREADS=1 python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 test: $(VENV)/tested lint
 	$(PYTEST) -m 'not slow'

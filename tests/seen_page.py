@@ -5,9 +5,9 @@ from typing import Any
 
 
 class Seen:
-    """A browser page on the report, with what it complained of and what it asked for."""
+    """A browser page on the report, with what it complained of and what it asked for; `shots` is for screenshots."""
 
-    def __init__(self, browser: Any, report: Path, shots: Path, **context: Any) -> None:
+    def __init__(self, browser: Any, report: Path, shots: Path | None, **context: Any) -> None:
         self.complaints: list[str] = []
         self.requests: list[str] = []
         self.shots = shots
@@ -18,7 +18,8 @@ class Seen:
         self.page.goto(report.as_uri())
 
     def shot(self, name: str) -> None:
-        self.page.screenshot(path=self.shots / f"{name}.png", full_page=True)
+        if self.shots:
+            self.page.screenshot(path=self.shots / f"{name}.png", full_page=True)
 
     def column(self, index: int) -> list[str]:
         script = f"[...document.querySelectorAll('.board tbody tr')].map(r => r.cells[{index}].dataset.key)"

@@ -102,6 +102,7 @@ def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
+@functools.cache
 def rows(*shape: int) -> Rows:
     """Create smooth rows in [0, 1] with a few outliers; the first part has only one class."""
     made = rng(1)
@@ -113,6 +114,7 @@ def rows(*shape: int) -> Rows:
     return Rows(part(40, 0), part(12, 0), part(12, 0), part(12, 4), [], ["normal", "anomaly"], True, [])
 
 
+@functools.cache
 def people() -> Identities:
     made = rng(2)
     who = np.repeat(np.arange(12), 3)
@@ -121,6 +123,7 @@ def people() -> Identities:
     return Identities(part, part, part, part, {}, [])
 
 
+@functools.cache
 def mails() -> Mails:
     made = rng(3)
 
@@ -233,7 +236,7 @@ def work(trained: TrainedModel) -> None:
     if isinstance(trained, Detector):
         answers.append(trained.score(given.test.x))
     if isinstance(trained, Restorer):
-        answers.append(trained.restore_rows(given.test.x))
+        answers.append(trained.restore_rows(given.test.x[:3]))
     assert answers, f"{type(trained).__name__} is for something else"
     for answer in answers:
         assert np.isfinite(np.asarray(answer, np.float64)).all()

@@ -32,6 +32,8 @@ from veilbench.workflow.timing import Timing
 from .conftest import ROOT
 
 IDENTITY = """
+from veilbench.workflow.forking import forward
+forward()
 from pathlib import Path
 from veilbench.workflow.cells.cell import make_cell
 from veilbench.workflow.compose import composed, plain
@@ -56,22 +58,32 @@ def complete(one: Cell, seconds: float = 4.0) -> None:
     Computed("here", 0.0, seconds).write(one.folder)
 
 
+def print_names(place: Path, folder: Path, forks: dict[str, str]) -> str:
+    """Return the names of two cells, as the package in `place` gives them."""
+    script = folder / "identity.py"
+    script.write_text(IDENTITY)
+    environment = os.environ | {"PYTHONPATH": str(place)} | forks
+    command = [sys.executable, "-P", str(script)]
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory, forks: dict[str, str]) -> str:
+    return print_names(ROOT / "src", tmp_path_factory.mktemp("here"), forks)
+
+
 @pytest.mark.parametrize("layout", ["zz/src", "a/site-packages"])
-def test_a_cell_is_the_same_in_a_checkout_and_in_an_installed_package(tmp_path: Path, layout: str) -> None:
+def test_a_cell_is_the_same_in_a_checkout_and_in_an_installed_package(
+    tmp_path: Path, forks: dict[str, str], here: str, layout: str
+) -> None:
     """Its name holds the digest of settings and code: neither the path nor the order of paths may matter."""
     source = tmp_path / layout
     shutil.copytree(PACKAGE, source / "veilbench", ignore=shutil.ignore_patterns("__pycache__"))
     packed = source / "veilbench" / "conf" if "site" in layout else source.parent / "conf"
     shutil.copytree(ROOT / "conf", packed)
-
-    def names(place: Path) -> str:
-        environment = os.environ | {"PYTHONPATH": str(place)}
-        command = [sys.executable, "-P", "-c", IDENTITY]
-        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    assert names(source) == names(ROOT / "src")
+    assert print_names(source, tmp_path, forks) == here
 
 
 def test_a_stage_is_run_once_and_again_if_it_is_too_old(tmp_path: Path) -> None:

@@ -122,7 +122,8 @@ def test_killed_sweeps(project: Project, count: int) -> None:
     assert len(records("killed")) == 6
 
 
-@pytest.mark.parametrize("count", [1, pytest.param(10, marks=[pytest.mark.slow, pytest.mark.kills])])
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [1, pytest.param(10, marks=pytest.mark.kills)])
 @pytest.mark.parametrize("anew", [new_store, no_store], ids=["store", "no store"])
 def test_killed_tracking(project: Project, count: int, anew: Callable[[Project], None]) -> None:
     anew(project)

@@ -79,6 +79,7 @@ def test_one_stage_of_one_experiment_as_processes(project: Project) -> None:
     assert project.repro("train@real_cipher") == {"resolve", "train@real_cipher"}
 
 
+@pytest.mark.slow
 def test_dvc_experiments_metrics_and_plots(project: Project) -> None:
     done = project.run("dvc", "exp", "run", "-S", "conf/experiment/plain_table.yaml:seed=5")
     assert "Running stage 'train@plain_table'" in done.stdout

@@ -145,6 +145,7 @@ def test_a_missing_record_or_data_file_is_named(project: Project) -> None:
     assert "plain_table" in done.stderr  # the message lists the existing names
 
 
+@pytest.mark.slow
 def test_the_rest_search_api_of_a_served_store(project: Project) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

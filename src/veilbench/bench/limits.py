@@ -12,12 +12,16 @@ import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import is_dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 from annotated_types import Ge, Gt, Le, Lt
 
 from veilbench.bench.errors import UserError
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 MOST = 10**7
 Count = Annotated[int, Ge(1), Le(MOST)]  # number of things kept in memory: rows, mails, members, repetitions
@@ -56,22 +60,34 @@ def require_value(annotation: Any, value: Any, where: str) -> None:
     Raises:
         ValueError: the message names the value, its place and what is allowed.
     """
-    from pydantic import ConfigDict, TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     if isinstance(annotation, type) and is_dataclass(annotation):  # pydantic takes no configuration for one
         if not isinstance(value, annotation):
             needed = f"an instance of {annotation.__name__}"
             raise ValueError(f"{where}={format_value(value)} is not allowed: input should be {needed}")
         return
-    strict = ConfigDict(arbitrary_types_allowed=True, allow_inf_nan=False)
     try:
-        TypeAdapter(annotation, config=strict).validate_python(value, strict=True)
+        _make_adapter(annotation, str(annotation)).validate_python(value, strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         at = "".join(f"[{part}]" for part in first["loc"] if isinstance(part, int))
         raise ValueError(
             f"{where}{at}={format_value(first['input'])} is not allowed: {first['msg'].lower()}"
         ) from error
+
+
+@lru_cache(maxsize=1024)
+def _make_adapter(annotation: Any, written: str) -> TypeAdapter[Any]:
+    """Return pydantic's check of an annotation. Making one takes longer than most checks.
+
+    Args:
+        annotation: a type or what stands for one.
+        written: the annotation as text: `int | str` equals `str | int`, but an error names the first of them.
+    """
+    from pydantic import ConfigDict, TypeAdapter
+
+    return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True, allow_inf_nan=False))
 
 
 def require_arguments(function: Callable[..., Any], given: Any, where: str) -> None:

@@ -5,14 +5,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import pytest
 from made_bench import Bench
 
-from fake_records import bench, config, evaluation, put, training
+from fake_records import config, evaluation, put, training
 from seen_page import Seen
 from unpacked import unpack
 from veilbench.bench.findings import Control, Findings, Metric
-from veilbench.bench.report.page import render, write
+from veilbench.bench.report.page import render
 from veilbench.bench.report.records import read_all
 
 VOID = {"meta", "link", "br", "input", "img", "hr"}
@@ -60,10 +59,10 @@ def test_nothing_is_loaded(report: Path) -> None:
     assert not re.search(r"@import|src=|url\((?!#)", text)
 
 
-def test_a_row_costs_little(made: Bench) -> None:
+def test_a_row_costs_little(made_once: Bench, report: Path) -> None:
     """Details, figures and pictures are packed: a row adds its verdict, its commands and what is compressed."""
-    records = made.records()
-    assert len(render(records)) - len(render(records[:1])) < 20_000 * (len(records) - 1)
+    records = made_once.records()
+    assert len(report.read_text("utf8")) - len(render(records[:1])) < 20_000 * (len(records) - 1)
 
 
 def test_says_what_it_must(report: Path) -> None:
@@ -122,21 +121,14 @@ def test_without_any_result(tmp_path: Path) -> None:
     assert "not attacked" in render(read_all(["x"], tmp_path / "params", tmp_path / "results"))
 
 
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("report")
-    write(Bench(folder, bench(folder)).records(), folder)
-    return folder / "index.html"
-
-
-def test_browser_is_quiet_and_offline(browser: Any, report: Path, shots: Path) -> None:
+def test_browser_is_quiet_and_offline(browser: Any, report: Path, shots: Path | None) -> None:
     seen = Seen(browser, report, shots, viewport={"width": 1280, "height": 900})
     seen.shot("desktop")
     assert seen.complaints == []
     assert [url for url in seen.requests if not url.startswith("data:")] == [report.as_uri()]
 
 
-def test_browser_sorts_numbers_both_ways(browser: Any, report: Path, shots: Path) -> None:
+def test_browser_sorts_numbers_both_ways(browser: Any, report: Path, shots: Path | None) -> None:
     seen = Seen(browser, report, shots, viewport={"width": 1280, "height": 900})
     head = seen.page.get_by_role("columnheader", name="Bytes per character")
     index = int(head.evaluate("cell => cell.cellIndex"))
@@ -152,7 +144,7 @@ def test_browser_sorts_numbers_both_ways(browser: Any, report: Path, shots: Path
     assert seen.page.locator("[aria-sort=descending], [aria-sort=ascending]").count() == 1
 
 
-def test_browser_puts_missing_values_last(browser: Any, report: Path, shots: Path) -> None:
+def test_browser_puts_missing_values_last(browser: Any, report: Path, shots: Path | None) -> None:
     seen = Seen(browser, report, shots)
     head = seen.page.get_by_role("columnheader", name="Frequency")
     index = int(head.evaluate("cell => cell.cellIndex"))
@@ -162,7 +154,7 @@ def test_browser_puts_missing_values_last(browser: Any, report: Path, shots: Pat
         assert "" not in seen.column(index)[:-1]
 
 
-def test_browser_filters_by_verdict(browser: Any, report: Path, shots: Path) -> None:
+def test_browser_filters_by_verdict(browser: Any, report: Path, shots: Path | None) -> None:
     seen = Seen(browser, report, shots)
     seen.page.get_by_label("Verdict").select_option("broken")
     assert seen.page.locator(".board tbody tr:visible th").all_inner_texts() == [
@@ -175,7 +167,7 @@ def test_browser_filters_by_verdict(browser: Any, report: Path, shots: Path) -> 
     assert seen.page.locator(".board tbody tr:visible").count() == 6
 
 
-def test_browser_opens_the_experiment_that_is_followed(browser: Any, report: Path, shots: Path) -> None:
+def test_browser_opens_the_experiment_that_is_followed(browser: Any, report: Path, shots: Path | None) -> None:
     seen = Seen(browser, report, shots, viewport={"width": 1280, "height": 900})
     body = seen.page.locator("#cipher_small")
     assert not body.is_visible()
@@ -184,7 +176,7 @@ def test_browser_opens_the_experiment_that_is_followed(browser: Any, report: Pat
     seen.shot("desktop_open")
 
 
-def test_browser_on_a_phone(browser: Any, report: Path, shots: Path) -> None:
+def test_browser_on_a_phone(browser: Any, report: Path, shots: Path | None) -> None:
     seen = Seen(browser, report, shots, viewport={"width": 390, "height": 844}, has_touch=True)
     assert seen.width() == 390
     seen.shot("phone")
@@ -199,7 +191,7 @@ def test_browser_on_a_phone(browser: Any, report: Path, shots: Path) -> None:
     seen.shot("phone_open")
 
 
-def test_browser_in_the_dark(browser: Any, report: Path, shots: Path) -> None:
+def test_browser_in_the_dark(browser: Any, report: Path, shots: Path | None) -> None:
     light = Seen(browser, report, shots, color_scheme="light")
     dark = Seen(browser, report, shots, viewport={"width": 1280, "height": 900}, color_scheme="dark")
     assert light.background() != dark.background()
@@ -208,7 +200,7 @@ def test_browser_in_the_dark(browser: Any, report: Path, shots: Path) -> None:
     assert dark.background() == light.background()
 
 
-def test_browser_without_javascript(browser: Any, report: Path, shots: Path) -> None:
+def test_browser_without_javascript(browser: Any, report: Path, shots: Path | None) -> None:
     seen = Seen(browser, report, shots, java_script_enabled=False)
     assert seen.page.locator(".board tbody tr:visible").count() == 6
     assert not seen.page.locator(".filter").is_visible()

@@ -10,24 +10,15 @@ from typing import Any
 import pytest
 from made_bench import Bench
 
-from fake_records import bench
 from seen_page import Seen
 from veilbench.bench.report.page import write
 
 DESKTOP = {"width": 1280, "height": 900}
 
 
-@pytest.fixture(scope="module")
-def made_once(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    folder = tmp_path_factory.mktemp("used")
-    made = Bench(folder, bench(folder))
-    write(made.records(), folder)
-    return made
-
-
 @pytest.fixture
-def seen(browser: Any, made_once: Bench, shots: Path) -> Seen:
-    return Seen(browser, made_once.root / "index.html", shots, viewport=DESKTOP)
+def seen(browser: Any, report: Path, shots: Path | None) -> Seen:
+    return Seen(browser, report, shots, viewport=DESKTOP)
 
 
 def test_a_verdict_explains_itself_where_it_is_printed(seen: Seen, made_once: Bench) -> None:
@@ -123,12 +114,12 @@ def test_two_rows_side_by_side(seen: Seen) -> None:
 
 
 def test_a_long_name_is_short_in_a_table_and_whole_in_its_section(
-    browser: Any, made_once: Bench, shots: Path, tmp_path: Path
+    browser: Any, made_once: Bench, shots: Path | None, tmp_path: Path
 ) -> None:
     from dataclasses import replace
 
     whole = "hashmap model.epochs=3 attack.template_linkage.pairs=500 model.impersonation.epsilon=0.05 seed="
-    records = [replace(record, name=f"{whole}{seed}") for seed, record in enumerate(made_once.records())]
+    records = [replace(record, name=f"{whole}{seed}") for seed, record in enumerate(made_once.records()[-2:])]
     write(records, tmp_path)
     seen = Seen(browser, tmp_path / "index.html", shots, viewport={"width": 390, "height": 844})
     links = seen.page.locator(".board tbody th a")

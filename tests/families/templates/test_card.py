@@ -197,7 +197,7 @@ def test_the_page_shows_every_figure_once_and_in_order(records: list[Record]) ->
     assert unpack(render(records[-1:])).count("Card of the method") == 0
 
 
-def test_cards_in_a_browser(browser: Any, shots: Path, tmp_path: Path, records: list[Record]) -> None:
+def test_cards_in_a_browser(browser: Any, shots: Path | None, tmp_path: Path, records: list[Record]) -> None:
     write(records, tmp_path)
     for name, context in {
         "cards": {"viewport": {"width": 1280, "height": 900}},

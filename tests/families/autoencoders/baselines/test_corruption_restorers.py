@@ -75,13 +75,13 @@ def error(images: np.ndarray, clean: np.ndarray) -> float:
 def test_each_undoes_its_corruption_saves_and_works_on_each_image_alone(
     trained: CorruptionRestorer, rows: Rows, tmp_path: Path
 ) -> None:
-    clean = rows.test.x[:6]
+    clean = rows.test.x[:3]
     given = corrupt_array(trained.corruption, clean, rng(3))
     fitted = trained.fit(rows, rng())
     back = fitted.restore_rows(given)
     assert (back.shape, back.dtype) == (given.shape, np.float32)
     assert error(back, clean) < 0.9 * error(given, clean)
-    np.testing.assert_allclose(fitted.restore_rows(given[2:4]), back[2:4], atol=1e-5)
+    np.testing.assert_allclose(fitted.restore_rows(given[1:2]), back[1:2], atol=1e-5)
     fitted.save(tmp_path)
     again = load_trained_model(tmp_path)
     assert isinstance(again, type(trained))

@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.findings import Findings
 from veilbench.families.ciphers.attacks.cipher_attack import CipherAttack
+from veilbench.families.ciphers.attacks.ngrams import NGramModel
+from veilbench.families.ciphers.attacks.substitution import solve
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.substitution import Substitution
 from veilbench.families.ciphers.data.text import Texts
@@ -30,6 +33,14 @@ class Sealed:
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"the attack touched the cipher's {name}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Compile the search once, for half a minute: other processes of a run wait, and load it from the cache."""
+    text = np.arange(400).astype(np.uint8) % 5
+    with FileLock(tmp_path_factory.getbasetemp().parent / "compiled.lock"):
+        solve(text, np.full(5, -1), NGramModel.fit(text, 4, 5), restarts=0, effort=0.05)
 
 
 @pytest.fixture(scope="session")

@@ -58,7 +58,7 @@ def test_the_same_seed_gives_the_same_findings(examine: Examine, controls: dict[
 def test_a_model_without_fresh_keys_plays_no_game_with_them(examine: Examine, controls: dict[str, Any]) -> None:
     plain = Substitution([16])
     agreed = CodebookCipher(plain.codes, plain.bits, plain.decoded)
-    found = examine(small(controls), agreed)
+    found = examine(small(controls, games=60), agreed)
     assert set(found.metrics) == {"advantage_same_key"}
     assert any("no fresh key can be drawn" in note for note in found.notes)
 
@@ -69,7 +69,7 @@ def test_questions_that_are_not_granted_are_refused(examine: Examine, controls: 
 
 
 def test_without_keys_of_ones_own_there_is_no_game_with_fresh_keys(examine: Examine, controls: dict[str, Any]) -> None:
-    found = examine(small(controls, ThreatModel(encryption_queries=True)), Substitution([16]))
+    found = examine(small(controls, ThreatModel(encryption_queries=True), games=60), Substitution([16]))
     assert set(found.metrics) == {"advantage_same_key"}
 
 
