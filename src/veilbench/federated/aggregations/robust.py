@@ -62,7 +62,7 @@ class Robust(Aggregation):
         rule: rule that replaces the mean: `median`, `trimmed_mean`, `krum`, `geometric_median` or `clipped_mean`.
         share: share of the clients that `trimmed_mean` drops at each end, in [0, 0.5).
         malicious: number of malicious clients that `krum` assumes; it needs at least `malicious + 3` clients.
-        largest_norm: maximum Euclidean norm of an update in `clipped_mean`; None takes the median of the norms of a round.
+        largest_norm: maximum Euclidean norm of an update in `clipped_mean`; None takes the median norm of a round.
     """
 
     error = None

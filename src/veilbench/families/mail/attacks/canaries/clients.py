@@ -55,7 +55,7 @@ class CanaryClients:
         if self.local:
             signs = np.where(self.included, 1, -1).astype(np.float32)
             return np.asarray(self.directions * signs[:, None])
-        return self.directions[self.included]
+        return np.asarray(self.directions[self.included])
 
     def join(self, simulated: Round) -> Round:
         """Return a round in which the canaries take part, too."""
