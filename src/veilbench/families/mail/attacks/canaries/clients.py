@@ -83,11 +83,7 @@ def score_clients(
         rng: source of the directions, the coin flips, the training and the noise.
 
     Returns:
-<<<<<<< HEAD
-        Scores in the federation, projections summed over the rounds; without clipping and noise, of the first round.
-=======
         Projections, summed over the rounds; and those of the first round without clipping and noise.
->>>>>>> wip-dpaudit
     """
     batches, weights = deal_mails(data), create_weights(data.vocabulary.size)
     size = sum(weight.size for weight in weights.values())
