@@ -165,6 +165,14 @@ class Aggregation(ABC):
             seeds: seeds of the noise. Keys and encryption always use the operating system's randomness.
         """
 
+    def largest_value(self, clients: int) -> float:
+        """Return the maximum magnitude of a value times its client's weight that a message can hold.
+
+        Args:
+            clients: number of clients of the federation.
+        """
+        return math.inf
+
     def client_releases(self, rounds: int) -> Releases | None:
         """Return the noisy releases that client-level privacy is spent on; None without client-level privacy."""
         return None

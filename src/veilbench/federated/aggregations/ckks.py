@@ -132,6 +132,10 @@ class Ckks(Aggregation):
 
     error = 1e-6
 
+    def largest_value(self, clients: int) -> float:
+        """Return the maximum magnitude of a value times its client's weight that a message can hold."""
+        return LARGEST / clients
+
     def setup(self, clients: int, seeds: np.random.SeedSequence) -> tuple[list[Client], Aggregator]:
         """Generate a key pair; only the clients receive the secret key."""
         import tenseal

@@ -164,6 +164,10 @@ class Paillier(Aggregation):
             raise ValueError(f"slots={slots} must be at most {most if encoding == 'fixed' else 1} with {encoding=!s}")
         self.key_bits, self.encoding, self.slots = key_bits, encoding, slots
 
+    def largest_value(self, clients: int) -> float:
+        """Return the maximum magnitude of a value times its client's weight that a message can hold."""
+        return LARGEST / clients
+
     def setup(self, clients: int, seeds: np.random.SeedSequence) -> tuple[list[Client], Aggregator]:
         """Generate a key pair; only the clients receive the primes."""
         public, private = import_phe().generate_paillier_keypair(n_length=self.key_bits)

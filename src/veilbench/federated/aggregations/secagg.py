@@ -80,6 +80,10 @@ class Secagg(Aggregation):
         assumed = Assumptions(adversary, corrupt, dropped, security, correctness)
         self.policy = SharingPolicy(threshold, neighbours, consistency, assumed)
 
+    def largest_value(self, clients: int) -> float:
+        """Return the maximum magnitude of a value times its client's weight that a message can hold."""
+        return self.largest
+
     def setup(self, clients: int, seeds: np.random.SeedSequence) -> tuple[list[Client], Aggregator]:
         """Create the parties. `seeds` draw the ring of neighbours; keys are generated in every round."""
         import_encryption()  # here, so that the import does not count towards the time of a round

@@ -15,7 +15,7 @@ from veilbench.bench.findings import Findings, Metric
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import Verdict
 from veilbench.families.mail.attacks.poison.attack import MailPoison
-from veilbench.families.mail.attacks.poison.federation import RogueClients
+from veilbench.families.mail.attacks.poison.federation import AttackedFederation, RogueClients
 from veilbench.families.mail.attacks.poison.outcome import Outcome, find_strongest
 from veilbench.families.mail.attacks.poison.rogues.boosted import Boosted
 from veilbench.families.mail.attacks.poison.rogues.colluding import Colluding
@@ -26,8 +26,10 @@ from veilbench.families.mail.data.mail import Mails
 from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.federated.aggregations.base import Aggregation
 from veilbench.federated.aggregations.ckks import Ckks
+from veilbench.federated.aggregations.paillier import Paillier
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.aggregations.robust import Robust
+from veilbench.federated.aggregations.secagg import Secagg
 from veilbench.federated.protocol import Protocol, describe_aggregation
 
 THREAT = ThreatModel(rogue_clients=True)
@@ -203,3 +205,20 @@ def test_every_unused_word_may_be_drawn_and_neither_padding_nor_the_unknown_word
     assert sorted(draw_unused_words(some, 6, np.random.default_rng(0)).tolist()) == [2, 4, 7, 8, 10, 11]
     with pytest.raises(UserError, match="trigger=7 words that no mail has cannot be chosen: the vocabulary has 6"):
         draw_unused_words(some, 7, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("aggregation", [Secagg(), Ckks(), Paillier()])
+def test_rogue_clients_send_no_value_that_the_encryption_refuses(aggregation: Any) -> None:
+    """They enlarge the trigger by up to 2^13 deviations: unclipped, their messages would be refused."""
+    clients = 10
+    limit = aggregation.largest_value(clients)
+    federation = SimpleNamespace(aggregation=aggregation, batches=[None] * clients)
+    sent = AttackedFederation._fit(federation, np.array([[1e9, -1e9, 0.5]], np.float32))  # type: ignore[arg-type]
+    np.testing.assert_allclose(sent, [[limit * clients, -limit * clients, 0.5]], rtol=1e-5)
+    assert np.abs(sent / clients).max() <= limit
+
+
+def test_tailored_clients_attack_secure_aggregation(data: Mails, tmp_path: Path) -> None:
+    found = examine(data, tmp_path, Secagg(), rogues=[Tailored()], rounds=1)
+    assert found.gain is not None
+    assert found.gain.value > 0.8

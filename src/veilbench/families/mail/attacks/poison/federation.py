@@ -17,6 +17,7 @@ from veilbench.federated.aggregations.base import Aggregation, Aggregator, Clien
 from veilbench.federated.protocol import Protocol
 
 Weights = Mapping[str, np.ndarray]
+ROUNDING = 1e-6  # by which a clipped value stays below the limit when it is weighted in float32
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class AttackedFederation:
             local = self._train(weights[-1], number) if number else self.first
             rows, clients = self.trigger.rows, len(self.batches)
             view = RogueView(local.own, local.taught, rows, clients, self._simulate, rng)
-            sent = [*rogue.craft(view), *local.honest[self.rogue.count :]]
+            sent = [*self._fit(rogue.craft(view)), *local.honest[self.rogue.count :]]
             weights.append(apply_update(weights[-1], combine(parties, sent, number)))
         return weights[1:]
 
@@ -99,7 +100,7 @@ class AttackedFederation:
         """Return the weights after one round in which the first clients send these updates."""
         from veilbench.families.mail.local_round import apply_update
 
-        sent = [*updates, *self.first.honest[len(updates) :]]
+        sent = [*self._fit(np.stack(updates)), *self.first.honest[len(updates) :]]
         return apply_update(self.target.weights, combine(self._set_up(), sent, 0))
 
     def train_client(self, weights: Weights, batch: ClientBatch, number: int, epochs: int | None = None) -> np.ndarray:
@@ -144,8 +145,14 @@ class AttackedFederation:
     def _set_up(self) -> tuple[list[Client], Aggregator]:
         return self.aggregation.setup(len(self.batches), np.random.SeedSequence(self.seed))
 
+    def _fit(self, updates: np.ndarray) -> np.ndarray:
+        """Clip updates to the values that a message can hold; larger ones are refused, and the round has no mean."""
+        largest = self.aggregation.largest_value(len(self.batches)) * len(self.batches) * (1 - ROUNDING)
+        return np.clip(updates, -largest, largest)
+
     def _simulate(self, updates: np.ndarray) -> np.ndarray:
         """Combine updates as the federation does, without encryption, which changes no mean."""
+        updates = self._fit(updates)
         if self.aggregation.error is not None:
             return np.asarray(updates.mean(0))
         return combine(self._set_up(), updates, 0)
