@@ -100,7 +100,7 @@ class AttackedFederation:
         """Return the weights after one round in which the first clients send these updates."""
         from veilbench.families.mail.local_round import apply_update
 
-        sent = [*self._fit(np.stack(updates)), *self.first.honest[len(updates) :]]
+        sent = [*(self._fit(update) for update in updates), *self.first.honest[len(updates) :]]
         return apply_update(self.target.weights, combine(self._set_up(), sent, 0))
 
     def train_client(self, weights: Weights, batch: ClientBatch, number: int, epochs: int | None = None) -> np.ndarray:
@@ -148,7 +148,8 @@ class AttackedFederation:
     def _fit(self, updates: np.ndarray) -> np.ndarray:
         """Clip updates to the values that a message can hold; larger ones are refused, and the round has no mean."""
         largest = self.aggregation.largest_value(len(self.batches)) * len(self.batches) * (1 - ROUNDING)
-        return np.clip(updates, -largest, largest)
+        clipped: np.ndarray = np.clip(updates, -largest, largest)
+        return clipped
 
     def _simulate(self, updates: np.ndarray) -> np.ndarray:
         """Combine updates as the federation does, without encryption, which changes no mean."""
