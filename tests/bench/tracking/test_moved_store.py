@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -11,6 +13,7 @@ import pytest
 from made_records import config, job, make
 from mlflow.tracking import MlflowClient
 
+from veilbench.bench.tracking.moved_store import LOCATIONS, artifact_uri, correct_locations
 from veilbench.bench.tracking.publishing import publish
 
 
@@ -32,6 +35,22 @@ def old(tmp_path: Path, empty_store: Path) -> Path:
     (tmp_path / "old 1").mkdir()
     shutil.copy(empty_store, tmp_path / "old 1" / "mlflow.db")
     return tmp_path / "old 1"
+
+
+def test_only_locations_of_the_moved_folder_are_corrected(tmp_path: Path) -> None:
+    """In SQL's LIKE, an underscore stands for any letter, and upper and lower case are equal."""
+    file, names = tmp_path / "mlflow.db", ("my_dir", "my-dir", "MY_DIR")
+    kept = [f"file:///{name}/mlartifacts/1" for name in names]
+    with closing(sqlite3.connect(file)) as connection, connection:
+        for table, column in LOCATIONS:
+            connection.execute(f"CREATE TABLE {table} ({column} TEXT)")
+        connection.executemany("INSERT INTO runs VALUES (?)", [(uri,) for uri in [*kept, "file:///my_dir/mlartifacts"]])
+        connection.execute("INSERT INTO experiments VALUES ('file:///my_dir/mlartifacts/1')")
+    correct_locations(file)
+    with closing(sqlite3.connect(file)) as connection:
+        found = [uri for (uri,) in connection.execute("SELECT artifact_uri FROM runs")]
+    here = artifact_uri(file)
+    assert found == [f"{here}/1", *kept[1:], here]
 
 
 def test_a_moved_checkout_publishes_into_itself(old: Path, tmp_path: Path) -> None:

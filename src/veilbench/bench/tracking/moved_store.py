@@ -49,6 +49,6 @@ def _path(uri: str) -> Path:
 def _replace(connection: sqlite3.Connection, there: str, here: str) -> None:
     for table, column in LOCATIONS:
         connection.execute(
-            f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE {column} = ? OR {column} LIKE ? || '/%'",
-            (here, len(there) + 1, there, there),
+            f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column} || '/', 1, ?) = ?",
+            (here, len(there) + 1, len(there) + 1, f"{there}/"),
         )
