@@ -7,16 +7,16 @@ process is known to be gone, the trial has failed and its slot is queued again w
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from veilbench.bench.heartbeat import keep_alive
 from veilbench.bench.search import Search
 from veilbench.bench.tracking.presence import Publisher
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import optuna
 
 SLOT, WORKER, SIGN = "slot", "worker", "sign of life"
-SIGNS = 4  # signs of life within a lease: three may be lost
 PAUSE = 0.5  # seconds between two reads of the study
 
 
@@ -123,23 +122,9 @@ class SharedStudy:
         finally:  # a trial that another process took for dead has failed already
             self.study.tell(trial, value, state, skip_if_finished=True)
 
-    @contextmanager
-    def _living(self, trial: optuna.Trial) -> Iterator[None]:
-        done = threading.Event()
-        thread = threading.Thread(target=self._sign, args=(trial, done), daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
-
-    def _sign(self, trial: optuna.Trial, done: threading.Event) -> None:
-        for number in count():
-            if done.wait(self.search.lease * 60 / SIGNS):
-                return
-            with suppress(Exception):  # what is wrong with the storage shows where the trial ends
-                trial.set_user_attr(SIGN, number)
+    def _living(self, trial: optuna.Trial) -> AbstractContextManager[None]:
+        numbers = count()
+        return keep_alive(lambda: trial.set_user_attr(SIGN, next(numbers)), self.search.lease * 60)
 
     def _trials(self, *states: str) -> list[optuna.trial.FrozenTrial]:
         from optuna.trial import TrialState

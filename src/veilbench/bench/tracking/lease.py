@@ -6,12 +6,11 @@ The publisher renews it from a thread, because uploading one large file may take
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
+from veilbench.bench.heartbeat import keep_alive
 from veilbench.bench.tracking.store import Store
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ PUBLISHED = "veilbench.published"  # when the publisher created the run, in ms s
 ALIVE = "veilbench.alive"  # the publisher's last sign of life, in ms since 1970
 LEASE = "veilbench.lease"  # seconds without a sign of life after which the run counts as abandoned
 DEFAULT_LEASE = 10.0  # minutes; long, because the clocks of hosts differ
-RENEWALS = 4  # signs of life within a lease: three may be lost
 
 
 def claim_tags(lease: float) -> dict[str, str]:
@@ -33,29 +31,15 @@ def claim_tags(lease: float) -> dict[str, str]:
     return {PUBLISHED: _now(), LEASE: f"{lease:g}"}
 
 
-@contextmanager
-def renewing(store: Store, run_id: str, lease: float) -> Iterator[None]:
-    """Renew the claim on a run within the block.
+def renewing(store: Store, run_id: str, lease: float) -> AbstractContextManager[None]:
+    """Renew the claim on a run within a `with` block.
 
     Args:
         store: the store that holds the run.
         run_id: id of the claimed run.
         lease: seconds without a sign of life after which others may take over.
     """
-    done = threading.Event()
-    thread = threading.Thread(target=_renew, args=(store, run_id, lease / RENEWALS, done), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-
-
-def _renew(store: Store, run_id: str, pause: float, done: threading.Event) -> None:
-    while not done.wait(pause):
-        with suppress(Exception):  # a lost sign of life costs nothing; what is wrong shows where the record is written
-            store.client.set_tag(run_id, ALIVE, _now())
+    return keep_alive(lambda: store.client.set_tag(run_id, ALIVE, _now()), lease)
 
 
 def expires(run: Run) -> float:
