@@ -82,7 +82,7 @@ class AttackedFederation:
 
         Args:
             rogue: behaviour of the malicious clients.
-            rounds: number of rounds.
+            rounds: number of attacked rounds, at least 1.
         """
         from veilbench.families.mail.local_round import apply_update
 

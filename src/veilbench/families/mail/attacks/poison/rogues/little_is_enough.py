@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import ClassVar
 
-import numpy as np
-
 from veilbench.bench.limits import NotNegative
-from veilbench.families.mail.attacks.poison.rogues.base import Rogue, RogueView
-from veilbench.families.mail.baselines.robust_federation import RobustFederation
-from veilbench.families.mail.schemes.spam_scorer import SpamScorer
+from veilbench.families.mail.attacks.poison.rogues.base import RogueView
+from veilbench.families.mail.attacks.poison.rogues.stealthy import StealthyRogue
 
 
 @dataclass(frozen=True)
-class LittleIsEnough(Rogue):
+class LittleIsEnough(StealthyRogue):
     """All clients send the mean plus z standard deviations of their own updates (Baruch et al. 2019, algorithm 3).
 
     The deviation has the norm that the paper's has, but lies in the trigger's direction. The positive control is a
@@ -31,14 +28,9 @@ class LittleIsEnough(Rogue):
     least: NotNegative = 0.8
     name: ClassVar[str] = "little_is_enough"
 
-    def craft(self, view: RogueView) -> np.ndarray:
-        """Return the same update for each client, shape (rogues, size)."""
-        z = max(self.least, largest_z(view.clients, len(view.own))) if self.z is None else self.z
-        return view.collude(z * float(np.linalg.norm(view.deviations)))
-
-    def choose_control(self, plain: SpamScorer, count: int) -> SpamScorer:
-        """Return a federation with Krum, which expects as many malicious clients as there are."""
-        return RobustFederation("krum", malicious=count)
+    def find_distance(self, view: RogueView) -> float:
+        """Return z."""
+        return max(self.least, largest_z(view.clients, len(view.own))) if self.z is None else self.z
 
 
 def largest_z(clients: int, rogues: int) -> float:
