@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from veilbench.bench.findings import Metric
@@ -67,8 +67,7 @@ def look_until_certain(
         broken_threshold: gain from which a scheme counts as broken.
         control: whether the scheme is a control.
     """
-    gains: Iterator[Metric] = map(measure, looks)
-    for gain in gains:
-        if is_certain(gain, broken_threshold, control):
-            break
-    return gain
+    for look in looks[:-1]:
+        if is_certain(gain := measure(look), broken_threshold, control):
+            return gain
+    return measure(looks[-1])

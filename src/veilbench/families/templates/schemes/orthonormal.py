@@ -18,8 +18,8 @@ def draw_orthonormal(rows: int, columns: int, rng: np.random.Generator) -> np.nd
     generator, which is left as if the matrix had been drawn.
 
     Args:
-        rows: number of rows.
-        columns: number of columns.
+        rows: number of rows of the matrix.
+        columns: number of columns of the matrix.
         rng: generator of the user's key.
 
     Returns:
