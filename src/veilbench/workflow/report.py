@@ -20,6 +20,7 @@ from veilbench.workflow.usage import USAGES
 
 UI = "mlflow ui --backend-store-uri sqlite:///mlflow.db"
 PARAMS, REPORT = Path("params"), Path("report")
+MOST_NAMED = 6  # experiments without results that are listed by name
 WRITTEN = ("index.html", "leaderboard.json", "leaderboard.csv")
 
 
@@ -73,9 +74,11 @@ def _find_time(folder: Path) -> float:
     return marker.stat().st_mtime if marker.is_file() else 0.0
 
 
-def folders_are_missing(name: str) -> bool:
-    """Whether an experiment of the pipeline has no results at all."""
-    return name in (read_staged() if STAGES.is_file() else {}) and not (RESULTS / name).exists()
+def describe_not_run(names: Sequence[str]) -> str:
+    """Return a line about experiments of the pipeline without results: their names, or how many, if there are many."""
+    if len(names) > MOST_NAMED:
+        return f"not run yet: {len(names)} experiments of the pipeline, such as {names[0]}"
+    return f"not run yet: {', '.join(names)}"
 
 
 def read_records(folders: Sequence[Path]) -> tuple[list[Record], list[str]]:
@@ -89,16 +92,17 @@ def read_records(folders: Sequence[Path]) -> tuple[list[Record], list[str]]:
         UserError: a folder holds no record.
     """
     readers: dict[str, Callable[[], Record]] = {}
+    staged = list(read_staged()) if RESULTS in folders and STAGES.is_file() else []
     for folder in folders:
-        if folder == RESULTS and STAGES.is_file():
-            readers |= {name: partial(read, name, PARAMS, RESULTS) for name in read_staged()}
+        if folder == RESULTS and staged:
+            readers |= {name: partial(read, name, PARAMS, RESULTS) for name in staged}
         else:
             readers |= {str(cell): partial(read_cell, cell) for cell in find_cells([folder])}
     records: dict[str, Record] = {}
     written: dict[str, float] = {}
     absent = []
-    if not_run := [name for name in readers if folders_are_missing(name)]:
-        absent.append(f"not run yet: {', '.join(not_run)}")
+    if not_run := [name for name in staged if not (RESULTS / name).exists()]:
+        absent.append(describe_not_run(not_run))
     for name, reader in readers.items():
         if name in not_run:
             continue

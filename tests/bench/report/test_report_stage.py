@@ -129,3 +129,15 @@ def test_no_experiments(project: Bench) -> None:
     (project.root / STAGES).write_text("experiments: {}\n", "utf8")
     with pytest.raises(UserError, match="is damaged: experiments="):
         report.main([])
+
+
+@pytest.mark.parametrize(
+    ("names", "line"),
+    [
+        (["pca"], "not run yet: pca"),
+        (list("abcdef"), "not run yet: a, b, c, d, e, f"),
+        (list("abcdefg"), "not run yet: 7 experiments of the pipeline, such as a"),
+    ],
+)
+def test_many_experiments_without_results_are_counted(names: list[str], line: str) -> None:
+    assert report.describe_not_run(names) == line
