@@ -73,6 +73,7 @@ class Accelerator:
         """
         import pytorch_lightning as pl
         import torch
+        from lightning_fabric.plugins.environments import LightningEnvironment
 
         _quieten_lightning()
         torch.set_num_threads(self.threads)
@@ -86,6 +87,7 @@ class Accelerator:
                 enable_checkpointing=False,
                 enable_model_summary=False,
                 enable_progress_bar=bar and shows_progress(),
+                plugins=None if distributed else LightningEnvironment(),  # not a part of the Slurm job around it
                 **settings,
             )
         except Exception as error:  # Lightning has an exception of its own for each accelerator
@@ -93,9 +95,10 @@ class Accelerator:
 
 
 def _quieten_lightning() -> None:
-    """Silence Lightning's banners, its advice on loaders that read from memory, and a deprecation warning."""
+    """Silence Lightning's banners, its advice on loaders and Slurm, and a deprecation warning."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", "The 'train_dataloader' does not have many workers")
+    warnings.filterwarnings("ignore", "The `srun` command is available on your system but is not used")
     warnings.filterwarnings("ignore", "`isinstance.treespec, LeafSpec", module=r"pytorch_lightning\.utilities\._pytree")
 
 
