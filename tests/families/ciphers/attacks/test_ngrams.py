@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from veilbench.families.ciphers.attacks.ngrams import NGramModel, add_capitals
+from veilbench.families.ciphers.attacks.ngrams import NGramModel
 
 SENTENCE = "the quick brown fox jumps over the lazy dog while the other dogs sleep in the shade of the old tree; "
 
@@ -109,13 +109,6 @@ def test_short_texts_are_scored() -> None:
         assert model.score_symbols(text(100, 5, seed=1)[:length]).shape == (length,)
 
 
-def test_capitals_are_appended() -> None:
-    symbols = np.frombuffer(b"ab c dz.y", dtype=np.uint8) - np.uint8(32)
-    longer = add_capitals(symbols, 1.0)
-    assert (longer + np.uint8(32)).tobytes() == b"ab c dz.y" + b"AB C DZ.Y" + b"Ab C Dz.y"
-    np.testing.assert_array_equal(add_capitals(symbols, 0.0), symbols)
-
-
 @pytest.mark.parametrize(
     ("symbols", "order", "size", "named"),
     [
@@ -130,8 +123,3 @@ def test_capitals_are_appended() -> None:
 def test_bad_arguments_are_named(symbols: list[int], order: int, size: int, named: str) -> None:
     with pytest.raises(ValueError, match=named):
         NGramModel.fit(np.array(symbols, dtype=np.uint8), order, size)
-
-
-def test_bad_share_is_named() -> None:
-    with pytest.raises(ValueError, match="share is 2"):
-        add_capitals(text(10, 5, seed=0), 2.0)

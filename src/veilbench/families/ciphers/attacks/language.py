@@ -7,13 +7,14 @@ from threading import Lock
 
 import numpy as np
 
-from veilbench.families.ciphers.attacks.ngrams import NGramModel, add_capitals
+from veilbench.families.ciphers.attacks.ngrams import NGramModel
+from veilbench.families.ciphers.attacks.typography import add_capitals, add_quotations
 
 _LOCK = Lock()  # texts are attacked in parallel: the first thread fits the model, the others wait
 
 
 def fit_language_model(auxiliary: np.ndarray, order: int) -> NGramModel:
-    """Fit an n-gram model to a text, with parts of it repeated in capitals; the last two models are cached.
+    """Fit an n-gram model to a text and copies of parts of it in capitals and quoted; the last two models are cached.
 
     Args:
         auxiliary: symbols of the text, shape (length,), uint8.
@@ -40,4 +41,4 @@ def _fit_bigrams(auxiliary: bytes) -> NGramModel:
 
 @lru_cache(maxsize=2)
 def _fit(auxiliary: bytes, order: int) -> NGramModel:
-    return NGramModel.fit(add_capitals(np.frombuffer(auxiliary, np.uint8)), order)
+    return NGramModel.fit(add_capitals(add_quotations(np.frombuffer(auxiliary, np.uint8))), order)

@@ -128,32 +128,6 @@ class NGramModel:
         return self.values[slots, column].astype(np.float64), stored
 
 
-def add_capitals(symbols: NDArray[np.uint8], share: float = 0.1) -> NDArray[np.uint8]:
-    """Append a copy of a text's beginning in capitals, and a copy of its end with capital initials.
-
-    Ordinary prose has few headings and paragraphs in capitals, so a language model predicts them poorly. The copies
-    improve this, and cost about 0.02 bits per character elsewhere.
-
-    Args:
-        symbols: Shape ``(length,)``; character codes minus 32.
-        share: Share of the text to copy for each variant, 0 to 1.
-
-    Returns:
-        Shape ``(length + 2 * floor(share * length),)``.
-
-    Raises:
-        ValueError: If ``share`` is out of range.
-    """
-    if not 0 <= share <= 1:
-        raise ValueError(f"share is {share}; allowed are 0 to 1")
-    count = int(share * len(symbols))
-    lower = (symbols >= ord("a") - 32) & (symbols <= ord("z") - 32)
-    initial = lower & (np.concatenate([[0], symbols[:-1]]) == 0)
-    upper_case, title_case = symbols - 32 * lower, symbols - 32 * initial
-    parts = [symbols, upper_case[:count], title_case[len(symbols) - count :]]
-    return np.concatenate(parts).astype(np.uint8)
-
-
 def _check(symbols: NDArray[np.uint8], order: int, alphabet_size: int, least: int | None = None) -> None:
     if not 1 <= order <= MAX_ORDER:
         raise ValueError(f"order is {order}; allowed are 1 to {MAX_ORDER}")
