@@ -73,7 +73,7 @@ class Accelerator:
         """
         import pytorch_lightning as pl
         import torch
-        from lightning_fabric.plugins.environments import LightningEnvironment
+        from pytorch_lightning.plugins.environments import LightningEnvironment
 
         _quieten_lightning()
         torch.set_num_threads(self.threads)
