@@ -73,7 +73,7 @@ class Accelerator:
         """
         import pytorch_lightning as pl
         import torch
-        from pytorch_lightning.plugins.environments import LightningEnvironment
+        from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
         _quieten_lightning()
         torch.set_num_threads(self.threads)

@@ -12,9 +12,13 @@ import pytest
 from veilbench.bench.errors import UserError
 from veilbench.bench.threat import ThreatModel
 from veilbench.families.ciphers.attacks.cipher_oracle import CipherOracle, number_codes
+from veilbench.families.ciphers.attacks.frequency import Frequency
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
+from veilbench.families.ciphers.baselines.plaintext import Plaintext
 from veilbench.families.ciphers.baselines.substitution import Substitution
+from veilbench.families.ciphers.data.text import Texts
 from veilbench.families.ciphers.schemes.base import Ciphertext
+from veilbench.families.ciphers.schemes.codebook import CodebookCipher, draw_mapping
 
 EVERYTHING = ThreatModel(**{field.name: True for field in fields(ThreatModel)})
 SECRET, KNOWN, AUXILIARY = (np.arange(start, start + 40, dtype=np.uint8) for start in (0, 20, 40))
@@ -119,3 +123,31 @@ def test_a_group_of_more_codes_than_characters_is_none(distinct: int, grouped: b
     assert (groups[numbers[:distinct]] >= 0).all() == grouped
     assert (groups[numbers[:distinct]] == -1).all() == (not grouped)
     assert groups[numbers[-1]] >= 0
+
+
+@pytest.mark.parametrize(("public", "members", "hidden"), [(True, 3, 0), (False, 3, 3), (False, 1, 0)])
+def test_members_without_ids_are_counted_and_their_codes_have_no_group(public: bool, members: int, hidden: int) -> None:
+    rng = np.random.default_rng(0)
+    cipher = CodebookCipher.from_mappings([draw_mapping(32, rng) for _ in range(members)])
+    oracle = exposed(replace(EVERYTHING, public_ids=public), cipher)
+    assert oracle.hidden == hidden
+    (numbers,), groups = number_codes([oracle.ciphertext()], oracle.hidden)
+    assert (groups[numbers] == -1).all() == bool(hidden)
+
+
+def test_members_with_lengths_of_their_own_need_no_ids() -> None:
+    sealed = ciphertext([[1], [1], [2]], [0, 0, 0], [7, 8, 8])
+    assert number_codes([sealed], 2)[1].tolist() == [0, 1, 1]
+    assert number_codes([sealed], 3)[1].tolist() == [-1, -1, -1]
+
+
+def test_a_short_text_of_hidden_members_is_read_as_several_codes_for_each_character(texts: Texts) -> None:
+    """Fewer than 91 codes could be one code book; then no two of them were the same character."""
+    rng, secret = np.random.default_rng(0), texts.target[:90]
+    cipher = CodebookCipher.from_mappings([draw_mapping(32, rng) for _ in range(4)])
+    oracle = CipherOracle(replace(EVERYTHING, public_ids=False), cipher, secret, texts.statistics, rng)
+    attack = Frequency(oracle.threat, Substitution(), Plaintext(), lengths=[90], texts=2)
+    guess = attack.guess(oracle, np.random.default_rng(0))
+    codes = len(np.unique(oracle.ciphertext().codes, axis=0))
+    assert codes < 91
+    assert len(np.unique(guess)) < codes

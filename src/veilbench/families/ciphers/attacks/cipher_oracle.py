@@ -36,6 +36,8 @@ class CipherOracle:
 
     Attributes:
         block: number of characters per block of ciphertext.
+        hidden: number of ensemble members whose ids the ciphertexts do not tell; 0 if they tell them, or if there is
+            one member. The attacker knows the scheme, and so the number.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class CipherOracle:
         self._secrets = [self._hide_ids(cipher.encrypt(message, rng)) for message in np.atleast_2d(secret)]
         self._pairs = [Pair(message, self._hide_ids(cipher.encrypt(message, rng))) for message in known or []]
         self.block = cipher.block
+        self.hidden = 0 if threat.public_ids or cipher.members == 1 else cipher.members
 
     def _hide_ids(self, ciphertext: Ciphertext) -> Ciphertext:
         """Replace the members' ids by zeros if the threat model keeps them secret."""
@@ -91,15 +94,16 @@ class CipherOracle:
         return self._hide_ids(self._cipher.encrypt(symbols, self._rng, nonce))
 
 
-def number_codes(ciphertexts: list[Ciphertext]) -> tuple[list[np.ndarray], np.ndarray]:
+def number_codes(ciphertexts: list[Ciphertext], hidden: int = 0) -> tuple[list[np.ndarray], np.ndarray]:
     """Number the distinct codes of several ciphertexts.
 
     Codes are the same token if they agree in member, length and bits. Tokens of one member and length form a group:
     the code book of this member. A code book has at most 91 codes, so larger groups, such as the 256 values of a byte
-    stream, are dissolved.
+    stream, are dissolved. So are all groups if ids are hidden, unless each member has a length of its own.
 
     Args:
         ciphertexts: ciphertexts whose codes have the same number of bytes.
+        hidden: number of ensemble members whose ids are hidden, or 0.
 
     Returns:
         The token of each block, shape (blocks,), for each ciphertext; and the group of each token, shape (tokens,), -1
@@ -108,6 +112,6 @@ def number_codes(ciphertexts: list[Ciphertext]) -> tuple[list[np.ndarray], np.nd
     rows = np.concatenate([np.column_stack([c.members, c.bits, c.codes]) for c in ciphertexts])
     distinct, numbers = np.unique(rows, axis=0, return_inverse=True)
     _, groups, sizes = np.unique(distinct[:, :2], axis=0, return_inverse=True, return_counts=True)
-    groups = np.where(sizes[groups.ravel()] > 91, -1, groups.ravel())
+    groups = np.where(hidden > len(sizes) or sizes[groups.ravel()] > 91, -1, groups.ravel())
     cuts = np.cumsum([len(c.codes) for c in ciphertexts])[:-1]
     return np.split(numbers.ravel(), cuts), groups

@@ -33,6 +33,7 @@ class CodebookSearch:
         auxiliary: np.ndarray,
         rng: np.random.Generator,
         known: np.ndarray | None = None,
+        members: int = 0,
     ) -> np.ndarray:
         """Find the most likely symbol of every token.
 
@@ -42,6 +43,8 @@ class CodebookSearch:
             auxiliary: text from which the language model is fitted, shape (n,), uint8.
             rng: generator of the search's seed.
             known: known symbols, shape (tokens,), -1 for unknown ones; None if all are unknown.
+            members: number of code books that made the tokens without a group, so that a symbol has no more of them; 0
+                if it is unknown.
 
         Returns:
             The symbols, shape (tokens,).
@@ -58,4 +61,5 @@ class CodebookSearch:
             restarts=self.restarts,
             seed=int(rng.integers(2**31)),
             effort=self.effort,
+            copies=members or None,
         )

@@ -111,8 +111,8 @@ class Frequency(CipherAttack):
         Returns:
             The guessed symbols, shape (length,).
         """
-        (sealed,), groups = number_codes([oracle.ciphertext()])
-        key = self.search.find(sealed, groups, oracle.auxiliary(), rng)
+        (sealed,), groups = number_codes([oracle.ciphertext()], oracle.hidden)
+        key = self.search.find(sealed, groups, oracle.auxiliary(), rng, members=oracle.hidden)
         return np.asarray(key[sealed])
 
     def _findings(

@@ -210,7 +210,7 @@ class KnownPlaintext(CipherAttack):
     def _guess_by_codebook(self, oracle: CipherOracle, rng: np.random.Generator) -> dict[str, Answer]:
         """Recover the texts with a codebook of the known pairs, without and with the language model."""
         pairs, sealed = oracle.known(), oracle.ciphertexts()
-        tokens, groups = number_codes([*sealed, *(pair.ciphertext for pair in pairs)])
+        tokens, groups = number_codes([*sealed, *(pair.ciphertext for pair in pairs)], oracle.hidden)
         secret = np.concatenate(tokens[: len(sealed)])
         codes, symbols = np.concatenate(tokens[len(sealed) :]), np.concatenate([pair.symbols for pair in pairs])
         commonest = np.bincount(oracle.auxiliary()).argmax()
@@ -220,7 +220,8 @@ class KnownPlaintext(CipherAttack):
         early = build_codebook(codes[:cut], symbols[:cut], len(groups))
         held_out = float((np.where(early < 0, commonest, early)[codes[cut:]] == symbols[cut:]).mean())
         known = drop_contradictions(book, groups)
-        ways = {"codebook": exact, "language": self.filling.find(secret, groups, oracle.auxiliary(), rng, known)}
+        filled = self.filling.find(secret, groups, oracle.auxiliary(), rng, known, oracle.hidden)
+        ways = {"codebook": exact, "language": filled}
         return {way: (found[secret].reshape(len(sealed), -1), held_out) for way, found in ways.items()}
 
     def _findings(

@@ -54,6 +54,11 @@ class Cipher(TrainedModel):
     rekeys: bool = True
     key_bits: int = 0
 
+    @property
+    def members(self) -> int:
+        """Number of ensemble members, between which a message switches."""
+        return 1
+
     @abstractmethod
     def encrypt(self, symbols: np.ndarray, rng: np.random.Generator, nonce: bytes | None = None) -> Ciphertext:
         """Encrypt symbols, shape (length,), uint8.
