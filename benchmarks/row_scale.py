@@ -16,9 +16,7 @@ The smallest size runs twice, and the first run does not count.
 from __future__ import annotations
 
 import argparse
-import re
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from growth import fit_exponent, measure
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.experiment import build
 from veilbench.families.autoencoders.baselines.input_norm import InputNorm
@@ -39,20 +38,6 @@ from veilbench.workflow.compose import composed, plain
 
 NEIGHBOURS_FOR = 2_000  # test rows
 BASELINES = (InputNorm(), Pca(8), Mahalanobis(), IsolationForest(), NearestNeighbours(5))
-
-
-def memory(field: str) -> float:
-    """Return the current memory (VmRSS) and its peak since the last reset (VmHWM), in bytes."""
-    status = Path("/proc/self/status").read_text()
-    return int(re.findall(rf"{field}:\s+(\d+)", status)[0]) * 1024.0
-
-
-def measure(work: Callable[[], Any]) -> tuple[Any, float, float]:
-    """Call a function, and return its result, the CPU seconds, and the increase at the peak of memory in bytes."""
-    Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM
-    before, started = memory("VmRSS"), time.process_time()
-    made = work()
-    return made, time.process_time() - started, memory("VmHWM") - before
 
 
 def steps(rows: int, epochs: int, batch: int, folder: Path) -> dict[str, tuple[float, float]]:
@@ -97,7 +82,7 @@ def main() -> None:
     names = [name for name in every[0] if name != "bytes"]
     for name in names:
         seconds = np.array([found[name][0] for found in every])
-        exponent = np.polyfit(np.log(sizes), np.log(seconds), 1)[0]
+        exponent = fit_exponent(sizes, list(seconds))
         print(
             f"{name:20}" + "".join(f"{s / seconds[0]:12.1f}" for s in seconds) + f"{exponent:10.2f}{seconds[0]:22.3f}"
         )

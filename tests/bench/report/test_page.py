@@ -5,12 +5,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import pytest
 from made_bench import Bench
 
 from fake_records import config, evaluation, put, training
 from seen_page import Seen
 from unpacked import unpack
 from veilbench.bench.findings import Control, Findings, Metric
+from veilbench.bench.report import page
 from veilbench.bench.report.page import render
 from veilbench.bench.report.records import read_all
 
@@ -63,6 +65,23 @@ def test_a_row_costs_little(made_once: Bench, report: Path) -> None:
     """Details, figures and pictures are packed: a row adds its verdict, its commands and what is compressed."""
     records = made_once.records()
     assert len(report.read_text("utf8")) - len(render(records[:1])) < 20_000 * (len(records) - 1)
+
+
+def test_a_page_of_many_experiments_has_all_numbers_and_no_figures_of_each(
+    made_once: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = made_once.records()
+    words = f"more than {len(records) - 1} experiments"
+    few = render(records)
+    assert words not in few
+    monkeypatch.setattr(page, "MOST_DRAWN", len(records) - 1)
+    many = render(records)
+    assert words in many
+    drawn, left = unpack(few), unpack(many)
+    assert drawn.count("<figure") > 4 * left.count("<figure") >= 0
+    assert drawn.count("<td") == left.count("<td")
+    for record in records:
+        assert f'id="{record.name}"' in left
 
 
 def test_says_what_it_must(report: Path) -> None:
@@ -165,6 +184,20 @@ def test_browser_filters_by_verdict(browser: Any, report: Path, shots: Path | No
     assert seen.page.locator("output").inner_text() == "3 of 6 experiments"
     seen.page.get_by_label("Verdict").select_option("")
     assert seen.page.locator(".board tbody tr:visible").count() == 6
+
+
+def test_browser_filters_by_name(browser: Any, report: Path, shots: Path | None) -> None:
+    seen = Seen(browser, report, shots)
+    seen.page.get_by_label("Name contains").fill("CIPHER_")
+    assert seen.page.locator(".board tbody tr:visible th").all_inner_texts() == [
+        "cipher_small",
+        "cipher_ensemble",
+        "cipher_joint",
+    ]
+    seen.page.get_by_label("Verdict").select_option("not attacked")
+    assert seen.page.locator("output").inner_text() == "0 of 6 experiments"
+    seen.page.get_by_label("Name contains").press("Enter")
+    assert seen.page.get_by_label("Name contains").input_value() == "CIPHER_"
 
 
 def test_browser_opens_the_experiment_that_is_followed(browser: Any, report: Path, shots: Path | None) -> None:

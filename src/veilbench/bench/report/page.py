@@ -34,6 +34,7 @@ MARKS = {
     Verdict.HOLDS: "holds",
 }
 SCRIPTS = ("unpack", "sort", "tables", "why", "compare")
+MOST_DRAWN = 100  # experiments whose figures fit a page: each costs half a second and 25 kB
 NAME = 28  # characters of a name in a table; the whole name is its tooltip
 
 
@@ -51,6 +52,8 @@ def write(records: Sequence[Record], folder: Path, absent: Sequence[str] = ()) -
 def render(records: Sequence[Record], absent: Sequence[str] = (), files: bool = True) -> str:
     """Render the page; the same records give the same bytes.
 
+    A page of more than `MOST_DRAWN` records has no figures and pictures of single records, and says so.
+
     Args:
         records: records to show.
         absent: a line for each experiment that is not shown, with the reason.
@@ -58,9 +61,9 @@ def render(records: Sequence[Record], absent: Sequence[str] = (), files: bool = 
     """
     rows = [row(record) for record in records]
     families = in_order(entry["family"] for entry in rows)
-    environment, pictures = _environment(), Pictures()
+    environment, pictures, drawn = _environment(), Pictures(), len(records) <= MOST_DRAWN
     packed = [
-        {"row": entry, "details": render_details(environment, record, entry, pictures)}
+        {"row": entry, "details": render_details(environment, record, entry, pictures if drawn else None)}
         for record, entry in zip(records, rows, strict=True)
     ]
     return environment.get_template("page.html").render(
@@ -71,6 +74,7 @@ def render(records: Sequence[Record], absent: Sequence[str] = (), files: bool = 
         pictures=pictures.as_json(),
         summary=summary(rows),
         absent=absent,
+        most_drawn="" if drawn else str(MOST_DRAWN),
         files=files,
         rule=describe_rule(rows),
         rows=rows,
@@ -81,7 +85,7 @@ def render(records: Sequence[Record], absent: Sequence[str] = (), files: bool = 
         comparisons=[
             shown for f in families for spec in f.tables if (shown := compare_experiments(f, spec, records, rows))
         ],
-        overviews=[(family, pack(drawing)) for family in families if (drawing := draw_overview(family, rows))],
+        overviews=[(f, pack(drawing)) for f in families if drawn and (drawing := draw_overview(f, rows))],
         tradeoffs=[shown for f in families for spec in f.tradeoffs if (shown := compare_tradeoffs(f, spec, rows))],
         sections=packed,
     )
@@ -92,8 +96,8 @@ def _read(name: str) -> Markup:
     return Markup((HERE / name).read_text(encoding="utf8"))
 
 
-def render_details(environment: Environment, record: Record, entry: Row, pictures: Pictures) -> Markup:
-    """Render what the section of an experiment shows below its verdict, packed."""
+def render_details(environment: Environment, record: Record, entry: Row, pictures: Pictures | None) -> Markup:
+    """Render what the section of an experiment shows below its verdict, packed; without `pictures`, only words."""
     template, shown = environment.get_template("details.html"), sections.collect(record, entry, pictures)
     return pack(template.render(section=shown, missing=cards.MISSING, stages=sections.STAGES_BY_TITLE))
 

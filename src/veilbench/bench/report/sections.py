@@ -21,13 +21,14 @@ from veilbench.bench.report.records import Record
 STAGES_BY_TITLE = {"Attacks": "attack", "Utility": "evaluate", "Training": "train"}
 
 
-def collect(record: Record, entry: Row, pictures: Pictures) -> dict[str, Any]:
+def collect(record: Record, entry: Row, pictures: Pictures | None) -> dict[str, Any]:
     """Collect the content of one experiment's section.
 
     Args:
         record: the experiment's record.
         entry: its row of the leaderboard.
-        pictures: the pictures of the page, to which those of the record are added.
+        pictures: the pictures of the page, to which those of the record are added; None for neither pictures nor
+            figures.
     """
     card = family_named(entry["family"]).card
     filled = cards.fill_card(card, record, entry) if card and entry["metrics"] else []
@@ -42,7 +43,7 @@ def collect(record: Record, entry: Row, pictures: Pictures) -> dict[str, Any]:
     return {
         "row": entry,
         "card": card,
-        "sections": [(one, _draw_all(prefix, one.figures), _show_all(one.pictures, pictures)) for one in filled],
+        "sections": [(one, *_draw_part(prefix, one.figures, one.pictures, pictures)) for one in filled],
         "stages": stages,
         "config": yaml.safe_dump(record.config, sort_keys=False, allow_unicode=True),
     }
@@ -55,19 +56,20 @@ def is_empty(found: Findings) -> bool:
 
 
 def _collect_part(
-    record: Record, stage: str, key: str, found: Findings, pictures: Pictures, with_figures: bool
+    record: Record, stage: str, key: str, found: Findings, pictures: Pictures | None, with_figures: bool
 ) -> dict[str, Any]:
     """Collect the content of one evaluation or attack, optionally with figures and pictures."""
     prefix = f"{anchor(record.name)}-{stage}-{key}"
-    figures = ((str(index), figure) for index, figure in enumerate(found.figures))
+    figures = [(str(index), figure) for index, figure in enumerate(found.figures)]
+    drawn, shown = _draw_part(prefix, figures, found.pictures, pictures if with_figures else None)
     return {
         "key": key,
         "found": found,
         "granted": granted_flags(found),
         "rates": found.cost,
         "command": command(record, stage),
-        "figures": _draw_all(prefix, figures) if with_figures else [],
-        "pictures": _show_all(found.pictures, pictures) if with_figures else [],
+        "figures": drawn,
+        "pictures": shown,
     }
 
 
@@ -76,11 +78,15 @@ def command(record: Record, stage: str) -> str:
     return f"dvc repro {stage}@{record.name}" if record.overrides is None else list_commands(record)[0]
 
 
-def _draw_all(prefix: str, figures: Iterable[tuple[str, Figure]]) -> list[tuple[str, Markup]]:
-    """Draw figures, and return each title with its drawing."""
-    return [(figure.title, Markup(draw(figure, f"{prefix}-{name}"))) for name, figure in figures]
+def _draw_part(
+    prefix: str, figures: Iterable[tuple[str, Figure]], shown: Iterable[Picture], pictures: Pictures | None
+) -> tuple[list[tuple[str, Markup]], list[dict[str, Any]]]:
+    """Draw figures, and add pictures to those of the page; nothing without a page's pictures.
 
-
-def _show_all(shown: Iterable[Picture], pictures: Pictures) -> list[dict[str, Any]]:
-    """Add pictures to those of the page, and return each with its strips."""
-    return [{**asdict(picture), "strips": pictures.add(picture.png)} for picture in shown]
+    Returns:
+        The title of each figure with its drawing, and each picture with its strips.
+    """
+    if pictures is None:
+        return [], []
+    drawn = [(figure.title, Markup(draw(figure, f"{prefix}-{name}"))) for name, figure in figures]
+    return drawn, [{**asdict(picture), "strips": pictures.add(picture.png)} for picture in shown]

@@ -1,4 +1,4 @@
-// Sorts the leaderboards by a column, and filters them by family and verdict.
+// Sorts the leaderboards by a column, and filters them by family, verdict and name.
 const boards = [...document.querySelectorAll(".board")];
 const collator = new Intl.Collator("en", { numeric: true });
 
@@ -28,14 +28,19 @@ for (const board of boards) {
 }
 
 const filter = document.querySelector(".filter");
+function fits(name, held, value) {
+  return name === "name" ? held.toLowerCase().includes(value.toLowerCase()) : held === value;
+}
+
 function choose() {
   const wanted = [...new FormData(filter)].filter(([, value]) => value);
   for (const entry of document.querySelectorAll("[data-family]"))
-    entry.hidden = wanted.some(([name, value]) => name in entry.dataset && entry.dataset[name] !== value);
+    entry.hidden = wanted.some(([name, value]) => name in entry.dataset && !fits(name, entry.dataset[name], value));
   const rows = boards.flatMap((board) => [...board.tBodies[0].rows]).filter((row) => "verdict" in row.dataset);
   filter.querySelector("output").value = wanted.length
     ? `${rows.filter((row) => !row.hidden).length} of ${rows.length} experiments` : "";
 }
 filter.hidden = false;
-filter.addEventListener("change", choose);
+filter.addEventListener("input", choose);
+filter.addEventListener("submit", (event) => event.preventDefault());
 choose();

@@ -1,0 +1,80 @@
+"""Measure what a sweep costs beside its cells, and how many cells an hour several workers compute.
+
+Usage: python benchmarks/cell_scale.py [--cells 10,100,1000] [--computed 100] [--workers 1,2,4]
+
+The cells are trivial: `plaintext` on one data set, without evaluations and attacks, each with a seed of its own. For each
+number of cells, new processes plan the sweep, compute it, run it again when all cells are complete, list its state, and
+collect it. Beyond `--computed` cells, the sweep is only planned.
+Prints the CPU seconds of each command, children included, as ratios to the fewest cells, the exponent, and the largest
+memory of one process; then the cells per hour by number of workers (`sweep=joblib`), as ratios to one worker.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+
+from growth import print_growth
+
+TRIVIAL = ("experiment=plaintext", "attack=[]", "evaluation=[]", "tracking=none", "data.seed=0")
+
+
+def run(folder: Path, *arguments: str) -> tuple[float, float]:
+    """Run a `veilbench` command in a folder; return its CPU seconds and the largest memory of one process, in bytes."""
+    command = [sys.executable, "-m", "veilbench", *arguments]
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"failed in {folder}: veilbench {' '.join(arguments)}")
+    return used.ru_utime + used.ru_stime, used.ru_maxrss * 1024.0
+
+
+def measure_driver(sizes: list[int], computed: int) -> dict[str, list[tuple[float, float]]]:
+    """Return the cost of each command at each number of cells."""
+    found = defaultdict[str, list[tuple[float, float]]](list)
+    for cells in sizes:
+        words = [*TRIVIAL, f"seed=range({cells})"]
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            found["plan"].append(run(folder, "plan", *words))
+            if cells <= computed:
+                found["compute, with the cells"].append(run(folder, "sweep", *words))
+                found["run again"].append(run(folder, "sweep", *words))
+                found["status"].append(run(folder, "status", "multirun/plaintext"))
+                found["collect"].append(run(folder, "collect", "multirun/plaintext"))
+    return found
+
+
+def measure_rate(cells: int, workers: int) -> float:
+    """Return the cells per hour of a sweep with this number of workers."""
+    words = [*TRIVIAL, f"seed=range({cells})", "sweep=joblib", f"hydra.launcher.n_jobs={workers}"]
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        run(Path(folder), "sweep", *words)
+        return cells / (time.perf_counter() - started) * 3600
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cells", default="10,100,1000")
+    parser.add_argument("--computed", type=int, default=100, help="largest number of cells that are computed")
+    parser.add_argument("--workers", default="1,2,4")
+    options = parser.parse_args()
+    sizes = sorted(int(word) for word in options.cells.split(","))
+    found = measure_driver(sizes, options.computed)
+    for length in sorted({len(costs) for costs in found.values()}, reverse=True):
+        print_growth("cells", sizes[:length], {name: costs for name, costs in found.items() if len(costs) == length})
+    workers = [int(word) for word in options.workers.split(",")]
+    rates = [measure_rate(2 * sizes[0], number) for number in workers]
+    for number, rate in zip(workers, rates, strict=True):
+        print(f"{number} workers: {rate:,.0f} cells an hour, {rate / rates[0]:.2f} of one")
+
+
+if __name__ == "__main__":
+    main()
