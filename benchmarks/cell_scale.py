@@ -2,9 +2,9 @@
 
 Usage: python benchmarks/cell_scale.py [--cells 10,100,1000] [--computed 100] [--workers 1,2,4]
 
-The cells are trivial: `plaintext` on one data set, without evaluations and attacks, each with a seed of its own. For each
-number of cells, new processes plan the sweep, compute it, run it again when all cells are complete, list its state, and
-collect it. Beyond `--computed` cells, the sweep is only planned.
+The cells are trivial: `plaintext` on one data set, without evaluations and attacks, each with a seed of its own. For
+each number of cells, new processes plan the sweep, compute it, run it again when all cells are complete, list its
+state, and collect it. Beyond `--computed` cells, the sweep is only planned.
 Prints the CPU seconds of each command, children included, as ratios to the fewest cells, the exponent, and the largest
 memory of one process; then the cells per hour by number of workers (`sweep=joblib`), as ratios to one worker.
 """

@@ -195,7 +195,7 @@ def test_browser_filters_by_name(browser: Any, report: Path, shots: Path | None)
         "cipher_joint",
     ]
     seen.page.get_by_label("Verdict").select_option("not attacked")
-    assert seen.page.locator("output").inner_text() == "0 of 6 experiments"
+    assert seen.page.locator("output").inner_text() == "1 of 6 experiments"
     seen.page.get_by_label("Name contains").press("Enter")
     assert seen.page.get_by_label("Name contains").input_value() == "CIPHER_"
 
