@@ -152,3 +152,32 @@ def test_a_run_killed_in_every_stage_ends_like_an_undisturbed_one(project: Proje
     assert project.metrics() == reproduced.metrics()
     assert not list(project.folder.rglob(".*.partial*"))
     assert project.repro() == set()
+
+
+UNCACHED = {"report"}  # the only output that a clone has neither in git nor in the cache
+
+
+def clone(project: Project, folder: Path) -> Project:
+    subprocess.run(["git", "clone", "-q", str(project.folder), str(folder)], check=True)
+    return Project(folder, project.forks)
+
+
+@pytest.mark.slow
+def test_clones_with_one_cache_run_a_stage_once(project: Project, tmp_path: Path) -> None:
+    locked, fresh = clone(project, tmp_path / "locked"), clone(project, tmp_path / "fresh")
+    (fresh.folder / "dvc.lock").unlink()  # only the run cache knows the results
+    for other, uncached in ((locked, UNCACHED), (fresh, UNCACHED | {"resolve", "track"})):
+        other.run("dvc", "config", "--local", "cache.dir", str(project.folder / ".dvc" / "cache"))
+        assert other.repro() == uncached
+        assert other.metrics() == project.metrics()
+
+
+@pytest.mark.slow
+def test_a_clone_that_pulls_from_a_remote_runs_nothing(project: Project, tmp_path: Path) -> None:
+    other = clone(project, tmp_path / "other")
+    for one in (project, other):
+        one.run("dvc", "remote", "add", "--local", "-d", "shared", str(tmp_path / "remote"))
+    project.run("dvc", "push", "-q")
+    other.run("dvc", "pull", "-q")
+    assert other.metrics() == project.metrics()
+    assert other.repro() == UNCACHED
