@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from veilbench.bench.errors import UserError
+from veilbench.bench.report.records import read_cell
+from veilbench.bench.report.searches import find_searches
 from veilbench.bench.search import Range, Search, read_search
 from veilbench.workflow import search as script
 from veilbench.workflow.conf import conf_folders
@@ -117,6 +119,13 @@ def test_a_search_runs_ends_and_has_nothing_left_to_do(
     words += ["training.max_steps=20", "training.steps_per_call=10", "data.most_rows=200"]
     script.main(["small", *words])
     assert "best of 2 trials" in capsys.readouterr().out
+    (result,) = find_searches([tmp_path / "multirun"])
+    assert {trial.number for trial in result.trials} == {0, 1}
+    assert result.best in {"model.net.code=2", "model.net.code=16"}
+    assert {trial.gain for trial in result.trials} == {None}
+    named = {read_cell(path.parent).name for path in tmp_path.glob("multirun/search/small/*/experiment.yaml")}
+    assert len(named) == 2
+    assert any(result.best in name for name in named)
     records = sorted(tmp_path.glob("multirun/search/small/*/experiment.yaml"))
     assert len(records) == 2
     before = [path.stat().st_mtime_ns for path in records]
@@ -128,3 +137,23 @@ def test_a_search_runs_ends_and_has_nothing_left_to_do(
         script.main(["small", *words, "seed=5"])
     with pytest.raises(UserError, match="usage"):
         script.main(["experiment=undercomplete"])
+
+
+def test_what_a_search_has_found_is_that_of_its_study(tmp_path: Path) -> None:
+    study = opened(tmp_path).study
+    for number in range(30):
+        trial = study.ask()
+        code, rest = trial.suggest_categorical("a", [1, 2]), trial.suggest_float("b", 0.5, 1.0)
+        trial.set_user_attr(script.GAIN, number / 10)
+        study.tell(trial, 10.0 * code + rest)
+    study.tell(study.ask(), None, optuna.trial.TrialState.PRUNED)
+    study.tell(study.ask(), None, optuna.trial.TrialState.FAIL)
+    found = script.collect_result("small", study, SMALL)
+    complete = [trial for trial in study.trials if trial.state.name == "COMPLETE"]
+    assert [(t.number, v, t.gain) for t, v in found.completed()] == [
+        (t.number, t.value, t.user_attrs[script.GAIN]) for t in complete
+    ]
+    assert sum(trial.pruned for trial in found.trials) == 1
+    assert len(found.trials) == 31
+    assert found.importances["a"] > 0.9 > 0.1 > found.importances["b"]
+    assert f"a={study.best_params['a']}" in found.best

@@ -12,6 +12,7 @@ from veilbench.bench.folders import write_whole_folder
 from veilbench.bench.report import leaderboard, page
 from veilbench.bench.report.published import publish
 from veilbench.bench.report.records import CELL, Record, find_cells, read, read_cell
+from veilbench.bench.report.searches import find_searches
 from veilbench.bench.report.table import print_table
 from veilbench.bench.stages import RESULTS
 from veilbench.families import register_all
@@ -59,7 +60,7 @@ def main(arguments: list[str]) -> None:
     else:
         with write_whole_folder(REPORT, WRITTEN) as folder:
             leaderboard.write(rows, folder)
-            page.write(records, folder, absent)
+            page.write(records, folder, absent, find_searches([Path(word) for word in folders]))
         print(f"{REPORT / 'index.html'}: {len(records)} rows")
 
 

@@ -15,7 +15,7 @@ import yaml
 from veilbench.bench import stages
 from veilbench.bench.experiment import Config, identity
 from veilbench.bench.report import leaderboard
-from veilbench.bench.report.records import CELL, Record, label, read_cell
+from veilbench.bench.report.records import CELL, OVERRIDES, Record, label, read_cell
 from veilbench.bench.report.table import print_table
 from veilbench.families import register_all
 from veilbench.workflow.compose import composed, plain
@@ -87,7 +87,7 @@ def run(config: Config, overrides: list[str], folder: Path) -> None:
         for stage, (what, step) in steps.items():
             with Steps().show(f"{stage:<9}{what}"):
                 step()
-        write_text(folder / ".hydra" / "overrides.yaml", yaml.safe_dump(overrides))
+        write_text(folder / OVERRIDES, yaml.safe_dump(overrides))
 
 
 def _list(config: Config, group: str) -> str:

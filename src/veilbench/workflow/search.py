@@ -13,14 +13,20 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+from pydantic import TypeAdapter
+
 from veilbench.bench import stages
 from veilbench.bench.errors import UserError, list_known
 from veilbench.bench.experiment import Config
 from veilbench.bench.file_lock import lock_file
+from veilbench.bench.report.records import OVERRIDES
+from veilbench.bench.report.searches import FILE, SearchResult, Trial
 from veilbench.bench.search import Range, Search, read_search
+from veilbench.bench.tracking import read_headline
 from veilbench.workflow.compose import composed, plain
 from veilbench.workflow.conf import choices, find_file
-from veilbench.workflow.job import flat, objective, record_job
+from veilbench.workflow.job import flat, objective, record_job, write_text
 from veilbench.workflow.shared_study import SharedStudy
 from veilbench.workflow.study import open_study
 from veilbench.workflow.sweep import show_settings
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
 
 FOLDER, STUDY = Path("multirun/search"), "study.db"
 STORAGE = "storage="
+GAIN = "gain"  # attribute of a trial: the largest gain of its attacks
 OWN = ("trials", "lease")  # settings that may change while a study goes on
 
 
@@ -67,12 +74,14 @@ def make_watcher(trial: optuna.Trial, search: Search) -> Callable[[int, dict[str
 
 def run(trial: optuna.Trial, search: Search, overrides: list[str], folder: Path) -> float:
     """Run all stages with the trial's settings and publish the record."""
-    own = suggest_overrides(trial, search)
-    config = plain(composed([*overrides, *own]))
-    root = folder / str(trial.number)
+    words = [*overrides, *suggest_overrides(trial, search)]
+    config, root = plain(composed(words)), folder / str(trial.number)
     root.mkdir(parents=True, exist_ok=True)
     with record_job(config, root) as begun:
+        write_text(root / OVERRIDES, yaml.safe_dump(words))
         stages.run_all(config, root, make_watcher(trial, search), begun)
+    if gains := [value for name, value in read_headline(root).items() if name.endswith(".gain")]:
+        trial.set_user_attr(GAIN, max(gains))
     return objective(search.objective, root) or 0.0
 
 
@@ -111,7 +120,39 @@ def main(arguments: list[str]) -> None:
         shared = SharedStudy(open_study(name, search, storage, settings), search)
         shared.queue_missing()
     shared.optimize(lambda trial: run(trial, search, overrides, folder))
-    print(summarise(shared.study, search))
+    said = summarise(shared.study, search)
+    result = TypeAdapter(SearchResult).dump_json(collect_result(name, shared.study, search), indent=1)
+    write_text(folder / FILE, result.decode() + "\n")
+    print(f"{said}\nthe charts: veilbench report {folder}")
+
+
+def collect_result(name: str, study: optuna.Study, search: Search) -> SearchResult:
+    """Collect the finished trials of a study for the charts of the report.
+
+    Args:
+        name: name of the search.
+        study: its study, of which at least one trial is complete.
+        search: the settings of the search.
+    """
+    states = {"COMPLETE": False, "PRUNED": True}
+    trials = [
+        Trial(trial.number, trial.value, states[trial.state.name], trial.user_attrs.get(GAIN))
+        for trial in study.trials
+        if trial.state.name in states
+    ]
+    best = " ".join(f"{key}={value}" for key, value in study.best_params.items())
+    return SearchResult(name, search.objective, search.direction, trials, estimate_importances(study), best)
+
+
+def estimate_importances(study: optuna.Study) -> dict[str, float]:
+    """Return the share of each setting in the variance of the objective (fANOVA); empty if the values are all equal."""
+    from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+
+    values = {trial.value for trial in study.trials if trial.state.name == "COMPLETE"}
+    if len(values) < 2:
+        return {}
+    shares = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
+    return {name: float(share) for name, share in shares.items()}
 
 
 def summarise(study: optuna.Study, search: Search) -> str:

@@ -15,13 +15,14 @@ from markupsafe import Markup
 
 from veilbench.bench.family import Family, in_order
 from veilbench.bench.findings import Metric, Table
-from veilbench.bench.report import cards, numbers, sections, tradeoff
+from veilbench.bench.report import cards, figures, numbers, sections, tradeoff
 from veilbench.bench.report.columns import columns, groups, verdict_cell
 from veilbench.bench.report.leaderboard import Row, row
 from veilbench.bench.report.names import anchor, shorten_all
 from veilbench.bench.report.overview import overview
 from veilbench.bench.report.packing import Pictures, pack
 from veilbench.bench.report.records import Record
+from veilbench.bench.report.searches import SearchResult
 from veilbench.bench.report.specs import Comparison, Tradeoff
 from veilbench.bench.verdict import ATTACKS, CONFIDENCE, MARGIN, PLATEAU, Verdict
 from veilbench.version import __version__
@@ -38,18 +39,26 @@ MOST_DRAWN = 100  # experiments whose figures fit a page: each costs half a seco
 NAME = 28  # characters of a name in a table; the whole name is its tooltip
 
 
-def write(records: Sequence[Record], folder: Path, absent: Sequence[str] = ()) -> None:
+def write(
+    records: Sequence[Record], folder: Path, absent: Sequence[str] = (), searches: Sequence[SearchResult] = ()
+) -> None:
     """Write index.html into an existing folder.
 
     Args:
         records: records to show.
         folder: folder to write into.
         absent: a line for each experiment that is not shown, with the reason.
+        searches: searches whose charts are shown.
     """
-    (folder / "index.html").write_text(render(records, absent), encoding="utf8")
+    (folder / "index.html").write_text(render(records, absent, searches=searches), encoding="utf8")
 
 
-def render(records: Sequence[Record], absent: Sequence[str] = (), files: bool = True) -> str:
+def render(
+    records: Sequence[Record],
+    absent: Sequence[str] = (),
+    files: bool = True,
+    searches: Sequence[SearchResult] = (),
+) -> str:
     """Render the page; the same records give the same bytes.
 
     A page of more than `MOST_DRAWN` records has no figures and pictures of single records, and says so.
@@ -58,6 +67,7 @@ def render(records: Sequence[Record], absent: Sequence[str] = (), files: bool = 
         records: records to show.
         absent: a line for each experiment that is not shown, with the reason.
         files: whether leaderboard.json and leaderboard.csv lie beside the page.
+        searches: searches whose charts are shown.
     """
     rows = [row(record) for record in records]
     families = in_order(entry["family"] for entry in rows)
@@ -87,6 +97,7 @@ def render(records: Sequence[Record], absent: Sequence[str] = (), files: bool = 
         ],
         overviews=[(f, pack(drawing)) for f in families if drawn and (drawing := draw_overview(f, rows))],
         tradeoffs=[shown for f in families for spec in f.tradeoffs if (shown := compare_tradeoffs(f, spec, rows))],
+        searches=[draw_search(found, index) for index, found in enumerate(searches)],
         sections=packed,
     )
 
@@ -140,6 +151,14 @@ def compare_tradeoffs(family: Family, spec: Tradeoff, rows: Sequence[Row]) -> di
         return None
     columns, lines = tradeoff.table(spec, found)
     return {"family": family, "spec": spec, "drawn": pack(drawing), "columns": columns, "lines": lines}
+
+
+def draw_search(found: SearchResult, index: int) -> dict[str, Any]:
+    """Draw the charts of a search, each with its title, packed."""
+    charts = enumerate(found.charts())
+    drawn = [(chart.title, pack(figures.draw(chart, f"search-{index}-{number}"))) for number, chart in charts]
+    cut = sum(trial.pruned for trial in found.trials)
+    return {"found": found, "charts": drawn, "cut": cut}
 
 
 def _environment() -> Environment:

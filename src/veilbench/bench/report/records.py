@@ -22,6 +22,7 @@ from veilbench.bench.provenance import require
 T = TypeVar("T")
 STAGES = ("train", "evaluate", "attack")
 CELL = "experiment.yaml"  # written last: its presence makes a folder a record
+OVERRIDES = Path(".hydra/overrides.yaml")  # the words that a record was composed with, which its name tells
 _FINDINGS, _METRICS = TypeAdapter(dict[str, Findings]), TypeAdapter(dict[str, float])
 _COSTS = TypeAdapter(dict[str, dict[str, float]])
 
@@ -139,7 +140,7 @@ def walk_cells(folder: Path) -> Iterator[Path]:
 
 
 def _read_overrides(folder: Path) -> tuple[str, ...]:
-    path = folder / ".hydra" / "overrides.yaml"
+    path = folder / OVERRIDES
     if not path.is_file():
         return ()
     try:

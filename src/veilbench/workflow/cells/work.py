@@ -12,7 +12,7 @@ import yaml
 from veilbench.bench.errors import UserError, format_error
 from veilbench.bench.experiment import Config, build
 from veilbench.bench.folders import write_whole_folder
-from veilbench.bench.report.records import CELL
+from veilbench.bench.report.records import CELL, OVERRIDES
 from veilbench.bench.tracking import NoTracking
 from veilbench.families import register_all
 from veilbench.workflow.cells.attempt import Limits, attempt
@@ -83,7 +83,7 @@ def _write(cell: Cell, config: Config, limits: Limits, claims: Claims) -> None:
     """
     with write_whole_folder(cell.folder, WRITTEN) as partial:
         (partial / CELL).write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf8")
-        write_text(partial / ".hydra" / "overrides.yaml", yaml.safe_dump(list(cell.overrides)))
+        write_text(partial / OVERRIDES, yaml.safe_dump(list(cell.overrides)))
         began = time.time()
         reason, attempts = attempt(partial, cell.sweep, limits, lambda: claims.renew(cell.name))
         if reason:
