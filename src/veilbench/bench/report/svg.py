@@ -9,6 +9,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Canvas
 
 SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
@@ -66,7 +67,8 @@ def inline(canvas: Canvas, prefix: str, title: str, description: str) -> str:
         description: description of the drawing for screen readers.
     """
     buffer = io.StringIO()
-    canvas.savefig(buffer, format="svg", facecolor="none", metadata={"Date": None})
+    canvas.set_facecolor("none")
+    FigureCanvasSVG(canvas).print_svg(buffer, metadata={"Date": None})  # `savefig` would draw twice
     root = ElementTree.fromstring(buffer.getvalue())
     _prune(root)
     _rename(root, prefix)
