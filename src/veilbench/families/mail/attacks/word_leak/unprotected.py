@@ -12,6 +12,7 @@ from annotated_types import MinLen
 from veilbench.bench.findings import Curve, Figure, Metric, Table
 from veilbench.bench.limits import Count, Momentum, Steps
 from veilbench.families.mail.attacks.word_leak.clients import ClientBatch, draw_batches, simulate_round
+from veilbench.families.mail.attacks.word_leak.several_mails import tell_mails_apart
 from veilbench.families.mail.attacks.word_leak.update import (
     SHARES,
     count_recall,
@@ -43,7 +44,8 @@ class Setting:
         mails: number of the client's mails.
         protocol: settings of the local training.
         zero: whether training starts from zero weights.
-        solved: method that recovers word counts: "ratio" to the bias, "net" from zero weights, or empty for none.
+        solved: method that recovers word counts: "ratio" to the bias, "net" from zero weights, "apart" for several
+            mails from any weights, or empty for none.
     """
 
     mails: int
@@ -62,6 +64,7 @@ class UnprotectedUpdates:
         local_epochs: numbers of local epochs, one row each.
         batch_sizes: mails per optimizer step, one row each.
         momenta: momenta of SGD, one row each.
+        apart: numbers of mails of one step that are told apart, one row each.
         clients: numbers of clients in one mean, one point of the curve each. Numbers for which there are too few mails
             are left out.
     """
@@ -70,6 +73,7 @@ class UnprotectedUpdates:
     local_epochs: Annotated[Sequence[Steps], MinLen(1)] = (1, 5)
     batch_sizes: Annotated[Sequence[Count], MinLen(1)] = (1, 32)
     momenta: Annotated[Sequence[Momentum], MinLen(1)] = (0.0, 0.9, 0.99)
+    apart: Sequence[Count] = (3, 10)
     clients: Annotated[Sequence[Count], MinLen(1)] = (1, 3, 10, 30)
 
     def tabulate(self, weights: Weights, protocol: Protocol, data: Mails, rng: np.random.Generator) -> Table:
@@ -109,6 +113,9 @@ class UnprotectedUpdates:
         for count in mails:
             name = f"{describe_count(count)}, one step of SGD, weights of zero"
             settings[name] = Setting(count, step, zero=True, solved="net")
+        for count in self.apart:
+            one = replace(step, batch_size=count)
+            settings[f"{describe_count(count)}, one step of SGD"] = Setting(count, one, solved="apart")
         return settings
 
     def plot_means(self, weights: Weights, protocol: Protocol, data: Mails, rng: np.random.Generator) -> list[Figure]:
@@ -166,17 +173,22 @@ def _measure_setting(setting: Setting, weights: Weights, data: Mails, rng: np.ra
     batch = draw_batches(data, [setting.mails], rng)[0]
     begin = {key: np.zeros_like(weight) for key, weight in weights.items()} if setting.zero else weights
     simulated = simulate_round(begin, setting.protocol, [batch], rng)
-    return [*_measure_shares(simulated.embedding(0), batch, data).values(), *_measure_counts(setting, simulated, batch)]
+    counts = _measure_counts(setting, simulated, batch, begin["embedding.weight"].ravel())
+    return [*_measure_shares(simulated.embedding(0), batch, data).values(), *counts]
 
 
-def _measure_counts(setting: Setting, simulated: Round, batch: ClientBatch) -> list[Metric | None]:
+def _measure_counts(setting: Setting, simulated: Round, batch: ClientBatch, weights: np.ndarray) -> list[Metric | None]:
     """Return the shares of words whose exact count, and whose count in spam minus that in ham, is recovered.
 
-    The magnitude of the difference serves as the guess of the count. It is exact for words with one label only.
+    Unless the mails are told apart, the magnitude of the difference serves as the guess of the count. It is exact for
+    words with one label only.
     """
     if not setting.solved:
         return [None, None]
     words, bias = simulated.updates[0, : simulated.words], float(simulated.updates[0, simulated.words])
+    if setting.solved == "apart":
+        mails = tell_mails_apart(words, weights, setting.mails)
+        return [count_recall(mails.total(), batch.tokens), net_count_recall(mails.net(), batch.tokens, batch.labels)]
     if setting.solved == "net":
         net = solve_net_counts(words, setting.protocol.learning_rate, setting.mails)
     else:

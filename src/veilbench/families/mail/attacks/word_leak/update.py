@@ -81,8 +81,7 @@ def solve_net_counts(update: np.ndarray, learning_rate: float, mails: int) -> di
     counts. A word that is equally frequent in both is missed, or recovered as 0 if rounding errors remain.
 
     From other weights, a word's step is the sum over mails of its count times p - y, where p is unknown without the
-    mails. This module solves this case only for one mail, in `solve_one_mail`. Solving several is not shown to be
-    impossible: words that occur in only one mail change by integer multiples of the same number.
+    mails: see `solve_one_mail` for one mail, and `several_mails.tell_mails_apart` for several.
 
     Args:
         update: update of the words' weights, shape (words,).
