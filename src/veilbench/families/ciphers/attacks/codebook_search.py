@@ -18,7 +18,8 @@ class CodebookSearch:
     Attributes:
         order: length of the language model's longest n-gram in characters.
         restarts: maximum number of annealing runs; the search stops as soon as one of them finds the same key as
-            expectation maximisation. 0 polishes the key of expectation maximisation only.
+            expectation maximisation. 0 polishes the key of expectation maximisation only, and so does a text whose
+            codes do not repeat more often than random ones.
         effort: factor on the number of steps of each annealing run.
     """
 
@@ -50,6 +51,7 @@ class CodebookSearch:
             The symbols, shape (tokens,).
         """
         from veilbench.families.ciphers.attacks.language import fit_bigrams, fit_language_model
+        from veilbench.families.ciphers.attacks.repeats import may_be_solved
         from veilbench.families.ciphers.attacks.substitution import solve
 
         return solve(
@@ -58,7 +60,7 @@ class CodebookSearch:
             fit_language_model(auxiliary, self.order),
             known=known,
             bigrams=fit_bigrams(auxiliary),
-            restarts=self.restarts,
+            restarts=self.restarts if known is not None or may_be_solved(tokens) else 0,
             seed=int(rng.integers(2**31)),
             effort=self.effort,
             copies=members or None,
