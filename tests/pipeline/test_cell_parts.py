@@ -16,8 +16,8 @@ import pytest
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.sources import PACKAGE
-from veilbench.workflow import plan, status, sweep
-from veilbench.workflow.cells import launch, work
+from veilbench.workflow import arguments, plan, status, sweep
+from veilbench.workflow.cells import asked, launch, work
 from veilbench.workflow.cells.asked import list_cells, name_sweep
 from veilbench.workflow.cells.cell import Cell, Computed, Failure
 from veilbench.workflow.cells.claim import FRESH, Claims
@@ -388,6 +388,19 @@ def test_a_refused_sweep_writes_nothing(
         sweep.main([*words, "experiment=plaintext", "attack=[]", "evaluation=[]", "tracking=none"])
     assert said in str(refused.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sweep_composes_each_cell_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    composed = list[list[str]]()
+    resolve = arguments.resolve_job
+    for module in (arguments, asked):
+        monkeypatch.setattr(module, "resolve_job", lambda job: composed.append(job) or resolve(job))
+    plan.main(["experiment=plaintext", "data.seed=0", "data.longest_word=5,6", "attack=[]", "seed=range(2)"])
+    assert len(composed) == 4
+    assert len(capsys.readouterr().out.splitlines()) == 5
 
 
 def test_a_plan_of_a_sweep_lists_its_cells_and_writes_nothing(

@@ -77,7 +77,7 @@ def check_arguments(arguments: Sequence[str], resolved: dict[tuple[str, ...], Co
     for job in jobs(overrides):
         config = resolve_job(job)
         if resolved is not None:
-            resolved[tuple(job)] = config
+            resolved[tuple(adding(parse(job)))] = config  # as `list_jobs` has it
     return [*rest, *adding(overrides), *(["hydra.sweeper.params=null"] if swept else [])]
 
 
