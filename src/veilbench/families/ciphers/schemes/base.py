@@ -46,6 +46,7 @@ class Cipher(TrainedModel):
         deterministic: whether the same block always has the same code, given the ensemble member.
         rekeys: whether a fresh key can be drawn without retraining.
         key_bits: length of the key in bits if keys can be enumerated, otherwise 0.
+        members: number of ensemble members, between which a message switches.
     """
 
     data_kind = Texts
@@ -53,11 +54,7 @@ class Cipher(TrainedModel):
     deterministic: bool = True
     rekeys: bool = True
     key_bits: int = 0
-
-    @property
-    def members(self) -> int:
-        """Number of ensemble members, between which a message switches."""
-        return 1
+    members: int = 1
 
     @abstractmethod
     def encrypt(self, symbols: np.ndarray, rng: np.random.Generator, nonce: bytes | None = None) -> Ciphertext:

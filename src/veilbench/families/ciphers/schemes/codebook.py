@@ -60,6 +60,7 @@ class CodebookCipher(Cipher):
             dicts for tables without networks.
 
     Attributes:
+        members: number of code books, M.
         floats: whether the codes are the networks' raw outputs, big-endian float32, instead of bits.
     """
 
@@ -74,6 +75,7 @@ class CodebookCipher(Cipher):
     ) -> None:
         self.codes, self.bits, self.decoded, self.chunk = codes, bits, decoded, chunk
         self.key, self.network = key, network or ({}, {})
+        self.members = len(codes)
         self.floats = self.network[0].get("travels") == "floats"
         self.rekeys = key is not None and not self.floats
         if len(codes) > MOST_MEMBERS:
@@ -94,11 +96,6 @@ class CodebookCipher(Cipher):
             codes[member, :, : packed.shape[1]] = packed
         decoded = np.tile(np.arange(SIZE, dtype=np.uint8), (len(mappings), 1))
         return cls(codes, np.array([m.shape[1] for m in mappings]), decoded, chunk, codes.copy())
-
-    @property
-    def members(self) -> int:
-        """Number of code books, M."""
-        return len(self.codes)
 
     def threshold_codes(self) -> np.ndarray:
         """Return the codes as bits, shape (M, 91, bits); codes of floats are thresholded at 0.5."""
