@@ -102,7 +102,11 @@ UNLINKABILITY = Section(
         Block(
             ("", "D_sys", "AUROC"),
             (
-                Line("Linker: *", ("template_linkage.d_sys_*", "template_linkage.auroc_*")),
+                Line("Standard model, linker: *", ("template_linkage.d_sys_*", "template_linkage.auroc_*")),
+                Line(
+                    "Full disclosure, both keys known, linker: *",
+                    ("template_linkage_known_key.d_sys_*", "template_linkage_known_key.auroc_*"),
+                ),
                 Line(
                     "Key reused, linker: *",
                     ("template_linkage_reused_key.d_sys_*", "template_linkage_reused_key.auroc_*"),
