@@ -37,6 +37,19 @@ ACCURACY = Section(
                 _both("Rank 1", "verification.rank1"),
             ),
         ),
+        Block(
+            ("", "AUROC, same finger against twin", "twins accepted at FMR 1 %", "at FMR 0.1 %"),
+            (
+                Line(
+                    "Twins: the same ridge directions, other ridges; key stolen",
+                    (
+                        "verification.twin_auroc",
+                        "verification.twin_accepted_at_0.01",
+                        "verification.twin_accepted_at_0.001",
+                    ),
+                ),
+            ),
+        ),
     ),
     ("verification",),
 )

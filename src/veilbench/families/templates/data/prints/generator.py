@@ -34,7 +34,7 @@ class Prints:
             good attribute inference.
         densities: shares of fingers with few, medium and many ridges; they sum to 1.
         seed: seed of all random numbers.
-        twins: number of impressions of each twin that `generate_twins` generates.
+        twins: number of impressions that `generate_twins` generates of each twin; 0 for no twins.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Prints:
         """Generate all prints, with one thread per core; the result does not depend on the number of threads."""
         return self._generate(np.arange(self.identities), self.impressions)
 
-    def generate_twins(self, identities: np.ndarray) -> RawIdentities:
+    def generate_twins(self, identities: np.ndarray) -> RawIdentities | None:
         """Generate `twins` impressions of the twin of each of the given fingers, with the finger's number.
 
         A twin has its finger's pattern type, ridge directions and ridge distances, but other ridges, so only what
@@ -84,8 +84,11 @@ class Prints:
 
         Args:
             identities: numbers of the fingers, shape (n,).
+
+        Returns:
+            The impressions; None if `twins` is 0.
         """
-        return self._generate(identities, self.twins, twin=True)
+        return self._generate(identities, self.twins, twin=True) if self.twins else None
 
     def _generate_impressions(self, identity: int, impressions: int, twin: bool) -> tuple[np.ndarray, int, int]:
         ridges, pattern, density = self.generate_finger(identity, twin)
