@@ -68,6 +68,19 @@ IRREVERSIBILITY = Section(
             ),
         ),
         Block(
+            ("Another matcher, of ridges, at FMR 1 %", "the enrolled impression", "another impression"),
+            tuple(
+                Line(label, (f"{attack}.judged_at_0.01{which}", f"{attack}.judged_other_at_0.01{which}"))
+                for label, attack, which in (
+                    ("Standard model: images from templates", "template_inversion", ""),
+                    ("Standard model, and the system’s scores: images", "template_inversion_by_scores", ""),
+                    ("Full disclosure: images from templates and keys", "template_inversion_known_key", ""),
+                    ("For comparison: the mean image", "template_inversion", "_mean_image"),
+                    ("For comparison: a true impression", "template_inversion", "_true_impression"),
+                )
+            ),
+        ),
+        Block(
             ("", "accepted", "chance, or by noise"),
             (
                 Line("Only the system’s answers: oracle *", ("template_oracle*.accepted", "template_oracle*.chance")),

@@ -72,7 +72,7 @@ def test_samples_are_those_of_scipy() -> None:
     for (angle, down, right), row in zip(moves.astype(float), out, strict=True):
         grid = np.stack(np.meshgrid(places, places, indexing="ij")).reshape(2, -1) - 9.5
         turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-        wanted = map_coordinates(image, turn @ grid + 9.5 + np.array([[down], [right]]), order=1, cval=0)
+        wanted = map_coordinates(image, turn @ (grid + np.array([[down], [right]])) + 9.5, order=1, cval=0)
         assert row == pytest.approx(wanted, abs=1e-4)
 
 
@@ -89,6 +89,14 @@ def test_a_rotation_and_shift_is_found_and_undone(
     assert correlate_locally(moved.reshape(SIDE, SIDE), ridges, move) > 0.8
     assert MATCHER.compare(moved, enrolled[:1])[0] > 0.8
     assert correlate_locally(moved.reshape(SIDE, SIDE), ridges, move + np.array([0.5, 0, 0], np.float32)) < 0.6
+
+
+def test_all_moves_of_the_aligner_are_those_of_the_sampler(enrolled: np.ndarray) -> None:
+    (ridges,) = unfold_maps(enrolled[:1])
+    aligner = Aligner(ridges)
+    wanted = np.empty_like(aligner.moved)
+    sample_moved(ridges, aligner.moves, aligner.places.astype(np.float32), wanted)
+    assert aligner.moved == pytest.approx(wanted, abs=1e-3)
 
 
 def test_alignments_differ_and_more_of_them_never_lower_the_similarity(

@@ -10,7 +10,7 @@ from veilbench.families.templates.schemes.ridge_kernels import sample_moved
 
 ANGLES = np.deg2rad(np.arange(-24, 25, 4)).astype(np.float32)  # rotations that are tried
 LARGEST, STEP = 1 / 6, 2  # largest shift along an axis, as a share of the side; distance of the tried shifts in pixels
-SPARSE = 4  # every so many pixels are compared to find the alignment
+SPARSE = 4  # every so many pixels are compared to find the alignment; a multiple of STEP
 LEAST_OVERLAP = 0.2  # share of the compared pixels; a smaller overlap counts as this one
 SLACK, STIFFNESS = 3, 0.003  # largest local shift in pixels; what a shift of one pixel costs
 SPACING, SPREAD = 8, 7.0  # distance of the grid's points, and standard deviation of the window around each, in pixels
@@ -29,11 +29,25 @@ class Aligner:
         most = STEP * int(LARGEST * side / STEP)
         shifts = np.arange(-most, most + 1, STEP, dtype=np.float32)
         self.shape = len(ANGLES), len(shifts), len(shifts)
-        moves = np.stack(np.meshgrid(ANGLES, shifts, shifts, indexing="ij"), -1)
-        self.moves = np.ascontiguousarray(moves.reshape(-1, 3))
-        self.places = np.arange(SPARSE // 2, side, SPARSE, dtype=np.float32)
-        self.moved = np.empty((len(self.moves), len(self.places) ** 2), np.float32)
-        sample_moved(ridges, self.moves, self.places, self.moved)
+        self.moves = np.stack(np.meshgrid(ANGLES, shifts, shifts, indexing="ij"), -1).reshape(-1, 3)
+        self.places = np.arange(SPARSE // 2, side, SPARSE)
+        self.moved = self._move(ridges, most)
+        self.printed = (self.moved != 0).astype(np.float32)
+
+    def _move(self, ridges: np.ndarray, most: int) -> np.ndarray:
+        """Return the map at the places under all moves, shape (moves, places).
+
+        The shifts and the places lie on one grid, so each rotation is sampled only once.
+        """
+        grid = np.arange(self.places[0] - most, self.places[-1] + most + 1, STEP, dtype=np.float32)
+        turned = np.empty((len(ANGLES), len(grid) ** 2), np.float32)
+        sample_moved(ridges, np.stack([ANGLES, *[np.zeros_like(ANGLES)] * 2], 1), grid, turned)
+        width, every = self.places[-1] - self.places[0] + 1, SPARSE // STEP
+        window = -(-width // STEP)
+        views = np.lib.stride_tricks.sliding_window_view(
+            turned.reshape(-1, len(grid), len(grid)), (window, window), axis=(1, 2)
+        )
+        return views[..., ::every, ::every].reshape(len(self.moves), -1)
 
     def find(self, maps: np.ndarray, count: int) -> np.ndarray:
         """Return the best moves of each map, of which no two are neighbours.
@@ -43,13 +57,12 @@ class Aligner:
             count: number of moves of each.
 
         Returns:
-            Rotation in radians, and shifts down and right in pixels, shape (n, count, 3).
+            Moves as `sample_moved` takes them, shape (n, count, 3).
         """
         from scipy.ndimage import maximum_filter
 
-        places = self.places.astype(int)
-        rows = maps[:, places][:, :, places].reshape(len(maps), -1)
-        overlap = (rows != 0).astype(np.float32) @ (self.moved != 0).T.astype(np.float32)
+        rows = maps[:, self.places][:, :, self.places].reshape(len(maps), -1)
+        overlap = (rows != 0).astype(np.float32) @ self.printed.T
         scores = rows @ self.moved.T / np.maximum(overlap, LEAST_OVERLAP * rows.shape[1])
         folded = scores.reshape(-1, *self.shape)
         peaks = maximum_filter(folded, size=(1, 3, 3, 3), mode="constant", cval=-np.inf) == folded
@@ -64,7 +77,7 @@ def correlate_locally(one: np.ndarray, other: np.ndarray, move: np.ndarray) -> f
     Args:
         one: map with mean square 1 where there are ridges, shape (h, h).
         other: map that is moved onto it, of the same shape.
-        move: rotation in radians, shifts down and right in pixels, shape (3,).
+        move: rotation and shifts as `sample_moved` takes them, shape (3,).
 
     Returns:
         Mean of the correlations, in about [0, 1]. Points without enough overlap do not count; if too few count, the

@@ -11,12 +11,12 @@ Kernel = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], None]
 
 
 def sample_moved(image: np.ndarray, moves: np.ndarray, places: np.ndarray, out: np.ndarray) -> None:
-    """Sample an image by linear interpolation on a square grid that is rotated and shifted; 0 outside of it.
+    """Sample an image by linear interpolation on a square grid that is shifted, then rotated; 0 outside of it.
 
     Args:
         image: image to sample, shape (h, h), float32.
-        moves: for each move its rotation around the image's centre in radians, and its shifts down and right in
-            pixels; shape (m, 3), float32.
+        moves: for each move its rotation around the image's centre in radians, and the shifts of the grid down and
+            right in pixels before it is rotated; shape (m, 3), float32.
         places: rows of the grid, which are its columns too, in pixels, shape (p,), float32.
         out: result, written in place, shape (m, p p), float32.
     """
@@ -37,9 +37,9 @@ def _sample_moved(image: np.ndarray, moves: np.ndarray, places: np.ndarray, out:
         cosine, sine = np.cos(moves[k, 0]), np.sin(moves[k, 0])
         for i in range(places.shape[0]):
             for j in range(places.shape[0]):
-                down, right = places[i] - centre, places[j] - centre
-                row = cosine * down + sine * right + centre + moves[k, 1]
-                column = cosine * right - sine * down + centre + moves[k, 2]
+                down, right = places[i] - centre + moves[k, 1], places[j] - centre + moves[k, 2]
+                row = cosine * down + sine * right + centre
+                column = cosine * right - sine * down + centre
                 top, left = int(np.floor(row)), int(np.floor(column))
                 value = np.float32(0)
                 if top >= 0 and left >= 0 and top < side - 1 and left < side - 1:

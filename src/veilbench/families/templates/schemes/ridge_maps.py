@@ -9,7 +9,7 @@ import numpy as np
 
 DIRECTIONS = 16  # of the filters
 BANDWIDTH = 0.035  # standard deviation of a filter's frequencies, in cycles per pixel
-SHADE, STEADY = 6.0, 2.5  # standard deviations, in pixels: of the shading that is removed; of the choice of a filter
+SHADE = 6.0  # standard deviation of the shading that is removed, in pixels
 EDGE = 8  # pixels by which images are extended, because the filters wrap around
 CONTACT, STRONG, REACH = 0.35, 0.9, 3.0  # least strength of ridges, in the image's quantile; smoothing in pixels
 AT_ONCE = 8  # images per step
@@ -42,7 +42,7 @@ def _enhance(images: np.ndarray, periods: tuple[float, ...]) -> np.ndarray:
     flat = (images - _smooth(images, SHADE)).astype(np.float32)
     responses = fft.ifft2(fft.fft2(flat)[:, None] * _filters(images.shape[1:], periods))
     strength = np.abs(responses)
-    strongest = _smooth(strength, STEADY).argmax(1)[:, None]
+    strongest = strength.argmax(1)[:, None]
     chosen = np.take_along_axis(responses, strongest, 1)[:, 0]
     amplitude = np.take_along_axis(strength, strongest, 1)[:, 0]
     smooth = _smooth(amplitude, REACH)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Annotated
 
 import numpy as np
@@ -42,8 +43,12 @@ class RidgeMatcher(TemplateScheme):
     def compare(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return the similarity of templates row by row, in [0, 1], shape (n,), float32."""
         first, second = unfold_maps(a), unfold_maps(b)
-        scores = [self._compare_with(first[i : i + 1], second[i]) for i in range(len(first))]
-        return np.concatenate([np.zeros(0, np.float32), *scores])
+        scores, same = np.empty(len(a), np.float32), defaultdict(list)
+        for i, row in enumerate(b):  # many images may be presented to one template, which is then prepared once
+            same[row.tobytes()].append(i)
+        for rows in same.values():
+            scores[rows] = self._compare_with(first[rows], second[rows[0]])
+        return scores
 
     def compare_all(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return the similarity of all pairs, in [0, 1], shape (n, m), float32."""
