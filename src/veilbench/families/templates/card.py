@@ -95,6 +95,13 @@ IRREVERSIBILITY = Section(
                         "template_impersonation*.impersonated_from_closest_by_noise",
                     ),
                 ),
+                Line(
+                    "The best of all the attacker’s images, perturbed; beside it, unperturbed: impersonation *",
+                    (
+                        "template_impersonation*.impersonated_from_best_own_image",
+                        "template_impersonation*.met_by_best_own_image",
+                    ),
+                ),
             ),
         ),
         Block(
