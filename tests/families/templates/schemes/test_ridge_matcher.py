@@ -99,6 +99,25 @@ def test_all_moves_of_the_aligner_are_those_of_the_sampler(enrolled: np.ndarray)
     assert aligner.moved == pytest.approx(wanted, abs=1e-3)
 
 
+def test_a_smooth_distortion_is_followed(enrolled: np.ndarray) -> None:
+    """Skin stretches: shifts of up to 3 pixels, in one direction on the left and in the other on the right."""
+    (ridges,) = unfold_maps(enrolled[:1])
+    down, right = np.mgrid[:SIDE, :SIDE].astype(float)
+    stretch = 3 * np.sin(np.pi * (right - SIDE / 2) / SIDE)
+    stretched = map_coordinates(ridges, [down + stretch, right], order=1).astype(np.float32)
+    plain = (ridges * stretched).sum() / ((ridges != 0) & (stretched != 0)).sum()
+    assert plain < 0.6
+    assert correlate_locally(stretched, ridges, np.zeros(3, np.float32)) > 0.75
+
+
+def test_a_small_overlap_is_worth_little(enrolled: np.ndarray) -> None:
+    (ridges,) = unfold_maps(enrolled[:1])
+    corner = np.zeros_like(ridges)
+    corner[40:48, 40:48] = ridges[40:48, 40:48]
+    assert correlate_locally(ridges, ridges, np.zeros(3, np.float32)) > 0.9
+    assert correlate_locally(corner, ridges, np.zeros(3, np.float32)) < 0.5
+
+
 def test_alignments_differ_and_more_of_them_never_lower_the_similarity(
     enrolled: np.ndarray, probes: np.ndarray
 ) -> None:
