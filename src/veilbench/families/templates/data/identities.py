@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -79,7 +79,7 @@ class Identities:
     probe: Impressions
     labels: dict[str, list[str]]
     notes: list[str]
-    twins: Impressions | None = None
+    twins: Impressions | None = field(default=None, kw_only=True)
 
     @property
     def shape(self) -> tuple[int, ...]:
