@@ -114,7 +114,9 @@ def print_table(lines: list[dict[str, Any]]) -> None:
     """Print the mean and the range of each rate as a Markdown table, in per cent; D_sys and AUROC as they are."""
     grouped = group(lines)
     names = list(next(iter(grouped.values())))
-    print("|".join(["", "method", "seeds", *names, ""]))
+    columns = ["method", "seeds", *names]
+    print("|".join(["", *columns, ""]))
+    print("|".join(["", *["---"] * len(columns), ""]))
     for method, rates in grouped.items():
         cells = []
         for name in names:
