@@ -37,6 +37,19 @@ ACCURACY = Section(
                 _both("Rank 1", "verification.rank1"),
             ),
         ),
+        Block(
+            ("", "AUROC, same finger against twin", "twins accepted at FMR 1 %", "at FMR 0.1 %"),
+            (
+                Line(
+                    "Twins: the same ridge directions, other ridges; key stolen",
+                    (
+                        "verification.twin_auroc",
+                        "verification.twin_accepted_at_0.01",
+                        "verification.twin_accepted_at_0.001",
+                    ),
+                ),
+            ),
+        ),
     ),
     ("verification",),
 )
@@ -55,6 +68,19 @@ IRREVERSIBILITY = Section(
             ),
         ),
         Block(
+            ("Another matcher, of ridges, at FMR 1 %", "the enrolled impression", "another impression"),
+            tuple(
+                Line(label, (f"{attack}.judged_at_0.01{which}", f"{attack}.judged_other_at_0.01{which}"))
+                for label, attack, which in (
+                    ("Standard model: images from templates", "template_inversion", ""),
+                    ("Standard model, and the system’s scores: images", "template_inversion_by_scores", ""),
+                    ("Full disclosure: images from templates and keys", "template_inversion_known_key", ""),
+                    ("For comparison: the mean image", "template_inversion", "_mean_image"),
+                    ("For comparison: a true impression", "template_inversion", "_true_impression"),
+                )
+            ),
+        ),
+        Block(
             ("", "accepted", "chance, or by noise"),
             (
                 Line("Only the system’s answers: oracle *", ("template_oracle*.accepted", "template_oracle*.chance")),
@@ -67,6 +93,13 @@ IRREVERSIBILITY = Section(
                     (
                         "template_impersonation*.impersonated_from_closest",
                         "template_impersonation*.impersonated_from_closest_by_noise",
+                    ),
+                ),
+                Line(
+                    "The best of all the attacker’s images, perturbed; beside it, unperturbed: impersonation *",
+                    (
+                        "template_impersonation*.impersonated_from_best_own_image",
+                        "template_impersonation*.met_by_best_own_image",
                     ),
                 ),
             ),
@@ -102,7 +135,11 @@ UNLINKABILITY = Section(
         Block(
             ("", "D_sys", "AUROC"),
             (
-                Line("Linker: *", ("template_linkage.d_sys_*", "template_linkage.auroc_*")),
+                Line("Standard model, linker: *", ("template_linkage.d_sys_*", "template_linkage.auroc_*")),
+                Line(
+                    "Full disclosure, both keys known, linker: *",
+                    ("template_linkage_known_key.d_sys_*", "template_linkage_known_key.auroc_*"),
+                ),
                 Line(
                     "Key reused, linker: *",
                     ("template_linkage_reused_key.d_sys_*", "template_linkage_reused_key.auroc_*"),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from veilbench.attack_methods.evasion_task import Search
+from veilbench.attack_methods.pgd import Score
 from veilbench.bench.findings import BudgetCurve, Findings, Metric
 from veilbench.bench.verdict import CONFIDENCE
+from veilbench.families.templates.attacks.best_own_print import move_best_own_images, report_best_own_images
 from veilbench.families.templates.attacks.operating_point import OperatingPoint
 from veilbench.families.templates.attacks.starts import (
     EACH,
@@ -110,3 +113,56 @@ def test_a_start_that_noise_is_accepted_from_is_not_counted(chance: float, count
     found = Findings("Tried")
     report_starts(found, [first, other], 0.5)
     assert any(note.startswith("Not counted") for note in found.notes) is not counts
+
+
+def test_the_best_of_all_own_images_is_accepted_as_a_plain_loop_says(
+    system: TemplateSystem, people: Identities
+) -> None:
+    """The search moves every image by its whole radius towards the victim's own image, so success grows with budget."""
+    own, victims = people.auxiliary.images[:40], torch.from_numpy(system.victims.images)
+    every = np.stack([system.score(np.repeat(image[None], 30, 0)) for image in own], 1)
+    met = every.max(1) >= system.threshold
+    places = {image.tobytes(): i for i, image in enumerate(system.victims.images[~met])}
+
+    def towards(score: Score, rows: Tensor, radii: Tensor, draw: torch.Generator) -> Tensor:
+        goals = victims[torch.from_numpy(~met)][torch.from_numpy(now["left"])]
+        return rows + radii[:, None, None, None] * (goals - rows)
+
+    now = {"left": np.ones(int((~met).sum()), bool)}
+    task = make_task(system, people, 20)
+
+    class Recorder(TemplateTask):
+        """Remembers which victims are left, for the search."""
+
+        def subset(self, rows: np.ndarray) -> Recorder:
+            found = super().subset(rows)
+            left = [places[image.tobytes()] for image in found.system.victims.images if image.tobytes() in places]
+            now["left"] = np.isin(np.arange(len(places)), left)
+            return found
+
+    recorder = Recorder(*(getattr(task, field.name) for field in fields(task)))
+    budgets = [0.3, 1.0]
+    success = move_best_own_images(
+        recorder, own, {"towards": towards}, budgets, torch.device("cpu"), np.random.default_rng(0)
+    )
+    assert 0 < met.sum() < 30
+    assert (success[0] == met).all()
+    best = own[every.argmax(1)]
+    moved = best + 0.3 * (system.victims.images - best)
+    assert (success[1] == (met | system.accepts(moved))).all()
+    assert success[2].all()
+    found = Findings("")
+    report_best_own_images(found, success, len(own), budgets)
+    assert found.metrics["met_by_best_own_image"] == proportion(int(met.sum()), 30)
+    assert found.metrics["impersonated_from_best_own_image_at_0.3"] == proportion(int(success[1].sum()), 30)
+    assert found.metrics["impersonated_from_best_own_image"].value == 1
+
+
+def test_nothing_is_moved_if_all_victims_accept_an_own_image(system: TemplateSystem, people: Identities) -> None:
+    lenient = replace(system, thresholds={0.01: -2.0})
+    success = move_best_own_images(
+        make_task(lenient, people, 20), people.auxiliary.images[:3], {}, [0.1], torch.device("cpu"),
+        np.random.default_rng(0),
+    )  # fmt: skip
+    assert success.shape == (2, 30)
+    assert success.all()

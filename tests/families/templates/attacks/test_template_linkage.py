@@ -18,9 +18,12 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import Verdict
+from veilbench.families.templates.attacks.known_keys import FeatureEstimates
 from veilbench.families.templates.attacks.linkage import TemplateLinkage, _split_impressions
+from veilbench.families.templates.attacks.template_features import features_under_key
 from veilbench.families.templates.data.identities import Identities
-from veilbench.families.templates.schemes.base import TemplateScheme
+from veilbench.families.templates.evaluations.verification import draw_user_keys
+from veilbench.families.templates.schemes.base import TemplateScheme, cosine_similarity
 from veilbench.families.templates.schemes.image_extractor import ImageExtractor
 from veilbench.families.templates.schemes.iom_grp import IomGrp
 from veilbench.families.templates.schemes.noise_template import NoiseTemplate
@@ -30,6 +33,7 @@ from veilbench.metrics.anomaly import Ranking
 
 PIXELS, PCA = ImageExtractor("pixels", None), ImageExtractor("pixels", 20)
 THREAT = ThreatModel(auxiliary_data=True, own_keys=True)
+KNOWN = ThreatModel(auxiliary_data=True, own_keys=True, key=True)
 
 
 class Flipped(TemplateScheme):
@@ -66,6 +70,55 @@ def test_a_key_of_ones_own_is_linked_where_it_is_used_twice(people: Identities) 
     assert fresh.gain.low <= 0
     assert fresh.metrics["d_sys_comparison"].low < 0.1
     assert reused.gain.value > 0.95
+
+
+def test_keys_that_are_known_link_as_well_as_the_features_do(people: Identities, tmp_path: Path) -> None:
+    known = TemplateLinkage(KNOWN, RandomProjection(PCA, 20), NoiseTemplate(PIXELS), learners=["linear"])
+    scheme = IomGrp(PCA, 60, 8).fit(people, np.random.default_rng(0))
+    assert isinstance(scheme, TemplateScheme)
+    memory, seeds = ControlMemory(tmp_path, None), np.random.SeedSequence(1)
+    found = known.examine(scheme, people, Accelerator("cpu"), seeds, memory)
+    assert [(c.kind, c.passed) for c in found.controls] == [("positive", True), ("negative", True)]
+    unknown, features = (
+        run(attack(learners=["linear"]), one, people) for one in (IomGrp(PCA, 60, 8), RawTemplate(PCA))
+    )
+    areas = [one.metrics["auroc_comparison"].value for one in (unknown, found, features)]
+    assert areas[0] < 0.65
+    assert areas[1] > areas[2] - 0.05
+    assert found.title == "Linkage of templates (two keys, known)"
+
+
+def test_without_a_key_it_makes_no_difference_to_know_the_keys(people: Identities) -> None:
+    granted, not_granted = (run(attack(threat), RawTemplate(PCA), people) for threat in (KNOWN, THREAT))
+    assert granted.metrics == not_granted.metrics
+
+
+def test_estimates_of_ones_own_people_are_no_better_than_those_of_strangers(people: Identities) -> None:
+    """The regression would otherwise reproduce the rows that it was fitted to."""
+    scheme = IomGrp(PCA, 60, 8).fit(people, np.random.default_rng(0))
+    assert isinstance(scheme, TemplateScheme)
+    own, strangers = people.auxiliary, people.probe
+    estimates = FeatureEstimates(scheme, own, np.random.default_rng(0))
+    errors = []
+    for seen in (own, strangers):
+        keys = draw_user_keys(seen.identities, np.random.default_rng(1))
+        guesses = estimates.estimate(scheme.enroll(seen.samples, keys), keys, seen.identities)
+        errors.append(1 - cosine_similarity(guesses, scheme.features(seen.samples)).mean())
+    assert errors[0] > 0.8 * errors[1]
+
+
+def test_estimates_are_those_of_a_regression_for_each_key(people: Identities) -> None:
+    scheme = RandomProjection(PCA, 8).fit(people, np.random.default_rng(0))
+    assert isinstance(scheme, TemplateScheme)
+    own, rng = people.auxiliary, np.random.default_rng(0)
+    keys = np.array([3, 5, 3], np.uint64)
+    victims = people.probe.subset(np.arange(3))
+    templates = scheme.enroll(victims.samples, keys)
+    found = FeatureEstimates(scheme, own, rng).estimate(templates, keys, victims.identities)
+    features = scheme.features(own.samples[np.random.default_rng(0).permutation(len(own))])
+    for i in range(3):
+        wanted = features_under_key(scheme, keys[i], features, templates[i : i + 1])
+        assert found[i] == pytest.approx(wanted[0], abs=1e-5)
 
 
 def test_a_learner_sees_what_the_comparison_does_not(people: Identities) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from veilbench.bench.errors import UserError
-from veilbench.families.templates.data.identities import PARTS, Identities, IdentitiesData, resize_images
+from veilbench.families.templates.data.identities import PARTS, Identities, IdentitiesData, resize_images, select_rows
 from veilbench.families.templates.data.raw_identities import RawIdentities
 
 
@@ -135,3 +136,39 @@ def test_bad_settings_are_refused(settings: dict[str, tuple[float, ...]]) -> Non
 def test_missing_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"identities\.safetensors; run `dvc repro prepare`"):
         IdentitiesData(Given(made([2]))).load(tmp_path)
+
+
+class Twinned(Given):
+    """A source whose twins are mirrored; `shift` is added to their numbers."""
+
+    def __init__(self, raw: RawIdentities, shift: int = 0) -> None:
+        super().__init__(raw)
+        self.shift = shift
+
+    def generate_twins(self, identities: np.ndarray) -> RawIdentities:
+        rows = np.flatnonzero(np.isin(self.raw.identities, identities) & (self.raw.impressions == 0))
+        twins = select_rows(self.raw, rows)
+        return replace(twins, samples=twins.samples[..., ::-1], identities=twins.identities + self.shift)
+
+
+@pytest.mark.parametrize("size", [None, (8, 12)])
+def test_the_enrolled_people_have_twins_where_the_source_has(size: tuple[int, int] | None, tmp_path: Path) -> None:
+    raw = made([3] * 10)
+    found = through_files(IdentitiesData(Twinned(raw), size=size), tmp_path)
+    assert found.twins is not None
+    assert set(found.twins.identities.tolist()) == set(found.enrolment.identities.tolist())
+    assert found.twins.samples.shape[1:] == found.shape
+    assert (found.twins.attributes["parity"] == found.twins.identities // 10 % 2).all()
+    if size is None:
+        for image, identity in zip(found.twins.samples, found.twins.identities, strict=True):
+            (row,) = np.flatnonzero((raw.identities == identity) & (raw.impressions == 0))
+            assert image == pytest.approx(raw.samples[row][..., ::-1].astype(np.float32) / 255)
+
+
+def test_sources_without_twins_have_none(tmp_path: Path) -> None:
+    assert through_files(IdentitiesData(Given(made([3] * 10))), tmp_path).twins is None
+
+
+def test_twins_of_nobody_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"twins.identities holds \d+, which is not enrolled"):
+        through_files(IdentitiesData(Twinned(made([3] * 10), shift=1)), tmp_path)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.findings import Findings
@@ -136,6 +139,51 @@ def test_another_seed_draws_other_keys_and_the_same_one_the_same(hard: Identitie
     assert one.metrics == same.metrics
     other = Verification(repeats=40).examine(HASH, hard, Accelerator("cpu"), np.random.SeedSequence(1))
     assert other.metrics["eer_stolen_token"].value != one.metrics["eer_stolen_token"].value
+
+
+def with_twins(data: Identities, likeness: float) -> Identities:
+    """Each person's twin is the mean of their own pattern and a stranger's, weighted by the likeness."""
+    people, numbers = np.repeat(np.arange(PEOPLE), 2), np.tile(np.arange(2), PEOPLE)
+    own, stranger = part(people, numbers + 100, 0.4), part(people + 5000, numbers, 0.4)
+    images = likeness * own.samples + (1 - likeness) * stranger.samples
+    return replace(data, twins=replace(own, samples=images.astype(np.float32)))
+
+
+@pytest.mark.parametrize("scheme", [RAW, HASH], ids=["raw", "biohash"])
+def test_twins_are_compared_as_a_plain_loop_does(scheme: TemplateScheme) -> None:
+    data = with_twins(made(0.4), 0.6)
+    assert data.twins is not None
+    found = verified(scheme, data)
+    keys = draw_user_keys(data.enrolment.identities, np.random.default_rng(np.random.SeedSequence(0)))
+    matrix = compare_probes(scheme, data.probe, data.enrolment, keys, "stolen_token")
+    same = data.probe.identities[:, None] == data.enrolment.identities
+    scores = []
+    for sample, identity in zip(data.twins.samples, data.twins.identities, strict=True):
+        (row,) = np.flatnonzero(data.enrolment.identities == identity)
+        template = scheme.enroll(data.enrolment.samples[row : row + 1], keys[row : row + 1])
+        scores.append(float(scheme.compare(scheme.enroll(sample[None], keys[row : row + 1]), template)[0]))
+    is_own = np.r_[np.ones(same.sum()), np.zeros(len(scores))]
+    area = found.metrics["twin_auroc"]
+    assert area.value == pytest.approx(roc_auc_score(is_own, np.r_[matrix[same], scores]), abs=1e-3)
+    assert area.low < area.value < area.high
+    rates = error_rates(matrix.ravel(), same.ravel())
+    threshold = rates.thresholds[np.flatnonzero(rates.fmr <= 0.01)[0]]
+    assert found.metrics["twin_accepted_at_0.01"].value == pytest.approx(np.mean(scores >= threshold), abs=0.02)
+
+
+def test_the_same_finger_is_no_twin_and_a_stranger_is_told_apart() -> None:
+    data = made(0.4)
+    same, stranger = (verified(RAW, with_twins(data, likeness)).metrics for likeness in (1.0, 0.0))
+    assert same["twin_auroc"].low < 0.5 < same["twin_auroc"].high
+    assert stranger["twin_auroc"].value > 0.97
+    assert stranger["twin_accepted_at_0.01"].low < 0.02
+    assert not any(name.startswith("twin") for name in verified(RAW, data).metrics)
+
+
+def test_twins_leave_the_other_rates_as_they_are() -> None:
+    data = made(0.4)
+    plain, found = verified(RAW, data).metrics, verified(RAW, with_twins(data, 0.5)).metrics
+    assert {name: found[name] for name in plain} == plain
 
 
 def test_what_has_no_key_is_linked_and_what_has_a_new_one_is_not(easy: Identities) -> None:

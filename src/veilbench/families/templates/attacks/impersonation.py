@@ -85,7 +85,9 @@ class TemplateImpersonation(EvasionAttack[TemplateScheme, Identities]):
     Impersonation has two starts: a random image of the attacker, for the curves over the budget; and, at the reference
     budget alone, the one of `search.starts` own images whose template scores highest with the victim's. Each is
     measured on the victims who reject it as it is, above noise from the same start. The gain is that of the stronger
-    start; the intervals hold jointly, and include the uncertainty of the threshold, see `RedrawnThresholds`.
+    start; the intervals hold jointly, and include the uncertainty of the threshold, see `RedrawnThresholds`. What an
+    attacker achieves who starts from the best of all their own images, `impersonated_from_best_own_image`, is reported
+    beside that. It is not a gain, since many images meet many victims as they are (`met_by_best_own_image`).
 
     The system applies the victim's key to every image presented. Gradients require the weights and, for keyed
     templates, the victims' keys; without these the search only queries match scores. With the weights but without the
@@ -176,6 +178,26 @@ class TemplateImpersonation(EvasionAttack[TemplateScheme, Identities]):
             starts.append(Start.of(f"the closest of {self.search.starts} own images", from_closest, -1, near))
             found.notes += [f"From {starts[-1].label}: {note}" for note in near.notes]
         report_starts(found, starts, self.broken_threshold)
+        if not control:
+            self._report_best_own(found, _as_impersonation(task), bounds, device, rng, white)
+
+    def _report_best_own(
+        self,
+        found: Findings,
+        task: TemplateTask,
+        bounds: Bounds,
+        device: torch.device,
+        rng: np.random.Generator,
+        white: bool,
+    ) -> None:
+        """Report who accepts the best of all own images, as it is and moved up to the reference budget."""
+        from veilbench.families.templates.attacks.best_own_print import move_best_own_images, report_best_own_images
+
+        assert task.every_image is not None
+        budgets = self.perturbations.ascending(to_reference=True)
+        searches = self._searches(bounds, white)
+        success = move_best_own_images(task, task.every_image, searches, budgets, device, rng)
+        report_best_own_images(found, success, len(task.every_image), budgets)
 
     def _at_reference_budget(self) -> TemplateImpersonation:
         """Return the attack with the reference budget alone."""
@@ -239,7 +261,17 @@ class TemplateImpersonation(EvasionAttack[TemplateScheme, Identities]):
         queried = own_images[: self.search.surrogate_queries]
         fitted_to = queried if self.threat.weights and len(queried) >= FEWEST else None
         starts = own_images[: self.search.starts]
-        return TemplateTask(images, distances, system, sign, self.search.draws, white_box, fitted_to, starts=starts)
+        return TemplateTask(
+            images,
+            distances,
+            system,
+            sign,
+            self.search.draws,
+            white_box,
+            fitted_to,
+            starts=starts,
+            every_image=own_images,
+        )
 
     def bounds(self, data: Identities) -> Bounds:
         """Return the range of grey levels."""

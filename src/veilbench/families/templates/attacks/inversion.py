@@ -14,6 +14,7 @@ from veilbench.bench.threat import ThreatModel
 from veilbench.families.templates.attacks.decoders import Decoders
 from veilbench.families.templates.attacks.disclosed_template import DisclosedTemplateAttack
 from veilbench.families.templates.attacks.gradient_search import GradientSearch
+from veilbench.families.templates.attacks.judged_images import judge_images
 from veilbench.families.templates.attacks.operating_point import OperatingPoint
 from veilbench.families.templates.attacks.reconstructions import Case, Knowledge, Reconstructions, reconstruct
 from veilbench.families.templates.attacks.system import TemplateSystem, held_out_system, split_auxiliary
@@ -51,6 +52,10 @@ class TemplateInversion(DisclosedTemplateAttack):
     `prar_at_<FMR>`. An attacker who may test many of their own images is accepted by every system to some degree:
     `any_of_own_prints` is the probability if each image is accepted at the false match rate, independently.
 
+    With a `judge`, all images are presented to that matcher too, against the enrolled impression and against another
+    one (type I and II), see `Judge`, if the attacked system accepts any of the best attacker's. It does not affect the
+    gain.
+
     The positive controls include the subject's own features without protection, once for the decoders and once for the
     search if there is one: where these fail, the subject's resistance says nothing about its key.
 
@@ -64,6 +69,7 @@ class TemplateInversion(DisclosedTemplateAttack):
         search: budget of the gradient search that refines the best reconstruction.
         operating_point: false match rates of the system, and number of victims.
         broken_threshold: gain from which the verdict is `broken`: the lower end of its interval must reach it.
+        judge: another matcher that judges the images; None for none.
     """
 
     data_kind = ImageIdentities
@@ -80,9 +86,10 @@ class TemplateInversion(DisclosedTemplateAttack):
         search: GradientSearch = GradientSearch(),
         operating_point: OperatingPoint = OperatingPoint(most_victims=100),
         broken_threshold: PositiveShare = 0.5,
+        judge: TemplateScheme | None = None,
     ) -> None:
         super().__init__(threat, positive, negative, operating_point, broken_threshold)
-        self.decoders, self.search = decoders, search
+        self.decoders, self.search, self.judge = decoders, search, judge
 
     def variant(self) -> str:
         """Return whether the victims' keys are known, and whether scores can be queried."""
@@ -164,6 +171,8 @@ class TemplateInversion(DisclosedTemplateAttack):
         if not control:
             findings.figures.append(_figure(made, sizes, findings, system))
             self._show(findings, system, made.of_victims() | others)
+        if self.judge is not None and not control:
+            judge_images(findings, self.judge, system, data, made.of_victims() | others, best, rng)
 
     def _knowledge(self, target: TemplateScheme, path: str) -> Knowledge:
         """Return what the attacker can do with the target by a path; all that is granted if it is empty."""

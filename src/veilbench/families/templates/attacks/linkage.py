@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
 from annotated_types import Ge, MinLen
@@ -15,6 +15,7 @@ from veilbench.bench.findings import BudgetCurve, Curve, Figure, Findings, Metri
 from veilbench.bench.limits import Count, PositiveShare
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import CONFIDENCE
+from veilbench.families.templates.attacks.known_keys import FeatureEstimates
 from veilbench.families.templates.attacks.learners import Learner, fit_classifier
 from veilbench.families.templates.attacks.pair_features import Databases, PairFeatures
 from veilbench.families.templates.attacks.system import first_row_of_each, split_auxiliary
@@ -22,6 +23,7 @@ from veilbench.families.templates.attacks.template_attack import TemplateAttack
 from veilbench.families.templates.data.identities import Identities, Impressions
 from veilbench.families.templates.evaluations.verification import draw_user_keys
 from veilbench.families.templates.schemes.base import TemplateScheme
+from veilbench.families.templates.schemes.open_features import OpenFeatures
 from veilbench.metrics.biometric import Comparisons, error_rates
 from veilbench.metrics.linkability import linkability
 from veilbench.metrics.membership import auroc
@@ -39,15 +41,17 @@ LINKABILITY_REPEATS = 100  # bootstrap samples of D_sys, which has a 95 % interv
 class TemplateLinkage(TemplateAttack):
     """Trains a linker on pairs of auxiliary templates, and links the victims across two databases.
 
-    In each database every person has their own key, unknown to the attacker; with `reuse="person"` a person has the
-    same key in both. The linker is a classifier of pairs. Its inputs are the products and absolute differences of the
-    two templates' values, reduced to at most 64 principal components, and the scheme's own comparison score. Held-out
-    identities choose between the classifiers and the comparison score alone. The gain is 2 AUROC - 1 over all pairs of
-    the two databases, with a bootstrap interval over identities. D_sys (`metrics.linkability`) of each linker is
-    reported too.
+    In each database every person has their own key; with `reuse="person"` a person has the same key in both. If the
+    threat model grants `key`, the attacker knows all these keys: they estimate the features behind each template, by
+    `FeatureEstimates`, and link the estimates in place of the templates. The linker is a classifier of pairs. Its
+    inputs are the products and absolute differences of the two templates' values, reduced to at most 64 principal
+    components, and the scheme's own comparison score. Held-out identities choose between the classifiers and the
+    comparison score alone. The gain is 2 AUROC - 1 over all pairs of the two databases, with a bootstrap interval over
+    identities. D_sys (`metrics.linkability`) of each linker is reported too.
 
     Args:
-        threat: threat model; needs `ciphertext`, `auxiliary_data` and `own_keys`.
+        threat: threat model; needs `ciphertext`, `auxiliary_data` and `own_keys`; `key` adds the keys of both
+            databases.
         positive: positive control: a scheme that the attack must break.
         negative: negative control: a scheme that the attack must not beat.
         learners: kinds of classifiers to train; the one with the highest AUROC on held-out identities is used.
@@ -73,8 +77,9 @@ class TemplateLinkage(TemplateAttack):
         self.learners, self.reuse, self.repeats = list(learners), reuse, repeats
 
     def variant(self) -> str:
-        """Return whether people reuse their key."""
-        return "keys reused" if self.reuse == "person" else "two keys"
+        """Return whether people reuse their key, and whether the attacker knows the keys."""
+        words = "keys reused" if self.reuse == "person" else "two keys"
+        return f"{words}, known" if self.threat.key else words
 
     def attack(
         self,
@@ -91,17 +96,18 @@ class TemplateLinkage(TemplateAttack):
             UserError: there are too few auxiliary identities to choose a classifier on.
         """
         training, held_out = self._split_people(data.auxiliary, rng)
-        features = PairFeatures(target, self._enrol_databases(target, *_split_impressions(training, rng), rng))
+        system = LinkedSystem.of(target, training if self.threat.key else None, self.reuse == "person", rng)
+        features = PairFeatures(system.compared, system.enrol(*_split_impressions(training, rng), rng))
         linkers: dict[str, Pipeline] = {kind: self._fit_linker(kind, features, rng) for kind in self.learners}
         scorer = LinkScorer(features, linkers)
-        chosen_on = self._enrol_databases(target, *_split_impressions(held_out, rng), rng)
+        chosen_on = system.enrol(*_split_impressions(held_out, rng), rng)
         areas = {kind: scorer.auroc(kind, chosen_on) for kind in scorer.kinds}
         best = max(areas, key=lambda kind: areas[kind])
         findings.notes.append(f"The gain is that of the linker {best}, the best one on held-out identities.")
         if best in self.learners:
             findings.budget = self._budget(best, features, chosen_on, 2 * areas[best] - 1, rng)
         victims, again = (part.subset(first_row_of_each(part.identities)) for part in (data.enrolment, data.probe))
-        databases = self._enrol_databases(target, victims, again, rng)
+        databases = system.enrol(victims, again, rng)
         for kind in scorer.kinds:
             self._report(findings, kind, scorer.compare(kind, databases), kind == best, rng, control)
 
@@ -125,19 +131,6 @@ class TemplateLinkage(TemplateAttack):
         if not control:
             findings.metrics[f"d_sys_{kind}"] = linkability(pairs, rng, repeats=LINKABILITY_REPEATS).system
             findings.figures.append(_figure(kind, pairs))
-
-    def _enrol_databases(
-        self, scheme: TemplateScheme, first: Impressions, second: Impressions, rng: np.random.Generator
-    ) -> Databases:
-        people = np.r_[first.identities, second.identities]
-        first_keys, second_keys = draw_user_keys(people, rng), draw_user_keys(people, rng)
-        second_keys = first_keys if self.reuse == "person" else second_keys
-        n = len(first)
-        first_templates, second_templates = (
-            scheme.enroll(first.samples, first_keys[:n]),
-            scheme.enroll(second.samples, second_keys[n:]),
-        )
-        return Databases(first_templates, second_templates, first.identities, second.identities)
 
     def _budget(
         self, kind: Learner, features: PairFeatures, held_out: Databases, gain: float, rng: np.random.Generator
@@ -167,6 +160,47 @@ class TemplateLinkage(TemplateAttack):
         pairs = np.sort(np.r_[same, rng.choice(different, min(len(same), len(different)), replace=False)])
         rows, _ = features.pairs(features.base)
         return fit_classifier(kind, rows[pairs], mated[pairs], rng)
+
+
+@dataclass(frozen=True)
+class LinkedSystem:
+    """Two databases as the attacker sees them: templates, or features estimated from templates and known keys.
+
+    Attributes:
+        scheme: scheme that makes the templates.
+        compared: scheme that compares what the attacker sees.
+        reused: whether a person has the same key in both databases.
+        estimates: maps templates to features; None if the keys are unknown, or if there are none.
+    """
+
+    scheme: TemplateScheme
+    compared: TemplateScheme
+    reused: bool
+    estimates: FeatureEstimates | None = None
+
+    @classmethod
+    def of(cls, scheme: TemplateScheme, own: Impressions | None, reused: bool, rng: np.random.Generator) -> Self:
+        """Return the system, seen by an attacker with these impressions and all keys, or without keys if None."""
+        if own is None or not scheme.keyed:
+            return cls(scheme, scheme, reused)
+        return cls(scheme, OpenFeatures(scheme), reused, FeatureEstimates(scheme, own, rng))
+
+    def enrol(self, first: Impressions, second: Impressions, rng: np.random.Generator) -> Databases:
+        """Enrol impressions in two databases, with a key for each person."""
+        people = np.r_[first.identities, second.identities]
+        first_keys, second_keys = draw_user_keys(people, rng), draw_user_keys(people, rng)
+        second_keys = first_keys if self.reused else second_keys
+        n = len(first)
+        sides = ((first, first_keys[:n]), (second, second_keys[n:]))
+        seen = [self._see(impressions, keys) for impressions, keys in sides]
+        return Databases(seen[0], seen[1], first.identities, second.identities)
+
+    def _see(self, impressions: Impressions, keys: np.ndarray) -> np.ndarray:
+        """Return what the attacker sees of the templates of impressions under these keys, shape (n, ...)."""
+        templates = self.scheme.enroll(impressions.samples, keys)
+        if self.estimates is None:
+            return templates
+        return self.estimates.estimate(templates, keys, impressions.identities)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ class TemplateTask(EvasionTask):
             for no surrogate.
         fitted_features: victims' features, fitted to those scores, shape (n, d); None without a fitted surrogate.
         starts: the attacker's own images to choose a closer start from, shape (k, c, h, w); None for no choice.
+        every_image: all of the attacker's own images, shape (m, c, h, w); None if they are not known.
     """
 
     system: TemplateSystem
@@ -40,6 +41,7 @@ class TemplateTask(EvasionTask):
     own_images: np.ndarray | None = None
     fitted_features: np.ndarray | None = None
     starts: np.ndarray | None = None
+    every_image: np.ndarray | None = None
 
     def score(self, device: torch.device) -> Score:
         """Return the signed match score: the fitted surrogate, the exact score, or queries, in this order."""

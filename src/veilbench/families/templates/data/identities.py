@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -15,9 +15,10 @@ from veilbench.bench.checked_arrays import require_array, require_shape
 from veilbench.bench.contracts import DataSet
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import Count, NotNegative, Seed, Side
-from veilbench.families.templates.data.raw_identities import IdentitySource, RawIdentities, check_images
+from veilbench.families.templates.data.raw_identities import IdentitySource, RawIdentities, TwinSource, check_images
 
 PARTS = ("train", "auxiliary", "enrolment", "probe")
+TWINS = "twins"  # name of a part that not all data have
 NAME = "identities"  # name of the file with the arrays
 
 
@@ -68,6 +69,8 @@ class Identities:
         probe: other impressions of the same identities, compared with the enrolled ones.
         labels: maps an attribute's name to the words for its labels.
         notes: changes made to the data that a reader of the results should know.
+        twins: samples of a twin of each enrolled identity, under the identity's number; None if the data has no twins.
+            A twin is another identity with the same coarse features.
     """
 
     train: Impressions
@@ -76,6 +79,7 @@ class Identities:
     probe: Impressions
     labels: dict[str, list[str]]
     notes: list[str]
+    twins: Impressions | None = field(default=None, kw_only=True)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -140,17 +144,24 @@ class IdentitiesData(DataSet):
         raw = self.read()
         self.check(raw)
         notes = list(raw.notes)
-        samples = self.scale(raw.samples)
-        arrays: dict[str, np.ndarray] = {}
-        for name, rows in zip(PARTS, self._split_people(raw, notes), strict=True):
-            part = {
-                self.samples: samples[rows],
-                "identities": raw.identities[rows],
-                "impressions": raw.impressions[rows],
-            }
-            part |= {f"attribute_{key}": labels[rows] for key, labels in raw.attributes.items()}
-            arrays |= {f"{name}.{key}": np.ascontiguousarray(array) for key, array in part.items()}
+        rows = dict(zip(PARTS, self._split_people(raw, notes), strict=True))
+        parts = {name: select_rows(raw, some) for name, some in rows.items()}
+        if (twins := self.generate_twins(np.unique(parts["enrolment"].identities))) is not None:
+            self.check(twins)
+            parts[TWINS] = twins
+        arrays = {f"{name}.{key}": array for name, part in parts.items() for key, array in self._arrays(part).items()}
         prepared.write(folder, NAME, arrays, {"labels": raw.labels, "notes": notes})
+
+    def _arrays(self, part: RawIdentities) -> dict[str, np.ndarray]:
+        """Return the arrays of a part as they are stored."""
+        arrays = {self.samples: self.scale(part.samples), "identities": part.identities}
+        arrays |= {"impressions": part.impressions}
+        arrays |= {f"attribute_{key}": labels for key, labels in part.attributes.items()}
+        return {key: np.ascontiguousarray(array) for key, array in arrays.items()}
+
+    def generate_twins(self, identities: np.ndarray) -> RawIdentities | None:
+        """Return samples of the twins of these identities; None if the source has none."""
+        return self.source.generate_twins(identities) if isinstance(self.source, TwinSource) else None
 
     def read(self) -> RawIdentities:
         """Return the samples to split."""
@@ -203,7 +214,9 @@ class IdentitiesData(DataSet):
             labels = prepared.field(about, "labels", dict[str, list[str]])
             parts = {name: _part(arrays, name, self.load_samples(arrays, name), labels) for name in PARTS}
             notes = prepared.field(about, "notes", list[str])
-            identities = self.data_kind(**parts, labels=labels, notes=notes)
+            stored = f"{TWINS}.{self.samples}" in arrays
+            twins = _part(arrays, TWINS, self.load_samples(arrays, TWINS), labels) if stored else None
+            identities = self.data_kind(**parts, labels=labels, notes=notes, twins=twins)
             _refuse_inconsistent(identities, self.samples)
             return identities
 
@@ -260,6 +273,17 @@ def _refuse_inconsistent(data: Identities, samples: str) -> None:
             raise ValueError(f"identity {shared[0]} is both in {first}.identities and in {second}.identities")
     if len(stray := np.setdiff1d(data.probe.identities, data.enrolment.identities)):
         raise ValueError(f"probe.identities holds {stray[0]}, which is not enrolled")
+    if data.twins is None:
+        return
+    require_shape(data.twins.samples, f"{TWINS}.{samples}", (None, *data.shape))
+    if len(stray := np.setdiff1d(data.twins.identities, data.enrolment.identities)):
+        raise ValueError(f"{TWINS}.identities holds {stray[0]}, which is not enrolled")
+
+
+def select_rows(raw: RawIdentities, rows: np.ndarray) -> RawIdentities:
+    """Return some of the samples, selected by indices or by a mask."""
+    attributes = {name: labels[rows] for name, labels in raw.attributes.items()}
+    return RawIdentities(raw.samples[rows], raw.identities[rows], raw.impressions[rows], attributes, raw.labels)
 
 
 def resize_images(images: np.ndarray, size: tuple[int, ...]) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -38,6 +38,15 @@ class IdentitySource(Protocol):
 
     def read(self) -> RawIdentities:
         """Read or generate all samples."""
+        ...
+
+
+@runtime_checkable
+class TwinSource(Protocol):
+    """Interface of a generator that can generate twins: other identities that share an identity's coarse features."""
+
+    def generate_twins(self, identities: np.ndarray) -> RawIdentities | None:
+        """Generate samples of the twins of these identities, with the identities' numbers; None generates none."""
         ...
 
 

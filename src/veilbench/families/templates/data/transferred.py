@@ -63,6 +63,9 @@ class TransferredData(IdentitiesData):
             notes=[*raw.notes, *training.notes, "Training and test identities come from different sources."],
         )
 
+    def generate_twins(self, identities: np.ndarray) -> None:
+        """Return nothing: real people, whom this class is for, have no generated twins."""
+
     def split_identities(self, identities: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
         """Split the identities into those of the train, auxiliary and test parts."""
         people = np.unique(identities)

@@ -13,6 +13,7 @@ from veilbench.bench.contracts import Evaluation
 from veilbench.bench.findings import Curve, Figure, Findings, Metric
 from veilbench.bench.limits import Count
 from veilbench.families.templates.data.identities import Identities, Impressions
+from veilbench.families.templates.evaluations.twins import compare_twins, measure_twins
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.metrics.biometric import (
     Comparisons,
@@ -66,6 +67,9 @@ def compare_probes(
 class Verification(Evaluation):
     """Measures error rates and identification ranks of the test's probes against its enrolled templates.
 
+    If the data has twins, they are impostors too, with the key of their originals; see `measure_twins`. A scheme that
+    reads only what twins share cannot tell them from their originals, however low its other error rates are.
+
     Args:
         fmr: false match rates at which to report true match rates. Rates that the data cannot resolve are refused
             with a note.
@@ -106,6 +110,11 @@ class Verification(Evaluation):
             findings.metrics[f"rank1_{scenario}"] = over_identities(first, data.probe.identities, rng)
             most = min(self.ranks, people)
             matches.append(Curve(label, list(range(1, most + 1)), cmc(probe_ranks, most).tolist()))
+        if data.twins is not None:  # the last scenario is that of stolen keys
+            rates = error_rates(comparisons.scores, comparisons.mated)
+            thresholds = {fmr: at_fmr(rates, fmr).threshold for fmr in resolved}
+            twins = compare_twins(model, data.twins, data.enrolment, keys)
+            findings.metrics |= measure_twins(*twins, comparisons, thresholds, rng, self.repeats)
         findings.metrics["people"] = Metric.exact(people)
         if not model.keyed:
             findings.notes.append("The templates have no key: both scenarios are the same.")

@@ -11,6 +11,7 @@ from veilbench.families.templates.data.prints.generator import Prints
 from veilbench.families.templates.data.prints.ridges import EXTENT, PERIODS, PIXELS, pixel_coordinates
 from veilbench.families.templates.data.prints.sensor import Sensor
 from veilbench.families.templates.data.raw_identities import RawIdentities
+from veilbench.families.templates.schemes.image_extractor import compute_orientations
 
 STILL = Sensor(0, 0, 0, 0, 0, 0, 0)
 
@@ -57,6 +58,34 @@ def test_a_finger_does_not_depend_on_the_others(prints: RawIdentities) -> None:
         assert (prints.attributes["pattern"][same] == fewer.attributes["pattern"][place]).all()
     other = Prints(Sensor(), identities=3, impressions=2, seed=4).read()
     assert (other.samples != fewer.samples).any((1, 2, 3)).all()
+
+
+def test_a_twin_has_the_same_directions_and_other_ridges() -> None:
+    """Correlations of the master prints' orientation features and of the ridges themselves, over ten fingers."""
+    fingers = [(Prints(STILL).generate_finger(i)[0], Prints(STILL).generate_finger(i, twin=True)[0]) for i in range(10)]
+    other = [second for _, second in fingers[1:] + fingers[:1]]
+    fields = [[compute_orientations(ridges[None], 12).ravel() for ridges in pair] for pair in fingers]
+    strangers = [compute_orientations(ridges[None], 12).ravel() for ridges in other]
+    alike = [np.corrcoef(*pair)[0, 1] for pair in fields]
+    unlike = [np.corrcoef(pair[0], stranger)[0, 1] for pair, stranger in zip(fields, strangers, strict=True)]
+    ridges = [np.corrcoef(first.ravel(), second.ravel())[0, 1] for first, second in fingers]
+    assert min(alike) > 0.9
+    assert np.mean(unlike) < 0.8
+    assert np.abs(ridges).max() < 0.2
+
+
+def test_twins_have_their_originals_numbers_and_labels_and_change_nothing_else(prints: RawIdentities) -> None:
+    source = Prints(Sensor(), identities=40, impressions=4, seed=3, twins=3)
+    twins = source.generate_twins(np.array([7, 2]))
+    assert twins is not None
+    assert twins.identities.tolist() == [7, 7, 7, 2, 2, 2]
+    assert twins.impressions.tolist() == [0, 1, 2, 0, 1, 2]
+    for name, labels in twins.attributes.items():
+        assert (labels == prints.attributes[name][4 * twins.identities]).all()
+    assert (source.read().samples == prints.samples).all()
+    everything = np.concatenate([prints.samples, twins.samples])
+    assert len({image.tobytes() for image in everything}) == len(everything)
+    assert Prints(Sensor(), twins=0).generate_twins(np.array([7, 2])) is None
 
 
 def test_no_two_images_are_the_same(prints: RawIdentities) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Annotated
 
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.bench.limits import Count, NotNegative, Seed, Side, require_room
+from veilbench.bench.limits import Count, Natural, NotNegative, Seed, Side, require_room
 from veilbench.families.templates.data.prints.fields import PATTERNS, draw_anatomy
 from veilbench.families.templates.data.prints.ridges import DENSITIES, grow_ridges
 from veilbench.families.templates.data.prints.sensor import Sensor
@@ -33,6 +34,7 @@ class Prints:
             good attribute inference.
         densities: shares of fingers with few, medium and many ridges; they sum to 1.
         seed: seed of all random numbers.
+        twins: number of impressions that `generate_twins` generates of each twin; 0 for no twins.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Prints:
         patterns: Sequence[NotNegative] = (0.2, 0.5, 0.3),
         densities: Sequence[NotNegative] = (0.3, 0.4, 0.3),
         seed: Seed = 0,
+        twins: Natural = 2,
     ) -> None:
         for name, shares in (("patterns", patterns), ("densities", densities)):
             if len(shares) != 3 or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
@@ -51,34 +54,56 @@ class Prints:
         what = f"identities={identities} x impressions={impressions} of size={size}"
         require_room(what, identities, impressions, size, size, each=1)
         self.sensor, self.identities, self.impressions, self.size = sensor, identities, impressions, size
-        self.patterns, self.densities, self.seed = list(patterns), list(densities), seed
+        self.patterns, self.densities, self.seed, self.twins = list(patterns), list(densities), seed, twins
 
-    def generate_finger(self, identity: int) -> tuple[np.ndarray, int, int]:
-        """Generate a finger; return its master print, shape (PIXELS, PIXELS), and its pattern's and density's index."""
+    def generate_finger(self, identity: int, twin: bool = False) -> tuple[np.ndarray, int, int]:
+        """Generate a finger, or its twin, which has the same anatomy and density but other ridges.
+
+        Returns:
+            The master print, shape (PIXELS, PIXELS), and the indices of its pattern and density.
+        """
         rng = np.random.default_rng([self.seed, identity])
         pattern, density = int(rng.choice(3, p=self.patterns)), int(rng.choice(3, p=self.densities))
-        return grow_ridges(draw_anatomy(PATTERNS[pattern], rng), density, rng), pattern, density
+        noise = np.random.default_rng([self.seed, identity, 0, 1]) if twin else None
+        return grow_ridges(draw_anatomy(PATTERNS[pattern], rng), density, rng, noise), pattern, density
 
-    def generate_impression(self, ridges: np.ndarray, identity: int, number: int) -> np.ndarray:
-        """Generate one impression of a finger's master print, shape (size, size), uint8."""
-        return self.sensor.generate_impression(
-            ridges, self.size, np.random.default_rng([self.seed, identity, 1 + number])
-        )
-
-    def _generate_impressions(self, identity: int) -> tuple[np.ndarray, int, int]:
-        ridges, pattern, density = self.generate_finger(identity)
-        images = [self.generate_impression(ridges, identity, number) for number in range(self.impressions)]
-        return np.stack(images)[:, None], pattern, density
+    def generate_impression(self, ridges: np.ndarray, identity: int, number: int, twin: bool = False) -> np.ndarray:
+        """Generate one impression of a finger's master print, or of its twin's, shape (size, size), uint8."""
+        seed = [self.seed, identity, 1 + number, int(twin)]  # a last 0 does not change the seed
+        return self.sensor.generate_impression(ridges, self.size, np.random.default_rng(seed))
 
     def read(self) -> RawIdentities:
         """Generate all prints, with one thread per core; the result does not depend on the number of threads."""
+        return self._generate(np.arange(self.identities), self.impressions)
+
+    def generate_twins(self, identities: np.ndarray) -> RawIdentities | None:
+        """Generate `twins` impressions of the twin of each of the given fingers, with the finger's number.
+
+        A twin has its finger's pattern type, ridge directions and ridge distances, but other ridges, so only what
+        reads the ridges themselves can tell the two apart.
+
+        Args:
+            identities: numbers of the fingers, shape (n,).
+
+        Returns:
+            The impressions; None if `twins` is 0.
+        """
+        return self._generate(identities, self.twins, twin=True) if self.twins else None
+
+    def _generate_impressions(self, identity: int, impressions: int, twin: bool) -> tuple[np.ndarray, int, int]:
+        ridges, pattern, density = self.generate_finger(identity, twin)
+        images = [self.generate_impression(ridges, identity, number, twin) for number in range(impressions)]
+        return np.stack(images)[:, None], pattern, density
+
+    def _generate(self, identities: np.ndarray, impressions: int, twin: bool = False) -> RawIdentities:
+        generate = partial(self._generate_impressions, impressions=impressions, twin=twin)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            images, pattern, density = zip(*pool.map(self._generate_impressions, range(self.identities)), strict=True)
-        labels = {"pattern": np.repeat(pattern, self.impressions), "density": np.repeat(density, self.impressions)}
+            images, pattern, density = zip(*pool.map(generate, identities.tolist()), strict=True)
+        labels = {"pattern": np.repeat(pattern, impressions), "density": np.repeat(density, impressions)}
         return RawIdentities(
             np.concatenate(images),
-            np.repeat(np.arange(self.identities), self.impressions),
-            np.tile(np.arange(self.impressions), self.identities),
+            np.repeat(identities, impressions),
+            np.tile(np.arange(impressions), len(identities)),
             labels,
             {"pattern": list(PATTERNS), "density": list(DENSITIES)},
         )

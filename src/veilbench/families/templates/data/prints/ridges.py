@@ -43,8 +43,20 @@ def pixel_coordinates() -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
-def grow_ridges(finger: Anatomy, density: int, rng: np.random.Generator) -> np.ndarray:
-    """Grow the ridges of a finger, shape (PIXELS, PIXELS), float32: near 1 on a ridge, near -1 in a valley."""
+def grow_ridges(
+    finger: Anatomy, density: int, rng: np.random.Generator, noise: np.random.Generator | None = None
+) -> np.ndarray:
+    """Grow the ridges of a finger.
+
+    Args:
+        finger: its anatomy.
+        density: index of the ridge density in `DENSITIES`.
+        rng: source of the finger's exact ridge distance, and of the noise that the ridges grow from.
+        noise: another source of this noise, for a twin with the same directions and distances but other ridges.
+
+    Returns:
+        The master print, shape (PIXELS, PIXELS), float32: near 1 on a ridge, near -1 in a valley.
+    """
     from veilbench.families.templates.data.prints.kernels import filter_pixels
 
     x, y = pixel_coordinates()
@@ -52,7 +64,7 @@ def grow_ridges(finger: Anatomy, density: int, rng: np.random.Generator) -> np.n
     width = np.clip(np.rint((widths - WIDTHS[0]) / 0.2).astype(int), 0, len(WIDTHS) - 1)
     direction = np.rint(ridge_orientation(finger, x, y) * DIRECTIONS / np.pi).astype(int) % DIRECTIONS
     which = width * DIRECTIONS + direction
-    image = rng.standard_normal((PIXELS, PIXELS), np.float32)
+    image = (noise or rng).standard_normal((PIXELS, PIXELS), np.float32)
     for _ in range(ROUNDS):
         out = np.empty_like(image)
         filter_pixels(np.pad(image, RADIUS, "reflect"), which, gabor_kernels(), out)
