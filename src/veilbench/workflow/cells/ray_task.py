@@ -1,0 +1,136 @@
+"""The part of `sweep=ray` that runs on Ray's workers: one attempt at one cell.
+
+A worker that sees the cell's folder works in it. Any other gets the folder as bytes, keeps stages in a folder of its
+own machine, and sends the cell's folder back.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+
+from veilbench.bench.errors import UserError, format_error
+from veilbench.bench.experiment import SETTINGS, Config, load
+from veilbench.bench.report.records import CELL
+from veilbench.workflow.cells.attempt import BAD_INPUT, Limits, run_here
+from veilbench.workflow.cells.cell import LOG
+from veilbench.workflow.cells.compute import trains_alone
+from veilbench.workflow.cells.packing import pack, unpack
+from veilbench.workflow.compose import stage_digest
+from veilbench.workflow.fork_server import start_server
+from veilbench.workflow.forking import SOCKET
+
+
+@dataclass(frozen=True)
+class Driver:
+    """What the workers of a sweep know about the process that sends them cells.
+
+    Attributes:
+        host: name of its machine.
+        bench: its current folder.
+        sweep: folder of the sweep.
+        cpus: number of CPUs that each cell gets.
+        shared: whether workers see its folders; None lets each find out.
+        environment: variables that cells get.
+    """
+
+    host: str
+    bench: Path
+    sweep: Path
+    cpus: int = 1
+    shared: bool | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def own_folder(self) -> Path:
+        """Return the folder of this sweep on a machine that does not see the driver's."""
+        name = hashlib.sha256(f"{self.host}:{self.sweep}".encode()).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"veilbench-{os.getuid()}" / name
+
+
+def run_attempt(driver: Driver, folder: Path, packed: bytes, limits: Limits) -> tuple[int | None, bytes]:
+    """Compute a cell once.
+
+    Args:
+        driver: who asks.
+        folder: folder of the cell on the driver's machine.
+        packed: what is in it, see `pack`.
+        limits: how the cell is computed.
+
+    Returns:
+        What `attempt.run_here` returns; and the cell's folder afterwards, packed, or no bytes if `folder` was written.
+    """
+    os.environ.update(driver.environment)
+    limits = replace(limits, jobs=max(1, len(os.sched_getaffinity(0)) // driver.cpus))
+    if driver.shared is not False and folder.is_dir():  # its name is random, so that no other machine has one like it
+        if driver.bench.is_dir():
+            os.chdir(driver.bench)
+        return _run(folder, driver.sweep, limits), b""
+    if driver.shared:
+        raise UserError(f"hydra.launcher.shared=True, but {socket.gethostname()} does not see {folder}")
+    with tempfile.TemporaryDirectory(prefix="cell-", dir=_make_own(driver.own_folder())) as own:
+        unpack(packed, Path(own))
+        status = _run(Path(own), driver.own_folder(), limits)
+        return status, pack(Path(own))
+
+
+def remove_own_folder(driver: Driver) -> None:
+    """Remove what a sweep has left on this machine."""
+    shutil.rmtree(driver.own_folder(), ignore_errors=True)
+
+
+def _run(folder: Path, sweep: Path, limits: Limits) -> int | None:
+    try:
+        config = load(folder / CELL)
+        check_digests(config)
+    except UserError as error:
+        with (folder / LOG).open("a", encoding="utf8") as log:
+            log.write(f"error: {format_error(error)}\n")
+        return BAD_INPUT
+    if trains_alone(config):
+        os.environ[SOCKET] = _serve_forks()
+    else:  # Lightning starts the script of the process again
+        os.environ.pop(SOCKET, None)
+    return run_here(folder, sweep, limits, lambda: None)
+
+
+def check_digests(config: Config) -> None:
+    """Compare the digests of a resolved experiment with those of the code and the files on this machine.
+
+    Raises:
+        UserError: one differs.
+    """
+    if differing := [stage for stage in SETTINGS if stage_digest(stage, config) != config["digests"][stage]]:
+        said = f"its code, settings or files on {socket.gethostname()} differ"
+        raise UserError(f"{said}: another digest of {', '.join(differing)}")
+
+
+@cache
+def _serve_forks() -> str:
+    """Start this worker's server of forks, which ends with it, and return the path of its socket."""
+    stack = ExitStack()
+    stack.enter_context(start_server())
+    atexit.register(stack.close)
+    return os.environ[SOCKET]
+
+
+def _make_own(folder: Path) -> Path:
+    """Create a folder that only this user can enter; what is in it is trusted.
+
+    Raises:
+        UserError: the folder above belongs to somebody else.
+    """
+    above = folder.parent
+    above.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if above.is_symlink() or above.stat().st_uid != os.getuid():
+        raise UserError(f"{above} on {socket.gethostname()} belongs to another user: set TMPDIR to another folder")
+    folder.mkdir(exist_ok=True)
+    return folder
