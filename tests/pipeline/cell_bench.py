@@ -63,14 +63,16 @@ class CellBench:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text)
 
-    def start(self, *words: str, source: Path = ROOT / "src") -> subprocess.Popen[str]:
-        """Start a command of veilbench in the bench."""
+    def start(self, *words: str, source: Path = ROOT / "src", **variables: str) -> subprocess.Popen[str]:
+        """Start a command of veilbench in the bench, with some variables in its environment."""
         dropped = ("VEILBENCH_TRACEBACK", "MLFLOW_TRACKING_URI", "DVC_ROOT")
         environment = {key: value for key, value in os.environ.items() if key not in dropped}
         environment["PYTHONPATH"] = os.pathsep.join([str(source), *extra_paths()])
         command = [sys.executable, "-P", "-m", "veilbench", *words]
         pipe = subprocess.PIPE
-        return subprocess.Popen(command, cwd=self.folder, env=environment, stdout=pipe, stderr=pipe, text=True)
+        return subprocess.Popen(
+            command, cwd=self.folder, env=environment | variables, stdout=pipe, stderr=pipe, text=True
+        )
 
     def run(self, *words: str) -> tuple[int, str, str]:
         """Run a command, and return its exit code, stdout and stderr."""

@@ -58,7 +58,7 @@ def count_jobs(launcher: Any, cells: int) -> int:
     """Return the number of cells that this machine computes at the same time.
 
     Args:
-        launcher: settings of an engine, or of Hydra's launcher: joblib's `n_jobs` counts, where -1 is one for each core.
+        launcher: settings of an engine or of Hydra's launcher; joblib's `n_jobs` counts, where -1 is one for each core.
         cells: number of cells that are to be computed.
 
     Raises:

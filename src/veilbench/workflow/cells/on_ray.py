@@ -6,6 +6,7 @@ for each attempt, and its workers stay, so that each imports libraries once.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import socket
@@ -38,6 +39,7 @@ PASSED = (
     "VEILBENCH_TRACEBACK",
 )  # fmt: skip
 STARTED_AGAIN = 3  # times that Ray starts an attempt again whose worker or machine was lost
+ANSWERED = 10.0  # seconds within which a cluster answers
 LOST = 1  # exit code of an attempt that Ray has lost for good
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -96,6 +98,8 @@ class OnRay(Engine):
     def _connect(self, asked: Asked) -> Iterator[Any]:
         _prepare(self.address)
         ray = _import_ray()
+        if self.address:
+            _check_address(self.address)
         with tempfile.TemporaryDirectory(prefix="veilbench-") as folder:
             own = {"include_dashboard": False}
             settings = {"runtime_env": self._upload(asked, Path(folder))} if self.address else own
@@ -120,7 +124,9 @@ class OnRay(Engine):
 
     def _driver(self, asked: Asked) -> Driver:
         environment = {name: os.environ[name] for name in (*PASSED, *self.environment) if name in os.environ}
-        return Driver(socket.gethostname(), Path.cwd(), asked.folder, self.cpus, self.shared, environment)
+        named = " ".join([socket.gethostname(), str(asked.folder), *sorted(asked.configs)])
+        name = hashlib.sha256(named.encode()).hexdigest()[:16]
+        return Driver(Path.cwd(), asked.folder, name, self.cpus, self.shared, environment)
 
     def _resources(self) -> dict[str, float]:
         memory = {"memory": self.memory_gb * 2**30} if self.memory_gb else {}
@@ -198,6 +204,24 @@ class _Session:
         places = [NodeAffinitySchedulingStrategy(node["NodeID"], soft=True) for node in nodes if node["Alive"]]
         tasks = [remove.options(scheduling_strategy=place).remote(self.driver) for place in places]
         self.ray.wait(tasks, num_returns=len(tasks), timeout=RENEWED)
+
+
+def _check_address(address: str) -> None:
+    """Look whether anything answers; Ray itself would wait for minutes.
+
+    Raises:
+        UserError: nothing does, or it is no address.
+    """
+    host, colon, port = address.rpartition(":")
+    if address == "auto":
+        return
+    said = f"hydra.launcher.address={address}"
+    if not (host and colon and port.isdecimal()) or "/" in host:
+        raise UserError(f"{said} is not allowed: input should be HOST:PORT or auto")
+    try:
+        socket.create_connection((host, int(port)), timeout=ANSWERED).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(f"{said}: no Ray answers there: {error}") from error
 
 
 def _import_ray() -> Any:

@@ -7,13 +7,12 @@ own machine, and sends the cell's folder back.
 from __future__ import annotations
 
 import atexit
-import hashlib
 import os
 import shutil
 import socket
 import tempfile
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -35,25 +34,24 @@ class Driver:
     """What the workers of a sweep know about the process that sends them cells.
 
     Attributes:
-        host: name of its machine.
         bench: its current folder.
         sweep: folder of the sweep.
+        name: names the sweep's folder on machines that do not see the driver's; the same command has the same name.
         cpus: number of CPUs that each cell gets.
         shared: whether workers see its folders; None lets each find out.
         environment: variables that cells get.
     """
 
-    host: str
     bench: Path
     sweep: Path
+    name: str
     cpus: int = 1
     shared: bool | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def own_folder(self) -> Path:
-        """Return the folder of this sweep on a machine that does not see the driver's."""
-        name = hashlib.sha256(f"{self.host}:{self.sweep}".encode()).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"veilbench-{os.getuid()}" / name
+        """Return the folder of this sweep on the machine of a worker."""
+        return Path(tempfile.gettempdir()) / f"veilbench-{os.getuid()}" / self.name
 
 
 def run_attempt(driver: Driver, folder: Path, packed: bytes, limits: Limits) -> tuple[int | None, bytes]:
@@ -73,21 +71,24 @@ def run_attempt(driver: Driver, folder: Path, packed: bytes, limits: Limits) -> 
     if driver.shared is not False and folder.is_dir():  # its name is random, so that no other machine has one like it
         if driver.bench.is_dir():
             os.chdir(driver.bench)
-        return _run(folder, driver.sweep, limits), b""
+        return _run(driver, folder, driver.sweep, limits), b""
     if driver.shared:
         raise UserError(f"hydra.launcher.shared=True, but {socket.gethostname()} does not see {folder}")
-    with tempfile.TemporaryDirectory(prefix="cell-", dir=_make_own(driver.own_folder())) as own:
+    with tempfile.TemporaryDirectory(prefix="cell-", dir=_make(driver.own_folder())) as own:
         unpack(packed, Path(own))
-        status = _run(Path(own), driver.own_folder(), limits)
+        status = _run(driver, Path(own), driver.own_folder(), limits)
         return status, pack(Path(own))
 
 
 def remove_own_folder(driver: Driver) -> None:
     """Remove what a sweep has left on this machine."""
-    shutil.rmtree(driver.own_folder(), ignore_errors=True)
+    own = driver.own_folder()
+    shutil.rmtree(own, ignore_errors=True)
+    with suppress(OSError):  # other sweeps use it
+        own.parent.rmdir()
 
 
-def _run(folder: Path, sweep: Path, limits: Limits) -> int | None:
+def _run(driver: Driver, folder: Path, sweep: Path, limits: Limits) -> int | None:
     try:
         config = load(folder / CELL)
         check_digests(config)
@@ -96,7 +97,7 @@ def _run(folder: Path, sweep: Path, limits: Limits) -> int | None:
             log.write(f"error: {format_error(error)}\n")
         return BAD_INPUT
     if trains_alone(config):
-        os.environ[SOCKET] = _serve_forks()
+        os.environ[SOCKET] = _serve_forks(driver.own_folder())
     else:  # Lightning starts the script of the process again
         os.environ.pop(SOCKET, None)
     return run_here(folder, sweep, limits, lambda: None)
@@ -114,15 +115,15 @@ def check_digests(config: Config) -> None:
 
 
 @cache
-def _serve_forks() -> str:
+def _serve_forks(folder: Path) -> str:
     """Start this worker's server of forks, which ends with it, and return the path of its socket."""
     stack = ExitStack()
-    stack.enter_context(start_server())
+    stack.enter_context(start_server(_make(folder)))
     atexit.register(stack.close)
     return os.environ[SOCKET]
 
 
-def _make_own(folder: Path) -> Path:
+def _make(folder: Path) -> Path:
     """Create a folder that only this user can enter; what is in it is trusted.
 
     Raises:

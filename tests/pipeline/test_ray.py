@@ -1,0 +1,226 @@
+"""`sweep=ray` as its user runs it: the same numbers as without Ray, on one node and on two, and after kills."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from veilbench.bench.report.records import CELL
+
+from .cell_bench import SETTINGS, CellBench
+from .conftest import ROOT
+
+pytest.importorskip("ray", reason="Ray is not installed")
+pytestmark = pytest.mark.slow
+EIGHT = ["evaluation.trouble.number=1,2", "seed=0,1,2,3"]
+ONE = ["evaluation.trouble.kind=wait"]
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """Two nodes of Ray on this machine.
+
+    Attributes:
+        address: as `hydra.launcher.address` takes it.
+        head: ids of the processes without which there is no cluster.
+    """
+
+    address: str
+    head: list[int]
+
+    @property
+    def launcher(self) -> list[str]:
+        return ["sweep=ray", f"hydra.launcher.address={self.address}"]
+
+
+@contextmanager
+def start_nodes(cpus: int = 1) -> Iterator[Nodes]:
+    """Run two nodes that know nothing of this checkout but what a sweep sends them."""
+    script = Path(__file__).with_name("ray_nodes.py")
+    places = [one for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if (Path(one) / "ray").is_dir()]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(places), "RAY_USAGE_STATS_ENABLED": "0"}
+    command = [sys.executable, "-P", str(script), str(cpus)]
+    process = subprocess.Popen(
+        command, cwd="/", env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        text=True,
+    )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        lines = iter(process.stdout.readline, "")
+        address = next(line.strip() for line in lines if line[:1].isdigit())
+        yield Nodes(address, [int(word) for word in next(lines).split()])
+    finally:
+        process.stdin.close()
+        try:
+            process.wait(60)
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[Nodes]:
+    with start_nodes() as started:
+        yield started
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> CellBench:
+    return CellBench(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def serial(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The files of metrics of eight cells that one process computed after the other."""
+    return sweep_eight(CellBench(tmp_path_factory.mktemp("serial")), [])
+
+
+def sweep_eight(bench: CellBench, launcher: Sequence[str]) -> dict[str, bytes]:
+    """Sweep over eight cells, and return their files of metrics by their paths in the sweep's folder."""
+    status, out, err = bench.sweep(*EIGHT, *launcher)
+    assert status == 0, err
+    assert err.count("job ") == 8
+    assert out.count("not attacked") == 8, "one row each"
+    found = bench.cells.glob("*/*/metrics.json")
+    return {str(path.relative_to(bench.cells)): path.read_bytes() for path in found}
+
+
+def wait_until(happened: Callable[[], object], seconds: float = 180) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def started(bench: CellBench) -> list[int]:
+    """Return the ids of the processes that have begun with a cell, the first one first."""
+    path = bench.folder / "runs.txt"
+    return [int(line.split()[1]) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def is_alive(process: int) -> bool:
+    return psutil.pid_exists(process) and psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+
+
+def check_completed(bench: CellBench, runs: int) -> None:
+    """Check that the one cell has its record, after this number of runs, and that nothing else is there."""
+    (record,) = bench.cells.glob(f"*/{CELL}")
+    assert bench.ran() == ["wait0"] * runs
+    assert bench.run("status", "multirun/plain")[1] == "done 1, running 0, failed 0, missing 0\n"
+    assert not [path for kind in ("partial", "earlier", "part") for path in bench.cells.rglob(f".*.{kind}-*")]
+
+
+def test_on_one_machine_the_numbers_are_those_without_ray(bench: CellBench, serial: dict[str, bytes]) -> None:
+    assert len(serial) == 8 * 3
+    assert sweep_eight(bench, ["sweep=ray"]) == serial
+    assert len(set(started(bench))) == 8
+    status, _, err = bench.sweep(*EIGHT, "sweep=ray")
+    assert (status, "8 cells in multirun/plain: 8 there already\n" in err) == (0, True)
+    assert len(bench.ran()) == 8
+
+
+@pytest.mark.loopback
+def test_on_two_nodes_the_numbers_are_those_without_ray(
+    bench: CellBench, serial: dict[str, bytes], nodes: Nodes
+) -> None:
+    assert sweep_eight(bench, nodes.launcher) == serial
+    assert len(bench.ran()) == 8
+    assert len(list(bench.cells.glob(".stages/train-*"))) == 4
+
+
+@pytest.mark.loopback
+def test_without_a_shared_folder_code_and_variables_are_sent_and_cells_come_back(
+    bench: CellBench, serial: dict[str, bytes], nodes: Nodes, tmp_path: Path
+) -> None:
+    code = tmp_path / "code"
+    for name in ("src", "conf"):
+        shutil.copytree(ROOT / name, code / name, ignore=shutil.ignore_patterns("__pycache__"))
+    with (code / "src" / "veilbench" / "bench" / "stages.py").open("a") as file:
+        file.write("\nONLY_HERE = True\n")  # a node with other code refuses the cell
+    trouble = bench.folder / "trouble.py"
+    variables = {"MLFLOW_TRACKING_URI": "file:x", "MINE": "3"}
+    check = f"assert {variables}.items() <= os.environ.items()\n        "
+    trouble.write_text(trouble.read_text().replace('if Path("stop")', f'{check}if Path("stop")'))
+    launcher = [*nodes.launcher, "hydra.launcher.shared=false", "hydra.launcher.environment=[MINE]"]
+    process = bench.start("sweep", *SETTINGS, *EIGHT, *launcher, source=code / "src", **variables)
+    _, err = process.communicate(timeout=600)
+    assert process.returncode == 0, err
+    assert sorted(path.read_bytes() for path in bench.cells.glob("*/*/metrics.json")) == sorted(serial.values())
+    assert bench.ran() == [], "no cell was computed in the driver's folder"
+    assert not (bench.cells / ".stages").exists()
+    assert not list(Path(tempfile.gettempdir()).glob(f"veilbench-{os.getuid()}/*/.stages"))
+
+
+@pytest.mark.loopback
+def test_a_killed_worker_costs_one_attempt(bench: CellBench, nodes: Nodes) -> None:
+    process = bench.start("sweep", *SETTINGS, *ONE, *nodes.launcher)
+    wait_until(lambda: started(bench))
+    (cell,) = started(bench)
+    worker = next(one for one in psutil.Process(cell).parents() if one.name().startswith("ray::"))
+    (bench.folder / "go").touch()
+    worker.send_signal(signal.SIGKILL)
+    _, err = process.communicate(timeout=600)
+    assert process.returncode == 0, err
+    assert not is_alive(cell)
+    check_completed(bench, runs=2)
+
+
+@pytest.mark.loopback
+def test_after_a_kill_of_the_driver_the_same_command_completes_the_sweep(bench: CellBench, nodes: Nodes) -> None:
+    process = bench.start("sweep", *SETTINGS, *ONE, *nodes.launcher)
+    wait_until(lambda: started(bench))
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    (cell,) = started(bench)
+    wait_until(lambda: not is_alive(cell), 30)
+    (bench.folder / "go").touch()
+    assert bench.sweep(*ONE, *nodes.launcher)[0] == 0
+    check_completed(bench, runs=2)
+
+
+@pytest.mark.loopback
+def test_after_a_kill_of_the_head_the_same_command_completes_the_sweep_on_another(bench: CellBench) -> None:
+    with start_nodes() as first:
+        process = bench.start("sweep", *SETTINGS, *ONE, *first.launcher)
+        wait_until(lambda: started(bench))
+        for one in first.head:
+            os.kill(one, signal.SIGKILL)
+        process.communicate(timeout=300)
+        assert process.returncode != 0
+    (cell,) = started(bench)
+    wait_until(lambda: not is_alive(cell), 30)
+    (bench.folder / "go").touch()
+    with start_nodes() as second:
+        assert bench.sweep(*ONE, *second.launcher)[0] == 0
+    check_completed(bench, runs=2)
+
+
+@pytest.mark.loopback
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("hydra.launcher.cpus=0", "hydra.launcher.cpus=0 is not allowed: input should be greater than or equal to 1"),
+        ("hydra.launcher.cpus=2", "hydra.launcher.cpus=2, gpus=0, memory_gb=None is not allowed: the machines have 1"),
+        ("hydra.launcher.address=127.0.0.1:9", "hydra.launcher.address=127.0.0.1:9: no Ray answers there: "),
+        ("hydra.launcher.address=ray://x", "hydra.launcher.address=ray://x is not allowed: input should be HOST:PORT"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(bench: CellBench, nodes: Nodes, word: str, said: str) -> None:
+    launcher = ["sweep=ray", word] if "address" in word else [*nodes.launcher, word]
+    status, _, err = bench.sweep(*ONE, *launcher)
+    assert status == 2
+    assert err.splitlines()[-1].startswith(f"error: {said}")
+    assert "Traceback" not in err
+    assert bench.ran() == []
