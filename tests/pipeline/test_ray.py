@@ -116,7 +116,7 @@ def is_alive(process: int) -> bool:
 
 def check_completed(bench: CellBench, runs: int) -> None:
     """Check that the one cell has its record, after this number of runs, and that nothing else is there."""
-    (record,) = bench.cells.glob(f"*/{CELL}")
+    assert len(list(bench.cells.glob(f"*/{CELL}"))) == 1
     assert bench.ran() == ["wait0"] * runs
     assert bench.run("status", "multirun/plain")[1] == "done 1, running 0, failed 0, missing 0\n"
     assert not [path for kind in ("partial", "earlier", "part") for path in bench.cells.rglob(f".*.{kind}-*")]
@@ -212,7 +212,7 @@ def test_after_a_kill_of_the_head_the_same_command_completes_the_sweep_on_anothe
     ("word", "said"),
     [
         ("hydra.launcher.cpus=0", "hydra.launcher.cpus=0 is not allowed: input should be greater than or equal to 1"),
-        ("hydra.launcher.cpus=2", "hydra.launcher.cpus=2, gpus=0, memory_gb=None is not allowed: the machines have 1"),
+        ("hydra.launcher.cpus=2", "hydra.launcher.cpus=2, gpus=0, mem_gb=None is not allowed: the machines have 1"),
         ("hydra.launcher.address=127.0.0.1:9", "hydra.launcher.address=127.0.0.1:9: no Ray answers there: "),
         ("hydra.launcher.address=ray://x", "hydra.launcher.address=ray://x is not allowed: input should be HOST:PORT"),
     ],

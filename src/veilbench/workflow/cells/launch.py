@@ -35,7 +35,7 @@ LOCAL = ("hydra._internal.core_plugins.basic_launcher.", "hydra_plugins.hydra_jo
 
 
 def run_cells(asked: Asked, cells: Sequence[Cell], limits: Limits, launcher: Any, began: float) -> None:
-    """Compute cells, each once; returns when each is complete or has failed.
+    """Compute cells, each once; returns when each is complete, has failed or is queued.
 
     Args:
         asked: the sweep.
@@ -48,6 +48,8 @@ def run_cells(asked: Asked, cells: Sequence[Cell], limits: Limits, launcher: Any
     with _start(asked, todo, limits, launcher) as send:
         while todo:
             outcomes, lost = send(todo)
+            if Outcome.QUEUED in outcomes:
+                return
             for cell, outcome in zip(todo, outcomes, strict=True):
                 if outcome is None and not _has_ended(cell, limits.since, began) and not claims.find(cell.name):
                     note_failure(cell, Failure(lost, time.time(), socket.gethostname()))

@@ -57,7 +57,7 @@ class OnRay(Engine):
         address: "host:port" of a running cluster, or "auto" for the one of this machine; None starts Ray here.
         cpus: number of CPUs of each cell.
         gpus: number of GPUs of each cell; with 0 it sees none.
-        memory_gb: memory of each cell in GiB; None leaves it to Ray.
+        mem_gb: memory of each cell in GiB; None leaves it to Ray.
         n_jobs: number of cells at a time; None for as many as the cluster has room for when the sweep begins.
         shared: whether all machines see the sweep's folder; None finds it out.
         environment: names of variables that cells get, besides those of `PASSED`.
@@ -66,7 +66,7 @@ class OnRay(Engine):
     address: str | None
     cpus: Parallel
     gpus: Gpus
-    memory_gb: Positive | None
+    mem_gb: Positive | None
     n_jobs: Parallel | None
     shared: bool | None
     environment: list[str]
@@ -129,7 +129,7 @@ class OnRay(Engine):
         return Driver(Path.cwd(), asked.folder, name, self.cpus, self.shared, environment)
 
     def _resources(self) -> dict[str, float]:
-        memory = {"memory": self.memory_gb * 2**30} if self.memory_gb else {}
+        memory = {"memory": self.mem_gb * 2**30} if self.mem_gb else {}
         return {"num_cpus": self.cpus, "num_gpus": self.gpus, **memory}
 
     def _count_room(self, nodes: Sequence[Mapping[str, Any]]) -> int:
@@ -143,7 +143,7 @@ class OnRay(Engine):
         there = [node["Resources"] for node in nodes if node["Alive"]]
         room = sum(min(int(one.get(name, 0) // amount) for name, amount in needed.items()) for one in there)
         if not room:
-            cell = f"hydra.launcher.cpus={self.cpus}, gpus={self.gpus}, memory_gb={self.memory_gb}"
+            cell = f"hydra.launcher.cpus={self.cpus}, gpus={self.gpus}, mem_gb={self.mem_gb}"
             raise UserError(f"{cell} is not allowed: the machines have {'; '.join(map(_describe, there)) or 'nothing'}")
         return room
 

@@ -26,11 +26,16 @@ def run_one(number: int, cell: Cell, compute: Callable[[], Outcome]) -> Outcome:
     except Exception as error:
         note_failure(cell, Failure(format_error(error) or type(error).__name__, time.time(), socket.gethostname()))
         outcome = Outcome.FAILED
+    print_outcome(number, cell, outcome, time.perf_counter() - started)
+    return outcome
+
+
+def print_outcome(number: int, cell: Cell, outcome: Outcome, seconds: float) -> None:
+    """Print a line on stderr if a cell was computed or has failed."""
     if outcome is Outcome.DONE:
-        _print_line(number, cell, f"{time.perf_counter() - started:.0f} s")
+        _print_line(number, cell, f"{seconds:.0f} s")
     elif outcome is Outcome.FAILED and (failure := cell.failure()):
         _print_line(number, cell, f"failed: {failure.reason}")
-    return outcome
 
 
 def _print_line(number: int, cell: Cell, text: str) -> None:

@@ -18,13 +18,13 @@ from functools import cache
 from pathlib import Path
 
 from veilbench.bench.errors import UserError, format_error
-from veilbench.bench.experiment import SETTINGS, Config, load
+from veilbench.bench.experiment import load
 from veilbench.bench.report.records import CELL
 from veilbench.workflow.cells.attempt import BAD_INPUT, Limits, run_here
 from veilbench.workflow.cells.cell import LOG
 from veilbench.workflow.cells.compute import trains_alone
+from veilbench.workflow.cells.elsewhere import check_digests, count_neighbours
 from veilbench.workflow.cells.packing import pack, unpack
-from veilbench.workflow.compose import stage_digest
 from veilbench.workflow.fork_server import start_server
 from veilbench.workflow.forking import SOCKET
 
@@ -67,7 +67,7 @@ def run_attempt(driver: Driver, folder: Path, packed: bytes, limits: Limits) -> 
         What `attempt.run_here` returns; and the cell's folder afterwards, packed, or no bytes if `folder` was written.
     """
     os.environ.update(driver.environment)
-    limits = replace(limits, jobs=max(1, len(os.sched_getaffinity(0)) // driver.cpus))
+    limits = replace(limits, jobs=count_neighbours(driver.cpus))
     if driver.shared is not False and folder.is_dir():  # its name is random, so that no other machine has one like it
         if driver.bench.is_dir():
             os.chdir(driver.bench)
@@ -101,17 +101,6 @@ def _run(driver: Driver, folder: Path, sweep: Path, limits: Limits) -> int | Non
     else:  # Lightning starts the script of the process again
         os.environ.pop(SOCKET, None)
     return run_here(folder, sweep, limits, lambda: None)
-
-
-def check_digests(config: Config) -> None:
-    """Compare the digests of a resolved experiment with those of the code and the files on this machine.
-
-    Raises:
-        UserError: one differs.
-    """
-    if differing := [stage for stage in SETTINGS if stage_digest(stage, config) != config["digests"][stage]]:
-        said = f"its code, settings or files on {socket.gethostname()} differ"
-        raise UserError(f"{said}: another digest of {', '.join(differing)}")
 
 
 @cache

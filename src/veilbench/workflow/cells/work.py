@@ -34,6 +34,7 @@ class Outcome(StrEnum):
     THERE = "there already"
     HELD = "computed by another process"
     FAILED = "failed"
+    QUEUED = "queued, and not waited for"
 
 
 class _CellFailed(Exception):
