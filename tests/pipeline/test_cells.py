@@ -21,6 +21,11 @@ LAUNCHERS = [
     pytest.param([], id="serial"),
     pytest.param(["sweep=joblib", "hydra.launcher.n_jobs=2"], id="joblib"),
     pytest.param(
+        ["sweep=ray"],
+        id="ray",
+        marks=pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed"),
+    ),
+    pytest.param(
         ["hydra/launcher=submitit_local"],
         id="submitit",
         marks=pytest.mark.skipif(
@@ -28,11 +33,6 @@ LAUNCHERS = [
         ),
     ),
 ]
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> CellBench:
-    return CellBench(tmp_path)
 
 
 def by_kind(bench: CellBench) -> dict[str, Path]:

@@ -8,8 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +16,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from veilbench.bench.report.records import CELL
-
-from .cell_bench import SETTINGS, CellBench
+from .cell_bench import EIGHT, SETTINGS, CellBench, is_alive, wait_until
 from .conftest import ROOT
 
 pytest.importorskip("ray", reason="Ray is not installed")
 pytestmark = pytest.mark.slow
-EIGHT = ["evaluation.trouble.number=1,2", "seed=0,1,2,3"]
 ONE = ["evaluation.trouble.kind=wait"]
 
 
@@ -76,56 +72,10 @@ def nodes() -> Iterator[Nodes]:
         yield started
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> CellBench:
-    return CellBench(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def serial(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The files of metrics of eight cells that one process computed after the other."""
-    return sweep_eight(CellBench(tmp_path_factory.mktemp("serial")), [])
-
-
-def sweep_eight(bench: CellBench, launcher: Sequence[str]) -> dict[str, bytes]:
-    """Sweep over eight cells, and return their files of metrics by their paths in the sweep's folder."""
-    status, out, err = bench.sweep(*EIGHT, *launcher)
-    assert status == 0, err
-    assert err.count("job ") == 8
-    assert out.count("not attacked") == 8, "one row each"
-    found = bench.cells.glob("*/*/metrics.json")
-    return {str(path.relative_to(bench.cells)): path.read_bytes() for path in found}
-
-
-def wait_until(happened: Callable[[], object], seconds: float = 180) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
-
-
-def started(bench: CellBench) -> list[int]:
-    """Return the ids of the processes that have begun with a cell, the first one first."""
-    path = bench.folder / "runs.txt"
-    return [int(line.split()[1]) for line in path.read_text().splitlines()] if path.exists() else []
-
-
-def is_alive(process: int) -> bool:
-    return psutil.pid_exists(process) and psutil.Process(process).status() != psutil.STATUS_ZOMBIE
-
-
-def check_completed(bench: CellBench, runs: int) -> None:
-    """Check that the one cell has its record, after this number of runs, and that nothing else is there."""
-    assert len(list(bench.cells.glob(f"*/{CELL}"))) == 1
-    assert bench.ran() == ["wait0"] * runs
-    assert bench.run("status", "multirun/plain")[1] == "done 1, running 0, failed 0, missing 0\n"
-    assert not [path for kind in ("partial", "earlier", "part") for path in bench.cells.rglob(f".*.{kind}-*")]
-
-
 def test_on_one_machine_the_numbers_are_those_without_ray(bench: CellBench, serial: dict[str, bytes]) -> None:
     assert len(serial) == 8 * 3
-    assert sweep_eight(bench, ["sweep=ray"]) == serial
-    assert len(set(started(bench))) == 8
+    assert bench.sweep_eight("sweep=ray") == serial
+    assert len(set(bench.processes())) == 8
     status, _, err = bench.sweep(*EIGHT, "sweep=ray")
     assert (status, "8 cells in multirun/plain: 8 there already\n" in err) == (0, True)
     assert len(bench.ran()) == 8
@@ -135,7 +85,7 @@ def test_on_one_machine_the_numbers_are_those_without_ray(bench: CellBench, seri
 def test_on_two_nodes_the_numbers_are_those_without_ray(
     bench: CellBench, serial: dict[str, bytes], nodes: Nodes
 ) -> None:
-    assert sweep_eight(bench, nodes.launcher) == serial
+    assert bench.sweep_eight(*nodes.launcher) == serial
     assert len(bench.ran()) == 8
     assert len(list(bench.cells.glob(".stages/train-*"))) == 4
 
@@ -157,7 +107,7 @@ def test_without_a_shared_folder_code_and_variables_are_sent_and_cells_come_back
     process = bench.start("sweep", *SETTINGS, *EIGHT, *launcher, source=code / "src", **variables)
     _, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
-    assert sorted(path.read_bytes() for path in bench.cells.glob("*/*/metrics.json")) == sorted(serial.values())
+    assert sorted(bench.metrics().values()) == sorted(serial.values())
     assert bench.ran() == [], "no cell was computed in the driver's folder"
     assert not (bench.cells / ".stages").exists()
     assert not list(Path(tempfile.gettempdir()).glob(f"veilbench-{os.getuid()}/*/.stages"))
@@ -166,45 +116,45 @@ def test_without_a_shared_folder_code_and_variables_are_sent_and_cells_come_back
 @pytest.mark.loopback
 def test_a_killed_worker_costs_one_attempt(bench: CellBench, nodes: Nodes) -> None:
     process = bench.start("sweep", *SETTINGS, *ONE, *nodes.launcher)
-    wait_until(lambda: started(bench))
-    (cell,) = started(bench)
+    wait_until(lambda: bench.processes())
+    (cell,) = bench.processes()
     worker = next(one for one in psutil.Process(cell).parents() if one.name().startswith("ray::"))
     (bench.folder / "go").touch()
     worker.send_signal(signal.SIGKILL)
     _, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     assert not is_alive(cell)
-    check_completed(bench, runs=2)
+    bench.check_completed("wait0", "wait0")
 
 
 @pytest.mark.loopback
 def test_after_a_kill_of_the_driver_the_same_command_completes_the_sweep(bench: CellBench, nodes: Nodes) -> None:
     process = bench.start("sweep", *SETTINGS, *ONE, *nodes.launcher)
-    wait_until(lambda: started(bench))
+    wait_until(lambda: bench.processes())
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    (cell,) = started(bench)
+    (cell,) = bench.processes()
     wait_until(lambda: not is_alive(cell), 30)
     (bench.folder / "go").touch()
     assert bench.sweep(*ONE, *nodes.launcher)[0] == 0
-    check_completed(bench, runs=2)
+    bench.check_completed("wait0", "wait0")
 
 
 @pytest.mark.loopback
 def test_after_a_kill_of_the_head_the_same_command_completes_the_sweep_on_another(bench: CellBench) -> None:
     with start_nodes() as first:
         process = bench.start("sweep", *SETTINGS, *ONE, *first.launcher)
-        wait_until(lambda: started(bench))
+        wait_until(lambda: bench.processes())
         for one in first.head:
             os.kill(one, signal.SIGKILL)
         process.communicate(timeout=300)
         assert process.returncode != 0
-    (cell,) = started(bench)
+    (cell,) = bench.processes()
     wait_until(lambda: not is_alive(cell), 30)
     (bench.folder / "go").touch()
     with start_nodes() as second:
         assert bench.sweep(*ONE, *second.launcher)[0] == 0
-    check_completed(bench, runs=2)
+    bench.check_completed("wait0", "wait0")
 
 
 @pytest.mark.loopback
