@@ -131,9 +131,9 @@ class CellBench:
 
 
 def extra_paths() -> list[str]:
-    """Return folders of PYTHONPATH that hold plug-ins of Hydra, such as the launcher for Slurm."""
+    """Return folders of PYTHONPATH that hold what engines need and this environment lacks."""
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    return [path for path in paths if path and (Path(path) / "hydra_plugins").is_dir()]
+    return [path for path in paths if path and any((Path(path) / name).is_dir() for name in ("ray", "submitit"))]
 
 
 def wait_until(happened: Callable[[], object], seconds: float = 180) -> None:

@@ -25,13 +25,6 @@ LAUNCHERS = [
         id="ray",
         marks=pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed"),
     ),
-    pytest.param(
-        ["hydra/launcher=submitit_local"],
-        id="submitit",
-        marks=pytest.mark.skipif(
-            find_spec("hydra_plugins.hydra_submitit_launcher") is None, reason="no launcher for Slurm is installed"
-        ),
-    ),
 ]
 
 

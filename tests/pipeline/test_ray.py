@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from .cell_bench import EIGHT, SETTINGS, CellBench, is_alive, wait_until
+from .cell_bench import EIGHT, SETTINGS, CellBench, extra_paths, is_alive, wait_until
 from .conftest import ROOT
 
 pytest.importorskip("ray", reason="Ray is not installed")
@@ -45,8 +45,7 @@ class Nodes:
 def start_nodes(cpus: int = 1) -> Iterator[Nodes]:
     """Run two nodes that know nothing of this checkout but what a sweep sends them."""
     script = Path(__file__).with_name("ray_nodes.py")
-    places = [one for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if (Path(one) / "ray").is_dir()]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(places), "RAY_USAGE_STATS_ENABLED": "0"}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(extra_paths()), "RAY_USAGE_STATS_ENABLED": "0"}
     command = [sys.executable, "-P", str(script), str(cpus)]
     process = subprocess.Popen(
         command, cwd="/", env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
