@@ -185,7 +185,7 @@ class _Session:
             renew()
             if self.stopped.is_set():
                 self.ray.cancel(task, force=True)
-                raise UserError("stopped")
+                raise KeyboardInterrupt  # which is no failure of the cell
         try:
             status, packed = self.ray.get(task)
         except Exception as error:  # Ray raises errors of its own, and those of the task as they were

@@ -11,6 +11,7 @@ import os
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,8 @@ from veilbench.workflow.cells.elsewhere import check_digests, count_neighbours
 from veilbench.workflow.cells.packing import pack, unpack
 from veilbench.workflow.fork_server import start_server
 from veilbench.workflow.forking import SOCKET
+
+IMPORTED = 60.0  # seconds within which a server of forks is expected to be ready; without it a cell takes longer
 
 
 @dataclass(frozen=True)
@@ -105,10 +108,16 @@ def _run(driver: Driver, folder: Path, sweep: Path, limits: Limits) -> int | Non
 
 @cache
 def _serve_forks(folder: Path) -> str:
-    """Start this worker's server of forks, which ends with it, and return the path of its socket."""
+    """Start this worker's server of forks, which ends with it, and return the path of its socket.
+
+    The first cell waits for it: otherwise each worker would import libraries twice, on cores that others need.
+    """
     stack = ExitStack()
     stack.enter_context(start_server(_make(folder)))
     atexit.register(stack.close)
+    deadline = time.monotonic() + IMPORTED
+    while not Path(os.environ[SOCKET]).exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
     return os.environ[SOCKET]
 
 
