@@ -10,6 +10,7 @@ import atexit
 import os
 import shutil
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -72,7 +73,8 @@ def run_attempt(driver: Driver, folder: Path, packed: bytes, limits: Limits) -> 
     os.environ.update(driver.environment)
     limits = replace(limits, jobs=count_neighbours(driver.cpus))
     if driver.shared is not False and folder.is_dir():  # its name is random, so that no other machine has one like it
-        if driver.bench.is_dir():
+        if driver.bench.is_dir() and Path.cwd() != driver.bench:
+            _leave_copy()
             os.chdir(driver.bench)
         return _run(driver, folder, driver.sweep, limits), b""
     if driver.shared:
@@ -104,6 +106,14 @@ def _run(driver: Driver, folder: Path, sweep: Path, limits: Limits) -> int | Non
     else:  # Lightning starts the script of the process again
         os.environ.pop(SOCKET, None)
     return run_here(folder, sweep, limits, lambda: None)
+
+
+def _leave_copy() -> None:
+    """Let nothing be imported from the current folder, where Ray has put a copy of the bench."""
+    here = os.getcwd()  # noqa: PTH109 - Ray names it by this text
+    sys.path[:] = [path for path in sys.path if path != here]
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path != here)
 
 
 @cache
