@@ -81,7 +81,9 @@ class OnRay(Engine):
         """Start Ray, or connect to it, within the block; see `Engine.start`."""
         with self._connect(asked) as ray:
             session = _Session(ray, self._driver(asked), self._resources())
-            jobs = self.n_jobs or self._count_room(ray.nodes())
+            grows = self.address and self.n_jobs  # a cluster may add machines for cells that it has no room for
+            room = 0 if grows else self._count_room(ray.nodes())
+            jobs = self.n_jobs or room
             complete = True
 
             def send(cells: Sequence[Cell]) -> tuple[list[Outcome | None], str]:
