@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.homes import PACKAGE, forget_homes
 from veilbench.bench.named_files import digest_named_files
 from veilbench.workflow.arguments import check_arguments
-from veilbench.workflow.cells import on_slurm, ray_task
+from veilbench.workflow.cells import on_ray, on_slurm, ray_task
 from veilbench.workflow.cells.asked import compose_sweep
 from veilbench.workflow.cells.attempt import BAD_INPUT, Limits
 from veilbench.workflow.cells.cell import Cell, Failure
@@ -95,6 +96,19 @@ def test_a_cluster_has_room_where_one_machine_has_all_that_a_cell_needs() -> Non
         OnRay("h:1", 1, 0, 101, None, None, [])._count_room(nodes)
 
 
+def test_a_ray_of_this_command_has_a_token_and_a_cluster_has_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables: dict[str, str] = {}
+    monkeypatch.setattr(os, "environ", variables)
+    on_ray._prepare("h:1")
+    assert (variables["RAY_USAGE_STATS_ENABLED"], "RAY_AUTH_TOKEN" in variables) == ("0", False)
+    on_ray._prepare(None)
+    assert (variables["RAY_AUTH_MODE"], len(variables["RAY_AUTH_TOKEN"])) == ("token", 64)
+    mine = variables | {"RAY_AUTH_TOKEN": "mine", "RAY_USAGE_STATS_ENABLED": "1"}
+    variables |= mine
+    on_ray._prepare(None)
+    assert variables == mine
+
+
 def test_a_folder_is_the_same_after_it_was_sent(tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     (one / "deep" / "empty").mkdir(parents=True)
@@ -152,8 +166,6 @@ def test_other_code_or_files_are_named_and_cost_no_computing(tmp_path: Path, mon
     monkeypatch.setattr(ray_task, "run_here", None)
     for name in ("cell", "sweep"):
         (tmp_path / name).mkdir()
-    import yaml
-
     (tmp_path / "cell" / "experiment.yaml").write_text(yaml.safe_dump(other))
     driver = ray_task.Driver(Path.cwd(), tmp_path / "sweep", "name")
     assert ray_task.run_attempt(driver, tmp_path / "cell", b"", Limits()) == (BAD_INPUT, b"")

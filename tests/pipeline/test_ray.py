@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -65,8 +66,17 @@ def start_nodes(cpus: int = 1) -> Iterator[Nodes]:
             process.kill()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def token() -> Iterator[None]:
+    """Nodes listen on the network, and accept only who has this token."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        yield
+
+
 @pytest.fixture(scope="module")
-def nodes() -> Iterator[Nodes]:
+def nodes(token: None) -> Iterator[Nodes]:
     with start_nodes() as started:
         yield started
 
