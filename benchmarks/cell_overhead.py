@@ -75,8 +75,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("engines", nargs="+", choices=[*ENGINES, "fresh"])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--few", type=int, default=8)
-    parser.add_argument("--many", type=int, default=24)
+    parser.add_argument("--few", type=int, default=6)
+    parser.add_argument("--many", type=int, default=18)
     options = parser.parse_args()
     ratios: dict[str, list[float]] = {engine: [] for engine in options.engines}
     for _ in range(options.rounds):

@@ -26,7 +26,7 @@ from veilbench.workflow.cells.engine import Engine, Send
 from veilbench.workflow.cells.one_cell import print_outcome
 from veilbench.workflow.cells.slurm_job import SlurmJob
 from veilbench.workflow.cells.slurm_queue import ENDED, read_queue
-from veilbench.workflow.cells.work import Outcome, note_failure
+from veilbench.workflow.cells.work import Outcome, note_failure, publish
 from veilbench.workflow.job import write_text
 
 FOLDER = ".submitit"  # below the sweep's folder
@@ -111,6 +111,7 @@ class OnSlurm(Engine):
         while left := [cell for cell in cells if cell.name not in ended]:
             for cell in waiting.find_ended(left):
                 ended[cell.name] = Outcome.DONE if cell.is_complete(limits.since) else Outcome.FAILED
+                publish(cell, asked.configs[cell.name])  # if the node could not
                 computed = cell.computed()
                 print_outcome(numbers[cell.name], cell, ended[cell.name], computed.seconds if computed else 0.0)
             if len(ended) < len(cells):

@@ -37,7 +37,7 @@ class SlurmJob:
         """Compute a cell.
 
         A job that was queued again may find the claim of its own earlier run, on a machine that is gone. So it tries
-        until that claim is too old. SIGTERM announces that the job will be killed soon; a stage may be complete by then.
+        until that claim is too old. SIGTERM announces that the job will be killed; a stage may be complete by then.
 
         Args:
             number: position of the cell in the sweep's list.
