@@ -79,6 +79,7 @@ def test_jobs_at_a_time_are_known_for_this_machine_alone() -> None:
     assert count_jobs(settings, 1) == 1
     few = {"gpus": 0, "mem_gb": None, "shared": None, "environment": []}
     assert OnRay(address=None, cpus=10 * cores, n_jobs=None, **few).count_jobs(9) == 1  # type: ignore[arg-type]
+    assert OnRay(address=None, cpus=1, n_jobs=1, **few).count_jobs(9) == 1  # type: ignore[arg-type]
     assert OnRay(address="h:1", cpus=1, n_jobs=4, **few).count_jobs(9) == 4  # type: ignore[arg-type]
     assert engine_of("sweep=slurm").count_jobs(9) == 1
 
@@ -206,7 +207,8 @@ def test_the_queue_is_read_without_an_accounting_database(queue: Path) -> None:
     assert read_queue() is None, "the controller does not answer"
     queue.write_text("7_0 RUNNING\n7_1 PENDING\n8 COMPLETED\n\n")
     assert read_queue() == {"7_0": "RUNNING", "7_1": "PENDING", "8": "COMPLETED"}
-    assert f"--user={os.getuid()}" in (queue.parent / "asked").read_text()
+    asked = f"--noheader --array --states=all --user={os.getuid()} --format=%i %T\n"  # one line for each cell
+    assert (queue.parent / "asked").read_text() == asked
 
 
 def test_a_job_that_left_the_queue_without_a_record_is_a_failure_after_some_time(

@@ -137,7 +137,7 @@ class _Waiting:
         queue = read_queue()
         for cell in cells:
             state = None if queue is None else queue.get(self.jobs[cell.name], "unknown")
-            if self._has_ended(cell) or state is None or state not in (*ENDED, "unknown"):
+            if self._has_ended(cell) or state not in (*ENDED, "unknown"):
                 self.gone.pop(cell.name, None)
             elif time.monotonic() - self.gone.setdefault(cell.name, time.monotonic()) > SHOWN:
                 reason = f"job {self.jobs[cell.name]} of Slurm ended without a record: {state}"
