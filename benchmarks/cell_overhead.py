@@ -3,7 +3,7 @@
 The cost of a cell is the difference between a sweep of many cells and one of few, divided by the difference of their
 numbers: what is started once per sweep does not count. `fresh` is a new process for each cell, `veilbench run`.
 
-    python benchmarks/cell_overhead.py --rounds 3 serial joblib ray fresh
+    python benchmarks/cell_overhead.py serial ray fresh
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-WORDS = ["experiment=plaintext", "attack=[]", "evaluation=[]", "tracking=none", "data.words=[400,600]"]
+WORDS = ["experiment=pca", "evaluation=[reconstruction]", "attack=[]", "tracking=none"]
 ENGINES = {
     "serial": [],
     "joblib": ["sweep=joblib", "hydra.launcher.n_jobs=2"],
@@ -26,14 +26,16 @@ ENGINES = {
 WITHIN = """
 import sys, time
 from pathlib import Path
-from veilbench.bench import stages
+from veilbench.workflow.cells.compute import run_stages
+from veilbench.workflow.cells.stage_store import StageStore
 from veilbench.workflow.compose import composed, plain
 words, few, many = sys.argv[3:], int(sys.argv[1]), int(sys.argv[2])
 configs = [plain(composed([*words, f"seed={seed}"])) for seed in range(many)]
+store = StageStore(Path("within"))
 for seed, config in enumerate(configs):
     if seed == few:
         began = time.process_time()
-    stages.run_all(config, Path(f"within-{seed}"))
+    run_stages(config, store)
 print((time.process_time() - began) / (many - few))
 """
 SAMPLED = 0.02  # seconds between two looks at the processes
@@ -75,8 +77,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("engines", nargs="+", choices=[*ENGINES, "fresh"])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--few", type=int, default=6)
-    parser.add_argument("--many", type=int, default=18)
+    parser.add_argument("--few", type=int, default=8)
+    parser.add_argument("--many", type=int, default=24)
     options = parser.parse_args()
     ratios: dict[str, list[float]] = {engine: [] for engine in options.engines}
     for _ in range(options.rounds):
