@@ -170,7 +170,7 @@ def test_other_code_or_files_are_named_and_cost_no_computing(tmp_path: Path, mon
     (tmp_path / "cell" / "experiment.yaml").write_text(yaml.safe_dump(other))
     driver = ray_task.Driver(Path.cwd(), tmp_path / "sweep", "name")
     assert ray_task.run_attempt(driver, tmp_path / "cell", b"", Limits()) == (BAD_INPUT, b"")
-    assert (tmp_path / "cell" / "log.txt").read_text().startswith("error: its code, settings or files on ")
+    assert (tmp_path / "cell" / "log.txt").read_text().startswith("\nerror: its code, settings or files on ")
 
 
 def test_a_worker_that_must_see_the_folder_and_does_not_says_so(tmp_path: Path) -> None:

@@ -192,7 +192,7 @@ class _Session:
             status, packed = self.ray.get(task)
         except Exception as error:  # Ray raises errors of its own, and those of the task as they were
             with (folder / LOG).open("a", encoding="utf8") as log:
-                log.write(f"error: Ray lost it: {format_error(getattr(error, 'cause', None) or error)}\n")
+                log.write(f"\nerror: Ray lost it: {format_error(getattr(error, 'cause', None) or error)}\n")
             return LOST
         if packed:
             unpack(packed, folder)

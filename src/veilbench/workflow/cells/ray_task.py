@@ -99,7 +99,7 @@ def _run(driver: Driver, folder: Path, sweep: Path, limits: Limits) -> int | Non
         check_digests(config)
     except UserError as error:
         with (folder / LOG).open("a", encoding="utf8") as log:
-            log.write(f"error: {format_error(error)}\n")
+            log.write(f"\nerror: {format_error(error)}\n")
         return BAD_INPUT
     if trains_alone(config):
         os.environ[SOCKET] = _serve_forks(driver.own_folder())
