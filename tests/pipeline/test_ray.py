@@ -81,6 +81,11 @@ def nodes(token: None) -> Iterator[Nodes]:
         yield started
 
 
+def kept_stages() -> set[Path]:
+    """Return the folders of stages that workers keep for themselves, also those of other sweeps."""
+    return set(Path(tempfile.gettempdir()).glob(f"veilbench-{os.getuid()}/*/.stages"))
+
+
 def test_on_one_machine_the_numbers_are_those_without_ray(bench: CellBench, serial: dict[str, bytes]) -> None:
     assert len(serial) == 8 * 3
     assert bench.sweep_eight("sweep=ray") == serial
@@ -113,13 +118,14 @@ def test_without_a_shared_folder_code_and_variables_are_sent_and_cells_come_back
     check = f"assert {variables}.items() <= os.environ.items()\n        "
     trouble.write_text(trouble.read_text().replace('if Path("stop")', f'{check}if Path("stop")'))
     launcher = [*nodes.launcher, "hydra.launcher.shared=false", "hydra.launcher.environment=[MINE]"]
+    before = kept_stages()
     process = bench.start("sweep", *SETTINGS, *EIGHT, *launcher, source=code / "src", **variables)
     _, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     assert sorted(bench.metrics().values()) == sorted(serial.values())
     assert bench.ran() == [], "no cell was computed in the driver's folder"
     assert not (bench.cells / ".stages").exists()
-    assert not list(Path(tempfile.gettempdir()).glob(f"veilbench-{os.getuid()}/*/.stages"))
+    assert kept_stages() <= before, "a sweep that succeeded leaves nothing on its nodes"
 
 
 @pytest.mark.loopback

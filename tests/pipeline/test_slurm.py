@@ -98,7 +98,7 @@ def test_a_job_that_is_queued_again_goes_on_after_its_last_stage(bench: CellBenc
     (bench.folder / "go").touch()
     (trained,) = bench.cells.glob(".stages/train-*")
     before = trained.stat().st_mtime_ns
-    (job,) = slurm.ask("squeue", "--noheader", "--format=%A").split()
+    (job,) = slurm.ask("squeue", "--noheader", "--states=RUNNING", "--format=%A").split()
     if cause == "preempted":
         slurm.ask("scontrol", "requeue", job)
     wait_until(lambda: "PENDING" in slurm.ask("squeue", "--noheader", "--format=%T"))
