@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from .cell_bench import CellBench
+
 ROOT = Path(__file__).parents[2]
 EXPERIMENTS = {"plain_table": "substitution", "other_table": "substitution", "real_cipher": "aes_ctr"}
 EXPERIMENT = """# @package _global_
@@ -121,3 +123,14 @@ def project(reproduced: Project, tmp_path: Path) -> Project:
     copy = tmp_path / "project"
     subprocess.run(["cp", "-a", str(reproduced.folder), str(copy)], check=True)
     return Project(copy, reproduced.forks)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> CellBench:
+    return CellBench(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def serial(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The files of metrics of eight cells that were computed one after the other."""
+    return CellBench(tmp_path_factory.mktemp("serial")).sweep_eight()

@@ -21,18 +21,11 @@ LAUNCHERS = [
     pytest.param([], id="serial"),
     pytest.param(["sweep=joblib", "hydra.launcher.n_jobs=2"], id="joblib"),
     pytest.param(
-        ["hydra/launcher=submitit_local"],
-        id="submitit",
-        marks=pytest.mark.skipif(
-            find_spec("hydra_plugins.hydra_submitit_launcher") is None, reason="no launcher for Slurm is installed"
-        ),
+        ["sweep=ray"],
+        id="ray",
+        marks=pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed"),
     ),
 ]
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> CellBench:
-    return CellBench(tmp_path)
 
 
 def by_kind(bench: CellBench) -> dict[str, Path]:

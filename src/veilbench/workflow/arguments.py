@@ -27,6 +27,7 @@ SEARCH_PATH = "hydra.searchpath"
 MOST_JOBS = 10_000
 CHECKED = 100  # jobs that are composed one by one; of more, about as many, spread over all values
 TRUSTED = ("hydra.", "hydra_plugins.")
+OWN_LAUNCHERS = ("veilbench.workflow.cells.on_ray.OnRay", "veilbench.workflow.cells.on_slurm.OnSlurm")
 CALLBACKS = {"before": {"_target_": "veilbench.workflow.hydra_folders.Before"}}  # those of conf/config.yaml
 LOGGERS = ("logging.", "colorlog.")
 STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
@@ -216,6 +217,8 @@ def check_hydra(config: DictConfig) -> None:
             f"hydra.callbacks={callbacks} is not allowed: they are those of conf/config.yaml, and no others"
         )
     for place, key, value in _leaves(node, "hydra"):
+        if f"{place}={value}" in {f"hydra.launcher._target_={own}" for own in OWN_LAUNCHERS}:
+            continue
         trusted = {"_target_": TRUSTED, "class": LOGGERS, "()": ()}.get(key)
         if trusted is not None and not str(value).startswith(trusted):
             raise UserError(f"{place}={value} is not allowed: it would be imported, and is not Hydra's own")

@@ -14,9 +14,13 @@ from veilbench.workflow.forking import SOCKET
 
 
 @contextmanager
-def start_server() -> Iterator[None]:
-    """Run a server of forks within the block; stages started by then wait for nothing."""
-    with tempfile.TemporaryDirectory(prefix="veilbench-") as folder:
+def start_server(above: Path | None = None) -> Iterator[None]:
+    """Run a server of forks within the block; stages started by then wait for nothing.
+
+    Args:
+        above: existing folder for the folder of the server's socket; None for the system's temporary folder.
+    """
+    with tempfile.TemporaryDirectory(prefix="veilbench-", dir=above) as folder:
         path = Path(folder) / "forks"
         command = [sys.executable, "-m", "veilbench.workflow.forking", str(path), str(os.getpid())]
         server = subprocess.Popen(command)

@@ -37,20 +37,26 @@ class Limits:
     jobs: int = 1
 
 
-def attempt(folder: Path, sweep: Path, limits: Limits, renew: Callable[[], None]) -> tuple[str, int]:
-    """Compute a cell in a process of its own.
+Run = Callable[[Path, Path, Limits, Callable[[], None]], int | None]  # as `run_here`
+
+
+def attempt(
+    folder: Path, sweep: Path, limits: Limits, renew: Callable[[], None], run: Run | None = None
+) -> tuple[str, int]:
+    """Compute a cell, as often as the limits allow.
 
     Args:
         folder: the folder that describes the cell, and takes its stages and its log.
         sweep: folder of the sweep.
         limits: how often it is tried, and for how long.
-        renew: called every few seconds while the process runs.
+        renew: called every few seconds while it runs.
+        run: runs it once, as `run_here` does; None for `run_here` itself.
 
     Returns:
         One line that says why the last attempt failed, empty if it succeeded, and the number of attempts.
     """
     for number in range(1, limits.retries + 2):
-        status = _run(folder, sweep, limits, renew)
+        status = (run or run_here)(folder, sweep, limits, renew)
         if status == 0:
             return "", number
         if status == BAD_INPUT:
@@ -58,8 +64,12 @@ def attempt(folder: Path, sweep: Path, limits: Limits, renew: Callable[[], None]
     return _explain(status, folder / LOG, limits), number
 
 
-def _run(folder: Path, sweep: Path, limits: Limits, renew: Callable[[], None]) -> int | None:
-    """Run the process once, and return its exit code; None if it took too long."""
+def run_here(folder: Path, sweep: Path, limits: Limits, renew: Callable[[], None]) -> int | None:
+    """Compute a cell once, in a process of its own on this machine; see `attempt` for the arguments.
+
+    Returns:
+        The exit code of the process, below 0 if a signal ended it; None if it took too long.
+    """
     paths = os.pathsep.join(filter(None, (str(SOURCE), os.environ.get("PYTHONPATH"))))
     words = [str(folder), str(sweep), str(limits.since), str(limits.jobs)]
     with (folder / LOG).open("ab") as log:

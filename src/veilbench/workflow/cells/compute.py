@@ -53,6 +53,11 @@ def run_stages(config: Config, store: StageStore) -> dict[str, Path]:
     return made
 
 
+def trains_alone(config: Config) -> bool:
+    """Whether an experiment trains in one process. Of several, Lightning starts all but the first."""
+    return bool(config["trainer"].get("strategy", "auto") == "auto")
+
+
 def _share_cores(trainer: Config, jobs: int) -> Config:
     """Return a trainer's settings with this cell's share of the cores.
 

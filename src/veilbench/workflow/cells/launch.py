@@ -1,4 +1,4 @@
-"""Computes the missing cells of a sweep by one of Hydra's launchers, and waits for those that others compute."""
+"""Computes the missing cells of a sweep by an engine or Hydra's launchers, and waits for those that others compute."""
 
 from __future__ import annotations
 
@@ -6,21 +6,25 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from veilbench.bench.errors import UserError, format_error
-from veilbench.bench.experiment import Config
+from veilbench.bench.experiment import Config, build_as
+from veilbench.workflow.arguments import OWN_LAUNCHERS
 from veilbench.workflow.cells.asked import Asked, make_launcher
 from veilbench.workflow.cells.attempt import Limits
 from veilbench.workflow.cells.cell import Cell, Failure, make_cell
 from veilbench.workflow.cells.claim import Claims
+from veilbench.workflow.cells.compute import trains_alone
+from veilbench.workflow.cells.engine import Engine, Send
+from veilbench.workflow.cells.one_cell import run_one
 from veilbench.workflow.cells.sweep_folder import SweepFolder
 from veilbench.workflow.cells.work import Outcome, note_failure, work
 from veilbench.workflow.compose import plain
@@ -31,19 +35,21 @@ LOCAL = ("hydra._internal.core_plugins.basic_launcher.", "hydra_plugins.hydra_jo
 
 
 def run_cells(asked: Asked, cells: Sequence[Cell], limits: Limits, launcher: Any, began: float) -> None:
-    """Compute cells, each once; returns when each is complete or has failed.
+    """Compute cells, each once; returns when each is complete, has failed or is queued.
 
     Args:
         asked: the sweep.
         cells: its cells that are missing.
         limits: how they are computed.
-        launcher: settings of Hydra's launcher.
+        launcher: settings of Hydra's launcher, or of an engine.
         began: time of the sweep's start by the clock of its file system; earlier failures do not count.
     """
     claims, todo = Claims(asked.folder), list(cells)
-    with _serve(launcher, [asked.configs[cell.name] for cell in todo]):
+    with _start(asked, todo, limits, launcher) as send:
         while todo:
-            outcomes, lost = _launch(asked, todo, limits)
+            outcomes, lost = send(todo)
+            if Outcome.QUEUED in outcomes:
+                return
             for cell, outcome in zip(todo, outcomes, strict=True):
                 if outcome is None and not _has_ended(cell, limits.since, began) and not claims.find(cell.name):
                     note_failure(cell, Failure(lost, time.time(), socket.gethostname()))
@@ -54,11 +60,39 @@ def count_jobs(launcher: Any, cells: int) -> int:
     """Return the number of cells that this machine computes at the same time.
 
     Args:
-        launcher: settings of Hydra's launcher; joblib's `n_jobs` counts, where -1 is one for each core.
+        launcher: settings of an engine or of Hydra's launcher; joblib's `n_jobs` counts, where -1 is one for each core.
         cells: number of cells that are to be computed.
+
+    Raises:
+        UserError: the settings of an engine are wrong.
     """
+    if engine := read_engine(launcher):
+        return engine.count_jobs(cells)
     asked = int(launcher.get("n_jobs") or 1)
     return max(1, min(cells, asked if asked > 0 else (os.cpu_count() or 1) + 1 + asked))
+
+
+def read_engine(launcher: Mapping[str, Any]) -> Engine | None:
+    """Return the engine that settings describe; None if they are those of Hydra's launcher.
+
+    Raises:
+        UserError: a setting is unknown, or its value is not allowed.
+    """
+    if launcher.get("_target_") not in OWN_LAUNCHERS:
+        return None
+    node = OmegaConf.to_container(launcher, resolve=True) if OmegaConf.is_config(launcher) else dict(launcher)
+    return build_as(Engine, node, "hydra.launcher")  # type: ignore[arg-type]
+
+
+@contextmanager
+def _start(asked: Asked, cells: Sequence[Cell], limits: Limits, launcher: Any) -> Iterator[Send]:
+    """Start what computes cells within the block."""
+    if cells and (engine := read_engine(launcher)):
+        with engine.start(asked, limits) as send:
+            yield send
+        return
+    with _serve(launcher, [asked.configs[cell.name] for cell in cells]):
+        yield partial(_launch, asked, limits)
 
 
 def _serve(launcher: Any, configs: Sequence[Config]) -> AbstractContextManager[None]:
@@ -67,8 +101,7 @@ def _serve(launcher: Any, configs: Sequence[Config]) -> AbstractContextManager[N
     Cells that train in several processes get none: Lightning starts the script of the process again.
     """
     local = launcher["_target_"].startswith(LOCAL)
-    alone = all(config["trainer"].get("strategy", "auto") == "auto" for config in configs)
-    return start_server() if local and alone and len(configs) > 1 else nullcontext()
+    return start_server() if local and all(map(trains_alone, configs)) and len(configs) > 1 else nullcontext()
 
 
 def _wait(cells: Sequence[Cell], claims: Claims, since: float, began: float) -> list[Cell]:
@@ -88,7 +121,7 @@ def _has_ended(cell: Cell, since: float, began: float) -> bool:
     return cell.is_complete(since) or cell.failure(began) is not None
 
 
-def _launch(asked: Asked, cells: Sequence[Cell], limits: Limits) -> tuple[list[Outcome | None], str]:
+def _launch(asked: Asked, limits: Limits, cells: Sequence[Cell]) -> tuple[list[Outcome | None], str]:
     """Send cells to the launcher; returns what became of each, None if that is unknown, and why it is."""
     launcher = make_launcher(asked.words, partial(run_job, asked.folder, limits))
     try:
@@ -99,7 +132,7 @@ def _launch(asked: Asked, cells: Sequence[Cell], limits: Limits) -> tuple[list[O
 
 
 def run_job(sweep: Path, limits: Limits, composed: DictConfig) -> str:
-    """Compute the cell of one of Hydra's jobs; whatever goes wrong is the failure of this cell alone.
+    """Compute the cell of one of Hydra's jobs.
 
     Args:
         sweep: folder of the sweep.
@@ -109,22 +142,9 @@ def run_job(sweep: Path, limits: Limits, composed: DictConfig) -> str:
     Returns:
         The value of an `Outcome`.
     """
-    hydra, started = HydraConfig.get(), time.perf_counter()
+    hydra = HydraConfig.get()
     number, cell = SweepFolder(sweep).find(hydra.overrides.task)
-    try:
-        outcome = _run_listed(cell, composed, dict(hydra.runtime.choices), limits)
-    except Exception as error:
-        note_failure(cell, Failure(format_error(error) or type(error).__name__, time.time(), socket.gethostname()))
-        outcome = Outcome.FAILED
-    if outcome is Outcome.DONE:
-        _print_line(number, cell, f"{time.perf_counter() - started:.0f} s")
-    elif outcome is Outcome.FAILED and (failure := cell.failure()):
-        _print_line(number, cell, f"failed: {failure.reason}")
-    return outcome.value
-
-
-def _print_line(number: int, cell: Cell, text: str) -> None:
-    print(f"job {number}: {cell.label}  {text}", file=sys.stderr, flush=True)
+    return run_one(number, cell, lambda: _run_listed(cell, composed, dict(hydra.runtime.choices), limits)).value
 
 
 def _run_listed(cell: Cell, composed: DictConfig, choices: dict[str, Any], limits: Limits) -> Outcome:

@@ -6,6 +6,7 @@ import socket
 import sys
 import time
 from enum import StrEnum
+from threading import Lock
 
 import yaml
 
@@ -15,12 +16,13 @@ from veilbench.bench.folders import write_whole_folder
 from veilbench.bench.report.records import CELL, OVERRIDES
 from veilbench.bench.tracking import NoTracking
 from veilbench.families import register_all
-from veilbench.workflow.cells.attempt import Limits, attempt
+from veilbench.workflow.cells.attempt import Limits, Run, attempt
 from veilbench.workflow.cells.cell import COMPUTED, FAILURE, LOG, Cell, Computed, Failure
 from veilbench.workflow.cells.claim import Claims
 from veilbench.workflow.cells.compute import FOLDERS
 from veilbench.workflow.job import write_text
 
+PUBLISHING = Lock()  # MLflow's client is made for one thread
 UNPUBLISHED = "unpublished"  # in a record that the tracking store may lack
 WRITTEN = (CELL, ".hydra", LOG, COMPUTED, FAILURE, UNPUBLISHED, *FOLDERS.values())
 
@@ -32,6 +34,7 @@ class Outcome(StrEnum):
     THERE = "there already"
     HELD = "computed by another process"
     FAILED = "failed"
+    QUEUED = "queued, and not waited for"
 
 
 class _CellFailed(Exception):
@@ -41,13 +44,14 @@ class _CellFailed(Exception):
         self.failure, self.log = failure, log
 
 
-def work(cell: Cell, config: Config, limits: Limits) -> Outcome:
+def work(cell: Cell, config: Config, limits: Limits, run: Run | None = None) -> Outcome:
     """Compute a cell, unless it is complete or another process computes it.
 
     Args:
         cell: the cell.
         config: its resolved experiment.
         limits: how it is computed.
+        run: runs it once; None for a process on this machine.
 
     Raises:
         UserError: the cell's folder cannot be written.
@@ -59,7 +63,7 @@ def work(cell: Cell, config: Config, limits: Limits) -> Outcome:
         there = cell.is_complete(limits.since)
         try:
             if not there:
-                _write(cell, config, limits, claims)
+                _write(cell, config, limits, claims, run)
         except _CellFailed as error:
             note_failure(cell, error.failure, error.log)
             return Outcome.FAILED
@@ -75,7 +79,7 @@ def note_failure(cell: Cell, failure: Failure, log: bytes = b"") -> None:
     failure.write(cell.folder)
 
 
-def _write(cell: Cell, config: Config, limits: Limits, claims: Claims) -> None:
+def _write(cell: Cell, config: Config, limits: Limits, claims: Claims, run: Run | None) -> None:
     """Compute the record beside its place, and move it there once it is whole.
 
     Raises:
@@ -85,7 +89,7 @@ def _write(cell: Cell, config: Config, limits: Limits, claims: Claims) -> None:
         (partial / CELL).write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf8")
         write_text(partial / OVERRIDES, yaml.safe_dump(list(cell.overrides)))
         began = time.time()
-        reason, attempts = attempt(partial, cell.sweep, limits, lambda: claims.renew(cell.name))
+        reason, attempts = attempt(partial, cell.sweep, limits, lambda: claims.renew(cell.name), run)
         if reason:
             failure = Failure(reason, time.time(), socket.gethostname(), attempts)
             raise _CellFailed(failure, (partial / LOG).read_bytes())
@@ -101,7 +105,9 @@ def publish(cell: Cell, config: Config) -> None:
     register_all()
     tracker = build(config["tracking"])
     try:
-        if tracker.publish(config, cell.folder) is not None or isinstance(tracker, NoTracking):
+        with PUBLISHING:
+            published = tracker.publish(config, cell.folder)
+        if published is not None or isinstance(tracker, NoTracking):
             note.unlink(missing_ok=True)
     except UserError as error:
         print(f"tracking: {format_error(error)}", file=sys.stderr)
