@@ -63,7 +63,7 @@ class Restoration(Evaluation):
         wholes = dict(list(rows.wholes.items())[: self.images]) if isinstance(rows, Photographs) else {}
         clean = [whole[None] for whole in wholes.values()] or [rows.test.x[: self.images]]
         corrupted = [corrupt_array(self.corruption, group, rng) for group in clean]
-        answers = {"corrupted": corrupted, "this model": _restore_groups(model, corrupted, "this model")}
+        answers = {"corrupted": corrupted, "this model": _restore_groups(model.told(self.corruption), corrupted, "this model")}
         for baseline in self.baselines:
             name = type(baseline).__name__
             if name in answers:

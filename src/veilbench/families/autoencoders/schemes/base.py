@@ -16,6 +16,8 @@ from veilbench.bench.trained_model import TrainedModel
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from veilbench.corruptions.base import Corruption
+
 
 class Representation(TrainedModel):
     """Encodes rows, and decodes rows from codes."""
@@ -72,6 +74,10 @@ class Restorer(TrainedModel):
     @abstractmethod
     def restore_rows(self, rows: np.ndarray) -> np.ndarray:
         """Restore corrupted rows, shape (n, *shape), float32."""
+
+    def told(self, corruption: Corruption) -> Restorer:
+        """Return a restorer that knows the corruption and its settings; itself if that changes nothing."""
+        return self
 
     def infer(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Restore corrupted rows, shape (n, *shape), as `restored`, same shape."""

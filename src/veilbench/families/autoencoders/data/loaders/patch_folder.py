@@ -22,7 +22,7 @@ class PatchFolder:
     Patches of one scale share no pixels. The classes are the images.
 
     Args:
-        path: folder of the images, which `images.image_file.read_image` reads.
+        path: folder of the images, which `images.image_file.read_image` reads, or several folders.
         size: side of the patches, in pixels.
         scales: scales at which each image is cut. The same content may be in different parts of the data at different
             scales.
@@ -31,12 +31,13 @@ class PatchFolder:
 
     def __init__(
         self,
-        path: str,
+        path: str | Annotated[Sequence[str], MinLen(1)],
         size: Annotated[Side, Ge(2)] = 48,
         scales: Annotated[Sequence[PositiveShare], MinLen(1)] = (1.0,),
         grey: bool = False,
     ) -> None:
-        self.path, self.size, self.scales, self.grey = path, size, list(scales), grey
+        self.path = path if isinstance(path, str) else list(path)
+        self.size, self.scales, self.grey = size, list(scales), grey
 
     def read(self, rng: np.random.Generator) -> Raw:
         """Read the patches, image by image; `rng` places the grids.
@@ -45,9 +46,10 @@ class PatchFolder:
             UserError: there are no images, or one cannot be read or is smaller than a patch.
         """
         notes: list[str] = []
-        files = list_images(Path(self.path), notes)
+        folders = [self.path] if isinstance(self.path, str) else self.path
+        files = [file for folder in folders for file in list_images(Path(folder), notes)]
         if not files:
-            raise UserError(f"{self.path} holds no images; {', '.join(SUFFIXES)} are read")
+            raise UserError(f"{', '.join(folders)} holds no images; {', '.join(SUFFIXES)} are read")
         cut = [np.concatenate([self._cut_file(file, scale, rng) for scale in self.scales]) for file in files]
         notes.append(f"patches of the same {len(files)} images are in every part")
         y = np.repeat(np.arange(len(files)), [len(part) for part in cut])

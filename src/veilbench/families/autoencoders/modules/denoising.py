@@ -1,0 +1,162 @@
+"""Training of a denoiser for all noise levels at once."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, cast
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from annotated_types import Ge, Lt
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from veilbench.bench.errors import UserError
+from veilbench.bench.limits import LearningRate, Natural, NotNegative, Positive, PositiveShare, Side
+from veilbench.corruptions.rotation import Rotation
+from veilbench.families.autoencoders.data.rows import Rows
+from veilbench.families.autoencoders.evaluations.applicability import has_images
+from veilbench.families.autoencoders.schemes.denoiser import Denoiser
+from veilbench.nets.multi_scale import Blocks, Levels, MultiScale
+from veilbench.training.resumable import ResumableModel
+
+AT_ONCE = 64  # validation images per forward pass, to bound the memory
+
+
+class Denoising(pl.LightningModule, ResumableModel):
+    """Trains a network to remove white Gaussian noise of a level that it is told.
+
+    Patches are cropped, turned, mirrored and corrupted anew at every step. The loss is the root of each patch's mean
+    squared error, so that smooth patches with little noise are not outweighed by others. The trained model has the
+    exponential moving average of the weights.
+
+    The learning rate rises linearly, stays, and falls linearly to zero over the last steps. Where it begins to fall
+    depends on the planned number of steps alone, so that an interrupted training may resume with another number.
+    Whole patches are used while it falls, crops before.
+
+    Args:
+        channels: number of channels at each resolution of `MultiScale`.
+        blocks: number of residual blocks of `MultiScale`.
+        lowest: lowest standard deviation of the noise in training, in the units of the images.
+        highest: highest standard deviation; levels are drawn uniformly.
+        crop: height and width of the crops, in pixels; at most those of the patches, which have to be square.
+        learning_rate: highest learning rate of AdamW.
+        weight_decay: weight decay of AdamW.
+        warm_up: number of steps in which the learning rate rises.
+        fall: share of the steps, at the end, in which the learning rate falls.
+        average: decay of the moving average of the weights, per step.
+        largest_norm: norm to which longer gradients are scaled.
+    """
+
+    data_kind = Rows
+    trained_kind = Denoiser
+
+    net: MultiScale
+    averaged: AveragedModel
+
+    def __init__(
+        self,
+        channels: Levels = (64, 96, 128),
+        blocks: Blocks = 1,
+        lowest: NotNegative = 0.0,
+        highest: Positive = 55 / 255,
+        crop: Side = 64,
+        learning_rate: LearningRate = 2e-3,
+        weight_decay: NotNegative = 1e-4,
+        warm_up: Natural = 200,
+        fall: PositiveShare = 0.3,
+        average: Annotated[float, Ge(0), Lt(1)] = 0.999,
+        largest_norm: Positive = 1.0,
+    ) -> None:
+        if lowest > highest:
+            raise ValueError(f"lowest={lowest} must be at most highest={highest}")
+        super().__init__()
+        self.automatic_optimization = False
+        self.channels, self.blocks, self.lowest, self.highest = list(channels), blocks, lowest, highest
+        self.crop, self.learning_rate, self.weight_decay = crop, learning_rate, weight_decay
+        self.warm_up, self.fall, self.average, self.largest_norm = warm_up, fall, average, largest_norm
+        self.turn = Rotation()
+        self.planned_steps = 1  # set by the training before `start`
+        self.curves: dict[str, float] = {}
+
+    def start(self, rows: Rows, seeds: np.random.SeedSequence) -> Tensor:
+        """Build the network with initial weights.
+
+        Returns:
+            The training patches, shape (n, channels, size, size).
+
+        Raises:
+            UserError: the rows are not square images, or are smaller than the crops.
+        """
+        if not has_images(rows) or rows.shape[1] != rows.shape[2] or rows.shape[1] < self.crop:
+            raise UserError(f"model.crop={self.crop} needs square images of that size or larger, not {rows.shape}")
+        seed = int(seeds.generate_state(1)[0])
+        self.generator = torch.Generator().manual_seed(seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            net = MultiScale(self.channels, self.blocks, rows.shape[0])
+        self.net = cast(MultiScale, net.to(memory_format=torch.channels_last))  # faster convolutions
+        self.averaged = AveragedModel(self.net, multi_avg_fn=get_ema_multi_avg_fn(self.average)).requires_grad_(False)
+        self.validation, self.steps = torch.from_numpy(rows.validation.x), 0
+        return torch.from_numpy(rows.train.x)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return Adam with decoupled weight decay, fused."""
+        settings: dict[str, Any] = {"betas": (0.9, 0.99), "weight_decay": self.weight_decay, "fused": True}
+        return torch.optim.AdamW(self.net.parameters(), self.learning_rate, **settings)
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step, counted from 0."""
+        left = (self.planned_steps - step) / (self.fall * self.planned_steps)
+        return self.learning_rate * min(1.0, (step + 1) / (self.warm_up + 1), left)
+
+    def training_step(self, batches: Tensor) -> None:
+        """Run one optimizer step per row of `batches`, shape (steps, batch, channels, size, size)."""
+        optimizer = cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=False))
+        total = torch.zeros((), device=self.device)
+        for step, batch in enumerate(batches, self.steps):
+            optimizer.param_groups[0]["lr"] = self.rate(step)
+            optimizer.zero_grad()
+            whole = step >= (1 - self.fall) * self.planned_steps
+            lost = self.loss(self.net, self.turn(batch if whole else self._crop(batch), self.generator), self.generator)
+            self.manual_backward(lost)
+            torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.largest_norm)
+            optimizer.step()
+            torch.clear_autocast_cache()  # mixed precision would otherwise keep the weights of the call's first step
+            self.averaged.update_parameters(self.net)
+            total += lost.detach()
+        self.steps += len(batches)
+        self.curves = {"loss": float(total) / len(batches), "validation loss": self._validate()}
+
+    def loss(self, net: torch.nn.Module, clean: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the mean loss of a network on images, shape (n, channels, h, w), with noise of random levels."""
+        draw = torch.rand(len(clean), generator=generator).to(clean.device)
+        sigma = self.lowest + (self.highest - self.lowest) * draw
+        noise = torch.randn(clean.shape, generator=generator).to(clean.device)
+        restored = net(clean + sigma.view(-1, 1, 1, 1) * noise, sigma)
+        return ((restored.float() - clean).square().mean((1, 2, 3)) + 1e-6).sqrt().mean()
+
+    def _crop(self, batch: Tensor) -> Tensor:
+        top, left = torch.randint(batch.shape[-1] - self.crop + 1, (2,), generator=self.generator).tolist()
+        return batch[..., top : top + self.crop, left : left + self.crop]
+
+    @torch.no_grad()
+    def _validate(self) -> float:
+        """Return the loss of the averaged weights on the validation images, with the same noise each time."""
+        generator = torch.Generator().manual_seed(0)
+        parts = self.validation.split(AT_ONCE)
+        losses = [float(self.loss(self.averaged, part.to(self.device), generator)) * len(part) for part in parts]
+        return sum(losses) / len(self.validation)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the number of steps and the state of the random numbers to a checkpoint."""
+        checkpoint["progress"] = {"steps": self.steps, "generator": self.generator.get_state()}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Restore what `on_save_checkpoint` added."""
+        self.steps = checkpoint["progress"]["steps"]
+        self.generator.set_state(checkpoint["progress"]["generator"])
+
+    def trained_model(self) -> Denoiser:
+        """Return the trained model with the averaged weights."""
+        return Denoiser(cast(MultiScale, self.averaged.module).cpu())

@@ -1,0 +1,78 @@
+"""A trained denoiser for white Gaussian noise of any level."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from veilbench.bench.checked_arrays import require_dtype
+from veilbench.bench.limits import Positive, require_arguments, require_value
+from veilbench.corruptions.base import Corruption
+from veilbench.corruptions.gaussian import Gaussian
+from veilbench.families.autoencoders.schemes.base import Restorer
+from veilbench.nets.multi_scale import MultiScale
+from veilbench.nets.saved_weights import load_weights
+
+
+class Denoiser(Restorer):
+    """Removes white Gaussian noise with a network that is told the noise level.
+
+    Images are restored one by one, so that the memory does not depend on their number. The weights are saved in half
+    precision and rounded to it at once, so that a saved model restores exactly as the one before it was saved.
+
+    Args:
+        net: network with trained weights.
+        sigma: standard deviation of the noise, in the units of the images; None estimates that of each image from its
+            finest wavelet coefficients (Donoho and Johnstone 1994), which is too high on images full of fine texture.
+    """
+
+    def __init__(self, net: MultiScale, sigma: Positive | None = None) -> None:
+        if sigma is not None and sigma <= 0:
+            raise ValueError(f"sigma={sigma} must be above 0")
+        self.net, self.sigma = net.half().float().eval().requires_grad_(False), sigma
+
+    def told(self, corruption: Corruption) -> Denoiser:
+        """Return this model with the level of Gaussian noise; it is itself for other corruptions."""
+        return Denoiser(self.net, corruption.sigma) if isinstance(corruption, Gaussian) and corruption.sigma else self
+
+    def restore_rows(self, rows: np.ndarray) -> np.ndarray:
+        """Denoise images, shape (n, channels, height, width), float32."""
+        with torch.no_grad():
+            return np.stack([self._restore_image(torch.from_numpy(np.ascontiguousarray(row))) for row in rows])
+
+    def _restore_image(self, image: torch.Tensor) -> np.ndarray:
+        sigma = estimate_noise(image.numpy()) if self.sigma is None else self.sigma
+        return np.asarray(self.net(image[None], torch.tensor([sigma]))[0].numpy())
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings of the network and the noise level."""
+        return {"net": self.net.settings(), "sigma": self.sigma}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the weights of the network, float16."""
+        return {name: weight.numpy().astype(np.float16) for name, weight in self.net.state_dict().items()}
+
+    @classmethod
+    def restore(cls, settings: dict[str, Any], arrays: dict[str, np.ndarray]) -> Denoiser:
+        """Rebuild the model from what `settings` and `arrays` returned."""
+        require_arguments(cls, settings | {"net": MultiScale()}, "settings")
+        require_value(dict[str, Any], settings.get("net"), "settings.net")
+        require_arguments(MultiScale, settings["net"], "settings.net")
+        for name, array in arrays.items():
+            require_dtype(array, name, np.float16)
+        net = MultiScale(**settings["net"])
+        load_weights(net, {name: array.astype(np.float32) for name, array in arrays.items()})
+        return cls(net, settings["sigma"])
+
+
+def estimate_noise(image: np.ndarray) -> float:
+    """Estimate the standard deviation of white Gaussian noise, in the units of the image.
+
+    Args:
+        image: the image, shape (channels, height, width); the estimate is the mean over the channels.
+    """
+    from skimage.restoration import estimate_sigma
+
+    return float(np.mean(estimate_sigma(image, channel_axis=0)))
