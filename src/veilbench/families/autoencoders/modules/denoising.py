@@ -122,7 +122,6 @@ class Denoising(pl.LightningModule, ResumableModel):
             self.manual_backward(lost)
             torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.largest_norm)
             optimizer.step()
-            torch.clear_autocast_cache()  # mixed precision would otherwise keep the weights of the call's first step
             self.averaged.update_parameters(self.net)
             total += lost.detach()
         self.steps += len(batches)
@@ -159,4 +158,4 @@ class Denoising(pl.LightningModule, ResumableModel):
 
     def trained_model(self) -> Denoiser:
         """Return the trained model with the averaged weights."""
-        return Denoiser(cast(MultiScale, self.averaged.module).cpu())
+        return Denoiser(cast(MultiScale, self.averaged.module).cpu(), self.highest)

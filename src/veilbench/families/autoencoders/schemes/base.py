@@ -69,7 +69,13 @@ class DifferentiableDetector(Detector):
 
 
 class Restorer(TrainedModel):
-    """Restores corrupted images."""
+    """Restores corrupted images.
+
+    Attributes:
+        each_channel: whether a restorer of grey images restores each channel of a colour image by itself.
+    """
+
+    each_channel = False
 
     @abstractmethod
     def restore_rows(self, rows: np.ndarray) -> np.ndarray:

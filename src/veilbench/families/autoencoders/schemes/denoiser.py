@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+import warnings
+from typing import Any, cast
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from veilbench.bench.checked_arrays import require_dtype
 from veilbench.bench.limits import Positive, require_arguments, require_value
@@ -15,6 +17,8 @@ from veilbench.families.autoencoders.schemes.base import Restorer
 from veilbench.nets.multi_scale import MultiScale
 from veilbench.nets.saved_weights import load_weights
 
+SMALLEST = 1e-12  # noise level below which no image is scaled
+
 
 class Denoiser(Restorer):
     """Removes white Gaussian noise with a network that is told the noise level.
@@ -22,33 +26,42 @@ class Denoiser(Restorer):
     Images are restored one by one, so that the memory does not depend on their number. The weights are saved in half
     precision and rounded to it at once, so that a saved model restores exactly as the one before it was saved.
 
+    A network for one channel restores each channel of a colour image by itself.
+
     Args:
         net: network with trained weights.
-        sigma: standard deviation of the noise, in the units of the images; None estimates that of each image from its
-            finest wavelet coefficients (Donoho and Johnstone 1994), which is too high on images full of fine texture.
+        highest: highest standard deviation that the network was trained for. Images with more noise are scaled such
+            that theirs is as high, and scaled back.
+        sigma: standard deviation of the noise, in the units of the images; None estimates that of each image with
+            `estimate_noise`.
     """
 
-    def __init__(self, net: MultiScale, sigma: Positive | None = None) -> None:
+    def __init__(self, net: MultiScale, highest: Positive = 55 / 255, sigma: Positive | None = None) -> None:
         if sigma is not None and sigma <= 0:
             raise ValueError(f"sigma={sigma} must be above 0")
-        self.net, self.sigma = net.half().float().eval().requires_grad_(False), sigma
+        self.net = net.half().float().eval().requires_grad_(False)
+        self.highest, self.sigma, self.each_channel = highest, sigma, net.images == 1
 
     def told(self, corruption: Corruption) -> Denoiser:
-        """Return this model with the level of Gaussian noise; it is itself for other corruptions."""
-        return Denoiser(self.net, corruption.sigma) if isinstance(corruption, Gaussian) and corruption.sigma else self
+        """Return this model with the level of Gaussian noise; itself for other corruptions."""
+        known = isinstance(corruption, Gaussian) and corruption.sigma > 0
+        return Denoiser(self.net, self.highest, cast(Gaussian, corruption).sigma) if known else self
 
     def restore_rows(self, rows: np.ndarray) -> np.ndarray:
         """Denoise images, shape (n, channels, height, width), float32."""
         with torch.no_grad():
             return np.stack([self._restore_image(torch.from_numpy(np.ascontiguousarray(row))) for row in rows])
 
-    def _restore_image(self, image: torch.Tensor) -> np.ndarray:
+    def _restore_image(self, image: Tensor) -> np.ndarray:
         sigma = estimate_noise(image.numpy()) if self.sigma is None else self.sigma
-        return np.asarray(self.net(image[None], torch.tensor([sigma]))[0].numpy())
+        scale = min(1.0, self.highest / max(sigma, SMALLEST))
+        parts = image[:, None] if self.each_channel else image[None]
+        restored = self.net(scale * parts, torch.full((len(parts),), scale * sigma))
+        return np.asarray((restored / scale).reshape(image.shape).numpy())
 
     def settings(self) -> dict[str, Any]:
-        """Return the settings of the network and the noise level."""
-        return {"net": self.net.settings(), "sigma": self.sigma}
+        """Return the settings of the network and the noise levels."""
+        return {"net": self.net.settings(), "highest": self.highest, "sigma": self.sigma}
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the weights of the network, float16."""
@@ -64,15 +77,20 @@ class Denoiser(Restorer):
             require_dtype(array, name, np.float16)
         net = MultiScale(**settings["net"])
         load_weights(net, {name: array.astype(np.float32) for name, array in arrays.items()})
-        return cls(net, settings["sigma"])
+        return cls(net, settings["highest"], settings["sigma"])
 
 
 def estimate_noise(image: np.ndarray) -> float:
     """Estimate the standard deviation of white Gaussian noise, in the units of the image.
+
+    The median of the finest wavelet coefficients (Donoho and Johnstone 1994), from scikit-image; it is too high on
+    images full of fine texture.
 
     Args:
         image: the image, shape (channels, height, width); the estimate is the mean over the channels.
     """
     from skimage.restoration import estimate_sigma
 
-    return float(np.mean(estimate_sigma(image, channel_axis=0)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # it is NaN, with a warning, on an image without details
+        return float(np.mean(np.nan_to_num(estimate_sigma(image, channel_axis=0))))
