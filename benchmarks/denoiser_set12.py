@@ -18,9 +18,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
-from bm3d_set12 import Bm3d
 from threadpoolctl import threadpool_limits
 
+from bm3d_set12 import Bm3d
 from veilbench.bench.trained_model import load_trained_model
 from veilbench.corruptions.gaussian import Gaussian
 from veilbench.families.autoencoders.baselines.nlm import Nlm
@@ -29,7 +29,7 @@ from veilbench.families.autoencoders.baselines.wiener import Wiener
 from veilbench.families.autoencoders.data.loaders.patch_folder import PatchFolder
 from veilbench.families.autoencoders.data.loaders.whole_images import WholeImages
 from veilbench.families.autoencoders.data.photographs import Photographs, PhotographsData
-from veilbench.families.autoencoders.files.restored_images import INCLUDED
+from veilbench.families.autoencoders.included import find_model
 from veilbench.families.autoencoders.schemes.base import Restorer
 from veilbench.families.autoencoders.schemes.denoiser import Denoiser
 from veilbench.families.autoencoders.schemes.eightfold import restore_eightfold
@@ -41,11 +41,12 @@ class Eightfold(Bm3d):
     """The included denoiser in eight positions."""
 
     def restore_rows(self, rows: np.ndarray) -> np.ndarray:
+        """Denoise images."""
         return restore_eightfold(load_denoiser().told(Gaussian(self.sigma)), rows)
 
 
 def load_denoiser() -> Denoiser:
-    model = load_trained_model(INCLUDED / "denoiser")
+    model = load_trained_model(find_model(Path("denoiser")))
     assert isinstance(model, Denoiser)
     return model
 
@@ -93,9 +94,10 @@ def compare(rows: Photographs, level: float, with_bm3d: bool) -> None:
     for name in restorers:
         quality = mean(decibels[name], unit="")
         gain = mean(np.subtract(decibels[name], decibels[first]), unit="")
+        cost = sum(seconds[name]) / sum(seconds[first])
         print(
             f"  {name:16} {quality.value:.2f} [{quality.low:.2f}, {quality.high:.2f}]  {np.mean(likeness[name]):.3f}"
-            f"  {gain.value:+.2f} [{gain.low:+.2f}, {gain.high:+.2f}]  {sum(seconds[name]) / sum(seconds[first]):.3f}  ",
+            f"  {gain.value:+.2f} [{gain.low:+.2f}, {gain.high:+.2f}]  {cost:.3f}  ",
             *(f"{value:.2f}" for value in decibels[name]),
             flush=True,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytorch_lightning as pl
@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from veilbench.bench.accelerator import Accelerator
-from veilbench.bench.contracts import Training
+from veilbench.bench.contracts import Kinds, Training
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Curve, Figure, Findings, Metric
 from veilbench.bench.limits import Count, Steps
@@ -107,7 +107,7 @@ class Central(Training):
         steps_per_call: optimizer steps per call of `training_step`; a larger number reduces Lightning's overhead.
     """
 
-    model_kind = pl.LightningModule
+    model_kind: ClassVar[Kinds] = pl.LightningModule
     watchable = True
 
     def __init__(

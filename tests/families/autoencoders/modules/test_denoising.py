@@ -10,6 +10,7 @@ import torch
 
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.errors import UserError
+from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.autoencoders.data.rows import Part, Rows
 from veilbench.families.autoencoders.modules.denoising import Denoising
 from veilbench.families.autoencoders.schemes.denoiser import Denoiser
@@ -151,6 +152,21 @@ def test_mixed_precision_uses_the_weights_of_every_step(tmp_path: Path, patches:
         models.append(training.fit(make_module(), patches, trainer, seeds, folder)[0])
     for name, array in models[0].arrays().items():
         assert np.array_equal(models[1].arrays()[name], array), name
+
+
+def test_it_may_start_from_a_trained_denoiser(tmp_path: Path, patches: Rows) -> None:
+    train(tmp_path / "first", patches, 20).save(tmp_path)
+    module = make_module(initial=str(tmp_path))
+    module.start(patches, np.random.SeedSequence(9))
+    model = load_trained_model(tmp_path)
+    assert isinstance(model, Denoiser)
+    for name, weight in model.net.state_dict().items():
+        assert torch.equal(module.net.state_dict()[name], weight)
+        assert torch.equal(module.averaged.module.state_dict()[name], weight)
+    with pytest.raises(UserError, match=r"holds {'channels': \[4, 6\], .* to train has {'channels': \[4, 8\]"):
+        make_module(initial=str(tmp_path), channels=[4, 8]).start(patches, np.random.SeedSequence(9))
+    with pytest.raises(UserError, match="holds no trained model"):
+        make_module(initial=str(tmp_path / "none")).start(patches, np.random.SeedSequence(9))
 
 
 def test_patches_that_do_not_fit_are_refused(patches: Rows) -> None:

@@ -11,13 +11,11 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.folders import write_whole_folder
 from veilbench.bench.trained_model import load_trained_model
 from veilbench.corruptions.gaussian import Gaussian
-from veilbench.families.autoencoders import included
 from veilbench.families.autoencoders.data.row_format import RowFormat, load_row_format
+from veilbench.families.autoencoders.included import find_model
 from veilbench.families.autoencoders.schemes.base import Restorer
 from veilbench.families.autoencoders.schemes.eightfold import restore_eightfold
 from veilbench.images.image_file import read_image
-
-INCLUDED = Path(included.__file__).parent
 
 
 def restore_images(
@@ -50,12 +48,6 @@ def restore_images(
     with write_whole_folder(folder, names) as partial:
         for image, name in zip(images, names, strict=True):
             _write_png(restore_image(restorer, form, image, eightfold), partial / name)
-
-
-def find_model(model: Path) -> Path:
-    """Return the folder of a model: `model` itself, or the included one of that name if there is no such folder."""
-    included = INCLUDED / model
-    return included if len(model.parts) == 1 and not model.exists() and included.is_dir() else model
 
 
 def _tell_noise(restorer: Restorer, form: RowFormat, sigma: float) -> Restorer:

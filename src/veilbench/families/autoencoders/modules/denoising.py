@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, cast
 
 import numpy as np
@@ -13,9 +14,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import LearningRate, Natural, NotNegative, Positive, PositiveShare, Side
+from veilbench.bench.trained_model import load_trained_model
 from veilbench.corruptions.rotation import Rotation
 from veilbench.families.autoencoders.data.rows import Rows
 from veilbench.families.autoencoders.evaluations.applicability import has_images
+from veilbench.families.autoencoders.included import find_model
 from veilbench.families.autoencoders.schemes.denoiser import Denoiser
 from veilbench.nets.multi_scale import Blocks, Levels, MultiScale
 from veilbench.training.resumable import ResumableModel
@@ -46,6 +49,8 @@ class Denoising(pl.LightningModule, ResumableModel):
         fall: share of the steps, at the end, in which the learning rate falls.
         average: decay of the moving average of the weights, per step.
         largest_norm: norm to which longer gradients are scaled.
+        initial: folder of a trained denoiser whose weights to start from, or the name of one that is included; None
+            draws new weights.
     """
 
     data_kind = Rows
@@ -67,6 +72,7 @@ class Denoising(pl.LightningModule, ResumableModel):
         fall: PositiveShare = 0.3,
         average: Annotated[float, Ge(0), Lt(1)] = 0.999,
         largest_norm: Positive = 1.0,
+        initial: str | None = None,
     ) -> None:
         if lowest > highest:
             raise ValueError(f"lowest={lowest} must be at most highest={highest}")
@@ -75,6 +81,7 @@ class Denoising(pl.LightningModule, ResumableModel):
         self.channels, self.blocks, self.lowest, self.highest = list(channels), blocks, lowest, highest
         self.crop, self.learning_rate, self.weight_decay = crop, learning_rate, weight_decay
         self.warm_up, self.fall, self.average, self.largest_norm = warm_up, fall, average, largest_norm
+        self.initial = initial
         self.turn = Rotation()
         self.planned_steps = 1  # set by the training before `start`
         self.curves: dict[str, float] = {}
@@ -86,7 +93,8 @@ class Denoising(pl.LightningModule, ResumableModel):
             The training patches, shape (n, channels, size, size).
 
         Raises:
-            UserError: the rows are not square images, or are smaller than the crops.
+            UserError: the rows are not square images, or are smaller than the crops, or `initial` is no denoiser of
+                this architecture.
         """
         if not has_images(rows) or rows.shape[1] != rows.shape[2] or rows.shape[1] < self.crop:
             raise UserError(f"model.crop={self.crop} needs square images of that size or larger, not {rows.shape}")
@@ -95,10 +103,25 @@ class Denoising(pl.LightningModule, ResumableModel):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             net = MultiScale(self.channels, self.blocks, rows.shape[0])
-        self.net = cast(MultiScale, net.to(memory_format=torch.channels_last))  # faster convolutions
-        self.averaged = AveragedModel(self.net, multi_avg_fn=get_ema_multi_avg_fn(self.average)).requires_grad_(False)
+        if self.initial:
+            net.load_state_dict(self._load_initial(net).state_dict())
+        self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster convolutions
+        decay: Any = get_ema_multi_avg_fn(self.average)  # type: ignore[no-untyped-call]
+        self.averaged = AveragedModel(self.net, multi_avg_fn=decay).requires_grad_(False)
         self.validation, self.steps = torch.from_numpy(rows.validation.x), 0
         return torch.from_numpy(rows.train.x)
+
+    def _load_initial(self, net: MultiScale) -> MultiScale:
+        """Return the network of `initial`.
+
+        Raises:
+            UserError: it is no denoiser, or has another architecture than `net`.
+        """
+        model = load_trained_model(find_model(Path(str(self.initial))))
+        if not isinstance(model, Denoiser) or model.net.settings() != net.settings():
+            has = model.net.settings() if isinstance(model, Denoiser) else f"a {type(model).__name__}"
+            raise UserError(f"model.initial={self.initial} holds {has}, and the model to train has {net.settings()}")
+        return model.net
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return Adam with decoupled weight decay, fused."""
@@ -133,7 +156,8 @@ class Denoising(pl.LightningModule, ResumableModel):
         sigma = self.lowest + (self.highest - self.lowest) * draw
         noise = torch.randn(clean.shape, generator=generator).to(clean.device)
         restored = net(clean + sigma.view(-1, 1, 1, 1) * noise, sigma)
-        return ((restored.float() - clean).square().mean((1, 2, 3)) + 1e-6).sqrt().mean()
+        errors = (restored.float() - clean).square().mean((1, 2, 3))
+        return torch.as_tensor((errors + 1e-6).sqrt().mean())  # without the sum, no error has no gradient
 
     def _crop(self, batch: Tensor) -> Tensor:
         top, left = torch.randint(batch.shape[-1] - self.crop + 1, (2,), generator=self.generator).tolist()
@@ -143,7 +167,7 @@ class Denoising(pl.LightningModule, ResumableModel):
     def _validate(self) -> float:
         """Return the loss of the averaged weights on the validation images, with the same noise each time."""
         generator = torch.Generator().manual_seed(0)
-        parts = self.validation.split(AT_ONCE)
+        parts = torch.split(self.validation, AT_ONCE)
         losses = [float(self.loss(self.averaged, part.to(self.device), generator)) * len(part) for part in parts]
         return sum(losses) / len(self.validation)
 
