@@ -77,6 +77,17 @@ def test_the_noise_level_is_estimated_for_each_image(denoiser: Denoiser, sigma: 
     assert np.isfinite(blind.restore_rows(np.zeros((1, 1, 9, 9), np.float32))).all()  # no noise at all
 
 
+def test_the_score_is_the_error_after_noise(denoiser: Denoiser) -> None:
+    rows = images(3)
+    scores = denoiser.score(rows)
+    noise = np.random.default_rng(0).normal(0, 0.1, rows.shape[1:])
+    for row, score in zip(rows, scores, strict=True):
+        with torch.no_grad():
+            restored = denoiser.net(torch.from_numpy((row + noise).astype(np.float32))[None], torch.tensor([0.1]))
+        assert score == pytest.approx(float(((restored.numpy()[0] - row) ** 2).mean()), rel=1e-4)
+    assert np.array_equal(denoiser.score(rows[1:]), scores[1:])
+
+
 class Shear(Restorer):
     """A restorer that depends on the position of the image."""
 

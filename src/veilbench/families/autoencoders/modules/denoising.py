@@ -17,7 +17,6 @@ from veilbench.bench.limits import LearningRate, Natural, NotNegative, Positive,
 from veilbench.bench.trained_model import load_trained_model
 from veilbench.corruptions.rotation import Rotation
 from veilbench.families.autoencoders.data.rows import Rows
-from veilbench.families.autoencoders.evaluations.applicability import has_images
 from veilbench.families.autoencoders.included import find_model
 from veilbench.families.autoencoders.schemes.denoiser import Denoiser
 from veilbench.nets.multi_scale import Blocks, Levels, MultiScale
@@ -96,7 +95,8 @@ class Denoising(pl.LightningModule, ResumableModel):
             UserError: the rows are not square images, or are smaller than the crops, or `initial` is no denoiser of
                 this architecture.
         """
-        if not has_images(rows) or rows.shape[1] != rows.shape[2] or rows.shape[1] < self.crop:
+        square = len(rows.shape) == 3 and rows.shape[0] in (1, 3) and rows.shape[1] == rows.shape[2]
+        if not square or rows.shape[1] < self.crop:
             raise UserError(f"model.crop={self.crop} needs square images of that size or larger, not {rows.shape}")
         seed = int(seeds.generate_state(1)[0])
         self.generator = torch.Generator().manual_seed(seed)

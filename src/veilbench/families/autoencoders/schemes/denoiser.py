@@ -13,18 +13,22 @@ from veilbench.bench.checked_arrays import require_dtype
 from veilbench.bench.limits import Positive, require_arguments, require_value
 from veilbench.corruptions.base import Corruption
 from veilbench.corruptions.gaussian import Gaussian
-from veilbench.families.autoencoders.schemes.base import Restorer
+from veilbench.families.autoencoders.schemes.base import Detector, Restorer
+from veilbench.metrics.image import squared_errors
 from veilbench.nets.multi_scale import MultiScale
 from veilbench.nets.saved_weights import load_weights
 
 SMALLEST = 1e-12  # noise level below which no image is scaled
 
 
-class Denoiser(Restorer):
+class Denoiser(Restorer, Detector):
     """Removes white Gaussian noise with a network that is told the noise level.
 
     Images are restored one by one, so that the memory does not depend on their number. The weights are saved in half
     precision and rounded to it at once, so that a saved model restores exactly as the one before it was saved.
+
+    A row's score is the error with which the network restores it after noise of half the highest level has been added:
+    images unlike those of the training are restored worse.
 
     A network for one channel restores each channel of a colour image by itself.
 
@@ -58,6 +62,16 @@ class Denoiser(Restorer):
         parts = image[:, None] if self.each_channel else image[None]
         restored = self.net(scale * parts, torch.full((len(parts),), scale * sigma))
         return np.asarray((restored / scale).reshape(image.shape).numpy())
+
+    def score(self, rows: np.ndarray) -> np.ndarray:
+        """Return the mean squared error of rows restored from noise, shape (n, *shape) to (n,), float64.
+
+        The noise is the same in every call and for every row.
+        """
+        sigma = self.highest / 2
+        noise = np.random.default_rng(0).normal(0, sigma, rows.shape[1:])
+        restored = self.told(Gaussian(sigma)).restore_rows((rows + noise).astype(np.float32))
+        return squared_errors(restored, rows)
 
     def settings(self) -> dict[str, Any]:
         """Return the settings of the network and the noise levels."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -47,9 +48,10 @@ class PatchFolder:
         """
         notes: list[str] = []
         folders = [self.path] if isinstance(self.path, str) else self.path
-        files = [file for folder in folders for file in list_images(Path(folder), notes)]
-        if not files:
-            raise UserError(f"{', '.join(folders)} holds no images; {', '.join(SUFFIXES)} are read")
+        found = {folder: list_images(Path(folder), notes) for folder in folders}
+        if empty := [folder for folder, files in found.items() if not files]:
+            raise UserError(f"{empty[0]} holds no images; {', '.join(SUFFIXES)} are read")
+        files = list(chain.from_iterable(found.values()))
         cut = [np.concatenate([self._cut_file(file, scale, rng) for scale in self.scales]) for file in files]
         notes.append(f"patches of the same {len(files)} images are in every part")
         y = np.repeat(np.arange(len(files)), [len(part) for part in cut])
