@@ -110,7 +110,7 @@ def test_the_learning_rate_rises_stays_and_falls() -> None:
     assert [module.rate(step) for step in (80, 90, 99)] == pytest.approx([1, 0.5, 0.05])
 
 
-def test_crops_before_the_learning_rate_falls_and_whole_patches_then(patches: Rows, tmp_path: Path) -> None:
+def test_crops_first_and_whole_patches_at_the_end(patches: Rows, tmp_path: Path) -> None:
     seen: list[tuple[int, ...]] = []
 
     class Watched(Denoising):
@@ -119,7 +119,7 @@ def test_crops_before_the_learning_rate_falls_and_whole_patches_then(patches: Ro
                 seen.append(tuple(clean.shape[1:]))
             return super().loss(net, clean, generator)
 
-    module = Watched([4], crop=12, fall=0.25)
+    module = Watched([4], crop=12, whole=0.25)
     Resumable(str(tmp_path / "x"), 8, 8, 4).fit(
         module, patches, Accelerator("cpu"), np.random.SeedSequence(0), tmp_path
     )

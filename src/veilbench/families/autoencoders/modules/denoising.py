@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from veilbench.bench.errors import UserError
-from veilbench.bench.limits import LearningRate, Natural, NotNegative, Positive, PositiveShare, Side
+from veilbench.bench.limits import LearningRate, Natural, NotNegative, Positive, PositiveShare, Share, Side
 from veilbench.bench.trained_model import load_trained_model
 from veilbench.corruptions.rotation import Rotation
 from veilbench.families.autoencoders.data.rows import Rows
@@ -34,7 +34,6 @@ class Denoising(pl.LightningModule, ResumableModel):
 
     The learning rate rises linearly, stays, and falls linearly to zero over the last steps. Where it begins to fall
     depends on the planned number of steps alone, so that an interrupted training may resume with another number.
-    Whole patches are used while it falls, crops before.
 
     Args:
         channels: number of channels at each resolution of `MultiScale`.
@@ -46,6 +45,7 @@ class Denoising(pl.LightningModule, ResumableModel):
         weight_decay: weight decay of AdamW.
         warm_up: number of steps in which the learning rate rises.
         fall: share of the steps, at the end, in which the learning rate falls.
+        whole: share of the steps, at the end, in which whole patches are used instead of crops.
         average: decay of the moving average of the weights, per step.
         largest_norm: norm to which longer gradients are scaled.
         initial: folder of a trained denoiser whose weights to start from, or the name of one that is included; None
@@ -68,7 +68,8 @@ class Denoising(pl.LightningModule, ResumableModel):
         learning_rate: LearningRate = 2e-3,
         weight_decay: NotNegative = 1e-4,
         warm_up: Natural = 200,
-        fall: PositiveShare = 0.3,
+        fall: PositiveShare = 0.7,
+        whole: Share = 0.25,
         average: Annotated[float, Ge(0), Lt(1)] = 0.999,
         largest_norm: Positive = 1.0,
         initial: str | None = None,
@@ -79,8 +80,8 @@ class Denoising(pl.LightningModule, ResumableModel):
         self.automatic_optimization = False
         self.channels, self.blocks, self.lowest, self.highest = list(channels), blocks, lowest, highest
         self.crop, self.learning_rate, self.weight_decay = crop, learning_rate, weight_decay
-        self.warm_up, self.fall, self.average, self.largest_norm = warm_up, fall, average, largest_norm
-        self.initial = initial
+        self.warm_up, self.fall, self.whole = warm_up, fall, whole
+        self.average, self.largest_norm, self.initial = average, largest_norm, initial
         self.turn = Rotation()
         self.planned_steps = 1  # set by the training before `start`
         self.curves: dict[str, float] = {}
@@ -140,7 +141,7 @@ class Denoising(pl.LightningModule, ResumableModel):
         for step, batch in enumerate(batches, self.steps):
             optimizer.param_groups[0]["lr"] = self.rate(step)
             optimizer.zero_grad()
-            whole = step >= (1 - self.fall) * self.planned_steps
+            whole = step >= (1 - self.whole) * self.planned_steps
             lost = self.loss(self.net, self.turn(batch if whole else self._crop(batch), self.generator), self.generator)
             self.manual_backward(lost)
             torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.largest_norm)
