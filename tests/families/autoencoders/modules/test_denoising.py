@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,12 @@ def test_states_that_cannot_be_used_are_one_line(tmp_path: Path, patches: Rows) 
         train(tmp_path, patches, 8)
     with pytest.raises(UserError, match="belongs to another training"):
         train(tmp_path, patches, 20, channels=[4, 8])
+    with pytest.raises(UserError, match="belongs to another training"):
+        train(tmp_path, replace(patches, train=patches.test), 20)
+    with pytest.raises(UserError, match="belongs to another training"):
+        Resumable(str(tmp_path / "state.ckpt"), 20, 9, 4).fit(
+            make_module(), patches, Accelerator("cpu"), np.random.SeedSequence(3), tmp_path
+        )
     (tmp_path / "text.ckpt").write_text("nothing")
     with pytest.raises(UserError, match=r"holds no checkpoint of a training"):
         train(tmp_path, patches, 20, "text.ckpt")
@@ -124,6 +131,27 @@ def test_crops_first_and_whole_patches_at_the_end(patches: Rows, tmp_path: Path)
         module, patches, Accelerator("cpu"), np.random.SeedSequence(0), tmp_path
     )
     assert seen == [(1, 12, 12)] * 6 + [(1, 16, 16)] * 2
+
+
+def test_the_model_has_the_moving_average_of_weights_and_gradients_are_clipped(tmp_path: Path, patches: Rows) -> None:
+    weights: list[torch.Tensor] = []
+
+    class Watched(Denoising):
+        def loss(self, net: torch.nn.Module, clean: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+            if net is self.net:
+                weights.append(self.net.tail.weight.detach().clone())
+            return super().loss(net, clean, generator)
+
+    module = Watched([4], crop=12, average=0.7, largest_norm=1e-3)
+    training = Resumable(str(tmp_path / "x"), 5, 8, 5)
+    model, _ = training.fit(module, patches, Accelerator("cpu"), np.random.SeedSequence(0), tmp_path)
+    average = weights[1]  # after the first step; the average begins there
+    for later in (*weights[2:], module.net.tail.weight.detach()):
+        average = 0.7 * average + 0.3 * later
+    np.testing.assert_array_equal(model.arrays()["tail.weight"], average.half().numpy())
+    assert not np.array_equal(model.arrays()["tail.weight"], module.net.tail.weight.detach().half().numpy())
+    norm = torch.stack([weight.grad.norm() for weight in module.net.parameters() if weight.grad is not None]).norm()
+    assert float(norm) == pytest.approx(1e-3, rel=1e-3)
 
 
 def test_the_levels_are_drawn_between_the_bounds(patches: Rows) -> None:
