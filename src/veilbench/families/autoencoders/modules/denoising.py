@@ -69,7 +69,7 @@ class Denoising(pl.LightningModule, ResumableModel):
         weight_decay: NotNegative = 1e-4,
         warm_up: Natural = 200,
         fall: PositiveShare = 0.7,
-        whole: Share = 0.25,
+        whole: Share = 0.1,
         average: Annotated[float, Ge(0), Lt(1)] = 0.999,
         largest_norm: Positive = 1.0,
         initial: str | None = None,
