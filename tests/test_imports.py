@@ -31,6 +31,7 @@ FLOORS_OF_A_FAMILY = [
         "schemes",
         "wrapped",
         "files",
+        "included",
         "store",
         "score_files",
         "local_round",

@@ -52,6 +52,7 @@ from veilbench.families.autoencoders.data.rows import Part, Rows
 from veilbench.families.autoencoders.nets.autoencoder_net import AutoencoderNet
 from veilbench.families.autoencoders.schemes.autoencoder import CodedRows
 from veilbench.families.autoencoders.schemes.base import Detector, Representation, Restorer
+from veilbench.families.autoencoders.schemes.denoiser import Denoiser
 from veilbench.families.autoencoders.schemes.neighbour_detector import NeighbourDetector
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.aes_gcm import AesGcm
@@ -94,6 +95,7 @@ from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.protocol import Protocol, describe_aggregation
 from veilbench.nets.convolutional import Convolutional, FullyConvolutional
 from veilbench.nets.dense import Dense
+from veilbench.nets.multi_scale import MultiScale
 
 WORDS = Vocabulary(["hello", "win", "now", "naïve"])
 
@@ -203,6 +205,7 @@ MODELS: dict[str, Callable[[], TrainedModel]] = {
     "CodedRows, combined": lambda: coded(Dense(2, 1, [4]), "combined", outputs=2),
     "CodedRows, whitened": lambda: coded(Convolutional(2, [2], 3), "whitened"),
     "CodedRows, mahalanobis": lambda: coded(FullyConvolutional(2, 2, 3), "mahalanobis", residual=True),
+    "Denoiser": lambda: Denoiser(MultiScale([2, 3]), sigma=0.1),
     "NeighbourDetector": lambda: NeighbourDetector.keep_rows(coded(Dense(2, 1, [4]), "error"), rows(6).train.x, 3),
     "RawTemplate, torch": torch_encoder,
     "HashmapScheme": lambda: HashmapScheme(encoder(), True, True, 0.1, 3),

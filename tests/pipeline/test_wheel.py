@@ -168,3 +168,11 @@ def test_a_variant_by_dvc_exp_run_takes_the_change(installed: Installed, tmp_pat
     installed._run(str(installed.bin / "dvc"), "exp", "apply", "narrow", cwd=demo)
     saved = json.loads((demo / "results" / "gabor" / "train" / "model.json").read_text())
     assert saved["settings"]["net"]["encoder"]["code"] == 7
+
+
+def test_the_included_denoiser_is_installed(installed: Installed, tmp_path: Path) -> None:
+    write_images(tmp_path)
+    installed.veilbench(tmp_path, "autoencoder", "restore", "denoiser", "p0/0.png", "--out", "restored")
+    with Image.open(tmp_path / "p0" / "0.png") as noisy, Image.open(tmp_path / "restored" / "0.png") as restored:
+        assert restored.size == (32, 32)
+        assert not np.array_equal(np.asarray(noisy), np.asarray(restored))

@@ -41,11 +41,25 @@ def score(
 
 @app.command()
 def restore(
-    model: _Model,
+    model: Annotated[
+        Path,
+        typer.Argument(metavar="MODEL", help="The folder of a trained model, results/*/train, or `denoiser`."),
+    ],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="png, tif, bmp, jpg, pgm or ppm.")],
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Folder to write, all images or none.")],
+    sigma: Annotated[
+        float | None,
+        typer.Option("--sigma", help="Standard deviation of the noise, of 255 grey levels; estimated if not given."),
+    ] = None,
+    eightfold: Annotated[
+        bool,
+        typer.Option("--eightfold", help="Average over eight turned and mirrored copies: slower, a little better."),
+    ] = False,
 ) -> None:
-    """Restore images, and write each as a PNG file of the same name into a folder."""
+    """Restore images, and write each as a PNG file of the same name into a folder.
+
+    `denoiser` is included: it removes Gaussian noise from images of any size.
+    """
     from veilbench.families.autoencoders.files.restored_images import restore_images
 
-    restore_images(model, images, out)
+    restore_images(model, images, out, sigma, eightfold)

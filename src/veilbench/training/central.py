@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytorch_lightning as pl
@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from veilbench.bench.accelerator import Accelerator
-from veilbench.bench.contracts import Training
+from veilbench.bench.contracts import Kinds, Training
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Curve, Figure, Findings, Metric
 from veilbench.bench.limits import Count, Steps
@@ -84,6 +84,14 @@ class Curves(pl.Callback):
         if self.watch:
             self.watch(self.steps, pl_module.curves)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the values so far, for a checkpoint."""
+        return {"steps": self.steps, "points": self.points}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore the values of a checkpoint."""
+        self.steps, self.points = state_dict["steps"], state_dict["points"]
+
     def figure(self, name: str) -> Figure:
         """Return the learning curve of one logged value."""
         x, y = zip(*self.points[name], strict=True)
@@ -99,7 +107,7 @@ class Central(Training):
         steps_per_call: optimizer steps per call of `training_step`; a larger number reduces Lightning's overhead.
     """
 
-    model_kind = pl.LightningModule
+    model_kind: ClassVar[Kinds] = pl.LightningModule
     watchable = True
 
     def __init__(
@@ -126,8 +134,7 @@ class Central(Training):
         seed = int(order.generate_state(1)[0])
         batches = self.batches(rows, seed)
         curves = Curves(self.watch)
-        lightning = trainer.lightning(distributed=True, max_epochs=1, callbacks=[curves])
-        lightning.fit(module, DataLoader(batches, batch_size=None), weights_only=True)
+        lightning = self.run(module, batches, trainer, curves)
         if all(torch.equal(a, b.cpu()) for a, b in zip(before, module.parameters(), strict=True)):
             raise UserError("the training changed no weight; raise training.max_steps or the learning rate")
         lightning.save_checkpoint(folder / "model.ckpt")
@@ -135,6 +142,12 @@ class Central(Training):
             raise SystemExit(0)
         save_file({k: v.cpu().contiguous() for k, v in module.state_dict().items()}, folder / "weights.safetensors")
         return module.trained_model(), self._findings(curves)
+
+    def run(self, module: Any, batches: IterableDataset[Tensor], trainer: Accelerator, curves: Curves) -> Any:
+        """Run all steps, and return Lightning's Trainer."""
+        lightning = trainer.lightning(distributed=True, max_epochs=1, callbacks=[curves])
+        lightning.fit(module, DataLoader(batches, batch_size=None), weights_only=True)
+        return lightning
 
     def planned_steps(self, data: Any) -> int:
         """Return the maximum number of optimizer steps."""

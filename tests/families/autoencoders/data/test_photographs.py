@@ -51,6 +51,19 @@ def test_the_same_seed_deals_the_same(made: PhotographsData, tmp_path: Path) -> 
     assert not np.array_equal(loaded(made, tmp_path / "other").train.x, one.train.x)
 
 
+def test_patches_come_from_several_folders(made: PhotographsData, tmp_path: Path) -> None:
+    assert isinstance(made.source, PatchFolder)
+    folders = [str(tmp_path / name) for name in ("learn", "test")]
+    raw = PatchFolder(folders, 8, grey=True).read(np.random.default_rng(0))
+    one, other = (PatchFolder(folder, 8, grey=True) for folder in folders)
+    rng = np.random.default_rng(0)
+    assert np.array_equal(raw.x, np.concatenate([one.read(rng).x, other.read(rng).x]))
+    assert np.bincount(raw.y).tolist() == [30, 20, 42, 8]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="empty holds no images"):
+        PatchFolder([folders[0], str(tmp_path / "empty")], 8).read(rng)
+
+
 def test_wholes_of_other_channels_are_refused(made: PhotographsData, tmp_path: Path) -> None:
     coloured = PhotographsData(SamplePatches(32), made.wholes)
     with pytest.raises(UserError, match=r"data\.wholes: 0\.png has 1 channels, the patches have 3"):

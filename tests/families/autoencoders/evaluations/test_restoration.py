@@ -10,6 +10,7 @@ import pytest
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Metric
+from veilbench.corruptions.base import corrupt_array
 from veilbench.corruptions.blur import Blur
 from veilbench.corruptions.gaussian import Gaussian
 from veilbench.corruptions.greyscale import Greyscale
@@ -89,6 +90,36 @@ def test_the_baseline_that_the_model_is_gives_the_same(examine: Any, digits: Row
     found = examine(Restoration(Gaussian(0.1), [Wiener(0.1)]), Wiener(0.1).fit(digits, RNG), digits)
     assert found.metrics["psnr_over_best_baseline"].value == pytest.approx(0, abs=1e-9)
     assert found.metrics["psnr_gain"].low > 1
+
+
+class Telling(Untouched):
+    """Shrinks rows by the noise level that it was told, and those that lie on their side a little more."""
+
+    told_by: object = None
+
+    def told(self, corruption: Gaussian) -> Telling:  # type: ignore[override]
+        told = Telling(corruption.sigma)
+        told.told_by = corruption
+        return told
+
+    def restore_rows(self, rows: np.ndarray) -> np.ndarray:
+        assert self.told_by is not None
+        return rows * (1 - self.sigma * np.linspace(0, 1, rows.shape[3])).astype(np.float32)
+
+
+def test_the_model_is_told_the_corruption_and_may_restore_in_eight_positions(examine: Any, digits: Rows) -> None:
+    plain, eightfold = (
+        examine(Restoration(Gaussian(0.1), [Wiener(0.1)], 20, eightfold), Telling(0.9), digits)
+        for eightfold in (False, True)
+    )
+    lines = [{line[0]: line[1].value for line in found.tables[0].rows} for found in (plain, eightfold)]
+    assert lines[0]["Wiener"] == lines[1]["Wiener"]
+    assert lines[0]["corrupted"] == lines[1]["corrupted"]
+    # the mean of the eight shrinks every pixel by half the level, so that the error is known
+    noisy = corrupt_array(Gaussian(0.1), digits.test.x[:20], np.random.default_rng(np.random.SeedSequence(5)))
+    for line, shrunk in ((lines[0], 1 - 0.1 * np.linspace(0, 1, 8)), (lines[1], 0.95)):
+        errors = np.square(noisy * shrunk - digits.test.x[:20]).mean((1, 2, 3))
+        assert line["this model"] == pytest.approx(float(np.mean(-10 * np.log10(errors))), abs=1e-4)
 
 
 def test_what_it_does_not_apply_to_says_so(examine: Any, digits: Rows, table: Rows) -> None:

@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 from fitting import Refusal, Train
 from PIL import Image
+from sklearn.datasets import load_sample_images
 
 from command_line import run
 from veilbench.bench.trained_model import load_trained_model
+from veilbench.corruptions.gaussian import Gaussian
 from veilbench.families.autoencoders.data.row_format import load_row_format
+from veilbench.families.autoencoders.included import find_model
 from veilbench.families.autoencoders.schemes.base import Restorer
 
 GREY = ("data=images", "data.source.path=images", "data.source.size=12", "data.source.grey=true", "model=median")
@@ -85,6 +88,67 @@ def test_bad_input_is_one_line_and_leaves_no_folder(tmp_path: Path, train: Train
         assert not (tmp_path / "new").exists()
     assert (tmp_path / "mine" / "letter.txt").read_text() == "precious"
     assert len(list((tmp_path / "images").iterdir())) == 24
+
+
+def decibels(one: np.ndarray, other: np.ndarray) -> float:
+    return float(-10 * np.log10(np.mean((one - other) ** 2)))
+
+
+def spoil(sigma: float, name: str) -> np.ndarray:
+    """Save a noisy part of a photograph, and give back the clean one."""
+    clean = load_sample_images().images[0][40:170, 300:431]
+    noisy = clean + np.random.default_rng(0).normal(0, sigma, clean.shape)
+    Image.fromarray(np.clip(np.rint(noisy), 0, 255).astype(np.uint8)).save(name)
+    return np.asarray(clean) / 255
+
+
+def test_the_included_denoiser_restores_colours_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    clean, noisy = spoil(25, "photo.png"), pixels(tmp_path / "photo.png")
+    quality = {}
+    for name, words in {
+        "told": ("--sigma", "25"),
+        "eightfold": ("--sigma", "25", "--eightfold"),
+        "estimated": (),
+        "wrong": ("--sigma", "5"),
+    }.items():
+        assert run("autoencoder", "restore", "denoiser", "photo.png", "--out", name, *words) == 0
+        quality[name] = decibels(pixels(tmp_path / name / "photo.png"), clean)
+    assert quality["told"] > decibels(noisy, clean) + 6
+    assert quality["eightfold"] > quality["told"]
+    assert quality["estimated"] > quality["told"] - 0.5
+    assert quality["wrong"] < quality["told"] - 3
+    model = cast(Restorer, load_trained_model(find_model(Path("denoiser")))).told(Gaussian(25 / 255))
+    for channel in range(3):
+        alone = model.restore_rows(noisy[None, None, ..., channel].astype(np.float32))[0, 0]
+        told = pixels(tmp_path / "told" / "photo.png")[..., channel]
+        np.testing.assert_allclose(told, np.clip(alone, 0, 1), atol=0.5 / 255 + 1e-4)
+
+
+def test_grey_images_stay_grey(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("autoencoder", "restore", "denoiser", "large.png", "--out", "restored") == 0
+    assert pixels(tmp_path / "restored" / "large.png").shape == (10, 14)
+
+
+def test_a_folder_of_that_name_comes_before_the_included_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert (find_model(Path("denoiser")) / "model.json").is_file()
+    (tmp_path / "denoiser").mkdir()
+    for name in ("denoiser", "nothing", "denoiser/x", "../included"):
+        assert find_model(Path(name)) == Path(name)
+
+
+def test_levels_that_cannot_be_used_are_one_line(tmp_path: Path, train: Train, refusal: Refusal) -> None:
+    folder = train(*GREY)
+    for model, sigma, said in (
+        ("denoiser", "0", "--sigma 0 is not allowed: the noise has above 0 and at most 255 grey levels"),
+        ("denoiser", "nan", "--sigma nan is not allowed"),
+        ("denoiser", "300", "--sigma 300 is not allowed"),
+        (folder, "25", "--sigma 25 is not allowed: Median cannot be told a noise level"),
+    ):
+        assert said in refusal("autoencoder", "restore", model, "images/0.png", "--out", "new", "--sigma", sigma)
+        assert not (tmp_path / "new").exists()
 
 
 def test_models_that_restore_no_images(tmp_path: Path, train: Train, refusal: Refusal) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Annotated, cast
 
 import numpy as np
@@ -19,6 +20,7 @@ from veilbench.families.autoencoders.data.photographs import Photographs
 from veilbench.families.autoencoders.data.rows import Rows
 from veilbench.families.autoencoders.evaluations.applicability import has_images, need_finite, need_rows
 from veilbench.families.autoencoders.schemes.base import Restorer
+from veilbench.families.autoencoders.schemes.eightfold import restore_eightfold
 from veilbench.metrics.grids import picture
 from veilbench.metrics.image import psnr, ssim
 from veilbench.metrics.intervals import mean
@@ -37,15 +39,22 @@ class Restoration(Evaluation):
         baselines: restorers to compare with, fitted to the same training rows, with settings chosen on the validation
             rows.
         images: maximum number of test images.
+        eightfold: whether the model restores every image in eight positions, see `restore_eightfold`. The baselines do
+            not.
     """
 
     data_kind = Rows
     target_kind = Restorer
 
     def __init__(
-        self, corruption: Corruption, baselines: Sequence[Restorer] = (), images: Annotated[Count, Ge(2)] = 200
+        self,
+        corruption: Corruption,
+        baselines: Sequence[Restorer] = (),
+        images: Annotated[Count, Ge(2)] = 200,
+        eightfold: bool = False,
     ) -> None:
         self.corruption, self.baselines, self.images = corruption, list(baselines), images
+        self.eightfold = eightfold
 
     def examine(self, model: TrainedModel, rows: Rows, trainer: Accelerator, seeds: np.random.SeedSequence) -> Findings:
         """Run the evaluation and return its findings.
@@ -63,7 +72,8 @@ class Restoration(Evaluation):
         wholes = dict(list(rows.wholes.items())[: self.images]) if isinstance(rows, Photographs) else {}
         clean = [whole[None] for whole in wholes.values()] or [rows.test.x[: self.images]]
         corrupted = [corrupt_array(self.corruption, group, rng) for group in clean]
-        answers = {"corrupted": corrupted, "this model": _restore_groups(model, corrupted, "this model")}
+        restored = _restore_groups(model.told(self.corruption), corrupted, "this model", self.eightfold)
+        answers = {"corrupted": corrupted, "this model": restored}
         for baseline in self.baselines:
             name = type(baseline).__name__
             if name in answers:
@@ -101,8 +111,9 @@ class Restoration(Evaluation):
         return findings
 
 
-def _restore_groups(restorer: Restorer, corrupted: Groups, name: str) -> Groups:
-    return [need_finite(restorer.restore_rows(group), name) for group in corrupted]
+def _restore_groups(restorer: Restorer, corrupted: Groups, name: str, eightfold: bool = False) -> Groups:
+    restore = partial(restore_eightfold, restorer) if eightfold else restorer.restore_rows
+    return [need_finite(restore(group), name) for group in corrupted]
 
 
 def _measure_each(

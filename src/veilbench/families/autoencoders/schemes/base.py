@@ -16,6 +16,8 @@ from veilbench.bench.trained_model import TrainedModel
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from veilbench.corruptions.base import Corruption
+
 
 class Representation(TrainedModel):
     """Encodes rows, and decodes rows from codes."""
@@ -67,11 +69,21 @@ class DifferentiableDetector(Detector):
 
 
 class Restorer(TrainedModel):
-    """Restores corrupted images."""
+    """Restores corrupted images.
+
+    Attributes:
+        each_channel: whether a restorer of grey images restores each channel of a colour image by itself.
+    """
+
+    each_channel = False
 
     @abstractmethod
     def restore_rows(self, rows: np.ndarray) -> np.ndarray:
         """Restore corrupted rows, shape (n, *shape), float32."""
+
+    def told(self, corruption: Corruption) -> Restorer:
+        """Return a restorer that knows the corruption and its settings; itself if that changes nothing."""
+        return self
 
     def infer(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Restore corrupted rows, shape (n, *shape), as `restored`, same shape."""

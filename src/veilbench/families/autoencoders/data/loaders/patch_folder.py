@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +23,7 @@ class PatchFolder:
     Patches of one scale share no pixels. The classes are the images.
 
     Args:
-        path: folder of the images, which `images.image_file.read_image` reads.
+        path: folder of the images, which `images.image_file.read_image` reads, or several folders.
         size: side of the patches, in pixels.
         scales: scales at which each image is cut. The same content may be in different parts of the data at different
             scales.
@@ -31,12 +32,13 @@ class PatchFolder:
 
     def __init__(
         self,
-        path: str,
+        path: str | Annotated[Sequence[str], MinLen(1)],
         size: Annotated[Side, Ge(2)] = 48,
         scales: Annotated[Sequence[PositiveShare], MinLen(1)] = (1.0,),
         grey: bool = False,
     ) -> None:
-        self.path, self.size, self.scales, self.grey = path, size, list(scales), grey
+        self.path = path if isinstance(path, str) else list(path)
+        self.size, self.scales, self.grey = size, list(scales), grey
 
     def read(self, rng: np.random.Generator) -> Raw:
         """Read the patches, image by image; `rng` places the grids.
@@ -45,9 +47,11 @@ class PatchFolder:
             UserError: there are no images, or one cannot be read or is smaller than a patch.
         """
         notes: list[str] = []
-        files = list_images(Path(self.path), notes)
-        if not files:
-            raise UserError(f"{self.path} holds no images; {', '.join(SUFFIXES)} are read")
+        folders = [self.path] if isinstance(self.path, str) else self.path
+        found = {folder: list_images(Path(folder), notes) for folder in folders}
+        if empty := [folder for folder, files in found.items() if not files]:
+            raise UserError(f"{empty[0]} holds no images; {', '.join(SUFFIXES)} are read")
+        files = list(chain.from_iterable(found.values()))
         cut = [np.concatenate([self._cut_file(file, scale, rng) for scale in self.scales]) for file in files]
         notes.append(f"patches of the same {len(files)} images are in every part")
         y = np.repeat(np.arange(len(files)), [len(part) for part in cut])
