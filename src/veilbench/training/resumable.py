@@ -35,7 +35,8 @@ class Resumable(Central):
     with the same number of threads.
 
     Args:
-        state: checkpoint file from which an interrupted training resumes, also with another `max_steps`. It is removed
+        state: path of the checkpoint from which an interrupted training resumes, also with another `max_steps`, without
+            its suffix `.ckpt`: files that settings name are inputs of an experiment, and this one is not. It is removed
             once the record is written. Only one training at a time may use it.
         max_steps: maximum number of optimizer steps.
         batch_size: rows per optimizer step.
@@ -48,7 +49,7 @@ class Resumable(Central):
         self, state: str, max_steps: Steps = 10_000, batch_size: Count = 64, steps_per_call: Steps = 100
     ) -> None:
         super().__init__(max_steps, batch_size, steps_per_call)
-        self.state = Path(state)
+        self.state = Path(f"{state}.ckpt")
 
     def fit(
         self, module: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path

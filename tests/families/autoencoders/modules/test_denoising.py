@@ -33,7 +33,7 @@ def make_module(**settings: object) -> Denoising:
     return Denoising(**{**defaults, **settings})  # type: ignore[arg-type]
 
 
-def train(folder: Path, rows: Rows, steps: int, state: str = "state.ckpt", **settings: object) -> Denoiser:
+def train(folder: Path, rows: Rows, steps: int, state: str = "state", **settings: object) -> Denoiser:
     folder.mkdir(exist_ok=True)
     trainer = Accelerator("cpu", precision=str(settings.pop("precision", "32-true")))
     training = Resumable(str(folder / state), steps, 8, 4)
@@ -50,7 +50,7 @@ def interrupt(folder: Path, rows: Rows, steps: int, at: int) -> None:
         if step > at:
             raise Killed
 
-    training = Resumable(str(folder / "state.ckpt"), steps, 8, 4)
+    training = Resumable(str(folder / "state"), steps, 8, 4)
     training.watch = watch
     with pytest.raises(Killed):
         training.fit(make_module(), rows, Accelerator("cpu"), np.random.SeedSequence(3), folder)
@@ -70,7 +70,7 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path: Path, patc
     for at in (5, 14):  # twice, the first time in the middle of the second call
         interrupt(tmp_path / "cut", patches, 22, at)
     module, state = make_module(), tmp_path / "cut" / "state.ckpt"
-    training = Resumable(str(state), 22, 8, 4)
+    training = Resumable(str(state.with_suffix("")), 22, 8, 4)
     model, findings = training.fit(module, patches, Accelerator("cpu"), np.random.SeedSequence(3), tmp_path / "cut")
     for name, array in whole.arrays().items():
         assert np.array_equal(model.arrays()[name], array), name
@@ -100,14 +100,14 @@ def test_states_that_cannot_be_used_are_one_line(tmp_path: Path, patches: Rows) 
     with pytest.raises(UserError, match="belongs to another training"):
         train(tmp_path, replace(patches, train=patches.test), 20)
     with pytest.raises(UserError, match="belongs to another training"):
-        Resumable(str(tmp_path / "state.ckpt"), 20, 9, 4).fit(
+        Resumable(str(tmp_path / "state"), 20, 9, 4).fit(
             make_module(), patches, Accelerator("cpu"), np.random.SeedSequence(3), tmp_path
         )
     (tmp_path / "text.ckpt").write_text("nothing")
     with pytest.raises(UserError, match=r"holds no checkpoint of a training"):
-        train(tmp_path, patches, 20, "text.ckpt")
+        train(tmp_path, patches, 20, "text")
     with pytest.raises(UserError, match=r"cannot write training\.state="):
-        train(tmp_path, patches, 20, "text.ckpt/inner/state.ckpt")
+        train(tmp_path, patches, 20, "text.ckpt/inner/state")
 
 
 def test_the_learning_rate_rises_stays_and_falls() -> None:
@@ -175,7 +175,7 @@ def test_mixed_precision_uses_the_weights_of_every_step(tmp_path: Path, patches:
     for calls in (1, 6):
         folder = tmp_path / str(calls)
         folder.mkdir()
-        training = Resumable(str(folder / "state.ckpt"), 6, 8, 6 // calls)
+        training = Resumable(str(folder / "state"), 6, 8, 6 // calls)
         trainer, seeds = Accelerator("cpu", precision="bf16-mixed"), np.random.SeedSequence(3)
         models.append(training.fit(make_module(), patches, trainer, seeds, folder)[0])
     for name, array in models[0].arrays().items():
