@@ -18,7 +18,7 @@ from typing import Annotated, Any
 from annotated_types import Ge, Le
 
 from veilbench.bench.errors import UserError, format_error
-from veilbench.bench.limits import Natural, Parallel, Positive
+from veilbench.bench.limits import Natural, Parallel, Positive, Real
 from veilbench.workflow.cells.asked import Asked
 from veilbench.workflow.cells.attempt import Limits
 from veilbench.workflow.cells.cell import Cell, Failure
@@ -61,7 +61,7 @@ class OnSlurm(Engine):
     array_parallelism: Parallel
     requeues: Natural
     wait: bool
-    sbatch: dict[str, str | int | float | bool]
+    sbatch: dict[str, str | Natural | Real | bool]
 
     @contextmanager
     def start(self, asked: Asked, limits: Limits) -> Iterator[Send]:
