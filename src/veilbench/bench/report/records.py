@@ -153,9 +153,9 @@ def _read_overrides(folder: Path) -> tuple[str, ...]:
 
 
 def _stage(folder: Path, stage: str, config: Config, remedy: str) -> dict[str, Findings]:
-    found = _checked(_FINDINGS, folder / "findings.json", remedy)
-    costs = _checked(_COSTS, folder / "cost.json", remedy)
-    if _checked(_METRICS, folder / "metrics.json", remedy) != collect_metrics(found):
+    found = read_checked(_FINDINGS, folder / "findings.json", remedy)
+    costs = read_checked(_COSTS, folder / "cost.json", remedy)
+    if read_checked(_METRICS, folder / "metrics.json", remedy) != collect_metrics(found):
         raise UserError(f"{folder / 'metrics.json'} is damaged: it does not agree with findings.json; {remedy}")
     if _rows(folder / "curves.csv", remedy) != len(list(curve_rows(found))):
         raise UserError(f"{folder / 'curves.csv'} is damaged: it does not have the points of findings.json; {remedy}")
@@ -165,7 +165,12 @@ def _stage(folder: Path, stage: str, config: Config, remedy: str) -> dict[str, F
     return found
 
 
-def _checked(adapter: TypeAdapter[T], path: Path, remedy: str) -> T:
+def read_checked(adapter: TypeAdapter[T], path: Path, remedy: str) -> T:
+    """Read a JSON file and check its content.
+
+    Raises:
+        UserError: the file is missing or damaged; the message ends with the remedy.
+    """
     try:
         text = path.read_text(encoding="utf8")
         json.loads(text, parse_constant=_no_number)

@@ -8,10 +8,10 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Curve, Figure
+from veilbench.bench.report.records import read_checked
 
 FILE = "search.json"  # in the folder of a search
 MOST_SETTINGS = 10  # the most important ones, which a chart shows
@@ -108,15 +108,4 @@ def find_searches(folders: Sequence[Path]) -> list[SearchResult]:
         UserError: the file of a search is damaged.
     """
     paths = {path for folder in folders for path in folder.rglob(FILE)}
-    return [_read(path) for path in sorted(paths)]
-
-
-def _read(path: Path) -> SearchResult:
-    try:
-        return TypeAdapter(SearchResult).validate_json(path.read_bytes())
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        at = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{path} is damaged at {at or 'its start'}: {first['msg']}; run the search again") from error
+    return [read_checked(TypeAdapter(SearchResult), path, "run the search again") for path in sorted(paths)]

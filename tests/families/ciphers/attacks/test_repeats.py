@@ -65,3 +65,14 @@ def test_only_a_text_that_repeats_is_searched_from_random_keys(
     CodebookSearch().find(tokens, groups, texts.statistics, rng)
     CodebookSearch().find(tokens, groups, texts.statistics, rng, known=np.zeros(len(groups), np.int64))
     assert asked == [restarts, 4]
+
+
+@pytest.mark.parametrize(("codes", "copies"), [(150, 2), (200, None)])
+def test_more_codes_than_the_members_have_are_not_taken_for_code_books(
+    texts: Texts, codes: int, copies: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[int | None]()
+    solve = "veilbench.families.ciphers.attacks.substitution.solve"
+    monkeypatch.setattr(solve, lambda tokens, *_, **given: asked.append(given["copies"]) or tokens)
+    CodebookSearch().find(np.arange(codes), np.full(codes, -1), texts.statistics, np.random.default_rng(0), members=2)
+    assert asked == [copies]

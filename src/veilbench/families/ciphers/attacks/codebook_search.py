@@ -9,6 +9,7 @@ import numpy as np
 from annotated_types import Ge
 
 from veilbench.bench.limits import Depth, Natural, Positive
+from veilbench.text.alphabet import SIZE
 
 
 @dataclass(frozen=True)
@@ -63,5 +64,5 @@ class CodebookSearch:
             restarts=self.restarts if known is not None or may_be_solved(tokens) else 0,
             seed=int(rng.integers(2**31)),
             effort=self.effort,
-            copies=members or None,
+            copies=members if 0 < len(groups) <= members * SIZE else None,  # more codes come from no code books
         )
