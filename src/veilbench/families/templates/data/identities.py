@@ -14,11 +14,11 @@ from veilbench.bench import prepared
 from veilbench.bench.checked_arrays import require_array, require_shape
 from veilbench.bench.contracts import DataSet
 from veilbench.bench.errors import UserError
-from veilbench.bench.limits import Count, NotNegative, Seed, Side
+from veilbench.bench.limits import Count, Natural, NotNegative, Seed, Side
 from veilbench.families.templates.data.raw_identities import IdentitySource, RawIdentities, TwinSource, check_images
 
 PARTS = ("train", "auxiliary", "enrolment", "probe")
-TWINS = "twins"  # name of a part that not all data have
+TWINS, TRAIN_TWINS = "twins", "train_twins"  # names of parts that not all data have
 NAME = "identities"  # name of the file with the arrays
 
 
@@ -71,6 +71,7 @@ class Identities:
         notes: changes made to the data that a reader of the results should know.
         twins: samples of a twin of each enrolled identity, under the identity's number; None if the data has no twins.
             A twin is another identity with the same coarse features.
+        train_twins: samples of a twin of each training identity, under the identity's number; None without them.
     """
 
     train: Impressions
@@ -80,6 +81,7 @@ class Identities:
     labels: dict[str, list[str]]
     notes: list[str]
     twins: Impressions | None = field(default=None, kw_only=True)
+    train_twins: Impressions | None = field(default=None, kw_only=True)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -114,6 +116,8 @@ class IdentitiesData(DataSet):
         seed: seed of the split.
         shuffled: whether to split the identities in random order; otherwise in the order of their numbers, with the
             first ones in the train part.
+        train_twins: number of samples of a twin of each training identity, so that an encoder can learn to tell them
+            apart; for sources that generate twins. 0 for none.
     """
 
     data_kind: ClassVar[type[Identities]] = ImageIdentities
@@ -127,6 +131,7 @@ class IdentitiesData(DataSet):
         size: Sequence[Annotated[Side, Ge(8)]] | None = None,
         seed: Seed = 0,
         shuffled: bool = True,
+        train_twins: Natural = 0,
     ) -> None:
         if len(split) != 3 or min(split) <= 0 or abs(sum(split) - 1) > 1e-6:
             raise ValueError(f"split={list(split)} must be three positive shares that make 1: train, auxiliary, test")
@@ -134,6 +139,9 @@ class IdentitiesData(DataSet):
             raise ValueError(f"size={list(size)} must be two numbers, height and width, or null")
         self.source, self.split, self.enrolled = source, list(split), enrolled
         self.size, self.seed, self.shuffled = size if size is None else tuple(size), seed, shuffled
+        if train_twins and not isinstance(source, TwinSource):
+            raise ValueError(f"train_twins={train_twins}: {type(source).__name__} generates no twins, 0 is allowed")
+        self.train_twins = train_twins
 
     def prepare(self, folder: Path) -> None:
         """Read or generate the samples, and write identities.safetensors and about.json.
@@ -146,9 +154,10 @@ class IdentitiesData(DataSet):
         notes = list(raw.notes)
         rows = dict(zip(PARTS, self._split_people(raw, notes), strict=True))
         parts = {name: select_rows(raw, some) for name, some in rows.items()}
-        if (twins := self.generate_twins(np.unique(parts["enrolment"].identities))) is not None:
-            self.check(twins)
-            parts[TWINS] = twins
+        for name, part, impressions in ((TWINS, "enrolment", None), (TRAIN_TWINS, "train", self.train_twins)):
+            if (twins := self.generate_twins(np.unique(parts[part].identities), impressions)) is not None:
+                self.check(twins)
+                parts[name] = twins
         arrays = {f"{name}.{key}": array for name, part in parts.items() for key, array in self._arrays(part).items()}
         prepared.write(folder, NAME, arrays, {"labels": raw.labels, "notes": notes})
 
@@ -159,9 +168,9 @@ class IdentitiesData(DataSet):
         arrays |= {f"attribute_{key}": labels for key, labels in part.attributes.items()}
         return {key: np.ascontiguousarray(array) for key, array in arrays.items()}
 
-    def generate_twins(self, identities: np.ndarray) -> RawIdentities | None:
+    def generate_twins(self, identities: np.ndarray, impressions: int | None = None) -> RawIdentities | None:
         """Return samples of the twins of these identities; None if the source has none."""
-        return self.source.generate_twins(identities) if isinstance(self.source, TwinSource) else None
+        return self.source.generate_twins(identities, impressions) if isinstance(self.source, TwinSource) else None
 
     def read(self) -> RawIdentities:
         """Return the samples to split."""
@@ -214,9 +223,12 @@ class IdentitiesData(DataSet):
             labels = prepared.field(about, "labels", dict[str, list[str]])
             parts = {name: _part(arrays, name, self.load_samples(arrays, name), labels) for name in PARTS}
             notes = prepared.field(about, "notes", list[str])
-            stored = f"{TWINS}.{self.samples}" in arrays
-            twins = _part(arrays, TWINS, self.load_samples(arrays, TWINS), labels) if stored else None
-            identities = self.data_kind(**parts, labels=labels, notes=notes, twins=twins)
+            twins = {
+                name: _part(arrays, name, self.load_samples(arrays, name), labels)
+                for name in (TWINS, TRAIN_TWINS)
+                if f"{name}.{self.samples}" in arrays
+            }
+            identities = self.data_kind(**parts, **twins, labels=labels, notes=notes)
             _refuse_inconsistent(identities, self.samples)
             return identities
 
@@ -273,11 +285,14 @@ def _refuse_inconsistent(data: Identities, samples: str) -> None:
             raise ValueError(f"identity {shared[0]} is both in {first}.identities and in {second}.identities")
     if len(stray := np.setdiff1d(data.probe.identities, data.enrolment.identities)):
         raise ValueError(f"probe.identities holds {stray[0]}, which is not enrolled")
-    if data.twins is None:
-        return
-    require_shape(data.twins.samples, f"{TWINS}.{samples}", (None, *data.shape))
-    if len(stray := np.setdiff1d(data.twins.identities, data.enrolment.identities)):
-        raise ValueError(f"{TWINS}.identities holds {stray[0]}, which is not enrolled")
+    if data.twins is not None:
+        require_shape(data.twins.samples, f"{TWINS}.{samples}", (None, *data.shape))
+        if len(stray := np.setdiff1d(data.twins.identities, data.enrolment.identities)):
+            raise ValueError(f"{TWINS}.identities holds {stray[0]}, which is not enrolled")
+    if data.train_twins is not None:
+        require_shape(data.train_twins.samples, f"{TRAIN_TWINS}.{samples}", (None, *data.shape))
+        if len(single := np.setxor1d(data.train_twins.identities, data.train.identities)):
+            raise ValueError(f"identity {single[0]} is in one of train.identities and {TRAIN_TWINS}.identities alone")
 
 
 def select_rows(raw: RawIdentities, rows: np.ndarray) -> RawIdentities:

@@ -17,23 +17,36 @@ class ImpressionSampler:
         part: images to draw from.
         mirrored: whether to add mirror images as additional identities, numbered after the others; a mirrored print
             belongs to no real finger.
+        twins: images of a twin of each identity, under the identity's number. The twins are additional identities,
+            numbered after `part`'s in the same order.
+
+    Attributes:
+        groups: identities that belong into the same batch, as indices: shape (n,) without twins, and shape (n, 2) with
+            them, an identity and its twin in each row.
 
     Raises:
         UserError: no identity has two impressions.
     """
 
-    def __init__(self, part: Impressions, mirrored: bool = False) -> None:
+    def __init__(self, part: Impressions, mirrored: bool = False, twins: Impressions | None = None) -> None:
         self.people, person = np.unique(part.identities, return_inverse=True)
+        images = part.images
+        if twins is not None:
+            twin = np.searchsorted(self.people, twins.identities)
+            person, images = np.r_[person, len(self.people) + twin], np.concatenate([images, twins.images])
         counts = np.bincount(person)
         if counts.max() < 2:
             raise UserError(f"{len(counts)} identities have one impression each: nothing can be learned from pairs")
         rows = np.full((len(counts), counts.max()), -1)
         order = np.argsort(person, kind="stable")
         rows[np.arange(counts.max()) < counts[:, None]] = order
-        self.images, self.rows = torch.from_numpy(part.images), torch.from_numpy(rows)
-        self.counts = torch.from_numpy(counts)
+        self.images, self.rows = torch.from_numpy(images), torch.from_numpy(rows)
+        self.counts, self.groups = torch.from_numpy(counts), torch.arange(len(counts))
+        if twins is not None:
+            self.groups = self.groups.view(2, -1).T
         if mirrored:
-            self.rows = torch.cat([self.rows, self.rows + len(part) * (self.rows >= 0)])
+            self.groups = torch.cat([self.groups, self.groups + len(counts)])
+            self.rows = torch.cat([self.rows, self.rows + len(images) * (self.rows >= 0)])
             self.images, self.counts = torch.cat([self.images, self.images.flip(3)]), self.counts.repeat(2)
 
     def __len__(self) -> int:
@@ -45,7 +58,8 @@ class ImpressionSampler:
         Images of an identity repeat only after each of them was drawn.
 
         Args:
-            people: identities as indices into `self.people`, shape (n,), int64, on the CPU; higher ones are mirrored.
+            people: identities as indices into `self.people`, shape (n,), int64, on the CPU; higher ones are twins and
+                mirrored.
             each: number of impressions per identity.
             generator: source of the draws, on the CPU.
         """

@@ -45,8 +45,13 @@ class IdentitySource(Protocol):
 class TwinSource(Protocol):
     """Interface of a generator that can generate twins: other identities that share an identity's coarse features."""
 
-    def generate_twins(self, identities: np.ndarray) -> RawIdentities | None:
-        """Generate samples of the twins of these identities, with the identities' numbers; None generates none."""
+    def generate_twins(self, identities: np.ndarray, impressions: int | None = None) -> RawIdentities | None:
+        """Generate samples of the twins of these identities, with the identities' numbers; None generates none.
+
+        Args:
+            identities: numbers of the identities, shape (n,).
+            impressions: number of samples of each twin; None leaves it to the source.
+        """
         ...
 
 

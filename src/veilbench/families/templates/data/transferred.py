@@ -63,7 +63,7 @@ class TransferredData(IdentitiesData):
             notes=[*raw.notes, *training.notes, "Training and test identities come from different sources."],
         )
 
-    def generate_twins(self, identities: np.ndarray) -> None:
+    def generate_twins(self, identities: np.ndarray, impressions: int | None = None) -> None:
         """Return nothing: real people, whom this class is for, have no generated twins."""
 
     def split_identities(self, identities: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:

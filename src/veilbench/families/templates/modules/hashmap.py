@@ -90,10 +90,10 @@ class Hashmap(pl.LightningModule, FederatedModel):
         """Initialise the weights.
 
         Returns:
-            The indices of the training identities, shape (people,): batches consist of identities, and impressions are
-            drawn for each.
+            The indices of the training identities, shape (people,), or (people, 2) with the twins: batches consist of
+            identities, and impressions are drawn for each.
         """
-        self.sampler, self.steps = ImpressionSampler(data.train, self.mirrored), 0
+        self.sampler, self.steps = ImpressionSampler(data.train, self.mirrored, data.train_twins), 0
         weights, draws, keys, noise = (int(seed) for seed in seeds.generate_state(4))
         self.generator, self.keys = torch.Generator().manual_seed(draws), np.random.default_rng(keys)
         self.noise_seed = noise
@@ -104,7 +104,7 @@ class Hashmap(pl.LightningModule, FederatedModel):
             self.metric = build_metric_loss(self.loss_name, self.margin, self.temperature, people, self.code)
             if self.inverter:
                 self.inverter.build_decoder(self.code)
-        return torch.arange(people)
+        return self.sampler.groups
 
     def build_net(self, image: Sequence[int]) -> SavedNet:
         """Return an encoder with initial weights, drawn from torch's generator.
@@ -134,10 +134,11 @@ class Hashmap(pl.LightningModule, FederatedModel):
         return torch.as_tensor((2 * binarise(codes) - 1) / self.code**0.5)
 
     def loss(self, rows: Tensor) -> Tensor:
-        """Compute the loss of a batch of identities, shape (n,), int64."""
-        images = self.sampler.draw(rows.cpu(), self.impressions, self.generator)
+        """Compute the loss of a batch of identities, shape (n,), or (n, 2) with their twins; int64."""
+        rows = rows.flatten()
+        images = self.sampler.draw(rows.cpu(), self.impressions, self.generator).to(self.device)
         images = self.augmentation(images, self.generator) if self.augmentation else images
-        images, people = images.to(self.device), rows.to(self.device).repeat_interleave(self.impressions)
+        people = rows.to(self.device).repeat_interleave(self.impressions)
         clean_count = len(images)
         if self.impersonation and self.impersonation.epsilon:
             perturbed = self._perturb(self.impersonation, images)
@@ -161,7 +162,7 @@ class Hashmap(pl.LightningModule, FederatedModel):
         return perturbed
 
     def training_step(self, batches: Tensor) -> None:
-        """Run one optimizer step per row of `batches`, shape (steps, identities)."""
+        """Run one optimizer step per row of `batches`, shape (steps, identities), or (steps, identities, 2)."""
         optimizer = cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=False))
         losses = []
         for batch in batches:

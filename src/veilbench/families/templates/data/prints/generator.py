@@ -76,19 +76,21 @@ class Prints:
         """Generate all prints, with one thread per core; the result does not depend on the number of threads."""
         return self._generate(np.arange(self.identities), self.impressions)
 
-    def generate_twins(self, identities: np.ndarray) -> RawIdentities | None:
-        """Generate `twins` impressions of the twin of each of the given fingers, with the finger's number.
+    def generate_twins(self, identities: np.ndarray, impressions: int | None = None) -> RawIdentities | None:
+        """Generate impressions of the twin of each of the given fingers, with the finger's number.
 
         A twin has its finger's pattern type, ridge directions and ridge distances, but other ridges, so only what
         reads the ridges themselves can tell the two apart.
 
         Args:
             identities: numbers of the fingers, shape (n,).
+            impressions: number of impressions of each twin; None for `twins`.
 
         Returns:
-            The impressions; None if `twins` is 0.
+            The impressions; None if there are none.
         """
-        return self._generate(identities, self.twins, twin=True) if self.twins else None
+        number = self.twins if impressions is None else impressions
+        return self._generate(identities, number, twin=True) if number else None
 
     def _generate_impressions(self, identity: int, impressions: int, twin: bool) -> tuple[np.ndarray, int, int]:
         ridges, pattern, density = self.generate_finger(identity, twin)
