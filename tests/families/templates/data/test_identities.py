@@ -145,7 +145,7 @@ class Twinned(Given):
         super().__init__(raw)
         self.shift = shift
 
-    def generate_twins(self, identities: np.ndarray) -> RawIdentities:
+    def generate_twins(self, identities: np.ndarray, impressions: int | None = None) -> RawIdentities:
         rows = np.flatnonzero(np.isin(self.raw.identities, identities) & (self.raw.impressions == 0))
         twins = select_rows(self.raw, rows)
         return replace(twins, samples=twins.samples[..., ::-1], identities=twins.identities + self.shift)

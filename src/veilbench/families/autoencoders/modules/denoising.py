@@ -19,7 +19,7 @@ from veilbench.corruptions.rotation import Rotation
 from veilbench.families.autoencoders.data.rows import Rows
 from veilbench.families.autoencoders.included import find_model
 from veilbench.families.autoencoders.schemes.denoiser import Denoiser
-from veilbench.nets.multi_scale import Blocks, Levels, MultiScale
+from veilbench.nets.multi_scale import Blocks, Heads, Levels, MultiScale
 from veilbench.training.resumable import ResumableModel
 
 AT_ONCE = 64  # validation images per forward pass, to bound the memory
@@ -38,6 +38,7 @@ class Denoising(pl.LightningModule, ResumableModel):
     Args:
         channels: number of channels at each resolution of `MultiScale`.
         blocks: number of residual blocks of `MultiScale`.
+        heads: heads of the attention of `MultiScale`; 0 for none.
         lowest: lowest standard deviation of the noise in training, in the units of the images.
         highest: highest standard deviation; levels are drawn uniformly.
         crop: height and width of the crops, in pixels; at most those of the patches, which have to be square.
@@ -57,11 +58,13 @@ class Denoising(pl.LightningModule, ResumableModel):
 
     net: MultiScale
     averaged: AveragedModel
+    generator: torch.Generator
 
     def __init__(
         self,
         channels: Levels = (64, 96, 128),
         blocks: Blocks = 1,
+        heads: Heads = 0,
         lowest: NotNegative = 0.0,
         highest: Positive = 55 / 255,
         crop: Side = 64,
@@ -78,7 +81,8 @@ class Denoising(pl.LightningModule, ResumableModel):
             raise ValueError(f"lowest={lowest} must be at most highest={highest}")
         super().__init__()
         self.automatic_optimization = False
-        self.channels, self.blocks, self.lowest, self.highest = list(channels), blocks, lowest, highest
+        self.channels, self.blocks, self.heads = list(channels), blocks, heads
+        self.lowest, self.highest = lowest, highest
         self.crop, self.learning_rate, self.weight_decay = crop, learning_rate, weight_decay
         self.warm_up, self.fall, self.whole = warm_up, fall, whole
         self.average, self.largest_norm, self.initial = average, largest_norm, initial
@@ -99,11 +103,10 @@ class Denoising(pl.LightningModule, ResumableModel):
         square = len(rows.shape) == 3 and rows.shape[0] in (1, 3) and rows.shape[1] == rows.shape[2]
         if not square or rows.shape[1] < self.crop:
             raise UserError(f"model.crop={self.crop} needs square images of that size or larger, not {rows.shape}")
-        seed = int(seeds.generate_state(1)[0])
-        self.generator = torch.Generator().manual_seed(seed)
+        self.seed, self.drawn = int(seeds.generate_state(1)[0]), cast("Tensor | None", None)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            net = MultiScale(self.channels, self.blocks, rows.shape[0])
+            torch.manual_seed(self.seed)
+            net = MultiScale(self.channels, self.blocks, rows.shape[0], self.heads)
         if self.initial:
             net.load_state_dict(self._load_initial(net).state_dict())
         self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster convolutions
@@ -123,6 +126,12 @@ class Denoising(pl.LightningModule, ResumableModel):
             has = model.net.settings() if isinstance(model, Denoiser) else f"a {type(model).__name__}"
             raise UserError(f"model.initial={self.initial} holds {has}, and the model to train has {net.settings()}")
         return model.net
+
+    def on_fit_start(self) -> None:
+        """Create the random generator on the device, where drawing noise is fast; `drawn` is a checkpoint's state."""
+        self.generator = torch.Generator(self.device).manual_seed(self.seed)
+        if self.drawn is not None:
+            self.generator.set_state(self.drawn)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return Adam with decoupled weight decay, fused."""
@@ -153,15 +162,16 @@ class Denoising(pl.LightningModule, ResumableModel):
 
     def loss(self, net: torch.nn.Module, clean: Tensor, generator: torch.Generator) -> Tensor:
         """Return the mean loss of a network on images, shape (n, channels, h, w), with noise of random levels."""
-        draw = torch.rand(len(clean), generator=generator).to(clean.device)
+        draw = torch.rand(len(clean), generator=generator, device=generator.device).to(clean.device)
         sigma = self.lowest + (self.highest - self.lowest) * draw
-        noise = torch.randn(clean.shape, generator=generator).to(clean.device)
+        noise = torch.randn(clean.shape, generator=generator, device=generator.device).to(clean.device)
         restored = net(clean + sigma.view(-1, 1, 1, 1) * noise, sigma)
         errors = (restored.float() - clean).square().mean((1, 2, 3))
         return torch.as_tensor((errors + 1e-6).sqrt().mean())  # without the sum, no error has no gradient
 
     def _crop(self, batch: Tensor) -> Tensor:
-        top, left = torch.randint(batch.shape[-1] - self.crop + 1, (2,), generator=self.generator).tolist()
+        room, device = batch.shape[-1] - self.crop + 1, self.generator.device
+        top, left = torch.randint(room, (2,), generator=self.generator, device=device).tolist()
         return batch[..., top : top + self.crop, left : left + self.crop]
 
     @torch.no_grad()
@@ -179,7 +189,7 @@ class Denoising(pl.LightningModule, ResumableModel):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore what `on_save_checkpoint` added."""
         self.steps = checkpoint["progress"]["steps"]
-        self.generator.set_state(checkpoint["progress"]["generator"])
+        self.drawn = checkpoint["progress"]["generator"]
 
     def trained_model(self) -> Denoiser:
         """Return the trained model with the averaged weights."""

@@ -154,7 +154,8 @@ class IdentitiesData(DataSet):
         notes = list(raw.notes)
         rows = dict(zip(PARTS, self._split_people(raw, notes), strict=True))
         parts = {name: select_rows(raw, some) for name, some in rows.items()}
-        for name, part, impressions in ((TWINS, "enrolment", None), (TRAIN_TWINS, "train", self.train_twins)):
+        wanted = [(TWINS, "enrolment", None), *([(TRAIN_TWINS, "train", self.train_twins)] if self.train_twins else [])]
+        for name, part, impressions in wanted:
             if (twins := self.generate_twins(np.unique(parts[part].identities), impressions)) is not None:
                 self.check(twins)
                 parts[name] = twins
