@@ -13,7 +13,6 @@ from torch.nn import functional
 
 from veilbench.bench.limits import Width, require_weights
 
-Heads = Annotated[int, Ge(0), Le(64)]
 Levels = Annotated[Sequence[Width], MinLen(1), MaxLen(8)]
 Blocks = Annotated[int, Ge(1), Le(100)]
 
@@ -35,36 +34,6 @@ class ResidualBlock(nn.Module):
         return features + torch.as_tensor(self.second(functional.relu(self.first(features))))
 
 
-class ChannelAttention(nn.Module):
-    """Adds attention between the channels to its input, as in Restormer (Zamir et al. 2022, "transposed attention").
-
-    What each channel takes from the others depends on their correlations over the whole image, so that a texture which
-    repeats all over the image is treated alike everywhere. The cost grows linearly with the number of pixels.
-
-    Args:
-        channels: number of channels of input and output.
-        heads: number of groups of channels; each attends to itself.
-    """
-
-    def __init__(self, channels: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.inputs = nn.Sequential(
-            nn.Conv2d(channels, 3 * channels, 1),
-            nn.Conv2d(3 * channels, 3 * channels, 3, padding=1, groups=3 * channels),
-        )
-        self.scale = nn.Parameter(torch.ones(heads, 1, 1))
-        self.outputs = nn.Conv2d(channels, channels, 1)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Map features of shape (n, channels, h, w) to the same shape."""
-        parts = self.inputs(features).flatten(2).unflatten(1, (3, self.heads, -1))  # (n, 3, heads, channels, pixels)
-        queries, keys, values = parts.unbind(1)
-        likeness = functional.normalize(queries, dim=3) @ functional.normalize(keys, dim=3).transpose(2, 3)
-        mixed = (likeness * self.scale).softmax(3) @ values
-        return features + torch.as_tensor(self.outputs(mixed.reshape(features.shape)))
-
-
 class MultiScale(nn.Module):
     """Predicts the noise of images at several resolutions, each half of the one before, and subtracts it.
 
@@ -76,21 +45,13 @@ class MultiScale(nn.Module):
         channels: number of channels at each resolution; the first has half the height and width of the images.
         blocks: number of residual blocks at the lowest resolution, and on either side at the others.
         images: number of channels of the images.
-        heads: heads of the `ChannelAttention` after each stack of residual blocks; 0 for no attention. All numbers of
-            channels have to be multiples of it.
     """
 
     def __init__(
-        self,
-        channels: Levels = (64, 96, 128),
-        blocks: Blocks = 1,
-        images: Annotated[int, Ge(1), Le(4)] = 1,
-        heads: Heads = 0,
+        self, channels: Levels = (64, 96, 128), blocks: Blocks = 1, images: Annotated[int, Ge(1), Le(4)] = 1
     ) -> None:
         super().__init__()
-        if heads and (wrong := [width for width in channels if width % heads]):
-            raise ValueError(f"channels={list(channels)}: {wrong[0]} must be a multiple of heads={heads}")
-        self.channels, self.blocks, self.images, self.heads = list(channels), blocks, images, heads
+        self.channels, self.blocks, self.images = list(channels), blocks, images
         convolutions = [(4 * blocks, width, width, 3, 3) for width in channels]
         require_weights(f"nets of channels={self.channels}, blocks={blocks}", convolutions)
         steps = list(itertools.pairwise(channels))
@@ -102,12 +63,11 @@ class MultiScale(nn.Module):
         self.tail = nn.Conv2d(channels[0], 4 * images, 3, padding=1)
 
     def _stack(self, width: int) -> nn.Sequential:
-        attention = [ChannelAttention(width, self.heads)] if self.heads else []
-        return nn.Sequential(*(ResidualBlock(width) for _ in range(self.blocks)), *attention)
+        return nn.Sequential(*(ResidualBlock(width) for _ in range(self.blocks)))
 
     def settings(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        return {"channels": self.channels, "blocks": self.blocks, "images": self.images, "heads": self.heads}
+        return {"channels": self.channels, "blocks": self.blocks, "images": self.images}
 
     def forward(self, noisy: Tensor, sigma: Tensor) -> Tensor:
         """Denoise images of any size.

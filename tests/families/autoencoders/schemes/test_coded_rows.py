@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from sklearn.covariance import LedoitWolf
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.autoencoders.nets.autoencoder_net import AutoencoderNet
@@ -40,6 +43,22 @@ def test_the_tensor_s_score_is_the_score_and_has_a_gradient(score: Score) -> Non
     scores.sum().backward()
     assert rows.grad is not None
     assert float(rows.grad.abs().min(1).values.max()) > 0
+
+
+class OneDevice(TorchDispatchMode):
+    """Refuses operations on tensors of different devices, as a GPU does; copies between devices are allowed."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        tensors = [one for one in tree_leaves((args, kwargs)) if isinstance(one, torch.Tensor) and one.dim()]
+        if len({one.device for one in tensors}) > 1 and "copy" not in func.name():
+            raise RuntimeError(f"{func.name()} of tensors on different devices")
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_rows_on_another_device_are_scored_there(score: Score) -> None:
+    with OneDevice():
+        assert model(score).score_tensor(torch.empty(9, 6, device="meta")).device.type == "meta"
 
 
 def test_error_is_the_mean_squared_error_and_its_parts_add_up() -> None:

@@ -172,3 +172,27 @@ def test_sources_without_twins_have_none(tmp_path: Path) -> None:
 def test_twins_of_nobody_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"twins.identities holds \d+, which is not enrolled"):
         through_files(IdentitiesData(Twinned(made([3] * 10), shift=1)), tmp_path)
+
+
+def test_training_people_have_twins_on_demand(tmp_path: Path) -> None:
+    raw = made([3] * 10)
+    found = through_files(IdentitiesData(Twinned(raw), train_twins=1), tmp_path)
+    assert found.train_twins is not None
+    assert set(found.train_twins.identities.tolist()) == set(found.train.identities.tolist())
+    for image, identity in zip(found.train_twins.samples, found.train_twins.identities, strict=True):
+        (row,) = np.flatnonzero((raw.identities == identity) & (raw.impressions == 0))
+        assert image == pytest.approx(raw.samples[row][..., ::-1].astype(np.float32) / 255)
+
+
+def test_training_twins_need_a_source_that_has_them() -> None:
+    with pytest.raises(ValueError, match=r"train_twins=1: Given generates no twins, 0 is allowed"):
+        IdentitiesData(Given(made([3] * 10)), train_twins=1)
+
+
+def test_every_training_identity_needs_its_twin(tmp_path: Path) -> None:
+    source = Twinned(made([3] * 10))
+    source.generate_twins = lambda identities, impressions=None: (  # type: ignore[method-assign]
+        Twinned.generate_twins(source, identities[1:] if impressions else identities)
+    )
+    with pytest.raises(UserError, match=r"identity \d+ is in one of train.identities and train_twins.identities alone"):
+        through_files(IdentitiesData(source, train_twins=1), tmp_path)

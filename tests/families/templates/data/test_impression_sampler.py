@@ -50,3 +50,20 @@ def test_mirror_images_are_of_other_people() -> None:
 def test_single_impressions_are_refused() -> None:
     with pytest.raises(UserError, match="3 identities have one impression each"):
         ImpressionSampler(part(np.arange(3)))
+
+
+def test_twins_are_further_identities_in_a_batch_with_their_originals() -> None:
+    twins = part(np.array([9, 2, 5, 9]))
+    twins.images[...] += 100
+    sampler = ImpressionSampler(part(), mirrored=True, twins=twins)
+    assert len(sampler) == 12
+    assert sampler.groups.tolist() == [[0, 3], [1, 4], [2, 5], [6, 9], [7, 10], [8, 11]]
+    for group, who in zip(sampler.groups.tolist(), [2, 5, 9] * 2, strict=True):
+        images = drawn(sampler, group, 4)
+        place = 1 if group[0] >= 6 else 0  # mirrored
+        assert images[:, 0, 0, place].tolist() == [who] * 4 + [who + 100] * 4
+
+
+def test_without_twins_identities_are_drawn_one_by_one() -> None:
+    assert ImpressionSampler(part()).groups.tolist() == [0, 1, 2]
+    assert ImpressionSampler(part(), mirrored=True).groups.tolist() == list(range(6))

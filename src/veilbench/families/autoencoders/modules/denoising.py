@@ -19,7 +19,7 @@ from veilbench.corruptions.rotation import Rotation
 from veilbench.families.autoencoders.data.rows import Rows
 from veilbench.families.autoencoders.included import find_model
 from veilbench.families.autoencoders.schemes.denoiser import Denoiser
-from veilbench.nets.multi_scale import Blocks, Heads, Levels, MultiScale
+from veilbench.nets.multi_scale import Blocks, Levels, MultiScale
 from veilbench.training.resumable import ResumableModel
 
 AT_ONCE = 64  # validation images per forward pass, to bound the memory
@@ -38,7 +38,6 @@ class Denoising(pl.LightningModule, ResumableModel):
     Args:
         channels: number of channels at each resolution of `MultiScale`.
         blocks: number of residual blocks of `MultiScale`.
-        heads: heads of the attention of `MultiScale`; 0 for none.
         lowest: lowest standard deviation of the noise in training, in the units of the images.
         highest: highest standard deviation; levels are drawn uniformly.
         crop: height and width of the crops, in pixels; at most those of the patches, which have to be square.
@@ -64,7 +63,6 @@ class Denoising(pl.LightningModule, ResumableModel):
         self,
         channels: Levels = (64, 96, 128),
         blocks: Blocks = 1,
-        heads: Heads = 0,
         lowest: NotNegative = 0.0,
         highest: Positive = 55 / 255,
         crop: Side = 64,
@@ -81,8 +79,7 @@ class Denoising(pl.LightningModule, ResumableModel):
             raise ValueError(f"lowest={lowest} must be at most highest={highest}")
         super().__init__()
         self.automatic_optimization = False
-        self.channels, self.blocks, self.heads = list(channels), blocks, heads
-        self.lowest, self.highest = lowest, highest
+        self.channels, self.blocks, self.lowest, self.highest = list(channels), blocks, lowest, highest
         self.crop, self.learning_rate, self.weight_decay = crop, learning_rate, weight_decay
         self.warm_up, self.fall, self.whole = warm_up, fall, whole
         self.average, self.largest_norm, self.initial = average, largest_norm, initial
@@ -106,7 +103,7 @@ class Denoising(pl.LightningModule, ResumableModel):
         self.seed, self.drawn = int(seeds.generate_state(1)[0]), cast("Tensor | None", None)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            net = MultiScale(self.channels, self.blocks, rows.shape[0], self.heads)
+            net = MultiScale(self.channels, self.blocks, rows.shape[0])
         if self.initial:
             net.load_state_dict(self._load_initial(net).state_dict())
         self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster convolutions

@@ -71,7 +71,7 @@ class CodedRows(Representation, DifferentiableDetector, Restorer):
 
     def encode(self, rows: np.ndarray) -> np.ndarray:
         """Encode rows, shape (n, *shape) to (n, code); feature maps of a network without bottleneck are flattened."""
-        return apply_in_parts(lambda part: self.net.code(part).flatten(1), rows, AT_ONCE)
+        return apply_in_parts(self.net.cpu().code, rows, AT_ONCE).reshape(len(rows), -1)  # gradients may have moved it
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Decode codes, shape (n, code) to (n, *shape), float32.
@@ -81,11 +81,12 @@ class CodedRows(Representation, DifferentiableDetector, Restorer):
         """
         if self.net.residual or not self.net.architecture.bottleneck:
             raise NotImplementedError(NO_BOTTLENECK)
-        return apply_in_parts(lambda part: self.net.finish(self.net.decoder(part)), codes, AT_ONCE)
+        net = self.net.cpu()
+        return apply_in_parts(lambda part: net.finish(net.decoder(part)), codes, AT_ONCE)
 
     def reconstruct(self, rows: np.ndarray) -> np.ndarray:
         """Reconstruct rows, shape (n, *shape); networks without bottleneck also take images of other sizes."""
-        return apply_in_parts(self.net, rows, AT_ONCE)
+        return apply_in_parts(self.net.cpu(), rows, AT_ONCE)
 
     def restore_rows(self, rows: np.ndarray) -> np.ndarray:
         """Restore rows by reconstructing them, shape (n, *shape)."""
@@ -93,8 +94,9 @@ class CodedRows(Representation, DifferentiableDetector, Restorer):
 
     def score_tensor(self, rows: Tensor) -> Tensor:
         """Score rows as tensors, shape (n, *shape) to (n,); differentiable."""
-        code = self.net.code(rows)
-        back = self.net.finish(self.net.logits(code, rows))
+        net = self.net.to(rows.device)
+        code = net.code(rows)
+        back = net.finish(net.logits(code, rows))
         residual = (rows - back).flatten(1)
         if self.kind not in DISTANCES:
             return (residual**2) @ self.shape_matrix.to(rows.device)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from annotated_types import MinLen
+from annotated_types import Ge, MinLen
 from torch import Tensor, nn
 
-from veilbench.bench.limits import Count, Side, Width, require_weights
+from veilbench.bench.limits import Count, LearningRate, Positive, Side, Width, require_weights
 from veilbench.families.templates.encoder import Encoder
 from veilbench.families.templates.losses.metric import MetricLoss
 from veilbench.families.templates.nets.print_encoder import standardise
@@ -53,14 +53,14 @@ class RidgeEncoder(Encoder):
 
     def __init__(
         self,
-        code: Width = 192,
-        widths: Annotated[Sequence[Width], MinLen(1)] = (24, 48, 96, 128),
-        blocks: Annotated[Sequence[Count], MinLen(1)] = (1, 2, 2, 1),
-        squeezed: Width = 32,
+        code: Width = 128,
+        widths: Annotated[Sequence[Width], MinLen(1)] = (16, 32, 64, 96),
+        blocks: Annotated[Sequence[Count], MinLen(1)] = (1, 1, 1, 1),
+        squeezed: Width = 24,
         size: Side = 96,
-        temperature: float = 0.1,
-        learning_rate: float = 2e-3,
-        impressions: int = 4,
+        temperature: Positive = 0.1,
+        learning_rate: LearningRate = 2e-3,
+        impressions: Annotated[Count, Ge(2)] = 4,
     ) -> None:
         super().__init__()
         if len(blocks) != len(widths):

@@ -13,6 +13,7 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import build_as
 from veilbench.bench.limits import require_arguments
 from veilbench.bench.roots import find_class
+from veilbench.families.templates.included import find_weights
 from veilbench.families.templates.wrapped.image_input import ImageInput
 from veilbench.families.templates.wrapped.network_extractor import NetworkExtractor, restore_images
 from veilbench.nets.saved_weights import load_weights
@@ -25,7 +26,8 @@ class TorchExtractor(NetworkExtractor):
     Args:
         module: the module's class as `_target_`, a `torch.nn.Module` of a registered package, and its constructor's
             arguments. It maps images, shape (n, channels, height, width), to embeddings, shape (n, d).
-        weights: path of the module's state dict: .safetensors, or .pt and .pth of tensors alone.
+        weights: path of the module's state dict: .safetensors, or .pt and .pth of tensors alone; or that of an encoder
+            which comes with the package, such as ridge_encoder/model.safetensors.
         images: size and scaling of the images that the module expects.
     """
 
@@ -48,7 +50,7 @@ class TorchExtractor(NetworkExtractor):
         """
         net = build_as(nn.Module, self.module, "module")
         try:
-            load_weights(net, read_weights(self.weights))
+            load_weights(net, read_weights(find_weights(self.weights)))
         except ValueError as error:
             raise UserError(f"weights={self.weights} do not fit {type(net).__name__}: {error}") from error
         return self._with_net(net)

@@ -86,6 +86,10 @@ def test_twins_have_their_originals_numbers_and_labels_and_change_nothing_else(p
     everything = np.concatenate([prints.samples, twins.samples])
     assert len({image.tobytes() for image in everything}) == len(everything)
     assert Prints(Sensor(), twins=0).generate_twins(np.array([7, 2])) is None
+    more = source.generate_twins(np.array([7]), 5)
+    assert more is not None
+    assert more.impressions.tolist() == [0, 1, 2, 3, 4]
+    assert (more.samples[:3] == twins.samples[:3]).all()
 
 
 def test_no_two_images_are_the_same(prints: RawIdentities) -> None:
