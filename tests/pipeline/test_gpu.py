@@ -17,7 +17,7 @@ QUICK = ["attack.template_inversion.judge=null", "attack.template_inversion.oper
 CASES = {  # experiment, settings, metric of a stage, largest difference between the two devices
     "pair": ("cipher_small", ["attack=[]"], "evaluate/fidelity.bit_error_rate", 0.01),
     "ensemble": ("cipher_ensemble", ["attack=[]"], "evaluate/fidelity.bit_error_rate", 0.01),
-    "keyed": ("cipher_keyed", ["training.max_steps=300", "attack=[]"], "evaluate/fidelity.bit_error_rate", 0.05),
+    "keyed": ("cipher_keyed", ["training.max_steps=300", "attack=[]"], "evaluate/fidelity.round_trip_english", 0.05),
     "encoder": ("hashmap", ["attack=[template_inversion]", *QUICK], "evaluate/verification.eer_stolen_token", 0.04),
     "autoencoder": ("undercomplete", ["attack=[membership]"], "evaluate/reconstruction.mse", 0.005),
     "anomaly": ("anomaly", ["attack=[]"], "evaluate/anomaly.auroc", 0.05),

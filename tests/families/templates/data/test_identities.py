@@ -191,8 +191,10 @@ def test_training_twins_need_a_source_that_has_them() -> None:
 
 def test_every_training_identity_needs_its_twin(tmp_path: Path) -> None:
     source = Twinned(made([3] * 10))
-    source.generate_twins = lambda identities, impressions=None: (  # type: ignore[method-assign]
-        Twinned.generate_twins(source, identities[1:] if impressions else identities)
+    source.generate_twins = (
+        lambda identities, impressions=None: (  # type: ignore[method-assign]
+            Twinned.generate_twins(source, identities[1:] if impressions else identities)
+        )
     )
     with pytest.raises(UserError, match=r"identity \d+ is in one of train.identities and train_twins.identities alone"):
         through_files(IdentitiesData(source, train_twins=1), tmp_path)

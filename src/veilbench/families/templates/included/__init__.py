@@ -6,7 +6,7 @@ HERE = Path(__file__).parent
 
 
 def find_weights(weights: str) -> str:
-    """Return the path of a file of weights: `weights` itself, or the included one of that name if there is no such file.
+    """Return `weights`, or the path of the included file of that name if there is no such file.
 
     Args:
         weights: a path, or `<name>/model.safetensors` of an included encoder.
