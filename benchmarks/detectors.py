@@ -1,7 +1,7 @@
 """Compare accuracy and speed of veilbench's anomaly detectors with others on the same rows.
 
-Usage: python benchmarks/detectors.py [--tables cardio,thyroid] [--sets tables,digits,cancer,held_out] [--seeds 3]
-       [--contamination 0.05]
+Usage: python benchmarks/detectors.py [--tables cardio,thyroid] [--sets tables,digits,mnist,cancer,held_out] [--seeds 3]
+       [--only anomaly,1-NN] [--contamination 0.05]
 
 One-class protocol with the same split for all methods: duplicate rows are dropped, and at most 20,000 rows are drawn at
 random. 60 % of the normal rows are for training, 10 % for validation, and the other normal rows and all anomalies for
@@ -12,6 +12,7 @@ data sets: conf/model/<name>.yaml and conf/training/anomaly.yaml.
 
   tables    tables of ADBench (Han et al. 2022) in $VEILBENCH_SHARED_DATA/adbench, or ../shared/data/adbench
   digits    ten tasks: one digit is normal, all others are anomalies
+  mnist     the same with the training images of MNIST in $VEILBENCH_SHARED_DATA/mnist; pixels are not scaled
   cancer    benign tumours are normal
   held_out  wine (each class normal in turn), generated fault signals and card payments
 
@@ -55,6 +56,7 @@ from veilbench.families.autoencoders.baselines.pca import Pca
 from veilbench.families.autoencoders.baselines.probabilistic_pca import ProbabilisticPca
 from veilbench.families.autoencoders.data.generators.card_transactions import CardTransactions
 from veilbench.families.autoencoders.data.generators.fault_signals import FaultSignals
+from veilbench.families.autoencoders.data.loaders.idx_file import IdxFiles
 from veilbench.families.autoencoders.data.loaders.npz_file import NpzFile
 from veilbench.families.autoencoders.data.loaders.sklearn_set import SklearnSet
 from veilbench.families.autoencoders.data.raw import Raw, check_raw, find_distinct
@@ -76,26 +78,30 @@ def contaminate(places: list[np.ndarray], anomalies: np.ndarray, share: float) -
     return [*(np.concatenate(both) for both in zip(places, taken, strict=True)), rest]
 
 
-def split_one_class(raw: Raw, normal: str, seed: int, contamination: float = 0.0) -> Rows:
-    """Split the rows for the one-class protocol."""
+def split_one_class(raw: Raw, normal: str, seed: int, contamination: float = 0.0, scaled: bool = True) -> Rows:
+    """Split the rows for the one-class protocol; pixels are not scaled, because rarely used ones are not important."""
     raw, rng = check_raw(raw), np.random.default_rng(seed)
     kept = rng.permutation(find_distinct(raw.x, raw.y, []))[:MOST_ROWS]
     x, odd = raw.x[kept].reshape(len(kept), -1), raw.y[kept] != raw.labels.index(normal)
     train, validation, rest = np.split(np.flatnonzero(~odd), np.round(np.array([0.6, 0.7]) * (~odd).sum()).astype(int))
     train, validation, anomalies = contaminate([train, validation], np.flatnonzero(odd), contamination)
-    mean, deviation = x[train].mean(0, dtype=np.float64), x[train].std(0, dtype=np.float64)
-    x = ((x - mean) / np.where(np.ptp(x[train], 0) > 0, deviation, 1)).astype(np.float32)
+    if scaled:
+        mean, deviation = x[train].mean(0, dtype=np.float64), x[train].std(0, dtype=np.float64)
+        x = ((x - mean) / np.where(np.ptp(x[train], 0) > 0, deviation, 1)).astype(np.float32)
     places = (train, validation, rest[:0], np.concatenate([rest, anomalies]))
     parts = [Part(x[p], odd[p].astype(np.int64)) for p in places]
     parts[:2] = [Part(part.x, np.zeros_like(part.y)) for part in parts[:2]]  # nobody knows of anomalies there
     return Rows(*parts, [], ["normal", "anomaly"], True, [])
 
 
+def shared_data() -> Path:
+    """Return the folder of public data that are not part of the project."""
+    return Path(os.environ.get("VEILBENCH_SHARED_DATA", Path(__file__).parents[1].parent / "shared" / "data"))
+
+
 def find_tables(names: Sequence[str]) -> dict[str, Path]:
     """Return the files of ADBench's tables by name, in the order of ADBench's numbers; no names mean all."""
-    beside = Path(__file__).parents[1].parent / "shared" / "data"
-    folder = Path(os.environ.get("VEILBENCH_SHARED_DATA", beside)) / "adbench"
-    paths = sorted(folder.glob("*.npz"), key=lambda path: int(path.stem.partition("_")[0]))
+    paths = sorted((shared_data() / "adbench").glob("*.npz"), key=lambda path: int(path.stem.partition("_")[0]))
     found = {path.stem.partition("_")[2]: path for path in paths}
     return {name: path for name, path in found.items() if not names or name in names}
 
@@ -108,6 +114,10 @@ def tasks(group: str, tables: list[str], seed: int, contamination: float = 0.0) 
     elif group == "digits":
         raw = SklearnSet("digits").read(rng)
         yield from ((f"digit {label}", split(raw, label, seed)) for label in raw.labels)
+    elif group == "mnist":
+        folder = shared_data() / "mnist"
+        raw = IdxFiles(*(str(folder / f"train-{kind}-ubyte.gz") for kind in ("images-idx3", "labels-idx1"))).read(rng)
+        yield from ((f"MNIST {label}", split(raw, label, seed, scaled=False)) for label in raw.labels)
     elif group == "cancer":
         yield "breast cancer", split(SklearnSet("breast_cancer").read(rng), "benign", seed)
     elif group == "held_out":
@@ -116,7 +126,7 @@ def tasks(group: str, tables: list[str], seed: int, contamination: float = 0.0) 
         yield "fault signals", split(FaultSignals().read(rng), "normal", seed)
         yield "card payments", split(CardTransactions().read(rng), "normal", seed)
     else:
-        raise SystemExit(f"--sets {group} is unknown; allowed: tables, digits, cancer, held_out")
+        raise SystemExit(f"--sets {group} is unknown; allowed: tables, digits, mnist, cancer, held_out")
 
 
 def compose_config(model: str, *overrides: str) -> dict[str, Any]:
@@ -167,7 +177,7 @@ def detectors() -> dict[str, Detect]:
         print("PyOD is not installed: its column and the ratios of seconds are left out.")
     return found | {
         "kNN": baseline(NearestNeighbours(5)),
-        "kNN, k = 1": baseline(NearestNeighbours(1)),
+        "1-NN": baseline(NearestNeighbours(1)),
         "DTE-NP": baseline(DiffusionTime()),
         "LOF": local_outlier_factor,
         "Gaussian mixture": baseline(GaussianMixture()),
@@ -228,11 +238,15 @@ def main() -> None:
         "--sets", default="", help="tables,digits,cancer,held_out; all, or tables where --tables is given"
     )
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", default="", help="names of detectors, such as anomaly,1-NN; all")
     parser.add_argument("--contamination", type=float, default=0.0, help="share of anomalies among the training rows")
     options = parser.parse_args()
     torch.set_num_threads(1)
     tables = [name for name in options.tables.split(",") if name]
-    compared = detectors()
+    wanted = [name for name in options.only.split(",") if name]
+    compared = {name: detect for name, detect in detectors().items() if not wanted or name in wanted}
+    if unknown := [name for name in wanted if name not in compared]:
+        raise SystemExit(f"--only {unknown[0]} is unknown; allowed: {', '.join(detectors())}")
     warm_up(compared)
     for group in (options.sets or ("tables" if tables else "tables,digits,cancer,held_out")).split(","):
         if found := measure(group, tables, options.seeds, compared, options.contamination):
