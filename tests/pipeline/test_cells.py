@@ -59,7 +59,7 @@ def wait_for(path: Path) -> None:
 @pytest.mark.parametrize("launcher", LAUNCHERS)
 def test_a_failed_cell_stops_no_other_and_alone_is_computed_again(bench: CellBench, launcher: list[str]) -> None:
     kinds = "evaluation.trouble.kind=raise,killed,fine,slow"
-    status, out, err = bench.sweep(kinds, "--timeout", "60", "--retries=1", *launcher)
+    status, out, err = bench.sweep(kinds, "--timeout", "40", "--retries=1", *launcher)
     assert status == 2
     assert "4 cells in multirun/plain: 0 there already, 4 to compute" in err
     said = err[err.index("3 of 4 cells failed:") :].splitlines()[1:]
@@ -70,7 +70,7 @@ def test_a_failed_cell_stops_no_other_and_alone_is_computed_again(bench: CellBen
     assert said[1].startswith(f"{name}=killed: ")
     assert "killed" in said[1].removeprefix(f"{name}=killed: ")
     assert said[1].endswith(f" (2 attempts); log: {logs['killed']}")
-    assert said[2] == f"{name}=slow: took longer than 60 s (2 attempts); log: {logs['slow']}"
+    assert said[2] == f"{name}=slow: took longer than 40 s (2 attempts); log: {logs['slow']}"
     assert bench.ran() == sorted(["raise0", "killed0", "killed0", "fine0", "slow0", "slow0"]), "bad input is tried once"
     assert "plain" in out
     fine = content(cells["kind=fine"])

@@ -21,7 +21,7 @@ from veilbench.families.ciphers.schemes.keyed import KeyedCipher
 from veilbench.workflow.compose import composed, plain
 from veilbench.workflow.conf import conf_folders
 from veilbench.workflow.listed import read_listed, read_staged
-from veilbench.workflow.resolve import resolve_experiment
+from veilbench.workflow.resolve import SHOWN, list_shown, resolve_experiment
 
 CONF = conf_folders()[-1]
 ROOT = Path(__file__).parents[2]
@@ -205,6 +205,12 @@ def test_the_committed_params_are_of_the_listed_experiments(monkeypatch: pytest.
     assert set(names) <= set(EXPERIMENTS)
     assert {path.stem for path in (ROOT / "params").glob("*.yaml")} == set(names) == set(read_staged())
     assert {path.stem for path in (ROOT / "params" / "data").glob("*.yaml")} == set(read_staged().values())
+
+
+def test_the_committed_metrics_and_plots_are_of_the_listed_experiments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    listed = yaml.load(SHOWN.read_text(encoding="utf8"), yaml.CSafeLoader)
+    assert listed == list_shown(read_listed()), f"{SHOWN} is stale: run `dvc repro resolve`"
 
 
 @pytest.mark.parametrize(

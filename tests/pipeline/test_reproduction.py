@@ -73,6 +73,15 @@ def test_one_attack_setting_reruns_one_attack(project: Project) -> None:
     assert project.repro() == {"resolve", "attack@real_cipher"} | ENDS
 
 
+@pytest.mark.slow
+def test_other_times_of_a_training_rerun_no_attack(project: Project) -> None:
+    cost = project.folder / "results/real_cipher/train/cost.json"
+    before = cost.read_text()
+    assert project.repro("--force", "--single-item", "train@real_cipher") == {"train@real_cipher"}
+    assert cost.read_text() != before
+    assert project.repro() == ENDS
+
+
 def test_one_stage_of_one_experiment_as_processes(project: Project) -> None:
     project.forks = {}
     project.edit("conf/experiment/real_cipher.yaml", "seed: 2", "seed: 7")

@@ -13,8 +13,8 @@ from veilbench.bench.homes import forget_homes
 from veilbench.workflow.unchanged import CompleteRun
 
 FILES = (
-    "dvc.yaml", "dvc.lock", "conf/model/mine.yaml", "mine.py", "params/pca.yaml", "prepared/text/a.npz",
-    "results/pca/train/model.json", "report/index.html", "faces/ann/1.png",
+    "dvc.yaml", "dvc.lock", "conf/model/mine.yaml", "mine.py", "params/pca.yaml", "metrics_and_plots/dvc.yaml",
+    "prepared/text/a.npz", "results/pca/train/model.json", "report/index.html", "faces/ann/1.png",
 )  # fmt: skip
 
 

@@ -26,7 +26,8 @@ from veilbench.bench.csv_cells import escape
 from veilbench.bench.errors import UserError
 from veilbench.bench.verdict import Verdict
 
-RECORD = ("metrics.json", "findings.json", "curves.csv", "cost.json")
+CURVES = "curves.csv"
+RECORD = ("metrics.json", "findings.json", CURVES, "cost.json")
 HEADLINE = "headline.json"
 UNITS = ("", "share", "dB")  # leaderboard.schema.json lists the same
 CURVE_COLUMNS = ("curve", "x", "y", "low", "high")
@@ -232,7 +233,7 @@ def write_record(folder: Path, findings: Mapping[str, Findings]) -> None:
     write_json(folder / "metrics.json", collect_metrics(findings))
     write_json(folder / "findings.json", {key: f.as_dict() for key, f in findings.items()})
     write_json(folder / "cost.json", {key: f.cost for key, f in findings.items()})
-    with (folder / "curves.csv").open("w", newline="", encoding="utf8") as file:
+    with (folder / CURVES).open("w", newline="", encoding="utf8") as file:
         csv.writer(file).writerows([CURVE_COLUMNS, *curve_rows(findings)])
 
 

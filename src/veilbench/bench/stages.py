@@ -87,6 +87,8 @@ def train(config: Config, data: Path, folder: Path, watch: Watch | None = None) 
         with _named("training"):
             trained_model, findings = training.fit(model, prepared, trainer, seed_stage(config, "train"), weights)
         findings.cost["seconds"] = time.perf_counter() - started
+        if not any(weights.iterdir()):  # a model without gradient steps; DVC does not keep empty folders
+            weights.rmdir()
         trained_model.save(partial)
         (partial / INPUTS).write_text(json.dumps(data_set.describe_inputs(data)) + "\n", encoding="utf8")
         write_record(partial, {"training": findings})

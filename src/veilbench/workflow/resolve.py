@@ -10,12 +10,15 @@ import yaml
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config
+from veilbench.bench.findings import CURVES, HEADLINE
 from veilbench.bench.folders import write_whole_folder
+from veilbench.bench.stages import EXAMINERS, RESULTS
 from veilbench.workflow.compose import composed, plain, plain_data
 from veilbench.workflow.listed import LISTED, STAGES, read_listed
 
 PARAMS = Path("params")
 DIGESTS = "digests"  # what DVC compares, in files of its own: it reads JSON much faster than YAML
+SHOWN = Path("metrics_and_plots/dvc.yaml")  # DVC reads it as a part of the pipeline
 WITHIN_DVC = "DVC_STAGE"  # the variable that DVC sets for a stage's command
 READ_LATER = "VEILBENCH_STAGES_READ_LATER"  # set by who starts another DVC afterwards, which reads the new list
 
@@ -67,6 +70,8 @@ def _with_digests(folder: Path) -> set[str]:
 def main(arguments: list[str]) -> None:
     """Write params/<experiment>.yaml, params/data/<data>.yaml, their digests and the list of stages, all or none.
 
+    Afterwards it writes metrics_and_plots/dvc.yaml, which lists the files that `dvc metrics` and `dvc plots` show.
+
     Raises:
         UserError: there is an argument, or a file of conf/ or a value is wrong; or, within `dvc repro`, the list of
             stages is not the one that DVC has read.
@@ -93,9 +98,24 @@ def main(arguments: list[str]) -> None:
             _write(partial / "data" / f"{name}.yaml", config)
             _write_digests(partial / DIGESTS / f"{name}.data.json", config)
         _write(partial / STAGES.parent.name / STAGES.name, stages)
+    with write_whole_folder(SHOWN.parent, [SHOWN.name]) as partial:
+        _write(partial / SHOWN.name, list_shown(list(experiments)))
     stale = WITHIN_DVC in os.environ and READ_LATER not in os.environ
     if stale and STAGES.read_text(encoding="utf8") != before:
         raise UserError(f"the list in {LISTED} has changed: run `dvc repro` again, which then has all its stages")
+
+
+def list_shown(names: list[str]) -> Config:
+    """Return the metrics and plots of experiments, as a dvc.yaml within a folder lists them.
+
+    They lie within folders that are the outputs of stages. DVC lets such files be listed only apart from the stages,
+    and has no templates there.
+    """
+    above = Path("..") / RESULTS
+    examined = [above / name / stage for name in names for stage in EXAMINERS]
+    stages = [above / name / stage for name in names for stage in ("train", *EXAMINERS)]
+    plots = [{(folder / CURVES).as_posix(): {"x": "x", "y": "y"}} for folder in stages]
+    return {"metrics": [(folder / HEADLINE).as_posix() for folder in examined], "plots": plots}
 
 
 def _write(path: Path, content: Config) -> None:

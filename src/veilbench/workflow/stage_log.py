@@ -20,7 +20,6 @@ OF_DVC = (  # lines about DVC's own files, which the user need not act on
     "> ", "Updating lock file", "Generating lock file", "To track the changes", "git add", "To enable auto staging",
     "dvc config core.autostage", "Use `dvc push`", "Data and pipelines are up to date", "Verifying data sources",
 )  # fmt: skip
-EMPTY = re.compile(r"WARNING: '.*' is empty\.$")  # a model without gradient steps has no weights
 
 
 class StageLog:
@@ -105,11 +104,10 @@ class DvcOutput:
 
 
 def pass_errors_on(lines: Iterable[str]) -> None:
-    """Write lines to stderr, except DVC's warning about folders that may be empty."""
+    """Write lines to stderr; they are piped so that DVC draws no progress bars of its own."""
     for line in lines:
-        if not EMPTY.match(line.strip()):
-            sys.stderr.write(line)
-            sys.stderr.flush()
+        sys.stderr.write(line)
+        sys.stderr.flush()
 
 
 def _count_verdicts(stage: str) -> str:

@@ -15,8 +15,9 @@ from veilbench.bench.stages import PREPARED, RESULTS
 from veilbench.bench.yaml_file import read_mapping
 from veilbench.workflow.conf import conf_folders
 from veilbench.workflow.job import write_text
+from veilbench.workflow.resolve import SHOWN
 
-PIPELINE = ("dvc.yaml", "dvc.lock", "params", "pipelines", str(PREPARED), str(RESULTS), "report")
+PIPELINE = ("dvc.yaml", "dvc.lock", "params", str(SHOWN), "pipelines", str(PREPARED), str(RESULTS), "report")
 NOTED = Path(".dvc/tmp")
 SKIPPED = {"__pycache__", ".controls"}
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from veilbench.families.templates.attacks.redrawn_thresholds import REPEATS, RedrawnThresholds
-from veilbench.metrics.biometric import Comparisons
+from veilbench.metrics.biometric import Comparisons, at_fmr, error_rates
 from veilbench.metrics.intervals import proportion
 
 FMR = 0.01
@@ -30,6 +32,18 @@ def test_thresholds_are_those_of_the_people_who_were_drawn() -> None:
         candidates = [*np.unique(scores[np.ix_(people, people)]), np.inf]
         lowest = min(t for t in np.r_[np.unique(scores), np.inf] if (strangers >= t).mean() <= 0.1)
         assert lowest <= threshold <= min(t for t in candidates if (strangers >= t).mean() <= 0.1)
+
+
+@pytest.mark.parametrize("fmr", [0.001, 0.01, 0.3, 0.9])
+@pytest.mark.parametrize("digits", [1, 6], ids=["many equal scores", "distinct scores"])
+def test_thresholds_are_those_of_the_error_rates_of_all_weighted_comparisons(fmr: float, digits: int) -> None:
+    pairs = draw_scores(40, np.random.default_rng(3))
+    pairs = replace(pairs, scores=pairs.scores.round(digits))
+    redrawn = RedrawnThresholds.draw(pairs, np.arange(40), [fmr], np.random.default_rng(4))
+    for times, threshold in zip(redrawn.times, redrawn.thresholds[fmr], strict=True):
+        weights = np.where(pairs.mated, times[pairs.first], times[pairs.first] * times[pairs.second])
+        rates = error_rates(pairs.scores, pairs.mated, weights.astype(float)) if weights[~pairs.mated].any() else None
+        assert threshold == (np.inf if rates is None else at_fmr(rates, fmr).threshold)
 
 
 def test_the_interval_covers_what_other_people_would_have_given() -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri
 
+from veilbench.attack_methods.hashed_noise import hash_to_noise
 from veilbench.bench.checked_arrays import Shape, require_array
 from veilbench.bench.limits import Width
 from veilbench.families.autoencoders.baselines.fitted import Fitted
@@ -52,10 +51,7 @@ class RandomCode(Fitted, Representation):
 
     def encode(self, rows: np.ndarray) -> np.ndarray:
         """Encode rows, shape (n, *shape) to (n, code), float32."""
-        key, rows = self["key"].tobytes(), np.ascontiguousarray(rows, np.float32)
-        digests = b"".join(hashlib.shake_256(key + row.tobytes()).digest(4 * self.code) for row in rows)
-        uniform = (np.frombuffer(digests, np.uint32).reshape(len(rows), self.code) + 0.5) / 2**32
-        return np.asarray(ndtri(uniform), np.float32)
+        return hash_to_noise(self["key"].tobytes(), np.asarray(rows, np.float32), self.code)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Decode codes, shape (n, code) to (n, *shape), float32."""

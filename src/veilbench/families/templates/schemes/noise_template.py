@@ -7,6 +7,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
+from veilbench.attack_methods.hashed_noise import hash_to_noise
 from veilbench.bench.limits import Width
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.schemes.extractor import Extractor
@@ -30,6 +31,4 @@ class NoiseTemplate(TemplateScheme):
 
     def transform(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return the noise, shape (n, dimensions), float32."""
-        salt = rng.bytes(8)
-        seeds = [np.frombuffer(salt + np.ascontiguousarray(row).tobytes(), np.uint32) for row in features]
-        return np.stack([np.random.default_rng(s).standard_normal(self.dimensions, np.float32) for s in seeds])
+        return hash_to_noise(rng.bytes(8), features, self.dimensions)
