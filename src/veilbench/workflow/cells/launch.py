@@ -34,26 +34,49 @@ POLL = 1.0  # seconds between two looks at cells that other processes compute
 LOCAL = ("hydra._internal.core_plugins.basic_launcher.", "hydra_plugins.hydra_joblib_launcher.")
 
 
-def run_cells(asked: Asked, cells: Sequence[Cell], limits: Limits, launcher: Any, began: float) -> None:
-    """Compute cells, each once; returns when each is complete, has failed or is queued.
+@contextmanager
+def start(asked: Asked, cells: Sequence[Cell], limits: Limits, launcher: Any) -> Iterator[Send]:
+    """Start what computes cells, or connect to it, within the block.
 
     Args:
         asked: the sweep.
         cells: its cells that are missing.
         limits: how they are computed.
         launcher: settings of Hydra's launcher, or of an engine.
+
+    Raises:
+        UserError: it cannot be started or reached.
+    """
+    if cells and (engine := read_engine(launcher)):
+        with engine.start(asked, limits) as send:
+            yield send
+        return
+    with _serve(launcher, [asked.configs[cell.name] for cell in cells]):
+        yield partial(_launch, asked, limits)
+
+
+def run_cells(asked: Asked, cells: Sequence[Cell], limits: Limits, send: Send, began: float) -> None:
+    """Compute cells, each once; returns when each is complete, has failed or is queued.
+
+    Args:
+        asked: the sweep.
+        cells: its cells that are missing.
+        limits: how they are computed.
+        send: computes them, see `start`.
         began: time of the sweep's start by the clock of its file system; earlier failures do not count.
+
+    Raises:
+        Refused: what should compute them takes none.
     """
     claims, todo = Claims(asked.folder), list(cells)
-    with _start(asked, todo, limits, launcher) as send:
-        while todo:
-            outcomes, lost = send(todo)
-            if Outcome.QUEUED in outcomes:
-                return
-            for cell, outcome in zip(todo, outcomes, strict=True):
-                if outcome is None and not _has_ended(cell, limits.since, began) and not claims.find(cell.name):
-                    note_failure(cell, Failure(lost, time.time(), socket.gethostname()))
-            todo = _wait(cells, claims, limits.since, began)
+    while todo:
+        outcomes, lost = send(todo)
+        if Outcome.QUEUED in outcomes:
+            return
+        for cell, outcome in zip(todo, outcomes, strict=True):
+            if outcome is None and not _has_ended(cell, limits.since, began) and not claims.find(cell.name):
+                note_failure(cell, Failure(lost, time.time(), socket.gethostname()))
+        todo = _wait(cells, claims, limits.since, began)
 
 
 def count_jobs(launcher: Any, cells: int) -> int:
@@ -82,17 +105,6 @@ def read_engine(launcher: Mapping[str, Any]) -> Engine | None:
         return None
     node = OmegaConf.to_container(launcher, resolve=True) if OmegaConf.is_config(launcher) else dict(launcher)
     return build_as(Engine, node, "hydra.launcher")  # type: ignore[arg-type]
-
-
-@contextmanager
-def _start(asked: Asked, cells: Sequence[Cell], limits: Limits, launcher: Any) -> Iterator[Send]:
-    """Start what computes cells within the block."""
-    if cells and (engine := read_engine(launcher)):
-        with engine.start(asked, limits) as send:
-            yield send
-        return
-    with _serve(launcher, [asked.configs[cell.name] for cell in cells]):
-        yield partial(_launch, asked, limits)
 
 
 def _serve(launcher: Any, configs: Sequence[Config]) -> AbstractContextManager[None]:
