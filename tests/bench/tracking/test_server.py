@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.error import URLError
@@ -45,9 +47,9 @@ def answers(address: str) -> bool:
 
 
 @contextmanager
-def serve(folder: Path, store: str, options: str = "", **variables: str) -> Iterator[str]:
-    """Run `make server` in a folder, and give its address within the block."""
-    port = free_port()
+def serve(folder: Path, store: str, options: str = "", port: int = 0, **variables: str) -> Iterator[str]:
+    """Run `make server` in a folder, and give its address within the block; the file `die` there kills it."""
+    port = port or free_port()
     own = {"VEILBENCH_STORE": store, "VEILBENCH_ARTIFACTS": str(folder / "stored"), "PORT": str(port), **variables}
     with (folder / "server.log").open("w") as log:
         process = subprocess.Popen(
@@ -60,10 +62,21 @@ def serve(folder: Path, store: str, options: str = "", **variables: str) -> Iter
             assert process.poll() is None, (folder / "server.log").read_text()
             assert time.monotonic() < ends
             time.sleep(0.2)
+        killer = threading.Thread(target=kill_on_request, args=(process, folder / "die"), daemon=True)
+        killer.start()
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.terminate()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
         process.wait(60)
+
+
+def kill_on_request(process: subprocess.Popen[bytes], file: Path) -> None:
+    while process.poll() is None:
+        if file.exists():
+            os.killpg(process.pid, signal.SIGKILL)
+            return
+        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -90,6 +103,32 @@ def test_publishers_on_a_server(address: str, tmp_path: Path) -> None:
     client.delete_run(run)
     (tmp_path / "go").unlink()
     check_killed_waiter(address)
+
+
+@pytest.mark.slow
+def test_after_a_server_died_midway_the_next_one_gets_exactly_what_is_missing(tmp_path: Path) -> None:
+    for seed in range(3):
+        make(tmp_path / "outputs" / str(seed), config(seed=seed))
+    store, port = f"sqlite:///{tmp_path / 'server.db'}", free_port()
+    with serve(tmp_path, store, port=port) as uri:
+        publishing = start(tmp_path, MLFLOW_TRACKING_URI=uri)
+        ends = time.monotonic() + 300
+        while not [*(tmp_path / "stored").rglob("config.yaml")]:  # of the first record
+            assert publishing.poll() is None
+            assert time.monotonic() < ends
+            time.sleep(0.01)
+        (tmp_path / "die").touch()
+        code, out, (line,) = ended(publishing)
+    assert (code, out.split()[0]) in [(2, "0"), (2, "1")]
+    assert f"tracking: {uri} cannot be reached, the record is kept in outputs/" in line
+    (tmp_path / "die").unlink()
+    with serve(tmp_path, store, port=port) as uri:
+        assert ended(start(tmp_path, MLFLOW_TRACKING_URI=uri)) == (0, "3 of 3 records are in the tracking store\n", [])
+        client = MlflowClient(uri)
+        runs = client.search_runs([client.get_experiment_by_name("veilbench").experiment_id])
+        assert len(rows(uri)) == 3
+        assert len(runs) == 3 * 4
+        assert {run.info.status for run in runs} == {"FINISHED"}
 
 
 ADMIN, USER = ("admin", "long-pa55word-1"), ("me", "long-pa55word-2")

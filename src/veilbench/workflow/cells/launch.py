@@ -30,6 +30,7 @@ from veilbench.workflow.cells.work import Outcome, note_failure, work
 from veilbench.workflow.compose import plain
 from veilbench.workflow.fork_server import start_server
 
+AT_ONCE = 20  # cells for each worker in one call of a launcher, which keeps their configurations until it returns
 POLL = 1.0  # seconds between two looks at cells that other processes compute
 LOCAL = ("hydra._internal.core_plugins.basic_launcher.", "hydra_plugins.hydra_joblib_launcher.")
 
@@ -136,11 +137,16 @@ def _has_ended(cell: Cell, since: float, began: float) -> bool:
 def _launch(asked: Asked, limits: Limits, cells: Sequence[Cell]) -> tuple[list[Outcome | None], str]:
     """Send cells to the launcher; returns what became of each, None if that is unknown, and why it is."""
     launcher = make_launcher(asked.words, partial(run_job, asked.folder, limits))
-    try:
-        returns = launcher.launch([list(cell.overrides) for cell in cells], initial_job_idx=0)
-        return [Outcome(one.return_value) for one in returns], ""
-    except Exception as error:  # the worker was killed, or the queue refuses the job
-        return [None] * len(cells), f"the launcher lost it: {format_error(error) or type(error).__name__}"
+    outcomes, lost, at_once = list[Outcome | None](), "", AT_ONCE * limits.jobs
+    for first in range(0, len(cells), at_once):
+        some = cells[first : first + at_once]
+        try:
+            returns = launcher.launch([list(cell.overrides) for cell in some], initial_job_idx=first)
+            outcomes += [Outcome(one.return_value) for one in returns]
+        except Exception as error:  # the worker was killed, or the queue refuses the job
+            lost = f"the launcher lost it: {format_error(error) or type(error).__name__}"
+            outcomes += [None] * len(some)
+    return outcomes, lost
 
 
 def run_job(sweep: Path, limits: Limits, composed: DictConfig) -> str:
