@@ -2,8 +2,8 @@
 
 Usage: python benchmarks/mlflow_scale.py [--rows 34,100,1000] [--shot FILE.png], in a project where `dvc repro` has run.
 
-The rows of mlflow.db, each with its three stages, are repeated in a copy of the store under other ids, and `mlflow server`
-serves the copy on the loopback interface. Search is the REST API's, with the filter of docs/tracking.md; the page is
+The rows of mlflow.db, each with its three stages, are repeated in a copy of the store under other ids, which `mlflow
+server` serves on the loopback interface. Search is the REST API's, with the filter of docs/tracking.md; the page is
 "Training runs" in Chromium, where it is installed, until the table shows a row. Prints wall seconds, each the median of
 five, as ratios to the fewest rows.
 """

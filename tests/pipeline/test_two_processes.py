@@ -14,6 +14,7 @@ import yaml
 from .conftest import ROOT
 
 pytestmark = pytest.mark.slow
+SHORT = ["training.max_steps=300"]
 JOBLIB = ["sweep=joblib", "hydra.launcher.n_jobs=2"]
 
 
@@ -21,7 +22,7 @@ JOBLIB = ["sweep=joblib", "hydra.launcher.n_jobs=2"]
     ("experiment", "words", "metric", "tolerance", "launcher"),
     [
         # Full batches are the same for both processes, and so is the mean of their gradients.
-        ("cipher_small", ["evaluation=[fidelity]", "training.max_steps=300"], "fidelity.round_trip_english", 1e-6, []),
+        ("cipher_small", ["evaluation=[fidelity]", *SHORT], "fidelity.round_trip_english", 1e-6, []),
         (
             "undercomplete",
             ["evaluation=[reconstruction]", "training.max_steps=300"],
