@@ -17,7 +17,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 # What tests need beyond the experiments of the pipeline.
 $(VENV)/tested: $(VENV)/installed
-	$(BIN)/python -m pip install -qq -c constraints.txt -e '.[test,biometric,federated,onnx,optuna,pyod,skops]'
+	$(BIN)/python -m pip install -qq -c constraints.txt -e '.[test,biometric,federated,onnx,optuna,pyod,server,skops,slurm]'
 	touch $@
 
 # Each stage is a process of its own: bytecode that is there already saves each of them a second where none may be written.

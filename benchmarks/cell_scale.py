@@ -1,12 +1,13 @@
 """Measure what a sweep costs beside its cells, and how many cells an hour several workers compute.
 
-Usage: python benchmarks/cell_scale.py [--cells 10,100,1000] [--computed 100] [--workers 1,2,4]
+Usage: python benchmarks/cell_scale.py [--cells 10,100,1000] [--computed 1000] [--workers 1,2,4] [--shared 100]
 
 The cells are trivial: `plaintext` on one data set, without evaluations and attacks, each with a seed of its own. For
 each number of cells, new processes plan the sweep, compute it, run it again when all cells are complete, list its
 state, and collect it. Beyond `--computed` cells, the sweep is only planned.
 Prints the CPU seconds of each command, children included, as ratios to the fewest cells, the exponent, and the largest
-memory of one process; then the cells per hour by number of workers (`sweep=joblib`), as ratios to one worker.
+memory of the command's own process; then the cells per hour by number of workers (`sweep=joblib`) on `--shared` cells,
+as ratios to one worker.
 """
 
 from __future__ import annotations
@@ -23,16 +24,31 @@ from pathlib import Path
 from growth import print_growth
 
 TRIVIAL = ("experiment=plaintext", "attack=[]", "evaluation=[]", "tracking=none", "data.seed=0")
+POLL = 0.1  # seconds between two looks at the memory of a process
 
 
 def run(folder: Path, *arguments: str) -> tuple[float, float]:
-    """Run a `veilbench` command in a folder; return its CPU seconds and the largest memory of one process, in bytes."""
+    """Run a `veilbench` command in a folder.
+
+    Returns:
+        CPU seconds of the command and its children, and the largest memory of the command's own process, in bytes.
+    """
     command = [sys.executable, "-m", "veilbench", *arguments]
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
+    memory = 0
+    while not (waited := os.wait4(process.pid, os.WNOHANG))[0]:
+        memory = max(memory, read_peak(process.pid))
+        time.sleep(POLL)
+    _, status, used = waited
     if status:
         raise SystemExit(f"failed in {folder}: veilbench {' '.join(arguments)}")
-    return used.ru_utime + used.ru_stime, used.ru_maxrss * 1024.0
+    return used.ru_utime + used.ru_stime, float(memory)
+
+
+def read_peak(process: int) -> int:
+    """Return the largest memory of a process so far in bytes, without its children; 0 if it has just ended."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0)
 
 
 def measure_driver(sizes: list[int], computed: int) -> dict[str, list[tuple[float, float]]]:
@@ -63,17 +79,19 @@ def measure_rate(cells: int, workers: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--cells", default="10,100,1000")
-    parser.add_argument("--computed", type=int, default=100, help="largest number of cells that are computed")
+    parser.add_argument("--computed", type=int, default=1_000, help="largest number of cells that are computed")
     parser.add_argument("--workers", default="1,2,4")
+    parser.add_argument("--shared", type=int, default=100, help="number of cells that workers share")
     options = parser.parse_args()
     sizes = sorted(int(word) for word in options.cells.split(","))
     found = measure_driver(sizes, options.computed)
     for length in sorted({len(costs) for costs in found.values()}, reverse=True):
         print_growth("cells", sizes[:length], {name: costs for name, costs in found.items() if len(costs) == length})
     workers = [int(word) for word in options.workers.split(",")]
-    rates = [measure_rate(2 * sizes[0], number) for number in workers]
-    for number, rate in zip(workers, rates, strict=True):
-        print(f"{number} workers: {rate:,.0f} cells an hour, {rate / rates[0]:.2f} of one")
+    rates: list[float] = []
+    for number in workers:
+        rates.append(measure_rate(options.shared, number))
+        print(f"{number} workers: {rates[-1]:,.0f} cells an hour, {rates[-1] / rates[0]:.2f} of one", flush=True)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def test_two_processes_are_for_what_is_trained_alone() -> None:
     assert configured.lightning(max_epochs=1).world_size == 1
 
 
-def test_a_machine_with_slurm_gets_no_advice_and_a_small_training_is_not_part_of_its_job(
+def test_a_machine_with_slurm_gets_no_advice_and_processes_are_not_tasks_of_its_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = tmp_path / "srun"
@@ -52,6 +52,8 @@ def test_a_machine_with_slurm_gets_no_advice_and_a_small_training_is_not_part_of
         trainer = Accelerator("cpu").lightning(max_epochs=1)
         trainer.fit(Constant(), DataLoader(TensorDataset(torch.zeros(2, 1))))
         assert trainer.world_size == 1
+        two = Accelerator("cpu", 2, "ddp").lightning(distributed=True, max_epochs=1)
+        assert two.world_size == 2
         monkeypatch.delenv("SLURM_NTASKS")  # a machine with Slurm, outside a job
         Accelerator("cpu").lightning(distributed=True, max_epochs=1)
     assert not [str(warning.message) for warning in caught if "srun" in str(warning.message)]

@@ -50,6 +50,7 @@ class Trouble(Evaluation):
 SETTINGS = [
     "experiment=plain", "tracking=none", "data.words=[400,600]",
 ]  # fmt: skip
+EXTRA = ("ray", "submitit", "dvc_ssh")  # packages that only some tests need
 EIGHT = ["evaluation.trouble.number=1,2", "seed=0,1,2,3"]
 EXPERIMENT = """# @package _global_
 defaults:
@@ -131,9 +132,9 @@ class CellBench:
 
 
 def extra_paths() -> list[str]:
-    """Return folders of PYTHONPATH that hold what engines need and this environment lacks."""
+    """Return folders of PYTHONPATH that hold what some tests need and this environment lacks."""
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    return [path for path in paths if path and any((Path(path) / name).is_dir() for name in ("ray", "submitit"))]
+    return [path for path in paths if path and any((Path(path) / name).is_dir() for name in EXTRA)]
 
 
 def wait_until(happened: Callable[[], object], seconds: float = 180) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from .cell_bench import CellBench
+from .cell_bench import CellBench, extra_paths
 
 ROOT = Path(__file__).parents[2]
 EXPERIMENTS = {"plain_table": "substitution", "other_table": "substitution", "real_cipher": "aes_ctr"}
@@ -42,7 +42,8 @@ class Project:
 
     def environment(self) -> dict[str, str]:
         binaries = str(Path(sys.executable).parent)
-        paths = {"PYTHONPATH": f"{self.folder / 'src'}{os.pathsep}{self.folder}", "CI": "true"}
+        sources = [str(self.folder / "src"), str(self.folder), *extra_paths()]
+        paths = {"PYTHONPATH": os.pathsep.join(sources), "CI": "true"}
         paths["PATH"] = binaries + os.pathsep + os.environ["PATH"]
         dropped = ("MLFLOW_TRACKING_URI", "VEILBENCH_TRACEBACK", "DVC_ROOT")
         return {k: v for k, v in os.environ.items() if k not in dropped} | paths

@@ -22,6 +22,7 @@ from veilbench.workflow.cells.asked import list_cells, name_sweep
 from veilbench.workflow.cells.cell import Cell, Computed, Failure
 from veilbench.workflow.cells.claim import FRESH, Claims
 from veilbench.workflow.cells.costs import describe_time, estimate_cells, format_seconds
+from veilbench.workflow.cells.engine import Refused
 from veilbench.workflow.cells.launch import count_jobs
 from veilbench.workflow.cells.options import take_limits
 from veilbench.workflow.cells.seeds import group_by_setting, write_spreads
@@ -181,6 +182,32 @@ def test_the_list_holds_each_cell_once_and_the_newest_of_equal_overrides(tmp_pat
     assert folder.find(["seed=2"])[0] == 1
     with pytest.raises(LookupError, match="seed=9"):
         folder.find(["seed=9"])
+
+
+def test_what_refuses_all_cells_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
+    folder = SweepFolder(tmp_path / "multirun" / "plain")
+
+    def refuse() -> None:
+        raise Refused("no room")
+
+    with pytest.raises(Refused), folder.listing([cell(tmp_path, "a", "seed=0")]):
+        refuse()
+    assert list(tmp_path.iterdir()) == []
+    folder.add([cell(tmp_path, "a", "seed=0")])
+    with pytest.raises(Refused), folder.listing([cell(tmp_path, "b", "seed=1")]):
+        raise Refused("no room")
+    assert [one.name for one in folder.cells()] == ["a"]
+
+    def add_and_refuse() -> None:
+        SweepFolder(folder.path).add([cell(tmp_path, "c", "seed=2")])
+        refuse()
+
+    with pytest.raises(Refused), folder.listing([cell(tmp_path, "b", "seed=1")]):
+        add_and_refuse()
+    assert [one.name for one in folder.cells()] == ["a", "b", "c"], "another process needs the list"
+    with pytest.raises(UserError), folder.listing([cell(tmp_path, "d", "seed=3")]):
+        raise UserError("after some cells")
+    assert [one.name for one in folder.cells()] == ["a", "b", "c", "d"]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '[{"name": "../x", "overrides": [], "label": "", "seconds": null}]'])
@@ -376,6 +403,8 @@ def test_rows_of_one_setting_are_summarised_over_seeds(tmp_path: Path) -> None:
         ),
         (["-m", "hydra.sweep.dir=/proc/veilbench"], "cannot use /proc/veilbench"),
         (["-m", "--retries", "few"], "--retries few is not allowed"),
+        (["-m", "sweep=ray", "hydra.launcher.address=127.0.0.1:9"], "Ray"),
+        (["-m", "sweep=slurm", "hydra.launcher.partition=none"], "lurm"),
         (["hydra.mode=MULTIRUN"], "hydra.mode=MULTIRUN is not allowed"),
         (["--timeout=5"], "are for sweeps"),
     ],

@@ -189,3 +189,4 @@ def test_what_cannot_be_done_is_one_line(bench: CellBench, nodes: Nodes, word: s
     assert err.splitlines()[-1].startswith(f"error: {said}")
     assert "Traceback" not in err
     assert bench.ran() == []
+    assert not (bench.folder / "multirun").exists()

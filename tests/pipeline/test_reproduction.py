@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -187,6 +191,56 @@ def test_a_clone_that_pulls_from_a_remote_runs_nothing(project: Project, tmp_pat
     for one in (project, other):
         one.run("dvc", "remote", "add", "--local", "-d", "shared", str(tmp_path / "remote"))
     project.run("dvc", "push", "-q")
+    other.run("dvc", "pull", "-q")
+    assert other.metrics() == project.metrics()
+    assert other.repro() == UNCACHED
+
+
+SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
+SETTINGS = """
+ListenAddress 127.0.0.1
+Port {port}
+HostKey {folder}/host
+AuthorizedKeysFile {folder}/mine.pub
+PidFile {folder}/sshd.pid
+StrictModes no
+PasswordAuthentication no
+Subsystem sftp internal-sftp
+"""
+
+
+@pytest.fixture
+def ssh(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A server for ssh on the loopback interface; gives the settings of a remote on it."""
+    folder = tmp_path / "ssh"
+    folder.mkdir()
+    for key in ("host", "mine"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key)], check=True)
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        port = one.getsockname()[1]
+    (folder / "sshd.conf").write_text(SETTINGS.format(folder=folder, port=port))
+    if os.getuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)  # sshd of the superuser needs it
+    assert SSHD
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen([SSHD, "-D", "-e", "-f", str(folder / "sshd.conf")], stdout=log, stderr=log)
+    url = f"ssh://{getpass.getuser()}@127.0.0.1:{port}{tmp_path / 'remote'}"
+    try:
+        yield {"url": url, "keyfile": str(folder / "mine")}
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SSHD or find_spec("dvc_ssh") is None, reason="sshd or dvc-ssh is not installed")
+def test_a_clone_that_pulls_by_ssh_runs_nothing(project: Project, tmp_path: Path, ssh: dict[str, str]) -> None:
+    other = clone(project, tmp_path / "other")
+    for one in (project, other):
+        one.run("dvc", "remote", "add", "--local", "-d", "far", ssh["url"])
+        one.run("dvc", "remote", "modify", "--local", "far", "keyfile", ssh["keyfile"])
+    project.run("dvc", "push", "-q")
+    assert [*(tmp_path / "remote").iterdir()]
     other.run("dvc", "pull", "-q")
     assert other.metrics() == project.metrics()
     assert other.repro() == UNCACHED

@@ -87,7 +87,7 @@ class Accelerator:
                 enable_checkpointing=False,
                 enable_model_summary=False,
                 enable_progress_bar=bar and shows_progress(),
-                plugins=None if distributed else LightningEnvironment(),  # not a part of the Slurm job around it
+                plugins=LightningEnvironment(),  # its processes are no tasks of a Slurm job around it
                 **settings,
             )
         except Exception as error:  # Lightning has an exception of its own for each accelerator

@@ -54,8 +54,8 @@ def _known_secrets(addresses: tuple[str, ...]) -> Iterator[str]:
 def find_secrets(address: str) -> Iterator[str]:
     """Yield the password or token before an address's host, and the longer values of its query."""
     if login := LOGIN.search(address):
-        secret = login[2][1:] if login[2] else login[1]
-        if secret:
+        is_server = address.lower().startswith("http")  # a bare name before a server may be a token
+        if secret := login[2][1:] if login[2] else login[1] * is_server:
             yield secret
     for pair in filter(None, re.split("[&;]", address.partition("?")[2])):
         key, equals, value = pair.partition("=")

@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from veilbench.bench.database_lock import lock_database
 from veilbench.bench.errors import UserError
 from veilbench.bench.masking import mask_secrets
 from veilbench.bench.search import Search
@@ -41,7 +42,8 @@ def open_storage(address: str) -> optuna.storages.BaseStorage:
             return JournalStorage(JournalFileBackend(address))
         if "://" in address and scheme in DATABASES:
             waits = {"connect_args": {"timeout": PATIENCE}} if scheme == "sqlite" else {"pool_pre_ping": True}
-            return RDBStorage(address, engine_kwargs=waits)
+            with lock_database(address):
+                return RDBStorage(address, engine_kwargs=waits)
     except Exception as error:  # of SQLAlchemy, of the database's driver, or of the file system
         reason = mask_secrets(" ".join(str(error).split()), address)[:200]
         raise UserError(f"storage={shown} cannot be opened: {reason}") from error
@@ -49,7 +51,7 @@ def open_storage(address: str) -> optuna.storages.BaseStorage:
 
 
 def open_study(name: str, search: Search, storage: str, settings: dict[str, Any]) -> optuna.Study:
-    """Create or load a study; two processes that create the tables of a database at once break it.
+    """Create or load a study.
 
     Args:
         name: name of the study in its storage.

@@ -29,7 +29,7 @@ from veilbench.families import register_all
 from veilbench.workflow.arguments import INFORMS, check_arguments
 from veilbench.workflow.cells.asked import Asked, compose_sweep, list_cells
 from veilbench.workflow.cells.attempt import Limits
-from veilbench.workflow.cells.launch import count_jobs, run_cells
+from veilbench.workflow.cells.launch import count_jobs, run_cells, start
 from veilbench.workflow.cells.options import OPTIONS, take_limits
 from veilbench.workflow.cells.said import announce, print_failures, shorten
 from veilbench.workflow.cells.sweep_folder import SweepFolder
@@ -88,11 +88,11 @@ def sweep(asked: Asked, limits: Limits) -> int:
     print(announce(asked, missing, limits.jobs), file=sys.stderr)
     names = {cell.name: cell for cell in missing}
     folder = SweepFolder(asked.folder)
-    folder.add([names.get(cell.name, cell) for cell in asked.cells])
-    for cell in asked.cells:
-        publish(cell, asked.configs[cell.name])  # a process may have been killed before it did
-    began = folder.written()
-    run_cells(asked, missing, limits, launcher, began)
+    listed = [names.get(cell.name, cell) for cell in asked.cells]
+    with start(asked, missing, limits, launcher) as send, folder.listing(listed) as began:
+        for cell in asked.cells:
+            publish(cell, asked.configs[cell.name])  # a process may have been killed before it did
+        run_cells(asked, missing, limits, send, began)
     failed = [(cell, failure) for cell in missing if (failure := cell.failure(began))]
     print_rows(asked.folder, [cell.folder for cell in asked.cells if cell.is_complete()])
     print_failures(failed, len(asked.cells))

@@ -146,7 +146,11 @@ def test_a_server_that_drips_is_given_up_at_the_deadline(
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(b"401 Unauthorized", "refuses access"), (b"403 Forbidden", "refuses access"), (b"200 OK", "cannot be reached")],
+    [
+        (b"401 Unauthorized", "refuses access"),
+        (b"403 Forbidden", "may not publish there"),
+        (b"200 OK", "cannot be reached"),
+    ],
 )
 def test_what_a_server_answers_is_one_line_without_password(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], status: bytes, words: str

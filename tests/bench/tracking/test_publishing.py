@@ -143,8 +143,9 @@ def test_a_deleted_experiment_is_said_with_its_remedy(tmp_path: Path, store: Pat
 @pytest.mark.parametrize(
     ("error", "kind", "words"),
     [
-        (MlflowException("x failed with error code 403 != 200"), StoreFault, "refuses access"),
-        (MlflowException("Forbidden", PERMISSION_DENIED), StoreFault, "refuses access"),
+        (MlflowException("x failed with error code 401 != 200"), StoreFault, "refuses access"),
+        (MlflowException("x failed with error code 403 != 200"), StoreFault, "may not publish there"),
+        (MlflowException("Forbidden", PERMISSION_DENIED), StoreFault, "may not publish there"),
         (RuntimeError("not ours"), RuntimeError, "not ours"),
         (ConnectionRefusedError(111, "Connection refused"), Unreachable, "Connection refused"),
         (MlflowException("API request to http://h failed"), Unreachable, "API request"),

@@ -12,9 +12,9 @@ from veilbench.bench.masking import ADDRESS, NAME, PASSWORD, TOKEN, mask_secrets
 
 LATER = "the records are on disk, and `python pipelines/track.py` publishes them"
 LONGEST = 200  # characters of a library's own message
-REFUSED = ("UNAUTHENTICATED", "PERMISSION_DENIED", "CUSTOMER_UNAUTHORIZED")
-REFUSING = ("password authentication failed", "access denied for user", "login failed for user", "error code 401",
-            "error code 403")  # fmt: skip
+REFUSED = ("UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED")
+REFUSING = ("password authentication failed", "access denied for user", "login failed for user", "error code 401")
+DENIED = "error code 403"
 FULL = ("database or disk is full", "no space left on device", "disk quota exceeded")
 BUSY = ("database is locked", "database table is locked")
 CLOSED = ("unable to open database", "readonly database", "read-only")
@@ -77,6 +77,11 @@ def explain(error: Exception, address: str, file: Path | None, records: Path) ->
         return StoreFault(
             f"the tracking store {shown} refuses access: check {NAME} and {PASSWORD}, {TOKEN} or {ADDRESS}; "
             f"{LATER}: {why}"
+        )
+    if code == "PERMISSION_DENIED" or DENIED in said:
+        return StoreFault(
+            f"the tracking store {shown} knows the user, who may not publish there: its administrator gives the "
+            f"permission EDIT; {LATER}: {why}"
         )
     if "out-of-date database schema" in said:
         return StoreFault(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from filelock import BaseFileLock, FileLock, Timeout
 
+from veilbench.bench.database_lock import lock_database
 from veilbench.bench.errors import UserError
 from veilbench.bench.masking import mask_secrets
 from veilbench.bench.tracking.faults import StoreFault, Unreachable, broken_store
@@ -100,7 +101,8 @@ def open_store(address: str, experiment: str, patience: float) -> Store:
     quieten()
     file = sqlite_file(address)
     if file is None:
-        return _connect(address, experiment, None)
+        with lock_database(address):
+            return _connect(address, experiment, None)
     # A pooled connection would keep writing into a file that has been moved away.
     os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
     with _lock_store(file, patience):

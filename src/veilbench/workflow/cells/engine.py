@@ -6,13 +6,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
+from veilbench.bench.errors import UserError
 from veilbench.workflow.cells.asked import Asked
 from veilbench.workflow.cells.attempt import Limits
 from veilbench.workflow.cells.cell import Cell
 from veilbench.workflow.cells.work import Outcome
 
 Send = Callable[[Sequence[Cell]], tuple[list[Outcome | None], str]]
-"""Computes cells; returns what became of each, None if that is unknown, and why it is."""
+"""Computes cells; returns what became of each, None if that is unknown, and why it is. Raises `Refused`."""
+
+
+class Refused(UserError):
+    """What should compute cells has taken none of them."""
 
 
 class Engine(ABC):

@@ -30,30 +30,54 @@ from veilbench.workflow.cells.work import Outcome, note_failure, work
 from veilbench.workflow.compose import plain
 from veilbench.workflow.fork_server import start_server
 
+AT_ONCE = 20  # cells for each worker in one call of a launcher, which keeps their configurations until it returns
 POLL = 1.0  # seconds between two looks at cells that other processes compute
 LOCAL = ("hydra._internal.core_plugins.basic_launcher.", "hydra_plugins.hydra_joblib_launcher.")
 
 
-def run_cells(asked: Asked, cells: Sequence[Cell], limits: Limits, launcher: Any, began: float) -> None:
-    """Compute cells, each once; returns when each is complete, has failed or is queued.
+@contextmanager
+def start(asked: Asked, cells: Sequence[Cell], limits: Limits, launcher: Any) -> Iterator[Send]:
+    """Start what computes cells, or connect to it, within the block.
 
     Args:
         asked: the sweep.
         cells: its cells that are missing.
         limits: how they are computed.
         launcher: settings of Hydra's launcher, or of an engine.
+
+    Raises:
+        UserError: it cannot be started or reached.
+    """
+    if cells and (engine := read_engine(launcher)):
+        with engine.start(asked, limits) as send:
+            yield send
+        return
+    with _serve(launcher, [asked.configs[cell.name] for cell in cells]):
+        yield partial(_launch, asked, limits)
+
+
+def run_cells(asked: Asked, cells: Sequence[Cell], limits: Limits, send: Send, began: float) -> None:
+    """Compute cells, each once; returns when each is complete, has failed or is queued.
+
+    Args:
+        asked: the sweep.
+        cells: its cells that are missing.
+        limits: how they are computed.
+        send: computes them, see `start`.
         began: time of the sweep's start by the clock of its file system; earlier failures do not count.
+
+    Raises:
+        Refused: what should compute them takes none.
     """
     claims, todo = Claims(asked.folder), list(cells)
-    with _start(asked, todo, limits, launcher) as send:
-        while todo:
-            outcomes, lost = send(todo)
-            if Outcome.QUEUED in outcomes:
-                return
-            for cell, outcome in zip(todo, outcomes, strict=True):
-                if outcome is None and not _has_ended(cell, limits.since, began) and not claims.find(cell.name):
-                    note_failure(cell, Failure(lost, time.time(), socket.gethostname()))
-            todo = _wait(cells, claims, limits.since, began)
+    while todo:
+        outcomes, lost = send(todo)
+        if Outcome.QUEUED in outcomes:
+            return
+        for cell, outcome in zip(todo, outcomes, strict=True):
+            if outcome is None and not _has_ended(cell, limits.since, began) and not claims.find(cell.name):
+                note_failure(cell, Failure(lost, time.time(), socket.gethostname()))
+        todo = _wait(cells, claims, limits.since, began)
 
 
 def count_jobs(launcher: Any, cells: int) -> int:
@@ -82,17 +106,6 @@ def read_engine(launcher: Mapping[str, Any]) -> Engine | None:
         return None
     node = OmegaConf.to_container(launcher, resolve=True) if OmegaConf.is_config(launcher) else dict(launcher)
     return build_as(Engine, node, "hydra.launcher")  # type: ignore[arg-type]
-
-
-@contextmanager
-def _start(asked: Asked, cells: Sequence[Cell], limits: Limits, launcher: Any) -> Iterator[Send]:
-    """Start what computes cells within the block."""
-    if cells and (engine := read_engine(launcher)):
-        with engine.start(asked, limits) as send:
-            yield send
-        return
-    with _serve(launcher, [asked.configs[cell.name] for cell in cells]):
-        yield partial(_launch, asked, limits)
 
 
 def _serve(launcher: Any, configs: Sequence[Config]) -> AbstractContextManager[None]:
@@ -124,11 +137,16 @@ def _has_ended(cell: Cell, since: float, began: float) -> bool:
 def _launch(asked: Asked, limits: Limits, cells: Sequence[Cell]) -> tuple[list[Outcome | None], str]:
     """Send cells to the launcher; returns what became of each, None if that is unknown, and why it is."""
     launcher = make_launcher(asked.words, partial(run_job, asked.folder, limits))
-    try:
-        returns = launcher.launch([list(cell.overrides) for cell in cells], initial_job_idx=0)
-        return [Outcome(one.return_value) for one in returns], ""
-    except Exception as error:  # the worker was killed, or the queue refuses the job
-        return [None] * len(cells), f"the launcher lost it: {format_error(error) or type(error).__name__}"
+    outcomes, lost, at_once = list[Outcome | None](), "", AT_ONCE * limits.jobs
+    for first in range(0, len(cells), at_once):
+        some = cells[first : first + at_once]
+        try:
+            returns = launcher.launch([list(cell.overrides) for cell in some], initial_job_idx=first)
+            outcomes += [Outcome(one.return_value) for one in returns]
+        except Exception as error:  # the worker was killed, or the queue refuses the job
+            lost = f"the launcher lost it: {format_error(error) or type(error).__name__}"
+            outcomes += [None] * len(some)
+    return outcomes, lost
 
 
 def run_job(sweep: Path, limits: Limits, composed: DictConfig) -> str:

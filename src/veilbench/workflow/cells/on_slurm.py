@@ -5,11 +5,13 @@ Jobs go on if this process ends: the same command then waits for those that are 
 
 from __future__ import annotations
 
+import secrets
+import shutil
 import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +24,7 @@ from veilbench.bench.limits import Natural, Parallel, Positive, Real
 from veilbench.workflow.cells.asked import Asked
 from veilbench.workflow.cells.attempt import Limits
 from veilbench.workflow.cells.cell import Cell, Failure
-from veilbench.workflow.cells.engine import Engine, Send
+from veilbench.workflow.cells.engine import Engine, Refused, Send
 from veilbench.workflow.cells.one_cell import print_outcome
 from veilbench.workflow.cells.slurm_job import SlurmJob
 from veilbench.workflow.cells.slurm_queue import ENDED, read_queue
@@ -66,9 +68,10 @@ class OnSlurm(Engine):
     @contextmanager
     def start(self, asked: Asked, limits: Limits) -> Iterator[Send]:
         """Submit jobs within the block; see `Engine.start`."""
-        yield partial(self._send, asked, limits, self._make_executor(asked.folder))
+        yield partial(self._send, asked, limits)
 
     def _make_executor(self, sweep: Path) -> Any:
+        """Return what submits one array of jobs; it writes into a folder of its own."""
         try:
             from submitit import SlurmExecutor
         except ImportError as error:
@@ -79,7 +82,7 @@ class OnSlurm(Engine):
         memory = {"mem": f"{round(self.mem_gb * 1024)}MB"} if self.mem_gb else {}
         partition = {"partition": self.partition} if self.partition else {}
         try:
-            executor = SlurmExecutor(sweep / FOLDER, max_num_timeout=self.requeues)
+            executor = SlurmExecutor(sweep / FOLDER / secrets.token_hex(4), max_num_timeout=self.requeues)
             executor.update_parameters(
                 job_name=sweep.name, time=self.time_min, cpus_per_task=self.cpus, stderr_to_stdout=True,
                 array_parallelism=self.array_parallelism, additional_parameters=dict(self.sbatch),
@@ -89,10 +92,12 @@ class OnSlurm(Engine):
             raise UserError(f"Slurm cannot be used: {format_error(error)}") from error
         return executor
 
-    def _send(
-        self, asked: Asked, limits: Limits, executor: Any, cells: Sequence[Cell]
-    ) -> tuple[list[Outcome | None], str]:
-        """Submit the cells that no job in the queue computes already, and wait for all of them."""
+    def _send(self, asked: Asked, limits: Limits, cells: Sequence[Cell]) -> tuple[list[Outcome | None], str]:
+        """Submit the cells that no job in the queue computes already, and wait for all of them.
+
+        Raises:
+            UserError: Slurm refuses them; `Refused` if none was sent before.
+        """
         notes = {cell.name: asked.folder / FOLDER / f"{cell.name}.job" for cell in cells}
         queue = read_queue() or {}
         new = [cell for cell in cells if queue.get(_read(notes[cell.name]), "COMPLETED") in ENDED]
@@ -100,7 +105,12 @@ class OnSlurm(Engine):
         task = SlurmJob(limits, self.cpus)
         for first in range(0, len(new), LONGEST_ARRAY):
             some = new[first : first + LONGEST_ARRAY]
-            for cell, job in zip(some, _submit(executor, task, some, asked, numbers), strict=True):
+            try:
+                jobs = _submit(self._make_executor(asked.folder), task, some, asked, numbers)
+            except UserError as error:
+                sent = any(path.is_file() for path in notes.values())
+                raise error if sent else Refused(str(error)) from error
+            for cell, job in zip(some, jobs, strict=True):
                 write_text(notes[cell.name], job)
         _say(cells, new, [_read(path) for path in notes.values()])
         if not self.wait:
@@ -152,12 +162,15 @@ def _submit(executor: Any, task: SlurmJob, cells: Sequence[Cell], asked: Asked, 
     """Submit an array of jobs, and return their ids.
 
     Raises:
-        UserError: Slurm refuses it.
+        UserError: Slurm refuses it. Nothing of it is left then.
     """
     configs = [asked.configs[cell.name] for cell in cells]
     try:
         jobs = executor.map_array(task, [numbers[cell.name] for cell in cells], list(cells), configs)
     except Exception as error:  # submitit raises errors of many kinds
+        shutil.rmtree(executor.folder, ignore_errors=True)
+        with suppress(OSError):  # it holds earlier jobs
+            executor.folder.parent.rmdir()
         raise UserError(f"Slurm refuses the cells: {format_error(error)}") from error
     return [str(job.job_id) for job in jobs]
 

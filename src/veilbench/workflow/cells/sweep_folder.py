@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from veilbench.bench.errors import UserError
 from veilbench.bench.file_lock import lock_file
 from veilbench.workflow.cells.cell import Cell
+from veilbench.workflow.cells.engine import Refused
 from veilbench.workflow.job import write_text
 
 FILE = "cells.json"
@@ -27,6 +29,39 @@ class SweepFolder:
 
     def __init__(self, path: Path) -> None:
         self.path, self.file = path, path / FILE
+
+    @contextmanager
+    def listing(self, cells: Sequence[Cell]) -> Iterator[float]:
+        """Add cells to the list; if the block raises `Refused`, the folder is left as it was.
+
+        Yields:
+            When the list was written, in seconds since 1970 by the clock of its file system.
+
+        Raises:
+            UserError: the folder cannot be written, or its list is damaged.
+        """
+        new = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
+        earlier = self.file.read_bytes() if self.file.is_file() else None
+        self.add(cells)
+        written = self.file.read_bytes()
+        try:
+            yield self.file.stat().st_mtime
+        except Refused:
+            self._restore(earlier, written)
+            with suppress(OSError):  # it holds something else
+                for folder in new:
+                    folder.rmdir()
+            raise
+
+    def _restore(self, earlier: bytes | None, written: bytes) -> None:
+        with lock_file(self.file) as file:
+            if file.read_bytes() != written:  # another process has added cells
+                return
+            if earlier is None:
+                file.unlink()
+                file.with_name(f".{file.name}.lock").unlink()  # waiting processes create a new one
+            else:
+                file.write_bytes(earlier)
 
     def add(self, cells: Sequence[Cell]) -> None:
         """Add cells to the list.
@@ -55,10 +90,6 @@ class SweepFolder:
             return [_read(self.path, entry) for entry in entries]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{self.file} is damaged: {error!r}; run the sweep again without this file") from error
-
-    def written(self) -> float:
-        """Return when the list was written, in seconds since 1970 by the clock of its file system."""
-        return self.file.stat().st_mtime
 
     def find(self, overrides: Iterable[str]) -> tuple[int, Cell]:
         """Return the cell that some overrides describe, with its position in the list.
