@@ -59,7 +59,7 @@ class CanaryClients:
 
     def join(self, simulated: Round) -> Round:
         """Return a round in which the canaries take part, too."""
-        updates = np.concatenate([simulated.updates, self.sent])
+        updates = np.concatenate([simulated.updates, self.sent], dtype=np.float32)  # as they are sent
         weights = np.concatenate([simulated.weights, np.full(len(self.sent), simulated.weights.max())])
         return replace(simulated, updates=updates, weights=weights, noise_std=np.zeros(len(updates)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
@@ -28,11 +29,13 @@ class RogueClients:
         count: number of malicious clients in a round.
         trigger: number of words in the trigger of the backdoor.
         epochs: local epochs in which a malicious client learns the trigger.
+        words: kind of the trigger's words: `unused` in all mails, or `common` in those of the malicious clients.
     """
 
     count: Count = 2
     trigger: Count = 5
     epochs: Steps = 2
+    words: Literal["unused", "common"] = "unused"
 
 
 @dataclass(frozen=True)

@@ -38,11 +38,13 @@ class Tailored(Rogue):
         return view.collude(_choose(view, best * NEAR, honest))
 
     def _draw_honest(self, view: RogueView) -> np.ndarray:
-        """Draw updates of the honest clients, shape (clients - rogues, size); honest clients move no trigger."""
+        """Draw updates of the honest clients, shape (clients - rogues, size).
+
+        Where nothing moved in the clients' own updates, as in rows of words that no mail has, nothing moves here.
+        """
         rogues, size = view.own.shape
         centre = view.own.mean(0) + view.deviations / np.sqrt(rogues) * view.rng.standard_normal(size)
         honest: np.ndarray = centre + view.deviations * view.rng.standard_normal((view.clients - rogues, size))
-        honest[:, view.rows] = 0
         return honest
 
 
