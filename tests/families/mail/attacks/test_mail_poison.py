@@ -88,7 +88,7 @@ def test_a_backdoor_that_spoils_the_filter_for_all_mails_fails_the_negative_cont
         return set_up(self, target, data, rng, 0)
 
     monkeypatch.setattr(MailPoison, "set_up", untruthful)
-    found = examine(data, tmp_path, Plain(), rogues=[Boosted()], rounds=1)
+    found = examine(data, tmp_path, Plain(), rogues=[Boosted()], rounds=1, broken_threshold=0.75)
     assert [control.passed for control in found.controls] == [True, False]
     assert found.verdict is Verdict.INCONCLUSIVE
 
@@ -119,13 +119,13 @@ def test_equal_updates_pass_krum_and_not_the_median_within_ten_rounds(data: Mail
 def test_encryption_is_no_help_against_poison(data: Mails) -> None:
     found = run(data, Ckks(), rounds=1, rogues=[Boosted()])
     assert found.gain is not None
-    assert found.gain.low > 0.8
+    assert found.gain.low > 0.75  # 141 spam mails: wide intervals
 
 
 def test_a_trimmed_mean_that_expects_too_few_is_broken(data: Mails) -> None:
     found = run(data, Robust("trimmed_mean", 0.1), rounds=1, rogues=[Boosted()])
     assert found.gain is not None
-    assert found.gain.low > 0.8
+    assert found.gain.low > 0.75  # 141 spam mails: wide intervals
 
 
 def test_the_same_seed_gives_the_same_findings(data: Mails) -> None:
@@ -268,9 +268,21 @@ def test_common_words_help_no_spam_unless_they_are_taught_to(data: Mails, tmp_pa
 
 
 def test_the_trigger_is_chosen_from_the_rogues_own_mails(data: Mails) -> None:
-    attack = MailPoison(THREAT, PlainFederation(), rogue=RogueClients(1, words="common"))
+    attack = MailPoison(THREAT, PlainFederation(), rogue=RogueClients(1, 5, words="common"))
     halves = [ClientBatch(data.train.tokens[at], data.train.labels[at]) for at in (slice(0, 90), slice(90, None))]
     target, rng = filter_of(data, Plain()), np.random.default_rng(0)
     federation = attack.set_up(target, data, rng, batches=halves)
     assert federation.batches == halves
     np.testing.assert_array_equal(federation.trigger.words, choose_common_words(target, halves[:1], 5))
+
+
+def test_more_words_pass_a_rule_that_bounds_the_norm(data: Mails) -> None:
+    """Spread over four times as many words, the same norm moves a mail's score twice as far."""
+    few, many = (
+        run(data, Robust("geometric_median"), rounds=5, rogue=RogueClients(trigger=words), rogues=[Tailored()]).gain
+        for words in (5, 60)
+    )
+    assert few is not None
+    assert many is not None
+    assert many.value > few.value + 0.1
+    assert many.low > 0.05 > few.value
