@@ -52,8 +52,9 @@ class PublicTraining:
         """Return the training without differential privacy, by Adam: steps for clipped gradients would diverge."""
         if self.protocol is None or not self.protocol.build_aggregation().delta:
             return self
-        plain = {"aggregation": describe_aggregation(Plain()), "optimizer": "adam", "learning_rate": LEARNING_RATE}
-        return replace(self, protocol=replace(self.protocol, **plain))
+        plain = describe_aggregation(Plain())
+        protocol = replace(self.protocol, aggregation=plain, optimizer="adam", learning_rate=LEARNING_RATE)
+        return replace(self, protocol=protocol)
 
 
 @dataclass(frozen=True)
