@@ -68,4 +68,5 @@ class ShadowRounds:
         present = [client for client in range(len(clients)) if self.shares[client, shadow] > 0]
         aggregator.begin(present)
         sent = [clients[client].protect(updates[client], float(self.shares[client, shadow])) for client in present]
-        return clients[present[0]].open(aggregator.combine(sent, present))
+        combined: np.ndarray = clients[present[0]].open(aggregator.combine(sent, present))
+        return combined

@@ -23,7 +23,7 @@ TOO_LONG = 10.0  # length of a canary's update in units of the clip: if clipping
 
 @dataclass(frozen=True)
 class CanaryClients:
-    """Clients that send the same random direction in every round (Andrew et al. 2024, algorithm 2).
+    """Clients that send the same random direction in every round (Andrew et al. 2024).
 
     Directions are nearly orthogonal, so that each is one independent test of the noise. A canary has the weight of the
     largest client, for which the noise is scaled. Where privacy is promised against who reads single messages, a canary

@@ -19,7 +19,7 @@ NEAR = 2.0 ** np.linspace(-1, 1, 9)  # factors by which the best of them is refi
 class Tailored(Rogue):
     """All clients send one update, whose scale moves the trigger most under the federation's own rule.
 
-    The attack tailored to a known rule of Shejwalkar and Houmansadr (2021, section IV), in the trigger's direction. The
+    The attack tailored to a known rule of Shejwalkar and Houmansadr (2021), in the trigger's direction. The
     rule is public. The clients do not see the honest updates: they draw them from normal distributions with the mean
     and the deviations of their own updates, which allow for the uncertainty of the mean.
 
