@@ -97,11 +97,8 @@ def attack_target(
     attack, rng = MailMembership(THREAT, MemorisedMails()), np.random.default_rng(seed)
     game = attack.set_up(target, mails, CPU, rng).draw(attack.most, attack.records)
     plain_training = game.training.without_noise()
-    noisy = plain_training != game.training
-    if unmatched:
-        game = replace(game, training=plain_training)
-    pool = grow_pool(game, budgets)
-    planted = None if noisy else plant(attack, target, game)
+    planted = plant(attack, target, game) if plain_training == game.training else None
+    pool = grow_pool(replace(game, training=plain_training) if unmatched else game, budgets)
     reached = {}
     for path in SHADOWED:
         for budget in budgets:
