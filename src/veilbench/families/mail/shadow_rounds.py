@@ -57,10 +57,10 @@ class ShadowRounds:
             moved = np.zeros_like(weights)
             for share, update in zip(self.shares, updates, strict=True):
                 moved += share.astype(np.float32) * update
-            return weights + moved
+            return np.asarray(weights + moved)
         stacked = np.stack(list(updates))
         means = [self._combine(shadow, stacked[:, :, shadow]) for shadow in range(len(self.inside))]
-        return weights + np.stack(means, 1).astype(np.float32)
+        return np.asarray(weights + np.stack(means, 1).astype(np.float32))
 
     def _combine(self, shadow: int, updates: np.ndarray) -> np.ndarray:
         """Combine a shadow's updates of the clients that have mails, shape (clients, words), as the rule does."""
