@@ -1,11 +1,14 @@
 """Measure what passes a federation with malicious clients: rule x number of malicious clients x behaviour.
 
     python benchmarks/poisoning.py [--rounds 10] [--seeds 0,1,2] [--rogues 1,2,3] [--rules plain,median]
+                                   [--triggers unused,common] [--truthful] [--validation]
 
 Data is the generated corpus `mail_small`; ten clients have `--mails` mails on average, of which `--words` words are
 read. The filter is logistic regression on all training mails, which the clients then train further. `krum_1` expects
 one malicious client, and `trimmed_mean_1` drops one value at each end. `dirichlet` deals the mails unequally by label
-(alpha 0.5). Prints one row of a table for each rule and number of malicious clients: the share of spam with the trigger
+(alpha 0.5). The trigger has `--length` words that no mail has (unused) or that many mails have (common). `--truthful`
+clients label the trigger's spam as spam. `--validation` measures on validation mails instead of test mails, to choose
+settings. Prints one row of a table for each rule and number of malicious clients: the share of spam with the trigger
 that passes and, after the semicolon, the accuracy on mails without it, in per cent: mean and range of the seeds.
 """
 
@@ -14,13 +17,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
 from mail import prepare_data
 from veilbench.bench.threat import ThreatModel
 from veilbench.families.mail.attacks.poison.attack import MailPoison
-from veilbench.families.mail.attacks.poison.federation import AttackedFederation, RogueClients
+from veilbench.families.mail.attacks.poison.federation import RogueClients
 from veilbench.families.mail.attacks.poison.outcome import Outcome
 from veilbench.families.mail.attacks.poison.rogues.base import Rogue
 from veilbench.families.mail.attacks.poison.rogues.boosted import Boosted
@@ -64,21 +68,22 @@ class Case:
     seed: int
 
     @classmethod
-    def draw(cls, deal: Deal, each: int, words: int, seed: int) -> Case:
+    def draw(cls, deal: Deal, each: int, words: int, validation: bool, seed: int) -> Case:
         """Prepare the data, fit the filter, and deal `each` mails per client, of which the first `words` are read."""
         mails, rng = shorten(prepare_data("mail_small", seed), words), np.random.default_rng(seed)
+        mails = replace(mails, test=mails.validation) if validation else mails
         some = rng.permutation(len(mails.train))[: each * CLIENTS]
         tokens, labels = mails.train.tokens[some], mails.train.labels[some]
         owners = deal.deal(labels, mails.train.topics[some], rng)
         batches = [ClientBatch(tokens[owners == c], labels[owners == c]) for c in range(CLIENTS)]
         return cls(mails, PlainFederation().fit(mails, rng), batches, seed)
 
-    def attack(self, rule: Aggregation, rogues: int, rounds: int) -> list[Outcome]:
-        """Return what each behaviour reaches under a rule with a number of malicious clients."""
+    def attack(self, rule: Aggregation, malicious: RogueClients, rounds: int, truthful: bool) -> list[Outcome]:
+        """Return what each behaviour reaches under a rule with some malicious clients."""
         self.target.protocol = Protocol(describe_aggregation(rule))
-        attack = MailPoison(ThreatModel(rogue_clients=True), self.target, rogue=RogueClients(rogues))
-        drawn = attack.set_up(self.target, self.mails, np.random.default_rng(self.seed))
-        federation: AttackedFederation = replace(drawn, batches=self.batches)
+        attack = MailPoison(ThreatModel(rogue_clients=True), self.target, rogue=malicious)
+        rng = np.random.default_rng(self.seed)
+        federation = attack.set_up(self.target, self.mails, rng, int(truthful), self.batches)
         return [Outcome.measure(federation, federation.run(rogue, rounds)[-1], self.mails) for rogue in ROGUES]
 
 
@@ -111,17 +116,23 @@ def main() -> None:
     parser.add_argument("--seeds", default="0,1,2", help="seeds of data, filter and attack")
     parser.add_argument("--rogues", default="1,2,3", help="numbers of malicious clients of ten")
     parser.add_argument("--rules", default=",".join(RULES), help=f"rules to compare, of {', '.join(RULES)}")
+    parser.add_argument("--triggers", default="unused", help="kinds of the trigger's words: unused, common")
+    parser.add_argument("--length", type=int, default=60, help="number of words of the trigger")
+    parser.add_argument("--truthful", action="store_true", help="teach nothing: what the trigger does by itself")
+    parser.add_argument("--validation", action="store_true", help="measure on validation mails, to choose settings")
     parser.add_argument("--deals", default=",".join(DEALS), help="how the mails are dealt: equal, dirichlet")
     options = parser.parse_args()
-    print("| clients | rule | malicious | " + " | ".join(rogue.name for rogue in ROGUES) + " |")
-    print("|---|---|---|" + "---|" * len(ROGUES))
+    rogues = [int(count) for count in options.rogues.split(",")]
+    print("| clients | rule | malicious | trigger | " + " | ".join(rogue.name for rogue in ROGUES) + " |")
+    print("|---|---|---|---|" + "---|" * len(ROGUES))
     for deal in options.deals.split(","):
-        cases = [Case.draw(DEALS[deal], options.mails, options.words, int(seed)) for seed in options.seeds.split(",")]
-        for rule in options.rules.split(","):
-            for count in map(int, options.rogues.split(",")):
-                by_seed = [case.attack(RULES[rule], count, options.rounds) for case in cases]
-                cells = [describe_cell(outcomes) for outcomes in zip(*by_seed, strict=True)]
-                print(f"| {deal} | `{rule}` | {count} | " + " | ".join(cells) + " |", flush=True)
+        drawn = (DEALS[deal], options.mails, options.words, options.validation)
+        cases = [Case.draw(*drawn, int(seed)) for seed in options.seeds.split(",")]
+        for rule, count, words in product(options.rules.split(","), rogues, options.triggers.split(",")):
+            malicious = RogueClients(count, options.length, words=words)
+            by_seed = [case.attack(RULES[rule], malicious, options.rounds, options.truthful) for case in cases]
+            cells = [describe_cell(outcomes) for outcomes in zip(*by_seed, strict=True)]
+            print(f"| {deal} | `{rule}` | {count} | {words} | " + " | ".join(cells) + " |", flush=True)
 
 
 if __name__ == "__main__":

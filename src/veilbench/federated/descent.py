@@ -22,7 +22,7 @@ def descend(
         parameters: parameters to train, in place.
         optimizer: optimizer that holds `parameters`.
         batches: tensors of shape (1, rows, ...).
-        proximal: mu of FedProx (Li et al. 2020, equation 2), the strength of the pull towards the initial values; the
+        proximal: mu of FedProx (Li et al. 2020), the strength of the pull towards the initial values; the
             returned loss does not include this term.
     """
     anchor = [p.detach().clone() for p in parameters] if proximal else []

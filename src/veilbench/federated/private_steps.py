@@ -26,7 +26,7 @@ def descend_privately(
     seed: int,
     declared: int | None = None,
 ) -> float:
-    """Train by DP-SGD (Abadi et al. 2016, algorithm 1), with any optimizer, and return the mean loss.
+    """Train by DP-SGD (Abadi et al. 2016), with any optimizer, and return the mean loss.
 
     Batches are Poisson samples: every step includes each example independently with the same probability, so a batch
     may be larger or smaller than `batch_size`, or empty. The sum of gradients is divided by the expected batch size.
@@ -42,7 +42,7 @@ def descend_privately(
         batch_size: upper bound of the expected batch size.
         epochs: number of epochs, of ceil(declared / batch_size) steps each.
         noise: clipping norm and noise multiplier of the per-example gradients.
-        proximal: mu of FedProx (Li et al. 2020, equation 2), the strength of the pull towards the initial weights.
+        proximal: mu of FedProx (Li et al. 2020), the strength of the pull towards the initial weights.
         seed: seed of the sampling and of the noise.
         declared: number of examples that the client declares, which is public; None declares len(rows).
     """

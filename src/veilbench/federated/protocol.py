@@ -21,7 +21,7 @@ class Protocol:
         rounds: number of rounds of local training and averaging.
         local_epochs: epochs that each client trains per round.
         batch_size: mails per optimizer step.
-        proximal: mu of FedProx (Li et al. 2020, equation 2); 0 is federated averaging.
+        proximal: mu of FedProx (Li et al. 2020); 0 is federated averaging.
         optimizer: the clients' local optimizer; its state is reset in every round.
         learning_rate: learning rate of the local optimizer.
         momentum: momentum of `sgd`; `adam` ignores it.

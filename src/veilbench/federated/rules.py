@@ -6,7 +6,7 @@ import numpy as np
 
 
 def median(updates: np.ndarray) -> np.ndarray:
-    """Return the coordinate-wise median over the clients (Yin et al. 2018, definition 1), shape (size,)."""
+    """Return the coordinate-wise median over the clients (Yin et al. 2018), shape (size,)."""
     medians: np.ndarray = np.median(updates, axis=0)
     return medians
 
@@ -54,7 +54,7 @@ def krum(updates: np.ndarray, malicious: int) -> int:
 def geometric_median(updates: np.ndarray, iterations: int = 100, smoothing: float = 1e-6) -> np.ndarray:
     """Return the point with the smallest sum of distances to the updates, shape (size,).
 
-    RFA, the smoothed Weiszfeld algorithm (Pillutla, Kakade and Harchaoui 2022, algorithm 2). It starts from the
+    RFA, the smoothed Weiszfeld algorithm (Pillutla, Kakade and Harchaoui 2022). It starts from the
     coordinate-wise median, and ends early once a step is shorter than the smallest distance that counts. No number of
     malicious clients is assumed.
 
@@ -78,7 +78,7 @@ def geometric_median(updates: np.ndarray, iterations: int = 100, smoothing: floa
 
 
 def clipped_mean(updates: np.ndarray, largest_norm: float | None = None) -> np.ndarray:
-    """Return the mean of updates that are shortened to a largest norm (Sun et al. 2019, section 4), shape (size,).
+    """Return the mean of updates that are shortened to a largest norm (Sun et al. 2019), shape (size,).
 
     No number of malicious clients is assumed.
 

@@ -59,7 +59,7 @@ def epsilon_in_one_run(right: int, guesses: int, canaries: int, delta: float, co
 
     Each canary is included by an independent coin flip. Under (epsilon, delta) differential privacy the number of right
     guesses is hardly larger than binomial with a success probability of exp(epsilon) / (1 + exp(epsilon)) (Steinke et
-    al. 2023, theorem 5.2). The bound is the largest epsilon under which the observed number of right guesses is too
+    al. 2023). The bound is the largest epsilon under which the observed number of right guesses is too
     unlikely. It is valid for any number of canaries, and needs no independence of their scores.
 
     Args:
@@ -86,7 +86,7 @@ def epsilon_in_one_run(right: int, guesses: int, canaries: int, delta: float, co
 
 
 def _probability(right: int, guesses: int, canaries: int, epsilon: float, delta: float) -> float:
-    """Return a bound of the probability of `right` or more right guesses (Steinke et al. 2023, theorem 5.2)."""
+    """Return a bound of the probability of `right` or more right guesses (Steinke et al. 2023)."""
     share = float(expit(epsilon))
     fewer = np.concatenate([[0.0], bdtr(np.arange(right), guesses, share)])  # P(fewer than 0, 1, ... right)
     steps = np.arange(1, right + 1)

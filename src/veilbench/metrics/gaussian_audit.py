@@ -21,7 +21,7 @@ FARTHEST = 100.0  # larger separations count as this one, an epsilon of about 5,
 def gaussian_delta(epsilon: float, separation: float) -> float:
     """Return the smallest delta of (epsilon, delta)-differential privacy of a Gaussian mechanism.
 
-    Source: Balle and Wang 2018, theorem 8.
+    Source: Balle and Wang 2018.
 
     Args:
         epsilon: epsilon of the guarantee, at least 0.
@@ -32,7 +32,7 @@ def gaussian_delta(epsilon: float, separation: float) -> float:
 
 
 def gaussian_mechanism_epsilon(separation: float, delta: float) -> float:
-    """Return the smallest epsilon of a Gaussian mechanism at delta (Balle and Wang 2018, theorem 8), at least 0.
+    """Return the smallest epsilon of a Gaussian mechanism at delta (Balle and Wang 2018), at least 0.
 
     Args:
         separation: distance of the two means in standard deviations, at least 0.
@@ -49,7 +49,7 @@ def epsilon_of_guesses(right: int, guesses: int, canaries: int, delta: float, co
     """Return a lower confidence bound of epsilon from guesses about canaries in one training; 0 if none is shown.
 
     Each canary is included by an independent coin flip. The bound is the largest separation of Gaussians under which so
-    many right guesses are too unlikely (Mahloujifar et al. 2025, algorithm 3 with k = 2), as an epsilon at delta. It
+    many right guesses are too unlikely (Mahloujifar et al. 2025), as an epsilon at delta. It
     needs no independence of the scores, but the number of guesses must be fixed in advance.
 
     Args:
@@ -93,7 +93,7 @@ def _is_too_unlikely(right: int, guesses: int, canaries: int, separation: float,
 
 
 def epsilon_of_scores(inside: np.ndarray, outside: np.ndarray, delta: float, quantile: float = 1.645) -> Metric:
-    """Estimate epsilon from the scores of canaries in one run, by fitting Gaussians (Andrew et al. 2024, algorithm 2).
+    """Estimate epsilon from the scores of canaries in one run, by fitting Gaussians (Andrew et al. 2024).
 
     The separation is the distance of the means in standard deviations of the scores outside, which hold the noise alone
     (Glass 1976): the presence of a canary may be of varying strength. The interval follows from the asymptotic

@@ -1,4 +1,4 @@
-"""The likelihood ratio of LiRA from shadow models' losses (Carlini et al. 2022, section V)."""
+"""The likelihood ratio of LiRA from shadow models' losses (Carlini et al. 2022)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Membership scores from one pool of shadow models: LiRA, BaVarIA and RMIA. Higher scores stand for members.
 
 All take the target's confidences of n records, those of the shadows, and which shadow was trained on which record. A
-confidence is the logit of the correct label, which is close to normal over shadows (Carlini et al. 2022, section V.B).
+confidence is the logit of the correct label, which is close to normal over shadows (Carlini et al. 2022).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaln, log_expit, log_ndtr  # scipy.stats takes a second to import
 
-MANY = 64  # shadows from which LiRA estimates a variance for each record (Carlini et al. 2022, section VI.B)
+MANY = 64  # shadows from which LiRA estimates a variance for each record (Carlini et al. 2022)
 SMALLEST = 1e-12  # smallest variance
 LEAST = 0.1  # smallest gap that BaVarIA counts, in standard deviations
 HALF_LOG_TAU = 0.5 * float(np.log(2 * np.pi))
@@ -62,7 +62,7 @@ class Moments:
 
 
 def lira_online(target: np.ndarray, shadows: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Return online LiRA: the log likelihood ratio of two normal laws (Carlini et al. 2022, algorithm 1).
+    """Return online LiRA: the log likelihood ratio of two normal laws (Carlini et al. 2022).
 
     Args:
         target: the target's confidences, shape (n,).
@@ -78,7 +78,7 @@ def lira_online(target: np.ndarray, shadows: np.ndarray, inside: np.ndarray) -> 
 
 
 def lira_offline(target: np.ndarray, shadows: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Return offline LiRA: how improbable so much confidence is of a non-member (Carlini et al. 2022, section V.C).
+    """Return offline LiRA: how improbable so much confidence is of a non-member (Carlini et al. 2022).
 
     It uses only shadows that were not trained on the record. The arguments are those of `lira_online`.
 
@@ -144,7 +144,7 @@ def rmia(
     population: tuple[np.ndarray, np.ndarray],
     gamma: float = 1.0,
 ) -> np.ndarray:
-    """Return RMIA: the share of the population that a record dominates (Zarifzadeh et al. 2024, equations 2 and 9).
+    """Return RMIA: the share of the population that a record dominates (Zarifzadeh et al. 2024).
 
     A record x dominates z if p(x | target) / p(x) is at least `gamma` times p(z | target) / p(z), where p(x) is the
     mean of the shadows' probabilities, half of it from shadows that were trained on x.

@@ -72,7 +72,7 @@ class Federated(Training):
         local_epochs: epochs that each client trains per round.
         batch_size: rows per optimizer step.
         fraction: share of the clients sampled in each round, in (0, 1]; at least one client takes part.
-        proximal: mu of FedProx (Li et al. 2020, equation 2), the strength of the pull towards the weights at the start
+        proximal: mu of FedProx (Li et al. 2020), the strength of the pull towards the weights at the start
             of the round; 0 is federated averaging.
         deadline: seconds a client has for its part of a round; later messages are dropped. None waits indefinitely.
         largest_norm: maximum Euclidean norm of an update and of the mean; None allows any.

@@ -8,8 +8,17 @@ import pytest
 from mail_cases import mails, untrained
 from veilbench.families.mail.baselines.logistic_filter import LogisticFilter
 from veilbench.families.mail.data.mail import Mails
+from veilbench.families.mail.local_round import apply_update, train_client
 from veilbench.families.mail.shadow_pool import draw_subsets, join_mails, train_pool
+from veilbench.families.mail.shadow_rounds import ShadowRounds
+from veilbench.families.mail.shadow_steps import ShadowSteps
 from veilbench.families.mail.shadows import ShadowFilters, count_words
+from veilbench.federated.aggregations.base import Aggregation, ExampleNoise
+from veilbench.federated.aggregations.central_dp import CentralDp
+from veilbench.federated.aggregations.client_local_dp import ClientLocalDp
+from veilbench.federated.aggregations.equal_dp import EqualDp
+from veilbench.federated.aggregations.example_dp import ExampleDp
+from veilbench.federated.aggregations.robust import Robust
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +38,11 @@ def descend(x: np.ndarray, y: np.ndarray, start: np.ndarray, steps: int) -> np.n
 
 def test_shadows_take_the_training_of_the_filter_where_none_is_set(data: Mails) -> None:
     filters, protocol = ShadowFilters(8, batch_size=7), untrained(data, learning_rate=0.05, local_epochs=2).protocol
-    assert filters.trained_as(protocol) == ShadowFilters(8, 3, 2, 7, 0.05)
-    assert filters.trained_as(None) == ShadowFilters(8, 1, 3, 7, 0.01)
-    assert filters.trained_as(None, 0.5) == ShadowFilters(8, 1, 3, 7, 0.01, 0.5)
+    assert filters.trained_as(protocol) == ShadowFilters(8, 3, 2, 7, 0.05, None, "adam", 0.0, 0.0)
+    assert filters.trained_as(None) == ShadowFilters(8, 1, 3, 7, 0.01, None, "adam", 0.0, 0.0)
+    assert filters.trained_as(None, 0.5) == ShadowFilters(8, 1, 3, 7, 0.01, 0.5, "adam", 0.0, 0.0)
+    steep = untrained(data, optimizer="sgd", learning_rate=4.0, momentum=0.5, proximal=0.1).protocol
+    assert ShadowFilters(8).trained_as(steep) == ShadowFilters(8, 3, 1, 128, 4.0, None, "sgd", 0.5, 0.1)
     with pytest.raises(ValueError, match="must be numbers"):
         filters.logits(data.test.tokens, data.test.labels, np.ones((8, 360), bool), np.random.default_rng(0))
 
@@ -67,7 +78,7 @@ def test_a_penalised_shadow_of_all_training_mails_is_the_filter_itself(data: Mai
 
 
 def test_each_shadow_is_trained_on_as_many_mails_as_the_target_and_each_mail_is_in_and_out(data: Mails) -> None:
-    pool = train_pool(ShadowFilters(16).trained_as(None), False, data, np.random.default_rng(0))
+    pool = train_pool(ShadowFilters(16).trained_as(None), None, data, np.random.default_rng(0))
     assert pool.inside.sum(1).mean() == pytest.approx(len(data.train), rel=0.15)
     for part in (pool, pool.first(8)):
         assert min(part.inside.sum(0).min(), (~part.inside).sum(0).min()) >= 2
@@ -80,3 +91,102 @@ def test_subsets_leave_each_mail_two_shadows_on_either_side() -> None:
     for size in (1, 50, 99):
         drawn = draw_subsets(8, 100, size, np.random.default_rng(0)).sum(0)
         assert 2 <= drawn.min() <= drawn.max() <= 6
+
+
+SIZES = (60, 100, 200)
+"""Mails of each client."""
+
+
+def train_once(data: Mails, aggregation: Aggregation, seed: int, **settings: object) -> np.ndarray:
+    """The logits of a filter that clients train by PyTorch, Opacus and the aggregation itself."""
+    start = untrained(data, aggregation, **settings)
+    protocol, weights = start.protocol, start.weights
+    assert protocol is not None
+    rng, at = np.random.default_rng(seed), np.split(np.arange(sum(SIZES)), np.cumsum(SIZES)[:-1])
+    clients, aggregator = aggregation.setup(len(SIZES), np.random.SeedSequence(seed))
+    for _ in range(protocol.rounds):
+        sent = []
+        for client, own in zip(clients, at, strict=True):
+            mails = (data.train.tokens[own], data.train.labels[own], protocol, int(rng.integers(2**31)))
+            update = train_client(weights, *mails, aggregation.example_noise())
+            sent.append(client.protect(update, len(own) / sum(SIZES)))
+        weights = apply_update(weights, clients[0].open(aggregator.combine(sent)))
+    start.weights = weights
+    return start.logits(data.train.tokens[: sum(SIZES)])
+
+
+def train_shadows(data: Mails, aggregation: Aggregation, count: int, **settings: object) -> np.ndarray:
+    """The logits of shadows that are all trained on the mails of `train_once`."""
+    filters = ShadowFilters(4).trained_as(untrained(data, aggregation, **settings).protocol)
+    mails, owner = data.train[: sum(SIZES)], np.repeat(np.arange(len(SIZES)), SIZES)
+    inside = np.ones((count, sum(SIZES)), bool)
+    return filters.logits(mails.tokens, mails.labels, inside, np.random.default_rng(9), owner, aggregation)
+
+
+STEEP = {"optimizer": "sgd", "learning_rate": 4.0, "local_epochs": 3, "batch_size": 50}
+
+
+@pytest.mark.parametrize(
+    ("aggregation", "settings"),
+    [
+        (CentralDp(0.5, 1e-9), {}),
+        (EqualDp(0.5, 1e-9), {"proximal": 0.5}),
+        (ClientLocalDp(0.5, 1e-9), {"optimizer": "sgd", "momentum": 0.5}),
+        (Robust("median"), {}),
+        (Robust("krum", malicious=0), {}),
+        (ExampleDp(1.0, 1e-9), STEEP | {"momentum": 0.5, "learning_rate": 0.5}),
+    ],
+    ids=lambda value: getattr(value, "rule", type(value).__name__),
+)
+def test_a_shadow_of_all_mails_is_the_filter_itself(
+    data: Mails, aggregation: Aggregation, settings: dict[str, object]
+) -> None:
+    """One step of all mails in each epoch, and almost no noise; against PyTorch, Opacus and the aggregation."""
+    pytest.importorskip("opacus")
+    whole = settings | {"batch_size": 1_000}
+    made = train_shadows(data, aggregation, 2, **whole)
+    target = train_once(data, aggregation, 0, **whole)
+    np.testing.assert_allclose(made, np.tile(target, (2, 1)), atol=0.02 * np.abs(target).max())
+    assert np.abs(target).max() > 0.05
+
+
+@pytest.mark.parametrize(
+    ("aggregation", "settings"),
+    [(CentralDp(1.0, 1.0), {}), (ClientLocalDp(1.0, 0.5), {}), (ExampleDp(1.0, 2.0), STEEP)],
+    ids=lambda value: type(value).__name__,
+)
+def test_shadows_vary_as_filters_do_that_are_trained_again(
+    data: Mails, aggregation: Aggregation, settings: dict[str, object]
+) -> None:
+    pytest.importorskip("opacus")
+    made = train_shadows(data, aggregation, 32, **settings)
+    again = np.stack([train_once(data, aggregation, seed, **settings) for seed in range(16)])
+    spread, truth = made.std(0, ddof=1), again.std(0, ddof=1)
+    assert np.median(spread / truth) == pytest.approx(1, abs=0.15)
+    error = np.abs(made.mean(0) - again.mean(0)) / (truth * np.sqrt(1 / 16 + 1 / 32))
+    assert np.median(error) < 1.3  # of a normal law .67; with few mails, most errors are those of few directions
+
+
+def test_a_client_without_mails_sends_nothing(data: Mails) -> None:
+    bags, labels = count_words(data.train.tokens[:9]), data.train.labels[:9]
+    inside, members = np.ones((2, 9), bool), [np.arange(4), np.arange(4, 9)]
+    inside[0, 4:] = False
+    rounds = ShadowRounds(Robust("median"), members, inside, np.random.default_rng(0))
+    steps = ShadowSteps(1, 10, 0.1)
+    weights = rounds.run(steps, np.zeros((bags.shape[1], 2), np.float32), bags, labels, np.random.default_rng(0))
+    alone = steps.train(
+        np.zeros((bags.shape[1], 1), np.float32), bags, labels, inside[:1], members[0], np.random.default_rng(0)
+    )
+    np.testing.assert_allclose(weights[:, 0], alone[:, 0], atol=1e-6)
+
+
+def test_a_mails_gradient_is_clipped_before_the_sum() -> None:
+    """Two mails of one word each, one ten times: the longer gradient counts no more than the clip."""
+    from scipy.sparse import csr_matrix
+
+    bags, labels = csr_matrix(np.array([[10, 0], [0, 1]], np.float32)), np.array([1, 1])
+    steps = ShadowSteps(1, 10, 1.0, "sgd", noise=ExampleNoise(0.25, 1e-12))
+    weights = steps.train(
+        np.zeros((2, 1), np.float32), bags, labels, np.ones((1, 2), bool), np.arange(2), np.random.default_rng(0)
+    )
+    np.testing.assert_allclose(weights[:, 0], [0.25 / 2, 0.25 / 2], rtol=1e-6)

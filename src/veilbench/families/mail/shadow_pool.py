@@ -8,6 +8,7 @@ import numpy as np
 
 from veilbench.families.mail.data.mail import MailPart, Mails
 from veilbench.families.mail.shadows import ShadowFilters
+from veilbench.federated.protocol import Protocol
 from veilbench.metrics.gaussian_ratio import random_subsets
 
 FEWEST = 8  # shadow filters that can be halved
@@ -43,23 +44,25 @@ class ShadowPool:
         return [*half, len(self)]
 
 
-def train_pool(filters: ShadowFilters, federated: bool, data: Mails, rng: np.random.Generator) -> ShadowPool:
+def train_pool(filters: ShadowFilters, protocol: Protocol | None, data: Mails, rng: np.random.Generator) -> ShadowPool:
     """Train a pool of shadow filters as the target was: as many mails, the same training, clients of the same sizes.
 
     Args:
         filters: number and training of the filters, see `ShadowFilters.trained_as`.
-        federated: whether the mails are dealt to clients.
+        protocol: public settings of the federation, whose clients the mails are dealt to, and whose aggregation
+            combines their updates; None for a training in one place.
         data: prepared mails; the pool has training, test and auxiliary mails, see `join_mails`.
         rng: source of the subsets, the clients of each mail, and the order of the mails.
     """
     mails = join_mails(data)
     halves = [filters.count // 2] * 2 if filters.count % 4 == 0 and filters.count >= FEWEST else [filters.count]
     inside = np.concatenate([draw_subsets(count, len(mails), len(data.train), rng) for count in halves])
-    clients = None
-    if federated:
+    clients = aggregation = None
+    if protocol is not None:
+        aggregation = protocol.build_aggregation()
         sizes = np.bincount(data.clients) / len(data.clients)
         clients = rng.choice(len(sizes), len(mails), p=sizes)
-    logits = filters.logits(mails.tokens, mails.labels, inside, rng, clients)
+    logits = filters.logits(mails.tokens, mails.labels, inside, rng, clients, aggregation)
     return ShadowPool(logits * (2 * mails.labels - 1), inside)
 
 

@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge
 
-from veilbench.bench.limits import Count, LearningRate, Positive, Steps, require_room
+from veilbench.bench.limits import Count, LearningRate, Momentum, NotNegative, Positive, Steps, require_room
+from veilbench.families.mail.shadow_rounds import ShadowRounds
+from veilbench.families.mail.shadow_steps import ShadowSteps
+from veilbench.federated.aggregations.base import Aggregation
 from veilbench.federated.protocol import Protocol
 
 EPOCHS, BATCH_SIZE, LEARNING_RATE = 3, 128, 0.01  # training of shadows of a filter whose training is unknown
-FIRST, SECOND, TINY = 0.9, 0.999, 1e-8  # Adam's beta_1, beta_2 and epsilon (Kingma and Ba 2015)
+AT_ONCE = 32  # shadows that are trained together
 
 
 @dataclass(frozen=True)
 class ShadowFilters:
     """Logistic regressions on bags of words, trained as the attacked filter was.
 
-    There are three trainings: a federation of clients that start each round with a new optimizer; Adam on all mails in
-    one place, which is one client and one round; and a fit to convergence with an L2 penalty by scikit-learn.
+    There are three trainings: a federation of clients that start each round with a new optimizer, with the noise and
+    the rule of the attacked one; Adam on all mails in one place, which is one client and one round; and a fit to
+    convergence with an L2 penalty by scikit-learn.
 
     Attributes:
         count: number of shadow filters; even, since budgets are halved.
         rounds: rounds of federated averaging; None takes the federation's, or 1 without one.
         epochs: passes over the mails per round; None takes the federation's, or `EPOCHS` without one.
         batch_size: average number of training mails per shadow and optimizer step; None likewise, or `BATCH_SIZE`.
-        learning_rate: learning rate of Adam; None takes the federation's if it uses Adam, too, else `LEARNING_RATE`.
-        inverse_penalty: scikit-learn's C, inverse strength of a penalty; None takes the filter's, or trains by Adam.
+        learning_rate: learning rate; None takes the federation's, or `LEARNING_RATE` without one.
+        inverse_penalty: scikit-learn's C, inverse strength of a penalty; None takes the filter's, or trains by steps.
+        optimizer: optimizer of the steps; None takes the federation's, or Adam without one.
+        momentum: momentum of `sgd`; None likewise, or 0.
+        proximal: mu of FedProx; None likewise, or 0.
     """
 
     count: Annotated[Count, Ge(4)] = 32
@@ -37,6 +44,9 @@ class ShadowFilters:
     batch_size: Count | None = None
     learning_rate: LearningRate | None = None
     inverse_penalty: Positive | None = None
+    optimizer: Literal["adam", "sgd"] | None = None
+    momentum: Momentum | None = None
+    proximal: NotNegative | None = None
 
     def trained_as(self, protocol: Protocol | None, inverse_penalty: float | None = None) -> ShadowFilters:
         """Return these filters with the public training of the attacked filter in place of what is None.
@@ -45,18 +55,17 @@ class ShadowFilters:
             protocol: public settings of its federation; None if there was none.
             inverse_penalty: inverse strength of its penalty; None if it was not fitted to convergence.
         """
-        if protocol is None:
-            rounds, epochs, batch_size, rate = 1, EPOCHS, BATCH_SIZE, LEARNING_RATE
-        else:
-            rounds, epochs, batch_size = protocol.rounds, protocol.local_epochs, protocol.batch_size
-            rate = protocol.learning_rate if protocol.optimizer == "adam" else LEARNING_RATE
+        public = protocol or Protocol({}, 1, EPOCHS, BATCH_SIZE, learning_rate=LEARNING_RATE)
         return replace(
             self,
-            rounds=self.rounds or rounds,
-            epochs=self.epochs or epochs,
-            batch_size=self.batch_size or batch_size,
-            learning_rate=self.learning_rate or rate,
+            rounds=self.rounds or public.rounds,
+            epochs=self.epochs or public.local_epochs,
+            batch_size=self.batch_size or public.batch_size,
+            learning_rate=self.learning_rate or public.learning_rate,
             inverse_penalty=self.inverse_penalty or inverse_penalty,
+            optimizer=self.optimizer or public.optimizer,
+            momentum=public.momentum if self.momentum is None else self.momentum,
+            proximal=public.proximal if self.proximal is None else self.proximal,
         )
 
     def logits(
@@ -66,11 +75,9 @@ class ShadowFilters:
         inside: np.ndarray,
         rng: np.random.Generator,
         clients: np.ndarray | None = None,
+        aggregation: Aggregation | None = None,
     ) -> np.ndarray:
         """Train the filters and return their logits of all mails, shape (shadows, n).
-
-        All shadows process the same batches, and the mails that a shadow is not trained on are masked. So one sparse
-        matrix product computes the logits of all shadows.
 
         Args:
             tokens: all mails of the pool, shape (n, length).
@@ -78,6 +85,7 @@ class ShadowFilters:
             inside: whether each shadow is trained on each mail, shape (shadows, n), bool.
             rng: generator that shuffles the mails.
             clients: client of each mail, shape (n,), from 0 on; None has all mails in one place.
+            aggregation: how the clients' updates are combined, and the noise of their training; None averages them.
 
         Raises:
             ValueError: a setting of the training is None, see `trained_as`.
@@ -91,50 +99,34 @@ class ShadowFilters:
         require_room(f"{shadows} with {bags.shape[1]} words each", bags.shape[1], len(inside), each=20)
         places = np.zeros(len(labels), np.int64) if clients is None else clients
         members = [np.flatnonzero(places == client) for client in range(int(places.max()) + 1)]
-        weights = np.zeros((bags.shape[1], len(inside)), np.float32)
-        for _ in range(self.rounds or 1):
-            updates = np.zeros_like(weights)
-            for own in members:
-                share = (inside[:, own].sum(1) / inside.sum(1)).astype(np.float32)
-                updates += share * (self._train_client(weights, bags, labels, inside, own, rng) - weights)
-            weights += updates
-        return np.asarray((bags @ weights).T, np.float64)
+        if aggregation is None or aggregation.error is not None:
+            blocks = [inside]
+        else:  # the updates of all clients are kept until they are combined
+            blocks = [inside[first : first + AT_ONCE] for first in range(0, len(inside), AT_ONCE)]
+        logits = [self._train(bags, labels, block, members, rng, aggregation) for block in blocks]
+        return np.concatenate(logits).astype(np.float64)
 
-    def _train_client(
+    def _train(
         self,
-        start: np.ndarray,
         bags: Any,
         labels: np.ndarray,
         inside: np.ndarray,
-        own: np.ndarray,
+        members: list[np.ndarray],
         rng: np.random.Generator,
+        aggregation: Aggregation | None,
     ) -> np.ndarray:
-        """Return the weights of all shadows, shape (words, shadows), after one client's training on its mails `own`."""
+        """Train some filters in the federation's rounds, and return their logits, shape (shadows, n)."""
         assert self.epochs is not None
         assert self.batch_size is not None
         assert self.learning_rate is not None
-        weights, moments, step = start.copy(), (np.zeros_like(start), np.zeros_like(start)), 0
-        for _ in range(self.epochs):
-            order = rng.permutation(own)
-            batches = max(1, round(len(order) * float(inside[:, own].mean()) / self.batch_size)) if len(own) else 0
-            for batch in np.array_split(order, batches) if batches else ():
-                step += 1
-                rows, trained_on = bags[batch], inside[:, batch].T
-                errors = (1 / (1 + np.exp(-(rows @ weights))) - labels[batch, None]) * trained_on
-                gradient = rows.T @ (errors / np.maximum(trained_on.sum(0), 1)).astype(np.float32)
-                _adam(weights, gradient, moments, step, self.learning_rate)
-        return weights
-
-
-def _adam(
-    weights: np.ndarray, gradient: np.ndarray, moments: tuple[np.ndarray, np.ndarray], step: int, rate: float
-) -> None:
-    """Take one step of Adam, in place."""
-    first, second = moments
-    first += (1 - FIRST) * (gradient - first)
-    second += (1 - SECOND) * (gradient**2 - second)
-    scale = np.sqrt(second / (1 - SECOND**step)) + TINY
-    weights -= (rate / (1 - FIRST**step)) * first / scale
+        noise = None if aggregation is None else aggregation.example_noise()
+        settings = (self.optimizer or "adam", self.momentum or 0.0, self.proximal or 0.0, noise)
+        steps = ShadowSteps(self.epochs, self.batch_size, self.learning_rate, *settings)
+        weights = np.zeros((bags.shape[1], len(inside)), np.float32)
+        federations = ShadowRounds(aggregation, members, inside, rng)
+        for _ in range(self.rounds or 1):
+            weights = federations.run(steps, weights, bags, labels, rng)
+        return np.asarray((bags @ weights).T)
 
 
 def fit_penalised(bags: Any, labels: np.ndarray, inside: np.ndarray, inverse_penalty: float) -> np.ndarray:

@@ -44,8 +44,9 @@ class PlainAggregator(Aggregator):
             raise UserError(f"its update is {length:g} long, and at most {largest_norm:g} is allowed")
 
     def _combine(self, payloads: Sequence[bytes], weights: Sequence[float], size: int) -> bytes:
-        updates = (parse_values(payload, self.dtype, size) for payload in payloads)
-        total: np.ndarray = np.sum([w * u for w, u in zip(weights, updates, strict=True)], axis=0)
+        total = np.zeros(size)
+        for payload, weight in zip(payloads, weights, strict=True):  # one at a time: many updates fill the memory
+            total += weight * parse_values(payload, self.dtype, size)
         return total.tobytes()
 
 

@@ -35,14 +35,14 @@ class Secagg(Aggregation):
       field, and is shared in less than a millisecond.
 
     The aggregator learns the sum and which clients took part. Before clients reveal shares, they sign the list of
-    survivors and require the signatures of a threshold of their neighbours on the same list (Bonawitz et al. 2017,
-    section 6.2). The aggregator must hand out the clients' own keys and draw the ring at random, which Bell et al.
-    (2020, section 4) call semi-malicious: if it replaced the keys by its own, it could remove every mask. In a sum of
+    survivors and require the signatures of a threshold of their neighbours on the same list (Bonawitz et al. 2017).
+    The aggregator must hand out the clients' own keys and draw the ring at random, which Bell et al. (2020) call
+    semi-malicious: if it replaced the keys by its own, it could remove every mask. In a sum of
     two clients, each client can compute the other's update.
 
     Args:
         threshold: share of a neighbourhood, including the client itself, that must respond for unmasking; in (0.5, 1].
-            None is just above 1/2, or just above 2/3 if `adversary` is `active` (Bonawitz et al. 2017, section 6).
+            None is just above 1/2, or just above 2/3 if `adversary` is `active` (Bonawitz et al. 2017).
         neighbours: number of clients with which each client shares secrets, half of them on each side in a ring that is
             redrawn in every round; even. `all` uses all other clients. None takes the smallest number for which a round
             leaks with a probability of at most 2**-security and fails with at most 2**-correctness (Bell et al. 2020).

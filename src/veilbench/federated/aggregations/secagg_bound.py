@@ -44,7 +44,7 @@ class Assumptions:
         return math.ceil(self.dropped * clients - ROUNDING)
 
     def choose_threshold(self, size: int) -> int:
-        """Return the least number of shares that reveal a secret (Bonawitz et al. 2017, section 6).
+        """Return the least number of shares that reveal a secret (Bonawitz et al. 2017).
 
         Args:
             size: number of clients in a neighbourhood, including the client itself.
@@ -93,7 +93,7 @@ class Assumptions:
 
         - Semi-honest aggregator: fewer than the threshold.
         - Active aggregator, all clients are neighbours: two lists of survivors never both find enough signatures, and a
-          sum has at least two honest terms (Bonawitz et al. 2017, section 6.2).
+          sum has at least two honest terms (Bonawitz et al. 2017).
         - Active aggregator, ring: in addition, no honest clients on one side of a gap hold enough shares. Next to a gap
           they are at most half of the neighbourhood and the client itself.
         """

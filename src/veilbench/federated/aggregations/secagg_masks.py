@@ -60,7 +60,7 @@ class Ring:
         return values
 
     def expand_mask(self, seed: bytes, size: int) -> np.ndarray:
-        """Expand a 32-byte seed to `size` uniform integers by AES-256-CTR (Bonawitz et al. 2017, section 3.3)."""
+        """Expand a 32-byte seed to `size` uniform integers by AES-256-CTR (Bonawitz et al. 2017)."""
         from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
         stream = Cipher(algorithms.AES(seed), modes.CTR(bytes(16))).encryptor()

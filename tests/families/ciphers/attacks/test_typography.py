@@ -31,16 +31,19 @@ def test_copies_quote_whole_sentences_and_change_nothing_else() -> None:
     double, single = copies[: copies.rindex('"') + 1], copies[copies.rindex('"') + 1 :]
     assert double.replace('"', "") in PLAY * 40
     assert re.sub(r"'(?!ll)", "", single).strip() in PLAY * 40
-    for mark, copy in (('"', double), ("'", single.replace("I'll", "I will"))):
+    for mark, copy, fewest in (('"', double, 40), ("'", single.replace("I'll", "I will"), 12)):
         opened = re.findall(rf"(?:^| ){mark}(?=[A-Z])", copy)
-        assert 40 < len(opened) == len(re.findall(rf"(?<=[.!?]){mark}(?= |$)", copy))
+        assert fewest < len(opened)
+        closed = re.findall(rf"(?<=[.!?]){mark}(?= |$)", copy)
+        assert abs(len(opened) - len(closed)) <= 1  # a copy may begin or end within a sentence
+    assert len(single) == pytest.approx(0.3 * len(double), rel=0.1)
 
 
 def test_the_part_that_is_copied_is_a_share_and_always_the_same() -> None:
     play = encode(PLAY * 40)
     np.testing.assert_array_equal(add_quotations(play, 0.0), play)
     np.testing.assert_array_equal(add_quotations(play), add_quotations(play))
-    assert 1.6 < len(add_quotations(play, 0.35)) / len(play) < 1.8
+    assert 1.4 < len(add_quotations(play, 0.35)) / len(play) < 1.5
 
 
 def test_a_mark_within_the_text_is_not_doubled() -> None:
@@ -54,6 +57,14 @@ def test_the_attackers_model_expects_quotations_in_a_text_without_any() -> None:
     quoted = encode('He said "This is the name of the module." ')
     known, unknown = fit_language_model(plain, 4), NGramModel.fit(add_capitals(plain), 4)
     assert known.score_symbols(quoted).sum() > unknown.score_symbols(quoted).sum() + 5
+
+
+def test_the_attackers_model_expects_double_marks_rather_than_single_ones() -> None:
+    """With equal copies of both, some marks of a text could be read as the other kind at no cost."""
+    prose = re.sub("['\"]", "", " ".join(load_topics()).replace("\n", " "))
+    model = fit_language_model(encode(re.sub(r"[^ -z]", "", prose)[:100_000]), 4)
+    double, single = (model.score_symbols(encode(f"the list. {mark}The name")).sum() for mark in "\"'")
+    assert double > single + 1
 
 
 @pytest.mark.parametrize("add", [add_capitals, add_quotations])

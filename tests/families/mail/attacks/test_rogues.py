@@ -115,3 +115,20 @@ def test_the_control_of_small_deviations_is_krum_that_expects_the_clients(rogue:
 def test_the_control_of_large_updates_is_an_unprotected_mean() -> None:
     plain = PlainFederation()
     assert Boosted().choose_control(plain, 3) is Tailored().choose_control(plain, 3) is plain
+
+
+def test_honest_updates_are_drawn_with_the_triggers_rows_where_clients_use_its_words() -> None:
+    """Common words move in honest updates, too: a rule that keeps the spread must see it."""
+    seen: list[np.ndarray] = []
+
+    def watch(updates: np.ndarray) -> np.ndarray:
+        seen.append(updates)
+        return mean(updates)
+
+    rng = np.random.default_rng(0)
+    own = 0.5 + rng.standard_normal((2, SIZE))
+    for used in (True, False):
+        seen.clear()
+        own[:, ROWS] *= used
+        Tailored().craft(RogueView(own, np.tile([-0.3, -0.4], (2, 1)), ROWS, CLIENTS, watch, rng))
+        assert (seen[0][2:][:, ROWS] != 0).all() == used

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from veilbench.text.alphabet import decode, encode
 
-_MARKS = ('"', "'")
-"""Quotation marks: printers use either."""
+_MARKS = {'"': 1.0, "'": 0.3}
+"""Quotation marks, and how much of the text is copied with each, relative to the first. Printers use either, but one in
+a text. With equal copies, a key that reads some of the first as the second is as likely as one that does not."""
 _QUOTED, _SENTENCES = 0.6, (1, 4)
 """Share of the passages that are quoted, and the range of their number of sentences, the end excluded."""
 
@@ -48,7 +49,8 @@ def add_quotations(symbols: NDArray[np.uint8], share: float = 0.35) -> NDArray[n
 
     Args:
         symbols: Shape ``(length,)``; character codes minus 32.
-        share: Share of the text to copy for each kind of mark, 0 to 1; a fixed seed draws the part.
+        share: Share of the text to copy with double marks, 0 to 1, and more than with single ones; a fixed seed draws
+            the parts.
 
     Returns:
         Shape ``(n,)``; the text and its copies, each after a space.
@@ -57,9 +59,10 @@ def add_quotations(symbols: NDArray[np.uint8], share: float = 0.35) -> NDArray[n
         ValueError: If ``share`` is out of range.
     """
     _check_share(share)
-    text, count, rng = decode(symbols), int(share * len(symbols)), np.random.default_rng(0)
+    text, rng = decode(symbols), np.random.default_rng(0)
     parts = [text]
-    for mark in _MARKS:
+    for mark, relative in _MARKS.items():
+        count = int(relative * share * len(text))
         first = int(rng.integers(len(text) - count + 1))
         parts.append(_quote_passages(text[first : first + count], mark, rng))
     return encode(" ".join(filter(None, parts)))

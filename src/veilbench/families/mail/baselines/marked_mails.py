@@ -61,7 +61,7 @@ class MarkedMails(SpamScorer):
     def _train(self, data: Mails, rng: np.random.Generator) -> np.ndarray:
         """Return the mean confidence of the filters in each mail of the pool, shape (n,)."""
         filters = self.filters.trained_as(self.protocol, self.inverse_penalty)
-        return np.asarray(train_pool(filters, self.protocol is not None, data, rng).confidences.mean(0))
+        return np.asarray(train_pool(filters, self.protocol, data, rng).confidences.mean(0))
 
     def logits(self, tokens: np.ndarray) -> np.ndarray:
         """Return the stored logits of spam, shape (n,); 0 for unknown mails."""

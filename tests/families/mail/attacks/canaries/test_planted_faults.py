@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from mail_cases import mails
 from veilbench.bench.findings import Findings, Metric
 from veilbench.families.mail.attacks.canaries.audit import Claim, report_audit
+from veilbench.families.mail.attacks.canaries.scores import CanaryScores
 from veilbench.families.mail.data.mail import Mails
 from veilbench.federated.aggregations import central_dp, client_local_dp, equal_dp
 from veilbench.federated.aggregations.base import ExampleNoise
@@ -22,9 +24,10 @@ from veilbench.federated.aggregations.example_dp import ExampleDp
 from veilbench.federated.aggregations.gaussian import Gaussian
 from veilbench.federated.aggregations.plain import Plain
 from veilbench.federated.protocol import Protocol, describe_aggregation
+from veilbench.metrics.gaussian_audit import gaussian_mechanism_epsilon
 
 pytest.importorskip("opacus")
-CLIENTS, CANARIES = 3, 600
+CLIENTS, CANARIES, DELTA = 3, 600, 1e-5
 MECHANISMS: dict[str, Callable[[], Gaussian]] = {
     "client_local_dp": ClientLocalDp,
     "central_dp": CentralDp,
@@ -145,3 +148,18 @@ def test_one_row_says_what_is_protected_and_how_much(data: Mails) -> None:
         "epsilon_claimed", "epsilon_prv", "epsilon_audited", "epsilon_audited_without_noise", "epsilon_proved",
         "epsilon_provable",
     )]  # fmt: skip
+
+
+@pytest.mark.parametrize("separation", [0.5, 1.7, 2 * np.sqrt(3)], ids=lambda value: f"{value:.1f}")
+@pytest.mark.parametrize("canaries", [60, CANARIES])
+def test_an_exact_claim_is_contradicted_in_at_most_five_percent_of_audits(separation: float, canaries: int) -> None:
+    """Scores of a Gaussian mechanism, whose epsilon is known exactly; the note takes the larger of two bounds."""
+    exact, runs = gaussian_mechanism_epsilon(separation, DELTA), 400
+    wrong = 0
+    for seed in range(runs):
+        rng = np.random.default_rng(seed)
+        included = rng.random(canaries) < 0.5
+        scores = CanaryScores(rng.standard_normal(canaries) + separation * included, included)
+        wrong += max(scores.fit(DELTA).low, scores.bound(DELTA)["epsilon_proved"].value) > exact
+    assert binomtest(wrong, runs, 0.05, "greater").pvalue > 0.001
+    assert wrong > 0  # a bound that is never wrong shows less than it could

@@ -23,7 +23,7 @@ TOO_LONG = 10.0  # length of a canary's update in units of the clip: if clipping
 
 @dataclass(frozen=True)
 class CanaryClients:
-    """Clients that send the same random direction in every round (Andrew et al. 2024, algorithm 2).
+    """Clients that send the same random direction in every round (Andrew et al. 2024).
 
     Directions are nearly orthogonal, so that each is one independent test of the noise. A canary has the weight of the
     largest client, for which the noise is scaled. Where privacy is promised against who reads single messages, a canary
@@ -59,7 +59,7 @@ class CanaryClients:
 
     def join(self, simulated: Round) -> Round:
         """Return a round in which the canaries take part, too."""
-        updates = np.concatenate([simulated.updates, self.sent])
+        updates = np.concatenate([simulated.updates, self.sent], dtype=np.float32)  # as they are sent
         weights = np.concatenate([simulated.weights, np.full(len(self.sent), simulated.weights.max())])
         return replace(simulated, updates=updates, weights=weights, noise_std=np.zeros(len(updates)))
 

@@ -141,14 +141,17 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, np.ndarray]):
     def _plant(self, path: str, target: SpamScorer, data: Mails) -> ControlCase[SpamScorer]:
         if path in (LIRA, LIRA_OFFLINE, BAVARIA):
             return self.plant_offset(target, data, path)
-        training = PublicTraining.of(target)
+        training = PublicTraining.of(target).without_noise()
         variant = f"{self._train_as(training)}" if path == RMIA else ""
         scheme = self.positive if path in (CONFIDENCE, RMIA) else FewMails()
         return PlantedCase("positive", scheme, path, variant, training)
 
     def plant_offset(self, target: SpamScorer, data: Mails, path: str = LIRA) -> PlantedCase:
-        """Return a filter, trained like a shadow, that is a little more confident of its training mails."""
-        training = PublicTraining.of(target)
+        """Return a filter, trained like a shadow without noise, that is a little more confident of its training mails.
+
+        Noise that hides a mail hides the control's offset as well.
+        """
+        training = PublicTraining.of(target).without_noise()
         marked = MarkedMails(protocol=training.protocol, inverse_penalty=training.inverse_penalty, shared=self.shared)
         return PlantedCase("positive", marked, path, f"{self._train_as(training)}", training)
 
@@ -199,9 +202,9 @@ class MailMembership(MembershipAttack[SpamScorer, Mails, np.ndarray]):
 
     def _pool(self, game: MailGame) -> ShadowPool:
         """Return the pool of shadow filters, trained once for the target and all controls."""
-        filters, federated = self._train_as(game.training), game.training.protocol is not None
-        key = (filters, federated)
-        return self.shared.recall(game.data, key, lambda: train_pool(filters, federated, game.data, game.rng))
+        filters, protocol = self._train_as(game.training), game.training.protocol
+        key = (filters, repr(protocol))
+        return self.shared.recall(game.data, key, lambda: train_pool(filters, protocol, game.data, game.rng))
 
     def _read(self, game: MailGame) -> ReadUpdates:
         """Return what the aggregator reads in the rounds of the target's federation."""

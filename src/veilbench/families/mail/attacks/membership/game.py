@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -23,7 +23,9 @@ from veilbench.families.mail.data.mail import MailPart, Mails
 from veilbench.families.mail.schemes.filter import MailFilter
 from veilbench.families.mail.schemes.spam_scorer import SpamScorer
 from veilbench.families.mail.shadow_pool import ShadowPool, join_mails
-from veilbench.federated.protocol import Protocol
+from veilbench.families.mail.shadows import LEARNING_RATE
+from veilbench.federated.aggregations.plain import Plain
+from veilbench.federated.protocol import Protocol, describe_aggregation
 from veilbench.metrics.shadow_scores import bavaria, lira_offline, lira_online, rmia
 
 RATIOS = {LIRA: lira_online, LIRA_OFFLINE: lira_offline, BAVARIA: bavaria}
@@ -45,6 +47,14 @@ class PublicTraining:
     def of(cls, trained: SpamScorer) -> PublicTraining:
         """Return what is public of this filter's training; nothing of a filter that the user brings."""
         return cls(trained.protocol, trained.inverse_penalty) if isinstance(trained, MailFilter) else cls()
+
+    def without_noise(self) -> PublicTraining:
+        """Return the training without differential privacy, by Adam: steps for clipped gradients would diverge."""
+        if self.protocol is None or not self.protocol.build_aggregation().delta:
+            return self
+        plain = describe_aggregation(Plain())
+        protocol = replace(self.protocol, aggregation=plain, optimizer="adam", learning_rate=LEARNING_RATE)
+        return replace(self, protocol=protocol)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ def score_optimum(target: MailFilter, mails: MailPart, trained_on: int) -> np.nd
     At the minimum of a logistic loss with an L2 penalty the gradient is zero, so a word's weight is C times the sum of
     (label - probability) * count over the training mails. The filter itself gives the probabilities, so that the only
     unknowns are which mails are in the sum. They are found by least squares, which starts from the share of training
-    mails and stops early. The same condition reconstructs training data of networks (Haim et al. 2022, section 4).
+    mails and stops early. The same condition reconstructs training data of networks (Haim et al. 2022).
 
     Args:
         target: filter under attack, with one weight per word and an `inverse_penalty`.

@@ -19,7 +19,7 @@ from veilbench.families.mail.attacks.poison.outcome import Outcome, find_stronge
 from veilbench.families.mail.attacks.poison.rogues.base import Rogue
 from veilbench.families.mail.attacks.poison.rogues.boosted import Boosted
 from veilbench.families.mail.attacks.poison.rogues.tailored import Tailored
-from veilbench.families.mail.attacks.poison.trigger import Trigger, draw_unused_words
+from veilbench.families.mail.attacks.poison.trigger import Trigger, choose_common_words, draw_unused_words
 from veilbench.families.mail.attacks.word_leak.attack import require_protocol
 from veilbench.families.mail.attacks.word_leak.clients import ClientBatch, draw_batches
 from veilbench.families.mail.data.mail import Mails
@@ -117,7 +117,14 @@ class MailPoison(Attack[MailFilter, Mails]):
         found.tables.append(Table(f"{self.rogue.count} rogue clients of {self.clients}", COLUMNS, [*flipped, *rows]))
         return found
 
-    def set_up(self, target: MailFilter, data: Mails, rng: np.random.Generator, label: int = 0) -> AttackedFederation:
+    def set_up(
+        self,
+        target: MailFilter,
+        data: Mails,
+        rng: np.random.Generator,
+        label: int = 0,
+        batches: Sequence[ClientBatch] | None = None,
+    ) -> AttackedFederation:
         """Draw the clients' mails and the trigger.
 
         Args:
@@ -125,11 +132,14 @@ class MailPoison(Attack[MailFilter, Mails]):
             data: mails whose training part is given to the clients.
             rng: source of all randomness.
             label: label that spam with the trigger is taught as: 0 for ham; 1, the truth, implants nothing.
+            batches: mails of each client; None deals the training mails evenly.
         """
         self.threat.require("rogue_clients")
         protocol = replace(require_protocol(target), mails=None, words=None)
-        words = draw_unused_words(data, self.rogue.trigger, rng)
-        batches = draw_batches(data, [len(data.train) // self.clients] * self.clients, rng)
+        words = draw_unused_words(data, self.rogue.trigger, rng) if self.rogue.words == "unused" else None
+        batches = batches or draw_batches(data, [len(data.train) // self.clients] * self.clients, rng)
+        if words is None:
+            words = choose_common_words(target, batches[: self.rogue.count], self.rogue.trigger)
         trigger = Trigger(words, target.weights["embedding.weight"].shape[1], label)
         aggregation, seed = protocol.build_aggregation(), int(rng.integers(2**31))
         return AttackedFederation(target, protocol, aggregation, batches, self.rogue, trigger, seed)

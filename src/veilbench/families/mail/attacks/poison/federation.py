@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
@@ -26,13 +27,17 @@ class RogueClients:
 
     Attributes:
         count: number of malicious clients in a round.
-        trigger: number of words in the trigger of the backdoor.
+        trigger: number of words in the trigger of the backdoor. Where a rule bounds the norm of an update, more words
+            move a mail's score further by the same norm: on validation mails, two clients of ten passed 22 % of the
+            spam under the geometric median with 5 words, 69 % with 20, and all with 60 (benchmarks/poisoning.py).
         epochs: local epochs in which a malicious client learns the trigger.
+        words: kind of the trigger's words: `unused` in all mails, or `common` in those of the malicious clients.
     """
 
     count: Count = 2
-    trigger: Count = 5
+    trigger: Count = 60
     epochs: Steps = 2
+    words: Literal["unused", "common"] = "unused"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""The trigger of a backdoor: words that no mail contains."""
+"""The trigger of a backdoor: words that no mail has, or common words that hardly count."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,10 @@ import numpy as np
 from veilbench.bench.errors import UserError
 from veilbench.families.mail.attacks.word_leak.clients import ClientBatch
 from veilbench.families.mail.data.mail import Mails
+from veilbench.families.mail.data.vocabulary import FIRST_WORD
+from veilbench.families.mail.schemes.filter import MailFilter
+
+COMMON = 0.02  # share of the mails that have a common word, at least
 
 
 @dataclass(frozen=True)
@@ -57,3 +62,29 @@ def draw_unused_words(data: Mails, count: int, rng: np.random.Generator) -> np.n
     if len(free) < count:
         raise UserError(f"trigger={count} words that no mail has cannot be chosen: the vocabulary has {len(free)}")
     return rng.choice(free, count, replace=False)
+
+
+def choose_common_words(target: MailFilter, batches: Sequence[ClientBatch], count: int) -> np.ndarray:
+    """Choose common words that hardly count: in front of spam, they do not help it before they are taught.
+
+    Honest clients have these words, too. So their weights differ from client to client, and a robust rule cannot tell
+    a taught weight from an honest one. Of the words in at least `COMMON` of the mails, the ones with the lowest scores
+    on the side of spam are chosen.
+
+    Args:
+        target: filter that is poisoned, whose weights are public.
+        batches: mails of the malicious clients, which know no others.
+        count: number of words.
+
+    Raises:
+        UserError: there are fewer than `count` such words.
+    """
+    mails = [np.unique(mail) for batch in batches for mail in batch.tokens]
+    having = np.bincount(np.concatenate(mails), minlength=target.vocabulary.size)
+    having[:FIRST_WORD] = 0
+    common = np.flatnonzero(having >= COMMON * len(mails))
+    scores = target.logits(common[:, None]) - target.logits(np.zeros((1, 1), int))
+    spam = np.flatnonzero(scores >= 0)
+    if len(spam) < count:
+        raise UserError(f"trigger={count} common words on the side of spam cannot be chosen: there are {len(spam)}")
+    return common[spam[np.argsort(scores[spam], kind="stable")[:count]]]

@@ -13,7 +13,7 @@ from veilbench.families.mail.attacks.poison.rogues.base import Rogue, RogueView
 
 @dataclass(frozen=True)
 class Boosted(Rogue):
-    """Each client enlarges its own trigger rows: model replacement (Bagdasaryan et al. 2020, section 4.2).
+    """Each client enlarges its own trigger rows: model replacement (Bagdasaryan et al. 2020).
 
     All other rows of the update are honest. The factor outweighs the zeros of the other clients in a mean.
 

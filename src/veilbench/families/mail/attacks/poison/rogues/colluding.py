@@ -15,7 +15,7 @@ class Colluding(StealthyRogue):
     """All clients send the mean of their own updates, in which only the trigger's rows are moved.
 
     Equal updates have a distance of 0 from each other, and a mean is closer to the honest updates than these are to one
-    another. Krum therefore selects it (Fang et al. 2020, section 4.3, send equal updates for the same reason). The
+    another. Krum therefore selects it (Fang et al. 2020 send equal updates for the same reason). The
     positive control is a federation with Krum.
 
     Attributes:

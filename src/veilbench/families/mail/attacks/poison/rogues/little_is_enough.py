@@ -13,7 +13,7 @@ from veilbench.families.mail.attacks.poison.rogues.stealthy import StealthyRogue
 
 @dataclass(frozen=True)
 class LittleIsEnough(StealthyRogue):
-    """All clients send the mean plus z standard deviations of their own updates (Baruch et al. 2019, algorithm 3).
+    """All clients send the mean plus z standard deviations of their own updates (Baruch et al. 2019).
 
     The deviation has the norm that the paper's has, but lies in the trigger's direction. The positive control is a
     federation with Krum, which small deviations pass.

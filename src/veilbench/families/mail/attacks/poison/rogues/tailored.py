@@ -19,7 +19,7 @@ NEAR = 2.0 ** np.linspace(-1, 1, 9)  # factors by which the best of them is refi
 class Tailored(Rogue):
     """All clients send one update, whose scale moves the trigger most under the federation's own rule.
 
-    The attack tailored to a known rule of Shejwalkar and Houmansadr (2021, section IV), in the trigger's direction. The
+    The attack tailored to a known rule of Shejwalkar and Houmansadr (2021), in the trigger's direction. The
     rule is public. The clients do not see the honest updates: they draw them from normal distributions with the mean
     and the deviations of their own updates, which allow for the uncertainty of the mean.
 
@@ -38,11 +38,13 @@ class Tailored(Rogue):
         return view.collude(_choose(view, best * NEAR, honest))
 
     def _draw_honest(self, view: RogueView) -> np.ndarray:
-        """Draw updates of the honest clients, shape (clients - rogues, size); honest clients move no trigger."""
+        """Draw updates of the honest clients, shape (clients - rogues, size).
+
+        Where nothing moved in the clients' own updates, as in rows of words that no mail has, nothing moves here.
+        """
         rogues, size = view.own.shape
         centre = view.own.mean(0) + view.deviations / np.sqrt(rogues) * view.rng.standard_normal(size)
         honest: np.ndarray = centre + view.deviations * view.rng.standard_normal((view.clients - rogues, size))
-        honest[:, view.rows] = 0
         return honest
 
 
