@@ -27,10 +27,12 @@ from veilbench.families.templates.schemes.differentiable import DifferentiableSc
 from veilbench.families.templates.schemes.image_extractor import ImageExtractor
 from veilbench.families.templates.schemes.iom_grp import IomGrp
 from veilbench.families.templates.schemes.iom_urp import IomUrp
+from veilbench.families.templates.schemes.lattice_fuzzy_extractor import LatticeFuzzyExtractor
 from veilbench.families.templates.schemes.mlp_hash import MlpHash
 from veilbench.families.templates.schemes.polyprotect import Polyprotect
 from veilbench.families.templates.schemes.random_projection import RandomProjection
 from veilbench.families.templates.schemes.raw_template import RawTemplate
+from veilbench.families.templates.schemes.slerp_face import SlerpFace
 
 PCA = ImageExtractor("pixels", 20)
 THREAT = ThreatModel(key=True, auxiliary_data=True)
@@ -166,6 +168,29 @@ def test_isr_is_what_a_system_without_protection_accepts(people: Identities) -> 
     cosines = (features * scheme.features(system.victims.samples)).sum(1)
     np.testing.assert_allclose(openly.score_features(features), cosines, atol=1e-5)
     assert run(attack(), Polyprotect(PCA, 5, 4), people).metrics["isr_at_0.01_preimage"].value > 0.6
+
+
+def test_rotated_groups_are_turned_back_but_for_their_lengths(people: Identities) -> None:
+    scheme, truth, made, methods = solved(SlerpFace(PCA, 0.9, 0.0, 4), people)
+    assert methods == {"likeliest features"}
+    assert np.median(scheme.compare(scheme.protect(made, KEYS), scheme.protect(truth, KEYS))) > 0.9999
+
+    def directions(features: np.ndarray) -> np.ndarray:
+        groups = features.reshape(len(features), 4, 5)
+        return groups / np.linalg.norm(groups, axis=1, keepdims=True)
+
+    assert np.median((directions(made) * directions(truth)).sum(1)) > 0.999
+
+
+def test_lattice_points_are_guessed_and_features_are_exact_then(people: Identities) -> None:
+    sixteen = ImageExtractor("pixels", 16)
+    scheme, truth, made, methods = solved(LatticeFuzzyExtractor(sixteen, 2.0), people)
+    assert methods == {"guessed lattice points"}
+    right = scheme.compare(scheme.protect(made, KEYS), scheme.protect(truth, KEYS)) == 1
+    assert right.mean() > 0.4
+    np.testing.assert_allclose(made[right], truth[right], atol=1e-4)
+    guess = scheme.features(people.auxiliary.images)[:1].repeat(len(KEYS), 0)
+    assert scheme.compare(scheme.protect(guess, KEYS), scheme.protect(truth, KEYS)).mean() < 0.5
 
 
 def test_pairs_that_won_give_features_up_to_their_sign(people: Identities) -> None:

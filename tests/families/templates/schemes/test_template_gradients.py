@@ -18,6 +18,7 @@ from veilbench.families.templates.schemes.noise_template import NoiseTemplate
 from veilbench.families.templates.schemes.polyprotect import Polyprotect
 from veilbench.families.templates.schemes.random_projection import RandomProjection
 from veilbench.families.templates.schemes.raw_template import RawTemplate
+from veilbench.families.templates.schemes.slerp_face import SlerpFace
 
 EXTRACTORS = {
     "pixels": ImageExtractor("pixels", None),
@@ -60,6 +61,7 @@ def test_orientations_are_the_same_where_cells_are_of_two_sizes(images: np.ndarr
         RandomProjection(EXTRACTORS["components"], 7),
         Biohash(EXTRACTORS["components"], 9, 0.01),
         Polyprotect(EXTRACTORS["components"], 4, 1, largest=9),
+        SlerpFace(EXTRACTORS["components"], 0.6, 0.25, 4),
     ],
     ids=lambda s: type(s).__name__,
 )

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 ROUNDS = 30  # linearisations
 LONGEST_STEP = 0.5  # of a round; features have length 1
+HALVINGS = 8  # of a step, until the error falls
+TOLERATED = 1e-3  # share of the first error below which a step need not lower it: it may only be likelier
 STILL = 1e-8  # length of a step from which on the rounds end
 STEPS = 200  # of the quasi-Newton method
 
@@ -33,8 +35,8 @@ def find_likely_preimage(
 
     Each round linearises the scheme at the current features, and moves to the posterior mean under the linear
     equations. This is the iterated extended Kalman filter without noise (Bell and Cathey 1993), a Gauss-Newton method.
-    If there are fewer equations than features, the prior fills in the rest. Of all rounds, the features with the
-    smallest error count.
+    If there are fewer equations than features, the prior fills in the rest. A step that raises the error is halved. Of
+    all rounds, the features with the smallest error count.
 
     Args:
         scheme: scheme that made the template.
@@ -48,19 +50,27 @@ def find_likely_preimage(
     def protect(features: Tensor) -> Tensor:
         return scheme.protect_tensor(features[None], np.array([key]))[0]
 
+    def measure_error(features: np.ndarray) -> float:
+        return float(((protect(torch.from_numpy(features)).numpy() - target) ** 2).sum())
+
     slopes = torch.func.jacrev(protect)
     target, current = template.astype(np.float64), start.astype(np.float64)
-    best, lowest = current, np.inf
+    best, lowest = current, (error := measure_error(current))
+    tolerated = TOLERATED * error
     for _ in range(ROUNDS):
         at = torch.from_numpy(current)
         missing, matrix = target - protect(at).numpy(), slopes(at).numpy().T
-        if (error := float(missing @ missing)) < lowest:
-            best, lowest = current, error
         step = prior.posterior_mean(matrix, missing + current @ matrix) - current
-        length = float(np.linalg.norm(step))
-        if length < STILL:
+        if (length := float(np.linalg.norm(step))) < STILL:
             break
-        current = current + step * min(1.0, LONGEST_STEP / length)
+        step *= min(1.0, LONGEST_STEP / length)
+        for _ in range(HALVINGS):
+            if (moved := measure_error(current + step)) < max(error, tolerated):
+                break
+            step /= 2
+        current, error = current + step, moved
+        if error < lowest:
+            best, lowest = current, error
     return np.asarray(best, np.float32)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from veilbench.families.templates.attacks.lattice_preimages import decode_blocks
 from veilbench.families.templates.attacks.nonlinear_preimages import find_likely_preimage
 from veilbench.families.templates.attacks.prior import Prior
 from veilbench.families.templates.attacks.template_features import features_under_key
 from veilbench.families.templates.schemes.base import IndexScheme, TemplateScheme, normalise
 from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
 from veilbench.families.templates.schemes.iom_urp import IomUrp
+from veilbench.families.templates.schemes.lattice_fuzzy_extractor import LatticeFuzzyExtractor
 from veilbench.families.templates.schemes.linear_scheme import LinearScheme
 
 ROUNDS = 30  # iterations of a solver
@@ -28,6 +30,7 @@ def find_preimage(
     - linear, binary templates: least squares, with each product set to its threshold plus or minus 1;
     - permutation hashing by pairs: `_solve_pairs`, because its templates do not change when all features change their
       sign, so a linear regression learns nothing;
+    - fuzzy extraction by a lattice: `decode_blocks`;
     - other binary or index templates: the regression `features_under_key`;
     - other real-valued templates with gradients: `find_likely_preimage`, starting from the regression;
     - other real-valued templates: Levenberg's iteration with a numerical Jacobian, starting from the regression.
@@ -51,6 +54,8 @@ def find_preimage(
         return np.linalg.lstsq(matrix.T, target, rcond=None)[0].astype(np.float32), "least squares of signs"
     if isinstance(scheme, IomUrp) and scheme.order == 2:
         return _solve_pairs(scheme, template, key, prior), "winning pairs"
+    if isinstance(scheme, LatticeFuzzyExtractor):
+        return decode_blocks(scheme, template, key, prior, samples), "guessed lattice points"
     start = features_under_key(scheme, key, samples, template[None])[0]
     if scheme.binary or isinstance(scheme, IndexScheme):
         return start, "learned"
