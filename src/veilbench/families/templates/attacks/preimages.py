@@ -61,7 +61,7 @@ def find_preimage(
         return start, "learned"
     if isinstance(scheme, DifferentiableScheme):
         return find_likely_preimage(scheme, template, key, prior, start), "likeliest features"
-    return _refine(scheme, template, key, start.astype(np.float64)).astype(np.float32), "iteration"
+    return refine_by_levenberg(scheme, template, key, start.astype(np.float64)).astype(np.float32), "iteration"
 
 
 def _solve_pairs(scheme: IomUrp, template: np.ndarray, key: np.uint64, prior: Prior) -> np.ndarray:
@@ -90,7 +90,7 @@ def _solve_pairs(scheme: IomUrp, template: np.ndarray, key: np.uint64, prior: Pr
     return np.asarray(normalise((scale * x).detach().numpy()[None])[0])
 
 
-def _refine(scheme: TemplateScheme, template: np.ndarray, key: np.uint64, start: np.ndarray) -> np.ndarray:
+def refine_by_levenberg(scheme: TemplateScheme, template: np.ndarray, key: np.uint64, start: np.ndarray) -> np.ndarray:
     """Refine features by damped least squares (Levenberg 1944); a step is kept if it lowers the error."""
     width, target = len(start), template.reshape(-1).astype(np.float64)
 
