@@ -32,10 +32,10 @@ class Decoders:
 
     Attributes:
         kinds: "linear": ridge regression to pixels; "mlp": a perceptron to principal components of the training images;
-            "convolutional": a linear layer followed by strided convolutions back to pixels; "assembled": ridge regression
-            to the direction of the edges and the brightness in the cells of a grid, and an image put together from
-            pieces of the attacker's own images that have them. The mean of many images is blurred, and blur has no
-            edges; an assembled image keeps them.
+            "convolutional": a linear layer followed by strided convolutions back to pixels; "assembled": ridge
+            regression to the direction of the edges and the brightness in the cells of a grid, and an image put
+            together from pieces of the attacker's own images that have them. The mean of many images is blurred, and
+            blur has no edges; an assembled image keeps them.
         sizes: numbers of auxiliary impressions to train on, one decoder each; capped at the available number.
         components: number of principal components that the perceptron predicts.
         hidden: units of each of the perceptron's two layers.
