@@ -8,7 +8,13 @@ from sklearn.linear_model import Ridge
 
 from veilbench.bench.accelerator import Accelerator
 from veilbench.families.templates.attacks import assembly
-from veilbench.families.templates.attacks.assembly import Assembler, Pieces, describe_cells, draw_weights
+from veilbench.families.templates.attacks.assembly import (
+    Assembler,
+    Pieces,
+    describe_cells,
+    draw_weights,
+    factor_covariance,
+)
 from veilbench.families.templates.attacks.decoders import Decoders, fit_decoder
 from veilbench.families.templates.attacks.recombination import RecombinationSearch, blend_best
 
@@ -157,3 +163,23 @@ def test_a_decoder_that_assembles_images_keeps_the_edges_that_a_regression_blurs
         assert (decoder.curve.setting, list(decoder.curve.budgets)) == ("auxiliary impressions", [150, 300])
     assert likeness["assembled"] > 0.9 > 0.6 > likeness["linear"]
     assert contrast["assembled"] > 3 * contrast["linear"]
+
+
+def test_what_own_images_have_in_common_makes_few_scores_go_further() -> None:
+    """Properties that vary together are learned together: the estimate from 20 scores of 60 properties is nearer."""
+    rng = np.random.default_rng(0)
+    mixed = rng.normal(size=(5, 60))
+    own, truth, described = (rng.normal(size=(n, 5)) @ mixed for n in (400, 1, 20))
+    root = factor_covariance(own)
+    covariance = np.cov(own.T)
+    floor = assembly.NOISE_FLOOR * np.trace(covariance) / 60
+    np.testing.assert_allclose(root @ root.T, covariance + floor * np.eye(60), atol=1e-6)
+    described = described + 0.5 * rng.normal(size=described.shape)
+    scores = described @ truth[0]
+
+    def likeness(found: np.ndarray) -> float:
+        return float(found @ truth[0] / np.linalg.norm(found) / np.linalg.norm(truth[0]))
+
+    with_prior = root @ draw_weights(described @ root, scores, 1, rng)[0]
+    assert likeness(with_prior) > 0.97
+    assert likeness(with_prior) > likeness(draw_weights(described, scores, 1, rng)[0]) + 0.02
