@@ -166,20 +166,20 @@ def test_a_decoder_that_assembles_images_keeps_the_edges_that_a_regression_blurs
 
 
 def test_what_own_images_have_in_common_makes_few_scores_go_further() -> None:
-    """Properties that vary together are learned together: the estimate from 20 scores of 60 properties is nearer."""
+    """Properties that vary together are learned together: the estimate from 12 scores of 60 properties is nearer."""
     rng = np.random.default_rng(0)
     mixed = rng.normal(size=(5, 60))
-    own, truth, described = (rng.normal(size=(n, 5)) @ mixed for n in (400, 1, 20))
+    own, truth, described = (rng.normal(size=(n, 5)) @ mixed for n in (400, 1, 12))
     root = factor_covariance(own)
     covariance = np.cov(own.T)
     floor = assembly.NOISE_FLOOR * np.trace(covariance) / 60
     np.testing.assert_allclose(root @ root.T, covariance + floor * np.eye(60), atol=1e-6)
-    described = described + 0.5 * rng.normal(size=described.shape)
+    described = described + 2 * rng.normal(size=described.shape)
     scores = described @ truth[0]
 
     def likeness(found: np.ndarray) -> float:
         return float(found @ truth[0] / np.linalg.norm(found) / np.linalg.norm(truth[0]))
 
     with_prior = root @ draw_weights(described @ root, scores, 1, rng)[0]
-    assert likeness(with_prior) > 0.97
-    assert likeness(with_prior) > likeness(draw_weights(described, scores, 1, rng)[0]) + 0.02
+    assert likeness(with_prior) > 0.9
+    assert likeness(with_prior) > likeness(draw_weights(described, scores, 1, rng)[0]) + 0.05
