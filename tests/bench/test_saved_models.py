@@ -83,12 +83,14 @@ from veilbench.families.templates.schemes.hashmap import HashmapScheme
 from veilbench.families.templates.schemes.image_extractor import ImageExtractor
 from veilbench.families.templates.schemes.iom_grp import IomGrp
 from veilbench.families.templates.schemes.iom_urp import IomUrp
+from veilbench.families.templates.schemes.lattice_fuzzy_extractor import LatticeFuzzyExtractor
 from veilbench.families.templates.schemes.mlp_hash import MlpHash
 from veilbench.families.templates.schemes.noise_template import NoiseTemplate
 from veilbench.families.templates.schemes.pca_template import PcaTemplate
 from veilbench.families.templates.schemes.polyprotect import Polyprotect
 from veilbench.families.templates.schemes.random_projection import RandomProjection
 from veilbench.families.templates.schemes.raw_template import RawTemplate
+from veilbench.families.templates.schemes.slerp_face import SlerpFace
 from veilbench.families.templates.wrapped.image_input import ImageInput
 from veilbench.families.templates.wrapped.torch_extractor import TorchExtractor
 from veilbench.federated.aggregations.plain import Plain
@@ -188,7 +190,7 @@ TEMPLATES: list[Any] = [
     RandomProjection(PCA, 5),
 ]
 TEMPLATES += [Biohash(PCA, 5), IomGrp(PCA, 6, 4), IomUrp(PCA, 6, 4, 2), MlpHash(PCA, [5], 4), Polyprotect(PCA, 3, 1)]
-TEMPLATES += [NoiseTemplate(PCA, 5)]
+TEMPLATES += [NoiseTemplate(PCA, 5), SlerpFace(PCA, 0.9, 0.3, 3), LatticeFuzzyExtractor(ImageExtractor("pixels", 8))]
 MODELS: dict[str, Callable[[], TrainedModel]] = {
     "Substitution": lambda: Substitution([8, 20], chunk=3, seed=1),
     "CipherPair": pair,

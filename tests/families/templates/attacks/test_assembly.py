@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
+from veilbench.bench.accelerator import Accelerator
 from veilbench.families.templates.attacks import assembly
-from veilbench.families.templates.attacks.assembly import Assembler, Pieces, describe_cells, draw_weights
+from veilbench.families.templates.attacks.assembly import (
+    Assembler,
+    Pieces,
+    describe_cells,
+    draw_weights,
+    factor_covariance,
+)
+from veilbench.families.templates.attacks.decoders import Decoders, fit_decoder
 from veilbench.families.templates.attacks.recombination import RecombinationSearch, blend_best
 
 
@@ -130,3 +138,48 @@ def test_pieces_overlap_smoothly_and_add_up() -> None:
     own = np.random.default_rng(0).random((1, 2, 21, 50), np.float32)
     (image,) = Pieces(own, 8).assemble(np.zeros((1, 8, 8, 3)))
     np.testing.assert_allclose(image, own[0], atol=1e-6)
+
+
+def test_a_decoder_that_assembles_images_keeps_the_edges_that_a_regression_blurs() -> None:
+    """Codes are the double angles of the waves in four quarters; images are shifted by chance, which no code tells."""
+    rng = np.random.default_rng(0)
+    angles = rng.uniform(0, np.pi, (420, 2, 2))
+    codes = np.stack([np.cos(2 * angles), np.sin(2 * angles)], -1).reshape(420, 8).astype(np.float32)
+    down, right = np.mgrid[:24, :24]
+    field = angles[:, down // 12, right // 12]
+    phase = rng.uniform(0, 2 * np.pi, (420, 1, 1))
+    images = (0.5 + 0.5 * np.sin(0.9 * (np.cos(field) * right + np.sin(field) * down) + phase))[:, None]
+    images = images.astype(np.float32)
+    pairs = codes[:300], images[:300], codes[300:360], images[300:360]
+    settings, truth = Decoders(cells=2), describe_cells(images[360:], 2)[..., :2]
+    likeness, contrast = {}, {}
+    for kind in ("linear", "assembled"):
+        decoder = fit_decoder(kind, pairs, settings, Accelerator("cpu"), rng)
+        made = decoder.inverse(codes[360:])
+        assert made.shape == (60, 1, 24, 24)
+        found = describe_cells(made, 2)[..., :2]
+        norms = np.linalg.norm(found, axis=-1) * np.linalg.norm(truth, axis=-1)
+        likeness[kind], contrast[kind] = ((found * truth).sum(-1) / norms).mean(), made.std((1, 2, 3)).mean()
+        assert (decoder.curve.setting, list(decoder.curve.budgets)) == ("auxiliary impressions", [150, 300])
+    assert likeness["assembled"] > 0.9 > 0.6 > likeness["linear"]
+    assert contrast["assembled"] > 3 * contrast["linear"]
+
+
+def test_what_own_images_have_in_common_makes_few_scores_go_further() -> None:
+    """Properties that vary together are learned together: the estimate from 12 scores of 60 properties is nearer."""
+    rng = np.random.default_rng(0)
+    mixed = rng.normal(size=(5, 60))
+    own, truth, described = (rng.normal(size=(n, 5)) @ mixed for n in (400, 1, 12))
+    root = factor_covariance(own)
+    covariance = np.cov(own.T)
+    floor = assembly.NOISE_FLOOR * np.trace(covariance) / 60
+    np.testing.assert_allclose(root @ root.T, covariance + floor * np.eye(60), atol=1e-6)
+    described = described + 2 * rng.normal(size=described.shape)
+    scores = described @ truth[0]
+
+    def likeness(found: np.ndarray) -> float:
+        return float(found @ truth[0] / np.linalg.norm(found) / np.linalg.norm(truth[0]))
+
+    with_prior = root @ draw_weights(described @ root, scores, 1, rng)[0]
+    assert likeness(with_prior) > 0.9
+    assert likeness(with_prior) > likeness(draw_weights(described, scores, 1, rng)[0]) + 0.05

@@ -14,8 +14,12 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.findings import Findings
 from veilbench.bench.threat import ThreatModel
 from veilbench.bench.verdict import Verdict
-from veilbench.families.templates.attacks.preimages import Prior, find_preimage
+from veilbench.families.templates.attacks.nonlinear_preimages import find_cosine_preimage, find_likely_preimage
+from veilbench.families.templates.attacks.operating_point import OperatingPoint
+from veilbench.families.templates.attacks.preimages import find_preimage
+from veilbench.families.templates.attacks.prior import Prior
 from veilbench.families.templates.attacks.stolen_key import TemplateStolenKey
+from veilbench.families.templates.attacks.system import disclose_features, enrol_victims
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.schemes.biohash import Biohash
@@ -23,10 +27,12 @@ from veilbench.families.templates.schemes.differentiable import DifferentiableSc
 from veilbench.families.templates.schemes.image_extractor import ImageExtractor
 from veilbench.families.templates.schemes.iom_grp import IomGrp
 from veilbench.families.templates.schemes.iom_urp import IomUrp
+from veilbench.families.templates.schemes.lattice_fuzzy_extractor import LatticeFuzzyExtractor
 from veilbench.families.templates.schemes.mlp_hash import MlpHash
 from veilbench.families.templates.schemes.polyprotect import Polyprotect
 from veilbench.families.templates.schemes.random_projection import RandomProjection
 from veilbench.families.templates.schemes.raw_template import RawTemplate
+from veilbench.families.templates.schemes.slerp_face import SlerpFace
 
 PCA = ImageExtractor("pixels", 20)
 THREAT = ThreatModel(key=True, auxiliary_data=True)
@@ -96,8 +102,95 @@ def test_all_bits_of_a_biohash_are_met(threshold: float, people: Identities) -> 
 def test_polynomials_are_solved(people: Identities) -> None:
     scheme, truth, made, methods = solved(Polyprotect(PCA, 3, 2), people)
     met = scheme.compare(scheme.protect(made, KEYS), scheme.protect(truth, KEYS))
-    assert methods == {"iteration"}
+    assert methods == {"likeliest features"}
     assert np.median(met) > 0.9999
+
+
+def test_the_features_that_solve_a_polynomial_are_the_likeliest_nearby(people: Identities) -> None:
+    """At a constrained optimum the slope of the log prior is a combination of the constraints' slopes."""
+    scheme = Polyprotect(PCA, 4, 1).fit(people, np.random.default_rng(0))
+    prior, truth = Prior(scheme.features(people.auxiliary.images)), scheme.features(people.enrolment.images)[:5]
+    for key, row, template in zip(KEYS, truth, scheme.protect(truth, KEYS[:5]), strict=False):
+        made = find_likely_preimage(scheme, template, key, prior, prior.mean).astype(np.float64)
+        coefficients, exponents = scheme.draw_polynomial(np.random.default_rng(int(key)))
+        matrix = np.zeros((20, len(template)))
+        for i in range(len(template)):
+            values = [made[k] if k < 20 else 0.0 for k in range(3 * i, 3 * i + 4)]
+            terms = list(zip(coefficients, exponents, values, strict=True))
+            assert sum(c * v**e for c, e, v in terms) == pytest.approx(template[i], abs=2e-4)
+            for j, (c, e, v) in enumerate(terms):
+                if 3 * i + j < 20:
+                    matrix[3 * i + j, i] += c * e * v ** (e - 1)
+        slope = np.linalg.solve(prior.covariance, made - prior.mean)
+        left = slope - matrix @ np.linalg.lstsq(matrix, slope, rcond=None)[0]
+        assert np.linalg.norm(left) < 0.01 * np.linalg.norm(slope)
+        assert np.linalg.norm(made - row) > 0.01  # seven numbers do not determine twenty features
+
+
+def test_linear_equations_are_solved_in_one_round(people: Identities) -> None:
+    scheme, truth, made, _ = solved(RandomProjection(PCA, 8), people)
+    prior = Prior(scheme.features(people.auxiliary.images))
+    assert isinstance(scheme, DifferentiableScheme)
+    template = scheme.protect(truth[:1], KEYS[:1])[0]
+    np.testing.assert_allclose(find_likely_preimage(scheme, template, KEYS[0], prior, truth[1]), made[0], atol=1e-4)
+
+
+def test_the_cosine_of_the_template_is_maximised(people: Identities) -> None:
+    scheme = Polyprotect(PCA, 5, 3).fit(people, np.random.default_rng(0))
+    own, truth = scheme.features(people.auxiliary.images)[:3], scheme.features(people.enrolment.images)[:6]
+    for key, template in zip(KEYS, scheme.protect(truth, KEYS[:6]), strict=False):
+        made = find_cosine_preimage(scheme, template, key, own)
+        tried = scheme.protect(np.vstack([made[None], own]), np.full(4, key))
+        cosines = tried @ template / np.linalg.norm(tried, axis=1) / np.linalg.norm(template)
+        assert cosines[0] > 0.999
+        assert cosines[0] > cosines[1:].max() + 0.01
+
+
+def test_the_published_inversion_is_tried_on_polynomials_alone(people: Identities) -> None:
+    assert "likeness_cosine" in run(attack(), Polyprotect(PCA, 3, 2), people).metrics
+    for scheme in (Biohash(PCA, 20), RandomProjection(PCA, 8), IomGrp(PCA, 80, 8)):
+        assert "likeness_cosine" not in run(attack(), scheme, people).metrics
+
+
+def test_isr_is_what_a_system_without_protection_accepts(people: Identities) -> None:
+    """The threshold by hand: the lowest score that at most one in a hundred strangers reach."""
+    scheme = Polyprotect(PCA, 5, 4).fit(people, np.random.default_rng(0))
+    rng = np.random.default_rng(3)
+    system = enrol_victims(scheme, people, OperatingPoint(fmr=(0.01,), most_victims=30), rng)
+    openly = disclose_features(system, people, rng)
+    scores = scheme.features(people.probe.images) @ scheme.features(people.enrolment.images).T
+    strangers = np.sort(scores[people.probe.identities[:, None] != people.enrolment.identities])[::-1]
+    allowed = int(0.01 * len(strangers))
+    assert strangers[allowed] < openly.thresholds[0.01] <= strangers[allowed - 1] + 1e-6
+    np.testing.assert_array_equal(openly.victims.identities, system.victims.identities)
+    noisy = system.victims.samples + rng.normal(0, 0.1, system.victims.samples.shape).astype(np.float32)
+    features = scheme.features(noisy)
+    cosines = (features * scheme.features(system.victims.samples)).sum(1)
+    np.testing.assert_allclose(openly.score_features(features), cosines, atol=1e-5)
+    assert run(attack(), Polyprotect(PCA, 5, 4), people).metrics["isr_at_0.01_preimage"].value > 0.6
+
+
+def test_rotated_groups_are_turned_back_but_for_their_lengths(people: Identities) -> None:
+    scheme, truth, made, methods = solved(SlerpFace(PCA, 0.9, 0.0, 4), people)
+    assert methods == {"likeliest features"}
+    assert np.median(scheme.compare(scheme.protect(made, KEYS), scheme.protect(truth, KEYS))) > 0.9999
+
+    def directions(features: np.ndarray) -> np.ndarray:
+        groups = features.reshape(len(features), 4, 5)
+        return groups / np.linalg.norm(groups, axis=1, keepdims=True)
+
+    assert np.median((directions(made) * directions(truth)).sum(1)) > 0.999
+
+
+def test_lattice_points_are_guessed_and_features_are_exact_then(people: Identities) -> None:
+    sixteen = ImageExtractor("pixels", 16)
+    scheme, truth, made, methods = solved(LatticeFuzzyExtractor(sixteen, 2.0), people)
+    assert methods == {"guessed lattice points"}
+    right = scheme.compare(scheme.protect(made, KEYS), scheme.protect(truth, KEYS)) == 1
+    assert right.mean() > 0.4
+    np.testing.assert_allclose(made[right], truth[right], atol=1e-4)
+    guess = scheme.features(people.auxiliary.images)[:1].repeat(len(KEYS), 0)
+    assert scheme.compare(scheme.protect(guess, KEYS), scheme.protect(truth, KEYS)).mean() < 0.5
 
 
 def test_pairs_that_won_give_features_up_to_their_sign(people: Identities) -> None:

@@ -15,8 +15,10 @@ from veilbench.families.templates.schemes.image_extractor import (
     compute_orientations_tensor,
 )
 from veilbench.families.templates.schemes.noise_template import NoiseTemplate
+from veilbench.families.templates.schemes.polyprotect import Polyprotect
 from veilbench.families.templates.schemes.random_projection import RandomProjection
 from veilbench.families.templates.schemes.raw_template import RawTemplate
+from veilbench.families.templates.schemes.slerp_face import SlerpFace
 
 EXTRACTORS = {
     "pixels": ImageExtractor("pixels", None),
@@ -58,6 +60,8 @@ def test_orientations_are_the_same_where_cells_are_of_two_sizes(images: np.ndarr
         RawTemplate(EXTRACTORS["pixels"]),
         RandomProjection(EXTRACTORS["components"], 7),
         Biohash(EXTRACTORS["components"], 9, 0.01),
+        Polyprotect(EXTRACTORS["components"], 4, 1, largest=9),
+        SlerpFace(EXTRACTORS["components"], 0.6, 0.25, 4),
     ],
     ids=lambda s: type(s).__name__,
 )

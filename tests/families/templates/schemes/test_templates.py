@@ -16,12 +16,18 @@ from veilbench.families.templates.schemes.biohash import Biohash
 from veilbench.families.templates.schemes.image_extractor import ImageExtractor, compute_orientations
 from veilbench.families.templates.schemes.iom_grp import IomGrp
 from veilbench.families.templates.schemes.iom_urp import IomUrp
+from veilbench.families.templates.schemes.lattice_fuzzy_extractor import (
+    MODULUS,
+    LatticeFuzzyExtractor,
+    nearest_points,
+)
 from veilbench.families.templates.schemes.mlp_hash import MlpHash
 from veilbench.families.templates.schemes.orthonormal import draw_orthonormal
 from veilbench.families.templates.schemes.pca_template import PcaTemplate
 from veilbench.families.templates.schemes.polyprotect import Polyprotect
 from veilbench.families.templates.schemes.random_projection import RandomProjection
 from veilbench.families.templates.schemes.raw_template import RawTemplate
+from veilbench.families.templates.schemes.slerp_face import SlerpFace
 
 PCA = ImageExtractor("pixels", 32)
 SCHEMES: dict[str, TemplateScheme] = {
@@ -33,6 +39,8 @@ SCHEMES: dict[str, TemplateScheme] = {
     "iom_urp": IomUrp(PCA, 100, 20, 2),
     "mlp_hash": MlpHash(PCA, [48, 40], 64),
     "polyprotect": Polyprotect(PCA, 5, 2),
+    "slerp_face": SlerpFace(PCA, 0.8, 0.25, 8),
+    "lattice_fuzzy_extractor": LatticeFuzzyExtractor(PCA, 2.0),
 }
 KEYED = [name for name, scheme in SCHEMES.items() if scheme.keyed]
 KEY = np.uint64(2**63 + 11)
@@ -154,6 +162,89 @@ def test_polyprotect_is_its_polynomial(overlap: int, sets: int, features: np.nda
             start = i * (5 - overlap)
             terms = [c * v**e for c, v, e in zip(coefficients, filled[start : start + 5], exponents, strict=True)]
             assert template[i] == pytest.approx(sum(terms), abs=1e-4)
+
+
+def test_slerp_face_turns_each_group_along_the_arc_to_the_noise(features: np.ndarray) -> None:
+    """The rotated group lies in the plane of group and noise, alpha of the angle away; what is kept has length 1."""
+    scheme = SlerpFace(PCA, alpha=0.7, dropped=0.25, group=8)
+    templates, rng = made(scheme, features)
+    noise = rng.standard_normal((4, 8))
+    order = rng.permuted(np.tile(np.arange(8), (4, 1)), axis=1)
+    assert templates.shape == (7, 4 * 6)
+    for row, template in zip(features, templates, strict=True):
+        for g in range(4):
+            z = np.array([row[i] for i in range(32) if i % 4 == g], np.float64)
+            z, k = z / np.linalg.norm(z), noise[g] / np.linalg.norm(noise[g])
+            angle = np.arccos(z @ k)
+            away = k - (z @ k) * z
+            turned = np.cos(0.7 * angle) * z + np.sin(0.7 * angle) * away / np.linalg.norm(away)
+            kept = turned[sorted(order[g, :6])]
+            assert template[6 * g : 6 * g + 6] == pytest.approx(kept / np.linalg.norm(kept), abs=1e-5)
+
+
+def test_slerp_face_scores_the_mean_cosine_of_the_groups(features: np.ndarray) -> None:
+    scheme = SlerpFace(PCA, group=8)
+    templates = scheme.protect(features, np.full(7, KEY)).reshape(7, 4, 4)
+    wanted = [np.mean([templates[i, g] @ templates[i - 1, g] for g in range(4)]) for i in range(7)]
+    flat = templates.reshape(7, -1)
+    assert scheme.compare(flat, np.roll(flat, 1, 0)) == pytest.approx(np.array(wanted), abs=1e-5)
+
+
+def test_slerp_face_refuses_groups_that_do_not_fit(features: np.ndarray) -> None:
+    with pytest.raises(UserError, match=r"model\.group=7 must divide 32"):
+        made(SlerpFace(PCA, group=7), features)
+    with pytest.raises(ValueError, match=r"dropped=0\.9 must leave two values or more of group=4"):
+        SlerpFace(PCA, dropped=0.9, group=4)
+
+
+def test_points_of_the_lattice_are_the_nearest_of_all_around() -> None:
+    """Among every way to round to integers or to halves, those with an even sum."""
+    corners = np.stack(np.meshgrid(*[[0, 1]] * 8, indexing="ij"), -1).reshape(-1, 8)
+    for block in np.random.default_rng(0).normal(0, 2, (60, 8)):
+        around = np.concatenate([np.floor(block) + corners, np.floor(block - 0.5) + corners + 0.5])
+        allowed = around[around.sum(1) % 2 == 0]
+        nearest = ((allowed - block) ** 2).sum(1).min()
+        point = nearest_points(block)
+        assert ((point - block) ** 2).sum() == pytest.approx(nearest)
+        assert (allowed == point).all(1).any()
+
+
+def test_a_lattice_fuzzy_extractor_reproduces_what_is_near_and_nothing_else(features: np.ndarray) -> None:
+    """Compared with the two algorithms of a fuzzy extractor, which see the probe itself and the enrolled template."""
+    scheme = LatticeFuzzyExtractor(PCA, scale=6.0, residues=2)
+    templates, rng = made(scheme, features)
+    rotation = draw_orthonormal(32, 32, rng).astype(np.float64)
+    coefficients = np.random.default_rng(0).integers(0, MODULUS, (4, 8, 2))
+
+    def hashed(point: np.ndarray, block: int) -> list[int]:
+        return [
+            sum(int(2 * p) * int(c) for p, c in zip(point, coefficients[block, :, r], strict=True)) % MODULUS
+            for r in range(2)
+        ]
+
+    probes = features + np.random.default_rng(6).normal(0, 0.05, features.shape).astype(np.float32)
+    seen = scheme.protect(probes, np.full(7, KEY))
+    shares = scheme.compare(seen, templates)
+    for row, probe, template, share in zip(features, probes, templates, shares, strict=True):
+        same = 0
+        for block in range(4):
+            x, near = (6.0 * (one @ rotation)[8 * block : 8 * block + 8] for one in (row, probe))
+            stored = template[10 * block : 10 * block + 10]
+            assert stored[:8] == pytest.approx(x - nearest_points(x), abs=1e-4)
+            assert list(stored[8:]) == hashed(nearest_points(x), block)
+            reproduced = hashed(nearest_points(near - stored[:8]), block) == list(stored[8:])
+            assert reproduced or np.linalg.norm(near - x) > 0.5**0.5
+            same += reproduced
+        assert share == pytest.approx(same / 4)
+    assert 0.2 < shares.mean() < 0.95
+    assert scheme.compare_all(seen, templates) == pytest.approx(
+        np.stack([scheme.compare(np.repeat(row[None], 7, 0), templates) for row in seen])
+    )
+
+
+def test_a_lattice_fuzzy_extractor_refuses_blocks_that_are_not_whole(data: Identities) -> None:
+    with pytest.raises(UserError, match="the number of features, 12, must be a multiple of 8"):
+        LatticeFuzzyExtractor(ImageExtractor("pixels", 12)).fit(data, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("name", ["raw", "pca"])

@@ -15,6 +15,7 @@ from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.schemes.biohash import Biohash
 from veilbench.families.templates.schemes.image_extractor import ImageExtractor
 from veilbench.families.templates.schemes.iom_grp import IomGrp
+from veilbench.families.templates.schemes.lattice_fuzzy_extractor import LatticeFuzzyExtractor
 from veilbench.families.templates.schemes.polyprotect import Polyprotect
 from veilbench.families.templates.schemes.random_projection import RandomProjection
 from veilbench.families.templates.store import user_key
@@ -31,6 +32,7 @@ SCHEMES: dict[str, TemplateScheme] = {
     "iom": IomGrp(PCA, 50, 8),
     "random_projection": RandomProjection(PCA, 24),
     "polyprotect": Polyprotect(PCA),
+    "lattice": LatticeFuzzyExtractor(PCA, 2.0),
 }
 
 

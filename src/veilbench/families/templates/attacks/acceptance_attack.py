@@ -86,7 +86,10 @@ class AcceptanceAttack(TemplateAttack):
         scores = {name: score(system, presented) for name, system in systems.items()}
         fmrs = next(iter(systems.values())).thresholds
         return {
-            f"{name}_at_{fmr:g}": systems[name].share_accepted(scores[name], fmr) for fmr in fmrs for name in systems
+            f"{name}_at_{fmr:g}": one.share_accepted(scores[name], fmr)
+            for fmr in fmrs
+            for name, one in systems.items()
+            if fmr in one.thresholds
         }
 
     def _set_gain(

@@ -3,7 +3,8 @@
 A match score is nearly linear in local properties of the presented image, such as the direction of its ridges, whatever
 features the system computes. So a few hundred scores tell what the victim's image looks like where, without the
 system's weights. The regression is linear recovery from scores; its weights are drawn from their posterior, which
-balances what is known with what is not (Thompson 1933).
+balances what is known with what is not (Thompson 1933). Its weights resemble the properties of an image, so its prior
+has the covariance of the attacker's own images.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ PROPERTIES = 3  # of a cell: direction of its edges as cosine and sine of the do
 FLAT = 1e-3  # share of the mean gradient that is added to each cell's own, so that flat cells have no direction
 SMOOTH, REACH = 0.6, 2.0  # standard deviation of a piece's mask, and where it ends, in cells from its centre
 PENALTIES = np.logspace(-3, 2, 16)  # of the regression, in mean squared singular values; leave-one-out chooses
+NOISE_FLOOR = 0.05  # share of the mean variance of the own images' properties that is added to every direction
 SPREAD = 0.3  # standard deviation of the drawn weights, in those of the posterior
 
 
@@ -35,7 +37,9 @@ class Assembler:
 
     def __init__(self, own: np.ndarray, scores: np.ndarray, cells: int) -> None:
         self._pieces = Pieces(own, cells)
-        known = self._pieces.described[: scores.shape[1]]
+        described = self._pieces.described
+        self._root = factor_covariance(described.reshape(len(described), -1))
+        known = described[: scores.shape[1]]
         self._asked = np.broadcast_to(known, (len(scores), *known.shape))
         self._scores = scores
 
@@ -49,8 +53,16 @@ class Assembler:
     def draw(self, images: np.ndarray, rng: np.random.Generator) -> None:
         """Assemble images for each victim into an array of shape (n, p, c, h, w): the first by the estimate itself."""
         for place, asked, scores in zip(images, self._asked, self._scores, strict=True):
-            weights = draw_weights(asked.reshape(len(asked), -1), scores, len(place), rng).astype(np.float32)
+            turned = draw_weights(asked.reshape(len(asked), -1) @ self._root, scores, len(place), rng)
+            weights = (turned @ self._root.T).astype(np.float32)
             place[:] = self._pieces.assemble(weights.reshape(len(place), *asked.shape[1:]))
+
+
+def factor_covariance(described: np.ndarray) -> np.ndarray:
+    """Return a matrix R of which R R' is the covariance of properties, shape (m, d) to (d, d), with a small floor."""
+    covariance = np.cov(described.astype(float).T)
+    floor = NOISE_FLOOR * float(np.trace(covariance)) / len(covariance) + np.finfo(np.float32).tiny
+    return np.linalg.cholesky(covariance + floor * np.eye(len(covariance)))
 
 
 def describe_cells(images: np.ndarray, cells: int) -> np.ndarray:

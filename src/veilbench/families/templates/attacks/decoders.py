@@ -13,6 +13,7 @@ from veilbench.attack_methods.ridge import Inverse, ridge
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.findings import BudgetCurve
 from veilbench.bench.limits import Count, Steps, Width
+from veilbench.families.templates.attacks.assembly import Pieces, describe_cells
 from veilbench.families.templates.attacks.decoder_curves import curve_over_rows, curve_over_steps
 from veilbench.families.templates.attacks.principal_components import principal_components
 from veilbench.families.templates.attacks.system import FEWEST
@@ -20,7 +21,7 @@ from veilbench.families.templates.attacks.system import FEWEST
 if TYPE_CHECKING:
     from torch import nn
 
-DecoderKind = Literal["linear", "mlp", "convolutional"]
+DecoderKind = Literal["linear", "mlp", "convolutional", "assembled"]
 Pairs = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # codes, images, held-out codes, held-out images
 CHANNELS = (8, 16, 32, 32)  # of the convolutional decoder, from the image to the code
 
@@ -31,7 +32,10 @@ class Decoders:
 
     Attributes:
         kinds: "linear": ridge regression to pixels; "mlp": a perceptron to principal components of the training images;
-            "convolutional": a linear layer followed by strided convolutions back to pixels.
+            "convolutional": a linear layer followed by strided convolutions back to pixels; "assembled": ridge
+            regression to the direction of the edges and the brightness in the cells of a grid, and an image put
+            together from pieces of the attacker's own images that have them. The mean of many images is blurred, and
+            blur has no edges; an assembled image keeps them.
         sizes: numbers of auxiliary impressions to train on, one decoder each; capped at the available number.
         components: number of principal components that the perceptron predicts.
         hidden: units of each of the perceptron's two layers.
@@ -39,11 +43,12 @@ class Decoders:
             steps costs more.
     """
 
-    kinds: Annotated[Sequence[DecoderKind], MinLen(1)] = ("linear", "mlp", "convolutional")
+    kinds: Annotated[Sequence[DecoderKind], MinLen(1)] = ("linear", "mlp", "convolutional", "assembled")
     sizes: Annotated[Sequence[Annotated[Count, Ge(FEWEST)]], MinLen(1)] = (100, 2000)
     components: Width = 128
     hidden: Width = 256
     steps: Steps = 300
+    cells: Annotated[Width, Ge(2)] = 12
 
 
 class FittedDecoder(NamedTuple):
@@ -71,7 +76,7 @@ def fit_decoder(
         rng: source of the initial weights and of the batches.
 
     Returns:
-        The decoder, with its curve over the training budget: rows for "linear", steps for the networks.
+        The decoder, with its curve over the training budget: steps for the networks, rows for the others.
     """
     codes, images, held_codes, held_images = pairs
     shape, (flat, held_flat) = images.shape[1:], (x.reshape(len(x), -1) for x in (images, held_images))
@@ -80,6 +85,8 @@ def fit_decoder(
         inverse, curve = _fit_linear(rows)
     elif kind == "mlp":
         inverse, curve = _fit_perceptron(rows, decoders, accelerator, rng)
+    elif kind == "assembled":
+        inverse, curve = _fit_assembled(pairs, decoders)
     else:
         inverse, curve = _fit_convolutional(rows, shape, decoders, accelerator, rng)
     return FittedDecoder(
@@ -94,6 +101,21 @@ def _fit_linear(rows: Pairs) -> tuple[Inverse, BudgetCurve]:
     inverse, error = ridge(*rows)
     errors = {half: ridge(codes[:half], flat[:half], held_codes, held_flat)[1], n: error}
     return inverse, curve_over_rows(errors, _mean_error(flat, held_flat))
+
+
+def _fit_assembled(pairs: Pairs, decoders: Decoders) -> tuple[Inverse, BudgetCurve]:
+    """Fit a ridge regression to what describes the cells; its curve is the share of these properties' variance."""
+    codes, images, held_codes, held_images = pairs
+    cells = min(decoders.cells, *images.shape[-2:])
+    pieces = Pieces(images, cells)
+    described, held = (x.reshape(len(x), -1) for x in (pieces.described, describe_cells(held_images, cells)))
+    inverse, curve = _fit_linear((codes, described, held_codes, held))
+
+    def assemble(new_codes: np.ndarray) -> np.ndarray:
+        wanted = np.asarray(inverse(new_codes), np.float32)
+        return pieces.assemble(wanted.reshape(-1, *pieces.described.shape[1:]))
+
+    return assemble, curve
 
 
 def _fit_perceptron(

@@ -8,7 +8,8 @@ import numpy as np
 
 from veilbench.bench.findings import Findings, Metric, Table
 from veilbench.families.templates.attacks.disclosed_template import DisclosedTemplateAttack
-from veilbench.families.templates.attacks.system import TemplateSystem
+from veilbench.families.templates.attacks.system import TemplateSystem, disclose_features
+from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.schemes.base import cosine_similarity
 from veilbench.metrics.intervals import mean
 
@@ -17,13 +18,16 @@ class FeatureAttack(DisclosedTemplateAttack):
     """Presents features in place of samples, and compares them with the victims' true features.
 
     It applies to images and to embeddings. The gain is the SAR of one of the attackers, above the larger of the false
-    match rate and the SAR of the mean auxiliary features. `likeness` is the cosine with the true features.
+    match rate and the SAR of the mean auxiliary features. `likeness` is the cosine with the true features. For keyed
+    schemes `isr_at_<FMR>` (inversion success rate; Hahn and Marcel 2022) is the share that a system without protection
+    accepts, which stores the same features and has thresholds of its own.
     """
 
     def _report(
         self,
         findings: Findings,
         system: TemplateSystem,
+        data: Identities,
         guesses: Mapping[str, np.ndarray],
         mean_features: np.ndarray,
         best: str,
@@ -34,12 +38,15 @@ class FeatureAttack(DisclosedTemplateAttack):
         Args:
             findings: findings to add to.
             system: recognition system that decides.
+            data: identities, whose probes give the thresholds without protection.
             guesses: maps an attacker's name to the features that they present, shape (victims, d).
             mean_features: mean of the auxiliary features, shape (d,), presented for comparison.
             best: attacker whose SAR is the gain, best chosen on held-out people.
             rng: source of the new keys for PRAR.
         """
         systems = {"sar": system, "prar": system.renew_keys(rng)}
+        if system.scheme.keyed:
+            systems["isr"] = disclose_features(system, data, rng.spawn(1)[0])
         truth = system.scheme.features(system.victims.samples)
         baseline = np.tile(mean_features, (len(system.keys), 1)).astype(np.float32)
         rows: list[list[str | float | Metric | None]] = []

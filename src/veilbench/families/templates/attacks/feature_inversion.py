@@ -85,7 +85,7 @@ class TemplateFeatureInversion(FeatureAttack):
         half = _reconstruct(validation, (features, rows[: len(rows) // 2]))[best]
         sizes = [len(rows) // 2, len(rows)]
         findings.budget = BudgetCurve("auxiliary samples", sizes, [_share_accepted(validation, half), shares[best]])
-        self._report(findings, system, found, features.features.mean(0), best, rng)
+        self._report(findings, system, data, found, features.features.mean(0), best, rng)
 
     def _learn(self, target: TemplateScheme, training: Impressions, rng: np.random.Generator) -> Learned:
         """Enrol the attacker's own samples under their own keys; return the rows in random order."""

@@ -4,43 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
+from veilbench.families.templates.attacks.lattice_preimages import decode_blocks
+from veilbench.families.templates.attacks.nonlinear_preimages import find_likely_preimage
+from veilbench.families.templates.attacks.prior import Prior
 from veilbench.families.templates.attacks.template_features import features_under_key
 from veilbench.families.templates.schemes.base import IndexScheme, TemplateScheme, normalise
+from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
 from veilbench.families.templates.schemes.iom_urp import IomUrp
+from veilbench.families.templates.schemes.lattice_fuzzy_extractor import LatticeFuzzyExtractor
 from veilbench.families.templates.schemes.linear_scheme import LinearScheme
 
 ROUNDS = 30  # iterations of a solver
 DAMPING, NUDGE = 1e-3, 1e-3  # initial damping; step of the numerical Jacobian
 LEARNING_RATE = 0.1
-TINY = 1e-9  # share of the prior's mean variance that is added to every direction
-
-
-class Prior:
-    """Normal distribution fitted to auxiliary features.
-
-    Args:
-        features: auxiliary features, shape (n, d).
-    """
-
-    def __init__(self, features: np.ndarray) -> None:
-        x = features.astype(np.float64)
-        self.mean, covariance = x.mean(0), np.cov(x.T).reshape(x.shape[1], x.shape[1])
-        floor = max(TINY, 1e-3 / len(x)) * float(np.trace(covariance)) / x.shape[1] + 1e-300
-        self.covariance = covariance + floor * np.eye(x.shape[1])
-
-    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw features from the distribution, scaled to length 1, shape (n, d)."""
-        root = np.linalg.cholesky(self.covariance)
-        return normalise(self.mean + rng.standard_normal((n, len(self.mean))) @ root.T)
-
-    def posterior_mean(self, matrix: np.ndarray, products: np.ndarray) -> np.ndarray:
-        """Return the posterior mean of the features given `features @ matrix`, shape (n, numbers) to (n, d).
-
-        If the products determine the features, the prior has no effect.
-        """
-        spread = self.covariance @ matrix
-        gain = np.linalg.lstsq(matrix.T @ spread, spread.T, rcond=1e-10)[0]
-        return np.asarray(self.mean + (products - self.mean @ matrix) @ gain)
 
 
 def find_preimage(
@@ -54,7 +30,9 @@ def find_preimage(
     - linear, binary templates: least squares, with each product set to its threshold plus or minus 1;
     - permutation hashing by pairs: `_solve_pairs`, because its templates do not change when all features change their
       sign, so a linear regression learns nothing;
+    - fuzzy extraction by a lattice: `decode_blocks`;
     - other binary or index templates: the regression `features_under_key`;
+    - other real-valued templates with gradients: `find_likely_preimage`, starting from the regression;
     - other real-valued templates: Levenberg's iteration with a numerical Jacobian, starting from the regression.
 
     Args:
@@ -62,7 +40,7 @@ def find_preimage(
         template: template to invert, shape (...).
         key: user key of the template.
         prior: normal distribution fitted to auxiliary features.
-        samples: features drawn from the prior that the regression is fitted to, shape (m, d).
+        samples: features that the regression is fitted to, in random order, shape (m, d).
     """
     rng = np.random.default_rng(int(key))
     if not scheme.keyed and not scheme.binary and template.shape == prior.mean.shape:
@@ -76,10 +54,14 @@ def find_preimage(
         return np.linalg.lstsq(matrix.T, target, rcond=None)[0].astype(np.float32), "least squares of signs"
     if isinstance(scheme, IomUrp) and scheme.order == 2:
         return _solve_pairs(scheme, template, key, prior), "winning pairs"
+    if isinstance(scheme, LatticeFuzzyExtractor):
+        return decode_blocks(scheme, template, key, prior, samples), "guessed lattice points"
     start = features_under_key(scheme, key, samples, template[None])[0]
     if scheme.binary or isinstance(scheme, IndexScheme):
         return start, "learned"
-    return _refine(scheme, template, key, start.astype(np.float64)).astype(np.float32), "iteration"
+    if isinstance(scheme, DifferentiableScheme):
+        return find_likely_preimage(scheme, template, key, prior, start), "likeliest features"
+    return refine_by_levenberg(scheme, template, key, start.astype(np.float64)).astype(np.float32), "iteration"
 
 
 def _solve_pairs(scheme: IomUrp, template: np.ndarray, key: np.uint64, prior: Prior) -> np.ndarray:
@@ -108,7 +90,7 @@ def _solve_pairs(scheme: IomUrp, template: np.ndarray, key: np.uint64, prior: Pr
     return np.asarray(normalise((scale * x).detach().numpy()[None])[0])
 
 
-def _refine(scheme: TemplateScheme, template: np.ndarray, key: np.uint64, start: np.ndarray) -> np.ndarray:
+def refine_by_levenberg(scheme: TemplateScheme, template: np.ndarray, key: np.uint64, start: np.ndarray) -> np.ndarray:
     """Refine features by damped least squares (Levenberg 1944); a step is kept if it lowers the error."""
     width, target = len(start), template.reshape(-1).astype(np.float64)
 

@@ -36,7 +36,7 @@ class RecombinationSearch:
     parents: Annotated[Width, Ge(2)] = 20
     widths: Sequence[MaskWidth] = (0.1, 0.35)
     assembled: Annotated[float, Ge(0), Lt(1)] = 0.25
-    cells: Annotated[Width, Ge(2)] = 8
+    cells: Annotated[Width, Ge(2)] = 12
 
     def __post_init__(self) -> None:
         if len(self.widths) != 2 or self.widths[0] > self.widths[1]:

@@ -15,6 +15,7 @@ from veilbench.families.templates.attacks.undecided import Undecidable
 from veilbench.families.templates.data.identities import Identities, Impressions
 from veilbench.families.templates.evaluations.verification import compare_probes, draw_user_keys
 from veilbench.families.templates.schemes.base import TemplateScheme
+from veilbench.families.templates.schemes.open_features import OpenFeatures
 from veilbench.metrics.biometric import Comparisons, at_fmr, error_rates, refusal
 
 FEWEST = 10  # minimum number of auxiliary impressions to train on
@@ -126,6 +127,25 @@ def enrol_victims(
     templates, refused = scheme.enroll(victims.samples, keys[rows]), list(reasons.values())
     redrawn = RedrawnThresholds.draw(comparisons, victims.identities, list(thresholds), rng)
     return TemplateSystem(scheme, victims, others, keys[rows], templates, thresholds, reference, refused, redrawn)
+
+
+def disclose_features(system: TemplateSystem, data: Identities, rng: np.random.Generator) -> TemplateSystem:
+    """Return a system with the same victims that stores their features without protection.
+
+    Args:
+        system: the system with protected templates.
+        data: identities, on whose probes the thresholds are calibrated.
+        rng: source of the bootstrap.
+    """
+    openly = OpenFeatures.of(system.scheme)
+    matrix = compare_probes(
+        openly, data.probe, data.enrolment, draw_user_keys(data.enrolment.identities, rng), "stolen_token"
+    )
+    comparisons = Comparisons.of_all(matrix, data.probe.identities, data.enrolment.identities)
+    thresholds = find_thresholds(comparisons, list(system.thresholds))[0]
+    redrawn = RedrawnThresholds.draw(comparisons, system.victims.identities, list(thresholds), rng)
+    changed = replace(system, scheme=openly, thresholds=thresholds, redrawn=redrawn)
+    return changed.enrol(system.victims, system.keys)
 
 
 def find_thresholds(comparisons: Comparisons, fmrs: Sequence[float]) -> tuple[dict[float, float], dict[float, str]]:

@@ -42,6 +42,7 @@ class TemplateScheme(TrainedModel):
     data_kind: type[Identities] = Identities
     keyed = True  # whether templates depend on a user's key, so that a new key renews them
     binary = False  # whether templates consist of bits
+    by_cosine = True  # whether real-valued templates are compared by their cosine
     own_arguments: tuple[str, ...] = ()  # names of the constructor's arguments after the extractor; also attributes
 
     def __init__(self, extractor: Extractor) -> None:
@@ -184,6 +185,8 @@ class BinaryScheme(TemplateScheme):
 
 class IndexScheme(TemplateScheme):
     """A scheme whose templates are indices without an order, shape (n, hashes), uint8 or uint16."""
+
+    by_cosine = False
 
     def compare(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return the share of equal indices, row by row, shape (n,)."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from veilbench.bench.limits import Count, Natural
-from veilbench.families.templates.schemes.base import TemplateScheme
+from veilbench.families.templates.schemes.differentiable import DifferentiableScheme
 from veilbench.families.templates.schemes.extractor import Extractor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LARGEST_SUM = 1e37  # bound of one template value; features have length 1
 
 
-class Polyprotect(TemplateScheme):
+class Polyprotect(DifferentiableScheme):
     """A user's polynomial of successive sets of features (Hahn and Marcel 2022, "Towards protecting face embeddings in
     mobile face verification scenarios").
 
@@ -53,12 +56,43 @@ class Polyprotect(TemplateScheme):
 
     def transform(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return the polynomials' values, shape (n, sets), float32."""
-        allowed = np.r_[-self.largest : 0, 1 : self.largest + 1]
-        coefficients = rng.choice(allowed, self.terms, replace=False)
-        exponents = rng.permutation(self.terms) + 1
-        step, width = self.terms - self.overlap, features.shape[1]
-        sets = 1 + max(0, -(-(width - self.terms) // step))
-        filled = np.pad(features * self.scale, ((0, 0), (0, max(0, (sets - 1) * step + self.terms - width))))
-        indices = np.arange(sets)[:, None] * step + np.arange(self.terms)
+        coefficients, exponents = self.draw_polynomial(rng)
+        indices, missing = self._lay_out_sets(features.shape[1])
+        filled = np.pad(features * self.scale, ((0, 0), (0, missing)))
         powers = filled[:, indices].astype(np.float64) ** exponents
         return np.asarray(powers @ coefficients, np.float32)
+
+    def draw_polynomial(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draw a user's coefficients and exponents, each of shape (terms,), int64."""
+        allowed = np.r_[-self.largest : 0, 1 : self.largest + 1]
+        return rng.choice(allowed, self.terms, replace=False), rng.permutation(self.terms) + 1
+
+    def _lay_out_sets(self, width: int) -> tuple[np.ndarray, int]:
+        """Return the features' indices in each set, shape (sets, terms), and how many zeros the last set lacks."""
+        step = self.terms - self.overlap
+        sets = 1 + max(0, -(-(width - self.terms) // step))
+        indices = np.arange(sets)[:, None] * step + np.arange(self.terms)
+        return indices, max(0, (sets - 1) * step + self.terms - width)
+
+    def features_tensor(self, samples: Tensor) -> Tensor:
+        """Return features of samples, shape (n, ...) to (n, d); differentiable."""
+        return self.extractor.extract_tensor(samples)
+
+    def protect_tensor(self, features: Tensor, keys: np.ndarray) -> Tensor:
+        """Return the polynomials' values under the users' keys, shape (n, sets); differentiable."""
+        import torch
+
+        drawn = [self.draw_polynomial(np.random.default_rng(int(key))) for key in keys]
+        coefficients, exponents = (
+            torch.from_numpy(np.stack(part)).to(features.device) for part in zip(*drawn, strict=True)
+        )
+        indices, missing = self._lay_out_sets(features.shape[1])
+        filled = torch.nn.functional.pad(features * self.scale, (0, missing))
+        powers = filled[:, torch.from_numpy(indices)].double() ** exponents[:, None]
+        return (powers * coefficients[:, None]).sum(2).to(features)
+
+    def similarity_tensor(self, a: Tensor, b: Tensor) -> Tensor:
+        """Return the cosine of templates row by row, shape (n,)."""
+        import torch
+
+        return torch.cosine_similarity(a, b, dim=1)

@@ -30,6 +30,7 @@ class RidgeMatcher(TemplateScheme):
     """
 
     keyed = False
+    by_cosine = False
     own_arguments = ("alignments",)
 
     def __init__(self, extractor: RidgeExtractor, alignments: Annotated[Count, Le(20)] = 3) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from veilbench.families.templates.schemes.base import IndexScheme, TemplateScheme, normalise
+from veilbench.families.templates.schemes.base import TemplateScheme, normalise
 from veilbench.families.templates.store.packing import Packing
 
 AT_ONCE = 100_000  # templates per block, to bound the memory
@@ -16,7 +16,7 @@ class Gallery:
     """Searches for the most similar templates, exactly, by the scheme's own similarity.
 
     Binary templates are compared by faiss (`IndexBinaryFlat`, Hamming distance) if it is installed, and otherwise by
-    numpy; real-valued templates by a matrix product; index templates by the scheme.
+    numpy; templates that are compared by their cosine by a matrix product; all others by the scheme.
 
     Args:
         scheme: scheme that made the templates.
@@ -26,7 +26,7 @@ class Gallery:
 
     def __init__(self, scheme: TemplateScheme, packing: Packing, rows: np.ndarray) -> None:
         self.scheme, self.packing = scheme, packing
-        as_numbers = packing.bits or isinstance(scheme, IndexScheme)
+        as_numbers = packing.bits or not scheme.by_cosine
         self.rows = np.ascontiguousarray(rows if as_numbers else normalise(rows))
         self.index = _hamming_index(self.rows) if packing.bits else None
 
@@ -57,7 +57,7 @@ class Gallery:
             return self._to_similarities(
                 np.stack([np.bitwise_count(rows ^ probe).sum(1, dtype=np.int32) for probe in _words(probes)])
             )
-        if isinstance(self.scheme, IndexScheme):
+        if not self.scheme.by_cosine:
             return self.scheme.compare_all(probes, rows)
         return np.asarray(normalise(probes) @ rows.T)
 
