@@ -11,8 +11,8 @@ attacker: mean [range over the seeds], in per cent of 60 victims, of
 
 The attackers: `regression` from the auxiliary people's templates under the key; `levenberg`, which starts there and
 only lowers the error; `cosine`, the published inversion; `likeliest`, which starts at the regression too; `preimage`,
-which `template_stolen_key` uses and which picks one of `levenberg` and `likeliest`; `stranger`, the negative control, is
-`preimage` on the next victim's template. With `--validation` the victims are the auxiliary people, and the training
+which `template_stolen_key` uses and which picks one of `levenberg` and `likeliest`; `stranger`, the negative control,
+is `preimage` on the next victim's template. With `--validation` the victims are the auxiliary people, and the training
 people are the attacker's: settings are chosen there.
 """
 
