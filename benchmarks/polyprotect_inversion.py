@@ -10,9 +10,10 @@ attacker: mean [range over the seeds], in per cent of 60 victims, of
 - `likeness`: cosine with the true features; `ms`: CPU time of a victim.
 
 The attackers: `regression` from the auxiliary people's templates under the key; `levenberg`, which starts there and
-only lowers the error; `cosine`, the published inversion; `likeliest`, which `template_stolen_key` uses; `stranger`, the
-negative control, is `likeliest` on the next victim's template. With `--validation` the victims are the auxiliary
-people, and the training people are the attacker's: settings are chosen there.
+only lowers the error; `cosine`, the published inversion; `likeliest`, which starts at the regression too; `preimage`,
+which `template_stolen_key` uses and which picks one of `levenberg` and `likeliest`; `stranger`, the negative control,
+is `preimage` on the next victim's template. With `--validation` the victims are the auxiliary people, and the training
+people are the attacker's: settings are chosen there.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import numpy as np
 from score_oracle import prepare_data, take_validation_people, train
 from veilbench.families.templates.attacks.nonlinear_preimages import find_cosine_preimage, find_likely_preimage
 from veilbench.families.templates.attacks.operating_point import OperatingPoint
-from veilbench.families.templates.attacks.preimages import refine_by_levenberg
+from veilbench.families.templates.attacks.preimages import find_preimage, refine_by_levenberg
 from veilbench.families.templates.attacks.prior import Prior
 from veilbench.families.templates.attacks.stolen_key import GUESSES
 from veilbench.families.templates.attacks.system import TemplateSystem, disclose_features, enrol_victims
@@ -54,6 +55,7 @@ def list_attackers(scheme: Polyprotect, data: Identities, rng: np.random.Generat
         "levenberg": lambda t, key: refine_by_levenberg(scheme, t, key, regress(t, key).astype(np.float64)),
         "cosine": lambda t, key: find_cosine_preimage(scheme, t, key, guesses),
         "likeliest": lambda t, key: find_likely_preimage(scheme, t, key, prior, regress(t, key)),
+        "preimage": lambda t, key: find_preimage(scheme, t, key, prior, samples)[0],
     }
 
 
@@ -64,7 +66,7 @@ def measure(system: TemplateSystem, data: Identities, seed: int) -> dict[str, di
     systems = {"sar": system, "prar": system.renew_keys(rng), "isr": disclose_features(system, data, rng)}
     truth, rates = scheme.features(system.victims.samples), dict[str, dict[str, float]]()
     attackers = list_attackers(scheme, data, rng)
-    for name, invert in attackers.items() | {("stranger", attackers["likeliest"])}:
+    for name, invert in attackers.items() | {("stranger", attackers["preimage"])}:
         seen = system.show_strangers() if name == "stranger" else system
         started = time.process_time()
         made = np.stack([invert(t, key) for t, key in zip(seen.templates, seen.keys, strict=True)]).astype(np.float32)
@@ -97,7 +99,7 @@ def main() -> None:
             scheme = train(plain(composed(["experiment=polyprotect", f"model.overlap={overlap}"])), data, seed)
             point = OperatingPoint(FMRS, most_victims=VICTIMS)
             found.append(measure(enrol_victims(scheme, data, point, np.random.default_rng(seed)), data, seed))
-        for name in ("regression", "levenberg", "cosine", "likeliest", "stranger"):
+        for name in ("regression", "levenberg", "cosine", "likeliest", "preimage", "stranger"):
             cells = [f"overlap {overlap}", f"{name:<10}"]
             for key in found[0][name]:
                 values = [one[name][key] for one in found if key in one[name]]

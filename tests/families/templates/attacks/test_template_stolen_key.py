@@ -102,7 +102,7 @@ def test_all_bits_of_a_biohash_are_met(threshold: float, people: Identities) -> 
 def test_polynomials_are_solved(people: Identities) -> None:
     scheme, truth, made, methods = solved(Polyprotect(PCA, 3, 2), people)
     met = scheme.compare(scheme.protect(made, KEYS), scheme.protect(truth, KEYS))
-    assert methods == {"likeliest features"}
+    assert methods == {"iteration and likeliest features"}
     assert np.median(met) > 0.9999
 
 
@@ -172,7 +172,7 @@ def test_isr_is_what_a_system_without_protection_accepts(people: Identities) -> 
 
 def test_rotated_groups_are_turned_back_but_for_their_lengths(people: Identities) -> None:
     scheme, truth, made, methods = solved(SlerpFace(PCA, 0.9, 0.0, 4), people)
-    assert methods == {"likeliest features"}
+    assert methods == {"iteration and likeliest features"}
     assert np.median(scheme.compare(scheme.protect(made, KEYS), scheme.protect(truth, KEYS))) > 0.9999
 
     def directions(features: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from veilbench.families.templates.schemes.linear_scheme import LinearScheme
 ROUNDS = 30  # iterations of a solver
 DAMPING, NUDGE = 1e-3, 1e-3  # initial damping; step of the numerical Jacobian
 LEARNING_RATE = 0.1
+MISSED = 1e-4  # squared error, as a share of the template's squared length
 
 
 def find_preimage(
@@ -32,8 +33,9 @@ def find_preimage(
       sign, so a linear regression learns nothing;
     - fuzzy extraction by a lattice: `decode_blocks`;
     - other binary or index templates: the regression `features_under_key`;
-    - other real-valued templates with gradients: `find_likely_preimage`, starting from the regression;
-    - other real-valued templates: Levenberg's iteration with a numerical Jacobian, starting from the regression.
+    - other real-valued templates: Levenberg's iteration with a numerical Jacobian, starting from the regression. With
+      gradients `find_likely_preimage` starts there too. Features have length 1, so of both, the features whose length
+      is nearest to 1 count; features that miss the template by more than `MISSED` count only if both do.
 
     Args:
         scheme: scheme that made the template.
@@ -59,9 +61,18 @@ def find_preimage(
     start = features_under_key(scheme, key, samples, template[None])[0]
     if scheme.binary or isinstance(scheme, IndexScheme):
         return start, "learned"
-    if isinstance(scheme, DifferentiableScheme):
-        return find_likely_preimage(scheme, template, key, prior, start), "likeliest features"
-    return refine_by_levenberg(scheme, template, key, start.astype(np.float64)).astype(np.float32), "iteration"
+    nearest = refine_by_levenberg(scheme, template, key, start.astype(np.float64)).astype(np.float32)
+    if not isinstance(scheme, DifferentiableScheme):
+        return nearest, "iteration"
+    found = [nearest, find_likely_preimage(scheme, template, key, prior, start)]
+    return min(found, key=lambda features: _rank(scheme, template, key, features)), "iteration and likeliest features"
+
+
+def _rank(scheme: TemplateScheme, template: np.ndarray, key: np.uint64, features: np.ndarray) -> tuple[bool, float]:
+    """Return whether features miss a template, and how far their length is from 1, as a ratio."""
+    made = scheme.protect(features[None], np.array([key]))[0].astype(np.float64)
+    missed = float(((made - template) ** 2).sum()) > MISSED * float((template.astype(np.float64) ** 2).sum())
+    return missed, abs(float(np.log(np.linalg.norm(features) + 1e-12)))
 
 
 def _solve_pairs(scheme: IomUrp, template: np.ndarray, key: np.uint64, prior: Prior) -> np.ndarray:
