@@ -9,7 +9,7 @@ from pathlib import Path
 from ..case import Case, Edit, Odd
 from ..mutate import misspelt, of_bytes
 from ..template import Bench
-from .words import CONTROLS, EXPERIMENTS, STAGES, SWEEP, TRACKING
+from .words import CONTROLS, EXPERIMENTS, RESOLVED, STAGES, SWEEP, TRACKING
 
 PATHS = (
     "letter.txt", "letter.veil", "mail.eml", "people.store", "alice.key", "alice_0.png", "results",
@@ -137,9 +137,9 @@ def writes_of(script: str, name: str = "") -> tuple[str, ...]:
         script: without its suffix.
         name: of the experiment or the data set that it is given.
     """
-    own = {"prepare": f"prepared/{literal(name)}", "report": "report", "resolve": "params"}.get(script)
+    own = {"prepare": f"prepared/{literal(name)}", "report": "report"}.get(script)
     if script in STAGES:
         own = f"results/{literal(name)}/{script}"
     if own:
         return (own, f"{own}/*", *(CONTROLS if script == "attack" else ()))
-    return {"track": TRACKING, "search": SWEEP, "sweep": SWEEP}.get(script, ())
+    return {"resolve": RESOLVED, "track": TRACKING, "search": SWEEP, "sweep": SWEEP}.get(script, ())

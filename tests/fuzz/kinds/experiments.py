@@ -10,7 +10,7 @@ import yaml
 from ..case import Case, Edit
 from ..mutate import of_bytes, of_lines, of_yaml
 from ..template import Bench
-from .words import EVIL, EXPERIMENTS, SWEEP, injected
+from .words import EVIL, EXPERIMENTS, RESOLVED, SWEEP, injected
 
 LINES = (
     b"\tseed: 1", b"seed: [1, 2", b"seed: {a: 1", b"seed: 'open", b'seed: "open', b"seed: *nobody",
@@ -50,7 +50,7 @@ def make(rng: random.Random, bench: Bench) -> Case:
         path = rng.choice(_parts(bench, name))
     files: dict[str, Edit] = {"evil.py": EVIL, path: rng.choice(_WAYS)(rng, bench.read(path))}
     if rng.random() < 0.12:
-        return Case(("pipelines/resolve.py",), files, ("params", "params/*"))
+        return Case(("pipelines/resolve.py",), files, RESOLVED)
     return Case(("pipelines/sweep.py", f"experiment={name}", "tracking=none"), files, SWEEP)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 TRACKING = ("mlflow.db*", "mlartifacts", "mlartifacts/*")
+RESOLVED = ("params", "params/*", "metrics_and_plots", "metrics_and_plots/*")
 CONTROLS = ("results", "results/.controls", "results/.controls/*")
 SWEEP = ("outputs", "outputs/*", "multirun", "multirun/*", *CONTROLS, *TRACKING)
 STAGES = ("train", "evaluate", "attack")
