@@ -27,7 +27,7 @@ class TorchExtractor(NetworkExtractor):
         module: the module's class as `_target_`, a `torch.nn.Module` of a registered package, and its constructor's
             arguments. It maps images, shape (n, channels, height, width), to embeddings, shape (n, d).
         weights: path of the module's state dict: .safetensors, or .pt and .pth of tensors alone; or that of an encoder
-            which comes with the package, such as ridge_encoder/model.safetensors.
+            which comes with the package, such as twin_encoder/model.safetensors.
         images: size and scaling of the images that the module expects.
     """
 

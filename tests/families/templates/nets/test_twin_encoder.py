@@ -13,7 +13,7 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import build
 from veilbench.families.templates.data.prints.generator import Prints
 from veilbench.families.templates.data.prints.sensor import Sensor
-from veilbench.families.templates.nets.ridge_encoder import RidgeEncoder
+from veilbench.families.templates.nets.twin_encoder import TwinEncoder
 from veilbench.families.templates.schemes.extractor import Extractor, describe_extractor, restore_extractor
 from veilbench.families.templates.schemes.image_extractor import ImageExtractor
 from veilbench.workflow.compose import composed, plain
@@ -66,17 +66,17 @@ def test_a_file_of_one_s_own_is_not_replaced_by_the_included_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "ridge_encoder").mkdir()
-    (tmp_path / "ridge_encoder" / "model.safetensors").write_bytes(b"mine")
+    (tmp_path / "twin_encoder").mkdir()
+    (tmp_path / "twin_encoder" / "model.safetensors").write_bytes(b"mine")
     extractor = build(plain(composed(SETTINGS))["model"]).extractor
-    with pytest.raises(UserError, match=r"ridge_encoder/model\.safetensors"):
+    with pytest.raises(UserError, match=r"twin_encoder/model\.safetensors"):
         extractor.fit(np.zeros((1, 1, 96, 96), np.float32), np.random.default_rng(0))
 
 
 @torch.no_grad()
 def test_a_code_depends_on_where_a_feature_is_and_not_on_contrast() -> None:
     torch.manual_seed(0)
-    net = RidgeEncoder(code=16, widths=(4, 8), blocks=(1, 1), squeezed=4, size=32).eval()
+    net = TwinEncoder(code=16, widths=(4, 8), blocks=(1, 1), squeezed=4, size=32).eval()
     images = torch.rand(2, 1, 32, 32)
     assert net(images).shape == (2, 16)
     torch.testing.assert_close(net(0.5 * images + 0.2), net(images), atol=1e-4, rtol=1e-3)
@@ -92,4 +92,4 @@ def test_a_code_depends_on_where_a_feature_is_and_not_on_contrast() -> None:
 )
 def test_sizes_that_do_not_fit_are_refused(settings: dict[str, object], says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        RidgeEncoder(**settings)  # type: ignore[arg-type]
+        TwinEncoder(**settings)  # type: ignore[arg-type]

@@ -30,7 +30,7 @@ class Block(nn.Module):
         return (features + self.layers(features)).relu()  # type: ignore[no-any-return]
 
 
-class RidgeEncoder(Encoder):
+class TwinEncoder(Encoder):
     """Encodes prints by a residual network (He et al. 2016) that keeps where on the print a feature is.
 
     `PrintEncoder` reduces an image to a quarter of its side in the first layer, which leaves a ridge and a valley two
