@@ -23,6 +23,8 @@ from test_publishers import check_killed_holder, check_killed_waiter, rows
 from test_track import ended, start
 
 ROOT = Path(__file__).parents[3]
+PATIENT = {"deadline": 600.0}  # so that a test does not depend on the load of the machine; likewise the next one
+WAITING = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "120"}
 
 
 def command(**variables: str) -> str:
@@ -108,10 +110,10 @@ def test_publishers_on_a_server(address: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_after_a_server_died_midway_the_next_one_gets_exactly_what_is_missing(tmp_path: Path) -> None:
     for seed in range(3):
-        make(tmp_path / "outputs" / str(seed), config(seed=seed))
+        make(tmp_path / "outputs" / str(seed), config(seed=seed, **PATIENT))
     store, port = f"sqlite:///{tmp_path / 'server.db'}", free_port()
     with serve(tmp_path, store, port=port) as uri:
-        publishing = start(tmp_path, MLFLOW_TRACKING_URI=uri)
+        publishing = start(tmp_path, MLFLOW_TRACKING_URI=uri, **WAITING)
         ends = time.monotonic() + 300
         while not [*(tmp_path / "stored").rglob("config.yaml")]:  # of the first record
             assert publishing.poll() is None
@@ -123,7 +125,11 @@ def test_after_a_server_died_midway_the_next_one_gets_exactly_what_is_missing(tm
     assert f"tracking: {uri} cannot be reached, the record is kept in outputs/" in line
     (tmp_path / "die").unlink()
     with serve(tmp_path, store, port=port) as uri:
-        assert ended(start(tmp_path, MLFLOW_TRACKING_URI=uri)) == (0, "3 of 3 records are in the tracking store\n", [])
+        assert ended(start(tmp_path, MLFLOW_TRACKING_URI=uri, **WAITING)) == (
+            0,
+            "3 of 3 records are in the tracking store\n",
+            [],
+        )
         client = MlflowClient(uri)
         runs = client.search_runs([client.get_experiment_by_name("veilbench").experiment_id])
         assert len(rows(uri)) == 3
@@ -138,12 +144,12 @@ ADMIN, USER = ("admin", "long-pa55word-1"), ("me", "long-pa55word-2")
 @pytest.mark.skipif(find_spec("flask_wtf") is None, reason="flask-wtf is not installed")
 def test_on_a_server_with_passwords_a_user_publishes_who_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secret = {"MLFLOW_FLASK_SERVER_SECRET_KEY": "key", "MLFLOW_AUTH_ADMIN_PASSWORD": ADMIN[1]}
-    make(tmp_path / "outputs" / "first", config(seed=0))
+    make(tmp_path / "outputs" / "first", config(seed=0, **PATIENT))
     with serve(tmp_path, f"sqlite:///{tmp_path / 'server.db'}", "--app-name basic-auth", **secret) as uri:
 
         def track(name: str, password: str) -> tuple[int, str, list[str]]:
             login = {"MLFLOW_TRACKING_USERNAME": name, "MLFLOW_TRACKING_PASSWORD": password}
-            return ended(start(tmp_path, MLFLOW_TRACKING_URI=uri, **login))
+            return ended(start(tmp_path, MLFLOW_TRACKING_URI=uri, **WAITING, **login))
 
         code, out, (line,) = track("admin", "wrong-pa55word")
         assert (code, out) == (2, "0 of 1 records are in the tracking store\n")
@@ -155,7 +161,7 @@ def test_on_a_server_with_passwords_a_user_publishes_who_may(tmp_path: Path, mon
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", ADMIN[1])
         users, client = get_app_client("basic-auth", uri), MlflowClient(uri)
         users.create_user(*USER)
-        make(tmp_path / "outputs" / "second", config(seed=1))
+        make(tmp_path / "outputs" / "second", config(seed=1, **PATIENT))
         code, out, (line,) = track(*USER)
         assert (code, out) == (2, "1 of 2 records are in the tracking store\n")
         assert f"the tracking store {uri} knows the user, who may not publish there" in line
