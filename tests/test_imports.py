@@ -37,6 +37,8 @@ FLOORS_OF_A_FAMILY = [
         "local_round",
         "shadows",
         "shadow_pool",
+        "shadow_rounds",
+        "shadow_steps",
         "shared",
         "shadow_models",
     },
