@@ -13,7 +13,7 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import build
 from veilbench.families.templates.data.prints.generator import Prints
 from veilbench.families.templates.data.prints.sensor import Sensor
-from veilbench.families.templates.nets.twin_encoder import TwinEncoder
+from veilbench.families.templates.modules.twin_encoder import TwinEncoder
 from veilbench.families.templates.schemes.extractor import Extractor, describe_extractor, restore_extractor
 from veilbench.families.templates.schemes.image_extractor import ImageExtractor
 from veilbench.workflow.compose import composed, plain
