@@ -166,6 +166,6 @@ def test_on_a_server_with_passwords_a_user_publishes_who_may(tmp_path: Path, mon
         assert (code, out) == (2, "1 of 2 records are in the tracking store\n")
         assert f"the tracking store {uri} knows the user, who may not publish there" in line
         group = client.get_experiment_by_name("veilbench").experiment_id
-        users.create_experiment_permission(group, USER[0], "EDIT")
+        users.grant_user_permission(USER[0], "experiment", group, "EDIT")
         assert track(*USER) == (0, "2 of 2 records are in the tracking store\n", [])
         assert len(rows(uri)) == 2
