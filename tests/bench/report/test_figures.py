@@ -231,9 +231,9 @@ def test_nothing_invisible_is_left(shown: Figure) -> None:
     assert not re.search(r">\s+<", drawn), "no blanks between elements"
 
 
-def test_places_have_two_digits_and_colours_names() -> None:
+def test_places_are_rounded_to_a_tenth_of_a_point_and_colours_have_names() -> None:
     drawn = draw(GOOD[0], "p")
-    assert re.search(r' d="[^"]*\d\.\d\d\b', drawn)
-    assert not re.search(r' (?:d|x|y|width|height|transform)="[^"]*\d\.\d{3}', drawn)
+    assert re.search(r' d="[^"]*\d\.\d\b', drawn)
+    assert not re.search(r' (?:d|x|y|width|height|transform)="[^"]*\d\.\d{2}', drawn)
     width = float(re.search(r'viewBox="0 0 ([\d.]+) ', drawn)[1])  # type: ignore[index]
     assert f"max-width:{width * 4 / 3:.0f}px" in drawn, "points of 1/72 inch as pixels of 1/96"

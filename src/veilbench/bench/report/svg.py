@@ -109,7 +109,7 @@ def _rename(root: Any, prefix: str) -> None:
 
 
 def _tidy(element: Any) -> None:
-    """Round to two decimals, and use the page's colours and font."""
+    """Round to a tenth of a point, which nobody sees, and use the page's colours and font."""
     for key in ("d", "x", "y", "width", "height"):
         if value := element.get(key):
             element.set(key, " ".join(re.sub(r"-?\d+\.\d+", _rounded, value).split()))
@@ -125,7 +125,7 @@ def _tidy(element: Any) -> None:
 
 
 def _rounded(match: re.Match[str]) -> str:
-    return f"{round(float(match[0]), 2) + 0.0:g}" if abs(float(match[0])) < 1000 else match[0]
+    return f"{round(float(match[0]), 1) + 0.0:g}" if abs(float(match[0])) < 1000 else match[0]
 
 
 def _describe(root: Any, prefix: str, title: str, description: str) -> None:
