@@ -14,7 +14,6 @@ import yaml
 from .conftest import ROOT
 
 pytestmark = pytest.mark.slow
-SHORT = ["training.max_steps=300"]
 JOBLIB = ["sweep=joblib", "hydra.launcher.n_jobs=2"]
 
 
@@ -22,7 +21,14 @@ JOBLIB = ["sweep=joblib", "hydra.launcher.n_jobs=2"]
     ("experiment", "words", "metric", "tolerance", "launcher"),
     [
         # Full batches are the same for both processes, and so is the mean of their gradients.
-        ("cipher_small", ["evaluation=[fidelity]", *SHORT], "fidelity.round_trip_english", 1e-6, []),
+        pytest.param(
+            "cipher_small",
+            ["evaluation=[fidelity]", "training.max_steps=300"],
+            "fidelity.round_trip_english",
+            1e-6,
+            [],
+            marks=pytest.mark.loopback,
+        ),
         (
             "undercomplete",
             ["evaluation=[reconstruction]", "training.max_steps=300"],
@@ -30,7 +36,14 @@ JOBLIB = ["sweep=joblib", "hydra.launcher.n_jobs=2"]
             6e-3,
             JOBLIB,
         ),
-        ("hashmap", ["evaluation=[verification]", "training.max_steps=60"], "verification.eer_own_token", 0.05, JOBLIB),
+        pytest.param(
+            "hashmap",
+            ["evaluation=[verification]", "training.max_steps=60"],
+            "verification.eer_own_token",
+            0.05,
+            JOBLIB,
+            marks=pytest.mark.loopback,
+        ),
     ],
 )
 def test_cells_train_in_two_processes_and_their_metrics_are_near_those_of_one(

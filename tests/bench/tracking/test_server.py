@@ -107,6 +107,7 @@ def test_publishers_on_a_server(address: str, tmp_path: Path) -> None:
     check_killed_waiter(address)
 
 
+@pytest.mark.loopback
 @pytest.mark.slow
 def test_after_a_server_died_midway_the_next_one_gets_exactly_what_is_missing(tmp_path: Path) -> None:
     for seed in range(3):
@@ -141,6 +142,7 @@ ADMIN, USER = ("admin", "long-pa55word-1"), ("me", "long-pa55word-2")
 
 
 @pytest.mark.slow
+@pytest.mark.loopback
 @pytest.mark.skipif(find_spec("flask_wtf") is None, reason="flask-wtf is not installed")
 def test_on_a_server_with_passwords_a_user_publishes_who_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secret = {"MLFLOW_FLASK_SERVER_SECRET_KEY": "key", "MLFLOW_AUTH_ADMIN_PASSWORD": ADMIN[1]}
