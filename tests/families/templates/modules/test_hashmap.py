@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 from torch.nn import functional
 
 from veilbench.bench.accelerator import Accelerator
@@ -26,8 +28,11 @@ from veilbench.training.federated import Federated
 from veilbench.workflow.compose import composed, plain
 
 
-def part(first: int, people: int, each: int = 4) -> Impressions:
-    """Waves whose direction, width and bend are each person's own; where they begin is not, and there is noise."""
+def part(first: int, people: int, each: int = 4, twins: bool = False) -> Impressions:
+    """Waves whose direction, width and bend are each person's own; where they begin is not, and there is noise.
+
+    A twin has the direction and the width of the original, and another bend.
+    """
     who = np.repeat(np.arange(first, first + people), each)
     rng = np.random.default_rng(first)
     y, x = np.mgrid[:24, :24] / 24 - 0.5
@@ -35,6 +40,7 @@ def part(first: int, people: int, each: int = 4) -> Impressions:
     for person in who:
         own = np.random.default_rng([5, person])
         angle, width, bend = own.uniform(0, np.pi), own.uniform(14, 34), own.uniform(-24, 24)
+        bend = -bend if twins else bend
         turned, phase = angle + rng.normal(0, 0.05), rng.uniform(-1.5, 1.5)
         wave = x * np.cos(turned) + y * np.sin(turned)
         images.append(0.5 + 0.4 * np.cos(width * wave + bend * x * y + phase) + rng.normal(0, 0.2, x.shape))
@@ -189,3 +195,19 @@ def test_the_plain_config_has_the_defaults() -> None:
     assert {key: written[key] for key in named if key not in ("augmentation", "mirrored")} == {
         key: parameter.default for key, parameter in named.items() if key not in ("augmentation", "mirrored")
     }
+
+
+def test_an_encoder_that_is_trained_with_twins_tells_twins_apart(data: Identities, tmp_path: Path) -> None:
+    with_twins = replace(data, train_twins=part(0, 60, twins=True))
+    assert Hashmap(code=32, channels=(8, 16)).start(with_twins, np.random.SeedSequence(0)).shape == (60, 2)
+    own, twins = part(7000, 40, 2), part(7000, 40, 2, twins=True)
+
+    def separate(model: HashmapScheme) -> float:
+        first, second, other = (
+            model.features(images) for images in (own.images[::2], own.images[1::2], twins.images[::2])
+        )
+        scores = np.r_[(first * second).sum(1), (first * other).sum(1)]
+        return float(roc_auc_score(np.repeat([1, 0], 40), scores))
+
+    without, trained = (separate(fitted(one, tmp_path, 150)) for one in (data, with_twins))
+    assert trained > without + 0.05

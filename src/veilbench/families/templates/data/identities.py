@@ -154,11 +154,13 @@ class IdentitiesData(DataSet):
         notes = list(raw.notes)
         rows = dict(zip(PARTS, self._split_people(raw, notes), strict=True))
         parts = {name: select_rows(raw, some) for name, some in rows.items()}
-        wanted = [(TWINS, "enrolment", None), *([(TRAIN_TWINS, "train", self.train_twins)] if self.train_twins else [])]
-        for name, part, impressions in wanted:
-            if (twins := self.generate_twins(np.unique(parts[part].identities), impressions)) is not None:
-                self.check(twins)
-                parts[name] = twins
+        twins = {TWINS: self.generate_twins(np.unique(parts["enrolment"].identities))}
+        if self.train_twins:
+            twins[TRAIN_TWINS] = self.generate_twins(np.unique(parts["train"].identities), self.train_twins)
+        for name, generated in twins.items():
+            if generated is not None:
+                self.check(generated)
+                parts[name] = generated
         arrays = {f"{name}.{key}": array for name, part in parts.items() for key, array in self._arrays(part).items()}
         prepared.write(folder, NAME, arrays, {"labels": raw.labels, "notes": notes})
 

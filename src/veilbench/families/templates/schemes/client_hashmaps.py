@@ -47,10 +47,6 @@ class ClientHashmaps(TrainedScheme):
         codes = features.view(len(features), len(self.nets), -1)
         return codes[torch.arange(len(codes)), torch.tensor(clients)]
 
-    def similarity_tensor(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return the similarity of templates row by row, shape (n,); differentiable."""
-        return torch.as_tensor(functional.cosine_similarity(a, b))
-
     def settings(self) -> dict[str, Any]:
         """Return the shapes of the networks."""
         return {"nets": [net.settings() for net in self.nets if isinstance(net, PrintEncoder)]}

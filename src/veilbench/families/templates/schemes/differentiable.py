@@ -21,17 +21,19 @@ class DifferentiableScheme(TemplateScheme):
     noise in every call.
     """
 
-    @abstractmethod
     def features_tensor(self, samples: Tensor) -> Tensor:
         """Return `features` on tensors, shape (n, ...) to (n, d); differentiable in `samples`."""
+        return self.extractor.extract_tensor(samples)
 
     @abstractmethod
     def protect_tensor(self, features: Tensor, keys: np.ndarray) -> Tensor:
         """Return `protect` on tensors, shape (n, d) to (n, ...), with keys of shape (n,), uint64; differentiable."""
 
-    @abstractmethod
     def similarity_tensor(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return `compare` on tensors, row by row, shape (n,); differentiable in both."""
+        """Return `compare` on tensors, by default the cosine, row by row, shape (n,); differentiable in both."""
+        import torch
+
+        return torch.cosine_similarity(a, b, dim=1)
 
 
 def has_gradients(scheme: TemplateScheme) -> TypeGuard[DifferentiableScheme]:

@@ -34,22 +34,12 @@ class LinearScheme(DifferentiableScheme):
         """Return the products, shape (n, numbers), float32."""
         return np.asarray(features @ self.matrix(features.shape[1], rng))
 
-    def features_tensor(self, samples: Tensor) -> Tensor:
-        """Return features of samples, shape (n, ...) to (n, d); differentiable."""
-        return self.extractor.extract_tensor(samples)
-
     def protect_tensor(self, features: Tensor, keys: np.ndarray) -> Tensor:
         """Return templates of features under the users' keys; differentiable."""
         import torch
 
         matrices = np.stack([_cached_matrix(self, features.shape[1], int(key)) for key in keys])
         return torch.bmm(features[:, None], torch.from_numpy(matrices).to(features))[:, 0]
-
-    def similarity_tensor(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return the cosine of templates row by row, shape (n,)."""
-        import torch
-
-        return torch.cosine_similarity(a, b, dim=1)
 
 
 @lru_cache(maxsize=128)

@@ -76,9 +76,3 @@ class DifferentiableOpenFeatures(OpenFeatures, DifferentiableScheme):
     def protect_tensor(self, features: Tensor, keys: np.ndarray) -> Tensor:
         """Return the features unchanged."""
         return features
-
-    def similarity_tensor(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return the cosine of templates row by row, shape (n,)."""
-        import torch
-
-        return torch.cosine_similarity(a, b, dim=1)

@@ -74,10 +74,6 @@ class Polyprotect(DifferentiableScheme):
         indices = np.arange(sets)[:, None] * step + np.arange(self.terms)
         return indices, max(0, (sets - 1) * step + self.terms - width)
 
-    def features_tensor(self, samples: Tensor) -> Tensor:
-        """Return features of samples, shape (n, ...) to (n, d); differentiable."""
-        return self.extractor.extract_tensor(samples)
-
     def protect_tensor(self, features: Tensor, keys: np.ndarray) -> Tensor:
         """Return the polynomials' values under the users' keys, shape (n, sets); differentiable."""
         import torch
@@ -90,9 +86,3 @@ class Polyprotect(DifferentiableScheme):
         filled = torch.nn.functional.pad(features * self.scale, (0, missing))
         powers = filled[:, torch.from_numpy(indices)].double() ** exponents[:, None]
         return (powers * coefficients[:, None]).sum(2).to(features)
-
-    def similarity_tensor(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return the cosine of templates row by row, shape (n,)."""
-        import torch
-
-        return torch.cosine_similarity(a, b, dim=1)

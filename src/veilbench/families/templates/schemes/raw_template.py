@@ -21,16 +21,6 @@ class RawTemplate(DifferentiableScheme):
         """Return the features unchanged."""
         return features.copy()
 
-    def features_tensor(self, samples: Tensor) -> Tensor:
-        """Return features of samples, shape (n, ...) to (n, d); differentiable."""
-        return self.extractor.extract_tensor(samples)
-
     def protect_tensor(self, features: Tensor, keys: np.ndarray) -> Tensor:
         """Return the features unchanged."""
         return features
-
-    def similarity_tensor(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return the cosine of templates row by row, shape (n,)."""
-        import torch
-
-        return torch.cosine_similarity(a, b, dim=1)

@@ -85,10 +85,6 @@ class SlerpFace(DifferentiableScheme):
         left = left / np.maximum(np.linalg.norm(left, axis=2, keepdims=True), 1e-12)
         return np.asarray(left.reshape(len(features), -1), np.float32)
 
-    def features_tensor(self, samples: Tensor) -> Tensor:
-        """Return features of samples, shape (n, ...) to (n, d); differentiable."""
-        return self.extractor.extract_tensor(samples)
-
     def protect_tensor(self, features: Tensor, keys: np.ndarray) -> Tensor:
         """Return the rotated groups under the users' keys, shape (n, groups x kept); differentiable."""
         import torch
@@ -101,9 +97,3 @@ class SlerpFace(DifferentiableScheme):
         rotated = torch.sin((1 - self.alpha) * angles) * groups + torch.sin(self.alpha * angles) * noise
         left = torch.nn.functional.normalize((rotated / torch.sin(angles)).gather(2, kept), dim=2)
         return left.flatten(1).to(features)
-
-    def similarity_tensor(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return the cosine of templates row by row, shape (n,): the mean over the groups, which have equal length."""
-        import torch
-
-        return torch.cosine_similarity(a, b, dim=1)
