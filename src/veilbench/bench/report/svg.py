@@ -109,7 +109,7 @@ def _rename(root: Any, prefix: str) -> None:
 
 
 def _tidy(element: Any) -> None:
-    """Round to a tenth of a point, which nobody sees, and use the page's colours and font."""
+    """Round to a tenth of a point, less than a pixel, and use the page's colours and font."""
     for key in ("d", "x", "y", "width", "height"):
         if value := element.get(key):
             element.set(key, " ".join(re.sub(r"-?\d+\.\d+", _rounded, value).split()))
