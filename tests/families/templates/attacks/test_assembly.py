@@ -49,10 +49,11 @@ def test_cells_average_all_pixels_where_sides_do_not_divide() -> None:
                 )
 
 
-def test_the_estimate_is_the_ridge_regression_with_the_best_leave_one_out_error() -> None:
+@pytest.mark.parametrize("properties", [20, 90])
+def test_the_estimate_is_the_ridge_regression_with_the_best_leave_one_out_error(properties: int) -> None:
     rng = np.random.default_rng(0)
-    described = rng.normal(size=(60, 20))
-    scores = described @ rng.normal(size=20) + rng.normal(size=60)
+    described = rng.normal(size=(60, properties))
+    scores = described @ rng.normal(size=properties) + rng.normal(size=60)
     squares = np.linalg.svd(described - described.mean(0), compute_uv=False) ** 2
 
     def error(penalty: float) -> float:
@@ -64,7 +65,7 @@ def test_the_estimate_is_the_ridge_regression_with_the_best_leave_one_out_error(
         ]  # fmt: skip
         return float(np.mean(np.square(left_out)))
 
-    penalty = min(assembly.PENALTIES * squares.mean(), key=error)
+    penalty = min(assembly.PENALTIES * squares.sum() / min(described.shape), key=error)
     (found,) = draw_weights(described, scores, 1, rng)
     np.testing.assert_allclose(found, Ridge(penalty).fit(described, scores).coef_, rtol=1e-6)
 
@@ -79,6 +80,25 @@ def test_weights_are_drawn_around_the_estimate_and_closer_with_more_scores() -> 
         spreads.append(drawn[1:].std(0).mean())
     assert spreads[1] == pytest.approx(assembly.SPREAD / np.sqrt(3000), rel=0.1)  # sigma / sqrt(n) for unit variances
     assert spreads[0] > 5 * spreads[1]
+
+
+def test_weights_vary_as_their_posterior_does_where_scores_are_few() -> None:
+    """The variance along each axis falls with the squares seen along it, and what was not seen is not drawn."""
+    rng = np.random.default_rng(0)
+    described = rng.normal(size=(10, 25))
+    scores = described @ rng.normal(size=25) + rng.normal(size=10)
+    drawn = draw_weights(described, scores, 20000, rng)
+    _, lengths, axes = np.linalg.svd(described - described.mean(0), full_matrices=False)
+    squares, axes = lengths[:9] ** 2, axes[:9]
+    np.testing.assert_allclose(drawn, drawn @ axes.T @ axes, atol=1e-9)
+
+    def distance(penalty: float) -> float:
+        return float(np.linalg.norm(Ridge(penalty).fit(described, scores).coef_ - drawn[0]))
+
+    penalty = min(assembly.PENALTIES * squares.sum() / 10, key=distance)
+    assert distance(penalty) == pytest.approx(0, abs=1e-6)
+    variances = (drawn[1:] @ axes.T).var(0) * (squares + penalty)
+    np.testing.assert_allclose(variances, variances.mean(), rtol=0.05)
 
 
 def test_equal_scores_say_nothing() -> None:
@@ -127,7 +147,9 @@ def test_what_was_asked_is_learned() -> None:
     images, scores = rng.random((3, 4, 1, 8, 8), np.float32), rng.random((3, 4))
     assembler.learn(images, scores)
     np.testing.assert_array_equal(assembler._scores[:, 5:], scores)
-    np.testing.assert_allclose(assembler._asked[1, 5:], describe_cells(images[1], 2), rtol=1e-4, atol=1e-5)
+    root = factor_covariance(describe_cells(own, 2).reshape(12, -1))
+    described = describe_cells(images[1], 2).reshape(4, -1)
+    np.testing.assert_allclose(assembler._asked[1, 5:], described @ root, rtol=1e-3, atol=1e-5)
     drawn = np.full((3, 6, 1, 8, 8), np.nan, np.float32)
     assembler.draw(drawn, rng)
     assert ((drawn >= 0) & (drawn <= 1)).all()

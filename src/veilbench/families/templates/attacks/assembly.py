@@ -37,30 +37,29 @@ class Assembler:
 
     def __init__(self, own: np.ndarray, scores: np.ndarray, cells: int) -> None:
         self._pieces = Pieces(own, cells)
-        described = self._pieces.described
-        self._root = factor_covariance(described.reshape(len(described), -1))
-        known = described[: scores.shape[1]]
-        self._asked = np.broadcast_to(known, (len(scores), *known.shape))
-        self._scores = scores
+        described = self._pieces.described.reshape(len(own), -1)
+        self._root = factor_covariance(described).astype(np.float32)
+        known = described[: scores.shape[1]] @ self._root
+        self._asked, self._scores = np.broadcast_to(known, (len(scores), *known.shape)), scores
 
     def learn(self, images: np.ndarray, scores: np.ndarray) -> None:
         """Add queries, images of shape (n, p, c, h, w) and their scores of shape (n, p)."""
         n, p = scores.shape
-        described = describe_cells(images.reshape(n * p, *images.shape[2:]), self._asked.shape[2])
-        self._asked = np.concatenate([self._asked, described.reshape(n, p, *described.shape[1:])], 1)
+        described = describe_cells(images.reshape(n * p, *images.shape[2:]), self._pieces.described.shape[1])
+        self._asked = np.concatenate([self._asked, described.reshape(n, p, -1) @ self._root], 1)
         self._scores = np.concatenate([self._scores, scores], 1)
 
     def draw(self, images: np.ndarray, rng: np.random.Generator) -> None:
         """Assemble images for each victim into an array of shape (n, p, c, h, w): the first by the estimate itself."""
         for place, asked, scores in zip(images, self._asked, self._scores, strict=True):
-            turned = draw_weights(asked.reshape(len(asked), -1) @ self._root, scores, len(place), rng)
-            weights = (turned @ self._root.T).astype(np.float32)
-            place[:] = self._pieces.assemble(weights.reshape(len(place), *asked.shape[1:]))
+            weights = draw_weights(asked, scores, len(place), rng).astype(np.float32) @ self._root.T
+            place[:] = self._pieces.assemble(weights.reshape(len(place), *self._pieces.described.shape[1:]))
 
 
 def factor_covariance(described: np.ndarray) -> np.ndarray:
     """Return a matrix R of which R R' is the covariance of properties, shape (m, d) to (d, d), with a small floor."""
-    covariance = np.cov(described.astype(float).T)
+    centred = described - described.mean(0, dtype=float)
+    covariance = centred.T @ centred / max(len(centred) - 1, 1)  # of one image: none
     floor = NOISE_FLOOR * float(np.trace(covariance)) / len(covariance) + np.finfo(np.float32).tiny
     return np.linalg.cholesky(covariance + floor * np.eye(len(covariance)))
 
@@ -98,16 +97,33 @@ def draw_weights(described: np.ndarray, scores: np.ndarray, count: int, rng: np.
         Weights, shape (count, d): the estimate, then draws around it from the posterior, narrowed by `SPREAD`.
     """
     centred, target = (part - part.mean(0) for part in (described.astype(float), scores.astype(float)))
-    squares, axes = np.linalg.eigh(centred.T @ centred)
-    squares, turned = squares.clip(min=0), centred @ axes
+    squares, turned, axes = _principal_axes(centred)
     seen = turned.T @ target
     penalties = PENALTIES * (float(squares.sum() / min(centred.shape)) or 1.0)  # equal images say nothing
     errors = _leave_one_out(turned, squares, target, penalties)
     penalty, error = penalties[int(np.argmin(errors))], errors.min()
-    spread = np.sqrt(error / (squares + penalty)) * (squares > np.finfo(np.float32).eps * squares.max())
-    noise = rng.standard_normal((count, len(squares))) * spread
+    noise = rng.standard_normal((count, len(squares))) * np.sqrt(error / (squares + penalty))
     noise[0] = 0
     return np.asarray((seen / (squares + penalty) + SPREAD * noise) @ axes.T)
+
+
+def _principal_axes(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the directions in which centred rows vary, from the smaller one of their two Gram matrices.
+
+    Args:
+        centred: rows with mean 0, shape (q, d).
+
+    Returns:
+        The sum of squares along each of r axes, shape (r,); the rows along the axes, shape (q, r); the axes, shape
+        (d, r).
+    """
+    wide = len(centred) < centred.shape[1]
+    squares, vectors = np.linalg.eigh(centred @ centred.T if wide else centred.T @ centred)
+    varying = squares > np.finfo(np.float32).eps * squares.max()
+    squares, vectors = squares[varying], vectors[:, varying]
+    if not wide:
+        return squares, centred @ vectors, vectors
+    return squares, vectors * np.sqrt(squares), centred.T @ (vectors / np.sqrt(squares))
 
 
 def _leave_one_out(turned: np.ndarray, squares: np.ndarray, target: np.ndarray, penalties: np.ndarray) -> np.ndarray:
