@@ -9,6 +9,8 @@ has the covariance of the attacker's own images.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from veilbench.families.templates.schemes.structure_tensor import (
@@ -97,33 +99,34 @@ def draw_weights(described: np.ndarray, scores: np.ndarray, count: int, rng: np.
         Weights, shape (count, d): the estimate, then draws around it from the posterior, narrowed by `SPREAD`.
     """
     centred, target = (part - part.mean(0) for part in (described.astype(float), scores.astype(float)))
-    squares, turned, axes = _principal_axes(centred)
+    squares, turned, expand = _principal_axes(centred)
     seen = turned.T @ target
     penalties = PENALTIES * (float(squares.sum() / min(centred.shape)) or 1.0)  # equal images say nothing
     errors = _leave_one_out(turned, squares, target, penalties)
     penalty, error = penalties[int(np.argmin(errors))], errors.min()
     noise = rng.standard_normal((count, len(squares))) * np.sqrt(error / (squares + penalty))
     noise[0] = 0
-    return np.asarray((seen / (squares + penalty) + SPREAD * noise) @ axes.T)
+    return expand(seen / (squares + penalty) + SPREAD * noise)
 
 
-def _principal_axes(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _principal_axes(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray, Callable[[np.ndarray], np.ndarray]]:
     """Return the directions in which centred rows vary, from the smaller one of their two Gram matrices.
 
     Args:
         centred: rows with mean 0, shape (q, d).
 
     Returns:
-        The sum of squares along each of r axes, shape (r,); the rows along the axes, shape (q, r); the axes, shape
-        (d, r).
+        The sum of squares along each of r axes, shape (r,); the rows along the axes, shape (q, r); and a function that
+        turns vectors along the axes, shape (n, r), into vectors of shape (n, d).
     """
     wide = len(centred) < centred.shape[1]
     squares, vectors = np.linalg.eigh(centred @ centred.T if wide else centred.T @ centred)
     varying = squares > np.finfo(np.float32).eps * squares.max()
     squares, vectors = squares[varying], vectors[:, varying]
     if not wide:
-        return squares, centred @ vectors, vectors
-    return squares, vectors * np.sqrt(squares), centred.T @ (vectors / np.sqrt(squares))
+        return squares, centred @ vectors, lambda along: along @ vectors.T
+    lengths = np.sqrt(squares)
+    return squares, vectors * lengths, lambda along: (along / lengths) @ vectors.T @ centred
 
 
 def _leave_one_out(turned: np.ndarray, squares: np.ndarray, target: np.ndarray, penalties: np.ndarray) -> np.ndarray:
