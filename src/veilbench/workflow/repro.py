@@ -1,7 +1,7 @@
 """Runs `dvc repro` on several cores: `python pipelines/repro.py [JOBS]`, by default one job per core.
 
-DVC runs one stage after the other. This script runs several `dvc repro` at once, each on a few experiments at a time,
-and a last one for what is left. The outputs equal those of a single `dvc repro`. After a kill, the same command
+DVC runs one stage after the other. This script runs several `dvc repro` at once: on data sets, then on a few
+experiments at a time, then on report and tracking, and a last one for what is left. The outputs equal those of a single `dvc repro`. After a kill, the same command
 continues.
 """
 
@@ -93,7 +93,8 @@ def main(arguments: list[str]) -> int:
 
 
 def _rebuild_all(jobs: int) -> int:
-    return _rebuild(read_listed(), jobs, ())
+    """Rebuild all experiments, and then whatever else is in dvc.yaml."""
+    return _rebuild(read_listed(), jobs, whole=True)
 
 
 def _rebuild_tour(jobs: int) -> int:
@@ -101,11 +102,11 @@ def _rebuild_tour(jobs: int) -> int:
     names, listed = read_listed("tour.yaml"), read_listed()
     if unknown := [name for name in names if name not in listed]:
         raise UserError(f"conf/tour.yaml: {unknown[0]} is not in conf/pipeline.yaml")
-    return _rebuild(names, jobs, ("--single-item", *LAST))
+    return _rebuild(names, jobs, whole=False)
 
 
-def _rebuild(names: list[str], jobs: int, last: tuple[str, ...]) -> int:
-    """Rebuild some experiments, then what `last` names, and return the exit status."""
+def _rebuild(names: list[str], jobs: int, whole: bool) -> int:
+    """Rebuild some experiments, report and tracking, then the whole pipeline if asked to; return the exit status."""
     with StageLog() as log:
         if not dvc(log, "resolve"):
             return 1
@@ -113,8 +114,14 @@ def _rebuild(names: list[str], jobs: int, last: tuple[str, ...]) -> int:
         experiments = {name: staged[name] for name in names}
         data = dict.fromkeys(experiments.values())
         log.expect(len(FIRST) + len(data) + len(STAGES) * len(names) + len(LAST))
-        if not dvc(log, *(f"prepare@{name}" for name in data)):
-            return 1
         with ThreadPoolExecutor(jobs) as pool:
-            done = list(pool.map(partial(rebuild, log), portions(experiments)))
-        return 0 if all(done) and dvc(log, *last) else 1
+
+            def at_once(*commands: list[str]) -> bool:
+                return all(list(pool.map(lambda command: dvc(log, "--single-item", *command), commands)))
+
+            prepared = [f"prepare@{name}" for name in data]
+            if not at_once(*filter(None, (prepared[job::jobs] for job in range(jobs)))):
+                return 1
+            if not all(list(pool.map(partial(rebuild, log), portions(experiments)))):
+                return 1
+            return 0 if at_once(*([stage] for stage in LAST)) and (not whole or dvc(log)) else 1
