@@ -1,8 +1,8 @@
 """Runs `dvc repro` on several cores: `python pipelines/repro.py [JOBS]`, by default one job per core.
 
 DVC runs one stage after the other. This script runs several `dvc repro` at once: on data sets, then on a few
-experiments at a time, then on report and tracking, and a last one for what is left. The outputs equal those of a single `dvc repro`. After a kill, the same command
-continues.
+experiments at a time, then on report and tracking, and a last one for what is left. The outputs equal those of a single
+`dvc repro`. After a kill, the same command continues.
 """
 
 from __future__ import annotations

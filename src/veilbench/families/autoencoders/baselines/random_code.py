@@ -19,8 +19,8 @@ KEY_BYTES = 32
 class RandomCode(Fitted, Representation):
     """The code is standard normal noise, and every code decodes to the mean training row.
 
-    The noise is a keyed hash of the row (SHA-256, extended by SHAKE256), so a row always has the same code, as with an encoder. Nothing
-    about a new row can be learned from its code, except that two rows are equal.
+    The noise is a keyed hash of the row (SHA-256, extended by SHAKE256), so a row always has the same code, as with an
+    encoder. Nothing about a new row can be learned from its code, except that two rows are equal.
 
     Args:
         code: length of the code.
