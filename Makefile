@@ -38,14 +38,17 @@ bench: $(VENV)/installed
 	python pipelines/report.py --table
 
 # A process for each core, each with one thread. A file's tests stay together, and so share what its fixtures train.
-PYTEST := OMP_NUM_THREADS=1 python -m pytest -n logical --maxprocesses 4 --dist loadfile
+# Tests start many processes, which would all compile what they import if bytecode could not be written.
+unexport PYTHONDONTWRITEBYTECODE
+PYTEST := python -m compileall -q -j 0 src && OMP_NUM_THREADS=1 python -m pytest --dist loadfile
 
 test: $(VENV)/tested lint
-	$(PYTEST) -m 'not slow'
+	$(PYTEST) -n logical --maxprocesses 4 -m 'not slow'
 
 SLOW := slow
+# Tests of whole programs wait as much as they compute: three for two cores.
 test-slow: $(VENV)/tested
-	$(PYTEST) -m '$(SLOW)'
+	$(PYTEST) -n $$(( ($$(nproc) * 3 + 1) / 2 )) --maxprocesses 6 -m '$(SLOW)'
 
 # Another Python, such as the newest here, on the tests that need neither torch nor a trained model.
 NEWEST ?= python3.13
