@@ -37,18 +37,19 @@ bench: $(VENV)/installed
 	python pipelines/repro.py
 	python pipelines/report.py --table
 
-# A process for each core, each with one thread. A file's tests stay together, and so share what its fixtures train.
+# Three processes for two cores, as tests wait a third of their time for other processes; each with one thread. A file's
+# tests stay together, and so share what its fixtures train.
 # Tests start many processes, which would all compile what they import if bytecode could not be written.
 unexport PYTHONDONTWRITEBYTECODE
-PYTEST := python -m compileall -q -j 0 src && OMP_NUM_THREADS=1 python -m pytest --dist loadfile
+PYTEST := python -m compileall -q -j 0 src && OMP_NUM_THREADS=1 python -m pytest --dist loadfile --maxprocesses 6 \
+	-n $$(( ($$(nproc) * 3 + 1) / 2 ))
 
 test: $(VENV)/tested lint
-	$(PYTEST) -n logical --maxprocesses 4 -m 'not slow'
+	$(PYTEST) -m 'not slow'
 
 SLOW := slow
-# Tests of whole programs wait as much as they compute: three for two cores.
 test-slow: $(VENV)/tested
-	$(PYTEST) -n $$(( ($$(nproc) * 3 + 1) / 2 )) --maxprocesses 6 -m '$(SLOW)'
+	$(PYTEST) -m '$(SLOW)'
 
 # Another Python, such as the newest here, on the tests that need neither torch nor a trained model.
 NEWEST ?= python3.13
