@@ -17,7 +17,7 @@ class Table(Protocol):
     """All rows of a source, which are named by their numbers from 0.
 
     Attributes:
-        y: label of each row as an index into `labels`, shape (n,), int64.
+        y: label of each row as an index into `labels`, shape (n,), integers; known once `make_keys` has run.
         shape: shape of one row.
         precision: floating-point type of the rows.
         features, labels, notes, table: as those of `Raw`.

@@ -140,8 +140,10 @@ def find_distinct(keys: np.ndarray, y: np.ndarray, notes: list[str]) -> np.ndarr
     order = np.argsort(keys, kind="stable")
     ordered = keys[order]
     new = np.concatenate([[True], ordered[1:] != ordered[:-1]])
+    if new.all():
+        return np.arange(len(keys))
     first = order[new]
-    if (dropped := len(keys) - len(first)) > 0:
-        two_labels = int((y[order] != y[first][np.cumsum(new) - 1]).sum())
-        notes.append(f"{dropped:,} repeated rows dropped, {two_labels:,} of them with another label than the first")
+    two_labels = int((y[order] != y[first][np.cumsum(new) - 1]).sum())
+    dropped = len(keys) - len(first)
+    notes.append(f"{dropped:,} repeated rows dropped, {two_labels:,} of them with another label than the first")
     return np.sort(first)

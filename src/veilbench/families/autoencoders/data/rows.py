@@ -150,24 +150,25 @@ class RowsData(DataSet):
         rng = np.random.default_rng(self.seed)
         table = self._open(rng)
         notes, labels = list(table.notes), list(table.labels)
-        taken = find_distinct(table.make_keys(), table.y, notes)
+        taken = find_distinct(table.make_keys(), table.y, notes)  # 8 bytes for each row: a large table has many
         notes += note_similar_names(labels, "the labels")
         if self.most_rows and len(taken) > self.most_rows:
             notes.append(f"{self.most_rows:,} of {len(taken):,} distinct rows taken at random")
         taken = taken[rng.permutation(len(taken))[: self.most_rows]]
         y = table.y[taken]
         if self.normal:
-            y, labels = (~np.isin(y, self._normal_indices(labels))).astype(np.int64), ["normal", "anomaly"]
+            y, labels = (~np.isin(y, self._normal_indices(labels))).astype(y.dtype), ["normal", "anomaly"]
         dealt = self._contaminate(self._split_rows(y), y, notes)
         parts = [taken[rows] for rows in dealt]
-        scaling = choose_scaling(table.measure(parts), self.scale, table.features, notes)
         known = [np.zeros_like(y[rows]) if self.normal and i < 3 else y[rows] for i, rows in enumerate(dealt)]
+        del taken, dealt, y
+        scaling = choose_scaling(table.measure(parts), self.scale, table.features, notes)
         kept = _drop_rounded(table.make_rounded_keys(parts, scaling, self.scale), known, notes)
         ys = [part[rows] for part, rows in zip(known, kept, strict=True)]
         self._refuse_empty(ys)
         notes += [] if self.normal else _note_missing_classes(ys, labels)
         notes += _note_gathered(len(ys[0])) if self.streamed else []
-        arrays = {f"{name}_y": part for name, part in zip(PARTS, ys, strict=True)}
+        arrays = {f"{name}_y": part.astype(np.int64) for name, part in zip(PARTS, ys, strict=True)}
         about = {"features": table.features, "labels": labels, "one_class": bool(self.normal), "notes": notes}
         about |= {"inputs": asdict(self._describe_format(table, scaling)), "on_disk": self.streamed}
         chosen = {name: part[rows] for name, part, rows in zip(PARTS, parts, kept, strict=True)}

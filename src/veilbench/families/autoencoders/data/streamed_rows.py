@@ -14,7 +14,7 @@ from veilbench.families.autoencoders.data.scaling import Columns, Scale, Scaling
 
 
 class StreamedRows:
-    """Rows of a table that is read in batches; of each row, its label and a hash are in memory.
+    """Rows of a table that is read in batches; of each row, its label and its place are in memory.
 
     Rows count as equal if their hashes of 64 bits are. Two of n different rows have the same hash with a probability of
     about n^2 / 2^65: 3e-8 for 1,000,000 rows. One of them is dropped then.
@@ -29,15 +29,15 @@ class StreamedRows:
         self.source, self.features, self.labels = source, source.features, source.labels
         self.notes, self.table = source.notes, source.table
         self.shape: Sequence[int] = (len(source.features),)
-        self.y, self.keys = np.zeros(source.rows, np.int64), np.zeros(source.rows, np.uint64)
-        first = 0
-        for x, y in source.read_batches():
-            self.y[first : first + len(y)], self.keys[first : first + len(y)] = y, hash_rows(x)
-            first += len(y)
+        self.y = np.zeros(source.rows, np.min_scalar_type(len(source.labels)))
 
     def make_keys(self) -> np.ndarray:
-        """Return the hash of each row."""
-        return self.keys
+        """Return the hash of each row, and keep the labels."""
+        keys, first = np.zeros(len(self.y), np.uint64), 0
+        for x, y in self.source.read_batches():
+            self.y[first : first + len(y)], keys[first : first + len(y)] = y, hash_rows(x)
+            first += len(y)
+        return keys
 
     def measure(self, parts: Sequence[np.ndarray]) -> Columns:
         """Measure the columns of the parts."""

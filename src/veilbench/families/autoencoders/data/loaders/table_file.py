@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from veilbench.families.autoencoders.data.loaders.streamed_table import StreamedTable
 
-AT_ONCE, BUFFER = 16_384, 2**20  # rows of a batch; bytes of a file that are read at a time
+AT_ONCE = 16_384  # rows of a batch
 SEPARATORS = {".csv": ",", ".csv.gz": ",", ".tsv": "\t", ".tsv.gz": "\t"}
 
 
@@ -129,7 +129,7 @@ class TableFile:
         path = require_file(self.path, "the table")
         self.require_parquet(path)
         with self.reading(path):
-            file = pq.ParquetFile(path, buffer_size=BUFFER)
+            file = pq.ParquetFile(path, memory_map=True)
         with file:
             self._check_columns(self._name_columns(path, file.schema_arrow.names), file.metadata.num_rows, fewest)
             batches, first = file.iter_batches(AT_ONCE), 0
